@@ -1,0 +1,160 @@
+package v1alpha1
+
+// Names that stand in metadata.
+const (
+	// Finalizer keeps an object until what it started at WeChat is settled.
+	Finalizer = "wechatpay-operator.io/settle"
+
+	// AnnotationRefreshPrepay makes the operator ask for a new prepay now, whenever its value changes.
+	AnnotationRefreshPrepay = "wechatpay-operator.io/refresh-prepay"
+)
+
+// Ready is the condition of a Merchant: keys and certificates are in order, and WeChat took the key.
+//
+//	True:    Ready
+//	False:   SecretNotFound, InvalidAPIKey, InvalidCertificate, CertificateMismatch, CertificateExpired,
+//	         CredentialsRejected, InvalidNotifyURL, InvalidEndpoint
+//	Unknown: WeChatUnreachable
+const (
+	ConditionReady = "Ready"
+
+	// ReasonReady: WeChat answered a query that was signed with the key.
+	ReasonReady = "Ready"
+	// ReasonSecretNotFound: a Secret that the Merchant names, or the entry in it, is not there.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonInvalidAPIKey: the key is not 32 letters and digits.
+	ReasonInvalidAPIKey = "InvalidAPIKey"
+	// ReasonInvalidCertificate: the certificate or its private key can't be read. Stops Refunds, not Orders.
+	ReasonInvalidCertificate = "InvalidCertificate"
+	// ReasonCertificateMismatch: the private key is not the certificate's. Stops Refunds, not Orders.
+	ReasonCertificateMismatch = "CertificateMismatch"
+	// ReasonCertificateExpired: the certificate's time is over, or has not begun. Stops Refunds, not Orders.
+	ReasonCertificateExpired = "CertificateExpired"
+	// ReasonCredentialsRejected: WeChat does not take the key.
+	ReasonCredentialsRejected = "CredentialsRejected"
+	// ReasonInvalidNotifyURL: WeChat would refuse the callback address.
+	ReasonInvalidNotifyURL = "InvalidNotifyURL"
+	// ReasonInvalidEndpoint: the endpoint or its CA bundle can't be used.
+	ReasonInvalidEndpoint = "InvalidEndpoint"
+	// ReasonWeChatUnreachable: no answer yet that tells whether the key is right.
+	ReasonWeChatUnreachable = "WeChatUnreachable"
+)
+
+// Prepared is the condition of an Order: the payer can pay now. It stays True when the Order is paid.
+//
+//	True:    Prepared
+//	False:   MerchantNotReady, NotPermitted, NumberInUse, NotSent, RateLimited, Rejected, Closed, Expired, AlreadyPaid
+//	Unknown: Pending, OutcomeUnknown, Refused
+const (
+	ConditionPrepared = "Prepared"
+
+	// ReasonPrepared: status.prepay holds what the payer needs.
+	ReasonPrepared = "Prepared"
+	// ReasonMerchantNotReady: the Merchant is missing or its credentials can't be used; the message says which.
+	ReasonMerchantNotReady = "MerchantNotReady"
+	// ReasonNotPermitted: the Merchant does not allow this namespace, or there is none; which of the two is not told.
+	ReasonNotPermitted = "NotPermitted"
+	// ReasonNumberInUse: an older Order has the number, or WeChat has it with other parameters. Final.
+	ReasonNumberInUse = "NumberInUse"
+	// ReasonNotSent: the call did not reach WeChat. Repeated by itself.
+	ReasonNotSent = "NotSent"
+	// ReasonRateLimited: WeChat's limit. Repeated by itself.
+	ReasonRateLimited = "RateLimited"
+	// ReasonRejected: WeChat said no, in a signed answer; the message has its words.
+	ReasonRejected = "Rejected"
+	// ReasonOutcomeUnknown: the answer was lost. The same call is repeated with the same number.
+	ReasonOutcomeUnknown = "OutcomeUnknown"
+	// ReasonRefused: WeChat said no in an answer without signature, which proves nothing. Repeated slowly.
+	ReasonRefused = "Refused"
+	// ReasonPending: not asked yet.
+	ReasonPending = "Pending"
+	// ReasonAlreadyPaid: paid before this object got a prepay of its own; nothing is left to pay.
+	ReasonAlreadyPaid = "AlreadyPaid"
+)
+
+// Paid is the condition of an Order. True is never left.
+//
+//	True:    Paid, PaidLate, PaidEarlier
+//	False:   Closed, Expired, Rejected, NumberInUse
+//	Unknown: Pending, AwaitingPayment, Closing, AmountMismatch
+const (
+	ConditionPaid = "Paid"
+
+	// ReasonPaid: WeChat's verified word, equal to the spec in appid, mch_id, number, amount and currency.
+	ReasonPaid = "Paid"
+	// ReasonPaidLate: paid after the Order was closed or expired; the Merchant's latePayment says what follows.
+	ReasonPaidLate = "PaidLate"
+	// ReasonPaidEarlier: paid before this object was created: a restore, a re-applied file, or a name used again.
+	ReasonPaidEarlier = "PaidEarlier"
+	// ReasonClosed: closed at WeChat, unpaid.
+	ReasonClosed = "Closed"
+	// ReasonExpired: the deadline passed, and it was closed at WeChat, unpaid.
+	ReasonExpired = "Expired"
+	// ReasonAwaitingPayment: the payer has not paid yet.
+	ReasonAwaitingPayment = "AwaitingPayment"
+	// ReasonClosing: it is being closed; WeChat may refuse that in the first five minutes.
+	ReasonClosing = "Closing"
+	// ReasonAmountMismatch: WeChat states a payment that differs from the spec. A person must look.
+	ReasonAmountMismatch = "AmountMismatch"
+)
+
+// Approved is the condition of a Refund: may it be sent to WeChat.
+//
+//	True:    Approved, Automatic, Recovered
+//	False:   Denied
+//	Unknown: Pending (WeChat was not asked yet whether it has the refund), AwaitingApproval
+const (
+	ConditionApproved = "Approved"
+
+	// ReasonApproved: spec.approval is Approved.
+	ReasonApproved = "Approved"
+	// ReasonAutomatic: the Merchant's refundApproval is Automatic.
+	ReasonAutomatic = "Automatic"
+	// ReasonRecovered: WeChat has a refund of this number already, so it was approved before.
+	ReasonRecovered = "Recovered"
+	// ReasonDenied: spec.approval is Denied.
+	ReasonDenied = "Denied"
+	// ReasonAwaitingApproval: nobody has decided yet.
+	ReasonAwaitingApproval = "AwaitingApproval"
+)
+
+// Accepted is the condition of a Refund: WeChat took it.
+//
+//	True:    Accepted
+//	False:   InsufficientBalance, CertificateMissing, OrderNotPaid, OrderNotFound, MerchantNotReady, NotPermitted,
+//	         NumberInUse, NotSent, RateLimited, Rejected, Denied, ExceedsPaid (the first eight wait and try again)
+//	Unknown: Pending, WaitingForTurn, OutcomeUnknown, Refused
+const (
+	ConditionAccepted = "Accepted"
+
+	// ReasonAccepted: WeChat took the refund; only Succeeded says that the money is back.
+	ReasonAccepted = "Accepted"
+	// ReasonInsufficientBalance: the merchant account must be topped up; the refund is then sent again by itself.
+	ReasonInsufficientBalance = "InsufficientBalance"
+	// ReasonCertificateMissing: refunds need the Merchant's client certificate, and there is none that can be used.
+	ReasonCertificateMissing = "CertificateMissing"
+	// ReasonOrderNotPaid: the Order is not paid.
+	ReasonOrderNotPaid = "OrderNotPaid"
+	// ReasonOrderNotFound: the Order does not exist.
+	ReasonOrderNotFound = "OrderNotFound"
+	// ReasonWaitingForTurn: refunds of one Order go one at a time, a minute apart.
+	ReasonWaitingForTurn = "WaitingForTurn"
+)
+
+// Succeeded is the condition of a Refund: the money is back. True and False are final.
+//
+//	True:    Succeeded
+//	False:   Denied, Closed, Rejected, ExceedsPaid, NumberInUse
+//	Unknown: Pending, Processing, Abnormal
+const (
+	ConditionSucceeded = "Succeeded"
+
+	// ReasonSucceeded: refundquery says that the money is back.
+	ReasonSucceeded = "Succeeded"
+	// ReasonProcessing: WeChat is at it: minutes for balances, days for cards.
+	ReasonProcessing = "Processing"
+	// ReasonAbnormal: the payer's card can't take the money; a person must act in the merchant platform.
+	ReasonAbnormal = "Abnormal"
+	// ReasonExceedsPaid: with the other refunds of the Order it would be more than was paid, or the 51st.
+	ReasonExceedsPaid = "ExceedsPaid"
+)

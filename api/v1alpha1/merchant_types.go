@@ -1,0 +1,272 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Protocol is a version of WeChat Pay's API.
+// +kubebuilder:validation:Enum=V2
+type Protocol string
+
+// ProtocolV2 is the XML protocol, signed with the API key.
+const ProtocolV2 Protocol = "V2"
+
+// SignType is the algorithm that requests and callbacks are signed with.
+// +kubebuilder:validation:Enum=MD5;HMAC-SHA256
+type SignType string
+
+// The algorithms of protocol V2.
+const (
+	SignTypeMD5        SignType = "MD5"
+	SignTypeHMACSHA256 SignType = "HMAC-SHA256"
+)
+
+// RefundApproval says whether a person decides on a Refund.
+// +kubebuilder:validation:Enum=Manual;Automatic
+type RefundApproval string
+
+// Manual waits for spec.approval on each Refund; Automatic approves by itself.
+const (
+	RefundApprovalManual    RefundApproval = "Manual"
+	RefundApprovalAutomatic RefundApproval = "Automatic"
+)
+
+// LatePayment says what happens to money that arrives after the Order was closed.
+// +kubebuilder:validation:Enum=Hold;Accept;Refund
+type LatePayment string
+
+// Whatever the policy, the Order becomes Paid=True/PaidLate.
+const (
+	// LatePaymentHold warns by an event and a metric, and leaves the decision to people.
+	LatePaymentHold LatePayment = "Hold"
+	// LatePaymentAccept does nothing more.
+	LatePaymentAccept LatePayment = "Accept"
+	// LatePaymentRefund creates the Refund <order>-late over the whole amount, under the Merchant's refundApproval.
+	LatePaymentRefund LatePayment = "Refund"
+)
+
+// FromNamespaces says which namespaces are meant.
+// +kubebuilder:validation:Enum=Same;All;Selector
+type FromNamespaces string
+
+// As in the Gateway API.
+const (
+	NamespacesFromSame     FromNamespaces = "Same"
+	NamespacesFromAll      FromNamespaces = "All"
+	NamespacesFromSelector FromNamespaces = "Selector"
+)
+
+// SecretKeyReference names one key of a Secret in the namespace of the object that refers to it.
+type SecretKeyReference struct {
+	// name of the Secret, in the Merchant's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// key in the Secret that holds the API key. While a key is being rotated, the entry "<key>.previous" holds the
+	// one before it, which is then still accepted for callbacks.
+	// +optional
+	// +default="apiKey"
+	// +kubebuilder:default=apiKey
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key,omitempty"`
+}
+
+// SecretReference names a Secret in the namespace of the object that refers to it.
+type SecretReference struct {
+	// name of the Secret, in the Merchant's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// Endpoint is where WeChat Pay is reached.
+// +kubebuilder:validation:XValidation:rule="isURL(self.url) && self.url.matches('^https://[^?#@\\\\s\\\\p{Cc}]+$') && url(self.url).getHostname().size() > 0",fieldPath=".url",message="endpoint.url must be an https URL without user, query and fragment, such as https://api.mch.weixin.qq.com: calls that move money are never made without TLS"
+// +kubebuilder:validation:XValidation:rule="!has(self.backupURL) || (isURL(self.backupURL) && self.backupURL.matches('^https://[^?#@\\\\s\\\\p{Cc}]+$') && url(self.backupURL).getHostname().size() > 0)",fieldPath=".backupURL",message="endpoint.backupURL must be an https URL without user, query and fragment, such as https://api2.mch.weixin.qq.com"
+type Endpoint struct {
+	// url of the host that calls go to, https only. WeChat's are https://api.mch.weixin.qq.com (mainland, the
+	// default), https://apihk.mch.weixin.qq.com and https://apius.mch.weixin.qq.com (overseas); a proxy or a
+	// simulator may stand here as well.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	URL string `json:"url"`
+
+	// backupURL is the host that a call is repeated on, once, when the first host can't be reached or its answer is lost.
+	// Without it WeChat's own backup host is taken for WeChat's hosts, and the same host for others.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	BackupURL string `json:"backupURL,omitempty"`
+
+	// caBundle is PEM, base64 encoded in YAML: the certificate authorities to trust instead of the system's. The
+	// certificate of the endpoint is always verified; there is no switch that turns that off.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=131072
+	CABundle []byte `json:"caBundle,omitempty"`
+}
+
+// AllowedNamespaces says who may refer to a Merchant.
+// +kubebuilder:validation:XValidation:rule="self.from != 'Selector' || has(self.selector)",fieldPath=".selector",message="allowedNamespaces.selector is required when allowedNamespaces.from is Selector"
+// +kubebuilder:validation:XValidation:rule="self.from == 'Selector' || !has(self.selector)",fieldPath=".selector",message="allowedNamespaces.selector is only for allowedNamespaces.from Selector"
+// +kubebuilder:validation:XValidation:rule="!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && e.values.size() > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || e.values.size() == 0))",fieldPath=".selector",message="allowedNamespaces.selector.matchExpressions: the operator is In or NotIn with values, or Exists or DoesNotExist without"
+type AllowedNamespaces struct {
+	// from is Same (the Merchant's own namespace), All, or Selector.
+	// +optional
+	// +default="Same"
+	// +kubebuilder:default=Same
+	From FromNamespaces `json:"from,omitempty"`
+
+	// selector picks namespaces by their labels.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+}
+
+// MerchantSpec says which account at WeChat Pay this is, and how it is used.
+// +kubebuilder:validation:XValidation:rule="self.mchID == oldSelf.mchID",fieldPath=".mchID",message="mchID is immutable: create another Merchant for another merchant number"
+// +kubebuilder:validation:XValidation:rule="self.appID == oldSelf.appID",fieldPath=".appID",message="appID is immutable: create another Merchant, or set spec.appID on Orders"
+type MerchantSpec struct {
+	// mchID is the merchant number that WeChat Pay gave (mch_id), 8 to 10 digits. Immutable.
+	// +required
+	// +kubebuilder:validation:MinLength=8
+	// +kubebuilder:validation:MaxLength=10
+	// +kubebuilder:validation:Pattern=`^[0-9]{8,10}$`
+	MchID string `json:"mchID"`
+
+	// appID is the id of the mini program, official account or app that is bound to the merchant number (appid);
+	// Orders may name another. Immutable.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
+	AppID string `json:"appID"`
+
+	// protocol is the version of WeChat Pay's API: V2 (XML, API key).
+	// +optional
+	// +default="V2"
+	// +kubebuilder:default=V2
+	Protocol Protocol `json:"protocol,omitempty"`
+
+	// signType is the algorithm that requests are signed with, and callbacks have to be: HMAC-SHA256 or MD5.
+	// A change holds for Orders that are prepared after it.
+	// +optional
+	// +default="HMAC-SHA256"
+	// +kubebuilder:default=HMAC-SHA256
+	SignType SignType `json:"signType,omitempty"`
+
+	// apiKeySecretRef names the Secret entry that holds the API key (APIv2 密钥), 32 letters and digits.
+	// +required
+	APIKeySecretRef SecretKeyReference `json:"apiKeySecretRef,omitzero"`
+
+	// certificateSecretRef names a Secret of type kubernetes.io/tls with the merchant's API certificate
+	// (apiclient_cert.pem as tls.crt, apiclient_key.pem as tls.key). Only refunds need it.
+	// +optional
+	CertificateSecretRef *SecretReference `json:"certificateSecretRef,omitempty"`
+
+	// notifyBaseURL is the public address under which WeChat reaches this operator, for example
+	// https://pay.example.com. WeChat wants https without port and query, on a public host. Defaults to the manager's
+	// --notify-base-url. A change holds for Orders that are prepared after it. At most 110 characters, which leaves room
+	// for the callback's path in the 256 that WeChat takes.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=110
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^?#@\\\\s\\\\p{Cc}]+$') && url(self).getHostname().size() > 0",message="notifyBaseURL must be an absolute http or https URL without user, query and fragment, such as https://pay.example.com"
+	NotifyBaseURL string `json:"notifyBaseURL,omitempty"`
+
+	// endpoint is where WeChat Pay is reached, when it is not https://api.mch.weixin.qq.com.
+	// +optional
+	Endpoint *Endpoint `json:"endpoint,omitempty"`
+
+	// refundApproval is Manual (a person with the right to approve sets spec.approval on each Refund) or Automatic.
+	// +optional
+	// +default="Manual"
+	// +kubebuilder:default=Manual
+	RefundApproval RefundApproval `json:"refundApproval,omitempty"`
+
+	// latePayment says what happens to money that arrives after an Order was closed: Hold (warn and leave it to
+	// people), Accept, or Refund (create the Refund <order>-late). The Order is Paid=True/PaidLate in any case.
+	// +optional
+	// +default="Hold"
+	// +kubebuilder:default=Hold
+	LatePayment LatePayment `json:"latePayment,omitempty"`
+
+	// allowedNamespaces says whose Orders may refer to this Merchant. By default only those of its own namespace.
+	// +optional
+	// +kubebuilder:default={from: Same}
+	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
+}
+
+// MerchantCertificate is what the client certificate says of itself.
+type MerchantCertificate struct {
+	// serialNumber in upper-case hexadecimal, as the merchant platform shows it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SerialNumber string `json:"serialNumber,omitempty"`
+
+	// subject of the certificate.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Subject string `json:"subject,omitempty"`
+
+	// notAfter is when the certificate expires.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+}
+
+// MerchantStatus is what is known of the account.
+type MerchantStatus struct {
+	// conditions: Ready says whether keys and certificates are in order and WeChat took the key. Orders need only the
+	// key, Refunds the certificate as well.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// certificate is the client certificate in use.
+	// +optional
+	Certificate *MerchantCertificate `json:"certificate,omitempty"`
+}
+
+// Merchant is one merchant number at WeChat Pay with its keys and rules. Orders refer to it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=wxm,categories=wechatpay
+// +kubebuilder:printcolumn:name="MCHID",type=string,JSONPath=`.spec.mchID`
+// +kubebuilder:printcolumn:name="READY",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="REASON",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="APPID",type=string,JSONPath=`.spec.appID`,priority=1
+// +kubebuilder:printcolumn:name="CERTIFICATE EXPIRES",type=date,JSONPath=`.status.certificate.notAfter`,priority=1
+// +kubebuilder:printcolumn:name="MESSAGE",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters: it is part of the callback URL, which WeChat limits to 256"
+type Merchant struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says which account this is, and how it is used.
+	// +required
+	Spec MerchantSpec `json:"spec,omitzero"`
+
+	// status is what is known of the account.
+	// +optional
+	Status MerchantStatus `json:"status,omitzero"`
+}
+
+// MerchantList is a list of Merchants.
+//
+// +kubebuilder:object:root=true
+type MerchantList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Merchant `json:"items"`
+}

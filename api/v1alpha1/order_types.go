@@ -1,0 +1,506 @@
+package v1alpha1
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TradeType says where the payer pays.
+// +kubebuilder:validation:Enum=JSAPI;NATIVE;APP;MWEB
+type TradeType string
+
+// The trade types of unifiedorder.
+const (
+	// TradeTypeJSAPI is for mini programs and official accounts.
+	TradeTypeJSAPI TradeType = "JSAPI"
+	// TradeTypeNative is a QR code that the payer scans.
+	TradeTypeNative TradeType = "NATIVE"
+	// TradeTypeApp is for native apps with WeChat's SDK.
+	TradeTypeApp TradeType = "APP"
+	// TradeTypeMWEB is for browsers outside WeChat (H5).
+	TradeTypeMWEB TradeType = "MWEB"
+)
+
+// DesiredState is what the shop wishes an Order to be.
+// +kubebuilder:validation:Enum=Open;Closed
+type DesiredState string
+
+// Open may become Closed, never the other way.
+const (
+	DesiredStateOpen   DesiredState = "Open"
+	DesiredStateClosed DesiredState = "Closed"
+)
+
+// YesNo is WeChat's flag.
+// +kubebuilder:validation:Enum=Y;N
+type YesNo string
+
+// MerchantReference names a Merchant.
+type MerchantReference struct {
+	// name of the Merchant.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+
+	// namespace of the Merchant; defaults to the Order's. Another namespace needs a grant by the Merchant's
+	// spec.allowedNamespaces.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// Currency is an ISO 4217 code that WeChat Pay takes. Mainland merchants: CNY only.
+// +kubebuilder:validation:Enum=CNY;HKD;GBP;USD;JPY;CAD;AUD;EUR;NZD;KRW;THB;SGD;RUB;CHF;SEK;DKK;NOK;AED;TRY;MOP;TWD;CZK;MYR;PHP;IDR;MNT;QAR;HUF;KHR;ISK
+type Currency string
+
+// CurrencyCNY is the default.
+const CurrencyCNY Currency = "CNY"
+
+// Amount is a sum of money in minor units.
+type Amount struct {
+	// total in minor units of the currency (fen for CNY): 101 is 1.01 yuan. A whole number from 1 to 2147483647
+	// (total_fee). Currencies without minor unit, such as JPY, count whole units.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	Total int64 `json:"total"`
+
+	// currency is the ISO 4217 code (fee_type). Mainland merchants: CNY only, the default.
+	// +optional
+	// +default="CNY"
+	// +kubebuilder:default=CNY
+	Currency Currency `json:"currency,omitempty"`
+}
+
+// Payer is who pays.
+type Payer struct {
+	// openID of the payer under the Order's appID (openid).
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
+	OpenID string `json:"openID"`
+}
+
+// OrderSpec says what is to be paid. Everything is immutable but desiredState and ttlSecondsAfterFinished, so that
+// every call to WeChat can be repeated with the same parameters.
+//
+// +kubebuilder:validation:XValidation:rule="self.tradeType != 'JSAPI' || has(self.payer)",fieldPath=".payer",message="payer.openID is required for tradeType JSAPI"
+// +kubebuilder:validation:XValidation:rule="self.tradeType != 'NATIVE' || has(self.productID)",fieldPath=".productID",message="productID is required for tradeType NATIVE"
+// +kubebuilder:validation:XValidation:rule="self.tradeType != 'MWEB' || has(self.sceneInfo)",fieldPath=".sceneInfo",message="sceneInfo is required for tradeType MWEB"
+// +kubebuilder:validation:XValidation:rule="self.tradeType != 'MWEB' || has(self.clientIP)",fieldPath=".clientIP",message="clientIP is required for tradeType MWEB: WeChat compares it with the payer's address"
+// +kubebuilder:validation:XValidation:rule="self.merchantRef == oldSelf.merchantRef",fieldPath=".merchantRef",message="merchantRef is immutable"
+// +kubebuilder:validation:XValidation:rule="(has(self.outTradeNo) ? self.outTradeNo : \"\") == (has(oldSelf.outTradeNo) ? oldSelf.outTradeNo : \"\")",fieldPath=".outTradeNo",message="outTradeNo is immutable: it is what keeps a payment from being made twice"
+// +kubebuilder:validation:XValidation:rule="has(self.appID) == has(oldSelf.appID) && (!has(self.appID) || self.appID == oldSelf.appID)",fieldPath=".appID",message="appID is immutable"
+// +kubebuilder:validation:XValidation:rule="self.tradeType == oldSelf.tradeType",fieldPath=".tradeType",message="tradeType is immutable"
+// +kubebuilder:validation:XValidation:rule="self.description == oldSelf.description",fieldPath=".description",message="description is immutable"
+// +kubebuilder:validation:XValidation:rule="self.amount == oldSelf.amount",fieldPath=".amount",message="amount is immutable: create another Order for another amount"
+// +kubebuilder:validation:XValidation:rule="has(self.payer) == has(oldSelf.payer) && (!has(self.payer) || self.payer == oldSelf.payer)",fieldPath=".payer",message="payer is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.clientIP) == has(oldSelf.clientIP) && (!has(self.clientIP) || self.clientIP == oldSelf.clientIP)",fieldPath=".clientIP",message="clientIP is immutable"
+// +kubebuilder:validation:XValidation:rule="self.expireAfterSeconds == oldSelf.expireAfterSeconds",fieldPath=".expireAfterSeconds",message="expireAfterSeconds is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.expireTime) == has(oldSelf.expireTime) && (!has(self.expireTime) || self.expireTime == oldSelf.expireTime)",fieldPath=".expireTime",message="expireTime is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.attach) == has(oldSelf.attach) && (!has(self.attach) || self.attach == oldSelf.attach)",fieldPath=".attach",message="attach is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.detail) == has(oldSelf.detail) && (!has(self.detail) || self.detail == oldSelf.detail)",fieldPath=".detail",message="detail is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.goodsTag) == has(oldSelf.goodsTag) && (!has(self.goodsTag) || self.goodsTag == oldSelf.goodsTag)",fieldPath=".goodsTag",message="goodsTag is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.deviceInfo) == has(oldSelf.deviceInfo) && (!has(self.deviceInfo) || self.deviceInfo == oldSelf.deviceInfo)",fieldPath=".deviceInfo",message="deviceInfo is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.productID) == has(oldSelf.productID) && (!has(self.productID) || self.productID == oldSelf.productID)",fieldPath=".productID",message="productID is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.limitPay) == has(oldSelf.limitPay) && (!has(self.limitPay) || self.limitPay == oldSelf.limitPay)",fieldPath=".limitPay",message="limitPay is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.receipt) == has(oldSelf.receipt) && (!has(self.receipt) || self.receipt == oldSelf.receipt)",fieldPath=".receipt",message="receipt is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.profitSharing) == has(oldSelf.profitSharing) && (!has(self.profitSharing) || self.profitSharing == oldSelf.profitSharing)",fieldPath=".profitSharing",message="profitSharing is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.sceneInfo) == has(oldSelf.sceneInfo) && (!has(self.sceneInfo) || self.sceneInfo == oldSelf.sceneInfo)",fieldPath=".sceneInfo",message="sceneInfo is immutable"
+// +kubebuilder:validation:XValidation:rule="oldSelf.desiredState != 'Closed' || self.desiredState == 'Closed'",fieldPath=".desiredState",message="desiredState can't go back from Closed to Open: create another Order"
+type OrderSpec struct {
+	// merchantRef names the Merchant that is paid.
+	// +required
+	MerchantRef MerchantReference `json:"merchantRef,omitzero"`
+
+	// outTradeNo is the order's number at WeChat (out_trade_no): 6 to 32 characters of [0-9A-Za-z_-|*], unique for the
+	// merchant number for ever. Defaults to metadata.name. Immutable.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.size() == 0 || self.matches('^[0-9A-Za-z_|*-]{6,32}$')",message="outTradeNo must be 6 to 32 characters of [0-9A-Za-z_-|*]"
+	OutTradeNo string `json:"outTradeNo,omitempty"`
+
+	// appID under which the payer pays (appid); defaults to the Merchant's. It must be bound to the merchant number.
+	// Immutable.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
+	AppID string `json:"appID,omitempty"`
+
+	// tradeType says where the payer pays: JSAPI (mini program, official account), NATIVE (QR code), APP, MWEB
+	// (browser outside WeChat).
+	// +required
+	TradeType TradeType `json:"tradeType"`
+
+	// description of what is sold, shown to the payer (body), at most 127 bytes in UTF-8: 42 Chinese characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=127
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127",message="description must be at most 127 bytes in UTF-8 (42 Chinese characters)"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="description must not hold control characters, nor begin or end with white space"
+	Description string `json:"description"`
+
+	// amount to pay.
+	// +required
+	Amount Amount `json:"amount,omitzero"`
+
+	// payer is who pays; required for JSAPI.
+	// +optional
+	Payer *Payer `json:"payer,omitempty"`
+
+	// clientIP is the payer's IPv4 or IPv6 address (spbill_create_ip). Required for MWEB, where WeChat checks it;
+	// otherwise 127.0.0.1 is sent when it is absent.
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=45
+	// +kubebuilder:validation:XValidation:rule="isIP(self)",message="clientIP must be an IPv4 or IPv6 address"
+	ClientIP string `json:"clientIP,omitempty"`
+
+	// expireAfterSeconds is how long the Order stays open, from its creation, unless expireTime is set. The operator then
+	// closes it at WeChat. 360 (6 minutes) to 604800 (7 days), default 7200 (2 hours).
+	// +optional
+	// +default=7200
+	// +kubebuilder:default=7200
+	// +kubebuilder:validation:Minimum=360
+	// +kubebuilder:validation:Maximum=604800
+	ExpireAfterSeconds int32 `json:"expireAfterSeconds,omitempty"`
+
+	// expireTime is the moment at which the Order ends, in place of expireAfterSeconds. Only this absolute time is sent to
+	// WeChat (time_expire), which wants it at least 5 minutes ahead. RFC 3339 in whole seconds with an offset, such as
+	// 2026-11-21T20:00:00+08:00. Immutable.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$`
+	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
+
+	// attach comes back unchanged in callbacks and queries, at most 127 bytes in UTF-8, without & and =.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=127
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127",message="attach must be at most 127 bytes in UTF-8"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="attach must not hold & or = (WeChat's signature does not tell them from field borders) or control characters, nor begin or end with white space"
+	Attach string `json:"attach,omitempty"`
+
+	// detail is JSON about the goods, as WeChat's protocol has it (detail), at most 6000 bytes in UTF-8.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=6000
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 6000",message="detail must be at most 6000 bytes in UTF-8"
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('{') && self.endsWith('}') && !self.matches('[\\\\x00-\\\\x08\\\\x0B-\\\\x1F\\\\x7F\\uFFFE\\uFFFF]')",message="detail must be a JSON object that begins with { and ends with } (no line break after it: |- in YAML, not |), without control characters other than line feed and tab"
+	Detail string `json:"detail,omitempty"`
+
+	// goodsTag marks the order for coupons (goods_tag).
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="goodsTag must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space"
+	GoodsTag string `json:"goodsTag,omitempty"`
+
+	// deviceInfo is the number of the terminal or shop (device_info).
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="deviceInfo must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space"
+	DeviceInfo string `json:"deviceInfo,omitempty"`
+
+	// productID is the shop's own number of what is sold (product_id); required for NATIVE.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="productID must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space"
+	ProductID string `json:"productID,omitempty"`
+
+	// limitPay no_credit refuses credit cards (limit_pay).
+	// +optional
+	// +kubebuilder:validation:Enum=no_credit
+	LimitPay string `json:"limitPay,omitempty"`
+
+	// receipt Y shows the payer an entry for an invoice (receipt).
+	// +optional
+	Receipt YesNo `json:"receipt,omitempty"`
+
+	// profitSharing Y freezes the money for profit sharing (profit_sharing).
+	// +optional
+	ProfitSharing YesNo `json:"profitSharing,omitempty"`
+
+	// sceneInfo is JSON about where the payment takes place, as WeChat's protocol has it (scene_info), at most 256 bytes
+	// in UTF-8. Required for MWEB, for example {"h5_info":{"type":"Wap","wap_url":"https://shop.example.com","wap_name":"Shop"}}.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 256",message="sceneInfo must be at most 256 bytes in UTF-8"
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('{') && self.endsWith('}') && !self.matches('[\\\\x00-\\\\x08\\\\x0B-\\\\x1F\\\\x7F\\uFFFE\\uFFFF]')",message="sceneInfo must be a JSON object that begins with { and ends with } (no line break after it: |- in YAML, not |), without control characters other than line feed and tab"
+	SceneInfo string `json:"sceneInfo,omitempty"`
+
+	// desiredState is Open, or Closed to have an unpaid Order closed at WeChat. It can't go back to Open.
+	// +optional
+	// +default="Open"
+	// +kubebuilder:default=Open
+	DesiredState DesiredState `json:"desiredState,omitempty"`
+
+	// ttlSecondsAfterFinished deletes the Order this many seconds after it was paid, closed, expired or rejected, as in
+	// batch/v1 Job. Absent: it stays.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
+}
+
+// JSAPIParameters is, name for name, what wx.requestPayment takes.
+type JSAPIParameters struct {
+	// appId of the mini program or official account.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	AppID string `json:"appId"`
+	// timeStamp in seconds since 1970, as a string.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	TimeStamp string `json:"timeStamp"`
+	// nonceStr is random.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	NonceStr string `json:"nonceStr"`
+	// package is prepay_id=...
+	// +required
+	// +kubebuilder:validation:MaxLength=128
+	Package string `json:"package"`
+	// signType that paySign was made with.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	SignType string `json:"signType"`
+	// paySign is the signature over the other five.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	PaySign string `json:"paySign"`
+}
+
+// AppParameters is what WeChat's SDK for native apps takes.
+type AppParameters struct {
+	// appid of the app.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	AppID string `json:"appid"`
+	// partnerid is the merchant number.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	PartnerID string `json:"partnerid"`
+	// prepayid from WeChat.
+	// +required
+	// +kubebuilder:validation:MaxLength=128
+	PrepayID string `json:"prepayid"`
+	// package is Sign=WXPay.
+	// +required
+	// +kubebuilder:validation:MaxLength=128
+	Package string `json:"package"`
+	// noncestr is random.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	NonceStr string `json:"noncestr"`
+	// timestamp in seconds since 1970, as a string.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Timestamp string `json:"timestamp"`
+	// sign is the signature over the other six.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Sign string `json:"sign"`
+}
+
+// OrderPrepay is what the payer's client needs to pay.
+type OrderPrepay struct {
+	// id is WeChat's prepay_id.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	ID string `json:"id,omitempty"`
+
+	// expireTime is when id and codeURL stop working, two hours after WeChat gave them. They are refreshed by themselves
+	// while the Order is open.
+	// +optional
+	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
+
+	// codeURL is the content of the QR code for NATIVE.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	CodeURL string `json:"codeURL,omitempty"`
+
+	// mwebURL is where the payer's browser is sent for MWEB. It lives five minutes: set the annotation
+	// wechatpay-operator.io/refresh-prepay to any new value to get a fresh one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	MWEBURL string `json:"mwebURL,omitempty"`
+
+	// jsapi is, name for name, what wx.requestPayment takes.
+	// +optional
+	JSAPI *JSAPIParameters `json:"jsapi,omitempty"`
+
+	// app is what WeChat's SDK for native apps takes.
+	// +optional
+	App *AppParameters `json:"app,omitempty"`
+
+	// signType that the order was made with, and its callback has to be signed with.
+	// +optional
+	SignType SignType `json:"signType,omitempty"`
+
+	// notifyURL that WeChat was given for the callback.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	NotifyURL string `json:"notifyURL,omitempty"`
+
+	// refreshRequest is the value of the annotation wechatpay-operator.io/refresh-prepay that this was made for.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	RefreshRequest string `json:"refreshRequest,omitempty"`
+}
+
+// Transaction is the payment as WeChat stated it, verified.
+type Transaction struct {
+	// id is WeChat's number of the payment (transaction_id).
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id,omitempty"`
+	// total in minor units of currency; equals the Order's amount.
+	// +optional
+	Total int64 `json:"total,omitempty"`
+	// currency of total (fee_type).
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Currency string `json:"currency,omitempty"`
+	// cashTotal is what the payer paid after coupons, in minor units of cashCurrency (cash_fee).
+	// +optional
+	CashTotal *int64 `json:"cashTotal,omitempty"`
+	// cashCurrency of cashTotal (cash_fee_type).
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	CashCurrency string `json:"cashCurrency,omitempty"`
+	// settlementTotal is what the merchant is credited when coupons were used (settlement_total_fee).
+	// +optional
+	SettlementTotal *int64 `json:"settlementTotal,omitempty"`
+	// couponTotal is the worth of the coupons used (coupon_fee).
+	// +optional
+	CouponTotal *int64 `json:"couponTotal,omitempty"`
+	// openID of who paid.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	OpenID string `json:"openID,omitempty"`
+	// bankType the payer paid with, in WeChat's code (bank_type).
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	BankType string `json:"bankType,omitempty"`
+	// paidTime by WeChat's clock (time_end).
+	// +optional
+	PaidTime *metav1.Time `json:"paidTime,omitempty"`
+}
+
+// Refunded sums the refunds of an Order that succeeded.
+type Refunded struct {
+	// total paid back, in minor units of the Order's currency.
+	// +optional
+	Total int64 `json:"total,omitempty"`
+	// count of refunds that succeeded.
+	// +optional
+	Count int32 `json:"count,omitempty"`
+}
+
+// OrderStatus is what WeChat said of the order.
+type OrderStatus struct {
+	// conditions: Prepared (the payer can pay now) and Paid.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// outTradeNo is the number in use at WeChat.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	OutTradeNo string `json:"outTradeNo,omitempty"`
+
+	// expireTime is when the Order will be closed if it is not paid.
+	// +optional
+	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
+
+	// prepay is what the payer's client needs to pay.
+	// +optional
+	Prepay *OrderPrepay `json:"prepay,omitempty"`
+
+	// transaction is the payment.
+	// +optional
+	Transaction *Transaction `json:"transaction,omitempty"`
+
+	// refunded sums the refunds that succeeded.
+	// +optional
+	Refunded *Refunded `json:"refunded,omitempty"`
+}
+
+// Order is one payment by one payer.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=wxo,categories=wechatpay
+// +kubebuilder:printcolumn:name="STATE",type=string,JSONPath=`.status.conditions[?(@.type=="Paid")].reason`
+// +kubebuilder:printcolumn:name="TYPE",type=string,JSONPath=`.spec.tradeType`
+// +kubebuilder:printcolumn:name="TOTAL",type=integer,JSONPath=`.spec.amount.total`
+// +kubebuilder:printcolumn:name="CURRENCY",type=string,JSONPath=`.spec.amount.currency`
+// +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="TRANSACTION",type=string,JSONPath=`.status.transaction.id`,priority=1
+// +kubebuilder:printcolumn:name="PAID",type=date,JSONPath=`.status.transaction.paidTime`,priority=1
+// +kubebuilder:printcolumn:name="MESSAGE",type=string,JSONPath=`.status.conditions[?(@.type=="Paid")].message`,priority=1
+// +kubebuilder:selectablefield:JSONPath=`.spec.merchantRef.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.tradeType`
+// +kubebuilder:selectablefield:JSONPath=`.status.outTradeNo`
+// +kubebuilder:selectablefield:JSONPath=`.status.transaction.id`
+// +kubebuilder:validation:XValidation:rule="(has(self.spec.outTradeNo) && self.spec.outTradeNo != \"\") || self.metadata.name.matches('^[0-9a-z-]{6,32}$')",message="metadata.name is the order's number at WeChat unless spec.outTradeNo is set, so it must be 6 to 32 characters of [0-9a-z-]: choose such a name, or set spec.outTradeNo"
+type Order struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says what is to be paid.
+	// +required
+	Spec OrderSpec `json:"spec,omitzero"`
+
+	// status is what WeChat said of the order.
+	// +optional
+	Status OrderStatus `json:"status,omitzero"`
+}
+
+// OrderList is a list of Orders.
+//
+// +kubebuilder:object:root=true
+type OrderList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Order `json:"items"`
+}
+
+// Number is the order's number at WeChat: spec.outTradeNo, or the name. Never anything else.
+func (o *Order) Number() string {
+	if o.Spec.OutTradeNo != "" {
+		return o.Spec.OutTradeNo
+	}
+	return o.Name
+}
+
+// Deadline is when an unpaid Order is to be closed: spec.expireTime, or creation plus spec.expireAfterSeconds.
+func (o *Order) Deadline() time.Time {
+	if o.Spec.ExpireTime != nil {
+		return o.Spec.ExpireTime.Time
+	}
+	return o.CreationTimestamp.Add(time.Duration(o.Spec.ExpireAfterSeconds) * time.Second)
+}
+
+// MerchantKey is the namespace and name of the Merchant that the Order refers to.
+func (o *Order) MerchantKey() (namespace, name string) {
+	if o.Spec.MerchantRef.Namespace != "" {
+		return o.Spec.MerchantRef.Namespace, o.Spec.MerchantRef.Name
+	}
+	return o.Namespace, o.Spec.MerchantRef.Name
+}

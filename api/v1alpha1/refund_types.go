@@ -1,0 +1,150 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Approval is a decision on a Refund.
+// +kubebuilder:validation:Enum=Approved;Denied
+type Approval string
+
+// Both are final.
+const (
+	ApprovalApproved Approval = "Approved"
+	ApprovalDenied   Approval = "Denied"
+)
+
+// OrderReference names an Order in the same namespace.
+type OrderReference struct {
+	// name of the Order.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// RefundSpec says what is to be paid back. Everything is immutable but approval, which is decided once.
+// +kubebuilder:validation:XValidation:rule="self.orderRef == oldSelf.orderRef",fieldPath=".orderRef",message="orderRef is immutable"
+// +kubebuilder:validation:XValidation:rule="self.amount == oldSelf.amount",fieldPath=".amount",message="amount is immutable: create another Refund for another amount"
+// +kubebuilder:validation:XValidation:rule="(has(self.outRefundNo) ? self.outRefundNo : \"\") == (has(oldSelf.outRefundNo) ? oldSelf.outRefundNo : \"\")",fieldPath=".outRefundNo",message="outRefundNo is immutable: it is what keeps a refund from being paid twice"
+// +kubebuilder:validation:XValidation:rule="has(self.reason) == has(oldSelf.reason) && (!has(self.reason) || self.reason == oldSelf.reason)",fieldPath=".reason",message="reason is immutable"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",fieldPath=".approval",message="approval is final once decided"
+type RefundSpec struct {
+	// orderRef names the Order to refund, in the same namespace.
+	// +required
+	OrderRef OrderReference `json:"orderRef,omitzero"`
+
+	// amount to pay back, in minor units of the Order's currency (fen for CNY): 50 is 0.50 yuan. At most what was paid,
+	// less what other Refunds of the Order took.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	Amount int64 `json:"amount"`
+
+	// outRefundNo is the refund's number at WeChat (out_refund_no): 1 to 64 characters of [0-9A-Za-z_-|*@], unique for
+	// the merchant number. Defaults to metadata.name. WeChat pays once for a number, however often it is asked.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9A-Za-z_|*@-]{0,64}$')",message="outRefundNo must be 1 to 64 characters of [0-9A-Za-z_-|*@]"
+	OutRefundNo string `json:"outRefundNo,omitempty"`
+
+	// reason is shown to the payer (refund_desc), at most 80 bytes in UTF-8: 26 Chinese characters.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=80
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 80",message="reason must be at most 80 bytes in UTF-8 (26 Chinese characters)"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="reason must not hold control characters, nor begin or end with white space"
+	Reason string `json:"reason,omitempty"`
+
+	// approval is the decision of a person who has the right to approve: Approved or Denied. Absent until decided, and
+	// then final.
+	// +optional
+	Approval Approval `json:"approval,omitempty"`
+}
+
+// RefundStatus is what WeChat said of the refund.
+type RefundStatus struct {
+	// conditions: Approved (may it be sent), Accepted (WeChat took it), Succeeded (the money is back).
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// outRefundNo is the number in use at WeChat.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	OutRefundNo string `json:"outRefundNo,omitempty"`
+
+	// refundID is WeChat's own number for the refund (refund_id).
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	RefundID string `json:"refundID,omitempty"`
+
+	// receivedAccount is where the money went, in WeChat's words, such as 支付用户零钱.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	ReceivedAccount string `json:"receivedAccount,omitempty"`
+
+	// lastRequestTime is when WeChat was last asked to refund, on this Order at least a minute after the request before.
+	// +optional
+	LastRequestTime *metav1.Time `json:"lastRequestTime,omitempty"`
+
+	// acceptedTime is when WeChat was seen to have taken the refund.
+	// +optional
+	AcceptedTime *metav1.Time `json:"acceptedTime,omitempty"`
+
+	// succeededTime is when the money was back, by WeChat's clock (refund_success_time).
+	// +optional
+	SucceededTime *metav1.Time `json:"succeededTime,omitempty"`
+}
+
+// Refund is one refund of a paid Order. WeChat is asked only after it was approved.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=wxr,categories=wechatpay
+// +kubebuilder:printcolumn:name="STATE",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].reason`
+// +kubebuilder:printcolumn:name="APPROVED",type=string,JSONPath=`.status.conditions[?(@.type=="Approved")].reason`
+// +kubebuilder:printcolumn:name="ORDER",type=string,JSONPath=`.spec.orderRef.name`
+// +kubebuilder:printcolumn:name="AMOUNT",type=integer,JSONPath=`.spec.amount`
+// +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="REFUNDID",type=string,JSONPath=`.status.refundID`,priority=1
+// +kubebuilder:printcolumn:name="ACCEPTED",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].reason`,priority=1
+// +kubebuilder:printcolumn:name="MESSAGE",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].message`,priority=1
+// +kubebuilder:selectablefield:JSONPath=`.spec.orderRef.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.approval`
+// +kubebuilder:selectablefield:JSONPath=`.status.outRefundNo`
+// +kubebuilder:validation:XValidation:rule="(has(self.spec.outRefundNo) && self.spec.outRefundNo != \"\") || self.metadata.name.matches('^[0-9a-z-]{1,64}$')",message="metadata.name is the refund's number at WeChat unless spec.outRefundNo is set, so it must be 1 to 64 characters of [0-9a-z-]: choose such a name, or set spec.outRefundNo"
+type Refund struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says what is to be paid back.
+	// +required
+	Spec RefundSpec `json:"spec,omitzero"`
+
+	// status is what WeChat said of the refund.
+	// +optional
+	Status RefundStatus `json:"status,omitzero"`
+}
+
+// RefundList is a list of Refunds.
+//
+// +kubebuilder:object:root=true
+type RefundList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Refund `json:"items"`
+}
+
+// Number is the refund's number at WeChat: spec.outRefundNo, or the name. Never anything else.
+func (r *Refund) Number() string {
+	if r.Spec.OutRefundNo != "" {
+		return r.Spec.OutRefundNo
+	}
+	return r.Name
+}

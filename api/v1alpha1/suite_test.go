@@ -1,0 +1,169 @@
+package v1alpha1_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+)
+
+// env is the one control plane of this package's tests: what the API server accepts is what counts, so nothing here
+// stands in for it.
+var env *testenv.Environment
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	var err error
+	if env, err = testenv.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = env.Stop() }()
+	return m.Run()
+}
+
+const strict = client.FieldValidation(metav1.FieldValidationStrict)
+
+// namespace makes a namespace that no other test uses.
+func namespace(t *testing.T) string {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "api-"}}
+	if err := env.Client.Create(t.Context(), ns); err != nil {
+		t.Fatal(err)
+	}
+	return ns.Name
+}
+
+// An edit changes one thing of an object. Objects are unstructured, so that an edit can say what Go types can't:
+// fractions, strings for numbers, fields that don't exist, null.
+type edit func(*unstructured.Unstructured)
+
+// set puts a value at a path such as spec.amount.total and makes the parents that are missing.
+func set(path string, value any) edit {
+	return func(u *unstructured.Unstructured) {
+		if err := unstructured.SetNestedField(u.Object, value, strings.Split(path, ".")...); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// unset removes the field at a path.
+func unset(path string) edit {
+	return func(u *unstructured.Unstructured) {
+		unstructured.RemoveNestedField(u.Object, strings.Split(path, ".")...)
+	}
+}
+
+// named sets metadata.name.
+func named(name string) edit { return set("metadata.name", name) }
+
+func build(kind string, spec map[string]any, edits []edit) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
+	u.SetName(strings.ToLower(kind) + "-0001")
+	for _, e := range edits {
+		e(u)
+	}
+	return u
+}
+
+// merchant has only what is required.
+func merchant(edits ...edit) *unstructured.Unstructured {
+	return build("Merchant", map[string]any{
+		"mchID":           "1900000109",
+		"appID":           "wxd678efh567hg6787",
+		"apiKeySecretRef": map[string]any{"name": "shop-wechatpay"},
+	}, edits)
+}
+
+// order has only what is required. APP is the trade type that asks for nothing more.
+func order(edits ...edit) *unstructured.Unstructured {
+	return build("Order", map[string]any{
+		"merchantRef": map[string]any{"name": "shop"},
+		"tradeType":   "APP",
+		"description": "肥皂 x1",
+		"amount":      map[string]any{"total": int64(101)},
+	}, edits)
+}
+
+// refund has only what is required.
+func refund(edits ...edit) *unstructured.Unstructured {
+	return build("Refund", map[string]any{
+		"orderRef": map[string]any{"name": "order-0001"},
+		"amount":   int64(50),
+	}, edits)
+}
+
+func create(ctx context.Context, ns string, u *unstructured.Unstructured) error {
+	u.SetNamespace(ns)
+	return env.Client.Create(ctx, u, strict)
+}
+
+// mustCreate returns the object as the API server stored it, and removes it when the test is over.
+func mustCreate(t *testing.T, ns string, u *unstructured.Unstructured) *unstructured.Unstructured {
+	t.Helper()
+	if err := create(t.Context(), ns, u); err != nil {
+		t.Fatalf("refused: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := client.IgnoreNotFound(env.Client.Delete(context.Background(), u)); err != nil {
+			t.Error(err)
+		}
+	})
+	return u
+}
+
+// typed reads an object as the operator does.
+func typed(t *testing.T, u *unstructured.Unstructured) client.Object {
+	t.Helper()
+	o, err := env.Client.Scheme().New(u.GroupVersionKind())
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := o.(client.Object)
+	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(u), object); err != nil {
+		t.Fatalf("the API server took what the operator can't read: %v", err)
+	}
+	return object
+}
+
+// refused fails unless err is the API server's refusal with all the words in it.
+func refused(t *testing.T, err error, words ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("accepted, want a refusal with %q", words)
+	}
+	if !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err) {
+		t.Fatalf("%v is not a refusal by validation", err)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("refusal %q\ndoes not say %q", err, word)
+		}
+	}
+}
+
+// fields are the paths that a refusal blames.
+func fields(err error) []string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return nil
+	}
+	var paths []string
+	for _, cause := range status.Status().Details.Causes {
+		paths = append(paths, cause.Field)
+	}
+	return paths
+}

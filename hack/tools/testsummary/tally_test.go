@@ -1,0 +1,82 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTally(t *testing.T) {
+	for name, test := range map[string]struct {
+		events string
+		line   string
+		shown  []string
+		hidden []string
+	}{
+		"a passing package shows its ok line only": {
+			events: `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"chatter\n"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Output":"ok  \tp\t0.1s\n"}
+{"Action":"pass","Package":"p"}`,
+			line: "1 passed, 0 failed", shown: []string{"ok  \tp\t0.1s"}, hidden: []string{"chatter"},
+		},
+		"subtests count, their parents do not": {
+			events: `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"run","Package":"p","Test":"TestA/one/1"}
+{"Action":"pass","Package":"p","Test":"TestA/one/1"}
+{"Action":"run","Package":"p","Test":"TestA/two"}
+{"Action":"output","Package":"p","Test":"TestA/two","Output":"wrong\n"}
+{"Action":"fail","Package":"p","Test":"TestA/two"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Output":"FAIL\tp\t0.1s\n"}
+{"Action":"fail","Package":"p"}`,
+			line: "1 passed, 1 failed", shown: []string{"wrong", "FAILED: p TestA/two", "FAIL\tp"},
+		},
+		"a parent that fails by itself counts": {
+			events: `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"run","Package":"p","Test":"TestA/one"}
+{"Action":"pass","Package":"p","Test":"TestA/one"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p"}`,
+			line: "1 passed, 1 failed", shown: []string{"FAILED: p TestA"},
+		},
+		"a package that does not compile counts": {
+			events: `{"Action":"build-output","ImportPath":"p","Output":"undefined: x\n"}
+{"Action":"build-fail","ImportPath":"p"}
+{"Action":"output","Package":"p","Output":"FAIL\tp [build failed]\n"}
+{"Action":"fail","Package":"p","FailedBuild":"p"}`,
+			line: "0 passed, 1 failed", shown: []string{"undefined: x", "FAILED: p", "[build failed]"},
+		},
+		"a skipped test is neither": {
+			events: `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"skip","Package":"p","Test":"TestA"}
+{"Action":"pass","Package":"p"}`,
+			line: "0 passed, 0 failed", shown: []string{"1 tests skipped"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			total := newTally(&out)
+			if err := total.read(strings.NewReader(test.events)); err != nil {
+				t.Fatal(err)
+			}
+			total.report(0)
+			if total.line() != test.line {
+				t.Errorf("got %q, want %q", total.line(), test.line)
+			}
+			if !strings.HasSuffix(out.String(), "\n"+test.line+"\n") {
+				t.Errorf("the last line is not the summary:\n%s", out.String())
+			}
+			for _, text := range test.shown {
+				if !strings.Contains(out.String(), text) {
+					t.Errorf("%q is not shown:\n%s", text, out.String())
+				}
+			}
+			for _, text := range test.hidden {
+				if strings.Contains(out.String(), text) {
+					t.Errorf("%q is shown:\n%s", text, out.String())
+				}
+			}
+		})
+	}
+}
