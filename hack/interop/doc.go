@@ -1,0 +1,3 @@
+// Package interop tests the WeChat Pay simulator with a client that was written by other people for the real
+// WeChat Pay. It is a module of its own, so that nobody else depends on that client.
+package interop

@@ -1,0 +1,131 @@
+package simulator
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// callBackPayment owes the shop a message about a payment.
+func (s *Simulator) callBackPayment(o *Order) {
+	s.callBack(&Callback{
+		Operation: OperationPaymentCallback, MchID: o.MchID, Number: o.OutTradeNo, URL: o.Params["notify_url"],
+	})
+}
+
+// callBackRefund owes the shop a message about what became of a refund, if it said where it wants one.
+func (s *Simulator) callBackRefund(r *Refund) {
+	if r.NotifyURL != "" {
+		s.callBack(&Callback{
+			Operation: OperationRefundCallback, MchID: r.MchID, Number: r.OutRefundNo, URL: r.NotifyURL, RefundStatus: r.Status,
+		})
+	}
+}
+
+func (s *Simulator) callBack(c *Callback) {
+	now := s.now()
+	c.ID, c.State, c.NextAttempt = strconv.Itoa(len(s.store.callbackList)+1), CallbackPending, &now
+	s.store.saveCallback(c)
+	s.planDelivery(c)
+}
+
+// ResendCallback sends the latest callback about an order or a refund again, now, whatever became of it.
+func (s *Simulator) ResendCallback(operation Operation, mchID, number string) error {
+	return s.change(func() error {
+		for _, c := range slices.Backward(s.store.callbackList) {
+			if c.Operation == operation && c.MchID == mchID && c.Number == number {
+				now := s.now()
+				c.State, c.NextAttempt = CallbackPending, &now
+				s.store.saveCallback(c)
+				s.planDelivery(c)
+				return nil
+			}
+		}
+		return fmt.Errorf("%s for %s: %w", operation, number, ErrNotFound)
+	})
+}
+
+// tampering are the faults whose message is not the true one: its delivery never counts. forgery are those among
+// them that a shop must not answer with SUCCESS.
+var (
+	tampering = []FaultKind{FaultForge, FaultWrongAmount, FaultWrongCurrency, FaultWrongMchID, FaultMD5, FaultUnsigned}
+	forgery   = []FaultKind{FaultForge, FaultWrongMchID, FaultMD5, FaultUnsigned}
+)
+
+// foreignMchID is a merchant number that is nobody's.
+const foreignMchID = "1999999999"
+
+// compose writes a callback as it is to be sent now, with the merchant's current key.
+func (s *Simulator) compose(c *Callback, f *Fault) ([]byte, error) {
+	m := s.store.merchants[c.MchID]
+	if m == nil {
+		return nil, fmt.Errorf("merchant %s: %w", c.MchID, ErrNotFound)
+	}
+	key := m.APIKey
+	kind := FaultKind("")
+	if f != nil {
+		kind = f.Kind
+	}
+	if kind == FaultForge {
+		key = randomText(32)
+	}
+	if c.Operation == OperationPaymentCallback {
+		return s.composePayment(c, f, kind, key)
+	}
+	return s.composeRefund(c, f, kind, key)
+}
+
+// composePayment signs as the order was signed. There is no sign_type in it, not even for HMAC-SHA256.
+func (s *Simulator) composePayment(c *Callback, f *Fault, kind FaultKind, key string) ([]byte, error) {
+	o := s.store.order(c.MchID, c.Number)
+	if o == nil || o.Payment == nil {
+		return nil, fmt.Errorf("paid order %s: %w", c.Number, ErrNotFound)
+	}
+	fields := paymentFields(o)
+	fields["return_code"], fields["result_code"] = "SUCCESS", "SUCCESS"
+	fields["appid"], fields["mch_id"], fields["version"] = o.AppID, o.MchID, o.Params["version"]
+	signType := o.SignType
+	switch kind {
+	case FaultWrongAmount:
+		fields["total_fee"] = formatInt(o.Payment.TotalFee + 1)
+	case FaultWrongCurrency:
+		fields["fee_type"] = "USD"
+		if o.Payment.FeeType == "USD" {
+			fields["fee_type"] = "CNY"
+		}
+	case FaultWrongMchID:
+		fields["mch_id"] = foreignMchID
+	case FaultMD5:
+		signType = MD5
+	case FaultExtraFields:
+		addExtraFields(fields, f)
+	}
+	fields = signed(fields, key, signType)
+	if kind == FaultUnsigned {
+		delete(fields, "sign")
+	}
+	return formatXML(fields, "xml"), nil
+}
+
+// composeRefund encrypts what matters and signs nothing.
+func (s *Simulator) composeRefund(c *Callback, f *Fault, kind FaultKind, key string) ([]byte, error) {
+	r := s.store.refund(c.MchID, c.Number)
+	if r == nil {
+		return nil, fmt.Errorf("refund %s: %w", c.Number, ErrNotFound)
+	}
+	info := refundInfo(r, c.RefundStatus, r.SuccessTime)
+	fields := message{
+		"return_code": "SUCCESS", "appid": r.AppID, "mch_id": r.MchID, "nonce_str": newNonce(),
+	}
+	switch kind {
+	case FaultWrongAmount:
+		info["refund_fee"] = formatInt(r.RefundFee + 1)
+	case FaultWrongMchID:
+		fields["mch_id"] = foreignMchID
+	case FaultExtraFields:
+		addExtraFields(info, f)
+	}
+	sealed, err := sealRefundInfo(formatXML(info, "root"), key)
+	fields["req_info"] = sealed
+	return formatXML(fields, "xml"), err
+}

@@ -1,0 +1,251 @@
+package simulator
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// ClientCertificate is a merchant's API certificate as the two PEM files WeChat hands out, apiclient_cert.pem and
+// apiclient_key.pem.
+type ClientCertificate struct {
+	CertPEM []byte `json:"cert_pem"`
+	KeyPEM  []byte `json:"key_pem"`
+}
+
+// TLS is the pair in the form that crypto/tls takes.
+func (c ClientCertificate) TLS() (tls.Certificate, error) {
+	return tls.X509KeyPair(c.CertPEM, c.KeyPEM)
+}
+
+// authority issues the server's and the merchants' certificates.
+type authority struct {
+	certificate *x509.Certificate
+	key         crypto.Signer
+	pem         []byte
+	pool        *x509.CertPool
+}
+
+const (
+	authorityCertFile = "ca.pem"
+	authorityKeyFile  = "ca-key.pem"
+)
+
+// openAuthority loads the CA of a directory, or makes one and leaves it there. Without a directory it lives as
+// long as the process.
+func openAuthority(dir string) (*authority, error) {
+	if dir == "" {
+		return newAuthority()
+	}
+	certPEM, err := os.ReadFile(filepath.Join(dir, authorityCertFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return createAuthority(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	keyPEM, err := os.ReadFile(filepath.Join(dir, authorityKeyFile))
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority in %s: %w", dir, err)
+	}
+	signer, canSign := pair.PrivateKey.(crypto.Signer)
+	if !canSign || !pair.Leaf.IsCA {
+		return nil, fmt.Errorf("certificate authority in %s: not an authority", dir)
+	}
+	return authorityOf(pair.Leaf, signer, certPEM), nil
+}
+
+func createAuthority(dir string) (*authority, error) {
+	ca, err := newAuthority()
+	if err != nil {
+		return nil, err
+	}
+	keyPEM, err := encodeKey(ca.key)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := writeFile(filepath.Join(dir, authorityKeyFile), keyPEM); err != nil {
+		return nil, err
+	}
+	return ca, writeFile(filepath.Join(dir, authorityCertFile), ca.pem)
+}
+
+func newAuthority() (*authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber:          newSerial(),
+		Subject:               pkix.Name{Organization: []string{"WeChat Pay simulator"}, CommonName: "WeChat Pay simulator CA"},
+		NotBefore:             time.Now().AddDate(-10, 0, 0), // so that it can vouch for what has expired long ago
+		NotAfter:              time.Now().AddDate(10, 0, 0),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return authorityOf(certificate, key, encodeCertificate(der)), nil
+}
+
+func authorityOf(certificate *x509.Certificate, key crypto.Signer, certPEM []byte) *authority {
+	pool := x509.NewCertPool()
+	pool.AddCert(certificate)
+	return &authority{certificate: certificate, key: key, pem: certPEM, pool: pool}
+}
+
+// issueServer makes the certificate both hosts present: as at WeChat, one certificate names them all.
+func (a *authority) issueServer(names []string) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: newSerial(),
+		Subject:      pkix.Name{CommonName: "localhost"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().AddDate(1, 0, 0),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, name := range append([]string{"localhost", "127.0.0.1", "::1"}, names...) {
+		if address := net.ParseIP(name); address != nil {
+			template.IPAddresses = append(template.IPAddresses, address)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.Certificate{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key}, nil
+}
+
+// issueClient makes a merchant's certificate: RSA 2048 and CN = mch_id, as WeChat's are.
+func (a *authority) issueClient(mchID string, notBefore, notAfter time.Time) (ClientCertificate, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return ClientCertificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: newSerial(),
+		Subject:      pkix.Name{Country: []string{"CN"}, Organization: []string{"WeChat Pay simulator"}, CommonName: mchID},
+		NotBefore:    notBefore,
+		NotAfter:     notAfter,
+		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	if err != nil {
+		return ClientCertificate{}, err
+	}
+	keyPEM, err := encodeKey(key)
+	if err != nil {
+		return ClientCertificate{}, err
+	}
+	return ClientCertificate{CertPEM: encodeCertificate(der), KeyPEM: keyPEM}, nil
+}
+
+// What a certificate is refused with, as return_msg.
+const (
+	certificateRefused = "证书验证失败"
+	certificateExpired = "证书已过期"
+)
+
+// refuseClient says why a presented certificate is not good enough for a merchant; empty if it is. An expired
+// certificate is only called so if it is otherwise one of ours.
+func (a *authority) refuseClient(certificate *x509.Certificate, mchID string, now time.Time) string {
+	verify := func(at time.Time) error {
+		_, err := certificate.Verify(x509.VerifyOptions{
+			Roots: a.pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		})
+		return err
+	}
+	if verify(certificate.NotBefore.Add(time.Second)) != nil || certificate.Subject.CommonName != mchID {
+		return certificateRefused
+	}
+	if now.After(certificate.NotAfter) {
+		return certificateExpired
+	}
+	if now.Before(certificate.NotBefore) {
+		return certificateRefused
+	}
+	return ""
+}
+
+// IssueClientCertificate makes a merchant certificate that is valid for five years, as WeChat's are.
+func (s *Simulator) IssueClientCertificate(mchID string) (ClientCertificate, error) {
+	now := s.now()
+	return s.ca.issueClient(mchID, now.Add(-time.Hour), now.AddDate(5, 0, 0))
+}
+
+// IssueClientCertificateValid makes a merchant certificate for any span of time, for tests of expiry.
+func (s *Simulator) IssueClientCertificateValid(mchID string, notBefore, notAfter time.Time) (ClientCertificate, error) {
+	return s.ca.issueClient(mchID, notBefore, notAfter)
+}
+
+// CAPEM is the certificate of the authority that the two hosts' certificate comes from.
+func (s *Simulator) CAPEM() []byte { return append([]byte(nil), s.ca.pem...) }
+
+// CertPool holds the same certificate.
+func (s *Simulator) CertPool() *x509.CertPool { return s.ca.pool.Clone() }
+
+func newSerial() *big.Int {
+	random := make([]byte, 16)
+	_, _ = rand.Read(random)
+	random[0] &= 0x7f // a serial number is positive
+	return new(big.Int).SetBytes(random)
+}
+
+func encodeCertificate(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func encodeKey(key crypto.Signer) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// writeFile puts a file in place as a whole, readable by its owner only.
+func writeFile(path string, content []byte) error {
+	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = temporary.Write(content)
+	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+	return os.Rename(temporary.Name(), path)
+}

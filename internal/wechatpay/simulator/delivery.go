@@ -1,0 +1,208 @@
+package simulator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// acknowledgement is the one answer that WeChat takes for a yes, byte for byte.
+const acknowledgement = `<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>`
+
+// keptAnswer is how much of an answer the ledger keeps.
+const keptAnswer = 1 << 10
+
+// shopClient is how the simulator reaches a shop: without proxies, and without following redirects.
+func shopClient(options Options) *http.Client {
+	client := http.Client{}
+	if options.CallbackClient != nil {
+		client = *options.CallbackClient
+	} else {
+		client.Transport = &http.Transport{
+			TLSClientConfig: options.CallbackTLSConfig, MaxIdleConnsPerHost: options.CallbackWorkers,
+			IdleConnTimeout: time.Minute,
+		}
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
+
+// planDelivery has a callback delivered at its next attempt.
+func (s *Simulator) planDelivery(c *Callback) {
+	id := c.ID
+	s.deliveries.at(*c.NextAttempt, func() { s.deliver(id) })
+}
+
+// delivery is a callback on its way: one message, or the same twice.
+type delivery struct {
+	url      string
+	document []byte
+	fault    FaultKind
+	copies   int
+}
+
+// deliver makes one round of attempts.
+func (s *Simulator) deliver(id string) {
+	sending := s.prepareDelivery(id)
+	if sending == nil {
+		return
+	}
+	attempts := make([]CallbackAttempt, sending.copies)
+	var under sync.WaitGroup
+	for n := range attempts {
+		under.Go(func() { attempts[n] = s.attempt(sending) })
+	}
+	under.Wait()
+	if s.context.Err() != nil {
+		return // cut off by Close: the callback is still owed, and a restart sends it
+	}
+	_ = s.change(func() error { // a failure of the state file is logged there
+		s.concludeDelivery(s.store.callbacks[id], attempts)
+		return nil
+	})
+}
+
+// prepareDelivery decides what to send. A callback whose time has been changed meanwhile is left to its later job.
+func (s *Simulator) prepareDelivery(id string) *delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.store.callbacks[id]
+	if c.State != CallbackPending || c.NextAttempt == nil || s.now().Before(*c.NextAttempt) {
+		return nil
+	}
+	var fault *Fault
+	if !s.delayed[id] {
+		fault = s.pickFault(c.Operation, "", c.MchID, c.Number, isAnyFault)
+	}
+	delete(s.delayed, id)
+	if fault != nil && fault.Kind == FaultDelay {
+		later := s.now().Add(time.Duration(fault.DelayMillis) * time.Millisecond)
+		c.NextAttempt, s.delayed[id] = &later, true
+		s.planDelivery(c)
+		return nil
+	}
+	c.NextAttempt = nil // under way
+	sending := &delivery{url: c.URL, copies: 1}
+	if fault != nil {
+		sending.fault = fault.Kind
+	}
+	if sending.fault == FaultDuplicate {
+		sending.copies = 2
+	}
+	document, err := s.compose(c, fault)
+	if err != nil { // the record the callback is about is gone: nothing will ever be sent
+		s.logger.Error("callback can't be written", "callback", c.ID, "error", err)
+		c.State = CallbackExhausted
+		return nil
+	}
+	sending.document = document
+	return sending
+}
+
+// attempt sends one message and judges the answer.
+func (s *Simulator) attempt(sending *delivery) CallbackAttempt {
+	began := time.Now()
+	made := CallbackAttempt{Time: s.now(), Fault: sending.fault}
+	if sending.fault == FaultLose {
+		made.Outcome = OutcomeLost
+		return made
+	}
+	ctx, done := context.WithTimeout(s.context, s.answerTime)
+	defer done()
+	status, body, err := s.post(ctx, sending)
+	made.TookMillis = time.Since(began).Milliseconds()
+	made.Status = status
+	made.Body = strings.ToValidUTF8(string(body[:min(len(body), keptAnswer)]), "�")
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		made.Outcome, made.Error = OutcomeTimeout, err.Error()
+	case err != nil:
+		made.Outcome, made.Error = OutcomeUnreachable, err.Error()
+	case status == http.StatusOK && string(body) == acknowledgement:
+		made.Outcome = OutcomeAccepted
+	default:
+		made.Outcome = OutcomeRefused
+	}
+	return made
+}
+
+func (s *Simulator) post(ctx context.Context, sending *delivery) (status int, body []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, sending.url, bytes.NewReader(sending.document))
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Content-Type", "text/xml")
+	request.Header.Set("User-Agent", "Mozilla/4.0")
+	response, err := s.shop.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxDocument))
+	return response.StatusCode, body, err
+}
+
+// concludeDelivery enters the attempts and plans the next round if none of them counts.
+func (s *Simulator) concludeDelivery(c *Callback, attempts []CallbackAttempt) {
+	c.Round++
+	c.Attempts = append(c.Attempts, attempts...)
+	delivered := false
+	for _, a := range attempts {
+		accepted := a.Outcome == OutcomeAccepted
+		genuine := !s.tampers(c, a.Fault)
+		if accepted && genuine && a.Fault != FaultIgnoreAnswer {
+			delivered = true
+		}
+		if accepted && !genuine && slices.Contains(forgery, a.Fault) {
+			s.violate(ViolationForgedCallback, c.Operation, c.MchID, c.Number, string(a.Fault))
+		}
+		s.logger.Debug("callback", "operation", c.Operation, "number", c.Number, "outcome", a.Outcome, "fault", a.Fault)
+	}
+	pauses := s.rules.callbackSchedule
+	switch {
+	case delivered:
+		c.State, c.NextAttempt = CallbackDelivered, nil
+	case c.NextAttempt != nil: // sent again by hand meanwhile
+	case c.Round > len(pauses):
+		c.State = CallbackExhausted
+	default:
+		next := s.now().Add(pauses[c.Round-1])
+		c.NextAttempt = &next
+		s.planDelivery(c)
+	}
+	s.store.saveCallback(c)
+}
+
+// tampers says whether a fault made a message untrue. MD5 for an order placed with MD5 is the true thing.
+func (s *Simulator) tampers(c *Callback, kind FaultKind) bool {
+	if kind == FaultMD5 {
+		o := s.store.order(c.MchID, c.Number)
+		return o != nil && o.SignType != MD5
+	}
+	return slices.Contains(tampering, kind)
+}
+
+// resume takes up what a former process left undone: refunds under way and callbacks owed.
+func (s *Simulator) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.store.refundList {
+		s.planSettlement(r)
+	}
+	for _, c := range s.store.callbackList {
+		if c.State != CallbackPending {
+			continue
+		}
+		if c.NextAttempt == nil {
+			now := s.now()
+			c.NextAttempt = &now
+		}
+		s.planDelivery(c)
+	}
+}

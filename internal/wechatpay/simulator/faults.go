@@ -1,0 +1,211 @@
+package simulator
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// activeFault is a fault with its own source of chance, if it has a seed.
+type activeFault struct {
+	Fault
+	chance *rand.Rand
+}
+
+// Which operations a kind of fault can strike.
+var (
+	errorFaults = []FaultKind{FaultDrop, FaultHang, FaultDelay, FaultHTML, FaultSystemError, FaultFrequencyLimited,
+		FaultRateLimited, FaultNotEnough, FaultNeedRetry, FaultError, FaultFail}
+	spoiledReplies = []FaultKind{FaultTruncate, FaultCut, FaultBadSignature, FaultUnsigned, FaultExtraFields}
+	// Answers that carry a number, and those that carry a trade_state.
+	numberedReplies = []FaultKind{FaultWrongNumber}
+	statedReplies   = []FaultKind{FaultSparse}
+	refundOutcomes  = []FaultKind{FaultRefundChange, FaultRefundClose, FaultRefundHold}
+	anyCallback     = []FaultKind{FaultLose, FaultDelay, FaultDuplicate, FaultForge, FaultWrongAmount, FaultWrongMchID,
+		FaultIgnoreAnswer, FaultExtraFields}
+	paymentCallback = []FaultKind{FaultUnsigned, FaultMD5, FaultWrongCurrency}
+)
+
+func isRefundOutcome(kind FaultKind) bool { return slices.Contains(refundOutcomes, kind) }
+
+// isReplyFault holds for every fault of a call but a refund's outcome, which combines with them.
+func isReplyFault(kind FaultKind) bool { return !isRefundOutcome(kind) }
+
+func isAnyFault(FaultKind) bool { return true }
+
+func checkFault(f Fault) error {
+	var possible []FaultKind
+	switch f.Operation {
+	case OperationUnifiedOrder, OperationCloseOrder:
+		possible = slices.Concat(errorFaults, spoiledReplies)
+	case OperationOrderQuery:
+		possible = slices.Concat(errorFaults, spoiledReplies, numberedReplies, statedReplies)
+	case OperationRefundQuery:
+		possible = slices.Concat(errorFaults, spoiledReplies, numberedReplies)
+	case OperationRefund:
+		possible = slices.Concat(errorFaults, spoiledReplies, numberedReplies, refundOutcomes)
+	case OperationPaymentCallback:
+		possible = slices.Concat(anyCallback, paymentCallback)
+	case OperationRefundCallback:
+		possible = anyCallback
+	default:
+		return fmt.Errorf("%w: operation %q", ErrInvalid, f.Operation)
+	}
+	switch {
+	case !slices.Contains(possible, f.Kind):
+		return fmt.Errorf("%w: fault %q does not happen to %s", ErrInvalid, f.Kind, f.Operation)
+	case f.Host != "" && f.Host != HostPrimary && f.Host != HostBackup:
+		return fmt.Errorf("%w: host %q", ErrInvalid, f.Host)
+	case f.Count < 0 || f.Probability < 0 || f.Probability > 1 || f.DelayMillis < 0:
+		return fmt.Errorf("%w: count, probability or delay_millis out of range", ErrInvalid)
+	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
+		return fmt.Errorf("%w: status %d", ErrInvalid, f.Status)
+	case f.Kind == FaultError && f.ErrCode == "", f.Kind == FaultFail && f.ReturnMsg == "":
+		return fmt.Errorf("%w: fault %s needs its code or message", ErrInvalid, f.Kind)
+	}
+	return nil
+}
+
+// AddFault makes something go wrong from now on. It returns the fault with its ID.
+func (s *Simulator) AddFault(f Fault) (Fault, error) {
+	if err := checkFault(f); err != nil {
+		return Fault{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faultNo++
+	f.ID, f.Struck, f.Fields = strconv.Itoa(s.faultNo), 0, maps.Clone(f.Fields)
+	active := &activeFault{Fault: f, chance: s.chance}
+	if f.Seed != 0 {
+		active.chance = rand.New(rand.NewPCG(f.Seed, 0))
+	}
+	s.faults = append(s.faults, active)
+	return f, nil
+}
+
+// Faults lists the faults, those used up as well.
+func (s *Simulator) Faults() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Fault, 0, len(s.faults))
+	for _, f := range s.faults {
+		copied := f.Fault
+		copied.Fields = maps.Clone(f.Fields)
+		out = append(out, copied)
+	}
+	return out
+}
+
+// RemoveFault takes one fault away and says whether there was one.
+func (s *Simulator) RemoveFault(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.faults)
+	s.faults = slices.DeleteFunc(s.faults, func(f *activeFault) bool { return f.ID == id })
+	return len(s.faults) < before
+}
+
+// ClearFaults takes all faults away.
+func (s *Simulator) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// strike picks the fault for a call, if one strikes.
+func (s *Simulator) strike(c *call, kinds func(FaultKind) bool) *Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pickFault(c.operation, c.host, c.merchant.MchID, c.number(), kinds)
+}
+
+// pickFault is strike for who holds the lock.
+func (s *Simulator) pickFault(operation Operation, host Host, mchID, number string, kinds func(FaultKind) bool) *Fault {
+	for _, f := range s.faults {
+		matches := f.Operation == operation && kinds(f.Kind) &&
+			(f.Host == "" || f.Host == host) && (f.MchID == "" || f.MchID == mchID) && (f.Number == "" || f.Number == number)
+		usedUp := f.Count > 0 && f.Struck >= f.Count
+		if !matches || usedUp || f.Probability > 0 && f.chance.Float64() >= f.Probability {
+			continue
+		}
+		f.Struck++
+		struck := f.Fault
+		return &struck
+	}
+	return nil
+}
+
+// faultFailures are the faults that are no more than an answer.
+var faultFailures = map[FaultKind]error{
+	FaultSystemError:      fail("SYSTEMERROR", "系统超时"),
+	FaultFrequencyLimited: errFrequencyLimited,
+	FaultRateLimited:      refuse("频率限制"),
+	FaultNotEnough:        errNotEnough,
+	FaultNeedRetry:        fail("BIZERR_NEED_RETRY", "退款业务流程错误，需要商户触发重试来解决"),
+}
+
+// interrupt answers a call, or leaves it without an answer, in place of the true result. It says whether that was
+// all there is to the call.
+func (s *Simulator) interrupt(w http.ResponseWriter, r *http.Request, c *call, f *Fault) bool {
+	switch f.Kind {
+	case FaultDrop:
+		s.record(c, string(f.Kind), f.Kind)
+		dropConnection(w)
+	case FaultHang:
+		s.record(c, string(f.Kind), f.Kind)
+		<-r.Context().Done()
+		dropConnection(w)
+	case FaultDelay:
+		if s.wait(r, time.Duration(f.DelayMillis)*time.Millisecond) {
+			return false
+		}
+		s.record(c, string(f.Kind), f.Kind)
+		dropConnection(w)
+	case FaultHTML:
+		s.noteRefused(c, f)
+		s.record(c, string(f.Kind), f.Kind)
+		status := f.Status
+		if status == 0 {
+			status = http.StatusBadGateway
+		}
+		writeHTML(w, status, strconv.Itoa(status)+" "+http.StatusText(status))
+	default:
+		err := f.asError()
+		if err == nil {
+			return false
+		}
+		s.noteRefused(c, f)
+		s.send(w, c, draftOf(c, nil, err), f)
+	}
+	return true
+}
+
+func (f *Fault) asError() error {
+	switch f.Kind {
+	case FaultError:
+		return failure{code: f.ErrCode, description: f.ErrCodeDes}
+	case FaultFail:
+		return refusal{code: f.ReturnCode, message: f.ReturnMsg}
+	}
+	return faultFailures[f.Kind]
+}
+
+// dropConnection resets the connection under a request.
+func dropConnection(w http.ResponseWriter) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	if wrapped, isTLS := connection.(interface{ NetConn() net.Conn }); isTLS {
+		connection = wrapped.NetConn() // no goodbye of TLS: the line is dead
+	}
+	if tcp, isTCP := connection.(*net.TCPConn); isTCP {
+		_ = tcp.SetLinger(0)
+	}
+	_ = connection.Close()
+}

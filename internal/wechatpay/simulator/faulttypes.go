@@ -1,0 +1,100 @@
+package simulator
+
+// Operation names an interface of WeChat Pay, or a kind of callback.
+type Operation string
+
+// The operations.
+const (
+	OperationUnifiedOrder    Operation = "unifiedorder"
+	OperationOrderQuery      Operation = "orderquery"
+	OperationCloseOrder      Operation = "closeorder"
+	OperationRefund          Operation = "refund"
+	OperationRefundQuery     Operation = "refundquery"
+	OperationPaymentCallback Operation = "payment-callback"
+	OperationRefundCallback  Operation = "refund-callback"
+)
+
+// Host tells the two listeners apart.
+type Host string
+
+// The hosts.
+const (
+	HostPrimary Host = "primary"
+	HostBackup  Host = "backup"
+)
+
+// FaultKind says what goes wrong.
+type FaultKind string
+
+// Faults of API calls. Those up to FaultFail strike before the call takes effect, or with AfterEffect after it.
+const (
+	FaultDrop             FaultKind = "drop"              // the connection is reset, no answer
+	FaultHang             FaultKind = "hang"              // no answer until the client gives up
+	FaultDelay            FaultKind = "delay"             // the answer takes DelayMillis longer
+	FaultHTML             FaultKind = "html"              // an HTML page with HTTP status Status (502)
+	FaultSystemError      FaultKind = "system-error"      // signed SYSTEMERROR
+	FaultFrequencyLimited FaultKind = "frequency-limited" // signed FREQUENCY_LIMITED
+	FaultRateLimited      FaultKind = "rate-limited"      // unsigned 频率限制
+	FaultNotEnough        FaultKind = "not-enough"        // signed NOTENOUGH
+	FaultNeedRetry        FaultKind = "need-retry"        // signed BIZERR_NEED_RETRY
+	FaultError            FaultKind = "error"             // signed ErrCode and ErrCodeDes
+	FaultFail             FaultKind = "fail"              // unsigned ReturnCode (FAIL) and ReturnMsg
+
+	// The call takes effect and its answer is spoiled.
+	FaultTruncate     FaultKind = "truncate"      // half of the XML in a complete HTTP answer
+	FaultCut          FaultKind = "cut"           // the connection breaks in the middle of the answer
+	FaultBadSignature FaultKind = "bad-signature" // a signature made with another key
+	FaultUnsigned     FaultKind = "unsigned"      // no sign at all; also for payment callbacks
+	FaultWrongNumber  FaultKind = "wrong-number"  // a well signed answer about another order or refund
+	FaultExtraFields  FaultKind = "extra-fields"  // more fields, those in Fields or a few of its own; well signed
+	FaultSparse       FaultKind = "sparse"        // only the fields documented for every trade_state
+
+	// The refund is accepted and ends otherwise. These combine with the faults above.
+	FaultRefundChange FaultKind = "refund-change" // CHANGE: the money could not go back
+	FaultRefundClose  FaultKind = "refund-close"  // REFUNDCLOSE
+	FaultRefundHold   FaultKind = "refund-hold"   // PROCESSING until SetRefundStatus
+)
+
+// Faults of callbacks, beside FaultDelay and FaultUnsigned. A tampered or lost delivery counts as failed whatever
+// the shop answers, so that the true message follows by the schedule.
+const (
+	FaultLose          FaultKind = "lose"           // not sent
+	FaultDuplicate     FaultKind = "duplicate"      // sent twice at the same time
+	FaultForge         FaultKind = "forge"          // signed, or encrypted, with another key
+	FaultWrongAmount   FaultKind = "wrong-amount"   // well signed, another total_fee (refund_fee)
+	FaultWrongCurrency FaultKind = "wrong-currency" // well signed, another fee_type
+	FaultWrongMchID    FaultKind = "wrong-mch-id"   // well signed, another mch_id
+	FaultMD5           FaultKind = "md5"            // signed with MD5 although ordered with HMAC-SHA256
+	FaultIgnoreAnswer  FaultKind = "ignore-answer"  // delivered, but taken as failed, so that it repeats
+)
+
+// Fault is something that goes wrong with the calls or callbacks it matches. Of several that match, the one
+// added first strikes.
+type Fault struct {
+	// ID is given by AddFault.
+	ID string `json:"id,omitempty"`
+	// Operation is required. MchID, Number (out_trade_no or out_refund_no) and Host narrow the match; empty matches
+	// everything.
+	Operation Operation `json:"operation"`
+	MchID     string    `json:"mch_id,omitempty"`
+	Number    string    `json:"number,omitempty"`
+	Host      Host      `json:"host,omitempty"`
+	Kind      FaultKind `json:"kind"`
+	// AfterEffect lets the call take effect before the fault strikes.
+	AfterEffect bool `json:"after_effect,omitempty"`
+	// Count is how many times the fault strikes; 0 is for ever.
+	Count int `json:"count,omitempty"`
+	// Probability makes the fault strike by chance; 0 is always. Seed makes the chance repeatable.
+	Probability float64 `json:"probability,omitempty"`
+	Seed        uint64  `json:"seed,omitempty"`
+	// DelayMillis is not scaled.
+	DelayMillis int64             `json:"delay_millis,omitempty"`
+	Status      int               `json:"status,omitempty"`
+	ErrCode     string            `json:"err_code,omitempty"`
+	ErrCodeDes  string            `json:"err_code_des,omitempty"`
+	ReturnCode  string            `json:"return_code,omitempty"`
+	ReturnMsg   string            `json:"return_msg,omitempty"`
+	Fields      map[string]string `json:"fields,omitempty"`
+	// Struck counts how often the fault struck.
+	Struck int `json:"struck"`
+}

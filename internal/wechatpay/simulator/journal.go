@@ -1,0 +1,197 @@
+package simulator
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// journal is the state file: one JSON entry a line, each the newest version of one record. An entry is written
+// before the call that caused it is answered, in one write, so that a process may be killed at any time: at worst
+// the last line is torn, and a torn last line was never answered. Starting anew writes the file afresh, in place of
+// the old one, with one line for each record.
+type journal struct {
+	path string
+	file *os.File
+	// pending are the records changed since the last flush, each once.
+	pending map[string]entry
+	order   []string
+	unnamed int
+	err     error
+}
+
+// entry is one line; one of its fields is set.
+type entry struct {
+	Merchant  *merchant                    `json:"merchant,omitempty"`
+	Order     *Order                       `json:"order,omitempty"`
+	Refund    *Refund                      `json:"refund,omitempty"`
+	Callback  *Callback                    `json:"callback,omitempty"`
+	Violation *Violation                   `json:"violation,omitempty"`
+	Call      *Call                        `json:"call,omitempty"`
+	Counts    map[Operation]map[string]int `json:"counts,omitempty"`
+}
+
+// note remembers a changed record for the next flush. A nil journal forgets.
+func (j *journal) note(name string, e entry) {
+	if j == nil {
+		return
+	}
+	if name == "" { // an entry that never changes
+		j.unnamed++
+		name = fmt.Sprintf("#%d", j.unnamed)
+	}
+	if _, noted := j.pending[name]; !noted {
+		j.order = append(j.order, name)
+	}
+	j.pending[name] = e
+}
+
+// flush writes what changed. An error stays: a state file with a gap would lie after a restart.
+func (j *journal) flush() error {
+	if j == nil || len(j.order) == 0 || j.err != nil {
+		return j.failure()
+	}
+	var lines bytes.Buffer
+	for _, name := range j.order {
+		line, err := json.Marshal(j.pending[name])
+		if err != nil {
+			j.err = err
+			return err
+		}
+		lines.Write(append(line, '\n'))
+	}
+	_, j.err = j.file.Write(lines.Bytes())
+	j.order, j.unnamed = j.order[:0], 0
+	clear(j.pending)
+	return j.err
+}
+
+func (j *journal) failure() error {
+	if j == nil {
+		return nil
+	}
+	return j.err
+}
+
+func (j *journal) close() error {
+	if j == nil {
+		return nil
+	}
+	return errors.Join(j.flush(), j.file.Sync(), j.file.Close())
+}
+
+// openJournal reads the state file into the store and writes it afresh.
+func openJournal(path string, t *store) error {
+	if path == "" {
+		return nil
+	}
+	if err := readJournal(path, t); err != nil {
+		return err
+	}
+	var lines bytes.Buffer
+	for _, e := range t.entries() {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		lines.Write(append(line, '\n'))
+	}
+	if err := writeFile(path, lines.Bytes()); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	t.journal = &journal{path: path, file: file, pending: map[string]entry{}}
+	return nil
+}
+
+func readJournal(path string, t *store) error {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	lines := bufio.NewReader(file)
+	for number := 1; ; number++ {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil // what is left without a line end is torn
+		}
+		if err != nil {
+			return err
+		}
+		var e entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return fmt.Errorf("state file %s, line %d: %w", path, number, err)
+		}
+		t.apply(e)
+	}
+}
+
+// apply takes a line in: a record replaces its older version, in its older place.
+func (t *store) apply(e entry) {
+	switch {
+	case e.Merchant != nil:
+		t.saveMerchant(e.Merchant)
+	case e.Order != nil:
+		if known := t.order(e.Order.MchID, e.Order.OutTradeNo); known != nil {
+			*known = *e.Order
+			e.Order = known
+		}
+		t.saveOrder(e.Order)
+	case e.Refund != nil:
+		if known := t.refund(e.Refund.MchID, e.Refund.OutRefundNo); known != nil {
+			*known = *e.Refund
+			e.Refund = known
+		}
+		t.saveRefund(e.Refund)
+	case e.Callback != nil:
+		if known := t.callbacks[e.Callback.ID]; known != nil {
+			*known = *e.Callback
+			e.Callback = known
+		}
+		t.saveCallback(e.Callback)
+	case e.Violation != nil:
+		t.addViolation(*e.Violation)
+	case e.Call != nil:
+		t.addCall(*e.Call)
+	case e.Counts != nil:
+		t.callCounts = e.Counts
+	}
+}
+
+// entries are the lines of a fresh state file. The counts come last, since the calls before them count as well.
+func (t *store) entries() []entry {
+	var out []entry
+	for _, m := range t.merchants {
+		out = append(out, entry{Merchant: m})
+	}
+	for _, o := range t.orderList {
+		out = append(out, entry{Order: o})
+	}
+	for _, r := range t.refundList {
+		out = append(out, entry{Refund: r})
+	}
+	for _, c := range t.callbackList {
+		out = append(out, entry{Callback: c})
+	}
+	for i := range t.violations {
+		out = append(out, entry{Violation: &t.violations[i]})
+	}
+	for _, c := range t.latestCalls() {
+		out = append(out, entry{Call: &c})
+	}
+	if len(t.callCounts) > 0 {
+		out = append(out, entry{Counts: t.callCounts})
+	}
+	return out
+}

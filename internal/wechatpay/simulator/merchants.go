@@ -1,0 +1,137 @@
+package simulator
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+// Errors of the methods that act for payers, staff and tests.
+var (
+	ErrNotFound      = errors.New("not found")
+	ErrInvalid       = errors.New("invalid")
+	ErrOrderPaid     = errors.New("the order is paid already")
+	ErrOrderClosed   = errors.New("the order is closed")
+	ErrOrderExpired  = errors.New("the order has expired")
+	ErrPrepayExpired = errors.New("the prepay_id has expired")
+)
+
+var (
+	mchIDFormat = regexp.MustCompile(`^\d{8,10}$`)
+	keyFormat   = regexp.MustCompile(`^[0-9A-Za-z]{32}$`)
+)
+
+func checkMerchant(m Merchant) error {
+	switch {
+	case !mchIDFormat.MatchString(m.MchID):
+		return fmt.Errorf("%w: a mch_id is 8 to 10 digits", ErrInvalid)
+	case !keyFormat.MatchString(m.APIKey):
+		return fmt.Errorf("%w: an API key is 32 letters and digits", ErrInvalid)
+	case len(m.AppIDs) == 0:
+		return fmt.Errorf("%w: merchant %s has no appid", ErrInvalid, m.MchID)
+	case m.Balance != nil && *m.Balance < 0:
+		return fmt.Errorf("%w: negative balance", ErrInvalid)
+	}
+	return nil
+}
+
+// AddMerchant makes a merchant known, or replaces its settings. What WeChat holds against it stays.
+func (s *Simulator) AddMerchant(m Merchant) error {
+	if err := checkMerchant(m); err != nil {
+		return err
+	}
+	return s.change(func() error {
+		s.putMerchant(m)
+		return nil
+	})
+}
+
+// meetMerchant takes in a merchant from the options. A merchant the state file knows keeps its key, which may
+// have been reset since, and its balance, which may have been spent.
+func (s *Simulator) meetMerchant(m Merchant) error {
+	if err := checkMerchant(m); err != nil {
+		return err
+	}
+	return s.change(func() error {
+		if known := s.store.merchants[m.MchID]; known != nil {
+			m.APIKey, m.Balance = known.APIKey, known.Balance
+		}
+		s.putMerchant(m)
+		return nil
+	})
+}
+
+func (s *Simulator) putMerchant(m Merchant) {
+	known := s.store.merchants[m.MchID]
+	if known == nil {
+		known = &merchant{}
+	}
+	m.AppIDs = slices.Clone(m.AppIDs)
+	m.Currencies = slices.Clone(m.Currencies)
+	if m.Balance != nil {
+		balance := *m.Balance
+		m.Balance = &balance
+	}
+	known.Merchant = m
+	s.store.saveMerchant(known)
+}
+
+// SetAPIKey is the reset of a merchant's key in the merchant platform: from now on WeChat signs with the new key
+// and refuses the old one.
+func (s *Simulator) SetAPIKey(mchID, key string) error {
+	if !keyFormat.MatchString(key) {
+		return fmt.Errorf("%w: an API key is 32 letters and digits", ErrInvalid)
+	}
+	return s.withMerchant(mchID, func(m *merchant) { m.APIKey = key })
+}
+
+// RotateAPIKey resets a merchant's key to a random one.
+func (s *Simulator) RotateAPIKey(mchID string) (key string, err error) {
+	key = randomText(32)
+	return key, s.SetAPIKey(mchID, key)
+}
+
+// SetBalance sets what refunds may draw on; nil is unlimited.
+func (s *Simulator) SetBalance(mchID string, balance *int64) error {
+	if balance != nil && *balance < 0 {
+		return fmt.Errorf("%w: negative balance", ErrInvalid)
+	}
+	if balance != nil {
+		amount := *balance
+		balance = &amount
+	}
+	return s.withMerchant(mchID, func(m *merchant) { m.Balance = balance })
+}
+
+func (s *Simulator) withMerchant(mchID string, what func(*merchant)) error {
+	return s.change(func() error {
+		m := s.store.merchants[mchID]
+		if m == nil {
+			return fmt.Errorf("merchant %s: %w", mchID, ErrNotFound)
+		}
+		what(m)
+		s.store.saveMerchant(m)
+		return nil
+	})
+}
+
+// mayOrderIn says whether a merchant may use a currency.
+func (m *merchant) mayOrderIn(currency string) bool {
+	if len(m.Currencies) == 0 {
+		return currency == "CNY"
+	}
+	return slices.Contains(m.Currencies, currency)
+}
+
+// canPay says whether the balance suffices for a refund.
+func (m *merchant) canPay(amount int64) bool {
+	return m.Balance == nil || *m.Balance >= amount
+}
+
+func (m *merchant) addBalance(amount int64) {
+	if m.Balance != nil {
+		balance := *m.Balance + amount
+		m.Balance = &balance
+	}
+}

@@ -1,0 +1,66 @@
+package simulator
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+)
+
+// beijing is the zone of every time in the protocol. It has no daylight saving, so no zone database is needed.
+var beijing = time.FixedZone("UTC+8", 8*60*60)
+
+const (
+	compactTime  = "20060102150405"
+	readableTime = "2006-01-02 15:04:05"
+)
+
+const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// randomText makes n random letters and digits. crypto/rand never fails.
+func randomText(n int) string {
+	random := make([]byte, n)
+	_, _ = rand.Read(random)
+	for i, b := range random {
+		random[i] = alphabet[int(b)%len(alphabet)]
+	}
+	return string(random)
+}
+
+func newNonce() string { return randomText(32) }
+
+func randomHex(n int) string {
+	random := make([]byte, n)
+	_, _ = rand.Read(random)
+	return hex.EncodeToString(random)
+}
+
+func randomDigits(n int) string {
+	random := make([]byte, n)
+	_, _ = rand.Read(random)
+	for i, b := range random {
+		random[i] = '0' + b%10
+	}
+	return string(random)
+}
+
+// The numbers WeChat gives out have these shapes: wx and the second for a prepay_id, 42 and the day for a
+// payment, 50 and the day for a refund.
+
+func newPrepayID(now time.Time) string {
+	return "wx" + now.In(beijing).Format(compactTime) + randomHex(10)
+}
+
+func newTransactionID(now time.Time) string {
+	return "42000" + randomDigits(5) + now.In(beijing).Format("20060102") + randomDigits(10)
+}
+
+func newRefundID(now time.Time) string {
+	return "503" + randomDigits(8) + now.In(beijing).Format("20060102") + randomDigits(10)
+}
+
+func newCodeURL() string { return "weixin://wxpay/bizpayurl?pr=" + randomText(9) }
+
+func newMwebURL(prepayID string) string {
+	return fmt.Sprintf("https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=%s&package=%s", prepayID, randomDigits(10))
+}

@@ -1,0 +1,151 @@
+package simulator
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Pay is the payer paying an order. WeChat refuses what is paid, closed or expired, and what has no living
+// prepay_id; options.Force overrides all but the first.
+func (s *Simulator) Pay(mchID, outTradeNo string, options PayOptions) (Payment, error) {
+	var paid Payment
+	err := s.change(func() error {
+		order := s.store.order(mchID, outTradeNo)
+		if order == nil {
+			return fmt.Errorf("order %s: %w", outTradeNo, ErrNotFound)
+		}
+		payment, err := s.pay(order, "", options)
+		paid = payment
+		return err
+	})
+	return paid, err
+}
+
+// PayByPrepayID is the payer paying with what the shop's page handed to WeChat.
+func (s *Simulator) PayByPrepayID(prepayID string, options PayOptions) (Payment, error) {
+	var paid Payment
+	err := s.change(func() error {
+		order := s.store.byPrepay[prepayID]
+		if order == nil {
+			return fmt.Errorf("prepay_id %s: %w", prepayID, ErrNotFound)
+		}
+		payment, err := s.pay(order, prepayID, options)
+		paid = payment
+		return err
+	})
+	return paid, err
+}
+
+// PayAfterClose is the late payment: it succeeds although the order was closed or expired.
+func (s *Simulator) PayAfterClose(mchID, outTradeNo string, options PayOptions) (Payment, error) {
+	options.Force = true
+	return s.Pay(mchID, outTradeNo, options)
+}
+
+func (s *Simulator) pay(o *Order, prepayID string, options PayOptions) (Payment, error) {
+	s.ageOut(o)
+	refused := s.refusePayment(o, prepayID)
+	if refused != nil && (o.Payment != nil || !options.Force) {
+		return Payment{}, fmt.Errorf("order %s: %w", o.OutTradeNo, refused)
+	}
+	payment, err := s.newPayment(o, options)
+	if err != nil {
+		return Payment{}, err
+	}
+	payment.Forced = refused != nil
+	o.Payment, o.State = &payment, StateSuccess
+	s.store.saveOrder(o)
+	if !options.NoCallback {
+		s.callBackPayment(o)
+	}
+	s.logger.Info("paid", "merchant", o.MchID, "order", o.OutTradeNo, "transaction", payment.TransactionID,
+		"total", payment.TotalFee, "currency", payment.FeeType)
+	return payment, nil
+}
+
+// refusePayment says why WeChat would not let a payer pay now.
+func (s *Simulator) refusePayment(o *Order, prepayID string) error {
+	now := s.now()
+	alive := func(p Prepay) bool { return (prepayID == "" || p.ID == prepayID) && now.Before(p.ExpireTime) }
+	switch {
+	case o.Payment != nil:
+		return ErrOrderPaid
+	case o.State == StateClosed:
+		return ErrOrderClosed
+	case o.ExpireTime != nil && !now.Before(*o.ExpireTime):
+		return ErrOrderExpired
+	case !slices.ContainsFunc(o.Prepays, alive):
+		return ErrPrepayExpired
+	}
+	return nil
+}
+
+// newPayment fills in what the options leave open.
+func (s *Simulator) newPayment(o *Order, options PayOptions) (Payment, error) {
+	p := Payment{
+		TransactionID: options.TransactionID, Time: s.now(), OpenID: options.OpenID, BankType: options.BankType,
+		TotalFee: o.TotalFee, FeeType: o.FeeType, CashFeeType: options.CashFeeType, RateValue: options.RateValue,
+		Coupons: slices.Clone(options.Coupons), PromotionDetail: options.PromotionDetail,
+	}
+	if p.TransactionID == "" {
+		p.TransactionID = newTransactionID(p.Time)
+	} else if s.store.byTransaction[p.TransactionID] != nil {
+		return Payment{}, fmt.Errorf("%w: transaction_id %s is taken", ErrInvalid, p.TransactionID)
+	}
+	if options.TotalFee != nil {
+		p.TotalFee = *options.TotalFee
+	}
+	p.FeeType = firstOf(options.FeeType, p.FeeType)
+	p.OpenID = firstOf(p.OpenID, o.Params["openid"], "oSimulatedPayer0000000000000")
+	p.BankType = firstOf(p.BankType, "OTHERS")
+	p.CashFeeType = firstOf(p.CashFeeType, p.FeeType)
+	return p, addCash(&p, options.CashFee)
+}
+
+// addCash sets what the payer gave in cash and what the merchant will get of it.
+func addCash(p *Payment, cash *int64) error {
+	var coupons, notSettled int64
+	for _, coupon := range p.Coupons {
+		coupons += coupon.Fee
+		if coupon.Type == "NO_CASH" {
+			notSettled += coupon.Fee
+		}
+	}
+	p.CashFee = p.TotalFee - coupons
+	if cash != nil {
+		p.CashFee = *cash
+	}
+	if notSettled > 0 {
+		settled := p.TotalFee - notSettled
+		p.SettlementTotalFee = &settled
+	}
+	if p.TotalFee <= 0 || p.CashFee < 0 || coupons > p.TotalFee {
+		return fmt.Errorf("%w: total %d, cash %d, coupons %d", ErrInvalid, p.TotalFee, p.CashFee, coupons)
+	}
+	return nil
+}
+
+func firstOf(values ...string) string {
+	for _, value := range values {
+		if value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+// refundInfo is the text inside a refund callback.
+func refundInfo(r *Refund, status RefundStatus, success *time.Time) message {
+	info := message{
+		"transaction_id": r.TransactionID, "out_trade_no": r.OutTradeNo, "refund_id": r.RefundID,
+		"out_refund_no": r.OutRefundNo, "total_fee": formatInt(r.TotalFee), "settlement_total_fee": formatInt(r.TotalFee),
+		"refund_fee": formatInt(r.RefundFee), "settlement_refund_fee": formatInt(r.RefundFee),
+		"refund_status": string(status), "refund_recv_accout": receivedBy,
+		"refund_account": "REFUND_SOURCE_RECHARGE_FUNDS", "refund_request_source": r.RequestSource,
+	}
+	if status == RefundSuccess && success != nil {
+		info["success_time"] = success.In(beijing).Format(readableTime)
+	}
+	return info
+}

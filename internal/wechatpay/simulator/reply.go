@@ -1,0 +1,124 @@
+package simulator
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+)
+
+// draft is an answer before it is signed.
+type draft struct {
+	fields message
+	// outcome is what the ledger says of the call.
+	outcome string
+	// unsigned answers fail at the communication level; every other one is signed, failures as well.
+	unsigned bool
+}
+
+// draftOf puts the result of an interface into the form of an answer.
+func draftOf(c *call, fields message, err error) draft {
+	var refused refusal
+	if errors.As(err, &refused) {
+		code := firstOf(refused.code, "FAIL")
+		return draft{message{"return_code": code, "return_msg": refused.message}, refused.message, true}
+	}
+	reply := message{
+		"return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS",
+		"appid": c.request["appid"], "mch_id": c.request["mch_id"],
+	}
+	if err == nil {
+		for name, value := range fields {
+			reply[name] = value
+		}
+		return draft{fields: reply, outcome: "SUCCESS"}
+	}
+	var failed failure
+	if !errors.As(err, &failed) {
+		failed = failure{code: "SYSTEMERROR", description: "系统错误"}
+	}
+	reply["result_code"], reply["err_code"], reply["err_code_des"] = "FAIL", failed.code, failed.description
+	return draft{fields: reply, outcome: failed.code}
+}
+
+// send signs an answer with the request's key and sign type and sends it, in bad shape if a fault wants that.
+func (s *Simulator) send(w http.ResponseWriter, c *call, d draft, f *Fault) {
+	kind := FaultKind("")
+	if f != nil {
+		kind = f.Kind
+		tamper(d.fields, f)
+	}
+	s.record(c, d.outcome, kind)
+	if !d.unsigned && kind != FaultUnsigned {
+		key := c.key
+		if kind == FaultBadSignature {
+			key = randomText(32)
+		}
+		d.fields = signed(d.fields, key, c.signType)
+	}
+	document := formatXML(d.fields, "xml")
+	switch kind {
+	case FaultTruncate:
+		writeXML(w, document[:len(document)/2])
+	case FaultCut:
+		w.Header().Set("Content-Length", strconv.Itoa(len(document)))
+		writeXML(w, document[:len(document)/2])
+		_ = http.NewResponseController(w).Flush() // the connection breaks in any case
+		dropConnection(w)
+	default:
+		writeXML(w, document)
+	}
+}
+
+// tamper changes an answer before it is signed, so that the signature fits.
+func tamper(reply message, f *Fault) {
+	switch f.Kind {
+	case FaultWrongNumber:
+		for _, field := range []string{"out_trade_no", "out_refund_no", "out_refund_no_0", "transaction_id", "refund_id"} {
+			if reply[field] != "" {
+				reply[field] = "another" + reply[field][min(7, len(reply[field])):]
+			}
+		}
+	case FaultExtraFields:
+		addExtraFields(reply, f)
+	case FaultSparse:
+		keepPromised(reply)
+	}
+}
+
+// addExtraFields adds what WeChat may add one day: a client has to sign it and otherwise let it pass.
+func addExtraFields(reply message, f *Fault) {
+	extra := f.Fields
+	if len(extra) == 0 {
+		extra = map[string]string{"some_future_field": "新字段", "some_future_count": "3", "Zeta": "a&b=c <d> ]]>"}
+	}
+	for name, value := range extra {
+		reply[name] = value
+	}
+}
+
+// keepPromised keeps the fields that are documented for every trade_state.
+func keepPromised(reply message) {
+	promised := message{}
+	for _, name := range []string{"return_code", "return_msg", "result_code", "err_code", "err_code_des", "appid", "mch_id",
+		"out_trade_no", "attach", "trade_state", "trade_state_desc"} {
+		promised[name] = reply[name]
+	}
+	for name := range reply {
+		if promised[name] == "" {
+			delete(reply, name)
+		}
+	}
+}
+
+func writeXML(w http.ResponseWriter, document []byte) {
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	_, _ = w.Write(document) // a client that is gone misses its answer
+}
+
+func writeHTML(w http.ResponseWriter, status int, title string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, "<html>\r\n<head><title>"+title+"</title></head>\r\n<body>\r\n<center><h1>"+title+
+		"</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
+}

@@ -1,0 +1,101 @@
+package simulator
+
+import (
+	"fmt"
+)
+
+// planSettlement has a refund turn to its outcome when it is due.
+func (s *Simulator) planSettlement(r *Refund) {
+	if r.Status != RefundProcessing || r.SettleTime == nil {
+		return
+	}
+	s.settlements.at(*r.SettleTime, func() {
+		_ = s.change(func() error { // a failure of the state file is logged there
+			s.settle(r)
+			return nil
+		})
+	})
+	if !s.now().Before(*r.SettleTime) { // a delay of nothing settles at once
+		s.settle(r)
+	}
+}
+
+// settleDue settles what is due before a call is answered, so that a clock moved by hand shows at once. A real
+// clock needs no help.
+func (s *Simulator) settleDue() {
+	if !s.movedByHand {
+		return
+	}
+	for _, r := range s.store.processing {
+		s.settle(r)
+	}
+}
+
+func (s *Simulator) settle(r *Refund) {
+	if r.Status == RefundProcessing && r.SettleTime != nil && !s.now().Before(*r.SettleTime) {
+		s.turnRefund(r, r.Outcome)
+	}
+}
+
+// turnRefund gives a refund a new status, moves its money, and tells the shop.
+func (s *Simulator) turnRefund(r *Refund, status RefundStatus) {
+	r.Status, r.SettleTime, r.Outcome = status, nil, ""
+	switch status {
+	case RefundSuccess:
+		now := s.now()
+		r.SuccessTime = &now
+		r.Payouts++
+	case RefundClosed:
+		if m := s.store.merchants[r.MchID]; m != nil {
+			m.addBalance(r.RefundFee)
+			s.store.saveMerchant(m)
+		}
+	}
+	s.store.saveRefund(r)
+	s.callBackRefund(r)
+}
+
+// SetRefundStatus turns a refund by hand: to CHANGE or REFUNDCLOSE, or to what staff made of a CHANGE. A refund
+// that succeeded or was closed stays so.
+func (s *Simulator) SetRefundStatus(mchID, outRefundNo string, status RefundStatus) error {
+	switch status {
+	case RefundSuccess, RefundChange, RefundClosed:
+	default:
+		return fmt.Errorf("%w: refund status %q", ErrInvalid, status)
+	}
+	return s.change(func() error {
+		r := s.store.refund(mchID, outRefundNo)
+		switch {
+		case r == nil:
+			return fmt.Errorf("refund %s: %w", outRefundNo, ErrNotFound)
+		case r.Status == status:
+			return nil
+		case r.Status == RefundSuccess || r.Status == RefundClosed:
+			return fmt.Errorf("%w: refund %s is %s for good", ErrInvalid, outRefundNo, r.Status)
+		}
+		s.turnRefund(r, status)
+		return nil
+	})
+}
+
+// RefundByStaff is a refund made by hand in the merchant platform: its number is not the shop's, and it lessens
+// what the shop can still refund.
+func (s *Simulator) RefundByStaff(mchID, outTradeNo string, refundFee int64) (Refund, error) {
+	var made Refund
+	err := s.change(func() error {
+		m, o := s.store.merchants[mchID], s.store.order(mchID, outTradeNo)
+		if m == nil || o == nil || o.Payment == nil {
+			return fmt.Errorf("paid order %s: %w", outTradeNo, ErrNotFound)
+		}
+		sums := s.store.sums(o)
+		if refundFee <= 0 || sums.Accepted+refundFee > sums.Paid || sums.Count >= maxRefundsPerOrder || !m.canPay(refundFee) {
+			return fmt.Errorf("%w: refund of %d", ErrInvalid, refundFee)
+		}
+		made = *s.acceptRefund(m, o, &Refund{
+			MchID: mchID, AppID: o.AppID, OutRefundNo: "staff" + randomDigits(20), TotalFee: o.Payment.TotalFee,
+			RefundFee: refundFee, NotifyURL: m.RefundNotifyURL, RequestSource: "VENDOR_PLATFORM",
+		})
+		return nil
+	})
+	return made, err
+}

@@ -1,0 +1,66 @@
+package simulator
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// Ledger is a copy of everything the simulator knows at this moment.
+func (s *Simulator) Ledger() Ledger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settleDue()
+	t := s.store
+	out := Ledger{
+		Time: s.now(), Merchants: []MerchantRecord{}, Orders: make([]Order, 0, len(t.orderList)),
+		Refunds: make([]Refund, 0, len(t.refundList)), Callbacks: make([]Callback, 0, len(t.callbackList)),
+		Calls: append([]Call{}, t.latestCalls()...), CallCounts: map[Operation]map[string]int{},
+		Violations: append([]Violation{}, t.violations...),
+	}
+	for _, m := range t.merchants {
+		out.Merchants = append(out.Merchants, recordOf(m))
+	}
+	slices.SortFunc(out.Merchants, func(a, b MerchantRecord) int { return cmp.Compare(a.MchID, b.MchID) })
+	for _, o := range t.orderList {
+		s.ageOut(o)
+		copied := *o
+		copied.Params, copied.Prepays = maps.Clone(o.Params), slices.Clone(o.Prepays)
+		copied.Payment = copyOf(o.Payment)
+		copied.Sums = t.sums(o)
+		out.Orders = append(out.Orders, copied)
+	}
+	for _, r := range t.refundList {
+		copied := *r
+		copied.Params = maps.Clone(r.Params)
+		out.Refunds = append(out.Refunds, copied)
+	}
+	for _, c := range t.callbackList {
+		copied := *c
+		copied.Attempts = append([]CallbackAttempt{}, c.Attempts...)
+		out.Callbacks = append(out.Callbacks, copied)
+	}
+	for operation, outcomes := range t.callCounts {
+		out.CallCounts[operation] = maps.Clone(outcomes)
+	}
+	return out
+}
+
+func recordOf(m *merchant) MerchantRecord {
+	record := MerchantRecord{
+		MchID: m.MchID, AppIDs: slices.Clone(m.AppIDs), Balance: copyOf(m.Balance),
+		InvalidRefundCalls: m.InvalidRefundCalls, Blocks: m.Blocks,
+	}
+	if !m.BlockedUntil.IsZero() {
+		record.BlockedUntil = copyOf(&m.BlockedUntil)
+	}
+	return record
+}
+
+func copyOf[T any](value *T) *T {
+	if value == nil {
+		return nil
+	}
+	copied := *value
+	return &copied
+}

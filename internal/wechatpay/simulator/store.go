@@ -1,0 +1,159 @@
+package simulator
+
+import "time"
+
+// store is everything that outlives a request. Simulator.mu guards it.
+type store struct {
+	merchants    map[string]*merchant
+	orders       map[string]*Order // by merchant and out_trade_no
+	refunds      map[string]*Refund
+	callbacks    map[string]*Callback
+	orderList    []*Order
+	refundList   []*Refund
+	callbackList []*Callback
+	violations   []Violation
+	calls        []Call
+	callCounts   map[Operation]map[string]int
+	maxCalls     int
+
+	// Other ways to find an order or a refund.
+	byTransaction map[string]*Order
+	byPrepay      map[string]*Order
+	byRefundID    map[string]*Refund
+	refundsOf     map[*Order][]*Refund
+	// processing are the refunds under way.
+	processing map[string]*Refund
+
+	journal *journal
+}
+
+// merchant is a merchant with what WeChat holds against it.
+type merchant struct {
+	Merchant
+	InvalidRefundCalls int       `json:"invalid_refund_calls,omitempty"`
+	Blocks             int       `json:"blocks,omitempty"`
+	BlockedUntil       time.Time `json:"blocked_until,omitzero"`
+	// recent are the times of the latest invalid refund calls. A restart forgets them.
+	recent []time.Time
+}
+
+func newStore(maxCalls int) *store {
+	return &store{
+		merchants: map[string]*merchant{}, orders: map[string]*Order{}, refunds: map[string]*Refund{},
+		callbacks: map[string]*Callback{}, callCounts: map[Operation]map[string]int{}, maxCalls: maxCalls,
+		byTransaction: map[string]*Order{}, byPrepay: map[string]*Order{}, byRefundID: map[string]*Refund{},
+		refundsOf: map[*Order][]*Refund{}, processing: map[string]*Refund{},
+	}
+}
+
+// keyOf joins a merchant and a number. A number can't hold the separator.
+func keyOf(mchID, number string) string { return mchID + "/" + number }
+
+func (t *store) order(mchID, outTradeNo string) *Order { return t.orders[keyOf(mchID, outTradeNo)] }
+
+func (t *store) refund(mchID, outRefundNo string) *Refund {
+	return t.refunds[keyOf(mchID, outRefundNo)]
+}
+
+func (t *store) transaction(mchID, id string) *Order {
+	if o := t.byTransaction[id]; o != nil && o.MchID == mchID {
+		return o
+	}
+	return nil
+}
+
+func (t *store) refundByID(mchID, id string) *Refund {
+	if r := t.byRefundID[id]; r != nil && r.MchID == mchID {
+		return r
+	}
+	return nil
+}
+
+// The save methods take a new or changed record into the indexes and into the journal.
+
+func (t *store) saveMerchant(m *merchant) {
+	t.merchants[m.MchID] = m
+	t.journal.note(m.MchID, entry{Merchant: m})
+}
+
+func (t *store) saveOrder(o *Order) {
+	key := keyOf(o.MchID, o.OutTradeNo)
+	if t.orders[key] == nil {
+		t.orders[key] = o
+		t.orderList = append(t.orderList, o)
+	}
+	for _, prepay := range o.Prepays {
+		t.byPrepay[prepay.ID] = o
+	}
+	if o.Payment != nil {
+		t.byTransaction[o.Payment.TransactionID] = o
+	}
+	t.journal.note("order/"+key, entry{Order: o})
+}
+
+func (t *store) saveRefund(r *Refund) {
+	key := keyOf(r.MchID, r.OutRefundNo)
+	if t.refunds[key] == nil {
+		t.refunds[key] = r
+		t.refundList = append(t.refundList, r)
+		t.byRefundID[r.RefundID] = r
+		if o := t.order(r.MchID, r.OutTradeNo); o != nil {
+			t.refundsOf[o] = append(t.refundsOf[o], r)
+		}
+	}
+	if r.Status == RefundProcessing {
+		t.processing[key] = r
+	} else {
+		delete(t.processing, key)
+	}
+	t.journal.note("refund/"+key, entry{Refund: r})
+}
+
+func (t *store) saveCallback(c *Callback) {
+	if t.callbacks[c.ID] == nil {
+		t.callbacks[c.ID] = c
+		t.callbackList = append(t.callbackList, c)
+	}
+	t.journal.note("callback/"+c.ID, entry{Callback: c})
+}
+
+func (t *store) addViolation(v Violation) {
+	t.violations = append(t.violations, v)
+	t.journal.note("", entry{Violation: &v})
+}
+
+func (t *store) addCall(c Call) {
+	outcomes := t.callCounts[c.Operation]
+	if outcomes == nil {
+		outcomes = map[string]int{}
+		t.callCounts[c.Operation] = outcomes
+	}
+	outcomes[c.Outcome]++
+	t.calls = append(t.calls, c)
+	if len(t.calls) >= 2*t.maxCalls { // drop many at a time, so that a full list costs nothing per call
+		t.calls = append([]Call(nil), t.latestCalls()...)
+	}
+	t.journal.note("", entry{Call: &c})
+}
+
+func (t *store) latestCalls() []Call {
+	return t.calls[max(0, len(t.calls)-t.maxCalls):]
+}
+
+// sums adds up an order's money.
+func (t *store) sums(o *Order) OrderSums {
+	var sums OrderSums
+	if o.Payment != nil {
+		sums.Paid = o.Payment.TotalFee
+	}
+	for _, r := range t.refundsOf[o] {
+		sums.Count++
+		if r.Status != RefundClosed {
+			sums.Accepted += r.RefundFee
+		}
+		if r.Status == RefundSuccess {
+			sums.Refunded += r.RefundFee
+		}
+	}
+	return sums
+}
