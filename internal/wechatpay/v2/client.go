@@ -1,0 +1,142 @@
+package v2
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// Client is one merchant number at WeChat Pay.
+type Client struct {
+	mchID    string
+	signType wechatpay.SignType
+	// current signs requests and verifies replies. keys are those that callbacks may have been made with, current first.
+	current *signer
+	keys    []*signer
+
+	primary, backup *url.URL
+	userAgent       string
+	timeouts        Timeouts
+
+	// anonymous calls without the client certificate; certified, for refunds, with it. WeChat's servers ask for a
+	// certificate on every path, and it is shown only where it is needed.
+	anonymous, certified *http.Client
+	certificate          *tls.Certificate
+}
+
+var _ wechatpay.Gateway = (*Client)(nil)
+
+// New returns a Client, or says what is wrong with the options without repeating any of them.
+func New(options Options) (*Client, error) {
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	c := &Client{
+		mchID:       options.MchID,
+		signType:    options.SignType,
+		current:     newSigner(options.APIKey),
+		userAgent:   options.UserAgent,
+		timeouts:    options.Timeouts.orDefaults(),
+		certificate: options.Certificate,
+	}
+	c.keys = []*signer{c.current}
+	if options.PreviousAPIKey != "" {
+		c.keys = append(c.keys, newSigner(options.PreviousAPIKey))
+	}
+	c.primary, c.backup = options.endpoints()
+	c.anonymous = newHTTPClient(c.timeouts.Connect, options.RootCAs, nil)
+	if c.certificate != nil {
+		c.certified = newHTTPClient(c.timeouts.Connect, options.RootCAs, c.certificate)
+	}
+	return c, nil
+}
+
+// SignType is the algorithm that requests are signed with.
+func (c *Client) SignType() wechatpay.SignType { return c.signType }
+
+// CloseIdleConnections lets go of connections that are kept for later calls. Calls under way go on.
+func (c *Client) CloseIdleConnections() {
+	c.anonymous.CloseIdleConnections()
+	if c.certified != nil {
+		c.certified.CloseIdleConnections()
+	}
+}
+
+// newHTTPClient follows no redirect, speaks HTTP/1.1 only, so that what was written to a connection is one request
+// and no more, and verifies the server with TLS 1.2 or later. WeChat's certificates are rotated: none is pinned.
+func newHTTPClient(connect time.Duration, roots *x509.CertPool, certificate *tls.Certificate) *http.Client {
+	configuration := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	if certificate != nil {
+		// Shown whatever authorities the server names, so that the refusal of a wrong one is WeChat's.
+		configuration.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return certificate, nil
+		}
+	}
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            (&net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout:    connect,
+			TLSClientConfig:        configuration,
+			Protocols:              http1,
+			MaxIdleConns:           32,
+			MaxIdleConnsPerHost:    16,
+			MaxConnsPerHost:        64,
+			IdleConnTimeout:        60 * time.Second,
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+	}
+}
+
+// checkCertificate says why refunds cannot be sent, if they cannot.
+func (c *Client) checkCertificate(now time.Time) error {
+	switch {
+	case c.certificate == nil:
+		return errors.New("there is no client certificate")
+	case c.certificate.Leaf == nil:
+		return nil
+	case now.After(c.certificate.Leaf.NotAfter):
+		return errors.New("the client certificate has expired")
+	case now.Before(c.certificate.Leaf.NotBefore):
+		return errors.New("the client certificate is not valid yet")
+	default:
+		return nil
+	}
+}
+
+// httpClient returns the client for an operation: only a refund shows the certificate.
+func (c *Client) httpClient(operation wechatpay.Operation) *http.Client {
+	if operation == wechatpay.OperationRefund {
+		return c.certified
+	}
+	return c.anonymous
+}
+
+// limit is how long one attempt may take. A caller in a hurry says so with the context.
+func (c *Client) limit(operation wechatpay.Operation) time.Duration {
+	if operation == wechatpay.OperationUnifiedOrder || operation == wechatpay.OperationRefund {
+		return c.timeouts.Pay
+	}
+	return c.timeouts.Query
+}
+
+// shareOfFirst leaves half of the caller's time to the repeat. A refund is repeated only when it was not sent, which
+// shows early, so it may take all of it.
+func shareOfFirst(ctx context.Context, operation wechatpay.Operation, limit time.Duration) time.Duration {
+	deadline, hurried := ctx.Deadline()
+	if !hurried || operation == wechatpay.OperationRefund {
+		return limit
+	}
+	return min(limit, time.Until(deadline)/2)
+}

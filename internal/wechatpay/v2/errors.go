@@ -1,0 +1,97 @@
+package v2
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+func notSent(operation wechatpay.Operation, meaning wechatpay.Meaning, err error) *wechatpay.Error {
+	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: meaning, Err: err}
+}
+
+func unknown(operation wechatpay.Operation, meaning wechatpay.Meaning, err error) *wechatpay.Error {
+	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.Unknown, Meaning: meaning, Err: err}
+}
+
+// verifiedFailure turns a verified FAIL into an error. It is the only place where an outcome may become Failed.
+func verifiedFailure(operation wechatpay.Operation, reply fields) *wechatpay.Error {
+	code, description := reply.get("err_code"), reply.get("err_code_des")
+	judgement := judgeCode(operation, code, description)
+	return &wechatpay.Error{
+		Operation: operation, Outcome: judgement.outcome, Meaning: judgement.meaning,
+		Code: shortened(orUnnamed(code)), Description: shortened(description),
+	}
+}
+
+// orUnnamed keeps a FAIL without a code apart from trouble on the way, which has no code either.
+func orUnnamed(code string) string {
+	if code == "" {
+		return "FAIL"
+	}
+	return code
+}
+
+// unsignedRefusal turns a reply at the level of communication (chapter 4_2) into an error. Anybody between us and
+// WeChat's servers could have written it, WeChat signs none of them: it is Refused, whatever it says.
+func unsignedRefusal(operation wechatpay.Operation, reply fields) *wechatpay.Error {
+	code, text := reply.get("return_code"), reply.get("return_msg")
+	failure := &wechatpay.Error{
+		Operation: operation, Outcome: wechatpay.Refused, Meaning: judgeUnsigned(operation, code, text),
+		Code: shortened(code), Description: shortened(text),
+	}
+	if failure.Meaning == wechatpay.Repeat {
+		// A system error does not even say that nothing was done.
+		failure.Outcome = wechatpay.Unknown
+	}
+	return failure
+}
+
+// judgeStatus turns an HTTP status other than 200 into an error: WeChat answers 200 to everything that it read.
+func judgeStatus(operation wechatpay.Operation, status int, body []byte) *wechatpay.Error {
+	switch {
+	case status == http.StatusBadRequest && isCertificatePage(body):
+		return &wechatpay.Error{
+			Operation: operation, Outcome: wechatpay.Refused, Meaning: wechatpay.CertificateRejected,
+			Err: fmt.Errorf("WeChat Pay does not take the client certificate (HTTP 400)"),
+		}
+	case status >= 300 && status < 400:
+		return unknown(operation, wechatpay.NeedsAttention, fmt.Errorf("answered with a redirect (HTTP %d), which is never followed", status))
+	case status == http.StatusTooManyRequests:
+		return unknown(operation, wechatpay.SlowDown, fmt.Errorf("answered with HTTP %d", status))
+	default:
+		return unknown(operation, wechatpay.Repeat, fmt.Errorf("answered with HTTP %d", status))
+	}
+}
+
+// isCertificatePage recognises the two pages of the gateway's: no certificate, and one that it does not take.
+func isCertificatePage(body []byte) bool {
+	return bytes.Contains(body, []byte("No required SSL certificate was sent")) ||
+		bytes.Contains(body, []byte("The SSL certificate error"))
+}
+
+// unreadable says why a body is no message. Nothing of the body is repeated.
+func unreadable(body []byte, err error) error {
+	start := strings.ToLower(strings.TrimLeft(string(body[:min(len(body), 64)]), " \t\r\n\uFEFF"))
+	if strings.HasPrefix(start, "<html") || strings.HasPrefix(start, "<!doctype html") {
+		return fmt.Errorf("answered with an HTML page")
+	}
+	return fmt.Errorf("the reply cannot be read: %w", err)
+}
+
+// shortened bounds WeChat's words, which end up in conditions; its own documentation has at most 128 characters.
+func shortened(text string) string {
+	const limit = 256
+	if len(text) <= limit {
+		return text
+	}
+	end := limit
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}

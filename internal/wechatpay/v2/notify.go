@@ -1,0 +1,137 @@
+package v2
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// ParsePaymentNotification verifies a payment callback (chapter 9_7). Whoever knows the URL can post to it, so what is
+// not signed, or not for this merchant, is refused and changes nothing.
+func (c *Client) ParsePaymentNotification(body []byte) (wechatpay.PaymentNotification, error) {
+	notification, err := c.readPaymentNotification(body)
+	if err != nil {
+		return wechatpay.PaymentNotification{}, refusedCallback(wechatpay.OperationPaymentCallback, err)
+	}
+	return notification, nil
+}
+
+func (c *Client) readPaymentNotification(body []byte) (wechatpay.PaymentNotification, error) {
+	message, err := readFields(body, messageRoot)
+	if err != nil {
+		return wechatpay.PaymentNotification{}, err
+	}
+	if _, present := message.find("req_info"); present {
+		// A refund callback has no signature: none may pass for a payment.
+		return wechatpay.PaymentNotification{}, errors.New("req_info does not belong into a payment callback")
+	}
+	algorithm, err := c.verifyCallback(message)
+	if err != nil {
+		return wechatpay.PaymentNotification{}, err
+	}
+	if err := c.checkRecipient(message); err != nil {
+		return wechatpay.PaymentNotification{}, err
+	}
+	if message.get("return_code") != success || message.get("result_code") != success {
+		return wechatpay.PaymentNotification{}, errors.New("return_code and result_code are not both SUCCESS")
+	}
+	payment, err := readPayment(message)
+	if err != nil {
+		return wechatpay.PaymentNotification{}, err
+	}
+	return wechatpay.PaymentNotification{Payment: payment, SignType: algorithm}, nil
+}
+
+// verifyCallback finds the algorithm and verifies. A callback is signed as its order was, and as a rule does not say
+// how; the length of the signature does. The caller knows which algorithm the order has, and refuses the weaker one.
+func (c *Client) verifyCallback(message fields) (wechatpay.SignType, error) {
+	var algorithm wechatpay.SignType
+	switch len(message.get(signField)) {
+	case 0:
+		return "", errors.New("the signature is missing")
+	case 32:
+		algorithm = wechatpay.SignTypeMD5
+	case 64:
+		algorithm = wechatpay.SignTypeHMACSHA256
+	default:
+		return "", errors.New("the signature has a length that no algorithm has")
+	}
+	if said := message.get("sign_type"); said != "" && said != string(algorithm) {
+		return "", errors.New("sign_type and the signature do not agree")
+	}
+	for _, key := range c.keys {
+		if key.verifies(message, algorithm) {
+			return algorithm, nil
+		}
+	}
+	return "", errors.New("the signature is wrong")
+}
+
+// ParseRefundNotification decrypts a refund callback (chapter 9_16). That it decrypts is all that speaks for it: ECB
+// ties its blocks neither to one another nor to a time.
+func (c *Client) ParseRefundNotification(body []byte) (wechatpay.RefundNotification, error) {
+	notification, err := c.readRefundNotification(body)
+	if err != nil {
+		return wechatpay.RefundNotification{}, refusedCallback(wechatpay.OperationRefundCallback, err)
+	}
+	return notification, nil
+}
+
+func (c *Client) readRefundNotification(body []byte) (wechatpay.RefundNotification, error) {
+	message, err := readFields(body, messageRoot)
+	if err != nil {
+		return wechatpay.RefundNotification{}, err
+	}
+	if message.get("return_code") != success {
+		return wechatpay.RefundNotification{}, errors.New("return_code is not SUCCESS")
+	}
+	if err := c.checkRecipient(message); err != nil {
+		return wechatpay.RefundNotification{}, err
+	}
+	info, err := c.readRefundInfo(message.get("req_info"))
+	if err != nil {
+		return wechatpay.RefundNotification{}, fmt.Errorf("req_info: %w", err)
+	}
+	if info.get("out_trade_no") == "" || info.get("out_refund_no") == "" {
+		return wechatpay.RefundNotification{}, errors.New("out_trade_no or out_refund_no is missing")
+	}
+	return wechatpay.RefundNotification{
+		AppID:       message.get("appid"),
+		MchID:       message.get("mch_id"),
+		OutTradeNo:  info.get("out_trade_no"),
+		OutRefundNo: info.get("out_refund_no"),
+		RefundID:    info.get("refund_id"),
+		Status:      wechatpay.RefundStatus(info.get("refund_status")),
+	}, nil
+}
+
+// readRefundInfo tries the current key, then the previous one. When neither fits, the current key's error is the one to show.
+func (c *Client) readRefundInfo(requestInfo string) (info fields, err error) {
+	for _, key := range c.keys {
+		read, trouble := key.readRefundInfo(requestInfo)
+		if trouble == nil {
+			return read, nil
+		}
+		if err == nil {
+			err = trouble
+		}
+	}
+	return nil, err
+}
+
+func (c *Client) checkRecipient(message fields) error {
+	switch {
+	case message.get("appid") == "":
+		return errors.New("appid is missing")
+	case message.get("mch_id") != c.mchID:
+		return errors.New("mch_id is not ours")
+	default:
+		return nil
+	}
+}
+
+// refusedCallback: whatever is wrong with a callback, it proves nothing, not even that a key of ours is wrong.
+func refusedCallback(operation wechatpay.Operation, err error) *wechatpay.Error {
+	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.Refused, Meaning: wechatpay.Rejected, Err: err}
+}

@@ -1,0 +1,113 @@
+package v2
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+func TestOptionsThatAreRefused(t *testing.T) {
+	at := func(text string) *url.URL {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	for name, change := range map[string]func(*Options){
+		"no merchant number":         func(o *Options) { o.MchID = "" },
+		"short merchant number":      func(o *Options) { o.MchID = "1234567" },
+		"merchant number in letters": func(o *Options) { o.MchID = "19000001ab" },
+		"no key":                     func(o *Options) { o.APIKey = "" },
+		"short key":                  func(o *Options) { o.APIKey = testKey[:31] },
+		"key with a line feed":       func(o *Options) { o.APIKey = testKey[:31] + "\n" },
+		"key beyond ASCII":           func(o *Options) { o.APIKey = testKey[:30] + "é" },
+		"previous key too long":      func(o *Options) { o.PreviousAPIKey = testKey + "0" },
+		"no sign type":               func(o *Options) { o.SignType = "" },
+		"sign type unheard of":       func(o *Options) { o.SignType = "HMAC_SHA256" },
+		"empty certificate":          func(o *Options) { o.Certificate = &tls.Certificate{} },
+		"endpoint without TLS":       func(o *Options) { o.Endpoint = at("http://api.mch.weixin.qq.com") },
+		"endpoint without host":      func(o *Options) { o.Endpoint = at("https:///pay") },
+		"endpoint with a password":   func(o *Options) { o.Endpoint = at("https://me:" + testOtherKey + "@host") },
+		"endpoint with a query":      func(o *Options) { o.Endpoint = at("https://host/?a=b") },
+		"backup without TLS":         func(o *Options) { o.Endpoint, o.BackupEndpoint = at("https://host"), at("http://host") },
+		"only a backup":              func(o *Options) { o.BackupEndpoint = at("https://host") },
+		"negative timeout":           func(o *Options) { o.Timeouts.Query = -time.Second },
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := testOptions()
+			change(&options)
+			_, err := New(options)
+			if err == nil {
+				t.Fatal("taken")
+			}
+			for _, secret := range []string{testKey[:8], testPreviousKey[:8], testOtherKey[:8]} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("the error gives a secret away: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c := newTestClient(t, testOptions())
+	if c.primary.String() != "https://api.mch.weixin.qq.com" || c.backup.String() != "https://api2.mch.weixin.qq.com" {
+		t.Errorf("calls %s and %s", c.primary, c.backup)
+	}
+	want := map[wechatpay.Operation]time.Duration{
+		wechatpay.OperationUnifiedOrder: 20 * time.Second, wechatpay.OperationRefund: 20 * time.Second,
+		wechatpay.OperationOrderQuery: 10 * time.Second, wechatpay.OperationRefundQuery: 10 * time.Second, wechatpay.OperationCloseOrder: 10 * time.Second,
+	}
+	for operation, limit := range want {
+		if got := c.limit(operation); got != limit {
+			t.Errorf("%s may take %v", operation, got)
+		}
+	}
+	if c.timeouts.Connect != 5*time.Second {
+		t.Errorf("connecting may take %v", c.timeouts.Connect)
+	}
+	if c.SignType() != wechatpay.SignTypeHMACSHA256 {
+		t.Errorf("signs with %s", c.SignType())
+	}
+}
+
+func TestAnEndpointOfItsOwnIsItsBackup(t *testing.T) {
+	options := testOptions()
+	options.Endpoint = &url.URL{Scheme: "https", Host: "proxy.example"}
+	if c := newTestClient(t, options); c.primary != c.backup || c.primary.Host != "proxy.example" {
+		t.Errorf("calls %s and %s", c.primary, c.backup)
+	}
+}
+
+func TestTransportsVerifyAndShowTheCertificateOnlyForRefunds(t *testing.T) {
+	options := testOptions()
+	options.Certificate = testCertificate
+	c := newTestClient(t, options)
+	for name, client := range map[string]*http.Client{"anonymous": c.anonymous, "certified": c.certified} {
+		transport, ok := client.Transport.(*http.Transport)
+		if !ok {
+			t.Fatalf("%s: %T", name, client.Transport)
+		}
+		configuration := transport.TLSClientConfig
+		if configuration.InsecureSkipVerify || configuration.MinVersion < tls.VersionTLS12 || configuration.VerifyPeerCertificate != nil {
+			t.Errorf("%s: TLS is not what it should be", name)
+		}
+		if shows := configuration.GetClientCertificate != nil || len(configuration.Certificates) > 0; shows != (name == "certified") {
+			t.Errorf("%s: shows a certificate: %v", name, shows)
+		}
+		if transport.Proxy == nil || transport.Protocols.HTTP2() || !transport.DisableCompression || transport.MaxConnsPerHost == 0 {
+			t.Errorf("%s: the transport is not what it should be", name)
+		}
+	}
+	for operation := range calls {
+		if certified := c.httpClient(operation) == c.certified; certified != (operation == wechatpay.OperationRefund) {
+			t.Errorf("%s shows the certificate: %v", operation, certified)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package v2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// QueryOrder asks for an order by its number.
+func (c *Client) QueryOrder(ctx context.Context, outTradeNo, appID string) (wechatpay.Trade, error) {
+	reply, failure := c.exchange(ctx, call{
+		operation: wechatpay.OperationOrderQuery,
+		appID:     appID,
+		required:  []string{"out_trade_no"},
+		fields:    []field{{"out_trade_no", outTradeNo}},
+	})
+	if failure != nil {
+		return wechatpay.Trade{}, failure
+	}
+	trade, err := readTrade(reply, outTradeNo)
+	if err != nil {
+		return wechatpay.Trade{}, unknown(wechatpay.OperationOrderQuery, wechatpay.NeedsAttention, err)
+	}
+	return trade, nil
+}
+
+// readTrade takes a state that it does not know as it is. Only a paid order has the fields of a payment; with any
+// other state WeChat promises nothing but the number (chapter 9_2).
+func readTrade(reply fields, outTradeNo string) (wechatpay.Trade, error) {
+	trade := wechatpay.Trade{
+		State:       wechatpay.TradeState(reply.get("trade_state")),
+		Description: shortened(reply.get("trade_state_desc")),
+	}
+	switch {
+	case reply.get("out_trade_no") != outTradeNo:
+		return wechatpay.Trade{}, errors.New("the reply is for another out_trade_no")
+	case trade.State == "":
+		return wechatpay.Trade{}, errors.New("the reply has no trade_state")
+	case !trade.State.Paid():
+		return trade, nil
+	}
+	payment, err := readPayment(reply)
+	if err != nil {
+		return wechatpay.Trade{}, fmt.Errorf("the reply is incomplete: %w", err)
+	}
+	trade.Payment = payment
+	return trade, nil
+}
+
+// readPayment reads a payment from the reply to a query or from a callback, which name it alike. It demands what a
+// payment is recognised and booked by; the rest may be absent, as it is in WeChat's own samples.
+func readPayment(message fields) (wechatpay.Payment, error) {
+	total, err := parseAmount(message.get("total_fee"))
+	switch {
+	case err != nil:
+		return wechatpay.Payment{}, fmt.Errorf("total_fee is %w", err)
+	case message.get("transaction_id") == "":
+		return wechatpay.Payment{}, errors.New("transaction_id is missing")
+	case message.get("out_trade_no") == "":
+		return wechatpay.Payment{}, errors.New("out_trade_no is missing")
+	}
+	return wechatpay.Payment{
+		AppID:           message.get("appid"),
+		MchID:           message.get("mch_id"),
+		OutTradeNo:      message.get("out_trade_no"),
+		TransactionID:   message.get("transaction_id"),
+		Total:           total,
+		Currency:        currencyOrCNY(message.get("fee_type")),
+		CashTotal:       amountIfSaid(message.get("cash_fee")),
+		CashCurrency:    message.get("cash_fee_type"),
+		SettlementTotal: amountIfSaid(message.get("settlement_total_fee")),
+		CouponTotal:     amountIfSaid(message.get("coupon_fee")),
+		OpenID:          message.get("openid"),
+		BankType:        message.get("bank_type"),
+		PaidTime:        timeIfSaid(compactTime, message.get("time_end")),
+		TradeType:       message.get("trade_type"),
+		Attach:          message.get("attach"),
+	}, nil
+}
+
+// currencyOrCNY: an absent fee_type is CNY (chapter 9_2).
+func currencyOrCNY(feeType string) string {
+	if feeType == "" {
+		return "CNY"
+	}
+	return feeType
+}

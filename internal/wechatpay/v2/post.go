@@ -1,0 +1,67 @@
+package v2
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// post sends one request and reads the answer, of which it keeps one byte more than a message may have.
+//
+// net/http sends a POST again by itself only when a kept connection turns out closed before its first byte was
+// written, so no request reaches WeChat twice.
+func (c *Client) post(ctx context.Context, operation wechatpay.Operation, host *url.URL, body []byte, limit time.Duration) (status int, answer []byte, failure *wechatpay.Error) {
+	attempt, cancel := c.newAttempt(ctx, operation, limit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(attempt.traced(), http.MethodPost,
+		host.JoinPath(paths[operation]).String(), bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, attempt.failure(err)
+	}
+	request.Header.Set("Content-Type", "text/xml; charset=utf-8")
+	if c.userAgent != "" {
+		request.Header.Set("User-Agent", c.userAgent)
+	}
+	response, err := c.httpClient(operation).Do(request)
+	if err != nil {
+		return 0, nil, attempt.failure(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err = io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
+	if err != nil {
+		return 0, nil, attempt.failure(err)
+	}
+	return response.StatusCode, answer, nil
+}
+
+// An attempt knows how far a request got. Before a connection is in hand nothing can have left; from then on anything may.
+type attempt struct {
+	operation      wechatpay.Operation
+	caller, own    context.Context
+	limit, connect time.Duration
+	// hurried: the caller's deadline left less than the usual limit.
+	hurried   bool
+	connected atomic.Bool
+}
+
+func (c *Client) newAttempt(ctx context.Context, operation wechatpay.Operation, limit time.Duration) (*attempt, context.CancelFunc) {
+	own, cancel := context.WithTimeout(ctx, limit)
+	return &attempt{
+		operation: operation, caller: ctx, own: own,
+		limit: limit, connect: c.timeouts.Connect, hurried: limit < c.limit(operation),
+	}, cancel
+}
+
+// traced is the context to send with.
+func (a *attempt) traced() context.Context {
+	return httptrace.WithClientTrace(a.own, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { a.connected.Store(true) },
+	})
+}

@@ -1,0 +1,65 @@
+package v2
+
+import (
+	"context"
+	"errors"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// Refund asks WeChat to pay back. The number makes it one refund however often it is sent (chapter 9_4).
+func (c *Client) Refund(ctx context.Context, request wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
+	if err := checkRefundAmounts(request); err != nil {
+		return wechatpay.RefundAcceptance{}, notSent(wechatpay.OperationRefund, wechatpay.Rejected, err)
+	}
+	reply, failure := c.exchange(ctx, refundCall(request))
+	if failure != nil {
+		return wechatpay.RefundAcceptance{}, failure
+	}
+	if err := checkAcceptance(reply, request); err != nil {
+		return wechatpay.RefundAcceptance{}, unknown(wechatpay.OperationRefund, wechatpay.NeedsAttention, err)
+	}
+	return wechatpay.RefundAcceptance{RefundID: reply.get("refund_id")}, nil
+}
+
+func checkRefundAmounts(request wechatpay.RefundRequest) error {
+	switch {
+	case request.Total <= 0 || request.Total > maxAmount:
+		return errors.New("total_fee is out of range")
+	case request.Amount <= 0 || request.Amount > request.Total:
+		return errors.New("refund_fee is out of range")
+	default:
+		return nil
+	}
+}
+
+func refundCall(request wechatpay.RefundRequest) call {
+	return call{
+		operation: wechatpay.OperationRefund,
+		appID:     request.AppID,
+		required:  []string{"out_trade_no", "out_refund_no"},
+		fields: []field{
+			{"notify_url", request.NotifyURL},
+			{"out_refund_no", request.OutRefundNo},
+			{"out_trade_no", request.OutTradeNo},
+			{"refund_desc", request.Reason},
+			{"refund_fee", formatAmount(request.Amount)},
+			{"refund_fee_type", request.Currency},
+			{"total_fee", formatAmount(request.Total)},
+		},
+	}
+}
+
+// checkAcceptance makes sure that what was accepted is what was asked for.
+func checkAcceptance(reply fields, request wechatpay.RefundRequest) error {
+	switch fee := reply.get("refund_fee"); {
+	case reply.get("out_trade_no") != request.OutTradeNo:
+		return errors.New("the reply is for another out_trade_no")
+	case reply.get("out_refund_no") != request.OutRefundNo:
+		return errors.New("the reply is for another out_refund_no")
+	case fee != "" && fee != formatAmount(request.Amount):
+		return errors.New("the reply is for another refund_fee")
+	default:
+		return nil
+	}
+}

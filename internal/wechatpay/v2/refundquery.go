@@ -1,0 +1,163 @@
+package v2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// An order has at most 50 refunds (chapter 9_4), and a page has ten of them (chapter 9_5).
+const (
+	maxRefunds = 50
+	refundPage = 10
+)
+
+// QueryRefund asks for one refund by its number.
+func (c *Client) QueryRefund(ctx context.Context, outRefundNo, appID string) (wechatpay.RefundFact, error) {
+	reply, failure := c.exchange(ctx, refundQuery(appID, "out_refund_no", outRefundNo))
+	if failure != nil {
+		return wechatpay.RefundFact{}, failure
+	}
+	facts, err := readRefunds(reply)
+	if err != nil {
+		return wechatpay.RefundFact{}, refundQueryUnknown(err)
+	}
+	for _, fact := range facts {
+		if fact.OutRefundNo == outRefundNo {
+			return fact, nil
+		}
+	}
+	return wechatpay.RefundFact{}, refundQueryUnknown(errors.New("the reply is for another out_refund_no"))
+}
+
+// QueryRefunds asks for every refund of an order, page by page.
+func (c *Client) QueryRefunds(ctx context.Context, outTradeNo, appID string) ([]wechatpay.RefundFact, error) {
+	var all []wechatpay.RefundFact
+	for offset := 0; offset < maxRefunds; offset += refundPage {
+		facts, total, err := c.queryRefundPage(ctx, outTradeNo, appID, offset)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, facts...)
+		switch {
+		case int64(len(all)) == total:
+			if !distinct(all) {
+				return nil, refundQueryUnknown(errPagesDiffer)
+			}
+			return all, nil
+		case int64(len(all)) > total, len(facts) < refundPage:
+			return nil, refundQueryUnknown(errPagesDiffer)
+		}
+	}
+	return nil, refundQueryUnknown(fmt.Errorf("there are more than %d refunds", maxRefunds))
+}
+
+func (c *Client) queryRefundPage(ctx context.Context, outTradeNo, appID string, offset int) ([]wechatpay.RefundFact, int64, error) {
+	query := refundQuery(appID, "out_trade_no", outTradeNo)
+	if offset > 0 {
+		query.fields = append(query.fields, field{"offset", formatAmount(int64(offset))})
+	}
+	reply, failure := c.exchange(ctx, query)
+	if failure != nil {
+		return nil, 0, failure
+	}
+	if reply.get("out_trade_no") != outTradeNo {
+		return nil, 0, refundQueryUnknown(errors.New("the reply is for another out_trade_no"))
+	}
+	facts, err := readRefunds(reply)
+	if err != nil {
+		return nil, 0, refundQueryUnknown(err)
+	}
+	// total_refund_count comes when there is more than one page, or when a page was asked for.
+	total := int64(len(facts))
+	if said, present := reply.find("total_refund_count"); present && said != "" {
+		if total, err = parseAmount(said); err != nil {
+			return nil, 0, refundQueryUnknown(errors.New("total_refund_count is not a number"))
+		}
+	} else if offset > 0 {
+		return nil, 0, refundQueryUnknown(errors.New("total_refund_count is missing"))
+	}
+	return facts, total, nil
+}
+
+func refundQuery(appID, by, number string) call {
+	return call{
+		operation: wechatpay.OperationRefundQuery,
+		appID:     appID,
+		required:  []string{by},
+		fields:    []field{{by, number}},
+	}
+}
+
+func refundQueryUnknown(err error) error {
+	return unknown(wechatpay.OperationRefundQuery, wechatpay.NeedsAttention, err)
+}
+
+// errPagesDiffer: a refund was made between two calls, and moved others from one page to the next.
+var errPagesDiffer = errors.New("the pages do not add up")
+
+func distinct(facts []wechatpay.RefundFact) bool {
+	seen := make(map[string]bool, len(facts))
+	for _, fact := range facts {
+		if seen[fact.OutRefundNo] {
+			return false
+		}
+		seen[fact.OutRefundNo] = true
+	}
+	return true
+}
+
+// readRefunds reads the refunds of one reply. They are numbered by a suffix; out_refund_no has one in every refund and
+// never a second suffix, unlike coupon_refund_fee_1 (of refund 1) and coupon_refund_fee_1_0 (its first coupon).
+func readRefunds(reply fields) ([]wechatpay.RefundFact, error) {
+	var facts []wechatpay.RefundFact
+	for _, f := range reply {
+		suffix, found := strings.CutPrefix(f.name, "out_refund_no_")
+		if !found {
+			continue
+		}
+		fact, err := readRefund(reply, suffix)
+		if err != nil {
+			return nil, fmt.Errorf("refund %s of the reply: %w", shortened(suffix), err)
+		}
+		facts = append(facts, fact)
+	}
+	if said := reply.get("refund_count"); said != "" && said != formatAmount(int64(len(facts))) {
+		return nil, errors.New("refund_count and the refunds of the reply differ")
+	}
+	if len(facts) == 0 {
+		return nil, errors.New("the reply has no refunds")
+	}
+	return facts, nil
+}
+
+func readRefund(reply fields, suffix string) (wechatpay.RefundFact, error) {
+	of := func(name string) string { return reply.get(name + "_" + suffix) }
+	fact := wechatpay.RefundFact{
+		OutTradeNo:  reply.get("out_trade_no"),
+		OutRefundNo: of("out_refund_no"),
+		RefundID:    of("refund_id"),
+		Status:      wechatpay.RefundStatus(of("refund_status")),
+		// WeChat's spelling.
+		ReceivedAccount: of("refund_recv_accout"),
+	}
+	amount, err := parseAmount(of("refund_fee"))
+	switch {
+	case err != nil:
+		return wechatpay.RefundFact{}, fmt.Errorf("refund_fee is %w", err)
+	case fact.OutRefundNo == "":
+		return wechatpay.RefundFact{}, errors.New("out_refund_no is missing")
+	case fact.Status == "":
+		return wechatpay.RefundFact{}, errors.New("refund_status is missing")
+	case fact.OutTradeNo == "":
+		return wechatpay.RefundFact{}, errors.New("out_trade_no is missing")
+	}
+	fact.Amount = amount
+	if fact.Status == wechatpay.RefundStatusSuccess {
+		fact.SuccessTime = timeIfSaid(spacedTime, of("refund_success_time"))
+	}
+	return fact, nil
+}

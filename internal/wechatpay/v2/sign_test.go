@@ -1,0 +1,57 @@
+package v2
+
+import (
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+func TestSignaturesThatDoNotVerify(t *testing.T) {
+	key := newSigner(testKey)
+	good := signed(paymentMessage(), testKey, wechatpay.SignTypeHMACSHA256)
+	if !key.verifies(asFields(good), wechatpay.SignTypeHMACSHA256) {
+		t.Fatal("the right signature does not verify")
+	}
+	for name, message := range map[string]map[string]string{
+		"none":       without(good, "sign"),
+		"empty":      with(good, map[string]string{"sign": ""}),
+		"lower case": with(good, map[string]string{"sign": strings.ToLower(good["sign"])}),
+		"cut short":  with(good, map[string]string{"sign": good["sign"][:32]}),
+		"too long":   with(good, map[string]string{"sign": good["sign"] + "0"}),
+		"spaced":     with(good, map[string]string{"sign": good["sign"] + " "}),
+		"other key":  signed(paymentMessage(), testOtherKey, wechatpay.SignTypeHMACSHA256),
+		"MD5":        signed(paymentMessage(), testKey, wechatpay.SignTypeMD5),
+		"changed":    with(good, map[string]string{"attach": "x"}),
+	} {
+		if key.verifies(asFields(message), wechatpay.SignTypeHMACSHA256) {
+			t.Errorf("%s: verifies", name)
+		}
+	}
+	if key.verifies(nil, wechatpay.SignTypeMD5) {
+		t.Error("nothing verifies")
+	}
+}
+
+// Buffers are shared between signatures, one at a time.
+func TestSigningAtTheSameTime(t *testing.T) {
+	key := newSigner(testKey)
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			message := with(paymentMessage(), map[string]string{"attach": strings.Repeat("x", i*100)})
+			for _, algorithm := range []wechatpay.SignType{wechatpay.SignTypeMD5, wechatpay.SignTypeHMACSHA256} {
+				want := oracleSign(maps.Clone(message), testKey, algorithm)
+				for range 50 {
+					if got := key.sign(asFields(message), algorithm); got != want {
+						t.Errorf("%s, not %s", got, want)
+						return
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+}

@@ -1,0 +1,170 @@
+package v2
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// transportError is trouble on the way. Its text stands in conditions, so it has no ports, addresses or times of the
+// day in it; the cause is for errors.Is.
+type transportError struct {
+	text  string
+	cause error
+}
+
+func (e *transportError) Error() string { return e.text }
+func (e *transportError) Unwrap() error { return e.cause }
+
+// failure says what trouble on the way means. Without a connection nothing was sent.
+func (a *attempt) failure(cause error) *wechatpay.Error {
+	connected := a.connected.Load()
+	trouble := &transportError{a.describe(cause), cause}
+	switch refused := a.operation == wechatpay.OperationRefund && isCertificateAlert(cause); {
+	case refused && connected:
+		// TLS 1.3: the server looks at the certificate only after our first bytes, and takes none of them.
+		return &wechatpay.Error{Operation: a.operation, Outcome: wechatpay.Refused, Meaning: wechatpay.CertificateRejected, Err: trouble}
+	case connected:
+		return unknown(a.operation, wechatpay.Repeat, trouble)
+	case refused:
+		return notSent(a.operation, wechatpay.CertificateRejected, trouble)
+	case isServerNotTrusted(cause):
+		return notSent(a.operation, wechatpay.NeedsAttention, trouble)
+	default:
+		return notSent(a.operation, wechatpay.Repeat, trouble)
+	}
+}
+
+// describe puts trouble into words that stay the same from one attempt to the next.
+func (a *attempt) describe(err error) string {
+	switch {
+	case errors.Is(a.caller.Err(), context.Canceled):
+		return "cancelled"
+	case a.own.Err() != nil:
+		return a.describeDeadline()
+	}
+	for _, describe := range []func(error) string{describeLookup, describeTLS, describeConnection} {
+		if text := describe(err); text != "" {
+			return text
+		}
+	}
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() && !a.connected.Load() {
+		return "no connection within " + seconds(a.connect)
+	}
+	return "the connection failed"
+}
+
+func (a *attempt) describeDeadline() string {
+	missing := "no connection"
+	if a.connected.Load() {
+		missing = "no answer"
+	}
+	if a.hurried || a.caller.Err() != nil {
+		return missing + " in the time given"
+	}
+	return missing + " within " + seconds(a.limit)
+}
+
+func seconds(d time.Duration) string {
+	if d%time.Second == 0 {
+		return fmt.Sprintf("%d s", d/time.Second)
+	}
+	return d.String()
+}
+
+func describeLookup(err error) string {
+	lookup, found := errors.AsType[*net.DNSError](err)
+	switch {
+	case !found:
+		return ""
+	case lookup.IsNotFound:
+		return "the host name does not exist"
+	default:
+		return "the host name could not be looked up"
+	}
+}
+
+func describeTLS(err error) string {
+	if _, found := errors.AsType[x509.UnknownAuthorityError](err); found {
+		return "the server's certificate is signed by an unknown authority"
+	}
+	if _, found := errors.AsType[x509.HostnameError](err); found {
+		return "the server's certificate is for another host"
+	}
+	if invalid, found := errors.AsType[x509.CertificateInvalidError](err); found && invalid.Reason == x509.Expired {
+		return "the server's certificate has expired or is not yet valid"
+	}
+	if isServerNotTrusted(err) {
+		return "the server's certificate is not valid"
+	}
+	if _, found := errors.AsType[tls.RecordHeaderError](err); found || errors.Is(err, http.ErrSchemeMismatch) {
+		return "the server does not speak TLS"
+	}
+	if alert := remoteAlert(err); alert != "" {
+		return "the server refused TLS: " + alert
+	}
+	return ""
+}
+
+func describeConnection(err error) string {
+	if at, found := errors.AsType[*net.OpError](err); found && at.Op == "proxyconnect" {
+		return "the proxy could not be reached"
+	}
+	for _, known := range []struct {
+		cause error
+		text  string
+	}{
+		{syscall.ECONNREFUSED, "connection refused"},
+		{syscall.ECONNRESET, "connection reset"},
+		{syscall.EPIPE, "connection closed by the server"},
+		{syscall.ENETUNREACH, "network unreachable"},
+		{syscall.EHOSTUNREACH, "no route to the host"},
+		{io.EOF, "connection closed before the answer"},
+		{io.ErrUnexpectedEOF, "connection closed in the middle of the answer"},
+	} {
+		if errors.Is(err, known.cause) {
+			return known.text
+		}
+	}
+	return ""
+}
+
+// isServerNotTrusted says whether the server's certificate did not verify: somebody must set something right.
+func isServerNotTrusted(err error) bool {
+	_, found := errors.AsType[*tls.CertificateVerificationError](err)
+	return found
+}
+
+// remoteAlert returns the words of the alert that the other side ended TLS with.
+func remoteAlert(err error) string {
+	at, found := errors.AsType[*net.OpError](err)
+	if !found || at.Op != "remote error" || at.Err == nil {
+		return ""
+	}
+	return at.Err.Error()
+}
+
+// isCertificateAlert says whether the server ended TLS over our certificate. crypto/tls keeps the type of alerts that
+// it received to itself; their words are those of tls.AlertError.
+func isCertificateAlert(err error) bool {
+	alert := remoteAlert(err)
+	if alert == "" {
+		return false
+	}
+	// bad, unsupported, revoked, expired and unknown certificate, unknown authority, access denied, certificate required
+	for _, number := range []tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116} {
+		if alert == number.Error() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,262 @@
+package v2
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// Trouble before the request could be sent.
+func TestNotSent(t *testing.T) {
+	closed := func(t *testing.T) Options {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = listener.Close()
+		return endpointOptions("https://" + listener.Addr().String())
+	}
+	for _, c := range []struct {
+		name    string
+		options func(*testing.T) Options
+		meaning wechatpay.Meaning
+		text    string
+	}{
+		{"nobody listens", closed, wechatpay.Repeat, "connection refused"},
+		{"certificate by an unknown authority", func(t *testing.T) Options {
+			s := newServer(t, done(nil))
+			options := s.options(t)
+			options.RootCAs = nil
+			return options
+		}, wechatpay.NeedsAttention, "the server's certificate is signed by an unknown authority"},
+		{"certificate of another host", func(t *testing.T) Options {
+			options := newServer(t, done(nil)).options(t)
+			options.Endpoint.Host = "localhost:" + options.Endpoint.Port()
+			return options
+		}, wechatpay.NeedsAttention, "the server's certificate is for another host"},
+		{"old TLS", func(t *testing.T) Options {
+			return startServer(t, done(nil), &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}).options(t)
+		}, wechatpay.Repeat, "the server refused TLS: tls: protocol version not supported"},
+		{"no TLS", func(t *testing.T) Options { return endpointOptions(listen(t, "HTTP/1.1 400 Bad Request\r\n\r\n")) },
+			wechatpay.Repeat, "the server does not speak TLS"},
+		{"silent in the handshake", func(t *testing.T) Options {
+			options := endpointOptions(listen(t, ""))
+			options.Timeouts.Connect = 20 * time.Millisecond
+			return options
+		}, wechatpay.Repeat, "no connection within 20ms"},
+		{"silent in the handshake for the whole attempt", func(t *testing.T) Options {
+			options := endpointOptions(listen(t, ""))
+			options.Timeouts = Timeouts{Query: 20 * time.Millisecond, Pay: 20 * time.Millisecond}
+			return options
+		}, wechatpay.Repeat, "no connection within 20ms"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client := newTestClient(t, c.options(t))
+			for operation, call := range calls {
+				expect(t, call(t.Context(), client), wechatpay.NotSent, c.meaning, string(operation)+": "+c.text)
+			}
+		})
+	}
+}
+
+func endpointOptions(endpoint string) Options {
+	options := testOptions()
+	options.Endpoint, _ = url.Parse(endpoint)
+	options.Certificate = testCertificate
+	return options
+}
+
+// listen takes connections, says one thing on each, and then nothing.
+func listen(t *testing.T, greeting string) (endpoint string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		var open []net.Conn
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				break
+			}
+			_, _ = io.WriteString(connection, greeting)
+			open = append(open, connection)
+		}
+		for _, connection := range open {
+			_ = connection.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = listener.Close(); <-finished })
+	return "https://" + listener.Addr().String()
+}
+
+func TestRefusedCertificateInTheHandshake(t *testing.T) {
+	s := startServer(t, done(nil), &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12})
+	_, err := s.client(t).Refund(t.Context(), testRefund())
+	expect(t, err, wechatpay.NotSent, wechatpay.CertificateRejected, "")
+}
+
+// In TLS 1.3 the alert follows the request; whether it is read or the connection breaks first is up to the two hosts.
+func TestRefusedCertificateAfterTheHandshake(t *testing.T) {
+	s := startServer(t, done(nil), &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13})
+	_, err := s.client(t).Refund(t.Context(), testRefund())
+	if outcome := wechatpay.OutcomeOf(err); outcome != wechatpay.Refused && outcome != wechatpay.Unknown {
+		t.Fatalf("got %s: %v", outcome, err)
+	}
+	if len(s.seen()) != 0 {
+		t.Error("the request was taken")
+	}
+}
+
+// The connection is made beforehand, so that the limit is that of the answer alone.
+func TestNoAnswer(t *testing.T) {
+	for operation, call := range calls {
+		t.Run(string(operation), func(t *testing.T) {
+			s := newServer(t, inTurn(done(doneFields[operation]), staysSilent))
+			client := s.client(t)
+			if err := call(t.Context(), client); err != nil {
+				t.Fatal(err)
+			}
+			client.timeouts.Query, client.timeouts.Pay = 50*time.Millisecond, 60*time.Millisecond
+			limit := "50ms"
+			if operation == wechatpay.OperationUnifiedOrder || operation == wechatpay.OperationRefund {
+				limit = "60ms"
+			}
+			expect(t, call(t.Context(), client), wechatpay.Unknown, wechatpay.Repeat, string(operation)+": no answer within "+limit)
+		})
+	}
+}
+
+// net/http may take another connection when a kept one turns out closed. It must never do so once the request is out.
+func TestNothingIsSentTwiceOnAKeptConnection(t *testing.T) {
+	s := newServer(t, inTurn(done(doneFields[wechatpay.OperationRefund]), hangsUp))
+	client := s.client(t)
+	if _, err := client.Refund(t.Context(), testRefund()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.Refund(t.Context(), testRefund())
+	expect(t, err, wechatpay.Unknown, wechatpay.Repeat, "")
+	if got := len(s.seen()); got != 2 {
+		t.Errorf("two calls became %d requests", got)
+	}
+}
+
+func TestAConnectionThatWasClosedMeanwhile(t *testing.T) {
+	s := newServer(t, done(doneFields[wechatpay.OperationRefund]))
+	client := s.client(t)
+	for range 10 {
+		before := len(s.seen())
+		_, err := client.Refund(t.Context(), testRefund())
+		if err != nil && wechatpay.OutcomeOf(err) != wechatpay.Unknown {
+			t.Fatal(err)
+		}
+		if got := len(s.seen()) - before; got > 1 {
+			t.Fatalf("one call became %d requests", got)
+		}
+		s.CloseClientConnections()
+	}
+}
+
+func TestRefundsNeedACertificateThatIsValid(t *testing.T) {
+	hour := time.Hour
+	for name, c := range map[string]struct {
+		certificate *tls.Certificate
+		text        string
+	}{
+		"none":    {nil, "refund: there is no client certificate"},
+		"expired": {newCertificate(time.Now().Add(-2*hour), time.Now().Add(-hour)), "refund: the client certificate has expired"},
+		"early":   {newCertificate(time.Now().Add(hour), time.Now().Add(2*hour)), "refund: the client certificate is not valid yet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, done(doneFields[wechatpay.OperationOrderQuery]))
+			options := s.options(t)
+			options.Certificate = c.certificate
+			client := newTestClient(t, options)
+			_, err := client.Refund(t.Context(), testRefund())
+			expect(t, err, wechatpay.NotSent, wechatpay.CertificateMissing, c.text)
+			if len(s.seen()) != 0 {
+				t.Error("something was sent")
+			}
+			if _, err := client.QueryOrder(t.Context(), testNumber, testAppID); err != nil {
+				t.Errorf("a query needs no certificate: %v", err)
+			}
+		})
+	}
+}
+
+// Errors that a test cannot cause on every machine.
+func TestWordsForTrouble(t *testing.T) {
+	port := &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 54321}
+	dial := func(err error) error {
+		return &url.Error{Op: "Post", URL: "https://host/", Err: &net.OpError{Op: "dial", Net: "tcp", Addr: port, Err: err}}
+	}
+	expired := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired, Detail: "current time 2026-01-01T12:00:00Z is after ..."}}
+	for _, c := range []struct {
+		err       error
+		connected bool
+		want      string
+	}{
+		{dial(&net.DNSError{Name: "host", Server: "10.0.0.10:53", IsNotFound: true}), false, "the host name does not exist"},
+		{dial(&net.DNSError{Name: "host", Server: "10.0.0.10:53", IsTimeout: true}), false, "the host name could not be looked up"},
+		{dial(syscall.ENETUNREACH), false, "network unreachable"},
+		{dial(syscall.EHOSTUNREACH), false, "no route to the host"},
+		{dial(syscall.ETIMEDOUT), false, "no connection within 5 s"},
+		{&net.OpError{Op: "proxyconnect", Net: "tcp", Addr: port, Err: syscall.ECONNREFUSED}, false, "the proxy could not be reached"},
+		{fmt.Errorf("read: %w", syscall.ECONNRESET), true, "connection reset"},
+		{fmt.Errorf("write: %w", syscall.EPIPE), true, "connection closed by the server"},
+		{expired, false, "the server's certificate has expired or is not yet valid"},
+		{&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.NotAuthorizedToSign}}, false, "the server's certificate is not valid"},
+		{&net.OpError{Op: "remote error", Err: tls.AlertError(116)}, true, "the server refused TLS: tls: certificate required"},
+		{errors.New("port 54321 at 12:00:01 said <secret>"), true, "the connection failed"},
+	} {
+		a := &attempt{operation: wechatpay.OperationRefund, caller: t.Context(), own: t.Context(), connect: 5 * time.Second, limit: 20 * time.Second}
+		a.connected.Store(c.connected)
+		failure := a.failure(c.err)
+		if got := failure.Error(); got != "refund: "+c.want {
+			t.Errorf("%v is %q, not %q", c.err, got, c.want)
+		}
+		if !errors.Is(failure, c.err) {
+			t.Errorf("%v is not to be found in its error", c.err)
+		}
+		if c.connected == (failure.Outcome == wechatpay.NotSent) {
+			t.Errorf("%v is %s", c.err, failure.Outcome)
+		}
+	}
+}
+
+func TestACertificateAlertAfterTheHandshakeIsARefusal(t *testing.T) {
+	alert := &net.OpError{Op: "remote error", Err: tls.AlertError(116)}
+	for operation, want := range map[wechatpay.Operation]wechatpay.Outcome{
+		wechatpay.OperationRefund: wechatpay.Refused, wechatpay.OperationOrderQuery: wechatpay.Unknown,
+	} {
+		a := &attempt{operation: operation, caller: t.Context(), own: t.Context()}
+		a.connected.Store(true)
+		if got := a.failure(alert).Outcome; got != want {
+			t.Errorf("%s: %s, not %s", operation, got, want)
+		}
+	}
+	other := &net.OpError{Op: "remote error", Err: tls.AlertError(80)}
+	if isCertificateAlert(other) {
+		t.Error("an internal error is not about the certificate")
+	}
+}
+
+func TestSecondsInWords(t *testing.T) {
+	for d, want := range map[time.Duration]string{20 * time.Second: "20 s", 50 * time.Millisecond: "50ms"} {
+		if got := seconds(d); got != want {
+			t.Errorf("%v is %q, not %q", d, got, want)
+		}
+	}
+}
