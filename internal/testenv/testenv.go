@@ -55,7 +55,8 @@ func Start() (*Environment, error) {
 	}
 	config, err := env.Start()
 	if err != nil {
-		return nil, fmt.Errorf("starting the control plane from %s: %w", assets, err)
+		// What did start must not outlive this process.
+		return nil, errors.Join(fmt.Errorf("starting the control plane from %s: %w", assets, err), env.Stop())
 	}
 	// Tests and demos are not to wait for a client-side limiter.
 	config.QPS = -1

@@ -1,0 +1,109 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+)
+
+// Base is what the reconcilers share.
+type Base struct {
+	// Client reads from the cache and writes to the API server.
+	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
+	// Registry hands out Gateways.
+	Registry *merchant.Registry
+	// Recorder writes events: what needs a person's eye, and decisions.
+	Recorder events.EventRecorder
+	// Timing holds the intervals.
+	Timing Timing
+	// Clock is the real one but in tests.
+	Clock clock.PassiveClock
+	// MaxConcurrentReconciles of each kind.
+	MaxConcurrentReconciles int
+}
+
+// reconcileDeadline is longer than the longest chain of calls within one reconcile.
+const reconcileDeadline = 2 * time.Minute
+
+// controllerOptions set a limiter that is fit for a payment API: the default one starts at 5 ms.
+func (b *Base) controllerOptions() controller.Options {
+	priorityQueue := false
+	return controller.Options{
+		MaxConcurrentReconciles: max(b.MaxConcurrentReconciles, 1),
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, 5*time.Minute),
+		ReconciliationTimeout:   reconcileDeadline,
+		// Thousands of open Orders are polled by RequeueAfter; with priorities such items can starve others.
+		UsePriorityQueue: &priorityQueue,
+	}
+}
+
+// retries count the failed attempts for each object, for waits that grow.
+type retries struct {
+	limiter workqueue.TypedRateLimiter[types.UID]
+}
+
+func newRetries(timing Timing) *retries {
+	return &retries{workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](timing.RetryFirst, timing.RetryMost)}
+}
+
+func (r *retries) next(uid types.UID) time.Duration { return r.limiter.When(uid) }
+func (r *retries) forget(uid types.UID)             { r.limiter.Forget(uid) }
+
+// hold adds the finalizer, so that the object stays until what is about to be started at WeChat is settled.
+func (b *Base) hold(ctx context.Context, object client.Object) error {
+	if controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(object.DeepCopyObject().(client.Object), client.MergeFromWithOptimisticLock{})
+	controllerutil.AddFinalizer(object, v1alpha1.Finalizer)
+	return b.Client.Patch(ctx, object, patch)
+}
+
+// release removes the finalizer.
+func (b *Base) release(ctx context.Context, object client.Object) error {
+	patch := client.MergeFromWithOptions(object.DeepCopyObject().(client.Object), client.MergeFromWithOptimisticLock{})
+	if !controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer) {
+		return nil
+	}
+	return client.IgnoreNotFound(b.Client.Patch(ctx, object, patch))
+}
+
+func ignoreNotFound(err error) error { return client.IgnoreNotFound(err) }
+
+func isDeleted(object client.Object) bool { return object.GetDeletionTimestamp() != nil }
+
+func isHeld(object client.Object) bool {
+	return controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer)
+}
+
+// warn writes an event for a person's eye. It is not tried again: the status carries the same fact.
+func (b *Base) warn(regarding runtime.Object, reason, action, format string, args ...any) {
+	b.Recorder.Eventf(regarding, nil, "Warning", reason, action, format, args...)
+}
+
+func (b *Base) note(regarding runtime.Object, reason, action, format string, args ...any) {
+	b.Recorder.Eventf(regarding, nil, "Normal", reason, action, format, args...)
+}
+
+// stoppedBy turns the error of a write into progress: an object that is gone needs nothing more.
+func stoppedBy(err error) progress {
+	if errors.Is(err, errReplaced) {
+		return done()
+	}
+	return failed(err)
+}

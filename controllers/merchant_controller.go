@@ -1,0 +1,231 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants/status,verbs=get;update;patch
+
+// MerchantReconciler tells whether a Merchant can be used.
+type MerchantReconciler struct {
+	Base
+
+	mutex  sync.Mutex
+	probes map[types.UID]probe
+	warned map[types.UID]int
+}
+
+// probe is what the last query with a Merchant's key told.
+type probe struct {
+	// version of the credentials that were probed.
+	version string
+	at      time.Time
+	taken   bool
+}
+
+// SetupWithManager starts the reconciler with the manager, on the leader.
+func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.init()
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("merchant").
+		For(&v1alpha1.Merchant{}).
+		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.deletedMerchantOf)).
+		WithOptions(r.controllerOptions()).
+		Complete(r)
+}
+
+func (r *MerchantReconciler) init() {
+	r.probes, r.warned = map[types.UID]probe{}, map[types.UID]int{}
+}
+
+// deletedMerchantOf names the Merchant of an Order when it is being deleted: the Order may have been what it waited for.
+func (r *MerchantReconciler) deletedMerchantOf(ctx context.Context, object client.Object) []reconcile.Request {
+	namespace, name := object.(*v1alpha1.Order).MerchantKey()
+	key := types.NamespacedName{Namespace: namespace, Name: name}
+	found := &v1alpha1.Merchant{}
+	if err := r.Client.Get(ctx, key, found); err != nil || !isDeleted(found) {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: key}}
+}
+
+// Reconcile looks at a Merchant's Secrets, and asks WeChat when they changed.
+func (r *MerchantReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	m := &v1alpha1.Merchant{}
+	if err := r.Client.Get(ctx, request.NamespacedName, m); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	return run(ctx, m, r.holdWhileUsed, r.releaseIfUnused, r.check)
+}
+
+func (r *MerchantReconciler) holdWhileUsed(ctx context.Context, m *v1alpha1.Merchant) progress {
+	if isDeleted(m) {
+		return next()
+	}
+	if err := r.hold(ctx, m); err != nil {
+		return failed(err)
+	}
+	return next()
+}
+
+// releaseIfUnused lets a deleted Merchant go when no unfinished Order or Refund needs its credentials any more.
+func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Merchant) progress {
+	if !isDeleted(m) {
+		return next()
+	}
+	if !isHeld(m) {
+		r.forget(m.UID)
+		return done()
+	}
+	users, err := r.countUsers(ctx, m)
+	if err != nil {
+		return failed(err)
+	}
+	if users == 0 {
+		r.forget(m.UID)
+		return stop(r.release(ctx, m))
+	}
+	waited := r.Clock.Since(m.DeletionTimestamp.Time)
+	if _, err := r.Registry.Get(ctx, m); err != nil && waited >= r.Timing.LetGoAfter {
+		if problem, ok := merchant.AsProblem(err); ok {
+			r.warn(m, "LetGo", "Delete", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
+			metrics.FinalizersReleased.WithLabelValues("Merchant").Inc()
+			r.forget(m.UID)
+			return stop(r.release(ctx, m))
+		}
+	}
+	return next()
+}
+
+// countUsers counts the Orders and Refunds that may still need a call. Those that never started one (no finalizer) do not.
+func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchant) (int, error) {
+	var orders v1alpha1.OrderList
+	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderMerchant: m.Namespace + "/" + m.Name}); err != nil {
+		return 0, err
+	}
+	users := 0
+	for i := range orders.Items {
+		order := &orders.Items[i]
+		if isHeld(order) && !settlement.IsFinished(order) {
+			users++
+		}
+		if !settlement.IsPaid(order) {
+			continue
+		}
+		refunds, err := r.refundsOf(ctx, r.Client, order.Namespace, order.Name)
+		if err != nil {
+			return 0, err
+		}
+		for j := range refunds {
+			if !settlement.RefundFinal(&refunds[j]) && !isDeletedAndFree(&refunds[j]) {
+				users++
+			}
+		}
+	}
+	return users, nil
+}
+
+func (r *MerchantReconciler) forget(uid types.UID) {
+	r.Registry.Forget(uid)
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	delete(r.probes, uid)
+	delete(r.warned, uid)
+}
+
+// check finds out whether the Merchant is ready, shows it, and plans the next look at its Secrets.
+func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) progress {
+	handle, err := r.Registry.Get(ctx, m)
+	if err != nil {
+		problem, ok := merchant.AsProblem(err)
+		if !ok {
+			return failed(err)
+		}
+		return r.show(ctx, m, nil, metav1.ConditionFalse, problem.Reason, problem.Message)
+	}
+	status, reason, message := r.askWeChat(ctx, m, handle)
+	if status == metav1.ConditionTrue && handle.CertificateProblem != nil {
+		status, reason, message = metav1.ConditionFalse, handle.CertificateProblem.Reason, handle.CertificateProblem.Message
+	}
+	r.warnOfExpiry(m, handle)
+	return r.show(ctx, m, handle, status, reason, message)
+}
+
+// askWeChat says whether WeChat takes the key. It asks when the credentials changed, when an ordinary call was refused for
+// their sake, and now and then while they are rejected; otherwise it remembers.
+func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant, handle *merchant.Handle) (metav1.ConditionStatus, string, string) {
+	now := r.Clock.Now()
+	last, known := r.lastProbe(m.UID)
+	current := known && last.version == handle.Version
+	if current && last.taken && !handle.CredentialsSuspect() {
+		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
+	}
+	if current && !last.taken && now.Sub(last.at) < r.Timing.ProbeRejected {
+		return readyCondition(m)
+	}
+	err := r.probe(ctx, m, handle)
+	switch {
+	case err == nil:
+		handle.CredentialsProven()
+		r.noteProbe(m.UID, probe{version: handle.Version, at: now, taken: true})
+		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
+	case wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected:
+		handle.Reject()
+		r.noteProbe(m.UID, probe{version: handle.Version, at: now})
+		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
+			"%v. WeChat Pay does not take the API key in Secret %s/%s: compare it with the one in the merchant platform (账户中心 → API安全 → APIv2密钥). Nothing is sent for this Merchant until then; the key is tried again every %s",
+			err, m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
+	default:
+		return unreachable(m, err)
+	}
+}
+
+// unreachable leaves Ready as it was: that WeChat does not answer tells nothing about the key.
+func unreachable(m *v1alpha1.Merchant, err error) (metav1.ConditionStatus, string, string) {
+	if status, reason, message := readyCondition(m); reason == v1alpha1.ReasonReady || reason == v1alpha1.ReasonCredentialsRejected {
+		return status, reason, message
+	}
+	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("Whether WeChat Pay takes the key is not known yet; it is asked again. %v", err)
+}
+
+// probeNumber can't be an order's: names of Orders have no capital letters, and no shop has a reason to choose it.
+const probeNumber = "WECHATPAY-OPERATOR-PROBE"
+
+// probe asks for an order that can't exist. Any signed answer proves the key.
+func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, handle *merchant.Handle) error {
+	_, err := handle.QueryOrder(ctx, probeNumber, m.Spec.AppID)
+	if wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected {
+		return nil
+	}
+	return err
+}
+
+func (r *MerchantReconciler) lastProbe(uid types.UID) (probe, bool) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	last, ok := r.probes[uid]
+	return last, ok
+}
+
+func (r *MerchantReconciler) noteProbe(uid types.UID, p probe) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.probes[uid] = p
+}

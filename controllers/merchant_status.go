@@ -1,0 +1,93 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+)
+
+// warnDays are how many days before its certificate expires a Merchant is warned of.
+var warnDays = []int{7, 30, 60}
+
+// show writes what was found, and plans the next look at the Secrets.
+func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *merchant.Handle, status metav1.ConditionStatus, reason, message string) progress {
+	before := readyReason(m)
+	err := record(ctx, r.Client, r.Live, m, func(m *v1alpha1.Merchant) any { return m.Status }, func(m *v1alpha1.Merchant) {
+		meta.SetStatusCondition(&m.Status.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionReady, Status: status, Reason: reason, Message: message,
+			ObservedGeneration: m.Generation, LastTransitionTime: metav1.NewTime(r.Clock.Now()),
+		})
+		if handle != nil {
+			m.Status.Certificate = handle.Certificate
+		}
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	if status == metav1.ConditionFalse && before != reason {
+		r.warn(m, reason, "Check", "%s", message)
+	}
+	return again(r.Timing.SecretsCheck)
+}
+
+func readyReason(m *v1alpha1.Merchant) string {
+	_, reason, _ := readyCondition(m)
+	return reason
+}
+
+func readyCondition(m *v1alpha1.Merchant) (metav1.ConditionStatus, string, string) {
+	if shown := meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionReady); shown != nil {
+		return shown.Status, shown.Reason, shown.Message
+	}
+	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, "Whether WeChat Pay takes the key is not known yet"
+}
+
+// readyMessage says what is in order. It names dates, not days left, so that it does not change by itself every day.
+func readyMessage(m *v1alpha1.Merchant, handle *merchant.Handle, now time.Time) string {
+	switch {
+	case m.Spec.CertificateSecretRef == nil:
+		return "WeChat Pay takes the key. There is no client certificate, so refunds can't be made"
+	case handle.Certificate == nil:
+		return "WeChat Pay takes the key"
+	}
+	expires := handle.Certificate.NotAfter.Time
+	date := expires.UTC().Format(time.DateOnly)
+	if days, near := warnDaysBefore(expires, now); near {
+		return fmt.Sprintf("WeChat Pay takes the key. The client certificate expires in less than %d days, on %s: get a new one in the merchant platform, or refunds stop then", days, date)
+	}
+	return fmt.Sprintf("WeChat Pay takes the key; the client certificate is valid until %s", date)
+}
+
+// warnOfExpiry writes an event each time the certificate comes nearer to its end than one of warnDays.
+func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *merchant.Handle) {
+	if handle.Certificate == nil {
+		return
+	}
+	expires := handle.Certificate.NotAfter.Time
+	days, near := warnDaysBefore(expires, r.Clock.Now())
+	if !near {
+		days = 0
+	}
+	r.mutex.Lock()
+	told := r.warned[m.UID]
+	r.warned[m.UID] = days
+	r.mutex.Unlock()
+	if near && told != days {
+		r.warn(m, "CertificateExpires", "Check", "The client certificate expires in less than %d days, on %s; refunds stop then", days, expires.UTC().Format(time.DateOnly))
+	}
+}
+
+func warnDaysBefore(expires, now time.Time) (int, bool) {
+	for _, days := range warnDays {
+		if expires.Sub(now) < time.Duration(days)*24*time.Hour {
+			return days, true
+		}
+	}
+	return 0, false
+}

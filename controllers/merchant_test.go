@@ -1,0 +1,269 @@
+package controllers_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+func secret(shop *testshop.Shop, name string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: name}}
+}
+
+// setSecret replaces entries of a Secret; nil removes one.
+func setSecret(shop *testshop.Shop, name string, entries map[string][]byte) {
+	shop.T.Helper()
+	data := map[string]any{}
+	for entry, content := range entries {
+		if data[entry] = nil; content != nil {
+			data[entry] = base64.StdEncoding.EncodeToString(content)
+		}
+	}
+	patch, err := json.Marshal(map[string]any{"data": data})
+	shop.Must(err)
+	shop.Patch(secret(shop, name), string(patch))
+}
+
+func ready(merchant *v1alpha1.Merchant) string { return merchant.Status.Conditions[0].Message }
+
+func TestMerchantSaysWhatIsWrongWithItsKey(t *testing.T) {
+	const wrongKey = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	shop, g := openReady(t)
+	for _, c := range []struct {
+		key     []byte
+		state   string
+		message string
+	}{
+		{nil, "Ready=False/SecretNotFound", `has no entry "apiKey"`},
+		{[]byte("too short"), "Ready=False/InvalidAPIKey", "exactly 32 letters and digits"},
+		{[]byte(wrongKey), "Ready=False/CredentialsRejected", "WeChat Pay does not take the API key in Secret"},
+		{[]byte(testshop.APIKey + "\n"), "Ready=True/Ready", "WeChat Pay takes the key"},
+	} {
+		setSecret(shop, "wechatpay", map[string][]byte{"apiKey": c.key})
+		merchant := shop.WaitMerchant(testshop.MerchantName, c.state)
+		g.Expect(ready(merchant)).To(gomega.ContainSubstring(c.message))
+		g.Expect(ready(merchant)).NotTo(gomega.ContainSubstring(wrongKey))
+	}
+	shop.Must(shop.Client.Delete(shop.Context(), secret(shop, "wechatpay")))
+	g.Expect(ready(shop.WaitMerchant(testshop.MerchantName, "Ready=False/SecretNotFound"))).To(gomega.ContainSubstring("create it"))
+	waitEvent(shop, testshop.MerchantName, "SecretNotFound")
+}
+
+func TestWrongKeyStopsOrdersUntilItIsMended(t *testing.T) {
+	shop, g := openReady(t)
+	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
+	shop.Create(shop.NewOrder("order-0001")) // its call finds out
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused")
+	calls := len(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, ""))
+	shop.Create(shop.NewOrder("order-0002"))
+	order := shop.WaitOrder("order-0002", "Prepared=False/MerchantNotReady")
+	g.Expect(order.Status.Conditions[0].Message).To(gomega.ContainSubstring("does not take the API key"))
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.HaveLen(calls), "nothing is sent with a rejected key")
+
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")})
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
+}
+
+func TestRejectedKeyIsTriedAgain(t *testing.T) {
+	shop, _ := openReady(t)
+	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, testshop.APIKey))
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+}
+
+func TestCallbackSignedWithThePreviousKey(t *testing.T) {
+	shop, _ := openReady(t)
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	// The Secret has the new key already, WeChat still signs with the one before.
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"), "apiKey.previous": []byte(testshop.APIKey)})
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	shop.Pay("order-0001")
+	shop.WaitOrder("order-0001", "Paid=True/Paid")
+}
+
+func TestMerchantSaysWhatIsWrongWithItsCertificate(t *testing.T) {
+	shop, g := openReady(t)
+	good, err := shop.WeChat.IssueClientCertificate(testshop.MchID)
+	shop.Must(err)
+	other, err := shop.WeChat.IssueClientCertificate(testshop.MchID)
+	shop.Must(err)
+	expired, err := shop.WeChat.IssueClientCertificateValid(testshop.MchID, time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour))
+	shop.Must(err)
+	soon, err := shop.WeChat.IssueClientCertificateValid(testshop.MchID, time.Now().Add(-48*time.Hour), time.Now().Add(20*24*time.Hour))
+	shop.Must(err)
+	for _, c := range []struct {
+		certificate, key []byte
+		state, message   string
+	}{
+		{[]byte("rubbish"), good.KeyPEM, "Ready=False/InvalidCertificate", "can't be read as PEM"},
+		{good.CertPEM, other.KeyPEM, "Ready=False/CertificateMismatch", "is not that of its certificate"},
+		{expired.CertPEM, expired.KeyPEM, "Ready=False/CertificateExpired", "expired on"},
+		{soon.CertPEM, soon.KeyPEM, "Ready=True/Ready", "expires in less than 30 days"},
+	} {
+		setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": c.certificate, "tls.key": c.key})
+		shop.Eventually(c.message, func() error {
+			merchant := shop.WaitMerchant(testshop.MerchantName, c.state)
+			return contains(ready(merchant), c.message)
+		})
+	}
+	waitEvent(shop, testshop.MerchantName, "CertificateExpires")
+	merchant := shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	g.Expect(merchant.Status.Certificate.Subject).To(gomega.ContainSubstring(testshop.MchID))
+	g.Expect(merchant.Status.Certificate.NotAfter.Time).To(gomega.BeTemporally("~", time.Now().Add(20*24*time.Hour), time.Hour))
+}
+
+func TestExpiredCertificateStopsRefundsNotOrders(t *testing.T) {
+	shop, g := openReady(t)
+	expired, err := shop.WeChat.IssueClientCertificateValid(testshop.MchID, time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour))
+	shop.Must(err)
+	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": expired.CertPEM, "tls.key": expired.KeyPEM})
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CertificateExpired")
+	shop.Paid("order-0001")
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	refund := shop.WaitRefund("refund-0001", "Accepted=False/CertificateMissing")
+	g.Expect(refund.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("expired on"))))
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "")).To(gomega.BeEmpty())
+
+	good, err := shop.WeChat.IssueClientCertificate(testshop.MchID)
+	shop.Must(err)
+	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": good.CertPEM, "tls.key": good.KeyPEM})
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+}
+
+func TestRefundsWithoutACertificate(t *testing.T) {
+	t.Parallel()
+	shop := testshop.Open(t, env)
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.CertificateSecretRef = nil }))
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.Paid("order-0001")
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	refund := shop.WaitRefund("refund-0001", "Accepted=False/CertificateMissing")
+	gomega.NewWithT(t).Expect(refund.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("spec.certificateSecretRef"))))
+}
+
+func TestUnreachableWeChatLeavesReadyAsItWas(t *testing.T) {
+	t.Parallel()
+	shop := testshop.Open(t, env)
+	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultHTML})
+	shop.Create(shop.NewMerchant())
+	shop.WaitMerchant(testshop.MerchantName, "Ready=Unknown/WeChatUnreachable")
+	shop.WeChat.ClearFaults()
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+}
+
+func TestNotifyURLThatWeChatWouldRefuse(t *testing.T) {
+	t.Parallel()
+	shop := testshop.Open(t, env)
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.Endpoint = nil })) // WeChat's own host, a loopback base URL
+	merchant := shop.WaitMerchant(testshop.MerchantName, "Ready=False/InvalidNotifyURL")
+	gomega.NewWithT(t).Expect(ready(merchant)).To(gomega.ContainSubstring("Use a public https address without port"))
+}
+
+func TestMerchantOfAnotherNamespaceNeedsAGrant(t *testing.T) {
+	shop, g := openReady(t, testshop.WithNamespaces(1))
+	elsewhere := func(o *v1alpha1.Order) {
+		o.Namespace = shop.Other(0)
+		o.Spec.MerchantRef.Namespace = shop.Namespace
+	}
+	shop.Create(shop.NewOrder("order-0001", elsewhere))
+	shop.Create(shop.NewOrder("order-0002", elsewhere, func(o *v1alpha1.Order) { o.Spec.MerchantRef.Name = "there-is-none" }))
+	refused := shop.WaitOrder(shop.Other(0)+"/order-0001", "Prepared=False/NotPermitted")
+	missing := shop.WaitOrder(shop.Other(0)+"/order-0002", "Prepared=False/NotPermitted")
+	g.Expect(missing.Status.Conditions[0].Message).To(gomega.Equal(
+		replaceOnce(refused.Status.Conditions[0].Message, "a Merchant shop ", "a Merchant there-is-none ")), "nobody learns which Merchants exist")
+
+	shop.Patch(shop.NewMerchant(), `{"spec":{"allowedNamespaces":{"from":"Selector","selector":{"matchLabels":{"team":"web"}}}}}`)
+	shop.Patch(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: shop.Other(0)}}, `{"metadata":{"labels":{"team":"web"}}}`)
+	shop.WaitOrder(shop.Other(0)+"/order-0001", "Prepared=True/Prepared")
+	shop.Pay("order-0001")
+	shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=True/Paid")
+
+	// Whoever loses the grant can make no new Orders, and what was paid stays paid.
+	shop.Patch(shop.NewMerchant(), `{"spec":{"allowedNamespaces":{"from":"Same","selector":null}}}`)
+	shop.Create(shop.NewOrder("order-0003", elsewhere))
+	shop.WaitOrder(shop.Other(0)+"/order-0003", "Prepared=False/NotPermitted")
+	shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=True/Paid")
+}
+
+func TestSeveralMerchantsDoNotMix(t *testing.T) {
+	t.Parallel()
+	const otherMch, otherKey = "1900000209", "cccccccccccccccccccccccccccccccc"
+	shop := testshop.Open(t, env, testshop.WithWeChat(func(o *simulator.Options) {
+		o.Merchants = append(o.Merchants, simulator.Merchant{MchID: otherMch, AppIDs: []string{"wx0000000000000002"}, APIKey: otherKey})
+	}))
+	shop.Create(shop.NewMerchant())
+	shop.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: "other"}, StringData: map[string]string{"apiKey": otherKey}})
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
+		m.Name, m.Spec.MchID, m.Spec.AppID = "other", otherMch, "wx0000000000000002"
+		m.Spec.APIKeySecretRef.Name, m.Spec.CertificateSecretRef = "other", nil
+	}))
+	// The same number at two merchant numbers are two orders.
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.Create(shop.NewOrder("order-0002", func(o *v1alpha1.Order) {
+		o.Spec.MerchantRef.Name, o.Spec.OutTradeNo = "other", "order-0001"
+	}))
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
+	_, err := shop.WeChat.Pay(otherMch, "order-0001", simulator.PayOptions{})
+	shop.Must(err)
+	shop.WaitOrder("order-0002", "Paid=True/Paid")
+	shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")
+}
+
+func TestTwoReplicas(t *testing.T) {
+	t.Parallel()
+	g := gomega.NewWithT(t)
+	shop := testshop.Open(t, env, testshop.WithoutOperator())
+	elect := func(o *manager.Options) { o.LeaderElect, o.LeaderElectionNamespace = true, shop.Namespace }
+	shop.StartOperator(elect)
+	shop.StartOperator(elect)
+	shop.Create(shop.NewMerchant())
+	const orders = 6
+	for i := range orders {
+		shop.Create(shop.NewOrder(orderName(i)))
+	}
+	for i := range orders {
+		shop.WaitOrder(orderName(i), "Prepared=True/Prepared")
+		shop.Pay(orderName(i))
+	}
+	for i := range orders {
+		shop.WaitOrder(orderName(i), "Paid=True/Paid")
+	}
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.HaveLen(orders), "only one replica reconciles")
+	g.Expect(shop.CallbacksByReplica()).To(gomega.HaveEach(gomega.BeNumerically(">=", 2)), "both take callbacks")
+	shop.NoViolations()
+}
+
+func TestSecretsAreNeverShown(t *testing.T) {
+	shop, g := paidShop(t)
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
+	shop.Create(shop.NewOrder("order-0002"))
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	for _, list := range []client.ObjectList{&v1alpha1.OrderList{}, &v1alpha1.RefundList{}, &v1alpha1.MerchantList{}, &corev1.EventList{}} {
+		shop.Must(shop.Client.List(shop.Context(), list, client.InNamespace(shop.Namespace)))
+		text, err := json.Marshal(list)
+		shop.Must(err)
+		g.Expect(string(text)).NotTo(gomega.ContainSubstring(testshop.APIKey))
+		g.Expect(string(text)).NotTo(gomega.ContainSubstring("PRIVATE KEY"))
+	}
+}

@@ -1,0 +1,143 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// closeIfDue ends an Order that is to be closed: by wish, by deletion, or because its time is over. A payer may be paying at
+// this moment, so it is query, close, query: whoever was faster, the status tells it.
+func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
+	reason, why := r.closeReason(o)
+	if reason == "" {
+		return next()
+	}
+	if wait := r.closes.wait(o, r.Clock.Now()); wait > 0 {
+		return again(wait)
+	}
+	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	unknownThere := wechatpay.Means(err, wechatpay.OrderNotExist)
+	switch {
+	case unknownThere && r.mayStillArrive(o):
+		return r.closingFails(ctx, o, why, err)
+	case unknownThere && o.Status.Prepay == nil:
+		return r.endUnpaid(ctx, o, reason, why+"; WeChat Pay never had it")
+	case err != nil && !unknownThere:
+		return r.closingFails(ctx, o, why, err)
+	case err == nil && (trade.State.Paid() || trade.State.Closed()):
+		return r.applyTradeAs(ctx, o, trade, reason, why)
+	}
+	if err := o.gateway.CloseOrder(ctx, o.Number(), o.account.AppID); err != nil && !wechatpay.Means(err, wechatpay.OrderNotExist) {
+		return r.closingFails(ctx, o, why, err)
+	}
+	trade, err = o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	switch {
+	case err != nil && !(unknownThere && wechatpay.Means(err, wechatpay.OrderNotExist)):
+		return r.closingFails(ctx, o, why, err)
+	case err == nil && trade.State.Paid():
+		return r.applyTrade(ctx, o, trade)
+	default:
+		// WeChat signed that it is closed. That its query still says NOTPAY is only the query lagging behind.
+		return r.endUnpaid(ctx, o, reason, why+"; closed at WeChat Pay")
+	}
+}
+
+// closeReason says whether the Order is to be closed, and why.
+func (r *OrderReconciler) closeReason(o *order) (reason, why string) {
+	switch {
+	case isDeleted(o):
+		return v1alpha1.ReasonClosed, "The Order is being deleted"
+	case o.Spec.DesiredState == v1alpha1.DesiredStateClosed:
+		return v1alpha1.ReasonClosed, "spec.desiredState is Closed"
+	case !r.Clock.Now().Before(o.Deadline()):
+		return v1alpha1.ReasonExpired, "The time to pay is over"
+	default:
+		return "", ""
+	}
+}
+
+// mayStillArrive says whether a unifiedorder whose answer was lost may still be on its way.
+func (r *OrderReconciler) mayStillArrive(o *order) bool {
+	return settlement.MayBeAtWeChat(o.Order) && r.Clock.Since(settlement.PreparedSince(o.Order)) < r.Timing.NotExistGrace
+}
+
+// closingFails shows why the Order is not closed yet, and keeps at it. WeChat may refuse to close an order in its first five
+// minutes (chapter 9_3).
+func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string, cause error) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.Closing(order, fmt.Sprintf("%s, but it is not closed at WeChat Pay yet; it is tried again. %v", why, cause), r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	if isDeleted(o) && r.Clock.Since(o.DeletionTimestamp.Time) > r.Timing.LetGoAtLast {
+		return r.letGo(ctx, o, fmt.Sprintf("WeChat Pay could not be made to close it for %s: %v", r.Timing.LetGoAtLast, cause))
+	}
+	wait := r.Timing.CloseRetry
+	if wechatpay.MeaningOf(cause) == wechatpay.OrderPaid {
+		// It was paid between the query and the close: the next query says so.
+		wait = r.Timing.RetryFirst
+	}
+	r.closes.until(o, r.Clock.Now().Add(wait))
+	return again(wait)
+}
+
+func (r *OrderReconciler) endUnpaid(ctx context.Context, o *order, reason, message string) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Closed(order, reason, message, r.Clock.Now()) })
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return done() // the write starts the next reconcile
+}
+
+// releaseIfSettled lets a deleted Order go when nothing of it is open: it is closed, or paid and no Refund of it is under way.
+func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progress {
+	if !isDeleted(o) {
+		return next()
+	}
+	if !isHeld(o) {
+		r.forget(o.UID)
+		return done()
+	}
+	if !settlement.IsFinished(o.Order) && settlement.PaidReason(o.Order) != v1alpha1.ReasonAmountMismatch {
+		return next()
+	}
+	open, err := r.hasOpenRefunds(ctx, o)
+	if err != nil {
+		return failed(err)
+	}
+	if open {
+		return done() // the Refund's end starts the next reconcile
+	}
+	r.forget(o.UID)
+	return stop(r.release(ctx, o.Order))
+}
+
+// letGoWithoutCredentials bounds the wait of a deleted Order for credentials that are gone.
+func (r *OrderReconciler) letGoWithoutCredentials(ctx context.Context, o *order, problem *merchant.Problem) progress {
+	waited := r.Clock.Since(o.DeletionTimestamp.Time)
+	if waited < r.Timing.LetGoAfter {
+		err := r.record(ctx, o, func(order *v1alpha1.Order) {
+			settlement.Closing(order, fmt.Sprintf("Deletion waits, at most %s, to close the order at WeChat Pay: %s", r.Timing.LetGoAfter, problem.Message), r.Clock.Now())
+		})
+		if err != nil {
+			return stoppedBy(err)
+		}
+		return again(min(r.Timing.LetGoAfter-waited, r.Timing.SecretsCheck))
+	}
+	return r.letGo(ctx, o, problem.Message)
+}
+
+// letGo removes the finalizer of an Order that could not be closed. WeChat closes it by itself after seven days.
+func (r *OrderReconciler) letGo(ctx context.Context, o *order, why string) progress {
+	r.warn(o.Order, "LetGo", "Delete", "Let go without closing order %s at WeChat Pay: %s", o.Number(), why)
+	metrics.FinalizersReleased.WithLabelValues("Order").Inc()
+	r.forget(o.UID)
+	return stop(r.release(ctx, o.Order))
+}

@@ -1,0 +1,119 @@
+package controllers
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=orders,verbs=get;list;watch;update;patch;delete
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=orders/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// OrderReconciler gets Orders paid, or closed.
+type OrderReconciler struct {
+	Base
+
+	retries *retries
+	// polls say when an Order is asked for next.
+	polls *alarms
+	// calls and closes say until when unifiedorder and closeorder rest after one that did not work.
+	calls, closes *pauses
+}
+
+// order is one reconcile of an Order: what the steps learn and hand on.
+type order struct {
+	*v1alpha1.Order
+	merchant *v1alpha1.Merchant
+	gateway  *merchant.Handle
+	account  settlement.Account
+}
+
+func (o *order) credentials() string { return o.gateway.Version }
+
+// SetupWithManager starts the reconciler with the manager, on the leader.
+func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.init()
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("order").
+		For(&v1alpha1.Order{}).
+		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
+		Watches(&v1alpha1.Refund{}, handler.EnqueueRequestsFromMapFunc(orderOfRefund)).
+		WithOptions(r.controllerOptions()).
+		Complete(r)
+}
+
+func (r *OrderReconciler) init() {
+	r.retries, r.polls = newRetries(r.Timing), newAlarms()
+	r.calls, r.closes = newPauses(), newPauses()
+}
+
+// Reconcile moves an Order on.
+func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	scope := &order{Order: &v1alpha1.Order{}}
+	if err := r.Client.Get(ctx, request.NamespacedName, scope.Order); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	return run(ctx, scope,
+		r.followLatePayment,
+		r.sumRefunds,
+		r.releaseIfSettled,
+		r.deleteAfterTTL,
+		r.findMerchant,
+		r.checkLatePayment,
+		r.claimNumber,
+		r.holdBeforeFirstCall,
+		r.askIfTooLate,
+		r.closeIfDue,
+		r.prepare,
+		r.poll,
+	)
+}
+
+// record writes a change of the Order's status.
+func (r *OrderReconciler) record(ctx context.Context, o *order, change func(*v1alpha1.Order)) error {
+	return record(ctx, r.Client, r.Live, o.Order, func(order *v1alpha1.Order) any { return order.Status }, change)
+}
+
+// forget drops what memory holds for an Order that needs nothing more.
+func (r *OrderReconciler) forget(uid types.UID) {
+	r.retries.forget(uid)
+	r.polls.clear(uid)
+	r.calls.clear(uid)
+	r.closes.clear(uid)
+}
+
+// ordersWaitingFor lists the Orders that a change of their Merchant may help: those that can't be paid yet, and those
+// being deleted. Open ones go on as they are, so that a change of one Merchant is no storm.
+func (r *OrderReconciler) ordersWaitingFor(ctx context.Context, object client.Object) []reconcile.Request {
+	var orders v1alpha1.OrderList
+	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderMerchant: object.GetNamespace() + "/" + object.GetName()}); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Orders of a Merchant", "merchant", client.ObjectKeyFromObject(object))
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range orders.Items {
+		waiting := !settlement.IsFinished(&orders.Items[i]) && !settlement.IsPrepared(&orders.Items[i])
+		if waiting || isDeleted(&orders.Items[i]) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&orders.Items[i])})
+		}
+	}
+	return requests
+}
+
+func orderOfRefund(_ context.Context, object client.Object) []reconcile.Request {
+	refund := object.(*v1alpha1.Refund)
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}}}
+}

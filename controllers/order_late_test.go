@@ -1,0 +1,100 @@
+package controllers_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/onsi/gomega"
+	eventsv1 "k8s.io/api/events/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// closedOrder opens a Shop with a late-payment policy and an Order that was closed.
+func closedOrder(t *testing.T, policy v1alpha1.LatePayment, options ...testshop.Option) (*testshop.Shop, *gomega.WithT) {
+	t.Helper()
+	t.Parallel()
+	shop := testshop.Open(t, env, options...)
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.LatePayment = policy }))
+	order := shop.NewOrder("order-0001")
+	shop.Create(order)
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.Patch(order, wishClosed)
+	shop.WaitOrder("order-0001", "Paid=False/Closed")
+	return shop, gomega.NewWithT(t)
+}
+
+func payLate(shop *testshop.Shop, how simulator.PayOptions) {
+	shop.T.Helper()
+	_, err := shop.WeChat.PayAfterClose(testshop.MchID, "order-0001", how)
+	shop.Must(err)
+}
+
+func TestLatePaymentIsHeldForAPerson(t *testing.T) {
+	shop, g := closedOrder(t, v1alpha1.LatePaymentHold)
+	payLate(shop, simulator.PayOptions{})
+	order := shop.WaitOrder("order-0001", "Paid=True/PaidLate")
+	g.Expect(order.Status.Transaction.Total).To(gomega.Equal(int64(101)))
+	waitEvent(shop, "order-0001", "PaidLate")
+	noRefund(shop, g)
+}
+
+func TestLatePaymentIsAccepted(t *testing.T) {
+	shop, g := closedOrder(t, v1alpha1.LatePaymentAccept)
+	payLate(shop, simulator.PayOptions{})
+	shop.WaitOrder("order-0001", "Paid=True/PaidLate")
+	// Another Order goes its whole way, so that whatever would follow has followed.
+	shop.Paid("order-0002")
+	noRefund(shop, g)
+}
+
+func TestLatePaymentIsRefunded(t *testing.T) {
+	shop, g := closedOrder(t, v1alpha1.LatePaymentRefund)
+	payLate(shop, simulator.PayOptions{})
+	shop.WaitOrder("order-0001", "Paid=True/PaidLate")
+	refund := shop.WaitRefund("order-0001-late", "Approved=Unknown/AwaitingApproval")
+	g.Expect(refund.Spec.Amount).To(gomega.Equal(int64(101)))
+	g.Expect(refund.Spec.Approval).To(gomega.BeEmpty(), "under the Merchant's refundApproval")
+	shop.Approve("order-0001-late")
+	shop.WaitRefund("order-0001-late", "Succeeded=True/Succeeded")
+	shop.Eventually("the Order shows what was refunded", func() error {
+		if refunded := shop.Order("order-0001").Status.Refunded; refunded == nil || refunded.Total != 101 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	shop.NoViolations()
+}
+
+func TestLatePaymentIsFoundWithoutACallback(t *testing.T) {
+	shop, _ := closedOrder(t, v1alpha1.LatePaymentHold, testshop.WithTiming(pollsOften))
+	payLate(shop, simulator.PayOptions{NoCallback: true})
+	shop.WaitOrder("order-0001", "Paid=True/PaidLate")
+}
+
+func noRefund(shop *testshop.Shop, g *gomega.WithT) {
+	shop.T.Helper()
+	var refunds v1alpha1.RefundList
+	shop.Must(shop.Client.List(shop.Context(), &refunds, client.InNamespace(shop.Namespace)))
+	g.Expect(refunds.Items).To(gomega.BeEmpty())
+}
+
+// waitEvent waits for an event about an object.
+func waitEvent(shop *testshop.Shop, name, reason string) {
+	shop.T.Helper()
+	shop.Eventually("an event "+reason+" about "+name, func() error {
+		var events eventsv1.EventList
+		if err := shop.Client.List(shop.Context(), &events, client.InNamespace(shop.Namespace)); err != nil {
+			return err
+		}
+		for _, event := range events.Items {
+			if event.Reason == reason && event.Regarding.Name == name {
+				return nil
+			}
+		}
+		return errors.New("there is none")
+	})
+}

@@ -1,0 +1,250 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// applyTrade records what orderquery says of an order that is paid or closed.
+func (r *OrderReconciler) applyTrade(ctx context.Context, o *order, trade wechatpay.Trade) progress {
+	return r.applyTradeAs(ctx, o, trade, v1alpha1.ReasonClosed, "WeChat Pay says that the order is closed")
+}
+
+func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wechatpay.Trade, reason, why string) progress {
+	if !trade.State.Paid() {
+		return r.endUnpaid(ctx, o, reason, why)
+	}
+	var verdict settlement.Verdict
+	var message string
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		verdict, message = settlement.Paid(order, o.account, trade.Payment, r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	tell.Payment(r.Recorder, o.Order, o.merchant, verdict, message)
+	if verdict == settlement.Recorded || verdict == settlement.AlreadyRecorded {
+		return done() // the write starts the next reconcile
+	}
+	// A person has to look. Until then it is asked for rarely, in case the account is set right.
+	r.closes.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
+	return again(r.Timing.RetrySlowly)
+}
+
+// poll asks for an open Order now and then, in case its callback got lost.
+func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
+	now := r.Clock.Now()
+	due, known := r.polls.get(o.UID)
+	if !known {
+		due = r.nextPoll(o, now)
+		r.polls.set(o.UID, due)
+	}
+	if now.Before(due) {
+		return again(r.untilNext(o, due, now))
+	}
+	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	due = r.nextPoll(o, r.Clock.Now())
+	r.polls.set(o.UID, due)
+	if err == nil && (trade.State.Paid() || trade.State.Closed()) {
+		return r.applyTrade(ctx, o, trade)
+	}
+	// Any error is only a poll that told nothing: the next one comes.
+	return again(r.untilNext(o, due, r.Clock.Now()))
+}
+
+// nextPoll follows the schedule from the moment the Order was prepared.
+func (r *OrderReconciler) nextPoll(o *order, now time.Time) time.Time {
+	start := settlement.PreparedSince(o.Order)
+	age, _ := r.Timing.OrderPoll.Next(now.Sub(start), string(o.UID))
+	return start.Add(age)
+}
+
+// untilNext is the time to the next thing that is due: the poll, the refresh of the prepay, or the deadline.
+func (r *OrderReconciler) untilNext(o *order, poll, now time.Time) time.Duration {
+	wake := poll
+	if prepay := o.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && prepay.ExpireTime.Time.Before(wake) {
+		wake = prepay.ExpireTime.Time
+	}
+	if deadline := o.Deadline(); deadline.Before(wake) {
+		wake = deadline
+	}
+	return max(wake.Sub(now), time.Second/10)
+}
+
+// checkLatePayment asks for a closed Order a few times more, so that a payment whose callback got lost is found. It is the
+// last step for an Order that is finished.
+func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progress {
+	if !settlement.IsFinished(o.Order) {
+		return next()
+	}
+	closed := settlement.FinishedTime(o.Order)
+	now := r.Clock.Now()
+	due, known := r.polls.get(o.UID)
+	if !known {
+		age, more := r.Timing.LateCheck.Next(now.Sub(closed), string(o.UID))
+		if !more {
+			return r.untilTTL(o)
+		}
+		due = closed.Add(age)
+		r.polls.set(o.UID, due)
+	}
+	if now.Before(due) {
+		return soonest(again(due.Sub(now)), r.untilTTL(o))
+	}
+	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	r.polls.clear(o.UID)
+	if err == nil && trade.State.Paid() {
+		return r.applyTrade(ctx, o, trade)
+	}
+	if err != nil && !wechatpay.Means(err, wechatpay.OrderNotExist) {
+		// This check told nothing, so it still counts as due.
+		r.polls.set(o.UID, r.Clock.Now().Add(r.Timing.RetrySlowly))
+		return again(r.Timing.RetrySlowly)
+	}
+	age, more := r.Timing.LateCheck.Next(r.Clock.Now().Sub(closed), string(o.UID))
+	if !more {
+		r.polls.set(o.UID, farFuture)
+		return r.untilTTL(o)
+	}
+	r.polls.set(o.UID, closed.Add(age))
+	return soonest(again(closed.Add(age).Sub(r.Clock.Now())), r.untilTTL(o))
+}
+
+// followLatePayment does what the Merchant's latePayment says about money that came after the Order was closed.
+func (r *OrderReconciler) followLatePayment(ctx context.Context, o *order) progress {
+	if settlement.PaidReason(o.Order) != v1alpha1.ReasonPaidLate {
+		return next()
+	}
+	namespace, name := o.MerchantKey()
+	found := &v1alpha1.Merchant{}
+	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, found); err != nil {
+		if apierrors.IsNotFound(err) {
+			return next()
+		}
+		return failed(err)
+	}
+	if found.Spec.LatePayment != v1alpha1.LatePaymentRefund || o.Status.Transaction == nil {
+		return next()
+	}
+	refund, existing := lateRefund(o.Order), &v1alpha1.Refund{}
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(refund), existing); err == nil {
+		if existing.Spec.OrderRef != refund.Spec.OrderRef || existing.Spec.Amount != refund.Spec.Amount || existing.Number() != refund.Number() {
+			r.warn(o.Order, "LateRefund", "Refund", "The late payment is not refunded by itself: Refund %s exists and is another one", refund.Name)
+		}
+		return next()
+	} else if !apierrors.IsNotFound(err) {
+		return failed(err)
+	}
+	err := r.Client.Create(ctx, refund)
+	switch {
+	case err == nil:
+		r.note(o.Order, "LateRefund", "Refund", "Created Refund %s over %d (minor units): the payment came after the Order was closed", refund.Name, refund.Spec.Amount)
+	case apierrors.IsAlreadyExists(err):
+	case apierrors.HasStatusCause(err, "NamespaceTerminating"):
+		r.warn(o.Order, "LateRefund", "Refund", "The late payment of order %s is not refunded: the namespace is being deleted", o.Number())
+	default:
+		return failed(err)
+	}
+	return next()
+}
+
+// lateRefund is the Refund of a late payment. Its number follows from the Order's, so that it is made once, whoever makes it
+// and how often.
+func lateRefund(order *v1alpha1.Order) *v1alpha1.Refund {
+	refund := &v1alpha1.Refund{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: order.Namespace,
+			Name:      cutName(order.Name, 253-len(lateSuffix)) + lateSuffix,
+		},
+		Spec: v1alpha1.RefundSpec{
+			OrderRef: v1alpha1.OrderReference{Name: order.Name},
+			Amount:   order.Status.Transaction.Total,
+			Reason:   "订单关闭后到账，退款",
+		},
+	}
+	if number := order.Number() + lateSuffix; number != refund.Name {
+		refund.Spec.OutRefundNo = number
+	}
+	return refund
+}
+
+const lateSuffix = "-late"
+
+// cutName keeps a name legal: it may not end in a dot or hyphen before the suffix.
+func cutName(name string, most int) string {
+	if len(name) > most {
+		return strings.TrimRight(name[:most], ".-")
+	}
+	return name
+}
+
+// sumRefunds keeps status.refunded.
+func (r *OrderReconciler) sumRefunds(ctx context.Context, o *order) progress {
+	if !settlement.IsPaid(o.Order) {
+		return next()
+	}
+	refunds, err := r.refundsOf(ctx, r.Client, o.Namespace, o.Name)
+	if err != nil {
+		return failed(err)
+	}
+	var total int64
+	var count int32
+	for i := range refunds {
+		if settlement.RefundSucceeded(&refunds[i]) {
+			total += refunds[i].Spec.Amount
+			count++
+		}
+	}
+	if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Refunded(order, total, count) }); err != nil {
+		return stoppedBy(err)
+	}
+	return next()
+}
+
+// hasOpenRefunds says whether a Refund of the Order is not final yet, awaiting approval included.
+func (r *OrderReconciler) hasOpenRefunds(ctx context.Context, o *order) (bool, error) {
+	if !settlement.IsPaid(o.Order) {
+		return false, nil
+	}
+	// Live: a Refund created a moment ago must not lose its Order.
+	refunds, err := r.refundsOf(ctx, r.Live, o.Namespace, o.Name)
+	if err != nil {
+		return false, err
+	}
+	for i := range refunds {
+		if !settlement.RefundFinal(&refunds[i]) && !isDeletedAndFree(&refunds[i]) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func isDeletedAndFree(refund *v1alpha1.Refund) bool {
+	return isDeleted(refund) && !isHeld(refund)
+}
+
+// refundsOf lists the Refunds of an Order, from the cache by its index or live by the selectable field.
+func (b *Base) refundsOf(ctx context.Context, reader client.Reader, namespace, name string) ([]v1alpha1.Refund, error) {
+	field := indexRefundOrder
+	if reader == b.Live {
+		field = "spec.orderRef.name"
+	}
+	var refunds v1alpha1.RefundList
+	err := reader.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{field: name})
+	if err != nil {
+		return nil, fmt.Errorf("listing the Refunds of Order %s: %w", name, err)
+	}
+	return refunds.Items, nil
+}

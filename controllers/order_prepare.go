@@ -1,0 +1,144 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// askIfTooLate looks before the first call of an Order that has little time left, or lost its status: WeChat would refuse a
+// new order, but it may have this one from before.
+func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
+	now := r.Clock.Now()
+	tooLate := o.Deadline().Sub(now) < r.Timing.MinimumLeft
+	if o.Status.Prepay != nil || settlement.MayBeAtWeChat(o.Order) || !tooLate {
+		return next()
+	}
+	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	switch {
+	case wechatpay.Means(err, wechatpay.OrderNotExist):
+		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "Too little time was left to pay (WeChat Pay wants 5 minutes), so the order was not made")
+	case err != nil:
+		return r.notPreparedBy(ctx, o, err)
+	case trade.State.Paid() || trade.State.Closed():
+		return r.applyTrade(ctx, o, trade)
+	default:
+		return next()
+	}
+}
+
+// prepare gets the Order its prepay, the first or a fresh one.
+func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
+	if !settlement.NeedsPrepay(o.Order, r.Clock.Now()) || settlement.PaidReason(o.Order) == v1alpha1.ReasonAmountMismatch {
+		return next()
+	}
+	if wait := r.calls.wait(o, r.Clock.Now()); wait > 0 {
+		return again(wait)
+	}
+	request := settlement.OrderRequest(o.Order, o.merchant, o.gateway.PaymentNotifyURL)
+	answer, err := o.gateway.UnifiedOrder(ctx, request)
+	if err != nil {
+		return r.handleOrderError(ctx, o, err)
+	}
+	prepay := r.prepayOf(o, request, answer)
+	err = r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Prepared(order, prepay, r.Clock.Now()) })
+	if err != nil {
+		return stoppedBy(err)
+	}
+	r.retries.forget(o.UID)
+	r.calls.clear(o.UID)
+	return next()
+}
+
+func (r *OrderReconciler) prepayOf(o *order, request wechatpay.OrderRequest, answer wechatpay.Prepay) v1alpha1.OrderPrepay {
+	now := r.Clock.Now()
+	expires := metav1.NewTime(now.Add(r.Timing.PrepayLifetime))
+	prepay := v1alpha1.OrderPrepay{
+		ID: answer.ID, ExpireTime: &expires, CodeURL: answer.CodeURL, MWEBURL: answer.MWEBURL,
+		SignType: v1alpha1.SignType(request.SignType), NotifyURL: request.NotifyURL,
+		RefreshRequest: settlement.RefreshRequest(o.Order),
+	}
+	switch o.Spec.TradeType {
+	case v1alpha1.TradeTypeJSAPI:
+		prepay.JSAPI = settlement.JSAPI(o.gateway.JSAPIParameters(o.account.AppID, answer.ID, request.SignType, now))
+	case v1alpha1.TradeTypeApp:
+		prepay.App = settlement.App(o.gateway.AppParameters(o.account.AppID, answer.ID, request.SignType, now))
+	}
+	return prepay
+}
+
+// handleOrderError decides what an error of unifiedorder means for the Order. Only a verified answer ends it.
+func (r *OrderReconciler) handleOrderError(ctx context.Context, o *order, err error) progress {
+	switch {
+	case wechatpay.Means(err, wechatpay.OrderPaid, wechatpay.OrderClosed, wechatpay.NumberUsed, wechatpay.StateConflict):
+		return r.askWhatItIs(ctx, o, err)
+	case wechatpay.Means(err, wechatpay.Rejected) && o.Status.Prepay == nil:
+		_, _, message := settlement.Explain(err)
+		if recordErr := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Rejected(order, message, r.Clock.Now()) }); recordErr != nil {
+			return stoppedBy(recordErr)
+		}
+		return done() // the write starts the next reconcile
+	default:
+		return r.notPreparedBy(ctx, o, err)
+	}
+}
+
+// askWhatItIs settles an answer that says the order exists in some other state: what orderquery says is what is.
+func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error) progress {
+	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	if err != nil {
+		// An answer that contradicts the query is believed when both agree; until then the order may be there.
+		return r.notPreparedBy(ctx, o, &wechatpay.Error{Operation: wechatpay.OperationUnifiedOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.Repeat, Err: cause})
+	}
+	if trade.State.Paid() || trade.State.Closed() {
+		return r.applyTrade(ctx, o, trade)
+	}
+	if o.Status.Prepay != nil {
+		// The order is open at WeChat as it was made; what is in status.prepay stays good.
+		if err := r.record(ctx, o, settlement.RefreshAnswered); err != nil {
+			return stoppedBy(err)
+		}
+		return r.pause(o, r.Timing.RetrySlowly)
+	}
+	if wechatpay.Means(cause, wechatpay.NumberUsed) {
+		_, _, message := settlement.Explain(cause)
+		err := r.record(ctx, o, func(order *v1alpha1.Order) {
+			settlement.NumberLost(order, message+". WeChat Pay has the number "+order.Number()+" with other parameters. Create another Order with another name or spec.outTradeNo", r.Clock.Now())
+		})
+		if err != nil {
+			return stoppedBy(err)
+		}
+		return done() // the write starts the next reconcile
+	}
+	return r.notPreparedBy(ctx, o, cause)
+}
+
+// notPreparedBy shows the error and plans the same call again.
+func (r *OrderReconciler) notPreparedBy(ctx context.Context, o *order, cause error) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.NotPreparedBy(order, cause, r.Clock.Now()) })
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return r.pause(o, r.waitAfter(o, cause))
+}
+
+// pause plans the next call not earlier than after a wait, whatever else starts a reconcile until then.
+func (r *OrderReconciler) pause(o *order, wait time.Duration) progress {
+	r.calls.until(o, r.Clock.Now().Add(wait))
+	return again(min(wait, max(o.Deadline().Sub(r.Clock.Now()), time.Second)))
+}
+
+// waitAfter is how long to wait after an error: growing where a repeat may help, long where a person must.
+func (r *OrderReconciler) waitAfter(o *order, err error) time.Duration {
+	switch wechatpay.MeaningOf(err) {
+	case wechatpay.Repeat, wechatpay.SlowDown, wechatpay.OrderNotExist, wechatpay.OrderPaid, wechatpay.OrderClosed:
+		return r.retries.next(o.UID)
+	default:
+		return r.Timing.RetrySlowly
+	}
+}

@@ -1,0 +1,144 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// findMerchant gets the Merchant and its Gateway, if the Order may use it and it can be used.
+func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
+	found, handle, err := r.merchantFor(ctx, o.Order)
+	if err == nil {
+		o.merchant, o.gateway, o.account = found, handle, settlement.AccountOf(o.Order, found)
+		return next()
+	}
+	problem, ok := merchant.AsProblem(err)
+	if !ok {
+		return failed(err)
+	}
+	if isDeleted(o) {
+		return r.letGoWithoutCredentials(ctx, o, problem)
+	}
+	if settlement.IsFinished(o.Order) {
+		// A late check can't be made now; the schedule has more of them.
+		return again(r.Timing.RetrySlowly)
+	}
+	if !isHeld(o) && !r.Clock.Now().Before(o.Deadline()) {
+		// Without the finalizer no call was ever made for it, so there is nothing to ask about.
+		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "The time to pay is over; WeChat Pay was not asked. "+problem.Message)
+	}
+	err = r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.NotPrepared(order, metav1.ConditionFalse, merchantReason(problem), problem.Message, r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	// A change of the Merchant starts the next reconcile; this is for Secrets, which are not watched.
+	return again(r.Timing.SecretsCheck)
+}
+
+// merchantReason is the reason of Prepared or Accepted for what is wrong with a Merchant.
+func merchantReason(problem *merchant.Problem) string {
+	if problem.Reason == v1alpha1.ReasonNotPermitted {
+		return v1alpha1.ReasonNotPermitted
+	}
+	return v1alpha1.ReasonMerchantNotReady
+}
+
+// merchantFor finds what is needed to call WeChat for an Order.
+func (b *Base) merchantFor(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, *merchant.Handle, error) {
+	found, err := merchant.ForOrder(ctx, b.Client, order)
+	if err != nil {
+		return nil, nil, err
+	}
+	if isDeleted(found) && !isHeld(order) {
+		return nil, nil, &merchant.Problem{Reason: v1alpha1.ReasonMerchantNotReady, Message: fmt.Sprintf("Merchant %s is being deleted and takes no new Orders", found.Name)}
+	}
+	handle, err := b.Registry.Get(ctx, found)
+	if err != nil {
+		if problem, ok := merchant.AsProblem(err); ok && found.Namespace != order.Namespace {
+			// What is wrong with the Secrets of another namespace is told there, not here.
+			return nil, nil, &merchant.Problem{Reason: problem.Reason, Message: fmt.Sprintf("Merchant %s in namespace %s is not ready (%s); who owns it sees why", found.Name, found.Namespace, problem.Reason)}
+		}
+		return nil, nil, err
+	}
+	if rejected := rejectedKey(found, handle); rejected != nil {
+		return nil, nil, rejected
+	}
+	return found, handle, nil
+}
+
+// rejectedKey stops all calls with a key that WeChat said it does not take, until the Merchant's probe finds another.
+func rejectedKey(found *v1alpha1.Merchant, handle *merchant.Handle) *merchant.Problem {
+	if handle.Rejected() {
+		return &merchant.Problem{Reason: v1alpha1.ReasonCredentialsRejected, Message: fmt.Sprintf(
+			"WeChat Pay does not take the API key of Merchant %s; nothing is sent until its Secret is mended", found.Name)}
+	}
+	return nil
+}
+
+// claimNumber sees that no older Order of the same merchant number has this Order's number. It matters only before the
+// first call: what is prepared has its number at WeChat.
+func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
+	if o.Status.Prepay != nil {
+		return next()
+	}
+	rivals, err := lookup.OrdersByNumber(ctx, r.Client, o.Number())
+	if err != nil {
+		return failed(err)
+	}
+	for i := range rivals {
+		rival := &rivals[i]
+		if rival.UID == o.UID || !settlement.Older(rival, o.Order) || settlement.PaidReason(rival) == v1alpha1.ReasonNumberInUse {
+			continue
+		}
+		same, err := r.isOfMerchantNumber(ctx, rival, o.merchant.Spec.MchID)
+		if err != nil {
+			return failed(err)
+		}
+		if same {
+			return r.loseNumber(ctx, o, rival)
+		}
+	}
+	return next()
+}
+
+func (r *OrderReconciler) isOfMerchantNumber(ctx context.Context, rival *v1alpha1.Order, mchID string) (bool, error) {
+	namespace, name := rival.MerchantKey()
+	other := &v1alpha1.Merchant{}
+	err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, other)
+	return err == nil && other.Spec.MchID == mchID, ignoreNotFound(err)
+}
+
+func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, rival *v1alpha1.Order) progress {
+	holder := "an older Order of another namespace"
+	if rival.Namespace == o.Namespace {
+		holder = "the older Order " + rival.Name
+	}
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.NumberLost(order, fmt.Sprintf("The number %s is used by %s of the same merchant number. WeChat Pay was not asked. Create another Order with another name or spec.outTradeNo", order.Number(), holder), r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return done() // the write starts the next reconcile
+}
+
+// holdBeforeFirstCall adds the finalizer, unless it came with the creation: from here on WeChat may know the order.
+func (r *OrderReconciler) holdBeforeFirstCall(ctx context.Context, o *order) progress {
+	if isHeld(o) || isDeleted(o) {
+		return next()
+	}
+	if err := r.hold(ctx, o.Order); err != nil {
+		return failed(err)
+	}
+	return next()
+}

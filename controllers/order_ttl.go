@@ -1,0 +1,70 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// farFuture marks what is never due again.
+var farFuture = time.Unix(1<<40, 0)
+
+// deleteAfterTTL deletes a finished Order when its time has come. It is the last step for one that is paid, rejected, or
+// lost its number; a closed one is still asked for now and then.
+func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress {
+	if !settlement.IsFinished(o.Order) {
+		return next()
+	}
+	if wait := r.untilTTL(o); wait.after > 0 || o.Spec.TTLSecondsAfterFinished == nil {
+		if needsLateChecks(o.Order) {
+			return next()
+		}
+		r.forget(o.UID)
+		return wait
+	}
+	open, err := r.hasOpenRefunds(ctx, o)
+	if err != nil {
+		return failed(err)
+	}
+	if open {
+		return done() // the Refund's end starts the next reconcile
+	}
+	// The cache may be behind: the decision is made on the live object, and for no other of the same name.
+	live := &v1alpha1.Order{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.Order), live); err != nil {
+		return stop(ignoreNotFound(err))
+	}
+	if live.UID != o.UID || !settlement.IsFinished(live) || live.Spec.TTLSecondsAfterFinished == nil ||
+		r.Clock.Now().Before(ttlTime(live)) {
+		return again(time.Second)
+	}
+	return stop(ignoreNotFound(r.Client.Delete(ctx, live, client.Preconditions{UID: &live.UID, ResourceVersion: &live.ResourceVersion})))
+}
+
+func needsLateChecks(order *v1alpha1.Order) bool {
+	switch settlement.PaidReason(order) {
+	case v1alpha1.ReasonClosed, v1alpha1.ReasonExpired:
+		return true
+	default:
+		return false
+	}
+}
+
+func ttlTime(order *v1alpha1.Order) time.Time {
+	return settlement.FinishedTime(order).Add(time.Duration(*order.Spec.TTLSecondsAfterFinished) * time.Second)
+}
+
+// untilTTL ends the reconcile until the Order's time to be deleted.
+func (r *OrderReconciler) untilTTL(o *order) progress {
+	if o.Spec.TTLSecondsAfterFinished == nil {
+		return done()
+	}
+	if wait := ttlTime(o.Order).Sub(r.Clock.Now()); wait > 0 {
+		return again(wait)
+	}
+	return done()
+}

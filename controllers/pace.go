@@ -1,0 +1,69 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+)
+
+// pace keeps refund requests of one Order apart (chapter 9_4: at least a minute), whatever their number. What a Refund's
+// status says of earlier requests counts as well, but a process may have died between a request and that write. So for
+// objects that are older than this process's leadership it waits until nothing an earlier leader sent can be too near.
+type pace struct {
+	spacing time.Duration
+	clock   clock.PassiveClock
+
+	mutex sync.Mutex
+	began time.Time
+	last  map[types.UID]time.Time
+}
+
+func newPace(spacing time.Duration, clock clock.PassiveClock) *pace {
+	return &pace{spacing: spacing, clock: clock, last: map[types.UID]time.Time{}}
+}
+
+// begin notes the first reconcile: from then on this process is the leader.
+func (p *pace) begin() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.began.IsZero() {
+		p.began = p.clock.Now()
+	}
+}
+
+// take reserves a request for an Order now, or says how long to wait.
+func (p *pace) take(order types.UID, created time.Time) (bool, time.Duration) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	now := p.clock.Now()
+	earliest := time.Time{}
+	if created.Before(p.began) {
+		earliest = p.began.Add(p.spacing)
+	}
+	if last, ok := p.last[order]; ok && last.Add(p.spacing).After(earliest) {
+		earliest = last.Add(p.spacing)
+	}
+	if now.Before(earliest) {
+		return false, earliest.Sub(now)
+	}
+	p.last[order] = now
+	p.dropOld(now)
+	return true, 0
+}
+
+// moved sets the time of the last request to when it ended: it may have arrived at any moment until then.
+func (p *pace) moved(order types.UID) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.last[order] = p.clock.Now()
+}
+
+func (p *pace) dropOld(now time.Time) {
+	for order, last := range p.last {
+		if now.Sub(last) > 10*p.spacing {
+			delete(p.last, order)
+		}
+	}
+}

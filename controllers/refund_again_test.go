@@ -1,0 +1,136 @@
+package controllers_test
+
+import (
+	"testing"
+
+	"github.com/onsi/gomega"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+func onePayout(shop *testshop.Shop, g *gomega.WithT) {
+	shop.T.Helper()
+	ledger := shop.WeChat.Ledger()
+	g.Expect(ledger.Refunds).To(gomega.HaveLen(1))
+	g.Expect(ledger.Refunds[0].Payouts).To(gomega.Equal(1))
+	shop.NoViolations()
+}
+
+func TestRefundAppliedAgainIsRecovered(t *testing.T) {
+	shop, g := paidShop(t)
+	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
+	shop.Create(refund)
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	dropFromCluster(shop, refund)
+
+	// As the shop first applied it: nobody has approved this object, and nobody needs to.
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
+	shop.WaitRefund("refund-0001", "Approved=True/Recovered")
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	onePayout(shop, g)
+}
+
+func TestRefundRestoredWithItsApprovalIsNotPaidTwice(t *testing.T) {
+	shop, g := paidShop(t, testshop.WithTiming(pollsOften))
+	refund := shop.NewRefund("refund-0001", "order-0001", 50, approved)
+	shop.Create(refund)
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	dropFromCluster(shop, refund)
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	onePayout(shop, g)
+}
+
+func TestDeniedRefundThatWasPaidBeforeIsShownAsItIs(t *testing.T) {
+	shop, g := paidShop(t)
+	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
+	shop.Create(refund)
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	dropFromCluster(shop, refund)
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, func(r *v1alpha1.Refund) { r.Spec.Approval = v1alpha1.ApprovalDenied }))
+	shop.WaitRefund("refund-0001", "Approved=True/Recovered")
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	onePayout(shop, g)
+}
+
+func TestWipedRefundStatusComesBack(t *testing.T) {
+	shop, g := paidShop(t)
+	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
+	shop.Create(refund)
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	shop.WipeStatus(refund)
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	onePayout(shop, g)
+}
+
+func TestNumberOfAnotherRefund(t *testing.T) {
+	shop, g := paidShop(t)
+	refund := shop.NewRefund("refund-0001", "order-0001", 50, approved)
+	shop.Create(refund)
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	dropFromCluster(shop, refund)
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
+	shop.WaitRefund("refund-0001", "Succeeded=False/NumberInUse")
+	onePayout(shop, g)
+}
+
+func TestNewLeaderKeepsTheMinuteBetweenRequests(t *testing.T) {
+	shop, g := paidShop(t)
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultSystemError, Count: 4})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	for i := range 3 {
+		shop.Eventually("a request was made", func() error { return atLeast(shop, simulator.OperationRefund, "refund-0001", i+1) })
+		shop.StopOperators()
+		shop.StartOperator()
+	}
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	onePayout(shop, g) // no pace violation among others
+}
+
+func TestDeletedRefund(t *testing.T) {
+	t.Run("never sent goes at once", func(t *testing.T) {
+		shop, g := paidShop(t)
+		refund := shop.NewRefund("refund-0001", "order-0001", 101)
+		shop.Create(refund)
+		shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
+		shop.Must(shop.Client.Delete(shop.Context(), refund))
+		shop.WaitGone(refund)
+		g.Expect(shop.WeChat.Ledger().Refunds).To(gomega.BeEmpty())
+	})
+	t.Run("under way stays until it is final", func(t *testing.T) {
+		shop, g := paidShop(t, testshop.WithTiming(pollsOften))
+		shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundHold})
+		refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
+		shop.Create(refund)
+		shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
+		shop.Must(shop.Client.Delete(shop.Context(), refund))
+		shop.Eventually("it is still asked for", func() error { return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", 3) })
+		g.Expect(shop.Refund("refund-0001").Finalizers).NotTo(gomega.BeEmpty())
+		shop.Must(shop.WeChat.SetRefundStatus(testshop.MchID, "refund-0001", simulator.RefundSuccess))
+		shop.WaitGone(refund)
+	})
+	t.Run("with a lost answer is asked for and not sent again", func(t *testing.T) {
+		shop, g := paidShop(t)
+		shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop})
+		refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
+		shop.Create(refund)
+		shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
+		shop.Must(shop.Client.Delete(shop.Context(), refund))
+		shop.WeChat.ClearFaults()
+		shop.WaitGone(refund)
+		g.Expect(len(shop.WeChat.Ledger().Refunds)).To(gomega.BeNumerically("<=", 1))
+		shop.NoViolations()
+	})
+	t.Run("without balance goes", func(t *testing.T) {
+		shop, g := paidShop(t)
+		shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(1))))
+		refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
+		shop.Create(refund)
+		shop.WaitRefund("refund-0001", "Accepted=False/InsufficientBalance")
+		shop.Must(shop.Client.Delete(shop.Context(), refund))
+		shop.WaitGone(refund)
+		g.Expect(shop.WeChat.Ledger().Refunds).To(gomega.BeEmpty())
+	})
+}

@@ -1,0 +1,130 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds/status,verbs=get;update;patch
+
+// RefundReconciler gets approved Refunds paid back.
+type RefundReconciler struct {
+	Base
+
+	retries *retries
+	// polls say when a Refund that WeChat took is asked for next.
+	polls *alarms
+	// calls say until when refund and the looks before it rest after one that did not work.
+	calls *pauses
+	// pace keeps refund requests of one Order apart.
+	pace *pace
+}
+
+// refund is one reconcile of a Refund: what the steps learn and hand on.
+type refund struct {
+	*v1alpha1.Refund
+	order    *v1alpha1.Order
+	merchant *v1alpha1.Merchant
+	gateway  *merchant.Handle
+	appID    string
+}
+
+func (f *refund) credentials() string { return f.gateway.Version }
+
+// SetupWithManager starts the reconciler with the manager, on the leader.
+func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.init()
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("refund").
+		For(&v1alpha1.Refund{}).
+		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForOrder)).
+		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForMerchant)).
+		WithOptions(r.controllerOptions()).
+		Complete(r)
+}
+
+func (r *RefundReconciler) init() {
+	r.retries, r.polls, r.calls = newRetries(r.Timing), newAlarms(), newPauses()
+	r.pace = newPace(r.Timing.RefundSpacing, r.Clock)
+}
+
+// Reconcile moves a Refund on.
+func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	r.pace.begin()
+	scope := &refund{Refund: &v1alpha1.Refund{}}
+	if err := r.Client.Get(ctx, request.NamespacedName, scope.Refund); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	return run(ctx, scope,
+		r.releaseIfFinal,
+		r.findOrder,
+		r.findMerchant,
+		r.follow,
+		r.withdrawIfDeleted,
+		r.askForLostAnswer,
+		r.lookBeforeDecision,
+		r.decide,
+		r.checkOrderPaid,
+		r.checkCertificate,
+		r.takeTurn,
+		r.send,
+	)
+}
+
+// record writes a change of the Refund's status.
+func (r *RefundReconciler) record(ctx context.Context, f *refund, change func(*v1alpha1.Refund)) error {
+	return record(ctx, r.Client, r.Live, f.Refund, func(refund *v1alpha1.Refund) any { return refund.Status }, change)
+}
+
+func (r *RefundReconciler) forget(uid types.UID) {
+	r.retries.forget(uid)
+	r.polls.clear(uid)
+	r.calls.clear(uid)
+}
+
+// rest plans the next call not earlier than after a wait, whatever else starts a reconcile until then.
+func (r *RefundReconciler) rest(f *refund, wait time.Duration) progress {
+	r.calls.until(f, r.Clock.Now().Add(wait))
+	return again(wait)
+}
+
+// refundsWaitingForOrder lists the Refunds that a change of their Order may help.
+func (r *RefundReconciler) refundsWaitingForOrder(ctx context.Context, object client.Object) []reconcile.Request {
+	refunds, err := r.refundsOf(ctx, r.Client, object.GetNamespace(), object.GetName())
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Refunds of an Order", "order", client.ObjectKeyFromObject(object))
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range refunds {
+		if !settlement.RefundFinal(&refunds[i]) && !settlement.RefundAccepted(&refunds[i]) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&refunds[i])})
+		}
+	}
+	return requests
+}
+
+// refundsWaitingForMerchant lists the Refunds that WeChat has not taken yet: a mended Secret or another policy may help.
+func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object client.Object) []reconcile.Request {
+	var orders v1alpha1.OrderList
+	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderMerchant: object.GetNamespace() + "/" + object.GetName()}); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Orders of a Merchant", "merchant", client.ObjectKeyFromObject(object))
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range orders.Items {
+		requests = append(requests, r.refundsWaitingForOrder(ctx, &orders.Items[i])...)
+	}
+	return requests
+}

@@ -1,0 +1,231 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// withdrawIfDeleted ends a deleted Refund that WeChat has not taken: nothing is sent any more, and it goes as soon as it is
+// sure that WeChat does not have it.
+func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) progress {
+	if !isDeleted(f) {
+		return next()
+	}
+	if r.wasNeverSent(f) {
+		r.forget(f.UID)
+		return stop(r.release(ctx, f.Refund))
+	}
+	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+		return again(wait)
+	}
+	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	switch {
+	case err == nil:
+		return r.applyFact(ctx, f, fact)
+	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
+		r.forget(f.UID)
+		return stop(r.release(ctx, f.Refund))
+	case r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
+		return r.letGo(ctx, f, err.Error())
+	default:
+		return r.rest(f, max(r.Timing.NotExistGrace/4, r.Timing.RetryFirst))
+	}
+}
+
+// wasNeverSent says whether it is sure, without asking, that no request was made: nobody allowed one.
+func (r *RefundReconciler) wasNeverSent(f *refund) bool {
+	return !settlement.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) &&
+		!settlement.RefundMayBeAtWeChat(f.Refund) && f.Status.LastRequestTime == nil
+}
+
+// nothingUnderWay says whether no request can still be on its way to WeChat: the last one is long enough ago. Without a
+// recorded request one may have been made just before the deletion.
+func (r *RefundReconciler) nothingUnderWay(f *refund) bool {
+	last := f.DeletionTimestamp.Time
+	if f.Status.LastRequestTime != nil {
+		last = f.Status.LastRequestTime.Time
+	}
+	return r.Clock.Since(last) >= r.Timing.NotExistGrace
+}
+
+// askForLostAnswer asks what became of a request whose answer was lost, before the same request is made again.
+func (r *RefundReconciler) askForLostAnswer(ctx context.Context, f *refund) progress {
+	if !settlement.RefundMayBeAtWeChat(f.Refund) {
+		return next()
+	}
+	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+		return again(wait)
+	}
+	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	switch {
+	case err == nil:
+		return r.applyFact(ctx, f, fact)
+	case wechatpay.Means(err, wechatpay.RefundNotExist):
+		return next() // the same request again, when its turn comes
+	default:
+		return r.rest(f, r.retries.next(f.UID))
+	}
+}
+
+// lookBeforeDecision asks WeChat once for a Refund that waits for a decision, or was denied: one that was paid back before
+// this object was created (a restore, a re-applied file) is shown as it is.
+func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) progress {
+	undecided := ""
+	switch settlement.ApprovedReason(f.Refund) {
+	case undecided, v1alpha1.ReasonPending:
+	default:
+		return next()
+	}
+	if settlement.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
+		return next() // the request itself finds it, and pays nothing twice
+	}
+	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+		return again(wait)
+	}
+	if allowed, wait := f.gateway.AllowLook(r.Clock.Now()); !allowed {
+		return again(wait)
+	}
+	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	switch {
+	case err == nil:
+		return r.recover(ctx, f, fact)
+	case wechatpay.Means(err, wechatpay.RefundNotExist):
+		return next()
+	default:
+		return r.lookFails(ctx, f, err)
+	}
+}
+
+func (r *RefundReconciler) lookFails(ctx context.Context, f *refund, cause error) progress {
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		settlement.BeginRefund(refund, r.Clock.Now())
+		settlement.LookFailed(refund, cause, r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return r.rest(f, r.retries.next(f.UID))
+}
+
+func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
+	if err := r.learn(ctx, f, fact); err != nil {
+		return stoppedBy(err)
+	}
+	if settlement.ApprovedReason(f.Refund) == v1alpha1.ReasonRecovered {
+		r.note(f.Refund, v1alpha1.ReasonRecovered, "Refund", "WeChat Pay has refund %s already (%s)", f.Number(), fact.Status)
+	}
+	return done() // the write starts the next reconcile
+}
+
+// decide shows the decision, and ends the reconcile unless it is yes.
+func (r *RefundReconciler) decide(ctx context.Context, f *refund) progress {
+	before := settlement.ApprovedReason(f.Refund)
+	allowed := settlement.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
+	err := r.decideNow(ctx, f, allowed)
+	if err != nil {
+		return stoppedBy(err)
+	}
+	if f.Spec.Approval != "" && before != v1alpha1.ReasonRecovered && before != string(f.Spec.Approval) {
+		r.note(f.Refund, string(f.Spec.Approval), "Decide", "Refund of %d (minor units) of Order %s was decided: %s", f.Spec.Amount, f.order.Name, f.Spec.Approval)
+	}
+	if !allowed {
+		return done() // a decision starts the next reconcile
+	}
+	return next()
+}
+
+// decideNow writes a decision that ends the reconcile, and only notes one that goes on: it is written with what comes of it.
+func (r *RefundReconciler) decideNow(ctx context.Context, f *refund, allowed bool) error {
+	now := r.Clock.Now()
+	switch {
+	case allowed:
+		return nil
+	case f.Spec.Approval == v1alpha1.ApprovalDenied:
+		return r.record(ctx, f, func(refund *v1alpha1.Refund) { settlement.Denied(refund, now) })
+	default:
+		return r.record(ctx, f, func(refund *v1alpha1.Refund) { settlement.AwaitingApproval(refund, now) })
+	}
+}
+
+// takeTurn keeps refunds of one Order one at a time, apart, and within what was paid.
+func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
+	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+		return again(wait)
+	}
+	// Live: a decision about a sum is not made on a cache that may be behind.
+	all, err := r.refundsOf(ctx, r.Live, f.Namespace, f.order.Name)
+	if err != nil {
+		return failed(err)
+	}
+	turn := settlement.TakeTurn(f.Refund, f.order, all, r.Timing.RefundSpacing, r.Clock.Now())
+	switch {
+	case turn.Go:
+		return next()
+	case turn.Never:
+		return r.endUnlessAtWeChat(ctx, f, turn.Message)
+	case turn.NotBefore.IsZero():
+		return r.waitForTurn(ctx, f, turn.Message, r.Timing.RetryFirst)
+	default:
+		return r.waitForTurn(ctx, f, turn.Message, turn.NotBefore.Sub(r.Clock.Now()))
+	}
+}
+
+// endUnlessAtWeChat ends a Refund that does not fit what was paid, unless WeChat has it: a Refund that lost its status is
+// itself part of what was paid back.
+func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why string) progress {
+	if allowed, wait := f.gateway.AllowLook(r.Clock.Now()); !allowed {
+		return again(wait)
+	}
+	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	switch {
+	case err == nil:
+		return r.applyFact(ctx, f, fact)
+	case wechatpay.Means(err, wechatpay.RefundNotExist):
+		return r.end(ctx, f, v1alpha1.ReasonExceedsPaid, why)
+	default:
+		return r.rest(f, r.retries.next(f.UID))
+	}
+}
+
+func (r *RefundReconciler) waitForTurn(ctx context.Context, f *refund, message string, wait time.Duration) progress {
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		settlement.Approved(refund, r.Clock.Now())
+		if !isWaitingForAnything(refund) {
+			settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForTurn, message, r.Clock.Now())
+		}
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return again(wait)
+}
+
+// isWaitingForAnything says whether the status shows a reason that tells more than that a turn has to come.
+func isWaitingForAnything(refund *v1alpha1.Refund) bool {
+	switch settlement.AcceptedReason(refund) {
+	case v1alpha1.ReasonInsufficientBalance, v1alpha1.ReasonRejected, v1alpha1.ReasonRateLimited,
+		v1alpha1.ReasonOutcomeUnknown, v1alpha1.ReasonRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// end records, finally, that no money goes back by this Refund.
+func (r *RefundReconciler) end(ctx context.Context, f *refund, reason, message string) progress {
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		settlement.Approved(refund, r.Clock.Now())
+		settlement.EndRefund(refund, reason, message, r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	r.warn(f.Refund, reason, "Refund", "Refund %s of Order %s ends without money going back: %s", f.Number(), f.order.Name, message)
+	return done()
+}

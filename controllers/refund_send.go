@@ -1,0 +1,204 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// send asks WeChat to pay back.
+func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
+	if err := r.hold(ctx, f.Refund); err != nil {
+		return failed(err)
+	}
+	if allowed, wait := r.pace.take(f.order.UID, f.CreationTimestamp.Time); !allowed {
+		return r.waitForTurn(ctx, f, "Refund requests of one Order go "+r.Timing.RefundSpacing.String()+" apart, as WeChat Pay demands", wait)
+	}
+	request := settlement.RefundRequest(f.Refund, f.order, f.merchant, f.gateway.RefundNotifyURL)
+	acceptance, err := f.gateway.Refund(ctx, request)
+	r.pace.moved(f.order.UID)
+	if err != nil {
+		return r.handleRefundError(ctx, f, err)
+	}
+	err = r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		r.noteRequest(refund)
+		settlement.Accepted(refund, acceptance, r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	r.retries.forget(f.UID)
+	r.calls.clear(f.UID)
+	return done() // the write starts the next reconcile, which follows it
+}
+
+// noteRequest writes down, with the answer, that a request was made and on whose decision.
+func (r *RefundReconciler) noteRequest(refund *v1alpha1.Refund) {
+	settlement.Approved(refund, r.Clock.Now())
+	settlement.Requested(refund, r.Clock.Now())
+}
+
+// handleRefundError decides what an error of the refund call means. Only a verified answer ends a Refund, and only after
+// refundquery said that WeChat does not have it: an earlier request may have come through.
+func (r *RefundReconciler) handleRefundError(ctx context.Context, f *refund, cause error) progress {
+	if wechatpay.Means(cause, wechatpay.Rejected, wechatpay.AmountConflict, wechatpay.NeedsAttention) {
+		return r.askWhy(ctx, f, cause)
+	}
+	return r.tryLater(ctx, f, cause)
+}
+
+func (r *RefundReconciler) tryLater(ctx context.Context, f *refund, cause error) progress {
+	if err := r.recordError(ctx, f, cause); err != nil {
+		return stoppedBy(err)
+	}
+	if wechatpay.Means(cause, wechatpay.InsufficientBalance) {
+		r.warn(f.Refund, v1alpha1.ReasonInsufficientBalance, "Refund", "%v", cause)
+	}
+	return r.rest(f, r.waitAfter(f, cause))
+}
+
+func (r *RefundReconciler) recordError(ctx context.Context, f *refund, cause error) error {
+	return r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		if wechatpay.OutcomeOf(cause) == wechatpay.NotSent {
+			settlement.Approved(refund, r.Clock.Now())
+		} else {
+			r.noteRequest(refund)
+		}
+		settlement.NotAcceptedBy(refund, cause, r.Clock.Now())
+	})
+}
+
+// waitAfter is how long to wait after an error: a lost answer is asked for soon; a request is repeated after the minute at
+// the earliest, and slowly where a person must act.
+func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
+	growing := r.retries.next(f.UID)
+	switch {
+	case wechatpay.OutcomeOf(err) == wechatpay.Unknown && wechatpay.MeaningOf(err) == wechatpay.Repeat:
+		return growing
+	case wechatpay.MeaningOf(err) == wechatpay.SlowDown, wechatpay.OutcomeOf(err) == wechatpay.NotSent, wechatpay.Means(err, wechatpay.InsufficientBalance):
+		return max(growing, r.Timing.RefundSpacing)
+	default:
+		return r.Timing.RetrySlowly
+	}
+}
+
+// askWhy settles a verified no: the refund is there all the same, or too little is left of what was paid, or WeChat's words
+// are all there is.
+func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) progress {
+	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	switch {
+	case err == nil:
+		if recordErr := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+			r.noteRequest(refund)
+			settlement.RefundState(refund, f.order.Number(), fact, r.Clock.Now())
+		}); recordErr != nil {
+			return stoppedBy(recordErr)
+		}
+		return done()
+	case wechatpay.Means(err, wechatpay.RefundNotExist):
+		return r.endBy(ctx, f, cause)
+	default:
+		if recordErr := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+			r.noteRequest(refund)
+			settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown,
+				cause.Error()+". Whether WeChat Pay has the refund from an earlier request is being asked", r.Clock.Now())
+		}); recordErr != nil {
+			return stoppedBy(recordErr)
+		}
+		return r.rest(f, r.retries.next(f.UID))
+	}
+}
+
+// endBy ends a Refund that WeChat refused for good. When the refunds that WeChat has of the order leave too little, refunds
+// made elsewhere (in the merchant platform) took it, and the reason says so.
+func (r *RefundReconciler) endBy(ctx context.Context, f *refund, cause error) progress {
+	if facts, err := f.gateway.QueryRefunds(ctx, f.order.Number(), f.appID); err == nil {
+		if taken := settlement.Taken(facts); taken+f.Spec.Amount > f.order.Spec.Amount.Total {
+			return r.endAfterRequest(ctx, f, v1alpha1.ReasonExceedsPaid, settlement.ExceedsAtWeChat(taken, f.order, f.Refund)+" "+cause.Error())
+		}
+	}
+	if wechatpay.Means(cause, wechatpay.NeedsAttention) {
+		return r.tryLater(ctx, f, cause)
+	}
+	return r.endAfterRequest(ctx, f, v1alpha1.ReasonRejected, cause.Error()+". Create another Refund if it can be paid back otherwise")
+}
+
+func (r *RefundReconciler) endAfterRequest(ctx context.Context, f *refund, reason, message string) progress {
+	if err := r.record(ctx, f, r.noteRequest); err != nil {
+		return stoppedBy(err)
+	}
+	return r.end(ctx, f, reason, message)
+}
+
+// follow asks for a Refund that WeChat took until it is final: from a minute after acceptance, then less and less often.
+func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
+	if !settlement.RefundAccepted(f.Refund) {
+		return next()
+	}
+	now := r.Clock.Now()
+	due, known := r.polls.get(f.UID)
+	if !known {
+		due = r.nextPoll(f, now)
+		r.polls.set(f.UID, due)
+	}
+	if now.Before(due) {
+		return again(due.Sub(now))
+	}
+	if r.waitedLongEnough(f, now) {
+		return r.letGo(ctx, f, "it was not final "+r.Timing.LetGoAtLast.String()+" after the deletion ("+settlement.SucceededReason(f.Refund)+")")
+	}
+	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	due = r.nextPoll(f, r.Clock.Now())
+	r.polls.set(f.UID, due)
+	if err != nil {
+		return again(due.Sub(r.Clock.Now())) // a poll that told nothing; the next one comes
+	}
+	if err := r.learn(ctx, f, fact); err != nil {
+		return stoppedBy(err)
+	}
+	return again(due.Sub(r.Clock.Now()))
+}
+
+// waitedLongEnough bounds the wait of a deleted Refund for a person to act in the merchant platform, or for WeChat to answer.
+// While WeChat says that it is paying back, it will come to an end by itself.
+func (r *RefundReconciler) waitedLongEnough(f *refund, now time.Time) bool {
+	return isDeleted(f) && settlement.SucceededReason(f.Refund) != v1alpha1.ReasonProcessing &&
+		now.Sub(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast
+}
+
+func (r *RefundReconciler) nextPoll(f *refund, now time.Time) time.Time {
+	start := now
+	if f.Status.AcceptedTime != nil {
+		start = f.Status.AcceptedTime.Time
+	}
+	age, _ := r.Timing.RefundPoll.Next(now.Sub(start), string(f.UID))
+	return start.Add(age)
+}
+
+// applyFact records what refundquery says of a Refund that was not known to be accepted.
+func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
+	if err := r.learn(ctx, f, fact); err != nil {
+		return stoppedBy(err)
+	}
+	r.retries.forget(f.UID)
+	r.calls.clear(f.UID)
+	return done() // the write starts the next reconcile
+}
+
+// learn records what refundquery says, and warns of what a person has to look at.
+func (r *RefundReconciler) learn(ctx context.Context, f *refund, fact wechatpay.RefundFact) error {
+	before := settlement.SucceededReason(f.Refund)
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		settlement.RefundLearned(refund, f.merchant.Spec.RefundApproval, f.order.Number(), fact, r.Clock.Now())
+	})
+	if err == nil {
+		tell.Refund(r.Recorder, f.Refund, before)
+	}
+	return err
+}

@@ -1,0 +1,117 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// releaseIfFinal is the last step for a Refund of which nothing more will become.
+func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progress {
+	if isDeleted(f) && !isHeld(f) {
+		r.forget(f.UID)
+		return done()
+	}
+	if !settlement.RefundFinal(f.Refund) {
+		return next()
+	}
+	r.forget(f.UID)
+	if isDeleted(f) {
+		return stop(r.release(ctx, f.Refund))
+	}
+	return done()
+}
+
+func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
+	f.order = &v1alpha1.Order{}
+	err := r.Client.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, f.order)
+	if err == nil {
+		return next()
+	}
+	if !apierrors.IsNotFound(err) {
+		return failed(err)
+	}
+	problem := &merchant.Problem{Reason: v1alpha1.ReasonOrderNotFound, Message: fmt.Sprintf(
+		"Order %s does not exist in namespace %s: create it again from its YAML, or create another Refund", f.Spec.OrderRef.Name, f.Namespace)}
+	return r.waitWithout(ctx, f, v1alpha1.ReasonOrderNotFound, problem)
+}
+
+func (r *RefundReconciler) findMerchant(ctx context.Context, f *refund) progress {
+	found, handle, err := r.merchantFor(ctx, f.order)
+	if err == nil {
+		f.merchant, f.gateway, f.appID = found, handle, settlement.AppID(f.order, found)
+		return next()
+	}
+	problem, ok := merchant.AsProblem(err)
+	if !ok {
+		return failed(err)
+	}
+	return r.waitWithout(ctx, f, merchantReason(problem), problem)
+}
+
+// waitWithout shows what is missing to ask WeChat, and bounds the wait of a deleted Refund for it.
+func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason string, problem *merchant.Problem) progress {
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		settlement.NotAccepted(refund, metav1.ConditionFalse, reason, problem.Message, r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	if !isDeleted(f) {
+		return again(r.Timing.SecretsCheck)
+	}
+	if waited := r.Clock.Since(f.DeletionTimestamp.Time); waited < r.Timing.LetGoAfter {
+		return again(min(r.Timing.LetGoAfter-waited, r.Timing.SecretsCheck))
+	}
+	return r.letGo(ctx, f, problem.Message)
+}
+
+// letGo removes the finalizer of a Refund whose end could not be learnt.
+func (r *RefundReconciler) letGo(ctx context.Context, f *refund, why string) progress {
+	r.warn(f.Refund, "LetGo", "Delete", "Let go without knowing the end of refund %s at WeChat Pay: %s", f.Number(), why)
+	metrics.FinalizersReleased.WithLabelValues("Refund").Inc()
+	r.forget(f.UID)
+	return stop(r.release(ctx, f.Refund))
+}
+
+// checkOrderPaid waits for the Order to be paid.
+func (r *RefundReconciler) checkOrderPaid(ctx context.Context, f *refund) progress {
+	if settlement.IsPaid(f.order) {
+		return next()
+	}
+	return r.waitFor(ctx, f, v1alpha1.ReasonOrderNotPaid, fmt.Sprintf("Order %s is not paid (%s), so there is nothing to pay back yet", f.order.Name, settlement.PaidReason(f.order)))
+}
+
+// checkCertificate waits for the client certificate that refunds need.
+func (r *RefundReconciler) checkCertificate(ctx context.Context, f *refund) progress {
+	switch {
+	case f.gateway.HasCertificate:
+		return next()
+	case f.gateway.CertificateProblem != nil && f.merchant.Namespace == f.Namespace:
+		return r.waitFor(ctx, f, v1alpha1.ReasonCertificateMissing, f.gateway.CertificateProblem.Message)
+	default:
+		return r.waitFor(ctx, f, v1alpha1.ReasonCertificateMissing, fmt.Sprintf(
+			"Refunds need a client certificate that can be used: set spec.certificateSecretRef of Merchant %s to a Secret of type kubernetes.io/tls with the merchant's API certificate", f.merchant.Name))
+	}
+}
+
+// waitFor shows what an approved Refund waits for. A change of the Order or the Merchant starts the next reconcile; Secrets
+// are looked at again now and then.
+func (r *RefundReconciler) waitFor(ctx context.Context, f *refund, reason, message string) progress {
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		settlement.Approved(refund, r.Clock.Now())
+		settlement.NotAccepted(refund, metav1.ConditionFalse, reason, message, r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return again(r.Timing.SecretsCheck)
+}

@@ -1,0 +1,50 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// progress is what a step says to the ones after it.
+type progress struct {
+	stop  bool
+	after time.Duration
+	err   error
+}
+
+// next lets the following step run.
+func next() progress { return progress{} }
+
+// done ends the reconcile; a change of the object, or of what it refers to, starts the next one.
+func done() progress { return progress{stop: true} }
+
+// again ends the reconcile and asks for the next one.
+func again(after time.Duration) progress {
+	return progress{stop: true, after: max(after, time.Millisecond)}
+}
+
+// failed ends the reconcile with an error of the API server's; the workqueue repeats it with growing waits.
+func failed(err error) progress { return progress{stop: true, err: err} }
+
+// run takes the steps in order until one stops.
+func run[S any](ctx context.Context, scope S, steps ...func(context.Context, S) progress) (ctrl.Result, error) {
+	for _, step := range steps {
+		if p := step(ctx, scope); p.stop {
+			return ctrl.Result{RequeueAfter: p.after}, p.err
+		}
+	}
+	return ctrl.Result{}, nil
+}
+
+// stop ends the reconcile with the result of a write.
+func stop(err error) progress { return progress{stop: true, err: err} }
+
+// soonest is the earlier of two ends of a reconcile.
+func soonest(a, b progress) progress {
+	if b.after > 0 && (a.after == 0 || b.after < a.after) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,68 @@
+package controllers
+
+import (
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// Timing holds every interval that the reconcilers keep. Tests shorten them; everybody else takes DefaultTiming.
+type Timing struct {
+	// OrderPoll says at which ages after its prepay an open Order is asked for, in case its callback got lost.
+	OrderPoll settlement.Schedule
+	// LateCheck says at which times after it was closed an unpaid Order is asked for once more.
+	LateCheck settlement.Schedule
+	// RefundPoll says at which ages after acceptance a Refund is asked for.
+	RefundPoll settlement.Schedule
+
+	// MinimumLeft is what WeChat wants to be left of an Order's time when unifiedorder arrives (chapter 9_1: five minutes).
+	MinimumLeft time.Duration
+	// PrepayLifetime is after how long a prepay is refreshed.
+	PrepayLifetime time.Duration
+	// RefundSpacing is the least time between refund requests of one Order (chapter 9_4: one minute).
+	RefundSpacing time.Duration
+	// NotExistGrace is how long after a lost answer WeChat's "does not exist" is not believed yet.
+	NotExistGrace time.Duration
+
+	// RetryFirst and RetryMost bound the growing wait after calls that may work when simply repeated.
+	RetryFirst, RetryMost time.Duration
+	// RetrySlowly is the wait after calls that somebody has to set right first.
+	RetrySlowly time.Duration
+	// CloseRetry is the wait after WeChat refused to close an Order.
+	CloseRetry time.Duration
+
+	// SecretsCheck is how often a Merchant's Secrets are looked at again.
+	SecretsCheck time.Duration
+	// ProbeRejected is how often a key that WeChat rejected is tried again.
+	ProbeRejected time.Duration
+
+	// LetGoAfter is how long a deleted object waits for credentials that are gone, and LetGoAtLast for WeChat to answer.
+	LetGoAfter, LetGoAtLast time.Duration
+}
+
+// DefaultTiming is the timing of production.
+func DefaultTiming() Timing {
+	return Timing{
+		OrderPoll: settlement.Schedule{Repeat: true, Ages: []time.Duration{
+			30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 15 * time.Minute,
+			30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour,
+		}},
+		LateCheck: settlement.Schedule{Ages: []time.Duration{time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour}},
+		RefundPoll: settlement.Schedule{Repeat: true, Ages: []time.Duration{
+			time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute,
+			70 * time.Minute, 130 * time.Minute,
+		}},
+		MinimumLeft:    5 * time.Minute,
+		PrepayLifetime: settlement.PrepayLifetime,
+		RefundSpacing:  time.Minute,
+		NotExistGrace:  time.Minute,
+		RetryFirst:     2 * time.Second,
+		RetryMost:      5 * time.Minute,
+		RetrySlowly:    5 * time.Minute,
+		CloseRetry:     30 * time.Second,
+		SecretsCheck:   30 * time.Second,
+		ProbeRejected:  5 * time.Minute,
+		LetGoAfter:     10 * time.Minute,
+		LetGoAtLast:    24 * time.Hour,
+	}
+}

@@ -1,0 +1,168 @@
+package manager
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
+)
+
+// leaderElectionID is the name of the Lease; config/rbac allows this one only.
+const leaderElectionID = "wechatpay-operator"
+
+// gracefulShutdown gives calls under way the time to come back and be written. It is shorter than the Deployment's
+// terminationGracePeriodSeconds.
+const gracefulShutdown = 45 * time.Second
+
+// Operator is the manager with what runs in it.
+type Operator struct {
+	ctrl.Manager
+	// Callbacks is the callback server.
+	Callbacks *webhookserver.Server
+}
+
+// Run builds the operator and runs it until the context ends.
+func Run(ctx context.Context, config *rest.Config, options Options) error {
+	operator, err := New(ctx, config, options)
+	if err != nil {
+		return err
+	}
+	return operator.Start(ctx)
+}
+
+// New builds the operator.
+func New(ctx context.Context, config *rest.Config, options Options) (*Operator, error) {
+	mgr, err := ctrl.NewManager(config, managerOptions(options))
+	if err != nil {
+		return nil, fmt.Errorf("creating the manager: %w", err)
+	}
+	options.Merchant.NotifyBaseURL = options.NotifyBaseURL
+	if options.Merchant.UserAgent == "" {
+		options.Merchant.UserAgent = "wechatpay-operator"
+	}
+	if options.Merchant.Clock == nil {
+		options.Merchant.Clock = clock.RealClock{}
+	}
+	registry := merchant.NewRegistry(mgr.GetAPIReader(), options.Merchant)
+	if err := controllers.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return nil, fmt.Errorf("adding indexes: %w", err)
+	}
+	if err := addReconcilers(mgr, registry, options); err != nil {
+		return nil, err
+	}
+	callbacks, err := addCallbacks(mgr, registry, options)
+	if err != nil {
+		return nil, err
+	}
+	return &Operator{Manager: mgr, Callbacks: callbacks}, nil
+}
+
+func managerOptions(options Options) ctrl.Options {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err) // two kinds under one name: a mistake at build time
+		}
+	}
+	return ctrl.Options{
+		Scheme: scheme,
+		Cache: cache.Options{
+			DefaultNamespaces: namespaces(options.Namespaces),
+			// managedFields are a third of an Order, and nobody reads them here.
+			DefaultTransform: cache.TransformStripManagedFields(),
+		},
+		Client: client.Options{Cache: &client.CacheOptions{
+			// Secrets are read live and by name, so that no right to list or watch them is needed.
+			DisableFor: []client.Object{&corev1.Secret{}},
+			// Spares the second call that a reconcile on a cache without our own last write would make. No money rule
+			// depends on it.
+			EnableReadYourWritesConsistency: ptr.To(len(options.Namespaces) < 2), // it can't be with several caches for a kind
+		}},
+		LeaderElection:                options.LeaderElect,
+		LeaderElectionID:              leaderElectionID,
+		LeaderElectionNamespace:       options.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true, // main returns right after the manager
+		HealthProbeBindAddress:        options.HealthProbeBindAddress,
+		Metrics:                       metricsOptions(options),
+		GracefulShutdownTimeout:       ptr.To(gracefulShutdown),
+		Controller:                    config.Controller{EnableWarmup: ptr.To(true), SkipNameValidation: &options.SeveralInProcess},
+	}
+}
+
+func namespaces(names []string) map[string]cache.Config {
+	configs := map[string]cache.Config{}
+	for _, name := range names {
+		configs[name] = cache.Config{}
+	}
+	return configs
+}
+
+func metricsOptions(options Options) metricsserver.Options {
+	served := metricsserver.Options{BindAddress: options.MetricsBindAddress, SecureServing: options.MetricsSecure}
+	if options.MetricsSecure {
+		served.FilterProvider = filters.WithAuthenticationAndAuthorization
+		// HTTP/2 had denial-of-service flaws that a metrics endpoint has no need to risk.
+		served.TLSOpts = append(served.TLSOpts, func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} })
+	}
+	return served
+}
+
+func addReconcilers(mgr ctrl.Manager, registry *merchant.Registry, options Options) error {
+	base := controllers.Base{
+		Client:                  mgr.GetClient(),
+		Live:                    mgr.GetAPIReader(),
+		Registry:                registry,
+		Recorder:                mgr.GetEventRecorder("wechatpay-operator"),
+		Timing:                  options.Timing,
+		Clock:                   options.Merchant.Clock,
+		MaxConcurrentReconciles: options.MaxConcurrentReconciles,
+	}
+	for kind, reconciler := range map[string]interface{ SetupWithManager(ctrl.Manager) error }{
+		"Merchant": &controllers.MerchantReconciler{Base: base},
+		"Order":    &controllers.OrderReconciler{Base: base},
+		"Refund":   &controllers.RefundReconciler{Base: base},
+	} {
+		if err := reconciler.SetupWithManager(mgr); err != nil {
+			return fmt.Errorf("adding the reconciler of %s: %w", kind, err)
+		}
+	}
+	return nil
+}
+
+func addCallbacks(mgr ctrl.Manager, registry *merchant.Registry, options Options) (*webhookserver.Server, error) {
+	handler := &webhookserver.Handler{
+		Client:   mgr.GetClient(),
+		Live:     mgr.GetAPIReader(),
+		Registry: registry,
+		Recorder: mgr.GetEventRecorder("wechatpay-operator"),
+		Clock:    options.Merchant.Clock,
+		Log:      ctrl.Log.WithName("callbacks"),
+	}
+	server := &webhookserver.Server{BindAddress: options.NotifyBindAddress, Handler: handler.Routes(), Log: handler.Log}
+	if err := mgr.Add(server); err != nil {
+		return nil, fmt.Errorf("adding the callback server: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
+		return nil, err
+	}
+	return server, mgr.AddReadyzCheck("callbacks", server.Ready)
+}

@@ -1,0 +1,61 @@
+// Package manager puts the operator together: reconcilers on the leader, the callback server on every replica.
+package manager
+
+import (
+	"flag"
+
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+)
+
+// Options are what the flags say, and what tests set beside them.
+type Options struct {
+	LeaderElect             bool
+	LeaderElectionNamespace string
+	NotifyBindAddress       string
+	NotifyBaseURL           string
+	MetricsBindAddress      string
+	MetricsSecure           bool
+	HealthProbeBindAddress  string
+	MaxConcurrentReconciles int
+
+	// Timing and Merchant are production's unless a test shortens them.
+	Timing   controllers.Timing
+	Merchant merchant.Options
+	// Namespaces restricts the cache, so that tests can run beside each other; empty means all.
+	Namespaces []string
+	// SeveralInProcess allows more than one operator in a process, as tests of replicas have.
+	SeveralInProcess bool
+}
+
+// DefaultOptions are the flags' defaults.
+func DefaultOptions() Options {
+	return Options{
+		NotifyBindAddress:       ":8088",
+		MetricsBindAddress:      ":8443",
+		MetricsSecure:           true,
+		HealthProbeBindAddress:  ":8081",
+		MaxConcurrentReconciles: 16,
+		Timing:                  controllers.DefaultTiming(),
+	}
+}
+
+// BindFlags adds the flags. --kubeconfig is controller-runtime's own.
+func (o *Options) BindFlags(flags *flag.FlagSet) {
+	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect,
+		"Elect a leader, which alone reconciles; every replica takes callbacks. Set it whenever more than one replica runs.")
+	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", o.LeaderElectionNamespace,
+		"Namespace of the Lease for the election. Default: the namespace that the operator runs in.")
+	flags.StringVar(&o.NotifyBindAddress, "notify-bind-address", o.NotifyBindAddress,
+		"Address that WeChat's callbacks come in at, over plain HTTP behind an ingress that ends TLS.")
+	flags.StringVar(&o.NotifyBaseURL, "notify-base-url", o.NotifyBaseURL,
+		"Public address of the ingress, such as https://pay.example.com, for Merchants without spec.notifyBaseURL. WeChat wants https, no port, a public host.")
+	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress,
+		"Address that metrics are served at; 0 turns them off.")
+	flags.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure,
+		"Serve metrics over HTTPS, to callers that the API server authenticates and allows to get /metrics.")
+	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress,
+		"Address of /healthz and /readyz.")
+	flags.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles,
+		"How many objects of each kind are worked on at a time.")
+}

@@ -1,0 +1,348 @@
+// Package merchant turns a Merchant and its Secrets into a Gateway that is ready for use, and keeps it until they change.
+package merchant
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
+)
+
+// Options tune a Registry. The zero value of a field means its default.
+type Options struct {
+	// NotifyBaseURL is the manager's --notify-base-url, for Merchants without their own.
+	NotifyBaseURL string
+	// UserAgent is sent with every call.
+	UserAgent string
+	// RefreshAfter is how old credentials may get before their Secrets are read again; 30 s by default.
+	RefreshAfter time.Duration
+	// Limits that each Merchant gets.
+	Limits Limits
+	// Timeouts of calls to WeChat.
+	Timeouts v2.Timeouts
+	// Clock is the real one by default.
+	Clock clock.PassiveClock
+}
+
+// Registry keeps a Handle for each Merchant, by UID. Secrets are read live and only by name, so that no list or watch on
+// Secrets is needed, and a changed one takes effect within RefreshAfter.
+type Registry struct {
+	secrets client.Reader
+	options Options
+	flights singleflight.Group
+
+	mutex   sync.Mutex
+	entries map[types.UID]*entry
+}
+
+type entry struct {
+	// handle is nil while the credentials can't be used. The limits outlive that.
+	handle     *Handle
+	limited    *limiters
+	generation int64
+	// readTime is when the Secrets were last read, and retryTime, after a read that failed, when they are tried next.
+	readTime, retryTime time.Time
+}
+
+const (
+	// servedFor is how long a Handle outlives the last reading of its Secrets when the API server does not answer. A hiccup
+	// must not stop payments, and a key that was taken away must not work for ever.
+	servedFor = 5 * time.Minute
+	// retryAfter is the pause between readings that fail while a Handle is served all the same.
+	retryAfter = 5 * time.Second
+	// unusedFor is after how long a Merchant that nobody asked for is dropped. Forget is called on the leader only.
+	unusedFor = time.Hour
+)
+
+// NewRegistry returns a Registry that reads Secrets with the given reader, which must not be a cache.
+func NewRegistry(secrets client.Reader, options Options) *Registry {
+	if options.RefreshAfter == 0 {
+		options.RefreshAfter = 30 * time.Second
+	}
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	options.Limits = options.Limits.orDefaults()
+	return &Registry{secrets: secrets, options: options, entries: map[types.UID]*entry{}}
+}
+
+// Get returns the Handle of a Merchant. A *Problem says why there is none; any other error is the API server's.
+func (r *Registry) Get(ctx context.Context, merchant *v1alpha1.Merchant) (*Handle, error) {
+	if fresh := r.fresh(merchant); fresh != nil {
+		return fresh, nil
+	}
+	// Many Orders of one Merchant ask at the same moment; one read of the Secrets serves them all. It goes on when the caller
+	// that began it does not wait any longer, as a callback that has to be answered.
+	flight := r.flights.DoChan(fmt.Sprintf("%s/%d", merchant.UID, merchant.Generation), func() (any, error) {
+		return r.read(context.WithoutCancel(ctx), merchant)
+	})
+	select {
+	case result := <-flight:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		return result.Val.(*Handle), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Forget drops what is kept for a Merchant that is gone.
+func (r *Registry) Forget(uid types.UID) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.forget(uid)
+}
+
+func (r *Registry) forget(uid types.UID) {
+	if known := r.entries[uid]; known != nil {
+		known.drop()
+		delete(r.entries, uid)
+	}
+}
+
+// drop lets go of the Handle. Calls under way go on.
+func (e *entry) drop() {
+	if e.handle != nil {
+		e.handle.close()
+		e.handle = nil
+	}
+}
+
+func (r *Registry) fresh(merchant *v1alpha1.Merchant) *Handle {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	known := r.entries[merchant.UID]
+	// A caller whose Merchant is behind (a cache that lags) gets what is known of the newer one.
+	if known == nil || known.handle == nil || known.generation < merchant.Generation {
+		return nil
+	}
+	now := r.options.Clock.Now()
+	if now.Sub(known.readTime) <= r.options.RefreshAfter {
+		return known.handle
+	}
+	if now.Before(known.retryTime) && now.Sub(known.readTime) <= servedFor {
+		return known.handle
+	}
+	return nil
+}
+
+// afterFailure returns the Handle that is served although its Secrets could not be read again, if there is one.
+func (r *Registry) afterFailure(merchant *v1alpha1.Merchant) *Handle {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	known := r.entries[merchant.UID]
+	now := r.options.Clock.Now()
+	// A changed spec may name another Secret or host, so what was made for the old one does not do.
+	if known == nil || known.handle == nil || known.generation < merchant.Generation || now.Sub(known.readTime) > servedFor {
+		return nil
+	}
+	known.retryTime = now.Add(retryAfter)
+	return known.handle
+}
+
+func (r *Registry) hasHandle(uid types.UID) bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.entries[uid] != nil && r.entries[uid].handle != nil
+}
+
+// The reading of Secrets, which all waiting callers share, is bounded: more tightly where there is a Handle to go on with, as
+// a callback has only a few seconds.
+const (
+	readDeadline    = 10 * time.Second
+	refreshDeadline = 2 * time.Second
+)
+
+func (r *Registry) read(ctx context.Context, merchant *v1alpha1.Merchant) (*Handle, error) {
+	deadline := readDeadline
+	if r.hasHandle(merchant.UID) {
+		deadline = refreshDeadline
+	}
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+
+	parts, err := r.gather(ctx, merchant)
+	if err == nil {
+		return r.keep(merchant, parts)
+	}
+	if _, ok := AsProblem(err); ok {
+		r.dropUnusable(merchant)
+		return nil, err
+	}
+	if served := r.afterFailure(merchant); served != nil {
+		return served, nil
+	}
+	return nil, err
+}
+
+// dropUnusable forgets a Handle whose credentials are gone or bad. An API server that does not answer is no reason to.
+func (r *Registry) dropUnusable(merchant *v1alpha1.Merchant) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if known := r.entries[merchant.UID]; known != nil {
+		known.drop()
+	}
+}
+
+// parts are what a Handle is made of.
+type parts struct {
+	options            v2.Options
+	payment, refund    string
+	description        *v1alpha1.MerchantCertificate
+	certificateProblem *Problem
+	version            string
+}
+
+func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*parts, error) {
+	primary, backup, problem := endpoints(merchant)
+	if problem != nil {
+		return nil, problem
+	}
+	payment, refund, problem := notifyURLs(merchant, r.options.NotifyBaseURL, primary)
+	if problem != nil {
+		return nil, problem
+	}
+	var bundle []byte
+	if merchant.Spec.Endpoint != nil {
+		bundle = merchant.Spec.Endpoint.CABundle
+	}
+	roots, problem := rootCAs(bundle)
+	if problem != nil {
+		return nil, problem
+	}
+	keySecret, err := r.secret(ctx, merchant, merchant.Spec.APIKeySecretRef.Name, "the API key", "spec.apiKeySecretRef")
+	if err != nil {
+		return nil, err
+	}
+	keys, problem := readAPIKeys(merchant, keySecret)
+	if problem != nil {
+		return nil, problem
+	}
+	certificate, err := r.certificate(ctx, merchant)
+	if err != nil {
+		return nil, err
+	}
+	return &parts{
+		options: v2.Options{
+			MchID: merchant.Spec.MchID, APIKey: keys.current, PreviousAPIKey: keys.previous,
+			SignType: wechatpay.SignType(merchant.Spec.SignType), Certificate: certificate.pair,
+			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots,
+			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts,
+		},
+		payment: payment, refund: refund,
+		description: describe(certificate.leaf), certificateProblem: certificate.problem,
+		version: checksum([]byte(keys.current), []byte(keys.previous), certificate.raw, bundle,
+			[]byte(primary.String()), []byte(backupOf(backup)), []byte(payment), []byte(merchant.Spec.SignType), []byte(certificate.message())),
+	}, nil
+}
+
+// certificateParts are what a certificate Secret gave.
+type certificateParts struct {
+	pair    *tls.Certificate
+	leaf    *x509.Certificate
+	problem *Problem
+	raw     []byte
+}
+
+func (c certificateParts) message() string {
+	if c.problem == nil {
+		return ""
+	}
+	return c.problem.Message
+}
+
+func backupOf(backup *url.URL) string {
+	if backup == nil {
+		return ""
+	}
+	return backup.String()
+}
+
+// certificate reads the client certificate. What is wrong with it stops refunds only, so it is no error.
+func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant) (certificateParts, error) {
+	reference := merchant.Spec.CertificateSecretRef
+	if reference == nil {
+		return certificateParts{}, nil
+	}
+	secret, err := r.secret(ctx, merchant, reference.Name, "the client certificate", "spec.certificateSecretRef")
+	if err != nil {
+		if problem, ok := AsProblem(err); ok {
+			problem.Message += ". Refunds stop until then, Orders do not"
+			return certificateParts{problem: problem}, nil
+		}
+		return certificateParts{}, err
+	}
+	pair, leaf, problem := readCertificate(secret, r.options.Clock.Now())
+	raw := append(append([]byte{}, secret.Data[corev1.TLSCertKey]...), secret.Data[corev1.TLSPrivateKeyKey]...)
+	return certificateParts{pair: pair, leaf: leaf, problem: problem, raw: raw}, nil
+}
+
+func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name, what, field string) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	err := r.secrets.Get(ctx, types.NamespacedName{Namespace: merchant.Namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("Secret %s/%s with %s does not exist: create it, or name another in %s", merchant.Namespace, name, what, field)}
+	}
+	if apierrors.IsForbidden(err) {
+		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("The operator may not read Secret %s/%s with %s: give its ServiceAccount the verb get on it", merchant.Namespace, name, what)}
+	}
+	return secret, err
+}
+
+// keep returns the Handle that is there when nothing changed, so that connections and limits live on, and a new one
+// otherwise. Limits belong to the merchant and outlive its credentials.
+func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	now := r.options.Clock.Now()
+	known := r.entries[merchant.UID]
+	if known != nil && known.handle != nil && known.handle.Version == made.version {
+		known.readTime, known.generation, known.retryTime = now, merchant.Generation, time.Time{}
+		return known.handle, nil
+	}
+	gateway, err := v2.New(made.options)
+	if err != nil {
+		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The Merchant can't be used: %v", err)}
+	}
+	limits := newLimiters(r.options.Limits, r.options.Clock)
+	if known != nil {
+		known.drop()
+		limits = known.limited.forNewCredentials()
+	} else {
+		r.dropUnused(now)
+	}
+	suspicion := &verdict{}
+	handle := &Handle{
+		Gateway:          &limitedGateway{Gateway: gateway, limits: limits, verdict: suspicion, clock: r.options.Clock},
+		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,
+		Certificate: made.description, CertificateProblem: made.certificateProblem, HasCertificate: made.options.Certificate != nil,
+		Version: made.version,
+		looks:   limits.looks, verdict: suspicion, close: gateway.CloseIdleConnections,
+	}
+	r.entries[merchant.UID] = &entry{handle: handle, limited: limits, readTime: now, generation: merchant.Generation}
+	return handle, nil
+}
+
+// dropUnused keeps replicas that do not lead, and so are not told to forget, from keeping Merchants that are gone.
+func (r *Registry) dropUnused(now time.Time) {
+	for uid, known := range r.entries {
+		if now.Sub(known.readTime) > unusedFor {
+			r.forget(uid)
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package settlement
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// PrepayLifetime is how long a prepay_id and a code_url work (chapter 9_1).
+const PrepayLifetime = 2 * time.Hour
+
+// IsPaid says whether the Order was paid. Once true it stays true.
+func IsPaid(order *v1alpha1.Order) bool {
+	return statusOf(order.Status.Conditions, v1alpha1.ConditionPaid) == metav1.ConditionTrue
+}
+
+// IsFinished says whether nothing more is to be done to get the Order paid or closed.
+func IsFinished(order *v1alpha1.Order) bool {
+	return IsPaid(order) || statusOf(order.Status.Conditions, v1alpha1.ConditionPaid) == metav1.ConditionFalse
+}
+
+// IsPrepared says whether the payer can pay now.
+func IsPrepared(order *v1alpha1.Order) bool {
+	return statusOf(order.Status.Conditions, v1alpha1.ConditionPrepared) == metav1.ConditionTrue
+}
+
+// FinishedTime is when the Order was paid, closed, expired or rejected; zero if it was not.
+func FinishedTime(order *v1alpha1.Order) time.Time {
+	if !IsFinished(order) {
+		return time.Time{}
+	}
+	return since(order.Status.Conditions, v1alpha1.ConditionPaid)
+}
+
+// PaidReason is the reason of the condition Paid.
+func PaidReason(order *v1alpha1.Order) string {
+	return reasonOf(order.Status.Conditions, v1alpha1.ConditionPaid)
+}
+
+// PreparedReason is the reason of the condition Prepared.
+func PreparedReason(order *v1alpha1.Order) string {
+	return reasonOf(order.Status.Conditions, v1alpha1.ConditionPrepared)
+}
+
+// MayBeAtWeChat says whether a call was made whose answer is not known for sure, so that WeChat may have the order
+// although we hold no prepay.
+func MayBeAtWeChat(order *v1alpha1.Order) bool {
+	switch PreparedReason(order) {
+	case v1alpha1.ReasonOutcomeUnknown, v1alpha1.ReasonRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// PreparedSince is when Prepared last changed its status.
+func PreparedSince(order *v1alpha1.Order) time.Time {
+	return since(order.Status.Conditions, v1alpha1.ConditionPrepared)
+}
+
+// Begin fills in what follows from the spec alone, and the conditions that are not there yet.
+func Begin(order *v1alpha1.Order, now time.Time) {
+	status := &order.Status
+	status.OutTradeNo = order.Number()
+	deadline := metav1.NewTime(order.Deadline())
+	status.ExpireTime = &deadline
+	if PreparedReason(order) == "" {
+		setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionUnknown, v1alpha1.ReasonPending, "WeChat Pay has not been asked yet")
+	}
+	if PaidReason(order) == "" {
+		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonPending, "The order is not ready to be paid yet")
+	}
+}
+
+// Prepared records what the payer's client needs to pay. It changes nothing when the Order is finished by now, as when a
+// callback was faster than the answer to unifiedorder was recorded.
+func Prepared(order *v1alpha1.Order, prepay v1alpha1.OrderPrepay, now time.Time) {
+	Begin(order, now)
+	if IsFinished(order) {
+		return
+	}
+	order.Status.Prepay = &prepay
+	setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionTrue, v1alpha1.ReasonPrepared, "The payer can pay now")
+	if PaidReason(order) == v1alpha1.ReasonPending {
+		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonAwaitingPayment, "Waiting for the payer")
+	}
+}
+
+// RefreshAnswered records that a wish for a new prepay was dealt with although none came of it, so that it is not
+// repeated for ever.
+func RefreshAnswered(order *v1alpha1.Order) {
+	if order.Status.Prepay != nil {
+		order.Status.Prepay.RefreshRequest = RefreshRequest(order)
+	}
+}
+
+// RefreshRequest is the wish for a new prepay that stands in the annotation, cut to what the status can hold.
+func RefreshRequest(order *v1alpha1.Order) string {
+	wish := order.Annotations[v1alpha1.AnnotationRefreshPrepay]
+	return truncate(wish, 256)
+}
+
+// NeedsPrepay says whether unifiedorder is due: there is no prepay yet, it is older than two hours, or somebody wished
+// for a new one.
+func NeedsPrepay(order *v1alpha1.Order, now time.Time) bool {
+	prepay := order.Status.Prepay
+	switch {
+	case prepay == nil:
+		return true
+	case prepay.ExpireTime == nil || !now.Before(prepay.ExpireTime.Time):
+		return true
+	default:
+		return prepay.RefreshRequest != RefreshRequest(order)
+	}
+}
+
+// NotPrepared records why the payer can't pay. A prepay that still works is not talked down by a failed refresh, and a
+// doubt (a lost answer, an unsigned refusal) stays until an answer that proves something comes: a later call that was never
+// sent tells nothing about the first.
+func NotPrepared(order *v1alpha1.Order, status metav1.ConditionStatus, reason, message string, now time.Time) {
+	Begin(order, now)
+	if IsFinished(order) {
+		return
+	}
+	if prepay := order.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && now.Before(prepay.ExpireTime.Time) {
+		return
+	}
+	if MayBeAtWeChat(order) && provesNothing(reason) {
+		status, reason, message = stillUnknown(PreparedReason(order), reason, message)
+	}
+	setOrder(order, now, v1alpha1.ConditionPrepared, status, reason, message)
+}
+
+// NotPreparedBy records the error of unifiedorder. It does not decide what is final: see Rejected.
+func NotPreparedBy(order *v1alpha1.Order, err error, now time.Time) {
+	status, reason, message := Explain(err)
+	NotPrepared(order, status, reason, message, now)
+}
+
+// Rejected records that WeChat will never take this order.
+func Rejected(order *v1alpha1.Order, message string, now time.Time) {
+	end(order, v1alpha1.ReasonRejected, message, now)
+}
+
+// NumberLost records, finally, that the number belongs to another order.
+func NumberLost(order *v1alpha1.Order, message string, now time.Time) {
+	end(order, v1alpha1.ReasonNumberInUse, message, now)
+}
+
+// Closed records that the order was closed at WeChat, unpaid. The reason is Closed or Expired.
+func Closed(order *v1alpha1.Order, reason, message string, now time.Time) {
+	end(order, reason, message, now)
+}
+
+func end(order *v1alpha1.Order, reason, message string, now time.Time) {
+	Begin(order, now)
+	if IsFinished(order) {
+		return
+	}
+	setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionFalse, reason, message)
+	setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionFalse, reason, message)
+}
+
+// Closing shows that the order is to be closed and why it is not yet.
+func Closing(order *v1alpha1.Order, message string, now time.Time) {
+	Begin(order, now)
+	if IsFinished(order) || PaidReason(order) == v1alpha1.ReasonAmountMismatch {
+		return
+	}
+	setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonClosing, message)
+}
+
+// Refunded records the sum of all refunds that ever succeeded. It never goes down: a finished Refund may have been deleted.
+func Refunded(order *v1alpha1.Order, total int64, count int32) {
+	if order.Status.Refunded == nil {
+		if count == 0 {
+			return
+		}
+		order.Status.Refunded = &v1alpha1.Refunded{}
+	}
+	order.Status.Refunded.Total = max(order.Status.Refunded.Total, total)
+	order.Status.Refunded.Count = max(order.Status.Refunded.Count, count)
+}
+
+func setOrder(order *v1alpha1.Order, now time.Time, kind string, status metav1.ConditionStatus, reason, message string) {
+	set(&order.Status.Conditions, order.Generation, now, kind, status, reason, message)
+}
+
+// JSAPI turns signed parameters into the status's spelling.
+func JSAPI(p wechatpay.JSAPIParameters) *v1alpha1.JSAPIParameters {
+	return &v1alpha1.JSAPIParameters{AppID: p.AppID, TimeStamp: p.TimeStamp, NonceStr: p.NonceStr, Package: p.Package, SignType: p.SignType, PaySign: p.PaySign}
+}
+
+// App turns signed parameters into the status's spelling.
+func App(p wechatpay.AppParameters) *v1alpha1.AppParameters {
+	return &v1alpha1.AppParameters{AppID: p.AppID, PartnerID: p.PartnerID, PrepayID: p.PrepayID, Package: p.Package, NonceStr: p.NonceStr, Timestamp: p.Timestamp, Sign: p.Sign}
+}

@@ -1,0 +1,182 @@
+package settlement_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+func TestBegin(t *testing.T) {
+	t.Parallel()
+	order := newOrder()
+	settlement.Begin(order, now)
+	if order.Status.OutTradeNo != orderNumber || !order.Status.ExpireTime.Time.Equal(created.Add(2*time.Hour)) {
+		t.Errorf("status: %+v", order.Status)
+	}
+	wantState(t, order.Status.Conditions, v1alpha1.ConditionPrepared, "Unknown/Pending")
+	wantState(t, order.Status.Conditions, v1alpha1.ConditionPaid, "Unknown/Pending")
+	if !settlement.FinishedTime(order).IsZero() || settlement.IsFinished(order) || settlement.IsPrepared(order) {
+		t.Error("nothing happened yet")
+	}
+}
+
+// TestADoubtStays: after a lost answer or an unsigned refusal, nothing that proves nothing ends the doubt.
+func TestADoubtStays(t *testing.T) {
+	t.Parallel()
+	doubts := map[string]wechatpay.Outcome{"Unknown/OutcomeUnknown": wechatpay.Unknown, "Unknown/Refused": wechatpay.Refused}
+	for state, outcome := range doubts {
+		for name, then := range map[string]func(*v1alpha1.Order){
+			"not sent": func(o *v1alpha1.Order) {
+				settlement.NotPreparedBy(o, problem(wechatpay.NotSent, wechatpay.Repeat), now)
+			},
+			"our limit": func(o *v1alpha1.Order) {
+				settlement.NotPreparedBy(o, problem(wechatpay.NotSent, wechatpay.SlowDown), now)
+			},
+			"WeChat's limit": func(o *v1alpha1.Order) {
+				settlement.NotPreparedBy(o, problem(wechatpay.Failed, wechatpay.SlowDown), now)
+			},
+			"refused": func(o *v1alpha1.Order) {
+				settlement.NotPreparedBy(o, problem(wechatpay.Refused, wechatpay.NeedsAttention), now)
+			},
+			"merchant not ready": func(o *v1alpha1.Order) {
+				settlement.NotPrepared(o, metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, "The words", now)
+			},
+			"not permitted": func(o *v1alpha1.Order) {
+				settlement.NotPrepared(o, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted, "The words", now)
+			},
+		} {
+			order := newOrder()
+			settlement.NotPreparedBy(order, problem(outcome, wechatpay.Repeat), now)
+			wantState(t, order.Status.Conditions, v1alpha1.ConditionPrepared, state)
+			then(order)
+			if got := message(order.Status.Conditions, v1alpha1.ConditionPrepared); !strings.Contains(got, "说明") && !strings.Contains(got, "The words") {
+				t.Errorf("%s: the new words are missing: %q", name, got)
+			}
+			wantState(t, order.Status.Conditions, v1alpha1.ConditionPrepared, state)
+			if !settlement.MayBeAtWeChat(order) {
+				t.Errorf("%s after %s: the doubt is gone", name, state)
+			}
+		}
+	}
+	order := newOrder()
+	settlement.NotPreparedBy(order, problem(wechatpay.Unknown, wechatpay.Repeat), now)
+	settlement.NotPreparedBy(order, problem(wechatpay.Failed, wechatpay.NeedsAttention), now)
+	wantState(t, order.Status.Conditions, v1alpha1.ConditionPrepared, "False/Rejected")
+}
+
+func TestAPrepayThatWorksIsNotTalkedDown(t *testing.T) {
+	t.Parallel()
+	order := preparedOrder()
+	before := order.DeepCopy()
+	settlement.NotPreparedBy(order, problem(wechatpay.Unknown, wechatpay.Repeat), now.Add(time.Hour))
+	wantSame(t, "order", before, order)
+	settlement.NotPreparedBy(order, problem(wechatpay.Unknown, wechatpay.Repeat), now.Add(settlement.PrepayLifetime))
+	wantState(t, order.Status.Conditions, v1alpha1.ConditionPrepared, "Unknown/OutcomeUnknown")
+}
+
+func TestPreparedTooLate(t *testing.T) {
+	t.Parallel()
+	order := newOrder()
+	settlement.Paid(order, account, newPayment(), now)
+	before := order.DeepCopy()
+	settlement.Prepared(order, newPrepay(), now)
+	wantSame(t, "a callback was faster", before, order)
+}
+
+func TestClosingKeepsWhatAPersonHasToLookAt(t *testing.T) {
+	t.Parallel()
+	order, wrong := preparedOrder(), newPayment()
+	wrong.Total = 1
+	settlement.Paid(order, account, wrong, now)
+	before := order.DeepCopy()
+	settlement.Closing(order, "Soon", now)
+	wantSame(t, "order", before, order)
+
+	order = preparedOrder()
+	settlement.Closing(order, "Soon", now)
+	wantState(t, order.Status.Conditions, v1alpha1.ConditionPaid, "Unknown/Closing")
+	wantState(t, order.Status.Conditions, v1alpha1.ConditionPrepared, "True/Prepared")
+}
+
+func TestNeedsPrepay(t *testing.T) {
+	t.Parallel()
+	expires := now.Add(settlement.PrepayLifetime)
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.Order)
+		at     time.Time
+		want   bool
+	}{
+		"fresh":          {func(*v1alpha1.Order) {}, now, false},
+		"none":           {func(o *v1alpha1.Order) { o.Status.Prepay = nil }, now, true},
+		"just before":    {func(*v1alpha1.Order) {}, expires.Add(-time.Second), false},
+		"run out":        {func(*v1alpha1.Order) {}, expires, true},
+		"without time":   {func(o *v1alpha1.Order) { o.Status.Prepay.ExpireTime = nil }, now, true},
+		"wished for":     {wish("1"), now, true},
+		"wish answered":  {func(o *v1alpha1.Order) { wish("1")(o); settlement.RefreshAnswered(o) }, now, false},
+		"another wish":   {func(o *v1alpha1.Order) { wish("1")(o); settlement.RefreshAnswered(o); wish("2")(o) }, now, true},
+		"endless wish":   {func(o *v1alpha1.Order) { wish(strings.Repeat("招", 200))(o); settlement.RefreshAnswered(o) }, now, false},
+		"wish withdrawn": {func(o *v1alpha1.Order) { wish("1")(o); settlement.RefreshAnswered(o); o.Annotations = nil }, now, true},
+	} {
+		order := preparedOrder()
+		test.change(order)
+		if got := settlement.NeedsPrepay(order, test.at); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+		if len(settlement.RefreshRequest(order)) > 256 {
+			t.Errorf("%s: a wish of %d bytes does not fit the status", name, len(settlement.RefreshRequest(order)))
+		}
+	}
+	settlement.RefreshAnswered(newOrder()) // no prepay to note it in
+}
+
+func wish(value string) func(*v1alpha1.Order) {
+	return func(o *v1alpha1.Order) { o.Annotations = map[string]string{v1alpha1.AnnotationRefreshPrepay: value} }
+}
+
+func TestRefundedNeverGoesDown(t *testing.T) {
+	t.Parallel()
+	order := newOrder()
+	settlement.Refunded(order, 0, 0)
+	if order.Status.Refunded != nil {
+		t.Error("nothing was refunded, so nothing is written")
+	}
+	for _, step := range []struct {
+		total, wantTotal int64
+		count, wantCount int32
+	}{{50, 50, 1, 1}, {80, 80, 2, 2}, {30, 80, 1, 2}, {0, 80, 0, 2}} {
+		settlement.Refunded(order, step.total, step.count)
+		wantSame(t, fmt.Sprint(step), &v1alpha1.Refunded{Total: step.wantTotal, Count: step.wantCount}, order.Status.Refunded)
+	}
+}
+
+func TestParametersKeepTheirNames(t *testing.T) {
+	t.Parallel()
+	wantSame(t, "jsapi", &v1alpha1.JSAPIParameters{AppID: "a", TimeStamp: "t", NonceStr: "n", Package: "p", SignType: "s", PaySign: "y"},
+		settlement.JSAPI(wechatpay.JSAPIParameters{AppID: "a", TimeStamp: "t", NonceStr: "n", Package: "p", SignType: "s", PaySign: "y"}))
+	wantSame(t, "app", &v1alpha1.AppParameters{AppID: "a", PartnerID: "m", PrepayID: "i", Package: "p", NonceStr: "n", Timestamp: "t", Sign: "s"},
+		settlement.App(wechatpay.AppParameters{AppID: "a", PartnerID: "m", PrepayID: "i", Package: "p", NonceStr: "n", Timestamp: "t", Sign: "s"}))
+}
+
+func TestOlder(t *testing.T) {
+	t.Parallel()
+	make := func(namespace, name string, at time.Time) *v1alpha1.Order {
+		return &v1alpha1.Order{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(at)}}
+	}
+	inOrder := []*v1alpha1.Order{
+		make("z", "z", created), make("a", "a", created.Add(time.Second)), make("a", "b", created.Add(time.Second)), make("b", "a", created.Add(time.Second)),
+	}
+	for i, a := range inOrder {
+		for j, b := range inOrder {
+			if got := settlement.Older(a, b); got != (i < j) {
+				t.Errorf("%s/%s older than %s/%s: %t", a.Namespace, a.Name, b.Namespace, b.Name, got)
+			}
+		}
+	}
+}

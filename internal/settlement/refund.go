@@ -1,0 +1,298 @@
+package settlement
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// RefundSucceeded says whether the money is back.
+func RefundSucceeded(refund *v1alpha1.Refund) bool {
+	return statusOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded) == metav1.ConditionTrue
+}
+
+// RefundFinal says whether nothing more will become of the Refund.
+func RefundFinal(refund *v1alpha1.Refund) bool {
+	return RefundSucceeded(refund) || statusOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded) == metav1.ConditionFalse
+}
+
+// RefundAccepted says whether WeChat took the Refund.
+func RefundAccepted(refund *v1alpha1.Refund) bool {
+	return statusOf(refund.Status.Conditions, v1alpha1.ConditionAccepted) == metav1.ConditionTrue
+}
+
+// RefundMayBeAtWeChat says whether the refund was asked for and the answer is not known for sure.
+func RefundMayBeAtWeChat(refund *v1alpha1.Refund) bool {
+	if RefundFinal(refund) {
+		return false
+	}
+	switch AcceptedReason(refund) {
+	case v1alpha1.ReasonOutcomeUnknown, v1alpha1.ReasonRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// RefundDenied says whether the Refund was denied.
+func RefundDenied(refund *v1alpha1.Refund) bool {
+	return statusOf(refund.Status.Conditions, v1alpha1.ConditionApproved) == metav1.ConditionFalse
+}
+
+func isApproved(refund *v1alpha1.Refund) bool {
+	return statusOf(refund.Status.Conditions, v1alpha1.ConditionApproved) == metav1.ConditionTrue
+}
+
+// AcceptedReason is the reason of the condition Accepted.
+func AcceptedReason(refund *v1alpha1.Refund) string {
+	return reasonOf(refund.Status.Conditions, v1alpha1.ConditionAccepted)
+}
+
+// ApprovedReason is the reason of the condition Approved.
+func ApprovedReason(refund *v1alpha1.Refund) string {
+	return reasonOf(refund.Status.Conditions, v1alpha1.ConditionApproved)
+}
+
+// SucceededReason is the reason of the condition Succeeded.
+func SucceededReason(refund *v1alpha1.Refund) string {
+	return reasonOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+}
+
+// MayBeSent says whether the refund may be asked for: a person approved it, or the Merchant's policy does and nobody
+// denied it. A refund that WeChat has already was approved before.
+func MayBeSent(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval) bool {
+	switch refund.Spec.Approval {
+	case v1alpha1.ApprovalApproved:
+		return true
+	case v1alpha1.ApprovalDenied:
+		return false
+	default:
+		return policy == v1alpha1.RefundApprovalAutomatic
+	}
+}
+
+// BeginRefund fills in what follows from the spec alone, and the conditions that are not there yet.
+func BeginRefund(refund *v1alpha1.Refund, now time.Time) {
+	refund.Status.OutRefundNo = refund.Number()
+	if ApprovedReason(refund) == "" {
+		setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonPending, "WeChat Pay has not been asked yet whether it has this refund")
+	}
+	if AcceptedReason(refund) == "" {
+		setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonPending, "WeChat Pay has not been asked to refund yet")
+	}
+	if SucceededReason(refund) == "" {
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonPending, "The money is not back")
+	}
+}
+
+// AwaitingApproval shows that a person has to decide.
+func AwaitingApproval(refund *v1alpha1.Refund, now time.Time) {
+	BeginRefund(refund, now)
+	if RefundFinal(refund) || RefundAccepted(refund) {
+		return
+	}
+	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonAwaitingApproval,
+		"Waiting for somebody with the right to approve to set spec.approval to Approved or Denied")
+}
+
+// Approved records the decision to send the refund.
+func Approved(refund *v1alpha1.Refund, now time.Time) {
+	BeginRefund(refund, now)
+	if ApprovedReason(refund) == v1alpha1.ReasonRecovered || RefundDenied(refund) {
+		return
+	}
+	if refund.Spec.Approval == v1alpha1.ApprovalApproved {
+		setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionTrue, v1alpha1.ReasonApproved, "spec.approval is Approved")
+		return
+	}
+	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionTrue, v1alpha1.ReasonAutomatic, "The Merchant's refundApproval is Automatic")
+}
+
+// Denied records, finally, that the refund is not to be sent. What WeChat took can't be denied any more.
+func Denied(refund *v1alpha1.Refund, now time.Time) {
+	BeginRefund(refund, now)
+	if RefundFinal(refund) || RefundAccepted(refund) {
+		return
+	}
+	message := "spec.approval is Denied; WeChat Pay was not asked to refund"
+	if refund.Status.LastRequestTime != nil {
+		message = "spec.approval is Denied; WeChat Pay was asked before, and did not take the refund"
+	}
+	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionFalse, v1alpha1.ReasonDenied, "spec.approval is Denied")
+	EndRefund(refund, v1alpha1.ReasonDenied, message, now)
+}
+
+// NotAccepted shows why WeChat has not taken the refund. A doubt (a lost answer, an unsigned refusal) stays until an answer
+// that proves something comes: what happens to a later call tells nothing about the first.
+func NotAccepted(refund *v1alpha1.Refund, status metav1.ConditionStatus, reason, message string, now time.Time) {
+	BeginRefund(refund, now)
+	if RefundFinal(refund) || RefundAccepted(refund) {
+		return
+	}
+	if RefundMayBeAtWeChat(refund) && provesNothing(reason) {
+		status, reason, message = stillUnknown(AcceptedReason(refund), reason, message)
+	}
+	setRefund(refund, now, v1alpha1.ConditionAccepted, status, reason, message)
+}
+
+// NotAcceptedBy shows the error of the refund call. It does not decide what is final: see EndRefund.
+func NotAcceptedBy(refund *v1alpha1.Refund, err error, now time.Time) {
+	status, reason, message := Explain(err)
+	NotAccepted(refund, status, reason, message, now)
+}
+
+// NotKnown clears a lost answer: WeChat was asked, some time after the call, and does not have the refund.
+func NotKnown(refund *v1alpha1.Refund, now time.Time) {
+	if RefundMayBeAtWeChat(refund) {
+		setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonPending,
+			"WeChat Pay does not have the refund after a lost answer; the same call is made again")
+	}
+}
+
+// Accepted records that WeChat took the refund. Only refundquery says that the money is back. It changes nothing when the
+// Refund is final by now.
+func Accepted(refund *v1alpha1.Refund, acceptance wechatpay.RefundAcceptance, now time.Time) {
+	BeginRefund(refund, now)
+	if RefundFinal(refund) {
+		return
+	}
+	accept(refund, acceptance.RefundID, now)
+	if SucceededReason(refund) == v1alpha1.ReasonPending {
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonProcessing,
+			"WeChat Pay is paying back: minutes to a balance, up to some days to a card")
+	}
+}
+
+func accept(refund *v1alpha1.Refund, refundID string, now time.Time) {
+	if refundID != "" {
+		refund.Status.RefundID = kept(refundID, 64)
+	}
+	if refund.Status.AcceptedTime == nil {
+		accepted := metav1.NewTime(now)
+		refund.Status.AcceptedTime = &accepted
+	}
+	setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "WeChat Pay took the refund")
+}
+
+func recovered(refund *v1alpha1.Refund, now time.Time) {
+	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionTrue, v1alpha1.ReasonRecovered,
+		"WeChat Pay has a refund of this number already, so it was approved before this object was created")
+}
+
+// RefundLearned records what refundquery says, and why the refund was sent: it was approved here, or before this object
+// was created (a restore, a re-applied file).
+func RefundLearned(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval, orderNumber string, fact wechatpay.RefundFact, now time.Time) {
+	if RefundFinal(refund) || !RefundState(refund, orderNumber, fact, now) {
+		return
+	}
+	switch {
+	case isApproved(refund):
+		// It was sent on a decision that stands there; a policy that changed since does not rewrite history.
+	case MayBeSent(refund, policy):
+		Approved(refund, now)
+	default:
+		recovered(refund, now)
+	}
+}
+
+// RefundState records what refundquery says. It returns false when the refund of that number is another one: other
+// amount or other order. That is then final. What is final is never left.
+func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.RefundFact, now time.Time) bool {
+	BeginRefund(refund, now)
+	if RefundFinal(refund) {
+		return SucceededReason(refund) != v1alpha1.ReasonNumberInUse
+	}
+	if difference := refundDifference(refund, orderNumber, fact); difference != "" {
+		EndRefund(refund, v1alpha1.ReasonNumberInUse,
+			fmt.Sprintf("WeChat Pay has a refund with the number %s and %s. Create another Refund with another name or spec.outRefundNo", refund.Number(), difference), now)
+		return false
+	}
+	accept(refund, fact.RefundID, now)
+	if fact.ReceivedAccount != "" {
+		refund.Status.ReceivedAccount = kept(fact.ReceivedAccount, 256)
+	}
+	switch fact.Status {
+	case wechatpay.RefundStatusSuccess:
+		succeeded := metav1.NewTime(now)
+		if !fact.SuccessTime.IsZero() {
+			succeeded = metav1.NewTime(fact.SuccessTime)
+		}
+		refund.Status.SucceededTime = &succeeded
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The money is back")
+	case wechatpay.RefundStatusClosed:
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionFalse, v1alpha1.ReasonClosed,
+			"WeChat Pay closed the refund; no money went back. Create another Refund to try again")
+	case wechatpay.RefundStatusChange:
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonAbnormal,
+			"The payer's card or account can't take the money. A person must handle it in the merchant platform (交易中心); the result then shows here by itself")
+	default:
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonProcessing,
+			"WeChat Pay is paying back: minutes to a balance, up to some days to a card")
+	}
+	return true
+}
+
+func refundDifference(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.RefundFact) string {
+	switch {
+	case fact.OutTradeNo != "" && fact.OutTradeNo != orderNumber:
+		return fmt.Sprintf("the order %s, not %s", fact.OutTradeNo, orderNumber)
+	case fact.Amount != refund.Spec.Amount:
+		return fmt.Sprintf("the amount %d, not %d", fact.Amount, refund.Spec.Amount)
+	default:
+		return ""
+	}
+}
+
+// EndRefund records, finally, that no money goes back by this Refund.
+func EndRefund(refund *v1alpha1.Refund, reason, message string, now time.Time) {
+	BeginRefund(refund, now)
+	if RefundFinal(refund) {
+		return
+	}
+	if !RefundAccepted(refund) {
+		setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionFalse, reason, message)
+	}
+	setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionFalse, reason, message)
+}
+
+// Requested notes when WeChat was asked, for the minute that has to pass before the next request of the same Order. It
+// rounds up: the API keeps whole seconds, and a second too few is a refused request.
+func Requested(refund *v1alpha1.Refund, at time.Time) {
+	requested := metav1.NewTime(at.Add(time.Second - time.Nanosecond).Truncate(time.Second))
+	refund.Status.LastRequestTime = &requested
+}
+
+func setRefund(refund *v1alpha1.Refund, now time.Time, kind string, status metav1.ConditionStatus, reason, message string) {
+	set(&refund.Status.Conditions, refund.Generation, now, kind, status, reason, message)
+}
+
+// LookFailed shows that WeChat could not be asked yet whether it has the refund. A person may decide all the same.
+func LookFailed(refund *v1alpha1.Refund, err error, now time.Time) {
+	BeginRefund(refund, now)
+	if RefundFinal(refund) || isApproved(refund) {
+		return
+	}
+	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonPending,
+		explained(err, "WeChat Pay could not be asked yet whether it has this refund; it is asked again by itself"))
+}
+
+// Taken sums the refunds that WeChat has of an order and did not close.
+func Taken(facts []wechatpay.RefundFact) int64 {
+	var taken int64
+	for _, fact := range facts {
+		if fact.Status != wechatpay.RefundStatusClosed {
+			taken += fact.Amount
+		}
+	}
+	return taken
+}
+
+// ExceedsAtWeChat explains a Refund that WeChat refused because too little is left of what was paid.
+func ExceedsAtWeChat(taken int64, order *v1alpha1.Order, refund *v1alpha1.Refund) string {
+	return fmt.Sprintf("%d was paid and WeChat Pay has refunds over %d of it, those made in the merchant platform included, so %d can't be paid back (minor units).",
+		order.Spec.Amount.Total, taken, refund.Spec.Amount)
+}

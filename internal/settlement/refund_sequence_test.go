@@ -1,0 +1,131 @@
+package settlement_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+func drawFact(t *rapid.T) wechatpay.RefundFact {
+	fact := factOf(newRefund("refund-1", 50), rapid.SampledFrom([]wechatpay.RefundStatus{
+		wechatpay.RefundStatusProcessing, wechatpay.RefundStatusSuccess, wechatpay.RefundStatusClosed, wechatpay.RefundStatusChange,
+	}).Draw(t, "status"))
+	fact.Amount = rapid.SampledFrom([]int64{50, 50, 50, 50, 1}).Draw(t, "amount")
+	fact.ReceivedAccount = words.Draw(t, "account")
+	if fact.Status == wechatpay.RefundStatusSuccess {
+		fact.SuccessTime = now.Add(time.Hour)
+	}
+	return fact
+}
+
+func drawRefundStep(t *rapid.T) step[*v1alpha1.Refund] {
+	type refund = *v1alpha1.Refund
+	text := words.Draw(t, "text")
+	fact := drawFact(t)
+	policy := rapid.SampledFrom([]v1alpha1.RefundApproval{manual, automatic}).Draw(t, "policy")
+	switch name := rapid.SampledFrom([]string{
+		"BeginRefund", "AwaitingApproval", "Approved", "Denied", "NotAccepted", "NotAcceptedBy", "NotKnown", "Accepted", "RefundState",
+		"RefundLearned", "EndRefund", "LookFailed",
+	}).Draw(t, "step"); name {
+	case "AwaitingApproval":
+		return step[refund]{name, settlement.AwaitingApproval}
+	case "Approved":
+		return step[refund]{name, settlement.Approved}
+	case "Denied":
+		return step[refund]{name, settlement.Denied}
+	case "NotAccepted":
+		reason := rapid.SampledFrom([]string{
+			v1alpha1.ReasonMerchantNotReady, v1alpha1.ReasonNotPermitted, v1alpha1.ReasonCertificateMissing, v1alpha1.ReasonOrderNotPaid, v1alpha1.ReasonOrderNotFound,
+		}).Draw(t, "reason")
+		return step[refund]{name, func(r refund, now time.Time) { settlement.NotAccepted(r, metav1.ConditionFalse, reason, text, now) }}
+	case "NotAcceptedBy":
+		err := drawError(t)
+		return step[refund]{name, func(r refund, now time.Time) { settlement.NotAcceptedBy(r, err, now) }}
+	case "NotKnown":
+		return step[refund]{name, settlement.NotKnown}
+	case "Accepted":
+		return step[refund]{name, func(r refund, now time.Time) {
+			settlement.Accepted(r, wechatpay.RefundAcceptance{RefundID: strings.Repeat("5", 99)}, now)
+		}}
+	case "RefundState":
+		return step[refund]{name, func(r refund, now time.Time) { settlement.RefundState(r, orderNumber, fact, now) }}
+	case "RefundLearned":
+		return step[refund]{name, func(r refund, now time.Time) { settlement.RefundLearned(r, policy, orderNumber, fact, now) }}
+	case "EndRefund":
+		reason := rapid.SampledFrom([]string{v1alpha1.ReasonRejected, v1alpha1.ReasonExceedsPaid}).Draw(t, "reason")
+		return step[refund]{name, func(r refund, now time.Time) { settlement.EndRefund(r, reason, text, now) }}
+	case "LookFailed":
+		err := drawError(t)
+		return step[refund]{name, func(r refund, now time.Time) { settlement.LookFailed(r, err, now) }}
+	default:
+		return step[refund]{name, settlement.BeginRefund}
+	}
+}
+
+// TestRefundsMoveForwardOnly takes Refunds through any sequence of transitions.
+func TestRefundsMoveForwardOnly(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		refund := newRefund("refund-1", 50)
+		refund.Spec.Approval = rapid.SampledFrom([]v1alpha1.Approval{"", "Approved"}).Draw(t, "approval")
+		settlement.BeginRefund(refund, now)
+		at := now
+		for range rapid.IntRange(1, 25).Draw(t, "steps") {
+			at = at.Add(time.Duration(rapid.IntRange(0, 3600).Draw(t, "seconds")) * time.Second)
+			taken := drawRefundStep(t)
+			before := refund.DeepCopy()
+			taken.apply(refund, at)
+			if wrong := refundStepWrong(before, refund); wrong != "" {
+				t.Fatalf("%s: %s\n%s", taken.name, wrong, cmp.Diff(before.Status, refund.Status))
+			}
+			again := roundTrip(refund)
+			taken.apply(again, at.Add(time.Second))
+			if difference := cmp.Diff(refund.Status, again.Status); difference != "" {
+				t.Fatalf("%s again is another status, and would be written for ever:\n%s", taken.name, difference)
+			}
+		}
+	})
+}
+
+func refundStepWrong(before, after *v1alpha1.Refund) string {
+	was, is := before.Status.Conditions, after.Status.Conditions
+	wrong := malformed(is, after.Generation, v1alpha1.ConditionApproved, v1alpha1.ConditionAccepted, v1alpha1.ConditionSucceeded)
+	switch {
+	case wrong != "":
+		return wrong
+	case settlement.RefundFinal(before) && (state(was, v1alpha1.ConditionAccepted) != state(is, v1alpha1.ConditionAccepted) ||
+		state(was, v1alpha1.ConditionSucceeded) != state(is, v1alpha1.ConditionSucceeded)):
+		return "an end was left"
+	case settlement.RefundFinal(before) && strings.HasPrefix(state(was, v1alpha1.ConditionApproved), "True") &&
+		!strings.HasPrefix(state(is, v1alpha1.ConditionApproved), "True"):
+		return "the approval of what is over was withdrawn"
+	case settlement.RefundDenied(before) && !cmp.Equal(was, is):
+		return "a denial was left"
+	case settlement.RefundAccepted(before) && !settlement.RefundAccepted(after):
+		return "Accepted was left"
+	case settlement.RefundAccepted(after) != (after.Status.AcceptedTime != nil):
+		return "Accepted and its time do not agree"
+	case before.Status.AcceptedTime != nil && !before.Status.AcceptedTime.Equal(after.Status.AcceptedTime):
+		return "the time of acceptance changed"
+	case settlement.RefundSucceeded(after) != (after.Status.SucceededTime != nil):
+		return "Succeeded and its time do not agree"
+	case settlement.RefundSucceeded(after) && !settlement.RefundAccepted(after):
+		return "succeeded without having been accepted"
+	case settlement.RefundDenied(after) && settlement.RefundAccepted(after):
+		return "denied although WeChat has it"
+	case settlement.ApprovedReason(before) == v1alpha1.ReasonRecovered && settlement.RefundAccepted(before) && settlement.ApprovedReason(after) != v1alpha1.ReasonRecovered:
+		return "Recovered was left"
+	case len(after.Status.RefundID) > 64 || len(after.Status.ReceivedAccount) > 256:
+		return "the status can't be written"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,251 @@
+package settlement_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+const (
+	manual    = v1alpha1.RefundApprovalManual
+	automatic = v1alpha1.RefundApprovalAutomatic
+)
+
+func wantRefund(t *testing.T, refund *v1alpha1.Refund, approved, accepted, succeeded string) {
+	t.Helper()
+	wantState(t, refund.Status.Conditions, v1alpha1.ConditionApproved, approved)
+	wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, accepted)
+	wantState(t, refund.Status.Conditions, v1alpha1.ConditionSucceeded, succeeded)
+}
+
+func TestMayBeSent(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		approval v1alpha1.Approval
+		policy   v1alpha1.RefundApproval
+		want     bool
+	}{
+		{"", manual, false}, {"", "", false}, {"", automatic, true},
+		{v1alpha1.ApprovalApproved, manual, true}, {v1alpha1.ApprovalApproved, automatic, true},
+		{v1alpha1.ApprovalDenied, manual, false}, {v1alpha1.ApprovalDenied, automatic, false},
+	} {
+		refund := newRefund("refund-1", 50)
+		refund.Spec.Approval = test.approval
+		if got := settlement.MayBeSent(refund, test.policy); got != test.want {
+			t.Errorf("approval %q, policy %q: %t", test.approval, test.policy, got)
+		}
+	}
+}
+
+func TestRefundsWayToTheEnd(t *testing.T) {
+	t.Parallel()
+	refund := newRefund("refund-1", 50)
+	settlement.BeginRefund(refund, now)
+	wantRefund(t, refund, "Unknown/Pending", "Unknown/Pending", "Unknown/Pending")
+	settlement.AwaitingApproval(refund, now)
+	wantRefund(t, refund, "Unknown/AwaitingApproval", "Unknown/Pending", "Unknown/Pending")
+	refund.Spec.Approval = v1alpha1.ApprovalApproved
+	settlement.Approved(refund, now)
+	settlement.Accepted(refund, wechatpay.RefundAcceptance{RefundID: "50001"}, now)
+	wantRefund(t, refund, "True/Approved", "True/Accepted", "Unknown/Processing")
+	if refund.Status.RefundID != "50001" || !refund.Status.AcceptedTime.Time.Equal(now) || refund.Status.OutRefundNo != "refund-1" {
+		t.Errorf("status %+v", refund.Status)
+	}
+
+	settlement.RefundState(refund, orderNumber, factOf(refund, wechatpay.RefundStatusChange), now.Add(time.Minute))
+	wantRefund(t, refund, "True/Approved", "True/Accepted", "Unknown/Abnormal")
+	if settlement.RefundFinal(refund) {
+		t.Error("CHANGE is not final")
+	}
+	fact := factOf(refund, wechatpay.RefundStatusSuccess)
+	fact.SuccessTime, fact.ReceivedAccount = now.Add(time.Hour), "支付用户零钱"
+	settlement.RefundState(refund, orderNumber, fact, now.Add(2*time.Hour))
+	wantRefund(t, refund, "True/Approved", "True/Accepted", "True/Succeeded")
+	if !refund.Status.SucceededTime.Time.Equal(fact.SuccessTime) || refund.Status.ReceivedAccount != "支付用户零钱" || !refund.Status.AcceptedTime.Time.Equal(now) {
+		t.Errorf("status %+v", refund.Status)
+	}
+}
+
+func TestRefundStates(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[wechatpay.RefundStatus]string{
+		wechatpay.RefundStatusProcessing: "Unknown/Processing",
+		wechatpay.RefundStatusSuccess:    "True/Succeeded",
+		wechatpay.RefundStatusClosed:     "False/Closed",
+		wechatpay.RefundStatusChange:     "Unknown/Abnormal",
+		"SOMETHING NEW":                  "Unknown/Processing",
+	} {
+		refund := newRefund("refund-1", 50)
+		if !settlement.RefundState(refund, orderNumber, factOf(refund, status), now) {
+			t.Errorf("%s: not ours", status)
+		}
+		wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, "True/Accepted")
+		wantState(t, refund.Status.Conditions, v1alpha1.ConditionSucceeded, want)
+		if before := refund.DeepCopy(); settlement.RefundFinal(refund) {
+			for _, later := range []wechatpay.RefundStatus{"PROCESSING", "SUCCESS", "REFUNDCLOSE", "CHANGE"} {
+				settlement.RefundLearned(refund, manual, orderNumber, factOf(refund, later), now.Add(time.Hour))
+				wantSame(t, string(status)+" is final", before, refund)
+			}
+		}
+	}
+}
+
+func TestAnotherRefundWithTheNumberIsFinal(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*wechatpay.RefundFact){
+		"amount": func(f *wechatpay.RefundFact) { f.Amount = 51 },
+		"order":  func(f *wechatpay.RefundFact) { f.OutTradeNo = "order-0002" },
+	} {
+		refund := newRefund("refund-1", 50)
+		fact := factOf(refund, wechatpay.RefundStatusSuccess)
+		change(&fact)
+		settlement.RefundLearned(refund, manual, orderNumber, fact, now)
+		wantRefund(t, refund, "Unknown/Pending", "False/NumberInUse", "False/NumberInUse")
+		if got := message(refund.Status.Conditions, v1alpha1.ConditionSucceeded); !strings.Contains(got, "refund-1") || !strings.Contains(got, "another name or spec.outRefundNo") {
+			t.Errorf("%s: %q", name, got)
+		}
+		if settlement.RefundState(refund, orderNumber, factOf(refund, wechatpay.RefundStatusSuccess), now) {
+			t.Errorf("%s: the object that lost its number gets it back", name)
+		}
+		wantRefund(t, refund, "Unknown/Pending", "False/NumberInUse", "False/NumberInUse")
+	}
+	refund := newRefund("refund-1", 50)
+	fact := factOf(refund, wechatpay.RefundStatusSuccess)
+	fact.OutTradeNo = "" // WeChat did not say
+	if !settlement.RefundState(refund, orderNumber, fact, now) {
+		t.Error("an order that is not told does not differ")
+	}
+}
+
+func TestWhyItWasSent(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		before func(*v1alpha1.Refund)
+		policy v1alpha1.RefundApproval
+		want   string
+	}{
+		"restored":                      {func(*v1alpha1.Refund) {}, manual, "True/Recovered"},
+		"restored, awaiting approval":   {func(r *v1alpha1.Refund) { settlement.AwaitingApproval(r, now) }, manual, "True/Recovered"},
+		"restored, denied in the spec":  {func(r *v1alpha1.Refund) { r.Spec.Approval = v1alpha1.ApprovalDenied }, manual, "True/Recovered"},
+		"approved":                      {func(r *v1alpha1.Refund) { r.Spec.Approval = v1alpha1.ApprovalApproved }, manual, "True/Approved"},
+		"automatic":                     {func(*v1alpha1.Refund) {}, automatic, "True/Automatic"},
+		"automatic, the policy changed": {func(r *v1alpha1.Refund) { settlement.Approved(r, now) }, manual, "True/Automatic"},
+	} {
+		refund := newRefund("refund-1", 50)
+		test.before(refund)
+		settlement.RefundLearned(refund, test.policy, orderNumber, factOf(refund, wechatpay.RefundStatusProcessing), now)
+		if got := state(refund.Status.Conditions, v1alpha1.ConditionApproved); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+	refund := newRefund("refund-1", 50)
+	settlement.RefundLearned(refund, manual, orderNumber, factOf(refund, wechatpay.RefundStatusProcessing), now)
+	refund.Spec.Approval = v1alpha1.ApprovalApproved
+	settlement.Approved(refund, now)
+	wantState(t, refund.Status.Conditions, v1alpha1.ConditionApproved, "True/Recovered")
+}
+
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	refund := newRefund("refund-1", 50)
+	refund.Spec.Approval = v1alpha1.ApprovalDenied
+	settlement.Denied(refund, now)
+	wantRefund(t, refund, "False/Denied", "False/Denied", "False/Denied")
+	if !settlement.RefundDenied(refund) || !strings.Contains(message(refund.Status.Conditions, v1alpha1.ConditionSucceeded), "was not asked") {
+		t.Error("it does not say that WeChat Pay was not asked")
+	}
+	before := refund.DeepCopy()
+	settlement.Approved(refund, now)
+	settlement.AwaitingApproval(refund, now)
+	wantSame(t, "a denial is final", before, refund)
+
+	asked := newRefund("refund-2", 50)
+	settlement.Requested(asked, now)
+	settlement.Denied(asked, now)
+	if got := message(asked.Status.Conditions, v1alpha1.ConditionSucceeded); !strings.Contains(got, "was asked before") {
+		t.Errorf("after a request: %q", got)
+	}
+
+	taken := newRefund("refund-3", 50)
+	settlement.Approved(taken, now)
+	settlement.Accepted(taken, wechatpay.RefundAcceptance{}, now)
+	settlement.Denied(taken, now)
+	wantRefund(t, taken, "True/Automatic", "True/Accepted", "Unknown/Processing")
+}
+
+// TestARefundsDoubtStays: nothing that proves nothing ends the doubt that a lost answer or an unsigned refusal left.
+func TestARefundsDoubtStays(t *testing.T) {
+	t.Parallel()
+	for state, outcome := range map[string]wechatpay.Outcome{"Unknown/OutcomeUnknown": wechatpay.Unknown, "Unknown/Refused": wechatpay.Refused} {
+		for _, reason := range []string{
+			v1alpha1.ReasonNotSent, v1alpha1.ReasonRefused, v1alpha1.ReasonRateLimited, v1alpha1.ReasonMerchantNotReady, v1alpha1.ReasonNotPermitted,
+			v1alpha1.ReasonCertificateMissing, v1alpha1.ReasonOrderNotFound, v1alpha1.ReasonOrderNotPaid, v1alpha1.ReasonWaitingForTurn,
+		} {
+			refund := newRefund("refund-1", 50)
+			settlement.NotAcceptedBy(refund, problem(outcome, wechatpay.Repeat), now)
+			wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, state)
+			settlement.NotAccepted(refund, metav1.ConditionFalse, reason, "The words", now)
+			wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, state)
+			if !settlement.RefundMayBeAtWeChat(refund) || !strings.HasSuffix(message(refund.Status.Conditions, v1alpha1.ConditionAccepted), "The words") {
+				t.Errorf("%s after %s: %q", reason, state, message(refund.Status.Conditions, v1alpha1.ConditionAccepted))
+			}
+		}
+		refund := newRefund("refund-1", 50)
+		settlement.NotAcceptedBy(refund, problem(outcome, wechatpay.Repeat), now)
+		settlement.NotAcceptedBy(refund, problem(wechatpay.Failed, wechatpay.InsufficientBalance), now)
+		wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, "False/InsufficientBalance")
+
+		settlement.NotKnown(refund, now) // there is no doubt to clear
+		wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, "False/InsufficientBalance")
+		settlement.NotAcceptedBy(refund, problem(outcome, wechatpay.Repeat), now)
+		settlement.NotKnown(refund, now)
+		wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, "Unknown/Pending")
+	}
+}
+
+func TestEndRefund(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []string{v1alpha1.ReasonRejected, v1alpha1.ReasonExceedsPaid, v1alpha1.ReasonNumberInUse} {
+		refund := newRefund("refund-1", 50)
+		settlement.EndRefund(refund, reason, "Over", now)
+		wantRefund(t, refund, "Unknown/Pending", "False/"+reason, "False/"+reason)
+		before := refund.DeepCopy()
+		settlement.EndRefund(refund, v1alpha1.ReasonDenied, "Again", now)
+		settlement.NotAcceptedBy(refund, problem(wechatpay.Unknown, wechatpay.Repeat), now)
+		settlement.Accepted(refund, wechatpay.RefundAcceptance{RefundID: "1"}, now)
+		settlement.LookFailed(refund, problem(wechatpay.Unknown, wechatpay.Repeat), now)
+		wantSame(t, reason+" is final", before, refund)
+	}
+}
+
+func TestRequestedRoundsUp(t *testing.T) {
+	t.Parallel()
+	for _, nanoseconds := range []time.Duration{0, 1, 999_999_999} {
+		refund := newRefund("refund-1", 50)
+		settlement.Requested(refund, now.Add(nanoseconds))
+		read := roundTrip(refund).Status.LastRequestTime.Time
+		if read.Before(now.Add(nanoseconds)) || read.Sub(now.Add(nanoseconds)) >= time.Second {
+			t.Errorf("a request at +%s is kept as %s", nanoseconds, read)
+		}
+	}
+}
+
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	facts := []wechatpay.RefundFact{
+		{Amount: 1, Status: wechatpay.RefundStatusProcessing}, {Amount: 10, Status: wechatpay.RefundStatusSuccess},
+		{Amount: 100, Status: wechatpay.RefundStatusClosed}, {Amount: 1000, Status: wechatpay.RefundStatusChange},
+	}
+	if got := settlement.Taken(facts); got != 1011 {
+		t.Errorf("taken %d", got)
+	}
+	if got := settlement.ExceedsAtWeChat(60, newOrder(), newRefund("refund-1", 50)); !strings.Contains(got, "101 was paid") || !strings.Contains(got, "over 60") || !strings.Contains(got, "so 50 can't") {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,82 @@
+package settlement
+
+import (
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// defaultClientIP stands for an unknown payer address. A constant, so that a repeated call is the same call.
+const defaultClientIP = "127.0.0.1"
+
+// AppID is the appid of an Order: its own, or the Merchant's. Both are immutable.
+func AppID(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
+	if order.Spec.AppID != "" {
+		return order.Spec.AppID
+	}
+	return merchant.Spec.AppID
+}
+
+// OrderRequest is the unifiedorder of an Order: a pure function of immutable fields, but for the callback address and
+// the algorithm, which stay those that the Order was prepared with once it is.
+func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL string) wechatpay.OrderRequest {
+	spec := order.Spec
+	request := wechatpay.OrderRequest{
+		OutTradeNo:    order.Number(),
+		AppID:         AppID(order, merchant),
+		TradeType:     wechatpay.TradeType(spec.TradeType),
+		Description:   spec.Description,
+		Total:         spec.Amount.Total,
+		Currency:      currency(order),
+		ClientIP:      spec.ClientIP,
+		NotifyURL:     notifyURL,
+		Attach:        spec.Attach,
+		Detail:        spec.Detail,
+		GoodsTag:      spec.GoodsTag,
+		DeviceInfo:    spec.DeviceInfo,
+		ProductID:     spec.ProductID,
+		LimitPay:      spec.LimitPay,
+		Receipt:       string(spec.Receipt),
+		ProfitSharing: string(spec.ProfitSharing),
+		SceneInfo:     spec.SceneInfo,
+		SignType:      wechatpay.SignType(merchant.Spec.SignType),
+	}
+	if request.ClientIP == "" {
+		request.ClientIP = defaultClientIP
+	}
+	if spec.Payer != nil {
+		request.OpenID = spec.Payer.OpenID
+	}
+	if spec.ExpireTime != nil {
+		request.ExpireTime = spec.ExpireTime.UTC()
+	}
+	if prepay := order.Status.Prepay; prepay != nil {
+		if prepay.NotifyURL != "" {
+			request.NotifyURL = prepay.NotifyURL
+		}
+		if prepay.SignType != "" {
+			request.SignType = wechatpay.SignType(prepay.SignType)
+		}
+	}
+	return request
+}
+
+// RefundRequest is the refund call of a Refund: a pure function of immutable fields.
+func RefundRequest(refund *v1alpha1.Refund, order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL string) wechatpay.RefundRequest {
+	return wechatpay.RefundRequest{
+		OutTradeNo:  order.Number(),
+		OutRefundNo: refund.Number(),
+		AppID:       AppID(order, merchant),
+		Total:       order.Spec.Amount.Total,
+		Amount:      refund.Spec.Amount,
+		Currency:    currency(order),
+		Reason:      refund.Spec.Reason,
+		NotifyURL:   notifyURL,
+	}
+}
+
+func currency(order *v1alpha1.Order) string {
+	if order.Spec.Amount.Currency == "" {
+		return string(v1alpha1.CurrencyCNY)
+	}
+	return string(order.Spec.Amount.Currency)
+}

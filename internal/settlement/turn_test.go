@@ -1,0 +1,157 @@
+package settlement_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+const spacing = time.Minute
+
+func paidOrder(total int64) *v1alpha1.Order {
+	order := newOrder()
+	order.Spec.Amount.Total = total
+	payment := newPayment()
+	payment.Total = total
+	settlement.Paid(order, account, payment, now)
+	return order
+}
+
+// with is a Refund of an Order, in some state.
+func with(name string, amount int64, changes ...func(*v1alpha1.Refund)) v1alpha1.Refund {
+	refund := newRefund(name, amount)
+	settlement.BeginRefund(refund, now)
+	for _, change := range changes {
+		change(refund)
+	}
+	return *refund
+}
+
+func accepted(r *v1alpha1.Refund) {
+	settlement.Accepted(r, wechatpay.RefundAcceptance{RefundID: "5"}, now)
+}
+func succeeded(r *v1alpha1.Refund) {
+	settlement.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusSuccess), now)
+}
+func abnormal(r *v1alpha1.Refund) {
+	settlement.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusChange), now)
+}
+func closedByWeChat(r *v1alpha1.Refund) {
+	settlement.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusClosed), now)
+}
+func lost(r *v1alpha1.Refund) {
+	settlement.NotAcceptedBy(r, problem(wechatpay.Unknown, wechatpay.Repeat), now)
+}
+func refused(r *v1alpha1.Refund) {
+	settlement.NotAcceptedBy(r, problem(wechatpay.Refused, wechatpay.SlowDown), now)
+}
+func poor(r *v1alpha1.Refund) {
+	settlement.NotAcceptedBy(r, problem(wechatpay.Failed, wechatpay.InsufficientBalance), now)
+}
+func rejected(r *v1alpha1.Refund) { settlement.EndRefund(r, v1alpha1.ReasonRejected, "No", now) }
+func asked(at time.Time) func(*v1alpha1.Refund) {
+	return func(r *v1alpha1.Refund) { settlement.Requested(r, at) }
+}
+func createdAt(at time.Time) func(*v1alpha1.Refund) {
+	return func(r *v1alpha1.Refund) { r.CreationTimestamp = metav1.NewTime(at) }
+}
+
+func TestTakeTurn(t *testing.T) {
+	t.Parallel()
+	earlier, later := createdAt(created.Add(-time.Second)), createdAt(created.Add(time.Second))
+	for name, test := range map[string]struct {
+		self     v1alpha1.Refund
+		others   []v1alpha1.Refund
+		refunded *v1alpha1.Refunded
+		want     string
+	}{
+		"alone":                       {self: with("self", 100), want: "go"},
+		"more than was paid":          {self: with("self", 101), want: "never: at most 100"},
+		"the rest":                    {self: with("self", 40), others: []v1alpha1.Refund{with("a", 60, succeeded)}, want: "go"},
+		"more than the rest":          {self: with("self", 41), others: []v1alpha1.Refund{with("a", 60, succeeded)}, want: "never: at most 40"},
+		"beside one being paid back":  {self: with("self", 41), others: []v1alpha1.Refund{with("a", 60, accepted)}, want: "never: at most 40"},
+		"beside an abnormal one":      {self: with("self", 41), others: []v1alpha1.Refund{with("a", 60, abnormal)}, want: "never: at most 40"},
+		"nothing is left":             {self: with("self", 1), others: []v1alpha1.Refund{with("a", 100, succeeded)}, want: "never: at most 0"},
+		"beside a closed one":         {self: with("self", 100), others: []v1alpha1.Refund{with("a", 60, closedByWeChat)}, want: "go"},
+		"beside a rejected one":       {self: with("self", 100), others: []v1alpha1.Refund{with("a", 60, rejected)}, want: "go"},
+		"beside one that waits":       {self: with("self", 100), others: []v1alpha1.Refund{with("a", 60, poor)}, want: "go"},
+		"beside a lost answer":        {self: with("self", 1), others: []v1alpha1.Refund{with("a", 1, lost)}, want: "wait: Refund a"},
+		"beside an unsigned refusal":  {self: with("self", 1), others: []v1alpha1.Refund{with("a", 1, refused)}, want: "wait: Refund a"},
+		"own answer was lost":         {self: with("self", 1, lost), want: "go"},
+		"two lost, this is older":     {self: with("self", 1, lost, earlier), others: []v1alpha1.Refund{with("a", 1, lost)}, want: "go"},
+		"two lost, this is younger":   {self: with("self", 1, lost, later), others: []v1alpha1.Refund{with("a", 1, lost)}, want: "wait: Refund a"},
+		"two lost, of one moment":     {self: with("self", 1, lost), others: []v1alpha1.Refund{with("a", 1, lost)}, want: "wait: Refund a"},
+		"it counts itself not":        {self: with("self", 100, accepted), others: []v1alpha1.Refund{with("self", 100, accepted)}, want: "go"},
+		"deleted ones":                {self: with("self", 41), refunded: &v1alpha1.Refunded{Total: 60, Count: 1}, want: "never: at most 40"},
+		"the rest beside deleted":     {self: with("self", 40), refunded: &v1alpha1.Refunded{Total: 60, Count: 1}, want: "go"},
+		"one of two deleted":          {self: with("self", 11), others: []v1alpha1.Refund{with("a", 30, succeeded)}, refunded: &v1alpha1.Refunded{Total: 90, Count: 2}, want: "never: at most 10"},
+		"counted once":                {self: with("self", 40), others: []v1alpha1.Refund{with("a", 60, succeeded)}, refunded: &v1alpha1.Refunded{Total: 60, Count: 1}, want: "go"},
+		"memory lags":                 {self: with("self", 41), others: []v1alpha1.Refund{with("a", 60, succeeded)}, refunded: &v1alpha1.Refunded{Total: 30, Count: 1}, want: "never: at most 40"},
+		"deleted and being paid back": {self: with("self", 11), others: []v1alpha1.Refund{with("a", 30, accepted)}, refunded: &v1alpha1.Refunded{Total: 60, Count: 2}, want: "never: at most 10"},
+		"51st, with deleted ones":     {self: with("self", 1), refunded: &v1alpha1.Refunded{Total: 50, Count: 50}, want: "never: 50 refunds"},
+		"50th, with deleted ones":     {self: with("self", 1), refunded: &v1alpha1.Refunded{Total: 49, Count: 49}, want: "go"},
+		"too early after another":     {self: with("self", 1), others: []v1alpha1.Refund{with("a", 1, accepted, asked(now.Add(-59*time.Second)))}, want: "at 1s"},
+		"a minute after another":      {self: with("self", 1), others: []v1alpha1.Refund{with("a", 1, accepted, asked(now.Add(-time.Minute)))}, want: "go"},
+		"too early after a failed":    {self: with("self", 1), others: []v1alpha1.Refund{with("a", 1, rejected, asked(now.Add(-30*time.Second)))}, want: "at 30s"},
+		"too early after itself":      {self: with("self", 1, lost, asked(now.Add(-10*time.Second))), want: "at 50s"},
+		"the last one counts":         {self: with("self", 1, asked(now.Add(-50*time.Second))), others: []v1alpha1.Refund{with("a", 1, asked(now.Add(-5*time.Second))), with("b", 1, asked(now.Add(-55*time.Second)))}, want: "at 55s"},
+		"never before wait":           {self: with("self", 101, asked(now)), want: "never: at most 100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			order := paidOrder(100)
+			order.Status.Refunded = test.refunded
+			all := append([]v1alpha1.Refund{test.self}, test.others...)
+			turn := settlement.TakeTurn(&test.self, order, all, spacing, now)
+			if got := turnString(turn); !strings.HasPrefix(got, test.want[:2]) || !strings.Contains(got, test.want[strings.Index(test.want, ":")+1:]) {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			if reverse := settlement.TakeTurn(&test.self, order, reversed(all), spacing, now); turnString(reverse) != turnString(turn) {
+				t.Errorf("in another order of the list it is %s", turnString(reverse))
+			}
+		})
+	}
+}
+
+func reversed(all []v1alpha1.Refund) []v1alpha1.Refund {
+	var list []v1alpha1.Refund
+	for i := range all {
+		list = append(list, all[len(all)-1-i])
+	}
+	return list
+}
+
+func turnString(turn settlement.Turn) string {
+	switch {
+	case turn.Go:
+		return "go"
+	case turn.Never:
+		return "never: " + turn.Message
+	case turn.NotBefore.IsZero():
+		return "wait: " + turn.Message
+	default:
+		return fmt.Sprintf("at %s", turn.NotBefore.Sub(now))
+	}
+}
+
+func TestAtMostFiftyRefunds(t *testing.T) {
+	t.Parallel()
+	order, self := paidOrder(1000), with("self", 1)
+	var all []v1alpha1.Refund
+	for i := range settlement.MaxRefunds {
+		if turn := settlement.TakeTurn(&self, order, all, spacing, now); !turn.Go {
+			t.Fatalf("refund %d: %s", i+1, turnString(turn))
+		}
+		all = append(all, with(fmt.Sprint("r-", i), 1, []func(*v1alpha1.Refund){accepted, succeeded}[i%2]))
+	}
+	if turn := settlement.TakeTurn(&self, order, all, spacing, now); !turn.Never {
+		t.Errorf("the 51st: %s", turnString(turn))
+	}
+}

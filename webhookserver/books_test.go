@@ -1,0 +1,70 @@
+package webhookserver_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+)
+
+// everything is what all tests of this package logged.
+var everything = &logbook{}
+
+// secrets are in many of the messages that tests send, and must be in no log and no event. The last ones are how bodies look.
+var secrets = []string{testshop.APIKey, previousKey, secondKey, testshop.OpenID, "<xml", "<root", "<req_info", "CDATA"}
+
+// logbook keeps log lines.
+type logbook struct {
+	mutex sync.Mutex
+	lines []string
+}
+
+func (b *logbook) logger() logr.Logger {
+	return funcr.NewJSON(b.add, funcr.Options{Verbosity: 9})
+}
+
+func (b *logbook) add(line string) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.lines = append(b.lines, line)
+}
+
+// copying also writes into another book.
+func (b *logbook) copying(to *logbook) logr.Logger {
+	return funcr.NewJSON(func(line string) { b.add(line); to.add(line) }, funcr.Options{Verbosity: 9})
+}
+
+func (b *logbook) all() []string {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return slices.Clone(b.lines)
+}
+
+func (b *logbook) withSecrets() []string {
+	return slices.DeleteFunc(b.all(), func(line string) bool { return secretIn(line) == "" })
+}
+
+func secretIn(text string) string {
+	for _, secret := range secrets {
+		// JSON writes < as an escape.
+		if strings.Contains(strings.ReplaceAll(text, `\u003c`, "<"), secret) {
+			return secret
+		}
+	}
+	return ""
+}
+
+// eventbook keeps events.
+type eventbook struct {
+	logbook
+}
+
+func (b *eventbook) Eventf(_, _ runtime.Object, kind, reason, _, note string, args ...any) {
+	b.add(kind + " " + reason + " " + fmt.Sprintf(note, args...))
+}

@@ -1,0 +1,297 @@
+package webhookserver_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
+)
+
+// success is the one answer that WeChat takes for a yes (chapter 9_7).
+const success = `<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>`
+
+const (
+	previousKey = "PreviousTestKey0PreviousTestKey0"
+	secondKey   = "SecondMerchantK0SecondMerchantK0"
+	secondMchID = "1900000110"
+	secondName  = "second"
+)
+
+// desk is a shop in which nobody reconciles: what changes, a callback changed. It has two Merchants: "shop", and "second" in
+// the other namespace, with another merchant number and another key.
+type desk struct {
+	*testshop.Shop
+	cached client.WithWatch
+	live   client.Client
+	// registry reads the Secrets anew for each callback.
+	registry *merchant.Registry
+	http     *http.Client
+}
+
+func openDesk(t testing.TB, change ...func(*v1alpha1.Merchant)) *desk {
+	t.Helper()
+	env := environment(t)
+	shop := testshop.Open(t, env, testshop.WithoutOperator(), testshop.WithNamespaces(1))
+	d := &desk{Shop: shop, live: shop.Client, http: newHTTPClient(t)}
+	d.openCache(env)
+	d.registry = merchant.NewRegistry(d.live, merchant.Options{
+		NotifyBaseURL: "https://pay.example.com", RefreshAfter: time.Nanosecond, Limits: merchant.Limits{BreakAfter: 1000},
+	})
+	d.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.Other(0), Name: "second-key"}, Data: map[string][]byte{"apiKey": []byte(secondKey)}})
+	first := d.NewMerchant(change...)
+	second := d.NewMerchant(func(m *v1alpha1.Merchant) {
+		m.Namespace, m.Name, m.Spec.MchID = d.Other(0), secondName, secondMchID
+		m.Spec.APIKeySecretRef.Name, m.Spec.CertificateSecretRef = "second-key", nil
+	})
+	d.Create(first, second)
+	d.sync(first, second)
+	return d
+}
+
+// openCache opens a cache like the operator's, with its indexes.
+func (d *desk) openCache(env *testenv.Environment) {
+	d.T.Helper()
+	informers, err := cache.New(env.Config, cache.Options{
+		Scheme: testenv.Scheme(), DefaultNamespaces: map[string]cache.Config{d.Namespace: {}, d.Other(0): {}},
+	})
+	d.Must(err)
+	d.Must(lookup.SetupIndexes(d.Context(), informers))
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- informers.Start(ctx) }()
+	d.T.Cleanup(func() {
+		stop()
+		<-stopped
+	})
+	_, err = informers.GetInformer(ctx, &v1alpha1.Merchant{})
+	d.Must(err)
+	informers.WaitForCacheSync(ctx)
+	d.cached, err = client.NewWithWatch(env.Config, client.Options{
+		Scheme: testenv.Scheme(), Cache: &client.CacheOptions{Reader: informers},
+	})
+	d.Must(err)
+}
+
+func newHTTPClient(t testing.TB) *http.Client {
+	transport := &http.Transport{MaxIdleConnsPerHost: 32}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{
+		Transport:     transport,
+		Timeout:       testshop.Patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// sync waits until the cache has what the API server has.
+func (d *desk) sync(objects ...client.Object) {
+	d.T.Helper()
+	for _, object := range objects {
+		key, kind := client.ObjectKeyFromObject(object), object
+		cached, live := kind.DeepCopyObject().(client.Object), kind.DeepCopyObject().(client.Object)
+		d.Eventually("the cache has "+key.String(), func() error {
+			if err := d.live.Get(d.Context(), key, live); err != nil {
+				return err
+			}
+			if err := d.cached.Get(d.Context(), key, cached); err != nil {
+				return err
+			}
+			if cached.GetResourceVersion() != live.GetResourceVersion() {
+				return io.ErrNoProgress
+			}
+			return nil
+		})
+	}
+}
+
+// prepared creates an Order that the payer can pay now.
+func (d *desk) prepared(name string, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
+	d.T.Helper()
+	order := d.NewOrder(name, change...)
+	d.Create(order)
+	return d.asPrepared(order, v1alpha1.SignTypeHMACSHA256)
+}
+
+func (d *desk) asPrepared(order *v1alpha1.Order, how v1alpha1.SignType) *v1alpha1.Order {
+	d.T.Helper()
+	return d.update(order, func(o *v1alpha1.Order) {
+		expires := metav1.NewTime(time.Now().Add(2 * time.Hour))
+		settlement.Prepared(o, v1alpha1.OrderPrepay{ID: "wx2026", SignType: how, ExpireTime: &expires}, time.Now())
+	})
+}
+
+// update changes an Order's status as a reconciler does, and waits until the cache knows.
+func (d *desk) update(order *v1alpha1.Order, change func(*v1alpha1.Order)) *v1alpha1.Order {
+	d.T.Helper()
+	change(order)
+	d.Must(d.live.Status().Update(d.Context(), order))
+	d.sync(order)
+	return order
+}
+
+// counter is a callback server of its own.
+type counter struct {
+	d       *desk
+	base    string
+	handler *webhookserver.Handler
+	log     *logbook
+	events  *eventbook
+}
+
+// counter opens a callback server, whose client a test may disturb.
+func (d *desk) counter(disturb ...interceptor.Funcs) *counter {
+	d.T.Helper()
+	c := &counter{d: d, log: &logbook{}, events: &eventbook{}}
+	writer := d.cached
+	for _, funcs := range disturb {
+		writer = interceptor.NewClient(writer, funcs)
+	}
+	c.handler = &webhookserver.Handler{
+		Client: writer, Live: d.live, Registry: d.registry, Recorder: c.events, Clock: clock.RealClock{}, Log: everything.copying(c.log),
+	}
+	c.base = serve(d.Shop, c.handler)
+	return c
+}
+
+// serve runs a server until the test ends.
+func serve(shop *testshop.Shop, handler *webhookserver.Handler) string {
+	shop.T.Helper()
+	server := &webhookserver.Server{BindAddress: "127.0.0.1:0", Handler: handler.Routes(), Log: handler.Log}
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Start(ctx) }()
+	shop.T.Cleanup(func() {
+		stop()
+		if err := <-stopped; err != nil {
+			shop.T.Errorf("the server stopped with an error: %v", err)
+		}
+	})
+	shop.Eventually("the server listens", func() error { return server.Ready(nil) })
+	return "http://" + server.Address().String()
+}
+
+// Paths of callbacks.
+func (d *desk) paymentPath() string {
+	return "/notify/v2/" + d.Namespace + "/" + testshop.MerchantName + "/payment"
+}
+func (d *desk) refundPath() string {
+	return "/notify/v2/" + d.Namespace + "/" + testshop.MerchantName + "/refund"
+}
+func (d *desk) secondPath() string { return "/notify/v2/" + d.Other(0) + "/" + secondName + "/payment" }
+
+// answer is what a caller gets.
+type answer struct {
+	status int
+	kind   string
+	body   string
+	err    error
+}
+
+func (a answer) success() bool { return a.status == http.StatusOK && a.body == success }
+
+func (c *counter) pay(body string) answer    { return c.post(c.d.paymentPath(), body) }
+func (c *counter) refund(body string) answer { return c.post(c.d.refundPath(), body) }
+
+func (c *counter) post(path, body string) answer {
+	return c.d.send(http.MethodPost, c.base+path, strings.NewReader(body))
+}
+
+func (d *desk) send(method, url string, body io.Reader, change ...func(*http.Request)) answer {
+	request, err := http.NewRequest(method, url, body)
+	if err != nil {
+		return answer{err: err}
+	}
+	request.Header.Set("Content-Type", "text/xml")
+	for _, c := range change {
+		c(request)
+	}
+	response, err := d.http.Do(request)
+	if err != nil {
+		return answer{err: err}
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return answer{status: response.StatusCode, kind: response.Header.Get("Content-Type"), body: string(text), err: err}
+}
+
+// dial opens a bare connection, for what no HTTP client would send.
+func (c *counter) dial() net.Conn {
+	c.d.T.Helper()
+	connection, err := (&net.Dialer{}).DialContext(c.d.Context(), "tcp", strings.TrimPrefix(c.base, "http://"))
+	c.d.Must(err)
+	c.d.T.Cleanup(func() { _ = connection.Close() })
+	c.d.Must(connection.SetDeadline(time.Now().Add(testshop.Patience)))
+	return connection
+}
+
+// expectSuccess fails the test unless the answer is WeChat's yes, byte for byte.
+func expectSuccess(t testing.TB, got answer) {
+	t.Helper()
+	if got.err != nil || !got.success() || got.kind != "text/xml; charset=utf-8" {
+		t.Fatalf("want SUCCESS, got %d %q %q %v", got.status, got.kind, got.body, got.err)
+	}
+}
+
+// expectFail fails the test unless the answer has a status and is no yes.
+func expectFail(t testing.TB, got answer, status int) {
+	t.Helper()
+	if got.err != nil || got.status != status || strings.Contains(got.body, "SUCCESS") {
+		t.Fatalf("want %d and no SUCCESS, got %d %q %v", status, got.status, got.body, got.err)
+	}
+}
+
+// versions are the resource versions of all Orders and Refunds of the desk.
+func (d *desk) versions() map[string]string {
+	d.T.Helper()
+	found := map[string]string{}
+	for _, namespace := range []string{d.Namespace, d.Other(0)} {
+		var orders v1alpha1.OrderList
+		d.Must(d.live.List(d.Context(), &orders, client.InNamespace(namespace)))
+		for _, o := range orders.Items {
+			found["Order "+o.Namespace+"/"+o.Name] = o.ResourceVersion
+		}
+		var refunds v1alpha1.RefundList
+		d.Must(d.live.List(d.Context(), &refunds, client.InNamespace(namespace)))
+		for _, r := range refunds.Items {
+			found["Refund "+r.Namespace+"/"+r.Name] = r.ResourceVersion
+		}
+	}
+	return found
+}
+
+// stateOf is "Status/Reason" of a condition.
+func stateOf(conditions []metav1.Condition, kind string) string {
+	for _, c := range conditions {
+		if c.Type == kind {
+			return string(c.Status) + "/" + c.Reason
+		}
+	}
+	return ""
+}
+
+func (d *desk) expectPaid(order *v1alpha1.Order, want string) *v1alpha1.Order {
+	d.T.Helper()
+	now := &v1alpha1.Order{}
+	d.Must(d.live.Get(d.Context(), client.ObjectKeyFromObject(order), now))
+	if got := stateOf(now.Status.Conditions, v1alpha1.ConditionPaid); got != want {
+		d.T.Fatalf("Order %s: Paid=%s, want %s", now.Name, got, want)
+	}
+	return now
+}

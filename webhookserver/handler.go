@@ -1,0 +1,142 @@
+package webhookserver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// maxBody is ample: a callback has some 4 KiB at most.
+const maxBody = 64 << 10
+
+// settleDeadline leaves some of the five seconds that WeChat waits for the answer (chapter 9_7).
+const settleDeadline = 4500 * time.Millisecond
+
+// conflictRetries is how often a callback meets another writer before it is left to WeChat's repetition.
+const conflictRetries = 8
+
+// Handler settles callbacks.
+type Handler struct {
+	// Client reads from the cache and writes to the API server.
+	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
+	// Registry hands out Gateways.
+	Registry *merchant.Registry
+	// Recorder writes events for what needs a person's eye.
+	Recorder events.EventRecorder
+	// Clock is the real one but in tests.
+	Clock clock.PassiveClock
+	// Log gets one line for each callback that was not recorded; nothing of the body.
+	Log logr.Logger
+
+	queries budgets
+}
+
+// Routes are the callback URLs. Anything else is not found, and any method but POST not allowed.
+func (h *Handler) Routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /notify/v2/{namespace}/{name}/payment", h.serve("payment", h.payment))
+	mux.HandleFunc("POST /notify/v2/{namespace}/{name}/refund", h.serve("refund", h.refund))
+	return mux
+}
+
+// callback is one callback with what its path says.
+type callback struct {
+	merchant *v1alpha1.Merchant
+	gateway  *merchant.Handle
+	body     []byte
+	log      logr.Logger
+}
+
+func (c *callback) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(c.merchant) }
+
+// serve reads a callback, settles it, answers and counts.
+func (h *Handler) serve(kind string, settle func(context.Context, *callback) result) http.HandlerFunc {
+	return func(w http.ResponseWriter, request *http.Request) {
+		// A client that hangs up does not stop what is being stored.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), settleDeadline)
+		defer cancel()
+		outcome := h.handle(ctx, w, request, kind, settle)
+		metrics.Callbacks.WithLabelValues(kind, outcome.label).Inc()
+		outcome.write(w)
+	}
+}
+
+func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *http.Request, kind string, settle func(context.Context, *callback) result) result {
+	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody))
+	if err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return refused(http.StatusRequestEntityTooLarge, "body too large")
+		}
+		return refused(http.StatusBadRequest, "body could not be read")
+	}
+	key := types.NamespacedName{Namespace: request.PathValue("namespace"), Name: request.PathValue("name")}
+	if !couldExist(key) {
+		return refused(http.StatusNotFound, "no such merchant")
+	}
+	log := h.Log.WithValues("callback", kind, "merchant", key.String())
+	c := &callback{merchant: &v1alpha1.Merchant{}, body: body, log: log}
+	if err := h.Client.Get(ctx, key, c.merchant); err != nil {
+		if apierrors.IsNotFound(err) {
+			return refused(http.StatusNotFound, "no such merchant")
+		}
+		log.Error(err, "Failed to read the Merchant")
+		return failed("merchant could not be read")
+	}
+	if c.gateway, err = h.gatewayOf(ctx, c.merchant); err != nil {
+		log.Info("Could not check a callback: the Merchant is not ready", "problem", err.Error())
+		return failed("merchant is not ready")
+	}
+	return settle(ctx, c)
+}
+
+// couldExist keeps what is no name out of look-ups and logs: a path may hold anything, escaped slashes and line breaks too.
+func couldExist(key types.NamespacedName) bool {
+	return len(validation.IsDNS1123Label(key.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(key.Name)) == 0
+}
+
+// gatewayOf waits no longer than the callback may. Secrets are read for all that wait for them together, so that the reading
+// goes on when one of them has to leave; it is bounded by the Registry.
+func (h *Handler) gatewayOf(ctx context.Context, of *v1alpha1.Merchant) (*merchant.Handle, error) {
+	type answer struct {
+		handle *merchant.Handle
+		err    error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		handle, err := h.Registry.Get(ctx, of)
+		got <- answer{handle, err}
+	}()
+	select {
+	case a := <-got:
+		return a.handle, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// unreadable logs why a callback was refused, in the Gateway's words, which never hold any of the body.
+func (c *callback) unreadable(err error) result {
+	if e, ok := errors.AsType[*wechatpay.Error](err); ok {
+		c.log.Info("Refused a callback", "problem", e.Error())
+	} else {
+		c.log.Info("Refused a callback that could not be verified")
+	}
+	return refused(http.StatusForbidden, "not verified")
+}

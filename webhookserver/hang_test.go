@@ -1,0 +1,87 @@
+package webhookserver_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// hangingReader answers only when it is given up.
+type hangingReader struct{ client.Reader }
+
+func (hangingReader) List(ctx context.Context, _ client.ObjectList, _ ...client.ListOption) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (hangingReader) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestAnswersInTimeWhenNobodyElseDoes: WeChat waits five seconds (chapter 9_7), whatever the API server and WeChat's own
+// refundquery do.
+func TestAnswersInTimeWhenNobodyElseDoes(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	order := d.prepared("order-0001")
+	refund, _ := d.refunding("order-0002", "refund-0002", "")
+	d.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHang})
+	hang := func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	writes := d.counter(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, _ client.Client, _ string, _ client.Object, _ ...client.SubResourceUpdateOption) error {
+		return hang(ctx)
+	}})
+	lists := d.counter(blind)
+	lists.handler.Live = hangingReader{}
+	conflicts := d.counter(failingWrites(func() (error, bool) { return conflict(), false }))
+	conflicts.handler.Live = hangingReader{}
+	secrets := d.counter()
+	secrets.handler.Registry = merchant.NewRegistry(hangingReader{}, merchant.Options{NotifyBaseURL: "https://pay.example.com"})
+
+	payment := paymentOf(order).good()
+	type outcome struct {
+		name string
+		took time.Duration
+		got  answer
+	}
+	outcomes := make(chan outcome)
+	calls := map[string]func() answer{
+		"write":            func() answer { return writes.pay(payment) },
+		"list":             func() answer { return lists.pay(payment) },
+		"read after":       func() answer { return conflicts.pay(payment) },
+		"Secrets":          func() answer { return secrets.pay(payment) },
+		"Secrets, refunds": func() answer { return secrets.refund(refundOf(refund, order, "SUCCESS").sealed(secondKey).xml("xml")) },
+		"refundquery": func() answer {
+			return d.counter().refund(d.refundBody(refund, "SUCCESS"))
+		},
+	}
+	for name, call := range calls {
+		go func() {
+			began := time.Now()
+			got := call()
+			outcomes <- outcome{name, time.Since(began), got}
+		}()
+	}
+	for range calls {
+		o := <-outcomes
+		if o.took >= 5*time.Second {
+			t.Errorf("%s: answered after %s", o.name, o.took)
+		}
+		expectFail(t, o.got, http.StatusServiceUnavailable)
+	}
+	d.expectPaid(order, "Unknown/AwaitingPayment")
+	if now := d.Refund(refund.Name); stateOf(now.Status.Conditions, v1alpha1.ConditionSucceeded) == "True/Succeeded" {
+		t.Error("the refund is believed")
+	}
+}

@@ -1,0 +1,86 @@
+package webhookserver
+
+import (
+	"context"
+	"net/http"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// payment settles a payment callback: verified over its raw fields, matched with its Order, stored, and only then answered.
+func (h *Handler) payment(ctx context.Context, c *callback) result {
+	notification, err := c.gateway.ParsePaymentNotification(c.body)
+	if err != nil {
+		return c.unreadable(err)
+	}
+	c.log = c.log.WithValues("outTradeNo", notification.OutTradeNo)
+	order, err := lookup.OrderOf(ctx, h.Client, h.Live, c.merchantKey(), notification.OutTradeNo)
+	switch {
+	case err != nil:
+		c.log.Error(err, "Failed to look for the Order of a payment")
+		return failed("order could not be read")
+	case order == nil:
+		c.log.Info("No Order has the number of a verified payment; WeChat Pay will ask again", "transaction", notification.TransactionID)
+		return unmatched()
+	}
+	return h.storePayment(ctx, c, order, notification)
+}
+
+// storePayment writes the payment into the Order's status. The copy that is found may be behind; the API server refuses to
+// overwrite anything newer, and then the newer one is taken, with every check made again.
+func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1.Order, notification wechatpay.PaymentNotification) result {
+	account := settlement.AccountOf(order, c.merchant)
+	for range conflictRetries {
+		if settlement.DowngradesSignature(order, c.merchant, notification.SignType) {
+			c.log.Info("Refused a callback signed with MD5 for an Order that was not prepared with MD5")
+			return refused(http.StatusForbidden, "not verified")
+		}
+		before := order.Status.DeepCopy()
+		verdict, message := settlement.Paid(order, account, notification.Payment, h.Clock.Now())
+		if verdict == settlement.AlreadyRecorded {
+			return repeated()
+		}
+		if equality.Semantic.DeepEqual(*before, order.Status) {
+			tell.Payment(h.Recorder, order, c.merchant, verdict, message)
+			return answerTo(verdict)
+		}
+		err := h.Client.Status().Update(ctx, order)
+		if err == nil {
+			tell.Payment(h.Recorder, order, c.merchant, verdict, message)
+			return answerTo(verdict)
+		}
+		if !apierrors.IsConflict(err) {
+			c.log.Error(err, "Failed to store a payment; WeChat Pay will ask again")
+			return failed("payment could not be stored")
+		}
+		newer := &v1alpha1.Order{}
+		if err := h.readAgain(ctx, order, newer); err != nil {
+			c.log.Error(err, "Failed to read the Order of a payment; WeChat Pay will ask again")
+			return failed("order could not be read")
+		}
+		order = newer
+	}
+	return failed("too many writers")
+}
+
+func answerTo(verdict settlement.Verdict) result {
+	switch verdict {
+	case settlement.Recorded:
+		return recorded()
+	case settlement.AlreadyRecorded:
+		return repeated()
+	case settlement.NotOurs:
+		return unmatched()
+	case settlement.Conflict:
+		return disputed("conflict")
+	default:
+		return disputed("mismatch")
+	}
+}

@@ -1,0 +1,106 @@
+package webhookserver
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// refund settles a refund callback. It carries no signature, so it proves nothing: it only says which refund to ask for, and
+// what refundquery answers is stored.
+func (h *Handler) refund(ctx context.Context, c *callback) result {
+	notification, err := c.gateway.ParseRefundNotification(c.body)
+	if err != nil {
+		return c.unreadable(err)
+	}
+	c.log = c.log.WithValues("outRefundNo", notification.OutRefundNo)
+	refund, order, err := lookup.RefundOf(ctx, h.Client, h.Live, c.merchantKey(), notification.OutRefundNo)
+	switch {
+	case err != nil:
+		c.log.Error(err, "Failed to look for the Refund of a callback")
+		return failed("refund could not be read")
+	case refund == nil:
+		c.log.Info("No Refund has the number of a refund callback; WeChat Pay will ask again")
+		return unmatched()
+	case finalAtWeChat(refund):
+		return repeated()
+	case !h.queries.take(c.merchantKey(), h.Clock.Now()):
+		c.log.Info("Too many refund callbacks in a second; WeChat Pay will ask again")
+		return failed("too many callbacks")
+	}
+	fact, err := c.gateway.QueryRefund(ctx, refund.Number(), settlement.AppID(order, c.merchant))
+	if err != nil {
+		c.log.Info("Could not confirm a refund callback; WeChat Pay will ask again", "problem", err.Error())
+		return failed("refund could not be confirmed")
+	}
+	return h.storeRefund(ctx, c, refund, order, fact, notification.Status)
+}
+
+// finalAtWeChat says whether refundquery has told the end of the refund, which is then never left, whatever a late or repeated
+// callback says. Other ends are our own (Denied, Rejected): if WeChat calls back all the same, it has to be asked.
+func finalAtWeChat(refund *v1alpha1.Refund) bool {
+	return settlement.RefundSucceeded(refund) || settlement.SucceededReason(refund) == v1alpha1.ReasonClosed
+}
+
+// storeRefund writes what refundquery said. When the query is behind the callback, WeChat shall ask again.
+func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order, fact wechatpay.RefundFact, claimed wechatpay.RefundStatus) result {
+	for range conflictRetries {
+		before := refund.Status.DeepCopy()
+		settlement.RefundLearned(refund, c.merchant.Spec.RefundApproval, order.Number(), fact, h.Clock.Now())
+		if equality.Semantic.DeepEqual(*before, refund.Status) {
+			return h.confirmed(c, refund, repeated(), fact, claimed)
+		}
+		err := h.Client.Status().Update(ctx, refund)
+		if err == nil {
+			tell.Refund(h.Recorder, refund, settlement.SucceededReason(&v1alpha1.Refund{Status: *before}))
+			return h.confirmed(c, refund, recorded(), fact, claimed)
+		}
+		if !apierrors.IsConflict(err) {
+			c.log.Error(err, "Failed to store a refund; WeChat Pay will ask again")
+			return failed("refund could not be stored")
+		}
+		newer := &v1alpha1.Refund{}
+		if err := h.readAgain(ctx, refund, newer); err != nil {
+			c.log.Error(err, "Failed to read the Refund of a callback; WeChat Pay will ask again")
+			return failed("refund could not be read")
+		}
+		refund = newer
+	}
+	return failed("too many writers")
+}
+
+// confirmed answers for what is stored now. A callback that is ahead of refundquery has to come again; one that is behind it,
+// since it came late, has nothing to add to the end that is stored.
+func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result, fact wechatpay.RefundFact, claimed wechatpay.RefundStatus) result {
+	if !shows(refund, fact.Status) {
+		c.log.Info("WeChat Pay has a refund that ended otherwise here", "refund", refund.Name, "here", settlement.SucceededReason(refund), "there", fact.Status)
+		h.Recorder.Eventf(refund, nil, "Warning", "RefundAtWeChat", "Settle",
+			"WeChat Pay has the refund %s as %s although it ended here (%s): compare with the merchant platform", refund.Number(), fact.Status, settlement.SucceededReason(refund))
+		return disputed("conflict")
+	}
+	ended := fact.Status == wechatpay.RefundStatusSuccess || fact.Status == wechatpay.RefundStatusClosed
+	if fact.Status != claimed && !ended {
+		return failed("refundquery does not say so yet")
+	}
+	return stored
+}
+
+// shows says whether a Refund's status holds what refundquery said. It does not when the Refund had ended before for a reason
+// of ours, which is never left.
+func shows(refund *v1alpha1.Refund, said wechatpay.RefundStatus) bool {
+	switch said {
+	case wechatpay.RefundStatusSuccess:
+		return settlement.RefundSucceeded(refund)
+	case wechatpay.RefundStatusClosed:
+		return settlement.SucceededReason(refund) == v1alpha1.ReasonClosed
+	default:
+		return !settlement.RefundFinal(refund)
+	}
+}

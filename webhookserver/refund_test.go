@@ -1,0 +1,273 @@
+package webhookserver_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// gateway is the desk's own way to WeChat, for what a reconciler would have done before.
+func (d *desk) gateway() (*v1alpha1.Merchant, *merchant.Handle) {
+	d.T.Helper()
+	m := d.NewMerchant()
+	d.Must(d.live.Get(d.Context(), client.ObjectKeyFromObject(m), m))
+	handle, err := d.registry.Get(d.Context(), m)
+	d.Must(err)
+	return m, handle
+}
+
+// refunding is a Refund that WeChat took and has under way until SetRefundStatus. WeChat calls back at the given address.
+func (d *desk) refunding(orderName, refundName, notifyURL string) (*v1alpha1.Refund, *v1alpha1.Order) {
+	d.T.Helper()
+	m, wechat := d.gateway()
+	order := d.prepared(orderName)
+	_, err := wechat.UnifiedOrder(d.Context(), settlement.OrderRequest(order, m, wechat.PaymentNotifyURL))
+	d.Must(err)
+	d.Pay(orderName, simulator.PayOptions{NoCallback: true})
+	d.Fault(simulator.Fault{Operation: simulator.OperationRefund, Number: refundName, Kind: simulator.FaultRefundHold})
+	refund := d.NewRefund(refundName, orderName, 50)
+	d.Create(refund)
+	acceptance, err := wechat.Refund(d.Context(), settlement.RefundRequest(refund, order, m, notifyURL))
+	d.Must(err)
+	settlement.Approved(refund, time.Now())
+	settlement.Accepted(refund, acceptance, time.Now())
+	d.Must(d.live.Status().Update(d.Context(), refund))
+	d.sync(refund)
+	return refund, order
+}
+
+// refundBody is a callback for a Refund of an Order over 101 fen.
+func (d *desk) refundBody(refund *v1alpha1.Refund, status string) string {
+	order := d.NewOrder(refund.Spec.OrderRef.Name)
+	return refundOf(refund, order, status).sealed(testshop.APIKey).xml("xml")
+}
+
+func (d *desk) turn(refund *v1alpha1.Refund, status simulator.RefundStatus) {
+	d.T.Helper()
+	d.Must(d.WeChat.SetRefundStatus(testshop.MchID, refund.Number(), status))
+}
+
+func (d *desk) expectRefund(refund *v1alpha1.Refund, want string) *v1alpha1.Refund {
+	d.T.Helper()
+	now := d.Refund(refund.Name)
+	if got := stateOf(now.Status.Conditions, v1alpha1.ConditionSucceeded); got != want {
+		d.T.Fatalf("Refund %s: Succeeded=%s, want %s", refund.Name, got, want)
+	}
+	return now
+}
+
+// asked counts the refundqueries for a Refund.
+func (d *desk) asked(refund *v1alpha1.Refund) int {
+	return len(d.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, refund.Number()))
+}
+
+func TestRefundCallbackOnlyAsks(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	refund, _ := d.refunding("order-0001", "refund-0001", "")
+
+	// The callback is well encrypted and refundquery does not say so: nothing of it is believed.
+	for n, claim := range []string{"SUCCESS", "REFUNDCLOSE", "CHANGE", "", "NONSENSE"} {
+		expectFail(t, c.refund(d.refundBody(refund, claim)), http.StatusServiceUnavailable)
+		now := d.expectRefund(refund, "Unknown/Processing")
+		if now.Status.SucceededTime != nil || d.asked(refund) != n+1 {
+			t.Fatalf("after %q: succeeded %v, asked %d times", claim, now.Status.SucceededTime, d.asked(refund))
+		}
+	}
+	// Another amount inside, and another time: what is stored is refundquery's.
+	d.turn(refund, simulator.RefundSuccess)
+	forged := refundOf(refund, d.NewOrder("order-0001"), "SUCCESS").with("refund_fee", "101", "refund_id", "999", "success_time", "2001-01-01 00:00:00", "refund_recv_accout", "forged")
+	expectSuccess(t, c.refund(forged.sealed(testshop.APIKey).xml("xml")))
+	now := d.expectRefund(refund, "True/Succeeded")
+	record := d.WeChat.Ledger().Refund(testshop.MchID, "refund-0001")
+	if now.Status.RefundID != record.RefundID || now.Status.SucceededTime.Year() == 2001 || strings.Contains(now.Status.ReceivedAccount, "forged") {
+		t.Errorf("the callback's words are stored: %+v", now.Status)
+	}
+
+	// Final: answered from what is stored, with no query and no write, also for a callback that comes late.
+	d.sync(refund)
+	before, queries := d.versions(), d.asked(refund)
+	for _, claim := range []string{"SUCCESS", "CHANGE", "REFUNDCLOSE"} {
+		expectSuccess(t, c.refund(d.refundBody(refund, claim)))
+	}
+	if diff := cmp.Diff(before, d.versions()); diff != "" || d.asked(refund) != queries {
+		t.Errorf("asked %d times more; %s", d.asked(refund)-queries, diff)
+	}
+}
+
+func TestRefundCallbacksOfEachEnd(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	for _, end := range []struct {
+		name      string
+		status    simulator.RefundStatus
+		succeeded string
+	}{
+		{"succeeded", simulator.RefundSuccess, "True/Succeeded"},
+		{"closed", simulator.RefundClosed, "False/Closed"},
+		{"abnormal", simulator.RefundChange, "Unknown/Abnormal"},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			refund, _ := d.refunding("order-"+end.name, "refund-"+end.name, "")
+			d.turn(refund, end.status)
+			expectSuccess(t, c.refund(d.refundBody(refund, string(end.status))))
+			d.sync(d.expectRefund(refund, end.succeeded))
+			before := d.versions()
+			expectSuccess(t, c.refund(d.refundBody(refund, string(end.status))))
+			if diff := cmp.Diff(before, d.versions()); diff != "" {
+				t.Errorf("repeated, it wrote again:\n%s", diff)
+			}
+		})
+	}
+	t.Run("abnormal, then succeeded", func(t *testing.T) {
+		refund := d.Refund("refund-abnormal")
+		expectFail(t, c.refund(d.refundBody(refund, "SUCCESS")), http.StatusServiceUnavailable)
+		d.turn(refund, simulator.RefundSuccess)
+		// The callback about CHANGE comes late: refundquery is ahead of it, and what it says is stored.
+		expectSuccess(t, c.refund(d.refundBody(refund, "CHANGE")))
+		d.expectRefund(refund, "True/Succeeded")
+	})
+}
+
+// TestOurOwnEndIsAsked: a Refund that ended here before WeChat had it. If it turns up there all the same, somebody has to know,
+// and SUCCESS would say that it is stored.
+func TestOurOwnEndIsAsked(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	refund, _ := d.refunding("order-0001", "refund-0001", "")
+	refund.Status = v1alpha1.RefundStatus{}
+	settlement.EndRefund(refund, v1alpha1.ReasonRejected, "WeChat Pay refused it", time.Now())
+	d.Must(d.live.Status().Update(d.Context(), refund))
+	d.sync(refund)
+	d.turn(refund, simulator.RefundSuccess)
+	got := c.refund(d.refundBody(refund, "SUCCESS"))
+	if now := d.Refund(refund.Name); settlement.RefundSucceeded(now) {
+		t.Fatal("a final state was left")
+	}
+	expectFail(t, got, http.StatusConflict)
+	if events := c.events.all(); len(events) != 1 || !strings.HasPrefix(events[0], "Warning RefundAtWeChat ") {
+		t.Errorf("events: %q", events)
+	}
+}
+
+func TestRefundCallbacksThatAreNotTaken(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	refund, order := d.refunding("order-0001", "refund-0001", "")
+	d.turn(refund, simulator.RefundSuccess)
+	good := refundOf(refund, order, "SUCCESS")
+	message := good.sealed(testshop.APIKey)
+	second := good.sealed(secondKey).with("mch_id", secondMchID)
+	secondPath := strings.TrimSuffix(d.secondPath(), "payment") + "refund"
+	before := d.versions()
+	for name, bad := range map[string]struct {
+		path, body string
+		status     int
+	}{
+		"another key":                   {d.refundPath(), good.sealed(secondKey).xml("xml"), 403},
+		"the previous key":              {d.refundPath(), good.sealed(previousKey).xml("xml"), 403},
+		"no req_info":                   {d.refundPath(), message.with("req_info", "").xml("xml"), 403},
+		"not base64":                    {d.refundPath(), message.with("req_info", "@@@@").xml("xml"), 403},
+		"cut":                           {d.refundPath(), message.with("req_info", message["req_info"][:64]).xml("xml"), 403},
+		"blocks without padding":        {d.refundPath(), message.with("req_info", message["req_info"][:43]+"=").xml("xml"), 403},
+		"blocks in another order":       {d.refundPath(), message.with("req_info", reordered(message["req_info"])).xml("xml"), 403},
+		"a document type inside":        {d.refundPath(), message.with("req_info", seal("<!DOCTYPE root>"+good.xml("root"), testshop.APIKey)).xml("xml"), 403},
+		"another root inside":           {d.refundPath(), message.with("req_info", seal(good.xml("xml"), testshop.APIKey)).xml("xml"), 403},
+		"a field twice inside":          {d.refundPath(), message.with("req_info", seal("<root><out_refund_no>refund-0001</out_refund_no>"+strings.TrimPrefix(good.xml("root"), "<root>"), testshop.APIKey)).xml("xml"), 403},
+		"no refund inside":              {d.refundPath(), good.with("out_refund_no", "").sealed(testshop.APIKey).xml("xml"), 403},
+		"not communicated":              {d.refundPath(), message.with("return_code", "FAIL").xml("xml"), 403},
+		"another merchant":              {d.refundPath(), message.with("mch_id", secondMchID).xml("xml"), 403},
+		"no appid":                      {d.refundPath(), message.with("appid", "").xml("xml"), 403},
+		"another merchant's path":       {secondPath, message.xml("xml"), 403},
+		"another merchant, our refund":  {secondPath, second.xml("xml"), 404},
+		"unknown refund":                {d.refundPath(), good.with("out_refund_no", "refund-9999").sealed(testshop.APIKey).xml("xml"), 404},
+		"a payment":                     {d.refundPath(), paymentOf(order).good(), 403},
+		"a payment with req_info":       {d.refundPath(), paymentOf(order).with("req_info", "AAAA").good(), 403},
+		"a refund at the payment path":  {d.paymentPath(), message.xml("xml"), 403},
+		"a signed refund at that path":  {d.paymentPath(), message.good(), 403},
+		"the inside without an outside": {d.refundPath(), good.xml("root"), 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			expectFail(t, c.post(bad.path, bad.body), bad.status)
+			if diff := cmp.Diff(before, d.versions()); diff != "" {
+				t.Fatal(diff)
+			}
+		})
+	}
+	if d.asked(refund) != 0 {
+		t.Errorf("asked %d times for what can't be read", d.asked(refund))
+	}
+	d.keys(testshop.APIKey, previousKey)
+	expectSuccess(t, c.refund(good.sealed(previousKey).xml("xml")))
+	d.expectRefund(refund, "True/Succeeded")
+}
+
+func TestRefundThatTheCacheDoesNotHaveYet(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	refund, _ := d.refunding("order-0001", "refund-0001", "")
+	d.turn(refund, simulator.RefundSuccess)
+	expectSuccess(t, d.counter(blind).refund(d.refundBody(refund, "SUCCESS")))
+	d.expectRefund(refund, "True/Succeeded")
+}
+
+func TestRefundWithoutAStatus(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	refund, _ := d.refunding("order-0001", "refund-0001", "")
+	d.turn(refund, simulator.RefundSuccess)
+	d.WipeStatus(refund.DeepCopy())
+	d.sync(refund)
+	expectSuccess(t, d.counter().refund(d.refundBody(refund, "SUCCESS")))
+	now := d.expectRefund(refund, "True/Succeeded")
+	if got := stateOf(now.Status.Conditions, v1alpha1.ConditionApproved); got != "True/Recovered" {
+		t.Errorf("Approved=%s", got)
+	}
+}
+
+// TestRefundqueryIsDown has WeChat itself repeat the callback until refundquery confirms it.
+func TestRefundqueryIsDown(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	refund, _ := d.refunding("order-0001", "refund-0001", c.base+d.refundPath())
+	d.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHTML})
+	d.turn(refund, simulator.RefundSuccess)
+	attempts := func() simulator.Callback {
+		return d.WeChat.Ledger().CallbacksOf(simulator.OperationRefundCallback, "refund-0001")[0]
+	}
+	d.Eventually("WeChat was told to come again, twice", func() error {
+		if len(attempts().Attempts) < 2 {
+			return errNotYet
+		}
+		return nil
+	})
+	d.expectRefund(refund, "Unknown/Processing")
+	d.WeChat.ClearFaults()
+	d.Eventually("WeChat came again", func() error {
+		if attempts().State != simulator.CallbackDelivered {
+			return errNotYet
+		}
+		return nil
+	})
+	d.expectRefund(refund, "True/Succeeded")
+	for _, attempt := range attempts().Attempts[:2] {
+		if attempt.Outcome != simulator.OutcomeRefused || attempt.Status != http.StatusServiceUnavailable {
+			t.Errorf("%+v", attempt)
+		}
+	}
+}

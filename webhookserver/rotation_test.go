@@ -1,0 +1,99 @@
+package webhookserver_test
+
+import (
+	"net/http"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+)
+
+// keys sets what the Merchant's Secret holds.
+func (d *desk) keys(current, previous string) {
+	d.T.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: "wechatpay"}}
+	if previous == "" {
+		d.Patch(secret, `{"data":{"apiKey.previous":null},"stringData":{"apiKey":"`+current+`"}}`)
+		return
+	}
+	d.Patch(secret, `{"stringData":{"apiKey":"`+current+`","apiKey.previous":"`+previous+`"}}`)
+}
+
+func TestPreviousKeyIsTakenWhileItIsThere(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	one, other, third, fourth := d.prepared("order-0001"), d.prepared("order-0002"), d.prepared("order-0003"), d.prepared("order-0004")
+
+	d.keys(testshop.APIKey, previousKey)
+	expectSuccess(t, c.pay(paymentOf(one).body(previousKey, hmacSign)))
+	expectSuccess(t, c.pay(paymentOf(other).body(testshop.APIKey, hmacSign)))
+	expectFail(t, c.pay(paymentOf(third).body(previousKey, md5Sign)), http.StatusForbidden)
+
+	d.keys(testshop.APIKey, "")
+	expectFail(t, c.pay(paymentOf(third).body(previousKey, hmacSign)), http.StatusForbidden)
+	expectSuccess(t, c.pay(paymentOf(third).good()))
+
+	// A key that is broken is nobody's: neither is the other then taken on trust.
+	d.keys("too short", previousKey)
+	expectFail(t, c.pay(paymentOf(fourth).body(previousKey, hmacSign)), http.StatusServiceUnavailable)
+	d.expectPaid(fourth, "Unknown/AwaitingPayment")
+	d.keys(testshop.APIKey, "")
+	expectSuccess(t, c.pay(paymentOf(fourth).good()))
+}
+
+func TestMissingSecretIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	order := d.prepared("order-0001")
+	d.Must(d.live.Delete(d.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: "wechatpay"}}))
+	for _, body := range []string{paymentOf(order).good(), paymentOf(order).body("", hmacSign), paymentOf(order).xml("xml")} {
+		expectFail(t, c.pay(body), http.StatusServiceUnavailable)
+	}
+	d.expectPaid(order, "Unknown/AwaitingPayment")
+}
+
+func md5Merchant(m *v1alpha1.Merchant) { m.Spec.SignType = v1alpha1.SignTypeMD5 }
+
+func TestMD5IsForOrdersPreparedWithIt(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t, md5Merchant)
+	c := d.counter()
+	named := func(name string, how v1alpha1.SignType) *v1alpha1.Order {
+		order := d.NewOrder(name)
+		d.Create(order)
+		return d.asPrepared(order, how)
+	}
+	before, strong, after := named("order-before", v1alpha1.SignTypeMD5), named("order-strong", v1alpha1.SignTypeHMACSHA256), named("order-after", v1alpha1.SignTypeMD5)
+	expectSuccess(t, c.pay(paymentOf(before).body(testshop.APIKey, md5Sign)))
+	expectFail(t, c.pay(paymentOf(strong).body(testshop.APIKey, md5Sign)), http.StatusForbidden)
+
+	// The cache does not have the prepay yet, which says HMAC-SHA256; the API server does.
+	lagging := d.NewOrder("order-lagging")
+	d.Create(lagging)
+	stale := d.counter(behind(lagging.DeepCopy()))
+	d.asPrepared(lagging, v1alpha1.SignTypeHMACSHA256)
+	expectFail(t, stale.pay(paymentOf(lagging).body(testshop.APIKey, md5Sign)), http.StatusForbidden)
+	d.expectPaid(lagging, "Unknown/AwaitingPayment")
+
+	m := d.NewMerchant()
+	d.Patch(m, `{"spec":{"signType":"HMAC-SHA256"}}`)
+	d.sync(m)
+	expectSuccess(t, c.pay(paymentOf(before).body(testshop.APIKey, md5Sign)))
+	expectSuccess(t, c.pay(paymentOf(after).body(testshop.APIKey, md5Sign)))
+	expectFail(t, c.pay(paymentOf(strong).body(testshop.APIKey, md5Sign)), http.StatusForbidden)
+	unprepared := d.NewOrder("order-fresh")
+	d.Create(unprepared)
+	d.sync(unprepared)
+	expectFail(t, c.pay(paymentOf(unprepared).body(testshop.APIKey, md5Sign)), http.StatusForbidden)
+	d.expectPaid(unprepared, "")
+	expectSuccess(t, c.pay(paymentOf(unprepared).good()))
+	expectSuccess(t, c.pay(paymentOf(strong).good()))
+	for _, order := range []*v1alpha1.Order{before, strong, after, unprepared} {
+		d.expectPaid(order, "True/Paid")
+	}
+}

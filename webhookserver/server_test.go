@@ -1,0 +1,150 @@
+package webhookserver_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
+)
+
+// shut is a server with a handler of the test's own, and its end.
+type shut struct {
+	*webhookserver.Server
+	stop    context.CancelFunc
+	stopped chan error
+	log     *logbook
+}
+
+func startServer(t *testing.T, handler http.Handler) *shut {
+	t.Helper()
+	s := &shut{stopped: make(chan error, 1), log: &logbook{}}
+	s.Server = &webhookserver.Server{BindAddress: "127.0.0.1:0", Handler: handler, Log: everything.copying(s.log)}
+	if s.NeedLeaderElection() {
+		t.Error("it waits for the election")
+	}
+	if s.Ready(nil) == nil || s.Address() != nil {
+		t.Error("ready before it was started")
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	t.Cleanup(stop)
+	go func() { s.stopped <- s.Start(ctx) }()
+	(&testshop.Shop{T: t}).Eventually("the server listens", func() error { return s.Ready(nil) })
+	return s
+}
+
+func (s *shut) url() string { return "http://" + s.Address().String() }
+
+// TestServerFinishesWhatIsUnderWay is not parallel: it looks for what is left behind.
+func TestServerFinishesWhatIsUnderWay(t *testing.T) {
+	leaks := goleak.IgnoreCurrent()
+	entered, proceed := make(chan struct{}), make(chan struct{})
+	s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-proceed
+		_, _ = w.Write([]byte("finished"))
+	}))
+	url := s.url()
+	transport := &http.Transport{}
+	client := &http.Client{Transport: transport, Timeout: testshop.Patience}
+	d := &desk{http: client}
+	answers := make(chan answer, 1)
+	go func() { answers <- d.send(http.MethodPost, url, strings.NewReader("x")) }()
+	<-entered
+	s.stop()
+	// No more come in, and the one that is in is not cut off.
+	(&testshop.Shop{T: t}).Eventually("nothing more is let in", func() error {
+		connection, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err == nil {
+			return errors.Join(errNotYet, connection.Close())
+		}
+		return nil
+	})
+	if s.Ready(nil) == nil || s.Address() != nil {
+		t.Error("ready while it stops")
+	}
+	select {
+	case err := <-s.stopped:
+		t.Fatal("it did not wait for the callback under way:", err)
+	default:
+	}
+	close(proceed)
+	if got := <-answers; got.err != nil || got.body != "finished" {
+		t.Errorf("%+v", got)
+	}
+	if err := <-s.stopped; err != nil {
+		t.Error(err)
+	}
+	if s.Ready(nil) == nil {
+		t.Error("ready after it stopped")
+	}
+	transport.CloseIdleConnections()
+	goleak.VerifyNone(t, leaks)
+}
+
+// TestServerAlone starts and stops without anybody calling.
+func TestServerAlone(t *testing.T) {
+	leaks := goleak.IgnoreCurrent()
+	s := startServer(t, http.NotFoundHandler())
+	s.stop()
+	if err := <-s.stopped; err != nil {
+		t.Error(err)
+	}
+	goleak.VerifyNone(t, leaks)
+}
+
+func TestPortThatIsTaken(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	s := &webhookserver.Server{BindAddress: taken.Addr().String(), Handler: http.NotFoundHandler(), Log: everything.logger()}
+	err = s.Start(context.Background())
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "--notify-bind-address") {
+		t.Errorf("%v", err)
+	}
+	if s.Ready(nil) == nil {
+		t.Error("ready without a port")
+	}
+}
+
+func TestPanicStopsOneCallbackOnly(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if request.URL.Path == "/panic" {
+			panic("a mistake of ours")
+		}
+		_, _ = w.Write([]byte("fine"))
+	}))
+	d := &desk{http: newHTTPClient(t)}
+	if got := d.send(http.MethodPost, s.url()+"/panic", strings.NewReader("x")); got.err == nil {
+		t.Errorf("%+v", got)
+	}
+	if got := d.send(http.MethodPost, s.url(), strings.NewReader("x")); got.body != "fine" {
+		t.Errorf("%+v", got)
+	}
+	if lines := s.log.all(); !strings.Contains(strings.Join(lines, "\n"), "a mistake of ours") {
+		t.Errorf("the log does not say so: %q", lines)
+	}
+}
+
+func TestManyConnectionsAtOnce(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	for range 200 {
+		c.dial() // and say nothing
+	}
+	order := d.prepared("order-0001")
+	expectSuccess(t, c.pay(paymentOf(order).good()))
+}
