@@ -71,6 +71,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 		r.sumRefunds,
 		r.releaseIfSettled,
 		r.deleteAfterTTL,
+		r.waitForLateCheck,
 		r.findMerchant,
 		r.checkLatePayment,
 		r.claimNumber,

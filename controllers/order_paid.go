@@ -83,43 +83,67 @@ func (r *OrderReconciler) untilNext(o *order, poll, now time.Time) time.Duration
 	return max(wake.Sub(now), time.Second/10)
 }
 
-// checkLatePayment asks for a closed Order a few times more, so that a payment whose callback got lost is found. It is the
-// last step for an Order that is finished.
+// waitForLateCheck is where a closed Order rests until it is asked for once more, so that a payment whose callback got lost
+// is found.
+func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress {
+	if !settlement.IsFinished(o.Order) {
+		return next()
+	}
+	now := r.Clock.Now()
+	due, known := r.polls.get(o.UID)
+	if !known {
+		due = r.nextLateCheck(o, now)
+		r.polls.set(o.UID, due)
+	}
+	if now.Before(due) {
+		return r.restUntil(o, due)
+	}
+	return next()
+}
+
+// checkLatePayment asks for a closed Order. It is the last step for one that is finished.
 func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progress {
 	if !settlement.IsFinished(o.Order) {
 		return next()
 	}
-	closed := settlement.FinishedTime(o.Order)
-	now := r.Clock.Now()
-	due, known := r.polls.get(o.UID)
-	if !known {
-		age, more := r.Timing.LateCheck.Next(now.Sub(closed), string(o.UID))
-		if !more {
-			return r.untilTTL(o)
-		}
-		due = closed.Add(age)
-		r.polls.set(o.UID, due)
-	}
-	if now.Before(due) {
-		return soonest(again(due.Sub(now)), r.untilTTL(o))
-	}
 	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
-	r.polls.clear(o.UID)
 	if err == nil && trade.State.Paid() {
+		r.polls.clear(o.UID)
 		return r.applyTrade(ctx, o, trade)
 	}
-	if err != nil && !wechatpay.Means(err, wechatpay.OrderNotExist) {
-		// This check told nothing, so it still counts as due.
-		r.polls.set(o.UID, r.Clock.Now().Add(r.Timing.RetrySlowly))
-		return again(r.Timing.RetrySlowly)
+	return r.lateCheckDone(o, err == nil || wechatpay.Means(err, wechatpay.OrderNotExist))
+}
+
+// lateCheckDone plans the next check. One that told nothing is made again soon, but not for ever.
+func (r *OrderReconciler) lateCheckDone(o *order, told bool) progress {
+	now := r.Clock.Now()
+	due := r.nextLateCheck(o, now)
+	if !told && now.Sub(settlement.FinishedTime(o.Order)) < giveUpLateChecks {
+		due = now.Add(r.Timing.RetrySlowly)
 	}
-	age, more := r.Timing.LateCheck.Next(r.Clock.Now().Sub(closed), string(o.UID))
+	r.polls.set(o.UID, due)
+	return r.restUntil(o, due)
+}
+
+// giveUpLateChecks is when a closed Order is not asked for any more, although the last check told nothing.
+const giveUpLateChecks = 48 * time.Hour
+
+// nextLateCheck is the next time of the schedule; farFuture when there is none.
+func (r *OrderReconciler) nextLateCheck(o *order, now time.Time) time.Time {
+	closed := settlement.FinishedTime(o.Order)
+	age, more := r.Timing.LateCheck.Next(now.Sub(closed), string(o.UID))
 	if !more {
-		r.polls.set(o.UID, farFuture)
+		return farFuture
+	}
+	return closed.Add(age)
+}
+
+// restUntil ends the reconcile of a finished Order until its next check or its time to be deleted.
+func (r *OrderReconciler) restUntil(o *order, due time.Time) progress {
+	if due.Equal(farFuture) {
 		return r.untilTTL(o)
 	}
-	r.polls.set(o.UID, closed.Add(age))
-	return soonest(again(closed.Add(age).Sub(r.Clock.Now())), r.untilTTL(o))
+	return soonest(again(due.Sub(r.Clock.Now())), r.untilTTL(o))
 }
 
 // followLatePayment does what the Merchant's latePayment says about money that came after the Order was closed.

@@ -28,8 +28,7 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 		return r.letGoWithoutCredentials(ctx, o, problem)
 	}
 	if settlement.IsFinished(o.Order) {
-		// A late check can't be made now; the schedule has more of them.
-		return again(r.Timing.RetrySlowly)
+		return r.lateCheckDone(o, true) // it can't be made now; the schedule has more of them
 	}
 	if !isHeld(o) && !r.Clock.Now().Before(o.Deadline()) {
 		// Without the finalizer no call was ever made for it, so there is nothing to ask about.
@@ -37,6 +36,9 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 	}
 	err = r.record(ctx, o, func(order *v1alpha1.Order) {
 		settlement.NotPrepared(order, metav1.ConditionFalse, merchantReason(problem), problem.Message, r.Clock.Now())
+		if reason, why := r.closeReason(o); reason != "" && isHeld(o) {
+			settlement.Closing(order, why+", but it can't be closed at WeChat Pay yet: "+problem.Message, r.Clock.Now())
+		}
 	})
 	if err != nil {
 		return stoppedBy(err)

@@ -24,7 +24,7 @@ func newPace(spacing time.Duration, clock clock.PassiveClock) *pace {
 	return &pace{spacing: spacing, clock: clock, last: map[types.UID]time.Time{}}
 }
 
-// begin notes the first reconcile: from then on this process is the leader.
+// begin notes when this process became the leader; only the first time counts.
 func (p *pace) begin() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

@@ -8,6 +8,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -45,6 +46,10 @@ func (f *refund) credentials() string { return f.gateway.Version }
 // SetupWithManager starts the reconciler with the manager, on the leader.
 func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.init()
+	// Runs on the leader only, from the moment it is elected.
+	if err := mgr.Add(manager.RunnableFunc(func(context.Context) error { r.pace.begin(); return nil })); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("refund").
 		For(&v1alpha1.Refund{}).
