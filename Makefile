@@ -1,0 +1,172 @@
+# `make help` lists what there is. Everything that is built goes to bin/.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The version is given by ldflags; looking into git as well would fail where the checkout belongs to someone else.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The image that docker-build makes and deploy installs.
+IMG ?= wechatpay-operator:dev
+# The public address of callbacks, such as https://pay.example.com; empty leaves it to each Merchant's spec.notifyBaseURL.
+NOTIFY_BASE_URL ?=
+KUBECTL ?= $(shell command -v kubectl || echo bin/k8s/kubectl)
+DOCKER ?= docker
+
+# The race detector needs a C compiler.
+RACE ?= $(if $(shell command -v $${CC:-gcc} || command -v clang),-race,)
+TESTFLAGS ?=
+TEST_MODULES := . hack/tools $(patsubst %/go.mod,%,$(wildcard hack/interop/go.mod))
+LINT_MODULES := $(TEST_MODULES)
+TIDY_MODULES := $(LINT_MODULES) hack/tools/golangci-lint hack/controlplane
+
+# Tools are built once for each state of their modules, whatever git does to the time stamps of files.
+stamp = $(shell cat $(1)/go.mod $(1)/go.sum | git hash-object --stdin | cut -c1-12)
+TOOLS := bin/tools/$(call stamp,hack/tools)
+GOLANGCI_LINT := bin/tools/$(call stamp,hack/tools/golangci-lint)/golangci-lint
+
+GO_FOLDERS := $(wildcard *.go) $(wildcard api controllers hack internal webhookserver)
+
+##@ Try it
+
+.PHONY: demo
+demo: control-plane ## Show the operator at work on a real control plane, and check every step.
+	@go build -o bin/demo ./hack/demo
+	@bin/demo
+
+.PHONY: run
+run: control-plane ## The same, then stay up until Ctrl-C.
+	@go build -o bin/demo ./hack/demo
+	@bin/demo --keep
+
+.PHONY: control-plane
+control-plane: ## Build kube-apiserver, etcd and kubectl into bin/k8s, unless they are there.
+	@hack/controlplane/build.sh
+
+##@ Develop
+
+.PHONY: build
+build: ## Build the operator: bin/manager.
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/manager .
+
+.PHONY: test
+test: control-plane ## Run all tests, on a real control plane where they need one.
+	@CGO_ENABLED=0 go -C hack/tools build -o ../../bin/testsummary ./testsummary
+	@$(if $(RACE),,echo "No C compiler: the tests run without the race detector.")
+	@mkdir -p bin/results
+	@bin/testsummary -summary bin/results/test $(TEST_MODULES) -- $(RACE) $(TESTFLAGS) ./...
+
+.PHONY: generate
+generate: $(TOOLS)/controller-gen ## Generate the deep copies of api/.
+	$(TOOLS)/controller-gen object paths=./api/...
+
+.PHONY: manifests
+manifests: $(TOOLS)/controller-gen ## Generate the CRDs from api/.
+	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+
+.PHONY: fmt
+fmt: ## Format the code.
+	@gofmt -l -w $(GO_FOLDERS)
+
+.PHONY: vet
+vet: ## Run go vet.
+	@for module in $(LINT_MODULES); do echo "==> go vet in $$module"; go -C $$module vet ./...; done
+
+.PHONY: clean
+clean: ## Remove what was built, but for the control plane and the tools.
+	find bin -mindepth 1 -maxdepth 1 ! -name k8s ! -name tools -exec rm -rf {} + 2>/dev/null || true
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Check
+
+.PHONY: lint
+lint: lint-format lint-modules lint-generated lint-kustomize lint-go ## Check code, formats, modules, generated files and manifests.
+	@echo "==> lint passed"
+
+.PHONY: lint-go
+lint-go: $(GOLANGCI_LINT)
+	@failed=0; \
+	for module in $(LINT_MODULES); do \
+	  echo "==> golangci-lint in $$module"; \
+	  (cd $$module && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || failed=1; \
+	done; \
+	exit $$failed
+
+.PHONY: lint-format
+lint-format:
+	@echo "==> gofmt"
+	@unformatted=$$(gofmt -l $(GO_FOLDERS)); \
+	if [[ -n $$unformatted ]]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: lint-modules
+lint-modules:
+	@for module in $(TIDY_MODULES); do echo "==> go mod tidy -diff in $$module"; go -C $$module mod tidy -diff; done
+
+.PHONY: lint-generated
+lint-generated: $(TOOLS)/controller-gen
+	@echo "==> generated files"
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(TOOLS)/controller-gen object paths=./api/v1alpha1 output:object:dir="$$fresh"; \
+	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir="$$fresh/crd"; \
+	diff -u api/v1alpha1/zz_generated.deepcopy.go "$$fresh/zz_generated.deepcopy.go" && \
+	diff -ru config/crd/bases "$$fresh/crd" || { echo "out of date, run make generate manifests"; exit 1; }
+
+.PHONY: lint-kustomize
+lint-kustomize: $(TOOLS)/kustomize
+	@for folder in config/crd config/rbac config/policy config/manager config/default config/samples; do \
+	  echo "==> kustomize build $$folder"; \
+	  $(TOOLS)/kustomize build $$folder >/dev/null; \
+	done
+
+$(TOOLS)/controller-gen:
+	@$(call build-tool,hack/tools,sigs.k8s.io/controller-tools/cmd/controller-gen)
+
+$(TOOLS)/kustomize:
+	@$(call build-tool,hack/tools,sigs.k8s.io/kustomize/kustomize/v5)
+
+$(GOLANGCI_LINT):
+	@$(call build-tool,hack/tools/golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+
+# build-tool builds a package at the version that the module in a folder pins.
+define build-tool
+echo "Building $(@F) at $$(go -C $(1) list -f '{{.Module.Version}}' $(2)) ..."; \
+started=$$SECONDS; \
+CGO_ENABLED=0 go -C $(1) build -trimpath -ldflags "-s -w" -o $(CURDIR)/$@ $(2); \
+echo "  $@ was built in $$((SECONDS - started)) s."
+endef
+
+##@ Install
+
+.PHONY: install
+install: ## Install the CRDs into the current cluster.
+	$(KUBECTL) apply --server-side -k config/crd
+
+.PHONY: uninstall
+uninstall: ## Remove the CRDs with all Merchants, Orders and Refunds. The operator must still run, to settle them.
+	$(KUBECTL) delete --ignore-not-found -k config/crd
+
+.PHONY: deploy
+deploy: $(TOOLS)/kustomize ## Install everything into the current cluster: IMG=<image> NOTIFY_BASE_URL=<https://...>.
+	@rm -rf bin/deploy && mkdir -p bin/deploy
+	@cd bin/deploy && $(CURDIR)/$(TOOLS)/kustomize create --resources ../../config/default
+	@cd bin/deploy && $(CURDIR)/$(TOOLS)/kustomize edit set image wechatpay-operator="$(IMG)"
+	@if [[ -n "$(NOTIFY_BASE_URL)" ]]; then cd bin/deploy && $(CURDIR)/$(TOOLS)/kustomize edit add patch --kind Deployment \
+	  --patch '[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--notify-base-url=$(NOTIFY_BASE_URL)"}]'; fi
+	$(KUBECTL) apply --server-side -k bin/deploy
+
+.PHONY: undeploy
+undeploy: ## Remove the operator, its roles and policies. The CRDs and their objects stay.
+	$(KUBECTL) delete --ignore-not-found -k config/manager
+	$(KUBECTL) delete --ignore-not-found -k config/policy
+	$(KUBECTL) delete --ignore-not-found -k config/rbac
+
+.PHONY: docker-build
+docker-build: ## Build the image: IMG=<image>.
+	$(DOCKER) build --build-arg VERSION="$(VERSION)" -t "$(IMG)" .

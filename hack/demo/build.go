@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+)
+
+// build compiles a command of the repository into bin/, and returns where it is.
+func (d *demo) build(ctx context.Context, name, folder string) (string, error) {
+	d.console.command("go", "build", "-o", "bin/"+name, folder)
+	command := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", filepath.Join("bin", name), folder)
+	command.Dir = testenv.Root()
+	output, err := command.CombinedOutput()
+	d.console.output(string(output))
+	if err != nil {
+		return "", &mismatch{what: "building " + name, expected: "exit status 0", got: err.Error()}
+	}
+	return filepath.Join(testenv.Root(), "bin", name), nil
+}
+
+// freeAddress is an address of loopback that nobody listens on.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+// awaitOK asks a URL until it answers 200.
+func awaitOK(ctx context.Context, url string) error {
+	return await(ctx, url, func(ctx context.Context) (bool, string, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return false, "", err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return false, err.Error(), nil //nolint:nilerr // not listening yet is what is being waited out
+		}
+		return response.StatusCode == http.StatusOK, response.Status, response.Body.Close()
+	})
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// demo is everything that runs. close stops it, however far it came.
+type demo struct {
+	console *console
+	folder  string
+	// died ends the demo when a process ends that should not.
+	died context.CancelCauseFunc
+
+	cluster *testenv.Environment
+	wechat  *simulator.AdminClient
+	ingress *ingress
+
+	mu        sync.Mutex
+	closing   bool
+	processes []*process
+}
+
+// play sets the stage and goes through the steps; it stops at the first that does not come true.
+func (d *demo) play(ctx context.Context) error {
+	folder, err := os.MkdirTemp("", "wechatpay-operator-demo-")
+	if err != nil {
+		return err
+	}
+	d.folder = folder
+	for _, step := range []struct {
+		title string
+		play  func(context.Context) error
+	}{
+		{"A control plane", d.startControlPlane},
+		{"A simulated WeChat Pay", d.startWeChat},
+		{"The operator: two replicas under their own rights", d.startOperator},
+		{"A merchant number", d.showMerchant},
+		{"An order in a mini program", d.showJSAPIOrder},
+		{"An order by QR code", d.showNativeOrder},
+		{"Orders in an app and in a browser, and one that is called off", d.showOtherOrders},
+		{"An order that can't be", d.showInvalidOrder},
+		{"A refund waits for approval", d.showApproval},
+		{"The refund, approved", d.showRefund},
+		{"A part of the money back", d.showPartialRefund},
+		{"Objects and WeChat's ledger, fen by fen", d.showLedger},
+	} {
+		d.console.heading(step.title)
+		err := step.play(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", step.title, err)
+		}
+	}
+	d.console.say("Everything came true.")
+	return nil
+}
+
+func (d *demo) startControlPlane(context.Context) error {
+	cluster, err := testenv.Start()
+	if err != nil {
+		return err
+	}
+	d.cluster = cluster
+	if err := d.writeKubeconfig(); err != nil {
+		return err
+	}
+	d.console.output("kube-apiserver and etcd are up at " + cluster.Config.Host)
+	return nil
+}
+
+// run starts a process that is expected to stay until close.
+func (d *demo) run(name, program string, arguments ...string) error {
+	onEnd := func(p *process) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !d.closing {
+			d.died(fmt.Errorf("%s ended by itself: %s", p.name, p.command.ProcessState))
+		}
+	}
+	p, err := startProcess(name, filepath.Join(d.folder, name+".log"), program, arguments, onEnd)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.processes = append(d.processes, p)
+	return nil
+}
+
+// stayUp leaves everything to the visitor.
+func (d *demo) stayUp(ctx context.Context) {
+	d.console.heading("Your turn")
+	d.console.output(fmt.Sprintf(`In another terminal:
+
+  export KUBECONFIG=%s PATH=%s:$PATH
+
+  kubectl get wechatpay                                   # as admin; --context shop-backend, editor or wang for the others
+  kubectl --context shop-backend apply -f my-order.yaml
+  curl %s/pay -d '{"mch_id":"%s","out_trade_no":"<number>"}'    # the payer pays
+  curl %s/ledger                         # what WeChat has on record
+  tail -f %s/operator-*.log
+
+Ctrl-C stops everything.`, d.kubeconfig(), assets(), d.wechat.BaseURL, mchID, d.wechat.BaseURL, d.folder))
+	<-ctx.Done()
+}
+
+// explain says what went wrong, with what the processes said last.
+func (d *demo) explain(ctx context.Context, err error) {
+	fmt.Fprintf(os.Stderr, "\nFAILED: %v\n", err)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		fmt.Fprintf(os.Stderr, "%v\n", cause)
+	}
+	for _, p := range d.processes {
+		fmt.Fprintf(os.Stderr, "\nThe end of %s's log:\n%s\n", p.name, p.tail(40))
+	}
+}
+
+// close stops the operator before what it talks to, and removes every file.
+func (d *demo) close() error {
+	d.mu.Lock()
+	d.closing = true
+	d.mu.Unlock()
+	var errs []error
+	if d.ingress != nil {
+		errs = append(errs, d.ingress.close())
+	}
+	for i := len(d.processes) - 1; i >= 0; i-- {
+		errs = append(errs, d.processes[i].stop())
+	}
+	if d.cluster != nil {
+		errs = append(errs, d.cluster.Stop())
+	}
+	if d.folder != "" {
+		errs = append(errs, os.RemoveAll(d.folder))
+	}
+	return errors.Join(errs...)
+}

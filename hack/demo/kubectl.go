@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+)
+
+// The people of the demo, by the names that they have at the API server and in the kubeconfig.
+const (
+	admin    = "admin"
+	shop     = "shop-backend"
+	editor   = "editor"
+	approver = "wang"
+)
+
+// kubectl runs kubectl as a user, and shows command and output. It fails if kubectl does.
+func (d *demo) kubectl(ctx context.Context, user string, arguments ...string) error {
+	if _, err := d.tryKubectl(ctx, user, arguments...); err != nil {
+		return &mismatch{what: "kubectl " + strings.Join(arguments, " "), expected: "exit status 0", got: err.Error()}
+	}
+	return nil
+}
+
+// refused runs kubectl as a user who must not succeed, and whose error must hold certain words.
+func (d *demo) refused(ctx context.Context, user string, words []string, arguments ...string) error {
+	output, err := d.tryKubectl(ctx, user, arguments...)
+	var exit *exec.ExitError
+	what := "kubectl " + strings.Join(arguments, " ") + " as " + user
+	switch {
+	case err == nil:
+		return &mismatch{what: what, expected: "a refusal", got: "success"}
+	case !errors.As(err, &exit):
+		return err
+	}
+	for _, word := range words {
+		if !strings.Contains(output, word) {
+			return &mismatch{what: what, expected: "a message with: " + word, got: output}
+		}
+	}
+	return nil
+}
+
+func (d *demo) tryKubectl(ctx context.Context, user string, arguments ...string) (string, error) {
+	arguments = append([]string{"--context", user}, arguments...)
+	d.console.command(append([]string{"kubectl"}, arguments...)...)
+	output, err := d.quietKubectl(ctx, arguments...)
+	if ctx.Err() != nil {
+		return output, context.Cause(ctx)
+	}
+	d.console.output(output)
+	return output, err
+}
+
+func (d *demo) quietKubectl(ctx context.Context, arguments ...string) (string, error) {
+	command := exec.CommandContext(ctx, filepath.Join(assets(), "kubectl"), arguments...)
+	command.Dir = testenv.Root()
+	// Nobody's own settings and cache: what is shown is what everyone gets.
+	command.Env = []string{"KUBECONFIG=" + d.kubeconfig(), "HOME=" + d.folder, "PATH=" + os.Getenv("PATH")}
+	output, err := command.CombinedOutput()
+	return string(output), err
+}
+
+// assets is where the control plane's binaries are.
+func assets() string {
+	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
+		return assets
+	}
+	return filepath.Join(testenv.Root(), "bin", "k8s")
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+)
+
+// startOperator installs what a cluster gets, and runs the two replicas that the Deployment asks for: there is no kubelet
+// here that would.
+func (d *demo) startOperator(ctx context.Context) error {
+	if err := d.kubectl(ctx, admin, "apply", "--server-side", "-k", "config/default"); err != nil {
+		return err
+	}
+	program, err := d.build(ctx, "manager", ".")
+	if err != nil {
+		return err
+	}
+	config, err := d.operatorKubeconfig(ctx)
+	if err != nil {
+		return err
+	}
+	var notify, health []string
+	for range 4 {
+		address, err := freeAddress()
+		if err != nil {
+			return err
+		}
+		if len(notify) < 2 {
+			notify = append(notify, address)
+		} else {
+			health = append(health, address)
+		}
+	}
+	if err := d.startIngress(notify); err != nil {
+		return err
+	}
+	d.console.say("Two replicas, with a token of the ServiceAccount %s:", operatorServiceAccount)
+	for i := range notify {
+		arguments := []string{
+			"--kubeconfig=" + config,
+			"--leader-elect",
+			"--leader-election-namespace=" + operatorNamespace,
+			"--notify-bind-address=" + notify[i],
+			"--notify-base-url=" + d.ingress.url,
+			"--metrics-bind-address=0",
+			"--health-probe-bind-address=" + health[i],
+			"--zap-log-level=info",
+		}
+		d.console.command(append([]string{"bin/manager"}, arguments...)...)
+		if err := d.run(fmt.Sprintf("operator-%d", i+1), program, arguments...); err != nil {
+			return err
+		}
+	}
+	for _, address := range health {
+		if err := awaitOK(ctx, "http://"+address+"/readyz"); err != nil {
+			return err
+		}
+	}
+	return d.showLeader(ctx)
+}
+
+func (d *demo) startIngress(replicas []string) error {
+	file, err := os.Create(filepath.Join(d.folder, "ingress.log"))
+	if err != nil {
+		return err
+	}
+	d.ingress, err = openIngress(log.New(file, "", log.LstdFlags), replicas...)
+	if err != nil {
+		return err
+	}
+	d.console.say("WeChat's callbacks come in at %s, and go in turn to each replica.", d.ingress.url)
+	return nil
+}
+
+func (d *demo) showLeader(ctx context.Context) error {
+	err := await(ctx, "the leader's lease", func(ctx context.Context) (bool, string, error) {
+		leases, err := d.quietKubectl(ctx, "-n", operatorNamespace, "get", "leases", "-o", "jsonpath={.items[*].spec.holderIdentity}")
+		return err == nil && leases != "", leases, nil
+	})
+	if err != nil {
+		return err
+	}
+	return d.kubectl(ctx, admin, "-n", operatorNamespace, "get", "leases")
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// The Refunds of config/samples.
+const (
+	wholeRefund   = "refund-20261121-0001" // all 101 fen of the JSAPI order
+	partialRefund = "refund-20261121-0002" // 30 of the 101 fen of the NATIVE order
+)
+
+// approval is how a decision is made.
+const approval = `{"spec":{"approval":"Approved"}}`
+
+// showApproval: who may ask for money is not who may let it go.
+func (d *demo) showApproval(ctx context.Context) error {
+	if err := d.applyRefund(ctx, "config/samples/refund.yaml", wholeRefund); err != nil {
+		return err
+	}
+	d.console.say("The shop may create Refunds, not change them:")
+	if err := d.refused(ctx, shop, []string{"Forbidden"}, approve(wholeRefund)...); err != nil {
+		return err
+	}
+	d.console.say("The editor may change Refunds, but lacks the verb approve, so the admission policy refuses:")
+	if err := d.refused(ctx, editor, []string{"Forbidden", "approve"}, approve(wholeRefund)...); err != nil {
+		return err
+	}
+	return d.expectNoRefund(ctx, wholeRefund)
+}
+
+// showRefund: approved by a person with the right to, sent, and settled.
+func (d *demo) showRefund(ctx context.Context) error {
+	return d.approveAndWait(ctx, wholeRefund, jsapiOrder, v1alpha1.Refunded{Total: 101, Count: 1})
+}
+
+// showPartialRefund pays back 30 of 101 fen.
+func (d *demo) showPartialRefund(ctx context.Context) error {
+	if err := d.applyRefund(ctx, "config/samples/refund-partial.yaml", partialRefund); err != nil {
+		return err
+	}
+	if err := d.expectNoRefund(ctx, partialRefund); err != nil {
+		return err
+	}
+	return d.approveAndWait(ctx, partialRefund, nativeOrder, v1alpha1.Refunded{Total: 30, Count: 1})
+}
+
+func (d *demo) applyRefund(ctx context.Context, file, name string) error {
+	if err := d.kubectl(ctx, shop, "apply", "-f", file); err != nil {
+		return err
+	}
+	condition := `jsonpath={.status.conditions[?(@.type=="Approved")].reason}=` + v1alpha1.ReasonAwaitingApproval
+	if err := d.waitFor(ctx, shop, condition, "wxr/"+name); err != nil {
+		return err
+	}
+	return d.kubectl(ctx, shop, "get", "wxr", name)
+}
+
+func approve(name string) []string {
+	return []string{"patch", "wxr", name, "--type=merge", "-p", approval}
+}
+
+// expectNoRefund checks that nothing was paid back, and not even asked for.
+func (d *demo) expectNoRefund(ctx context.Context, number string) error {
+	ledger, err := d.wechat.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	return expect("refund calls for "+number+" before the approval", len(ledger.CallsOf(simulator.OperationRefund, number)), 0)
+}
+
+// approveAndWait has the approver approve; the money is back once WeChat's refundquery says so.
+func (d *demo) approveAndWait(ctx context.Context, name, orderName string, refunded v1alpha1.Refunded) error {
+	if err := d.kubectl(ctx, approver, approve(name)...); err != nil {
+		return err
+	}
+	if err := d.waitFor(ctx, shop, "condition=Accepted", "wxr/"+name); err != nil {
+		return err
+	}
+	d.console.say("WeChat took it. Whether the money is back, only its refundquery says, which the refund callback sets off:")
+	if err := d.waitFor(ctx, shop, "condition=Succeeded", "wxr/"+name); err != nil {
+		return err
+	}
+	if err := d.kubectl(ctx, shop, "get", "wxr", name, "-o", "wide"); err != nil {
+		return err
+	}
+	refund := &v1alpha1.Refund{}
+	if err := d.cluster.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, refund); err != nil {
+		return err
+	}
+	if err := expectReason(name, refund.Status.Conditions, v1alpha1.ConditionSucceeded, metav1.ConditionTrue, v1alpha1.ReasonSucceeded); err != nil {
+		return err
+	}
+	if err := d.delivered(ctx, simulator.OperationRefundCallback, refund.Number()); err != nil {
+		return err
+	}
+	if err := d.awaitRefunded(ctx, orderName, refunded); err != nil {
+		return err
+	}
+	return d.kubectl(ctx, shop, "get", "wxo", orderName, "-o", "jsonpath={.status.refunded}")
+}
+
+// awaitRefunded waits until the Order shows the sum of its refunds, which follows theirs.
+func (d *demo) awaitRefunded(ctx context.Context, name string, refunded v1alpha1.Refunded) error {
+	return await(ctx, fmt.Sprintf("%s: status.refunded = %+v", name, refunded), func(ctx context.Context) (bool, string, error) {
+		order, err := d.order(ctx, name)
+		if err != nil || order.Status.Refunded == nil {
+			return false, "absent", err
+		}
+		return *order.Status.Refunded == refunded, fmt.Sprintf("%+v", *order.Status.Refunded), nil
+	})
+}

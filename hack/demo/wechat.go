@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// The account of config/samples/merchant.yaml.
+const (
+	mchID = "1900000109"
+	appID = "wxd678efh567hg6787"
+)
+
+// startWeChat starts the simulator as a process of its own, and opens an account there.
+func (d *demo) startWeChat(ctx context.Context) error {
+	program, err := d.build(ctx, "simulator", "./hack/simulator")
+	if err != nil {
+		return err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	// WeChat takes a minute or more over a refund; nobody wants to watch that.
+	arguments := []string{"--admin-listen=" + address, "--refund-delay=2s"}
+	d.console.command(append([]string{"bin/simulator"}, arguments...)...)
+	if err := d.run("wechat", program, arguments...); err != nil {
+		return err
+	}
+	d.wechat = simulator.NewAdminClient("http://" + address)
+	if err := awaitOK(ctx, d.wechat.BaseURL+"/healthz"); err != nil {
+		return err
+	}
+	url, _, err := d.wechat.URLs(ctx)
+	if err != nil {
+		return err
+	}
+	d.console.output("WeChat Pay is simulated at " + url + ", with a ledger of its own")
+	return nil
+}
