@@ -14,13 +14,23 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 )
 
+// version is set by the linker.
+var version = "dev"
+
 func main() {
 	options := manager.DefaultOptions()
 	options.BindFlags(flag.CommandLine)
 	logging := zap.Options{TimeEncoder: zapcore.RFC3339TimeEncoder}
 	logging.BindFlags(flag.CommandLine)
+	showVersion := flag.Bool("version", false, "Print the version and stop.")
 	flag.Parse()
+	if *showVersion {
+		fmt.Println("wechatpay-operator", version)
+		return
+	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	ctrl.Log.Info("Starting wechatpay-operator", "version", version)
+	options.Merchant.UserAgent = "wechatpay-operator/" + version
 
 	config, err := ctrl.GetConfig()
 	if err == nil {

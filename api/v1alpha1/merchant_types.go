@@ -243,7 +243,7 @@ type MerchantStatus struct {
 // +kubebuilder:printcolumn:name="REASON",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="APPID",type=string,JSONPath=`.spec.appID`,priority=1
-// +kubebuilder:printcolumn:name="CERTIFICATE EXPIRES",type=date,JSONPath=`.status.certificate.notAfter`,priority=1
+// +kubebuilder:printcolumn:name="CERTIFICATE EXPIRES",type=string,JSONPath=`.status.certificate.notAfter`,priority=1
 // +kubebuilder:printcolumn:name="MESSAGE",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters: it is part of the callback URL, which WeChat limits to 256"
 type Merchant struct {

@@ -449,7 +449,7 @@ type OrderStatus struct {
 // +kubebuilder:printcolumn:name="CURRENCY",type=string,JSONPath=`.spec.amount.currency`
 // +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="TRANSACTION",type=string,JSONPath=`.status.transaction.id`,priority=1
-// +kubebuilder:printcolumn:name="PAID",type=date,JSONPath=`.status.transaction.paidTime`,priority=1
+// +kubebuilder:printcolumn:name="PAID",type=string,JSONPath=`.status.transaction.paidTime`,priority=1
 // +kubebuilder:printcolumn:name="MESSAGE",type=string,JSONPath=`.status.conditions[?(@.type=="Paid")].message`,priority=1
 // +kubebuilder:selectablefield:JSONPath=`.spec.merchantRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.spec.tradeType`

@@ -2,6 +2,7 @@ package rbac_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -361,7 +362,7 @@ func TestNoWildcards(t *testing.T) {
 		decoder := yaml.NewYAMLOrJSONDecoder(content, 4096)
 		for {
 			var role rbacv1.ClusterRole
-			if err := decoder.Decode(&role); err == io.EOF {
+			if err := decoder.Decode(&role); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				t.Fatalf("%s: %v", file, err)
