@@ -19,6 +19,9 @@ var everything = &logbook{}
 // secrets are in many of the messages that tests send, and must be in no log and no event. The last ones are how bodies look.
 var secrets = []string{testshop.APIKey, previousKey, secondKey, testshop.OpenID, "<xml", "<root", "<req_info", "CDATA"}
 
+// verbosity is what the operator itself has to say at most. From 8 on client-go logs whole objects.
+const verbosity = 5
+
 // logbook keeps log lines.
 type logbook struct {
 	mutex sync.Mutex
@@ -26,7 +29,7 @@ type logbook struct {
 }
 
 func (b *logbook) logger() logr.Logger {
-	return funcr.NewJSON(b.add, funcr.Options{Verbosity: 9})
+	return funcr.NewJSON(b.add, funcr.Options{Verbosity: verbosity})
 }
 
 func (b *logbook) add(line string) {
@@ -37,7 +40,7 @@ func (b *logbook) add(line string) {
 
 // copying also writes into another book.
 func (b *logbook) copying(to *logbook) logr.Logger {
-	return funcr.NewJSON(func(line string) { b.add(line); to.add(line) }, funcr.Options{Verbosity: 9})
+	return funcr.NewJSON(func(line string) { b.add(line); to.add(line) }, funcr.Options{Verbosity: verbosity})
 }
 
 func (b *logbook) all() []string {

@@ -69,14 +69,14 @@ func whatToDo(meaning wechatpay.Meaning, otherwise string) string {
 
 // stillUnknown keeps the doubt that a lost answer, or a refusal without signature, left: an answer that proves nothing about
 // the call before does not end it.
-func stillUnknown(before, reason, message string) (metav1.ConditionStatus, string, string) {
+func stillUnknown(before, reason, message string) (string, string) {
 	switch {
 	case before == v1alpha1.ReasonRefused && reason == v1alpha1.ReasonRefused:
-		return metav1.ConditionUnknown, v1alpha1.ReasonRefused, message
+		return v1alpha1.ReasonRefused, message
 	case before == v1alpha1.ReasonRefused:
-		return metav1.ConditionUnknown, v1alpha1.ReasonRefused, "WeChat Pay refused without a signature, and asking again did not work yet: " + message
+		return v1alpha1.ReasonRefused, "WeChat Pay refused without a signature, and asking again did not work yet: " + message
 	default:
-		return metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown, "An answer of WeChat Pay was lost, and asking again did not work yet: " + message
+		return v1alpha1.ReasonOutcomeUnknown, "An answer of WeChat Pay was lost, and asking again did not work yet: " + message
 	}
 }
 

@@ -129,7 +129,8 @@ func NotPrepared(order *v1alpha1.Order, status metav1.ConditionStatus, reason, m
 		return
 	}
 	if MayBeAtWeChat(order) && provesNothing(reason) {
-		status, reason, message = stillUnknown(PreparedReason(order), reason, message)
+		status = metav1.ConditionUnknown
+		reason, message = stillUnknown(PreparedReason(order), reason, message)
 	}
 	setOrder(order, now, v1alpha1.ConditionPrepared, status, reason, message)
 }

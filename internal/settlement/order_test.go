@@ -166,11 +166,11 @@ func TestParametersKeepTheirNames(t *testing.T) {
 
 func TestOlder(t *testing.T) {
 	t.Parallel()
-	make := func(namespace, name string, at time.Time) *v1alpha1.Order {
+	object := func(namespace, name string, at time.Time) *v1alpha1.Order {
 		return &v1alpha1.Order{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(at)}}
 	}
 	inOrder := []*v1alpha1.Order{
-		make("z", "z", created), make("a", "a", created.Add(time.Second)), make("a", "b", created.Add(time.Second)), make("b", "a", created.Add(time.Second)),
+		object("z", "z", created), object("a", "a", created.Add(time.Second)), object("a", "b", created.Add(time.Second)), object("b", "a", created.Add(time.Second)),
 	}
 	for i, a := range inOrder {
 		for j, b := range inOrder {

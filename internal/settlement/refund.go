@@ -134,7 +134,8 @@ func NotAccepted(refund *v1alpha1.Refund, status metav1.ConditionStatus, reason,
 		return
 	}
 	if RefundMayBeAtWeChat(refund) && provesNothing(reason) {
-		status, reason, message = stillUnknown(AcceptedReason(refund), reason, message)
+		status = metav1.ConditionUnknown
+		reason, message = stillUnknown(AcceptedReason(refund), reason, message)
 	}
 	setRefund(refund, now, v1alpha1.ConditionAccepted, status, reason, message)
 }

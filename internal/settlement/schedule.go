@@ -39,8 +39,7 @@ func (s Schedule) Next(elapsed time.Duration, seed string) (time.Duration, bool)
 		return 0, false
 	}
 	offset := jitter(gap, seed)
-	rounds := (elapsed - last - offset) / gap
-	due := last + rounds*gap + offset
+	due := elapsed - (elapsed-last-offset)%gap // the last one that is not after elapsed
 	if due > math.MaxInt64-gap {
 		// Centuries: the age of something without a beginning.
 		return math.MaxInt64, true

@@ -1,0 +1,172 @@
+package merchant_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+func TestAPIKeys(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		data   map[string]string
+		entry  string
+		reason string
+		says   []string
+	}{
+		"missing Secret":       {nil, "", v1alpha1.ReasonSecretNotFound, []string{keyName, "the API key", "does not exist", "create it", "spec.apiKeySecretRef"}},
+		"missing entry":        {map[string]string{"key": key1}, "", v1alpha1.ReasonSecretNotFound, []string{keyName, `no entry "apiKey"`, "spec.apiKeySecretRef.key"}},
+		"missing named entry":  {map[string]string{"apiKey": key1}, "v2", v1alpha1.ReasonSecretNotFound, []string{keyName, `no entry "v2"`}},
+		"empty":                {map[string]string{"apiKey": ""}, "", v1alpha1.ReasonInvalidAPIKey, []string{keyName, `"apiKey"`, "0 characters", "32 letters and digits", "Copy it"}},
+		"too short":            {map[string]string{"apiKey": key1[1:]}, "", v1alpha1.ReasonInvalidAPIKey, []string{"31 characters"}},
+		"too long":             {map[string]string{"apiKey": key1 + "0"}, "", v1alpha1.ReasonInvalidAPIKey, []string{"33 characters"}},
+		"other characters":     {map[string]string{"apiKey": key1[1:] + "!"}, "", v1alpha1.ReasonInvalidAPIKey, []string{"others than letters and digits"}},
+		"space within":         {map[string]string{"apiKey": key1[:16] + " " + key1[17:]}, "", v1alpha1.ReasonInvalidAPIKey, nil},
+		"twice, by line":       {map[string]string{"apiKey": key1 + "\n" + key1}, "", v1alpha1.ReasonInvalidAPIKey, nil},
+		"base64 twice":         {map[string]string{"apiKey": "Rmlyc3RUZXN0T25seUtleTBGaXJzdFRlc3RPbmx5MDA="}, "", v1alpha1.ReasonInvalidAPIKey, nil},
+		"wrong previous":       {map[string]string{"apiKey": key1, "apiKey.previous": key2[1:]}, "", v1alpha1.ReasonInvalidAPIKey, []string{`"apiKey.previous"`, "remove it when the rotation is over"}},
+		"wrong named previous": {map[string]string{"v2": key1, "v2.previous": "x"}, "v2", v1alpha1.ReasonInvalidAPIKey, []string{`"v2.previous"`}},
+
+		"right":                {map[string]string{"apiKey": key1}, "", "", nil},
+		"right, line feed":     {map[string]string{"apiKey": key1 + "\n"}, "", "", nil},
+		"right, CRLF":          {map[string]string{"apiKey": key1 + "\r\n"}, "", "", nil},
+		"right, by its name":   {map[string]string{"v2": key1}, "v2", "", nil},
+		"right, with previous": {map[string]string{"apiKey": key1, "apiKey.previous": key2 + "\n"}, "", "", nil},
+		"previous is over":     {map[string]string{"apiKey": key1, "apiKey.previous": ""}, "", "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, data := newPlace(t), map[string][]byte{}
+			for entry, content := range test.data {
+				data[entry] = []byte(content)
+			}
+			if test.data != nil {
+				p.store(keyName, data)
+			}
+			m := p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.APIKeySecretRef.Key = test.entry })
+			if test.reason == "" {
+				p.get(m)
+				return
+			}
+			found := p.problem(m)
+			if found.Reason != test.reason {
+				t.Errorf("reason %s, want %s", found.Reason, test.reason)
+			}
+			for _, word := range append(test.says, p.namespace) {
+				if !strings.Contains(found.Message, word) {
+					t.Errorf("%q does not say %q", found.Message, word)
+				}
+			}
+			wantNoSecret(t, found.Message+found.Error()+fmt.Sprintf("%+v", *found), data)
+		})
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	t.Parallel()
+	good, other := validPair(t), validPair(t)
+	expired := newPair(t, start.AddDate(-5, 0, 0), start.AddDate(0, 0, -1))
+	early := newPair(t, start.AddDate(0, 0, 1), start.AddDate(5, 0, 0))
+	entries := func(certificate, key []byte) map[string][]byte {
+		return map[string][]byte{corev1.TLSCertKey: certificate, corev1.TLSPrivateKeyKey: key}
+	}
+	stops := "Refunds stop until then, Orders do not"
+	for name, test := range map[string]struct {
+		data   map[string][]byte
+		reason string
+		says   []string
+		known  bool
+	}{
+		"missing Secret":        {nil, v1alpha1.ReasonSecretNotFound, []string{certName, "the client certificate", "create it", "spec.certificateSecretRef", stops}, false},
+		"no certificate":        {entries(nil, good.key), v1alpha1.ReasonInvalidCertificate, []string{certName, `no entry "tls.crt"`, "kubectl create secret tls", stops}, false},
+		"no key":                {entries(good.certificate, nil), v1alpha1.ReasonInvalidCertificate, []string{certName, `no entry "tls.key"`, stops}, false},
+		"nothing in it":         {entries(nil, nil), v1alpha1.ReasonInvalidCertificate, []string{certName, `no entry "tls.crt"`}, false},
+		"certificate no PEM":    {entries([]byte("no PEM at all"), good.key), v1alpha1.ReasonInvalidCertificate, []string{"tls.crt", "apiclient_cert.pem", stops}, false},
+		"certificate of waste":  {entries([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), good.key), v1alpha1.ReasonInvalidCertificate, []string{"tls.crt"}, false},
+		"key for certificate":   {entries(good.key, good.key), v1alpha1.ReasonInvalidCertificate, []string{"tls.crt"}, false},
+		"key no PEM":            {entries(good.certificate, []byte("no PEM at all")), v1alpha1.ReasonInvalidCertificate, []string{"tls.key", "apiclient_key.pem", stops}, true},
+		"certificate for key":   {entries(good.certificate, good.certificate), v1alpha1.ReasonInvalidCertificate, []string{"tls.key"}, true},
+		"another's key":         {entries(good.certificate, other.key), v1alpha1.ReasonCertificateMismatch, []string{certName, "apiclient_key.pem", stops}, true},
+		"expired":               {expired.data(), v1alpha1.ReasonCertificateExpired, []string{certName, "expired on 2026-11-20", "merchant platform", stops}, true},
+		"not valid yet":         {early.data(), v1alpha1.ReasonCertificateExpired, []string{certName, "valid only from 2026-11-22T12:00:00Z", stops}, true},
+		"right":                 {good.data(), "", nil, true},
+		"right, key beside it":  {entries(bytes.Join([][]byte{good.key, good.certificate}, nil), good.key), "", nil, true},
+		"right, with its chain": {entries(bytes.Join([][]byte{good.certificate, other.certificate}, nil), good.key), "", nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.storeKey(key1)
+			if test.data != nil {
+				p.store(certName, test.data)
+			}
+			handle := p.get(p.merchant(withCertificate)) // Orders go on in any case
+			if handle.HasCertificate != (test.reason == "") || (handle.Certificate != nil) != test.known {
+				t.Errorf("has a certificate %t, describes %+v", handle.HasCertificate, handle.Certificate)
+			}
+			if test.known && (handle.Certificate.SerialNumber != "ABCDEF" || !strings.Contains(handle.Certificate.Subject, mchID)) {
+				t.Errorf("described as %+v", handle.Certificate)
+			}
+			if test.reason == "" {
+				if handle.CertificateProblem != nil {
+					t.Errorf("problem %+v", handle.CertificateProblem)
+				}
+				return
+			}
+			found := handle.CertificateProblem
+			if found == nil || found.Reason != test.reason {
+				t.Fatalf("problem %+v, want %s", found, test.reason)
+			}
+			for _, word := range test.says {
+				if !strings.Contains(found.Message, word) {
+					t.Errorf("%q does not say %q", found.Message, word)
+				}
+			}
+			wantNoSecret(t, found.Message+fmt.Sprintf("%+v", *handle.CertificateProblem)+handle.Version, test.data)
+		})
+	}
+}
+
+func TestWithoutCertificate(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	if handle := p.get(p.merchant()); handle.HasCertificate || handle.Certificate != nil || handle.CertificateProblem != nil {
+		t.Errorf("%+v", handle)
+	}
+}
+
+func TestEndpointProblems(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	certificate := validPair(t).certificate
+	for name, test := range map[string]struct {
+		endpoint v1alpha1.Endpoint
+		says     string
+	}{
+		"http":            {v1alpha1.Endpoint{URL: "http://wechat.example.test"}, "spec.endpoint.url must be an https URL"},
+		"no URL":          {v1alpha1.Endpoint{URL: "wechat.example.test"}, "spec.endpoint.url"},
+		"no host":         {v1alpha1.Endpoint{URL: "https://:8443"}, "spec.endpoint.url"},
+		"garbage":         {v1alpha1.Endpoint{URL: "https://a b"}, "spec.endpoint.url"},
+		"query":           {v1alpha1.Endpoint{URL: "https://wechat.example.test?a=b"}, "without user, query"},
+		"empty query":     {v1alpha1.Endpoint{URL: "https://wechat.example.test?"}, "without user, query"},
+		"fragment":        {v1alpha1.Endpoint{URL: "https://wechat.example.test#a"}, "without user, query"},
+		"user":            {v1alpha1.Endpoint{URL: "https://somebody:" + key2 + "@wechat.example.test"}, "without user"},
+		"backup":          {v1alpha1.Endpoint{URL: ownHost, BackupURL: "http://wechat.example.test"}, "spec.endpoint.backupURL"},
+		"bundle no PEM":   {v1alpha1.Endpoint{URL: ownHost, CABundle: []byte("garbage")}, "spec.endpoint.caBundle holds no PEM"},
+		"bundle of waste": {v1alpha1.Endpoint{URL: ownHost, CABundle: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}, "spec.endpoint.caBundle"},
+	} {
+		found := p.problem(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.Endpoint = &test.endpoint }))
+		if found.Reason != v1alpha1.ReasonInvalidEndpoint || !strings.Contains(found.Message, test.says) {
+			t.Errorf("%s: %+v", name, found)
+		}
+		wantNoSecret(t, found.Message, map[string][]byte{"password": []byte(key2)})
+	}
+	p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.Endpoint.CABundle = certificate }))
+}

@@ -1,0 +1,418 @@
+package merchant_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+)
+
+func TestSecretsAreReadNowAndThen(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	first := p.get(m)
+	for range 10 {
+		p.pass(refresh / 10)
+		if p.get(m) != first {
+			t.Fatal("another Handle")
+		}
+	}
+	if reads := p.reader.reads.Load(); reads != 1 {
+		t.Errorf("%d reads within %s", reads, refresh)
+	}
+	p.pass(time.Nanosecond)
+	if p.get(m) != first || p.reader.reads.Load() != 2 {
+		t.Errorf("after %s: %d reads", refresh, p.reader.reads.Load())
+	}
+}
+
+func TestRotationTakesEffect(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*place){
+		"key": func(p *place) { p.storeKey(key2) },
+		"previous key": func(p *place) {
+			p.store(keyName, map[string][]byte{"apiKey": []byte(key1), "apiKey.previous": []byte(key2)})
+		},
+		"certificate":         func(p *place) { p.store(certName, validPair(p.t).data()) },
+		"certificate is gone": func(p *place) { p.remove(certName) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.storeKey(key1)
+			p.store(certName, validPair(t).data())
+			m := p.merchant(withCertificate)
+			first := p.get(m)
+			change(p)
+			p.pass(refresh)
+			if p.get(m) != first {
+				t.Error("read again before its time")
+			}
+			p.pass(time.Nanosecond)
+			second := p.get(m)
+			if second == first || second.Version == first.Version {
+				t.Error("the change has no effect")
+			}
+			if p.pass(2 * refresh); p.get(m) != second {
+				t.Error("another Handle although nothing changed any more")
+			}
+		})
+	}
+}
+
+// TestAChangedSpecTakesEffectAtOnce: every field that a Handle is made of.
+func TestAChangedSpecTakesEffectAtOnce(t *testing.T) {
+	t.Parallel()
+	bundle := validPair(t).certificate
+	for name, change := range map[string]func(*v1alpha1.MerchantSpec){
+		"signType":    func(s *v1alpha1.MerchantSpec) { s.SignType = v1alpha1.SignTypeMD5 },
+		"endpoint":    func(s *v1alpha1.MerchantSpec) { s.Endpoint.URL = "https://another.example.test" },
+		"backup":      func(s *v1alpha1.MerchantSpec) { s.Endpoint.BackupURL = "https://another.example.test" },
+		"caBundle":    func(s *v1alpha1.MerchantSpec) { s.Endpoint.CABundle = bundle },
+		"notify":      func(s *v1alpha1.MerchantSpec) { s.NotifyBaseURL = "https://another.example.com" },
+		"key's entry": func(s *v1alpha1.MerchantSpec) { s.APIKeySecretRef.Key = "other" },
+		"certificate": withCertificate,
+	} {
+		p := newPlace(t)
+		p.store(keyName, map[string][]byte{"apiKey": []byte(key1), "other": []byte(key2)})
+		first := p.get(p.merchant())
+		changed := p.merchant(change)
+		changed.Generation++
+		second := p.get(changed)
+		if second == first || second.Version == first.Version {
+			t.Errorf("%s: the change has no effect", name)
+		}
+		if behind := p.get(p.merchant()); behind != second {
+			t.Errorf("%s: a caller whose cache is behind brings the old one back", name)
+		}
+	}
+	p := newPlace(t)
+	p.storeKey(key1)
+	first := p.get(p.merchant())
+	changed := p.merchant(func(s *v1alpha1.MerchantSpec) { s.RefundApproval, s.LatePayment = "Automatic", "Accept" })
+	changed.Generation++
+	if p.get(changed) != first {
+		t.Error("a change that is none of the Handle's business gave another one")
+	}
+}
+
+func TestACertificateProblemThatChangesIsTold(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant(withCertificate)
+	p.get(m)
+	m.Spec.CertificateSecretRef.Name, m.Generation = "another-secret", 2
+	if found := p.get(m).CertificateProblem; !strings.Contains(found.Message, "another-secret") {
+		t.Errorf("the message is about the Secret before: %q", found.Message)
+	}
+}
+
+func TestACertificateThatExpiresInTheCacheIsNoticed(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	p.store(certName, newPair(t, start.Add(time.Minute), start.Add(time.Hour)).data())
+	m := p.merchant(withCertificate)
+	for _, step := range []struct {
+		pass   time.Duration
+		usable bool
+	}{{0, false}, {2 * time.Minute, true}, {58 * time.Minute, true}, {time.Minute, false}} {
+		p.pass(step.pass)
+		handle := p.get(m)
+		if handle.HasCertificate != step.usable || (handle.CertificateProblem == nil) != step.usable {
+			t.Errorf("at %s: usable %t, %+v", p.clock.Now(), handle.HasCertificate, handle.CertificateProblem)
+		}
+	}
+}
+
+func TestCredentialsThatAreGoneOrBadDropTheHandle(t *testing.T) {
+	t.Parallel()
+	for reason, change := range map[string]func(*place){
+		v1alpha1.ReasonSecretNotFound: func(p *place) { p.remove(keyName) },
+		v1alpha1.ReasonInvalidAPIKey:  func(p *place) { p.storeKey("bad") },
+	} {
+		p := newPlace(t)
+		p.storeKey(key1)
+		m := p.merchant()
+		first := p.get(m)
+		change(p)
+		p.pass(refresh + 1)
+		for range 2 {
+			if found := p.problem(m); found.Reason != reason {
+				t.Errorf("%+v", found)
+			}
+		}
+		// A Problem is not kept: what is mended works with the next call.
+		p.storeKey(key1)
+		if p.get(m) == first {
+			t.Error("the Handle that was dropped is back")
+		}
+	}
+}
+
+func outages() map[string]error {
+	secrets := schema.GroupResource{Resource: "secrets"}
+	return map[string]error{
+		"timeout":     apierrors.NewServerTimeout(secrets, "get", 1),
+		"unavailable": apierrors.NewServiceUnavailable("no etcd"),
+		"too many":    apierrors.NewTooManyRequests("slow down", 1),
+		"internal":    apierrors.NewInternalError(errors.New("etcd")),
+		"transport":   errors.New("connect: connection refused"),
+	}
+}
+
+// TestAnAPIServerThatDoesNotAnswerStopsNoPayments for some minutes, and is not asked at each call.
+func TestAnAPIServerThatDoesNotAnswerStopsNoPayments(t *testing.T) {
+	t.Parallel()
+	for name, outage := range outages() {
+		p := newPlace(t)
+		p.storeKey(key1)
+		m := p.merchant()
+		first := p.get(m)
+		p.reader.failWith(outage)
+		for p.pass(refresh + 1); p.clock.Now().Sub(start) <= 5*time.Minute; p.pass(time.Second) {
+			if handle, err := p.registry.Get(t.Context(), m); handle != first || err != nil {
+				t.Fatalf("%s: after %s: %v", name, p.clock.Now().Sub(start), err)
+			}
+		}
+		if reads := p.reader.reads.Load(); reads > 60 {
+			t.Errorf("%s: %d reads in five minutes", name, reads)
+		}
+		if _, err := p.registry.Get(t.Context(), m); !errors.Is(err, outage) {
+			t.Errorf("%s: a key that nobody can confirm is used for ever: %v", name, err)
+		}
+		p.reader.failWith(nil)
+		if p.get(m) != first {
+			t.Errorf("%s: another Handle although nothing changed", name)
+		}
+	}
+}
+
+func TestAnOutageEndsWithTheTruth(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	first := p.get(m)
+	p.reader.failWith(apierrors.NewServiceUnavailable("no etcd"))
+	p.pass(refresh + 1)
+	p.get(m)
+	p.reader.failWith(nil)
+	p.storeKey(key2)
+	p.pass(5 * time.Second)
+	if p.get(m) == first {
+		t.Error("the change that was made during the outage has no effect")
+	}
+}
+
+// TestAnOutageIsNoProblem: without a Handle, or with a changed spec, it is the API server's error, so that Ready is not False.
+func TestAnOutageIsNoProblem(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	outage := apierrors.NewServiceUnavailable("no etcd")
+	p.reader.failWith(outage)
+	_, err := p.registry.Get(t.Context(), p.merchant())
+	if _, isProblem := merchant.AsProblem(err); isProblem || !errors.Is(err, outage) {
+		t.Errorf("the first time: %v", err)
+	}
+	p.reader.failWith(nil)
+	p.get(p.merchant())
+	p.reader.failWith(outage)
+	changed := p.merchant(func(s *v1alpha1.MerchantSpec) { s.APIKeySecretRef.Name = "another" })
+	changed.Generation++
+	if _, err := p.registry.Get(t.Context(), changed); !errors.Is(err, outage) {
+		t.Errorf("after a change of the spec: %v", err)
+	}
+}
+
+func TestRightsThatAreMissingAreTold(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.reader.failWith(apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, keyName, errors.New("RBAC")))
+	if found := p.problem(p.merchant()); found.Reason != v1alpha1.ReasonSecretNotFound || !strings.Contains(found.Message, "verb get") {
+		t.Errorf("%+v", found)
+	}
+}
+
+func TestAMerchantThatIsCreatedAgainGetsItsOwnHandle(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	first := p.get(p.merchant())
+	first.Reject()
+	again := p.merchant()
+	again.UID = "another"
+	second := p.get(again)
+	if second == first || second.Rejected() {
+		t.Error("it took over what was known of the one before")
+	}
+	if p.get(p.merchant()) != first {
+		t.Error("the one before lost its own")
+	}
+}
+
+func TestForget(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	first := p.get(p.merchant())
+	p.registry.Forget(p.merchant().UID)
+	p.registry.Forget(p.merchant().UID)
+	p.registry.Forget("never seen")
+	if p.get(p.merchant()) == first {
+		t.Error("it was not forgotten")
+	}
+}
+
+// TestManyCallersShareOneRead while one of them gives up.
+func TestManyCallersShareOneRead(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	held := &gate{entered: make(chan struct{}, 1), open: make(chan struct{})}
+	p.reader.gate.Store(held)
+	m := p.merchant()
+	impatient, giveUp := context.WithCancel(t.Context())
+	gaveUp := make(chan error)
+	go func() {
+		_, err := p.registry.Get(impatient, m)
+		gaveUp <- err
+	}()
+	<-held.entered // the read has begun
+	var handles [32]*merchant.Handle
+	var callers sync.WaitGroup
+	for i := range handles {
+		callers.Go(func() { handles[i], _ = p.registry.Get(t.Context(), m) })
+	}
+	giveUp()
+	if err := <-gaveUp; !errors.Is(err, context.Canceled) {
+		t.Errorf("the impatient one got %v", err)
+	}
+	close(held.open)
+	callers.Wait()
+	if handles[0] == nil || len(slices.Compact(handles[:])) != 1 {
+		t.Errorf("Handles: %v", handles)
+	}
+	if reads := p.reader.reads.Load(); reads != 1 {
+		t.Errorf("%d reads", reads)
+	}
+}
+
+// TestConcurrentUse is for the race detector: calls, rotations, outages and Forget at once.
+func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	var callers sync.WaitGroup
+	for i := range 8 {
+		callers.Go(func() {
+			for j := range 20 {
+				switch {
+				case i == 0:
+					p.storeKey([]string{key1, key2}[j%2])
+				case i == 1:
+					p.pass(refresh)
+				case i == 2 && j%5 == 0:
+					p.registry.Forget(m.UID)
+				default:
+					handle, err := p.registry.Get(t.Context(), m)
+					if err != nil || handle.Version == "" || handle.PaymentNotifyURL == "" {
+						t.Errorf("%v, %v", handle, err)
+						return
+					}
+					handle.AllowLook(p.clock.Now())
+					handle.CredentialsProven()
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+func TestVerdictOnTheKeyEndsWithTheKey(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	first := p.get(m)
+	if first.Rejected() || first.CredentialsSuspect() {
+		t.Error("nothing is known yet")
+	}
+	first.Reject()
+	p.pass(2 * refresh)
+	if !p.get(m).Rejected() {
+		t.Error("reading the same key again ended its rejection")
+	}
+	p.storeKey(key2)
+	p.pass(2 * refresh)
+	if p.get(m).Rejected() {
+		t.Error("the new key is rejected for the old one's sake")
+	}
+	first.CredentialsProven()
+	if first.Rejected() {
+		t.Error("a proof did not end the rejection")
+	}
+}
+
+func TestLooksAreSlowAndOutliveCredentials(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	look := func() bool { allowed, _ := p.get(m).AllowLook(p.clock.Now()); return allowed }
+	for range 2 {
+		if !look() {
+			t.Error("two at once are allowed")
+		}
+	}
+	allowed, wait := p.get(m).AllowLook(p.clock.Now())
+	if allowed || wait <= 0 || wait > time.Second {
+		t.Errorf("the third: %t, wait %s", allowed, wait)
+	}
+	// Other credentials, bad ones in between, are no way around WeChat's limit.
+	p.storeKey("bad")
+	changed := p.merchant()
+	changed.Generation++
+	if found := p.problem(changed); found.Reason != v1alpha1.ReasonInvalidAPIKey {
+		t.Errorf("%+v", found)
+	}
+	p.storeKey(key2)
+	changed.Generation++
+	m = changed
+	if look() {
+		t.Error("new credentials brought new looks")
+	}
+	p.pass(500 * time.Millisecond)
+	if !look() || look() {
+		t.Error("half a second brings one look")
+	}
+}
+
+// TestMerchantsThatNobodyAsksForAreDropped on replicas that are not told to forget them.
+func TestMerchantsThatNobodyAsksForAreDropped(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	old := p.get(p.merchant())
+	p.pass(2 * time.Hour)
+	fresh := p.merchant()
+	fresh.UID = "fresh"
+	p.get(fresh)
+	if p.get(p.merchant()) == old {
+		t.Error("it was kept")
+	}
+}
