@@ -223,15 +223,7 @@ func (r *OrderReconciler) sumRefunds(ctx context.Context, o *order) progress {
 	if err != nil {
 		return failed(err)
 	}
-	var total int64
-	var count int32
-	for i := range refunds {
-		if settlement.RefundSucceeded(&refunds[i]) {
-			total += refunds[i].Spec.Amount
-			count++
-		}
-	}
-	if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Refunded(order, total, count) }); err != nil {
+	if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Refunded(order, refunds) }); err != nil {
 		return stoppedBy(err)
 	}
 	return next()

@@ -106,9 +106,8 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 		return r.pause(o, r.Timing.RetrySlowly)
 	}
 	if wechatpay.Means(cause, wechatpay.NumberUsed) {
-		_, _, message := settlement.Explain(cause)
 		err := r.record(ctx, o, func(order *v1alpha1.Order) {
-			settlement.NumberLost(order, message+". WeChat Pay has the number "+order.Number()+" with other parameters. Create another Order with another name or spec.outTradeNo", r.Clock.Now())
+			settlement.NumberLost(order, cause.Error()+". WeChat Pay has the number "+order.Number()+" with other parameters. Create another Order with another name or spec.outTradeNo", r.Clock.Now())
 		})
 		if err != nil {
 			return stoppedBy(err)

@@ -56,7 +56,7 @@ func TestDeniedRefundThatWasPaidBeforeIsShownAsItIs(t *testing.T) {
 }
 
 func TestWipedRefundStatusComesBack(t *testing.T) {
-	shop, g := paidShop(t)
+	shop, g := paidShop(t, testshop.WithTiming(pollsOften))
 	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 	shop.Create(refund)
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -133,4 +133,30 @@ func TestDeletedRefund(t *testing.T) {
 		shop.WaitGone(refund)
 		g.Expect(shop.WeChat.Ledger().Refunds).To(gomega.BeEmpty())
 	})
+}
+
+func TestShutdownFinishesARefundUnderWay(t *testing.T) {
+	shop, g := paidShop(t)
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDelay, DelayMillis: 1500, Count: 1})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	shop.Eventually("WeChat has the request", func() error { return atLeast(shop, simulator.OperationRefund, "refund-0001", 1) })
+	shop.StopOperators()
+	refund := shop.Refund("refund-0001")
+	g.Expect(refund.Status.RefundID).To(gomega.Equal(shop.WeChat.Ledger().Refund(testshop.MchID, "refund-0001").RefundID), "the answer was written before the end")
+	onePayout(shop, g)
+}
+
+func TestDeletedRefundsOfTheSameAmountAllCount(t *testing.T) {
+	shop, g := paidShop(t)
+	for i, name := range []string{"refund-0001", "refund-0002"} {
+		refund := shop.NewRefund(name, "order-0001", 40, approved)
+		shop.Create(refund)
+		shop.WaitRefund(name, "Succeeded=True/Succeeded")
+		shop.Must(shop.Client.Delete(shop.Context(), refund)) // it stays until the Order has counted it
+		shop.WaitGone(refund)
+		g.Expect(shop.Order("order-0001").Status.Refunded.Total).To(gomega.Equal(int64(40 * (i + 1))))
+	}
+	shop.Create(shop.NewRefund("refund-0003", "order-0001", 40, approved))
+	shop.WaitRefund("refund-0003", "Succeeded=False/ExceedsPaid")
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0003")).To(gomega.BeEmpty())
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
@@ -47,7 +48,10 @@ func (r *RefundReconciler) wasNeverSent(f *refund) bool {
 // nothingUnderWay says whether no request can still be on its way to WeChat: the last one is long enough ago. Without a
 // recorded request one may have been made just before the deletion.
 func (r *RefundReconciler) nothingUnderWay(f *refund) bool {
-	last := f.DeletionTimestamp.Time
+	last := f.CreationTimestamp.Time
+	if f.DeletionTimestamp != nil {
+		last = f.DeletionTimestamp.Time
+	}
 	if f.Status.LastRequestTime != nil {
 		last = f.Status.LastRequestTime.Time
 	}
@@ -66,7 +70,7 @@ func (r *RefundReconciler) askForLostAnswer(ctx context.Context, f *refund) prog
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
-	case wechatpay.Means(err, wechatpay.RefundNotExist):
+	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
 		return next() // the same request again, when its turn comes
 	default:
 		return r.rest(f, r.retries.next(f.UID))
@@ -158,10 +162,14 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	// Live: a decision about a sum is not made on a cache that may be behind.
+	// Live: a decision about a sum is not made on a cache that may be behind. The Refunds come first, since the Order counts
+	// one before it goes.
 	all, err := r.refundsOf(ctx, r.Live, f.Namespace, f.order.Name)
+	if err == nil {
+		err = r.Live.Get(ctx, client.ObjectKeyFromObject(f.order), f.order)
+	}
 	if err != nil {
-		return failed(err)
+		return failed(ignoreNotFound(err))
 	}
 	turn := settlement.TakeTurn(f.Refund, f.order, all, r.Timing.RefundSpacing, r.Clock.Now())
 	switch {

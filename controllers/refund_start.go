@@ -24,10 +24,29 @@ func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progre
 		return next()
 	}
 	r.forget(f.UID)
-	if isDeleted(f) {
-		return stop(r.release(ctx, f.Refund))
+	if !isDeleted(f) {
+		return done()
 	}
-	return done()
+	counted, err := r.isCounted(ctx, f)
+	if err != nil {
+		return failed(err)
+	}
+	if !counted {
+		return again(r.Timing.RetryFirst)
+	}
+	return stop(r.release(ctx, f.Refund))
+}
+
+// isCounted says whether the Order remembers what the Refund paid back, so that the next Refund is not measured without it.
+func (r *RefundReconciler) isCounted(ctx context.Context, f *refund) (bool, error) {
+	if !settlement.RefundSucceeded(f.Refund) {
+		return true, nil
+	}
+	order := &v1alpha1.Order{}
+	if err := r.Live.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, order); err != nil {
+		return true, ignoreNotFound(err)
+	}
+	return !settlement.IsPaid(order) || settlement.HasRefunded(order, f.Number()), nil
 }
 
 func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {

@@ -397,7 +397,21 @@ type Transaction struct {
 	PaidTime *metav1.Time `json:"paidTime,omitempty"`
 }
 
-// Refunded sums the refunds of an Order that succeeded.
+// RefundedItem is one refund that succeeded.
+type RefundedItem struct {
+	// outRefundNo is the refund's number at WeChat.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	OutRefundNo string `json:"outRefundNo"`
+	// amount paid back, in minor units of the Order's currency.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	Amount int64 `json:"amount"`
+}
+
+// Refunded sums the refunds of an Order that succeeded, those whose objects are gone included.
 type Refunded struct {
 	// total paid back, in minor units of the Order's currency.
 	// +optional
@@ -405,6 +419,12 @@ type Refunded struct {
 	// count of refunds that succeeded.
 	// +optional
 	Count int32 `json:"count,omitempty"`
+	// refunds that the total is made of, so that each counts once and none is forgotten with its object.
+	// +optional
+	// +listType=map
+	// +listMapKey=outRefundNo
+	// +kubebuilder:validation:MaxItems=50
+	Refunds []RefundedItem `json:"refunds,omitempty"`
 }
 
 // OrderStatus is what WeChat said of the order.

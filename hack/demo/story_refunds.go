@@ -114,6 +114,6 @@ func (d *demo) awaitRefunded(ctx context.Context, name string, refunded v1alpha1
 		if err != nil || order.Status.Refunded == nil {
 			return false, "absent", err
 		}
-		return *order.Status.Refunded == refunded, fmt.Sprintf("%+v", *order.Status.Refunded), nil
+		return order.Status.Refunded.Total == refunded.Total && order.Status.Refunded.Count == refunded.Count, fmt.Sprintf("%+v", *order.Status.Refunded), nil
 	})
 }

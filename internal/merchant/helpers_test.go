@@ -106,9 +106,13 @@ func (p *place) get(m *v1alpha1.Merchant) *merchant.Handle {
 	return handle
 }
 
-// problem is why there is no Handle.
+// kept is longer than a Problem is kept.
+const kept = 6 * time.Second
+
+// problem is why there is no Handle, read anew.
 func (p *place) problem(m *v1alpha1.Merchant) *merchant.Problem {
 	p.t.Helper()
+	p.pass(kept)
 	handle, err := p.registry.Get(p.t.Context(), m)
 	found, isProblem := merchant.AsProblem(err)
 	if !isProblem || handle != nil {

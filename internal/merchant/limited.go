@@ -2,6 +2,7 @@ package merchant
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -19,7 +20,7 @@ type limitedGateway struct {
 }
 
 func (g *limitedGateway) UnifiedOrder(ctx context.Context, request wechatpay.OrderRequest) (prepay wechatpay.Prepay, err error) {
-	err = g.do(ctx, wechatpay.OperationUnifiedOrder, func() error {
+	err = g.do(ctx, wechatpay.OperationUnifiedOrder, func(ctx context.Context) error {
 		prepay, err = g.Gateway.UnifiedOrder(ctx, request)
 		return err
 	})
@@ -27,7 +28,7 @@ func (g *limitedGateway) UnifiedOrder(ctx context.Context, request wechatpay.Ord
 }
 
 func (g *limitedGateway) QueryOrder(ctx context.Context, outTradeNo, appID string) (trade wechatpay.Trade, err error) {
-	err = g.do(ctx, wechatpay.OperationOrderQuery, func() error {
+	err = g.do(ctx, wechatpay.OperationOrderQuery, func(ctx context.Context) error {
 		trade, err = g.Gateway.QueryOrder(ctx, outTradeNo, appID)
 		return err
 	})
@@ -35,13 +36,13 @@ func (g *limitedGateway) QueryOrder(ctx context.Context, outTradeNo, appID strin
 }
 
 func (g *limitedGateway) CloseOrder(ctx context.Context, outTradeNo, appID string) error {
-	return g.do(ctx, wechatpay.OperationCloseOrder, func() error {
+	return g.do(ctx, wechatpay.OperationCloseOrder, func(ctx context.Context) error {
 		return g.Gateway.CloseOrder(ctx, outTradeNo, appID)
 	})
 }
 
 func (g *limitedGateway) Refund(ctx context.Context, request wechatpay.RefundRequest) (acceptance wechatpay.RefundAcceptance, err error) {
-	err = g.do(ctx, wechatpay.OperationRefund, func() error {
+	err = g.do(ctx, wechatpay.OperationRefund, func(ctx context.Context) error {
 		acceptance, err = g.Gateway.Refund(ctx, request)
 		return err
 	})
@@ -49,7 +50,7 @@ func (g *limitedGateway) Refund(ctx context.Context, request wechatpay.RefundReq
 }
 
 func (g *limitedGateway) QueryRefund(ctx context.Context, outRefundNo, appID string) (fact wechatpay.RefundFact, err error) {
-	err = g.do(ctx, wechatpay.OperationRefundQuery, func() error {
+	err = g.do(ctx, wechatpay.OperationRefundQuery, func(ctx context.Context) error {
 		fact, err = g.Gateway.QueryRefund(ctx, outRefundNo, appID)
 		return err
 	})
@@ -57,20 +58,38 @@ func (g *limitedGateway) QueryRefund(ctx context.Context, outRefundNo, appID str
 }
 
 func (g *limitedGateway) QueryRefunds(ctx context.Context, outTradeNo, appID string) (facts []wechatpay.RefundFact, err error) {
-	err = g.do(ctx, wechatpay.OperationRefundQuery, func() error {
+	err = g.do(ctx, wechatpay.OperationRefundQuery, func(ctx context.Context) error {
 		facts, err = g.Gateway.QueryRefunds(ctx, outTradeNo, appID)
 		return err
 	})
 	return facts, err
 }
 
-func (g *limitedGateway) do(ctx context.Context, operation wechatpay.Operation, call func() error) error {
+func (g *limitedGateway) do(ctx context.Context, operation wechatpay.Operation, call func(context.Context) error) error {
 	started := g.clock.Now()
-	err := g.limits.do(ctx, operation, call)
+	err := g.limits.do(ctx, operation, func() error {
+		finishing, cancel := untilAnswered(ctx)
+		defer cancel()
+		return call(finishing)
+	})
 	g.verdict.note(err)
 	metrics.Requests.WithLabelValues(string(operation), outcomeLabel(err)).Inc()
 	metrics.RequestDuration.WithLabelValues(string(operation)).Observe(g.clock.Since(started).Seconds())
 	return err
+}
+
+// callDeadline bounds a call with its repeat. With the writing of its answer it fits into the manager's graceful shutdown.
+const callDeadline = 30 * time.Second
+
+// untilAnswered lets a call that has begun come to its end, whatever becomes of who asked for it: at a shutdown the answer of
+// a refund under way is still worth waiting for. The caller's deadline holds.
+func untilAnswered(ctx context.Context) (context.Context, context.CancelFunc) {
+	detached := context.WithoutCancel(ctx)
+	deadline := time.Now().Add(callDeadline)
+	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
+		deadline = earlier
+	}
+	return context.WithDeadline(detached, deadline)
 }
 
 func outcomeLabel(err error) string {

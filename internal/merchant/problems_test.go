@@ -168,5 +168,6 @@ func TestEndpointProblems(t *testing.T) {
 		}
 		wantNoSecret(t, found.Message, map[string][]byte{"password": []byte(key2)})
 	}
+	p.pass(kept)
 	p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.Endpoint.CABundle = certificate }))
 }

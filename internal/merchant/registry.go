@@ -47,12 +47,14 @@ type Registry struct {
 
 	mutex   sync.Mutex
 	entries map[types.UID]*entry
+	// limits are WeChat's view of a merchant number, which several Merchants may share.
+	limits map[string]*limiters
 }
 
 type entry struct {
-	// handle is nil while the credentials can't be used. The limits outlive that.
+	// handle is nil while the credentials can't be used; problem then says why.
 	handle     *Handle
-	limited    *limiters
+	problem    *Problem
 	generation int64
 	// readTime is when the Secrets were last read, and retryTime, after a read that failed, when they are tried next.
 	readTime, retryTime time.Time
@@ -62,7 +64,8 @@ const (
 	// servedFor is how long a Handle outlives the last reading of its Secrets when the API server does not answer. A hiccup
 	// must not stop payments, and a key that was taken away must not work for ever.
 	servedFor = 5 * time.Minute
-	// retryAfter is the pause between readings that fail while a Handle is served all the same.
+	// retryAfter is the pause between readings that fail, while a Handle is served all the same or there is none: thousands
+	// of Orders may wait for one Secret.
 	retryAfter = 5 * time.Second
 	// unusedFor is after how long a Merchant that nobody asked for is dropped. Forget is called on the leader only.
 	unusedFor = time.Hour
@@ -77,13 +80,15 @@ func NewRegistry(secrets client.Reader, options Options) *Registry {
 		options.Clock = clock.RealClock{}
 	}
 	options.Limits = options.Limits.orDefaults()
-	return &Registry{secrets: secrets, options: options, entries: map[types.UID]*entry{}}
+	return &Registry{secrets: secrets, options: options, entries: map[types.UID]*entry{}, limits: map[string]*limiters{}}
 }
 
 // Get returns the Handle of a Merchant. A *Problem says why there is none; any other error is the API server's.
 func (r *Registry) Get(ctx context.Context, merchant *v1alpha1.Merchant) (*Handle, error) {
-	if fresh := r.fresh(merchant); fresh != nil {
-		return fresh, nil
+	if handle, problem := r.fresh(merchant); problem != nil {
+		return nil, problem
+	} else if handle != nil {
+		return handle, nil
 	}
 	// Many Orders of one Merchant ask at the same moment; one read of the Secrets serves them all. It goes on when the caller
 	// that began it does not wait any longer, as a callback that has to be answered.
@@ -123,22 +128,27 @@ func (e *entry) drop() {
 	}
 }
 
-func (r *Registry) fresh(merchant *v1alpha1.Merchant) *Handle {
+// fresh returns what was read a short while ago: a Handle, or the Problem that there is none.
+func (r *Registry) fresh(merchant *v1alpha1.Merchant) (*Handle, *Problem) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	known := r.entries[merchant.UID]
 	// A caller whose Merchant is behind (a cache that lags) gets what is known of the newer one.
-	if known == nil || known.handle == nil || known.generation < merchant.Generation {
-		return nil
+	if known == nil || known.generation < merchant.Generation {
+		return nil, nil
 	}
 	now := r.options.Clock.Now()
-	if now.Sub(known.readTime) <= r.options.RefreshAfter {
-		return known.handle
+	age := now.Sub(known.readTime)
+	switch {
+	case known.handle == nil && age <= min(r.options.RefreshAfter, retryAfter):
+		return nil, known.problem
+	case known.handle != nil && age <= r.options.RefreshAfter:
+		return known.handle, nil
+	case known.handle != nil && now.Before(known.retryTime) && age <= servedFor:
+		return known.handle, nil
+	default:
+		return nil, nil
 	}
-	if now.Before(known.retryTime) && now.Sub(known.readTime) <= servedFor {
-		return known.handle
-	}
-	return nil
 }
 
 // afterFailure returns the Handle that is served although its Secrets could not be read again, if there is one.
@@ -180,8 +190,8 @@ func (r *Registry) read(ctx context.Context, merchant *v1alpha1.Merchant) (*Hand
 	if err == nil {
 		return r.keep(merchant, parts)
 	}
-	if _, ok := AsProblem(err); ok {
-		r.dropUnusable(merchant)
+	if problem, ok := AsProblem(err); ok {
+		r.dropUnusable(merchant, problem)
 		return nil, err
 	}
 	if served := r.afterFailure(merchant); served != nil {
@@ -191,12 +201,13 @@ func (r *Registry) read(ctx context.Context, merchant *v1alpha1.Merchant) (*Hand
 }
 
 // dropUnusable forgets a Handle whose credentials are gone or bad. An API server that does not answer is no reason to.
-func (r *Registry) dropUnusable(merchant *v1alpha1.Merchant) {
+func (r *Registry) dropUnusable(merchant *v1alpha1.Merchant, problem *Problem) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if known := r.entries[merchant.UID]; known != nil {
 		known.drop()
 	}
+	r.entries[merchant.UID] = &entry{problem: problem, readTime: r.options.Clock.Now(), generation: merchant.Generation}
 }
 
 // parts are what a Handle is made of.
@@ -304,6 +315,17 @@ func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name
 	return secret, err
 }
 
+// limitsOf returns the buckets of a merchant number, and breakers of their own for each Merchant: what fails with the
+// credentials of one tells nothing about another's.
+func (r *Registry) limitsOf(mchID string) *limiters {
+	shared := r.limits[mchID]
+	if shared == nil {
+		shared = newLimiters(r.options.Limits, r.options.Clock)
+		r.limits[mchID] = shared
+	}
+	return shared.forNewCredentials()
+}
+
 // keep returns the Handle that is there when nothing changed, so that connections and limits live on, and a new one
 // otherwise. Limits belong to the merchant and outlive its credentials.
 func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, error) {
@@ -319,10 +341,9 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, erro
 	if err != nil {
 		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The Merchant can't be used: %v", err)}
 	}
-	limits := newLimiters(r.options.Limits, r.options.Clock)
+	limits := r.limitsOf(merchant.Spec.MchID)
 	if known != nil {
 		known.drop()
-		limits = known.limited.forNewCredentials()
 	} else {
 		r.dropUnused(now)
 	}
@@ -334,7 +355,7 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, erro
 		Version: made.version,
 		looks:   limits.looks, verdict: suspicion, close: gateway.CloseIdleConnections,
 	}
-	r.entries[merchant.UID] = &entry{handle: handle, limited: limits, readTime: now, generation: merchant.Generation}
+	r.entries[merchant.UID] = &entry{handle: handle, readTime: now, generation: merchant.Generation}
 	return handle, nil
 }
 

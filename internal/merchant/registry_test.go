@@ -154,11 +154,53 @@ func TestCredentialsThatAreGoneOrBadDropTheHandle(t *testing.T) {
 				t.Errorf("%+v", found)
 			}
 		}
-		// A Problem is not kept: what is mended works with the next call.
+		// What is mended works a moment later.
 		p.storeKey(key1)
+		p.pass(kept)
 		if p.get(m) == first {
 			t.Error("the Handle that was dropped is back")
 		}
+	}
+}
+
+// TestMerchantsOfOneNumberShareItsLimits: WeChat counts by merchant number, whatever the objects are called.
+func TestMerchantsOfOneNumberShareItsLimits(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	one, other, foreign := p.merchant(), p.merchant(), p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.MchID = "1900000209" })
+	other.UID, foreign.UID = "other", "foreign"
+	for range 2 {
+		if allowed, _ := p.get(one).AllowLook(p.clock.Now()); !allowed {
+			t.Fatal("two looks at once are allowed")
+		}
+	}
+	if allowed, _ := p.get(other).AllowLook(p.clock.Now()); allowed {
+		t.Error("a second Merchant of the number has looks of its own")
+	}
+	if allowed, _ := p.get(foreign).AllowLook(p.clock.Now()); !allowed {
+		t.Error("another number pays for this one")
+	}
+}
+
+func TestManyWhoWaitForOneSecretReadItOnce(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	m := p.merchant()
+	p.problem(m)
+	before := p.reader.reads.Load()
+	for range 100 {
+		if _, err := p.registry.Get(t.Context(), m); err == nil {
+			t.Fatal("there is a Handle without a Secret")
+		}
+	}
+	if read := p.reader.reads.Load() - before; read != 0 {
+		t.Errorf("it was read %d times more", read)
+	}
+	changed := p.merchant()
+	changed.Generation++
+	if _, err := p.registry.Get(t.Context(), changed); err == nil || p.reader.reads.Load() == before {
+		t.Error("a changed Merchant is looked at anew")
 	}
 }
 
@@ -387,7 +429,8 @@ func TestLooksAreSlowAndOutliveCredentials(t *testing.T) {
 	p.storeKey("bad")
 	changed := p.merchant()
 	changed.Generation++
-	if found := p.problem(changed); found.Reason != v1alpha1.ReasonInvalidAPIKey {
+	_, err := p.registry.Get(t.Context(), changed) // no time passes
+	if found, ok := merchant.AsProblem(err); !ok || found.Reason != v1alpha1.ReasonInvalidAPIKey {
 		t.Errorf("%+v", found)
 	}
 	p.storeKey(key2)

@@ -1,6 +1,7 @@
 package settlement
 
 import (
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -174,16 +175,32 @@ func Closing(order *v1alpha1.Order, message string, now time.Time) {
 	setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonClosing, message)
 }
 
-// Refunded records the sum of all refunds that ever succeeded. It never goes down: a finished Refund may have been deleted.
-func Refunded(order *v1alpha1.Order, total int64, count int32) {
-	if order.Status.Refunded == nil {
-		if count == 0 {
-			return
+// Refunded adds the Refunds that succeeded to those that the Order remembers, by their numbers. Nothing is ever taken away:
+// the object of a finished Refund may be deleted, what it paid back stays paid back.
+func Refunded(order *v1alpha1.Order, refunds []v1alpha1.Refund) {
+	remembered := order.Status.Refunded
+	for i := range refunds {
+		if !RefundSucceeded(&refunds[i]) || HasRefunded(order, refunds[i].Number()) {
+			continue
 		}
-		order.Status.Refunded = &v1alpha1.Refunded{}
+		if remembered == nil {
+			remembered = &v1alpha1.Refunded{}
+			order.Status.Refunded = remembered
+		}
+		if len(remembered.Refunds) >= MaxRefunds {
+			return // more than WeChat makes of one order
+		}
+		remembered.Refunds = append(remembered.Refunds, v1alpha1.RefundedItem{OutRefundNo: refunds[i].Number(), Amount: refunds[i].Spec.Amount})
+		remembered.Total += refunds[i].Spec.Amount
+		remembered.Count++
 	}
-	order.Status.Refunded.Total = max(order.Status.Refunded.Total, total)
-	order.Status.Refunded.Count = max(order.Status.Refunded.Count, count)
+}
+
+// HasRefunded says whether the Order remembers a refund.
+func HasRefunded(order *v1alpha1.Order, outRefundNo string) bool {
+	return order.Status.Refunded != nil && slices.ContainsFunc(order.Status.Refunded.Refunds, func(item v1alpha1.RefundedItem) bool {
+		return item.OutRefundNo == outRefundNo
+	})
 }
 
 func setOrder(order *v1alpha1.Order, now time.Time, kind string, status metav1.ConditionStatus, reason, message string) {

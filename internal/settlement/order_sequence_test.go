@@ -1,6 +1,7 @@
 package settlement_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -79,8 +80,8 @@ func drawOrderStep(t *rapid.T) step[*v1alpha1.Order] {
 	case "RefreshAnswered":
 		return step[*v1alpha1.Order]{name, func(o *v1alpha1.Order, _ time.Time) { settlement.RefreshAnswered(o) }}
 	case "Refunded":
-		total := rapid.Int64Range(0, paidTotal).Draw(t, "refunded")
-		return step[*v1alpha1.Order]{name, func(o *v1alpha1.Order, _ time.Time) { settlement.Refunded(o, total, 1) }}
+		refund := with(fmt.Sprint("refund-", rapid.IntRange(1, 5).Draw(t, "refund")), rapid.Int64Range(1, paidTotal).Draw(t, "refunded"), succeeded)
+		return step[*v1alpha1.Order]{name, func(o *v1alpha1.Order, _ time.Time) { settlement.Refunded(o, []v1alpha1.Refund{refund}) }}
 	default:
 		return step[*v1alpha1.Order]{name, settlement.Begin}
 	}

@@ -140,19 +140,34 @@ func wish(value string) func(*v1alpha1.Order) {
 	return func(o *v1alpha1.Order) { o.Annotations = map[string]string{v1alpha1.AnnotationRefreshPrepay: value} }
 }
 
-func TestRefundedNeverGoesDown(t *testing.T) {
+func TestRefundedForgetsNothingAndCountsNothingTwice(t *testing.T) {
 	t.Parallel()
 	order := newOrder()
-	settlement.Refunded(order, 0, 0)
+	settlement.Refunded(order, []v1alpha1.Refund{with("a", 40), with("b", 40, accepted), with("c", 40, closedByWeChat)})
 	if order.Status.Refunded != nil {
 		t.Error("nothing was refunded, so nothing is written")
 	}
-	for _, step := range []struct {
-		total, wantTotal int64
-		count, wantCount int32
-	}{{50, 50, 1, 1}, {80, 80, 2, 2}, {30, 80, 1, 2}, {0, 80, 0, 2}} {
-		settlement.Refunded(order, step.total, step.count)
-		wantSame(t, fmt.Sprint(step), &v1alpha1.Refunded{Total: step.wantTotal, Count: step.wantCount}, order.Status.Refunded)
+	a, b := with("a", 40, succeeded), with("b", 40, succeeded)
+	for i, step := range []struct {
+		present []v1alpha1.Refund
+		want    map[string]int64
+	}{
+		{[]v1alpha1.Refund{a}, map[string]int64{"a": 40}},
+		{[]v1alpha1.Refund{a}, map[string]int64{"a": 40}},
+		{[]v1alpha1.Refund{b}, map[string]int64{"a": 40, "b": 40}}, // a was deleted meanwhile
+		{nil, map[string]int64{"a": 40, "b": 40}},
+		{[]v1alpha1.Refund{a, b}, map[string]int64{"a": 40, "b": 40}}, // both were applied again
+	} {
+		settlement.Refunded(order, step.present)
+		got, total := map[string]int64{}, int64(0)
+		for _, item := range order.Status.Refunded.Refunds {
+			got[item.OutRefundNo] = item.Amount
+			total += item.Amount
+		}
+		wantSame(t, fmt.Sprint("step ", i), step.want, got)
+		if order.Status.Refunded.Total != total || int(order.Status.Refunded.Count) != len(step.want) {
+			t.Errorf("step %d: total %d, count %d", i, order.Status.Refunded.Total, order.Status.Refunded.Count)
+		}
 	}
 }
 

@@ -146,14 +146,6 @@ func NotAcceptedBy(refund *v1alpha1.Refund, err error, now time.Time) {
 	NotAccepted(refund, status, reason, message, now)
 }
 
-// NotKnown clears a lost answer: WeChat was asked, some time after the call, and does not have the refund.
-func NotKnown(refund *v1alpha1.Refund, now time.Time) {
-	if RefundMayBeAtWeChat(refund) {
-		setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonPending,
-			"WeChat Pay does not have the refund after a lost answer; the same call is made again")
-	}
-}
-
 // Accepted records that WeChat took the refund. Only refundquery says that the money is back. It changes nothing when the
 // Refund is final by now.
 func Accepted(refund *v1alpha1.Refund, acceptance wechatpay.RefundAcceptance, now time.Time) {

@@ -32,7 +32,7 @@ func drawRefundStep(t *rapid.T) step[*v1alpha1.Refund] {
 	fact := drawFact(t)
 	policy := rapid.SampledFrom([]v1alpha1.RefundApproval{manual, automatic}).Draw(t, "policy")
 	switch name := rapid.SampledFrom([]string{
-		"BeginRefund", "AwaitingApproval", "Approved", "Denied", "NotAccepted", "NotAcceptedBy", "NotKnown", "Accepted", "RefundState",
+		"BeginRefund", "AwaitingApproval", "Approved", "Denied", "NotAccepted", "NotAcceptedBy", "Accepted", "RefundState",
 		"RefundLearned", "EndRefund", "LookFailed",
 	}).Draw(t, "step"); name {
 	case "AwaitingApproval":
@@ -49,8 +49,6 @@ func drawRefundStep(t *rapid.T) step[*v1alpha1.Refund] {
 	case "NotAcceptedBy":
 		err := drawError(t)
 		return step[refund]{name, func(r refund, now time.Time) { settlement.NotAcceptedBy(r, err, now) }}
-	case "NotKnown":
-		return step[refund]{name, settlement.NotKnown}
 	case "Accepted":
 		return step[refund]{name, func(r refund, now time.Time) {
 			settlement.Accepted(r, wechatpay.RefundAcceptance{RefundID: strings.Repeat("5", 99)}, now)

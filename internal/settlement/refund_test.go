@@ -200,12 +200,6 @@ func TestARefundsDoubtStays(t *testing.T) {
 		settlement.NotAcceptedBy(refund, problem(outcome, wechatpay.Repeat), now)
 		settlement.NotAcceptedBy(refund, problem(wechatpay.Failed, wechatpay.InsufficientBalance), now)
 		wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, "False/InsufficientBalance")
-
-		settlement.NotKnown(refund, now) // there is no doubt to clear
-		wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, "False/InsufficientBalance")
-		settlement.NotAcceptedBy(refund, problem(outcome, wechatpay.Repeat), now)
-		settlement.NotKnown(refund, now)
-		wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, "Unknown/Pending")
 	}
 }
 

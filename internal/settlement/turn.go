@@ -24,7 +24,7 @@ type Turn struct {
 // TakeTurn decides whether a Refund may be asked for, given all Refunds of its Order: one at a time, spacing apart, at
 // most MaxRefunds, and never more in sum than was paid.
 func TakeTurn(refund *v1alpha1.Refund, order *v1alpha1.Order, all []v1alpha1.Refund, spacing time.Duration, now time.Time) Turn {
-	var sum Committed
+	sum := committed{numbers: map[string]bool{refund.Number(): true}}
 	lastRequest := lastRequestOf(refund)
 	for i := range all {
 		other := &all[i]
@@ -45,11 +45,11 @@ func TakeTurn(refund *v1alpha1.Refund, order *v1alpha1.Order, all []v1alpha1.Ref
 	if order.Status.Transaction != nil {
 		paid = order.Status.Transaction.Total
 	}
-	if sum.Total+refund.Spec.Amount > paid {
+	if sum.total+refund.Spec.Amount > paid {
 		return Turn{Never: true, Message: fmt.Sprintf("%d was paid and other Refunds took %d, so %d can't be paid back (minor units). Create a Refund over at most %d",
-			paid, sum.Total, refund.Spec.Amount, max(paid-sum.Total, 0))}
+			paid, sum.total, refund.Spec.Amount, max(paid-sum.total, 0))}
 	}
-	if sum.Count >= MaxRefunds {
+	if sum.count >= MaxRefunds {
 		return Turn{Never: true, Message: fmt.Sprintf("WeChat Pay allows %d refunds of one order, and they are used up", MaxRefunds)}
 	}
 	if next := lastRequest.Add(spacing); !lastRequest.IsZero() && now.Before(next) {
@@ -58,34 +58,31 @@ func TakeTurn(refund *v1alpha1.Refund, order *v1alpha1.Order, all []v1alpha1.Ref
 	return Turn{Go: true}
 }
 
-// Committed sums the refunds of an Order that took, or may have taken, of what was paid.
-type Committed struct {
-	Total int64
-	Count int
-	// succeeded is the part that is back for sure.
-	succeeded int64
-	finished  int
+// committed sums the refunds of an Order that took, or may have taken, of what was paid.
+type committed struct {
+	total   int64
+	count   int
+	numbers map[string]bool
 }
 
-func (c *Committed) add(refund *v1alpha1.Refund) {
-	switch {
-	case RefundSucceeded(refund):
-		c.succeeded += refund.Spec.Amount
-		c.finished++
-	case RefundFinal(refund):
-		return
-	case !RefundAccepted(refund) && !RefundMayBeAtWeChat(refund):
+func (c *committed) add(refund *v1alpha1.Refund) {
+	c.numbers[refund.Number()] = true
+	if RefundSucceeded(refund) || !RefundFinal(refund) && (RefundAccepted(refund) || RefundMayBeAtWeChat(refund)) {
+		c.total += refund.Spec.Amount
+		c.count++
+	}
+}
+
+// addDeleted counts the Refunds that succeeded and were deleted since: the Order remembers them.
+func (c *committed) addDeleted(order *v1alpha1.Order) {
+	if order.Status.Refunded == nil {
 		return
 	}
-	c.Total += refund.Spec.Amount
-	c.Count++
-}
-
-// addDeleted counts the Refunds that succeeded and were deleted since: the Order remembers their sum.
-func (c *Committed) addDeleted(order *v1alpha1.Order) {
-	if remembered := order.Status.Refunded; remembered != nil {
-		c.Total += max(remembered.Total-c.succeeded, 0)
-		c.Count += max(int(remembered.Count)-c.finished, 0)
+	for _, item := range order.Status.Refunded.Refunds {
+		if !c.numbers[item.OutRefundNo] {
+			c.total += item.Amount
+			c.count++
+		}
 	}
 }
 

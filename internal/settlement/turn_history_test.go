@@ -21,10 +21,7 @@ type shop struct {
 	// taken is what WeChat has, by number; closed is what it gave back to the merchant.
 	taken  map[string]int64
 	closed map[string]bool
-	// everSucceeded is what the Order has to remember.
-	sum   int64
-	count int32
-	last  time.Time
+	last   time.Time
 }
 
 // ask is what the reconciler does with a Refund whose turn may have come. It returns what went wrong.
@@ -113,10 +110,8 @@ func (s *shop) learn(t *rapid.T, refund *v1alpha1.Refund) {
 	case wechatpay.RefundStatusClosed:
 		s.closed[refund.Name] = true
 	case wechatpay.RefundStatusSuccess:
-		s.sum += refund.Spec.Amount
-		s.count++
 		if rapid.Bool().Draw(t, "remembered at once") {
-			settlement.Refunded(s.order, s.sum, s.count)
+			settlement.Refunded(s.order, s.refunds)
 		}
 	}
 }
@@ -125,7 +120,7 @@ func (s *shop) learn(t *rapid.T, refund *v1alpha1.Refund) {
 // reconciler's own memory keeps the pace.
 func (s *shop) remove(i int) {
 	if settlement.RefundFinal(&s.refunds[i]) && s.now.Sub(s.last) >= spacing {
-		settlement.Refunded(s.order, s.sum, s.count)
+		settlement.Refunded(s.order, s.refunds)
 		s.refunds = append(s.refunds[:i], s.refunds[i+1:]...)
 	}
 }

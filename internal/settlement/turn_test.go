@@ -63,6 +63,26 @@ func createdAt(at time.Time) func(*v1alpha1.Refund) {
 	return func(r *v1alpha1.Refund) { r.CreationTimestamp = metav1.NewTime(at) }
 }
 
+// remembered is what an Order knows of refunds that succeeded, by their numbers.
+func remembered(amounts map[string]int64) *v1alpha1.Refunded {
+	refunded := &v1alpha1.Refunded{}
+	for number, amount := range amounts {
+		refunded.Refunds = append(refunded.Refunds, v1alpha1.RefundedItem{OutRefundNo: number, Amount: amount})
+		refunded.Total += amount
+		refunded.Count++
+	}
+	return refunded
+}
+
+// manyRemembered are as many refunds of one fen each.
+func manyRemembered(count int) *v1alpha1.Refunded {
+	amounts := map[string]int64{}
+	for i := range count {
+		amounts[fmt.Sprint("gone-", i)] = 1
+	}
+	return remembered(amounts)
+}
+
 func TestTakeTurn(t *testing.T) {
 	t.Parallel()
 	earlier, later := createdAt(created.Add(-time.Second)), createdAt(created.Add(time.Second))
@@ -89,14 +109,16 @@ func TestTakeTurn(t *testing.T) {
 		"two lost, this is younger":   {self: with("self", 1, lost, later), others: []v1alpha1.Refund{with("a", 1, lost)}, want: "wait: Refund a"},
 		"two lost, of one moment":     {self: with("self", 1, lost), others: []v1alpha1.Refund{with("a", 1, lost)}, want: "wait: Refund a"},
 		"it counts itself not":        {self: with("self", 100, accepted), others: []v1alpha1.Refund{with("self", 100, accepted)}, want: "go"},
-		"deleted ones":                {self: with("self", 41), refunded: &v1alpha1.Refunded{Total: 60, Count: 1}, want: "never: at most 40"},
-		"the rest beside deleted":     {self: with("self", 40), refunded: &v1alpha1.Refunded{Total: 60, Count: 1}, want: "go"},
-		"one of two deleted":          {self: with("self", 11), others: []v1alpha1.Refund{with("a", 30, succeeded)}, refunded: &v1alpha1.Refunded{Total: 90, Count: 2}, want: "never: at most 10"},
-		"counted once":                {self: with("self", 40), others: []v1alpha1.Refund{with("a", 60, succeeded)}, refunded: &v1alpha1.Refunded{Total: 60, Count: 1}, want: "go"},
-		"memory lags":                 {self: with("self", 41), others: []v1alpha1.Refund{with("a", 60, succeeded)}, refunded: &v1alpha1.Refunded{Total: 30, Count: 1}, want: "never: at most 40"},
-		"deleted and being paid back": {self: with("self", 11), others: []v1alpha1.Refund{with("a", 30, accepted)}, refunded: &v1alpha1.Refunded{Total: 60, Count: 2}, want: "never: at most 10"},
-		"51st, with deleted ones":     {self: with("self", 1), refunded: &v1alpha1.Refunded{Total: 50, Count: 50}, want: "never: 50 refunds"},
-		"50th, with deleted ones":     {self: with("self", 1), refunded: &v1alpha1.Refunded{Total: 49, Count: 49}, want: "go"},
+		"deleted ones":                {self: with("self", 41), refunded: remembered(map[string]int64{"gone": 60}), want: "never: at most 40"},
+		"the rest beside deleted":     {self: with("self", 40), refunded: remembered(map[string]int64{"gone": 60}), want: "go"},
+		"one of two deleted":          {self: with("self", 11), others: []v1alpha1.Refund{with("a", 30, succeeded)}, refunded: remembered(map[string]int64{"a": 30, "gone": 60}), want: "never: at most 10"},
+		"one that lost its status":    {self: with("self", 60), refunded: remembered(map[string]int64{"self": 60}), want: "go"},
+		"two of the same amount":      {self: with("self", 21), others: []v1alpha1.Refund{with("b", 40, succeeded)}, refunded: remembered(map[string]int64{"a": 40, "b": 40}), want: "never: at most 20"},
+		"counted once":                {self: with("self", 40), others: []v1alpha1.Refund{with("a", 60, succeeded)}, refunded: remembered(map[string]int64{"a": 60}), want: "go"},
+		"memory lags":                 {self: with("self", 41), others: []v1alpha1.Refund{with("a", 60, succeeded)}, refunded: remembered(map[string]int64{}), want: "never: at most 40"},
+		"deleted and being paid back": {self: with("self", 11), others: []v1alpha1.Refund{with("a", 30, accepted)}, refunded: remembered(map[string]int64{"gone-1": 30, "gone-2": 30}), want: "never: at most 10"},
+		"51st, with deleted ones":     {self: with("self", 1), refunded: manyRemembered(50), want: "never: 50 refunds"},
+		"50th, with deleted ones":     {self: with("self", 1), refunded: manyRemembered(49), want: "go"},
 		"too early after another":     {self: with("self", 1), others: []v1alpha1.Refund{with("a", 1, accepted, asked(now.Add(-59*time.Second)))}, want: "at 1s"},
 		"a minute after another":      {self: with("self", 1), others: []v1alpha1.Refund{with("a", 1, accepted, asked(now.Add(-time.Minute)))}, want: "go"},
 		"too early after a failed":    {self: with("self", 1), others: []v1alpha1.Refund{with("a", 1, rejected, asked(now.Add(-30*time.Second)))}, want: "at 30s"},
