@@ -187,7 +187,7 @@ func TestManyWhoWaitForOneSecretReadItOnce(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	m := p.merchant()
-	p.problem(m)
+	_ = p.problem(m)
 	before := p.reader.reads.Load()
 	for range 100 {
 		if _, err := p.registry.Get(t.Context(), m); err == nil {
