@@ -28,6 +28,9 @@ func main() {
 		fmt.Println("wechatpay-operator", version)
 		return
 	}
+	if logging.Level != nil {
+		logging.Level = withoutBodies{logging.Level}
+	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
 	ctrl.Log.Info("Starting wechatpay-operator", "version", version)
 	options.Merchant.UserAgent = "wechatpay-operator/" + version
@@ -40,4 +43,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, "wechatpay-operator:", err)
 		os.Exit(1)
 	}
+}
+
+// withoutBodies ends verbosity below 8, where client-go begins to log whole requests and answers: Secrets are among them.
+type withoutBodies struct{ zapcore.LevelEnabler }
+
+func (w withoutBodies) Enabled(level zapcore.Level) bool {
+	return level > -8 && w.LevelEnabler.Enabled(level)
 }

@@ -51,3 +51,15 @@ func TestNumberThatWeChatHasWithOtherParameters(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=False/NumberInUse")
 	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay), "the other's order is left alone")
 }
+
+func TestOlderRefundKeepsItsNumber(t *testing.T) {
+	shop, g := paidShop(t)
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	afterThisSecond(shop)
+	// The same amount of the same Order, so that WeChat would answer for both as for one.
+	shop.Create(shop.NewRefund("refund-0002", "order-0001", 50, approved, func(r *v1alpha1.Refund) { r.Spec.OutRefundNo = "refund-0001" }))
+	shop.WaitRefund("refund-0002", "Succeeded=False/NumberInUse")
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1))
+	shop.NoViolations()
+}

@@ -113,10 +113,11 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 	return next()
 }
 
-func (r *OrderReconciler) isOfMerchantNumber(ctx context.Context, rival *v1alpha1.Order, mchID string) (bool, error) {
+// isOfMerchantNumber says whether an Order is paid to a merchant number, whatever its Merchant is called.
+func (b *Base) isOfMerchantNumber(ctx context.Context, rival *v1alpha1.Order, mchID string) (bool, error) {
 	namespace, name := rival.MerchantKey()
 	other := &v1alpha1.Merchant{}
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, other)
+	err := b.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, other)
 	return err == nil && other.Spec.MchID == mchID, ignoreNotFound(err)
 }
 

@@ -75,6 +75,7 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 		r.releaseIfFinal,
 		r.findOrder,
 		r.findMerchant,
+		r.claimNumber,
 		r.follow,
 		r.withdrawIfDeleted,
 		r.askForLostAnswer,

@@ -228,7 +228,9 @@ func isWaitingForAnything(refund *v1alpha1.Refund) bool {
 // end records, finally, that no money goes back by this Refund.
 func (r *RefundReconciler) end(ctx context.Context, f *refund, reason, message string) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		settlement.Approved(refund, r.Clock.Now())
+		if settlement.MayBeSent(refund, f.merchant.Spec.RefundApproval) {
+			settlement.Approved(refund, r.Clock.Now())
+		}
 		settlement.EndRefund(refund, reason, message, r.Clock.Now())
 	})
 	if err != nil {

@@ -79,7 +79,9 @@ func (d *desk) openCache(env *testenv.Environment) {
 	go func() { stopped <- informers.Start(ctx) }()
 	d.T.Cleanup(func() {
 		stop()
-		<-stopped
+		if err := <-stopped; err != nil {
+			d.T.Errorf("the cache stopped with an error: %v", err)
+		}
 	})
 	_, err = informers.GetInformer(ctx, &v1alpha1.Merchant{})
 	d.Must(err)

@@ -99,7 +99,7 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 		log.Error(err, "Failed to read the Merchant")
 		return failed("merchant could not be read")
 	}
-	if c.gateway, err = h.gatewayOf(ctx, c.merchant); err != nil {
+	if c.gateway, err = h.Registry.Get(ctx, c.merchant); err != nil {
 		log.Info("Could not check a callback: the Merchant is not ready", "problem", err.Error())
 		return failed("merchant is not ready")
 	}
@@ -109,26 +109,6 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 // couldExist keeps what is no name out of look-ups and logs: a path may hold anything, escaped slashes and line breaks too.
 func couldExist(key types.NamespacedName) bool {
 	return len(validation.IsDNS1123Label(key.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(key.Name)) == 0
-}
-
-// gatewayOf waits no longer than the callback may. Secrets are read for all that wait for them together, so that the reading
-// goes on when one of them has to leave; it is bounded by the Registry.
-func (h *Handler) gatewayOf(ctx context.Context, of *v1alpha1.Merchant) (*merchant.Handle, error) {
-	type answer struct {
-		handle *merchant.Handle
-		err    error
-	}
-	got := make(chan answer, 1)
-	go func() {
-		handle, err := h.Registry.Get(ctx, of)
-		got <- answer{handle, err}
-	}()
-	select {
-	case a := <-got:
-		return a.handle, a.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // unreadable logs why a callback was refused, in the Gateway's words, which never hold any of the body.

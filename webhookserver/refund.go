@@ -21,7 +21,8 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 		return c.unreadable(err)
 	}
 	c.log = c.log.WithValues("outRefundNo", notification.OutRefundNo)
-	refund, order, err := lookup.RefundOf(ctx, h.Client, h.Live, c.merchantKey(), notification.OutRefundNo)
+	refund, order, err := lookup.RefundOf(ctx, h.Client, h.Live, c.merchantKey(),
+		lookup.RefundNumbers{OutTradeNo: notification.OutTradeNo, OutRefundNo: notification.OutRefundNo})
 	switch {
 	case err != nil:
 		c.log.Error(err, "Failed to look for the Refund of a callback")

@@ -29,7 +29,7 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		return err
 	}
 	return indexer.IndexField(ctx, &v1alpha1.Refund{}, IndexRefundNumber, func(object client.Object) []string {
-		return []string{object.(*v1alpha1.Refund).Number()}
+		return []string{strings.ToLower(object.(*v1alpha1.Refund).Number())}
 	})
 }
 
@@ -74,37 +74,54 @@ func oldest(orders []v1alpha1.Order, merchant types.NamespacedName, outTradeNo s
 	return found
 }
 
-// RefundOf finds the Refund of a Merchant's Order that has a number, with its Order. Nil means there is none.
-func RefundOf(ctx context.Context, cached, live client.Reader, merchant types.NamespacedName, outRefundNo string) (*v1alpha1.Refund, *v1alpha1.Order, error) {
-	var known v1alpha1.RefundList
-	if err := cached.List(ctx, &known, client.MatchingFields{IndexRefundNumber: outRefundNo}); err != nil {
+// RefundsByNumber lists the Refunds that claim a number, whoever their Merchant is. As for Orders, letter case does not count.
+func RefundsByNumber(ctx context.Context, cached client.Reader, outRefundNo string) ([]v1alpha1.Refund, error) {
+	var refunds v1alpha1.RefundList
+	err := cached.List(ctx, &refunds, client.MatchingFields{IndexRefundNumber: strings.ToLower(outRefundNo)})
+	return refunds.Items, err
+}
+
+// RefundNumbers are the two numbers that a refund callback names.
+type RefundNumbers struct {
+	OutTradeNo, OutRefundNo string
+}
+
+// RefundOf finds the Refund that has the numbers, of an Order of the Merchant, with that Order: the oldest one that did not
+// lose its number. Nil means there is none.
+func RefundOf(ctx context.Context, cached, live client.Reader, merchant types.NamespacedName, numbers RefundNumbers) (*v1alpha1.Refund, *v1alpha1.Order, error) {
+	known, err := RefundsByNumber(ctx, cached, numbers.OutRefundNo)
+	if err != nil {
 		return nil, nil, err
 	}
-	refund, order, err := refundOf(ctx, cached, known.Items, merchant)
+	refund, order, err := oldestRefund(ctx, cached, known, merchant, numbers)
 	if refund != nil || err != nil {
 		return refund, order, err
 	}
 	var recent v1alpha1.RefundList
-	if err := live.List(ctx, &recent, client.MatchingFields{"status.outRefundNo": outRefundNo}); err != nil {
+	if err := live.List(ctx, &recent, client.MatchingFields{"status.outRefundNo": numbers.OutRefundNo}); err != nil {
 		return nil, nil, err
 	}
-	return refundOf(ctx, live, recent.Items, merchant)
+	return oldestRefund(ctx, live, recent.Items, merchant, numbers)
 }
 
-func refundOf(ctx context.Context, reader client.Reader, refunds []v1alpha1.Refund, merchant types.NamespacedName) (*v1alpha1.Refund, *v1alpha1.Order, error) {
+func oldestRefund(ctx context.Context, reader client.Reader, refunds []v1alpha1.Refund, merchant types.NamespacedName, numbers RefundNumbers) (found *v1alpha1.Refund, of *v1alpha1.Order, err error) {
 	for i := range refunds {
 		refund := &refunds[i]
+		if refund.Number() != numbers.OutRefundNo || settlement.SucceededReason(refund) == v1alpha1.ReasonNumberInUse {
+			continue
+		}
 		order := &v1alpha1.Order{}
 		err := reader.Get(ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order)
 		if client.IgnoreNotFound(err) != nil {
 			return nil, nil, err
 		}
-		if err != nil {
+		namespace, name := order.MerchantKey()
+		if err != nil || order.Number() != numbers.OutTradeNo || namespace != merchant.Namespace || name != merchant.Name {
 			continue
 		}
-		if namespace, name := order.MerchantKey(); namespace == merchant.Namespace && name == merchant.Name {
-			return refund, order, nil
+		if found == nil || settlement.OlderRefund(refund, found) {
+			found, of = refund, order
 		}
 	}
-	return nil, nil, nil
+	return found, of, nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
@@ -35,7 +37,7 @@ func TakeTurn(refund *v1alpha1.Refund, order *v1alpha1.Order, all []v1alpha1.Ref
 			lastRequest = at
 		}
 		sum.add(other)
-		if RefundMayBeAtWeChat(other) && (!RefundMayBeAtWeChat(refund) || before(other, refund)) {
+		if RefundMayBeAtWeChat(other) && (!RefundMayBeAtWeChat(refund) || OlderRefund(other, refund)) {
 			return Turn{Message: fmt.Sprintf("Refund %s of the same Order has an answer outstanding; refunds of one Order go one at a time", other.Name)}
 		}
 	}
@@ -93,21 +95,20 @@ func lastRequestOf(refund *v1alpha1.Refund) time.Time {
 	return refund.Status.LastRequestTime.Time
 }
 
-// before orders Refunds by age, and by name where that is equal.
-func before(a, b *v1alpha1.Refund) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.Name < b.Name
-}
+// OlderRefund orders Refunds by age, and by namespace and name where that is equal.
+func OlderRefund(a, b *v1alpha1.Refund) bool { return older(a, b) }
 
 // Older orders Orders by age, and by namespace and name where that is equal: the older one keeps a number that two claim.
-func Older(a, b *v1alpha1.Order) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+func Older(a, b *v1alpha1.Order) bool { return older(a, b) }
+
+func older(a, b metav1.Object) bool {
+	created, other := a.GetCreationTimestamp(), b.GetCreationTimestamp()
+	switch {
+	case !created.Equal(&other):
+		return created.Before(&other)
+	case a.GetNamespace() != b.GetNamespace():
+		return a.GetNamespace() < b.GetNamespace()
+	default:
+		return a.GetName() < b.GetName()
 	}
-	if a.Namespace != b.Namespace {
-		return a.Namespace < b.Namespace
-	}
-	return a.Name < b.Name
 }

@@ -1,0 +1,62 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+const (
+	probeNumber = "WECHATPAY-OPERATOR-PROBE"
+	secondKey   = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+)
+
+// TestMendedKeyEndsThePauses: what failed with the old key is not waited for with the new one.
+func TestMendedKeyEndsThePauses(t *testing.T) {
+	shop, _ := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
+	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, secondKey))
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused")
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+}
+
+// TestUnreachableWeChatTellsNothingOfChangedCredentials: Ready stays what it was until WeChat answers.
+func TestUnreachableWeChatTellsNothingOfChangedCredentials(t *testing.T) {
+	shop, _ := openReady(t)
+	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, probeNumber))
+	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultHTML})
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
+	shop.Eventually("it is tried, more than once", func() error {
+		return atLeast(shop, simulator.OperationOrderQuery, probeNumber, asked+5)
+	})
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+}
+
+// TestRejectedKeyIsNotTriedAllTheTime: while it is rejected, only a change of the credentials leads to a probe at once.
+func TestRejectedKeyIsNotTriedAllTheTime(t *testing.T) {
+	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) {
+		timing.SecretsCheck, timing.ProbeRejected = 20*time.Millisecond, time.Hour
+	}))
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	probes := func() int { return len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, probeNumber)) }
+	before := probes()
+	const changes = 3
+	for range changes {
+		serial := shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber
+		other, err := shop.WeChat.IssueClientCertificate(testshop.MchID)
+		shop.Must(err)
+		setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": other.CertPEM, "tls.key": other.KeyPEM})
+		shop.Eventually("the other certificate is shown", func() error {
+			return differs(shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber, serial)
+		})
+	}
+	g.Expect(probes() - before).To(gomega.BeNumerically("<=", changes+1)) // the Secret's two entries change at once
+}

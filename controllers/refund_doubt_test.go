@@ -1,0 +1,114 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// TestUnsignedRefundRejectionIsNotFinal: words that would end a Refund if WeChat had signed them.
+func TestUnsignedRefundRejectionIsNotFinal(t *testing.T) {
+	for _, words := range []string{"invalid refund_fee", "订单已全额退款", "订单金额或退款金额与之前请求不一致", "参数错误"} {
+		t.Run(words, func(t *testing.T) {
+			shop, g := paidShop(t)
+			shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultFail, ReturnMsg: words})
+			shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+			refund := shop.WaitRefund("refund-0001", "Accepted=Unknown/Refused")
+			g.Expect(refund.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring(words))))
+			shop.WaitRefund("refund-0001", "Succeeded=Unknown/Pending")
+			shop.WeChat.ClearFaults()
+			shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+			onePayout(shop, g)
+		})
+	}
+}
+
+// TestSignedNoToARefundThatWeChatHas: an earlier request came through, so the query has the last word.
+func TestSignedNoToARefundThatWeChatHas(t *testing.T) {
+	for _, code := range []string{"USER_ACCOUNT_ABNORMAL", "REFUND_FEE_MISMATCH", "ERROR"} {
+		t.Run(code, func(t *testing.T) {
+			shop, g := paidShop(t)
+			shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultError, ErrCode: code, ErrCodeDes: "失败", AfterEffect: true})
+			shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+			shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1))
+			onePayout(shop, g)
+		})
+	}
+}
+
+func TestLostRefundAnswerIsAskedForBeforeItIsRepeated(t *testing.T) {
+	shop, g := paidShop(t)
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true, Count: 1})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1), "the query told, so nothing was sent again")
+	onePayout(shop, g)
+}
+
+// TestRefundThatMayStillArriveIsNotEnded: WeChat does not know a refund whose request may still be on its way.
+func TestRefundThatMayStillArriveIsNotEnded(t *testing.T) {
+	slowly := testshop.WithTiming(func(timing *controllers.Timing) { timing.NotExistGrace = time.Hour })
+	t.Run("deleted", func(t *testing.T) {
+		shop, g := paidShop(t, slowly)
+		shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop})
+		refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
+		shop.Create(refund)
+		shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
+		shop.StopOperators() // what waits in memory is forgotten
+		shop.Must(shop.Client.Delete(shop.Context(), refund))
+		asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "refund-0001"))
+		shop.StartOperator()
+		shop.Eventually("it is asked for", func() error { return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", asked+1) })
+		shop.Paid("order-0002") // whatever follows from the answer has followed
+		g.Expect(shop.Refund("refund-0001").Finalizers).NotTo(gomega.BeEmpty())
+		g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1), "a deleted Refund is not sent again")
+	})
+	t.Run("denied", func(t *testing.T) {
+		t.Parallel()
+		shop := testshop.Open(t, env, slowly)
+		shop.Create(shop.NewMerchant(automatic))
+		shop.Paid("order-0001")
+		shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop})
+		refund := shop.NewRefund("refund-0001", "order-0001", 101)
+		shop.Create(refund)
+		shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
+		shop.Patch(refund, `{"spec":{"approval":"Denied"}}`)
+		shop.Eventually("it is asked for", func() error { return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", 3) })
+		shop.WaitRefund("refund-0001", "Succeeded=Unknown/Pending")
+		shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
+	})
+}
+
+// TestNothingIsDecidedBeforeTheLook: while WeChat can't be asked whether it has the refund, nobody is asked to approve it.
+func TestNothingIsDecidedBeforeTheLook(t *testing.T) {
+	shop, g := paidShop(t)
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHTML})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
+	refund := shop.WaitRefund("refund-0001", "Approved=Unknown/Pending")
+	g.Expect(refund.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("could not be asked yet"))))
+	shop.Eventually("it is asked again", func() error { return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", 4) })
+	shop.WaitRefund("refund-0001", "Approved=Unknown/Pending")
+	shop.WeChat.ClearFaults()
+	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
+}
+
+// TestLooksAreSlow: an answer that WeChat does not have a refund counts as an invalid request there.
+func TestLooksAreSlow(t *testing.T) {
+	shop, g := paidShop(t)
+	const refunds = 7
+	for i := range refunds {
+		shop.Create(shop.NewRefund(orderName(i), "order-0001", 1))
+	}
+	for i := range refunds {
+		shop.WaitRefund(orderName(i), "Approved=Unknown/AwaitingApproval")
+	}
+	looks := shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "")
+	g.Expect(looks).To(gomega.HaveLen(refunds))
+	g.Expect(looks[refunds-1].Time.Sub(looks[0].Time)).To(gomega.BeNumerically(">", 2*time.Second), "two at once, and two a second after that")
+}

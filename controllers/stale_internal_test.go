@@ -1,0 +1,87 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+var staleNow = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// lagging are two readers: a cache that has some objects, and an API server that has more.
+func lagging(t *testing.T, cached, more []client.Object) Base {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	byOrder := func(object client.Object) []string { return []string{object.(*v1alpha1.Refund).Spec.OrderRef.Name} }
+	with := func(objects []client.Object) client.Client {
+		return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+			WithStatusSubresource(&v1alpha1.Refund{}, &v1alpha1.Order{}).
+			WithIndex(&v1alpha1.Refund{}, indexRefundOrder, byOrder).
+			WithIndex(&v1alpha1.Refund{}, "spec.orderRef.name", byOrder).Build()
+	}
+	clock := clocktesting.NewFakePassiveClock(staleNow)
+	return Base{Client: with(cached), Live: with(append(cached, more...)), Timing: DefaultTiming(), Clock: clock}
+}
+
+func stalePaidOrder() *v1alpha1.Order {
+	order := &v1alpha1.Order{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "order-0001", UID: "order-uid", CreationTimestamp: metav1.NewTime(staleNow.Add(-time.Hour))},
+		Spec:       v1alpha1.OrderSpec{Amount: v1alpha1.Amount{Total: 101}},
+	}
+	settlement.Paid(order, settlement.Account{MchID: "1900000109", AppID: "wx1"}, wechatpay.Payment{
+		AppID: "wx1", MchID: "1900000109", OutTradeNo: "order-0001", TransactionID: "4200000001", Total: 101, Currency: "CNY",
+	}, staleNow)
+	return order
+}
+
+func staleRefund(name string) *v1alpha1.Refund {
+	return &v1alpha1.Refund{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: "uid-of-refund", CreationTimestamp: metav1.NewTime(staleNow.Add(-time.Minute))},
+		Spec:       v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: "order-0001"}, Amount: 50, Approval: v1alpha1.ApprovalApproved},
+	}
+}
+
+// TestTurnIsTakenOnTheLiveState: a Refund whose request another process made a moment ago is not in the cache yet.
+func TestTurnIsTakenOnTheLiveState(t *testing.T) {
+	t.Parallel()
+	underWay := staleRefund("refund-0001")
+	underWay.UID = "uid-of-the-other"
+	settlement.NotAcceptedBy(underWay, &wechatpay.Error{Operation: wechatpay.OperationRefund, Outcome: wechatpay.Unknown}, staleNow)
+	waiting := staleRefund("refund-0002")
+	r := &RefundReconciler{Base: lagging(t, []client.Object{stalePaidOrder(), waiting}, []client.Object{underWay})}
+	r.init()
+	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, gateway: &merchant.Handle{Version: "1"}}
+	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(waiting), f.Refund); err != nil {
+		t.Fatal(err)
+	}
+	if p := r.takeTurn(t.Context(), f); !p.stop || p.err != nil || p.after == 0 {
+		t.Errorf("it goes on beside another of the same Order: %+v", p)
+	}
+	if reason := settlement.AcceptedReason(f.Refund); reason != v1alpha1.ReasonWaitingForTurn {
+		t.Errorf("it shows %s", reason)
+	}
+}
+
+// TestOpenRefundsAreLookedForLive: the Order of a Refund that was created a moment ago must not go.
+func TestOpenRefundsAreLookedForLive(t *testing.T) {
+	t.Parallel()
+	r := &OrderReconciler{Base: lagging(t, []client.Object{stalePaidOrder()}, []client.Object{staleRefund("refund-0001")})}
+	r.init()
+	open, err := r.hasOpenRefunds(t.Context(), &order{Order: stalePaidOrder()})
+	if err != nil || !open {
+		t.Errorf("open %t, %v", open, err)
+	}
+}
