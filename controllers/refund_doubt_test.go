@@ -43,7 +43,8 @@ func TestSignedNoToARefundThatWeChatHas(t *testing.T) {
 }
 
 func TestLostRefundAnswerIsAskedForBeforeItIsRepeated(t *testing.T) {
-	shop, g := paidShop(t)
+	shop, g := paidShop(t, testshop.WithTiming(pollsOften))
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true, Count: 1})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")

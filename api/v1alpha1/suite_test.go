@@ -3,8 +3,6 @@ package v1alpha1_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -22,17 +20,7 @@ import (
 // stands in for it.
 var env *testenv.Environment
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	var err error
-	if env, err = testenv.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = env.Stop() }()
-	return m.Run()
-}
+func TestMain(m *testing.M) { testenv.Main(m, &env, nil) }
 
 const strict = client.FieldValidation(metav1.FieldValidationStrict)
 

@@ -44,26 +44,14 @@ var (
 	clients = map[string]client.Client{}
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	var err error
-	if env, err = testenv.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = env.Stop() }()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := prepare(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+func TestMain(m *testing.M) {
+	testenv.Main(m, &env, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		return prepare(ctx)
+	})
 }
 
-// prepare binds each role to a user of its name: those of shops and people in namespace shop, as their files say; the
-// operator's own by the bindings that are shipped.
 func prepare(ctx context.Context) error {
 	for _, name := range []string{shopNamespace, otherNamespace, system} {
 		if err := env.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
