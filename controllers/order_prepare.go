@@ -78,13 +78,27 @@ func (r *OrderReconciler) handleOrderError(ctx context.Context, o *order, err er
 	case wechatpay.Means(err, wechatpay.OrderPaid, wechatpay.OrderClosed, wechatpay.NumberUsed, wechatpay.StateConflict):
 		return r.askWhatItIs(ctx, o, err)
 	case wechatpay.Means(err, wechatpay.Rejected) && o.Status.Prepay == nil:
-		_, _, message := settlement.Explain(err)
-		if recordErr := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Rejected(order, message, r.Clock.Now()) }); recordErr != nil {
-			return stoppedBy(recordErr)
-		}
-		return done() // the write starts the next reconcile
+		return r.askBeforeRejected(ctx, o, err)
 	default:
 		return r.notPreparedBy(ctx, o, err)
+	}
+}
+
+// askBeforeRejected ends an Order that WeChat will never take, unless WeChat has it from an earlier call whose answer, or whose
+// status, was lost.
+func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause error) progress {
+	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	switch {
+	case wechatpay.Means(err, wechatpay.OrderNotExist) && !r.mayStillArrive(o):
+		_, _, message := settlement.Explain(cause)
+		if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Rejected(order, message, r.Clock.Now()) }); err != nil {
+			return stoppedBy(err)
+		}
+		return done() // the write starts the next reconcile
+	case err == nil && (trade.State.Paid() || trade.State.Closed()):
+		return r.applyTrade(ctx, o, trade)
+	default:
+		return r.notPreparedBy(ctx, o, cause)
 	}
 }
 

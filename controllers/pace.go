@@ -39,7 +39,7 @@ func (p *pace) take(order types.UID, created time.Time) (bool, time.Duration) {
 	defer p.mutex.Unlock()
 	now := p.clock.Now()
 	earliest := time.Time{}
-	if created.Before(p.began) {
+	if !created.After(p.began) {
 		earliest = p.began.Add(p.spacing)
 	}
 	if last, ok := p.last[order]; ok && last.Add(p.spacing).After(earliest) {

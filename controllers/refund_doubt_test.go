@@ -113,3 +113,20 @@ func TestLooksAreSlow(t *testing.T) {
 	g.Expect(looks).To(gomega.HaveLen(refunds))
 	g.Expect(looks[refunds-1].Time.Sub(looks[0].Time)).To(gomega.BeNumerically(">", 2*time.Second), "two at once, and two a second after that")
 }
+
+// TestRefundThatDoesNotFitIsShownAsWeChatHasIt: what others took since is no reason for another end than the one it had.
+func TestRefundThatDoesNotFitIsShownAsWeChatHasIt(t *testing.T) {
+	shop, g := paidShop(t)
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundClose, Count: 1})
+	closed := shop.NewRefund("refund-0001", "order-0001", 101, approved)
+	shop.Create(closed)
+	shop.WaitRefund("refund-0001", "Succeeded=False/Closed")
+	dropFromCluster(shop, closed)
+	shop.Create(shop.NewRefund("refund-0002", "order-0001", 101, approved))
+	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
+
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	shop.WaitRefund("refund-0001", "Succeeded=False/Closed")
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1), "it was looked for, not sent again")
+	shop.NoViolations()
+}

@@ -1,0 +1,169 @@
+package explore_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
+)
+
+// errDead is what a process gets that died: nothing it does has an effect any more, and nobody sees its results.
+var errDead = errors.New("the process is dead")
+
+// process is one incarnation of the operator: reconcilers, callback handler and all that they keep in memory.
+type process struct {
+	w    *world
+	name string
+	dead bool
+	// counted is true for the process whose steps are counted and cut.
+	counted bool
+	// seen is the stale view of a cache that lags; nil is one that is up to date.
+	seen snapshot
+
+	reconcilers map[string]reconcile.Reconciler
+	callbacks   http.Handler
+	queue       map[key]time.Time
+	failures    map[key]int
+}
+
+// newProcess starts with an empty memory, as after a restart. Its queue holds every object, as after the first list.
+func newProcess(w *world, name string) *process {
+	p := &process{w: w, name: name, queue: map[key]time.Time{}, failures: map[key]int{}}
+	cached, live := &cachedClient{p: p}, &liveReader{p: p}
+	options := merchant.Options{NotifyBaseURL: notifyBase, UserAgent: name, Clock: w.clock}
+	registry := merchant.NewRegistry(live, options)
+	base := controllers.Base{
+		Client: cached, Live: live, Registry: registry, Recorder: &events.FakeRecorder{},
+		Timing: controllers.DefaultTiming(), Clock: w.clock,
+	}
+	orders, refunds, merchants := &controllers.OrderReconciler{Base: base}, &controllers.RefundReconciler{Base: base}, &controllers.MerchantReconciler{Base: base}
+	w.suite.prepare(orders, refunds, merchants)
+	p.reconcilers = map[string]reconcile.Reconciler{kindOrder: orders, kindRefund: refunds, kindMerchant: merchants}
+	handler := &webhookserver.Handler{Client: cached, Live: live, Registry: registry, Recorder: &events.FakeRecorder{}, Clock: w.clock, Log: logr.Discard()}
+	p.callbacks = handler.Routes()
+	p.relist()
+	return p
+}
+
+// isDead is asked after every call that may have been cut. A connection that was reset orders nothing between the two sides
+// of it; the lock does, since the other side wrote a line into the trace before.
+func (p *process) isDead() bool {
+	p.w.mutex.Lock()
+	defer p.w.mutex.Unlock()
+	return p.dead
+}
+
+// relist puts every object into the queue, as the first list of a cache does, and a cache that caught up.
+func (p *process) relist() {
+	for k := range p.view() {
+		p.enqueue(k, p.w.clock.Now())
+	}
+}
+
+// view is what the process's cache holds.
+func (p *process) view() snapshot {
+	if p.seen != nil {
+		return p.seen
+	}
+	return p.w.objects()
+}
+
+// enqueue keeps the earlier time of an object that waits already, as a workqueue does.
+func (p *process) enqueue(k key, at time.Time) {
+	if queued, ok := p.queue[k]; !ok || at.Before(queued) {
+		p.queue[k] = at
+	}
+}
+
+// changed does what the watches of the three controllers do. A lagging cache has not heard of it.
+func (p *process) changed(k key, object client.Object) {
+	if p.seen != nil || p.dead {
+		return
+	}
+	now := p.w.clock.Now()
+	p.enqueue(k, now)
+	switch object := object.(type) {
+	case *v1alpha1.Order:
+		_, name := object.MerchantKey()
+		if found, ok := p.view()[key{kindMerchant, name}]; ok && found.GetDeletionTimestamp() != nil {
+			p.enqueue(key{kindMerchant, name}, now)
+		}
+		p.refundsOf(object.Name, now)
+	case *v1alpha1.Refund:
+		p.enqueue(key{kindOrder, object.Spec.OrderRef.Name}, now)
+	case *v1alpha1.Merchant:
+		for other, found := range p.view() {
+			if order, ok := found.(*v1alpha1.Order); ok {
+				if order.DeletionTimestamp != nil || !settlement.IsFinished(order) && !settlement.IsPrepared(order) {
+					p.enqueue(other, now)
+				}
+				p.refundsOf(order.Name, now)
+			}
+		}
+	}
+}
+
+func (p *process) refundsOf(order string, now time.Time) {
+	for k, found := range p.view() {
+		refund, ok := found.(*v1alpha1.Refund)
+		if ok && refund.Spec.OrderRef.Name == order && !settlement.RefundFinal(refund) && !settlement.RefundAccepted(refund) {
+			p.enqueue(k, now)
+		}
+	}
+}
+
+// next is the object that is due first. The order does not depend on chance.
+func (p *process) next() (key, time.Time, bool) {
+	keys := make([]key, 0, len(p.queue))
+	for k := range p.queue {
+		keys = append(keys, k)
+	}
+	if len(keys) == 0 {
+		return key{}, time.Time{}, false
+	}
+	first := slices.MinFunc(keys, func(a, b key) int {
+		if c := p.queue[a].Compare(p.queue[b]); c != 0 {
+			return c
+		}
+		return a.compare(b)
+	})
+	return first, p.queue[first], true
+}
+
+// work reconciles the first object that is due, and says whether there was one.
+func (p *process) work() bool {
+	k, due, ok := p.next()
+	now := p.w.clock.Now()
+	if !ok || due.After(now) {
+		return false
+	}
+	delete(p.queue, k)
+	request := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: p.w.namespace, Name: k.name}}
+	result, err := p.reconcilers[k.kind].Reconcile(context.Background(), request)
+	switch {
+	case p.isDead():
+		// Whatever came of it is lost with the process.
+	case err != nil:
+		p.w.note("%s: reconciling %s failed: %v", p.name, k, err)
+		p.failures[k]++
+		p.enqueue(k, p.w.clock.Now().Add(min(time.Second<<min(p.failures[k]-1, 20)/2, 5*time.Minute)))
+	default:
+		delete(p.failures, k)
+		if result.RequeueAfter > 0 {
+			p.enqueue(k, p.w.clock.Now().Add(result.RequeueAfter))
+		}
+	}
+	return true
+}
