@@ -60,6 +60,10 @@ test: control-plane ## Run all tests, on a real control plane where they need on
 	@mkdir -p bin/results
 	@bin/testsummary -summary bin/results/test $(TEST_MODULES) -- $(RACE) $(TESTFLAGS) ./...
 
+.PHONY: chaos
+chaos: control-plane ## Cut every flow at every external effect by every fault; make test tries a part of them.
+	@EXPLORE_RUNS=all go test -v -timeout 60m -run TestExplore ./internal/explore
+
 .PHONY: generate
 generate: $(TOOLS)/controller-gen ## Generate the deep copies of api/.
 	$(TOOLS)/controller-gen object paths=./api/...

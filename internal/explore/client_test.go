@@ -53,20 +53,20 @@ func (c *cachedClient) List(_ context.Context, list client.ObjectList, options .
 }
 
 func (c *cachedClient) Create(ctx context.Context, object client.Object, options ...client.CreateOption) error {
-	return c.write("create", object, func(real client.Object) error {
-		return c.p.w.suite.api.Create(ctx, real, options...)
+	return c.write("create", object, func(actual client.Object) error {
+		return c.p.w.suite.api.Create(ctx, actual, options...)
 	})
 }
 
 func (c *cachedClient) Delete(ctx context.Context, object client.Object, options ...client.DeleteOption) error {
-	return c.write("delete", object, func(real client.Object) error {
+	return c.write("delete", object, func(actual client.Object) error {
 		var wanted client.DeleteOptions
 		wanted.ApplyOptions(options)
 		if wanted.Preconditions != nil && wanted.Preconditions.UID != nil {
-			uid := real.GetUID()
+			uid := actual.GetUID()
 			wanted.Preconditions.UID = &uid
 		}
-		return c.p.w.suite.api.Delete(ctx, real, &wanted)
+		return c.p.w.suite.api.Delete(ctx, actual, &wanted)
 	})
 }
 
@@ -75,8 +75,8 @@ func (c *cachedClient) Patch(ctx context.Context, object client.Object, patch cl
 	if err != nil {
 		return err
 	}
-	return c.write("patch", object, func(real client.Object) error {
-		return c.p.w.suite.api.Patch(ctx, real, client.RawPatch(patch.Type(), data))
+	return c.write("patch", object, func(actual client.Object) error {
+		return c.p.w.suite.api.Patch(ctx, actual, client.RawPatch(patch.Type(), data))
 	})
 }
 
@@ -92,13 +92,13 @@ type statusWriter struct {
 }
 
 func (s *statusWriter) Update(ctx context.Context, object client.Object, _ ...client.SubResourceUpdateOption) error {
-	return s.c.write("status", object, func(real client.Object) error {
-		return s.c.p.w.suite.api.Status().Update(ctx, real)
+	return s.c.write("status", object, func(actual client.Object) error {
+		return s.c.p.w.suite.api.Status().Update(ctx, actual)
 	})
 }
 
 // write is a step: it is counted, and may be cut.
-func (c *cachedClient) write(verb string, object client.Object, do func(real client.Object) error) error {
+func (c *cachedClient) write(verb string, object client.Object, do func(actual client.Object) error) error {
 	if c.p.isDead() {
 		return errDead
 	}
@@ -109,8 +109,8 @@ func (c *cachedClient) write(verb string, object client.Object, do func(real cli
 		w.note("%s: %s %s: %v", c.p.name, verb, k, outcome.before)
 		return outcome.before
 	}
-	real := w.untranslated(object)
-	if err := do(real); err != nil {
+	actual := w.untranslated(object)
+	if err := do(actual); err != nil {
 		w.note("%s: %s %s: %v", c.p.name, verb, k, err)
 		return err
 	}
@@ -118,9 +118,9 @@ func (c *cachedClient) write(verb string, object client.Object, do func(real cli
 		w.refresh(k)
 		w.note("%s: delete %s", c.p.name, k)
 	} else {
-		w.stored(real)
-		w.note("%s: %s %s %s", c.p.name, verb, k, summary(real))
-		assign(object, w.translated(real))
+		w.stored(actual)
+		w.note("%s: %s %s %s", c.p.name, verb, k, summary(actual))
+		assign(object, w.translated(actual))
 	}
 	return outcome.after
 }
@@ -217,28 +217,28 @@ func assign(to, from client.Object) {
 
 // untranslated is an object as the API server knows it: with its own UID.
 func (w *world) untranslated(object client.Object) client.Object {
-	real := object.DeepCopyObject().(client.Object)
+	actual := object.DeepCopyObject().(client.Object)
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	for uid, known := range w.births {
 		if known.uid == object.GetUID() {
-			real.SetUID(uid)
+			actual.SetUID(uid)
 		}
 	}
-	return real
+	return actual
 }
 
 // translated is an object as a run shows it: UID and times of creation and deletion follow from the run alone.
-func (w *world) translated(real client.Object) client.Object {
-	object := real.DeepCopyObject().(client.Object)
+func (w *world) translated(actual client.Object) client.Object {
+	object := actual.DeepCopyObject().(client.Object)
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	born := w.births[real.GetUID()]
+	born := w.births[actual.GetUID()]
 	if born == nil {
-		k := keyOf(real)
+		k := keyOf(actual)
 		w.generations[k]++
 		born = &birth{uid: types.UID(fmt.Sprintf("%s-%d", k, w.generations[k])), at: w.nowSeconds()}
-		w.births[real.GetUID()] = born
+		w.births[actual.GetUID()] = born
 	}
 	object.SetUID(born.uid)
 	object.SetCreationTimestamp(born.at)

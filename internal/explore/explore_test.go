@@ -247,7 +247,7 @@ func TestExplore(t *testing.T) {
 		made++
 		judge(r)
 	})
-	t.Logf("explored %d flows, %d points, %d of %d runs: %d violations (seed %d, %s)",
+	t.Logf("figures: explored %d flows, %d points, %d of %d runs: %d violations (seed %d, %s)",
 		len(uncut), points, len(cuts), every, violations, seed, time.Since(began).Round(time.Second))
 }
 

@@ -300,8 +300,8 @@ func (w *world) objects() snapshot {
 func (w *world) nowSeconds() metav1.Time { return metav1.NewTime(w.clock.Now().Truncate(time.Second)) }
 
 // stored takes in what the API server has now.
-func (w *world) stored(real client.Object) {
-	object := w.translated(real)
+func (w *world) stored(actual client.Object) {
+	object := w.translated(actual)
 	k := keyOf(object)
 	gone := object.GetDeletionTimestamp() != nil && len(object.GetFinalizers()) == 0
 	w.put(k, object, gone)

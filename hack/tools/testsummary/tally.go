@@ -99,6 +99,18 @@ func (t *tally) endTest(e event, key testKey) {
 		t.skipped++
 	default:
 		t.passed++
+		t.showFigures(t.output[key])
+	}
+}
+
+// figuresMark begins what a test that passes has to say all the same: the figures that it measured.
+const figuresMark = "figures: "
+
+func (t *tally) showFigures(output []string) {
+	for _, line := range output {
+		if _, figures, found := strings.Cut(line, figuresMark); found {
+			fmt.Fprint(t.out, figures)
+		}
 	}
 }
 

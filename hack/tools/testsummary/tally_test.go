@@ -20,6 +20,14 @@ func TestTally(t *testing.T) {
 {"Action":"pass","Package":"p"}`,
 			line: "1 passed, 0 failed", shown: []string{"ok  \tp\t0.1s"}, hidden: []string{"chatter"},
 		},
+		"figures of a test that passes are shown": {
+			events: `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:1: chatter\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:2: figures: 600 runs, 0 violations\n"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"pass","Package":"p"}`,
+			line: "1 passed, 0 failed", shown: []string{"600 runs, 0 violations"}, hidden: []string{"chatter", "figures:"},
+		},
 		"subtests count, their parents do not": {
 			events: `{"Action":"run","Package":"p","Test":"TestA"}
 {"Action":"run","Package":"p","Test":"TestA/one/1"}
