@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,17 +20,33 @@ func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 	if o.Status.Prepay != nil || settlement.MayBeAtWeChat(o.Order) || !tooLate {
 		return next()
 	}
+	if wait := r.calls.wait(o, now); wait > 0 {
+		return again(wait)
+	}
 	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist):
 		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "Too little time was left to pay (WeChat Pay wants 5 minutes), so the order was not made")
 	case err != nil:
-		return r.notPreparedBy(ctx, o, err)
+		return r.notAskedYet(ctx, o, err)
 	case trade.State.Paid() || trade.State.Closed():
 		return r.applyTrade(ctx, o, trade)
 	default:
 		return next()
 	}
+}
+
+// notAskedYet shows that a question could not be asked. Nothing was ordered, so there is no outcome that could be unknown.
+func (r *OrderReconciler) notAskedYet(ctx context.Context, o *order, cause error) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
+			fmt.Sprintf("WeChat Pay could not be asked yet whether it has this order; it is asked again. %v", cause), r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	r.calls.until(o, r.Clock.Now().Add(r.waitAfter(o, cause)))
+	return again(r.calls.wait(o, r.Clock.Now()))
 }
 
 // prepare gets the Order its prepay, the first or a fresh one.
