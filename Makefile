@@ -58,7 +58,7 @@ test: control-plane ## Run all tests, on a real control plane where they need on
 	@CGO_ENABLED=0 go -C hack/tools build -o ../../bin/testsummary ./testsummary
 	@$(if $(RACE),,echo "No C compiler: the tests run without the race detector.")
 	@mkdir -p bin/results
-	@bin/testsummary -summary bin/results/test $(TEST_MODULES) -- $(RACE) $(TESTFLAGS) ./...
+	@bin/testsummary -summary bin/results/test $(TEST_MODULES) -- -timeout 30m $(RACE) $(TESTFLAGS) ./...
 
 .PHONY: chaos
 chaos: control-plane ## Cut every flow at every external effect by every fault; make test tries a part of them.

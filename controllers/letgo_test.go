@@ -57,3 +57,17 @@ func TestDeletedOrderDoesNotWaitForEverForWeChat(t *testing.T) {
 	shop.WaitGone(order)
 	g.Expect(testutil.ToFloat64(metrics.FinalizersReleased.WithLabelValues("Order"))).To(gomega.BeNumerically(">", released))
 }
+
+func TestDeletedMerchantDoesNotWaitForEverForCredentials(t *testing.T) {
+	released := testutil.ToFloat64(metrics.FinalizersReleased.WithLabelValues("Merchant"))
+	shop, g := openReady(t)
+	shop.Create(shop.NewOrder("order-0001")) // which nobody deletes
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.Must(shop.Client.Delete(shop.Context(), secret(shop, "wechatpay")))
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/SecretNotFound")
+	merchant := shop.NewMerchant()
+	shop.Must(shop.Client.Delete(shop.Context(), merchant))
+	waitEvent(shop, testshop.MerchantName, "LetGo")
+	shop.WaitGone(merchant)
+	g.Expect(testutil.ToFloat64(metrics.FinalizersReleased.WithLabelValues("Merchant"))).To(gomega.BeNumerically(">", released))
+}

@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
@@ -124,15 +123,4 @@ func TestOrderThatWeChatClosedByItself(t *testing.T) {
 	shop, _ := openReady(t, testshop.WithTiming(pollsOften), testshop.WithWeChat(func(o *simulator.Options) { o.Rules.OrderLife = 2 * time.Second }))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Paid=False/Closed")
-}
-
-func TestLateOrderIsNotMadeWhileItCanNotBeAskedFor(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.MinimumLeft = 3 * time.Hour }))
-	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Number: "order-0001", Kind: simulator.FaultHTML})
-	shop.Create(shop.NewOrder("order-0001"))
-	shop.Eventually("it is asked for", func() error { return atLeast(shop, simulator.OperationOrderQuery, "order-0001", 6) })
-	shop.WaitOrder("order-0001", "Prepared=Unknown/Pending")
-	shop.WeChat.ClearFaults()
-	shop.WaitOrder("order-0001", "Paid=False/Expired")
-	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.BeEmpty())
 }

@@ -156,3 +156,30 @@ func TestNumberOfAnOrderThatLostItIsNotHeldByIt(t *testing.T) {
 	shop.WaitOrder("order-0003", "Paid=True/PaidEarlier")
 	g.Expect(reason(shop.Order("order-0002"))).To(gomega.Equal("NumberInUse"), "final for the object that lost")
 }
+
+// TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly: there is no fresh prepay for an order that a person has to look at.
+func TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly(t *testing.T) {
+	shop, g := openReady(t, testshop.WithTiming(pollsOften))
+	order := shop.NewOrder("order-0001")
+	shop.Create(order)
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.Pay("order-0001", simulator.PayOptions{TotalFee: new(int64(1)), NoCallback: true})
+	shop.WaitOrder("order-0001", "Paid=Unknown/AmountMismatch")
+	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, "order-0001"))
+	shop.Patch(order, `{"metadata":{"annotations":{"wechatpay-operator.io/refresh-prepay":"1"}}}`)
+	shop.Eventually("it is asked for again", func() error { return atLeast(shop, simulator.OperationOrderQuery, "order-0001", asked+2) })
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
+	shop.WaitOrder("order-0001", "Paid=Unknown/AmountMismatch")
+}
+
+// TestLateOrderIsNotMadeWhileTheQueryFails: a question that got no answer is no reason to order without it.
+func TestLateOrderIsNotMadeWhileTheQueryFails(t *testing.T) {
+	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.MinimumLeft = 24 * time.Hour }))
+	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Number: "order-0001", Kind: simulator.FaultHTML})
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.Eventually("it is asked for again", func() error { return atLeast(shop, simulator.OperationOrderQuery, "order-0001", 5) })
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.BeEmpty())
+	shop.WeChat.ClearFaults()
+	shop.WaitOrder("order-0001", "Paid=False/Expired")
+	g.Expect(shop.WeChat.Ledger().Orders).To(gomega.BeEmpty())
+}

@@ -130,3 +130,32 @@ func TestRefundThatDoesNotFitIsShownAsWeChatHasIt(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1), "it was looked for, not sent again")
 	shop.NoViolations()
 }
+
+func TestRefusedRefundIsRepeatedSlowly(t *testing.T) {
+	shop, g := paidShop(t, testshop.WithTiming(func(timing *controllers.Timing) {
+		timing.RetrySlowly, timing.RefundSpacing = time.Hour, 100*time.Millisecond
+	}), testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = -1 }))
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Number: "refund-0001", Kind: simulator.FaultFail, ReturnMsg: "invalid refund_fee"})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	shop.WaitRefund("refund-0001", "Accepted=Unknown/Refused")
+	// Meanwhile another one goes its whole way, and what would be sent again was.
+	shop.Paid("order-0002")
+	shop.Create(shop.NewRefund("refund-0002", "order-0002", 101, approved))
+	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
+	afterThisSecond(shop)
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1))
+}
+
+// TestNewLeaderKnowsTheLastRequest: what its predecessor sent stands in the status, so that a Refund created since keeps apart.
+func TestNewLeaderKnowsTheLastRequest(t *testing.T) {
+	shop, _ := paidShop(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = 8 * time.Second }),
+		testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = 8 * time.Second }))
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	shop.StopOperators()
+	shop.StartOperator()
+	afterThisSecond(shop) // younger than the new leader
+	shop.Create(shop.NewRefund("refund-0002", "order-0001", 51, approved))
+	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
+	shop.NoViolations() // no request that came too near
+}

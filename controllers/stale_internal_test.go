@@ -85,3 +85,15 @@ func TestOpenRefundsAreLookedForLive(t *testing.T) {
 		t.Errorf("open %t, %v", open, err)
 	}
 }
+
+// TestTurnIsTakenOnTheLiveOrder: it remembers refunds whose objects are gone, and the cached one may not yet.
+func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
+	t.Parallel()
+	waiting := staleRefund("refund-0002")
+	r := &RefundReconciler{Base: lagging(t, []client.Object{waiting}, nil)} // the Order is gone
+	r.init()
+	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, gateway: &merchant.Handle{Version: "1"}}
+	if p := r.takeTurn(t.Context(), f); !p.stop {
+		t.Errorf("it goes on with an Order of the cache: %+v", p)
+	}
+}

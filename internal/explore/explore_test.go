@@ -39,7 +39,7 @@ const (
 	// onlyVariable makes one run again and prints its trace: flow/step/fault, as a violation names it.
 	onlyVariable = "EXPLORE_ONLY"
 
-	defaultRuns = 600
+	defaultRuns = 400
 	workers     = 4 // most of a run is waiting for the API server
 )
 

@@ -1,0 +1,90 @@
+package tell_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
+)
+
+// reasons are those of the events that were written, each "Type Reason".
+func reasons(recorder *events.FakeRecorder) []string {
+	var written []string
+	for len(recorder.Events) > 0 {
+		words := strings.Fields(<-recorder.Events)
+		written = append(written, words[0]+" "+words[1])
+	}
+	return written
+}
+
+func condition(kind, status, reason string) []metav1.Condition {
+	return []metav1.Condition{{Type: kind, Status: metav1.ConditionStatus(status), Reason: reason, Message: reason + " in words"}}
+}
+
+// TestPaymentsThatNeedAPersonAreTold counts global metrics, so it does not run beside others.
+func TestPaymentsThatNeedAPersonAreTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		verdict          settlement.Verdict
+		reason           string
+		policy           v1alpha1.LatePayment
+		events           []string
+		mismatches, late float64
+	}{
+		"paid":               {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaid, policy: v1alpha1.LatePaymentHold},
+		"paid before":        {verdict: settlement.AlreadyRecorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentHold},
+		"late, held":         {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentHold, events: []string{"Warning PaidLate"}, late: 1},
+		"late, accepted":     {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentAccept, late: 1},
+		"late, refunded":     {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentRefund, late: 1},
+		"another amount":     {verdict: settlement.Mismatch, reason: v1alpha1.ReasonAmountMismatch, events: []string{"Warning AmountMismatch"}, mismatches: 1},
+		"still another":      {verdict: settlement.StillMismatch, reason: v1alpha1.ReasonAmountMismatch},
+		"a second payment":   {verdict: settlement.Conflict, reason: v1alpha1.ReasonPaid, events: []string{"Warning SecondPayment"}},
+		"of another's order": {verdict: settlement.NotOurs, reason: v1alpha1.ReasonNumberInUse},
+	} {
+		t.Run(name, func(t *testing.T) {
+			recorder := events.NewFakeRecorder(10)
+			order := &v1alpha1.Order{Status: v1alpha1.OrderStatus{
+				Transaction: &v1alpha1.Transaction{ID: "4200000001", Total: 101}, Conditions: condition(v1alpha1.ConditionPaid, "True", c.reason),
+			}}
+			merchant := &v1alpha1.Merchant{Spec: v1alpha1.MerchantSpec{LatePayment: c.policy}}
+			mismatches, late := testutil.ToFloat64(metrics.AmountMismatches), testutil.ToFloat64(metrics.PaidLate)
+			tell.Payment(recorder, order, merchant, c.verdict, "the difference")
+			if got := reasons(recorder); !slices.Equal(got, c.events) {
+				t.Errorf("events %q, want %q", got, c.events)
+			}
+			if got := testutil.ToFloat64(metrics.AmountMismatches) - mismatches; got != c.mismatches {
+				t.Errorf("%v mismatches counted", got)
+			}
+			if got := testutil.ToFloat64(metrics.PaidLate) - late; got != c.late {
+				t.Errorf("%v late payments counted", got)
+			}
+		})
+	}
+}
+
+func TestRefundsThatNeedAPersonAreToldOnce(t *testing.T) {
+	for reason, want := range map[string][]string{
+		v1alpha1.ReasonAbnormal:    {"Warning Abnormal"},
+		v1alpha1.ReasonClosed:      {"Warning Closed"},
+		v1alpha1.ReasonNumberInUse: {"Warning NumberInUse"},
+		v1alpha1.ReasonSucceeded:   nil,
+		v1alpha1.ReasonProcessing:  nil,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			recorder := events.NewFakeRecorder(10)
+			refund := &v1alpha1.Refund{Status: v1alpha1.RefundStatus{Conditions: condition(v1alpha1.ConditionSucceeded, "Unknown", reason)}}
+			tell.Refund(recorder, refund, v1alpha1.ReasonPending)
+			tell.Refund(recorder, refund, reason) // nothing new
+			if got := reasons(recorder); !slices.Equal(got, want) {
+				t.Errorf("events %q, want %q", got, want)
+			}
+		})
+	}
+}
