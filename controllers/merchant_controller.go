@@ -178,7 +178,12 @@ func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
 	}
 	if current && !last.taken && now.Sub(last.at) < r.Timing.ProbeRejected {
-		return readyCondition(m)
+		handle.Reject() // a key that comes back is as bad as it was
+		if status, reason, message := readyCondition(m); reason == v1alpha1.ReasonCredentialsRejected {
+			return status, reason, message
+		}
+		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
+			"WeChat Pay did not take the API key in Secret %s/%s when it was last tried; it is tried again every %s", m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
 	}
 	err := r.probe(ctx, m, handle)
 	switch {

@@ -39,9 +39,11 @@ func restored[T client.Object](object T) T {
 // dropFromCluster removes an object as the loss of a cluster does: nobody settles anything.
 func dropFromCluster(shop *testshop.Shop, object client.Object) {
 	shop.T.Helper()
+	shop.StopOperators() // or it would put the finalizer back, and settle
 	shop.Patch(object, `{"metadata":{"finalizers":null}}`)
 	shop.Must(shop.Client.Delete(shop.Context(), object))
 	shop.WaitGone(object)
+	shop.StartOperator()
 }
 
 func TestAppliedAgainAnOpenOrderIsTheSameOrder(t *testing.T) {

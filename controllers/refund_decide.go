@@ -171,6 +171,9 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 	if err != nil {
 		return failed(ignoreNotFound(err))
 	}
+	if !settlement.IsPaid(f.order) {
+		return again(r.Timing.RetryFirst) // it lost its status, or was created again; it finds out that it is paid
+	}
 	turn := settlement.TakeTurn(f.Refund, f.order, all, r.Timing.RefundSpacing, r.Clock.Now())
 	switch {
 	case turn.Go:

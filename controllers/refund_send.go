@@ -17,7 +17,7 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	if err := r.hold(ctx, f.Refund); err != nil {
 		return failed(err)
 	}
-	if allowed, wait := r.pace.take(f.order.UID, f.CreationTimestamp.Time); !allowed {
+	if allowed, wait := r.pace.take(f.order.UID, f.order.CreationTimestamp.Time); !allowed {
 		return r.waitForTurn(ctx, f, "Refund requests of one Order go "+r.Timing.RefundSpacing.String()+" apart, as WeChat Pay demands", wait)
 	}
 	request := settlement.RefundRequest(f.Refund, f.order, f.merchant, f.gateway.RefundNotifyURL)

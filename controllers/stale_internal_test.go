@@ -97,3 +97,32 @@ func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
 		t.Errorf("it goes on with an Order of the cache: %+v", p)
 	}
 }
+
+// TestDeletedRefundStaysUntilItIsCounted: once its object is gone, only the Order knows what it paid back.
+func TestDeletedRefundStaysUntilItIsCounted(t *testing.T) {
+	t.Parallel()
+	for name, counted := range map[string]bool{"counted": true, "not counted yet": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gone := staleRefund("refund-0001")
+			gone.Finalizers, gone.DeletionTimestamp = []string{v1alpha1.Finalizer}, new(metav1.NewTime(staleNow))
+			settlement.RefundState(gone, "order-0001", wechatpay.RefundFact{OutTradeNo: "order-0001", Amount: 50, Status: wechatpay.RefundStatusSuccess}, staleNow)
+			paid := stalePaidOrder()
+			if counted {
+				settlement.Refunded(paid, []v1alpha1.Refund{*gone})
+			}
+			r := &RefundReconciler{Base: lagging(t, []client.Object{paid, gone}, nil)}
+			r.init()
+			f := &refund{Refund: &v1alpha1.Refund{}}
+			if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(gone), f.Refund); err != nil {
+				t.Fatal(err)
+			}
+			if p := r.releaseIfFinal(t.Context(), f); !p.stop || p.err != nil || (p.after == 0) != counted {
+				t.Errorf("counted %t: %+v", counted, p)
+			}
+			if isHeld(f.Refund) == counted {
+				t.Errorf("counted %t, held %t", counted, isHeld(f.Refund))
+			}
+		})
+	}
+}
