@@ -60,3 +60,17 @@ func TestRejectedKeyIsNotTriedAllTheTime(t *testing.T) {
 	}
 	g.Expect(probes() - before).To(gomega.BeNumerically("<=", changes+1)) // the Secret's two entries change at once
 }
+
+func TestKnownBadKeyThatComesBackIsNotUsed(t *testing.T) {
+	const bad = "dddddddddddddddddddddddddddddddd"
+	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.ProbeRejected = time.Hour }))
+	for _, step := range []struct{ key, state string }{
+		{bad, "Ready=False/CredentialsRejected"}, {"too short", "Ready=False/InvalidAPIKey"}, {bad, "Ready=False/CredentialsRejected"},
+	} {
+		setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(step.key)})
+		shop.WaitMerchant(testshop.MerchantName, step.state)
+	}
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.BeEmpty())
+}
