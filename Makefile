@@ -91,7 +91,7 @@ help: ## Show this list.
 ##@ Check
 
 .PHONY: lint
-lint: lint-format lint-modules lint-generated lint-kustomize lint-go ## Check code, formats, modules, generated files and manifests.
+lint: lint-format lint-modules lint-generated lint-kustomize lint-api lint-go ## Check code, formats, modules, generated files and manifests.
 	@echo "==> lint passed"
 
 .PHONY: lint-go
@@ -102,6 +102,11 @@ lint-go: $(GOLANGCI_LINT)
 	  (cd $$module && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || failed=1; \
 	done; \
 	exit $$failed
+
+.PHONY: lint-api
+lint-api: $(GOLANGCI_LINT)
+	@echo "==> kube-api-linter in api"
+	@$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
 
 .PHONY: lint-format
 lint-format:
@@ -136,7 +141,7 @@ $(TOOLS)/kustomize:
 	@$(call build-tool,hack/tools,sigs.k8s.io/kustomize/kustomize/v5)
 
 $(GOLANGCI_LINT):
-	@$(call build-tool,hack/tools/golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+	@$(call build-tool,hack/tools/golangci-lint,sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter)
 
 # build-tool builds a package at the version that the module in a folder pins.
 define build-tool

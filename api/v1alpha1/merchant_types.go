@@ -62,7 +62,7 @@ type SecretKeyReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 
 	// key in the Secret that holds the API key. While a key is being rotated, the entry "<key>.previous" holds the
 	// one before it, which is then still accepted for callbacks.
@@ -81,7 +81,7 @@ type SecretReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }
 
 // Endpoint is where WeChat Pay is reached.
@@ -94,7 +94,7 @@ type Endpoint struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	URL string `json:"url"`
+	URL string `json:"url,omitempty"`
 
 	// backupURL is the host that a call is repeated on, once, when the first host can't be reached or its answer is lost.
 	// Without it WeChat's own backup host is taken for WeChat's hosts, and the same host for others.
@@ -136,7 +136,7 @@ type MerchantSpec struct {
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=10
 	// +kubebuilder:validation:Pattern=`^[0-9]{8,10}$`
-	MchID string `json:"mchID"`
+	MchID string `json:"mchID,omitempty"`
 
 	// appID is the id of the mini program, official account or app that is bound to the merchant number (appid);
 	// Orders may name another. Immutable.
@@ -144,7 +144,7 @@ type MerchantSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
-	AppID string `json:"appID"`
+	AppID string `json:"appID,omitempty"`
 
 	// protocol is the version of WeChat Pay's API: V2 (XML, API key).
 	// +optional
@@ -220,8 +220,8 @@ type MerchantCertificate struct {
 
 // MerchantStatus is what is known of the account.
 type MerchantStatus struct {
-	// conditions: Ready says whether keys and certificates are in order and WeChat took the key. Orders need only the
-	// key, Refunds the certificate as well.
+	// conditions of the Merchant: Ready says whether keys and certificates are in order and WeChat took the key. Orders
+	// need only the key, Refunds the certificate as well.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -155,12 +155,12 @@ type RefundedItem struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	OutRefundNo string `json:"outRefundNo"`
+	OutRefundNo string `json:"outRefundNo,omitempty"`
 	// amount paid back, in minor units of the Order's currency.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
-	Amount int64 `json:"amount"`
+	Amount int64 `json:"amount,omitempty"`
 }
 
 // Refunded sums the refunds of an Order that succeeded, those whose objects are gone included.
@@ -181,7 +181,7 @@ type Refunded struct {
 
 // OrderStatus is what WeChat said of the order.
 type OrderStatus struct {
-	// conditions: Prepared (the payer can pay now) and Paid.
+	// conditions of the Order: Prepared (the payer can pay now) and Paid.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -42,7 +42,7 @@ type MerchantReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 
 	// namespace of the Merchant; defaults to the Order's. Another namespace needs a grant by the Merchant's
 	// spec.allowedNamespaces.
@@ -66,7 +66,7 @@ type Amount struct {
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
-	Total int64 `json:"total"`
+	Total int64 `json:"total,omitempty"`
 
 	// currency is the ISO 4217 code (fee_type). Mainland merchants: CNY only, the default.
 	// +optional
@@ -82,7 +82,7 @@ type Payer struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
-	OpenID string `json:"openID"`
+	OpenID string `json:"openID,omitempty"`
 }
 
 // OrderSpec says what is to be paid. Everything is immutable but desiredState and ttlSecondsAfterFinished, so that
@@ -135,7 +135,7 @@ type OrderSpec struct {
 	// tradeType says where the payer pays: JSAPI (mini program, official account), NATIVE (QR code), APP, MWEB
 	// (browser outside WeChat).
 	// +required
-	TradeType TradeType `json:"tradeType"`
+	TradeType TradeType `json:"tradeType,omitempty"`
 
 	// description of what is sold, shown to the payer (body), at most 127 bytes in UTF-8: 42 Chinese characters.
 	// +required
@@ -143,7 +143,7 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MaxLength=127
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127",message="description must be at most 127 bytes in UTF-8 (42 Chinese characters)"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="description must not hold control characters, nor begin or end with white space"
-	Description string `json:"description"`
+	Description string `json:"description,omitempty"`
 
 	// amount to pay.
 	// +required

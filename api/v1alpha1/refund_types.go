@@ -20,7 +20,7 @@ type OrderReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }
 
 // RefundSpec says what is to be paid back. Everything is immutable but approval, which is decided once.
@@ -39,7 +39,7 @@ type RefundSpec struct {
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
-	Amount int64 `json:"amount"`
+	Amount int64 `json:"amount,omitempty"`
 
 	// outRefundNo is the refund's number at WeChat (out_refund_no): 1 to 64 characters of [0-9A-Za-z_-|*@], unique for
 	// the merchant number. Defaults to metadata.name. WeChat pays once for a number, however often it is asked.
@@ -64,7 +64,7 @@ type RefundSpec struct {
 
 // RefundStatus is what WeChat said of the refund.
 type RefundStatus struct {
-	// conditions: Approved (may it be sent), Accepted (WeChat took it), Succeeded (the money is back).
+	// conditions of the Refund: Approved (may it be sent), Accepted (WeChat took it), Succeeded (the money is back).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
