@@ -42,14 +42,17 @@ type Handler struct {
 	Recorder events.EventRecorder
 	// Clock is the real one but in tests.
 	Clock clock.PassiveClock
-	// Log gets one line for each callback that was not recorded; nothing of the body.
+	// Log gets lines about callbacks that were not recorded, of many alike a few; nothing of the body.
 	Log logr.Logger
 
-	queries budgets
+	queries, looks budgets
+	settling       rooms
+	manners        *manners
 }
 
 // Routes are the callback URLs. Anything else is not found, and any method but POST not allowed.
 func (h *Handler) Routes() http.Handler {
+	h.manners = newManners(h.Clock)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /notify/v2/{namespace}/{name}/payment", h.serve("payment", h.payment))
 	mux.HandleFunc("POST /notify/v2/{namespace}/{name}/refund", h.serve("refund", h.refund))
@@ -60,11 +63,15 @@ func (h *Handler) Routes() http.Handler {
 type callback struct {
 	merchant *v1alpha1.Merchant
 	gateway  *merchant.Handle
+	kind     string
 	body     []byte
 	log      logr.Logger
 }
 
 func (c *callback) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(c.merchant) }
+
+// room is what it shares with the other callbacks of its Merchant and kind.
+func (c *callback) room() room { return room{c.kind, c.merchantKey()} }
 
 // serve reads a callback, settles it, answers and counts.
 func (h *Handler) serve(kind string, settle func(context.Context, *callback) result) http.HandlerFunc {
@@ -78,32 +85,45 @@ func (h *Handler) serve(kind string, settle func(context.Context, *callback) res
 	}
 }
 
+// handle does what costs least first: a path that names no Merchant is refused before its body is read.
 func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *http.Request, kind string, settle func(context.Context, *callback) result) result {
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody))
-	if err != nil {
+	key := types.NamespacedName{Namespace: request.PathValue("namespace"), Name: request.PathValue("name")}
+	if !couldExist(key) {
+		return refused(http.StatusNotFound, "no such merchant")
+	}
+	log := h.manners.modest(h.Log.WithValues("callback", kind, "merchant", key.String()), kind+" "+key.String())
+	c := &callback{merchant: &v1alpha1.Merchant{}, kind: kind, log: log}
+	if err := h.Client.Get(ctx, key, c.merchant); err != nil {
+		if apierrors.IsNotFound(err) {
+			return refused(http.StatusNotFound, "no such merchant")
+		}
+		h.manners.modest(h.Log, kind).Error(err, "Failed to read the Merchant of a callback")
+		return failed("merchant could not be read")
+	}
+	var err error
+	if c.body, err = io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody)); err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return refused(http.StatusRequestEntityTooLarge, "body too large")
 		}
 		return refused(http.StatusBadRequest, "body could not be read")
 	}
-	key := types.NamespacedName{Namespace: request.PathValue("namespace"), Name: request.PathValue("name")}
-	if !couldExist(key) {
-		return refused(http.StatusNotFound, "no such merchant")
-	}
-	log := h.Log.WithValues("callback", kind, "merchant", key.String())
-	c := &callback{merchant: &v1alpha1.Merchant{}, body: body, log: log}
-	if err := h.Client.Get(ctx, key, c.merchant); err != nil {
-		if apierrors.IsNotFound(err) {
-			return refused(http.StatusNotFound, "no such merchant")
-		}
-		log.Error(err, "Failed to read the Merchant")
-		return failed("merchant could not be read")
-	}
+	arrived(ctx)
 	if c.gateway, err = h.Registry.Get(ctx, c.merchant); err != nil {
 		log.Info("Could not check a callback: the Merchant is not ready", "problem", err.Error())
 		return failed("merchant is not ready")
 	}
 	return settle(ctx, c)
+}
+
+// looking reads from the API server on behalf of a callback, as long as its Merchant has tokens for that.
+func (h *Handler) looking(c *callback) client.Reader {
+	return sparing{h.Live, func() bool { return h.looks.take(c.merchantKey(), looksPerSecond, h.Clock.Now()) }}
+}
+
+// crowded: so many callbacks of the Merchant wait for the API server or for WeChat already that this one has to come again.
+func (c *callback) crowded() result {
+	c.log.Info("Too many callbacks at once; WeChat Pay will ask again")
+	return failed("too many callbacks")
 }
 
 // couldExist keeps what is no name out of look-ups and logs: a path may hold anything, escaped slashes and line breaks too.

@@ -16,12 +16,16 @@ import (
 
 // payment settles a payment callback: verified over its raw fields, matched with its Order, stored, and only then answered.
 func (h *Handler) payment(ctx context.Context, c *callback) result {
-	notification, err := c.gateway.ParsePaymentNotification(c.body)
+	notification, err := verified(c.gateway.ParsePaymentNotification, c.body)
 	if err != nil {
 		return c.unreadable(err)
 	}
+	if !h.settling.enter(c.room()) {
+		return c.crowded()
+	}
+	defer h.settling.leave(c.room())
 	c.log = c.log.WithValues("outTradeNo", notification.OutTradeNo)
-	order, err := lookup.OrderOf(ctx, h.Client, h.Live, c.merchantKey(), notification.OutTradeNo)
+	order, err := lookup.OrderOf(ctx, h.Client, h.looking(c), c.merchantKey(), notification.OutTradeNo)
 	switch {
 	case err != nil:
 		c.log.Error(err, "Failed to look for the Order of a payment")

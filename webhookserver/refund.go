@@ -16,12 +16,16 @@ import (
 // refund settles a refund callback. It carries no signature, so it proves nothing: it only says which refund to ask for, and
 // what refundquery answers is stored.
 func (h *Handler) refund(ctx context.Context, c *callback) result {
-	notification, err := c.gateway.ParseRefundNotification(c.body)
+	notification, err := verified(c.gateway.ParseRefundNotification, c.body)
 	if err != nil {
 		return c.unreadable(err)
 	}
+	if !h.settling.enter(c.room()) {
+		return c.crowded()
+	}
+	defer h.settling.leave(c.room())
 	c.log = c.log.WithValues("outRefundNo", notification.OutRefundNo)
-	refund, order, err := lookup.RefundOf(ctx, h.Client, h.Live, c.merchantKey(),
+	refund, order, err := lookup.RefundOf(ctx, h.Client, h.looking(c), c.merchantKey(),
 		lookup.RefundNumbers{OutTradeNo: notification.OutTradeNo, OutRefundNo: notification.OutRefundNo})
 	switch {
 	case err != nil:
@@ -32,7 +36,7 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 		return unmatched()
 	case finalAtWeChat(refund):
 		return repeated()
-	case !h.queries.take(c.merchantKey(), h.Clock.Now()):
+	case !h.queries.take(c.merchantKey(), queriesPerSecond, h.Clock.Now()):
 		c.log.Info("Too many refund callbacks in a second; WeChat Pay will ask again")
 		return failed("too many callbacks")
 	}

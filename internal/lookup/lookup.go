@@ -20,6 +20,9 @@ const (
 	IndexRefundNumber = "outRefundNo"
 )
 
+// longestNumber that an object can have: out_refund_no has 64 characters at most, out_trade_no 32. A callback may claim any.
+const longestNumber = 64
+
 // SetupIndexes adds the indexes to a cache. The numbers follow from the spec, so an object is found even when its status
 // was lost.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
@@ -44,6 +47,9 @@ func OrdersByNumber(ctx context.Context, cached client.Reader, outTradeNo string
 // OrderOf finds the Order of a Merchant that has a number: the oldest one that did not lose it. A cache may lag, so that
 // what it does not have is asked of the API server before it is said not to be. Nil means there is none.
 func OrderOf(ctx context.Context, cached, live client.Reader, merchant types.NamespacedName, outTradeNo string) (*v1alpha1.Order, error) {
+	if len(outTradeNo) > longestNumber {
+		return nil, nil
+	}
 	orders, err := OrdersByNumber(ctx, cached, outTradeNo)
 	if err != nil {
 		return nil, err
@@ -89,6 +95,9 @@ type RefundNumbers struct {
 // RefundOf finds the Refund that has the numbers, of an Order of the Merchant, with that Order: the oldest one that did not
 // lose its number. Nil means there is none.
 func RefundOf(ctx context.Context, cached, live client.Reader, merchant types.NamespacedName, numbers RefundNumbers) (*v1alpha1.Refund, *v1alpha1.Order, error) {
+	if len(numbers.OutRefundNo) > longestNumber {
+		return nil, nil, nil
+	}
 	known, err := RefundsByNumber(ctx, cached, numbers.OutRefundNo)
 	if err != nil {
 		return nil, nil, err

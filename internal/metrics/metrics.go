@@ -27,6 +27,12 @@ var (
 		Help: "Callbacks by kind (payment, refund) and result: recorded, repeated, unmatched, mismatch, conflict, refused, failed.",
 	}, []string{"kind", "result"})
 
+	// CallbackConnectionsEvicted counts connections to the callback server that had to make room for others.
+	CallbackConnectionsEvicted = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "wechatpay_callback_connections_evicted_total",
+		Help: "Connections to the callback server that were closed for newer ones, because they had waited longest without bringing a whole request.",
+	})
+
 	// AmountMismatches counts verified payments that differ from their Order.
 	AmountMismatches = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "wechatpay_amount_mismatches_total",
@@ -47,5 +53,5 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(Requests, RequestDuration, Callbacks, AmountMismatches, PaidLate, FinalizersReleased)
+	metrics.Registry.MustRegister(Requests, RequestDuration, Callbacks, CallbackConnectionsEvicted, AmountMismatches, PaidLate, FinalizersReleased)
 }

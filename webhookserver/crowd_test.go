@@ -1,0 +1,102 @@
+package webhookserver_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+)
+
+// connections is how many the server holds at most.
+const connections = 1024
+
+// TestWhoHoldsConnectionsMakesRoom: neither who says nothing, nor who is slow with a header or a body, nor who keeps a
+// connection for later shuts others out; and what is being settled is not cut off for them. It is not parallel: it takes
+// thousands of connections.
+func TestWhoHoldsConnectionsMakesRoom(t *testing.T) {
+	d := openDesk(t)
+	settling, proceed := make(chan struct{}), make(chan struct{})
+	patient := d.counter(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
+		if object.GetName() == "order-patient" {
+			close(settling)
+			<-proceed
+			// Not before the deadline of a callback, for which this test may take too long.
+			ctx = context.WithoutCancel(ctx)
+		}
+		return through.SubResource(sub).Update(ctx, object, options...)
+	}})
+	underWay := make(chan answer, 1)
+	go func() { underWay <- patient.pay(paymentOf(d.prepared("order-patient")).good()) }()
+	<-settling
+	evicted := func() float64 { return testutil.ToFloat64(metrics.CallbackConnectionsEvicted) }
+	start := "POST " + d.paymentPath() + " HTTP/1.1\r\nHost: pay.example.com\r\n"
+	for i, begin := range []string{"", start, start + "Content-Length: 60000\r\n\r\n<xml>", "GET / HTTP/1.1\r\nHost: pay.example.com\r\n\r\n"} {
+		order := d.prepared(fmt.Sprintf("order-%04d", i))
+		before := evicted()
+		for range connections + 50 {
+			if _, err := io.WriteString(patient.dial(), begin); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expectSuccess(t, patient.pay(paymentOf(order).good()))
+		d.Eventually("somebody has to go", func() error {
+			if evicted()-before < 50 {
+				return errNotYet
+			}
+			return nil
+		})
+	}
+	close(proceed)
+	expectSuccess(t, <-underWay)
+	d.expectPaid(d.NewOrder("order-patient"), "True/Paid")
+}
+
+// TestOneMerchantLeavesRoomForOthers: when the payments of one cannot be stored, those of another are.
+func TestOneMerchantLeavesRoomForOthers(t *testing.T) {
+	t.Parallel()
+	const room = 64
+	d := openDesk(t)
+	entered, proceed := make(chan struct{}, room), make(chan struct{})
+	stuck := d.counter(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
+		if _, isOrder := object.(*v1alpha1.Order); isOrder && object.GetNamespace() == d.Namespace {
+			entered <- struct{}{}
+			<-proceed
+			return errNotYet
+		}
+		return through.SubResource(sub).Update(ctx, object, options...)
+	}})
+	order := d.prepared("order-0001")
+	other := d.prepared("order-0002", func(o *v1alpha1.Order) { o.Namespace, o.Spec.MerchantRef.Name = d.Other(0), secondName })
+	refund, _ := d.refunding("order-0003", "refund-0003", "")
+	answers := make(chan answer, room)
+	for range room {
+		go func() { answers <- stuck.pay(paymentOf(order).good()) }()
+	}
+	for range room {
+		<-entered
+	}
+	if got := stuck.pay(paymentOf(order).good()); got.body != tooMany {
+		t.Errorf("one more was let in: %+v", got)
+	}
+	expectFail(t, stuck.pay(paymentOf(order).body(secondKey, hmacSign)), http.StatusForbidden)
+	expectSuccess(t, stuck.post(d.secondPath(), paymentOf(other).with("mch_id", secondMchID).body(secondKey, hmacSign)))
+	if got := stuck.refund(d.refundBody(refund, "PROCESSING")); got.body == tooMany {
+		t.Errorf("refunds have a room of their own: %+v", got)
+	}
+	close(proceed)
+	for range room {
+		expectFail(t, <-answers, http.StatusServiceUnavailable)
+	}
+	d.expectPaid(order, "Unknown/AwaitingPayment")
+	expectSuccess(t, d.counter().pay(paymentOf(order).good()))
+}
+
+const tooMany = `<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[too many callbacks]]></return_msg></xml>`

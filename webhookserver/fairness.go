@@ -1,0 +1,109 @@
+package webhookserver
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// What one Merchant's callbacks may take from the others. A callback that is forged costs a look into the cache and one
+// verification, and gets no further, so that these bounds are for those that can be believed, or be repeated by whoever saw one.
+const (
+	// queriesPerSecond of one Merchant that refund callbacks may cause. A refund callback has no signature and no time, so that
+	// whoever saw one can send it for ever; the reconcilers shall have calls left all the same. It is what WeChat allows a
+	// merchant of refunds that succeed, so that genuine callbacks stay below it.
+	queriesPerSecond = 100
+	// looksPerSecond of one Merchant at the API server, for numbers that the cache does not have: a true callback for an Order
+	// that was deleted can be repeated for ever as well. A number that is just not in the cache yet is rare.
+	looksPerSecond = 20
+	// settledAtOnce are the callbacks of one Merchant and kind that may wait for the API server or for WeChat. Of payments,
+	// which take some 10 ms each, it is thousands a second; where WeChat hangs, its refunds leave room for payments and for
+	// other Merchants.
+	settledAtOnce = 64
+)
+
+// budgets are the token buckets of Merchants. There are as many as Merchants: what names none is refused before.
+type budgets struct {
+	mutex  sync.Mutex
+	tokens map[types.NamespacedName]*rate.Limiter
+}
+
+// take takes a token from a bucket that holds as many as are filled in each second.
+func (b *budgets) take(of types.NamespacedName, perSecond int, now time.Time) bool {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	bucket := b.tokens[of]
+	if bucket == nil {
+		if b.tokens == nil {
+			b.tokens = map[types.NamespacedName]*rate.Limiter{}
+		}
+		bucket = rate.NewLimiter(rate.Limit(perSecond), perSecond)
+		b.tokens[of] = bucket
+	}
+	return bucket.AllowN(now, 1)
+}
+
+// rooms count the callbacks that are being settled.
+type rooms struct {
+	mutex sync.Mutex
+	taken map[room]int
+}
+
+// room is that of a Merchant's callbacks of one kind.
+type room struct {
+	kind     string
+	merchant types.NamespacedName
+}
+
+func (r *rooms) enter(in room) bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.taken[in] >= settledAtOnce {
+		return false
+	}
+	if r.taken == nil {
+		r.taken = map[room]int{}
+	}
+	r.taken[in]++
+	return true
+}
+
+func (r *rooms) leave(in room) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.taken[in]--; r.taken[in] == 0 {
+		delete(r.taken, in)
+	}
+}
+
+// verifying bounds how many callbacks are read and verified at a time. That is work for a CPU alone, so that more at once would
+// only take memory: a body at the limit takes some 2 MB while it is read.
+var verifying = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
+
+// verified reads and verifies when it is its turn.
+func verified[Notification any](read func([]byte) (Notification, error), body []byte) (Notification, error) {
+	verifying <- struct{}{}
+	defer func() { <-verifying }()
+	return read(body)
+}
+
+var errTooManyLooks = errors.New("too many callbacks in a second for numbers that the cache does not have")
+
+// sparing is the API server for look-ups, as long as a Merchant has tokens left.
+type sparing struct {
+	client.Reader
+	allow func() bool
+}
+
+func (s sparing) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if !s.allow() {
+		return errTooManyLooks
+	}
+	return s.Reader.List(ctx, list, options...)
+}
