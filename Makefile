@@ -64,6 +64,20 @@ test: control-plane ## Run all tests, on a real control plane where they need on
 chaos: control-plane ## Cut every flow at every external effect by every fault; make test tries a part of them.
 	@EXPLORE_RUNS=all go test -v -timeout 60m -run TestExplore ./internal/explore
 
+FUZZTIME ?= 1m
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target, one after the other, for FUZZTIME each.
+	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' api controllers internal webhookserver | sed 's|/[^/]*_test.go:.*func | |' | \
+	while read -r folder target; do \
+	  echo "==> $$target in $$folder"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "./$$folder" || exit 1; \
+	done
+
+.PHONY: bench-hostile
+bench-hostile: control-plane ## Measure good callbacks while others attack the callback server.
+	@mkdir -p bin/results
+	@BENCH_JSON=$(CURDIR)/bin/results/hostile.json go test -run='^$$' -bench=Hostile -benchtime=1x -timeout 30m ./hack/bench/hostile
+
 .PHONY: generate
 generate: $(TOOLS)/controller-gen ## Generate the deep copies of api/.
 	$(TOOLS)/controller-gen object paths=./api/...

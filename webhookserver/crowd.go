@@ -6,9 +6,15 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
+
+// patience is what every connection gets before it may have to go: time enough for a request that is on its way, even when the
+// CPUs are busy. While nobody has used his up, newcomers are left in the kernel's queue, which is what bounds how many
+// connections an attacker can have taken and thrown out.
+const patience = 250 * time.Millisecond
 
 // crowd are the open connections. When there is no room for one more, the one that has waited longest without bringing a whole
 // request has to go: a good callback arrives in a moment, so whoever holds connections by saying nothing, or too slowly, loses
@@ -24,35 +30,65 @@ type crowd struct {
 	places map[net.Conn]*list.Element
 }
 
+// waiter is a connection in waiting.
+type waiter struct {
+	net.Conn
+	since time.Time
+}
+
 func newCrowd(most int) *crowd { return &crowd{most: most, places: map[net.Conn]*list.Element{}} }
 
-// changed is the HTTP server's ConnState hook.
+// changed is the HTTP server's ConnState hook. A new connection is announced before the next one is accepted, so that the
+// server accepts none while this waits.
 func (c *crowd) changed(connection net.Conn, state http.ConnState) {
-	if leaves := c.arrange(connection, state); leaves != nil {
-		metrics.CallbackConnectionsEvicted.Inc()
-		_ = leaves.Close()
+	c.follow(connection, state, time.Now())
+	if state != http.StateNew {
+		return
+	}
+	for {
+		leaves, wait := c.makeRoom(time.Now())
+		if leaves != nil {
+			metrics.CallbackConnectionsEvicted.Inc()
+			_ = leaves.Close()
+		}
+		if wait == 0 {
+			return
+		}
+		time.Sleep(wait)
 	}
 }
 
-// arrange follows a connection's state, and returns the one that has to go, if one has.
-func (c *crowd) arrange(connection net.Conn, state http.ConnState) (leaves net.Conn) {
+// follow notes a connection's state.
+func (c *crowd) follow(connection net.Conn, state http.ConnState, now time.Time) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	_, present := c.places[connection]
-	switch {
-	case state == http.StateClosed || state == http.StateHijacked:
-		c.forget(connection)
-	case state == http.StateNew || present: // one that had to go may say something still
-		// Active means that the header is there; then, as after an answer, the waiting begins anew.
-		c.forget(connection)
-		c.places[connection] = c.waiting.PushBack(connection)
+	c.forget(connection)
+	switch state {
+	case http.StateClosed, http.StateHijacked:
+	default:
+		// Active means that the header is there; then, as after an answer, the waiting begins anew. One that had to go may say
+		// something still.
+		if state == http.StateNew || present {
+			c.places[connection] = c.waiting.PushBack(waiter{connection, now})
+		}
 	}
-	if len(c.places) <= c.most {
-		return nil
+}
+
+// makeRoom returns the connection that has to go, or how long to wait for one; neither when there is room.
+func (c *crowd) makeRoom(now time.Time) (leaves net.Conn, wait time.Duration) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	first := c.waiting.Front()
+	if len(c.places) <= c.most || first == nil {
+		return nil, 0
 	}
-	leaves, _ = c.waiting.Front().Value.(net.Conn) // there is one: only a newcomer makes it too many
-	c.forget(leaves)
-	return leaves
+	longest := first.Value.(waiter)
+	if waited := now.Sub(longest.since); waited < patience {
+		return nil, patience - waited
+	}
+	c.forget(longest.Conn)
+	return longest.Conn, 0
 }
 
 func (c *crowd) forget(connection net.Conn) {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"time"
 )
 
 // TestWhoHasToGo follows connections by name; the last word of a step is who has to make room.
@@ -27,18 +28,18 @@ func TestWhoHasToGo(t *testing.T) {
 		"nobody for one that leaves itself": {{"a", fresh, ""}, {"b", fresh, ""}, {"b", settles, ""}, {"b", closed, ""}, {"b", settles, ""}, {"c", fresh, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, known := newCrowd(2), map[string]net.Conn{}
+			c, known, now := newCrowd(2), map[string]net.Conn{}, time.Now()
 			for i, s := range steps {
 				if known[s.who] == nil {
 					known[s.who], _ = net.Pipe()
 				}
-				var left net.Conn
 				if s.what == settles {
 					c.settles(known[s.who])
 				} else {
-					left = c.arrange(known[s.who], s.what)
+					c.follow(known[s.who], s.what, now)
 				}
-				if left != known[s.leaves] {
+				now = now.Add(patience)
+				if left, wait := c.makeRoom(now); left != known[s.leaves] || wait != 0 {
 					t.Fatalf("step %d: another one than %q has to go", i, s.leaves)
 				}
 				if len(c.places) > 2 || c.waiting.Len() > len(c.places) {
@@ -46,5 +47,28 @@ func TestWhoHasToGo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNobodyHasToGoBeforeHisTime: however many newcomers there are, a request that is on its way arrives.
+func TestNobodyHasToGoBeforeHisTime(t *testing.T) {
+	t.Parallel()
+	c, began := newCrowd(1), time.Now()
+	first, _ := net.Pipe()
+	second, _ := net.Pipe()
+	c.follow(first, http.StateNew, began)
+	c.follow(second, http.StateNew, began.Add(time.Millisecond))
+	for _, step := range []struct {
+		after, wait time.Duration
+		leaves      net.Conn
+	}{
+		{time.Millisecond, patience - time.Millisecond, nil},
+		{patience - time.Millisecond, time.Millisecond, nil},
+		{patience, 0, first},
+		{patience, 0, nil},
+	} {
+		if leaves, wait := c.makeRoom(began.Add(step.after)); leaves != step.leaves || wait != step.wait {
+			t.Errorf("after %s: %v has to go, or wait for %s", step.after, leaves, wait)
+		}
 	}
 }

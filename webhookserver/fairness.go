@@ -19,9 +19,10 @@ const (
 	// whoever saw one can send it for ever; the reconcilers shall have calls left all the same. It is what WeChat allows a
 	// merchant of refunds that succeed, so that genuine callbacks stay below it.
 	queriesPerSecond = 100
-	// looksPerSecond of one Merchant at the API server, for numbers that the cache does not have: a true callback for an Order
-	// that was deleted can be repeated for ever as well. A number that is just not in the cache yet is rare.
+	// looksPerSecond of one Merchant at the API server, and looksAtOnce, for numbers that the cache does not have: a true
+	// callback for an Order that was deleted can be repeated for ever as well. A number that is just not in the cache yet is rare.
 	looksPerSecond = 20
+	looksAtOnce    = 8
 	// settledAtOnce are the callbacks of one Merchant and kind that may wait for the API server or for WeChat. Of payments,
 	// which take some 10 ms each, it is thousands a second; where WeChat hangs, its refunds leave room for payments and for
 	// other Merchants.
@@ -49,22 +50,23 @@ func (b *budgets) take(of types.NamespacedName, perSecond int, now time.Time) bo
 	return bucket.AllowN(now, 1)
 }
 
-// rooms count the callbacks that are being settled.
+// rooms count the callbacks that wait for somebody else.
 type rooms struct {
 	mutex sync.Mutex
 	taken map[room]int
 }
 
-// room is that of a Merchant's callbacks of one kind.
+// room is that of one kind of waiting, on behalf of a Merchant.
 type room struct {
 	kind     string
 	merchant types.NamespacedName
 }
 
-func (r *rooms) enter(in room) bool {
+// enter takes a place, of which there are so many, until leave.
+func (r *rooms) enter(in room, places int) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if r.taken[in] >= settledAtOnce {
+	if r.taken[in] >= places {
 		return false
 	}
 	if r.taken == nil {
@@ -95,15 +97,18 @@ func verified[Notification any](read func([]byte) (Notification, error), body []
 
 var errTooManyLooks = errors.New("too many callbacks in a second for numbers that the cache does not have")
 
-// sparing is the API server for look-ups, as long as a Merchant has tokens left.
+// sparing is the API server for look-ups, as long as a Merchant has tokens and places left.
 type sparing struct {
 	client.Reader
 	allow func() bool
+	rooms *rooms
+	room  room
 }
 
 func (s sparing) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	if !s.allow() {
+	if !s.allow() || !s.rooms.enter(s.room, looksAtOnce) {
 		return errTooManyLooks
 	}
+	defer s.rooms.leave(s.room)
 	return s.Reader.List(ctx, list, options...)
 }

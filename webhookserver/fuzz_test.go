@@ -1,7 +1,11 @@
 package webhookserver_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/xml"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -27,8 +31,21 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
-// fuzzKey is the Merchant's; no message in the corpus was made with it.
+// fuzzKey is the Merchant's. No message in the corpus was made with it; those that a target signs are.
 const fuzzKey = "FuzzTestOnlyKey0FuzzTestOnlyKey0"
+
+// fuzzPayments and fuzzRefunds are the only two paths of the shop.
+const (
+	fuzzPayments = "/notify/v2/default/shop/payment"
+	fuzzRefunds  = "/notify/v2/default/shop/refund"
+)
+
+// fuzzShop is a callback handler with a shop behind it: an Order over 101 fen, and a Refund of it.
+type fuzzShop struct {
+	handler http.Handler
+	stub    client.Client
+	order   *v1alpha1.Order
+}
 
 // indexed turns the index functions of a cache into those of the stub, which has its objects in memory.
 type indexed struct{ *fake.ClientBuilder }
@@ -38,7 +55,7 @@ func (i indexed) IndexField(_ context.Context, object client.Object, field strin
 	return nil
 }
 
-func fuzzed(f *testing.F) (http.Handler, client.Client, *v1alpha1.Order) {
+func openFuzzShop(f testing.TB) *fuzzShop {
 	order := &v1alpha1.Order{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "order-0001", UID: "1"},
 		Spec:       v1alpha1.OrderSpec{MerchantRef: v1alpha1.MerchantReference{Name: "shop"}, Amount: v1alpha1.Amount{Total: 101}},
@@ -46,6 +63,7 @@ func fuzzed(f *testing.F) (http.Handler, client.Client, *v1alpha1.Order) {
 	builder := fake.NewClientBuilder().WithScheme(testenv.Scheme()).WithObjects(
 		&v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop", UID: "2"}, Spec: v1alpha1.MerchantSpec{
 			MchID: testshop.MchID, AppID: testshop.AppID, SignType: v1alpha1.SignTypeHMACSHA256, APIKeySecretRef: v1alpha1.SecretKeyReference{Name: "key"},
+			Endpoint: &v1alpha1.Endpoint{URL: "https://127.0.0.1:1"}, // where nobody answers
 		}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "key"}, Data: map[string][]byte{"apiKey": []byte(fuzzKey)}},
 		order, &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "refund-0001"}, Spec: v1alpha1.RefundSpec{
@@ -60,51 +78,198 @@ func fuzzed(f *testing.F) (http.Handler, client.Client, *v1alpha1.Order) {
 		Client: stub, Live: stub, Recorder: &eventbook{}, Clock: clock.RealClock{}, Log: logr.Discard(), // a fuzzer says too much to keep it
 		Registry: merchant.NewRegistry(stub, merchant.Options{NotifyBaseURL: "https://pay.example.com", RefreshAfter: time.Hour}),
 	}
-	return handler.Routes(), stub, order
+	return &fuzzShop{handler.Routes(), stub, order}
 }
 
-// FuzzCallback sends anything anywhere. Without the key there is no SUCCESS, no panic, and nothing changes.
+// serve answers a request, and fails the test if it changed anything, or was answered SUCCESS, without being a verified
+// callback. An independent reader and verifier decides what is one.
+func (s *fuzzShop) serve(t *testing.T, request *http.Request) {
+	t.Helper()
+	before, refundBefore := s.read(t)
+	var body bytes.Buffer
+	request.Body = io.NopCloser(io.TeeReader(request.Body, &body))
+	recorder := httptest.NewRecorder()
+	s.handler.ServeHTTP(recorder, request)
+	succeeded := strings.Contains(recorder.Body.String(), "SUCCESS") && recorder.Code < 300
+
+	now, refund := s.read(t)
+	if refund.ResourceVersion != refundBefore.ResourceVersion {
+		t.Fatalf("the Refund changed, although WeChat was not heard: %+v", refund.Status)
+	}
+	message, ok := heard(body.Bytes())
+	verified := ok && request.Method == http.MethodPost && request.URL.Path == fuzzPayments &&
+		message["sign"] != "" && message["sign"] == message.signed(fuzzKey, hmacSign)["sign"]
+	paid := stateOf(now.Status.Conditions, v1alpha1.ConditionPaid)
+	switch matches := verified && message["return_code"] == "SUCCESS" && message["result_code"] == "SUCCESS" && message["out_trade_no"] == "order-0001" &&
+		message["mch_id"] == testshop.MchID && message["appid"] == testshop.AppID && message["total_fee"] == "101" &&
+		(message["fee_type"] == "CNY" || message["fee_type"] == ""); {
+	case now.ResourceVersion != before.ResourceVersion && !verified:
+		t.Fatalf("the Order changed to Paid=%s by %s %q %q", paid, request.Method, request.URL, body.Bytes())
+	case (succeeded || strings.HasPrefix(paid, "True/")) && !matches:
+		t.Fatalf("answered %d, Paid=%s by %s %q %q", recorder.Code, paid, request.Method, request.URL, body.Bytes())
+	case succeeded && !strings.HasPrefix(paid, "True/"):
+		t.Fatalf("answered SUCCESS with Paid=%s", paid)
+	}
+	if now.ResourceVersion != before.ResourceVersion {
+		now.Status = v1alpha1.OrderStatus{}
+		if err := s.stub.Status().Update(context.Background(), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (s *fuzzShop) read(t *testing.T) (*v1alpha1.Order, *v1alpha1.Refund) {
+	t.Helper()
+	order, refund := &v1alpha1.Order{}, &v1alpha1.Refund{}
+	for name, object := range map[string]client.Object{"order-0001": order, "refund-0001": refund} {
+		if err := s.stub.Get(context.Background(), client.ObjectKey{Namespace: "default", Name: name}, object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return order, refund
+}
+
+// heard reads a message with encoding/xml, taking more than the protocol has: what the server takes is read alike by both.
+func heard(document []byte) (fields, bool) {
+	decoder, message := xml.NewDecoder(bytes.NewReader(document)), fields{}
+	var name string
+	var text strings.Builder
+	for depth := 0; ; {
+		token, err := decoder.Token()
+		if err != nil {
+			return message, errors.Is(err, io.EOF)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			depth++
+			name = token.Name.Local
+			text.Reset()
+		case xml.CharData:
+			text.Write(token)
+		case xml.EndElement:
+			if depth == 2 && name != "" {
+				message[name] = text.String()
+			}
+			depth--
+			name = ""
+		}
+	}
+}
+
+// sealings are what a target does to a body, so that a fuzzer gets behind signature and encryption.
+var sealings = []func(body string) string{
+	func(body string) string { return body },
+	func(body string) string { return spoken(body).body(fuzzKey, hmacSign) },
+	func(body string) string { return spoken(body).body(fuzzKey, md5Sign) },
+	func(body string) string { return spoken(body).body(testshop.APIKey, hmacSign) },
+	func(body string) string {
+		return fields{"return_code": "SUCCESS", "appid": testshop.AppID, "mch_id": testshop.MchID, "req_info": seal(body, fuzzKey)}.xml("xml")
+	},
+}
+
+func spoken(body string) fields {
+	if message, ok := heard([]byte(body)); ok {
+		return message
+	}
+	return fields{"attach": body}
+}
+
+// FuzzCallback sends anything anywhere: any method, path, header and body, bare, signed or encrypted.
 func FuzzCallback(f *testing.F) {
-	handler, stub, order := fuzzed(f)
-	payment := paymentOf(&v1alpha1.Order{ObjectMeta: metav1.ObjectMeta{Name: "order-0001"}, Spec: v1alpha1.OrderSpec{Amount: v1alpha1.Amount{Total: 101}}})
+	shop := openFuzzShop(f)
+	payment := paymentOf(shop.order)
 	refund := fields{"out_trade_no": "order-0001", "out_refund_no": "refund-0001", "refund_status": "SUCCESS"}
-	for _, body := range []string{
+	bodies := []string{
 		"", success, payment.xml("xml"), payment.good(), payment.body(testshop.APIKey, md5Sign), payment.body("", hmacSign),
 		payment.with("sign", strings.Repeat("0", 64)).xml("xml"), payment.with("mch_id", secondMchID).good(),
-		refund.sealed(testshop.APIKey).xml("xml"), refund.sealed("").xml("xml"), refund.xml("root"),
-	} {
-		f.Add(http.MethodPost, "/notify/v2/default/shop/payment", body)
-		f.Add(http.MethodPost, "/notify/v2/default/shop/refund", body)
+		payment.with("total_fee", "1").xml("xml"), payment.with("fee_type", "USD").xml("xml"), payment.with("out_trade_no", "order-9999").xml("xml"),
+		payment.with("result_code", "FAIL").xml("xml"), payment.with("fee_type", "").xml("xml"),
+		refund.sealed(testshop.APIKey).xml("xml"), refund.sealed("").xml("xml"), refund.xml("root"), refund.with("out_refund_no", "refund-9999").xml("root"),
+		strings.Repeat("<xml>", 16<<10), "<xml>" + strings.Repeat("<a/>", 20<<10) + "</xml>",
+		"<xml><a>" + strings.Repeat("`2026-01-01,`wx,`101\n", 64<<10) + "</a></xml>",
+	}
+	for how := range sealings {
+		for _, body := range bodies {
+			f.Add(http.MethodPost, fuzzPayments, "Content-Type: text/xml", body, uint8(how))
+			f.Add(http.MethodPost, fuzzRefunds, "Content-Type: text/xml", body, uint8(how))
+		}
 	}
 	documents := rejected(f)
 	for _, name := range slices.Sorted(maps.Keys(documents)) {
-		f.Add(http.MethodPost, "/notify/v2/default/shop/payment", documents[name])
+		f.Add(http.MethodPost, fuzzPayments, "", documents[name], uint8(0))
 	}
-	for _, path := range []string{"", "*", "/", "/notify/v2/../shop/payment", "/notify/v2/default/shop\x00/payment", "/notify/v2/a/b/c/payment", "//x", "/notify/v2/default/shop/payment/", "\xff"} {
-		f.Add(http.MethodPost, path, payment.good())
-		f.Add("GET", path, "")
+	for _, path := range []string{
+		"", "*", "/", "/notify/v2/../shop/payment", "/notify/v2/default/shop\x00/payment", "/notify/v2/default/shop%00/payment", "/notify/v2/a/b/c/payment",
+		"//x", fuzzPayments + "/", fuzzPayments + "?x=1;y", "\xff", "/notify/v2/default%2fshop/shop/payment", "/notify/v2/default/..%2fdefault%2fshop/payment",
+		"/notify/v2/%64efault/shop/payment", "/notify/v2/./default/shop/payment", "/notify/v2/default/nobody/payment", "/notify/v2/default/SHOP/payment",
+		"/notify/v2/" + strings.Repeat("a", 5000) + "/shop/payment", "/notify/v2/default/" + strings.Repeat("a.", 5000) + "/refund",
+	} {
+		f.Add(http.MethodPost, path, "", payment.xml("xml"), uint8(1))
+		f.Add("GET", path, "X-HTTP-Method-Override: POST", payment.xml("xml"), uint8(1))
 	}
-	f.Fuzz(func(t *testing.T, method, path, body string) {
-		for _, to := range []string{path, "/notify/v2/default/shop/payment", "/notify/v2/default/shop/refund"} {
+	f.Add(http.MethodPost, fuzzPayments, "Content-Encoding: gzip\nTransfer-Encoding: chunked\nExpect: 100-continue\nContent-Length: -1", payment.xml("xml"), uint8(1))
+	f.Add(http.MethodPost, fuzzPayments, "X: "+strings.Repeat("x", 20<<10), payment.xml("xml"), uint8(1))
+	f.Fuzz(func(t *testing.T, method, path, header, body string, how uint8) {
+		body = sealings[int(how)%len(sealings)](body)
+		for _, to := range []string{path, fuzzPayments, fuzzRefunds} {
+			target, err := url.ParseRequestURI(to)
+			if err != nil {
+				target = &url.URL{Path: to}
+			}
 			request := &http.Request{
-				Method: method, URL: &url.URL{Path: to}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
+				Method: method, URL: target, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: headerOf(header),
 				Host: "pay.example.com", RequestURI: to, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
 			}
 			if to != path {
 				request.Method = http.MethodPost
 			}
-			recorder := httptest.NewRecorder()
-			handler.ServeHTTP(recorder, request)
-			if strings.Contains(recorder.Body.String(), "SUCCESS") && recorder.Code < 300 {
-				t.Fatalf("%s %q was answered %d %q", method, to, recorder.Code, recorder.Body)
-			}
-		}
-		now := &v1alpha1.Order{}
-		if err := stub.Get(context.Background(), client.ObjectKeyFromObject(order), now); err != nil {
-			t.Fatal(err)
-		}
-		if now.ResourceVersion != "999" || len(now.Status.Conditions) != 0 {
-			t.Fatalf("the Order changed: %+v", now.Status)
+			shop.serve(t, request)
 		}
 	})
+}
+
+func headerOf(text string) http.Header {
+	header := http.Header{}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(line, ":")
+		header.Add(name, strings.TrimSpace(value))
+	}
+	return header
+}
+
+// FuzzRequest sends the bytes of a connection.
+func FuzzRequest(f *testing.F) {
+	shop := openFuzzShop(f)
+	good := paymentOf(shop.order).body(fuzzKey, hmacSign)
+	start := "POST " + fuzzPayments + " HTTP/1.1\r\nHost: pay.example.com\r\n"
+	for _, more := range []string{
+		"Content-Length: 100000\r\n\r\n" + good, "\r\n" + good, "Transfer-Encoding: chunked\r\n\r\n800\r\n" + good + "\r\n0\r\n\r\n",
+		"Content-Length: 1\r\nContent-Length: 2000\r\n\r\n" + good, "Transfer-Encoding: gzip\r\n\r\n" + good, "X:\r\n y\r\n\r\n",
+	} {
+		f.Add([]byte(start + more))
+		f.Add([]byte(strings.Replace(start, "/payment", "%2fpayment", 1) + more))
+		f.Add([]byte(strings.Replace(start, "/payment", "/refund", 1) + more))
+	}
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		connection := bufio.NewReader(bytes.NewReader(sent))
+		for {
+			request, err := http.ReadRequest(connection)
+			if err != nil {
+				return
+			}
+			shop.serve(t, request)
+			_, _ = io.Copy(io.Discard, request.Body)
+		}
+	})
+}
+
+// TestFuzzShopTakesGoodCallbacks keeps the targets honest: a verified callback gets through, and is seen to.
+func TestFuzzShopTakesGoodCallbacks(t *testing.T) {
+	shop := openFuzzShop(t)
+	request := httptest.NewRequest(http.MethodPost, fuzzPayments, strings.NewReader(sealings[1](paymentOf(shop.order).xml("xml"))))
+	before, _ := shop.read(t)
+	shop.serve(t, request)
+	if after, _ := shop.read(t); after.ResourceVersion == before.ResourceVersion {
+		t.Error("the Order was not paid")
+	}
 }

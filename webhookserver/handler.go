@@ -46,7 +46,7 @@ type Handler struct {
 	Log logr.Logger
 
 	queries, looks budgets
-	settling       rooms
+	waiting        rooms
 	manners        *manners
 }
 
@@ -117,7 +117,8 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 
 // looking reads from the API server on behalf of a callback, as long as its Merchant has tokens for that.
 func (h *Handler) looking(c *callback) client.Reader {
-	return sparing{h.Live, func() bool { return h.looks.take(c.merchantKey(), looksPerSecond, h.Clock.Now()) }}
+	allow := func() bool { return h.looks.take(c.merchantKey(), looksPerSecond, h.Clock.Now()) }
+	return sparing{h.Live, allow, &h.waiting, room{"look", c.merchantKey()}}
 }
 
 // crowded: so many callbacks of the Merchant wait for the API server or for WeChat already that this one has to come again.

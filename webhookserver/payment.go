@@ -20,10 +20,6 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 	if err != nil {
 		return c.unreadable(err)
 	}
-	if !h.settling.enter(c.room()) {
-		return c.crowded()
-	}
-	defer h.settling.leave(c.room())
 	c.log = c.log.WithValues("outTradeNo", notification.OutTradeNo)
 	order, err := lookup.OrderOf(ctx, h.Client, h.looking(c), c.merchantKey(), notification.OutTradeNo)
 	switch {
@@ -34,6 +30,10 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 		c.log.Info("No Order has the number of a verified payment; WeChat Pay will ask again", "transaction", notification.TransactionID)
 		return unmatched()
 	}
+	if !h.waiting.enter(c.room(), settledAtOnce) {
+		return c.crowded()
+	}
+	defer h.waiting.leave(c.room())
 	return h.storePayment(ctx, c, order, notification)
 }
 

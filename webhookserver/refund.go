@@ -20,10 +20,6 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 	if err != nil {
 		return c.unreadable(err)
 	}
-	if !h.settling.enter(c.room()) {
-		return c.crowded()
-	}
-	defer h.settling.leave(c.room())
 	c.log = c.log.WithValues("outRefundNo", notification.OutRefundNo)
 	refund, order, err := lookup.RefundOf(ctx, h.Client, h.looking(c), c.merchantKey(),
 		lookup.RefundNumbers{OutTradeNo: notification.OutTradeNo, OutRefundNo: notification.OutRefundNo})
@@ -40,6 +36,10 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 		c.log.Info("Too many refund callbacks in a second; WeChat Pay will ask again")
 		return failed("too many callbacks")
 	}
+	if !h.waiting.enter(c.room(), settledAtOnce) {
+		return c.crowded()
+	}
+	defer h.waiting.leave(c.room())
 	fact, err := c.gateway.QueryRefund(ctx, refund.Number(), settlement.AppID(order, c.merchant))
 	if err != nil {
 		c.log.Info("Could not confirm a refund callback; WeChat Pay will ask again", "problem", err.Error())
