@@ -17,6 +17,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // Base is what the reconcilers share.
@@ -62,7 +63,17 @@ func newRetries(timing Timing) *retries {
 }
 
 func (r *retries) next(uid types.UID) time.Duration { return r.limiter.When(uid) }
-func (r *retries) forget(uid types.UID)             { r.limiter.Forget(uid) }
+
+// after is the wait after an error: growing, unless limits of our own say when to come again. That wait does not grow, so that
+// those who waited longest do not stand behind newcomers.
+func (r *retries) after(uid types.UID, err error) time.Duration {
+	if wait := wechatpay.RetryAfter(err); wait > 0 {
+		return wait
+	}
+	return r.next(uid)
+}
+
+func (r *retries) forget(uid types.UID) { r.limiter.Forget(uid) }
 
 // hold adds the finalizer, so that the object stays until what is about to be started at WeChat is settled.
 func (b *Base) hold(ctx context.Context, object client.Object) error {

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
@@ -47,6 +48,7 @@ func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("merchant").
 		For(&v1alpha1.Merchant{}).
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.deletedMerchantOf)).
+		WatchesRawSource(source.Func(r.listen)).
 		WithOptions(r.controllerOptions()).
 		Complete(r)
 }
@@ -103,15 +105,23 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 		return stop(r.release(ctx, m))
 	}
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
-	if _, err := r.Registry.Get(ctx, m); err != nil && waited >= r.Timing.LetGoAfter {
-		if problem, ok := merchant.AsProblem(err); ok {
-			r.warn(m, "LetGo", "Delete", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
-			metrics.FinalizersReleased.WithLabelValues("Merchant").Inc()
-			r.forget(m.UID)
-			return stop(r.release(ctx, m))
-		}
+	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.LetGoAfter {
+		r.warn(m, "LetGo", "Delete", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
+		metrics.FinalizersReleased.WithLabelValues("Merchant").Inc()
+		r.forget(m.UID)
+		return stop(r.release(ctx, m))
 	}
 	return next()
+}
+
+// unusable is why no Order or Refund can make a call with the Merchant's credentials; nil when they can, or it is not known.
+func (r *MerchantReconciler) unusable(ctx context.Context, m *v1alpha1.Merchant) *merchant.Problem {
+	handle, err := r.Registry.Get(ctx, m)
+	if err != nil {
+		problem, _ := merchant.AsProblem(err)
+		return problem
+	}
+	return rejectedKey(m, handle)
 }
 
 // countUsers counts the Orders and Refunds that may still need a call. Those that never started one (no finalizer) do not.
@@ -160,9 +170,14 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 		}
 		return r.show(ctx, m, nil, metav1.ConditionFalse, problem.Reason, problem.Message)
 	}
+	r.tryPaused(ctx, m, handle)
 	status, reason, message := r.askWeChat(ctx, m, handle)
-	if status == metav1.ConditionTrue && handle.CertificateProblem != nil {
-		status, reason, message = metav1.ConditionFalse, handle.CertificateProblem.Reason, handle.CertificateProblem.Message
+	if status == metav1.ConditionTrue {
+		if handle.CertificateProblem != nil {
+			status, reason, message = metav1.ConditionFalse, handle.CertificateProblem.Reason, handle.CertificateProblem.Message
+		} else if refusal, rejected := certificateRejected(m, handle); rejected {
+			status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonCertificateRejected, refusal
+		}
 	}
 	r.warnOfExpiry(m, handle)
 	return r.show(ctx, m, handle, status, reason, message)
@@ -204,7 +219,8 @@ func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant
 
 // unreachable leaves Ready as it was: that WeChat does not answer tells nothing about the key.
 func unreachable(m *v1alpha1.Merchant, err error) (metav1.ConditionStatus, string, string) {
-	if status, reason, message := readyCondition(m); reason == v1alpha1.ReasonReady || reason == v1alpha1.ReasonCredentialsRejected {
+	switch status, reason, message := readyCondition(m); reason {
+	case v1alpha1.ReasonReady, v1alpha1.ReasonCredentialsRejected, v1alpha1.ReasonCertificateRejected:
 		return status, reason, message
 	}
 	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("Whether WeChat Pay takes the key is not known yet; it is asked again. %v", err)

@@ -18,11 +18,10 @@ var warnDays = []int{7, 30, 60}
 // show writes what was found, and plans the next look at the Secrets.
 func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *merchant.Handle, status metav1.ConditionStatus, reason, message string) progress {
 	before := readyReason(m)
+	allowed, why, pauses := callsAllowed(handle)
 	err := record(ctx, r.Client, r.Live, m, func(m *v1alpha1.Merchant) any { return m.Status }, func(m *v1alpha1.Merchant) {
-		meta.SetStatusCondition(&m.Status.Conditions, metav1.Condition{
-			Type: v1alpha1.ConditionReady, Status: status, Reason: reason, Message: message,
-			ObservedGeneration: m.Generation, LastTransitionTime: metav1.NewTime(r.Clock.Now()),
-		})
+		r.set(m, v1alpha1.ConditionReady, status, reason, message)
+		r.set(m, v1alpha1.ConditionCallsAllowed, allowed, why, pauses)
 		if handle != nil {
 			m.Status.Certificate = handle.Certificate
 		}
@@ -34,6 +33,13 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 		r.warn(m, reason, "Check", "%s", message)
 	}
 	return again(r.Timing.SecretsCheck)
+}
+
+func (r *MerchantReconciler) set(m *v1alpha1.Merchant, kind string, status metav1.ConditionStatus, reason, message string) {
+	meta.SetStatusCondition(&m.Status.Conditions, metav1.Condition{
+		Type: kind, Status: status, Reason: reason, Message: message,
+		ObservedGeneration: m.Generation, LastTransitionTime: metav1.NewTime(r.Clock.Now()),
+	})
 }
 
 func readyReason(m *v1alpha1.Merchant) string {

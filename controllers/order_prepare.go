@@ -167,7 +167,7 @@ func (r *OrderReconciler) pause(o *order, wait time.Duration) progress {
 func (r *OrderReconciler) waitAfter(o *order, err error) time.Duration {
 	switch wechatpay.MeaningOf(err) {
 	case wechatpay.Repeat, wechatpay.SlowDown, wechatpay.OrderNotExist, wechatpay.OrderPaid, wechatpay.OrderClosed:
-		return r.retries.next(o.UID)
+		return r.retries.after(o.UID, err)
 	default:
 		return r.Timing.RetrySlowly
 	}

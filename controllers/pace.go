@@ -33,8 +33,8 @@ func (p *pace) begin() {
 	}
 }
 
-// take reserves a request for an Order now, or says how long to wait.
-func (p *pace) take(order types.UID, created time.Time) (bool, time.Duration) {
+// take reserves a request for an Order now, and returns when the one before was; or it says how long to wait.
+func (p *pace) take(order types.UID, created time.Time) (before time.Time, allowed bool, wait time.Duration) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	now := p.clock.Now()
@@ -46,11 +46,21 @@ func (p *pace) take(order types.UID, created time.Time) (bool, time.Duration) {
 		earliest = last.Add(p.spacing)
 	}
 	if now.Before(earliest) {
-		return false, earliest.Sub(now)
+		return time.Time{}, false, earliest.Sub(now)
 	}
+	before = p.last[order]
 	p.last[order] = now
 	p.dropOld(now)
-	return true, 0
+	return before, true, 0
+}
+
+// giveBack undoes take for a request that was never sent.
+func (p *pace) giveBack(order types.UID, before time.Time) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.last[order] = before; before.IsZero() {
+		delete(p.last, order)
+	}
 }
 
 // moved sets the time of the last request to when it ended: it may have arrived at any moment until then.

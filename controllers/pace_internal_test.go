@@ -41,7 +41,7 @@ func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
 					p.moved(s.order)
 					continue
 				}
-				if taken, wait := p.take(s.order, s.created); taken != (s.wait == 0) || wait != s.wait {
+				if _, taken, wait := p.take(s.order, s.created); taken != (s.wait == 0) || wait != s.wait {
 					t.Errorf("step %d: taken %t, wait %s; want a wait of %s", i, taken, wait, s.wait)
 				}
 			}

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -29,7 +30,8 @@ type RefundReconciler struct {
 	// calls say until when refund and the looks before it rest after one that did not work.
 	calls *pauses
 	// pace keeps refund requests of one Order apart.
-	pace *pace
+	pace  *pace
+	leads sync.Once
 }
 
 // refund is one reconcile of a Refund: what the steps learn and hand on.
@@ -47,7 +49,7 @@ func (f *refund) credentials() string { return f.gateway.Version }
 func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.init()
 	// Runs on the leader only, from the moment it is elected.
-	if err := mgr.Add(manager.RunnableFunc(func(context.Context) error { r.pace.begin(); return nil })); err != nil {
+	if err := mgr.Add(manager.RunnableFunc(func(context.Context) error { r.begin(); return nil })); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
@@ -64,9 +66,17 @@ func (r *RefundReconciler) init() {
 	r.pace = newPace(r.Timing.RefundSpacing, r.Clock)
 }
 
+// begin notes when this process became the leader; only the first time counts.
+func (r *RefundReconciler) begin() {
+	r.leads.Do(func() {
+		r.pace.begin()
+		r.Registry.BeginLeading()
+	})
+}
+
 // Reconcile moves a Refund on.
 func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	r.pace.begin()
+	r.begin()
 	scope := &refund{Refund: &v1alpha1.Refund{}}
 	if err := r.Client.Get(ctx, request.NamespacedName, scope.Refund); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)

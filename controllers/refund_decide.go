@@ -73,7 +73,7 @@ func (r *RefundReconciler) askForLostAnswer(ctx context.Context, f *refund) prog
 	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
 		return next() // the same request again, when its turn comes
 	default:
-		return r.rest(f, r.retries.next(f.UID))
+		return r.rest(f, r.retries.after(f.UID, err))
 	}
 }
 
@@ -92,7 +92,7 @@ func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) pr
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	if allowed, wait := f.gateway.AllowLook(r.Clock.Now()); !allowed {
+	if allowed, wait := f.gateway.AllowLook(f.Number(), r.Clock.Now()); !allowed {
 		return again(wait)
 	}
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
@@ -114,7 +114,7 @@ func (r *RefundReconciler) lookFails(ctx context.Context, f *refund, cause error
 	if err != nil {
 		return stoppedBy(err)
 	}
-	return r.rest(f, r.retries.next(f.UID))
+	return r.rest(f, r.retries.after(f.UID, cause))
 }
 
 func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
@@ -190,7 +190,7 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 // endUnlessAtWeChat ends a Refund that does not fit what was paid, unless WeChat has it: a Refund that lost its status is
 // itself part of what was paid back.
 func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why string) progress {
-	if allowed, wait := f.gateway.AllowLook(r.Clock.Now()); !allowed {
+	if allowed, wait := f.gateway.AllowLook(f.Number(), r.Clock.Now()); !allowed {
 		return again(wait)
 	}
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
@@ -200,7 +200,7 @@ func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why
 	case wechatpay.Means(err, wechatpay.RefundNotExist):
 		return r.end(ctx, f, v1alpha1.ReasonExceedsPaid, why)
 	default:
-		return r.rest(f, r.retries.next(f.UID))
+		return r.rest(f, r.retries.after(f.UID, err))
 	}
 }
 

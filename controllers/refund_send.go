@@ -17,12 +17,17 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	if err := r.hold(ctx, f.Refund); err != nil {
 		return failed(err)
 	}
-	if allowed, wait := r.pace.take(f.order.UID, f.order.CreationTimestamp.Time); !allowed {
+	before, allowed, wait := r.pace.take(f.order.UID, f.order.CreationTimestamp.Time)
+	if !allowed {
 		return r.waitForTurn(ctx, f, "Refund requests of one Order go "+r.Timing.RefundSpacing.String()+" apart, as WeChat Pay demands", wait)
 	}
 	request := settlement.RefundRequest(f.Refund, f.order, f.merchant, f.gateway.RefundNotifyURL)
 	acceptance, err := f.gateway.Refund(ctx, request)
-	r.pace.moved(f.order.UID)
+	if wechatpay.RetryAfter(err) > 0 {
+		r.pace.giveBack(f.order.UID, before)
+	} else {
+		r.pace.moved(f.order.UID)
+	}
 	if err != nil {
 		return r.handleRefundError(ctx, f, err)
 	}
@@ -77,6 +82,9 @@ func (r *RefundReconciler) recordError(ctx context.Context, f *refund, cause err
 // waitAfter is how long to wait after an error: a lost answer is asked for soon; a request is repeated after the minute at
 // the earliest, and slowly where a person must act.
 func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
+	if wait := wechatpay.RetryAfter(err); wait > 0 {
+		return wait // nothing was sent, so the minute does not count
+	}
 	growing := r.retries.next(f.UID)
 	switch {
 	case wechatpay.OutcomeOf(err) == wechatpay.Unknown && wechatpay.MeaningOf(err) == wechatpay.Repeat:
@@ -111,7 +119,7 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 		}); recordErr != nil {
 			return stoppedBy(recordErr)
 		}
-		return r.rest(f, r.retries.next(f.UID))
+		return r.rest(f, r.retries.after(f.UID, err))
 	}
 }
 

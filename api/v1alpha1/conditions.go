@@ -13,7 +13,7 @@ const (
 //
 //	True:    Ready
 //	False:   SecretNotFound, InvalidAPIKey, InvalidCertificate, CertificateMismatch, CertificateExpired,
-//	         CredentialsRejected, InvalidNotifyURL, InvalidEndpoint
+//	         CertificateRejected, CredentialsRejected, InvalidNotifyURL, InvalidEndpoint
 //	Unknown: WeChatUnreachable
 const (
 	ConditionReady = "Ready"
@@ -30,6 +30,8 @@ const (
 	ReasonCertificateMismatch = "CertificateMismatch"
 	// ReasonCertificateExpired: the certificate's time is over, or has not begun. Stops Refunds, not Orders.
 	ReasonCertificateExpired = "CertificateExpired"
+	// ReasonCertificateRejected: WeChat did not take the certificate in a refund request. Stops Refunds, not Orders.
+	ReasonCertificateRejected = "CertificateRejected"
 	// ReasonCredentialsRejected: WeChat does not take the key.
 	ReasonCredentialsRejected = "CredentialsRejected"
 	// ReasonInvalidNotifyURL: WeChat would refuse the callback address.
@@ -38,6 +40,25 @@ const (
 	ReasonInvalidEndpoint = "InvalidEndpoint"
 	// ReasonWeChatUnreachable: no answer yet that tells whether the key is right.
 	ReasonWeChatUnreachable = "WeChatUnreachable"
+)
+
+// CallsAllowed is the condition of a Merchant: its calls are not paused. Calls pause for a while after several in a row had no
+// answer, or none with a signature; refund requests also when WeChat did not take the certificate. It is what the leader sees,
+// which makes nearly all calls; other replicas ask about refunds when a callback comes, and have pauses of their own.
+//
+//	True:  Allowed
+//	False: OrdersPaused, RefundsPaused, AllPaused, MerchantNotReady (nothing is sent at all; Ready says why)
+const (
+	ConditionCallsAllowed = "CallsAllowed"
+
+	// ReasonAllowed: no calls are paused. Limits on calls a second do not count: they hold single calls back for a moment.
+	ReasonAllowed = "Allowed"
+	// ReasonOrdersPaused: all calls but refund requests are paused.
+	ReasonOrdersPaused = "OrdersPaused"
+	// ReasonRefundsPaused: refund requests are paused.
+	ReasonRefundsPaused = "RefundsPaused"
+	// ReasonAllPaused: all calls are paused.
+	ReasonAllPaused = "AllPaused"
 )
 
 // Prepared is the condition of an Order: the payer can pay now. It stays True when the Order is paid.

@@ -221,7 +221,8 @@ type MerchantCertificate struct {
 // MerchantStatus is what is known of the account.
 type MerchantStatus struct {
 	// conditions of the Merchant: Ready says whether keys and certificates are in order and WeChat took the key. Orders
-	// need only the key, Refunds the certificate as well.
+	// need only the key, Refunds the certificate as well. CallsAllowed says whether calls are paused for a while after
+	// failures.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

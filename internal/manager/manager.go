@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -62,7 +64,12 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 	if options.Merchant.Clock == nil {
 		options.Merchant.Clock = clock.RealClock{}
 	}
+	// A quarter of the workers is kept for other Merchants when the WeChat of one hangs.
+	options.Merchant.Limits.Concurrent = cmp.Or(options.Merchant.Limits.Concurrent, max(options.MaxConcurrentReconciles*3/4, 1))
 	registry := merchant.NewRegistry(mgr.GetAPIReader(), options.Merchant)
+	if err := forgetDeleted(ctx, mgr.GetCache(), registry); err != nil {
+		return nil, err
+	}
 	if err := controllers.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return nil, fmt.Errorf("adding indexes: %w", err)
 	}
@@ -74,6 +81,24 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 		return nil, err
 	}
 	return &Operator{Manager: mgr, Callbacks: callbacks}, nil
+}
+
+// forgetDeleted drops what is kept for a Merchant, its metrics among it, when it is gone: on every replica, since each takes
+// callbacks.
+func forgetDeleted(ctx context.Context, informers cache.Cache, registry *merchant.Registry) error {
+	merchants, err := informers.GetInformer(ctx, &v1alpha1.Merchant{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watching Merchants: %w", err)
+	}
+	_, err = merchants.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: func(object any) {
+		if last, missed := object.(toolscache.DeletedFinalStateUnknown); missed {
+			object = last.Obj
+		}
+		if gone, ok := object.(*v1alpha1.Merchant); ok {
+			registry.Forget(gone.UID)
+		}
+	}})
+	return err
 }
 
 func managerOptions(options Options) ctrl.Options {

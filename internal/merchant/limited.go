@@ -17,10 +17,12 @@ type limitedGateway struct {
 	limits  *limiters
 	verdict *verdict
 	clock   clock.PassiveClock
+	// changed is told when a call taught something new of the credentials; nil when nobody wants to know.
+	changed func()
 }
 
 func (g *limitedGateway) UnifiedOrder(ctx context.Context, request wechatpay.OrderRequest) (prepay wechatpay.Prepay, err error) {
-	err = g.do(ctx, wechatpay.OperationUnifiedOrder, func(ctx context.Context) error {
+	err = g.do(ctx, wechatpay.OperationUnifiedOrder, request.OutTradeNo, func(ctx context.Context) error {
 		prepay, err = g.Gateway.UnifiedOrder(ctx, request)
 		return err
 	})
@@ -28,7 +30,7 @@ func (g *limitedGateway) UnifiedOrder(ctx context.Context, request wechatpay.Ord
 }
 
 func (g *limitedGateway) QueryOrder(ctx context.Context, outTradeNo, appID string) (trade wechatpay.Trade, err error) {
-	err = g.do(ctx, wechatpay.OperationOrderQuery, func(ctx context.Context) error {
+	err = g.do(ctx, wechatpay.OperationOrderQuery, outTradeNo, func(ctx context.Context) error {
 		trade, err = g.Gateway.QueryOrder(ctx, outTradeNo, appID)
 		return err
 	})
@@ -36,13 +38,13 @@ func (g *limitedGateway) QueryOrder(ctx context.Context, outTradeNo, appID strin
 }
 
 func (g *limitedGateway) CloseOrder(ctx context.Context, outTradeNo, appID string) error {
-	return g.do(ctx, wechatpay.OperationCloseOrder, func(ctx context.Context) error {
+	return g.do(ctx, wechatpay.OperationCloseOrder, outTradeNo, func(ctx context.Context) error {
 		return g.Gateway.CloseOrder(ctx, outTradeNo, appID)
 	})
 }
 
 func (g *limitedGateway) Refund(ctx context.Context, request wechatpay.RefundRequest) (acceptance wechatpay.RefundAcceptance, err error) {
-	err = g.do(ctx, wechatpay.OperationRefund, func(ctx context.Context) error {
+	err = g.do(ctx, wechatpay.OperationRefund, request.OutRefundNo, func(ctx context.Context) error {
 		acceptance, err = g.Gateway.Refund(ctx, request)
 		return err
 	})
@@ -50,7 +52,7 @@ func (g *limitedGateway) Refund(ctx context.Context, request wechatpay.RefundReq
 }
 
 func (g *limitedGateway) QueryRefund(ctx context.Context, outRefundNo, appID string) (fact wechatpay.RefundFact, err error) {
-	err = g.do(ctx, wechatpay.OperationRefundQuery, func(ctx context.Context) error {
+	err = g.do(ctx, wechatpay.OperationRefundQuery, outRefundNo, func(ctx context.Context) error {
 		fact, err = g.Gateway.QueryRefund(ctx, outRefundNo, appID)
 		return err
 	})
@@ -58,21 +60,23 @@ func (g *limitedGateway) QueryRefund(ctx context.Context, outRefundNo, appID str
 }
 
 func (g *limitedGateway) QueryRefunds(ctx context.Context, outTradeNo, appID string) (facts []wechatpay.RefundFact, err error) {
-	err = g.do(ctx, wechatpay.OperationRefundQuery, func(ctx context.Context) error {
+	err = g.do(ctx, wechatpay.OperationRefundQuery, outTradeNo, func(ctx context.Context) error {
 		facts, err = g.Gateway.QueryRefunds(ctx, outTradeNo, appID)
 		return err
 	})
 	return facts, err
 }
 
-func (g *limitedGateway) do(ctx context.Context, operation wechatpay.Operation, call func(context.Context) error) error {
+func (g *limitedGateway) do(ctx context.Context, operation wechatpay.Operation, number string, call func(context.Context) error) error {
 	started := g.clock.Now()
-	err := g.limits.do(ctx, operation, func() error {
+	err := g.limits.do(ctx, operation, number, func() error {
 		finishing, cancel := untilAnswered(ctx)
 		defer cancel()
 		return call(finishing)
 	})
-	g.verdict.note(err)
+	if g.verdict.note(operation, err) && g.changed != nil {
+		g.changed()
+	}
 	metrics.Requests.WithLabelValues(string(operation), outcomeLabel(err)).Inc()
 	metrics.RequestDuration.WithLabelValues(string(operation)).Observe(g.clock.Since(started).Seconds())
 	return err

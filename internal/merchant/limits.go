@@ -4,14 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"sync"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
 	"golang.org/x/time/rate"
 	"k8s.io/utils/clock"
 
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -25,7 +24,10 @@ type Limits struct {
 	Looks rate.Limit
 	// FailingRefunds are the refund calls that may fail in any one second. WeChat blocks the merchant at 6.
 	FailingRefunds int
-	// MaxWait is how long a call waits for its token before it is given back as NotSent.
+	// Concurrent are the calls of a Merchant that may be under way at once for Orders, and as many for Refunds. It is less than
+	// the workers there are, so that one whose WeChat hangs leaves some to others.
+	Concurrent int
+	// MaxWait is how long a call waits for its turn before it is given back as NotSent.
 	MaxWait time.Duration
 	// BreakAfter is after how many failures in a row calls pause, and BreakFor how long.
 	BreakAfter uint32
@@ -37,77 +39,72 @@ func (l Limits) orDefaults() Limits {
 		UnifiedOrder: cmp.Or(l.UnifiedOrder, 500), OrderQuery: cmp.Or(l.OrderQuery, 200), CloseOrder: cmp.Or(l.CloseOrder, 200),
 		Refund: cmp.Or(l.Refund, 100), RefundQuery: cmp.Or(l.RefundQuery, 200),
 		Looks: cmp.Or(l.Looks, 2), FailingRefunds: cmp.Or(l.FailingRefunds, 5),
+		Concurrent: cmp.Or(l.Concurrent, 12),
 		MaxWait:    cmp.Or(l.MaxWait, 2*time.Second),
 		BreakAfter: cmp.Or(l.BreakAfter, 5), BreakFor: cmp.Or(l.BreakFor, 30*time.Second),
 	}
 }
 
-// limiters are the state of one Merchant's Limits.
+// limiters are the state of one Merchant's Limits. Lines, looks and failing are WeChat's view of a merchant number, which
+// Merchants share; breakers and places are each Merchant's own.
 type limiters struct {
 	limits   Limits
 	clock    clock.PassiveClock
-	buckets  map[wechatpay.Operation]*rate.Limiter
-	looks    *rate.Limiter
+	lines    map[wechatpay.Operation]*line
+	looks    *line
 	failing  *failureBudget
-	breakers map[wechatpay.Operation]*gobreaker.CircuitBreaker[struct{}]
+	breakers map[Calls]*breaker
+	places   map[Calls]*bulkhead
 }
 
 func newLimiters(limits Limits, clock clock.PassiveClock) *limiters {
-	bucket := func(limit rate.Limit) *rate.Limiter { return rate.NewLimiter(limit, max(int(limit)/10, 1)) }
-	l := &limiters{
+	burst := func(limit rate.Limit) int { return max(int(limit)/10, 1) }
+	shared := &limiters{
 		limits: limits, clock: clock,
-		buckets: map[wechatpay.Operation]*rate.Limiter{
-			wechatpay.OperationUnifiedOrder: bucket(limits.UnifiedOrder),
-			wechatpay.OperationOrderQuery:   bucket(limits.OrderQuery),
-			wechatpay.OperationCloseOrder:   bucket(limits.CloseOrder),
-			wechatpay.OperationRefund:       bucket(limits.Refund),
-			wechatpay.OperationRefundQuery:  bucket(limits.RefundQuery),
+		lines: map[wechatpay.Operation]*line{
+			wechatpay.OperationUnifiedOrder: newLine(limits.UnifiedOrder, burst(limits.UnifiedOrder)),
+			wechatpay.OperationOrderQuery:   newLine(limits.OrderQuery, burst(limits.OrderQuery)),
+			wechatpay.OperationCloseOrder:   newLine(limits.CloseOrder, burst(limits.CloseOrder)),
+			wechatpay.OperationRefund:       newLine(limits.Refund, burst(limits.Refund)),
+			wechatpay.OperationRefundQuery:  newLine(limits.RefundQuery, burst(limits.RefundQuery)),
 		},
-		looks:   rate.NewLimiter(limits.Looks, max(int(limits.Looks), 1)),
+		looks:   newLine(limits.Looks, max(int(limits.Looks), 1)),
 		failing: &failureBudget{most: limits.FailingRefunds, clock: clock},
 	}
-	l.breakers = newBreakers(limits)
-	return l
+	return shared.forNewCredentials(nil)
 }
 
-// forNewCredentials keeps the buckets, which are WeChat's view of the merchant, and closes the breakers: what failed with
-// the old credentials tells nothing of the new ones.
-func (l *limiters) forNewCredentials() *limiters {
+// forNewCredentials keeps what is WeChat's view of the merchant, and closes the breakers: what failed with the old credentials
+// tells nothing of the new ones. changed is told of each change of a breaker; it must not wait, nor ask the limiters.
+func (l *limiters) forNewCredentials(changed func(Calls, gobreaker.State)) *limiters {
 	renewed := *l
-	renewed.breakers = newBreakers(l.limits)
+	renewed.breakers, renewed.places = map[Calls]*breaker{}, map[Calls]*bulkhead{}
+	for _, calls := range []Calls{OrderCalls, RefundCalls} {
+		renewed.breakers[calls] = newBreaker(calls, l.limits, l.clock, changed)
+	}
+	// As the workers are: those of Orders do not wait for those of Refunds.
+	for _, kind := range []Calls{OrderCalls, RefundCalls} {
+		renewed.places[kind] = newBulkhead(l.limits.Concurrent)
+	}
 	return &renewed
 }
 
-// newBreakers makes one breaker for the calls that need only the key, and one for refunds: an expired certificate must not
-// stop Orders.
-func newBreakers(limits Limits) map[wechatpay.Operation]*gobreaker.CircuitBreaker[struct{}] {
-	breaker := func(name string) *gobreaker.CircuitBreaker[struct{}] {
-		return gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
-			Name:         name,
-			Timeout:      limits.BreakFor,
-			ReadyToTrip:  func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= limits.BreakAfter },
-			IsSuccessful: func(err error) bool { return !countsAgainst(err) },
-			IsExcluded:   isDenial,
-		})
+// workersOf says which workers make a call.
+func workersOf(operation wechatpay.Operation) Calls {
+	if operation == wechatpay.OperationRefundQuery {
+		return RefundCalls
 	}
-	orders, refunds := breaker("orders"), breaker("refunds")
-	return map[wechatpay.Operation]*gobreaker.CircuitBreaker[struct{}]{
-		wechatpay.OperationUnifiedOrder: orders,
-		wechatpay.OperationOrderQuery:   orders,
-		wechatpay.OperationCloseOrder:   orders,
-		wechatpay.OperationRefundQuery:  orders,
-		wechatpay.OperationRefund:       refunds,
-	}
-}
-
-// countsAgainst says whether an error tells that calls as such do not work now. A signed answer never does, whatever it
-// says; neither does a missing certificate, which no call of ours can change.
-func countsAgainst(err error) bool {
-	return err != nil && wechatpay.OutcomeOf(err) != wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CertificateMissing
+	return callsOf(operation)
 }
 
 // A denial is why a call was not let through by the limits of our own. It says nothing about WeChat.
-type denial struct{ reason string }
+type denial struct {
+	reason string
+	// limit is which one, as the metric has it.
+	limit string
+	// retryAfter is when to come again; zero leaves that to the caller.
+	retryAfter time.Duration
+}
 
 func (d *denial) Error() string { return d.reason }
 
@@ -116,132 +113,47 @@ func isDenial(err error) bool {
 	return ours
 }
 
-// errPaused is the cause of calls that the breaker does not let through.
-var errPaused = &denial{"calls for this Merchant are paused for a while, since the last ones all failed"}
-
 // do makes a call within the limits. A call that may not be made now is NotSent, and nothing happened. The breaker comes
 // first, so that what it denies takes no token, and it does not count what the other limits deny: a burst is no failure.
-func (l *limiters) do(ctx context.Context, operation wechatpay.Operation, call func() error) error {
-	var callErr error
-	_, err := l.breakers[operation].Execute(func() (struct{}, error) {
-		callErr = l.within(ctx, operation, call)
-		return struct{}{}, callErr
-	})
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return notSent(operation, errPaused)
+// Calls for the same number are one in the line, however often they come back.
+func (l *limiters) do(ctx context.Context, operation wechatpay.Operation, number string, call func() error) error {
+	err := l.breakers[callsOf(operation)].do(func() error { return l.within(ctx, operation, number, call) })
+	if denied, ours := errors.AsType[*denial](err); ours {
+		metrics.CallsDenied.WithLabelValues(string(operation), denied.limit).Inc()
+		return &wechatpay.Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: wechatpay.SlowDown, Err: denied, RetryAfter: denied.retryAfter}
 	}
-	return callErr
+	return err
 }
 
 // within makes a call when its turn has come, or gives it back when that would take longer than MaxWait: a worker that waits
 // is one less for other Merchants.
-func (l *limiters) within(ctx context.Context, operation wechatpay.Operation, call func() error) error {
+func (l *limiters) within(ctx context.Context, operation wechatpay.Operation, number string, call func() error) error {
 	waiting, cancel := context.WithTimeout(ctx, l.limits.MaxWait)
 	defer cancel()
+	queue, places := l.lines[operation], l.places[workersOf(operation)]
+	if err := queue.join(number, time.Now(), l.limits.MaxWait); err != nil {
+		return err
+	}
+	if err := places.enter(waiting); err != nil {
+		return err
+	}
+	defer places.leave()
 	if operation != wechatpay.OperationRefund {
-		if err := take(waiting, l.buckets[operation]); err != nil {
-			return notSent(operation, err)
+		if err := queue.take(waiting, number); err != nil {
+			return err
 		}
 		return call()
 	}
 	if err := l.failing.begin(waiting); err != nil {
-		return notSent(operation, err)
+		return err
 	}
 	failed := true // until the call has returned: it may panic
 	defer func() { l.failing.end(failed) }()
-	if err := take(waiting, l.buckets[operation]); err != nil {
+	if err := queue.take(waiting, number); err != nil {
 		failed = false
-		return notSent(operation, err)
+		return err
 	}
 	err := call()
 	failed = err != nil
 	return err
-}
-
-// take takes a token, and none when that fails.
-func take(ctx context.Context, bucket *rate.Limiter) error {
-	if err := bucket.Wait(ctx); err != nil {
-		return &denial{fmt.Sprintf("this Merchant's own limit of %.0f calls a second is used up", float64(bucket.Limit()))}
-	}
-	return nil
-}
-
-func notSent(operation wechatpay.Operation, cause error) *wechatpay.Error {
-	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: wechatpay.SlowDown, Err: cause}
-}
-
-// failureBudget lets at most `most` refund calls fail in any second: what failed in the last second and what is under way,
-// and so may fail, never exceed it together.
-type failureBudget struct {
-	most  int
-	clock clock.PassiveClock
-
-	mutex    sync.Mutex
-	underWay int
-	failures []time.Time
-	// ended is closed when a call ends; nil when nobody waits for that.
-	ended chan struct{}
-}
-
-// begin takes a place for a call. While nothing fails it waits for one, so that calls that succeed go on one after the other;
-// after failures it denies, since a wait would only hold up a worker.
-func (b *failureBudget) begin(ctx context.Context) error {
-	for {
-		ended, err := b.tryBegin()
-		if ended == nil {
-			return err
-		}
-		select {
-		case <-ended:
-		case <-ctx.Done():
-			return b.denial()
-		}
-	}
-}
-
-// tryBegin takes a place, or denies it, or says what to wait for.
-func (b *failureBudget) tryBegin() (<-chan struct{}, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	b.dropOld()
-	switch {
-	case b.underWay+len(b.failures) < b.most:
-		b.underWay++
-		return nil, nil
-	case len(b.failures) > 0:
-		return nil, b.denial()
-	case b.ended == nil:
-		b.ended = make(chan struct{})
-	}
-	return b.ended, nil
-}
-
-func (b *failureBudget) denial() error {
-	return &denial{fmt.Sprintf("more than %d failing refund requests a second would block the merchant at WeChat Pay", b.most)}
-}
-
-func (b *failureBudget) end(failed bool) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	b.underWay--
-	b.dropOld()
-	if failed {
-		b.failures = append(b.failures, b.clock.Now())
-	}
-	if b.ended != nil {
-		close(b.ended)
-		b.ended = nil
-	}
-}
-
-// dropOld forgets failures that are more than a second old. One of exactly a second still counts.
-func (b *failureBudget) dropOld() {
-	horizon := b.clock.Now().Add(-time.Second)
-	kept := b.failures[:0]
-	for _, at := range b.failures {
-		if !at.Before(horizon) {
-			kept = append(kept, at)
-		}
-	}
-	b.failures = kept
 }

@@ -105,21 +105,22 @@ func TestBucketWaitsAndGivesBack(t *testing.T) {
 			if took := time.Since(began); took != 1900*time.Millisecond {
 				t.Errorf("%s: 20 calls took %s", operation, took)
 			}
-			// A burst: one now, two that wait, and the rest is given back at once.
+			// A burst: two have turns that are near enough to wait for, and the rest is given back at once with its own.
 			time.Sleep(time.Second)
-			results := make(chan error, 10)
+			queue := g.limits.lines[operation]
+			for _, other := range []string{"one", "two", "three"} {
+				queue.turn(other, time.Now())
+			}
 			began, w.calls = time.Now(), 0
-			bucket := g.limits.buckets[operation]
-			bucket.Allow()
-			bucket.ReserveN(time.Now(), 1)
-			bucket.ReserveN(time.Now(), 1)
-			go func() { results <- call() }()
-			err := <-results
+			err := call()
 			wantDenied(t, err, "limit of 10 calls a second")
 			if time.Since(began) != 0 || w.calls != 0 {
 				t.Errorf("%s: it waited %s, and %d calls were made", operation, time.Since(began), w.calls)
 			}
-			if tokens := bucket.Tokens(); tokens != -2 {
+			if wait := wechatpay.RetryAfter(err); wait != 300*time.Millisecond {
+				t.Errorf("%s: it is to come again after %s", operation, wait)
+			}
+			if tokens := queue.bucket.Tokens(); tokens != 1 {
 				t.Errorf("%s: a denial took tokens: %f", operation, tokens)
 			}
 		})
@@ -261,9 +262,9 @@ func TestNewCredentialsCloseTheBreakerAndKeepTheLimits(t *testing.T) {
 			_ = refund(g)
 		}
 		wantDenied(t, query(g), "paused")
-		tokens := g.limits.buckets[wechatpay.OperationOrderQuery].Tokens()
-		g.limits = g.limits.forNewCredentials()
-		if g.limits.buckets[wechatpay.OperationOrderQuery].Tokens() != tokens {
+		tokens := g.limits.lines[wechatpay.OperationOrderQuery].bucket.Tokens()
+		g.limits = g.limits.forNewCredentials(nil)
+		if g.limits.lines[wechatpay.OperationOrderQuery].bucket.Tokens() != tokens {
 			t.Error("new credentials brought new tokens")
 		}
 		w.answer = succeeds
@@ -276,7 +277,7 @@ func TestNewCredentialsCloseTheBreakerAndKeepTheLimits(t *testing.T) {
 		for range 5 {
 			_ = refund(g)
 		}
-		g.limits = g.limits.forNewCredentials()
+		g.limits = g.limits.forNewCredentials(nil)
 		w.answer = succeeds
 		wantDenied(t, refund(g), "more than 5 failing refund requests a second")
 	})
@@ -306,11 +307,11 @@ func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 		for range 5 {
 			_ = query(g)
 		}
-		tokens := g.limits.buckets[wechatpay.OperationOrderQuery].Tokens()
+		tokens := g.limits.lines[wechatpay.OperationOrderQuery].bucket.Tokens()
 		for range 20 {
 			wantDenied(t, query(g), "paused")
 		}
-		if left := g.limits.buckets[wechatpay.OperationOrderQuery].Tokens(); left != tokens {
+		if left := g.limits.lines[wechatpay.OperationOrderQuery].bucket.Tokens(); left != tokens {
 			t.Errorf("a paused Merchant used %f tokens", tokens-left)
 		}
 	})
@@ -324,7 +325,7 @@ func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 		}
 		time.Sleep(31 * time.Second)
 		w.answer = succeeds
-		g.limits.buckets[wechatpay.OperationOrderQuery].Allow()
+		g.limits.lines[wechatpay.OperationOrderQuery].bucket.Allow()
 		wantDenied(t, query(g), "limit of 1 calls a second")
 		time.Sleep(time.Second)
 		must(t, query(g))

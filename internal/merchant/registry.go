@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -49,6 +50,10 @@ type Registry struct {
 	entries map[types.UID]*entry
 	// limits are WeChat's view of a merchant number, which several Merchants may share.
 	limits map[string]*limiters
+	// listener is told of Merchants of which something new is known.
+	listener atomic.Pointer[func(types.NamespacedName)]
+	// fullUntil is until when budgets of failing refunds count as used up; see BeginLeading.
+	fullUntil time.Time
 }
 
 type entry struct {
@@ -103,6 +108,27 @@ func (r *Registry) Get(ctx context.Context, merchant *v1alpha1.Merchant) (*Handl
 		return result.Val.(*Handle), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// Listen has a function told of each Merchant of which something new is known: that its calls are paused, or go on again, or
+// what WeChat says of its credentials. It is called in the middle of calls, so it must return at once.
+func (r *Registry) Listen(listener func(types.NamespacedName)) { r.listener.Store(&listener) }
+
+func (r *Registry) tell(merchant types.NamespacedName) {
+	if listener := r.listener.Load(); listener != nil {
+		(*listener)(merchant)
+	}
+}
+
+// BeginLeading is called when this process begins to make refund requests. A leader that stops hands over at once, so what it
+// had failing in its last second counts here: the budgets of failures start used up.
+func (r *Registry) BeginLeading() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.fullUntil = r.options.Clock.Now().Add(time.Second + time.Millisecond) // one of exactly a second still counts
+	for _, limits := range r.limits {
+		limits.failing.fill(r.fullUntil)
 	}
 }
 
@@ -317,13 +343,14 @@ func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name
 
 // limitsOf returns the buckets of a merchant number, and breakers of their own for each Merchant: what fails with the
 // credentials of one tells nothing about another's.
-func (r *Registry) limitsOf(mchID string) *limiters {
+func (r *Registry) limitsOf(mchID string, watch *watch) *limiters {
 	shared := r.limits[mchID]
 	if shared == nil {
 		shared = newLimiters(r.options.Limits, r.options.Clock)
+		shared.failing.fill(r.fullUntil)
 		r.limits[mchID] = shared
 	}
-	return shared.forNewCredentials()
+	return shared.forNewCredentials(watch.turned)
 }
 
 // keep returns the Handle that is there when nothing changed, so that connections and limits live on, and a new one
@@ -341,7 +368,8 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, erro
 	if err != nil {
 		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The Merchant can't be used: %v", err)}
 	}
-	limits := r.limitsOf(merchant.Spec.MchID)
+	watch := &watch{merchant: client.ObjectKeyFromObject(merchant), tell: r.tell}
+	limits := r.limitsOf(merchant.Spec.MchID, watch)
 	if known != nil {
 		known.drop()
 	} else {
@@ -349,12 +377,14 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, erro
 	}
 	suspicion := &verdict{}
 	handle := &Handle{
-		Gateway:          &limitedGateway{Gateway: gateway, limits: limits, verdict: suspicion, clock: r.options.Clock},
+		Gateway:          &limitedGateway{Gateway: gateway, limits: limits, verdict: suspicion, clock: r.options.Clock, changed: watch.learned},
 		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,
 		Certificate: made.description, CertificateProblem: made.certificateProblem, HasCertificate: made.options.Certificate != nil,
 		Version: made.version,
-		looks:   limits.looks, verdict: suspicion, close: gateway.CloseIdleConnections,
+		limits:  limits, verdict: suspicion,
+		close: func() { watch.stop(); gateway.CloseIdleConnections() },
 	}
+	watch.start()
 	r.entries[merchant.UID] = &entry{handle: handle, readTime: now, generation: merchant.Generation}
 	return handle, nil
 }

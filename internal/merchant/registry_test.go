@@ -170,15 +170,15 @@ func TestMerchantsOfOneNumberShareItsLimits(t *testing.T) {
 	p.storeKey(key1)
 	one, other, foreign := p.merchant(), p.merchant(), p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.MchID = "1900000209" })
 	other.UID, foreign.UID = "other", "foreign"
-	for range 2 {
-		if allowed, _ := p.get(one).AllowLook(p.clock.Now()); !allowed {
+	for _, number := range []string{"refund-0001", "refund-0002"} {
+		if allowed, _ := p.get(one).AllowLook(number, p.clock.Now()); !allowed {
 			t.Fatal("two looks at once are allowed")
 		}
 	}
-	if allowed, _ := p.get(other).AllowLook(p.clock.Now()); allowed {
+	if allowed, _ := p.get(other).AllowLook("refund-0003", p.clock.Now()); allowed {
 		t.Error("a second Merchant of the number has looks of its own")
 	}
-	if allowed, _ := p.get(foreign).AllowLook(p.clock.Now()); !allowed {
+	if allowed, _ := p.get(foreign).AllowLook("refund-0004", p.clock.Now()); !allowed {
 		t.Error("another number pays for this one")
 	}
 }
@@ -376,7 +376,7 @@ func TestConcurrentUse(t *testing.T) {
 						t.Errorf("%v, %v", handle, err)
 						return
 					}
-					handle.AllowLook(p.clock.Now())
+					handle.AllowLook("refund-0001", p.clock.Now())
 					handle.CredentialsProven()
 				}
 			}
@@ -415,13 +415,14 @@ func TestLooksAreSlowAndOutliveCredentials(t *testing.T) {
 	p := newPlace(t)
 	p.storeKey(key1)
 	m := p.merchant()
-	look := func() bool { allowed, _ := p.get(m).AllowLook(p.clock.Now()); return allowed }
-	for range 2 {
-		if !look() {
-			t.Error("two at once are allowed")
-		}
+	look := func(number string) bool {
+		allowed, _ := p.get(m).AllowLook(number, p.clock.Now())
+		return allowed
 	}
-	allowed, wait := p.get(m).AllowLook(p.clock.Now())
+	if !look("refund-0001") || !look("refund-0002") {
+		t.Error("two at once are allowed")
+	}
+	allowed, wait := p.get(m).AllowLook("refund-0003", p.clock.Now())
 	if allowed || wait <= 0 || wait > time.Second {
 		t.Errorf("the third: %t, wait %s", allowed, wait)
 	}
@@ -436,12 +437,12 @@ func TestLooksAreSlowAndOutliveCredentials(t *testing.T) {
 	p.storeKey(key2)
 	changed.Generation++
 	m = changed
-	if look() {
+	if look("refund-0003") {
 		t.Error("new credentials brought new looks")
 	}
 	p.pass(500 * time.Millisecond)
-	if !look() || look() {
-		t.Error("half a second brings one look")
+	if look("refund-0004") || !look("refund-0003") || look("refund-0005") {
+		t.Error("half a second brings one look, to who waited for it")
 	}
 }
 

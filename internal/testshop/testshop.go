@@ -132,7 +132,7 @@ func Open(t testing.TB, env *testenv.Environment, options ...Option) *Shop {
 	s.options.MetricsBindAddress, s.options.HealthProbeBindAddress = "0", "0"
 	s.options.SeveralInProcess = true
 	s.options.Merchant.RefreshAfter = 100 * time.Millisecond
-	s.options.Merchant.Limits.BreakAfter = 1000
+	s.options.Merchant.Limits.BreakAfter, s.options.Merchant.Limits.BreakFor = 1000, 300*time.Millisecond
 	s.simulated = simulator.Options{
 		Merchants: []simulator.Merchant{{MchID: MchID, AppIDs: []string{AppID}, APIKey: APIKey}},
 		TimeScale: 60,

@@ -3,6 +3,7 @@ package wechatpay
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Operation names a call to WeChat, as in the path.
@@ -80,6 +81,8 @@ type Error struct {
 	Code, Description string
 	// Err is the cause when it is not WeChat's word: transport, verification, validation.
 	Err error
+	// RetryAfter is when to come again with a call that limits of our own held back; zero leaves that to the caller.
+	RetryAfter time.Duration
 }
 
 // Error says it in one line with stable wording, so that it can stand in a condition without causing writes.
@@ -113,6 +116,14 @@ func MeaningOf(err error) Meaning {
 		return e.Meaning
 	}
 	return Repeat
+}
+
+// RetryAfter is when to come again with a call that limits of our own held back; zero when it was not, or they do not say.
+func RetryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
 }
 
 // Means says whether err carries one of the meanings as a verified fact. Unsigned refusals never do: they prove nothing.

@@ -1,0 +1,216 @@
+package controllers_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// breaksAfter has calls pause after so many failures, for a third of a second.
+func breaksAfter(failures uint32) testshop.Option {
+	return testshop.WithOptions(func(o *manager.Options) { o.Merchant.Limits.BreakAfter = failures })
+}
+
+// neverLooks keeps the Merchant's reconciler from looking by itself: what it shows, it was told.
+var neverLooks = testshop.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck = time.Hour })
+
+func condition(merchant *v1alpha1.Merchant, kind string) string {
+	if found := meta.FindStatusCondition(merchant.Status.Conditions, kind); found != nil {
+		return found.Message
+	}
+	return ""
+}
+
+// breakers are the values of the metric, by calls, for the Merchants of a namespace.
+func breakers(shop *testshop.Shop) map[string]float64 {
+	shop.T.Helper()
+	families, err := crmetrics.Registry.Gather()
+	shop.Must(err)
+	found := map[string]float64{}
+	for _, family := range families {
+		if family.GetName() != "wechatpay_breaker_state" {
+			continue
+		}
+		for _, series := range family.GetMetric() {
+			labels := map[string]string{}
+			for _, label := range series.GetLabel() {
+				labels[label.GetName()] = label.GetValue()
+			}
+			if labels["namespace"] == shop.Namespace {
+				found[labels["merchant"]+" "+labels["calls"]] = series.GetGauge().GetValue()
+			}
+		}
+	}
+	return found
+}
+
+func TestPauseOfCallsIsShownAtOnceAndOnce(t *testing.T) {
+	shop, g := openReady(t, breaksAfter(3), neverLooks)
+	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	g.Expect(breakers(shop)).To(gomega.Equal(map[string]float64{"shop orders": 0, "shop refunds": 0}))
+
+	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultHTML})
+	shop.Create(shop.NewOrder("order-0001"))
+	paused := shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/OrdersPaused")
+	g.Expect(condition(paused, "CallsAllowed")).To(gomega.MatchRegexp(
+		`^All calls but refund requests are paused since 20\S+Z, as the last ones failed: unifiedorder: answered with HTTP 502\. One is tried every 300ms, and all go on when WeChat Pay answers it$`))
+	g.Expect(breakers(shop)["shop orders"]).NotTo(gomega.BeZero())
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+
+	// Trials that fail are no news.
+	tried := len(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, ""))
+	shop.Eventually("calls are tried", func() error { return atLeast(shop, simulator.OperationUnifiedOrder, "", tried+6) })
+	g.Expect(shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/OrdersPaused").ResourceVersion).To(gomega.Equal(paused.ResourceVersion))
+
+	shop.WeChat.ClearFaults()
+	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	g.Expect(breakers(shop)["shop orders"]).To(gomega.BeZero())
+}
+
+// TestPauseEndsWithoutAnOrderThatAsks: the Merchant itself asks now and then.
+func TestPauseEndsWithoutAnOrderThatAsks(t *testing.T) {
+	shop, _ := openReady(t, breaksAfter(1), testshop.WithTiming(func(timing *controllers.Timing) {
+		timing.RetryFirst, timing.RetryMost, timing.RetrySlowly = time.Hour, time.Hour, time.Hour
+	}))
+	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultDrop, Count: 2}) // both hosts
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Prepared=Unknown/OutcomeUnknown")
+	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	shop.Create(shop.NewOrder("order-0002"))
+	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
+}
+
+func TestPausesOfOrdersAndRefundsAreShownApart(t *testing.T) {
+	shop, g := paidShop(t, breaksAfter(2), neverLooks)
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultFail, ReturnMsg: "无权限"})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	paused := shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/RefundsPaused")
+	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("Refund requests are paused since"))
+	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("无权限"), "in WeChat's words")
+	shop.Paid("order-0002") // Orders go on
+
+	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultHTML})
+	shop.Create(shop.NewOrder("order-0003"))
+	paused = shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/AllPaused")
+	g.Expect(condition(paused, "CallsAllowed")).To(gomega.And(gomega.ContainSubstring("无权限"), gomega.ContainSubstring("HTTP 502")))
+	shop.WeChat.ClearFaults()
+	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	shop.WaitOrder("order-0003", "Prepared=True/Prepared")
+}
+
+func TestPausesOfAMerchantGoWithIt(t *testing.T) {
+	shop, _ := openReady(t)
+	shop.Eventually("its breakers are counted", func() error {
+		if found := breakers(shop); len(found) != 2 {
+			return fmt.Errorf("%v", found)
+		}
+		return nil
+	})
+	merchant := shop.NewMerchant()
+	shop.Must(shop.Client.Delete(shop.Context(), merchant))
+	shop.WaitGone(merchant)
+	shop.Eventually("they are not", func() error {
+		if found := breakers(shop); len(found) != 0 {
+			return fmt.Errorf("%v", found)
+		}
+		return nil
+	})
+}
+
+func TestWithoutAKeyNothingIsAllowed(t *testing.T) {
+	shop, _ := openReady(t)
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("too short")})
+	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/MerchantNotReady")
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(testshop.APIKey)})
+	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+}
+
+// TestCertificateThatWeChatRefuses stops Refunds, not Orders, and is shown until WeChat takes one.
+func TestCertificateThatWeChatRefuses(t *testing.T) {
+	shop, g := paidShop(t)
+	foreign, err := shop.WeChat.IssueClientCertificate("1900000209")
+	shop.Must(err)
+	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": foreign.CertPEM, "tls.key": foreign.KeyPEM})
+	shop.Eventually("it is in use", func() error {
+		return contains(shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready").Status.Certificate.Subject, "1900000209")
+	})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	refused := shop.WaitMerchant(testshop.MerchantName, "Ready=False/CertificateRejected")
+	g.Expect(ready(refused)).To(gomega.And(gomega.ContainSubstring("证书验证失败"), gomega.ContainSubstring("Secret "+shop.Namespace+"/wechatpay-cert"), gomega.ContainSubstring("Orders do not")))
+	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/RefundsPaused")
+	waitEvent(shop, testshop.MerchantName, "CertificateRejected")
+	shop.WaitRefund("refund-0001", "Accepted=Unknown/Refused")
+	shop.Paid("order-0002")
+
+	// A new leader knows no more than the status, which it does not take back for that.
+	since := meta.FindStatusCondition(refused.Status.Conditions, "Ready").LastTransitionTime
+	shop.StopOperators()
+	afterThisSecond(shop)
+	shop.StartOperator()
+	shop.Paid("order-0003")
+	refused = shop.WaitMerchant(testshop.MerchantName, "Ready=False/CertificateRejected")
+	g.Expect(meta.FindStatusCondition(refused.Status.Conditions, "Ready").LastTransitionTime).To(gomega.Equal(since))
+
+	good, err := shop.WeChat.IssueClientCertificate(testshop.MchID)
+	shop.Must(err)
+	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": good.CertPEM, "tls.key": good.KeyPEM})
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	onePayout(shop, g)
+}
+
+// TestCertificateThatWeChatTakesAgain: whoever mends it at WeChat need not touch the Secret. One refund at a time tries.
+func TestCertificateThatWeChatTakesAgain(t *testing.T) {
+	for name, fault := range map[string]simulator.Fault{
+		"without a signature": {Kind: simulator.FaultFail, ReturnMsg: "证书验证失败"},
+		"signed":              {Kind: simulator.FaultError, ErrCode: "CERT_ERROR", ErrCodeDes: "证书校验错误"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, g := paidShop(t, neverLooks)
+			shop.Paid("order-0002")
+			fault.Operation = simulator.OperationRefund
+			shop.Fault(fault)
+			shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+			shop.WaitMerchant(testshop.MerchantName, "Ready=False/CertificateRejected")
+			shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/RefundsPaused")
+			shop.Create(shop.NewRefund("refund-0002", "order-0002", 101, approved))
+			shop.Eventually("it is tried", func() error { return atLeast(shop, simulator.OperationRefund, "", 3) })
+			calls := shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "")
+			for i := 1; i < len(calls); i++ {
+				g.Expect(calls[i].Time.Sub(calls[i-1].Time)).To(gomega.BeNumerically(">", 250*time.Millisecond), "one a pause")
+			}
+			shop.WeChat.ClearFaults()
+			shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+			shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+			shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+			shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
+			shop.NoViolations()
+		})
+	}
+}
+
+// TestDeletedMerchantDoesNotWaitForEverForAKeyThatIsRejected, although its Secret is there.
+func TestDeletedMerchantDoesNotWaitForEverForAKeyThatIsRejected(t *testing.T) {
+	shop, _ := openReady(t)
+	shop.Create(shop.NewOrder("order-0001")) // which nobody deletes
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	merchant := shop.NewMerchant()
+	shop.Must(shop.Client.Delete(shop.Context(), merchant))
+	waitEvent(shop, testshop.MerchantName, "LetGo")
+	shop.WaitGone(merchant)
+}

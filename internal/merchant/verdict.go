@@ -1,0 +1,81 @@
+package merchant
+
+import (
+	"sync"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// verdict is what is known of credentials. The key is suspect when an ordinary call was refused for its sake, rejected when
+// the probe confirmed that. The certificate is judged by refund requests alone, since only they show it.
+type verdict struct {
+	mutex             sync.Mutex
+	suspect, rejected bool
+	// certificateKnown says whether a refund request told whether WeChat takes the certificate; refusal is its no.
+	certificateKnown bool
+	refusal          string
+}
+
+// note learns from a call, and says whether that is news.
+func (v *verdict) note(operation wechatpay.Operation, err error) bool {
+	if isDenial(err) {
+		return false
+	}
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	news := false
+	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && !v.suspect {
+		v.suspect, news = true, true
+	}
+	if operation == wechatpay.OperationRefund {
+		news = v.noteRefund(err) || news
+	}
+	return news
+}
+
+// noteRefund: whatever verified answer a refund request gets, the certificate was taken. Lost answers and other refusals
+// without a signature tell nothing.
+func (v *verdict) noteRefund(err error) bool {
+	switch {
+	case err != nil && wechatpay.MeaningOf(err) == wechatpay.CertificateRejected:
+		news := v.refusal != err.Error()
+		v.certificateKnown, v.refusal = true, err.Error()
+		return news
+	case err == nil || wechatpay.OutcomeOf(err) == wechatpay.Failed:
+		news := !v.certificateKnown || v.refusal != ""
+		v.certificateKnown, v.refusal = true, ""
+		return news
+	default:
+		return false
+	}
+}
+
+func (v *verdict) certificateRefusal() (refusal string, known bool) {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.refusal, v.certificateKnown
+}
+
+func (v *verdict) clear() {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	v.suspect, v.rejected = false, false
+}
+
+func (v *verdict) reject() {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	v.rejected = true
+}
+
+func (v *verdict) isRejected() bool {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.rejected
+}
+
+func (v *verdict) isSuspect() bool {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.suspect
+}
