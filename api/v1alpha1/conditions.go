@@ -61,6 +61,37 @@ const (
 	ReasonAllPaused = "AllPaused"
 )
 
+// CallbacksReachable is the condition of a Merchant: a test callback that the operator sent to its own public address came back in.
+// It is how things look from inside of the cluster, and a warning only: neither Ready nor any Order depends on it.
+//
+//	True:    Reachable
+//	False:   DNSFailed, ConnectFailed, TLSFailed, NoAnswer, Redirected, HTTPStatus, WrongAnswer, BodyAltered
+//	Unknown: Pending, NotChecked
+const (
+	ConditionCallbacksReachable = "CallbacksReachable"
+
+	// ReasonReachable: a replica of this operator answered, and the body arrived as it was sent.
+	ReasonReachable = "Reachable"
+	// ReasonDNSFailed: the host is not in DNS, or DNS does not answer.
+	ReasonDNSFailed = "DNSFailed"
+	// ReasonConnectFailed: no connection to port 443. It may be the cluster's own egress or load balancer.
+	ReasonConnectFailed = "ConnectFailed"
+	// ReasonTLSFailed: the certificate is expired, for another host or not from a public authority, or there is no TLS.
+	ReasonTLSFailed = "TLSFailed"
+	// ReasonNoAnswer: TLS was set up, but no complete HTTP answer came in time.
+	ReasonNoAnswer = "NoAnswer"
+	// ReasonRedirected: WeChat does not follow redirects.
+	ReasonRedirected = "Redirected"
+	// ReasonHTTPStatus: the answer was another than 200; the message says which, and what it mostly comes from.
+	ReasonHTTPStatus = "HTTPStatus"
+	// ReasonWrongAnswer: somebody else answered with 200.
+	ReasonWrongAnswer = "WrongAnswer"
+	// ReasonBodyAltered: a replica answered, but got another body than was sent, which breaks the signature of a callback.
+	ReasonBodyAltered = "BodyAltered"
+	// ReasonNotChecked: the address is not public or must not be called, or the check is turned off; the message says which.
+	ReasonNotChecked = "NotChecked"
+)
+
 // Prepared is the condition of an Order: the payer can pay now. It stays True when the Order is paid.
 //
 //	True:    Prepared
