@@ -1,0 +1,36 @@
+package manager_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+)
+
+// env is the control plane that all tests of this package run on.
+var env *testenv.Environment
+
+func TestMain(m *testing.M) { testenv.Main(m, &env, nil) }
+
+// TestOperatorLeavesNothingBehind starts a whole operator, has it work, stops it as a SIGTERM does, and looks for what still
+// runs. Connections to the API server are client-go's, which keeps them for the process.
+func TestOperatorLeavesNothingBehind(t *testing.T) {
+	work := func(t *testing.T) {
+		shop := testshop.Open(t, env)
+		shop.Create(shop.NewMerchant())
+		shop.Paid("order-0001")
+		shop.Create(shop.NewRefund("refund-0001", "order-0001", 50))
+		shop.Approve("refund-0001")
+		shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+		shop.NoViolations()
+	}
+	t.Run("what every process keeps", work)
+	before := goleak.IgnoreCurrent()
+	t.Run("operator", work)
+	goleak.VerifyNone(t, before,
+		goleak.IgnoreAnyFunction("net/http.(*http2clientConnReadLoop).run"),
+		goleak.IgnoreAnyFunction("golang.org/x/net/http2.(*clientConnReadLoop).run"),
+	)
+}
