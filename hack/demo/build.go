@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -21,15 +20,6 @@ func (d *demo) build(ctx context.Context, name, folder string) (string, error) {
 		return "", &mismatch{what: "building " + name, expected: "exit status 0", got: err.Error()}
 	}
 	return filepath.Join(testenv.Root(), "bin", name), nil
-}
-
-// freeAddress is an address of loopback that nobody listens on.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // awaitOK asks a URL until it answers 200.

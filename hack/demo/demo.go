@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/process"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
@@ -25,7 +26,7 @@ type demo struct {
 
 	mu        sync.Mutex
 	closing   bool
-	processes []*process
+	processes []*process.Process
 }
 
 // play sets the stage and goes through the steps; it stops at the first that does not come true.
@@ -80,14 +81,14 @@ func (d *demo) startControlPlane(context.Context) error {
 
 // run starts a process that is expected to stay until close.
 func (d *demo) run(name, program string, arguments ...string) error {
-	onEnd := func(p *process) {
+	onEnd := func(p *process.Process) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if !d.closing {
-			d.died(fmt.Errorf("%s ended by itself: %s", p.name, p.command.ProcessState))
+			d.died(fmt.Errorf("%s ended by itself: %s", p.Name, p.State()))
 		}
 	}
-	p, err := startProcess(name, filepath.Join(d.folder, name+".log"), program, arguments, onEnd)
+	p, err := process.Start(name, filepath.Join(d.folder, name+".log"), program, arguments, onEnd)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (d *demo) explain(ctx context.Context, err error) {
 		fmt.Fprintf(os.Stderr, "%v\n", cause)
 	}
 	for _, p := range d.processes {
-		fmt.Fprintf(os.Stderr, "\nThe end of %s's log:\n%s\n", p.name, p.tail(40))
+		fmt.Fprintf(os.Stderr, "\nThe end of %s's log:\n%s\n", p.Name, p.Tail(40))
 	}
 }
 
@@ -135,7 +136,7 @@ func (d *demo) close() error {
 		errs = append(errs, d.ingress.close())
 	}
 	for i := len(d.processes) - 1; i >= 0; i-- {
-		errs = append(errs, d.processes[i].stop())
+		errs = append(errs, d.processes[i].Stop())
 	}
 	if d.cluster != nil {
 		errs = append(errs, d.cluster.Stop())

@@ -6,6 +6,8 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+
+	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/process"
 )
 
 // startOperator installs what a cluster gets, and runs the two replicas that the Deployment asks for: there is no kubelet
@@ -24,7 +26,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 	}
 	var notify, health []string
 	for range 4 {
-		address, err := freeAddress()
+		address, err := process.FreeAddress()
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/process"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
@@ -18,7 +19,7 @@ func (d *demo) startWeChat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	address, err := freeAddress()
+	address, err := process.FreeAddress()
 	if err != nil {
 		return err
 	}

@@ -125,12 +125,23 @@ func managerOptions(options Options) ctrl.Options {
 		LeaderElection:                options.LeaderElect,
 		LeaderElectionID:              leaderElectionID,
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
+		LeaseDuration:                 unlessZero(options.Election.LeaseDuration),
+		RenewDeadline:                 unlessZero(options.Election.RenewDeadline),
+		RetryPeriod:                   unlessZero(options.Election.RetryPeriod),
 		LeaderElectionReleaseOnCancel: true, // main returns right after the manager
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
 		Metrics:                       metricsOptions(options),
 		GracefulShutdownTimeout:       ptr.To(gracefulShutdown),
 		Controller:                    config.Controller{EnableWarmup: ptr.To(true), SkipNameValidation: &options.SeveralInProcess},
 	}
+}
+
+// unlessZero leaves a default to controller-runtime.
+func unlessZero(d time.Duration) *time.Duration {
+	if d == 0 {
+		return nil
+	}
+	return &d
 }
 
 func namespaces(names []string) map[string]cache.Config {

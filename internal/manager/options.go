@@ -3,6 +3,7 @@ package manager
 
 import (
 	"flag"
+	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
@@ -22,10 +23,19 @@ type Options struct {
 	// Timing and Merchant are production's unless a test shortens them.
 	Timing   controllers.Timing
 	Merchant merchant.Options
+	// Election is controller-runtime's unless a test shortens it.
+	Election Election
 	// Namespaces restricts the cache, so that tests can run beside each other; empty means all.
 	Namespaces []string
 	// SeveralInProcess allows more than one operator in a process, as tests of replicas have.
 	SeveralInProcess bool
+}
+
+// Election is the pace of the leader election. Zero means controller-runtime's default.
+type Election struct {
+	// LeaseDuration is how long the others wait for a leader that is not heard of (15 s), RenewDeadline how long a leader goes
+	// on that can't renew (10 s), RetryPeriod the pause between attempts (2 s).
+	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
 }
 
 // DefaultOptions are the flags' defaults.
