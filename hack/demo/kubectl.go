@@ -66,10 +66,8 @@ func (d *demo) quietKubectl(ctx context.Context, arguments ...string) (string, e
 	return string(output), err
 }
 
-// assets is where the control plane's binaries are.
+// assets is where the control plane's binaries are: it runs already.
 func assets() string {
-	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
-		return assets
-	}
-	return filepath.Join(testenv.Root(), "bin", "k8s")
+	assets, _ := testenv.Assets()
+	return assets
 }

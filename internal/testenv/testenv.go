@@ -44,7 +44,7 @@ func Scheme() *k8sruntime.Scheme {
 
 // Start starts a control plane and installs the CRDs.
 func Start() (*Environment, error) {
-	assets, err := assetsDirectory()
+	assets, err := Assets()
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,8 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-func assetsDirectory() (string, error) {
+// Assets is the folder of the binaries of the control plane.
+func Assets() (string, error) {
 	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
 		return assets, nil
 	}
