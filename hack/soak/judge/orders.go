@@ -1,0 +1,108 @@
+package judge
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// orders compares every Order that was asked for with what WeChat has.
+func (j *judge) orders() {
+	for number, asked := range j.Orders {
+		there := j.Ledger.Order(number.MchID, number.Number)
+		now := j.past.orders[key(asked.Order)]
+		if now == nil {
+			j.orderGone(number, asked, there)
+			continue
+		}
+		j.orderHere(number, now, there)
+	}
+}
+
+// orderGone: it went because somebody wanted it to, and left nothing open. A payment that could still be made while the object
+// was there must have been recorded before it went.
+func (j *judge) orderGone(number Number, asked *AskedOrder, there *simulator.Order) {
+	name := key(asked.Order)
+	switch {
+	case !asked.Deleted && j.past.last[name] == nil:
+		j.notYet(NothingLost, number, "its Order was never stored")
+	case !asked.Deleted:
+		j.find(NothingLost, number, "its Order is gone, and nobody deleted it")
+	case there == nil:
+	case there.State == simulator.StateNotPay:
+		j.find(NothingLost, number, "its Order is gone, and it can still be paid")
+	case there.Payment != nil && !there.Payment.Forced && !j.wasRecorded(name, there):
+		j.find(PaymentRecorded, number, "its Order is gone and never showed the payment")
+	}
+}
+
+func (j *judge) wasRecorded(name string, there *simulator.Order) bool {
+	_, shown := j.past.firstPaid[transactionOf{name, there.Payment.TransactionID}]
+	return shown
+}
+
+func (j *judge) orderHere(number Number, order *v1alpha1.Order, there *simulator.Order) {
+	paid := condition(order.Status.Conditions, v1alpha1.ConditionPaid)
+	switch {
+	case there != nil && there.Payment != nil:
+		j.paidOrder(number, order, there)
+	case isPaid(order):
+		j.find(NothingInvented, number, "it is shown as paid and is not")
+	case order.DeletionTimestamp != nil:
+		j.notYet(Converged, number, "it is deleted and does not go")
+	case there != nil && there.State == simulator.StateNotPay && paid.Status == metav1.ConditionFalse:
+		j.find(NothingInvented, number, "it is shown as %s and can still be paid", paid.Reason)
+	case paid.Status == metav1.ConditionFalse && (paid.Reason == v1alpha1.ReasonClosed || paid.Reason == v1alpha1.ReasonExpired):
+	case paid.Status == metav1.ConditionFalse:
+		j.find(Converged, number, "it ended as %s, for which there was no cause", paid.Reason)
+	case there == nil, there.State == simulator.StateClosed:
+		j.notYet(Converged, number, "it is not shown as closed")
+	case order.Spec.DesiredState == v1alpha1.DesiredStateClosed, !j.now.Before(order.Deadline()):
+		j.notYet(Converged, number, "it is to be closed and can still be paid")
+	case condition(order.Status.Conditions, v1alpha1.ConditionPrepared).Status != metav1.ConditionTrue:
+		j.notYet(Converged, number, "it is not shown as prepared")
+	}
+}
+
+func (j *judge) paidOrder(number Number, order *v1alpha1.Order, there *simulator.Order) {
+	var refunded int64
+	if order.Status.Refunded != nil {
+		refunded = order.Status.Refunded.Total
+	}
+	switch {
+	case !isPaid(order):
+		j.notYet(PaymentRecorded, number, "it is paid and not shown so")
+	case transactionID(order) != there.Payment.TransactionID || order.Status.Transaction.Total != there.Payment.TotalFee:
+		j.find(NothingInvented, number, "it shows another payment")
+	case order.DeletionTimestamp != nil && !j.waitsForApproval(order):
+		j.notYet(Converged, number, "it is deleted and does not go")
+	case refunded > there.Sums.Refunded:
+		j.find(NothingInvented, number, "it shows %d as refunded, WeChat %d", refunded, there.Sums.Refunded)
+	case refunded != there.Sums.Refunded && !j.hasForgotten(number):
+		j.notYet(Converged, number, "it shows %d as refunded, WeChat %d", refunded, there.Sums.Refunded)
+	}
+}
+
+// waitsForApproval says whether a Refund that nobody decided on keeps a deleted Order.
+func (j *judge) waitsForApproval(order *v1alpha1.Order) bool {
+	for _, refund := range j.past.refunds {
+		if refund.Namespace == order.Namespace && refund.Spec.OrderRef.Name == order.Name && isUndecided(refund) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasForgotten says whether the Order can't know of all its refunds: it was deleted and created again, or one of its Refunds was.
+func (j *judge) hasForgotten(number Number) bool {
+	if j.Orders[number].Deleted {
+		return true
+	}
+	for _, refund := range j.Refunds {
+		if refund.Order == number && refund.Deleted {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,172 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// past is what the objects ever showed.
+type past struct {
+	orders  map[string]*v1alpha1.Order
+	refunds map[string]*v1alpha1.Refund
+	// firstPaid is when an Order of this name first showed a transaction, by its own words.
+	firstPaid map[transactionOf]time.Time
+	// last is the last version of every object, those that are gone too.
+	last     map[string]client.Object
+	findings []Finding
+}
+
+type transactionOf struct{ object, transaction string }
+
+func key(object client.Object) string {
+	kind := "Order"
+	if _, isRefund := object.(*v1alpha1.Refund); isRefund {
+		kind = "Refund"
+	}
+	return kind + " " + object.GetNamespace() + "/" + object.GetName()
+}
+
+// readHistory goes through all versions, and looks at each step from one to the next.
+func readHistory(history []Change) *past {
+	p := &past{
+		orders: map[string]*v1alpha1.Order{}, refunds: map[string]*v1alpha1.Refund{},
+		firstPaid: map[transactionOf]time.Time{}, last: map[string]client.Object{},
+	}
+	for _, change := range history {
+		switch {
+		case change.Order != nil:
+			p.readOrder(change.Order, change.Gone)
+		case change.Refund != nil:
+			p.readRefund(change.Refund, change.Gone)
+		}
+	}
+	return p
+}
+
+func (p *past) readOrder(order *v1alpha1.Order, gone bool) {
+	name := key(order)
+	before := p.orders[name]
+	if gone {
+		delete(p.orders, name)
+		return
+	}
+	p.orders[name], p.last[name] = order, order
+	if paid := condition(order.Status.Conditions, v1alpha1.ConditionPaid); paid.Status == metav1.ConditionTrue && order.Status.Transaction != nil {
+		first := transactionOf{name, order.Status.Transaction.ID}
+		if _, known := p.firstPaid[first]; !known {
+			p.firstPaid[first] = paid.LastTransitionTime.Time
+		}
+	}
+	if before == nil || before.UID != order.UID || !isPaid(before) {
+		return
+	}
+	switch {
+	case !isPaid(order):
+		p.left(name, before.Status.Conditions, order.Status.Conditions)
+	case transactionID(before) != transactionID(order):
+		p.findings = append(p.findings, Finding{Rule: PaidNeverLeft, Number: name, What: fmt.Sprintf(
+			"the transaction changed from %q to %q", transactionID(before), transactionID(order))})
+	}
+}
+
+func (p *past) readRefund(refund *v1alpha1.Refund, gone bool) {
+	name := key(refund)
+	before := p.refunds[name]
+	if gone {
+		delete(p.refunds, name)
+		return
+	}
+	p.refunds[name], p.last[name] = refund, refund
+	if before == nil || before.UID != refund.UID {
+		return
+	}
+	was, is := condition(before.Status.Conditions, v1alpha1.ConditionSucceeded), condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+	if (was.Status == metav1.ConditionTrue || was.Status == metav1.ConditionFalse) && (was.Status != is.Status || was.Reason != is.Reason) {
+		p.left(name, before.Status.Conditions, refund.Status.Conditions)
+	}
+}
+
+func (p *past) left(name string, before, after []metav1.Condition) {
+	p.findings = append(p.findings, Finding{Rule: PaidNeverLeft, Number: name, What: "was left", Object: words(before) + ", then " + words(after)})
+}
+
+// describe shows an object in short, as it is or as it last was.
+func (p *past) describe(name string) string {
+	object := p.last[name]
+	if object == nil {
+		return name + " was never stored"
+	}
+	text := name
+	switch object := object.(type) {
+	case *v1alpha1.Order:
+		text += words(object.Status.Conditions)
+		if transactionID(object) != "" {
+			text += " transaction " + transactionID(object)
+		}
+		if p.orders[name] == nil {
+			text += " (gone)"
+		}
+	case *v1alpha1.Refund:
+		text += words(object.Status.Conditions)
+		if p.refunds[name] == nil {
+			text += " (gone)"
+		}
+	}
+	if object.GetDeletionTimestamp() != nil {
+		text += " (deleted at " + object.GetDeletionTimestamp().UTC().Format(time.RFC3339) + ")"
+	}
+	return text
+}
+
+func condition(conditions []metav1.Condition, kind string) metav1.Condition {
+	if found := meta.FindStatusCondition(conditions, kind); found != nil {
+		return *found
+	}
+	return metav1.Condition{Type: kind}
+}
+
+func isPaid(order *v1alpha1.Order) bool {
+	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionPaid)
+}
+
+func transactionID(order *v1alpha1.Order) string {
+	if order.Status.Transaction == nil {
+		return ""
+	}
+	return order.Status.Transaction.ID
+}
+
+func words(conditions []metav1.Condition) string {
+	var text strings.Builder
+	for _, c := range conditions {
+		fmt.Fprintf(&text, " %s=%s/%s", c.Type, c.Status, c.Reason)
+		if c.Status != metav1.ConditionTrue && c.Message != "" {
+			fmt.Fprintf(&text, " (%s)", c.Message)
+		}
+	}
+	return text.String()
+}
+
+func describeLedgerOrder(order *simulator.Order) string {
+	text := fmt.Sprintf("order %s %s %d fen, %d calls, created %s", order.OutTradeNo, order.State, order.TotalFee, order.UnifiedOrderCalls, order.CreateTime.Format(time.RFC3339Nano))
+	if order.CloseTime != nil {
+		text += ", closed " + order.CloseTime.Format(time.RFC3339Nano)
+	}
+	if order.Payment != nil {
+		text += fmt.Sprintf(", paid %d fen by %s at %s", order.Payment.TotalFee, order.Payment.TransactionID, order.Payment.Time.Format(time.RFC3339Nano))
+	}
+	return text
+}
+
+func describeLedgerRefund(refund *simulator.Refund) string {
+	return fmt.Sprintf("refund %s of %s %s %d of %d fen, %d calls, %d payouts, accepted %s", refund.OutRefundNo, refund.OutTradeNo, refund.Status,
+		refund.RefundFee, refund.TotalFee, refund.Calls, refund.Payouts, refund.AcceptTime.Format(time.RFC3339Nano))
+}

@@ -1,0 +1,120 @@
+package judge
+
+import (
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// refunds compares every Refund that was asked for, and those of late payments, with what WeChat has.
+func (j *judge) refunds() {
+	known := map[string]bool{}
+	for number, asked := range j.Refunds {
+		known[key(asked.Refund)] = true
+		j.refund(number, asked)
+	}
+	for name, refund := range j.past.refunds {
+		if known[name] {
+			continue
+		}
+		order, isLate := strings.CutSuffix(refund.Number(), lateSuffix)
+		mchID := j.mchIDOf(refund)
+		if asked := j.askedRefund(Number{mchID, refund.Number()}); isLate && asked != nil {
+			j.refund(Number{mchID, refund.Number()}, asked)
+			continue
+		}
+		j.find(NothingInvented, Number{mchID, order}, "%s was created by nobody", name)
+	}
+}
+
+func (j *judge) mchIDOf(refund *v1alpha1.Refund) string {
+	for number, asked := range j.Orders {
+		if asked.Order.Namespace == refund.Namespace && asked.Order.Name == refund.Spec.OrderRef.Name {
+			return number.MchID
+		}
+	}
+	return ""
+}
+
+func (j *judge) refund(number Number, asked *AskedRefund) {
+	there := j.Ledger.Refund(number.MchID, number.Number)
+	now := j.past.refunds[key(asked.Refund)]
+	if now == nil {
+		switch {
+		case !asked.Deleted && j.past.last[key(asked.Refund)] == nil:
+			j.notYet(NothingLost, number, "its Refund was never stored")
+		case !asked.Deleted:
+			j.find(NothingLost, number, "its Refund is gone, and nobody deleted it")
+		case there != nil && there.Status == simulator.RefundProcessing:
+			j.notYet(NothingLost, number, "its Refund is gone, and it is under way")
+		}
+		return
+	}
+	succeeded := condition(now.Status.Conditions, v1alpha1.ConditionSucceeded)
+	switch succeeded.Status {
+	case metav1.ConditionTrue:
+		if there == nil || there.Status != simulator.RefundSuccess || there.Payouts != 1 {
+			j.find(NothingInvented, number, "it is shown as succeeded and is not")
+		}
+		if now.DeletionTimestamp != nil {
+			j.notYet(Converged, number, "it is deleted and does not go")
+		}
+	case metav1.ConditionFalse:
+		j.unpaidRefund(number, now, asked, there, succeeded.Reason)
+	default:
+		j.openRefund(number, now, asked, there)
+	}
+}
+
+// unpaidRefund: there must be a reason why no money went back.
+func (j *judge) unpaidRefund(number Number, now *v1alpha1.Refund, asked *AskedRefund, there *simulator.Refund, reason string) {
+	order := j.Ledger.Order(asked.Order.MchID, asked.Order.Number)
+	switch {
+	case there != nil && there.Status != simulator.RefundClosed:
+		j.find(NothingInvented, number, "it is shown as %s, and WeChat has it", reason)
+	case reason == v1alpha1.ReasonDenied && now.Spec.Approval == v1alpha1.ApprovalDenied:
+	case reason == v1alpha1.ReasonClosed && there != nil:
+	case reason == v1alpha1.ReasonExceedsPaid && order != nil && j.everTaken(asked.Order)+now.Spec.Amount > order.Sums.Paid:
+	default:
+		j.find(ApprovedIsPaidOut, number, "it ended as %s, for which there was no cause", reason)
+	}
+	if now.DeletionTimestamp != nil {
+		j.notYet(Converged, number, "it is deleted and does not go")
+	}
+}
+
+// everTaken is what refunds of an order ever took, those too that WeChat closed later.
+func (j *judge) everTaken(order Number) int64 {
+	var sum int64
+	for _, refund := range j.Ledger.RefundsOf(order.MchID, order.Number) {
+		sum += refund.RefundFee
+	}
+	return sum
+}
+
+// openRefund: nothing waits but for a decision, for an Order that is not paid, or for one that does not exist.
+func (j *judge) openRefund(number Number, now *v1alpha1.Refund, asked *AskedRefund, there *simulator.Refund) {
+	order := j.Ledger.Order(asked.Order.MchID, asked.Order.Number)
+	accepted := condition(now.Status.Conditions, v1alpha1.ConditionAccepted)
+	allowed := j.isAutomatic(asked) || now.Spec.Approval == v1alpha1.ApprovalApproved
+	switch {
+	case there != nil:
+		j.notYet(ApprovedIsPaidOut, number, "WeChat has it and it is not shown so")
+	case now.DeletionTimestamp != nil:
+		j.notYet(Converged, number, "it is deleted and does not go")
+	case accepted.Reason == v1alpha1.ReasonOrderNotFound && j.past.orders["Order "+now.Namespace+"/"+now.Spec.OrderRef.Name] == nil:
+	case !allowed && now.Spec.Approval == "":
+	case !allowed:
+		j.notYet(Converged, number, "it is denied and not shown so")
+	case accepted.Reason == v1alpha1.ReasonOrderNotPaid && (order == nil || order.Payment == nil):
+	default:
+		j.notYet(ApprovedIsPaidOut, number, "it is approved and not paid out")
+	}
+}
+
+func isUndecided(refund *v1alpha1.Refund) bool {
+	return refund.Spec.Approval == "" && condition(refund.Status.Conditions, v1alpha1.ConditionApproved).Reason == v1alpha1.ReasonAwaitingApproval
+}
