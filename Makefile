@@ -20,6 +20,7 @@ DOCKER ?= docker
 # The race detector needs a C compiler.
 RACE ?= $(if $(shell command -v $${CC:-gcc} || command -v clang),-race,)
 TESTFLAGS ?=
+SOAKFLAGS ?=
 TEST_MODULES := . hack/tools $(patsubst %/go.mod,%,$(wildcard hack/interop/go.mod))
 LINT_MODULES := $(TEST_MODULES)
 TIDY_MODULES := $(LINT_MODULES) hack/tools/golangci-lint hack/controlplane
@@ -77,6 +78,11 @@ fuzz: ## Run every fuzz target, one after the other, for FUZZTIME each.
 bench-hostile: control-plane ## Measure good callbacks while others attack the callback server.
 	@mkdir -p bin/results
 	@BENCH_JSON=$(CURDIR)/bin/results/hostile.json go test -run='^$$' -bench=Hostile -benchtime=1x -timeout 30m ./hack/bench/hostile
+
+.PHONY: soak
+soak: control-plane ## Kill every process at random for minutes, and judge by WeChat's ledger: SOAKFLAGS="--seed 7 --duration 6m".
+	@go build -o bin/soak ./hack/soak
+	@bin/soak $(SOAKFLAGS)
 
 .PHONY: generate
 generate: $(TOOLS)/controller-gen ## Generate the deep copies of api/.

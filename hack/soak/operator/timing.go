@@ -1,0 +1,44 @@
+package main
+
+import (
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// minute is WeChat's minute: the simulator runs at a time scale of 20.
+const minute = 3 * time.Second
+
+// hasten scales every interval. NotExistGrace is the exception: in production it is four times the lease, so that a leader that
+// was paused has lost its lease long before anybody believes that its last call never arrives. The soak keeps that proportion.
+func hasten(options *manager.Options) {
+	options.Election = manager.Election{LeaseDuration: 3 * time.Second, RenewDeadline: 2 * time.Second, RetryPeriod: 500 * time.Millisecond}
+	options.Timing = timing(options.Election.LeaseDuration)
+	options.Merchant.RefreshAfter = minute / 2
+	options.Merchant.Limits.BreakFor = minute / 2
+	options.Merchant.Timeouts.Connect = time.Second
+	options.Merchant.Timeouts.Query = 2 * time.Second
+	options.Merchant.Timeouts.Pay = 3 * time.Second
+}
+
+func timing(lease time.Duration) controllers.Timing {
+	return controllers.Timing{
+		OrderPoll:      settlement.Schedule{Repeat: true, Ages: []time.Duration{minute / 2, minute, 2 * minute, 4 * minute, 8 * minute}},
+		LateCheck:      settlement.Schedule{Ages: []time.Duration{minute, 5 * minute, 20 * minute, 60 * minute}},
+		RefundPoll:     settlement.Schedule{Repeat: true, Ages: []time.Duration{minute, 2 * minute, 3 * minute, 5 * minute}},
+		MinimumLeft:    5 * minute,
+		PrepayLifetime: 120 * minute,
+		RefundSpacing:  minute,
+		NotExistGrace:  4 * lease,
+		RetryFirst:     200 * time.Millisecond,
+		RetryMost:      3 * minute,
+		RetrySlowly:    3 * minute,
+		CloseRetry:     minute / 2,
+		SecretsCheck:   minute / 2,
+		ProbeRejected:  2 * minute,
+		LetGoAfter:     40 * minute,
+		LetGoAtLast:    24 * 60 * minute,
+	}
+}

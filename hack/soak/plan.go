@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// payerKind is what a payer does.
+type payerKind string
+
+const (
+	paysAtOnce     payerKind = "at once"
+	paysLater      payerKind = "later"
+	paysNever      payerKind = "never"
+	paysTwice      payerKind = "twice"
+	paysSecretly   payerKind = "and no callback comes"
+	paysAtClose    payerKind = "at the moment of the close"
+	paysAfterClose payerKind = "after the close"
+)
+
+// plan is the life of one Order, fixed before it begins: what is done to it and when, counted from its creation. Zero times mean
+// that something is not done.
+type plan struct {
+	name      string
+	account   account
+	start     time.Duration
+	tradeType v1alpha1.TradeType
+	total     int64
+	// ownNumber gives the Order a number that is not its name.
+	ownNumber  bool
+	payer      payerKind
+	payAfter   time.Duration
+	expires    time.Duration
+	closeAfter time.Duration
+	// deleteAfter deletes it; reapply creates it again, with the same spec, once it is gone.
+	deleteAfter time.Duration
+	reapply     bool
+	refunds     []refundPlan
+}
+
+// refundPlan is the life of one Refund, counted from the creation of its Order.
+type refundPlan struct {
+	name        string
+	amount      int64
+	start       time.Duration
+	decision    v1alpha1.Approval
+	decideAfter time.Duration
+	deleteAfter time.Duration
+	reapply     bool
+}
+
+// planLife draws a life. The same seed and index give the same.
+func planLife(seed uint64, index int, window time.Duration) plan {
+	r := rand.New(rand.NewPCG(seed, uint64(index)))
+	p := plan{
+		name:      fmt.Sprintf("order-%04d-%05x", index, r.Uint32N(1<<20)),
+		account:   accounts[r.IntN(len(accounts))],
+		start:     time.Duration(r.Float64() * float64(window)),
+		tradeType: pick(r, v1alpha1.TradeTypeJSAPI, v1alpha1.TradeTypeNative, v1alpha1.TradeTypeApp, v1alpha1.TradeTypeMWEB),
+		total:     1 + r.Int64N(10_000),
+		ownNumber: chance(r, 0.2),
+		payer:     pick(r, paysAtOnce, paysAtOnce, paysAtOnce, paysLater, paysLater, paysNever, paysTwice, paysSecretly, paysAtClose, paysAtClose, paysAfterClose),
+	}
+	p.planEnd(r)
+	if p.payer == paysNever || p.payer == paysAtClose && chance(r, 0.5) {
+		return p
+	}
+	p.planRefunds(r)
+	return p
+}
+
+// planEnd draws how the Order ends, apart from being paid.
+func (p *plan) planEnd(r *rand.Rand) {
+	switch p.payer {
+	case paysLater, paysSecretly:
+		p.payAfter = seconds(r, 2, 20)
+	case paysNever:
+		switch r.IntN(4) {
+		case 0:
+			p.expires = seconds(r, 20, 50)
+		case 1:
+			p.closeAfter = seconds(r, 0, 20)
+		case 2:
+			p.deleteAfter = seconds(r, 0, 20)
+		}
+	case paysAtClose, paysAfterClose:
+		switch end := seconds(r, 3, 20); r.IntN(3) {
+		case 0:
+			p.expires = end + 20*time.Second
+			p.payAfter = p.expires
+		case 1:
+			p.closeAfter, p.payAfter = end, end
+		default:
+			p.deleteAfter, p.payAfter = end, end
+		}
+		if p.payer == paysAfterClose {
+			p.payAfter += seconds(r, 1, 20)
+		}
+	}
+	if p.deleteAfter == 0 && chance(r, 0.25) {
+		p.deleteAfter = p.payAfter + seconds(r, 1, 40)
+	}
+	p.reapply = p.deleteAfter > 0 && chance(r, 0.5)
+}
+
+// planRefunds draws Refunds, some of which exceed what is paid.
+func (p *plan) planRefunds(r *rand.Rand) {
+	if chance(r, 0.4) {
+		return
+	}
+	for i := range 1 + r.IntN(4) {
+		refund := refundPlan{
+			name:     fmt.Sprintf("%s-r%d", p.name, i),
+			amount:   1 + r.Int64N(max(p.total*2/3, 1)),
+			start:    p.payAfter + seconds(r, 0, 25),
+			decision: pick(r, v1alpha1.ApprovalApproved, v1alpha1.ApprovalApproved, v1alpha1.ApprovalApproved, v1alpha1.ApprovalApproved, v1alpha1.ApprovalDenied, ""),
+		}
+		if chance(r, 0.1) {
+			refund.amount = p.total
+		}
+		refund.decideAfter = refund.start + seconds(r, 0, 12)
+		if chance(r, 0.15) {
+			refund.deleteAfter = refund.start + seconds(r, 0, 25)
+			refund.reapply = chance(r, 0.6)
+		}
+		p.refunds = append(p.refunds, refund)
+	}
+}
+
+func seconds(r *rand.Rand, least, most float64) time.Duration {
+	return time.Duration((least + r.Float64()*(most-least)) * float64(time.Second))
+}
+
+func chance(r *rand.Rand, probability float64) bool { return r.Float64() < probability }
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
