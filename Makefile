@@ -17,6 +17,9 @@ NOTIFY_BASE_URL ?=
 KUBECTL ?= $(shell command -v kubectl || echo bin/k8s/kubectl)
 DOCKER ?= docker
 
+# How many second cuts make chaos tries after each first one.
+PAIRS ?= 1
+
 # The race detector needs a C compiler.
 RACE ?= $(if $(shell command -v $${CC:-gcc} || command -v clang),-race,)
 TESTFLAGS ?=
@@ -62,8 +65,8 @@ test: control-plane ## Run all tests, on a real control plane where they need on
 	@bin/testsummary -summary bin/results/test $(TEST_MODULES) -- -timeout 30m $(RACE) $(TESTFLAGS) ./...
 
 .PHONY: chaos
-chaos: control-plane ## Cut every flow at every external effect by every fault; make test tries a part of them.
-	@EXPLORE_RUNS=all go test -v -timeout 60m -run TestExplore ./internal/explore
+chaos: control-plane ## Cut every flow at every external effect by every fault, and once more after each; make test tries a part of it.
+	@EXPLORE_RUNS=all EXPLORE_PAIRS=$(PAIRS) go test -v -count=1 -timeout 300m -run TestExplore ./internal/explore
 
 FUZZTIME ?= 1m
 

@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,8 +26,8 @@ func (c *cachedClient) Get(_ context.Context, name client.ObjectKey, object clie
 		return errDead
 	}
 	kind := kindOf(object)
-	found, ok := c.p.view()[key{kind, name.Name}]
-	if !ok || name.Namespace != c.p.w.namespace {
+	found, ok := c.p.view()[key{kind, name.Name, placeOf(name.Namespace)}]
+	if !ok || !c.p.w.isOurs(name.Namespace) {
 		return apierrors.NewNotFound(schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: kind}, name.Name)
 	}
 	assign(object, found.DeepCopyObject().(client.Object))
@@ -45,7 +47,7 @@ func (c *cachedClient) List(_ context.Context, list client.ObjectList, options .
 	view := c.p.view()
 	for _, k := range view.keys() {
 		object := view[k].DeepCopyObject().(client.Object)
-		if matches(c.p.w.suite.indexes, object, selector) {
+		if (wanted.Namespace == "" || wanted.Namespace == object.GetNamespace()) && matches(c.p.w.suite.indexes, object, selector) {
 			add(list, object)
 		}
 	}
@@ -120,12 +122,15 @@ func (c *cachedClient) write(verb string, object client.Object, do func(actual c
 	} else {
 		w.stored(actual)
 		w.note("%s: %s %s %s", c.p.name, verb, k, summary(actual))
+		if isGone(actual) {
+			w.checkRelease(actual)
+		}
 		assign(object, w.translated(actual))
 	}
 	return outcome.after
 }
 
-// liveReader reads from the API server, within the run's namespace.
+// liveReader reads from the API server, within the run's namespaces.
 type liveReader struct{ p *process }
 
 func (l *liveReader) Get(ctx context.Context, name client.ObjectKey, object client.Object, options ...client.GetOption) error {
@@ -145,17 +150,23 @@ func (l *liveReader) List(ctx context.Context, list client.ObjectList, options .
 	if l.p.isDead() {
 		return errDead
 	}
-	if err := l.p.w.suite.api.List(ctx, list, append(options, client.InNamespace(l.p.w.namespace))...); err != nil {
-		return err
-	}
-	switch list := list.(type) {
-	case *v1alpha1.OrderList:
-		for i := range list.Items {
-			assign(&list.Items[i], l.p.w.translated(&list.Items[i]))
+	w := l.p.w
+	var wanted client.ListOptions
+	wanted.ApplyOptions(options)
+	for _, place := range w.places {
+		namespace := w.namespaceOf(place)
+		if wanted.Namespace != "" && wanted.Namespace != namespace {
+			continue
 		}
-	case *v1alpha1.RefundList:
-		for i := range list.Items {
-			assign(&list.Items[i], l.p.w.translated(&list.Items[i]))
+		found := list.DeepCopyObject().(client.ObjectList)
+		if err := w.suite.api.List(ctx, found, append(options, client.InNamespace(namespace))...); err != nil {
+			return err
+		}
+		if err := meta.EachListItem(found, func(object runtime.Object) error {
+			add(list, w.translated(object.(client.Object)))
+			return nil
+		}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -2,202 +2,46 @@ package explore_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
-	"slices"
-	"syscall"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
 // cut is one thing that goes wrong at one step of a flow.
 type cut struct {
-	// at is the number of the step, from 1; what is the step as the uncut run had it.
+	// at is the number of the step, from 1; what is the step as the run with one cut less had it.
 	at    int
 	what  string
-	fault fault
+	fault *fault
 }
 
-// outcome is what a cut makes of a step: nothing, an error instead of it, or an error after it took effect.
-type outcome struct {
-	before, after error
-	// once: a repeat of the call on WeChat's backup host meets nothing.
-	once bool
-}
+func (c cut) String() string { return fmt.Sprintf("%d/%s", c.at, c.fault.name) }
 
-func (o outcome) repeated() outcome {
-	if o.once {
-		return outcome{}
-	}
-	return o
-}
-
-// fault is a way for a step to go wrong.
-type fault struct {
-	name string
-	// otherEnd: the run may end otherwise than the uncut one, and still be right.
-	otherEnd bool
-	// pace: two leaders at once may ask WeChat for refunds too soon after each other, which it refuses.
-	pace bool
-	// fits says whether it can happen to a step of a flow.
-	fits func(flow, step) bool
-	do   func(*world, *process, step) outcome
-}
-
-var (
-	errLost      = errors.New("the answer is lost")
-	errUnsent    = errors.New("the connection is reset before the call")
-	orders       = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "orders"}
-	errAPIFailed = []struct {
-		name string
-		err  error
-	}{
-		{"internal error", apierrors.NewInternalError(errors.New("etcdserver: request timed out"))},
-		{"too many requests", apierrors.NewTooManyRequests("later", 1)},
-		{"unavailable", apierrors.NewServiceUnavailable("shutting down")},
-		{"forbidden", apierrors.NewForbidden(orders, "", errors.New("no right"))},
-		{"connection refused", &url.Error{Op: "Put", URL: "https://api", Err: syscall.ECONNREFUSED}},
-		{"deadline exceeded", context.DeadlineExceeded},
-	}
-)
-
-func anyStep(flow, step) bool     { return true }
-func apiStep(_ flow, s step) bool { return s.api }
-func weChatStep(_ flow, s step) bool {
-	return !s.api
-}
-
-func dies(_ *world, p *process, _ step) outcome {
-	p.dead = true
-	return outcome{before: errDead}
-}
-
-func diesAfter(_ *world, p *process, s step) outcome {
-	// The step itself is let through; what the process does next is not.
-	p.dead = true
-	return outcome{after: errDead}
-}
-
-// faults lists them all, in the order of the issue: death, lost answers, errors, others at the same time, conflicts.
-func faults() []fault {
-	all := []fault{
-		{name: "the process dies before it", fits: anyStep, do: dies},
-		{name: "the process dies after it", fits: anyStep, do: diesAfter},
-		{name: "the process dies after it, the next one's cache is behind", fits: apiStep, do: func(w *world, p *process, s step) outcome {
-			w.nextSeen = w.objects()
-			return diesAfter(w, p, s)
-		}},
-		{name: "the process dies before it, the next one's cache is from the beginning", fits: anyStep, do: func(w *world, p *process, s step) outcome {
-			w.nextSeen = w.beginning
-			return dies(w, p, s)
-		}},
-		{name: "the answer is lost", fits: anyStep, do: func(_ *world, _ *process, s step) outcome {
-			if s.api {
-				return outcome{after: apierrors.NewTimeoutError("the server did not answer", 1)}
-			}
-			return outcome{after: errLost}
-		}},
-		{name: "the answer is lost once", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{after: errLost, once: true} }},
-		{name: "the call does not arrive", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{before: errUnsent} }},
-	}
-	for _, failure := range errAPIFailed {
-		all = append(all, fault{name: failure.name, fits: apiStep, do: func(*world, *process, step) outcome { return outcome{before: failure.err} }})
-	}
-	all = append(all, answers()...)
-	return append(all,
-		fault{name: "a second replica acts before it", fits: anyStep, do: func(w *world, _ *process, _ step) outcome {
-			w.actOnce(0)
-			return outcome{}
-		}},
-		fault{name: "the leader is paused before it and another acts", pace: true, fits: anyStep, do: func(w *world, _ *process, _ step) outcome {
-			w.actOnce(90 * time.Second)
-			return outcome{}
-		}},
-		fault{name: "the cache does not see it", fits: apiStep, do: func(w *world, p *process, _ step) outcome {
-			p.seen = w.objects()
-			p.relist()
-			return outcome{}
-		}},
-		fault{name: "another writer is faster", fits: apiStep, do: func(w *world, _ *process, s step) outcome {
-			w.writeFirst(s)
-			return outcome{}
-		}},
-		fault{name: "the payer pays before it", otherEnd: true, fits: func(f flow, _ step) bool { return f.payable }, do: func(w *world, _ *process, _ step) outcome {
-			w.payMeanwhile(false)
-			return outcome{}
-		}},
-		fault{name: "the payer's late money comes before it", otherEnd: true, fits: func(f flow, _ step) bool { return f.payable }, do: func(w *world, _ *process, _ step) outcome {
-			w.payMeanwhile(true)
-			return outcome{}
-		}},
-	)
-}
-
-// answers are what WeChat may say in place of what it did, or before it did anything.
-func answers() []fault {
-	spoil := func(name string, answer simulator.Fault, otherEnd bool, operations ...string) fault {
-		return fault{name: name, otherEnd: otherEnd,
-			fits: func(_ flow, s step) bool {
-				return !s.api && (len(operations) == 0 || slices.Contains(operations, s.verb))
-			},
-			do: func(w *world, _ *process, s step) outcome {
-				strike := answer
-				strike.Operation, strike.Count = simulator.Operation(s.verb), 2 // the repeat on the backup host as well
-				added, err := w.sim.AddFault(strike)
-				w.must(err)
-				w.spoiled = added.ID
-				return outcome{}
-			}}
-	}
-	code := func(c string, otherEnd bool, operations ...string) fault {
-		return spoil("WeChat answers "+c, simulator.Fault{Kind: simulator.FaultError, ErrCode: c, ErrCodeDes: "说明"}, otherEnd, operations...)
-	}
-	return []fault{
-		spoil("WeChat answers SYSTEMERROR", simulator.Fault{Kind: simulator.FaultSystemError}, false),
-		spoil("WeChat answers SYSTEMERROR and did it", simulator.Fault{Kind: simulator.FaultSystemError, AfterEffect: true}, false),
-		spoil("a proxy answers with a page", simulator.Fault{Kind: simulator.FaultHTML}, false),
-		spoil("WeChat answers with its rate limit, unsigned", simulator.Fault{Kind: simulator.FaultRateLimited}, false),
-		spoil("WeChat refuses the signature", simulator.Fault{Kind: simulator.FaultFail, ReturnCode: "FAIL", ReturnMsg: "签名错误"}, false),
-		spoil("the answer is badly signed", simulator.Fault{Kind: simulator.FaultBadSignature}, false),
-		spoil("the answer is cut", simulator.Fault{Kind: simulator.FaultTruncate}, false),
-		spoil("the answer is about another number", simulator.Fault{Kind: simulator.FaultWrongNumber}, false, "orderquery", "refundquery", "refund"),
-		spoil("WeChat answers FREQUENCY_LIMITED", simulator.Fault{Kind: simulator.FaultFrequencyLimited}, false, "refund", "refundquery"),
-		spoil("WeChat answers NOTENOUGH", simulator.Fault{Kind: simulator.FaultNotEnough}, false, "refund"),
-		spoil("WeChat answers BIZERR_NEED_RETRY", simulator.Fault{Kind: simulator.FaultNeedRetry}, false, "refund"),
-		code("NOAUTH", false, "unifiedorder", "refund"),
-		code("PARAM_ERROR", true, "unifiedorder", "refund"),
-		code("USER_ACCOUNT_ABNORMAL", true, "refund"),
-		code("OUT_TRADE_NO_USED", true, "unifiedorder"),
-	}
-}
-
-// reach is called before every step of every process, and cuts the one that is to be cut.
+// reach is called before every step of every process, and cuts those that are to be cut.
 func (w *world) reach(p *process, s step) outcome {
 	if w.spoiled != "" && !s.api {
 		w.sim.RemoveFault(w.spoiled) // whatever is left of it was for the step before
 		w.spoiled = ""
 	}
-	if !p.counted || !w.counting || w.cutDone {
+	if p != w.leader || !w.counting {
 		return outcome{}
 	}
 	w.steps = append(w.steps, s)
-	if w.cut == nil || len(w.steps) != w.cut.at {
+	if w.cutsMade == len(w.cuts) || w.cuts[w.cutsMade].at != len(w.steps) {
 		return outcome{}
 	}
-	w.cutDone = true
-	w.note("CUT at step %d (%s): %s", w.cut.at, s, w.cut.fault.name)
-	if s.String() != w.cut.what {
-		w.violate("the run is not the same as the uncut one: step %d was %q", w.cut.at, w.cut.what)
+	c := w.cuts[w.cutsMade]
+	w.cutsMade++
+	w.note("CUT at step %d (%s): %s", c.at, s, c.fault.name)
+	if s.String() != c.what {
+		w.violate("the run is not the same as before: step %d was %q", c.at, c.what)
 	}
-	return w.cut.fault.do(w, p, s)
+	return c.fault.do(w, p, s)
 }
 
 // actOnce lets another process do everything that is due, while the leader hangs for a while.
@@ -219,14 +63,17 @@ func (w *world) writeFirst(s step) {
 	ctx := context.Background()
 	if s.verb == "create" {
 		rival := s.object.DeepCopyObject().(client.Object)
-		w.must(w.suite.api.Create(ctx, rival))
-		w.stored(rival)
+		if err := w.suite.api.Create(ctx, rival); !apierrors.IsAlreadyExists(err) {
+			w.must(err)
+			w.stored(rival)
+		}
 		return
 	}
 	object := newObject(kindOf(s.object))
-	object.SetNamespace(w.namespace)
+	object.SetNamespace(s.object.GetNamespace())
 	object.SetName(s.object.GetName())
-	err := w.suite.api.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"example.com/touched":"1"}}}`)))
+	touch := fmt.Appendf(nil, `{"metadata":{"annotations":{"example.com/touched":"%d"}}}`, w.cutsMade)
+	err := w.suite.api.Patch(ctx, object, client.RawPatch(types.MergePatchType, touch))
 	if apierrors.IsNotFound(err) {
 		return
 	}
@@ -248,11 +95,4 @@ func (w *world) payMeanwhile(late bool) {
 	w.register(w.standIn)
 	w.deliver()
 	w.standIn.dead, w.standIn = true, nil
-}
-
-func (c *cut) String() string {
-	if c == nil {
-		return "uncut"
-	}
-	return fmt.Sprintf("%d/%s", c.at, c.fault.name)
 }

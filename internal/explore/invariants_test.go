@@ -35,6 +35,9 @@ func (w *world) checkChange(before, after client.Object) {
 	if w.flow.losesStatus && summary(after) == "" {
 		return // the restore that the flow is about
 	}
+	if before.GetUID() != after.GetUID() {
+		return // another object of the same name
+	}
 	ledger := w.sim.Ledger()
 	switch after := after.(type) {
 	case *v1alpha1.Order:
@@ -44,23 +47,76 @@ func (w *world) checkChange(before, after client.Object) {
 	}
 }
 
+// isPaidRightly says whether the ledger has the payment that an Order asks for: the same amount in the same currency.
+func isPaidRightly(there *simulator.Order, order *v1alpha1.Order) bool {
+	return there != nil && there.Payment != nil && there.AppID == appID &&
+		there.Payment.TotalFee == order.Spec.Amount.Total && there.Payment.FeeType == string(v1alpha1.CurrencyCNY)
+}
+
+func lostNumber(order *v1alpha1.Order) bool {
+	return settlement.PaidReason(order) == v1alpha1.ReasonNumberInUse
+}
+
 func (w *world) checkOrderChange(ledger simulator.Ledger, before, after *v1alpha1.Order) {
 	there := ledger.Order(mchID, after.Number())
 	if settlement.IsPaid(before) && (!settlement.IsPaid(after) || after.Status.Transaction.ID != before.Status.Transaction.ID) {
 		w.violate("Paid was left: %s", summary(after))
 	}
-	if settlement.IsPaid(after) && (there == nil || there.Payment == nil || there.Payment.TransactionID != after.Status.Transaction.ID) {
+	if settlement.IsPaid(after) && (!isPaidRightly(there, after) || there.Payment.TransactionID != after.Status.Transaction.ID) {
 		w.violate("%s is shown as paid and is not", after.Name)
 	}
+	if lostNumber(before) && !lostNumber(after) {
+		w.violate("%s had lost its number and shows %s", after.Name, summary(after))
+	}
 	if settlement.IsFinished(after) && !settlement.IsPaid(after) && !settlement.IsFinished(before) {
-		reason := settlement.PaidReason(after)
-		if there != nil && there.State == simulator.StateNotPay && reason != v1alpha1.ReasonNumberInUse {
-			w.violate("%s is shown as %s and can still be paid", after.Name, reason)
+		if there != nil && there.State == simulator.StateNotPay && !lostNumber(after) {
+			w.violate("%s is shown as %s and can still be paid", after.Name, settlement.PaidReason(after))
 		}
 	}
 	if shown := after.Status.OutTradeNo; shown != "" && shown != after.Number() {
 		w.violate("%s shows the number %s", after.Name, shown)
 	}
+	w.checkPrepay(there, after)
+	if shown, back := after.Status.Refunded, wentBack(ledger, after); shown != nil && shown.Total > back {
+		w.violate("%s shows that %d went back, and %d did", after.Name, shown.Total, back)
+	}
+}
+
+// checkPrepay sees that the payer is given what WeChat made, in the form of the trade type.
+func (w *world) checkPrepay(there *simulator.Order, order *v1alpha1.Order) {
+	shown := order.Status.Prepay
+	if shown == nil {
+		return
+	}
+	var made *simulator.Prepay
+	if there != nil {
+		for i := range there.Prepays {
+			if there.Prepays[i].ID == shown.ID {
+				made = &there.Prepays[i]
+			}
+		}
+	}
+	switch {
+	case made == nil:
+		w.violate("%s shows the prepay %s, which WeChat Pay did not make", order.Name, shown.ID)
+	case shown.CodeURL != made.CodeURL || shown.MWEBURL != made.MwebURL:
+		w.violate("%s shows another address to pay at than WeChat Pay's", order.Name)
+	case (order.Spec.TradeType == v1alpha1.TradeTypeJSAPI) != (shown.JSAPI != nil) || (order.Spec.TradeType == v1alpha1.TradeTypeApp) != (shown.App != nil):
+		w.violate("%s shows what its trade type %s has no use for, or lacks what it needs", order.Name, order.Spec.TradeType)
+	case shown.JSAPI != nil && shown.JSAPI.Package != "prepay_id="+shown.ID, shown.App != nil && shown.App.PrepayID != shown.ID:
+		w.violate("%s signs another prepay than it shows", order.Name)
+	}
+}
+
+// wentBack is how much of what was paid for an Order is back at the payer.
+func wentBack(ledger simulator.Ledger, order *v1alpha1.Order) int64 {
+	var sum int64
+	for _, refund := range ledger.RefundsOf(mchID, order.Number()) {
+		if refund.Status == simulator.RefundSuccess {
+			sum += refund.RefundFee
+		}
+	}
+	return sum
 }
 
 func (w *world) checkRefundChange(ledger simulator.Ledger, before, after *v1alpha1.Refund) {
@@ -74,10 +130,50 @@ func (w *world) checkRefundChange(ledger simulator.Ledger, before, after *v1alph
 	if settlement.RefundSucceeded(after) && (there == nil || there.Status != simulator.RefundSuccess) {
 		w.violate("%s is shown as succeeded and did not", after.Name)
 	}
+	if settlement.RefundFinal(after) && !settlement.RefundSucceeded(after) && there != nil && there.Status != simulator.RefundClosed {
+		w.violate("%s is shown as %s and WeChat Pay has it: %s", after.Name, settlement.SucceededReason(after), there.Status)
+	}
 }
 
-// checkCall looks at every call before it leaves: the number is that of an object, and nobody is paid back without a yes.
-func (w *world) checkCall(p *process, operation, called string) {
+// checkRelease looks at an object that the operator lets go: nothing of it may be open, and what it showed last must be true.
+func (w *world) checkRelease(object client.Object) {
+	ledger := w.sim.Ledger()
+	switch object := object.(type) {
+	case *v1alpha1.Order:
+		there := ledger.Order(mchID, object.Number())
+		switch {
+		case there == nil || lostNumber(object):
+		case there.State == simulator.StateNotPay:
+			w.violate("%s is let go and can still be paid", object.Name)
+		case isPaidRightly(there, object) != settlement.IsPaid(object):
+			w.violate("%s is let go, WeChat Pay has it as %s, and it shows %s", object.Name, there.State, summary(object))
+		}
+		for _, refund := range ledger.RefundsOf(mchID, object.Number()) {
+			if refund.Status == simulator.RefundProcessing {
+				w.violate("%s is let go and its refund %s is under way", object.Name, refund.OutRefundNo)
+			}
+		}
+	case *v1alpha1.Refund:
+		there := ledger.Refund(mchID, object.Number())
+		if there != nil && (there.Status == simulator.RefundProcessing || (there.Status == simulator.RefundSuccess) != settlement.RefundSucceeded(object)) {
+			w.violate("%s is let go, WeChat Pay has it as %s, and it shows %s", object.Name, there.Status, summary(object))
+		}
+	case *v1alpha1.Merchant:
+		for _, user := range w.objects() {
+			if order, ok := user.(*v1alpha1.Order); ok && merchantKey(order) == keyOf(object) && isHeldOpen(order) {
+				w.violate("the Merchant %s is let go and %s needs it", object.Name, order.Name)
+			}
+		}
+	}
+}
+
+func isHeldOpen(order *v1alpha1.Order) bool {
+	return slices.Contains(order.Finalizers, v1alpha1.Finalizer) && !settlement.IsFinished(order)
+}
+
+// checkCall looks at every call before it leaves: the number is that of an object, its parameters are those of the first call,
+// and nobody is paid back without a yes.
+func (w *world) checkCall(p *process, operation, called string, fields map[string]string) {
 	if operation == "orderquery" && called == "WECHATPAY-OPERATOR-PROBE" {
 		return
 	}
@@ -94,16 +190,38 @@ func (w *world) checkCall(p *process, operation, called string) {
 		w.violate("%s: %s is called with the number %s, which is no object's", p.name, operation, called)
 		return
 	}
-	refund, ok := of.(*v1alpha1.Refund)
-	if !ok || operation != "refund" {
-		return
+	w.checkConstant(p, operation, called, fields)
+	if refund, ok := of.(*v1alpha1.Refund); ok && operation == "refund" {
+		w.checkApproved(p, refund)
 	}
+}
+
+// checkConstant compares the parameters of a call with those of the first one for the number. What only proves who calls may
+// differ.
+func (w *world) checkConstant(p *process, operation, called string, fields map[string]string) {
+	given := maps.Clone(fields)
+	for _, proof := range []string{"sign", "nonce_str", "sign_type"} {
+		delete(given, proof)
+	}
+	words := w.parameters(given)
+	first, repeated := w.asked[operation+" "+called]
+	switch {
+	case !repeated:
+		w.asked[operation+" "+called] = words
+	case first != words:
+		w.violate("%s: %s %s is called with other parameters than before:\n%s\nnot:\n%s", p.name, operation, called, words, first)
+	}
+}
+
+func (w *world) checkApproved(p *process, refund *v1alpha1.Refund) {
 	policy := v1alpha1.RefundApprovalManual
-	if found, ok := w.objects()[key{kindMerchant, merchantName}].(*v1alpha1.Merchant); ok {
-		policy = found.Spec.RefundApproval
+	if order := w.order(home, refund.Spec.OrderRef.Name); order != nil {
+		if found, ok := w.objects()[merchantKey(order)].(*v1alpha1.Merchant); ok {
+			policy = found.Spec.RefundApproval
+		}
 	}
 	if !settlement.MayBeSent(refund, policy) {
-		w.violate("%s: refund %s is asked for and nobody approved it", p.name, called)
+		w.violate("%s: refund %s is asked for and nobody approved it", p.name, refund.Number())
 	}
 }
 
@@ -118,48 +236,60 @@ func (w *world) checkAcknowledged() {
 		for _, object := range w.objects() {
 			switch object := object.(type) {
 			case *v1alpha1.Order:
-				if callback.Operation == simulator.OperationPaymentCallback && object.Number() == callback.Number && !settlement.IsPaid(object) {
+				if callback.Operation == simulator.OperationPaymentCallback && object.Number() == callback.Number && !lostNumber(object) && !settlement.IsPaid(object) {
 					w.violate("the payment of %s was acknowledged and is not stored: %s", object.Name, summary(object))
 				}
 			case *v1alpha1.Refund:
-				if callback.Operation == simulator.OperationRefundCallback && object.Number() == callback.Number && !settlement.RefundFinal(object) {
-					w.violate("the end of %s was acknowledged and is not stored: %s", object.Name, summary(object))
+				if callback.Operation == simulator.OperationRefundCallback && object.Number() == callback.Number && !showsRefund(object, callback.RefundStatus) {
+					w.violate("that %s is %s was acknowledged and is not stored: %s", object.Name, callback.RefundStatus, summary(object))
 				}
 			}
 		}
 	}
 }
 
+// showsRefund says whether a Refund shows what a callback told of it, or what came after.
+func showsRefund(refund *v1alpha1.Refund, told simulator.RefundStatus) bool {
+	return settlement.RefundFinal(refund) || told == simulator.RefundChange && settlement.SucceededReason(refund) == v1alpha1.ReasonAbnormal
+}
+
 // checkEnd compares what the run came to with the ledger.
 func (w *world) checkEnd() {
 	ledger := w.sim.Ledger()
 	for _, found := range ledger.Violations {
-		if found.Kind == simulator.ViolationRefundPace && w.cut != nil && w.cut.fault.pace {
+		if found.Kind == simulator.ViolationRefundPace && slices.ContainsFunc(w.cuts, func(c cut) bool { return c.fault.pace }) {
 			continue
 		}
 		w.violate("WeChat Pay complains: %s %s %s: %s", found.Kind, found.Operation, found.Number, found.Detail)
 	}
 	w.checkNumbers(ledger)
-	for k, object := range w.created {
-		now, exists := w.objects()[k]
-		if exists {
-			object = now
+	paidBy := map[string]string{}
+	for _, k := range slices.SortedFunc(maps.Keys(w.created), key.compare) {
+		object, exists := w.objects()[k]
+		if !exists {
+			object = w.created[k]
 		}
 		switch object := object.(type) {
 		case *v1alpha1.Order:
 			w.checkOrderEnd(ledger, object, exists)
+			if exists && settlement.IsPaid(object) {
+				if other, twice := paidBy[object.Status.Transaction.ID]; twice {
+					w.violate("one payment is shown for both %s and %s", other, k)
+				}
+				paidBy[object.Status.Transaction.ID] = k.String()
+			}
 		case *v1alpha1.Refund:
 			w.checkRefundEnd(ledger, object, exists)
 		}
 	}
-	if w.cut != nil && !w.cutDone {
-		w.violate("the run is not the same as the uncut one: there is no step %d", w.cut.at)
+	if w.cutsMade < len(w.cuts) {
+		w.violate("the run is not the same as before: there is no step %d", w.cuts[w.cutsMade].at)
 	}
 }
 
 func (w *world) checkNumbers(ledger simulator.Ledger) {
 	for _, there := range ledger.Orders {
-		if w.created[key{kindOrder, there.OutTradeNo}] == nil {
+		if w.created[key{kindOrder, there.OutTradeNo, home}] == nil {
 			w.violate("WeChat Pay has the order %s, which is no object's", there.OutTradeNo)
 		}
 		if there.Sums.Accepted > there.Sums.Paid {
@@ -167,7 +297,7 @@ func (w *world) checkNumbers(ledger simulator.Ledger) {
 		}
 	}
 	for _, there := range ledger.Refunds {
-		refund, ok := w.created[key{kindRefund, there.OutRefundNo}].(*v1alpha1.Refund)
+		refund, ok := w.created[key{kindRefund, there.OutRefundNo, home}].(*v1alpha1.Refund)
 		if !ok || refund.Spec.Amount != there.RefundFee || refund.Spec.OrderRef.Name != there.OutTradeNo {
 			w.violate("WeChat Pay has the refund %s over %d of %s, which is no object's", there.OutRefundNo, there.RefundFee, there.OutTradeNo)
 		}
@@ -183,25 +313,20 @@ func (w *world) checkOrderEnd(ledger simulator.Ledger, order *v1alpha1.Order, ex
 	if there != nil {
 		state = string(there.State)
 	}
-	paid := there != nil && there.Payment != nil
 	switch {
+	case lostNumber(order): // what WeChat Pay has is another's
 	case !exists && there != nil && there.State == simulator.StateNotPay:
 		w.violate("%s is gone and can still be paid", order.Name)
 	case !exists:
-	case paid != settlement.IsPaid(order):
+	case isPaidRightly(there, order) != settlement.IsPaid(order):
 		w.violate("WeChat Pay has %s for %s, which shows %s", state, order.Name, summary(order))
 	case !settlement.IsFinished(order):
 		w.violate("%s is not finished (WeChat Pay has %s): %s", order.Name, state, summary(order))
 	case order.DeletionTimestamp != nil:
 		w.violate("%s is deleted and does not go: %s", order.Name, summary(order))
 	}
-	var back int64
-	for _, refund := range ledger.RefundsOf(mchID, order.Number()) {
-		if refund.Status == simulator.RefundSuccess {
-			back += refund.RefundFee
-		}
-	}
-	if exists && back > 0 && (order.Status.Refunded == nil || order.Status.Refunded.Total != back) {
+	back := wentBack(ledger, order)
+	if exists && back > 0 && !lostNumber(order) && (order.Status.Refunded == nil || order.Status.Refunded.Total != back) {
 		w.violate("%d went back of %s, which shows %v", back, order.Name, order.Status.Refunded)
 	}
 }
@@ -213,11 +338,12 @@ func (w *world) checkRefundEnd(ledger simulator.Ledger, refund *v1alpha1.Refund,
 		state = string(there.Status)
 	}
 	succeeded := there != nil && there.Status == simulator.RefundSuccess
+	closed := there != nil && there.Status == simulator.RefundClosed
 	switch {
 	case !exists && there != nil && there.Status == simulator.RefundProcessing:
 		w.violate("%s is gone and under way", refund.Name)
 	case !exists:
-	case succeeded != settlement.RefundSucceeded(refund):
+	case succeeded != settlement.RefundSucceeded(refund), closed && settlement.SucceededReason(refund) != v1alpha1.ReasonClosed:
 		w.violate("WeChat Pay has %s for %s, which shows %s", state, refund.Name, summary(refund))
 	case refund.DeletionTimestamp != nil:
 		w.violate("%s is deleted and does not go: %s", refund.Name, summary(refund))

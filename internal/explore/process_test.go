@@ -3,6 +3,7 @@ package explore_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -27,8 +28,6 @@ type process struct {
 	w    *world
 	name string
 	dead bool
-	// counted is true for the process whose steps are counted and cut.
-	counted bool
 	// seen is the stale view of a cache that lags; nil is one that is up to date.
 	seen snapshot
 
@@ -42,7 +41,10 @@ type process struct {
 func newProcess(w *world, name string) *process {
 	p := &process{w: w, name: name, queue: map[key]time.Time{}, failures: map[key]int{}}
 	cached, live := &cachedClient{p: p}, &liveReader{p: p}
-	options := merchant.Options{NotifyBaseURL: notifyBase, UserAgent: name, Clock: w.clock}
+	options := merchant.Options{
+		NotifyBaseURL: notifyBase, UserAgent: name, Clock: w.clock,
+		Limits: merchant.Limits{BreakAfter: math.MaxUint32}, // the breaker has a clock of its own, which nobody moves by hand
+	}
 	registry := merchant.NewRegistry(live, options)
 	base := controllers.Base{
 		Client: cached, Live: live, Registry: registry, Recorder: &events.FakeRecorder{},
@@ -96,32 +98,41 @@ func (p *process) changed(k key, object client.Object) {
 	p.enqueue(k, now)
 	switch object := object.(type) {
 	case *v1alpha1.Order:
-		_, name := object.MerchantKey()
-		if found, ok := p.view()[key{kindMerchant, name}]; ok && found.GetDeletionTimestamp() != nil {
-			p.enqueue(key{kindMerchant, name}, now)
+		merchant := merchantKey(object)
+		if found, ok := p.view()[merchant]; ok && found.GetDeletionTimestamp() != nil {
+			p.enqueue(merchant, now)
 		}
-		p.refundsOf(object.Name, now)
+		p.refundsOf(k, now)
 	case *v1alpha1.Refund:
-		p.enqueue(key{kindOrder, object.Spec.OrderRef.Name}, now)
+		p.enqueue(orderKey(object), now)
 	case *v1alpha1.Merchant:
 		for other, found := range p.view() {
-			if order, ok := found.(*v1alpha1.Order); ok {
+			if order, ok := found.(*v1alpha1.Order); ok && merchantKey(order) == k {
 				if order.DeletionTimestamp != nil || !settlement.IsFinished(order) && !settlement.IsPrepared(order) {
 					p.enqueue(other, now)
 				}
-				p.refundsOf(order.Name, now)
+				p.refundsOf(other, now)
 			}
 		}
 	}
 }
 
-func (p *process) refundsOf(order string, now time.Time) {
+func (p *process) refundsOf(order key, now time.Time) {
 	for k, found := range p.view() {
 		refund, ok := found.(*v1alpha1.Refund)
-		if ok && refund.Spec.OrderRef.Name == order && !settlement.RefundFinal(refund) && !settlement.RefundAccepted(refund) {
+		if ok && orderKey(refund) == order && !settlement.RefundFinal(refund) && !settlement.RefundAccepted(refund) {
 			p.enqueue(k, now)
 		}
 	}
+}
+
+func merchantKey(order *v1alpha1.Order) key {
+	namespace, name := order.MerchantKey()
+	return key{kindMerchant, name, placeOf(namespace)}
+}
+
+func orderKey(refund *v1alpha1.Refund) key {
+	return key{kindOrder, refund.Spec.OrderRef.Name, placeOf(refund.Namespace)}
 }
 
 // next is the object that is due first. The order does not depend on chance.
@@ -150,7 +161,7 @@ func (p *process) work() bool {
 		return false
 	}
 	delete(p.queue, k)
-	request := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: p.w.namespace, Name: k.name}}
+	request := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: p.w.namespaceOf(k.place), Name: k.name}}
 	result, err := p.reconcilers[k.kind].Reconcile(context.Background(), request)
 	switch {
 	case p.isDead():

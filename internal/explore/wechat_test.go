@@ -2,6 +2,7 @@ package explore_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -50,18 +51,17 @@ func (l *line) close() {
 }
 
 var (
-	refundNumber = regexp.MustCompile(`<out_refund_no>(?:<!\[CDATA\[)?([^<\]]+)`)
-	tradeNumber  = regexp.MustCompile(`<out_trade_no>(?:<!\[CDATA\[)?([^<\]]+)`)
-	told         = regexp.MustCompile(`<(return_msg|result_code|err_code|trade_state|refund_status_0)>(?:<!\[CDATA\[)?([^<\]]+)`)
+	field = regexp.MustCompile(`<(\w+)>(?:<!\[CDATA\[(.*?)\]\]>|([^<]*))</`)
+	told  = regexp.MustCompile(`<(return_msg|result_code|err_code|trade_state|refund_status_0)>(?:<!\[CDATA\[)?([^<\]]+)`)
 )
 
-func numberIn(body []byte) string {
-	for _, of := range []*regexp.Regexp{refundNumber, tradeNumber} {
-		if found := of.FindSubmatch(body); found != nil {
-			return string(found[1])
-		}
+// fieldsOf are the fields of a request.
+func fieldsOf(body []byte) map[string]string {
+	fields := map[string]string{}
+	for _, found := range field.FindAllSubmatch(body, -1) {
+		fields[string(found[1])] = string(found[2]) + string(found[3])
 	}
-	return "?"
+	return fields
 }
 
 // serve is one attempt of a call.
@@ -73,20 +73,26 @@ func (l *line) serve(answer http.ResponseWriter, request *http.Request, backup b
 	w := l.w
 	p := w.processNamed(request.UserAgent())
 	operation := request.URL.Path[strings.LastIndex(request.URL.Path, "/")+1:]
-	number := numberIn(body)
+	fields := fieldsOf(body)
+	number := cmp.Or(fields["out_refund_no"], fields["out_trade_no"], "?")
 	if p == nil || p.isDead() {
 		drop(answer)
 		return
 	}
 	met := l.fate[p.name]
 	if !backup {
-		w.checkCall(p, operation, number)
+		w.checkCall(p, operation, number, fields)
 		met = w.reach(p, step{verb: operation, on: number})
 		l.fate[p.name] = met.repeated()
 	}
 	if met.before != nil {
 		w.note("%s: %s %s: %v", p.name, operation, number, met.before)
 		drop(answer)
+		return
+	}
+	if met.forged {
+		w.note("%s: %s %s: a forged answer", p.name, operation, number)
+		_, _ = answer.Write(forgedAnswer(operation, fields))
 		return
 	}
 	response, content, err := l.forward(request, body, backup)

@@ -29,17 +29,48 @@ const (
 	mchID  = "1900000109"
 	appID  = "wxd678efh567hg6787"
 	apiKey = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
-	openID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+	// nextKey comes after apiKey, in flows that rotate it.
+	nextKey   = "Next81TestOnlyKeyNext81TestOnlyK"
+	keySecret = "wechatpay"
+	openID    = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 )
 
-// key names an object of a run.
-type key struct{ kind, name string }
+// The namespaces of a run: most of it happens at home.
+const (
+	home      = ""
+	elsewhere = "elsewhere"
+)
 
-func (k key) String() string { return k.kind + "/" + k.name }
+// key names an object of a run. The place stands for its namespace, whose name is another in each run.
+type key struct{ kind, name, place string }
+
+func (k key) String() string {
+	if k.place == home {
+		return k.kind + "/" + k.name
+	}
+	return k.kind + "/" + k.place + "/" + k.name
+}
 
 func (k key) compare(other key) int {
-	return cmp.Or(cmp.Compare(k.kind, other.kind), cmp.Compare(k.name, other.name))
+	return cmp.Or(cmp.Compare(k.kind, other.kind), cmp.Compare(k.place, other.place), cmp.Compare(k.name, other.name))
 }
+
+func placeOf(namespace string) string {
+	if strings.HasSuffix(namespace, "-"+elsewhere) {
+		return elsewhere
+	}
+	return home
+}
+
+func (w *world) namespaceOf(place string) string {
+	if place == home {
+		return w.namespace
+	}
+	return w.namespace + "-" + place
+}
+
+// isOurs says whether a namespace is one of this run's: other runs go on at the same time.
+func (w *world) isOurs(namespace string) bool { return w.namespaceOf(placeOf(namespace)) == namespace }
 
 func kindOf(object client.Object) string {
 	switch object.(type) {
@@ -54,7 +85,9 @@ func kindOf(object client.Object) string {
 	}
 }
 
-func keyOf(object client.Object) key { return key{kindOf(object), object.GetName()} }
+func keyOf(object client.Object) key {
+	return key{kindOf(object), object.GetName(), placeOf(object.GetNamespace())}
+}
 
 // snapshot is what a namespace held at one moment. It is never changed; each write makes a new one.
 type snapshot map[key]client.Object
@@ -83,13 +116,15 @@ func (s step) String() string { return s.verb + " " + s.on }
 // world is one run: a namespace, a WeChat Pay, a clock, and the process that works.
 type world struct {
 	suite     *suite
-	flow      flow
-	cut       *cut
+	flow      *flow
+	cuts      []cut
 	namespace string
-	clock     *clocktesting.FakeClock
-	began     time.Time
-	sim       *simulator.Simulator
-	line      *line
+	// places are those of its namespaces that are open.
+	places []string
+	clock  *clocktesting.FakeClock
+	began  time.Time
+	sim    *simulator.Simulator
+	line   *line
 
 	// turn is held by whoever acts, so that a callback and a reconcile do not interleave by chance.
 	turn       sync.Mutex
@@ -97,9 +132,11 @@ type world struct {
 	standIn    *process
 	calledBack bool
 	counting   bool
-	cutDone    bool
-	spoiled    string
-	steps      []step
+	// cutsMade is how many of the cuts were made; spoiled is the simulator's fault that is to spoil the step under way.
+	cutsMade int
+	spoiled  string
+	// steps are those of every leader while they are counted, those after a cut as well.
+	steps []step
 	// nextSeen is what the cache of the next process holds first.
 	nextSeen  snapshot
 	beginning snapshot
@@ -114,21 +151,23 @@ type world struct {
 	violations  []string
 	// created are the objects that there ever were.
 	created map[key]client.Object
+	// asked are the parameters of the first call for each number.
+	asked map[string]string
 }
 
-func newWorld(s *suite, f flow, c *cut) (*world, error) {
+func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
 	// The API keeps whole seconds; a run that began on one would show things as equal that are never so.
 	began := time.Now().Truncate(time.Second).Add(400 * time.Millisecond)
 	w := &world{
-		suite: s, flow: f, cut: c, clock: clocktesting.NewFakeClock(began), began: began,
+		suite: s, flow: f, cuts: cuts, clock: clocktesting.NewFakeClock(began), began: began,
 		current: snapshot{}, births: map[types.UID]*birth{}, generations: map[key]int{}, processes: map[string]*process{},
-		created: map[key]client.Object{},
+		created: map[key]client.Object{}, asked: map[string]string{},
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "explore-"}}
 	if err := s.api.Create(context.Background(), namespace); err != nil {
 		return nil, err
 	}
-	w.namespace = namespace.Name
+	w.namespace, w.places = namespace.Name, []string{home}
 	var err error
 	if w.sim, err = simulate(w); err != nil {
 		return nil, err
@@ -206,14 +245,13 @@ func (w *world) settle(until func(*world) bool) {
 // restartDelay is how long nobody works after a crash; it depends on the seed.
 func (w *world) restartDelay() time.Duration {
 	delays := []time.Duration{0, 20 * time.Second, 2 * time.Minute}
-	return delays[(w.suite.seed+uint64(w.cut.at))%uint64(len(delays))]
+	return delays[(w.suite.seed+uint64(len(w.steps)))%uint64(len(delays))]
 }
 
 // restart starts a process that knows nothing but what the API server and WeChat tell it.
 func (w *world) restart() {
 	w.starts++
 	p := newProcess(w, fmt.Sprintf("operator-%d", w.starts))
-	p.counted = w.starts == 1
 	if w.nextSeen != nil {
 		p.seen, w.nextSeen = w.nextSeen, nil
 		p.queue = map[key]time.Time{}
@@ -253,7 +291,7 @@ func (w *world) nextEvent() (time.Time, bool) {
 		}
 	}
 	for k, at := range w.leader.queue {
-		if merchant, ok := w.objects()[k].(*v1alpha1.Merchant); ok && merchant.DeletionTimestamp == nil && isReady(merchant) {
+		if merchant := w.merchant(k.place, k.name); k.kind == kindMerchant && merchant != nil && merchant.DeletionTimestamp == nil && isReady(merchant) {
 			continue
 		}
 		consider(at)
@@ -297,20 +335,39 @@ func (w *world) objects() snapshot {
 	return w.current
 }
 
+// order, refund and merchant are what the API server has; nil is nothing.
+func (w *world) order(place, name string) *v1alpha1.Order {
+	found, _ := w.objects()[key{kindOrder, name, place}].(*v1alpha1.Order)
+	return found
+}
+
+func (w *world) refund(name string) *v1alpha1.Refund {
+	found, _ := w.objects()[key{kindRefund, name, home}].(*v1alpha1.Refund)
+	return found
+}
+
+func (w *world) merchant(place, name string) *v1alpha1.Merchant {
+	found, _ := w.objects()[key{kindMerchant, name, place}].(*v1alpha1.Merchant)
+	return found
+}
+
 func (w *world) nowSeconds() metav1.Time { return metav1.NewTime(w.clock.Now().Truncate(time.Second)) }
 
 // stored takes in what the API server has now.
 func (w *world) stored(actual client.Object) {
 	object := w.translated(actual)
 	k := keyOf(object)
-	gone := object.GetDeletionTimestamp() != nil && len(object.GetFinalizers()) == 0
-	w.put(k, object, gone)
+	w.put(k, object, isGone(object))
+}
+
+func isGone(object client.Object) bool {
+	return object.GetDeletionTimestamp() != nil && len(object.GetFinalizers()) == 0
 }
 
 // refresh reads an object again, as after a deletion.
 func (w *world) refresh(k key) {
 	object := newObject(k.kind)
-	err := w.suite.api.Get(context.Background(), client.ObjectKey{Namespace: w.namespace, Name: k.name}, object)
+	err := w.suite.api.Get(context.Background(), client.ObjectKey{Namespace: w.namespaceOf(k.place), Name: k.name}, object)
 	if apierrors.IsNotFound(err) {
 		if known, ok := w.objects()[k]; ok {
 			w.put(k, known, true)
