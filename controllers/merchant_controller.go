@@ -21,8 +21,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants/status,verbs=update
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants/finalizers,verbs=update
 
 // MerchantReconciler tells whether a Merchant can be used.
 type MerchantReconciler struct {
@@ -124,7 +125,8 @@ func (r *MerchantReconciler) unusable(ctx context.Context, m *v1alpha1.Merchant)
 	return rejectedKey(m, handle)
 }
 
-// countUsers counts the Orders and Refunds that may still need a call. Those that never started one (no finalizer) do not.
+// countUsers counts the Orders and Refunds that may still need a call. Those that never started one do not: they have no
+// finalizer, or came too late, or may not use the Merchant.
 func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchant) (int, error) {
 	var orders v1alpha1.OrderList
 	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderMerchant: m.Namespace + "/" + m.Name}); err != nil {
@@ -133,8 +135,14 @@ func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchan
 	users := 0
 	for i := range orders.Items {
 		order := &orders.Items[i]
-		if isHeld(order) && !settlement.IsFinished(order) {
-			users++
+		if isHeld(order) && !settlement.IsFinished(order) && !comesTooLate(order, m) {
+			uses, err := r.uses(ctx, order)
+			if err != nil {
+				return 0, err
+			}
+			if uses {
+				users++
+			}
 		}
 		if !settlement.IsPaid(order) {
 			continue
@@ -150,6 +158,18 @@ func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchan
 		}
 	}
 	return users, nil
+}
+
+// uses says whether an Order uses the Merchant it names, or only names it: whoever may not use a Merchant can't keep it either.
+func (r *MerchantReconciler) uses(ctx context.Context, order *v1alpha1.Order) (bool, error) {
+	if settlement.Started(order) {
+		return true, nil
+	}
+	_, err := merchant.ForOrder(ctx, r.Client, order)
+	if problem, ok := merchant.AsProblem(err); ok {
+		return problem.Reason != v1alpha1.ReasonNotPermitted, nil
+	}
+	return err == nil, err
 }
 
 func (r *MerchantReconciler) forget(uid types.UID) {

@@ -119,8 +119,13 @@ func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progre
 	return stop(r.release(ctx, o.Order))
 }
 
-// letGoWithoutCredentials bounds the wait of a deleted Order for credentials that are gone.
+// letGoWithoutCredentials bounds the wait of a deleted Order for credentials that are gone. One that was never started has
+// nothing to wait for, though it be held since its creation.
 func (r *OrderReconciler) letGoWithoutCredentials(ctx context.Context, o *order, problem *merchant.Problem) progress {
+	if !settlement.Started(o.Order) {
+		r.forget(o.UID)
+		return stop(r.release(ctx, o.Order))
+	}
 	waited := r.Clock.Since(o.DeletionTimestamp.Time)
 	if waited < r.Timing.LetGoAfter {
 		err := r.record(ctx, o, func(order *v1alpha1.Order) {

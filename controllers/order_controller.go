@@ -14,8 +14,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
-// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=orders,verbs=get;list;watch;update;patch;delete
-// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=orders/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=orders,verbs=get;list;watch;patch;delete
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=orders/status,verbs=update
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=orders/finalizers,verbs=update
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch

@@ -61,7 +61,7 @@ func (b *Base) merchantFor(ctx context.Context, order *v1alpha1.Order) (*v1alpha
 	if err != nil {
 		return nil, nil, err
 	}
-	if isDeleted(found) && !isHeld(order) {
+	if comesTooLate(order, found) {
 		return nil, nil, &merchant.Problem{Reason: v1alpha1.ReasonMerchantNotReady, Message: fmt.Sprintf("Merchant %s is being deleted and takes no new Orders", found.Name)}
 	}
 	handle, err := b.Registry.Get(ctx, found)
@@ -76,6 +76,15 @@ func (b *Base) merchantFor(ctx context.Context, order *v1alpha1.Order) (*v1alpha
 		return nil, nil, rejected
 	}
 	return found, handle, nil
+}
+
+// comesTooLate says whether an Order has nothing to do with a Merchant that is being deleted: it was not started, and came
+// after the deletion or was never held.
+func comesTooLate(order *v1alpha1.Order, found *v1alpha1.Merchant) bool {
+	if !isDeleted(found) || settlement.Started(order) {
+		return false
+	}
+	return !isHeld(order) || order.CreationTimestamp.After(found.DeletionTimestamp.Time)
 }
 
 // rejectedKey stops all calls with a key that WeChat said it does not take, until the Merchant's probe finds another.

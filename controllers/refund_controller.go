@@ -17,8 +17,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
-// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds/status,verbs=update
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds/finalizers,verbs=update
 
 // RefundReconciler gets approved Refunds paid back.
 type RefundReconciler struct {

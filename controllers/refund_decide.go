@@ -41,8 +41,7 @@ func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) pro
 
 // wasNeverSent says whether it is sure, without asking, that no request was made: nobody allowed one.
 func (r *RefundReconciler) wasNeverSent(f *refund) bool {
-	return !settlement.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) &&
-		!settlement.RefundMayBeAtWeChat(f.Refund) && f.Status.LastRequestTime == nil
+	return settlement.NeverRequested(f.Refund) && !settlement.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
 }
 
 // nothingUnderWay says whether no request can still be on its way to WeChat: the last one is long enough ago. Without a

@@ -123,8 +123,13 @@ func (r *RefundReconciler) isRefundOfMerchantNumber(ctx context.Context, refund 
 	return r.isOfMerchantNumber(ctx, order, mchID)
 }
 
-// waitWithout shows what is missing to ask WeChat, and bounds the wait of a deleted Refund for it.
+// waitWithout shows what is missing to ask WeChat, and bounds the wait of a deleted Refund for it. One that was never asked for
+// goes at once.
 func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason string, problem *merchant.Problem) progress {
+	if isDeleted(f) && settlement.NeverRequested(f.Refund) {
+		r.forget(f.UID)
+		return stop(r.release(ctx, f.Refund))
+	}
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		settlement.NotAccepted(refund, metav1.ConditionFalse, reason, problem.Message, r.Clock.Now())
 	})

@@ -57,6 +57,12 @@ func MayBeAtWeChat(order *v1alpha1.Order) bool {
 	}
 }
 
+// Started says whether, as far as the status tells, WeChat may have the order. Only what was started can be paid: the payer
+// pays with what stands in status.prepay. The finalizer does not tell it: anybody may create an Order with it.
+func Started(order *v1alpha1.Order) bool {
+	return order.Status.Prepay != nil || MayBeAtWeChat(order)
+}
+
 // PreparedSince is when Prepared last changed its status.
 func PreparedSince(order *v1alpha1.Order) time.Time {
 	return since(order.Status.Conditions, v1alpha1.ConditionPrepared)

@@ -75,6 +75,12 @@ func MayBeSent(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval) bool {
 	}
 }
 
+// NeverRequested says whether, as far as the object tells, nobody allowed the refund, and WeChat was never asked for it.
+func NeverRequested(refund *v1alpha1.Refund) bool {
+	return refund.Spec.Approval != v1alpha1.ApprovalApproved && !isApproved(refund) &&
+		!RefundMayBeAtWeChat(refund) && refund.Status.LastRequestTime == nil
+}
+
 // BeginRefund fills in what follows from the spec alone, and the conditions that are not there yet.
 func BeginRefund(refund *v1alpha1.Refund, now time.Time) {
 	refund.Status.OutRefundNo = refund.Number()
