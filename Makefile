@@ -92,8 +92,9 @@ generate: $(TOOLS)/controller-gen ## Generate the deep copies of api/.
 	$(TOOLS)/controller-gen object paths=./api/...
 
 .PHONY: manifests
-manifests: $(TOOLS)/controller-gen ## Generate the CRDs from api/.
+manifests: $(TOOLS)/controller-gen ## Generate the CRDs from api/, and the operator's role from controllers/.
 	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	$(TOOLS)/controller-gen rbac:roleName=wechatpay-operator-manager paths=./controllers output:rbac:dir=config/rbac
 
 .PHONY: fmt
 fmt: ## Format the code.
@@ -147,12 +148,14 @@ lint-generated: $(TOOLS)/controller-gen
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(TOOLS)/controller-gen object paths=./api/v1alpha1 output:object:dir="$$fresh"; \
 	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir="$$fresh/crd"; \
+	$(TOOLS)/controller-gen rbac:roleName=wechatpay-operator-manager paths=./controllers output:rbac:dir="$$fresh/rbac"; \
+	diff -u config/rbac/role.yaml "$$fresh/rbac/role.yaml" && \
 	diff -u api/v1alpha1/zz_generated.deepcopy.go "$$fresh/zz_generated.deepcopy.go" && \
 	diff -ru config/crd/bases "$$fresh/crd" || { echo "out of date, run make generate manifests"; exit 1; }
 
 .PHONY: lint-kustomize
 lint-kustomize: $(TOOLS)/kustomize
-	@for folder in config/crd config/rbac config/policy config/manager config/default config/samples; do \
+	@for folder in config/crd config/rbac config/policy config/manager config/default config/components/example config/samples; do \
 	  echo "==> kustomize build $$folder"; \
 	  $(TOOLS)/kustomize build $$folder >/dev/null; \
 	done

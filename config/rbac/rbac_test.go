@@ -150,9 +150,9 @@ var resources = []struct{ group, resource string }{
 func TestRights(t *testing.T) {
 	const read = "get list watch"
 	manager := map[string]string{
-		group + " merchants": read + " update patch", group + " merchants/status": "get update patch",
-		group + " orders": read + " update patch delete", group + " orders/status": "get update patch",
-		group + " refunds": read + " create update patch", group + " refunds/status": "get update patch",
+		group + " merchants": read + " patch", group + " merchants/status": "update", group + " merchants/finalizers": "update",
+		group + " orders": read + " patch delete", group + " orders/status": "update", group + " orders/finalizers": "update",
+		group + " refunds": read + " create patch", group + " refunds/status": "update", group + " refunds/finalizers": "update",
 		" secrets": "get", " namespaces": read, "events.k8s.io events": "create patch",
 		"authentication.k8s.io tokenreviews": "create", "authorization.k8s.io subjectaccessreviews": "create",
 	}
@@ -164,7 +164,7 @@ func TestRights(t *testing.T) {
 	for k, v := range manager {
 		elected[k] = v
 	}
-	shop := map[string]string{group + " orders": read + " create update patch delete", group + " refunds": read + " create"}
+	shop := map[string]string{group + " orders": read + " create update patch delete", group + " refunds": read + " create patch"}
 	approver := map[string]string{group + " orders": read, group + " refunds": read + " update patch approve"}
 	viewer := map[string]string{group + " merchants": read, group + " orders": read, group + " refunds": read}
 	merchantAdmin := map[string]string{group + " merchants": read + " create update patch delete deletecollection"}
@@ -272,7 +272,7 @@ func TestShop(t *testing.T) {
 	ok("see the Refund", shop.Get(ctx, client.ObjectKeyFromObject(refund), refund))
 	no("say that an Order was paid", shop.Status().Update(ctx, order))
 	no("say that a Refund was approved", shop.Status().Update(ctx, refund))
-	no("change a Refund", shop.Update(ctx, refund))
+	no("replace a Refund", shop.Update(ctx, refund))
 	no("delete a Refund", shop.Delete(ctx, refund))
 	no("see Merchants", shop.List(ctx, &v1alpha1.MerchantList{}, client.InNamespace(shopNamespace)))
 	for _, secret := range []string{"shop-wechatpay", "shop-wechatpay-cert"} {
