@@ -17,6 +17,9 @@ type result struct {
 	status int
 	// reason is told to the caller. It is a constant, never anything of the callback or of an error.
 	reason string
+	// probe says that it was one of the operator's own, and answer what it is answered.
+	probe  bool
+	answer []byte
 }
 
 // recorded: the fact was stored by this callback.
@@ -50,6 +53,10 @@ func (r result) write(w http.ResponseWriter) {
 	w.WriteHeader(r.status)
 	if r.stored {
 		_, _ = io.WriteString(w, success)
+		return
+	}
+	if r.answer != nil {
+		_, _ = w.Write(r.answer)
 		return
 	}
 	_, _ = io.WriteString(w, "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA["+r.reason+"]]></return_msg></xml>")

@@ -17,7 +17,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -80,7 +80,7 @@ func (h *Handler) serve(kind string, settle func(context.Context, *callback) res
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), settleDeadline)
 		defer cancel()
 		outcome := h.handle(ctx, w, request, kind, settle)
-		metrics.Callbacks.WithLabelValues(kind, outcome.label).Inc()
+		outcome.count(kind)
 		outcome.write(w)
 	}
 }
@@ -111,6 +111,9 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 	if c.gateway, err = h.Registry.Get(ctx, c.merchant); err != nil {
 		log.Info("Could not check a callback: the Merchant is not ready", "problem", err.Error())
 		return failed("merchant is not ready")
+	}
+	if reach.IsProbe(c.body) {
+		return c.answerProbe(kind, h.Clock.Now())
 	}
 	return settle(ctx, c)
 }

@@ -122,6 +122,14 @@ func notPublic(base *url.URL) string {
 	return ""
 }
 
+func notPublicURL(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return "it is no URL"
+	}
+	return notPublic(parsed)
+}
+
 const letters = "abcdefghijklmnopqrstuvwxyz"
 
 // sharedAddresses are those behind the NAT of a carrier or a cloud (RFC 6598).

@@ -5,6 +5,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -14,6 +15,9 @@ type Handle struct {
 
 	// PaymentNotifyURL and RefundNotifyURL are where WeChat is told to call back.
 	PaymentNotifyURL, RefundNotifyURL string
+	// NotPublic says why the operator itself does not call these addresses: they are not public https ones, which only an endpoint
+	// of the merchant's own takes; empty when it may.
+	NotPublic string
 	// Certificate describes the client certificate; nil when the Merchant names none, or it can't be read.
 	Certificate *v1alpha1.MerchantCertificate
 	// CertificateProblem is why refunds can't be made; nil when they can, or no certificate is named.
@@ -22,6 +26,9 @@ type Handle struct {
 	HasCertificate bool
 	// Version changes with the credentials and everything else a Handle is made of. It does not reveal them.
 	Version string
+
+	// CallbackCheck makes and answers the probes by which the operator checks that callbacks arrive.
+	CallbackCheck reach.Keys
 
 	limits  *limiters
 	verdict *verdict

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
 )
@@ -380,8 +381,10 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, erro
 		Gateway:          &limitedGateway{Gateway: gateway, limits: limits, verdict: suspicion, clock: r.options.Clock, changed: watch.learned},
 		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,
 		Certificate: made.description, CertificateProblem: made.certificateProblem, HasCertificate: made.options.Certificate != nil,
-		Version: made.version,
-		limits:  limits, verdict: suspicion,
+		Version:       made.version,
+		NotPublic:     notPublicURL(made.payment),
+		CallbackCheck: reach.NewKeys(made.options.APIKey, made.options.PreviousAPIKey),
+		limits:        limits, verdict: suspicion,
 		close: func() { watch.stop(); gateway.CloseIdleConnections() },
 	}
 	watch.start()

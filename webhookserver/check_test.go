@@ -1,0 +1,151 @@
+package webhookserver_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+)
+
+// probeOf makes a probe as the leader does.
+func (d *desk) probeOf(key, kind string, at time.Time) reach.Probe {
+	d.T.Helper()
+	m := d.shopMerchant()
+	return reach.NewKeys(key, "").Probe(reach.Target{Namespace: m.Namespace, Name: m.Name, UID: string(m.UID), Kind: kind}, rand.Text(), at)
+}
+
+func (d *desk) shopMerchant() *v1alpha1.Merchant {
+	d.T.Helper()
+	m := &v1alpha1.Merchant{}
+	d.Must(d.live.Get(d.Context(), client.ObjectKey{Namespace: d.Namespace, Name: testshop.MerchantName}, m))
+	return m
+}
+
+func checksCounted() map[string]float64 {
+	counts := map[string]float64{}
+	for _, result := range []string{"answered", "refused"} {
+		counts[result] = testutil.ToFloat64(metrics.CallbackChecks.WithLabelValues(result))
+	}
+	return counts
+}
+
+// TestProbesAreAnswered, by any replica, on both paths, and counted apart from callbacks. It is not parallel: the counters are the
+// process's.
+func TestProbesAreAnswered(t *testing.T) {
+	d := openDesk(t)
+	none := func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
+		t.Error("a probe wrote something")
+		return errors.New("no writing")
+	}
+	replicas := []*counter{d.counter(interceptor.Funcs{SubResourceUpdate: none}), d.counter(interceptor.Funcs{SubResourceUpdate: none})}
+	callbacks, before, stored := counted(t), checksCounted(), d.versions()
+	for _, replica := range replicas {
+		for kind, path := range map[string]string{"payment": d.paymentPath(), "refund": d.refundPath()} {
+			probe := d.probeOf(testshop.APIKey, kind, time.Now())
+			got := replica.post(path, string(probe.Body))
+			if err := probe.Check([]byte(got.body)); err != nil || got.err != nil || got.status != http.StatusOK {
+				t.Errorf("%s: %v %+v", kind, err, got)
+			}
+			if strings.Contains(got.body, "return_code") {
+				t.Errorf("it reads like the answer to a callback: %s", got.body)
+			}
+		}
+	}
+	if got := checksCounted(); got["answered"] != before["answered"]+4 || got["refused"] != before["refused"] {
+		t.Errorf("counted %v, before %v", got, before)
+	}
+	if got := counted(t); !maps.Equal(got, callbacks) {
+		t.Errorf("probes were counted as callbacks: %v, before %v", got, callbacks)
+	}
+	if got := d.versions(); !maps.Equal(got, stored) {
+		t.Errorf("something was stored: %v, before %v", got, stored)
+	}
+}
+
+// TestProbesThatAreRefused: what is no probe of this Merchant's is refused as any callback is, and is still none.
+func TestProbesThatAreRefused(t *testing.T) {
+	d := openDesk(t)
+	c := d.counter()
+	good := func() string { return string(d.probeOf(testshop.APIKey, "payment", time.Now()).Body) }
+	callbacks := counted(t)
+	for name, call := range map[string]func() answer{
+		"another key":      func() answer { return c.pay(string(d.probeOf(secondKey, "payment", time.Now()).Body)) },
+		"the other path":   func() answer { return c.refund(good()) },
+		"another Merchant": func() answer { return c.post(d.secondPath(), good()) },
+		"an hour old": func() answer {
+			return c.pay(string(d.probeOf(testshop.APIKey, "payment", time.Now().Add(-time.Hour)).Body))
+		},
+		"an hour ahead": func() answer {
+			return c.pay(string(d.probeOf(testshop.APIKey, "payment", time.Now().Add(time.Hour)).Body))
+		},
+		"without anything": func() answer { return c.pay("<callback_check></callback_check>") },
+		"cut off":          func() answer { return c.pay(good()[:100]) },
+		"larger than any":  func() answer { return c.pay(good() + strings.Repeat(" ", reach.MaxProbe)) },
+		"signed in WeChat's way": func() answer {
+			return c.pay(paymentOf(d.NewOrder("order-0001")).signed(testshop.APIKey, hmacSign).xml("callback_check"))
+		},
+	} {
+		before := checksCounted()
+		expectFail(t, call(), http.StatusForbidden)
+		if got := checksCounted(); got["refused"] != before["refused"]+1 || got["answered"] != before["answered"] {
+			t.Errorf("%s: counted %v, before %v", name, got, before)
+		}
+	}
+	if got := counted(t); !maps.Equal(got, callbacks) {
+		t.Errorf("counted as callbacks: %v, before %v", got, callbacks)
+	}
+}
+
+// TestProbeIsNoCallback even where nobody recognises it, as at a replica of an earlier version.
+func TestProbeIsNoCallback(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	body := string(d.probeOf(testshop.APIKey, "payment", time.Now()).Body)
+	handle, err := d.registry.Get(d.Context(), d.shopMerchant())
+	d.Must(err)
+	for _, text := range []string{body, strings.ReplaceAll(body, "callback_check>", "xml>")} {
+		if _, err := handle.ParsePaymentNotification([]byte(text)); err == nil {
+			t.Errorf("a payment: %s", text)
+		}
+		if _, err := handle.ParseRefundNotification([]byte(text)); err == nil {
+			t.Errorf("a refund: %s", text)
+		}
+	}
+}
+
+// TestPaymentWithAProbeInItIsRecorded: a shop chooses attach, and may have put anything there.
+func TestPaymentWithAProbeInItIsRecorded(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	order := d.prepared("order-0001")
+	expectSuccess(t, c.pay(paymentOf(order).with("attach", "<callback_check><nonce>").good()))
+	d.expectPaid(order, "True/Paid")
+}
+
+// TestProbesWhileAKeyIsRotated: the leader may have read the Secret before or after this replica did.
+func TestProbesWhileAKeyIsRotated(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	d.keys(secondKey, testshop.APIKey)
+	for _, key := range []string{testshop.APIKey, secondKey} {
+		probe := d.probeOf(key, "payment", time.Now())
+		if err := probe.Check([]byte(c.pay(string(probe.Body)).body)); err != nil {
+			t.Error(err)
+		}
+	}
+}
