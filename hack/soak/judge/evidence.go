@@ -3,7 +3,9 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -133,6 +135,9 @@ func Judge(e Evidence, now time.Time) Verdict {
 	j.callbacks()
 	j.complaints()
 	j.findings = append(j.findings, j.past.findings...)
+	slices.SortStableFunc(j.findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(slices.Index(Rules, a.Rule), slices.Index(Rules, b.Rule)), cmp.Compare(a.Number, b.Number))
+	})
 	return Verdict{Findings: j.findings, Excused: j.excused}
 }
 
