@@ -57,7 +57,7 @@ func (l *life) until(ctx context.Context, age time.Duration) bool {
 }
 
 // payerPatience is how long a payer waits for a prepay, and tries to pay with it.
-const payerPatience = time.Minute
+const payerPatience = 3 * time.Minute
 
 func (l *life) pay(ctx context.Context) {
 	if l.payer == paysNever || !l.until(ctx, l.payAfter) {
