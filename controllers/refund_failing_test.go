@@ -1,0 +1,81 @@
+package controllers_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// mostFailing is the largest number of refund requests that failed at WeChat within any second.
+func mostFailing(ledger simulator.Ledger) (most, failed int) {
+	var times []time.Time
+	for _, call := range ledger.CallsOf(simulator.OperationRefund, "") {
+		if call.Outcome == "SUCCESS" {
+			continue
+		}
+		times = append(times, call.Time)
+		for len(times) > 0 && call.Time.Sub(times[0]) >= time.Second {
+			times = times[1:]
+		}
+		most, failed = max(most, len(times)), failed+1
+	}
+	return most, failed
+}
+
+// TestManyFailingRefundsNeverBlockTheMerchant: WeChat blocks a merchant number at six invalid refund requests in a second,
+// whatever they failed for, whichever Orders they are for, and whatever the Merchants of the number are called.
+func TestManyFailingRefundsNeverBlockTheMerchant(t *testing.T) {
+	for name, fail := range map[string]func(*testshop.Shop){
+		"signed: no balance": func(shop *testshop.Shop) { shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(0)))) },
+		"without a signature": func(shop *testshop.Shop) {
+			shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultFail, ReturnMsg: "invalid refund_fee", AfterEffect: true})
+		},
+		"for good": func(shop *testshop.Shop) {
+			shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultError, ErrCode: "USER_ACCOUNT_ABNORMAL", ErrCodeDes: "退款请求失败"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := gomega.NewWithT(t)
+			shop := testshop.Open(t, env, testshop.WithTiming(func(timing *controllers.Timing) {
+				timing.RefundSpacing = 500 * time.Millisecond
+			}), testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = -1 }))
+			const merchants, each = 2, 30
+			fail(shop)
+			for m := range merchants {
+				merchant := fmt.Sprintf("shop-%d", m)
+				shop.Create(shop.NewMerchant(automatic, func(of *v1alpha1.Merchant) { of.Name = merchant }))
+				for i := range each {
+					shop.Create(shop.NewOrder(fmt.Sprintf("order-%d-%04d", m, i), func(o *v1alpha1.Order) { o.Spec.MerchantRef.Name = merchant }))
+				}
+			}
+			for m := range merchants {
+				for i := range each {
+					order := fmt.Sprintf("order-%d-%04d", m, i)
+					shop.WaitOrder(order, "Prepared=True/Prepared")
+					shop.Pay(order)
+					shop.Create(shop.NewRefund(fmt.Sprintf("refund-%d-%04d", m, i), order, 101))
+				}
+			}
+			const enough = 60
+			shop.Eventually("they failed, many times", func() error {
+				if _, failed := mostFailing(shop.WeChat.Ledger()); failed < enough {
+					return fmt.Errorf("%d failed", failed)
+				}
+				return nil
+			})
+			most, failed := mostFailing(shop.WeChat.Ledger())
+			t.Logf("%d failed, at most %d in a second", failed, most)
+			g.Expect(most).To(gomega.BeNumerically("<=", 5))
+			g.Expect(shop.WeChat.Ledger().ViolationsOf(simulator.ViolationInvalidRefunds)).To(gomega.BeEmpty())
+			g.Expect(shop.WeChat.Ledger().ViolationsOf(simulator.ViolationCallWhenBlocked)).To(gomega.BeEmpty())
+		})
+	}
+}
