@@ -6,6 +6,7 @@ import (
 
 	"github.com/onsi/gomega"
 
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
@@ -73,4 +74,20 @@ func TestKnownBadKeyThatComesBackIsNotUsed(t *testing.T) {
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.BeEmpty())
+}
+
+// TestWrongKeyStopsOneMerchantOnly: the other one goes on meanwhile, and nothing is sent for this one.
+func TestWrongKeyStopsOneMerchantOnly(t *testing.T) {
+	shop, g := openReady(t, withSecondMerchant())
+	createSecondMerchant(shop)
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
+	shop.Create(shop.NewOrder("order-0002", func(o *v1alpha1.Order) { o.Spec.MerchantRef.Name = secondMerchant }))
+	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
+	shop.WaitMerchant(secondMerchant, "Ready=True/Ready")
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.BeEmpty())
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(testshop.APIKey)})
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }

@@ -159,3 +159,19 @@ func TestNewLeaderKnowsTheLastRequest(t *testing.T) {
 	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
 	shop.NoViolations() // no request that came too near
 }
+
+// TestNewLeaderKeepsTheMinuteForARefundThatIsYounger: whether its predecessor sent something for the Order is not written
+// anywhere any more, so what counts is that the Order is older than the new leader.
+func TestNewLeaderKeepsTheMinuteForARefundThatIsYounger(t *testing.T) {
+	const spacing = 15 * time.Second
+	shop, _ := paidShop(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = spacing }),
+		testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = spacing }))
+	sent := shop.NewRefund("refund-0001", "order-0001", 50, approved)
+	shop.Create(sent)
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	dropFromCluster(shop, sent) // and with it the time of its request; another leader starts
+	afterThisSecond(shop)
+	shop.Create(shop.NewRefund("refund-0002", "order-0001", 51, approved))
+	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
+	shop.NoViolations() // no request that came too near
+}

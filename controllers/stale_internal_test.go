@@ -98,6 +98,26 @@ func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
 	}
 }
 
+// TestTurnWaitsForALiveOrderThatIsNotShownAsPaid: it lost its status, or was created again. That nothing shows what was paid
+// does not mean that the Refund exceeds it.
+func TestTurnWaitsForALiveOrderThatIsNotShownAsPaid(t *testing.T) {
+	t.Parallel()
+	waiting, unpaid := staleRefund("refund-0001"), stalePaidOrder()
+	unpaid.Status = v1alpha1.OrderStatus{}
+	r := &RefundReconciler{Base: lagging(t, []client.Object{waiting}, []client.Object{unpaid})}
+	r.init()
+	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, gateway: &merchant.Handle{Version: "1"}}
+	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(waiting), f.Refund); err != nil {
+		t.Fatal(err)
+	}
+	if p := r.takeTurn(t.Context(), f); !p.stop || p.err != nil || p.after == 0 {
+		t.Errorf("it does not wait: %+v", p)
+	}
+	if settlement.RefundFinal(f.Refund) {
+		t.Errorf("it ended: %s", settlement.SucceededReason(f.Refund))
+	}
+}
+
 // TestDeletedRefundStaysUntilItIsCounted: once its object is gone, only the Order knows what it paid back.
 func TestDeletedRefundStaysUntilItIsCounted(t *testing.T) {
 	t.Parallel()

@@ -31,9 +31,10 @@ import (
 // leaderElectionID is the name of the Lease; config/rbac allows this one only.
 const leaderElectionID = "wechatpay-operator"
 
-// gracefulShutdown gives calls under way the time to come back and be written. It is shorter than the Deployment's
-// terminationGracePeriodSeconds.
-const gracefulShutdown = 45 * time.Second
+// gracefulShutdown gives what is under way the time to come to its end: callbacks first (15 s), then a call to WeChat (30 s) and
+// the writing of its answer (15 s). The Lease is given back after it (10 s at most), so that the whole is shorter than the
+// Deployment's terminationGracePeriodSeconds.
+const gracefulShutdown = 65 * time.Second
 
 // Operator is the manager with what runs in it.
 type Operator struct {

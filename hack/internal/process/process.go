@@ -13,7 +13,7 @@ import (
 )
 
 // Grace is how long a process may take to end by itself; it is the Deployment's terminationGracePeriodSeconds.
-const Grace = 60 * time.Second
+const Grace = 90 * time.Second
 
 // Process is a child with its output in a log file.
 type Process struct {

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+var env *testenv.Environment
+
+func TestMain(m *testing.M) { testenv.Main(m, &env, nil) }
+
+// program is the operator as a process, with the timing of production.
+type program struct {
+	command *exec.Cmd
+	output  *bytes.Buffer
+	notify  string
+	ended   chan error
+}
+
+// startProgram builds and starts the operator, and waits until it takes callbacks.
+func startProgram(t *testing.T, shop *testshop.Shop) *program {
+	t.Helper()
+	folder := t.TempDir()
+	binary, kubeconfig := filepath.Join(folder, "manager"), filepath.Join(folder, "kubeconfig")
+	if built, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building the operator: %v\n%s", err, built)
+	}
+	config, err := env.Kubeconfig("operator-of-"+shop.Namespace, "system:masters")
+	shop.Must(err)
+	shop.Must(os.WriteFile(kubeconfig, config, 0o600))
+	p := &program{notify: freeAddress(t), output: &bytes.Buffer{}, ended: make(chan error, 1)}
+	health := freeAddress(t)
+	p.command = exec.Command(binary, "--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+shop.Namespace,
+		"--notify-bind-address="+p.notify, "--notify-base-url=http://"+p.notify, "--metrics-bind-address=0", "--health-probe-bind-address="+health)
+	p.command.Stdout, p.command.Stderr = p.output, p.output
+	shop.Must(p.command.Start())
+	go func() { p.ended <- p.command.Wait() }()
+	t.Cleanup(func() { _ = p.command.Process.Kill() }) // for a test that failed; else it has ended
+	shop.Eventually("the operator is ready", func() error {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+health+"/readyz", nil)
+		shop.Must(err)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return errors.New(response.Status)
+		}
+		return nil
+	})
+	return p
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }() // it is for the operator
+	return listener.Addr().String()
+}
+
+// terminate sends SIGTERM, as the kubelet does, and waits as long as the kubelet would for the program to end by itself.
+func (p *program) terminate(t *testing.T) {
+	t.Helper()
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	grace, cancel := context.WithTimeout(t.Context(), gracePeriod(t))
+	defer cancel()
+	select {
+	case err := <-p.ended:
+		if err != nil {
+			t.Errorf("the operator ended with %v:\n%s", err, p.output)
+		}
+	case <-grace.Done():
+		t.Errorf("the operator did not end within terminationGracePeriodSeconds (%s)", gracePeriod(t))
+	}
+}
+
+// gracePeriod is the Deployment's terminationGracePeriodSeconds.
+func gracePeriod(t *testing.T) time.Duration {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("config", "manager", "manager.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var deployment appsv1.Deployment
+	if err := yaml.UnmarshalStrict(content, &deployment); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(*deployment.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
+}
+
+// openShop has a paid Order, and a Refund that is approved when it comes.
+//
+// The operator sees all namespaces, so each test has numbers of its own.
+func openShop(t *testing.T, order string) (*testshop.Shop, *program) {
+	t.Helper()
+	shop := testshop.Open(t, env, testshop.WithoutOperator())
+	p := startProgram(t, shop)
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.RefundApproval = v1alpha1.RefundApprovalAutomatic }))
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready") // it leads
+	// Refunds of Orders that are older than a leader wait for a minute, and times have whole seconds.
+	led := time.Now().Unix()
+	shop.Eventually("the second is over", func() error {
+		if time.Now().Unix() <= led+1 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	shop.Paid(order)
+	return shop, p
+}
+
+func under(shop *testshop.Shop, what simulator.Operation) func() error {
+	return func() error {
+		for _, fault := range shop.WeChat.Faults() {
+			if fault.Operation == what && fault.Struck > 0 {
+				return nil
+			}
+		}
+		return fmt.Errorf("no %s yet", what)
+	}
+}
+
+func TestProcessThatIsTerminatedDuringARefundStoresTheAnswer(t *testing.T) {
+	shop, p := openShop(t, "order-0001")
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDelay, DelayMillis: 3000, Count: 1})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
+	shop.Eventually("the request is under way", under(shop, simulator.OperationRefund))
+	p.terminate(t)
+	refund := shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
+	if there := shop.WeChat.Ledger().Refund(testshop.MchID, "refund-0001"); there == nil || there.RefundID != refund.Status.RefundID {
+		t.Errorf("WeChat has %+v, the Refund %q", there, refund.Status.RefundID)
+	}
+	lease := &coordinationv1.Lease{}
+	shop.Must(shop.Client.Get(shop.Context(), client.ObjectKey{Namespace: shop.Namespace, Name: "wechatpay-operator"}, lease))
+	if holder := lease.Spec.HolderIdentity; holder != nil && *holder != "" {
+		t.Errorf("%s still holds the Lease, and nobody else can lead until it runs out", *holder)
+	}
+	shop.NoViolations()
+}
+
+func TestProcessThatIsTerminatedDuringACallbackAnswersIt(t *testing.T) {
+	shop, p := openShop(t, "order-0002")
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultDelay, DelayMillis: 1500, Count: 1})
+	shop.Create(shop.NewRefund("refund-0002", "order-0002", 101))
+	shop.Eventually("the callback asks for the refund", under(shop, simulator.OperationRefundQuery))
+	p.terminate(t)
+	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
+	shop.Eventually("WeChat has the answer", func() error {
+		for _, callback := range shop.WeChat.Ledger().CallbacksOf(simulator.OperationRefundCallback, "") {
+			if callback.State == simulator.CallbackDelivered {
+				return nil
+			}
+		}
+		return errors.New("not delivered")
+	})
+}
