@@ -3,6 +3,8 @@ package controllers
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
@@ -36,6 +38,10 @@ type Timing struct {
 	// ProbeRejected is how often a key that WeChat rejected is tried again.
 	ProbeRejected time.Duration
 
+	// CallbackCheck is how long it is from a test callback that came in to the next one. CallbackRetryFirst and CallbackRetryMost
+	// bound the growing wait after one that did not; the former is also the least time between any two for a Merchant.
+	CallbackCheck, CallbackRetryFirst, CallbackRetryMost time.Duration
+
 	// LetGoAfter is how long a deleted object waits for credentials that are gone, and LetGoAtLast for WeChat to answer.
 	LetGoAfter, LetGoAtLast time.Duration
 }
@@ -62,7 +68,21 @@ func DefaultTiming() Timing {
 		CloseRetry:     30 * time.Second,
 		SecretsCheck:   30 * time.Second,
 		ProbeRejected:  5 * time.Minute,
-		LetGoAfter:     10 * time.Minute,
-		LetGoAtLast:    24 * time.Hour,
+		CallbackCheck:  6 * time.Hour, CallbackRetryFirst: time.Minute, CallbackRetryMost: 30 * time.Minute,
+		LetGoAfter:  10 * time.Minute,
+		LetGoAtLast: 24 * time.Hour,
 	}
+}
+
+// callbackCheckAfter is how long it is to the next test callback after so many in a row that did not come in. It is never shorter
+// than CallbackRetryFirst, and spread, so that the Merchants of one address do not stay in step.
+func (t Timing) callbackCheckAfter(failures int) time.Duration {
+	if failures == 0 {
+		return wait.Jitter(t.CallbackCheck, 0.1)
+	}
+	after := t.CallbackRetryFirst
+	for ; failures > 1 && after < t.CallbackRetryMost; failures-- {
+		after *= 2
+	}
+	return wait.Jitter(min(after, t.CallbackRetryMost), 0.1)
 }

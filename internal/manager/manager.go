@@ -25,6 +25,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/reach/prober"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
@@ -174,15 +175,25 @@ func addReconcilers(mgr ctrl.Manager, registry *merchant.Registry, options Optio
 		MaxConcurrentReconciles: options.MaxConcurrentReconciles,
 	}
 	for kind, reconciler := range map[string]interface{ SetupWithManager(ctrl.Manager) error }{
-		"Merchant": &controllers.MerchantReconciler{Base: base},
-		"Order":    &controllers.OrderReconciler{Base: base},
-		"Refund":   &controllers.RefundReconciler{Base: base},
+		"Merchant":             &controllers.MerchantReconciler{Base: base},
+		"Order":                &controllers.OrderReconciler{Base: base},
+		"Refund":               &controllers.RefundReconciler{Base: base},
+		"Merchant's callbacks": &controllers.CallbacksReconciler{Base: base, Prober: newProber(options)},
 	} {
 		if err := reconciler.SetupWithManager(mgr); err != nil {
 			return fmt.Errorf("adding the reconciler of %s: %w", kind, err)
 		}
 	}
 	return nil
+}
+
+// newProber returns nil when the check is turned off.
+func newProber(options Options) *prober.Prober {
+	if !options.CheckCallbacks {
+		return nil
+	}
+	options.Prober.UserAgent, options.Prober.Clock = options.Merchant.UserAgent, options.Merchant.Clock
+	return prober.New(options.Prober)
 }
 
 func addCallbacks(mgr ctrl.Manager, registry *merchant.Registry, options Options) (*webhookserver.Server, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/reach/prober"
 )
 
 // Options are what the flags say, and what tests set beside them.
@@ -20,11 +21,15 @@ type Options struct {
 	HealthProbeBindAddress  string
 	MaxConcurrentReconciles int
 
-	// Timing and Merchant are production's unless a test shortens them.
+	// CheckCallbacks turns the check on by which Merchants get the condition CallbacksReachable.
+	CheckCallbacks bool
+
+	// Timing, Merchant and Prober are production's unless a test changes them.
 	Timing   controllers.Timing
 	Merchant merchant.Options
 	// Election is controller-runtime's unless a test shortens it.
 	Election Election
+	Prober   prober.Options
 	// Namespaces restricts the cache, so that tests can run beside each other; empty means all.
 	Namespaces []string
 	// SeveralInProcess allows more than one operator in a process, as tests of replicas have.
@@ -46,6 +51,7 @@ func DefaultOptions() Options {
 		MetricsSecure:           true,
 		HealthProbeBindAddress:  ":8081",
 		MaxConcurrentReconciles: 16,
+		CheckCallbacks:          true,
 		Timing:                  controllers.DefaultTiming(),
 	}
 }
@@ -68,4 +74,6 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 		"Address of /healthz and /readyz.")
 	flags.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles,
 		"How many objects of each kind are worked on at a time.")
+	flags.BoolVar(&o.CheckCallbacks, "check-callbacks", o.CheckCallbacks,
+		"Post a test callback to each Merchant's public address every few hours, to tell whether callbacks arrive (condition CallbacksReachable). Only public hosts are called, on port 443.")
 }

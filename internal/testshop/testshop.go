@@ -115,6 +115,7 @@ func QuickTiming() controllers.Timing {
 	timing.CloseRetry = 200 * time.Millisecond
 	timing.SecretsCheck = 200 * time.Millisecond
 	timing.ProbeRejected = 300 * time.Millisecond
+	timing.CallbackRetryFirst, timing.CallbackRetryMost = 100*time.Millisecond, 500*time.Millisecond
 	timing.LetGoAfter = 2 * time.Second
 	return timing
 }

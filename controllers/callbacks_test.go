@@ -1,0 +1,164 @@
+package controllers_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"io"
+	stdlog "log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+)
+
+// front is a public host over TLS, with the shop's ingress behind it. Its certificate is httptest's, which is for example.com.
+type front struct {
+	server *httptest.Server
+	to     atomic.Pointer[url.URL]
+	// status is answered instead, when it is set.
+	status atomic.Int32
+	calls  atomic.Int32
+}
+
+func openFront(t *testing.T) *front {
+	f := &front{}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(f.to.Load()) }, ErrorLog: stdlog.New(io.Discard, "", 0)}
+	f.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		f.calls.Add(1)
+		if status := f.status.Load(); status != 0 {
+			w.WriteHeader(int(status))
+			return
+		}
+		proxy.ServeHTTP(w, request)
+	}))
+	t.Cleanup(f.server.Close)
+	return f
+}
+
+// LookupNetIP plays a DNS in which every name is that of a public host.
+func (f *front) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return []netip.Addr{netip.MustParseAddr("8.8.8.8")}, nil
+}
+
+// internet leads the operator's test callbacks to the front, and to nowhere else.
+func (f *front) internet(o *manager.Options) {
+	o.Prober.Resolver, o.Prober.Roots = f, x509.NewCertPool()
+	o.Prober.Roots.AddCert(f.server.Certificate())
+	o.Prober.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, f.server.Listener.Addr().String())
+	}
+}
+
+func openBehind(t *testing.T, f *front, options ...testshop.Option) *testshop.Shop {
+	t.Helper()
+	shop := testshop.Open(t, env, append(options, testshop.WithOptions(f.internet))...)
+	base, err := url.Parse(shop.Base)
+	shop.Must(err)
+	f.to.Store(base)
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.NotifyBaseURL = "https://example.com" }))
+	return shop
+}
+
+func TestCallbacksReachable(t *testing.T) {
+	t.Parallel()
+	f := openFront(t)
+	shop := openBehind(t, f, testshop.WithTiming(func(timing *controllers.Timing) { timing.CallbackCheck = timing.CallbackRetryFirst }))
+	gauge := func() float64 {
+		return testutil.ToFloat64(metrics.CallbacksReachable.WithLabelValues(shop.Namespace, testshop.MerchantName))
+	}
+	measured := func(want float64) {
+		shop.Eventually("it is measured", func() error {
+			if gauge() != want {
+				return errors.New("it is not")
+			}
+			return nil
+		})
+	}
+	shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=True/Reachable")
+	measured(1)
+
+	f.status.Store(http.StatusServiceUnavailable)
+	merchant := shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=False/HTTPStatus")
+	waitEvent(shop, testshop.MerchantName, "HTTPStatus")
+	measured(0)
+	g := gomega.NewWithT(t)
+	g.Expect(merchant.Status.Conditions).To(gomega.ContainElement(gomega.SatisfyAll(
+		gomega.HaveField("Type", "CallbacksReachable"), gomega.HaveField("Message", gomega.ContainSubstring("HTTP 503")))))
+	// It stands in nobody's way.
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+
+	f.status.Store(0)
+	shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=True/Reachable")
+	waitEvent(shop, testshop.MerchantName, "Reachable")
+	measured(1)
+}
+
+// TestStatusIsWrittenOnChangeOnly, however often it is checked.
+func TestStatusIsWrittenOnChangeOnly(t *testing.T) {
+	t.Parallel()
+	f := openFront(t)
+	f.status.Store(http.StatusNotFound)
+	shop := openBehind(t, f)
+	before := shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=False/HTTPStatus")
+	calls := f.calls.Load()
+	shop.Eventually("it is checked again and again", func() error {
+		if f.calls.Load() < calls+3 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	if now := shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=False/HTTPStatus"); now.ResourceVersion != before.ResourceVersion {
+		t.Errorf("written again: %+v", now.Status.Conditions)
+	}
+}
+
+func TestCallbacksThatAreNotChecked(t *testing.T) {
+	t.Parallel()
+	f := openFront(t)
+	for name, c := range map[string]struct {
+		base    string
+		options func(*manager.Options)
+		says    string
+	}{
+		"not public": {"", f.internet, "it is not https"},
+		"a port":     {"https://example.com:8443", f.internet, "it has a port"},
+		"private":    {"https://10.0.0.1", f.internet, "a private address"},
+		"turned off": {"https://example.com", func(o *manager.Options) {
+			f.internet(o)
+			o.CheckCallbacks = false
+		}, "--check-callbacks=false"},
+	} {
+		shop := testshop.Open(t, env, testshop.WithOptions(c.options))
+		shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.NotifyBaseURL = c.base }))
+		merchant := shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=Unknown/NotChecked")
+		gomega.NewWithT(t).Expect(merchant.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring(c.says))), name)
+	}
+	if f.calls.Load() != 0 {
+		t.Error("somebody was called")
+	}
+}
+
+func TestCallbacksOfAMerchantWithoutAKey(t *testing.T) {
+	t.Parallel()
+	f := openFront(t)
+	shop := openBehind(t, f)
+	shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=True/Reachable")
+	shop.Must(shop.Client.Delete(shop.Context(), secret(shop, "wechatpay")))
+	shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=Unknown/Pending")
+}
