@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -30,6 +31,8 @@ type Base struct {
 	Registry *merchant.Registry
 	// Recorder writes events: what needs a person's eye, and decisions.
 	Recorder events.EventRecorder
+	// Log gets one line for each change of state.
+	Log logr.Logger
 	// Timing holds the intervals.
 	Timing Timing
 	// Clock is the real one but in tests.

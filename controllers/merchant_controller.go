@@ -16,7 +16,6 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -107,8 +106,7 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 	}
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
 	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.LetGoAfter {
-		r.warn(m, "LetGo", "Delete", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
-		metrics.FinalizersReleased.WithLabelValues("Merchant").Inc()
+		r.tell(ctx).LetGo(m, "Merchant", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
 		r.forget(m.UID)
 		return stop(r.release(ctx, m))
 	}

@@ -19,7 +19,7 @@ var warnDays = []int{7, 30, 60}
 func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *merchant.Handle, status metav1.ConditionStatus, reason, message string) progress {
 	before := readyReason(m)
 	allowed, why, pauses := callsAllowed(handle)
-	err := record(ctx, r.Client, r.Live, m, func(m *v1alpha1.Merchant) any { return m.Status }, func(m *v1alpha1.Merchant) {
+	err := record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) any { return m.Status }, func(m *v1alpha1.Merchant) {
 		r.set(m, v1alpha1.ConditionReady, status, reason, message)
 		r.set(m, v1alpha1.ConditionCallsAllowed, allowed, why, pauses)
 		if handle != nil {

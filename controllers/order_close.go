@@ -6,7 +6,6 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -27,7 +26,7 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	case unknownThere && r.mayStillArrive(o):
 		return r.closingFails(ctx, o, why, err)
 	case unknownThere && o.Status.Prepay == nil:
-		return r.endUnpaid(ctx, o, reason, why+"; WeChat Pay never had it")
+		return r.endUnpaid(because(ctx, err), o, reason, why+"; WeChat Pay never had it")
 	case err != nil && !unknownThere:
 		return r.closingFails(ctx, o, why, err)
 	case err == nil && (trade.State.Paid() || trade.State.Closed()):
@@ -44,7 +43,7 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 		return r.applyTrade(ctx, o, trade)
 	default:
 		// WeChat signed that it is closed. That its query still says NOTPAY is only the query lagging behind.
-		return r.endUnpaid(ctx, o, reason, why+"; closed at WeChat Pay")
+		return r.endUnpaid(after(ctx, wechatpay.OperationCloseOrder, nil), o, reason, why+"; closed at WeChat Pay")
 	}
 }
 
@@ -70,7 +69,7 @@ func (r *OrderReconciler) mayStillArrive(o *order) bool {
 // closingFails shows why the Order is not closed yet, and keeps at it. WeChat may refuse to close an order in its first five
 // minutes (chapter 9_3).
 func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string, cause error) progress {
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
 		settlement.Closing(order, fmt.Sprintf("%s, but it is not closed at WeChat Pay yet; it is tried again. %v", why, cause), r.Clock.Now())
 	})
 	if err != nil {
@@ -141,8 +140,7 @@ func (r *OrderReconciler) letGoWithoutCredentials(ctx context.Context, o *order,
 
 // letGo removes the finalizer of an Order that could not be closed. WeChat closes it by itself after seven days.
 func (r *OrderReconciler) letGo(ctx context.Context, o *order, why string) progress {
-	r.warn(o.Order, "LetGo", "Delete", "Let go without closing order %s at WeChat Pay: %s", o.Number(), why)
-	metrics.FinalizersReleased.WithLabelValues("Order").Inc()
+	r.tell(ctx).LetGo(o.Order, "Order", "Let go without closing order %s at WeChat Pay: %s", o.Number(), why)
 	r.forget(o.UID)
 	return stop(r.release(ctx, o.Order))
 }

@@ -86,7 +86,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 
 // record writes a change of the Order's status.
 func (r *OrderReconciler) record(ctx context.Context, o *order, change func(*v1alpha1.Order)) error {
-	return record(ctx, r.Client, r.Live, o.Order, func(order *v1alpha1.Order) any { return order.Status }, change)
+	return record(ctx, &r.Base, o.Order, func(order *v1alpha1.Order) any { return order.Status }, change)
 }
 
 // forget drops what memory holds for an Order that needs nothing more.

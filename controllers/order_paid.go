@@ -13,7 +13,6 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -23,6 +22,7 @@ func (r *OrderReconciler) applyTrade(ctx context.Context, o *order, trade wechat
 }
 
 func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wechatpay.Trade, reason, why string) progress {
+	ctx = after(ctx, wechatpay.OperationOrderQuery, nil)
 	if !trade.State.Paid() {
 		return r.endUnpaid(ctx, o, reason, why)
 	}
@@ -34,7 +34,7 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 	if err != nil {
 		return stoppedBy(err)
 	}
-	tell.Payment(r.Recorder, o.Order, o.merchant, verdict, message)
+	r.tell(ctx).Payment(o.Order, o.merchant, verdict, message)
 	if verdict == settlement.Recorded || verdict == settlement.AlreadyRecorded {
 		return done() // the write starts the next reconcile
 	}

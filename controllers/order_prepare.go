@@ -38,7 +38,7 @@ func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 
 // notAskedYet shows that a question could not be asked. Nothing was ordered, so there is no outcome that could be unknown.
 func (r *OrderReconciler) notAskedYet(ctx context.Context, o *order, cause error) progress {
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
 		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
 			fmt.Sprintf("WeChat Pay could not be asked yet whether it has this order; it is asked again. %v", cause), r.Clock.Now())
 	})
@@ -63,7 +63,7 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 		return r.handleOrderError(ctx, o, err)
 	}
 	prepay := r.prepayOf(o, request, answer)
-	err = r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Prepared(order, prepay, r.Clock.Now()) })
+	err = r.record(after(ctx, wechatpay.OperationUnifiedOrder, nil), o, func(order *v1alpha1.Order) { settlement.Prepared(order, prepay, r.Clock.Now()) })
 	if err != nil {
 		return stoppedBy(err)
 	}
@@ -108,7 +108,7 @@ func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist) && !r.mayStillArrive(o):
 		_, _, message := settlement.Explain(cause)
-		if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Rejected(order, message, r.Clock.Now()) }); err != nil {
+		if err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { settlement.Rejected(order, message, r.Clock.Now()) }); err != nil {
 			return stoppedBy(err)
 		}
 		return done() // the write starts the next reconcile
@@ -137,7 +137,7 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 		return r.pause(o, r.Timing.RetrySlowly)
 	}
 	if wechatpay.Means(cause, wechatpay.NumberUsed) {
-		err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
 			settlement.NumberLost(order, cause.Error()+". WeChat Pay has the number "+order.Number()+" with other parameters. Create another Order with another name or spec.outTradeNo", r.Clock.Now())
 		})
 		if err != nil {
@@ -150,7 +150,7 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 
 // notPreparedBy shows the error and plans the same call again.
 func (r *OrderReconciler) notPreparedBy(ctx context.Context, o *order, cause error) progress {
-	err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.NotPreparedBy(order, cause, r.Clock.Now()) })
+	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { settlement.NotPreparedBy(order, cause, r.Clock.Now()) })
 	if err != nil {
 		return stoppedBy(err)
 	}

@@ -9,6 +9,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
 )
 
 // errReplaced: the object was deleted, or deleted and created again, while WeChat was asked. What WeChat said is found
@@ -26,8 +28,9 @@ const recordAttempts = 5
 type statusOf[T client.Object] func(T) any
 
 // record applies a change to the status of an object and writes it, when it is a change. The change is a pure function of
-// the object and a fact, so at a conflict it is applied to the newer object instead.
-func record[T client.Object](ctx context.Context, c client.Client, live client.Reader, object T, status statusOf[T], change func(T)) error {
+// the object and a fact, so at a conflict it is applied to the newer object instead. A change of state is logged once it is
+// written.
+func record[T client.Object](ctx context.Context, b *Base, object T, status statusOf[T], change func(T)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordDeadline)
 	defer cancel()
 	uid := object.GetUID()
@@ -37,11 +40,15 @@ func record[T client.Object](ctx context.Context, c client.Client, live client.R
 		if equality.Semantic.DeepEqual(status(before), status(object)) {
 			return nil
 		}
-		err := c.Status().Update(ctx, object)
-		if err == nil || !apierrors.IsConflict(err) || attempt >= recordAttempts {
+		err := b.Client.Status().Update(ctx, object)
+		if err == nil {
+			tell.Changed(b.log(ctx), before, object)
+			return nil
+		}
+		if !apierrors.IsConflict(err) || attempt >= recordAttempts {
 			return goneIsReplaced(err)
 		}
-		if err := live.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}, object); err != nil {
+		if err := b.Live.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}, object); err != nil {
 			return goneIsReplaced(err)
 		}
 		if object.GetUID() != uid {

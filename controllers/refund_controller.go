@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -101,7 +102,10 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 
 // record writes a change of the Refund's status.
 func (r *RefundReconciler) record(ctx context.Context, f *refund, change func(*v1alpha1.Refund)) error {
-	return record(ctx, r.Client, r.Live, f.Refund, func(refund *v1alpha1.Refund) any { return refund.Status }, change)
+	if f.merchant != nil {
+		ctx = saying(ctx, "merchant", klog.KObj(f.merchant), "outTradeNo", f.order.Number())
+	}
+	return record(ctx, &r.Base, f.Refund, func(refund *v1alpha1.Refund) any { return refund.Status }, change)
 }
 
 func (r *RefundReconciler) forget(uid types.UID) {

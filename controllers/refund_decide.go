@@ -106,7 +106,7 @@ func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) pr
 }
 
 func (r *RefundReconciler) lookFails(ctx context.Context, f *refund, cause error) progress {
-	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+	err := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) {
 		settlement.BeginRefund(refund, r.Clock.Now())
 		settlement.LookFailed(refund, cause, r.Clock.Now())
 	})

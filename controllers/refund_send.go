@@ -8,7 +8,6 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -31,7 +30,7 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	if err != nil {
 		return r.handleRefundError(ctx, f, err)
 	}
-	err = r.record(ctx, f, func(refund *v1alpha1.Refund) {
+	err = r.record(after(ctx, wechatpay.OperationRefund, nil), f, func(refund *v1alpha1.Refund) {
 		r.noteRequest(refund)
 		settlement.Accepted(refund, acceptance, r.Clock.Now())
 	})
@@ -69,7 +68,7 @@ func (r *RefundReconciler) tryLater(ctx context.Context, f *refund, cause error)
 }
 
 func (r *RefundReconciler) recordError(ctx context.Context, f *refund, cause error) error {
-	return r.record(ctx, f, func(refund *v1alpha1.Refund) {
+	return r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) {
 		if wechatpay.OutcomeOf(cause) == wechatpay.NotSent {
 			settlement.Approved(refund, r.Clock.Now())
 		} else {
@@ -102,7 +101,7 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
 	switch {
 	case err == nil:
-		if recordErr := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		if recordErr := r.record(after(ctx, wechatpay.OperationRefundQuery, nil), f, func(refund *v1alpha1.Refund) {
 			r.noteRequest(refund)
 			settlement.RefundState(refund, f.order.Number(), fact, r.Clock.Now())
 		}); recordErr != nil {
@@ -112,7 +111,7 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 	case wechatpay.Means(err, wechatpay.RefundNotExist):
 		return r.endBy(ctx, f, cause)
 	default:
-		if recordErr := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		if recordErr := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) {
 			r.noteRequest(refund)
 			settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown,
 				cause.Error()+". Whether WeChat Pay has the refund from an earlier request is being asked", r.Clock.Now())
@@ -128,16 +127,17 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 func (r *RefundReconciler) endBy(ctx context.Context, f *refund, cause error) progress {
 	if facts, err := f.gateway.QueryRefunds(ctx, f.order.Number(), f.appID); err == nil {
 		if taken := settlement.Taken(facts); taken+f.Spec.Amount > f.order.Spec.Amount.Total {
-			return r.endAfterRequest(ctx, f, v1alpha1.ReasonExceedsPaid, settlement.ExceedsAtWeChat(taken, f.order, f.Refund)+" "+cause.Error())
+			return r.endAfterRequest(ctx, f, cause, v1alpha1.ReasonExceedsPaid, settlement.ExceedsAtWeChat(taken, f.order, f.Refund)+" "+cause.Error())
 		}
 	}
 	if wechatpay.Means(cause, wechatpay.NeedsAttention) {
 		return r.tryLater(ctx, f, cause)
 	}
-	return r.endAfterRequest(ctx, f, v1alpha1.ReasonRejected, cause.Error()+". Create another Refund if it can be paid back otherwise")
+	return r.endAfterRequest(ctx, f, cause, v1alpha1.ReasonRejected, cause.Error()+". Create another Refund if it can be paid back otherwise")
 }
 
-func (r *RefundReconciler) endAfterRequest(ctx context.Context, f *refund, reason, message string) progress {
+func (r *RefundReconciler) endAfterRequest(ctx context.Context, f *refund, cause error, reason, message string) progress {
+	ctx = after(ctx, wechatpay.OperationRefund, cause)
 	if err := r.record(ctx, f, r.noteRequest); err != nil {
 		return stoppedBy(err)
 	}
@@ -202,11 +202,12 @@ func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechat
 // learn records what refundquery says, and warns of what a person has to look at.
 func (r *RefundReconciler) learn(ctx context.Context, f *refund, fact wechatpay.RefundFact) error {
 	before := settlement.SucceededReason(f.Refund)
+	ctx = after(ctx, wechatpay.OperationRefundQuery, nil)
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		settlement.RefundLearned(refund, f.merchant.Spec.RefundApproval, f.order.Number(), fact, r.Clock.Now())
 	})
 	if err == nil {
-		tell.Refund(r.Recorder, f.Refund, before)
+		r.tell(ctx).Refund(f.Refund, before)
 	}
 	return err
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
@@ -147,8 +146,7 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason st
 
 // letGo removes the finalizer of a Refund whose end could not be learnt.
 func (r *RefundReconciler) letGo(ctx context.Context, f *refund, why string) progress {
-	r.warn(f.Refund, "LetGo", "Delete", "Let go without knowing the end of refund %s at WeChat Pay: %s", f.Number(), why)
-	metrics.FinalizersReleased.WithLabelValues("Refund").Inc()
+	r.tell(ctx).LetGo(f.Refund, "Refund", "Let go without knowing the end of refund %s at WeChat Pay: %s", f.Number(), why)
 	r.forget(f.UID)
 	return stop(r.release(ctx, f.Refund))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
@@ -13,6 +14,9 @@ type progress struct {
 	after time.Duration
 	err   error
 }
+
+// conflictPause gives the cache time to see what somebody else wrote.
+const conflictPause = 500 * time.Millisecond
 
 // next lets the following step run.
 func next() progress { return progress{} }
@@ -32,6 +36,10 @@ func failed(err error) progress { return progress{stop: true, err: err} }
 func run[S any](ctx context.Context, scope S, steps ...func(context.Context, S) progress) (ctrl.Result, error) {
 	for _, step := range steps {
 		if p := step(ctx, scope); p.stop {
+			if apierrors.IsConflict(p.err) {
+				// Somebody wrote in between, or the cache is behind. That is nobody's mistake, and no error to be told.
+				return ctrl.Result{RequeueAfter: conflictPause}, nil
+			}
 			return ctrl.Result{RequeueAfter: p.after}, p.err
 		}
 	}

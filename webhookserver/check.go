@@ -21,10 +21,11 @@ func (c *callback) answerProbe(kind string, now time.Time) result {
 }
 
 // count counts what became of a callback. Probes are counted apart, so that they do not look like WeChat calling.
-func (r result) count(kind string) {
+func (r result) count(kind string, took time.Duration) {
 	if r.probe {
 		metrics.CallbackChecks.WithLabelValues(r.label).Inc()
 		return
 	}
 	metrics.Callbacks.WithLabelValues(kind, r.label).Inc()
+	metrics.CallbackDuration.WithLabelValues(kind, r.label).Observe(took.Seconds())
 }

@@ -12,12 +12,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -79,8 +82,9 @@ func (h *Handler) serve(kind string, settle func(context.Context, *callback) res
 		// A client that hangs up does not stop what is being stored.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), settleDeadline)
 		defer cancel()
+		began := h.Clock.Now()
 		outcome := h.handle(ctx, w, request, kind, settle)
-		outcome.count(kind)
+		outcome.count(kind, h.Clock.Since(began))
 		outcome.write(w)
 	}
 }
@@ -91,7 +95,7 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 	if !couldExist(key) {
 		return refused(http.StatusNotFound, "no such merchant")
 	}
-	log := h.manners.modest(h.Log.WithValues("callback", kind, "merchant", key.String()), kind+" "+key.String())
+	log := h.manners.modest(h.Log.WithValues("callback", kind, "merchant", klog.KRef(key.Namespace, key.Name)), kind+" "+key.String())
 	c := &callback{merchant: &v1alpha1.Merchant{}, kind: kind, log: log}
 	if err := h.Client.Get(ctx, key, c.merchant); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -128,6 +132,11 @@ func (h *Handler) looking(c *callback) client.Reader {
 func (c *callback) crowded() result {
 	c.log.Info("Too many callbacks at once; WeChat Pay will ask again")
 	return failed("too many callbacks")
+}
+
+// tell makes known what became of an Order or a Refund by a callback.
+func (h *Handler) tell(operation wechatpay.Operation) tell.Teller {
+	return tell.Teller{Recorder: h.Recorder, By: metrics.ByCallback, Log: h.Log.WithValues("operation", string(operation), "outcome", "Succeeded")}
 }
 
 // couldExist keeps what is no name out of look-ups and logs: a path may hold anything, escaped slashes and line breaks too.

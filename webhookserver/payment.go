@@ -40,24 +40,25 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 // storePayment writes the payment into the Order's status. The copy that is found may be behind; the API server refuses to
 // overwrite anything newer, and then the newer one is taken, with every check made again.
 func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1.Order, notification wechatpay.PaymentNotification) result {
-	account := settlement.AccountOf(order, c.merchant)
+	account, telling := settlement.AccountOf(order, c.merchant), h.tell(wechatpay.OperationPaymentCallback)
 	for range conflictRetries {
 		if settlement.DowngradesSignature(order, c.merchant, notification.SignType) {
 			c.log.Info("Refused a callback signed with MD5 for an Order that was not prepared with MD5")
 			return refused(http.StatusForbidden, "not verified")
 		}
-		before := order.Status.DeepCopy()
+		before := order.DeepCopy()
 		verdict, message := settlement.Paid(order, account, notification.Payment, h.Clock.Now())
 		if verdict == settlement.AlreadyRecorded {
 			return repeated()
 		}
-		if equality.Semantic.DeepEqual(*before, order.Status) {
-			tell.Payment(h.Recorder, order, c.merchant, verdict, message)
+		if equality.Semantic.DeepEqual(before.Status, order.Status) {
+			telling.Payment(order, c.merchant, verdict, message)
 			return answerTo(verdict)
 		}
 		err := h.Client.Status().Update(ctx, order)
 		if err == nil {
-			tell.Payment(h.Recorder, order, c.merchant, verdict, message)
+			tell.Changed(telling.Log, before, order)
+			telling.Payment(order, c.merchant, verdict, message)
 			return answerTo(verdict)
 		}
 		if !apierrors.IsConflict(err) {

@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/klog/v2"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
@@ -56,15 +57,18 @@ func finalAtWeChat(refund *v1alpha1.Refund) bool {
 
 // storeRefund writes what refundquery said. When the query is behind the callback, WeChat shall ask again.
 func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order, fact wechatpay.RefundFact, claimed wechatpay.RefundStatus) result {
+	telling := h.tell(wechatpay.OperationRefundCallback)
+	telling.Log = telling.Log.WithValues("merchant", klog.KObj(c.merchant), "outTradeNo", order.Number())
 	for range conflictRetries {
-		before := refund.Status.DeepCopy()
+		before := refund.DeepCopy()
 		settlement.RefundLearned(refund, c.merchant.Spec.RefundApproval, order.Number(), fact, h.Clock.Now())
-		if equality.Semantic.DeepEqual(*before, refund.Status) {
+		if equality.Semantic.DeepEqual(before.Status, refund.Status) {
 			return h.confirmed(c, refund, repeated(), fact, claimed)
 		}
 		err := h.Client.Status().Update(ctx, refund)
 		if err == nil {
-			tell.Refund(h.Recorder, refund, settlement.SucceededReason(&v1alpha1.Refund{Status: *before}))
+			tell.Changed(telling.Log, before, refund)
+			telling.Refund(refund, settlement.SucceededReason(before))
 			return h.confirmed(c, refund, recorded(), fact, claimed)
 		}
 		if !apierrors.IsConflict(err) {

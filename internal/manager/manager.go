@@ -19,12 +19,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/reach/prober"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
@@ -78,6 +80,9 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 	if err := addReconcilers(mgr, registry, options); err != nil {
 		return nil, err
 	}
+	if err := countObjects(ctx, mgr, options); err != nil {
+		return nil, fmt.Errorf("counting objects: %w", err)
+	}
 	callbacks, err := addCallbacks(mgr, registry, options)
 	if err != nil {
 		return nil, err
@@ -112,6 +117,7 @@ func managerOptions(options Options) ctrl.Options {
 	}
 	return ctrl.Options{
 		Scheme: scheme,
+		Logger: options.Log,
 		Cache: cache.Options{
 			DefaultNamespaces: namespaces(options.Namespaces),
 			// managedFields are a third of an Order, and nobody reads them here.
@@ -170,6 +176,7 @@ func addReconcilers(mgr ctrl.Manager, registry *merchant.Registry, options Optio
 		Live:                    mgr.GetAPIReader(),
 		Registry:                registry,
 		Recorder:                mgr.GetEventRecorder("wechatpay-operator"),
+		Log:                     mgr.GetLogger(),
 		Timing:                  options.Timing,
 		Clock:                   options.Merchant.Clock,
 		MaxConcurrentReconciles: options.MaxConcurrentReconciles,
@@ -196,6 +203,22 @@ func newProber(options Options) *prober.Prober {
 	return prober.New(options.Prober)
 }
 
+// countObjects adds the metrics about Orders, Refunds and Merchants, which the leader tells.
+func countObjects(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	objects := metrics.NewObjects(options.Merchant.Clock, mgr.Elected())
+	if err := objects.Follow(ctx, mgr.GetCache()); err != nil {
+		return err
+	}
+	switch {
+	case options.Registerer != nil:
+		return options.Registerer.Register(objects)
+	case options.SeveralInProcess:
+		return nil // the process's registry can take them once only
+	default:
+		return ctrlmetrics.Registry.Register(objects)
+	}
+}
+
 func addCallbacks(mgr ctrl.Manager, registry *merchant.Registry, options Options) (*webhookserver.Server, error) {
 	handler := &webhookserver.Handler{
 		Client:   mgr.GetClient(),
@@ -203,7 +226,7 @@ func addCallbacks(mgr ctrl.Manager, registry *merchant.Registry, options Options
 		Registry: registry,
 		Recorder: mgr.GetEventRecorder("wechatpay-operator"),
 		Clock:    options.Merchant.Clock,
-		Log:      ctrl.Log.WithName("callbacks"),
+		Log:      mgr.GetLogger().WithName("callbacks"),
 	}
 	server := &webhookserver.Server{BindAddress: options.NotifyBindAddress, Handler: handler.Routes(), Log: handler.Log}
 	if err := mgr.Add(server); err != nil {

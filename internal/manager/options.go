@@ -5,6 +5,9 @@ import (
 	"flag"
 	"time"
 
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/reach/prober"
@@ -32,6 +35,10 @@ type Options struct {
 	Prober   prober.Options
 	// Namespaces restricts the cache, so that tests can run beside each other; empty means all.
 	Namespaces []string
+	// Log is controller-runtime's unless a test listens.
+	Log logr.Logger
+	// Registerer takes the metrics about objects; by default controller-runtime's, unless SeveralInProcess.
+	Registerer prometheus.Registerer
 	// SeveralInProcess allows more than one operator in a process, as tests of replicas have.
 	SeveralInProcess bool
 }

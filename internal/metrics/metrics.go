@@ -1,10 +1,12 @@
 // Package metrics holds what the operator counts of its own, beside what controller-runtime counts. No label ever names an
-// Order or a Refund: there are too many of them.
+// Order or a Refund: there are too many of them. docs/metrics.md is made from this code by `make metricsdoc`.
 package metrics
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 var (
@@ -33,10 +35,29 @@ var (
 		Help: "Connections to the callback server that were closed for newer ones, because they had waited longest without bringing a whole request.",
 	})
 
+	// CallbackDuration measures callbacks from their arrival to their answer. What is answered as recorded is durable by then.
+	CallbackDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "wechatpay_callback_duration_seconds",
+		Help:    "Time from the arrival of a callback to its answer, by kind and result; for payment and recorded: until Paid is durable. WeChat Pay waits five seconds.",
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 3, 4, 5},
+	}, []string{"kind", "result"})
+
+	// OrdersPaid counts Orders that became paid, by how that became known (ByCallback, ByQuery).
+	OrdersPaid = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wechatpay_orders_paid_total",
+		Help: "Orders that became paid, by what made it known first: callback, or query (a poll of ours). Payments older than their object (PaidEarlier) are not counted.",
+	}, []string{"by"})
+
 	// AmountMismatches counts verified payments that differ from their Order.
 	AmountMismatches = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "wechatpay_amount_mismatches_total",
 		Help: "Verified payments that differ from their Order in appid, mch_id, amount or currency, and were not taken as paid.",
+	})
+
+	// SecondPayments counts verified payments of Orders that are paid by another transaction.
+	SecondPayments = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "wechatpay_second_payments_total",
+		Help: "Verified payments stated for an Order that is paid by another transaction already, each time they are stated.",
 	})
 
 	// PaidLate counts payments that arrived after their Order was closed.
@@ -48,10 +69,44 @@ var (
 	// FinalizersReleased counts objects that were let go although what they started could not be settled.
 	FinalizersReleased = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "wechatpay_finalizers_released_unsettled_total",
-		Help: "Objects let go at deletion without settling them at WeChat Pay, because the credentials were gone, by kind.",
+		Help: "Objects let go at deletion without settling them at WeChat Pay, because the credentials were gone or it did not answer, by kind.",
 	}, []string{"kind"})
 )
 
+// What OrdersPaid is labelled with.
+const (
+	ByCallback = "callback"
+	ByQuery    = "query"
+)
+
 func init() {
-	metrics.Registry.MustRegister(Requests, RequestDuration, Callbacks, CallbackConnectionsEvicted, AmountMismatches, PaidLate, FinalizersReleased)
+	metrics.Registry.MustRegister(Requests, RequestDuration, Callbacks, CallbackDuration, CallbackConnectionsEvicted, OrdersPaid,
+		AmountMismatches, SecondPayments, PaidLate, FinalizersReleased)
+	startAtZero()
+}
+
+// startAtZero makes all series exist from the beginning: Prometheus can't see that a counter rose to 1 when it was not there
+// before.
+func startAtZero() {
+	for _, operation := range []wechatpay.Operation{
+		wechatpay.OperationUnifiedOrder, wechatpay.OperationOrderQuery, wechatpay.OperationCloseOrder,
+		wechatpay.OperationRefund, wechatpay.OperationRefundQuery,
+	} {
+		for _, outcome := range []string{
+			"Succeeded", string(wechatpay.NotSent), string(wechatpay.Failed), string(wechatpay.Refused), string(wechatpay.Unknown),
+		} {
+			Requests.WithLabelValues(string(operation), outcome)
+		}
+	}
+	for _, kind := range []string{"payment", "refund"} {
+		for _, result := range []string{"recorded", "repeated", "unmatched", "mismatch", "conflict", "refused", "failed"} {
+			Callbacks.WithLabelValues(kind, result)
+		}
+	}
+	for _, by := range []string{ByCallback, ByQuery} {
+		OrdersPaid.WithLabelValues(by)
+	}
+	for _, kind := range []string{"Merchant", "Order", "Refund"} {
+		FinalizersReleased.WithLabelValues(kind)
+	}
 }

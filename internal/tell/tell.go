@@ -1,56 +1,75 @@
-// Package tell makes known what became of a payment, after it was stored: events for what needs a person's eye, metrics, and
-// one log line for each change. The callback server and the reconcilers say the same.
+// Package tell makes known what became of an object, after it was stored: events for what needs a person's eye, metrics, and
+// one log line for each change of state. The callback server and the reconcilers say the same.
 package tell
 
 import (
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
-	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
-// Payment tells what a payment meant for an Order.
-func Payment(recorder events.EventRecorder, order *v1alpha1.Order, merchant *v1alpha1.Merchant, verdict settlement.Verdict, message string) {
-	log := ctrl.Log.WithName("payment").WithValues("order", order.Namespace+"/"+order.Name,
-		"merchant", merchant.Namespace+"/"+merchant.Name, "outTradeNo", order.Number())
+// Teller is who tells.
+type Teller struct {
+	// Recorder writes events.
+	Recorder events.EventRecorder
+	// Log takes what is told of this time only, such as operation and outcome.
+	Log logr.Logger
+	// By is how payments become known: metrics.ByCallback or metrics.ByQuery.
+	By string
+}
+
+// Payment tells what a payment meant for an Order. That the Order changed is told by Changed.
+func (t Teller) Payment(order *v1alpha1.Order, merchant *v1alpha1.Merchant, verdict settlement.Verdict, message string) {
 	switch verdict {
 	case settlement.Recorded:
-		log.Info("Recorded a payment", "reason", settlement.PaidReason(order), "transaction", order.Status.Transaction.ID)
-		if settlement.PaidReason(order) == v1alpha1.ReasonPaidLate {
-			late(recorder, order, merchant)
-		}
+		t.paid(order, merchant)
 	case settlement.Mismatch:
 		metrics.AmountMismatches.Inc()
-		log.Info("Refused a payment that differs from its Order", "difference", message)
-		recorder.Eventf(order, nil, "Warning", v1alpha1.ReasonAmountMismatch, "Settle", "%s", message)
+		t.Log.Info("Refused a payment that differs from its Order", with(orderValues(order), "difference", masked(order, message))...)
+		t.Recorder.Eventf(order, nil, "Warning", v1alpha1.ReasonAmountMismatch, "Settle", "%s", message)
 	case settlement.Conflict:
-		log.Info("Refused a second payment of a paid Order", "difference", message)
-		recorder.Eventf(order, nil, "Warning", "SecondPayment", "Settle", "%s", message)
+		metrics.SecondPayments.Inc()
+		t.Log.Info("Refused a second payment of a paid Order", with(orderValues(order), "difference", masked(order, message))...)
+		t.Recorder.Eventf(order, nil, "Warning", "SecondPayment", "Settle", "%s", message)
 	}
 }
 
-func late(recorder events.EventRecorder, order *v1alpha1.Order, merchant *v1alpha1.Merchant) {
+func (t Teller) paid(order *v1alpha1.Order, merchant *v1alpha1.Merchant) {
+	reason := settlement.PaidReason(order)
+	if reason != v1alpha1.ReasonPaidEarlier {
+		metrics.OrdersPaid.WithLabelValues(t.By).Inc()
+	}
+	if reason != v1alpha1.ReasonPaidLate {
+		return
+	}
 	metrics.PaidLate.Inc()
 	if merchant.Spec.LatePayment == v1alpha1.LatePaymentHold {
-		recorder.Eventf(order, nil, "Warning", v1alpha1.ReasonPaidLate, "Settle",
+		t.Recorder.Eventf(order, nil, "Warning", v1alpha1.ReasonPaidLate, "Settle",
 			"Order %s was paid (%d, minor units) after it was closed; the Merchant's latePayment is Hold, so somebody has to deliver or refund", order.Number(), order.Status.Transaction.Total)
 	}
 }
 
 // Refund warns of a refund that a person has to look at, when that is new.
-func Refund(recorder events.EventRecorder, refund *v1alpha1.Refund, before string) {
+func (t Teller) Refund(refund *v1alpha1.Refund, before string) {
 	reason := settlement.SucceededReason(refund)
 	if reason == before {
 		return
 	}
-	ctrl.Log.WithName("refund").Info("Learnt the state of a refund", "refund", refund.Namespace+"/"+refund.Name,
-		"outRefundNo", refund.Number(), "reason", reason)
 	switch reason {
 	case v1alpha1.ReasonAbnormal, v1alpha1.ReasonClosed, v1alpha1.ReasonNumberInUse:
 		condition := meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
-		recorder.Eventf(refund, nil, "Warning", reason, "Refund", "%s", condition.Message)
+		t.Recorder.Eventf(refund, nil, "Warning", reason, "Refund", "%s", condition.Message)
 	}
+}
+
+// LetGo tells that an object goes although what it started is not settled. The kind is the object's.
+func (t Teller) LetGo(object client.Object, kind, format string, arguments ...any) {
+	metrics.FinalizersReleased.WithLabelValues(kind).Inc()
+	t.Recorder.Eventf(object, nil, "Warning", "LetGo", "Delete", format, arguments...)
+	t.Log.Info("Let an object go that is not settled", with(valuesOf(object), "kind", kind)...)
 }

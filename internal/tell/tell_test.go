@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -25,6 +26,10 @@ func reasons(recorder *events.FakeRecorder) []string {
 	return written
 }
 
+func teller(recorder *events.FakeRecorder) tell.Teller {
+	return tell.Teller{Recorder: recorder, Log: logr.Discard(), By: metrics.ByQuery}
+}
+
 func condition(kind, status, reason string) []metav1.Condition {
 	return []metav1.Condition{{Type: kind, Status: metav1.ConditionStatus(status), Reason: reason, Message: reason + " in words"}}
 }
@@ -37,15 +42,17 @@ func TestPaymentsThatNeedAPersonAreTold(t *testing.T) {
 		policy           v1alpha1.LatePayment
 		events           []string
 		mismatches, late float64
+		paid, second     float64
 	}{
-		"paid":               {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaid, policy: v1alpha1.LatePaymentHold},
+		"paid":               {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaid, policy: v1alpha1.LatePaymentHold, paid: 1},
+		"paid earlier":       {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaidEarlier},
 		"paid before":        {verdict: settlement.AlreadyRecorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentHold},
-		"late, held":         {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentHold, events: []string{"Warning PaidLate"}, late: 1},
-		"late, accepted":     {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentAccept, late: 1},
-		"late, refunded":     {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentRefund, late: 1},
+		"late, held":         {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentHold, events: []string{"Warning PaidLate"}, late: 1, paid: 1},
+		"late, accepted":     {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentAccept, late: 1, paid: 1},
+		"late, refunded":     {verdict: settlement.Recorded, reason: v1alpha1.ReasonPaidLate, policy: v1alpha1.LatePaymentRefund, late: 1, paid: 1},
 		"another amount":     {verdict: settlement.Mismatch, reason: v1alpha1.ReasonAmountMismatch, events: []string{"Warning AmountMismatch"}, mismatches: 1},
 		"still another":      {verdict: settlement.StillMismatch, reason: v1alpha1.ReasonAmountMismatch},
-		"a second payment":   {verdict: settlement.Conflict, reason: v1alpha1.ReasonPaid, events: []string{"Warning SecondPayment"}},
+		"a second payment":   {verdict: settlement.Conflict, reason: v1alpha1.ReasonPaid, events: []string{"Warning SecondPayment"}, second: 1},
 		"of another's order": {verdict: settlement.NotOurs, reason: v1alpha1.ReasonNumberInUse},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +62,9 @@ func TestPaymentsThatNeedAPersonAreTold(t *testing.T) {
 			}}
 			merchant := &v1alpha1.Merchant{Spec: v1alpha1.MerchantSpec{LatePayment: c.policy}}
 			mismatches, late := testutil.ToFloat64(metrics.AmountMismatches), testutil.ToFloat64(metrics.PaidLate)
-			tell.Payment(recorder, order, merchant, c.verdict, "the difference")
+			paid := testutil.ToFloat64(metrics.OrdersPaid.WithLabelValues(metrics.ByQuery))
+			second := testutil.ToFloat64(metrics.SecondPayments)
+			teller(recorder).Payment(order, merchant, c.verdict, "the difference")
 			if got := reasons(recorder); !slices.Equal(got, c.events) {
 				t.Errorf("events %q, want %q", got, c.events)
 			}
@@ -64,6 +73,12 @@ func TestPaymentsThatNeedAPersonAreTold(t *testing.T) {
 			}
 			if got := testutil.ToFloat64(metrics.PaidLate) - late; got != c.late {
 				t.Errorf("%v late payments counted", got)
+			}
+			if got := testutil.ToFloat64(metrics.OrdersPaid.WithLabelValues(metrics.ByQuery)) - paid; got != c.paid {
+				t.Errorf("%v paid Orders counted", got)
+			}
+			if got := testutil.ToFloat64(metrics.SecondPayments) - second; got != c.second {
+				t.Errorf("%v second payments counted", got)
 			}
 		})
 	}
@@ -80,8 +95,8 @@ func TestRefundsThatNeedAPersonAreToldOnce(t *testing.T) {
 		t.Run(reason, func(t *testing.T) {
 			recorder := events.NewFakeRecorder(10)
 			refund := &v1alpha1.Refund{Status: v1alpha1.RefundStatus{Conditions: condition(v1alpha1.ConditionSucceeded, "Unknown", reason)}}
-			tell.Refund(recorder, refund, v1alpha1.ReasonPending)
-			tell.Refund(recorder, refund, reason) // nothing new
+			teller(recorder).Refund(refund, v1alpha1.ReasonPending)
+			teller(recorder).Refund(refund, reason) // nothing new
 			if got := reasons(recorder); !slices.Equal(got, want) {
 				t.Errorf("events %q, want %q", got, want)
 			}

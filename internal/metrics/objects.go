@@ -1,0 +1,296 @@
+package metrics
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// Objects tells how many Orders and Refunds are in which state, how long the oldest doubt and the oldest undecided Refund
+// are waiting, and how the Merchants are. It follows the cache's events and keeps the sums, so that a scrape costs the same
+// with ten Orders and with a million.
+//
+// Every replica has the cache, and only the leader reports: what is summed over replicas is then right.
+type Objects struct {
+	clock   clock.PassiveClock
+	leading <-chan struct{}
+
+	mutex           sync.Mutex
+	orders, refunds map[place]int
+	// doubts are the objects whose outcome at WeChat is not known, by kind, with the time since when; undecided are the
+	// Refunds that wait for approval. Both are few, as long as all is well.
+	doubts    map[string]map[types.UID]time.Time
+	undecided map[types.UID]time.Time
+	merchants map[types.NamespacedName]*v1alpha1.Merchant
+
+	gauges gauges
+}
+
+// place is what Orders and Refunds are counted by. Namespaces are as many as the cluster has; names of Merchants would be
+// as many as somebody cares to write into Orders.
+type place struct{ namespace, state string }
+
+type gauges struct {
+	orders, refunds, doubt, ready, expiry *prometheus.GaugeVec
+	undecided                             prometheus.Gauge
+}
+
+func newGauges() gauges {
+	return gauges{
+		orders: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "wechatpay_orders",
+			Help: "Orders by namespace and state: the reason of their condition Paid, which kubectl get prints as STATE. Told by the leader.",
+		}, []string{"namespace", "state"}),
+		refunds: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "wechatpay_refunds",
+			Help: "Refunds by namespace and state: the reason of Succeeded, or while that is Pending, of Approved until it is approved, and of Accepted then. Told by the leader.",
+		}, []string{"namespace", "state"}),
+		doubt: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "wechatpay_oldest_unknown_outcome_age_seconds",
+			Help: "For how long the oldest Order or Refund is in doubt (OutcomeUnknown, Refused: WeChat Pay may have it or not), by kind; 0 if there is none. Told by the leader.",
+		}, []string{"kind"}),
+		undecided: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "wechatpay_oldest_refund_awaiting_approval_age_seconds",
+			Help: "For how long the oldest Refund that awaits approval does; 0 if there is none. Told by the leader.",
+		}),
+		ready: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "wechatpay_merchant_ready",
+			Help: "1 for a Merchant that is Ready, 0 for one that is not, with the reason. Told by the leader.",
+		}, []string{"namespace", "merchant", "reason"}),
+		expiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "wechatpay_merchant_certificate_expiry_timestamp_seconds",
+			Help: "When the client certificate of a Merchant expires, in seconds since 1970; refunds stop then. Told by the leader.",
+		}, []string{"namespace", "merchant"}),
+	}
+}
+
+func (g gauges) all() []prometheus.Collector {
+	return []prometheus.Collector{g.orders, g.refunds, g.doubt, g.undecided, g.ready, g.expiry}
+}
+
+// NewObjects returns an Objects that tells nothing until leading is closed.
+func NewObjects(clock clock.PassiveClock, leading <-chan struct{}) *Objects {
+	return &Objects{
+		clock: clock, leading: leading,
+		orders: map[place]int{}, refunds: map[place]int{},
+		doubts:    map[string]map[types.UID]time.Time{"Order": {}, "Refund": {}},
+		undecided: map[types.UID]time.Time{},
+		merchants: map[types.NamespacedName]*v1alpha1.Merchant{},
+		gauges:    newGauges(),
+	}
+}
+
+// Follow begins to follow a cache.
+func (o *Objects) Follow(ctx context.Context, informers cache.Informers) error {
+	for _, kind := range []struct {
+		object client.Object
+		count  toolscache.ResourceEventHandler
+	}{
+		{&v1alpha1.Order{}, handler(&o.mutex, o.countOrder)},
+		{&v1alpha1.Refund{}, handler(&o.mutex, o.countRefund)},
+		{&v1alpha1.Merchant{}, handler(&o.mutex, o.keepMerchant)},
+	} {
+		informer, err := informers.GetInformer(ctx, kind.object)
+		if err != nil {
+			return fmt.Errorf("following %T: %w", kind.object, err)
+		}
+		if _, err := informer.AddEventHandler(kind.count); err != nil {
+			return fmt.Errorf("following %T: %w", kind.object, err)
+		}
+	}
+	return nil
+}
+
+// handler counts an object in when it comes, and out, as it was counted in, when it changes or goes: an informer tells each
+// handler every object as it was told before.
+func handler[T client.Object](mutex *sync.Mutex, count func(T, int)) toolscache.ResourceEventHandler {
+	counting := func(object any, by int) {
+		if gone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+			object = gone.Obj
+		}
+		if counted, ok := object.(T); ok {
+			count(counted, by)
+		}
+	}
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc: func(object any) {
+			mutex.Lock()
+			defer mutex.Unlock()
+			counting(object, +1)
+		},
+		UpdateFunc: func(before, now any) {
+			mutex.Lock()
+			defer mutex.Unlock()
+			counting(before, -1)
+			counting(now, +1)
+		},
+		DeleteFunc: func(object any) {
+			mutex.Lock()
+			defer mutex.Unlock()
+			counting(object, -1)
+		},
+	}
+}
+
+func (o *Objects) countOrder(order *v1alpha1.Order, by int) {
+	change(o.orders, place{order.Namespace, stateOfOrder(order)}, by)
+	since := time.Time{}
+	if settlement.MayBeAtWeChat(order) && !settlement.IsFinished(order) {
+		since = settlement.PreparedSince(order)
+	}
+	keep(o.doubts["Order"], order.UID, since, by)
+}
+
+func (o *Objects) countRefund(refund *v1alpha1.Refund, by int) {
+	change(o.refunds, place{refund.Namespace, stateOfRefund(refund)}, by)
+	since, undecided := time.Time{}, time.Time{}
+	if settlement.RefundMayBeAtWeChat(refund) {
+		// Accepted is Unknown from the beginning; in doubt it is since it was approved, at the earliest.
+		since = latest(transition(refund.Status.Conditions, v1alpha1.ConditionAccepted), transition(refund.Status.Conditions, v1alpha1.ConditionApproved))
+	}
+	if stateOfRefund(refund) == v1alpha1.ReasonAwaitingApproval {
+		undecided = transition(refund.Status.Conditions, v1alpha1.ConditionApproved)
+	}
+	keep(o.doubts["Refund"], refund.UID, since, by)
+	keep(o.undecided, refund.UID, undecided, by)
+}
+
+func (o *Objects) keepMerchant(merchant *v1alpha1.Merchant, by int) {
+	if key := client.ObjectKeyFromObject(merchant); by > 0 {
+		o.merchants[key] = merchant
+	} else {
+		delete(o.merchants, key)
+	}
+}
+
+func change(sums map[place]int, at place, by int) {
+	if sums[at] += by; sums[at] == 0 {
+		delete(sums, at)
+	}
+}
+
+func keep(times map[types.UID]time.Time, uid types.UID, since time.Time, by int) {
+	if by > 0 && !since.IsZero() {
+		times[uid] = since
+	} else {
+		delete(times, uid)
+	}
+}
+
+// isNew is the state of what nobody has looked at yet.
+const isNew = "New"
+
+func stateOfOrder(order *v1alpha1.Order) string {
+	if reason := settlement.PaidReason(order); reason != "" {
+		return reason
+	}
+	return isNew
+}
+
+// stateOfRefund is the reason that tells most: while the money is on nobody's way yet, what it waits for.
+func stateOfRefund(refund *v1alpha1.Refund) string {
+	succeeded, approved := settlement.SucceededReason(refund), meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionApproved)
+	switch {
+	case succeeded == "" || approved == nil:
+		return isNew
+	case succeeded != v1alpha1.ReasonPending:
+		return succeeded
+	case approved.Status != metav1.ConditionTrue && approved.Reason != v1alpha1.ReasonPending:
+		return approved.Reason
+	default:
+		return settlement.AcceptedReason(refund)
+	}
+}
+
+func transition(conditions []metav1.Condition, kind string) time.Time {
+	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
+		return condition.LastTransitionTime.Time
+	}
+	return time.Time{}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// Describe implements prometheus.Collector.
+func (o *Objects) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, gauge := range o.gauges.all() {
+		gauge.Describe(descriptions)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (o *Objects) Collect(metrics chan<- prometheus.Metric) {
+	select {
+	case <-o.leading:
+	default:
+		return
+	}
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	g := o.gauges
+	showSums(g.orders, o.orders)
+	showSums(g.refunds, o.refunds)
+	for kind, doubts := range o.doubts {
+		g.doubt.WithLabelValues(kind).Set(o.oldest(doubts))
+	}
+	g.undecided.Set(o.oldest(o.undecided))
+	o.showMerchants()
+	for _, gauge := range g.all() {
+		gauge.Collect(metrics)
+	}
+}
+
+func showSums(gauge *prometheus.GaugeVec, sums map[place]int) {
+	gauge.Reset()
+	for at, sum := range sums {
+		gauge.WithLabelValues(at.namespace, at.state).Set(float64(sum))
+	}
+}
+
+// oldest is the age of the oldest in seconds; 0 if there is none.
+func (o *Objects) oldest(times map[types.UID]time.Time) float64 {
+	now := o.clock.Now()
+	oldest := now
+	for _, since := range times {
+		if since.Before(oldest) {
+			oldest = since
+		}
+	}
+	return now.Sub(oldest).Seconds()
+}
+
+func (o *Objects) showMerchants() {
+	o.gauges.ready.Reset()
+	o.gauges.expiry.Reset()
+	for key, merchant := range o.merchants {
+		reason, ready := isNew, 0.0
+		if shown := meta.FindStatusCondition(merchant.Status.Conditions, v1alpha1.ConditionReady); shown != nil {
+			reason = shown.Reason
+			if shown.Status == metav1.ConditionTrue {
+				ready = 1
+			}
+		}
+		o.gauges.ready.WithLabelValues(key.Namespace, key.Name, reason).Set(ready)
+		if certificate := merchant.Status.Certificate; certificate != nil && certificate.NotAfter != nil {
+			o.gauges.expiry.WithLabelValues(key.Namespace, key.Name).Set(float64(certificate.NotAfter.Unix()))
+		}
+	}
+}
