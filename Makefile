@@ -26,12 +26,14 @@ TESTFLAGS ?=
 SOAKFLAGS ?=
 TEST_MODULES := . hack/tools $(patsubst %/go.mod,%,$(wildcard hack/interop/go.mod))
 LINT_MODULES := $(TEST_MODULES)
-TIDY_MODULES := $(LINT_MODULES) hack/tools/golangci-lint hack/controlplane
+TIDY_MODULES := $(LINT_MODULES) hack/tools/golangci-lint hack/tools/promtool hack/controlplane
 
 # Tools are built once for each state of their modules, whatever git does to the time stamps of files.
 stamp = $(shell cat $(1)/go.mod $(1)/go.sum | git hash-object --stdin | cut -c1-12)
 TOOLS := bin/tools/$(call stamp,hack/tools)
 GOLANGCI_LINT := bin/tools/$(call stamp,hack/tools/golangci-lint)/golangci-lint
+
+PROMTOOL := bin/tools/$(call stamp,hack/tools/promtool)/promtool
 
 GO_FOLDERS := $(wildcard *.go) $(wildcard api controllers hack internal webhookserver)
 
@@ -96,6 +98,10 @@ manifests: $(TOOLS)/controller-gen ## Generate the CRDs from api/, and the opera
 	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(TOOLS)/controller-gen rbac:roleName=wechatpay-operator-manager paths=./controllers output:rbac:dir=config/rbac
 
+.PHONY: metricsdoc
+metricsdoc: ## Generate docs/metrics.md from the code.
+	@go run ./hack/monitoring doc >bin/metrics.md && mv bin/metrics.md docs/metrics.md
+
 .PHONY: fmt
 fmt: ## Format the code.
 	@gofmt -l -w $(GO_FOLDERS)
@@ -115,7 +121,7 @@ help: ## Show this list.
 ##@ Check
 
 .PHONY: lint
-lint: lint-format lint-modules lint-generated lint-kustomize lint-api lint-go ## Check code, formats, modules, generated files and manifests.
+lint: lint-format lint-modules lint-generated lint-kustomize lint-alerts lint-api lint-go ## Check code, formats, modules, generated files and manifests.
 	@echo "==> lint passed"
 
 .PHONY: lint-go
@@ -151,14 +157,28 @@ lint-generated: $(TOOLS)/controller-gen
 	$(TOOLS)/controller-gen rbac:roleName=wechatpay-operator-manager paths=./controllers output:rbac:dir="$$fresh/rbac"; \
 	diff -u config/rbac/role.yaml "$$fresh/rbac/role.yaml" && \
 	diff -u api/v1alpha1/zz_generated.deepcopy.go "$$fresh/zz_generated.deepcopy.go" && \
-	diff -ru config/crd/bases "$$fresh/crd" || { echo "out of date, run make generate manifests"; exit 1; }
+	diff -ru config/crd/bases "$$fresh/crd" || { echo "out of date, run make generate manifests"; exit 1; }; \
+	go run ./hack/monitoring doc >"$$fresh/metrics.md"; \
+	diff -u docs/metrics.md "$$fresh/metrics.md" || { echo "out of date, run make metricsdoc"; exit 1; }
 
 .PHONY: lint-kustomize
 lint-kustomize: $(TOOLS)/kustomize
-	@for folder in config/crd config/rbac config/policy config/manager config/default config/components/example config/samples; do \
+	@for folder in config/crd config/rbac config/policy config/manager config/default config/components/example config/prometheus config/samples; do \
 	  echo "==> kustomize build $$folder"; \
 	  $(TOOLS)/kustomize build $$folder >/dev/null; \
 	done
+
+# promtool reads rules, not PrometheusRules, and finds rules.yaml beside the tests.
+.PHONY: lint-alerts
+lint-alerts: $(PROMTOOL)
+	@echo "==> promtool: alerts, their tests, and the queries of the dashboard"
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	go run ./hack/monitoring rules >"$$folder/rules.yaml"; \
+	go run ./hack/monitoring dashboard >"$$folder/dashboard.yaml"; \
+	cp config/prometheus/tests/*.yaml "$$folder"; \
+	$(PROMTOOL) check rules --lint=all --lint-fatal "$$folder/rules.yaml"; \
+	$(PROMTOOL) check rules --lint=none "$$folder/dashboard.yaml"; \
+	$(PROMTOOL) test rules "$$folder/alerts.yaml"
 
 $(TOOLS)/controller-gen:
 	@$(call build-tool,hack/tools,sigs.k8s.io/controller-tools/cmd/controller-gen)
@@ -168,6 +188,11 @@ $(TOOLS)/kustomize:
 
 $(GOLANGCI_LINT):
 	@$(call build-tool,hack/tools/golangci-lint,sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter)
+
+# promtool's service discoveries are most of what it is made of, and of no use here.
+$(PROMTOOL): export GOFLAGS := $(GOFLAGS) -tags=remove_all_sd
+$(PROMTOOL):
+	@$(call build-tool,hack/tools/promtool,github.com/prometheus/prometheus/cmd/promtool)
 
 # build-tool builds a package at the version that the module in a folder pins.
 define build-tool

@@ -1,0 +1,27 @@
+// Command monitoring turns what the code and the manifests say about metrics into other forms:
+//
+//	monitoring doc        docs/metrics.md, from the code
+//	monitoring rules      the alerts of config/prometheus/rules.yaml as promtool reads them
+//	monitoring dashboard  the queries of the dashboard, as recording rules, so that promtool can check them
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+)
+
+func main() {
+	forms := map[string]func(root string) (string, error){"doc": document, "rules": plainRules, "dashboard": dashboardRules}
+	if len(os.Args) != 2 || forms[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: monitoring doc|rules|dashboard")
+		os.Exit(2)
+	}
+	text, err := forms[os.Args[1]](testenv.Root())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Print(text)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	// The packages that register metrics.
+	_ "github.com/wechatpay-operator/wechatpay-operator/internal/manager"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+)
+
+var root = testenv.Root()
+
+func must[T any](value T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+// TestWhatIsFoundInTheCodeIsWhatIsServed compares what the documentation is made from with what is registered.
+func TestWhatIsFoundInTheCodeIsWhatIsServed(t *testing.T) {
+	descriptions := make(chan *prometheus.Desc, 1000)
+	ctrlmetrics.Registry.(prometheus.Collector).Describe(descriptions)
+	metrics.NewObjects(clock.RealClock{}, nil).Describe(descriptions)
+	close(descriptions)
+	var served, found []string
+	for description := range descriptions {
+		_, rest, _ := strings.Cut(description.String(), `fqName: "`)
+		if name, _, _ := strings.Cut(rest, `"`); strings.HasPrefix(name, prefix) {
+			served = append(served, name)
+		}
+	}
+	for _, m := range must(findMetrics(root))(t) {
+		found = append(found, m.name)
+		if !strings.HasPrefix(m.name, prefix) || m.help == "" || (m.kind == "counter") != strings.HasSuffix(m.name, "_total") {
+			t.Errorf("%s (%s) is against the rules of names, or has no help", m.name, m.kind)
+		}
+	}
+	slices.Sort(served)
+	slices.Sort(found)
+	if !slices.Equal(served, found) {
+		t.Errorf("served %q\nfound  %q", served, found)
+	}
+}
+
+// later are metrics that alerts and the dashboard read, and that another change brings; empty once it is there.
+var later = []string{"wechatpay_breaker_state", "wechatpay_calls_denied_total"}
+
+func checkReads(t *testing.T, where, expr string, known []metric) {
+	t.Helper()
+	for _, name := range ownMetrics(expr) {
+		if !slices.ContainsFunc(known, func(m metric) bool { return m.has(name) }) && !slices.Contains(later, name) {
+			t.Errorf("%s reads %s, which the code does not make", where, name)
+		}
+	}
+}
+
+func TestEveryAlertHasARunbook(t *testing.T) {
+	runbooks := string(must(os.ReadFile(filepath.Join(root, "docs", "runbooks.md")))(t))
+	known, alerts := must(findMetrics(root))(t), must(readAlerts(root))(t)
+	var names []string
+	for _, a := range alerts {
+		names = append(names, a.Alert)
+		checkReads(t, a.Alert, a.Expr, known)
+		if want := "https://github.com/wechatpay-operator/wechatpay-operator/blob/main/docs/runbooks.md#" + strings.ToLower(a.Alert); a.Annotations["runbook_url"] != want {
+			t.Errorf("%s: runbook_url is %q, not %q", a.Alert, a.Annotations["runbook_url"], want)
+		}
+		if a.Annotations["summary"] == "" || a.Annotations["description"] == "" {
+			t.Errorf("%s has no summary or description", a.Alert)
+		}
+		if !slices.Contains([]string{"critical", "warning"}, a.Labels["severity"]) {
+			t.Errorf("%s: severity %q", a.Alert, a.Labels["severity"])
+		}
+		_, section, there := strings.Cut(runbooks, "\n## "+a.Alert+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		if !there || !strings.Contains(section, "**Money:**") || !strings.Contains(section, "**Look:**") || !strings.Contains(section, "**Do:**") {
+			t.Errorf("docs/runbooks.md has no section ## %s with Money, Look and Do", a.Alert)
+		}
+	}
+	for _, line := range strings.Split(runbooks, "\n") {
+		if name, section := strings.CutPrefix(line, "## "); section && !slices.Contains(names, name) {
+			t.Errorf("docs/runbooks.md has a section of %s, which is no alert", name)
+		}
+	}
+}
+
+// TestEveryAlertIsTested: once firing and once not; make lint runs these tests with promtool.
+func TestEveryAlertIsTested(t *testing.T) {
+	tests := string(must(os.ReadFile(filepath.Join(root, "config", "prometheus", "tests", "alerts.yaml")))(t))
+	for _, a := range must(readAlerts(root))(t) {
+		for _, name := range []string{a.Alert + " fires'", a.Alert + " does not fire'"} {
+			if !strings.Contains(tests, "- name: '"+name) {
+				t.Errorf("config/prometheus/tests/alerts.yaml has no test '%s", name)
+			}
+		}
+	}
+}
+
+func TestDashboardReadsWhatIsThere(t *testing.T) {
+	known := must(findMetrics(root))(t)
+	read := map[string]bool{}
+	for _, p := range must(readPanels(root))(t) {
+		if p.Type != "row" && len(p.Targets) == 0 {
+			t.Errorf("panel %q reads nothing", p.Title)
+		}
+		for _, target := range p.Targets {
+			checkReads(t, "panel "+p.Title, target.Expr, known)
+			for _, name := range ownMetrics(target.Expr) {
+				read[name] = true
+			}
+		}
+	}
+	for _, m := range known {
+		if !read[m.name] && !read[m.name+"_bucket"] {
+			t.Errorf("the dashboard shows %s nowhere", m.name)
+		}
+	}
+	var dashboard map[string]any
+	if err := json.Unmarshal(must(os.ReadFile(filepath.Join(root, dashboardFile)))(t), &dashboard); err != nil || dashboard["uid"] == "" {
+		t.Errorf("no dashboard with a uid: %v", err)
+	}
+}
