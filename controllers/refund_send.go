@@ -58,10 +58,11 @@ func (r *RefundReconciler) handleRefundError(ctx context.Context, f *refund, cau
 }
 
 func (r *RefundReconciler) tryLater(ctx context.Context, f *refund, cause error) progress {
+	before := settlement.AcceptedReason(f.Refund)
 	if err := r.recordError(ctx, f, cause); err != nil {
 		return stoppedBy(err)
 	}
-	if wechatpay.Means(cause, wechatpay.InsufficientBalance) {
+	if wechatpay.Means(cause, wechatpay.InsufficientBalance) && before != v1alpha1.ReasonInsufficientBalance {
 		r.warn(f.Refund, v1alpha1.ReasonInsufficientBalance, "Refund", "%v", cause)
 	}
 	return r.rest(f, r.waitAfter(f, cause))
