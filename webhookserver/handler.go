@@ -20,6 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/sight"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -98,7 +99,7 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 	log := h.manners.modest(h.Log.WithValues("callback", kind, "merchant", klog.KRef(key.Namespace, key.Name)), kind+" "+key.String())
 	c := &callback{merchant: &v1alpha1.Merchant{}, kind: kind, log: log}
 	if err := h.Client.Get(ctx, key, c.merchant); err != nil {
-		if apierrors.IsNotFound(err) {
+		if _, outside := errors.AsType[*sight.OutsideError](err); outside || apierrors.IsNotFound(err) {
 			return refused(http.StatusNotFound, "no such merchant")
 		}
 		h.manners.modest(h.Log, kind).Error(err, "Failed to read the Merchant of a callback")

@@ -18,31 +18,32 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/reach/prober"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/sight"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
 // leaderElectionID is the name of the Lease; config/rbac allows this one only.
 const leaderElectionID = "wechatpay-operator"
 
-// gracefulShutdown gives what is under way the time to come to its end: callbacks first (15 s), then a call to WeChat (30 s) and
+// GracefulShutdown gives what is under way the time to come to its end: callbacks first (15 s), then a call to WeChat (30 s) and
 // the writing of its answer (15 s). The Lease is given back after it (10 s at most), so that the whole is shorter than the
 // Deployment's terminationGracePeriodSeconds.
-const gracefulShutdown = 65 * time.Second
+const GracefulShutdown = 65 * time.Second
 
 // Operator is the manager with what runs in it.
 type Operator struct {
 	ctrl.Manager
-	// Callbacks is the callback server.
+	// Callbacks is the callback server; nil where another process takes callbacks.
 	Callbacks *webhookserver.Server
 }
 
@@ -57,6 +58,9 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 
 // New builds the operator.
 func New(ctx context.Context, config *rest.Config, options Options) (*Operator, error) {
+	if err := options.Validate(); err != nil {
+		return nil, err
+	}
 	mgr, err := ctrl.NewManager(config, managerOptions(options))
 	if err != nil {
 		return nil, fmt.Errorf("creating the manager: %w", err)
@@ -70,24 +74,32 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 	}
 	// A quarter of the workers is kept for other Merchants when the WeChat of one hangs.
 	options.Merchant.Limits.Concurrent = cmp.Or(options.Merchant.Limits.Concurrent, max(options.MaxConcurrentReconciles*3/4, 1))
-	registry := merchant.NewRegistry(mgr.GetAPIReader(), options.Merchant)
-	if err := forgetDeleted(ctx, mgr.GetCache(), registry); err != nil {
+	options.Merchant.CallbacksOnly = !options.Controllers
+	in := house{
+		client:  sight.OfClient(mgr.GetClient(), options.Namespaces),
+		live:    sight.Of(mgr.GetAPIReader(), options.Namespaces),
+		options: options,
+	}
+	in.registry = merchant.NewRegistry(in.live, options.Merchant)
+	if err := forgetDeleted(ctx, mgr.GetCache(), in.registry); err != nil {
 		return nil, err
 	}
-	if err := controllers.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
-		return nil, fmt.Errorf("adding indexes: %w", err)
-	}
-	if err := addReconcilers(mgr, registry, options); err != nil {
+	operator := &Operator{Manager: mgr}
+	if err := operator.addReconcilers(ctx, in); err != nil {
 		return nil, err
 	}
-	if err := countObjects(ctx, mgr, options); err != nil {
-		return nil, fmt.Errorf("counting objects: %w", err)
-	}
-	callbacks, err := addCallbacks(mgr, registry, options)
-	if err != nil {
+	if err := operator.addCallbacks(ctx, in); err != nil {
 		return nil, err
 	}
-	return &Operator{Manager: mgr, Callbacks: callbacks}, nil
+	return operator, operator.addProbes()
+}
+
+// house is what reconcilers and callbacks share.
+type house struct {
+	client   client.Client
+	live     client.Reader
+	registry *merchant.Registry
+	options  Options
 }
 
 // forgetDeleted drops what is kept for a Merchant, its metrics among it, when it is gone: on every replica, since each takes
@@ -124,8 +136,7 @@ func managerOptions(options Options) ctrl.Options {
 			DefaultTransform: cache.TransformStripManagedFields(),
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
-			// Secrets are read live and by name, so that no right to list or watch them is needed.
-			DisableFor: []client.Object{&corev1.Secret{}},
+			DisableFor: readLive(options),
 			// Spares the second call that a reconcile on a cache without our own last write would make. No money rule
 			// depends on it.
 			EnableReadYourWritesConsistency: ptr.To(len(options.Namespaces) < 2), // it can't be with several caches for a kind
@@ -139,7 +150,7 @@ func managerOptions(options Options) ctrl.Options {
 		LeaderElectionReleaseOnCancel: true, // main returns right after the manager
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
 		Metrics:                       metricsOptions(options),
-		GracefulShutdownTimeout:       ptr.To(gracefulShutdown),
+		GracefulShutdownTimeout:       ptr.To(GracefulShutdown),
 		Controller:                    config.Controller{EnableWarmup: ptr.To(true), SkipNameValidation: &options.SeveralInProcess},
 	}
 }
@@ -150,6 +161,15 @@ func unlessZero(d time.Duration) *time.Duration {
 		return nil
 	}
 	return &d
+}
+
+// readLive are the kinds that are read by name from the API server, so that no right to list or watch them is needed: Secrets,
+// and where the operator looks at some namespaces only, the labels of those.
+func readLive(options Options) []client.Object {
+	if len(options.Namespaces) > 0 {
+		return []client.Object{&corev1.Secret{}, &corev1.Namespace{}}
+	}
+	return []client.Object{&corev1.Secret{}}
 }
 
 func namespaces(names []string) map[string]cache.Config {
@@ -170,26 +190,35 @@ func metricsOptions(options Options) metricsserver.Options {
 	return served
 }
 
-func addReconcilers(mgr ctrl.Manager, registry *merchant.Registry, options Options) error {
+func (o *Operator) addReconcilers(ctx context.Context, in house) error {
+	if !in.options.Controllers {
+		return nil
+	}
+	if err := controllers.SetupIndexes(ctx, o.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("adding indexes: %w", err)
+	}
 	base := controllers.Base{
-		Client:                  mgr.GetClient(),
-		Live:                    mgr.GetAPIReader(),
-		Registry:                registry,
-		Recorder:                mgr.GetEventRecorder("wechatpay-operator"),
-		Log:                     mgr.GetLogger(),
-		Timing:                  options.Timing,
-		Clock:                   options.Merchant.Clock,
-		MaxConcurrentReconciles: options.MaxConcurrentReconciles,
+		Client:                  in.client,
+		Live:                    in.live,
+		Registry:                in.registry,
+		Recorder:                o.GetEventRecorder("wechatpay-operator"),
+		Log:                     o.GetLogger(),
+		Timing:                  in.options.Timing,
+		Clock:                   in.options.Merchant.Clock,
+		MaxConcurrentReconciles: in.options.MaxConcurrentReconciles,
 	}
 	for kind, reconciler := range map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"Merchant":             &controllers.MerchantReconciler{Base: base},
 		"Order":                &controllers.OrderReconciler{Base: base},
 		"Refund":               &controllers.RefundReconciler{Base: base},
-		"Merchant's callbacks": &controllers.CallbacksReconciler{Base: base, Prober: newProber(options)},
+		"Merchant's callbacks": &controllers.CallbacksReconciler{Base: base, Prober: newProber(in.options)},
 	} {
-		if err := reconciler.SetupWithManager(mgr); err != nil {
+		if err := reconciler.SetupWithManager(o); err != nil {
 			return fmt.Errorf("adding the reconciler of %s: %w", kind, err)
 		}
+	}
+	if err := countObjects(ctx, o, in.options); err != nil {
+		return fmt.Errorf("counting objects: %w", err)
 	}
 	return nil
 }
@@ -219,21 +248,37 @@ func countObjects(ctx context.Context, mgr ctrl.Manager, options Options) error 
 	}
 }
 
-func addCallbacks(mgr ctrl.Manager, registry *merchant.Registry, options Options) (*webhookserver.Server, error) {
+func (o *Operator) addCallbacks(ctx context.Context, in house) error {
+	if !in.options.takesCallbacks() {
+		return nil
+	}
+	if !in.options.Controllers {
+		if err := o.fillCache(ctx); err != nil {
+			return err
+		}
+	}
 	handler := &webhookserver.Handler{
-		Client:   mgr.GetClient(),
-		Live:     mgr.GetAPIReader(),
-		Registry: registry,
-		Recorder: mgr.GetEventRecorder("wechatpay-operator"),
-		Clock:    options.Merchant.Clock,
-		Log:      mgr.GetLogger().WithName("callbacks"),
+		Client:   in.client,
+		Live:     in.live,
+		Registry: in.registry,
+		Recorder: o.GetEventRecorder("wechatpay-operator"),
+		Clock:    in.options.Merchant.Clock,
+		Log:      o.GetLogger().WithName("callbacks"),
 	}
-	server := &webhookserver.Server{BindAddress: options.NotifyBindAddress, Handler: handler.Routes(), Log: handler.Log}
-	if err := mgr.Add(server); err != nil {
-		return nil, fmt.Errorf("adding the callback server: %w", err)
+	o.Callbacks = &webhookserver.Server{BindAddress: in.options.NotifyBindAddress, Handler: handler.Routes(), Log: handler.Log}
+	if err := o.Add(o.Callbacks); err != nil {
+		return fmt.Errorf("adding the callback server: %w", err)
 	}
-	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
-		return nil, err
+	return nil
+}
+
+// fillCache asks for what callbacks read and reconcilers would have asked for, so that it is there before the first callback.
+func (o *Operator) fillCache(ctx context.Context) error {
+	if err := lookup.SetupIndexes(ctx, o.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("adding indexes: %w", err)
 	}
-	return server, mgr.AddReadyzCheck("callbacks", server.Ready)
+	if _, err := o.GetCache().GetInformer(ctx, &v1alpha1.Merchant{}, cache.BlockUntilSynced(false)); err != nil {
+		return fmt.Errorf("watching Merchants: %w", err)
+	}
+	return nil
 }

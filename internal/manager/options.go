@@ -2,11 +2,16 @@
 package manager
 
 import (
+	"errors"
 	"flag"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
@@ -15,6 +20,8 @@ import (
 
 // Options are what the flags say, and what tests set beside them.
 type Options struct {
+	// Controllers is whether the reconcilers run. A process without them takes callbacks, and reads no client certificate.
+	Controllers             bool
 	LeaderElect             bool
 	LeaderElectionNamespace string
 	NotifyBindAddress       string
@@ -23,6 +30,8 @@ type Options struct {
 	MetricsSecure           bool
 	HealthProbeBindAddress  string
 	MaxConcurrentReconciles int
+	// Namespaces that the operator looks at; empty means all.
+	Namespaces []string
 
 	// CheckCallbacks turns the check on by which Merchants get the condition CallbacksReachable.
 	CheckCallbacks bool
@@ -33,8 +42,6 @@ type Options struct {
 	// Election is controller-runtime's unless a test shortens it.
 	Election Election
 	Prober   prober.Options
-	// Namespaces restricts the cache, so that tests can run beside each other; empty means all.
-	Namespaces []string
 	// Log is controller-runtime's unless a test listens.
 	Log logr.Logger
 	// Registerer takes the metrics about objects; by default controller-runtime's, unless SeveralInProcess.
@@ -53,6 +60,7 @@ type Election struct {
 // DefaultOptions are the flags' defaults.
 func DefaultOptions() Options {
 	return Options{
+		Controllers:             true,
 		NotifyBindAddress:       ":8088",
 		MetricsBindAddress:      ":8443",
 		MetricsSecure:           true,
@@ -65,12 +73,14 @@ func DefaultOptions() Options {
 
 // BindFlags adds the flags. --kubeconfig is controller-runtime's own.
 func (o *Options) BindFlags(flags *flag.FlagSet) {
+	flags.BoolVar(&o.Controllers, "controllers", o.Controllers,
+		"Run the reconcilers. With false the process takes callbacks only: it then needs no right to client certificates, and no leader election.")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect,
 		"Elect a leader, which alone reconciles; every replica takes callbacks. Set it whenever more than one replica runs.")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", o.LeaderElectionNamespace,
 		"Namespace of the Lease for the election. Default: the namespace that the operator runs in.")
 	flags.StringVar(&o.NotifyBindAddress, "notify-bind-address", o.NotifyBindAddress,
-		"Address that WeChat's callbacks come in at, over plain HTTP behind an ingress that ends TLS.")
+		"Address that WeChat's callbacks come in at, over plain HTTP behind an ingress that ends TLS; 0 takes none, for when another process does.")
 	flags.StringVar(&o.NotifyBaseURL, "notify-base-url", o.NotifyBaseURL,
 		"Public address of the ingress, such as https://pay.example.com, for Merchants without spec.notifyBaseURL. WeChat wants https, no port, a public host.")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress,
@@ -83,4 +93,31 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 		"How many objects of each kind are worked on at a time.")
 	flags.BoolVar(&o.CheckCallbacks, "check-callbacks", o.CheckCallbacks,
 		"Post a test callback to each Merchant's public address every few hours, to tell whether callbacks arrive (condition CallbacksReachable). Only public hosts are called, on port 443.")
+	flags.Func("watch-namespaces",
+		"Namespaces to look at, separated by commas. Their Roles are then enough, and no ClusterRole is needed. Default: all.",
+		func(list string) error {
+			o.Namespaces = slices.DeleteFunc(strings.Split(list, ","), func(name string) bool { return name == "" })
+			return nil
+		})
+}
+
+// off is the address that turns a server off, as controller-runtime has it.
+const off = "0"
+
+func (o *Options) takesCallbacks() bool { return o.NotifyBindAddress != off }
+
+// Validate refuses options that contradict each other, before anything starts.
+func (o *Options) Validate() error {
+	if !o.Controllers && !o.takesCallbacks() {
+		return errors.New("--controllers=false and --notify-bind-address=0 leave nothing to run: set one of them")
+	}
+	if !o.Controllers && o.LeaderElect {
+		return errors.New("--leader-elect chooses who reconciles, and with --controllers=false nobody does: leave one of them out")
+	}
+	for _, name := range o.Namespaces {
+		if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
+			return fmt.Errorf("--watch-namespaces: %q is no name of a namespace: %s", name, strings.Join(problems, "; "))
+		}
+	}
+	return nil
 }

@@ -25,7 +25,7 @@ func TestShutdownFitsIntoTheGraceOfTheDeployment(t *testing.T) {
 		t.Fatal(err)
 	}
 	grace := time.Duration(*deployment.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
-	if gracefulShutdown+leaseRelease >= grace {
-		t.Errorf("the shutdown takes up to %s, and the Deployment allows %s", gracefulShutdown+leaseRelease, grace)
+	if GracefulShutdown+leaseRelease >= grace {
+		t.Errorf("the shutdown takes up to %s, and the Deployment allows %s", GracefulShutdown+leaseRelease, grace)
 	}
 }

@@ -2,6 +2,7 @@ package merchant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,8 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/sight"
 )
 
 // ForOrder fetches the Merchant that an Order refers to, if it may. A Merchant of another namespace that is not there and
@@ -20,6 +23,10 @@ func ForOrder(ctx context.Context, reader client.Reader, order *v1alpha1.Order) 
 	namespace, name := order.MerchantKey()
 	merchant := &v1alpha1.Merchant{}
 	err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, merchant)
+	if outside, ok := errors.AsType[*sight.OutsideError](err); ok {
+		return nil, &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
+			"Merchant %s in namespace %s can't be used: %v. Name a Merchant that is in sight, or widen the flag", name, namespace, outside)}
+	}
 	switch {
 	case apierrors.IsNotFound(err) && namespace == order.Namespace:
 		return nil, &Problem{v1alpha1.ReasonMerchantNotReady, fmt.Sprintf("Merchant %s does not exist in namespace %s: create it, or create an Order that names another", name, namespace)}
@@ -52,20 +59,27 @@ func allows(ctx context.Context, reader client.Reader, merchant *v1alpha1.Mercha
 	case v1alpha1.NamespacesFromAll:
 		return true, nil
 	case v1alpha1.NamespacesFromSelector:
-		return selects(ctx, reader, merchant.Spec.AllowedNamespaces.Selector, namespace)
+		return selects(ctx, reader, merchant, namespace)
 	default:
 		return false, nil
 	}
 }
 
-func selects(ctx context.Context, reader client.Reader, selector *metav1.LabelSelector, name string) (bool, error) {
-	parsed, err := metav1.LabelSelectorAsSelector(selector)
+func selects(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, name string) (bool, error) {
+	parsed, err := metav1.LabelSelectorAsSelector(merchant.Spec.AllowedNamespaces.Selector)
 	if err != nil {
 		// A selector that can't be read allows nobody.
 		return false, nil //nolint:nilerr // the Merchant's owner sees it as a refusal, not as an outage
 	}
 	namespace := &corev1.Namespace{}
-	if err := reader.Get(ctx, types.NamespacedName{Name: name}, namespace); err != nil {
+	err = reader.Get(ctx, types.NamespacedName{Name: name}, namespace)
+	if apierrors.IsForbidden(err) {
+		// The Order says no more than for any other refusal, so that nobody learns which Merchants exist.
+		log.FromContext(ctx).Info("A Merchant selects namespaces by labels that the operator may not read: give its ServiceAccount the verb get on the namespace",
+			"merchant", client.ObjectKeyFromObject(merchant).String(), "namespace", name)
+		return false, nil
+	}
+	if err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
 	return parsed.Matches(labels.Set(namespace.Labels)), nil

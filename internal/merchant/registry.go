@@ -28,6 +28,9 @@ import (
 type Options struct {
 	// NotifyBaseURL is the manager's --notify-base-url, for Merchants without their own.
 	NotifyBaseURL string
+	// CallbacksOnly is for a process that places no orders and makes no refunds: it needs no address for callbacks, and leaves
+	// client certificates unread, so that it needs no right to them.
+	CallbacksOnly bool
 	// UserAgent is sent with every call.
 	UserAgent string
 	// RefreshAfter is how old credentials may get before their Secrets are read again; 30 s by default.
@@ -252,7 +255,7 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 		return nil, problem
 	}
 	payment, refund, problem := notifyURLs(merchant, r.options.NotifyBaseURL, primary)
-	if problem != nil {
+	if problem != nil && !r.options.CallbacksOnly {
 		return nil, problem
 	}
 	var bundle []byte
@@ -314,7 +317,7 @@ func backupOf(backup *url.URL) string {
 // certificate reads the client certificate. What is wrong with it stops refunds only, so it is no error.
 func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant) (certificateParts, error) {
 	reference := merchant.Spec.CertificateSecretRef
-	if reference == nil {
+	if reference == nil || r.options.CallbacksOnly {
 		return certificateParts{}, nil
 	}
 	secret, err := r.secret(ctx, merchant, reference.Name, "the client certificate", "spec.certificateSecretRef")

@@ -289,6 +289,22 @@ func TestRightsThatAreMissingAreTold(t *testing.T) {
 	}
 }
 
+// TestCallbacksOnly: who only takes callbacks asks for no certificate, which it may not read, and needs no address for callbacks.
+func TestCallbacksOnly(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	p.store(certName, validPair(t).data())
+	p.registry = merchant.NewRegistry(p.reader, merchant.Options{Clock: p.clock, CallbacksOnly: true})
+	handle := p.get(p.merchant(withCertificate))
+	if handle.HasCertificate || handle.Certificate != nil || handle.CertificateProblem != nil {
+		t.Errorf("it has a certificate: %+v", handle)
+	}
+	if reads := p.reader.reads.Load(); reads != 1 {
+		t.Errorf("%d Secrets were read", reads)
+	}
+}
+
 func TestAMerchantThatIsCreatedAgainGetsItsOwnHandle(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)

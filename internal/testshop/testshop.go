@@ -192,6 +192,9 @@ func (s *Shop) callbackAddress() *url.URL {
 	defer s.mutex.Unlock()
 	for range s.replicas {
 		chosen := s.replicas[s.next.Add(1)%uint64(len(s.replicas))]
+		if chosen.operator.Callbacks == nil {
+			continue
+		}
 		if address := chosen.operator.Callbacks.Address(); address != nil {
 			chosen.callbacks++
 			return &url.URL{Scheme: "http", Host: address.String()}
@@ -221,6 +224,12 @@ func (s *Shop) openWeChat() {
 // StartOperator starts one more replica and waits until it takes callbacks.
 func (s *Shop) StartOperator(change ...func(*manager.Options)) {
 	s.T.Helper()
+	s.StartOperatorAs(s.config, change...)
+}
+
+// StartOperatorAs starts one more replica under an identity of its own.
+func (s *Shop) StartOperatorAs(config *rest.Config, change ...func(*manager.Options)) {
+	s.T.Helper()
 	options := s.options
 	if options.MaxConcurrentReconciles == 0 {
 		options.MaxConcurrentReconciles = manager.DefaultOptions().MaxConcurrentReconciles
@@ -229,7 +238,7 @@ func (s *Shop) StartOperator(change ...func(*manager.Options)) {
 		c(&options)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	operator, err := manager.New(ctx, s.config, options)
+	operator, err := manager.New(ctx, config, options)
 	s.Must(err)
 	started := &replica{operator: operator, stop: stop, stopped: make(chan error, 1)}
 	go func() { started.stopped <- operator.Start(ctx) }()
@@ -241,6 +250,9 @@ func (s *Shop) StartOperator(change ...func(*manager.Options)) {
 		case err := <-started.stopped:
 			s.T.Fatalf("the operator stopped: %v", err)
 		default:
+		}
+		if operator.Callbacks == nil {
+			return nil
 		}
 		return operator.Callbacks.Ready(nil)
 	})
