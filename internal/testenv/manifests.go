@@ -1,0 +1,81 @@
+package testenv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Kubectl is where the control plane's kubectl is.
+func Kubectl() (string, error) {
+	assets, err := assetsDirectory()
+	return filepath.Join(assets, "kubectl"), err
+}
+
+// Kustomize returns the objects that `kubectl apply -k` would apply for a folder, which is absolute or in the repository.
+func Kustomize(ctx context.Context, folder string) ([]*unstructured.Unstructured, error) {
+	kubectl, err := Kubectl()
+	if err != nil {
+		return nil, err
+	}
+	command := exec.CommandContext(ctx, kubectl, "kustomize", folder)
+	command.Dir = Root()
+	var complaint bytes.Buffer
+	command.Stderr = &complaint
+	output, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("kubectl kustomize %s: %w: %s", folder, err, complaint.String())
+	}
+	return Decode(bytes.NewReader(output))
+}
+
+// Decode reads the objects of a YAML stream.
+func Decode(stream io.Reader) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	decoder := yaml.NewYAMLOrJSONDecoder(stream, 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		if err := decoder.Decode(object); errors.Is(err, io.EOF) {
+			return objects, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if len(object.Object) > 0 {
+			objects = append(objects, object)
+		}
+	}
+}
+
+// ServerSideApply applies objects in their order, as `kubectl apply --server-side` does.
+func (e *Environment) ServerSideApply(ctx context.Context, objects ...*unstructured.Unstructured) error {
+	for _, object := range objects {
+		if err := e.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object.DeepCopy()), client.FieldOwner("kubectl")); err != nil {
+			return fmt.Errorf("applying %s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// ServiceAccount returns the configuration of a ServiceAccount that exists, with a token as its pods get.
+func (e *Environment) ServiceAccount(ctx context.Context, namespace, name string) (*rest.Config, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	request := &authenticationv1.TokenRequest{}
+	if err := e.Client.SubResource("token").Create(ctx, account, request); err != nil {
+		return nil, fmt.Errorf("a token of ServiceAccount %s/%s: %w", namespace, name, err)
+	}
+	config := rest.AnonymousClientConfig(e.Config)
+	config.BearerToken, config.QPS = request.Status.Token, -1
+	return config, nil
+}
