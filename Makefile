@@ -12,6 +12,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # The image that docker-build makes and deploy installs.
 IMG ?= wechatpay-operator:dev
+# What deploy and build-installer install: config/default or one of config/overlays.
+KUSTOMIZATION ?= config/default
 # The public address of callbacks, such as https://pay.example.com; empty leaves it to each Merchant's spec.notifyBaseURL.
 NOTIFY_BASE_URL ?=
 KUBECTL ?= $(shell command -v kubectl || echo bin/k8s/kubectl)
@@ -26,7 +28,7 @@ TESTFLAGS ?=
 SOAKFLAGS ?=
 TEST_MODULES := . hack/tools $(patsubst %/go.mod,%,$(wildcard hack/interop/go.mod))
 LINT_MODULES := $(TEST_MODULES)
-TIDY_MODULES := $(LINT_MODULES) hack/tools/golangci-lint hack/tools/promtool hack/controlplane
+TIDY_MODULES := $(LINT_MODULES) $(addprefix hack/tools/,golangci-lint kube-score manifests promtool) hack/controlplane
 
 # Tools are built once for each state of their modules, whatever git does to the time stamps of files.
 stamp = $(shell cat $(1)/go.mod $(1)/go.sum | git hash-object --stdin | cut -c1-12)
@@ -34,8 +36,16 @@ TOOLS := bin/tools/$(call stamp,hack/tools)
 GOLANGCI_LINT := bin/tools/$(call stamp,hack/tools/golangci-lint)/golangci-lint
 
 PROMTOOL := bin/tools/$(call stamp,hack/tools/promtool)/promtool
+MANIFEST_TOOLS := bin/tools/$(call stamp,hack/tools/manifests)
+KUBE_SCORE := bin/tools/$(call stamp,hack/tools/kube-score)/kube-score
 
-GO_FOLDERS := $(wildcard *.go) $(wildcard api controllers hack internal webhookserver)
+CHART := config/helm/wechatpay-operator
+# Every folder that kustomize builds, and those of them that are installations.
+INSTALLATIONS := config/default $(patsubst %/,%,$(wildcard config/overlays/*/))
+KUSTOMIZATIONS := config/crd config/rbac config/policy config/manager config/network-policy $(INSTALLATIONS) \
+  config/components/example config/prometheus config/samples config/samples/callbacks config/samples/ingress
+
+GO_FOLDERS := $(wildcard *.go) $(wildcard api config controllers hack internal webhookserver)
 
 ##@ Try it
 
@@ -60,7 +70,8 @@ build: ## Build the operator: bin/manager.
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/manager .
 
 .PHONY: test
-test: control-plane ## Run all tests, on a real control plane where they need one.
+test: export HELM := $(CURDIR)/$(MANIFEST_TOOLS)/helm
+test: control-plane $(MANIFEST_TOOLS)/helm ## Run all tests, on a real control plane where they need one.
 	@CGO_ENABLED=0 go -C hack/tools build -o ../../bin/testsummary ./testsummary
 	@$(if $(RACE),,echo "No C compiler: the tests run without the race detector.")
 	@mkdir -p bin/results
@@ -102,6 +113,18 @@ manifests: $(TOOLS)/controller-gen ## Generate the CRDs from api/, and the opera
 metricsdoc: ## Generate docs/metrics.md from the code.
 	@go run ./hack/monitoring doc >bin/metrics.md && mv bin/metrics.md docs/metrics.md
 
+.PHONY: chart-files
+chart-files: $(TOOLS)/kustomize ## Copy the kinds, policies and roles into the Helm chart.
+	@$(call copy-into-chart,$(CHART)/files)
+
+# copy-into-chart writes what the chart takes over from the kustomize manifests as it is.
+define copy-into-chart
+mkdir -p $(1); \
+for copied in crds:crd policies:policy rbac:rbac callbacks_rbac:overlays/separate-callbacks/rbac namespace_rbac:overlays/single-namespace/rbac; do \
+  $(TOOLS)/kustomize build config/$${copied#*:} >$(1)/$${copied%%:*}.yaml; \
+done
+endef
+
 .PHONY: fmt
 fmt: ## Format the code.
 	@gofmt -l -w $(GO_FOLDERS)
@@ -121,7 +144,7 @@ help: ## Show this list.
 ##@ Check
 
 .PHONY: lint
-lint: lint-format lint-modules lint-generated lint-kustomize lint-alerts lint-api lint-go ## Check code, formats, modules, generated files and manifests.
+lint: lint-format lint-modules lint-generated lint-kustomize lint-manifests lint-alerts lint-api lint-go ## Check code, formats, modules, generated files and manifests.
 	@echo "==> lint passed"
 
 .PHONY: lint-go
@@ -163,7 +186,7 @@ lint-generated: $(TOOLS)/controller-gen
 
 .PHONY: lint-kustomize
 lint-kustomize: $(TOOLS)/kustomize
-	@for folder in config/crd config/rbac config/policy config/manager config/default config/components/example config/prometheus config/samples; do \
+	@for folder in $(KUSTOMIZATIONS); do \
 	  echo "==> kustomize build $$folder"; \
 	  $(TOOLS)/kustomize build $$folder >/dev/null; \
 	done
@@ -179,6 +202,47 @@ lint-alerts: $(PROMTOOL)
 	$(PROMTOOL) check rules --lint=all --lint-fatal "$$folder/rules.yaml"; \
 	$(PROMTOOL) check rules --lint=none "$$folder/dashboard.yaml"; \
 	$(PROMTOOL) test rules "$$folder/alerts.yaml"
+
+# The schemas are those of the control plane itself, so that no network is needed. Of what kube-score asks for, three things are
+# left out on purpose: a CPU limit would slow down the answer to a callback, which has five seconds; the pull policy is for tags
+# that change, which those of releases do not; and topologySpreadConstraints keep replicas apart in place of an anti-affinity.
+.PHONY: lint-manifests
+lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the manifests and the Helm chart.
+	@rm -rf bin/manifests && mkdir -p bin/manifests/chart
+	@echo "==> the chart's copies"
+	@$(call copy-into-chart,bin/manifests/chart); \
+	diff -ru $(CHART)/files bin/manifests/chart || { echo "out of date, run make chart-files"; exit 1; }
+	@echo "==> helm lint"
+	@$(MANIFEST_TOOLS)/helm lint --strict --quiet $(CHART)
+	@for folder in $(KUSTOMIZATIONS); do $(TOOLS)/kustomize build $$folder >bin/manifests/$${folder//\//-}.yaml; done
+	@i=0; for values in "" scope=Namespace operator.enabled=false "$(CHART_ALL)"; do \
+	  i=$$((i + 1)); $(MANIFEST_TOOLS)/helm template wechatpay-operator $(CHART) --namespace wechatpay-operator-system --set "$$values" >bin/manifests/helm-$$i.yaml; \
+	done
+	@echo "==> kubeconform"
+	@go run ./hack/schemas -out bin/schemas $$(for kind in gateways httproutes; do \
+	  echo "$$(go -C hack/tools/manifests list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)/config/crd/standard/gateway.networking.k8s.io_$$kind.yaml"; done)
+	@$(MANIFEST_TOOLS)/kubeconform -strict -summary -schema-location 'bin/schemas/{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json' bin/manifests/*.yaml
+	@echo "==> kube-score"
+	@for file in $(foreach folder,$(INSTALLATIONS),bin/manifests/$(subst /,-,$(folder)).yaml) bin/manifests/helm-*.yaml; do \
+	  $(KUBE_SCORE) score --output-format ci --exit-one-on-warning --ignore-container-cpu-limit \
+	    --ignore-test container-image-pull-policy --ignore-test deployment-has-host-podantiaffinity \
+	    $$file >bin/manifests/score || { grep -v '\[OK\]\|\[SKIPPED\]' bin/manifests/score; echo "in $$file"; exit 1; }; \
+	done
+
+# Everything that the chart can render at once. The kinds of the Prometheus Operator are not at hand to be checked against.
+CHART_ALL := callbacks.separate=true,callbacks.apiKeySecrets.shop={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com,httpRoute.enabled=true,httpRoute.hostnames={pay.example.com},httpRoute.parentRefs[0].name=public
+
+.PHONY: manifest-tools
+manifest-tools: $(MANIFEST_TOOLS)/helm $(MANIFEST_TOOLS)/kubeconform $(KUBE_SCORE)
+
+$(MANIFEST_TOOLS)/helm:
+	@$(call build-tool,hack/tools/manifests,helm.sh/helm/v4/cmd/helm)
+
+$(MANIFEST_TOOLS)/kubeconform:
+	@$(call build-tool,hack/tools/manifests,github.com/yannh/kubeconform/cmd/kubeconform)
+
+$(KUBE_SCORE):
+	@$(call build-tool,hack/tools/kube-score,github.com/zegl/kube-score/cmd/kube-score)
 
 $(TOOLS)/controller-gen:
 	@$(call build-tool,hack/tools,sigs.k8s.io/controller-tools/cmd/controller-gen)
@@ -213,19 +277,41 @@ uninstall: ## Remove the CRDs with all Merchants, Orders and Refunds. The operat
 	$(KUBECTL) delete --ignore-not-found -k config/crd
 
 .PHONY: deploy
-deploy: $(TOOLS)/kustomize ## Install everything into the current cluster: IMG=<image> NOTIFY_BASE_URL=<https://...>.
-	@rm -rf bin/deploy && mkdir -p bin/deploy
-	@cd bin/deploy && $(CURDIR)/$(TOOLS)/kustomize create --resources ../../config/default
-	@cd bin/deploy && $(CURDIR)/$(TOOLS)/kustomize edit set image wechatpay-operator="$(IMG)"
-	@if [[ -n "$(NOTIFY_BASE_URL)" ]]; then cd bin/deploy && $(CURDIR)/$(TOOLS)/kustomize edit add patch --kind Deployment \
-	  --patch '[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--notify-base-url=$(NOTIFY_BASE_URL)"}]'; fi
+deploy: $(TOOLS)/kustomize ## Install into the current cluster: IMG=<image> NOTIFY_BASE_URL=<https://...> KUSTOMIZATION=<folder>.
+	@$(configure)
 	$(KUBECTL) apply --server-side -k bin/deploy
 
 .PHONY: undeploy
-undeploy: ## Remove the operator, its roles and policies. The CRDs and their objects stay.
-	$(KUBECTL) delete --ignore-not-found -k config/manager
-	$(KUBECTL) delete --ignore-not-found -k config/policy
-	$(KUBECTL) delete --ignore-not-found -k config/rbac
+undeploy: $(TOOLS)/kustomize ## Remove the operator, its roles and policies. The CRDs, their objects and the namespace stay.
+	@$(configure)
+	@cd bin/deploy && for kind in CustomResourceDefinition Namespace; do \
+	  $(CURDIR)/$(TOOLS)/kustomize edit add patch --kind $$kind --patch "{\$$patch: delete, apiVersion: v1, kind: $$kind, metadata: {name: all}}"; done
+	$(KUBECTL) delete --ignore-not-found -k bin/deploy
+
+.PHONY: build-installer
+build-installer: $(TOOLS)/kustomize ## Write all of it into one file, dist/install.yaml: IMG, NOTIFY_BASE_URL, KUSTOMIZATION.
+	@$(configure)
+	@mkdir -p dist
+	@$(TOOLS)/kustomize build bin/deploy >dist/install.yaml
+	@echo "dist/install.yaml installs $(KUSTOMIZATION) with $(IMG)"
+
+.PHONY: chart
+chart: $(MANIFEST_TOOLS)/helm ## Pack the Helm chart into dist/: CHART_VERSION=<semver> VERSION=<tag of the image>.
+	@mkdir -p dist
+	@$(MANIFEST_TOOLS)/helm package $(CHART) --destination dist --version "$(CHART_VERSION)" --app-version "$(VERSION)"
+
+# Helm wants a semantic version, with or without the v of a tag.
+CHART_VERSION ?= $(if $(filter v%,$(VERSION)),$(VERSION),0.0.0-$(VERSION))
+
+# configure makes a kustomization of its own in bin/deploy, with image, callback address and version filled in.
+define configure
+rm -rf bin/deploy && mkdir -p bin/deploy && cd bin/deploy && \
+$(CURDIR)/$(TOOLS)/kustomize create --resources ../../$(KUSTOMIZATION) && \
+$(CURDIR)/$(TOOLS)/kustomize edit set image wechatpay-operator="$(IMG)" && \
+if [[ -n "$(NOTIFY_BASE_URL)" ]]; then \
+  $(CURDIR)/$(TOOLS)/kustomize edit add patch --kind Deployment --name wechatpay-operator-controller-manager \
+    --patch '[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--notify-base-url=$(NOTIFY_BASE_URL)"}]'; fi
+endef
 
 .PHONY: docker-build
 docker-build: ## Build the image: IMG=<image>.
