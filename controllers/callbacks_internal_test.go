@@ -76,9 +76,10 @@ func TestChecksGetRarerWhileTheyFail(t *testing.T) {
 	t.Parallel()
 	r, _ := callbacksAt(time.Now())
 	m := checkedMerchant("shop")
-	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
+	for i, minutes := range []int{1, 2, 4, 8, 16, 30, 30, 30} {
+		want := time.Duration(minutes) * time.Minute
 		after, first := r.plan(m, lost)
-		if want *= time.Minute; after < want || after > want*11/10 || first != (i == 0) {
+		if after < want || after > want*11/10 || first != (i == 0) {
 			t.Errorf("%d: %s, want %s", i, after, want)
 		}
 	}

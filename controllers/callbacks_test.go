@@ -31,7 +31,8 @@ type front struct {
 	to     atomic.Pointer[url.URL]
 	// status is answered instead, when it is set.
 	status atomic.Int32
-	calls  atomic.Int32
+	// calls that came, and those of them that were answered with status.
+	calls, failed atomic.Int32
 }
 
 func openFront(t *testing.T) *front {
@@ -40,6 +41,7 @@ func openFront(t *testing.T) *front {
 	f.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		f.calls.Add(1)
 		if status := f.status.Load(); status != 0 {
+			f.failed.Add(1)
 			w.WriteHeader(int(status))
 			return
 		}
@@ -93,6 +95,9 @@ func TestCallbacksReachable(t *testing.T) {
 
 	f.status.Store(http.StatusServiceUnavailable)
 	merchant := shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=False/HTTPStatus")
+	if f.failed.Load() < 2 {
+		t.Error("told after the first test callback that failed: a rollout of the ingress would do")
+	}
 	waitEvent(shop, testshop.MerchantName, "HTTPStatus")
 	measured(0)
 	g := gomega.NewWithT(t)
