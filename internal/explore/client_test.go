@@ -15,6 +15,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
+// patiently waits for the API server as long as it takes. The operator's deadlines are those of the machine's clock, and a slow
+// machine is none of the faults that are explored.
+func patiently(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+
 // cachedClient is what a process has for a client: reads come from its cache, writes are steps that can be cut.
 type cachedClient struct {
 	client.Client
@@ -56,7 +60,7 @@ func (c *cachedClient) List(_ context.Context, list client.ObjectList, options .
 
 func (c *cachedClient) Create(ctx context.Context, object client.Object, options ...client.CreateOption) error {
 	return c.write("create", object, func(actual client.Object) error {
-		return c.p.w.suite.api.Create(ctx, actual, options...)
+		return c.p.w.suite.api.Create(patiently(ctx), actual, options...)
 	})
 }
 
@@ -68,7 +72,7 @@ func (c *cachedClient) Delete(ctx context.Context, object client.Object, options
 			uid := actual.GetUID()
 			wanted.Preconditions.UID = &uid
 		}
-		return c.p.w.suite.api.Delete(ctx, actual, &wanted)
+		return c.p.w.suite.api.Delete(patiently(ctx), actual, &wanted)
 	})
 }
 
@@ -78,7 +82,7 @@ func (c *cachedClient) Patch(ctx context.Context, object client.Object, patch cl
 		return err
 	}
 	return c.write("patch", object, func(actual client.Object) error {
-		return c.p.w.suite.api.Patch(ctx, actual, client.RawPatch(patch.Type(), data))
+		return c.p.w.suite.api.Patch(patiently(ctx), actual, client.RawPatch(patch.Type(), data))
 	})
 }
 
@@ -95,7 +99,7 @@ type statusWriter struct {
 
 func (s *statusWriter) Update(ctx context.Context, object client.Object, _ ...client.SubResourceUpdateOption) error {
 	return s.c.write("status", object, func(actual client.Object) error {
-		return s.c.p.w.suite.api.Status().Update(ctx, actual)
+		return s.c.p.w.suite.api.Status().Update(patiently(ctx), actual)
 	})
 }
 
@@ -137,7 +141,7 @@ func (l *liveReader) Get(ctx context.Context, name client.ObjectKey, object clie
 	if l.p.isDead() {
 		return errDead
 	}
-	if err := l.p.w.suite.api.Get(ctx, name, object, options...); err != nil {
+	if err := l.p.w.suite.api.Get(patiently(ctx), name, object, options...); err != nil {
 		return err
 	}
 	if kindOf(object) != "" {
@@ -159,7 +163,7 @@ func (l *liveReader) List(ctx context.Context, list client.ObjectList, options .
 			continue
 		}
 		found := list.DeepCopyObject().(client.ObjectList)
-		if err := w.suite.api.List(ctx, found, append(options, client.InNamespace(namespace))...); err != nil {
+		if err := w.suite.api.List(patiently(ctx), found, append(options, client.InNamespace(namespace))...); err != nil {
 			return err
 		}
 		if err := meta.EachListItem(found, func(object runtime.Object) error {

@@ -82,11 +82,11 @@ func (w *world) writeFirst(s step) {
 }
 
 // payMeanwhile lets the payer pay while a step is under way; another replica takes the callback.
-func (w *world) payMeanwhile(late bool) {
+func (w *world) payMeanwhile(how simulator.PayOptions) {
 	if w.calledBack {
 		return // one thing at a time: the simulator's only messenger is here
 	}
-	if _, err := w.sim.Pay(mchID, firstOrder, simulator.PayOptions{Force: late}); err != nil {
+	if _, err := w.sim.Pay(mchID, firstOrder, how); err != nil {
 		w.note("the payer could not pay: %v", err)
 		return
 	}

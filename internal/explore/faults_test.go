@@ -128,11 +128,15 @@ func allFaults() []*fault {
 			return outcome{}
 		}},
 		&fault{name: "the payer pays before it", otherEnd: true, fits: payable, do: func(w *world, _ *process, _ step) outcome {
-			w.payMeanwhile(false)
+			w.payMeanwhile(simulator.PayOptions{})
+			return outcome{}
+		}},
+		&fault{name: "the payer pays before it, and the callback gets lost", otherEnd: true, fits: payable, do: func(w *world, _ *process, _ step) outcome {
+			w.payMeanwhile(simulator.PayOptions{NoCallback: true})
 			return outcome{}
 		}},
 		&fault{name: "the payer's late money comes before it", otherEnd: true, fits: payable, do: func(w *world, _ *process, _ step) outcome {
-			w.payMeanwhile(true)
+			w.payMeanwhile(simulator.PayOptions{Force: true})
 			return outcome{}
 		}},
 	)

@@ -83,6 +83,10 @@ func flows() []*flow {
 		{name: "delete when paid", stages: given(hold, anOrder(), pay()).and(deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder)))},
 		{name: "delete while a refund is under way", alike: refundedOrNot, stages: given(automatic, anOrder(), pay()).
 			and(aRefund(firstRefund, 50), deletion(kindOrder, firstOrder), until(now), deletion(kindRefund, firstRefund), until(gone(kindRefund, firstRefund)), until(gone(kindOrder, firstOrder)))},
+		{name: "delete when a refund is accepted", stages: given(automatic, anOrder(), pay()).
+			and(aRefund(firstRefund, 50), until(accepted), deletion(kindRefund, firstRefund), deletion(kindOrder, firstOrder), until(gone(kindRefund, firstRefund)), until(gone(kindOrder, firstOrder)))},
+		{name: "delete when a refund's answer is lost", stages: given(automatic, anOrder(), pay(), loseRefundAnswer(), aRefund(firstRefund, 50), until(unknown)).
+			and(deletion(kindRefund, firstRefund), deletion(kindOrder, firstOrder), until(gone(kindRefund, firstRefund)), until(gone(kindOrder, firstOrder)))},
 		{name: "delete while a refund awaits approval", stages: given(hold, anOrder(), pay(), aRefund(firstRefund, 50), until(awaiting(firstRefund))).
 			and(deletion(kindRefund, firstRefund), deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder)))},
 		{name: "delete everything", stages: given(hold, anOrder()).

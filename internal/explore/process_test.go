@@ -17,8 +17,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
+
+// patience is what calls and callbacks get by the machine's clock: a slow machine is none of the faults that are explored.
+const patience = time.Minute
 
 // errDead is what a process gets that died: nothing it does has an effect any more, and nobody sees its results.
 var errDead = errors.New("the process is dead")
@@ -43,7 +47,8 @@ func newProcess(w *world, name string) *process {
 	cached, live := &cachedClient{p: p}, &liveReader{p: p}
 	options := merchant.Options{
 		NotifyBaseURL: notifyBase, UserAgent: name, Clock: w.clock,
-		Limits: merchant.Limits{BreakAfter: math.MaxUint32}, // the breaker has a clock of its own, which nobody moves by hand
+		Limits:   merchant.Limits{BreakAfter: math.MaxUint32}, // the breaker has a clock of its own, which nobody moves by hand
+		Timeouts: v2.Timeouts{Connect: patience, Query: patience, Pay: patience},
 	}
 	registry := merchant.NewRegistry(live, options)
 	base := controllers.Base{

@@ -221,6 +221,16 @@ func awaiting(name string) func(*world) bool {
 	}
 }
 
+func accepted(w *world) bool {
+	found := w.refund(firstRefund)
+	return found != nil && settlement.RefundAccepted(found)
+}
+
+func unknown(w *world) bool {
+	found := w.refund(firstRefund)
+	return found != nil && settlement.AcceptedReason(found) == v1alpha1.ReasonOutcomeUnknown
+}
+
 func abnormal(name string) func(*world) bool {
 	return func(w *world) bool {
 		found := w.refund(name)
@@ -266,6 +276,14 @@ func loseCallbacks() stage {
 func callbacksAre(kind simulator.FaultKind, count int) stage {
 	return stage{what: "callbacks are spoiled: " + string(kind), do: func(w *world) {
 		_, err := w.sim.AddFault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: kind, Count: count})
+		w.must(err)
+	}, until: now}
+}
+
+// loseRefundAnswer lets WeChat take the refund and say that it does not know, on the backup host as well.
+func loseRefundAnswer() stage {
+	return stage{what: "WeChat takes the refund and answers SYSTEMERROR", do: func(w *world) {
+		_, err := w.sim.AddFault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultSystemError, AfterEffect: true, Count: 2})
 		w.must(err)
 	}, until: now}
 }

@@ -189,6 +189,7 @@ func simulate(w *world) (*simulator.Simulator, error) {
 		Merchants:       []simulator.Merchant{{MchID: mchID, AppIDs: []string{appID}, APIKey: apiKey}},
 		CallbackClient:  &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) { return w.line.RoundTrip(r) })},
 		CallbackWorkers: 1, // one after the other, in order
+		CallbackTimeout: patience,
 		CertificateDir:  w.suite.certificates,
 		Now:             w.clock.Now,
 	})

@@ -199,6 +199,9 @@ func (w *world) explored() {
 		if !stage.instant {
 			w.settle(stage.until)
 		}
+		if len(w.cuts) == 0 && !stage.instant && stage.until != nil && !stage.until(w) {
+			w.violate("%q does not come to what it is about", stage.what)
+		}
 	}
 	if !w.flow.toTheEnd {
 		w.counting = false
