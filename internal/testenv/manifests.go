@@ -20,7 +20,7 @@ import (
 
 // Kubectl is where the control plane's kubectl is.
 func Kubectl() (string, error) {
-	assets, err := assetsDirectory()
+	assets, err := Assets()
 	return filepath.Join(assets, "kubectl"), err
 }
 

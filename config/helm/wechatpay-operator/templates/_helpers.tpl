@@ -108,7 +108,7 @@ spec:
       {{- if and $values.priorityClass.name (or (not $values.priorityClass.create) (eq $values.scope "Cluster")) }}
       priorityClassName: {{ $values.priorityClass.name }}
       {{- end }}
-      terminationGracePeriodSeconds: 60
+      terminationGracePeriodSeconds: 90
       securityContext:
         runAsNonRoot: true
         runAsUser: 65532
