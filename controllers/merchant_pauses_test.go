@@ -83,12 +83,13 @@ func TestPauseEndsWithoutAnOrderThatAsks(t *testing.T) {
 	shop, _ := openReady(t, breaksAfter(1), testshop.WithTiming(func(timing *controllers.Timing) {
 		timing.RetryFirst, timing.RetryMost, timing.RetrySlowly = time.Hour, time.Hour, time.Hour
 	}))
-	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultDrop, Count: 2}) // both hosts
-	shop.Create(shop.NewOrder("order-0001"))
-	shop.WaitOrder("order-0001", "Prepared=Unknown/OutcomeUnknown")
+	for _, operation := range []simulator.Operation{simulator.OperationUnifiedOrder, simulator.OperationOrderQuery} {
+		shop.Fault(simulator.Fault{Operation: operation, Kind: simulator.FaultHTML})
+	}
+	shop.Create(shop.NewOrder("order-0001")) // which rests for an hour after its call
+	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/OrdersPaused")
+	shop.WeChat.ClearFaults()
 	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
-	shop.Create(shop.NewOrder("order-0002"))
-	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
 }
 
 func TestPausesOfOrdersAndRefundsAreShownApart(t *testing.T) {

@@ -61,7 +61,8 @@ func (r *OrderReconciler) closeReason(o *order) (reason, why string) {
 	}
 }
 
-// mayStillArrive says whether a unifiedorder whose answer was lost may still be on its way.
+// mayStillArrive says whether a unifiedorder whose answer was lost may still be on its way. It counts from the first doubt, not
+// the last call: an order that arrives after it was given up can't be paid, since nobody was ever told its prepay_id.
 func (r *OrderReconciler) mayStillArrive(o *order) bool {
 	return settlement.MayBeAtWeChat(o.Order) && r.Clock.Since(settlement.PreparedSince(o.Order)) < r.Timing.NotExistGrace
 }

@@ -46,7 +46,7 @@ func TestManyFailingRefundsNeverBlockTheMerchant(t *testing.T) {
 			g := gomega.NewWithT(t)
 			shop := testshop.Open(t, env, testshop.WithTiming(func(timing *controllers.Timing) {
 				timing.RefundSpacing = 500 * time.Millisecond
-			}), testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = -1 }))
+			}), testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval, o.Rules.PrepayLife = -1, -1 }))
 			const merchants, each = 2, 30
 			fail(shop)
 			for m := range merchants {
