@@ -113,6 +113,16 @@ manifests: $(TOOLS)/controller-gen ## Generate the CRDs from api/, and the opera
 metricsdoc: ## Generate docs/metrics.md from the code.
 	@go run ./hack/monitoring doc >bin/metrics.md && mv bin/metrics.md docs/metrics.md
 
+.PHONY: apidoc
+apidoc: $(TOOLS)/crd-ref-docs ## Generate docs/api.md from api/.
+	@$(call write-apidoc,docs/api.md)
+
+# write-apidoc describes every field of the kinds. Markers without a value come with empty braces, which say nothing.
+define write-apidoc
+$(TOOLS)/crd-ref-docs --source-path=api/v1alpha1 --config=hack/apidoc/config.yaml --renderer=markdown --output-path=$(1) --log-level=ERROR && \
+sed -i -e 's/: \\{\\} <br \/>/ <br \/>/g' $(1)
+endef
+
 .PHONY: chart-files
 chart-files: $(TOOLS)/kustomize ## Copy the kinds, policies and roles into the Helm chart.
 	@$(call copy-into-chart,$(CHART)/files)
@@ -172,7 +182,7 @@ lint-modules:
 	@for module in $(TIDY_MODULES); do echo "==> go mod tidy -diff in $$module"; go -C $$module mod tidy -diff; done
 
 .PHONY: lint-generated
-lint-generated: $(TOOLS)/controller-gen
+lint-generated: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs
 	@echo "==> generated files"
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(TOOLS)/controller-gen object paths=./api/v1alpha1 output:object:dir="$$fresh"; \
@@ -182,7 +192,9 @@ lint-generated: $(TOOLS)/controller-gen
 	diff -u api/v1alpha1/zz_generated.deepcopy.go "$$fresh/zz_generated.deepcopy.go" && \
 	diff -ru config/crd/bases "$$fresh/crd" || { echo "out of date, run make generate manifests"; exit 1; }; \
 	go run ./hack/monitoring doc >"$$fresh/metrics.md"; \
-	diff -u docs/metrics.md "$$fresh/metrics.md" || { echo "out of date, run make metricsdoc"; exit 1; }
+	diff -u docs/metrics.md "$$fresh/metrics.md" || { echo "out of date, run make metricsdoc"; exit 1; }; \
+	$(call write-apidoc,"$$fresh/api.md"); \
+	diff -u docs/api.md "$$fresh/api.md" || { echo "out of date, run make apidoc"; exit 1; }
 
 .PHONY: lint-kustomize
 lint-kustomize: $(TOOLS)/kustomize
@@ -246,6 +258,9 @@ $(KUBE_SCORE):
 
 $(TOOLS)/controller-gen:
 	@$(call build-tool,hack/tools,sigs.k8s.io/controller-tools/cmd/controller-gen)
+
+$(TOOLS)/crd-ref-docs:
+	@$(call build-tool,hack/tools,github.com/elastic/crd-ref-docs)
 
 $(TOOLS)/kustomize:
 	@$(call build-tool,hack/tools,sigs.k8s.io/kustomize/kustomize/v5)

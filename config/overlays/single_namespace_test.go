@@ -5,13 +5,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
@@ -61,9 +64,9 @@ func TestSingleNamespace(t *testing.T) {
 	outOfSight(t, shop)
 	const read = "get list watch"
 	want := rightsOf(
-		read+" update patch wechatpay-operator.io/merchants", "get update patch wechatpay-operator.io/merchants/status",
-		read+" update patch delete wechatpay-operator.io/orders", "get update patch wechatpay-operator.io/orders/status",
-		read+" create update patch wechatpay-operator.io/refunds", "get update patch wechatpay-operator.io/refunds/status",
+		read+" patch wechatpay-operator.io/merchants", "update wechatpay-operator.io/merchants/status", "update wechatpay-operator.io/merchants/finalizers",
+		read+" patch delete wechatpay-operator.io/orders", "update wechatpay-operator.io/orders/status", "update wechatpay-operator.io/orders/finalizers",
+		read+" create patch wechatpay-operator.io/refunds", "update wechatpay-operator.io/refunds/status", "update wechatpay-operator.io/refunds/finalizers",
 		"get /secrets", "get /namespaces", "create patch events.k8s.io/events", "create patch /events",
 		"create coordination.k8s.io/leases", "get update patch coordination.k8s.io/leases=wechatpay-operator")
 	if diff := cmp.Diff(want, rights(t, operator, shop.Namespace)); diff != "" {
@@ -123,4 +126,29 @@ func TestTwoNamespaces(t *testing.T) {
 	shop.WaitOrder(shop.Other(0)+"/order-0003", "Prepared=True/Prepared")
 	shop.Pay("order-0003")
 	shop.WaitOrder(shop.Other(0)+"/order-0003", "Paid=True/Paid")
+}
+
+// TestRoleIsTheClusterRole: what the code needs is written down in config/rbac by controller-gen; the Role has it too, but for
+// Namespaces, which a Role can give by name only.
+func TestRoleIsTheClusterRole(t *testing.T) {
+	t.Parallel()
+	want := append(rightsIn(t, "config/rbac/role.yaml"), rightsIn(t, "config/rbac/leader_election_role.yaml")...)
+	want = slices.DeleteFunc(want, func(right string) bool { return right == "list /namespaces" || right == "watch /namespaces" })
+	slices.Sort(want)
+	if diff := cmp.Diff(want, rightsIn(t, "config/overlays/single-namespace/rbac/role.yaml")); diff != "" {
+		t.Errorf("the rights differ:\n%s", diff)
+	}
+}
+
+func rightsIn(t *testing.T, file string) []string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(testenv.Root(), file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var role rbacv1.ClusterRole
+	if err := yaml.Unmarshal(content, &role); err != nil {
+		t.Fatal(err)
+	}
+	return rightsBy(role.Rules)
 }

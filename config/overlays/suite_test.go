@@ -8,6 +8,7 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -74,8 +75,16 @@ func allRights(t *testing.T, c client.Client, namespace string) []string {
 	if review.Status.Incomplete {
 		t.Fatalf("the API server does not know all rights: %s", review.Status.EvaluationError)
 	}
-	found := []string{}
+	rules := make([]rbacv1.PolicyRule, 0, len(review.Status.ResourceRules))
 	for _, rule := range review.Status.ResourceRules {
+		rules = append(rules, rbacv1.PolicyRule{Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames})
+	}
+	return rightsBy(rules)
+}
+
+func rightsBy(rules []rbacv1.PolicyRule) []string {
+	found := []string{}
+	for _, rule := range rules {
 		for _, group := range rule.APIGroups {
 			for _, resource := range rule.Resources {
 				for _, verb := range rule.Verbs {
