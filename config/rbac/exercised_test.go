@@ -18,6 +18,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
@@ -91,9 +92,11 @@ func TestEveryRightIsUsed(t *testing.T) {
 		seen.next = next
 		return seen
 	})
-	shop := testshop.Open(t, env, testshop.WithIdentity(identity), testshop.WithNamespaces(1), testshop.WithTiming(func(timing *controllers.Timing) {
+	shop := testshop.Open(t, env, testshop.WithoutOperator(), testshop.WithNamespaces(1), testshop.WithTiming(func(timing *controllers.Timing) {
 		timing.RefundPoll = testshop.EverySoOften(200 * time.Millisecond)
 	}))
+	// It looks at all namespaces, as in an installation: of some only, it would read their labels by name.
+	shop.StartOperatorAs(identity, func(o *manager.Options) { o.Namespaces = nil })
 	live(shop)
 
 	role := &rbacv1.ClusterRole{}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +21,8 @@ type outcome struct {
 	before, after error
 	// forged: the call does not get to WeChat, and somebody else answers it.
 	forged bool
+	// late: the call is on its way for a while yet; who made it does not wait for that.
+	late bool
 	// once: a repeat of the call on WeChat's backup host meets nothing.
 	once bool
 }
@@ -65,6 +68,9 @@ func apiStep(_ *flow, s step) bool    { return s.api }
 func weChatStep(_ *flow, s step) bool { return !s.api }
 func payable(f *flow, _ step) bool    { return f.payable }
 
+// effectStep is a call that changes something at WeChat.
+func effectStep(_ *flow, s step) bool { return !s.api && !strings.HasSuffix(s.verb, "query") }
+
 func dies(_ *world, p *process, _ step) outcome {
 	p.dead = true
 	return outcome{before: errDead}
@@ -99,6 +105,11 @@ func allFaults() []*fault {
 		}},
 		{name: "the answer is lost once", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{after: errLost, once: true} }},
 		{name: "the call does not arrive", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{before: errUnsent} }},
+		{name: "the call arrives after its sender gave up", pace: true, fits: effectStep, do: func(*world, *process, step) outcome { return outcome{late: true} }},
+		{name: "the process dies, and its call arrives later", pace: true, fits: effectStep, do: func(_ *world, p *process, _ step) outcome {
+			p.dead = true
+			return outcome{late: true}
+		}},
 		{name: "somebody else answers", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{forged: true} }},
 	}
 	for _, failure := range errAPIFailed {

@@ -80,11 +80,14 @@ func flows() []*flow {
 			and(aRefund("refund-a", 40), aRefund("refund-b", 40), aRefund("refund-c", 40), until(refunded("refund-a")), until(refunded("refund-b")), until(refunded("refund-c")))},
 		{name: "delete before prepare", stages: given(hold).and(fresh(anOrder(admitted)), deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder))), payable: true},
 		{name: "delete when prepared", stages: given(hold, anOrder()).and(deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder))), payable: true},
+		{name: "delete when asked for", stages: given(hold).and(inDoubtOrPrepared(), deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder))), payable: true},
 		{name: "delete when paid", stages: given(hold, anOrder(), pay()).and(deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder)))},
 		{name: "delete while a refund is under way", alike: refundedOrNot, stages: given(automatic, anOrder(), pay()).
 			and(aRefund(firstRefund, 50), deletion(kindOrder, firstOrder), until(now), deletion(kindRefund, firstRefund), until(gone(kindRefund, firstRefund)), until(gone(kindOrder, firstOrder)))},
 		{name: "delete when a refund is accepted", stages: given(automatic, anOrder(), pay()).
 			and(aRefund(firstRefund, 50), until(accepted), deletion(kindRefund, firstRefund), deletion(kindOrder, firstOrder), until(gone(kindRefund, firstRefund)), until(gone(kindOrder, firstOrder)))},
+		{name: "delete when a refund is asked for", alike: refundedOrNot, stages: given(automatic, anOrder(), pay()).
+			and(aRefund(firstRefund, 50), until(requested), deletion(kindRefund, firstRefund), deletion(kindOrder, firstOrder), until(gone(kindRefund, firstRefund)), until(gone(kindOrder, firstOrder)))},
 		{name: "delete when a refund's answer is lost", stages: given(automatic, anOrder(), pay(), loseRefundAnswer(), aRefund(firstRefund, 50), until(unknown)).
 			and(deletion(kindRefund, firstRefund), deletion(kindOrder, firstOrder), until(gone(kindRefund, firstRefund)), until(gone(kindOrder, firstOrder)))},
 		{name: "delete while a refund awaits approval", stages: given(hold, anOrder(), pay(), aRefund(firstRefund, 50), until(awaiting(firstRefund))).

@@ -269,6 +269,18 @@ func showsRefund(refund *v1alpha1.Refund, told simulator.RefundStatus) bool {
 	return settlement.RefundFinal(refund) || told == simulator.RefundChange && settlement.SucceededReason(refund) == v1alpha1.ReasonAbnormal
 }
 
+// checkArrival looks at a call that was on its way for a while: what it did at WeChat, there must still be an object to show.
+func (w *world) checkArrival(call heldCall, done bool) {
+	fields := fieldsOf(call.body)
+	k := key{kindOrder, fields["out_trade_no"], home}
+	if refund := fields["out_refund_no"]; refund != "" {
+		k = key{kindRefund, refund, home}
+	}
+	if done && w.objects()[k] == nil && !strings.HasSuffix(call.request.URL.Path, "/closeorder") {
+		w.violate("a call for %s arrives after it was let go", k)
+	}
+}
+
 // checkEnd compares what the run came to with the ledger.
 func (w *world) checkEnd() {
 	ledger := w.sim.Ledger()

@@ -226,6 +226,21 @@ func accepted(w *world) bool {
 	return found != nil && settlement.RefundAccepted(found)
 }
 
+func requested(w *world) bool {
+	found := w.refund(firstRefund)
+	return found != nil && (settlement.RefundAccepted(found) || settlement.RefundMayBeAtWeChat(found))
+}
+
+// inDoubtOrPrepared creates the Order and goes on as soon as WeChat may have it.
+func inDoubtOrPrepared() stage {
+	created := anOrder()
+	created.until = func(w *world) bool {
+		found := w.order(home, firstOrder)
+		return found != nil && settlement.Started(found)
+	}
+	return created
+}
+
 func unknown(w *world) bool {
 	found := w.refund(firstRefund)
 	return found != nil && settlement.AcceptedReason(found) == v1alpha1.ReasonOutcomeUnknown

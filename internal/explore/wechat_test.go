@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
@@ -26,6 +28,55 @@ type line struct {
 	certified       *http.Client
 	// fate is what the repeat of a call on the backup host meets.
 	fate map[string]outcome
+	// held are calls on their way; w.mutex guards them.
+	held []heldCall
+}
+
+// heldCall is a call that arrives later, when nobody waits for its answer any more.
+type heldCall struct {
+	request *http.Request
+	body    []byte
+	backup  bool
+	at      time.Time
+}
+
+// onItsWay is how long a call is on its way that arrives late. It is below Timing.NotExistGrace: what is there longer than that,
+// the operator takes for lost.
+const onItsWay = 20 * time.Second
+
+func (l *line) hold(request *http.Request, body []byte, backup bool) {
+	l.w.mutex.Lock()
+	defer l.w.mutex.Unlock()
+	l.held = append(l.held, heldCall{request, body, backup, l.w.clock.Now().Add(onItsWay)})
+}
+
+// onTheWay are the moments at which the held calls arrive.
+func (l *line) onTheWay() []time.Time {
+	l.w.mutex.Lock()
+	defer l.w.mutex.Unlock()
+	var moments []time.Time
+	for _, call := range l.held {
+		moments = append(moments, call.at)
+	}
+	return moments
+}
+
+// arrive lets the held calls arrive that are due.
+func (l *line) arrive() {
+	now := l.w.clock.Now()
+	l.w.mutex.Lock()
+	calls := l.held
+	l.held = slices.DeleteFunc(slices.Clone(calls), func(call heldCall) bool { return !call.at.After(now) })
+	l.w.mutex.Unlock()
+	for _, call := range calls {
+		if call.at.After(now) {
+			continue
+		}
+		_, content, err := l.forward(call.request, call.body, call.backup)
+		l.w.must(err)
+		l.w.note("arrived: %s:%s", call.request.URL.Path, words(content))
+		l.w.checkArrival(call, strings.Contains(words(content), "result_code=SUCCESS"))
+	}
 }
 
 func openLine(w *world) *line {
@@ -90,6 +141,12 @@ func (l *line) serve(answer http.ResponseWriter, request *http.Request, backup b
 		drop(answer)
 		return
 	}
+	if met.late {
+		w.note("%s: %s %s: is on its way", p.name, operation, number)
+		l.hold(request, body, backup)
+		drop(answer)
+		return
+	}
 	if met.forged {
 		w.note("%s: %s %s: a forged answer", p.name, operation, number)
 		_, _ = answer.Write(forgedAnswer(operation, fields))
@@ -101,11 +158,7 @@ func (l *line) serve(answer http.ResponseWriter, request *http.Request, backup b
 		drop(answer)
 		return
 	}
-	words := ""
-	for _, found := range told.FindAllSubmatch(content, -1) {
-		words += " " + string(found[1]) + "=" + string(found[2])
-	}
-	w.note("%s: %s %s:%s", p.name, operation, number, words)
+	w.note("%s: %s %s:%s", p.name, operation, number, words(content))
 	if met.after != nil {
 		w.note("%s: %s %s: %v", p.name, operation, number, met.after)
 		drop(answer)
@@ -114,6 +167,15 @@ func (l *line) serve(answer http.ResponseWriter, request *http.Request, backup b
 	answer.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	answer.WriteHeader(response.StatusCode)
 	_, _ = answer.Write(content) // a client that is gone misses its answer
+}
+
+// words are what an answer says, for the trace.
+func words(content []byte) string {
+	said := ""
+	for _, found := range told.FindAllSubmatch(content, -1) {
+		said += " " + string(found[1]) + "=" + string(found[2])
+	}
+	return said
 }
 
 func (l *line) forward(request *http.Request, body []byte, backup bool) (*http.Response, []byte, error) {

@@ -220,6 +220,7 @@ const (
 // settle lets everybody act, and time pass, until a milestone or until nothing is due any more.
 func (w *world) settle(until func(*world) bool) {
 	for range most {
+		w.line.arrive()
 		w.deliver()
 		switch {
 		case w.leader.isDead():
@@ -297,6 +298,9 @@ func (w *world) nextEvent() (time.Time, bool) {
 		if merchant := w.merchant(k.place, k.name); k.kind == kindMerchant && merchant != nil && merchant.DeletionTimestamp == nil && isReady(merchant) {
 			continue
 		}
+		consider(at)
+	}
+	for _, at := range w.line.onTheWay() {
 		consider(at)
 	}
 	ledger := w.sim.Ledger()

@@ -93,11 +93,6 @@ func WithNamespaces(count int) Option {
 	return func(s *Shop) { s.other = make([]string, count) }
 }
 
-// WithIdentity runs the operator as a user of the API server's, under that user's rights, instead of as its administrator.
-func WithIdentity(config *rest.Config) Option {
-	return func(s *Shop) { s.config = config }
-}
-
 // WithoutOperator opens the Shop with nobody working in it; see Shop.StartOperator.
 func WithoutOperator() Option {
 	return func(s *Shop) { s.options.MaxConcurrentReconciles = 0 }
