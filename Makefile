@@ -231,8 +231,9 @@ lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the man
 	  i=$$((i + 1)); $(MANIFEST_TOOLS)/helm template wechatpay-operator $(CHART) --namespace wechatpay-operator-system --set "$$values" >bin/manifests/helm-$$i.yaml; \
 	done
 	@echo "==> kubeconform"
-	@go run ./hack/schemas -out bin/schemas $$(for kind in gateways httproutes; do \
-	  echo "$$(go -C hack/tools/manifests list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)/config/crd/standard/gateway.networking.k8s.io_$$kind.yaml"; done)
+	@gateway=$$(go -C hack/tools/manifests list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)/config/crd/standard/gateway.networking.k8s.io_; \
+	prometheus=$$(go -C hack/tools/manifests list -m -f '{{.Dir}}' github.com/prometheus-operator/prometheus-operator)/example/prometheus-operator-crd/monitoring.coreos.com_; \
+	go run ./hack/schemas -out bin/schemas $${gateway}gateways.yaml $${gateway}httproutes.yaml $${prometheus}prometheusrules.yaml $${prometheus}servicemonitors.yaml
 	@$(MANIFEST_TOOLS)/kubeconform -strict -summary -schema-location 'bin/schemas/{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json' bin/manifests/*.yaml
 	@echo "==> kube-score"
 	@for file in $(foreach folder,$(INSTALLATIONS),bin/manifests/$(subst /,-,$(folder)).yaml) bin/manifests/helm-*.yaml; do \
@@ -241,8 +242,8 @@ lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the man
 	    $$file >bin/manifests/score || { grep -v '\[OK\]\|\[SKIPPED\]' bin/manifests/score; echo "in $$file"; exit 1; }; \
 	done
 
-# Everything that the chart can render at once. The kinds of the Prometheus Operator are not at hand to be checked against.
-CHART_ALL := callbacks.separate=true,callbacks.apiKeySecrets.shop={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com,httpRoute.enabled=true,httpRoute.hostnames={pay.example.com},httpRoute.parentRefs[0].name=public
+# Everything that the chart can render at once.
+CHART_ALL := metrics.serviceMonitor.enabled=true,callbacks.separate=true,callbacks.apiKeySecrets.shop={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com,httpRoute.enabled=true,httpRoute.hostnames={pay.example.com},httpRoute.parentRefs[0].name=public
 
 .PHONY: manifest-tools
 manifest-tools: $(MANIFEST_TOOLS)/helm $(MANIFEST_TOOLS)/kubeconform $(KUBE_SCORE)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -276,6 +277,6 @@ func dripping(ctx context.Context, text string) answer {
 func gone(connection net.Conn) bool {
 	_ = connection.SetReadDeadline(deadlineIn(dripInterval))
 	_, err := connection.Read(make([]byte, 1))
-	timeout, slow := err.(net.Error)
+	timeout, slow := errors.AsType[net.Error](err)
 	return err != nil && (!slow || !timeout.Timeout())
 }
