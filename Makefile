@@ -26,7 +26,7 @@ PAIRS ?= 1
 RACE ?= $(if $(shell command -v $${CC:-gcc} || command -v clang),-race,)
 TESTFLAGS ?=
 SOAKFLAGS ?=
-TEST_MODULES := . hack/tools $(patsubst %/go.mod,%,$(wildcard hack/interop/go.mod))
+TEST_MODULES := . hack/tools hack/tools/dockerfile $(patsubst %/go.mod,%,$(wildcard hack/interop/go.mod))
 LINT_MODULES := $(TEST_MODULES)
 TIDY_MODULES := $(LINT_MODULES) $(addprefix hack/tools/,golangci-lint kube-score manifests promtool) hack/controlplane
 
@@ -154,7 +154,7 @@ help: ## Show this list.
 ##@ Check
 
 .PHONY: lint
-lint: lint-format lint-modules lint-generated lint-kustomize lint-manifests lint-alerts lint-api lint-go ## Check code, formats, modules, generated files and manifests.
+lint: lint-format lint-modules lint-generated lint-kustomize lint-manifests lint-alerts lint-image lint-api lint-go ## Check code, formats, modules, generated files and manifests.
 	@echo "==> lint passed"
 
 .PHONY: lint-go
@@ -242,6 +242,11 @@ lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the man
 	    $$file >bin/manifests/score || { grep -v '\[OK\]\|\[SKIPPED\]' bin/manifests/score; echo "in $$file"; exit 1; }; \
 	done
 
+.PHONY: lint-image
+lint-image:
+	@echo "==> Dockerfile"
+	@go -C hack/tools/dockerfile run . $(CURDIR)/Dockerfile
+
 # Everything that the chart can render at once.
 CHART_ALL := metrics.serviceMonitor.enabled=true,callbacks.separate=true,callbacks.apiKeySecrets.shop={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com,httpRoute.enabled=true,httpRoute.hostnames={pay.example.com},httpRoute.parentRefs[0].name=public
 
@@ -262,6 +267,9 @@ $(TOOLS)/controller-gen:
 
 $(TOOLS)/crd-ref-docs:
 	@$(call build-tool,hack/tools,github.com/elastic/crd-ref-docs)
+
+$(TOOLS)/cyclonedx-gomod:
+	@$(call build-tool,hack/tools,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod)
 
 $(TOOLS)/kustomize:
 	@$(call build-tool,hack/tools,sigs.k8s.io/kustomize/kustomize/v5)
@@ -332,3 +340,14 @@ endef
 .PHONY: docker-build
 docker-build: ## Build the image: IMG=<image>.
 	$(DOCKER) build --build-arg VERSION="$(VERSION)" -t "$(IMG)" .
+
+PLATFORMS ?= linux/amd64,linux/arm64
+
+.PHONY: docker-buildx
+docker-buildx: ## Build the image for several platforms and push it: IMG=<image> PLATFORMS=<list>.
+	$(DOCKER) buildx build --platform "$(PLATFORMS)" --build-arg VERSION="$(VERSION)" --push -t "$(IMG)" .
+
+.PHONY: sbom
+sbom: $(TOOLS)/cyclonedx-gomod ## List what the binary is made of, in CycloneDX: dist/sbom.json.
+	@mkdir -p dist
+	$(TOOLS)/cyclonedx-gomod app -json -licenses -main . -output dist/sbom.json .

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"debug/elf"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestBinaryNeedsNothingElse: the image is made from scratch, so the binary has to be static, and to run without root where there
+// is nothing but itself.
+func TestBinaryNeedsNothingElse(t *testing.T) {
+	root := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version=v1.2.3-test", "-o", filepath.Join(root, "manager"), ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	binary, err := elf.Open(filepath.Join(root, "manager"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = binary.Close() }()
+	for _, part := range binary.Progs {
+		if part.Type == elf.PT_INTERP {
+			t.Error("the binary is linked dynamically")
+		}
+	}
+	for folder := root; folder != "/"; folder = filepath.Dir(folder) {
+		if info, err := os.Stat(folder); err == nil && info.Mode().Perm()&0o011 == 0 && os.Geteuid() == 0 {
+			if err := os.Chmod(folder, 0o711); err != nil { //nolint:gosec // another user has to get in
+				t.Fatal(err)
+			}
+		}
+	}
+	run := exec.CommandContext(t.Context(), "/manager", "--version")
+	run.Env, run.Dir = []string{}, "/"
+	run.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
+	output, err := run.CombinedOutput()
+	switch {
+	case errors.Is(err, syscall.EPERM):
+		t.Skip("only root can change the root file system")
+	case err != nil:
+		t.Fatalf("%v: %s", err, output)
+	case !strings.Contains(string(output), "v1.2.3-test"):
+		t.Errorf("it says of itself: %s", output)
+	}
+}
