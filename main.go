@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 
 	"go.uber.org/zap/zapcore"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // kubeconfigs of every kind
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
 // version is set by the linker.
@@ -25,7 +27,7 @@ func main() {
 	showVersion := flag.Bool("version", false, "Print the version and stop.")
 	flag.Parse()
 	if *showVersion {
-		fmt.Println("wechatpay-operator", version)
+		fmt.Printf("wechatpay-operator %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return
 	}
 	if logging.Level != nil {
@@ -34,6 +36,7 @@ func main() {
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
 	ctrl.Log.Info("Starting wechatpay-operator", "version", version)
 	options.Merchant.UserAgent = "wechatpay-operator/" + version
+	metrics.SetVersion(version)
 
 	config, err := ctrl.GetConfig()
 	if err == nil {
