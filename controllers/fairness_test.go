@@ -74,12 +74,12 @@ func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 func TestBurstAboveTheLimitIsServedInTurn(t *testing.T) {
 	shop, g := openReady(t, testshop.WithOptions(func(o *manager.Options) {
 		o.MaxConcurrentReconciles = 4
-		o.Merchant.Limits.UnifiedOrder, o.Merchant.Limits.MaxWait = 20, 100*time.Millisecond
+		o.Merchant.Limits.UnifiedOrder, o.Merchant.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates
 	}), testshop.WithTiming(func(timing *controllers.Timing) {
 		// Production's: what was denied once would come back last.
 		timing.RetryFirst, timing.RetryMost = 2*time.Second, 5*time.Minute
 	}))
-	const orders = 120
+	const orders = 60
 	for i := range orders {
 		shop.Create(shop.NewOrder(orderName(i)))
 	}

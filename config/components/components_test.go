@@ -93,19 +93,20 @@ func prepare(ctx context.Context) error {
 			probe := refund("probe-0001", "")
 			probe.Annotations = map[string]string{requester: "nobody"}
 			if err := c.Create(ctx, probe, client.DryRunAll); err != nil || probe.Annotations[requester] != user || len(probe.Finalizers) != 1 {
-				return false, ignoreForbidden(err)
+				return false, ignoreNotYet(err)
 			}
 			err := c.Create(ctx, refund("probe-0001", v1alpha1.ApprovalApproved), client.DryRunAll)
 			if !apierrors.IsForbidden(err) || user != "shop" && user != manager && !strings.Contains(err.Error(), "four eyes") {
-				return false, ignoreForbidden(err)
+				return false, ignoreNotYet(err)
 			}
 		}
 		return true, nil
 	})
 }
 
-func ignoreForbidden(err error) error {
-	if apierrors.IsForbidden(err) {
+// ignoreNotYet: a binding, a policy or, where a mutation is made, the kind itself may not have got around yet.
+func ignoreNotYet(err error) error {
+	if apierrors.IsForbidden(err) || apierrors.IsServiceUnavailable(err) {
 		return nil
 	}
 	return err

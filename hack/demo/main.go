@@ -10,6 +10,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -21,6 +22,20 @@ const (
 	exitInterrupted = 130
 )
 
+// reader is whoever reads what is printed. When they leave, as of `demo | head`, the demo ends, and no processes stay behind.
+type reader struct {
+	io.Writer
+	left context.CancelCauseFunc
+}
+
+func (r reader) Write(text []byte) (int, error) {
+	written, err := r.Writer.Write(text)
+	if err != nil {
+		r.left(fmt.Errorf("nobody reads any more: %w", err))
+	}
+	return written, err
+}
+
 func main() {
 	keep := flag.Bool("keep", false, "stay up after the last step, until Ctrl-C")
 	flag.Parse()
@@ -28,13 +43,14 @@ func main() {
 }
 
 func run(keep bool) int {
-	// SIGPIPE is among them so that `demo | head` leaves no processes behind.
-	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	// It comes for connections as well, of which some are to processes that are ended on purpose.
+	signal.Ignore(syscall.SIGPIPE)
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	ctx, cancel := context.WithCancelCause(interrupted)
 	defer cancel(nil)
 
-	d := &demo{console: newConsole(os.Stdout), died: cancel}
+	d := &demo{console: newConsole(reader{os.Stdout, cancel}), died: cancel}
 	err := d.play(ctx)
 	if err == nil && keep {
 		d.stayUp(ctx)
