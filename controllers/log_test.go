@@ -60,6 +60,15 @@ func TestTheLogHasOneLineForEachChangeAndNoneForAPoll(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 
 	shop.Eventually("the payment is logged", func() error { return atLeastLines(book.changes(g, "outTradeNo", "order-0001"), 2) })
+	// The line comes a moment after the write that it tells of.
+	shop.Eventually("the refund's end is logged", func() error {
+		for _, line := range book.changes(g, "outRefundNo", "refund-0001") {
+			if line["state"] == "Succeeded" {
+				return nil
+			}
+		}
+		return differs("", "")
+	})
 	var orders []map[string]any
 	for _, line := range book.changes(g, "outTradeNo", "order-0001") {
 		if line["refund"] == nil {
