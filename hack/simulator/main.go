@@ -79,6 +79,7 @@ func parse(args []string, errOut io.Writer) (settings, error) {
 	flags.Float64Var(&o.TimeScale, "time-scale", 1, "divides every interval of WeChat's: 60 makes a minute last a second")
 	flags.StringVar(&o.StateFile, "state", "", "file that keeps the ledger over restarts")
 	flags.StringVar(&o.certificates, "certificates", "", "directory for ca.pem and, for each merchant, <mch_id>-cert.pem and <mch_id>-key.pem; a restart keeps them")
+	flags.DurationVar(&o.PayAfter, "pay-after", 0, "have every order paid this long after its first prepay_id (0: nobody pays by himself)")
 	flags.DurationVar(&o.CallbackTimeout, "callback-timeout", 5*time.Second, "how long the shop may take to answer a callback")
 	flags.Func("callback-ca", "PEM file with authorities to trust for https notify URLs, beside the system's", o.trustShop)
 	flags.DurationVar(&o.Rules.RefundDelay, "refund-delay", 0, "time from acceptance of a refund to its success (0: a minute, scaled; negative: at once)")

@@ -149,6 +149,7 @@ func managerOptions(options Options) ctrl.Options {
 		RetryPeriod:                   unlessZero(options.Election.RetryPeriod),
 		LeaderElectionReleaseOnCancel: true, // main returns right after the manager
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
+		PprofBindAddress:              options.PprofBindAddress,
 		Metrics:                       metricsOptions(options),
 		GracefulShutdownTimeout:       ptr.To(GracefulShutdown),
 		Controller:                    config.Controller{EnableWarmup: ptr.To(true), SkipNameValidation: &options.SeveralInProcess},

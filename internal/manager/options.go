@@ -29,6 +29,7 @@ type Options struct {
 	MetricsBindAddress      string
 	MetricsSecure           bool
 	HealthProbeBindAddress  string
+	PprofBindAddress        string
 	MaxConcurrentReconciles int
 	// Namespaces that the operator looks at; empty means all.
 	Namespaces []string
@@ -65,6 +66,7 @@ func DefaultOptions() Options {
 		MetricsBindAddress:      ":8443",
 		MetricsSecure:           true,
 		HealthProbeBindAddress:  ":8081",
+		PprofBindAddress:        off,
 		MaxConcurrentReconciles: 16,
 		CheckCallbacks:          true,
 		Timing:                  controllers.DefaultTiming(),
@@ -89,6 +91,8 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 		"Serve metrics over HTTPS, to callers that the API server authenticates and allows to get /metrics.")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress,
 		"Address of /healthz and /readyz.")
+	flags.StringVar(&o.PprofBindAddress, "pprof-bind-address", o.PprofBindAddress,
+		"Address of /debug/pprof, for profiles of what CPU and memory go into. Whoever reaches it may take them, so keep it on loopback, such as 127.0.0.1:6060; 0 turns it off.")
 	flags.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles,
 		"How many objects of each kind are worked on at a time.")
 	flags.BoolVar(&o.CheckCallbacks, "check-callbacks", o.CheckCallbacks,

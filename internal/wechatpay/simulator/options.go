@@ -25,6 +25,9 @@ type Options struct {
 	// Rules overrides single intervals and switches.
 	Rules Rules
 
+	// PayAfter has every order paid this long after its first prepay_id was handed out, as by a payer. Zero: nobody pays by himself.
+	PayAfter time.Duration
+
 	// CallbackTimeout is how long the shop may take to answer a callback: 5 s by default, not scaled.
 	CallbackTimeout time.Duration
 	// CallbackTLSConfig is used for https notify URLs. CallbackClient replaces the whole client; redirects are not

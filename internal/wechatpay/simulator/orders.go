@@ -178,6 +178,7 @@ func (s *Simulator) handOutPrepay(o *Order) message {
 	o.Prepays = append(o.Prepays, prepay)
 	if o.UnifiedOrderCalls == 0 {
 		o.UnifiedOrderCalls = 1
+		s.planPayment(o)
 	}
 	s.store.saveOrder(o)
 	return message{

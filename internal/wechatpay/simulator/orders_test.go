@@ -276,3 +276,18 @@ func TestForeignCurrencyAndOtherAmount(t *testing.T) {
 	f.Expect(reply).To(And(HaveKeyWithValue("fee_type", "USD"), HaveKeyWithValue("total_fee", "43"), HaveKeyWithValue("cash_fee", "301"),
 		HaveKeyWithValue("cash_fee_type", "CNY"), HaveKeyWithValue("rate_value", "717420000")))
 }
+
+func TestPayersPayByThemselves(t *testing.T) {
+	f := start(t, func(o *Options) { o.PayAfter = time.Minute })
+	state := func(number string) TradeState { return f.sim.Ledger().Order(testMerchant, number).State }
+	f.mustCall(OperationUnifiedOrder, f.order("order-0001"))
+	f.mustCall(OperationUnifiedOrder, f.order("order-0001")) // a second prepay_id is no second payment
+	f.mustCall(OperationUnifiedOrder, f.order("order-0002"))
+	f.mustCall(OperationCloseOrder, message{"out_trade_no": "order-0002"})
+	f.Expect(state("order-0001")).To(Equal(StateNotPay))
+	f.clock.advance(time.Minute)
+	f.Eventually(func() TradeState { return state("order-0001") }).WithTimeout(10 * time.Second).Should(Equal(StateSuccess))
+	f.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
+	f.Expect(state("order-0002")).To(Equal(StateClosed))
+	f.Expect(f.sim.Ledger().CallbacksOf(OperationPaymentCallback, "")).To(HaveLen(1))
+}

@@ -22,6 +22,18 @@ func (s *Simulator) Pay(mchID, outTradeNo string, options PayOptions) (Payment, 
 	return paid, err
 }
 
+// planPayment has a new order paid by a payer who does so by himself. One that can't be paid by then is left alone, as a payer would.
+func (s *Simulator) planPayment(o *Order) {
+	if s.payAfter <= 0 {
+		return
+	}
+	s.payers.at(s.now().Add(s.payAfter), func() {
+		if _, err := s.Pay(o.MchID, o.OutTradeNo, PayOptions{}); err != nil {
+			s.logger.Info("not paid", "order", o.OutTradeNo, "error", err)
+		}
+	})
+}
+
 // PayByPrepayID is the payer paying with what the shop's page handed to WeChat.
 func (s *Simulator) PayByPrepayID(prepayID string, options PayOptions) (Payment, error) {
 	var paid Payment

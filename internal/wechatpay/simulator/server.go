@@ -33,9 +33,11 @@ type Simulator struct {
 	// movedByHand is true with a clock of a test's own.
 	movedByHand bool
 
-	// settlements turn refunds to their outcome, deliveries call the shop.
+	// settlements turn refunds to their outcome, payers pay by themselves, deliveries call the shop.
 	settlements *scheduler
+	payers      *scheduler
 	deliveries  *scheduler
+	payAfter    time.Duration
 	shop        *http.Client
 	answerTime  time.Duration
 
@@ -68,6 +70,7 @@ func New(options Options) (*Simulator, error) {
 		chance:     rand.New(rand.NewPCG(options.FaultSeed, 0)),
 		shop:       shopClient(options),
 		answerTime: options.CallbackTimeout,
+		payAfter:   options.PayAfter,
 		urls:       map[Host]string{},
 		delayed:    map[string]bool{},
 	}
@@ -126,9 +129,11 @@ func (s *Simulator) begin(options Options) error {
 		poll = 2 * time.Millisecond
 	}
 	s.settlements = newScheduler(s.now, poll)
+	s.payers = newScheduler(s.now, poll)
 	s.deliveries = newScheduler(s.now, poll)
 	s.resume()
 	s.settlements.start(s.context, &s.running, 1)
+	s.payers.start(s.context, &s.running, 1)
 	s.deliveries.start(s.context, &s.running, options.CallbackWorkers)
 
 	certificate, err := s.ca.issueServer(options.ServerNames)
