@@ -69,6 +69,14 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
+// connectionsPerHost is more than the calls that a Merchant has under way at once. So many are kept as well: a connection that
+// is closed after its call costs the next one a handshake.
+const connectionsPerHost = 64
+
+// keptIdle is less than the 8 s after which WeChat closes an idle connection (its own SDK for Java keeps them for 7 s as
+// well). A request that meets the closing may have arrived or not.
+const keptIdle = 7 * time.Second
+
 // newHTTPClient follows no redirect, speaks HTTP/1.1 only, so that what was written to a connection is one request
 // and no more, and verifies the server with TLS 1.2 or later. WeChat's certificates are rotated: none is pinned.
 func newHTTPClient(connect time.Duration, roots *x509.CertPool, certificate *tls.Certificate) *http.Client {
@@ -89,10 +97,9 @@ func newHTTPClient(connect time.Duration, roots *x509.CertPool, certificate *tls
 			TLSHandshakeTimeout:    connect,
 			TLSClientConfig:        configuration,
 			Protocols:              http1,
-			MaxIdleConns:           32,
-			MaxIdleConnsPerHost:    16,
-			MaxConnsPerHost:        64,
-			IdleConnTimeout:        60 * time.Second,
+			MaxIdleConnsPerHost:    connectionsPerHost,
+			MaxConnsPerHost:        connectionsPerHost,
+			IdleConnTimeout:        keptIdle,
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: 64 << 10,
 		},

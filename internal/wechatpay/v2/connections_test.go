@@ -1,0 +1,136 @@
+package v2
+
+import (
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// A burst is as many calls at once as the Orders and Refunds of one Merchant make.
+const burst = 24
+
+func TestABurstKeepsItsConnections(t *testing.T) {
+	c, connections := busy(t, burst)
+	for range 3 {
+		if err := callAtOnce(t, c, comparisonOrder(t), burst); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if opened := connections.Load(); opened != burst {
+		t.Errorf("%d connections for bursts of %d calls", opened, burst)
+	}
+}
+
+// A request that is on its way when the server closes its connection has an unknown outcome, and a refund stays so for a minute.
+func TestIdleConnectionsAreClosedByUs(t *testing.T) {
+	const keptByWeChat = 8 * time.Second
+	if kept := newHTTPClient(time.Second, nil, nil).Transport.(*http.Transport).IdleConnTimeout; kept == 0 || kept >= keptByWeChat {
+		t.Errorf("kept for %s, by WeChat for %s", kept, keptByWeChat)
+	}
+}
+
+// Over HTTP/2 requests share a connection, so that a connection in hand would not tell what was sent on it.
+func TestSpeaksHTTP1ToServersThatOfferMore(t *testing.T) {
+	protocols := make(chan string, 1)
+	s := &server{Server: httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocols <- r.Proto
+		_, _ = w.Write(comparisonFile(t, "reply-HMAC-SHA256.xml"))
+	}))}
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	if _, err := s.client(t).UnifiedOrder(t.Context(), comparisonOrder(t)); err != nil {
+		t.Fatal(err)
+	}
+	if spoken := <-protocols; spoken != "HTTP/1.1" {
+		t.Errorf("spoke %s", spoken)
+	}
+}
+
+// A whole unifiedorder over TLS on a connection that is open. Memory is that of both ends.
+func BenchmarkUnifiedOrderCall(b *testing.B) {
+	c, connections := busy(b, 1)
+	order := comparisonOrder(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.UnifiedOrder(b.Context(), order); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(connections.Load())/float64(b.N), "handshakes/op")
+}
+
+// Calls that are under way at once, again and again: one operation is a whole burst.
+func BenchmarkUnifiedOrderBurst(b *testing.B) {
+	c, connections := busy(b, burst)
+	order := comparisonOrder(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := callAtOnce(b, c, order, burst); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(connections.Load())/float64(b.N), "handshakes/op")
+}
+
+// busy is a client of a server that answers calls when so many are under way, and the number of connections to it.
+func busy(t testing.TB, atOnce int) (*Client, *atomic.Int64) {
+	t.Helper()
+	reply, meet := comparisonFile(t, "reply-HMAC-SHA256.xml"), meeting(atOnce)
+	s := &server{Server: httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		meet()
+		_, _ = w.Write(reply)
+	}))}
+	connections := &atomic.Int64{}
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s.client(t), connections
+}
+
+// meeting returns a function that returns when so many have called it.
+func meeting(size int) func() {
+	var mu sync.Mutex
+	here, all := 0, make(chan struct{})
+	return func() {
+		mu.Lock()
+		mine := all
+		if here++; here == size {
+			close(all)
+			here, all = 0, make(chan struct{})
+		}
+		mu.Unlock()
+		<-mine
+	}
+}
+
+func callAtOnce(t testing.TB, c *Client, order wechatpay.OrderRequest, calls int) error {
+	outcomes := make(chan error, calls)
+	for range calls {
+		go func() {
+			_, err := c.UnifiedOrder(t.Context(), order)
+			outcomes <- err
+		}()
+	}
+	var failure error
+	for range calls {
+		if err := <-outcomes; err != nil {
+			failure = err
+		}
+	}
+	return failure
+}
