@@ -23,6 +23,9 @@ func parseAmount(text string) (int64, error) {
 // amountIfSaid reads an amount that is for information only. WeChat leaves such fields out at will, and a payment is
 // not lost over one that cannot be read.
 func amountIfSaid(text string) *int64 {
+	if text == "" {
+		return nil
+	}
 	amount, err := parseAmount(text)
 	if err != nil {
 		return nil
