@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -86,15 +87,19 @@ func noRefund(shop *testshop.Shop, g *gomega.WithT) {
 func waitEvent(shop *testshop.Shop, name, reason string) {
 	shop.T.Helper()
 	shop.Eventually("an event "+reason+" about "+name, func() error {
-		var events eventsv1.EventList
-		if err := shop.Client.List(shop.Context(), &events, client.InNamespace(shop.Namespace)); err != nil {
-			return err
+		if len(eventsAbout(shop, name, reason)) == 0 {
+			return errors.New("there is none")
 		}
-		for _, event := range events.Items {
-			if event.Reason == reason && event.Regarding.Name == name {
-				return nil
-			}
-		}
-		return errors.New("there is none")
+		return nil
+	})
+}
+
+// eventsAbout are the events about an object with one reason.
+func eventsAbout(shop *testshop.Shop, name, reason string) []eventsv1.Event {
+	shop.T.Helper()
+	var events eventsv1.EventList
+	shop.Must(shop.Client.List(shop.Context(), &events, client.InNamespace(shop.Namespace)))
+	return slices.DeleteFunc(events.Items, func(event eventsv1.Event) bool {
+		return event.Reason != reason || event.Regarding.Name != name
 	})
 }

@@ -79,3 +79,19 @@ func TestManyFailingRefundsNeverBlockTheMerchant(t *testing.T) {
 		})
 	}
 }
+
+// TestMissingBalanceIsWarnedOfOnce: the request is repeated until somebody tops up the account, which may take days, and the
+// status shows it all the while.
+func TestMissingBalanceIsWarnedOfOnce(t *testing.T) {
+	shop, g := paidShop(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = 100 * time.Millisecond }),
+		testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = -1 }))
+	shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(0))))
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	shop.Eventually("the request is repeated", func() error { return atLeast(shop, simulator.OperationRefund, "refund-0001", 4) })
+	shop.Must(shop.WeChat.SetBalance(testshop.MchID, nil))
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	waitEvent(shop, "refund-0001", v1alpha1.ReasonInsufficientBalance)
+	warnings := eventsAbout(shop, "refund-0001", v1alpha1.ReasonInsufficientBalance)
+	g.Expect(warnings).To(gomega.HaveLen(1))
+	g.Expect(warnings[0].Series).To(gomega.BeNil(), "a repeated event is counted there")
+}
