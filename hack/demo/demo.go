@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/ingress"
 	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/process"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
@@ -22,7 +23,7 @@ type demo struct {
 
 	cluster *testenv.Environment
 	wechat  *simulator.AdminClient
-	ingress *ingress
+	ingress *ingress.Ingress
 
 	mu        sync.Mutex
 	closing   bool
@@ -133,7 +134,7 @@ func (d *demo) close() error {
 	d.mu.Unlock()
 	var errs []error
 	if d.ingress != nil {
-		errs = append(errs, d.ingress.close())
+		errs = append(errs, d.ingress.Close())
 	}
 	for i := len(d.processes) - 1; i >= 0; i-- {
 		errs = append(errs, d.processes[i].Stop())

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
-	"os"
 	"path/filepath"
 
+	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/ingress"
 	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/process"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 )
 
 // startOperator installs what a cluster gets, and runs the two replicas that the Deployment asks for: there is no kubelet
@@ -39,14 +39,14 @@ func (d *demo) startOperator(ctx context.Context) error {
 	if err := d.startIngress(notify); err != nil {
 		return err
 	}
-	d.console.say("Two replicas, with a token of the ServiceAccount %s:", operatorServiceAccount)
+	d.console.say("Two replicas, with a token of the ServiceAccount %s:", testenv.OperatorServiceAccount)
 	for i := range notify {
 		arguments := []string{
 			"--kubeconfig=" + config,
 			"--leader-elect",
-			"--leader-election-namespace=" + operatorNamespace,
+			"--leader-election-namespace=" + testenv.OperatorNamespace,
 			"--notify-bind-address=" + notify[i],
-			"--notify-base-url=" + d.ingress.url,
+			"--notify-base-url=" + d.ingress.URL,
 			"--metrics-bind-address=0",
 			"--health-probe-bind-address=" + health[i],
 			"--zap-log-level=info",
@@ -65,25 +65,21 @@ func (d *demo) startOperator(ctx context.Context) error {
 }
 
 func (d *demo) startIngress(replicas []string) error {
-	file, err := os.Create(filepath.Join(d.folder, "ingress.log"))
-	if err != nil {
+	var err error
+	if d.ingress, err = ingress.Open(filepath.Join(d.folder, "ingress.log"), replicas...); err != nil {
 		return err
 	}
-	d.ingress, err = openIngress(log.New(file, "", log.LstdFlags), replicas...)
-	if err != nil {
-		return err
-	}
-	d.console.say("WeChat's callbacks come in at %s, and go in turn to each replica.", d.ingress.url)
+	d.console.say("WeChat's callbacks come in at %s, and go in turn to each replica.", d.ingress.URL)
 	return nil
 }
 
 func (d *demo) showLeader(ctx context.Context) error {
 	err := await(ctx, "the leader's lease", func(ctx context.Context) (bool, string, error) {
-		leases, err := d.quietKubectl(ctx, "-n", operatorNamespace, "get", "leases", "-o", "jsonpath={.items[*].spec.holderIdentity}")
+		leases, err := d.quietKubectl(ctx, "-n", testenv.OperatorNamespace, "get", "leases", "-o", "jsonpath={.items[*].spec.holderIdentity}")
 		return err == nil && leases != "", leases, nil
 	})
 	if err != nil {
 		return err
 	}
-	return d.kubectl(ctx, admin, "-n", operatorNamespace, "get", "leases")
+	return d.kubectl(ctx, admin, "-n", testenv.OperatorNamespace, "get", "leases")
 }

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"path/filepath"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 )
 
 // namespace is where the shop's objects are.
@@ -41,26 +40,13 @@ func (d *demo) writeKubeconfig() error {
 	return clientcmd.WriteToFile(*merged, d.kubeconfig())
 }
 
-// The identity under which the operator runs, in a cluster as here.
-const (
-	operatorNamespace      = "wechatpay-operator-system"
-	operatorServiceAccount = "wechatpay-operator-controller-manager"
-)
-
 // operatorKubeconfig writes a kubeconfig with a token of the operator's ServiceAccount, as a kubelet would hand it to the
 // pod. The operator has the rights of config/rbac and no others.
 func (d *demo) operatorKubeconfig(ctx context.Context) (string, error) {
-	seconds := int64(7 * 24 * 60 * 60)
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: operatorServiceAccount}}
-	if err := d.cluster.Client.SubResource("token").Create(ctx, account, request); err != nil {
-		return "", fmt.Errorf("a token for %s/%s: %w", operatorNamespace, operatorServiceAccount, err)
+	config, err := d.cluster.ServiceAccount(ctx, testenv.OperatorNamespace, testenv.OperatorServiceAccount)
+	if err != nil {
+		return "", err
 	}
-	config := clientcmdapi.NewConfig()
-	config.Clusters["demo"] = &clientcmdapi.Cluster{Server: d.cluster.Config.Host, CertificateAuthorityData: d.cluster.Config.CAData}
-	config.AuthInfos["operator"] = &clientcmdapi.AuthInfo{Token: request.Status.Token}
-	config.Contexts["operator"] = &clientcmdapi.Context{Cluster: "demo", AuthInfo: "operator", Namespace: operatorNamespace}
-	config.CurrentContext = "operator"
 	path := filepath.Join(d.folder, "operator.kubeconfig")
-	return path, clientcmd.WriteToFile(*config, path)
+	return path, testenv.WriteKubeconfig(path, config, testenv.OperatorNamespace)
 }

@@ -20,19 +20,18 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/process"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 )
 
-// The people who use the API server. The rights of the last two are those of config/rbac.
+// Who uses the API server. All but the admin have the rights of config/rbac.
 const (
-	admin    = "admin"
-	shop     = "shop-backend"
-	approver = "wang"
+	admin           = "admin"
+	shop            = "shop-backend"
+	approver        = "wang"
+	operatorAccount = "operator"
 )
 
 // controlPlane is etcd and kube-apiserver on fixed ports and data, so that each may be killed and started again.
@@ -177,19 +176,14 @@ func (c *controlPlane) client(user string) (client.Client, error) {
 }
 
 // kubeconfig writes a kubeconfig with one user.
-func (c *controlPlane) kubeconfig(name, token, namespace string) (string, error) {
-	config := clientcmdapi.NewConfig()
-	config.Clusters["soak"] = &clientcmdapi.Cluster{Server: "https://" + c.address, CertificateAuthorityData: c.authority}
-	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
-	config.Contexts["soak"] = &clientcmdapi.Context{Cluster: "soak", AuthInfo: name, Namespace: namespace}
-	config.CurrentContext = "soak"
-	path := filepath.Join(c.folder, name+".kubeconfig")
-	return path, clientcmd.WriteToFile(*config, path)
+func (c *controlPlane) kubeconfig(user, namespace string) (string, error) {
+	path := filepath.Join(c.folder, user+".kubeconfig")
+	return path, testenv.WriteKubeconfig(path, c.config(user), namespace)
 }
 
 // install applies what an installation consists of.
 func (c *controlPlane) install(ctx context.Context, assets string) error {
-	config, err := c.kubeconfig(admin, c.tokens[admin], "default")
+	config, err := c.kubeconfig(admin, "default")
 	if err != nil {
 		return err
 	}

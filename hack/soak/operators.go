@@ -5,25 +5,17 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/ingress"
 	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/process"
-)
-
-// The identity under which the operator runs, in a cluster as here.
-const (
-	operatorNamespace      = "wechatpay-operator-system"
-	operatorServiceAccount = "wechatpay-operator-controller-manager"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 )
 
 // replica is one process of the operator.
@@ -32,13 +24,13 @@ type replica struct {
 	metrics, health string
 }
 
-// startOperators starts two replicas under the ServiceAccount's rights, with the front before them.
-func startOperators(ctx context.Context, c *controlPlane, program string, admin client.Client) ([]*replica, *front, error) {
-	token, err := operatorToken(ctx, admin)
-	if err != nil {
+// startOperators starts two replicas under the ServiceAccount's rights, with the ingress before them.
+func startOperators(ctx context.Context, c *controlPlane, program string, admin client.Client) ([]*replica, *ingress.Ingress, error) {
+	var err error
+	if c.tokens[operatorAccount], err = testenv.ServiceAccountToken(ctx, admin, testenv.OperatorNamespace, testenv.OperatorServiceAccount); err != nil {
 		return nil, nil, err
 	}
-	kubeconfig, err := c.kubeconfig("operator", token, operatorNamespace)
+	kubeconfig, err := c.kubeconfig(operatorAccount, testenv.OperatorNamespace)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -48,11 +40,7 @@ func startOperators(ctx context.Context, c *controlPlane, program string, admin 
 			return nil, nil, err
 		}
 	}
-	output, err := os.Create(filepath.Join(c.folder, "front.log"))
-	if err != nil {
-		return nil, nil, err
-	}
-	front, err := openFront(log.New(output, "", log.LstdFlags), addresses[0], addresses[1])
+	front, err := ingress.Open(filepath.Join(c.folder, "ingress.log"), addresses[0], addresses[1])
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,8 +48,8 @@ func startOperators(ctx context.Context, c *controlPlane, program string, admin 
 	for i := range 2 {
 		r := &replica{metrics: "http://" + addresses[2+i] + "/metrics", health: "http://" + addresses[4+i] + "/readyz"}
 		r.child = newChild(c.folder, fmt.Sprintf("operator-%d", i+1), program,
-			"--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+operatorNamespace,
-			"--notify-bind-address="+addresses[i], "--notify-base-url="+front.url,
+			"--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+testenv.OperatorNamespace,
+			"--notify-bind-address="+addresses[i], "--notify-base-url="+front.URL,
 			"--metrics-bind-address="+addresses[2+i], "--metrics-secure=false",
 			"--health-probe-bind-address="+addresses[4+i], "--zap-log-level=info")
 		if err := r.start(); err != nil {
@@ -75,16 +63,6 @@ func startOperators(ctx context.Context, c *controlPlane, program string, admin 
 		}
 	}
 	return replicas, front, nil
-}
-
-func operatorToken(ctx context.Context, admin client.Client) (string, error) {
-	seconds := int64(24 * 60 * 60)
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: operatorServiceAccount}}
-	if err := admin.SubResource("token").Create(ctx, account, request); err != nil {
-		return "", fmt.Errorf("a token for %s/%s: %w", operatorNamespace, operatorServiceAccount, err)
-	}
-	return request.Status.Token, nil
 }
 
 var leads = regexp.MustCompile(`(?m)^leader_election_master_status\{[^}]*\} 1$`)

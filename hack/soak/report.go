@@ -19,6 +19,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/hack/soak/judge"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 )
 
 // tally counts by name.
@@ -70,7 +71,7 @@ type report struct {
 // report counts. moments are the beginning, and the ends of set-up, striking and convergence.
 func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge.Evidence, blows *striker, moments [4]time.Time) (*report, error) {
 	lease := &coordinationv1.Lease{}
-	if err := s.clients[admin].Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: "wechatpay-operator"}, lease); err != nil {
+	if err := s.clients[admin].Get(ctx, client.ObjectKey{Namespace: testenv.OperatorNamespace, Name: "wechatpay-operator"}, lease); err != nil {
 		return nil, err
 	}
 	r := &report{

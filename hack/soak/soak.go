@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/ingress"
 	"github.com/wechatpay-operator/wechatpay-operator/hack/soak/judge"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
@@ -39,7 +40,7 @@ type soak struct {
 	wechat    *child
 	account   *simulator.AdminClient
 	replicas  []*replica
-	front     *front
+	ingress   *ingress.Ingress
 	clients   map[string]client.Client
 	merchants map[string]*v1alpha1.Merchant
 }
@@ -207,7 +208,7 @@ func (s *soak) setUp(ctx context.Context) error {
 	if s.wechat, s.account, err = startWeChat(ctx, s.folder, weChatProgram, s.seed); err != nil {
 		return err
 	}
-	if s.replicas, s.front, err = startOperators(ctx, s.control, operatorProgram, s.clients[admin]); err != nil {
+	if s.replicas, s.ingress, err = startOperators(ctx, s.control, operatorProgram, s.clients[admin]); err != nil {
 		return err
 	}
 	if s.merchants, err = openAccounts(ctx, s.clients[admin], s.account); err != nil {
@@ -237,8 +238,8 @@ func (s *soak) close() error {
 	for _, r := range s.replicas {
 		errs = append(errs, r.close())
 	}
-	if s.front != nil {
-		errs = append(errs, s.front.close())
+	if s.ingress != nil {
+		errs = append(errs, s.ingress.Close())
 	}
 	if s.wechat != nil {
 		errs = append(errs, s.wechat.close())

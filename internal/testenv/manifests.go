@@ -9,12 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -66,16 +62,4 @@ func (e *Environment) ServerSideApply(ctx context.Context, objects ...*unstructu
 		}
 	}
 	return nil
-}
-
-// ServiceAccount returns the configuration of a ServiceAccount that exists, with a token as its pods get.
-func (e *Environment) ServiceAccount(ctx context.Context, namespace, name string) (*rest.Config, error) {
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	request := &authenticationv1.TokenRequest{}
-	if err := e.Client.SubResource("token").Create(ctx, account, request); err != nil {
-		return nil, fmt.Errorf("a token of ServiceAccount %s/%s: %w", namespace, name, err)
-	}
-	config := rest.AnonymousClientConfig(e.Config)
-	config.BearerToken, config.QPS = request.Status.Token, -1
-	return config, nil
 }
