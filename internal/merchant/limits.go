@@ -81,10 +81,7 @@ func (l *limiters) forNewCredentials(changed func(Calls, gobreaker.State)) *limi
 	renewed.breakers, renewed.places = map[Calls]*breaker{}, map[Calls]*bulkhead{}
 	for _, calls := range []Calls{OrderCalls, RefundCalls} {
 		renewed.breakers[calls] = newBreaker(calls, l.limits, l.clock, changed)
-	}
-	// As the workers are: those of Orders do not wait for those of Refunds.
-	for _, kind := range []Calls{OrderCalls, RefundCalls} {
-		renewed.places[kind] = newBulkhead(l.limits.Concurrent)
+		renewed.places[calls] = newBulkhead(l.limits.Concurrent) // apart, as the workers of Orders and of Refunds are
 	}
 	return &renewed
 }

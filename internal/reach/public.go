@@ -31,7 +31,7 @@ var special = prefixes(
 
 var (
 	unicastIPv6 = netip.MustParsePrefix("2000::/3")
-	// metadata are addresses of platforms that are public by their range: Azure's host and metadata service.
+	// metadata is public by its range only: Azure's host and metadata service.
 	metadata = netip.MustParseAddr("168.63.129.16")
 )
 
