@@ -90,6 +90,18 @@ fuzz: ## Run every fuzz target, one after the other, for FUZZTIME each.
 	  echo "==> $$target in $$folder"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "./$$folder" || exit 1; \
 	done
 
+BENCHFLAGS ?=
+
+.PHONY: bench
+bench: control-plane build ## Measure what the operator costs, beside a bare client: BENCHFLAGS="--only=throughput --orders=10000".
+	@go build -o bin/simulator ./hack/simulator
+	@go build -o bin/bench ./hack/bench
+	@bin/bench $(BENCHFLAGS)
+
+.PHONY: bench-check
+bench-check: ## Hold the figures of the last make bench against hack/bench/ranges.yaml.
+	@go run ./hack/bench --check=hack/bench/ranges.yaml
+
 .PHONY: bench-hostile
 bench-hostile: control-plane ## Measure good callbacks while others attack the callback server.
 	@mkdir -p bin/results

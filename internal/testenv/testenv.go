@@ -42,8 +42,11 @@ func Scheme() *k8sruntime.Scheme {
 	return scheme
 }
 
+// Option changes how a control plane is started.
+type Option func(*envtest.ControlPlane)
+
 // Start starts a control plane and installs the CRDs.
-func Start() (*Environment, error) {
+func Start(options ...Option) (*Environment, error) {
 	assets, err := Assets()
 	if err != nil {
 		return nil, err
@@ -52,6 +55,9 @@ func Start() (*Environment, error) {
 		BinaryAssetsDirectory: assets,
 		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
+	}
+	for _, option := range options {
+		option(&env.ControlPlane)
 	}
 	config, err := env.Start()
 	if err != nil {
@@ -69,6 +75,9 @@ func Start() (*Environment, error) {
 
 // Stop stops the control plane and removes its data.
 func (e *Environment) Stop() error { return e.env.Stop() }
+
+// EtcdURL is where etcd takes clients, without authentication.
+func (e *Environment) EtcdURL() string { return e.env.ControlPlane.Etcd.URL.String() }
 
 // User returns the configuration of a user that authenticates with a client certificate and has only the rights
 // that RBAC gives to its name and groups.

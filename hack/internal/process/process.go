@@ -1,4 +1,4 @@
-// Package process runs the programs that the demo and the soak start beside themselves.
+// Package process runs the programs that the demo, the soak and the benchmarks start beside themselves.
 package process
 
 import (
@@ -52,6 +52,9 @@ func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // State says how the process ended. It may be asked for once Ended is closed.
 func (p *Process) State() *os.ProcessState { return p.command.ProcessState }
+
+// PID is its number.
+func (p *Process) PID() int { return p.command.Process.Pid }
 
 // Signal sends a signal. One that comes too late is no error.
 func (p *Process) Signal(signal os.Signal) error {

@@ -1,0 +1,3 @@
+package main
+
+func holdAgainst(ranges, results string) error { return nil }
