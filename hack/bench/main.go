@@ -59,7 +59,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "sections to measure, separated by commas: "+names())
 	flag.StringVar(&o.results, "results", "bin/results/bench.json", "file for the figures; sections that were not measured keep theirs")
 	flag.IntVar(&o.orders, "orders", 3000, "Orders of a round of throughput")
-	flag.IntVar(&o.rounds, "rounds", 3, "rounds of throughput, each with the bare client and with the operator")
+	flag.IntVar(&o.rounds, "rounds", 2, "rounds of throughput, each with the bare client and with the operator")
 	flag.StringVar(&o.scales, "scales", "10000,50000,100000", "numbers of Orders for scale; CPU at rest is measured with the middle one")
 	flag.StringVar(&o.manager, "manager", "bin/manager", "the operator")
 	flag.StringVar(&o.wechat, "simulator", "bin/simulator", "the simulated WeChat Pay")
