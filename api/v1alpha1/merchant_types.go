@@ -128,14 +128,13 @@ type AllowedNamespaces struct {
 }
 
 // MerchantSpec says which account at WeChat Pay this is, and how it is used.
-// +kubebuilder:validation:XValidation:rule="self.mchID == oldSelf.mchID",fieldPath=".mchID",message="mchID is immutable: create another Merchant for another merchant number"
-// +kubebuilder:validation:XValidation:rule="self.appID == oldSelf.appID",fieldPath=".appID",message="appID is immutable: create another Merchant, or set spec.appID on Orders"
 type MerchantSpec struct {
 	// mchID is the merchant number that WeChat Pay gave (mch_id), 8 to 10 digits. Immutable.
 	// +required
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=10
 	// +kubebuilder:validation:Pattern=`^[0-9]{8,10}$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="mchID is immutable: create another Merchant for another merchant number"
 	MchID string `json:"mchID,omitempty"`
 
 	// appID is the id of the mini program, official account or app that is bound to the merchant number (appid);
@@ -144,6 +143,7 @@ type MerchantSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="appID is immutable: create another Merchant, or set spec.appID on Orders"
 	AppID string `json:"appID,omitempty"`
 
 	// protocol is the version of WeChat Pay's API: V2 (XML, API key).

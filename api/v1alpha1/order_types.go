@@ -85,6 +85,12 @@ type Payer struct {
 	OpenID string `json:"openID,omitempty"`
 }
 
+// Every write of an Order runs every rule, a status update too, and each field that a rule selects (self.attach, and
+// has(self.attach) as well) makes the API server copy the schema of the whole spec. So immutability is said in two parts:
+// a field itself says that it may not change (self == oldSelf, where nothing is selected), and the spec says only what a
+// field can't know, that an optional one neither comes nor goes. What is required or has a default is always there.
+// For the same reason a rule asks for the cheaper thing first, such as the name before the spec.
+
 // OrderSpec says what is to be paid. Everything is immutable but desiredState and ttlSecondsAfterFinished, so that
 // every call to WeChat can be repeated with the same parameters.
 //
@@ -92,29 +98,24 @@ type Payer struct {
 // +kubebuilder:validation:XValidation:rule="self.tradeType != 'NATIVE' || has(self.productID)",fieldPath=".productID",message="productID is required for tradeType NATIVE"
 // +kubebuilder:validation:XValidation:rule="self.tradeType != 'MWEB' || has(self.sceneInfo)",fieldPath=".sceneInfo",message="sceneInfo is required for tradeType MWEB"
 // +kubebuilder:validation:XValidation:rule="self.tradeType != 'MWEB' || has(self.clientIP)",fieldPath=".clientIP",message="clientIP is required for tradeType MWEB: WeChat compares it with the payer's address"
-// +kubebuilder:validation:XValidation:rule="self.merchantRef == oldSelf.merchantRef",fieldPath=".merchantRef",message="merchantRef is immutable"
-// +kubebuilder:validation:XValidation:rule="(has(self.outTradeNo) ? self.outTradeNo : \"\") == (has(oldSelf.outTradeNo) ? oldSelf.outTradeNo : \"\")",fieldPath=".outTradeNo",message="outTradeNo is immutable: it is what keeps a payment from being made twice"
-// +kubebuilder:validation:XValidation:rule="has(self.appID) == has(oldSelf.appID) && (!has(self.appID) || self.appID == oldSelf.appID)",fieldPath=".appID",message="appID is immutable"
-// +kubebuilder:validation:XValidation:rule="self.tradeType == oldSelf.tradeType",fieldPath=".tradeType",message="tradeType is immutable"
-// +kubebuilder:validation:XValidation:rule="self.description == oldSelf.description",fieldPath=".description",message="description is immutable"
-// +kubebuilder:validation:XValidation:rule="self.amount == oldSelf.amount",fieldPath=".amount",message="amount is immutable: create another Order for another amount"
-// +kubebuilder:validation:XValidation:rule="has(self.payer) == has(oldSelf.payer) && (!has(self.payer) || self.payer == oldSelf.payer)",fieldPath=".payer",message="payer is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.clientIP) == has(oldSelf.clientIP) && (!has(self.clientIP) || self.clientIP == oldSelf.clientIP)",fieldPath=".clientIP",message="clientIP is immutable"
-// +kubebuilder:validation:XValidation:rule="self.expireAfterSeconds == oldSelf.expireAfterSeconds",fieldPath=".expireAfterSeconds",message="expireAfterSeconds is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.expireTime) == has(oldSelf.expireTime) && (!has(self.expireTime) || self.expireTime == oldSelf.expireTime)",fieldPath=".expireTime",message="expireTime is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.attach) == has(oldSelf.attach) && (!has(self.attach) || self.attach == oldSelf.attach)",fieldPath=".attach",message="attach is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.detail) == has(oldSelf.detail) && (!has(self.detail) || self.detail == oldSelf.detail)",fieldPath=".detail",message="detail is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.goodsTag) == has(oldSelf.goodsTag) && (!has(self.goodsTag) || self.goodsTag == oldSelf.goodsTag)",fieldPath=".goodsTag",message="goodsTag is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.deviceInfo) == has(oldSelf.deviceInfo) && (!has(self.deviceInfo) || self.deviceInfo == oldSelf.deviceInfo)",fieldPath=".deviceInfo",message="deviceInfo is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.productID) == has(oldSelf.productID) && (!has(self.productID) || self.productID == oldSelf.productID)",fieldPath=".productID",message="productID is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.limitPay) == has(oldSelf.limitPay) && (!has(self.limitPay) || self.limitPay == oldSelf.limitPay)",fieldPath=".limitPay",message="limitPay is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.receipt) == has(oldSelf.receipt) && (!has(self.receipt) || self.receipt == oldSelf.receipt)",fieldPath=".receipt",message="receipt is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.profitSharing) == has(oldSelf.profitSharing) && (!has(self.profitSharing) || self.profitSharing == oldSelf.profitSharing)",fieldPath=".profitSharing",message="profitSharing is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.sceneInfo) == has(oldSelf.sceneInfo) && (!has(self.sceneInfo) || self.sceneInfo == oldSelf.sceneInfo)",fieldPath=".sceneInfo",message="sceneInfo is immutable"
-// +kubebuilder:validation:XValidation:rule="oldSelf.desiredState != 'Closed' || self.desiredState == 'Closed'",fieldPath=".desiredState",message="desiredState can't go back from Closed to Open: create another Order"
+// +kubebuilder:validation:XValidation:rule="has(self.outTradeNo) == has(oldSelf.outTradeNo) || (has(self.outTradeNo) ? self.outTradeNo : oldSelf.outTradeNo) == \"\"",fieldPath=".outTradeNo",message="outTradeNo is immutable: it is what keeps a payment from being made twice"
+// +kubebuilder:validation:XValidation:rule="has(self.appID) == has(oldSelf.appID)",fieldPath=".appID",message="appID is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.payer) == has(oldSelf.payer)",fieldPath=".payer",message="payer is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.clientIP) == has(oldSelf.clientIP)",fieldPath=".clientIP",message="clientIP is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.expireTime) == has(oldSelf.expireTime)",fieldPath=".expireTime",message="expireTime is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.attach) == has(oldSelf.attach)",fieldPath=".attach",message="attach is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.detail) == has(oldSelf.detail)",fieldPath=".detail",message="detail is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.goodsTag) == has(oldSelf.goodsTag)",fieldPath=".goodsTag",message="goodsTag is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.deviceInfo) == has(oldSelf.deviceInfo)",fieldPath=".deviceInfo",message="deviceInfo is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.productID) == has(oldSelf.productID)",fieldPath=".productID",message="productID is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.limitPay) == has(oldSelf.limitPay)",fieldPath=".limitPay",message="limitPay is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.receipt) == has(oldSelf.receipt)",fieldPath=".receipt",message="receipt is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.profitSharing) == has(oldSelf.profitSharing)",fieldPath=".profitSharing",message="profitSharing is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.sceneInfo) == has(oldSelf.sceneInfo)",fieldPath=".sceneInfo",message="sceneInfo is immutable"
 type OrderSpec struct {
 	// merchantRef names the Merchant that is paid.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="merchantRef is immutable"
 	MerchantRef MerchantReference `json:"merchantRef,omitzero"`
 
 	// outTradeNo is the order's number at WeChat (out_trade_no): 6 to 32 characters of [0-9A-Za-z_-|*], unique for the
@@ -122,6 +123,7 @@ type OrderSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.size() == 0 || self.matches('^[0-9A-Za-z_|*-]{6,32}$')",message="outTradeNo must be 6 to 32 characters of [0-9A-Za-z_-|*]"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="outTradeNo is immutable: it is what keeps a payment from being made twice"
 	OutTradeNo string `json:"outTradeNo,omitempty"`
 
 	// appID under which the payer pays (appid); defaults to the Merchant's. It must be bound to the merchant number.
@@ -130,11 +132,13 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="appID is immutable"
 	AppID string `json:"appID,omitempty"`
 
 	// tradeType says where the payer pays: JSAPI (mini program, official account), NATIVE (QR code), APP, MWEB
 	// (browser outside WeChat).
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="tradeType is immutable"
 	TradeType TradeType `json:"tradeType,omitempty"`
 
 	// description of what is sold, shown to the payer (body), at most 127 bytes in UTF-8: 42 Chinese characters.
@@ -143,14 +147,17 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MaxLength=127
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127",message="description must be at most 127 bytes in UTF-8 (42 Chinese characters)"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="description must not hold control characters, nor begin or end with white space"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="description is immutable"
 	Description string `json:"description,omitempty"`
 
 	// amount to pay.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="amount is immutable: create another Order for another amount"
 	Amount Amount `json:"amount,omitzero"`
 
 	// payer is who pays; required for JSAPI.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="payer is immutable"
 	Payer *Payer `json:"payer,omitempty"`
 
 	// clientIP is the payer's IPv4 or IPv6 address (spbill_create_ip). Required for MWEB, where WeChat checks it;
@@ -159,6 +166,7 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=45
 	// +kubebuilder:validation:XValidation:rule="isIP(self)",message="clientIP must be an IPv4 or IPv6 address"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="clientIP is immutable"
 	ClientIP string `json:"clientIP,omitempty"`
 
 	// expireAfterSeconds is how long the Order stays open, from its creation, unless expireTime is set. The operator then
@@ -168,6 +176,7 @@ type OrderSpec struct {
 	// +kubebuilder:default=7200
 	// +kubebuilder:validation:Minimum=360
 	// +kubebuilder:validation:Maximum=604800
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="expireAfterSeconds is immutable"
 	ExpireAfterSeconds int32 `json:"expireAfterSeconds,omitempty"`
 
 	// expireTime is the moment at which the Order ends, in place of expireAfterSeconds. Only this absolute time is sent to
@@ -177,6 +186,7 @@ type OrderSpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
 	// +kubebuilder:validation:Pattern=`^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="expireTime is immutable"
 	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
 
 	// attach comes back unchanged in callbacks and queries, at most 127 bytes in UTF-8, without & and =.
@@ -185,6 +195,7 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MaxLength=127
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127",message="attach must be at most 127 bytes in UTF-8"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="attach must not hold & or = (WeChat's signature does not tell them from field borders) or control characters, nor begin or end with white space"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="attach is immutable"
 	Attach string `json:"attach,omitempty"`
 
 	// detail is JSON about the goods, as WeChat's protocol has it (detail), at most 6000 bytes in UTF-8.
@@ -193,6 +204,7 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MaxLength=6000
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 6000",message="detail must be at most 6000 bytes in UTF-8"
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('{') && self.endsWith('}') && !self.matches('[\\\\x00-\\\\x08\\\\x0B-\\\\x1F\\\\x7F\\uFFFE\\uFFFF]')",message="detail must be a JSON object that begins with { and ends with } (no line break after it: |- in YAML, not |), without control characters other than line feed and tab"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="detail is immutable"
 	Detail string `json:"detail,omitempty"`
 
 	// goodsTag marks the order for coupons (goods_tag).
@@ -200,6 +212,7 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="goodsTag must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="goodsTag is immutable"
 	GoodsTag string `json:"goodsTag,omitempty"`
 
 	// deviceInfo is the number of the terminal or shop (device_info).
@@ -207,6 +220,7 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="deviceInfo must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="deviceInfo is immutable"
 	DeviceInfo string `json:"deviceInfo,omitempty"`
 
 	// productID is the shop's own number of what is sold (product_id); required for NATIVE.
@@ -214,19 +228,23 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="productID must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="productID is immutable"
 	ProductID string `json:"productID,omitempty"`
 
 	// limitPay no_credit refuses credit cards (limit_pay).
 	// +optional
 	// +kubebuilder:validation:Enum=no_credit
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="limitPay is immutable"
 	LimitPay string `json:"limitPay,omitempty"`
 
 	// receipt Y shows the payer an entry for an invoice (receipt).
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="receipt is immutable"
 	Receipt YesNo `json:"receipt,omitempty"`
 
 	// profitSharing Y freezes the money for profit sharing (profit_sharing).
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="profitSharing is immutable"
 	ProfitSharing YesNo `json:"profitSharing,omitempty"`
 
 	// sceneInfo is JSON about where the payment takes place, as WeChat's protocol has it (scene_info), at most 256 bytes
@@ -236,12 +254,14 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 256",message="sceneInfo must be at most 256 bytes in UTF-8"
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('{') && self.endsWith('}') && !self.matches('[\\\\x00-\\\\x08\\\\x0B-\\\\x1F\\\\x7F\\uFFFE\\uFFFF]')",message="sceneInfo must be a JSON object that begins with { and ends with } (no line break after it: |- in YAML, not |), without control characters other than line feed and tab"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="sceneInfo is immutable"
 	SceneInfo string `json:"sceneInfo,omitempty"`
 
 	// desiredState is Open, or Closed to have an unpaid Order closed at WeChat. It can't go back to Open.
 	// +optional
 	// +default="Open"
 	// +kubebuilder:default=Open
+	// +kubebuilder:validation:XValidation:rule="oldSelf != 'Closed' || self == 'Closed'",message="desiredState can't go back from Closed to Open: create another Order"
 	DesiredState DesiredState `json:"desiredState,omitempty"`
 
 	// ttlSecondsAfterFinished deletes the Order this many seconds after it was paid, closed, expired or rejected, as in
@@ -269,7 +289,7 @@ type OrderSpec struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.tradeType`
 // +kubebuilder:selectablefield:JSONPath=`.status.outTradeNo`
 // +kubebuilder:selectablefield:JSONPath=`.status.transaction.id`
-// +kubebuilder:validation:XValidation:rule="(has(self.spec.outTradeNo) && self.spec.outTradeNo != \"\") || self.metadata.name.matches('^[0-9a-z-]{6,32}$')",message="metadata.name is the order's number at WeChat unless spec.outTradeNo is set, so it must be 6 to 32 characters of [0-9a-z-]: choose such a name, or set spec.outTradeNo"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[0-9a-z-]{6,32}$') || (has(self.spec.outTradeNo) && self.spec.outTradeNo != \"\")",message="metadata.name is the order's number at WeChat unless spec.outTradeNo is set, so it must be 6 to 32 characters of [0-9a-z-]: choose such a name, or set spec.outTradeNo"
 type Order struct {
 	metav1.TypeMeta `json:",inline"`
 

@@ -23,15 +23,17 @@ type OrderReference struct {
 	Name string `json:"name,omitempty"`
 }
 
+// How the rules below are shared between the spec and its fields, and why, is said at OrderSpec. That approval is final is
+// one rule in one place.
+
 // RefundSpec says what is to be paid back. Everything is immutable but approval, which is decided once.
-// +kubebuilder:validation:XValidation:rule="self.orderRef == oldSelf.orderRef",fieldPath=".orderRef",message="orderRef is immutable"
-// +kubebuilder:validation:XValidation:rule="self.amount == oldSelf.amount",fieldPath=".amount",message="amount is immutable: create another Refund for another amount"
-// +kubebuilder:validation:XValidation:rule="(has(self.outRefundNo) ? self.outRefundNo : \"\") == (has(oldSelf.outRefundNo) ? oldSelf.outRefundNo : \"\")",fieldPath=".outRefundNo",message="outRefundNo is immutable: it is what keeps a refund from being paid twice"
-// +kubebuilder:validation:XValidation:rule="has(self.reason) == has(oldSelf.reason) && (!has(self.reason) || self.reason == oldSelf.reason)",fieldPath=".reason",message="reason is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.outRefundNo) == has(oldSelf.outRefundNo) || (has(self.outRefundNo) ? self.outRefundNo : oldSelf.outRefundNo) == \"\"",fieldPath=".outRefundNo",message="outRefundNo is immutable: it is what keeps a refund from being paid twice"
+// +kubebuilder:validation:XValidation:rule="has(self.reason) == has(oldSelf.reason)",fieldPath=".reason",message="reason is immutable"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",fieldPath=".approval",message="approval is final once decided"
 type RefundSpec struct {
 	// orderRef names the Order to refund, in the same namespace.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="orderRef is immutable"
 	OrderRef OrderReference `json:"orderRef,omitzero"`
 
 	// amount to pay back, in minor units of the Order's currency (fen for CNY): 50 is 0.50 yuan. At most what was paid,
@@ -39,6 +41,7 @@ type RefundSpec struct {
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="amount is immutable: create another Refund for another amount"
 	Amount int64 `json:"amount,omitempty"`
 
 	// outRefundNo is the refund's number at WeChat (out_refund_no): 1 to 64 characters of [0-9A-Za-z_-|*@], unique for
@@ -46,6 +49,7 @@ type RefundSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9A-Za-z_|*@-]{0,64}$')",message="outRefundNo must be 1 to 64 characters of [0-9A-Za-z_-|*@]"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="outRefundNo is immutable: it is what keeps a refund from being paid twice"
 	OutRefundNo string `json:"outRefundNo,omitempty"`
 
 	// reason is shown to the payer (refund_desc), at most 80 bytes in UTF-8: 26 Chinese characters.
@@ -54,6 +58,7 @@ type RefundSpec struct {
 	// +kubebuilder:validation:MaxLength=80
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 80",message="reason must be at most 80 bytes in UTF-8 (26 Chinese characters)"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="reason must not hold control characters, nor begin or end with white space"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="reason is immutable"
 	Reason string `json:"reason,omitempty"`
 
 	// approval is the decision of a person who has the right to approve: Approved or Denied. Absent until decided, and
@@ -115,7 +120,7 @@ type RefundStatus struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.orderRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.spec.approval`
 // +kubebuilder:selectablefield:JSONPath=`.status.outRefundNo`
-// +kubebuilder:validation:XValidation:rule="(has(self.spec.outRefundNo) && self.spec.outRefundNo != \"\") || self.metadata.name.matches('^[0-9a-z-]{1,64}$')",message="metadata.name is the refund's number at WeChat unless spec.outRefundNo is set, so it must be 1 to 64 characters of [0-9a-z-]: choose such a name, or set spec.outRefundNo"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[0-9a-z-]{1,64}$') || (has(self.spec.outRefundNo) && self.spec.outRefundNo != \"\")",message="metadata.name is the refund's number at WeChat unless spec.outRefundNo is set, so it must be 1 to 64 characters of [0-9a-z-]: choose such a name, or set spec.outRefundNo"
 type Refund struct {
 	metav1.TypeMeta `json:",inline"`
 
