@@ -11,7 +11,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -39,8 +41,9 @@ const (
 // the other namespace, with another merchant number and another key.
 type desk struct {
 	*testshop.Shop
-	cached client.WithWatch
-	live   client.Client
+	informers cache.Cache
+	cached    client.WithWatch
+	live      client.Client
 	// registry reads the Secrets anew for each callback.
 	registry *merchant.Registry
 	http     *http.Client
@@ -86,10 +89,17 @@ func (d *desk) openCache(env *testenv.Environment) {
 	_, err = informers.GetInformer(ctx, &v1alpha1.Merchant{})
 	d.Must(err)
 	informers.WaitForCacheSync(ctx)
-	d.cached, err = client.NewWithWatch(env.Config, client.Options{
-		Scheme: testenv.Scheme(), Cache: &client.CacheOptions{Reader: informers},
-	})
-	d.Must(err)
+	d.informers, d.cached = informers, cachedClient(d.Shop, env.Config, informers)
+}
+
+// cachedClient is a client like the operator's, which sees its own writes.
+func cachedClient(shop *testshop.Shop, config *rest.Config, informers cache.Cache) client.WithWatch {
+	shop.T.Helper()
+	c, err := client.NewWithWatch(config, client.Options{Scheme: testenv.Scheme(), Cache: &client.CacheOptions{
+		Reader: informers, EnableReadYourWritesConsistency: ptr.To(true),
+	}})
+	shop.Must(err)
+	return c
 }
 
 func newHTTPClient(t testing.TB) *http.Client {
