@@ -54,12 +54,10 @@ const (
 	goodInterval  = 50 * time.Millisecond
 	// headStart is what attackers get.
 	headStart = 2 * time.Second
-	// weChatWaits is how long WeChat waits for an answer (chapter 9_7).
-	weChatWaits = 5 * time.Second
 )
 
 // measure sends good callbacks while others attack.
-func (s *stage) measure(a attack, bodies []callback) result {
+func (s *stage) measure(a attack, bodies []good) result {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	tally := &tally{}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/hack/bench/internal/callback"
 )
 
 // result is what became of the good callbacks during one attack. Times are in milliseconds.
@@ -36,10 +38,10 @@ type result struct {
 
 func (r *result) add(a answer) {
 	switch {
-	case a.succeeded:
+	case a.Succeeded:
 		r.Succeeded++
 		r.took = append(r.took, a.took)
-	case a.refused:
+	case a.Refused():
 		r.Refused++
 	}
 }
@@ -47,16 +49,8 @@ func (r *result) add(a answer) {
 func (r *result) attacked(t *tally) {
 	r.Connections, r.Answered, r.Believed = t.connections.Load(), t.answered.Load(), t.succeeded.Load()
 	slices.Sort(r.took)
-	r.P50, r.P99 = percentile(r.took, 50), percentile(r.took, 99)
-}
-
-// percentile of sorted durations, in milliseconds.
-func percentile(sorted []time.Duration, percent int) float64 {
-	if len(sorted) == 0 {
-		return 0
-	}
-	at := min(len(sorted)*percent/100, len(sorted)-1)
-	return float64(sorted[at].Microseconds()) / 1000
+	r.P50 = callback.Milliseconds(callback.Percentile(r.took, 50))
+	r.P99 = callback.Milliseconds(callback.Percentile(r.took, 99))
 }
 
 func printTable(to io.Writer, results []result) {

@@ -2,9 +2,7 @@ package hostile
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/hack/bench/internal/callback"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
@@ -90,16 +89,16 @@ func (s *stage) path(merchant, kind string) string {
 	return "/notify/v2/" + s.Namespace + "/" + merchant + "/" + kind
 }
 
-// callback is a good one.
-type callback struct{ order, body string }
+// good is a callback for an Order that can be paid.
+type good struct{ order, body string }
 
 // payments creates Orders, waits until they can be paid, and returns what WeChat says when they are.
-func (s *stage) payments(attack string) []callback {
-	var callbacks []callback
+func (s *stage) payments(attack string) []good {
+	var callbacks []good
 	for i := range goodCallbacks {
 		order := s.NewOrder(fmt.Sprintf("%s-%04d", strings.ToLower(strings.ReplaceAll(attack, " ", "-")), i))
 		s.Create(order)
-		callbacks = append(callbacks, callback{order.Name, payment(order.Name, "101")})
+		callbacks = append(callbacks, good{order.Name, payment(order.Name)})
 	}
 	s.Eventually("the Orders can be paid", func() error {
 		if ready := s.count(callbacks, v1alpha1.ConditionPrepared); ready < len(callbacks) {
@@ -111,9 +110,9 @@ func (s *stage) payments(attack string) []callback {
 }
 
 // paid counts the Orders that the API server has as paid.
-func (s *stage) paid(callbacks []callback) int { return s.count(callbacks, v1alpha1.ConditionPaid) }
+func (s *stage) paid(callbacks []good) int { return s.count(callbacks, v1alpha1.ConditionPaid) }
 
-func (s *stage) count(callbacks []callback, condition string) int {
+func (s *stage) count(callbacks []good, condition string) int {
 	var orders v1alpha1.OrderList
 	s.Must(s.Client.List(s.Context(), &orders, client.InNamespace(s.Namespace)))
 	is := map[string]bool{}
@@ -129,36 +128,18 @@ func (s *stage) count(callbacks []callback, condition string) int {
 	return count
 }
 
-// answer is what WeChat would get.
+// answer is what WeChat would get, and how soon.
 type answer struct {
-	succeeded, refused bool
-	took               time.Duration
+	callback.Answer
+	took time.Duration
 }
 
 // send sends a callback once, on a connection of its own: that is harder than on one that an ingress keeps.
-func (s *stage) send(c callback) answer {
+func (s *stage) send(c good) answer {
 	began := time.Now()
-	one := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: weChatWaits}
-	status, body, err := post(context.Background(), one, s.base+s.path(testshop.MerchantName, "payment"), c.body)
-	return answer{
-		succeeded: err == nil && status == http.StatusOK && strings.Contains(body, "SUCCESS"),
-		refused:   err == nil && status != http.StatusOK,
-		took:      time.Since(began),
-	}
-}
-
-func post(ctx context.Context, by *http.Client, url, body string) (int, string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		return 0, "", err
-	}
-	request.Header.Set("Content-Type", "text/xml")
-	response, err := by.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	text, err := io.ReadAll(response.Body)
-	return response.StatusCode, string(text), errors.Join(err, response.Body.Close())
+	one := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: callback.Patience}
+	got := callback.Send(context.Background(), one, s.base+s.path(testshop.MerchantName, "payment"), c.body)
+	return answer{got, time.Since(began)}
 }
 
 // counted counts what is written to the log.

@@ -113,19 +113,14 @@ func (s *Simulator) composeRefund(c *Callback, f *Fault, kind FaultKind, key str
 	if r == nil {
 		return nil, fmt.Errorf("refund %s: %w", c.Number, ErrNotFound)
 	}
-	info := refundInfo(r, c.RefundStatus, r.SuccessTime)
-	fields := message{
-		"return_code": "SUCCESS", "appid": r.AppID, "mch_id": r.MchID, "nonce_str": newNonce(),
-	}
+	info, mchID := refundInfo(r, c.RefundStatus, r.SuccessTime), r.MchID
 	switch kind {
 	case FaultWrongAmount:
 		info["refund_fee"] = formatInt(r.RefundFee + 1)
 	case FaultWrongMchID:
-		fields["mch_id"] = foreignMchID
+		mchID = foreignMchID
 	case FaultExtraFields:
 		addExtraFields(info, f)
 	}
-	sealed, err := sealRefundInfo(formatXML(info, "root"), key)
-	fields["req_info"] = sealed
-	return formatXML(fields, "xml"), err
+	return RefundDocument(r.AppID, mchID, info, key)
 }
