@@ -13,6 +13,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
 // workers is how many the operator has for Orders by default, and as many has everybody who is compared with it.
@@ -59,7 +60,7 @@ type statuses struct {
 	prepared, paid v1alpha1.OrderStatus
 }
 
-// sample has one Order come through, so that others can be given statuses of the same size. Payers must pay by themselves.
+// sample has one Order come through, so that others can be given statuses of the same size.
 func (s *stage) sample(ctx context.Context) (statuses, error) {
 	var seen statuses
 	order := newOrder(shopNamespace, "sample-000000")
@@ -78,25 +79,33 @@ func (s *stage) sample(ctx context.Context) (statuses, error) {
 			return nil
 		})
 	}
-	return seen, errors.Join(
-		until("an Order to be prepared", func(o *v1alpha1.Order) bool { return settlement.IsPrepared(o) && !settlement.IsPaid(o) }, &seen.prepared),
-		until("an Order to be paid", settlement.IsPaid, &seen.paid),
-	)
+	if err := until("an Order to be prepared", func(o *v1alpha1.Order) bool { return settlement.IsPrepared(o) && !settlement.IsPaid(o) }, &seen.prepared); err != nil {
+		return seen, err
+	}
+	if _, err := s.admin.Pay(ctx, mchID, order.Number(), simulator.PayOptions{}); err != nil && !errors.Is(err, simulator.ErrOrderPaid) {
+		return seen, err
+	}
+	return seen, until("an Order to be paid", settlement.IsPaid, &seen.paid)
 }
 
 // awaitPaid waits until the operator counts as many Orders of a namespace as paid.
 func (o *operator) awaitPaid(ctx context.Context, namespace string, count int) error {
+	return o.awaitState(ctx, namespace, v1alpha1.ReasonPaid, count)
+}
+
+// awaitState waits until the operator counts as many Orders of a namespace in a state.
+func (o *operator) awaitState(ctx context.Context, namespace, state string, count int) error {
 	for {
-		paid, err := o.metric(ctx, "wechatpay_orders", `namespace="`+namespace+`"`, `state="Paid"`)
+		there, err := o.metric(ctx, "wechatpay_orders", `namespace="`+namespace+`"`, `state="`+state+`"`)
 		if err != nil {
 			return err
 		}
-		if int(paid) >= count {
+		if int(there) >= count {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%.0f of %d Orders are paid: %w", paid, count, ctx.Err())
+			return fmt.Errorf("%.0f of %d Orders are %s: %w", there, count, state, ctx.Err())
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

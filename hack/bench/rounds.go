@@ -96,6 +96,11 @@ func (s *stage) withOperator(ctx context.Context, do func(context.Context, *oper
 	if err == nil {
 		err = do(ctx, o)
 	}
+	select {
+	case <-o.Ended():
+		err = errors.Join(err, errors.New("the operator ended: "+o.Tail(3)))
+	default:
+	}
 	return errors.Join(err, o.Stop())
 }
 

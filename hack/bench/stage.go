@@ -80,7 +80,7 @@ func open(ctx context.Context, o settings, is scene) (s *stage, err error) {
 	if err := s.openShop(ctx); err != nil {
 		return s, err
 	}
-	return s, s.awaitPolicies(ctx)
+	return s, s.awaitPolicies(ctx, is)
 }
 
 // install applies what a cluster gets, but for the Deployment's pods: there is no kubelet.
@@ -101,10 +101,17 @@ func (s *stage) install(ctx context.Context, is scene) error {
 	return err
 }
 
-// awaitPolicies waits until the API server has got around to the new kinds, which policies need to know.
-func (s *stage) awaitPolicies(ctx context.Context) error {
+// awaitPolicies waits until the API server has got around to the policies, and to the new kinds, which these need to know.
+func (s *stage) awaitPolicies(ctx context.Context, is scene) error {
 	return await(ctx, "Orders to be taken", func(ctx context.Context) error {
-		return s.cluster.Client.Create(ctx, newOrder(shopNamespace, "dry-run"), client.DryRunAll)
+		order := newOrder(shopNamespace, "dry-run")
+		if err := s.cluster.Client.Create(ctx, order, client.DryRunAll); err != nil {
+			return err
+		}
+		if is.finalizerAtCreation && len(order.Finalizers) == 0 {
+			return errors.New("the finalizer is not added yet")
+		}
+		return nil
 	})
 }
 
