@@ -59,7 +59,7 @@ func TestWhoHoldsConnectionsMakesRoom(t *testing.T) {
 	d.expectPaid(d.NewOrder("order-patient"), "True/Paid")
 }
 
-// TestOneMerchantLeavesRoomForOthers: when the payments of one cannot be stored, those of another are.
+// TestOneMerchantLeavesRoomForOthers: when the payments of one cannot be stored, one more waits in vain, and those of another are.
 func TestOneMerchantLeavesRoomForOthers(t *testing.T) {
 	t.Parallel()
 	const room = 64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,11 @@ const (
 	// which take some 10 ms each, it is thousands a second; where WeChat hangs, its refunds leave room for payments and for
 	// other Merchants.
 	settledAtOnce = 64
+	// queuedAtOnce are the payments of one Merchant that may wait for such a place, and placePatience is how long: a burst is
+	// settled while WeChat waits, and not by WeChat's repetitions, of which the later ones are hours away. Both together take half
+	// of the connections at most, and what is left of settleDeadline is for the write.
+	queuedAtOnce  = maxConnections/2 - settledAtOnce
+	placePatience = 3 * time.Second
 )
 
 // budgets are the token buckets of Merchants. There are as many as Merchants: what names none is refused before.
@@ -54,6 +60,8 @@ func (b *budgets) take(of types.NamespacedName, perSecond int, now time.Time) bo
 type rooms struct {
 	mutex sync.Mutex
 	taken map[room]int
+	// queues are those who wait for a place, in the order in which they came. There are some only while all places are taken.
+	queues map[room][]chan struct{}
 }
 
 // room is that of one kind of waiting, on behalf of a Merchant.
@@ -66,6 +74,54 @@ type room struct {
 func (r *rooms) enter(in room, places int) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
+	return r.take(in, places)
+}
+
+// queue takes a place like enter. When there is none it waits for one until the context ends, unless so many wait already.
+func (r *rooms) queue(ctx context.Context, in room, places, most int) bool {
+	r.mutex.Lock()
+	if r.take(in, places) {
+		r.mutex.Unlock()
+		return true
+	}
+	if len(r.queues[in]) >= most {
+		r.mutex.Unlock()
+		return false
+	}
+	if r.queues == nil {
+		r.queues = map[room][]chan struct{}{}
+	}
+	turn := make(chan struct{})
+	r.queues[in] = append(r.queues[in], turn)
+	r.mutex.Unlock()
+	select {
+	case <-turn:
+		return true
+	case <-ctx.Done():
+		return !r.giveUp(in, turn)
+	}
+}
+
+// giveUp leaves a queue. It returns false when the turn has come meanwhile.
+func (r *rooms) giveUp(in room, turn chan struct{}) bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	at := slices.Index(r.queues[in], turn)
+	if at < 0 {
+		return false
+	}
+	r.setQueue(in, slices.Delete(r.queues[in], at, at+1))
+	return true
+}
+
+func (r *rooms) setQueue(in room, waiting []chan struct{}) {
+	r.queues[in] = waiting
+	if len(waiting) == 0 {
+		delete(r.queues, in)
+	}
+}
+
+func (r *rooms) take(in room, places int) bool {
 	if r.taken[in] >= places {
 		return false
 	}
@@ -76,9 +132,15 @@ func (r *rooms) enter(in room, places int) bool {
 	return true
 }
 
+// leave gives a place to who waits longest, or back.
 func (r *rooms) leave(in room) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
+	if waiting := r.queues[in]; len(waiting) > 0 {
+		close(waiting[0])
+		r.setQueue(in, waiting[1:])
+		return
+	}
 	if r.taken[in]--; r.taken[in] == 0 {
 		delete(r.taken, in)
 	}

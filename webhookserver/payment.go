@@ -30,11 +30,18 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 		c.log.Info("No Order has the number of a verified payment; WeChat Pay will ask again", "transaction", notification.TransactionID)
 		return unmatched()
 	}
-	if !h.waiting.enter(c.room(), settledAtOnce) {
+	if !h.awaitPlace(ctx, c) {
 		return c.crowded()
 	}
 	defer h.waiting.leave(c.room())
 	return h.storePayment(ctx, c, order, notification)
+}
+
+// awaitPlace waits for a place among the payments that are being stored.
+func (h *Handler) awaitPlace(ctx context.Context, c *callback) bool {
+	ctx, cancel := context.WithTimeout(ctx, placePatience)
+	defer cancel()
+	return h.waiting.queue(ctx, c.room(), settledAtOnce, queuedAtOnce)
 }
 
 // storePayment writes the payment into the Order's status. The copy that is found may be behind; the API server refuses to
