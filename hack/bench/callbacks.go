@@ -60,7 +60,7 @@ func (o *operator) callbacksAt(ctx context.Context, rate int, like statuses, r *
 	r.add(at+"p50", callback.Milliseconds(called.percentile(50)), "ms", "from when a callback was due to SUCCESS; of a bare status update %.3g", callback.Milliseconds(bare.percentile(50)))
 	r.add(at+"p99", callback.Milliseconds(called.percentile(99)), "ms", "of %d callbacks", len(called.took))
 	r.add(at+"bare-p99", callback.Milliseconds(bare.percentile(99)), "ms", "of %d bare status updates", len(bare.took))
-	r.add(at+"ratio", called.percentile(99).Seconds()/bare.percentile(99).Seconds(), "x", "of the bare client's p99")
+	r.add(at+"ratio", called.percentile(99).Seconds()/bare.percentile(99).Seconds(), "x", "of the bare client's p99; %d callbacks without SUCCESS at first are not in it", called.failed)
 	r.add(at+"achieved", called.rate(), "1/s", "SUCCESS until the last answer")
 	r.add(at+"refused", float64(called.failed), "callbacks", "without SUCCESS at first; all came again and were settled")
 	r.add(at+"bare-achieved", bare.rate(), "1/s", "less than %d means that the control plane could not do more; failed %d", rate, bare.failed)
