@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -56,12 +56,10 @@ func (b *budgets) take(of types.NamespacedName, perSecond int, now time.Time) bo
 	return bucket.AllowN(now, 1)
 }
 
-// rooms count the callbacks that wait for somebody else.
+// rooms bound the callbacks that wait for somebody else.
 type rooms struct {
 	mutex sync.Mutex
-	taken map[room]int
-	// queues are those who wait for a place, in the order in which they came. There are some only while all places are taken.
-	queues map[room][]chan struct{}
+	open  map[room]*places
 }
 
 // room is that of one kind of waiting, on behalf of a Merchant.
@@ -70,80 +68,59 @@ type room struct {
 	merchant types.NamespacedName
 }
 
-// enter takes a place, of which there are so many, until leave.
-func (r *rooms) enter(in room, places int) bool {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	return r.take(in, places)
+// places are those of a room. Callers hold one, or stand in line for one.
+type places struct {
+	*semaphore.Weighted
+	callers int
 }
 
-// queue takes a place like enter. When there is none it waits for one until the context ends, unless so many wait already.
-func (r *rooms) queue(ctx context.Context, in room, places, most int) bool {
-	r.mutex.Lock()
-	if r.take(in, places) {
-		r.mutex.Unlock()
-		return true
-	}
-	if len(r.queues[in]) >= most {
-		r.mutex.Unlock()
+// enter takes a place until leave. When all of them are taken it waits in line until the context ends, unless so many wait already.
+func (r *rooms) enter(ctx context.Context, in room, size, line int) bool {
+	here := r.come(in, size, line)
+	if here == nil {
 		return false
 	}
-	if r.queues == nil {
-		r.queues = map[room][]chan struct{}{}
-	}
-	turn := make(chan struct{})
-	r.queues[in] = append(r.queues[in], turn)
-	r.mutex.Unlock()
-	select {
-	case <-turn:
-		return true
-	case <-ctx.Done():
-		return !r.giveUp(in, turn)
-	}
-}
-
-// giveUp leaves a queue. It returns false when the turn has come meanwhile.
-func (r *rooms) giveUp(in room, turn chan struct{}) bool {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	at := slices.Index(r.queues[in], turn)
-	if at < 0 {
+	if err := here.Acquire(ctx, 1); err != nil {
+		r.depart(in)
 		return false
 	}
-	r.setQueue(in, slices.Delete(r.queues[in], at, at+1))
 	return true
 }
 
-func (r *rooms) setQueue(in room, waiting []chan struct{}) {
-	r.queues[in] = waiting
-	if len(waiting) == 0 {
-		delete(r.queues, in)
+func (r *rooms) come(in room, size, line int) *places {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	here := r.open[in]
+	if here == nil {
+		if r.open == nil {
+			r.open = map[room]*places{}
+		}
+		here = &places{Weighted: semaphore.NewWeighted(int64(size))}
+		r.open[in] = here
+	}
+	if here.callers >= size+line {
+		return nil
+	}
+	here.callers++
+	return here
+}
+
+// depart closes the room behind the last one.
+func (r *rooms) depart(in room) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.open[in].callers--; r.open[in].callers == 0 {
+		delete(r.open, in)
 	}
 }
 
-func (r *rooms) take(in room, places int) bool {
-	if r.taken[in] >= places {
-		return false
-	}
-	if r.taken == nil {
-		r.taken = map[room]int{}
-	}
-	r.taken[in]++
-	return true
-}
-
-// leave gives a place to who waits longest, or back.
+// leave gives the place to who waits longest.
 func (r *rooms) leave(in room) {
 	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if waiting := r.queues[in]; len(waiting) > 0 {
-		close(waiting[0])
-		r.setQueue(in, waiting[1:])
-		return
-	}
-	if r.taken[in]--; r.taken[in] == 0 {
-		delete(r.taken, in)
-	}
+	here := r.open[in]
+	r.mutex.Unlock()
+	here.Release(1)
+	r.depart(in)
 }
 
 // verifying bounds how many callbacks are read and verified at a time. That is work for a CPU alone, so that more at once would
@@ -168,7 +145,7 @@ type sparing struct {
 }
 
 func (s sparing) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	if !s.allow() || !s.rooms.enter(s.room, looksAtOnce) {
+	if !s.allow() || !s.rooms.enter(ctx, s.room, looksAtOnce, 0) {
 		return errTooManyLooks
 	}
 	defer s.rooms.leave(s.room)

@@ -41,7 +41,7 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 func (h *Handler) awaitPlace(ctx context.Context, c *callback) bool {
 	ctx, cancel := context.WithTimeout(ctx, placePatience)
 	defer cancel()
-	return h.waiting.queue(ctx, c.room(), settledAtOnce, queuedAtOnce)
+	return h.waiting.enter(ctx, c.room(), settledAtOnce, queuedAtOnce)
 }
 
 // storePayment writes the payment into the Order's status. The copy that is found may be behind; the API server refuses to

@@ -37,7 +37,7 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 		c.log.Info("Too many refund callbacks in a second; WeChat Pay will ask again")
 		return failed("too many callbacks")
 	}
-	if !h.waiting.enter(c.room(), settledAtOnce) {
+	if !h.waiting.enter(ctx, c.room(), settledAtOnce, 0) {
 		return c.crowded()
 	}
 	defer h.waiting.leave(c.room())
