@@ -20,16 +20,33 @@ import (
 type operator struct {
 	*process.Process
 	stage *stage
+	// at is where it serves.
+	at addresses
 	// ready is how long it was from the start to the first yes of /readyz.
 	ready time.Duration
 }
 
-// startOperator starts the operator with production's flags, and waits until it is ready.
-func (s *stage) startOperator(ctx context.Context, more ...string) (*operator, error) {
-	return s.startProgram(ctx, s.settings.manager, more...)
+// addresses are where an operator serves.
+type addresses struct {
+	callbacks, metrics, health, pprof string
 }
 
-func (s *stage) startProgram(ctx context.Context, program string, more ...string) (*operator, error) {
+func freeAddresses() (a addresses, err error) {
+	for _, address := range []*string{&a.callbacks, &a.metrics, &a.health, &a.pprof} {
+		if *address, err = process.FreeAddress(); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// startOperator starts the operator with production's flags, and waits until it is ready.
+func (s *stage) startOperator(ctx context.Context, more ...string) (*operator, error) {
+	return s.startProgram(ctx, s.settings.manager, s.addresses, more...)
+}
+
+// startProgram starts a program with the operator's flags at some addresses.
+func (s *stage) startProgram(ctx context.Context, program string, at addresses, more ...string) (*operator, error) {
 	kubeconfig := filepath.Join(s.folder, "kubeconfig")
 	if err := testenv.WriteKubeconfig(kubeconfig, s.identity, testenv.OperatorNamespace); err != nil {
 		return nil, err
@@ -37,8 +54,8 @@ func (s *stage) startProgram(ctx context.Context, program string, more ...string
 	s.operators++
 	arguments := append([]string{
 		"--kubeconfig=" + kubeconfig, "--leader-elect", "--leader-election-namespace=" + testenv.OperatorNamespace,
-		"--notify-bind-address=" + s.callbacks, "--metrics-bind-address=" + s.metrics, "--metrics-secure=false",
-		"--health-probe-bind-address=" + s.health, "--pprof-bind-address=" + s.pprof, "--check-callbacks=false",
+		"--notify-bind-address=" + at.callbacks, "--metrics-bind-address=" + at.metrics, "--metrics-secure=false",
+		"--health-probe-bind-address=" + at.health, "--pprof-bind-address=" + at.pprof, "--check-callbacks=false",
 	}, more...)
 	began := time.Now()
 	name := fmt.Sprintf("operator-%d", s.operators)
@@ -46,14 +63,14 @@ func (s *stage) startProgram(ctx context.Context, program string, more ...string
 	if err != nil {
 		return nil, err
 	}
-	o := &operator{Process: started, stage: s}
+	o := &operator{Process: started, stage: s, at: at}
 	err = await(ctx, "the operator to be ready", func(ctx context.Context) error {
 		select {
 		case <-o.Ended():
 			return errors.New("it ended: " + o.Tail(3))
 		default:
 		}
-		return get(ctx, "http://"+s.health+"/readyz", io.Discard)
+		return get(ctx, "http://"+at.health+"/readyz", io.Discard)
 	})
 	o.ready = time.Since(began)
 	if err != nil {
@@ -64,13 +81,21 @@ func (s *stage) startProgram(ctx context.Context, program string, more ...string
 
 // metric is the sum of a metric's series whose labels contain all of some texts, such as `state="Paid"`.
 func (o *operator) metric(ctx context.Context, name string, labels ...string) (float64, error) {
+	return sumOfSeries(ctx, http.DefaultClient, "http://"+o.at.metrics+"/metrics", name, func(series string) bool { return containsAll(series, labels) })
+}
+
+// sumOfSeries sums up the series of a metric that are wanted.
+func sumOfSeries(ctx context.Context, by *http.Client, url, name string, wanted func(series string) bool) (float64, error) {
 	reader, writer := io.Pipe()
 	defer func() { _ = reader.Close() }() // the writer stops
-	go func() { writer.CloseWithError(get(ctx, "http://"+o.stage.metrics+"/metrics", writer)) }()
+	go func() { writer.CloseWithError(getBy(ctx, by, url, writer)) }()
 	sum, lines := 0.0, bufio.NewScanner(reader)
 	for lines.Scan() {
-		series, value, found := strings.Cut(lines.Text(), " ")
-		if family, _, _ := strings.Cut(series, "{"); !found || family != name || !containsAll(series, labels) {
+		series, value, found := strings.Cut(lines.Text(), "} ")
+		if !found {
+			series, value, found = strings.Cut(lines.Text(), " ")
+		}
+		if family, _, _ := strings.Cut(series, "{"); !found || family != name || !wanted(series) {
 			continue
 		}
 		number, err := strconv.ParseFloat(value, 64)
@@ -93,7 +118,7 @@ func containsAll(text string, parts []string) bool {
 
 // heap is what is in use after a garbage collection, in bytes.
 func (o *operator) heap(ctx context.Context) (float64, error) {
-	if err := get(ctx, "http://"+o.stage.pprof+"/debug/pprof/heap?gc=1", io.Discard); err != nil {
+	if err := get(ctx, "http://"+o.at.pprof+"/debug/pprof/heap?gc=1", io.Discard); err != nil {
 		return 0, err
 	}
 	return o.metric(ctx, "go_memstats_heap_alloc_bytes")

@@ -42,9 +42,9 @@ type stage struct {
 	identity *rest.Config
 	wechat   *process.Process
 	admin    *simulator.AdminClient
-	// addresses that each operator of the stage serves at.
-	callbacks, metrics, health, pprof string
-	operators                         int
+	// addresses that each operator of the stage serves at, unless there are two.
+	addresses
+	operators int
 }
 
 // scene says what a stage is to be like.
@@ -53,6 +53,8 @@ type scene struct {
 	finalizerAtCreation bool
 	// payAfter has payers pay by themselves.
 	payAfter time.Duration
+	// open are the out_trade_nos of orders that WeChat has from the beginning, and nobody pays.
+	open []string
 	// cluster changes the control plane.
 	cluster []testenv.Option
 }
@@ -63,10 +65,8 @@ func open(ctx context.Context, o settings, is scene) (s *stage, err error) {
 	if s.folder, err = os.MkdirTemp("", "wechatpay-bench-"); err != nil {
 		return s, err
 	}
-	for _, address := range []*string{&s.callbacks, &s.metrics, &s.health, &s.pprof} {
-		if *address, err = process.FreeAddress(); err != nil {
-			return s, err
-		}
+	if s.addresses, err = freeAddresses(); err != nil {
+		return s, err
 	}
 	if s.cluster, err = testenv.Start(is.cluster...); err != nil {
 		return s, err
@@ -120,10 +120,18 @@ func (s *stage) startWeChat(ctx context.Context, is scene) error {
 	if err != nil {
 		return err
 	}
-	s.wechat, err = process.Start("simulator", filepath.Join(s.folder, "wechat.log"), s.settings.wechat, []string{
+	arguments := []string{
 		"--admin-listen=" + address, "--merchant=" + mchID + ":" + appID + ":" + apiKey, "--pay-after=" + is.payAfter.String(),
 		"--refund-delay=100ms", "--log-level=warn",
-	}, func(*process.Process) {})
+	}
+	if len(is.open) > 0 {
+		state := filepath.Join(s.folder, "wechat.jsonl")
+		if err := writeOpenOrders(state, is.open); err != nil {
+			return err
+		}
+		arguments = append(arguments, "--state="+state)
+	}
+	s.wechat, err = process.Start("simulator", filepath.Join(s.folder, "wechat.log"), s.settings.wechat, arguments, func(*process.Process) {})
 	if err != nil {
 		return err
 	}
