@@ -101,16 +101,13 @@ func (r *OrderReconciler) forget(uid types.UID) {
 // being deleted. Open ones go on as they are, so that a change of one Merchant is no storm.
 func (r *OrderReconciler) ordersWaitingFor(ctx context.Context, object client.Object) []reconcile.Request {
 	var orders v1alpha1.OrderList
-	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderMerchant: object.GetNamespace() + "/" + object.GetName()}); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Orders of a Merchant", "merchant", client.ObjectKeyFromObject(object))
+	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderWaiting: object.GetNamespace() + "/" + object.GetName()}); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Orders that wait for a Merchant", "merchant", client.ObjectKeyFromObject(object))
 		return nil
 	}
 	var requests []reconcile.Request
 	for i := range orders.Items {
-		waiting := !settlement.IsFinished(&orders.Items[i]) && !settlement.IsPrepared(&orders.Items[i])
-		if waiting || isDeleted(&orders.Items[i]) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&orders.Items[i])})
-		}
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&orders.Items[i])})
 	}
 	return requests
 }

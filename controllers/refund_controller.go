@@ -15,7 +15,6 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds,verbs=get;list;watch;patch
@@ -129,7 +128,7 @@ func (r *RefundReconciler) refundsWaitingForOrder(ctx context.Context, object cl
 	}
 	var requests []reconcile.Request
 	for i := range refunds {
-		if !settlement.RefundFinal(&refunds[i]) && !settlement.RefundAccepted(&refunds[i]) {
+		if len(waitsForAcceptance(&refunds[i])) > 0 {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&refunds[i])})
 		}
 	}
@@ -138,14 +137,22 @@ func (r *RefundReconciler) refundsWaitingForOrder(ctx context.Context, object cl
 
 // refundsWaitingForMerchant lists the Refunds that WeChat has not taken yet: a mended Secret or another policy may help.
 func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object client.Object) []reconcile.Request {
-	var orders v1alpha1.OrderList
-	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderMerchant: object.GetNamespace() + "/" + object.GetName()}); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Orders of a Merchant", "merchant", client.ObjectKeyFromObject(object))
+	failed := func(err error) []reconcile.Request {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Refunds that wait for a Merchant", "merchant", client.ObjectKeyFromObject(object))
 		return nil
 	}
+	var refunds v1alpha1.RefundList
+	if err := r.Client.List(ctx, &refunds, client.MatchingFields{indexRefundWaiting: waits}); err != nil {
+		return failed(err)
+	}
 	var requests []reconcile.Request
-	for i := range orders.Items {
-		requests = append(requests, r.refundsWaitingForOrder(ctx, &orders.Items[i])...)
+	for i := range refunds.Items {
+		refund, order := &refunds.Items[i], &v1alpha1.Order{}
+		if err := r.Client.Get(ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order); ignoreNotFound(err) != nil {
+			return failed(err)
+		} else if err == nil && merchantOf(order) == object.GetNamespace()+"/"+object.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(refund)})
+		}
 	}
 	return requests
 }

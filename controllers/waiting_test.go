@@ -1,0 +1,32 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+)
+
+// withoutSecondLooks leaves only events to start what waits.
+func withoutSecondLooks() testshop.Option {
+	return testshop.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck, timing.RetrySlowly = time.Hour, time.Hour })
+}
+
+func TestOrderGoesOnWhenItsMerchantComes(t *testing.T) {
+	shop, _ := openReady(t, withoutSecondLooks())
+	shop.Create(shop.NewOrder("order-0001", func(o *v1alpha1.Order) { o.Spec.MerchantRef.Name = "later" }))
+	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Name = "later" }))
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+}
+
+func TestRefundGoesOnWhenItsMerchantTakesRefundsByItself(t *testing.T) {
+	shop, _ := openReady(t, withoutSecondLooks())
+	shop.Paid("order-0001")
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50))
+	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
+	shop.Patch(shop.NewMerchant(), `{"spec":{"refundApproval":"Automatic"}}`)
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+}
