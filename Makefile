@@ -95,6 +95,7 @@ BENCHFLAGS ?=
 .PHONY: bench
 bench: control-plane build ## Measure what the operator costs, beside a bare client: BENCHFLAGS="--only=throughput --orders=10000".
 	@go build -o bin/simulator ./hack/simulator
+	@go build -o bin/bench-operator ./hack/bench/operator
 	@go build -o bin/bench ./hack/bench
 	@bin/bench $(BENCHFLAGS)
 

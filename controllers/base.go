@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -39,20 +40,23 @@ type Base struct {
 	Clock clock.PassiveClock
 	// MaxConcurrentReconciles of each kind.
 	MaxConcurrentReconciles int
+	// PriorityQueue is whether what is new goes before what a start finds; nil is defaultPriorityQueue.
+	PriorityQueue *bool
 }
 
 // reconcileDeadline is longer than the longest chain of calls within one reconcile.
 const reconcileDeadline = 2 * time.Minute
 
+// Thousands of open Orders are polled by RequeueAfter; with priorities such items can starve others.
+const defaultPriorityQueue = false
+
 // controllerOptions set a limiter that is fit for a payment API: the default one starts at 5 ms.
 func (b *Base) controllerOptions() controller.Options {
-	priorityQueue := false
 	return controller.Options{
 		MaxConcurrentReconciles: max(b.MaxConcurrentReconciles, 1),
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, 5*time.Minute),
 		ReconciliationTimeout:   reconcileDeadline,
-		// Thousands of open Orders are polled by RequeueAfter; with priorities such items can starve others.
-		UsePriorityQueue: &priorityQueue,
+		UsePriorityQueue:        ptr.To(ptr.Deref(b.PriorityQueue, defaultPriorityQueue)),
 	}
 }
 

@@ -32,6 +32,7 @@ type settings struct {
 	rounds   int
 	scales   string
 	manager  string
+	choosing string
 	wechat   string
 	protocol string
 	profiles string
@@ -62,6 +63,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 2, "rounds of throughput, each with the bare client and with the operator")
 	flag.StringVar(&o.scales, "scales", "10000,50000,100000", "numbers of Orders for scale; CPU at rest is measured with the middle one")
 	flag.StringVar(&o.manager, "manager", "bin/manager", "the operator")
+	flag.StringVar(&o.choosing, "bench-operator", "bin/bench-operator", "the operator with a choice of its queue")
 	flag.StringVar(&o.wechat, "simulator", "bin/simulator", "the simulated WeChat Pay")
 	flag.StringVar(&o.protocol, "protocol", "hack/interop", "module with the benchmarks of the protocol")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU profiles of the operator under load; empty for none")

@@ -207,6 +207,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in house) error {
 		Timing:                  in.options.Timing,
 		Clock:                   in.options.Merchant.Clock,
 		MaxConcurrentReconciles: in.options.MaxConcurrentReconciles,
+		PriorityQueue:           in.options.PriorityQueue,
 	}
 	for kind, reconciler := range map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"Merchant":             &controllers.MerchantReconciler{Base: base},

@@ -43,6 +43,8 @@ type Options struct {
 	// Election is controller-runtime's unless a test shortens it.
 	Election Election
 	Prober   prober.Options
+	// PriorityQueue chooses the queue of the reconcilers; nil leaves it to them. make bench compares the two.
+	PriorityQueue *bool
 	// Log is controller-runtime's unless a test listens.
 	Log logr.Logger
 	// Registerer takes the metrics about objects; by default controller-runtime's, unless SeveralInProcess.
