@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -258,7 +259,7 @@ func (b *Base) refundsOf(ctx context.Context, reader client.Reader, namespace, n
 		field = "spec.orderRef.name"
 	}
 	var refunds v1alpha1.RefundList
-	err := reader.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{field: name})
+	err := reader.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{field: name}, lookup.AtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("listing the Refunds of Order %s: %w", name, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 )
 
@@ -142,7 +143,7 @@ func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object
 		return nil
 	}
 	var refunds v1alpha1.RefundList
-	if err := r.Client.List(ctx, &refunds, client.MatchingFields{indexRefundWaiting: waits}); err != nil {
+	if err := r.Client.List(ctx, &refunds, client.MatchingFields{indexRefundWaiting: waits}, lookup.AtOnce); err != nil {
 		return failed(err)
 	}
 	var requests []reconcile.Request

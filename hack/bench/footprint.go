@@ -69,19 +69,19 @@ func (s *stage) writes(ctx context.Context) (float64, error) {
 	})
 }
 
-// pace is what an operator does in a second.
-type pace struct {
+// tempo is what an operator does in a second.
+type tempo struct {
 	polls, writes, cpu, apiServer float64
 }
 
-func (c count) since(before count) pace {
+func (c count) since(before count) tempo {
 	seconds := c.at.Sub(before.at).Seconds()
-	return pace{
+	return tempo{
 		polls: (c.polls - before.polls) / seconds, writes: (c.writes - before.writes) / seconds,
 		cpu: (c.cpu - before.cpu).Seconds() / seconds, apiServer: (c.apiServer - before.apiServer).Seconds() / seconds,
 	}
 }
 
-func (p pace) String() string {
+func (p tempo) String() string {
 	return fmt.Sprintf("%.1f polls/s, %.2f writes/s, %.1f %% of a core; kube-apiserver %.1f %%", p.polls, p.writes, 100*p.cpu, 100*p.apiServer)
 }

@@ -54,14 +54,14 @@ type watcher struct {
 	stage   *stage
 	crowd   *crowd
 	results *results
-	rest    pace
+	rest    tempo
 }
 
 // over waits for the end of a window, and says what the operator did in it.
-func (w *watcher) over(ctx context.Context, o *operator, name string, from count, window time.Duration) (count, pace, error) {
+func (w *watcher) over(ctx context.Context, o *operator, name string, from count, window time.Duration) (count, tempo, error) {
 	select {
 	case <-ctx.Done():
-		return from, pace{}, ctx.Err()
+		return from, tempo{}, ctx.Err()
 	case <-time.After(time.Until(from.at.Add(window))):
 	}
 	now, err := o.counted(ctx)

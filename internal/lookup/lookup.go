@@ -20,10 +20,10 @@ const (
 	IndexRefundNumber = "outRefundNo"
 )
 
-// atOnce lists what the cache has now. The operator's client waits for its own writes before it lists, for all of a kind that are
-// under way: each callback would wait for the others, and one write that hangs would hold up all. Nothing here needs to see them:
-// a cache may be behind anyway, and the API server refuses to overwrite what is newer.
-const atOnce = client.DisableReadYourWritesConsistency
+// AtOnce lists what the cache has now. The operator's client waits for its own writes before it lists, for all of a kind that are
+// under way: each callback and each worker would wait for the others, and one write that hangs would hold up all. It is for what
+// need not see them: a cache may be behind anyway, and the API server refuses to overwrite what is newer.
+const AtOnce = client.DisableReadYourWritesConsistency
 
 // longestNumber that an object can have: out_refund_no has 64 characters at most, out_trade_no 32. A callback may claim any.
 const longestNumber = 64
@@ -45,7 +45,7 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 // count as one: WeChat does not promise to tell them apart.
 func OrdersByNumber(ctx context.Context, cached client.Reader, outTradeNo string) ([]v1alpha1.Order, error) {
 	var orders v1alpha1.OrderList
-	err := cached.List(ctx, &orders, client.MatchingFields{IndexOrderNumber: strings.ToLower(outTradeNo)}, atOnce)
+	err := cached.List(ctx, &orders, client.MatchingFields{IndexOrderNumber: strings.ToLower(outTradeNo)}, AtOnce)
 	return orders.Items, err
 }
 
@@ -88,7 +88,7 @@ func oldest(orders []v1alpha1.Order, merchant types.NamespacedName, outTradeNo s
 // RefundsByNumber lists the Refunds that claim a number, whoever their Merchant is. As for Orders, letter case does not count.
 func RefundsByNumber(ctx context.Context, cached client.Reader, outRefundNo string) ([]v1alpha1.Refund, error) {
 	var refunds v1alpha1.RefundList
-	err := cached.List(ctx, &refunds, client.MatchingFields{IndexRefundNumber: strings.ToLower(outRefundNo)}, atOnce)
+	err := cached.List(ctx, &refunds, client.MatchingFields{IndexRefundNumber: strings.ToLower(outRefundNo)}, AtOnce)
 	return refunds.Items, err
 }
 
