@@ -29,6 +29,8 @@ type queueRun struct {
 	// early are the times from the creation to Prepared of newcomers while a start has all Orders in the queue, late those of
 	// newcomers at rest.
 	early, late []time.Duration
+	// waiting are the Orders in the queue when the early newcomers are about to be created.
+	waiting float64
 	// cpu went into the start, in seconds; heap is in MiB.
 	cpu, heap float64
 	// polls beside those that the schedule has, while new Orders stream in; stream are their times to Prepared.
@@ -81,8 +83,8 @@ func inTurn(round int) []bool {
 }
 
 func (q queueRun) String() string {
-	return fmt.Sprintf("newcomers at the start p50 %.0f ms, p99 %.0f ms; at rest %.0f, %.0f ms; start %.1f s of CPU; heap %.0f MiB; streaming %.0f, %.0f ms with %.2f of the polls",
-		ms(q.early, 50), ms(q.early, 99), ms(q.late, 50), ms(q.late, 99), q.cpu, q.heap, ms(q.stream, 50), ms(q.stream, 99), q.polls)
+	return fmt.Sprintf("newcomers at the start, behind %.0f, p50 %.0f ms, p99 %.0f ms; at rest %.0f, %.0f ms; start %.1f s of CPU; heap %.0f MiB; streaming %.0f, %.0f ms with %.2f of the polls",
+		q.waiting, ms(q.early, 50), ms(q.early, 99), ms(q.late, 50), ms(q.late, 99), q.cpu, q.heap, ms(q.stream, 50), ms(q.stream, 99), q.polls)
 }
 
 // ms is a percentile in milliseconds.
@@ -111,6 +113,7 @@ func addQueue(r *results, name string, total int, runs []queueRun) {
 		r.add(name+"/stream"+p, of(func(q queueRun) float64 { return ms(q.stream, percent) }), "ms", "the same with %d new ones a second", streamed)
 	}
 	r.add(name+"/stream/polls", of(func(q queueRun) float64 { return q.polls }), "x", "orderqueries beside the schedule's, while %d new Orders a second come in", streamed)
+	r.add(name+"/start/waiting", of(func(q queueRun) float64 { return q.waiting }), "orders", "in the queue just before the first new ones")
 	r.add(name+"/start-cpu", of(func(q queueRun) float64 { return q.cpu }), "s", "CPU of the operator until each Order was looked at once")
 	r.add(name+"/heap", of(func(q queueRun) float64 { return q.heap }), "MiB", "of the operator after a garbage collection")
 }
@@ -145,6 +148,9 @@ func (q *queueing) run(ctx context.Context, priorities bool) error {
 }
 
 func (q *queueing) measure(ctx context.Context, o *operator, namespaces []string) (err error) {
+	if q.waiting, err = o.metric(ctx, "workqueue_depth", `name="order"`); err != nil {
+		return err
+	}
 	if q.early, err = q.newcomers(ctx, namespaces[0], newcomers, 0); err != nil {
 		return err
 	}
