@@ -40,14 +40,15 @@ type Base struct {
 	Clock clock.PassiveClock
 	// MaxConcurrentReconciles of each kind.
 	MaxConcurrentReconciles int
-	// PriorityQueue is whether what is new goes before what a start finds; nil is defaultPriorityQueue.
+	// PriorityQueue is whether what is new goes before what a start finds. Nil is what measured better.
 	PriorityQueue *bool
 }
 
 // reconcileDeadline is longer than the longest chain of calls within one reconcile.
 const reconcileDeadline = 2 * time.Minute
 
-// Thousands of open Orders are polled by RequeueAfter; with priorities such items can starve others.
+// With priorities each requeue costs more, and new Orders are prepared no sooner, even behind all that a start finds: make bench,
+// queue/off and queue/on.
 const defaultPriorityQueue = false
 
 // controllerOptions set a limiter that is fit for a payment API: the default one starts at 5 ms.
