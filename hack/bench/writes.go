@@ -76,12 +76,13 @@ func (s *stage) pay(ctx context.Context, o *operator) error {
 
 const countedNamespace = "counted"
 
-// refund has some of them refunded. The Merchant approves by itself.
+// refund has the last of them refunded; those as old as the leader would show for a minute that they wait, in case a predecessor
+// asked for a refund. The Merchant approves by itself.
 func (s *stage) refund(ctx context.Context) error {
 	for i := range countedRefunds {
 		refund := &v1alpha1.Refund{
 			ObjectMeta: metav1.ObjectMeta{Namespace: countedNamespace, Name: nameOf("refund", i)},
-			Spec:       v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: nameOf(countedNamespace, i)}, Amount: 101},
+			Spec:       v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: nameOf(countedNamespace, countedOrders-1-i)}, Amount: 101},
 		}
 		if err := s.cluster.Client.Create(ctx, refund); err != nil {
 			return err

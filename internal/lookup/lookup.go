@@ -60,7 +60,9 @@ func OrderOf(ctx context.Context, cached, live client.Reader, merchant types.Nam
 		return nil, err
 	}
 	if found := oldest(orders, merchant, outTradeNo); found != nil {
-		return found, nil
+		if known, err := withOwnWrites(ctx, cached, found); known || err != nil {
+			return found, err
+		}
 	}
 	// The status has the number from the first write on, and before that nobody can have paid.
 	var recent v1alpha1.OrderList
@@ -68,6 +70,13 @@ func OrderOf(ctx context.Context, cached, live client.Reader, merchant types.Nam
 		return nil, err
 	}
 	return oldest(recent.Items, merchant, outTradeNo), nil
+}
+
+// withOwnWrites reads what was found once more, when the cache has our own writes of that one object: a callback often comes a moment
+// after a reconciler's write, and a write from an older copy is refused and costs another one. False: it is not there any more.
+func withOwnWrites(ctx context.Context, cached client.Reader, found client.Object) (bool, error) {
+	err := cached.Get(ctx, client.ObjectKeyFromObject(found), found)
+	return err == nil, client.IgnoreNotFound(err)
 }
 
 func oldest(orders []v1alpha1.Order, merchant types.NamespacedName, outTradeNo string) *v1alpha1.Order {
@@ -108,8 +117,13 @@ func RefundOf(ctx context.Context, cached, live client.Reader, merchant types.Na
 		return nil, nil, err
 	}
 	refund, order, err := oldestRefund(ctx, cached, known, merchant, numbers)
-	if refund != nil || err != nil {
-		return refund, order, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if refund != nil {
+		if known, err := withOwnWrites(ctx, cached, refund); known || err != nil {
+			return refund, order, err
+		}
 	}
 	var recent v1alpha1.RefundList
 	if err := live.List(ctx, &recent, client.MatchingFields{"status.outRefundNo": numbers.OutRefundNo}); err != nil {

@@ -145,8 +145,13 @@ spec:
         {{- range .args }}
         - {{ . | quote }}
         {{- end }}
-        {{- if eq $values.scope "Namespace" }}
+        # The garbage collector works harder below the limit, so that the process is not killed at it.
         env:
+        - name: GOMEMLIMIT
+          valueFrom:
+            resourceFieldRef:
+              resource: limits.memory
+        {{- if eq $values.scope "Namespace" }}
         - name: POD_NAMESPACE
           valueFrom:
             fieldRef:
