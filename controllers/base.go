@@ -47,8 +47,8 @@ type Base struct {
 // reconcileDeadline is longer than the longest chain of calls within one reconcile.
 const reconcileDeadline = 2 * time.Minute
 
-// With priorities each requeue costs more, and new Orders are prepared no sooner, even behind all that a start finds: make bench,
-// queue/off and queue/on.
+// With priorities a steady stream of new Orders is prepared later, and a start costs no less (docs/performance.md, make bench:
+// queue/off and queue/on).
 const defaultPriorityQueue = false
 
 // controllerOptions set a limiter that is fit for a payment API: the default one starts at 5 ms.

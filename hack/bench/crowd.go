@@ -62,6 +62,20 @@ func (s *stage) newCrowd(ctx context.Context) (*crowd, error) {
 	return c, s.withOperator(ctx, func(ctx context.Context, _ *operator) error { return c.takeSamples(ctx) })
 }
 
+// withCrowd opens a stage for a crowd of at most so many, which is to grow by what is done there.
+func withCrowd(ctx context.Context, o settings, most int, isOpen func(int) bool, do func(*crowd) error) (err error) {
+	s, err := open(ctx, o, scene{open: crowdNumbers(most, isOpen)})
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err != nil {
+		return err
+	}
+	c, err := s.newCrowd(ctx)
+	if err != nil {
+		return err
+	}
+	return do(c)
+}
+
 func (c *crowd) takeSamples(ctx context.Context) (err error) {
 	order := newOrder(shopNamespace, "sample-000000")
 	order.Spec.ExpireAfterSeconds = 7 * 24 * 60 * 60 // the longest: none expires while it is watched

@@ -30,36 +30,28 @@ type atRest struct {
 }
 
 // measureMemory starts the operator on more and more Orders.
-func measureMemory(ctx context.Context, o settings, scales []int, r *results) (err error) {
-	most := scales[len(scales)-1]
-	s, err := open(ctx, o, scene{open: crowdNumbers(most, oneInTwenty)})
-	defer func() { err = errors.Join(err, s.close()) }()
-	if err != nil {
-		return err
-	}
-	c, err := s.newCrowd(ctx)
-	if err != nil {
-		return err
-	}
-	var seen []atRest
-	for _, scale := range scales {
-		began := time.Now()
-		if err := c.grow(ctx, scale, oneInTwenty); err != nil {
-			return err
+func measureMemory(ctx context.Context, o settings, scales []int, r *results) error {
+	return withCrowd(ctx, o, scales[len(scales)-1], oneInTwenty, func(c *crowd) error {
+		var seen []atRest
+		for _, scale := range scales {
+			began := time.Now()
+			if err := c.grow(ctx, scale, oneInTwenty); err != nil {
+				return err
+			}
+			grown := time.Since(began)
+			a, err := c.stage.restWith(ctx, c)
+			if err != nil {
+				return fmt.Errorf("with %d Orders: %w", scale, err)
+			}
+			fmt.Printf("    %d Orders (written in %.0f s): ready in %.1f s, all looked at in %.1f s with %.1f s of CPU, and %.1f s of kube-apiserver; heap %.0f MiB, RSS %.0f MiB, at most %.0f MiB\n",
+				scale, grown.Seconds(), a.ready, a.looked, a.cpu, a.apiServerCPU, a.heap/mib, a.rss/mib, a.peak/mib)
+			seen = append(seen, a)
 		}
-		grown := time.Since(began)
-		a, err := s.restWith(ctx, c)
-		if err != nil {
-			return fmt.Errorf("with %d Orders: %w", scale, err)
-		}
-		fmt.Printf("    %d Orders (written in %.0f s): ready in %.1f s, all looked at in %.1f s with %.1f s of CPU, and %.1f s of kube-apiserver; heap %.0f MiB, RSS %.0f MiB, at most %.0f MiB\n",
-			scale, grown.Seconds(), a.ready, a.looked, a.cpu, a.apiServerCPU, a.heap/mib, a.rss/mib, a.peak/mib)
-		seen = append(seen, a)
-	}
-	addMemory(r, seen)
-	r.add("etcd-bytes-per-order", float64(c.storedBytes), "bytes", "stored for a paid Order")
-	r.add("etcd-history-per-order", float64(c.historyBytes), "bytes", "all %d versions of it, until etcd is compacted", c.versions)
-	return nil
+		addMemory(r, seen)
+		r.add("etcd-bytes-per-order", float64(c.storedBytes), "bytes", "stored for a paid Order")
+		r.add("etcd-history-per-order", float64(c.historyBytes), "bytes", "all %d versions of it, until etcd is compacted", c.versions)
+		return nil
+	})
 }
 
 // restWith starts the operator and waits until it has looked at a crowd.

@@ -39,39 +39,32 @@ type queueRun struct {
 }
 
 // measureQueue compares the reconcilers' two queues, in turns.
-func measureQueue(ctx context.Context, o settings, r *results) (err error) {
+func measureQueue(ctx context.Context, o settings, r *results) error {
 	scales, err := o.scaleNumbers()
 	if err != nil {
 		return err
 	}
 	total := scales[len(scales)/2]
-	s, err := open(ctx, o, scene{open: crowdNumbers(total, everyone)})
-	defer func() { err = errors.Join(err, s.close()) }()
-	if err != nil {
-		return err
-	}
-	c, err := s.newCrowd(ctx)
-	if err != nil {
-		return err
-	}
-	if err := c.grow(ctx, total, everyone); err != nil {
-		return err
-	}
-	runs := map[bool][]queueRun{}
-	for round := range o.rounds {
-		for _, priorities := range inTurn(round) {
-			q := &queueing{stage: s, crowd: c, name: fmt.Sprintf("queue-%d-%t", round+1, priorities)}
-			if err := q.run(ctx, priorities); err != nil {
-				return fmt.Errorf("round %d with priorities %t: %w", round+1, priorities, err)
-			}
-			fmt.Printf("    round %d, priorities %-5t: %s\n", round+1, priorities, q.queueRun)
-			runs[priorities] = append(runs[priorities], q.queueRun)
+	return withCrowd(ctx, o, total, everyone, func(c *crowd) error {
+		if err := c.grow(ctx, total, everyone); err != nil {
+			return err
 		}
-	}
-	for _, priorities := range []bool{false, true} {
-		addQueue(r, map[bool]string{false: "off", true: "on"}[priorities], total, runs[priorities])
-	}
-	return nil
+		runs := map[bool][]queueRun{}
+		for round := range o.rounds {
+			for _, priorities := range inTurn(round) {
+				q := &queueing{stage: c.stage, crowd: c, name: fmt.Sprintf("queue-%d-%t", round+1, priorities)}
+				if err := q.run(ctx, priorities); err != nil {
+					return fmt.Errorf("round %d with priorities %t: %w", round+1, priorities, err)
+				}
+				fmt.Printf("    round %d, priorities %-5t: %s\n", round+1, priorities, q.queueRun)
+				runs[priorities] = append(runs[priorities], q.queueRun)
+			}
+		}
+		for _, priorities := range []bool{false, true} {
+			addQueue(r, map[bool]string{false: "off", true: "on"}[priorities], total, runs[priorities])
+		}
+		return nil
+	})
 }
 
 // inTurn is the order of the two queues in a round: neither always goes first.

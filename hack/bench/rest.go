@@ -22,31 +22,23 @@ const (
 
 // measureRest watches an operator that has nothing to do but to ask for open Orders now and then: from its start, at rest, while
 // the Merchant changes, and when another becomes the leader. Nobody pays.
-func measureRest(ctx context.Context, o settings, orders int, r *results) (err error) {
-	s, err := open(ctx, o, scene{open: crowdNumbers(orders, everyone)})
-	defer func() { err = errors.Join(err, s.close()) }()
-	if err != nil {
-		return err
-	}
-	c, err := s.newCrowd(ctx)
-	if err != nil {
-		return err
-	}
-	if err := c.grow(ctx, orders, everyone); err != nil {
-		return err
-	}
-	before, err := s.writes(ctx)
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	leader, err := s.startOperator(ctx)
-	if err != nil {
-		return err
-	}
-	w := &watcher{stage: s, crowd: c, results: r}
-	err = errors.Join(w.watchLeader(ctx, leader, count{at: began, writes: before}), leader.Stop())
-	return err
+func measureRest(ctx context.Context, o settings, orders int, r *results) error {
+	return withCrowd(ctx, o, orders, everyone, func(c *crowd) error {
+		if err := c.grow(ctx, orders, everyone); err != nil {
+			return err
+		}
+		before, err := c.stage.writes(ctx)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		leader, err := c.stage.startOperator(ctx)
+		if err != nil {
+			return err
+		}
+		w := &watcher{stage: c.stage, crowd: c, results: r}
+		return errors.Join(w.watchLeader(ctx, leader, count{at: began, writes: before}), leader.Stop())
+	})
 }
 
 // watcher adds figures of an operator at rest.
