@@ -145,18 +145,18 @@ spec:
         {{- range .args }}
         - {{ . | quote }}
         {{- end }}
-        # The garbage collector works harder below the limit, so that the process is not killed at it.
         env:
-        - name: GOMEMLIMIT
-          valueFrom:
-            resourceFieldRef:
-              resource: limits.memory
         {{- if eq $values.scope "Namespace" }}
         - name: POD_NAMESPACE
           valueFrom:
             fieldRef:
               fieldPath: metadata.namespace
         {{- end }}
+        # The garbage collector works harder below the limit, so that the process is not killed at it.
+        - name: GOMEMLIMIT
+          valueFrom:
+            resourceFieldRef:
+              resource: limits.memory
         ports:
         {{- if $values.metrics.enabled }}
         - name: metrics
