@@ -60,9 +60,7 @@ func OrderOf(ctx context.Context, cached, live client.Reader, merchant types.Nam
 		return nil, err
 	}
 	if found := oldest(orders, merchant, outTradeNo); found != nil {
-		if known, err := withOwnWrites(ctx, cached, found); known || err != nil {
-			return found, err
-		}
+		return withOwnWrites(ctx, cached, found, &v1alpha1.Order{})
 	}
 	// The status has the number from the first write on, and before that nobody can have paid.
 	var recent v1alpha1.OrderList
@@ -73,10 +71,14 @@ func OrderOf(ctx context.Context, cached, live client.Reader, merchant types.Nam
 }
 
 // withOwnWrites reads what was found once more, when the cache has our own writes of that one object: a callback often comes a moment
-// after a reconciler's write, and a write from an older copy is refused and costs another one. False: it is not there any more.
-func withOwnWrites(ctx context.Context, cached client.Reader, found client.Object) (bool, error) {
-	err := cached.Get(ctx, client.ObjectKeyFromObject(found), found)
-	return err == nil, client.IgnoreNotFound(err)
+// after a reconciler's write, and a write from an older copy is refused and costs another one. When it is gone, or another one has
+// its name by now, the copy that was found stays: the API server refuses a write of it.
+func withOwnWrites[T client.Object](ctx context.Context, cached client.Reader, found, newer T) (T, error) {
+	err := cached.Get(ctx, client.ObjectKeyFromObject(found), newer)
+	if err != nil || newer.GetUID() != found.GetUID() {
+		return found, client.IgnoreNotFound(err)
+	}
+	return newer, nil
 }
 
 func oldest(orders []v1alpha1.Order, merchant types.NamespacedName, outTradeNo string) *v1alpha1.Order {
@@ -121,9 +123,8 @@ func RefundOf(ctx context.Context, cached, live client.Reader, merchant types.Na
 		return nil, nil, err
 	}
 	if refund != nil {
-		if known, err := withOwnWrites(ctx, cached, refund); known || err != nil {
-			return refund, order, err
-		}
+		refund, err = withOwnWrites(ctx, cached, refund, &v1alpha1.Refund{})
+		return refund, order, err
 	}
 	var recent v1alpha1.RefundList
 	if err := live.List(ctx, &recent, client.MatchingFields{"status.outRefundNo": numbers.OutRefundNo}); err != nil {
