@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -30,6 +31,8 @@ type Base struct {
 	Live client.Reader
 	// Registry hands out Gateways.
 	Registry *merchant.Registry
+	// Claims decides whose numbers at WeChat are.
+	Claims *claims.Claims
 	// Recorder writes events: what needs a person's eye, and decisions.
 	Recorder events.EventRecorder
 	// Log gets one line for each change of state.

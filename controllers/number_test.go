@@ -19,7 +19,7 @@ func TestOlderOrderKeepsItsNumber(t *testing.T) {
 	shop.Create(shop.NewOrder("order-0002", func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "order-0001" }))
 	lost := shop.WaitOrder("order-0002", "Prepared=False/NumberInUse")
 	shop.WaitOrder("order-0002", "Paid=False/NumberInUse")
-	g.Expect(lost.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("the older Order order-0001"))))
+	g.Expect(lost.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("belongs to Order order-0001"))))
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1), "the younger one called nothing")
 
 	shop.Pay("order-0001")
@@ -48,7 +48,7 @@ func TestNumberThatWeChatHasWithOtherParameters(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	dropFromCluster(shop, order)
 	shop.Create(shop.NewOrder("order-0001", func(o *v1alpha1.Order) { o.Spec.Amount.Total = 999 }))
-	shop.WaitOrder("order-0001", "Prepared=False/NumberInUse")
+	shop.WaitOrder("order-0001", "Prepared=False/UsedAtWeChat")
 	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay), "the other's order is left alone")
 }
 

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -20,32 +21,64 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	if wait := r.closes.wait(o, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
+	if settlement.IsUsedAtWeChat(o.Order) {
+		return r.endUsed(ctx, o, reason, why)
+	}
 	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
-	unknownThere := wechatpay.Means(err, wechatpay.OrderNotExist)
 	switch {
-	case unknownThere && r.mayStillArrive(o):
+	case wechatpay.Means(err, wechatpay.OrderNotExist):
+		return r.closeUnknown(ctx, o, reason, why, err)
+	case err != nil:
 		return r.closingFails(ctx, o, why, err)
-	case unknownThere && o.Status.Prepay == nil:
-		return r.endUnpaid(because(ctx, err), o, reason, why+"; WeChat Pay never had it")
-	case err != nil && !unknownThere:
-		return r.closingFails(ctx, o, why, err)
-	case err == nil && (trade.State.Paid() || trade.State.Closed()):
+	case trade.State.Paid() || trade.State.Closed():
 		return r.applyTradeAs(ctx, o, trade, reason, why)
+	case o.Status.Prepay == nil && trade.Attach != "" && trade.Attach != o.account.Attach:
+		return r.numberUsed(ctx, o, trade) // it is not this Order's to close
 	}
-	if err := o.gateway.CloseOrder(ctx, o.Number(), o.account.AppID); err != nil && !wechatpay.Means(err, wechatpay.OrderNotExist) {
+	if err := o.gateway.CloseOrder(ctx, o.Number(), o.account.AppID); err != nil {
 		return r.closingFails(ctx, o, why, err)
 	}
-	trade, err = o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	return r.seeItClosed(ctx, o, reason, why)
+}
+
+// closeUnknown is for an Order that WeChat says it does not have. An answer that names no order ends none that had a prepay, and
+// takes a second one otherwise.
+func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, why string, cause error) progress {
+	if o.Status.Prepay != nil || r.mayStillArrive(o) {
+		return r.closingFails(ctx, o, why, cause)
+	}
+	ends, wait := r.endsBy(o)
+	if ends {
+		return r.endUnpaid(because(ctx, cause), o, reason, why+"; WeChat Pay never had it")
+	}
+	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
+		settlement.Closing(order, why+". WeChat Pay says that it does not have it, and is asked once more", r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	r.closes.until(o, r.Clock.Now().Add(wait))
+	return again(wait)
+}
+
+// seeItClosed ends an Order that WeChat says was closed, once orderquery says so too: the answer to closeorder does not name the
+// order, and the payer may have been faster.
+func (r *OrderReconciler) seeItClosed(ctx context.Context, o *order, reason, why string) progress {
+	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
 	switch {
-	case err != nil && !(unknownThere && wechatpay.Means(err, wechatpay.OrderNotExist)):
+	case err != nil:
 		return r.closingFails(ctx, o, why, err)
-	case err == nil && trade.State.Paid():
+	case trade.State.Paid():
 		return r.applyTrade(ctx, o, trade)
-	default:
-		// WeChat signed that it is closed. That its query still says NOTPAY is only the query lagging behind.
+	case trade.State.Closed():
 		return r.endUnpaid(after(ctx, wechatpay.OperationCloseOrder, nil), o, reason, why+"; closed at WeChat Pay")
+	default:
+		return r.closingFails(ctx, o, why, errQueryLags)
 	}
 }
+
+// errQueryLags: orderquery does not show yet what closeorder did.
+var errQueryLags = errors.New("WeChat Pay took the request to close it, and its query does not show it closed yet")
 
 // closeReason says whether the Order is to be closed, and why.
 func (r *OrderReconciler) closeReason(o *order) (reason, why string) {
@@ -80,9 +113,9 @@ func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string
 		return r.letGo(ctx, o, fmt.Sprintf("WeChat Pay could not be made to close it for %s: %v", r.Timing.LetGoAtLast, cause))
 	}
 	wait := r.Timing.CloseRetry
-	if wechatpay.MeaningOf(cause) == wechatpay.OrderPaid {
-		// It was paid between the query and the close: the next query says so.
-		wait = r.Timing.RetryFirst
+	if wechatpay.MeaningOf(cause) == wechatpay.OrderPaid || errors.Is(cause, errQueryLags) {
+		// The next query tells that it was paid in between, or that it is closed.
+		wait = r.retries.next(o.UID)
 	}
 	r.closes.until(o, r.Clock.Now().Add(wait))
 	return again(wait)

@@ -33,6 +33,8 @@ type OrderReconciler struct {
 	polls *alarms
 	// calls and closes say until when unifiedorder and closeorder rest after one that did not work.
 	calls, closes *pauses
+	// firstAnswers say when WeChat first said what would end an Order without naming its number.
+	firstAnswers *alarms
 }
 
 // order is one reconcile of an Order: what the steps learn and hand on.
@@ -41,6 +43,8 @@ type order struct {
 	merchant *v1alpha1.Merchant
 	gateway  *merchant.Handle
 	account  settlement.Account
+	// revoked is that the Order may not use its Merchant any more, although it began under a grant.
+	revoked *merchant.Problem
 }
 
 func (o *order) credentials() string { return o.gateway.Version }
@@ -60,6 +64,7 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *OrderReconciler) init() {
 	r.retries, r.polls = newRetries(r.Timing), newAlarms()
 	r.calls, r.closes = newPauses(), newPauses()
+	r.firstAnswers = newAlarms()
 }
 
 // Reconcile moves an Order on.
@@ -92,10 +97,12 @@ func (r *OrderReconciler) record(ctx context.Context, o *order, change func(*v1a
 
 // forget drops what memory holds for an Order that needs nothing more.
 func (r *OrderReconciler) forget(uid types.UID) {
+	r.Claims.Calls.End(uid)
 	r.retries.forget(uid)
 	r.polls.clear(uid)
 	r.calls.clear(uid)
 	r.closes.clear(uid)
+	r.firstAnswers.clear(uid)
 }
 
 // ordersWaitingFor lists the Orders that a change of their Merchant may help: those that can't be paid yet, and those

@@ -139,7 +139,7 @@ func TestLateCheckThatToldNothingIsMadeAgain(t *testing.T) {
 
 // TestNumberOfAnOrderThatLostItIsNotHeldByIt: who lost a number keeps nobody from it.
 func TestNumberOfAnOrderThatLostItIsNotHeldByIt(t *testing.T) {
-	shop, g := openReady(t)
+	shop, g := openReady(t, paysMinutesAgo)
 	numbered := func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "number-1" }
 	first := shop.NewOrder("order-0001", numbered)
 	shop.Create(first)

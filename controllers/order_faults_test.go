@@ -63,13 +63,14 @@ func TestUnsignedRefusalIsNeverFinal(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }
 
+// A signed rejection names no order, so it takes two of them, apart, to end one.
 func TestSignedRejectionIsFinal(t *testing.T) {
 	shop, g := openReady(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultError, ErrCode: "PARAM_ERROR", ErrCodeDes: "参数错误: openid"})
 	shop.Create(shop.NewOrder("order-0001"))
 	order := shop.WaitOrder("order-0001", "Paid=False/Rejected")
 	g.Expect(order.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("PARAM_ERROR: 参数错误: openid"))))
-	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(2))
 }
 
 func TestEveryAnswerOfEveryCallLostOnce(t *testing.T) {

@@ -27,6 +27,9 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 	if !trade.State.Paid() {
 		return r.endUnpaid(ctx, o, reason, why)
 	}
+	if end := r.ownsWhatIsPaid(ctx, o); end != nil {
+		return *end
+	}
 	var verdict settlement.Verdict
 	var message string
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
@@ -36,8 +39,11 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 		return stoppedBy(err)
 	}
 	r.tell(ctx).Payment(o.Order, o.merchant, verdict, message)
-	if verdict == settlement.Recorded || verdict == settlement.AlreadyRecorded {
+	switch verdict {
+	case settlement.Recorded, settlement.AlreadyRecorded:
 		return done() // the write starts the next reconcile
+	case settlement.NotOurs:
+		return r.otherPayment(ctx, o, trade.Payment.Attach)
 	}
 	// A person has to look. Until then it is asked for rarely, in case the account is set right.
 	r.closes.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))

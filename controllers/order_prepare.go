@@ -17,7 +17,7 @@ import (
 func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 	now := r.Clock.Now()
 	tooLate := o.Deadline().Sub(now) < r.Timing.MinimumLeft
-	if o.Status.Prepay != nil || settlement.MayBeAtWeChat(o.Order) || !tooLate {
+	if settlement.Started(o.Order) || !tooLate {
 		return next()
 	}
 	if wait := r.calls.wait(o, now); wait > 0 {
@@ -26,6 +26,9 @@ func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist):
+		if ends, wait := r.endsBy(o); !ends {
+			return r.tooLateUnless(ctx, o, wait)
+		}
 		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "Too little time was left to pay (WeChat Pay wants 5 minutes), so the order was not made")
 	case err != nil:
 		return r.notAskedYet(ctx, o, err)
@@ -34,6 +37,18 @@ func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 	default:
 		return next()
 	}
+}
+
+// tooLateUnless asks once more, after a wait, before an Order ends by an answer that does not name it.
+func (r *OrderReconciler) tooLateUnless(ctx context.Context, o *order, wait time.Duration) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
+			"Too little time is left to pay (WeChat Pay wants 5 minutes), so the order is not made. Whether WeChat Pay has it from before is asked once more", r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return r.pause(o, wait)
 }
 
 // notAskedYet shows that a question could not be asked. Nothing was ordered, so there is no outcome that could be unknown.
@@ -54,8 +69,17 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	if !settlement.NeedsPrepay(o.Order, r.Clock.Now()) || settlement.PaidReason(o.Order) == v1alpha1.ReasonAmountMismatch {
 		return next()
 	}
+	if o.revoked != nil {
+		return r.stopWhatIsNew(ctx, o)
+	}
+	if !r.mayTryAgain(o) {
+		return next() // to the poll
+	}
 	if wait := r.calls.wait(o, r.Clock.Now()); wait > 0 {
 		return again(wait)
+	}
+	if !r.beginCall(o) {
+		return again(r.Timing.RetryFirst) // the call of an object that is gone may be under way
 	}
 	request := settlement.OrderRequest(o.Order, o.merchant, o.gateway.PaymentNotifyURL)
 	answer, err := o.gateway.UnifiedOrder(ctx, request)
@@ -77,7 +101,7 @@ func (r *OrderReconciler) prepayOf(o *order, request wechatpay.OrderRequest, ans
 	expires := metav1.NewTime(now.Add(r.Timing.PrepayLifetime))
 	prepay := v1alpha1.OrderPrepay{
 		ID: answer.ID, ExpireTime: &expires, CodeURL: answer.CodeURL, MWEBURL: answer.MWEBURL,
-		SignType: v1alpha1.SignType(request.SignType), NotifyURL: request.NotifyURL,
+		SignType: v1alpha1.SignType(request.SignType), NotifyURL: request.NotifyURL, Attach: request.Attach,
 		RefreshRequest: settlement.RefreshRequest(o.Order),
 	}
 	switch o.Spec.TradeType {
@@ -107,6 +131,12 @@ func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause
 	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist) && !r.mayStillArrive(o):
+		if ends, wait := r.endsBy(o); !ends {
+			if err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { settlement.NotPreparedBy(order, cause, r.Clock.Now()) }); err != nil {
+				return stoppedBy(err)
+			}
+			return r.pause(o, wait)
+		}
 		_, _, message := settlement.Explain(cause)
 		if err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { settlement.Rejected(order, message, r.Clock.Now()) }); err != nil {
 			return stoppedBy(err)
@@ -126,6 +156,9 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 		// An answer that contradicts the query is believed when both agree; until then the order may be there.
 		return r.notPreparedBy(ctx, o, &wechatpay.Error{Operation: wechatpay.OperationUnifiedOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.Repeat, Err: cause})
 	}
+	if trade.State.Closed() && settlement.NamesAnotherNamespace(trade.Attach, o.Order) && trade.Attach != o.account.Attach {
+		return r.numberUsed(ctx, o, trade)
+	}
 	if trade.State.Paid() || trade.State.Closed() {
 		return r.applyTrade(ctx, o, trade)
 	}
@@ -137,13 +170,7 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 		return r.pause(o, r.Timing.RetrySlowly)
 	}
 	if wechatpay.Means(cause, wechatpay.NumberUsed) {
-		err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
-			settlement.NumberLost(order, cause.Error()+". WeChat Pay has the number "+order.Number()+" with other parameters. Create another Order with another name or spec.outTradeNo", r.Clock.Now())
-		})
-		if err != nil {
-			return stoppedBy(err)
-		}
-		return done() // the write starts the next reconcile
+		return r.numberUsed(ctx, o, trade)
 	}
 	return r.notPreparedBy(ctx, o, cause)
 }

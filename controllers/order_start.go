@@ -5,10 +5,8 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
@@ -16,6 +14,10 @@ import (
 // findMerchant gets the Merchant and its Gateway, if the Order may use it and it can be used.
 func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 	found, handle, err := r.merchantFor(ctx, o.Order)
+	if problem, ok := merchant.AsProblem(err); ok && problem.Reason == v1alpha1.ReasonNotPermitted && settlement.Started(o.Order) {
+		o.revoked = problem
+		found, handle, err = r.merchantOfStarted(ctx, o.Order)
+	}
 	if err == nil {
 		o.merchant, o.gateway, o.account = found, handle, settlement.AccountOf(o.Order, found)
 		return next()
@@ -55,12 +57,25 @@ func merchantReason(problem *merchant.Problem) string {
 	return v1alpha1.ReasonMerchantNotReady
 }
 
-// merchantFor finds what is needed to call WeChat for an Order.
+// merchantFor finds what is needed to call WeChat for an Order that may use its Merchant.
 func (b *Base) merchantFor(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, *merchant.Handle, error) {
 	found, err := merchant.ForOrder(ctx, b.Client, order)
 	if err != nil {
 		return nil, nil, err
 	}
+	return b.handleFor(ctx, order, found)
+}
+
+// merchantOfStarted finds what is needed to follow what an Order began under a grant, though it may be taken away by now.
+func (b *Base) merchantOfStarted(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, *merchant.Handle, error) {
+	found, err := merchant.OfParticipant(ctx, b.Client, order)
+	if err != nil {
+		return nil, nil, err
+	}
+	return b.handleFor(ctx, order, found)
+}
+
+func (b *Base) handleFor(ctx context.Context, order *v1alpha1.Order, found *v1alpha1.Merchant) (*v1alpha1.Merchant, *merchant.Handle, error) {
 	if comesTooLate(order, found) {
 		return nil, nil, &merchant.Problem{Reason: v1alpha1.ReasonMerchantNotReady, Message: fmt.Sprintf("Merchant %s is being deleted and takes no new Orders", found.Name)}
 	}
@@ -94,54 +109,6 @@ func rejectedKey(found *v1alpha1.Merchant, handle *merchant.Handle) *merchant.Pr
 			"WeChat Pay does not take the API key of Merchant %s; nothing is sent until its Secret is mended", found.Name)}
 	}
 	return nil
-}
-
-// claimNumber sees that no older Order of the same merchant number has this Order's number. It matters only before the
-// first call: what is prepared has its number at WeChat.
-func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
-	if o.Status.Prepay != nil {
-		return next()
-	}
-	rivals, err := lookup.OrdersByNumber(ctx, r.Client, o.Number())
-	if err != nil {
-		return failed(err)
-	}
-	for i := range rivals {
-		rival := &rivals[i]
-		if rival.UID == o.UID || !settlement.Older(rival, o.Order) || settlement.PaidReason(rival) == v1alpha1.ReasonNumberInUse {
-			continue
-		}
-		same, err := r.isOfMerchantNumber(ctx, rival, o.merchant.Spec.MchID)
-		if err != nil {
-			return failed(err)
-		}
-		if same {
-			return r.loseNumber(ctx, o, rival)
-		}
-	}
-	return next()
-}
-
-// isOfMerchantNumber says whether an Order is paid to a merchant number, whatever its Merchant is called.
-func (b *Base) isOfMerchantNumber(ctx context.Context, rival *v1alpha1.Order, mchID string) (bool, error) {
-	namespace, name := rival.MerchantKey()
-	other := &v1alpha1.Merchant{}
-	err := b.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, other)
-	return err == nil && other.Spec.MchID == mchID, ignoreNotFound(err)
-}
-
-func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, rival *v1alpha1.Order) progress {
-	holder := "an older Order of another namespace"
-	if rival.Namespace == o.Namespace {
-		holder = "the older Order " + rival.Name
-	}
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NumberLost(order, fmt.Sprintf("The number %s is used by %s of the same merchant number. WeChat Pay was not asked. Create another Order with another name or spec.outTradeNo", order.Number(), holder), r.Clock.Now())
-	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return done() // the write starts the next reconcile
 }
 
 // holdBeforeFirstCall adds the finalizer, unless it came with the creation: from here on WeChat may know the order.

@@ -109,6 +109,7 @@ func (r *RefundReconciler) record(ctx context.Context, f *refund, change func(*v
 }
 
 func (r *RefundReconciler) forget(uid types.UID) {
+	r.Claims.Calls.End(uid)
 	r.retries.forget(uid)
 	r.polls.clear(uid)
 	r.calls.clear(uid)

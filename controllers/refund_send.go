@@ -16,6 +16,9 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	if err := r.hold(ctx, f.Refund); err != nil {
 		return failed(err)
 	}
+	if !r.beginCall(f) {
+		return again(r.Timing.RetryFirst) // the request of an object that is gone may be under way
+	}
 	before, allowed, wait := r.pace.take(f.order.UID, f.order.CreationTimestamp.Time)
 	if !allowed {
 		return r.waitForTurn(ctx, f, "Refund requests of one Order go "+r.Timing.RefundSpacing.String()+" apart, as WeChat Pay demands", wait)
@@ -102,6 +105,9 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
 	switch {
 	case err == nil:
+		if end := r.ownsNumber(ctx, f); end != nil {
+			return *end
+		}
 		if recordErr := r.record(after(ctx, wechatpay.OperationRefundQuery, nil), f, func(refund *v1alpha1.Refund) {
 			r.noteRequest(refund)
 			settlement.RefundState(refund, f.order.Number(), fact, r.Clock.Now())
@@ -168,6 +174,9 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 	if err != nil {
 		return again(due.Sub(r.Clock.Now())) // a poll that told nothing; the next one comes
 	}
+	if end := r.ownsNumber(ctx, f); end != nil {
+		return *end
+	}
 	if err := r.learn(ctx, f, fact); err != nil {
 		return stoppedBy(err)
 	}
@@ -192,6 +201,9 @@ func (r *RefundReconciler) nextPoll(f *refund, now time.Time) time.Time {
 
 // applyFact records what refundquery says of a Refund that was not known to be accepted.
 func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
+	if end := r.ownsNumber(ctx, f); end != nil {
+		return *end
+	}
 	if err := r.learn(ctx, f, fact); err != nil {
 		return stoppedBy(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
@@ -64,7 +63,7 @@ func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
 }
 
 func (r *RefundReconciler) findMerchant(ctx context.Context, f *refund) progress {
-	found, handle, err := r.merchantFor(ctx, f.order)
+	found, handle, err := r.merchantOf(ctx, f)
 	if err == nil {
 		f.merchant, f.gateway, f.appID = found, handle, settlement.AppID(f.order, found)
 		return next()
@@ -76,50 +75,17 @@ func (r *RefundReconciler) findMerchant(ctx context.Context, f *refund) progress
 	return r.waitWithout(ctx, f, merchantReason(problem), problem)
 }
 
-// claimNumber sees that no older Refund of the same merchant number has this Refund's number: WeChat would take both for one,
-// and the second would show money that never went back.
-func (r *RefundReconciler) claimNumber(ctx context.Context, f *refund) progress {
-	if settlement.RefundAccepted(f.Refund) {
-		return next()
+// merchantOf finds what is needed to ask WeChat for a Refund. One that was asked for under a grant is followed to its end; a new
+// one needs a grant of today, for its own number as well as for its Order's.
+func (r *RefundReconciler) merchantOf(ctx context.Context, f *refund) (*v1alpha1.Merchant, *merchant.Handle, error) {
+	if settlement.RefundBegun(f.Refund) {
+		return r.merchantOfStarted(ctx, f.order)
 	}
-	rivals, err := lookup.RefundsByNumber(ctx, r.Client, f.Number())
-	if err != nil {
-		return failed(err)
+	found, handle, err := r.merchantFor(ctx, f.order)
+	if err == nil {
+		err = merchant.PermitsRefund(ctx, r.Client, found, f.order, f.Number())
 	}
-	for i := range rivals {
-		rival := &rivals[i]
-		if rival.UID == f.UID || !settlement.OlderRefund(rival, f.Refund) || !holdsItsNumber(rival) {
-			continue
-		}
-		same, err := r.isRefundOfMerchantNumber(ctx, rival, f.merchant.Spec.MchID)
-		if err != nil {
-			return failed(err)
-		}
-		if same {
-			return r.end(ctx, f, v1alpha1.ReasonNumberInUse, fmt.Sprintf(
-				"The number %s is used by an older Refund of the same merchant number. WeChat Pay was not asked. Create another Refund with another name or spec.outRefundNo", f.Number()))
-		}
-	}
-	return next()
-}
-
-// holdsItsNumber says whether a Refund has, or may yet have, its number at WeChat.
-func holdsItsNumber(refund *v1alpha1.Refund) bool {
-	switch settlement.SucceededReason(refund) {
-	case v1alpha1.ReasonDenied, v1alpha1.ReasonExceedsPaid, v1alpha1.ReasonRejected, v1alpha1.ReasonNumberInUse:
-		return false
-	default:
-		return true
-	}
-}
-
-func (r *RefundReconciler) isRefundOfMerchantNumber(ctx context.Context, refund *v1alpha1.Refund, mchID string) (bool, error) {
-	order := &v1alpha1.Order{}
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order)
-	if err != nil {
-		return false, ignoreNotFound(err)
-	}
-	return r.isOfMerchantNumber(ctx, order, mchID)
+	return found, handle, err
 }
 
 // waitWithout shows what is missing to ask WeChat, and bounds the wait of a deleted Refund for it. One that was never asked for

@@ -25,6 +25,8 @@ type Timing struct {
 	RefundSpacing time.Duration
 	// NotExistGrace is how long after a lost answer WeChat's "does not exist" is not believed yet.
 	NotExistGrace time.Duration
+	// SecondAnswer is the least time between two answers that end an Order together although neither names it.
+	SecondAnswer time.Duration
 
 	// RetryFirst and RetryMost bound the growing wait after calls that may work when simply repeated.
 	RetryFirst, RetryMost time.Duration
@@ -62,6 +64,7 @@ func DefaultTiming() Timing {
 		PrepayLifetime: settlement.PrepayLifetime,
 		RefundSpacing:  time.Minute,
 		NotExistGrace:  time.Minute,
+		SecondAnswer:   time.Minute,
 		RetryFirst:     2 * time.Second,
 		RetryMost:      5 * time.Minute,
 		RetrySlowly:    5 * time.Minute,

@@ -131,8 +131,9 @@ func TestPaymentWithAProbeInItIsRecorded(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	c := d.counter()
-	order := d.prepared("order-0001")
-	expectSuccess(t, c.pay(paymentOf(order).with("attach", "<callback_check><nonce>").good()))
+	const attach = "<callback_check><nonce>"
+	order := d.prepared("order-0001", func(o *v1alpha1.Order) { o.Spec.Attach = attach })
+	expectSuccess(t, c.pay(paymentOf(order).with("attach", attach).good()))
 	d.expectPaid(order, "True/Paid")
 }
 

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
@@ -127,6 +128,11 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 func (h *Handler) looking(c *callback) client.Reader {
 	allow := func() bool { return h.looks.take(c.merchantKey(), looksPerSecond, h.Clock.Now()) }
 	return sparing{h.Live, allow, &h.waiting, room{"look", c.merchantKey()}}
+}
+
+// claims decides whose numbers they are. This process makes no first calls.
+func (h *Handler) claims() *claims.Claims {
+	return &claims.Claims{Cached: h.Client, Live: h.Live, Clock: h.Clock}
 }
 
 // crowded: so many callbacks of the Merchant wait for the API server or for WeChat already that this one has to come again.

@@ -8,7 +8,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -21,13 +20,13 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 		return c.unreadable(err)
 	}
 	c.log = c.log.WithValues("outTradeNo", notification.OutTradeNo)
-	order, err := lookup.OrderOf(ctx, h.Client, h.looking(c), c.merchantKey(), notification.OutTradeNo)
+	order, err := h.claims().OrderOfPayment(ctx, h.looking(c), c.merchant, notification.OutTradeNo, notification.Attach)
 	switch {
 	case err != nil:
 		c.log.Error(err, "Failed to look for the Order of a payment")
 		return failed("order could not be read")
 	case order == nil:
-		c.log.Info("No Order has the number of a verified payment; WeChat Pay will ask again", "transaction", notification.TransactionID)
+		c.log.Info("No Order has the number and attach of a verified payment; WeChat Pay will ask again", "transaction", notification.TransactionID)
 		return unmatched()
 	}
 	if !h.awaitPlace(ctx, c) {
@@ -52,6 +51,13 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 		if settlement.DowngradesSignature(order, c.merchant, notification.SignType) {
 			c.log.Info("Refused a callback signed with MD5 for an Order that was not prepared with MD5")
 			return refused(http.StatusForbidden, "not verified")
+		}
+		if owns, err := h.owns(ctx, c, order); err != nil {
+			c.log.Error(err, "Failed to tell whose number a payment has; WeChat Pay will ask again")
+			return failed("order could not be read")
+		} else if !owns {
+			c.log.Info("The number of a verified payment belongs to another Order; WeChat Pay will ask again", "order", order.Name)
+			return unmatched()
 		}
 		before := order.DeepCopy()
 		verdict, message := settlement.Paid(order, account, notification.Payment, h.Clock.Now())
@@ -80,6 +86,18 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 		order = newer
 	}
 	return failed("too many writers")
+}
+
+// owns says whether a payment that is not recorded yet may be an Order's. What is recorded already is not asked again.
+func (h *Handler) owns(ctx context.Context, c *callback, order *v1alpha1.Order) (bool, error) {
+	if settlement.IsPaid(order) {
+		return true, nil
+	}
+	owner, err := h.claims().OwnerOfOrder(ctx, order, c.merchant)
+	if err != nil {
+		return false, err
+	}
+	return owner.UID == order.UID, nil
 }
 
 func answerTo(verdict settlement.Verdict) result {

@@ -8,7 +8,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -22,8 +22,8 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 		return c.unreadable(err)
 	}
 	c.log = c.log.WithValues("outRefundNo", notification.OutRefundNo)
-	refund, order, err := lookup.RefundOf(ctx, h.Client, h.looking(c), c.merchantKey(),
-		lookup.RefundNumbers{OutTradeNo: notification.OutTradeNo, OutRefundNo: notification.OutRefundNo})
+	refund, order, err := h.claims().RefundOfCallback(ctx, h.looking(c), c.merchant,
+		claims.RefundNumbers{OutTradeNo: notification.OutTradeNo, OutRefundNo: notification.OutRefundNo})
 	switch {
 	case err != nil:
 		c.log.Error(err, "Failed to look for the Refund of a callback")
@@ -60,6 +60,13 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 	telling := h.tell(wechatpay.OperationRefundCallback)
 	telling.Log = telling.Log.WithValues("merchant", klog.KObj(c.merchant), "outTradeNo", order.Number())
 	for range conflictRetries {
+		if owner, err := h.claims().OwnerOfRefund(ctx, refund, c.merchant); err != nil {
+			c.log.Error(err, "Failed to tell whose number a refund has; WeChat Pay will ask again")
+			return failed("refund could not be read")
+		} else if owner.UID != refund.UID {
+			c.log.Info("The number of a refund belongs to another Refund; WeChat Pay will ask again", "refund", refund.Name)
+			return unmatched()
+		}
 		before := refund.DeepCopy()
 		settlement.RefundLearned(refund, c.merchant.Spec.RefundApproval, order.Number(), fact, h.Clock.Now())
 		if equality.Semantic.DeepEqual(before.Status, refund.Status) {

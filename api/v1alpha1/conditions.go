@@ -7,6 +7,10 @@ const (
 
 	// AnnotationRefreshPrepay makes the operator ask for a new prepay now, whenever its value changes.
 	AnnotationRefreshPrepay = "wechatpay-operator.io/refresh-prepay"
+
+	// LabelNumberPrefix, on a Namespace, is what the numbers of its Orders and Refunds have to begin with at a Merchant of
+	// another namespace whose spec.allowedNamespaces.numbers is Prefixed.
+	LabelNumberPrefix = "wechatpay-operator.io/number-prefix"
 )
 
 // Ready is the condition of a Merchant: keys and certificates are in order, and WeChat took the key.
@@ -95,7 +99,8 @@ const (
 // Prepared is the condition of an Order: the payer can pay now. It stays True when the Order is paid.
 //
 //	True:    Prepared
-//	False:   MerchantNotReady, NotPermitted, NumberInUse, NotSent, RateLimited, Rejected, Closed, Expired, AlreadyPaid
+//	False:   MerchantNotReady, NotPermitted, NumberInUse, UsedAtWeChat, NotSent, RateLimited, Rejected, Closed, Expired,
+//	         AlreadyPaid
 //	Unknown: Pending, OutcomeUnknown, Refused
 const (
 	ConditionPrepared = "Prepared"
@@ -106,8 +111,11 @@ const (
 	ReasonMerchantNotReady = "MerchantNotReady"
 	// ReasonNotPermitted: the Merchant does not allow this namespace, or there is none; which of the two is not told.
 	ReasonNotPermitted = "NotPermitted"
-	// ReasonNumberInUse: an older Order has the number, or WeChat has it with other parameters. Final.
+	// ReasonNumberInUse: another Order owns the number, or WeChat has it for another namespace. Final.
 	ReasonNumberInUse = "NumberInUse"
+	// ReasonUsedAtWeChat: WeChat has the number with other parameters, and no object here owns it. It is asked for like any
+	// open Order, never closed, and ends as Expired.
+	ReasonUsedAtWeChat = "UsedAtWeChat"
 	// ReasonNotSent: the call did not reach WeChat. Repeated by itself.
 	ReasonNotSent = "NotSent"
 	// ReasonRateLimited: WeChat's limit. Repeated by itself.
@@ -126,7 +134,7 @@ const (
 
 // Paid is the condition of an Order. True is never left.
 //
-//	True:    Paid, PaidLate, PaidEarlier
+//	True:    Paid, PaidLate, PaidEarlier, PaidUnderOtherParameters
 //	False:   Closed, Expired, Rejected, NumberInUse
 //	Unknown: Pending, AwaitingPayment, Closing, AmountMismatch
 const (
@@ -136,8 +144,12 @@ const (
 	ReasonPaid = "Paid"
 	// ReasonPaidLate: paid after the Order was closed or expired; the Merchant's latePayment says what follows.
 	ReasonPaidLate = "PaidLate"
-	// ReasonPaidEarlier: paid before this object was created: a restore, a re-applied file, or a name used again.
+	// ReasonPaidEarlier: paid more than five minutes before this object was created: a restore, a re-applied file, or a name
+	// used again.
 	ReasonPaidEarlier = "PaidEarlier"
+	// ReasonPaidUnderOtherParameters: paid as this Order says, while WeChat has the number with parameters that this object
+	// did not send (UsedAtWeChat).
+	ReasonPaidUnderOtherParameters = "PaidUnderOtherParameters"
 	// ReasonClosed: closed at WeChat, unpaid.
 	ReasonClosed = "Closed"
 	// ReasonExpired: the deadline passed, and it was closed at WeChat, unpaid.

@@ -56,6 +56,18 @@ const (
 	NamespacesFromSelector FromNamespaces = "Selector"
 )
 
+// Numbers says which numbers the Orders of other namespaces may have.
+// +kubebuilder:validation:Enum=Any;Prefixed
+type Numbers string
+
+// A number is unique for the merchant number for ever, so whoever takes one first keeps it from everybody else.
+const (
+	// NumbersAny lets every namespace choose freely.
+	NumbersAny Numbers = "Any"
+	// NumbersPrefixed wants the numbers of another namespace to begin with the value of its label LabelNumberPrefix.
+	NumbersPrefixed Numbers = "Prefixed"
+)
+
 // SecretKeyReference names one key of a Secret in the namespace of the object that refers to it.
 type SecretKeyReference struct {
 	// name of the Secret, in the Merchant's namespace.
@@ -125,6 +137,15 @@ type AllowedNamespaces struct {
 	// selector picks namespaces by their labels.
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+
+	// numbers is Any, or Prefixed: the numbers of Orders and Refunds of another namespace must then begin with the value of
+	// the label wechatpay-operator.io/number-prefix of that Namespace, so that no tenant can take a number that another
+	// one is about to use. A namespace without the label, or with an empty one, may then use no number at all. Choose values of
+	// which none begins another one: with web and web2, the first may use the numbers of the second.
+	// +optional
+	// +default="Any"
+	// +kubebuilder:default=Any
+	Numbers Numbers `json:"numbers,omitempty"`
 }
 
 // MerchantSpec says which account at WeChat Pay this is, and how it is used.

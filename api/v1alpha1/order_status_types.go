@@ -104,6 +104,13 @@ type OrderPrepay struct {
 	// +kubebuilder:validation:MaxLength=256
 	NotifyURL string `json:"notifyURL,omitempty"`
 
+	// attach that WeChat was given: spec.attach, with "<namespace>/" before it where the Merchant is of another namespace. A
+	// payment that states another one is not this Order's. Absent on Orders of other namespaces that were prepared before
+	// their attach named them; those were sent spec.attach as it is.
+	// +optional
+	// +kubebuilder:validation:MaxLength=127
+	Attach string `json:"attach,omitempty"`
+
 	// refreshRequest is the value of the annotation wechatpay-operator.io/refresh-prepay that this was made for.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256

@@ -5,11 +5,9 @@ import (
 	"context"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
 // The indexes of the cache.
@@ -49,9 +47,9 @@ func OrdersByNumber(ctx context.Context, cached client.Reader, outTradeNo string
 	return orders.Items, err
 }
 
-// OrderOf finds the Order of a Merchant that has a number: the oldest one that did not lose it. A cache may lag, so that
-// what it does not have is asked of the API server before it is said not to be. Nil means there is none.
-func OrderOf(ctx context.Context, cached, live client.Reader, merchant types.NamespacedName, outTradeNo string) (*v1alpha1.Order, error) {
+// OrderOf finds the Order that is chosen among those that have a number. A cache may lag, so that what it does not have is
+// asked of the API server before it is said not to be. Nil means there is none.
+func OrderOf(ctx context.Context, cached, live client.Reader, outTradeNo string, choose func([]v1alpha1.Order) (*v1alpha1.Order, error)) (*v1alpha1.Order, error) {
 	if len(outTradeNo) > longestNumber {
 		return nil, nil
 	}
@@ -59,7 +57,11 @@ func OrderOf(ctx context.Context, cached, live client.Reader, merchant types.Nam
 	if err != nil {
 		return nil, err
 	}
-	if found := oldest(orders, merchant, outTradeNo); found != nil {
+	found, err := choose(orders)
+	if err != nil {
+		return nil, err
+	}
+	if found != nil {
 		return withOwnWrites(ctx, cached, found, &v1alpha1.Order{})
 	}
 	// The status has the number from the first write on, and before that nobody can have paid.
@@ -67,7 +69,7 @@ func OrderOf(ctx context.Context, cached, live client.Reader, merchant types.Nam
 	if err := live.List(ctx, &recent, client.MatchingFields{"status.outTradeNo": outTradeNo}); err != nil {
 		return nil, err
 	}
-	return oldest(recent.Items, merchant, outTradeNo), nil
+	return choose(recent.Items)
 }
 
 // withOwnWrites reads what was found once more, when the cache has our own writes of that one object: a callback often comes a moment
@@ -81,21 +83,6 @@ func withOwnWrites[T client.Object](ctx context.Context, cached client.Reader, f
 	return newer, nil
 }
 
-func oldest(orders []v1alpha1.Order, merchant types.NamespacedName, outTradeNo string) *v1alpha1.Order {
-	var found *v1alpha1.Order
-	for i := range orders {
-		order := &orders[i]
-		namespace, name := order.MerchantKey()
-		if order.Number() != outTradeNo || namespace != merchant.Namespace || name != merchant.Name || settlement.PaidReason(order) == v1alpha1.ReasonNumberInUse {
-			continue
-		}
-		if found == nil || settlement.Older(order, found) {
-			found = order
-		}
-	}
-	return found
-}
-
 // RefundsByNumber lists the Refunds that claim a number, whoever their Merchant is. As for Orders, letter case does not count.
 func RefundsByNumber(ctx context.Context, cached client.Reader, outRefundNo string) ([]v1alpha1.Refund, error) {
 	var refunds v1alpha1.RefundList
@@ -103,54 +90,25 @@ func RefundsByNumber(ctx context.Context, cached client.Reader, outRefundNo stri
 	return refunds.Items, err
 }
 
-// RefundNumbers are the two numbers that a refund callback names.
-type RefundNumbers struct {
-	OutTradeNo, OutRefundNo string
-}
-
-// RefundOf finds the Refund that has the numbers, of an Order of the Merchant, with that Order: the oldest one that did not
-// lose its number. Nil means there is none.
-func RefundOf(ctx context.Context, cached, live client.Reader, merchant types.NamespacedName, numbers RefundNumbers) (*v1alpha1.Refund, *v1alpha1.Order, error) {
-	if len(numbers.OutRefundNo) > longestNumber {
-		return nil, nil, nil
+// RefundOf finds the Refund that is chosen among those that have a number, as OrderOf does.
+func RefundOf(ctx context.Context, cached, live client.Reader, outRefundNo string, choose func(client.Reader, []v1alpha1.Refund) (*v1alpha1.Refund, error)) (*v1alpha1.Refund, error) {
+	if len(outRefundNo) > longestNumber {
+		return nil, nil
 	}
-	known, err := RefundsByNumber(ctx, cached, numbers.OutRefundNo)
+	known, err := RefundsByNumber(ctx, cached, outRefundNo)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	refund, order, err := oldestRefund(ctx, cached, known, merchant, numbers)
+	found, err := choose(cached, known)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if refund != nil {
-		refund, err = withOwnWrites(ctx, cached, refund, &v1alpha1.Refund{})
-		return refund, order, err
+	if found != nil {
+		return withOwnWrites(ctx, cached, found, &v1alpha1.Refund{})
 	}
 	var recent v1alpha1.RefundList
-	if err := live.List(ctx, &recent, client.MatchingFields{"status.outRefundNo": numbers.OutRefundNo}); err != nil {
-		return nil, nil, err
+	if err := live.List(ctx, &recent, client.MatchingFields{"status.outRefundNo": outRefundNo}); err != nil {
+		return nil, err
 	}
-	return oldestRefund(ctx, live, recent.Items, merchant, numbers)
-}
-
-func oldestRefund(ctx context.Context, reader client.Reader, refunds []v1alpha1.Refund, merchant types.NamespacedName, numbers RefundNumbers) (found *v1alpha1.Refund, of *v1alpha1.Order, err error) {
-	for i := range refunds {
-		refund := &refunds[i]
-		if refund.Number() != numbers.OutRefundNo || settlement.SucceededReason(refund) == v1alpha1.ReasonNumberInUse {
-			continue
-		}
-		order := &v1alpha1.Order{}
-		err := reader.Get(ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order)
-		if client.IgnoreNotFound(err) != nil {
-			return nil, nil, err
-		}
-		namespace, name := order.MerchantKey()
-		if err != nil || order.Number() != numbers.OutTradeNo || namespace != merchant.Namespace || name != merchant.Name {
-			continue
-		}
-		if found == nil || settlement.OlderRefund(refund, found) {
-			found, of = refund, order
-		}
-	}
-	return found, of, nil
+	return choose(live, recent.Items)
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
@@ -165,9 +166,9 @@ func unlessZero(d time.Duration) *time.Duration {
 }
 
 // readLive are the kinds that are read by name from the API server, so that no right to list or watch them is needed: Secrets,
-// and where the operator looks at some namespaces only, the labels of those.
+// and where the operator looks at some namespaces only, or takes only callbacks, the labels of those.
 func readLive(options Options) []client.Object {
-	if len(options.Namespaces) > 0 {
+	if len(options.Namespaces) > 0 || !options.Controllers {
 		return []client.Object{&corev1.Secret{}, &corev1.Namespace{}}
 	}
 	return []client.Object{&corev1.Secret{}}
@@ -202,6 +203,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in house) error {
 		Client:                  in.client,
 		Live:                    in.live,
 		Registry:                in.registry,
+		Claims:                  &claims.Claims{Cached: in.client, Live: in.live, Clock: in.options.Merchant.Clock, Calls: claims.NewCalls(in.options.Merchant.Clock)},
 		Recorder:                o.GetEventRecorder("wechatpay-operator"),
 		Log:                     o.GetLogger(),
 		Timing:                  in.options.Timing,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,12 +15,40 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/sight"
 )
 
 // ForOrder fetches the Merchant that an Order refers to, if it may. A Merchant of another namespace that is not there and
 // one that does not allow the Order's namespace give the same answer, so that nobody learns which Merchants exist.
 func ForOrder(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
+	merchant, err := named(ctx, reader, order)
+	if err != nil {
+		return nil, err
+	}
+	if err := permits(ctx, reader, merchant, order, order.Number()); err != nil {
+		return nil, err
+	}
+	return merchant, nil
+}
+
+// OfParticipant fetches the Merchant of an Order that takes part in claims, callbacks and sums: one that its Merchant grants, or
+// that began under a grant. What was started is followed to its end, though the grant be taken away.
+func OfParticipant(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
+	if settlement.Started(order) || settlement.IsPaid(order) {
+		return named(ctx, reader, order)
+	}
+	return ForOrder(ctx, reader, order)
+}
+
+// PermitsRefund says, by a *Problem, why a Merchant does not permit a Refund of an Order: the grant was taken away, or the
+// number is one that its namespace may not use.
+func PermitsRefund(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, order *v1alpha1.Order, outRefundNo string) error {
+	return permits(ctx, reader, merchant, order, outRefundNo)
+}
+
+// named fetches the Merchant that an Order names, whether it may use it or not.
+func named(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
 	namespace, name := order.MerchantKey()
 	merchant := &v1alpha1.Merchant{}
 	err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, merchant)
@@ -35,14 +64,45 @@ func ForOrder(ctx context.Context, reader client.Reader, order *v1alpha1.Order) 
 	case err != nil:
 		return nil, err
 	}
-	allowed, err := allows(ctx, reader, merchant, order.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	if !allowed {
-		return nil, notPermitted(order)
-	}
 	return merchant, nil
+}
+
+// permits returns nil, the *Problem that there is no grant for the namespace or the number, or an error of the API server's.
+func permits(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, order *v1alpha1.Order, number string) error {
+	if order.Namespace == merchant.Namespace {
+		return nil
+	}
+	rules := merchant.Spec.AllowedNamespaces
+	if rules.From != v1alpha1.NamespacesFromAll && rules.From != v1alpha1.NamespacesFromSelector {
+		return notPermitted(order)
+	}
+	if rules.From == v1alpha1.NamespacesFromAll && rules.Numbers != v1alpha1.NumbersPrefixed {
+		return nil
+	}
+	namespaceLabels, err := labelsOf(ctx, reader, merchant, order.Namespace)
+	switch {
+	case err != nil:
+		return err
+	case namespaceLabels == nil || rules.From == v1alpha1.NamespacesFromSelector && !selects(rules.Selector, namespaceLabels):
+		return notPermitted(order)
+	case rules.Numbers == v1alpha1.NumbersPrefixed:
+		return permitsNumber(order.Namespace, number, namespaceLabels[v1alpha1.LabelNumberPrefix])
+	}
+	return nil
+}
+
+// permitsNumber: numbers are compared with their letter case, so that AB-1 does not pass for a number of the prefix ab-.
+func permitsNumber(namespace, number, prefix string) error {
+	switch {
+	case prefix == "":
+		return &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
+			"The Merchant takes only numbers with the prefix of their namespace, and Namespace %s has none: who runs the cluster can set its label %s", namespace, v1alpha1.LabelNumberPrefix)}
+	case !strings.HasPrefix(number, prefix):
+		return &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
+			"The Merchant takes from namespace %s only numbers that begin with %q (its label %s), and %s does not: create another object with such a number",
+			namespace, prefix, v1alpha1.LabelNumberPrefix, number)}
+	}
+	return nil
 }
 
 func notPermitted(order *v1alpha1.Order) *Problem {
@@ -51,36 +111,27 @@ func notPermitted(order *v1alpha1.Order) *Problem {
 		"Namespace %s may not use a Merchant %s in namespace %s: who owns it can allow that by spec.allowedNamespaces", order.Namespace, name, namespace)}
 }
 
-func allows(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, namespace string) (bool, error) {
-	if namespace == merchant.Namespace {
-		return true, nil
-	}
-	switch merchant.Spec.AllowedNamespaces.From {
-	case v1alpha1.NamespacesFromAll:
-		return true, nil
-	case v1alpha1.NamespacesFromSelector:
-		return selects(ctx, reader, merchant, namespace)
-	default:
-		return false, nil
-	}
+func selects(selector *metav1.LabelSelector, of labels.Set) bool {
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	// A selector that can't be read allows nobody: the Merchant's owner sees it as a refusal, not as an outage.
+	return err == nil && parsed.Matches(of)
 }
 
-func selects(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, name string) (bool, error) {
-	parsed, err := metav1.LabelSelectorAsSelector(merchant.Spec.AllowedNamespaces.Selector)
-	if err != nil {
-		// A selector that can't be read allows nobody.
-		return false, nil //nolint:nilerr // the Merchant's owner sees it as a refusal, not as an outage
-	}
+// labelsOf are the labels of a Namespace; nil when it is gone, or may not be read.
+func labelsOf(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, name string) (labels.Set, error) {
 	namespace := &corev1.Namespace{}
-	err = reader.Get(ctx, types.NamespacedName{Name: name}, namespace)
+	err := reader.Get(ctx, types.NamespacedName{Name: name}, namespace)
 	if apierrors.IsForbidden(err) {
 		// The Order says no more than for any other refusal, so that nobody learns which Merchants exist.
 		log.FromContext(ctx).Info("A Merchant selects namespaces by labels that the operator may not read: give its ServiceAccount the verb get on the namespace",
 			"merchant", client.ObjectKeyFromObject(merchant).String(), "namespace", name)
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, client.IgnoreNotFound(err)
+		return nil, client.IgnoreNotFound(err)
 	}
-	return parsed.Matches(labels.Set(namespace.Labels)), nil
+	if namespace.Labels == nil {
+		return labels.Set{}, nil
+	}
+	return namespace.Labels, nil
 }

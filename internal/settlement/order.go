@@ -60,7 +60,13 @@ func MayBeAtWeChat(order *v1alpha1.Order) bool {
 // Started says whether, as far as the status tells, WeChat may have the order. Only what was started can be paid: the payer
 // pays with what stands in status.prepay. The finalizer does not tell it: anybody may create an Order with it.
 func Started(order *v1alpha1.Order) bool {
-	return order.Status.Prepay != nil || MayBeAtWeChat(order)
+	return order.Status.Prepay != nil || MayBeAtWeChat(order) || IsUsedAtWeChat(order)
+}
+
+// IsUsedAtWeChat says whether WeChat has the number with other parameters, and no object of ours owns it. It stays so to the
+// end of the Order, unless WeChat takes its parameters after all, or another Order turns out to own the number.
+func IsUsedAtWeChat(order *v1alpha1.Order) bool {
+	return PreparedReason(order) == v1alpha1.ReasonUsedAtWeChat
 }
 
 // PreparedSince is when Prepared last changed its status.
@@ -129,7 +135,7 @@ func NeedsPrepay(order *v1alpha1.Order, now time.Time) bool {
 // sent tells nothing about the first.
 func NotPrepared(order *v1alpha1.Order, status metav1.ConditionStatus, reason, message string, now time.Time) {
 	Begin(order, now)
-	if IsFinished(order) {
+	if IsFinished(order) || IsUsedAtWeChat(order) {
 		return
 	}
 	if prepay := order.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && now.Before(prepay.ExpireTime.Time) {
@@ -148,12 +154,22 @@ func NotPreparedBy(order *v1alpha1.Order, err error, now time.Time) {
 	NotPrepared(order, status, reason, message, now)
 }
 
+// UsedAtWeChat records that WeChat has the number with other parameters, while no object here owns it. It may be this Order's
+// own, from a time before a change of the Merchant or a restore, so it is not the end.
+func UsedAtWeChat(order *v1alpha1.Order, message string, now time.Time) {
+	Begin(order, now)
+	if IsFinished(order) || order.Status.Prepay != nil {
+		return
+	}
+	setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionFalse, v1alpha1.ReasonUsedAtWeChat, message)
+}
+
 // Rejected records that WeChat will never take this order.
 func Rejected(order *v1alpha1.Order, message string, now time.Time) {
 	end(order, v1alpha1.ReasonRejected, message, now)
 }
 
-// NumberLost records, finally, that the number belongs to another order.
+// NumberLost records, finally, that the number belongs to another order. An Order that is paid stays so.
 func NumberLost(order *v1alpha1.Order, message string, now time.Time) {
 	end(order, v1alpha1.ReasonNumberInUse, message, now)
 }
@@ -168,7 +184,9 @@ func end(order *v1alpha1.Order, reason, message string, now time.Time) {
 	if IsFinished(order) {
 		return
 	}
-	setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionFalse, reason, message)
+	if !IsUsedAtWeChat(order) || reason == v1alpha1.ReasonNumberInUse {
+		setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionFalse, reason, message)
+	}
 	setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionFalse, reason, message)
 }
 

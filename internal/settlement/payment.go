@@ -26,18 +26,20 @@ const (
 	StillMismatch Verdict = "StillMismatch"
 	// Conflict: the Order is paid by another transaction already, which WeChat's protocol rules out. The status is unchanged.
 	Conflict Verdict = "Conflict"
-	// NotOurs: the Order lost its number to another one, so the payment is not its. The status is unchanged.
+	// NotOurs: the payment is another order's. The Order lost its number, or WeChat states another attach than this Order
+	// sends. The status is unchanged, and nothing of the payment is told.
 	NotOurs Verdict = "NotOurs"
 )
 
-// Account is the immutable identity of a merchant that a payment has to agree with.
+// Account is what a payment of an Order has to agree with, beside the Order's own spec: the immutable identity of the
+// merchant, and the attach that tells this Order's payments from those of other namespaces.
 type Account struct {
-	MchID, AppID string
+	MchID, AppID, Attach string
 }
 
 // AccountOf is the account that an Order is paid to.
 func AccountOf(order *v1alpha1.Order, merchant *v1alpha1.Merchant) Account {
-	return Account{MchID: merchant.Spec.MchID, AppID: AppID(order, merchant)}
+	return Account{MchID: merchant.Spec.MchID, AppID: AppID(order, merchant), Attach: Attach(order, merchant)}
 }
 
 // Paid records a verified payment. Every way in which a payment becomes known ends here, callback and query alike.
@@ -45,6 +47,9 @@ func Paid(order *v1alpha1.Order, account Account, payment wechatpay.Payment, now
 	Begin(order, now)
 	if PaidReason(order) == v1alpha1.ReasonNumberInUse {
 		return NotOurs, fmt.Sprintf("the number %s belongs to another order", order.Number())
+	}
+	if payment.Attach != account.Attach {
+		return NotOurs, fmt.Sprintf("WeChat Pay states a payment of the number %s with another attach than this Order sends", order.Number())
 	}
 	if difference := differenceBetween(order, account, payment); difference != "" {
 		return mismatch(order, difference, now)
@@ -58,7 +63,7 @@ func Paid(order *v1alpha1.Order, account Account, payment wechatpay.Payment, now
 
 	reason, message := whenPaid(order, payment)
 	order.Status.Transaction = transactionOf(payment)
-	if !IsFinished(order) && !IsPrepared(order) {
+	if !IsFinished(order) && !IsPrepared(order) && !IsUsedAtWeChat(order) {
 		// Whatever it waited for does not matter any more.
 		setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionFalse, v1alpha1.ReasonAlreadyPaid, "The order is paid; nothing is left to pay")
 	}
@@ -89,10 +94,16 @@ func differenceBetween(order *v1alpha1.Order, account Account, payment wechatpay
 
 func mismatch(order *v1alpha1.Order, difference string, now time.Time) (Verdict, string) {
 	message := fmt.Sprintf("WeChat Pay states a payment with %.512s. It is not taken as paid: compare with the merchant platform, and refund or settle it there", difference)
+	return PaymentDiffers(order, message, now), message
+}
+
+// PaymentDiffers shows that WeChat states a payment of the number which is not what the Order says.
+func PaymentDiffers(order *v1alpha1.Order, message string, now time.Time) Verdict {
+	Begin(order, now)
 	shown := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid)
 	switch {
 	case shown.Message == presentable(message):
-		return StillMismatch, message
+		return StillMismatch
 	case IsPaid(order):
 		// What was verified stands; the other payment is told of, not written here.
 	case IsFinished(order):
@@ -101,21 +112,28 @@ func mismatch(order *v1alpha1.Order, difference string, now time.Time) (Verdict,
 	default:
 		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonAmountMismatch, message)
 	}
-	return Mismatch, message
+	return Mismatch
 }
 
 func whenPaid(order *v1alpha1.Order, payment wechatpay.Payment) (reason, message string) {
 	switch previous := PaidReason(order); {
+	case IsUsedAtWeChat(order):
+		return v1alpha1.ReasonPaidUnderOtherParameters, "Paid as this Order says, but WeChat Pay has the number with parameters that this object did not send: " +
+			"compare with the merchant platform before you deliver"
 	case IsFinished(order):
 		return v1alpha1.ReasonPaidLate, fmt.Sprintf("Paid although the order was %s before; the Merchant's latePayment says what follows", map[string]string{
 			v1alpha1.ReasonClosed: "closed", v1alpha1.ReasonExpired: "expired", v1alpha1.ReasonRejected: "rejected",
 		}[previous])
-	case !payment.PaidTime.IsZero() && payment.PaidTime.Before(order.CreationTimestamp.Time):
+	case order.Status.Prepay == nil && !payment.PaidTime.IsZero() && order.CreationTimestamp.Sub(payment.PaidTime) > clocksDiffer:
 		return v1alpha1.ReasonPaidEarlier, "Paid before this object was created: it was restored, applied again, or its name was used before"
 	default:
 		return v1alpha1.ReasonPaid, "Paid"
 	}
 }
+
+// clocksDiffer is how far WeChat's clock and the cluster's may be apart: what was paid less than that before the object was
+// created may have been paid after it. A payment with a prepay that this very object recorded is never earlier.
+const clocksDiffer = 5 * time.Minute
 
 // maxTransactionID is what the status can hold; WeChat's have 28 digits.
 const maxTransactionID = 64

@@ -136,6 +136,8 @@ func TestLateAndEarlierPayments(t *testing.T) {
 	end := func(reason string) func(*v1alpha1.Order) {
 		return func(o *v1alpha1.Order) { settlement.Closed(o, reason, "It is over", now) }
 	}
+	unprepared := func(o *v1alpha1.Order) { o.Status = v1alpha1.OrderStatus{} }
+	used := func(o *v1alpha1.Order) { unprepared(o); settlement.UsedAtWeChat(o, "Other parameters", now) }
 	for name, test := range map[string]struct {
 		before         func(*v1alpha1.Order)
 		paidTime       time.Time
@@ -144,10 +146,16 @@ func TestLateAndEarlierPayments(t *testing.T) {
 		"open":                {nil, created.Add(time.Second), "True/Paid", "True/Prepared"},
 		"in the first second": {nil, created, "True/Paid", "True/Prepared"},
 		"time not told":       {nil, time.Time{}, "True/Paid", "True/Prepared"},
-		"before the object":   {nil, created.Add(-time.Second), "True/PaidEarlier", "True/Prepared"},
-		"after Closed":        {end(v1alpha1.ReasonClosed), created.Add(time.Hour), "True/PaidLate", "False/Closed"},
-		"after Expired":       {end(v1alpha1.ReasonExpired), created.Add(time.Hour), "True/PaidLate", "False/Expired"},
-		"after Rejected":      {func(o *v1alpha1.Order) { settlement.Rejected(o, "No", now) }, created.Add(time.Hour), "True/PaidLate", "False/Rejected"},
+		// It holds the prepay that it was paid with, whatever the clocks say.
+		"before the object, prepared": {nil, created.Add(-time.Hour), "True/Paid", "True/Prepared"},
+		"before the object":           {unprepared, created.Add(-5*time.Minute - time.Second), "True/PaidEarlier", "False/AlreadyPaid"},
+		"by another clock":            {unprepared, created.Add(-5 * time.Minute), "True/Paid", "False/AlreadyPaid"},
+		"under other parameters":      {used, created.Add(time.Second), "True/PaidUnderOtherParameters", "False/UsedAtWeChat"},
+		"under other parameters, expired": {func(o *v1alpha1.Order) { used(o); settlement.Closed(o, v1alpha1.ReasonExpired, "It is over", now) },
+			created.Add(time.Hour), "True/PaidUnderOtherParameters", "False/UsedAtWeChat"},
+		"after Closed":   {end(v1alpha1.ReasonClosed), created.Add(time.Hour), "True/PaidLate", "False/Closed"},
+		"after Expired":  {end(v1alpha1.ReasonExpired), created.Add(time.Hour), "True/PaidLate", "False/Expired"},
+		"after Rejected": {func(o *v1alpha1.Order) { settlement.Rejected(o, "No", now) }, created.Add(time.Hour), "True/PaidLate", "False/Rejected"},
 		// It is known only after the closing, so that it may have been promised to nobody: late holds over earlier.
 		"closed, before the object": {end(v1alpha1.ReasonClosed), created.Add(-time.Hour), "True/PaidLate", "False/Closed"},
 		"while closing":             {func(o *v1alpha1.Order) { settlement.Closing(o, "Soon", now) }, created.Add(time.Second), "True/Paid", "True/Prepared"},
@@ -282,5 +290,69 @@ func TestDowngradesSignature(t *testing.T) {
 				t.Errorf("used %q, prepared %q, merchant %q: %t", test.used, test.prepay, test.merchant, got)
 			}
 		}
+	}
+}
+
+// A payment is an Order's only if WeChat states the attach that this Order sends. Otherwise nothing of it is told.
+func TestPaymentWithAnotherAttachIsNotTheOrders(t *testing.T) {
+	t.Parallel()
+	foreign := func(o *v1alpha1.Order) { o.Namespace = "web" }
+	before := func(o *v1alpha1.Order) { foreign(o); o.Status.Prepay.Attach = "" } // prepared when attach did not name the namespace
+	with := func(attach string, change func(*v1alpha1.Order)) func(*v1alpha1.Order) {
+		return func(o *v1alpha1.Order) {
+			o.Spec.Attach = attach
+			if change != nil {
+				change(o)
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.Order)
+		sent   string
+		ours   map[string]bool
+	}{
+		"of the Merchant's namespace":       {with("", nil), "", map[string]bool{"": true, "web/": false, "x": false}},
+		"with attach":                       {with("x", nil), "x", map[string]bool{"x": true, "": false, "web/x": false}},
+		"of another namespace":              {with("", sentAs("web/", foreign)), "web/", map[string]bool{"web/": true, "": false, "other/": false, "web/x": false}},
+		"of another namespace, with attach": {with("x", sentAs("web/x", foreign)), "web/x", map[string]bool{"web/x": true, "x": false, "other/x": false}},
+		"prepared before":                   {with("x", before), "x", map[string]bool{"x": true, "web/x": false}},
+		"not prepared yet":                  {with("x", func(o *v1alpha1.Order) { foreign(o); o.Status.Prepay = nil }), "web/x", map[string]bool{"web/x": true, "x": false}},
+	} {
+		for attach, ours := range test.ours {
+			t.Run(name+"/"+attach, func(t *testing.T) {
+				t.Parallel()
+				order, payment := preparedOrder(), newPayment()
+				test.change(order)
+				wantSame(t, "attach", test.sent, settlement.OrderRequest(order, newMerchant(), notifyURL).Attach)
+				before := order.DeepCopy()
+				payment.Attach = attach
+				verdict, words := settlement.Paid(order, settlement.AccountOf(order, newMerchant()), payment, now)
+				if ours {
+					wantSame(t, "verdict", settlement.Recorded, verdict)
+					return
+				}
+				wantSame(t, "verdict", settlement.NotOurs, verdict)
+				wantSame(t, "transaction", before.Status.Transaction, order.Status.Transaction)
+				for _, secret := range []string{payment.TransactionID, "101", "web/"} {
+					if strings.Contains(words, secret) {
+						t.Errorf("%q tells %q", words, secret)
+					}
+				}
+			})
+		}
+	}
+}
+
+func sentAs(attach string, change func(*v1alpha1.Order)) func(*v1alpha1.Order) {
+	return func(o *v1alpha1.Order) {
+		change(o)
+		o.Status.Prepay.Attach = attach
+	}
+}
+
+func TestAttachThatNamesAnotherNamespace(t *testing.T) {
+	t.Parallel()
+	for attach, want := range map[string]bool{"": false, "x": false, "shop/": false, "shop/x": false, "web/": true, "web/x/y": true, "/x": false, "Web/x": false, "a b/c": false} {
+		wantSame(t, attach, want, settlement.NamesAnotherNamespace(attach, newOrder()))
 	}
 }

@@ -38,6 +38,11 @@ func RefundMayBeAtWeChat(refund *v1alpha1.Refund) bool {
 	}
 }
 
+// RefundBegun says whether, as far as the status tells, WeChat was asked for the Refund, or has it.
+func RefundBegun(refund *v1alpha1.Refund) bool {
+	return RefundAccepted(refund) || RefundMayBeAtWeChat(refund) || refund.Status.LastRequestTime != nil
+}
+
 // RefundDenied says whether the Refund was denied.
 func RefundDenied(refund *v1alpha1.Refund) bool {
 	return statusOf(refund.Status.Conditions, v1alpha1.ConditionApproved) == metav1.ConditionFalse

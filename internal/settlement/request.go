@@ -1,6 +1,10 @@
 package settlement
 
 import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -16,6 +20,31 @@ func AppID(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
 	return merchant.Spec.AppID
 }
 
+// MaxAttach is how many bytes WeChat takes (chapter 9_1).
+const MaxAttach = 127
+
+// Attach is what an Order sends as attach. WeChat returns it with the payment, so an Order of another namespace than its
+// Merchant's is sent with its namespace before it: WeChat's own record then says whose payment it is, whatever becomes of the
+// objects. Orders that were prepared before this was so keep what they were sent with.
+func Attach(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
+	if order.Namespace == merchant.Namespace {
+		return order.Spec.Attach
+	}
+	if prepay := order.Status.Prepay; prepay != nil && prepay.Attach == "" {
+		return order.Spec.Attach
+	}
+	return order.Namespace + attachSeparator + order.Spec.Attach
+}
+
+// attachSeparator can't be part of a namespace's name.
+const attachSeparator = "/"
+
+// NamesAnotherNamespace says whether the attach of a payment, or of an open order, is that of an Order of another namespace.
+func NamesAnotherNamespace(attach string, order *v1alpha1.Order) bool {
+	namespace, _, named := strings.Cut(attach, attachSeparator)
+	return named && namespace != order.Namespace && len(validation.IsDNS1123Label(namespace)) == 0
+}
+
 // OrderRequest is the unifiedorder of an Order: a pure function of immutable fields, but for the callback address and
 // the algorithm, which stay those that the Order was prepared with once it is.
 func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL string) wechatpay.OrderRequest {
@@ -29,7 +58,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 		Currency:      currency(order),
 		ClientIP:      spec.ClientIP,
 		NotifyURL:     notifyURL,
-		Attach:        spec.Attach,
+		Attach:        Attach(order, merchant),
 		Detail:        spec.Detail,
 		GoodsTag:      spec.GoodsTag,
 		DeviceInfo:    spec.DeviceInfo,

@@ -105,6 +105,7 @@ func QuickTiming() controllers.Timing {
 	timing.MinimumLeft = 2 * time.Second
 	timing.RefundSpacing = time.Second
 	timing.NotExistGrace = 500 * time.Millisecond
+	timing.SecondAnswer = 100 * time.Millisecond
 	timing.RetryFirst, timing.RetryMost = 50*time.Millisecond, 500*time.Millisecond
 	timing.RetrySlowly = 300 * time.Millisecond
 	timing.CloseRetry = 200 * time.Millisecond

@@ -136,6 +136,8 @@ func (s TradeState) Closed() bool {
 type Trade struct {
 	State       TradeState
 	Description string
+	// Attach is what the order was made with, whatever its state; empty when WeChat did not say.
+	Attach string
 	// Payment is set when State.Paid().
 	Payment Payment
 }

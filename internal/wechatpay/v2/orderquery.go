@@ -32,6 +32,7 @@ func readTrade(reply fields, outTradeNo string) (wechatpay.Trade, error) {
 	trade := wechatpay.Trade{
 		State:       wechatpay.TradeState(reply.get("trade_state")),
 		Description: shortened(reply.get("trade_state_desc")),
+		Attach:      reply.get("attach"),
 	}
 	switch {
 	case reply.get("out_trade_no") != outTradeNo:

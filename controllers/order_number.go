@@ -1,0 +1,190 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// claimNumber sees that the Order owns its number before its first call. What has begun has its number; it is asked for again
+// before a payment is recorded.
+func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
+	if settlement.Started(o.Order) || settlement.IsFinished(o.Order) {
+		return next()
+	}
+	if len(o.account.Attach) > settlement.MaxAttach {
+		return r.rejectUnsent(ctx, o, fmt.Sprintf(
+			"spec.attach is too long: WeChat Pay takes %d bytes, and an Order of another namespace than its Merchant's is sent with %q before it. WeChat Pay was not asked. Create another Order with a shorter one",
+			settlement.MaxAttach, o.Namespace+"/"))
+	}
+	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
+	if err != nil {
+		return failed(err)
+	}
+	if owner.UID != o.UID {
+		return r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner)+". WeChat Pay was not asked")
+	}
+	return next()
+}
+
+// numberOwnedBy says who owns the number, by name only within the namespace.
+func numberOwnedBy(order, owner *v1alpha1.Order) string {
+	if owner.Namespace == order.Namespace {
+		return fmt.Sprintf("The number %s belongs to Order %s of the same merchant number", order.Number(), owner.Name)
+	}
+	return fmt.Sprintf("The number %s belongs to an Order of another namespace of the same merchant number", order.Number())
+}
+
+// beginCall notes that the first call is about to be made, so that no other Order takes the number before its answer is recorded.
+func (r *OrderReconciler) beginCall(o *order) bool {
+	return settlement.Started(o.Order) || r.Claims.BeginOrder(o.Order, o.merchant)
+}
+
+// loseNumber records, finally, that the number is another order's.
+func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, why string) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.NumberLost(order, why+". Create another Order with another name or spec.outTradeNo", r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return done() // the write starts the next reconcile
+}
+
+func (r *OrderReconciler) rejectUnsent(ctx context.Context, o *order, why string) progress {
+	if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Rejected(order, why, r.Clock.Now()) }); err != nil {
+		return stoppedBy(err)
+	}
+	return done() // the write starts the next reconcile
+}
+
+// ownsWhatIsPaid says whether the Order may record a payment of its number. Nil means yes; otherwise the reconcile ends.
+func (r *OrderReconciler) ownsWhatIsPaid(ctx context.Context, o *order) *progress {
+	if settlement.IsPaid(o.Order) {
+		return nil
+	}
+	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
+	var end progress
+	switch {
+	case err != nil:
+		end = failed(err)
+	case owner.UID != o.UID:
+		end = r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner))
+	default:
+		return nil
+	}
+	return &end
+}
+
+// otherPayment is what becomes of an Order when WeChat states a payment of its number that is not its own. What the payment is
+// is told to nobody here.
+func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach string) progress {
+	switch {
+	case settlement.PaidReason(o.Order) == v1alpha1.ReasonNumberInUse:
+		return done()
+	case settlement.NamesAnotherNamespace(attach, o.Order):
+		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
+	case o.Status.Prepay != nil:
+		return r.showOtherAttach(ctx, o)
+	}
+	if shown := r.usedAtWeChat(ctx, o); shown.stop {
+		return shown
+	}
+	return r.pause(o, r.Timing.RetrySlowly)
+}
+
+// showOtherAttach: WeChat gave this very object a prepay, and now has the number with another attach. That contradicts itself,
+// so it is shown and asked again, and ends nothing.
+func (r *OrderReconciler) showOtherAttach(ctx context.Context, o *order) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.PaymentDiffers(order, "WeChat Pay states a payment of the number with another attach than this Order sent. It is not taken as paid: compare with the merchant platform", r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	r.closes.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
+	return again(r.Timing.RetrySlowly)
+}
+
+// numberUsed settles the answer that the number was used with other parameters: an Order here has it, or one of another
+// namespace had it, or nobody here knows whose it is.
+func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechatpay.Trade) progress {
+	if settlement.NamesAnotherNamespace(trade.Attach, o.Order) && trade.Attach != o.account.Attach {
+		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
+	}
+	if end := r.ownsWhatIsPaid(ctx, o); end != nil {
+		return *end
+	}
+	return r.usedAtWeChat(ctx, o)
+}
+
+const usedAtWeChatMessage = "WeChat Pay has the number %s with other parameters, and no object here owns it. If it is this Order from before a change, what may differ is the callback address " +
+	"(spec.notifyBaseURL of the Merchant or --notify-base-url, and the Merchant's name and namespace), the Merchant's signType or protocol, or the spec itself: set them as they were, and it is prepared again. " +
+	"Otherwise create another Order with another name or spec.outTradeNo. It is asked for until its time is over, and never closed from here"
+
+// usedAtWeChat shows it, and goes on asking: the payment may be this Order's.
+func (r *OrderReconciler) usedAtWeChat(ctx context.Context, o *order) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.UsedAtWeChat(order, fmt.Sprintf(usedAtWeChatMessage, order.Number()), r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	r.calls.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
+	return next() // to the poll
+}
+
+// mayTryAgain says whether it is time to try whether WeChat takes the parameters after all: now and then, and at once when the
+// Merchant changed.
+func (r *OrderReconciler) mayTryAgain(o *order) bool {
+	return !settlement.IsUsedAtWeChat(o.Order) || r.calls.wait(o, r.Clock.Now()) <= 0
+}
+
+// endUsed ends an Order whose number WeChat has with other parameters. It is asked for once more, and not closed: the order there
+// may be another system's.
+func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why string) progress {
+	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	switch {
+	case err == nil && trade.State.Paid():
+		if trade.Payment.Attach == o.account.Attach {
+			return r.applyTrade(ctx, o, trade)
+		}
+	case err != nil && !wechatpay.Means(err, wechatpay.OrderNotExist):
+		return r.closingFails(ctx, o, why, err)
+	}
+	return r.endUnpaid(ctx, o, reason, why+"; what WeChat Pay has under the number was left as it is")
+}
+
+// stopWhatIsNew keeps an Order whose grant was taken away from getting a new prepay. The one that it has stays good.
+func (r *OrderReconciler) stopWhatIsNew(ctx context.Context, o *order) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted,
+			o.revoked.Message+". What was started is followed to its end", r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return next() // to the poll
+}
+
+// endsBy says whether an answer that names no number may end the Order: such a one came at least a minute ago already. WeChat's
+// errors do not say what they are about, so one of them alone, or an old one replayed, ends nothing. The first is remembered in
+// memory only: after a restart it takes two again.
+func (r *OrderReconciler) endsBy(o *order) (ends bool, wait time.Duration) {
+	now := r.Clock.Now()
+	first, known := r.firstAnswers.get(o.UID)
+	if !known {
+		r.firstAnswers.set(o.UID, now)
+		return false, r.Timing.SecondAnswer
+	}
+	if wait := first.Add(r.Timing.SecondAnswer).Sub(now); wait > 0 {
+		return false, wait
+	}
+	return true, 0
+}

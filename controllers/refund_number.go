@@ -1,0 +1,51 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// claimNumber sees that the Refund owns its number before WeChat is asked for it: WeChat takes two Refunds of one number for one,
+// and the second would show money that never went back. What WeChat took has its number; it is asked for again before
+// anything that WeChat says of it is recorded.
+func (r *RefundReconciler) claimNumber(ctx context.Context, f *refund) progress {
+	if settlement.RefundBegun(f.Refund) {
+		return next()
+	}
+	if end := r.ownsNumber(ctx, f); end != nil {
+		return *end
+	}
+	return next()
+}
+
+// ownsNumber says whether the Refund owns its number. Nil means yes; otherwise the reconcile ends.
+func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund) *progress {
+	owner, err := r.Claims.OwnerOfRefund(ctx, f.Refund, f.merchant)
+	var end progress
+	switch {
+	case err != nil:
+		end = failed(err)
+	case owner.UID != f.UID:
+		end = r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, owner)+". Create another Refund with another name or spec.outRefundNo")
+	default:
+		return nil
+	}
+	return &end
+}
+
+// numberOwnedByRefund says who owns the number, by name only within the namespace.
+func numberOwnedByRefund(refund, owner *v1alpha1.Refund) string {
+	if owner.Namespace == refund.Namespace {
+		return fmt.Sprintf("The number %s belongs to Refund %s of the same merchant number", refund.Number(), owner.Name)
+	}
+	return fmt.Sprintf("The number %s belongs to a Refund of another namespace of the same merchant number", refund.Number())
+}
+
+// beginCall notes that the first request is about to be made, so that no other Refund takes the number before its answer is
+// recorded.
+func (r *RefundReconciler) beginCall(f *refund) bool {
+	return settlement.RefundBegun(f.Refund) || r.Claims.BeginRefund(f.Refund, f.merchant)
+}

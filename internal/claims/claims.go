@@ -1,0 +1,148 @@
+package claims
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// Claims decides about numbers by what the cluster has.
+type Claims struct {
+	// Cached finds rivals by their number, in the cache.
+	Cached client.Reader
+	// Live reads rivals of which the cache may not have the latest.
+	Live  client.Reader
+	Clock clock.PassiveClock
+	// Calls of this process; nil where it makes none.
+	Calls *Calls
+}
+
+// young is for how long a rival is read from the API server: what happened to it may not have reached the cache.
+const young = time.Minute
+
+// A strength says by what right an object claims its number, weakest first.
+type strength int
+
+const (
+	// usedAtWeChat: WeChat has the number, with parameters that are not the object's.
+	usedAtWeChat strength = iota
+	waiting
+	calling
+	begun
+	recorded
+)
+
+// OwnerOfOrder returns the Order that owns the number of an Order which may use the Merchant: that Order itself, or another.
+func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant) (*v1alpha1.Order, error) {
+	rivals, err := lookup.OrdersByNumber(ctx, c.Cached, order.Number())
+	if err != nil {
+		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
+	}
+	owner, best := order, c.strengthOfOrder(order, of)
+	for i := range rivals {
+		rival, its, err := c.rivalOrder(ctx, order, of, &rivals[i])
+		if err != nil {
+			return nil, err
+		}
+		if rival == nil {
+			continue
+		}
+		if merchantOutranks(its, of) {
+			return rival, nil
+		}
+		if strength := c.strengthOfOrder(rival, its); strength > best || strength == best && settlement.Older(rival, owner) {
+			owner, best = rival, strength
+		}
+	}
+	return owner, nil
+}
+
+// rivalOrder returns an Order of the same account, with its Merchant, if it takes part; nil otherwise.
+func (c *Claims) rivalOrder(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, rival *v1alpha1.Order) (*v1alpha1.Order, *v1alpha1.Merchant, error) {
+	if rival.UID == order.UID || !claimsItsNumber(rival) {
+		return nil, nil, nil
+	}
+	its, err := c.participates(ctx, rival, of)
+	if its == nil || err != nil {
+		return nil, nil, err
+	}
+	if c.Clock.Since(rival.CreationTimestamp.Time) >= young {
+		return rival, its, nil
+	}
+	latest := &v1alpha1.Order{}
+	err = c.Live.Get(ctx, client.ObjectKeyFromObject(rival), latest)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("reading another Order with the number %s: %w", order.Number(), err)
+	case latest.UID != rival.UID || !claimsItsNumber(latest):
+		return nil, nil, nil
+	}
+	return latest, its, nil
+}
+
+// participates returns the Merchant of an Order that takes part in the account of another Merchant; nil if it does not.
+func (c *Claims) participates(ctx context.Context, rival *v1alpha1.Order, in *v1alpha1.Merchant) (*v1alpha1.Merchant, error) {
+	its, err := merchant.OfParticipant(ctx, c.Cached, rival)
+	if _, refused := merchant.AsProblem(err); refused {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the Merchant of another Order: %w", err)
+	}
+	if !merchant.SameAccount(its, in) {
+		return nil, nil
+	}
+	return its, nil
+}
+
+// merchantOutranks: a Merchant whose key WeChat never took has no say against one whose key it did.
+func merchantOutranks(its, of *v1alpha1.Merchant) bool {
+	return its.UID != of.UID && !merchant.IsProven(of)
+}
+
+// claimsItsNumber says whether an Order has its number at WeChat, or may yet get it. One that was refused its number never
+// claims it again; one that ended before it had begun leaves it to others.
+func claimsItsNumber(order *v1alpha1.Order) bool {
+	switch {
+	case settlement.PaidReason(order) == v1alpha1.ReasonNumberInUse:
+		return false
+	case settlement.IsPaid(order), order.Status.Prepay != nil:
+		return true
+	case settlement.IsFinished(order):
+		return false
+	default:
+		return settlement.Started(order) || order.DeletionTimestamp == nil && order.Spec.DesiredState != v1alpha1.DesiredStateClosed
+	}
+}
+
+func (c *Claims) strengthOfOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) strength {
+	switch {
+	case settlement.IsPaid(order):
+		return recorded
+	case settlement.IsUsedAtWeChat(order):
+		return usedAtWeChat
+	case settlement.Started(order):
+		return begun
+	}
+	if by, calls := c.Calls.by(numberOf(merchant.AccountIDOf(of), orders, order.Number())); calls && by == order.UID {
+		return calling
+	}
+	return waiting
+}
+
+// BeginOrder notes that the first call of an Order is about to be made. It returns false while that of another object may be
+// under way, such as one of the same name that was deleted a moment ago.
+func (c *Claims) BeginOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) bool {
+	return c.Calls.begin(numberOf(merchant.AccountIDOf(of), orders, order.Number()), order.UID)
+}

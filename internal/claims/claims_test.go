@@ -1,0 +1,277 @@
+package claims_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+)
+
+var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+var scheme = testenv.Scheme()
+
+const contested = "order-0001"
+
+// merchantIn is a Merchant that takes Orders of every namespace.
+func merchantIn(namespace, mchID string, proven bool) *v1alpha1.Merchant {
+	m := &v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "shop", UID: types.UID(namespace)}}
+	m.Spec.MchID, m.Spec.AllowedNamespaces.From = mchID, v1alpha1.NamespacesFromAll
+	if proven {
+		prove(m)
+	}
+	return m
+}
+
+func prove(m *v1alpha1.Merchant) {
+	m.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady}}
+}
+
+func orderIn(namespace, name string, of *v1alpha1.Merchant, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
+	order := &v1alpha1.Order{ObjectMeta: metav1.ObjectMeta{
+		Namespace: namespace, Name: name, UID: types.UID(namespace + "/" + name), CreationTimestamp: metav1.NewTime(now.Add(-time.Hour)),
+	}}
+	order.Spec.OutTradeNo = contested
+	order.Spec.MerchantRef = v1alpha1.MerchantReference{Namespace: of.Namespace, Name: of.Name}
+	order.Spec.ExpireAfterSeconds = 7200
+	for _, c := range change {
+		c(order)
+	}
+	return order
+}
+
+func age(d time.Duration) func(*v1alpha1.Order) {
+	return func(o *v1alpha1.Order) { o.CreationTimestamp = metav1.NewTime(now.Add(-d)) }
+}
+
+func prepared(o *v1alpha1.Order) {
+	expires := metav1.NewTime(now.Add(time.Hour))
+	settlement.Prepared(o, v1alpha1.OrderPrepay{ID: "wx" + string(o.UID), ExpireTime: &expires}, now)
+}
+
+func condition(kind string, status metav1.ConditionStatus, reason string) func(*v1alpha1.Order) {
+	return func(o *v1alpha1.Order) {
+		settlement.Begin(o, now)
+		for i := range o.Status.Conditions {
+			if o.Status.Conditions[i].Type == kind {
+				o.Status.Conditions[i].Status, o.Status.Conditions[i].Reason = status, reason
+			}
+		}
+	}
+}
+
+var (
+	paid         = condition(v1alpha1.ConditionPaid, metav1.ConditionTrue, v1alpha1.ReasonPaid)
+	lost         = condition(v1alpha1.ConditionPaid, metav1.ConditionFalse, v1alpha1.ReasonNumberInUse)
+	closed       = condition(v1alpha1.ConditionPaid, metav1.ConditionFalse, v1alpha1.ReasonClosed)
+	unknown      = condition(v1alpha1.ConditionPrepared, metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown)
+	usedAtWeChat = condition(v1alpha1.ConditionPrepared, metav1.ConditionFalse, v1alpha1.ReasonUsedAtWeChat)
+)
+
+func wantsClosed(o *v1alpha1.Order) { o.Spec.DesiredState = v1alpha1.DesiredStateClosed }
+
+func over(objects ...client.Object) *claims.Claims {
+	clock := clocktesting.NewFakePassiveClock(now)
+	return &claims.Claims{Cached: reader(objects...), Live: reader(objects...), Clock: clock, Calls: claims.NewCalls(clock)}
+}
+
+func reader(objects ...client.Object) client.Client {
+	builder := fake.NewClientBuilder().WithScheme(scheme)
+	_ = lookup.SetupIndexes(context.Background(), indexer(func(object client.Object, name string, values client.IndexerFunc) {
+		builder.WithIndex(object, name, values)
+	}))
+	for _, object := range objects {
+		builder.WithObjects(object.DeepCopyObject().(client.Object))
+	}
+	return builder.Build()
+}
+
+type indexer func(client.Object, string, client.IndexerFunc)
+
+func (i indexer) IndexField(_ context.Context, object client.Object, name string, values client.IndexerFunc) error {
+	i(object, name, values)
+	return nil
+}
+
+func TestWhoOwnsANumber(t *testing.T) {
+	t.Parallel()
+	shop := merchantIn("shop", "1900000109", true)
+	for name, c := range map[string]struct {
+		ours  *v1alpha1.Order
+		other *v1alpha1.Order
+		// merchants beside the shop's.
+		merchants []client.Object
+		lost      bool
+	}{
+		"the older has it":                     {orderIn("a", "one", shop), orderIn("b", "two", shop, age(2*time.Hour)), nil, true},
+		"the younger does not":                 {orderIn("a", "one", shop, age(2*time.Hour)), orderIn("b", "two", shop), nil, false},
+		"in the same second, by name":          {orderIn("b", "one", shop), orderIn("a", "one", shop), nil, true},
+		"letter case makes no other number":    {orderIn("b", "one", shop), orderIn("a", "one", shop, func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "ORDER-0001" }), nil, true},
+		"who has begun beats the older":        {orderIn("a", "one", shop, age(2*time.Hour)), orderIn("b", "two", shop, prepared), nil, true},
+		"a lost answer is a beginning":         {orderIn("a", "one", shop, age(2*time.Hour)), orderIn("b", "two", shop, unknown), nil, true},
+		"who is paid beats who has begun":      {orderIn("a", "one", shop, prepared, age(2*time.Hour)), orderIn("b", "two", shop, prepared, paid), nil, true},
+		"who lost it never has it":             {orderIn("a", "one", shop), orderIn("b", "two", shop, lost, age(2*time.Hour)), nil, false},
+		"closed after it began keeps it":       {orderIn("a", "one", shop), orderIn("b", "two", shop, prepared, closed), nil, true},
+		"closed before it began leaves it":     {orderIn("a", "one", shop), orderIn("b", "two", shop, closed, age(2*time.Hour)), nil, false},
+		"to be closed from the start":          {orderIn("a", "one", shop), orderIn("b", "two", shop, wantsClosed, age(2*time.Hour)), nil, false},
+		"used at WeChat by somebody unknown":   {orderIn("a", "one", shop), orderIn("b", "two", shop, usedAtWeChat, age(2*time.Hour)), nil, false},
+		"another merchant number":              {orderIn("a", "one", shop), orderIn("b", "two", merchantIn("other", "1900000110", true), age(2*time.Hour)), []client.Object{merchantIn("other", "1900000110", true)}, false},
+		"another Merchant of the same account": {orderIn("a", "one", shop), orderIn("b", "two", merchantIn("other", "1900000109", true), age(2*time.Hour)), []client.Object{merchantIn("other", "1900000109", true)}, true},
+		"a stranger with the number and no key": {orderIn("a", "one", shop), orderIn("b", "two", merchantIn("other", "1900000109", false), prepared, age(2*time.Hour)),
+			[]client.Object{merchantIn("other", "1900000109", false)}, false},
+		"no key against the account": {orderIn("b", "two", merchantIn("other", "1900000109", false), prepared, age(2*time.Hour)), orderIn("a", "one", shop),
+			[]client.Object{merchantIn("other", "1900000109", false)}, true},
+		"no Merchant": {orderIn("a", "one", shop), orderIn("b", "two", merchantIn("gone", "1900000109", true), age(2*time.Hour)), nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			decides := over(append(c.merchants, shop, c.ours, c.other)...)
+			of := shop
+			if c.ours.Spec.MerchantRef.Namespace != shop.Namespace {
+				of = c.merchants[0].(*v1alpha1.Merchant)
+			}
+			owner, err := decides.OwnerOfOrder(t.Context(), c.ours, of)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (owner.UID != c.ours.UID) != c.lost {
+				t.Errorf("%s owns it", owner.UID)
+			}
+		})
+	}
+}
+
+func TestWhoIsNotPermittedTakesNoNumber(t *testing.T) {
+	t.Parallel()
+	shop := merchantIn("shop", "1900000109", true)
+	shop.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"shop": "yes"}}}
+	friends := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "friends", Labels: map[string]string{"shop": "yes"}}}
+	strangers := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "strangers"}}
+	ours := orderIn("shop", "one", shop)
+	for name, c := range map[string]struct {
+		rival *v1alpha1.Order
+		lost  bool
+	}{
+		"granted":                       {orderIn("friends", "two", shop, age(2*time.Hour)), true},
+		"not granted":                   {orderIn("strangers", "two", shop, age(2*time.Hour)), false},
+		"begun while it was granted":    {orderIn("strangers", "two", shop, prepared), true},
+		"in a namespace that is gone":   {orderIn("gone", "two", shop, age(2*time.Hour)), false},
+		"in the Merchant's own":         {orderIn("shop", "two", shop, age(2*time.Hour)), true},
+		"closed from the start, not ok": {orderIn("strangers", "two", shop, age(2*time.Hour), closed), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			owner, err := over(shop, friends, strangers, ours, c.rival).OwnerOfOrder(t.Context(), ours, shop)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (owner.UID != ours.UID) != c.lost {
+				t.Errorf("%s owns it", owner.UID)
+			}
+		})
+	}
+}
+
+// One number has one owner, whoever asks: otherwise one payment could make two Orders Paid, each on another replica.
+func TestEverybodyComesToTheSameOwner(t *testing.T) {
+	t.Parallel()
+	states := []func(*v1alpha1.Order){func(*v1alpha1.Order) {}, prepared, unknown, usedAtWeChat}
+	for seed := range uint64(150) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		one, two := merchantIn("one", "1900000109", true), merchantIn("two", "1900000109", true)
+		objects, all := []client.Object{one, two}, []*v1alpha1.Order{}
+		for i := range 2 + random.IntN(4) {
+			of := []*v1alpha1.Merchant{one, two}[random.IntN(2)]
+			order := orderIn(fmt.Sprint("ns", random.IntN(3)), fmt.Sprint("order", i), of, age(time.Duration(random.IntN(4))*30*time.Second), states[random.IntN(len(states))])
+			all, objects = append(all, order), append(objects, order)
+		}
+		if random.IntN(3) == 0 {
+			prepared(all[0])
+			paid(all[0])
+		}
+		decides := over(objects...)
+		owners := map[types.UID]bool{}
+		for _, order := range all {
+			of := map[string]*v1alpha1.Merchant{"one": one, "two": two}[order.Spec.MerchantRef.Namespace]
+			owner, err := decides.OwnerOfOrder(t.Context(), order, of)
+			if err != nil {
+				t.Fatal(err)
+			}
+			owners[owner.UID] = true
+		}
+		if len(owners) != 1 {
+			t.Fatalf("seed %d: %v", seed, owners)
+		}
+	}
+}
+
+// The cache may not have yet what another replica wrote a moment ago.
+func TestYoungRivalsAreReadLive(t *testing.T) {
+	t.Parallel()
+	shop := merchantIn("shop", "1900000109", true)
+	ours := orderIn("shop", "one", shop, prepared, age(30*time.Second))
+	for name, c := range map[string]struct {
+		age  time.Duration
+		lost bool
+	}{"young": {20 * time.Second, true}, "old": {20 * time.Minute, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			decides := over(shop, ours, orderIn("shop", "two", shop, age(c.age)))
+			decides.Live = reader(orderIn("shop", "two", shop, age(c.age), prepared, paid))
+			owner, err := decides.OwnerOfOrder(t.Context(), ours, shop)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (owner.UID != ours.UID) != c.lost {
+				t.Errorf("%s owns it", owner.UID)
+			}
+		})
+	}
+}
+
+func TestACallUnderWayHoldsItsNumber(t *testing.T) {
+	t.Parallel()
+	shop := merchantIn("shop", "1900000109", true)
+	older, younger := orderIn("shop", "one", shop, age(2*time.Hour)), orderIn("shop", "two", shop)
+	decides := over(shop, older, younger)
+	clock := clocktesting.NewFakePassiveClock(now)
+	decides.Calls = claims.NewCalls(clock)
+	if !decides.BeginOrder(younger, shop) {
+		t.Fatal("nobody else calls")
+	}
+	if owner, err := decides.OwnerOfOrder(t.Context(), older, shop); err != nil || owner.UID != younger.UID {
+		t.Errorf("%v owns it, error %v: the call of the younger may be under way", owner.UID, err)
+	}
+	if decides.BeginOrder(older, shop) {
+		t.Error("two calls of one number at once")
+	}
+	if !decides.BeginOrder(younger, shop) {
+		t.Error("its own call may be repeated")
+	}
+	decides.Calls.End(younger.UID)
+	if !decides.BeginOrder(older, shop) {
+		t.Error("nothing is under way any more")
+	}
+	decides.Calls.End(older.UID)
+	if !decides.BeginOrder(younger, shop) || decides.BeginOrder(older, shop) {
+		t.Error("the younger calls again")
+	}
+	clock.SetTime(now.Add(3 * time.Minute))
+	if !decides.BeginOrder(older, shop) {
+		t.Error("a call that ended long ago holds nothing")
+	}
+}

@@ -1,0 +1,102 @@
+package claims
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// OwnerOfRefund returns the Refund that owns the number of a Refund whose Order may use the Merchant: that Refund itself, or
+// another.
+func (c *Claims) OwnerOfRefund(ctx context.Context, refund *v1alpha1.Refund, of *v1alpha1.Merchant) (*v1alpha1.Refund, error) {
+	rivals, err := lookup.RefundsByNumber(ctx, c.Cached, refund.Number())
+	if err != nil {
+		return nil, fmt.Errorf("looking for other Refunds with the number %s: %w", refund.Number(), err)
+	}
+	owner, best := refund, c.strengthOfRefund(refund, of)
+	for i := range rivals {
+		rival, its, err := c.rivalRefund(ctx, refund, of, &rivals[i])
+		if err != nil {
+			return nil, err
+		}
+		if rival == nil {
+			continue
+		}
+		if merchantOutranks(its, of) {
+			return rival, nil
+		}
+		if strength := c.strengthOfRefund(rival, its); strength > best || strength == best && settlement.OlderRefund(rival, owner) {
+			owner, best = rival, strength
+		}
+	}
+	return owner, nil
+}
+
+func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, of *v1alpha1.Merchant, rival *v1alpha1.Refund) (*v1alpha1.Refund, *v1alpha1.Merchant, error) {
+	if rival.UID == refund.UID || !refundClaimsItsNumber(rival) {
+		return nil, nil, nil
+	}
+	order := &v1alpha1.Order{}
+	err := c.Cached.Get(ctx, types.NamespacedName{Namespace: rival.Namespace, Name: rival.Spec.OrderRef.Name}, order)
+	if apierrors.IsNotFound(err) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the Order of another Refund with the number %s: %w", refund.Number(), err)
+	}
+	its, err := c.participates(ctx, order, of)
+	if its == nil || err != nil {
+		return nil, nil, err
+	}
+	if c.Clock.Since(rival.CreationTimestamp.Time) >= young {
+		return rival, its, nil
+	}
+	latest := &v1alpha1.Refund{}
+	err = c.Live.Get(ctx, client.ObjectKeyFromObject(rival), latest)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("reading another Refund with the number %s: %w", refund.Number(), err)
+	case latest.UID != rival.UID || !refundClaimsItsNumber(latest):
+		return nil, nil, nil
+	}
+	return latest, its, nil
+}
+
+// refundClaimsItsNumber says whether a Refund has its number at WeChat, or may yet get it.
+func refundClaimsItsNumber(refund *v1alpha1.Refund) bool {
+	switch settlement.SucceededReason(refund) {
+	case v1alpha1.ReasonDenied, v1alpha1.ReasonExceedsPaid, v1alpha1.ReasonRejected, v1alpha1.ReasonNumberInUse:
+		return false
+	default:
+		return settlement.RefundBegun(refund) || refund.DeletionTimestamp == nil
+	}
+}
+
+func (c *Claims) strengthOfRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant) strength {
+	switch {
+	case settlement.RefundSucceeded(refund), settlement.RefundAccepted(refund):
+		return recorded
+	case settlement.RefundBegun(refund):
+		return begun
+	}
+	if by, calls := c.Calls.by(numberOf(merchant.AccountIDOf(of), refunds, refund.Number())); calls && by == refund.UID {
+		return calling
+	}
+	return waiting
+}
+
+// BeginRefund notes that the request of a Refund is about to be made. It returns false while that of another object may be
+// under way.
+func (c *Claims) BeginRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant) bool {
+	return c.Calls.begin(numberOf(merchant.AccountIDOf(of), refunds, refund.Number()), refund.UID)
+}

@@ -1,0 +1,49 @@
+package merchant
+
+import (
+	"net"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// AccountID is a merchant number at a host, which numbers of orders and refunds are unique for. WeChat takes a key for its own
+// number only, so Merchants of one number with keys that WeChat has taken are one account, whoever wrote them.
+type AccountID struct {
+	MchID, Host string
+}
+
+// AccountIDOf is the account that a Merchant says it is of. IsProven tells whether that is true.
+func AccountIDOf(merchant *v1alpha1.Merchant) AccountID {
+	return AccountID{MchID: merchant.Spec.MchID, Host: accountHost(merchant)}
+}
+
+// accountHost is one for all of WeChat's own hosts, which are doors to the same accounts, and host and port of others.
+func accountHost(merchant *v1alpha1.Merchant) string {
+	primary, _, problem := endpoints(merchant)
+	if problem != nil {
+		return "" // nothing is sent there
+	}
+	if isWeChats(primary) {
+		return weChatDomain
+	}
+	port := primary.Port()
+	if port == "" {
+		port = "443"
+	}
+	return net.JoinHostPort(hostOf(primary), port)
+}
+
+// IsProven says whether WeChat took the key of a Merchant, as its status tells.
+func IsProven(merchant *v1alpha1.Merchant) bool {
+	ready := meta.FindStatusCondition(merchant.Status.Conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.Status == metav1.ConditionTrue
+}
+
+// SameAccount says whether the numbers of a Merchant count for another: it is the same one, or of the same account with a key
+// that WeChat took. What is unproven takes no number from anybody else.
+func SameAccount(its, of *v1alpha1.Merchant) bool {
+	return its.UID == of.UID || IsProven(its) && AccountIDOf(its) == AccountIDOf(of)
+}
