@@ -12,6 +12,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -33,7 +34,8 @@ func lagging(t *testing.T, cached, more []client.Object) Base {
 			WithIndex(&v1alpha1.Refund{}, "spec.orderRef.name", byOrder).Build()
 	}
 	clock := clocktesting.NewFakePassiveClock(staleNow)
-	return Base{Client: with(cached), Live: with(append(cached, more...)), Timing: DefaultTiming(), Clock: clock}
+	reader, live := with(cached), with(append(cached, more...))
+	return Base{Client: reader, Live: live, Claims: claims.New(reader, live, clock), Timing: DefaultTiming(), Clock: clock}
 }
 
 func stalePaidOrder() *v1alpha1.Order {

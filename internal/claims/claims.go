@@ -26,6 +26,11 @@ type Claims struct {
 	Calls *Calls
 }
 
+// New returns Claims for a process that makes calls.
+func New(cached, live client.Reader, clock clock.PassiveClock) *Claims {
+	return &Claims{Cached: cached, Live: live, Clock: clock, Calls: NewCalls(clock)}
+}
+
 // young is for how long a rival is read from the API server: what happened to it may not have reached the cache.
 const young = time.Minute
 

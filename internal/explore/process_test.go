@@ -15,6 +15,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
@@ -52,7 +53,7 @@ func newProcess(w *world, name string) *process {
 	}
 	registry := merchant.NewRegistry(live, options)
 	base := controllers.Base{
-		Client: cached, Live: live, Registry: registry, Recorder: &events.FakeRecorder{},
+		Client: cached, Live: live, Registry: registry, Claims: claims.New(cached, live, w.clock), Recorder: &events.FakeRecorder{},
 		Timing: controllers.DefaultTiming(), Clock: w.clock,
 	}
 	orders, refunds, merchants := &controllers.OrderReconciler{Base: base}, &controllers.RefundReconciler{Base: base}, &controllers.MerchantReconciler{Base: base}

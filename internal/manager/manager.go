@@ -203,7 +203,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in house) error {
 		Client:                  in.client,
 		Live:                    in.live,
 		Registry:                in.registry,
-		Claims:                  &claims.Claims{Cached: in.client, Live: in.live, Clock: in.options.Merchant.Clock, Calls: claims.NewCalls(in.options.Merchant.Clock)},
+		Claims:                  claims.New(in.client, in.live, in.options.Merchant.Clock),
 		Recorder:                o.GetEventRecorder("wechatpay-operator"),
 		Log:                     o.GetLogger(),
 		Timing:                  in.options.Timing,
