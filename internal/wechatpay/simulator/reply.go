@@ -90,7 +90,7 @@ func tamper(reply message, f *Fault) {
 func addExtraFields(reply message, f *Fault) {
 	extra := f.Fields
 	if len(extra) == 0 {
-		extra = map[string]string{"some_future_field": "新字段", "some_future_count": "3", "Zeta": "a&b=c <d> ]]>"}
+		extra = map[string]string{"some_future_field": "新字段", "some_future_count": "3", "Zeta": "a & b = c <d> ]]>"}
 	}
 	for name, value := range extra {
 		reply[name] = value

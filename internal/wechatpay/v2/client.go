@@ -20,6 +20,7 @@ type Client struct {
 	// current signs requests and verifies replies. keys are those that callbacks may have been made with, current first.
 	current *signer
 	keys    []*signer
+	replies *Replies
 
 	primary, backup *url.URL
 	userAgent       string
@@ -45,6 +46,10 @@ func New(options Options) (*Client, error) {
 		userAgent:   options.UserAgent,
 		timeouts:    options.Timeouts.orDefaults(),
 		certificate: options.Certificate,
+		replies:     options.Replies,
+	}
+	if c.replies == nil {
+		c.replies = NewReplies()
 	}
 	c.keys = []*signer{c.current}
 	if options.PreviousAPIKey != "" {

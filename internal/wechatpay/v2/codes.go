@@ -1,7 +1,9 @@
 package v2
 
 import (
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -86,7 +88,8 @@ var codesOf = map[wechatpay.Operation]map[string]judgement{
 	},
 }
 
-// A wording is a text of WeChat's that says more than its code. It is looked for anywhere in what WeChat says.
+// A wording is a text of WeChat's that says more than its code. It is looked for anywhere in what WeChat says, in any letter case
+// and width and whatever spaces and punctuation stand between.
 type wording struct {
 	text    string
 	meaning wechatpay.Meaning
@@ -96,7 +99,7 @@ type wording struct {
 }
 
 // wordings are looked through in this order, and the first that is found holds.
-var wordings = []wording{
+var wordings = bare([]wording{
 	// "201 商户订单号重复" is how a used number really arrives; OUT_TRADE_NO_USED is only documented.
 	{"201", wechatpay.NumberUsed, wechatpay.OperationUnifiedOrder},
 	{"重复", wechatpay.NumberUsed, wechatpay.OperationUnifiedOrder},
@@ -106,17 +109,37 @@ var wordings = []wording{
 	{"invalid refund_fee", wechatpay.Rejected, wechatpay.OperationRefund},
 
 	{"签名错误", wechatpay.CredentialsRejected, ""},
+	{"签名失败", wechatpay.CredentialsRejected, ""},
+	{"签名有误", wechatpay.CredentialsRejected, ""},
+	{"签名不正确", wechatpay.CredentialsRejected, ""},
+	{"签名不匹配", wechatpay.CredentialsRejected, ""},
+	{"签名验证失败", wechatpay.CredentialsRejected, ""},
+	{"签名校验失败", wechatpay.CredentialsRejected, ""},
+	{"验签失败", wechatpay.CredentialsRejected, ""},
+	{"sign error", wechatpay.CredentialsRejected, ""},
+	{"signature error", wechatpay.CredentialsRejected, ""},
+	{"invalid signature", wechatpay.CredentialsRejected, ""},
 	{"证书", wechatpay.CertificateRejected, ""},
 	{"频率限制", wechatpay.SlowDown, ""},
+	{"频率过高", wechatpay.SlowDown, ""},
 	{"无效请求过多", wechatpay.SlowDown, ""},
+	{"frequency limit", wechatpay.SlowDown, ""},
 	{"系统错误", wechatpay.Repeat, ""},
+	{"系统异常", wechatpay.Repeat, ""},
 	{"系统超时", wechatpay.Repeat, ""},
 	{"系统繁忙", wechatpay.Repeat, ""},
+	{"接口返回错误", wechatpay.Repeat, ""},
 	{"system error", wechatpay.Repeat, ""},
+	{"system busy", wechatpay.Repeat, ""},
+	{"system timeout", wechatpay.Repeat, ""},
+})
+
+// vagueWordings hold when no code does: they are in many texts.
+var vagueWordings = bare([]wording{
 	{"权限", wechatpay.NeedsAttention, ""},
 	{"不匹配", wechatpay.NeedsAttention, ""},
 	{"参数", wechatpay.Rejected, ""},
-}
+})
 
 // judgeCode judges err_code and err_code_des of a verified reply. A code that is an umbrella, or not known, leaves the
 // word to its text.
@@ -124,7 +147,7 @@ func judgeCode(operation wechatpay.Operation, code, text string) judgement {
 	known, found := lookUp(operation, code)
 	if !found || isUmbrella(code) {
 		for _, w := range wordings {
-			if w.operation == operation && strings.Contains(text, w.text) {
+			if w.operation == operation && w.isIn(text) {
 				return failed(w.meaning)
 			}
 		}
@@ -135,20 +158,40 @@ func judgeCode(operation wechatpay.Operation, code, text string) judgement {
 	return known
 }
 
-// judgeUnsigned finds the meaning of a refusal without a signature. Its text says more than its return_code, which is
-// FAIL as a rule; now and then either of them is one of the codes (PARAM_ERROR with 签名错误).
-func judgeUnsigned(operation wechatpay.Operation, code, text string) wechatpay.Meaning {
-	for _, w := range wordings {
-		if (w.operation == "" || w.operation == operation) && strings.Contains(text, w.text) {
-			return w.meaning
-		}
+// judgeUnsigned finds the meaning of a refusal without a signature. Its texts say more than its return_code, which is FAIL as a
+// rule; now and then a text or return_code is one of the codes (PARAM_ERROR with 签名错误), and some have an err_code.
+func judgeUnsigned(operation wechatpay.Operation, codes, texts []string) wechatpay.Meaning {
+	if meaning, found := anyWording(wordings, operation, texts); found {
+		return meaning
 	}
-	for _, word := range []string{text, code} {
-		if known, found := lookUp(operation, word); found {
+	for _, word := range slices.Concat(codes, texts) {
+		if known, found := lookUpLoosely(operation, word); found {
 			return known.meaning
 		}
 	}
+	if meaning, found := anyWording(vagueWordings, operation, texts); found {
+		return meaning
+	}
 	return wechatpay.NeedsAttention
+}
+
+func anyWording(of []wording, operation wechatpay.Operation, texts []string) (wechatpay.Meaning, bool) {
+	for _, w := range of {
+		if w.operation == "" || w.operation == operation {
+			if slices.ContainsFunc(texts, w.isIn) {
+				return w.meaning, true
+			}
+		}
+	}
+	return "", false
+}
+
+// isIn says whether a text has the wording. A number counts only as a number of its own: 201 is not in 20201.
+func (w wording) isIn(text string) bool {
+	if digits(w.text) {
+		return slices.Contains(strings.FieldsFunc(normalised(text), func(r rune) bool { return r < '0' || r > '9' }), w.text)
+	}
+	return strings.Contains(bareWords(text), w.text)
 }
 
 // isUmbrella says whether a code covers anything and everything.
@@ -160,4 +203,68 @@ func lookUp(operation wechatpay.Operation, code string) (judgement, bool) {
 	}
 	general, found := codesOfEveryCall[code]
 	return general, found
+}
+
+// lookUpLoosely finds a code in any letter case and width, with or without spaces and underscores: in refusals without a signature
+// SYSTEMERROR comes as System Error too.
+func lookUpLoosely(operation wechatpay.Operation, code string) (judgement, bool) {
+	code = bareWords(code)
+	if particular, found := bareCodesOf[operation][code]; found {
+		return particular, true
+	}
+	general, found := bareCodesOfEveryCall[code]
+	return general, found
+}
+
+// sameCode says whether a code of WeChat's is the one that is meant.
+func sameCode(code, meant string) bool { return bareWords(code) == bareWords(meant) }
+
+var (
+	bareCodesOfEveryCall = bareCodes(codesOfEveryCall)
+	bareCodesOf          = func() map[wechatpay.Operation]map[string]judgement {
+		all := map[wechatpay.Operation]map[string]judgement{}
+		for operation, codes := range codesOf {
+			all[operation] = bareCodes(codes)
+		}
+		return all
+	}()
+)
+
+func bareCodes(codes map[string]judgement) map[string]judgement {
+	bare := make(map[string]judgement, len(codes))
+	for code, judgement := range codes {
+		bare[bareWords(code)] = judgement
+	}
+	return bare
+}
+
+func bare(wordings []wording) []wording {
+	for i := range wordings {
+		wordings[i].text = bareWords(wordings[i].text)
+	}
+	return wordings
+}
+
+// bareWords are the letters and digits of a text alone, in lower case and half width.
+func bareWords(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, normalised(text))
+}
+
+// normalised is a text in lower case, its full-width ASCII (ＳＹＳＴＥＭ) in half width.
+func normalised(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '\uFF01' && r <= '\uFF5E' {
+			r -= '\uFF01' - '!'
+		}
+		return unicode.ToLower(r)
+	}, text)
+}
+
+func digits(text string) bool {
+	return strings.Trim(text, "0123456789") == ""
 }

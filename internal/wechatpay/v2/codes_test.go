@@ -180,6 +180,26 @@ func TestUnsignedRefusals(t *testing.T) {
 		{wechatpay.OperationRefund, "NOTENOUGH", "余额不足", wechatpay.Refused, wechatpay.InsufficientBalance},
 		{wechatpay.OperationCloseOrder, "ORDERCLOSED", "订单已关闭", wechatpay.Refused, wechatpay.OrderClosed},
 		{wechatpay.OperationUnifiedOrder, "FAIL", "201 商户订单号重复", wechatpay.Refused, wechatpay.NumberUsed},
+		{wechatpay.OperationUnifiedOrder, "FAIL", "time_expire 20260101 格式", wechatpay.Refused, wechatpay.NeedsAttention},
+
+		// The same words in other letters, widths, spaces and punctuation.
+		{"", "FAIL", "System Error", wechatpay.Unknown, wechatpay.Repeat},
+		{"", "FAIL", "SystemError", wechatpay.Unknown, wechatpay.Repeat},
+		{"", "FAIL", "SYSTEM ERROR", wechatpay.Unknown, wechatpay.Repeat},
+		{"", "FAIL", "system_error.", wechatpay.Unknown, wechatpay.Repeat},
+		{"", "FAIL", "ＳＹＳＴＥＭＥＲＲＯＲ！", wechatpay.Unknown, wechatpay.Repeat},
+		{"", "FAIL", " 系统 错误。", wechatpay.Unknown, wechatpay.Repeat},
+		{"", "FAIL", "系统异常，请稍后再试", wechatpay.Unknown, wechatpay.Repeat},
+		{"", "SystemError", "", wechatpay.Unknown, wechatpay.Repeat},
+		{"", "System Error", "OK", wechatpay.Unknown, wechatpay.Repeat},
+		{"", "FAIL", "签名失败", wechatpay.Refused, wechatpay.CredentialsRejected},
+		{"", "FAIL", "签名 错误！", wechatpay.Refused, wechatpay.CredentialsRejected},
+		{"", "FAIL", "Sign Error", wechatpay.Refused, wechatpay.CredentialsRejected},
+		{"", "FAIL", "SIGN_ERROR", wechatpay.Refused, wechatpay.CredentialsRejected},
+		{"", "FAIL", "Frequency Limited", wechatpay.Refused, wechatpay.SlowDown},
+		{"", "Param_Error", "", wechatpay.Refused, wechatpay.Rejected},
+		{wechatpay.OperationRefund, "FAIL", "Invalid refund_fee", wechatpay.Refused, wechatpay.Rejected},
+		{wechatpay.OperationRefund, "FAIL", "INVALID REFUND FEE", wechatpay.Refused, wechatpay.Rejected},
 	} {
 		operations := []wechatpay.Operation{c.operation}
 		if c.operation == "" {
@@ -194,6 +214,28 @@ func TestUnsignedRefusals(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Some refusals without a signature have an err_code. It says more than FAIL.
+func TestUnsignedRefusalsWithACode(t *testing.T) {
+	for _, c := range []struct {
+		code, description, text string
+		outcome                 wechatpay.Outcome
+		meaning                 wechatpay.Meaning
+		says                    string
+	}{
+		{"SYSTEMERROR", "", "FAIL", wechatpay.Unknown, wechatpay.Repeat, "SYSTEMERROR: FAIL"},
+		{"System Error", "", "", wechatpay.Unknown, wechatpay.Repeat, "System Error"},
+		{"SYSTEMERROR", "系统参数加载失败", "FAIL", wechatpay.Unknown, wechatpay.Repeat, "SYSTEMERROR: 系统参数加载失败"},
+		{"PARAM_ERROR", "签名错误", "OK", wechatpay.Refused, wechatpay.CredentialsRejected, "PARAM_ERROR: 签名错误"},
+		{"FREQUENCY_LIMITED", "", "", wechatpay.Refused, wechatpay.SlowDown, "FREQUENCY_LIMITED"},
+		{"NOAUTH", "商户无此接口权限", "", wechatpay.Refused, wechatpay.NeedsAttention, "NOAUTH: 商户无此接口权限"},
+		{"NEVER_SEEN", "", "系统繁忙", wechatpay.Unknown, wechatpay.Repeat, "NEVER_SEEN: 系统繁忙"},
+	} {
+		failure := unsignedRefusal(wechatpay.OperationOrderQuery, newFields(field{"return_code", "FAIL"}, field{"return_msg", c.text},
+			field{"err_code", c.code}, field{"err_code_des", c.description}))
+		expect(t, failure, c.outcome, c.meaning, "orderquery: WeChat Pay answered "+c.says)
 	}
 }
 

@@ -2,6 +2,7 @@ package v2
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -39,10 +40,11 @@ func orUnnamed(code string) string {
 // unsignedRefusal turns a reply at the level of communication (chapter 4_2) into an error. Anybody between us and
 // WeChat's servers could have written it, WeChat signs none of them: it is Refused, whatever it says.
 func unsignedRefusal(operation wechatpay.Operation, reply fields) *wechatpay.Error {
-	code, text := reply.get("return_code"), reply.get("return_msg")
+	codes := []string{reply.get("err_code"), reply.get("return_code")}
+	texts := []string{reply.get("err_code_des"), reply.get("return_msg")}
 	failure := &wechatpay.Error{
-		Operation: operation, Outcome: wechatpay.Refused, Meaning: judgeUnsigned(operation, code, text),
-		Code: shortened(code), Description: shortened(text),
+		Operation: operation, Outcome: wechatpay.Refused, Meaning: judgeUnsigned(operation, codes, texts),
+		Code: shortened(cmp.Or(codes...)), Description: shortened(cmp.Or(texts...)),
 	}
 	if failure.Meaning == wechatpay.Repeat {
 		// A system error does not even say that nothing was done.

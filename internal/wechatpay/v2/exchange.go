@@ -64,7 +64,7 @@ func mayRepeat(failure *wechatpay.Error) bool {
 		return true
 	case wechatpay.Unknown:
 		return failure.Operation != wechatpay.OperationRefund && failure.Meaning != wechatpay.SlowDown &&
-			(failure.Code == "" || failure.Code == codeSystemError)
+			(failure.Code == "" || failure.Meaning == wechatpay.Repeat && sameCode(failure.Code, codeSystemError))
 	default:
 		return false
 	}
@@ -133,7 +133,7 @@ func (c *Client) judge(call call, status int, body []byte) (fields, *wechatpay.E
 	if status != http.StatusOK {
 		return nil, judgeStatus(call.operation, status, body)
 	}
-	reply, err := readFields(body, messageRoot)
+	reply, err := readFields(body, messageRoot, maxReplyFields)
 	if err != nil {
 		return nil, unknown(call.operation, wechatpay.Repeat, unreadable(body, err))
 	}
@@ -176,6 +176,18 @@ func (c *Client) verifyReply(call call, reply fields) error {
 	}
 	if mchID := reply.get("mch_id"); mchID != "" && mchID != c.mchID {
 		return errors.New("the reply is for another mch_id")
+	}
+	if call.operation == wechatpay.OperationCloseOrder {
+		// It has nothing of its own that could be asked for, so any other answer would do.
+		if err := reply.checkHasNone(ofAnswers, ofPayments, ofRefunds); err != nil {
+			return fmt.Errorf("the reply is for another call: %w", err)
+		}
+	}
+	if err := reply.checkOneReading(call.operation); err != nil {
+		return fmt.Errorf("the reply is not taken: %w", err)
+	}
+	if !c.replies.take(reply) {
+		return errors.New("the reply was given before: somebody between here and WeChat Pay repeats recorded answers")
 	}
 	return nil
 }

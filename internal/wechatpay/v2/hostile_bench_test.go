@@ -45,7 +45,7 @@ func BenchmarkHostileDocuments(b *testing.B) {
 				b.ReportAllocs()
 				b.SetBytes(int64(len(text)))
 				for b.Loop() {
-					_, _ = readFields(text, messageRoot)
+					_, _ = readFields(text, messageRoot, maxReplyFields)
 				}
 			})
 		}
@@ -60,13 +60,13 @@ func TestHostileDocumentsCostTheirSize(t *testing.T) {
 			text := []byte(document(size))
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, _ = readFields(text, messageRoot)
+			_, _ = readFields(text, messageRoot, maxReplyFields)
 			runtime.ReadMemStats(&after)
 			if took := after.TotalAlloc - before.TotalAlloc; took > uint64(perByte*len(text)) {
 				t.Errorf("%s: %d bytes for a document of %d", name, took, len(text))
 			}
 		}
-		if _, err := readFields([]byte(document(1<<20)), messageRoot); !errors.Is(err, errTooLarge) {
+		if _, err := readFields([]byte(document(1<<20)), messageRoot, maxReplyFields); !errors.Is(err, errTooLarge) {
 			t.Errorf("%s: a megabyte is %v", name, err)
 		}
 	}

@@ -18,13 +18,16 @@ func (c *Client) ParsePaymentNotification(body []byte) (wechatpay.PaymentNotific
 }
 
 func (c *Client) readPaymentNotification(body []byte) (wechatpay.PaymentNotification, error) {
-	message, err := readFields(body, messageRoot)
+	message, err := readFields(body, messageRoot, maxCallbackFields)
 	if err != nil {
 		return wechatpay.PaymentNotification{}, err
 	}
-	if _, present := message.find("req_info"); present {
-		// A refund callback has no signature: none may pass for a payment.
-		return wechatpay.PaymentNotification{}, errors.New("req_info does not belong into a payment callback")
+	// A refund callback has no signature, and answers are signed with the same key: none may pass for a payment.
+	if err := message.checkHasNone(ofAnswers, ofRefunds); err != nil {
+		return wechatpay.PaymentNotification{}, err
+	}
+	if err := message.checkOneReading(wechatpay.OperationPaymentCallback); err != nil {
+		return wechatpay.PaymentNotification{}, err
 	}
 	algorithm, err := c.verifyCallback(message)
 	if err != nil {
@@ -79,8 +82,14 @@ func (c *Client) ParseRefundNotification(body []byte) (wechatpay.RefundNotificat
 }
 
 func (c *Client) readRefundNotification(body []byte) (wechatpay.RefundNotification, error) {
-	message, err := readFields(body, messageRoot)
+	message, err := readFields(body, messageRoot, maxCallbackFields)
 	if err != nil {
+		return wechatpay.RefundNotification{}, err
+	}
+	if err := message.checkHasNone(ofAnswers, ofPayments); err != nil {
+		return wechatpay.RefundNotification{}, err
+	}
+	if err := message.checkOneReading(wechatpay.OperationRefundCallback); err != nil {
 		return wechatpay.RefundNotification{}, err
 	}
 	if message.get("return_code") != success {
@@ -91,6 +100,9 @@ func (c *Client) readRefundNotification(body []byte) (wechatpay.RefundNotificati
 	}
 	info, err := c.readRefundInfo(message.get("req_info"))
 	if err != nil {
+		return wechatpay.RefundNotification{}, fmt.Errorf("req_info: %w", err)
+	}
+	if err := info.checkOneReading(wechatpay.OperationRefundCallback); err != nil {
 		return wechatpay.RefundNotification{}, fmt.Errorf("req_info: %w", err)
 	}
 	if info.get("out_trade_no") == "" || info.get("out_refund_no") == "" {

@@ -30,6 +30,8 @@ type Options struct {
 	BackupEndpoint *url.URL
 	// RootCAs verify the server; nil means those of the system.
 	RootCAs *x509.CertPool
+	// Replies are those that the account has taken; nil begins anew. A Client that replaces another one gets the other's.
+	Replies *Replies
 	// UserAgent is sent with every request.
 	UserAgent string
 	// Timeouts that are zero take their defaults.

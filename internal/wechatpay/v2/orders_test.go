@@ -15,7 +15,7 @@ import (
 func fullOrder() wechatpay.OrderRequest {
 	order := testOrder()
 	order.TradeType = wechatpay.TradeTypeMWEB
-	order.OpenID, order.Attach, order.GoodsTag, order.DeviceInfo = "oUpF8uMuAJO", "a=1&b=]]>", "WXG", "WEB"
+	order.OpenID, order.Attach, order.GoodsTag, order.DeviceInfo = "oUpF8uMuAJO", "a=1 & b=]]>", "WXG", "WEB"
 	order.Detail, order.SceneInfo = `{"goods_detail":[{"goods_name":"A & B <1>"}]}`, `{"h5_info":{"type":"Wap"}}`
 	order.LimitPay, order.Receipt, order.ProfitSharing = "no_credit", "Y", "N"
 	// 20:30 in New York is half past eight in Beijing, the next morning.
@@ -34,7 +34,7 @@ func TestUnifiedOrderSendsEveryParameter(t *testing.T) {
 	}
 	want := map[string]string{
 		"appid": testAppID, "mch_id": testMchID, "sign_type": "HMAC-SHA256",
-		"attach": "a=1&b=]]>", "body": "肥皂 x1", "detail": `{"goods_detail":[{"goods_name":"A & B <1>"}]}`, "device_info": "WEB",
+		"attach": "a=1 & b=]]>", "body": "肥皂 x1", "detail": `{"goods_detail":[{"goods_name":"A & B <1>"}]}`, "device_info": "WEB",
 		"fee_type": "CNY", "goods_tag": "WXG", "limit_pay": "no_credit", "notify_url": "https://pay.example.com/notify", "openid": "oUpF8uMuAJO",
 		"out_trade_no": testNumber, "product_id": "12", "profit_sharing": "N", "receipt": "Y", "scene_info": `{"h5_info":{"type":"Wap"}}`,
 		"spbill_create_ip": "203.0.113.7", "time_expire": "20260102083000", "total_fee": "101", "trade_type": "MWEB",

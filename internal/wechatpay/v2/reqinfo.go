@@ -24,7 +24,7 @@ func (s *signer) readRefundInfo(requestInfo string) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := readFields(plaintext, refundInfoRoot)
+	info, err := readFields(plaintext, refundInfoRoot, maxCallbackFields)
 	if errors.Is(err, errMalformed) || errors.Is(err, errNotUTF8) {
 		return nil, errInfoUnreadable
 	}

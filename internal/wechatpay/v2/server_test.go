@@ -127,10 +127,12 @@ func raw(status int, body string) answer {
 	}
 }
 
-// says answers with a message that is signed as the request was.
+// says answers with a message that has a nonce of its own, as each of WeChat's, and is signed as the request was.
 func says(message map[string]string) answer {
 	return func(w http.ResponseWriter, _ *http.Request, sent map[string]string) {
-		_, _ = w.Write(oracleWrite(messageRoot, signed(message, testKey, wechatpay.SignType(sent["sign_type"]))))
+		fresh := maps.Clone(message)
+		fresh["nonce_str"] = newNonce()
+		_, _ = w.Write(oracleWrite(messageRoot, signed(fresh, testKey, wechatpay.SignType(sent["sign_type"]))))
 	}
 }
 

@@ -33,7 +33,7 @@ func orderCall(request wechatpay.OrderRequest) call {
 		fields: []field{
 			{"attach", request.Attach},
 			{"body", request.Description},
-			{"detail", request.Detail},
+			{"detail", withoutBorders(request.Detail)},
 			{"device_info", request.DeviceInfo},
 			{"fee_type", request.Currency},
 			{"goods_tag", request.GoodsTag},
@@ -44,7 +44,7 @@ func orderCall(request wechatpay.OrderRequest) call {
 			{"product_id", request.ProductID},
 			{"profit_sharing", request.ProfitSharing},
 			{"receipt", request.Receipt},
-			{"scene_info", request.SceneInfo},
+			{"scene_info", withoutBorders(request.SceneInfo)},
 			{"spbill_create_ip", request.ClientIP},
 			{"time_expire", formatTime(request.ExpireTime)},
 			{"total_fee", formatAmount(request.Total)},

@@ -166,7 +166,7 @@ func checkParseVector(t *testing.T, v vector) {
 		Fields map[string]string
 	}
 	v.expect(t, &want)
-	got, err := readFields(v.document(t), want.Root)
+	got, err := readFields(v.document(t), want.Root, maxReplyFields)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func checkParseVector(t *testing.T, v vector) {
 func checkRejectVector(t *testing.T, v vector) {
 	var want struct{ Error string }
 	v.expect(t, &want)
-	_, err := readFields(v.document(t), messageRoot)
+	_, err := readFields(v.document(t), messageRoot, maxReplyFields)
 	checkLabel(t, err, want.Error)
 }
 

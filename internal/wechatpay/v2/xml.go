@@ -6,6 +6,13 @@ import (
 	"unicode/utf8"
 )
 
+// How many fields a message may have. A callback has about 30, and anybody may send one; an answer lists up to ten refunds
+// with their coupons.
+const (
+	maxCallbackFields = 200
+	maxReplyFields    = 4000
+)
+
 // maxDocument bounds a message of WeChat's. The longest fields are about 6000 characters (detail, promotion_detail);
 // a page of refundquery has ten refunds.
 const maxDocument = 64 << 10
@@ -32,18 +39,19 @@ const (
 	errUnexpectedText        documentError = "xml-unexpected-text"
 	errUnexpectedComment     documentError = "xml-unexpected-comment"
 	errTrailingData          documentError = "xml-trailing-data"
+	errTooManyFields         documentError = "xml-too-many-fields"
 )
 
 func (e documentError) Error() string { return string(e) }
 
-// readFields reads a message: one root, leaves below it, nothing else.
+// readFields reads a message: one root, at most so many leaves below it, nothing else.
 //
 // encoding/xml takes far more than this dialect has (document types, repeated, nested and prefixed names, anything
 // after the root), and each of these was a way to be paid nothing: external entities (chapter 23_5), and two readers
 // that see two amounts in one signed message. What is not in the dialect is refused here before anything is verified.
 // The dialect is small enough to be read by hand, which costs a handful of allocations where encoding/xml costs
 // hundreds; the tests hold this reader against encoding/xml in both directions.
-func readFields(document []byte, root string) (fields, error) {
+func readFields(document []byte, root string, most int) (fields, error) {
 	if len(document) > maxDocument {
 		return nil, errTooLarge
 	}
@@ -57,7 +65,7 @@ func readFields(document []byte, root string) (fields, error) {
 	if err := r.readDeclaration(); err != nil {
 		return nil, err
 	}
-	message, err := r.readRoot(root)
+	message, err := r.readRoot(root, most)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +104,7 @@ func (r *reader) readDeclaration() error {
 	return nil
 }
 
-func (r *reader) readRoot(root string) (fields, error) {
+func (r *reader) readRoot(root string, most int) (fields, error) {
 	if err := r.skipSpaceAndComments(); err != nil {
 		return nil, err
 	}
@@ -112,12 +120,12 @@ func (r *reader) readRoot(root string) (fields, error) {
 	case empty:
 		return nil, nil
 	default:
-		return r.readContent(root)
+		return r.readContent(root, most)
 	}
 }
 
-// readContent reads leaves until the root is closed.
-func (r *reader) readContent(root string) (fields, error) {
+// readContent reads leaves until the root is closed. It stops at one too many, before it costs anything to sort them.
+func (r *reader) readContent(root string, most int) (fields, error) {
 	message := make(fields, 0, 32)
 	for {
 		if err := r.skipSpaceAndComments(); err != nil {
@@ -130,6 +138,8 @@ func (r *reader) readContent(root string) (fields, error) {
 			return message, r.readEndTag(root)
 		case r.rest[0] != '<', strings.HasPrefix(r.rest, cdataStart):
 			return nil, errUnexpectedText
+		case len(message) == most:
+			return nil, errTooManyFields
 		}
 		name, empty, err := r.readStartTag()
 		if err != nil {

@@ -70,7 +70,7 @@ var refusedDocuments = []struct {
 func TestReaderRefuses(t *testing.T) {
 	for _, c := range refusedDocuments {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := readFields([]byte(c.document), messageRoot)
+			_, err := readFields([]byte(c.document), messageRoot, maxReplyFields)
 			checkLabel(t, err, string(c.label))
 			if _, err := oracleRead([]byte(c.document), messageRoot); err == nil {
 				t.Error("the oracle takes it")
@@ -95,7 +95,7 @@ func TestReaderTakes(t *testing.T) {
 		{"the last character of all", "<xml><a>&#x10FFFF;\uFFFD</a></xml>", map[string]string{"a": "\U0010FFFF\uFFFD"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := readFields([]byte(c.document), messageRoot)
+			got, err := readFields([]byte(c.document), messageRoot, maxReplyFields)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,7 +155,7 @@ func TestWhatIsWrittenIsReadBackAndVerifies(t *testing.T) {
 		sorted := asFields(message)
 		document := newFields(append(sorted, field{"sign", key.sign(sorted, algorithm)})...).encode()
 
-		got, err := readFields(document, messageRoot)
+		got, err := readFields(document, messageRoot, maxReplyFields)
 		if err != nil {
 			t.Fatalf("cannot read its own %q: %v", document, err)
 		}
@@ -177,7 +177,7 @@ func TestWhatIsWrittenIsReadBackAndVerifies(t *testing.T) {
 func TestNeitherWayOfWritingMatters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		message := sendableMessages().Draw(t, "message")
-		got, err := readFields(oracleWrite(messageRoot, message), messageRoot)
+		got, err := readFields(oracleWrite(messageRoot, message), messageRoot, maxReplyFields)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func TestNeitherWayOfWritingMatters(t *testing.T) {
 
 // agreeWithOracle fails when the reader and encoding/xml, held to the same dialect, differ about a document.
 func agreeWithOracle(t testing.TB, document []byte, root string) {
-	got, err := readFields(document, root)
+	got, err := readFields(document, root, maxReplyFields)
 	want, oracleErr := oracleRead(document, root)
 	if (err == nil) != (oracleErr == nil) {
 		t.Fatalf("%q: the reader says %v, the oracle %v", document, err, oracleErr)

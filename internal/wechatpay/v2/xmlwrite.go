@@ -21,6 +21,8 @@ func (f fields) checkSendable() error {
 			return fmt.Errorf("%s contains a carriage return", e.name)
 		case !onlyXMLCharacters(e.value):
 			return fmt.Errorf("%s contains a character that XML does not allow", e.name)
+		case holdsBorder(e.value):
+			return fmt.Errorf("%s holds an ampersand, a name and an equals sign (&name=), which WeChat Pay's signature does not tell from another field: write it without", e.name)
 		case strings.TrimSpace(e.value) != e.value:
 			return fmt.Errorf("%s begins or ends with white space", e.name)
 		}
