@@ -54,6 +54,8 @@ type Registry struct {
 	entries map[types.UID]*entry
 	// limits are WeChat's view of a merchant number, which several Merchants may share.
 	limits map[string]*limiters
+	// replies are those that were taken, by the key that they are signed with.
+	replies map[keyOfReplies]*takenReplies
 	// listener is told of Merchants of which something new is known.
 	listener atomic.Pointer[func(types.NamespacedName)]
 	// fullUntil is until when budgets of failing refunds count as used up; see BeginLeading.
@@ -89,7 +91,7 @@ func NewRegistry(secrets client.Reader, options Options) *Registry {
 		options.Clock = clock.RealClock{}
 	}
 	options.Limits = options.Limits.orDefaults()
-	return &Registry{secrets: secrets, options: options, entries: map[types.UID]*entry{}, limits: map[string]*limiters{}}
+	return &Registry{secrets: secrets, options: options, entries: map[types.UID]*entry{}, limits: map[string]*limiters{}, replies: map[keyOfReplies]*takenReplies{}}
 }
 
 // Get returns the Handle of a Merchant. A *Problem says why there is none; any other error is the API server's.
@@ -363,6 +365,7 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, erro
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	now := r.options.Clock.Now()
+	made.options.Replies = r.repliesOf(made.options, now)
 	known := r.entries[merchant.UID]
 	if known != nil && known.handle != nil && known.handle.Version == made.version {
 		known.readTime, known.generation, known.retryTime = now, merchant.Generation, time.Time{}
@@ -402,4 +405,5 @@ func (r *Registry) dropUnused(now time.Time) {
 			r.forget(uid)
 		}
 	}
+	r.dropUnusedReplies(now)
 }
