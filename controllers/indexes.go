@@ -31,6 +31,7 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for name, values := range map[string]func(*v1alpha1.Order) []string{
 		indexOrderMerchant: func(order *v1alpha1.Order) []string { return []string{merchantOf(order)} },
 		indexOrderWaiting:  merchantWaitedFor,
+		indexOrderPrepay:   prepayOfOrder,
 	} {
 		if err := indexer.IndexField(ctx, &v1alpha1.Order{}, name, func(object client.Object) []string { return values(object.(*v1alpha1.Order)) }); err != nil {
 			return err

@@ -83,6 +83,9 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	}
 	request := settlement.OrderRequest(o.Order, o.merchant, o.gateway.PaymentNotifyURL)
 	answer, err := o.gateway.UnifiedOrder(ctx, request)
+	if err == nil {
+		err = r.belongsToAnother(ctx, o, answer)
+	}
 	if err != nil {
 		return r.handleOrderError(ctx, o, err)
 	}

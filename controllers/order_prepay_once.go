@@ -1,0 +1,70 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// indexOrderPrepay finds Orders by what their payers pay with.
+const indexOrderPrepay = "prepay"
+
+// paidWith are the values that lead a payer to an order: its prepay_id, the content of its QR code, its link.
+func paidWith(id, codeURL, mwebURL string) (values []string) {
+	for _, value := range []string{id, codeURL, mwebURL} {
+		if value != "" {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+func prepayOfOrder(order *v1alpha1.Order) []string {
+	prepay := order.Status.Prepay
+	if prepay == nil {
+		return nil
+	}
+	return paidWith(prepay.ID, prepay.CodeURL, prepay.MWEBURL)
+}
+
+// belongsToAnother refuses a prepay that another Order of the same merchant number has: its payer would pay that Order. WeChat gives
+// no two orders the same, so the answer is a repeated one, and what it says of this Order is not known.
+func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer wechatpay.Prepay) error {
+	for _, value := range paidWith(answer.ID, answer.CodeURL, answer.MWEBURL) {
+		var others v1alpha1.OrderList
+		if err := r.Client.List(ctx, &others, client.MatchingFields{indexOrderPrepay: value}, lookup.AtOnce); err != nil {
+			return err
+		}
+		for i := range others.Items {
+			other := &others.Items[i]
+			if other.Namespace == o.Namespace && other.Name == o.Name {
+				continue
+			}
+			same, err := r.isOfMerchantNumber(ctx, other, o.merchant.Spec.MchID)
+			if err != nil {
+				return err
+			}
+			if same {
+				return prepayOfAnother(o, other)
+			}
+		}
+	}
+	return nil
+}
+
+// prepayOfAnother names the other Order only to who can see it anyway.
+func prepayOfAnother(o *order, other *v1alpha1.Order) error {
+	whose := "an Order of another namespace"
+	if other.Namespace == o.Namespace {
+		whose = "the Order " + other.Name
+	}
+	return &wechatpay.Error{
+		Operation: wechatpay.OperationUnifiedOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.NeedsAttention,
+		Err: fmt.Errorf("the answer has the prepay of %s: somebody between here and WeChat Pay repeats recorded answers", whose),
+	}
+}
