@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,44 +33,85 @@ func TestMain(m *testing.M) { testenv.Main(m, &env, nil) }
 // program is the operator as a process, with the timing of production.
 type program struct {
 	command *exec.Cmd
-	output  *bytes.Buffer
-	notify  string
-	ended   chan error
+	output  *output
+	// notify and health are where it serves.
+	notify, health string
+	ended          chan error
+}
+
+// build builds the operator.
+func build(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "manager")
+	if built, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building the operator: %v\n%s", err, built)
+	}
+	return binary
 }
 
 // startProgram builds and starts the operator, and waits until it takes callbacks.
 func startProgram(t *testing.T, shop *testshop.Shop) *program {
 	t.Helper()
-	folder := t.TempDir()
-	binary, kubeconfig := filepath.Join(folder, "manager"), filepath.Join(folder, "kubeconfig")
-	if built, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building the operator: %v\n%s", err, built)
-	}
 	config, err := env.Kubeconfig("operator-of-"+shop.Namespace, "system:masters")
 	shop.Must(err)
-	shop.Must(os.WriteFile(kubeconfig, config, 0o600))
-	p := &program{notify: freeAddress(t), output: &bytes.Buffer{}, ended: make(chan error, 1)}
-	health := freeAddress(t)
-	p.command = exec.Command(binary, "--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+shop.Namespace,
-		"--notify-bind-address="+p.notify, "--notify-base-url=http://"+p.notify, "--metrics-bind-address=0", "--health-probe-bind-address="+health)
+	p := start(t, build(t), config, shop.Namespace)
+	p.becomesReady(shop)
+	return p
+}
+
+// start starts the operator with a kubeconfig.
+func start(t *testing.T, binary string, config []byte, leaseNamespace string) *program {
+	t.Helper()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &program{notify: freeAddress(t), health: freeAddress(t), output: &output{}, ended: make(chan error, 1)}
+	p.command = exec.Command(binary, "--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+leaseNamespace,
+		"--notify-bind-address="+p.notify, "--notify-base-url=http://"+p.notify, "--metrics-bind-address=0", "--health-probe-bind-address="+p.health)
 	p.command.Stdout, p.command.Stderr = p.output, p.output
-	shop.Must(p.command.Start())
+	if err := p.command.Start(); err != nil {
+		t.Fatal(err)
+	}
 	go func() { p.ended <- p.command.Wait() }()
 	t.Cleanup(func() { _ = p.command.Process.Kill() }) // for a test that failed; else it has ended
-	shop.Eventually("the operator is ready", func() error {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+health+"/readyz", nil)
-		shop.Must(err)
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return err
-		}
-		_ = response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return errors.New(response.Status)
-		}
-		return nil
-	})
 	return p
+}
+
+// probe asks as the kubelet does; no error is a yes.
+func (p *program) probe(t testing.TB, path string) error {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.health+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return errors.New(response.Status)
+	}
+	return nil
+}
+
+// output is what a program wrote so far.
+type output struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (o *output) Write(text []byte) (int, error) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.text.Write(text)
+}
+
+func (o *output) String() string {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.text.String()
 }
 
 func freeAddress(t *testing.T) string {

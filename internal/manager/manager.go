@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -46,14 +48,34 @@ type Operator struct {
 	ctrl.Manager
 	// Callbacks is the callback server; nil where another process takes callbacks.
 	Callbacks *webhookserver.Server
+
+	caches syncedCaches
 }
 
-// Run builds the operator and runs it until the context ends.
+// Run waits for the API server, builds the operator and runs it, until the context ends. A leader that can't renew its Lease in
+// time ends with an error, so that nothing goes on in two places; started again, it waits here.
 func Run(ctx context.Context, config *rest.Config, options Options) error {
+	if err := options.Validate(); err != nil {
+		return err
+	}
+	probes, err := serveProbes(options.HealthProbeBindAddress)
+	if err != nil {
+		return err
+	}
+	defer probes.close()
+	log := options.Log
+	if log.GetSink() == nil {
+		log = ctrl.Log
+	}
+	options.mapper, err = awaitAPIServer(ctx, config, options.Namespaces, log)
+	if err != nil || options.mapper == nil {
+		return err
+	}
 	operator, err := New(ctx, config, options)
 	if err != nil {
 		return err
 	}
+	probes.become(operator.readiness())
 	return operator.Start(ctx)
 }
 
@@ -92,7 +114,10 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 	if err := operator.addCallbacks(ctx, in); err != nil {
 		return nil, err
 	}
-	return operator, operator.addProbes()
+	if err := operator.Add(&operator.caches); err != nil {
+		return nil, fmt.Errorf("adding the check of the caches: %w", err)
+	}
+	return operator, nil
 }
 
 // house is what reconcilers and callbacks share.
@@ -129,8 +154,9 @@ func managerOptions(options Options) ctrl.Options {
 		}
 	}
 	return ctrl.Options{
-		Scheme: scheme,
-		Logger: options.Log,
+		Scheme:         scheme,
+		MapperProvider: options.mapperProvider(),
+		Logger:         options.Log,
 		Cache: cache.Options{
 			DefaultNamespaces: namespaces(options.Namespaces),
 			// managedFields are a third of an Order, and nobody reads them here.
@@ -149,12 +175,20 @@ func managerOptions(options Options) ctrl.Options {
 		RenewDeadline:                 unlessZero(options.Election.RenewDeadline),
 		RetryPeriod:                   unlessZero(options.Election.RetryPeriod),
 		LeaderElectionReleaseOnCancel: true, // main returns right after the manager
-		HealthProbeBindAddress:        options.HealthProbeBindAddress,
+		HealthProbeBindAddress:        off,  // Run has probes of its own, which are there before
 		PprofBindAddress:              options.PprofBindAddress,
 		Metrics:                       metricsOptions(options),
 		GracefulShutdownTimeout:       ptr.To(GracefulShutdown),
 		Controller:                    config.Controller{EnableWarmup: ptr.To(true), SkipNameValidation: &options.SeveralInProcess},
 	}
+}
+
+// mapperProvider hands on what the wait for the API server learned; nil leaves that to controller-runtime.
+func (o *Options) mapperProvider() func(*rest.Config, *http.Client) (meta.RESTMapper, error) {
+	if o.mapper == nil {
+		return nil
+	}
+	return func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return o.mapper, nil }
 }
 
 // unlessZero leaves a default to controller-runtime.

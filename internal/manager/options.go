@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
@@ -49,6 +50,8 @@ type Options struct {
 	Log logr.Logger
 	// Registerer takes the metrics about objects; by default controller-runtime's, unless SeveralInProcess.
 	Registerer prometheus.Registerer
+	// mapper is how the operator's kinds are served; by default that is asked for when it is needed.
+	mapper meta.RESTMapper
 	// SeveralInProcess allows more than one operator in a process, as tests of replicas have.
 	SeveralInProcess bool
 }

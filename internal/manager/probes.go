@@ -3,26 +3,68 @@ package manager
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"sync/atomic"
-
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"time"
 )
 
-// addProbes answers the kubelet: alive while the process serves at all, and ready once its caches are in sync, which the
-// callback server waits for as well.
-func (o *Operator) addProbes() error {
-	if err := o.AddHealthzCheck("healthz", healthz.Ping); err != nil {
-		return err
+// probes answer the kubelet for as long as the process runs: alive at once, also while it waits for the API server, and ready once
+// the operator takes callbacks. The manager's own probes would begin later, and their port would be closed until then.
+type probes struct {
+	server *http.Server
+	ready  atomic.Pointer[check]
+}
+
+// check says why the process is not ready.
+type check func(*http.Request) error
+
+// serveProbes begins to answer; at "0" nobody asks.
+func serveProbes(address string) (*probes, error) {
+	p := &probes{}
+	p.become(func(*http.Request) error { return errors.New("the operator waits for the API server") })
+	if address == off {
+		return p, nil
 	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listening for probes (--health-probe-bind-address): %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerProbe(w, nil) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, request *http.Request) { answerProbe(w, (*p.ready.Load())(request)) })
+	p.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: 16 << 10}
+	go func() { _ = p.server.Serve(listener) }() // until it is closed
+	return p, nil
+}
+
+func answerProbe(w http.ResponseWriter, problem error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if problem != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, problem.Error()+"\n")
+		return
+	}
+	_, _ = io.WriteString(w, "ok\n")
+}
+
+// become replaces what makes the process ready.
+func (p *probes) become(ready check) { p.ready.Store(&ready) }
+
+func (p *probes) close() {
+	if p.server != nil {
+		_ = p.server.Close()
+	}
+}
+
+// readiness is the operator's: once its caches are in sync, which the callback server waits for as well.
+func (o *Operator) readiness() check {
 	if o.Callbacks != nil {
-		return o.AddReadyzCheck("callbacks", o.Callbacks.Ready)
+		return o.Callbacks.Ready
 	}
-	synced := &syncedCaches{}
-	if err := o.Add(synced); err != nil {
-		return err
-	}
-	return o.AddReadyzCheck("caches", synced.ready)
+	return o.caches.ready
 }
 
 // syncedCaches is a Runnable that the manager starts after the caches, whether it leads or not.
