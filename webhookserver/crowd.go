@@ -16,27 +16,36 @@ import (
 // connections an attacker can have taken and thrown out.
 const patience = 250 * time.Millisecond
 
-// crowd are the open connections. When there is no room for one more, the one that has waited longest without bringing a whole
-// request has to go: a good callback arrives in a moment, so whoever holds connections by saying nothing, or too slowly, loses
-// his own. To let newcomers wait instead would let him shut everybody out; to count by address would shut out an ingress, where
-// all come from.
+// crowd are the open connections. When there is no room for one more, somebody has to go: first the one that has been idle for
+// longest, since a load balancer keeps connections for later and opens another one when it has to, and the longer one was idle
+// the less likely is a request on its way at this moment, which would get no answer. If none is idle, it is the one that has
+// waited longest without bringing a whole request: a good callback arrives in a moment, so whoever holds connections by saying
+// nothing, or too slowly, loses his own. To let newcomers wait instead would let him shut everybody out; to count by address
+// would shut out an ingress, where all come from.
 type crowd struct {
 	most int
 
 	mutex sync.Mutex
-	// waiting are the connections without a whole request, in the order in which they began to wait.
-	waiting list.List
-	// places are the open connections in waiting; nil while a request is being settled, which is never cut off.
-	places map[net.Conn]*list.Element
+	// idle are the connections that are kept after an answer, and bringing those of which a whole request is expected, both in
+	// the order in which they began to be so.
+	idle, bringing list.List
+	// places are the open connections in these; nil while a request is being settled, which is never cut off.
+	places map[net.Conn]*place
 }
 
-// waiter is a connection in waiting.
+// place is where a connection stands.
+type place struct {
+	line    *list.List
+	element *list.Element
+}
+
+// waiter is a connection in line.
 type waiter struct {
 	net.Conn
 	since time.Time
 }
 
-func newCrowd(most int) *crowd { return &crowd{most: most, places: map[net.Conn]*list.Element{}} }
+func newCrowd(most int) *crowd { return &crowd{most: most, places: map[net.Conn]*place{}} }
 
 // changed is the HTTP server's ConnState hook. A new connection is announced before the next one is accepted, so that the
 // server accepts none while this waits.
@@ -64,14 +73,17 @@ func (c *crowd) follow(connection net.Conn, state http.ConnState, now time.Time)
 	defer c.mutex.Unlock()
 	_, present := c.places[connection]
 	c.forget(connection)
+	line := &c.bringing
 	switch state {
 	case http.StateClosed, http.StateHijacked:
-	default:
-		// Active means that the header is there; then, as after an answer, the waiting begins anew. One that had to go may say
-		// something still.
-		if state == http.StateNew || present {
-			c.places[connection] = c.waiting.PushBack(waiter{connection, now})
-		}
+		return
+	case http.StateIdle:
+		line = &c.idle
+	}
+	// Active means that the header is there; then, as after an answer, the waiting begins anew. One that had to go may say
+	// something still.
+	if state == http.StateNew || present {
+		c.places[connection] = &place{line, line.PushBack(waiter{connection, now})}
 	}
 }
 
@@ -79,21 +91,30 @@ func (c *crowd) follow(connection net.Conn, state http.ConnState, now time.Time)
 func (c *crowd) makeRoom(now time.Time) (leaves net.Conn, wait time.Duration) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	first := c.waiting.Front()
-	if len(c.places) <= c.most || first == nil {
+	if len(c.places) <= c.most {
 		return nil, 0
 	}
-	longest := first.Value.(waiter)
-	if waited := now.Sub(longest.since); waited < patience {
-		return nil, patience - waited
+	for _, line := range []*list.List{&c.idle, &c.bringing} {
+		first := line.Front()
+		if first == nil {
+			continue
+		}
+		longest := first.Value.(waiter)
+		left := patience - now.Sub(longest.since)
+		if left <= 0 {
+			c.forget(longest.Conn)
+			return longest.Conn, 0
+		}
+		if wait == 0 || left < wait {
+			wait = left
+		}
 	}
-	c.forget(longest.Conn)
-	return longest.Conn, 0
+	return nil, wait
 }
 
 func (c *crowd) forget(connection net.Conn) {
 	if place := c.places[connection]; place != nil {
-		c.waiting.Remove(place)
+		place.line.Remove(place.element)
 	}
 	delete(c.places, connection)
 }
@@ -103,7 +124,7 @@ func (c *crowd) settles(connection net.Conn) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if place := c.places[connection]; place != nil {
-		c.waiting.Remove(place)
+		place.line.Remove(place.element)
 		c.places[connection] = nil
 	}
 }

@@ -22,7 +22,9 @@ func TestWhoHasToGo(t *testing.T) {
 		"not who brought a header since":    {{"a", fresh, ""}, {"b", fresh, ""}, {"a", active, ""}, {"c", fresh, "b"}, {"d", fresh, "a"}},
 		"not who is being settled":          {{"a", fresh, ""}, {"a", active, ""}, {"a", settles, ""}, {"b", fresh, ""}, {"c", fresh, "b"}, {"d", fresh, "c"}},
 		"the newcomer when nobody can":      {{"a", fresh, ""}, {"b", fresh, ""}, {"a", settles, ""}, {"b", settles, ""}, {"c", fresh, "c"}},
-		"who was settled, in turn":          {{"a", fresh, ""}, {"a", settles, ""}, {"b", fresh, ""}, {"a", idle, ""}, {"c", fresh, "b"}, {"d", fresh, "a"}},
+		"who is idle, not who is coming":    {{"a", fresh, ""}, {"a", settles, ""}, {"b", fresh, ""}, {"a", idle, ""}, {"c", fresh, "a"}, {"d", fresh, "b"}},
+		"who is idle for longest":           {{"a", fresh, ""}, {"b", fresh, ""}, {"b", idle, ""}, {"a", idle, ""}, {"c", fresh, "b"}, {"d", fresh, "a"}, {"e", fresh, "c"}},
+		"not who is idle no more":           {{"a", fresh, ""}, {"b", fresh, ""}, {"a", idle, ""}, {"b", idle, ""}, {"a", active, ""}, {"c", fresh, "b"}, {"d", fresh, "a"}},
 		"nobody once one has left":          {{"a", fresh, ""}, {"b", fresh, ""}, {"a", closed, ""}, {"c", fresh, ""}},
 		"nobody twice":                      {{"a", fresh, ""}, {"b", fresh, ""}, {"c", fresh, "a"}, {"a", active, ""}, {"a", settles, ""}, {"a", idle, ""}, {"a", closed, ""}, {"d", fresh, "b"}},
 		"nobody for one that leaves itself": {{"a", fresh, ""}, {"b", fresh, ""}, {"b", settles, ""}, {"b", closed, ""}, {"b", settles, ""}, {"c", fresh, ""}},
@@ -42,8 +44,8 @@ func TestWhoHasToGo(t *testing.T) {
 				if left, wait := c.makeRoom(now); left != known[s.leaves] || wait != 0 {
 					t.Fatalf("step %d: another one than %q has to go", i, s.leaves)
 				}
-				if len(c.places) > 2 || c.waiting.Len() > len(c.places) {
-					t.Fatalf("step %d: %d connections, %d waiting", i, len(c.places), c.waiting.Len())
+				if len(c.places) > 2 || c.idle.Len()+c.bringing.Len() > len(c.places) {
+					t.Fatalf("step %d: %d connections, %d waiting", i, len(c.places), c.idle.Len()+c.bringing.Len())
 				}
 			}
 		})
@@ -65,6 +67,30 @@ func TestNobodyHasToGoBeforeHisTime(t *testing.T) {
 		{time.Millisecond, patience - time.Millisecond, nil},
 		{patience - time.Millisecond, time.Millisecond, nil},
 		{patience, 0, first},
+		{patience, 0, nil},
+	} {
+		if leaves, wait := c.makeRoom(began.Add(step.after)); leaves != step.leaves || wait != step.wait {
+			t.Errorf("after %s: %v has to go, or wait for %s", step.after, leaves, wait)
+		}
+	}
+}
+
+// TestWhoHasJustBeenAnsweredHasTimeToo: a load balancer that has a lot to bring uses a connection again at once. Then who is
+// slow with a request goes first, and the newcomer waits for whoever has used his time up first.
+func TestWhoHasJustBeenAnsweredHasTimeToo(t *testing.T) {
+	t.Parallel()
+	c, began := newCrowd(1), time.Now()
+	slow, _ := net.Pipe()
+	busy, _ := net.Pipe()
+	c.follow(slow, http.StateNew, began)
+	c.follow(busy, http.StateNew, began)
+	c.follow(busy, http.StateIdle, began.Add(patience/2))
+	for _, step := range []struct {
+		after, wait time.Duration
+		leaves      net.Conn
+	}{
+		{patience / 2, patience / 2, nil},
+		{patience, 0, slow},
 		{patience, 0, nil},
 	} {
 		if leaves, wait := c.makeRoom(began.Add(step.after)); leaves != step.leaves || wait != step.wait {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -43,7 +44,7 @@ func counted(t *testing.T) map[string]float64 {
 // TestCallbacksAreCounted is not parallel: the counters are the process's.
 func TestCallbacksAreCounted(t *testing.T) {
 	d := openDesk(t)
-	c := d.counter()
+	c, clock := d.still()
 	order, other := d.prepared("order-0001"), d.prepared("order-0002")
 	refund, _ := d.refunding("order-0003", "refund-0001", "")
 	body, payment := paymentOf(order).good(), paymentOf(order)
@@ -71,6 +72,7 @@ func TestCallbacksAreCounted(t *testing.T) {
 		}, "refund unmatched"},
 		{"refund done", func() answer {
 			d.turn(refund, simulator.RefundSuccess)
+			clock.SetTime(clock.Now().Add(time.Second)) // so that it asks again
 			return c.refund(d.refundBody(refund, "SUCCESS"))
 		}, "refund recorded"},
 		{"refund again", func() answer {
@@ -104,5 +106,26 @@ func TestCallbacksAreCounted(t *testing.T) {
 		if !known[labels] {
 			t.Errorf("a label of its own: %q", labels)
 		}
+	}
+}
+
+// TestHealthChecksAreCountedApart is not parallel: the counters are the process's.
+func TestHealthChecksAreCountedApart(t *testing.T) {
+	d := openDesk(t)
+	c := d.counter()
+	before, checks := counted(t), testutil.ToFloat64(metrics.CallbackHealthChecks.WithLabelValues(metrics.HealthOK))
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		for _, path := range []string{"/", "/healthz"} {
+			d.send(method, c.base+path, nil)
+		}
+	}
+	if got := testutil.ToFloat64(metrics.CallbackHealthChecks.WithLabelValues(metrics.HealthOK)) - checks; got != 4 {
+		t.Errorf("%v health checks counted", got)
+	}
+	if got := counted(t); !maps.Equal(got, before) {
+		t.Errorf("counted as callbacks: %v, before %v", got, before)
+	}
+	if lines := c.log.all(); strings.Contains(strings.Join(lines, "\n"), "healthz") {
+		t.Errorf("logged: %q", lines)
 	}
 }

@@ -23,8 +23,11 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 5 * time.Second
 	writeTimeout      = 20 * time.Second
-	idleTimeout       = 60 * time.Second
 	shutdownTimeout   = 15 * time.Second
+	// idleTimeout is longer than any load balancer keeps a connection for later: some 60 s mostly, 600 s on Google Cloud, an hour
+	// with Envoy. So it is the load balancer that ends one. If the server did, a callback might be on its way already, and
+	// WeChat would be answered 502. That many are kept costs nothing: the idle ones make room for others.
+	idleTimeout = time.Hour + time.Minute
 )
 
 // Server is a Runnable of the manager. It starts after the caches are in sync, and is stopped before them.
@@ -51,18 +54,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.listening.Store(listener.Addr().(*net.TCPAddr))
 	defer s.listening.Store(nil)
 
-	connections := newCrowd(maxConnections)
-	server := &http.Server{
-		Handler:           s.Handler,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		ErrorLog:          stdlog.New(logWriter{s.Log, newManners(clock.RealClock{})}, "", 0),
-		ConnState:         connections.changed,
-		ConnContext:       connections.introduced,
-	}
+	server := s.httpServer()
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
 	s.Log.Info("Serving callbacks", "address", listener.Addr().String())
@@ -80,6 +72,21 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("finishing callbacks under way: %w", err)
 	}
 	return nil
+}
+
+func (s *Server) httpServer() *http.Server {
+	connections := newCrowd(maxConnections)
+	return &http.Server{
+		Handler:           s.withHealth(s.Handler),
+		MaxHeaderBytes:    maxHeaderBytes,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          stdlog.New(logWriter{s.Log, newManners(clock.RealClock{})}, "", 0),
+		ConnState:         connections.changed,
+		ConnContext:       connections.introduced,
+	}
 }
 
 // logWriter is where the HTTP server's own words go, such as that a handler panicked.

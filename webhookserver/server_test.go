@@ -1,8 +1,10 @@
 package webhookserver_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -99,6 +101,74 @@ func TestServerAlone(t *testing.T) {
 		t.Error(err)
 	}
 	goleak.VerifyNone(t, leaks)
+}
+
+// TestHealthForLoadBalancers: they ask the port of callbacks for /healthz, or for the root if nobody told them, and want 200.
+// Whatever else there is goes to callbacks.
+func TestHealthForLoadBalancers(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	d := &desk{http: newHTTPClient(t)}
+	for _, test := range []struct {
+		method, path string
+		status       int
+		body         string
+	}{
+		{http.MethodGet, "/healthz", 200, "ok\n"},
+		{http.MethodHead, "/healthz", 200, ""},
+		{http.MethodGet, "/", 200, "ok\n"},
+		{http.MethodGet, "", 200, "ok\n"},
+		{http.MethodHead, "/", 200, ""},
+		{http.MethodGet, "/healthz?verbose", 200, "ok\n"},
+		{http.MethodPost, "/healthz", 418, ""},
+		{http.MethodPost, "/", 418, ""},
+		{http.MethodDelete, "/", 418, ""},
+		{http.MethodGet, "/healthz/etcd", 418, ""},
+		{http.MethodGet, "/readyz", 418, ""},
+		{http.MethodGet, "/notify/v2/shop/shop/payment", 418, ""},
+	} {
+		if got := d.send(test.method, s.url()+test.path, nil); got.status != test.status || got.body != test.body {
+			t.Errorf("%s %s: %+v", test.method, test.path, got)
+		}
+	}
+}
+
+// TestIdleConnectionsDoNotDelayTheStop: those that load balancers keep are closed at once, and they are told so.
+func TestIdleConnectionsDoNotDelayTheStop(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, http.NotFoundHandler())
+	var kept []*bufio.Reader
+	for range 20 {
+		connection, err := net.Dial("tcp", s.Address().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = connection.Close() })
+		reader := bufio.NewReader(connection)
+		for range 3 { // it is kept after an answer, as HTTP/1.1 does without being asked
+			if _, err := io.WriteString(connection, "GET /healthz HTTP/1.1\r\nHost: pay.example.com\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, response.Body)
+			if response.Close || response.StatusCode != http.StatusOK {
+				t.Fatalf("%+v", response)
+			}
+		}
+		kept = append(kept, reader)
+	}
+	s.stop()
+	for _, reader := range kept {
+		if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
+			t.Errorf("not closed: %v", err)
+		}
+	}
+	if err := <-s.stopped; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestPortThatIsTaken(t *testing.T) {

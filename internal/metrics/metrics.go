@@ -32,7 +32,7 @@ var (
 	// CallbackConnectionsEvicted counts connections to the callback server that had to make room for others.
 	CallbackConnectionsEvicted = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "wechatpay_callback_connections_evicted_total",
-		Help: "Connections to the callback server that were closed for newer ones, because they had waited longest without bringing a whole request.",
+		Help: "Connections to the callback server that were closed for newer ones: kept for later and idle for longest, or else waiting longest without bringing a whole request.",
 	})
 
 	// CallbackDuration measures callbacks from their arrival to their answer. What is answered as recorded is durable by then.
