@@ -28,6 +28,7 @@ const (
 	ns        = "shop"
 	requester = "wechatpay-operator.io/requested-by"
 	manager   = "system:serviceaccount:wechatpay-operator-system:wechatpay-operator-controller-manager"
+	backend   = "system:serviceaccount:shop:backend"
 	// strange is a name that an identity provider may give.
 	strange = `https://sso.example.com#王小明 "o'neil" <a/b>`
 )
@@ -35,8 +36,28 @@ const (
 var (
 	env   *testenv.Environment
 	admin client.Client
-	// All but the shop may ask for Refunds and approve them; the shop may only ask.
-	users = map[string]client.Client{"shop": nil, "wang": nil, "li": nil, "velero": nil, "argocd": nil, strange: nil, manager: nil}
+	// All but the shop and the backend may ask for Refunds and approve them; those may only ask. Some of the others may act as
+	// another: see actsAs.
+	users = map[string]client.Client{"shop": nil, "wang": nil, "li": nil, "velero": nil, "argocd": nil, strange: nil, manager: nil, backend: nil,
+		"impersonates-users": nil, "impersonates-wang": nil, "impersonates-wang-within-bounds": nil, "impersonates-accounts": nil,
+		"impersonates-backend": nil, "impersonates-backend-within-bounds": nil, "makes-tokens": nil, "makes-backend-tokens": nil,
+		"impersonates-others": nil, "clusteradmin": nil}
+
+	// actsAs are the rights of those who may act as another; those in namespace shop unless they are about users.
+	actsAs = map[string]rbacv1.PolicyRule{
+		"impersonates-users":                 {APIGroups: []string{""}, Resources: []string{"users"}, Verbs: []string{"impersonate"}},
+		"impersonates-wang":                  {APIGroups: []string{""}, Resources: []string{"users"}, ResourceNames: []string{"wang"}, Verbs: []string{"impersonate"}},
+		"impersonates-wang-within-bounds":    {APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"users"}, ResourceNames: []string{"wang"}, Verbs: []string{"impersonate:user-info"}},
+		"impersonates-accounts":              {APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, Verbs: []string{"impersonate"}},
+		"impersonates-backend":               {APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, ResourceNames: []string{"backend"}, Verbs: []string{"impersonate"}},
+		"impersonates-backend-within-bounds": {APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"serviceaccounts"}, ResourceNames: []string{"backend"}, Verbs: []string{"impersonate:serviceaccount"}},
+		"makes-tokens":                       {APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"}},
+		"makes-backend-tokens":               {APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, ResourceNames: []string{"backend"}, Verbs: []string{"create"}},
+		// Close to the rights, but not them.
+		"impersonates-others": {APIGroups: []string{""}, Resources: []string{"users", "serviceaccounts", "serviceaccounts/token"}, ResourceNames: []string{"shop", "argocd"},
+			Verbs: []string{"impersonate", "create"}},
+		"clusteradmin": {APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}},
+	}
 )
 
 func TestMain(m *testing.M) {
@@ -71,7 +92,7 @@ func prepare(ctx context.Context) error {
 		}
 		roles := []string{"wechatpay-operator-shop", "wechatpay-operator-approver"}
 		switch user {
-		case "shop":
+		case "shop", backend:
 			roles = roles[:1]
 		case manager:
 			roles = nil
@@ -87,21 +108,41 @@ func prepare(ctx context.Context) error {
 			}
 		}
 	}
+	if err := letAct(ctx); err != nil {
+		return err
+	}
 	// The API server learns of bindings and policies a moment after they are written.
 	return wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		for user, c := range users {
-			probe := refund("probe-0001", "")
+			probe := refund("order-0001-late", "")
 			probe.Annotations = map[string]string{requester: "nobody"}
 			if err := c.Create(ctx, probe, client.DryRunAll); err != nil || probe.Annotations[requester] != user || len(probe.Finalizers) != 1 {
 				return false, ignoreNotYet(err)
 			}
-			err := c.Create(ctx, refund("probe-0001", v1alpha1.ApprovalApproved), client.DryRunAll)
-			if !apierrors.IsForbidden(err) || user != "shop" && user != manager && !strings.Contains(err.Error(), "four eyes") {
+			err := c.Create(ctx, refund("order-0001-late", v1alpha1.ApprovalApproved), client.DryRunAll)
+			mayApprove := user != "shop" && user != manager && user != backend
+			if !apierrors.IsForbidden(err) || mayApprove && !strings.Contains(err.Error(), "four eyes") {
 				return false, ignoreNotYet(err)
 			}
 		}
 		return true, nil
 	})
+}
+
+// letAct gives those who act as another their rights, in the whole cluster, since users are in no namespace.
+func letAct(ctx context.Context) error {
+	for user, rule := range actsAs {
+		role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: user}, Rules: []rbacv1.PolicyRule{rule}}
+		binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: user},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: user},
+			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}}}
+		for _, object := range []client.Object{role, binding} {
+			if err := admin.Create(ctx, object); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // ignoreNotYet: a binding, a policy or, where a mutation is made, the kind itself may not have got around yet.
@@ -194,6 +235,41 @@ func TestFourEyes(t *testing.T) {
 	}
 	if err := decide(t, "wang", "order-0001-late", v1alpha1.ApprovalApproved); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWhoMayActAsTheRequesterIsNoSecondPerson: rights to impersonate who asked, or to make tokens for it, whether to all or by name.
+func TestWhoMayActAsTheRequesterIsNoSecondPerson(t *testing.T) {
+	asked(t, "wang", "by-a-user")
+	asked(t, backend, "by-an-account")
+	for user, may := range map[string]struct{ user, account bool }{
+		"li":                                 {true, true},
+		"impersonates-users":                 {false, false},
+		"impersonates-wang":                  {false, true},
+		"impersonates-wang-within-bounds":    {false, true},
+		"impersonates-accounts":              {true, false},
+		"impersonates-backend":               {true, false},
+		"impersonates-backend-within-bounds": {true, false},
+		"makes-tokens":                       {true, false},
+		"makes-backend-tokens":               {true, false},
+		"impersonates-others":                {true, true},
+		"clusteradmin":                       {false, false},
+	} {
+		for name, allowed := range map[string]bool{"by-a-user": may.user, "by-an-account": may.account} {
+			t.Run(user+"/"+name, func(t *testing.T) {
+				body := []byte(`{"spec":{"approval":"Approved"}}`)
+				err := users[user].Patch(t.Context(), refund(name, ""), client.RawPatch(types.MergePatchType, body), client.DryRunAll)
+				switch {
+				case allowed && err != nil:
+					t.Error(err)
+				case !allowed:
+					refused(t, err, user+" may ", "who asked for Refund shop/"+name, "would not be four eyes", "without that right")
+				}
+				if err := users[user].Patch(t.Context(), refund(name, ""), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"approval":"Denied"}}`)), client.DryRunAll); err != nil {
+					t.Errorf("to deny takes no second person: %v", err)
+				}
+			})
+		}
 	}
 }
 

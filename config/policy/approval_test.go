@@ -84,6 +84,9 @@ func forbidden(t *testing.T, err error, user string) {
 	if !apierrors.IsForbidden(err) {
 		t.Fatalf("%v, want Forbidden", err)
 	}
+	if user == manager && strings.Contains(err.Error(), "ValidatingAdmissionPolicy 'wechatpay-operator-operator'") {
+		return // two policies refuse, and either may be the one that is told
+	}
 	for _, words := range []string{"ValidatingAdmissionPolicy 'wechatpay-operator-refund-approval'", "spec.approval of Refund shop/", user,
 		`"approve" on refunds.wechatpay-operator.io in namespace shop`, "ClusterRole wechatpay-operator-approver"} {
 		if !strings.Contains(err.Error(), words) {
@@ -142,6 +145,7 @@ func TestCreateUndecided(t *testing.T) {
 		t.Run(user, func(t *testing.T) {
 			// The name that the operator gives to a Refund of a late payment.
 			r := refund("order-20261121-0001-late", "")
+			r.Spec.OrderRef.Name = "order-20261121-0001"
 			if err := c.Create(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
@@ -219,7 +223,8 @@ func TestDecisionIsFinal(t *testing.T) {
 	}
 }
 
-// TestWriteTheRest: who may not decide may still write what else there is, on Refunds that are decided too.
+// TestWriteTheRest: who may not decide may still write what else there is, on Refunds that are decided too. The operator has its
+// finalizer and the status.
 func TestWriteTheRest(t *testing.T) {
 	for _, d := range []v1alpha1.Approval{"", v1alpha1.ApprovalApproved, v1alpha1.ApprovalDenied} {
 		r := stored(t, "rest"+strings.ToLower(string(d)))
@@ -230,17 +235,23 @@ func TestWriteTheRest(t *testing.T) {
 		}
 		for user, c := range map[string]client.Client{"editor": editor, "operator": operator} {
 			t.Run(string(d)+"/"+user, func(t *testing.T) {
+				finalizer := v1alpha1.Finalizer
+				if user == "editor" {
+					finalizer = "example.com/editor"
+				}
 				if err := c.Get(t.Context(), client.ObjectKeyFromObject(r), r); err != nil {
 					t.Fatal(err)
 				}
 				before := r.DeepCopy()
-				r.Labels = map[string]string{"by": user}
-				r.Finalizers = append(r.Finalizers, "example.com/"+user)
+				if user == "editor" {
+					r.Labels = map[string]string{"by": user}
+				}
+				r.Finalizers = append(r.Finalizers, finalizer)
 				if err := c.Patch(t.Context(), r, client.MergeFrom(before)); err != nil {
 					t.Error(err)
 				}
 				before = r.DeepCopy()
-				r.Finalizers = nil
+				r.Finalizers = slices.DeleteFunc(r.Finalizers, func(f string) bool { return f == finalizer })
 				if err := c.Patch(t.Context(), r, client.MergeFrom(before)); err != nil {
 					t.Error(err)
 				}

@@ -1,0 +1,307 @@
+package policy_test
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// fieldOfMerchant is a field of MerchantSpec, and what is tried on it: JSON merge patches of spec on the Merchant of merchant().
+type fieldOfMerchant struct {
+	// guarded fields take the right to read the Secrets.
+	guarded bool
+	patches []string
+	// immutable fields can't be tried: the kind itself refuses.
+	immutable bool
+	// parts are the fields of it that are tried, so that a new one is not forgotten; empty where there are none.
+	parts []string
+}
+
+// fieldsOfMerchant has every field. A new one fails TestEveryFieldOfAMerchantIsGuardedOrFree until it is said here which it is: does
+// it choose where keys come from, where they are used, or what an answer is verified with?
+var fieldsOfMerchant = map[string]fieldOfMerchant{
+	"mchID":    {immutable: true},
+	"appID":    {immutable: true},
+	"protocol": {patches: []string{`{"protocol":null}`}},
+	"signType": {patches: []string{`{"signType":"MD5"}`}},
+	"apiKeySecretRef": {guarded: true, parts: []string{"name", "key"}, patches: []string{
+		`{"apiKeySecretRef":{"name":"another"}}`, `{"apiKeySecretRef":{"key":"another"}}`, `{"apiKeySecretRef":{"name":"shop-cert"}}`}},
+	"certificateSecretRef": {guarded: true, parts: []string{"name"}, patches: []string{
+		`{"certificateSecretRef":{"name":"another"}}`, `{"certificateSecretRef":null}`}},
+	"notifyBaseURL": {guarded: true, patches: []string{`{"notifyBaseURL":"https://mine.example.com"}`, `{"notifyBaseURL":null}`}},
+	"endpoint": {guarded: true, parts: []string{"url", "backupURL", "caBundle"}, patches: []string{
+		`{"endpoint":{"url":"https://mine.example.com"}}`, `{"endpoint":{"backupURL":"https://mine.example.com"}}`, `{"endpoint":{"backupURL":null}}`,
+		`{"endpoint":{"caBundle":"TUlORQ=="}}`, `{"endpoint":{"caBundle":null}}`, `{"endpoint":null}`}},
+	"refundApproval":    {patches: []string{`{"refundApproval":null}`}},
+	"latePayment":       {patches: []string{`{"latePayment":"Refund"}`}},
+	"allowedNamespaces": {patches: []string{`{"allowedNamespaces":{"from":"All"}}`}},
+}
+
+func jsonNames(of reflect.Type) []string {
+	var names []string
+	for i := range of.NumField() {
+		name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestEveryFieldOfAMerchantIsGuardedOrFree(t *testing.T) {
+	for _, name := range jsonNames(reflect.TypeFor[v1alpha1.MerchantSpec]()) {
+		field, ok := fieldsOfMerchant[name]
+		switch {
+		case !ok:
+			t.Errorf("nobody said whether spec.%s takes the right to read the Secrets: fieldsOfMerchant does not have it", name)
+		case !field.immutable && len(field.patches) == 0:
+			t.Errorf("spec.%s is not tried", name)
+		}
+	}
+	for name, of := range map[string]reflect.Type{
+		"apiKeySecretRef": reflect.TypeFor[v1alpha1.SecretKeyReference](), "certificateSecretRef": reflect.TypeFor[v1alpha1.SecretReference](),
+		"endpoint": reflect.TypeFor[v1alpha1.Endpoint](),
+	} {
+		if got := jsonNames(of); !slices.Equal(got, fieldsOfMerchant[name].parts) {
+			t.Errorf("spec.%s has the fields %q, and %q are tried", name, got, fieldsOfMerchant[name].parts)
+		}
+	}
+}
+
+// hidden fails unless the policy on Secrets refused, in words that help.
+func hidden(t *testing.T, err error, user string, secrets ...string) {
+	t.Helper()
+	if !apierrors.IsForbidden(err) {
+		t.Errorf("%v, want Forbidden", err)
+		return
+	}
+	words := append(secrets, "ValidatingAdmissionPolicy 'wechatpay-operator-merchant-secrets'", user, `"get"`, ") in namespace "+ns, "resourceNames")
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q does not say %q", err, w)
+		}
+	}
+}
+
+// The ways in which a patch of the spec can be written. All are dry runs, so that the Merchant stays as it is.
+var waysOfMerchants = map[string]func(ctx context.Context, c client.Client, stored *v1alpha1.Merchant, patch string) error{
+	"merge patch": func(ctx context.Context, c client.Client, stored *v1alpha1.Merchant, patch string) error {
+		return c.Patch(ctx, stored.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"spec":`+patch+`}`)), client.DryRunAll)
+	},
+	"update": func(ctx context.Context, c client.Client, stored *v1alpha1.Merchant, patch string) error {
+		changed, err := patched(stored, patch)
+		if err != nil {
+			return err
+		}
+		return c.Update(ctx, changed, client.DryRunAll)
+	},
+	"server-side apply": func(ctx context.Context, c client.Client, stored *v1alpha1.Merchant, patch string) error {
+		changed, err := patched(stored, patch)
+		if err != nil {
+			return err
+		}
+		return applyMerchant(ctx, c, changed, client.DryRunAll)
+	},
+}
+
+// patched is a Merchant with a merge patch on its spec.
+func patched(stored *v1alpha1.Merchant, patch string) (*v1alpha1.Merchant, error) {
+	raw, err := json.Marshal(stored.Spec)
+	if err != nil {
+		return nil, err
+	}
+	var spec, change map[string]any
+	for document, into := range map[string]*map[string]any{string(raw): &spec, patch: &change} {
+		if err := json.Unmarshal([]byte(document), into); err != nil {
+			return nil, err
+		}
+	}
+	merge(spec, change)
+	if raw, err = json.Marshal(spec); err != nil {
+		return nil, err
+	}
+	changed := stored.DeepCopy()
+	changed.Spec = v1alpha1.MerchantSpec{}
+	return changed, json.Unmarshal(raw, &changed.Spec)
+}
+
+func merge(into, change map[string]any) {
+	for name, value := range change {
+		inner, isObject := value.(map[string]any)
+		was, wasObject := into[name].(map[string]any)
+		switch {
+		case value == nil:
+			delete(into, name)
+		case isObject && wasObject:
+			merge(was, inner)
+		default:
+			into[name] = value
+		}
+	}
+}
+
+func applyMerchant(ctx context.Context, c client.Client, m *v1alpha1.Merchant, options ...client.PatchOption) error {
+	body, err := json.Marshal(map[string]any{"apiVersion": v1alpha1.GroupVersion.String(), "kind": "Merchant",
+		"metadata": map[string]any{"namespace": m.Namespace, "name": m.Name, "labels": m.Labels}, "spec": m.Spec})
+	if err != nil {
+		return err
+	}
+	return c.Patch(ctx, m.DeepCopy(), client.RawPatch(types.ApplyPatchType, body), append(options, client.FieldOwner("gitops"), client.ForceOwnership)...)
+}
+
+// TestMerchantsTakeTheRightToTheirSecrets writes each field in each way: by who may read none of the Secrets, one, the other and both.
+func TestMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
+	ctx := t.Context()
+	role := []string{"merchant-admin"}
+	setup := person(t, "setup", role)
+	lister := person(t, "lister", role, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"list", "watch", "create", "update"}})
+	half := person(t, "half", role, reads("shop.wechatpay"))
+	otherHalf := person(t, "other-half", role, reads("shop-cert", "another"))
+	keeper := person(t, "keeper", role, reads("shop.wechatpay", "shop-cert", "another"))
+	stored := merchant("guarded")
+	if err := applyMerchant(ctx, admin, stored); err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.Get(ctx, client.ObjectKeyFromObject(stored), stored); err != nil {
+		t.Fatal(err)
+	}
+	for name, field := range fieldsOfMerchant {
+		for _, patch := range field.patches {
+			for way, write := range waysOfMerchants {
+				t.Run(strings.Join([]string{name, patch, way}, "/"), func(t *testing.T) {
+					changed, err := patched(stored, patch)
+					if err != nil {
+						t.Fatal(err)
+					}
+					// A Secret that is not named any more need not be read.
+					needs := map[string]bool{changed.Spec.APIKeySecretRef.Name: true}
+					if reference := changed.Spec.CertificateSecretRef; reference != nil {
+						needs[reference.Name] = true
+					}
+					for user, may := range map[string]struct {
+						client.Client
+						reads []string
+					}{
+						"setup": {setup, nil}, "lister": {lister, nil}, "half": {half, []string{"shop.wechatpay"}},
+						"other-half": {otherHalf, []string{"shop-cert", "another"}},
+						"keeper":     {keeper, []string{"shop.wechatpay", "shop-cert", "another"}},
+					} {
+						var missing []string
+						for secret := range needs {
+							if field.guarded && !slices.Contains(may.reads, secret) {
+								missing = append(missing, secret)
+							}
+						}
+						err := write(t.Context(), may, stored, patch)
+						if len(missing) > 0 {
+							hidden(t, err, user, missing...)
+						} else if err != nil {
+							t.Errorf("%s: %v", user, err)
+						}
+					}
+				})
+			}
+		}
+	}
+	// What changes nothing is free, in each way: as GitOps tools do it again and again.
+	for way, write := range waysOfMerchants {
+		if err := write(ctx, setup, stored, `{}`); err != nil {
+			t.Errorf("applied again by %s: %v", way, err)
+		}
+	}
+	// As it came from a file, without what the API server fills in.
+	again := merchant("guarded")
+	again.Labels = map[string]string{"by": "setup"}
+	if err := applyMerchant(ctx, setup, again); err != nil {
+		t.Errorf("the same file again, with a label: %v", err)
+	}
+	again.ResourceVersion = ""
+	if err := setup.Patch(ctx, again, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":["example.com/mine"]},"spec":{"latePayment":"Accept"}}`))); err != nil {
+		t.Errorf("a finalizer: %v", err)
+	}
+	// The operator has `get` on every Secret, and writes its finalizer.
+	if err := operator.Patch(ctx, again, client.RawPatch(types.JSONPatchType, []byte(`[{"op":"add","path":"/metadata/finalizers/-","value":"wechatpay-operator.io/settle"}]`))); err != nil {
+		t.Errorf("the operator's finalizer: %v", err)
+	}
+}
+
+func TestNewMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
+	role := []string{"merchant-admin"}
+	setup := person(t, "new-setup", role)
+	half := person(t, "new-half", role, reads("shop.wechatpay"))
+	keeper := person(t, "new-keeper", role, reads("shop.wechatpay", "shop-cert"))
+	all := person(t, "new-all", role, reads())
+	keyOnly := func(spec *v1alpha1.MerchantSpec) {
+		spec.CertificateSecretRef, spec.Endpoint, spec.NotifyBaseURL = nil, nil, ""
+	}
+	for what, create := range map[string]func(context.Context, client.Client, *v1alpha1.Merchant) error{
+		"create": func(ctx context.Context, c client.Client, m *v1alpha1.Merchant) error {
+			return c.Create(ctx, m, client.DryRunAll)
+		},
+		"generated name": func(ctx context.Context, c client.Client, m *v1alpha1.Merchant) error {
+			m.GenerateName, m.Name = m.Name+"-", ""
+			return c.Create(ctx, m, client.DryRunAll)
+		},
+		"server-side apply": func(ctx context.Context, c client.Client, m *v1alpha1.Merchant) error {
+			return applyMerchant(ctx, c, m, client.DryRunAll)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			ctx := t.Context()
+			hidden(t, create(ctx, setup, merchant("second")), "new-setup", "shop.wechatpay", "shop-cert")
+			hidden(t, create(ctx, setup, merchant("second", keyOnly)), "new-setup", "shop.wechatpay")
+			hidden(t, create(ctx, half, merchant("second")), "new-half", "shop-cert")
+			for user, c := range map[string]client.Client{"keeper": keeper, "all": all, "admin": admin} {
+				if err := create(ctx, c, merchant("second")); err != nil {
+					t.Errorf("%s: %v", user, err)
+				}
+			}
+			if err := create(ctx, half, merchant("second", keyOnly)); err != nil {
+				t.Errorf("half, where only the one is named: %v", err)
+			}
+		})
+	}
+}
+
+// TestMerchantInTwoSteps: to a Secret that one may read first, then to an endpoint of one's own, then back to the shop's Secret: the
+// last step is refused, as each is by itself.
+func TestMerchantInTwoSteps(t *testing.T) {
+	ctx := t.Context()
+	thief := person(t, "thief", []string{"merchant-admin"}, reads("mine"))
+	stored := merchant("two-steps", func(spec *v1alpha1.MerchantSpec) { spec.CertificateSecretRef = nil })
+	if err := admin.Create(ctx, stored); err != nil {
+		t.Fatal(err)
+	}
+	write := func(patch string) error {
+		return thief.Patch(ctx, stored.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"spec":`+patch+`}`)))
+	}
+	hidden(t, write(`{"endpoint":{"url":"https://mine.example.com"}}`), "thief", "shop.wechatpay")
+	for _, patch := range []string{`{"apiKeySecretRef":{"name":"mine"}}`, `{"endpoint":{"url":"https://mine.example.com"}}`} {
+		if err := write(patch); err != nil {
+			t.Errorf("%s: %v", patch, err)
+		}
+	}
+	hidden(t, write(`{"apiKeySecretRef":{"name":"shop.wechatpay"}}`), "thief", "shop.wechatpay")
+	if err := admin.Get(ctx, client.ObjectKeyFromObject(stored), stored); err != nil {
+		t.Fatal(err)
+	}
+	// By way of the status nothing of the spec is written, whoever writes it.
+	stored.Spec.APIKeySecretRef.Name = "shop.wechatpay"
+	if err := admin.Status().Update(ctx, stored); err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.Get(ctx, client.ObjectKeyFromObject(stored), stored); err != nil {
+		t.Fatal(err)
+	}
+	if stored.Spec.APIKeySecretRef.Name != "mine" {
+		t.Errorf("the key comes from %s", stored.Spec.APIKeySecretRef.Name)
+	}
+}
