@@ -8,6 +8,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -45,11 +46,14 @@ func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer
 			if other.Namespace == o.Namespace && other.Name == o.Name {
 				continue
 			}
-			same, err := r.isOfMerchantNumber(ctx, other, o.merchant.Spec.MchID)
+			its, err := merchant.OfParticipant(ctx, r.Client, other)
+			if _, refused := merchant.AsProblem(err); refused {
+				continue
+			}
 			if err != nil {
 				return err
 			}
-			if same {
+			if merchant.SameAccount(its, o.merchant) {
 				return prepayOfAnother(o, other)
 			}
 		}

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
@@ -56,7 +57,7 @@ func openDesk(t testing.TB, change ...func(*v1alpha1.Merchant)) *desk {
 	d := &desk{Shop: shop, live: shop.Client, http: newHTTPClient(t)}
 	d.openCache(env)
 	d.registry = merchant.NewRegistry(d.live, merchant.Options{
-		NotifyBaseURL: "https://pay.example.com", RefreshAfter: time.Nanosecond, Limits: merchant.Limits{BreakAfter: 1000},
+		NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(testshop.WeChatHost), RefreshAfter: time.Nanosecond, Limits: merchant.Limits{BreakAfter: 1000},
 	})
 	d.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.Other(0), Name: "second-key"}, Data: map[string][]byte{"apiKey": []byte(secondKey)}})
 	first := d.NewMerchant(change...)

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
@@ -76,7 +77,9 @@ func openFuzzShop(f testing.TB) *fuzzShop {
 	stub := builder.Build()
 	handler := &webhookserver.Handler{
 		Client: stub, Live: stub, Recorder: &eventbook{}, Clock: clock.RealClock{}, Log: logr.Discard(), // a fuzzer says too much to keep it
-		Registry: merchant.NewRegistry(stub, merchant.Options{NotifyBaseURL: "https://pay.example.com", RefreshAfter: time.Hour}),
+		Registry: merchant.NewRegistry(stub, merchant.Options{
+			NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(testshop.WeChatHost), RefreshAfter: time.Hour,
+		}),
 	}
 	return &fuzzShop{handler.Routes(), stub, order}
 }

@@ -10,7 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
@@ -47,7 +49,7 @@ func TestAnswersInTimeWhenNobodyElseDoes(t *testing.T) {
 	conflicts := d.counter(failingWrites(func() (error, bool) { return conflict(), false }))
 	conflicts.handler.Live = hangingReader{}
 	secrets := d.counter()
-	secrets.handler.Registry = merchant.NewRegistry(hangingReader{}, merchant.Options{NotifyBaseURL: "https://pay.example.com"})
+	secrets.handler.Registry = merchant.NewRegistry(hangingReader{}, merchant.Options{NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(testshop.WeChatHost)})
 
 	payment := paymentOf(order).good()
 	type outcome struct {

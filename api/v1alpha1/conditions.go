@@ -17,7 +17,7 @@ const (
 //
 //	True:    Ready
 //	False:   SecretNotFound, InvalidAPIKey, InvalidCertificate, CertificateMismatch, CertificateExpired,
-//	         CertificateRejected, CredentialsRejected, InvalidNotifyURL, InvalidEndpoint
+//	         CertificateRejected, CredentialsRejected, InvalidNotifyURL, InvalidEndpoint, EndpointNotAllowed
 //	Unknown: WeChatUnreachable
 const (
 	ConditionReady = "Ready"
@@ -42,6 +42,8 @@ const (
 	ReasonInvalidNotifyURL = "InvalidNotifyURL"
 	// ReasonInvalidEndpoint: the endpoint or its CA bundle can't be used.
 	ReasonInvalidEndpoint = "InvalidEndpoint"
+	// ReasonEndpointNotAllowed: the endpoint is a host that the platform team does not let the operator call (--endpoint-hosts).
+	ReasonEndpointNotAllowed = "EndpointNotAllowed"
 	// ReasonWeChatUnreachable: no answer yet that tells whether the key is right.
 	ReasonWeChatUnreachable = "WeChatUnreachable"
 )

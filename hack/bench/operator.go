@@ -56,6 +56,7 @@ func (s *stage) startProgram(ctx context.Context, program string, at addresses, 
 		"--kubeconfig=" + kubeconfig, "--leader-elect", "--leader-election-namespace=" + testenv.OperatorNamespace,
 		"--notify-bind-address=" + at.callbacks, "--metrics-bind-address=" + at.metrics, "--metrics-secure=false",
 		"--health-probe-bind-address=" + at.health, "--pprof-bind-address=" + at.pprof, "--check-callbacks=false",
+		"--endpoint-hosts=127.0.0.1", // the simulator's
 	}, more...)
 	began := time.Now()
 	name := fmt.Sprintf("operator-%d", s.operators)

@@ -47,6 +47,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 			"--leader-election-namespace=" + testenv.OperatorNamespace,
 			"--notify-bind-address=" + notify[i],
 			"--notify-base-url=" + d.ingress.URL,
+			"--endpoint-hosts=127.0.0.1", // the simulator's
 			"--metrics-bind-address=0",
 			"--health-probe-bind-address=" + health[i],
 			"--zap-log-level=info",

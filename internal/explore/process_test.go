@@ -16,8 +16,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
@@ -47,7 +49,7 @@ func newProcess(w *world, name string) *process {
 	p := &process{w: w, name: name, queue: map[key]time.Time{}, failures: map[key]int{}}
 	cached, live := &cachedClient{p: p}, &liveReader{p: p}
 	options := merchant.Options{
-		NotifyBaseURL: notifyBase, UserAgent: name, Clock: w.clock,
+		NotifyBaseURL: notifyBase, EndpointHosts: hosts.MustParse(testshop.WeChatHost), UserAgent: name, Clock: w.clock,
 		Limits:   merchant.Limits{BreakAfter: math.MaxUint32}, // the breaker has a clock of its own, which nobody moves by hand
 		Timeouts: v2.Timeouts{Connect: patience, Query: patience, Pay: patience},
 	}

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/reach/prober"
 )
@@ -75,6 +76,7 @@ func DefaultOptions() Options {
 		MaxConcurrentReconciles: 16,
 		CheckCallbacks:          true,
 		Timing:                  controllers.DefaultTiming(),
+		Merchant:                merchant.Options{EndpointHosts: hosts.MustParse(hosts.WeChats)},
 	}
 }
 
@@ -90,6 +92,9 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 		"Address that WeChat's callbacks come in at, over plain HTTP behind an ingress that ends TLS; 0 takes none, for when another process does.")
 	flags.StringVar(&o.NotifyBaseURL, "notify-base-url", o.NotifyBaseURL,
 		"Public address of the ingress, such as https://pay.example.com, for Merchants without spec.notifyBaseURL. WeChat wants https, no port, a public host.")
+	flags.Var(&o.Merchant.EndpointHosts, "endpoint-hosts",
+		"Hosts that a Merchant's spec.endpoint may name, separated by commas: names, *.example.com for all below a domain, IP addresses; with a port only that one. "+
+			"What is set replaces the default, WeChat's own hosts. Whoever may write a Merchant can have the operator call these hosts, and no others.")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress,
 		"Address that metrics are served at; 0 turns them off.")
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure,

@@ -22,7 +22,7 @@ func AccountIDOf(merchant *v1alpha1.Merchant) AccountID {
 
 // accountHost is one for all of WeChat's own hosts, which are doors to the same accounts, and host and port of others.
 func accountHost(merchant *v1alpha1.Merchant) string {
-	primary, _, problem := endpoints(merchant)
+	primary, _, problem := namedEndpoints(merchant)
 	if problem != nil {
 		return "" // nothing is sent there
 	}

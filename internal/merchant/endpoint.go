@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 )
 
 // defaultEndpoint is the mainland host (chapter 9_1).
@@ -23,8 +24,35 @@ var backupHosts = map[string]string{
 	"apius.mch.weixin.qq.com": "apihk.mch.weixin.qq.com",
 }
 
-// endpoints are the host that calls go to and the one they are repeated on; backup may be nil.
-func endpoints(merchant *v1alpha1.Merchant) (primary, backup *url.URL, problem *Problem) {
+// endpoints are the host that calls go to and the one they are repeated on; backup may be nil. Both are on the platform's list:
+// who may write a Merchant shall not be able to have the operator call whatever it can reach.
+func endpoints(merchant *v1alpha1.Merchant, allowed hosts.List) (primary, backup *url.URL, problem *Problem) {
+	primary, backup, problem = namedEndpoints(merchant)
+	switch {
+	case problem != nil:
+		return nil, nil, problem
+	case !allowed.Allows(primary):
+		return nil, nil, notAllowed("url", primary, merchant)
+	case backup != nil && !allowed.Allows(backup):
+		if merchant.Spec.Endpoint == nil || merchant.Spec.Endpoint.BackupURL == "" {
+			return primary, nil, nil // nobody asked for it
+		}
+		return nil, nil, notAllowed("backupURL", backup, merchant)
+	}
+	return primary, backup, nil
+}
+
+func notAllowed(field string, address *url.URL, merchant *v1alpha1.Merchant) *Problem {
+	what := "spec.endpoint." + field + " names the host " + address.Host
+	if merchant.Spec.Endpoint == nil {
+		what = "Without spec.endpoint calls go to the host " + address.Host
+	}
+	return &Problem{v1alpha1.ReasonEndpointNotAllowed, what + ", which this operator may not call, so nothing is sent. " +
+		"Which hosts it may call is the choice of the platform team, who set the manager's flag --endpoint-hosts (chart: endpointHosts)"}
+}
+
+// namedEndpoints are what a Merchant names, or leaves to WeChat's defaults.
+func namedEndpoints(merchant *v1alpha1.Merchant) (primary, backup *url.URL, problem *Problem) {
 	address, backupAddress := defaultEndpoint, ""
 	if endpoint := merchant.Spec.Endpoint; endpoint != nil {
 		address, backupAddress = endpoint.URL, endpoint.BackupURL

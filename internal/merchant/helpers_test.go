@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 )
 
@@ -30,6 +31,7 @@ const (
 	appID    = "wxd678efh567hg6787"
 	mchID    = "1900000109"
 	ownHost  = "https://wechat.example.test:8443"
+	allowed  = hosts.WeChats + ",*.example.test,127.0.0.1"
 	baseURL  = "https://pay.example.com"
 	refresh  = 30 * time.Second
 	keyName  = "shop-wechatpay"
@@ -53,7 +55,9 @@ func newPlace(t *testing.T) *place {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "merchant-"}}
 	must(t, env.Client.Create(t.Context(), namespace))
 	p := &place{t: t, namespace: namespace.Name, clock: clocktesting.NewFakePassiveClock(start), reader: &reader{Reader: env.Client}}
-	p.registry = merchant.NewRegistry(p.reader, merchant.Options{NotifyBaseURL: baseURL, RefreshAfter: refresh, Clock: p.clock})
+	p.registry = merchant.NewRegistry(p.reader, merchant.Options{
+		NotifyBaseURL: baseURL, EndpointHosts: hosts.MustParse(allowed), RefreshAfter: refresh, Clock: p.clock,
+	})
 	return p
 }
 

@@ -8,6 +8,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 )
 
@@ -137,7 +138,7 @@ func TestTheFlagIsNamedWhenItIsAtFault(t *testing.T) {
 		"http://pay.example.com": "(--notify-base-url): it is not https",
 		"nothing":                "--notify-base-url must be",
 	} {
-		registry := merchant.NewRegistry(env.Client, merchant.Options{NotifyBaseURL: base, Clock: clocktesting.NewFakePassiveClock(time.Now())})
+		registry := merchant.NewRegistry(env.Client, merchant.Options{NotifyBaseURL: base, EndpointHosts: hosts.MustParse(allowed), Clock: clocktesting.NewFakePassiveClock(time.Now())})
 		_, err := registry.Get(t.Context(), p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.Endpoint = nil }))
 		if found, isProblem := merchant.AsProblem(err); !isProblem || found.Reason != v1alpha1.ReasonInvalidNotifyURL || !strings.Contains(found.Message, says) {
 			t.Errorf("%q: %v", base, err)

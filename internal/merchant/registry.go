@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
@@ -28,6 +29,8 @@ import (
 type Options struct {
 	// NotifyBaseURL is the manager's --notify-base-url, for Merchants without their own.
 	NotifyBaseURL string
+	// EndpointHosts are the hosts that Merchants may name as their endpoint; WeChat's own by default.
+	EndpointHosts hosts.List
 	// CallbacksOnly is for a process that places no orders and makes no refunds: it needs no address for callbacks, and leaves
 	// client certificates unread, so that it needs no right to them.
 	CallbacksOnly bool
@@ -89,6 +92,9 @@ func NewRegistry(secrets client.Reader, options Options) *Registry {
 	}
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
+	}
+	if options.EndpointHosts.IsZero() {
+		options.EndpointHosts = hosts.MustParse(hosts.WeChats)
 	}
 	options.Limits = options.Limits.orDefaults()
 	return &Registry{secrets: secrets, options: options, entries: map[types.UID]*entry{}, limits: map[string]*limiters{}, replies: map[keyOfReplies]*takenReplies{}}
@@ -252,7 +258,7 @@ type parts struct {
 }
 
 func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*parts, error) {
-	primary, backup, problem := endpoints(merchant)
+	primary, backup, problem := endpoints(merchant, r.options.EndpointHosts)
 	if problem != nil {
 		return nil, problem
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 )
 
@@ -295,7 +296,7 @@ func TestCallbacksOnly(t *testing.T) {
 	p := newPlace(t)
 	p.storeKey(key1)
 	p.store(certName, validPair(t).data())
-	p.registry = merchant.NewRegistry(p.reader, merchant.Options{Clock: p.clock, CallbacksOnly: true})
+	p.registry = merchant.NewRegistry(p.reader, merchant.Options{EndpointHosts: hosts.MustParse(allowed), Clock: p.clock, CallbacksOnly: true})
 	handle := p.get(p.merchant(withCertificate))
 	if handle.HasCertificate || handle.Certificate != nil || handle.CertificateProblem != nil {
 		t.Errorf("it has a certificate: %+v", handle)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
@@ -37,6 +38,8 @@ const (
 	OpenID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 	// MerchantName is the Merchant that Orders of NewOrder refer to.
 	MerchantName = "shop"
+	// WeChatHost is where the simulated WeChat Pay listens, for --endpoint-hosts.
+	WeChatHost = "127.0.0.1"
 )
 
 // Patience is how long a test waits for a condition before it fails. It is long, because it is only waited in full for
@@ -133,6 +136,7 @@ func Open(t testing.TB, env *testenv.Environment, options ...Option) *Shop {
 	s.options.NotifyBindAddress = "127.0.0.1:0"
 	s.options.MetricsBindAddress, s.options.HealthProbeBindAddress = "0", "0"
 	s.options.SeveralInProcess = true
+	s.options.Merchant.EndpointHosts = hosts.MustParse(WeChatHost)
 	s.options.Merchant.RefreshAfter = 100 * time.Millisecond
 	s.options.Merchant.Limits.BreakAfter, s.options.Merchant.Limits.BreakFor = 1000, 300*time.Millisecond
 	s.simulated = simulator.Options{

@@ -221,4 +221,7 @@ spec:
 {{- end }}
 {{- end }}
 - --health-probe-bind-address=:8081
+{{- with .Values.endpointHosts }}
+- --endpoint-hosts={{ join "," . }}
+{{- end }}
 {{- end }}

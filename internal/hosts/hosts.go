@@ -1,0 +1,178 @@
+// Package hosts holds lists of the hosts that the platform lets the operator call. Whoever writes an object chooses an address
+// from such a list; what is on it is the choice of who starts the operator.
+package hosts
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// WeChats are WeChat Pay's own hosts: mainland, its backup, Hong Kong and other regions.
+const WeChats = "api.mch.weixin.qq.com,api2.mch.weixin.qq.com,apihk.mch.weixin.qq.com,apius.mch.weixin.qq.com"
+
+// List is a list of hosts. It is a flag.Value. The zero List holds none.
+type List struct {
+	entries []entry
+	text    string
+}
+
+// entry is one host, or with below all hosts below a domain. Port 0 means any.
+type entry struct {
+	host  string
+	below bool
+	port  uint16
+}
+
+// Parse reads a list as a flag has it: host names and IP addresses, separated by commas. With a port only that one is meant.
+// "*.example.com" means every host below example.com, however deep, and not example.com itself.
+func Parse(text string) (List, error) {
+	list := List{text: text}
+	for _, one := range strings.Split(text, ",") {
+		parsed, err := parseEntry(strings.TrimSpace(one))
+		if err != nil {
+			return List{}, fmt.Errorf("%q: %w", one, err)
+		}
+		list.entries = append(list.entries, parsed)
+	}
+	return list, nil
+}
+
+// MustParse is Parse for lists that are written in code.
+func MustParse(text string) List {
+	list, err := Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return list
+}
+
+// Set is for the flag package. It replaces what was in the list.
+func (l *List) Set(text string) error {
+	parsed, err := Parse(text)
+	if err == nil {
+		*l = parsed
+	}
+	return err
+}
+
+// String returns the list as it was written.
+func (l *List) String() string { return l.text }
+
+// IsZero says whether nobody set the list.
+func (l *List) IsZero() bool { return len(l.entries) == 0 }
+
+var errNoHost = errors.New("a host is a name such as api.mch.weixin.qq.com, *.example.com or an IP address, with or without a port")
+
+func parseEntry(text string) (entry, error) {
+	host, port, err := splitPort(text)
+	if err != nil {
+		return entry{}, err
+	}
+	domain, below := strings.CutPrefix(host, "*.")
+	if !below {
+		domain = host
+	}
+	name, isAddress, ok := canonical(domain)
+	if !ok || below && isAddress || !isAddress && !legalName.MatchString(name) {
+		return entry{}, errNoHost
+	}
+	return entry{host: name, below: below, port: port}, nil
+}
+
+// legalName keeps typing errors out of a list: a scheme, a path, a star in the middle.
+var legalName = regexp.MustCompile(`^[0-9a-z_]([0-9a-z_-]*[0-9a-z_])?(\.[0-9a-z_]([0-9a-z_-]*[0-9a-z_])?)*$`)
+
+// splitPort takes the port off. An IPv6 address may stand without brackets when it has none.
+func splitPort(text string) (host string, port uint16, err error) {
+	if strings.ContainsRune(text, '%') {
+		return "", 0, errNoHost // the zone of an address means something on one machine only
+	}
+	if address, err := netip.ParseAddr(text); err == nil {
+		return address.String(), 0, nil
+	}
+	host = text
+	if colon := strings.LastIndexByte(text, ':'); colon > strings.LastIndexByte(text, ']') {
+		var ok bool
+		if port, ok = parsePort(text[colon+1:]); !ok {
+			return "", 0, errors.New("a port is a number from 1 to 65535")
+		}
+		host = text[:colon]
+	}
+	if inner, bracketed := strings.CutPrefix(host, "["); bracketed {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	return host, port, nil
+}
+
+func parsePort(text string) (uint16, bool) {
+	number, err := strconv.ParseUint(text, 10, 16)
+	return uint16(number), err == nil && number > 0
+}
+
+// canonical is the one spelling of a host: small letters, no dot at the end, names of other scripts in the form that DNS
+// knows, and IP addresses as netip writes them, an IPv4 address within IPv6 as what it is. So hosts can be compared.
+func canonical(host string) (name string, isAddress, ok bool) {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.Unmap().String(), true, true
+	}
+	name = strings.TrimSuffix(host, ".")
+	if !isASCII(name) {
+		encoded, err := idna.Lookup.ToASCII(name) // as net/http does
+		if err != nil {
+			return "", false, false
+		}
+		name = encoded
+	}
+	return strings.ToLower(name), false, name != ""
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// defaultPort is that of https, the only scheme there is.
+const defaultPort = 443
+
+// Allows says whether the host of an https address is on the list.
+func (l *List) Allows(address *url.URL) bool {
+	host, isAddress, ok := canonical(address.Hostname())
+	if !ok {
+		return false
+	}
+	port := uint16(defaultPort)
+	if text := address.Port(); text != "" {
+		if port, ok = parsePort(text); !ok {
+			return false
+		}
+	}
+	for _, e := range l.entries {
+		if (e.port == 0 || e.port == port) && (e.host == host && !e.below || e.below && !isAddress && strings.HasSuffix(host, "."+e.host)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Canonical is the host and port of an https address in their one spelling.
+func Canonical(address *url.URL) string {
+	host, _, _ := canonical(address.Hostname())
+	port := address.Port()
+	if number, ok := parsePort(port); ok {
+		port = strconv.Itoa(int(number))
+	} else if port == "" {
+		port = strconv.Itoa(defaultPort)
+	}
+	return host + " " + port
+}
