@@ -13,10 +13,12 @@ import (
 
 // The people of the demo, by the names that they have at the API server and in the kubeconfig.
 const (
-	admin    = "admin"
-	shop     = "shop-backend"
-	editor   = "editor"
-	approver = "wang"
+	admin     = "admin"
+	shop      = "shop-backend"
+	editor    = "editor"
+	approver  = "wang"
+	neighbour = "neighbour"
+	clerk     = "clerk"
 )
 
 // kubectl runs kubectl as a user, and shows command and output. It fails if kubectl does.

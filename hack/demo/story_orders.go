@@ -156,8 +156,8 @@ func (d *demo) delivered(ctx context.Context, operation simulator.Operation, num
 }
 
 // waitFor waits with kubectl, as a shop would in a script.
-func (d *demo) waitFor(ctx context.Context, user, condition, object string) error {
-	return d.kubectl(ctx, user, "wait", "--for="+condition, object, "--timeout="+patience.String())
+func (d *demo) waitFor(ctx context.Context, user, condition, object string, more ...string) error {
+	return d.kubectl(ctx, user, append([]string{"wait", "--for=" + condition, object, "--timeout=" + patience.String()}, more...)...)
 }
 
 func (d *demo) order(ctx context.Context, name string) (*v1alpha1.Order, error) {

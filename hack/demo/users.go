@@ -19,7 +19,7 @@ func (d *demo) kubeconfig() string { return filepath.Join(d.folder, "kubeconfig"
 // writeKubeconfig writes one kubeconfig with a context for each person, all in the shop's namespace.
 func (d *demo) writeKubeconfig() error {
 	merged := clientcmdapi.NewConfig()
-	for user, groups := range map[string][]string{admin: {"system:masters"}, shop: nil, editor: nil, approver: nil} {
+	for user, groups := range map[string][]string{admin: {"system:masters"}, shop: nil, editor: nil, approver: nil, neighbour: nil, clerk: nil} {
 		content, err := d.cluster.Kubeconfig(user, groups...)
 		if err != nil {
 			return err
