@@ -3,17 +3,15 @@ package webhookserver
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// What one Merchant's callbacks may take from the others. A callback that is forged costs a look into the cache and one
+// What one Merchant's callbacks may take from the others; perNamespace is about those of its neighbours. A callback that is forged costs a look into the cache and one
 // verification, and gets no further, so that these bounds are for those that can be believed, or be repeated by whoever saw one.
 const (
 	// queriesPerSecond of one Merchant that refund callbacks may cause. A refund callback has no signature and no time, so that
@@ -35,26 +33,9 @@ const (
 	placePatience = 3 * time.Second
 )
 
-// budgets are the token buckets of Merchants. There are as many as Merchants: what names none is refused before.
-type budgets struct {
-	mutex  sync.Mutex
-	tokens map[types.NamespacedName]*rate.Limiter
-}
-
-// take takes a token from a bucket that holds as many as are filled in each second.
-func (b *budgets) take(of types.NamespacedName, perSecond int, now time.Time) bool {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	bucket := b.tokens[of]
-	if bucket == nil {
-		if b.tokens == nil {
-			b.tokens = map[types.NamespacedName]*rate.Limiter{}
-		}
-		bucket = rate.NewLimiter(rate.Limit(perSecond), perSecond)
-		b.tokens[of] = bucket
-	}
-	return bucket.AllowN(now, 1)
-}
+// perNamespace is how many times what one Merchant may take all Merchants of its namespace may take together. Whoever makes a
+// thousand Merchants gets no more than that.
+const perNamespace = 2
 
 // rooms bound the callbacks that wait for somebody else.
 type rooms struct {
@@ -62,10 +43,15 @@ type rooms struct {
 	open  map[room]*places
 }
 
-// room is that of one kind of waiting, on behalf of a Merchant.
+// room is that of one kind of waiting, on behalf of a Merchant; without a name, on behalf of its namespace.
 type room struct {
 	kind     string
 	merchant types.NamespacedName
+}
+
+// ofNamespace is the one that it shares with its neighbours.
+func (r room) ofNamespace() room {
+	return room{r.kind, types.NamespacedName{Namespace: r.merchant.Namespace}}
 }
 
 // places are those of a room. Callers hold one, or stand in line for one.
@@ -74,8 +60,26 @@ type places struct {
 	callers int
 }
 
-// enter takes a place until leave. When all of them are taken it waits in line until the context ends, unless so many wait already.
+// enter takes a place for a Merchant, and one of those of its namespace, until leave.
 func (r *rooms) enter(ctx context.Context, in room, size, line int) bool {
+	if !r.enterOne(ctx, in, size, line) {
+		return false
+	}
+	if !r.enterOne(ctx, in.ofNamespace(), perNamespace*size, perNamespace*line) {
+		r.leaveOne(in)
+		return false
+	}
+	return true
+}
+
+// leave gives the places back.
+func (r *rooms) leave(in room) {
+	r.leaveOne(in.ofNamespace())
+	r.leaveOne(in)
+}
+
+// enterOne takes a place until leaveOne. When all of them are taken it waits in line until the context ends, unless so many wait already.
+func (r *rooms) enterOne(ctx context.Context, in room, size, line int) bool {
 	here := r.come(in, size, line)
 	if here == nil {
 		return false
@@ -114,24 +118,13 @@ func (r *rooms) depart(in room) {
 	}
 }
 
-// leave gives the place to who waits longest.
-func (r *rooms) leave(in room) {
+// leaveOne gives the place to who waits longest.
+func (r *rooms) leaveOne(in room) {
 	r.mutex.Lock()
 	here := r.open[in]
 	r.mutex.Unlock()
 	here.Release(1)
 	r.depart(in)
-}
-
-// verifying bounds how many callbacks are read and verified at a time. That is work for a CPU alone, so that more at once would
-// only take memory: a body at the limit takes some 2 MB while it is read.
-var verifying = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
-
-// verified reads and verifies when it is its turn.
-func verified[Notification any](read func([]byte) (Notification, error), body []byte) (Notification, error) {
-	verifying <- struct{}{}
-	defer func() { <-verifying }()
-	return read(body)
 }
 
 var errTooManyLooks = errors.New("too many callbacks in a second for numbers that the cache does not have")

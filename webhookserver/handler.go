@@ -50,14 +50,18 @@ type Handler struct {
 	// Log gets lines about callbacks that were not recorded, of many alike a few; nothing of the body.
 	Log logr.Logger
 
-	queries, looks budgets
-	waiting        rooms
-	manners        *manners
+	// What callbacks may take from those of others.
+	tokens    buckets[room]
+	waiting   rooms
+	present   *shares
+	reading   *reading
+	inquiries inquiries
+	manners   *manners
 }
 
 // Routes are the callback URLs. Anything else is not found, and any method but POST not allowed.
 func (h *Handler) Routes() http.Handler {
-	h.manners = newManners(h.Clock)
+	h.manners, h.present, h.reading = newManners(h.Clock), newShares(maxConnections), newReading()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /notify/v2/{namespace}/{name}/payment", h.serve("payment", h.payment))
 	mux.HandleFunc("POST /notify/v2/{namespace}/{name}/refund", h.serve("refund", h.refund))
@@ -70,6 +74,7 @@ type callback struct {
 	gateway  *merchant.Handle
 	kind     string
 	body     []byte
+	reading  *reading
 	log      logr.Logger
 }
 
@@ -91,20 +96,28 @@ func (h *Handler) serve(kind string, settle func(context.Context, *callback) res
 	}
 }
 
-// handle does what costs least first: a path that names no Merchant is refused before its body is read.
+// handle does what costs least first: what is too large, and a path that names no Merchant, or one that is known not to be ready,
+// is refused before the body is read; and only a tenant that leaves room for others goes on.
 func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *http.Request, kind string, settle func(context.Context, *callback) result) result {
 	key := types.NamespacedName{Namespace: request.PathValue("namespace"), Name: request.PathValue("name")}
 	if !couldExist(key) {
 		return refused(http.StatusNotFound, "no such merchant")
 	}
-	log := h.manners.modest(h.Log.WithValues("callback", kind, "merchant", klog.KRef(key.Namespace, key.Name)), kind+" "+key.String())
-	c := &callback{merchant: &v1alpha1.Merchant{}, kind: kind, log: log}
+	if request.ContentLength > maxBody {
+		w.Header().Set("Connection", "close") // or else the body would be waited for, to be thrown away
+		return refused(http.StatusRequestEntityTooLarge, "body too large")
+	}
+	log := h.manners.modest(h.Log.WithValues("callback", kind, "merchant", klog.KRef(key.Namespace, key.Name)), room{kind, key})
+	c := &callback{merchant: &v1alpha1.Merchant{}, kind: kind, reading: h.reading, log: log}
 	if err := h.Client.Get(ctx, key, c.merchant); err != nil {
 		if _, outside := errors.AsType[*sight.OutsideError](err); outside || apierrors.IsNotFound(err) {
 			return refused(http.StatusNotFound, "no such merchant")
 		}
-		h.manners.modest(h.Log, kind).Error(err, "Failed to read the Merchant of a callback")
+		h.manners.modest(h.Log, room{kind: kind}).Error(err, "Failed to read the Merchant of a callback")
 		return failed("merchant could not be read")
+	}
+	if problem := h.Registry.KnownProblem(c.merchant); problem != nil {
+		return c.notReady(problem)
 	}
 	var err error
 	if c.body, err = io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody)); err != nil {
@@ -113,10 +126,13 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 		}
 		return refused(http.StatusBadRequest, "body could not be read")
 	}
+	if !h.present.take(key.Namespace) {
+		return c.crowded()
+	}
+	defer h.present.giveBack(key.Namespace)
 	arrived(ctx)
 	if c.gateway, err = h.Registry.Get(ctx, c.merchant); err != nil {
-		log.Info("Could not check a callback: the Merchant is not ready", "problem", err.Error())
-		return failed("merchant is not ready")
+		return c.notReady(err)
 	}
 	if reach.IsProbe(c.body) {
 		return c.answerProbe(kind, h.Clock.Now())
@@ -124,10 +140,9 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 	return settle(ctx, c)
 }
 
-// looking reads from the API server on behalf of a callback, as long as its Merchant has tokens for that.
-func (h *Handler) looking(c *callback) client.Reader {
-	allow := func() bool { return h.looks.take(c.merchantKey(), looksPerSecond, h.Clock.Now()) }
-	return sparing{h.Live, allow, &h.waiting, room{"look", c.merchantKey()}}
+func (c *callback) notReady(err error) result {
+	c.log.Info("Could not check a callback: the Merchant is not ready", "problem", err.Error())
+	return failed("merchant is not ready")
 }
 
 // claims decides whose numbers they are. This process makes no first calls.
@@ -135,7 +150,24 @@ func (h *Handler) claims() *claims.Claims {
 	return &claims.Claims{Cached: h.Client, Live: h.Live, Clock: h.Clock}
 }
 
-// crowded: so many callbacks of the Merchant wait for the API server or for WeChat already that this one has to come again.
+// mayTake takes a token of a Merchant, and one of those of its namespace.
+func (h *Handler) mayTake(from room, perSecond int) bool {
+	now := h.Clock.Now()
+	if taken, _ := h.tokens.take(from, perSecond, perSecond, now); !taken {
+		return false
+	}
+	taken, _ := h.tokens.take(from.ofNamespace(), perNamespace*perSecond, perNamespace*perSecond, now)
+	return taken
+}
+
+// looking reads from the API server on behalf of a callback, as long as its Merchant has tokens for that.
+func (h *Handler) looking(c *callback) client.Reader {
+	look := room{"look", c.merchantKey()}
+	allow := func() bool { return h.mayTake(look, looksPerSecond) }
+	return sparing{h.Live, allow, &h.waiting, look}
+}
+
+// crowded: so many callbacks of the Merchant, or of its namespace, are being settled already that this one has to come again.
 func (c *callback) crowded() result {
 	c.log.Info("Too many callbacks at once; WeChat Pay will ask again")
 	return failed("too many callbacks")
@@ -153,6 +185,9 @@ func couldExist(key types.NamespacedName) bool {
 
 // unreadable logs why a callback was refused, in the Gateway's words, which never hold any of the body.
 func (c *callback) unreadable(err error) result {
+	if errors.Is(err, errNoTurn) {
+		return c.crowded()
+	}
 	if e, ok := errors.AsType[*wechatpay.Error](err); ok {
 		c.log.Info("Refused a callback", "problem", e.Error())
 	} else {

@@ -2,14 +2,12 @@ package webhookserver
 
 import (
 	"strings"
-	"sync"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/time/rate"
 	"k8s.io/utils/clock"
 )
 
-// How often one message is logged about one Merchant. Anybody can have callbacks refused, thousands a second; the metric counts
+// How often one message is logged about one Merchant; perNamespace times that about all of a namespace. Anybody can have callbacks refused, thousands a second; the metric counts
 // them all, and a line now and then says why.
 const (
 	linesAtOnce    = 10
@@ -18,42 +16,35 @@ const (
 	longestValue = 256
 )
 
-// manners remember what was logged a short while ago. There is one for each message, which are constants, of each Merchant.
+// manners remember what was logged a short while ago: each message, which are constants, about each Merchant and each namespace.
 type manners struct {
 	clock clock.PassiveClock
-
-	mutex    sync.Mutex
-	messages map[string]*habit
+	lines buckets[line]
 }
 
-type habit struct {
-	*rate.Limiter
-	unsaid int
+// line is a message about somebody.
+type line struct {
+	about   room
+	message string
 }
 
-func newManners(clock clock.PassiveClock) *manners {
-	return &manners{clock: clock, messages: map[string]*habit{}}
-}
+func newManners(clock clock.PassiveClock) *manners { return &manners{clock: clock} }
 
 // may says whether a message may be logged once more, and how many were not since the last one.
-func (m *manners) may(message string) (say bool, unsaid int) {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	known := m.messages[message]
-	if known == nil {
-		known = &habit{Limiter: rate.NewLimiter(linesPerSecond, linesAtOnce)}
-		m.messages[message] = known
-	}
-	if !known.AllowN(m.clock.Now(), 1) {
-		known.unsaid++
+func (m *manners) may(about room, message string) (say bool, unsaid int) {
+	now, said := m.clock.Now(), line{about, message}
+	if say, unsaid = m.lines.take(said, linesPerSecond, linesAtOnce, now); !say {
 		return false, 0
 	}
-	unsaid, known.unsaid = known.unsaid, 0
+	if say, _ = m.lines.take(line{about.ofNamespace(), message}, perNamespace*linesPerSecond, perNamespace*linesAtOnce, now); !say {
+		m.lines.deny(said, unsaid+1)
+		return false, 0
+	}
 	return true, unsaid
 }
 
 // modest is a log that keeps these manners about someone.
-func (m *manners) modest(log logr.Logger, about string) logr.Logger {
+func (m *manners) modest(log logr.Logger, about room) logr.Logger {
 	sink := log.GetSink()
 	if sink == nil {
 		return log
@@ -64,7 +55,7 @@ func (m *manners) modest(log logr.Logger, about string) logr.Logger {
 type modestSink struct {
 	logr.LogSink
 	manners *manners
-	about   string
+	about   room
 }
 
 func (s *modestSink) Info(level int, message string, keysAndValues ...any) {
@@ -80,7 +71,7 @@ func (s *modestSink) Error(err error, message string, keysAndValues ...any) {
 }
 
 func (s *modestSink) may(message string, keysAndValues []any) (bool, []any) {
-	say, unsaid := s.manners.may(s.about + "\x00" + message)
+	say, unsaid := s.manners.may(s.about, message)
 	if unsaid > 0 {
 		keysAndValues = append([]any{"notLogged", unsaid}, keysAndValues...)
 	}

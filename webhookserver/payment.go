@@ -15,7 +15,7 @@ import (
 
 // payment settles a payment callback: verified over its raw fields, matched with its Order, stored, and only then answered.
 func (h *Handler) payment(ctx context.Context, c *callback) result {
-	notification, err := verified(c.gateway.ParsePaymentNotification, c.body)
+	notification, err := verified(ctx, c, c.gateway.ParsePaymentNotification)
 	if err != nil {
 		return c.unreadable(err)
 	}

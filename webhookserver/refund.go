@@ -17,7 +17,7 @@ import (
 // refund settles a refund callback. It carries no signature, so it proves nothing: it only says which refund to ask for, and
 // what refundquery answers is stored.
 func (h *Handler) refund(ctx context.Context, c *callback) result {
-	notification, err := verified(c.gateway.ParseRefundNotification, c.body)
+	notification, err := verified(ctx, c, c.gateway.ParseRefundNotification)
 	if err != nil {
 		return c.unreadable(err)
 	}
@@ -33,20 +33,26 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 		return unmatched()
 	case finalAtWeChat(refund):
 		return repeated()
-	case !h.queries.take(c.merchantKey(), queriesPerSecond, h.Clock.Now()):
+	}
+	return h.inquiries.learn(ctx, refund.UID, h.Clock.Now, func() learned { return h.inquire(ctx, c, refund, order) }).answerTo(notification.Status)
+}
+
+// inquire asks WeChat for a refund, and stores what it says.
+func (h *Handler) inquire(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order) learned {
+	if !h.mayTake(room{"query", c.merchantKey()}, queriesPerSecond) {
 		c.log.Info("Too many refund callbacks in a second; WeChat Pay will ask again")
-		return failed("too many callbacks")
+		return learned{result: failed("too many callbacks")}
 	}
 	if !h.waiting.enter(ctx, c.room(), settledAtOnce, 0) {
-		return c.crowded()
+		return learned{result: c.crowded()}
 	}
 	defer h.waiting.leave(c.room())
 	fact, err := c.gateway.QueryRefund(ctx, refund.Number(), settlement.AppID(order, c.merchant))
 	if err != nil {
 		c.log.Info("Could not confirm a refund callback; WeChat Pay will ask again", "problem", err.Error())
-		return failed("refund could not be confirmed")
+		return learned{asked: true, result: failed("refund could not be confirmed")}
 	}
-	return h.storeRefund(ctx, c, refund, order, fact, notification.Status)
+	return learned{asked: true, status: fact.Status, result: h.storeRefund(ctx, c, refund, order, fact)}
 }
 
 // finalAtWeChat says whether refundquery has told the end of the refund, which is then never left, whatever a late or repeated
@@ -55,8 +61,8 @@ func finalAtWeChat(refund *v1alpha1.Refund) bool {
 	return settlement.RefundSucceeded(refund) || settlement.SucceededReason(refund) == v1alpha1.ReasonClosed
 }
 
-// storeRefund writes what refundquery said. When the query is behind the callback, WeChat shall ask again.
-func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order, fact wechatpay.RefundFact, claimed wechatpay.RefundStatus) result {
+// storeRefund writes what refundquery said.
+func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order, fact wechatpay.RefundFact) result {
 	telling := h.tell(wechatpay.OperationRefundCallback)
 	telling.Log = telling.Log.WithValues("merchant", klog.KObj(c.merchant), "outTradeNo", order.Number())
 	for range conflictRetries {
@@ -70,13 +76,13 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 		before := refund.DeepCopy()
 		settlement.RefundLearned(refund, c.merchant.Spec.RefundApproval, order.Number(), fact, h.Clock.Now())
 		if equality.Semantic.DeepEqual(before.Status, refund.Status) {
-			return h.confirmed(c, refund, repeated(), fact, claimed)
+			return h.confirmed(c, refund, repeated(), fact)
 		}
 		err := h.Client.Status().Update(ctx, refund)
 		if err == nil {
 			tell.Changed(telling.Log, before, refund)
 			telling.Refund(refund, settlement.SucceededReason(before))
-			return h.confirmed(c, refund, recorded(), fact, claimed)
+			return h.confirmed(c, refund, recorded(), fact)
 		}
 		if !apierrors.IsConflict(err) {
 			c.log.Error(err, "Failed to store a refund; WeChat Pay will ask again")
@@ -92,18 +98,13 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 	return failed("too many writers")
 }
 
-// confirmed answers for what is stored now. A callback that is ahead of refundquery has to come again; one that is behind it,
-// since it came late, has nothing to add to the end that is stored.
-func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result, fact wechatpay.RefundFact, claimed wechatpay.RefundStatus) result {
+// confirmed says whether what is stored now is what refundquery said.
+func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result, fact wechatpay.RefundFact) result {
 	if !shows(refund, fact.Status) {
 		c.log.Info("WeChat Pay has a refund that ended otherwise here", "refund", refund.Name, "here", settlement.SucceededReason(refund), "there", fact.Status)
 		h.Recorder.Eventf(refund, nil, "Warning", "RefundAtWeChat", "Settle",
 			"WeChat Pay has the refund %s as %s although it ended here (%s): compare with the merchant platform", refund.Number(), fact.Status, settlement.SucceededReason(refund))
 		return disputed("conflict")
-	}
-	ended := fact.Status == wechatpay.RefundStatusSuccess || fact.Status == wechatpay.RefundStatusClosed
-	if fact.Status != claimed && !ended {
-		return failed("refundquery does not say so yet")
 	}
 	return stored
 }

@@ -74,7 +74,8 @@ func (d *desk) asked(refund *v1alpha1.Refund) int {
 func TestRefundCallbackOnlyAsks(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c, clock := d.still()
+	later := func() { clock.SetTime(clock.Now().Add(time.Second)) } // so that it asks again
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 
 	// The callback is well encrypted and refundquery does not say so: nothing of it is believed.
@@ -84,6 +85,7 @@ func TestRefundCallbackOnlyAsks(t *testing.T) {
 		if now.Status.SucceededTime != nil || d.asked(refund) != n+1 {
 			t.Fatalf("after %q: succeeded %v, asked %d times", claim, now.Status.SucceededTime, d.asked(refund))
 		}
+		later()
 	}
 	// Another amount inside, and another time: what is stored is refundquery's.
 	d.turn(refund, simulator.RefundSuccess)
@@ -109,7 +111,7 @@ func TestRefundCallbackOnlyAsks(t *testing.T) {
 func TestRefundCallbacksOfEachEnd(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c, clock := d.still()
 	for _, end := range []struct {
 		name      string
 		status    simulator.RefundStatus
@@ -135,6 +137,7 @@ func TestRefundCallbacksOfEachEnd(t *testing.T) {
 		refund := d.Refund("refund-abnormal")
 		expectFail(t, c.refund(d.refundBody(refund, "SUCCESS")), http.StatusServiceUnavailable)
 		d.turn(refund, simulator.RefundSuccess)
+		clock.SetTime(clock.Now().Add(time.Second)) // so that it asks again
 		// The callback about CHANGE comes late: refundquery is ahead of it, and what it says is stored.
 		expectSuccess(t, c.refund(d.refundBody(refund, "CHANGE")))
 		d.expectRefund(refund, "True/Succeeded")

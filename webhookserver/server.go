@@ -96,7 +96,7 @@ type logWriter struct {
 }
 
 func (w logWriter) Write(line []byte) (int, error) {
-	if say, unsaid := w.manners.may(""); say {
+	if say, unsaid := w.manners.may(room{}, ""); say {
 		w.log.Info(strings.TrimSpace(string(line)), "notLogged", unsaid)
 	}
 	return len(line), nil

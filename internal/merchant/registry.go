@@ -123,6 +123,12 @@ func (r *Registry) Get(ctx context.Context, merchant *v1alpha1.Merchant) (*Handl
 	}
 }
 
+// KnownProblem is why a Merchant can't be used, as far as that was read a moment ago; it reads nothing.
+func (r *Registry) KnownProblem(merchant *v1alpha1.Merchant) *Problem {
+	_, problem := r.fresh(merchant)
+	return problem
+}
+
 // Listen has a function told of each Merchant of which something new is known: that its calls are paused, or go on again, or
 // what WeChat says of its credentials. It is called in the middle of calls, so it must return at once.
 func (r *Registry) Listen(listener func(types.NamespacedName)) { r.listener.Store(&listener) }

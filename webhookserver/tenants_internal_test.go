@@ -1,0 +1,176 @@
+package webhookserver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	testclock "k8s.io/utils/clock/testing"
+)
+
+func merchantNo(namespace string, n int) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("merchant-%d", n)}
+}
+
+// TestTenantsTakeTurns: who brings one waits for one of each other tenant at most, not for all that another one brought before.
+func TestTenantsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns, order := newTurns(1, 100), make(chan string, 100)
+		if !turns.take(t.Context(), "stranger") {
+			t.Fatal("nobody is there")
+		}
+		stand := func(ctx context.Context, tenant string) {
+			go func() {
+				if turns.take(ctx, tenant) {
+					order <- tenant
+				}
+			}()
+			synctest.Wait() // until it stands in line
+		}
+		for range 5 {
+			stand(t.Context(), "stranger")
+		}
+		impatient, giveUp := context.WithCancel(t.Context())
+		stand(impatient, "other")
+		stand(t.Context(), "shop")
+		stand(impatient, "shop")
+		stand(t.Context(), "shop")
+		giveUp()
+		synctest.Wait()
+		var got []string
+		for range 7 {
+			turns.give()
+			synctest.Wait()
+			got = append(got, <-order)
+		}
+		if want := []string{"stranger", "shop", "stranger", "shop", "stranger", "stranger", "stranger"}; !slices.Equal(got, want) {
+			t.Errorf("the turns were %v", got)
+		}
+		if turns.give(); turns.free != 1 || len(turns.lines) > 0 || len(turns.round) > 0 {
+			t.Errorf("left: %+v", turns)
+		}
+	})
+}
+
+// TestLinesAreBounded by tenant.
+func TestLinesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns(1, 2)
+		ctx, end := context.WithCancel(t.Context())
+		for range 3 {
+			go turns.take(ctx, "stranger")
+			synctest.Wait()
+		}
+		if turns.take(ctx, "stranger") {
+			t.Error("more may wait than two")
+		}
+		got := make(chan bool)
+		go func() { got <- turns.take(t.Context(), "shop") }()
+		synctest.Wait()
+		end()
+		if turns.give(); !<-got {
+			t.Error("another tenant has a line of its own")
+		}
+	})
+}
+
+// TestSomePlacesAreLeft: a stranger takes what is idle, and yet the next tenant finds more places than it needs.
+func TestSomePlacesAreLeft(t *testing.T) {
+	t.Parallel()
+	s := newShares(1000)
+	fill := func(tenant string) (taken int) {
+		for s.take(tenant) {
+			taken++
+		}
+		return taken
+	}
+	for _, step := range []struct {
+		tenant string
+		want   int
+	}{{"stranger", 800}, {"another", 160}, {"shop", 32}, {"stranger", 0}} {
+		if got := fill(step.tenant); got != step.want {
+			t.Errorf("%s got %d places, want %d", step.tenant, got, step.want)
+		}
+	}
+	for range 700 {
+		s.giveBack("stranger")
+	}
+	if got := fill("shop"); got < 500 {
+		t.Errorf("of what is idle again the shop got %d", got)
+	}
+	for tenant, taken := range map[string]int{"stranger": s.of["stranger"], "another": s.of["another"], "shop": s.of["shop"]} {
+		for range taken {
+			s.giveBack(tenant)
+		}
+	}
+	if s.taken != 0 || len(s.of) > 0 {
+		t.Errorf("left: %+v", s)
+	}
+}
+
+// TestManyMerchantsAreOneTenant: whoever makes a thousand of them gets what two may have: tokens, places and lines in the log.
+func TestManyMerchantsAreOneTenant(t *testing.T) {
+	t.Parallel()
+	const merchants = 1000
+	h := &Handler{Clock: testclock.NewFakePassiveClock(time.Now())}
+	h.Routes()
+	allowed, entered, said := 0, 0, 0
+	for n := range merchants {
+		of := room{"query", merchantNo("stranger", n)}
+		for range 3 {
+			if h.mayTake(of, 10) {
+				allowed++
+			}
+			if h.waiting.enter(t.Context(), of, 5, 0) {
+				entered++
+			}
+			if say, _ := h.manners.may(of, "Refused"); say {
+				said++
+			}
+		}
+	}
+	if allowed != 10*perNamespace || entered != 5*perNamespace || said != linesAtOnce*perNamespace {
+		t.Errorf("%d tokens, %d places, %d lines", allowed, entered, said)
+	}
+	shop := room{"query", merchantNo("shop", 0)}
+	if say, _ := h.manners.may(shop, "Refused"); !say || !h.mayTake(shop, 10) || !h.waiting.enter(t.Context(), shop, 5, 0) {
+		t.Error("another tenant does not get its own")
+	}
+}
+
+// TestMerchantsThatAreIdleAreForgotten: what is kept is of the last moment, however many Merchants were made and deleted.
+func TestMerchantsThatAreIdleAreForgotten(t *testing.T) {
+	t.Parallel()
+	const merchants = 10_000
+	clock := testclock.NewFakePassiveClock(time.Now())
+	h := &Handler{Clock: clock}
+	h.Routes()
+	ask := func() learned { return learned{asked: true, result: recorded()} }
+	kept := func() []int {
+		return []int{len(h.tokens.by), len(h.manners.lines.by), len(h.waiting.open), len(h.inquiries.of)}
+	}
+	use := func(n int) {
+		of := room{"query", merchantNo("stranger", n)}
+		h.mayTake(of, queriesPerSecond)
+		h.manners.may(of, "Refused")
+		if h.waiting.enter(t.Context(), of, 1, 0) {
+			h.waiting.leave(of)
+		}
+		h.inquiries.learn(t.Context(), types.UID(of.merchant.Name), clock.Now, ask)
+	}
+	for n := range merchants {
+		use(n)
+	}
+	if most := slices.Max(kept()); most < merchants {
+		t.Fatalf("nothing is kept: %v", kept())
+	}
+	clock.SetTime(clock.Now().Add(time.Minute))
+	use(merchants)
+	if most := slices.Max(kept()); most > 2 { // the last Merchant, and its namespace
+		t.Errorf("kept: %v", kept())
+	}
+}
