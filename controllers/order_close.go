@@ -30,10 +30,10 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 		return r.closeUnknown(ctx, o, reason, why, err)
 	case err != nil:
 		return r.closingFails(ctx, o, why, err)
+	case !isOurs(o, trade):
+		return r.numberUsed(ctx, o, trade) // it is not this Order's to close
 	case trade.State.Paid() || trade.State.Closed():
 		return r.applyTradeAs(ctx, o, trade, reason, why)
-	case o.Status.Prepay == nil && trade.Attach != "" && trade.Attach != o.account.Attach:
-		return r.numberUsed(ctx, o, trade) // it is not this Order's to close
 	}
 	if err := o.gateway.CloseOrder(ctx, o.Number(), o.account.AppID); err != nil {
 		return r.closingFails(ctx, o, why, err)

@@ -112,10 +112,16 @@ func (r *OrderReconciler) showOtherAttach(ctx context.Context, o *order) progres
 	return again(r.Timing.RetrySlowly)
 }
 
-// numberUsed settles the answer that the number was used with other parameters: an Order here has it, or one of another
+// isOurs says whether what WeChat has under the number is this Order's: it gave this object a prepay, or states the attach that
+// this Order sends. Anything else may be another tenant's or another system's, in whatever state it is.
+func isOurs(o *order, trade wechatpay.Trade) bool {
+	return o.Status.Prepay != nil || trade.Attach == o.account.Attach
+}
+
+// numberUsed settles that WeChat has the number, and not for what this Order sends: an Order here owns it, or one of another
 // namespace had it, or nobody here knows whose it is.
 func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechatpay.Trade) progress {
-	if settlement.NamesAnotherNamespace(trade.Attach, o.Order) && trade.Attach != o.account.Attach {
+	if !isOurs(o, trade) && settlement.NamesAnotherNamespace(trade.Attach, o.Order) {
 		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
 	}
 	if end := r.ownsWhatIsPaid(ctx, o); end != nil {

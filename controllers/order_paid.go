@@ -64,7 +64,7 @@ func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
 	due = r.nextPoll(o, r.Clock.Now())
 	r.polls.set(o.UID, due)
-	if err == nil && (trade.State.Paid() || trade.State.Closed()) {
+	if err == nil && (trade.State.Paid() || trade.State.Closed() && isOurs(o, trade)) {
 		return r.applyTrade(ctx, o, trade)
 	}
 	// Any error is only a poll that told nothing: the next one comes.

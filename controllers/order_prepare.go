@@ -32,6 +32,8 @@ func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "Too little time was left to pay (WeChat Pay wants 5 minutes), so the order was not made")
 	case err != nil:
 		return r.notAskedYet(ctx, o, err)
+	case !isOurs(o, trade):
+		return r.numberUsed(ctx, o, trade)
 	case trade.State.Paid() || trade.State.Closed():
 		return r.applyTrade(ctx, o, trade)
 	default:
@@ -145,6 +147,8 @@ func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause
 			return stoppedBy(err)
 		}
 		return done() // the write starts the next reconcile
+	case err == nil && !isOurs(o, trade):
+		return r.numberUsed(ctx, o, trade)
 	case err == nil && (trade.State.Paid() || trade.State.Closed()):
 		return r.applyTrade(ctx, o, trade)
 	default:
@@ -159,7 +163,7 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 		// An answer that contradicts the query is believed when both agree; until then the order may be there.
 		return r.notPreparedBy(ctx, o, &wechatpay.Error{Operation: wechatpay.OperationUnifiedOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.Repeat, Err: cause})
 	}
-	if trade.State.Closed() && settlement.NamesAnotherNamespace(trade.Attach, o.Order) && trade.Attach != o.account.Attach {
+	if !isOurs(o, trade) {
 		return r.numberUsed(ctx, o, trade)
 	}
 	if trade.State.Paid() || trade.State.Closed() {

@@ -216,6 +216,32 @@ func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
 	}
 }
 
+// A tenant's Order has the number of an open order whose object is lost. Whatever the tenant wishes, it is not closed for them.
+func TestOrderOfAnotherTenantIsNotClosed(t *testing.T) {
+	for name, lose := range map[string]func(*testshop.Shop) func(*v1alpha1.Order){
+		"of a tenant":       func(shop *testshop.Shop) func(*v1alpha1.Order) { return of(shop, 1) },
+		"of the Merchant's": func(*testshop.Shop) func(*v1alpha1.Order) { return func(*v1alpha1.Order) {} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, g := openShared(t, everybody)
+			order := shop.NewOrder("order-0001", lose(shop))
+			shop.Create(order)
+			shop.WaitOrder(order.Namespace+"/order-0001", "Prepared=True/Prepared")
+			dropFromCluster(shop, order)
+
+			closed := shop.NewOrder("order-0001", of(shop, 0), func(o *v1alpha1.Order) { o.Spec.DesiredState = v1alpha1.DesiredStateClosed })
+			deleted := shop.NewOrder("order-0002", of(shop, 0), numbered("order-0001"))
+			shop.Create(closed, deleted)
+			shop.WaitOrder(shop.Other(0)+"/order-0002", "Paid=False/NumberInUse", "Prepared=False/UsedAtWeChat")
+			shop.Must(shop.Client.Delete(shop.Context(), deleted))
+			shop.WaitGone(deleted)
+			shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=False/NumberInUse", "Paid=False/Closed")
+			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationCloseOrder, "order-0001")).To(gomega.BeEmpty())
+			g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay))
+		})
+	}
+}
+
 // An open Order is applied again without its status, after the callback address changed; its payer has the prepay of before.
 func TestNumberWithOtherParametersIsStillPaid(t *testing.T) {
 	shop, g := openReady(t, testshop.WithTiming(pollsOften))

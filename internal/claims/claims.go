@@ -52,9 +52,9 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
 	}
-	owner, best := order, c.strengthOfOrder(order, of)
+	owner, best, refused := order, c.strengthOfOrder(order, of), refusals{}
 	for i := range rivals {
-		rival, its, err := c.rivalOrder(ctx, order, of, &rivals[i])
+		rival, its, err := c.rivalOrder(ctx, order, of, &rivals[i], refused)
 		if err != nil {
 			return nil, err
 		}
@@ -72,11 +72,14 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1
 }
 
 // rivalOrder returns an Order of the same account, with its Merchant, if it takes part; nil otherwise.
-func (c *Claims) rivalOrder(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, rival *v1alpha1.Order) (*v1alpha1.Order, *v1alpha1.Merchant, error) {
-	if rival.UID == order.UID || !claimsItsNumber(rival) {
+func (c *Claims) rivalOrder(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, rival *v1alpha1.Order, refused refusals) (*v1alpha1.Order, *v1alpha1.Merchant, error) {
+	if rival.UID == order.UID || !claimsItsNumber(rival) || refused.has(rival) {
 		return nil, nil, nil
 	}
 	its, err := c.participates(ctx, rival, of)
+	if its == nil && err == nil {
+		refused.add(rival)
+	}
 	if its == nil || err != nil {
 		return nil, nil, err
 	}
@@ -94,6 +97,25 @@ func (c *Claims) rivalOrder(ctx context.Context, order *v1alpha1.Order, of *v1al
 		return nil, nil, nil
 	}
 	return latest, its, nil
+}
+
+// refusals are whom a Merchant does not permit, each looked up once: somebody may have created thousands of Orders of one number.
+// Only what has not begun is refused for its namespace, Merchant and number alone.
+type refusals map[[4]string]bool
+
+func refusalOf(order *v1alpha1.Order) [4]string {
+	namespace, name := order.MerchantKey()
+	return [4]string{order.Namespace, namespace, name, order.Number()}
+}
+
+func (r refusals) has(order *v1alpha1.Order) bool {
+	return !settlement.Started(order) && !settlement.IsPaid(order) && r[refusalOf(order)]
+}
+
+func (r refusals) add(order *v1alpha1.Order) {
+	if !settlement.Started(order) && !settlement.IsPaid(order) {
+		r[refusalOf(order)] = true
+	}
 }
 
 // participates returns the Merchant of an Order that takes part in the account of another Merchant; nil if it does not.

@@ -40,10 +40,11 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 }
 
 // OrdersByNumber lists the Orders that claim a number, whoever their Merchant is. Numbers that differ in letter case only
-// count as one: WeChat does not promise to tell them apart.
+// count as one: WeChat does not promise to tell them apart. What it returns is the cache's own and must not be changed: anybody
+// may create thousands of Orders of one number, and a copy of each would cost whoever has a right to it.
 func OrdersByNumber(ctx context.Context, cached client.Reader, outTradeNo string) ([]v1alpha1.Order, error) {
 	var orders v1alpha1.OrderList
-	err := cached.List(ctx, &orders, client.MatchingFields{IndexOrderNumber: strings.ToLower(outTradeNo)}, AtOnce)
+	err := cached.List(ctx, &orders, client.MatchingFields{IndexOrderNumber: strings.ToLower(outTradeNo)}, AtOnce, client.UnsafeDisableDeepCopy)
 	return orders.Items, err
 }
 
@@ -78,15 +79,16 @@ func OrderOf(ctx context.Context, cached, live client.Reader, outTradeNo string,
 func withOwnWrites[T client.Object](ctx context.Context, cached client.Reader, found, newer T) (T, error) {
 	err := cached.Get(ctx, client.ObjectKeyFromObject(found), newer)
 	if err != nil || newer.GetUID() != found.GetUID() {
-		return found, client.IgnoreNotFound(err)
+		return found.DeepCopyObject().(T), client.IgnoreNotFound(err) // found is the cache's own
 	}
 	return newer, nil
 }
 
-// RefundsByNumber lists the Refunds that claim a number, whoever their Merchant is. As for Orders, letter case does not count.
+// RefundsByNumber lists the Refunds that claim a number, whoever their Merchant is. As for Orders, letter case does not count, and
+// what it returns is the cache's own.
 func RefundsByNumber(ctx context.Context, cached client.Reader, outRefundNo string) ([]v1alpha1.Refund, error) {
 	var refunds v1alpha1.RefundList
-	err := cached.List(ctx, &refunds, client.MatchingFields{IndexRefundNumber: strings.ToLower(outRefundNo)}, AtOnce)
+	err := cached.List(ctx, &refunds, client.MatchingFields{IndexRefundNumber: strings.ToLower(outRefundNo)}, AtOnce, client.UnsafeDisableDeepCopy)
 	return refunds.Items, err
 }
 

@@ -39,16 +39,22 @@ func (s *Shop) key(name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: s.Namespace, Name: name}
 }
 
-// WaitOrder waits until an Order has a condition in a state "Type=Status/Reason" and returns it. The name may carry a
-// namespace before a slash.
-func (s *Shop) WaitOrder(name, state string) *v1alpha1.Order {
+// WaitOrder waits until an Order has a condition in a state "Type=Status/Reason", or in one of several, and returns it. The name
+// may carry a namespace before a slash.
+func (s *Shop) WaitOrder(name string, states ...string) *v1alpha1.Order {
 	s.T.Helper()
 	order := &v1alpha1.Order{}
-	s.Eventually("Order "+name+" is "+state, func() error {
+	s.Eventually("Order "+name+" is "+strings.Join(states, " or "), func() error {
 		if err := s.Client.Get(s.Context(), s.key(name), order); err != nil {
 			return err
 		}
-		return has(order.Status.Conditions, state)
+		var err error
+		for _, state := range states {
+			if err = has(order.Status.Conditions, state); err == nil {
+				return nil
+			}
+		}
+		return err
 	})
 	return order
 }
