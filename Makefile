@@ -119,8 +119,21 @@ generate: $(TOOLS)/controller-gen ## Generate the deep copies of api/.
 
 .PHONY: manifests
 manifests: $(TOOLS)/controller-gen ## Generate the CRDs from api/, and the operator's role from controllers/.
-	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	@$(call write-crds,config/crd/bases)
 	$(TOOLS)/controller-gen rbac:roleName=wechatpay-operator-manager paths=./controllers output:rbac:dir=config/rbac
+
+# write-crds bounds what the markers of Kubernetes' own types leave open. A time or a number that the API server takes and Go does
+# not (2026-11-21t20:00:00z) would keep the operator from listing anything of that kind.
+define write-crds
+$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir=$(1) && \
+sed -i -E \
+  -e "/^ *format: date-time$$/{N;/\n *pattern:/!s/^( *)(format: date-time)\n/\1\2\n\1pattern: $(TIME_PATTERN)\n/}" \
+  -e '/^ *observedGeneration:$$/,/^ *type: integer$$/s/^( *)format: int64$$/&\n\1maximum: 9007199254740991/' \
+  $(1)/*.yaml
+endef
+
+# RFC 3339 in UTC and whole seconds, as Kubernetes writes times; format date-time knows how many days each month has.
+TIME_PATTERN := ^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\$$
 
 .PHONY: metricsdoc
 metricsdoc: ## Generate docs/metrics.md from the code.
@@ -199,7 +212,7 @@ lint-generated: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs
 	@echo "==> generated files"
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(TOOLS)/controller-gen object paths=./api/v1alpha1 output:object:dir="$$fresh"; \
-	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir="$$fresh/crd"; \
+	$(call write-crds,"$$fresh/crd"); \
 	$(TOOLS)/controller-gen rbac:roleName=wechatpay-operator-manager paths=./controllers output:rbac:dir="$$fresh/rbac"; \
 	diff -u config/rbac/role.yaml "$$fresh/rbac/role.yaml" && \
 	diff -u api/v1alpha1/zz_generated.deepcopy.go "$$fresh/zz_generated.deepcopy.go" && \

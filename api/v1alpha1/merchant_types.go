@@ -120,6 +120,7 @@ type Endpoint struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=131072
+	// +kubebuilder:validation:Pattern=`^([0-9A-Za-z+/]{4})*([0-9A-Za-z+/]{2}==|[0-9A-Za-z+/]{3}=)?$`
 	CABundle []byte `json:"caBundle,omitempty"`
 }
 
@@ -197,6 +198,7 @@ type MerchantSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=110
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^?#@\\\\s\\\\p{Cc}]+$') && url(self).getHostname().size() > 0",message="notifyBaseURL must be an absolute http or https URL without user, query and fragment, such as https://pay.example.com"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('&[A-Za-z_][0-9A-Za-z_.-]*=')",message="notifyBaseURL must not hold an ampersand with a name and an equals sign (&name=): WeChat's signature does not tell it from another field"
 	NotifyBaseURL string `json:"notifyBaseURL,omitempty"`
 
 	// endpoint is where WeChat Pay is reached, when it is not https://api.mch.weixin.qq.com.

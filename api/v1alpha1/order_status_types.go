@@ -125,6 +125,8 @@ type Transaction struct {
 	ID string `json:"id,omitempty"`
 	// total in minor units of currency; equals the Order's amount.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Total int64 `json:"total,omitempty"`
 	// currency of total (fee_type).
 	// +optional
@@ -132,6 +134,8 @@ type Transaction struct {
 	Currency string `json:"currency,omitempty"`
 	// cashTotal is what the payer paid after coupons, in minor units of cashCurrency (cash_fee).
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	CashTotal *int64 `json:"cashTotal,omitempty"`
 	// cashCurrency of cashTotal (cash_fee_type).
 	// +optional
@@ -139,9 +143,13 @@ type Transaction struct {
 	CashCurrency string `json:"cashCurrency,omitempty"`
 	// settlementTotal is what the merchant is credited when coupons were used (settlement_total_fee).
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	SettlementTotal *int64 `json:"settlementTotal,omitempty"`
 	// couponTotal is the worth of the coupons used (coupon_fee).
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	CouponTotal *int64 `json:"couponTotal,omitempty"`
 	// openID of who paid.
 	// +optional
@@ -174,9 +182,13 @@ type RefundedItem struct {
 type Refunded struct {
 	// total paid back, in minor units of the Order's currency.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Total int64 `json:"total,omitempty"`
 	// count of refunds that succeeded.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Count int32 `json:"count,omitempty"`
 	// refunds that the total is made of, so that each counts once and none is forgotten with its object.
 	// +optional

@@ -146,7 +146,7 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=127
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127",message="description must be at most 127 bytes in UTF-8 (42 Chinese characters)"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="description must not hold control characters, nor begin or end with white space"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]|&[A-Za-z_][0-9A-Za-z_.-]*=') && self == self.trim()",message="description must not hold control characters, nor an ampersand with a name and an equals sign (&name=, which WeChat's signature does not tell from another field), nor begin or end with white space"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="description is immutable"
 	Description string `json:"description,omitempty"`
 
@@ -185,7 +185,7 @@ type OrderSpec struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
-	// +kubebuilder:validation:Pattern=`^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$`
+	// +kubebuilder:validation:Pattern=`^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$`
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="expireTime is immutable"
 	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
 
@@ -202,7 +202,7 @@ type OrderSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=6000
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 6000",message="detail must be at most 6000 bytes in UTF-8"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 6000 && (!self.matches('&[A-Za-z_][0-9A-Za-z_.-]*=') || size(bytes(self)) + 5 * (size(self.split('&')) - 1) <= 6000)",message="detail must be at most 6000 bytes in UTF-8, each & counted as 6 when one stands before a name and an equals sign (it is sent as the JSON escape of it)"
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('{') && self.endsWith('}') && !self.matches('[\\\\x00-\\\\x08\\\\x0B-\\\\x1F\\\\x7F\\uFFFE\\uFFFF]')",message="detail must be a JSON object that begins with { and ends with } (no line break after it: |- in YAML, not |), without control characters other than line feed and tab"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="detail is immutable"
 	Detail string `json:"detail,omitempty"`
@@ -252,7 +252,7 @@ type OrderSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 256",message="sceneInfo must be at most 256 bytes in UTF-8"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 256 && (!self.matches('&[A-Za-z_][0-9A-Za-z_.-]*=') || size(bytes(self)) + 5 * (size(self.split('&')) - 1) <= 256)",message="sceneInfo must be at most 256 bytes in UTF-8, each & counted as 6 when one stands before a name and an equals sign (it is sent as the JSON escape of it)"
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('{') && self.endsWith('}') && !self.matches('[\\\\x00-\\\\x08\\\\x0B-\\\\x1F\\\\x7F\\uFFFE\\uFFFF]')",message="sceneInfo must be a JSON object that begins with { and ends with } (no line break after it: |- in YAML, not |), without control characters other than line feed and tab"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="sceneInfo is immutable"
 	SceneInfo string `json:"sceneInfo,omitempty"`

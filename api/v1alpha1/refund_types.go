@@ -57,7 +57,7 @@ type RefundSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=80
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 80",message="reason must be at most 80 bytes in UTF-8 (26 Chinese characters)"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="reason must not hold control characters, nor begin or end with white space"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]|&[A-Za-z_][0-9A-Za-z_.-]*=') && self == self.trim()",message="reason must not hold control characters, nor an ampersand with a name and an equals sign (&name=, which WeChat's signature does not tell from another field), nor begin or end with white space"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="reason is immutable"
 	Reason string `json:"reason,omitempty"`
 

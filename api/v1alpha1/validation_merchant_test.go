@@ -106,6 +106,7 @@ func TestMerchantBackupURL(t *testing.T) {
 
 func TestMerchantNotifyBaseURL(t *testing.T) {
 	const path = "spec.notifyBaseURL"
+	check(t, borderRows(path, "https://pay.example.com/a", merchant))
 	check(t, append(urlRows(path, "notifyBaseURL must be an absolute http or https URL"),
 		accept("http, for a simulator", merchant(set(path, "http://127.0.0.1:8088"))),
 		accept("longest", merchant(set(path, "https://"+repeat("a", 102)))),

@@ -14,13 +14,19 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-func TestOrderAmount(t *testing.T)      { check(t, amountRows("spec.amount.total", order)) }
-func TestOrderDescription(t *testing.T) { check(t, textRows("description", 127, order)) }
-func TestOrderDetail(t *testing.T)      { check(t, jsonRows("detail", 6000)) }
-func TestOrderSceneInfo(t *testing.T)   { check(t, jsonRows("sceneInfo", 256)) }
-func TestOrderGoodsTag(t *testing.T)    { check(t, markRows("goodsTag")) }
-func TestOrderDeviceInfo(t *testing.T)  { check(t, markRows("deviceInfo")) }
-func TestOrderProductID(t *testing.T)   { check(t, markRows("productID")) }
+func TestOrderAmount(t *testing.T) { check(t, amountRows("spec.amount.total", order)) }
+func TestOrderDescription(t *testing.T) {
+	check(t, append(textRows("description", 127, order), borderRows("spec.description", "肥皂", order)...))
+}
+func TestOrderDetail(t *testing.T) {
+	check(t, append(jsonRows("detail", 6000), escapedRows("detail", 6000)...))
+}
+func TestOrderSceneInfo(t *testing.T) {
+	check(t, append(jsonRows("sceneInfo", 256), escapedRows("sceneInfo", 256)...))
+}
+func TestOrderGoodsTag(t *testing.T)   { check(t, markRows("goodsTag")) }
+func TestOrderDeviceInfo(t *testing.T) { check(t, markRows("deviceInfo")) }
+func TestOrderProductID(t *testing.T)  { check(t, markRows("productID")) }
 
 func TestOrderAttach(t *testing.T) {
 	check(t, append(textRows("attach", 127, order),

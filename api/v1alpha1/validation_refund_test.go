@@ -7,7 +7,9 @@ import (
 )
 
 func TestRefundAmount(t *testing.T) { check(t, amountRows("spec.amount", refund)) }
-func TestRefundReason(t *testing.T) { check(t, textRows("reason", 80, refund)) }
+func TestRefundReason(t *testing.T) {
+	check(t, append(textRows("reason", 80, refund), borderRows("spec.reason", "质量问题", refund)...))
+}
 func TestRefundApproval(t *testing.T) {
 	check(t, enumRows("spec.approval", refund, "approved", "Approved", "Denied"))
 }

@@ -107,6 +107,32 @@ func jsonRows(field string, limit int) []row {
 	}
 }
 
+// borderRows: text that WeChat's signature does not tell from another field.
+func borderRows(path, text string, build func(...edit) *unstructured.Unstructured) []row {
+	const rule = "an ampersand with a name and an equals sign (&name="
+	return []row{
+		refuse("another field in it", build(set(path, text+"&total_fee=1")), path, rule),
+		refuse("another field, in capitals", build(set(path, text+"&A-b.c_9=")), path, rule),
+		refuse("another field after an ampersand", build(set(path, text+"&&a=1")), path, rule),
+		accept("an ampersand", build(set(path, text+"&b"))),
+		accept("ampersands and equals signs apart", build(set(path, text+"=a&b-&9=&%20=&"))),
+	}
+}
+
+// escapedRows: in JSON an ampersand has an escape, which is longer.
+func escapedRows(field string, limit int) []row {
+	path := "spec." + field
+	with := func(text string, size int) *unstructured.Unstructured {
+		return order(set(path, `{"a":"`+text+repeat("a", size-8-len(text))+`"}`))
+	}
+	return []row{
+		accept("a query", with("https://shop.example.com/?a=1&b=2", 100)),
+		accept("a query at the limit", with("&b=2&c=3", limit-10)),
+		refuse("a query over the limit", with("&b=2&c=3", limit-9), path, "each & counted as 6"),
+		accept("ampersands that begin no name at the limit", with("a & b & c", limit)),
+	}
+}
+
 // amountRows are the rules of a sum of money in minor units.
 func amountRows(path string, build func(...edit) *unstructured.Unstructured) []row {
 	return []row{
