@@ -1,10 +1,10 @@
 package webhookserver
 
 import (
-	"strings"
-
 	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
 // How often one message is logged about one Merchant; perNamespace times that about all of a namespace. Anybody can have callbacks refused, thousands a second; the metric counts
@@ -86,12 +86,18 @@ func (s *modestSink) WithName(name string) logr.LogSink {
 	return &modestSink{s.LogSink.WithName(name), s.manners, s.about}
 }
 
-// bounded shortens texts that are too long for a line.
+// bounded shortens texts that are too long for a line, and cleans them: a callback may claim anything.
 func bounded(keysAndValues []any) []any {
 	for i, value := range keysAndValues {
-		if text, ok := value.(string); ok && len(text) > longestValue {
-			keysAndValues[i] = strings.ToValidUTF8(text[:longestValue], "") + "..."
+		claimed, ok := value.(string)
+		if !ok {
+			continue
 		}
+		shown := text.AtMost(longestValue, claimed)
+		if len(claimed) > longestValue {
+			shown += "..."
+		}
+		keysAndValues[i] = shown
 	}
 	return keysAndValues
 }

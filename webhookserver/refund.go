@@ -101,7 +101,7 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 // confirmed says whether what is stored now is what refundquery said.
 func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result, fact wechatpay.RefundFact) result {
 	if !shows(refund, fact.Status) {
-		c.log.Info("WeChat Pay has a refund that ended otherwise here", "refund", refund.Name, "here", settlement.SucceededReason(refund), "there", fact.Status)
+		c.log.Info("WeChat Pay has a refund that ended otherwise here", "refund", refund.Name, "here", settlement.SucceededReason(refund), "there", string(fact.Status))
 		h.Recorder.Eventf(refund, nil, "Warning", "RefundAtWeChat", "Settle",
 			"WeChat Pay has the refund %s as %s although it ended here (%s): compare with the merchant platform", refund.Number(), fact.Status, settlement.SucceededReason(refund))
 		return disputed("conflict")

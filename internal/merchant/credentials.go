@@ -9,12 +9,12 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
 // previousSuffix marks the entry of a Secret that holds the key before the current one, while keys are being rotated.
@@ -98,26 +98,20 @@ func keyProblem(err error, where string) *Problem {
 		"The private key (tls.key) in %s can't be read as PEM: it must be apiclient_key.pem. Refunds stop until then, Orders do not", where)}
 }
 
+// describe keeps what a certificate says of itself within what the API takes, or no status could be written at all.
 func describe(leaf *x509.Certificate) *v1alpha1.MerchantCertificate {
 	if leaf == nil {
 		return nil
 	}
-	notAfter := metav1.NewTime(leaf.NotAfter)
-	return &v1alpha1.MerchantCertificate{
-		SerialNumber: atMost(64, strings.ToUpper(leaf.SerialNumber.Text(16))),
-		Subject:      atMost(1024, leaf.Subject.String()),
-		NotAfter:     &notAfter,
+	described := &v1alpha1.MerchantCertificate{
+		SerialNumber: text.AtMost(64, strings.ToUpper(leaf.SerialNumber.Text(16))),
+		Subject:      text.AtMost(1024, leaf.Subject.String()),
 	}
-}
-
-// atMost keeps what a certificate says of itself within what the API takes, or no status could be written at all.
-func atMost(bytes int, text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	for len(text) > bytes {
-		_, size := utf8.DecodeLastRuneInString(text)
-		text = text[:len(text)-size]
+	if year := leaf.NotAfter.UTC().Year(); year >= 1970 && year <= 9999 { // what the API takes
+		notAfter := metav1.NewTime(leaf.NotAfter)
+		described.NotAfter = &notAfter
 	}
-	return text
+	return described
 }
 
 // checksum tells whether credentials changed without keeping them.

@@ -1,12 +1,12 @@
 package settlement
 
 import (
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
 // maxMessage keeps a condition readable and the object small; the API allows 32768.
@@ -26,21 +26,16 @@ func set(conditions *[]metav1.Condition, generation int64, now time.Time,
 	})
 }
 
-// presentable is a message as the API server keeps it. What is not UTF-8 would come back changed, differ from the message of
-// the next reconcile, and be written again for ever.
-func presentable(message string) string {
-	return truncate(strings.ToValidUTF8(message, "\uFFFD"), maxMessage)
-}
+// presentable is a message as it is stored and shown.
+func presentable(message string) string { return text.AtMost(maxMessage, message) }
 
-// truncate cuts after n bytes at most, on a rune boundary: WeChat's words are Chinese.
-func truncate(s string, n int) string {
-	if len(s) <= n {
-		return s
+// statusTime is a time as the status can keep it; nil when it was not said, or is one that the API does not take.
+func statusTime(t time.Time) *metav1.Time {
+	if year := t.UTC().Year(); year < 1970 || year > 9999 {
+		return nil
 	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
+	kept := metav1.NewTime(t)
+	return &kept
 }
 
 func reasonOf(conditions []metav1.Condition, kind string) string {

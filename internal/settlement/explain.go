@@ -2,11 +2,11 @@ package settlement
 
 import (
 	"fmt"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -46,7 +46,7 @@ func Explain(err error) (metav1.ConditionStatus, string, string) {
 
 // explained joins WeChat's words and the advice into one message.
 func explained(err error, advice string) string {
-	return fmt.Sprintf("%s. %s", truncate(strings.ToValidUTF8(fmt.Sprint(err), "\uFFFD"), maxWords), advice)
+	return fmt.Sprintf("%s. %s", text.AtMost(maxWords, fmt.Sprint(err)), advice)
 }
 
 func whatToDo(meaning wechatpay.Meaning, otherwise string) string {

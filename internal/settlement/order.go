@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -113,7 +114,7 @@ func RefreshAnswered(order *v1alpha1.Order) {
 // RefreshRequest is the wish for a new prepay that stands in the annotation, cut to what the status can hold.
 func RefreshRequest(order *v1alpha1.Order) string {
 	wish := order.Annotations[v1alpha1.AnnotationRefreshPrepay]
-	return truncate(wish, 256)
+	return text.AtMost(256, wish)
 }
 
 // NeedsPrepay says whether unifiedorder is due: there is no prepay yet, it is older than two hours, or somebody wished

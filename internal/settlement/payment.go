@@ -2,13 +2,13 @@ package settlement
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -58,7 +58,7 @@ func Paid(order *v1alpha1.Order, account Account, payment wechatpay.Payment, now
 		if recorded := order.Status.Transaction; recorded != nil && recorded.ID == kept(payment.TransactionID, maxTransactionID) {
 			return AlreadyRecorded, ""
 		}
-		return Conflict, fmt.Sprintf("WeChat Pay states the payment %s for an order that is paid by another transaction", payment.TransactionID)
+		return Conflict, fmt.Sprintf("WeChat Pay states the payment %s for an order that is paid by another transaction", kept(payment.TransactionID, maxTransactionID))
 	}
 
 	reason, message := whenPaid(order, payment)
@@ -140,7 +140,7 @@ const maxTransactionID = 64
 
 // kept is a value as the status keeps it: one that is longer than the API allows must not stop a payment from being recorded.
 func kept(value string, most int) string {
-	return truncate(strings.ToValidUTF8(value, "\uFFFD"), most)
+	return text.AtMost(most, value)
 }
 
 func paymentCurrency(payment wechatpay.Payment) string {
@@ -154,17 +154,14 @@ func transactionOf(payment wechatpay.Payment) *v1alpha1.Transaction {
 	transaction := &v1alpha1.Transaction{
 		ID:              kept(payment.TransactionID, maxTransactionID),
 		Total:           payment.Total,
-		Currency:        paymentCurrency(payment),
+		Currency:        kept(paymentCurrency(payment), 16),
 		CashTotal:       payment.CashTotal,
 		CashCurrency:    kept(payment.CashCurrency, 16),
 		SettlementTotal: payment.SettlementTotal,
 		CouponTotal:     payment.CouponTotal,
 		OpenID:          kept(payment.OpenID, 128),
 		BankType:        kept(payment.BankType, 32),
-	}
-	if !payment.PaidTime.IsZero() {
-		paid := metav1.NewTime(payment.PaidTime)
-		transaction.PaidTime = &paid
+		PaidTime:        statusTime(payment.PaidTime),
 	}
 	return transaction
 }

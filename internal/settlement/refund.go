@@ -1,6 +1,7 @@
 package settlement
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -221,11 +222,7 @@ func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.Ref
 	}
 	switch fact.Status {
 	case wechatpay.RefundStatusSuccess:
-		succeeded := metav1.NewTime(now)
-		if !fact.SuccessTime.IsZero() {
-			succeeded = metav1.NewTime(fact.SuccessTime)
-		}
-		refund.Status.SucceededTime = &succeeded
+		refund.Status.SucceededTime = cmp.Or(statusTime(fact.SuccessTime), statusTime(now))
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The money is back")
 	case wechatpay.RefundStatusClosed:
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionFalse, v1alpha1.ReasonClosed,

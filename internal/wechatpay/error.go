@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
 // Operation names a call to WeChat, as in the path.
@@ -85,8 +87,11 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-// Error says it in one line with stable wording, so that it can stand in a condition without causing writes.
-func (e *Error) Error() string {
+// Error says it in one line with stable wording, so that it can stand in a condition without causing writes. Words from outside
+// are in it, so it is cleaned.
+func (e *Error) Error() string { return text.Clean(e.words()) }
+
+func (e *Error) words() string {
 	switch {
 	case e.Code != "" && e.Description != "":
 		return fmt.Sprintf("%s: WeChat Pay answered %s: %s", e.Operation, e.Code, e.Description)

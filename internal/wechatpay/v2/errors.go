@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -86,14 +86,4 @@ func unreadable(body []byte, err error) error {
 }
 
 // shortened bounds WeChat's words, which end up in conditions; its own documentation has at most 128 characters.
-func shortened(text string) string {
-	const limit = 256
-	if len(text) <= limit {
-		return text
-	}
-	end := limit
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
-}
+func shortened(words string) string { return text.AtMost(256, words) }

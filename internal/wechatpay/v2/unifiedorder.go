@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -57,6 +58,12 @@ func orderCall(request wechatpay.OrderRequest) call {
 func readPrepay(reply fields, tradeType wechatpay.TradeType) (wechatpay.Prepay, error) {
 	prepay := wechatpay.Prepay{ID: reply.get("prepay_id"), CodeURL: reply.get("code_url"), MWEBURL: reply.get("mweb_url")}
 	answered := reply.get("trade_type")
+	for _, name := range []string{"prepay_id", "code_url", "mweb_url"} {
+		// They are of use only as they are, so they are not cleaned.
+		if !text.IsClean(reply.get(name)) {
+			return wechatpay.Prepay{}, errors.New(name + " of the reply holds control characters")
+		}
+	}
 	switch {
 	case answered != "" && answered != string(tradeType):
 		return wechatpay.Prepay{}, errors.New("the reply is for another trade_type")
