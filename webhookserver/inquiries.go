@@ -11,8 +11,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// inquiryPause is how long WeChat is not asked for a refund again after it has answered.
-const inquiryPause = time.Second
+const (
+	// inquiryPause is how long WeChat is not asked for a refund again after it has answered.
+	inquiryPause = time.Second
+	// sharingAtOnce are the callbacks for one Refund that may wait for an answer of WeChat's that another one asked for. WeChat sends
+	// one after the other, so that more are somebody's who repeats them, and would hold connections while WeChat hangs.
+	sharingAtOnce = 8
+)
 
 // inquiries ask WeChat for the refunds that callbacks name: for one refund once at a time, and a pause apart. A refund callback
 // has no signature of its own and no time, so that whoever saw one can send it for ever, thousands a second. All that come while
@@ -26,8 +31,9 @@ type inquiries struct {
 
 // inquiry is one question for one Refund.
 type inquiry struct {
-	// done is closed when the rest is there.
-	done chan struct{}
+	// done is closed when the rest is there, and sharing are those who wait for it.
+	done    chan struct{}
+	sharing int
 	// learned is what came of it, and until is the end of the pause behind it.
 	learned learned
 	until   time.Time
@@ -63,7 +69,10 @@ func (l learned) shared() learned {
 // learn asks for a Refund, unless that is being done or was a moment ago.
 func (i *inquiries) learn(ctx context.Context, refund types.UID, now func() time.Time, ask func() learned) learned {
 	under, mine := i.begin(refund, now())
-	if !mine {
+	switch {
+	case under == nil:
+		return learned{result: failed("too many callbacks")}
+	case !mine:
 		select {
 		case <-under.done:
 			return under.learned.shared()
@@ -77,11 +86,16 @@ func (i *inquiries) learn(ctx context.Context, refund types.UID, now func() time
 	return found
 }
 
+// begin returns the inquiry that is under way, or was a moment ago, or a new one; none when too many wait for it already.
 func (i *inquiries) begin(refund types.UID, now time.Time) (under *inquiry, mine bool) {
 	i.mutex.Lock()
 	defer i.mutex.Unlock()
 	i.sweep(now)
 	if under = i.of[refund]; under != nil && !under.over(now) {
+		if under.until.IsZero() && under.sharing == sharingAtOnce {
+			return nil, false
+		}
+		under.sharing++
 		return under, false
 	}
 	under = &inquiry{done: make(chan struct{})}

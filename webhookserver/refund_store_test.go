@@ -120,7 +120,7 @@ func TestReplayedRefundCallbacksAskOnceASecond(t *testing.T) {
 	second, _ := d.still()
 	body := d.refundBody(refund, "CHANGE")
 	var sending errgroup.Group
-	sending.SetLimit(16)
+	sending.SetLimit(8) // so many may wait for one answer
 	for i := range flood {
 		c := []*counter{replica, second}[i%2]
 		sending.Go(func() error {
@@ -153,7 +153,7 @@ func TestReplayedRefundCallbacksAskOnceASecond(t *testing.T) {
 // has to come again.
 func TestRefundCallbacksShareAnAnswer(t *testing.T) {
 	t.Parallel()
-	const many = 20
+	const many = 4
 	d := openDesk(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundChange)

@@ -10,6 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 func merchantNo(namespace string, n int) types.NamespacedName {
@@ -173,4 +175,35 @@ func TestMerchantsThatAreIdleAreForgotten(t *testing.T) {
 	if most := slices.Max(kept()); most > 2 { // the last Merchant, and its namespace
 		t.Errorf("kept: %v", kept())
 	}
+}
+
+// TestRefundCallbacksDoNotWaitInCrowds: somebody repeats one while WeChat hangs. A few wait for the answer, the others take no
+// connection from those that can be settled.
+func TestRefundCallbacksDoNotWaitInCrowds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asking inquiries
+		answered, got := make(chan struct{}), make(chan learned, 1+sharingAtOnce)
+		ask := func() learned {
+			<-answered
+			return learned{asked: true, status: wechatpay.RefundStatusSuccess, result: recorded()}
+		}
+		for range cap(got) {
+			go func() { got <- asking.learn(t.Context(), "refund", time.Now, ask) }()
+			synctest.Wait() // until it asks, or waits
+		}
+		if one := asking.learn(t.Context(), "refund", time.Now, ask); one.result.stored || one.result.reason != "too many callbacks" {
+			t.Errorf("one more waited, and got %+v", one)
+		}
+		close(answered)
+		labels := map[string]int{}
+		for range cap(got) {
+			labels[(<-got).answerTo(wechatpay.RefundStatusSuccess).label]++
+		}
+		if labels["recorded"] != 1 || labels["repeated"] != sharingAtOnce {
+			t.Errorf("%v", labels)
+		}
+		if one := asking.learn(t.Context(), "refund", time.Now, ask); !one.result.stored {
+			t.Errorf("within the pause: %+v", one)
+		}
+	})
 }
