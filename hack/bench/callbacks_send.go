@@ -41,6 +41,8 @@ func (o *operator) prepareCallbacks(ctx context.Context, namespace string, count
 	for i := range orders {
 		c.bodies = append(c.bodies, callback.Payment{
 			AppID: appID, MchID: mchID, OpenID: openID, OutTradeNo: orders[i].Number(), Total: orders[i].Spec.Amount.Total,
+			// An Order of another namespace than its Merchant's is sent with its own in front.
+			Attach: orders[i].Namespace + "/" + orders[i].Spec.Attach,
 		}.Signed(apiKey))
 	}
 	return c, nil

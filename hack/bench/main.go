@@ -48,6 +48,7 @@ var sections = []section{
 	{"throughput", "Orders created at once, prepared and paid by callback, beside a bare client", measureThroughput},
 	{"writes", "Writes to the API server and calls to WeChat Pay for one Order and one Refund", measureWrites},
 	{"callbacks", "Callbacks, from the request to the answer that says that Paid is stored", measureCallbacks},
+	{"beside", "Callbacks beside large bodies, for the same Merchant and for a stranger's", measureBeside},
 	{"scale", "Memory, start and rest with many Orders", measureScale},
 	{"queue", "A new Order behind many that wait, with the priority queue and without", measureQueue},
 	{"protocol", "WeChat's protocol, beside gopay", measureProtocol},

@@ -121,7 +121,7 @@ func (s *stage) startWeChat(ctx context.Context, is scene) error {
 		return err
 	}
 	arguments := []string{
-		"--admin-listen=" + address, "--merchant=" + mchID + ":" + appID + ":" + apiKey, "--pay-after=" + is.payAfter.String(),
+		"--admin-listen=" + address, "--merchant=" + mchID + ":" + appID + ":" + apiKey, "--merchant=" + strangerMchID + ":" + appID + ":" + strangerKey, "--pay-after=" + is.payAfter.String(),
 		"--refund-delay=100ms", "--log-level=warn",
 	}
 	if len(is.open) > 0 {
