@@ -11,11 +11,8 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
@@ -41,27 +38,10 @@ type Base struct {
 	Timing Timing
 	// Clock is the real one but in tests.
 	Clock clock.PassiveClock
-	// MaxConcurrentReconciles of each kind.
+	// MaxConcurrentReconciles of each kind, beside those that wait for WeChat.
 	MaxConcurrentReconciles int
 	// PriorityQueue is whether what is new goes before what a start finds. Nil is what measured better.
 	PriorityQueue *bool
-}
-
-// reconcileDeadline is longer than the longest chain of calls within one reconcile.
-const reconcileDeadline = 2 * time.Minute
-
-// With priorities a steady stream of new Orders is prepared later, and a start costs no less (docs/performance.md, make bench:
-// queue/off and queue/on).
-const defaultPriorityQueue = false
-
-// controllerOptions set a limiter that is fit for a payment API: the default one starts at 5 ms.
-func (b *Base) controllerOptions() controller.Options {
-	return controller.Options{
-		MaxConcurrentReconciles: max(b.MaxConcurrentReconciles, 1),
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, 5*time.Minute),
-		ReconciliationTimeout:   reconcileDeadline,
-		UsePriorityQueue:        ptr.To(ptr.Deref(b.PriorityQueue, defaultPriorityQueue)),
-	}
 }
 
 // retries count the failed attempts for each object, for waits that grow.

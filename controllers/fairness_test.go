@@ -1,7 +1,12 @@
 package controllers_test
 
 import (
+	"encoding/pem"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,6 +73,166 @@ func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 	}
 	shop.WeChat.ClearFaults()
 	shop.StopOperators() // and with them the calls that hang
+}
+
+// silent is a host that takes requests and answers none.
+type silent struct {
+	*httptest.Server
+	underWay atomic.Int64
+}
+
+func newSilent(t *testing.T) *silent {
+	s, end := &silent{}, make(chan struct{})
+	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
+		s.underWay.Add(1)
+		defer s.underWay.Add(-1)
+		_, _ = io.Copy(io.Discard, request.Body)
+		select {
+		case <-end:
+		case <-request.Context().Done():
+		}
+	}))
+	t.Cleanup(s.Close)
+	t.Cleanup(func() { close(end) })
+	return s
+}
+
+func (s *silent) endpoint() *v1alpha1.Endpoint {
+	return &v1alpha1.Endpoint{URL: s.URL, CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})}
+}
+
+// TestMerchantsOfAStrangerThatHangHoldUpNobody: neither the Orders of others, nor new Merchants, whose key WeChat has to be asked
+// about first. The stranger has more objects than there are workers and places.
+func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
+	for name, test := range map[string]struct{ hosts, merchants, orders int }{
+		"many Merchants at a host":    {1, 40, 5},
+		"a few Merchants, many hosts": {4, 4, 14},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, _ := openReady(t, testshop.WithNamespaces(2))
+			stranger, newcomer := shop.Other(0), shop.Other(1)
+			var hosts []*silent
+			for range test.hosts {
+				hosts = append(hosts, newSilent(t))
+			}
+			shop.CreateCredentials(stranger)
+			for i := range test.merchants {
+				merchant := fmt.Sprintf("hangs-%d", i)
+				shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
+					m.Namespace, m.Name, m.Spec.Endpoint = stranger, merchant, hosts[i%test.hosts].endpoint()
+				}))
+				for j := range test.orders {
+					shop.Create(shop.NewOrder(fmt.Sprintf("hangs-%d-%d", i, j), func(o *v1alpha1.Order) {
+						o.Namespace, o.Spec.MerchantRef.Name = stranger, merchant
+					}))
+				}
+			}
+			for _, host := range hosts {
+				shop.Eventually("calls hang", func() error {
+					if count := host.underWay.Load(); count < 1 {
+						return fmt.Errorf("%d", count)
+					}
+					return nil
+				})
+			}
+			for i := range 5 {
+				shop.Create(shop.NewOrder(orderName(i)))
+				shop.WaitOrder(orderName(i), "Prepared=True/Prepared")
+			}
+			shop.CreateCredentials(newcomer)
+			shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Namespace = newcomer }))
+			shop.WaitMerchant(newcomer+"/"+testshop.MerchantName, "Ready=True/Ready")
+			// Every Merchant of the stranger's shows something, too.
+			for i := range test.merchants {
+				shop.WaitMerchant(fmt.Sprintf("%s/hangs-%d", stranger, i), "Ready=Unknown/WeChatUnreachable")
+			}
+			for _, host := range hosts {
+				if host.underWay.Load() == 0 {
+					t.Error("nothing hangs any more, so nothing was tried")
+				}
+			}
+		})
+	}
+}
+
+// TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits. The stranger says the shop's merchant number and has another key, which
+// a host of his takes. Many of his Refunds wait to be looked for, and more hang than may fail.
+func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
+	shop, g := paidShop(t, testshop.WithNamespaces(1))
+	stranger := shop.Other(0)
+	host, err := simulator.New(simulator.Options{
+		Merchants: []simulator.Merchant{{MchID: testshop.MchID, AppIDs: []string{testshop.AppID}, APIKey: secondMchKey}},
+		TimeScale: 60, Rules: simulator.Rules{MinTimeExpire: -1, RefundDelay: -1, MinRefundInterval: -1},
+	})
+	shop.Must(err)
+	t.Cleanup(func() { _ = host.Close() })
+	certificate, err := host.IssueClientCertificate(testshop.MchID)
+	shop.Must(err)
+	shop.Create(
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: stranger, Name: "wechatpay"}, Data: map[string][]byte{"apiKey": []byte(secondMchKey)}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: stranger, Name: "wechatpay-cert"}, Type: corev1.SecretTypeTLS,
+			Data: map[string][]byte{corev1.TLSCertKey: certificate.CertPEM, corev1.TLSPrivateKeyKey: certificate.KeyPEM}},
+		shop.NewMerchant(func(m *v1alpha1.Merchant) {
+			m.Namespace = stranger
+			m.Spec.Endpoint = &v1alpha1.Endpoint{URL: host.URL(), BackupURL: host.BackupURL(), CABundle: host.CAPEM()}
+		}))
+	for i := range 7 {
+		name := stranger + "/" + strangersOrder(i)
+		shop.Create(shop.NewOrder(strangersOrder(i), func(o *v1alpha1.Order) { o.Namespace = stranger }))
+		shop.WaitOrder(name, "Prepared=True/Prepared")
+		_, err := host.Pay(testshop.MchID, strangersOrder(i), simulator.PayOptions{})
+		shop.Must(err)
+		shop.WaitOrder(name, "Paid=True/Paid")
+	}
+	_, err = host.AddFault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultHang})
+	shop.Must(err)
+	in := func(r *v1alpha1.Refund) { r.Namespace = stranger }
+	const waiting = 110 // at two a second they take longer than this test has patience
+	for i := range waiting {
+		shop.Create(shop.NewRefund(fmt.Sprintf("waits-%04d", i), strangersOrder(0), 1, in))
+	}
+	for i := range 7 {
+		shop.Create(shop.NewRefund(fmt.Sprintf("hangs-%04d", i), strangersOrder(i), 101, in, approved))
+	}
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50))
+	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
+	shop.Approve("refund-0001")
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	g.Expect(host.Ledger().CallsOf(simulator.OperationRefundQuery, "")).NotTo(gomega.BeEmpty(), "his own limits let him look")
+	shop.NoViolations()
+	_ = host.Close()
+}
+
+func strangersOrder(i int) string { return fmt.Sprintf("strange-%04d", i) }
+
+// TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther: without a signature it may be anybody's word, but it says nothing of the
+// account. What it says stands at those Orders, and they are tried again slowly, each by itself.
+func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
+	const refused = 20
+	for name, fault := range map[string]simulator.Fault{
+		"parameters":        {Kind: simulator.FaultFail, ReturnMsg: "body参数格式错误"},
+		"what nobody knows": {Kind: simulator.FaultFail, ReturnMsg: "商品描述含有敏感词"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, g := openReady(t, breaksAfter(5), neverLooks, testshop.WithOptions(func(o *manager.Options) { o.Merchant.Limits.BreakFor = time.Hour }),
+				testshop.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
+			allowed := shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+			fault.Operation, fault.Count = simulator.OperationUnifiedOrder, refused
+			shop.Fault(fault)
+			for i := range refused {
+				shop.Create(shop.NewOrder(orderName(i)))
+			}
+			for i := range refused {
+				shop.WaitOrder(orderName(i), "Prepared=Unknown/Refused")
+			}
+			for i := range 5 {
+				shop.Create(shop.NewOrder(orderName(refused + i)))
+				shop.WaitOrder(orderName(refused+i), "Prepared=True/Prepared")
+			}
+			g.Expect(shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed").ResourceVersion).To(gomega.Equal(allowed.ResourceVersion))
+			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.HaveLen(refused + 5))
+		})
+	}
 }
 
 // TestBurstAboveTheLimitIsServedInTurn: each Order of it, and about in the order of their creation, although more come all the time.

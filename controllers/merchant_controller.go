@@ -49,8 +49,8 @@ func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Merchant{}).
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.deletedMerchantOf)).
 		WatchesRawSource(source.Func(r.listen)).
-		WithOptions(r.controllerOptions()).
-		Complete(r)
+		WithOptions(r.waitingOptions()).
+		Complete(r.working(merchant.MerchantWorkers, r))
 }
 
 func (r *MerchantReconciler) init() {
@@ -207,7 +207,7 @@ func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant
 	now := r.Clock.Now()
 	last, known := r.lastProbe(m.UID)
 	current := known && last.version == handle.Version
-	if current && last.taken && !handle.CredentialsSuspect() {
+	if current && last.taken && handle.Proven() && !handle.CredentialsSuspect() {
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
 	}
 	if current && !last.taken && now.Sub(last.at) < r.Timing.ProbeRejected {

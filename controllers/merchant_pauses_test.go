@@ -96,17 +96,17 @@ func TestPauseEndsWithoutAnOrderThatAsks(t *testing.T) {
 
 func TestPausesOfOrdersAndRefundsAreShownApart(t *testing.T) {
 	shop, g := paidShop(t, breaksAfter(2), neverLooks)
-	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultFail, ReturnMsg: "无权限"})
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultSystemError})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	paused := shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/RefundsPaused")
 	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("Refund requests are paused since"))
-	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("无权限"), "in WeChat's words")
+	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("SYSTEMERROR"), "in WeChat's words")
 	shop.Paid("order-0002") // Orders go on
 
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultHTML})
 	shop.Create(shop.NewOrder("order-0003"))
 	paused = shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/AllPaused")
-	g.Expect(condition(paused, "CallsAllowed")).To(gomega.And(gomega.ContainSubstring("无权限"), gomega.ContainSubstring("HTTP 502")))
+	g.Expect(condition(paused, "CallsAllowed")).To(gomega.And(gomega.ContainSubstring("SYSTEMERROR"), gomega.ContainSubstring("HTTP 502")))
 	shop.WeChat.ClearFaults()
 	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")

@@ -57,8 +57,8 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Order{}).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
 		Watches(&v1alpha1.Refund{}, handler.EnqueueRequestsFromMapFunc(orderOfRefund)).
-		WithOptions(r.controllerOptions()).
-		Complete(r)
+		WithOptions(r.waitingOptions()).
+		Complete(r.working(merchant.OrderWorkers, r))
 }
 
 func (r *OrderReconciler) init() {

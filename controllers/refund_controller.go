@@ -59,8 +59,8 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Refund{}).
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForOrder)).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForMerchant)).
-		WithOptions(r.controllerOptions()).
-		Complete(r)
+		WithOptions(r.waitingOptions()).
+		Complete(r.working(merchant.RefundWorkers, r))
 }
 
 func (r *RefundReconciler) init() {

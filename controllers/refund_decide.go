@@ -91,7 +91,7 @@ func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) pr
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	if allowed, wait := f.gateway.AllowLook(f.Number(), r.Clock.Now()); !allowed {
+	if allowed, wait := f.gateway.AllowLook(ctx, f.Number(), r.Clock.Now()); !allowed {
 		return again(wait)
 	}
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
@@ -192,7 +192,7 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 // endUnlessAtWeChat ends a Refund that does not fit what was paid, unless WeChat has it: a Refund that lost its status is
 // itself part of what was paid back.
 func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why string) progress {
-	if allowed, wait := f.gateway.AllowLook(f.Number(), r.Clock.Now()); !allowed {
+	if allowed, wait := f.gateway.AllowLook(ctx, f.Number(), r.Clock.Now()); !allowed {
 		return again(wait)
 	}
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)

@@ -1,7 +1,6 @@
 package manager
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -95,8 +94,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 	if options.Merchant.Clock == nil {
 		options.Merchant.Clock = clock.RealClock{}
 	}
-	// A quarter of the workers is kept for other Merchants when the WeChat of one hangs.
-	options.Merchant.Limits.Concurrent = cmp.Or(options.Merchant.Limits.Concurrent, max(options.MaxConcurrentReconciles*3/4, 1))
+	options.Merchant.Limits = options.Merchant.Limits.ForWorkers(options.MaxConcurrentReconciles)
 	options.Merchant.CallbacksOnly = !options.Controllers
 	in := house{
 		client:  sight.OfClient(mgr.GetClient(), options.Namespaces),

@@ -1,7 +1,9 @@
 package merchant
 
 import (
+	"cmp"
 	"net"
+	"net/url"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,11 +31,12 @@ func accountHost(merchant *v1alpha1.Merchant) string {
 	if isWeChats(primary) {
 		return weChatDomain
 	}
-	port := primary.Port()
-	if port == "" {
-		port = "443"
-	}
-	return net.JoinHostPort(hostOf(primary), port)
+	return hostAndPort(primary)
+}
+
+// hostAndPort names a host in one spelling.
+func hostAndPort(address *url.URL) string {
+	return net.JoinHostPort(hostOf(address), cmp.Or(address.Port(), "443"))
 }
 
 // IsProven says whether WeChat took the key of a Merchant, as its status tells.

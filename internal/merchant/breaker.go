@@ -38,8 +38,39 @@ type Pause struct {
 	TriedEvery time.Duration
 }
 
-// breaker pauses calls after a stream of failures, and remembers since when and why.
+// concern is whose trouble an error is.
+type concern int
+
+const (
+	// ofNobody: WeChat did as it was asked, or said something of this one call, signed or not. That is for its caller to heed.
+	ofNobody concern = iota
+	// ofAccount: WeChat does not answer, or can't, or wants fewer calls.
+	ofAccount
+	// ofCredentials: what one Merchant calls with does not do: its key, its certificate, its trust in the host.
+	ofCredentials
+)
+
+// concernOf says whose trouble the error of a call is.
+func concernOf(err error) concern {
+	if err == nil {
+		return ofNobody
+	}
+	switch wechatpay.MeaningOf(err) {
+	case wechatpay.Repeat, wechatpay.SlowDown:
+		return ofAccount
+	case wechatpay.CredentialsRejected, wechatpay.CertificateRejected:
+		return ofCredentials
+	case wechatpay.NeedsAttention:
+		if said, ok := errors.AsType[*wechatpay.Error](err); ok && said.Code == "" {
+			return ofCredentials // nothing that WeChat said: a wrong signature, a host that is not trusted
+		}
+	}
+	return ofNobody
+}
+
+// breaker pauses calls after a stream of failures of one concern, and remembers since when and why.
 type breaker struct {
+	concern concern
 	calls   Calls
 	limits  Limits
 	clock   clock.PassiveClock
@@ -55,24 +86,35 @@ type breaker struct {
 	until  time.Time
 }
 
-func newBreaker(calls Calls, limits Limits, clock clock.PassiveClock, changed func(Calls, gobreaker.State)) *breaker {
-	b := &breaker{calls: calls, limits: limits, clock: clock, changed: changed}
+// newBreakers are a breaker for each of the calls. changed is told of each change; it must not wait, nor ask the breakers.
+func newBreakers(concern concern, limits Limits, clock clock.PassiveClock, changed func(Calls, gobreaker.State)) map[Calls]*breaker {
+	breakers := map[Calls]*breaker{}
+	for _, calls := range []Calls{OrderCalls, RefundCalls} {
+		breakers[calls] = newBreaker(concern, calls, limits, clock, changed)
+	}
+	return breakers
+}
+
+func newBreaker(concern concern, calls Calls, limits Limits, clock clock.PassiveClock, changed func(Calls, gobreaker.State)) *breaker {
+	b := &breaker{concern: concern, calls: calls, limits: limits, clock: clock, changed: changed}
 	b.inner = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:          string(calls),
 		Timeout:       limits.BreakFor,
 		ReadyToTrip:   b.hasHadEnough,
 		IsSuccessful:  func(err error) bool { return !b.countsAgainst(err) },
-		IsExcluded:    isDenial,
+		IsExcluded:    b.tellsNothing,
 		OnStateChange: b.turned,
 	})
 	return b
 }
 
-// countsAgainst says whether an error tells that calls as such do not work now. A signed answer does not, whatever it says,
-// but that the certificate is not taken; neither does a missing certificate, which no call of ours can change.
-func (b *breaker) countsAgainst(err error) bool {
-	return err != nil && (wechatpay.OutcomeOf(err) != wechatpay.Failed || b.isForCertificate(err)) &&
-		wechatpay.MeaningOf(err) != wechatpay.CertificateMissing
+// countsAgainst says whether an error tells that calls as such do not work now.
+func (b *breaker) countsAgainst(err error) bool { return !isDenial(err) && concernOf(err) == b.concern }
+
+// tellsNothing says whether an error is neither a failure nor a success: the call was not made, or failed for what another
+// breaker counts.
+func (b *breaker) tellsNothing(err error) bool {
+	return isDenial(err) || concernOf(err) != ofNobody && concernOf(err) != b.concern
 }
 
 func (b *breaker) isForCertificate(err error) bool {
@@ -101,7 +143,7 @@ func (b *breaker) do(call func() error) error {
 }
 
 func (b *breaker) note(err error) {
-	if isDenial(err) {
+	if b.tellsNothing(err) {
 		return
 	}
 	b.mutex.Lock()

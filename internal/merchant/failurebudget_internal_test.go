@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	"pgregory.net/rapid"
 
@@ -72,7 +71,7 @@ func TestRefundsOfManyWorkersStayWithinTheBudget(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var mutex sync.Mutex
 			w := &slowWeChat{}
-			g := &limitedGateway{Gateway: w, limits: newLimiters(limits.orDefaults(), clock.RealClock{}), verdict: &verdict{}, clock: clock.RealClock{}}
+			g := within(NewRegistry(nil, Options{Limits: limits}), w)
 			w.refund = func(id int) error {
 				took := time.Duration(seed[id]) * time.Millisecond
 				time.Sleep(took)
@@ -137,7 +136,7 @@ func TestSuccessesAreNotSlowed(t *testing.T) {
 		limits := fast
 		limits.FailingRefunds = 5
 		w := &slowWeChat{refund: func(int) error { time.Sleep(100 * time.Millisecond); return nil }}
-		g := &limitedGateway{Gateway: w, limits: newLimiters(limits.orDefaults(), clock.RealClock{}), verdict: &verdict{}, clock: clock.RealClock{}}
+		g := within(NewRegistry(nil, Options{Limits: limits}), w)
 		began := time.Now()
 		var workers sync.WaitGroup
 		for range 16 {

@@ -1,6 +1,7 @@
 package merchant
 
 import (
+	"context"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -30,23 +31,36 @@ type Handle struct {
 	// CallbackCheck makes and answers the probes by which the operator checks that callbacks arrive.
 	CallbackCheck reach.Keys
 
-	limits  *limiters
+	member  *member
 	verdict *verdict
 	close   func()
 }
 
 // AllowLook takes a token of the slow bucket for the refundquery that looks whether WeChat has a refund already. When there is
-// none it says how long to wait; the refund keeps its place until then.
-func (h *Handle) AllowLook(outRefundNo string, now time.Time) (bool, time.Duration) {
-	allowed, wait := h.limits.looks.tryTake(outRefundNo, now)
+// none it says how long to wait; the refund keeps its place until then. WeChat counts what it does not find as an invalid
+// request of the merchant number, so nobody looks with a key that is not proven.
+func (h *Handle) AllowLook(ctx context.Context, outRefundNo string, now time.Time) (bool, time.Duration) {
+	limit, allowed, wait := "Unproven", false, untilProven()
+	if at := h.member.standing.Load(); at.proven {
+		limit = "Looks"
+		wait, allowed = at.account.looks.tryTake(callerOf(ctx, h.member.merchant.Namespace).Namespace, outRefundNo, now)
+	} else {
+		h.member.tell(h.member.merchant)
+	}
 	if !allowed {
-		metrics.CallsDenied.WithLabelValues(string(wechatpay.OperationRefundQuery), "Looks").Inc()
+		metrics.CallsDenied.WithLabelValues(string(wechatpay.OperationRefundQuery), limit).Inc()
 	}
 	return allowed, wait
 }
 
+// Proven says whether WeChat took the key of this Handle: only then it takes part in the account of its merchant number.
+func (h *Handle) Proven() bool { return h.member.isProven() }
+
+// Prove notes that WeChat took the key, as an answer in this process shows by itself.
+func (h *Handle) Prove() { h.member.prove() }
+
 // Paused says why calls are not made for a while, in this process; nil when they are.
-func (h *Handle) Paused(calls Calls) *Pause { return h.limits.breakers[calls].pause() }
+func (h *Handle) Paused(calls Calls) *Pause { return h.member.pause(calls) }
 
 // CredentialsSuspect says whether WeChat refused the key of this Handle in an ordinary call, so that it should be probed.
 func (h *Handle) CredentialsSuspect() bool { return h.verdict.isSuspect() }
@@ -57,8 +71,12 @@ func (h *Handle) CredentialsProven() { h.verdict.clear() }
 // Rejected says whether the probe found that WeChat does not take the key of this Handle.
 func (h *Handle) Rejected() bool { return h.verdict.isRejected() }
 
-// Reject notes what the probe found; only other credentials, or a later probe, end it.
-func (h *Handle) Reject() { h.verdict.reject() }
+// Reject notes what the probe found; only other credentials, or a later probe, end it. A key that is not taken any more takes
+// part in nothing.
+func (h *Handle) Reject() {
+	h.verdict.reject()
+	h.member.disprove()
+}
 
 // CertificateRefusal is what WeChat said when it did not take the client certificate in the last refund request; empty when it
 // took it. Not known means that no request has told yet.

@@ -110,6 +110,13 @@ func (p *place) get(m *v1alpha1.Merchant) *merchant.Handle {
 	return handle
 }
 
+// look says whether a Merchant may look for a refund.
+func (p *place) look(m *v1alpha1.Merchant, outRefundNo string) bool {
+	p.t.Helper()
+	allowed, _ := p.get(m).AllowLook(p.t.Context(), outRefundNo, p.clock.Now())
+	return allowed
+}
+
 // kept is longer than a Problem is kept.
 const kept = 6 * time.Second
 

@@ -10,15 +10,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// limitedGateway is a Gateway that keeps a Merchant's limits, counts its calls, and notes when WeChat refuses the key.
+// limitedGateway is a Gateway that keeps the limits of an account, counts its calls, and notes when WeChat refuses the key.
 // What needs no call (parameters, callbacks) passes through.
 type limitedGateway struct {
 	wechatpay.Gateway
-	limits  *limiters
+	member  *member
 	verdict *verdict
 	clock   clock.PassiveClock
-	// changed is told when a call taught something new of the credentials; nil when nobody wants to know.
-	changed func()
 }
 
 func (g *limitedGateway) UnifiedOrder(ctx context.Context, request wechatpay.OrderRequest) (prepay wechatpay.Prepay, err error) {
@@ -69,13 +67,13 @@ func (g *limitedGateway) QueryRefunds(ctx context.Context, outTradeNo, appID str
 
 func (g *limitedGateway) do(ctx context.Context, operation wechatpay.Operation, number string, call func(context.Context) error) error {
 	started := g.clock.Now()
-	err := g.limits.do(ctx, operation, number, func() error {
+	err := g.member.do(ctx, operation, number, func() error {
 		finishing, cancel := untilAnswered(ctx)
 		defer cancel()
 		return call(finishing)
 	})
-	if g.verdict.note(operation, err) && g.changed != nil {
-		g.changed()
+	if g.verdict.note(operation, err) {
+		g.member.tell(g.member.merchant)
 	}
 	metrics.Requests.WithLabelValues(string(operation), outcomeLabel(err)).Inc()
 	metrics.RequestDuration.WithLabelValues(string(operation)).Observe(g.clock.Since(started).Seconds())

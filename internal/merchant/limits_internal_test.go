@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
@@ -51,13 +52,42 @@ func says(outcome wechatpay.Outcome, meaning wechatpay.Meaning) func() error {
 	return func() error { return &wechatpay.Error{Outcome: outcome, Meaning: meaning} }
 }
 
+// words are WeChat's own, with a code.
+func words(outcome wechatpay.Outcome, meaning wechatpay.Meaning, code string) func() error {
+	return func() error { return &wechatpay.Error{Outcome: outcome, Meaning: meaning, Code: code} }
+}
+
 func succeeds() error { return nil }
 
-// limited is a Gateway within limits, for use in a bubble of time.
+// limited is a Gateway within limits, for use in a bubble of time. Its key is proven, and so long ago that nothing is used up.
 func limited(limits Limits, answer func() error) (*limitedGateway, *weChat) {
 	w := &weChat{answer: answer}
-	return &limitedGateway{Gateway: w, limits: newLimiters(limits.orDefaults(), clock.RealClock{}), verdict: &verdict{}, clock: clock.RealClock{}}, w
+	return within(NewRegistry(nil, Options{Limits: limits}), w), w
 }
+
+// the shop's account, and a stranger's of the same number that nobody has proven anything of.
+var shopKey = types.NamespacedName{Namespace: "shop", Name: "shop"}
+
+var shopAccount = AccountID{MchID: "1900000109", Host: "api.example.com:443"}
+
+// unprovenWithin is the Gateway of a new Merchant.
+func unprovenWithin(registry *Registry, merchant types.NamespacedName, gateway wechatpay.Gateway) *limitedGateway {
+	return &limitedGateway{
+		Gateway: gateway, member: registry.memberOf(merchant, shopAccount.Host, shopAccount), verdict: &verdict{}, clock: clock.RealClock{},
+	}
+}
+
+// within is the Gateway of a Merchant whose key is proven.
+func within(registry *Registry, gateway wechatpay.Gateway) *limitedGateway {
+	g := unprovenWithin(registry, shopKey, gateway)
+	g.member.prove()
+	account := accountOf(g)
+	account.failing.fill(time.Time{})
+	account.looks = newLine(account.limits.Looks, max(int(account.limits.Looks), 1))
+	return g
+}
+
+func accountOf(g *limitedGateway) *account { return g.member.standing.Load().account }
 
 func refund(g *limitedGateway) error {
 	_, err := g.Refund(context.Background(), wechatpay.RefundRequest{})
@@ -107,9 +137,9 @@ func TestBucketWaitsAndGivesBack(t *testing.T) {
 			}
 			// A burst: two have turns that are near enough to wait for, and the rest is given back at once with its own.
 			time.Sleep(time.Second)
-			queue := g.limits.lines[operation]
+			queue := accountOf(g).lines[operation]
 			for _, other := range []string{"one", "two", "three"} {
-				queue.turn(other, time.Now())
+				queue.turn(shopKey.Namespace, other, time.Now())
 			}
 			began, w.calls = time.Now(), 0
 			err := call()
@@ -162,13 +192,22 @@ func TestBreakerCounts(t *testing.T) {
 		opens  bool
 	}{
 		"transport":               {says(wechatpay.NotSent, wechatpay.Repeat), true},
-		"unsigned refusals":       {says(wechatpay.Refused, wechatpay.NeedsAttention), true},
 		"the key is refused":      {says(wechatpay.Refused, wechatpay.CredentialsRejected), true},
 		"lost answers":            {says(wechatpay.Unknown, wechatpay.Repeat), true},
 		"another error":           {func() error { return errors.New("?") }, true},
-		"signed refusals":         {says(wechatpay.Failed, wechatpay.Rejected), false},
-		"signed, without balance": {says(wechatpay.Failed, wechatpay.InsufficientBalance), false},
-		"signed, about the key":   {says(wechatpay.Failed, wechatpay.CredentialsRejected), false},
+		"wrong signatures":        {says(wechatpay.Unknown, wechatpay.NeedsAttention), true},
+		"a host that is not his":  {says(wechatpay.NotSent, wechatpay.NeedsAttention), true},
+		"too many, unsigned":      {says(wechatpay.Refused, wechatpay.SlowDown), true},
+		"too many, by the status": {says(wechatpay.Unknown, wechatpay.SlowDown), true},
+		"too many, signed":        {says(wechatpay.Failed, wechatpay.SlowDown), true},
+		"signed, about the key":   {says(wechatpay.Failed, wechatpay.CredentialsRejected), true},
+		"no parameters, unsigned": {words(wechatpay.Refused, wechatpay.Rejected, "FAIL"), false},
+		"no right, unsigned":      {words(wechatpay.Refused, wechatpay.NeedsAttention, "FAIL"), false},
+		"a number, unsigned":      {words(wechatpay.Refused, wechatpay.NumberUsed, "FAIL"), false},
+		"a code nobody knows":     {words(wechatpay.Unknown, wechatpay.NeedsAttention, "NEW_CODE"), false},
+		"signed refusals":         {words(wechatpay.Failed, wechatpay.Rejected, "PARAM_ERROR"), false},
+		"signed, without balance": {words(wechatpay.Failed, wechatpay.InsufficientBalance, "NOTENOUGH"), false},
+		"what we do not send":     {says(wechatpay.NotSent, wechatpay.Rejected), false},
 		"no certificate to use":   {says(wechatpay.NotSent, wechatpay.CertificateMissing), false},
 		"successes":               {succeeds, false},
 	} {
@@ -251,38 +290,6 @@ func TestBreakerRecovers(t *testing.T) {
 	})
 }
 
-func TestNewCredentialsCloseTheBreakerAndKeepTheLimits(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		limits := fast
-		limits.OrderQuery, limits.FailingRefunds = 10, 5
-		g, w := limited(limits, says(wechatpay.Refused, wechatpay.CredentialsRejected))
-		for range 5 {
-			_ = query(g)
-			_ = refund(g)
-		}
-		wantDenied(t, query(g), "paused")
-		tokens := g.limits.lines[wechatpay.OperationOrderQuery].bucket.Tokens()
-		g.limits = g.limits.forNewCredentials(nil)
-		if g.limits.lines[wechatpay.OperationOrderQuery].bucket.Tokens() != tokens {
-			t.Error("new credentials brought new tokens")
-		}
-		w.answer = succeeds
-		must(t, query(g))
-	})
-	synctest.Test(t, func(t *testing.T) {
-		limits := fast
-		limits.FailingRefunds = 5
-		g, w := limited(limits, says(wechatpay.Refused, wechatpay.CredentialsRejected))
-		for range 5 {
-			_ = refund(g)
-		}
-		g.limits = g.limits.forNewCredentials(nil)
-		w.answer = succeeds
-		wantDenied(t, refund(g), "more than 5 failing refund requests a second")
-	})
-}
-
 // TestOurOwnDenialsAreNoFailures: a burst must not pause the Merchant, and a pause must not use up tokens.
 func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 	t.Parallel()
@@ -307,11 +314,11 @@ func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 		for range 5 {
 			_ = query(g)
 		}
-		tokens := g.limits.lines[wechatpay.OperationOrderQuery].bucket.Tokens()
+		tokens := accountOf(g).lines[wechatpay.OperationOrderQuery].bucket.Tokens()
 		for range 20 {
 			wantDenied(t, query(g), "paused")
 		}
-		if left := g.limits.lines[wechatpay.OperationOrderQuery].bucket.Tokens(); left != tokens {
+		if left := accountOf(g).lines[wechatpay.OperationOrderQuery].bucket.Tokens(); left != tokens {
 			t.Errorf("a paused Merchant used %f tokens", tokens-left)
 		}
 	})
@@ -325,7 +332,7 @@ func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 		}
 		time.Sleep(31 * time.Second)
 		w.answer = succeeds
-		g.limits.lines[wechatpay.OperationOrderQuery].bucket.Allow()
+		accountOf(g).lines[wechatpay.OperationOrderQuery].bucket.Allow()
 		wantDenied(t, query(g), "limit of 1 calls a second")
 		time.Sleep(time.Second)
 		must(t, query(g))
@@ -358,7 +365,7 @@ func TestTheKeyIsSuspectAfterARefusalForItsSake(t *testing.T) {
 		for _, meaning := range []wechatpay.Meaning{wechatpay.CredentialsRejected, wechatpay.CertificateRejected, wechatpay.NeedsAttention, wechatpay.Repeat} {
 			g, _ := limited(fast, says(outcome, meaning))
 			_ = query(g)
-			handle := &Handle{verdict: g.verdict}
+			handle := &Handle{verdict: g.verdict, member: g.member}
 			if handle.CredentialsSuspect() != (meaning == wechatpay.CredentialsRejected) || handle.Rejected() {
 				t.Errorf("%s/%s: suspect %t", outcome, meaning, handle.CredentialsSuspect())
 			}

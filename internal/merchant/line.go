@@ -9,37 +9,68 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// line lets calls through at a rate, in the order in which they first asked. Who has to wait for longer than a worker should
-// is told when its turn comes, and keeps its place until then: newcomers stand behind it.
+// line lets calls through at a rate: those of a namespace in the order in which they first asked, and namespaces beside each
+// other. Who has to wait for longer than a worker should is told when its turn comes, and keeps its place until then: newcomers
+// of its namespace stand behind it.
 type line struct {
+	limit rate.Limit
+	burst int
 	// bucket has the tokens that calls take.
 	bucket *rate.Limiter
-	// ahead is the same rate, reserved ahead of time: it says when the turn of each comes.
-	ahead *rate.Limiter
 
-	mutex sync.Mutex
-	turns map[string]time.Time
-	swept time.Time
+	mutex      sync.Mutex
+	namespaces map[string]*turns
+	swept      time.Time
+}
+
+// turns are the places of one namespace in the line.
+type turns struct {
+	// ahead is the namespace's share of the rate, reserved ahead of time: it says when the turn of each comes.
+	ahead *rate.Limiter
+	of    map[string]*place
+}
+
+// place is one of the line. One that came to its turn and found no token has the next one, whoever comes meanwhile.
+type place struct {
+	turn time.Time
+	paid bool
 }
 
 func newLine(limit rate.Limit, burst int) *line {
-	return &line{bucket: rate.NewLimiter(limit, burst), ahead: rate.NewLimiter(limit, burst), turns: map[string]time.Time{}}
+	return &line{limit: limit, burst: burst, bucket: rate.NewLimiter(limit, burst), namespaces: map[string]*turns{}}
 }
 
 // lostAfter is when the place of one that did not come back is forgotten: its object may be gone.
 const lostAfter = 10 * time.Minute
 
-// turn is when the call for a number comes to its turn, behind those that asked before.
-func (l *line) turn(number string, now time.Time) time.Time {
+// turn is when the call for a number comes to its turn, behind those of the namespace that asked before.
+func (l *line) turn(namespace, number string, now time.Time) time.Time {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.sweep(now)
-	turn, known := l.turns[number]
-	if !known {
-		turn = now.Add(l.ahead.ReserveN(now, 1).DelayFrom(now))
-		l.turns[number] = turn
+	own := l.namespaces[namespace]
+	if own == nil {
+		own = &turns{ahead: rate.NewLimiter(l.limit, l.burst), of: map[string]*place{}}
+		l.namespaces[namespace] = own
 	}
-	return turn
+	if own.of[number] == nil {
+		if others := l.othersWaiting(own); others > 0 || own.ahead.Limit() != l.limit {
+			own.ahead.SetLimitAt(now, l.limit/rate.Limit(1+others))
+		}
+		own.of[number] = &place{turn: now.Add(own.ahead.ReserveN(now, 1).DelayFrom(now))}
+	}
+	return own.of[number].turn
+}
+
+// othersWaiting counts the other namespaces of which one is in the line.
+func (l *line) othersWaiting(own *turns) int {
+	count := 0
+	for _, other := range l.namespaces {
+		if other != own && len(other.of) > 0 {
+			count++
+		}
+	}
+	return count
 }
 
 func (l *line) sweep(now time.Time) {
@@ -47,61 +78,70 @@ func (l *line) sweep(now time.Time) {
 		return
 	}
 	l.swept = now
-	for number, turn := range l.turns {
-		if now.Sub(turn) > lostAfter {
-			delete(l.turns, number)
+	for namespace, own := range l.namespaces {
+		for number, place := range own.of {
+			if now.Sub(place.turn) > lostAfter {
+				delete(own.of, number)
+			}
+		}
+		if len(own.of) == 0 && own.ahead.TokensAt(now) >= float64(l.burst) {
+			delete(l.namespaces, namespace)
 		}
 	}
 }
 
 // join gives a call its place, and denies it when the turn is further off than most.
-func (l *line) join(number string, now time.Time, most time.Duration) error {
-	if wait := l.turn(number, now).Sub(now); wait > most {
+func (l *line) join(namespace, number string, now time.Time, most time.Duration) error {
+	if wait := l.turn(namespace, number, now).Sub(now); wait > most {
 		return l.denial(wait)
 	}
 	return nil
 }
 
 // take waits for the turn of a call that joined, and for its token. One that is denied keeps its place.
-func (l *line) take(ctx context.Context, number string) error {
-	now := time.Now()
-	if err := sleep(ctx, l.turn(number, now).Sub(now)); err != nil {
-		return l.denial(l.interval())
+func (l *line) take(ctx context.Context, namespace, number string) error {
+	for {
+		now := time.Now()
+		wait, taken := l.tryTake(namespace, number, now)
+		if taken {
+			return nil
+		}
+		if deadline, hurried := ctx.Deadline(); hurried && now.Add(wait).After(deadline) {
+			return l.denial(wait)
+		}
+		if sleep(ctx, wait) != nil {
+			return l.denial(wait)
+		}
 	}
-	if err := l.bucket.Wait(ctx); err != nil {
-		return l.denial(l.interval())
-	}
-	l.leave(number)
-	return nil
 }
 
 // tryTake takes a token without waiting, or says when to come again.
-func (l *line) tryTake(number string, now time.Time) (bool, time.Duration) {
-	if wait := l.turn(number, now).Sub(now); wait > 0 {
-		return false, wait
+func (l *line) tryTake(namespace, number string, now time.Time) (wait time.Duration, taken bool) {
+	if wait := l.turn(namespace, number, now).Sub(now); wait > 0 {
+		return wait, false
 	}
-	if !l.bucket.AllowN(now, 1) {
-		return false, l.interval() // others came late for their turns
-	}
-	l.leave(number)
-	return true, 0
-}
-
-func (l *line) leave(number string) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	delete(l.turns, number)
+	of := l.namespaces[namespace].of
+	if own := of[number]; own != nil && !own.paid {
+		if delay := l.bucket.ReserveN(now, 1).DelayFrom(now); delay > 0 {
+			own.paid, own.turn = true, now.Add(delay)
+			return delay, false
+		}
+	}
+	delete(of, number)
+	return 0, true
 }
 
-// interval is how often a turn comes.
-func (l *line) interval() time.Duration {
-	return max(time.Duration(float64(time.Second)/float64(l.bucket.Limit())), time.Millisecond)
+// useUp takes all tokens.
+func (l *line) useUp(now time.Time) {
+	l.bucket.AllowN(now, int(l.bucket.TokensAt(now)))
 }
 
 func (l *line) denial(wait time.Duration) error {
 	return &denial{
 		limit: "RateLimit", retryAfter: wait,
-		reason: fmt.Sprintf("this Merchant's own limit of %.0f calls a second is used up", float64(l.bucket.Limit())),
+		reason: fmt.Sprintf("this Merchant's own limit of %.0f calls a second is used up", float64(l.limit)),
 	}
 }
 

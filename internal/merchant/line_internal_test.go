@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"k8s.io/utils/clock"
-
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -68,99 +66,12 @@ func TestAPlaceThatNobodyComesForIsForgotten(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	l := newLine(1, 1)
 	for i := range 100 {
-		l.turn(fmt.Sprint(i), now)
+		l.turn("shop", fmt.Sprint(i), now)
 	}
-	l.turn("later", now.Add(3*lostAfter))
-	if len(l.turns) != 1 {
-		t.Errorf("%d places are kept", len(l.turns))
+	l.turn("shop", "later", now.Add(3*lostAfter))
+	if len(l.namespaces["shop"].of) != 1 {
+		t.Errorf("%d places are kept", len(l.namespaces["shop"].of))
 	}
-}
-
-// hanging is a Gateway whose calls have no answer until they are let go.
-type hanging struct {
-	wechatpay.Gateway
-	answer chan struct{}
-}
-
-func (h *hanging) QueryOrder(context.Context, string, string) (wechatpay.Trade, error) {
-	<-h.answer
-	return wechatpay.Trade{}, nil
-}
-
-func (h *hanging) QueryRefund(context.Context, string, string) (wechatpay.RefundFact, error) {
-	return wechatpay.RefundFact{}, nil
-}
-
-func TestAMerchantThatHangsHoldsOnlyItsShareOfTheWorkers(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		limits := fast
-		limits.Concurrent = 12
-		shared := newLimiters(limits.orDefaults(), clock.RealClock{})
-		w := &hanging{answer: make(chan struct{})}
-		g := &limitedGateway{Gateway: w, limits: shared, verdict: &verdict{}, clock: clock.RealClock{}}
-		var workers sync.WaitGroup
-		for range 12 {
-			workers.Go(func() { _ = query(g) })
-		}
-		synctest.Wait()
-		began := time.Now()
-		wantDenied(t, query(g), "under way")
-		if waited := time.Since(began); waited != patience {
-			t.Errorf("one waited %s for a place", waited)
-		}
-		began = time.Now()
-		for range 100 {
-			err := query(g)
-			wantDenied(t, err, "under way")
-			if wait := wechatpay.RetryAfter(err); wait < patience || wait > 3*patience {
-				t.Errorf("it is to come again after %s", wait)
-			}
-		}
-		if time.Since(began) > time.Millisecond {
-			t.Errorf("it hangs, and workers waited for it for %s all the same", time.Since(began))
-		}
-		if _, err := g.QueryRefund(t.Context(), "", ""); err != nil {
-			t.Errorf("workers of Refunds have places of their own: %v", err)
-		}
-		other := &limitedGateway{Gateway: &weChat{answer: succeeds}, limits: shared.forNewCredentials(nil), verdict: &verdict{}, clock: clock.RealClock{}}
-		must(t, query(other))
-		close(w.answer)
-		workers.Wait()
-		must(t, query(g))
-	})
-}
-
-// TestManyQuickCallsAreNotDenied: the bulkhead is for what hangs, not for what is busy.
-func TestManyQuickCallsAreNotDenied(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		limits := fast
-		limits.Concurrent = 12
-		g, _ := limited(limits, succeeds)
-		g.Gateway = &slowQueries{took: 300 * time.Millisecond}
-		var workers sync.WaitGroup
-		for range 16 {
-			workers.Go(func() {
-				for range 20 {
-					if err := query(g); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-		}
-		workers.Wait()
-	})
-}
-
-type slowQueries struct {
-	wechatpay.Gateway
-	took time.Duration
-}
-
-func (s *slowQueries) QueryOrder(context.Context, string, string) (wechatpay.Trade, error) {
-	time.Sleep(s.took)
-	return wechatpay.Trade{}, nil
 }
 
 // TestANewLeaderCountsWhatItsPredecessorMayHaveHadFailing in the second before.
@@ -175,21 +86,20 @@ func TestANewLeaderCountsWhatItsPredecessorMayHaveHadFailing(t *testing.T) {
 				predecessor, _ := limited(limits, says(wechatpay.Failed, wechatpay.InsufficientBalance))
 				registry := NewRegistry(nil, Options{Limits: limits})
 				var failures []time.Time
-				heir, w := limited(limits, func() error {
+				w := &weChat{answer: func() error {
 					failures = append(failures, time.Now())
 					return says(wechatpay.Failed, wechatpay.InsufficientBalance)()
-				})
+				}}
+				heir := unprovenWithin(registry, shopKey, w)
 				if known {
-					heir.limits = registry.limitsOf("1900000109", &watch{})
+					heir = within(registry, w)
 				}
 				for range 5 {
 					_ = refund(predecessor)
 					failures = append(failures, time.Now())
 				}
 				registry.BeginLeading()
-				if !known {
-					heir.limits = registry.limitsOf("1900000109", &watch{})
-				}
+				heir.member.prove()
 				for range 10 {
 					_ = refund(heir)
 				}
@@ -237,7 +147,7 @@ func TestPauseIsOneHoweverOftenItIsTried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g, w := limited(fast, says(wechatpay.Unknown, wechatpay.Repeat))
-		handle := &Handle{limits: g.limits}
+		handle := &Handle{member: g.member}
 		if handle.Paused(OrderCalls) != nil {
 			t.Error("paused before any call")
 		}

@@ -55,14 +55,14 @@ type Registry struct {
 
 	mutex   sync.Mutex
 	entries map[types.UID]*entry
-	// limits are WeChat's view of a merchant number, which several Merchants may share.
-	limits map[string]*limiters
+	swept   time.Time
+	// accounts are WeChat's view of merchant numbers, which several Merchants may share. places are all Merchants'.
+	accounts *accounts
+	places   map[Workers]*places
 	// replies are those that were taken, by the key that they are signed with.
 	replies map[keyOfReplies]*takenReplies
 	// listener is told of Merchants of which something new is known.
 	listener atomic.Pointer[func(types.NamespacedName)]
-	// fullUntil is until when budgets of failing refunds count as used up; see BeginLeading.
-	fullUntil time.Time
 }
 
 type entry struct {
@@ -97,7 +97,15 @@ func NewRegistry(secrets client.Reader, options Options) *Registry {
 		options.EndpointHosts = hosts.MustParse(hosts.WeChats)
 	}
 	options.Limits = options.Limits.orDefaults()
-	return &Registry{secrets: secrets, options: options, entries: map[types.UID]*entry{}, limits: map[string]*limiters{}, replies: map[keyOfReplies]*takenReplies{}}
+	r := &Registry{
+		secrets: secrets, options: options, entries: map[types.UID]*entry{},
+		accounts: newAccounts(options.Limits, options.Clock), places: map[Workers]*places{},
+		replies: map[keyOfReplies]*takenReplies{},
+	}
+	for _, workers := range []Workers{OrderWorkers, RefundWorkers, MerchantWorkers, CallbackWorkers} {
+		r.places[workers] = newPlaces(options.Limits)
+	}
+	return r
 }
 
 // Get returns the Handle of a Merchant. A *Problem says why there is none; any other error is the API server's.
@@ -129,6 +137,9 @@ func (r *Registry) KnownProblem(merchant *v1alpha1.Merchant) *Problem {
 	return problem
 }
 
+// Places are how many calls may be under way at once for one kind of workers.
+func (r *Registry) Places() int { return r.options.Limits.Places }
+
 // Listen has a function told of each Merchant of which something new is known: that its calls are paused, or go on again, or
 // what WeChat says of its credentials. It is called in the middle of calls, so it must return at once.
 func (r *Registry) Listen(listener func(types.NamespacedName)) { r.listener.Store(&listener) }
@@ -140,15 +151,8 @@ func (r *Registry) tell(merchant types.NamespacedName) {
 }
 
 // BeginLeading is called when this process begins to make refund requests. A leader that stops hands over at once, so what it
-// had failing in its last second counts here: the budgets of failures start used up.
-func (r *Registry) BeginLeading() {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	r.fullUntil = r.options.Clock.Now().Add(time.Second + time.Millisecond) // one of exactly a second still counts
-	for _, limits := range r.limits {
-		limits.failing.fill(r.fullUntil)
-	}
-}
+// had failing in its last second counts here: the budgets of failures start used up, as those of an account that is met later do.
+func (r *Registry) BeginLeading() { r.accounts.useUp() }
 
 // Forget drops what is kept for a Merchant that is gone.
 func (r *Registry) Forget(uid types.UID) {
@@ -261,6 +265,8 @@ type parts struct {
 	description        *v1alpha1.MerchantCertificate
 	certificateProblem *Problem
 	version            string
+	// proven says that an answer of the endpoint showed before that it takes the key.
+	proven bool
 }
 
 func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*parts, error) {
@@ -359,20 +365,8 @@ func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name
 	return secret, err
 }
 
-// limitsOf returns the buckets of a merchant number, and breakers of their own for each Merchant: what fails with the
-// credentials of one tells nothing about another's.
-func (r *Registry) limitsOf(mchID string, watch *watch) *limiters {
-	shared := r.limits[mchID]
-	if shared == nil {
-		shared = newLimiters(r.options.Limits, r.options.Clock)
-		shared.failing.fill(r.fullUntil)
-		r.limits[mchID] = shared
-	}
-	return shared.forNewCredentials(watch.turned)
-}
-
 // keep returns the Handle that is there when nothing changed, so that connections and limits live on, and a new one
-// otherwise. Limits belong to the merchant and outlive its credentials.
+// otherwise. Limits belong to the account, of which the new one becomes a member when its key is proven.
 func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -387,31 +381,36 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, erro
 	if err != nil {
 		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The Merchant can't be used: %v", err)}
 	}
-	watch := &watch{merchant: client.ObjectKeyFromObject(merchant), tell: r.tell}
-	limits := r.limitsOf(merchant.Spec.MchID, watch)
 	if known != nil {
 		known.drop()
 	} else {
 		r.dropUnused(now)
 	}
 	suspicion := &verdict{}
+	member := r.memberOf(client.ObjectKeyFromObject(merchant), hostAndPort(made.options.Endpoint), AccountIDOf(merchant))
 	handle := &Handle{
-		Gateway:          &limitedGateway{Gateway: gateway, limits: limits, verdict: suspicion, clock: r.options.Clock, changed: watch.learned},
+		Gateway:          &limitedGateway{Gateway: gateway, member: member, verdict: suspicion, clock: r.options.Clock},
 		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,
 		Certificate: made.description, CertificateProblem: made.certificateProblem, HasCertificate: made.options.Certificate != nil,
 		Version:       made.version,
 		NotPublic:     notPublicURL(made.payment),
 		CallbackCheck: reach.NewKeys(made.options.APIKey, made.options.PreviousAPIKey),
-		limits:        limits, verdict: suspicion,
-		close: func() { watch.stop(); gateway.CloseIdleConnections() },
+		member:        member, verdict: suspicion,
+		close: func() { member.close(); gateway.CloseIdleConnections() },
 	}
-	watch.start()
+	if made.proven {
+		member.prove()
+	}
 	r.entries[merchant.UID] = &entry{handle: handle, readTime: now, generation: merchant.Generation}
 	return handle, nil
 }
 
 // dropUnused keeps replicas that do not lead, and so are not told to forget, from keeping Merchants that are gone.
 func (r *Registry) dropUnused(now time.Time) {
+	if now.Sub(r.swept) < unusedFor/60 {
+		return
+	}
+	r.swept = now
 	for uid, known := range r.entries {
 		if now.Sub(known.readTime) > unusedFor {
 			r.forget(uid)

@@ -164,23 +164,52 @@ func TestCredentialsThatAreGoneOrBadDropTheHandle(t *testing.T) {
 	}
 }
 
-// TestMerchantsOfOneNumberShareItsLimits: WeChat counts by merchant number, whatever the objects are called.
+// TestMerchantsOfOneNumberShareItsLimits: WeChat counts by merchant number, whatever the objects are called. It takes a key for
+// its own number only, so those whose keys it took are one account, at the same host.
 func TestMerchantsOfOneNumberShareItsLimits(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.storeKey(key1)
-	one, other, foreign := p.merchant(), p.merchant(), p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.MchID = "1900000209" })
-	other.UID, foreign.UID = "other", "foreign"
+	one, other := p.merchant(), p.merchant()
+	number := p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.MchID = "1900000209" })
+	host := p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.Endpoint.URL = "https://elsewhere.example.test" })
+	unproven := p.merchant()
+	other.UID, number.UID, host.UID, unproven.UID = "other", "number", "host", "unproven"
+	for _, m := range []*v1alpha1.Merchant{one, other, number, host} {
+		p.get(m).Prove()
+	}
+	p.pass(time.Second) // until then another process may have used them up
 	for _, number := range []string{"refund-0001", "refund-0002"} {
-		if allowed, _ := p.get(one).AllowLook(number, p.clock.Now()); !allowed {
+		if !p.look(unproven, number) && !p.look(one, number) {
 			t.Fatal("two looks at once are allowed")
 		}
 	}
-	if allowed, _ := p.get(other).AllowLook("refund-0003", p.clock.Now()); allowed {
+	if p.look(other, "refund-0003") {
 		t.Error("a second Merchant of the number has looks of its own")
 	}
-	if allowed, _ := p.get(foreign).AllowLook("refund-0004", p.clock.Now()); !allowed {
-		t.Error("another number pays for this one")
+	if !p.look(number, "refund-0004") || !p.look(host, "refund-0005") {
+		t.Error("another number, or another host, pays for this one")
+	}
+}
+
+// TestAKeyThatWeChatHasNotTakenLooksForNothing: what is not found counts against the number.
+func TestAKeyThatWeChatHasNotTakenLooksForNothing(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	p.pass(time.Minute)
+	if p.look(m, "refund-0001") {
+		t.Error("it looked")
+	}
+	p.get(m).Prove()
+	p.pass(time.Second)
+	if !p.look(m, "refund-0001") {
+		t.Error("it is proven, and may not look")
+	}
+	p.get(m).Reject()
+	if p.get(m).Proven() || p.look(m, "refund-0002") {
+		t.Error("WeChat does not take it any more, and it looked")
 	}
 }
 
@@ -393,7 +422,8 @@ func TestConcurrentUse(t *testing.T) {
 						t.Errorf("%v, %v", handle, err)
 						return
 					}
-					handle.AllowLook("refund-0001", p.clock.Now())
+					handle.Prove()
+					handle.AllowLook(t.Context(), "refund-0001", p.clock.Now())
 					handle.CredentialsProven()
 				}
 			}
@@ -432,14 +462,13 @@ func TestLooksAreSlowAndOutliveCredentials(t *testing.T) {
 	p := newPlace(t)
 	p.storeKey(key1)
 	m := p.merchant()
-	look := func(number string) bool {
-		allowed, _ := p.get(m).AllowLook(number, p.clock.Now())
-		return allowed
-	}
+	look := func(number string) bool { return p.look(m, number) }
+	p.get(m).Prove()
+	p.pass(time.Second)
 	if !look("refund-0001") || !look("refund-0002") {
 		t.Error("two at once are allowed")
 	}
-	allowed, wait := p.get(m).AllowLook("refund-0003", p.clock.Now())
+	allowed, wait := p.get(m).AllowLook(t.Context(), "refund-0003", p.clock.Now())
 	if allowed || wait <= 0 || wait > time.Second {
 		t.Errorf("the third: %t, wait %s", allowed, wait)
 	}
@@ -454,6 +483,7 @@ func TestLooksAreSlowAndOutliveCredentials(t *testing.T) {
 	p.storeKey(key2)
 	changed.Generation++
 	m = changed
+	p.get(m).Prove()
 	if look("refund-0003") {
 		t.Error("new credentials brought new looks")
 	}

@@ -1,0 +1,117 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+)
+
+// reconcileDeadline is longer than the longest chain of calls within one reconcile.
+const reconcileDeadline = 2 * time.Minute
+
+// With priorities a steady stream of new Orders is prepared later, and a start costs no less (docs/performance.md, make bench:
+// queue/off and queue/on).
+const defaultPriorityQueue = false
+
+// controllerOptions set a limiter that is fit for a payment API (the default one starts at 5 ms), and a queue that takes from
+// each namespace in turn.
+func (b *Base) controllerOptions() controller.Options {
+	options := controller.Options{
+		MaxConcurrentReconciles: max(b.MaxConcurrentReconciles, 1),
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, 5*time.Minute),
+		ReconciliationTimeout:   reconcileDeadline,
+		UsePriorityQueue:        ptr.To(ptr.Deref(b.PriorityQueue, defaultPriorityQueue)),
+	}
+	if !*options.UsePriorityQueue {
+		options.NewQueue = newFairQueue
+	}
+	return options
+}
+
+// waitingOptions are for a reconciler that waits for WeChat: beside the workers that it works with it has one for each call that
+// may be under way, so that calls without an answer never take the last one.
+func (b *Base) waitingOptions() controller.Options {
+	options := b.controllerOptions()
+	options.MaxConcurrentReconciles += b.Registry.Places()
+	return options
+}
+
+// working has a reconciler work on at most MaxConcurrentReconciles objects at a time. Those that wait for WeChat do not count.
+func (b *Base) working(workers merchant.Workers, reconciler reconcile.Reconciler) reconcile.Reconciler {
+	working := semaphore.NewWeighted(int64(max(b.MaxConcurrentReconciles, 1)))
+	return reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+		if err := working.Acquire(ctx, 1); errors.Is(err, context.Canceled) {
+			return ctrl.Result{}, nil // the manager stops
+		} else if err != nil {
+			return ctrl.Result{}, err
+		}
+		defer working.Release(1)
+		waiting := func() (over func()) {
+			working.Release(1)
+			// What WeChat answered is written down also when the manager stops.
+			return func() { _ = working.Acquire(context.WithoutCancel(ctx), 1) }
+		}
+		return reconciler.Reconcile(merchant.WithCaller(ctx, merchant.Caller{
+			Namespace: request.Namespace, Workers: workers, Waiting: waiting,
+		}), request)
+	})
+}
+
+// newFairQueue is a workqueue that takes from each namespace in turn.
+func newFairQueue(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{Name: name, Queue: newFairStorage()})
+	delaying := workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[reconcile.Request]{Name: name, Queue: queue})
+	return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: name, DelayingQueue: delaying})
+}
+
+// fairStorage holds what waits in a workqueue: however much a namespace has in it, the next one's turn comes after one of its.
+type fairStorage struct {
+	// turns are the namespaces that something waits in, the next one first.
+	turns   []string
+	waiting map[string][]reconcile.Request
+	length  int
+}
+
+var _ workqueue.Queue[reconcile.Request] = &fairStorage{}
+
+func newFairStorage() *fairStorage { return &fairStorage{waiting: map[string][]reconcile.Request{}} }
+
+// Touch is called for what waits already; it keeps its place.
+func (f *fairStorage) Touch(reconcile.Request) {}
+
+// Len is how much waits.
+func (f *fairStorage) Len() int { return f.length }
+
+// Push adds to what waits in a namespace.
+func (f *fairStorage) Push(request reconcile.Request) {
+	if len(f.waiting[request.Namespace]) == 0 {
+		f.turns = append(f.turns, request.Namespace)
+	}
+	f.waiting[request.Namespace] = append(f.waiting[request.Namespace], request)
+	f.length++
+}
+
+// Pop takes the first of the namespace whose turn it is.
+func (f *fairStorage) Pop() reconcile.Request {
+	namespace := f.turns[0]
+	f.turns = f.turns[1:]
+	waiting := f.waiting[namespace]
+	next := waiting[0]
+	if len(waiting) == 1 {
+		delete(f.waiting, namespace)
+	} else {
+		f.waiting[namespace] = waiting[1:]
+		f.turns = append(f.turns, namespace)
+	}
+	f.length--
+	return next
+}
