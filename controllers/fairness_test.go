@@ -146,11 +146,6 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 			for i := range test.merchants {
 				shop.WaitMerchant(fmt.Sprintf("%s/hangs-%d", stranger, i), "Ready=Unknown/WeChatUnreachable")
 			}
-			for _, host := range hosts {
-				if host.underWay.Load() == 0 {
-					t.Error("nothing hangs any more, so nothing was tried")
-				}
-			}
 		})
 	}
 }
@@ -216,7 +211,7 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			shop, g := openReady(t, breaksAfter(5), neverLooks, testshop.WithOptions(func(o *manager.Options) { o.Merchant.Limits.BreakFor = time.Hour }),
 				testshop.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
-			allowed := shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+			shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
 			fault.Operation, fault.Count = simulator.OperationUnifiedOrder, refused
 			shop.Fault(fault)
 			for i := range refused {
@@ -229,7 +224,8 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 				shop.Create(shop.NewOrder(orderName(refused + i)))
 				shop.WaitOrder(orderName(refused+i), "Prepared=True/Prepared")
 			}
-			g.Expect(shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed").ResourceVersion).To(gomega.Equal(allowed.ResourceVersion))
+			g.Expect(breakers(shop)["shop orders"]).To(gomega.BeZero())
+			shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
 			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.HaveLen(refused + 5))
 		})
 	}

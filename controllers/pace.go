@@ -4,11 +4,12 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 )
 
-// pace keeps refund requests of one Order apart (chapter 9_4: at least a minute), whatever their number. What a Refund's
+// pace keeps refund requests of one order at WeChat apart (chapter 9_4: at least a minute), whatever their number. What a Refund's
 // status says of earlier requests counts as well, but a process may have died between a request and that write. So for
 // objects that are older than this process's leadership it waits until nothing an earlier leader sent can be too near.
 type pace struct {
@@ -17,11 +18,11 @@ type pace struct {
 
 	mutex sync.Mutex
 	began time.Time
-	last  map[types.UID]time.Time
+	last  map[string]time.Time
 }
 
 func newPace(spacing time.Duration, clock clock.PassiveClock) *pace {
-	return &pace{spacing: spacing, clock: clock, last: map[types.UID]time.Time{}}
+	return &pace{spacing: spacing, clock: clock, last: map[string]time.Time{}}
 }
 
 // begin notes when this process became the leader; only the first time counts.
@@ -33,8 +34,18 @@ func (p *pace) begin() {
 	}
 }
 
-// take reserves a request for an Order now, and returns when the one before was; or it says how long to wait.
-func (p *pace) take(order types.UID, created time.Time) (before time.Time, allowed bool, wait time.Duration) {
+// paced names the order at WeChat that a Refund pays back: the same one, whatever objects stand for it. A key that is not proven is
+// no way to take a turn from others.
+func (f *refund) paced() string {
+	if !f.gateway.Proven() {
+		return string(f.order.UID)
+	}
+	account := merchant.AccountIDOf(f.merchant)
+	return account.Host + "/" + account.MchID + "/" + f.order.Number()
+}
+
+// take reserves a request for an order now, and returns when the one before was; or it says how long to wait.
+func (p *pace) take(order string, created time.Time) (before time.Time, allowed bool, wait time.Duration) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	now := p.clock.Now()
@@ -55,7 +66,7 @@ func (p *pace) take(order types.UID, created time.Time) (before time.Time, allow
 }
 
 // giveBack undoes take for a request that was never sent.
-func (p *pace) giveBack(order types.UID, before time.Time) {
+func (p *pace) giveBack(order string, before time.Time) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if p.last[order] = before; before.IsZero() {
@@ -64,7 +75,7 @@ func (p *pace) giveBack(order types.UID, before time.Time) {
 }
 
 // moved sets the time of the last request to when it ended: it may have arrived at any moment until then.
-func (p *pace) moved(order types.UID) {
+func (p *pace) moved(order string) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.last[order] = p.clock.Now()

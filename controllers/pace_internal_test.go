@@ -4,18 +4,17 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 )
 
 func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
 	t.Parallel()
-	const first, second = types.UID("first"), types.UID("second")
+	const first, second = "first", "second"
 	elected := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	before, after := elected.Add(-time.Hour), elected.Add(time.Second)
 	type step struct {
 		at      time.Duration // after the election
-		order   types.UID
+		order   string
 		created time.Time
 		// moved: a request that was taken ends at this time.
 		moved bool

@@ -19,16 +19,17 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	if !r.beginCall(f) {
 		return again(r.Timing.RetryFirst) // the request of an object that is gone may be under way
 	}
-	before, allowed, wait := r.pace.take(f.order.UID, f.order.CreationTimestamp.Time)
+	paced := f.paced() // the answer may prove the key, and so change it
+	before, allowed, wait := r.pace.take(paced, f.order.CreationTimestamp.Time)
 	if !allowed {
 		return r.waitForTurn(ctx, f, "Refund requests of one Order go "+r.Timing.RefundSpacing.String()+" apart, as WeChat Pay demands", wait)
 	}
 	request := settlement.RefundRequest(f.Refund, f.order, f.merchant, f.gateway.RefundNotifyURL)
 	acceptance, err := f.gateway.Refund(ctx, request)
 	if wechatpay.RetryAfter(err) > 0 {
-		r.pace.giveBack(f.order.UID, before)
+		r.pace.giveBack(paced, before)
 	} else {
-		r.pace.moved(f.order.UID)
+		r.pace.moved(paced)
 	}
 	if err != nil {
 		return r.handleRefundError(ctx, f, err)

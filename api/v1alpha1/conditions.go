@@ -49,7 +49,8 @@ const (
 )
 
 // CallsAllowed is the condition of a Merchant: its calls are not paused. Calls pause for a while after several in a row had no
-// answer, or none with a signature; refund requests also when WeChat did not take the certificate. It is what the leader sees,
+// answer, one that can't be trusted, or one that refused the key or asked for fewer calls; refund requests also when WeChat did
+// not take the certificate. What WeChat says of one call's parameters pauses nothing. It is what the leader sees,
 // which makes nearly all calls; other replicas ask about refunds when a callback comes, and have pauses of their own.
 //
 //	True:  Allowed

@@ -51,6 +51,7 @@ var sections = []section{
 	{"beside", "Callbacks beside large bodies, for the same Merchant and for a stranger's", measureBeside},
 	{"scale", "Memory, start and rest with many Orders", measureScale},
 	{"queue", "A new Order behind many that wait, with the priority queue and without", measureQueue},
+	{"fairness", "A good Order beside others that hang, or are refused", measureFairness},
 	{"protocol", "WeChat's protocol, beside gopay", measureProtocol},
 }
 

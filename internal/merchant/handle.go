@@ -54,7 +54,7 @@ func (h *Handle) AllowLook(ctx context.Context, outRefundNo string, now time.Tim
 }
 
 // Proven says whether WeChat took the key of this Handle: only then it takes part in the account of its merchant number.
-func (h *Handle) Proven() bool { return h.member.isProven() }
+func (h *Handle) Proven() bool { return h.member != nil && h.member.isProven() }
 
 // Prove notes that WeChat took the key, as an answer in this process shows by itself.
 func (h *Handle) Prove() { h.member.prove() }

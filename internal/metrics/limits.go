@@ -15,7 +15,7 @@ var (
 	// CallsDenied counts the calls that limits of our own gave back unsent.
 	CallsDenied = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "wechatpay_calls_denied_total",
-		Help: "Calls that were not sent, by operation and limit: Paused (after failures), RateLimit (calls a second), Concurrency (calls under way), FailingRefunds (WeChat Pay blocks who fails more), Looks (questions whether a refund exists).",
+		Help: "Calls that were not sent, by operation and limit: Paused (after failures), RateLimit (calls a second), Concurrency (calls under way: of the account, the host, the namespace, or of all Merchants without a proven key), FailingRefunds (WeChat Pay blocks who fails more), Looks (questions whether a refund exists), Unproven (refund requests and looks of a Merchant whose key WeChat Pay has not taken yet).",
 	}, []string{"operation", "limit"})
 )
 
