@@ -54,7 +54,6 @@ func startProgram(t *testing.T, shop *testshop.Shop) *program {
 	t.Helper()
 	config, err := env.Kubeconfig("operator-of-"+shop.Namespace, "system:masters")
 	shop.Must(err)
-<<<<<<< HEAD
 	p := start(t, build(t), config, shop.Namespace)
 	p.becomesReady(shop)
 	return p
@@ -69,15 +68,8 @@ func start(t *testing.T, binary string, config []byte, leaseNamespace string) *p
 	}
 	p := &program{notify: freeAddress(t), health: freeAddress(t), output: &output{}, ended: make(chan error, 1)}
 	p.command = exec.Command(binary, "--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+leaseNamespace,
-		"--notify-bind-address="+p.notify, "--notify-base-url=http://"+p.notify, "--metrics-bind-address=0", "--health-probe-bind-address="+p.health)
-=======
-	shop.Must(os.WriteFile(kubeconfig, config, 0o600))
-	p := &program{notify: freeAddress(t), output: &bytes.Buffer{}, ended: make(chan error, 1)}
-	health := freeAddress(t)
-	p.command = exec.Command(binary, "--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+shop.Namespace,
 		"--notify-bind-address="+p.notify, "--notify-base-url=http://"+p.notify, "--endpoint-hosts="+testshop.WeChatHost,
-		"--metrics-bind-address=0", "--health-probe-bind-address="+health)
->>>>>>> bf342bb (Let the platform choose which hosts a Merchant's endpoint may name)
+		"--metrics-bind-address=0", "--health-probe-bind-address="+p.health)
 	p.command.Stdout, p.command.Stderr = p.output, p.output
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)

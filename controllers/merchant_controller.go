@@ -2,12 +2,14 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -31,6 +33,8 @@ type MerchantReconciler struct {
 	mutex  sync.Mutex
 	probes map[types.UID]probe
 	warned map[types.UID]int
+	// troubles are what was logged last of each Merchant that can't be reached.
+	troubles map[types.UID]string
 }
 
 // probe is what the last query with a Merchant's key told.
@@ -54,7 +58,7 @@ func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 func (r *MerchantReconciler) init() {
-	r.probes, r.warned = map[types.UID]probe{}, map[types.UID]int{}
+	r.probes, r.warned, r.troubles = map[types.UID]probe{}, map[types.UID]int{}, map[types.UID]string{}
 }
 
 // deletedMerchantOf names the Merchant of an Order when it is being deleted: the Order may have been what it waited for.
@@ -176,6 +180,7 @@ func (r *MerchantReconciler) forget(uid types.UID) {
 	defer r.mutex.Unlock()
 	delete(r.probes, uid)
 	delete(r.warned, uid)
+	delete(r.troubles, uid)
 }
 
 // check finds out whether the Merchant is ready, shows it, and plans the next look at its Secrets.
@@ -210,7 +215,7 @@ func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant
 	if current && last.taken && handle.Proven() && !handle.CredentialsSuspect() {
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
 	}
-	if current && !last.taken && now.Sub(last.at) < r.Timing.ProbeRejected {
+	if current && !last.taken && now.Sub(last.at) < r.pauseOfRejected(handle) {
 		handle.Reject() // a key that comes back is as bad as it was
 		if status, reason, message := readyCondition(m); reason == v1alpha1.ReasonCredentialsRejected {
 			return status, reason, message
@@ -231,14 +236,45 @@ func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant
 			"%v. WeChat Pay does not take the API key in Secret %s/%s: compare it with the one in the merchant platform (账户中心 → API安全 → APIv2密钥). Nothing is sent for this Merchant until then; the key is tried again every %s",
 			err, m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
 	default:
-		return unreachable(m, err)
+		r.logConcealed(ctx, m, err)
+		return unreachable(m, handle, err)
 	}
 }
 
+// logConcealed writes for who runs the operator what the Merchant does not tell: the trouble at a host that never gave a verified
+// answer. The same trouble is told once.
+func (r *MerchantReconciler) logConcealed(ctx context.Context, m *v1alpha1.Merchant, err error) {
+	concealed, ok := errors.AsType[*wechatpay.ConcealedError](err)
+	if !ok || !r.isNewTrouble(m.UID, concealed.Cause.Error()) {
+		return
+	}
+	r.log(ctx).Info("The endpoint of a Merchant has not given an answer yet that could be verified", "merchant", klog.KObj(m), "problem", concealed.Cause.Error())
+}
+
+func (r *MerchantReconciler) isNewTrouble(uid types.UID, trouble string) bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	before := r.troubles[uid]
+	r.troubles[uid] = trouble
+	return before != trouble
+}
+
+// pauseOfRejected is how long a key that was rejected is not tried again. A callback that was signed with it says that WeChat may
+// have it by now.
+func (r *MerchantReconciler) pauseOfRejected(handle *merchant.Handle) time.Duration {
+	if handle.Doubted() {
+		return min(r.Timing.SecretsCheck, r.Timing.ProbeRejected)
+	}
+	return r.Timing.ProbeRejected
+}
+
 // unreachable leaves Ready as it was: that WeChat does not answer tells nothing about the key.
-func unreachable(m *v1alpha1.Merchant, err error) (metav1.ConditionStatus, string, string) {
-	switch status, reason, message := readyCondition(m); reason {
-	case v1alpha1.ReasonReady, v1alpha1.ReasonCredentialsRejected, v1alpha1.ReasonCertificateRejected:
+// So it is only for a key that was taken, or refused, at this endpoint; of another nothing is known.
+func unreachable(m *v1alpha1.Merchant, handle *merchant.Handle, err error) (metav1.ConditionStatus, string, string) {
+	unchanged := m.Status.KeysEndpoint == "" || handle.KeyProven(m)
+	switch status, reason, message := readyCondition(m); {
+	case reason == v1alpha1.ReasonCredentialsRejected,
+		unchanged && (reason == v1alpha1.ReasonReady || reason == v1alpha1.ReasonCertificateRejected):
 		return status, reason, message
 	}
 	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("Whether WeChat Pay takes the key is not known yet; it is asked again. %v", err)

@@ -24,6 +24,7 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 		r.set(m, v1alpha1.ConditionCallsAllowed, allowed, why, pauses)
 		if handle != nil {
 			m.Status.Certificate = handle.Certificate
+			m.Status.Keys, m.Status.KeysEndpoint = handle.ProvenKeys(m)
 		}
 	})
 	if err != nil {

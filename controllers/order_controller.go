@@ -31,8 +31,9 @@ type OrderReconciler struct {
 	retries *retries
 	// polls say when an Order is asked for next.
 	polls *alarms
-	// calls and closes say until when unifiedorder and closeorder rest after one that did not work.
-	calls, closes *pauses
+	// calls and closes say until when unifiedorder and closeorder rest after one that did not work; polled, which Orders wait for
+	// their next poll after one that told nothing.
+	calls, closes, polled *pauses
 	// firstAnswers say when WeChat first said what would end an Order without naming its number.
 	firstAnswers *alarms
 }
@@ -47,7 +48,17 @@ type order struct {
 	revoked *merchant.Problem
 }
 
-func (o *order) credentials() string { return o.gateway.Version }
+func (o *order) credentials() string {
+	if o.gateway == nil {
+		return ""
+	}
+	return o.gateway.Version
+}
+
+func (o *order) merchantKey() types.NamespacedName {
+	namespace, name := o.MerchantKey()
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
 
 // SetupWithManager starts the reconciler with the manager, on the leader.
 func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -57,13 +68,14 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Order{}).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
 		Watches(&v1alpha1.Refund{}, handler.EnqueueRequestsFromMapFunc(orderOfRefund)).
+		WatchesRawSource(r.whenMended(r.waitingFor)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.working(merchant.OrderWorkers, r))
 }
 
 func (r *OrderReconciler) init() {
 	r.retries, r.polls = newRetries(r.Timing), newAlarms()
-	r.calls, r.closes = newPauses(), newPauses()
+	r.calls, r.closes, r.polled = newPauses(), newPauses(), newPauses()
 	r.firstAnswers = newAlarms()
 }
 
@@ -103,6 +115,7 @@ func (r *OrderReconciler) forget(uid types.UID) {
 	r.calls.clear(uid)
 	r.closes.clear(uid)
 	r.firstAnswers.clear(uid)
+	r.polled.clear(uid)
 }
 
 // ordersWaitingFor lists the Orders that a change of their Merchant may help: those that can't be paid yet, and those

@@ -64,11 +64,21 @@ func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
 	due = r.nextPoll(o, r.Clock.Now())
 	r.polls.set(o.UID, due)
+	r.notePoll(o, due, err)
 	if err == nil && (trade.State.Paid() || trade.State.Closed() && isOurs(o, trade)) {
 		return r.applyTrade(ctx, o, trade)
 	}
 	// Any error is only a poll that told nothing: the next one comes.
 	return again(r.untilNext(o, due, r.Clock.Now()))
+}
+
+// notePoll remembers a poll that told nothing: it is made again as soon as the Merchant is mended.
+func (r *OrderReconciler) notePoll(o *order, due time.Time, err error) {
+	if err == nil || wechatpay.Means(err, wechatpay.OrderNotExist) {
+		r.polled.clear(o.UID)
+		return
+	}
+	r.polled.until(o, due)
 }
 
 // nextPoll follows the schedule from the moment the Order was prepared.
@@ -118,6 +128,7 @@ func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progre
 		r.polls.clear(o.UID)
 		return r.applyTrade(ctx, o, trade)
 	}
+	r.notePoll(o, farFuture, err)
 	return r.lateCheckDone(o, err == nil || wechatpay.Means(err, wechatpay.OrderNotExist))
 }
 

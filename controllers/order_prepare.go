@@ -197,8 +197,12 @@ func (r *OrderReconciler) pause(o *order, wait time.Duration) progress {
 	return again(min(wait, max(o.Deadline().Sub(r.Clock.Now()), time.Second)))
 }
 
-// waitAfter is how long to wait after an error: growing where a repeat may help, long where a person must.
+// waitAfter is how long to wait after an error: growing where a repeat may help, long where a person must. A repeat may help
+// whenever there was no answer that could be believed: a payer stands there.
 func (r *OrderReconciler) waitAfter(o *order, err error) time.Duration {
+	if wechatpay.OutcomeOf(err) == wechatpay.Unknown {
+		return r.retries.after(o.UID, err)
+	}
 	switch wechatpay.MeaningOf(err) {
 	case wechatpay.Repeat, wechatpay.SlowDown, wechatpay.OrderNotExist, wechatpay.OrderPaid, wechatpay.OrderClosed:
 		return r.retries.after(o.UID, err)

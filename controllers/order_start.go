@@ -30,7 +30,8 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 		return r.letGoWithoutCredentials(ctx, o, problem)
 	}
 	if settlement.IsFinished(o.Order) {
-		return r.lateCheckDone(o, true) // it can't be made now; the schedule has more of them
+		r.polled.until(o, farFuture)
+		return r.lateCheckDone(o, true) // it can't be made now; the schedule has more of them, and a Merchant that is mended starts one
 	}
 	if !isHeld(o) && !r.Clock.Now().Before(o.Deadline()) {
 		// Without the finalizer no call was ever made for it, so there is nothing to ask about.

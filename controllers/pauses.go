@@ -17,12 +17,18 @@ type pauses struct {
 type pause struct {
 	until       time.Time
 	credentials string
+	// object is what waits, and merchant what it waits for.
+	object, merchant types.NamespacedName
 }
 
 // caller is an object that calls WeChat with some credentials.
 type caller interface {
 	GetUID() types.UID
+	GetNamespace() string
+	GetName() string
+	// credentials is the version of the Merchant's credentials; empty when there are none that can be used.
 	credentials() string
+	merchantKey() types.NamespacedName
 }
 
 func newPauses() *pauses { return &pauses{kept: map[types.UID]pause{}} }
@@ -30,7 +36,10 @@ func newPauses() *pauses { return &pauses{kept: map[types.UID]pause{}} }
 func (p *pauses) until(c caller, until time.Time) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.kept[c.GetUID()] = pause{until: until, credentials: c.credentials()}
+	p.kept[c.GetUID()] = pause{
+		until: until, credentials: c.credentials(),
+		object: types.NamespacedName{Namespace: c.GetNamespace(), Name: c.GetName()}, merchant: c.merchantKey(),
+	}
 }
 
 // wait is how long the pause lasts from now on; zero when there is none.
@@ -48,4 +57,18 @@ func (p *pauses) clear(uid types.UID) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	delete(p.kept, uid)
+}
+
+// end ends the pauses of all that waits for a Merchant, and says what that was.
+func (p *pauses) end(merchant types.NamespacedName) map[types.UID]types.NamespacedName {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	ended := map[types.UID]types.NamespacedName{}
+	for uid, kept := range p.kept {
+		if kept.merchant == merchant {
+			ended[uid] = kept.object
+			delete(p.kept, uid)
+		}
+	}
+	return ended
 }

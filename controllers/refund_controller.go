@@ -29,8 +29,9 @@ type RefundReconciler struct {
 	retries *retries
 	// polls say when a Refund that WeChat took is asked for next.
 	polls *alarms
-	// calls say until when refund and the looks before it rest after one that did not work.
-	calls *pauses
+	// calls say until when refund and the looks before it rest after one that did not work; polled, which Refunds wait for their
+	// next poll after one that told nothing.
+	calls, polled *pauses
 	// pace keeps refund requests of one Order apart.
 	pace  *pace
 	leads sync.Once
@@ -47,6 +48,8 @@ type refund struct {
 
 func (f *refund) credentials() string { return f.gateway.Version }
 
+func (f *refund) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(f.merchant) }
+
 // SetupWithManager starts the reconciler with the manager, on the leader.
 func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.init()
@@ -59,12 +62,13 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Refund{}).
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForOrder)).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForMerchant)).
+		WatchesRawSource(r.whenMended(r.waitingFor)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.working(merchant.RefundWorkers, r))
 }
 
 func (r *RefundReconciler) init() {
-	r.retries, r.polls, r.calls = newRetries(r.Timing), newAlarms(), newPauses()
+	r.retries, r.polls, r.calls, r.polled = newRetries(r.Timing), newAlarms(), newPauses(), newPauses()
 	r.pace = newPace(r.Timing.RefundSpacing, r.Clock)
 }
 
@@ -113,6 +117,7 @@ func (r *RefundReconciler) forget(uid types.UID) {
 	r.retries.forget(uid)
 	r.polls.clear(uid)
 	r.calls.clear(uid)
+	r.polled.clear(uid)
 }
 
 // rest plans the next call not earlier than after a wait, whatever else starts a reconcile until then.

@@ -91,7 +91,7 @@ func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
 	}
 	growing := r.retries.next(f.UID)
 	switch {
-	case wechatpay.OutcomeOf(err) == wechatpay.Unknown && wechatpay.MeaningOf(err) == wechatpay.Repeat:
+	case wechatpay.OutcomeOf(err) == wechatpay.Unknown && wechatpay.MeaningOf(err) != wechatpay.SlowDown:
 		return growing
 	case wechatpay.MeaningOf(err) == wechatpay.SlowDown, wechatpay.OutcomeOf(err) == wechatpay.NotSent, wechatpay.Means(err, wechatpay.InsufficientBalance):
 		return max(growing, r.Timing.RefundSpacing)
@@ -172,7 +172,9 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
 	due = r.nextPoll(f, r.Clock.Now())
 	r.polls.set(f.UID, due)
+	r.polled.clear(f.UID)
 	if err != nil {
+		r.polled.until(f, due)
 		return again(due.Sub(r.Clock.Now())) // a poll that told nothing; the next one comes
 	}
 	if end := r.ownsNumber(ctx, f); end != nil {

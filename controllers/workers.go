@@ -18,6 +18,10 @@ import (
 // reconcileDeadline is longer than the longest chain of calls within one reconcile.
 const reconcileDeadline = 2 * time.Minute
 
+// failurePause bounds the growing wait after the API server refused something: a policy or a quota that is mended is found within a
+// minute, since nothing tells of it.
+const failurePause = 45 * time.Second
+
 // With priorities a steady stream of new Orders is prepared later, and a start costs no less (docs/performance.md, make bench:
 // queue/off and queue/on).
 const defaultPriorityQueue = false
@@ -27,7 +31,7 @@ const defaultPriorityQueue = false
 func (b *Base) controllerOptions() controller.Options {
 	options := controller.Options{
 		MaxConcurrentReconciles: max(b.MaxConcurrentReconciles, 1),
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, 5*time.Minute),
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, failurePause),
 		ReconciliationTimeout:   reconcileDeadline,
 		UsePriorityQueue:        ptr.To(ptr.Deref(b.PriorityQueue, defaultPriorityQueue)),
 	}

@@ -66,6 +66,8 @@ func openDesk(t testing.TB, change ...func(*v1alpha1.Merchant)) *desk {
 		m.Spec.APIKeySecretRef.Name, m.Spec.CertificateSecretRef = "second-key", nil
 	})
 	d.Create(first, second)
+	d.TakeKeys(first, testshop.APIKey, previousKey)
+	d.TakeKeys(second, secondKey)
 	d.sync(first, second)
 	return d
 }

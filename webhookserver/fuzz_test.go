@@ -29,6 +29,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
@@ -61,11 +62,14 @@ func openFuzzShop(f testing.TB) *fuzzShop {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "order-0001", UID: "1"},
 		Spec:       v1alpha1.OrderSpec{MerchantRef: v1alpha1.MerchantReference{Name: "shop"}, Amount: v1alpha1.Amount{Total: 101}},
 	}
+	shop := &v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop", UID: "2"}, Spec: v1alpha1.MerchantSpec{
+		MchID: testshop.MchID, AppID: testshop.AppID, SignType: v1alpha1.SignTypeHMACSHA256, APIKeySecretRef: v1alpha1.SecretKeyReference{Name: "key"},
+		Endpoint: &v1alpha1.Endpoint{URL: "https://127.0.0.1:1"}, // where nobody answers
+	}}
+	shop.Status.Keys = []string{wechatpay.KeyID(fuzzKey, testshop.MchID)}
+	shop.Status.KeysEndpoint = merchant.EndpointID(shop)
 	builder := fake.NewClientBuilder().WithScheme(testenv.Scheme()).WithObjects(
-		&v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop", UID: "2"}, Spec: v1alpha1.MerchantSpec{
-			MchID: testshop.MchID, AppID: testshop.AppID, SignType: v1alpha1.SignTypeHMACSHA256, APIKeySecretRef: v1alpha1.SecretKeyReference{Name: "key"},
-			Endpoint: &v1alpha1.Endpoint{URL: "https://127.0.0.1:1"}, // where nobody answers
-		}},
+		shop,
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "key"}, Data: map[string][]byte{"apiKey": []byte(fuzzKey)}},
 		order, &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "refund-0001"}, Spec: v1alpha1.RefundSpec{
 			OrderRef: v1alpha1.OrderReference{Name: "order-0001"}, Amount: 50,

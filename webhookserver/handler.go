@@ -167,6 +167,14 @@ func (h *Handler) looking(c *callback) client.Reader {
 	return sparing{h.Live, allow, &h.waiting, look}
 }
 
+// unproven: the callback was made with a key of the Merchant's that WeChat has not taken yet, in no answer that verified. Whoever
+// may change the Merchant or its Secret may have chosen that key. The leader asks WeChat; WeChat asks again.
+func (c *callback) unproven() result {
+	c.gateway.Doubt()
+	c.log.Info("A callback was made with a key that WeChat Pay has not taken yet; WeChat Pay will ask again, while the key is tried")
+	return result{label: "unproven", status: http.StatusServiceUnavailable, reason: "key not proven yet"}
+}
+
 // crowded: so many callbacks of the Merchant, or of its namespace, are being settled already that this one has to come again.
 func (c *callback) crowded() result {
 	c.log.Info("Too many callbacks at once; WeChat Pay will ask again")

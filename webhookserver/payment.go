@@ -19,6 +19,9 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 	if err != nil {
 		return c.unreadable(err)
 	}
+	if !c.gateway.Believes(c.merchant, notification.KeyID) {
+		return c.unproven()
+	}
 	c.log = c.log.WithValues("outTradeNo", notification.OutTradeNo)
 	order, err := h.claims().OrderOfPayment(ctx, h.looking(c), c.merchant, notification.OutTradeNo, notification.Attach)
 	switch {

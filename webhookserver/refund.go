@@ -21,6 +21,9 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 	if err != nil {
 		return c.unreadable(err)
 	}
+	if !c.gateway.Believes(c.merchant, notification.KeyID) {
+		return c.unproven()
+	}
 	c.log = c.log.WithValues("outRefundNo", notification.OutRefundNo)
 	refund, order, err := h.claims().RefundOfCallback(ctx, h.looking(c), c.merchant,
 		claims.RefundNumbers{OutTradeNo: notification.OutTradeNo, OutRefundNo: notification.OutRefundNo})

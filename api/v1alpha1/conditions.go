@@ -24,11 +24,12 @@ const (
 
 	// ReasonReady: WeChat answered a query that was signed with the key.
 	ReasonReady = "Ready"
-	// ReasonSecretNotFound: a Secret that the Merchant names, or the entry in it, is not there.
+	// ReasonSecretNotFound: a Secret that the Merchant names is not there.
 	ReasonSecretNotFound = "SecretNotFound"
-	// ReasonInvalidAPIKey: the key is not 32 letters and digits.
+	// ReasonInvalidAPIKey: the entry for the key is not there, or not 32 letters and digits; which, only the Secret tells.
 	ReasonInvalidAPIKey = "InvalidAPIKey"
-	// ReasonInvalidCertificate: the certificate or its private key can't be read. Stops Refunds, not Orders.
+	// ReasonInvalidCertificate: the Secret has no certificate of the merchant number, or its private key can't be read. Stops
+	// Refunds, not Orders.
 	ReasonInvalidCertificate = "InvalidCertificate"
 	// ReasonCertificateMismatch: the private key is not the certificate's. Stops Refunds, not Orders.
 	ReasonCertificateMismatch = "CertificateMismatch"

@@ -255,6 +255,23 @@ type MerchantStatus struct {
 	// certificate is the client certificate in use.
 	// +optional
 	Certificate *MerchantCertificate `json:"certificate,omitempty"`
+
+	// keys are the ids of the API keys that the endpoint has taken, as its verified answers show: the current one, and the
+	// one before while keys are being rotated. A callback is believed under such a key only. The id of a V2 key is the first
+	// 16 hexadecimal digits of HMAC-SHA256(key, "wechatpay-operator/" and the mchID).
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:items:Pattern=`^[0-9A-Fa-f]+$`
+	Keys []string `json:"keys,omitempty"`
+
+	// keysEndpoint says for which endpoint keys hold: it is a digest of the hosts that are called, their ports and the CA
+	// bundle. At another endpoint a key has to be taken anew.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	KeysEndpoint string `json:"keysEndpoint,omitempty"`
 }
 
 // Merchant is one merchant number at WeChat Pay with its keys and rules. Orders refer to it.

@@ -17,6 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 )
@@ -38,7 +39,7 @@ func merchantIn(namespace, mchID string, proven bool) *v1alpha1.Merchant {
 }
 
 func prove(m *v1alpha1.Merchant) {
-	m.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady}}
+	m.Status.Keys, m.Status.KeysEndpoint = []string{"0123456789abcdef"}, merchant.EndpointID(m)
 }
 
 func orderIn(namespace, name string, of *v1alpha1.Merchant, change ...func(*v1alpha1.Order)) *v1alpha1.Order {

@@ -6,7 +6,6 @@ import (
 	"net/url"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
@@ -39,10 +38,13 @@ func hostAndPort(address *url.URL) string {
 	return net.JoinHostPort(hostOf(address), cmp.Or(address.Port(), "443"))
 }
 
-// IsProven says whether WeChat took the key of a Merchant, as its status tells.
+// IsProven says whether WeChat took the key of a Merchant at its endpoint, as its status tells, and does not refuse it since.
 func IsProven(merchant *v1alpha1.Merchant) bool {
+	if len(merchant.Status.Keys) == 0 || merchant.Status.KeysEndpoint != EndpointID(merchant) {
+		return false
+	}
 	ready := meta.FindStatusCondition(merchant.Status.Conditions, v1alpha1.ConditionReady)
-	return ready != nil && ready.Status == metav1.ConditionTrue
+	return ready == nil || ready.Reason != v1alpha1.ReasonCredentialsRejected
 }
 
 // SameAccount says whether the numbers of a Merchant count for another: it is the same one, or of the same account with a key

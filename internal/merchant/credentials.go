@@ -15,6 +15,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // previousSuffix marks the entry of a Secret that holds the key before the current one, while keys are being rotated.
@@ -47,6 +48,13 @@ func readAPIKeys(merchant *v1alpha1.Merchant, secret *corev1.Secret) (apiKeys, *
 			"The entry %q of Secret %s/%s is not an API key of 32 letters and digits: correct it, or remove it when the rotation is over", entry+previousSuffix, secret.Namespace, secret.Name)}
 	}
 	return keys, nil
+}
+
+func previousKeyID(keys apiKeys, merchant *v1alpha1.Merchant) string {
+	if keys.previous == "" {
+		return ""
+	}
+	return wechatpay.KeyID(keys.previous, merchant.Spec.MchID)
 }
 
 func apiKeyEntry(merchant *v1alpha1.Merchant) string {

@@ -31,9 +31,16 @@ type Handle struct {
 	// CallbackCheck makes and answers the probes by which the operator checks that callbacks arrive.
 	CallbackCheck reach.Keys
 
+	// keyID and previousKeyID name the keys (wechatpay.KeyID), and endpoint where they are used (endpointID).
+	keyID, previousKeyID, endpoint string
+
 	member  *member
 	verdict *verdict
-	close   func()
+	// learned tells that something new is known of the credentials.
+	learned func()
+	// mended tells that the credentials are taken after they were not.
+	mended func()
+	close  func()
 }
 
 // AllowLook takes a token of the slow bucket for the refundquery that looks whether WeChat has a refund already. When there is
@@ -66,7 +73,11 @@ func (h *Handle) Paused(calls Calls) *Pause { return h.member.pause(calls) }
 func (h *Handle) CredentialsSuspect() bool { return h.verdict.isSuspect() }
 
 // CredentialsProven clears the suspicion: a signed answer came.
-func (h *Handle) CredentialsProven() { h.verdict.clear() }
+func (h *Handle) CredentialsProven() {
+	if h.verdict.clear() {
+		h.mended()
+	}
+}
 
 // Rejected says whether the probe found that WeChat does not take the key of this Handle.
 func (h *Handle) Rejected() bool { return h.verdict.isRejected() }

@@ -63,6 +63,10 @@ type Registry struct {
 	replies map[keyOfReplies]*takenReplies
 	// listener is told of Merchants of which something new is known.
 	listener atomic.Pointer[func(types.NamespacedName)]
+	// mended are told of Merchants whose credentials are others than before, or are taken again.
+	mended []func(types.NamespacedName)
+	// proofs are the hosts that have shown that they are WeChat Pay.
+	proofs proofs
 }
 
 type entry struct {
@@ -147,6 +151,23 @@ func (r *Registry) Listen(listener func(types.NamespacedName)) { r.listener.Stor
 func (r *Registry) tell(merchant types.NamespacedName) {
 	if listener := r.listener.Load(); listener != nil {
 		(*listener)(merchant)
+	}
+}
+
+// OnMended has a function told of each Merchant whose credentials changed, or are taken by WeChat after they were not: what did not
+// work may work now. It must return at once, and not call the Registry.
+func (r *Registry) OnMended(listener func(types.NamespacedName)) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.mended = append(r.mended, listener)
+}
+
+func (r *Registry) tellMended(merchant types.NamespacedName) {
+	r.mutex.Lock()
+	listeners := r.mended
+	r.mutex.Unlock()
+	for _, listener := range listeners {
+		listener(merchant)
 	}
 }
 
@@ -236,7 +257,11 @@ func (r *Registry) read(ctx context.Context, merchant *v1alpha1.Merchant) (*Hand
 
 	parts, err := r.gather(ctx, merchant)
 	if err == nil {
-		return r.keep(merchant, parts)
+		handle, changed, err := r.keep(merchant, parts)
+		if changed {
+			r.tellMended(client.ObjectKeyFromObject(merchant))
+		}
+		return handle, err
 	}
 	if problem, ok := AsProblem(err); ok {
 		r.dropUnusable(merchant, problem)
@@ -265,8 +290,8 @@ type parts struct {
 	description        *v1alpha1.MerchantCertificate
 	certificateProblem *Problem
 	version            string
-	// proven says that an answer of the endpoint showed before that it takes the key.
-	proven bool
+	// keyID, previousKeyID and endpoint are the Handle's.
+	keyID, previousKeyID, endpoint string
 }
 
 func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*parts, error) {
@@ -278,10 +303,7 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 	if problem != nil && !r.options.CallbacksOnly {
 		return nil, problem
 	}
-	var bundle []byte
-	if merchant.Spec.Endpoint != nil {
-		bundle = merchant.Spec.Endpoint.CABundle
-	}
+	bundle := bundleOf(merchant)
 	roots, problem := rootCAs(bundle)
 	if problem != nil {
 		return nil, problem
@@ -303,8 +325,9 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 			MchID: merchant.Spec.MchID, APIKey: keys.current, PreviousAPIKey: keys.previous,
 			SignType: wechatpay.SignType(merchant.Spec.SignType), Certificate: certificate.pair,
 			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots,
-			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts,
+			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts, Trust: newTrust(&r.proofs, bundle),
 		},
+		keyID: wechatpay.KeyID(keys.current, merchant.Spec.MchID), previousKeyID: previousKeyID(keys, merchant), endpoint: endpointID(primary, backup, bundle),
 		payment: payment, refund: refund,
 		description: describe(certificate.leaf), certificateProblem: certificate.problem,
 		version: checksum([]byte(keys.current), []byte(keys.previous), certificate.raw, bundle,
@@ -367,7 +390,8 @@ func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name
 
 // keep returns the Handle that is there when nothing changed, so that connections and limits live on, and a new one
 // otherwise. Limits belong to the account, of which the new one becomes a member when its key is proven.
-func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, error) {
+// It says whether there was another one before, or a reason that there was none.
+func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (handle *Handle, changed bool, err error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	now := r.options.Clock.Now()
@@ -375,11 +399,12 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, erro
 	known := r.entries[merchant.UID]
 	if known != nil && known.handle != nil && known.handle.Version == made.version {
 		known.readTime, known.generation, known.retryTime = now, merchant.Generation, time.Time{}
-		return known.handle, nil
+		known.handle.joinIfProven(merchant)
+		return known.handle, false, nil
 	}
 	gateway, err := v2.New(made.options)
 	if err != nil {
-		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The Merchant can't be used: %v", err)}
+		return nil, false, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The Merchant can't be used: %v", err)}
 	}
 	if known != nil {
 		known.drop()
@@ -388,21 +413,21 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (*Handle, erro
 	}
 	suspicion := &verdict{}
 	member := r.memberOf(client.ObjectKeyFromObject(merchant), hostAndPort(made.options.Endpoint), AccountIDOf(merchant))
-	handle := &Handle{
+	handle = &Handle{
 		Gateway:          &limitedGateway{Gateway: gateway, member: member, verdict: suspicion, clock: r.options.Clock},
 		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,
 		Certificate: made.description, CertificateProblem: made.certificateProblem, HasCertificate: made.options.Certificate != nil,
 		Version:       made.version,
 		NotPublic:     notPublicURL(made.payment),
 		CallbackCheck: reach.NewKeys(made.options.APIKey, made.options.PreviousAPIKey),
-		member:        member, verdict: suspicion,
-		close: func() { member.close(); gateway.CloseIdleConnections() },
+		keyID:         made.keyID, previousKeyID: made.previousKeyID, endpoint: made.endpoint,
+		member: member, verdict: suspicion, learned: func() { r.tell(member.merchant) },
+		mended: func() { r.tellMended(member.merchant) },
+		close:  func() { member.close(); gateway.CloseIdleConnections() },
 	}
-	if made.proven {
-		member.prove()
-	}
+	handle.joinIfProven(merchant)
 	r.entries[merchant.UID] = &entry{handle: handle, readTime: now, generation: merchant.Generation}
-	return handle, nil
+	return handle, known != nil, nil
 }
 
 // dropUnused keeps replicas that do not lead, and so are not told to forget, from keeping Merchants that are gone.

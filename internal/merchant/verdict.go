@@ -11,6 +11,8 @@ import (
 type verdict struct {
 	mutex             sync.Mutex
 	suspect, rejected bool
+	// proven says whether a verified answer came, and doubted whether a callback came before that.
+	proven, doubted bool
 	// certificateKnown says whether a refund request told whether WeChat takes the certificate; refusal is its no.
 	certificateKnown bool
 	refusal          string
@@ -24,6 +26,10 @@ func (v *verdict) note(operation wechatpay.Operation, err error) bool {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	news := false
+	if provesKey(err) {
+		news = !v.proven
+		v.proven = true
+	}
 	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && !v.suspect {
 		v.suspect, news = true, true
 	}
@@ -56,16 +62,41 @@ func (v *verdict) certificateRefusal() (refusal string, known bool) {
 	return v.refusal, v.certificateKnown
 }
 
-func (v *verdict) clear() {
+// clear says whether the credentials were rejected before. That they were only suspect is no news: a call that WeChat answers so for
+// reasons of its own would be repeated at once, for ever.
+func (v *verdict) clear() bool {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	v.suspect, v.rejected = false, false
+	rejected := v.rejected
+	v.suspect, v.rejected, v.doubted = false, false, false
+	return rejected
+}
+
+func (v *verdict) isProven() bool {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.proven
+}
+
+// doubt says whether that is news.
+func (v *verdict) doubt() bool {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	before := v.doubted
+	v.doubted = true
+	return !before
+}
+
+func (v *verdict) isDoubted() bool {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.doubted
 }
 
 func (v *verdict) reject() {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	v.rejected = true
+	v.rejected, v.doubted = true, false
 }
 
 func (v *verdict) isRejected() bool {

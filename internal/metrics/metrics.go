@@ -26,7 +26,7 @@ var (
 	// Callbacks counts what WeChat (or somebody else) sent to the callback server.
 	Callbacks = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "wechatpay_callbacks_total",
-		Help: "Callbacks by kind (payment, refund) and result: recorded, repeated, unmatched, mismatch, conflict, refused, failed.",
+		Help: "Callbacks by kind (payment, refund) and result: recorded, repeated, unmatched, mismatch, conflict, refused, unproven (the key is not proven yet), failed.",
 	}, []string{"kind", "result"})
 
 	// CallbackConnectionsEvicted counts connections to the callback server that had to make room for others.
@@ -99,7 +99,7 @@ func startAtZero() {
 		}
 	}
 	for _, kind := range []string{"payment", "refund"} {
-		for _, result := range []string{"recorded", "repeated", "unmatched", "mismatch", "conflict", "refused", "failed"} {
+		for _, result := range []string{"recorded", "repeated", "unmatched", "mismatch", "conflict", "refused", "unproven", "failed"} {
 			Callbacks.WithLabelValues(kind, result)
 		}
 	}

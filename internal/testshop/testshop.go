@@ -25,8 +25,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
@@ -316,6 +318,17 @@ func (s *Shop) NewMerchant(change ...func(*v1alpha1.Merchant)) *v1alpha1.Merchan
 		c(merchant)
 	}
 	return merchant
+}
+
+// TakeKeys writes into a Merchant's status that its endpoint has taken some keys, as a leader does that has tried them.
+func (s *Shop) TakeKeys(m *v1alpha1.Merchant, keys ...string) {
+	s.T.Helper()
+	ids := []string{}
+	for _, key := range keys {
+		ids = append(ids, wechatpay.KeyID(key, m.Spec.MchID))
+	}
+	m.Status.Keys, m.Status.KeysEndpoint = ids, merchant.EndpointID(m)
+	s.Must(s.Client.Status().Update(s.Context(), m))
 }
 
 // CreateCredentials creates the Secrets that NewMerchant names.

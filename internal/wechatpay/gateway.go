@@ -170,6 +170,8 @@ type PaymentNotification struct {
 	// SignType is the algorithm that the callback was found signed with. The caller refuses MD5 for an Order
 	// that was not prepared with MD5.
 	SignType SignType
+	// KeyID is that of the key that the signature was verified with: the current or the previous one.
+	KeyID string
 }
 
 // RefundRequest is every parameter of refund that is not the merchant's.
@@ -217,4 +219,6 @@ type RefundFact struct {
 type RefundNotification struct {
 	AppID, MchID, OutTradeNo, OutRefundNo, RefundID string
 	Status                                          RefundStatus
+	// KeyID is that of the key that it was decrypted with.
+	KeyID string
 }

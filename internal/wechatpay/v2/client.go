@@ -25,6 +25,7 @@ type Client struct {
 	primary, backup *url.URL
 	userAgent       string
 	timeouts        Timeouts
+	trust           Trust
 
 	// anonymous calls without the client certificate; certified, for refunds, with it. WeChat's servers ask for a
 	// certificate on every path, and it is shown only where it is needed.
@@ -55,6 +56,10 @@ func New(options Options) (*Client, error) {
 	if options.PreviousAPIKey != "" {
 		c.keys = append(c.keys, newSigner(options.PreviousAPIKey))
 	}
+	for _, key := range c.keys {
+		key.id = wechatpay.KeyID(key.key, c.mchID)
+	}
+	c.trust = options.Trust
 	c.primary, c.backup = options.endpoints()
 	c.anonymous = newHTTPClient(c.timeouts.Connect, options.RootCAs, nil)
 	if c.certificate != nil {

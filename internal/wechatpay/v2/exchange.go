@@ -100,6 +100,28 @@ func (call call) check() error {
 
 // try sends a call once and judges the reply.
 func (c *Client) try(ctx context.Context, call call, host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
+	reply, failure := c.tryOnce(ctx, call, host, limit)
+	return reply, c.discreet(host, failure)
+}
+
+// discreet makes one and the same error of all that can go wrong at a host that has never given a verified answer, so that its
+// address tells nothing: whether there is a host, a port, TLS, HTTP or what else. The outcome is the careful one. Only a refusal
+// in the words of the protocol is told, since it shows that WeChat Pay is spoken there.
+func (c *Client) discreet(host *url.URL, failure *wechatpay.Error) *wechatpay.Error {
+	switch {
+	case c.trust == nil:
+		return failure
+	case failure == nil || failure.Outcome == wechatpay.Failed:
+		c.trust.Prove(host)
+		return failure
+	case c.trust.Proven(host) || failure.Outcome == wechatpay.Refused && failure.Code != "":
+		return failure
+	default:
+		return unknown(failure.Operation, wechatpay.Repeat, &wechatpay.ConcealedError{Cause: failure})
+	}
+}
+
+func (c *Client) tryOnce(ctx context.Context, call call, host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
 	status, body, failure := c.post(ctx, call.operation, host, c.encode(call), limit)
 	if failure != nil {
 		return nil, failure

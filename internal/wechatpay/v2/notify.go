@@ -29,7 +29,7 @@ func (c *Client) readPaymentNotification(body []byte) (wechatpay.PaymentNotifica
 	if err := message.checkOneReading(wechatpay.OperationPaymentCallback); err != nil {
 		return wechatpay.PaymentNotification{}, err
 	}
-	algorithm, err := c.verifyCallback(message)
+	algorithm, key, err := c.verifyCallback(message)
 	if err != nil {
 		return wechatpay.PaymentNotification{}, err
 	}
@@ -43,32 +43,31 @@ func (c *Client) readPaymentNotification(body []byte) (wechatpay.PaymentNotifica
 	if err != nil {
 		return wechatpay.PaymentNotification{}, err
 	}
-	return wechatpay.PaymentNotification{Payment: payment, SignType: algorithm}, nil
+	return wechatpay.PaymentNotification{Payment: payment, SignType: algorithm, KeyID: key}, nil
 }
 
 // verifyCallback finds the algorithm and verifies. A callback is signed as its order was, and as a rule does not say
 // how; the length of the signature does. The caller knows which algorithm the order has, and refuses the weaker one.
-func (c *Client) verifyCallback(message fields) (wechatpay.SignType, error) {
-	var algorithm wechatpay.SignType
+func (c *Client) verifyCallback(message fields) (algorithm wechatpay.SignType, key string, err error) {
 	switch len(message.get(signField)) {
 	case 0:
-		return "", errors.New("the signature is missing")
+		return "", "", errors.New("the signature is missing")
 	case 32:
 		algorithm = wechatpay.SignTypeMD5
 	case 64:
 		algorithm = wechatpay.SignTypeHMACSHA256
 	default:
-		return "", errors.New("the signature has a length that no algorithm has")
+		return "", "", errors.New("the signature has a length that no algorithm has")
 	}
 	if said := message.get("sign_type"); said != "" && said != string(algorithm) {
-		return "", errors.New("sign_type and the signature do not agree")
+		return "", "", errors.New("sign_type and the signature do not agree")
 	}
 	for _, key := range c.keys {
 		if key.verifies(message, algorithm) {
-			return algorithm, nil
+			return algorithm, key.id, nil
 		}
 	}
-	return "", errors.New("the signature is wrong")
+	return "", "", errors.New("the signature is wrong")
 }
 
 // ParseRefundNotification decrypts a refund callback (chapter 9_16). That it decrypts is all that speaks for it: ECB
@@ -98,7 +97,7 @@ func (c *Client) readRefundNotification(body []byte) (wechatpay.RefundNotificati
 	if err := c.checkRecipient(message); err != nil {
 		return wechatpay.RefundNotification{}, err
 	}
-	info, err := c.readRefundInfo(message.get("req_info"))
+	info, key, err := c.readRefundInfo(message.get("req_info"))
 	if err != nil {
 		return wechatpay.RefundNotification{}, fmt.Errorf("req_info: %w", err)
 	}
@@ -115,21 +114,22 @@ func (c *Client) readRefundNotification(body []byte) (wechatpay.RefundNotificati
 		OutRefundNo: info.get("out_refund_no"),
 		RefundID:    info.get("refund_id"),
 		Status:      wechatpay.RefundStatus(info.get("refund_status")),
+		KeyID:       key,
 	}, nil
 }
 
 // readRefundInfo tries the current key, then the previous one. When neither fits, the current key's error is the one to show.
-func (c *Client) readRefundInfo(requestInfo string) (info fields, err error) {
+func (c *Client) readRefundInfo(requestInfo string) (info fields, keyID string, err error) {
 	for _, key := range c.keys {
 		read, trouble := key.readRefundInfo(requestInfo)
 		if trouble == nil {
-			return read, nil
+			return read, key.id, nil
 		}
 		if err == nil {
 			err = trouble
 		}
 	}
-	return nil, err
+	return nil, "", err
 }
 
 func (c *Client) checkRecipient(message fields) error {

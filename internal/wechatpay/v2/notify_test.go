@@ -38,7 +38,7 @@ func TestPaymentNotification(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(wechatpay.PaymentNotification{Payment: c.want, SignType: c.algorithm}, got); diff != "" {
+			if diff := cmp.Diff(wechatpay.PaymentNotification{Payment: c.want, SignType: c.algorithm, KeyID: wechatpay.KeyID(c.key, testMchID)}, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -124,6 +124,7 @@ func TestRefundNotification(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		want.KeyID = wechatpay.KeyID(key, testMchID)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

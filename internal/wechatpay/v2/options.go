@@ -36,6 +36,16 @@ type Options struct {
 	UserAgent string
 	// Timeouts that are zero take their defaults.
 	Timeouts Timeouts
+	// Trust says of which hosts trouble is told in detail; nil means of all.
+	Trust Trust
+}
+
+// Trust remembers which hosts have given an answer that verified.
+type Trust interface {
+	// Proven says whether a host has, or needs not to.
+	Proven(host *url.URL) bool
+	// Prove notes that a host has.
+	Prove(host *url.URL)
 }
 
 // Timeouts bound one attempt at a call. A deadline of the caller's is kept as well.

@@ -16,6 +16,8 @@ const signField = "sign"
 // A signer signs and verifies messages with one API key. It is safe for concurrent use.
 type signer struct {
 	key string
+	// id names the key; see wechatpay.KeyID.
+	id string
 	// desks lets signatures reuse buffers and HMAC states, which are most of what a signature would allocate.
 	desks sync.Pool
 }

@@ -1,0 +1,166 @@
+package controllers_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// waitsForHours makes every wait after a failure longer than any test.
+func waitsForHours(timing *controllers.Timing) {
+	timing.RetryFirst, timing.RetryMost, timing.RetrySlowly, timing.CloseRetry = time.Hour, time.Hour, time.Hour, time.Hour
+	timing.OrderPoll = settlement.Schedule{Ages: []time.Duration{2 * time.Second, time.Hour}, Repeat: true}
+	timing.RefundPoll = timing.OrderPoll
+}
+
+// mend changes the Merchant's credentials, to others that are good as well.
+func mend(shop *testshop.Shop) {
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
+}
+
+// badlySigned has one call answered so, and its repeat on the backup host: of a refund there is none.
+func badlySigned(shop *testshop.Shop, operation simulator.Operation, number string) {
+	count := 2
+	if operation == simulator.OperationRefund {
+		count = 1
+	}
+	shop.Fault(simulator.Fault{Operation: operation, Number: number, Kind: simulator.FaultBadSignature, Count: count})
+}
+
+// TestMendedSecretStartsWhatWaits: whatever an Order or a Refund waits for, and however long, it goes on as soon as the Secret is
+// another one.
+func TestMendedSecretStartsWhatWaits(t *testing.T) {
+	t.Run("a first call", func(t *testing.T) {
+		shop, _ := openReady(t, testshop.WithTiming(waitsForHours))
+		badlySigned(shop, simulator.OperationUnifiedOrder, "order-0001")
+		shop.Create(shop.NewOrder("order-0001"))
+		shop.WaitOrder("order-0001", "Prepared=Unknown/OutcomeUnknown")
+		mend(shop)
+		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	})
+	t.Run("a close", func(t *testing.T) {
+		shop, _ := openReady(t, testshop.WithTiming(waitsForHours))
+		shop.Create(shop.NewOrder("order-0001"))
+		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+		badlySigned(shop, simulator.OperationCloseOrder, "order-0001")
+		shop.Patch(shop.NewOrder("order-0001"), `{"spec":{"desiredState":"Closed"}}`)
+		shop.WaitOrder("order-0001", "Paid=Unknown/Closing")
+		mend(shop)
+		shop.WaitOrder("order-0001", "Paid=False/Closed")
+	})
+	t.Run("a poll", func(t *testing.T) {
+		shop, _ := openReady(t, testshop.WithTiming(waitsForHours))
+		shop.Fault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: simulator.FaultLose})
+		badlySigned(shop, simulator.OperationOrderQuery, "order-0001")
+		shop.Create(shop.NewOrder("order-0001"))
+		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+		shop.Pay("order-0001")
+		shop.Eventually("a poll told nothing", func() error {
+			return atLeast(shop, simulator.OperationOrderQuery, "order-0001", 2)
+		})
+		mend(shop)
+		shop.WaitOrder("order-0001", "Paid=True/Paid")
+	})
+	t.Run("a refund", func(t *testing.T) {
+		shop, _ := openReady(t, testshop.WithTiming(waitsForHours))
+		shop.Paid("order-0001")
+		shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
+		badlySigned(shop, simulator.OperationRefund, "refund-0001")
+		shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
+		shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
+		mend(shop)
+		shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
+		shop.NoViolations()
+	})
+	t.Run("a refund that WeChat took", func(t *testing.T) {
+		shop, _ := openReady(t, testshop.WithTiming(waitsForHours))
+		shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
+		shop.Paid("order-0001")
+		badlySigned(shop, simulator.OperationRefundQuery, "refund-0001")
+		shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
+		shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
+		shop.Eventually("a poll told nothing", func() error {
+			return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", 2)
+		})
+		mend(shop)
+		shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	})
+}
+
+// TestBadlySignedAnswerIsRepeatedSoon: nobody has to set anything right, and a payer stands there.
+func TestBadlySignedAnswerIsRepeatedSoon(t *testing.T) {
+	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
+	badlySigned(shop, simulator.OperationUnifiedOrder, "order-0001")
+	badlySigned(shop, simulator.OperationRefund, "refund-0001")
+	shop.Paid("order-0001")
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).NotTo(gomega.BeEmpty())
+	shop.NoViolations()
+}
+
+// TestMerchantShowsTheKeysThatWeChatTook: the current one, and the one before as long as its entry is there.
+func TestMerchantShowsTheKeysThatWeChatTook(t *testing.T) {
+	shop, _ := openReady(t)
+	keys := func(want ...string) {
+		t.Helper()
+		shop.Eventually("the keys are shown", func() error {
+			m := shop.NewMerchant()
+			shop.Must(shop.Client.Get(shop.Context(), keyOf(m), m))
+			return sameKeys(m.Status.Keys, want)
+		})
+	}
+	keys(testshop.APIKey)
+	// The one before is the one that was good, not just any.
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
+	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, thirdKey))
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(thirdKey), "apiKey.previous": []byte(secondKey)})
+	keys(thirdKey)
+	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, testshop.APIKey))
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(testshop.APIKey), "apiKey.previous": []byte(thirdKey)})
+	keys(testshop.APIKey, thirdKey)
+	// A key that WeChat refuses does not push out the one that it took.
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
+	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	keys(testshop.APIKey, thirdKey)
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(testshop.APIKey), "apiKey.previous": nil})
+	keys(testshop.APIKey)
+	// A status that is lost, as in a restore, comes back.
+	shop.WipeStatus(shop.NewMerchant())
+	keys(testshop.APIKey)
+}
+
+const thirdKey = "cccccccccccccccccccccccccccccccc"
+
+func sameKeys(ids, keys []string) error {
+	want := []string{}
+	for _, key := range keys {
+		want = append(want, wechatpay.KeyID(key, testshop.MchID))
+	}
+	if !slices.Equal(ids, want) {
+		return fmt.Errorf("%v, not %v", ids, want)
+	}
+	return nil
+}
+
+// TestAnotherEndpointTakesKeysAnew: what one host took is no proof for another, and until the other has answered, the Merchant is
+// not Ready.
+func TestAnotherEndpointTakesKeysAnew(t *testing.T) {
+	shop, g := openReady(t)
+	before := shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready").Status
+	shop.Patch(shop.NewMerchant(), `{"spec":{"endpoint":{"url":"https://127.0.0.1:1","backupURL":null}}}`)
+	shop.WaitMerchant(testshop.MerchantName, "Ready=Unknown/WeChatUnreachable")
+	shop.Patch(shop.NewMerchant(), `{"spec":{"endpoint":{"url":"`+shop.WeChat.BackupURL()+`"}}}`)
+	after := shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready").Status
+	g.Expect(after.Keys).To(gomega.Equal(before.Keys))
+	g.Expect(after.KeysEndpoint).NotTo(gomega.Equal(before.KeysEndpoint))
+}

@@ -1,0 +1,95 @@
+package webhookserver_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// chosenKey is one that somebody made up and put where the Merchant's key is read from.
+const chosenKey = "ChosenBySomebodyChosenBySomebody"
+
+// TestKeyThatWeChatHasNotTakenProvesNothing: a callback that verifies under such a key is left to WeChat's repetition.
+func TestKeyThatWeChatHasNotTakenProvesNothing(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	c := d.counter()
+	order, other := d.prepared("order-0001"), d.prepared("order-0002")
+	refund, _ := d.refunding("order-0003", "refund-0003", "")
+	unproven := func() float64 { return testutil.ToFloat64(metrics.Callbacks.WithLabelValues("payment", "unproven")) }
+	before := unproven()
+
+	d.keys(chosenKey, "")
+	expectFail(t, c.pay(paymentOf(order).body(chosenKey, hmacSign)), http.StatusServiceUnavailable)
+	d.keys(testshop.APIKey, chosenKey)
+	expectFail(t, c.pay(paymentOf(order).body(chosenKey, hmacSign)), http.StatusServiceUnavailable)
+	expectFail(t, c.refund(fields{"out_trade_no": "order-0003", "out_refund_no": "refund-0003", "refund_status": "SUCCESS"}.sealed(chosenKey).xml("xml")),
+		http.StatusServiceUnavailable)
+	d.expectPaid(order, "Unknown/AwaitingPayment")
+	if calls := d.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, refund.Name); len(calls) > 0 {
+		t.Errorf("WeChat was asked: %+v", calls)
+	}
+	if counted := unproven() - before; counted < 2 { // others run beside this test
+		t.Errorf("%v were counted", counted)
+	}
+	expectSuccess(t, c.pay(paymentOf(order).good()))
+
+	// What was proven at one endpoint is not at another, though it be only another backup.
+	m := d.NewMerchant()
+	d.Patch(m, `{"spec":{"endpoint":{"backupURL":"https://127.0.0.1:1"}}}`)
+	d.sync(m)
+	expectFail(t, c.pay(paymentOf(other).good()), http.StatusServiceUnavailable)
+	d.expectPaid(other, "Unknown/AwaitingPayment")
+}
+
+// TestPointingAMerchantAtAKeyOfOnesOwn: the operator is at work; the key is changed to one that somebody knows, and a callback
+// signed with it comes in at once, and again when WeChat has refused that key.
+func TestPointingAMerchantAtAKeyOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	shop := testshop.Open(t, environment(t))
+	shop.Create(shop.NewMerchant())
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.Create(shop.NewOrder("order-0001"))
+	order := shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	d := &desk{Shop: shop, http: newHTTPClient(t)}
+	forge := func() answer {
+		url := shop.CallbackURL(0) + "/notify/v2/" + shop.Namespace + "/" + testshop.MerchantName + "/payment"
+		return d.send(http.MethodPost, url, strings.NewReader(paymentOf(order).body(chosenKey, hmacSign)))
+	}
+	shop.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: "other"}, StringData: map[string]string{"known": chosenKey}})
+	shop.Patch(shop.NewMerchant(), `{"spec":{"apiKeySecretRef":{"name":"other","key":"known"}}}`)
+	shop.Eventually("WeChat has refused the key", func() error {
+		if got := forge(); got.status == http.StatusOK {
+			t.Fatal("a forged callback was taken before the key was tried")
+		}
+		ready := meta.FindStatusCondition(merchantOf(shop).Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil || ready.Reason != v1alpha1.ReasonCredentialsRejected {
+			return errNotYet
+		}
+		return nil
+	})
+	if got := forge(); got.status == http.StatusOK {
+		t.Error("a forged callback was taken under a key that WeChat refused")
+	}
+	shop.Patch(shop.NewMerchant(), `{"spec":{"apiKeySecretRef":{"name":"wechatpay","key":"apiKey"}}}`)
+	shop.Pay("order-0001")
+	shop.WaitOrder("order-0001", "Paid=True/Paid")
+}
+
+func merchantOf(shop *testshop.Shop) *v1alpha1.Merchant {
+	shop.T.Helper()
+	m := shop.NewMerchant()
+	shop.Must(shop.Client.Get(shop.Context(), client.ObjectKeyFromObject(m), m))
+	return m
+}
