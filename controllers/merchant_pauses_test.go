@@ -143,11 +143,15 @@ func TestWithoutAKeyNothingIsAllowed(t *testing.T) {
 // TestCertificateThatWeChatRefuses stops Refunds, not Orders, and is shown until WeChat takes one.
 func TestCertificateThatWeChatRefuses(t *testing.T) {
 	shop, g := paidShop(t)
-	foreign, err := shop.WeChat.IssueClientCertificate("1900000209")
+	before := shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready").Status.Certificate.SerialNumber
+	elsewhere, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: testshop.MchID, AppIDs: []string{testshop.AppID}, APIKey: testshop.APIKey}}})
+	shop.Must(err)
+	t.Cleanup(func() { _ = elsewhere.Close() })
+	foreign, err := elsewhere.IssueClientCertificate(testshop.MchID) // of the merchant number, but not by this WeChat
 	shop.Must(err)
 	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": foreign.CertPEM, "tls.key": foreign.KeyPEM})
 	shop.Eventually("it is in use", func() error {
-		return contains(shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready").Status.Certificate.Subject, "1900000209")
+		return differs(shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready").Status.Certificate.SerialNumber, before)
 	})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	refused := shop.WaitMerchant(testshop.MerchantName, "Ready=False/CertificateRejected")

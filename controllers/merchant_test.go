@@ -45,7 +45,7 @@ func TestMerchantSaysWhatIsWrongWithItsKey(t *testing.T) {
 		state   string
 		message string
 	}{
-		{nil, "Ready=False/SecretNotFound", `has no entry "apiKey"`},
+		{nil, "Ready=False/InvalidAPIKey", "it must be there"},
 		{[]byte("too short"), "Ready=False/InvalidAPIKey", "exactly 32 letters and digits"},
 		{[]byte(wrongKey), "Ready=False/CredentialsRejected", "WeChat Pay does not take the API key in Secret"},
 		{[]byte(testshop.APIKey + "\n"), "Ready=True/Ready", "WeChat Pay takes the key"},
@@ -113,7 +113,7 @@ func TestMerchantSaysWhatIsWrongWithItsCertificate(t *testing.T) {
 		certificate, key []byte
 		state, message   string
 	}{
-		{[]byte("rubbish"), good.KeyPEM, "Ready=False/InvalidCertificate", "can't be read as PEM"},
+		{[]byte("rubbish"), good.KeyPEM, "Ready=False/InvalidCertificate", "can't be used as the API certificate of merchant number"},
 		{good.CertPEM, other.KeyPEM, "Ready=False/CertificateMismatch", "is not that of its certificate"},
 		{expired.CertPEM, expired.KeyPEM, "Ready=False/CertificateExpired", "expired on"},
 		{soon.CertPEM, soon.KeyPEM, "Ready=True/Ready", "expires in less than 30 days"},

@@ -31,7 +31,7 @@ const (
 	appID    = "wxd678efh567hg6787"
 	mchID    = "1900000109"
 	ownHost  = "https://wechat.example.test:8443"
-	allowed  = hosts.WeChats + ",*.example.test,127.0.0.1"
+	allowed  = hosts.WeChats + ",*.example.test,mch.weixin.qq.com.cn,127.0.0.1"
 	baseURL  = "https://pay.example.com"
 	refresh  = 30 * time.Second
 	keyName  = "shop-wechatpay"
@@ -183,10 +183,15 @@ func (p pair) data() map[string][]byte {
 
 func newPair(t *testing.T, notBefore, notAfter time.Time) pair {
 	t.Helper()
+	return newPairOf(t, mchID, notBefore, notAfter)
+}
+
+func newPairOf(t *testing.T, name string, notBefore, notAfter time.Time) pair {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(0xABCDEF), Subject: pkix.Name{CommonName: mchID, Organization: []string{"微信商户系统"}},
+		SerialNumber: big.NewInt(0xABCDEF), Subject: pkix.Name{CommonName: name, Organization: []string{"微信商户系统"}},
 		NotBefore: notBefore, NotAfter: notAfter,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)

@@ -2,14 +2,32 @@ package merchant_test
 
 import (
 	"bytes"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
+
+// unusable is what is said of every entry that holds no key, word for word: how it differs from one is for who may read the Secret.
+func unusable(entry string) []string {
+	return []string{"The entry \"" + entry + "\" of Secret ", "/" + keyName + " can't be used as an API key (APIv2 密钥): it must be there and have exactly 32 letters and digits, " +
+		"as in the merchant platform (账户中心 → API安全). Whoever may read the Secret sees what is wrong with it: docs/rotate-credentials.md"}
+}
+
+// inUTF16 is a text as PowerShell writes it.
+func inUTF16(text string) string {
+	written := "\xFF\xFE"
+	for _, unit := range utf16.Encode([]rune(text)) {
+		written += string([]byte{byte(unit), byte(unit >> 8)})
+	}
+	return written
+}
 
 func TestAPIKeys(t *testing.T) {
 	t.Parallel()
@@ -20,24 +38,26 @@ func TestAPIKeys(t *testing.T) {
 		says   []string
 	}{
 		"missing Secret":       {nil, "", v1alpha1.ReasonSecretNotFound, []string{keyName, "the API key", "does not exist", "create it", "spec.apiKeySecretRef"}},
-		"missing entry":        {map[string]string{"key": key1}, "", v1alpha1.ReasonSecretNotFound, []string{keyName, `no entry "apiKey"`, "spec.apiKeySecretRef.key"}},
-		"missing named entry":  {map[string]string{"apiKey": key1}, "v2", v1alpha1.ReasonSecretNotFound, []string{keyName, `no entry "v2"`}},
-		"empty":                {map[string]string{"apiKey": ""}, "", v1alpha1.ReasonInvalidAPIKey, []string{keyName, `"apiKey"`, "0 characters", "32 letters and digits", "Copy it"}},
-		"too short":            {map[string]string{"apiKey": key1[1:]}, "", v1alpha1.ReasonInvalidAPIKey, []string{"31 characters"}},
-		"too long":             {map[string]string{"apiKey": key1 + "0"}, "", v1alpha1.ReasonInvalidAPIKey, []string{"33 characters"}},
-		"other characters":     {map[string]string{"apiKey": key1[1:] + "!"}, "", v1alpha1.ReasonInvalidAPIKey, []string{"others than letters and digits"}},
-		"space within":         {map[string]string{"apiKey": key1[:16] + " " + key1[17:]}, "", v1alpha1.ReasonInvalidAPIKey, nil},
-		"twice, by line":       {map[string]string{"apiKey": key1 + "\n" + key1}, "", v1alpha1.ReasonInvalidAPIKey, nil},
-		"base64 twice":         {map[string]string{"apiKey": "Rmlyc3RUZXN0T25seUtleTBGaXJzdFRlc3RPbmx5MDA="}, "", v1alpha1.ReasonInvalidAPIKey, nil},
+		"missing entry":        {map[string]string{"key": key1}, "", v1alpha1.ReasonInvalidAPIKey, unusable("apiKey")},
+		"missing named entry":  {map[string]string{"apiKey": key1}, "v2", v1alpha1.ReasonInvalidAPIKey, unusable("v2")},
+		"empty":                {map[string]string{"apiKey": ""}, "", v1alpha1.ReasonInvalidAPIKey, unusable("apiKey")},
+		"too short":            {map[string]string{"apiKey": key1[1:]}, "", v1alpha1.ReasonInvalidAPIKey, unusable("apiKey")},
+		"too long":             {map[string]string{"apiKey": key1 + "0"}, "", v1alpha1.ReasonInvalidAPIKey, unusable("apiKey")},
+		"other characters":     {map[string]string{"apiKey": key1[1:] + "!"}, "", v1alpha1.ReasonInvalidAPIKey, unusable("apiKey")},
+		"space within":         {map[string]string{"apiKey": key1[:16] + " " + key1[17:]}, "", v1alpha1.ReasonInvalidAPIKey, unusable("apiKey")},
+		"twice, by line":       {map[string]string{"apiKey": key1 + "\n" + key1}, "", v1alpha1.ReasonInvalidAPIKey, unusable("apiKey")},
+		"base64 twice":         {map[string]string{"apiKey": "Rmlyc3RUZXN0T25seUtleTBGaXJzdFRlc3RPbmx5MDA="}, "", v1alpha1.ReasonInvalidAPIKey, unusable("apiKey")},
 		"wrong previous":       {map[string]string{"apiKey": key1, "apiKey.previous": key2[1:]}, "", v1alpha1.ReasonInvalidAPIKey, []string{`"apiKey.previous"`, "remove it when the rotation is over"}},
 		"wrong named previous": {map[string]string{"v2": key1, "v2.previous": "x"}, "v2", v1alpha1.ReasonInvalidAPIKey, []string{`"v2.previous"`}},
 
-		"right":                {map[string]string{"apiKey": key1}, "", "", nil},
-		"right, line feed":     {map[string]string{"apiKey": key1 + "\n"}, "", "", nil},
-		"right, CRLF":          {map[string]string{"apiKey": key1 + "\r\n"}, "", "", nil},
-		"right, by its name":   {map[string]string{"v2": key1}, "v2", "", nil},
-		"right, with previous": {map[string]string{"apiKey": key1, "apiKey.previous": key2 + "\n"}, "", "", nil},
-		"previous is over":     {map[string]string{"apiKey": key1, "apiKey.previous": ""}, "", "", nil},
+		"right, UTF-8 with mark": {map[string]string{"apiKey": "\uFEFF" + key1 + "\n"}, "", "", nil},
+		"right, UTF-16":          {map[string]string{"apiKey": inUTF16(key1 + "\r\n")}, "", "", nil},
+		"right":                  {map[string]string{"apiKey": key1}, "", "", nil},
+		"right, line feed":       {map[string]string{"apiKey": key1 + "\n"}, "", "", nil},
+		"right, CRLF":            {map[string]string{"apiKey": key1 + "\r\n"}, "", "", nil},
+		"right, by its name":     {map[string]string{"v2": key1}, "v2", "", nil},
+		"right, with previous":   {map[string]string{"apiKey": key1, "apiKey.previous": key2 + "\n"}, "", "", nil},
+		"previous is over":       {map[string]string{"apiKey": key1, "apiKey.previous": ""}, "", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,6 +96,10 @@ func TestCertificates(t *testing.T) {
 		return map[string][]byte{corev1.TLSCertKey: certificate, corev1.TLSPrivateKeyKey: key}
 	}
 	stops := "Refunds stop until then, Orders do not"
+	none := []string{certName + " can't be used as the API certificate of merchant number " + mchID + ": tls.crt must be apiclient_cert.pem and tls.key apiclient_key.pem of the merchant platform " +
+		"(账户中心 → API安全 → API证书), as `kubectl create secret tls` makes it. Whoever may read the Secret sees what is wrong with it: docs/rotate-credentials.md", stops}
+	foreign := newPairOf(t, "pay.example.com", start.AddDate(-1, 0, 0), start.AddDate(4, 0, 0))
+	pkcs12 := []byte("\x30\x82\x0A\x5B\x02\x01\x03\x30\x82\x0A\x21")
 	for name, test := range map[string]struct {
 		data   map[string][]byte
 		reason string
@@ -83,20 +107,40 @@ func TestCertificates(t *testing.T) {
 		known  bool
 	}{
 		"missing Secret":        {nil, v1alpha1.ReasonSecretNotFound, []string{certName, "the client certificate", "create it", "spec.certificateSecretRef", stops}, false},
-		"no certificate":        {entries(nil, good.key), v1alpha1.ReasonInvalidCertificate, []string{certName, `no entry "tls.crt"`, "kubectl create secret tls", stops}, false},
-		"no key":                {entries(good.certificate, nil), v1alpha1.ReasonInvalidCertificate, []string{certName, `no entry "tls.key"`, stops}, false},
-		"nothing in it":         {entries(nil, nil), v1alpha1.ReasonInvalidCertificate, []string{certName, `no entry "tls.crt"`}, false},
-		"certificate no PEM":    {entries([]byte("no PEM at all"), good.key), v1alpha1.ReasonInvalidCertificate, []string{"tls.crt", "apiclient_cert.pem", stops}, false},
-		"certificate of waste":  {entries([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), good.key), v1alpha1.ReasonInvalidCertificate, []string{"tls.crt"}, false},
-		"key for certificate":   {entries(good.key, good.key), v1alpha1.ReasonInvalidCertificate, []string{"tls.crt"}, false},
+		"no certificate":        {entries(nil, good.key), v1alpha1.ReasonInvalidCertificate, none, false},
+		"nothing in it":         {entries(nil, nil), v1alpha1.ReasonInvalidCertificate, none, false},
+		"certificate no PEM":    {entries([]byte("no PEM at all"), good.key), v1alpha1.ReasonInvalidCertificate, none, false},
+		"certificate of waste":  {entries([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), good.key), v1alpha1.ReasonInvalidCertificate, none, false},
+		"key for certificate":   {entries(good.key, good.key), v1alpha1.ReasonInvalidCertificate, none, false},
+		"an ingress's":          {foreign.data(), v1alpha1.ReasonInvalidCertificate, none, false},
+		"an ingress's, no key":  {entries(foreign.certificate, nil), v1alpha1.ReasonInvalidCertificate, none, false},
+		"an ingress's, expired": {newPairOf(t, "pay.example.com", start.AddDate(-5, 0, 0), start.AddDate(0, 0, -1)).data(), v1alpha1.ReasonInvalidCertificate, none, false},
+		"another merchant's":    {newPairOf(t, "19000001090", start, start.AddDate(1, 0, 0)).data(), v1alpha1.ReasonInvalidCertificate, none, false},
+		"PKCS#12":               {entries(pkcs12, pkcs12), v1alpha1.ReasonInvalidCertificate, none, false},
+		"no key":                {entries(good.certificate, nil), v1alpha1.ReasonInvalidCertificate, []string{certName, "tls.key", "is missing", stops}, true},
 		"key no PEM":            {entries(good.certificate, []byte("no PEM at all")), v1alpha1.ReasonInvalidCertificate, []string{"tls.key", "apiclient_key.pem", stops}, true},
 		"certificate for key":   {entries(good.certificate, good.certificate), v1alpha1.ReasonInvalidCertificate, []string{"tls.key"}, true},
+		"key of waste":          {entries(good.certificate, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")), v1alpha1.ReasonInvalidCertificate, []string{"tls.key", "apiclient_key.pem"}, true},
+		"encrypted key":         {entries(good.certificate, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")), v1alpha1.ReasonInvalidCertificate, []string{"is encrypted", "openssl pkey -in apiclient_key.pem", stops}, true},
+		"encrypted key, of old": {entries(good.certificate, []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n")), v1alpha1.ReasonInvalidCertificate, []string{"is encrypted", "openssl pkey"}, true},
+		"key in PKCS#12":        {entries(good.certificate, pkcs12), v1alpha1.ReasonInvalidCertificate, []string{"apiclient_cert.p12", "openssl pkcs12 -in apiclient_cert.p12"}, true},
 		"another's key":         {entries(good.certificate, other.key), v1alpha1.ReasonCertificateMismatch, []string{certName, "apiclient_key.pem", stops}, true},
 		"expired":               {expired.data(), v1alpha1.ReasonCertificateExpired, []string{certName, "expired on 2026-11-20", "merchant platform", stops}, true},
 		"not valid yet":         {early.data(), v1alpha1.ReasonCertificateExpired, []string{certName, "valid only from 2026-11-22T12:00:00Z", stops}, true},
-		"right":                 {good.data(), "", nil, true},
-		"right, key beside it":  {entries(bytes.Join([][]byte{good.key, good.certificate}, nil), good.key), "", nil, true},
-		"right, with its chain": {entries(bytes.Join([][]byte{good.certificate, other.certificate}, nil), good.key), "", nil, true},
+
+		"right":                      {good.data(), "", nil, true},
+		"right, key beside it":       {entries(bytes.Join([][]byte{good.key, good.certificate}, nil), good.key), "", nil, true},
+		"right, with its chain":      {entries(bytes.Join([][]byte{good.certificate, foreign.certificate}, nil), good.key), "", nil, true},
+		"right, authority first":     {entries(bytes.Join([][]byte{foreign.certificate, good.certificate}, nil), good.key), "", nil, true},
+		"right, an older one before": {entries(bytes.Join([][]byte{other.certificate, good.certificate}, nil), good.key), "", nil, true},
+		"right, broken one before":   {entries(append([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), good.certificate...), good.key), "", nil, true},
+		"right, UTF-8 with mark":     {entries(append([]byte("\uFEFF"), good.certificate...), append([]byte("\uFEFF"), good.key...)), "", nil, true},
+		"right, UTF-16":              {entries([]byte(inUTF16(string(good.certificate))), []byte(inUTF16(string(good.key)))), "", nil, true},
+		"right, CRLF":                {entries(bytes.ReplaceAll(good.certificate, []byte("\n"), []byte("\r\n")), bytes.ReplaceAll(good.key, []byte("\n"), []byte("\r\n"))), "", nil, true},
+		"right, text before it":      {entries(append([]byte("Bag Attributes\n    friendlyName: Tenpay Certificate\n"), good.certificate...), good.key), "", nil, true},
+		"right, DER":                 {entries(der(good.certificate), der(good.key)), "", nil, true},
+		"right, number as a word":    {newPairOf(t, "商户 "+mchID+" 有限公司", start.AddDate(-1, 0, 0), start.AddDate(4, 0, 0)).data(), "", nil, true},
+		"right, odd PrintableString": {entries(withOddName(good.certificate), good.key), "", nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -130,6 +174,22 @@ func TestCertificates(t *testing.T) {
 			wantNoSecret(t, found.Message+fmt.Sprintf("%+v", *handle.CertificateProblem)+handle.Version, test.data)
 		})
 	}
+}
+
+// der is what a PEM file holds.
+func der(file []byte) []byte {
+	block, _ := pem.Decode(file)
+	return block.Bytes
+}
+
+// withOddName makes the organisation of a certificate a PrintableString with characters that do not belong there. That breaks
+// its signature, which nobody here looks at.
+func withOddName(file []byte) []byte {
+	odd := bytes.Replace(der(file), []byte("\x0C\x12微信商户系统"), []byte("\x13\x12微信商户系统"), 1)
+	if _, err := x509.ParseCertificate(odd); err == nil || bytes.Equal(odd, der(file)) {
+		panic("crypto/x509 takes it")
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: odd})
 }
 
 func TestWithoutCertificate(t *testing.T) {

@@ -371,7 +371,7 @@ func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant)
 		}
 		return certificateParts{}, err
 	}
-	pair, leaf, problem := readCertificate(secret, r.options.Clock.Now())
+	pair, leaf, problem := readCertificate(secret, merchant.Spec.MchID, r.options.Clock.Now())
 	raw := append(append([]byte{}, secret.Data[corev1.TLSCertKey]...), secret.Data[corev1.TLSPrivateKeyKey]...)
 	return certificateParts{pair: pair, leaf: leaf, problem: problem, raw: raw}, nil
 }
