@@ -68,7 +68,9 @@ func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	if err == nil && (trade.State.Paid() || trade.State.Closed() && isOurs(o, trade)) {
 		return r.applyTrade(ctx, o, trade)
 	}
-	// Any error is only a poll that told nothing: the next one comes.
+	if err := r.showPoll(ctx, o, trade, err); err != nil {
+		return stoppedBy(err)
+	}
 	return again(r.untilNext(o, due, r.Clock.Now()))
 }
 
@@ -129,6 +131,9 @@ func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progre
 		return r.applyTrade(ctx, o, trade)
 	}
 	r.notePoll(o, farFuture, err)
+	if err := r.showPoll(ctx, o, trade, err); err != nil {
+		return stoppedBy(err)
+	}
 	return r.lateCheckDone(o, err == nil || wechatpay.Means(err, wechatpay.OrderNotExist))
 }
 

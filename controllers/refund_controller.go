@@ -32,6 +32,8 @@ type RefundReconciler struct {
 	// calls say until when refund and the looks before it rest after one that did not work; polled, which Refunds wait for their
 	// next poll after one that told nothing.
 	calls, polled *pauses
+	// contradictions say since when WeChat states another refund of a Refund's number.
+	contradictions *alarms
 	// pace keeps refund requests of one Order apart.
 	pace  *pace
 	leads sync.Once
@@ -69,6 +71,7 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 func (r *RefundReconciler) init() {
 	r.retries, r.polls, r.calls, r.polled = newRetries(r.Timing), newAlarms(), newPauses(), newPauses()
+	r.contradictions = newAlarms()
 	r.pace = newPace(r.Timing.RefundSpacing, r.Clock)
 }
 
@@ -93,6 +96,7 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 		r.findMerchant,
 		r.claimNumber,
 		r.follow,
+		r.settleContradiction,
 		r.withdrawIfDeleted,
 		r.askForLostAnswer,
 		r.lookBeforeDecision,
@@ -118,6 +122,7 @@ func (r *RefundReconciler) forget(uid types.UID) {
 	r.polls.clear(uid)
 	r.calls.clear(uid)
 	r.polled.clear(uid)
+	r.contradictions.clear(uid)
 }
 
 // rest plans the next call not earlier than after a wait, whatever else starts a reconcile until then.

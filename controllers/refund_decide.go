@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,8 +36,67 @@ func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) pro
 	case r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
 		return r.letGo(ctx, f, err.Error())
 	default:
-		return r.rest(f, max(r.Timing.NotExistGrace/4, r.Timing.RetryFirst))
+		return r.askFails(ctx, f, err, max(r.Timing.NotExistGrace/4, r.Timing.RetryFirst))
 	}
+}
+
+// askFails shows, in WeChat's words, that it could not be asked whether it has the refund, and asks again after a wait. That it does
+// not have it, but may still get it, is no error.
+func (r *RefundReconciler) askFails(ctx context.Context, f *refund, cause error, wait time.Duration) progress {
+	if !wechatpay.Means(cause, wechatpay.RefundNotExist) && wechatpay.RetryAfter(cause) == 0 {
+		if err := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) { settlement.AskFailed(refund, cause, r.Clock.Now()) }); err != nil {
+			return stoppedBy(err)
+		}
+	}
+	return r.rest(f, wait)
+}
+
+// settleContradiction asks again about a refund that WeChat stated with another amount or order, before anything else is done under
+// its number.
+func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) progress {
+	if !settlement.RefundMismatched(f.Refund) {
+		return next()
+	}
+	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+		return again(wait)
+	}
+	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	switch {
+	case err == nil:
+		return r.applyFact(ctx, f, fact)
+	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
+		r.contradictions.clear(f.UID)
+		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { settlement.NoMismatch(refund, r.Clock.Now()) }); err != nil {
+			return stoppedBy(err)
+		}
+		return next()
+	case isDeleted(f) && r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
+		return r.letGo(ctx, f, err.Error())
+	default:
+		return r.askFails(ctx, f, err, r.retries.after(f.UID, err))
+	}
+}
+
+// contradicted decides what it means that WeChat states a refund of this number with another amount or order. An end takes two
+// answers, at least NotExistGrace apart, and that no request of ours is in doubt: otherwise WeChat may have this very refund, and
+// somebody would be told to pay it back a second time. How long it is so is memory of this process: a restart waits anew.
+func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress {
+	now := r.Clock.Now()
+	first, known := r.contradictions.get(f.UID)
+	if !known {
+		first = now
+		r.contradictions.set(f.UID, first)
+	}
+	switch {
+	case isDeleted(f) && now.Sub(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
+		return r.letGo(ctx, f, "WeChat Pay goes on to state another refund of this number")
+	case settlement.RefundMayBeOurs(f.Refund):
+		return r.rest(f, r.Timing.RetrySlowly)
+	case now.Sub(first) < r.Timing.NotExistGrace:
+		return r.rest(f, r.Timing.NotExistGrace-now.Sub(first))
+	}
+	return r.end(ctx, f, v1alpha1.ReasonNumberInUse, fmt.Sprintf(
+		"WeChat Pay has another refund of the number %s, with another amount or of another order, and said so twice. Create another Refund with another name or spec.outRefundNo", f.Number()))
 }
 
 // wasNeverSent says whether it is sure, without asking, that no request was made: nobody allowed one.
@@ -72,7 +132,7 @@ func (r *RefundReconciler) askForLostAnswer(ctx context.Context, f *refund) prog
 	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
 		return next() // the same request again, when its turn comes
 	default:
-		return r.rest(f, r.retries.after(f.UID, err))
+		return r.askFails(ctx, f, err, r.retries.after(f.UID, err))
 	}
 }
 
@@ -122,6 +182,9 @@ func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpa
 	}
 	if err := r.learn(ctx, f, fact); err != nil {
 		return stoppedBy(err)
+	}
+	if settlement.RefundMismatched(f.Refund) {
+		return r.contradicted(ctx, f)
 	}
 	if settlement.ApprovedReason(f.Refund) == v1alpha1.ReasonRecovered {
 		r.note(f.Refund, v1alpha1.ReasonRecovered, "Refund", "WeChat Pay has refund %s already (%s)", f.Number(), fact.Status)
@@ -202,7 +265,7 @@ func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why
 	case wechatpay.Means(err, wechatpay.RefundNotExist):
 		return r.end(ctx, f, v1alpha1.ReasonExceedsPaid, why)
 	default:
-		return r.rest(f, r.retries.after(f.UID, err))
+		return r.askFails(ctx, f, err, r.retries.after(f.UID, err))
 	}
 }
 

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -115,6 +116,9 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 		}); recordErr != nil {
 			return stoppedBy(recordErr)
 		}
+		if settlement.RefundMismatched(f.Refund) && !settlement.RefundAccepted(f.Refund) {
+			return r.contradicted(ctx, f)
+		}
 		return done()
 	case wechatpay.Means(err, wechatpay.RefundNotExist):
 		return r.endBy(ctx, f, cause)
@@ -122,7 +126,7 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 		if recordErr := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) {
 			r.noteRequest(refund)
 			settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown,
-				cause.Error()+". Whether WeChat Pay has the refund from an earlier request is being asked", r.Clock.Now())
+				fmt.Sprintf("%v. Whether WeChat Pay has the refund from an earlier request is being asked. %v", cause, err), r.Clock.Now())
 		}); recordErr != nil {
 			return stoppedBy(recordErr)
 		}
@@ -166,31 +170,64 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 	if now.Before(due) {
 		return again(due.Sub(now))
 	}
-	if r.waitedLongEnough(f, now) {
-		return r.letGo(ctx, f, "it was not final "+r.Timing.LetGoAtLast.String()+" after the deletion ("+settlement.SucceededReason(f.Refund)+")")
-	}
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
-	due = r.nextPoll(f, r.Clock.Now())
+	told := err == nil
+	if told {
+		if end := r.ownsNumber(ctx, f); end != nil {
+			return *end
+		}
+		err = r.learn(ctx, f, fact)
+	} else {
+		err = r.followFails(ctx, f, err)
+	}
+	due = r.nextPollAfter(f, r.Clock.Now())
 	r.polls.set(f.UID, due)
-	r.polled.clear(f.UID)
-	if err != nil {
+	if told {
+		r.polled.clear(f.UID)
+	} else {
 		r.polled.until(f, due)
-		return again(due.Sub(r.Clock.Now())) // a poll that told nothing; the next one comes
 	}
-	if end := r.ownsNumber(ctx, f); end != nil {
-		return *end
-	}
-	if err := r.learn(ctx, f, fact); err != nil {
+	if err != nil {
 		return stoppedBy(err)
+	}
+	if r.waitedLongEnough(f, r.Clock.Now()) {
+		return r.letGo(ctx, f, fmt.Sprintf("WeChat Pay has not confirmed for %s that it is paying back (%s)", r.Timing.LetGoAtLast, settlement.SucceededReason(f.Refund)))
 	}
 	return again(due.Sub(r.Clock.Now()))
 }
 
-// waitedLongEnough bounds the wait of a deleted Refund for a person to act in the merchant platform, or for WeChat to answer.
-// While WeChat says that it is paying back, it will come to an end by itself.
+// followFails shows WeChat's words. What limits of our own held back is not worth a write, unless somebody waits for the Refund to go.
+func (r *RefundReconciler) followFails(ctx context.Context, f *refund, cause error) error {
+	if wechatpay.RetryAfter(cause) > 0 && !isDeleted(f) {
+		return nil
+	}
+	return r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) { settlement.FollowFailed(refund, cause, r.Clock.Now()) })
+}
+
+// waitedLongEnough bounds the wait of a deleted Refund for a person to act in the merchant platform, or for WeChat to answer: it
+// begins with the deletion, and anew when WeChat says once more that it is paying back, which comes to an end by itself.
 func (r *RefundReconciler) waitedLongEnough(f *refund, now time.Time) bool {
-	return isDeleted(f) && settlement.SucceededReason(f.Refund) != v1alpha1.ReasonProcessing &&
-		now.Sub(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast
+	stalled := f.Status.StalledTime
+	if !isDeleted(f) || stalled == nil || settlement.RefundFinal(f.Refund) {
+		return false
+	}
+	return now.Sub(later(stalled.Time, f.DeletionTimestamp.Time)) > r.Timing.LetGoAtLast
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// nextPollAfter is the next poll after one that was just made. A contradiction is asked about again soon, whatever the schedule says.
+func (r *RefundReconciler) nextPollAfter(f *refund, now time.Time) time.Time {
+	due := r.nextPoll(f, now)
+	if soon := now.Add(r.Timing.RetrySlowly); settlement.RefundMismatched(f.Refund) && soon.Before(due) {
+		return soon
+	}
+	return due
 }
 
 func (r *RefundReconciler) nextPoll(f *refund, now time.Time) time.Time {
@@ -210,8 +247,12 @@ func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechat
 	if err := r.learn(ctx, f, fact); err != nil {
 		return stoppedBy(err)
 	}
+	if settlement.RefundMismatched(f.Refund) && !settlement.RefundAccepted(f.Refund) {
+		return r.contradicted(ctx, f)
+	}
 	r.retries.forget(f.UID)
 	r.calls.clear(f.UID)
+	r.contradictions.clear(f.UID)
 	return done() // the write starts the next reconcile
 }
 

@@ -103,6 +103,9 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 
 // confirmed says whether what is stored now is what refundquery said.
 func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result, fact wechatpay.RefundFact) result {
+	if settlement.RefundMismatched(refund) {
+		return disputed("mismatch")
+	}
 	if !shows(refund, fact.Status) {
 		c.log.Info("WeChat Pay has a refund that ended otherwise here", "refund", refund.Name, "here", settlement.SucceededReason(refund), "there", string(fact.Status))
 		h.Recorder.Eventf(refund, nil, "Warning", "RefundAtWeChat", "Settle",

@@ -140,7 +140,7 @@ const (
 //
 //	True:    Paid, PaidLate, PaidEarlier, PaidUnderOtherParameters
 //	False:   Closed, Expired, Rejected, NumberInUse
-//	Unknown: Pending, AwaitingPayment, Closing, AmountMismatch
+//	Unknown: Pending, AwaitingPayment, Closing, AmountMismatch, UnknownState
 const (
 	ConditionPaid = "Paid"
 
@@ -164,6 +164,8 @@ const (
 	ReasonClosing = "Closing"
 	// ReasonAmountMismatch: WeChat states a payment that differs from the spec. A person must look.
 	ReasonAmountMismatch = "AmountMismatch"
+	// ReasonUnknownState: WeChat states it as something that this version does not know; the message has the word. It is asked again.
+	ReasonUnknownState = "UnknownState"
 )
 
 // Approved is the condition of a Refund: may it be sent to WeChat.
@@ -213,7 +215,7 @@ const (
 //
 //	True:    Succeeded
 //	False:   Denied, Closed, Rejected, ExceedsPaid, NumberInUse
-//	Unknown: Pending, Processing, Abnormal
+//	Unknown: Pending, Processing, Abnormal, QueryFailed, Mismatch, UnknownState
 const (
 	ConditionSucceeded = "Succeeded"
 
@@ -223,6 +225,11 @@ const (
 	ReasonProcessing = "Processing"
 	// ReasonAbnormal: the payer's card can't take the money; a person must act in the merchant platform.
 	ReasonAbnormal = "Abnormal"
+	// ReasonQueryFailed: WeChat took the refund, but its answers to the question what became of it are errors; the message has its words.
+	ReasonQueryFailed = "QueryFailed"
+	// ReasonMismatch: WeChat states a refund of that number with another amount or order. Nothing is concluded from it while WeChat may
+	// have this one; otherwise it ends as NumberInUse when WeChat says so again, a minute later.
+	ReasonMismatch = "Mismatch"
 	// ReasonExceedsPaid: with the other refunds of the Order it would be more than was paid, or the 51st.
 	ReasonExceedsPaid = "ExceedsPaid"
 )

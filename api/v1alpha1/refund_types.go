@@ -99,6 +99,12 @@ type RefundStatus struct {
 	// +optional
 	AcceptedTime *metav1.Time `json:"acceptedTime,omitempty"`
 
+	// stalledTime is since when WeChat has not confirmed any more that it is paying back a refund that it took: its answers are errors,
+	// contradict the Refund, are not known to this version, or say that a person must act. Absent while it confirms it. A Refund that
+	// is being deleted is let go 24 hours after this time, or after its deletion if that is later.
+	// +optional
+	StalledTime *metav1.Time `json:"stalledTime,omitempty"`
+
 	// succeededTime is when the money was back, by WeChat's clock (refund_success_time).
 	// +optional
 	SucceededTime *metav1.Time `json:"succeededTime,omitempty"`

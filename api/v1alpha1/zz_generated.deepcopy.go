@@ -529,6 +529,10 @@ func (in *RefundStatus) DeepCopyInto(out *RefundStatus) {
 		in, out := &in.AcceptedTime, &out.AcceptedTime
 		*out = (*in).DeepCopy()
 	}
+	if in.StalledTime != nil {
+		in, out := &in.StalledTime, &out.StalledTime
+		*out = (*in).DeepCopy()
+	}
 	if in.SucceededTime != nil {
 		in, out := &in.SucceededTime, &out.SucceededTime
 		*out = (*in).DeepCopy()

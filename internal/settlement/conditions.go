@@ -45,6 +45,13 @@ func reasonOf(conditions []metav1.Condition, kind string) string {
 	return ""
 }
 
+func messageOf(conditions []metav1.Condition, kind string) string {
+	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
+		return condition.Message
+	}
+	return ""
+}
+
 func statusOf(conditions []metav1.Condition, kind string) metav1.ConditionStatus {
 	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
 		return condition.Status

@@ -99,7 +99,7 @@ func Prepared(order *v1alpha1.Order, prepay v1alpha1.OrderPrepay, now time.Time)
 	order.Status.Prepay = &prepay
 	setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionTrue, v1alpha1.ReasonPrepared, "The payer can pay now")
 	if PaidReason(order) == v1alpha1.ReasonPending {
-		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonAwaitingPayment, "Waiting for the payer")
+		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonAwaitingPayment, waitingForThePayer)
 	}
 }
 

@@ -167,8 +167,22 @@ func Accepted(refund *v1alpha1.Refund, acceptance wechatpay.RefundAcceptance, no
 	}
 	accept(refund, acceptance.RefundID, now)
 	if SucceededReason(refund) == v1alpha1.ReasonPending {
-		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonProcessing,
-			"WeChat Pay is paying back: minutes to a balance, up to some days to a card")
+		processing(refund, now)
+	}
+}
+
+func processing(refund *v1alpha1.Refund, now time.Time) {
+	refund.Status.StalledTime = nil
+	setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonProcessing,
+		"WeChat Pay is paying back: minutes to a balance, up to some days to a card")
+}
+
+// stalled notes since when WeChat has not confirmed any more that it is paying back. Only the first time counts, so that no
+// answer after it is a write of its own.
+func stalled(refund *v1alpha1.Refund, now time.Time) {
+	if refund.Status.StalledTime == nil {
+		since := metav1.NewTime(now)
+		refund.Status.StalledTime = &since
 	}
 }
 
@@ -204,16 +218,16 @@ func RefundLearned(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval, orde
 	}
 }
 
-// RefundState records what refundquery says. It returns false when the refund of that number is another one: other
-// amount or other order. That is then final. What is final is never left.
+// RefundState records what refundquery says. It returns false when the answer is about another refund than this one: another
+// amount or another order. One such answer ends nothing: WeChat took this refund, or may have taken it, or is asked once more before
+// the number is given up. What is final is never left.
 func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.RefundFact, now time.Time) bool {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) {
 		return SucceededReason(refund) != v1alpha1.ReasonNumberInUse
 	}
 	if difference := refundDifference(refund, orderNumber, fact); difference != "" {
-		EndRefund(refund, v1alpha1.ReasonNumberInUse,
-			fmt.Sprintf("WeChat Pay has a refund with the number %s and %s. Create another Refund with another name or spec.outRefundNo", refund.Number(), difference), now)
+		mismatched(refund, difference, now)
 		return false
 	}
 	accept(refund, fact.RefundID, now)
@@ -223,18 +237,87 @@ func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.Ref
 	switch fact.Status {
 	case wechatpay.RefundStatusSuccess:
 		refund.Status.SucceededTime = cmp.Or(statusTime(fact.SuccessTime), statusTime(now))
+		refund.Status.StalledTime = nil
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The money is back")
 	case wechatpay.RefundStatusClosed:
+		refund.Status.StalledTime = nil
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionFalse, v1alpha1.ReasonClosed,
 			"WeChat Pay closed the refund; no money went back. Create another Refund to try again")
+	case wechatpay.RefundStatusProcessing:
+		processing(refund, now)
 	case wechatpay.RefundStatusChange:
+		stalled(refund, now)
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonAbnormal,
 			"The payer's card or account can't take the money. A person must handle it in the merchant platform (交易中心); the result then shows here by itself")
 	default:
-		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonProcessing,
-			"WeChat Pay is paying back: minutes to a balance, up to some days to a card")
+		stalled(refund, now)
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonUnknownState,
+			fmt.Sprintf("WeChat Pay states the refund as %.64q, a word that this version does not know, so nothing is concluded from it. Look the refund up in the merchant platform (交易中心); it is asked for again by itself", fact.Status))
 	}
 	return true
+}
+
+// RefundMismatched says whether WeChat's last answer about the refund contradicts it.
+func RefundMismatched(refund *v1alpha1.Refund) bool {
+	return SucceededReason(refund) == v1alpha1.ReasonMismatch
+}
+
+// RefundMayBeOurs says whether the refund that WeChat has under the number may be this one: WeChat took it, or an answer to a request
+// of ours was lost.
+func RefundMayBeOurs(refund *v1alpha1.Refund) bool {
+	return RefundAccepted(refund) || RefundMayBeAtWeChat(refund)
+}
+
+func mismatched(refund *v1alpha1.Refund, difference string, now time.Time) {
+	message := fmt.Sprintf("WeChat Pay states a refund %s with %s. ", refund.Number(), difference)
+	if RefundAccepted(refund) {
+		stalled(refund, now)
+	}
+	if RefundMayBeOurs(refund) {
+		message += "That contradicts what was sent, so nothing is concluded from it, and it is asked again by itself. If it stays, compare with the merchant platform (交易中心) before anything is paid back in another way"
+	} else {
+		message += "Nothing is sent, and it is asked once more after a minute before the number is taken as used"
+	}
+	setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonMismatch, message)
+}
+
+// NoMismatch records that WeChat does not have the refund that it had stated.
+func NoMismatch(refund *v1alpha1.Refund, now time.Time) {
+	if RefundMismatched(refund) && !RefundAccepted(refund) {
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonPending, "The money is not back")
+	}
+}
+
+// FollowFailed shows that what became of a refund that WeChat took could not be learnt, in WeChat's words.
+func FollowFailed(refund *v1alpha1.Refund, err error, now time.Time) {
+	if RefundFinal(refund) || !RefundAccepted(refund) {
+		return
+	}
+	stalled(refund, now)
+	switch reason := SucceededReason(refund); reason {
+	case v1alpha1.ReasonAbnormal, v1alpha1.ReasonMismatch, v1alpha1.ReasonUnknownState:
+		// What WeChat said before still matters most.
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, reason,
+			withAskedInVain(messageOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded), err))
+	default:
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonQueryFailed,
+			explained(err, "WeChat Pay took the refund, but what became of it can't be learnt at the moment; it is asked again by itself. If this stays, look it up in the merchant platform (交易中心)"))
+	}
+}
+
+// AskFailed shows that WeChat could not be asked whether it has a refund that it is not known to have taken, in WeChat's words. It
+// tells nothing about a request before.
+func AskFailed(refund *v1alpha1.Refund, err error, now time.Time) {
+	BeginRefund(refund, now)
+	if RefundFinal(refund) || RefundAccepted(refund) {
+		return
+	}
+	reason, message := v1alpha1.ReasonPending, explained(err, "WeChat Pay could not be asked yet whether it has this refund; it is asked again by itself")
+	if RefundMayBeAtWeChat(refund) {
+		reason = AcceptedReason(refund)
+		_, message = stillUnknown(reason, v1alpha1.ReasonNotSent, explained(err, "It is asked again by itself"))
+	}
+	setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionUnknown, reason, message)
 }
 
 func refundDifference(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.RefundFact) string {
@@ -257,6 +340,7 @@ func EndRefund(refund *v1alpha1.Refund, reason, message string, now time.Time) {
 	if !RefundAccepted(refund) {
 		setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionFalse, reason, message)
 	}
+	refund.Status.StalledTime = nil
 	setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionFalse, reason, message)
 }
 

@@ -16,7 +16,7 @@ import (
 
 func drawFact(t *rapid.T) wechatpay.RefundFact {
 	fact := factOf(newRefund("refund-1", 50), rapid.SampledFrom([]wechatpay.RefundStatus{
-		wechatpay.RefundStatusProcessing, wechatpay.RefundStatusSuccess, wechatpay.RefundStatusClosed, wechatpay.RefundStatusChange,
+		wechatpay.RefundStatusProcessing, wechatpay.RefundStatusSuccess, wechatpay.RefundStatusClosed, wechatpay.RefundStatusChange, "FOO",
 	}).Draw(t, "status"))
 	fact.Amount = rapid.SampledFrom([]int64{50, 50, 50, 50, 1}).Draw(t, "amount")
 	fact.ReceivedAccount = words.Draw(t, "account")
@@ -33,7 +33,7 @@ func drawRefundStep(t *rapid.T) step[*v1alpha1.Refund] {
 	policy := rapid.SampledFrom([]v1alpha1.RefundApproval{manual, automatic}).Draw(t, "policy")
 	switch name := rapid.SampledFrom([]string{
 		"BeginRefund", "AwaitingApproval", "Approved", "Denied", "NotAccepted", "NotAcceptedBy", "Accepted", "RefundState",
-		"RefundLearned", "EndRefund", "LookFailed",
+		"RefundLearned", "EndRefund", "LookFailed", "FollowFailed", "AskFailed", "NoMismatch", "RefundWriteRefused",
 	}).Draw(t, "step"); name {
 	case "AwaitingApproval":
 		return step[refund]{name, settlement.AwaitingApproval}
@@ -63,6 +63,16 @@ func drawRefundStep(t *rapid.T) step[*v1alpha1.Refund] {
 	case "LookFailed":
 		err := drawError(t)
 		return step[refund]{name, func(r refund, now time.Time) { settlement.LookFailed(r, err, now) }}
+	case "FollowFailed":
+		err := drawError(t)
+		return step[refund]{name, func(r refund, now time.Time) { settlement.FollowFailed(r, err, now) }}
+	case "AskFailed":
+		err := drawError(t)
+		return step[refund]{name, func(r refund, now time.Time) { settlement.AskFailed(r, err, now) }}
+	case "NoMismatch":
+		return step[refund]{name, settlement.NoMismatch}
+	case "RefundWriteRefused":
+		return step[refund]{name, func(r refund, now time.Time) { settlement.RefundWriteRefused(r, text, now) }}
 	default:
 		return step[refund]{name, settlement.BeginRefund}
 	}
@@ -105,7 +115,7 @@ func refundStepWrong(before, after *v1alpha1.Refund) string {
 	case settlement.RefundFinal(before) && strings.HasPrefix(state(was, v1alpha1.ConditionApproved), "True") &&
 		!strings.HasPrefix(state(is, v1alpha1.ConditionApproved), "True"):
 		return "the approval of what is over was withdrawn"
-	case settlement.RefundDenied(before) && !cmp.Equal(was, is):
+	case settlement.RefundDenied(before) && !cmp.Equal(was, is, notes):
 		return "a denial was left"
 	case settlement.RefundAccepted(before) && !settlement.RefundAccepted(after):
 		return "Accepted was left"
@@ -117,6 +127,9 @@ func refundStepWrong(before, after *v1alpha1.Refund) string {
 		return "Succeeded and its time do not agree"
 	case settlement.RefundSucceeded(after) && !settlement.RefundAccepted(after):
 		return "succeeded without having been accepted"
+	case settlement.SucceededReason(after) == v1alpha1.ReasonProcessing && after.Status.StalledTime != nil,
+		settlement.RefundFinal(after) && after.Status.StalledTime != nil:
+		return "it is said to be stalled although it goes on"
 	case settlement.RefundDenied(after) && settlement.RefundAccepted(after):
 		return "denied although WeChat has it"
 	case settlement.ApprovedReason(before) == v1alpha1.ReasonRecovered && settlement.RefundAccepted(before) && settlement.ApprovedReason(after) != v1alpha1.ReasonRecovered:

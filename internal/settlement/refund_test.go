@@ -79,7 +79,7 @@ func TestRefundStates(t *testing.T) {
 		wechatpay.RefundStatusSuccess:    "True/Succeeded",
 		wechatpay.RefundStatusClosed:     "False/Closed",
 		wechatpay.RefundStatusChange:     "Unknown/Abnormal",
-		"SOMETHING NEW":                  "Unknown/Processing",
+		"SOMETHING NEW":                  "Unknown/UnknownState",
 	} {
 		refund := newRefund("refund-1", 50)
 		if !settlement.RefundState(refund, orderNumber, factOf(refund, status), now) {
@@ -96,30 +96,139 @@ func TestRefundStates(t *testing.T) {
 	}
 }
 
-func TestAnotherRefundWithTheNumberIsFinal(t *testing.T) {
+// contradictions are answers about another refund than newRefund's.
+var contradictions = map[string]func(*wechatpay.RefundFact){
+	"amount": func(f *wechatpay.RefundFact) { f.Amount = 51 },
+	"order":  func(f *wechatpay.RefundFact) { f.OutTradeNo = "order-0002" },
+}
+
+// TestOneContradictionIsNoEnd: neither of a refund that WeChat took, nor of one in doubt, nor of one that was never sent; and what
+// WeChat says after it counts.
+func TestOneContradictionIsNoEnd(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*wechatpay.RefundFact){
-		"amount": func(f *wechatpay.RefundFact) { f.Amount = 51 },
-		"order":  func(f *wechatpay.RefundFact) { f.OutTradeNo = "order-0002" },
-	} {
-		refund := newRefund("refund-1", 50)
-		fact := factOf(refund, wechatpay.RefundStatusSuccess)
-		change(&fact)
-		settlement.RefundLearned(refund, manual, orderNumber, fact, now)
-		wantRefund(t, refund, "Unknown/Pending", "False/NumberInUse", "False/NumberInUse")
-		if got := message(refund.Status.Conditions, v1alpha1.ConditionSucceeded); !strings.Contains(got, "refund-1") || !strings.Contains(got, "another name or spec.outRefundNo") {
-			t.Errorf("%s: %q", name, got)
+	for difference, change := range contradictions {
+		for before, c := range map[string]struct {
+			apply    func(*v1alpha1.Refund)
+			accepted string
+			ours     bool
+		}{
+			"accepted": {func(r *v1alpha1.Refund) { settlement.Accepted(r, wechatpay.RefundAcceptance{}, now) }, "True/Accepted", true},
+			"in doubt": {func(r *v1alpha1.Refund) {
+				settlement.NotAcceptedBy(r, problem(wechatpay.Unknown, wechatpay.Repeat), now)
+			}, "Unknown/OutcomeUnknown", true},
+			"never sent": {func(*v1alpha1.Refund) {}, "Unknown/Pending", false},
+		} {
+			refund := newRefund("refund-1", 50)
+			c.apply(refund)
+			fact := factOf(refund, wechatpay.RefundStatusClosed)
+			change(&fact)
+			if settlement.RefundState(refund, orderNumber, fact, now) {
+				t.Errorf("%s, %s: taken for ours", before, difference)
+			}
+			wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, c.accepted)
+			wantState(t, refund.Status.Conditions, v1alpha1.ConditionSucceeded, "Unknown/Mismatch")
+			if got := message(refund.Status.Conditions, v1alpha1.ConditionSucceeded); strings.Contains(got, "another name") || strings.Contains(got, "spec.outRefundNo") {
+				t.Errorf("%s, %s: advises another number: %q", before, difference, got)
+			}
+			if settlement.RefundMayBeOurs(refund) != c.ours {
+				t.Errorf("%s, %s: may be ours %t", before, difference, !c.ours)
+			}
+			settlement.RefundLearned(refund, automatic, orderNumber, factOf(refund, wechatpay.RefundStatusSuccess), now.Add(time.Second))
+			wantRefund(t, refund, "True/Automatic", "True/Accepted", "True/Succeeded")
 		}
-		if settlement.RefundState(refund, orderNumber, factOf(refund, wechatpay.RefundStatusSuccess), now) {
-			t.Errorf("%s: the object that lost its number gets it back", name)
-		}
-		wantRefund(t, refund, "Unknown/Pending", "False/NumberInUse", "False/NumberInUse")
 	}
 	refund := newRefund("refund-1", 50)
 	fact := factOf(refund, wechatpay.RefundStatusSuccess)
 	fact.OutTradeNo = "" // WeChat did not say
 	if !settlement.RefundState(refund, orderNumber, fact, now) {
 		t.Error("an order that is not told does not differ")
+	}
+}
+
+// TestAContradictionFreesNoSum: WeChat took the refund, whatever it says of it later.
+func TestAContradictionFreesNoSum(t *testing.T) {
+	t.Parallel()
+	taken := with("refund-1", 50, accepted)
+	fact := factOf(&taken, wechatpay.RefundStatusProcessing)
+	fact.Amount = 1
+	settlement.RefundState(&taken, orderNumber, fact, now)
+	another := with("refund-2", paidTotal-49)
+	turn := settlement.TakeTurn(&another, paidOrder(paidTotal), []v1alpha1.Refund{taken, another}, time.Minute, now.Add(time.Hour))
+	if !turn.Never {
+		t.Errorf("more than was paid goes back: %+v", turn)
+	}
+}
+
+// TestTheObjectThatLostItsNumberDoesNotGetItBack: that end takes more than one answer, and is final.
+func TestTheObjectThatLostItsNumberDoesNotGetItBack(t *testing.T) {
+	t.Parallel()
+	refund := newRefund("refund-1", 50)
+	settlement.EndRefund(refund, v1alpha1.ReasonNumberInUse, "The number is used", now)
+	if settlement.RefundState(refund, orderNumber, factOf(refund, wechatpay.RefundStatusSuccess), now) {
+		t.Error("it gets it back")
+	}
+	wantRefund(t, refund, "Unknown/Pending", "False/NumberInUse", "False/NumberInUse")
+}
+
+// TestUnconfirmedRefunds: since when WeChat has not said that it is paying back is kept, and its words are shown.
+func TestUnconfirmedRefunds(t *testing.T) {
+	t.Parallel()
+	failure := problem(wechatpay.Failed, wechatpay.NeedsAttention)
+	failure.Code, failure.Description = "USER_ACCOUNT_ABNORMAL", "用户账户异常"
+	for state, last := range map[string]func(*v1alpha1.Refund, time.Time){
+		"Unknown/QueryFailed": func(r *v1alpha1.Refund, at time.Time) { settlement.FollowFailed(r, failure, at) },
+		"Unknown/Abnormal": func(r *v1alpha1.Refund, at time.Time) {
+			settlement.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusChange), at)
+		},
+		"Unknown/UnknownState": func(r *v1alpha1.Refund, at time.Time) {
+			settlement.RefundState(r, orderNumber, factOf(r, "FOO"), at)
+		},
+		"Unknown/Mismatch": func(r *v1alpha1.Refund, at time.Time) {
+			fact := factOf(r, wechatpay.RefundStatusProcessing)
+			fact.Amount = 51
+			settlement.RefundState(r, orderNumber, fact, at)
+		},
+	} {
+		refund := newRefund("refund-1", 50)
+		settlement.Accepted(refund, wechatpay.RefundAcceptance{}, now)
+		last(refund, now.Add(time.Minute))
+		wantState(t, refund.Status.Conditions, v1alpha1.ConditionSucceeded, state)
+		last(refund, now.Add(time.Hour))
+		if since := refund.Status.StalledTime; since == nil || !since.Time.Equal(now.Add(time.Minute)) {
+			t.Errorf("%s since %v", state, since)
+		}
+		// An error after it is told as well, and does not talk down what WeChat said before.
+		settlement.FollowFailed(refund, failure, now.Add(2*time.Hour))
+		wantState(t, refund.Status.Conditions, v1alpha1.ConditionSucceeded, state)
+		if got := message(refund.Status.Conditions, v1alpha1.ConditionSucceeded); !strings.Contains(got, "USER_ACCOUNT_ABNORMAL: 用户账户异常") {
+			t.Errorf("%s: %q", state, got)
+		}
+		again := refund.DeepCopy()
+		settlement.FollowFailed(again, failure, now.Add(3*time.Hour))
+		wantSame(t, state+" is not written again", refund, again)
+		settlement.RefundState(refund, orderNumber, factOf(refund, wechatpay.RefundStatusProcessing), now.Add(4*time.Hour))
+		wantState(t, refund.Status.Conditions, v1alpha1.ConditionSucceeded, "Unknown/Processing")
+		if got := message(refund.Status.Conditions, v1alpha1.ConditionSucceeded); strings.Contains(got, "ABNORMAL") || refund.Status.StalledTime != nil {
+			t.Errorf("%s goes on: %q, stalled %v", state, got, refund.Status.StalledTime)
+		}
+	}
+}
+
+// TestAQuestionThatFailedKeepsTheDoubt: it tells nothing about the request whose answer was lost.
+func TestAQuestionThatFailedKeepsTheDoubt(t *testing.T) {
+	t.Parallel()
+	failure := problem(wechatpay.Failed, wechatpay.NeedsAttention)
+	failure.Code = "USER_ACCOUNT_ABNORMAL"
+	for outcome, want := range map[wechatpay.Outcome]string{
+		wechatpay.Unknown: "Unknown/OutcomeUnknown", wechatpay.Refused: "Unknown/Refused", wechatpay.NotSent: "Unknown/Pending",
+	} {
+		refund := newRefund("refund-1", 50)
+		settlement.NotAcceptedBy(refund, problem(outcome, wechatpay.Repeat), now)
+		settlement.AskFailed(refund, failure, now)
+		wantState(t, refund.Status.Conditions, v1alpha1.ConditionAccepted, want)
+		if got := message(refund.Status.Conditions, v1alpha1.ConditionAccepted); !strings.Contains(got, "USER_ACCOUNT_ABNORMAL") {
+			t.Errorf("%s: %q", outcome, got)
+		}
 	}
 }
 

@@ -61,7 +61,7 @@ func (t Teller) Refund(refund *v1alpha1.Refund, before string) {
 		return
 	}
 	switch reason {
-	case v1alpha1.ReasonAbnormal, v1alpha1.ReasonClosed, v1alpha1.ReasonNumberInUse:
+	case v1alpha1.ReasonAbnormal, v1alpha1.ReasonClosed, v1alpha1.ReasonNumberInUse, v1alpha1.ReasonMismatch, v1alpha1.ReasonUnknownState:
 		condition := meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
 		t.Recorder.Eventf(refund, nil, "Warning", reason, "Refund", "%s", condition.Message)
 	}

@@ -1,0 +1,235 @@
+package controllers_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// heldByWeChat opens a Shop with a Refund that WeChat took and does not finish.
+func heldByWeChat(t *testing.T, options ...testshop.Option) (*testshop.Shop, *gomega.WithT) {
+	t.Helper()
+	shop, g := paidShop(t, append([]testshop.Option{testshop.WithTiming(pollsOften)}, options...)...)
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundHold})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
+	return shop, g
+}
+
+// says has refundquery answer, well signed, with other values.
+func says(shop *testshop.Shop, fields map[string]string) {
+	shop.T.Helper()
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultExtraFields, Fields: fields})
+}
+
+// askedMore waits until WeChat was asked some more times.
+func askedMore(shop *testshop.Shop, operation simulator.Operation, number string, times int) {
+	shop.T.Helper()
+	asked := len(shop.WeChat.Ledger().CallsOf(operation, number))
+	shop.Eventually("WeChat is asked again", func() error { return atLeast(shop, operation, number, asked+times) })
+}
+
+// TestErrorsAreSeenWhileARefundIsFollowed: WeChat took it, and then answers the question what became of it by errors.
+func TestErrorsAreSeenWhileARefundIsFollowed(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault simulator.Fault
+		words string
+	}{
+		"signed USER_ACCOUNT_ABNORMAL": {simulator.Fault{Kind: simulator.FaultError, ErrCode: "USER_ACCOUNT_ABNORMAL", ErrCodeDes: "用户账户异常"}, "USER_ACCOUNT_ABNORMAL: 用户账户异常"},
+		"signed REFUNDNOTEXIST":        {simulator.Fault{Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST", ErrCodeDes: "退款订单查询失败"}, "REFUNDNOTEXIST"},
+		"unsigned":                     {simulator.Fault{Kind: simulator.FaultFail, ReturnMsg: "参数格式错误"}, "参数格式错误"},
+		"badly signed":                 {simulator.Fault{Kind: simulator.FaultBadSignature}, "refundquery"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, g := heldByWeChat(t)
+			c.fault.Operation = simulator.OperationRefundQuery
+			shop.Fault(c.fault)
+			refund := shop.WaitRefund("refund-0001", "Succeeded=Unknown/QueryFailed")
+			g.Expect(meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Message).To(gomega.ContainSubstring(c.words))
+			g.Expect(refund.Status.StalledTime).NotTo(gomega.BeNil())
+			askedMore(shop, simulator.OperationRefundQuery, "refund-0001", 3)
+			g.Expect(shop.Refund("refund-0001").ResourceVersion).To(gomega.Equal(refund.ResourceVersion), "no write at each poll")
+			shop.WeChat.ClearFaults()
+			shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
+			shop.Must(shop.WeChat.SetRefundStatus(testshop.MchID, "refund-0001", simulator.RefundSuccess))
+			shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+		})
+	}
+}
+
+func TestUnknownRefundStateIsShownAsItIs(t *testing.T) {
+	shop, g := heldByWeChat(t)
+	says(shop, map[string]string{"refund_status_0": "FOO"})
+	refund := shop.WaitRefund("refund-0001", "Succeeded=Unknown/UnknownState")
+	g.Expect(meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Message).To(gomega.ContainSubstring("FOO"))
+	waitEvent(shop, "refund-0001", v1alpha1.ReasonUnknownState)
+	shop.WeChat.ClearFaults()
+	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
+}
+
+// TestDeletedRefundWithoutWeChatsWordGoes: and with it what waits for it.
+func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
+	for name, fault := range map[string]simulator.Fault{
+		"errors":           {Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST"},
+		"an unknown state": {Kind: simulator.FaultExtraFields, Fields: map[string]string{"refund_status_0": "FOO"}},
+		"another amount":   {Kind: simulator.FaultExtraFields, Fields: map[string]string{"refund_fee_0": "51"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, _ := heldByWeChat(t, testshop.WithTiming(func(timing *controllers.Timing) {
+				pollsOften(timing)
+				timing.LetGoAtLast = 2 * time.Second
+			}))
+			fault.Operation = simulator.OperationRefundQuery
+			shop.Fault(fault)
+			refund, order, merchant := shop.NewRefund("refund-0001", "order-0001", 101), shop.NewOrder("order-0001"), shop.NewMerchant()
+			shop.Must(shop.Client.Delete(shop.Context(), merchant))
+			shop.Must(shop.Client.Delete(shop.Context(), order))
+			shop.Must(shop.Client.Delete(shop.Context(), refund))
+			waitEvent(shop, "refund-0001", "LetGo")
+			shop.WaitGone(refund)
+			shop.WaitGone(order)
+			shop.WaitGone(merchant)
+		})
+	}
+}
+
+// TestDeletedRefundStaysWhileWeChatPaysBack: as long as WeChat says so, it comes to an end by itself; and that word starts the wait
+// anew, also for a process that did not hear the one before.
+func TestDeletedRefundStaysWhileWeChatPaysBack(t *testing.T) {
+	const patience = 3 * time.Second
+	shop, g := heldByWeChat(t, testshop.WithTiming(func(timing *controllers.Timing) {
+		pollsOften(timing)
+		timing.LetGoAtLast = patience
+	}))
+	refund := shop.NewRefund("refund-0001", "order-0001", 101)
+	shop.Must(shop.Client.Delete(shop.Context(), refund))
+	shop.Eventually("it waits for longer than it would without an answer", func() error {
+		if waited := time.Since(shop.Refund("refund-0001").DeletionTimestamp.Time); waited < patience+2*time.Second {
+			return fmt.Errorf("%s", waited)
+		}
+		return nil
+	})
+	shop.StopOperators()
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST"})
+	shop.StartOperator()
+	shop.WaitRefund("refund-0001", "Succeeded=Unknown/QueryFailed")
+	askedMore(shop, simulator.OperationRefundQuery, "refund-0001", 2)
+	g.Expect(shop.Client.Get(shop.Context(), keyOf(refund), refund)).To(gomega.Succeed(), "the wait began with the last word, not with the deletion")
+	shop.WaitGone(refund)
+}
+
+// TestAContradictionOfATakenRefundIsNoEnd: WeChat took it, and then states another amount or order, once.
+func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
+	for name, fields := range map[string]map[string]string{
+		"amount": {"refund_fee_0": "51"},
+		"order":  {"out_trade_no": "order-0002"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, g := heldByWeChat(t)
+			says(shop, fields)
+			shop.WaitRefund("refund-0001", "Succeeded=Unknown/Mismatch")
+			waitEvent(shop, "refund-0001", v1alpha1.ReasonMismatch)
+			askedMore(shop, simulator.OperationRefundQuery, "refund-0001", 5) // for longer than NotExistGrace
+			g.Expect(has(shop.Refund("refund-0001").Status.Conditions, v1alpha1.ConditionSucceeded, v1alpha1.ReasonMismatch)).To(gomega.BeTrue())
+			// Its sum is not free.
+			shop.Create(shop.NewRefund("refund-0002", "order-0001", 101, approved))
+			shop.WaitRefund("refund-0002", "Succeeded=False/ExceedsPaid")
+			shop.WeChat.ClearFaults()
+			shop.Must(shop.WeChat.SetRefundStatus(testshop.MchID, "refund-0001", simulator.RefundSuccess))
+			shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+			shop.NoViolations()
+		})
+	}
+}
+
+// TestTheRightCallbackAfterAContradiction: the query that it leads to is recorded.
+func TestTheRightCallbackAfterAContradiction(t *testing.T) {
+	shop, _ := heldByWeChat(t, testshop.WithTiming(func(timing *controllers.Timing) {
+		pollsOften(timing)
+		timing.RefundPoll.Ages = []time.Duration{time.Second, time.Hour}
+		timing.RetrySlowly = time.Hour
+	}))
+	says(shop, map[string]string{"refund_fee_0": "51"})
+	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Mismatch")
+	shop.WeChat.ClearFaults()
+	shop.Must(shop.WeChat.SetRefundStatus(testshop.MchID, "refund-0001", simulator.RefundSuccess))
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+}
+
+// TestARefundOfTheNumberMadeElsewhere: nothing of ours was sent, so that two answers, some time apart, are an end.
+func TestARefundOfTheNumberMadeElsewhere(t *testing.T) {
+	for name, change := range map[string]func(*v1alpha1.Refund){
+		"undecided": func(*v1alpha1.Refund) {}, "approved": approved,
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, g := paidShop(t)
+			sent := shop.NewRefund("refund-0001", "order-0001", 50, approved)
+			shop.Create(sent)
+			shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+			dropFromCluster(shop, sent)
+			asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "refund-0001"))
+			shop.Create(shop.NewRefund("refund-0001", "order-0001", 49, change))
+			shop.WaitRefund("refund-0001", "Succeeded=False/NumberInUse")
+			g.Expect(len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "refund-0001")) - asked).To(gomega.BeNumerically(">=", 2))
+		})
+	}
+}
+
+// TestErrorsAreSeenWhileALostAnswerIsAskedFor: it stays in doubt, and says what WeChat answers.
+func TestErrorsAreSeenWhileALostAnswerIsAskedFor(t *testing.T) {
+	shop, _ := paidShop(t)
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true})
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultError, ErrCode: "USER_ACCOUNT_ABNORMAL"})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	shop.Eventually("WeChat's words are shown", func() error {
+		refund := shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
+		return contains(meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionAccepted).Message, "USER_ACCOUNT_ABNORMAL")
+	})
+}
+
+// TestErrorsAreSeenWhileAnOrderIsPolled: the payer may pay all the while, so that what is shown is only beside it.
+func TestErrorsAreSeenWhileAnOrderIsPolled(t *testing.T) {
+	shop, g := openReady(t, testshop.WithTiming(pollsOften))
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")
+	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultError, ErrCode: "NOAUTH", ErrCodeDes: "商户无此接口权限"})
+	paidMessage := func(part string) func() error {
+		return func() error {
+			message := meta.FindStatusCondition(shop.Order("order-0001").Status.Conditions, v1alpha1.ConditionPaid).Message
+			if part == "" && message != "Waiting for the payer" {
+				return errors.New(message)
+			}
+			return contains(message, part)
+		}
+	}
+	shop.Eventually("WeChat's words are shown", paidMessage("NOAUTH: 商户无此接口权限"))
+	order := shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")
+	askedMore(shop, simulator.OperationOrderQuery, "order-0001", 3)
+	g.Expect(shop.Order("order-0001").ResourceVersion).To(gomega.Equal(order.ResourceVersion), "no write at each poll")
+	shop.WeChat.ClearFaults()
+	shop.Eventually("they go when it is over", paidMessage(""))
+	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultExtraFields, Fields: map[string]string{"trade_state": "FOO"}})
+	shop.WaitOrder("order-0001", "Paid=Unknown/UnknownState")
+	shop.Eventually("the word is shown", paidMessage("FOO"))
+	shop.WeChat.ClearFaults()
+	shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")
+	shop.Patch(order, wishClosed)
+	shop.WaitOrder("order-0001", "Paid=False/Closed")
+	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultError, ErrCode: "NOAUTH", ErrCodeDes: "商户无此接口权限"})
+	shop.Eventually("also of a closed one", paidMessage("NOAUTH"))
+}
+
+func has(conditions []metav1.Condition, kind, reason string) bool {
+	found := meta.FindStatusCondition(conditions, kind)
+	return found != nil && found.Reason == reason
+}
