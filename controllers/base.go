@@ -17,6 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -42,6 +43,9 @@ type Base struct {
 	MaxConcurrentReconciles int
 	// PriorityQueue is whether what is new goes before what a start finds. Nil is what measured better.
 	PriorityQueue *bool
+
+	// refusals are the writes that the cluster refuses.
+	refusals *refusals
 }
 
 // retries count the failed attempts for each object, for waits that grow.
@@ -73,7 +77,11 @@ func (b *Base) hold(ctx context.Context, object client.Object) error {
 	}
 	patch := client.MergeFromWithOptions(object.DeepCopyObject().(client.Object), client.MergeFromWithOptimisticLock{})
 	controllerutil.AddFinalizer(object, v1alpha1.Finalizer)
-	return b.Client.Patch(ctx, object, patch)
+	err := b.Client.Patch(ctx, object, patch)
+	if err != nil {
+		controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer) // it is not there
+	}
+	return b.wrote(ctx, object, metrics.WriteHold, err)
 }
 
 // release removes the finalizer.
@@ -82,7 +90,11 @@ func (b *Base) release(ctx context.Context, object client.Object) error {
 	if !controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer) {
 		return nil
 	}
-	return client.IgnoreNotFound(b.Client.Patch(ctx, object, patch))
+	err := b.Client.Patch(ctx, object, patch)
+	if err != nil {
+		controllerutil.AddFinalizer(object, v1alpha1.Finalizer) // it is still there
+	}
+	return client.IgnoreNotFound(b.wrote(ctx, object, metrics.WriteRelease, err))
 }
 
 func ignoreNotFound(err error) error { return client.IgnoreNotFound(err) }

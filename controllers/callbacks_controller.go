@@ -51,6 +51,7 @@ func (r *CallbacksReconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *CallbacksReconciler) init() {
 	r.turns = rate.NewLimiter(probesPerSecond, probesAtOnce)
 	r.checks = map[types.NamespacedName]callbackCheck{}
+	r.refusals = &refusals{}
 }
 
 // Reconcile sends a test callback when one is due, and shows what became of it.

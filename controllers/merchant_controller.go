@@ -18,6 +18,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -59,6 +60,7 @@ func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 func (r *MerchantReconciler) init() {
 	r.probes, r.warned, r.troubles = map[types.UID]probe{}, map[types.UID]int{}, map[types.UID]string{}
+	r.refusals = &refusals{}
 }
 
 // deletedMerchantOf names the Merchant of an Order when it is being deleted: the Order may have been what it waited for.
@@ -85,10 +87,10 @@ func (r *MerchantReconciler) holdWhileUsed(ctx context.Context, m *v1alpha1.Merc
 	if isDeleted(m) {
 		return next()
 	}
-	if err := r.hold(ctx, m); err != nil {
-		return failed(err)
+	if err := r.hold(ctx, m); err != nil && !isRefused(err) {
+		return stop(ignoreNotFound(err))
 	}
-	return next()
+	return next() // also unheld: its Orders hold themselves, and the condition tells it
 }
 
 // releaseIfUnused lets a deleted Merchant go when no unfinished Order or Refund needs its credentials any more.
@@ -106,13 +108,15 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 	}
 	if users == 0 {
 		r.forget(m.UID)
-		return stop(r.release(ctx, m))
+		return r.goes(ctx, m)
 	}
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
 	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.LetGoAfter {
-		r.tell(ctx).LetGo(m, "Merchant", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
+		if r.refusals.about(m.UID, metrics.WriteRelease) == "" { // otherwise it was told before
+			r.tell(ctx).LetGo(m, "Merchant", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
+		}
 		r.forget(m.UID)
-		return stop(r.release(ctx, m))
+		return r.goes(ctx, m)
 	}
 	return next()
 }

@@ -18,6 +18,7 @@ var warnDays = []int{7, 30, 60}
 // show writes what was found, and plans the next look at the Secrets.
 func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *merchant.Handle, status metav1.ConditionStatus, reason, message string) progress {
 	before := readyReason(m)
+	message = r.withRefusal(m, message)
 	allowed, why, pauses := callsAllowed(handle)
 	err := record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) any { return m.Status }, func(m *v1alpha1.Merchant) {
 		r.set(m, v1alpha1.ConditionReady, status, reason, message)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -149,7 +150,7 @@ func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progre
 		return done() // the Refund's end starts the next reconcile
 	}
 	r.forget(o.UID)
-	return stop(r.release(ctx, o.Order))
+	return r.goes(ctx, o)
 }
 
 // letGoWithoutCredentials bounds the wait of a deleted Order for credentials that are gone. One that was never started has
@@ -157,7 +158,7 @@ func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progre
 func (r *OrderReconciler) letGoWithoutCredentials(ctx context.Context, o *order, problem *merchant.Problem) progress {
 	if !settlement.Started(o.Order) {
 		r.forget(o.UID)
-		return stop(r.release(ctx, o.Order))
+		return r.goes(ctx, o)
 	}
 	waited := r.Clock.Since(o.DeletionTimestamp.Time)
 	if waited < r.Timing.LetGoAfter {
@@ -174,7 +175,9 @@ func (r *OrderReconciler) letGoWithoutCredentials(ctx context.Context, o *order,
 
 // letGo removes the finalizer of an Order that could not be closed. WeChat closes it by itself after seven days.
 func (r *OrderReconciler) letGo(ctx context.Context, o *order, why string) progress {
-	r.tell(ctx).LetGo(o.Order, "Order", "Let go without closing order %s at WeChat Pay: %s", o.Number(), why)
+	if r.refusals.about(o.UID, metrics.WriteRelease) == "" { // otherwise it was told before
+		r.tell(ctx).LetGo(o.Order, "Order", "Let go without closing order %s at WeChat Pay: %s", o.Number(), why)
+	}
 	r.forget(o.UID)
-	return stop(r.release(ctx, o.Order))
+	return r.goes(ctx, o)
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,6 +37,8 @@ type OrderReconciler struct {
 	calls, closes, polled *pauses
 	// firstAnswers say when WeChat first said what would end an Order without naming its number.
 	firstAnswers *alarms
+	// gone are the Orders that are gone since WeChat was asked to make them.
+	gone *goneOrders
 }
 
 // order is one reconcile of an Order: what the steps learn and hand on.
@@ -46,6 +49,8 @@ type order struct {
 	account  settlement.Account
 	// revoked is that the Order may not use its Merchant any more, although it began under a grant.
 	revoked *merchant.Problem
+	// later is when something is tried again that the steps after it did not wait for; zero when there is nothing.
+	later time.Duration
 }
 
 func (o *order) credentials() string {
@@ -77,15 +82,22 @@ func (r *OrderReconciler) init() {
 	r.retries, r.polls = newRetries(r.Timing), newAlarms()
 	r.calls, r.closes, r.polled = newPauses(), newPauses(), newPauses()
 	r.firstAnswers = newAlarms()
+	r.gone, r.refusals = newGoneOrders(r.Clock), &refusals{}
 }
 
 // Reconcile moves an Order on.
 func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	scope := &order{Order: &v1alpha1.Order{}}
-	if err := r.Client.Get(ctx, request.NamespacedName, scope.Order); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	err := r.Client.Get(ctx, request.NamespacedName, scope.Order)
+	if ignoreNotFound(err) != nil {
+		return ctrl.Result{}, err
 	}
-	return run(ctx, scope,
+	closing := r.closeGone(ctx, request.NamespacedName, scope.UID)
+	if err != nil {
+		return ctrl.Result{RequeueAfter: closing.after}, nil
+	}
+	result, err := run(ctx, scope,
+		r.letGoIfUnwritable,
 		r.followLatePayment,
 		r.sumRefunds,
 		r.releaseIfSettled,
@@ -93,6 +105,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 		r.waitForLateCheck,
 		r.findMerchant,
 		r.checkLatePayment,
+		r.awaitNumber,
 		r.claimNumber,
 		r.holdBeforeFirstCall,
 		r.askIfTooLate,
@@ -100,6 +113,8 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 		r.prepare,
 		r.poll,
 	)
+	end := soonest(progress{after: result.RequeueAfter}, progress{after: scope.later})
+	return ctrl.Result{RequeueAfter: soonest(end, closing).after}, err
 }
 
 // record writes a change of the Order's status.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -171,7 +173,7 @@ func (r *OrderReconciler) restUntil(o *order, due time.Time) progress {
 
 // followLatePayment does what the Merchant's latePayment says about money that came after the Order was closed.
 func (r *OrderReconciler) followLatePayment(ctx context.Context, o *order) progress {
-	if settlement.PaidReason(o.Order) != v1alpha1.ReasonPaidLate {
+	if settlement.PaidReason(o.Order) != v1alpha1.ReasonPaidLate || o.Status.LateRefund != "" {
 		return next()
 	}
 	namespace, name := o.MerchantKey()
@@ -185,26 +187,66 @@ func (r *OrderReconciler) followLatePayment(ctx context.Context, o *order) progr
 	if found.Spec.LatePayment != v1alpha1.LatePaymentRefund || o.Status.Transaction == nil {
 		return next()
 	}
+	return r.createLateRefund(ctx, o)
+}
+
+// createLateRefund makes the Refund of a late payment, once: status.lateRefund remembers it, so that one that was denied and deleted
+// does not come again. Where the cluster refuses it, nothing else waits for it but a deletion by ttlSecondsAfterFinished, after which
+// nobody would see any more that money is to go back.
+func (r *OrderReconciler) createLateRefund(ctx context.Context, o *order) progress {
 	refund, existing := lateRefund(o.Order), &v1alpha1.Refund{}
-	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(refund), existing); err == nil {
-		if existing.Spec.OrderRef != refund.Spec.OrderRef || existing.Spec.Amount != refund.Spec.Amount || existing.Number() != refund.Number() {
+	err := r.Client.Get(ctx, client.ObjectKeyFromObject(refund), existing)
+	switch {
+	case err == nil && !sameRefund(existing, refund):
+		if r.refusals.note(o.UID, metrics.WriteCreate, "another one") {
 			r.warn(o.Order, "LateRefund", "Refund", "The late payment is not refunded by itself: Refund %s exists and is another one", refund.Name)
 		}
 		return next()
-	} else if !apierrors.IsNotFound(err) {
+	case err == nil:
+		return r.noteLateRefund(ctx, o, refund)
+	case !apierrors.IsNotFound(err):
 		return failed(err)
 	}
-	err := r.Client.Create(ctx, refund)
+	err = r.Client.Create(ctx, refund)
 	switch {
 	case err == nil:
 		r.note(o.Order, "LateRefund", "Refund", "Created Refund %s over %d (minor units): the payment came after the Order was closed", refund.Name, refund.Spec.Amount)
+		return r.noteLateRefund(ctx, o, refund)
 	case apierrors.IsAlreadyExists(err):
-	case apierrors.HasStatusCause(err, "NamespaceTerminating"):
+		return again(r.Timing.RetryFirst) // the cache is behind
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		r.warn(o.Order, "LateRefund", "Refund", "The late payment of order %s is not refunded: the namespace is being deleted", o.Number())
-	default:
+		return next()
+	case !isRefused(r.wrote(ctx, o.Order, metrics.WriteCreate, err)):
 		return failed(err)
 	}
+	if err := r.showRefusal(ctx, o, metrics.WriteCreate, err); err != nil {
+		return stoppedBy(err)
+	}
+	o.later = r.Timing.SecretsCheck
 	return next()
+}
+
+func sameRefund(a, b *v1alpha1.Refund) bool {
+	return a.Spec.OrderRef == b.Spec.OrderRef && a.Spec.Amount == b.Spec.Amount && a.Number() == b.Number()
+}
+
+// noteLateRefund remembers that the Refund was made. A cluster that refuses that write does not hold up the rest.
+func (r *OrderReconciler) noteLateRefund(ctx context.Context, o *order, refund *v1alpha1.Refund) progress {
+	r.refusals.over(o.UID, metrics.WriteCreate)
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		order.Status.LateRefund = refund.Name
+		settlement.OrderWriteRefused(order, "", r.Clock.Now())
+	})
+	if err != nil && !isRefused(err) {
+		return stoppedBy(err)
+	}
+	return next()
+}
+
+// owesLateRefund says whether the Refund of a late payment could not be made yet.
+func (r *OrderReconciler) owesLateRefund(o *order) bool {
+	return o.Status.LateRefund == "" && r.refusals.about(o.UID, metrics.WriteCreate) != ""
 }
 
 // lateRefund is the Refund of a late payment. Its number follows from the Order's, so that it is made once, whoever makes it
@@ -214,6 +256,8 @@ func lateRefund(order *v1alpha1.Order) *v1alpha1.Refund {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: order.Namespace,
 			Name:      cutName(order.Name, 253-len(lateSuffix)) + lateSuffix,
+			// So it is held from the beginning.
+			Finalizers: []string{v1alpha1.Finalizer},
 		},
 		Spec: v1alpha1.RefundSpec{
 			OrderRef: v1alpha1.OrderReference{Name: order.Name},
@@ -246,10 +290,10 @@ func (r *OrderReconciler) sumRefunds(ctx context.Context, o *order) progress {
 	if err != nil {
 		return failed(err)
 	}
-	if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Refunded(order, refunds) }); err != nil {
+	if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Refunded(order, refunds) }); err != nil && !isRefused(err) {
 		return stoppedBy(err)
 	}
-	return next()
+	return next() // also where the sum can't be written: it was told, and nothing after this needs it
 }
 
 // hasOpenRefunds says whether a Refund of the Order is not final yet, awaiting approval included.

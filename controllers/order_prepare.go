@@ -84,17 +84,19 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 		return again(r.Timing.RetryFirst) // the call of an object that is gone may be under way
 	}
 	request := settlement.OrderRequest(o.Order, o.merchant, o.gateway.PaymentNotifyURL)
+	r.gone.note(o)
 	answer, err := o.gateway.UnifiedOrder(ctx, request)
 	if err == nil {
 		err = r.belongsToAnother(ctx, o, answer)
 	}
 	if err != nil {
+		r.madeNothing(o, err)
 		return r.handleOrderError(ctx, o, err)
 	}
 	prepay := r.prepayOf(o, request, answer)
 	err = r.record(after(ctx, wechatpay.OperationUnifiedOrder, nil), o, func(order *v1alpha1.Order) { settlement.Prepared(order, prepay, r.Clock.Now()) })
 	if err != nil {
-		return stoppedBy(err)
+		return r.stoppedWhileAsked(ctx, o, err)
 	}
 	r.retries.forget(o.UID)
 	r.calls.clear(o.UID)
@@ -186,7 +188,7 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 func (r *OrderReconciler) notPreparedBy(ctx context.Context, o *order, cause error) progress {
 	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { settlement.NotPreparedBy(order, cause, r.Clock.Now()) })
 	if err != nil {
-		return stoppedBy(err)
+		return r.stoppedWhileAsked(ctx, o, err)
 	}
 	return r.pause(o, r.waitAfter(o, cause))
 }

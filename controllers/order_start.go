@@ -117,8 +117,12 @@ func (r *OrderReconciler) holdBeforeFirstCall(ctx context.Context, o *order) pro
 	if isHeld(o) || isDeleted(o) {
 		return next()
 	}
-	if err := r.hold(ctx, o.Order); err != nil {
-		return failed(err)
+	switch err := r.hold(ctx, o.Order); {
+	case err == nil:
+		return next()
+	case isRefused(err):
+		return r.notHeld(ctx, o, err)
+	default:
+		return stop(ignoreNotFound(err))
 	}
-	return next()
 }

@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
@@ -26,6 +27,9 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 		r.forget(o.UID)
 		return wait
 	}
+	if r.owesLateRefund(o) {
+		return done() // it is tried again, and looked at then
+	}
 	open, err := r.hasOpenRefunds(ctx, o)
 	if err != nil {
 		return failed(err)
@@ -42,7 +46,18 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 		r.Clock.Now().Before(ttlTime(live)) {
 		return again(time.Second)
 	}
-	return stop(ignoreNotFound(r.Client.Delete(ctx, live, client.Preconditions{UID: &live.UID, ResourceVersion: &live.ResourceVersion})))
+	err = r.wrote(ctx, o.Order, metrics.WriteDelete, r.Client.Delete(ctx, live, client.Preconditions{UID: &live.UID, ResourceVersion: &live.ResourceVersion}))
+	if !isRefused(err) {
+		return stop(ignoreNotFound(err))
+	}
+	if err := r.showRefusal(ctx, o, metrics.WriteDelete, err); err != nil {
+		return stoppedBy(err)
+	}
+	if !needsLateChecks(o.Order) {
+		return again(r.Timing.SecretsCheck)
+	}
+	o.later = r.Timing.SecretsCheck
+	return next()
 }
 
 func needsLateChecks(order *v1alpha1.Order) bool {

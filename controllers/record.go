@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
 )
 
@@ -40,7 +41,7 @@ func record[T client.Object](ctx context.Context, b *Base, object T, status stat
 		if equality.Semantic.DeepEqual(status(before), status(object)) {
 			return nil
 		}
-		err := b.Client.Status().Update(ctx, object)
+		err := b.wrote(ctx, object, metrics.WriteStatus, b.Client.Status().Update(ctx, object))
 		if err == nil {
 			tell.Changed(b.log(ctx), before, object)
 			return nil

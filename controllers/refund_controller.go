@@ -34,6 +34,10 @@ type RefundReconciler struct {
 	calls, polled *pauses
 	// contradictions say since when WeChat states another refund of a Refund's number.
 	contradictions *alarms
+	// holds say until when a Refund is not sent after it was held.
+	holds *alarms
+	// sent are the Refunds that WeChat was asked for lately.
+	sent *recent[*sentRefund]
 	// pace keeps refund requests of one Order apart.
 	pace  *pace
 	leads sync.Once
@@ -46,6 +50,8 @@ type refund struct {
 	merchant *v1alpha1.Merchant
 	gateway  *merchant.Handle
 	appID    string
+	// unheld is why the finalizer can't be added.
+	unheld error
 }
 
 func (f *refund) credentials() string { return f.gateway.Version }
@@ -71,7 +77,8 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 func (r *RefundReconciler) init() {
 	r.retries, r.polls, r.calls, r.polled = newRetries(r.Timing), newAlarms(), newPauses(), newPauses()
-	r.contradictions = newAlarms()
+	r.contradictions, r.holds = newAlarms(), newAlarms()
+	r.sent, r.refusals = newRecent[*sentRefund](goneWithin, r.Clock), &refusals{}
 	r.pace = newPace(r.Timing.RefundSpacing, r.Clock)
 }
 
@@ -87,14 +94,21 @@ func (r *RefundReconciler) begin() {
 func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	r.begin()
 	scope := &refund{Refund: &v1alpha1.Refund{}}
-	if err := r.Client.Get(ctx, request.NamespacedName, scope.Refund); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	err := r.Client.Get(ctx, request.NamespacedName, scope.Refund)
+	if ignoreNotFound(err) != nil {
+		return ctrl.Result{}, err
+	}
+	r.tellOfGone(ctx, request.NamespacedName, scope.UID)
+	if err != nil {
+		return ctrl.Result{}, nil
 	}
 	return run(ctx, scope,
 		r.releaseIfFinal,
+		r.letGoIfUnwritable,
 		r.findOrder,
 		r.findMerchant,
 		r.claimNumber,
+		r.holdWhenSeen,
 		r.follow,
 		r.settleContradiction,
 		r.withdrawIfDeleted,
@@ -103,6 +117,8 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 		r.decide,
 		r.checkOrderPaid,
 		r.checkCertificate,
+		r.checkHeld,
+		r.awaitHold,
 		r.takeTurn,
 		r.send,
 	)
@@ -123,6 +139,7 @@ func (r *RefundReconciler) forget(uid types.UID) {
 	r.calls.clear(uid)
 	r.polled.clear(uid)
 	r.contradictions.clear(uid)
+	r.holds.clear(uid)
 }
 
 // rest plans the next call not earlier than after a wait, whatever else starts a reconcile until then.

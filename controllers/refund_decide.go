@@ -20,8 +20,7 @@ func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) pro
 		return next()
 	}
 	if r.wasNeverSent(f) {
-		r.forget(f.UID)
-		return stop(r.release(ctx, f.Refund))
+		return r.goes(ctx, f)
 	}
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
@@ -31,8 +30,7 @@ func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) pro
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
 	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
-		r.forget(f.UID)
-		return stop(r.release(ctx, f.Refund))
+		return r.goes(ctx, f)
 	case r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
 		return r.letGo(ctx, f, err.Error())
 	default:
@@ -242,7 +240,7 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 	turn := settlement.TakeTurn(f.Refund, f.order, all, r.Timing.RefundSpacing, r.Clock.Now())
 	switch {
 	case turn.Go:
-		return next()
+		return r.stillThere(f, all)
 	case turn.Never:
 		return r.endUnlessAtWeChat(ctx, f, turn.Message)
 	case turn.NotBefore.IsZero():

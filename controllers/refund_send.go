@@ -14,9 +14,6 @@ import (
 
 // send asks WeChat to pay back.
 func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
-	if err := r.hold(ctx, f.Refund); err != nil {
-		return failed(err)
-	}
 	if !r.beginCall(f) {
 		return again(r.Timing.RetryFirst) // the request of an object that is gone may be under way
 	}
@@ -26,7 +23,11 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 		return r.waitForTurn(ctx, f, "Refund requests of one Order go "+r.Timing.RefundSpacing.String()+" apart, as WeChat Pay demands", wait)
 	}
 	request := settlement.RefundRequest(f.Refund, f.order, f.merchant, f.gateway.RefundNotifyURL)
+	r.sending(f)
 	acceptance, err := f.gateway.Refund(ctx, request)
+	if outcome := wechatpay.OutcomeOf(err); err != nil && (outcome == wechatpay.NotSent || outcome == wechatpay.Failed) {
+		r.settled(f.Refund)
+	}
 	if wechatpay.RetryAfter(err) > 0 {
 		r.pace.giveBack(paced, before)
 	} else {
@@ -40,7 +41,7 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 		settlement.Accepted(refund, acceptance, r.Clock.Now())
 	})
 	if err != nil {
-		return stoppedBy(err)
+		return r.stoppedWhileSent(ctx, f, err)
 	}
 	r.retries.forget(f.UID)
 	r.calls.clear(f.UID)
@@ -65,7 +66,7 @@ func (r *RefundReconciler) handleRefundError(ctx context.Context, f *refund, cau
 func (r *RefundReconciler) tryLater(ctx context.Context, f *refund, cause error) progress {
 	before := settlement.AcceptedReason(f.Refund)
 	if err := r.recordError(ctx, f, cause); err != nil {
-		return stoppedBy(err)
+		return r.stoppedWhileSent(ctx, f, err)
 	}
 	if wechatpay.Means(cause, wechatpay.InsufficientBalance) && before != v1alpha1.ReasonInsufficientBalance {
 		r.warn(f.Refund, v1alpha1.ReasonInsufficientBalance, "Refund", "%v", cause)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
@@ -30,10 +31,10 @@ func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progre
 	if err != nil {
 		return failed(err)
 	}
-	if !counted {
+	if !counted && r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.LetGoAtLast {
 		return again(r.Timing.RetryFirst)
 	}
-	return stop(r.release(ctx, f.Refund))
+	return r.goes(ctx, f)
 }
 
 // isCounted says whether the Order remembers what the Refund paid back, so that the next Refund is not measured without it.
@@ -92,8 +93,7 @@ func (r *RefundReconciler) merchantOf(ctx context.Context, f *refund) (*v1alpha1
 // goes at once.
 func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason string, problem *merchant.Problem) progress {
 	if isDeleted(f) && settlement.NeverRequested(f.Refund) {
-		r.forget(f.UID)
-		return stop(r.release(ctx, f.Refund))
+		return r.goes(ctx, f)
 	}
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		settlement.NotAccepted(refund, metav1.ConditionFalse, reason, problem.Message, r.Clock.Now())
@@ -112,9 +112,10 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason st
 
 // letGo removes the finalizer of a Refund whose end could not be learnt.
 func (r *RefundReconciler) letGo(ctx context.Context, f *refund, why string) progress {
-	r.tell(ctx).LetGo(f.Refund, "Refund", "Let go without knowing the end of refund %s at WeChat Pay: %s", f.Number(), why)
-	r.forget(f.UID)
-	return stop(r.release(ctx, f.Refund))
+	if r.refusals.about(f.UID, metrics.WriteRelease) == "" { // otherwise it was told before
+		r.tell(ctx).LetGo(f.Refund, "Refund", "Let go without knowing the end of refund %s at WeChat Pay: %s", f.Number(), why)
+	}
+	return r.goes(ctx, f)
 }
 
 // checkOrderPaid waits for the Order to be paid.

@@ -35,6 +35,9 @@ type Timing struct {
 	// CloseRetry is the wait after WeChat refused to close an Order.
 	CloseRetry time.Duration
 
+	// HoldSettles is how long after the finalizer was added a Refund is not sent yet: a deletion that began before it ends within.
+	HoldSettles time.Duration
+
 	// SecretsCheck is how often a Merchant's Secrets are looked at again.
 	SecretsCheck time.Duration
 	// ProbeRejected is how often a key that WeChat rejected is tried again.
@@ -69,6 +72,7 @@ func DefaultTiming() Timing {
 		RetryMost:      5 * time.Minute,
 		RetrySlowly:    5 * time.Minute,
 		CloseRetry:     30 * time.Second,
+		HoldSettles:    time.Second,
 		SecretsCheck:   30 * time.Second,
 		ProbeRejected:  5 * time.Minute,
 		CallbackCheck:  6 * time.Hour, CallbackRetryFirst: time.Minute, CallbackRetryMost: 30 * time.Minute,

@@ -104,7 +104,7 @@ const (
 //
 //	True:    Prepared
 //	False:   MerchantNotReady, NotPermitted, NumberInUse, UsedAtWeChat, NotSent, RateLimited, Rejected, Closed, Expired,
-//	         AlreadyPaid
+//	         AlreadyPaid, WriteRefused
 //	Unknown: Pending, OutcomeUnknown, Refused
 const (
 	ConditionPrepared = "Prepared"
@@ -134,6 +134,8 @@ const (
 	ReasonPending = "Pending"
 	// ReasonAlreadyPaid: paid before this object got a prepay of its own; nothing is left to pay.
 	ReasonAlreadyPaid = "AlreadyPaid"
+	// ReasonWriteRefused: the cluster refuses a write without which nothing is sent (the finalizer); the message has its words.
+	ReasonWriteRefused = "WriteRefused"
 )
 
 // Paid is the condition of an Order. True is never left.
@@ -191,8 +193,8 @@ const (
 // Accepted is the condition of a Refund: WeChat took it.
 //
 //	True:    Accepted
-//	False:   InsufficientBalance, CertificateMissing, OrderNotPaid, OrderNotFound, MerchantNotReady, NotPermitted,
-//	         NumberInUse, NotSent, RateLimited, Rejected, Denied, ExceedsPaid (the first eight wait and try again)
+//	False:   WriteRefused, InsufficientBalance, CertificateMissing, OrderNotPaid, OrderNotFound, MerchantNotReady, NotPermitted,
+//	         NumberInUse, NotSent, RateLimited, Rejected, Denied, ExceedsPaid (the first nine wait and try again)
 //	Unknown: Pending, WaitingForTurn, OutcomeUnknown, Refused
 const (
 	ConditionAccepted = "Accepted"

@@ -224,6 +224,12 @@ type OrderStatus struct {
 	// +optional
 	Transaction *Transaction `json:"transaction,omitempty"`
 
+	// lateRefund is the name of the Refund that was made of a payment that came after the Order was closed (the Merchant's latePayment
+	// is Refund). It is made once, also when it was denied or deleted since.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	LateRefund string `json:"lateRefund,omitempty"`
+
 	// refunded sums the refunds that succeeded.
 	// +optional
 	Refunded *Refunded `json:"refunded,omitempty"`

@@ -71,6 +71,27 @@ var (
 		Name: "wechatpay_finalizers_released_unsettled_total",
 		Help: "Objects let go at deletion without settling them at WeChat Pay, because the credentials were gone or it did not answer, by kind.",
 	}, []string{"kind"})
+
+	// GoneDuringCalls counts objects that were deleted while WeChat was asked to do something for them.
+	GoneDuringCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wechatpay_gone_during_calls_total",
+		Help: "Orders and Refunds that were gone, by a deletion that began before they were held, after WeChat Pay was asked to make or to pay them back, by kind. Such an Order is closed at WeChat Pay; of a Refund the money may go back.",
+	}, []string{"kind"})
+
+	// WritesRefused counts writes that the cluster refused.
+	WritesRefused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wechatpay_writes_refused_total",
+		Help: "Writes that the cluster refused the operator (a policy, a quota, a webhook that can't be called), by the kind they are about and write: hold (the finalizer), release, status, create (the Refund of a late payment), delete (after ttlSecondsAfterFinished).",
+	}, []string{"kind", "write"})
+)
+
+// What WritesRefused is labelled with.
+const (
+	WriteHold    = "hold"
+	WriteRelease = "release"
+	WriteStatus  = "status"
+	WriteCreate  = "create"
+	WriteDelete  = "delete"
 )
 
 // What OrdersPaid is labelled with.
@@ -81,7 +102,7 @@ const (
 
 func init() {
 	metrics.Registry.MustRegister(Requests, RequestDuration, Callbacks, CallbackDuration, CallbackConnectionsEvicted, OrdersPaid,
-		AmountMismatches, SecondPayments, PaidLate, FinalizersReleased)
+		AmountMismatches, SecondPayments, PaidLate, FinalizersReleased, GoneDuringCalls, WritesRefused)
 	startAtZero()
 }
 
@@ -103,10 +124,19 @@ func startAtZero() {
 			Callbacks.WithLabelValues(kind, result)
 		}
 	}
+	for _, kind := range []string{"Order", "Refund"} {
+		GoneDuringCalls.WithLabelValues(kind)
+	}
+	for _, write := range []string{WriteCreate, WriteDelete} {
+		WritesRefused.WithLabelValues("Order", write)
+	}
 	for _, by := range []string{ByCallback, ByQuery} {
 		OrdersPaid.WithLabelValues(by)
 	}
 	for _, kind := range []string{"Merchant", "Order", "Refund"} {
 		FinalizersReleased.WithLabelValues(kind)
+		for _, write := range []string{WriteHold, WriteRelease, WriteStatus} {
+			WritesRefused.WithLabelValues(kind, write)
+		}
 	}
 }

@@ -114,6 +114,7 @@ func QuickTiming() controllers.Timing {
 	timing.RetryFirst, timing.RetryMost = 50*time.Millisecond, 500*time.Millisecond
 	timing.RetrySlowly = 300 * time.Millisecond
 	timing.CloseRetry = 200 * time.Millisecond
+	timing.HoldSettles = 20 * time.Millisecond
 	timing.SecretsCheck = 200 * time.Millisecond
 	timing.ProbeRejected = 300 * time.Millisecond
 	timing.CallbackRetryFirst, timing.CallbackRetryMost = 100*time.Millisecond, 500*time.Millisecond

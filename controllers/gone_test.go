@@ -1,0 +1,237 @@
+package controllers_test
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// slowDeletions is an admission webhook that holds deletions in a namespace up. kube-apiserver calls it after it has looked whether the
+// object has finalizers, so it makes as long as a test likes what otherwise takes some milliseconds.
+type slowDeletions struct {
+	shop    *testshop.Shop
+	arrived chan string
+	open    chan struct{}
+	once    sync.Once
+}
+
+func delaysDeletions(shop *testshop.Shop) *slowDeletions {
+	shop.T.Helper()
+	s := &slowDeletions{shop: shop, arrived: make(chan string, 100), open: make(chan struct{})}
+	server := httptest.NewTLSServer(http.HandlerFunc(s.admit))
+	shop.T.Cleanup(server.Close)
+	shop.T.Cleanup(s.letThrough)
+	resources := []string{"orders", "refunds"}
+	webhook := &admissionregistrationv1.ValidatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: "slow-" + shop.Namespace},
+		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
+			Name: "slow.example.com", AdmissionReviewVersions: []string{"v1"}, TimeoutSeconds: new(int32(30)),
+			SideEffects: new(admissionregistrationv1.SideEffectClassNone),
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{
+				URL: &server.URL, CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+			},
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": shop.Namespace}},
+			Rules: []admissionregistrationv1.RuleWithOperations{{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Delete},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{"wechatpay-operator.io"}, APIVersions: []string{"*"}, Resources: resources},
+			}},
+		}},
+	}
+	shop.Create(webhook)
+	shop.T.Cleanup(func() { shop.Must(shop.Client.Delete(shop.Context(), webhook)) })
+	return s
+}
+
+func (s *slowDeletions) admit(w http.ResponseWriter, r *http.Request) {
+	var review admissionv1.AdmissionReview
+	if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	if dry := review.Request.DryRun; dry != nil && *dry {
+		s.arrived <- "dry run"
+	} else {
+		s.arrived <- review.Request.Name
+		<-s.open
+	}
+	review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
+	review.Request = nil
+	_ = json.NewEncoder(w).Encode(review)
+}
+
+// begin has an object deleted, and returns when kube-apiserver has found no finalizer.
+func (s *slowDeletions) begin(object client.Object) {
+	s.shop.T.Helper()
+	s.shop.Eventually("the webhook is called", func() error {
+		if err := s.shop.Client.Delete(s.shop.Context(), object, client.DryRunAll); err != nil {
+			return err
+		}
+		select {
+		case <-s.arrived:
+			return nil
+		default:
+			return errors.New("not yet")
+		}
+	})
+	deleted := object.DeepCopyObject().(client.Object)
+	go func() { _ = s.shop.Client.Delete(s.shop.Context(), deleted) }()
+	for name := range s.arrived {
+		if name == object.GetName() {
+			return
+		}
+	}
+}
+
+func (s *slowDeletions) letThrough() { s.once.Do(func() { close(s.open) }) }
+
+// waitHeld waits until the operator has held an object.
+func waitHeld(shop *testshop.Shop, object client.Object) {
+	shop.T.Helper()
+	shop.Eventually("it is held", func() error {
+		if err := shop.Client.Get(shop.Context(), keyOf(object), object); err != nil {
+			return err
+		}
+		if len(object.GetFinalizers()) == 0 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+}
+
+func settles(after time.Duration) testshop.Option {
+	return testshop.WithTiming(func(timing *controllers.Timing) { timing.HoldSettles = after })
+}
+
+// TestARefundThatIsBeingDeletedIsNotSent: the deletion began before the finalizer was added, and goes through in spite of it.
+func TestARefundThatIsBeingDeletedIsNotSent(t *testing.T) {
+	shop, g := openReady(t, settles(30*time.Second))
+	slow := delaysDeletions(shop)
+	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
+	shop.Create(refund) // there is no such Order yet, so it is not held
+	slow.begin(refund)
+	afterThisSecond(shop) // so that the Order is younger than the leader, and nothing but the hold is waited for
+	shop.Paid("order-0001")
+	waitHeld(shop, refund)
+	slow.letThrough()
+	shop.WaitGone(refund)
+	// Whatever would have been sent is sent before another one, which came with the finalizer, is through.
+	shop.Paid("order-0002")
+	shop.Create(shop.NewRefund("refund-0002", "order-0002", 101, approved, heldRefund))
+	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.BeEmpty())
+}
+
+// TestARefundThatIsGoneAfterItWasSentIsTold: on the Order, which is what is left.
+func TestARefundThatIsGoneAfterItWasSentIsTold(t *testing.T) {
+	before := testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Refund"))
+	shop, g := paidShop(t, settles(0))
+	slow := delaysDeletions(shop)
+	shop.StopOperators()
+	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
+	shop.Create(refund)
+	slow.begin(refund)
+	shop.StartOperator()
+	shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
+	slow.letThrough()
+	shop.WaitGone(refund)
+	waitEvent(shop, "order-0001", "RefundGone")
+	g.Expect(testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Refund"))).To(gomega.BeNumerically(">", before))
+	// What the event says to do.
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	onePayout(shop, g)
+}
+
+// TestARefundIsHeldWhenItIsSeen: long before somebody decides.
+func TestARefundIsHeldWhenItIsSeen(t *testing.T) {
+	shop, g := paidShop(t)
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
+	refund := shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
+	g.Expect(refund.Finalizers).To(gomega.ContainElement(v1alpha1.Finalizer))
+	shop.Must(shop.Client.Delete(shop.Context(), refund))
+	shop.WaitGone(refund)
+}
+
+// TestAnOrderThatIsGoneIsClosed: its deletion began before the finalizer was added, and goes through while WeChat is asked or after.
+func TestAnOrderThatIsGoneIsClosed(t *testing.T) {
+	for name, delay := range map[string]int64{"during the call": 1500, "after it was recorded": 0} {
+		t.Run(name, func(t *testing.T) {
+			before := testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))
+			shop, g := openReady(t)
+			slow := delaysDeletions(shop)
+			shop.StopOperators()
+			order := shop.NewOrder("order-0001")
+			shop.Create(order)
+			slow.begin(order)
+			if delay > 0 {
+				shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultDelay, DelayMillis: delay, AfterEffect: true})
+			}
+			shop.StartOperator()
+			waitHeld(shop, order)
+			if delay == 0 {
+				shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+			}
+			slow.letThrough()
+			shop.WaitGone(order)
+			shop.Eventually("it is closed at WeChat", func() error {
+				if made := shop.WeChat.Ledger().Order(testshop.MchID, "order-0001"); made == nil || made.State != simulator.StateClosed {
+					return errors.New("not yet")
+				}
+				return nil
+			})
+			waitEvent(shop, testshop.MerchantName, "OrderGone")
+			g.Expect(testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))).To(gomega.BeNumerically(">", before))
+		})
+	}
+}
+
+// TestTheNumberOfAnOrderThatIsGoneWaits: an Order of the same name that was created meanwhile is not asked for, nor closed, before the
+// one that is gone is closed.
+func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
+	shop, g := openReady(t)
+	slow := delaysDeletions(shop)
+	shop.StopOperators()
+	order := shop.NewOrder("order-0001")
+	shop.Create(order)
+	slow.begin(order)
+	shop.Fault(simulator.Fault{Operation: simulator.OperationCloseOrder, Kind: simulator.FaultHTML})
+	shop.StartOperator()
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	slow.letThrough()
+	shop.WaitGone(order)
+	shop.Create(shop.NewOrder("order-0001"))
+	waiting := shop.WaitOrder("order-0001", "Prepared=Unknown/Pending")
+	g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is being closed there first"))
+	askedMore(shop, simulator.OperationCloseOrder, "order-0001", 2)
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
+	shop.WeChat.ClearFaults()
+	shop.WaitOrder("order-0001", "Paid=False/Closed") // as any that is applied again after it was deleted
+	shop.Paid("order-0002")
+}
+
+func describeAll(conditions []metav1.Condition) string {
+	var all []string
+	for _, condition := range conditions {
+		all = append(all, condition.Type+"="+string(condition.Status)+"/"+condition.Reason+" "+condition.Message)
+	}
+	return strings.Join(all, "\n")
+}

@@ -1,0 +1,101 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+)
+
+// A Refund may go, like an Order, by a deletion that began before it was held. What WeChat was asked to pay back can't be undone, so
+// it is not asked before such a deletion has ended: the Refund is held when it is first seen, and sent only when a read of the API
+// server, some time after that, finds it undeleted.
+
+// sentRefund is a Refund that WeChat was asked for, as it was then.
+type sentRefund struct {
+	refund *v1alpha1.Refund
+	order  *v1alpha1.Order
+}
+
+// holdWhenSeen adds the finalizer long before anything is sent, as a rule: people take longer to decide. What was denied from the
+// start is never sent.
+func (r *RefundReconciler) holdWhenSeen(ctx context.Context, f *refund) progress {
+	if isHeld(f) || isDeleted(f) || f.Spec.Approval == v1alpha1.ApprovalDenied && settlement.NeverRequested(f.Refund) {
+		return next()
+	}
+	if err := r.hold(ctx, f.Refund); err != nil {
+		if isRefused(err) {
+			f.unheld = err
+			return next()
+		}
+		return stop(ignoreNotFound(err))
+	}
+	r.holds.set(f.UID, r.Clock.Now().Add(r.Timing.HoldSettles))
+	return next()
+}
+
+// awaitHold lets a deletion end that was under way when the Refund was held.
+func (r *RefundReconciler) awaitHold(_ context.Context, f *refund) progress {
+	if settled, known := r.holds.get(f.UID); known {
+		if wait := settled.Sub(r.Clock.Now()); wait > 0 {
+			return again(wait)
+		}
+	}
+	return next()
+}
+
+// stillThere looks whether a live list has the Refund, undeleted and held.
+func (r *RefundReconciler) stillThere(f *refund, live []v1alpha1.Refund) progress {
+	for i := range live {
+		if live[i].UID != f.UID {
+			continue
+		}
+		switch {
+		case isDeleted(&live[i]):
+			return done() // the deletion starts the next reconcile
+		case !isHeld(&live[i]):
+			return again(r.Timing.RetryFirst) // somebody took it off; it is held again
+		default:
+			return next()
+		}
+	}
+	return done()
+}
+
+// stoppedWhileSent is stoppedBy after a call that may have paid back.
+func (r *RefundReconciler) stoppedWhileSent(ctx context.Context, f *refund, err error) progress {
+	if errors.Is(err, errReplaced) {
+		const nobody = types.UID("")
+		r.tellOfGone(ctx, client.ObjectKeyFromObject(f.Refund), nobody)
+	}
+	return stoppedBy(err)
+}
+
+// tellOfGone tells the Order of a Refund that WeChat was asked for and that is not there any more: there is none of that name, or
+// another.
+func (r *RefundReconciler) tellOfGone(ctx context.Context, key types.NamespacedName, present types.UID) {
+	gone, found := r.sent.take(key, func(sent *sentRefund) bool { return sent.refund.UID != present })
+	if !found {
+		return
+	}
+	r.Claims.Calls.End(gone.refund.UID)
+	metrics.GoneDuringCalls.WithLabelValues("Refund").Inc()
+	r.log(ctx).Info("A Refund is gone since WeChat Pay was asked to pay back", "refund", key.String(), "order", gone.order.Name, "outRefundNo", gone.refund.Number())
+	r.warn(gone.order, "RefundGone", "Refund", "Refund %s over %d (minor units) was deleted while WeChat Pay was being asked to pay back, which may have been done. "+
+		"Create it again with the same name, number and amount to see what became of it: nothing is paid twice", gone.refund.Name, gone.refund.Spec.Amount)
+}
+
+// sending remembers a Refund before WeChat is asked for it, and settled forgets one that goes because all is settled, or that was
+// not sent after all.
+func (r *RefundReconciler) sending(f *refund) {
+	r.sent.set(client.ObjectKeyFromObject(f.Refund), &sentRefund{refund: f.Refund.DeepCopy(), order: f.order.DeepCopy()})
+}
+
+func (r *RefundReconciler) settled(refund *v1alpha1.Refund) {
+	r.sent.take(client.ObjectKeyFromObject(refund), func(sent *sentRefund) bool { return sent.refund.UID == refund.UID })
+}
