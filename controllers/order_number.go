@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -27,10 +28,28 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 	if err != nil {
 		return failed(err)
 	}
-	if owner.UID != o.UID {
+	switch {
+	case owner.UID == o.UID:
+		return next()
+	case claims.IsDecided(owner) || isDeleted(o):
 		return r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner)+". WeChat Pay was not asked")
+	default:
+		return r.waitForNumber(ctx, o)
 	}
-	return next()
+}
+
+// waitForNumber is for an Order that comes after another one of which WeChat has not said yet that it has it. After a restore
+// without status nobody here knows which of them had the number, and WeChat's first answer to the other tells it. So this one
+// does not end before.
+func (r *OrderReconciler) waitForNumber(ctx context.Context, o *order) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, fmt.Sprintf(
+			"An older Order of the same merchant number comes first for the number %s, and WeChat Pay has not said yet whose it is. Then this Order goes on or ends; if that takes long, create another Order with another name or spec.outTradeNo", order.Number()), r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return again(r.Timing.RetryFirst)
 }
 
 // numberOwnedBy says who owns the number, by name only within the namespace.
@@ -74,10 +93,12 @@ func (r *OrderReconciler) ownsWhatIsPaid(ctx context.Context, o *order) *progres
 	switch {
 	case err != nil:
 		end = failed(err)
-	case owner.UID != o.UID:
+	case owner.UID == o.UID:
+		return nil
+	case claims.IsDecided(owner):
 		end = r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner))
 	default:
-		return nil
+		end = r.waitForNumber(ctx, o)
 	}
 	return &end
 }

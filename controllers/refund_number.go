@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
@@ -28,12 +31,28 @@ func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund) *progress 
 	switch {
 	case err != nil:
 		end = failed(err)
-	case owner.UID != f.UID:
-		end = r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, owner)+". Create another Refund with another name or spec.outRefundNo")
-	default:
+	case owner.UID == f.UID:
 		return nil
+	case !claims.RefundIsDecided(owner) && !isDeleted(f):
+		end = r.waitForNumber(ctx, f)
+	default:
+		end = r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, owner)+". Create another Refund with another name or spec.outRefundNo")
 	}
 	return &end
+}
+
+// waitForNumber is for a Refund that comes after another one of which WeChat has not said yet whether it has it. After a restore
+// without status nobody here knows which of them was paid out, and WeChat's first answer to the other tells it.
+func (r *RefundReconciler) waitForNumber(ctx context.Context, f *refund) progress {
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForTurn, fmt.Sprintf(
+			"An older Refund of the same merchant number has the number %s, and WeChat Pay has not said yet whose it is. Then this Refund goes on or ends; if that takes long, create another Refund with another name or spec.outRefundNo",
+			refund.Number()), r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return again(r.Timing.RetryFirst)
 }
 
 // numberOwnedByRefund says who owns the number, by name only within the namespace.

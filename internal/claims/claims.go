@@ -168,6 +168,12 @@ func (c *Claims) strengthOfOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) s
 	return waiting
 }
 
+// IsDecided says whether WeChat said that the number of an Order, which owns it, is that Order's. As long as it only comes first, or
+// its answer is in doubt, WeChat may have the number for another, which lost its status.
+func IsDecided(owner *v1alpha1.Order) bool {
+	return settlement.IsPaid(owner) || owner.Status.Prepay != nil
+}
+
 // BeginOrder notes that the first call of an Order is about to be made. It returns false while that of another object may be
 // under way, such as one of the same name that was deleted a moment ago.
 func (c *Claims) BeginOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) bool {

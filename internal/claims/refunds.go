@@ -95,6 +95,12 @@ func (c *Claims) strengthOfRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant
 	return waiting
 }
 
+// RefundIsDecided says whether WeChat said that the number of a Refund, which owns it, is that Refund's, or nobody's: one that awaits
+// approval was asked for. Until then WeChat may have it for another, which lost its status.
+func RefundIsDecided(owner *v1alpha1.Refund) bool {
+	return settlement.RefundSucceeded(owner) || settlement.RefundAccepted(owner) || settlement.ApprovedReason(owner) == v1alpha1.ReasonAwaitingApproval
+}
+
 // BeginRefund notes that the request of a Refund is about to be made. It returns false while that of another object may be
 // under way.
 func (c *Claims) BeginRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant) bool {
