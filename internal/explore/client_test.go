@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
@@ -28,6 +29,9 @@ type cachedClient struct {
 func (c *cachedClient) Get(_ context.Context, name client.ObjectKey, object client.Object, _ ...client.GetOption) error {
 	if c.p.isDead() {
 		return errDead
+	}
+	if namespace, ok := object.(*corev1.Namespace); ok {
+		return c.p.w.suite.api.Get(context.Background(), name, namespace)
 	}
 	kind := kindOf(object)
 	found, ok := c.p.view()[key{kind, name.Name, placeOf(name.Namespace)}]

@@ -20,7 +20,8 @@ const (
 	runsVariable  = "EXPLORE_RUNS"
 	pairsVariable = "EXPLORE_PAIRS"
 	// onlyVariable makes one run again and prints its trace: flow/step/fault, as a violation names it, and for two cuts
-	// flow/step/fault + step/fault. The name of a flow alone makes the runs of that flow.
+	// flow/step/fault + step/fault. The name of a flow alone makes the runs of that flow, and of those
+	// whose names go on after a comma: "tenants" are all with tenants.
 	onlyVariable = "EXPLORE_ONLY"
 
 	defaultRuns  = 300
@@ -40,6 +41,7 @@ type exploration struct {
 	flows, points    int
 	singles, pairs   tried
 	violations, made int
+	broken, checked  map[invariant]int
 }
 
 // tried is how many runs of a kind were made, of how many that there are.
@@ -48,7 +50,7 @@ type tried struct{ made, of int }
 func (t tried) String() string { return fmt.Sprintf("%d of %d", t.made, t.of) }
 
 func TestExplore(t *testing.T) {
-	e := &exploration{t: t, seed: uint64(numberOf(t, seedVariable, 1)), only: os.Getenv(onlyVariable)}
+	e := &exploration{t: t, seed: uint64(numberOf(t, seedVariable, 1)), only: os.Getenv(onlyVariable), broken: map[invariant]int{}, checked: map[invariant]int{}}
 	flow, _, single := strings.Cut(e.only, "/")
 	if e.flow = flow; !single {
 		e.only = ""
@@ -70,13 +72,16 @@ func TestExplore(t *testing.T) {
 
 	t.Logf("figures: explored %d flows, %d points, %d faults: %s runs with one cut, %s with a second cut after those: %d violations (seed %d, %s)",
 		e.flows, e.points, len(faults), e.singles, e.pairs, e.violations, e.seed, e.elapsed())
+	for _, i := range invariants {
+		t.Logf("figures: %4d violations, looked at %6d times: %s", e.broken[i], e.checked[i], i)
+	}
 }
 
 // uncut makes each flow without a cut, and lists every run with one cut.
 func (e *exploration) uncut() []run {
 	var uncut, singles []run
 	for _, f := range flows() {
-		if e.flow == "" || e.flow == f.name {
+		if e.flow == "" || e.flow == f.name || e.only == "" && strings.HasPrefix(f.name, e.flow+", ") {
 			uncut = append(uncut, run{flow: f})
 		}
 	}
@@ -116,11 +121,19 @@ func (e *exploration) cutTwice(pairs []run) {
 }
 
 func (e *exploration) judge(r result) {
+	for i, count := range r.checked {
+		e.checked[i] += count
+	}
+	var said []string
+	for _, found := range r.violations {
+		e.broken[found.of]++
+		said = append(said, found.String())
+	}
 	switch {
 	case len(r.violations) > 0:
 		e.violations++
 		e.t.Errorf("violation in %q (seed %d; again: %s=%d %s=%q):\n  %s\ntrace:\n%s", r.run, e.seed, seedVariable, e.seed, onlyVariable, r.run.String(),
-			strings.Join(r.violations, "\n  "), strings.Join(r.trace, "\n"))
+			strings.Join(said, "\n  "), strings.Join(r.trace, "\n"))
 	case e.only == r.run.String():
 		e.t.Logf("trace of %s:\n%s\nend:\n%s", r.run, strings.Join(r.trace, "\n"), r.end)
 	}

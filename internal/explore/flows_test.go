@@ -27,6 +27,10 @@ type flow struct {
 	toTheEnd bool
 	// alike reduces an end to what every run has to end with, where it depends on who is first.
 	alike func(end string) string
+	// lastFirst: of the objects that are due at the same time, the last by name goes first.
+	lastFirst bool
+	// losesOwners: objects are lost that had a number at WeChat, so that another may ask for it.
+	losesOwners bool
 	// losesStatus: a user wipes the status, as a restore does.
 	losesStatus bool
 }
@@ -43,7 +47,10 @@ type stage struct {
 	instant bool
 }
 
-func flows() []*flow {
+func flows() []*flow { return append(shopFlows(), tenantFlows()...) }
+
+// shopFlows are those of one shop.
+func shopFlows() []*flow {
 	hold := newMerchant()
 	automatic := newMerchant(func(s *v1alpha1.MerchantSpec) { s.RefundApproval = v1alpha1.RefundApprovalAutomatic })
 	late := func(policy v1alpha1.LatePayment, approval v1alpha1.RefundApproval) stage {

@@ -42,6 +42,8 @@ type process struct {
 	callbacks   http.Handler
 	queue       map[key]time.Time
 	failures    map[key]int
+	// acting is the object that is being reconciled; w.mutex guards it.
+	acting key
 }
 
 // newProcess starts with an empty memory, as after a restart. Its queue holds every object, as after the first list.
@@ -156,9 +158,24 @@ func (p *process) next() (key, time.Time, bool) {
 		if c := p.queue[a].Compare(p.queue[b]); c != 0 {
 			return c
 		}
+		if p.w.flow.lastFirst {
+			return b.compare(a)
+		}
 		return a.compare(b)
 	})
 	return first, p.queue[first], true
+}
+
+func (p *process) actsFor(k key) {
+	p.w.mutex.Lock()
+	defer p.w.mutex.Unlock()
+	p.acting = k
+}
+
+func (p *process) actsNowFor() key {
+	p.w.mutex.Lock()
+	defer p.w.mutex.Unlock()
+	return p.acting
 }
 
 // work reconciles the first object that is due, and says whether there was one.
@@ -170,7 +187,9 @@ func (p *process) work() bool {
 	}
 	delete(p.queue, k)
 	request := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: p.w.namespaceOf(k.place), Name: k.name}}
+	p.actsFor(k)
 	result, err := p.reconcilers[k.kind].Reconcile(context.Background(), request)
+	p.actsFor(key{})
 	switch {
 	case p.isDead():
 		// Whatever came of it is lost with the process.

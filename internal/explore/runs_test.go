@@ -43,7 +43,8 @@ type result struct {
 	steps      []step
 	end        string
 	trace      []string
-	violations []string
+	violations []violation
+	checked    map[invariant]int
 }
 
 func (s *suite) make(r run) result {
@@ -57,10 +58,13 @@ func (s *suite) make(r run) result {
 	if r.flow.alike != nil {
 		end = r.flow.alike(end)
 	}
-	if len(r.cuts) > 0 && !r.otherEnd() && end != r.want {
-		w.violate("the run ends otherwise than the uncut one:\n%s\nnot:\n%s", end, r.want)
+	if len(r.cuts) > 0 && !r.otherEnd() {
+		w.holds(sameEnd)
+		if end != r.want {
+			w.breaks(sameEnd, "the run ends otherwise than the uncut one:\n%s\nnot:\n%s", end, r.want)
+		}
 	}
-	return result{run: r, steps: w.steps, end: end, trace: w.trace, violations: w.violations}
+	return result{run: r, steps: w.steps, end: end, trace: w.trace, violations: w.violations, checked: w.checked}
 }
 
 // makeAll makes runs, a few at a time, and hands their results on in order.

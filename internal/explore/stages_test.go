@@ -33,8 +33,13 @@ func merchantElsewhere(allowed v1alpha1.FromNamespaces) stage {
 }
 
 func (w *world) open(place string) {
+	w.openBare(place)
+	w.must(w.suite.createSecrets(w.namespaceOf(place), apiKey))
+}
+
+// openBare opens a namespace without Secrets.
+func (w *world) openBare(place string) {
 	w.must(w.suite.api.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespaceOf(place)}}))
-	w.must(w.suite.createSecrets(w.namespaceOf(place)))
 	w.places = append(w.places, place)
 }
 

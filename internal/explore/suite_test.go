@@ -81,9 +81,9 @@ func (s *suite) prepare(reconcilers ...interface{ SetupWithManager(ctrl.Manager)
 	}
 }
 
-func (s *suite) createSecrets(namespace string) error {
+func (s *suite) createSecrets(namespace, key string) error {
 	for _, secret := range []*corev1.Secret{
-		{ObjectMeta: metav1.ObjectMeta{Name: keySecret}, Data: map[string][]byte{"apiKey": []byte(apiKey)}},
+		{ObjectMeta: metav1.ObjectMeta{Name: keySecret}, Data: map[string][]byte{"apiKey": []byte(key)}},
 		{ObjectMeta: metav1.ObjectMeta{Name: "wechatpay-cert"}, Type: corev1.SecretTypeTLS,
 			Data: map[string][]byte{corev1.TLSCertKey: s.certificate.CertPEM, corev1.TLSPrivateKeyKey: s.certificate.KeyPEM}},
 	} {

@@ -39,6 +39,11 @@ const (
 const (
 	home      = ""
 	elsewhere = "elsewhere"
+	// tenantA and tenantB may use the Merchant at home, rival may not, and stranger has one of its own.
+	tenantA  = "tenant-a"
+	tenantB  = "tenant-b"
+	rival    = "rival"
+	stranger = "stranger"
 )
 
 // key names an object of a run. The place stands for its namespace, whose name is another in each run.
@@ -55,9 +60,10 @@ func (k key) compare(other key) int {
 	return cmp.Or(cmp.Compare(k.kind, other.kind), cmp.Compare(k.place, other.place), cmp.Compare(k.name, other.name))
 }
 
+// placeOf: the namespace at home is called explore- and something, the others have their place after that.
 func placeOf(namespace string) string {
-	if strings.HasSuffix(namespace, "-"+elsewhere) {
-		return elsewhere
+	if parts := strings.SplitN(namespace, "-", 3); len(parts) == 3 {
+		return parts[2]
 	}
 	return home
 }
@@ -148,11 +154,17 @@ type world struct {
 	generations map[key]int
 	processes   map[string]*process
 	trace       []string
-	violations  []string
+	violations  []violation
 	// created are the objects that there ever were.
 	created map[key]client.Object
 	// asked are the parameters of the first call for each number.
 	asked map[string]string
+	// granted are the Orders that their Merchant ever permitted.
+	granted map[key]bool
+	// recorded says which object first showed a transaction, or that a refund was paid out.
+	recorded map[string]key
+	// checked counts how often each invariant had something to say.
+	checked map[invariant]int
 }
 
 func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
@@ -161,7 +173,7 @@ func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
 	w := &world{
 		suite: s, flow: f, cuts: cuts, clock: clocktesting.NewFakeClock(began), began: began,
 		current: snapshot{}, births: map[types.UID]*birth{}, generations: map[key]int{}, processes: map[string]*process{},
-		created: map[key]client.Object{}, asked: map[string]string{},
+		created: map[key]client.Object{}, asked: map[string]string{}, granted: map[key]bool{}, recorded: map[string]key{}, checked: map[invariant]int{},
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "explore-"}}
 	if err := s.api.Create(context.Background(), namespace); err != nil {
@@ -173,7 +185,7 @@ func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
 		return nil, err
 	}
 	w.line = openLine(w)
-	return w, s.createSecrets(w.namespace)
+	return w, s.createSecrets(w.namespace, apiKey)
 }
 
 func (w *world) close() {
@@ -295,6 +307,9 @@ func (w *world) nextEvent() (time.Time, bool) {
 		}
 	}
 	for k, at := range w.leader.queue {
+		if w.waitsForOthers(k) {
+			continue
+		}
 		if merchant := w.merchant(k.place, k.name); k.kind == kindMerchant && merchant != nil && merchant.DeletionTimestamp == nil && isReady(merchant) {
 			continue
 		}
@@ -348,8 +363,10 @@ func (w *world) order(place, name string) *v1alpha1.Order {
 	return found
 }
 
-func (w *world) refund(name string) *v1alpha1.Refund {
-	found, _ := w.objects()[key{kindRefund, name, home}].(*v1alpha1.Refund)
+func (w *world) refund(name string) *v1alpha1.Refund { return w.refundAt(home, name) }
+
+func (w *world) refundAt(place, name string) *v1alpha1.Refund {
+	found, _ := w.objects()[key{kindRefund, name, place}].(*v1alpha1.Refund)
 	return found
 }
 
@@ -397,6 +414,10 @@ func (w *world) put(k key, object client.Object, gone bool) {
 	}
 	running := slices.SortedFunc(maps.Values(w.processes), func(a, b *process) int { return cmp.Compare(a.name, b.name) })
 	w.mutex.Unlock()
+	w.noteGrants()
+	if !gone {
+		w.checkFacts(object)
+	}
 	if before != nil && !gone {
 		w.checkChange(before, object)
 	}
@@ -429,12 +450,21 @@ func (w *world) note(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf("%10s  ", w.clock.Now().Sub(w.began).Round(time.Millisecond))+fmt.Sprintf(format, args...))
 }
 
-func (w *world) violate(format string, args ...any) {
+func (w *world) violate(format string, args ...any) { w.breaks(agreement, format, args...) }
+
+func (w *world) breaks(of invariant, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	w.note("VIOLATION %s", text)
+	w.note("VIOLATION (%s) %s", of, text)
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.violations = append(w.violations, text)
+	w.violations = append(w.violations, violation{of, text})
+}
+
+// holds counts that an invariant was looked at where it could fail.
+func (w *world) holds(of invariant) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.checked[of]++
 }
 
 // summary is what a trace shows of an object.
