@@ -71,6 +71,8 @@ type Rule string
 
 // The rules.
 const (
+	OneTransaction     Rule = "one transaction makes one Order Paid"
+	OnePayout          Rule = "one payout makes one Refund Succeeded"
 	OrderOnce          Rule = "one order for a number, as its Order says"
 	RefundOnce         Rule = "one refund for a number, as its Refund says, paid out at most once"
 	RefundApproved     Rule = "nothing is paid out that was not approved"
@@ -89,6 +91,7 @@ const (
 
 // Rules are all of them, in the order of the report.
 var Rules = []Rule{
+	OneTransaction, OnePayout,
 	OrderOnce, RefundOnce, RefundApproved, RefundWithinPaid, ApprovedIsPaidOut, PaymentRecorded, PaidNeverLeft, NothingInvented,
 	AnswerAfterWrite, Converged, NothingLost, WeChatContent, LedgerTrustworthy, ProcessesDoNotFail,
 }

@@ -112,6 +112,13 @@ func TestEverythingHolds(t *testing.T) {
 		"a forged callback says nothing": func(s *story) {
 			s.Ledger.Callbacks[0].Attempts[0] = simulator.CallbackAttempt{Time: noon.Add(-time.Hour), Outcome: simulator.OutcomeAccepted, Fault: simulator.FaultWrongAmount}
 		},
+		"an Order and a Refund that are applied again": func(s *story) {
+			s.refund.Status.RefundID = "50300"
+			s.stored()
+			order, refund := s.order.DeepCopy(), s.refund.DeepCopy()
+			order.UID, refund.UID = "o2", "r2"
+			s.then(judge.Change{Order: order}, judge.Change{Refund: refund})
+		},
 		"an open Order": func(s *story) { s.unpaid(simulator.StateNotPay) },
 		"a closed Order": func(s *story) {
 			s.unpaid(simulator.StateClosed)
@@ -296,6 +303,18 @@ func TestEveryRuleCanFail(t *testing.T) {
 		}, false},
 		"a pace without a pause": {judge.WeChatContent, func(s *story) {
 			s.Ledger.Violations = []simulator.Violation{{Kind: simulator.ViolationRefundPace, Time: noon}}
+		}, false},
+		"a neighbour shows the payment, and goes": {judge.OneTransaction, func(s *story) {
+			other := s.order.DeepCopy()
+			other.Namespace = "towels"
+			s.then(judge.Change{Order: other}, judge.Change{Order: other, Gone: true})
+		}, false},
+		"a neighbour shows the payout, and goes": {judge.OnePayout, func(s *story) {
+			s.refund.Status.RefundID = "50300"
+			s.stored()
+			other := s.refund.DeepCopy()
+			other.Namespace = "towels"
+			s.then(judge.Change{Refund: other}, judge.Change{Refund: other, Gone: true})
 		}, false},
 		"a payment is not on file":  {judge.LedgerTrustworthy, func(s *story) { s.Payments[0].TransactionID = "t9" }, false},
 		"a paid order is not there": {judge.LedgerTrustworthy, func(s *story) { s.Ledger.Orders, s.Ledger.Callbacks = nil, nil }, false},

@@ -19,6 +19,8 @@ type past struct {
 	refunds map[string]*v1alpha1.Refund
 	// firstPaid is when an Order of this name first showed a transaction, by its own words.
 	firstPaid map[transactionOf]time.Time
+	// paidFor and paidBack say which object first showed a transaction, and a payout by its refund_id.
+	paidFor, paidBack map[string]string
 	// last is the last version of every object, those that are gone too.
 	last     map[string]client.Object
 	findings []Finding
@@ -38,7 +40,7 @@ func key(object client.Object) string {
 func readHistory(history []Change) *past {
 	p := &past{
 		orders: map[string]*v1alpha1.Order{}, refunds: map[string]*v1alpha1.Refund{},
-		firstPaid: map[transactionOf]time.Time{}, last: map[string]client.Object{},
+		firstPaid: map[transactionOf]time.Time{}, last: map[string]client.Object{}, paidFor: map[string]string{}, paidBack: map[string]string{},
 	}
 	for _, change := range history {
 		switch {
@@ -60,6 +62,7 @@ func (p *past) readOrder(order *v1alpha1.Order, gone bool) {
 	}
 	p.orders[name], p.last[name] = order, order
 	if paid := condition(order.Status.Conditions, v1alpha1.ConditionPaid); paid.Status == metav1.ConditionTrue && order.Status.Transaction != nil {
+		p.onlyOne(OneTransaction, p.paidFor, order.Status.Transaction.ID, name)
 		first := transactionOf{name, order.Status.Transaction.ID}
 		if _, known := p.firstPaid[first]; !known {
 			p.firstPaid[first] = paid.LastTransitionTime.Time
@@ -85,12 +88,27 @@ func (p *past) readRefund(refund *v1alpha1.Refund, gone bool) {
 		return
 	}
 	p.refunds[name], p.last[name] = refund, refund
+	if id := refund.Status.RefundID; id != "" && condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Status == metav1.ConditionTrue {
+		p.onlyOne(OnePayout, p.paidBack, id, name)
+	}
 	if before == nil || before.UID != refund.UID {
 		return
 	}
 	was, is := condition(before.Status.Conditions, v1alpha1.ConditionSucceeded), condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
 	if (was.Status == metav1.ConditionTrue || was.Status == metav1.ConditionFalse) && (was.Status != is.Status || was.Reason != is.Reason) {
 		p.left(name, before.Status.Conditions, refund.Status.Conditions)
+	}
+}
+
+// onlyOne: an object that is applied again has its name, so it may show the same fact again; another may not, whatever its namespace.
+func (p *past) onlyOne(rule Rule, shown map[string]string, fact, name string) {
+	first, known := shown[fact]
+	if !known {
+		shown[fact] = name
+		return
+	}
+	if first != name {
+		p.findings = append(p.findings, Finding{Rule: rule, Number: name, What: fmt.Sprintf("it shows %s, which %s showed before", fact, first)})
 	}
 }
 
