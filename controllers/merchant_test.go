@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
@@ -171,7 +172,7 @@ func TestUnreachableWeChatLeavesReadyAsItWas(t *testing.T) {
 
 func TestNotifyURLThatWeChatWouldRefuse(t *testing.T) {
 	t.Parallel()
-	shop := testshop.Open(t, env)
+	shop := testshop.Open(t, env, testshop.WithOptions(func(o *manager.Options) { o.Merchant.EndpointHosts = hosts.MustParse(hosts.WeChats) }))
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.Endpoint = nil })) // WeChat's own host, a loopback base URL
 	merchant := shop.WaitMerchant(testshop.MerchantName, "Ready=False/InvalidNotifyURL")
 	gomega.NewWithT(t).Expect(ready(merchant)).To(gomega.ContainSubstring("Use a public https address without port"))

@@ -17,7 +17,7 @@ import (
 )
 
 // results are all that may become of a callback: so many labels there are, and no more.
-var results = []string{"recorded", "repeated", "unmatched", "mismatch", "conflict", "refused", "failed"}
+var results = []string{"recorded", "repeated", "unmatched", "mismatch", "conflict", "refused", "unproven", "failed"}
 
 // counted reads all counters of callbacks, as "kind result".
 func counted(t *testing.T) map[string]float64 {

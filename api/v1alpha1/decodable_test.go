@@ -288,6 +288,8 @@ func sample(node schemaNode) any {
 		return int64(1)
 	case node.Format == "date-time":
 		return "2026-11-21T20:00:00Z"
+	case node.Pattern == `^[0-9A-Fa-f]+$`:
+		return "0123456789abcdef"
 	default:
 		return "Sample"
 	}
