@@ -31,6 +31,8 @@ type Base struct {
 	Registry *merchant.Registry
 	// Claims decides whose numbers at WeChat are.
 	Claims *claims.Claims
+	// Guard tells whether approvals can be believed.
+	Guard Guard
 	// Recorder writes events: what needs a person's eye, and decisions.
 	Recorder events.EventRecorder
 	// Log gets one line for each change of state.

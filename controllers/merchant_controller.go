@@ -54,6 +54,7 @@ func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Merchant{}).
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.deletedMerchantOf)).
 		WatchesRawSource(source.Func(r.listen)).
+		WatchesRawSource(source.Func(r.listenToGuard)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.working(merchant.MerchantWorkers, r))
 }

@@ -20,9 +20,11 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 	before := readyReason(m)
 	message = r.withRefusal(m, message)
 	allowed, why, pauses := callsAllowed(handle)
+	guarded, wasGuarded := r.refundsGuarded(ctx, m), statusOfCondition(m, v1alpha1.ConditionRefundsGuarded)
 	err := record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) any { return m.Status }, func(m *v1alpha1.Merchant) {
 		r.set(m, v1alpha1.ConditionReady, status, reason, message)
 		r.set(m, v1alpha1.ConditionCallsAllowed, allowed, why, pauses)
+		r.set(m, v1alpha1.ConditionRefundsGuarded, guarded.Status, guarded.Reason, guarded.Message)
 		if handle != nil {
 			m.Status.Certificate = handle.Certificate
 			m.Status.Keys, m.Status.KeysEndpoint = handle.ProvenKeys(m)
@@ -34,6 +36,7 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 	if status == metav1.ConditionFalse && before != reason {
 		r.warn(m, reason, "Check", "%s", message)
 	}
+	r.tellGuard(m, wasGuarded, guarded)
 	return again(r.Timing.SecretsCheck)
 }
 

@@ -12,10 +12,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds,verbs=get;list;watch;patch
@@ -71,6 +73,7 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForOrder)).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForMerchant)).
 		WatchesRawSource(r.whenMended(r.waitingFor)).
+		WatchesRawSource(source.Func(r.listenToGuard)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.working(merchant.RefundWorkers, r))
 }
@@ -114,6 +117,7 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 		r.withdrawIfDeleted,
 		r.askForLostAnswer,
 		r.lookBeforeDecision,
+		r.heedGuard,
 		r.decide,
 		r.checkOrderPaid,
 		r.checkCertificate,
@@ -124,12 +128,17 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	)
 }
 
-// record writes a change of the Refund's status.
+// record writes a change of the Refund's status. That nobody was asked about a refund is an event, once.
 func (r *RefundReconciler) record(ctx context.Context, f *refund, change func(*v1alpha1.Refund)) error {
 	if f.merchant != nil {
 		ctx = saying(ctx, "merchant", klog.KObj(f.merchant), "outTradeNo", f.order.Number())
 	}
-	return record(ctx, &r.Base, f.Refund, func(refund *v1alpha1.Refund) any { return refund.Status }, change)
+	before := settlement.ApprovedReason(f.Refund)
+	err := record(ctx, &r.Base, f.Refund, func(refund *v1alpha1.Refund) any { return refund.Status }, change)
+	if err == nil && before != v1alpha1.ReasonAutomatic && settlement.ApprovedReason(f.Refund) == v1alpha1.ReasonAutomatic {
+		r.tellAutomatic(f)
+	}
+	return err
 }
 
 func (r *RefundReconciler) forget(uid types.UID) {

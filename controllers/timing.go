@@ -43,6 +43,9 @@ type Timing struct {
 	// ProbeRejected is how often a key that WeChat rejected is tried again.
 	ProbeRejected time.Duration
 
+	// GuardCheck is how often the policy on approvals is tried while it is in force, and GuardRetry while it is not.
+	GuardCheck, GuardRetry time.Duration
+
 	// CallbackCheck is how long it is from a test callback that came in to the next one. CallbackRetryFirst and CallbackRetryMost
 	// bound the growing wait after one that did not; the former is also the least time between any two for a Merchant.
 	CallbackCheck, CallbackRetryFirst, CallbackRetryMost time.Duration
@@ -75,6 +78,8 @@ func DefaultTiming() Timing {
 		HoldSettles:    time.Second,
 		SecretsCheck:   30 * time.Second,
 		ProbeRejected:  5 * time.Minute,
+		GuardCheck:     5 * time.Minute,
+		GuardRetry:     30 * time.Second,
 		CallbackCheck:  6 * time.Hour, CallbackRetryFirst: time.Minute, CallbackRetryMost: 30 * time.Minute,
 		LetGoAfter:  10 * time.Minute,
 		LetGoAtLast: 24 * time.Hour,

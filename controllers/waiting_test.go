@@ -22,11 +22,13 @@ func TestOrderGoesOnWhenItsMerchantComes(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }
 
-func TestRefundGoesOnWhenItsMerchantTakesRefundsByItself(t *testing.T) {
-	shop, _ := openReady(t, withoutSecondLooks())
+func TestRefundGoesOnWhenItsMerchantGetsACertificate(t *testing.T) {
+	shop := testshop.Open(t, env, withoutSecondLooks())
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.CertificateSecretRef = nil }))
+	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
 	shop.Paid("order-0001")
-	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50))
-	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
-	shop.Patch(shop.NewMerchant(), `{"spec":{"refundApproval":"Automatic"}}`)
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
+	shop.WaitRefund("refund-0001", "Accepted=False/CertificateMissing")
+	shop.Patch(shop.NewMerchant(), `{"spec":{"certificateSecretRef":{"name":"wechatpay-cert"}}}`)
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 }

@@ -100,6 +100,25 @@ const (
 	ReasonNotChecked = "NotChecked"
 )
 
+// RefundsGuarded is the condition of a Merchant: in its namespace the policy is in force that lets nobody approve a Refund but who
+// has the right to. The operator tries it now and then by a dry run of what the policy must refuse. Refunds that need an approval
+// wait while it is not True, each by what holds in its own namespace; Ready and Orders do not depend on it.
+//
+//	True:    Guarded
+//	False:   PolicyMissing
+//	Unknown: PolicyNotVerified
+const (
+	ConditionRefundsGuarded = "RefundsGuarded"
+
+	// ReasonGuarded: the policy refused what it must refuse.
+	ReasonGuarded = "Guarded"
+	// ReasonPolicyMissing: what the policy must refuse was let through: it is not installed, not bound or only warns, or the
+	// operator itself has the right to approve.
+	ReasonPolicyMissing = "PolicyMissing"
+	// ReasonPolicyNotVerified: whether the policy is in force could not be tried yet; the message says why.
+	ReasonPolicyNotVerified = "PolicyNotVerified"
+)
+
 // Prepared is the condition of an Order: the payer can pay now. It stays True when the Order is paid.
 //
 //	True:    Prepared
@@ -173,8 +192,9 @@ const (
 // Approved is the condition of a Refund: may it be sent to WeChat.
 //
 //	True:    Approved, Automatic, Recovered
-//	False:   Denied
-//	Unknown: Pending (WeChat was not asked yet whether it has the refund), AwaitingApproval
+//	False:   Denied, ApprovedUnguarded
+//	Unknown: Pending (WeChat was not asked yet whether it has the refund), AwaitingApproval, PolicyMissing, PolicyNotVerified
+//	         (the last two: it waits until the policy on approvals is in force; see RefundsGuarded)
 const (
 	ConditionApproved = "Approved"
 
@@ -186,6 +206,9 @@ const (
 	ReasonRecovered = "Recovered"
 	// ReasonDenied: spec.approval is Denied.
 	ReasonDenied = "Denied"
+	// ReasonApprovedUnguarded: it was approved while the policy on approvals was missing, so that nobody knows whether by somebody
+	// who may. Final: it has to be asked for anew, by another Refund.
+	ReasonApprovedUnguarded = "ApprovedUnguarded"
 	// ReasonAwaitingApproval: nobody has decided yet.
 	ReasonAwaitingApproval = "AwaitingApproval"
 )
@@ -193,8 +216,9 @@ const (
 // Accepted is the condition of a Refund: WeChat took it.
 //
 //	True:    Accepted
-//	False:   WriteRefused, InsufficientBalance, CertificateMissing, OrderNotPaid, OrderNotFound, MerchantNotReady, NotPermitted,
-//	         NumberInUse, NotSent, RateLimited, Rejected, Denied, ExceedsPaid (the first nine wait and try again)
+//	False:   InsufficientBalance, CertificateMissing, OrderNotPaid, OrderNotFound, MerchantNotReady, NotPermitted, WriteRefused,
+//	         NumberInUse, NotSent, RateLimited, Rejected, Denied, ApprovedUnguarded, ExceedsPaid, PolicyMissing, PolicyNotVerified
+//	         (the first seven, NotSent, RateLimited and the last two wait and try again)
 //	Unknown: Pending, WaitingForTurn, OutcomeUnknown, Refused
 const (
 	ConditionAccepted = "Accepted"
@@ -216,7 +240,7 @@ const (
 // Succeeded is the condition of a Refund: the money is back. True and False are final.
 //
 //	True:    Succeeded
-//	False:   Denied, Closed, Rejected, ExceedsPaid, NumberInUse
+//	False:   Denied, ApprovedUnguarded, Closed, Rejected, ExceedsPaid, NumberInUse
 //	Unknown: Pending, Processing, Abnormal, QueryFailed, Mismatch, UnknownState
 const (
 	ConditionSucceeded = "Succeeded"

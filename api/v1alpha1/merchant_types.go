@@ -245,7 +245,7 @@ type MerchantCertificate struct {
 type MerchantStatus struct {
 	// conditions of the Merchant: Ready says whether keys and certificates are in order and WeChat took the key. Orders
 	// need only the key, Refunds the certificate as well. CallsAllowed says whether calls are paused for a while after
-	// failures.
+	// failures, and RefundsGuarded whether the policy on approvals is in force.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -75,7 +75,7 @@ func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, of *v
 // refundClaimsItsNumber says whether a Refund has its number at WeChat, or may yet get it.
 func refundClaimsItsNumber(refund *v1alpha1.Refund) bool {
 	switch settlement.SucceededReason(refund) {
-	case v1alpha1.ReasonDenied, v1alpha1.ReasonExceedsPaid, v1alpha1.ReasonRejected, v1alpha1.ReasonNumberInUse:
+	case v1alpha1.ReasonDenied, v1alpha1.ReasonApprovedUnguarded, v1alpha1.ReasonExceedsPaid, v1alpha1.ReasonRejected, v1alpha1.ReasonNumberInUse:
 		return false
 	default:
 		return settlement.RefundBegun(refund) || refund.DeletionTimestamp == nil

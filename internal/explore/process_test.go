@@ -58,7 +58,7 @@ func newProcess(w *world, name string) *process {
 	registry := merchant.NewRegistry(live, options)
 	base := controllers.Base{
 		Client: cached, Live: live, Registry: registry, Claims: claims.New(cached, live, w.clock), Recorder: &events.FakeRecorder{},
-		Timing: controllers.DefaultTiming(), Clock: w.clock,
+		Timing: controllers.DefaultTiming(), Clock: w.clock, Guard: testshop.Guarded{},
 	}
 	orders, refunds, merchants := &controllers.OrderReconciler{Base: base}, &controllers.RefundReconciler{Base: base}, &controllers.MerchantReconciler{Base: base}
 	w.suite.prepare(orders, refunds, merchants)

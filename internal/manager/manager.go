@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -26,6 +27,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
@@ -243,6 +245,13 @@ func (o *Operator) addReconcilers(ctx context.Context, in house) error {
 		MaxConcurrentReconciles: in.options.MaxConcurrentReconciles,
 		PriorityQueue:           in.options.PriorityQueue,
 	}
+	if base.Guard = in.options.Guard; base.Guard == nil {
+		approvals, err := o.newGuard(base)
+		if err != nil {
+			return err
+		}
+		base.Guard = approvals
+	}
 	for kind, reconciler := range map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"Merchant":             &controllers.MerchantReconciler{Base: base},
 		"Order":                &controllers.OrderReconciler{Base: base},
@@ -257,6 +266,20 @@ func (o *Operator) addReconcilers(ctx context.Context, in house) error {
 		return fmt.Errorf("counting objects: %w", err)
 	}
 	return nil
+}
+
+// newGuard adds what tries the policy on approvals, on the leader only. Its client has no cache: the manager's own waits to see there
+// what it wrote, and a dry run writes nothing.
+func (o *Operator) newGuard(base controllers.Base) (*guard.Guard, error) {
+	writer, err := client.New(o.GetConfig(), client.Options{HTTPClient: o.GetHTTPClient(), Scheme: o.GetScheme(), Mapper: o.GetRESTMapper()})
+	if err != nil {
+		return nil, fmt.Errorf("creating the client of the guard: %w", err)
+	}
+	approvals := guard.New(writer, base.Clock, guard.Intervals{Check: base.Timing.GuardCheck, Retry: base.Timing.GuardRetry})
+	if err := o.Add(manager.RunnableFunc(approvals.Start)); err != nil {
+		return nil, fmt.Errorf("adding the guard: %w", err)
+	}
+	return approvals, nil
 }
 
 // newProber returns nil when the check is turned off.

@@ -45,6 +45,8 @@ type Options struct {
 	// Election is controller-runtime's unless a test shortens it.
 	Election Election
 	Prober   prober.Options
+	// Guard tells whether approvals can be believed. Nil asks the API server; tests without policies have another.
+	Guard controllers.Guard
 	// PriorityQueue chooses the queue of the reconcilers; nil leaves it to them. make bench compares the two.
 	PriorityQueue *bool
 	// Log is controller-runtime's unless a test listens.

@@ -85,7 +85,8 @@ func provesNothing(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonNotSent, v1alpha1.ReasonRefused, v1alpha1.ReasonRateLimited, v1alpha1.ReasonMerchantNotReady,
 		v1alpha1.ReasonNotPermitted, v1alpha1.ReasonCertificateMissing, v1alpha1.ReasonOrderNotFound,
-		v1alpha1.ReasonOrderNotPaid, v1alpha1.ReasonWaitingForTurn, v1alpha1.ReasonWriteRefused:
+		v1alpha1.ReasonOrderNotPaid, v1alpha1.ReasonWaitingForTurn, v1alpha1.ReasonWriteRefused,
+		v1alpha1.ReasonPolicyMissing, v1alpha1.ReasonPolicyNotVerified:
 		return true
 	default:
 		return false

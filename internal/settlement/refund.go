@@ -68,13 +68,27 @@ func SucceededReason(refund *v1alpha1.Refund) string {
 	return reasonOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
 }
 
-// MayBeSent says whether the refund may be asked for: a person approved it, or the Merchant's policy does and nobody
-// denied it. A refund that WeChat has already was approved before.
+// MayBeSent says whether the refund may be asked for: a person approved it, or the Merchant's policy does, nobody was asked
+// before it did, and nobody denied it. A refund that WeChat has already was approved before.
 func MayBeSent(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval) bool {
+	if ApprovedReason(refund) == v1alpha1.ReasonApprovedUnguarded {
+		return false
+	}
 	switch refund.Spec.Approval {
 	case v1alpha1.ApprovalApproved:
 		return true
 	case v1alpha1.ApprovalDenied:
+		return false
+	default:
+		return IsAutomatic(refund, policy)
+	}
+}
+
+// IsAutomatic says whether the Merchant's policy decides on the Refund. One that was shown to people stays theirs to decide,
+// whatever the policy becomes.
+func IsAutomatic(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval) bool {
+	switch ApprovedReason(refund) {
+	case v1alpha1.ReasonAwaitingApproval, v1alpha1.ReasonPolicyMissing, v1alpha1.ReasonPolicyNotVerified, v1alpha1.ReasonApprovedUnguarded:
 		return false
 	default:
 		return policy == v1alpha1.RefundApprovalAutomatic
@@ -104,7 +118,7 @@ func BeginRefund(refund *v1alpha1.Refund, now time.Time) {
 // AwaitingApproval shows that a person has to decide.
 func AwaitingApproval(refund *v1alpha1.Refund, now time.Time) {
 	BeginRefund(refund, now)
-	if RefundFinal(refund) || RefundAccepted(refund) {
+	if RefundFinal(refund) || RefundAccepted(refund) || RefundDenied(refund) {
 		return
 	}
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonAwaitingApproval,
@@ -123,6 +137,41 @@ func Approved(refund *v1alpha1.Refund, now time.Time) {
 	}
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionTrue, v1alpha1.ReasonAutomatic, "The Merchant's refundApproval is Automatic")
 }
+
+// AwaitingGuard shows that the Refund waits for the policy on approvals: without it nobody knows who approves. An approval that
+// was recorded while it was in force stays.
+func AwaitingGuard(refund *v1alpha1.Refund, reason, message string, now time.Time) {
+	BeginRefund(refund, now)
+	if RefundFinal(refund) || RefundAccepted(refund) || RefundDenied(refund) || ApprovalTrusted(refund) {
+		return
+	}
+	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, reason, message)
+}
+
+// ApprovalTrusted says whether the decision of a person to send the refund was recorded while the policy on approvals was in
+// force, or WeChat had the refund before.
+func ApprovalTrusted(refund *v1alpha1.Refund) bool {
+	switch ApprovedReason(refund) {
+	case v1alpha1.ReasonApproved, v1alpha1.ReasonRecovered:
+		return isApproved(refund)
+	default:
+		return false
+	}
+}
+
+// ApprovedUnguarded records that the approval is worth nothing, since the policy on approvals was missing when it was made. The
+// Refund ends by EndRefund once it is sure that WeChat does not have it from before.
+func ApprovedUnguarded(refund *v1alpha1.Refund, now time.Time) {
+	BeginRefund(refund, now)
+	if RefundFinal(refund) || RefundAccepted(refund) || RefundDenied(refund) || ApprovalTrusted(refund) {
+		return
+	}
+	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionFalse, v1alpha1.ReasonApprovedUnguarded, UnguardedMessage)
+}
+
+// UnguardedMessage is what a person is told whose approval is not believed.
+const UnguardedMessage = "It was approved while the policy wechatpay-operator-refund-approval was not in force here, so that anybody may have done it. " +
+	"It is not sent. Ask for it anew by a Refund of another name, once the Merchant's condition RefundsGuarded is True"
 
 // Denied records, finally, that the refund is not to be sent. What WeChat took can't be denied any more.
 func Denied(refund *v1alpha1.Refund, now time.Time) {
@@ -193,6 +242,9 @@ func accept(refund *v1alpha1.Refund, refundID string, now time.Time) {
 	if refund.Status.AcceptedTime == nil {
 		accepted := metav1.NewTime(now)
 		refund.Status.AcceptedTime = &accepted
+	}
+	if ApprovedReason(refund) == v1alpha1.ReasonApprovedUnguarded {
+		recovered(refund, now) // nobody sent it since
 	}
 	setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "WeChat Pay took the refund")
 }
@@ -358,7 +410,7 @@ func setRefund(refund *v1alpha1.Refund, now time.Time, kind string, status metav
 // LookFailed shows that WeChat could not be asked yet whether it has the refund. A person may decide all the same.
 func LookFailed(refund *v1alpha1.Refund, err error, now time.Time) {
 	BeginRefund(refund, now)
-	if RefundFinal(refund) || isApproved(refund) {
+	if RefundFinal(refund) || isApproved(refund) || RefundDenied(refund) {
 		return
 	}
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonPending,

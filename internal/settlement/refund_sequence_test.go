@@ -33,7 +33,7 @@ func drawRefundStep(t *rapid.T) step[*v1alpha1.Refund] {
 	policy := rapid.SampledFrom([]v1alpha1.RefundApproval{manual, automatic}).Draw(t, "policy")
 	switch name := rapid.SampledFrom([]string{
 		"BeginRefund", "AwaitingApproval", "Approved", "Denied", "NotAccepted", "NotAcceptedBy", "Accepted", "RefundState",
-		"RefundLearned", "EndRefund", "LookFailed", "FollowFailed", "AskFailed", "NoMismatch", "RefundWriteRefused",
+		"RefundLearned", "EndRefund", "LookFailed", "FollowFailed", "AskFailed", "NoMismatch", "RefundWriteRefused", "AwaitingGuard", "ApprovedUnguarded",
 	}).Draw(t, "step"); name {
 	case "AwaitingApproval":
 		return step[refund]{name, settlement.AwaitingApproval}
@@ -60,6 +60,11 @@ func drawRefundStep(t *rapid.T) step[*v1alpha1.Refund] {
 	case "EndRefund":
 		reason := rapid.SampledFrom([]string{v1alpha1.ReasonRejected, v1alpha1.ReasonExceedsPaid}).Draw(t, "reason")
 		return step[refund]{name, func(r refund, now time.Time) { settlement.EndRefund(r, reason, text, now) }}
+	case "AwaitingGuard":
+		reason := rapid.SampledFrom([]string{v1alpha1.ReasonPolicyMissing, v1alpha1.ReasonPolicyNotVerified}).Draw(t, "reason")
+		return step[refund]{name, func(r refund, now time.Time) { settlement.AwaitingGuard(r, reason, "why", now) }}
+	case "ApprovedUnguarded":
+		return step[refund]{name, settlement.ApprovedUnguarded}
 	case "LookFailed":
 		err := drawError(t)
 		return step[refund]{name, func(r refund, now time.Time) { settlement.LookFailed(r, err, now) }}
@@ -115,8 +120,10 @@ func refundStepWrong(before, after *v1alpha1.Refund) string {
 	case settlement.RefundFinal(before) && strings.HasPrefix(state(was, v1alpha1.ConditionApproved), "True") &&
 		!strings.HasPrefix(state(is, v1alpha1.ConditionApproved), "True"):
 		return "the approval of what is over was withdrawn"
-	case settlement.RefundDenied(before) && !cmp.Equal(was, is, notes):
+	case settlement.RefundDenied(before) && settlement.RefundFinal(before) && !cmp.Equal(was, is, notes):
 		return "a denial was left"
+	case settlement.RefundDenied(before) && !settlement.RefundDenied(after) && !settlement.RefundAccepted(after):
+		return "an approval that is not believed was, and WeChat has no refund"
 	case settlement.RefundAccepted(before) && !settlement.RefundAccepted(after):
 		return "Accepted was left"
 	case settlement.RefundAccepted(after) != (after.Status.AcceptedTime != nil):

@@ -23,6 +23,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
@@ -103,6 +104,27 @@ func WithoutOperator() Option {
 	return func(s *Shop) { s.options.MaxConcurrentReconciles = 0 }
 }
 
+// WithGuard has the operator try the policy on approvals, as in production. It must then run without the right to approve, and the
+// policies must be installed: see StartOperatorAs.
+func WithGuard() Option {
+	return func(s *Shop) { s.options.Guard = nil }
+}
+
+// Guarded stands for the policy on approvals where a test is about something else: most run without policies, and their operator
+// under an identity that may do everything.
+type Guarded struct{}
+
+var inForce = guard.Finding{State: guard.InForce}
+
+// Look says that it is in force.
+func (Guarded) Look(context.Context, string) guard.Finding { return inForce }
+
+// LookNow says that it was in force, and is.
+func (Guarded) LookNow(context.Context, string) (before, now guard.Finding) { return inForce, inForce }
+
+// Listen tells nothing, as nothing changes.
+func (Guarded) Listen(func(string)) {}
+
 // QuickTiming is production's timing in seconds instead of minutes, with polls so rare that they do not get into the way of
 // tests that are about something else.
 func QuickTiming() controllers.Timing {
@@ -117,6 +139,7 @@ func QuickTiming() controllers.Timing {
 	timing.HoldSettles = 20 * time.Millisecond
 	timing.SecretsCheck = 200 * time.Millisecond
 	timing.ProbeRejected = 300 * time.Millisecond
+	timing.GuardCheck, timing.GuardRetry = 200*time.Millisecond, 100*time.Millisecond
 	timing.CallbackRetryFirst, timing.CallbackRetryMost = 100*time.Millisecond, 500*time.Millisecond
 	timing.LetGoAfter = 2 * time.Second
 	return timing
@@ -140,6 +163,7 @@ func Open(t testing.TB, env *testenv.Environment, options ...Option) *Shop {
 	s.options.MetricsBindAddress, s.options.HealthProbeBindAddress = "0", "0"
 	s.options.SeveralInProcess = true
 	s.options.Merchant.EndpointHosts = hosts.MustParse(WeChatHost)
+	s.options.Guard = Guarded{}
 	s.options.Merchant.RefreshAfter = 100 * time.Millisecond
 	s.options.Merchant.Limits.BreakAfter, s.options.Merchant.Limits.BreakFor = 1000, 300*time.Millisecond
 	s.simulated = simulator.Options{

@@ -1,0 +1,317 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+var (
+	env      *testenv.Environment
+	operator *rest.Config
+)
+
+func TestMain(m *testing.M) {
+	testenv.Main(m, &env, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := env.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: testenv.OperatorNamespace}}); err != nil {
+			return err
+		}
+		if err := env.Apply(ctx, "config/rbac/*.yaml", "config/policy/*.yaml"); err != nil {
+			return err
+		}
+		var err error
+		operator, err = env.ServiceAccount(ctx, testenv.OperatorNamespace, testenv.OperatorServiceAccount)
+		return err
+	})
+}
+
+// guardedShop is a shop whose operator runs as in an installation, and the shop's own client, which may ask for Refunds and write
+// on them.
+type guardedShop struct {
+	*testshop.Shop
+	backend client.Client
+}
+
+func open(t *testing.T, options ...testshop.Option) *guardedShop {
+	t.Helper()
+	shop := &guardedShop{Shop: testshop.Open(t, env, append(options, testshop.WithoutOperator(), testshop.WithGuard())...)}
+	shop.Create(&rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: "backend"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "wechatpay-operator-shop"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "backend"}},
+	})
+	config, err := env.User("backend")
+	shop.Must(err)
+	shop.backend, err = client.New(config, client.Options{Scheme: testenv.Scheme()})
+	shop.Must(err)
+	shop.bound(true)
+	t.Cleanup(func() { shop.bind() })
+	shop.StartOperatorAs(operator)
+	return shop
+}
+
+func binding() *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+	return &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "wechatpay-operator-refund-approval"},
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName:        "wechatpay-operator-refund-approval",
+			ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+		},
+	}
+}
+
+// bind has the policy in force, and unbind has it gone; both return when the API server knows.
+func (s *guardedShop) bind() {
+	s.T.Helper()
+	if err := s.Client.Create(s.Context(), binding()); err != nil && !apierrors.IsAlreadyExists(err) {
+		s.T.Fatal(err)
+	}
+	s.bound(true)
+}
+
+func (s *guardedShop) unbind() {
+	s.T.Helper()
+	s.Must(s.Client.Delete(s.Context(), binding()))
+	s.bound(false)
+}
+
+func (s *guardedShop) bound(want bool) {
+	s.T.Helper()
+	s.Eventually("the API server knows of the binding, or that it is gone", func() error {
+		err := s.backend.Create(s.Context(), s.NewRefund("tried-by-the-shop", "order-0001", 1, approved), client.DryRunAll)
+		if apierrors.IsForbidden(err) != want {
+			return fmt.Errorf("an approval by the shop: %v", err)
+		}
+		return nil
+	})
+}
+
+func approved(r *v1alpha1.Refund) { r.Spec.Approval = v1alpha1.ApprovalApproved }
+
+// approveAs approves without the right to, which works while the policy is gone.
+func (s *guardedShop) approveAs(c client.Client, name string) {
+	s.T.Helper()
+	s.Must(c.Patch(s.Context(), s.NewRefund(name, "", 0), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"approval":"Approved"}}`))))
+}
+
+func (s *guardedShop) ready() {
+	s.T.Helper()
+	s.Create(s.NewMerchant())
+	s.WaitMerchant(testshop.MerchantName, "RefundsGuarded=True/Guarded")
+	s.Paid("order-0001")
+}
+
+func (s *guardedShop) notSent(name string) {
+	s.T.Helper()
+	if calls := s.WeChat.Ledger().CallsOf(simulator.OperationRefund, name); len(calls) > 0 {
+		s.T.Errorf("refund %s was asked for %d times", name, len(calls))
+	}
+}
+
+// rarely has the operator look by itself at its start only, so that a test is about what it does when it sees an approval.
+func rarely(timing *controllers.Timing) { timing.GuardCheck = time.Hour }
+
+// TestNoGuardNoMoney: the binding of the policy is deleted, and the shop approves its own Refunds. Nothing is sent, it is told, and
+// what was approved meanwhile is not sent later either.
+func TestNoGuardNoMoney(t *testing.T) {
+	shop := open(t)
+	shop.ready()
+	shop.Create(shop.NewRefund("waits", "order-0001", 20), shop.NewRefund("by-the-shop", "order-0001", 20))
+	shop.WaitRefund("waits", "Approved=Unknown/AwaitingApproval")
+	shop.WaitRefund("by-the-shop", "Approved=Unknown/AwaitingApproval")
+
+	shop.unbind()
+	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.WaitRefund("waits", "Approved=Unknown/PolicyMissing")
+	shop.WaitRefund("by-the-shop", "Approved=Unknown/PolicyMissing")
+	shop.approveAs(shop.backend, "by-the-shop")
+	shop.WaitRefund("by-the-shop", "Approved=False/ApprovedUnguarded")
+	shop.WaitRefund("by-the-shop", "Succeeded=False/ApprovedUnguarded")
+	shop.Must(shop.backend.Create(shop.Context(), shop.NewRefund("born-approved", "order-0001", 20, approved)))
+	shop.WaitRefund("born-approved", "Succeeded=False/ApprovedUnguarded")
+	shop.Create(shop.NewRefund("asked-meanwhile", "order-0001", 20))
+	shop.WaitRefund("asked-meanwhile", "Approved=Unknown/PolicyMissing")
+
+	shop.bind()
+	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=True/Guarded")
+	shop.WaitRefund("waits", "Approved=Unknown/AwaitingApproval")
+	shop.WaitRefund("asked-meanwhile", "Approved=Unknown/AwaitingApproval")
+	shop.Approve("waits")
+	shop.WaitRefund("waits", "Succeeded=True/Succeeded")
+	for _, name := range []string{"by-the-shop", "born-approved", "asked-meanwhile"} {
+		shop.notSent(name)
+	}
+	shop.WaitRefund("by-the-shop", "Succeeded=False/ApprovedUnguarded")
+	shop.NoViolations()
+}
+
+// TestApprovalBetweenTwoTries: the binding goes and the shop approves at once, long before the operator looks again by itself.
+func TestApprovalBetweenTwoTries(t *testing.T) {
+	shop := open(t, testshop.WithTiming(rarely))
+	shop.ready()
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
+	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
+	shop.unbind()
+	shop.approveAs(shop.backend, "refund-0001")
+	shop.WaitRefund("refund-0001", "Succeeded=False/ApprovedUnguarded")
+	shop.notSent("refund-0001")
+	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	// Of what was shown as waiting for the policy, an approval counts only once it is shown as waiting for people again.
+	shop.Create(shop.NewRefund("refund-0002", "order-0001", 20))
+	shop.WaitRefund("refund-0002", "Approved=Unknown/PolicyMissing")
+	shop.StopOperators()
+	shop.approveAs(shop.backend, "refund-0002")
+	shop.bind()
+	shop.StartOperatorAs(operator)
+	shop.WaitRefund("refund-0002", "Succeeded=False/ApprovedUnguarded")
+	shop.notSent("refund-0002")
+}
+
+// TestTrustedApprovalWaits: what was approved while the policy was in force, and is not sent yet, waits and is sent later.
+func TestTrustedApprovalWaits(t *testing.T) {
+	shop := open(t)
+	shop.ready()
+	shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(1))))
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20, approved))
+	shop.WaitRefund("refund-0001", "Accepted=False/InsufficientBalance")
+	shop.unbind()
+	waiting := shop.WaitRefund("refund-0001", "Accepted=False/PolicyMissing")
+	if state := waiting.Status.Conditions[0]; state.Type != v1alpha1.ConditionApproved || state.Status != metav1.ConditionTrue {
+		t.Errorf("%+v", state)
+	}
+	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001"))
+	shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(1000))))
+	shop.StopOperators() // another leader
+	shop.StartOperatorAs(operator)
+	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.bind()
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	if again := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")); again != asked+1 {
+		t.Errorf("it was asked for %d times while the policy was away", again-asked-1)
+	}
+}
+
+// TestAutomaticNeedsNoGuard, and a Refund that nobody was asked about is an event.
+func TestAutomaticNeedsNoGuard(t *testing.T) {
+	shop := open(t)
+	shop.unbind()
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.RefundApproval = v1alpha1.RefundApprovalAutomatic }))
+	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.Paid("order-0001")
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	shop.Eventually("it is an event", func() error {
+		var events eventsv1.EventList
+		if err := shop.Client.List(shop.Context(), &events, client.InNamespace(shop.Namespace)); err != nil {
+			return err
+		}
+		for _, event := range events.Items {
+			if event.Reason == v1alpha1.ReasonAutomatic && event.Regarding.Name == "refund-0001" && event.Type == "Normal" {
+				return nil
+			}
+		}
+		return errors.New("there is none")
+	})
+}
+
+// TestAWarningIsNoGuard: a binding that only warns, and one that leaves the namespace out.
+func TestAWarningIsNoGuard(t *testing.T) {
+	for what, change := range map[string]string{
+		"warns":                    `{"spec":{"validationActions":["Warn","Audit"]}}`,
+		"leaves the namespace out": `{"spec":{"matchResources":{"namespaceSelector":{"matchLabels":{"guarded":"yes"}}}}}`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			shop := open(t)
+			shop.ready()
+			shop.Must(shop.Client.Patch(shop.Context(), binding(), client.RawPatch(types.MergePatchType, []byte(change))))
+			shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+			shop.Must(shop.Client.Delete(shop.Context(), binding()))
+			shop.bind()
+			shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=True/Guarded")
+		})
+	}
+}
+
+// TestARefusalByOthersProvesNothing: another policy refuses every decided Refund in the namespace, and whether the one on approvals
+// is there can't be seen. Nothing is sent.
+func TestARefusalByOthersProvesNothing(t *testing.T) {
+	shop := open(t)
+	frozen := &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "frozen-" + shop.Namespace},
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionregistrationv1.MatchResources{
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": shop.Namespace}},
+				ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+					Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+					Rule:       admissionregistrationv1.Rule{APIGroups: []string{v1alpha1.GroupVersion.Group}, APIVersions: []string{"*"}, Resources: []string{"refunds"}},
+				}}},
+			},
+			Validations: []admissionregistrationv1.Validation{{Expression: "request.userInfo.username == 'backend' || !has(object.spec.approval)", Message: "no decisions today"}},
+		}}
+	shop.unbind()
+	bound := binding()
+	bound.Name, bound.Spec.PolicyName = frozen.Name, frozen.Name
+	shop.Create(frozen, bound)
+	t.Cleanup(func() {
+		shop.Must(errors.Join(shop.Client.Delete(shop.Context(), bound), shop.Client.Delete(shop.Context(), frozen)))
+	})
+	shop.Eventually("the other policy is in force", func() error {
+		if err := shop.Client.Create(shop.Context(), shop.NewRefund("tried", "order-0001", 1, approved), client.DryRunAll); err == nil {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	shop.Create(shop.NewMerchant())
+	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=Unknown/PolicyNotVerified")
+	shop.Paid("order-0001")
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
+	shop.WaitRefund("refund-0001", "Approved=Unknown/PolicyNotVerified")
+	shop.approveAs(shop.backend, "refund-0001")
+	shop.Must(shop.backend.Create(shop.Context(), shop.NewRefund("refund-0002", "order-0001", 20, approved)))
+	shop.WaitRefund("refund-0002", "Approved=Unknown/PolicyNotVerified")
+	shop.notSent("refund-0001")
+	shop.notSent("refund-0002")
+}
+
+// TestUnguardedApprovalOfWhatWeChatHas: a restore while the policy is away creates what was paid back before.
+func TestUnguardedApprovalOfWhatWeChatHas(t *testing.T) {
+	shop := open(t)
+	shop.ready()
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20, approved))
+	paid := shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	shop.Eventually("the Order has counted it", func() error {
+		if shop.Order("order-0001").Status.Refunded == nil {
+			return errors.New("it has not")
+		}
+		return nil
+	})
+	shop.Must(shop.Client.Delete(shop.Context(), paid))
+	shop.WaitGone(paid)
+	shop.unbind()
+	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20, approved))
+	shop.WaitRefund("refund-0001", "Approved=True/Recovered")
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	if payouts := shop.WeChat.Ledger().Refunds[0].Payouts; payouts != 1 {
+		t.Errorf("paid out %d times", payouts)
+	}
+}

@@ -1,0 +1,225 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+var refunds = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "refunds"}
+
+func forbidden(words string) error {
+	return apierrors.NewForbidden(refunds, tried+"-late", errors.New(words))
+}
+
+const inItsName = "ValidatingAdmissionPolicy 'wechatpay-operator-refund-approval' with binding 'wechatpay-operator-refund-approval' denied request: "
+
+var (
+	refusal = forbidden(inItsName + "spec.approval of Refund shop/x is not for the operator to decide")
+	another = forbidden("ValidatingAdmissionPolicy 'wechatpay-operator-four-eyes' with binding 'wechatpay-operator-four-eyes' denied request: the operator asked for it")
+	missing = forbidden(`User "operator" cannot create resource "refunds" in API group "wechatpay-operator.io" in the namespace "shop"`)
+)
+
+// answers is an API server that gives one answer after the other to dry runs, and the last one again and again.
+type answers struct {
+	client.Client
+	t      *testing.T
+	mutex  sync.Mutex
+	errs   []error
+	asked  []v1alpha1.Approval
+	before func()
+}
+
+func (a *answers) Create(_ context.Context, object client.Object, options ...client.CreateOption) error {
+	applied := (&client.CreateOptions{}).ApplyOptions(options)
+	if len(applied.DryRun) != 1 || applied.DryRun[0] != metav1.DryRunAll {
+		a.t.Error("that is no dry run")
+	}
+	if a.before != nil {
+		a.before()
+	}
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.asked = append(a.asked, object.(*v1alpha1.Refund).Spec.Approval)
+	err := a.errs[0]
+	if len(a.errs) > 1 {
+		a.errs = a.errs[1:]
+	}
+	return err
+}
+
+func (a *answers) tries() int {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return len(a.asked)
+}
+
+// TestWhatProves: only the policy's own refusal is a proof that it is there, and only what is let through that it is not.
+func TestWhatProves(t *testing.T) {
+	status := func(reason metav1.StatusReason, code int32, message string) error {
+		return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Reason: reason, Code: code, Message: message}}
+	}
+	for what, test := range map[string]struct {
+		answers []error
+		want    State
+	}{
+		"refused by the policy":            {[]error{refusal}, InForce},
+		"with a prefix by kustomize":       {[]error{forbidden("ValidatingAdmissionPolicy 'acme-wechatpay-operator-refund-approval' with binding 'acme-x' denied request: spec.approval of Refund shop/x is")}, InForce},
+		"let through":                      {[]error{nil}, Missing},
+		"let through, and the name exists": {[]error{apierrors.NewAlreadyExists(refunds, "x")}, Missing},
+		"four eyes before it":              {[]error{another, refusal}, InForce},
+		"four eyes without it":             {[]error{another, nil}, Missing},
+		"other policies refuse everything": {[]error{another, another}, NotKnown},
+		"the policy can't be evaluated":    {[]error{forbidden(inItsName + "expression 'x' resulted in error: no such key"), forbidden(inItsName + "expression 'x' resulted in error: no such key")}, NotKnown},
+		"no right to create":               {[]error{missing}, NotKnown},
+		"the API server starts":            {[]error{forbidden("not yet ready to handle request")}, NotKnown},
+		"a namespace that goes":            {[]error{forbidden("unable to create new content in namespace shop because it is being terminated")}, NotKnown},
+		"a quota":                          {[]error{forbidden("exceeded quota: refunds, requested: count/refunds.wechatpay-operator.io=1")}, NotKnown},
+		"the schema":                       {[]error{apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("Refund").GroupKind(), "x", nil)}, NotKnown},
+		"a webhook":                        {[]error{forbidden(`admission webhook "refunds.example.com" denied the request: spec.approval of Refund shop/x is not nice`)}, NotKnown},
+		"a webhook that quotes the policy": {[]error{status(metav1.StatusReasonInternalError, http.StatusInternalServerError, "failed calling webhook: "+inItsName)}, NotKnown},
+		"too many requests":                {[]error{apierrors.NewTooManyRequests("later", 1)}, NotKnown},
+		"no namespace":                     {[]error{apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "shop")}, NotKnown},
+		"no connection":                    {[]error{errors.New("connection refused")}, NotKnown},
+	} {
+		writer := &answers{t: t, errs: test.answers}
+		if found, _ := try(t.Context(), writer, "shop"); found.State != test.want || (found.State == NotKnown) != (found.Why != "") {
+			t.Errorf("%s: %+v, want %s", what, found, test.want)
+		}
+	}
+}
+
+var pace = Intervals{Check: 5 * time.Minute, Retry: 30 * time.Second}
+
+func newGuard(t *testing.T, errs ...error) (*Guard, *answers, *clocktesting.FakePassiveClock) {
+	writer, clock := &answers{t: t, errs: errs}, clocktesting.NewFakePassiveClock(time.Unix(1796000000, 0))
+	return New(writer, clock, pace), writer, clock
+}
+
+func (g *Guard) expect(t *testing.T, what string, want State, writer *answers, tries int) {
+	t.Helper()
+	if found := g.Look(t.Context(), "shop"); found.State != want {
+		t.Errorf("%s: %+v, want %s", what, found, want)
+	}
+	if got := writer.tries(); got != tries {
+		t.Errorf("%s: %d tries, want %d", what, got, tries)
+	}
+}
+
+// TestHowOftenItIsTried: every five minutes, every 30 seconds while it is missing, and sooner when a try told nothing.
+func TestHowOftenItIsTried(t *testing.T) {
+	g, writer, clock := newGuard(t, missing, refusal, nil, refusal)
+	step := func(by time.Duration) { clock.SetTime(clock.Now().Add(by)) }
+	g.expect(t, "at the start", NotKnown, writer, 1)
+	g.expect(t, "at once again", NotKnown, writer, 1)
+	step(5 * time.Second)
+	g.expect(t, "a try that told nothing is repeated", InForce, writer, 2)
+	step(5*time.Minute - time.Second)
+	g.expect(t, "before five minutes", InForce, writer, 2)
+	step(time.Second)
+	g.expect(t, "after five minutes", Missing, writer, 3)
+	step(29 * time.Second)
+	g.expect(t, "before 30 seconds", Missing, writer, 3)
+	step(time.Second)
+	g.expect(t, "after 30 seconds", InForce, writer, 4)
+}
+
+// TestATryThatToldNothingLeavesWhatIsKnown, but nothing that is seen first is believed by it.
+func TestATryThatToldNothingLeavesWhatIsKnown(t *testing.T) {
+	g, writer, clock := newGuard(t, refusal, errors.New("connection refused"))
+	g.expect(t, "at the start", InForce, writer, 1)
+	clock.SetTime(clock.Now().Add(5 * time.Minute))
+	g.expect(t, "without a connection", InForce, writer, 2)
+	if before, now := g.LookNow(t.Context(), "shop"); before.State != InForce || now.State != NotKnown || now.Why == "" {
+		t.Errorf("before %+v, now %+v", before, now)
+	}
+	clock.SetTime(clock.Now().Add(forgetAfter * pace.Check))
+	g.expect(t, "for a quarter of an hour", NotKnown, writer, 4)
+}
+
+func TestWhatWasMissingIsNotTriedForWhatIsSeen(t *testing.T) {
+	g, writer, _ := newGuard(t, nil, refusal)
+	g.expect(t, "at the start", Missing, writer, 1)
+	if before, now := g.LookNow(t.Context(), "shop"); before.State != Missing || now.State != Missing || writer.tries() != 1 {
+		t.Errorf("before %+v, now %+v after %d tries", before, now, writer.tries())
+	}
+}
+
+// TestLookNowTriesAfterTheCall: what was found before is not taken for what is so now, and callers at the same time share a try that
+// began after they came.
+func TestLookNowTriesAfterTheCall(t *testing.T) {
+	g, writer, clock := newGuard(t, refusal, refusal, nil)
+	g.expect(t, "at the start", InForce, writer, 1)
+	if before, now := g.LookNow(t.Context(), "shop"); before.State != InForce || now.State != InForce || writer.tries() != 2 {
+		t.Errorf("before %+v, now %+v after %d tries", before, now, writer.tries())
+	}
+	if before, now := g.LookNow(t.Context(), "shop"); before.State != InForce || now.State != Missing {
+		t.Errorf("before %+v, now %+v: gone since", before, now)
+	}
+
+	g, writer, clock = newGuard(t, refusal)
+	var callers sync.WaitGroup
+	writer.before = sync.OnceFunc(func() { // while the first is trying, others come
+		clock.SetTime(clock.Now().Add(time.Second))
+		for range 10 {
+			callers.Go(func() {
+				if _, now := g.LookNow(context.Background(), "shop"); now.State != InForce {
+					t.Errorf("%+v", now)
+				}
+			})
+		}
+	})
+	_, _ = g.LookNow(t.Context(), "shop")
+	callers.Wait()
+	if tries := writer.tries(); tries < 2 {
+		t.Errorf("%d tries: those who came later took the one that began before", tries)
+	}
+}
+
+func TestChangesAreTold(t *testing.T) {
+	g, _, clock := newGuard(t, refusal, nil, nil)
+	told := make(chan string, 9)
+	g.Listen(func(namespace string) { told <- namespace })
+	for range 3 {
+		g.Look(t.Context(), "shop")
+		clock.SetTime(clock.Now().Add(pace.Check))
+	}
+	for range 2 { // at the start, and when it was gone; not when it was still gone
+		if namespace := <-told; namespace != "shop" {
+			t.Errorf("told of %q", namespace)
+		}
+	}
+	select {
+	case namespace := <-told:
+		t.Errorf("told of %q once more", namespace)
+	default:
+	}
+}
+
+func TestNamespacesThatNobodyAsksAboutAreForgotten(t *testing.T) {
+	g, _, clock := newGuard(t, refusal)
+	g.Look(t.Context(), "shop")
+	clock.SetTime(clock.Now().Add(2 * pace.Check))
+	if len(g.watched()) != 1 {
+		t.Error("forgotten too soon")
+	}
+	clock.SetTime(clock.Now().Add(time.Second))
+	if len(g.watched()) != 0 || len(g.places) != 0 {
+		t.Error("not forgotten")
+	}
+	g, _, _ = newGuard(t, apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "shop"))
+	if g.Look(t.Context(), "shop"); len(g.places) != 0 {
+		t.Error("a namespace that is gone is not forgotten")
+	}
+}

@@ -1,0 +1,95 @@
+package settlement_test
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// TestWhatPeopleWereAskedStaysTheirs: a Merchant that turns Automatic decides on what comes, not on what was shown to people. A
+// Refund that lost its status is as new.
+func TestWhatPeopleWereAskedStaysTheirs(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct {
+		shown func(*v1alpha1.Refund)
+		want  bool
+	}{
+		"new":                    {func(*v1alpha1.Refund) {}, true},
+		"not looked at yet":      {func(r *v1alpha1.Refund) { settlement.BeginRefund(r, now) }, true},
+		"automatic before":       {func(r *v1alpha1.Refund) { settlement.Approved(r, now) }, true},
+		"awaiting approval":      {func(r *v1alpha1.Refund) { settlement.AwaitingApproval(r, now) }, false},
+		"waiting for the policy": {func(r *v1alpha1.Refund) { settlement.AwaitingGuard(r, v1alpha1.ReasonPolicyMissing, "why", now) }, false},
+		"waiting for a try of it": {func(r *v1alpha1.Refund) {
+			settlement.AwaitingGuard(r, v1alpha1.ReasonPolicyNotVerified, "why", now)
+		}, false},
+		"approved unguarded":      {func(r *v1alpha1.Refund) { settlement.ApprovedUnguarded(r, now) }, false},
+		"restored without status": {func(r *v1alpha1.Refund) { settlement.AwaitingApproval(r, now); r.Status = v1alpha1.RefundStatus{} }, true},
+	} {
+		refund := newRefund("refund-1", 50)
+		test.shown(refund)
+		if got := settlement.MayBeSent(refund, automatic); got != test.want {
+			t.Errorf("%s: may be sent is %t", what, got)
+		}
+		if settlement.MayBeSent(refund, manual) {
+			t.Errorf("%s: sent under Manual without an approval", what)
+		}
+	}
+}
+
+func TestApprovalIsTrustedOrNot(t *testing.T) {
+	t.Parallel()
+	approved := func() *v1alpha1.Refund {
+		refund := newRefund("refund-1", 50)
+		refund.Spec.Approval = v1alpha1.ApprovalApproved
+		settlement.BeginRefund(refund, now)
+		return refund
+	}
+
+	refund := approved()
+	settlement.ApprovedUnguarded(refund, now)
+	wantRefund(t, refund, "False/ApprovedUnguarded", "Unknown/Pending", "Unknown/Pending")
+	settlement.Approved(refund, now)
+	settlement.AwaitingApproval(refund, now)
+	settlement.AwaitingGuard(refund, v1alpha1.ReasonPolicyMissing, "why", now)
+	settlement.LookFailed(refund, problem(wechatpay.NotSent, wechatpay.Repeat), now)
+	wantRefund(t, refund, "False/ApprovedUnguarded", "Unknown/Pending", "Unknown/Pending")
+	if settlement.ApprovalTrusted(refund) || settlement.MayBeSent(refund, automatic) || settlement.MayBeSent(refund, manual) {
+		t.Error("an approval that is not believed is")
+	}
+	settlement.EndRefund(refund, v1alpha1.ReasonApprovedUnguarded, settlement.UnguardedMessage, now)
+	wantRefund(t, refund, "False/ApprovedUnguarded", "False/ApprovedUnguarded", "False/ApprovedUnguarded")
+
+	// WeChat has it, from before a restore.
+	refund = approved()
+	settlement.ApprovedUnguarded(refund, now)
+	settlement.RefundLearned(refund, manual, orderNumber, factOf(refund, wechatpay.RefundStatusSuccess), now)
+	wantRefund(t, refund, "True/Recovered", "True/Accepted", "True/Succeeded")
+
+	// What is trusted stays it while the policy is gone, and shows that it waits.
+	refund = approved()
+	settlement.Approved(refund, now)
+	settlement.AwaitingGuard(refund, v1alpha1.ReasonPolicyMissing, "why", now)
+	settlement.ApprovedUnguarded(refund, now)
+	settlement.NotAccepted(refund, metav1.ConditionFalse, v1alpha1.ReasonPolicyMissing, "why", now)
+	wantRefund(t, refund, "True/Approved", "False/PolicyMissing", "Unknown/Pending")
+	if !settlement.ApprovalTrusted(refund) {
+		t.Error("an approval that was believed is not any more")
+	}
+
+	// A lost answer stays in doubt meanwhile.
+	settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown, "lost", now)
+	settlement.NotAccepted(refund, metav1.ConditionFalse, v1alpha1.ReasonPolicyMissing, "why", now)
+	wantRefund(t, refund, "True/Approved", "Unknown/OutcomeUnknown", "Unknown/Pending")
+
+	// Of the Merchant's policy: a person's approval that comes later is another one.
+	refund = newRefund("refund-1", 50)
+	settlement.Approved(refund, now)
+	wantRefund(t, refund, "True/Automatic", "Unknown/Pending", "Unknown/Pending")
+	if settlement.ApprovalTrusted(refund) {
+		t.Error("nobody approved")
+	}
+}
