@@ -118,12 +118,26 @@ func (r *RefundReconciler) letGo(ctx context.Context, f *refund, why string) pro
 	return r.goes(ctx, f)
 }
 
-// checkOrderPaid waits for the Order to be paid.
-func (r *RefundReconciler) checkOrderPaid(ctx context.Context, f *refund) progress {
-	if settlement.IsPaid(f.order) {
+// awaitPaidOrder has WeChat asked nothing about a Refund whose Order is not paid here, unless it was asked to refund before. A refund
+// that WeChat has under the number is this Refund's only if the payment is this Order's: otherwise it is another tenant's or another
+// system's, and nothing of it may be shown. An Order that lost its status finds its payment by itself.
+func (r *RefundReconciler) awaitPaidOrder(ctx context.Context, f *refund) progress {
+	switch {
+	case settlement.IsPaid(f.order), settlement.RefundBegun(f.Refund):
 		return next()
+	case f.Spec.Approval == v1alpha1.ApprovalDenied && settlement.IsFinished(f.order) && !isDeleted(f):
+		return r.deny(ctx, f)
 	}
-	return r.waitFor(ctx, f, v1alpha1.ReasonOrderNotPaid, fmt.Sprintf("Order %s is not paid (%s), so there is nothing to pay back yet", f.order.Name, settlement.PaidReason(f.order)))
+	return r.waitWithout(ctx, f, v1alpha1.ReasonOrderNotPaid, &merchant.Problem{Reason: v1alpha1.ReasonOrderNotPaid, Message: fmt.Sprintf(
+		"Order %s is not paid (%s), so there is nothing to pay back yet", f.order.Name, settlement.PaidReason(f.order))})
+}
+
+// deny ends a Refund that nobody has to ask WeChat about: its Order ended unpaid.
+func (r *RefundReconciler) deny(ctx context.Context, f *refund) progress {
+	if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { settlement.Denied(refund, r.Clock.Now()) }); err != nil {
+		return stoppedBy(err)
+	}
+	return done() // the write starts the next reconcile
 }
 
 // checkCertificate waits for the client certificate that refunds need.

@@ -8,6 +8,7 @@ import (
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
@@ -212,6 +213,50 @@ func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
 			for _, name := range []string{mine, shop.Other(0) + "/order-0002"} {
 				g.Expect(told(shop.Order(name).Status.Conditions)).NotTo(gomega.Or(gomega.ContainSubstring("101"), gomega.ContainSubstring(testshop.OpenID), gomega.ContainSubstring(shop.Other(1))))
 			}
+		})
+	}
+}
+
+// A tenant names the numbers of another tenant's order and refund. Nothing of the refund is shown to them, whether they only ask,
+// approve, or delete what they approved.
+func TestRefundOfAnotherTenantIsNotTold(t *testing.T) {
+	for name, seller := range map[string]func(*testshop.Shop) func(*v1alpha1.Order){
+		"of a tenant":       func(shop *testshop.Shop) func(*v1alpha1.Order) { return of(shop, 1) },
+		"of the Merchant's": func(*testshop.Shop) func(*v1alpha1.Order) { return func(*v1alpha1.Order) {} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, g := openShared(t, everybody)
+			sold := shop.NewOrder("order-0001", seller(shop))
+			shop.Create(sold)
+			shop.WaitOrder(sold.Namespace+"/order-0001", "Prepared=True/Prepared")
+			shop.Pay("order-0001")
+			shop.WaitOrder(sold.Namespace+"/order-0001", "Paid=True/Paid")
+			refunded := shop.NewRefund("refund-0001", "order-0001", 50, approved, func(r *v1alpha1.Refund) { r.Namespace = sold.Namespace })
+			shop.Create(refunded)
+			shop.WaitRefund(sold.Namespace+"/refund-0001", "Succeeded=True/Succeeded")
+			for _, object := range []client.Object{refunded, sold} {
+				shop.Must(shop.Client.Delete(shop.Context(), object))
+				shop.WaitGone(object)
+			}
+			asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "refund-0001"))
+
+			mine := func(r *v1alpha1.Refund) { r.Namespace = shop.Other(0) }
+			shop.Create(shop.NewOrder("order-0001", of(shop, 0)))
+			shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=False/NumberInUse", "Prepared=False/UsedAtWeChat")
+			shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, mine),
+				shop.NewRefund("refund-0002", "order-0001", 50, mine, approved, func(r *v1alpha1.Refund) { r.Spec.OutRefundNo = "refund-0001" }))
+			for _, name := range []string{"refund-0001", "refund-0002"} {
+				shop.WaitRefund(shop.Other(0)+"/"+name, "Accepted=False/OrderNotPaid")
+			}
+			shop.Must(shop.WeChat.ResendCallback(simulator.OperationRefundCallback, testshop.MchID, "refund-0001"))
+			shop.Paid("order-0002") // its own way takes longer than the callback's
+			for _, name := range []string{"refund-0001", "refund-0002"} {
+				refund := shop.Refund(shop.Other(0) + "/" + name)
+				g.Expect(refund.Status.RefundID + refund.Status.ReceivedAccount).To(gomega.BeEmpty())
+				shop.Must(shop.Client.Delete(shop.Context(), refund))
+				shop.WaitGone(refund)
+			}
+			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "refund-0001")).To(gomega.HaveLen(asked))
 		})
 	}
 }

@@ -71,8 +71,8 @@ func (c *Claims) RefundOfCallback(ctx context.Context, live client.Reader, of *v
 			if client.IgnoreNotFound(err) != nil {
 				return nil, err
 			}
-			if err != nil || order.Number() != numbers.OutTradeNo {
-				continue
+			if err != nil || order.Number() != numbers.OutTradeNo || !settlement.IsPaid(order) && !settlement.RefundBegun(refund) {
+				continue // a refund of a payment that is not this Order's is not this Refund's either
 			}
 			if takesPart, err := c.takesPart(ctx, order, of); err != nil {
 				return nil, err
