@@ -55,6 +55,7 @@ func (d *demo) play(ctx context.Context) error {
 		{"A refund waits for approval", d.showApproval},
 		{"The refund, approved", d.showRefund},
 		{"A part of the money back", d.showPartialRefund},
+		{"The guard of approvals is taken away", d.showMissingPolicy},
 		{"Objects and WeChat's ledger, fen by fen", d.showLedger},
 	} {
 		d.console.heading(step.title)

@@ -49,3 +49,45 @@ func (d *demo) showForeignHost(ctx context.Context) error {
 	}
 	return d.kubectl(ctx, admin, "delete", "wxm", "lookalike")
 }
+
+// unguardedRefund is of hack/demo/refund-unguarded.yaml.
+const unguardedRefund = "refund-20261121-0003"
+
+// showMissingPolicy: without the policy anybody who may write a Refund could approve it. What is approved then is not sent.
+func (d *demo) showMissingPolicy(ctx context.Context) error {
+	const policy = "wechatpay-operator-refund-approval"
+	if err := d.kubectl(ctx, admin, "delete", "validatingadmissionpolicybinding", policy); err != nil {
+		return err
+	}
+	if err := d.applyRefund(ctx, "hack/demo/refund-unguarded.yaml", unguardedRefund); err != nil {
+		return err
+	}
+	d.console.say("The editor lacks the verb approve. Now nothing refuses, as soon as the API server has noticed:")
+	if err := await(ctx, "the editor can approve", func(ctx context.Context) (bool, string, error) {
+		output, err := d.quietKubectl(ctx, append([]string{"--context", editor}, approve(unguardedRefund)...)...)
+		return err == nil, output, ctx.Err()
+	}); err != nil {
+		return err
+	}
+	unguarded := `jsonpath={.status.conditions[?(@.type=="Approved")].reason}=` + v1alpha1.ReasonApprovedUnguarded
+	if err := d.waitFor(ctx, admin, unguarded, "wxr/"+unguardedRefund); err != nil {
+		return err
+	}
+	if err := d.expectNoRefund(ctx, unguardedRefund); err != nil {
+		return err
+	}
+	if err := d.waitFor(ctx, admin, "condition=RefundsGuarded=False", "wxm/shop"); err != nil {
+		return err
+	}
+	if err := d.kubectl(ctx, admin, "get", "wxm", "shop", "-o", `jsonpath={.status.conditions[?(@.type=="RefundsGuarded")].message}`); err != nil {
+		return err
+	}
+	d.console.say("The policy is back. What was approved meanwhile stays unsent, and is asked for anew:")
+	if err := d.kubectl(ctx, admin, "apply", "--server-side", "-k", "config/policy"); err != nil {
+		return err
+	}
+	if err := d.waitFor(ctx, admin, "condition=RefundsGuarded", "wxm/shop"); err != nil {
+		return err
+	}
+	return d.kubectl(ctx, editor, "delete", "wxr", unguardedRefund)
+}
