@@ -49,20 +49,27 @@ func (b *Base) waitingOptions() controller.Options {
 	return options
 }
 
-// working has a reconciler work on at most MaxConcurrentReconciles objects at a time. Those that wait for WeChat do not count.
+// working has a reconciler begin to work on at most MaxConcurrentReconciles objects at a time, and go on with as many that WeChat
+// has answered for. Those that wait for WeChat do not count. The two are apart, since an answer must be written down at once: in
+// a burst it would stand behind all that has not begun, while its payer waits, or has paid.
 func (b *Base) working(workers merchant.Workers, reconciler reconcile.Reconciler) reconcile.Reconciler {
-	working := semaphore.NewWeighted(int64(max(b.MaxConcurrentReconciles, 1)))
+	most := int64(max(b.MaxConcurrentReconciles, 1))
+	beginning, answered := semaphore.NewWeighted(most), semaphore.NewWeighted(most)
 	return reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-		if err := working.Acquire(ctx, 1); errors.Is(err, context.Canceled) {
+		if err := beginning.Acquire(ctx, 1); errors.Is(err, context.Canceled) {
 			return ctrl.Result{}, nil // the manager stops
 		} else if err != nil {
 			return ctrl.Result{}, err
 		}
-		defer working.Release(1)
+		held := beginning
+		defer func() { held.Release(1) }()
 		waiting := func() (over func()) {
-			working.Release(1)
-			// What WeChat answered is written down also when the manager stops.
-			return func() { _ = working.Acquire(context.WithoutCancel(ctx), 1) }
+			held.Release(1)
+			return func() {
+				// What WeChat answered is written down also when the manager stops.
+				_ = answered.Acquire(context.WithoutCancel(ctx), 1)
+				held = answered
+			}
 		}
 		return reconciler.Reconcile(merchant.WithCaller(ctx, merchant.Caller{
 			Namespace: request.Namespace, Workers: workers, Waiting: waiting,

@@ -88,6 +88,39 @@ func TestTheQueueLosesNothing(t *testing.T) {
 	})
 }
 
+// TestAnAnswerDoesNotStandBehindWhatHasNotBegun: what WeChat answered is written while all that may begin are at work.
+func TestAnAnswerDoesNotStandBehindWhatHasNotBegun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		base := Base{MaxConcurrentReconciles: 2}
+		answer, never := make(chan struct{}), make(chan struct{})
+		written := false
+		limited := base.working(merchant.OrderWorkers, reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+			if request == requestOf("shop", 0) {
+				over := merchant.CallerWaits(ctx)
+				<-answer
+				over()
+				written = true
+				return ctrl.Result{}, nil
+			}
+			<-never
+			return ctrl.Result{}, nil
+		}))
+		var workers sync.WaitGroup
+		for i := range 20 {
+			workers.Go(func() { _, _ = limited.Reconcile(t.Context(), requestOf("shop", i)) })
+			synctest.Wait() // in this order
+		}
+		close(answer)
+		synctest.Wait()
+		if !written {
+			t.Error("the answer waits")
+		}
+		close(never)
+		workers.Wait()
+	})
+}
+
 // TestWhoWaitsForWeChatDoesNotWork: others work meanwhile, but never more at a time than is allowed.
 func TestWhoWaitsForWeChatDoesNotWork(t *testing.T) {
 	t.Parallel()

@@ -106,7 +106,7 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 	flags.StringVar(&o.PprofBindAddress, "pprof-bind-address", o.PprofBindAddress,
 		"Address of /debug/pprof, for profiles of what CPU and memory go into. Whoever reaches it may take them, so keep it on loopback, such as 127.0.0.1:6060; 0 turns it off.")
 	flags.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles,
-		"How many objects of each kind are worked on at a time. Those that wait for an answer of WeChat Pay do not count: sixteen times as many may.")
+		"How many objects of each kind are worked on at a time, and as many again that WeChat Pay has just answered for. Those that wait for its answer do not count: sixteen times as many may.")
 	flags.BoolVar(&o.CheckCallbacks, "check-callbacks", o.CheckCallbacks,
 		"Post a test callback to each Merchant's public address every few hours, to tell whether callbacks arrive (condition CallbacksReachable). Only public hosts are called, on port 443.")
 	flags.Func("watch-namespaces",
