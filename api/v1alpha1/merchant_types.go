@@ -261,6 +261,7 @@ type MerchantStatus struct {
 	// 16 hexadecimal digits of HMAC-SHA256(key, "wechatpay-operator/" and the mchID).
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
@@ -270,6 +271,7 @@ type MerchantStatus struct {
 	// keysEndpoint says for which endpoint keys hold: it is a digest of the hosts that are called, their ports and the CA
 	// bundle. At another endpoint a key has to be taken anew.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	KeysEndpoint string `json:"keysEndpoint,omitempty"`
 }
