@@ -46,6 +46,7 @@ var kinds = map[string]mutability{
 			"refundApproval":             {"Manual", "Automatic"},
 			"latePayment":                {"Hold", "Refund"},
 			"allowedNamespaces.from":     {"Same", "All"},
+			"allowedNamespaces.numbers":  {"Any", "Prefixed"},
 			"allowedNamespaces.selector": {map[string]any{}, map[string]any{"matchLabels": map[string]any{"shop": "yes"}}},
 		},
 		before: map[string]edit{

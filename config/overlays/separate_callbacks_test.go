@@ -63,6 +63,7 @@ func TestCallbacksAlone(t *testing.T) {
 		"get list watch wechatpay-operator.io/merchants", "get list watch wechatpay-operator.io/orders", "get list watch wechatpay-operator.io/refunds",
 		"update wechatpay-operator.io/orders/status", "update wechatpay-operator.io/refunds/status",
 		"create patch events.k8s.io/events",
+		"get /namespaces", // whose labels a Merchant may select by
 		"create authentication.k8s.io/tokenreviews", "create authorization.k8s.io/subjectaccessreviews",
 	}
 	if diff := cmp.Diff(rightsOf(anywhere...), rights(t, callbacks, "default")); diff != "" {
