@@ -31,6 +31,9 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 		return r.closeUnknown(ctx, o, reason, why, err)
 	case err != nil:
 		return r.closingFails(ctx, o, why, err)
+	}
+	r.firstAnswers.clear(o.UID) // WeChat has it, whatever it said before
+	switch {
 	case !isOurs(o, trade):
 		return r.numberUsed(ctx, o, trade) // it is not this Order's to close
 	case trade.State.Paid() || trade.State.Closed():

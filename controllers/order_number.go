@@ -83,8 +83,25 @@ func (r *OrderReconciler) rejectUnsent(ctx context.Context, o *order, why string
 	return done() // the write starts the next reconcile
 }
 
-// ownsWhatIsPaid says whether the Order may record a payment of its number. Nil means yes; otherwise the reconcile ends.
-func (r *OrderReconciler) ownsWhatIsPaid(ctx context.Context, o *order) *progress {
+// ownsWhatIsPaid says whether the Order may record a payment, which WeChat's number names. Nil means yes; otherwise the reconcile ends.
+func (r *OrderReconciler) ownsWhatIsPaid(ctx context.Context, o *order, transactionID string) *progress {
+	if settlement.IsPaid(o.Order) {
+		return nil
+	}
+	holder, err := r.Claims.HolderOfPayment(ctx, o.Order, transactionID)
+	if err != nil {
+		end := failed(err)
+		return &end
+	}
+	if holder != nil {
+		end := r.loseNumber(ctx, o, numberOwnedBy(o.Order, holder))
+		return &end
+	}
+	return r.ownsNumber(ctx, o)
+}
+
+// ownsNumber says whether the Order owns its number. Nil means yes; otherwise the reconcile ends.
+func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
 	if settlement.IsPaid(o.Order) {
 		return nil
 	}
@@ -109,10 +126,10 @@ func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach str
 	switch {
 	case settlement.PaidReason(o.Order) == v1alpha1.ReasonNumberInUse:
 		return done()
+	case o.Status.Prepay != nil:
+		return r.showOtherAttach(ctx, o) // WeChat gave this object a prepay: one answer that contradicts it ends nothing
 	case settlement.NamesAnotherNamespace(attach, o.Order):
 		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
-	case o.Status.Prepay != nil:
-		return r.showOtherAttach(ctx, o)
 	}
 	if shown := r.usedAtWeChat(ctx, o); shown.stop {
 		return shown
@@ -145,7 +162,7 @@ func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechat
 	if !isOurs(o, trade) && settlement.NamesAnotherNamespace(trade.Attach, o.Order) {
 		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
 	}
-	if end := r.ownsWhatIsPaid(ctx, o); end != nil {
+	if end := r.ownsNumber(ctx, o); end != nil {
 		return *end
 	}
 	return r.usedAtWeChat(ctx, o)
@@ -182,7 +199,12 @@ func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why str
 		if trade.Payment.Attach == o.account.Attach {
 			return r.applyTrade(ctx, o, trade)
 		}
-	case err != nil && !wechatpay.Means(err, wechatpay.OrderNotExist):
+	case wechatpay.Means(err, wechatpay.OrderNotExist):
+		if ends, wait := r.endsBy(o); !ends {
+			r.closes.until(o, r.Clock.Now().Add(wait))
+			return again(wait)
+		}
+	case err != nil:
 		return r.closingFails(ctx, o, why, err)
 	}
 	return r.endUnpaid(ctx, o, reason, why+"; what WeChat Pay has under the number was left as it is")

@@ -29,7 +29,7 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 	if !trade.State.Paid() {
 		return r.endUnpaid(ctx, o, reason, why)
 	}
-	if end := r.ownsWhatIsPaid(ctx, o); end != nil {
+	if end := r.ownsWhatIsPaid(ctx, o, trade.Payment.TransactionID); end != nil {
 		return *end
 	}
 	var verdict settlement.Verdict
@@ -95,13 +95,24 @@ func (r *OrderReconciler) nextPoll(o *order, now time.Time) time.Time {
 // untilNext is the time to the next thing that is due: the poll, the refresh of the prepay, or the deadline.
 func (r *OrderReconciler) untilNext(o *order, poll, now time.Time) time.Duration {
 	wake := poll
-	if prepay := o.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && prepay.ExpireTime.Time.Before(wake) {
+	// A prepay that ran out and is not refreshed, since the grant was taken away or a person has to look, is due for nothing.
+	if prepay := o.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && prepay.ExpireTime.After(now) && prepay.ExpireTime.Time.Before(wake) {
 		wake = prepay.ExpireTime.Time
+	}
+	if o.revoked != nil {
+		wake = soonerOf(wake, now.Add(r.Timing.SecretsCheck)) // the grant may come back by a label, which nothing tells of
 	}
 	if deadline := o.Deadline(); deadline.Before(wake) {
 		wake = deadline
 	}
 	return max(wake.Sub(now), time.Second/10)
+}
+
+func soonerOf(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // waitForLateCheck is where a closed Order rests until it is asked for once more, so that a payment whose callback got lost

@@ -175,7 +175,7 @@ func (r *RefundReconciler) lookFails(ctx context.Context, f *refund, cause error
 }
 
 func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
-	if end := r.ownsNumber(ctx, f); end != nil {
+	if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 		return *end
 	}
 	if err := r.learn(ctx, f, fact); err != nil {

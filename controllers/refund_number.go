@@ -18,19 +18,26 @@ func (r *RefundReconciler) claimNumber(ctx context.Context, f *refund) progress 
 	if settlement.RefundBegun(f.Refund) {
 		return next()
 	}
-	if end := r.ownsNumber(ctx, f); end != nil {
+	if end := r.ownsNumber(ctx, f, ""); end != nil {
 		return *end
 	}
 	return next()
 }
 
-// ownsNumber says whether the Refund owns its number. Nil means yes; otherwise the reconcile ends.
-func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund) *progress {
-	owner, err := r.Claims.OwnerOfRefund(ctx, f.Refund, f.merchant)
+// ownsNumber says whether the Refund owns its number, and what WeChat has under it as refundID, if that is known. Nil means yes;
+// otherwise the reconcile ends.
+func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID string) *progress {
+	holder, err := r.Claims.HolderOfRefund(ctx, f.Refund, refundID)
+	owner := f.Refund
+	if err == nil && holder == nil {
+		owner, err = r.Claims.OwnerOfRefund(ctx, f.Refund, f.merchant)
+	}
 	var end progress
 	switch {
 	case err != nil:
 		end = failed(err)
+	case holder != nil:
+		end = r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, holder)+". Create another Refund with another name or spec.outRefundNo")
 	case owner.UID == f.UID:
 		return nil
 	case !claims.RefundIsDecided(owner) && !isDeleted(f):

@@ -108,7 +108,7 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
 	switch {
 	case err == nil:
-		if end := r.ownsNumber(ctx, f); end != nil {
+		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 			return *end
 		}
 		if recordErr := r.record(after(ctx, wechatpay.OperationRefundQuery, nil), f, func(refund *v1alpha1.Refund) {
@@ -174,7 +174,7 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
 	told := err == nil
 	if told {
-		if end := r.ownsNumber(ctx, f); end != nil {
+		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 			return *end
 		}
 		err = r.learn(ctx, f, fact)
@@ -242,7 +242,7 @@ func (r *RefundReconciler) nextPoll(f *refund, now time.Time) time.Time {
 
 // applyFact records what refundquery says of a Refund that was not known to be accepted.
 func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
-	if end := r.ownsNumber(ctx, f); end != nil {
+	if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 		return *end
 	}
 	if err := r.learn(ctx, f, fact); err != nil {

@@ -55,7 +55,7 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 			c.log.Info("Refused a callback signed with MD5 for an Order that was not prepared with MD5")
 			return refused(http.StatusForbidden, "not verified")
 		}
-		if owns, err := h.owns(ctx, c, order); err != nil {
+		if owns, err := h.owns(ctx, c, order, notification.TransactionID); err != nil {
 			c.log.Error(err, "Failed to tell whose number a payment has; WeChat Pay will ask again")
 			return failed("order could not be read")
 		} else if !owns {
@@ -92,9 +92,12 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 }
 
 // owns says whether a payment that is not recorded yet may be an Order's. What is recorded already is not asked again.
-func (h *Handler) owns(ctx context.Context, c *callback, order *v1alpha1.Order) (bool, error) {
+func (h *Handler) owns(ctx context.Context, c *callback, order *v1alpha1.Order, transactionID string) (bool, error) {
 	if settlement.IsPaid(order) {
 		return true, nil
+	}
+	if holder, err := h.claims().HolderOfPayment(ctx, order, transactionID); holder != nil || err != nil {
+		return false, err
 	}
 	owner, err := h.claims().OwnerOfOrder(ctx, order, c.merchant)
 	if err != nil {

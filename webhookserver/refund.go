@@ -58,6 +58,18 @@ func (h *Handler) inquire(ctx context.Context, c *callback, refund *v1alpha1.Ref
 	return learned{asked: true, status: fact.Status, result: h.storeRefund(ctx, c, refund, order, fact)}
 }
 
+// ownsRefund says whether what WeChat has as refundID may be a Refund's.
+func (h *Handler) ownsRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, refundID string) (bool, error) {
+	if holder, err := h.claims().HolderOfRefund(ctx, refund, refundID); holder != nil || err != nil {
+		return false, err
+	}
+	owner, err := h.claims().OwnerOfRefund(ctx, refund, c.merchant)
+	if err != nil {
+		return false, err
+	}
+	return owner.UID == refund.UID, nil
+}
+
 // finalAtWeChat says whether refundquery has told the end of the refund, which is then never left, whatever a late or repeated
 // callback says. Other ends are our own (Denied, Rejected): if WeChat calls back all the same, it has to be asked.
 func finalAtWeChat(refund *v1alpha1.Refund) bool {
@@ -69,10 +81,10 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 	telling := h.tell(wechatpay.OperationRefundCallback)
 	telling.Log = telling.Log.WithValues("merchant", klog.KObj(c.merchant), "outTradeNo", order.Number())
 	for range conflictRetries {
-		if owner, err := h.claims().OwnerOfRefund(ctx, refund, c.merchant); err != nil {
+		if owns, err := h.ownsRefund(ctx, c, refund, fact.RefundID); err != nil {
 			c.log.Error(err, "Failed to tell whose number a refund has; WeChat Pay will ask again")
 			return failed("refund could not be read")
-		} else if owner.UID != refund.UID {
+		} else if !owns {
 			c.log.Info("The number of a refund belongs to another Refund; WeChat Pay will ask again", "refund", refund.Name)
 			return unmatched()
 		}

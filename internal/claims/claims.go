@@ -127,10 +127,32 @@ func (c *Claims) participates(ctx context.Context, rival *v1alpha1.Order, in *v1
 	if err != nil {
 		return nil, fmt.Errorf("reading the Merchant of another Order: %w", err)
 	}
-	if !merchant.SameAccount(its, in) {
+	if !merchant.SameAccount(its, in) && !hasBegunAt(rival, its, in) {
 		return nil, nil
 	}
 	return its, nil
+}
+
+// hasBegunAt says whether an Order has its number at an account although its Merchant's key is refused by now: what was begun with a
+// key that WeChat took stays.
+func hasBegunAt(order *v1alpha1.Order, its, in *v1alpha1.Merchant) bool {
+	return (settlement.Started(order) || settlement.IsPaid(order)) && len(its.Status.Keys) > 0 && merchant.AccountIDOf(its) == merchant.AccountIDOf(in)
+}
+
+// HolderOfPayment returns another Order of the same number that has recorded a payment; nil if there is none. WeChat's number of a
+// payment is its own for ever, so this holds whatever became of that Order's Merchant.
+func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, transactionID string) (*v1alpha1.Order, error) {
+	rivals, err := lookup.OrdersByNumber(ctx, c.Cached, order.Number())
+	if err != nil {
+		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
+	}
+	for i := range rivals {
+		rival := &rivals[i]
+		if transaction := rival.Status.Transaction; rival.UID != order.UID && settlement.IsPaid(rival) && transaction != nil && transaction.ID != "" && transaction.ID == transactionID {
+			return rival, nil
+		}
+	}
+	return nil, nil
 }
 
 // merchantOutranks: a Merchant whose key WeChat never took has no say against one whose key it did.

@@ -20,6 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -110,7 +111,8 @@ func (i indexer) IndexField(_ context.Context, object client.Object, name string
 
 func TestWhoOwnsANumber(t *testing.T) {
 	t.Parallel()
-	shop := merchantIn("shop", "1900000109", true)
+	shop, refused := merchantIn("shop", "1900000109", true), merchantIn("refused", "1900000109", true)
+	refused.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonCredentialsRejected}}
 	for name, c := range map[string]struct {
 		ours  *v1alpha1.Order
 		other *v1alpha1.Order
@@ -136,7 +138,9 @@ func TestWhoOwnsANumber(t *testing.T) {
 			[]client.Object{merchantIn("other", "1900000109", false)}, false},
 		"no key against the account": {orderIn("b", "two", merchantIn("other", "1900000109", false), prepared, age(2*time.Hour)), orderIn("a", "one", shop),
 			[]client.Object{merchantIn("other", "1900000109", false)}, true},
-		"no Merchant": {orderIn("a", "one", shop), orderIn("b", "two", merchantIn("gone", "1900000109", true), age(2*time.Hour)), nil, false},
+		"begun, and its key is refused by now": {orderIn("a", "one", shop), orderIn("b", "two", refused, prepared), []client.Object{refused}, true},
+		"waiting, and its key is refused":      {orderIn("a", "one", shop), orderIn("b", "two", refused, age(2*time.Hour)), []client.Object{refused}, false},
+		"no Merchant":                          {orderIn("a", "one", shop), orderIn("b", "two", merchantIn("gone", "1900000109", true), age(2*time.Hour)), nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -274,5 +278,31 @@ func TestACallUnderWayHoldsItsNumber(t *testing.T) {
 	clock.SetTime(now.Add(3 * time.Minute))
 	if !decides.BeginOrder(older, shop) {
 		t.Error("a call that ended long ago holds nothing")
+	}
+}
+
+// A payment that an Order has recorded is nobody else's, whatever became of its Merchant; and so a payout.
+func TestWhatIsRecordedIsNobodyElses(t *testing.T) {
+	t.Parallel()
+	shop := merchantIn("shop", "1900000109", true)
+	sold := orderIn("a", "one", merchantIn("gone", "1900000109", true), prepared, paid)
+	sold.Status.Transaction = &v1alpha1.Transaction{ID: "4200000001"}
+	ours := orderIn("shop", "two", shop)
+	back := &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "refund-0001", UID: "back"}}
+	settlement.Accepted(back, wechatpay.RefundAcceptance{RefundID: "5000000001"}, now)
+	other := &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "refund-0001", UID: "other"}}
+	decides := over(shop, sold, ours, back, other)
+	for id, held := range map[string]bool{"4200000001": true, "4200000002": false, "": false} {
+		if holder, err := decides.HolderOfPayment(t.Context(), ours, id); err != nil || (holder != nil) != held {
+			t.Errorf("payment %q: %v, error %v", id, holder, err)
+		}
+	}
+	if holder, err := decides.HolderOfPayment(t.Context(), sold, "4200000001"); err != nil || holder != nil {
+		t.Errorf("its own: %v, error %v", holder, err)
+	}
+	for id, held := range map[string]bool{"5000000001": true, "5000000002": false, "": false} {
+		if holder, err := decides.HolderOfRefund(t.Context(), other, id); err != nil || (holder != nil) != held {
+			t.Errorf("refund %q: %v, error %v", id, holder, err)
+		}
 	}
 }

@@ -106,3 +106,19 @@ func RefundIsDecided(owner *v1alpha1.Refund) bool {
 func (c *Claims) BeginRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant) bool {
 	return c.Calls.begin(numberOf(merchant.AccountIDOf(of), refunds, refund.Number()), refund.UID)
 }
+
+// HolderOfRefund returns another Refund of the same number that has recorded what WeChat has as refundID; nil if there is none. It
+// holds whatever became of that Refund's Order.
+func (c *Claims) HolderOfRefund(ctx context.Context, refund *v1alpha1.Refund, refundID string) (*v1alpha1.Refund, error) {
+	rivals, err := lookup.RefundsByNumber(ctx, c.Cached, refund.Number())
+	if err != nil {
+		return nil, fmt.Errorf("looking for other Refunds with the number %s: %w", refund.Number(), err)
+	}
+	for i := range rivals {
+		rival := &rivals[i]
+		if rival.UID != refund.UID && settlement.RefundAccepted(rival) && refundID != "" && rival.Status.RefundID == refundID {
+			return rival, nil
+		}
+	}
+	return nil, nil
+}

@@ -24,7 +24,7 @@ const (
 	onePayoutOneRefund     invariant = "one payout makes one Refund Succeeded"
 	noFactCrosses          invariant = "no fact crosses a namespace"
 	ungrantedIsNothing     invariant = "an Order that was never granted has no call, no prepay and no transaction"
-	noneUnapproved         invariant = "no refund without a guarded approval"
+	noneUnapproved         invariant = "no refund without an approval"
 	agreement              invariant = "status, ledger and calls agree"
 	sameEnd                invariant = "a run that is cut ends as the uncut one"
 )
