@@ -171,53 +171,44 @@ func TestARefundIsHeldWhenItIsSeen(t *testing.T) {
 	shop.WaitGone(refund)
 }
 
-// TestAnOrderThatIsGoneIsClosed: its deletion began before the finalizer was added, and goes through while WeChat is asked or after.
-func TestAnOrderThatIsGoneIsClosed(t *testing.T) {
-	for name, delay := range map[string]int64{"during the call": 1500, "after it was recorded": 0} {
-		t.Run(name, func(t *testing.T) {
-			before := testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))
-			shop, g := openReady(t)
-			slow := delaysDeletions(shop)
-			shop.StopOperators()
-			order := shop.NewOrder("order-0001")
-			shop.Create(order)
-			slow.begin(order)
-			if delay > 0 {
-				shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultDelay, DelayMillis: delay, AfterEffect: true})
-			}
-			shop.StartOperator()
-			waitHeld(shop, order)
-			if delay == 0 {
-				shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-			}
-			slow.letThrough()
-			shop.WaitGone(order)
-			shop.Eventually("it is closed at WeChat", func() error {
-				if made := shop.WeChat.Ledger().Order(testshop.MchID, "order-0001"); made == nil || made.State != simulator.StateClosed {
-					return errors.New("not yet")
-				}
-				return nil
-			})
-			waitEvent(shop, testshop.MerchantName, "OrderGone")
-			g.Expect(testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))).To(gomega.BeNumerically(">", before))
-		})
-	}
-}
-
-// TestTheNumberOfAnOrderThatIsGoneWaits: an Order of the same name that was created meanwhile is not asked for, nor closed, before the
-// one that is gone is closed.
-func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
+// goneDuringTheCall opens a Shop with an Order that goes while WeChat is asked to make it: its deletion began before the finalizer was
+// added. What happens at WeChat before it goes is up to the test.
+func goneDuringTheCall(t *testing.T, before func(*testshop.Shop)) (*testshop.Shop, *gomega.WithT) {
+	t.Helper()
 	shop, g := openReady(t)
 	slow := delaysDeletions(shop)
 	shop.StopOperators()
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	slow.begin(order)
-	shop.Fault(simulator.Fault{Operation: simulator.OperationCloseOrder, Kind: simulator.FaultHTML})
+	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Number: "order-0001", Kind: simulator.FaultDelay, DelayMillis: 3000, AfterEffect: true, Count: 1})
+	before(shop)
 	shop.StartOperator()
-	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	waitHeld(shop, order)
 	slow.letThrough()
 	shop.WaitGone(order)
+	return shop, g
+}
+
+func TestAnOrderThatIsGoneIsClosed(t *testing.T) {
+	before := testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))
+	shop, g := goneDuringTheCall(t, func(*testshop.Shop) {})
+	shop.Eventually("it is closed at WeChat", func() error {
+		if made := shop.WeChat.Ledger().Order(testshop.MchID, "order-0001"); made == nil || made.State != simulator.StateClosed {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	waitEvent(shop, testshop.MerchantName, "OrderGone")
+	g.Expect(testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))).To(gomega.BeNumerically(">", before))
+}
+
+// TestTheNumberOfAnOrderThatIsGoneWaits: an Order of the same name that was created meanwhile is not asked for, nor closed, before the
+// one that is gone is closed.
+func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
+	shop, g := goneDuringTheCall(t, func(shop *testshop.Shop) {
+		shop.Fault(simulator.Fault{Operation: simulator.OperationCloseOrder, Kind: simulator.FaultHTML})
+	})
 	shop.Create(shop.NewOrder("order-0001"))
 	waiting := shop.WaitOrder("order-0001", "Prepared=Unknown/Pending")
 	g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is being closed there first"))
@@ -226,6 +217,20 @@ func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
 	shop.WeChat.ClearFaults()
 	shop.WaitOrder("order-0001", "Paid=False/Closed") // as any that is applied again after it was deleted
 	shop.Paid("order-0002")
+}
+
+// TestAnOrderThatIsLostAfterItWasPreparedStaysOpen: a payer may have its prepay, and whoever lost the object applies it again.
+func TestAnOrderThatIsLostAfterItWasPreparedStaysOpen(t *testing.T) {
+	shop, g := openReady(t)
+	order := shop.NewOrder("order-0001")
+	shop.Create(order)
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.Patch(order, `{"metadata":{"finalizers":null}}`)
+	shop.Must(shop.Client.Delete(shop.Context(), order))
+	shop.WaitGone(order)
+	shop.Paid("order-0002") // whatever would be closed is closed
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationCloseOrder, "order-0001")).To(gomega.BeEmpty())
+	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay))
 }
 
 func describeAll(conditions []metav1.Condition) string {

@@ -23,8 +23,9 @@ import (
 
 // kube-apiserver looks once whether an object that is to be deleted has finalizers, and then deletes whatever revision there is: a
 // request that found none goes through although one was added in the meantime. So an Order may be gone while WeChat is asked to make
-// it, or a moment later. Nobody can close it then but who asked: it is closed here, from memory, and until that is done no other
-// Order may have its number.
+// it. Nobody can close it then but who asked: it is closed here, from memory, and until that is done no other Order may have its
+// number. An Order that goes after its prepay was recorded is not closed: a payer may have that prepay by then, and who lost the
+// object applies it again and finds it open.
 
 // goneWithin is how long after a call an object may still go by a deletion that began before it was held: kube-apiserver ends
 // requests after a minute.

@@ -249,7 +249,9 @@ func (r *OrderReconciler) noteLateRefund(ctx context.Context, o *order, refund *
 		order.Status.LateRefund = refund.Name
 		settlement.OrderWriteRefused(order, "", r.Clock.Now())
 	})
-	if err != nil && !isRefused(err) {
+	if isRefused(err) {
+		o.later = r.Timing.SecretsCheck
+	} else if err != nil {
 		return stoppedBy(err)
 	}
 	return next()
@@ -301,10 +303,12 @@ func (r *OrderReconciler) sumRefunds(ctx context.Context, o *order) progress {
 	if err != nil {
 		return failed(err)
 	}
-	if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Refunded(order, refunds) }); err != nil && !isRefused(err) {
+	if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Refunded(order, refunds) }); isRefused(err) {
+		o.later = r.Timing.SecretsCheck // it was told, and nothing after this needs the sum
+	} else if err != nil {
 		return stoppedBy(err)
 	}
-	return next() // also where the sum can't be written: it was told, and nothing after this needs it
+	return next()
 }
 
 // hasOpenRefunds says whether a Refund of the Order is not final yet, awaiting approval included.

@@ -98,6 +98,7 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	if err != nil {
 		return r.stoppedWhileAsked(ctx, o, err)
 	}
+	r.gone.settled(o.Order) // what is gone from now on may be shown to a payer: whoever lost it applies it again
 	r.retries.forget(o.UID)
 	r.calls.clear(o.UID)
 	return next()

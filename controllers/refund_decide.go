@@ -76,8 +76,9 @@ func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) p
 }
 
 // contradicted decides what it means that WeChat states a refund of this number with another amount or order. An end takes two
-// answers, at least NotExistGrace apart, and that no request of ours is in doubt: otherwise WeChat may have this very refund, and
-// somebody would be told to pay it back a second time. How long it is so is memory of this process: a restart waits anew.
+// answers, at least NotExistGrace apart. That goes for a request in doubt as well: WeChat has one refund of a number, and when it goes on
+// to state another one, ours is not there and can't get there. (One that WeChat took is never ended like this, see follow.) How long it
+// is so is memory of this process: a restart waits anew.
 func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress {
 	now := r.Clock.Now()
 	first, known := r.contradictions.get(f.UID)
@@ -88,8 +89,6 @@ func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress
 	switch {
 	case isDeleted(f) && now.Sub(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
 		return r.letGo(ctx, f, "WeChat Pay goes on to state another refund of this number")
-	case settlement.RefundMayBeOurs(f.Refund):
-		return r.rest(f, r.Timing.RetrySlowly)
 	case now.Sub(first) < r.Timing.NotExistGrace:
 		return r.rest(f, r.Timing.NotExistGrace-now.Sub(first))
 	}

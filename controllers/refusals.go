@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,7 +31,7 @@ func isRefused(err error) bool {
 	case http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusUnauthorized:
 		return false
 	default:
-		return code >= 400 && code < 500 || apierrors.IsInternalError(err) // an admission webhook that can't be called
+		return code >= 400 && code < 500 || apierrors.IsInternalError(err) && strings.Contains(err.Error(), "webhook") // one that can't be called
 	}
 }
 

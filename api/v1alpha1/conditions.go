@@ -253,8 +253,8 @@ const (
 	ReasonAbnormal = "Abnormal"
 	// ReasonQueryFailed: WeChat took the refund, but its answers to the question what became of it are errors; the message has its words.
 	ReasonQueryFailed = "QueryFailed"
-	// ReasonMismatch: WeChat states a refund of that number with another amount or order. Nothing is concluded from it while WeChat may
-	// have this one; otherwise it ends as NumberInUse when WeChat says so again, a minute later.
+	// ReasonMismatch: WeChat states a refund of that number with another amount or order. Nothing is concluded from it when WeChat
+	// took this one; otherwise it ends as NumberInUse when WeChat says so again, a minute later.
 	ReasonMismatch = "Mismatch"
 	// ReasonExceedsPaid: with the other refunds of the Order it would be more than was paid, or the 51st.
 	ReasonExceedsPaid = "ExceedsPaid"

@@ -314,19 +314,11 @@ func RefundMismatched(refund *v1alpha1.Refund) bool {
 	return SucceededReason(refund) == v1alpha1.ReasonMismatch
 }
 
-// RefundMayBeOurs says whether the refund that WeChat has under the number may be this one: WeChat took it, or an answer to a request
-// of ours was lost.
-func RefundMayBeOurs(refund *v1alpha1.Refund) bool {
-	return RefundAccepted(refund) || RefundMayBeAtWeChat(refund)
-}
-
 func mismatched(refund *v1alpha1.Refund, difference string, now time.Time) {
 	message := fmt.Sprintf("WeChat Pay states a refund %s with %s. ", refund.Number(), difference)
 	if RefundAccepted(refund) {
 		stalled(refund, now)
-	}
-	if RefundMayBeOurs(refund) {
-		message += "That contradicts what was sent, so nothing is concluded from it, and it is asked again by itself. If it stays, compare with the merchant platform (交易中心) before anything is paid back in another way"
+		message += "That contradicts what it took, so nothing is concluded from it, and it is asked again by itself. If it stays, compare with the merchant platform (交易中心) before anything is paid back in another way"
 	} else {
 		message += "Nothing is sent, and it is asked once more after a minute before the number is taken as used"
 	}
