@@ -49,7 +49,7 @@ func (r *OrderReconciler) waitForNumber(ctx context.Context, o *order) progress 
 	if err != nil {
 		return stoppedBy(err)
 	}
-	return again(r.Timing.RetryFirst)
+	return again(min(r.retries.next(o.UID), r.Timing.SecretsCheck))
 }
 
 // numberOwnedBy says who owns the number, by name only within the namespace.
@@ -67,6 +67,9 @@ func (r *OrderReconciler) beginCall(o *order) bool {
 
 // loseNumber records, finally, that the number is another order's.
 func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, why string) progress {
+	if settlement.IsFinished(o.Order) {
+		return r.lateCheckDone(o, true) // it has ended already, and stays as it is
+	}
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		settlement.NumberLost(order, why+". Create another Order with another name or spec.outTradeNo", r.Clock.Now())
 	})
@@ -88,7 +91,7 @@ func (r *OrderReconciler) ownsWhatIsPaid(ctx context.Context, o *order, transact
 	if settlement.IsPaid(o.Order) {
 		return nil
 	}
-	holder, err := r.Claims.HolderOfPayment(ctx, o.Order, transactionID)
+	holder, err := r.Claims.HolderOfPayment(ctx, o.Order, o.merchant, transactionID)
 	if err != nil {
 		end := failed(err)
 		return &end
@@ -114,8 +117,11 @@ func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
 		return nil
 	case claims.IsDecided(owner):
 		end = r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner))
+	case isDeleted(o) && r.Clock.Since(o.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
+		end = r.letGo(ctx, o, "another Order of the number comes first, and WeChat Pay has not said whose it is")
 	default:
 		end = r.waitForNumber(ctx, o)
+		r.closes.until(o, r.Clock.Now().Add(r.Timing.CloseRetry)) // what it is about is not asked meanwhile
 	}
 	return &end
 }

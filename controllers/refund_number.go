@@ -27,7 +27,7 @@ func (r *RefundReconciler) claimNumber(ctx context.Context, f *refund) progress 
 // ownsNumber says whether the Refund owns its number, and what WeChat has under it as refundID, if that is known. Nil means yes;
 // otherwise the reconcile ends.
 func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID string) *progress {
-	holder, err := r.Claims.HolderOfRefund(ctx, f.Refund, refundID)
+	holder, err := r.Claims.HolderOfRefund(ctx, f.Refund, f.merchant, refundID)
 	owner := f.Refund
 	if err == nil && holder == nil {
 		owner, err = r.Claims.OwnerOfRefund(ctx, f.Refund, f.merchant)
@@ -59,7 +59,7 @@ func (r *RefundReconciler) waitForNumber(ctx context.Context, f *refund) progres
 	if err != nil {
 		return stoppedBy(err)
 	}
-	return again(r.Timing.RetryFirst)
+	return again(min(r.retries.next(f.UID), r.Timing.SecretsCheck))
 }
 
 // numberOwnedByRefund says who owns the number, by name only within the namespace.

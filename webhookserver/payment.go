@@ -96,7 +96,7 @@ func (h *Handler) owns(ctx context.Context, c *callback, order *v1alpha1.Order, 
 	if settlement.IsPaid(order) {
 		return true, nil
 	}
-	if holder, err := h.claims().HolderOfPayment(ctx, order, transactionID); holder != nil || err != nil {
+	if holder, err := h.claims().HolderOfPayment(ctx, order, c.merchant, transactionID); holder != nil || err != nil {
 		return false, err
 	}
 	owner, err := h.claims().OwnerOfOrder(ctx, order, c.merchant)

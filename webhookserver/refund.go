@@ -60,7 +60,7 @@ func (h *Handler) inquire(ctx context.Context, c *callback, refund *v1alpha1.Ref
 
 // ownsRefund says whether what WeChat has as refundID may be a Refund's.
 func (h *Handler) ownsRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, refundID string) (bool, error) {
-	if holder, err := h.claims().HolderOfRefund(ctx, refund, refundID); holder != nil || err != nil {
+	if holder, err := h.claims().HolderOfRefund(ctx, refund, c.merchant, refundID); holder != nil || err != nil {
 		return false, err
 	}
 	owner, err := h.claims().OwnerOfRefund(ctx, refund, c.merchant)

@@ -44,6 +44,8 @@ const (
 	calling
 	begun
 	recorded
+	// unbeatable: WeChat takes the key of the rival's Merchant, and has not taken the other's.
+	unbeatable
 )
 
 // OwnerOfOrder returns the Order that owns the number of an Order which may use the Merchant: that Order itself, or another.
@@ -52,51 +54,84 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
 	}
+	var taking []participant
 	owner, best, refused := order, c.strengthOfOrder(order, of), refusals{}
+	consider := func(rival *v1alpha1.Order, its *v1alpha1.Merchant) {
+		strength := c.strengthOfOrder(rival, its)
+		if merchantOutranks(its, of) {
+			strength = unbeatable
+		}
+		if strength > best || strength == best && settlement.Older(rival, owner) {
+			owner, best = rival, strength
+		}
+	}
 	for i := range rivals {
-		rival, its, err := c.rivalOrder(ctx, order, of, &rivals[i], refused)
+		its, err := c.merchantOfRival(ctx, order, of, &rivals[i], refused)
 		if err != nil {
 			return nil, err
 		}
-		if rival == nil {
-			continue
+		if its != nil {
+			taking = append(taking, participant{&rivals[i], its})
+			consider(&rivals[i], its)
 		}
-		if merchantOutranks(its, of) {
-			return rival, nil
+	}
+	if owner != order && c.Clock.Since(owner.CreationTimestamp.Time) >= young {
+		return owner, nil
+	}
+	// The cache may be behind about who is young. Who loses anyway needs no more than that one look.
+	if owner != order {
+		if latest, err := c.latest(ctx, owner); latest != nil || err != nil {
+			return latest, err
 		}
-		if strength := c.strengthOfOrder(rival, its); strength > best || strength == best && settlement.Older(rival, owner) {
-			owner, best = rival, strength
+	}
+	owner, best = order, c.strengthOfOrder(order, of)
+	for _, one := range taking {
+		latest, err := c.latest(ctx, one.order)
+		if err != nil {
+			return nil, err
+		}
+		if latest != nil {
+			consider(latest, one.merchant)
 		}
 	}
 	return owner, nil
 }
 
-// rivalOrder returns an Order of the same account, with its Merchant, if it takes part; nil otherwise.
-func (c *Claims) rivalOrder(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, rival *v1alpha1.Order, refused refusals) (*v1alpha1.Order, *v1alpha1.Merchant, error) {
+// participant is an Order that takes part, with its Merchant.
+type participant struct {
+	order    *v1alpha1.Order
+	merchant *v1alpha1.Merchant
+}
+
+// merchantOfRival returns the Merchant of an Order that takes part beside another one; nil if it does not.
+func (c *Claims) merchantOfRival(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, rival *v1alpha1.Order, refused refusals) (*v1alpha1.Merchant, error) {
 	if rival.UID == order.UID || !claimsItsNumber(rival) || refused.has(rival) {
-		return nil, nil, nil
+		return nil, nil
 	}
 	its, err := c.participates(ctx, rival, of)
 	if its == nil && err == nil {
 		refused.add(rival)
 	}
-	if its == nil || err != nil {
-		return nil, nil, err
-	}
+	return its, err
+}
+
+// latest is a young Order as the API server has it, since what happened to it may not have reached the cache; nil when it takes no
+// part any more.
+func (c *Claims) latest(ctx context.Context, rival *v1alpha1.Order) (*v1alpha1.Order, error) {
 	if c.Clock.Since(rival.CreationTimestamp.Time) >= young {
-		return rival, its, nil
+		return rival, nil
 	}
 	latest := &v1alpha1.Order{}
-	err = c.Live.Get(ctx, client.ObjectKeyFromObject(rival), latest)
+	err := c.Live.Get(ctx, client.ObjectKeyFromObject(rival), latest)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, nil, nil
+		return nil, nil
 	case err != nil:
-		return nil, nil, fmt.Errorf("reading another Order with the number %s: %w", order.Number(), err)
+		return nil, fmt.Errorf("reading another Order with the number %s: %w", rival.Number(), err)
 	case latest.UID != rival.UID || !claimsItsNumber(latest):
-		return nil, nil, nil
+		return nil, nil
 	}
-	return latest, its, nil
+	return latest, nil
 }
 
 // refusals are whom a Merchant does not permit, each looked up once: somebody may have created thousands of Orders of one number.
@@ -133,26 +168,43 @@ func (c *Claims) participates(ctx context.Context, rival *v1alpha1.Order, in *v1
 	return its, nil
 }
 
-// hasBegunAt says whether an Order has its number at an account although its Merchant's key is refused by now: what was begun with a
-// key that WeChat took stays.
+// hasBegunAt says whether an Order has its number at an account although its Merchant's key is refused by now: WeChat has given it a
+// prepay, or said that it is paid, while it took the key. A refusal or a lost answer under a refused key is no beginning.
 func hasBegunAt(order *v1alpha1.Order, its, in *v1alpha1.Merchant) bool {
-	return (settlement.Started(order) || settlement.IsPaid(order)) && len(its.Status.Keys) > 0 && merchant.AccountIDOf(its) == merchant.AccountIDOf(in)
+	return IsDecided(order) && merchant.WasProven(its) && merchant.AccountIDOf(its) == merchant.AccountIDOf(in)
 }
 
 // HolderOfPayment returns another Order of the same number that has recorded a payment; nil if there is none. WeChat's number of a
-// payment is its own for ever, so this holds whatever became of that Order's Merchant.
-func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, transactionID string) (*v1alpha1.Order, error) {
+// payment is its own for ever, so this holds within a namespace whatever became of that Order's Merchant; in another namespace, only
+// while its Merchant is of the same account, since somebody may be paid at a host of their own by any number.
+func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, transactionID string) (*v1alpha1.Order, error) {
 	rivals, err := lookup.OrdersByNumber(ctx, c.Cached, order.Number())
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
 	}
 	for i := range rivals {
 		rival := &rivals[i]
-		if transaction := rival.Status.Transaction; rival.UID != order.UID && settlement.IsPaid(rival) && transaction != nil && transaction.ID != "" && transaction.ID == transactionID {
-			return rival, nil
+		transaction := rival.Status.Transaction
+		if rival.UID == order.UID || !settlement.IsPaid(rival) || transaction == nil || transaction.ID == "" || transaction.ID != transactionID {
+			continue
+		}
+		if believed, err := c.isOfAccount(ctx, rival, of, order.Namespace); believed || err != nil {
+			return rival, err
 		}
 	}
 	return nil, nil
+}
+
+// isOfAccount says whether what an Order has recorded counts for the account of a Merchant.
+func (c *Claims) isOfAccount(ctx context.Context, rival *v1alpha1.Order, of *v1alpha1.Merchant, within string) (bool, error) {
+	its, err := merchant.OfParticipant(ctx, c.Cached, rival)
+	if _, gone := merchant.AsProblem(err); gone {
+		return rival.Namespace == within, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the Merchant of another Order: %w", err)
+	}
+	return its.UID == of.UID || merchant.WasProven(its) && merchant.AccountIDOf(its) == merchant.AccountIDOf(of), nil
 }
 
 // merchantOutranks: a Merchant whose key WeChat never took has no say against one whose key it did.

@@ -139,6 +139,7 @@ func TestWhoOwnsANumber(t *testing.T) {
 		"no key against the account": {orderIn("b", "two", merchantIn("other", "1900000109", false), prepared, age(2*time.Hour)), orderIn("a", "one", shop),
 			[]client.Object{merchantIn("other", "1900000109", false)}, true},
 		"begun, and its key is refused by now": {orderIn("a", "one", shop), orderIn("b", "two", refused, prepared), []client.Object{refused}, true},
+		"refused under a refused key":          {orderIn("a", "one", shop), orderIn("b", "two", refused, unknown, age(2*time.Hour)), []client.Object{refused}, false},
 		"waiting, and its key is refused":      {orderIn("a", "one", shop), orderIn("b", "two", refused, age(2*time.Hour)), []client.Object{refused}, false},
 		"no Merchant":                          {orderIn("a", "one", shop), orderIn("b", "two", merchantIn("gone", "1900000109", true), age(2*time.Hour)), nil, false},
 	} {
@@ -281,28 +282,67 @@ func TestACallUnderWayHoldsItsNumber(t *testing.T) {
 	}
 }
 
-// A payment that an Order has recorded is nobody else's, whatever became of its Merchant; and so a payout.
+// A payment that an Order has recorded is nobody else's, within a namespace whatever became of its Merchant; and so a payout.
 func TestWhatIsRecordedIsNobodyElses(t *testing.T) {
 	t.Parallel()
-	shop := merchantIn("shop", "1900000109", true)
-	sold := orderIn("a", "one", merchantIn("gone", "1900000109", true), prepared, paid)
-	sold.Status.Transaction = &v1alpha1.Transaction{ID: "4200000001"}
+	shop, relay := merchantIn("shop", "1900000109", true), merchantIn("relay", "1900000110", true)
+	gone := merchantIn("gone", "1900000109", true)
+	sold := func(namespace string, of *v1alpha1.Merchant) *v1alpha1.Order {
+		return orderIn(namespace, "sold", of, prepared, paid, func(o *v1alpha1.Order) { o.Status.Transaction = &v1alpha1.Transaction{ID: "4200000001"} })
+	}
 	ours := orderIn("shop", "two", shop)
-	back := &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "refund-0001", UID: "back"}}
-	settlement.Accepted(back, wechatpay.RefundAcceptance{RefundID: "5000000001"}, now)
-	other := &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "refund-0001", UID: "other"}}
-	decides := over(shop, sold, ours, back, other)
-	for id, held := range map[string]bool{"4200000001": true, "4200000002": false, "": false} {
-		if holder, err := decides.HolderOfPayment(t.Context(), ours, id); err != nil || (holder != nil) != held {
-			t.Errorf("payment %q: %v, error %v", id, holder, err)
+	for name, c := range map[string]struct {
+		sold *v1alpha1.Order
+		id   string
+		held bool
+	}{
+		"of the account":                      {sold("a", shop), "4200000001", true},
+		"another payment":                     {sold("a", shop), "4200000002", false},
+		"no number":                           {sold("a", shop), "", false},
+		"its Merchant is gone":                {sold("shop", gone), "4200000001", true},
+		"gone, in another namespace":          {sold("a", gone), "4200000001", false},
+		"paid at another account, by any one": {sold("a", relay), "4200000001", false},
+	} {
+		holder, err := over(shop, relay, c.sold, ours).HolderOfPayment(t.Context(), ours, shop, c.id)
+		if err != nil || (holder != nil) != c.held {
+			t.Errorf("%s: %v, error %v", name, holder, err)
 		}
 	}
-	if holder, err := decides.HolderOfPayment(t.Context(), sold, "4200000001"); err != nil || holder != nil {
-		t.Errorf("its own: %v, error %v", holder, err)
-	}
+	back := &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "refund-0001", UID: "back"}}
+	settlement.Accepted(back, wechatpay.RefundAcceptance{RefundID: "5000000001"}, now)
+	other := &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "refund-0002", UID: "other"}, Spec: v1alpha1.RefundSpec{OutRefundNo: "refund-0001"}}
+	decides := over(shop, back, other)
 	for id, held := range map[string]bool{"5000000001": true, "5000000002": false, "": false} {
-		if holder, err := decides.HolderOfRefund(t.Context(), other, id); err != nil || (holder != nil) != held {
+		if holder, err := decides.HolderOfRefund(t.Context(), other, shop, id); err != nil || (holder != nil) != held {
 			t.Errorf("refund %q: %v, error %v", id, holder, err)
+		}
+	}
+}
+
+// A Refund that may not be sent takes no number: its Order is not paid, or its Merchant does not permit it.
+func TestRefundThatMayNotBeSentTakesNoNumber(t *testing.T) {
+	t.Parallel()
+	shop := merchantIn("shop", "1900000109", true)
+	shop.Spec.AllowedNamespaces.Numbers = v1alpha1.NumbersPrefixed
+	tenant := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "tenant", Labels: map[string]string{v1alpha1.LabelNumberPrefix: "t-"}}}
+	order := orderIn("tenant", "order", shop, prepared, paid)
+	unpaid := orderIn("shop", "unpaid", shop)
+	refundOf := func(namespace, name, order, number string, created time.Duration) *v1alpha1.Refund {
+		return &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID(namespace + name), CreationTimestamp: metav1.NewTime(now.Add(-created))},
+			Spec: v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: order}, OutRefundNo: number}}
+	}
+	for name, c := range map[string]struct {
+		rival *v1alpha1.Refund
+		lost  bool
+	}{
+		"permitted":             {refundOf("tenant", "one", "order", "t-0007", 2*time.Hour), true},
+		"its number is not":     {refundOf("tenant", "one", "order", "refund-0007", 2*time.Hour), false},
+		"its Order is not paid": {refundOf("shop", "one", "unpaid", "refund-0007", 2*time.Hour), false},
+	} {
+		ours := refundOf("shop", "two", "order", c.rival.Number(), time.Hour)
+		owner, err := over(shop, tenant, order, unpaid, c.rival, ours).OwnerOfRefund(t.Context(), ours, shop)
+		if err != nil || (owner.UID != ours.UID) != c.lost {
+			t.Errorf("%s: %v owns it, error %v", name, owner, err)
 		}
 	}
 }

@@ -56,6 +56,9 @@ func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, of *v
 	if its == nil || err != nil {
 		return nil, nil, err
 	}
+	if may, err := c.maySend(ctx, rival, order, its, of); !may || err != nil {
+		return nil, nil, err
+	}
 	if c.Clock.Since(rival.CreationTimestamp.Time) >= young {
 		return rival, its, nil
 	}
@@ -70,6 +73,21 @@ func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, of *v
 		return nil, nil, nil
 	}
 	return latest, its, nil
+}
+
+// maySend says whether a Refund was sent, or may be: its Order is paid, and its Merchant permits it and its number today.
+func (c *Claims) maySend(ctx context.Context, refund *v1alpha1.Refund, order *v1alpha1.Order, its, of *v1alpha1.Merchant) (bool, error) {
+	if settlement.RefundBegun(refund) {
+		return true, nil
+	}
+	if !settlement.IsPaid(order) || !merchant.SameAccount(its, of) {
+		return false, nil
+	}
+	err := merchant.PermitsRefund(ctx, c.Cached, its, order, refund.Number())
+	if _, refused := merchant.AsProblem(err); refused {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // refundClaimsItsNumber says whether a Refund has its number at WeChat, or may yet get it.
@@ -107,17 +125,31 @@ func (c *Claims) BeginRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant) boo
 	return c.Calls.begin(numberOf(merchant.AccountIDOf(of), refunds, refund.Number()), refund.UID)
 }
 
-// HolderOfRefund returns another Refund of the same number that has recorded what WeChat has as refundID; nil if there is none. It
-// holds whatever became of that Refund's Order.
-func (c *Claims) HolderOfRefund(ctx context.Context, refund *v1alpha1.Refund, refundID string) (*v1alpha1.Refund, error) {
+// HolderOfRefund returns another Refund of the same number that has recorded what WeChat has as refundID; nil if there is none. Within
+// a namespace it holds whatever became of that Refund's Order; in another, only while its Merchant is of the same account.
+func (c *Claims) HolderOfRefund(ctx context.Context, refund *v1alpha1.Refund, of *v1alpha1.Merchant, refundID string) (*v1alpha1.Refund, error) {
 	rivals, err := lookup.RefundsByNumber(ctx, c.Cached, refund.Number())
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Refunds with the number %s: %w", refund.Number(), err)
 	}
 	for i := range rivals {
 		rival := &rivals[i]
-		if rival.UID != refund.UID && settlement.RefundAccepted(rival) && refundID != "" && rival.Status.RefundID == refundID {
+		if rival.UID == refund.UID || !settlement.RefundAccepted(rival) || refundID == "" || rival.Status.RefundID != refundID {
+			continue
+		}
+		if rival.Namespace == refund.Namespace {
 			return rival, nil
+		}
+		order := &v1alpha1.Order{}
+		err := c.Cached.Get(ctx, types.NamespacedName{Namespace: rival.Namespace, Name: rival.Spec.OrderRef.Name}, order)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the Order of another Refund: %w", err)
+		}
+		if believed, err := c.isOfAccount(ctx, order, of, refund.Namespace); believed || err != nil {
+			return rival, err
 		}
 	}
 	return nil, nil

@@ -38,13 +38,28 @@ func hostAndPort(address *url.URL) string {
 	return net.JoinHostPort(hostOf(address), cmp.Or(address.Port(), "443"))
 }
 
-// IsProven says whether WeChat took the key of a Merchant at its endpoint, as its status tells, and does not refuse it since.
+// WasProven says whether WeChat has taken a key of a Merchant at its endpoint, as its status tells.
+func WasProven(merchant *v1alpha1.Merchant) bool {
+	return len(merchant.Status.Keys) > 0 && merchant.Status.KeysEndpoint == EndpointID(merchant)
+}
+
+// IsProven says whether WeChat takes the key of a Merchant today, as far as is known. A key that is refused, gone or can't be used by
+// now is no proof: whoever held it once may have lost the right to it.
 func IsProven(merchant *v1alpha1.Merchant) bool {
-	if len(merchant.Status.Keys) == 0 || merchant.Status.KeysEndpoint != EndpointID(merchant) {
+	if !WasProven(merchant) {
 		return false
 	}
 	ready := meta.FindStatusCondition(merchant.Status.Conditions, v1alpha1.ConditionReady)
-	return ready == nil || ready.Reason != v1alpha1.ReasonCredentialsRejected
+	if ready == nil {
+		return true
+	}
+	switch ready.Reason {
+	case v1alpha1.ReasonReady, v1alpha1.ReasonWeChatUnreachable, v1alpha1.ReasonInvalidCertificate, v1alpha1.ReasonCertificateMismatch,
+		v1alpha1.ReasonCertificateExpired, v1alpha1.ReasonCertificateRejected, v1alpha1.ReasonInvalidNotifyURL:
+		return true
+	default:
+		return false
+	}
 }
 
 // SameAccount says whether the numbers of a Merchant count for another: it is the same one, or of the same account with a key

@@ -27,7 +27,7 @@ func (h *Handle) Believes(merchant *v1alpha1.Merchant, keyID string) bool {
 // joinIfProven makes the Merchant a member of its account when its status says that WeChat took the key, before this process has
 // asked by itself.
 func (h *Handle) joinIfProven(merchant *v1alpha1.Merchant) {
-	if h.KeyProven(merchant) && !h.Rejected() {
+	if h.KeyProven(merchant) && IsProven(merchant) && !h.Rejected() {
 		h.member.prove()
 	}
 }

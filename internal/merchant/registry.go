@@ -327,7 +327,7 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots,
 			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts, Trust: newTrust(&r.proofs, bundle),
 		},
-		keyID: wechatpay.KeyID(keys.current, merchant.Spec.MchID), previousKeyID: previousKeyID(keys, merchant), endpoint: endpointID(primary, backup, bundle),
+		keyID: wechatpay.KeyID(keys.current, merchant.Spec.MchID), previousKeyID: previousKeyID(keys, merchant), endpoint: EndpointID(merchant),
 		payment: payment, refund: refund,
 		description: describe(certificate.leaf), certificateProblem: certificate.problem,
 		version: checksum([]byte(keys.current), []byte(keys.previous), certificate.raw, bundle,

@@ -316,6 +316,7 @@ func TestPaymentWithAnotherAttachIsNotTheOrders(t *testing.T) {
 		"of another namespace":              {with("", sentAs("web/", foreign)), "web/", map[string]bool{"web/": true, "": false, "other/": false, "web/x": false}},
 		"of another namespace, with attach": {with("x", sentAs("web/x", foreign)), "web/x", map[string]bool{"web/x": true, "x": false, "other/x": false}},
 		"prepared before":                   {with("x", before), "x", map[string]bool{"x": true, "web/x": false}},
+		"prepared before, and refreshed":    {with("x", sentAs("x", foreign)), "x", map[string]bool{"x": true, "web/x": false}},
 		"not prepared yet":                  {with("x", func(o *v1alpha1.Order) { foreign(o); o.Status.Prepay = nil }), "web/x", map[string]bool{"web/x": true, "x": false}},
 	} {
 		for attach, ours := range test.ours {

@@ -30,7 +30,9 @@ func Attach(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
 	if order.Namespace == merchant.Namespace {
 		return order.Spec.Attach
 	}
-	if prepay := order.Status.Prepay; prepay != nil && prepay.Attach == "" {
+	if prepay := order.Status.Prepay; prepay != nil && prepay.Attach != "" {
+		return prepay.Attach
+	} else if prepay != nil {
 		return order.Spec.Attach
 	}
 	return order.Namespace + attachSeparator + order.Spec.Attach

@@ -154,15 +154,15 @@ func TestQueryOrder(t *testing.T) {
 		want   wechatpay.Trade
 	}{
 		"paid": {with(paidFields(), map[string]string{"trade_state": "SUCCESS", "trade_state_desc": "支付成功"}),
-			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Description: "支付成功", Payment: paidPayment(t)}},
+			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Description: "支付成功", Attach: "支付测试", Payment: paidPayment(t)}},
 		"refunded was paid": {with(paidFields(), map[string]string{"trade_state": "REFUND"}),
-			wechatpay.Trade{State: wechatpay.TradeStateRefund, Payment: paidPayment(t)}},
+			wechatpay.Trade{State: wechatpay.TradeStateRefund, Attach: "支付测试", Payment: paidPayment(t)}},
 		"paid, in as few words as can be": {map[string]string{"out_trade_no": testNumber, "trade_state": "SUCCESS", "transaction_id": "42", "total_fee": "101"},
 			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Payment: least}},
 		"paid, details in no shape we know": {map[string]string{"out_trade_no": testNumber, "trade_state": "SUCCESS", "transaction_id": "42", "total_fee": "101", "cash_fee": "0.81", "time_end": "noon"},
 			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Payment: least}},
 		"paid in another currency": {with(paidFields(), map[string]string{"trade_state": "SUCCESS", "total_fee": "42", "fee_type": "USD"}),
-			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Payment: foreign}},
+			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "支付测试", Payment: foreign}},
 		"not paid": {map[string]string{"out_trade_no": testNumber, "trade_state": "NOTPAY", "trade_state_desc": "订单未支付", "total_fee": "101"},
 			wechatpay.Trade{State: wechatpay.TradeStateNotPay, Description: "订单未支付"}},
 		"closed":               {map[string]string{"out_trade_no": testNumber, "trade_state": "CLOSED"}, wechatpay.Trade{State: wechatpay.TradeStateClosed}},
