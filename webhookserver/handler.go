@@ -168,7 +168,8 @@ func (h *Handler) looking(c *callback) client.Reader {
 }
 
 // unproven: the callback was made with a key of the Merchant's that WeChat has not taken yet, in no answer that verified. Whoever
-// may change the Merchant or its Secret may have chosen that key. The leader asks WeChat; WeChat asks again.
+// may change the Merchant or its Secret may have chosen that key. The leader finds out within half a minute, when it looks at the
+// Secret, and WeChat comes again.
 func (c *callback) unproven() result {
 	c.gateway.Doubt()
 	c.log.Info("A callback was made with a key that WeChat Pay has not taken yet; WeChat Pay will ask again, while the key is tried")
