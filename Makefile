@@ -257,6 +257,7 @@ lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the man
 	  i=$$((i + 1)); $(MANIFEST_TOOLS)/helm template wechatpay-operator $(CHART) --namespace wechatpay-operator-system --set "$$values" >bin/manifests/helm-$$i.yaml; \
 	done
 	@echo "==> kubeconform"
+	@go -C hack/tools/manifests mod download sigs.k8s.io/gateway-api github.com/prometheus-operator/prometheus-operator
 	@gateway=$$(go -C hack/tools/manifests list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)/config/crd/standard/gateway.networking.k8s.io_; \
 	prometheus=$$(go -C hack/tools/manifests list -m -f '{{.Dir}}' github.com/prometheus-operator/prometheus-operator)/example/prometheus-operator-crd/monitoring.coreos.com_; \
 	go run ./hack/schemas -out bin/schemas $${gateway}gateways.yaml $${gateway}httproutes.yaml $${prometheus}prometheusrules.yaml $${prometheus}servicemonitors.yaml
