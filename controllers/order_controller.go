@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -93,7 +94,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 		return ctrl.Result{}, err
 	}
 	closing := r.closeGone(ctx, request.NamespacedName, scope.UID)
-	if err != nil {
+	if apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: closing.after}, nil
 	}
 	result, err := run(ctx, scope,

@@ -126,8 +126,8 @@ func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
 	return &end
 }
 
-// otherPayment is what becomes of an Order when WeChat states a payment of its number that is not its own. What the payment is
-// is told to nobody here.
+// otherPayment is what becomes of an Order when WeChat states a payment of its number that is not its own. Nothing of
+// that payment is told here.
 func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach string) progress {
 	switch {
 	case settlement.PaidReason(o.Order) == v1alpha1.ReasonNumberInUse:

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -102,7 +103,7 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 		return ctrl.Result{}, err
 	}
 	r.tellOfGone(ctx, request.NamespacedName, scope.UID)
-	if err != nil {
+	if apierrors.IsNotFound(err) {
 		return ctrl.Result{}, nil
 	}
 	return run(ctx, scope,

@@ -93,7 +93,7 @@ func (r *RefundReconciler) tellOfGone(ctx context.Context, key types.NamespacedN
 // sending remembers a Refund before WeChat is asked for it, and settled forgets one that goes because all is settled, or that was
 // not sent after all.
 func (r *RefundReconciler) sending(f *refund) {
-	r.sent.set(client.ObjectKeyFromObject(f.Refund), &sentRefund{refund: f.Refund.DeepCopy(), order: f.order.DeepCopy()})
+	r.sent.set(client.ObjectKeyFromObject(f.Refund), &sentRefund{refund: f.DeepCopy(), order: f.order.DeepCopy()})
 }
 
 func (r *RefundReconciler) settled(refund *v1alpha1.Refund) {

@@ -83,7 +83,7 @@ func hidden(t *testing.T, err error, user string, secrets ...string) {
 		t.Errorf("%v, want Forbidden", err)
 		return
 	}
-	words := append(secrets, "ValidatingAdmissionPolicy 'wechatpay-operator-merchant-secrets'", user, `"get"`, ") in namespace "+ns, "resourceNames")
+	words := append(slices.Clone(secrets), "ValidatingAdmissionPolicy 'wechatpay-operator-merchant-secrets'", user, `"get"`, ") in namespace "+ns, "resourceNames")
 	for _, w := range words {
 		if !strings.Contains(err.Error(), w) {
 			t.Errorf("%q does not say %q", err, w)

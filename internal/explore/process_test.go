@@ -172,12 +172,6 @@ func (p *process) actsFor(k key) {
 	p.acting = k
 }
 
-func (p *process) actsNowFor() key {
-	p.w.mutex.Lock()
-	defer p.w.mutex.Unlock()
-	return p.acting
-}
-
 // work reconciles the first object that is due, and says whether there was one.
 func (p *process) work() bool {
 	k, due, ok := p.next()

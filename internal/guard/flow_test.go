@@ -3,7 +3,6 @@ package guard_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -100,7 +99,7 @@ func (s *guardedShop) bound(want bool) {
 	s.Eventually("the API server knows of the binding, or that it is gone", func() error {
 		err := s.backend.Create(s.Context(), s.NewRefund("tried-by-the-shop", "order-0001", 1, approved), client.DryRunAll)
 		if apierrors.IsForbidden(err) != want {
-			return fmt.Errorf("an approval by the shop: %v", err)
+			return errors.Join(errors.New("an approval by the shop is answered otherwise"), err)
 		}
 		return nil
 	})

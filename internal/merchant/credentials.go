@@ -146,8 +146,8 @@ func fits(certificate *x509.Certificate, key crypto.Signer) bool {
 	if key == nil {
 		return false
 	}
-	public, comparable := key.Public().(interface{ Equal(crypto.PublicKey) bool })
-	return comparable && public.Equal(certificate.PublicKey)
+	public, known := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return known && public.Equal(certificate.PublicKey)
 }
 
 // describe keeps what a certificate says of itself within what the API takes, or no status could be written at all.

@@ -2,6 +2,7 @@ package merchant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -190,7 +191,10 @@ func TestWhoIsGivenBackComesLaterAndLater(t *testing.T) {
 		least := min(max(hangs, patience), longestPause)
 		seen := map[time.Duration]bool{}
 		for range 50 {
-			denied := noPlace(hangs).(*denial)
+			denied, ok := errors.AsType[*denial](noPlace(hangs))
+			if !ok {
+				t.Fatal("it is no denial")
+			}
 			seen[denied.retryAfter] = true
 			if denied.retryAfter < least || denied.retryAfter > 2*least {
 				t.Errorf("after %s it comes again in %s", hangs, denied.retryAfter)

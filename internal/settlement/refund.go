@@ -367,7 +367,7 @@ func AskFailed(refund *v1alpha1.Refund, err error, now time.Time) {
 func refundDifference(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.RefundFact) string {
 	switch {
 	case fact.OutTradeNo != "" && fact.OutTradeNo != orderNumber:
-		// Whose it is is not told: it may be another tenant's.
+		// Nothing of that order is told: it may be another tenant's.
 		return fmt.Sprintf("another order than %s", orderNumber)
 	case fact.Amount != refund.Spec.Amount:
 		return fmt.Sprintf("the amount %d, not %d", fact.Amount, refund.Spec.Amount)
