@@ -67,7 +67,7 @@ func TestHeldRefundThatWasAllowedWaits(t *testing.T) {
 	shop.Create(refund)
 	shop.WaitRefund("refund-0001", "Accepted=False/OrderNotFound")
 	shop.Must(shop.Client.Delete(shop.Context(), refund))
-	shop.Create(shop.NewOrder("order-0001"))
+	shop.Paid("order-0001")
 	shop.WaitGone(refund)
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "refund-0001")).NotTo(gomega.BeEmpty(), "WeChat is asked first")
 }
