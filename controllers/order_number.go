@@ -65,6 +65,18 @@ func (r *OrderReconciler) beginCall(o *order) bool {
 	return settlement.Started(o.Order) || r.Claims.BeginOrder(o.Order, o.merchant)
 }
 
+// awaitOtherCall is for an Order whose number the call of another object may be about, such as one of the same name that is gone.
+func (r *OrderReconciler) awaitOtherCall(ctx context.Context, o *order) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, fmt.Sprintf(
+			"A call about the number %s for an object that is gone may still be under way; this Order is asked for within two minutes", order.Number()), r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return again(r.Timing.RetryFirst)
+}
+
 // loseNumber records, finally, that the number is another order's.
 func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, why string) progress {
 	if settlement.IsFinished(o.Order) {

@@ -81,7 +81,7 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 		return again(wait)
 	}
 	if !r.beginCall(o) {
-		return again(r.Timing.RetryFirst) // the call of an object that is gone may be under way
+		return r.awaitOtherCall(ctx, o)
 	}
 	request := settlement.OrderRequest(o.Order, o.merchant, o.gateway.PaymentNotifyURL)
 	r.gone.note(o)
