@@ -21,20 +21,24 @@ func TestAPrepayIsOneOrders(t *testing.T) {
 	}))
 	shop.CreateCredentials(shop.Other(0))
 	shop.Create(shop.NewOrder("order-0001", native))
-	first := shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.WaitMerchant(shop.Other(0)+"/again", "Ready=True/Ready") // so that it is of the same account
 
 	for i, c := range []struct {
-		fields    map[string]string
+		field     string
+		of        func(*v1alpha1.OrderPrepay) string
 		namespace string
 		whose     string
 	}{
-		{map[string]string{"prepay_id": first.Status.Prepay.ID}, shop.Namespace, "the Order order-0001"},
-		{map[string]string{"code_url": first.Status.Prepay.CodeURL}, shop.Namespace, "the Order order-0001"},
-		{map[string]string{"mweb_url": first.Status.Prepay.CodeURL}, shop.Namespace, "the Order order-0001"},
-		{map[string]string{"prepay_id": first.Status.Prepay.ID}, shop.Other(0), "an Order of another namespace"},
+		{"prepay_id", prepayID, shop.Namespace, "the Order order-0001"},
+		{"code_url", codeURL, shop.Namespace, "the Order order-0001"},
+		{"mweb_url", codeURL, shop.Namespace, "the Order order-0001"},
+		{"prepay_id", prepayID, shop.Other(0), "an Order of another namespace"},
 	} {
 		name := orderName(i + 2)
-		fault, err := shop.WeChat.AddFault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Number: name, Kind: simulator.FaultExtraFields, Fields: c.fields})
+		first := shop.Order("order-0001") // a cache that lags may have had it prepared once more
+		fault, err := shop.WeChat.AddFault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Number: name, Kind: simulator.FaultExtraFields,
+			Fields: map[string]string{c.field: c.of(first.Status.Prepay)}})
 		shop.Must(err)
 		shop.Create(shop.NewOrder(name, native, func(o *v1alpha1.Order) {
 			if o.Namespace = c.namespace; c.namespace != shop.Namespace {
@@ -48,6 +52,10 @@ func TestAPrepayIsOneOrders(t *testing.T) {
 		g.Expect(shop.WaitOrder(c.namespace+"/"+name, "Prepared=True/Prepared").Status.Prepay.ID).NotTo(gomega.Equal(first.Status.Prepay.ID))
 	}
 }
+
+func prepayID(p *v1alpha1.OrderPrepay) string { return p.ID }
+
+func codeURL(p *v1alpha1.OrderPrepay) string { return p.CodeURL }
 
 func native(o *v1alpha1.Order) {
 	o.Spec.TradeType, o.Spec.Payer, o.Spec.ProductID = v1alpha1.TradeTypeNative, nil, "soap-1"
