@@ -79,10 +79,7 @@ func (r *RefundReconciler) distrust(ctx context.Context, f *refund) progress {
 
 // endUnguarded ends a Refund whose approval is not believed, unless WeChat has it: from before a restore, for example.
 func (r *RefundReconciler) endUnguarded(ctx context.Context, f *refund) progress {
-	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
-		return again(wait)
-	}
-	if allowed, wait := f.gateway.AllowLook(ctx, f.Number(), r.Clock.Now()); !allowed {
+	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
 		return again(wait)
 	}
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)

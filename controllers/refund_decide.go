@@ -133,6 +133,15 @@ func (r *RefundReconciler) askForLostAnswer(ctx context.Context, f *refund) prog
 	}
 }
 
+// mayLook says whether WeChat may be asked now what it has of the Refund, before anything is sent: when its turn comes, and within
+// the account's budget for looks.
+func (r *RefundReconciler) mayLook(ctx context.Context, f *refund) (allowed bool, wait time.Duration) {
+	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+		return false, wait
+	}
+	return f.gateway.AllowLook(ctx, f.Number(), r.Clock.Now())
+}
+
 // lookBeforeDecision asks WeChat once for a Refund that waits for a decision, or was denied: one that was paid back before
 // this object was created (a restore, a re-applied file) is shown as it is.
 func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) progress {
@@ -145,10 +154,7 @@ func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) pr
 	if settlement.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
 		return next() // the request itself finds it, and pays nothing twice
 	}
-	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
-		return again(wait)
-	}
-	if allowed, wait := f.gateway.AllowLook(ctx, f.Number(), r.Clock.Now()); !allowed {
+	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
 		return again(wait)
 	}
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
