@@ -40,6 +40,8 @@ type OrderReconciler struct {
 	firstAnswers *alarms
 	// gone are the Orders that are gone since WeChat was asked to make them.
 	gone *goneOrders
+	// prepaid are the Orders that WeChat gave a prepay for lately.
+	prepaid *recent[prepayValue, prepayHolder]
 }
 
 // order is one reconcile of an Order: what the steps learn and hand on.
@@ -84,6 +86,7 @@ func (r *OrderReconciler) init() {
 	r.calls, r.closes, r.polled = newPauses(), newPauses(), newPauses()
 	r.firstAnswers = newAlarms()
 	r.gone, r.refusals = newGoneOrders(r.Clock), &refusals{}
+	r.prepaid = newRecent[prepayValue, prepayHolder](prepaidLately, r.Clock)
 }
 
 // Reconcile moves an Order on.

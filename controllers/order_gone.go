@@ -41,14 +41,14 @@ type askedOrder struct {
 
 // goneOrders are the Orders that WeChat was asked to make lately, and those of them that are gone and not closed yet.
 type goneOrders struct {
-	asked *recent[*askedOrder]
+	asked *recent[types.NamespacedName, *askedOrder]
 
 	mutex   sync.Mutex
 	closing map[types.NamespacedName][]*askedOrder
 }
 
 func newGoneOrders(clock clock.PassiveClock) *goneOrders {
-	return &goneOrders{asked: newRecent[*askedOrder](goneWithin, clock), closing: map[types.NamespacedName][]*askedOrder{}}
+	return &goneOrders{asked: newRecent[types.NamespacedName, *askedOrder](goneWithin, clock), closing: map[types.NamespacedName][]*askedOrder{}}
 }
 
 // note remembers an Order before WeChat is asked to make it.

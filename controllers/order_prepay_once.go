@@ -3,7 +3,9 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -33,10 +35,32 @@ func prepayOfOrder(order *v1alpha1.Order) []string {
 	return paidWith(prepay.ID, prepay.CodeURL, prepay.MWEBURL)
 }
 
+// prepaidLately is for how long a prepay is remembered beside the cache, which shows it some time after it was written.
+const prepaidLately = time.Minute
+
+// prepayValue is what leads a payer to an order of an account.
+type prepayValue struct {
+	account merchant.AccountID
+	value   string
+}
+
+// prepayHolder is the Order that WeChat gave it for.
+type prepayHolder struct {
+	order    types.NamespacedName
+	merchant *v1alpha1.Merchant
+}
+
 // belongsToAnother refuses a prepay that another Order of the same merchant number has: its payer would pay that Order. WeChat gives
 // no two orders the same, so the answer is a repeated one, and what it says of this Order is not known.
 func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer wechatpay.Prepay) error {
 	for _, value := range paidWith(answer.ID, answer.CodeURL, answer.MWEBURL) {
+		holder := prepayHolder{order: client.ObjectKeyFromObject(o), merchant: o.merchant}
+		other, taken := r.prepaid.setUnless(prepayValue{merchant.AccountIDOf(o.merchant), value}, holder, func(other prepayHolder) bool {
+			return other.order != holder.order && merchant.SameAccount(other.merchant, o.merchant)
+		})
+		if taken {
+			return prepayOfAnother(o, other.order)
+		}
 		var others v1alpha1.OrderList
 		if err := r.Client.List(ctx, &others, client.MatchingFields{indexOrderPrepay: value}, lookup.AtOnce); err != nil {
 			return err
@@ -54,7 +78,7 @@ func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer
 				return err
 			}
 			if merchant.SameAccount(its, o.merchant) {
-				return prepayOfAnother(o, other)
+				return prepayOfAnother(o, client.ObjectKeyFromObject(other))
 			}
 		}
 	}
@@ -62,7 +86,7 @@ func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer
 }
 
 // prepayOfAnother names the other Order only to who can see it anyway.
-func prepayOfAnother(o *order, other *v1alpha1.Order) error {
+func prepayOfAnother(o *order, other types.NamespacedName) error {
 	whose := "an Order of another namespace"
 	if other.Namespace == o.Namespace {
 		whose = "the Order " + other.Name

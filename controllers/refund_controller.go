@@ -40,7 +40,7 @@ type RefundReconciler struct {
 	// holds say until when a Refund is not sent after it was held.
 	holds *alarms
 	// sent are the Refunds that WeChat was asked for lately.
-	sent *recent[*sentRefund]
+	sent *recent[types.NamespacedName, *sentRefund]
 	// pace keeps refund requests of one Order apart.
 	pace  *pace
 	leads sync.Once
@@ -82,7 +82,7 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *RefundReconciler) init() {
 	r.retries, r.polls, r.calls, r.polled = newRetries(r.Timing), newAlarms(), newPauses(), newPauses()
 	r.contradictions, r.holds = newAlarms(), newAlarms()
-	r.sent, r.refusals = newRecent[*sentRefund](goneWithin, r.Clock), &refusals{}
+	r.sent, r.refusals = newRecent[types.NamespacedName, *sentRefund](goneWithin, r.Clock), &refusals{}
 	r.pace = newPace(r.Timing.RefundSpacing, r.Clock)
 }
 

@@ -30,6 +30,7 @@ func lagging(t *testing.T, cached, more []client.Object) Base {
 	with := func(objects []client.Object) client.Client {
 		return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 			WithStatusSubresource(&v1alpha1.Refund{}, &v1alpha1.Order{}).
+			WithIndex(&v1alpha1.Order{}, indexOrderPrepay, func(object client.Object) []string { return prepayOfOrder(object.(*v1alpha1.Order)) }).
 			WithIndex(&v1alpha1.Refund{}, indexRefundOrder, byOrder).
 			WithIndex(&v1alpha1.Refund{}, "spec.orderRef.name", byOrder).Build()
 	}
