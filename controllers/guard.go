@@ -89,7 +89,7 @@ func (r *RefundReconciler) endUnguarded(ctx context.Context, f *refund) progress
 	case wechatpay.Means(err, wechatpay.RefundNotExist):
 		return r.end(ctx, f, v1alpha1.ReasonApprovedUnguarded, settlement.UnguardedMessage)
 	default:
-		return r.rest(f, r.retries.after(f.UID, err))
+		return r.askFails(ctx, f, err, r.retries.after(f.UID, err))
 	}
 }
 

@@ -258,7 +258,7 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 // endUnlessAtWeChat ends a Refund that does not fit what was paid, unless WeChat has it: a Refund that lost its status is
 // itself part of what was paid back.
 func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why string) progress {
-	if allowed, wait := f.gateway.AllowLook(ctx, f.Number(), r.Clock.Now()); !allowed {
+	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
 		return again(wait)
 	}
 	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)

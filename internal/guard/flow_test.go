@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -313,4 +315,26 @@ func TestUnguardedApprovalOfWhatWeChatHas(t *testing.T) {
 	if payouts := shop.WeChat.Ledger().Refunds[0].Payouts; payouts != 1 {
 		t.Errorf("paid out %d times", payouts)
 	}
+}
+
+// TestUnguardedApprovalWhileWeChatDoesNotAnswer: it can't end before WeChat said that it does not have the refund, and says so.
+func TestUnguardedApprovalWhileWeChatDoesNotAnswer(t *testing.T) {
+	shop := open(t, testshop.WithTiming(rarely))
+	shop.ready()
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
+	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultFail, ReturnMsg: "参数格式错误"})
+	shop.unbind()
+	shop.approveAs(shop.backend, "refund-0001")
+	shop.WaitRefund("refund-0001", "Approved=False/ApprovedUnguarded")
+	shop.Eventually("it says why it does not end", func() error {
+		accepted := meta.FindStatusCondition(shop.Refund("refund-0001").Status.Conditions, v1alpha1.ConditionAccepted)
+		if !strings.Contains(accepted.Message, "参数格式错误") {
+			return errors.New(accepted.Message)
+		}
+		return nil
+	})
+	shop.WeChat.ClearFaults()
+	shop.WaitRefund("refund-0001", "Succeeded=False/ApprovedUnguarded")
+	shop.notSent("refund-0001")
 }
