@@ -203,20 +203,26 @@ func TestAnOrderThatIsGoneIsClosed(t *testing.T) {
 	g.Expect(testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))).To(gomega.BeNumerically(">", before))
 }
 
-// TestTheNumberOfAnOrderThatIsGoneWaits: an Order of the same name that was created meanwhile is not asked for, nor closed, before the
-// one that is gone is closed.
+// TestTheNumberOfAnOrderThatIsGoneWaits: an Order of the same name that was created meanwhile is not asked for, nor closed, before
+// WeChat has closed the one that is gone and its query, which names the order, says so too.
 func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
-	shop, g := goneDuringTheCall(t, func(shop *testshop.Shop) {
-		shop.Fault(simulator.Fault{Operation: simulator.OperationCloseOrder, Kind: simulator.FaultHTML})
-	})
-	shop.Create(shop.NewOrder("order-0001"))
-	waiting := shop.WaitOrder("order-0001", "Prepared=Unknown/Pending")
-	g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is being closed there first"))
-	askedMore(shop, simulator.OperationCloseOrder, "order-0001", 2)
-	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
-	shop.WeChat.ClearFaults()
-	shop.WaitOrder("order-0001", "Paid=False/Closed") // as any that is applied again after it was deleted
-	shop.Paid("order-0002")
+	for name, fault := range map[string]simulator.Fault{
+		"it can't be closed":                {Operation: simulator.OperationCloseOrder, Kind: simulator.FaultHTML},
+		"it can't be seen closed":           {Operation: simulator.OperationOrderQuery, Kind: simulator.FaultHTML},
+		"the query does not show it closed": {Operation: simulator.OperationOrderQuery, Kind: simulator.FaultExtraFields, Fields: map[string]string{"trade_state": "NOTPAY"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, g := goneDuringTheCall(t, func(shop *testshop.Shop) { shop.Fault(fault) })
+			shop.Create(shop.NewOrder("order-0001"))
+			waiting := shop.WaitOrder("order-0001", "Prepared=Unknown/Pending")
+			g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is being closed there first"))
+			askedMore(shop, simulator.OperationCloseOrder, "order-0001", 2)
+			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
+			shop.WeChat.ClearFaults()
+			shop.WaitOrder("order-0001", "Paid=False/Closed") // as any that is applied again after it was deleted
+			shop.Paid("order-0002")
+		})
+	}
 }
 
 // TestAnOrderThatIsLostAfterItWasPreparedStaysOpen: a payer may have its prepay, and whoever lost the object applies it again.

@@ -129,7 +129,7 @@ func explainGuard(found guard.Finding, namespace string) (reason, message string
 func (r *RefundReconciler) listenToGuard(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.Guard.Listen(func(namespace string) {
 		var refunds v1alpha1.RefundList
-		if err := r.Client.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{indexRefundWaiting: waits}, lookup.AtOnce); err != nil {
+		if err := r.Client.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{indexRefundWaiting: waits}, lookup.AtOnce, client.UnsafeDisableDeepCopy); err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Refunds that wait for the policy on approvals", "namespace", namespace)
 			return
 		}

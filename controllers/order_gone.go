@@ -169,7 +169,7 @@ func (r *OrderReconciler) closeGone(ctx context.Context, key types.NamespacedNam
 func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.Duration {
 	found, handle, err := r.merchantOfStarted(ctx, gone.order)
 	if err == nil {
-		err = handle.CloseOrder(ctx, gone.order.Number(), settlement.AppID(gone.order, found))
+		err = closedAtWeChat(ctx, handle, gone.order.Number(), settlement.AppID(gone.order, found))
 	}
 	patience, wait := r.Timing.LetGoAtLast, r.Timing.CloseRetry
 	waited := r.Clock.Since(gone.gone)
@@ -193,6 +193,22 @@ func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.D
 		return wechatpay.RetryAfter(err)
 	default:
 		return wait
+	}
+}
+
+// closedAtWeChat closes an order and sees it closed: the answer to closeorder does not name the order.
+func closedAtWeChat(ctx context.Context, handle *merchant.Handle, number, appID string) error {
+	if err := handle.CloseOrder(ctx, number, appID); err != nil {
+		return err
+	}
+	trade, err := handle.QueryOrder(ctx, number, appID)
+	switch {
+	case err != nil:
+		return err
+	case trade.State.Closed():
+		return nil
+	default: // a payment that was faster is told by the next closeorder
+		return errQueryLags
 	}
 }
 

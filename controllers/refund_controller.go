@@ -181,7 +181,7 @@ func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object
 		return nil
 	}
 	var refunds v1alpha1.RefundList
-	if err := r.Client.List(ctx, &refunds, client.MatchingFields{indexRefundWaiting: waits}, lookup.AtOnce); err != nil {
+	if err := r.Client.List(ctx, &refunds, client.MatchingFields{indexRefundWaiting: waits}, lookup.AtOnce, client.UnsafeDisableDeepCopy); err != nil {
 		return failed(err)
 	}
 	var requests []reconcile.Request
