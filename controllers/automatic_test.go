@@ -17,7 +17,7 @@ func TestRefundStaysManualWhenTheMerchantTurnsAutomatic(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Create(shop.NewRefund("asked-before", "order-0001", 20))
 	shop.WaitRefund("asked-before", "Approved=Unknown/AwaitingApproval")
-	shop.Patch(shop.NewMerchant(), `{"spec":{"refundApproval":"Automatic"}}`)
+	shop.ChangeMerchant(`{"spec":{"refundApproval":"Automatic"}}`)
 
 	shop.Create(shop.NewRefund("asked-after", "order-0001", 30))
 	shop.WaitRefund("asked-after", "Approved=True/Automatic")

@@ -198,7 +198,7 @@ func TestMerchantOfAnotherNamespaceNeedsAGrant(t *testing.T) {
 	shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=True/Paid")
 
 	// Whoever loses the grant can make no new Orders, and what was paid stays paid.
-	shop.Patch(shop.NewMerchant(), `{"spec":{"allowedNamespaces":{"from":"Same","selector":null}}}`)
+	shop.ChangeMerchant(`{"spec":{"allowedNamespaces":{"from":"Same","selector":null}}}`)
 	shop.Create(shop.NewOrder("order-0003", elsewhere))
 	shop.WaitOrder(shop.Other(0)+"/order-0003", "Prepared=False/NotPermitted")
 	shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=True/Paid")
@@ -232,10 +232,9 @@ func TestSeveralMerchantsDoNotMix(t *testing.T) {
 func TestTwoReplicas(t *testing.T) {
 	t.Parallel()
 	g := gomega.NewWithT(t)
-	shop := testshop.Open(t, env, testshop.WithoutOperator())
-	elect := func(o *manager.Options) { o.LeaderElect, o.LeaderElectionNamespace = true, shop.Namespace }
-	shop.StartOperator(elect)
-	shop.StartOperator(elect)
+	shop := testshop.Open(t, env, testshop.WithoutOperator(), testshop.WithLeaderElection())
+	shop.StartOperator()
+	shop.StartOperator()
 	shop.Create(shop.NewMerchant())
 	const orders = 6
 	for i := range orders {

@@ -172,7 +172,7 @@ func TestChangedSettingsHoldForLaterOrdersOnly(t *testing.T) {
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	shop.Patch(shop.NewMerchant(), `{"spec":{"signType":"MD5","notifyBaseURL":"`+shop.Base+`/elsewhere"}}`)
+	shop.ChangeMerchant(`{"spec":{"signType":"MD5","notifyBaseURL":"` + shop.Base + `/elsewhere"}}`)
 	shop.Create(shop.NewOrder("order-0002"))
 	g.Expect(shop.WaitOrder("order-0002", "Prepared=True/Prepared").Status.Prepay.SignType).To(gomega.Equal(v1alpha1.SignTypeMD5))
 

@@ -295,7 +295,7 @@ func TestNumberWithOtherParametersIsStillPaid(t *testing.T) {
 	prepay := shop.WaitOrder("order-0001", "Prepared=True/Prepared").Status.Prepay
 	dropFromCluster(shop, order)
 	merchant := shop.NewMerchant()
-	shop.Patch(merchant, `{"spec":{"notifyBaseURL":"`+shop.Base+`/moved"}}`)
+	shop.ChangeMerchant(`{"spec":{"notifyBaseURL":"` + shop.Base + `/moved"}}`)
 	shop.Create(shop.NewOrder("order-0001"))
 	used := shop.WaitOrder("order-0001", "Prepared=False/UsedAtWeChat")
 	g.Expect(told(used.Status.Conditions)).To(gomega.ContainSubstring("notifyBaseURL"))
@@ -305,7 +305,7 @@ func TestNumberWithOtherParametersIsStillPaid(t *testing.T) {
 	shop.Patch(merchant, `{"spec":{"notifyBaseURL":null}}`)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	dropFromCluster(shop, shop.NewOrder("order-0001"))
-	shop.Patch(merchant, `{"spec":{"notifyBaseURL":"`+shop.Base+`/moved"}}`)
+	shop.ChangeMerchant(`{"spec":{"notifyBaseURL":"` + shop.Base + `/moved"}}`)
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=False/UsedAtWeChat")
 	_, err := shop.WeChat.PayByPrepayID(prepay.ID, simulator.PayOptions{})
@@ -350,7 +350,7 @@ func TestRevokedGrantStopsOnlyWhatIsNew(t *testing.T) {
 	for i := 1; i <= 3; i++ {
 		shop.WaitOrder(shop.Other(0)+"/"+orderName(i), "Prepared=True/Prepared")
 	}
-	shop.Patch(shop.NewMerchant(), `{"spec":{"allowedNamespaces":{"from":"Same"}}}`)
+	shop.ChangeMerchant(`{"spec":{"allowedNamespaces":{"from":"Same"}}}`)
 	shop.Create(shop.NewOrder("order-0004", of(shop, 0)))
 	shop.WaitOrder(shop.Other(0)+"/order-0004", "Prepared=False/NotPermitted")
 

@@ -74,7 +74,7 @@ func TestWritesAreFew(t *testing.T) {
 	shop := testshop.Open(t, env, testshop.WithoutOperator(), noDistance, testshop.WithWeChat(func(o *simulator.Options) {
 		o.Rules.RefundDelay = time.Second // it is recorded as accepted by then
 	}))
-	shop.StartOperatorAs(counted.of(env.Config))
+	shop.StartOperatorAs(counted.of(shop.OperatorConfig()))
 	shop.Create(shop.NewMerchant(automatic))
 	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
 

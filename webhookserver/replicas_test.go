@@ -62,18 +62,16 @@ func (s *switchboard) answered(by string, success bool) int {
 func TestFollowerSettlesAlone(t *testing.T) {
 	t.Parallel()
 	ingress := openSwitchboard(t)
-	shop := testshop.Open(t, environment(t), testshop.WithoutOperator(), testshop.WithOptions(func(o *manager.Options) {
-		o.LeaderElect = true
-	}))
-	elected := func(o *manager.Options) { o.LeaderElectionNamespace, o.NotifyBaseURL = shop.Namespace, ingress.URL }
-	shop.StartOperator(elected)
+	shop := testshop.Open(t, environment(t), testshop.WithoutOperator(), testshop.WithLeaderElection())
+	viaSwitchboard := func(o *manager.Options) { o.NotifyBaseURL = ingress.URL }
+	shop.StartOperator(viaSwitchboard)
 	shop.Eventually("the first replica leads", func() error {
 		if !shop.IsLeader(0) {
 			return errNotYet
 		}
 		return nil
 	})
-	shop.StartOperator(elected)
+	shop.StartOperator(viaSwitchboard)
 	follower := shop.CallbackURL(1)
 	ingress.connect(follower)
 	shop.Create(shop.NewMerchant())
@@ -116,10 +114,9 @@ func TestFollowerSettlesAlone(t *testing.T) {
 // TestDuplicatesAtBothReplicas: WeChat sends the same callback from several of its servers within a moment.
 func TestDuplicatesAtBothReplicas(t *testing.T) {
 	t.Parallel()
-	shop := testshop.Open(t, environment(t), testshop.WithoutOperator(), testshop.WithOptions(func(o *manager.Options) { o.LeaderElect = true }))
-	elected := func(o *manager.Options) { o.LeaderElectionNamespace = shop.Namespace }
-	shop.StartOperator(elected)
-	shop.StartOperator(elected)
+	shop := testshop.Open(t, environment(t), testshop.WithoutOperator(), testshop.WithLeaderElection())
+	shop.StartOperator()
+	shop.StartOperator()
 	shop.Create(shop.NewMerchant())
 	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
 	shop.Fault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: simulator.FaultDuplicate})

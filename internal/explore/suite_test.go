@@ -47,7 +47,11 @@ func openSuite(t *testing.T, seed uint64) *suite {
 	ctrl.SetLogger(logr.Discard())
 	s := &suite{api: env.Client, indexes: indexes{}, certificates: t.TempDir(), seed: seed}
 	// Never started: it is there because reconcilers are made ready by SetupWithManager.
-	s.manager, err = ctrl.NewManager(env.Config, ctrl.Options{
+	operator, err := env.Operator(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.manager, err = ctrl.NewManager(operator, ctrl.Options{
 		Scheme: testenv.Scheme(), Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	if err == nil {

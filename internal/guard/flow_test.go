@@ -8,14 +8,12 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -25,24 +23,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-var (
-	env      *testenv.Environment
-	operator *rest.Config
-)
+var env *testenv.Environment
 
 func TestMain(m *testing.M) {
 	testenv.Main(m, &env, func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := env.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: testenv.OperatorNamespace}}); err != nil {
-			return err
-		}
-		if err := env.Apply(ctx, "config/rbac/*.yaml", "config/policy/*.yaml"); err != nil {
-			return err
-		}
-		var err error
-		operator, err = env.ServiceAccount(ctx, testenv.OperatorNamespace, testenv.OperatorServiceAccount)
-		return err
+		_, err := env.Operator(context.Background()) // with it comes the role of shops
+		return errors.Join(err, env.Apply(context.Background(), "config/policy/*.yaml"))
 	})
 }
 
@@ -67,7 +53,7 @@ func open(t *testing.T, options ...testshop.Option) *guardedShop {
 	shop.Must(err)
 	shop.bound(true)
 	t.Cleanup(func() { shop.bind() })
-	shop.StartOperatorAs(operator)
+	shop.StartOperator()
 	return shop
 }
 
@@ -183,7 +169,7 @@ func TestApprovalBetweenTwoTries(t *testing.T) {
 	shop.StopOperators()
 	shop.approveAs(shop.backend, "refund-0002")
 	shop.bind()
-	shop.StartOperatorAs(operator)
+	shop.StartOperator()
 	shop.WaitRefund("refund-0002", "Succeeded=False/ApprovedUnguarded")
 	shop.notSent("refund-0002")
 }
@@ -203,7 +189,7 @@ func TestTrustedApprovalWaits(t *testing.T) {
 	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001"))
 	shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(1000))))
 	shop.StopOperators() // another leader
-	shop.StartOperatorAs(operator)
+	shop.StartOperator()
 	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
 	shop.bind()
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")

@@ -6,6 +6,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -41,6 +42,24 @@ func (e *Environment) ServiceAccount(ctx context.Context, namespace, name string
 	config := rest.AnonymousClientConfig(e.Config)
 	config.BearerToken, config.QPS = token, -1
 	return config, nil
+}
+
+// Operator is the configuration of the operator as config/default installs it, with the roles that config/rbac gives it. The roles
+// are installed when it is first asked for.
+func (e *Environment) Operator(ctx context.Context) (*rest.Config, error) {
+	e.operatorOnce.Do(func() { e.operator, e.operatorErr = e.installOperator(ctx) })
+	return e.operator, e.operatorErr
+}
+
+func (e *Environment) installOperator(ctx context.Context) (*rest.Config, error) {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: OperatorNamespace}}
+	if err := e.Client.Create(ctx, namespace); err != nil && !apierrors.IsAlreadyExists(err) {
+		return nil, err
+	}
+	if err := e.Apply(ctx, "config/rbac/*.yaml"); err != nil {
+		return nil, err
+	}
+	return e.ServiceAccount(ctx, OperatorNamespace, OperatorServiceAccount)
 }
 
 // WriteKubeconfig writes a kubeconfig file for a configuration that has a token.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -32,6 +33,10 @@ type Environment struct {
 	Client client.Client
 
 	env *envtest.Environment
+
+	operatorOnce sync.Once
+	operator     *rest.Config
+	operatorErr  error
 }
 
 // Scheme knows the built-in kinds and the operator's.

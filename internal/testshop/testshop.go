@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -58,7 +59,7 @@ type Shop struct {
 	// Base is the public address of the ingress.
 	Base string
 
-	config    *rest.Config
+	env       *testenv.Environment
 	options   manager.Options
 	simulated simulator.Options
 	other     []string
@@ -104,14 +105,17 @@ func WithoutOperator() Option {
 	return func(s *Shop) { s.options.MaxConcurrentReconciles = 0 }
 }
 
-// WithGuard has the operator try the policy on approvals, as in production. It must then run without the right to approve, and the
-// policies must be installed: see StartOperatorAs.
+// WithLeaderElection has the replicas elect a leader by a Lease in the shop's namespace.
+func WithLeaderElection() Option {
+	return func(s *Shop) { s.options.LeaderElect = true }
+}
+
+// WithGuard has the operator try the policy on approvals, as in production. The policies must be installed.
 func WithGuard() Option {
 	return func(s *Shop) { s.options.Guard = nil }
 }
 
-// Guarded stands for the policy on approvals where a test is about something else: most run without policies, and their operator
-// under an identity that may do everything.
+// Guarded stands for the policy on approvals where a test is about something else: most run without policies.
 type Guarded struct{}
 
 var inForce = guard.Finding{State: guard.InForce}
@@ -157,7 +161,7 @@ var quiet = sync.OnceFunc(func() { ctrl.SetLogger(logr.Discard()) })
 func Open(t testing.TB, env *testenv.Environment, options ...Option) *Shop {
 	t.Helper()
 	quiet()
-	s := &Shop{T: t, Client: env.Client, config: env.Config, options: manager.DefaultOptions()}
+	s := &Shop{T: t, Client: env.Client, env: env, options: manager.DefaultOptions()}
 	s.options.Timing = QuickTiming()
 	s.options.NotifyBindAddress = "127.0.0.1:0"
 	s.options.MetricsBindAddress, s.options.HealthProbeBindAddress = "0", "0"
@@ -179,6 +183,9 @@ func Open(t testing.TB, env *testenv.Environment, options ...Option) *Shop {
 		s.other[i] = s.createNamespace()
 	}
 	s.options.Namespaces = append([]string{s.Namespace}, s.other...)
+	if s.options.LeaderElect {
+		s.allowElections()
+	}
 	s.openIngress()
 	s.openWeChat()
 	s.CreateCredentials(s.Namespace)
@@ -187,6 +194,21 @@ func Open(t testing.TB, env *testenv.Environment, options ...Option) *Shop {
 		s.StartOperator()
 	}
 	return s
+}
+
+// allowElections gives the operator in the shop's namespace what it has in its own: each test elects a leader of its own.
+func (s *Shop) allowElections() {
+	s.T.Helper()
+	s.OperatorConfig() // with it come the roles
+	var role rbacv1.Role
+	s.Must(s.Client.Get(s.Context(), client.ObjectKey{Namespace: testenv.OperatorNamespace, Name: "wechatpay-operator-leader-election"}, &role))
+	here := metav1.ObjectMeta{Namespace: s.Namespace, Name: role.Name}
+	s.Create(&rbacv1.Role{ObjectMeta: here, Rules: role.Rules}, &rbacv1.RoleBinding{
+		ObjectMeta: here,
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: testenv.OperatorNamespace, Name: testenv.OperatorServiceAccount}},
+	})
+	s.options.LeaderElectionNamespace = s.Namespace
 }
 
 // Other is the i-th further namespace of WithNamespaces.
@@ -248,10 +270,18 @@ func (s *Shop) openWeChat() {
 	s.T.Cleanup(func() { _ = weChat.Close() })
 }
 
-// StartOperator starts one more replica and waits until it takes callbacks.
+// OperatorConfig is the configuration of the operator's own ServiceAccount, with the rights that are shipped.
+func (s *Shop) OperatorConfig() *rest.Config {
+	s.T.Helper()
+	config, err := s.env.Operator(s.Context())
+	s.Must(err)
+	return config
+}
+
+// StartOperator starts one more replica, with the operator's own rights, and waits until it takes callbacks.
 func (s *Shop) StartOperator(change ...func(*manager.Options)) {
 	s.T.Helper()
-	s.StartOperatorAs(s.config, change...)
+	s.StartOperatorAs(s.OperatorConfig(), change...)
 }
 
 // StartOperatorAs starts one more replica under an identity of its own.

@@ -85,6 +85,25 @@ func (s *Shop) WaitMerchant(name, state string) *v1alpha1.Merchant {
 	return merchant
 }
 
+// ChangeMerchant changes the shop's Merchant, and returns when the operator has seen it: a cache may lag, and an Order that is created
+// a moment later be seen before.
+func (s *Shop) ChangeMerchant(patch string) {
+	s.T.Helper()
+	merchant := s.NewMerchant()
+	s.Patch(merchant, patch)
+	s.Eventually("the operator has seen the change of Merchant "+merchant.Name, func() error {
+		seen := &v1alpha1.Merchant{}
+		if err := s.Client.Get(s.Context(), client.ObjectKeyFromObject(merchant), seen); err != nil {
+			return err
+		}
+		ready := meta.FindStatusCondition(seen.Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil || ready.ObservedGeneration < seen.Generation {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+}
+
 func has(conditions []metav1.Condition, state string) error {
 	kind, rest, _ := strings.Cut(state, "=")
 	status, reason, _ := strings.Cut(rest, "/")
