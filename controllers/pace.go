@@ -41,7 +41,7 @@ func (f *refund) paced() string {
 		return string(f.order.UID)
 	}
 	account := merchant.AccountIDOf(f.merchant)
-	return account.Host + "/" + account.MchID + "/" + f.order.Number()
+	return account.Hosts + "/" + account.MchID + "/" + f.order.Number()
 }
 
 // take reserves a request for an order now, and returns when the one before was; or it says how long to wait.

@@ -20,10 +20,16 @@ import (
 func heldByWeChat(t *testing.T, options ...testshop.Option) (*testshop.Shop, *gomega.WithT) {
 	t.Helper()
 	shop, g := paidShop(t, append([]testshop.Option{testshop.WithTiming(pollsOften)}, options...)...)
-	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundHold})
-	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
+	takenAndHeld(shop)
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
 	return shop, g
+}
+
+// takenAndHeld creates a Refund that WeChat takes and does not finish.
+func takenAndHeld(shop *testshop.Shop) {
+	shop.T.Helper()
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundHold})
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 }
 
 // says has refundquery answer, well signed, with other values.
@@ -154,12 +160,12 @@ func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 
 // TestTheRightCallbackAfterAContradiction: the query that it leads to is recorded.
 func TestTheRightCallbackAfterAContradiction(t *testing.T) {
-	shop, _ := heldByWeChat(t, testshop.WithTiming(func(timing *controllers.Timing) {
-		pollsOften(timing)
+	shop, _ := paidShop(t, testshop.WithTiming(func(timing *controllers.Timing) {
 		timing.RefundPoll.Ages = []time.Duration{time.Second, time.Hour}
 		timing.RetrySlowly = time.Hour
 	}))
-	says(shop, map[string]string{"refund_fee_0": "51"})
+	says(shop, map[string]string{"refund_fee_0": "51"}) // before the one poll
+	takenAndHeld(shop)
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Mismatch")
 	shop.WeChat.ClearFaults()
 	shop.Must(shop.WeChat.SetRefundStatus(testshop.MchID, "refund-0001", simulator.RefundSuccess))

@@ -74,6 +74,7 @@ type SecretKeyReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name,omitempty"`
 
 	// key in the Secret that holds the API key. While a key is being rotated, the entry "<key>.previous" holds the
@@ -93,6 +94,7 @@ type SecretReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name,omitempty"`
 }
 
@@ -109,7 +111,8 @@ type Endpoint struct {
 	URL string `json:"url,omitempty"`
 
 	// backupURL is the host that a call is repeated on, once, when the first host can't be reached or its answer is lost.
-	// Without it WeChat's own backup host is taken for WeChat's hosts, and the same host for others.
+	// Without it WeChat's own backup host is taken for WeChat's hosts, and the same host for others. Merchants of one mchID
+	// that are to share its numbers and limits must name the same hosts here and in url.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -188,18 +188,21 @@ func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, of 
 		if rival.UID == order.UID || !settlement.IsPaid(rival) || transaction == nil || transaction.ID == "" || transaction.ID != transactionID {
 			continue
 		}
-		if believed, err := c.isOfAccount(ctx, rival, of, order.Namespace); believed || err != nil {
+		if rival.Namespace == order.Namespace {
+			return rival, nil
+		}
+		if believed, err := c.isOfAccount(ctx, rival, of); believed || err != nil {
 			return rival, err
 		}
 	}
 	return nil, nil
 }
 
-// isOfAccount says whether what an Order has recorded counts for the account of a Merchant.
-func (c *Claims) isOfAccount(ctx context.Context, rival *v1alpha1.Order, of *v1alpha1.Merchant, within string) (bool, error) {
+// isOfAccount says whether what an Order of another namespace has recorded counts for the account of a Merchant.
+func (c *Claims) isOfAccount(ctx context.Context, rival *v1alpha1.Order, of *v1alpha1.Merchant) (bool, error) {
 	its, err := merchant.OfParticipant(ctx, c.Cached, rival)
 	if _, gone := merchant.AsProblem(err); gone {
-		return rival.Namespace == within, nil
+		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("reading the Merchant of another Order: %w", err)

@@ -148,7 +148,7 @@ func (c *Claims) HolderOfRefund(ctx context.Context, refund *v1alpha1.Refund, of
 		if err != nil {
 			return nil, fmt.Errorf("reading the Order of another Refund: %w", err)
 		}
-		if believed, err := c.isOfAccount(ctx, order, of, refund.Namespace); believed || err != nil {
+		if believed, err := c.isOfAccount(ctx, order, of); believed || err != nil {
 			return rival, err
 		}
 	}

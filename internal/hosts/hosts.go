@@ -165,10 +165,15 @@ func (l *List) Allows(address *url.URL) bool {
 	return false
 }
 
+// Name is the host of an address in its one spelling, without port.
+func Name(address *url.URL) string {
+	name, _, _ := canonical(address.Hostname())
+	return name
+}
+
 // Canonical is the host and port of an https address in their one spelling.
 func Canonical(address *url.URL) string {
-	host, _, _ := canonical(address.Hostname())
-	port := address.Port()
+	host, port := Name(address), address.Port()
 	if number, ok := parsePort(port); ok {
 		port = strconv.Itoa(int(number))
 	} else if port == "" {

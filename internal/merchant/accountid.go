@@ -1,41 +1,55 @@
 package merchant
 
 import (
-	"cmp"
-	"net"
 	"net/url"
+	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 )
 
-// AccountID is a merchant number at a host, which numbers of orders and refunds are unique for. WeChat takes a key for its own
-// number only, so Merchants of one number with keys that WeChat has taken are one account, whoever wrote them.
+// AccountID is a merchant number at the hosts that may prove a key for it; numbers of orders and refunds are unique within it. WeChat
+// takes a key for its own number only, so Merchants of one number with keys that WeChat has taken are one account, whoever wrote them.
+//
+// All hosts count: calls are repeated at the backup, and whoever writes a Merchant chooses when, by a caBundle that the first host
+// does not satisfy. An answer of a backup proves nothing to those who do not name it.
 type AccountID struct {
-	MchID, Host string
+	MchID, Hosts string
 }
 
 // AccountIDOf is the account that a Merchant says it is of. IsProven tells whether that is true.
 func AccountIDOf(merchant *v1alpha1.Merchant) AccountID {
-	return AccountID{MchID: merchant.Spec.MchID, Host: accountHost(merchant)}
+	return AccountID{MchID: merchant.Spec.MchID, Hosts: accountHosts(merchant)}
 }
 
-// accountHost is one for all of WeChat's own hosts, which are doors to the same accounts, and host and port of others.
-func accountHost(merchant *v1alpha1.Merchant) string {
-	primary, _, problem := namedEndpoints(merchant)
+func accountHosts(merchant *v1alpha1.Merchant) string {
+	primary, backup, problem := namedEndpoints(merchant)
 	if problem != nil {
 		return "" // nothing is sent there
 	}
-	if isWeChats(primary) {
-		return weChatDomain
+	doors := []string{door(primary)}
+	if backup != nil {
+		doors = append(doors, door(backup))
 	}
-	return hostAndPort(primary)
+	slices.Sort(doors)
+	return strings.Join(slices.Compact(doors), " and ")
 }
 
-// hostAndPort names a host in one spelling.
-func hostAndPort(address *url.URL) string {
-	return net.JoinHostPort(hostOf(address), cmp.Or(address.Port(), "443"))
+// door names where an address leads: all of WeChat's own hosts to the same accounts, and each path of another host to its own.
+func door(address *url.URL) string {
+	if isWeChats(address) {
+		return weChatDomain
+	}
+	return hostAndPath(address)
+}
+
+// hostAndPath is the host in its one spelling, and the path as it is written: whoever lists a proxy lists all that is behind it, and
+// how it reads /a/../b is its own matter.
+func hostAndPath(address *url.URL) string {
+	return hosts.Canonical(address) + strings.TrimRight(address.EscapedPath(), "/")
 }
 
 // WasProven says whether WeChat has taken a key of a Merchant at its endpoint, as its status tells.

@@ -116,7 +116,7 @@ func isWeChats(endpoint *url.URL) bool {
 
 // hostOf is the host in the one spelling that names can be compared in.
 func hostOf(address *url.URL) string {
-	return strings.ToLower(strings.TrimSuffix(address.Hostname(), "."))
+	return hosts.Name(address)
 }
 
 // privateDomains are those that no public DNS has (RFC 6761, 6762, 8375 and Kubernetes).

@@ -46,7 +46,7 @@ func provenClaim(host string, account AccountID, namespace string) claim {
 	group := share{"host", host}
 	return claim{
 		namespace: share{"namespace", namespace}, group: group, proven: true,
-		account: share{"account of " + account.Host, account.MchID}, guest: share{"namespace at " + host, namespace},
+		account: share{"account of " + account.Hosts, account.MchID}, guest: share{"namespace at " + host, namespace},
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
 // unusable is what is said of every entry that holds no key, word for word: how it differs from one is for who may read the Secret.
@@ -230,4 +232,21 @@ func TestEndpointProblems(t *testing.T) {
 	}
 	p.pass(kept)
 	p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.Endpoint.CABundle = certificate }))
+}
+
+// TestNamesThatNoSecretHas: Merchants of before the CRD had a rule for them are told, and hold nothing up for ever.
+func TestNamesThatNoSecretHas(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a/b", "a%2fb", "..", "Upper", "a\nb", "k\x1b[31mred", "k\u202egnp"} {
+		of := newPlace(t)
+		key := of.problem(of.merchant(func(spec *v1alpha1.MerchantSpec) { spec.APIKeySecretRef.Name = name }))
+		p := newPlace(t)
+		p.store(keyName, map[string][]byte{"apiKey": []byte(key1)})
+		certificate := p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.CertificateSecretRef = &v1alpha1.SecretReference{Name: name} })).CertificateProblem
+		for field, found := range map[string]*merchant.Problem{"spec.apiKeySecretRef": key, "spec.certificateSecretRef": certificate} {
+			if found == nil || found.Reason != v1alpha1.ReasonSecretNotFound || !strings.Contains(found.Message, field) || !text.IsClean(found.Message) {
+				t.Errorf("%q in %s: %+v", name, field, found)
+			}
+		}
+	}
 }

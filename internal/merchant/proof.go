@@ -59,11 +59,11 @@ func (h *Handle) ProvenKeys(merchant *v1alpha1.Merchant) (keys []string, endpoin
 	return keys, h.endpoint
 }
 
-// endpointID names what a proof holds for: the hosts that are called, their ports, and who vouches for them.
+// endpointID names what a proof holds for: the hosts that are called, their ports and paths, and who vouches for them.
 func endpointID(primary, backup *url.URL, bundle []byte) string {
-	text := hosts.Canonical(primary) + "\n"
+	text := hostAndPath(primary) + "\n"
 	if backup != nil {
-		text += hosts.Canonical(backup)
+		text += hostAndPath(backup)
 	}
 	sum := sha256.Sum256(append([]byte(text+"\n"), bundle...))
 	return hex.EncodeToString(sum[:8])

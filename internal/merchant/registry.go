@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,6 +22,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
 )
@@ -377,6 +379,10 @@ func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant)
 }
 
 func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name, what, field string) (*corev1.Secret, error) {
+	// The CRD takes no other names, but an object of before that rule may have one, and the client refuses it as if that could pass.
+	if refused := validation.NameIsDNSSubdomain(name, false); len(refused) > 0 {
+		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("No Secret with %s can have the name %q: write the name of an existing one in %s", what, text.Clean(name), field)}
+	}
 	secret := &corev1.Secret{}
 	err := r.secrets.Get(ctx, types.NamespacedName{Namespace: merchant.Namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
@@ -412,7 +418,7 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (handle *Handl
 		r.dropUnused(now)
 	}
 	suspicion := &verdict{}
-	member := r.memberOf(client.ObjectKeyFromObject(merchant), hostAndPort(made.options.Endpoint), AccountIDOf(merchant))
+	member := r.memberOf(client.ObjectKeyFromObject(merchant), hosts.Canonical(made.options.Endpoint), AccountIDOf(merchant))
 	handle = &Handle{
 		Gateway:          &limitedGateway{Gateway: gateway, member: member, verdict: suspicion, clock: r.options.Clock},
 		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,

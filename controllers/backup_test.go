@@ -1,0 +1,70 @@
+package controllers_test
+
+import (
+	"testing"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// strangersKey is what the stranger's own WeChat takes for the shop's merchant number.
+const strangersKey = "EvilKeyEvilKeyEvilKeyEvilKey1234"
+
+// withStrangersBackup creates a Merchant of the shop's number in another namespace, and its Secret. It names the shop's host with a CA
+// bundle that the host does not satisfy, so that each call is repeated at a backup of the stranger's, which takes the stranger's key.
+func withStrangersBackup(shop *testshop.Shop) *simulator.Simulator {
+	shop.T.Helper()
+	strangers, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: testshop.MchID, AppIDs: []string{testshop.AppID}, APIKey: strangersKey}}})
+	shop.Must(err)
+	shop.T.Cleanup(func() { _ = strangers.Close() })
+	shop.Create(
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Other(0), Name: "strangers"}, StringData: map[string]string{"apiKey": strangersKey}},
+		shop.NewMerchant(func(m *v1alpha1.Merchant) {
+			m.Namespace, m.Name, m.Spec.CertificateSecretRef = shop.Other(0), "strangers", nil
+			m.Spec.APIKeySecretRef.Name = "strangers"
+			m.Spec.Endpoint = &v1alpha1.Endpoint{URL: shop.WeChat.URL(), BackupURL: strangers.URL(), CABundle: strangers.CAPEM()}
+		}))
+	shop.WaitMerchant(shop.Other(0)+"/strangers", "Ready=True/Ready")
+	return strangers
+}
+
+// TestABackupProvesNothingAtTheFirstHost: whose key only a backup of their own took takes no number and no payment of the shop.
+func TestABackupProvesNothingAtTheFirstHost(t *testing.T) {
+	shop, g := openReady(t, testshop.WithNamespaces(1))
+	strangers := withStrangersBackup(shop)
+	byStranger := func(o *v1alpha1.Order) { o.Namespace, o.Spec.MerchantRef.Name, o.Spec.Amount.Total = shop.Other(0), "strangers", 1 }
+	shop.Create(shop.NewOrder("order-0001", byStranger), shop.NewOrder("order-0002", byStranger))
+	shop.WaitOrder(shop.Other(0)+"/order-0001", "Prepared=True/Prepared")
+	shop.WaitOrder(shop.Other(0)+"/order-0002", "Prepared=True/Prepared")
+	theirs, err := strangers.Pay(testshop.MchID, "order-0002", simulator.PayOptions{})
+	shop.Must(err)
+	shop.WaitOrder(shop.Other(0)+"/order-0002", "Paid=True/Paid")
+
+	shop.Paid("order-0001")
+	shop.Paid("order-0002")
+	g.Expect(shop.Order("order-0002").Status.Transaction.ID).NotTo(gomega.Equal(theirs.TransactionID))
+	shop.NoViolations()
+}
+
+// TestHowAHostIsWritten: Merchants of one number at one host are one account, so that one payment makes one Order Paid.
+func TestHowAHostIsWritten(t *testing.T) {
+	shop, _ := openReady(t)
+	port := shop.WeChat.URL()[len("https://127.0.0.1:"):]
+	for name, url := range map[string]string{"zero": "https://127.0.0.1:0" + port, "mapped": "https://[::ffff:127.0.0.1]:" + port} {
+		shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Name, m.Spec.Endpoint.URL = name, url }))
+		shop.WaitMerchant(name, "Ready=True/Ready")
+	}
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	for _, name := range []string{"zero", "mapped"} {
+		shop.Create(shop.NewOrder(name, numbered("order-0001"), func(o *v1alpha1.Order) { o.Spec.MerchantRef.Name = name }))
+		shop.WaitOrder(name, "Paid=False/NumberInUse")
+	}
+	shop.Pay("order-0001")
+	shop.WaitOrder("order-0001", "Paid=True/Paid")
+}
