@@ -154,6 +154,13 @@ func TestEverythingHolds(t *testing.T) {
 			s.refund.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonOrderNotFound)}
 			s.then(judge.Change{Order: s.order, Gone: true}, judge.Change{Refund: s.refund})
 		},
+		"a Refund that was paid out, and is applied again when its Order is gone": func(s *story) {
+			s.Orders[orderNumber].Deleted, s.Refunds[refundNo].Deleted = true, true
+			again := s.refund.DeepCopy()
+			again.UID = "r2"
+			again.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonOrderNotFound)}
+			s.then(judge.Change{Refund: s.refund, Gone: true}, judge.Change{Order: s.order, Gone: true}, judge.Change{Refund: again})
+		},
 		"the Refund of a late payment": func(s *story) {
 			s.merchant().Spec.RefundApproval, s.merchant().Spec.LatePayment = v1alpha1.RefundApprovalAutomatic, v1alpha1.LatePaymentRefund
 			s.ledgerOrder().Payment.Forced, s.ledgerOrder().Sums.Accepted, s.ledgerOrder().Sums.Refunded = true, 100, 100
@@ -211,6 +218,11 @@ func TestEveryRuleCanFail(t *testing.T) {
 			s.ledgerOrder().Sums = simulator.OrderSums{Paid: 100}
 			s.order.Status.Refunded = nil
 			s.refundShows(metav1.ConditionUnknown, v1alpha1.ReasonPending)
+		}, true},
+		"sent, its Order gone, and nobody deleted it": {judge.ApprovedIsPaidOut, func(s *story) {
+			s.Orders[orderNumber].Deleted = true
+			s.refund.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonOrderNotFound)}
+			s.History = []judge.Change{{Order: s.order}, {Refund: s.refund}, {Order: s.order, Gone: true}}
 		}, true},
 		"sent and not shown": {judge.ApprovedIsPaidOut, func(s *story) { s.refundShows(metav1.ConditionUnknown, v1alpha1.ReasonPending) }, true},
 		"paid and not shown": {judge.PaymentRecorded, func(s *story) {

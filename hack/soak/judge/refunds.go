@@ -110,12 +110,14 @@ func (j *judge) openRefund(number Number, now *v1alpha1.Refund, asked *AskedRefu
 	order := j.Ledger.Order(asked.Order.MchID, asked.Order.Number)
 	accepted := condition(now.Status.Conditions, v1alpha1.ConditionAccepted)
 	allowed := j.isAutomatic(asked) || now.Spec.Approval == v1alpha1.ApprovalApproved
+	orderIsGone := accepted.Reason == v1alpha1.ReasonOrderNotFound && j.past.orders[orderKey(now)] == nil
 	switch {
+	case there != nil && asked.Deleted && orderIsGone: // applied again, and only the Order could say of which Merchant it is
 	case there != nil:
 		j.notYet(ApprovedIsPaidOut, number, "WeChat has it and it is not shown so")
 	case now.DeletionTimestamp != nil:
 		j.notYet(Converged, number, "it is deleted and does not go")
-	case accepted.Reason == v1alpha1.ReasonOrderNotFound && j.past.orders["Order "+now.Namespace+"/"+now.Spec.OrderRef.Name] == nil:
+	case orderIsGone:
 	case !allowed && now.Spec.Approval == "":
 	case !allowed:
 		j.notYet(Converged, number, "it is denied and not shown so")
