@@ -180,7 +180,7 @@ func (r *report) print(out io.Writer) {
 		}
 	}
 	fmt.Fprintf(out, "\nSeed %d; set up in %.0f s, struck for %.0f s, settled and still after %.0f s.\n", r.Seed, r.SetUpSeconds, r.StrikingSeconds, r.ConvergenceSeconds)
-	fmt.Fprintf(out, "Asked for %d Orders and %d Refunds, and for %d more that want the number of one of these without a right to it; %d versions of them were stored.\n",
+	fmt.Fprintf(out, "Asked for %d Orders and %d Refunds, and for %d more that want the number of one of these without a right to it; %d versions of Merchants, Orders and Refunds were stored.\n",
 		r.Orders, r.Refunds, r.Rivals, r.Versions)
 	fmt.Fprintf(out, "%d of the numbers were asked for by two namespaces in the same second that may both use the Merchant.\n", r.Contested)
 	section("How the Orders ended", r.OrderEnds)
