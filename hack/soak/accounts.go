@@ -15,13 +15,15 @@ type account struct {
 	signType                              v1alpha1.SignType
 	approval                              v1alpha1.RefundApproval
 	late                                  v1alpha1.LatePayment
+	// guests are the other namespaces that may use the Merchant.
+	guests []string
 }
 
 // accounts have every policy between them. The keys are for the simulator only.
 var accounts = []account{
-	{"soap", "shop", "1900000109", "wxd678efh567hg6787", "SoakOnlyKey0SoakOnlyKey0SoakOnly", v1alpha1.SignTypeHMACSHA256, v1alpha1.RefundApprovalManual, v1alpha1.LatePaymentHold},
-	{"soap", "kiosk", "1900000110", "wxd678efh567hg6788", "SoakOnlyKey1SoakOnlyKey1SoakOnly", v1alpha1.SignTypeMD5, v1alpha1.RefundApprovalAutomatic, v1alpha1.LatePaymentRefund},
-	{"towels", "shop", "1900000111", "wxd678efh567hg6789", "SoakOnlyKey2SoakOnlyKey2SoakOnly", v1alpha1.SignTypeHMACSHA256, v1alpha1.RefundApprovalManual, v1alpha1.LatePaymentAccept},
+	{"soap", "shop", "1900000109", "wxd678efh567hg6787", "SoakOnlyKey0SoakOnlyKey0SoakOnly", v1alpha1.SignTypeHMACSHA256, v1alpha1.RefundApprovalManual, v1alpha1.LatePaymentHold, []string{"towels"}},
+	{"soap", "kiosk", "1900000110", "wxd678efh567hg6788", "SoakOnlyKey1SoakOnlyKey1SoakOnly", v1alpha1.SignTypeMD5, v1alpha1.RefundApprovalAutomatic, v1alpha1.LatePaymentRefund, nil},
+	{"towels", "shop", "1900000111", "wxd678efh567hg6789", "SoakOnlyKey2SoakOnlyKey2SoakOnly", v1alpha1.SignTypeHMACSHA256, v1alpha1.RefundApprovalManual, v1alpha1.LatePaymentAccept, nil},
 }
 
 func (a account) keySecret() string         { return a.name + "-key" }
@@ -34,6 +36,7 @@ func (a account) merchant(endpoint *v1alpha1.Endpoint) *v1alpha1.Merchant {
 			MchID: a.mchID, AppID: a.appID, SignType: a.signType, RefundApproval: a.approval, LatePayment: a.late, Endpoint: endpoint,
 			APIKeySecretRef:      v1alpha1.SecretKeyReference{Name: a.keySecret(), Key: "apiKey"},
 			CertificateSecretRef: &v1alpha1.SecretReference{Name: a.certificateSecret()},
+			AllowedNamespaces:    a.grants(),
 		},
 	}
 }
@@ -51,11 +54,14 @@ func (a account) secrets(certificate, key []byte) []*corev1.Secret {
 // order is the Order of a plan, as its file would be. A deadline is absolute, so that the file stays the same.
 func (p plan) order(created time.Time) *v1alpha1.Order {
 	order := &v1alpha1.Order{
-		ObjectMeta: metav1.ObjectMeta{Namespace: p.account.namespace, Name: p.name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: p.name},
 		Spec: v1alpha1.OrderSpec{
 			MerchantRef: v1alpha1.MerchantReference{Name: p.account.name},
 			TradeType:   p.tradeType, Description: "肥皂 " + p.name, Amount: v1alpha1.Amount{Total: p.total}, Attach: "soak",
 		},
+	}
+	if p.namespace != p.account.namespace {
+		order.Spec.MerchantRef.Namespace = p.account.namespace
 	}
 	if p.ownNumber {
 		order.Spec.OutTradeNo = "No_" + p.name
@@ -66,7 +72,7 @@ func (p plan) order(created time.Time) *v1alpha1.Order {
 	}
 	switch p.tradeType {
 	case v1alpha1.TradeTypeJSAPI:
-		order.Spec.Payer = &v1alpha1.Payer{OpenID: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"}
+		order.Spec.Payer = payerAt(p.namespace)
 	case v1alpha1.TradeTypeNative:
 		order.Spec.ProductID = "soap-1"
 	case v1alpha1.TradeTypeMWEB:
@@ -78,7 +84,7 @@ func (p plan) order(created time.Time) *v1alpha1.Order {
 
 func (p plan) refund(r refundPlan) *v1alpha1.Refund {
 	return &v1alpha1.Refund{
-		ObjectMeta: metav1.ObjectMeta{Namespace: p.account.namespace, Name: r.name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: r.name},
 		Spec:       v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: p.name}, Amount: r.amount, Reason: "质量问题"},
 	}
 }

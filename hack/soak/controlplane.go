@@ -29,7 +29,6 @@ import (
 // Who uses the API server. All but the admin have the rights of config/rbac.
 const (
 	admin           = "admin"
-	shop            = "shop-backend"
 	approver        = "wang"
 	operatorAccount = "operator"
 )
@@ -109,7 +108,11 @@ func (c *controlPlane) writeServiceAccountKey() (string, error) {
 
 func (c *controlPlane) writeTokens() (string, error) {
 	var lines strings.Builder
-	for user, groups := range map[string]string{admin: "system:masters", shop: "", approver: ""} {
+	users := map[string]string{admin: "system:masters", approver: ""}
+	for _, user := range shops() {
+		users[user] = ""
+	}
+	for user, groups := range users {
 		random := make([]byte, 16)
 		_, _ = rand.Read(random) // never fails
 		c.tokens[user] = hex.EncodeToString(random)

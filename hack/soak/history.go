@@ -22,7 +22,7 @@ const (
 	marker = stored + "soak"
 )
 
-// history reads every write of Orders and Refunds that there ever was, from etcd itself: a watch through an API server that is
+// history reads every write of Merchants, Orders and Refunds that there ever was, from etcd itself: a watch through an API server that is
 // killed again and again would have gaps.
 func history(ctx context.Context, etcdURL string) ([]judge.Change, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -94,6 +94,9 @@ func (e watchEvent) change() (*judge.Change, error) {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(string(e.KV.Key), stored), "/")
 	var err error
 	switch kind {
+	case "merchants":
+		change.Merchant = &v1alpha1.Merchant{}
+		err = json.Unmarshal(value, change.Merchant)
 	case "orders":
 		change.Order = &v1alpha1.Order{}
 		err = json.Unmarshal(value, change.Order)

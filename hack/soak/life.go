@@ -12,6 +12,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/hack/soak/judge"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
@@ -20,11 +21,14 @@ import (
 type life struct {
 	plan
 	shop, approver, admin client.Client
+	clients               map[string]client.Client
 	wechat                *simulator.AdminClient
 	memory                *memory
 	order                 *v1alpha1.Order
 	number                judge.Number
-	born                  time.Time
+	// isTwin is the second of two that want one number.
+	isTwin bool
+	born   time.Time
 }
 
 // live plays the life to its end, or until the context ends.
@@ -38,9 +42,12 @@ func (l *life) live(ctx context.Context, merchant *v1alpha1.Merchant) {
 	l.number = judge.Number{MchID: l.account.mchID, Number: l.order.Number()}
 	l.memory.askOrder(l.number, l.order, merchant)
 	l.memory.count("payers who pay " + string(l.payer))
-	l.create(ctx, l.shop, l.order)
 
 	var all sync.WaitGroup
+	if !l.isTwin {
+		all.Go(func() { l.challenge(ctx) })
+	}
+	l.create(ctx, l.shop, l.order)
 	all.Go(func() { l.pay(ctx) })
 	all.Go(func() { l.closeOrder(ctx) })
 	all.Go(func() { l.deleteOrder(ctx) })
@@ -71,6 +78,9 @@ func (l *life) pay(ctx context.Context) {
 		return
 	}
 	prepay := l.awaitPrepay(ctx)
+	if prepay == "" {
+		return
+	}
 	for range map[bool]int{false: 1, true: 2}[l.payer == paysTwice] {
 		l.try(ctx, func() error { return l.payOnce(l.wechat.PayByPrepayID(ctx, prepay, options)) })
 	}
@@ -90,13 +100,16 @@ func (l *life) payOnce(payment simulator.Payment, err error) error {
 	}
 }
 
-// awaitPrepay waits until the Order shows what the payer needs.
+// awaitPrepay waits until the Order shows what the payer needs, or that it never will.
 func (l *life) awaitPrepay(ctx context.Context) string {
 	prepay := ""
 	l.try(ctx, func() error {
 		order := &v1alpha1.Order{}
 		if err := l.shop.Get(ctx, client.ObjectKeyFromObject(l.order), order); err != nil {
 			return err
+		}
+		if settlement.PaidReason(order) == v1alpha1.ReasonNumberInUse {
+			return nil
 		}
 		if order.Status.Prepay == nil {
 			return errors.New("not prepared yet")
@@ -139,6 +152,7 @@ func (l *life) refund(ctx context.Context, r refundPlan) {
 	number := judge.Number{MchID: l.number.MchID, Number: refund.Number()}
 	l.memory.askRefund(number, l.number, refund)
 	l.create(ctx, l.shop, refund)
+	l.approveAsTheShop(ctx, refund, number)
 	var all sync.WaitGroup
 	all.Go(func() {
 		if l.until(ctx, r.decideAfter) {
@@ -159,7 +173,7 @@ func (l *life) decide(ctx context.Context, refund *v1alpha1.Refund, number judge
 		return
 	}
 	if decision == v1alpha1.ApprovalApproved {
-		l.memory.approve(number)
+		l.memory.approve(number, l.namespace)
 	}
 	l.memory.count("Refunds " + string(decision))
 	l.try(ctx, func() error {

@@ -15,6 +15,8 @@ type memory struct {
 	mu       sync.Mutex
 	orders   map[judge.Number]*judge.AskedOrder
 	refunds  map[judge.Number]*judge.AskedRefund
+	rivals   []judge.Rival
+	passed   []judge.Number
 	payments []judge.SeenPayment
 	pauses   []judge.Pause
 	counts   map[string]int
@@ -33,23 +35,48 @@ func (m *memory) do(what func()) {
 func (m *memory) count(what string) { m.do(func() { m.counts[what]++ }) }
 
 func (m *memory) askOrder(number judge.Number, order *v1alpha1.Order, merchant *v1alpha1.Merchant) {
-	m.do(func() { m.orders[number] = &judge.AskedOrder{Order: order.DeepCopy(), Merchant: merchant} })
+	m.do(func() {
+		asked := &judge.AskedOrder{Order: order.DeepCopy(), Merchant: merchant}
+		if first := m.orders[number]; first != nil {
+			first.Twin = asked
+			return
+		}
+		m.orders[number] = asked
+	})
 }
 
 func (m *memory) deleteOrder(number judge.Number) { m.do(func() { m.orders[number].Deleted = true }) }
 
 func (m *memory) askRefund(number, order judge.Number, refund *v1alpha1.Refund) {
-	m.do(func() { m.refunds[number] = &judge.AskedRefund{Refund: refund.DeepCopy(), Order: order} })
+	m.do(func() {
+		asked := &judge.AskedRefund{Refund: refund.DeepCopy(), Order: order}
+		if first := m.refunds[number]; first != nil {
+			first.Twin = asked
+			return
+		}
+		m.refunds[number] = asked
+	})
 }
 
 func (m *memory) deleteRefund(number judge.Number) { m.do(func() { m.refunds[number].Deleted = true }) }
 
-func (m *memory) approve(number judge.Number) {
+func (m *memory) approve(number judge.Number, namespace string) {
 	m.do(func() {
-		if m.refunds[number].ApprovedTime.IsZero() {
-			m.refunds[number].ApprovedTime = time.Now()
+		asked := m.refunds[number]
+		if asked.Refund.Namespace != namespace {
+			asked = asked.Twin
+		}
+		if asked.ApprovedTime.IsZero() {
+			asked.ApprovedTime = time.Now()
 		}
 	})
+}
+
+func (m *memory) rival(rival judge.Rival) { m.do(func() { m.rivals = append(m.rivals, rival) }) }
+
+// letThrough notes that somebody could approve a Refund who has no right to.
+func (m *memory) letThrough(number judge.Number) {
+	m.do(func() { m.passed = append(m.passed, number) })
 }
 
 func (m *memory) paid(order judge.Number, transaction string) {
@@ -65,13 +92,21 @@ func (m *memory) evidence() judge.Evidence {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := judge.Evidence{Orders: map[judge.Number]*judge.AskedOrder{}, Refunds: map[judge.Number]*judge.AskedRefund{},
-		Payments: slices.Clone(m.payments), Pauses: slices.Clone(m.pauses)}
+		Rivals: slices.Clone(m.rivals), LetThrough: slices.Clone(m.passed), Payments: slices.Clone(m.payments), Pauses: slices.Clone(m.pauses)}
 	for number, asked := range m.orders {
 		copied := *asked
+		if asked.Twin != nil {
+			twin := *asked.Twin
+			copied.Twin = &twin
+		}
 		e.Orders[number] = &copied
 	}
 	for number, asked := range m.refunds {
 		copied := *asked
+		if asked.Twin != nil {
+			twin := *asked.Twin
+			copied.Twin = &twin
+		}
 		e.Refunds[number] = &copied
 	}
 	return e

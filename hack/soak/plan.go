@@ -24,8 +24,14 @@ const (
 // plan is the life of one Order, fixed before it begins: what is done to it and when, counted from its creation. Zero times mean
 // that something is not done.
 type plan struct {
-	name      string
-	account   account
+	name    string
+	account account
+	// namespace is the account's own, or that of a guest.
+	namespace string
+	// twin has the same Order made at the same time in the other namespace that may use the account.
+	twin bool
+	// stranger is the Merchant of a stranger who asks for the same number; empty for none.
+	stranger  string
 	start     time.Duration
 	tradeType v1alpha1.TradeType
 	total     int64
@@ -64,12 +70,45 @@ func planLife(seed uint64, index int, window time.Duration) plan {
 		ownNumber: chance(r, 0.2),
 		payer:     pick(r, paysAtOnce, paysAtOnce, paysAtOnce, paysLater, paysLater, paysNever, paysTwice, paysSecretly, paysAtClose, paysAtClose, paysAfterClose),
 	}
+	p.planTenants(r)
 	p.planEnd(r)
+	if p.twin {
+		p.keepObjects()
+	}
 	if p.payer == paysNever || p.payer == paysAtClose && chance(r, 0.5) {
 		return p
 	}
 	p.planRefunds(r)
+	if p.twin {
+		p.keepObjects()
+	}
 	return p
+}
+
+// planTenants draws who else wants the number.
+func (p *plan) planTenants(r *rand.Rand) {
+	p.namespace = p.account.namespace
+	if len(p.account.guests) == 0 {
+		return
+	}
+	if chance(r, 0.5) {
+		p.namespace = pick(r, p.account.guests...)
+	}
+	p.stranger = pick(r, strangers...).name
+	if p.twin = chance(r, 0.4); p.twin {
+		p.total += 10_000 // more than any other number in a message, so that it shows when another is told
+	}
+}
+
+// keepObjects has nothing deleted: once the owner of a number is gone, who gets it is no question of the same second any more.
+func (p *plan) keepObjects() {
+	if p.deleteAfter > 0 && p.expires == 0 && p.closeAfter == 0 && p.payer != paysAtOnce && p.payer != paysLater {
+		p.closeAfter = p.deleteAfter
+	}
+	p.deleteAfter, p.reapply = 0, false
+	for i := range p.refunds {
+		p.refunds[i].deleteAfter, p.refunds[i].reapply = 0, false
+	}
 }
 
 // planEnd draws how the Order ends, apart from being paid.

@@ -37,6 +37,12 @@ func TestPlansHaveEverything(t *testing.T) {
 			seen["payer "+string(p.payer)]++
 			seen["trade type "+string(p.tradeType)]++
 			seen["merchant "+p.account.mchID]++
+			seen["stranger "+p.stranger]++
+			note("a guest", p.namespace != p.account.namespace)
+			note("two that may use the Merchant", p.twin)
+			if p.twin {
+				checkTwins(t, p, p.twinPlan())
+			}
 			note("expires", p.expires > 0)
 			note("is closed", p.closeAfter > 0)
 			note("deleted unpaid", p.deleteAfter > 0 && p.payer == paysNever)
@@ -53,7 +59,7 @@ func TestPlansHaveEverything(t *testing.T) {
 			note("refunds exceed", sum > p.total)
 		}
 		wanted := []string{
-			"expires", "is closed", "deleted unpaid", "deleted", "applied again", "refund deleted", "refund applied again", "several refunds", "refunds exceed",
+			"a guest", "two that may use the Merchant", "expires", "is closed", "deleted unpaid", "deleted", "applied again", "refund deleted", "refund applied again", "several refunds", "refunds exceed",
 			"refund decided " + string(v1alpha1.ApprovalApproved), "refund decided " + string(v1alpha1.ApprovalDenied), "refund decided ",
 		}
 		for _, payer := range []payerKind{paysAtOnce, paysLater, paysNever, paysTwice, paysSecretly, paysAtClose, paysAfterClose} {
@@ -65,9 +71,55 @@ func TestPlansHaveEverything(t *testing.T) {
 		for _, a := range accounts {
 			wanted = append(wanted, "merchant "+a.mchID)
 		}
+		for _, s := range strangers {
+			wanted = append(wanted, "stranger "+s.name)
+		}
 		for _, what := range wanted {
 			if seen[what] == 0 {
 				t.Errorf("seed %d: no Order with: %s", seed, what)
+			}
+		}
+	}
+}
+
+// checkTwins: two want the same number, from two namespaces, with amounts that tell them apart, and nothing of theirs is deleted.
+func checkTwins(t *testing.T, first, second plan) {
+	t.Helper()
+	a, b := first.order(time.Now()), second.order(time.Now())
+	if a.Number() != b.Number() || a.Namespace == b.Namespace || a.Spec.Amount == b.Spec.Amount {
+		t.Errorf("no twins: %+v and %+v", a, b)
+	}
+	for _, order := range []*v1alpha1.Order{a, b} {
+		if namespace, name := order.MerchantKey(); namespace != first.account.namespace || name != first.account.name {
+			t.Errorf("%s is not an Order of Merchant %s/%s", order.Namespace, first.account.namespace, first.account.name)
+		}
+	}
+	for _, p := range []plan{first, second} {
+		deletes := p.deleteAfter > 0
+		for _, r := range p.refunds {
+			deletes = deletes || r.deleteAfter > 0
+		}
+		if deletes {
+			t.Errorf("something of %s is deleted", p.name)
+		}
+	}
+}
+
+// TestRivalsWantTheSameNumberWithoutAGrant, each from a namespace of its own.
+func TestRivalsWantTheSameNumberWithoutAGrant(t *testing.T) {
+	for index := range 50 {
+		p := planLife(7, index, time.Minute)
+		order := p.order(time.Now())
+		rivals := p.rivals(order)
+		if wanted := map[bool]int{true: 1, false: 2}[p.stranger == ""]; len(rivals) != wanted {
+			t.Fatalf("%d rivals of %s, not %d", len(rivals), p.name, wanted)
+		}
+		for _, rival := range rivals {
+			namespace, _ := rival.MerchantKey()
+			isStranger := rival.Namespace == strangerNamespace && namespace == strangerNamespace
+			isUngranted := rival.Namespace == rivalNamespace && namespace == p.account.namespace
+			if rival.Number() != order.Number() || !isStranger && !isUngranted {
+				t.Errorf("%s/%s of Merchant namespace %s is no rival of %s", rival.Namespace, rival.Number(), namespace, order.Number())
 			}
 		}
 	}

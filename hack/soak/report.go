@@ -46,6 +46,8 @@ type report struct {
 	Orders       int   `json:"orders"`
 	OrderEnds    tally `json:"orderEnds"`
 	Refunds      int   `json:"refunds"`
+	Rivals       int   `json:"rivals"`
+	Contested    int   `json:"contestedNumbers"`
 	RefundEnds   tally `json:"refundEnds"`
 	Wishes       tally `json:"wishes"`
 	Versions     int   `json:"versions"`
@@ -62,10 +64,11 @@ type report struct {
 	OwnEnds   tally `json:"endedByThemselves"`
 	Failovers int32 `json:"failovers"`
 
-	Rules    []judge.Rule    `json:"rules"`
-	Excused  int             `json:"excusedRefundCalls"`
-	Findings []judge.Finding `json:"findings"`
-	Logs     string          `json:"-"`
+	Rules    []judge.Rule       `json:"rules"`
+	LookedAt map[judge.Rule]int `json:"lookedAt"`
+	Excused  int                `json:"excusedRefundCalls"`
+	Findings []judge.Finding    `json:"findings"`
+	Logs     string             `json:"-"`
 }
 
 // report counts. moments are the beginning, and the ends of set-up, striking and convergence.
@@ -77,10 +80,10 @@ func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge
 	r := &report{
 		Seed: s.seed, Holds: verdict.Holds(),
 		SetUpSeconds: moments[1].Sub(moments[0]).Seconds(), StrikingSeconds: moments[2].Sub(moments[1]).Seconds(), ConvergenceSeconds: moments[3].Sub(moments[2]).Seconds(),
-		Orders: len(evidence.Orders), Refunds: len(evidence.Refunds), Wishes: s.memory.counted(), Versions: len(evidence.History),
+		Orders: len(evidence.Orders), Refunds: len(evidence.Refunds), Rivals: len(evidence.Rivals), Contested: contested(evidence), Wishes: s.memory.counted(), Versions: len(evidence.History),
 		OrderEnds: tally{}, RefundEnds: tally{}, LedgerOrders: tally{}, LedgerRefund: tally{}, Calls: tally{}, Callbacks: tally{},
 		Strikes: blows.dealt, Faults: faultsStruck(evidence.Ledger), Starts: tally{}, OwnEnds: tally{},
-		Rules: judge.Rules, Excused: verdict.Excused, Findings: verdict.Findings, Logs: s.folder,
+		Rules: judge.Rules, LookedAt: verdict.LookedAt, Excused: verdict.Excused, Findings: verdict.Findings, Logs: s.folder,
 	}
 	if lease.Spec.LeaseTransitions != nil {
 		r.Failovers = *lease.Spec.LeaseTransitions
@@ -109,6 +112,8 @@ func (r *report) countObjects(history []judge.Change) {
 			if end == v1alpha1.ReasonPending {
 				end = reason(change.Refund.Status.Conditions, v1alpha1.ConditionApproved)
 			}
+		default:
+			continue // a Merchant
 		}
 		if change.Gone {
 			end += ", then deleted"
@@ -122,6 +127,22 @@ func (r *report) countObjects(history []judge.Change) {
 			r.RefundEnds[end]++
 		}
 	}
+}
+
+// contested counts the numbers that two namespaces asked for which may both use the Merchant.
+func contested(evidence judge.Evidence) int {
+	count := 0
+	for _, asked := range evidence.Orders {
+		if asked.Twin != nil {
+			count++
+		}
+	}
+	for _, asked := range evidence.Refunds {
+		if asked.Twin != nil {
+			count++
+		}
+	}
+	return count
 }
 
 func reason(conditions []metav1.Condition, kind string) string {
@@ -159,7 +180,9 @@ func (r *report) print(out io.Writer) {
 		}
 	}
 	fmt.Fprintf(out, "\nSeed %d; set up in %.0f s, struck for %.0f s, settled and still after %.0f s.\n", r.Seed, r.SetUpSeconds, r.StrikingSeconds, r.ConvergenceSeconds)
-	fmt.Fprintf(out, "Asked for %d Orders and %d Refunds; %d versions of them were stored.\n", r.Orders, r.Refunds, r.Versions)
+	fmt.Fprintf(out, "Asked for %d Orders and %d Refunds, and for %d more that want the number of one of these without a right to it; %d versions of Merchants, Orders and Refunds were stored.\n",
+		r.Orders, r.Refunds, r.Rivals, r.Versions)
+	fmt.Fprintf(out, "%d of the numbers were asked for by two namespaces in the same second that may both use the Merchant.\n", r.Contested)
 	section("How the Orders ended", r.OrderEnds)
 	section("How the Refunds ended (with those of late payments)", r.RefundEnds)
 	section("WeChat's orders", r.LedgerOrders)
@@ -183,7 +206,7 @@ func (r *report) printFindings(out io.Writer) {
 		broken[finding.Rule]++
 	}
 	for _, rule := range r.Rules {
-		fmt.Fprintf(out, "  %6d violations  %s\n", broken[rule], rule)
+		fmt.Fprintf(out, "%4d violations, looked at %6d times: %s\n", broken[rule], r.LookedAt[rule], rule)
 	}
 	for _, finding := range r.Findings {
 		fmt.Fprintf(out, "\nVIOLATION %s: %s\n  number: %s\n  WeChat: %s\n  object: %s\n", finding.Rule, finding.What, finding.Number, finding.Ledger, finding.Object)

@@ -21,25 +21,14 @@ func openAccounts(ctx context.Context, admin client.Client, wechat *simulator.Ad
 	if err != nil {
 		return nil, err
 	}
-	merchants, namespaces := map[string]*v1alpha1.Merchant{}, map[string]bool{}
-	for _, a := range accounts {
-		if !namespaces[a.namespace] {
-			namespaces[a.namespace] = true
-			if err := createAll(ctx, admin, openNamespace(a.namespace)); err != nil {
-				return nil, err
-			}
-		}
-		certificate, err := wechat.IssueClientCertificate(ctx, a.mchID)
-		if err != nil {
+	for _, namespace := range namespaces() {
+		if err := createAll(ctx, admin, openNamespace(namespace)); err != nil {
 			return nil, err
 		}
-		for _, secret := range a.secrets(certificate.CertPEM, certificate.KeyPEM) {
-			if err := admin.Create(ctx, secret); err != nil {
-				return nil, err
-			}
-		}
-		merchants[a.mchID] = a.merchant(endpoint)
-		if err := admin.Create(ctx, merchants[a.mchID]); err != nil {
+	}
+	merchants := map[string]*v1alpha1.Merchant{}
+	for _, a := range accounts {
+		if merchants[a.mchID], err = openAccount(ctx, admin, wechat, a, endpoint); err != nil {
 			return nil, err
 		}
 	}
@@ -55,6 +44,38 @@ func openAccounts(ctx context.Context, admin client.Client, wechat *simulator.Ad
 		}
 	}
 	return merchants, nil
+}
+
+// openAccount creates a Merchant with its Secrets.
+func openAccount(ctx context.Context, admin client.Client, wechat *simulator.AdminClient, a account, endpoint *v1alpha1.Endpoint) (*v1alpha1.Merchant, error) {
+	certificate, err := wechat.IssueClientCertificate(ctx, a.mchID)
+	if err != nil {
+		return nil, err
+	}
+	for _, secret := range a.secrets(certificate.CertPEM, certificate.KeyPEM) {
+		if err := admin.Create(ctx, secret); err != nil {
+			return nil, err
+		}
+	}
+	merchant := a.merchant(endpoint)
+	return merchant, admin.Create(ctx, merchant)
+}
+
+// openStrangers creates the Merchants of strangers. Nobody waits for them to be ready, which they never are.
+func openStrangers(ctx context.Context, admin client.Client, wechat *simulator.AdminClient) error {
+	for _, s := range strangers {
+		endpoint, err := endpointOf(ctx, wechat)
+		if err != nil {
+			return err
+		}
+		if s.endpoint != "" {
+			endpoint.URL, endpoint.BackupURL = s.endpoint, s.endpoint
+		}
+		if _, err := openAccount(ctx, admin, wechat, s.account(), endpoint); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func endpointOf(ctx context.Context, wechat *simulator.AdminClient) (*v1alpha1.Endpoint, error) {
@@ -76,7 +97,7 @@ func openNamespace(name string) []client.Object {
 	}
 	return []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}},
-		bind("wechatpay-operator-shop", shop), bind("wechatpay-operator-approver", approver),
+		bind("wechatpay-operator-shop", shopOf(name)), bind("wechatpay-operator-approver", approver),
 	}
 }
 

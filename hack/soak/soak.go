@@ -88,8 +88,14 @@ func (s *soak) age() time.Duration { return time.Since(s.began).Truncate(time.Se
 func (s *soak) beginLives(ctx context.Context, living *sync.WaitGroup) {
 	for i := range s.orders {
 		p := planLife(s.seed, i, time.Duration(float64(s.duration)*lastBirth))
-		l := &life{plan: p, shop: s.clients[shop], approver: s.clients[approver], admin: s.clients[admin], wechat: s.account, memory: s.memory}
-		living.Go(func() { l.live(ctx, s.merchants[p.account.mchID]) })
+		plans := []plan{p}
+		if p.twin {
+			plans = append(plans, p.twinPlan())
+		}
+		for n, p := range plans {
+			l := &life{plan: p, shop: s.clients[shopOf(p.namespace)], approver: s.clients[approver], admin: s.clients[admin], clients: s.clients, wechat: s.account, memory: s.memory, isTwin: n > 0}
+			living.Go(func() { l.live(ctx, s.merchants[p.account.mchID]) })
+		}
 	}
 }
 
@@ -166,6 +172,7 @@ func (s *soak) judge(ctx context.Context) (judge.Verdict, judge.Evidence, error)
 	}
 	verdict := judge.Judge(evidence, time.Now())
 	for _, r := range s.replicas {
+		verdict.LookedAt[judge.ProcessesDoNotFail]++
 		crashes, err := r.crashes()
 		if err != nil {
 			return verdict, evidence, err
@@ -200,7 +207,7 @@ func (s *soak) setUp(ctx context.Context) error {
 		return err
 	}
 	s.clients = map[string]client.Client{}
-	for _, user := range []string{admin, shop, approver} {
+	for _, user := range append(shops(), admin, approver) {
 		if s.clients[user], err = s.control.client(user); err != nil {
 			return err
 		}
@@ -212,6 +219,9 @@ func (s *soak) setUp(ctx context.Context) error {
 		return err
 	}
 	if s.merchants, err = openAccounts(ctx, s.clients[admin], s.account); err != nil {
+		return err
+	}
+	if err := openStrangers(ctx, s.clients[admin], s.account); err != nil {
 		return err
 	}
 	return addFaults(ctx, s.account)

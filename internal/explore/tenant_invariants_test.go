@@ -1,18 +1,15 @@
 package explore_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/tenancy"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
@@ -20,10 +17,10 @@ import (
 type invariant string
 
 const (
-	oneTransactionOneOrder invariant = "one transaction makes one Order Paid"
-	onePayoutOneRefund     invariant = "one payout makes one Refund Succeeded"
-	noFactCrosses          invariant = "no fact crosses a namespace"
-	ungrantedIsNothing     invariant = "an Order that was never granted has no call, no prepay and no transaction"
+	oneTransactionOneOrder invariant = tenancy.OneTransactionOneOrder
+	onePayoutOneRefund     invariant = tenancy.OnePayoutOneRefund
+	noFactCrosses          invariant = tenancy.NoFactCrosses
+	ungrantedIsNothing     invariant = tenancy.UngrantedIsNothing
 	noneUnapproved         invariant = "no refund without an approval"
 	agreement              invariant = "status, ledger and calls agree"
 	sameEnd                invariant = "a run that is cut ends as the uncut one"
@@ -38,31 +35,18 @@ type violation struct {
 
 func (v violation) String() string { return fmt.Sprintf("%s: %s", v.of, v.text) }
 
-// ownOrder is what the ledger has of an Order: an order of its number, made through its Merchant, whose attach is the one that
-// this Order sends. It does not ask the operator's own code.
+// ownOrder is what the ledger has of an Order, and nil if what it has under its number is somebody else's.
 func (w *world) ownOrder(ledger simulator.Ledger, order *v1alpha1.Order) *simulator.Order {
-	there := ledger.Order(mchID, order.Number())
-	if there == nil {
-		return nil
-	}
-	namespace, name := order.MerchantKey()
-	attach := order.Spec.Attach
-	if namespace != order.Namespace {
-		attach = order.Namespace + "/" + attach
-	}
-	if there.Params["attach"] != attach || !strings.HasSuffix(there.Params["notify_url"], "/"+namespace+"/"+name+"/payment") {
-		return nil
-	}
-	return there
+	return tenancy.OwnOrder(ledger.Order(mchID, order.Number()), order)
 }
 
-// ownRefund is what the ledger has of a Refund: a refund of its number and amount, of its Order's own order.
+// ownRefund is what the ledger has of a Refund, and nil if what it has under its number is somebody else's.
 func (w *world) ownRefund(ledger simulator.Ledger, refund *v1alpha1.Refund) *simulator.Refund {
-	there, order := ledger.Refund(mchID, refund.Number()), w.orderOf(refund)
-	if there == nil || order == nil || w.ownOrder(ledger, order) == nil || there.OutTradeNo != order.Number() || there.RefundFee != refund.Spec.Amount {
+	order := w.orderOf(refund)
+	if order == nil {
 		return nil
 	}
-	return there
+	return tenancy.OwnRefund(ledger.Refund(mchID, refund.Number()), w.ownOrder(ledger, order), refund)
 }
 
 // orderOf is a Refund's Order, as it is or as it last was.
@@ -167,25 +151,21 @@ func (w *world) checkFacts(object client.Object) {
 	case *v1alpha1.Order:
 		if transaction := object.Status.Transaction; transaction != nil {
 			w.onlyOne(oneTransactionOneOrder, transaction.ID, k)
-			if there := w.ownOrder(ledger, object); there == nil || there.Payment == nil || there.Payment.TransactionID != transaction.ID {
-				w.breaks(noFactCrosses, "%s shows a transaction that is not of its order at WeChat Pay", k)
-			}
 		}
-		if (object.Status.Prepay != nil || object.Status.Transaction != nil) && w.neverGranted(object) {
-			w.breaks(ungrantedIsNothing, "%s was never granted and shows a prepay or a transaction", k)
-		}
-		if object.Status.Prepay != nil && w.ownOrder(ledger, object) == nil {
-			w.breaks(noFactCrosses, "%s shows a prepay that is not of its order at WeChat Pay", k)
-		}
+		w.breaksAll(k, tenancy.FactsOfOrder(object, w.ownOrder(ledger, object), !w.neverGranted(object)))
 		w.checkSecrecy(ledger, k, object, object.Status, object.Status.Conditions)
 	case *v1alpha1.Refund:
 		if settlement.RefundSucceeded(object) {
 			w.onlyOne(onePayoutOneRefund, object.Number(), k)
-			if w.ownRefund(ledger, object) == nil {
-				w.breaks(noFactCrosses, "%s shows a payout that is not of its Order", k)
-			}
 		}
+		w.breaksAll(k, tenancy.FactsOfRefund(object, w.ownRefund(ledger, object)))
 		w.checkSecrecy(ledger, k, object, object.Status, object.Status.Conditions)
+	}
+}
+
+func (w *world) breaksAll(k key, broken []tenancy.Broken) {
+	for _, b := range broken {
+		w.breaks(invariant(b.Invariant), "%s %s", k, b.What)
 	}
 }
 
@@ -203,60 +183,20 @@ func (w *world) onlyOne(of invariant, fact string, k key) {
 	}
 }
 
-// checkSecrecy sees that nothing of another namespace's objects stands in a status: payer, transaction, and in messages the amount
-// and the namespace.
+// checkSecrecy sees that nothing of another namespace's objects stands in a status.
 func (w *world) checkSecrecy(ledger simulator.Ledger, k key, object client.Object, status any, conditions []metav1.Condition) {
-	text, err := json.Marshal(status)
-	w.must(err)
-	var messages []string
-	for _, c := range conditions {
-		messages = append(messages, c.Message)
+	mine, isOrder := object.(*v1alpha1.Order)
+	if refund, isRefund := object.(*v1alpha1.Refund); isRefund && !isOrder {
+		mine = w.orderOf(refund)
 	}
-	told := strings.Join(messages, "\n")
+	told, err := tenancy.ToldBy(mine, status, conditions)
+	w.must(err)
 	for _, other := range w.everything() {
 		order, ok := other.(*v1alpha1.Order)
 		if !ok || order.Namespace == object.GetNamespace() || placeOf(order.Namespace) == home {
 			continue
 		}
 		w.holds(noFactCrosses)
-		secrets := []string{order.Namespace}
-		if order.Spec.Payer != nil && order.Spec.Payer.OpenID != w.payerOf(object) {
-			secrets = append(secrets, order.Spec.Payer.OpenID)
-		}
-		if there := w.ownOrder(ledger, order); there != nil && there.Payment != nil {
-			secrets = append(secrets, there.Payment.TransactionID)
-		}
-		for _, secret := range secrets {
-			if strings.Contains(string(text), secret) {
-				w.breaks(noFactCrosses, "the status of %s tells %q of another namespace", k, secret)
-			}
-		}
-		amount := regexp.MustCompile(`\b` + strconv.FormatInt(order.Spec.Amount.Total, 10) + `\b`)
-		if order.Spec.Amount.Total != w.amountOf(object) && amount.MatchString(told) {
-			w.breaks(noFactCrosses, "a message of %s tells the amount of another namespace's Order: %s", k, told)
-		}
+		w.breaksAll(k, told.Of(order, w.ownOrder(ledger, order)))
 	}
-}
-
-func (w *world) payerOf(object client.Object) string {
-	order, ok := object.(*v1alpha1.Order)
-	if refund, isRefund := object.(*v1alpha1.Refund); isRefund {
-		order = w.orderOf(refund)
-	}
-	if (!ok && order == nil) || order.Spec.Payer == nil {
-		return ""
-	}
-	return order.Spec.Payer.OpenID
-}
-
-func (w *world) amountOf(object client.Object) int64 {
-	switch object := object.(type) {
-	case *v1alpha1.Order:
-		return object.Spec.Amount.Total
-	case *v1alpha1.Refund:
-		if order := w.orderOf(object); order != nil {
-			return order.Spec.Amount.Total
-		}
-	}
-	return 0
 }

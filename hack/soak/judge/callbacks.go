@@ -27,6 +27,7 @@ func (j *judge) callbacks() {
 			if attempt.Outcome != simulator.OutcomeAccepted || slices.Contains(untrue, attempt.Fault) {
 				continue
 			}
+			j.lookAt(AnswerAfterWrite)
 			answered := attempt.Time.Add(time.Duration(attempt.TookMillis+1) * time.Millisecond)
 			if !everShown || shown.After(answered) {
 				j.find(AnswerAfterWrite, number, "answered with SUCCESS at %s, first shown at %s", answered.Format(time.RFC3339Nano), shown.Format(time.RFC3339Nano))

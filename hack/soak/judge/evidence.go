@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/tenancy"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
@@ -22,11 +23,15 @@ type Evidence struct {
 	// Orders and Refunds are what was asked for, whatever became of the objects.
 	Orders  map[Number]*AskedOrder
 	Refunds map[Number]*AskedRefund
+	// Rivals want a number of somebody else's without a right to it.
+	Rivals []Rival
+	// LetThrough are the numbers of Refunds that somebody could approve who has no right to.
+	LetThrough []Number
 	// Payments are those that payers were told of.
 	Payments []SeenPayment
 	// Ledger is what WeChat has on record.
 	Ledger simulator.Ledger
-	// History are all writes of Orders and Refunds, in the order in which they were stored.
+	// History are all writes of Merchants, Orders and Refunds, in the order in which they were stored.
 	History []Change
 	// Pauses are the times in which a leader was stopped without knowing it.
 	Pauses []Pause
@@ -38,6 +43,17 @@ type AskedOrder struct {
 	Merchant *v1alpha1.Merchant
 	// Deleted is set before the first request to delete it.
 	Deleted bool
+	// Twin is an Order of another namespace that asked for the same number in the same second, and may use the Merchant as well.
+	// Which of the two comes first is not the soak's to say.
+	Twin *AskedOrder
+}
+
+// Rival is an Order whose Merchant does not grant it, or has a key that WeChat never took; or a Refund of such an Order. One of
+// Order and Refund is set.
+type Rival struct {
+	Number Number
+	Order  *v1alpha1.Order
+	Refund *v1alpha1.Refund
 }
 
 // AskedRefund is a Refund that was created, perhaps several times with the same spec.
@@ -48,6 +64,8 @@ type AskedRefund struct {
 	ApprovedTime time.Time
 	// Deleted is set before the first request to delete it.
 	Deleted bool
+	// Twin is the Refund of the same number of the Order's twin.
+	Twin *AskedRefund
 }
 
 // SeenPayment is what a payer's screen showed.
@@ -56,11 +74,12 @@ type SeenPayment struct {
 	TransactionID string
 }
 
-// Change is one stored version of an object, or its removal. One of Order and Refund is set; with Gone it is the last version.
+// Change is one stored version of an object, or its removal. One of the three is set; with Gone it is the last version.
 type Change struct {
-	Order  *v1alpha1.Order
-	Refund *v1alpha1.Refund
-	Gone   bool
+	Merchant *v1alpha1.Merchant
+	Order    *v1alpha1.Order
+	Refund   *v1alpha1.Refund
+	Gone     bool
 }
 
 // Pause is the time in which a process was stopped by a signal.
@@ -71,11 +90,13 @@ type Rule string
 
 // The rules.
 const (
-	OneTransaction     Rule = "one transaction makes one Order Paid"
-	OnePayout          Rule = "one payout makes one Refund Succeeded"
+	OneTransaction     Rule = tenancy.OneTransactionOneOrder
+	OnePayout          Rule = tenancy.OnePayoutOneRefund
+	NoFactCrosses      Rule = tenancy.NoFactCrosses
+	UngrantedIsNothing Rule = tenancy.UngrantedIsNothing
+	RefundApproved     Rule = "no refund without a guarded approval"
 	OrderOnce          Rule = "one order for a number, as its Order says"
 	RefundOnce         Rule = "one refund for a number, as its Refund says, paid out at most once"
-	RefundApproved     Rule = "nothing is paid out that was not approved"
 	RefundWithinPaid   Rule = "no more is refunded than was paid"
 	ApprovedIsPaidOut  Rule = "every approved Refund is paid out"
 	PaymentRecorded    Rule = "every payment is recorded"
@@ -91,8 +112,8 @@ const (
 
 // Rules are all of them, in the order of the report.
 var Rules = []Rule{
-	OneTransaction, OnePayout,
-	OrderOnce, RefundOnce, RefundApproved, RefundWithinPaid, ApprovedIsPaidOut, PaymentRecorded, PaidNeverLeft, NothingInvented,
+	OneTransaction, OnePayout, NoFactCrosses, UngrantedIsNothing, RefundApproved,
+	OrderOnce, RefundOnce, RefundWithinPaid, ApprovedIsPaidOut, PaymentRecorded, PaidNeverLeft, NothingInvented,
 	AnswerAfterWrite, Converged, NothingLost, WeChatContent, LedgerTrustworthy, ProcessesDoNotFail,
 }
 
@@ -111,6 +132,8 @@ type Finding struct {
 // Verdict is what the judge says.
 type Verdict struct {
 	Findings []Finding
+	// LookedAt counts how often each rule was looked at where it could fail.
+	LookedAt map[Rule]int
 	// Excused are refund calls that a leader made when it woke, before it knew that another one had taken over. WeChat refuses
 	// them for their pace and nothing comes of them.
 	Excused int
@@ -131,17 +154,22 @@ func (v Verdict) Open() bool {
 
 // Judge compares. It takes now for deadlines that have passed.
 func Judge(e Evidence, now time.Time) Verdict {
-	j := &judge{Evidence: e, now: now, past: readHistory(e.History)}
+	j := &judge{Evidence: e, now: now, lookedAt: map[Rule]int{}}
+	j.past = readHistory(e.History, j.lookAt)
+	j.settleTwins()
 	j.ledger()
 	j.orders()
+	j.losers()
 	j.refunds()
+	j.tenants()
+	j.guard()
 	j.callbacks()
 	j.complaints()
 	j.findings = append(j.findings, j.past.findings...)
 	slices.SortStableFunc(j.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(slices.Index(Rules, a.Rule), slices.Index(Rules, b.Rule)), cmp.Compare(a.Number, b.Number))
 	})
-	return Verdict{Findings: j.findings, Excused: j.excused}
+	return Verdict{Findings: j.findings, LookedAt: j.lookedAt, Excused: j.excused}
 }
 
 type judge struct {
@@ -149,7 +177,15 @@ type judge struct {
 	now      time.Time
 	past     *past
 	findings []Finding
+	lookedAt map[Rule]int
 	excused  int
+}
+
+// lookAt counts that rules were looked at where they could fail.
+func (j *judge) lookAt(rules ...Rule) {
+	for _, rule := range rules {
+		j.lookedAt[rule]++
+	}
 }
 
 func (j *judge) find(rule Rule, number Number, format string, arguments ...any) *Finding {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/tenancy"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
@@ -18,6 +19,7 @@ func (j *judge) ledger() {
 	for i := range j.Ledger.Orders {
 		there := &j.Ledger.Orders[i]
 		number := Number{there.MchID, there.OutTradeNo}
+		j.lookAt(OrderOnce, RefundWithinPaid)
 		if orders[number]++; orders[number] > 1 {
 			j.find(OrderOnce, number, "WeChat has it %d times", orders[number])
 		}
@@ -27,12 +29,14 @@ func (j *judge) ledger() {
 	for i := range j.Ledger.Refunds {
 		there := &j.Ledger.Refunds[i]
 		number := Number{there.MchID, there.OutRefundNo}
+		j.lookAt(RefundOnce, RefundApproved)
 		if refunds[number]++; refunds[number] > 1 {
 			j.find(RefundOnce, number, "WeChat has it %d times", refunds[number])
 		}
 		j.ledgerRefund(there, number)
 	}
 	for _, seen := range j.Payments {
+		j.lookAt(LedgerTrustworthy)
 		there := j.Ledger.Order(seen.Order.MchID, seen.Order.Number)
 		if there == nil || there.Payment == nil || there.Payment.TransactionID != seen.TransactionID {
 			j.find(LedgerTrustworthy, seen.Order, "the payer was told of transaction %s", seen.TransactionID)
@@ -62,7 +66,7 @@ func orderParameters(asked *AskedOrder) map[string]string {
 	parameters := map[string]string{
 		"appid": asked.Merchant.Spec.AppID, "mch_id": asked.Merchant.Spec.MchID, "out_trade_no": asked.Order.Number(),
 		"body": spec.Description, "total_fee": strconv.FormatInt(spec.Amount.Total, 10), "trade_type": string(spec.TradeType),
-		"product_id": spec.ProductID, "attach": spec.Attach, "scene_info": spec.SceneInfo,
+		"product_id": spec.ProductID, "attach": tenancy.Attach(asked.Order), "scene_info": spec.SceneInfo,
 	}
 	if spec.Payer != nil {
 		parameters["openid"] = spec.Payer.OpenID
@@ -128,6 +132,11 @@ const pauseTail = 3 * time.Second
 
 // complaints are what WeChat did not like.
 func (j *judge) complaints() {
+	for _, outcomes := range j.Ledger.CallCounts {
+		for _, count := range outcomes {
+			j.lookedAt[WeChatContent] += count
+		}
+	}
 	for _, violation := range j.Ledger.Violations {
 		if violation.Kind == simulator.ViolationRefundPace && j.justWoke(violation.Time) {
 			j.excused++

@@ -11,6 +11,10 @@ import (
 func (j *judge) orders() {
 	for number, asked := range j.Orders {
 		there := j.Ledger.Order(number.MchID, number.Number)
+		if there != nil && there.Payment != nil {
+			j.lookAt(PaymentRecorded)
+		}
+		j.lookAt(NothingLost)
 		now := j.past.orders[key(asked.Order)]
 		if now == nil {
 			j.orderGone(number, asked, there)
@@ -43,6 +47,7 @@ func (j *judge) wasRecorded(name string, there *simulator.Order) bool {
 }
 
 func (j *judge) orderHere(number Number, order *v1alpha1.Order, there *simulator.Order) {
+	j.lookAt(NothingInvented, Converged)
 	paid := condition(order.Status.Conditions, v1alpha1.ConditionPaid)
 	switch {
 	case there != nil && there.Payment != nil:

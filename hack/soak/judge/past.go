@@ -24,6 +24,7 @@ type past struct {
 	// last is the last version of every object, those that are gone too.
 	last     map[string]client.Object
 	findings []Finding
+	lookAt   func(...Rule)
 }
 
 type transactionOf struct{ object, transaction string }
@@ -37,8 +38,9 @@ func key(object client.Object) string {
 }
 
 // readHistory goes through all versions, and looks at each step from one to the next.
-func readHistory(history []Change) *past {
+func readHistory(history []Change, lookAt func(...Rule)) *past {
 	p := &past{
+		lookAt: lookAt,
 		orders: map[string]*v1alpha1.Order{}, refunds: map[string]*v1alpha1.Refund{},
 		firstPaid: map[transactionOf]time.Time{}, last: map[string]client.Object{}, paidFor: map[string]string{}, paidBack: map[string]string{},
 	}
@@ -71,6 +73,7 @@ func (p *past) readOrder(order *v1alpha1.Order, gone bool) {
 	if before == nil || before.UID != order.UID || !isPaid(before) {
 		return
 	}
+	p.lookAt(PaidNeverLeft)
 	switch {
 	case !isPaid(order):
 		p.left(name, before.Status.Conditions, order.Status.Conditions)
@@ -95,13 +98,18 @@ func (p *past) readRefund(refund *v1alpha1.Refund, gone bool) {
 		return
 	}
 	was, is := condition(before.Status.Conditions, v1alpha1.ConditionSucceeded), condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
-	if (was.Status == metav1.ConditionTrue || was.Status == metav1.ConditionFalse) && (was.Status != is.Status || was.Reason != is.Reason) {
+	if was.Status != metav1.ConditionTrue && was.Status != metav1.ConditionFalse {
+		return
+	}
+	p.lookAt(PaidNeverLeft)
+	if was.Status != is.Status || was.Reason != is.Reason {
 		p.left(name, before.Status.Conditions, refund.Status.Conditions)
 	}
 }
 
 // onlyOne: an object that is applied again has its name, so it may show the same fact again; another may not, whatever its namespace.
 func (p *past) onlyOne(rule Rule, shown map[string]string, fact, name string) {
+	p.lookAt(rule)
 	first, known := shown[fact]
 	if !known {
 		shown[fact] = name

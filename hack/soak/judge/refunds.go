@@ -14,7 +14,15 @@ func (j *judge) refunds() {
 	known := map[string]bool{}
 	for number, asked := range j.Refunds {
 		known[key(asked.Refund)] = true
+		if asked.Twin != nil {
+			known[key(asked.Twin.Refund)] = true
+		}
 		j.refund(number, asked)
+	}
+	for _, rival := range j.Rivals {
+		if rival.Refund != nil {
+			known[key(rival.Refund)] = true
+		}
 	}
 	for name, refund := range j.past.refunds {
 		if known[name] {
@@ -42,6 +50,7 @@ func (j *judge) mchIDOf(refund *v1alpha1.Refund) string {
 func (j *judge) refund(number Number, asked *AskedRefund) {
 	there := j.Ledger.Refund(number.MchID, number.Number)
 	now := j.past.refunds[key(asked.Refund)]
+	j.lookAt(NothingLost)
 	if now == nil {
 		switch {
 		case !asked.Deleted && j.past.last[key(asked.Refund)] == nil:
@@ -53,6 +62,7 @@ func (j *judge) refund(number Number, asked *AskedRefund) {
 		}
 		return
 	}
+	j.lookAt(NothingInvented, Converged, ApprovedIsPaidOut)
 	succeeded := condition(now.Status.Conditions, v1alpha1.ConditionSucceeded)
 	switch succeeded.Status {
 	case metav1.ConditionTrue:
@@ -100,12 +110,14 @@ func (j *judge) openRefund(number Number, now *v1alpha1.Refund, asked *AskedRefu
 	order := j.Ledger.Order(asked.Order.MchID, asked.Order.Number)
 	accepted := condition(now.Status.Conditions, v1alpha1.ConditionAccepted)
 	allowed := j.isAutomatic(asked) || now.Spec.Approval == v1alpha1.ApprovalApproved
+	orderIsGone := accepted.Reason == v1alpha1.ReasonOrderNotFound && j.past.orders[orderKey(now)] == nil
 	switch {
+	case there != nil && asked.Deleted && orderIsGone: // applied again, and only the Order could say of which Merchant it is
 	case there != nil:
 		j.notYet(ApprovedIsPaidOut, number, "WeChat has it and it is not shown so")
 	case now.DeletionTimestamp != nil:
 		j.notYet(Converged, number, "it is deleted and does not go")
-	case accepted.Reason == v1alpha1.ReasonOrderNotFound && j.past.orders["Order "+now.Namespace+"/"+now.Spec.OrderRef.Name] == nil:
+	case orderIsGone:
 	case !allowed && now.Spec.Approval == "":
 	case !allowed:
 		j.notYet(Converged, number, "it is denied and not shown so")

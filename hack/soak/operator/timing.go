@@ -32,13 +32,18 @@ func timing(lease time.Duration) controllers.Timing {
 		PrepayLifetime: 120 * minute,
 		RefundSpacing:  minute,
 		NotExistGrace:  4 * lease,
+		SecondAnswer:   minute,
 		RetryFirst:     200 * time.Millisecond,
 		RetryMost:      3 * minute,
 		RetrySlowly:    3 * minute,
 		CloseRetry:     minute / 2,
+		HoldSettles:    time.Second, // deletions take as long here as anywhere
 		SecretsCheck:   minute / 2,
 		ProbeRejected:  2 * minute,
-		LetGoAfter:     40 * minute,
-		LetGoAtLast:    24 * 60 * minute,
+		GuardCheck:     5 * minute,
+		GuardRetry:     minute / 2,
+		CallbackCheck:  6 * 60 * minute, CallbackRetryFirst: minute, CallbackRetryMost: 30 * minute,
+		LetGoAfter:  40 * minute,
+		LetGoAtLast: 24 * 60 * minute,
 	}
 }

@@ -1,0 +1,31 @@
+package judge
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// guard: an approval is one only while the policy is in force that keeps it to those with the right to. The policy never goes away
+// in a soak, so no Merchant may ever have missed it, and nobody without the right may have been let through.
+func (j *judge) guard() {
+	for _, number := range j.LetThrough {
+		j.find(RefundApproved, number, "who has no right to approve could do so")
+	}
+	last := map[string]*v1alpha1.Merchant{}
+	for _, change := range j.History {
+		if change.Merchant == nil || change.Gone {
+			continue
+		}
+		name := change.Merchant.Namespace + "/" + change.Merchant.Name
+		last[name] = change.Merchant
+		if guarded := condition(change.Merchant.Status.Conditions, v1alpha1.ConditionRefundsGuarded); guarded.Status == metav1.ConditionFalse {
+			j.find(RefundApproved, Number{MchID: change.Merchant.Spec.MchID}, "Merchant %s shows RefundsGuarded=False/%s: %s", name, guarded.Reason, guarded.Message)
+		}
+	}
+	for name, merchant := range last {
+		if guarded := condition(merchant.Status.Conditions, v1alpha1.ConditionRefundsGuarded); guarded.Status != metav1.ConditionTrue {
+			j.notYet(RefundApproved, Number{MchID: merchant.Spec.MchID}, "Merchant %s does not show RefundsGuarded", name)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+const (
+	// rivalNamespace has no grant for any Merchant.
+	rivalNamespace = "brushes"
+	// strangerNamespace has Merchants of its own with a number that belongs to another.
+	strangerNamespace = "mirrors"
+)
+
+// nobodyThere is an address that the operator may call, and where nothing listens.
+const nobodyThere = "https://127.0.0.1:9"
+
+// stranger is a Merchant that names the number of the first account without being it.
+type stranger struct {
+	name string
+	// endpoint is where it says that WeChat is; empty for where it is.
+	endpoint string
+}
+
+// strangers: one whose key WeChat refuses, and one whose key nobody ever says anything about.
+var strangers = []stranger{{name: "wrong-key"}, {name: "no-proof", endpoint: nobodyThere}}
+
+// account is the stranger's Merchant, with a key that looks like one.
+func (s stranger) account() account {
+	a := accounts[0]
+	a.namespace, a.name, a.guests, a.apiKey = strangerNamespace, s.name, nil, strings.Repeat("S", 32)
+	return a
+}
+
+// namespaces are those in which somebody takes payments, or tries to.
+func namespaces() []string {
+	all := []string{rivalNamespace, strangerNamespace}
+	for _, a := range accounts {
+		all = append(all, a.namespace)
+		all = append(all, a.guests...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// shopOf is the user that takes payments in a namespace, with the rights of the role for shops there and nowhere else.
+func shopOf(namespace string) string { return "shop-of-" + namespace }
+
+func shops() []string {
+	users := namespaces()
+	for i := range users {
+		users[i] = shopOf(users[i])
+	}
+	return users
+}
+
+// grants lets the account's guests use its Merchant, and nobody else.
+func (a account) grants() v1alpha1.AllowedNamespaces {
+	if len(a.guests) == 0 {
+		return v1alpha1.AllowedNamespaces{}
+	}
+	return v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{
+		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpIn, Values: a.guests}},
+	}}
+}
+
+// payerAt is somebody who pays in one namespace only, so that it shows when another one is told.
+func payerAt(namespace string) *v1alpha1.Payer {
+	return &v1alpha1.Payer{OpenID: "oUpF8uMuAJO_" + namespace}
+}
+
+// twinSurplus keeps the amounts of two that want one number apart.
+const twinSurplus = 200_000
+
+// twinPlan is the same life in the other namespace that may use the account.
+func (p plan) twinPlan() plan {
+	twin := p
+	twin.namespace, twin.total = p.account.namespace, p.total+twinSurplus
+	if p.namespace == p.account.namespace {
+		twin.namespace = p.account.guests[0]
+	}
+	return twin
+}
