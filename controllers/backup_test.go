@@ -37,7 +37,9 @@ func withStrangersBackup(shop *testshop.Shop) *simulator.Simulator {
 func TestABackupProvesNothingAtTheFirstHost(t *testing.T) {
 	shop, g := openReady(t, testshop.WithNamespaces(1))
 	strangers := withStrangersBackup(shop)
-	byStranger := func(o *v1alpha1.Order) { o.Namespace, o.Spec.MerchantRef.Name, o.Spec.Amount.Total = shop.Other(0), "strangers", 1 }
+	byStranger := func(o *v1alpha1.Order) {
+		o.Namespace, o.Spec.MerchantRef.Name, o.Spec.Amount.Total = shop.Other(0), "strangers", 1
+	}
 	shop.Create(shop.NewOrder("order-0001", byStranger), shop.NewOrder("order-0002", byStranger))
 	shop.WaitOrder(shop.Other(0)+"/order-0001", "Prepared=True/Prepared")
 	shop.WaitOrder(shop.Other(0)+"/order-0002", "Prepared=True/Prepared")

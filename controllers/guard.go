@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,8 +22,8 @@ import (
 type Guard interface {
 	// Look returns what is known of a namespace, which may be some minutes old.
 	Look(ctx context.Context, namespace string) guard.Finding
-	// LookNow returns what was known, and what is so now.
-	LookNow(ctx context.Context, namespace string) (before, now guard.Finding)
+	// LookNow returns what was known, and what is so now for a Refund.
+	LookNow(ctx context.Context, refund *v1alpha1.Refund) (before, now guard.Finding)
 	// Listen has a function called whenever what is known of a namespace changes.
 	Listen(changed func(namespace string))
 }
@@ -44,16 +45,50 @@ func (r *RefundReconciler) heedGuard(ctx context.Context, f *refund) progress {
 	case approved && !settlement.ApprovalTrusted(f.Refund):
 		return r.judgeApproval(ctx, f)
 	}
-	found := r.Guard.Look(ctx, f.Namespace)
-	if found.State == guard.InForce {
-		return next()
+	if found := r.lookBeforePeopleDecide(ctx, f); found.State != guard.InForce {
+		return r.awaitGuard(ctx, f, found)
 	}
-	return r.awaitGuard(ctx, f, found)
+	return next()
+}
+
+// lookBeforePeopleDecide tries the policy on a Refund before it is shown to people for the first time: a binding may leave that one out.
+func (r *RefundReconciler) lookBeforePeopleDecide(ctx context.Context, f *refund) guard.Finding {
+	if f.Spec.Approval == "" && settlement.ApprovedReason(f.Refund) != v1alpha1.ReasonAwaitingApproval {
+		if _, now := r.Guard.LookNow(ctx, f.Refund); now.State == guard.Missing {
+			return now
+		}
+	}
+	return r.Guard.Look(ctx, f.Namespace)
+}
+
+// mostTried bounds on how many Refunds the policy is tried at a time.
+const mostTried = 10
+
+// RefundsToTry are some Refunds of a namespace that nobody has decided on, each with labels of its own: whatever they choose by, a
+// binding can leave some out.
+func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace string) []*v1alpha1.Refund {
+	return func(ctx context.Context, namespace string) (chosen []*v1alpha1.Refund) {
+		var refunds v1alpha1.RefundList
+		if err := cached.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{indexRefundWaiting: waits}, lookup.AtOnce, client.UnsafeDisableDeepCopy); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "Failed to list Refunds to try the policy on approvals on", "namespace", namespace)
+			return nil
+		}
+		seen := map[string]bool{}
+		for i := range refunds.Items {
+			refund := &refunds.Items[i]
+			labelled := labels.FormatLabels(refund.Labels)
+			if refund.Spec.Approval == "" && !isDeleted(refund) && !seen[labelled] && len(chosen) < mostTried {
+				seen[labelled] = true
+				chosen = append(chosen, refund.DeepCopy())
+			}
+		}
+		return chosen
+	}
 }
 
 // judgeApproval decides whether an approval that is seen for the first time is believed.
 func (r *RefundReconciler) judgeApproval(ctx context.Context, f *refund) progress {
-	before, now := r.Guard.LookNow(ctx, f.Namespace)
+	before, now := r.Guard.LookNow(ctx, f.Refund)
 	shownMissing := settlement.ApprovedReason(f.Refund) == v1alpha1.ReasonPolicyMissing
 	switch {
 	case before.State == guard.Missing, now.State == guard.Missing, shownMissing:

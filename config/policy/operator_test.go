@@ -92,6 +92,36 @@ func TestOperatorWritesItsFinalizerOnly(t *testing.T) {
 	}
 }
 
+// TestOperatorTriesThePolicyOnApprovals: a dry run of a decision meets the policy on approvals alone, so that the operator sees whether it
+// looks at changes. Nothing of other kinds is tried.
+func TestOperatorTriesThePolicyOnApprovals(t *testing.T) {
+	ctx := t.Context()
+	r := refund("tried-0001", "")
+	if err := admin.Create(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	try := func(object client.Object, patch string) error {
+		return operator.Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, []byte(patch)), client.DryRunAll)
+	}
+	err := try(r, `{"spec":{"approval":"Approved"}}`)
+	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "ValidatingAdmissionPolicy 'wechatpay-operator-refund-approval'") {
+		t.Errorf("%v", err)
+	}
+	if err := try(r, `{"metadata":{"labels":{"a":"b"}}}`); err != nil {
+		t.Errorf("a label, by a dry run: %v", err)
+	}
+	for _, object := range objects() {
+		if strings.HasSuffix(typeName(object), "Refund") {
+			continue
+		}
+		object.SetName("tried-0001")
+		if err := admin.Create(ctx, object); err != nil {
+			t.Fatal(err)
+		}
+		notTheOperators(t, typeName(object), try(object, `{"metadata":{"labels":{"a":"b"}}}`))
+	}
+}
+
 // TestOperatorCreatesLateRefundsOnly: those that it makes for late payments, named as controllers/order_paid.go names them.
 func TestOperatorCreatesLateRefundsOnly(t *testing.T) {
 	ctx := t.Context()

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
@@ -46,6 +47,7 @@ type Intervals struct {
 // other, since a binding can leave namespaces out. What is known is kept by this process, the leader.
 type Guard struct {
 	writer    client.Client
+	waiting   func(ctx context.Context, namespace string) []*v1alpha1.Refund
 	clock     clock.PassiveClock
 	intervals Intervals
 
@@ -54,7 +56,7 @@ type Guard struct {
 	listeners []func(namespace string)
 }
 
-// place is what is known of one namespace. Its tries are one at a time; the rest is guarded by the Guard's mutex.
+// place is what is known of one namespace. Tries that are due are one at a time; the rest is guarded by the Guard's mutex.
 type place struct {
 	trying sync.Mutex
 
@@ -66,9 +68,10 @@ type place struct {
 	asked   time.Time
 }
 
-// New returns a Guard that knows nothing yet. Its writer is the operator itself: the policy has to refuse it.
-func New(writer client.Client, clock clock.PassiveClock, intervals Intervals) *Guard {
-	return &Guard{writer: writer, clock: clock, intervals: intervals, places: map[string]*place{}}
+// New returns a Guard that knows nothing yet. Its writer is the operator itself: the policy has to refuse it. Waiting returns some
+// Refunds of a namespace that nobody has decided on, to try it on.
+func New(writer client.Client, waiting func(ctx context.Context, namespace string) []*v1alpha1.Refund, clock clock.PassiveClock, intervals Intervals) *Guard {
+	return &Guard{writer: writer, waiting: waiting, clock: clock, intervals: intervals, places: map[string]*place{}}
 }
 
 // Listen has a function called whenever the state of a namespace changes. It is called on its own.
@@ -87,25 +90,18 @@ func (g *Guard) Look(ctx context.Context, namespace string) Finding {
 	return p.known
 }
 
-// LookNow returns what was known of a namespace and what is so now, by a try that began after the call: it tells of the time after
-// what the caller has seen. Where the policy is known to be missing it is not tried, since what the caller has seen may have been
-// made while it was.
-func (g *Guard) LookNow(ctx context.Context, namespace string) (before, now Finding) {
-	p, since := g.place(namespace), g.clock.Now()
-	p.trying.Lock()
-	defer p.trying.Unlock()
+// LookNow returns what was known of a Refund's namespace and what is so now, by a try with what that Refund has, so that it tells of
+// the time after the caller has seen it. Where the policy is known to be missing it is not tried, since what the caller has seen may
+// have been made while it was.
+func (g *Guard) LookNow(ctx context.Context, refund *v1alpha1.Refund) (before, now Finding) {
+	p := g.place(refund.Namespace)
 	g.mutex.Lock()
-	before, unclear := p.known, p.unclear
-	fresh, puzzled := before.State == Missing || p.begun.After(since), p.puzzled.After(since)
+	before = p.known
 	g.mutex.Unlock()
-	switch {
-	case fresh: // another caller tried, who came at the same time
+	if before.State == Missing {
 		return before, before
-	case puzzled:
-		return before, unclear
-	default:
-		return before, g.try(ctx, namespace, p)
 	}
+	return before, g.try(ctx, refund.Namespace, p, refund)
 }
 
 // Start tries all namespaces that were asked about lately, until the context ends. Who reconciles runs it, and nobody else.
@@ -161,7 +157,7 @@ func (g *Guard) tryIfDue(ctx context.Context, namespace string, p *place) {
 	p.trying.Lock()
 	defer p.trying.Unlock()
 	if g.isDue(p) {
-		g.try(ctx, namespace, p)
+		g.try(ctx, namespace, p, g.waiting(ctx, namespace)...)
 	}
 }
 
@@ -178,9 +174,9 @@ func (g *Guard) isDue(p *place) bool {
 
 // try tries a namespace, keeps what it tells, and tells the others when that is another state. A try that told nothing leaves
 // what is known.
-func (g *Guard) try(ctx context.Context, namespace string, p *place) Finding {
+func (g *Guard) try(ctx context.Context, namespace string, p *place, refunds ...*v1alpha1.Refund) Finding {
 	begun := g.clock.Now()
-	found, err := try(ctx, g.writer, namespace)
+	found, err := try(ctx, g.writer, namespace, refunds...)
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	if apierrors.IsNotFound(err) { // the namespace is gone
@@ -188,6 +184,9 @@ func (g *Guard) try(ctx context.Context, namespace string, p *place) Finding {
 		return found
 	}
 	before := p.known.State
+	if found.State == InForce && before == Missing && p.begun.After(begun) {
+		return found // what began later tells more
+	}
 	if found.State == NotKnown {
 		p.unclear, p.puzzled = found, begun
 		if before == NotKnown || before == InForce && begun.Sub(p.begun) >= forgetAfter*g.intervals.Check {

@@ -38,7 +38,29 @@ type answers struct {
 	mutex  sync.Mutex
 	errs   []error
 	asked  []v1alpha1.Approval
+	liked  []*v1alpha1.Refund
 	before func()
+	// patched is the answer to decisions on Refunds that are there.
+	patched error
+}
+
+func (a *answers) Patch(_ context.Context, object client.Object, _ client.Patch, options ...client.PatchOption) error {
+	applied := (&client.PatchOptions{}).ApplyOptions(options)
+	if len(applied.DryRun) != 1 || applied.DryRun[0] != metav1.DryRunAll {
+		a.t.Error("that is no dry run")
+	}
+	return a.patched
+}
+
+// noneWaits is for a namespace in which no Refund waits for people.
+func noneWaits(context.Context, string) []*v1alpha1.Refund { return nil }
+
+func seen(approval v1alpha1.Approval, change ...func(*v1alpha1.Refund)) *v1alpha1.Refund {
+	refund := &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "refund-0001"}, Spec: v1alpha1.RefundSpec{Amount: 30, Approval: approval}}
+	for _, c := range change {
+		c(refund)
+	}
+	return refund
 }
 
 func (a *answers) Create(_ context.Context, object client.Object, options ...client.CreateOption) error {
@@ -51,7 +73,8 @@ func (a *answers) Create(_ context.Context, object client.Object, options ...cli
 	}
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	a.asked = append(a.asked, object.(*v1alpha1.Refund).Spec.Approval)
+	refund := object.(*v1alpha1.Refund)
+	a.asked, a.liked = append(a.asked, refund.Spec.Approval), append(a.liked, refund)
 	err := a.errs[0]
 	if len(a.errs) > 1 {
 		a.errs = a.errs[1:]
@@ -104,7 +127,7 @@ var pace = Intervals{Check: 5 * time.Minute, Retry: 30 * time.Second}
 
 func newGuard(t *testing.T, errs ...error) (*Guard, *answers, *clocktesting.FakePassiveClock) {
 	writer, clock := &answers{t: t, errs: errs}, clocktesting.NewFakePassiveClock(time.Unix(1796000000, 0))
-	return New(writer, clock, pace), writer, clock
+	return New(writer, noneWaits, clock, pace), writer, clock
 }
 
 func (g *Guard) expect(t *testing.T, what string, want State, writer *answers, tries int) {
@@ -141,7 +164,7 @@ func TestATryThatToldNothingLeavesWhatIsKnown(t *testing.T) {
 	g.expect(t, "at the start", InForce, writer, 1)
 	clock.SetTime(clock.Now().Add(5 * time.Minute))
 	g.expect(t, "without a connection", InForce, writer, 2)
-	if before, now := g.LookNow(t.Context(), "shop"); before.State != InForce || now.State != NotKnown || now.Why == "" {
+	if before, now := g.LookNow(t.Context(), seen(v1alpha1.ApprovalApproved)); before.State != InForce || now.State != NotKnown || now.Why == "" {
 		t.Errorf("before %+v, now %+v", before, now)
 	}
 	clock.SetTime(clock.Now().Add(forgetAfter * pace.Check))
@@ -151,39 +174,65 @@ func TestATryThatToldNothingLeavesWhatIsKnown(t *testing.T) {
 func TestWhatWasMissingIsNotTriedForWhatIsSeen(t *testing.T) {
 	g, writer, _ := newGuard(t, nil, refusal)
 	g.expect(t, "at the start", Missing, writer, 1)
-	if before, now := g.LookNow(t.Context(), "shop"); before.State != Missing || now.State != Missing || writer.tries() != 1 {
+	if before, now := g.LookNow(t.Context(), seen(v1alpha1.ApprovalApproved)); before.State != Missing || now.State != Missing || writer.tries() != 1 {
 		t.Errorf("before %+v, now %+v after %d tries", before, now, writer.tries())
 	}
 }
 
-// TestLookNowTriesAfterTheCall: what was found before is not taken for what is so now, and callers at the same time share a try that
-// began after they came.
+// TestLookNowTriesAfterTheCall: what was found before is not taken for what is so now.
 func TestLookNowTriesAfterTheCall(t *testing.T) {
-	g, writer, clock := newGuard(t, refusal, refusal, nil)
+	g, writer, _ := newGuard(t, refusal, refusal, nil)
 	g.expect(t, "at the start", InForce, writer, 1)
-	if before, now := g.LookNow(t.Context(), "shop"); before.State != InForce || now.State != InForce || writer.tries() != 2 {
+	if before, now := g.LookNow(t.Context(), seen(v1alpha1.ApprovalApproved)); before.State != InForce || now.State != InForce || writer.tries() != 2 {
 		t.Errorf("before %+v, now %+v after %d tries", before, now, writer.tries())
 	}
-	if before, now := g.LookNow(t.Context(), "shop"); before.State != InForce || now.State != Missing {
+	if before, now := g.LookNow(t.Context(), seen(v1alpha1.ApprovalApproved)); before.State != InForce || now.State != Missing {
 		t.Errorf("before %+v, now %+v: gone since", before, now)
 	}
+}
 
-	g, writer, clock = newGuard(t, refusal)
-	var callers sync.WaitGroup
-	writer.before = sync.OnceFunc(func() { // while the first is trying, others come
-		clock.SetTime(clock.Now().Add(time.Second))
-		for range 10 {
-			callers.Go(func() {
-				if _, now := g.LookNow(context.Background(), "shop"); now.State != InForce {
-					t.Errorf("%+v", now)
-				}
-			})
-		}
+// TestItIsTriedAsTheRefundIs: a binding can leave out what has a label, and a policy what is below an amount.
+func TestItIsTriedAsTheRefundIs(t *testing.T) {
+	g, writer, _ := newGuard(t, refusal)
+	refund := seen("", func(r *v1alpha1.Refund) {
+		r.Labels, r.Annotations = map[string]string{"skip": "yes"}, map[string]string{"team": "web"}
 	})
-	_, _ = g.LookNow(t.Context(), "shop")
-	callers.Wait()
-	if tries := writer.tries(); tries < 2 {
-		t.Errorf("%d tries: those who came later took the one that began before", tries)
+	writer.patched = refusal
+	if _, now := g.LookNow(t.Context(), refund); now.State != InForce {
+		t.Errorf("%+v", now)
+	}
+	tried := writer.liked[0]
+	if tried.Labels["skip"] != "yes" || tried.Annotations["team"] != "web" || tried.Spec.Amount != 30 || tried.Name == refund.Name {
+		t.Errorf("%+v", tried)
+	}
+}
+
+// TestADecisionThatIsLetThrough: the policy looks at creations, and not at changes.
+func TestADecisionThatIsLetThrough(t *testing.T) {
+	for what, c := range map[string]struct {
+		refund  *v1alpha1.Refund
+		patched error
+		want    State
+	}{
+		"let through":                   {seen(""), nil, Missing},
+		"refused":                       {seen(""), refusal, InForce},
+		"refused by another":            {seen(""), another, InForce},
+		"refused by an older policy":    {seen(""), missing, InForce},
+		"gone meanwhile":                {seen(""), apierrors.NewNotFound(refunds, "refund-0001"), InForce},
+		"decided already":               {seen(v1alpha1.ApprovalApproved), nil, InForce},
+		"on its way out, not to decide": {seen("", func(r *v1alpha1.Refund) { r.DeletionTimestamp = &metav1.Time{} }), nil, InForce},
+	} {
+		g, writer, _ := newGuard(t, refusal)
+		writer.patched = c.patched
+		if _, now := g.LookNow(t.Context(), c.refund); now.State != c.want {
+			t.Errorf("%s: %+v", what, now)
+		}
+		g, writer, _ = newGuard(t, refusal)
+		writer.patched = c.patched
+		g.waiting = func(context.Context, string) []*v1alpha1.Refund { return []*v1alpha1.Refund{c.refund} }
+		if now := g.Look(t.Context(), "shop"); now.State != c.want {
+			t.Errorf("%s, when it is due: %+v", what, now)
+		}
 	}
 }
 

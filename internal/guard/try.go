@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -23,18 +24,37 @@ const tried = "approval-policy-check"
 // patience bounds a try. An API server that does not answer in time is asked again later.
 const patience = 10 * time.Second
 
-// try asks the API server, as a dry run, for what the policy must refuse to the operator: a Refund that is born decided.
+// try asks the API server, by dry runs, for what the policy must refuse to the operator: Refunds that are born decided, and a decision on
+// one that is there. A binding can leave out what has some label, and a policy what is above some amount, so it is tried with what the
+// Refunds have that are asked about.
+func try(ctx context.Context, writer client.Client, namespace string, refunds ...*v1alpha1.Refund) (Finding, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if len(refunds) == 0 {
+		return tryToCreate(ctx, writer, namespace, &v1alpha1.Refund{Spec: v1alpha1.RefundSpec{Amount: 1}})
+	}
+	for _, refund := range refunds {
+		found, err := tryToCreate(ctx, writer, namespace, refund)
+		if err != nil || found.State != InForce {
+			return found, err
+		}
+		if canBeDecided(ctx, writer, refund) {
+			return Finding{State: Missing}, nil
+		}
+	}
+	return Finding{State: InForce}, nil
+}
+
+// tryToCreate tries a Refund that is born decided.
 //
 // Only a refusal in the policy's own name and words is a proof. The API server tells one refusal even where several policies
 // refuse, so when another one stood before it (four eyes refuse an approval by who asks), a denial is tried, which takes the
 // same right and which four eyes allow. What the API server takes is a proof of the contrary. Everything else, such as a
 // missing right of the operator, a namespace on its way out, a quota, a schema or a webhook, proves nothing.
-func try(ctx context.Context, writer client.Client, namespace string) (Finding, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+func tryToCreate(ctx context.Context, writer client.Client, namespace string, like *v1alpha1.Refund) (Finding, error) {
 	var last error
 	for _, decision := range []v1alpha1.Approval{v1alpha1.ApprovalApproved, v1alpha1.ApprovalDenied} {
-		err := writer.Create(ctx, decided(namespace, decision), client.DryRunAll)
+		err := writer.Create(ctx, decided(namespace, decision, like), client.DryRunAll)
 		switch {
 		case err == nil, apierrors.IsAlreadyExists(err):
 			return Finding{State: Missing}, nil
@@ -48,11 +68,21 @@ func try(ctx context.Context, writer client.Client, namespace string) (Finding, 
 	return Finding{State: NotKnown, Why: fmt.Sprintf("another policy refuses it first: %v", last)}, last
 }
 
-func decided(namespace string, decision v1alpha1.Approval) *v1alpha1.Refund {
+func decided(namespace string, decision v1alpha1.Approval, like *v1alpha1.Refund) *v1alpha1.Refund {
 	return &v1alpha1.Refund{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tried + "-late"},
-		Spec:       v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: tried}, Amount: 1, Approval: decision},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tried + "-late", Labels: like.Labels, Annotations: like.Annotations},
+		Spec:       v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: tried}, Amount: like.Spec.Amount, Approval: decision},
 	}
+}
+
+// canBeDecided tries to decide on a Refund that waits for people. Any refusal will do: the policy's own was seen a moment ago, and this is
+// about whether it looks at changes too.
+func canBeDecided(ctx context.Context, writer client.Client, refund *v1alpha1.Refund) bool {
+	if refund.Spec.Approval != "" || refund.DeletionTimestamp != nil {
+		return false
+	}
+	decision := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"approval":"`+string(v1alpha1.ApprovalApproved)+`"}}`))
+	return writer.Patch(ctx, refund.DeepCopy(), decision, client.DryRunAll) == nil
 }
 
 // refusedByPolicy says whether a ValidatingAdmissionPolicy refused; with a name, whether that one did, by its own judgement and

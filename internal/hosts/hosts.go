@@ -165,6 +165,15 @@ func (l *List) Allows(address *url.URL) bool {
 	return false
 }
 
+// PortIsValid says whether an address has no port, or one that exists.
+func PortIsValid(address *url.URL) bool {
+	if address.Port() == "" {
+		return true
+	}
+	_, ok := parsePort(address.Port())
+	return ok
+}
+
 // Name is the host of an address in its one spelling, without port.
 func Name(address *url.URL) string {
 	name, _, _ := canonical(address.Hostname())

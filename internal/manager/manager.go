@@ -275,7 +275,7 @@ func (o *Operator) newGuard(base controllers.Base) (*guard.Guard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the client of the guard: %w", err)
 	}
-	approvals := guard.New(writer, base.Clock, guard.Intervals{Check: base.Timing.GuardCheck, Retry: base.Timing.GuardRetry})
+	approvals := guard.New(writer, controllers.RefundsToTry(base.Client), base.Clock, guard.Intervals{Check: base.Timing.GuardCheck, Retry: base.Timing.GuardRetry})
 	if err := o.Add(manager.RunnableFunc(approvals.Start)); err != nil {
 		return nil, fmt.Errorf("adding the guard: %w", err)
 	}

@@ -74,6 +74,9 @@ func namedEndpoints(merchant *v1alpha1.Merchant) (primary, backup *url.URL, prob
 
 func parseEndpoint(field, address string) (*url.URL, *Problem) {
 	parsed, err := url.Parse(strings.TrimRight(address, "/"))
+	if err == nil && !hosts.PortIsValid(parsed) {
+		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The port of spec.endpoint.%s is no number from 1 to 65535", field)}
+	}
 	if err != nil || parsed.Scheme != "https" || parsed.Hostname() == "" || parsed.User != nil || strings.ContainsAny(address, "?#") {
 		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("spec.endpoint.%s must be an https URL without user, query and fragment, such as %s", field, defaultEndpoint)}
 	}

@@ -125,7 +125,7 @@ func noPlace(hangs time.Duration) error {
 	wait := min(max(hangs, patience), longestPause)
 	return &denial{
 		limit:      "Concurrency",
-		reason:     "too many calls are under way and have no answer yet",
+		reason:     "too many calls are under way and have no answer yet, of this Merchant, its namespace, its host or of all Merchants whose key is not proven",
 		retryAfter: wait + rand.N(wait),
 	}
 }

@@ -220,6 +220,8 @@ func TestEndpointProblems(t *testing.T) {
 		"empty query":     {v1alpha1.Endpoint{URL: "https://wechat.example.test?"}, "without user, query"},
 		"fragment":        {v1alpha1.Endpoint{URL: "https://wechat.example.test#a"}, "without user, query"},
 		"user":            {v1alpha1.Endpoint{URL: "https://somebody:" + key2 + "@wechat.example.test"}, "without user"},
+		"port":            {v1alpha1.Endpoint{URL: "https://wechat.example.test:99999"}, "The port of spec.endpoint.url"},
+		"port 0":          {v1alpha1.Endpoint{URL: "https://wechat.example.test:0"}, "The port of spec.endpoint.url"},
 		"backup":          {v1alpha1.Endpoint{URL: ownHost, BackupURL: "http://wechat.example.test"}, "spec.endpoint.backupURL"},
 		"bundle no PEM":   {v1alpha1.Endpoint{URL: ownHost, CABundle: []byte("garbage")}, "spec.endpoint.caBundle holds no PEM"},
 		"bundle of waste": {v1alpha1.Endpoint{URL: ownHost, CABundle: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}, "spec.endpoint.caBundle"},

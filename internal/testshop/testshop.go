@@ -124,7 +124,9 @@ var inForce = guard.Finding{State: guard.InForce}
 func (Guarded) Look(context.Context, string) guard.Finding { return inForce }
 
 // LookNow says that it was in force, and is.
-func (Guarded) LookNow(context.Context, string) (before, now guard.Finding) { return inForce, inForce }
+func (Guarded) LookNow(context.Context, *v1alpha1.Refund) (before, now guard.Finding) {
+	return inForce, inForce
+}
 
 // Listen tells nothing, as nothing changes.
 func (Guarded) Listen(func(string)) {}

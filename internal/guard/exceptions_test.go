@@ -1,0 +1,99 @@
+package guard_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+)
+
+// labelled is what the binding leaves out in these tests.
+func labelled(r *v1alpha1.Refund) { r.Labels = map[string]string{"skip": "yes"} }
+
+// leaveOut has the binding leave out what is labelled, and returns when the API server knows.
+func (s *guardedShop) leaveOut() {
+	s.T.Helper()
+	s.Must(s.Client.Patch(s.Context(), binding(), client.RawPatch(types.MergePatchType,
+		[]byte(`{"spec":{"matchResources":{"objectSelector":{"matchExpressions":[{"key":"skip","operator":"NotIn","values":["yes"]}]}}}}`))))
+	s.T.Cleanup(func() {
+		s.Must(client.IgnoreNotFound(s.Client.Delete(s.Context(), binding())))
+		s.bind()
+	})
+	s.Eventually("the API server knows what the binding leaves out", func() error {
+		return s.backend.Create(s.Context(), s.NewRefund("tried-by-the-shop", "order-0001", 1, approved, labelled), client.DryRunAll)
+	})
+}
+
+// TestABindingThatLeavesALabelOut: whoever may label a Refund approves it. What has no such label is guarded all the same.
+func TestABindingThatLeavesALabelOut(t *testing.T) {
+	shop := open(t, testshop.WithTiming(rarely))
+	shop.ready()
+	shop.leaveOut()
+	shop.Must(shop.backend.Create(shop.Context(), shop.NewRefund("born-approved", "order-0001", 20, approved, labelled)))
+	shop.WaitRefund("born-approved", "Succeeded=False/ApprovedUnguarded")
+	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.notSent("born-approved")
+}
+
+// TestALabelThatComesLater: the Refund was shown to people, then the shop labels it, and approves it.
+func TestALabelThatComesLater(t *testing.T) {
+	shop := open(t, testshop.WithTiming(rarely))
+	shop.ready()
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
+	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
+	shop.leaveOut()
+	shop.Must(shop.backend.Patch(shop.Context(), shop.NewRefund("refund-0001", "", 0), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"skip":"yes"}}}`))))
+	shop.approveAs(shop.backend, "refund-0001")
+	shop.WaitRefund("refund-0001", "Succeeded=False/ApprovedUnguarded")
+	shop.notSent("refund-0001")
+}
+
+// TestAPolicyThatLooksAtCreationsOnly is noticed when the first Refund waits for people, before anybody decides.
+func TestAPolicyThatLooksAtCreationsOnly(t *testing.T) {
+	shop := open(t, testshop.WithTiming(rarely))
+	shop.ready()
+	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "wechatpay-operator-refund-approval"}}
+	shop.Must(shop.Client.Get(shop.Context(), client.ObjectKeyFromObject(policy), policy))
+	whole := policy.Spec.MatchConstraints.ResourceRules
+	set := func(rules []admissionregistrationv1.NamedRuleWithOperations) {
+		patch, err := json.Marshal(map[string]any{"spec": map[string]any{"matchConstraints": map[string]any{"resourceRules": rules}}})
+		shop.Must(err)
+		shop.Must(shop.Client.Patch(shop.Context(), policy, client.RawPatch(types.MergePatchType, patch)))
+	}
+	t.Cleanup(func() {
+		set(whole)
+		shop.changesAreGuarded(true)
+	})
+	creations := *whole[0].DeepCopy()
+	creations.Operations = []admissionregistrationv1.OperationType{admissionregistrationv1.Create}
+	set([]admissionregistrationv1.NamedRuleWithOperations{creations})
+	shop.changesAreGuarded(false)
+
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
+	shop.WaitRefund("refund-0001", "Approved=Unknown/PolicyMissing")
+	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.approveAs(shop.backend, "refund-0001")
+	shop.WaitRefund("refund-0001", "Succeeded=False/ApprovedUnguarded")
+	shop.notSent("refund-0001")
+}
+
+// changesAreGuarded waits until the API server knows whether the policy looks at changes.
+func (s *guardedShop) changesAreGuarded(want bool) {
+	s.T.Helper()
+	nobodys := s.NewRefund("nobodys", "no-order", 1)
+	s.Must(client.IgnoreAlreadyExists(s.Client.Create(s.Context(), nobodys.DeepCopy())))
+	s.Eventually("the API server knows whether changes are guarded", func() error {
+		err := s.backend.Patch(s.Context(), nobodys.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"approval":"Denied"}}`)), client.DryRunAll)
+		if (err != nil) != want {
+			return errors.Join(errors.New("a decision by the shop is answered otherwise"), err)
+		}
+		return nil
+	})
+}
