@@ -35,10 +35,19 @@ func (c *Client) post(ctx context.Context, operation wechatpay.Operation, host *
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err = io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
+	if err == nil && endsWithConnection(response) {
+		err = attempt.own.Err()
+	}
 	if err != nil {
 		return 0, nil, attempt.failure(err)
 	}
 	return response.StatusCode, answer, nil
+}
+
+// endsWithConnection says whether nothing but the end of the connection tells where an answer ends. When our own limit has ended it, the
+// other side may hang up first, and what is there looks complete.
+func endsWithConnection(response *http.Response) bool {
+	return response.ContentLength < 0 && len(response.TransferEncoding) == 0
 }
 
 // An attempt knows how far a request got. Before a connection is in hand nothing can have left; from then on anything may.
