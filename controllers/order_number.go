@@ -9,6 +9,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -31,6 +32,8 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 	switch {
 	case owner.UID == o.UID:
 		return next()
+	case isStranger(o.Order, owner, o.merchant):
+		return r.waitForProof(ctx, o)
 	case claims.IsDecided(owner) || isDeleted(o):
 		return r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner)+". WeChat Pay was not asked")
 	default:
@@ -50,6 +53,33 @@ func (r *OrderReconciler) waitForNumber(ctx context.Context, o *order) progress 
 		return stoppedBy(err)
 	}
 	return again(min(r.retries.next(o.UID), r.Timing.SecretsCheck))
+}
+
+// isStranger says whether an Order may not learn who owns its number: WeChat has not taken its Merchant's key, and the owner is of
+// another Merchant. Whoever names somebody's merchant number would learn its numbers by trying them.
+func isStranger(order, owner *v1alpha1.Order, of *v1alpha1.Merchant) bool {
+	namespace, name := order.MerchantKey()
+	otherNamespace, otherName := owner.MerchantKey()
+	return !merchant.IsProven(of) && (namespace != otherNamespace || name != otherName)
+}
+
+// keyNotTaken is what waits for a key is told, whether somebody has its number or not.
+func keyNotTaken(of *v1alpha1.Merchant) string {
+	return fmt.Sprintf("WeChat Pay has not taken the key of Merchant %s yet, and is not asked before it has: see the Merchant's condition Ready", of.Name)
+}
+
+// waitForProof lets an Order wait until WeChat has taken its Merchant's key, which starts the next reconcile.
+func (r *OrderReconciler) waitForProof(ctx context.Context, o *order) progress {
+	if reason, why := r.closeReason(o); reason != "" {
+		return r.endUnpaid(ctx, o, reason, why+"; WeChat Pay was not asked")
+	}
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, keyNotTaken(o.merchant), r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return again(min(r.Timing.SecretsCheck, max(o.Deadline().Sub(r.Clock.Now()), time.Second)))
 }
 
 // numberOwnedBy says who owns the number, by name only within the namespace.

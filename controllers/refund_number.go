@@ -8,6 +8,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
@@ -40,6 +41,8 @@ func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID s
 		end = r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, holder)+". Create another Refund with another name or spec.outRefundNo")
 	case owner.UID == f.UID:
 		return nil
+	case !merchant.IsProven(f.merchant) && owner.Namespace != f.Namespace && !settlement.RefundBegun(f.Refund):
+		end = r.waitForProof(ctx, f)
 	case !claims.RefundIsDecided(owner) && !isDeleted(f):
 		end = r.waitForNumber(ctx, f)
 	default:
@@ -60,6 +63,21 @@ func (r *RefundReconciler) waitForNumber(ctx context.Context, f *refund) progres
 		return stoppedBy(err)
 	}
 	return again(min(r.retries.next(f.UID), r.Timing.SecretsCheck))
+}
+
+// waitForProof lets a Refund wait until WeChat has taken its Merchant's key, which starts the next reconcile. A deleted one goes: nothing was
+// sent for it.
+func (r *RefundReconciler) waitForProof(ctx context.Context, f *refund) progress {
+	if isDeleted(f) {
+		return r.goes(ctx, f)
+	}
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonPending, keyNotTaken(f.merchant), r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return again(r.Timing.SecretsCheck)
 }
 
 // numberOwnedByRefund says who owns the number, by name only within the namespace.
