@@ -46,8 +46,9 @@ type Base struct {
 	// PriorityQueue is whether what is new goes before what a start finds. Nil is what measured better.
 	PriorityQueue *bool
 
-	// refusals are the writes that the cluster refuses.
+	// refusals are the writes that the cluster refuses, and written those that went through lately.
 	refusals *refusals
+	written  *ownWrites
 }
 
 // retries count the failed attempts for each object, for waits that grow.

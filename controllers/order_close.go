@@ -75,7 +75,7 @@ func (r *OrderReconciler) seeItClosed(ctx context.Context, o *order, reason, why
 	case trade.State.Paid():
 		return r.applyTrade(ctx, o, trade)
 	case trade.State.Closed():
-		return r.endUnpaid(after(ctx, wechatpay.OperationCloseOrder, nil), o, reason, why+"; closed at WeChat Pay")
+		return r.endClosed(after(ctx, wechatpay.OperationCloseOrder, nil), o, reason, why+"; closed at WeChat Pay")
 	default:
 		return r.closingFails(ctx, o, why, errQueryLags)
 	}
@@ -127,6 +127,17 @@ func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string
 
 func (r *OrderReconciler) endUnpaid(ctx context.Context, o *order, reason, message string) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Closed(order, reason, message, r.Clock.Now()) })
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return done() // the write starts the next reconcile
+}
+
+// endClosed ends an Order that WeChat has, and has closed.
+func (r *OrderReconciler) endClosed(ctx context.Context, o *order, reason, message string) progress {
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		settlement.ClosedAtWeChat(order, o.account.Attach, reason, message, r.Clock.Now())
+	})
 	if err != nil {
 		return stoppedBy(err)
 	}

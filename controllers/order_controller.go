@@ -86,6 +86,7 @@ func (r *OrderReconciler) init() {
 	r.calls, r.closes, r.polled = newPauses(), newPauses(), newPauses()
 	r.firstAnswers = newAlarms()
 	r.gone, r.refusals = newGoneOrders(r.Clock), &refusals{}
+	r.written = newOwnWrites(r.Clock)
 	r.prepaid = newRecent[prepayValue, prepayHolder](prepaidLately, r.Clock)
 }
 
@@ -99,6 +100,9 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 	closing := r.closeGone(ctx, request.NamespacedName, scope.UID)
 	if apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: closing.after}, nil
+	}
+	if r.written.newerThan(scope.Order) {
+		return ctrl.Result{RequeueAfter: behindWait}, nil
 	}
 	result, err := run(ctx, scope,
 		r.letGoIfUnwritable,

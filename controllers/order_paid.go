@@ -27,7 +27,7 @@ func (r *OrderReconciler) applyTrade(ctx context.Context, o *order, trade wechat
 func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wechatpay.Trade, reason, why string) progress {
 	ctx = after(ctx, wechatpay.OperationOrderQuery, nil)
 	if !trade.State.Paid() {
-		return r.endUnpaid(ctx, o, reason, why)
+		return r.endClosed(ctx, o, reason, why)
 	}
 	if end := r.ownsWhatIsPaid(ctx, o, trade.Payment.TransactionID); end != nil {
 		return *end

@@ -29,6 +29,18 @@ func (r *recent[K, T]) set(key K, value T) {
 	r.young[key] = value
 }
 
+// get returns what is remembered by a key.
+func (r *recent[K, T]) get(key K) (T, bool) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.turn()
+	value, ok := r.young[key]
+	if !ok {
+		value, ok = r.aged[key]
+	}
+	return value, ok
+}
+
 // setUnless remembers a value, unless there is one by that key already that the caller minds. That one it returns.
 func (r *recent[K, T]) setUnless(key K, value T, minds func(T) bool) (T, bool) {
 	r.mutex.Lock()

@@ -83,6 +83,7 @@ func (r *RefundReconciler) init() {
 	r.retries, r.polls, r.calls, r.polled = newRetries(r.Timing), newAlarms(), newPauses(), newPauses()
 	r.contradictions, r.holds = newAlarms(), newAlarms()
 	r.sent, r.refusals = newRecent[types.NamespacedName, *sentRefund](goneWithin, r.Clock), &refusals{}
+	r.written = newOwnWrites(r.Clock)
 	r.pace = newPace(r.Timing.RefundSpacing, r.Clock)
 }
 
@@ -105,6 +106,9 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	r.tellOfGone(ctx, request.NamespacedName, scope.UID)
 	if apierrors.IsNotFound(err) {
 		return ctrl.Result{}, nil
+	}
+	if r.written.newerThan(scope.Refund) {
+		return ctrl.Result{RequeueAfter: behindWait}, nil
 	}
 	return run(ctx, scope,
 		r.releaseIfFinal,

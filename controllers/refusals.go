@@ -83,8 +83,11 @@ func (r *refusals) forget(uid types.UID) {
 	delete(r.told, uid)
 }
 
-// wrote tells of a write that the cluster refuses, and returns the error as it is.
+// wrote notes a write, or tells that the cluster refuses it, and returns the error as it is.
 func (b *Base) wrote(ctx context.Context, object client.Object, write string, err error) error {
+	if err == nil {
+		b.written.note(object)
+	}
 	if b.refusals == nil {
 		return err
 	}

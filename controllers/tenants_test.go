@@ -369,6 +369,22 @@ func TestRevokedGrantStopsOnlyWhatIsNew(t *testing.T) {
 	shop.NoViolations()
 }
 
+// An Order that was closed at WeChat without having recorded a prepay keeps its number: WeChat never gives it anew.
+func TestAClosedOrderThatWeChatHasKeepsItsNumber(t *testing.T) {
+	shop, g := openShared(t, everybody)
+	lost := shop.NewOrder("order-0001", of(shop, 0))
+	shop.Create(lost)
+	shop.WaitOrder(shop.Other(0)+"/order-0001", "Prepared=True/Prepared")
+	dropFromCluster(shop, lost)
+	shop.Create(shop.NewOrder("order-0001", of(shop, 0), func(o *v1alpha1.Order) { o.Spec.DesiredState = v1alpha1.DesiredStateClosed }))
+	closed := shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=False/Closed")
+	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
+	g.Expect(closed.Status.Prepay.Attach).To(gomega.Equal(shop.Other(0) + "/"))
+	shop.Create(shop.NewOrder("order-0001", of(shop, 1)))
+	shop.WaitOrder(shop.Other(1)+"/order-0001", "Paid=False/NumberInUse")
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
+}
+
 // Whoever names the shop's merchant number with another key does not learn which numbers the shop has by trying them.
 func TestNumbersAreNotToldToWhoseKeyIsNotTaken(t *testing.T) {
 	shop, g := openReady(t, testshop.WithNamespaces(1))

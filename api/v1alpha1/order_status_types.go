@@ -216,7 +216,8 @@ type OrderStatus struct {
 	// +optional
 	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
 
-	// prepay is what the payer's client needs to pay.
+	// prepay is what the payer's client needs to pay. Where Prepared never was True it holds no more than attach: WeChat had the
+	// order when it was closed.
 	// +optional
 	Prepay *OrderPrepay `json:"prepay,omitempty"`
 

@@ -180,6 +180,15 @@ func Closed(order *v1alpha1.Order, reason, message string, now time.Time) {
 	end(order, reason, message, now)
 }
 
+// ClosedAtWeChat records that WeChat has the order, and has closed it, unpaid. An Order that was not told its prepay, since it lost its
+// status or was closed before, has begun all the same and keeps its number: WeChat never gives it anew.
+func ClosedAtWeChat(order *v1alpha1.Order, attach, reason, message string, now time.Time) {
+	if !IsFinished(order) && order.Status.Prepay == nil && !IsUsedAtWeChat(order) {
+		order.Status.Prepay = &v1alpha1.OrderPrepay{Attach: attach}
+	}
+	end(order, reason, message, now)
+}
+
 func end(order *v1alpha1.Order, reason, message string, now time.Time) {
 	Begin(order, now)
 	if IsFinished(order) {

@@ -32,7 +32,8 @@ type Environment struct {
 	// Client reads and writes as that administrator, without a cache.
 	Client client.Client
 
-	env *envtest.Environment
+	env   *envtest.Environment
+	users sync.Mutex
 
 	operatorOnce sync.Once
 	operator     *rest.Config
@@ -87,18 +88,29 @@ func (e *Environment) EtcdURL() string { return e.env.ControlPlane.Etcd.URL.Stri
 // User returns the configuration of a user that authenticates with a client certificate and has only the rights
 // that RBAC gives to its name and groups.
 func (e *Environment) User(name string, groups ...string) (*rest.Config, error) {
-	user, err := e.env.AddUser(envtest.User{Name: name, Groups: groups}, &rest.Config{QPS: -1})
+	user, err := e.addUser(name, groups)
 	if err != nil {
-		return nil, fmt.Errorf("adding user %s: %w", name, err)
+		return nil, err
 	}
 	return user.Config(), nil
 }
 
-// Kubeconfig returns a kubeconfig file's content for a user.
-func (e *Environment) Kubeconfig(name string, groups ...string) ([]byte, error) {
+// addUser issues one certificate at a time: envtest's authority counts them without a lock, and tests run side by side.
+func (e *Environment) addUser(name string, groups []string) (*envtest.AuthenticatedUser, error) {
+	e.users.Lock()
+	defer e.users.Unlock()
 	user, err := e.env.AddUser(envtest.User{Name: name, Groups: groups}, &rest.Config{QPS: -1})
 	if err != nil {
 		return nil, fmt.Errorf("adding user %s: %w", name, err)
+	}
+	return user, nil
+}
+
+// Kubeconfig returns a kubeconfig file's content for a user.
+func (e *Environment) Kubeconfig(name string, groups ...string) ([]byte, error) {
+	user, err := e.addUser(name, groups)
+	if err != nil {
+		return nil, err
 	}
 	return user.KubeConfig()
 }
