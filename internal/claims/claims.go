@@ -55,7 +55,7 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1
 		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
 	}
 	var taking []participant
-	owner, best, refused := order, c.strengthOfOrder(order, of), refusals{}
+	owner, best, known := order, c.strengthOfOrder(order, of), participations{}
 	consider := func(rival *v1alpha1.Order, its *v1alpha1.Merchant) {
 		strength := c.strengthOfOrder(rival, its)
 		if merchantOutranks(its, of) {
@@ -66,7 +66,7 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1
 		}
 	}
 	for i := range rivals {
-		its, err := c.merchantOfRival(ctx, order, of, &rivals[i], refused)
+		its, err := c.merchantOfRival(ctx, order, of, &rivals[i], known)
 		if err != nil {
 			return nil, err
 		}
@@ -104,13 +104,17 @@ type participant struct {
 }
 
 // merchantOfRival returns the Merchant of an Order that takes part beside another one; nil if it does not.
-func (c *Claims) merchantOfRival(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, rival *v1alpha1.Order, refused refusals) (*v1alpha1.Merchant, error) {
-	if rival.UID == order.UID || !claimsItsNumber(rival) || refused.has(rival) {
+func (c *Claims) merchantOfRival(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, rival *v1alpha1.Order, known participations) (*v1alpha1.Merchant, error) {
+	if rival.UID == order.UID || !claimsItsNumber(rival) {
 		return nil, nil
 	}
+	key := participationOf(rival)
+	if its, ok := known[key]; ok {
+		return its, nil
+	}
 	its, err := c.participates(ctx, rival, of)
-	if its == nil && err == nil {
-		refused.add(rival)
+	if err == nil {
+		known[key] = its
 	}
 	return its, err
 }
@@ -134,22 +138,21 @@ func (c *Claims) latest(ctx context.Context, rival *v1alpha1.Order) (*v1alpha1.O
 	return latest, nil
 }
 
-// refusals are whom a Merchant does not permit, each looked up once: somebody may have created thousands of Orders of one number.
-// Only what has not begun is refused for its namespace, Merchant and number alone.
-type refusals map[[4]string]bool
+// participations are the Merchants of Orders that take part, nil for those that do not, each looked up once: somebody may have created
+// thousands of Orders of one number.
+type participations map[participation]*v1alpha1.Merchant
 
-func refusalOf(order *v1alpha1.Order) [4]string {
+// participation is all that it depends on whether an Order takes part.
+type participation struct {
+	namespace, merchantNamespace, merchantName, number string
+	begun, decided                                     bool
+}
+
+func participationOf(order *v1alpha1.Order) participation {
 	namespace, name := order.MerchantKey()
-	return [4]string{order.Namespace, namespace, name, order.Number()}
-}
-
-func (r refusals) has(order *v1alpha1.Order) bool {
-	return !settlement.Started(order) && !settlement.IsPaid(order) && r[refusalOf(order)]
-}
-
-func (r refusals) add(order *v1alpha1.Order) {
-	if !settlement.Started(order) && !settlement.IsPaid(order) {
-		r[refusalOf(order)] = true
+	return participation{
+		namespace: order.Namespace, merchantNamespace: namespace, merchantName: name, number: order.Number(),
+		begun: settlement.Started(order) || settlement.IsPaid(order), decided: IsDecided(order),
 	}
 }
 
