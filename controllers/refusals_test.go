@@ -30,15 +30,16 @@ type deniedWrites struct {
 
 const policySays = "our company wants no such writes"
 
-// startAsOperator starts the operator as a user of its own, whose writes a policy can tell from a test's.
+// startAsOperator starts the operator as a user of its own with the operator's rights, whose writes a policy can tell from others.
 func startAsOperator(shop *testshop.Shop) {
 	shop.T.Helper()
+	shop.OperatorConfig() // with it come the roles
 	name := "operator-" + shop.Namespace
 	config, err := env.User(name)
 	shop.Must(err)
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "wechatpay-operator-manager"},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: name}},
 	}
 	shop.Create(binding)

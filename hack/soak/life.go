@@ -111,7 +111,7 @@ func (l *life) awaitPrepay(ctx context.Context) string {
 		if settlement.PaidReason(order) == v1alpha1.ReasonNumberInUse {
 			return nil
 		}
-		if order.Status.Prepay == nil {
+		if order.Status.Prepay == nil || order.Status.Prepay.ID == "" {
 			return errors.New("not prepared yet")
 		}
 		prepay = order.Status.Prepay.ID

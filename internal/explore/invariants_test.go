@@ -104,6 +104,10 @@ func (w *world) checkPrepay(there *simulator.Order, order *v1alpha1.Order) {
 	if shown == nil {
 		return
 	}
+	if shown.ID == "" {
+		w.checkOnlyHad(there, order)
+		return
+	}
 	var made *simulator.Prepay
 	if there != nil {
 		for i := range there.Prepays {
@@ -121,6 +125,16 @@ func (w *world) checkPrepay(there *simulator.Order, order *v1alpha1.Order) {
 		w.violate("%s shows what its trade type %s has no use for, or lacks what it needs", order.Name, order.Spec.TradeType)
 	case shown.JSAPI != nil && shown.JSAPI.Package != "prepay_id="+shown.ID, shown.App != nil && shown.App.PrepayID != shown.ID:
 		w.violate("%s signs another prepay than it shows", order.Name)
+	}
+}
+
+// checkOnlyHad sees that an Order which says no more than that WeChat had it is right, and has ended.
+func (w *world) checkOnlyHad(there *simulator.Order, order *v1alpha1.Order) {
+	if there == nil || !settlement.IsFinished(order) {
+		w.violate("%s says that WeChat Pay had it when it was closed", order.Name)
+	}
+	if only := (v1alpha1.OrderPrepay{Attach: order.Status.Prepay.Attach}); *order.Status.Prepay != only {
+		w.violate("%s shows something to pay with that WeChat Pay did not make", order.Name)
 	}
 }
 
