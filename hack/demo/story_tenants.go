@@ -56,10 +56,10 @@ const unguardedRefund = "refund-20261121-0003"
 // showMissingPolicy: without the policy anybody who may write a Refund could approve it. What is approved then is not sent.
 func (d *demo) showMissingPolicy(ctx context.Context) error {
 	const policy = "wechatpay-operator-refund-approval"
-	if err := d.kubectl(ctx, admin, "delete", "validatingadmissionpolicybinding", policy); err != nil {
+	if err := d.applyRefund(ctx, "hack/demo/refund-unguarded.yaml", unguardedRefund); err != nil {
 		return err
 	}
-	if err := d.applyRefund(ctx, "hack/demo/refund-unguarded.yaml", unguardedRefund); err != nil {
+	if err := d.kubectl(ctx, admin, "delete", "validatingadmissionpolicybinding", policy); err != nil {
 		return err
 	}
 	d.console.say("The editor lacks the verb approve. Now nothing refuses, as soon as the API server has noticed:")
