@@ -36,7 +36,11 @@ func TestTestsThatDocumentsNameExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := 0
-	documents, _ := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	var documents []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "docs/*/*/*.md"} {
+		found, _ := filepath.Glob(filepath.Join(root, pattern))
+		documents = append(documents, found...)
+	}
 	for _, document := range documents {
 		content, err := os.ReadFile(document)
 		if err != nil {
