@@ -137,7 +137,7 @@ const (
 	// ReasonNumberInUse: another Order owns the number, or WeChat has it for another namespace. Final.
 	ReasonNumberInUse = "NumberInUse"
 	// ReasonUsedAtWeChat: WeChat has the number with other parameters, and no object here owns it. It is asked for like any
-	// open Order, never closed, and ends as Expired.
+	// open Order and ends as Expired, or as Closed by wish or deletion; what WeChat has is never closed.
 	ReasonUsedAtWeChat = "UsedAtWeChat"
 	// ReasonNotSent: the call did not reach WeChat. Repeated by itself.
 	ReasonNotSent = "NotSent"

@@ -248,7 +248,8 @@ type MerchantCertificate struct {
 type MerchantStatus struct {
 	// conditions of the Merchant: Ready says whether keys and certificates are in order and WeChat took the key. Orders
 	// need only the key, Refunds the certificate as well. CallsAllowed says whether calls are paused for a while after
-	// failures, and RefundsGuarded whether the policy on approvals is in force.
+	// failures, RefundsGuarded whether the policy on approvals is in force, and CallbacksReachable whether a test callback
+	// to the public address came back.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -271,8 +272,8 @@ type MerchantStatus struct {
 	// +kubebuilder:validation:items:Pattern=`^[0-9A-Fa-f]+$`
 	Keys []string `json:"keys,omitempty"`
 
-	// keysEndpoint says for which endpoint keys hold: it is a digest of the hosts that are called, their ports and the CA
-	// bundle. At another endpoint a key has to be taken anew.
+	// keysEndpoint says for which endpoint keys hold: it is a digest of the hosts that are called, their ports and paths, and
+	// the CA bundle. At another endpoint a key has to be taken anew.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

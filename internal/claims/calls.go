@@ -27,7 +27,7 @@ type call struct {
 	at time.Time
 }
 
-// number is one order or one refund of an account. Letter case does not make two of one, see index.OrdersByNumber.
+// number is one order or one refund of an account. Letter case does not make two of one, see lookup.OrdersByNumber.
 type number struct {
 	account merchant.AccountID
 	kind    kind

@@ -91,7 +91,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 	return request
 }
 
-// RefundRequest is the refund call of a Refund: a pure function of immutable fields.
+// RefundRequest is the refund call of a Refund: a pure function of immutable fields, but for the callback address of the day.
 func RefundRequest(refund *v1alpha1.Refund, order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL string) wechatpay.RefundRequest {
 	return wechatpay.RefundRequest{
 		OutTradeNo:  order.Number(),
