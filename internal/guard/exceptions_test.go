@@ -1,16 +1,21 @@
 package guard_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 )
 
@@ -96,4 +101,26 @@ func (s *guardedShop) changesAreGuarded(want bool) {
 		}
 		return nil
 	})
+}
+
+// TestAnApprovalMeanwhileIsNoHole: the operator sees the Refund undecided while an approver decides. To approve once more what is
+// approved changes nothing, and tells nothing.
+func TestAnApprovalMeanwhileIsNoHole(t *testing.T) {
+	shop := open(t, testshop.WithTiming(rarely))
+	shop.ready()
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
+	undecided := shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval").DeepCopy()
+	shop.Approve("refund-0001")
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	operator, err := client.New(shop.OperatorConfig(), client.Options{Scheme: testenv.Scheme()})
+	shop.Must(err)
+	waiting := func(context.Context, string) []*v1alpha1.Refund { return []*v1alpha1.Refund{undecided} }
+	g := guard.New(operator, waiting, clock.RealClock{}, guard.Intervals{Check: time.Hour, Retry: time.Hour})
+	if _, found := g.LookNow(shop.Context(), undecided); found.State != guard.InForce {
+		t.Errorf("of the one that is looked at: %+v", found)
+	}
+	g = guard.New(operator, waiting, clock.RealClock{}, guard.Intervals{Check: time.Hour, Retry: time.Hour})
+	if found := g.Look(shop.Context(), shop.Namespace); found.State != guard.InForce {
+		t.Errorf("of those that wait: %+v", found)
+	}
 }

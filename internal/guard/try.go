@@ -9,7 +9,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -76,13 +75,15 @@ func decided(namespace string, decision v1alpha1.Approval, like *v1alpha1.Refund
 }
 
 // canBeDecided tries to decide on a Refund that waits for people. Any refusal will do: the policy's own was seen a moment ago, and this is
-// about whether it looks at changes too.
+// about whether it looks at changes too. It is about the Refund as it was seen: one that somebody has approved meanwhile would be approved
+// again, which changes nothing and is for everybody.
 func canBeDecided(ctx context.Context, writer client.Client, refund *v1alpha1.Refund) bool {
 	if refund.Spec.Approval != "" || refund.DeletionTimestamp != nil {
 		return false
 	}
-	decision := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"approval":"`+string(v1alpha1.ApprovalApproved)+`"}}`))
-	return writer.Patch(ctx, refund.DeepCopy(), decision, client.DryRunAll) == nil
+	decided := refund.DeepCopy()
+	decided.Spec.Approval = v1alpha1.ApprovalApproved
+	return writer.Patch(ctx, decided, client.MergeFromWithOptions(refund, client.MergeFromWithOptimisticLock{}), client.DryRunAll) == nil
 }
 
 // refusedByPolicy says whether a ValidatingAdmissionPolicy refused; with a name, whether that one did, by its own judgement and
