@@ -12,10 +12,11 @@ import (
 // With one cache for a kind the client waits for its own writes before it reads. With several, one for each namespace that is watched,
 // it can't, and a reconcile would see an Order without the prepay that was recorded a moment ago, and ask WeChat for another.
 
-// behindFor is how long a cache may lag behind our own writes, and behindWait after which a reconcile looks again.
+// behindFor is how long a cache may lag behind our own writes. The watch event of a write starts the next reconcile, so that behindWait,
+// after which it looks again, is for the case that it does not come; a watch that hangs must not keep the workers busy.
 const (
 	behindFor  = time.Minute
-	behindWait = 20 * time.Millisecond
+	behindWait = time.Second
 )
 
 // ownWrites are the versions that this process has written lately.

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -110,14 +109,7 @@ func (r *OrderReconciler) awaitNumber(ctx context.Context, o *order) progress {
 	if o.Status.Prepay != nil || isDeleted(o) || !r.numberBeingClosed(merchant.AccountIDOf(o.merchant), o.Number()) {
 		return next()
 	}
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, fmt.Sprintf(
-			"Another Order of the number %s was deleted while WeChat Pay was being asked to make it, and is being closed there first", order.Number()), r.Clock.Now())
-	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.CloseRetry)
+	return r.showPending(ctx, o, fmt.Sprintf("Another Order of the number %s was deleted while WeChat Pay was being asked to make it, and is being closed there first", o.Number()), r.Timing.CloseRetry)
 }
 
 // stoppedWhileAsked is stoppedBy after a call that may have made the order at WeChat.

@@ -32,7 +32,7 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 	switch {
 	case owner.UID == o.UID:
 		return next()
-	case isStranger(o.Order, owner, o.merchant):
+	case mayNotLearnOwner(o.merchant, o.Namespace, owner.Namespace):
 		return r.waitForProof(ctx, o)
 	case claims.IsDecided(owner) || isDeleted(o):
 		return r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner)+". WeChat Pay was not asked")
@@ -45,22 +45,25 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 // without status nobody here knows which of them had the number, and WeChat's first answer to the other tells it. So this one
 // does not end before.
 func (r *OrderReconciler) waitForNumber(ctx context.Context, o *order) progress {
+	return r.showPending(ctx, o, fmt.Sprintf("An older Order of the same merchant number comes first for the number %s, and WeChat Pay has not said yet whose it is. "+
+		"Then this Order goes on or ends; if that takes long, create another Order with another name or spec.outTradeNo", o.Number()), min(r.retries.next(o.UID), r.Timing.SecretsCheck))
+}
+
+// showPending shows what an Order waits for before its first call, and comes again after a wait.
+func (r *OrderReconciler) showPending(ctx context.Context, o *order, message string, wait time.Duration) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, fmt.Sprintf(
-			"An older Order of the same merchant number comes first for the number %s, and WeChat Pay has not said yet whose it is. Then this Order goes on or ends; if that takes long, create another Order with another name or spec.outTradeNo", order.Number()), r.Clock.Now())
+		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, message, r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
 	}
-	return again(min(r.retries.next(o.UID), r.Timing.SecretsCheck))
+	return again(wait)
 }
 
-// isStranger says whether an Order may not learn who owns its number: WeChat has not taken its Merchant's key, and the owner is of
-// another Merchant. Whoever names somebody's merchant number would learn its numbers by trying them.
-func isStranger(order, owner *v1alpha1.Order, of *v1alpha1.Merchant) bool {
-	namespace, name := order.MerchantKey()
-	otherNamespace, otherName := owner.MerchantKey()
-	return !merchant.IsProven(of) && (namespace != otherNamespace || name != otherName)
+// mayNotLearnOwner says whether an object of one namespace may not be told that its number belongs to one of another: WeChat has not
+// taken the key of its Merchant. Whoever names somebody's merchant number would learn its numbers by trying them.
+func mayNotLearnOwner(of *v1alpha1.Merchant, namespace, ownerNamespace string) bool {
+	return namespace != ownerNamespace && !merchant.IsProven(of)
 }
 
 // keyNotTaken is what waits for a key is told, whether somebody has its number or not.
@@ -73,13 +76,7 @@ func (r *OrderReconciler) waitForProof(ctx context.Context, o *order) progress {
 	if reason, why := r.closeReason(o); reason != "" {
 		return r.endUnpaid(ctx, o, reason, why+"; WeChat Pay was not asked")
 	}
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, keyNotTaken(o.merchant), r.Clock.Now())
-	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(min(r.Timing.SecretsCheck, max(o.Deadline().Sub(r.Clock.Now()), time.Second)))
+	return r.showPending(ctx, o, keyNotTaken(o.merchant), min(r.Timing.SecretsCheck, max(o.Deadline().Sub(r.Clock.Now()), time.Second)))
 }
 
 // numberOwnedBy says who owns the number, by name only within the namespace.
@@ -97,14 +94,7 @@ func (r *OrderReconciler) beginCall(o *order) bool {
 
 // awaitOtherCall is for an Order whose number the call of another object may be about, such as one of the same name that is gone.
 func (r *OrderReconciler) awaitOtherCall(ctx context.Context, o *order) progress {
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, fmt.Sprintf(
-			"A call about the number %s for an object that is gone may still be under way; this Order is asked for within two minutes", order.Number()), r.Clock.Now())
-	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.RetryFirst)
+	return r.showPending(ctx, o, fmt.Sprintf("A call about the number %s for an object that is gone may still be under way; this Order is asked for within two minutes", o.Number()), r.Timing.RetryFirst)
 }
 
 // loseNumber records, finally, that the number is another order's.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
@@ -41,7 +40,7 @@ func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID s
 		end = r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, holder)+". Create another Refund with another name or spec.outRefundNo")
 	case owner.UID == f.UID:
 		return nil
-	case !merchant.IsProven(f.merchant) && owner.Namespace != f.Namespace && !settlement.RefundBegun(f.Refund):
+	case mayNotLearnOwner(f.merchant, f.Namespace, owner.Namespace) && !settlement.RefundBegun(f.Refund):
 		end = r.waitForProof(ctx, f)
 	case !claims.RefundIsDecided(owner) && !isDeleted(f):
 		end = r.waitForNumber(ctx, f)

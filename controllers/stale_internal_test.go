@@ -12,6 +12,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -30,6 +31,8 @@ func lagging(t *testing.T, cached, more []client.Object) Base {
 	with := func(objects []client.Object) client.Client {
 		return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 			WithStatusSubresource(&v1alpha1.Refund{}, &v1alpha1.Order{}).
+			WithIndex(&v1alpha1.Order{}, lookup.IndexOrderNumber, func(object client.Object) []string { return []string{object.(*v1alpha1.Order).Number()} }).
+			WithIndex(&v1alpha1.Refund{}, lookup.IndexRefundNumber, func(object client.Object) []string { return []string{object.(*v1alpha1.Refund).Number()} }).
 			WithIndex(&v1alpha1.Order{}, indexOrderPrepay, func(object client.Object) []string { return prepayOfOrder(object.(*v1alpha1.Order)) }).
 			WithIndex(&v1alpha1.Refund{}, indexRefundOrder, byOrder).
 			WithIndex(&v1alpha1.Refund{}, "spec.orderRef.name", byOrder).Build()

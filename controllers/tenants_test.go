@@ -385,30 +385,6 @@ func TestAClosedOrderThatWeChatHasKeepsItsNumber(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
 }
 
-// Whoever names the shop's merchant number with another key does not learn which numbers the shop has by trying them.
-func TestNumbersAreNotToldToWhoseKeyIsNotTaken(t *testing.T) {
-	shop, g := openReady(t, testshop.WithNamespaces(1))
-	shop.Create(shop.NewOrder("order-0001"))
-	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultHTML}) // their key is not refused at once
-	byStranger := func(o *v1alpha1.Order) { o.Namespace, o.Spec.MerchantRef.Name = shop.Other(0), "strangers" }
-	shop.Create(
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Other(0), Name: "strangers"}, StringData: map[string]string{"apiKey": strangersKey}},
-		shop.NewMerchant(func(m *v1alpha1.Merchant) {
-			m.Namespace, m.Name, m.Spec.CertificateSecretRef = shop.Other(0), "strangers", nil
-			m.Spec.APIKeySecretRef.Name = "strangers"
-		}),
-		shop.NewOrder("order-0001", byStranger))
-	shop.Create(shop.NewOrder("order-0002", byStranger)) // has WeChat refuse the key
-	taken := shop.WaitOrder(shop.Other(0)+"/order-0001", "Prepared=False/MerchantNotReady")
-	shop.Create(shop.NewOrder("order-0003", byStranger))
-	free := shop.WaitOrder(shop.Other(0)+"/order-0003", "Prepared=False/MerchantNotReady")
-	g.Expect(told(taken.Status.Conditions)).To(gomega.Equal(told(free.Status.Conditions)))
-	shop.Patch(shop.NewOrder("order-0001", byStranger), wishClosed)
-	shop.Must(shop.Client.Delete(shop.Context(), shop.NewOrder("order-0001", byStranger)))
-	shop.WaitGone(taken)
-}
-
 // With Prefixed, a tenant can use only numbers that begin with what its Namespace says.
 func TestPrefixedNumbers(t *testing.T) {
 	shop, g := openShared(t, v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll, Numbers: v1alpha1.NumbersPrefixed})

@@ -60,10 +60,9 @@ type Guard struct {
 type place struct {
 	trying sync.Mutex
 
-	// known is from the try that began at begun; one that told nothing since is unclear, and began at puzzled.
+	// known is from the try that began at begun; one that told nothing since began at puzzled.
 	known   Finding
 	begun   time.Time
-	unclear Finding
 	puzzled time.Time
 	asked   time.Time
 }
@@ -92,7 +91,7 @@ func (g *Guard) Look(ctx context.Context, namespace string) Finding {
 
 // LookNow returns what was known of a Refund's namespace and what is so now, by a try with what that Refund has, so that it tells of
 // the time after the caller has seen it. Where the policy is known to be missing it is not tried, since what the caller has seen may
-// have been made while it was.
+// have been made while it was. What it tells of one Refund is kept of the namespace only if the policy is missing.
 func (g *Guard) LookNow(ctx context.Context, refund *v1alpha1.Refund) (before, now Finding) {
 	p := g.place(refund.Namespace)
 	g.mutex.Lock()
@@ -101,7 +100,12 @@ func (g *Guard) LookNow(ctx context.Context, refund *v1alpha1.Refund) (before, n
 	if before.State == Missing {
 		return before, before
 	}
-	return before, g.try(ctx, refund.Namespace, p, refund)
+	begun := g.clock.Now()
+	now, _ = try(ctx, g.writer, refund.Namespace, refund)
+	if now.State == Missing {
+		g.keep(refund.Namespace, p, now, begun)
+	}
+	return before, now
 }
 
 // Start tries all namespaces that were asked about lately, until the context ends. Who reconciles runs it, and nobody else.
@@ -157,7 +161,7 @@ func (g *Guard) tryIfDue(ctx context.Context, namespace string, p *place) {
 	p.trying.Lock()
 	defer p.trying.Unlock()
 	if g.isDue(p) {
-		g.try(ctx, namespace, p, g.waiting(ctx, namespace)...)
+		g.try(ctx, namespace, p)
 	}
 }
 
@@ -172,23 +176,29 @@ func (g *Guard) isDue(p *place) bool {
 	return isOld && (p.puzzled.IsZero() || g.clock.Since(p.puzzled) >= g.intervals.Retry/6)
 }
 
-// try tries a namespace, keeps what it tells, and tells the others when that is another state. A try that told nothing leaves
-// what is known.
-func (g *Guard) try(ctx context.Context, namespace string, p *place, refunds ...*v1alpha1.Refund) Finding {
+// try tries a namespace, by what any Refund may have and by what those have that wait, and keeps what that tells.
+func (g *Guard) try(ctx context.Context, namespace string, p *place) {
 	begun := g.clock.Now()
-	found, err := try(ctx, g.writer, namespace, refunds...)
+	found, err := try(ctx, g.writer, namespace, append([]*v1alpha1.Refund{ordinary}, g.waiting(ctx, namespace)...)...)
+	if apierrors.IsNotFound(err) { // the namespace is gone
+		g.mutex.Lock()
+		defer g.mutex.Unlock()
+		g.forget(namespace)
+		return
+	}
+	g.keep(namespace, p, found, begun)
+}
+
+// keep keeps what a try told, and tells the others when that is another state. A try that told nothing leaves what is known.
+func (g *Guard) keep(namespace string, p *place, found Finding, begun time.Time) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	if apierrors.IsNotFound(err) { // the namespace is gone
-		g.forget(namespace)
-		return found
-	}
 	before := p.known.State
 	if found.State == InForce && before == Missing && p.begun.After(begun) {
-		return found // what began later tells more
+		return // what began later tells more
 	}
 	if found.State == NotKnown {
-		p.unclear, p.puzzled = found, begun
+		p.puzzled = begun
 		if before == NotKnown || before == InForce && begun.Sub(p.begun) >= forgetAfter*g.intervals.Check {
 			p.known = found
 		}
@@ -201,7 +211,6 @@ func (g *Guard) try(ctx context.Context, namespace string, p *place, refunds ...
 			go tell(namespace) // it asks a cache, which nobody who tries waits for
 		}
 	}
-	return found
 }
 
 // show keeps the metric. What is not known guards nothing either.

@@ -117,7 +117,7 @@ func TestWhatProves(t *testing.T) {
 		"no connection":                    {[]error{errors.New("connection refused")}, NotKnown},
 	} {
 		writer := &answers{t: t, errs: test.answers}
-		if found, _ := try(t.Context(), writer, "shop"); found.State != test.want || (found.State == NotKnown) != (found.Why != "") {
+		if found, _ := try(t.Context(), writer, "shop", ordinary); found.State != test.want || (found.State == NotKnown) != (found.Why != "") {
 			t.Errorf("%s: %+v, want %s", what, found, test.want)
 		}
 	}
@@ -204,6 +204,45 @@ func TestItIsTriedAsTheRefundIs(t *testing.T) {
 	tried := writer.liked[0]
 	if tried.Labels["skip"] != "yes" || tried.Annotations["team"] != "web" || tried.Spec.Amount != 30 || tried.Name == refund.Name {
 		t.Errorf("%+v", tried)
+	}
+}
+
+// TestARefundThatCantBeTried is refused by something else for what it has; that hides nothing, and holds up no others.
+func TestARefundThatCantBeTried(t *testing.T) {
+	quota := forbidden("exceeded quota: refunds")
+	for what, c := range map[string]struct {
+		answers []error
+		want    State
+	}{
+		"beside what is refused by the policy": {[]error{refusal, quota}, InForce},
+		"before what is let through":           {[]error{refusal, quota, nil}, Missing},
+		"and nothing else can either":          {[]error{quota}, NotKnown},
+		"and it is the ordinary one":           {[]error{quota, refusal}, InForce},
+	} {
+		g, writer, _ := newGuard(t, c.answers...)
+		writer.patched = refusal
+		g.waiting = func(context.Context, string) []*v1alpha1.Refund { return []*v1alpha1.Refund{seen(""), seen("")} }
+		if found := g.Look(t.Context(), "shop"); found.State != c.want {
+			t.Errorf("%s: %+v", what, found)
+		}
+	}
+}
+
+// TestApprovalsPutNoCheckOff: each is tried by itself, and the others that wait are tried when it is time.
+func TestApprovalsPutNoCheckOff(t *testing.T) {
+	g, writer, clock := newGuard(t, refusal)
+	waiting := 0
+	g.waiting = func(context.Context, string) []*v1alpha1.Refund { waiting++; return nil }
+	g.expect(t, "at the start", InForce, writer, 1)
+	for range 5 {
+		clock.SetTime(clock.Now().Add(time.Minute))
+		if _, now := g.LookNow(t.Context(), seen(v1alpha1.ApprovalApproved)); now.State != InForce {
+			t.Errorf("%+v", now)
+		}
+	}
+	g.expect(t, "after five minutes", InForce, writer, 7)
+	if waiting != 2 {
+		t.Errorf("those that wait were tried %d times", waiting)
 	}
 }
 

@@ -23,25 +23,29 @@ const tried = "approval-policy-check"
 // patience bounds a try. An API server that does not answer in time is asked again later.
 const patience = 10 * time.Second
 
-// try asks the API server, by dry runs, for what the policy must refuse to the operator: Refunds that are born decided, and a decision on
-// one that is there. A binding can leave out what has some label, and a policy what is above some amount, so it is tried with what the
-// Refunds have that are asked about.
+// ordinary is a Refund without anything that a binding or another policy could choose by.
+var ordinary = &v1alpha1.Refund{Spec: v1alpha1.RefundSpec{Amount: 1}}
+
+// try asks the API server, by dry runs, for what the policy must refuse to the operator: Refunds that are created with a decision, and a
+// decision on one that is there. A binding can leave out what has some label, and a policy what is above some amount, so it is tried
+// with what each of the Refunds has. One that can't be tried, since something else refuses what it has, hides nothing of the others.
 func try(ctx context.Context, writer client.Client, namespace string, refunds ...*v1alpha1.Refund) (Finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if len(refunds) == 0 {
-		return tryToCreate(ctx, writer, namespace, &v1alpha1.Refund{Spec: v1alpha1.RefundSpec{Amount: 1}})
-	}
+	var all Finding
+	var unclear error
 	for _, refund := range refunds {
 		found, err := tryToCreate(ctx, writer, namespace, refund)
-		if err != nil || found.State != InForce {
-			return found, err
-		}
-		if canBeDecided(ctx, writer, refund) {
+		switch {
+		case found.State == Missing, found.State == InForce && canBeDecided(ctx, writer, refund):
 			return Finding{State: Missing}, nil
+		case found.State == InForce:
+			all, unclear = found, nil
+		case all.State == "":
+			all, unclear = found, err
 		}
 	}
-	return Finding{State: InForce}, nil
+	return all, unclear
 }
 
 // tryToCreate tries a Refund that is born decided.
@@ -78,7 +82,7 @@ func decided(namespace string, decision v1alpha1.Approval, like *v1alpha1.Refund
 // about whether it looks at changes too. It is about the Refund as it was seen: one that somebody has approved meanwhile would be approved
 // again, which changes nothing and is for everybody.
 func canBeDecided(ctx context.Context, writer client.Client, refund *v1alpha1.Refund) bool {
-	if refund.Spec.Approval != "" || refund.DeletionTimestamp != nil {
+	if refund == ordinary || refund.Spec.Approval != "" || refund.DeletionTimestamp != nil {
 		return false
 	}
 	decided := refund.DeepCopy()

@@ -30,16 +30,16 @@ func accountHosts(merchant *v1alpha1.Merchant) string {
 	if problem != nil {
 		return "" // nothing is sent there
 	}
-	doors := []string{door(primary)}
+	named := []string{accountHost(primary)}
 	if backup != nil {
-		doors = append(doors, door(backup))
+		named = append(named, accountHost(backup))
 	}
-	slices.Sort(doors)
-	return strings.Join(slices.Compact(doors), " and ")
+	slices.Sort(named)
+	return strings.Join(slices.Compact(named), " and ")
 }
 
-// door names where an address leads: all of WeChat's own hosts to the same accounts, and each path of another host to its own.
-func door(address *url.URL) string {
+// accountHost is one for all of WeChat's own hosts, which have the same accounts, and the host and path of any other address.
+func accountHost(address *url.URL) string {
 	if isWeChats(address) {
 		return weChatDomain
 	}

@@ -56,7 +56,7 @@ func whatToDo(meaning wechatpay.Meaning, otherwise string) string {
 	case wechatpay.CertificateRejected:
 		return "WeChat Pay does not take the client certificate: put the merchant's current API certificate into the Merchant's certificate Secret"
 	case wechatpay.NeedsAttention:
-		return "Set it right in the merchant platform, where the appID must be bound to the merchant number; the same call is repeated slowly. If a value in this object is wrong, such as spec.appID, delete it and create another one"
+		return "Set it right in the merchant platform: the appid must be bound to the merchant number, and the product granted. The same call is repeated slowly. If the Order names a wrong appid, create another Order"
 	case wechatpay.Rejected:
 		// The spec is immutable, so what is wrong with it can't be set right in this object.
 		return "With these values it is never taken: create another one, with another name and other values"
