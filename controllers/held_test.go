@@ -90,8 +90,7 @@ func TestDeletedMerchantTakesNoHeldOrders(t *testing.T) {
 	order := shop.NewOrder("order-0001", held)
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	merchant := shop.NewMerchant()
-	shop.Must(shop.Client.Delete(shop.Context(), merchant))
+	merchant := shop.DeleteMerchant()
 	shop.Must(shop.Client.Get(shop.Context(), keyOf(merchant), merchant))
 	shop.Eventually("a second later", func() error {
 		if time.Since(merchant.DeletionTimestamp.Time) < 2*time.Second {

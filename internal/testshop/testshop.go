@@ -297,6 +297,8 @@ func (s *Shop) StartOperatorAs(config *rest.Config, change ...func(*manager.Opti
 		c(&options)
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	config, err := lagging(config)
+	s.Must(err)
 	operator, err := manager.New(ctx, config, options)
 	s.Must(err)
 	started := &replica{operator: operator, stop: stop, stopped: make(chan error, 1)}

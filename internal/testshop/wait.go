@@ -91,6 +91,20 @@ func (s *Shop) ChangeMerchant(patch string) {
 	s.T.Helper()
 	merchant := s.NewMerchant()
 	s.Patch(merchant, patch)
+	s.waitSeen(merchant)
+}
+
+// DeleteMerchant deletes the shop's Merchant while something still needs it, and returns when the operator has seen it.
+func (s *Shop) DeleteMerchant() *v1alpha1.Merchant {
+	s.T.Helper()
+	merchant := s.NewMerchant()
+	s.Must(s.Client.Delete(s.Context(), merchant))
+	s.waitSeen(merchant) // a deletion counts as a generation
+	return merchant
+}
+
+func (s *Shop) waitSeen(merchant *v1alpha1.Merchant) {
+	s.T.Helper()
 	s.Eventually("the operator has seen the change of Merchant "+merchant.Name, func() error {
 		seen := &v1alpha1.Merchant{}
 		if err := s.Client.Get(s.Context(), client.ObjectKeyFromObject(merchant), seen); err != nil {
