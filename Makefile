@@ -26,7 +26,7 @@ PAIRS ?= 1
 RACE ?= $(if $(shell command -v $${CC:-gcc} || command -v clang),-race,)
 TESTFLAGS ?=
 SOAKFLAGS ?=
-TEST_MODULES := . hack/tools hack/tools/dockerfile $(patsubst %/go.mod,%,$(wildcard hack/interop/go.mod))
+TEST_MODULES := . hack/tools hack/tools/dockerfile $(patsubst %/go.mod,%,$(wildcard test/interop/go.mod))
 LINT_MODULES := $(TEST_MODULES)
 TIDY_MODULES := $(LINT_MODULES) $(addprefix hack/tools/,golangci-lint kube-score manifests promtool) hack/controlplane
 
@@ -45,7 +45,7 @@ INSTALLATIONS := config/default $(patsubst %/,%,$(wildcard config/overlays/*/))
 KUSTOMIZATIONS := config/crd config/rbac config/policy config/manager config/network-policy $(INSTALLATIONS) \
   config/components/example config/prometheus config/samples config/samples/callbacks config/samples/ingress
 
-GO_FOLDERS := $(wildcard *.go) $(wildcard api config controllers hack internal webhookserver)
+GO_FOLDERS := $(wildcard *.go) $(wildcard api cmd controllers hack internal test webhookserver)
 
 ##@ Try it
 
@@ -79,13 +79,13 @@ test: control-plane $(MANIFEST_TOOLS)/helm ## Run all tests, on a real control p
 
 .PHONY: chaos
 chaos: control-plane ## Cut every flow at every external effect by every fault, and once more after each; make test tries a part of it.
-	@EXPLORE_RUNS=all EXPLORE_PAIRS=$(PAIRS) go test -v -count=1 -timeout 300m -run TestExplore ./internal/explore
+	@EXPLORE_RUNS=all EXPLORE_PAIRS=$(PAIRS) go test -v -count=1 -timeout 300m -run TestExplore ./test/chaos
 
 FUZZTIME ?= 1m
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target, one after the other, for FUZZTIME each.
-	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' api controllers internal webhookserver | sed 's|/[^/]*_test.go:.*func | |' | \
+	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' api cmd controllers internal test webhookserver | sed 's|/[^/]*_test.go:.*func | |' | \
 	while read -r folder target; do \
 	  echo "==> $$target in $$folder"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "./$$folder" || exit 1; \
 	done
@@ -94,23 +94,23 @@ BENCHFLAGS ?=
 
 .PHONY: bench
 bench: control-plane build ## Measure what the operator costs, beside a bare client: BENCHFLAGS="--only=throughput --orders=10000".
-	@go build -o bin/simulator ./hack/simulator
-	@go build -o bin/bench-operator ./hack/bench/operator
-	@go build -o bin/bench ./hack/bench
+	@go build -o bin/simulator ./cmd/simulator
+	@go build -o bin/bench-operator ./test/performance/operator
+	@go build -o bin/bench ./test/performance
 	@bin/bench $(BENCHFLAGS)
 
 .PHONY: bench-check
-bench-check: ## Hold the figures of the last make bench against hack/bench/ranges.yaml.
-	@go run ./hack/bench --check=hack/bench/ranges.yaml
+bench-check: ## Hold the figures of the last make bench against test/performance/ranges.yaml.
+	@go run ./test/performance --check=test/performance/ranges.yaml
 
 .PHONY: bench-hostile
 bench-hostile: control-plane ## Measure good callbacks while others attack the callback server.
 	@mkdir -p bin/results
-	@BENCH_JSON=$(CURDIR)/bin/results/hostile.json go test -run='^$$' -bench=Hostile -benchtime=1x -timeout 30m ./hack/bench/hostile
+	@BENCH_JSON=$(CURDIR)/bin/results/hostile.json go test -run='^$$' -bench=Hostile -benchtime=1x -timeout 30m ./test/performance/hostile
 
 .PHONY: soak
 soak: control-plane ## Kill every process at random for minutes, and judge by WeChat's ledger: SOAKFLAGS="--seed 7 --duration 6m".
-	@go build -o bin/soak ./hack/soak
+	@go build -o bin/soak ./test/soak
 	@bin/soak $(SOAKFLAGS)
 
 .PHONY: generate

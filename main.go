@@ -35,7 +35,7 @@ func main() {
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
 	ctrl.Log.Info("Starting wechatpay-operator", "version", version)
-	options.Merchant.UserAgent = "wechatpay-operator/" + version
+	options.Accounts.UserAgent = "wechatpay-operator/" + version
 	metrics.SetVersion(version)
 
 	config, err := ctrl.GetConfig()

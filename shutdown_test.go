@@ -21,14 +21,14 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-var env *testenv.Environment
+var env *controlplane.Environment
 
-func TestMain(m *testing.M) { testenv.Main(m, &env, nil) }
+func TestMain(m *testing.M) { controlplane.Main(m, &env, nil) }
 
 // program is the operator as a process, with the timing of production.
 type program struct {
@@ -50,7 +50,7 @@ func build(t *testing.T) (binary string) {
 }
 
 // startProgram builds and starts the operator, and waits until it takes callbacks.
-func startProgram(t *testing.T, shop *testshop.Shop) *program {
+func startProgram(t *testing.T, shop *framework.Shop) *program {
 	t.Helper()
 	config, err := env.Kubeconfig("operator-of-"+shop.Namespace, "system:masters")
 	shop.Must(err)
@@ -68,7 +68,7 @@ func start(t *testing.T, binary string, config []byte, leaseNamespace string) *p
 	}
 	p := &program{notify: freeAddress(t), health: freeAddress(t), output: &output{}, ended: make(chan error, 1)}
 	p.command = exec.Command(binary, "--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+leaseNamespace,
-		"--notify-bind-address="+p.notify, "--notify-base-url=http://"+p.notify, "--endpoint-hosts="+testshop.WeChatHost,
+		"--notify-bind-address="+p.notify, "--notify-base-url=http://"+p.notify, "--endpoint-hosts="+framework.WeChatHost,
 		"--metrics-bind-address=0", "--health-probe-bind-address="+p.health)
 	p.command.Stdout, p.command.Stderr = p.output, p.output
 	if err := p.command.Start(); err != nil {
@@ -160,12 +160,12 @@ func gracePeriod(t *testing.T) time.Duration {
 // openShop has a paid Order, and a Refund that is approved when it comes.
 //
 // The operator sees all namespaces, so each test has numbers of its own.
-func openShop(t *testing.T, order string) (*testshop.Shop, *program) {
+func openShop(t *testing.T, order string) (*framework.Shop, *program) {
 	t.Helper()
-	shop := testshop.Open(t, env, testshop.WithoutOperator())
+	shop := framework.Open(t, env, framework.WithoutOperator())
 	p := startProgram(t, shop)
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.RefundApproval = v1alpha1.RefundApprovalAutomatic }))
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready") // it leads
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready") // it leads
 	// Refunds of Orders that are older than a leader wait for a minute, and times have whole seconds.
 	led := time.Now().Unix()
 	shop.Eventually("the second is over", func() error {
@@ -178,7 +178,7 @@ func openShop(t *testing.T, order string) (*testshop.Shop, *program) {
 	return shop, p
 }
 
-func under(shop *testshop.Shop, what simulator.Operation) func() error {
+func under(shop *framework.Shop, what simulator.Operation) func() error {
 	return func() error {
 		for _, fault := range shop.WeChat.Faults() {
 			if fault.Operation == what && fault.Struck > 0 {
@@ -196,7 +196,7 @@ func TestProcessThatIsTerminatedDuringARefundStoresTheAnswer(t *testing.T) {
 	shop.Eventually("the request is under way", under(shop, simulator.OperationRefund))
 	p.terminate(t)
 	refund := shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
-	if there := shop.WeChat.Ledger().Refund(testshop.MchID, "refund-0001"); there == nil || there.RefundID != refund.Status.RefundID {
+	if there := shop.WeChat.Ledger().Refund(framework.MchID, "refund-0001"); there == nil || there.RefundID != refund.Status.RefundID {
 		t.Errorf("WeChat has %+v, the Refund %q", there, refund.Status.RefundID)
 	}
 	lease := &coordinationv1.Lease{}

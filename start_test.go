@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // forwarder is a port at which the API server can be there or not.
@@ -106,7 +106,7 @@ func (f *forwarder) close() {
 }
 
 // says waits until the program logged a text.
-func (p *program) says(shop *testshop.Shop, text string) {
+func (p *program) says(shop *framework.Shop, text string) {
 	shop.T.Helper()
 	shop.Eventually("the operator says: "+text, func() error {
 		if !strings.Contains(p.output.String(), text) {
@@ -116,7 +116,7 @@ func (p *program) says(shop *testshop.Shop, text string) {
 	})
 }
 
-func (p *program) becomesReady(shop *testshop.Shop) {
+func (p *program) becomesReady(shop *framework.Shop) {
 	shop.T.Helper()
 	shop.Eventually("the operator is ready", func() error {
 		if err := p.probe(shop.T, "/readyz"); err != nil {
@@ -147,7 +147,7 @@ var waitingLine = regexp.MustCompile("Waiting to start")
 // TestStartWaits for what a start needs. The kubelet would keep a process away for up to five minutes that ended instead.
 func TestStartWaits(t *testing.T) {
 	binary := build(t)
-	shop := testshop.Open(t, env, testshop.WithoutOperator())
+	shop := framework.Open(t, env, framework.WithoutOperator())
 
 	t.Run("for the API server", func(t *testing.T) {
 		server := newForwarder(t)

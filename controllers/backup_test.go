@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // strangersKey is what the stranger's own WeChat takes for the shop's merchant number.
@@ -17,9 +17,9 @@ const strangersKey = "EvilKeyEvilKeyEvilKeyEvilKey1234"
 
 // withStrangersBackup creates a Merchant of the shop's number in another namespace, and its Secret. It names the shop's host with a CA
 // bundle that the host does not satisfy, so that each call is repeated at a backup of the stranger's, which takes the stranger's key.
-func withStrangersBackup(shop *testshop.Shop) *simulator.Simulator {
+func withStrangersBackup(shop *framework.Shop) *simulator.Simulator {
 	shop.T.Helper()
-	strangers, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: testshop.MchID, AppIDs: []string{testshop.AppID}, APIKey: strangersKey}}})
+	strangers, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: strangersKey}}})
 	shop.Must(err)
 	shop.T.Cleanup(func() { _ = strangers.Close() })
 	shop.Create(
@@ -35,7 +35,7 @@ func withStrangersBackup(shop *testshop.Shop) *simulator.Simulator {
 
 // TestABackupProvesNothingAtTheFirstHost: whose key only a backup of their own took takes no number and no payment of the shop.
 func TestABackupProvesNothingAtTheFirstHost(t *testing.T) {
-	shop, g := openReady(t, testshop.WithNamespaces(1))
+	shop, g := openReady(t, framework.WithNamespaces(1))
 	strangers := withStrangersBackup(shop)
 	byStranger := func(o *v1alpha1.Order) {
 		o.Namespace, o.Spec.MerchantRef.Name, o.Spec.Amount.Total = shop.Other(0), "strangers", 1
@@ -43,7 +43,7 @@ func TestABackupProvesNothingAtTheFirstHost(t *testing.T) {
 	shop.Create(shop.NewOrder("order-0001", byStranger), shop.NewOrder("order-0002", byStranger))
 	shop.WaitOrder(shop.Other(0)+"/order-0001", "Prepared=True/Prepared")
 	shop.WaitOrder(shop.Other(0)+"/order-0002", "Prepared=True/Prepared")
-	theirs, err := strangers.Pay(testshop.MchID, "order-0002", simulator.PayOptions{})
+	theirs, err := strangers.Pay(framework.MchID, "order-0002", simulator.PayOptions{})
 	shop.Must(err)
 	shop.WaitOrder(shop.Other(0)+"/order-0002", "Paid=True/Paid")
 

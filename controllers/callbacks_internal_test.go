@@ -10,23 +10,23 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/reach/prober"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe/sender"
 )
 
 func checkedMerchant(name string) *v1alpha1.Merchant {
 	return &v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID("uid-of-" + name)}}
 }
 
-func callbacksAt(now time.Time) (*CallbacksReconciler, *clocktesting.FakePassiveClock) {
+func callbacksAt(now time.Time) (*CallbackProbeReconciler, *clocktesting.FakePassiveClock) {
 	clock := clocktesting.NewFakePassiveClock(now)
-	r := &CallbacksReconciler{Base: Base{Timing: DefaultTiming(), Clock: clock}}
+	r := &CallbackProbeReconciler{Base: Base{Timing: DefaultTiming(), Clock: clock}}
 	r.init()
 	return r, clock
 }
 
 var (
-	lost    = prober.Finding{Reason: v1alpha1.ReasonTLSFailed}
-	arrived = prober.Finding{Reason: v1alpha1.ReasonReachable}
+	lost    = sender.Finding{Reason: v1alpha1.ReasonTLSFailed}
+	arrived = sender.Finding{Reason: v1alpha1.ReasonReachable}
 )
 
 // TestManyMerchantsTakeTurns: Merchants that appear by the hundred bring one test callback a second.

@@ -22,7 +22,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // front is a public host over TLS, with the shop's ingress behind it. Its certificate is httptest's, which is for example.com.
@@ -58,16 +58,16 @@ func (f *front) LookupNetIP(context.Context, string, string) ([]netip.Addr, erro
 
 // internet leads the operator's test callbacks to the front, and to nowhere else.
 func (f *front) internet(o *manager.Options) {
-	o.Prober.Resolver, o.Prober.Roots = f, x509.NewCertPool()
-	o.Prober.Roots.AddCert(f.server.Certificate())
-	o.Prober.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+	o.CallbackProbe.Resolver, o.CallbackProbe.Roots = f, x509.NewCertPool()
+	o.CallbackProbe.Roots.AddCert(f.server.Certificate())
+	o.CallbackProbe.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, f.server.Listener.Addr().String())
 	}
 }
 
-func openBehind(t *testing.T, f *front, options ...testshop.Option) *testshop.Shop {
+func openBehind(t *testing.T, f *front, options ...framework.Option) *framework.Shop {
 	t.Helper()
-	shop := testshop.Open(t, env, append(options, testshop.WithOptions(f.internet))...)
+	shop := framework.Open(t, env, append(options, framework.WithOptions(f.internet))...)
 	base, err := url.Parse(shop.Base)
 	shop.Must(err)
 	f.to.Store(base)
@@ -78,9 +78,9 @@ func openBehind(t *testing.T, f *front, options ...testshop.Option) *testshop.Sh
 func TestCallbacksReachable(t *testing.T) {
 	t.Parallel()
 	f := openFront(t)
-	shop := openBehind(t, f, testshop.WithTiming(func(timing *controllers.Timing) { timing.CallbackCheck = timing.CallbackRetryFirst }))
+	shop := openBehind(t, f, framework.WithTiming(func(timing *controllers.Timing) { timing.CallbackCheck = timing.CallbackRetryFirst }))
 	gauge := func() float64 {
-		return testutil.ToFloat64(metrics.CallbacksReachable.WithLabelValues(shop.Namespace, testshop.MerchantName))
+		return testutil.ToFloat64(metrics.CallbacksReachable.WithLabelValues(shop.Namespace, framework.MerchantName))
 	}
 	measured := func(want float64) {
 		shop.Eventually("it is measured", func() error {
@@ -90,27 +90,27 @@ func TestCallbacksReachable(t *testing.T) {
 			return nil
 		})
 	}
-	shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=True/Reachable")
+	shop.WaitMerchant(framework.MerchantName, "CallbacksReachable=True/Reachable")
 	measured(1)
 
 	f.status.Store(http.StatusServiceUnavailable)
-	merchant := shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=False/HTTPStatus")
+	merchant := shop.WaitMerchant(framework.MerchantName, "CallbacksReachable=False/HTTPStatus")
 	if f.failed.Load() < 2 {
 		t.Error("told after the first test callback that failed: a rollout of the ingress would do")
 	}
-	waitEvent(shop, testshop.MerchantName, "HTTPStatus")
+	waitEvent(shop, framework.MerchantName, "HTTPStatus")
 	measured(0)
 	g := gomega.NewWithT(t)
 	g.Expect(merchant.Status.Conditions).To(gomega.ContainElement(gomega.SatisfyAll(
 		gomega.HaveField("Type", "CallbacksReachable"), gomega.HaveField("Message", gomega.ContainSubstring("HTTP 503")))))
 	// It stands in nobody's way.
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 
 	f.status.Store(0)
-	shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=True/Reachable")
-	waitEvent(shop, testshop.MerchantName, "Reachable")
+	shop.WaitMerchant(framework.MerchantName, "CallbacksReachable=True/Reachable")
+	waitEvent(shop, framework.MerchantName, "Reachable")
 	measured(1)
 }
 
@@ -120,7 +120,7 @@ func TestStatusIsWrittenOnChangeOnly(t *testing.T) {
 	f := openFront(t)
 	f.status.Store(http.StatusNotFound)
 	shop := openBehind(t, f)
-	before := shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=False/HTTPStatus")
+	before := shop.WaitMerchant(framework.MerchantName, "CallbacksReachable=False/HTTPStatus")
 	calls := f.calls.Load()
 	shop.Eventually("it is checked again and again", func() error {
 		if f.calls.Load() < calls+3 {
@@ -128,7 +128,7 @@ func TestStatusIsWrittenOnChangeOnly(t *testing.T) {
 		}
 		return nil
 	})
-	if now := shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=False/HTTPStatus"); now.ResourceVersion != before.ResourceVersion {
+	if now := shop.WaitMerchant(framework.MerchantName, "CallbacksReachable=False/HTTPStatus"); now.ResourceVersion != before.ResourceVersion {
 		t.Errorf("written again: %+v", now.Status.Conditions)
 	}
 }
@@ -149,9 +149,9 @@ func TestCallbacksThatAreNotChecked(t *testing.T) {
 			o.CheckCallbacks = false
 		}, "--check-callbacks=false"},
 	} {
-		shop := testshop.Open(t, env, testshop.WithOptions(c.options))
+		shop := framework.Open(t, env, framework.WithOptions(c.options))
 		shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.NotifyBaseURL = c.base }))
-		merchant := shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=Unknown/NotChecked")
+		merchant := shop.WaitMerchant(framework.MerchantName, "CallbacksReachable=Unknown/NotChecked")
 		gomega.NewWithT(t).Expect(merchant.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring(c.says))), name)
 	}
 	if f.calls.Load() != 0 {
@@ -163,7 +163,7 @@ func TestCallbacksOfAMerchantWithoutAKey(t *testing.T) {
 	t.Parallel()
 	f := openFront(t)
 	shop := openBehind(t, f)
-	shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=True/Reachable")
+	shop.WaitMerchant(framework.MerchantName, "CallbacksReachable=True/Reachable")
 	shop.Must(shop.Client.Delete(shop.Context(), secret(shop, "wechatpay")))
-	shop.WaitMerchant(testshop.MerchantName, "CallbacksReachable=Unknown/Pending")
+	shop.WaitMerchant(framework.MerchantName, "CallbacksReachable=Unknown/Pending")
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 const (
@@ -19,11 +19,11 @@ const (
 
 // TestMendedKeyEndsThePauses: what failed with the old key is not waited for with the new one.
 func TestMendedKeyEndsThePauses(t *testing.T) {
-	shop, _ := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
-	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, secondKey))
+	shop, _ := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
+	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, secondKey))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused")
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }
@@ -37,26 +37,26 @@ func TestUnreachableWeChatTellsNothingOfChangedCredentials(t *testing.T) {
 	shop.Eventually("it is tried, more than once", func() error {
 		return atLeast(shop, simulator.OperationOrderQuery, probeNumber, asked+5)
 	})
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 }
 
 // TestRejectedKeyIsNotTriedAllTheTime: while it is rejected, only a change of the credentials leads to a probe at once.
 func TestRejectedKeyIsNotTriedAllTheTime(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) {
+	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) {
 		timing.SecretsCheck, timing.ProbeRejected = 20*time.Millisecond, time.Hour
 	}))
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	probes := func() int { return len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, probeNumber)) }
 	before := probes()
 	const changes = 3
 	for range changes {
-		serial := shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber
-		other, err := shop.WeChat.IssueClientCertificate(testshop.MchID)
+		serial := shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber
+		other, err := shop.WeChat.IssueClientCertificate(framework.MchID)
 		shop.Must(err)
 		setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": other.CertPEM, "tls.key": other.KeyPEM})
 		shop.Eventually("the other certificate is shown", func() error {
-			return differs(shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber, serial)
+			return differs(shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber, serial)
 		})
 	}
 	g.Expect(probes() - before).To(gomega.BeNumerically("<=", changes+1)) // the Secret's two entries change at once
@@ -64,12 +64,12 @@ func TestRejectedKeyIsNotTriedAllTheTime(t *testing.T) {
 
 func TestKnownBadKeyThatComesBackIsNotUsed(t *testing.T) {
 	const bad = "dddddddddddddddddddddddddddddddd"
-	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.ProbeRejected = time.Hour }))
+	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.ProbeRejected = time.Hour }))
 	for _, step := range []struct{ key, state string }{
 		{bad, "Ready=False/CredentialsRejected"}, {"too short", "Ready=False/InvalidAPIKey"}, {bad, "Ready=False/CredentialsRejected"},
 	} {
 		setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(step.key)})
-		shop.WaitMerchant(testshop.MerchantName, step.state)
+		shop.WaitMerchant(framework.MerchantName, step.state)
 	}
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
@@ -81,13 +81,13 @@ func TestWrongKeyStopsOneMerchantOnly(t *testing.T) {
 	shop, g := openReady(t, withSecondMerchant())
 	createSecondMerchant(shop)
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
 	shop.Create(shop.NewOrder("order-0002", func(o *v1alpha1.Order) { o.Spec.MerchantRef.Name = secondMerchant }))
 	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
 	shop.WaitMerchant(secondMerchant, "Ready=True/Ready")
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.BeEmpty())
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(testshop.APIKey)})
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(framework.APIKey)})
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }

@@ -19,15 +19,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // TestWhatIsBehindAnAddressIsNotTold: whoever may write a Merchant names addresses, of the operator's own network among them, and
 // reads what became of it. Nothing there, a port that is closed, the API server, something without TLS: all of them look alike.
 func TestWhatIsBehindAnAddressIsNotTold(t *testing.T) {
-	shop, g := openReady(t, testshop.WithOptions(func(o *manager.Options) {
-		o.Merchant.EndpointHosts = hosts.MustParse("127.0.0.1,nobody.invalid,localhost")
+	shop, g := openReady(t, framework.WithOptions(func(o *manager.Options) {
+		o.Accounts.EndpointHosts = hosts.MustParse("127.0.0.1,nobody.invalid,localhost")
 	}))
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
@@ -76,7 +76,7 @@ func TestHostsThatAreNotListedAreNotCalled(t *testing.T) {
 	} {
 		shop.Patch(shop.NewMerchant(), `{"spec":{"endpoint":`+endpoint+`}}`)
 		shop.Eventually(says, func() error {
-			m := shop.WaitMerchant(testshop.MerchantName, "Ready=False/EndpointNotAllowed")
+			m := shop.WaitMerchant(framework.MerchantName, "Ready=False/EndpointNotAllowed")
 			return errors.Join(contains(ready(m), says), contains(ready(m), "--endpoint-hosts"))
 		})
 	}

@@ -20,20 +20,20 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // secondMerchant is another merchant number of the same shop.
 const secondMerchant, secondMchID, secondAppID, secondMchKey = "second", "1900000209", "wx0000000000000002", "cccccccccccccccccccccccccccccccc"
 
-func withSecondMerchant() testshop.Option {
-	return testshop.WithWeChat(func(o *simulator.Options) {
+func withSecondMerchant() framework.Option {
+	return framework.WithWeChat(func(o *simulator.Options) {
 		o.Merchants = append(o.Merchants, simulator.Merchant{MchID: secondMchID, AppIDs: []string{secondAppID}, APIKey: secondMchKey})
 	})
 }
 
-func createSecondMerchant(shop *testshop.Shop) {
+func createSecondMerchant(shop *framework.Shop) {
 	shop.T.Helper()
 	shop.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: secondMerchant}, StringData: map[string]string{"apiKey": secondMchKey}})
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
@@ -46,9 +46,9 @@ func createSecondMerchant(shop *testshop.Shop) {
 // TestMerchantThatHangsDoesNotHoldUpOthers: there are more of its Orders than workers, and its WeChat answers none of them
 // until the others are served.
 func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
-	shop, _ := openReady(t, withSecondMerchant(), testshop.WithOptions(func(o *manager.Options) { o.MaxConcurrentReconciles = 8 }))
+	shop, _ := openReady(t, withSecondMerchant(), framework.WithOptions(func(o *manager.Options) { o.MaxConcurrentReconciles = 8 }))
 	createSecondMerchant(shop)
-	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, MchID: testshop.MchID, Kind: simulator.FaultHang})
+	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, MchID: framework.MchID, Kind: simulator.FaultHang})
 	const hanging = 40
 	for i := range hanging {
 		shop.Create(shop.NewOrder(orderName(i)))
@@ -68,7 +68,7 @@ func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 		shop.Create(shop.NewOrder(name, func(o *v1alpha1.Order) { o.Spec.MerchantRef.Name = secondMerchant }))
 		shop.WaitOrder(name, "Prepared=True/Prepared")
 	}
-	if ended := shop.WeChat.Ledger().Order(testshop.MchID, orderName(0)); ended != nil {
+	if ended := shop.WeChat.Ledger().Order(framework.MchID, orderName(0)); ended != nil {
 		t.Error("the first Merchant had an answer, so nothing was tried")
 	}
 	shop.WeChat.ClearFaults()
@@ -109,7 +109,7 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 		"a few Merchants, many hosts": {4, 4, 14},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, _ := openReady(t, testshop.WithNamespaces(2))
+			shop, _ := openReady(t, framework.WithNamespaces(2))
 			stranger, newcomer := shop.Other(0), shop.Other(1)
 			var hosts []*silent
 			for range test.hosts {
@@ -141,7 +141,7 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 			}
 			shop.CreateCredentials(newcomer)
 			shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Namespace = newcomer }))
-			shop.WaitMerchant(newcomer+"/"+testshop.MerchantName, "Ready=True/Ready")
+			shop.WaitMerchant(newcomer+"/"+framework.MerchantName, "Ready=True/Ready")
 			// Every Merchant of the stranger's shows something, too.
 			for i := range test.merchants {
 				shop.WaitMerchant(fmt.Sprintf("%s/hangs-%d", stranger, i), "Ready=Unknown/WeChatUnreachable")
@@ -153,15 +153,15 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 // TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits. The stranger says the shop's merchant number and has another key, which
 // a host of his takes. Many of his Refunds wait to be looked for, and more hang than may fail.
 func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
-	shop, g := paidShop(t, testshop.WithNamespaces(1))
+	shop, g := paidShop(t, framework.WithNamespaces(1))
 	stranger := shop.Other(0)
 	host, err := simulator.New(simulator.Options{
-		Merchants: []simulator.Merchant{{MchID: testshop.MchID, AppIDs: []string{testshop.AppID}, APIKey: secondMchKey}},
+		Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: secondMchKey}},
 		TimeScale: 60, Rules: simulator.Rules{MinTimeExpire: -1, RefundDelay: -1, MinRefundInterval: -1},
 	})
 	shop.Must(err)
 	t.Cleanup(func() { _ = host.Close() })
-	certificate, err := host.IssueClientCertificate(testshop.MchID)
+	certificate, err := host.IssueClientCertificate(framework.MchID)
 	shop.Must(err)
 	shop.Create(
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: stranger, Name: "wechatpay"}, Data: map[string][]byte{"apiKey": []byte(secondMchKey)}},
@@ -175,7 +175,7 @@ func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
 		name := stranger + "/" + strangersOrder(i)
 		shop.Create(shop.NewOrder(strangersOrder(i), func(o *v1alpha1.Order) { o.Namespace = stranger }))
 		shop.WaitOrder(name, "Prepared=True/Prepared")
-		_, err := host.Pay(testshop.MchID, strangersOrder(i), simulator.PayOptions{})
+		_, err := host.Pay(framework.MchID, strangersOrder(i), simulator.PayOptions{})
 		shop.Must(err)
 		shop.WaitOrder(name, "Paid=True/Paid")
 	}
@@ -209,9 +209,9 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 		"what nobody knows": {Kind: simulator.FaultFail, ReturnMsg: "商品描述含有敏感词"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := openReady(t, breaksAfter(5), neverLooks, testshop.WithOptions(func(o *manager.Options) { o.Merchant.Limits.BreakFor = time.Hour }),
-				testshop.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
-			shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+			shop, g := openReady(t, breaksAfter(5), neverLooks, framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakFor = time.Hour }),
+				framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
+			shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 			fault.Operation, fault.Count = simulator.OperationUnifiedOrder, refused
 			shop.Fault(fault)
 			for i := range refused {
@@ -225,7 +225,7 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 				shop.WaitOrder(orderName(refused+i), "Prepared=True/Prepared")
 			}
 			g.Expect(breakers(shop)["shop orders"]).To(gomega.BeZero())
-			shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+			shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.HaveLen(refused + 5))
 		})
 	}
@@ -233,10 +233,10 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 
 // TestBurstAboveTheLimitIsServedInTurn: each Order of it, and about in the order of their creation, although more come all the time.
 func TestBurstAboveTheLimitIsServedInTurn(t *testing.T) {
-	shop, g := openReady(t, testshop.WithOptions(func(o *manager.Options) {
+	shop, g := openReady(t, framework.WithOptions(func(o *manager.Options) {
 		o.MaxConcurrentReconciles = 4
-		o.Merchant.Limits.UnifiedOrder, o.Merchant.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates
-	}), testshop.WithTiming(func(timing *controllers.Timing) {
+		o.Accounts.Limits.UnifiedOrder, o.Accounts.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates
+	}), framework.WithTiming(func(timing *controllers.Timing) {
 		// Production's: what was denied once would come back last.
 		timing.RetryFirst, timing.RetryMost = 2*time.Second, 5*time.Minute
 	}))

@@ -21,20 +21,20 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // slowDeletions is an admission webhook that holds deletions in a namespace up. kube-apiserver calls it after it has looked whether the
 // object has finalizers, so it makes as long as a test likes what otherwise takes some milliseconds.
 type slowDeletions struct {
-	shop    *testshop.Shop
+	shop    *framework.Shop
 	arrived chan string
 	open    chan struct{}
 	once    sync.Once
 }
 
-func delaysDeletions(shop *testshop.Shop) *slowDeletions {
+func delaysDeletions(shop *framework.Shop) *slowDeletions {
 	shop.T.Helper()
 	s := &slowDeletions{shop: shop, arrived: make(chan string, 100), open: make(chan struct{})}
 	server := httptest.NewTLSServer(http.HandlerFunc(s.admit))
@@ -104,7 +104,7 @@ func (s *slowDeletions) begin(object client.Object) {
 func (s *slowDeletions) letThrough() { s.once.Do(func() { close(s.open) }) }
 
 // waitHeld waits until the operator has held an object.
-func waitHeld(shop *testshop.Shop, object client.Object) {
+func waitHeld(shop *framework.Shop, object client.Object) {
 	shop.T.Helper()
 	shop.Eventually("it is held", func() error {
 		if err := shop.Client.Get(shop.Context(), keyOf(object), object); err != nil {
@@ -117,8 +117,8 @@ func waitHeld(shop *testshop.Shop, object client.Object) {
 	})
 }
 
-func settles(after time.Duration) testshop.Option {
-	return testshop.WithTiming(func(timing *controllers.Timing) { timing.HoldSettles = after })
+func settles(after time.Duration) framework.Option {
+	return framework.WithTiming(func(timing *controllers.Timing) { timing.HoldSettles = after })
 }
 
 // TestARefundThatIsBeingDeletedIsNotSent: the deletion began before the finalizer was added, and goes through in spite of it.
@@ -173,7 +173,7 @@ func TestARefundIsHeldWhenItIsSeen(t *testing.T) {
 
 // goneDuringTheCall opens a Shop with an Order that goes while WeChat is asked to make it: its deletion began before the finalizer was
 // added. What happens at WeChat before it goes is up to the test.
-func goneDuringTheCall(t *testing.T, before func(*testshop.Shop)) (*testshop.Shop, *gomega.WithT) {
+func goneDuringTheCall(t *testing.T, before func(*framework.Shop)) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	shop, g := openReady(t)
 	slow := delaysDeletions(shop)
@@ -192,14 +192,14 @@ func goneDuringTheCall(t *testing.T, before func(*testshop.Shop)) (*testshop.Sho
 
 func TestAnOrderThatIsGoneIsClosed(t *testing.T) {
 	before := testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))
-	shop, g := goneDuringTheCall(t, func(*testshop.Shop) {})
+	shop, g := goneDuringTheCall(t, func(*framework.Shop) {})
 	shop.Eventually("it is closed at WeChat", func() error {
-		if made := shop.WeChat.Ledger().Order(testshop.MchID, "order-0001"); made == nil || made.State != simulator.StateClosed {
+		if made := shop.WeChat.Ledger().Order(framework.MchID, "order-0001"); made == nil || made.State != simulator.StateClosed {
 			return errors.New("not yet")
 		}
 		return nil
 	})
-	waitEvent(shop, testshop.MerchantName, "OrderGone")
+	waitEvent(shop, framework.MerchantName, "OrderGone")
 	g.Expect(testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))).To(gomega.BeNumerically(">", before))
 }
 
@@ -212,7 +212,7 @@ func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
 		"the query does not show it closed": {Operation: simulator.OperationOrderQuery, Kind: simulator.FaultExtraFields, Fields: map[string]string{"trade_state": "NOTPAY"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := goneDuringTheCall(t, func(shop *testshop.Shop) { shop.Fault(fault) })
+			shop, g := goneDuringTheCall(t, func(shop *framework.Shop) { shop.Fault(fault) })
 			shop.Create(shop.NewOrder("order-0001"))
 			waiting := shop.WaitOrder("order-0001", "Prepared=Unknown/Pending")
 			g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is being closed there first"))
@@ -238,7 +238,7 @@ func TestAnOrderThatIsLostAfterItWasPreparedStaysOpen(t *testing.T) {
 	denied.lift()
 	shop.Paid("order-0002") // whatever would be closed is closed
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationCloseOrder, "order-0001")).To(gomega.BeEmpty())
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay))
 }
 
 func describeAll(conditions []metav1.Condition) string {

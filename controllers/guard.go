@@ -13,8 +13,8 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -38,11 +38,11 @@ type Guard interface {
 func (r *RefundReconciler) heedGuard(ctx context.Context, f *refund) progress {
 	approved := f.Spec.Approval == v1alpha1.ApprovalApproved
 	switch {
-	case settlement.ApprovedReason(f.Refund) == v1alpha1.ReasonApprovedUnguarded:
+	case lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonApprovedUnguarded:
 		return r.endUnguarded(ctx, f)
-	case f.Spec.Approval == v1alpha1.ApprovalDenied, settlement.IsAutomatic(f.Refund, f.merchant.Spec.RefundApproval):
+	case f.Spec.Approval == v1alpha1.ApprovalDenied, lifecycle.IsAutomatic(f.Refund, f.merchant.Spec.RefundApproval):
 		return next() // no money moves, or nobody's approval is needed
-	case approved && !settlement.ApprovalTrusted(f.Refund):
+	case approved && !lifecycle.ApprovalTrusted(f.Refund):
 		return r.judgeApproval(ctx, f)
 	}
 	if found := r.lookBeforePeopleDecide(ctx, f); found.State != guard.InForce {
@@ -53,7 +53,7 @@ func (r *RefundReconciler) heedGuard(ctx context.Context, f *refund) progress {
 
 // lookBeforePeopleDecide tries the policy on a Refund before it is shown to people for the first time: a binding may leave that one out.
 func (r *RefundReconciler) lookBeforePeopleDecide(ctx context.Context, f *refund) guard.Finding {
-	if f.Spec.Approval == "" && settlement.ApprovedReason(f.Refund) != v1alpha1.ReasonAwaitingApproval {
+	if f.Spec.Approval == "" && lifecycle.ApprovedReason(f.Refund) != v1alpha1.ReasonAwaitingApproval {
 		if _, now := r.Guard.LookNow(ctx, f.Refund); now.State == guard.Missing {
 			return now
 		}
@@ -69,7 +69,7 @@ const mostTried = 10
 func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace string) []*v1alpha1.Refund {
 	return func(ctx context.Context, namespace string) (chosen []*v1alpha1.Refund) {
 		var refunds v1alpha1.RefundList
-		if err := cached.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{indexRefundWaiting: waits}, lookup.AtOnce, client.UnsafeDisableDeepCopy); err != nil {
+		if err := cached.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{indexRefundWaiting: waits}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to list Refunds to try the policy on approvals on", "namespace", namespace)
 			return nil
 		}
@@ -89,12 +89,12 @@ func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace stri
 // judgeApproval decides whether an approval that is seen for the first time is believed.
 func (r *RefundReconciler) judgeApproval(ctx context.Context, f *refund) progress {
 	before, now := r.Guard.LookNow(ctx, f.Refund)
-	shownMissing := settlement.ApprovedReason(f.Refund) == v1alpha1.ReasonPolicyMissing
+	shownMissing := lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonPolicyMissing
 	switch {
 	case before.State == guard.Missing, now.State == guard.Missing, shownMissing:
 		return r.distrust(ctx, f)
 	case now.State == guard.InForce:
-		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { settlement.Approved(refund, r.Clock.Now()) }); err != nil {
+		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Approved(refund, r.Clock.Now()) }); err != nil {
 			return stoppedBy(err)
 		}
 		r.note(f.Refund, v1alpha1.ReasonApproved, "Decide", "Refund of %d (minor units) of Order %s was decided: %s", f.Spec.Amount, f.order.Name, f.Spec.Approval)
@@ -105,7 +105,7 @@ func (r *RefundReconciler) judgeApproval(ctx context.Context, f *refund) progres
 }
 
 func (r *RefundReconciler) distrust(ctx context.Context, f *refund) progress {
-	err := r.record(ctx, f, func(refund *v1alpha1.Refund) { settlement.ApprovedUnguarded(refund, r.Clock.Now()) })
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(refund, r.Clock.Now()) })
 	if err != nil {
 		return stoppedBy(err)
 	}
@@ -117,12 +117,12 @@ func (r *RefundReconciler) endUnguarded(ctx context.Context, f *refund) progress
 	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
 		return again(wait)
 	}
-	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
 	switch {
 	case err == nil:
 		return r.recover(ctx, f, fact)
 	case wechatpay.Means(err, wechatpay.RefundNotExist):
-		return r.end(ctx, f, v1alpha1.ReasonApprovedUnguarded, settlement.UnguardedMessage)
+		return r.end(ctx, f, v1alpha1.ReasonApprovedUnguarded, lifecycle.UnguardedMessage)
 	default:
 		return r.askFails(ctx, f, err, r.retries.after(f.UID, err))
 	}
@@ -133,9 +133,9 @@ func (r *RefundReconciler) endUnguarded(ctx context.Context, f *refund) progress
 func (r *RefundReconciler) awaitGuard(ctx context.Context, f *refund, found guard.Finding) progress {
 	reason, message := explainGuard(found, f.Namespace)
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		settlement.AwaitingGuard(refund, reason, message, r.Clock.Now())
-		if settlement.ApprovalTrusted(refund) {
-			settlement.NotAccepted(refund, metav1.ConditionFalse, reason, message, r.Clock.Now())
+		lifecycle.AwaitingGuard(refund, reason, message, r.Clock.Now())
+		if lifecycle.ApprovalTrusted(refund) {
+			lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, message, r.Clock.Now())
 		}
 	})
 	if err != nil {
@@ -164,7 +164,7 @@ func explainGuard(found guard.Finding, namespace string) (reason, message string
 func (r *RefundReconciler) listenToGuard(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.Guard.Listen(func(namespace string) {
 		var refunds v1alpha1.RefundList
-		if err := r.Client.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{indexRefundWaiting: waits}, lookup.AtOnce, client.UnsafeDisableDeepCopy); err != nil {
+		if err := r.Client.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{indexRefundWaiting: waits}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Refunds that wait for the policy on approvals", "namespace", namespace)
 			return
 		}

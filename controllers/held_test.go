@@ -11,8 +11,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // The finalizer may be there from the creation on: where the cluster has the MutatingAdmissionPolicy, or because somebody wrote
@@ -22,13 +22,13 @@ func held(o *v1alpha1.Order)        { o.Finalizers = []string{v1alpha1.Finalizer
 func heldRefund(r *v1alpha1.Refund) { r.Finalizers = []string{v1alpha1.Finalizer} }
 
 func letsGoNever(timing *controllers.Timing) {
-	timing.LetGoAfter, timing.LetGoAtLast = time.Hour, time.Hour
+	timing.AbandonAfter, timing.AbandonAtLast = time.Hour, time.Hour
 }
 
 func TestHeldOrderThatWasNeverSentGoesAtOnce(t *testing.T) {
 	t.Run("without a Merchant", func(t *testing.T) {
 		t.Parallel()
-		shop := testshop.Open(t, env, testshop.WithTiming(letsGoNever))
+		shop := framework.Open(t, env, framework.WithTiming(letsGoNever))
 		g := gomega.NewWithT(t)
 		released := testutil.ToFloat64(metrics.FinalizersReleased.WithLabelValues("Order"))
 		order := shop.NewOrder("order-0001", held)
@@ -40,7 +40,7 @@ func TestHeldOrderThatWasNeverSentGoesAtOnce(t *testing.T) {
 	})
 	t.Run("with one", func(t *testing.T) {
 		t.Parallel()
-		shop := testshop.Open(t, env, testshop.WithTiming(letsGoNever), testshop.WithoutOperator())
+		shop := framework.Open(t, env, framework.WithTiming(letsGoNever), framework.WithoutOperator())
 		g := gomega.NewWithT(t)
 		order := shop.NewOrder("order-0001", held)
 		shop.Create(shop.NewMerchant(), order)
@@ -52,7 +52,7 @@ func TestHeldOrderThatWasNeverSentGoesAtOnce(t *testing.T) {
 }
 
 func TestHeldRefundThatWasNeverSentGoesAtOnce(t *testing.T) {
-	shop, _ := openReady(t, testshop.WithTiming(letsGoNever))
+	shop, _ := openReady(t, framework.WithTiming(letsGoNever))
 	refund := shop.NewRefund("refund-0001", "there-is-none", 50, heldRefund)
 	shop.Create(refund)
 	shop.WaitRefund("refund-0001", "Accepted=False/OrderNotFound")
@@ -62,7 +62,7 @@ func TestHeldRefundThatWasNeverSentGoesAtOnce(t *testing.T) {
 
 // TestHeldRefundThatWasAllowedWaits: it may have been sent by a process that died before it could write that down.
 func TestHeldRefundThatWasAllowedWaits(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(letsGoNever))
+	shop, g := openReady(t, framework.WithTiming(letsGoNever))
 	refund := shop.NewRefund("refund-0001", "order-0001", 50, heldRefund, approved)
 	shop.Create(refund)
 	shop.WaitRefund("refund-0001", "Accepted=False/OrderNotFound")
@@ -75,7 +75,7 @@ func TestHeldRefundThatWasAllowedWaits(t *testing.T) {
 // TestNobodyKeepsAMerchantTheyMayNotUse: an Order of a namespace that has no grant, with the finalizer written into its file,
 // must not keep another's Merchant from being deleted.
 func TestNobodyKeepsAMerchantTheyMayNotUse(t *testing.T) {
-	shop, _ := openReady(t, testshop.WithTiming(letsGoNever), testshop.WithNamespaces(1))
+	shop, _ := openReady(t, framework.WithTiming(letsGoNever), framework.WithNamespaces(1))
 	shop.Create(shop.NewOrder("order-0001", held, func(o *v1alpha1.Order) {
 		o.Namespace, o.Spec.MerchantRef.Namespace = shop.Other(0), shop.Namespace
 	}))

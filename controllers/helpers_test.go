@@ -7,8 +7,8 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 func differs(now, before string) error {
@@ -19,7 +19,7 @@ func differs(now, before string) error {
 }
 
 // atLeast is nil when WeChat got so many calls of a kind for a number.
-func atLeast(shop *testshop.Shop, operation simulator.Operation, number string, count int) error {
+func atLeast(shop *framework.Shop, operation simulator.Operation, number string, count int) error {
 	if calls := shop.WeChat.Ledger().CallsOf(operation, number); len(calls) < count {
 		return fmt.Errorf("%d calls of %s", len(calls), operation)
 	}

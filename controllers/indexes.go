@@ -6,11 +6,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// The indexes of the cache that only reconcilers use; those that the callback server uses as well are in internal/lookup.
+// The indexes of the cache that only reconcilers use; those that the callback server uses as well are in internal/index.
 const (
 	// indexOrderMerchant finds Orders by the "namespace/name" of their Merchant.
 	indexOrderMerchant = "merchant"
@@ -25,7 +25,7 @@ const (
 
 // SetupIndexes adds the indexes to the manager's cache.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	if err := lookup.SetupIndexes(ctx, indexer); err != nil {
+	if err := index.Setup(ctx, indexer); err != nil {
 		return err
 	}
 	for name, values := range map[string]func(*v1alpha1.Order) []string{
@@ -57,14 +57,14 @@ func merchantOf(order *v1alpha1.Order) string {
 // merchantWaitedFor is the Merchant of an Order that can't be paid yet, or is being deleted. The others go on as they are, and a
 // change of their Merchant costs nothing, however many they are.
 func merchantWaitedFor(order *v1alpha1.Order) []string {
-	if isDeleted(order) || !settlement.IsFinished(order) && !settlement.IsPrepared(order) {
+	if isDeleted(order) || !lifecycle.IsFinished(order) && !lifecycle.IsPrepared(order) {
 		return []string{merchantOf(order)}
 	}
 	return nil
 }
 
 func waitsForAcceptance(refund *v1alpha1.Refund) []string {
-	if settlement.RefundFinal(refund) || settlement.RefundAccepted(refund) {
+	if lifecycle.RefundFinal(refund) || lifecycle.RefundAccepted(refund) {
 		return nil
 	}
 	return []string{waits}

@@ -11,8 +11,8 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // logbook keeps what is logged.
@@ -48,7 +48,7 @@ func TestTheLogHasOneLineForEachChangeAndNoneForAPoll(t *testing.T) {
 	book := &logbook{}
 	t.Parallel()
 	g := gomega.NewWithT(t)
-	shop := testshop.Open(t, env, testshop.WithTiming(pollsOften), testshop.WithOptions(func(o *manager.Options) { o.Log = book.logger() }))
+	shop := framework.Open(t, env, framework.WithTiming(pollsOften), framework.WithOptions(func(o *manager.Options) { o.Log = book.logger() }))
 	shop.Create(shop.NewMerchant())
 	shop.Create(shop.NewOrder("order-0001"))
 	prepay := shop.WaitOrder("order-0001", "Prepared=True/Prepared").Status.Prepay
@@ -94,7 +94,7 @@ func TestTheLogHasOneLineForEachChangeAndNoneForAPoll(t *testing.T) {
 	book.mutex.Lock()
 	defer book.mutex.Unlock()
 	for _, line := range book.lines {
-		for _, secret := range []string{testshop.APIKey, testshop.OpenID, prepay.ID, prepay.JSAPI.PaySign, "BEGIN CERTIFICATE", "PRIVATE KEY"} {
+		for _, secret := range []string{framework.APIKey, framework.OpenID, prepay.ID, prepay.JSAPI.PaySign, "BEGIN CERTIFICATE", "PRIVATE KEY"} {
 			g.Expect(line).NotTo(gomega.ContainSubstring(secret))
 		}
 	}

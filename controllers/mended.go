@@ -10,12 +10,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// whenMended is a source of requests: all that waits for a Merchant after something did not work, whatever its wait, as soon as
+// whenCredentialsRestored is a source of requests: all that waits for a Merchant after something did not work, whatever its wait, as soon as
 // the Merchant's credentials are others than before or are taken again. A wait may be minutes or, between two polls, hours long,
 // and it was chosen for what is mended now.
-func (b *Base) whenMended(waiting func(merchant types.NamespacedName) map[types.UID]types.NamespacedName) source.Func {
+func (b *Base) whenCredentialsRestored(waiting func(merchant types.NamespacedName) map[types.UID]types.NamespacedName) source.Func {
 	return func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		b.Registry.OnMended(func(merchant types.NamespacedName) {
+		b.Registry.OnCredentialsRestored(func(merchant types.NamespacedName) {
 			for _, object := range waiting(merchant) {
 				queue.Add(reconcile.Request{NamespacedName: object})
 			}
@@ -46,7 +46,7 @@ func (r *RefundReconciler) waitingFor(merchant types.NamespacedName) map[types.U
 }
 
 // endPolls makes the polls due now that told nothing when they were last made.
-func endPolls(polled *pauses, polls *alarms, b *Base, merchant types.NamespacedName) map[types.UID]types.NamespacedName {
+func endPolls(polled *holdoffs, polls *dueTimes, b *Base, merchant types.NamespacedName) map[types.UID]types.NamespacedName {
 	ended := polled.end(merchant)
 	for uid := range ended {
 		polls.set(uid, b.Clock.Now())

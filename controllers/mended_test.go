@@ -9,26 +9,26 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // waitsForHours makes every wait after a failure longer than any test.
 func waitsForHours(timing *controllers.Timing) {
 	timing.RetryFirst, timing.RetryMost, timing.RetrySlowly, timing.CloseRetry = time.Hour, time.Hour, time.Hour, time.Hour
-	timing.OrderPoll = settlement.Schedule{Ages: []time.Duration{2 * time.Second, time.Hour}, Repeat: true}
+	timing.OrderPoll = lifecycle.Schedule{Ages: []time.Duration{2 * time.Second, time.Hour}, Repeat: true}
 	timing.RefundPoll = timing.OrderPoll
 }
 
 // mend changes the Merchant's credentials, to others that are good as well.
-func mend(shop *testshop.Shop) {
+func mend(shop *framework.Shop) {
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
 }
 
 // badlySigned has one call answered so, and its repeat on the backup host: of a refund there is none.
-func badlySigned(shop *testshop.Shop, operation simulator.Operation, number string) {
+func badlySigned(shop *framework.Shop, operation simulator.Operation, number string) {
 	count := 2
 	if operation == simulator.OperationRefund {
 		count = 1
@@ -40,7 +40,7 @@ func badlySigned(shop *testshop.Shop, operation simulator.Operation, number stri
 // another one.
 func TestMendedSecretStartsWhatWaits(t *testing.T) {
 	t.Run("a first call", func(t *testing.T) {
-		shop, _ := openReady(t, testshop.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
 		badlySigned(shop, simulator.OperationUnifiedOrder, "order-0001")
 		shop.Create(shop.NewOrder("order-0001"))
 		shop.WaitOrder("order-0001", "Prepared=Unknown/OutcomeUnknown")
@@ -48,7 +48,7 @@ func TestMendedSecretStartsWhatWaits(t *testing.T) {
 		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	})
 	t.Run("a close", func(t *testing.T) {
-		shop, _ := openReady(t, testshop.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
 		shop.Create(shop.NewOrder("order-0001"))
 		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 		badlySigned(shop, simulator.OperationCloseOrder, "order-0001")
@@ -58,7 +58,7 @@ func TestMendedSecretStartsWhatWaits(t *testing.T) {
 		shop.WaitOrder("order-0001", "Paid=False/Closed")
 	})
 	t.Run("a poll", func(t *testing.T) {
-		shop, _ := openReady(t, testshop.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
 		shop.Fault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: simulator.FaultLose})
 		badlySigned(shop, simulator.OperationOrderQuery, "order-0001")
 		shop.Create(shop.NewOrder("order-0001"))
@@ -71,7 +71,7 @@ func TestMendedSecretStartsWhatWaits(t *testing.T) {
 		shop.WaitOrder("order-0001", "Paid=True/Paid")
 	})
 	t.Run("a refund", func(t *testing.T) {
-		shop, _ := openReady(t, testshop.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
 		shop.Paid("order-0001")
 		shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 		badlySigned(shop, simulator.OperationRefund, "refund-0001")
@@ -82,7 +82,7 @@ func TestMendedSecretStartsWhatWaits(t *testing.T) {
 		shop.NoViolations()
 	})
 	t.Run("a refund that WeChat took", func(t *testing.T) {
-		shop, _ := openReady(t, testshop.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
 		shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 		shop.Paid("order-0001")
 		badlySigned(shop, simulator.OperationRefundQuery, "refund-0001")
@@ -98,7 +98,7 @@ func TestMendedSecretStartsWhatWaits(t *testing.T) {
 
 // TestBadlySignedAnswerIsRepeatedSoon: nobody has to set anything right, and a payer stands there.
 func TestBadlySignedAnswerIsRepeatedSoon(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
+	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
 	badlySigned(shop, simulator.OperationUnifiedOrder, "order-0001")
 	badlySigned(shop, simulator.OperationRefund, "refund-0001")
 	shop.Paid("order-0001")
@@ -119,24 +119,24 @@ func TestMerchantShowsTheKeysThatWeChatTook(t *testing.T) {
 			return sameKeys(m.Status.Keys, want)
 		})
 	}
-	keys(testshop.APIKey)
+	keys(framework.APIKey)
 	// The one before is the one that was good, not just any.
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
-	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, thirdKey))
+	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, thirdKey))
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(thirdKey), "apiKey.previous": []byte(secondKey)})
 	keys(thirdKey)
-	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, testshop.APIKey))
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(testshop.APIKey), "apiKey.previous": []byte(thirdKey)})
-	keys(testshop.APIKey, thirdKey)
+	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, framework.APIKey))
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(framework.APIKey), "apiKey.previous": []byte(thirdKey)})
+	keys(framework.APIKey, thirdKey)
 	// A key that WeChat refuses does not push out the one that it took.
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
-	keys(testshop.APIKey, thirdKey)
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(testshop.APIKey), "apiKey.previous": nil})
-	keys(testshop.APIKey)
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
+	keys(framework.APIKey, thirdKey)
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(framework.APIKey), "apiKey.previous": nil})
+	keys(framework.APIKey)
 	// A status that is lost, as in a restore, comes back.
 	shop.WipeStatus(shop.NewMerchant())
-	keys(testshop.APIKey)
+	keys(framework.APIKey)
 }
 
 const thirdKey = "cccccccccccccccccccccccccccccccc"
@@ -144,7 +144,7 @@ const thirdKey = "cccccccccccccccccccccccccccccccc"
 func sameKeys(ids, keys []string) error {
 	want := []string{}
 	for _, key := range keys {
-		want = append(want, wechatpay.KeyID(key, testshop.MchID))
+		want = append(want, wechatpay.KeyID(key, framework.MchID))
 	}
 	if !slices.Equal(ids, want) {
 		return fmt.Errorf("%v, not %v", ids, want)
@@ -156,11 +156,11 @@ func sameKeys(ids, keys []string) error {
 // not Ready.
 func TestAnotherEndpointTakesKeysAnew(t *testing.T) {
 	shop, g := openReady(t)
-	before := shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready").Status
+	before := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status
 	shop.Patch(shop.NewMerchant(), `{"spec":{"endpoint":{"url":"https://127.0.0.1:1","backupURL":null}}}`)
-	shop.WaitMerchant(testshop.MerchantName, "Ready=Unknown/WeChatUnreachable")
+	shop.WaitMerchant(framework.MerchantName, "Ready=Unknown/WeChatUnreachable")
 	shop.Patch(shop.NewMerchant(), `{"spec":{"endpoint":{"url":"`+shop.WeChat.BackupURL()+`"}}}`)
-	after := shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready").Status
+	after := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status
 	g.Expect(after.Keys).To(gomega.Equal(before.Keys))
 	g.Expect(after.KeysEndpoint).NotTo(gomega.Equal(before.KeysEndpoint))
 }

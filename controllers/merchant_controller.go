@@ -17,9 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -56,7 +56,7 @@ func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(source.Func(r.listen)).
 		WatchesRawSource(source.Func(r.listenToGuard)).
 		WithOptions(r.waitingOptions()).
-		Complete(r.working(merchant.MerchantWorkers, r))
+		Complete(r.working(account.MerchantWorkers, r))
 }
 
 func (r *MerchantReconciler) init() {
@@ -112,9 +112,9 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 		return r.goes(ctx, m)
 	}
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
-	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.LetGoAfter {
+	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.AbandonAfter {
 		if r.refusals.about(m.UID, metrics.WriteRelease) == "" { // otherwise it was told before
-			r.tell(ctx).LetGo(m, "Merchant", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
+			r.reporter(ctx).FinalizerAbandoned(m, "Merchant", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
 		}
 		r.forget(m.UID)
 		return r.goes(ctx, m)
@@ -123,10 +123,10 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 }
 
 // unusable is why no Order or Refund can make a call with the Merchant's credentials; nil when they can, or it is not known.
-func (r *MerchantReconciler) unusable(ctx context.Context, m *v1alpha1.Merchant) *merchant.Problem {
+func (r *MerchantReconciler) unusable(ctx context.Context, m *v1alpha1.Merchant) *account.Problem {
 	handle, err := r.Registry.Get(ctx, m)
 	if err != nil {
-		problem, _ := merchant.AsProblem(err)
+		problem, _ := account.AsProblem(err)
 		return problem
 	}
 	return rejectedKey(m, handle)
@@ -142,7 +142,7 @@ func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchan
 	users := 0
 	for i := range orders.Items {
 		order := &orders.Items[i]
-		if isHeld(order) && !settlement.IsFinished(order) && !comesTooLate(order, m) {
+		if isHeld(order) && !lifecycle.IsFinished(order) && !comesTooLate(order, m) {
 			uses, err := r.uses(ctx, order)
 			if err != nil {
 				return 0, err
@@ -151,7 +151,7 @@ func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchan
 				users++
 			}
 		}
-		if !settlement.IsPaid(order) {
+		if !lifecycle.IsPaid(order) {
 			continue
 		}
 		refunds, err := r.refundsOf(ctx, r.Client, order.Namespace, order.Name)
@@ -159,7 +159,7 @@ func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchan
 			return 0, err
 		}
 		for j := range refunds {
-			if !settlement.RefundFinal(&refunds[j]) && !isDeletedAndFree(&refunds[j]) {
+			if !lifecycle.RefundFinal(&refunds[j]) && !isDeletedAndFree(&refunds[j]) {
 				users++
 			}
 		}
@@ -169,11 +169,11 @@ func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchan
 
 // uses says whether an Order uses the Merchant it names, or only names it: whoever may not use a Merchant can't keep it either.
 func (r *MerchantReconciler) uses(ctx context.Context, order *v1alpha1.Order) (bool, error) {
-	if settlement.Started(order) {
+	if lifecycle.Started(order) {
 		return true, nil
 	}
-	_, err := merchant.ForOrder(ctx, r.Client, order)
-	if problem, ok := merchant.AsProblem(err); ok {
+	_, err := account.ForOrder(ctx, r.Client, order)
+	if problem, ok := account.AsProblem(err); ok {
 		return problem.Reason != v1alpha1.ReasonNotPermitted, nil
 	}
 	return err == nil, err
@@ -192,7 +192,7 @@ func (r *MerchantReconciler) forget(uid types.UID) {
 func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) progress {
 	handle, err := r.Registry.Get(ctx, m)
 	if err != nil {
-		problem, ok := merchant.AsProblem(err)
+		problem, ok := account.AsProblem(err)
 		if !ok {
 			return failed(err)
 		}
@@ -213,7 +213,7 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 
 // askWeChat says whether WeChat takes the key. It asks when the credentials changed, when an ordinary call was refused for
 // their sake, and now and then while they are rejected; otherwise it remembers.
-func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant, handle *merchant.Handle) (metav1.ConditionStatus, string, string) {
+func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) (metav1.ConditionStatus, string, string) {
 	now := r.Clock.Now()
 	last, known := r.lastProbe(m.UID)
 	current := known && last.version == handle.Version
@@ -266,8 +266,8 @@ func (r *MerchantReconciler) isNewTrouble(uid types.UID, trouble string) bool {
 
 // pauseOfRejected is how long a key that was rejected is not tried again. A callback that was signed with it says that WeChat may
 // have it by now.
-func (r *MerchantReconciler) pauseOfRejected(handle *merchant.Handle) time.Duration {
-	if handle.Doubted() {
+func (r *MerchantReconciler) pauseOfRejected(handle *account.Account) time.Duration {
+	if handle.HasUnprovenCallback() {
 		return min(r.Timing.SecretsCheck, r.Timing.ProbeRejected)
 	}
 	return r.Timing.ProbeRejected
@@ -275,7 +275,7 @@ func (r *MerchantReconciler) pauseOfRejected(handle *merchant.Handle) time.Durat
 
 // unreachable leaves Ready as it was: that WeChat does not answer tells nothing about the key.
 // So it is only for a key that was taken, or refused, at this endpoint; of another nothing is known.
-func unreachable(m *v1alpha1.Merchant, handle *merchant.Handle, err error) (metav1.ConditionStatus, string, string) {
+func unreachable(m *v1alpha1.Merchant, handle *account.Account, err error) (metav1.ConditionStatus, string, string) {
 	unchanged := m.Status.KeysEndpoint == "" || handle.KeyProven(m)
 	switch status, reason, message := readyCondition(m); {
 	case reason == v1alpha1.ReasonCredentialsRejected,
@@ -289,7 +289,7 @@ func unreachable(m *v1alpha1.Merchant, handle *merchant.Handle, err error) (meta
 const probeNumber = "WECHATPAY-OPERATOR-PROBE"
 
 // probe asks for an order that can't exist. Any signed answer proves the key.
-func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, handle *merchant.Handle) error {
+func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) error {
 	_, err := handle.QueryOrder(ctx, probeNumber, m.Spec.AppID)
 	if wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
 // listen has a Merchant reconciled as soon as its calls are paused, or go on, or tell something of its credentials.
@@ -22,19 +22,19 @@ func (r *MerchantReconciler) listen(_ context.Context, queue workqueue.TypedRate
 
 // tryPaused asks a question that moves nothing when calls for Orders are paused, so that they go on soon after WeChat answers
 // again, whether an Order has something to ask or not. While the pause lasts the breaker gives it back.
-func (r *MerchantReconciler) tryPaused(ctx context.Context, m *v1alpha1.Merchant, handle *merchant.Handle) {
-	if handle.Paused(merchant.OrderCalls) != nil && !handle.Rejected() {
+func (r *MerchantReconciler) tryPaused(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) {
+	if handle.Paused(account.OrderCalls) != nil && !handle.Rejected() {
 		_ = r.probe(ctx, m, handle) // the breaker learns from it
 	}
 }
 
 // callsAllowed is the condition that shows pauses. Its message names the moment when a pause began and how often a call is
 // tried, and nothing that changes while it lasts, so that it is not written again.
-func callsAllowed(handle *merchant.Handle) (status metav1.ConditionStatus, reason, message string) {
+func callsAllowed(handle *account.Account) (status metav1.ConditionStatus, reason, message string) {
 	if handle == nil || handle.Rejected() {
 		return metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, "Nothing is sent for this Merchant; the condition Ready says why"
 	}
-	orders, refunds := handle.Paused(merchant.OrderCalls), handle.Paused(merchant.RefundCalls)
+	orders, refunds := handle.Paused(account.OrderCalls), handle.Paused(account.RefundCalls)
 	const ofOrders, ofRefunds = "All calls but refund requests", "Refund requests"
 	switch {
 	case orders != nil && refunds != nil:
@@ -48,14 +48,14 @@ func callsAllowed(handle *merchant.Handle) (status metav1.ConditionStatus, reaso
 	}
 }
 
-func explainPause(calls string, pause *merchant.Pause) string {
+func explainPause(calls string, pause *account.Pause) string {
 	return fmt.Sprintf("%s are paused since %s, as the last ones failed: %s. One is tried every %s, and all go on when WeChat Pay answers it",
 		calls, pause.Since.UTC().Format(time.RFC3339), pause.Trouble, pause.TriedEvery)
 }
 
 // certificateRejected says whether WeChat does not take the certificate. Only refund requests show it, so what they told is
 // remembered in the status until another one tells, or there is another certificate.
-func certificateRejected(m *v1alpha1.Merchant, handle *merchant.Handle) (message string, rejected bool) {
+func certificateRejected(m *v1alpha1.Merchant, handle *account.Account) (message string, rejected bool) {
 	refusal, known := handle.CertificateRefusal()
 	_, reason, shown := readyCondition(m)
 	switch {

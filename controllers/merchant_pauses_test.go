@@ -12,17 +12,17 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // breaksAfter has calls pause after so many failures, for a third of a second.
-func breaksAfter(failures uint32) testshop.Option {
-	return testshop.WithOptions(func(o *manager.Options) { o.Merchant.Limits.BreakAfter = failures })
+func breaksAfter(failures uint32) framework.Option {
+	return framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakAfter = failures })
 }
 
 // neverLooks keeps the Merchant's reconciler from looking by itself: what it shows, it was told.
-var neverLooks = testshop.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck = time.Hour })
+var neverLooks = framework.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck = time.Hour })
 
 func condition(merchant *v1alpha1.Merchant, kind string) string {
 	if found := meta.FindStatusCondition(merchant.Status.Conditions, kind); found != nil {
@@ -32,7 +32,7 @@ func condition(merchant *v1alpha1.Merchant, kind string) string {
 }
 
 // breakers are the values of the metric, by calls, for the Merchants of a namespace.
-func breakers(shop *testshop.Shop) map[string]float64 {
+func breakers(shop *framework.Shop) map[string]float64 {
 	shop.T.Helper()
 	families, err := crmetrics.Registry.Gather()
 	shop.Must(err)
@@ -56,59 +56,59 @@ func breakers(shop *testshop.Shop) map[string]float64 {
 
 func TestPauseOfCallsIsShownAtOnceAndOnce(t *testing.T) {
 	// The Merchant's own question would end the pause, as no fault strikes it: it must come while none is let through.
-	longPause := testshop.WithOptions(func(o *manager.Options) { o.Merchant.Limits.BreakFor = 3 * time.Second })
+	longPause := framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakFor = 3 * time.Second })
 	shop, g := openReady(t, breaksAfter(3), longPause, neverLooks)
-	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 	g.Expect(breakers(shop)).To(gomega.Equal(map[string]float64{"shop orders": 0, "shop refunds": 0}))
 
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultHTML})
 	shop.Create(shop.NewOrder("order-0001"))
-	paused := shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/OrdersPaused")
+	paused := shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/OrdersPaused")
 	g.Expect(condition(paused, "CallsAllowed")).To(gomega.MatchRegexp(
 		`^All calls but refund requests are paused since 20\S+Z, as the last ones failed: unifiedorder: answered with HTTP 502\. One is tried every 3s, and all go on when WeChat Pay answers it$`))
 	g.Expect(breakers(shop)["shop orders"]).NotTo(gomega.BeZero())
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 
 	// Trials that fail are no news.
 	tried := len(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, ""))
 	shop.Eventually("calls are tried", func() error { return atLeast(shop, simulator.OperationUnifiedOrder, "", tried+2) })
-	g.Expect(shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/OrdersPaused").ResourceVersion).To(gomega.Equal(paused.ResourceVersion))
+	g.Expect(shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/OrdersPaused").ResourceVersion).To(gomega.Equal(paused.ResourceVersion))
 
 	shop.WeChat.ClearFaults()
-	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	g.Expect(breakers(shop)["shop orders"]).To(gomega.BeZero())
 }
 
 // TestPauseEndsWithoutAnOrderThatAsks: the Merchant itself asks now and then.
 func TestPauseEndsWithoutAnOrderThatAsks(t *testing.T) {
-	shop, _ := openReady(t, breaksAfter(1), testshop.WithTiming(func(timing *controllers.Timing) {
+	shop, _ := openReady(t, breaksAfter(1), framework.WithTiming(func(timing *controllers.Timing) {
 		timing.RetryFirst, timing.RetryMost, timing.RetrySlowly = time.Hour, time.Hour, time.Hour
 	}))
 	for _, operation := range []simulator.Operation{simulator.OperationUnifiedOrder, simulator.OperationOrderQuery} {
 		shop.Fault(simulator.Fault{Operation: operation, Kind: simulator.FaultHTML})
 	}
 	shop.Create(shop.NewOrder("order-0001")) // which rests for an hour after its call
-	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/OrdersPaused")
+	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/OrdersPaused")
 	shop.WeChat.ClearFaults()
-	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 }
 
 func TestPausesOfOrdersAndRefundsAreShownApart(t *testing.T) {
 	shop, g := paidShop(t, breaksAfter(2), neverLooks)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultSystemError})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
-	paused := shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/RefundsPaused")
+	paused := shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/RefundsPaused")
 	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("Refund requests are paused since"))
 	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("SYSTEMERROR"), "in WeChat's words")
 	shop.Paid("order-0002") // Orders go on
 
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultHTML})
 	shop.Create(shop.NewOrder("order-0003"))
-	paused = shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/AllPaused")
+	paused = shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/AllPaused")
 	g.Expect(condition(paused, "CallsAllowed")).To(gomega.And(gomega.ContainSubstring("SYSTEMERROR"), gomega.ContainSubstring("HTTP 502")))
 	shop.WeChat.ClearFaults()
-	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	shop.WaitOrder("order-0003", "Prepared=True/Prepared")
 }
@@ -135,29 +135,29 @@ func TestPausesOfAMerchantGoWithIt(t *testing.T) {
 func TestWithoutAKeyNothingIsAllowed(t *testing.T) {
 	shop, _ := openReady(t)
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("too short")})
-	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/MerchantNotReady")
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(testshop.APIKey)})
-	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/MerchantNotReady")
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(framework.APIKey)})
+	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 }
 
 // TestCertificateThatWeChatRefuses stops Refunds, not Orders, and is shown until WeChat takes one.
 func TestCertificateThatWeChatRefuses(t *testing.T) {
 	shop, g := paidShop(t)
-	before := shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready").Status.Certificate.SerialNumber
-	elsewhere, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: testshop.MchID, AppIDs: []string{testshop.AppID}, APIKey: testshop.APIKey}}})
+	before := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status.Certificate.SerialNumber
+	elsewhere, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: framework.APIKey}}})
 	shop.Must(err)
 	t.Cleanup(func() { _ = elsewhere.Close() })
-	foreign, err := elsewhere.IssueClientCertificate(testshop.MchID) // of the merchant number, but not by this WeChat
+	foreign, err := elsewhere.IssueClientCertificate(framework.MchID) // of the merchant number, but not by this WeChat
 	shop.Must(err)
 	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": foreign.CertPEM, "tls.key": foreign.KeyPEM})
 	shop.Eventually("it is in use", func() error {
-		return differs(shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready").Status.Certificate.SerialNumber, before)
+		return differs(shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status.Certificate.SerialNumber, before)
 	})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
-	refused := shop.WaitMerchant(testshop.MerchantName, "Ready=False/CertificateRejected")
+	refused := shop.WaitMerchant(framework.MerchantName, "Ready=False/CertificateRejected")
 	g.Expect(ready(refused)).To(gomega.And(gomega.ContainSubstring("证书验证失败"), gomega.ContainSubstring("Secret "+shop.Namespace+"/wechatpay-cert"), gomega.ContainSubstring("Orders do not")))
-	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/RefundsPaused")
-	waitEvent(shop, testshop.MerchantName, "CertificateRejected")
+	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/RefundsPaused")
+	waitEvent(shop, framework.MerchantName, "CertificateRejected")
 	shop.WaitRefund("refund-0001", "Accepted=Unknown/Refused")
 	shop.Paid("order-0002")
 
@@ -167,15 +167,15 @@ func TestCertificateThatWeChatRefuses(t *testing.T) {
 	afterThisSecond(shop)
 	shop.StartOperator()
 	shop.Paid("order-0003")
-	refused = shop.WaitMerchant(testshop.MerchantName, "Ready=False/CertificateRejected")
+	refused = shop.WaitMerchant(framework.MerchantName, "Ready=False/CertificateRejected")
 	g.Expect(meta.FindStatusCondition(refused.Status.Conditions, "Ready").LastTransitionTime).To(gomega.Equal(since))
 
-	good, err := shop.WeChat.IssueClientCertificate(testshop.MchID)
+	good, err := shop.WeChat.IssueClientCertificate(framework.MchID)
 	shop.Must(err)
 	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": good.CertPEM, "tls.key": good.KeyPEM})
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
-	shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 	onePayout(shop, g)
 }
 
@@ -191,8 +191,8 @@ func TestCertificateThatWeChatTakesAgain(t *testing.T) {
 			fault.Operation = simulator.OperationRefund
 			shop.Fault(fault)
 			shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
-			shop.WaitMerchant(testshop.MerchantName, "Ready=False/CertificateRejected")
-			shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=False/RefundsPaused")
+			shop.WaitMerchant(framework.MerchantName, "Ready=False/CertificateRejected")
+			shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/RefundsPaused")
 			shop.Create(shop.NewRefund("refund-0002", "order-0002", 101, approved))
 			shop.Eventually("it is tried", func() error { return atLeast(shop, simulator.OperationRefund, "", 3) })
 			calls := shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "")
@@ -200,8 +200,8 @@ func TestCertificateThatWeChatTakesAgain(t *testing.T) {
 				g.Expect(calls[i].Time.Sub(calls[i-1].Time)).To(gomega.BeNumerically(">", 250*time.Millisecond), "one a pause")
 			}
 			shop.WeChat.ClearFaults()
-			shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
-			shop.WaitMerchant(testshop.MerchantName, "CallsAllowed=True/Allowed")
+			shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
+			shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 			shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 			shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
 			shop.NoViolations()
@@ -215,9 +215,9 @@ func TestDeletedMerchantDoesNotWaitForEverForAKeyThatIsRejected(t *testing.T) {
 	shop.Create(shop.NewOrder("order-0001")) // which nobody deletes
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	merchant := shop.NewMerchant()
 	shop.Must(shop.Client.Delete(shop.Context(), merchant))
-	waitEvent(shop, testshop.MerchantName, "LetGo")
+	waitEvent(shop, framework.MerchantName, "FinalizerAbandoned")
 	shop.WaitGone(merchant)
 }

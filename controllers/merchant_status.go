@@ -9,14 +9,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
 // warnDays are how many days before its certificate expires a Merchant is warned of.
 var warnDays = []int{7, 30, 60}
 
 // show writes what was found, and plans the next look at the Secrets.
-func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *merchant.Handle, status metav1.ConditionStatus, reason, message string) progress {
+func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account, status metav1.ConditionStatus, reason, message string) progress {
 	before := readyReason(m)
 	message = r.withRefusal(m, message)
 	allowed, why, pauses := callsAllowed(handle)
@@ -60,7 +60,7 @@ func readyCondition(m *v1alpha1.Merchant) (metav1.ConditionStatus, string, strin
 }
 
 // readyMessage says what is in order. It names dates, not days left, so that it does not change by itself every day.
-func readyMessage(m *v1alpha1.Merchant, handle *merchant.Handle, now time.Time) string {
+func readyMessage(m *v1alpha1.Merchant, handle *account.Account, now time.Time) string {
 	switch {
 	case m.Spec.CertificateSecretRef == nil:
 		return "WeChat Pay takes the key. There is no client certificate, so refunds can't be made"
@@ -76,7 +76,7 @@ func readyMessage(m *v1alpha1.Merchant, handle *merchant.Handle, now time.Time) 
 }
 
 // warnOfExpiry writes an event each time the certificate comes nearer to its end than one of warnDays.
-func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *merchant.Handle) {
+func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *account.Account) {
 	if handle.Certificate == nil {
 		return
 	}

@@ -14,16 +14,16 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-func secret(shop *testshop.Shop, name string) *corev1.Secret {
+func secret(shop *framework.Shop, name string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: name}}
 }
 
 // setSecret replaces entries of a Secret; nil removes one.
-func setSecret(shop *testshop.Shop, name string, entries map[string][]byte) {
+func setSecret(shop *framework.Shop, name string, entries map[string][]byte) {
 	shop.T.Helper()
 	data := map[string]any{}
 	for entry, content := range entries {
@@ -49,23 +49,23 @@ func TestMerchantSaysWhatIsWrongWithItsKey(t *testing.T) {
 		{nil, "Ready=False/InvalidAPIKey", "it must be there"},
 		{[]byte("too short"), "Ready=False/InvalidAPIKey", "exactly 32 letters and digits"},
 		{[]byte(wrongKey), "Ready=False/CredentialsRejected", "WeChat Pay does not take the API key in Secret"},
-		{[]byte(testshop.APIKey + "\n"), "Ready=True/Ready", "WeChat Pay takes the key"},
+		{[]byte(framework.APIKey + "\n"), "Ready=True/Ready", "WeChat Pay takes the key"},
 	} {
 		setSecret(shop, "wechatpay", map[string][]byte{"apiKey": c.key})
-		merchant := shop.WaitMerchant(testshop.MerchantName, c.state)
+		merchant := shop.WaitMerchant(framework.MerchantName, c.state)
 		g.Expect(ready(merchant)).To(gomega.ContainSubstring(c.message))
 		g.Expect(ready(merchant)).NotTo(gomega.ContainSubstring(wrongKey))
 	}
 	shop.Must(shop.Client.Delete(shop.Context(), secret(shop, "wechatpay")))
-	g.Expect(ready(shop.WaitMerchant(testshop.MerchantName, "Ready=False/SecretNotFound"))).To(gomega.ContainSubstring("create it"))
-	waitEvent(shop, testshop.MerchantName, "SecretNotFound")
+	g.Expect(ready(shop.WaitMerchant(framework.MerchantName, "Ready=False/SecretNotFound"))).To(gomega.ContainSubstring("create it"))
+	waitEvent(shop, framework.MerchantName, "SecretNotFound")
 }
 
 func TestWrongKeyStopsOrdersUntilItIsMended(t *testing.T) {
 	shop, g := openReady(t)
-	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
+	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
 	shop.Create(shop.NewOrder("order-0001")) // its call finds out
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused")
 	calls := len(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, ""))
 	shop.Create(shop.NewOrder("order-0002"))
@@ -74,18 +74,18 @@ func TestWrongKeyStopsOrdersUntilItIsMended(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.HaveLen(calls), "nothing is sent with a rejected key")
 
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")})
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
 }
 
 func TestRejectedKeyIsTriedAgain(t *testing.T) {
 	shop, _ := openReady(t)
-	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
+	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
 	shop.Create(shop.NewOrder("order-0001"))
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
-	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, testshop.APIKey))
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
+	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, framework.APIKey))
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }
 
@@ -94,21 +94,21 @@ func TestCallbackSignedWithThePreviousKey(t *testing.T) {
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	// The Secret has the new key already, WeChat still signs with the one before.
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"), "apiKey.previous": []byte(testshop.APIKey)})
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"), "apiKey.previous": []byte(framework.APIKey)})
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	shop.Pay("order-0001")
 	shop.WaitOrder("order-0001", "Paid=True/Paid")
 }
 
 func TestMerchantSaysWhatIsWrongWithItsCertificate(t *testing.T) {
 	shop, g := openReady(t)
-	good, err := shop.WeChat.IssueClientCertificate(testshop.MchID)
+	good, err := shop.WeChat.IssueClientCertificate(framework.MchID)
 	shop.Must(err)
-	other, err := shop.WeChat.IssueClientCertificate(testshop.MchID)
+	other, err := shop.WeChat.IssueClientCertificate(framework.MchID)
 	shop.Must(err)
-	expired, err := shop.WeChat.IssueClientCertificateValid(testshop.MchID, time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour))
+	expired, err := shop.WeChat.IssueClientCertificateValid(framework.MchID, time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour))
 	shop.Must(err)
-	soon, err := shop.WeChat.IssueClientCertificateValid(testshop.MchID, time.Now().Add(-48*time.Hour), time.Now().Add(20*24*time.Hour))
+	soon, err := shop.WeChat.IssueClientCertificateValid(framework.MchID, time.Now().Add(-48*time.Hour), time.Now().Add(20*24*time.Hour))
 	shop.Must(err)
 	for _, c := range []struct {
 		certificate, key []byte
@@ -121,29 +121,29 @@ func TestMerchantSaysWhatIsWrongWithItsCertificate(t *testing.T) {
 	} {
 		setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": c.certificate, "tls.key": c.key})
 		shop.Eventually(c.message, func() error {
-			merchant := shop.WaitMerchant(testshop.MerchantName, c.state)
+			merchant := shop.WaitMerchant(framework.MerchantName, c.state)
 			return contains(ready(merchant), c.message)
 		})
 	}
-	waitEvent(shop, testshop.MerchantName, "CertificateExpires")
-	merchant := shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
-	g.Expect(merchant.Status.Certificate.Subject).To(gomega.ContainSubstring(testshop.MchID))
+	waitEvent(shop, framework.MerchantName, "CertificateExpires")
+	merchant := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
+	g.Expect(merchant.Status.Certificate.Subject).To(gomega.ContainSubstring(framework.MchID))
 	g.Expect(merchant.Status.Certificate.NotAfter.Time).To(gomega.BeTemporally("~", time.Now().Add(20*24*time.Hour), time.Hour))
 }
 
 func TestExpiredCertificateStopsRefundsNotOrders(t *testing.T) {
 	shop, g := openReady(t)
-	expired, err := shop.WeChat.IssueClientCertificateValid(testshop.MchID, time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour))
+	expired, err := shop.WeChat.IssueClientCertificateValid(framework.MchID, time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour))
 	shop.Must(err)
 	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": expired.CertPEM, "tls.key": expired.KeyPEM})
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CertificateExpired")
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CertificateExpired")
 	shop.Paid("order-0001")
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	refund := shop.WaitRefund("refund-0001", "Accepted=False/CertificateMissing")
 	g.Expect(refund.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("expired on"))))
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "")).To(gomega.BeEmpty())
 
-	good, err := shop.WeChat.IssueClientCertificate(testshop.MchID)
+	good, err := shop.WeChat.IssueClientCertificate(framework.MchID)
 	shop.Must(err)
 	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": good.CertPEM, "tls.key": good.KeyPEM})
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -151,9 +151,9 @@ func TestExpiredCertificateStopsRefundsNotOrders(t *testing.T) {
 
 func TestRefundsWithoutACertificate(t *testing.T) {
 	t.Parallel()
-	shop := testshop.Open(t, env)
+	shop := framework.Open(t, env)
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.CertificateSecretRef = nil }))
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Paid("order-0001")
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	refund := shop.WaitRefund("refund-0001", "Accepted=False/CertificateMissing")
@@ -162,24 +162,24 @@ func TestRefundsWithoutACertificate(t *testing.T) {
 
 func TestUnreachableWeChatLeavesReadyAsItWas(t *testing.T) {
 	t.Parallel()
-	shop := testshop.Open(t, env)
+	shop := framework.Open(t, env)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultHTML})
 	shop.Create(shop.NewMerchant())
-	shop.WaitMerchant(testshop.MerchantName, "Ready=Unknown/WeChatUnreachable")
+	shop.WaitMerchant(framework.MerchantName, "Ready=Unknown/WeChatUnreachable")
 	shop.WeChat.ClearFaults()
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 }
 
 func TestNotifyURLThatWeChatWouldRefuse(t *testing.T) {
 	t.Parallel()
-	shop := testshop.Open(t, env, testshop.WithOptions(func(o *manager.Options) { o.Merchant.EndpointHosts = hosts.MustParse(hosts.WeChats) }))
+	shop := framework.Open(t, env, framework.WithOptions(func(o *manager.Options) { o.Accounts.EndpointHosts = hosts.MustParse(hosts.WeChats) }))
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.Endpoint = nil })) // WeChat's own host, a loopback base URL
-	merchant := shop.WaitMerchant(testshop.MerchantName, "Ready=False/InvalidNotifyURL")
+	merchant := shop.WaitMerchant(framework.MerchantName, "Ready=False/InvalidNotifyURL")
 	gomega.NewWithT(t).Expect(ready(merchant)).To(gomega.ContainSubstring("Use a public https address without port"))
 }
 
 func TestMerchantOfAnotherNamespaceNeedsAGrant(t *testing.T) {
-	shop, g := openReady(t, testshop.WithNamespaces(1))
+	shop, g := openReady(t, framework.WithNamespaces(1))
 	elsewhere := func(o *v1alpha1.Order) {
 		o.Namespace = shop.Other(0)
 		o.Spec.MerchantRef.Namespace = shop.Namespace
@@ -207,7 +207,7 @@ func TestMerchantOfAnotherNamespaceNeedsAGrant(t *testing.T) {
 func TestSeveralMerchantsDoNotMix(t *testing.T) {
 	t.Parallel()
 	const otherMch, otherKey = "1900000209", "cccccccccccccccccccccccccccccccc"
-	shop := testshop.Open(t, env, testshop.WithWeChat(func(o *simulator.Options) {
+	shop := framework.Open(t, env, framework.WithWeChat(func(o *simulator.Options) {
 		o.Merchants = append(o.Merchants, simulator.Merchant{MchID: otherMch, AppIDs: []string{"wx0000000000000002"}, APIKey: otherKey})
 	}))
 	shop.Create(shop.NewMerchant())
@@ -232,7 +232,7 @@ func TestSeveralMerchantsDoNotMix(t *testing.T) {
 func TestTwoReplicas(t *testing.T) {
 	t.Parallel()
 	g := gomega.NewWithT(t)
-	shop := testshop.Open(t, env, testshop.WithoutOperator(), testshop.WithLeaderElection())
+	shop := framework.Open(t, env, framework.WithoutOperator(), framework.WithLeaderElection())
 	shop.StartOperator()
 	shop.StartOperator()
 	shop.Create(shop.NewMerchant())
@@ -256,14 +256,14 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
-	shop.Must(shop.WeChat.SetAPIKey(testshop.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
+	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
 	shop.Create(shop.NewOrder("order-0002"))
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/CredentialsRejected")
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	for _, list := range []client.ObjectList{&v1alpha1.OrderList{}, &v1alpha1.RefundList{}, &v1alpha1.MerchantList{}, &corev1.EventList{}} {
 		shop.Must(shop.Client.List(shop.Context(), list, client.InNamespace(shop.Namespace)))
 		text, err := json.Marshal(list)
 		shop.Must(err)
-		g.Expect(string(text)).NotTo(gomega.ContainSubstring(testshop.APIKey))
+		g.Expect(string(text)).NotTo(gomega.ContainSubstring(framework.APIKey))
 		g.Expect(string(text)).NotTo(gomega.ContainSubstring("PRIVATE KEY"))
 	}
 }

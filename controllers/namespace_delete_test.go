@@ -11,8 +11,8 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // TestNamespaceThatIsDeletedAsAWholeEnds, within the bounded wait, although the Secrets go first and nothing can be settled any
@@ -39,7 +39,7 @@ func TestNamespaceThatIsDeletedAsAWholeEnds(t *testing.T) {
 	for _, name := range []string{"wechatpay", "wechatpay-cert"} {
 		shop.Must(shop.Client.Delete(shop.Context(), secret(shop, name)))
 	}
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/SecretNotFound")
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/SecretNotFound")
 	for _, object := range all {
 		shop.Must(shop.Client.Delete(shop.Context(), object))
 	}

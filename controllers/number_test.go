@@ -6,8 +6,8 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 func TestOlderOrderKeepsItsNumber(t *testing.T) {
@@ -28,7 +28,7 @@ func TestOlderOrderKeepsItsNumber(t *testing.T) {
 }
 
 func TestNumberOfAnotherNamespaceIsNotTold(t *testing.T) {
-	shop, g := openReady(t, testshop.WithNamespaces(1))
+	shop, g := openReady(t, framework.WithNamespaces(1))
 	shop.CreateCredentials(shop.Other(0))
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Namespace = shop.Other(0) }))
 	shop.Create(shop.NewOrder("order-0001", func(o *v1alpha1.Order) { o.Namespace = shop.Other(0) }))
@@ -49,7 +49,7 @@ func TestNumberThatWeChatHasWithOtherParameters(t *testing.T) {
 	dropFromCluster(shop, order)
 	shop.Create(shop.NewOrder("order-0001", func(o *v1alpha1.Order) { o.Spec.Amount.Total = 999 }))
 	shop.WaitOrder("order-0001", "Prepared=False/UsedAtWeChat")
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay), "the other's order is left alone")
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay), "the other's order is left alone")
 }
 
 func TestOlderRefundKeepsItsNumber(t *testing.T) {

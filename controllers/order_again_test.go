@@ -10,12 +10,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // afterThisSecond waits until objects that are created now are younger than what was paid before: times have whole seconds.
-func afterThisSecond(shop *testshop.Shop) {
+func afterThisSecond(shop *framework.Shop) {
 	shop.T.Helper()
 	second := time.Now().Unix()
 	shop.Eventually("the second is over", func() error {
@@ -37,7 +37,7 @@ func restored[T client.Object](object T) T {
 }
 
 // dropFromCluster removes an object as the loss of a cluster does: nobody settles anything.
-func dropFromCluster(shop *testshop.Shop, object client.Object) {
+func dropFromCluster(shop *framework.Shop, object client.Object) {
 	shop.T.Helper()
 	shop.StopOperators() // or it would put the finalizer back, and settle
 	shop.Patch(object, `{"metadata":{"finalizers":null}}`)
@@ -77,7 +77,7 @@ func TestAppliedAgainAPaidOrderIsPaidEarlier(t *testing.T) {
 }
 
 // paysMinutesAgo has WeChat's clock behind, so that what is paid now was paid before an object that is created now.
-var paysMinutesAgo = testshop.WithWeChat(func(o *simulator.Options) {
+var paysMinutesAgo = framework.WithWeChat(func(o *simulator.Options) {
 	o.Now = func() time.Time { return time.Now().Add(-10 * time.Minute) }
 })
 
@@ -88,7 +88,7 @@ func TestAppliedAgainADeletedOrderStaysClosed(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.Must(shop.Client.Delete(shop.Context(), order))
 	shop.WaitGone(order)
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
 
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Paid=False/Closed")
@@ -142,7 +142,7 @@ func TestRestoredWithStatusUnderANewUID(t *testing.T) {
 	})
 	shop.WaitOrder("order-0001", "Paid=True/Paid")
 	g.Expect(shop.WeChat.Ledger().Orders).To(gomega.HaveLen(1))
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateSuccess))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateSuccess))
 	shop.NoViolations()
 }
 
@@ -150,7 +150,7 @@ func TestExplicitNumberIsUsedWhateverTheName(t *testing.T) {
 	shop, g := openReady(t)
 	shop.Create(shop.NewOrder("a.name.that-is-no-number", func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "SHOP_2026|0001" }))
 	shop.WaitOrder("a.name.that-is-no-number", "Prepared=True/Prepared")
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "SHOP_2026|0001")).NotTo(gomega.BeNil())
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "SHOP_2026|0001")).NotTo(gomega.BeNil())
 	shop.Pay("SHOP_2026|0001")
 	shop.WaitOrder("a.name.that-is-no-number", "Paid=True/Paid")
 }
@@ -160,10 +160,10 @@ func TestMutableFieldsDoNotReachWeChat(t *testing.T) {
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	before := shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").Params
+	before := shop.WeChat.Ledger().Order(framework.MchID, "order-0001").Params
 	shop.Patch(order, `{"spec":{"ttlSecondsAfterFinished":600},"metadata":{"labels":{"a":"b"},"annotations":{"wechatpay-operator.io/refresh-prepay":"1"}}}`)
 	shop.Eventually("it was asked for again", func() error { return atLeast(shop, simulator.OperationUnifiedOrder, "order-0001", 2) })
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").Params).To(gomega.Equal(before))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").Params).To(gomega.Equal(before))
 	shop.NoViolations()
 }
 

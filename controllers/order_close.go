@@ -6,9 +6,9 @@ import (
 	"fmt"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -22,10 +22,10 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	if wait := r.closes.wait(o, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	if settlement.IsUsedAtWeChat(o.Order) {
+	if lifecycle.IsUsedAtWeChat(o.Order) {
 		return r.endUsed(ctx, o, reason, why)
 	}
-	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist):
 		return r.closeUnknown(ctx, o, reason, why, err)
@@ -39,7 +39,7 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	case trade.State.Paid() || trade.State.Closed():
 		return r.applyTradeAs(ctx, o, trade, reason, why)
 	}
-	if err := o.gateway.CloseOrder(ctx, o.Number(), o.account.AppID); err != nil {
+	if err := o.account.CloseOrder(ctx, o.Number(), o.payee.AppID); err != nil {
 		return r.closingFails(ctx, o, why, err)
 	}
 	return r.seeItClosed(ctx, o, reason, why)
@@ -56,7 +56,7 @@ func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, wh
 		return r.endUnpaid(because(ctx, cause), o, reason, why+"; WeChat Pay never had it")
 	}
 	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
-		settlement.Closing(order, why+". WeChat Pay says that it does not have it, and is asked once more", r.Clock.Now())
+		lifecycle.Closing(order, why+". WeChat Pay says that it does not have it, and is asked once more", r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -68,7 +68,7 @@ func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, wh
 // seeItClosed ends an Order that WeChat says was closed, once orderquery says so too: the answer to closeorder does not name the
 // order, and the payer may have been faster.
 func (r *OrderReconciler) seeItClosed(ctx context.Context, o *order, reason, why string) progress {
-	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
 	switch {
 	case err != nil:
 		return r.closingFails(ctx, o, why, err)
@@ -101,20 +101,20 @@ func (r *OrderReconciler) closeReason(o *order) (reason, why string) {
 // mayStillArrive says whether a unifiedorder whose answer was lost may still be on its way. It counts from the first doubt, not
 // the last call: an order that arrives after it was given up can't be paid, since nobody was ever told its prepay_id.
 func (r *OrderReconciler) mayStillArrive(o *order) bool {
-	return settlement.MayBeAtWeChat(o.Order) && r.Clock.Since(settlement.PreparedSince(o.Order)) < r.Timing.NotExistGrace
+	return lifecycle.MayBeAtWeChat(o.Order) && r.Clock.Since(lifecycle.PreparedSince(o.Order)) < r.Timing.NotExistGrace
 }
 
 // closingFails shows why the Order is not closed yet, and keeps at it. WeChat may refuse to close an order in its first five
 // minutes (chapter 9_3).
 func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string, cause error) progress {
 	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
-		settlement.Closing(order, fmt.Sprintf("%s, but it is not closed at WeChat Pay yet; it is tried again. %v", why, cause), r.Clock.Now())
+		lifecycle.Closing(order, fmt.Sprintf("%s, but it is not closed at WeChat Pay yet; it is tried again. %v", why, cause), r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
 	}
-	if isDeleted(o) && r.Clock.Since(o.DeletionTimestamp.Time) > r.Timing.LetGoAtLast {
-		return r.letGo(ctx, o, fmt.Sprintf("WeChat Pay could not be made to close it for %s: %v", r.Timing.LetGoAtLast, cause))
+	if isDeleted(o) && r.Clock.Since(o.DeletionTimestamp.Time) > r.Timing.AbandonAtLast {
+		return r.abandonFinalizer(ctx, o, fmt.Sprintf("WeChat Pay could not be made to close it for %s: %v", r.Timing.AbandonAtLast, cause))
 	}
 	wait := r.Timing.CloseRetry
 	if wechatpay.MeaningOf(cause) == wechatpay.OrderPaid || errors.Is(cause, errQueryLags) {
@@ -126,7 +126,7 @@ func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string
 }
 
 func (r *OrderReconciler) endUnpaid(ctx context.Context, o *order, reason, message string) progress {
-	err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Closed(order, reason, message, r.Clock.Now()) })
+	err := r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.Closed(order, reason, message, r.Clock.Now()) })
 	if err != nil {
 		return stoppedBy(err)
 	}
@@ -136,7 +136,7 @@ func (r *OrderReconciler) endUnpaid(ctx context.Context, o *order, reason, messa
 // endClosed ends an Order that WeChat has, and has closed.
 func (r *OrderReconciler) endClosed(ctx context.Context, o *order, reason, message string) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.ClosedAtWeChat(order, o.account.Attach, reason, message, r.Clock.Now())
+		lifecycle.ClosedAtWeChat(order, o.payee.Attach, reason, message, r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -153,7 +153,7 @@ func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progre
 		r.forget(o.UID)
 		return done()
 	}
-	if !settlement.IsFinished(o.Order) && settlement.PaidReason(o.Order) != v1alpha1.ReasonAmountMismatch {
+	if !lifecycle.IsFinished(o.Order) && lifecycle.PaidReason(o.Order) != v1alpha1.ReasonAmountMismatch {
 		return next()
 	}
 	open, err := r.hasOpenRefunds(ctx, o)
@@ -167,30 +167,30 @@ func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progre
 	return r.goes(ctx, o)
 }
 
-// letGoWithoutCredentials bounds the wait of a deleted Order for credentials that are gone. One that was never started has
+// abandonWithoutCredentials bounds the wait of a deleted Order for credentials that are gone. One that was never started has
 // nothing to wait for, though it be held since its creation.
-func (r *OrderReconciler) letGoWithoutCredentials(ctx context.Context, o *order, problem *merchant.Problem) progress {
-	if !settlement.Started(o.Order) {
+func (r *OrderReconciler) abandonWithoutCredentials(ctx context.Context, o *order, problem *account.Problem) progress {
+	if !lifecycle.Started(o.Order) {
 		r.forget(o.UID)
 		return r.goes(ctx, o)
 	}
 	waited := r.Clock.Since(o.DeletionTimestamp.Time)
-	if waited < r.Timing.LetGoAfter {
+	if waited < r.Timing.AbandonAfter {
 		err := r.record(ctx, o, func(order *v1alpha1.Order) {
-			settlement.Closing(order, fmt.Sprintf("Deletion waits, at most %s, to close the order at WeChat Pay: %s", r.Timing.LetGoAfter, problem.Message), r.Clock.Now())
+			lifecycle.Closing(order, fmt.Sprintf("Deletion waits, at most %s, to close the order at WeChat Pay: %s", r.Timing.AbandonAfter, problem.Message), r.Clock.Now())
 		})
 		if err != nil {
 			return stoppedBy(err)
 		}
-		return again(min(r.Timing.LetGoAfter-waited, r.Timing.SecretsCheck))
+		return again(min(r.Timing.AbandonAfter-waited, r.Timing.SecretsCheck))
 	}
-	return r.letGo(ctx, o, problem.Message)
+	return r.abandonFinalizer(ctx, o, problem.Message)
 }
 
-// letGo removes the finalizer of an Order that could not be closed. WeChat closes it by itself after seven days.
-func (r *OrderReconciler) letGo(ctx context.Context, o *order, why string) progress {
+// abandonFinalizer removes the finalizer of an Order that could not be closed. WeChat closes it by itself after seven days.
+func (r *OrderReconciler) abandonFinalizer(ctx context.Context, o *order, why string) progress {
 	if r.refusals.about(o.UID, metrics.WriteRelease) == "" { // otherwise it was told before
-		r.tell(ctx).LetGo(o.Order, "Order", "Let go without closing order %s at WeChat Pay: %s", o.Number(), why)
+		r.reporter(ctx).FinalizerAbandoned(o.Order, "Order", "Let go without closing order %s at WeChat Pay: %s", o.Number(), why)
 	}
 	r.forget(o.UID)
 	return r.goes(ctx, o)

@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 const wishClosed = `{"spec":{"desiredState":"Closed"}}`
@@ -30,7 +30,7 @@ func TestOrderIsClosedByWish(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=False/Closed")
 	shop.WaitOrder("order-0001", "Paid=False/Closed")
 	ledger := shop.WeChat.Ledger()
-	g.Expect(ledger.Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
+	g.Expect(ledger.Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
 	g.Expect(callsOf(ledger, "order-0001")).To(gomega.Equal([]simulator.Operation{
 		simulator.OperationUnifiedOrder, simulator.OperationOrderQuery, simulator.OperationCloseOrder, simulator.OperationOrderQuery,
 	}), "the race with the payer is settled by query, close, query")
@@ -64,11 +64,11 @@ func TestPayerIsFasterThanTheClose(t *testing.T) {
 	shop.Eventually("the first query was made", func() error { return atLeast(shop, simulator.OperationOrderQuery, "order-0001", 1) })
 	shop.Pay("order-0001", simulator.PayOptions{NoCallback: true})
 	shop.WaitOrder("order-0001", "Paid=True/Paid")
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateSuccess))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateSuccess))
 }
 
 func TestEarlyCloseIsRefusedAndKeptAt(t *testing.T) {
-	shop, g := openReady(t, testshop.WithWeChat(func(o *simulator.Options) {
+	shop, g := openReady(t, framework.WithWeChat(func(o *simulator.Options) {
 		o.Rules.RefuseEarlyClose, o.Rules.EarlyCloseWindow = true, 3*time.Second
 	}))
 	order := shop.NewOrder("order-0001")
@@ -86,7 +86,7 @@ func TestOrderExpires(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.WaitOrder("order-0001", "Paid=False/Expired")
 	shop.WaitOrder("order-0001", "Prepared=False/Expired")
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
 }
 
 func TestExpiryIsRetriedWhileWeChatFails(t *testing.T) {
@@ -96,7 +96,7 @@ func TestExpiryIsRetriedWhileWeChatFails(t *testing.T) {
 	shop.Create(shop.NewOrder("order-0001", expiresIn(4*time.Second)))
 	shop.WaitOrder("order-0001", "Paid=Unknown/Closing")
 	shop.WaitOrder("order-0001", "Paid=False/Expired")
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
 }
 
 func TestOrderThatComesTooLateIsNeverMade(t *testing.T) {
@@ -114,13 +114,13 @@ func TestOnlyAnAbsoluteTimeIsSentToWeChat(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
 	ledger := shop.WeChat.Ledger()
-	g.Expect(ledger.Order(testshop.MchID, "order-0001").Params).NotTo(gomega.HaveKey("time_expire"), "no clock in a money call")
+	g.Expect(ledger.Order(framework.MchID, "order-0001").Params).NotTo(gomega.HaveKey("time_expire"), "no clock in a money call")
 	want := shop.Order("order-0002").Spec.ExpireTime.In(time.FixedZone("", 8*3600)).Format("20060102150405")
-	g.Expect(ledger.Order(testshop.MchID, "order-0002").Params).To(gomega.HaveKeyWithValue("time_expire", want))
+	g.Expect(ledger.Order(framework.MchID, "order-0002").Params).To(gomega.HaveKeyWithValue("time_expire", want))
 }
 
 func TestOrderThatWeChatClosedByItself(t *testing.T) {
-	shop, _ := openReady(t, testshop.WithTiming(pollsOften), testshop.WithWeChat(func(o *simulator.Options) { o.Rules.OrderLife = 2 * time.Second }))
+	shop, _ := openReady(t, framework.WithTiming(pollsOften), framework.WithWeChat(func(o *simulator.Options) { o.Rules.OrderLife = 2 * time.Second }))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Paid=False/Closed")
 }

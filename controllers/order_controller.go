@@ -12,9 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=orders,verbs=get;list;watch;patch;delete
@@ -32,12 +32,12 @@ type OrderReconciler struct {
 
 	retries *retries
 	// polls say when an Order is asked for next.
-	polls *alarms
+	polls *dueTimes
 	// calls and closes say until when unifiedorder and closeorder rest after one that did not work; polled, which Orders wait for
 	// their next poll after one that told nothing.
-	calls, closes, polled *pauses
+	calls, closes, polled *holdoffs
 	// firstAnswers say when WeChat first said what would end an Order without naming its number.
-	firstAnswers *alarms
+	firstAnswers *dueTimes
 	// gone are the Orders that are gone since WeChat was asked to make them.
 	gone *goneOrders
 	// prepaid are the Orders that WeChat gave a prepay for lately.
@@ -48,19 +48,19 @@ type OrderReconciler struct {
 type order struct {
 	*v1alpha1.Order
 	merchant *v1alpha1.Merchant
-	gateway  *merchant.Handle
-	account  settlement.Account
+	account  *account.Account
+	payee    lifecycle.Payee
 	// revoked is that the Order may not use its Merchant any more, although it began under a grant.
-	revoked *merchant.Problem
+	revoked *account.Problem
 	// later is when something is tried again that the steps after it did not wait for; zero when there is nothing.
 	later time.Duration
 }
 
 func (o *order) credentials() string {
-	if o.gateway == nil {
+	if o.account == nil {
 		return ""
 	}
-	return o.gateway.Version
+	return o.account.Version
 }
 
 func (o *order) merchantKey() types.NamespacedName {
@@ -76,15 +76,15 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Order{}).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
 		Watches(&v1alpha1.Refund{}, handler.EnqueueRequestsFromMapFunc(orderOfRefund)).
-		WatchesRawSource(r.whenMended(r.waitingFor)).
+		WatchesRawSource(r.whenCredentialsRestored(r.waitingFor)).
 		WithOptions(r.waitingOptions()).
-		Complete(r.working(merchant.OrderWorkers, r))
+		Complete(r.working(account.OrderWorkers, r))
 }
 
 func (r *OrderReconciler) init() {
-	r.retries, r.polls = newRetries(r.Timing), newAlarms()
-	r.calls, r.closes, r.polled = newPauses(), newPauses(), newPauses()
-	r.firstAnswers = newAlarms()
+	r.retries, r.polls = newRetries(r.Timing), newDueTimes()
+	r.calls, r.closes, r.polled = newHoldoffs(), newHoldoffs(), newHoldoffs()
+	r.firstAnswers = newDueTimes()
 	r.gone, r.refusals = newGoneOrders(r.Clock), &refusals{}
 	r.written = newOwnWrites(r.Clock)
 	r.prepaid = newRecent[prepayValue, prepayHolder](prepaidLately, r.Clock)
@@ -105,7 +105,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 		return ctrl.Result{RequeueAfter: behindWait}, nil
 	}
 	result, err := run(ctx, scope,
-		r.letGoIfUnwritable,
+		r.abandonIfUnwritable,
 		r.followLatePayment,
 		r.sumRefunds,
 		r.releaseIfSettled,
@@ -145,7 +145,7 @@ func (r *OrderReconciler) forget(uid types.UID) {
 // being deleted. Open ones go on as they are, so that a change of one Merchant is no storm.
 func (r *OrderReconciler) ordersWaitingFor(ctx context.Context, object client.Object) []reconcile.Request {
 	var orders v1alpha1.OrderList
-	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderWaiting: object.GetNamespace() + "/" + object.GetName()}, lookup.AtOnce, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderWaiting: object.GetNamespace() + "/" + object.GetName()}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Orders that wait for a Merchant", "merchant", client.ObjectKeyFromObject(object))
 		return nil
 	}

@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 func TestDeletedOrderIsClosedFirst(t *testing.T) {
@@ -20,7 +20,7 @@ func TestDeletedOrderIsClosedFirst(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.Must(shop.Client.Delete(shop.Context(), order))
 	shop.WaitGone(order)
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
 }
 
 func TestDeletedOrderStaysUntilWeChatAnswers(t *testing.T) {
@@ -34,7 +34,7 @@ func TestDeletedOrderStaysUntilWeChatAnswers(t *testing.T) {
 	g.Expect(shop.Order("order-0001").Finalizers).To(gomega.ContainElement(v1alpha1.Finalizer))
 	shop.WeChat.ClearFaults()
 	shop.WaitGone(order)
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
 }
 
 func TestPaymentInTheMomentOfDeletionIsRecordedFirst(t *testing.T) {
@@ -51,7 +51,7 @@ func TestPaymentInTheMomentOfDeletionIsRecordedFirst(t *testing.T) {
 		}
 		return nil
 	})
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateSuccess))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateSuccess))
 }
 
 func TestPaidOrderGoesAtOnce(t *testing.T) {
@@ -76,7 +76,7 @@ func TestPaidOrderStaysWhileARefundIsOpen(t *testing.T) {
 
 func TestOrderThatWasNeverSentGoesAtOnce(t *testing.T) {
 	t.Parallel()
-	shop := testshop.Open(t, env)
+	shop := framework.Open(t, env)
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
@@ -90,13 +90,13 @@ func TestDeletionDoesNotWaitForEverForCredentials(t *testing.T) {
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.Must(shop.Client.Delete(shop.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: "wechatpay"}}))
-	shop.WaitMerchant(testshop.MerchantName, "Ready=False/SecretNotFound")
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/SecretNotFound")
 	merchant := shop.NewMerchant()
 	shop.Must(shop.Client.Delete(shop.Context(), merchant))
 	shop.Must(shop.Client.Delete(shop.Context(), order))
 	waiting := shop.WaitOrder("order-0001", "Paid=Unknown/Closing")
 	g.Expect(waiting.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("Deletion waits, at most"))))
-	waitEvent(shop, "order-0001", "LetGo")
+	waitEvent(shop, "order-0001", "FinalizerAbandoned")
 	shop.WaitGone(order)
 	shop.WaitGone(merchant)
 }

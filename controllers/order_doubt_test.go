@@ -10,10 +10,10 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // TestUnsignedRejectionIsNotFinal: words that would end an Order if WeChat had signed them.
@@ -40,7 +40,7 @@ func reason(order *v1alpha1.Order) string {
 }
 
 func TestRefusedCallIsRepeatedSlowly(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
+	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Number: "order-0001", Kind: simulator.FaultFail, ReturnMsg: "权限"})
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused")
@@ -51,7 +51,7 @@ func TestRefusedCallIsRepeatedSlowly(t *testing.T) {
 
 // TestOrderThatMayStillArriveIsNotEnded: WeChat does not know an order whose request may still be on its way.
 func TestOrderThatMayStillArriveIsNotEnded(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.NotExistGrace = time.Hour }))
+	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.NotExistGrace = time.Hour }))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultDrop})
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
@@ -73,7 +73,7 @@ func TestCloseThatSaysPaidDoesNotEndTheOrder(t *testing.T) {
 	shop.WaitOrder("order-0001", "Paid=False/Closed")
 	ledger := shop.WeChat.Ledger()
 	g.Expect(ledger.CallsOf(simulator.OperationCloseOrder, "order-0001")).To(gomega.HaveLen(3), "until WeChat said that it is closed")
-	g.Expect(ledger.Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
+	g.Expect(ledger.Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
 }
 
 func TestQueryAfterTheCloseFindsAPayment(t *testing.T) {
@@ -132,7 +132,7 @@ func TestLateCheckThatToldNothingIsMadeAgain(t *testing.T) {
 	payLate(shop, simulator.PayOptions{NoCallback: true})
 	closed := meta.FindStatusCondition(shop.Order("order-0001").Status.Conditions, v1alpha1.ConditionPaid).LastTransitionTime
 	shop.StartOperator(func(o *manager.Options) {
-		o.Timing.LateCheck = settlement.Schedule{Ages: []time.Duration{time.Since(closed.Time) + 4*time.Second}}
+		o.Timing.LateCheck = lifecycle.Schedule{Ages: []time.Duration{time.Since(closed.Time) + 4*time.Second}}
 	})
 	shop.WaitOrder("order-0001", "Paid=True/PaidLate")
 }
@@ -159,7 +159,7 @@ func TestNumberOfAnOrderThatLostItIsNotHeldByIt(t *testing.T) {
 
 // TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly: there is no fresh prepay for an order that a person has to look at.
 func TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollsOften))
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
@@ -174,7 +174,7 @@ func TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly(t *testing.T) {
 
 // TestLateOrderIsNotMadeWhileTheQueryFails: a question that got no answer is no reason to order without it.
 func TestLateOrderIsNotMadeWhileTheQueryFails(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.MinimumLeft = 24 * time.Hour }))
+	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.MinimumLeft = 24 * time.Hour }))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Number: "order-0001", Kind: simulator.FaultHTML})
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.Eventually("it is asked for again", func() error { return atLeast(shop, simulator.OperationOrderQuery, "order-0001", 5) })

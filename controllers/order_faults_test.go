@@ -5,8 +5,8 @@ import (
 
 	"github.com/onsi/gomega"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // TestOrderSurvivesLostAnswers: whatever answer to unifiedorder is lost or spoiled, before or after WeChat did it, the order is
@@ -74,7 +74,7 @@ func TestSignedRejectionIsFinal(t *testing.T) {
 }
 
 func TestEveryAnswerOfEveryCallLostOnce(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollsOften))
 	for _, operation := range []simulator.Operation{simulator.OperationUnifiedOrder, simulator.OperationOrderQuery, simulator.OperationCloseOrder, simulator.OperationRefund, simulator.OperationRefundQuery} {
 		shop.Fault(simulator.Fault{Operation: operation, Kind: simulator.FaultDrop, AfterEffect: true, Count: 3})
 	}

@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -33,7 +33,7 @@ const goneWithin = time.Minute
 // askedOrder is an Order that WeChat was asked to make, as it was then.
 type askedOrder struct {
 	order   *v1alpha1.Order
-	account merchant.AccountID
+	account account.AccountID
 	// gone is when it was found gone, and next when closing it is tried again.
 	gone, next time.Time
 }
@@ -54,7 +54,7 @@ func newGoneOrders(clock clock.PassiveClock) *goneOrders {
 func (g *goneOrders) note(o *order) {
 	order := &v1alpha1.Order{ObjectMeta: *o.ObjectMeta.DeepCopy(), Spec: *o.Spec.DeepCopy()}
 	order.Status.Prepay = &v1alpha1.OrderPrepay{} // it has begun: nobody's grant is asked for any more
-	g.asked.set(client.ObjectKeyFromObject(order), &askedOrder{order: order, account: merchant.AccountIDOf(o.merchant)})
+	g.asked.set(client.ObjectKeyFromObject(order), &askedOrder{order: order, account: account.AccountIDOf(o.merchant)})
 }
 
 // settled forgets an Order that goes because all is settled.
@@ -91,7 +91,7 @@ func (g *goneOrders) closed(key types.NamespacedName, order *askedOrder) {
 
 // numberBeingClosed says whether an Order of the same number of an account is gone and not closed at WeChat yet. There are few
 // such Orders, if any.
-func (r *OrderReconciler) numberBeingClosed(account merchant.AccountID, number string) bool {
+func (r *OrderReconciler) numberBeingClosed(account account.AccountID, number string) bool {
 	r.gone.mutex.Lock()
 	defer r.gone.mutex.Unlock()
 	for _, orders := range r.gone.closing {
@@ -106,7 +106,7 @@ func (r *OrderReconciler) numberBeingClosed(account merchant.AccountID, number s
 
 // awaitNumber lets an Order wait until another one of its number, which is gone, is closed at WeChat.
 func (r *OrderReconciler) awaitNumber(ctx context.Context, o *order) progress {
-	if o.Status.Prepay != nil || isDeleted(o) || !r.numberBeingClosed(merchant.AccountIDOf(o.merchant), o.Number()) {
+	if o.Status.Prepay != nil || isDeleted(o) || !r.numberBeingClosed(account.AccountIDOf(o.merchant), o.Number()) {
 		return next()
 	}
 	return r.showPending(ctx, o, fmt.Sprintf("Another Order of the number %s was deleted while WeChat Pay was being asked to make it, and is being closed there first", o.Number()), r.Timing.CloseRetry)
@@ -125,7 +125,7 @@ func (r *OrderReconciler) stoppedWhileAsked(ctx context.Context, o *order, err e
 func (r *OrderReconciler) madeNothing(o *order, err error) {
 	outcome := wechatpay.OutcomeOf(err)
 	if err != nil && (outcome == wechatpay.NotSent || outcome == wechatpay.Failed) &&
-		(!settlement.Started(o.Order) || settlement.IsUsedAtWeChat(o.Order)) {
+		(!lifecycle.Started(o.Order) || lifecycle.IsUsedAtWeChat(o.Order)) {
 		r.gone.settled(o.Order)
 	}
 }
@@ -161,12 +161,12 @@ func (r *OrderReconciler) closeGone(ctx context.Context, key types.NamespacedNam
 func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.Duration {
 	found, handle, err := r.merchantOfStarted(ctx, gone.order)
 	if err == nil {
-		err = closedAtWeChat(ctx, handle, gone.order.Number(), settlement.AppID(gone.order, found))
+		err = closedAtWeChat(ctx, handle, gone.order.Number(), lifecycle.AppID(gone.order, found))
 	}
-	patience, wait := r.Timing.LetGoAtLast, r.Timing.CloseRetry
+	patience, wait := r.Timing.AbandonAtLast, r.Timing.CloseRetry
 	waited := r.Clock.Since(gone.gone)
-	if _, unusable := merchant.AsProblem(err); unusable {
-		patience, wait = r.Timing.LetGoAfter, r.Timing.SecretsCheck
+	if _, unusable := account.AsProblem(err); unusable {
+		patience, wait = r.Timing.AbandonAfter, r.Timing.SecretsCheck
 	}
 	switch {
 	case err == nil:
@@ -189,7 +189,7 @@ func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.D
 }
 
 // closedAtWeChat closes an order and sees it closed: the answer to closeorder does not name the order.
-func closedAtWeChat(ctx context.Context, handle *merchant.Handle, number, appID string) error {
+func closedAtWeChat(ctx context.Context, handle *account.Account, number, appID string) error {
 	if err := handle.CloseOrder(ctx, number, appID); err != nil {
 		return err
 	}

@@ -10,15 +10,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // closedOrder opens a Shop with a late-payment policy and an Order that was closed.
-func closedOrder(t *testing.T, policy v1alpha1.LatePayment, options ...testshop.Option) (*testshop.Shop, *gomega.WithT) {
+func closedOrder(t *testing.T, policy v1alpha1.LatePayment, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	t.Parallel()
-	shop := testshop.Open(t, env, options...)
+	shop := framework.Open(t, env, options...)
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.LatePayment = policy }))
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
@@ -28,9 +28,9 @@ func closedOrder(t *testing.T, policy v1alpha1.LatePayment, options ...testshop.
 	return shop, gomega.NewWithT(t)
 }
 
-func payLate(shop *testshop.Shop, how simulator.PayOptions) {
+func payLate(shop *framework.Shop, how simulator.PayOptions) {
 	shop.T.Helper()
-	_, err := shop.WeChat.PayAfterClose(testshop.MchID, "order-0001", how)
+	_, err := shop.WeChat.PayAfterClose(framework.MchID, "order-0001", how)
 	shop.Must(err)
 }
 
@@ -71,12 +71,12 @@ func TestLatePaymentIsRefunded(t *testing.T) {
 }
 
 func TestLatePaymentIsFoundWithoutACallback(t *testing.T) {
-	shop, _ := closedOrder(t, v1alpha1.LatePaymentHold, testshop.WithTiming(pollsOften))
+	shop, _ := closedOrder(t, v1alpha1.LatePaymentHold, framework.WithTiming(pollsOften))
 	payLate(shop, simulator.PayOptions{NoCallback: true})
 	shop.WaitOrder("order-0001", "Paid=True/PaidLate")
 }
 
-func noRefund(shop *testshop.Shop, g *gomega.WithT) {
+func noRefund(shop *framework.Shop, g *gomega.WithT) {
 	shop.T.Helper()
 	var refunds v1alpha1.RefundList
 	shop.Must(shop.Client.List(shop.Context(), &refunds, client.InNamespace(shop.Namespace)))
@@ -84,7 +84,7 @@ func noRefund(shop *testshop.Shop, g *gomega.WithT) {
 }
 
 // waitEvent waits for an event about an object.
-func waitEvent(shop *testshop.Shop, name, reason string) {
+func waitEvent(shop *framework.Shop, name, reason string) {
 	shop.T.Helper()
 	shop.Eventually("an event "+reason+" about "+name, func() error {
 		if len(eventsAbout(shop, name, reason)) == 0 {
@@ -95,7 +95,7 @@ func waitEvent(shop *testshop.Shop, name, reason string) {
 }
 
 // eventsAbout are the events about an object with one reason.
-func eventsAbout(shop *testshop.Shop, name, reason string) []eventsv1.Event {
+func eventsAbout(shop *framework.Shop, name, reason string) []eventsv1.Event {
 	shop.T.Helper()
 	var events eventsv1.EventList
 	shop.Must(shop.Client.List(shop.Context(), &events, client.InNamespace(shop.Namespace)))

@@ -8,22 +8,22 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // claimNumber sees that the Order owns its number before its first call. What has begun has its number; it is asked for again
 // before a payment is recorded.
 func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
-	if settlement.Started(o.Order) || settlement.IsFinished(o.Order) {
+	if lifecycle.Started(o.Order) || lifecycle.IsFinished(o.Order) {
 		return next()
 	}
-	if len(o.account.Attach) > settlement.MaxAttach {
+	if len(o.payee.Attach) > lifecycle.MaxAttach {
 		return r.rejectUnsent(ctx, o, fmt.Sprintf(
 			"spec.attach is too long: WeChat Pay takes %d bytes, and an Order of another namespace than its Merchant's is sent with %q before it. WeChat Pay was not asked. Create another Order with a shorter one",
-			settlement.MaxAttach, o.Namespace+"/"))
+			lifecycle.MaxAttach, o.Namespace+"/"))
 	}
 	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
 	if err != nil {
@@ -52,7 +52,7 @@ func (r *OrderReconciler) waitForNumber(ctx context.Context, o *order) progress 
 // showPending shows what an Order waits for before its first call, and comes again after a wait.
 func (r *OrderReconciler) showPending(ctx context.Context, o *order, message string, wait time.Duration) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, message, r.Clock.Now())
+		lifecycle.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, message, r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -63,7 +63,7 @@ func (r *OrderReconciler) showPending(ctx context.Context, o *order, message str
 // mayNotLearnOwner says whether an object of one namespace may not be told that its number belongs to one of another: WeChat has not
 // taken the key of its Merchant. Whoever names somebody's merchant number would learn its numbers by trying them.
 func mayNotLearnOwner(of *v1alpha1.Merchant, namespace, ownerNamespace string) bool {
-	return namespace != ownerNamespace && !merchant.IsProven(of)
+	return namespace != ownerNamespace && !account.IsProven(of)
 }
 
 // keyNotTaken is what waits for a key is told, whether somebody has its number or not.
@@ -89,7 +89,7 @@ func numberOwnedBy(order, owner *v1alpha1.Order) string {
 
 // beginCall notes that the first call is about to be made, so that no other Order takes the number before its answer is recorded.
 func (r *OrderReconciler) beginCall(o *order) bool {
-	return settlement.Started(o.Order) || r.Claims.BeginOrder(o.Order, o.merchant)
+	return lifecycle.Started(o.Order) || r.Claims.BeginOrder(o.Order, o.merchant)
 }
 
 // awaitOtherCall is for an Order whose number the call of another object may be about, such as one of the same name that is gone.
@@ -99,11 +99,11 @@ func (r *OrderReconciler) awaitOtherCall(ctx context.Context, o *order) progress
 
 // loseNumber records, finally, that the number is another order's.
 func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, why string) progress {
-	if settlement.IsFinished(o.Order) {
+	if lifecycle.IsFinished(o.Order) {
 		return r.lateCheckDone(o, true) // it has ended already, and stays as it is
 	}
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NumberLost(order, why+". Create another Order with another name or spec.outTradeNo", r.Clock.Now())
+		lifecycle.NumberLost(order, why+". Create another Order with another name or spec.outTradeNo", r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -112,7 +112,7 @@ func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, why string) 
 }
 
 func (r *OrderReconciler) rejectUnsent(ctx context.Context, o *order, why string) progress {
-	if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Rejected(order, why, r.Clock.Now()) }); err != nil {
+	if err := r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.Rejected(order, why, r.Clock.Now()) }); err != nil {
 		return stoppedBy(err)
 	}
 	return done() // the write starts the next reconcile
@@ -120,7 +120,7 @@ func (r *OrderReconciler) rejectUnsent(ctx context.Context, o *order, why string
 
 // ownsWhatIsPaid says whether the Order may record a payment, which WeChat's number names. Nil means yes; otherwise the reconcile ends.
 func (r *OrderReconciler) ownsWhatIsPaid(ctx context.Context, o *order, transactionID string) *progress {
-	if settlement.IsPaid(o.Order) {
+	if lifecycle.IsPaid(o.Order) {
 		return nil
 	}
 	holder, err := r.Claims.HolderOfPayment(ctx, o.Order, o.merchant, transactionID)
@@ -137,7 +137,7 @@ func (r *OrderReconciler) ownsWhatIsPaid(ctx context.Context, o *order, transact
 
 // ownsNumber says whether the Order owns its number. Nil means yes; otherwise the reconcile ends.
 func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
-	if settlement.IsPaid(o.Order) {
+	if lifecycle.IsPaid(o.Order) {
 		return nil
 	}
 	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
@@ -149,8 +149,8 @@ func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
 		return nil
 	case claims.IsDecided(owner):
 		end = r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner))
-	case isDeleted(o) && r.Clock.Since(o.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
-		end = r.letGo(ctx, o, "another Order of the number comes first, and WeChat Pay has not said whose it is")
+	case isDeleted(o) && r.Clock.Since(o.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
+		end = r.abandonFinalizer(ctx, o, "another Order of the number comes first, and WeChat Pay has not said whose it is")
 	default:
 		end = r.waitForNumber(ctx, o)
 		r.closes.until(o, r.Clock.Now().Add(r.Timing.CloseRetry)) // what it is about is not asked meanwhile
@@ -162,11 +162,11 @@ func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
 // that payment is told here.
 func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach string) progress {
 	switch {
-	case settlement.PaidReason(o.Order) == v1alpha1.ReasonNumberInUse:
+	case lifecycle.PaidReason(o.Order) == v1alpha1.ReasonNumberInUse:
 		return done()
 	case o.Status.Prepay != nil:
 		return r.showOtherAttach(ctx, o) // WeChat gave this object a prepay: one answer that contradicts it ends nothing
-	case settlement.NamesAnotherNamespace(attach, o.Order):
+	case lifecycle.NamesAnotherNamespace(attach, o.Order):
 		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
 	}
 	if shown := r.usedAtWeChat(ctx, o); shown.stop {
@@ -179,7 +179,7 @@ func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach str
 // so it is shown and asked again, and ends nothing.
 func (r *OrderReconciler) showOtherAttach(ctx context.Context, o *order) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.PaymentDiffers(order, "WeChat Pay states a payment of the number with another attach than this Order sent. It is not taken as paid: compare with the merchant platform", r.Clock.Now())
+		lifecycle.PaymentDiffers(order, "WeChat Pay states a payment of the number with another attach than this Order sent. It is not taken as paid: compare with the merchant platform", r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -191,13 +191,13 @@ func (r *OrderReconciler) showOtherAttach(ctx context.Context, o *order) progres
 // isOurs says whether what WeChat has under the number is this Order's: it gave this object a prepay, or states the attach that
 // this Order sends. Anything else may be another tenant's or another system's, in whatever state it is.
 func isOurs(o *order, trade wechatpay.Trade) bool {
-	return o.Status.Prepay != nil || trade.Attach == o.account.Attach
+	return o.Status.Prepay != nil || trade.Attach == o.payee.Attach
 }
 
 // numberUsed settles that WeChat has the number, and not for what this Order sends: an Order here owns it, or one of another
 // namespace had it, or nobody here knows whose it is.
 func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechatpay.Trade) progress {
-	if !isOurs(o, trade) && settlement.NamesAnotherNamespace(trade.Attach, o.Order) {
+	if !isOurs(o, trade) && lifecycle.NamesAnotherNamespace(trade.Attach, o.Order) {
 		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
 	}
 	if end := r.ownsNumber(ctx, o); end != nil {
@@ -213,7 +213,7 @@ const usedAtWeChatMessage = "WeChat Pay has the number %s with other parameters,
 // usedAtWeChat shows it, and goes on asking: the payment may be this Order's.
 func (r *OrderReconciler) usedAtWeChat(ctx context.Context, o *order) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.UsedAtWeChat(order, fmt.Sprintf(usedAtWeChatMessage, order.Number()), r.Clock.Now())
+		lifecycle.UsedAtWeChat(order, fmt.Sprintf(usedAtWeChatMessage, order.Number()), r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -225,16 +225,16 @@ func (r *OrderReconciler) usedAtWeChat(ctx context.Context, o *order) progress {
 // mayTryAgain says whether it is time to try whether WeChat takes the parameters after all: now and then, and at once when the
 // Merchant changed.
 func (r *OrderReconciler) mayTryAgain(o *order) bool {
-	return !settlement.IsUsedAtWeChat(o.Order) || r.calls.wait(o, r.Clock.Now()) <= 0
+	return !lifecycle.IsUsedAtWeChat(o.Order) || r.calls.wait(o, r.Clock.Now()) <= 0
 }
 
 // endUsed ends an Order whose number WeChat has with other parameters. It is asked for once more, and not closed: the order there
 // may be another system's.
 func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why string) progress {
-	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
 	switch {
 	case err == nil && trade.State.Paid():
-		if trade.Payment.Attach == o.account.Attach {
+		if trade.Payment.Attach == o.payee.Attach {
 			return r.applyTrade(ctx, o, trade)
 		}
 	case wechatpay.Means(err, wechatpay.OrderNotExist):
@@ -251,7 +251,7 @@ func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why str
 // stopWhatIsNew keeps an Order whose grant was taken away from getting a new prepay. The one that it has stays good.
 func (r *OrderReconciler) stopWhatIsNew(ctx context.Context, o *order) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted,
+		lifecycle.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted,
 			o.revoked.Message+". What was started is followed to its end", r.Clock.Now())
 	})
 	if err != nil {

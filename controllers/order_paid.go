@@ -13,9 +13,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -32,19 +32,19 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 	if end := r.ownsWhatIsPaid(ctx, o, trade.Payment.TransactionID); end != nil {
 		return *end
 	}
-	var verdict settlement.Verdict
+	var verdict lifecycle.Verdict
 	var message string
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		verdict, message = settlement.Paid(order, o.account, trade.Payment, r.Clock.Now())
+		verdict, message = lifecycle.Paid(order, o.payee, trade.Payment, r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
 	}
-	r.tell(ctx).Payment(o.Order, o.merchant, verdict, message)
+	r.reporter(ctx).Payment(o.Order, o.merchant, verdict, message)
 	switch verdict {
-	case settlement.Recorded, settlement.AlreadyRecorded:
+	case lifecycle.Recorded, lifecycle.AlreadyRecorded:
 		return done() // the write starts the next reconcile
-	case settlement.NotOurs:
+	case lifecycle.NotOurs:
 		return r.otherPayment(ctx, o, trade.Payment.Attach)
 	}
 	// A person has to look. Until then it is asked for rarely, in case the account is set right.
@@ -63,7 +63,7 @@ func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	if now.Before(due) {
 		return again(r.untilNext(o, due, now))
 	}
-	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
 	due = r.nextPoll(o, r.Clock.Now())
 	r.polls.set(o.UID, due)
 	r.notePoll(o, due, err)
@@ -87,7 +87,7 @@ func (r *OrderReconciler) notePoll(o *order, due time.Time, err error) {
 
 // nextPoll follows the schedule from the moment the Order was prepared.
 func (r *OrderReconciler) nextPoll(o *order, now time.Time) time.Time {
-	start := settlement.PreparedSince(o.Order)
+	start := lifecycle.PreparedSince(o.Order)
 	age, _ := r.Timing.OrderPoll.Next(now.Sub(start), string(o.UID))
 	return start.Add(age)
 }
@@ -118,7 +118,7 @@ func soonerOf(a, b time.Time) time.Time {
 // waitForLateCheck is where a closed Order rests until it is asked for once more, so that a payment whose callback got lost
 // is found.
 func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress {
-	if !settlement.IsFinished(o.Order) {
+	if !lifecycle.IsFinished(o.Order) {
 		return next()
 	}
 	now := r.Clock.Now()
@@ -135,10 +135,10 @@ func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress
 
 // checkLatePayment asks for a closed Order. It is the last step for one that is finished.
 func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progress {
-	if !settlement.IsFinished(o.Order) {
+	if !lifecycle.IsFinished(o.Order) {
 		return next()
 	}
-	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
 	if err == nil && trade.State.Paid() {
 		r.polls.clear(o.UID)
 		return r.applyTrade(ctx, o, trade)
@@ -154,7 +154,7 @@ func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progre
 func (r *OrderReconciler) lateCheckDone(o *order, told bool) progress {
 	now := r.Clock.Now()
 	due := r.nextLateCheck(o, now)
-	if !told && now.Sub(settlement.FinishedTime(o.Order)) < giveUpLateChecks {
+	if !told && now.Sub(lifecycle.FinishedTime(o.Order)) < giveUpLateChecks {
 		due = now.Add(r.Timing.RetrySlowly)
 	}
 	r.polls.set(o.UID, due)
@@ -166,7 +166,7 @@ const giveUpLateChecks = 48 * time.Hour
 
 // nextLateCheck is the next time of the schedule; farFuture when there is none.
 func (r *OrderReconciler) nextLateCheck(o *order, now time.Time) time.Time {
-	closed := settlement.FinishedTime(o.Order)
+	closed := lifecycle.FinishedTime(o.Order)
 	age, more := r.Timing.LateCheck.Next(now.Sub(closed), string(o.UID))
 	if !more {
 		return farFuture
@@ -184,7 +184,7 @@ func (r *OrderReconciler) restUntil(o *order, due time.Time) progress {
 
 // followLatePayment does what the Merchant's latePayment says about money that came after the Order was closed.
 func (r *OrderReconciler) followLatePayment(ctx context.Context, o *order) progress {
-	if settlement.PaidReason(o.Order) != v1alpha1.ReasonPaidLate || o.Status.LateRefund != "" {
+	if lifecycle.PaidReason(o.Order) != v1alpha1.ReasonPaidLate || o.Status.LateRefund != "" {
 		return next()
 	}
 	namespace, name := o.MerchantKey()
@@ -247,7 +247,7 @@ func (r *OrderReconciler) noteLateRefund(ctx context.Context, o *order, refund *
 	r.refusals.over(o.UID, metrics.WriteCreate)
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		order.Status.LateRefund = refund.Name
-		settlement.OrderWriteRefused(order, "", r.Clock.Now())
+		lifecycle.OrderWriteRefused(order, "", r.Clock.Now())
 	})
 	if isRefused(err) {
 		o.later = r.Timing.SecretsCheck
@@ -296,14 +296,14 @@ func cutName(name string, most int) string {
 
 // sumRefunds keeps status.refunded.
 func (r *OrderReconciler) sumRefunds(ctx context.Context, o *order) progress {
-	if !settlement.IsPaid(o.Order) {
+	if !lifecycle.IsPaid(o.Order) {
 		return next()
 	}
 	refunds, err := r.refundsOf(ctx, r.Client, o.Namespace, o.Name)
 	if err != nil {
 		return failed(err)
 	}
-	if err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.Refunded(order, refunds) }); isRefused(err) {
+	if err := r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.Refunded(order, refunds) }); isRefused(err) {
 		o.later = r.Timing.SecretsCheck // it was told, and nothing after this needs the sum
 	} else if err != nil {
 		return stoppedBy(err)
@@ -313,16 +313,16 @@ func (r *OrderReconciler) sumRefunds(ctx context.Context, o *order) progress {
 
 // hasOpenRefunds says whether a Refund of the Order is not final yet, awaiting approval included.
 func (r *OrderReconciler) hasOpenRefunds(ctx context.Context, o *order) (bool, error) {
-	if !settlement.IsPaid(o.Order) {
+	if !lifecycle.IsPaid(o.Order) {
 		return false, nil
 	}
 	// Live: a Refund created a moment ago must not lose its Order.
-	refunds, err := r.refundsOf(ctx, r.Live, o.Namespace, o.Name)
+	refunds, err := r.refundsOf(ctx, r.APIReader, o.Namespace, o.Name)
 	if err != nil {
 		return false, err
 	}
 	for i := range refunds {
-		if !settlement.RefundFinal(&refunds[i]) && !isDeletedAndFree(&refunds[i]) {
+		if !lifecycle.RefundFinal(&refunds[i]) && !isDeletedAndFree(&refunds[i]) {
 			return true, nil
 		}
 	}
@@ -336,11 +336,11 @@ func isDeletedAndFree(refund *v1alpha1.Refund) bool {
 // refundsOf lists the Refunds of an Order, from the cache by its index or live by the selectable field.
 func (b *Base) refundsOf(ctx context.Context, reader client.Reader, namespace, name string) ([]v1alpha1.Refund, error) {
 	field := indexRefundOrder
-	if reader == b.Live {
+	if reader == b.APIReader {
 		field = "spec.orderRef.name"
 	}
 	var refunds v1alpha1.RefundList
-	err := reader.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{field: name}, lookup.AtOnce)
+	err := reader.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{field: name}, index.WithoutOwnWrites)
 	if err != nil {
 		return nil, fmt.Errorf("listing the Refunds of Order %s: %w", name, err)
 	}

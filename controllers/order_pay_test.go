@@ -9,25 +9,25 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // openReady opens a Shop whose Merchant is ready.
-func openReady(t *testing.T, options ...testshop.Option) (*testshop.Shop, *gomega.WithT) {
+func openReady(t *testing.T, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	t.Parallel()
-	shop := testshop.Open(t, env, options...)
+	shop := framework.Open(t, env, options...)
 	shop.Create(shop.NewMerchant())
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	return shop, gomega.NewWithT(t)
 }
 
 // pollsOften is for tests in which nothing but a query can tell.
 func pollsOften(timing *controllers.Timing) {
-	timing.OrderPoll = testshop.EverySoOften(300 * time.Millisecond)
-	timing.RefundPoll = testshop.EverySoOften(300 * time.Millisecond)
-	timing.LateCheck = testshop.EverySoOften(300 * time.Millisecond)
+	timing.OrderPoll = framework.EverySoOften(300 * time.Millisecond)
+	timing.RefundPoll = framework.EverySoOften(300 * time.Millisecond)
+	timing.LateCheck = framework.EverySoOften(300 * time.Millisecond)
 }
 
 func TestOrderIsPaidByCallback(t *testing.T) {
@@ -39,7 +39,7 @@ func TestOrderIsPaidByCallback(t *testing.T) {
 	shop.Pay("order-0001")
 	order = shop.WaitOrder("order-0001", "Paid=True/Paid")
 	g.Expect(order.Status.Transaction.Total).To(gomega.Equal(int64(101)))
-	g.Expect(order.Status.Transaction.OpenID).To(gomega.Equal(testshop.OpenID))
+	g.Expect(order.Status.Transaction.OpenID).To(gomega.Equal(framework.OpenID))
 
 	ledger := shop.WeChat.Ledger()
 	g.Expect(ledger.CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1), "one call for an Order that is paid by callback")
@@ -62,7 +62,7 @@ func TestEveryTradeTypeGetsWhatItsClientNeeds(t *testing.T) {
 
 	prepay := shop.WaitOrder("order-jsapi", "Prepared=True/Prepared").Status.Prepay
 	g.Expect(prepay.JSAPI.Package).To(gomega.Equal("prepay_id=" + prepay.ID))
-	g.Expect(prepay.JSAPI.AppID).To(gomega.Equal(testshop.AppID))
+	g.Expect(prepay.JSAPI.AppID).To(gomega.Equal(framework.AppID))
 	g.Expect(prepay.JSAPI.SignType).To(gomega.Equal("HMAC-SHA256"))
 	g.Expect(prepay.JSAPI.PaySign).To(gomega.MatchRegexp("^[0-9A-F]{64}$"))
 	g.Expect(prepay.App).To(gomega.BeNil())
@@ -72,7 +72,7 @@ func TestEveryTradeTypeGetsWhatItsClientNeeds(t *testing.T) {
 	g.Expect(prepay.CodeURL).To(gomega.HavePrefix("weixin://wxpay/bizpayurl"))
 
 	prepay = shop.WaitOrder("order-app", "Prepared=True/Prepared").Status.Prepay
-	g.Expect(prepay.App.PartnerID).To(gomega.Equal(testshop.MchID))
+	g.Expect(prepay.App.PartnerID).To(gomega.Equal(framework.MchID))
 	g.Expect(prepay.App.Package).To(gomega.Equal("Sign=WXPay"))
 
 	prepay = shop.WaitOrder("order-mweb", "Prepared=True/Prepared").Status.Prepay
@@ -86,7 +86,7 @@ func TestEveryTradeTypeGetsWhatItsClientNeeds(t *testing.T) {
 }
 
 func TestLostCallbackIsFoundByPolling(t *testing.T) {
-	shop, _ := openReady(t, testshop.WithTiming(pollsOften))
+	shop, _ := openReady(t, framework.WithTiming(pollsOften))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.Pay("order-0001", simulator.PayOptions{NoCallback: true})
@@ -94,7 +94,7 @@ func TestLostCallbackIsFoundByPolling(t *testing.T) {
 }
 
 func TestPollingStopsWhenPaid(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollsOften))
 	shop.Paid("order-0001")
 	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, "order-0001"))
 	// Another Order is polled several times meanwhile; the paid one is not.
@@ -106,7 +106,7 @@ func TestPollingStopsWhenPaid(t *testing.T) {
 }
 
 func TestPrepayIsRefreshed(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.PrepayLifetime = 2 * time.Second }))
+	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.PrepayLifetime = 2 * time.Second }))
 	shop.Create(shop.NewOrder("order-0001"))
 	first := shop.WaitOrder("order-0001", "Prepared=True/Prepared").Status.Prepay.ID
 	shop.Eventually("the prepay is a new one", func() error { return differs(shop.Order("order-0001").Status.Prepay.ID, first) })
@@ -157,7 +157,7 @@ func TestPaymentThatDiffersIsShownAndNeverPaid(t *testing.T) {
 		"amount by query":      {TotalFee: new(int64(1)), NoCallback: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := openReady(t, testshop.WithTiming(pollsOften))
+			shop, g := openReady(t, framework.WithTiming(pollsOften))
 			shop.Create(shop.NewOrder("order-0001"))
 			shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 			shop.Pay("order-0001", how)

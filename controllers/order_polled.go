@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -15,15 +15,15 @@ func (r *OrderReconciler) showPoll(ctx context.Context, o *order, trade wechatpa
 		return r.pollFailed(ctx, o, cause)
 	}
 	return r.record(after(ctx, wechatpay.OperationOrderQuery, nil), o, func(order *v1alpha1.Order) {
-		settlement.Polled(order, trade.State, r.Clock.Now())
+		lifecycle.Polled(order, trade.State, r.Clock.Now())
 	})
 }
 
 // pollFailed shows the error that a poll was answered by, in WeChat's words. What limits of our own held back is not worth a write,
 // and that a closed order is not there any more is no error.
 func (r *OrderReconciler) pollFailed(ctx context.Context, o *order, cause error) error {
-	if wechatpay.RetryAfter(cause) > 0 || settlement.IsFinished(o.Order) && wechatpay.Means(cause, wechatpay.OrderNotExist) {
+	if wechatpay.RetryAfter(cause) > 0 || lifecycle.IsFinished(o.Order) && wechatpay.Means(cause, wechatpay.OrderNotExist) {
 		return nil
 	}
-	return r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { settlement.PollFailed(order, cause, r.Clock.Now()) })
+	return r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.PollFailed(order, cause, r.Clock.Now()) })
 }

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -17,13 +17,13 @@ import (
 func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 	now := r.Clock.Now()
 	tooLate := o.Deadline().Sub(now) < r.Timing.MinimumLeft
-	if settlement.Started(o.Order) || !tooLate {
+	if lifecycle.Started(o.Order) || !tooLate {
 		return next()
 	}
 	if wait := r.calls.wait(o, now); wait > 0 {
 		return again(wait)
 	}
-	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist):
 		if ends, wait := r.endsBy(o); !ends {
@@ -44,7 +44,7 @@ func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 // tooLateUnless asks once more, after a wait, before an Order ends by an answer that does not name it.
 func (r *OrderReconciler) tooLateUnless(ctx context.Context, o *order, wait time.Duration) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
+		lifecycle.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
 			"Too little time is left to pay (WeChat Pay wants 5 minutes), so the order is not made. Whether WeChat Pay has it from before is asked once more", r.Clock.Now())
 	})
 	if err != nil {
@@ -56,7 +56,7 @@ func (r *OrderReconciler) tooLateUnless(ctx context.Context, o *order, wait time
 // notAskedYet shows that a question could not be asked. Nothing was ordered, so there is no outcome that could be unknown.
 func (r *OrderReconciler) notAskedYet(ctx context.Context, o *order, cause error) progress {
 	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
-		settlement.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
+		lifecycle.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
 			fmt.Sprintf("WeChat Pay could not be asked yet whether it has this order; it is asked again. %v", cause), r.Clock.Now())
 	})
 	if err != nil {
@@ -68,7 +68,7 @@ func (r *OrderReconciler) notAskedYet(ctx context.Context, o *order, cause error
 
 // prepare gets the Order its prepay, the first or a fresh one.
 func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
-	if !settlement.NeedsPrepay(o.Order, r.Clock.Now()) || settlement.PaidReason(o.Order) == v1alpha1.ReasonAmountMismatch {
+	if !lifecycle.NeedsPrepay(o.Order, r.Clock.Now()) || lifecycle.PaidReason(o.Order) == v1alpha1.ReasonAmountMismatch {
 		return next()
 	}
 	if o.revoked != nil {
@@ -83,9 +83,9 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	if !r.beginCall(o) {
 		return r.awaitOtherCall(ctx, o)
 	}
-	request := settlement.OrderRequest(o.Order, o.merchant, o.gateway.PaymentNotifyURL)
+	request := lifecycle.OrderRequest(o.Order, o.merchant, o.account.PaymentNotifyURL)
 	r.gone.note(o)
-	answer, err := o.gateway.UnifiedOrder(ctx, request)
+	answer, err := o.account.UnifiedOrder(ctx, request)
 	if err == nil {
 		err = r.belongsToAnother(ctx, o, answer)
 	}
@@ -94,7 +94,7 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 		return r.handleOrderError(ctx, o, err)
 	}
 	prepay := r.prepayOf(o, request, answer)
-	err = r.record(after(ctx, wechatpay.OperationUnifiedOrder, nil), o, func(order *v1alpha1.Order) { settlement.Prepared(order, prepay, r.Clock.Now()) })
+	err = r.record(after(ctx, wechatpay.OperationUnifiedOrder, nil), o, func(order *v1alpha1.Order) { lifecycle.Prepared(order, prepay, r.Clock.Now()) })
 	if err != nil {
 		return r.stoppedWhileAsked(ctx, o, err)
 	}
@@ -110,13 +110,13 @@ func (r *OrderReconciler) prepayOf(o *order, request wechatpay.OrderRequest, ans
 	prepay := v1alpha1.OrderPrepay{
 		ID: answer.ID, ExpireTime: &expires, CodeURL: answer.CodeURL, MWEBURL: answer.MWEBURL,
 		SignType: v1alpha1.SignType(request.SignType), NotifyURL: request.NotifyURL, Attach: request.Attach,
-		RefreshRequest: settlement.RefreshRequest(o.Order),
+		RefreshRequest: lifecycle.RefreshRequest(o.Order),
 	}
 	switch o.Spec.TradeType {
 	case v1alpha1.TradeTypeJSAPI:
-		prepay.JSAPI = settlement.JSAPI(o.gateway.JSAPIParameters(o.account.AppID, answer.ID, request.SignType, now))
+		prepay.JSAPI = lifecycle.JSAPI(o.account.JSAPIParameters(o.payee.AppID, answer.ID, request.SignType, now))
 	case v1alpha1.TradeTypeApp:
-		prepay.App = settlement.App(o.gateway.AppParameters(o.account.AppID, answer.ID, request.SignType, now))
+		prepay.App = lifecycle.App(o.account.AppParameters(o.payee.AppID, answer.ID, request.SignType, now))
 	}
 	return prepay
 }
@@ -136,17 +136,17 @@ func (r *OrderReconciler) handleOrderError(ctx context.Context, o *order, err er
 // askBeforeRejected ends an Order that WeChat will never take, unless WeChat has it from an earlier call whose answer, or whose
 // status, was lost.
 func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause error) progress {
-	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist) && !r.mayStillArrive(o):
 		if ends, wait := r.endsBy(o); !ends {
-			if err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { settlement.NotPreparedBy(order, cause, r.Clock.Now()) }); err != nil {
+			if err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.NotPreparedBy(order, cause, r.Clock.Now()) }); err != nil {
 				return stoppedBy(err)
 			}
 			return r.pause(o, wait)
 		}
-		_, _, message := settlement.Explain(cause)
-		if err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { settlement.Rejected(order, message, r.Clock.Now()) }); err != nil {
+		_, _, message := lifecycle.Explain(cause)
+		if err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.Rejected(order, message, r.Clock.Now()) }); err != nil {
 			return stoppedBy(err)
 		}
 		return done() // the write starts the next reconcile
@@ -161,7 +161,7 @@ func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause
 
 // askWhatItIs settles an answer that says the order exists in some other state: what orderquery says is what is.
 func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error) progress {
-	trade, err := o.gateway.QueryOrder(ctx, o.Number(), o.account.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
 	if err != nil {
 		// An answer that contradicts the query is believed when both agree; until then the order may be there.
 		return r.notPreparedBy(ctx, o, &wechatpay.Error{Operation: wechatpay.OperationUnifiedOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.Repeat, Err: cause})
@@ -174,7 +174,7 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 	}
 	if o.Status.Prepay != nil {
 		// The order is open at WeChat as it was made; what is in status.prepay stays good.
-		if err := r.record(ctx, o, settlement.RefreshAnswered); err != nil {
+		if err := r.record(ctx, o, lifecycle.RefreshAnswered); err != nil {
 			return stoppedBy(err)
 		}
 		return r.pause(o, r.Timing.RetrySlowly)
@@ -187,7 +187,7 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 
 // notPreparedBy shows the error and plans the same call again.
 func (r *OrderReconciler) notPreparedBy(ctx context.Context, o *order, cause error) progress {
-	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { settlement.NotPreparedBy(order, cause, r.Clock.Now()) })
+	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.NotPreparedBy(order, cause, r.Clock.Now()) })
 	if err != nil {
 		return r.stoppedWhileAsked(ctx, o, err)
 	}

@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -40,7 +40,7 @@ const prepaidLately = time.Minute
 
 // prepayValue is what leads a payer to an order of an account.
 type prepayValue struct {
-	account merchant.AccountID
+	account account.AccountID
 	value   string
 }
 
@@ -55,14 +55,14 @@ type prepayHolder struct {
 func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer wechatpay.Prepay) error {
 	for _, value := range paidWith(answer.ID, answer.CodeURL, answer.MWEBURL) {
 		holder := prepayHolder{order: client.ObjectKeyFromObject(o), merchant: o.merchant}
-		other, taken := r.prepaid.setUnless(prepayValue{merchant.AccountIDOf(o.merchant), value}, holder, func(other prepayHolder) bool {
-			return other.order != holder.order && merchant.SameAccount(other.merchant, o.merchant)
+		other, taken := r.prepaid.setUnless(prepayValue{account.AccountIDOf(o.merchant), value}, holder, func(other prepayHolder) bool {
+			return other.order != holder.order && account.SameAccount(other.merchant, o.merchant)
 		})
 		if taken {
 			return prepayOfAnother(o, other.order)
 		}
 		var others v1alpha1.OrderList
-		if err := r.Client.List(ctx, &others, client.MatchingFields{indexOrderPrepay: value}, lookup.AtOnce); err != nil {
+		if err := r.Client.List(ctx, &others, client.MatchingFields{indexOrderPrepay: value}, index.WithoutOwnWrites); err != nil {
 			return err
 		}
 		for i := range others.Items {
@@ -70,14 +70,14 @@ func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer
 			if other.Namespace == o.Namespace && other.Name == o.Name {
 				continue
 			}
-			its, err := merchant.OfParticipant(ctx, r.Client, other)
-			if _, refused := merchant.AsProblem(err); refused {
+			its, err := account.OfParticipant(ctx, r.Client, other)
+			if _, refused := account.AsProblem(err); refused {
 				continue
 			}
 			if err != nil {
 				return err
 			}
-			if merchant.SameAccount(its, o.merchant) {
+			if account.SameAccount(its, o.merchant) {
 				return prepayOfAnother(o, client.ObjectKeyFromObject(other))
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -18,7 +18,7 @@ func TestAPrepayIsOneOrdersBeforeTheCacheShowsIt(t *testing.T) {
 	proven := func(name string) *v1alpha1.Merchant {
 		m := &v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "shop", UID: types.UID("uid-of-" + name)}}
 		m.Spec.MchID = "1900000109"
-		m.Status.Keys, m.Status.KeysEndpoint = []string{"id-of-the-key"}, merchant.EndpointID(m)
+		m.Status.Keys, m.Status.KeysEndpoint = []string{"id-of-the-key"}, account.EndpointID(m)
 		return m
 	}
 	unproven := func(name string) *v1alpha1.Merchant {

@@ -7,14 +7,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // TestAPrepayIsOneOrders: an answer with the prepay_id, the QR code or the link of another Order prepares nothing, in whatever
 // namespace that Order is. When WeChat answers for this Order again, it is prepared.
 func TestAPrepayIsOneOrders(t *testing.T) {
-	shop, g := openReady(t, testshop.WithNamespaces(1))
+	shop, g := openReady(t, framework.WithNamespaces(1))
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
 		m.Namespace, m.Name = shop.Other(0), "again"
 		m.Spec.APIKeySecretRef.Name = "wechatpay"

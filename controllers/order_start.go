@@ -7,29 +7,29 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 // findMerchant gets the Merchant and its Gateway, if the Order may use it and it can be used.
 func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 	found, handle, err := r.merchantFor(ctx, o.Order)
-	if problem, ok := merchant.AsProblem(err); ok && problem.Reason == v1alpha1.ReasonNotPermitted && settlement.Started(o.Order) {
+	if problem, ok := account.AsProblem(err); ok && problem.Reason == v1alpha1.ReasonNotPermitted && lifecycle.Started(o.Order) {
 		o.revoked = problem
 		found, handle, err = r.merchantOfStarted(ctx, o.Order)
 	}
 	if err == nil {
-		o.merchant, o.gateway, o.account = found, handle, settlement.AccountOf(o.Order, found)
+		o.merchant, o.account, o.payee = found, handle, lifecycle.PayeeOf(o.Order, found)
 		return next()
 	}
-	problem, ok := merchant.AsProblem(err)
+	problem, ok := account.AsProblem(err)
 	if !ok {
 		return failed(err)
 	}
 	if isDeleted(o) {
-		return r.letGoWithoutCredentials(ctx, o, problem)
+		return r.abandonWithoutCredentials(ctx, o, problem)
 	}
-	if settlement.IsFinished(o.Order) {
+	if lifecycle.IsFinished(o.Order) {
 		r.polled.until(o, farFuture)
 		return r.lateCheckDone(o, true) // it can't be made now; the schedule has more of them, and a Merchant that is mended starts one
 	}
@@ -38,9 +38,9 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "The time to pay is over; WeChat Pay was not asked. "+problem.Message)
 	}
 	err = r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NotPrepared(order, metav1.ConditionFalse, merchantReason(problem), problem.Message, r.Clock.Now())
+		lifecycle.NotPrepared(order, metav1.ConditionFalse, merchantReason(problem), problem.Message, r.Clock.Now())
 		if reason, why := r.closeReason(o); reason != "" && isHeld(o) {
-			settlement.Closing(order, why+", but it can't be closed at WeChat Pay yet: "+problem.Message, r.Clock.Now())
+			lifecycle.Closing(order, why+", but it can't be closed at WeChat Pay yet: "+problem.Message, r.Clock.Now())
 		}
 	})
 	if err != nil {
@@ -51,7 +51,7 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 }
 
 // merchantReason is the reason of Prepared or Accepted for what is wrong with a Merchant.
-func merchantReason(problem *merchant.Problem) string {
+func merchantReason(problem *account.Problem) string {
 	if problem.Reason == v1alpha1.ReasonNotPermitted {
 		return v1alpha1.ReasonNotPermitted
 	}
@@ -59,32 +59,32 @@ func merchantReason(problem *merchant.Problem) string {
 }
 
 // merchantFor finds what is needed to call WeChat for an Order that may use its Merchant.
-func (b *Base) merchantFor(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, *merchant.Handle, error) {
-	found, err := merchant.ForOrder(ctx, b.Client, order)
+func (b *Base) merchantFor(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, *account.Account, error) {
+	found, err := account.ForOrder(ctx, b.Client, order)
 	if err != nil {
 		return nil, nil, err
 	}
-	return b.handleFor(ctx, order, found)
+	return b.accountFor(ctx, order, found)
 }
 
 // merchantOfStarted finds what is needed to follow what an Order began under a grant, though it may be taken away by now.
-func (b *Base) merchantOfStarted(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, *merchant.Handle, error) {
-	found, err := merchant.OfParticipant(ctx, b.Client, order)
+func (b *Base) merchantOfStarted(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, *account.Account, error) {
+	found, err := account.OfParticipant(ctx, b.Client, order)
 	if err != nil {
 		return nil, nil, err
 	}
-	return b.handleFor(ctx, order, found)
+	return b.accountFor(ctx, order, found)
 }
 
-func (b *Base) handleFor(ctx context.Context, order *v1alpha1.Order, found *v1alpha1.Merchant) (*v1alpha1.Merchant, *merchant.Handle, error) {
+func (b *Base) accountFor(ctx context.Context, order *v1alpha1.Order, found *v1alpha1.Merchant) (*v1alpha1.Merchant, *account.Account, error) {
 	if comesTooLate(order, found) {
-		return nil, nil, &merchant.Problem{Reason: v1alpha1.ReasonMerchantNotReady, Message: fmt.Sprintf("Merchant %s is being deleted and takes no new Orders", found.Name)}
+		return nil, nil, &account.Problem{Reason: v1alpha1.ReasonMerchantNotReady, Message: fmt.Sprintf("Merchant %s is being deleted and takes no new Orders", found.Name)}
 	}
 	handle, err := b.Registry.Get(ctx, found)
 	if err != nil {
-		if problem, ok := merchant.AsProblem(err); ok && found.Namespace != order.Namespace {
+		if problem, ok := account.AsProblem(err); ok && found.Namespace != order.Namespace {
 			// What is wrong with the Secrets of another namespace is told there, not here.
-			return nil, nil, &merchant.Problem{Reason: problem.Reason, Message: fmt.Sprintf("Merchant %s in namespace %s is not ready (%s); who owns it sees why", found.Name, found.Namespace, problem.Reason)}
+			return nil, nil, &account.Problem{Reason: problem.Reason, Message: fmt.Sprintf("Merchant %s in namespace %s is not ready (%s); who owns it sees why", found.Name, found.Namespace, problem.Reason)}
 		}
 		return nil, nil, err
 	}
@@ -97,16 +97,16 @@ func (b *Base) handleFor(ctx context.Context, order *v1alpha1.Order, found *v1al
 // comesTooLate says whether an Order has nothing to do with a Merchant that is being deleted: it was not started, and came
 // after the deletion or was never held.
 func comesTooLate(order *v1alpha1.Order, found *v1alpha1.Merchant) bool {
-	if !isDeleted(found) || settlement.Started(order) {
+	if !isDeleted(found) || lifecycle.Started(order) {
 		return false
 	}
 	return !isHeld(order) || order.CreationTimestamp.After(found.DeletionTimestamp.Time)
 }
 
 // rejectedKey stops all calls with a key that WeChat said it does not take, until the Merchant's probe finds another.
-func rejectedKey(found *v1alpha1.Merchant, handle *merchant.Handle) *merchant.Problem {
+func rejectedKey(found *v1alpha1.Merchant, handle *account.Account) *account.Problem {
 	if handle.Rejected() {
-		return &merchant.Problem{Reason: v1alpha1.ReasonCredentialsRejected, Message: fmt.Sprintf(
+		return &account.Problem{Reason: v1alpha1.ReasonCredentialsRejected, Message: fmt.Sprintf(
 			"WeChat Pay does not take the API key of Merchant %s; nothing is sent until its Secret is mended", found.Name)}
 	}
 	return nil

@@ -7,8 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
 // farFuture marks what is never due again.
@@ -17,7 +17,7 @@ var farFuture = time.Unix(1<<40, 0)
 // deleteAfterTTL deletes a finished Order when its time has come. It is the last step for one that is paid, rejected, or
 // lost its number; a closed one is still asked for now and then.
 func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress {
-	if !settlement.IsFinished(o.Order) {
+	if !lifecycle.IsFinished(o.Order) {
 		return next()
 	}
 	if wait := r.untilTTL(o); wait.after > 0 || o.Spec.TTLSecondsAfterFinished == nil {
@@ -39,10 +39,10 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	}
 	// The cache may be behind: the decision is made on the live object, and for no other of the same name.
 	live := &v1alpha1.Order{}
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.Order), live); err != nil {
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(o.Order), live); err != nil {
 		return stop(ignoreNotFound(err))
 	}
-	if live.UID != o.UID || !settlement.IsFinished(live) || live.Spec.TTLSecondsAfterFinished == nil ||
+	if live.UID != o.UID || !lifecycle.IsFinished(live) || live.Spec.TTLSecondsAfterFinished == nil ||
 		r.Clock.Now().Before(ttlTime(live)) {
 		return again(time.Second)
 	}
@@ -61,7 +61,7 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 }
 
 func needsLateChecks(order *v1alpha1.Order) bool {
-	switch settlement.PaidReason(order) {
+	switch lifecycle.PaidReason(order) {
 	case v1alpha1.ReasonClosed, v1alpha1.ReasonExpired:
 		return true
 	default:
@@ -70,7 +70,7 @@ func needsLateChecks(order *v1alpha1.Order) bool {
 }
 
 func ttlTime(order *v1alpha1.Order) time.Time {
-	return settlement.FinishedTime(order).Add(time.Duration(*order.Spec.TTLSecondsAfterFinished) * time.Second)
+	return lifecycle.FinishedTime(order).Add(time.Duration(*order.Spec.TTLSecondsAfterFinished) * time.Second)
 }
 
 // untilTTL ends the reconcile until the Order's time to be deleted.

@@ -31,13 +31,13 @@ func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clock := clocktesting.NewFakePassiveClock(elected)
-			p := newPace(time.Minute, clock)
+			p := newRefundSpacing(time.Minute, clock)
 			p.begin()
 			for i, s := range steps {
 				clock.SetTime(elected.Add(s.at))
 				p.begin() // as every reconcile does; only the first counts
 				if s.moved {
-					p.moved(s.order)
+					p.calledAgain(s.order)
 					continue
 				}
 				if _, taken, wait := p.take(s.order, s.created); taken != (s.wait == 0) || wait != s.wait {

@@ -11,13 +11,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // TestNobodyLearnsWhichMerchantsExist: the Orders of a namespace without a grant look the same, byte for byte, whether the
 // Merchant they name is there, ready, being deleted, or not there at all; and nothing else tells it either.
 func TestNobodyLearnsWhichMerchantsExist(t *testing.T) {
-	shop, g := openReady(t, testshop.WithNamespaces(1))
+	shop, g := openReady(t, framework.WithNamespaces(1))
 	foreign := func(merchant string) func(*v1alpha1.Order) {
 		return func(o *v1alpha1.Order) {
 			o.Namespace = shop.Other(0)
@@ -36,7 +36,7 @@ func TestNobodyLearnsWhichMerchantsExist(t *testing.T) {
 	shop.WaitMerchant("broke", "Ready=False/SecretNotFound")
 
 	var looks []string
-	for i, merchant := range []string{"there-is-none", testshop.MerchantName, "picks", "broke", "leave"} {
+	for i, merchant := range []string{"there-is-none", framework.MerchantName, "picks", "broke", "leave"} {
 		name, refundName := orderName(i+1), fmt.Sprintf("refund-%d", i+1)
 		shop.Create(shop.NewOrder(name, foreign(merchant)))
 		shop.Create(shop.NewRefund(refundName, name, 50, func(r *v1alpha1.Refund) { r.Namespace = shop.Other(0) }))
@@ -70,7 +70,7 @@ func appearance(merchant, order string, finalizers []string, conditions []metav1
 	return strings.ReplaceAll(strings.ReplaceAll(text, "Merchant "+merchant+" ", "Merchant <name> "), order, "<order>")
 }
 
-func withoutFinalizers(shop *testshop.Shop, merchant *v1alpha1.Merchant) *v1alpha1.Merchant {
+func withoutFinalizers(shop *framework.Shop, merchant *v1alpha1.Merchant) *v1alpha1.Merchant {
 	if err := shop.Client.Get(shop.Context(), keyOf(merchant), merchant); err != nil {
 		shop.T.Fatal(err)
 	}

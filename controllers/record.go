@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
 )
 
 // errReplaced: the object was deleted, or deleted and created again, while WeChat was asked. What WeChat said is found
@@ -43,13 +43,13 @@ func record[T client.Object](ctx context.Context, b *Base, object T, status stat
 		}
 		err := b.wrote(ctx, object, metrics.WriteStatus, b.Client.Status().Update(ctx, object))
 		if err == nil {
-			tell.Changed(b.log(ctx), before, object)
+			report.StatusChanged(b.log(ctx), before, object)
 			return nil
 		}
 		if !apierrors.IsConflict(err) || attempt >= recordAttempts {
 			return goneIsReplaced(err)
 		}
-		if err := b.Live.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}, object); err != nil {
+		if err := b.APIReader.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}, object); err != nil {
 			return goneIsReplaced(err)
 		}
 		if object.GetUID() != uid {

@@ -6,11 +6,11 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-func onePayout(shop *testshop.Shop, g *gomega.WithT) {
+func onePayout(shop *framework.Shop, g *gomega.WithT) {
 	shop.T.Helper()
 	ledger := shop.WeChat.Ledger()
 	g.Expect(ledger.Refunds).To(gomega.HaveLen(1))
@@ -33,7 +33,7 @@ func TestRefundAppliedAgainIsRecovered(t *testing.T) {
 }
 
 func TestRefundRestoredWithItsApprovalIsNotPaidTwice(t *testing.T) {
-	shop, g := paidShop(t, testshop.WithTiming(pollsOften))
+	shop, g := paidShop(t, framework.WithTiming(pollsOften))
 	refund := shop.NewRefund("refund-0001", "order-0001", 50, approved)
 	shop.Create(refund)
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -56,7 +56,7 @@ func TestDeniedRefundThatWasPaidBeforeIsShownAsItIs(t *testing.T) {
 }
 
 func TestWipedRefundStatusComesBack(t *testing.T) {
-	shop, g := paidShop(t, testshop.WithTiming(pollsOften))
+	shop, g := paidShop(t, framework.WithTiming(pollsOften))
 	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 	shop.Create(refund)
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -100,7 +100,7 @@ func TestDeletedRefund(t *testing.T) {
 		g.Expect(shop.WeChat.Ledger().Refunds).To(gomega.BeEmpty())
 	})
 	t.Run("under way stays until it is final", func(t *testing.T) {
-		shop, g := paidShop(t, testshop.WithTiming(pollsOften))
+		shop, g := paidShop(t, framework.WithTiming(pollsOften))
 		shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundHold})
 		refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 		shop.Create(refund)
@@ -108,7 +108,7 @@ func TestDeletedRefund(t *testing.T) {
 		shop.Must(shop.Client.Delete(shop.Context(), refund))
 		shop.Eventually("it is still asked for", func() error { return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", 3) })
 		g.Expect(shop.Refund("refund-0001").Finalizers).NotTo(gomega.BeEmpty())
-		shop.Must(shop.WeChat.SetRefundStatus(testshop.MchID, "refund-0001", simulator.RefundSuccess))
+		shop.Must(shop.WeChat.SetRefundStatus(framework.MchID, "refund-0001", simulator.RefundSuccess))
 		shop.WaitGone(refund)
 	})
 	t.Run("with a lost answer is asked for and not sent again", func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestDeletedRefund(t *testing.T) {
 	})
 	t.Run("without balance goes", func(t *testing.T) {
 		shop, g := paidShop(t)
-		shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(1))))
+		shop.Must(shop.WeChat.SetBalance(framework.MchID, new(int64(1))))
 		refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 		shop.Create(refund)
 		shop.WaitRefund("refund-0001", "Accepted=False/InsufficientBalance")
@@ -142,7 +142,7 @@ func TestShutdownFinishesARefundUnderWay(t *testing.T) {
 	shop.Eventually("WeChat has the request", func() error { return atLeast(shop, simulator.OperationRefund, "refund-0001", 1) })
 	shop.StopOperators()
 	refund := shop.Refund("refund-0001")
-	g.Expect(refund.Status.RefundID).To(gomega.Equal(shop.WeChat.Ledger().Refund(testshop.MchID, "refund-0001").RefundID), "the answer was written before the end")
+	g.Expect(refund.Status.RefundID).To(gomega.Equal(shop.WeChat.Ledger().Refund(framework.MchID, "refund-0001").RefundID), "the answer was written before the end")
 	onePayout(shop, g)
 }
 

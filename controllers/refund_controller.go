@@ -16,9 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds,verbs=get;list;watch;patch
@@ -31,18 +31,18 @@ type RefundReconciler struct {
 
 	retries *retries
 	// polls say when a Refund that WeChat took is asked for next.
-	polls *alarms
+	polls *dueTimes
 	// calls say until when refund and the looks before it rest after one that did not work; polled, which Refunds wait for their
 	// next poll after one that told nothing.
-	calls, polled *pauses
+	calls, polled *holdoffs
 	// contradictions say since when WeChat states another refund of a Refund's number.
-	contradictions *alarms
+	contradictions *dueTimes
 	// holds say until when a Refund is not sent after it was held.
-	holds *alarms
+	holds *dueTimes
 	// sent are the Refunds that WeChat was asked for lately.
 	sent *recent[types.NamespacedName, *sentRefund]
 	// pace keeps refund requests of one Order apart.
-	pace  *pace
+	pace  *refundSpacing
 	leads sync.Once
 }
 
@@ -51,13 +51,13 @@ type refund struct {
 	*v1alpha1.Refund
 	order    *v1alpha1.Order
 	merchant *v1alpha1.Merchant
-	gateway  *merchant.Handle
+	account  *account.Account
 	appID    string
 	// unheld is why the finalizer can't be added.
 	unheld error
 }
 
-func (f *refund) credentials() string { return f.gateway.Version }
+func (f *refund) credentials() string { return f.account.Version }
 
 func (f *refund) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(f.merchant) }
 
@@ -73,18 +73,18 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Refund{}).
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForOrder)).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForMerchant)).
-		WatchesRawSource(r.whenMended(r.waitingFor)).
+		WatchesRawSource(r.whenCredentialsRestored(r.waitingFor)).
 		WatchesRawSource(source.Func(r.listenToGuard)).
 		WithOptions(r.waitingOptions()).
-		Complete(r.working(merchant.RefundWorkers, r))
+		Complete(r.working(account.RefundWorkers, r))
 }
 
 func (r *RefundReconciler) init() {
-	r.retries, r.polls, r.calls, r.polled = newRetries(r.Timing), newAlarms(), newPauses(), newPauses()
-	r.contradictions, r.holds = newAlarms(), newAlarms()
+	r.retries, r.polls, r.calls, r.polled = newRetries(r.Timing), newDueTimes(), newHoldoffs(), newHoldoffs()
+	r.contradictions, r.holds = newDueTimes(), newDueTimes()
 	r.sent, r.refusals = newRecent[types.NamespacedName, *sentRefund](goneWithin, r.Clock), &refusals{}
 	r.written = newOwnWrites(r.Clock)
-	r.pace = newPace(r.Timing.RefundSpacing, r.Clock)
+	r.pace = newRefundSpacing(r.Timing.RefundSpacing, r.Clock)
 }
 
 // begin notes when this process became the leader; only the first time counts.
@@ -112,7 +112,7 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	}
 	return run(ctx, scope,
 		r.releaseIfFinal,
-		r.letGoIfUnwritable,
+		r.abandonIfUnwritable,
 		r.findOrder,
 		r.findMerchant,
 		r.awaitPaidOrder,
@@ -138,9 +138,9 @@ func (r *RefundReconciler) record(ctx context.Context, f *refund, change func(*v
 	if f.merchant != nil {
 		ctx = saying(ctx, "merchant", klog.KObj(f.merchant), "outTradeNo", f.order.Number())
 	}
-	before := settlement.ApprovedReason(f.Refund)
+	before := lifecycle.ApprovedReason(f.Refund)
 	err := record(ctx, &r.Base, f.Refund, func(refund *v1alpha1.Refund) any { return refund.Status }, change)
-	if err == nil && before != v1alpha1.ReasonAutomatic && settlement.ApprovedReason(f.Refund) == v1alpha1.ReasonAutomatic {
+	if err == nil && before != v1alpha1.ReasonAutomatic && lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonAutomatic {
 		r.tellAutomatic(f)
 	}
 	return err
@@ -185,7 +185,7 @@ func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object
 		return nil
 	}
 	var refunds v1alpha1.RefundList
-	if err := r.Client.List(ctx, &refunds, client.MatchingFields{indexRefundWaiting: waits}, lookup.AtOnce, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, &refunds, client.MatchingFields{indexRefundWaiting: waits}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
 		return failed(err)
 	}
 	var requests []reconcile.Request

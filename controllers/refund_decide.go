@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -25,14 +25,14 @@ func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) pro
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
 	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
 		return r.goes(ctx, f)
-	case r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
-		return r.letGo(ctx, f, err.Error())
+	case r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
+		return r.abandonFinalizer(ctx, f, err.Error())
 	default:
 		return r.askFails(ctx, f, err, max(r.Timing.NotExistGrace/4, r.Timing.RetryFirst))
 	}
@@ -42,7 +42,7 @@ func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) pro
 // not have it, but may still get it, is no error.
 func (r *RefundReconciler) askFails(ctx context.Context, f *refund, cause error, wait time.Duration) progress {
 	if !wechatpay.Means(cause, wechatpay.RefundNotExist) && wechatpay.RetryAfter(cause) == 0 {
-		if err := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) { settlement.AskFailed(refund, cause, r.Clock.Now()) }); err != nil {
+		if err := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) { lifecycle.AskFailed(refund, cause, r.Clock.Now()) }); err != nil {
 			return stoppedBy(err)
 		}
 	}
@@ -52,24 +52,24 @@ func (r *RefundReconciler) askFails(ctx context.Context, f *refund, cause error,
 // settleContradiction asks again about a refund that WeChat stated with another amount or order, before anything else is done under
 // its number.
 func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) progress {
-	if !settlement.RefundMismatched(f.Refund) {
+	if !lifecycle.RefundMismatched(f.Refund) {
 		return next()
 	}
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
 	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
 		r.contradictions.clear(f.UID)
-		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { settlement.NoMismatch(refund, r.Clock.Now()) }); err != nil {
+		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.NoMismatch(refund, r.Clock.Now()) }); err != nil {
 			return stoppedBy(err)
 		}
 		return next()
-	case isDeleted(f) && r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
-		return r.letGo(ctx, f, err.Error())
+	case isDeleted(f) && r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
+		return r.abandonFinalizer(ctx, f, err.Error())
 	default:
 		return r.askFails(ctx, f, err, r.retries.after(f.UID, err))
 	}
@@ -87,8 +87,8 @@ func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress
 		r.contradictions.set(f.UID, first)
 	}
 	switch {
-	case isDeleted(f) && now.Sub(f.DeletionTimestamp.Time) > r.Timing.LetGoAtLast:
-		return r.letGo(ctx, f, "WeChat Pay goes on to state another refund of this number")
+	case isDeleted(f) && now.Sub(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
+		return r.abandonFinalizer(ctx, f, "WeChat Pay goes on to state another refund of this number")
 	case now.Sub(first) < r.Timing.NotExistGrace:
 		return r.rest(f, r.Timing.NotExistGrace-now.Sub(first))
 	}
@@ -98,7 +98,7 @@ func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress
 
 // wasNeverSent says whether it is sure, without asking, that no request was made: nobody allowed one.
 func (r *RefundReconciler) wasNeverSent(f *refund) bool {
-	return settlement.NeverRequested(f.Refund) && !settlement.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
+	return lifecycle.NeverRequested(f.Refund) && !lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
 }
 
 // nothingUnderWay says whether no request can still be on its way to WeChat: the last one is long enough ago. Without a
@@ -116,13 +116,13 @@ func (r *RefundReconciler) nothingUnderWay(f *refund) bool {
 
 // askForLostAnswer asks what became of a request whose answer was lost, before the same request is made again.
 func (r *RefundReconciler) askForLostAnswer(ctx context.Context, f *refund) progress {
-	if !settlement.RefundMayBeAtWeChat(f.Refund) {
+	if !lifecycle.RefundMayBeAtWeChat(f.Refund) {
 		return next()
 	}
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
@@ -139,25 +139,25 @@ func (r *RefundReconciler) mayLook(ctx context.Context, f *refund) (allowed bool
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return false, wait
 	}
-	return f.gateway.AllowLook(ctx, f.Number(), r.Clock.Now())
+	return f.account.AllowLookup(ctx, f.Number(), r.Clock.Now())
 }
 
 // lookBeforeDecision asks WeChat once for a Refund that waits for a decision, or was denied: one that was paid back before
 // this object was created (a restore, a re-applied file) is shown as it is.
 func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) progress {
 	undecided := ""
-	switch settlement.ApprovedReason(f.Refund) {
+	switch lifecycle.ApprovedReason(f.Refund) {
 	case undecided, v1alpha1.ReasonPending:
 	default:
 		return next()
 	}
-	if settlement.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
+	if lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
 		return next() // the request itself finds it, and pays nothing twice
 	}
 	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
 		return again(wait)
 	}
-	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
 	switch {
 	case err == nil:
 		return r.recover(ctx, f, fact)
@@ -170,8 +170,8 @@ func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) pr
 
 func (r *RefundReconciler) lookFails(ctx context.Context, f *refund, cause error) progress {
 	err := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) {
-		settlement.BeginRefund(refund, r.Clock.Now())
-		settlement.LookFailed(refund, cause, r.Clock.Now())
+		lifecycle.BeginRefund(refund, r.Clock.Now())
+		lifecycle.LookFailed(refund, cause, r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -186,10 +186,10 @@ func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpa
 	if err := r.learn(ctx, f, fact); err != nil {
 		return stoppedBy(err)
 	}
-	if settlement.RefundMismatched(f.Refund) {
+	if lifecycle.RefundMismatched(f.Refund) {
 		return r.contradicted(ctx, f)
 	}
-	if settlement.ApprovedReason(f.Refund) == v1alpha1.ReasonRecovered {
+	if lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonRecovered {
 		r.note(f.Refund, v1alpha1.ReasonRecovered, "Refund", "WeChat Pay has refund %s already (%s)", f.Number(), fact.Status)
 	}
 	return done() // the write starts the next reconcile
@@ -197,8 +197,8 @@ func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpa
 
 // decide shows the decision, and ends the reconcile unless it is yes.
 func (r *RefundReconciler) decide(ctx context.Context, f *refund) progress {
-	before := settlement.ApprovedReason(f.Refund)
-	allowed := settlement.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
+	before := lifecycle.ApprovedReason(f.Refund)
+	allowed := lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
 	err := r.decideNow(ctx, f, allowed)
 	if err != nil {
 		return stoppedBy(err)
@@ -219,9 +219,9 @@ func (r *RefundReconciler) decideNow(ctx context.Context, f *refund, allowed boo
 	case allowed:
 		return nil
 	case f.Spec.Approval == v1alpha1.ApprovalDenied:
-		return r.record(ctx, f, func(refund *v1alpha1.Refund) { settlement.Denied(refund, now) })
+		return r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, now) })
 	default:
-		return r.record(ctx, f, func(refund *v1alpha1.Refund) { settlement.AwaitingApproval(refund, now) })
+		return r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.AwaitingApproval(refund, now) })
 	}
 }
 
@@ -232,17 +232,17 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 	}
 	// Live: a decision about a sum is not made on a cache that may be behind. The Refunds come first, since the Order counts
 	// one before it goes.
-	all, err := r.refundsOf(ctx, r.Live, f.Namespace, f.order.Name)
+	all, err := r.refundsOf(ctx, r.APIReader, f.Namespace, f.order.Name)
 	if err == nil {
-		err = r.Live.Get(ctx, client.ObjectKeyFromObject(f.order), f.order)
+		err = r.APIReader.Get(ctx, client.ObjectKeyFromObject(f.order), f.order)
 	}
 	if err != nil {
 		return failed(ignoreNotFound(err))
 	}
-	if !settlement.IsPaid(f.order) {
+	if !lifecycle.IsPaid(f.order) {
 		return again(r.Timing.RetryFirst) // it lost its status, or was created again; it finds out that it is paid
 	}
-	turn := settlement.TakeTurn(f.Refund, f.order, all, r.Timing.RefundSpacing, r.Clock.Now())
+	turn := lifecycle.TakeTurn(f.Refund, f.order, all, r.Timing.RefundSpacing, r.Clock.Now())
 	switch {
 	case turn.Go:
 		return r.stillThere(f, all)
@@ -261,7 +261,7 @@ func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why
 	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
 		return again(wait)
 	}
-	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
@@ -274,9 +274,9 @@ func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why
 
 func (r *RefundReconciler) waitForTurn(ctx context.Context, f *refund, message string, wait time.Duration) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		settlement.Approved(refund, r.Clock.Now())
+		lifecycle.Approved(refund, r.Clock.Now())
 		if !isWaitingForAnything(refund) {
-			settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForTurn, message, r.Clock.Now())
+			lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForTurn, message, r.Clock.Now())
 		}
 	})
 	if err != nil {
@@ -287,7 +287,7 @@ func (r *RefundReconciler) waitForTurn(ctx context.Context, f *refund, message s
 
 // isWaitingForAnything says whether the status shows a reason that tells more than that a turn has to come.
 func isWaitingForAnything(refund *v1alpha1.Refund) bool {
-	switch settlement.AcceptedReason(refund) {
+	switch lifecycle.AcceptedReason(refund) {
 	case v1alpha1.ReasonInsufficientBalance, v1alpha1.ReasonRejected, v1alpha1.ReasonRateLimited,
 		v1alpha1.ReasonOutcomeUnknown, v1alpha1.ReasonRefused:
 		return true
@@ -299,10 +299,10 @@ func isWaitingForAnything(refund *v1alpha1.Refund) bool {
 // end records, finally, that no money goes back by this Refund.
 func (r *RefundReconciler) end(ctx context.Context, f *refund, reason, message string) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		if settlement.MayBeSent(refund, f.merchant.Spec.RefundApproval) {
-			settlement.Approved(refund, r.Clock.Now())
+		if lifecycle.MayBeSent(refund, f.merchant.Spec.RefundApproval) {
+			lifecycle.Approved(refund, r.Clock.Now())
 		}
-		settlement.EndRefund(refund, reason, message, r.Clock.Now())
+		lifecycle.EndRefund(refund, reason, message, r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)

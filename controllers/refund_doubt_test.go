@@ -7,8 +7,8 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // TestUnsignedRefundRejectionIsNotFinal: words that would end a Refund if WeChat had signed them.
@@ -43,7 +43,7 @@ func TestSignedNoToARefundThatWeChatHas(t *testing.T) {
 }
 
 func TestLostRefundAnswerIsAskedForBeforeItIsRepeated(t *testing.T) {
-	shop, g := paidShop(t, testshop.WithTiming(pollsOften))
+	shop, g := paidShop(t, framework.WithTiming(pollsOften))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true, Count: 1})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
@@ -54,7 +54,7 @@ func TestLostRefundAnswerIsAskedForBeforeItIsRepeated(t *testing.T) {
 
 // TestRefundThatMayStillArriveIsNotEnded: WeChat does not know a refund whose request may still be on its way.
 func TestRefundThatMayStillArriveIsNotEnded(t *testing.T) {
-	slowly := testshop.WithTiming(func(timing *controllers.Timing) { timing.NotExistGrace = time.Hour })
+	slowly := framework.WithTiming(func(timing *controllers.Timing) { timing.NotExistGrace = time.Hour })
 	t.Run("deleted", func(t *testing.T) {
 		shop, g := paidShop(t, slowly)
 		shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop})
@@ -72,7 +72,7 @@ func TestRefundThatMayStillArriveIsNotEnded(t *testing.T) {
 	})
 	t.Run("denied", func(t *testing.T) {
 		t.Parallel()
-		shop := testshop.Open(t, env, slowly)
+		shop := framework.Open(t, env, slowly)
 		shop.Create(shop.NewMerchant(automatic))
 		shop.Paid("order-0001")
 		shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop})
@@ -132,9 +132,9 @@ func TestRefundThatDoesNotFitIsShownAsWeChatHasIt(t *testing.T) {
 }
 
 func TestRefusedRefundIsRepeatedSlowly(t *testing.T) {
-	shop, g := paidShop(t, testshop.WithTiming(func(timing *controllers.Timing) {
+	shop, g := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) {
 		timing.RetrySlowly, timing.RefundSpacing = time.Hour, 100*time.Millisecond
-	}), testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = -1 }))
+	}), framework.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = -1 }))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Number: "refund-0001", Kind: simulator.FaultFail, ReturnMsg: "invalid refund_fee"})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	shop.WaitRefund("refund-0001", "Accepted=Unknown/Refused")
@@ -148,8 +148,8 @@ func TestRefusedRefundIsRepeatedSlowly(t *testing.T) {
 
 // TestNewLeaderKnowsTheLastRequest: what its predecessor sent stands in the status, so that a Refund created since keeps apart.
 func TestNewLeaderKnowsTheLastRequest(t *testing.T) {
-	shop, _ := paidShop(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = 8 * time.Second }),
-		testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = 8 * time.Second }))
+	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = 8 * time.Second }),
+		framework.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = 8 * time.Second }))
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	shop.StopOperators()
@@ -164,8 +164,8 @@ func TestNewLeaderKnowsTheLastRequest(t *testing.T) {
 // anywhere any more, so what counts is that the Order is older than the new leader.
 func TestNewLeaderKeepsTheMinuteForARefundThatIsYounger(t *testing.T) {
 	const spacing = 15 * time.Second
-	shop, _ := paidShop(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = spacing }),
-		testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = spacing }))
+	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = spacing }),
+		framework.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = spacing }))
 	sent := shop.NewRefund("refund-0001", "order-0001", 50, approved)
 	shop.Create(sent)
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")

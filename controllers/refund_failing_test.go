@@ -9,8 +9,8 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // mostFailing is the largest number of refund requests that failed at WeChat within any second.
@@ -32,21 +32,21 @@ func mostFailing(ledger simulator.Ledger) (most, failed int) {
 // TestManyFailingRefundsNeverBlockTheMerchant: WeChat blocks a merchant number at six invalid refund requests in a second,
 // whatever they failed for, whichever Orders they are for, and whatever the Merchants of the number are called.
 func TestManyFailingRefundsNeverBlockTheMerchant(t *testing.T) {
-	for name, fail := range map[string]func(*testshop.Shop){
-		"signed: no balance": func(shop *testshop.Shop) { shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(0)))) },
-		"without a signature": func(shop *testshop.Shop) {
+	for name, fail := range map[string]func(*framework.Shop){
+		"signed: no balance": func(shop *framework.Shop) { shop.Must(shop.WeChat.SetBalance(framework.MchID, new(int64(0)))) },
+		"without a signature": func(shop *framework.Shop) {
 			shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultFail, ReturnMsg: "invalid refund_fee", AfterEffect: true})
 		},
-		"for good": func(shop *testshop.Shop) {
+		"for good": func(shop *framework.Shop) {
 			shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultError, ErrCode: "USER_ACCOUNT_ABNORMAL", ErrCodeDes: "退款请求失败"})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := gomega.NewWithT(t)
-			shop := testshop.Open(t, env, testshop.WithTiming(func(timing *controllers.Timing) {
+			shop := framework.Open(t, env, framework.WithTiming(func(timing *controllers.Timing) {
 				timing.RefundSpacing = 500 * time.Millisecond
-			}), testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval, o.Rules.PrepayLife = -1, -1 }))
+			}), framework.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval, o.Rules.PrepayLife = -1, -1 }))
 			const merchants, each = 2, 30
 			fail(shop)
 			for m := range merchants {
@@ -83,12 +83,12 @@ func TestManyFailingRefundsNeverBlockTheMerchant(t *testing.T) {
 // TestMissingBalanceIsWarnedOfOnce: the request is repeated until somebody tops up the account, which may take days, and the
 // status shows it all the while.
 func TestMissingBalanceIsWarnedOfOnce(t *testing.T) {
-	shop, g := paidShop(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = 100 * time.Millisecond }),
-		testshop.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = -1 }))
-	shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(0))))
+	shop, g := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = 100 * time.Millisecond }),
+		framework.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = -1 }))
+	shop.Must(shop.WeChat.SetBalance(framework.MchID, new(int64(0))))
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	shop.Eventually("the request is repeated", func() error { return atLeast(shop, simulator.OperationRefund, "refund-0001", 4) })
-	shop.Must(shop.WeChat.SetBalance(testshop.MchID, nil))
+	shop.Must(shop.WeChat.SetBalance(framework.MchID, nil))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	waitEvent(shop, "refund-0001", v1alpha1.ReasonInsufficientBalance)
 	warnings := eventsAbout(shop, "refund-0001", v1alpha1.ReasonInsufficientBalance)

@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
 // A Refund may go, like an Order, by a deletion that began before it was held. What WeChat was asked to pay back can't be undone, so
@@ -25,7 +25,7 @@ type sentRefund struct {
 // holdWhenSeen adds the finalizer long before anything is sent, as a rule: people take longer to decide. What was denied from the
 // start is never sent.
 func (r *RefundReconciler) holdWhenSeen(ctx context.Context, f *refund) progress {
-	if isHeld(f) || isDeleted(f) || f.Spec.Approval == v1alpha1.ApprovalDenied && settlement.NeverRequested(f.Refund) {
+	if isHeld(f) || isDeleted(f) || f.Spec.Approval == v1alpha1.ApprovalDenied && lifecycle.NeverRequested(f.Refund) {
 		return next()
 	}
 	if err := r.hold(ctx, f.Refund); err != nil {

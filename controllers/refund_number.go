@@ -8,14 +8,14 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 // claimNumber sees that the Refund owns its number before WeChat is asked for it: WeChat takes two Refunds of one number for one,
 // and the second would show money that never went back. What WeChat took has its number; it is asked for again before
 // anything that WeChat says of it is recorded.
 func (r *RefundReconciler) claimNumber(ctx context.Context, f *refund) progress {
-	if settlement.RefundBegun(f.Refund) {
+	if lifecycle.RefundBegun(f.Refund) {
 		return next()
 	}
 	if end := r.ownsNumber(ctx, f, ""); end != nil {
@@ -40,7 +40,7 @@ func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID s
 		end = r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, holder)+". Create another Refund with another name or spec.outRefundNo")
 	case owner.UID == f.UID:
 		return nil
-	case mayNotLearnOwner(f.merchant, f.Namespace, owner.Namespace) && !settlement.RefundBegun(f.Refund):
+	case mayNotLearnOwner(f.merchant, f.Namespace, owner.Namespace) && !lifecycle.RefundBegun(f.Refund):
 		end = r.waitForProof(ctx, f)
 	case !claims.RefundIsDecided(owner) && !isDeleted(f):
 		end = r.waitForNumber(ctx, f)
@@ -54,7 +54,7 @@ func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID s
 // without status nobody here knows which of them was paid out, and WeChat's first answer to the other tells it.
 func (r *RefundReconciler) waitForNumber(ctx context.Context, f *refund) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForTurn, fmt.Sprintf(
+		lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForTurn, fmt.Sprintf(
 			"An older Refund of the same merchant number has the number %s, and WeChat Pay has not said yet whose it is. Then this Refund goes on or ends; if that takes long, create another Refund with another name or spec.outRefundNo",
 			refund.Number()), r.Clock.Now())
 	})
@@ -71,7 +71,7 @@ func (r *RefundReconciler) waitForProof(ctx context.Context, f *refund) progress
 		return r.goes(ctx, f)
 	}
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonPending, keyNotTaken(f.merchant), r.Clock.Now())
+		lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonPending, keyNotTaken(f.merchant), r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -90,5 +90,5 @@ func numberOwnedByRefund(refund, owner *v1alpha1.Refund) string {
 // beginCall notes that the first request is about to be made, so that no other Refund takes the number before its answer is
 // recorded.
 func (r *RefundReconciler) beginCall(f *refund) bool {
-	return settlement.RefundBegun(f.Refund) || r.Claims.BeginRefund(f.Refund, f.merchant)
+	return lifecycle.RefundBegun(f.Refund) || r.Claims.BeginRefund(f.Refund, f.merchant)
 }

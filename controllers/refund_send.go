@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -17,28 +17,28 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	if !r.beginCall(f) {
 		return again(r.Timing.RetryFirst) // the request of an object that is gone may be under way
 	}
-	paced := f.paced() // the answer may prove the key, and so change it
+	paced := f.spacingKey() // the answer may prove the key, and so change it
 	before, allowed, wait := r.pace.take(paced, f.order.CreationTimestamp.Time)
 	if !allowed {
 		return r.waitForTurn(ctx, f, "Refund requests of one Order go "+r.Timing.RefundSpacing.String()+" apart, as WeChat Pay demands", wait)
 	}
-	request := settlement.RefundRequest(f.Refund, f.order, f.merchant, f.gateway.RefundNotifyURL)
+	request := lifecycle.RefundRequest(f.Refund, f.order, f.merchant, f.account.RefundNotifyURL)
 	r.sending(f)
-	acceptance, err := f.gateway.Refund(ctx, request)
+	acceptance, err := f.account.Refund(ctx, request)
 	if outcome := wechatpay.OutcomeOf(err); err != nil && (outcome == wechatpay.NotSent || outcome == wechatpay.Failed) {
 		r.settled(f.Refund)
 	}
 	if wechatpay.RetryAfter(err) > 0 {
 		r.pace.giveBack(paced, before)
 	} else {
-		r.pace.moved(paced)
+		r.pace.calledAgain(paced)
 	}
 	if err != nil {
 		return r.handleRefundError(ctx, f, err)
 	}
 	err = r.record(after(ctx, wechatpay.OperationRefund, nil), f, func(refund *v1alpha1.Refund) {
 		r.noteRequest(refund)
-		settlement.Accepted(refund, acceptance, r.Clock.Now())
+		lifecycle.Accepted(refund, acceptance, r.Clock.Now())
 	})
 	if err != nil {
 		return r.stoppedWhileSent(ctx, f, err)
@@ -50,8 +50,8 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 
 // noteRequest writes down, with the answer, that a request was made and on whose decision.
 func (r *RefundReconciler) noteRequest(refund *v1alpha1.Refund) {
-	settlement.Approved(refund, r.Clock.Now())
-	settlement.Requested(refund, r.Clock.Now())
+	lifecycle.Approved(refund, r.Clock.Now())
+	lifecycle.Requested(refund, r.Clock.Now())
 }
 
 // handleRefundError decides what an error of the refund call means. Only a verified answer ends a Refund, and only after
@@ -64,7 +64,7 @@ func (r *RefundReconciler) handleRefundError(ctx context.Context, f *refund, cau
 }
 
 func (r *RefundReconciler) tryLater(ctx context.Context, f *refund, cause error) progress {
-	before := settlement.AcceptedReason(f.Refund)
+	before := lifecycle.AcceptedReason(f.Refund)
 	if err := r.recordError(ctx, f, cause); err != nil {
 		return r.stoppedWhileSent(ctx, f, err)
 	}
@@ -77,11 +77,11 @@ func (r *RefundReconciler) tryLater(ctx context.Context, f *refund, cause error)
 func (r *RefundReconciler) recordError(ctx context.Context, f *refund, cause error) error {
 	return r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) {
 		if wechatpay.OutcomeOf(cause) == wechatpay.NotSent {
-			settlement.Approved(refund, r.Clock.Now())
+			lifecycle.Approved(refund, r.Clock.Now())
 		} else {
 			r.noteRequest(refund)
 		}
-		settlement.NotAcceptedBy(refund, cause, r.Clock.Now())
+		lifecycle.NotAcceptedBy(refund, cause, r.Clock.Now())
 	})
 }
 
@@ -105,7 +105,7 @@ func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
 // askWhy settles a verified no: the refund is there all the same, or too little is left of what was paid, or WeChat's words
 // are all there is.
 func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) progress {
-	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
 	switch {
 	case err == nil:
 		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
@@ -113,11 +113,11 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 		}
 		if recordErr := r.record(after(ctx, wechatpay.OperationRefundQuery, nil), f, func(refund *v1alpha1.Refund) {
 			r.noteRequest(refund)
-			settlement.RefundState(refund, f.order.Number(), fact, r.Clock.Now())
+			lifecycle.RefundState(refund, f.order.Number(), fact, r.Clock.Now())
 		}); recordErr != nil {
 			return stoppedBy(recordErr)
 		}
-		if settlement.RefundMismatched(f.Refund) && !settlement.RefundAccepted(f.Refund) {
+		if lifecycle.RefundMismatched(f.Refund) && !lifecycle.RefundAccepted(f.Refund) {
 			return r.contradicted(ctx, f)
 		}
 		return done()
@@ -126,7 +126,7 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 	default:
 		if recordErr := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) {
 			r.noteRequest(refund)
-			settlement.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown,
+			lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown,
 				fmt.Sprintf("%v. Whether WeChat Pay has the refund from an earlier request is being asked. %v", cause, err), r.Clock.Now())
 		}); recordErr != nil {
 			return stoppedBy(recordErr)
@@ -138,9 +138,9 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 // endBy ends a Refund that WeChat refused for good. When the refunds that WeChat has of the order leave too little, refunds
 // made elsewhere (in the merchant platform) took it, and the reason says so.
 func (r *RefundReconciler) endBy(ctx context.Context, f *refund, cause error) progress {
-	if facts, err := f.gateway.QueryRefunds(ctx, f.order.Number(), f.appID); err == nil {
-		if taken := settlement.Taken(facts); taken+f.Spec.Amount > f.order.Spec.Amount.Total {
-			return r.endAfterRequest(ctx, f, cause, v1alpha1.ReasonExceedsPaid, settlement.ExceedsAtWeChat(taken, f.order, f.Refund)+" "+cause.Error())
+	if facts, err := f.account.QueryRefunds(ctx, f.order.Number(), f.appID); err == nil {
+		if taken := lifecycle.Taken(facts); taken+f.Spec.Amount > f.order.Spec.Amount.Total {
+			return r.endAfterRequest(ctx, f, cause, v1alpha1.ReasonExceedsPaid, lifecycle.ExceedsAtWeChat(taken, f.order, f.Refund)+" "+cause.Error())
 		}
 	}
 	if wechatpay.Means(cause, wechatpay.NeedsAttention) {
@@ -159,7 +159,7 @@ func (r *RefundReconciler) endAfterRequest(ctx context.Context, f *refund, cause
 
 // follow asks for a Refund that WeChat took until it is final: from a minute after acceptance, then less and less often.
 func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
-	if !settlement.RefundAccepted(f.Refund) {
+	if !lifecycle.RefundAccepted(f.Refund) {
 		return next()
 	}
 	now := r.Clock.Now()
@@ -171,7 +171,7 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 	if now.Before(due) {
 		return again(due.Sub(now))
 	}
-	fact, err := f.gateway.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
 	told := err == nil
 	if told {
 		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
@@ -192,7 +192,7 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 		return stoppedBy(err)
 	}
 	if r.waitedLongEnough(f, r.Clock.Now()) {
-		return r.letGo(ctx, f, fmt.Sprintf("WeChat Pay has not confirmed for %s that it is paying back (%s)", r.Timing.LetGoAtLast, settlement.SucceededReason(f.Refund)))
+		return r.abandonFinalizer(ctx, f, fmt.Sprintf("WeChat Pay has not confirmed for %s that it is paying back (%s)", r.Timing.AbandonAtLast, lifecycle.SucceededReason(f.Refund)))
 	}
 	return again(due.Sub(r.Clock.Now()))
 }
@@ -202,17 +202,17 @@ func (r *RefundReconciler) followFails(ctx context.Context, f *refund, cause err
 	if wechatpay.RetryAfter(cause) > 0 && !isDeleted(f) {
 		return nil
 	}
-	return r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) { settlement.FollowFailed(refund, cause, r.Clock.Now()) })
+	return r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) { lifecycle.FollowFailed(refund, cause, r.Clock.Now()) })
 }
 
 // waitedLongEnough bounds the wait of a deleted Refund for a person to act in the merchant platform, or for WeChat to answer: it
 // begins with the deletion, and anew when WeChat says once more that it is paying back, which comes to an end by itself.
 func (r *RefundReconciler) waitedLongEnough(f *refund, now time.Time) bool {
 	stalled := f.Status.StalledTime
-	if !isDeleted(f) || stalled == nil || settlement.RefundFinal(f.Refund) {
+	if !isDeleted(f) || stalled == nil || lifecycle.RefundFinal(f.Refund) {
 		return false
 	}
-	return now.Sub(later(stalled.Time, f.DeletionTimestamp.Time)) > r.Timing.LetGoAtLast
+	return now.Sub(later(stalled.Time, f.DeletionTimestamp.Time)) > r.Timing.AbandonAtLast
 }
 
 func later(a, b time.Time) time.Time {
@@ -225,7 +225,7 @@ func later(a, b time.Time) time.Time {
 // nextPollAfter is the next poll after one that was just made. A contradiction is asked about again soon, whatever the schedule says.
 func (r *RefundReconciler) nextPollAfter(f *refund, now time.Time) time.Time {
 	due := r.nextPoll(f, now)
-	if soon := now.Add(r.Timing.RetrySlowly); settlement.RefundMismatched(f.Refund) && soon.Before(due) {
+	if soon := now.Add(r.Timing.RetrySlowly); lifecycle.RefundMismatched(f.Refund) && soon.Before(due) {
 		return soon
 	}
 	return due
@@ -248,7 +248,7 @@ func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechat
 	if err := r.learn(ctx, f, fact); err != nil {
 		return stoppedBy(err)
 	}
-	if settlement.RefundMismatched(f.Refund) && !settlement.RefundAccepted(f.Refund) {
+	if lifecycle.RefundMismatched(f.Refund) && !lifecycle.RefundAccepted(f.Refund) {
 		return r.contradicted(ctx, f)
 	}
 	r.retries.forget(f.UID)
@@ -259,13 +259,13 @@ func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechat
 
 // learn records what refundquery says, and warns of what a person has to look at.
 func (r *RefundReconciler) learn(ctx context.Context, f *refund, fact wechatpay.RefundFact) error {
-	before := settlement.SucceededReason(f.Refund)
+	before := lifecycle.SucceededReason(f.Refund)
 	ctx = after(ctx, wechatpay.OperationRefundQuery, nil)
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		settlement.RefundLearned(refund, f.merchant.Spec.RefundApproval, f.order.Number(), fact, r.Clock.Now())
+		lifecycle.RefundLearned(refund, f.merchant.Spec.RefundApproval, f.order.Number(), fact, r.Clock.Now())
 	})
 	if err == nil {
-		r.tell(ctx).Refund(f.Refund, before)
+		r.reporter(ctx).Refund(f.Refund, before)
 	}
 	return err
 }

@@ -9,9 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
 // releaseIfFinal is the last step for a Refund of which nothing more will become.
@@ -20,7 +20,7 @@ func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progre
 		r.forget(f.UID)
 		return done()
 	}
-	if !settlement.RefundFinal(f.Refund) {
+	if !lifecycle.RefundFinal(f.Refund) {
 		return next()
 	}
 	r.forget(f.UID)
@@ -31,7 +31,7 @@ func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progre
 	if err != nil {
 		return failed(err)
 	}
-	if !counted && r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.LetGoAtLast {
+	if !counted && r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
 		return again(r.Timing.RetryFirst)
 	}
 	return r.goes(ctx, f)
@@ -39,14 +39,14 @@ func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progre
 
 // isCounted says whether the Order remembers what the Refund paid back, so that the next Refund is not measured without it.
 func (r *RefundReconciler) isCounted(ctx context.Context, f *refund) (bool, error) {
-	if !settlement.RefundSucceeded(f.Refund) {
+	if !lifecycle.RefundSucceeded(f.Refund) {
 		return true, nil
 	}
 	order := &v1alpha1.Order{}
-	if err := r.Live.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, order); err != nil {
+	if err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, order); err != nil {
 		return true, ignoreNotFound(err)
 	}
-	return !settlement.IsPaid(order) || settlement.HasRefunded(order, f.Number()), nil
+	return !lifecycle.IsPaid(order) || lifecycle.HasRefunded(order, f.Number()), nil
 }
 
 func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
@@ -58,7 +58,7 @@ func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
 	if !apierrors.IsNotFound(err) {
 		return failed(err)
 	}
-	problem := &merchant.Problem{Reason: v1alpha1.ReasonOrderNotFound, Message: fmt.Sprintf(
+	problem := &account.Problem{Reason: v1alpha1.ReasonOrderNotFound, Message: fmt.Sprintf(
 		"Order %s does not exist in namespace %s: create it again from its YAML, or create another Refund", f.Spec.OrderRef.Name, f.Namespace)}
 	return r.waitWithout(ctx, f, v1alpha1.ReasonOrderNotFound, problem)
 }
@@ -66,10 +66,10 @@ func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
 func (r *RefundReconciler) findMerchant(ctx context.Context, f *refund) progress {
 	found, handle, err := r.merchantOf(ctx, f)
 	if err == nil {
-		f.merchant, f.gateway, f.appID = found, handle, settlement.AppID(f.order, found)
+		f.merchant, f.account, f.appID = found, handle, lifecycle.AppID(f.order, found)
 		return next()
 	}
-	problem, ok := merchant.AsProblem(err)
+	problem, ok := account.AsProblem(err)
 	if !ok {
 		return failed(err)
 	}
@@ -78,25 +78,25 @@ func (r *RefundReconciler) findMerchant(ctx context.Context, f *refund) progress
 
 // merchantOf finds what is needed to ask WeChat for a Refund. One that was asked for under a grant is followed to its end; a new
 // one needs a grant of today, for its own number as well as for its Order's.
-func (r *RefundReconciler) merchantOf(ctx context.Context, f *refund) (*v1alpha1.Merchant, *merchant.Handle, error) {
-	if settlement.RefundBegun(f.Refund) {
+func (r *RefundReconciler) merchantOf(ctx context.Context, f *refund) (*v1alpha1.Merchant, *account.Account, error) {
+	if lifecycle.RefundBegun(f.Refund) {
 		return r.merchantOfStarted(ctx, f.order)
 	}
 	found, handle, err := r.merchantFor(ctx, f.order)
 	if err == nil {
-		err = merchant.PermitsRefund(ctx, r.Client, found, f.order, f.Number())
+		err = account.PermitsRefund(ctx, r.Client, found, f.order, f.Number())
 	}
 	return found, handle, err
 }
 
 // waitWithout shows what is missing to ask WeChat, and bounds the wait of a deleted Refund for it. One that was never asked for
 // goes at once.
-func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason string, problem *merchant.Problem) progress {
-	if isDeleted(f) && settlement.NeverRequested(f.Refund) {
+func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason string, problem *account.Problem) progress {
+	if isDeleted(f) && lifecycle.NeverRequested(f.Refund) {
 		return r.goes(ctx, f)
 	}
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		settlement.NotAccepted(refund, metav1.ConditionFalse, reason, problem.Message, r.Clock.Now())
+		lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, problem.Message, r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -104,16 +104,16 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason st
 	if !isDeleted(f) {
 		return again(r.Timing.SecretsCheck)
 	}
-	if waited := r.Clock.Since(f.DeletionTimestamp.Time); waited < r.Timing.LetGoAfter {
-		return again(min(r.Timing.LetGoAfter-waited, r.Timing.SecretsCheck))
+	if waited := r.Clock.Since(f.DeletionTimestamp.Time); waited < r.Timing.AbandonAfter {
+		return again(min(r.Timing.AbandonAfter-waited, r.Timing.SecretsCheck))
 	}
-	return r.letGo(ctx, f, problem.Message)
+	return r.abandonFinalizer(ctx, f, problem.Message)
 }
 
-// letGo removes the finalizer of a Refund whose end could not be learnt.
-func (r *RefundReconciler) letGo(ctx context.Context, f *refund, why string) progress {
+// abandonFinalizer removes the finalizer of a Refund whose end could not be learnt.
+func (r *RefundReconciler) abandonFinalizer(ctx context.Context, f *refund, why string) progress {
 	if r.refusals.about(f.UID, metrics.WriteRelease) == "" { // otherwise it was told before
-		r.tell(ctx).LetGo(f.Refund, "Refund", "Let go without knowing the end of refund %s at WeChat Pay: %s", f.Number(), why)
+		r.reporter(ctx).FinalizerAbandoned(f.Refund, "Refund", "Let go without knowing the end of refund %s at WeChat Pay: %s", f.Number(), why)
 	}
 	return r.goes(ctx, f)
 }
@@ -123,18 +123,18 @@ func (r *RefundReconciler) letGo(ctx context.Context, f *refund, why string) pro
 // system's, and nothing of it may be shown. An Order that lost its status finds its payment by itself.
 func (r *RefundReconciler) awaitPaidOrder(ctx context.Context, f *refund) progress {
 	switch {
-	case settlement.IsPaid(f.order), settlement.RefundBegun(f.Refund):
+	case lifecycle.IsPaid(f.order), lifecycle.RefundBegun(f.Refund):
 		return next()
-	case f.Spec.Approval == v1alpha1.ApprovalDenied && settlement.IsFinished(f.order) && !isDeleted(f):
+	case f.Spec.Approval == v1alpha1.ApprovalDenied && lifecycle.IsFinished(f.order) && !isDeleted(f):
 		return r.deny(ctx, f)
 	}
-	return r.waitWithout(ctx, f, v1alpha1.ReasonOrderNotPaid, &merchant.Problem{Reason: v1alpha1.ReasonOrderNotPaid, Message: fmt.Sprintf(
-		"Order %s is not paid (%s), so there is nothing to pay back yet", f.order.Name, settlement.PaidReason(f.order))})
+	return r.waitWithout(ctx, f, v1alpha1.ReasonOrderNotPaid, &account.Problem{Reason: v1alpha1.ReasonOrderNotPaid, Message: fmt.Sprintf(
+		"Order %s is not paid (%s), so there is nothing to pay back yet", f.order.Name, lifecycle.PaidReason(f.order))})
 }
 
 // deny ends a Refund that nobody has to ask WeChat about: its Order ended unpaid.
 func (r *RefundReconciler) deny(ctx context.Context, f *refund) progress {
-	if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { settlement.Denied(refund, r.Clock.Now()) }); err != nil {
+	if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, r.Clock.Now()) }); err != nil {
 		return stoppedBy(err)
 	}
 	return done() // the write starts the next reconcile
@@ -143,10 +143,10 @@ func (r *RefundReconciler) deny(ctx context.Context, f *refund) progress {
 // checkCertificate waits for the client certificate that refunds need.
 func (r *RefundReconciler) checkCertificate(ctx context.Context, f *refund) progress {
 	switch {
-	case f.gateway.HasCertificate:
+	case f.account.HasCertificate:
 		return next()
-	case f.gateway.CertificateProblem != nil && f.merchant.Namespace == f.Namespace:
-		return r.waitFor(ctx, f, v1alpha1.ReasonCertificateMissing, f.gateway.CertificateProblem.Message)
+	case f.account.CertificateProblem != nil && f.merchant.Namespace == f.Namespace:
+		return r.waitFor(ctx, f, v1alpha1.ReasonCertificateMissing, f.account.CertificateProblem.Message)
 	default:
 		return r.waitFor(ctx, f, v1alpha1.ReasonCertificateMissing, fmt.Sprintf(
 			"Refunds need a client certificate that can be used: set spec.certificateSecretRef of Merchant %s to a Secret of type kubernetes.io/tls with the merchant's API certificate", f.merchant.Name))
@@ -157,8 +157,8 @@ func (r *RefundReconciler) checkCertificate(ctx context.Context, f *refund) prog
 // are looked at again now and then.
 func (r *RefundReconciler) waitFor(ctx context.Context, f *refund, reason, message string) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		settlement.Approved(refund, r.Clock.Now())
-		settlement.NotAccepted(refund, metav1.ConditionFalse, reason, message, r.Clock.Now())
+		lifecycle.Approved(refund, r.Clock.Now())
+		lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, message, r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)

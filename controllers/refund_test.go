@@ -9,12 +9,12 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // paidShop opens a Shop with one paid Order.
-func paidShop(t *testing.T, options ...testshop.Option) (*testshop.Shop, *gomega.WithT) {
+func paidShop(t *testing.T, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	shop, g := openReady(t, options...)
 	shop.Paid("order-0001")
@@ -35,7 +35,7 @@ func TestRefundWaitsForApprovalAndSucceeds(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Approved=True/Approved")
 	shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
 	ledger := shop.WeChat.Ledger()
-	paidBack := ledger.Refund(testshop.MchID, "refund-0001")
+	paidBack := ledger.Refund(framework.MchID, "refund-0001")
 	g.Expect(paidBack.RefundFee).To(gomega.Equal(int64(101)))
 	g.Expect(paidBack.Params).To(gomega.HaveKeyWithValue("refund_desc", "质量问题"))
 	g.Expect(refund.Status.RefundID).To(gomega.Equal(paidBack.RefundID))
@@ -47,7 +47,7 @@ func TestRefundWaitsForApprovalAndSucceeds(t *testing.T) {
 }
 
 func TestRefundIsFollowedWithoutACallback(t *testing.T) {
-	shop, _ := paidShop(t, testshop.WithTiming(pollsOften), testshop.WithWeChat(func(o *simulator.Options) { o.Rules.RefundDelay = time.Second }))
+	shop, _ := paidShop(t, framework.WithTiming(pollsOften), framework.WithWeChat(func(o *simulator.Options) { o.Rules.RefundDelay = time.Second }))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
 	shop.Approve("refund-0001")
@@ -70,7 +70,7 @@ func TestDeniedRefundIsNeverSent(t *testing.T) {
 
 func TestAutomaticApproval(t *testing.T) {
 	t.Parallel()
-	shop := testshop.Open(t, env)
+	shop := framework.Open(t, env)
 	shop.Create(shop.NewMerchant(automatic))
 	shop.Paid("order-0001")
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
@@ -99,7 +99,7 @@ func TestPartialRefundsGoOneAtATimeAndNeverBeyondWhatWasPaid(t *testing.T) {
 		return nil
 	})
 	ledger := shop.WeChat.Ledger()
-	g.Expect(ledger.Order(testshop.MchID, "order-0001").Sums.Refunded).To(gomega.Equal(int64(101)))
+	g.Expect(ledger.Order(framework.MchID, "order-0001").Sums.Refunded).To(gomega.Equal(int64(101)))
 	g.Expect(ledger.CallsOf(simulator.OperationRefund, "refund-more")).To(gomega.BeEmpty())
 	shop.NoViolations() // the simulator counts requests that come too near
 }
@@ -126,7 +126,7 @@ func TestDeletedRefundsStillCount(t *testing.T) {
 
 func TestRefundsMadeByStaffCountAtWeChat(t *testing.T) {
 	shop, g := paidShop(t)
-	_, err := shop.WeChat.RefundByStaff(testshop.MchID, "order-0001", 100)
+	_, err := shop.WeChat.RefundByStaff(framework.MchID, "order-0001", 100)
 	shop.Must(err)
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 2, approved))
 	refund := shop.WaitRefund("refund-0001", "Succeeded=False/ExceedsPaid")
@@ -178,13 +178,13 @@ func TestLostRefundAnswerIsShownAsUnknown(t *testing.T) {
 
 func TestInsufficientBalanceWaitsVisibly(t *testing.T) {
 	shop, g := paidShop(t)
-	shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(10))))
+	shop.Must(shop.WeChat.SetBalance(framework.MchID, new(int64(10))))
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	waiting := shop.WaitRefund("refund-0001", "Accepted=False/InsufficientBalance")
 	g.Expect(waiting.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.And(gomega.ContainSubstring("余额不足"), gomega.ContainSubstring("Top up")))))
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Pending")
 	waitEvent(shop, "refund-0001", "InsufficientBalance")
-	shop.Must(shop.WeChat.SetBalance(testshop.MchID, nil))
+	shop.Must(shop.WeChat.SetBalance(framework.MchID, nil))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	shop.NoViolations()
 }
@@ -198,12 +198,12 @@ func TestAbnormalRefundIsNotTheEnd(t *testing.T) {
 		"and is closed":          {simulator.RefundClosed, "Succeeded=False/Closed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, _ := paidShop(t, testshop.WithTiming(pollsOften))
+			shop, _ := paidShop(t, framework.WithTiming(pollsOften))
 			shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundChange})
 			shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 			shop.WaitRefund("refund-0001", "Succeeded=Unknown/Abnormal")
 			waitEvent(shop, "refund-0001", "Abnormal")
-			shop.Must(shop.WeChat.SetRefundStatus(testshop.MchID, "refund-0001", end.status))
+			shop.Must(shop.WeChat.SetRefundStatus(framework.MchID, "refund-0001", end.status))
 			shop.WaitRefund("refund-0001", end.state)
 		})
 	}

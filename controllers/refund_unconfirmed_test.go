@@ -12,34 +12,34 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // heldByWeChat opens a Shop with a Refund that WeChat took and does not finish.
-func heldByWeChat(t *testing.T, options ...testshop.Option) (*testshop.Shop, *gomega.WithT) {
+func heldByWeChat(t *testing.T, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
-	shop, g := paidShop(t, append([]testshop.Option{testshop.WithTiming(pollsOften)}, options...)...)
+	shop, g := paidShop(t, append([]framework.Option{framework.WithTiming(pollsOften)}, options...)...)
 	takenAndHeld(shop)
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
 	return shop, g
 }
 
 // takenAndHeld creates a Refund that WeChat takes and does not finish.
-func takenAndHeld(shop *testshop.Shop) {
+func takenAndHeld(shop *framework.Shop) {
 	shop.T.Helper()
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundHold})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 }
 
 // says has refundquery answer, well signed, with other values.
-func says(shop *testshop.Shop, fields map[string]string) {
+func says(shop *framework.Shop, fields map[string]string) {
 	shop.T.Helper()
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultExtraFields, Fields: fields})
 }
 
 // askedMore waits until WeChat was asked some more times.
-func askedMore(shop *testshop.Shop, operation simulator.Operation, number string, times int) {
+func askedMore(shop *framework.Shop, operation simulator.Operation, number string, times int) {
 	shop.T.Helper()
 	asked := len(shop.WeChat.Ledger().CallsOf(operation, number))
 	shop.Eventually("WeChat is asked again", func() error { return atLeast(shop, operation, number, asked+times) })
@@ -67,7 +67,7 @@ func TestErrorsAreSeenWhileARefundIsFollowed(t *testing.T) {
 			g.Expect(shop.Refund("refund-0001").ResourceVersion).To(gomega.Equal(refund.ResourceVersion), "no write at each poll")
 			shop.WeChat.ClearFaults()
 			shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
-			shop.Must(shop.WeChat.SetRefundStatus(testshop.MchID, "refund-0001", simulator.RefundSuccess))
+			shop.Must(shop.WeChat.SetRefundStatus(framework.MchID, "refund-0001", simulator.RefundSuccess))
 			shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 		})
 	}
@@ -91,9 +91,9 @@ func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
 		"another amount":   {Kind: simulator.FaultExtraFields, Fields: map[string]string{"refund_fee_0": "51"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, _ := heldByWeChat(t, testshop.WithTiming(func(timing *controllers.Timing) {
+			shop, _ := heldByWeChat(t, framework.WithTiming(func(timing *controllers.Timing) {
 				pollsOften(timing)
-				timing.LetGoAtLast = 2 * time.Second
+				timing.AbandonAtLast = 2 * time.Second
 			}))
 			fault.Operation = simulator.OperationRefundQuery
 			shop.Fault(fault)
@@ -101,7 +101,7 @@ func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
 			shop.Must(shop.Client.Delete(shop.Context(), merchant))
 			shop.Must(shop.Client.Delete(shop.Context(), order))
 			shop.Must(shop.Client.Delete(shop.Context(), refund))
-			waitEvent(shop, "refund-0001", "LetGo")
+			waitEvent(shop, "refund-0001", "FinalizerAbandoned")
 			shop.WaitGone(refund)
 			shop.WaitGone(order)
 			shop.WaitGone(merchant)
@@ -113,9 +113,9 @@ func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
 // anew, also for a process that did not hear the one before.
 func TestDeletedRefundStaysWhileWeChatPaysBack(t *testing.T) {
 	const patience = 3 * time.Second
-	shop, g := heldByWeChat(t, testshop.WithTiming(func(timing *controllers.Timing) {
+	shop, g := heldByWeChat(t, framework.WithTiming(func(timing *controllers.Timing) {
 		pollsOften(timing)
-		timing.LetGoAtLast = patience
+		timing.AbandonAtLast = patience
 	}))
 	refund := shop.NewRefund("refund-0001", "order-0001", 101)
 	shop.Must(shop.Client.Delete(shop.Context(), refund))
@@ -151,7 +151,7 @@ func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 			shop.Create(shop.NewRefund("refund-0002", "order-0001", 101, approved))
 			shop.WaitRefund("refund-0002", "Succeeded=False/ExceedsPaid")
 			shop.WeChat.ClearFaults()
-			shop.Must(shop.WeChat.SetRefundStatus(testshop.MchID, "refund-0001", simulator.RefundSuccess))
+			shop.Must(shop.WeChat.SetRefundStatus(framework.MchID, "refund-0001", simulator.RefundSuccess))
 			shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 			shop.NoViolations()
 		})
@@ -160,7 +160,7 @@ func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 
 // TestTheRightCallbackAfterAContradiction: the query that it leads to is recorded.
 func TestTheRightCallbackAfterAContradiction(t *testing.T) {
-	shop, _ := paidShop(t, testshop.WithTiming(func(timing *controllers.Timing) {
+	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) {
 		timing.RefundPoll.Ages = []time.Duration{time.Second, time.Hour}
 		timing.RetrySlowly = time.Hour
 	}))
@@ -168,7 +168,7 @@ func TestTheRightCallbackAfterAContradiction(t *testing.T) {
 	takenAndHeld(shop)
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Mismatch")
 	shop.WeChat.ClearFaults()
-	shop.Must(shop.WeChat.SetRefundStatus(testshop.MchID, "refund-0001", simulator.RefundSuccess))
+	shop.Must(shop.WeChat.SetRefundStatus(framework.MchID, "refund-0001", simulator.RefundSuccess))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 }
 
@@ -205,7 +205,7 @@ func TestErrorsAreSeenWhileALostAnswerIsAskedFor(t *testing.T) {
 
 // TestErrorsAreSeenWhileAnOrderIsPolled: the payer may pay all the while, so that what is shown is only beside it.
 func TestErrorsAreSeenWhileAnOrderIsPolled(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollsOften))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")
 	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultError, ErrCode: "NOAUTH", ErrCodeDes: "商户无此接口权限"})

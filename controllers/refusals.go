@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
 )
 
 // A cluster may refuse a write of ours: by a policy, a quota, a webhook that is away. Each such write is counted, an event tells what
@@ -138,7 +138,7 @@ func (r *OrderReconciler) showRefusal(ctx context.Context, o *order, write strin
 	if refused != nil {
 		note = refusal(write, refused)
 	}
-	err := r.record(ctx, o, func(order *v1alpha1.Order) { settlement.OrderWriteRefused(order, note, r.Clock.Now()) })
+	err := r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.OrderWriteRefused(order, note, r.Clock.Now()) })
 	if isRefused(err) {
 		return nil
 	}
@@ -159,20 +159,20 @@ func (r *OrderReconciler) goes(ctx context.Context, o *order) progress {
 	return again(r.Timing.SecretsCheck)
 }
 
-// letGoIfUnwritable bounds the wait of a deleted Order whose status can't be written, so that no end of it can be recorded.
-func (r *OrderReconciler) letGoIfUnwritable(ctx context.Context, o *order) progress {
-	if !isDeleted(o) || !isHeld(o) || r.Clock.Since(o.DeletionTimestamp.Time) <= r.Timing.LetGoAtLast {
+// abandonIfUnwritable bounds the wait of a deleted Order whose status can't be written, so that no end of it can be recorded.
+func (r *OrderReconciler) abandonIfUnwritable(ctx context.Context, o *order) progress {
+	if !isDeleted(o) || !isHeld(o) || r.Clock.Since(o.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
 		return next()
 	}
 	if said := r.refusals.about(o.UID, metrics.WriteStatus); said != "" {
-		return r.letGo(ctx, o, "the cluster refuses to have its status written: "+said)
+		return r.abandonFinalizer(ctx, o, "the cluster refuses to have its status written: "+said)
 	}
 	return next()
 }
 
 // notHeld shows that no call is made for an Order that can't be held. What was started, or is to be closed, needs no hold.
 func (r *OrderReconciler) notHeld(ctx context.Context, o *order, refused error) progress {
-	if settlement.Started(o.Order) {
+	if lifecycle.Started(o.Order) {
 		if err := r.showRefusal(ctx, o, metrics.WriteHold, refused); err != nil {
 			return stoppedBy(err)
 		}
@@ -182,7 +182,7 @@ func (r *OrderReconciler) notHeld(ctx context.Context, o *order, refused error) 
 		return r.endUnpaid(ctx, o, reason, why+"; WeChat Pay was not asked")
 	}
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		settlement.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonWriteRefused,
+		lifecycle.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonWriteRefused,
 			"Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, refused), r.Clock.Now())
 	})
 	if err != nil {
@@ -201,7 +201,7 @@ func (r *RefundReconciler) goes(ctx context.Context, f *refund) progress {
 		return stop(refused)
 	}
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		settlement.RefundWriteRefused(refund, refusal(metrics.WriteRelease, refused), r.Clock.Now())
+		lifecycle.RefundWriteRefused(refund, refusal(metrics.WriteRelease, refused), r.Clock.Now())
 	})
 	if err != nil && !isRefused(err) {
 		return stoppedBy(err)
@@ -209,13 +209,13 @@ func (r *RefundReconciler) goes(ctx context.Context, f *refund) progress {
 	return again(r.Timing.SecretsCheck)
 }
 
-// letGoIfUnwritable bounds the wait of a deleted Refund whose status can't be written, so that no end of it can be recorded.
-func (r *RefundReconciler) letGoIfUnwritable(ctx context.Context, f *refund) progress {
-	if !isDeleted(f) || !isHeld(f) || r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.LetGoAtLast {
+// abandonIfUnwritable bounds the wait of a deleted Refund whose status can't be written, so that no end of it can be recorded.
+func (r *RefundReconciler) abandonIfUnwritable(ctx context.Context, f *refund) progress {
+	if !isDeleted(f) || !isHeld(f) || r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
 		return next()
 	}
 	if said := r.refusals.about(f.UID, metrics.WriteStatus); said != "" {
-		return r.letGo(ctx, f, "the cluster refuses to have its status written: "+said)
+		return r.abandonFinalizer(ctx, f, "the cluster refuses to have its status written: "+said)
 	}
 	return next()
 }

@@ -17,13 +17,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // deniedWrites is a policy of the cluster's owner that denies what an expression matches to the operator, in one namespace.
 type deniedWrites struct {
-	shop    *testshop.Shop
+	shop    *framework.Shop
 	policy  *admissionregistrationv1.ValidatingAdmissionPolicy
 	binding *admissionregistrationv1.ValidatingAdmissionPolicyBinding
 }
@@ -31,7 +31,7 @@ type deniedWrites struct {
 const policySays = "our company wants no such writes"
 
 // startAsOperator starts the operator as a user of its own with the operator's rights, whose writes a policy can tell from others.
-func startAsOperator(shop *testshop.Shop) {
+func startAsOperator(shop *framework.Shop) {
 	shop.T.Helper()
 	shop.OperatorConfig() // with it come the roles
 	name := "operator-" + shop.Namespace
@@ -47,7 +47,7 @@ func startAsOperator(shop *testshop.Shop) {
 	shop.StartOperatorAs(config)
 }
 
-func denies(shop *testshop.Shop, matches string, resources ...string) *deniedWrites {
+func denies(shop *framework.Shop, matches string, resources ...string) *deniedWrites {
 	shop.T.Helper()
 	name := "deny-" + shop.Namespace
 	d := &deniedWrites{shop: shop}
@@ -95,13 +95,13 @@ const addsFinalizer = "object != null && object.metadata.?finalizers.orValue([])
 const dropsFinalizer = "object != null && oldObject != null && object.metadata.?finalizers.orValue([]).size() < oldObject.metadata.?finalizers.orValue([]).size()"
 
 // deniedShop opens a Shop with an operator that a policy can bind, and a Merchant that is ready.
-func deniedShop(t *testing.T, change func(*testshop.Shop), options ...testshop.Option) (*testshop.Shop, *gomega.WithT) {
+func deniedShop(t *testing.T, change func(*framework.Shop), options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	t.Parallel()
-	shop := testshop.Open(t, env, append(options, testshop.WithoutOperator())...)
+	shop := framework.Open(t, env, append(options, framework.WithoutOperator())...)
 	startAsOperator(shop)
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.LatePayment = v1alpha1.LatePaymentRefund }))
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	if change != nil {
 		change(shop)
 	}
@@ -115,7 +115,7 @@ func (d *deniedWrites) inForce(probe func(i int) error) {
 	d.shop.Eventually("the policy is in force", func() error { i++; return probe(i) })
 }
 
-func finalizersAreDenied(shop *testshop.Shop) *deniedWrites {
+func finalizersAreDenied(shop *framework.Shop) *deniedWrites {
 	shop.T.Helper()
 	denied := denies(shop, addsFinalizer, "orders", "refunds")
 	denied.inForce(func(i int) error {
@@ -168,7 +168,7 @@ func TestRefundThatCantBeHeldSaysSo(t *testing.T) {
 }
 
 // noLateRefunds is a quota of the cluster's owner: no Refunds.
-func noLateRefunds(shop *testshop.Shop) *deniedWrites {
+func noLateRefunds(shop *framework.Shop) *deniedWrites {
 	shop.T.Helper()
 	denied := denies(shop, "request.operation == 'CREATE'", "refunds")
 	config, err := env.User("operator-" + shop.Namespace)
@@ -185,7 +185,7 @@ func noLateRefunds(shop *testshop.Shop) *deniedWrites {
 }
 
 func TestLateRefundThatIsRefusedStopsNothing(t *testing.T) {
-	paidLate := func(t *testing.T) (*testshop.Shop, *gomega.WithT, *deniedWrites) {
+	paidLate := func(t *testing.T) (*framework.Shop, *gomega.WithT, *deniedWrites) {
 		shop, g := deniedShop(t, nil)
 		denied := noLateRefunds(shop)
 		shop.Create(shop.NewOrder("order-0001"))
@@ -250,7 +250,7 @@ func TestLateRefundIsMadeOnce(t *testing.T) {
 
 // TestFinalizerThatCantBeTakenOffIsTold: whoever deletes sees why nothing happens.
 func TestFinalizerThatCantBeTakenOffIsTold(t *testing.T) {
-	shop, _ := deniedShop(t, func(shop *testshop.Shop) { shop.Paid("order-0001") })
+	shop, _ := deniedShop(t, func(shop *framework.Shop) { shop.Paid("order-0001") })
 	denied := denies(shop, dropsFinalizer, "orders", "refunds")
 	denied.inForce(func(i int) error {
 		name := fmt.Sprintf("probe-%04d", i)
@@ -276,10 +276,10 @@ func TestFinalizerThatCantBeTakenOffIsTold(t *testing.T) {
 
 // TestDeletionEndsWhenNoStatusCanBeWritten: no end of it can be recorded then.
 func TestDeletionEndsWhenNoStatusCanBeWritten(t *testing.T) {
-	shop, g := deniedShop(t, func(shop *testshop.Shop) {
+	shop, g := deniedShop(t, func(shop *framework.Shop) {
 		shop.Create(shop.NewOrder("order-0001"))
 		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	}, testshop.WithTiming(func(timing *controllers.Timing) { timing.LetGoAtLast = 2 * time.Second }))
+	}, framework.WithTiming(func(timing *controllers.Timing) { timing.AbandonAtLast = 2 * time.Second }))
 	denied := denies(shop, "request.subResource == 'status'", "orders/status", "refunds/status")
 	denied.inForce(func(i int) error {
 		name := fmt.Sprintf("probe-%04d", i)
@@ -294,13 +294,13 @@ func TestDeletionEndsWhenNoStatusCanBeWritten(t *testing.T) {
 	order := shop.NewOrder("order-0001")
 	shop.Must(shop.Client.Delete(shop.Context(), order))
 	waitEvent(shop, "order-0001", v1alpha1.ReasonWriteRefused)
-	waitEvent(shop, "order-0001", "LetGo")
+	waitEvent(shop, "order-0001", "FinalizerAbandoned")
 	shop.WaitGone(order)
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed), "it was closed all the same")
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed), "it was closed all the same")
 }
 
 // waitFor waits until something is decided, and returns how.
-func waitFor(shop *testshop.Shop, decided func() (bool, error)) (result error) {
+func waitFor(shop *framework.Shop, decided func() (bool, error)) (result error) {
 	shop.T.Helper()
 	shop.Eventually("it is decided", func() error {
 		is, err := decided()

@@ -11,10 +11,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -31,15 +31,15 @@ func lagging(t *testing.T, cached, more []client.Object) Base {
 	with := func(objects []client.Object) client.Client {
 		return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 			WithStatusSubresource(&v1alpha1.Refund{}, &v1alpha1.Order{}).
-			WithIndex(&v1alpha1.Order{}, lookup.IndexOrderNumber, func(object client.Object) []string { return []string{object.(*v1alpha1.Order).Number()} }).
-			WithIndex(&v1alpha1.Refund{}, lookup.IndexRefundNumber, func(object client.Object) []string { return []string{object.(*v1alpha1.Refund).Number()} }).
+			WithIndex(&v1alpha1.Order{}, index.OrderNumber, func(object client.Object) []string { return []string{object.(*v1alpha1.Order).Number()} }).
+			WithIndex(&v1alpha1.Refund{}, index.RefundNumber, func(object client.Object) []string { return []string{object.(*v1alpha1.Refund).Number()} }).
 			WithIndex(&v1alpha1.Order{}, indexOrderPrepay, func(object client.Object) []string { return prepayOfOrder(object.(*v1alpha1.Order)) }).
 			WithIndex(&v1alpha1.Refund{}, indexRefundOrder, byOrder).
 			WithIndex(&v1alpha1.Refund{}, "spec.orderRef.name", byOrder).Build()
 	}
 	clock := clocktesting.NewFakePassiveClock(staleNow)
 	reader, live := with(cached), with(append(cached, more...))
-	return Base{Client: reader, Live: live, Claims: claims.New(reader, live, clock), Timing: DefaultTiming(), Clock: clock}
+	return Base{Client: reader, APIReader: live, Claims: claims.New(reader, live, clock), Timing: DefaultTiming(), Clock: clock}
 }
 
 func stalePaidOrder() *v1alpha1.Order {
@@ -47,7 +47,7 @@ func stalePaidOrder() *v1alpha1.Order {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "order-0001", UID: "order-uid", CreationTimestamp: metav1.NewTime(staleNow.Add(-time.Hour))},
 		Spec:       v1alpha1.OrderSpec{Amount: v1alpha1.Amount{Total: 101}},
 	}
-	settlement.Paid(order, settlement.Account{MchID: "1900000109", AppID: "wx1"}, wechatpay.Payment{
+	lifecycle.Paid(order, lifecycle.Payee{MchID: "1900000109", AppID: "wx1"}, wechatpay.Payment{
 		AppID: "wx1", MchID: "1900000109", OutTradeNo: "order-0001", TransactionID: "4200000001", Total: 101, Currency: "CNY",
 	}, staleNow)
 	return order
@@ -65,18 +65,18 @@ func TestTurnIsTakenOnTheLiveState(t *testing.T) {
 	t.Parallel()
 	underWay := staleRefund("refund-0001")
 	underWay.UID = "uid-of-the-other"
-	settlement.NotAcceptedBy(underWay, &wechatpay.Error{Operation: wechatpay.OperationRefund, Outcome: wechatpay.Unknown}, staleNow)
+	lifecycle.NotAcceptedBy(underWay, &wechatpay.Error{Operation: wechatpay.OperationRefund, Outcome: wechatpay.Unknown}, staleNow)
 	waiting := staleRefund("refund-0002")
 	r := &RefundReconciler{Base: lagging(t, []client.Object{stalePaidOrder(), waiting}, []client.Object{underWay})}
 	r.init()
-	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, gateway: &merchant.Handle{Version: "1"}}
+	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(waiting), f.Refund); err != nil {
 		t.Fatal(err)
 	}
 	if p := r.takeTurn(t.Context(), f); !p.stop || p.err != nil || p.after == 0 {
 		t.Errorf("it goes on beside another of the same Order: %+v", p)
 	}
-	if reason := settlement.AcceptedReason(f.Refund); reason != v1alpha1.ReasonWaitingForTurn {
+	if reason := lifecycle.AcceptedReason(f.Refund); reason != v1alpha1.ReasonWaitingForTurn {
 		t.Errorf("it shows %s", reason)
 	}
 }
@@ -98,7 +98,7 @@ func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
 	waiting := staleRefund("refund-0002")
 	r := &RefundReconciler{Base: lagging(t, []client.Object{waiting}, nil)} // the Order is gone
 	r.init()
-	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, gateway: &merchant.Handle{Version: "1"}}
+	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if p := r.takeTurn(t.Context(), f); !p.stop {
 		t.Errorf("it goes on with an Order of the cache: %+v", p)
 	}
@@ -112,15 +112,15 @@ func TestTurnWaitsForALiveOrderThatIsNotShownAsPaid(t *testing.T) {
 	unpaid.Status = v1alpha1.OrderStatus{}
 	r := &RefundReconciler{Base: lagging(t, []client.Object{waiting}, []client.Object{unpaid})}
 	r.init()
-	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, gateway: &merchant.Handle{Version: "1"}}
+	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(waiting), f.Refund); err != nil {
 		t.Fatal(err)
 	}
 	if p := r.takeTurn(t.Context(), f); !p.stop || p.err != nil || p.after == 0 {
 		t.Errorf("it does not wait: %+v", p)
 	}
-	if settlement.RefundFinal(f.Refund) {
-		t.Errorf("it ended: %s", settlement.SucceededReason(f.Refund))
+	if lifecycle.RefundFinal(f.Refund) {
+		t.Errorf("it ended: %s", lifecycle.SucceededReason(f.Refund))
 	}
 }
 
@@ -132,10 +132,10 @@ func TestDeletedRefundStaysUntilItIsCounted(t *testing.T) {
 			t.Parallel()
 			gone := staleRefund("refund-0001")
 			gone.Finalizers, gone.DeletionTimestamp = []string{v1alpha1.Finalizer}, new(metav1.NewTime(staleNow))
-			settlement.RefundState(gone, "order-0001", wechatpay.RefundFact{OutTradeNo: "order-0001", Amount: 50, Status: wechatpay.RefundStatusSuccess}, staleNow)
+			lifecycle.RefundState(gone, "order-0001", wechatpay.RefundFact{OutTradeNo: "order-0001", Amount: 50, Status: wechatpay.RefundStatusSuccess}, staleNow)
 			paid := stalePaidOrder()
 			if counted {
-				settlement.Refunded(paid, []v1alpha1.Refund{*gone})
+				lifecycle.Refunded(paid, []v1alpha1.Refund{*gone})
 			}
 			r := &RefundReconciler{Base: lagging(t, []client.Object{paid, gone}, nil)}
 			r.init()

@@ -3,10 +3,10 @@ package controllers_test
 import (
 	"testing"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 // env is the control plane that all tests of this package run on, each in namespaces of its own.
-var env *testenv.Environment
+var env *controlplane.Environment
 
-func TestMain(m *testing.M) { testenv.Main(m, &env, nil) }
+func TestMain(m *testing.M) { controlplane.Main(m, &env, nil) }

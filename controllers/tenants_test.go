@@ -13,17 +13,17 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // openShared opens a Shop whose Merchant other namespaces may use, by the rule given.
-func openShared(t *testing.T, rule v1alpha1.AllowedNamespaces, options ...testshop.Option) (*testshop.Shop, *gomega.WithT) {
+func openShared(t *testing.T, rule v1alpha1.AllowedNamespaces, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	t.Parallel()
-	shop := testshop.Open(t, env, append(options, testshop.WithNamespaces(2))...)
+	shop := framework.Open(t, env, append(options, framework.WithNamespaces(2))...)
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.AllowedNamespaces = rule }))
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	return shop, gomega.NewWithT(t)
 }
 
@@ -33,7 +33,7 @@ var (
 )
 
 // of makes an Order one of another namespace that names the shop's Merchant.
-func of(shop *testshop.Shop, tenant int) func(*v1alpha1.Order) {
+func of(shop *framework.Shop, tenant int) func(*v1alpha1.Order) {
 	return func(o *v1alpha1.Order) {
 		o.Namespace = shop.Other(tenant)
 		o.Spec.MerchantRef.Namespace = shop.Namespace
@@ -161,7 +161,7 @@ func TestOrdersOfOtherNamespacesNameTheirs(t *testing.T) {
 		}
 		prepared := shop.WaitOrder(name, "Prepared=True/Prepared")
 		g.Expect(prepared.Status.Prepay.Attach).To(gomega.Equal(attach))
-		g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, number).Params["attach"]).To(gomega.Equal(attach))
+		g.Expect(shop.WeChat.Ledger().Order(framework.MchID, number).Params["attach"]).To(gomega.Equal(attach))
 		shop.Pay(number)
 		shop.WaitOrder(name, "Paid=True/Paid")
 	}
@@ -176,10 +176,10 @@ func TestOrdersOfOtherNamespacesNameTheirs(t *testing.T) {
 
 // A tenant that uses a number which another tenant sold, and deleted, learns nothing of that sale.
 func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
-	for name, sell := range map[string]func(*testshop.Shop) string{
-		"of a tenant":        func(shop *testshop.Shop) string { return shop.Other(1) + "/order-0001" },
-		"of the Merchant's":  func(*testshop.Shop) string { return "order-0001" },
-		"of the same tenant": func(shop *testshop.Shop) string { return shop.Other(0) + "/order-0001" },
+	for name, sell := range map[string]func(*framework.Shop) string{
+		"of a tenant":        func(shop *framework.Shop) string { return shop.Other(1) + "/order-0001" },
+		"of the Merchant's":  func(*framework.Shop) string { return "order-0001" },
+		"of the same tenant": func(shop *framework.Shop) string { return shop.Other(0) + "/order-0001" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			shop, g := openShared(t, everybody)
@@ -211,7 +211,7 @@ func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
 			order := shop.Order(mine)
 			g.Expect(order.Status.Transaction).To(gomega.BeNil())
 			for _, name := range []string{mine, shop.Other(0) + "/order-0002"} {
-				g.Expect(told(shop.Order(name).Status.Conditions)).NotTo(gomega.Or(gomega.ContainSubstring("101"), gomega.ContainSubstring(testshop.OpenID), gomega.ContainSubstring(shop.Other(1))))
+				g.Expect(told(shop.Order(name).Status.Conditions)).NotTo(gomega.Or(gomega.ContainSubstring("101"), gomega.ContainSubstring(framework.OpenID), gomega.ContainSubstring(shop.Other(1))))
 			}
 		})
 	}
@@ -220,9 +220,9 @@ func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
 // A tenant names the numbers of another tenant's order and refund. Nothing of the refund is shown to them, whether they only ask,
 // approve, or delete what they approved.
 func TestRefundOfAnotherTenantIsNotTold(t *testing.T) {
-	for name, seller := range map[string]func(*testshop.Shop) func(*v1alpha1.Order){
-		"of a tenant":       func(shop *testshop.Shop) func(*v1alpha1.Order) { return of(shop, 1) },
-		"of the Merchant's": func(*testshop.Shop) func(*v1alpha1.Order) { return func(*v1alpha1.Order) {} },
+	for name, seller := range map[string]func(*framework.Shop) func(*v1alpha1.Order){
+		"of a tenant":       func(shop *framework.Shop) func(*v1alpha1.Order) { return of(shop, 1) },
+		"of the Merchant's": func(*framework.Shop) func(*v1alpha1.Order) { return func(*v1alpha1.Order) {} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			shop, g := openShared(t, everybody)
@@ -248,7 +248,7 @@ func TestRefundOfAnotherTenantIsNotTold(t *testing.T) {
 			for _, name := range []string{"refund-0001", "refund-0002"} {
 				shop.WaitRefund(shop.Other(0)+"/"+name, "Accepted=False/OrderNotPaid")
 			}
-			shop.Must(shop.WeChat.ResendCallback(simulator.OperationRefundCallback, testshop.MchID, "refund-0001"))
+			shop.Must(shop.WeChat.ResendCallback(simulator.OperationRefundCallback, framework.MchID, "refund-0001"))
 			shop.Paid("order-0002") // its own way takes longer than the callback's
 			for _, name := range []string{"refund-0001", "refund-0002"} {
 				refund := shop.Refund(shop.Other(0) + "/" + name)
@@ -263,9 +263,9 @@ func TestRefundOfAnotherTenantIsNotTold(t *testing.T) {
 
 // A tenant's Order has the number of an open order whose object is lost. Whatever the tenant wishes, it is not closed for them.
 func TestOrderOfAnotherTenantIsNotClosed(t *testing.T) {
-	for name, lose := range map[string]func(*testshop.Shop) func(*v1alpha1.Order){
-		"of a tenant":       func(shop *testshop.Shop) func(*v1alpha1.Order) { return of(shop, 1) },
-		"of the Merchant's": func(*testshop.Shop) func(*v1alpha1.Order) { return func(*v1alpha1.Order) {} },
+	for name, lose := range map[string]func(*framework.Shop) func(*v1alpha1.Order){
+		"of a tenant":       func(shop *framework.Shop) func(*v1alpha1.Order) { return of(shop, 1) },
+		"of the Merchant's": func(*framework.Shop) func(*v1alpha1.Order) { return func(*v1alpha1.Order) {} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			shop, g := openShared(t, everybody)
@@ -282,14 +282,14 @@ func TestOrderOfAnotherTenantIsNotClosed(t *testing.T) {
 			shop.WaitGone(deleted)
 			shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=False/NumberInUse", "Paid=False/Closed")
 			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationCloseOrder, "order-0001")).To(gomega.BeEmpty())
-			g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay))
+			g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay))
 		})
 	}
 }
 
 // An open Order is applied again without its status, after the callback address changed; its payer has the prepay of before.
 func TestNumberWithOtherParametersIsStillPaid(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollsOften))
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	prepay := shop.WaitOrder("order-0001", "Prepared=True/Prepared").Status.Prepay
@@ -315,13 +315,13 @@ func TestNumberWithOtherParametersIsStillPaid(t *testing.T) {
 
 // What WeChat has with other parameters may be another system's order: it is never closed from here.
 func TestNumberWithOtherParametersIsNeverClosed(t *testing.T) {
-	for name, end := range map[string]func(*testshop.Shop, *v1alpha1.Order){
-		"its time is over": func(shop *testshop.Shop, _ *v1alpha1.Order) { shop.WaitOrder("order-0001", "Paid=False/Expired") },
-		"by wish": func(shop *testshop.Shop, order *v1alpha1.Order) {
+	for name, end := range map[string]func(*framework.Shop, *v1alpha1.Order){
+		"its time is over": func(shop *framework.Shop, _ *v1alpha1.Order) { shop.WaitOrder("order-0001", "Paid=False/Expired") },
+		"by wish": func(shop *framework.Shop, order *v1alpha1.Order) {
 			shop.Patch(order, wishClosed)
 			shop.WaitOrder("order-0001", "Paid=False/Closed")
 		},
-		"deleted": func(shop *testshop.Shop, order *v1alpha1.Order) {
+		"deleted": func(shop *framework.Shop, order *v1alpha1.Order) {
 			shop.Must(shop.Client.Delete(shop.Context(), order))
 			shop.WaitGone(order)
 		},
@@ -337,14 +337,14 @@ func TestNumberWithOtherParametersIsNeverClosed(t *testing.T) {
 			shop.WaitOrder("order-0001", "Prepared=False/UsedAtWeChat")
 			end(shop, order)
 			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationCloseOrder, "order-0001")).To(gomega.BeEmpty())
-			g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay))
+			g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay))
 		})
 	}
 }
 
 // A grant that is taken away stops what is new. What was started is followed to its end.
 func TestRevokedGrantStopsOnlyWhatIsNew(t *testing.T) {
-	shop, g := openShared(t, everybody, testshop.WithTiming(pollsOften))
+	shop, g := openShared(t, everybody, framework.WithTiming(pollsOften))
 	paidByCallback, paidByQuery, expires := shop.NewOrder("order-0001", of(shop, 0)), shop.NewOrder("order-0002", of(shop, 0)), shop.NewOrder("order-0003", of(shop, 0), expiresIn(8*time.Second))
 	shop.Create(paidByCallback, paidByQuery, expires)
 	for i := 1; i <= 3; i++ {
@@ -359,7 +359,7 @@ func TestRevokedGrantStopsOnlyWhatIsNew(t *testing.T) {
 	shop.Pay("order-0002", simulator.PayOptions{NoCallback: true})
 	shop.WaitOrder(shop.Other(0)+"/order-0002", "Paid=True/Paid")
 	shop.WaitOrder(shop.Other(0)+"/order-0003", "Paid=False/Expired")
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0003").State).To(gomega.Equal(simulator.StateClosed))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0003").State).To(gomega.Equal(simulator.StateClosed))
 
 	refund := shop.NewRefund("refund-0001", "order-0001", 50, approved, func(r *v1alpha1.Refund) { r.Namespace = shop.Other(0) })
 	shop.Create(refund)
@@ -378,7 +378,7 @@ func TestAClosedOrderThatWeChatHasKeepsItsNumber(t *testing.T) {
 	dropFromCluster(shop, lost)
 	shop.Create(shop.NewOrder("order-0001", of(shop, 0), func(o *v1alpha1.Order) { o.Spec.DesiredState = v1alpha1.DesiredStateClosed }))
 	closed := shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=False/Closed")
-	g.Expect(shop.WeChat.Ledger().Order(testshop.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
+	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed))
 	g.Expect(closed.Status.Prepay.Attach).To(gomega.Equal(shop.Other(0) + "/"))
 	shop.Create(shop.NewOrder("order-0001", of(shop, 1)))
 	shop.WaitOrder(shop.Other(1)+"/order-0001", "Paid=False/NumberInUse")
@@ -428,7 +428,7 @@ func TestPreparedOrderEndsOnlyByAnAnswerThatNamesIt(t *testing.T) {
 
 // One answer that names no order does not end one that was never prepared either; a second one, later, does.
 func TestOrderThatWeChatNeverHadEndsByTwoAnswers(t *testing.T) {
-	shop, g := openReady(t, testshop.WithTiming(func(timing *controllers.Timing) { timing.SecondAnswer = time.Hour }))
+	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.SecondAnswer = time.Hour }))
 	order := shop.NewOrder("order-0001", func(o *v1alpha1.Order) { o.Spec.DesiredState = v1alpha1.DesiredStateClosed })
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Paid=Unknown/Closing")

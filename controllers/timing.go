@@ -5,17 +5,17 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 // Timing holds every interval that the reconcilers keep. Tests shorten them; everybody else takes DefaultTiming.
 type Timing struct {
 	// OrderPoll says at which ages after its prepay an open Order is asked for, in case its callback got lost.
-	OrderPoll settlement.Schedule
+	OrderPoll lifecycle.Schedule
 	// LateCheck says at which times after it was closed an unpaid Order is asked for once more.
-	LateCheck settlement.Schedule
+	LateCheck lifecycle.Schedule
 	// RefundPoll says at which ages after acceptance a Refund is asked for.
-	RefundPoll settlement.Schedule
+	RefundPoll lifecycle.Schedule
 
 	// MinimumLeft is what WeChat wants to be left of an Order's time when unifiedorder arrives (chapter 9_1: five minutes).
 	MinimumLeft time.Duration
@@ -50,24 +50,24 @@ type Timing struct {
 	// bound the growing wait after one that did not; the former is also the least time between any two for a Merchant.
 	CallbackCheck, CallbackRetryFirst, CallbackRetryMost time.Duration
 
-	// LetGoAfter is how long a deleted object waits for credentials that are gone, and LetGoAtLast for WeChat to answer.
-	LetGoAfter, LetGoAtLast time.Duration
+	// AbandonAfter is how long a deleted object waits for credentials that are gone, and AbandonAtLast for WeChat to answer.
+	AbandonAfter, AbandonAtLast time.Duration
 }
 
 // DefaultTiming is the timing of production.
 func DefaultTiming() Timing {
 	return Timing{
-		OrderPoll: settlement.Schedule{Repeat: true, Ages: []time.Duration{
+		OrderPoll: lifecycle.Schedule{Repeat: true, Ages: []time.Duration{
 			30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 15 * time.Minute,
 			30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour,
 		}},
-		LateCheck: settlement.Schedule{Ages: []time.Duration{time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour}},
-		RefundPoll: settlement.Schedule{Repeat: true, Ages: []time.Duration{
+		LateCheck: lifecycle.Schedule{Ages: []time.Duration{time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour}},
+		RefundPoll: lifecycle.Schedule{Repeat: true, Ages: []time.Duration{
 			time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute,
 			70 * time.Minute, 130 * time.Minute,
 		}},
 		MinimumLeft:    5 * time.Minute,
-		PrepayLifetime: settlement.PrepayLifetime,
+		PrepayLifetime: lifecycle.PrepayLifetime,
 		RefundSpacing:  time.Minute,
 		NotExistGrace:  time.Minute,
 		SecondAnswer:   time.Minute,
@@ -81,8 +81,8 @@ func DefaultTiming() Timing {
 		GuardCheck:     5 * time.Minute,
 		GuardRetry:     30 * time.Second,
 		CallbackCheck:  6 * time.Hour, CallbackRetryFirst: time.Minute, CallbackRetryMost: 30 * time.Minute,
-		LetGoAfter:  10 * time.Minute,
-		LetGoAtLast: 24 * time.Hour,
+		AbandonAfter:  10 * time.Minute,
+		AbandonAtLast: 24 * time.Hour,
 	}
 }
 

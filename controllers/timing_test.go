@@ -21,7 +21,7 @@ func TestProductionKeepsWeChatsIntervals(t *testing.T) {
 		"first refundquery after acceptance":         {timing.RefundPoll.Ages[0], time.Minute},
 		"until a lost answer's \"not there\" counts": {timing.NotExistGrace, time.Minute},
 		"between probes of a rejected key":           {timing.ProbeRejected, 5 * time.Minute},
-		"wait for credentials that are gone":         {timing.LetGoAfter, 10 * time.Minute},
+		"wait for credentials that are gone":         {timing.AbandonAfter, 10 * time.Minute},
 		"between test callbacks that come in":        {timing.CallbackCheck, 6 * time.Hour},
 		"least time between test callbacks":          {timing.CallbackRetryFirst, time.Minute},
 	} {

@@ -11,14 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
 func merchantOfOneNumber(namespace string, proven bool) *v1alpha1.Merchant {
 	m := &v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "shop", UID: types.UID("uid-of-" + namespace)}}
 	m.Spec.MchID = "1900000109"
 	if proven {
-		m.Status.Keys, m.Status.KeysEndpoint = []string{"id-of-the-key"}, merchant.EndpointID(m)
+		m.Status.Keys, m.Status.KeysEndpoint = []string{"id-of-the-key"}, account.EndpointID(m)
 	}
 	return m
 }

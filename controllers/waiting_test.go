@@ -6,12 +6,12 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // withoutSecondLooks leaves only events to start what waits.
-func withoutSecondLooks() testshop.Option {
-	return testshop.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck, timing.RetrySlowly = time.Hour, time.Hour })
+func withoutSecondLooks() framework.Option {
+	return framework.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck, timing.RetrySlowly = time.Hour, time.Hour })
 }
 
 func TestOrderGoesOnWhenItsMerchantComes(t *testing.T) {
@@ -23,9 +23,9 @@ func TestOrderGoesOnWhenItsMerchantComes(t *testing.T) {
 }
 
 func TestRefundGoesOnWhenItsMerchantGetsACertificate(t *testing.T) {
-	shop := testshop.Open(t, env, withoutSecondLooks())
+	shop := framework.Open(t, env, withoutSecondLooks())
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.CertificateSecretRef = nil }))
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Paid("order-0001")
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 	shop.WaitRefund("refund-0001", "Accepted=False/CertificateMissing")

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
 // reconcileDeadline is longer than the longest chain of calls within one reconcile.
@@ -52,7 +52,7 @@ func (b *Base) waitingOptions() controller.Options {
 // working has a reconciler begin to work on at most MaxConcurrentReconciles objects at a time, and go on with as many that WeChat
 // has answered for. Those that wait for WeChat do not count. The two are apart, since an answer must be written down at once: in
 // a burst it would stand behind all that has not begun, while its payer waits, or has paid.
-func (b *Base) working(workers merchant.Workers, reconciler reconcile.Reconciler) reconcile.Reconciler {
+func (b *Base) working(workers account.Workers, reconciler reconcile.Reconciler) reconcile.Reconciler {
 	most := int64(max(b.MaxConcurrentReconciles, 1))
 	beginning, answered := semaphore.NewWeighted(most), semaphore.NewWeighted(most)
 	return reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
@@ -71,7 +71,7 @@ func (b *Base) working(workers merchant.Workers, reconciler reconcile.Reconciler
 				held = answered
 			}
 		}
-		return reconciler.Reconcile(merchant.WithCaller(ctx, merchant.Caller{
+		return reconciler.Reconcile(account.WithCaller(ctx, account.Caller{
 			Namespace: request.Namespace, Workers: workers, Waiting: waiting,
 		}), request)
 	})

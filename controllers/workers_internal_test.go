@@ -15,7 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
 func requestOf(namespace string, i int) ctrl.Request {
@@ -95,9 +95,9 @@ func TestAnAnswerDoesNotStandBehindWhatHasNotBegun(t *testing.T) {
 		base := Base{MaxConcurrentReconciles: 2}
 		answer, never := make(chan struct{}), make(chan struct{})
 		written := false
-		limited := base.working(merchant.OrderWorkers, reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+		limited := base.working(account.OrderWorkers, reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 			if request == requestOf("shop", 0) {
-				over := merchant.CallerWaits(ctx)
+				over := account.CallerWaits(ctx)
 				<-answer
 				over()
 				written = true
@@ -133,9 +133,9 @@ func TestWhoWaitsForWeChatDoesNotWork(t *testing.T) {
 			time.Sleep(time.Second)
 			working.Add(-1)
 		}
-		limited := base.working(merchant.OrderWorkers, reconcile.Func(func(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+		limited := base.working(account.OrderWorkers, reconcile.Func(func(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 			work()
-			over := merchant.CallerWaits(ctx)
+			over := account.CallerWaits(ctx)
 			waiting.Add(1)
 			<-answer
 			waiting.Add(-1)

@@ -14,8 +14,8 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // writesByKind counts the writes that the API server took from an operator, by verb and what the URL ends in behind the kind.
@@ -70,13 +70,13 @@ func TestWritesAreFew(t *testing.T) {
 	t.Parallel()
 	counted := &writesByKind{counts: map[string]int{}}
 	// A leader that was elected a moment ago keeps the distance to what its predecessor may have sent.
-	noDistance := testshop.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = time.Millisecond })
-	shop := testshop.Open(t, env, testshop.WithoutOperator(), noDistance, testshop.WithWeChat(func(o *simulator.Options) {
+	noDistance := framework.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = time.Millisecond })
+	shop := framework.Open(t, env, framework.WithoutOperator(), noDistance, framework.WithWeChat(func(o *simulator.Options) {
 		o.Rules.RefundDelay = time.Second // it is recorded as accepted by then
 	}))
 	shop.StartOperatorAs(counted.of(shop.OperatorConfig()))
 	shop.Create(shop.NewMerchant(automatic))
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 
 	// A write is stored a moment before it is counted. One too many shows in the next sum, at the latest.
 	expect := func(what string, want map[string]int) {

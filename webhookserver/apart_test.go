@@ -59,7 +59,7 @@ func TestCallbacksDoNotWaitForEachOther(t *testing.T) {
 }
 
 // counterOn opens a callback server whose client has a slow line.
-func (d *desk) counterOn(object string) (*counter, *slowLine) {
+func (d *fixture) counterOn(object string) (*counter, *slowLine) {
 	d.T.Helper()
 	line := &slowLine{object: object, held: make(chan struct{}), proceed: make(chan struct{})}
 	config := rest.CopyConfig(environment(d.T).Config)
@@ -69,7 +69,7 @@ func (d *desk) counterOn(object string) (*counter, *slowLine) {
 	})
 	c := &counter{d: d, log: &logbook{}, events: &eventbook{}}
 	c.handler = &webhookserver.Handler{
-		Client: cachedClient(d.Shop, config, d.informers), Live: d.live, Registry: d.registry, Recorder: c.events,
+		Client: cachedClient(d.Shop, config, d.informers), APIReader: d.live, Registry: d.registry, Recorder: c.events,
 		Clock: clock.RealClock{}, Log: everything.copying(c.log),
 	}
 	c.base = serve(d.Shop, c.handler)

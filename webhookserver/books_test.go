@@ -10,14 +10,14 @@ import (
 	"github.com/go-logr/logr/funcr"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // everything is what all tests of this package logged.
 var everything = &logbook{}
 
 // secrets are in many of the messages that tests send, and must be in no log and no event. The last ones are how bodies look.
-var secrets = []string{testshop.APIKey, previousKey, secondKey, testshop.OpenID, "<xml", "<root", "<req_info", "CDATA"}
+var secrets = []string{framework.APIKey, previousKey, secondKey, framework.OpenID, "<xml", "<root", "<req_info", "CDATA"}
 
 // verbosity is what the operator itself has to say at most. From 8 on client-go logs whole objects.
 const verbosity = 5

@@ -15,22 +15,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // probeOf makes a probe as the leader does.
-func (d *desk) probeOf(key, kind string, at time.Time) reach.Probe {
+func (d *fixture) probeOf(key, kind string, at time.Time) callbackprobe.Probe {
 	d.T.Helper()
 	m := d.shopMerchant()
-	return reach.NewKeys(key, "").Probe(reach.Target{Namespace: m.Namespace, Name: m.Name, UID: string(m.UID), Kind: kind}, rand.Text(), at)
+	return callbackprobe.NewKeys(key, "").Probe(callbackprobe.Target{Namespace: m.Namespace, Name: m.Name, UID: string(m.UID), Kind: kind}, rand.Text(), at)
 }
 
-func (d *desk) shopMerchant() *v1alpha1.Merchant {
+func (d *fixture) shopMerchant() *v1alpha1.Merchant {
 	d.T.Helper()
 	m := &v1alpha1.Merchant{}
-	d.Must(d.live.Get(d.Context(), client.ObjectKey{Namespace: d.Namespace, Name: testshop.MerchantName}, m))
+	d.Must(d.live.Get(d.Context(), client.ObjectKey{Namespace: d.Namespace, Name: framework.MerchantName}, m))
 	return m
 }
 
@@ -54,7 +54,7 @@ func TestProbesAreAnswered(t *testing.T) {
 	callbacks, before, stored := counted(t), checksCounted(), d.versions()
 	for _, replica := range replicas {
 		for kind, path := range map[string]string{"payment": d.paymentPath(), "refund": d.refundPath()} {
-			probe := d.probeOf(testshop.APIKey, kind, time.Now())
+			probe := d.probeOf(framework.APIKey, kind, time.Now())
 			got := replica.post(path, string(probe.Body))
 			if err := probe.Check([]byte(got.body)); err != nil || got.err != nil || got.status != http.StatusOK {
 				t.Errorf("%s: %v %+v", kind, err, got)
@@ -79,23 +79,23 @@ func TestProbesAreAnswered(t *testing.T) {
 func TestProbesThatAreRefused(t *testing.T) {
 	d := openDesk(t)
 	c := d.counter()
-	good := func() string { return string(d.probeOf(testshop.APIKey, "payment", time.Now()).Body) }
+	good := func() string { return string(d.probeOf(framework.APIKey, "payment", time.Now()).Body) }
 	callbacks := counted(t)
 	for name, call := range map[string]func() answer{
 		"another key":      func() answer { return c.pay(string(d.probeOf(secondKey, "payment", time.Now()).Body)) },
 		"the other path":   func() answer { return c.refund(good()) },
 		"another Merchant": func() answer { return c.post(d.secondPath(), good()) },
 		"an hour old": func() answer {
-			return c.pay(string(d.probeOf(testshop.APIKey, "payment", time.Now().Add(-time.Hour)).Body))
+			return c.pay(string(d.probeOf(framework.APIKey, "payment", time.Now().Add(-time.Hour)).Body))
 		},
 		"an hour ahead": func() answer {
-			return c.pay(string(d.probeOf(testshop.APIKey, "payment", time.Now().Add(time.Hour)).Body))
+			return c.pay(string(d.probeOf(framework.APIKey, "payment", time.Now().Add(time.Hour)).Body))
 		},
 		"without anything": func() answer { return c.pay("<callback_check></callback_check>") },
 		"cut off":          func() answer { return c.pay(good()[:100]) },
-		"larger than any":  func() answer { return c.pay(good() + strings.Repeat(" ", reach.MaxProbe)) },
+		"larger than any":  func() answer { return c.pay(good() + strings.Repeat(" ", callbackprobe.MaxProbe)) },
 		"signed in WeChat's way": func() answer {
-			return c.pay(paymentOf(d.NewOrder("order-0001")).signed(testshop.APIKey, hmacSign).xml("callback_check"))
+			return c.pay(paymentOf(d.NewOrder("order-0001")).signed(framework.APIKey, hmacSign).xml("callback_check"))
 		},
 	} {
 		before := checksCounted()
@@ -113,7 +113,7 @@ func TestProbesThatAreRefused(t *testing.T) {
 func TestProbeIsNoCallback(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	body := string(d.probeOf(testshop.APIKey, "payment", time.Now()).Body)
+	body := string(d.probeOf(framework.APIKey, "payment", time.Now()).Body)
 	handle, err := d.registry.Get(d.Context(), d.shopMerchant())
 	d.Must(err)
 	for _, text := range []string{body, strings.ReplaceAll(body, "callback_check>", "xml>")} {
@@ -142,8 +142,8 @@ func TestProbesWhileAKeyIsRotated(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	c := d.counter()
-	d.keys(secondKey, testshop.APIKey)
-	for _, key := range []string{testshop.APIKey, secondKey} {
+	d.keys(secondKey, framework.APIKey)
+	for _, key := range []string{framework.APIKey, secondKey} {
 		probe := d.probeOf(key, "payment", time.Now())
 		if err := probe.Check([]byte(c.pay(string(probe.Body)).body)); err != nil {
 			t.Error(err)

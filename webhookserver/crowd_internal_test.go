@@ -30,22 +30,22 @@ func TestWhoHasToGo(t *testing.T) {
 		"nobody for one that leaves itself": {{"a", fresh, ""}, {"b", fresh, ""}, {"b", settles, ""}, {"b", closed, ""}, {"b", settles, ""}, {"c", fresh, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, known, now := newCrowd(2), map[string]net.Conn{}, time.Now()
+			c, known, now := newConnectionLimiter(2), map[string]net.Conn{}, time.Now()
 			for i, s := range steps {
 				if known[s.who] == nil {
 					known[s.who], _ = net.Pipe()
 				}
 				if s.what == settles {
-					c.settles(known[s.who])
+					c.requestRead(known[s.who])
 				} else {
 					c.follow(known[s.who], s.what, now)
 				}
-				now = now.Add(patience)
+				now = now.Add(evictAfter)
 				if left, wait := c.makeRoom(now); left != known[s.leaves] || wait != 0 {
 					t.Fatalf("step %d: another one than %q has to go", i, s.leaves)
 				}
-				if len(c.places) > 2 || c.idle.Len()+c.bringing.Len() > len(c.places) {
-					t.Fatalf("step %d: %d connections, %d waiting", i, len(c.places), c.idle.Len()+c.bringing.Len())
+				if len(c.positions) > 2 || c.idle.Len()+c.reading.Len() > len(c.positions) {
+					t.Fatalf("step %d: %d connections, %d waiting", i, len(c.positions), c.idle.Len()+c.reading.Len())
 				}
 			}
 		})
@@ -55,7 +55,7 @@ func TestWhoHasToGo(t *testing.T) {
 // TestNobodyHasToGoBeforeHisTime: however many newcomers there are, a request that is on its way arrives.
 func TestNobodyHasToGoBeforeHisTime(t *testing.T) {
 	t.Parallel()
-	c, began := newCrowd(1), time.Now()
+	c, began := newConnectionLimiter(1), time.Now()
 	first, _ := net.Pipe()
 	second, _ := net.Pipe()
 	c.follow(first, http.StateNew, began)
@@ -64,10 +64,10 @@ func TestNobodyHasToGoBeforeHisTime(t *testing.T) {
 		after, wait time.Duration
 		leaves      net.Conn
 	}{
-		{time.Millisecond, patience - time.Millisecond, nil},
-		{patience - time.Millisecond, time.Millisecond, nil},
-		{patience, 0, first},
-		{patience, 0, nil},
+		{time.Millisecond, evictAfter - time.Millisecond, nil},
+		{evictAfter - time.Millisecond, time.Millisecond, nil},
+		{evictAfter, 0, first},
+		{evictAfter, 0, nil},
 	} {
 		if leaves, wait := c.makeRoom(began.Add(step.after)); leaves != step.leaves || wait != step.wait {
 			t.Errorf("after %s: %v has to go, or wait for %s", step.after, leaves, wait)
@@ -79,19 +79,19 @@ func TestNobodyHasToGoBeforeHisTime(t *testing.T) {
 // slow with a request goes first, and the newcomer waits for whoever has used his time up first.
 func TestWhoHasJustBeenAnsweredHasTimeToo(t *testing.T) {
 	t.Parallel()
-	c, began := newCrowd(1), time.Now()
+	c, began := newConnectionLimiter(1), time.Now()
 	slow, _ := net.Pipe()
 	busy, _ := net.Pipe()
 	c.follow(slow, http.StateNew, began)
 	c.follow(busy, http.StateNew, began)
-	c.follow(busy, http.StateIdle, began.Add(patience/2))
+	c.follow(busy, http.StateIdle, began.Add(evictAfter/2))
 	for _, step := range []struct {
 		after, wait time.Duration
 		leaves      net.Conn
 	}{
-		{patience / 2, patience / 2, nil},
-		{patience, 0, slow},
-		{patience, 0, nil},
+		{evictAfter / 2, evictAfter / 2, nil},
+		{evictAfter, 0, slow},
+		{evictAfter, 0, nil},
 	} {
 		if leaves, wait := c.makeRoom(began.Add(step.after)); leaves != step.leaves || wait != step.wait {
 			t.Errorf("after %s: %v has to go, or wait for %s", step.after, leaves, wait)

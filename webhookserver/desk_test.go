@@ -19,12 +19,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
@@ -38,26 +38,26 @@ const (
 	secondName  = "second"
 )
 
-// desk is a shop in which nobody reconciles: what changes, a callback changed. It has two Merchants: "shop", and "second" in
+// fixture is a shop in which nobody reconciles: what changes, a callback changed. It has two Merchants: "shop", and "second" in
 // the other namespace, with another merchant number and another key.
-type desk struct {
-	*testshop.Shop
+type fixture struct {
+	*framework.Shop
 	informers cache.Cache
 	cached    client.WithWatch
 	live      client.Client
 	// registry reads the Secrets anew for each callback.
-	registry *merchant.Registry
+	registry *account.Registry
 	http     *http.Client
 }
 
-func openDesk(t testing.TB, change ...func(*v1alpha1.Merchant)) *desk {
+func openDesk(t testing.TB, change ...func(*v1alpha1.Merchant)) *fixture {
 	t.Helper()
 	env := environment(t)
-	shop := testshop.Open(t, env, testshop.WithoutOperator(), testshop.WithNamespaces(1))
-	d := &desk{Shop: shop, live: shop.Client, http: newHTTPClient(t)}
+	shop := framework.Open(t, env, framework.WithoutOperator(), framework.WithNamespaces(1))
+	d := &fixture{Shop: shop, live: shop.Client, http: newHTTPClient(t)}
 	d.openCache(env)
-	d.registry = merchant.NewRegistry(d.live, merchant.Options{
-		NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(testshop.WeChatHost), RefreshAfter: time.Nanosecond, Limits: merchant.Limits{BreakAfter: 1000},
+	d.registry = account.NewRegistry(d.live, account.Options{
+		NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(framework.WeChatHost), RefreshAfter: time.Nanosecond, Limits: account.Limits{BreakAfter: 1000},
 	})
 	d.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.Other(0), Name: "second-key"}, Data: map[string][]byte{"apiKey": []byte(secondKey)}})
 	first := d.NewMerchant(change...)
@@ -66,20 +66,20 @@ func openDesk(t testing.TB, change ...func(*v1alpha1.Merchant)) *desk {
 		m.Spec.APIKeySecretRef.Name, m.Spec.CertificateSecretRef = "second-key", nil
 	})
 	d.Create(first, second)
-	d.TakeKeys(first, testshop.APIKey, previousKey)
+	d.TakeKeys(first, framework.APIKey, previousKey)
 	d.TakeKeys(second, secondKey)
 	d.sync(first, second)
 	return d
 }
 
 // openCache opens a cache like the operator's, with its indexes.
-func (d *desk) openCache(env *testenv.Environment) {
+func (d *fixture) openCache(env *controlplane.Environment) {
 	d.T.Helper()
 	informers, err := cache.New(env.Config, cache.Options{
-		Scheme: testenv.Scheme(), DefaultNamespaces: map[string]cache.Config{d.Namespace: {}, d.Other(0): {}},
+		Scheme: controlplane.Scheme(), DefaultNamespaces: map[string]cache.Config{d.Namespace: {}, d.Other(0): {}},
 	})
 	d.Must(err)
-	d.Must(lookup.SetupIndexes(d.Context(), informers))
+	d.Must(index.Setup(d.Context(), informers))
 	ctx, stop := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- informers.Start(ctx) }()
@@ -96,9 +96,9 @@ func (d *desk) openCache(env *testenv.Environment) {
 }
 
 // cachedClient is a client like the operator's, which sees its own writes.
-func cachedClient(shop *testshop.Shop, config *rest.Config, informers cache.Cache) client.WithWatch {
+func cachedClient(shop *framework.Shop, config *rest.Config, informers cache.Cache) client.WithWatch {
 	shop.T.Helper()
-	c, err := client.NewWithWatch(config, client.Options{Scheme: testenv.Scheme(), Cache: &client.CacheOptions{
+	c, err := client.NewWithWatch(config, client.Options{Scheme: controlplane.Scheme(), Cache: &client.CacheOptions{
 		Reader: informers, EnableReadYourWritesConsistency: ptr.To(true),
 	}})
 	shop.Must(err)
@@ -110,13 +110,13 @@ func newHTTPClient(t testing.TB) *http.Client {
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{
 		Transport:     transport,
-		Timeout:       testshop.Patience,
+		Timeout:       framework.Patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
 // sync waits until the cache has what the API server has.
-func (d *desk) sync(objects ...client.Object) {
+func (d *fixture) sync(objects ...client.Object) {
 	d.T.Helper()
 	for _, object := range objects {
 		key, kind := client.ObjectKeyFromObject(object), object
@@ -137,23 +137,23 @@ func (d *desk) sync(objects ...client.Object) {
 }
 
 // prepared creates an Order that the payer can pay now.
-func (d *desk) prepared(name string, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
+func (d *fixture) prepared(name string, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
 	d.T.Helper()
 	order := d.NewOrder(name, change...)
 	d.Create(order)
 	return d.asPrepared(order, v1alpha1.SignTypeHMACSHA256)
 }
 
-func (d *desk) asPrepared(order *v1alpha1.Order, how v1alpha1.SignType) *v1alpha1.Order {
+func (d *fixture) asPrepared(order *v1alpha1.Order, how v1alpha1.SignType) *v1alpha1.Order {
 	d.T.Helper()
 	return d.update(order, func(o *v1alpha1.Order) {
 		expires := metav1.NewTime(time.Now().Add(2 * time.Hour))
-		settlement.Prepared(o, v1alpha1.OrderPrepay{ID: "wx2026", SignType: how, ExpireTime: &expires}, time.Now())
+		lifecycle.Prepared(o, v1alpha1.OrderPrepay{ID: "wx2026", SignType: how, ExpireTime: &expires}, time.Now())
 	})
 }
 
 // update changes an Order's status as a reconciler does, and waits until the cache knows.
-func (d *desk) update(order *v1alpha1.Order, change func(*v1alpha1.Order)) *v1alpha1.Order {
+func (d *fixture) update(order *v1alpha1.Order, change func(*v1alpha1.Order)) *v1alpha1.Order {
 	d.T.Helper()
 	change(order)
 	d.Must(d.live.Status().Update(d.Context(), order))
@@ -163,7 +163,7 @@ func (d *desk) update(order *v1alpha1.Order, change func(*v1alpha1.Order)) *v1al
 
 // counter is a callback server of its own.
 type counter struct {
-	d       *desk
+	d       *fixture
 	base    string
 	handler *webhookserver.Handler
 	log     *logbook
@@ -171,7 +171,7 @@ type counter struct {
 }
 
 // counter opens a callback server, whose client a test may disturb.
-func (d *desk) counter(disturb ...interceptor.Funcs) *counter {
+func (d *fixture) counter(disturb ...interceptor.Funcs) *counter {
 	d.T.Helper()
 	c := &counter{d: d, log: &logbook{}, events: &eventbook{}}
 	writer := d.cached
@@ -179,14 +179,14 @@ func (d *desk) counter(disturb ...interceptor.Funcs) *counter {
 		writer = interceptor.NewClient(writer, funcs)
 	}
 	c.handler = &webhookserver.Handler{
-		Client: writer, Live: d.live, Registry: d.registry, Recorder: c.events, Clock: clock.RealClock{}, Log: everything.copying(c.log),
+		Client: writer, APIReader: d.live, Registry: d.registry, Recorder: c.events, Clock: clock.RealClock{}, Log: everything.copying(c.log),
 	}
 	c.base = serve(d.Shop, c.handler)
 	return c
 }
 
 // serve runs a server until the test ends.
-func serve(shop *testshop.Shop, handler *webhookserver.Handler) string {
+func serve(shop *framework.Shop, handler *webhookserver.Handler) string {
 	shop.T.Helper()
 	server := &webhookserver.Server{BindAddress: "127.0.0.1:0", Handler: handler.Routes(), Log: handler.Log}
 	ctx, stop := context.WithCancel(context.Background())
@@ -203,13 +203,15 @@ func serve(shop *testshop.Shop, handler *webhookserver.Handler) string {
 }
 
 // Paths of callbacks.
-func (d *desk) paymentPath() string {
-	return "/notify/v2/" + d.Namespace + "/" + testshop.MerchantName + "/payment"
+func (d *fixture) paymentPath() string {
+	return "/notify/v2/" + d.Namespace + "/" + framework.MerchantName + "/payment"
 }
-func (d *desk) refundPath() string {
-	return "/notify/v2/" + d.Namespace + "/" + testshop.MerchantName + "/refund"
+func (d *fixture) refundPath() string {
+	return "/notify/v2/" + d.Namespace + "/" + framework.MerchantName + "/refund"
 }
-func (d *desk) secondPath() string { return "/notify/v2/" + d.Other(0) + "/" + secondName + "/payment" }
+func (d *fixture) secondPath() string {
+	return "/notify/v2/" + d.Other(0) + "/" + secondName + "/payment"
+}
 
 // answer is what a caller gets.
 type answer struct {
@@ -228,7 +230,7 @@ func (c *counter) post(path, body string) answer {
 	return c.d.send(http.MethodPost, c.base+path, strings.NewReader(body))
 }
 
-func (d *desk) send(method, url string, body io.Reader, change ...func(*http.Request)) answer {
+func (d *fixture) send(method, url string, body io.Reader, change ...func(*http.Request)) answer {
 	request, err := http.NewRequest(method, url, body)
 	if err != nil {
 		return answer{err: err}
@@ -252,7 +254,7 @@ func (c *counter) dial() net.Conn {
 	connection, err := (&net.Dialer{}).DialContext(c.d.Context(), "tcp", strings.TrimPrefix(c.base, "http://"))
 	c.d.Must(err)
 	c.d.T.Cleanup(func() { _ = connection.Close() })
-	c.d.Must(connection.SetDeadline(time.Now().Add(testshop.Patience)))
+	c.d.Must(connection.SetDeadline(time.Now().Add(framework.Patience)))
 	return connection
 }
 
@@ -273,7 +275,7 @@ func expectFail(t testing.TB, got answer, status int) {
 }
 
 // versions are the resource versions of all Orders and Refunds of the desk.
-func (d *desk) versions() map[string]string {
+func (d *fixture) versions() map[string]string {
 	d.T.Helper()
 	found := map[string]string{}
 	for _, namespace := range []string{d.Namespace, d.Other(0)} {
@@ -301,7 +303,7 @@ func stateOf(conditions []metav1.Condition, kind string) string {
 	return ""
 }
 
-func (d *desk) expectPaid(order *v1alpha1.Order, want string) *v1alpha1.Order {
+func (d *fixture) expectPaid(order *v1alpha1.Order, want string) *v1alpha1.Order {
 	d.T.Helper()
 	now := &v1alpha1.Order{}
 	d.Must(d.live.Get(d.Context(), client.ObjectKeyFromObject(order), now))

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 var ordersResource = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "orders"}
@@ -167,14 +167,14 @@ func TestStaleCopyIsNeverTakenForTheTruth(t *testing.T) {
 	t.Run("the Order was closed", func(t *testing.T) {
 		order := d.prepared("order-0003")
 		lagging := d.counter(behind(order.DeepCopy()))
-		d.update(order, func(o *v1alpha1.Order) { settlement.Closed(o, v1alpha1.ReasonClosed, "closed", time.Now()) })
+		d.update(order, func(o *v1alpha1.Order) { lifecycle.Closed(o, v1alpha1.ReasonClosed, "closed", time.Now()) })
 		expectSuccess(t, lagging.pay(paymentOf(order).good()))
 		d.expectPaid(order, "True/PaidLate")
 	})
 	t.Run("the Order lost its number", func(t *testing.T) {
 		order := d.prepared("order-0004")
 		lagging := d.counter(behind(order.DeepCopy()))
-		d.update(order, func(o *v1alpha1.Order) { settlement.NumberLost(o, "another has it", time.Now()) })
+		d.update(order, func(o *v1alpha1.Order) { lifecycle.NumberLost(o, "another has it", time.Now()) })
 		expectFail(t, lagging.pay(paymentOf(order).good()), http.StatusNotFound)
 		if now := d.expectPaid(order, "False/NumberInUse"); now.Status.Transaction != nil {
 			t.Error("it got the transaction")

@@ -12,14 +12,14 @@ import (
 )
 
 var (
-	full    = room{"payment", types.NamespacedName{Namespace: "default", Name: "shop"}}
-	another = room{"payment", types.NamespacedName{Namespace: "default", Name: "another"}}
+	full    = tenantKey{"payment", types.NamespacedName{Namespace: "default", Name: "shop"}}
+	another = tenantKey{"payment", types.NamespacedName{Namespace: "default", Name: "another"}}
 )
 
 // lined has somebody wait in line for the one place of a room, in which two may wait.
-func lined(ctx context.Context, r *rooms, in room) <-chan bool {
+func lined(ctx context.Context, r *keyedSemaphore, in tenantKey) <-chan bool {
 	let := make(chan bool, 1)
-	go func() { let <- r.enter(ctx, in, 1, 2) }()
+	go func() { let <- r.acquire(ctx, in, 1, 2) }()
 	synctest.Wait() // until it does
 	return let
 }
@@ -27,31 +27,31 @@ func lined(ctx context.Context, r *rooms, in room) <-chan bool {
 // TestPlacesGoToWhoWaitsLongest: nobody overtakes, no more wait than may, and in the end nothing is left of a room.
 func TestPlacesGoToWhoWaitsLongest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &rooms{}
-		if !r.enter(t.Context(), full, 1, 2) {
+		r := &keyedSemaphore{}
+		if !r.acquire(t.Context(), full, 1, 2) {
 			t.Fatal("there was a place")
 		}
 		first, second := lined(t.Context(), r, full), lined(t.Context(), r, full)
-		if r.enter(t.Context(), full, 1, 2) {
+		if r.acquire(t.Context(), full, 1, 2) {
 			t.Error("more may wait than two")
 		}
-		if !r.enter(t.Context(), another, 1, 0) {
+		if !r.acquire(t.Context(), another, 1, 0) {
 			t.Error("another Merchant has places of its own")
 		}
-		r.leave(another)
-		r.leave(full)
+		r.release(another)
+		r.release(full)
 		if !<-first {
 			t.Error("the first did not get the place")
 		}
 		newcomer := lined(t.Context(), r, full)
-		r.leave(full)
+		r.release(full)
 		if !<-second {
 			t.Error("the second did not get the place")
 		}
-		if r.leave(full); !<-newcomer {
+		if r.release(full); !<-newcomer {
 			t.Error("the last did not get the place")
 		}
-		r.leave(full)
+		r.release(full)
 		if len(r.open) > 0 {
 			t.Errorf("left: %v", r.open)
 		}
@@ -61,18 +61,18 @@ func TestPlacesGoToWhoWaitsLongest(t *testing.T) {
 // TestWhoGivesUpTakesNoPlace: one that waited in vain neither holds a place nor is given one.
 func TestWhoGivesUpTakesNoPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &rooms{}
-		r.enter(t.Context(), full, 1, 2)
+		r := &keyedSemaphore{}
+		r.acquire(t.Context(), full, 1, 2)
 		ctx, giveUp := context.WithCancel(t.Context())
 		impatient, patient := lined(ctx, r, full), lined(t.Context(), r, full)
 		giveUp()
 		if <-impatient {
 			t.Error("there was no place")
 		}
-		if r.leave(full); !<-patient {
+		if r.release(full); !<-patient {
 			t.Error("the place was lost")
 		}
-		r.leave(full)
+		r.release(full)
 		if len(r.open) > 0 {
 			t.Errorf("left: %v", r.open)
 		}
@@ -92,7 +92,7 @@ func TestPaymentsWaitForAPlace(t *testing.T) {
 		let := make(chan bool, 1)
 		go func() { let <- h.awaitPlace(t.Context(), c) }()
 		synctest.Wait()
-		h.waiting.leave(full)
+		h.inFlight.release(full)
 		if !<-let {
 			t.Error("it did not get the place")
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 // vector is one case of the protocol's test vectors.
@@ -25,7 +25,7 @@ type vector struct {
 // rejected are the documents that no reader of this protocol may take.
 func rejected(t testing.TB) map[string]string {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(testenv.Root(), "internal", "wechatpay", "testdata", "vectors-v2.json"))
+	raw, err := os.ReadFile(filepath.Join(controlplane.Root(), "internal", "wechatpay", "testdata", "vectors-v2.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func rejected(t testing.TB) map[string]string {
 
 // untouched runs cases of which none may be answered SUCCESS or change any object, and then proves that the server still
 // takes what is good.
-func untouched(t *testing.T, d *desk, c *counter, order *v1alpha1.Order, cases func(t *testing.T, unchanged func(t *testing.T))) {
+func untouched(t *testing.T, d *fixture, c *counter, order *v1alpha1.Order, cases func(t *testing.T, unchanged func(t *testing.T))) {
 	t.Helper()
 	before := d.versions()
 	cases(t, func(t *testing.T) {
@@ -106,11 +106,11 @@ func TestPaymentsThatAreNotBelieved(t *testing.T) {
 	}{
 		"forged signature":                    {here, payment.signed("ForgedKey0ForgedKey0ForgedKey012", hmacSign).xml("xml"), 403},
 		"unsigned":                            {here, payment.xml("xml"), 403},
-		"empty signature":                     {here, payment.signed(testshop.APIKey, hmacSign).with("sign", " ").xml("xml"), 403},
-		"lower-case signature":                {here, lowerSign(payment.signed(testshop.APIKey, hmacSign)).xml("xml"), 403},
-		"half a signature":                    {here, halfSign(payment.signed(testshop.APIKey, hmacSign)).xml("xml"), 403},
-		"MD5 for HMAC-SHA256":                 {here, payment.body(testshop.APIKey, md5Sign), 403},
-		"MD5 for HMAC-SHA256, said so":        {here, payment.with("sign_type", "MD5").body(testshop.APIKey, md5Sign), 403},
+		"empty signature":                     {here, payment.signed(framework.APIKey, hmacSign).with("sign", " ").xml("xml"), 403},
+		"lower-case signature":                {here, lowerSign(payment.signed(framework.APIKey, hmacSign)).xml("xml"), 403},
+		"half a signature":                    {here, halfSign(payment.signed(framework.APIKey, hmacSign)).xml("xml"), 403},
+		"MD5 for HMAC-SHA256":                 {here, payment.body(framework.APIKey, md5Sign), 403},
+		"MD5 for HMAC-SHA256, said so":        {here, payment.with("sign_type", "MD5").body(framework.APIKey, md5Sign), 403},
 		"HMAC-SHA256 with sign_type MD5":      {here, payment.with("sign_type", "MD5").good(), 403},
 		"signature of an empty key":           {here, payment.body("", hmacSign), 403},
 		"signature of the previous key":       {here, payment.body(previousKey, hmacSign), 403},
@@ -139,23 +139,23 @@ func TestPaymentsThatAreNotBelieved(t *testing.T) {
 		"amount given twice":                  {here, withField(payment.with("total_fee", "1").good(), "<total_fee>101</total_fee>"), 403},
 		"signature given twice":               {here, withField(payment.good(), "<sign>0</sign>"), 403},
 		"a field added":                       {here, withField(payment.good(), "<added>1</added>"), 403},
-		"a field taken away":                  {here, payment.signed(testshop.APIKey, hmacSign).with("new_field", "").xml("xml"), 403},
-		"an amount changed":                   {here, payment.signed(testshop.APIKey, hmacSign).with("total_fee", "1").xml("xml"), 403},
+		"a field taken away":                  {here, payment.signed(framework.APIKey, hmacSign).with("new_field", "").xml("xml"), 403},
+		"an amount changed":                   {here, payment.signed(framework.APIKey, hmacSign).with("total_fee", "1").xml("xml"), 403},
 		"req_info added":                      {here, withField(payment.good(), "<req_info>x</req_info>"), 403},
 		"req_info added and signed":           {here, payment.with("req_info", "x").good(), 403},
-		"req_info instead of a signature":     {here, payment.with("req_info", seal("<root></root>", testshop.APIKey)).xml("xml"), 403},
-		"another root":                        {here, payment.signed(testshop.APIKey, hmacSign).xml("root"), 403},
+		"req_info instead of a signature":     {here, payment.with("req_info", seal("<root></root>", framework.APIKey)).xml("xml"), 403},
+		"another root":                        {here, payment.signed(framework.APIKey, hmacSign).xml("root"), 403},
 		"a document type before it":           {here, "<!DOCTYPE xml>" + payment.good(), 403},
 		"something after it":                  {here, payment.good() + "<xml></xml>", 403},
 		"twice":                               {here, payment.good() + payment.good(), 403},
-		"a refund's body":                     {here, fields{"out_trade_no": "order-0001"}.sealed(testshop.APIKey).xml("xml"), 403},
+		"a refund's body":                     {here, fields{"out_trade_no": "order-0001"}.sealed(framework.APIKey).xml("xml"), 403},
 		"an answer of orderquery, also true":  {here, payment.with("trade_state", "NOTPAY", "result_code", "FAIL").good(), 403},
 		"nothing":                             {here, "", 403},
 		"blanks":                              {here, strings.Repeat(" ", 1000), 403},
 		"a payment at the refund path":        {d.refundPath(), payment.good(), 403},
 		"a payment at the path of no one":     {"/notify/v2/" + d.Namespace + "/nobody/payment", payment.good(), 404},
 		"a payment at the path of no place":   {"/notify/v2/no-such-namespace/shop/payment", payment.good(), 0},
-		"a payment at our other namespace":    {"/notify/v2/" + d.Other(0) + "/" + testshop.MerchantName + "/payment", payment.good(), 404},
+		"a payment at our other namespace":    {"/notify/v2/" + d.Other(0) + "/" + framework.MerchantName + "/payment", payment.good(), 404},
 		"a body over the limit":               {here, payment.with("pad", strings.Repeat("x", 64<<10)).good(), 413},
 		"1 MB":                                {here, strings.Repeat("<xml>", 200_000), 413},
 		"1 MB of an otherwise good body":      {here, payment.with("pad", strings.Repeat("x", 1<<20)).good(), 413},
@@ -163,13 +163,13 @@ func TestPaymentsThatAreNotBelieved(t *testing.T) {
 		"1 MB at the refund path":             {d.refundPath(), strings.Repeat("<xml>", 200_000), 413},
 		"a deep document":                     {here, strings.Repeat("<a>", 20_000), 403},
 		"many fields":                         {here, "<xml>" + strings.Repeat("<a></a>", 9_000) + "</xml>", 403},
-		"a signature of fields run together":  {here, payment.signed(testshop.APIKey, hmacSign).with("bank_type", "", "attach", "a&bank_type=CMC").xml("xml"), 403},
+		"a signature of fields run together":  {here, payment.signed(framework.APIKey, hmacSign).with("bank_type", "", "attach", "a&bank_type=CMC").xml("xml"), 403},
 		"binary":                              {here, "\x00\x01\x02\xff\xfe", 403},
 		"JSON":                                {here, `{"return_code":"SUCCESS"}`, 403},
 		"our own answer":                      {here, success, 403},
 		"the right body in a form":            {here, "xml=" + payment.good(), 403},
 		"a byte order mark before good xml":   {here, "\ufeff" + payment.with("sign_type", "MD5").good(), 403},
-		"HMAC-SHA256 key used as MD5 text":    {here, payment.with("sign_type", "HMAC-SHA256").body(testshop.APIKey, md5Sign), 403},
+		"HMAC-SHA256 key used as MD5 text":    {here, payment.with("sign_type", "HMAC-SHA256").body(framework.APIKey, md5Sign), 403},
 		"sign_type unheard of":                {here, payment.with("sign_type", "SM3").good(), 403},
 		"signature with blanks":               {here, strings.Replace(payment.good(), "<sign><![CDATA[", "<sign><![CDATA[ ", 1), 403},
 		"the number of another's in our path": {here, paymentOf(elsewhere).with("mch_id", secondMchID).body(secondKey, hmacSign), 403},

@@ -24,12 +24,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
@@ -63,26 +63,26 @@ func openFuzzShop(f testing.TB) *fuzzShop {
 		Spec:       v1alpha1.OrderSpec{MerchantRef: v1alpha1.MerchantReference{Name: "shop"}, Amount: v1alpha1.Amount{Total: 101}},
 	}
 	shop := &v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop", UID: "2"}, Spec: v1alpha1.MerchantSpec{
-		MchID: testshop.MchID, AppID: testshop.AppID, SignType: v1alpha1.SignTypeHMACSHA256, APIKeySecretRef: v1alpha1.SecretKeyReference{Name: "key"},
+		MchID: framework.MchID, AppID: framework.AppID, SignType: v1alpha1.SignTypeHMACSHA256, APIKeySecretRef: v1alpha1.SecretKeyReference{Name: "key"},
 		Endpoint: &v1alpha1.Endpoint{URL: "https://127.0.0.1:1"}, // where nobody answers
 	}}
-	shop.Status.Keys = []string{wechatpay.KeyID(fuzzKey, testshop.MchID)}
-	shop.Status.KeysEndpoint = merchant.EndpointID(shop)
-	builder := fake.NewClientBuilder().WithScheme(testenv.Scheme()).WithObjects(
+	shop.Status.Keys = []string{wechatpay.KeyID(fuzzKey, framework.MchID)}
+	shop.Status.KeysEndpoint = account.EndpointID(shop)
+	builder := fake.NewClientBuilder().WithScheme(controlplane.Scheme()).WithObjects(
 		shop,
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "key"}, Data: map[string][]byte{"apiKey": []byte(fuzzKey)}},
 		order, &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "refund-0001"}, Spec: v1alpha1.RefundSpec{
 			OrderRef: v1alpha1.OrderReference{Name: "order-0001"}, Amount: 50,
 		}},
 	).WithStatusSubresource(&v1alpha1.Order{}, &v1alpha1.Refund{})
-	if err := lookup.SetupIndexes(context.Background(), indexed{builder}); err != nil {
+	if err := index.Setup(context.Background(), indexed{builder}); err != nil {
 		f.Fatal(err)
 	}
 	stub := builder.Build()
 	handler := &webhookserver.Handler{
-		Client: stub, Live: stub, Recorder: &eventbook{}, Clock: clock.RealClock{}, Log: logr.Discard(), // a fuzzer says too much to keep it
-		Registry: merchant.NewRegistry(stub, merchant.Options{
-			NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(testshop.WeChatHost), RefreshAfter: time.Hour,
+		Client: stub, APIReader: stub, Recorder: &eventbook{}, Clock: clock.RealClock{}, Log: logr.Discard(), // a fuzzer says too much to keep it
+		Registry: account.NewRegistry(stub, account.Options{
+			NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(framework.WeChatHost), RefreshAfter: time.Hour,
 		}),
 	}
 	return &fuzzShop{handler.Routes(), stub, order}
@@ -108,7 +108,7 @@ func (s *fuzzShop) serve(t *testing.T, request *http.Request) {
 		message["sign"] != "" && message["sign"] == message.signed(fuzzKey, hmacSign)["sign"]
 	paid := stateOf(now.Status.Conditions, v1alpha1.ConditionPaid)
 	switch matches := verified && message["return_code"] == "SUCCESS" && message["result_code"] == "SUCCESS" && message["out_trade_no"] == "order-0001" &&
-		message["mch_id"] == testshop.MchID && message["appid"] == testshop.AppID && message["total_fee"] == "101" &&
+		message["mch_id"] == framework.MchID && message["appid"] == framework.AppID && message["total_fee"] == "101" &&
 		(message["fee_type"] == "CNY" || message["fee_type"] == ""); {
 	case now.ResourceVersion != before.ResourceVersion && !verified:
 		t.Fatalf("the Order changed to Paid=%s by %s %q %q", paid, request.Method, request.URL, body.Bytes())
@@ -168,9 +168,9 @@ var sealings = []func(body string) string{
 	func(body string) string { return body },
 	func(body string) string { return spoken(body).body(fuzzKey, hmacSign) },
 	func(body string) string { return spoken(body).body(fuzzKey, md5Sign) },
-	func(body string) string { return spoken(body).body(testshop.APIKey, hmacSign) },
+	func(body string) string { return spoken(body).body(framework.APIKey, hmacSign) },
 	func(body string) string {
-		return fields{"return_code": "SUCCESS", "appid": testshop.AppID, "mch_id": testshop.MchID, "req_info": seal(body, fuzzKey)}.xml("xml")
+		return fields{"return_code": "SUCCESS", "appid": framework.AppID, "mch_id": framework.MchID, "req_info": seal(body, fuzzKey)}.xml("xml")
 	},
 }
 
@@ -187,11 +187,11 @@ func FuzzCallback(f *testing.F) {
 	payment := paymentOf(shop.order)
 	refund := fields{"out_trade_no": "order-0001", "out_refund_no": "refund-0001", "refund_status": "SUCCESS"}
 	bodies := []string{
-		"", success, payment.xml("xml"), payment.good(), payment.body(testshop.APIKey, md5Sign), payment.body("", hmacSign),
+		"", success, payment.xml("xml"), payment.good(), payment.body(framework.APIKey, md5Sign), payment.body("", hmacSign),
 		payment.with("sign", strings.Repeat("0", 64)).xml("xml"), payment.with("mch_id", secondMchID).good(),
 		payment.with("total_fee", "1").xml("xml"), payment.with("fee_type", "USD").xml("xml"), payment.with("out_trade_no", "order-9999").xml("xml"),
 		payment.with("result_code", "FAIL").xml("xml"), payment.with("fee_type", "").xml("xml"),
-		refund.sealed(testshop.APIKey).xml("xml"), refund.sealed("").xml("xml"), refund.xml("root"), refund.with("out_refund_no", "refund-9999").xml("root"),
+		refund.sealed(framework.APIKey).xml("xml"), refund.sealed("").xml("xml"), refund.xml("root"), refund.with("out_refund_no", "refund-9999").xml("root"),
 		strings.Repeat("<xml>", 16<<10), "<xml>" + strings.Repeat("<a/>", 20<<10) + "</xml>",
 		"<xml><a>" + strings.Repeat("`2026-01-01,`wx,`101\n", 64<<10) + "</a></xml>",
 	}

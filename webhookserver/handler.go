@@ -17,12 +17,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/reach"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/sight"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -39,10 +39,10 @@ const conflictRetries = 8
 type Handler struct {
 	// Client reads from the cache and writes to the API server.
 	Client client.Client
-	// Live reads from the API server.
-	Live client.Reader
+	// APIReader reads from the API server.
+	APIReader client.Reader
 	// Registry hands out Gateways.
-	Registry *merchant.Registry
+	Registry *account.Registry
 	// Recorder writes events for what needs a person's eye.
 	Recorder events.EventRecorder
 	// Clock is the real one but in tests.
@@ -51,17 +51,17 @@ type Handler struct {
 	Log logr.Logger
 
 	// What callbacks may take from those of others.
-	tokens    buckets[room]
-	waiting   rooms
-	present   *shares
-	reading   *reading
-	inquiries inquiries
-	manners   *manners
+	tokens            buckets[tenantKey]
+	inFlight          keyedSemaphore
+	activeByNamespace *tenantShares
+	parsing           *parsing
+	inquiries         inquiries
+	logSampler        *logSampler
 }
 
 // Routes are the callback URLs. Anything else is not found, and any method but POST not allowed.
 func (h *Handler) Routes() http.Handler {
-	h.manners, h.present, h.reading = newManners(h.Clock), newShares(maxConnections), newReading()
+	h.logSampler, h.activeByNamespace, h.parsing = newLogSampler(h.Clock), newTenantShares(maxConnections), newParsing()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /notify/v2/{namespace}/{name}/payment", h.serve("payment", h.payment))
 	mux.HandleFunc("POST /notify/v2/{namespace}/{name}/refund", h.serve("refund", h.refund))
@@ -71,17 +71,17 @@ func (h *Handler) Routes() http.Handler {
 // callback is one callback with what its path says.
 type callback struct {
 	merchant *v1alpha1.Merchant
-	gateway  *merchant.Handle
+	account  *account.Account
 	kind     string
 	body     []byte
-	reading  *reading
+	parsing  *parsing
 	log      logr.Logger
 }
 
 func (c *callback) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(c.merchant) }
 
-// room is what it shares with the other callbacks of its Merchant and kind.
-func (c *callback) room() room { return room{c.kind, c.merchantKey()} }
+// tenantKey is what it shares with the other callbacks of its Merchant and kind.
+func (c *callback) tenantKey() tenantKey { return tenantKey{c.kind, c.merchantKey()} }
 
 // serve reads a callback, settles it, answers and counts.
 func (h *Handler) serve(kind string, settle func(context.Context, *callback) result) http.HandlerFunc {
@@ -107,13 +107,13 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 		w.Header().Set("Connection", "close") // or else the body would be waited for, to be thrown away
 		return refused(http.StatusRequestEntityTooLarge, "body too large")
 	}
-	log := h.manners.modest(h.Log.WithValues("callback", kind, "merchant", klog.KRef(key.Namespace, key.Name)), room{kind, key})
-	c := &callback{merchant: &v1alpha1.Merchant{}, kind: kind, reading: h.reading, log: log}
+	log := h.logSampler.sample(h.Log.WithValues("callback", kind, "merchant", klog.KRef(key.Namespace, key.Name)), tenantKey{kind, key})
+	c := &callback{merchant: &v1alpha1.Merchant{}, kind: kind, parsing: h.parsing, log: log}
 	if err := h.Client.Get(ctx, key, c.merchant); err != nil {
-		if _, outside := errors.AsType[*sight.OutsideError](err); outside || apierrors.IsNotFound(err) {
+		if _, outside := errors.AsType[*nsfilter.NotWatchedError](err); outside || apierrors.IsNotFound(err) {
 			return refused(http.StatusNotFound, "no such merchant")
 		}
-		h.manners.modest(h.Log, room{kind: kind}).Error(err, "Failed to read the Merchant of a callback")
+		h.logSampler.sample(h.Log, tenantKey{kind: kind}).Error(err, "Failed to read the Merchant of a callback")
 		return failed("merchant could not be read")
 	}
 	if problem := h.Registry.KnownProblem(c.merchant); problem != nil {
@@ -126,15 +126,15 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 		}
 		return refused(http.StatusBadRequest, "body could not be read")
 	}
-	if !h.present.take(key.Namespace) {
-		return c.crowded()
+	if !h.activeByNamespace.take(key.Namespace) {
+		return c.tooMany()
 	}
-	defer h.present.giveBack(key.Namespace)
-	arrived(ctx)
-	if c.gateway, err = h.Registry.Get(ctx, c.merchant); err != nil {
+	defer h.activeByNamespace.giveBack(key.Namespace)
+	requestWasRead(ctx)
+	if c.account, err = h.Registry.Get(ctx, c.merchant); err != nil {
 		return c.notReady(err)
 	}
-	if reach.IsProbe(c.body) {
+	if callbackprobe.IsProbe(c.body) {
 		return c.answerProbe(kind, h.Clock.Now())
 	}
 	return settle(ctx, c)
@@ -147,11 +147,11 @@ func (c *callback) notReady(err error) result {
 
 // claims decides whose numbers they are. This process makes no first calls.
 func (h *Handler) claims() *claims.Claims {
-	return &claims.Claims{Cached: h.Client, Live: h.Live, Clock: h.Clock}
+	return &claims.Claims{Cached: h.Client, APIReader: h.APIReader, Clock: h.Clock}
 }
 
 // mayTake takes a token of a Merchant, and one of those of its namespace.
-func (h *Handler) mayTake(from room, perSecond int) bool {
+func (h *Handler) mayTake(from tenantKey, perSecond int) bool {
 	now := h.Clock.Now()
 	if taken, _ := h.tokens.take(from, perSecond, perSecond, now); !taken {
 		return false
@@ -162,29 +162,29 @@ func (h *Handler) mayTake(from room, perSecond int) bool {
 
 // looking reads from the API server on behalf of a callback, as long as its Merchant has tokens for that.
 func (h *Handler) looking(c *callback) client.Reader {
-	look := room{"look", c.merchantKey()}
+	look := tenantKey{"look", c.merchantKey()}
 	allow := func() bool { return h.mayTake(look, looksPerSecond) }
-	return sparing{h.Live, allow, &h.waiting, look}
+	return limitedReader{h.APIReader, allow, &h.inFlight, look}
 }
 
 // unproven: the callback was made with a key of the Merchant's that WeChat has not taken yet, in no answer that verified. Whoever
 // may change the Merchant or its Secret may have chosen that key. The leader finds out within half a minute, when it looks at the
 // Secret, and WeChat comes again.
 func (c *callback) unproven() result {
-	c.gateway.Doubt()
+	c.account.NoteUnprovenCallback()
 	c.log.Info("A callback was made with a key that WeChat Pay has not taken yet; WeChat Pay will ask again, while the key is tried")
 	return result{label: "unproven", status: http.StatusServiceUnavailable, reason: "key not proven yet"}
 }
 
-// crowded: so many callbacks of the Merchant, or of its namespace, are being settled already that this one has to come again.
-func (c *callback) crowded() result {
+// tooMany: so many callbacks of the Merchant, or of its namespace, are being settled already that this one has to come again.
+func (c *callback) tooMany() result {
 	c.log.Info("Too many callbacks at once; WeChat Pay will ask again")
 	return failed("too many callbacks")
 }
 
-// tell makes known what became of an Order or a Refund by a callback.
-func (h *Handler) tell(operation wechatpay.Operation) tell.Teller {
-	return tell.Teller{Recorder: h.Recorder, By: metrics.ByCallback, Log: h.Log.WithValues("operation", string(operation), "outcome", "Succeeded")}
+// reporter makes known what became of an Order or a Refund by a callback.
+func (h *Handler) reporter(operation wechatpay.Operation) report.Reporter {
+	return report.Reporter{Recorder: h.Recorder, By: metrics.ByCallback, Log: h.Log.WithValues("operation", string(operation), "outcome", "Succeeded")}
 }
 
 // couldExist keeps what is no name out of look-ups and logs: a path may hold anything, escaped slashes and line breaks too.
@@ -194,8 +194,8 @@ func couldExist(key types.NamespacedName) bool {
 
 // unreadable logs why a callback was refused, in the Gateway's words, which never hold any of the body.
 func (c *callback) unreadable(err error) result {
-	if errors.Is(err, errNoTurn) {
-		return c.crowded()
+	if errors.Is(err, errBusy) {
+		return c.tooMany()
 	}
 	if e, ok := errors.AsType[*wechatpay.Error](err); ok {
 		c.log.Info("Refused a callback", "problem", e.Error())

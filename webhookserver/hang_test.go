@@ -10,10 +10,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // hangingReader answers only when it is given up.
@@ -45,11 +45,11 @@ func TestAnswersInTimeWhenNobodyElseDoes(t *testing.T) {
 		return hang(ctx)
 	}})
 	lists := d.counter(blind)
-	lists.handler.Live = hangingReader{}
+	lists.handler.APIReader = hangingReader{}
 	conflicts := d.counter(failingWrites(func() (error, bool) { return conflict(), false }))
-	conflicts.handler.Live = hangingReader{}
+	conflicts.handler.APIReader = hangingReader{}
 	secrets := d.counter()
-	secrets.handler.Registry = merchant.NewRegistry(hangingReader{}, merchant.Options{NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(testshop.WeChatHost)})
+	secrets.handler.Registry = account.NewRegistry(hangingReader{}, account.Options{NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(framework.WeChatHost)})
 
 	payment := paymentOf(order).good()
 	type outcome struct {

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 func TestPaymentAfterTheEnd(t *testing.T) {
@@ -21,7 +21,7 @@ func TestPaymentAfterTheEnd(t *testing.T) {
 	d := openDesk(t)
 	c := d.counter()
 	for number, reason := range map[string]string{"order-closed": v1alpha1.ReasonClosed, "order-expired": v1alpha1.ReasonExpired} {
-		order := d.update(d.prepared(number), func(o *v1alpha1.Order) { settlement.Closed(o, reason, "over", time.Now()) })
+		order := d.update(d.prepared(number), func(o *v1alpha1.Order) { lifecycle.Closed(o, reason, "over", time.Now()) })
 		expectSuccess(t, c.pay(paymentOf(order).good()))
 		if paid := d.expectPaid(order, "True/PaidLate"); paid.Status.Transaction.ID != transactionOf(number) {
 			t.Errorf("%+v", paid.Status.Transaction)
@@ -50,7 +50,7 @@ func TestNumberBelongsToTheOlderOrder(t *testing.T) {
 	d := openDesk(t)
 	number := func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "number-0001" }
 	older := d.prepared("order-a", number)
-	loser := d.update(d.prepared("order-b", number), func(o *v1alpha1.Order) { settlement.NumberLost(o, "the older one has it", time.Now()) })
+	loser := d.update(d.prepared("order-b", number), func(o *v1alpha1.Order) { lifecycle.NumberLost(o, "the older one has it", time.Now()) })
 	unaware := d.NewOrder("order-c", number)
 	d.Create(unaware)
 	d.sync(unaware)
@@ -64,7 +64,7 @@ func TestNumberBelongsToTheOlderOrder(t *testing.T) {
 func TestOnlyALoserHasTheNumber(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	loser := d.update(d.prepared("order-0001"), func(o *v1alpha1.Order) { settlement.NumberLost(o, "another has it", time.Now()) })
+	loser := d.update(d.prepared("order-0001"), func(o *v1alpha1.Order) { lifecycle.NumberLost(o, "another has it", time.Now()) })
 	before := d.versions()
 	expectFail(t, d.counter().pay(paymentOf(loser).good()), http.StatusNotFound)
 	if after := d.versions(); after["Order "+d.Namespace+"/order-0001"] != before["Order "+d.Namespace+"/order-0001"] {
@@ -140,12 +140,12 @@ func TestLookUpsThatFail(t *testing.T) {
 	}
 	t.Run("live", func(t *testing.T) {
 		c := d.counter(blind)
-		c.handler.Live = brokenReader{}
+		c.handler.APIReader = brokenReader{}
 		expectFail(t, c.pay(paymentOf(order).good()), http.StatusServiceUnavailable)
 	})
 	t.Run("live after a conflict", func(t *testing.T) {
 		c := d.counter(failingWrites(func() (error, bool) { return conflict(), false }))
-		c.handler.Live = brokenReader{}
+		c.handler.APIReader = brokenReader{}
 		expectFail(t, c.pay(paymentOf(order).good()), http.StatusServiceUnavailable)
 	})
 	d.expectPaid(order, "Unknown/AwaitingPayment")

@@ -8,20 +8,20 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 // controlPlane is what all tests of this package run on, each in namespaces of its own. It starts with the first test that
 // needs it, so that fuzzing, whose workers are processes of their own, does not start one each.
-var controlPlane = sync.OnceValues(func() (*testenv.Environment, error) {
+var controlPlane = sync.OnceValues(func() (*controlplane.Environment, error) {
 	wasStarted = true
-	return testenv.Start()
+	return controlplane.Start()
 })
 
 // wasStarted says whether there is a control plane to be stopped.
 var wasStarted bool
 
-func environment(t testing.TB) *testenv.Environment {
+func environment(t testing.TB) *controlplane.Environment {
 	t.Helper()
 	env, err := controlPlane()
 	if err != nil {

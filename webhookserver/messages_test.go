@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // fields are a message. This file writes messages as WeChat does, from its documentation and with nothing of the operator's.
@@ -75,7 +75,7 @@ func (f fields) signed(key string, how algorithm) fields {
 func (f fields) body(key string, how algorithm) string { return f.signed(key, how).xml("xml") }
 
 // good is the body that the shop's Merchant takes.
-func (f fields) good() string { return f.body(testshop.APIKey, hmacSign) }
+func (f fields) good() string { return f.body(framework.APIKey, hmacSign) }
 
 // transactionOf is the number of the payment of an Order in these tests.
 func transactionOf(outTradeNo string) string { return "42000000002026" + outTradeNo }
@@ -84,8 +84,8 @@ func transactionOf(outTradeNo string) string { return "42000000002026" + outTrad
 func paymentOf(order *v1alpha1.Order) fields {
 	beijing := time.FixedZone("CST", 8*60*60)
 	return fields{
-		"return_code": "SUCCESS", "result_code": "SUCCESS", "appid": testshop.AppID, "mch_id": testshop.MchID,
-		"nonce_str": "5d2b6c2a8db53831f7eda20af46e531c", "openid": testshop.OpenID, "is_subscribe": "N",
+		"return_code": "SUCCESS", "result_code": "SUCCESS", "appid": framework.AppID, "mch_id": framework.MchID,
+		"nonce_str": "5d2b6c2a8db53831f7eda20af46e531c", "openid": framework.OpenID, "is_subscribe": "N",
 		"trade_type": "JSAPI", "bank_type": "CMC", "fee_type": "CNY", "cash_fee_type": "CNY",
 		"total_fee": fmt.Sprint(order.Spec.Amount.Total), "cash_fee": fmt.Sprint(order.Spec.Amount.Total),
 		"out_trade_no": order.Number(), "transaction_id": transactionOf(order.Number()),
@@ -106,7 +106,7 @@ func refundOf(refund *v1alpha1.Refund, order *v1alpha1.Order, status string) fie
 // sealed encrypts refund information and puts it into the message that carries it.
 func (f fields) sealed(key string) fields {
 	return fields{
-		"return_code": "SUCCESS", "appid": testshop.AppID, "mch_id": testshop.MchID, "nonce_str": "5d2b6c2a8db53831f7eda20af46e531c",
+		"return_code": "SUCCESS", "appid": framework.AppID, "mch_id": framework.MchID, "nonce_str": "5d2b6c2a8db53831f7eda20af46e531c",
 		"req_info": seal(f.xml("root"), key),
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // results are all that may become of a callback: so many labels there are, and no more.
@@ -68,7 +68,7 @@ func TestCallbacksAreCounted(t *testing.T) {
 		{"refund under way", func() answer { return c.refund(d.refundBody(refund, "SUCCESS")) }, "refund failed"},
 		{"refund forged", func() answer { return c.refund("<xml></xml>") }, "refund refused"},
 		{"refund unknown", func() answer {
-			return c.refund(refundOf(d.NewRefund("refund-9999", "order-0003", 50), order, "SUCCESS").sealed(testshop.APIKey).xml("xml"))
+			return c.refund(refundOf(d.NewRefund("refund-9999", "order-0003", 50), order, "SUCCESS").sealed(framework.APIKey).xml("xml"))
 		}, "refund unmatched"},
 		{"refund done", func() answer {
 			d.turn(refund, simulator.RefundSuccess)

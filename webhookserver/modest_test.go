@@ -8,11 +8,11 @@ import (
 
 	testclock "k8s.io/utils/clock/testing"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // still is a callback server for which time stands still until the clock is moved.
-func (d *desk) still() (*counter, *testclock.FakePassiveClock) {
+func (d *fixture) still() (*counter, *testclock.FakePassiveClock) {
 	d.T.Helper()
 	c, clock := d.counter(), testclock.NewFakePassiveClock(time.Now())
 	c.handler.Clock = clock
@@ -72,7 +72,7 @@ func TestLogLinesAreShort(t *testing.T) {
 	long := strings.Repeat("9", 20<<10)
 	for _, number := range []string{long, "订单" + long, long[:65]} {
 		expectFail(t, c.pay(paymentOf(order).with("out_trade_no", number, "transaction_id", long).good()), http.StatusNotFound)
-		expectFail(t, c.refund(refundOf(refund, order, "SUCCESS").with("out_refund_no", number).sealed(testshop.APIKey).xml("xml")), http.StatusNotFound)
+		expectFail(t, c.refund(refundOf(refund, order, "SUCCESS").with("out_refund_no", number).sealed(framework.APIKey).xml("xml")), http.StatusNotFound)
 	}
 	if len(c.linesWith("999")) != 6 {
 		t.Errorf("%q", c.log.all())
@@ -96,7 +96,7 @@ func TestUnknownNumbersSpareTheAPIServer(t *testing.T) {
 		expectFail(t, c.pay(deleted), http.StatusNotFound)
 	}
 	expectFail(t, c.pay(deleted), http.StatusServiceUnavailable)
-	expectFail(t, c.refund(refundOf(d.NewRefund("refund-9999", "order-0001", 50), order, "SUCCESS").sealed(testshop.APIKey).xml("xml")), http.StatusServiceUnavailable)
+	expectFail(t, c.refund(refundOf(d.NewRefund("refund-9999", "order-0001", 50), order, "SUCCESS").sealed(framework.APIKey).xml("xml")), http.StatusServiceUnavailable)
 	expectSuccess(t, c.pay(paymentOf(order).good())) // the cache has it
 	expectFail(t, c.post(d.secondPath(), paymentOf(order).with("mch_id", secondMchID).body(secondKey, hmacSign)), http.StatusNotFound)
 	clock.SetTime(clock.Now().Add(time.Second))

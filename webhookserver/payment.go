@@ -8,18 +8,18 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // payment settles a payment callback: verified over its raw fields, matched with its Order, stored, and only then answered.
 func (h *Handler) payment(ctx context.Context, c *callback) result {
-	notification, err := verified(ctx, c, c.gateway.ParsePaymentNotification)
+	notification, err := verified(ctx, c, c.account.ParsePaymentNotification)
 	if err != nil {
 		return c.unreadable(err)
 	}
-	if !c.gateway.Believes(c.merchant, notification.KeyID) {
+	if !c.account.Believes(c.merchant, notification.KeyID) {
 		return c.unproven()
 	}
 	c.log = c.log.WithValues("outTradeNo", notification.OutTradeNo)
@@ -33,9 +33,9 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 		return unmatched()
 	}
 	if !h.awaitPlace(ctx, c) {
-		return c.crowded()
+		return c.tooMany()
 	}
-	defer h.waiting.leave(c.room())
+	defer h.inFlight.release(c.tenantKey())
 	return h.storePayment(ctx, c, order, notification)
 }
 
@@ -43,15 +43,15 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 func (h *Handler) awaitPlace(ctx context.Context, c *callback) bool {
 	ctx, cancel := context.WithTimeout(ctx, placePatience)
 	defer cancel()
-	return h.waiting.enter(ctx, c.room(), settledAtOnce, queuedAtOnce)
+	return h.inFlight.acquire(ctx, c.tenantKey(), settledAtOnce, queuedAtOnce)
 }
 
 // storePayment writes the payment into the Order's status. The copy that is found may be behind; the API server refuses to
 // overwrite anything newer, and then the newer one is taken, with every check made again.
 func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1.Order, notification wechatpay.PaymentNotification) result {
-	account, telling := settlement.AccountOf(order, c.merchant), h.tell(wechatpay.OperationPaymentCallback)
+	account, telling := lifecycle.PayeeOf(order, c.merchant), h.reporter(wechatpay.OperationPaymentCallback)
 	for range conflictRetries {
-		if settlement.DowngradesSignature(order, c.merchant, notification.SignType) {
+		if lifecycle.DowngradesSignature(order, c.merchant, notification.SignType) {
 			c.log.Info("Refused a callback signed with MD5 for an Order that was not prepared with MD5")
 			return refused(http.StatusForbidden, "not verified")
 		}
@@ -63,8 +63,8 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 			return unmatched()
 		}
 		before := order.DeepCopy()
-		verdict, message := settlement.Paid(order, account, notification.Payment, h.Clock.Now())
-		if verdict == settlement.AlreadyRecorded {
+		verdict, message := lifecycle.Paid(order, account, notification.Payment, h.Clock.Now())
+		if verdict == lifecycle.AlreadyRecorded {
 			return repeated()
 		}
 		if equality.Semantic.DeepEqual(before.Status, order.Status) {
@@ -73,7 +73,7 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 		}
 		err := h.Client.Status().Update(ctx, order)
 		if err == nil {
-			tell.Changed(telling.Log, before, order)
+			report.StatusChanged(telling.Log, before, order)
 			telling.Payment(order, c.merchant, verdict, message)
 			return answerTo(verdict)
 		}
@@ -93,7 +93,7 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 
 // owns says whether a payment that is not recorded yet may be an Order's. What is recorded already is not asked again.
 func (h *Handler) owns(ctx context.Context, c *callback, order *v1alpha1.Order, transactionID string) (bool, error) {
-	if settlement.IsPaid(order) {
+	if lifecycle.IsPaid(order) {
 		return true, nil
 	}
 	if holder, err := h.claims().HolderOfPayment(ctx, order, c.merchant, transactionID); holder != nil || err != nil {
@@ -106,15 +106,15 @@ func (h *Handler) owns(ctx context.Context, c *callback, order *v1alpha1.Order, 
 	return owner.UID == order.UID, nil
 }
 
-func answerTo(verdict settlement.Verdict) result {
+func answerTo(verdict lifecycle.Verdict) result {
 	switch verdict {
-	case settlement.Recorded:
+	case lifecycle.Recorded:
 		return recorded()
-	case settlement.AlreadyRecorded:
+	case lifecycle.AlreadyRecorded:
 		return repeated()
-	case settlement.NotOurs:
+	case lifecycle.NotOurs:
 		return unmatched()
-	case settlement.Conflict:
+	case lifecycle.Conflict:
 		return disputed("conflict")
 	default:
 		return disputed("mismatch")

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 func TestPaymentIsStoredAndRepeatedForNothing(t *testing.T) {
@@ -32,7 +32,7 @@ func TestPaymentIsStoredAndRepeatedForNothing(t *testing.T) {
 	total := int64(101)
 	want := v1alpha1.Transaction{
 		ID: transactionOf("order-0001"), Total: 101, Currency: "CNY", CashTotal: &total, CashCurrency: "CNY",
-		OpenID: testshop.OpenID, BankType: "CMC", PaidTime: got.PaidTime,
+		OpenID: framework.OpenID, BankType: "CMC", PaidTime: got.PaidTime,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -9,19 +9,19 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/tell"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // refund settles a refund callback. It carries no signature, so it proves nothing: it only says which refund to ask for, and
 // what refundquery answers is stored.
 func (h *Handler) refund(ctx context.Context, c *callback) result {
-	notification, err := verified(ctx, c, c.gateway.ParseRefundNotification)
+	notification, err := verified(ctx, c, c.account.ParseRefundNotification)
 	if err != nil {
 		return c.unreadable(err)
 	}
-	if !c.gateway.Believes(c.merchant, notification.KeyID) {
+	if !c.account.Believes(c.merchant, notification.KeyID) {
 		return c.unproven()
 	}
 	c.log = c.log.WithValues("outRefundNo", notification.OutRefundNo)
@@ -42,15 +42,15 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 
 // inquire asks WeChat for a refund, and stores what it says.
 func (h *Handler) inquire(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order) learned {
-	if !h.mayTake(room{"query", c.merchantKey()}, queriesPerSecond) {
+	if !h.mayTake(tenantKey{"query", c.merchantKey()}, queriesPerSecond) {
 		c.log.Info("Too many refund callbacks in a second; WeChat Pay will ask again")
 		return learned{result: failed("too many callbacks")}
 	}
-	if !h.waiting.enter(ctx, c.room(), settledAtOnce, 0) {
-		return learned{result: c.crowded()}
+	if !h.inFlight.acquire(ctx, c.tenantKey(), settledAtOnce, 0) {
+		return learned{result: c.tooMany()}
 	}
-	defer h.waiting.leave(c.room())
-	fact, err := c.gateway.QueryRefund(ctx, refund.Number(), settlement.AppID(order, c.merchant))
+	defer h.inFlight.release(c.tenantKey())
+	fact, err := c.account.QueryRefund(ctx, refund.Number(), lifecycle.AppID(order, c.merchant))
 	if err != nil {
 		c.log.Info("Could not confirm a refund callback; WeChat Pay will ask again", "problem", err.Error())
 		return learned{asked: true, result: failed("refund could not be confirmed")}
@@ -73,12 +73,12 @@ func (h *Handler) ownsRefund(ctx context.Context, c *callback, refund *v1alpha1.
 // finalAtWeChat says whether refundquery has told the end of the refund, which is then never left, whatever a late or repeated
 // callback says. Other ends are our own (Denied, Rejected): if WeChat calls back all the same, it has to be asked.
 func finalAtWeChat(refund *v1alpha1.Refund) bool {
-	return settlement.RefundSucceeded(refund) || settlement.SucceededReason(refund) == v1alpha1.ReasonClosed
+	return lifecycle.RefundSucceeded(refund) || lifecycle.SucceededReason(refund) == v1alpha1.ReasonClosed
 }
 
 // storeRefund writes what refundquery said.
 func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order, fact wechatpay.RefundFact) result {
-	telling := h.tell(wechatpay.OperationRefundCallback)
+	telling := h.reporter(wechatpay.OperationRefundCallback)
 	telling.Log = telling.Log.WithValues("merchant", klog.KObj(c.merchant), "outTradeNo", order.Number())
 	for range conflictRetries {
 		if owns, err := h.ownsRefund(ctx, c, refund, fact.RefundID); err != nil {
@@ -89,14 +89,14 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 			return unmatched()
 		}
 		before := refund.DeepCopy()
-		settlement.RefundLearned(refund, c.merchant.Spec.RefundApproval, order.Number(), fact, h.Clock.Now())
+		lifecycle.RefundLearned(refund, c.merchant.Spec.RefundApproval, order.Number(), fact, h.Clock.Now())
 		if equality.Semantic.DeepEqual(before.Status, refund.Status) {
 			return h.confirmed(c, refund, repeated(), fact)
 		}
 		err := h.Client.Status().Update(ctx, refund)
 		if err == nil {
-			tell.Changed(telling.Log, before, refund)
-			telling.Refund(refund, settlement.SucceededReason(before))
+			report.StatusChanged(telling.Log, before, refund)
+			telling.Refund(refund, lifecycle.SucceededReason(before))
 			return h.confirmed(c, refund, recorded(), fact)
 		}
 		if !apierrors.IsConflict(err) {
@@ -115,13 +115,13 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 
 // confirmed says whether what is stored now is what refundquery said.
 func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result, fact wechatpay.RefundFact) result {
-	if settlement.RefundMismatched(refund) {
+	if lifecycle.RefundMismatched(refund) {
 		return disputed("mismatch")
 	}
 	if !shows(refund, fact.Status) {
-		c.log.Info("WeChat Pay has a refund that ended otherwise here", "refund", refund.Name, "here", settlement.SucceededReason(refund), "there", string(fact.Status))
+		c.log.Info("WeChat Pay has a refund that ended otherwise here", "refund", refund.Name, "here", lifecycle.SucceededReason(refund), "there", string(fact.Status))
 		h.Recorder.Eventf(refund, nil, "Warning", "RefundAtWeChat", "Settle",
-			"WeChat Pay has the refund %s as %s although it ended here (%s): compare with the merchant platform", refund.Number(), fact.Status, settlement.SucceededReason(refund))
+			"WeChat Pay has the refund %s as %s although it ended here (%s): compare with the merchant platform", refund.Number(), fact.Status, lifecycle.SucceededReason(refund))
 		return disputed("conflict")
 	}
 	return stored
@@ -132,10 +132,10 @@ func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result,
 func shows(refund *v1alpha1.Refund, said wechatpay.RefundStatus) bool {
 	switch said {
 	case wechatpay.RefundStatusSuccess:
-		return settlement.RefundSucceeded(refund)
+		return lifecycle.RefundSucceeded(refund)
 	case wechatpay.RefundStatusClosed:
-		return settlement.SucceededReason(refund) == v1alpha1.ReasonClosed
+		return lifecycle.SucceededReason(refund) == v1alpha1.ReasonClosed
 	default:
-		return !settlement.RefundFinal(refund)
+		return !lifecycle.RefundFinal(refund)
 	}
 }

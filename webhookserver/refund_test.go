@@ -10,14 +10,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // gateway is the desk's own way to WeChat, for what a reconciler would have done before.
-func (d *desk) gateway() (*v1alpha1.Merchant, *merchant.Handle) {
+func (d *fixture) gateway() (*v1alpha1.Merchant, *account.Account) {
 	d.T.Helper()
 	m := d.NewMerchant()
 	d.Must(d.live.Get(d.Context(), client.ObjectKeyFromObject(m), m))
@@ -27,40 +27,40 @@ func (d *desk) gateway() (*v1alpha1.Merchant, *merchant.Handle) {
 }
 
 // refunding is a Refund that WeChat took and has under way until SetRefundStatus. WeChat calls back at the given address.
-func (d *desk) refunding(orderName, refundName, notifyURL string) (*v1alpha1.Refund, *v1alpha1.Order) {
+func (d *fixture) refunding(orderName, refundName, notifyURL string) (*v1alpha1.Refund, *v1alpha1.Order) {
 	d.T.Helper()
 	m, wechat := d.gateway()
 	order := d.prepared(orderName)
-	_, err := wechat.UnifiedOrder(d.Context(), settlement.OrderRequest(order, m, wechat.PaymentNotifyURL))
+	_, err := wechat.UnifiedOrder(d.Context(), lifecycle.OrderRequest(order, m, wechat.PaymentNotifyURL))
 	d.Must(err)
 	d.Pay(orderName, simulator.PayOptions{NoCallback: true})
 	trade, err := wechat.QueryOrder(d.Context(), order.Number(), m.Spec.AppID)
 	d.Must(err)
-	d.update(order, func(o *v1alpha1.Order) { settlement.Paid(o, settlement.AccountOf(o, m), trade.Payment, time.Now()) })
+	d.update(order, func(o *v1alpha1.Order) { lifecycle.Paid(o, lifecycle.PayeeOf(o, m), trade.Payment, time.Now()) })
 	d.Fault(simulator.Fault{Operation: simulator.OperationRefund, Number: refundName, Kind: simulator.FaultRefundHold})
 	refund := d.NewRefund(refundName, orderName, 50)
 	d.Create(refund)
-	acceptance, err := wechat.Refund(d.Context(), settlement.RefundRequest(refund, order, m, notifyURL))
+	acceptance, err := wechat.Refund(d.Context(), lifecycle.RefundRequest(refund, order, m, notifyURL))
 	d.Must(err)
-	settlement.Approved(refund, time.Now())
-	settlement.Accepted(refund, acceptance, time.Now())
+	lifecycle.Approved(refund, time.Now())
+	lifecycle.Accepted(refund, acceptance, time.Now())
 	d.Must(d.live.Status().Update(d.Context(), refund))
 	d.sync(refund)
 	return refund, order
 }
 
 // refundBody is a callback for a Refund of an Order over 101 fen.
-func (d *desk) refundBody(refund *v1alpha1.Refund, status string) string {
+func (d *fixture) refundBody(refund *v1alpha1.Refund, status string) string {
 	order := d.NewOrder(refund.Spec.OrderRef.Name)
-	return refundOf(refund, order, status).sealed(testshop.APIKey).xml("xml")
+	return refundOf(refund, order, status).sealed(framework.APIKey).xml("xml")
 }
 
-func (d *desk) turn(refund *v1alpha1.Refund, status simulator.RefundStatus) {
+func (d *fixture) turn(refund *v1alpha1.Refund, status simulator.RefundStatus) {
 	d.T.Helper()
-	d.Must(d.WeChat.SetRefundStatus(testshop.MchID, refund.Number(), status))
+	d.Must(d.WeChat.SetRefundStatus(framework.MchID, refund.Number(), status))
 }
 
-func (d *desk) expectRefund(refund *v1alpha1.Refund, want string) *v1alpha1.Refund {
+func (d *fixture) expectRefund(refund *v1alpha1.Refund, want string) *v1alpha1.Refund {
 	d.T.Helper()
 	now := d.Refund(refund.Name)
 	if got := stateOf(now.Status.Conditions, v1alpha1.ConditionSucceeded); got != want {
@@ -70,7 +70,7 @@ func (d *desk) expectRefund(refund *v1alpha1.Refund, want string) *v1alpha1.Refu
 }
 
 // asked counts the refundqueries for a Refund.
-func (d *desk) asked(refund *v1alpha1.Refund) int {
+func (d *fixture) asked(refund *v1alpha1.Refund) int {
 	return len(d.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, refund.Number()))
 }
 
@@ -93,9 +93,9 @@ func TestRefundCallbackOnlyAsks(t *testing.T) {
 	// Another amount inside, and another time: what is stored is refundquery's.
 	d.turn(refund, simulator.RefundSuccess)
 	forged := refundOf(refund, d.NewOrder("order-0001"), "SUCCESS").with("refund_fee", "101", "refund_id", "999", "success_time", "2001-01-01 00:00:00", "refund_recv_accout", "forged")
-	expectSuccess(t, c.refund(forged.sealed(testshop.APIKey).xml("xml")))
+	expectSuccess(t, c.refund(forged.sealed(framework.APIKey).xml("xml")))
 	now := d.expectRefund(refund, "True/Succeeded")
-	record := d.WeChat.Ledger().Refund(testshop.MchID, "refund-0001")
+	record := d.WeChat.Ledger().Refund(framework.MchID, "refund-0001")
 	if now.Status.RefundID != record.RefundID || now.Status.SucceededTime.Year() == 2001 || strings.Contains(now.Status.ReceivedAccount, "forged") {
 		t.Errorf("the callback's words are stored: %+v", now.Status)
 	}
@@ -155,12 +155,12 @@ func TestOurOwnEndIsAsked(t *testing.T) {
 	c := d.counter()
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	refund.Status = v1alpha1.RefundStatus{}
-	settlement.EndRefund(refund, v1alpha1.ReasonRejected, "WeChat Pay refused it", time.Now())
+	lifecycle.EndRefund(refund, v1alpha1.ReasonRejected, "WeChat Pay refused it", time.Now())
 	d.Must(d.live.Status().Update(d.Context(), refund))
 	d.sync(refund)
 	d.turn(refund, simulator.RefundSuccess)
 	got := c.refund(d.refundBody(refund, "SUCCESS"))
-	if now := d.Refund(refund.Name); settlement.RefundSucceeded(now) {
+	if now := d.Refund(refund.Name); lifecycle.RefundSucceeded(now) {
 		t.Fatal("a final state was left")
 	}
 	expectFail(t, got, http.StatusConflict)
@@ -176,7 +176,7 @@ func TestRefundCallbacksThatAreNotTaken(t *testing.T) {
 	refund, order := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundSuccess)
 	good := refundOf(refund, order, "SUCCESS")
-	message := good.sealed(testshop.APIKey)
+	message := good.sealed(framework.APIKey)
 	second := good.sealed(secondKey).with("mch_id", secondMchID)
 	secondPath := strings.TrimSuffix(d.secondPath(), "payment") + "refund"
 	before := d.versions()
@@ -191,16 +191,16 @@ func TestRefundCallbacksThatAreNotTaken(t *testing.T) {
 		"cut":                           {d.refundPath(), message.with("req_info", message["req_info"][:64]).xml("xml"), 403},
 		"blocks without padding":        {d.refundPath(), message.with("req_info", message["req_info"][:43]+"=").xml("xml"), 403},
 		"blocks in another order":       {d.refundPath(), message.with("req_info", reordered(message["req_info"])).xml("xml"), 403},
-		"a document type inside":        {d.refundPath(), message.with("req_info", seal("<!DOCTYPE root>"+good.xml("root"), testshop.APIKey)).xml("xml"), 403},
-		"another root inside":           {d.refundPath(), message.with("req_info", seal(good.xml("xml"), testshop.APIKey)).xml("xml"), 403},
-		"a field twice inside":          {d.refundPath(), message.with("req_info", seal("<root><out_refund_no>refund-0001</out_refund_no>"+strings.TrimPrefix(good.xml("root"), "<root>"), testshop.APIKey)).xml("xml"), 403},
-		"no refund inside":              {d.refundPath(), good.with("out_refund_no", "").sealed(testshop.APIKey).xml("xml"), 403},
+		"a document type inside":        {d.refundPath(), message.with("req_info", seal("<!DOCTYPE root>"+good.xml("root"), framework.APIKey)).xml("xml"), 403},
+		"another root inside":           {d.refundPath(), message.with("req_info", seal(good.xml("xml"), framework.APIKey)).xml("xml"), 403},
+		"a field twice inside":          {d.refundPath(), message.with("req_info", seal("<root><out_refund_no>refund-0001</out_refund_no>"+strings.TrimPrefix(good.xml("root"), "<root>"), framework.APIKey)).xml("xml"), 403},
+		"no refund inside":              {d.refundPath(), good.with("out_refund_no", "").sealed(framework.APIKey).xml("xml"), 403},
 		"not communicated":              {d.refundPath(), message.with("return_code", "FAIL").xml("xml"), 403},
 		"another merchant":              {d.refundPath(), message.with("mch_id", secondMchID).xml("xml"), 403},
 		"no appid":                      {d.refundPath(), message.with("appid", "").xml("xml"), 403},
 		"another merchant's path":       {secondPath, message.xml("xml"), 403},
 		"another merchant, our refund":  {secondPath, second.xml("xml"), 404},
-		"unknown refund":                {d.refundPath(), good.with("out_refund_no", "refund-9999").sealed(testshop.APIKey).xml("xml"), 404},
+		"unknown refund":                {d.refundPath(), good.with("out_refund_no", "refund-9999").sealed(framework.APIKey).xml("xml"), 404},
 		"a payment":                     {d.refundPath(), paymentOf(order).good(), 403},
 		"a payment with req_info":       {d.refundPath(), paymentOf(order).with("req_info", "AAAA").good(), 403},
 		"a refund at the payment path":  {d.paymentPath(), message.xml("xml"), 403},
@@ -217,7 +217,7 @@ func TestRefundCallbacksThatAreNotTaken(t *testing.T) {
 	if d.asked(refund) != 0 {
 		t.Errorf("asked %d times for what can't be read", d.asked(refund))
 	}
-	d.keys(testshop.APIKey, previousKey)
+	d.keys(framework.APIKey, previousKey)
 	expectSuccess(t, c.refund(good.sealed(previousKey).xml("xml")))
 	d.expectRefund(refund, "True/Succeeded")
 }

@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // switchboard is an ingress that sends all callbacks to one replica, and keeps what it answered.
@@ -26,7 +26,7 @@ type switchboard struct {
 
 func openSwitchboard(t *testing.T) *switchboard {
 	s := &switchboard{answers: map[string]int{}}
-	d := &desk{http: newHTTPClient(t)}
+	d := &fixture{http: newHTTPClient(t)}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		s.mutex.Lock()
 		to := s.to
@@ -62,7 +62,7 @@ func (s *switchboard) answered(by string, success bool) int {
 func TestFollowerSettlesAlone(t *testing.T) {
 	t.Parallel()
 	ingress := openSwitchboard(t)
-	shop := testshop.Open(t, environment(t), testshop.WithoutOperator(), testshop.WithLeaderElection())
+	shop := framework.Open(t, environment(t), framework.WithoutOperator(), framework.WithLeaderElection())
 	viaSwitchboard := func(o *manager.Options) { o.NotifyBaseURL = ingress.URL }
 	shop.StartOperator(viaSwitchboard)
 	shop.Eventually("the first replica leads", func() error {
@@ -75,7 +75,7 @@ func TestFollowerSettlesAlone(t *testing.T) {
 	follower := shop.CallbackURL(1)
 	ingress.connect(follower)
 	shop.Create(shop.NewMerchant())
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 
 	const orders = 4
 	for n := range orders {
@@ -114,11 +114,11 @@ func TestFollowerSettlesAlone(t *testing.T) {
 // TestDuplicatesAtBothReplicas: WeChat sends the same callback from several of its servers within a moment.
 func TestDuplicatesAtBothReplicas(t *testing.T) {
 	t.Parallel()
-	shop := testshop.Open(t, environment(t), testshop.WithoutOperator(), testshop.WithLeaderElection())
+	shop := framework.Open(t, environment(t), framework.WithoutOperator(), framework.WithLeaderElection())
 	shop.StartOperator()
 	shop.StartOperator()
 	shop.Create(shop.NewMerchant())
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Fault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: simulator.FaultDuplicate})
 	for n := range 3 {
 		number := fmt.Sprintf("order-%04d", n)
@@ -141,9 +141,9 @@ func TestDuplicatesAtBothReplicas(t *testing.T) {
 // TestForgedBeforeTrue: whatever somebody sends before WeChat's own callback, the Order is paid by that and not before.
 func TestForgedBeforeTrue(t *testing.T) {
 	t.Parallel()
-	shop := testshop.Open(t, environment(t))
+	shop := framework.Open(t, environment(t))
 	shop.Create(shop.NewMerchant())
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	for n, kind := range []simulator.FaultKind{
 		simulator.FaultForge, simulator.FaultUnsigned, simulator.FaultMD5, simulator.FaultWrongMchID, simulator.FaultWrongAmount, simulator.FaultWrongCurrency,
 		simulator.FaultLose, simulator.FaultIgnoreAnswer,
@@ -154,8 +154,8 @@ func TestForgedBeforeTrue(t *testing.T) {
 		if paid.Status.Transaction.Total != 101 || paid.Status.Transaction.Currency != "CNY" {
 			t.Errorf("%s: %+v", kind, paid.Status.Transaction)
 		}
-		if settlement.PaidReason(paid) != v1alpha1.ReasonPaid {
-			t.Errorf("%s: %s", kind, settlement.PaidReason(paid))
+		if lifecycle.PaidReason(paid) != v1alpha1.ReasonPaid {
+			t.Errorf("%s: %s", kind, lifecycle.PaidReason(paid))
 		}
 	}
 	for _, callback := range shop.WeChat.Ledger().Callbacks {

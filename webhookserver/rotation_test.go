@@ -8,11 +8,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // keys sets what the Merchant's Secret holds.
-func (d *desk) keys(current, previous string) {
+func (d *fixture) keys(current, previous string) {
 	d.T.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: "wechatpay"}}
 	if previous == "" {
@@ -28,12 +28,12 @@ func TestPreviousKeyIsTakenWhileItIsThere(t *testing.T) {
 	c := d.counter()
 	one, other, third, fourth := d.prepared("order-0001"), d.prepared("order-0002"), d.prepared("order-0003"), d.prepared("order-0004")
 
-	d.keys(testshop.APIKey, previousKey)
+	d.keys(framework.APIKey, previousKey)
 	expectSuccess(t, c.pay(paymentOf(one).body(previousKey, hmacSign)))
-	expectSuccess(t, c.pay(paymentOf(other).body(testshop.APIKey, hmacSign)))
+	expectSuccess(t, c.pay(paymentOf(other).body(framework.APIKey, hmacSign)))
 	expectFail(t, c.pay(paymentOf(third).body(previousKey, md5Sign)), http.StatusForbidden)
 
-	d.keys(testshop.APIKey, "")
+	d.keys(framework.APIKey, "")
 	expectFail(t, c.pay(paymentOf(third).body(previousKey, hmacSign)), http.StatusForbidden)
 	expectSuccess(t, c.pay(paymentOf(third).good()))
 
@@ -41,7 +41,7 @@ func TestPreviousKeyIsTakenWhileItIsThere(t *testing.T) {
 	d.keys("too short", previousKey)
 	expectFail(t, c.pay(paymentOf(fourth).body(previousKey, hmacSign)), http.StatusServiceUnavailable)
 	d.expectPaid(fourth, "Unknown/AwaitingPayment")
-	d.keys(testshop.APIKey, "")
+	d.keys(framework.APIKey, "")
 	expectSuccess(t, c.pay(paymentOf(fourth).good()))
 }
 
@@ -69,27 +69,27 @@ func TestMD5IsForOrdersPreparedWithIt(t *testing.T) {
 		return d.asPrepared(order, how)
 	}
 	before, strong, after := named("order-before", v1alpha1.SignTypeMD5), named("order-strong", v1alpha1.SignTypeHMACSHA256), named("order-after", v1alpha1.SignTypeMD5)
-	expectSuccess(t, c.pay(paymentOf(before).body(testshop.APIKey, md5Sign)))
-	expectFail(t, c.pay(paymentOf(strong).body(testshop.APIKey, md5Sign)), http.StatusForbidden)
+	expectSuccess(t, c.pay(paymentOf(before).body(framework.APIKey, md5Sign)))
+	expectFail(t, c.pay(paymentOf(strong).body(framework.APIKey, md5Sign)), http.StatusForbidden)
 
 	// The cache does not have the prepay yet, which says HMAC-SHA256; the API server does.
 	lagging := d.NewOrder("order-lagging")
 	d.Create(lagging)
 	stale := d.counter(behind(lagging.DeepCopy()))
 	d.asPrepared(lagging, v1alpha1.SignTypeHMACSHA256)
-	expectFail(t, stale.pay(paymentOf(lagging).body(testshop.APIKey, md5Sign)), http.StatusForbidden)
+	expectFail(t, stale.pay(paymentOf(lagging).body(framework.APIKey, md5Sign)), http.StatusForbidden)
 	d.expectPaid(lagging, "Unknown/AwaitingPayment")
 
 	m := d.NewMerchant()
 	d.Patch(m, `{"spec":{"signType":"HMAC-SHA256"}}`)
 	d.sync(m)
-	expectSuccess(t, c.pay(paymentOf(before).body(testshop.APIKey, md5Sign)))
-	expectSuccess(t, c.pay(paymentOf(after).body(testshop.APIKey, md5Sign)))
-	expectFail(t, c.pay(paymentOf(strong).body(testshop.APIKey, md5Sign)), http.StatusForbidden)
+	expectSuccess(t, c.pay(paymentOf(before).body(framework.APIKey, md5Sign)))
+	expectSuccess(t, c.pay(paymentOf(after).body(framework.APIKey, md5Sign)))
+	expectFail(t, c.pay(paymentOf(strong).body(framework.APIKey, md5Sign)), http.StatusForbidden)
 	unprepared := d.NewOrder("order-fresh")
 	d.Create(unprepared)
 	d.sync(unprepared)
-	expectFail(t, c.pay(paymentOf(unprepared).body(testshop.APIKey, md5Sign)), http.StatusForbidden)
+	expectFail(t, c.pay(paymentOf(unprepared).body(framework.APIKey, md5Sign)), http.StatusForbidden)
 	d.expectPaid(unprepared, "")
 	expectSuccess(t, c.pay(paymentOf(unprepared).good()))
 	expectSuccess(t, c.pay(paymentOf(strong).good()))

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // TestNothingOfACallbackIsTold: not in an answer, not in a log line, not in an event. Numbers of orders and transactions are
@@ -37,14 +37,14 @@ func TestNothingOfACallbackIsTold(t *testing.T) {
 	}
 	info := refundOf(refund, order, "SUCCESS").with("refund_recv_accout", secret, secret, "x")
 	for _, body := range []string{
-		info.sealed(testshop.APIKey).xml("xml"), info.sealed(secondKey).xml("xml"), info.with("refund_status", secret).sealed(testshop.APIKey).xml("xml"),
+		info.sealed(framework.APIKey).xml("xml"), info.sealed(secondKey).xml("xml"), info.with("refund_status", secret).sealed(framework.APIKey).xml("xml"),
 		fields{"return_code": "SUCCESS", "appid": secret, "mch_id": secret, "req_info": secret}.xml("xml"),
-		fields{"return_code": "SUCCESS", "appid": testshop.AppID, "mch_id": testshop.MchID, "req_info": seal(secret, testshop.APIKey)}.xml("xml"),
+		fields{"return_code": "SUCCESS", "appid": framework.AppID, "mch_id": framework.MchID, "req_info": seal(secret, framework.APIKey)}.xml("xml"),
 	} {
 		answers = append(answers, c.refund(body))
 	}
 	d.turn(refund, simulator.RefundSuccess)
-	answers = append(answers, c.refund(info.sealed(testshop.APIKey).xml("xml")))
+	answers = append(answers, c.refund(info.sealed(framework.APIKey).xml("xml")))
 	answers = append(answers, c.post("/notify/v2/"+secret+"%0a"+secret+"/"+secret+"/payment", payment.good()))
 	answers = append(answers, c.post("/"+secret, payment.good()))
 

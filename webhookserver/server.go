@@ -75,7 +75,7 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 func (s *Server) httpServer() *http.Server {
-	connections := newCrowd(maxConnections)
+	connections := newConnectionLimiter(maxConnections)
 	return &http.Server{
 		Handler:           s.withHealth(s.Handler),
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -83,20 +83,20 @@ func (s *Server) httpServer() *http.Server {
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
-		ErrorLog:          stdlog.New(logWriter{s.Log, newManners(clock.RealClock{})}, "", 0),
-		ConnState:         connections.changed,
-		ConnContext:       connections.introduced,
+		ErrorLog:          stdlog.New(logWriter{s.Log, newLogSampler(clock.RealClock{})}, "", 0),
+		ConnState:         connections.ConnState,
+		ConnContext:       connections.ConnContext,
 	}
 }
 
 // logWriter is where the HTTP server's own words go, such as that a handler panicked.
 type logWriter struct {
 	log     logr.Logger
-	manners *manners
+	sampler *logSampler
 }
 
 func (w logWriter) Write(line []byte) (int, error) {
-	if say, unsaid := w.manners.may(room{}, ""); say {
+	if say, unsaid := w.sampler.may(tenantKey{}, ""); say {
 		w.log.Info(strings.TrimSpace(string(line)), "notLogged", unsaid)
 	}
 	return len(line), nil

@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
@@ -39,7 +39,7 @@ func startServer(t *testing.T, handler http.Handler) *shut {
 	s.stop = stop
 	t.Cleanup(stop)
 	go func() { s.stopped <- s.Start(ctx) }()
-	(&testshop.Shop{T: t}).Eventually("the server listens", func() error { return s.Ready(nil) })
+	(&framework.Shop{T: t}).Eventually("the server listens", func() error { return s.Ready(nil) })
 	return s
 }
 
@@ -56,14 +56,14 @@ func TestServerFinishesWhatIsUnderWay(t *testing.T) {
 	}))
 	url := s.url()
 	transport := &http.Transport{}
-	client := &http.Client{Transport: transport, Timeout: testshop.Patience}
-	d := &desk{http: client}
+	client := &http.Client{Transport: transport, Timeout: framework.Patience}
+	d := &fixture{http: client}
 	answers := make(chan answer, 1)
 	go func() { answers <- d.send(http.MethodPost, url, strings.NewReader("x")) }()
 	<-entered
 	s.stop()
 	// No more come in, and the one that is in is not cut off.
-	(&testshop.Shop{T: t}).Eventually("nothing more is let in", func() error {
+	(&framework.Shop{T: t}).Eventually("nothing more is let in", func() error {
 		connection, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		if err == nil {
 			return errors.Join(errNotYet, connection.Close())
@@ -108,7 +108,7 @@ func TestServerAlone(t *testing.T) {
 func TestHealthForLoadBalancers(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
-	d := &desk{http: newHTTPClient(t)}
+	d := &fixture{http: newHTTPClient(t)}
 	for _, test := range []struct {
 		method, path string
 		status       int
@@ -196,7 +196,7 @@ func TestPanicStopsOneCallbackOnly(t *testing.T) {
 		}
 		_, _ = w.Write([]byte("fine"))
 	}))
-	d := &desk{http: newHTTPClient(t)}
+	d := &fixture{http: newHTTPClient(t)}
 	if got := d.send(http.MethodPost, s.url()+"/panic", strings.NewReader("x")); got.err == nil {
 		t.Errorf("%+v", got)
 	}

@@ -21,13 +21,13 @@ func merchantNo(namespace string, n int) types.NamespacedName {
 // TestTenantsTakeTurns: who brings one waits for one of each other tenant at most, not for all that another one brought before.
 func TestTenantsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns, order := newTurns(1, 100), make(chan string, 100)
-		if !turns.take(t.Context(), "stranger") {
+		turns, order := newFairSemaphore(1, 100), make(chan string, 100)
+		if !turns.acquire(t.Context(), "stranger") {
 			t.Fatal("nobody is there")
 		}
 		stand := func(ctx context.Context, tenant string) {
 			go func() {
-				if turns.take(ctx, tenant) {
+				if turns.acquire(ctx, tenant) {
 					order <- tenant
 				}
 			}()
@@ -45,14 +45,14 @@ func TestTenantsTakeTurns(t *testing.T) {
 		synctest.Wait()
 		var got []string
 		for range 7 {
-			turns.give()
+			turns.release()
 			synctest.Wait()
 			got = append(got, <-order)
 		}
 		if want := []string{"stranger", "shop", "stranger", "shop", "stranger", "stranger", "stranger"}; !slices.Equal(got, want) {
 			t.Errorf("the turns were %v", got)
 		}
-		if turns.give(); turns.free != 1 || len(turns.lines) > 0 || len(turns.round) > 0 {
+		if turns.release(); turns.free != 1 || len(turns.queues) > 0 || len(turns.roundRobin) > 0 {
 			t.Errorf("left: %+v", turns)
 		}
 	})
@@ -61,20 +61,20 @@ func TestTenantsTakeTurns(t *testing.T) {
 // TestLinesAreBounded by tenant.
 func TestLinesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns(1, 2)
+		turns := newFairSemaphore(1, 2)
 		ctx, end := context.WithCancel(t.Context())
 		for range 3 {
-			go turns.take(ctx, "stranger")
+			go turns.acquire(ctx, "stranger")
 			synctest.Wait()
 		}
-		if turns.take(ctx, "stranger") {
+		if turns.acquire(ctx, "stranger") {
 			t.Error("more may wait than two")
 		}
 		got := make(chan bool)
-		go func() { got <- turns.take(t.Context(), "shop") }()
+		go func() { got <- turns.acquire(t.Context(), "shop") }()
 		synctest.Wait()
 		end()
-		if turns.give(); !<-got {
+		if turns.release(); !<-got {
 			t.Error("another tenant has a line of its own")
 		}
 	})
@@ -83,7 +83,7 @@ func TestLinesAreBounded(t *testing.T) {
 // TestSomePlacesAreLeft: a stranger takes what is idle, and yet the next tenant finds more places than it needs.
 func TestSomePlacesAreLeft(t *testing.T) {
 	t.Parallel()
-	s := newShares(1000)
+	s := newTenantShares(1000)
 	fill := func(tenant string) (taken int) {
 		for s.take(tenant) {
 			taken++
@@ -122,15 +122,15 @@ func TestManyMerchantsAreOneTenant(t *testing.T) {
 	h.Routes()
 	allowed, entered, said := 0, 0, 0
 	for n := range merchants {
-		of := room{"query", merchantNo("stranger", n)}
+		of := tenantKey{"query", merchantNo("stranger", n)}
 		for range 3 {
 			if h.mayTake(of, 10) {
 				allowed++
 			}
-			if h.waiting.enter(t.Context(), of, 5, 0) {
+			if h.inFlight.acquire(t.Context(), of, 5, 0) {
 				entered++
 			}
-			if say, _ := h.manners.may(of, "Refused"); say {
+			if say, _ := h.logSampler.may(of, "Refused"); say {
 				said++
 			}
 		}
@@ -138,8 +138,8 @@ func TestManyMerchantsAreOneTenant(t *testing.T) {
 	if allowed != 10*perNamespace || entered != 5*perNamespace || said != linesAtOnce*perNamespace {
 		t.Errorf("%d tokens, %d places, %d lines", allowed, entered, said)
 	}
-	shop := room{"query", merchantNo("shop", 0)}
-	if say, _ := h.manners.may(shop, "Refused"); !say || !h.mayTake(shop, 10) || !h.waiting.enter(t.Context(), shop, 5, 0) {
+	shop := tenantKey{"query", merchantNo("shop", 0)}
+	if say, _ := h.logSampler.may(shop, "Refused"); !say || !h.mayTake(shop, 10) || !h.inFlight.acquire(t.Context(), shop, 5, 0) {
 		t.Error("another tenant does not get its own")
 	}
 }
@@ -153,14 +153,14 @@ func TestMerchantsThatAreIdleAreForgotten(t *testing.T) {
 	h.Routes()
 	ask := func() learned { return learned{asked: true, result: recorded()} }
 	kept := func() []int {
-		return []int{len(h.tokens.by), len(h.manners.lines.by), len(h.waiting.open), len(h.inquiries.of)}
+		return []int{len(h.tokens.by), len(h.logSampler.lines.by), len(h.inFlight.open), len(h.inquiries.of)}
 	}
 	use := func(n int) {
-		of := room{"query", merchantNo("stranger", n)}
+		of := tenantKey{"query", merchantNo("stranger", n)}
 		h.mayTake(of, queriesPerSecond)
-		h.manners.may(of, "Refused")
-		if h.waiting.enter(t.Context(), of, 1, 0) {
-			h.waiting.leave(of)
+		h.logSampler.may(of, "Refused")
+		if h.inFlight.acquire(t.Context(), of, 1, 0) {
+			h.inFlight.release(of)
 		}
 		h.inquiries.learn(t.Context(), types.UID(of.merchant.Name), clock.Now, ask)
 	}

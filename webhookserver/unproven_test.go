@@ -13,8 +13,8 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // chosenKey is one that somebody made up and put where the Merchant's key is read from.
@@ -32,7 +32,7 @@ func TestKeyThatWeChatHasNotTakenProvesNothing(t *testing.T) {
 
 	d.keys(chosenKey, "")
 	expectFail(t, c.pay(paymentOf(order).body(chosenKey, hmacSign)), http.StatusServiceUnavailable)
-	d.keys(testshop.APIKey, chosenKey)
+	d.keys(framework.APIKey, chosenKey)
 	expectFail(t, c.pay(paymentOf(order).body(chosenKey, hmacSign)), http.StatusServiceUnavailable)
 	expectFail(t, c.refund(fields{"out_trade_no": "order-0003", "out_refund_no": "refund-0003", "refund_status": "SUCCESS"}.sealed(chosenKey).xml("xml")),
 		http.StatusServiceUnavailable)
@@ -57,14 +57,14 @@ func TestKeyThatWeChatHasNotTakenProvesNothing(t *testing.T) {
 // signed with it comes in at once, and again when WeChat has refused that key.
 func TestPointingAMerchantAtAKeyOfOnesOwn(t *testing.T) {
 	t.Parallel()
-	shop := testshop.Open(t, environment(t))
+	shop := framework.Open(t, environment(t))
 	shop.Create(shop.NewMerchant())
-	shop.WaitMerchant(testshop.MerchantName, "Ready=True/Ready")
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Create(shop.NewOrder("order-0001"))
 	order := shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	d := &desk{Shop: shop, http: newHTTPClient(t)}
+	d := &fixture{Shop: shop, http: newHTTPClient(t)}
 	forge := func() answer {
-		url := shop.CallbackURL(0) + "/notify/v2/" + shop.Namespace + "/" + testshop.MerchantName + "/payment"
+		url := shop.CallbackURL(0) + "/notify/v2/" + shop.Namespace + "/" + framework.MerchantName + "/payment"
 		return d.send(http.MethodPost, url, strings.NewReader(paymentOf(order).body(chosenKey, hmacSign)))
 	}
 	shop.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: "other"}, StringData: map[string]string{"known": chosenKey}})
@@ -87,7 +87,7 @@ func TestPointingAMerchantAtAKeyOfOnesOwn(t *testing.T) {
 	shop.WaitOrder("order-0001", "Paid=True/Paid")
 }
 
-func merchantOf(shop *testshop.Shop) *v1alpha1.Merchant {
+func merchantOf(shop *framework.Shop) *v1alpha1.Merchant {
 	shop.T.Helper()
 	m := shop.NewMerchant()
 	shop.Must(shop.Client.Get(shop.Context(), client.ObjectKeyFromObject(m), m))

@@ -13,14 +13,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 // env is the one control plane of this package's tests: what the API server accepts is what counts, so nothing here
 // stands in for it.
-var env *testenv.Environment
+var env *controlplane.Environment
 
-func TestMain(m *testing.M) { testenv.Main(m, &env, nil) }
+func TestMain(m *testing.M) { controlplane.Main(m, &env, nil) }
 
 const strict = client.FieldValidation(metav1.FieldValidationStrict)
 

@@ -6,20 +6,20 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 // build compiles a command of the repository into bin/, and returns where it is.
 func (d *demo) build(ctx context.Context, name, folder string) (string, error) {
 	d.console.command("go", "build", "-o", "bin/"+name, folder)
 	command := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", filepath.Join("bin", name), folder)
-	command.Dir = testenv.Root()
+	command.Dir = controlplane.Root()
 	output, err := command.CombinedOutput()
 	d.console.output(string(output))
 	if err != nil {
 		return "", &mismatch{what: "building " + name, expected: "exit status 0", got: err.Error()}
 	}
-	return filepath.Join(testenv.Root(), "bin", name), nil
+	return filepath.Join(controlplane.Root(), "bin", name), nil
 }
 
 // awaitOK asks a URL until it answers 200.

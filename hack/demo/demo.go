@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/ingress"
-	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/process"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/ingress"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
 // demo is everything that runs. close stops it, however far it came.
@@ -21,7 +21,7 @@ type demo struct {
 	// died ends the demo when a process ends that should not.
 	died context.CancelCauseFunc
 
-	cluster *testenv.Environment
+	cluster *controlplane.Environment
 	wechat  *simulator.AdminClient
 	ingress *ingress.Ingress
 
@@ -72,7 +72,7 @@ func (d *demo) play(ctx context.Context) error {
 }
 
 func (d *demo) startControlPlane(context.Context) error {
-	cluster, err := testenv.Start()
+	cluster, err := controlplane.Start()
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 // The people of the demo, by the names that they have at the API server and in the kubeconfig.
@@ -61,7 +61,7 @@ func (d *demo) tryKubectl(ctx context.Context, user string, arguments ...string)
 
 func (d *demo) quietKubectl(ctx context.Context, arguments ...string) (string, error) {
 	command := exec.CommandContext(ctx, filepath.Join(assets(), "kubectl"), arguments...)
-	command.Dir = testenv.Root()
+	command.Dir = controlplane.Root()
 	// Nobody's own settings and cache: what is shown is what everyone gets.
 	command.Env = []string{"KUBECONFIG=" + d.kubeconfig(), "HOME=" + d.folder, "PATH=" + os.Getenv("PATH")}
 	output, err := command.CombinedOutput()
@@ -70,6 +70,6 @@ func (d *demo) quietKubectl(ctx context.Context, arguments ...string) (string, e
 
 // assets is where the control plane's binaries are: it runs already.
 func assets() string {
-	assets, _ := testenv.Assets()
+	assets, _ := controlplane.Assets()
 	return assets
 }

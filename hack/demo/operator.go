@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/ingress"
-	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/process"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/ingress"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
 // startOperator installs what a cluster gets, and runs the two replicas that the Deployment asks for: there is no kubelet
@@ -39,12 +39,12 @@ func (d *demo) startOperator(ctx context.Context) error {
 	if err := d.startIngress(notify); err != nil {
 		return err
 	}
-	d.console.say("Two replicas, with a token of the ServiceAccount %s:", testenv.OperatorServiceAccount)
+	d.console.say("Two replicas, with a token of the ServiceAccount %s:", controlplane.OperatorServiceAccount)
 	for i := range notify {
 		arguments := []string{
 			"--kubeconfig=" + config,
 			"--leader-elect",
-			"--leader-election-namespace=" + testenv.OperatorNamespace,
+			"--leader-election-namespace=" + controlplane.OperatorNamespace,
 			"--notify-bind-address=" + notify[i],
 			"--notify-base-url=" + d.ingress.URL,
 			"--endpoint-hosts=127.0.0.1", // the simulator's
@@ -76,11 +76,11 @@ func (d *demo) startIngress(replicas []string) error {
 
 func (d *demo) showLeader(ctx context.Context) error {
 	err := await(ctx, "the leader's lease", func(ctx context.Context) (bool, string, error) {
-		leases, err := d.quietKubectl(ctx, "-n", testenv.OperatorNamespace, "get", "leases", "-o", "jsonpath={.items[*].spec.holderIdentity}")
+		leases, err := d.quietKubectl(ctx, "-n", controlplane.OperatorNamespace, "get", "leases", "-o", "jsonpath={.items[*].spec.holderIdentity}")
 		return err == nil && leases != "", leases, nil
 	})
 	if err != nil {
 		return err
 	}
-	return d.kubectl(ctx, admin, "-n", testenv.OperatorNamespace, "get", "leases")
+	return d.kubectl(ctx, admin, "-n", controlplane.OperatorNamespace, "get", "leases")
 }

@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 // namespace is where the shop's objects are.
@@ -43,10 +43,10 @@ func (d *demo) writeKubeconfig() error {
 // operatorKubeconfig writes a kubeconfig with a token of the operator's ServiceAccount, as a kubelet would hand it to the
 // pod. The operator has the rights of config/rbac and no others.
 func (d *demo) operatorKubeconfig(ctx context.Context) (string, error) {
-	config, err := d.cluster.ServiceAccount(ctx, testenv.OperatorNamespace, testenv.OperatorServiceAccount)
+	config, err := d.cluster.ServiceAccount(ctx, controlplane.OperatorNamespace, controlplane.OperatorServiceAccount)
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(d.folder, "operator.kubeconfig")
-	return path, testenv.WriteKubeconfig(path, config, testenv.OperatorNamespace)
+	return path, controlplane.WriteKubeconfig(path, config, controlplane.OperatorNamespace)
 }

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 
-	"github.com/wechatpay-operator/wechatpay-operator/hack/internal/process"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
 // The account of config/samples/merchant.yaml.
@@ -15,7 +15,7 @@ const (
 
 // startWeChat starts the simulator as a process of its own, and opens an account there.
 func (d *demo) startWeChat(ctx context.Context) error {
-	program, err := d.build(ctx, "simulator", "./hack/simulator")
+	program, err := d.build(ctx, "simulator", "./cmd/simulator")
 	if err != nil {
 		return err
 	}

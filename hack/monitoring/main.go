@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 func main() {
@@ -18,7 +18,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: monitoring doc|rules|dashboard")
 		os.Exit(2)
 	}
-	text, err := forms[os.Args[1]](testenv.Root())
+	text, err := forms[os.Args[1]](controlplane.Root())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -15,10 +15,10 @@ import (
 	// The packages that register metrics.
 	_ "github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-var root = testenv.Root()
+var root = controlplane.Root()
 
 func must[T any](value T, err error) func(*testing.T) T {
 	return func(t *testing.T) T {

@@ -20,7 +20,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 func main() {
@@ -37,7 +37,7 @@ func main() {
 const patience = 2 * time.Minute
 
 func run(out string, crds []string) (err error) {
-	env, err := testenv.Start()
+	env, err := controlplane.Start()
 	if err != nil {
 		return err
 	}

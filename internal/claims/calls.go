@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
 // Calls are the numbers whose first call may be under way in this process. Between such a call and the record of its answer
@@ -29,7 +29,7 @@ type call struct {
 
 // number is one order or one refund of an account. Letter case does not make two of one, see lookup.OrdersByNumber.
 type number struct {
-	account merchant.AccountID
+	account account.AccountID
 	kind    kind
 	number  string
 }
@@ -41,7 +41,7 @@ const (
 	refunds kind = "refunds"
 )
 
-func numberOf(account merchant.AccountID, kind kind, text string) number {
+func numberOf(account account.AccountID, kind kind, text string) number {
 	return number{account, kind, strings.ToLower(text)}
 }
 

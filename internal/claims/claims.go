@@ -10,25 +10,25 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 // Claims decides about numbers by what the cluster has.
 type Claims struct {
 	// Cached finds rivals by their number, in the cache.
 	Cached client.Reader
-	// Live reads rivals of which the cache may not have the latest.
-	Live  client.Reader
-	Clock clock.PassiveClock
+	// APIReader reads rivals of which the cache may not have the latest.
+	APIReader client.Reader
+	Clock     clock.PassiveClock
 	// Calls of this process; nil where it makes none.
 	Calls *Calls
 }
 
 // New returns Claims for a process that makes calls.
 func New(cached, live client.Reader, clock clock.PassiveClock) *Claims {
-	return &Claims{Cached: cached, Live: live, Clock: clock, Calls: NewCalls(clock)}
+	return &Claims{Cached: cached, APIReader: live, Clock: clock, Calls: NewCalls(clock)}
 }
 
 // young is for how long a rival is read from the API server: what happened to it may not have reached the cache.
@@ -50,7 +50,7 @@ const (
 
 // OwnerOfOrder returns the Order that owns the number of an Order which may use the Merchant: that Order itself, or another.
 func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant) (*v1alpha1.Order, error) {
-	rivals, err := lookup.OrdersByNumber(ctx, c.Cached, order.Number())
+	rivals, err := index.OrdersByNumber(ctx, c.Cached, order.Number())
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
 	}
@@ -61,7 +61,7 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1
 		if merchantOutranks(its, of) {
 			strength = unbeatable
 		}
-		if strength > best || strength == best && settlement.Older(rival, owner) {
+		if strength > best || strength == best && lifecycle.Older(rival, owner) {
 			owner, best = rival, strength
 		}
 	}
@@ -126,7 +126,7 @@ func (c *Claims) latest(ctx context.Context, rival *v1alpha1.Order) (*v1alpha1.O
 		return rival, nil
 	}
 	latest := &v1alpha1.Order{}
-	err := c.Live.Get(ctx, client.ObjectKeyFromObject(rival), latest)
+	err := c.APIReader.Get(ctx, client.ObjectKeyFromObject(rival), latest)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil
@@ -152,20 +152,20 @@ func participationOf(order *v1alpha1.Order) participation {
 	namespace, name := order.MerchantKey()
 	return participation{
 		namespace: order.Namespace, merchantNamespace: namespace, merchantName: name, number: order.Number(),
-		begun: settlement.Started(order) || settlement.IsPaid(order), decided: IsDecided(order),
+		begun: lifecycle.Started(order) || lifecycle.IsPaid(order), decided: IsDecided(order),
 	}
 }
 
 // participates returns the Merchant of an Order that takes part in the account of another Merchant; nil if it does not.
 func (c *Claims) participates(ctx context.Context, rival *v1alpha1.Order, in *v1alpha1.Merchant) (*v1alpha1.Merchant, error) {
-	its, err := merchant.OfParticipant(ctx, c.Cached, rival)
-	if _, refused := merchant.AsProblem(err); refused {
+	its, err := account.OfParticipant(ctx, c.Cached, rival)
+	if _, refused := account.AsProblem(err); refused {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the Merchant of another Order: %w", err)
 	}
-	if !merchant.SameAccount(its, in) && !hasBegunAt(rival, its, in) {
+	if !account.SameAccount(its, in) && !hasBegunAt(rival, its, in) {
 		return nil, nil
 	}
 	return its, nil
@@ -174,21 +174,21 @@ func (c *Claims) participates(ctx context.Context, rival *v1alpha1.Order, in *v1
 // hasBegunAt says whether an Order has its number at an account although its Merchant's key is refused by now: WeChat has given it a
 // prepay, or said that it is paid, while it took the key. A refusal or a lost answer under a refused key is no beginning.
 func hasBegunAt(order *v1alpha1.Order, its, in *v1alpha1.Merchant) bool {
-	return IsDecided(order) && merchant.WasProven(its) && merchant.AccountIDOf(its) == merchant.AccountIDOf(in)
+	return IsDecided(order) && account.WasProven(its) && account.AccountIDOf(its) == account.AccountIDOf(in)
 }
 
 // HolderOfPayment returns another Order of the same number that has recorded a payment; nil if there is none. WeChat's number of a
 // payment is its own for ever, so this holds within a namespace whatever became of that Order's Merchant; in another namespace, only
 // while its Merchant is of the same account, since somebody may be paid at a host of their own by any number.
 func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, transactionID string) (*v1alpha1.Order, error) {
-	rivals, err := lookup.OrdersByNumber(ctx, c.Cached, order.Number())
+	rivals, err := index.OrdersByNumber(ctx, c.Cached, order.Number())
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
 	}
 	for i := range rivals {
 		rival := &rivals[i]
 		transaction := rival.Status.Transaction
-		if rival.UID == order.UID || !settlement.IsPaid(rival) || transaction == nil || transaction.ID == "" || transaction.ID != transactionID {
+		if rival.UID == order.UID || !lifecycle.IsPaid(rival) || transaction == nil || transaction.ID == "" || transaction.ID != transactionID {
 			continue
 		}
 		if rival.Namespace == order.Namespace {
@@ -203,46 +203,46 @@ func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, of 
 
 // isOfAccount says whether what an Order of another namespace has recorded counts for the account of a Merchant.
 func (c *Claims) isOfAccount(ctx context.Context, rival *v1alpha1.Order, of *v1alpha1.Merchant) (bool, error) {
-	its, err := merchant.OfParticipant(ctx, c.Cached, rival)
-	if _, gone := merchant.AsProblem(err); gone {
+	its, err := account.OfParticipant(ctx, c.Cached, rival)
+	if _, gone := account.AsProblem(err); gone {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("reading the Merchant of another Order: %w", err)
 	}
-	return its.UID == of.UID || merchant.WasProven(its) && merchant.AccountIDOf(its) == merchant.AccountIDOf(of), nil
+	return its.UID == of.UID || account.WasProven(its) && account.AccountIDOf(its) == account.AccountIDOf(of), nil
 }
 
 // merchantOutranks: a Merchant whose key WeChat never took has no say against one whose key it did.
 func merchantOutranks(its, of *v1alpha1.Merchant) bool {
-	return its.UID != of.UID && !merchant.IsProven(of)
+	return its.UID != of.UID && !account.IsProven(of)
 }
 
 // claimsItsNumber says whether an Order has its number at WeChat, or may yet get it. One that was refused its number never
 // claims it again; one that ended before it had begun leaves it to others.
 func claimsItsNumber(order *v1alpha1.Order) bool {
 	switch {
-	case settlement.PaidReason(order) == v1alpha1.ReasonNumberInUse:
+	case lifecycle.PaidReason(order) == v1alpha1.ReasonNumberInUse:
 		return false
-	case settlement.IsPaid(order), order.Status.Prepay != nil:
+	case lifecycle.IsPaid(order), order.Status.Prepay != nil:
 		return true
-	case settlement.IsFinished(order):
+	case lifecycle.IsFinished(order):
 		return false
 	default:
-		return settlement.Started(order) || order.DeletionTimestamp == nil && order.Spec.DesiredState != v1alpha1.DesiredStateClosed
+		return lifecycle.Started(order) || order.DeletionTimestamp == nil && order.Spec.DesiredState != v1alpha1.DesiredStateClosed
 	}
 }
 
 func (c *Claims) strengthOfOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) strength {
 	switch {
-	case settlement.IsPaid(order):
+	case lifecycle.IsPaid(order):
 		return recorded
-	case settlement.IsUsedAtWeChat(order):
+	case lifecycle.IsUsedAtWeChat(order):
 		return usedAtWeChat
-	case settlement.Started(order):
+	case lifecycle.Started(order):
 		return begun
 	}
-	if by, calls := c.Calls.by(numberOf(merchant.AccountIDOf(of), orders, order.Number())); calls && by == order.UID {
+	if by, calls := c.Calls.by(numberOf(account.AccountIDOf(of), orders, order.Number())); calls && by == order.UID {
 		return calling
 	}
 	return waiting
@@ -251,11 +251,11 @@ func (c *Claims) strengthOfOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) s
 // IsDecided says whether WeChat said that the number of an Order, which owns it, is that Order's. As long as it only comes first, or
 // its answer is in doubt, WeChat may have the number for another, which lost its status.
 func IsDecided(owner *v1alpha1.Order) bool {
-	return settlement.IsPaid(owner) || owner.Status.Prepay != nil
+	return lifecycle.IsPaid(owner) || owner.Status.Prepay != nil
 }
 
 // BeginOrder notes that the first call of an Order is about to be made. It returns false while that of another object may be
 // under way, such as one of the same name that was deleted a moment ago.
 func (c *Claims) BeginOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) bool {
-	return c.Calls.begin(numberOf(merchant.AccountIDOf(of), orders, order.Number()), order.UID)
+	return c.Calls.begin(numberOf(account.AccountIDOf(of), orders, order.Number()), order.UID)
 }

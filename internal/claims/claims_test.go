@@ -15,17 +15,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-var scheme = testenv.Scheme()
+var scheme = controlplane.Scheme()
 
 const contested = "order-0001"
 
@@ -40,7 +40,7 @@ func merchantIn(namespace, mchID string, proven bool) *v1alpha1.Merchant {
 }
 
 func prove(m *v1alpha1.Merchant) {
-	m.Status.Keys, m.Status.KeysEndpoint = []string{"0123456789abcdef"}, merchant.EndpointID(m)
+	m.Status.Keys, m.Status.KeysEndpoint = []string{"0123456789abcdef"}, account.EndpointID(m)
 }
 
 func orderIn(namespace, name string, of *v1alpha1.Merchant, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
@@ -62,12 +62,12 @@ func age(d time.Duration) func(*v1alpha1.Order) {
 
 func prepared(o *v1alpha1.Order) {
 	expires := metav1.NewTime(now.Add(time.Hour))
-	settlement.Prepared(o, v1alpha1.OrderPrepay{ID: "wx" + string(o.UID), ExpireTime: &expires}, now)
+	lifecycle.Prepared(o, v1alpha1.OrderPrepay{ID: "wx" + string(o.UID), ExpireTime: &expires}, now)
 }
 
 func condition(kind string, status metav1.ConditionStatus, reason string) func(*v1alpha1.Order) {
 	return func(o *v1alpha1.Order) {
-		settlement.Begin(o, now)
+		lifecycle.Begin(o, now)
 		for i := range o.Status.Conditions {
 			if o.Status.Conditions[i].Type == kind {
 				o.Status.Conditions[i].Status, o.Status.Conditions[i].Reason = status, reason
@@ -88,12 +88,12 @@ func wantsClosed(o *v1alpha1.Order) { o.Spec.DesiredState = v1alpha1.DesiredStat
 
 func over(objects ...client.Object) *claims.Claims {
 	clock := clocktesting.NewFakePassiveClock(now)
-	return &claims.Claims{Cached: reader(objects...), Live: reader(objects...), Clock: clock, Calls: claims.NewCalls(clock)}
+	return &claims.Claims{Cached: reader(objects...), APIReader: reader(objects...), Clock: clock, Calls: claims.NewCalls(clock)}
 }
 
 func reader(objects ...client.Object) client.Client {
 	builder := fake.NewClientBuilder().WithScheme(scheme)
-	_ = lookup.SetupIndexes(context.Background(), indexer(func(object client.Object, name string, values client.IndexerFunc) {
+	_ = index.Setup(context.Background(), indexer(func(object client.Object, name string, values client.IndexerFunc) {
 		builder.WithIndex(object, name, values)
 	}))
 	for _, object := range objects {
@@ -237,7 +237,7 @@ func TestYoungRivalsAreReadLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			decides := over(shop, ours, orderIn("shop", "two", shop, age(c.age)))
-			decides.Live = reader(orderIn("shop", "two", shop, age(c.age), prepared, paid))
+			decides.APIReader = reader(orderIn("shop", "two", shop, age(c.age), prepared, paid))
 			owner, err := decides.OwnerOfOrder(t.Context(), ours, shop)
 			if err != nil {
 				t.Fatal(err)
@@ -309,7 +309,7 @@ func TestWhatIsRecordedIsNobodyElses(t *testing.T) {
 		}
 	}
 	back := &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "refund-0001", UID: "back"}}
-	settlement.Accepted(back, wechatpay.RefundAcceptance{RefundID: "5000000001"}, now)
+	lifecycle.Accepted(back, wechatpay.RefundAcceptance{RefundID: "5000000001"}, now)
 	other := &v1alpha1.Refund{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "refund-0002", UID: "other"}, Spec: v1alpha1.RefundSpec{OutRefundNo: "refund-0001"}}
 	decides := over(shop, back, other)
 	for id, held := range map[string]bool{"5000000001": true, "5000000002": false, "": false} {

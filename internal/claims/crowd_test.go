@@ -14,7 +14,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 )
 
 // TestACrowdIsLookedUpOnce: whoever may create Orders may create a thousand of one number. What it depends on whether they take part is
@@ -32,7 +32,7 @@ func TestACrowdIsLookedUpOnce(t *testing.T) {
 	}
 	var reads atomic.Int64
 	cached := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
-		WithIndex(&v1alpha1.Order{}, lookup.IndexOrderNumber, func(object client.Object) []string { return []string{object.(*v1alpha1.Order).Number()} }).
+		WithIndex(&v1alpha1.Order{}, index.OrderNumber, func(object client.Object) []string { return []string{object.(*v1alpha1.Order).Number()} }).
 		WithInterceptorFuncs(interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			reads.Add(1)
 			return c.Get(ctx, key, object, options...)

@@ -9,15 +9,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 // OwnerOfRefund returns the Refund that owns the number of a Refund whose Order may use the Merchant: that Refund itself, or
 // another.
 func (c *Claims) OwnerOfRefund(ctx context.Context, refund *v1alpha1.Refund, of *v1alpha1.Merchant) (*v1alpha1.Refund, error) {
-	rivals, err := lookup.RefundsByNumber(ctx, c.Cached, refund.Number())
+	rivals, err := index.RefundsByNumber(ctx, c.Cached, refund.Number())
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Refunds with the number %s: %w", refund.Number(), err)
 	}
@@ -33,7 +33,7 @@ func (c *Claims) OwnerOfRefund(ctx context.Context, refund *v1alpha1.Refund, of 
 		if merchantOutranks(its, of) {
 			return rival, nil
 		}
-		if strength := c.strengthOfRefund(rival, its); strength > best || strength == best && settlement.OlderRefund(rival, owner) {
+		if strength := c.strengthOfRefund(rival, its); strength > best || strength == best && lifecycle.OlderRefund(rival, owner) {
 			owner, best = rival, strength
 		}
 	}
@@ -63,7 +63,7 @@ func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, of *v
 		return rival, its, nil
 	}
 	latest := &v1alpha1.Refund{}
-	err = c.Live.Get(ctx, client.ObjectKeyFromObject(rival), latest)
+	err = c.APIReader.Get(ctx, client.ObjectKeyFromObject(rival), latest)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil, nil
@@ -77,14 +77,14 @@ func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, of *v
 
 // maySend says whether a Refund was sent, or may be: its Order is paid, and its Merchant permits it and its number today.
 func (c *Claims) maySend(ctx context.Context, refund *v1alpha1.Refund, order *v1alpha1.Order, its, of *v1alpha1.Merchant) (bool, error) {
-	if settlement.RefundBegun(refund) {
+	if lifecycle.RefundBegun(refund) {
 		return true, nil
 	}
-	if !settlement.IsPaid(order) || !merchant.SameAccount(its, of) {
+	if !lifecycle.IsPaid(order) || !account.SameAccount(its, of) {
 		return false, nil
 	}
-	err := merchant.PermitsRefund(ctx, c.Cached, its, order, refund.Number())
-	if _, refused := merchant.AsProblem(err); refused {
+	err := account.PermitsRefund(ctx, c.Cached, its, order, refund.Number())
+	if _, refused := account.AsProblem(err); refused {
 		return false, nil
 	}
 	return err == nil, err
@@ -92,22 +92,22 @@ func (c *Claims) maySend(ctx context.Context, refund *v1alpha1.Refund, order *v1
 
 // refundClaimsItsNumber says whether a Refund has its number at WeChat, or may yet get it.
 func refundClaimsItsNumber(refund *v1alpha1.Refund) bool {
-	switch settlement.SucceededReason(refund) {
+	switch lifecycle.SucceededReason(refund) {
 	case v1alpha1.ReasonDenied, v1alpha1.ReasonApprovedUnguarded, v1alpha1.ReasonExceedsPaid, v1alpha1.ReasonRejected, v1alpha1.ReasonNumberInUse:
 		return false
 	default:
-		return settlement.RefundBegun(refund) || refund.DeletionTimestamp == nil
+		return lifecycle.RefundBegun(refund) || refund.DeletionTimestamp == nil
 	}
 }
 
 func (c *Claims) strengthOfRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant) strength {
 	switch {
-	case settlement.RefundSucceeded(refund), settlement.RefundAccepted(refund):
+	case lifecycle.RefundSucceeded(refund), lifecycle.RefundAccepted(refund):
 		return recorded
-	case settlement.RefundBegun(refund):
+	case lifecycle.RefundBegun(refund):
 		return begun
 	}
-	if by, calls := c.Calls.by(numberOf(merchant.AccountIDOf(of), refunds, refund.Number())); calls && by == refund.UID {
+	if by, calls := c.Calls.by(numberOf(account.AccountIDOf(of), refunds, refund.Number())); calls && by == refund.UID {
 		return calling
 	}
 	return waiting
@@ -116,25 +116,25 @@ func (c *Claims) strengthOfRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant
 // RefundIsDecided says whether WeChat said that the number of a Refund, which owns it, is that Refund's, or nobody's: one that awaits
 // approval was asked for. Until then WeChat may have it for another, which lost its status.
 func RefundIsDecided(owner *v1alpha1.Refund) bool {
-	return settlement.RefundSucceeded(owner) || settlement.RefundAccepted(owner) || settlement.ApprovedReason(owner) == v1alpha1.ReasonAwaitingApproval
+	return lifecycle.RefundSucceeded(owner) || lifecycle.RefundAccepted(owner) || lifecycle.ApprovedReason(owner) == v1alpha1.ReasonAwaitingApproval
 }
 
 // BeginRefund notes that the request of a Refund is about to be made. It returns false while that of another object may be
 // under way.
 func (c *Claims) BeginRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant) bool {
-	return c.Calls.begin(numberOf(merchant.AccountIDOf(of), refunds, refund.Number()), refund.UID)
+	return c.Calls.begin(numberOf(account.AccountIDOf(of), refunds, refund.Number()), refund.UID)
 }
 
 // HolderOfRefund returns another Refund of the same number that has recorded what WeChat has as refundID; nil if there is none. Within
 // a namespace it holds whatever became of that Refund's Order; in another, only while its Merchant is of the same account.
 func (c *Claims) HolderOfRefund(ctx context.Context, refund *v1alpha1.Refund, of *v1alpha1.Merchant, refundID string) (*v1alpha1.Refund, error) {
-	rivals, err := lookup.RefundsByNumber(ctx, c.Cached, refund.Number())
+	rivals, err := index.RefundsByNumber(ctx, c.Cached, refund.Number())
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Refunds with the number %s: %w", refund.Number(), err)
 	}
 	for i := range rivals {
 		rival := &rivals[i]
-		if rival.UID == refund.UID || !settlement.RefundAccepted(rival) || refundID == "" || rival.Status.RefundID != refundID {
+		if rival.UID == refund.UID || !lifecycle.RefundAccepted(rival) || refundID == "" || rival.Status.RefundID != refundID {
 			continue
 		}
 		if rival.Namespace == refund.Namespace {

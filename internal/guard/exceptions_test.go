@@ -15,8 +15,8 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 // labelled is what the binding leaves out in these tests.
@@ -38,18 +38,18 @@ func (s *guardedShop) leaveOut() {
 
 // TestABindingThatLeavesALabelOut: whoever may label a Refund approves it. What has no such label is guarded all the same.
 func TestABindingThatLeavesALabelOut(t *testing.T) {
-	shop := open(t, testshop.WithTiming(rarely))
+	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()
 	shop.leaveOut()
 	shop.Must(shop.backend.Create(shop.Context(), shop.NewRefund("born-approved", "order-0001", 20, approved, labelled)))
 	shop.WaitRefund("born-approved", "Succeeded=False/ApprovedUnguarded")
-	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=False/PolicyMissing")
 	shop.notSent("born-approved")
 }
 
 // TestALabelThatComesLater: the Refund was shown to people, then the shop labels it, and approves it.
 func TestALabelThatComesLater(t *testing.T) {
-	shop := open(t, testshop.WithTiming(rarely))
+	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
 	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
@@ -62,7 +62,7 @@ func TestALabelThatComesLater(t *testing.T) {
 
 // TestAPolicyThatLooksAtCreationsOnly is noticed when the first Refund waits for people, before anybody decides.
 func TestAPolicyThatLooksAtCreationsOnly(t *testing.T) {
-	shop := open(t, testshop.WithTiming(rarely))
+	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()
 	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "wechatpay-operator-refund-approval"}}
 	shop.Must(shop.Client.Get(shop.Context(), client.ObjectKeyFromObject(policy), policy))
@@ -83,7 +83,7 @@ func TestAPolicyThatLooksAtCreationsOnly(t *testing.T) {
 
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
 	shop.WaitRefund("refund-0001", "Approved=Unknown/PolicyMissing")
-	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=False/PolicyMissing")
 	shop.approveAs(shop.backend, "refund-0001")
 	shop.WaitRefund("refund-0001", "Succeeded=False/ApprovedUnguarded")
 	shop.notSent("refund-0001")
@@ -106,13 +106,13 @@ func (s *guardedShop) changesAreGuarded(want bool) {
 // TestAnApprovalMeanwhileIsNoHole: the operator sees the Refund undecided while an approver decides. To approve once more what is
 // approved changes nothing, and tells nothing.
 func TestAnApprovalMeanwhileIsNoHole(t *testing.T) {
-	shop := open(t, testshop.WithTiming(rarely))
+	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
 	undecided := shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval").DeepCopy()
 	shop.Approve("refund-0001")
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
-	operator, err := client.New(shop.OperatorConfig(), client.Options{Scheme: testenv.Scheme()})
+	operator, err := client.New(shop.OperatorConfig(), client.Options{Scheme: controlplane.Scheme()})
 	shop.Must(err)
 	waiting := func(context.Context, string) []*v1alpha1.Refund { return []*v1alpha1.Refund{undecided} }
 	g := guard.New(operator, waiting, clock.RealClock{}, guard.Intervals{Check: time.Hour, Retry: time.Hour})

@@ -18,15 +18,15 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-var env *testenv.Environment
+var env *controlplane.Environment
 
 func TestMain(m *testing.M) {
-	testenv.Main(m, &env, func() error {
+	controlplane.Main(m, &env, func() error {
 		_, err := env.Operator(context.Background()) // with it comes the role of shops
 		return errors.Join(err, env.Apply(context.Background(), "config/policy/*.yaml"))
 	})
@@ -35,13 +35,13 @@ func TestMain(m *testing.M) {
 // guardedShop is a shop whose operator runs as in an installation, and the shop's own client, which may ask for Refunds and write
 // on them.
 type guardedShop struct {
-	*testshop.Shop
+	*framework.Shop
 	backend client.Client
 }
 
-func open(t *testing.T, options ...testshop.Option) *guardedShop {
+func open(t *testing.T, options ...framework.Option) *guardedShop {
 	t.Helper()
-	shop := &guardedShop{Shop: testshop.Open(t, env, append(options, testshop.WithoutOperator(), testshop.WithGuard())...)}
+	shop := &guardedShop{Shop: framework.Open(t, env, append(options, framework.WithoutOperator(), framework.WithGuard())...)}
 	shop.Create(&rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: "backend"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "wechatpay-operator-shop"},
@@ -49,7 +49,7 @@ func open(t *testing.T, options ...testshop.Option) *guardedShop {
 	})
 	config, err := env.User("backend")
 	shop.Must(err)
-	shop.backend, err = client.New(config, client.Options{Scheme: testenv.Scheme()})
+	shop.backend, err = client.New(config, client.Options{Scheme: controlplane.Scheme()})
 	shop.Must(err)
 	shop.bound(true)
 	t.Cleanup(func() { shop.bind() })
@@ -104,7 +104,7 @@ func (s *guardedShop) approveAs(c client.Client, name string) {
 func (s *guardedShop) ready() {
 	s.T.Helper()
 	s.Create(s.NewMerchant())
-	s.WaitMerchant(testshop.MerchantName, "RefundsGuarded=True/Guarded")
+	s.WaitMerchant(framework.MerchantName, "RefundsGuarded=True/Guarded")
 	s.Paid("order-0001")
 }
 
@@ -128,7 +128,7 @@ func TestNoGuardNoMoney(t *testing.T) {
 	shop.WaitRefund("by-the-shop", "Approved=Unknown/AwaitingApproval")
 
 	shop.unbind()
-	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=False/PolicyMissing")
 	shop.WaitRefund("waits", "Approved=Unknown/PolicyMissing")
 	shop.WaitRefund("by-the-shop", "Approved=Unknown/PolicyMissing")
 	shop.approveAs(shop.backend, "by-the-shop")
@@ -140,7 +140,7 @@ func TestNoGuardNoMoney(t *testing.T) {
 	shop.WaitRefund("asked-meanwhile", "Approved=Unknown/PolicyMissing")
 
 	shop.bind()
-	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=True/Guarded")
+	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=True/Guarded")
 	shop.WaitRefund("waits", "Approved=Unknown/AwaitingApproval")
 	shop.WaitRefund("asked-meanwhile", "Approved=Unknown/AwaitingApproval")
 	shop.Approve("waits")
@@ -154,7 +154,7 @@ func TestNoGuardNoMoney(t *testing.T) {
 
 // TestApprovalBetweenTwoTries: the binding goes and the shop approves at once, long before the operator looks again by itself.
 func TestApprovalBetweenTwoTries(t *testing.T) {
-	shop := open(t, testshop.WithTiming(rarely))
+	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
 	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
@@ -162,7 +162,7 @@ func TestApprovalBetweenTwoTries(t *testing.T) {
 	shop.approveAs(shop.backend, "refund-0001")
 	shop.WaitRefund("refund-0001", "Succeeded=False/ApprovedUnguarded")
 	shop.notSent("refund-0001")
-	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=False/PolicyMissing")
 	// Of what was shown as waiting for the policy, an approval counts only once it is shown as waiting for people again.
 	shop.Create(shop.NewRefund("refund-0002", "order-0001", 20))
 	shop.WaitRefund("refund-0002", "Approved=Unknown/PolicyMissing")
@@ -178,7 +178,7 @@ func TestApprovalBetweenTwoTries(t *testing.T) {
 func TestTrustedApprovalWaits(t *testing.T) {
 	shop := open(t)
 	shop.ready()
-	shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(1))))
+	shop.Must(shop.WeChat.SetBalance(framework.MchID, new(int64(1))))
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20, approved))
 	shop.WaitRefund("refund-0001", "Accepted=False/InsufficientBalance")
 	shop.unbind()
@@ -187,10 +187,10 @@ func TestTrustedApprovalWaits(t *testing.T) {
 		t.Errorf("%+v", state)
 	}
 	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001"))
-	shop.Must(shop.WeChat.SetBalance(testshop.MchID, new(int64(1000))))
+	shop.Must(shop.WeChat.SetBalance(framework.MchID, new(int64(1000))))
 	shop.StopOperators() // another leader
 	shop.StartOperator()
-	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=False/PolicyMissing")
 	shop.bind()
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	if again := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")); again != asked+1 {
@@ -203,7 +203,7 @@ func TestAutomaticNeedsNoGuard(t *testing.T) {
 	shop := open(t)
 	shop.unbind()
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.RefundApproval = v1alpha1.RefundApprovalAutomatic }))
-	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=False/PolicyMissing")
 	shop.Paid("order-0001")
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -231,10 +231,10 @@ func TestAWarningIsNoGuard(t *testing.T) {
 			shop := open(t)
 			shop.ready()
 			shop.Must(shop.Client.Patch(shop.Context(), binding(), client.RawPatch(types.MergePatchType, []byte(change))))
-			shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+			shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=False/PolicyMissing")
 			shop.Must(shop.Client.Delete(shop.Context(), binding()))
 			shop.bind()
-			shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=True/Guarded")
+			shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=True/Guarded")
 		})
 	}
 }
@@ -268,7 +268,7 @@ func TestARefusalByOthersProvesNothing(t *testing.T) {
 		return nil
 	})
 	shop.Create(shop.NewMerchant())
-	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=Unknown/PolicyNotVerified")
+	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=Unknown/PolicyNotVerified")
 	shop.Paid("order-0001")
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
 	shop.WaitRefund("refund-0001", "Approved=Unknown/PolicyNotVerified")
@@ -294,7 +294,7 @@ func TestUnguardedApprovalOfWhatWeChatHas(t *testing.T) {
 	shop.Must(shop.Client.Delete(shop.Context(), paid))
 	shop.WaitGone(paid)
 	shop.unbind()
-	shop.WaitMerchant(testshop.MerchantName, "RefundsGuarded=False/PolicyMissing")
+	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=False/PolicyMissing")
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20, approved))
 	shop.WaitRefund("refund-0001", "Approved=True/Recovered")
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -305,7 +305,7 @@ func TestUnguardedApprovalOfWhatWeChatHas(t *testing.T) {
 
 // TestUnguardedApprovalWhileWeChatDoesNotAnswer: it can't end before WeChat said that it does not have the refund, and says so.
 func TestUnguardedApprovalWhileWeChatDoesNotAnswer(t *testing.T) {
-	shop := open(t, testshop.WithTiming(rarely))
+	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 20))
 	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")

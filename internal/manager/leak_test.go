@@ -5,20 +5,20 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testshop"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 // env is the control plane that all tests of this package run on.
-var env *testenv.Environment
+var env *controlplane.Environment
 
-func TestMain(m *testing.M) { testenv.Main(m, &env, nil) }
+func TestMain(m *testing.M) { controlplane.Main(m, &env, nil) }
 
 // TestOperatorLeavesNothingBehind starts a whole operator, has it work, stops it as a SIGTERM does, and looks for what still
 // runs. Connections to the API server are client-go's, which keeps them for the process.
 func TestOperatorLeavesNothingBehind(t *testing.T) {
 	work := func(t *testing.T) {
-		shop := testshop.Open(t, env)
+		shop := framework.Open(t, env)
 		shop.Create(shop.NewMerchant())
 		shop.Paid("order-0001")
 		shop.Create(shop.NewRefund("refund-0001", "order-0001", 50))

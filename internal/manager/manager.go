@@ -26,13 +26,13 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe/sender"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/lookup"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/reach/prober"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/sight"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
@@ -89,21 +89,21 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 	if err != nil {
 		return nil, fmt.Errorf("creating the manager: %w", err)
 	}
-	options.Merchant.NotifyBaseURL = options.NotifyBaseURL
-	if options.Merchant.UserAgent == "" {
-		options.Merchant.UserAgent = "wechatpay-operator"
+	options.Accounts.NotifyBaseURL = options.NotifyBaseURL
+	if options.Accounts.UserAgent == "" {
+		options.Accounts.UserAgent = "wechatpay-operator"
 	}
-	if options.Merchant.Clock == nil {
-		options.Merchant.Clock = clock.RealClock{}
+	if options.Accounts.Clock == nil {
+		options.Accounts.Clock = clock.RealClock{}
 	}
-	options.Merchant.Limits = options.Merchant.Limits.ForWorkers(options.MaxConcurrentReconciles)
-	options.Merchant.CallbacksOnly = !options.Controllers
-	in := house{
-		client:  sight.OfClient(mgr.GetClient(), options.Namespaces),
-		live:    sight.Of(mgr.GetAPIReader(), options.Namespaces),
-		options: options,
+	options.Accounts.Limits = options.Accounts.Limits.ForWorkers(options.MaxConcurrentReconciles)
+	options.Accounts.CallbacksOnly = !options.Controllers
+	in := dependencies{
+		client:    nsfilter.Client(mgr.GetClient(), options.Namespaces),
+		apiReader: nsfilter.Reader(mgr.GetAPIReader(), options.Namespaces),
+		options:   options,
 	}
-	in.registry = merchant.NewRegistry(in.live, options.Merchant)
+	in.registry = account.NewRegistry(in.apiReader, options.Accounts)
 	if err := forgetDeleted(ctx, mgr.GetCache(), in.registry); err != nil {
 		return nil, err
 	}
@@ -120,17 +120,17 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 	return operator, nil
 }
 
-// house is what reconcilers and callbacks share.
-type house struct {
-	client   client.Client
-	live     client.Reader
-	registry *merchant.Registry
-	options  Options
+// dependencies are what reconcilers and callbacks share.
+type dependencies struct {
+	client    client.Client
+	apiReader client.Reader
+	registry  *account.Registry
+	options   Options
 }
 
 // forgetDeleted drops what is kept for a Merchant, its metrics among it, when it is gone: on every replica, since each takes
 // callbacks.
-func forgetDeleted(ctx context.Context, informers cache.Cache, registry *merchant.Registry) error {
+func forgetDeleted(ctx context.Context, informers cache.Cache, registry *account.Registry) error {
 	merchants, err := informers.GetInformer(ctx, &v1alpha1.Merchant{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return fmt.Errorf("watching Merchants: %w", err)
@@ -226,7 +226,7 @@ func metricsOptions(options Options) metricsserver.Options {
 	return served
 }
 
-func (o *Operator) addReconcilers(ctx context.Context, in house) error {
+func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 	if !in.options.Controllers {
 		return nil
 	}
@@ -235,13 +235,13 @@ func (o *Operator) addReconcilers(ctx context.Context, in house) error {
 	}
 	base := controllers.Base{
 		Client:                  in.client,
-		Live:                    in.live,
+		APIReader:               in.apiReader,
 		Registry:                in.registry,
-		Claims:                  claims.New(in.client, in.live, in.options.Merchant.Clock),
+		Claims:                  claims.New(in.client, in.apiReader, in.options.Accounts.Clock),
 		Recorder:                o.GetEventRecorder("wechatpay-operator"),
 		Log:                     o.GetLogger(),
 		Timing:                  in.options.Timing,
-		Clock:                   in.options.Merchant.Clock,
+		Clock:                   in.options.Accounts.Clock,
 		MaxConcurrentReconciles: in.options.MaxConcurrentReconciles,
 		PriorityQueue:           in.options.PriorityQueue,
 	}
@@ -256,7 +256,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in house) error {
 		"Merchant":             &controllers.MerchantReconciler{Base: base},
 		"Order":                &controllers.OrderReconciler{Base: base},
 		"Refund":               &controllers.RefundReconciler{Base: base},
-		"Merchant's callbacks": &controllers.CallbacksReconciler{Base: base, Prober: newProber(in.options)},
+		"Merchant's callbacks": &controllers.CallbackProbeReconciler{Base: base, Sender: newProbeSender(in.options)},
 	} {
 		if err := reconciler.SetupWithManager(o); err != nil {
 			return fmt.Errorf("adding the reconciler of %s: %w", kind, err)
@@ -282,18 +282,18 @@ func (o *Operator) newGuard(base controllers.Base) (*guard.Guard, error) {
 	return approvals, nil
 }
 
-// newProber returns nil when the check is turned off.
-func newProber(options Options) *prober.Prober {
+// newProbeSender returns nil when the check is turned off.
+func newProbeSender(options Options) *sender.Sender {
 	if !options.CheckCallbacks {
 		return nil
 	}
-	options.Prober.UserAgent, options.Prober.Clock = options.Merchant.UserAgent, options.Merchant.Clock
-	return prober.New(options.Prober)
+	options.CallbackProbe.UserAgent, options.CallbackProbe.Clock = options.Accounts.UserAgent, options.Accounts.Clock
+	return sender.New(options.CallbackProbe)
 }
 
 // countObjects adds the metrics about Orders, Refunds and Merchants, which the leader tells.
 func countObjects(ctx context.Context, mgr ctrl.Manager, options Options) error {
-	objects := metrics.NewObjects(options.Merchant.Clock, mgr.Elected())
+	objects := metrics.NewObjects(options.Accounts.Clock, mgr.Elected())
 	if err := objects.Follow(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
@@ -307,7 +307,7 @@ func countObjects(ctx context.Context, mgr ctrl.Manager, options Options) error 
 	}
 }
 
-func (o *Operator) addCallbacks(ctx context.Context, in house) error {
+func (o *Operator) addCallbacks(ctx context.Context, in dependencies) error {
 	if !in.options.takesCallbacks() {
 		return nil
 	}
@@ -317,12 +317,12 @@ func (o *Operator) addCallbacks(ctx context.Context, in house) error {
 		}
 	}
 	handler := &webhookserver.Handler{
-		Client:   in.client,
-		Live:     in.live,
-		Registry: in.registry,
-		Recorder: o.GetEventRecorder("wechatpay-operator"),
-		Clock:    in.options.Merchant.Clock,
-		Log:      o.GetLogger().WithName("callbacks"),
+		Client:    in.client,
+		APIReader: in.apiReader,
+		Registry:  in.registry,
+		Recorder:  o.GetEventRecorder("wechatpay-operator"),
+		Clock:     in.options.Accounts.Clock,
+		Log:       o.GetLogger().WithName("callbacks"),
 	}
 	o.Callbacks = &webhookserver.Server{BindAddress: in.options.NotifyBindAddress, Handler: handler.Routes(), Log: handler.Log}
 	if err := o.Add(o.Callbacks); err != nil {
@@ -333,7 +333,7 @@ func (o *Operator) addCallbacks(ctx context.Context, in house) error {
 
 // fillCache asks for what callbacks read and reconcilers would have asked for, so that it is there before the first callback.
 func (o *Operator) fillCache(ctx context.Context) error {
-	if err := lookup.SetupIndexes(ctx, o.GetFieldIndexer()); err != nil {
+	if err := index.Setup(ctx, o.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("adding indexes: %w", err)
 	}
 	if _, err := o.GetCache().GetInformer(ctx, &v1alpha1.Merchant{}, cache.BlockUntilSynced(false)); err != nil {

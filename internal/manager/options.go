@@ -15,9 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe/sender"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/merchant"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/reach/prober"
 )
 
 // Options are what the flags say, and what tests set beside them.
@@ -39,12 +39,12 @@ type Options struct {
 	// CheckCallbacks turns the check on by which Merchants get the condition CallbacksReachable.
 	CheckCallbacks bool
 
-	// Timing, Merchant and Prober are production's unless a test changes them.
+	// Timing, Accounts and CallbackProbe are production's unless a test changes them.
 	Timing   controllers.Timing
-	Merchant merchant.Options
+	Accounts account.Options
 	// Election is controller-runtime's unless a test shortens it.
-	Election Election
-	Prober   prober.Options
+	Election      Election
+	CallbackProbe sender.Options
 	// Guard tells whether approvals can be believed. Nil asks the API server; tests without policies have another.
 	Guard controllers.Guard
 	// PriorityQueue chooses the queue of the reconcilers; nil leaves it to them. make bench compares the two.
@@ -78,7 +78,7 @@ func DefaultOptions() Options {
 		MaxConcurrentReconciles: 16,
 		CheckCallbacks:          true,
 		Timing:                  controllers.DefaultTiming(),
-		Merchant:                merchant.Options{EndpointHosts: hosts.MustParse(hosts.WeChats)},
+		Accounts:                account.Options{EndpointHosts: hosts.MustParse(hosts.WeChats)},
 	}
 }
 
@@ -94,7 +94,7 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 		"Address that WeChat's callbacks come in at, over plain HTTP behind an ingress that ends TLS; 0 takes none, for when another process does.")
 	flags.StringVar(&o.NotifyBaseURL, "notify-base-url", o.NotifyBaseURL,
 		"Public address of the ingress, such as https://pay.example.com, for Merchants without spec.notifyBaseURL. WeChat wants https, no port, a public host.")
-	flags.Var(&o.Merchant.EndpointHosts, "endpoint-hosts",
+	flags.Var(&o.Accounts.EndpointHosts, "endpoint-hosts",
 		"Hosts that a Merchant's spec.endpoint may name, separated by commas: names, *.example.com for all below a domain, IP addresses; with a port only that one. "+
 			"What is set replaces the default, WeChat's own hosts. Whoever may write a Merchant can have the operator call these hosts, and no others.")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress,

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/testenv"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 func parse(arguments ...string) (manager.Options, error) {
@@ -58,7 +58,7 @@ const leaseRelease = 10 * time.Second
 // wrote an answer down leaves a doubt behind.
 func TestGracePeriod(t *testing.T) {
 	for _, file := range []string{"manager/manager.yaml", "overlays/separate-callbacks/deployment.yaml"} {
-		content, err := os.ReadFile(filepath.Join(testenv.Root(), "config", file))
+		content, err := os.ReadFile(filepath.Join(controlplane.Root(), "config", file))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/settlement"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 // Objects tells how many Orders and Refunds are in which state, how long the oldest doubt and the oldest undecided Refund
@@ -148,8 +148,8 @@ func handler[T client.Object](mutex *sync.Mutex, count func(T, int)) toolscache.
 func (o *Objects) countOrder(order *v1alpha1.Order, by int) {
 	change(o.orders, place{order.Namespace, stateOfOrder(order)}, by)
 	since := time.Time{}
-	if settlement.MayBeAtWeChat(order) && !settlement.IsFinished(order) {
-		since = settlement.PreparedSince(order)
+	if lifecycle.MayBeAtWeChat(order) && !lifecycle.IsFinished(order) {
+		since = lifecycle.PreparedSince(order)
 	}
 	keep(o.doubts["Order"], order.UID, since, by)
 }
@@ -157,7 +157,7 @@ func (o *Objects) countOrder(order *v1alpha1.Order, by int) {
 func (o *Objects) countRefund(refund *v1alpha1.Refund, by int) {
 	change(o.refunds, place{refund.Namespace, stateOfRefund(refund)}, by)
 	since, undecided := time.Time{}, time.Time{}
-	if settlement.RefundMayBeAtWeChat(refund) {
+	if lifecycle.RefundMayBeAtWeChat(refund) {
 		// Accepted is Unknown from the beginning; in doubt it is since it was approved, at the earliest.
 		since = latest(transition(refund.Status.Conditions, v1alpha1.ConditionAccepted), transition(refund.Status.Conditions, v1alpha1.ConditionApproved))
 	}
@@ -194,7 +194,7 @@ func keep(times map[types.UID]time.Time, uid types.UID, since time.Time, by int)
 const isNew = "New"
 
 func stateOfOrder(order *v1alpha1.Order) string {
-	if reason := settlement.PaidReason(order); reason != "" {
+	if reason := lifecycle.PaidReason(order); reason != "" {
 		return reason
 	}
 	return isNew
@@ -202,7 +202,7 @@ func stateOfOrder(order *v1alpha1.Order) string {
 
 // stateOfRefund is the reason that tells most: while the money is on nobody's way yet, what it waits for.
 func stateOfRefund(refund *v1alpha1.Refund) string {
-	succeeded, approved := settlement.SucceededReason(refund), meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionApproved)
+	succeeded, approved := lifecycle.SucceededReason(refund), meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionApproved)
 	switch {
 	case succeeded == "" || approved == nil:
 		return isNew
@@ -211,7 +211,7 @@ func stateOfRefund(refund *v1alpha1.Refund) string {
 	case approved.Status != metav1.ConditionTrue && approved.Reason != v1alpha1.ReasonPending:
 		return approved.Reason
 	default:
-		return settlement.AcceptedReason(refund)
+		return lifecycle.AcceptedReason(refund)
 	}
 }
 

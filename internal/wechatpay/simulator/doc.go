@@ -19,7 +19,7 @@
 //
 // # In a process of its own
 //
-// hack/simulator is the command. What a test does by method calls, another process does through the admin
+// cmd/simulator is the command. What a test does by method calls, another process does through the admin
 // API (plain HTTP and JSON on loopback), for which AdminClient is a client.
 //
 // # Time

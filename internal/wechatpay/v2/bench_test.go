@@ -14,7 +14,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// What is measured here is measured with another client in hack/interop, under the same names and with the same bytes:
+// What is measured here is measured with another client in test/interop, under the same names and with the same bytes:
 // those of ../testdata/comparison. Each side does the whole step and checks the signature.
 
 var signTypes = []wechatpay.SignType{wechatpay.SignTypeMD5, wechatpay.SignTypeHMACSHA256}

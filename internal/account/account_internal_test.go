@@ -1,0 +1,256 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+var strangerKey = types.NamespacedName{Namespace: "stranger", Name: "shop"}
+
+func TestWhatProvesAKey(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answer func() error
+		proves bool
+	}{
+		"an answer":            {succeeds, true},
+		"a signed no":          {says(wechatpay.Failed, wechatpay.OrderNotExist), true},
+		"a signed no, too":     {says(wechatpay.Failed, wechatpay.Rejected), true},
+		"the key, signed":      {says(wechatpay.Failed, wechatpay.CredentialsRejected), false},
+		"an unsigned no":       {says(wechatpay.Refused, wechatpay.Rejected), false},
+		"the key, unsigned":    {says(wechatpay.Refused, wechatpay.CredentialsRejected), false},
+		"nothing":              {says(wechatpay.Unknown, wechatpay.Repeat), false},
+		"a wrong signature":    {says(wechatpay.Unknown, wechatpay.NeedsAttention), false},
+		"what was not sent":    {says(wechatpay.NotSent, wechatpay.Repeat), false},
+		"what is no Gateway's": {func() error { return errors.New("?") }, false},
+	} {
+		g := unprovenWithin(NewRegistry(nil, Options{Limits: fast}), shopKey, &weChat{answer: test.answer})
+		_ = query(g)
+		if g.member.isProven() != test.proves {
+			t.Errorf("%s: proven %t", name, g.member.isProven())
+		}
+	}
+}
+
+// TestAStrangerWithTheNumberTakesNothingOfTheShop: neither tokens, nor the budget of failing refunds, nor the breakers.
+func TestAStrangerWithTheNumberTakesNothingOfTheShop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limits := fast
+		limits.OrderQuery, limits.FailingRefunds, limits.MaxWait = 1, 5, time.Millisecond
+		registry := NewRegistry(nil, Options{Limits: limits})
+		shop := within(registry, &weChat{answer: succeeds})
+		stranger := unprovenWithin(registry, strangerKey, &weChat{answer: says(wechatpay.Unknown, wechatpay.Repeat)})
+		for range 20 {
+			_ = query(stranger)
+			wantDenied(t, refund(stranger), "not taken the Merchant's key yet")
+		}
+		if wait := wechatpay.RetryAfter(refund(stranger)); wait < time.Second {
+			t.Errorf("a refund comes again after %s", wait)
+		}
+		must(t, query(shop))
+		for range 10 {
+			must(t, refund(shop))
+		}
+		if pause := shop.member.pause(OrderCalls); pause != nil {
+			t.Errorf("%+v", pause)
+		}
+	})
+}
+
+// TestMembersOfAnAccountAreOne from the moment at which the second is proven: what the first used counts, and where WeChat does
+// not answer the one, it is not asked for the other.
+func TestMembersOfAnAccountAreOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limits := fast
+		limits.FailingRefunds = 5
+		registry := NewRegistry(nil, Options{Limits: limits})
+		var told []types.NamespacedName
+		registry.Listen(func(merchant types.NamespacedName) { told = append(told, merchant) })
+		w := &weChat{answer: says(wechatpay.Failed, wechatpay.InsufficientBalance)}
+		shop := within(registry, w)
+		for range 5 {
+			_ = refund(shop)
+		}
+		second := unprovenWithin(registry, types.NamespacedName{Namespace: "shop", Name: "second"}, w)
+		_, _ = second.QueryRefund(t.Context(), "", "") // signed
+		wantDenied(t, refund(second), "more than 5 failing refund requests a second")
+
+		w.answer, told = says(wechatpay.Unknown, wechatpay.Repeat), nil
+		for range 5 {
+			_ = query(shop)
+		}
+		wantDenied(t, query(second), "paused")
+		if len(told) != 2 || second.member.pause(OrderCalls) == nil {
+			t.Errorf("%v are told, pause %v", told, second.member.pause(OrderCalls))
+		}
+		if value := testutil.ToFloat64(metrics.BreakerState.WithLabelValues("shop", "second", "orders")); value != 2 {
+			t.Errorf("the metric is %f", value)
+		}
+	})
+}
+
+// TestCredentialsOfAMemberPauseItAlone.
+func TestCredentialsOfAMemberPauseItAlone(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []func() error{
+		says(wechatpay.Refused, wechatpay.CredentialsRejected), says(wechatpay.Refused, wechatpay.CertificateRejected),
+		says(wechatpay.Unknown, wechatpay.NeedsAttention), says(wechatpay.NotSent, wechatpay.NeedsAttention),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			registry := NewRegistry(nil, Options{Limits: fast})
+			shop := within(registry, &weChat{answer: succeeds})
+			second := within(registry, &weChat{answer: answer})
+			for range 5 {
+				_, _ = query(second), refund(second)
+			}
+			wantDenied(t, query(second), "paused")
+			wantDenied(t, refund(second), "paused")
+			must(t, query(shop))
+			must(t, refund(shop))
+			// Other credentials are tried at once.
+			must(t, query(unprovenWithin(registry, shopKey, &weChat{answer: succeeds})))
+		})
+	}
+}
+
+// TestAKeyThatIsRejectedLeavesTheAccount, and comes back when it is taken again.
+func TestAKeyThatIsRejectedLeavesTheAccount(t *testing.T) {
+	t.Parallel()
+	registry := NewRegistry(nil, Options{Limits: fast})
+	g := within(registry, &weChat{answer: succeeds})
+	handle := &Account{health: g.health, member: g.member}
+	handle.Reject()
+	if handle.Proven() || len(registry.accounts.known) != 0 {
+		t.Error("it is a member still")
+	}
+	must(t, query(g))
+	if !handle.Proven() || len(registry.accounts.known) != 1 {
+		t.Error("it is no member")
+	}
+}
+
+// TestAMemberThatIsGoneComesBackNever: its last call may end after it.
+func TestAMemberThatIsGoneComesBackNever(t *testing.T) {
+	t.Parallel()
+	registry := NewRegistry(nil, Options{Limits: fast})
+	g := within(registry, &weChat{answer: succeeds})
+	g.member.close()
+	must(t, query(g))
+	late := unprovenWithin(registry, shopKey, &weChat{answer: succeeds})
+	late.member.close()
+	must(t, query(late))
+	if len(registry.accounts.known) != 0 {
+		t.Error("there is an account without a Merchant")
+	}
+}
+
+// TestANamespaceThatWaitsInLineHoldsUpNoOther: one account serves many of them.
+func TestANamespaceThatWaitsInLineHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := limited(Limits{Lookups: 2}, succeeds)
+		looks, stranger := accountOf(g).lookups, func(i int) string { return fmt.Sprintf("refund-%04d", i) }
+		due := map[int]time.Time{}
+		for i := range 600 {
+			if wait, allowed := looks.tryReserve("stranger", stranger(i), time.Now()); !allowed {
+				due[i] = time.Now().Add(wait)
+			}
+		}
+		began := time.Now()
+		for {
+			for i, at := range due { // they come when they are told to
+				if !time.Now().Before(at) {
+					if wait, allowed := looks.tryReserve("stranger", stranger(i), time.Now()); !allowed {
+						due[i] = time.Now().Add(wait)
+					} else {
+						delete(due, i)
+					}
+				}
+			}
+			wait, allowed := looks.tryReserve("shop", "refund-0001", time.Now())
+			if allowed {
+				break
+			}
+			time.Sleep(wait + time.Millisecond)
+		}
+		if waited := time.Since(began); waited > 5*time.Second {
+			t.Errorf("the shop waited %s behind 600 of a stranger", waited)
+		}
+	})
+}
+
+// oneSecret is an API server with one key for everybody.
+type oneSecret struct{ client.Reader }
+
+func (oneSecret) Get(_ context.Context, _ client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	object.(*corev1.Secret).Data = map[string][]byte{"apiKey": []byte("0123456789abcdef0123456789abcdef")}
+	return nil
+}
+
+// TestMerchantsThatAreGoneLeaveNothing: neither their accounts, nor their metrics, nor memory or goroutines.
+func TestMerchantsThatAreGoneLeaveNothing(t *testing.T) {
+	registry := NewRegistry(oneSecret{}, Options{NotifyBaseURL: "https://pay.example.com"})
+	come := func(count int) {
+		for i := range count {
+			m := &v1alpha1.Merchant{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "crowd", Name: fmt.Sprint(i), UID: types.UID(fmt.Sprint(i)), Generation: 1},
+				Spec: v1alpha1.MerchantSpec{
+					MchID: fmt.Sprint(1900000000 + i/2), AppID: "wxd678efh567hg6787", SignType: v1alpha1.SignTypeHMACSHA256,
+					APIKeySecretRef: v1alpha1.SecretKeyReference{Name: "key", Key: "apiKey"},
+				},
+			}
+			handle, err := registry.Get(t.Context(), m)
+			must(t, err)
+			if i%3 > 0 {
+				handle.Prove()
+			}
+			if i%5 == 0 {
+				handle.Reject()
+			}
+		}
+		for i := range count {
+			registry.Forget(types.UID(fmt.Sprint(i)))
+		}
+	}
+	metricsBefore := testutil.CollectAndCount(metrics.BreakerState)
+	come(100)
+	heap, goroutines := heapNow(), runtime.NumGoroutine()
+	come(10_000)
+	if len(registry.entries) != 0 || len(registry.accounts.known) != 0 {
+		t.Errorf("%d Merchants and %d accounts are left", len(registry.entries), len(registry.accounts.known))
+	}
+	if now := testutil.CollectAndCount(metrics.BreakerState); now != metricsBefore {
+		t.Errorf("%d series are left of %d", now, metricsBefore)
+	}
+	if now := runtime.NumGoroutine(); now > goroutines+10 {
+		t.Errorf("%d goroutines instead of %d", now, goroutines)
+	}
+	if grown := int64(heapNow()) - int64(heap); grown > 4<<20 {
+		t.Errorf("the heap has grown by %d KiB", grown>>10)
+	}
+}
+
+func heapNow() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return memory.HeapAlloc
+}

@@ -1,0 +1,59 @@
+package account_test
+
+import (
+	"testing"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+)
+
+func at(url, backupURL string) *v1alpha1.Merchant {
+	m := &v1alpha1.Merchant{Spec: v1alpha1.MerchantSpec{MchID: "1900000109"}}
+	if url != "" {
+		m.Spec.Endpoint = &v1alpha1.Endpoint{URL: url, BackupURL: backupURL}
+	}
+	return m
+}
+
+// TestAccounts: a Merchant is of the account of all hosts that may prove its key, however they are written.
+func TestAccounts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		a, b *v1alpha1.Merchant
+		same bool
+	}{
+		"WeChat's own":                {at("", ""), at("https://api.mch.weixin.qq.com", ""), true},
+		"WeChat's others":             {at("", ""), at("https://apihk.mch.weixin.qq.com/", "https://api2.mch.weixin.qq.com"), true},
+		"WeChat's in other letters":   {at("", ""), at("https://API.mch.weixin.qq.com.", ""), true},
+		"WeChat's in wide letters":    {at("", ""), at("https://ａｐｉ.mch.weixin.qq.com", ""), true},
+		"WeChat's, with another's":    {at("", ""), at("https://api.mch.weixin.qq.com", "https://relay.example.com"), false},
+		"another's, with WeChat's":    {at("", ""), at("https://relay.example.com", "https://api.mch.weixin.qq.com"), false},
+		"a relay":                     {at("https://relay.example.com", ""), at("https://relay.example.com:443/", ""), true},
+		"a relay with a zero":         {at("https://relay.example.com:8443", ""), at("https://relay.example.com:08443", ""), true},
+		"a relay at another port":     {at("https://relay.example.com", ""), at("https://relay.example.com:8443", ""), false},
+		"a relay with a backup":       {at("https://relay.example.com", ""), at("https://relay.example.com", "https://other.example.com"), false},
+		"a backup that is the same":   {at("https://relay.example.com", ""), at("https://relay.example.com", "https://relay.example.com:443"), true},
+		"the same two":                {at("https://a.example.com", "https://b.example.com"), at("https://b.example.com", "https://a.example.com"), true},
+		"an address":                  {at("https://127.0.0.1:8443", ""), at("https://[::ffff:127.0.0.1]:8443", ""), true},
+		"the paths of a proxy":        {at("https://proxy.example.com/a", ""), at("https://proxy.example.com/b", ""), false},
+		"a path of a proxy":           {at("https://proxy.example.com", ""), at("https://proxy.example.com/b", ""), false},
+		"a path with a slash behind":  {at("https://proxy.example.com/a", ""), at("https://proxy.example.com/a/", ""), true},
+		"a path that leads elsewhere": {at("https://proxy.example.com/a", ""), at("https://proxy.example.com/b/../a", ""), false},
+		"the same, hidden":            {at("https://proxy.example.com/a", ""), at("https://proxy.example.com/b%2f..%2fa", ""), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if a, b := account.AccountIDOf(c.a), account.AccountIDOf(c.b); (a == b) != c.same {
+				t.Errorf("%+v and %+v", a, b)
+			}
+		})
+	}
+}
+
+// TestAProofHoldsForAPath: a key that one path of a proxy took is not proven at another.
+func TestAProofHoldsForAPath(t *testing.T) {
+	t.Parallel()
+	if account.EndpointID(at("https://proxy.example.com/a", "")) == account.EndpointID(at("https://proxy.example.com/b", "")) {
+		t.Error("they are one")
+	}
+}

@@ -1,0 +1,177 @@
+package account
+
+import (
+	"crypto"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// previousSuffix marks the entry of a Secret that holds the key before the current one, while keys are being rotated.
+const previousSuffix = ".previous"
+
+// legalAPIKey is the form of an APIv2 key (v2 key overview: 32 letters and digits).
+var legalAPIKey = regexp.MustCompile(`^[0-9A-Za-z]{32}$`)
+
+// apiKeys are the current key and, while rotating, the one before.
+type apiKeys struct {
+	current, previous string
+}
+
+// readAPIKeys takes the keys out of their Secret. White space at the end and a byte order mark are dropped: they are what text
+// editors add. One and the same text says that there is no key, whether the entry is missing or holds something else: who sees a
+// Merchant, or may write one, need not be allowed to read its Secret, and learns nothing of it here. Who may, is told how to look.
+func readAPIKeys(merchant *v1alpha1.Merchant, secret *corev1.Secret) (apiKeys, *Problem) {
+	entry := apiKeyEntry(merchant)
+	keys := apiKeys{current: keyText(secret.Data[entry]), previous: keyText(secret.Data[entry+previousSuffix])}
+	if !legalAPIKey.MatchString(keys.current) {
+		return apiKeys{}, &Problem{v1alpha1.ReasonInvalidAPIKey, fmt.Sprintf(
+			"The entry %q of Secret %s/%s can't be used as an API key (APIv2 密钥): it must be there and have exactly 32 letters and digits, as in the merchant platform (账户中心 → API安全). "+
+				"Whoever may read the Secret sees what is wrong with it: docs/rotate-credentials.md, \"When a Secret can't be used\"", entry, secret.Namespace, secret.Name)}
+	}
+	if keys.previous != "" && !legalAPIKey.MatchString(keys.previous) {
+		return apiKeys{}, &Problem{v1alpha1.ReasonInvalidAPIKey, fmt.Sprintf(
+			"The entry %q of Secret %s/%s can't be used as an API key: correct it, or remove it when the rotation is over", entry+previousSuffix, secret.Namespace, secret.Name)}
+	}
+	return keys, nil
+}
+
+func keyText(content []byte) string { return strings.TrimSpace(string(plainText(content))) }
+
+func previousKeyID(keys apiKeys, merchant *v1alpha1.Merchant) string {
+	if keys.previous == "" {
+		return ""
+	}
+	return wechatpay.KeyID(keys.previous, merchant.Spec.MchID)
+}
+
+func apiKeyEntry(merchant *v1alpha1.Merchant) string {
+	if merchant.Spec.APIKeySecretRef.Key != "" {
+		return merchant.Spec.APIKeySecretRef.Key
+	}
+	return "apiKey"
+}
+
+const refundsStop = ". Refunds stop until then, Orders do not"
+
+// readCertificate takes the client certificate out of its Secret. The leaf is returned for display even if a Problem
+// forbids its use.
+//
+// A Merchant names a Secret, and who may write a Merchant need not be allowed to read it: it may be an ingress's. So a certificate
+// is neither shown nor presented to the endpoint unless its subject has the merchant number, as those have that WeChat gives out,
+// and until then one and the same text says that there is none. From then on the Secret is this merchant's, and what is wrong
+// with its private key is told in full.
+func readCertificate(secret *corev1.Secret, mchID string, now time.Time) (*tls.Certificate, *x509.Certificate, *Problem) {
+	where := fmt.Sprintf("Secret %s/%s", secret.Namespace, secret.Name)
+	key, form := parseKey(secret.Data[corev1.TLSPrivateKeyKey])
+	chain := leafFirst(ofMerchant(parseCertificates(secret.Data[corev1.TLSCertKey]), mchID), key)
+	if chain == nil {
+		return nil, nil, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf(
+			"%s can't be used as the API certificate of merchant number %s: tls.crt must be apiclient_cert.pem and tls.key apiclient_key.pem of the merchant platform (账户中心 → API安全 → API证书), "+
+				"as `kubectl create secret tls` makes it. Whoever may read the Secret sees what is wrong with it: docs/rotate-credentials.md, \"When a Secret can't be used\"", where, mchID) + refundsStop}
+	}
+	leaf := chain[0]
+	switch {
+	case form != keyUsable:
+		return nil, leaf, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf("The private key (tls.key) in %s %s", where, form) + refundsStop}
+	case !fits(leaf, key):
+		return nil, leaf, &Problem{v1alpha1.ReasonCertificateMismatch, fmt.Sprintf(
+			"The private key in %s is not that of its certificate: tls.crt must be apiclient_cert.pem and tls.key the apiclient_key.pem made with it", where) + refundsStop}
+	case now.After(leaf.NotAfter):
+		return nil, leaf, &Problem{v1alpha1.ReasonCertificateExpired, fmt.Sprintf(
+			"The certificate in %s expired on %s: get a new one in the merchant platform (账户中心 → API安全 → API证书)", where, leaf.NotAfter.UTC().Format(time.DateOnly)) + refundsStop}
+	case now.Before(leaf.NotBefore):
+		return nil, leaf, &Problem{v1alpha1.ReasonCertificateExpired, fmt.Sprintf(
+			"The certificate in %s is valid only from %s on", where, leaf.NotBefore.UTC().Format(time.RFC3339)) + refundsStop}
+	}
+	pair := &tls.Certificate{PrivateKey: key, Leaf: leaf}
+	for _, certificate := range chain {
+		pair.Certificate = append(pair.Certificate, certificate.Raw)
+	}
+	return pair, leaf, nil
+}
+
+// ofMerchant returns the certificates of a file if one of them is of a merchant number. WeChat's have the number as their common
+// name; older ones may have it elsewhere in the subject.
+func ofMerchant(file []*x509.Certificate, mchID string) []*x509.Certificate {
+	if slices.ContainsFunc(file, func(certificate *x509.Certificate) bool { return isOf(certificate, mchID) }) {
+		// The merchant's own come first, so that none of the authorities above it is taken for the leaf.
+		slices.SortStableFunc(file, func(a, b *x509.Certificate) int { return rank(a, mchID) - rank(b, mchID) })
+		return file
+	}
+	return nil
+}
+
+func rank(certificate *x509.Certificate, mchID string) int {
+	if isOf(certificate, mchID) {
+		return 0
+	}
+	return 1
+}
+
+// isOf says whether a value of the subject is the merchant number, or has it as a word.
+func isOf(certificate *x509.Certificate, mchID string) bool {
+	for _, attribute := range certificate.Subject.Names {
+		text, _ := attribute.Value.(string)
+		if slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' }), mchID) {
+			return true
+		}
+	}
+	return false
+}
+
+// leafFirst puts the certificate first that a private key belongs to, wherever it stands in its file.
+func leafFirst(file []*x509.Certificate, key crypto.Signer) []*x509.Certificate {
+	leaf := slices.IndexFunc(file, func(certificate *x509.Certificate) bool { return fits(certificate, key) })
+	if leaf <= 0 {
+		return file
+	}
+	return slices.Concat(file[leaf:leaf+1], file[:leaf], file[leaf+1:])
+}
+
+func fits(certificate *x509.Certificate, key crypto.Signer) bool {
+	if key == nil {
+		return false
+	}
+	public, known := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return known && public.Equal(certificate.PublicKey)
+}
+
+// describe keeps what a certificate says of itself within what the API takes, or no status could be written at all.
+func describe(leaf *x509.Certificate) *v1alpha1.MerchantCertificate {
+	if leaf == nil {
+		return nil
+	}
+	described := &v1alpha1.MerchantCertificate{
+		SerialNumber: text.AtMost(64, strings.ToUpper(leaf.SerialNumber.Text(16))),
+		Subject:      text.AtMost(1024, leaf.Subject.String()),
+	}
+	if year := leaf.NotAfter.UTC().Year(); year >= 1970 && year <= 9999 { // what the API takes
+		notAfter := metav1.NewTime(leaf.NotAfter)
+		described.NotAfter = &notAfter
+	}
+	return described
+}
+
+// checksum tells whether credentials changed without keeping them.
+func checksum(parts ...[]byte) string {
+	hash := sha256.New()
+	for _, part := range parts {
+		length := sha256.Sum256(part)
+		_, _ = hash.Write(length[:])
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}

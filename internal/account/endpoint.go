@@ -1,0 +1,172 @@
+package account
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+)
+
+// defaultEndpoint is the mainland host (chapter 9_1).
+const defaultEndpoint = "https://api.mch.weixin.qq.com"
+
+// weChatDomain is the parent of all of WeChat's own hosts.
+const weChatDomain = ".mch.weixin.qq.com"
+
+// backupHosts names, for each of WeChat's hosts, the one in another place (chapter 23_6; overseas guide).
+var backupHosts = map[string]string{
+	"api.mch.weixin.qq.com":   "api2.mch.weixin.qq.com",
+	"api2.mch.weixin.qq.com":  "api.mch.weixin.qq.com",
+	"apihk.mch.weixin.qq.com": "api.mch.weixin.qq.com",
+	"apius.mch.weixin.qq.com": "apihk.mch.weixin.qq.com",
+}
+
+// endpoints are the host that calls go to and the one they are repeated on; backup may be nil. Both are on the platform's list:
+// who may write a Merchant shall not be able to have the operator call whatever it can reach.
+func endpoints(merchant *v1alpha1.Merchant, allowed hosts.List) (primary, backup *url.URL, problem *Problem) {
+	primary, backup, problem = namedEndpoints(merchant)
+	switch {
+	case problem != nil:
+		return nil, nil, problem
+	case !allowed.Allows(primary):
+		return nil, nil, notAllowed("url", primary, merchant)
+	case backup != nil && !allowed.Allows(backup):
+		if merchant.Spec.Endpoint == nil || merchant.Spec.Endpoint.BackupURL == "" {
+			return primary, nil, nil // nobody asked for it
+		}
+		return nil, nil, notAllowed("backupURL", backup, merchant)
+	}
+	return primary, backup, nil
+}
+
+func notAllowed(field string, address *url.URL, merchant *v1alpha1.Merchant) *Problem {
+	what := "spec.endpoint." + field + " names the host " + address.Host
+	if merchant.Spec.Endpoint == nil {
+		what = "Without spec.endpoint calls go to the host " + address.Host
+	}
+	return &Problem{v1alpha1.ReasonEndpointNotAllowed, what + ", which this operator may not call, so nothing is sent. " +
+		"Which hosts it may call is the choice of the platform team, who set the manager's flag --endpoint-hosts (chart: endpointHosts)"}
+}
+
+// namedEndpoints are what a Merchant names, or leaves to WeChat's defaults.
+func namedEndpoints(merchant *v1alpha1.Merchant) (primary, backup *url.URL, problem *Problem) {
+	address, backupAddress := defaultEndpoint, ""
+	if endpoint := merchant.Spec.Endpoint; endpoint != nil {
+		address, backupAddress = endpoint.URL, endpoint.BackupURL
+	}
+	primary, problem = parseEndpoint("url", address)
+	if problem != nil {
+		return nil, nil, problem
+	}
+	if backupAddress == "" {
+		if host, ok := backupHosts[hostOf(primary)]; ok && (primary.Port() == "" || primary.Port() == "443") {
+			backupAddress = "https://" + host
+		} else {
+			return primary, nil, nil
+		}
+	}
+	backup, problem = parseEndpoint("backupURL", backupAddress)
+	return primary, backup, problem
+}
+
+func parseEndpoint(field, address string) (*url.URL, *Problem) {
+	parsed, err := url.Parse(strings.TrimRight(address, "/"))
+	if err == nil && !hosts.PortIsValid(parsed) {
+		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The port of spec.endpoint.%s is no number from 1 to 65535", field)}
+	}
+	if err != nil || parsed.Scheme != "https" || parsed.Hostname() == "" || parsed.User != nil || strings.ContainsAny(address, "?#") {
+		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("spec.endpoint.%s must be an https URL without user, query and fragment, such as %s", field, defaultEndpoint)}
+	}
+	return parsed, nil
+}
+
+// notifyURLs are the addresses that WeChat is given for callbacks. WeChat's own hosts refuse what is not public; an
+// endpoint of the merchant's own, such as a simulator or a proxy, may take any.
+func notifyURLs(merchant *v1alpha1.Merchant, fallback string, endpoint *url.URL) (payment, refund string, problem *Problem) {
+	base, field := merchant.Spec.NotifyBaseURL, "spec.notifyBaseURL"
+	if base == "" {
+		base, field = fallback, "--notify-base-url"
+	}
+	if base == "" {
+		return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL,
+			"Nobody said where WeChat Pay reaches this operator: set spec.notifyBaseURL, or the manager's flag --notify-base-url, to its public https address"}
+	}
+	base = strings.TrimRight(base, "/")
+	parsed, err := url.Parse(base)
+	// A ? or # with nothing after it counts too: the path that follows would become a query or a fragment.
+	if err != nil || parsed.Hostname() == "" || (parsed.Scheme != "https" && parsed.Scheme != "http") || parsed.User != nil || strings.ContainsAny(base, "?#") {
+		return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL, fmt.Sprintf("%s must be an absolute http or https URL without user, query and fragment, such as https://pay.example.com", field)}
+	}
+	if isWeChats(endpoint) {
+		if why := notPublic(parsed); why != "" {
+			return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL, fmt.Sprintf("WeChat Pay would refuse the callback address %s (%s): %s. Use a public https address without port", base, field, why)}
+		}
+	}
+	path := fmt.Sprintf("%s/notify/v2/%s/%s/", base, merchant.Namespace, merchant.Name)
+	payment, refund = path+"payment", path+"refund"
+	if len(payment) > 256 {
+		return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL, fmt.Sprintf("The callback address made of %s, the namespace and the Merchant's name has %d characters; WeChat Pay takes at most 256", field, len(payment))}
+	}
+	return payment, refund, nil
+}
+
+func isWeChats(endpoint *url.URL) bool {
+	return strings.HasSuffix(hostOf(endpoint), weChatDomain)
+}
+
+// hostOf is the host in the one spelling that names can be compared in.
+func hostOf(address *url.URL) string {
+	return hosts.Name(address)
+}
+
+// privateDomains are those that no public DNS has (RFC 6761, 6762, 8375 and Kubernetes).
+var privateDomains = []string{".localhost", ".local", ".internal", ".svc", ".lan", ".home.arpa"}
+
+// notPublic says why WeChat could not, or would not, call an address.
+func notPublic(base *url.URL) string {
+	host := hostOf(base)
+	switch {
+	case base.Scheme != "https":
+		return "it is not https"
+	case base.Port() != "" || strings.HasSuffix(base.Host, ":"):
+		return "it has a port"
+	}
+	if address, err := netip.ParseAddr(host); err == nil {
+		if !isPublic(address) {
+			return "the host is a private address"
+		}
+		return ""
+	}
+	dot := strings.LastIndex(host, ".")
+	if dot < 0 || !strings.ContainsAny(host[dot:], letters) {
+		// A single label, or one of the other spellings of an IPv4 address.
+		return "the host is not public"
+	}
+	for _, domain := range privateDomains {
+		if strings.HasSuffix(host, domain) {
+			return "the host is not public"
+		}
+	}
+	return ""
+}
+
+func notPublicURL(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return "it is no URL"
+	}
+	return notPublic(parsed)
+}
+
+const letters = "abcdefghijklmnopqrstuvwxyz"
+
+// sharedAddresses are those behind the NAT of a carrier or a cloud (RFC 6598).
+var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
+
+func isPublic(address netip.Addr) bool {
+	address = address.Unmap()
+	return address.IsGlobalUnicast() && !address.IsPrivate() && !sharedAddresses.Contains(address)
+}

@@ -1,0 +1,37 @@
+package account_test
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// TestForgottenMerchantsLeaveNothing: the connections that a Merchant kept go with it, and with its old credentials. It is not
+// parallel, since it looks for what still runs.
+func TestForgottenMerchantsLeaveNothing(t *testing.T) {
+	p := newPlace(t)
+	p.storeKey(key1)
+	weChat := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<xml></xml>")) }))
+	t.Cleanup(weChat.Close)
+	m := p.merchant(func(spec *v1alpha1.MerchantSpec) {
+		spec.Endpoint = &v1alpha1.Endpoint{
+			URL: weChat.URL, CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: weChat.Certificate().Raw}),
+		}
+	})
+	before := goleak.IgnoreCurrent()
+	for _, key := range []string{key1, key2} {
+		p.storeKey(key)
+		p.pass(2 * refresh)
+		if _, err := p.get(m).QueryOrder(t.Context(), "order-0001", appID); wechatpay.OutcomeOf(err) != wechatpay.Unknown {
+			t.Fatalf("WeChat was not asked: %v", err)
+		}
+	}
+	p.registry.Forget(m.UID)
+	goleak.VerifyNone(t, before)
+}

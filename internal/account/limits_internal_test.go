@@ -1,0 +1,387 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// weChat is a Gateway that answers as it is told, and counts.
+type weChat struct {
+	wechatpay.Gateway
+	answer func() error
+	calls  int
+}
+
+func (w *weChat) say() error { w.calls++; return w.answer() }
+
+func (w *weChat) UnifiedOrder(context.Context, wechatpay.OrderRequest) (wechatpay.Prepay, error) {
+	return wechatpay.Prepay{ID: "prepay"}, w.say()
+}
+
+func (w *weChat) QueryOrder(context.Context, string, string) (wechatpay.Trade, error) {
+	return wechatpay.Trade{State: wechatpay.TradeStateNotPay}, w.say()
+}
+
+func (w *weChat) CloseOrder(context.Context, string, string) error { return w.say() }
+
+func (w *weChat) Refund(context.Context, wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
+	return wechatpay.RefundAcceptance{RefundID: "5"}, w.say()
+}
+
+func (w *weChat) QueryRefund(context.Context, string, string) (wechatpay.RefundFact, error) {
+	return wechatpay.RefundFact{Amount: 1}, w.say()
+}
+
+func (w *weChat) QueryRefunds(context.Context, string, string) ([]wechatpay.RefundFact, error) {
+	return []wechatpay.RefundFact{{}}, w.say()
+}
+
+func says(outcome wechatpay.Outcome, meaning wechatpay.Meaning) func() error {
+	return func() error { return &wechatpay.Error{Outcome: outcome, Meaning: meaning} }
+}
+
+// words are WeChat's own, with a code.
+func words(outcome wechatpay.Outcome, meaning wechatpay.Meaning, code string) func() error {
+	return func() error { return &wechatpay.Error{Outcome: outcome, Meaning: meaning, Code: code} }
+}
+
+func succeeds() error { return nil }
+
+// limited is a Gateway within limits, for use in a bubble of time. Its key is proven, and so long ago that nothing is used up.
+func limited(limits Limits, answer func() error) (*limitedGateway, *weChat) {
+	w := &weChat{answer: answer}
+	return within(NewRegistry(nil, Options{Limits: limits}), w), w
+}
+
+// the shop's account, and a stranger's of the same number that nobody has proven anything of.
+var shopKey = types.NamespacedName{Namespace: "shop", Name: "shop"}
+
+var shopAccount = AccountID{MchID: "1900000109", Hosts: "api.example.com:443"}
+
+// unprovenWithin is the Gateway of a new Merchant.
+func unprovenWithin(registry *Registry, merchant types.NamespacedName, gateway wechatpay.Gateway) *limitedGateway {
+	return &limitedGateway{
+		Gateway: gateway, member: registry.memberOf(merchant, shopAccount.Hosts, shopAccount), health: &credentialHealth{}, clock: clock.RealClock{},
+	}
+}
+
+// within is the Gateway of a Merchant whose key is proven.
+func within(registry *Registry, gateway wechatpay.Gateway) *limitedGateway {
+	g := unprovenWithin(registry, shopKey, gateway)
+	g.member.prove()
+	account := accountOf(g)
+	account.failing.fill(time.Time{})
+	account.lookups = newFairLimiter(account.limits.Lookups, max(int(account.limits.Lookups), 1))
+	return g
+}
+
+func accountOf(g *limitedGateway) *quota { return g.member.standing.Load().account }
+
+func refund(g *limitedGateway) error {
+	_, err := g.Refund(context.Background(), wechatpay.RefundRequest{})
+	return err
+}
+
+func query(g *limitedGateway) error {
+	_, err := g.QueryOrder(context.Background(), "", "")
+	return err
+}
+
+// operations calls each operation once.
+func operations(g *limitedGateway) map[wechatpay.Operation]func() error {
+	ctx := context.Background()
+	return map[wechatpay.Operation]func() error{
+		wechatpay.OperationUnifiedOrder: func() error { _, err := g.UnifiedOrder(ctx, wechatpay.OrderRequest{}); return err },
+		wechatpay.OperationOrderQuery:   func() error { return query(g) },
+		wechatpay.OperationCloseOrder:   func() error { return g.CloseOrder(ctx, "", "") },
+		wechatpay.OperationRefund:       func() error { return refund(g) },
+		wechatpay.OperationRefundQuery:  func() error { _, err := g.QueryRefund(ctx, "", ""); return err },
+	}
+}
+
+func wantDenied(t *testing.T, err error, says string) {
+	t.Helper()
+	if wechatpay.OutcomeOf(err) != wechatpay.NotSent || wechatpay.MeaningOf(err) != wechatpay.SlowDown || !strings.Contains(err.Error(), says) {
+		t.Errorf("got %v, want a denial that says %q", err, says)
+	}
+}
+
+func TestBucketWaitsAndGivesBack(t *testing.T) {
+	t.Parallel()
+	for operation := range operations(nil) {
+		synctest.Test(t, func(t *testing.T) {
+			// Ten a second, one at once, and at most 250 ms to wait.
+			limits := Limits{UnifiedOrder: 10, OrderQuery: 10, CloseOrder: 10, Refund: 10, RefundQuery: 10, MaxWait: 250 * time.Millisecond}
+			g, w := limited(limits, succeeds)
+			call := operations(g)[operation]
+			began := time.Now()
+			for i := range 20 {
+				if err := call(); err != nil {
+					t.Fatalf("%s: call %d: %v", operation, i, err)
+				}
+			}
+			if took := time.Since(began); took != 1900*time.Millisecond {
+				t.Errorf("%s: 20 calls took %s", operation, took)
+			}
+			// A burst: two have turns that are near enough to wait for, and the rest is given back at once with its own.
+			time.Sleep(time.Second)
+			queue := accountOf(g).limiters[operation]
+			for _, other := range []string{"one", "two", "three"} {
+				queue.slot(shopKey.Namespace, other, time.Now())
+			}
+			began, w.calls = time.Now(), 0
+			err := call()
+			wantDenied(t, err, "limit of 10 calls a second")
+			if time.Since(began) != 0 || w.calls != 0 {
+				t.Errorf("%s: it waited %s, and %d calls were made", operation, time.Since(began), w.calls)
+			}
+			if wait := wechatpay.RetryAfter(err); wait != 300*time.Millisecond {
+				t.Errorf("%s: it is to come again after %s", operation, wait)
+			}
+			if tokens := queue.bucket.Tokens(); tokens != 1 {
+				t.Errorf("%s: a denial took tokens: %f", operation, tokens)
+			}
+		})
+	}
+}
+
+func TestWaitingEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, w := limited(Limits{OrderQuery: 1}, succeeds)
+		must(t, query(g))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		began := time.Now()
+		_, err := g.QueryOrder(ctx, "", "")
+		wantDenied(t, err, "")
+		if time.Since(began) != 100*time.Millisecond || w.calls != 1 {
+			t.Errorf("after %s, %d calls", time.Since(began), w.calls)
+		}
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fast are limits that only the breaker shows in.
+var fast = Limits{
+	UnifiedOrder: rate.Inf, OrderQuery: rate.Inf, CloseOrder: rate.Inf, Refund: rate.Inf, RefundQuery: rate.Inf, FailingRefunds: 1000, BreakAfter: 5, BreakFor: 30 * time.Second,
+}
+
+func TestBreakerCounts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answer func() error
+		opens  bool
+	}{
+		"transport":               {says(wechatpay.NotSent, wechatpay.Repeat), true},
+		"the key is refused":      {says(wechatpay.Refused, wechatpay.CredentialsRejected), true},
+		"lost answers":            {says(wechatpay.Unknown, wechatpay.Repeat), true},
+		"another error":           {func() error { return errors.New("?") }, true},
+		"wrong signatures":        {says(wechatpay.Unknown, wechatpay.NeedsAttention), true},
+		"a host that is not his":  {says(wechatpay.NotSent, wechatpay.NeedsAttention), true},
+		"too many, unsigned":      {says(wechatpay.Refused, wechatpay.SlowDown), true},
+		"too many, by the status": {says(wechatpay.Unknown, wechatpay.SlowDown), true},
+		"too many, signed":        {says(wechatpay.Failed, wechatpay.SlowDown), true},
+		"signed, about the key":   {says(wechatpay.Failed, wechatpay.CredentialsRejected), true},
+		"no parameters, unsigned": {words(wechatpay.Refused, wechatpay.Rejected, "FAIL"), false},
+		"no right, unsigned":      {words(wechatpay.Refused, wechatpay.NeedsAttention, "FAIL"), false},
+		"a number, unsigned":      {words(wechatpay.Refused, wechatpay.NumberUsed, "FAIL"), false},
+		"a code nobody knows":     {words(wechatpay.Unknown, wechatpay.NeedsAttention, "NEW_CODE"), false},
+		"signed refusals":         {words(wechatpay.Failed, wechatpay.Rejected, "PARAM_ERROR"), false},
+		"signed, without balance": {words(wechatpay.Failed, wechatpay.InsufficientBalance, "NOTENOUGH"), false},
+		"what we do not send":     {says(wechatpay.NotSent, wechatpay.Rejected), false},
+		"no certificate to use":   {says(wechatpay.NotSent, wechatpay.CertificateMissing), false},
+		"successes":               {succeeds, false},
+	} {
+		for operation := range operations(nil) {
+			synctest.Test(t, func(t *testing.T) {
+				g, w := limited(fast, test.answer)
+				for range 4 {
+					_ = operations(g)[operation]()
+				}
+				w.answer = succeeds
+				must(t, operations(g)[operation]()) // a success between them: they are not in a row
+				w.answer = test.answer
+				for range 5 {
+					if err := operations(g)[operation](); isThrottled(err) {
+						t.Fatalf("%s, %s: it opened too early: %v", name, operation, err)
+					}
+				}
+				w.calls = 0
+				err := operations(g)[operation]()
+				if opened := w.calls == 0; opened != test.opens {
+					t.Fatalf("%s, %s: open %t: %v", name, operation, opened, err)
+				}
+				if test.opens {
+					wantDenied(t, err, "paused")
+				}
+			})
+		}
+	}
+}
+
+func TestBreakerOfRefundsIsOneOfItsOwn(t *testing.T) {
+	t.Parallel()
+	refused := says(wechatpay.Refused, wechatpay.CertificateRejected)
+	synctest.Test(t, func(t *testing.T) {
+		g, w := limited(fast, refused)
+		for range 6 {
+			_ = refund(g)
+		}
+		wantDenied(t, refund(g), "paused")
+		w.answer = succeeds
+		for operation, call := range operations(g) {
+			if err := call(); (err == nil) != (operation != wechatpay.OperationRefund) {
+				t.Errorf("%s while refunds are paused: %v", operation, err)
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		g, w := limited(fast, refused)
+		for range 6 {
+			_ = query(g)
+		}
+		w.answer = succeeds
+		for operation, call := range operations(g) {
+			if err := call(); (err == nil) != (operation == wechatpay.OperationRefund) {
+				t.Errorf("%s while the others are paused: %v", operation, err)
+			}
+		}
+	})
+}
+
+func TestBreakerRecovers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, w := limited(fast, says(wechatpay.Unknown, wechatpay.Repeat))
+		for range 5 {
+			_ = query(g)
+		}
+		time.Sleep(30 * time.Second)
+		wantDenied(t, query(g), "paused")
+		time.Sleep(time.Millisecond)
+		if err := query(g); wechatpay.OutcomeOf(err) != wechatpay.Unknown {
+			t.Errorf("one call tries after the pause: %v", err)
+		}
+		wantDenied(t, query(g), "paused") // it failed, so the pause begins again
+		time.Sleep(30*time.Second + 1)
+		w.answer = succeeds
+		for range 10 {
+			must(t, query(g))
+		}
+	})
+}
+
+// TestOurOwnDenialsAreNoFailures: a burst must not pause the Merchant, and a pause must not use up tokens.
+func TestOurOwnDenialsAreNoFailures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limits := fast
+		limits.OrderQuery, limits.MaxWait = 1, time.Millisecond
+		g, w := limited(limits, succeeds)
+		must(t, query(g))
+		for range 20 {
+			wantDenied(t, query(g), "limit of 1 calls a second")
+		}
+		time.Sleep(time.Second)
+		must(t, query(g)) // neither paused, nor in debt
+		if w.calls != 2 {
+			t.Errorf("%d calls", w.calls)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		limits := fast
+		limits.OrderQuery = 100
+		g, _ := limited(limits, says(wechatpay.Unknown, wechatpay.Repeat))
+		for range 5 {
+			_ = query(g)
+		}
+		tokens := accountOf(g).limiters[wechatpay.OperationOrderQuery].bucket.Tokens()
+		for range 20 {
+			wantDenied(t, query(g), "paused")
+		}
+		if left := accountOf(g).limiters[wechatpay.OperationOrderQuery].bucket.Tokens(); left != tokens {
+			t.Errorf("a paused Merchant used %f tokens", tokens-left)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // in the half-open state too
+		limits := fast
+		limits.OrderQuery, limits.MaxWait = 1, time.Millisecond
+		g, w := limited(limits, says(wechatpay.Unknown, wechatpay.Repeat))
+		for range 5 {
+			_ = query(g)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(31 * time.Second)
+		w.answer = succeeds
+		accountOf(g).limiters[wechatpay.OperationOrderQuery].bucket.Allow()
+		wantDenied(t, query(g), "limit of 1 calls a second")
+		time.Sleep(time.Second)
+		must(t, query(g))
+	})
+}
+
+func TestCallsAreCountedByOutcome(t *testing.T) {
+	counted := func(outcome string) float64 {
+		return testutil.ToFloat64(metrics.Requests.WithLabelValues(string(wechatpay.OperationOrderQuery), outcome))
+	}
+	for outcome, answer := range map[string]func() error{
+		"Succeeded": succeeds,
+		"NotSent":   says(wechatpay.NotSent, wechatpay.Repeat),
+		"Failed":    says(wechatpay.Failed, wechatpay.OrderNotExist),
+		"Refused":   says(wechatpay.Refused, wechatpay.NeedsAttention),
+		"Unknown":   says(wechatpay.Unknown, wechatpay.Repeat),
+	} {
+		g, _ := limited(fast, answer)
+		before := counted(outcome)
+		_ = query(g)
+		if got := counted(outcome) - before; got != 1 {
+			t.Errorf("%s: counted %f", outcome, got)
+		}
+	}
+}
+
+func TestTheKeyIsSuspectAfterARefusalForItsSake(t *testing.T) {
+	t.Parallel()
+	for _, outcome := range []wechatpay.Outcome{wechatpay.Refused, wechatpay.Failed} {
+		for _, meaning := range []wechatpay.Meaning{wechatpay.CredentialsRejected, wechatpay.CertificateRejected, wechatpay.NeedsAttention, wechatpay.Repeat} {
+			g, _ := limited(fast, says(outcome, meaning))
+			_ = query(g)
+			handle := &Account{health: g.health, member: g.member}
+			if handle.CredentialsSuspect() != (meaning == wechatpay.CredentialsRejected) || handle.Rejected() {
+				t.Errorf("%s/%s: suspect %t", outcome, meaning, handle.CredentialsSuspect())
+			}
+		}
+	}
+}
+
+func TestAnswersPassThrough(t *testing.T) {
+	t.Parallel()
+	g, _ := limited(fast, succeeds)
+	prepay, _ := g.UnifiedOrder(t.Context(), wechatpay.OrderRequest{})
+	trade, _ := g.QueryOrder(t.Context(), "", "")
+	acceptance, _ := g.Refund(t.Context(), wechatpay.RefundRequest{})
+	fact, _ := g.QueryRefund(t.Context(), "", "")
+	facts, _ := g.QueryRefunds(t.Context(), "", "")
+	if prepay.ID != "prepay" || trade.State != wechatpay.TradeStateNotPay || acceptance.RefundID != "5" || fact.Amount != 1 || len(facts) != 1 {
+		t.Error("an answer got lost")
+	}
+}

@@ -1,0 +1,179 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+func queryNumber(g *limitedGateway, number string) error {
+	_, err := g.QueryOrder(context.Background(), number, "")
+	return err
+}
+
+// TestTheLineIsKeptByThoseWhoHaveToComeBack: a burst above the bucket is served in the order in which it came, whatever comes
+// meanwhile, and nobody is denied for ever.
+func TestTheLineIsKeptByThoseWhoHaveToComeBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limits := fast
+		limits.OrderQuery, limits.MaxWait = 10, 200*time.Millisecond
+		var mutex sync.Mutex
+		var served []string
+		denials := 0
+		g, _ := limited(limits, succeeds)
+		var callers sync.WaitGroup
+		for i := range 100 {
+			callers.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond * 20) // five times as many as there are tokens
+				number := fmt.Sprintf("order-%04d", i)
+				for {
+					err := queryNumber(g, number)
+					mutex.Lock()
+					if err == nil {
+						served = append(served, number)
+						mutex.Unlock()
+						return
+					}
+					denials++
+					mutex.Unlock()
+					if wechatpay.RetryAfter(err) <= 0 {
+						t.Errorf("%s is not told when to come again: %v", number, err)
+						return
+					}
+					time.Sleep(wechatpay.RetryAfter(err))
+				}
+			})
+		}
+		callers.Wait()
+		if len(served) != 100 || !slices.IsSorted(served) {
+			t.Errorf("%d were served: %v", len(served), served)
+		}
+		if denials == 0 || denials > 100 {
+			t.Errorf("%d denials; who comes when told is served", denials)
+		}
+	})
+}
+
+func TestAPlaceThatNobodyComesForIsForgotten(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	l := newFairLimiter(1, 1)
+	for i := range 100 {
+		l.slot("shop", fmt.Sprint(i), now)
+	}
+	l.slot("shop", "later", now.Add(3*lostAfter))
+	if len(l.namespaces["shop"].of) != 1 {
+		t.Errorf("%d places are kept", len(l.namespaces["shop"].of))
+	}
+}
+
+// TestANewLeaderCountsWhatItsPredecessorMayHaveHadFailing in the second before.
+func TestANewLeaderCountsWhatItsPredecessorMayHaveHadFailing(t *testing.T) {
+	t.Parallel()
+	for name, known := range map[string]bool{"a merchant that it knew": true, "one that it meets now": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				limits := fast
+				limits.FailingRefunds = 5
+				predecessor, _ := limited(limits, says(wechatpay.Failed, wechatpay.InsufficientBalance))
+				registry := NewRegistry(nil, Options{Limits: limits})
+				var failures []time.Time
+				w := &weChat{answer: func() error {
+					failures = append(failures, time.Now())
+					return says(wechatpay.Failed, wechatpay.InsufficientBalance)()
+				}}
+				heir := unprovenWithin(registry, shopKey, w)
+				if known {
+					heir = within(registry, w)
+				}
+				for range 5 {
+					_ = refund(predecessor)
+					failures = append(failures, time.Now())
+				}
+				registry.BeginLeading()
+				heir.member.prove()
+				for range 10 {
+					_ = refund(heir)
+				}
+				time.Sleep(time.Second)
+				for range 10 {
+					_ = refund(heir)
+				}
+				if w.calls < 5 {
+					t.Errorf("%d calls were made: it waits for the second, no longer", w.calls)
+				}
+				if wrong := crowded(failures, 5); wrong != "" {
+					t.Error(wrong)
+				}
+			})
+		})
+	}
+}
+
+func TestBreakerOpensAtOnceWhenTheCertificateIsNotTaken(t *testing.T) {
+	t.Parallel()
+	for _, outcome := range []wechatpay.Outcome{wechatpay.Refused, wechatpay.Failed, wechatpay.NotSent} {
+		synctest.Test(t, func(t *testing.T) {
+			g, w := limited(fast, says(outcome, wechatpay.CertificateRejected))
+			_ = refund(g)
+			wantDenied(t, refund(g), "paused")
+			if refusal, known := g.health.certificateRefusal(); refusal == "" || !known {
+				t.Errorf("%s: it is not known: %q", outcome, refusal)
+			}
+			w.answer = says(wechatpay.Failed, wechatpay.Rejected) // an answer with a signature: the certificate is taken
+			time.Sleep(30*time.Second + 1)
+			for range 10 {
+				if err := refund(g); isThrottled(err) {
+					t.Fatal(err)
+				}
+			}
+			if refusal, known := g.health.certificateRefusal(); refusal != "" || !known {
+				t.Errorf("%s: it is still refused: %q", outcome, refusal)
+			}
+		})
+	}
+}
+
+// TestPauseIsOneHoweverOftenItIsTried: its beginning and its words stay.
+func TestPauseIsOneHoweverOftenItIsTried(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, w := limited(fast, says(wechatpay.Unknown, wechatpay.Repeat))
+		handle := &Account{member: g.member}
+		if handle.Paused(OrderCalls) != nil {
+			t.Error("paused before any call")
+		}
+		for range 5 {
+			_ = query(g)
+		}
+		began := *handle.Paused(OrderCalls)
+		for range 3 {
+			err := query(g)
+			if wait := wechatpay.RetryAfter(err); wait < 30*time.Second || wait > 48*time.Second {
+				t.Errorf("to come again after %s", wait)
+			}
+			time.Sleep(31 * time.Second)
+			_ = query(g)
+			if now := handle.Paused(OrderCalls); now == nil || *now != began {
+				t.Errorf("it was %+v, now it is %+v", began, now)
+			}
+		}
+		if handle.Paused(RefundCalls) != nil {
+			t.Error("refunds are paused")
+		}
+		w.answer = succeeds
+		time.Sleep(31 * time.Second)
+		must(t, query(g))
+		if handle.Paused(OrderCalls) != nil {
+			t.Error("still paused")
+		}
+	})
+}

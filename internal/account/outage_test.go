@@ -1,0 +1,89 @@
+package account_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+)
+
+func outages() map[string]error {
+	secrets := schema.GroupResource{Resource: "secrets"}
+	return map[string]error{
+		"timeout":     apierrors.NewServerTimeout(secrets, "get", 1),
+		"unavailable": apierrors.NewServiceUnavailable("no etcd"),
+		"too many":    apierrors.NewTooManyRequests("slow down", 1),
+		"internal":    apierrors.NewInternalError(errors.New("etcd")),
+		"transport":   errors.New("connect: connection refused"),
+	}
+}
+
+// TestAnAPIServerThatDoesNotAnswerStopsNoPayments for some minutes, and is not asked at each call.
+func TestAnAPIServerThatDoesNotAnswerStopsNoPayments(t *testing.T) {
+	t.Parallel()
+	for name, outage := range outages() {
+		p := newPlace(t)
+		p.storeKey(key1)
+		m := p.merchant()
+		first := p.get(m)
+		p.reader.failWith(outage)
+		for p.pass(refresh + 1); p.clock.Now().Sub(start) <= 5*time.Minute; p.pass(time.Second) {
+			if handle, err := p.registry.Get(t.Context(), m); handle != first || err != nil {
+				t.Fatalf("%s: after %s: %v", name, p.clock.Now().Sub(start), err)
+			}
+		}
+		if reads := p.reader.reads.Load(); reads > 60 {
+			t.Errorf("%s: %d reads in five minutes", name, reads)
+		}
+		if _, err := p.registry.Get(t.Context(), m); !errors.Is(err, outage) {
+			t.Errorf("%s: a key that nobody can confirm is used for ever: %v", name, err)
+		}
+		p.reader.failWith(nil)
+		if p.get(m) != first {
+			t.Errorf("%s: another Account although nothing changed", name)
+		}
+	}
+}
+
+func TestAnOutageEndsWithTheTruth(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	first := p.get(m)
+	p.reader.failWith(apierrors.NewServiceUnavailable("no etcd"))
+	p.pass(refresh + 1)
+	p.get(m)
+	p.reader.failWith(nil)
+	p.storeKey(key2)
+	p.pass(5 * time.Second)
+	if p.get(m) == first {
+		t.Error("the change that was made during the outage has no effect")
+	}
+}
+
+// TestAnOutageIsNoProblem: without an Account, or with a changed spec, it is the API server's error, so that Ready is not False.
+func TestAnOutageIsNoProblem(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	outage := apierrors.NewServiceUnavailable("no etcd")
+	p.reader.failWith(outage)
+	_, err := p.registry.Get(t.Context(), p.merchant())
+	if _, isProblem := account.AsProblem(err); isProblem || !errors.Is(err, outage) {
+		t.Errorf("the first time: %v", err)
+	}
+	p.reader.failWith(nil)
+	p.get(p.merchant())
+	p.reader.failWith(outage)
+	changed := p.merchant(func(s *v1alpha1.MerchantSpec) { s.APIKeySecretRef.Name = "another" })
+	changed.Generation++
+	if _, err := p.registry.Get(t.Context(), changed); !errors.Is(err, outage) {
+		t.Errorf("after a change of the spec: %v", err)
+	}
+}

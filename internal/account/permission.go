@@ -1,0 +1,137 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
+)
+
+// ForOrder fetches the Merchant that an Order refers to, if it may. A Merchant of another namespace that is not there and
+// one that does not allow the Order's namespace give the same answer, so that nobody learns which Merchants exist.
+func ForOrder(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
+	merchant, err := named(ctx, reader, order)
+	if err != nil {
+		return nil, err
+	}
+	if err := permits(ctx, reader, merchant, order, order.Number()); err != nil {
+		return nil, err
+	}
+	return merchant, nil
+}
+
+// OfParticipant fetches the Merchant of an Order that takes part in claims, callbacks and sums: one that its Merchant grants, or
+// that began under a grant. What was started is followed to its end, though the grant be taken away.
+func OfParticipant(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
+	if lifecycle.Started(order) || lifecycle.IsPaid(order) {
+		return named(ctx, reader, order)
+	}
+	return ForOrder(ctx, reader, order)
+}
+
+// PermitsRefund says, by a *Problem, why a Merchant does not permit a Refund of an Order: the grant was taken away, or the
+// number is one that its namespace may not use.
+func PermitsRefund(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, order *v1alpha1.Order, outRefundNo string) error {
+	return permits(ctx, reader, merchant, order, outRefundNo)
+}
+
+// named fetches the Merchant that an Order names, whether it may use it or not.
+func named(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
+	namespace, name := order.MerchantKey()
+	merchant := &v1alpha1.Merchant{}
+	err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, merchant)
+	if outside, ok := errors.AsType[*nsfilter.NotWatchedError](err); ok {
+		return nil, &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
+			"Merchant %s in namespace %s can't be used: %v. Name a Merchant that is in sight, or widen the flag", name, namespace, outside)}
+	}
+	switch {
+	case apierrors.IsNotFound(err) && namespace == order.Namespace:
+		return nil, &Problem{v1alpha1.ReasonMerchantNotReady, fmt.Sprintf("Merchant %s does not exist in namespace %s: create it, or create an Order that names another", name, namespace)}
+	case apierrors.IsNotFound(err):
+		return nil, notPermitted(order)
+	case err != nil:
+		return nil, err
+	}
+	return merchant, nil
+}
+
+// permits returns nil, the *Problem that there is no grant for the namespace or the number, or an error of the API server's.
+func permits(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, order *v1alpha1.Order, number string) error {
+	if order.Namespace == merchant.Namespace {
+		return nil
+	}
+	rules := merchant.Spec.AllowedNamespaces
+	if rules.From != v1alpha1.NamespacesFromAll && rules.From != v1alpha1.NamespacesFromSelector {
+		return notPermitted(order)
+	}
+	if rules.From == v1alpha1.NamespacesFromAll && rules.Numbers != v1alpha1.NumbersPrefixed {
+		return nil
+	}
+	namespaceLabels, err := labelsOf(ctx, reader, merchant, order.Namespace)
+	switch {
+	case err != nil:
+		return err
+	case namespaceLabels == nil || rules.From == v1alpha1.NamespacesFromSelector && !selects(rules.Selector, namespaceLabels):
+		return notPermitted(order)
+	case rules.Numbers == v1alpha1.NumbersPrefixed:
+		return permitsNumber(order.Namespace, number, namespaceLabels[v1alpha1.LabelNumberPrefix])
+	}
+	return nil
+}
+
+// permitsNumber: numbers are compared with their letter case, so that AB-1 does not pass for a number of the prefix ab-.
+func permitsNumber(namespace, number, prefix string) error {
+	switch {
+	case prefix == "":
+		return &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
+			"The Merchant takes only numbers with the prefix of their namespace, and Namespace %s has none: who runs the cluster can set its label %s", namespace, v1alpha1.LabelNumberPrefix)}
+	case !strings.HasPrefix(number, prefix):
+		return &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
+			"The Merchant takes from namespace %s only numbers that begin with %q (its label %s), and %s does not: create another object with such a number",
+			namespace, prefix, v1alpha1.LabelNumberPrefix, number)}
+	}
+	return nil
+}
+
+func notPermitted(order *v1alpha1.Order) *Problem {
+	namespace, name := order.MerchantKey()
+	return &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
+		"Namespace %s may not use a Merchant %s in namespace %s: who owns it can allow that by spec.allowedNamespaces", order.Namespace, name, namespace)}
+}
+
+func selects(selector *metav1.LabelSelector, of labels.Set) bool {
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	// A selector that can't be read allows nobody: the Merchant's owner sees it as a refusal, not as an outage.
+	return err == nil && parsed.Matches(of)
+}
+
+// labelsOf are the labels of a Namespace; nil when it is gone, or may not be read.
+func labelsOf(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, name string) (labels.Set, error) {
+	namespace := &corev1.Namespace{}
+	err := reader.Get(ctx, types.NamespacedName{Name: name}, namespace)
+	if apierrors.IsForbidden(err) {
+		// The Order says no more than for any other refusal, so that nobody learns which Merchants exist.
+		log.FromContext(ctx).Info("A Merchant selects namespaces by labels that the operator may not read: give its ServiceAccount the verb get on the namespace",
+			"merchant", client.ObjectKeyFromObject(merchant).String(), "namespace", name)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if namespace.Labels == nil {
+		return labels.Set{}, nil
+	}
+	return namespace.Labels, nil
+}

@@ -1,0 +1,17 @@
+package account
+
+import "errors"
+
+// Problem is why a Merchant can't be used, in the words of its condition Ready.
+type Problem struct {
+	// Reason is a reason of the condition Ready.
+	Reason string
+	// Message says what is wrong, where, and what to do. It never holds a key or a certificate.
+	Message string
+}
+
+// Error returns the message.
+func (p *Problem) Error() string { return p.Message }
+
+// AsProblem returns the Problem in err, if there is one.
+func AsProblem(err error) (*Problem, bool) { return errors.AsType[*Problem](err) }

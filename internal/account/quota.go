@@ -1,0 +1,137 @@
+package account
+
+import (
+	"sync"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+	"golang.org/x/time/rate"
+	"k8s.io/utils/clock"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// quota is a merchant number as WeChat counts its calls: it has the rates, the budget of failing refunds, and the breakers
+// that open when WeChat does not answer. Merchants share it whose keys WeChat took for the number. A Merchant whose key is not
+// proven has one to itself, so that it takes nothing from anybody.
+type quota struct {
+	limits   Limits
+	limiters map[wechatpay.Operation]*fairLimiter
+	lookups  *fairLimiter
+	failing  *failureBudget
+	breakers map[Calls]*breaker
+
+	mutex   sync.Mutex
+	members map[*membership]bool
+	states  map[Calls]gobreaker.State
+}
+
+func newQuota(limits Limits, clock clock.PassiveClock) *quota {
+	burst := func(limit rate.Limit) int { return max(int(limit)/10, 1) }
+	a := &quota{
+		limits: limits,
+		limiters: map[wechatpay.Operation]*fairLimiter{
+			wechatpay.OperationUnifiedOrder: newFairLimiter(limits.UnifiedOrder, burst(limits.UnifiedOrder)),
+			wechatpay.OperationOrderQuery:   newFairLimiter(limits.OrderQuery, burst(limits.OrderQuery)),
+			wechatpay.OperationCloseOrder:   newFairLimiter(limits.CloseOrder, burst(limits.CloseOrder)),
+			wechatpay.OperationRefund:       newFairLimiter(limits.Refund, burst(limits.Refund)),
+			wechatpay.OperationRefundQuery:  newFairLimiter(limits.RefundQuery, burst(limits.RefundQuery)),
+		},
+		lookups: newFairLimiter(limits.Lookups, max(int(limits.Lookups), 1)),
+		failing: &failureBudget{most: limits.FailingRefunds, clock: clock},
+		members: map[*membership]bool{}, states: map[Calls]gobreaker.State{},
+	}
+	a.breakers = newBreakers(ofAccount, limits, clock, a.turned)
+	return a
+}
+
+// drain has the budgets that WeChat blocks a merchant over start empty: who used the number a moment ago, another leader or a
+// Merchant that is gone, may have used them up.
+func (a *quota) drain(now time.Time) {
+	a.failing.fill(now.Add(time.Second + time.Millisecond)) // one of exactly a second still counts
+	a.lookups.drain(now)
+}
+
+// turned is told by a breaker, under its lock.
+func (a *quota) turned(calls Calls, to gobreaker.State) {
+	a.mutex.Lock()
+	a.states[calls] = to
+	members := make([]*membership, 0, len(a.members))
+	for m := range a.members {
+		members = append(members, m)
+	}
+	a.mutex.Unlock()
+	for _, m := range members {
+		m.turned(to)
+	}
+}
+
+func (a *quota) state(calls Calls) gobreaker.State {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return a.states[calls]
+}
+
+// add takes a member in, and remove says how many are left.
+func (a *quota) add(m *membership) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.members[m] = true
+}
+
+func (a *quota) remove(m *membership) (left int) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	delete(a.members, m)
+	return len(a.members)
+}
+
+// quotas are those that have members. Each goes with its last one.
+type quotas struct {
+	limits Limits
+	clock  clock.PassiveClock
+
+	mutex sync.Mutex
+	known map[AccountID]*quota
+}
+
+func newQuotas(limits Limits, clock clock.PassiveClock) *quotas {
+	return &quotas{limits: limits, clock: clock, known: map[AccountID]*quota{}}
+}
+
+func (a *quotas) join(id AccountID, m *membership) *quota {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	joined := a.known[id]
+	if joined == nil {
+		joined = newQuota(a.limits, a.clock)
+		joined.drain(a.clock.Now())
+		a.known[id] = joined
+	}
+	joined.add(m)
+	return joined
+}
+
+func (a *quotas) leave(id AccountID, m *membership) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if left := a.known[id]; left != nil && left.remove(m) == 0 {
+		delete(a.known, id)
+	}
+}
+
+// alone is an account for a Merchant whose key is not proven.
+func (a *quotas) alone(m *membership) *quota {
+	own := newQuota(a.limits, a.clock)
+	own.add(m)
+	return own
+}
+
+// drain has all budgets start empty.
+func (a *quotas) drain() {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	for _, known := range a.known {
+		known.drain(a.clock.Now())
+	}
+}

@@ -1,0 +1,433 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+)
+
+func TestSecretsAreReadNowAndThen(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	first := p.get(m)
+	for range 10 {
+		p.pass(refresh / 10)
+		if p.get(m) != first {
+			t.Fatal("another Account")
+		}
+	}
+	if reads := p.reader.reads.Load(); reads != 1 {
+		t.Errorf("%d reads within %s", reads, refresh)
+	}
+	p.pass(time.Nanosecond)
+	if p.get(m) != first || p.reader.reads.Load() != 2 {
+		t.Errorf("after %s: %d reads", refresh, p.reader.reads.Load())
+	}
+}
+
+func TestRotationTakesEffect(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*place){
+		"key": func(p *place) { p.storeKey(key2) },
+		"previous key": func(p *place) {
+			p.store(keyName, map[string][]byte{"apiKey": []byte(key1), "apiKey.previous": []byte(key2)})
+		},
+		"certificate":         func(p *place) { p.store(certName, validPair(p.t).data()) },
+		"certificate is gone": func(p *place) { p.remove(certName) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.storeKey(key1)
+			p.store(certName, validPair(t).data())
+			m := p.merchant(withCertificate)
+			first := p.get(m)
+			change(p)
+			p.pass(refresh)
+			if p.get(m) != first {
+				t.Error("read again before its time")
+			}
+			p.pass(time.Nanosecond)
+			second := p.get(m)
+			if second == first || second.Version == first.Version {
+				t.Error("the change has no effect")
+			}
+			if p.pass(2 * refresh); p.get(m) != second {
+				t.Error("another Account although nothing changed any more")
+			}
+		})
+	}
+}
+
+// TestAChangedSpecTakesEffectAtOnce: every field that an Account is made of.
+func TestAChangedSpecTakesEffectAtOnce(t *testing.T) {
+	t.Parallel()
+	bundle := validPair(t).certificate
+	for name, change := range map[string]func(*v1alpha1.MerchantSpec){
+		"signType":    func(s *v1alpha1.MerchantSpec) { s.SignType = v1alpha1.SignTypeMD5 },
+		"endpoint":    func(s *v1alpha1.MerchantSpec) { s.Endpoint.URL = "https://another.example.test" },
+		"backup":      func(s *v1alpha1.MerchantSpec) { s.Endpoint.BackupURL = "https://another.example.test" },
+		"caBundle":    func(s *v1alpha1.MerchantSpec) { s.Endpoint.CABundle = bundle },
+		"notify":      func(s *v1alpha1.MerchantSpec) { s.NotifyBaseURL = "https://another.example.com" },
+		"key's entry": func(s *v1alpha1.MerchantSpec) { s.APIKeySecretRef.Key = "other" },
+		"certificate": withCertificate,
+	} {
+		p := newPlace(t)
+		p.store(keyName, map[string][]byte{"apiKey": []byte(key1), "other": []byte(key2)})
+		first := p.get(p.merchant())
+		changed := p.merchant(change)
+		changed.Generation++
+		second := p.get(changed)
+		if second == first || second.Version == first.Version {
+			t.Errorf("%s: the change has no effect", name)
+		}
+		if behind := p.get(p.merchant()); behind != second {
+			t.Errorf("%s: a caller whose cache is behind brings the old one back", name)
+		}
+	}
+	p := newPlace(t)
+	p.storeKey(key1)
+	first := p.get(p.merchant())
+	changed := p.merchant(func(s *v1alpha1.MerchantSpec) { s.RefundApproval, s.LatePayment = "Automatic", "Accept" })
+	changed.Generation++
+	if p.get(changed) != first {
+		t.Error("a change that is none of the Account's business gave another one")
+	}
+}
+
+func TestACertificateProblemThatChangesIsTold(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant(withCertificate)
+	p.get(m)
+	m.Spec.CertificateSecretRef.Name, m.Generation = "another-secret", 2
+	if found := p.get(m).CertificateProblem; !strings.Contains(found.Message, "another-secret") {
+		t.Errorf("the message is about the Secret before: %q", found.Message)
+	}
+}
+
+func TestACertificateThatExpiresInTheCacheIsNoticed(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	p.store(certName, newPair(t, start.Add(time.Minute), start.Add(time.Hour)).data())
+	m := p.merchant(withCertificate)
+	for _, step := range []struct {
+		pass   time.Duration
+		usable bool
+	}{{0, false}, {2 * time.Minute, true}, {58 * time.Minute, true}, {time.Minute, false}} {
+		p.pass(step.pass)
+		handle := p.get(m)
+		if handle.HasCertificate != step.usable || (handle.CertificateProblem == nil) != step.usable {
+			t.Errorf("at %s: usable %t, %+v", p.clock.Now(), handle.HasCertificate, handle.CertificateProblem)
+		}
+	}
+}
+
+func TestCredentialsThatAreGoneOrBadDropTheHandle(t *testing.T) {
+	t.Parallel()
+	for reason, change := range map[string]func(*place){
+		v1alpha1.ReasonSecretNotFound: func(p *place) { p.remove(keyName) },
+		v1alpha1.ReasonInvalidAPIKey:  func(p *place) { p.storeKey("bad") },
+	} {
+		p := newPlace(t)
+		p.storeKey(key1)
+		m := p.merchant()
+		first := p.get(m)
+		change(p)
+		p.pass(refresh + 1)
+		for range 2 {
+			if found := p.problem(m); found.Reason != reason {
+				t.Errorf("%+v", found)
+			}
+		}
+		// What is mended works a moment later.
+		p.storeKey(key1)
+		p.pass(kept)
+		if p.get(m) == first {
+			t.Error("the Account that was dropped is back")
+		}
+	}
+}
+
+// TestMerchantsOfOneNumberShareItsLimits: WeChat counts by merchant number, whatever the objects are called. It takes a key for
+// its own number only, so those whose keys it took are one account, at the same host.
+func TestMerchantsOfOneNumberShareItsLimits(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	one, other := p.merchant(), p.merchant()
+	number := p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.MchID = "1900000209" })
+	host := p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.Endpoint.URL = "https://elsewhere.example.test" })
+	unproven := p.merchant()
+	other.UID, number.UID, host.UID, unproven.UID = "other", "number", "host", "unproven"
+	for _, m := range []*v1alpha1.Merchant{one, other, number, host} {
+		p.get(m).Prove()
+	}
+	p.pass(time.Second) // until then another process may have used them up
+	for _, number := range []string{"refund-0001", "refund-0002"} {
+		if !p.look(unproven, number) && !p.look(one, number) {
+			t.Fatal("two looks at once are allowed")
+		}
+	}
+	if p.look(other, "refund-0003") {
+		t.Error("a second Merchant of the number has looks of its own")
+	}
+	if !p.look(number, "refund-0004") || !p.look(host, "refund-0005") {
+		t.Error("another number, or another host, pays for this one")
+	}
+}
+
+// TestAKeyThatWeChatHasNotTakenLooksForNothing: what is not found counts against the number.
+func TestAKeyThatWeChatHasNotTakenLooksForNothing(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	p.pass(time.Minute)
+	if p.look(m, "refund-0001") {
+		t.Error("it looked")
+	}
+	p.get(m).Prove()
+	p.pass(time.Second)
+	if !p.look(m, "refund-0001") {
+		t.Error("it is proven, and may not look")
+	}
+	p.get(m).Reject()
+	if p.get(m).Proven() || p.look(m, "refund-0002") {
+		t.Error("WeChat does not take it any more, and it looked")
+	}
+}
+
+func TestManyWhoWaitForOneSecretReadItOnce(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	m := p.merchant()
+	_ = p.problem(m)
+	before := p.reader.reads.Load()
+	for range 100 {
+		if _, err := p.registry.Get(t.Context(), m); err == nil {
+			t.Fatal("there is a Account without a Secret")
+		}
+	}
+	if read := p.reader.reads.Load() - before; read != 0 {
+		t.Errorf("it was read %d times more", read)
+	}
+	changed := p.merchant()
+	changed.Generation++
+	if _, err := p.registry.Get(t.Context(), changed); err == nil || p.reader.reads.Load() == before {
+		t.Error("a changed Merchant is looked at anew")
+	}
+}
+
+func TestRightsThatAreMissingAreTold(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.reader.failWith(apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, keyName, errors.New("RBAC")))
+	if found := p.problem(p.merchant()); found.Reason != v1alpha1.ReasonSecretNotFound || !strings.Contains(found.Message, "verb get") {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestCallbacksOnly: who only takes callbacks asks for no certificate, which it may not read, and needs no address for callbacks.
+func TestCallbacksOnly(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	p.store(certName, validPair(t).data())
+	p.registry = account.NewRegistry(p.reader, account.Options{EndpointHosts: hosts.MustParse(allowed), Clock: p.clock, CallbacksOnly: true})
+	handle := p.get(p.merchant(withCertificate))
+	if handle.HasCertificate || handle.Certificate != nil || handle.CertificateProblem != nil {
+		t.Errorf("it has a certificate: %+v", handle)
+	}
+	if reads := p.reader.reads.Load(); reads != 1 {
+		t.Errorf("%d Secrets were read", reads)
+	}
+}
+
+func TestAMerchantThatIsCreatedAgainGetsItsOwnHandle(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	first := p.get(p.merchant())
+	first.Reject()
+	again := p.merchant()
+	again.UID = "another"
+	second := p.get(again)
+	if second == first || second.Rejected() {
+		t.Error("it took over what was known of the one before")
+	}
+	if p.get(p.merchant()) != first {
+		t.Error("the one before lost its own")
+	}
+}
+
+func TestForget(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	first := p.get(p.merchant())
+	p.registry.Forget(p.merchant().UID)
+	p.registry.Forget(p.merchant().UID)
+	p.registry.Forget("never seen")
+	if p.get(p.merchant()) == first {
+		t.Error("it was not forgotten")
+	}
+}
+
+// TestManyCallersShareOneRead while one of them gives up.
+func TestManyCallersShareOneRead(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	held := &gate{entered: make(chan struct{}, 1), open: make(chan struct{})}
+	p.reader.gate.Store(held)
+	m := p.merchant()
+	impatient, giveUp := context.WithCancel(t.Context())
+	gaveUp := make(chan error)
+	go func() {
+		_, err := p.registry.Get(impatient, m)
+		gaveUp <- err
+	}()
+	<-held.entered // the read has begun
+	var handles [32]*account.Account
+	var callers sync.WaitGroup
+	for i := range handles {
+		callers.Go(func() { handles[i], _ = p.registry.Get(t.Context(), m) })
+	}
+	giveUp()
+	if err := <-gaveUp; !errors.Is(err, context.Canceled) {
+		t.Errorf("the impatient one got %v", err)
+	}
+	close(held.open)
+	callers.Wait()
+	if handles[0] == nil || len(slices.Compact(handles[:])) != 1 {
+		t.Errorf("Handles: %v", handles)
+	}
+	if reads := p.reader.reads.Load(); reads != 1 {
+		t.Errorf("%d reads", reads)
+	}
+}
+
+// TestConcurrentUse is for the race detector: calls, rotations, outages and Forget at once.
+func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	var callers sync.WaitGroup
+	for i := range 8 {
+		callers.Go(func() {
+			for j := range 20 {
+				switch {
+				case i == 0:
+					p.storeKey([]string{key1, key2}[j%2])
+				case i == 1:
+					p.pass(refresh)
+				case i == 2 && j%5 == 0:
+					p.registry.Forget(m.UID)
+				default:
+					handle, err := p.registry.Get(t.Context(), m)
+					if err != nil || handle.Version == "" || handle.PaymentNotifyURL == "" {
+						t.Errorf("%v, %v", handle, err)
+						return
+					}
+					handle.Prove()
+					handle.AllowLookup(t.Context(), "refund-0001", p.clock.Now())
+					handle.CredentialsProven()
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+func TestVerdictOnTheKeyEndsWithTheKey(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	first := p.get(m)
+	if first.Rejected() || first.CredentialsSuspect() {
+		t.Error("nothing is known yet")
+	}
+	first.Reject()
+	p.pass(2 * refresh)
+	if !p.get(m).Rejected() {
+		t.Error("reading the same key again ended its rejection")
+	}
+	p.storeKey(key2)
+	p.pass(2 * refresh)
+	if p.get(m).Rejected() {
+		t.Error("the new key is rejected for the old one's sake")
+	}
+	first.CredentialsProven()
+	if first.Rejected() {
+		t.Error("a proof did not end the rejection")
+	}
+}
+
+func TestLooksAreSlowAndOutliveCredentials(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	m := p.merchant()
+	look := func(number string) bool { return p.look(m, number) }
+	p.get(m).Prove()
+	p.pass(time.Second)
+	if !look("refund-0001") || !look("refund-0002") {
+		t.Error("two at once are allowed")
+	}
+	allowed, wait := p.get(m).AllowLookup(t.Context(), "refund-0003", p.clock.Now())
+	if allowed || wait <= 0 || wait > time.Second {
+		t.Errorf("the third: %t, wait %s", allowed, wait)
+	}
+	// Other credentials, bad ones in between, are no way around WeChat's limit.
+	p.storeKey("bad")
+	changed := p.merchant()
+	changed.Generation++
+	_, err := p.registry.Get(t.Context(), changed) // no time passes
+	if found, ok := account.AsProblem(err); !ok || found.Reason != v1alpha1.ReasonInvalidAPIKey {
+		t.Errorf("%+v", found)
+	}
+	p.storeKey(key2)
+	changed.Generation++
+	m = changed
+	p.get(m).Prove()
+	if look("refund-0003") {
+		t.Error("new credentials brought new looks")
+	}
+	p.pass(500 * time.Millisecond)
+	if look("refund-0004") || !look("refund-0003") || look("refund-0005") {
+		t.Error("half a second brings one look, to who waited for it")
+	}
+}
+
+// TestMerchantsThatNobodyAsksForAreDropped on replicas that are not told to forget them.
+func TestMerchantsThatNobodyAsksForAreDropped(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.storeKey(key1)
+	old := p.get(p.merchant())
+	p.pass(2 * time.Hour)
+	fresh := p.merchant()
+	fresh.UID = "fresh"
+	p.get(fresh)
+	if p.get(p.merchant()) == old {
+		t.Error("it was kept")
+	}
+}

@@ -1,0 +1,12 @@
+package account_test
+
+import (
+	"testing"
+
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
+)
+
+// env is the control plane that all tests of this package run on, each in a namespace of its own.
+var env *controlplane.Environment
+
+func TestMain(m *testing.M) { controlplane.Main(m, &env, nil) }

@@ -1,0 +1,67 @@
+package lifecycle
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
+)
+
+// maxMessage keeps a condition readable and the object small; the API allows 32768.
+const maxMessage = 1024
+
+func set(conditions *[]metav1.Condition, generation int64, now time.Time,
+	kind string, status metav1.ConditionStatus, reason, message string,
+) {
+	message = presentable(message)
+	meta.SetStatusCondition(conditions, metav1.Condition{
+		Type:               kind,
+		Status:             status,
+		Reason:             reason,
+		Message:            message,
+		ObservedGeneration: generation,
+		LastTransitionTime: metav1.NewTime(now),
+	})
+}
+
+// presentable is a message as it is stored and shown.
+func presentable(message string) string { return text.AtMost(maxMessage, message) }
+
+// statusTime is a time as the status can keep it; nil when it was not said, or is one that the API does not take.
+func statusTime(t time.Time) *metav1.Time {
+	if year := t.UTC().Year(); year < 1970 || year > 9999 {
+		return nil
+	}
+	kept := metav1.NewTime(t)
+	return &kept
+}
+
+func reasonOf(conditions []metav1.Condition, kind string) string {
+	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
+		return condition.Reason
+	}
+	return ""
+}
+
+func messageOf(conditions []metav1.Condition, kind string) string {
+	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
+		return condition.Message
+	}
+	return ""
+}
+
+func statusOf(conditions []metav1.Condition, kind string) metav1.ConditionStatus {
+	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
+		return condition.Status
+	}
+	return ""
+}
+
+func since(conditions []metav1.Condition, kind string) time.Time {
+	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
+		return condition.LastTransitionTime.Time
+	}
+	return time.Time{}
+}

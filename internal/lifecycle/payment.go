@@ -1,0 +1,178 @@
+package lifecycle
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// Verdict says what a payment meant for an Order.
+type Verdict string
+
+const (
+	// Recorded: the Order is paid by this payment. The status changed and must be written.
+	Recorded Verdict = "Recorded"
+	// AlreadyRecorded: the same payment stands in the status.
+	AlreadyRecorded Verdict = "AlreadyRecorded"
+	// Mismatch: the payment differs from the Order in appid, mch_id, number, amount or currency. The status shows it.
+	Mismatch Verdict = "Mismatch"
+	// StillMismatch: the status shows that difference already.
+	StillMismatch Verdict = "StillMismatch"
+	// Conflict: the Order is paid by another transaction already, which WeChat's protocol rules out. The status is unchanged.
+	Conflict Verdict = "Conflict"
+	// NotOurs: the payment is another order's. The Order lost its number, or WeChat states another attach than this Order
+	// sends. The status is unchanged, and nothing of the payment is told.
+	NotOurs Verdict = "NotOurs"
+)
+
+// Payee is what a payment of an Order has to agree with, beside the Order's own spec: the immutable identity of the
+// merchant, and the attach that tells this Order's payments from those of other namespaces.
+type Payee struct {
+	MchID, AppID, Attach string
+}
+
+// PayeeOf is the account that an Order is paid to.
+func PayeeOf(order *v1alpha1.Order, merchant *v1alpha1.Merchant) Payee {
+	return Payee{MchID: merchant.Spec.MchID, AppID: AppID(order, merchant), Attach: Attach(order, merchant)}
+}
+
+// Paid records a verified payment. Every way in which a payment becomes known ends here, callback and query alike.
+func Paid(order *v1alpha1.Order, account Payee, payment wechatpay.Payment, now time.Time) (Verdict, string) {
+	Begin(order, now)
+	if PaidReason(order) == v1alpha1.ReasonNumberInUse {
+		return NotOurs, fmt.Sprintf("the number %s belongs to another order", order.Number())
+	}
+	if payment.Attach != account.Attach {
+		return NotOurs, fmt.Sprintf("WeChat Pay states a payment of the number %s with another attach than this Order sends", order.Number())
+	}
+	if difference := differenceBetween(order, account, payment); difference != "" {
+		return mismatch(order, difference, now)
+	}
+	if IsPaid(order) {
+		if recorded := order.Status.Transaction; recorded != nil && recorded.ID == kept(payment.TransactionID, maxTransactionID) {
+			return AlreadyRecorded, ""
+		}
+		return Conflict, fmt.Sprintf("WeChat Pay states the payment %s for an order that is paid by another transaction", kept(payment.TransactionID, maxTransactionID))
+	}
+
+	reason, message := whenPaid(order, payment)
+	order.Status.Transaction = transactionOf(payment)
+	if !IsFinished(order) && !IsPrepared(order) && !IsUsedAtWeChat(order) {
+		// Whatever it waited for does not matter any more.
+		setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionFalse, v1alpha1.ReasonAlreadyPaid, "The order is paid; nothing is left to pay")
+	}
+	setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionTrue, reason, message)
+	return Recorded, ""
+}
+
+// differenceBetween compares what has to be equal before money counts: total_fee and fee_type, never cash_fee, which is
+// what coupons left over.
+func differenceBetween(order *v1alpha1.Order, account Payee, payment wechatpay.Payment) string {
+	switch {
+	case payment.OutTradeNo != order.Number():
+		return fmt.Sprintf("out_trade_no %q, not %q", payment.OutTradeNo, order.Number())
+	case payment.MchID != account.MchID:
+		return fmt.Sprintf("mch_id %q, not %q", payment.MchID, account.MchID)
+	case payment.AppID != account.AppID:
+		return fmt.Sprintf("appid %q, not %q", payment.AppID, account.AppID)
+	case payment.Total != order.Spec.Amount.Total:
+		return fmt.Sprintf("total_fee %d, not %d", payment.Total, order.Spec.Amount.Total)
+	case paymentCurrency(payment) != currency(order):
+		return fmt.Sprintf("fee_type %q, not %q", paymentCurrency(payment), currency(order))
+	case payment.TransactionID == "":
+		return "no transaction_id"
+	default:
+		return ""
+	}
+}
+
+func mismatch(order *v1alpha1.Order, difference string, now time.Time) (Verdict, string) {
+	message := fmt.Sprintf("WeChat Pay states a payment with %.512s. It is not taken as paid: compare with the merchant platform, and refund or settle it there", difference)
+	return PaymentDiffers(order, message, now), message
+}
+
+// PaymentDiffers shows that WeChat states a payment of the number which is not what the Order says.
+func PaymentDiffers(order *v1alpha1.Order, message string, now time.Time) Verdict {
+	Begin(order, now)
+	shown := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid)
+	switch {
+	case shown.Message == presentable(message):
+		return StillMismatch
+	case IsPaid(order):
+		// What was verified stands; the other payment is told of, not written here.
+	case IsFinished(order):
+		// It stays closed: otherwise it would be closed again, and the right payment after it would not be late.
+		setOrder(order, now, v1alpha1.ConditionPaid, shown.Status, shown.Reason, message)
+	default:
+		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonAmountMismatch, message)
+	}
+	return Mismatch
+}
+
+func whenPaid(order *v1alpha1.Order, payment wechatpay.Payment) (reason, message string) {
+	switch previous := PaidReason(order); {
+	case IsUsedAtWeChat(order):
+		return v1alpha1.ReasonPaidUnderOtherParameters, "Paid as this Order says, but WeChat Pay has the number with parameters that this object did not send: " +
+			"compare with the merchant platform before you deliver"
+	case IsFinished(order):
+		return v1alpha1.ReasonPaidLate, fmt.Sprintf("Paid although the order was %s before; the Merchant's latePayment says what follows", map[string]string{
+			v1alpha1.ReasonClosed: "closed", v1alpha1.ReasonExpired: "expired", v1alpha1.ReasonRejected: "rejected",
+		}[previous])
+	case order.Status.Prepay == nil && !payment.PaidTime.IsZero() && order.CreationTimestamp.Sub(payment.PaidTime) > clocksDiffer:
+		return v1alpha1.ReasonPaidEarlier, "Paid before this object was created: it was restored, applied again, or its name was used before"
+	default:
+		return v1alpha1.ReasonPaid, "Paid"
+	}
+}
+
+// clocksDiffer is how far WeChat's clock and the cluster's may be apart: what was paid less than that before the object was
+// created may have been paid after it. A payment with a prepay that this very object recorded is never earlier.
+const clocksDiffer = 5 * time.Minute
+
+// maxTransactionID is what the status can hold; WeChat's have 28 digits.
+const maxTransactionID = 64
+
+// kept is a value as the status keeps it: one that is longer than the API allows must not stop a payment from being recorded.
+func kept(value string, most int) string {
+	return text.AtMost(most, value)
+}
+
+func paymentCurrency(payment wechatpay.Payment) string {
+	if payment.Currency == "" {
+		return string(v1alpha1.CurrencyCNY)
+	}
+	return payment.Currency
+}
+
+func transactionOf(payment wechatpay.Payment) *v1alpha1.Transaction {
+	transaction := &v1alpha1.Transaction{
+		ID:              kept(payment.TransactionID, maxTransactionID),
+		Total:           payment.Total,
+		Currency:        kept(paymentCurrency(payment), 16),
+		CashTotal:       payment.CashTotal,
+		CashCurrency:    kept(payment.CashCurrency, 16),
+		SettlementTotal: payment.SettlementTotal,
+		CouponTotal:     payment.CouponTotal,
+		OpenID:          kept(payment.OpenID, 128),
+		BankType:        kept(payment.BankType, 32),
+		PaidTime:        statusTime(payment.PaidTime),
+	}
+	return transaction
+}
+
+// DowngradesSignature says whether a callback was signed with MD5 for an Order that was not prepared with MD5.
+func DowngradesSignature(order *v1alpha1.Order, merchant *v1alpha1.Merchant, used wechatpay.SignType) bool {
+	if used != wechatpay.SignTypeMD5 {
+		return false
+	}
+	if prepay := order.Status.Prepay; prepay != nil && prepay.SignType != "" {
+		return prepay.SignType != v1alpha1.SignTypeMD5
+	}
+	return merchant.Spec.SignType != v1alpha1.SignTypeMD5
+}

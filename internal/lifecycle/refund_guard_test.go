@@ -1,0 +1,95 @@
+package lifecycle_test
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// TestWhatPeopleWereAskedStaysTheirs: a Merchant that turns Automatic decides on what comes, not on what was shown to people. A
+// Refund that lost its status is as new.
+func TestWhatPeopleWereAskedStaysTheirs(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct {
+		shown func(*v1alpha1.Refund)
+		want  bool
+	}{
+		"new":                    {func(*v1alpha1.Refund) {}, true},
+		"not looked at yet":      {func(r *v1alpha1.Refund) { lifecycle.BeginRefund(r, now) }, true},
+		"automatic before":       {func(r *v1alpha1.Refund) { lifecycle.Approved(r, now) }, true},
+		"awaiting approval":      {func(r *v1alpha1.Refund) { lifecycle.AwaitingApproval(r, now) }, false},
+		"waiting for the policy": {func(r *v1alpha1.Refund) { lifecycle.AwaitingGuard(r, v1alpha1.ReasonPolicyMissing, "why", now) }, false},
+		"waiting for a try of it": {func(r *v1alpha1.Refund) {
+			lifecycle.AwaitingGuard(r, v1alpha1.ReasonPolicyNotVerified, "why", now)
+		}, false},
+		"approved unguarded":      {func(r *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(r, now) }, false},
+		"restored without status": {func(r *v1alpha1.Refund) { lifecycle.AwaitingApproval(r, now); r.Status = v1alpha1.RefundStatus{} }, true},
+	} {
+		refund := newRefund("refund-1", 50)
+		test.shown(refund)
+		if got := lifecycle.MayBeSent(refund, automatic); got != test.want {
+			t.Errorf("%s: may be sent is %t", what, got)
+		}
+		if lifecycle.MayBeSent(refund, manual) {
+			t.Errorf("%s: sent under Manual without an approval", what)
+		}
+	}
+}
+
+func TestApprovalIsTrustedOrNot(t *testing.T) {
+	t.Parallel()
+	approved := func() *v1alpha1.Refund {
+		refund := newRefund("refund-1", 50)
+		refund.Spec.Approval = v1alpha1.ApprovalApproved
+		lifecycle.BeginRefund(refund, now)
+		return refund
+	}
+
+	refund := approved()
+	lifecycle.ApprovedUnguarded(refund, now)
+	wantRefund(t, refund, "False/ApprovedUnguarded", "Unknown/Pending", "Unknown/Pending")
+	lifecycle.Approved(refund, now)
+	lifecycle.AwaitingApproval(refund, now)
+	lifecycle.AwaitingGuard(refund, v1alpha1.ReasonPolicyMissing, "why", now)
+	lifecycle.LookFailed(refund, problem(wechatpay.NotSent, wechatpay.Repeat), now)
+	wantRefund(t, refund, "False/ApprovedUnguarded", "Unknown/Pending", "Unknown/Pending")
+	if lifecycle.ApprovalTrusted(refund) || lifecycle.MayBeSent(refund, automatic) || lifecycle.MayBeSent(refund, manual) {
+		t.Error("an approval that is not believed is")
+	}
+	lifecycle.EndRefund(refund, v1alpha1.ReasonApprovedUnguarded, lifecycle.UnguardedMessage, now)
+	wantRefund(t, refund, "False/ApprovedUnguarded", "False/ApprovedUnguarded", "False/ApprovedUnguarded")
+
+	// WeChat has it, from before a restore.
+	refund = approved()
+	lifecycle.ApprovedUnguarded(refund, now)
+	lifecycle.RefundLearned(refund, manual, orderNumber, factOf(refund, wechatpay.RefundStatusSuccess), now)
+	wantRefund(t, refund, "True/Recovered", "True/Accepted", "True/Succeeded")
+
+	// What is trusted stays it while the policy is gone, and shows that it waits.
+	refund = approved()
+	lifecycle.Approved(refund, now)
+	lifecycle.AwaitingGuard(refund, v1alpha1.ReasonPolicyMissing, "why", now)
+	lifecycle.ApprovedUnguarded(refund, now)
+	lifecycle.NotAccepted(refund, metav1.ConditionFalse, v1alpha1.ReasonPolicyMissing, "why", now)
+	wantRefund(t, refund, "True/Approved", "False/PolicyMissing", "Unknown/Pending")
+	if !lifecycle.ApprovalTrusted(refund) {
+		t.Error("an approval that was believed is not any more")
+	}
+
+	// A lost answer stays in doubt meanwhile.
+	lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown, "lost", now)
+	lifecycle.NotAccepted(refund, metav1.ConditionFalse, v1alpha1.ReasonPolicyMissing, "why", now)
+	wantRefund(t, refund, "True/Approved", "Unknown/OutcomeUnknown", "Unknown/Pending")
+
+	// Of the Merchant's policy: a person's approval that comes later is another one.
+	refund = newRefund("refund-1", 50)
+	lifecycle.Approved(refund, now)
+	wantRefund(t, refund, "True/Automatic", "Unknown/Pending", "Unknown/Pending")
+	if lifecycle.ApprovalTrusted(refund) {
+		t.Error("nobody approved")
+	}
+}

@@ -1,0 +1,113 @@
+package lifecycle
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// defaultClientIP stands for an unknown payer address. A constant, so that a repeated call is the same call.
+const defaultClientIP = "127.0.0.1"
+
+// AppID is the appid of an Order: its own, or the Merchant's. Both are immutable.
+func AppID(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
+	if order.Spec.AppID != "" {
+		return order.Spec.AppID
+	}
+	return merchant.Spec.AppID
+}
+
+// MaxAttach is how many bytes WeChat takes (chapter 9_1).
+const MaxAttach = 127
+
+// Attach is what an Order sends as attach. WeChat returns it with the payment, so an Order of another namespace than its
+// Merchant's is sent with its namespace before it: WeChat's own record then says whose payment it is, whatever becomes of the
+// objects. Orders that were prepared before this was so keep what they were sent with.
+func Attach(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
+	if order.Namespace == merchant.Namespace {
+		return order.Spec.Attach
+	}
+	if prepay := order.Status.Prepay; prepay != nil && prepay.Attach != "" {
+		return prepay.Attach
+	} else if prepay != nil {
+		return order.Spec.Attach
+	}
+	return order.Namespace + attachSeparator + order.Spec.Attach
+}
+
+// attachSeparator can't be part of a namespace's name.
+const attachSeparator = "/"
+
+// NamesAnotherNamespace says whether the attach of a payment, or of an open order, is that of an Order of another namespace.
+func NamesAnotherNamespace(attach string, order *v1alpha1.Order) bool {
+	namespace, _, named := strings.Cut(attach, attachSeparator)
+	return named && namespace != order.Namespace && len(validation.IsDNS1123Label(namespace)) == 0
+}
+
+// OrderRequest is the unifiedorder of an Order: a pure function of immutable fields, but for the callback address and
+// the algorithm, which stay those that the Order was prepared with once it is.
+func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL string) wechatpay.OrderRequest {
+	spec := order.Spec
+	request := wechatpay.OrderRequest{
+		OutTradeNo:    order.Number(),
+		AppID:         AppID(order, merchant),
+		TradeType:     wechatpay.TradeType(spec.TradeType),
+		Description:   spec.Description,
+		Total:         spec.Amount.Total,
+		Currency:      currency(order),
+		ClientIP:      spec.ClientIP,
+		NotifyURL:     notifyURL,
+		Attach:        Attach(order, merchant),
+		Detail:        spec.Detail,
+		GoodsTag:      spec.GoodsTag,
+		DeviceInfo:    spec.DeviceInfo,
+		ProductID:     spec.ProductID,
+		LimitPay:      spec.LimitPay,
+		Receipt:       string(spec.Receipt),
+		ProfitSharing: string(spec.ProfitSharing),
+		SceneInfo:     spec.SceneInfo,
+		SignType:      wechatpay.SignType(merchant.Spec.SignType),
+	}
+	if request.ClientIP == "" {
+		request.ClientIP = defaultClientIP
+	}
+	if spec.Payer != nil {
+		request.OpenID = spec.Payer.OpenID
+	}
+	if spec.ExpireTime != nil {
+		request.ExpireTime = spec.ExpireTime.UTC()
+	}
+	if prepay := order.Status.Prepay; prepay != nil {
+		if prepay.NotifyURL != "" {
+			request.NotifyURL = prepay.NotifyURL
+		}
+		if prepay.SignType != "" {
+			request.SignType = wechatpay.SignType(prepay.SignType)
+		}
+	}
+	return request
+}
+
+// RefundRequest is the refund call of a Refund: a pure function of immutable fields, but for the callback address of the day.
+func RefundRequest(refund *v1alpha1.Refund, order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL string) wechatpay.RefundRequest {
+	return wechatpay.RefundRequest{
+		OutTradeNo:  order.Number(),
+		OutRefundNo: refund.Number(),
+		AppID:       AppID(order, merchant),
+		Total:       order.Spec.Amount.Total,
+		Amount:      refund.Spec.Amount,
+		Currency:    currency(order),
+		Reason:      refund.Spec.Reason,
+		NotifyURL:   notifyURL,
+	}
+}
+
+func currency(order *v1alpha1.Order) string {
+	if order.Spec.Amount.Currency == "" {
+		return string(v1alpha1.CurrencyCNY)
+	}
+	return string(order.Spec.Amount.Currency)
+}

@@ -1,0 +1,75 @@
+// Package report makes known what became of an object, after it was stored: events for what needs a person's eye, metrics, and
+// one log line for each change of state. The callback server and the reconcilers say the same.
+package report
+
+import (
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+)
+
+// Reporter is who tells.
+type Reporter struct {
+	// Recorder writes events.
+	Recorder events.EventRecorder
+	// Log takes what is told of this time only, such as operation and outcome.
+	Log logr.Logger
+	// By is how payments become known: metrics.ByCallback or metrics.ByQuery.
+	By string
+}
+
+// Payment tells what a payment meant for an Order. That the Order changed is told by Changed.
+func (t Reporter) Payment(order *v1alpha1.Order, merchant *v1alpha1.Merchant, verdict lifecycle.Verdict, message string) {
+	switch verdict {
+	case lifecycle.Recorded:
+		t.paid(order, merchant)
+	case lifecycle.Mismatch:
+		metrics.AmountMismatches.Inc()
+		t.Log.Info("Refused a payment that differs from its Order", with(orderValues(order), "difference", masked(order, message))...)
+		t.Recorder.Eventf(order, nil, "Warning", v1alpha1.ReasonAmountMismatch, "Settle", "%s", message)
+	case lifecycle.Conflict:
+		metrics.SecondPayments.Inc()
+		t.Log.Info("Refused a second payment of a paid Order", with(orderValues(order), "difference", masked(order, message))...)
+		t.Recorder.Eventf(order, nil, "Warning", "SecondPayment", "Settle", "%s", message)
+	}
+}
+
+func (t Reporter) paid(order *v1alpha1.Order, merchant *v1alpha1.Merchant) {
+	reason := lifecycle.PaidReason(order)
+	if reason != v1alpha1.ReasonPaidEarlier {
+		metrics.OrdersPaid.WithLabelValues(t.By).Inc()
+	}
+	if reason != v1alpha1.ReasonPaidLate {
+		return
+	}
+	metrics.PaidLate.Inc()
+	if merchant.Spec.LatePayment == v1alpha1.LatePaymentHold {
+		t.Recorder.Eventf(order, nil, "Warning", v1alpha1.ReasonPaidLate, "Settle",
+			"Order %s was paid (%d, minor units) after it was closed; the Merchant's latePayment is Hold, so somebody has to deliver or refund", order.Number(), order.Status.Transaction.Total)
+	}
+}
+
+// Refund warns of a refund that a person has to look at, when that is new.
+func (t Reporter) Refund(refund *v1alpha1.Refund, before string) {
+	reason := lifecycle.SucceededReason(refund)
+	if reason == before {
+		return
+	}
+	switch reason {
+	case v1alpha1.ReasonAbnormal, v1alpha1.ReasonClosed, v1alpha1.ReasonNumberInUse, v1alpha1.ReasonMismatch, v1alpha1.ReasonUnknownState:
+		condition := meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+		t.Recorder.Eventf(refund, nil, "Warning", reason, "Refund", "%s", condition.Message)
+	}
+}
+
+// FinalizerAbandoned tells that an object goes although what it started is not settled. The kind is the object's.
+func (t Reporter) FinalizerAbandoned(object client.Object, kind, format string, arguments ...any) {
+	metrics.FinalizersReleased.WithLabelValues(kind).Inc()
+	t.Recorder.Eventf(object, nil, "Warning", "FinalizerAbandoned", "Delete", format, arguments...)
+	t.Log.Info("Removed the finalizer of an object that is not settled at WeChat Pay", with(valuesOf(object), "kind", kind)...)
+}

@@ -1,0 +1,182 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+)
+
+// StatusChanged logs one line when a write changed the state of an object, and nothing otherwise. The keys are stable: people
+// search by them and build alerts on them.
+//
+//	order, refund, merchant   namespace and name
+//	outTradeNo, outRefundNo   the numbers at WeChat
+//	state                     the reason of Paid, Succeeded or Ready: STATE of kubectl get
+//	before                    what state was, when it changed
+//	prepared                  the reason of an Order's Prepared
+//	approved, accepted        the reasons of a Refund's Approved and Accepted
+//	transactionID, refundID   WeChat's own numbers, once there are any
+//	message                   what a person should know, where something is in the way
+//	operation, outcome        the call to WeChat, or callback, that told
+func StatusChanged(log logr.Logger, before, now client.Object) {
+	switch now := now.(type) {
+	case *v1alpha1.Order:
+		orderChanged(log, before.(*v1alpha1.Order), now)
+	case *v1alpha1.Refund:
+		refundChanged(log, before.(*v1alpha1.Refund), now)
+	case *v1alpha1.Merchant:
+		merchantChanged(log, before.(*v1alpha1.Merchant), now)
+	}
+}
+
+func orderChanged(log logr.Logger, before, now *v1alpha1.Order) {
+	state, prepared := lifecycle.PaidReason(now), lifecycle.PreparedReason(now)
+	if state == lifecycle.PaidReason(before) && prepared == lifecycle.PreparedReason(before) {
+		return
+	}
+	if state == v1alpha1.ReasonAmountMismatch {
+		return // Teller.Payment says it, with the difference
+	}
+	values := changed(orderValues(now), lifecycle.PaidReason(before), state)
+	values = with(values, "prepared", prepared)
+	if transaction := now.Status.Transaction; transaction != nil {
+		values = with(values, "transactionID", transaction.ID)
+	}
+	if message := orderMessage(now); message != "" {
+		values = with(values, "message", masked(now, message))
+	}
+	log.Info("Changed the state of an Order", values...)
+}
+
+// orderMessage is what is in the way of an Order; none when it goes its ordinary way.
+func orderMessage(order *v1alpha1.Order) string {
+	switch lifecycle.PaidReason(order) {
+	case v1alpha1.ReasonPaid:
+		return ""
+	case v1alpha1.ReasonPending, v1alpha1.ReasonAwaitingPayment:
+		if lifecycle.IsPrepared(order) {
+			return ""
+		}
+		return messageOf(order.Status.Conditions, v1alpha1.ConditionPrepared)
+	default:
+		return messageOf(order.Status.Conditions, v1alpha1.ConditionPaid)
+	}
+}
+
+func refundChanged(log logr.Logger, before, now *v1alpha1.Refund) {
+	state, approved, accepted := lifecycle.SucceededReason(now), lifecycle.ApprovedReason(now), lifecycle.AcceptedReason(now)
+	if state == lifecycle.SucceededReason(before) && approved == lifecycle.ApprovedReason(before) && accepted == lifecycle.AcceptedReason(before) {
+		return
+	}
+	values := changed(refundValues(now), lifecycle.SucceededReason(before), state)
+	values = with(values, "approved", approved, "accepted", accepted)
+	if now.Status.RefundID != "" {
+		values = with(values, "refundID", now.Status.RefundID)
+	}
+	if message := refundMessage(now); message != "" {
+		values = with(values, "message", message)
+	}
+	log.Info("Changed the state of a Refund", values...)
+}
+
+// refundMessage is what is in the way of a Refund; none when it goes its ordinary way.
+func refundMessage(refund *v1alpha1.Refund) string {
+	switch lifecycle.SucceededReason(refund) {
+	case v1alpha1.ReasonSucceeded, v1alpha1.ReasonProcessing:
+		return ""
+	case v1alpha1.ReasonPending:
+		switch lifecycle.AcceptedReason(refund) {
+		case v1alpha1.ReasonPending, v1alpha1.ReasonWaitingForTurn:
+			return ""
+		}
+		return messageOf(refund.Status.Conditions, v1alpha1.ConditionAccepted)
+	default:
+		return messageOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+	}
+}
+
+func merchantChanged(log logr.Logger, before, now *v1alpha1.Merchant) {
+	was, is := reasonOf(before.Status.Conditions, v1alpha1.ConditionReady), reasonOf(now.Status.Conditions, v1alpha1.ConditionReady)
+	if was == is {
+		return
+	}
+	values := with(changed(merchantValues(now), was, is), "message", messageOf(now.Status.Conditions, v1alpha1.ConditionReady))
+	log.Info("Changed the state of a Merchant", values...)
+}
+
+func changed(values []any, before, now string) []any {
+	values = with(values, "state", now)
+	if before != "" && before != now {
+		values = with(values, "before", before)
+	}
+	return values
+}
+
+func valuesOf(object client.Object) []any {
+	switch object := object.(type) {
+	case *v1alpha1.Order:
+		return orderValues(object)
+	case *v1alpha1.Refund:
+		return refundValues(object)
+	case *v1alpha1.Merchant:
+		return merchantValues(object)
+	default:
+		return nil
+	}
+}
+
+func orderValues(order *v1alpha1.Order) []any {
+	namespace, name := order.MerchantKey()
+	return []any{"order", klog.KObj(order), "merchant", klog.KRef(namespace, name), "outTradeNo", order.Number()}
+}
+
+func refundValues(refund *v1alpha1.Refund) []any {
+	return []any{"refund", klog.KObj(refund), "order", klog.KRef(refund.Namespace, refund.Spec.OrderRef.Name), "outRefundNo", refund.Number()}
+}
+
+func merchantValues(merchant *v1alpha1.Merchant) []any {
+	return []any{"merchant", klog.KObj(merchant), "mchID", merchant.Spec.MchID}
+}
+
+func with(values []any, more ...any) []any { return append(values, more...) }
+
+func reasonOf(conditions []metav1.Condition, kind string) string {
+	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
+		return condition.Reason
+	}
+	return ""
+}
+
+func messageOf(conditions []metav1.Condition, kind string) string {
+	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
+		return condition.Message
+	}
+	return ""
+}
+
+// masked hides the payer in what WeChat said: an openid is a person.
+func masked(order *v1alpha1.Order, text string) string {
+	if payer := order.Spec.Payer; payer != nil && payer.OpenID != "" {
+		text = strings.ReplaceAll(text, payer.OpenID, Mask(payer.OpenID))
+	}
+	if transaction := order.Status.Transaction; transaction != nil && transaction.OpenID != "" {
+		text = strings.ReplaceAll(text, transaction.OpenID, Mask(transaction.OpenID))
+	}
+	return text
+}
+
+// Mask hides an openid, but for a beginning that is enough to compare two of them by eye.
+func Mask(openID string) string {
+	const shown = 4
+	if len(openID) <= 2*shown {
+		return "****"
+	}
+	return openID[:shown] + "****"
+}

@@ -1,0 +1,192 @@
+package chaos_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// outcome is what a cut makes of a step: nothing, an error instead of it, or an error after it took effect.
+type outcome struct {
+	before, after error
+	// forged: the call does not get to WeChat, and somebody else answers it.
+	forged bool
+	// late: the call is on its way for a while yet; who made it does not wait for that.
+	late bool
+	// once: a repeat of the call on WeChat's backup host meets nothing.
+	once bool
+}
+
+func (o outcome) repeated() outcome {
+	if o.once {
+		return outcome{}
+	}
+	return o
+}
+
+// fault is a way for a step to go wrong.
+type fault struct {
+	name string
+	// otherEnd: the run may end otherwise than the uncut one, and still be right.
+	otherEnd bool
+	// pace: two leaders at once may ask WeChat for refunds too soon after each other, which it refuses.
+	pace bool
+	// fits says whether it can happen to a step of a flow.
+	fits func(*flow, step) bool
+	do   func(*world, *process, step) outcome
+}
+
+var (
+	errLost      = errors.New("the answer is lost")
+	errUnsent    = errors.New("the connection is reset before the call")
+	orders       = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "orders"}
+	errAPIFailed = []struct {
+		name string
+		err  error
+	}{
+		{"internal error", apierrors.NewInternalError(errors.New("etcdserver: request timed out"))},
+		{"too many requests", apierrors.NewTooManyRequests("later", 1)},
+		{"unavailable", apierrors.NewServiceUnavailable("shutting down")},
+		{"forbidden", apierrors.NewForbidden(orders, "", errors.New("no right"))},
+		{"connection refused", &url.Error{Op: "Put", URL: "https://api", Err: syscall.ECONNREFUSED}},
+		{"deadline exceeded", context.DeadlineExceeded},
+	}
+)
+
+func anyStep(*flow, step) bool        { return true }
+func apiStep(_ *flow, s step) bool    { return s.api }
+func weChatStep(_ *flow, s step) bool { return !s.api }
+func payable(f *flow, _ step) bool    { return f.payable }
+
+// effectStep is a call that changes something at WeChat.
+func effectStep(_ *flow, s step) bool { return !s.api && !strings.HasSuffix(s.verb, "query") }
+
+func dies(_ *world, p *process, _ step) outcome {
+	p.dead = true
+	return outcome{before: errDead}
+}
+
+func diesAfter(_ *world, p *process, s step) outcome {
+	// The step itself is let through; what the process does next is not.
+	p.dead = true
+	return outcome{after: errDead}
+}
+
+// faults are all of them: death, lost answers, errors, others at the same time, conflicts.
+var faults = allFaults()
+
+func allFaults() []*fault {
+	all := []*fault{
+		{name: "the process dies before it", fits: anyStep, do: dies},
+		{name: "the process dies after it", fits: anyStep, do: diesAfter},
+		{name: "the process dies after it, the next one's cache is behind", fits: apiStep, do: func(w *world, p *process, s step) outcome {
+			w.nextSeen = w.objects()
+			return diesAfter(w, p, s)
+		}},
+		{name: "the process dies before it, the next one's cache is from the beginning", fits: anyStep, do: func(w *world, p *process, s step) outcome {
+			w.nextSeen = w.beginning
+			return dies(w, p, s)
+		}},
+		{name: "the answer is lost", fits: anyStep, do: func(_ *world, _ *process, s step) outcome {
+			if s.api {
+				return outcome{after: apierrors.NewTimeoutError("the server did not answer", 1)}
+			}
+			return outcome{after: errLost}
+		}},
+		{name: "the answer is lost once", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{after: errLost, once: true} }},
+		{name: "the call does not arrive", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{before: errUnsent} }},
+		{name: "the call arrives after its sender gave up", pace: true, fits: effectStep, do: func(*world, *process, step) outcome { return outcome{late: true} }},
+		{name: "the process dies, and its call arrives later", pace: true, fits: effectStep, do: func(_ *world, p *process, _ step) outcome {
+			p.dead = true
+			return outcome{late: true}
+		}},
+		{name: "somebody else answers", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{forged: true} }},
+	}
+	for _, failure := range errAPIFailed {
+		all = append(all, &fault{name: failure.name, fits: apiStep, do: func(*world, *process, step) outcome { return outcome{before: failure.err} }})
+	}
+	all = append(all, answers()...)
+	return append(all,
+		&fault{name: "a second replica acts before it", fits: anyStep, do: func(w *world, _ *process, _ step) outcome {
+			w.actOnce(0)
+			return outcome{}
+		}},
+		&fault{name: "the leader is paused before it and another acts", pace: true, fits: anyStep, do: func(w *world, _ *process, _ step) outcome {
+			w.actOnce(90 * time.Second)
+			return outcome{}
+		}},
+		&fault{name: "the cache does not see it", fits: apiStep, do: func(w *world, p *process, _ step) outcome {
+			p.seen = w.objects()
+			p.relist()
+			return outcome{}
+		}},
+		&fault{name: "another writer is faster", fits: apiStep, do: func(w *world, _ *process, s step) outcome {
+			w.writeFirst(s)
+			return outcome{}
+		}},
+		&fault{name: "a forged callback comes before it", fits: payable, do: func(w *world, _ *process, _ step) outcome {
+			w.forgeCallback()
+			return outcome{}
+		}},
+		&fault{name: "the payer pays before it", otherEnd: true, fits: payable, do: func(w *world, _ *process, _ step) outcome {
+			w.payMeanwhile(simulator.PayOptions{})
+			return outcome{}
+		}},
+		&fault{name: "the payer pays before it, and the callback gets lost", otherEnd: true, fits: payable, do: func(w *world, _ *process, _ step) outcome {
+			w.payMeanwhile(simulator.PayOptions{NoCallback: true})
+			return outcome{}
+		}},
+		&fault{name: "the payer's late money comes before it", otherEnd: true, fits: payable, do: func(w *world, _ *process, _ step) outcome {
+			w.payMeanwhile(simulator.PayOptions{Force: true})
+			return outcome{}
+		}},
+	)
+}
+
+// answers are what WeChat may say in place of what it did, or before it did anything.
+func answers() []*fault {
+	spoil := func(name string, answer simulator.Fault, otherEnd bool, operations ...string) *fault {
+		return &fault{name: name, otherEnd: otherEnd,
+			fits: func(_ *flow, s step) bool {
+				return !s.api && (len(operations) == 0 || slices.Contains(operations, s.verb))
+			},
+			do: func(w *world, _ *process, s step) outcome {
+				strike := answer
+				strike.Operation, strike.Count = simulator.Operation(s.verb), 2 // the repeat on the backup host as well
+				added, err := w.sim.AddFault(strike)
+				w.must(err)
+				w.spoiled = added.ID
+				return outcome{}
+			}}
+	}
+	code := func(c string, otherEnd bool, operations ...string) *fault {
+		return spoil("WeChat answers "+c, simulator.Fault{Kind: simulator.FaultError, ErrCode: c, ErrCodeDes: "说明"}, otherEnd, operations...)
+	}
+	return []*fault{
+		spoil("WeChat answers SYSTEMERROR", simulator.Fault{Kind: simulator.FaultSystemError}, false),
+		spoil("WeChat answers SYSTEMERROR and did it", simulator.Fault{Kind: simulator.FaultSystemError, AfterEffect: true}, false),
+		spoil("a proxy answers with a page", simulator.Fault{Kind: simulator.FaultHTML}, false),
+		spoil("WeChat answers with its rate limit, unsigned", simulator.Fault{Kind: simulator.FaultRateLimited}, false),
+		spoil("WeChat refuses the signature", simulator.Fault{Kind: simulator.FaultFail, ReturnCode: "FAIL", ReturnMsg: "签名错误"}, false),
+		spoil("the answer is badly signed", simulator.Fault{Kind: simulator.FaultBadSignature}, false),
+		spoil("the answer is cut", simulator.Fault{Kind: simulator.FaultTruncate}, false),
+		spoil("the answer is about another number", simulator.Fault{Kind: simulator.FaultWrongNumber}, false, "orderquery", "refundquery", "refund"),
+		spoil("WeChat answers FREQUENCY_LIMITED", simulator.Fault{Kind: simulator.FaultFrequencyLimited}, false, "refund", "refundquery"),
+		spoil("WeChat answers NOTENOUGH", simulator.Fault{Kind: simulator.FaultNotEnough}, false, "refund"),
+		spoil("WeChat answers BIZERR_NEED_RETRY", simulator.Fault{Kind: simulator.FaultNeedRetry}, false, "refund"),
+		code("NOAUTH", false, "unifiedorder", "refund"),
+		code("PARAM_ERROR", true, "unifiedorder", "refund"),
+		code("USER_ACCOUNT_ABNORMAL", true, "refund"),
+		code("OUT_TRADE_NO_USED", true, "unifiedorder"),
+	}
+}

@@ -1,0 +1,81 @@
+package chaos_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+)
+
+// forgedSign is what somebody has to put in who does not know the key.
+var forgedSign = strings.Repeat("A1", 32)
+
+// forgedAnswer is what somebody between the operator and WeChat Pay might answer: that all went well, and all is paid. Only
+// its signature is wrong.
+func forgedAnswer(operation string, request map[string]string) []byte {
+	answer := map[string]string{
+		"return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS",
+		"appid": request["appid"], "mch_id": request["mch_id"], "nonce_str": "forged", "sign": forgedSign,
+	}
+	switch operation {
+	case "unifiedorder":
+		maps.Copy(answer, map[string]string{"trade_type": request["trade_type"], "prepay_id": "wxforged", "code_url": "weixin://forged", "mweb_url": "https://forged.example"})
+	case "orderquery":
+		maps.Copy(answer, forgedPayment(request["out_trade_no"]))
+		answer["trade_state"] = "SUCCESS"
+	case "refund":
+		maps.Copy(answer, map[string]string{
+			"out_trade_no": request["out_trade_no"], "out_refund_no": request["out_refund_no"], "refund_id": "50300000000000000000forged",
+			"transaction_id": forgedTransaction, "total_fee": request["total_fee"], "refund_fee": request["refund_fee"], "cash_fee": request["total_fee"],
+		})
+	case "refundquery":
+		amount := "50"
+		if request["out_refund_no"] != firstRefund {
+			amount = "101"
+		}
+		maps.Copy(answer, map[string]string{
+			"out_trade_no": firstOrder, "transaction_id": forgedTransaction, "total_fee": "101", "cash_fee": "101", "refund_count": "1",
+			"out_refund_no_0": request["out_refund_no"], "refund_id_0": "50300000000000000000forged", "refund_fee_0": amount, "refund_status_0": "SUCCESS",
+		})
+	}
+	return document(answer)
+}
+
+const forgedTransaction = "4200000000000000000000forged"
+
+func forgedPayment(number string) map[string]string {
+	return map[string]string{
+		"out_trade_no": number, "transaction_id": forgedTransaction, "openid": openID, "trade_type": "JSAPI", "bank_type": "OTHERS",
+		"total_fee": "101", "fee_type": "CNY", "cash_fee": "101", "time_end": "20261122101500",
+	}
+}
+
+func document(fields map[string]string) []byte {
+	var text strings.Builder
+	text.WriteString("<xml>")
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		_, _ = fmt.Fprintf(&text, "<%s><![CDATA[%s]]></%s>", name, fields[name], name)
+	}
+	text.WriteString("</xml>")
+	return []byte(text.String())
+}
+
+// forgeCallback tells another replica, in nobody's name, that the order is paid.
+func (w *world) forgeCallback() {
+	fields := forgedPayment(firstOrder)
+	maps.Copy(fields, map[string]string{
+		"return_code": "SUCCESS", "result_code": "SUCCESS", "appid": appID, "mch_id": mchID, "nonce_str": "forged", "sign": forgedSign,
+	})
+	path := "/notify/v2/" + w.namespace + "/" + merchantName + "/payment"
+	receiver := newProcess(w, "other-replica")
+	w.register(receiver)
+	recorder := httptest.NewRecorder()
+	receiver.callbacks.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, path, strings.NewReader(string(document(fields)))))
+	receiver.dead = true
+	w.note("a forged callback is answered %d", recorder.Code)
+	if strings.Contains(recorder.Body.String(), "SUCCESS") {
+		w.violate("a forged callback was answered with SUCCESS")
+	}
+}

@@ -1,0 +1,490 @@
+package chaos_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+const (
+	kindMerchant = "Merchant"
+	kindOrder    = "Order"
+	kindRefund   = "Refund"
+
+	mchID  = "1900000109"
+	appID  = "wxd678efh567hg6787"
+	apiKey = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
+	// nextKey comes after apiKey, in flows that rotate it.
+	nextKey   = "Next81TestOnlyKeyNext81TestOnlyK"
+	keySecret = "wechatpay"
+	openID    = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+)
+
+// The namespaces of a run: most of it happens at home.
+const (
+	home      = ""
+	elsewhere = "elsewhere"
+	// tenantA and tenantB may use the Merchant at home, rival may not, and stranger has one of its own.
+	tenantA  = "tenant-a"
+	tenantB  = "tenant-b"
+	rival    = "rival"
+	stranger = "stranger"
+)
+
+// key names an object of a run. The place stands for its namespace, whose name is another in each run.
+type key struct{ kind, name, place string }
+
+func (k key) String() string {
+	if k.place == home {
+		return k.kind + "/" + k.name
+	}
+	return k.kind + "/" + k.place + "/" + k.name
+}
+
+func (k key) compare(other key) int {
+	return cmp.Or(cmp.Compare(k.kind, other.kind), cmp.Compare(k.place, other.place), cmp.Compare(k.name, other.name))
+}
+
+// placeOf: the namespace at home is called explore- and something, the others have their place after that.
+func placeOf(namespace string) string {
+	if parts := strings.SplitN(namespace, "-", 3); len(parts) == 3 {
+		return parts[2]
+	}
+	return home
+}
+
+func (w *world) namespaceOf(place string) string {
+	if place == home {
+		return w.namespace
+	}
+	return w.namespace + "-" + place
+}
+
+// isOurs says whether a namespace is one of this run's: other runs go on at the same time.
+func (w *world) isOurs(namespace string) bool { return w.namespaceOf(placeOf(namespace)) == namespace }
+
+func kindOf(object client.Object) string {
+	switch object.(type) {
+	case *v1alpha1.Merchant:
+		return kindMerchant
+	case *v1alpha1.Order:
+		return kindOrder
+	case *v1alpha1.Refund:
+		return kindRefund
+	default:
+		return ""
+	}
+}
+
+func keyOf(object client.Object) key {
+	return key{kindOf(object), object.GetName(), placeOf(object.GetNamespace())}
+}
+
+// snapshot is what a namespace held at one moment. It is never changed; each write makes a new one.
+type snapshot map[key]client.Object
+
+func (s snapshot) keys() []key {
+	return slices.SortedFunc(maps.Keys(s), key.compare)
+}
+
+// birth is what a run shows of an object in place of what the API server gave it by chance.
+type birth struct {
+	uid     types.UID
+	at      metav1.Time
+	deleted *metav1.Time
+}
+
+// step is one effect that the operator is about to have.
+type step struct {
+	// api is true for a write to the API server; the others are calls to WeChat.
+	api      bool
+	verb, on string
+	object   client.Object
+}
+
+func (s step) String() string { return s.verb + " " + s.on }
+
+// world is one run: a namespace, a WeChat Pay, a clock, and the process that works.
+type world struct {
+	suite     *suite
+	flow      *flow
+	cuts      []cut
+	namespace string
+	// places are those of its namespaces that are open.
+	places []string
+	clock  *clocktesting.FakeClock
+	began  time.Time
+	sim    *simulator.Simulator
+	line   *line
+
+	// turn is held by whoever acts, so that a callback and a reconcile do not interleave by chance.
+	turn       sync.Mutex
+	leader     *process
+	standIn    *process
+	calledBack bool
+	counting   bool
+	// cutsMade is how many of the cuts were made; spoiled is the simulator's fault that is to spoil the step under way.
+	cutsMade int
+	spoiled  string
+	// steps are those of every leader while they are counted, those after a cut as well.
+	steps []step
+	// nextSeen is what the cache of the next process holds first.
+	nextSeen  snapshot
+	beginning snapshot
+	starts    int
+
+	mutex       sync.Mutex
+	current     snapshot
+	births      map[types.UID]*birth
+	generations map[key]int
+	processes   map[string]*process
+	trace       []string
+	violations  []violation
+	// created are the objects that there ever were.
+	created map[key]client.Object
+	// asked are the parameters of the first call for each number.
+	asked map[string]string
+	// granted are the Orders that their Merchant ever permitted.
+	granted map[key]bool
+	// recorded says which object first showed a transaction, or that a refund was paid out.
+	recorded map[string]key
+	// checked counts how often each invariant had something to say.
+	checked map[invariant]int
+}
+
+func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
+	// The API keeps whole seconds; a run that began on one would show things as equal that are never so.
+	began := time.Now().Truncate(time.Second).Add(400 * time.Millisecond)
+	w := &world{
+		suite: s, flow: f, cuts: cuts, clock: clocktesting.NewFakeClock(began), began: began,
+		current: snapshot{}, births: map[types.UID]*birth{}, generations: map[key]int{}, processes: map[string]*process{},
+		created: map[key]client.Object{}, asked: map[string]string{}, granted: map[key]bool{}, recorded: map[string]key{}, checked: map[invariant]int{},
+	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "explore-"}}
+	if err := s.api.Create(context.Background(), namespace); err != nil {
+		return nil, err
+	}
+	w.namespace, w.places = namespace.Name, []string{home}
+	var err error
+	if w.sim, err = simulate(w); err != nil {
+		return nil, err
+	}
+	w.line = openLine(w)
+	return w, s.createSecrets(w.namespace, apiKey)
+}
+
+func (w *world) close() {
+	w.line.close()
+	_ = w.sim.Close()
+}
+
+// explored is the run from its beginning to its rest.
+func (w *world) explored() {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	for _, stage := range w.flow.stages {
+		if !w.counting && !stage.given {
+			w.counting, w.beginning = true, w.objects()
+		}
+		if stage.do != nil {
+			w.note("-- %s", stage.what)
+			stage.do(w)
+		}
+		if w.leader == nil {
+			w.restart()
+		}
+		if !stage.instant {
+			w.settle(stage.until)
+		}
+		if len(w.cuts) == 0 && !stage.instant && stage.until != nil && !stage.until(w) {
+			w.violate("%q does not come to what it is about", stage.what)
+		}
+	}
+	if !w.flow.toTheEnd {
+		w.counting = false
+	}
+	w.settle(func(*world) bool { return false })
+	w.checkEnd()
+}
+
+const (
+	// rest is for how long nothing may be due before a run is over.
+	rest = 48 * time.Hour
+	// most bounds what happens in one stage; a run that goes on is a violation.
+	most = 3000
+)
+
+// settle lets everybody act, and time pass, until a milestone or until nothing is due any more.
+func (w *world) settle(until func(*world) bool) {
+	for range most {
+		w.line.arrive()
+		w.deliver()
+		switch {
+		case w.leader.isDead():
+			w.clock.Step(w.restartDelay())
+			w.restart()
+			continue
+		case w.leader.work():
+			continue
+		case w.leader.seen != nil:
+			w.note("%s: the cache catches up", w.leader.name)
+			w.leader.seen = nil
+			w.leader.relist()
+			continue
+		case until != nil && until(w):
+			return
+		}
+		next, ok := w.nextEvent()
+		if !ok || next.After(w.clock.Now().Add(rest)) {
+			return
+		}
+		w.clock.SetTime(next)
+	}
+	w.violate("the run does not come to rest")
+}
+
+// restartDelay is how long nobody works after a crash; it depends on the seed.
+func (w *world) restartDelay() time.Duration {
+	delays := []time.Duration{0, 20 * time.Second, 2 * time.Minute}
+	return delays[(w.suite.seed+uint64(len(w.steps)))%uint64(len(delays))]
+}
+
+// restart starts a process that knows nothing but what the API server and WeChat tell it.
+func (w *world) restart() {
+	w.starts++
+	p := newProcess(w, fmt.Sprintf("operator-%d", w.starts))
+	if w.nextSeen != nil {
+		p.seen, w.nextSeen = w.nextSeen, nil
+		p.queue = map[key]time.Time{}
+		p.relist()
+	}
+	w.register(p)
+	w.leader = p
+}
+
+func (w *world) register(p *process) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.processes[p.name] = p
+}
+
+func (w *world) processNamed(name string) *process {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.processes[name]
+}
+
+// receiver takes callbacks.
+func (w *world) receiver() *process {
+	if w.standIn != nil {
+		return w.standIn
+	}
+	return w.leader
+}
+
+// nextEvent is when something is due next. Looks at a Merchant's Secrets every thirty seconds would fill a run; they are made
+// whenever something else is due, unless the Merchant itself is waited for.
+func (w *world) nextEvent() (time.Time, bool) {
+	var next time.Time
+	consider := func(at time.Time) {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	for k, at := range w.leader.queue {
+		if w.waitsForOthers(k) {
+			continue
+		}
+		if merchant := w.merchant(k.place, k.name); k.kind == kindMerchant && merchant != nil && merchant.DeletionTimestamp == nil && isReady(merchant) {
+			continue
+		}
+		consider(at)
+	}
+	for _, at := range w.line.onTheWay() {
+		consider(at)
+	}
+	ledger := w.sim.Ledger()
+	for _, callback := range ledger.Callbacks {
+		if callback.State == simulator.CallbackPending && callback.NextAttempt != nil {
+			consider(*callback.NextAttempt)
+		}
+	}
+	for _, refund := range ledger.Refunds {
+		if refund.SettleTime != nil {
+			consider(*refund.SettleTime)
+		}
+	}
+	return next, !next.IsZero()
+}
+
+// deliver lets the callbacks come that are due now.
+func (w *world) deliver() {
+	for w.callbackDue() {
+		w.turn.Unlock()
+		<-time.After(time.Millisecond) // the simulator looks at a clock that is moved by hand only so often
+		w.turn.Lock()
+	}
+}
+
+func (w *world) callbackDue() bool {
+	now := w.clock.Now()
+	for _, callback := range w.sim.Ledger().Callbacks {
+		if callback.State == simulator.CallbackPending && (callback.NextAttempt == nil || !callback.NextAttempt.After(now)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *world) objects() snapshot {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.current
+}
+
+// order, refund and merchant are what the API server has; nil is nothing.
+func (w *world) order(place, name string) *v1alpha1.Order {
+	found, _ := w.objects()[key{kindOrder, name, place}].(*v1alpha1.Order)
+	return found
+}
+
+func (w *world) refund(name string) *v1alpha1.Refund { return w.refundAt(home, name) }
+
+func (w *world) refundAt(place, name string) *v1alpha1.Refund {
+	found, _ := w.objects()[key{kindRefund, name, place}].(*v1alpha1.Refund)
+	return found
+}
+
+func (w *world) merchant(place, name string) *v1alpha1.Merchant {
+	found, _ := w.objects()[key{kindMerchant, name, place}].(*v1alpha1.Merchant)
+	return found
+}
+
+func (w *world) nowSeconds() metav1.Time { return metav1.NewTime(w.clock.Now().Truncate(time.Second)) }
+
+// stored takes in what the API server has now.
+func (w *world) stored(actual client.Object) {
+	object := w.translated(actual)
+	k := keyOf(object)
+	w.put(k, object, isGone(object))
+}
+
+func isGone(object client.Object) bool {
+	return object.GetDeletionTimestamp() != nil && len(object.GetFinalizers()) == 0
+}
+
+// refresh reads an object again, as after a deletion.
+func (w *world) refresh(k key) {
+	object := newObject(k.kind)
+	err := w.suite.api.Get(context.Background(), client.ObjectKey{Namespace: w.namespaceOf(k.place), Name: k.name}, object)
+	if apierrors.IsNotFound(err) {
+		if known, ok := w.objects()[k]; ok {
+			w.put(k, known, true)
+		}
+		return
+	}
+	w.must(err)
+	w.stored(object)
+}
+
+func (w *world) put(k key, object client.Object, gone bool) {
+	w.mutex.Lock()
+	before := w.current[k]
+	w.current = maps.Clone(w.current)
+	if gone {
+		delete(w.current, k)
+	} else {
+		w.current[k] = object
+		w.created[k] = object
+	}
+	running := slices.SortedFunc(maps.Values(w.processes), func(a, b *process) int { return cmp.Compare(a.name, b.name) })
+	w.mutex.Unlock()
+	w.noteGrants()
+	if !gone {
+		w.checkFacts(object)
+	}
+	if before != nil && !gone {
+		w.checkChange(before, object)
+	}
+	for _, p := range running {
+		p.changed(k, object)
+	}
+}
+
+func newObject(kind string) client.Object {
+	switch kind {
+	case kindMerchant:
+		return &v1alpha1.Merchant{}
+	case kindOrder:
+		return &v1alpha1.Order{}
+	default:
+		return &v1alpha1.Refund{}
+	}
+}
+
+// must stops a run whose own tools failed.
+func (w *world) must(err error) {
+	if err != nil {
+		panic(fmt.Sprintf("the exploration itself failed: %v\n%s", err, strings.Join(w.trace, "\n")))
+	}
+}
+
+func (w *world) note(format string, args ...any) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.trace = append(w.trace, fmt.Sprintf("%10s  ", w.clock.Now().Sub(w.began).Round(time.Millisecond))+fmt.Sprintf(format, args...))
+}
+
+func (w *world) violate(format string, args ...any) { w.breaks(agreement, format, args...) }
+
+func (w *world) breaks(of invariant, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.note("VIOLATION (%s) %s", of, text)
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.violations = append(w.violations, violation{of, text})
+}
+
+// holds counts that an invariant was looked at where it could fail.
+func (w *world) holds(of invariant) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.checked[of]++
+}
+
+// summary is what a trace shows of an object.
+func summary(object client.Object) string {
+	var conditions []metav1.Condition
+	switch object := object.(type) {
+	case *v1alpha1.Merchant:
+		conditions = object.Status.Conditions
+	case *v1alpha1.Order:
+		conditions = object.Status.Conditions
+	case *v1alpha1.Refund:
+		conditions = object.Status.Conditions
+	}
+	var words []string
+	for _, c := range conditions {
+		words = append(words, fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason))
+	}
+	slices.Sort(words)
+	if object.GetDeletionTimestamp() != nil {
+		words = append(words, "deleting")
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,53 @@
+package controlplane
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Chart is the folder of the Helm chart, in the repository.
+const Chart = "config/helm/wechatpay-operator"
+
+// Helm runs helm, as `make` builds it or HELM names it, and returns what it prints. An error has its complaint.
+func Helm(ctx context.Context, arguments ...string) ([]byte, error) {
+	helm, err := helmBinary()
+	if err != nil {
+		return nil, err
+	}
+	command := exec.CommandContext(ctx, helm, arguments...)
+	command.Dir = Root()
+	var complaint bytes.Buffer
+	command.Stderr = &complaint
+	output, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("helm %v: %w: %s", arguments, err, complaint.String())
+	}
+	return output, nil
+}
+
+// HelmTemplate returns the objects that the chart makes of values, given as helm's own flags.
+func HelmTemplate(ctx context.Context, namespace string, flags ...string) ([]*unstructured.Unstructured, error) {
+	output, err := Helm(ctx, append([]string{"template", "wechatpay-operator", Chart, "--namespace", namespace}, flags...)...)
+	if err != nil {
+		return nil, err
+	}
+	return Decode(bytes.NewReader(output))
+}
+
+func helmBinary() (string, error) {
+	if helm := os.Getenv("HELM"); helm != "" {
+		return helm, nil
+	}
+	found, err := filepath.Glob(filepath.Join(Root(), "bin", "tools", "*", "helm"))
+	if err != nil || len(found) == 0 {
+		return "", errors.Join(errors.New("no helm in bin/tools: run `make manifest-tools`, or set HELM"), err)
+	}
+	return found[len(found)-1], nil
+}

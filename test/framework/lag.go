@@ -1,0 +1,56 @@
+package framework
+
+import (
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// watchLagVariable is the environment variable with the longest time that an operator's watches lag, "500ms" for example. What an operator
+// may do must not depend on how soon it sees a change, and a test must not either: `make test-lagging` tries it.
+const watchLagVariable = "TEST_WATCH_LAG"
+
+// lagging makes every watch of a client late by up to the lag that the environment asks for; without one it leaves the client as it is.
+func lagging(config *rest.Config) (*rest.Config, error) {
+	value := os.Getenv(watchLagVariable)
+	if value == "" {
+		return config, nil
+	}
+	longest, err := time.ParseDuration(value)
+	if err != nil || longest <= 0 {
+		return config, err
+	}
+	late := rest.CopyConfig(config)
+	late.Wrap(func(next http.RoundTripper) http.RoundTripper { return lateWatches{next: next, longest: longest} })
+	return late, nil
+}
+
+type lateWatches struct {
+	next    http.RoundTripper
+	longest time.Duration
+}
+
+func (l lateWatches) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := l.next.RoundTrip(request)
+	if err == nil && request.URL.Query().Has("watch") {
+		response.Body = lateBody{response.Body, l.longest}
+	}
+	return response, err
+}
+
+type lateBody struct {
+	io.ReadCloser
+	longest time.Duration
+}
+
+func (b lateBody) Read(into []byte) (int, error) {
+	n, err := b.ReadCloser.Read(into)
+	if n > 0 {
+		<-time.After(rand.N(b.longest)) //nolint:gosec // a lag is no secret
+	}
+	return n, err
+}

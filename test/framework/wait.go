@@ -1,0 +1,197 @@
+package framework
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+// Order reads an Order.
+func (s *Shop) Order(name string) *v1alpha1.Order {
+	s.T.Helper()
+	order := &v1alpha1.Order{}
+	s.Must(s.Client.Get(s.Context(), s.key(name), order))
+	return order
+}
+
+// Refund reads a Refund.
+func (s *Shop) Refund(name string) *v1alpha1.Refund {
+	s.T.Helper()
+	refund := &v1alpha1.Refund{}
+	s.Must(s.Client.Get(s.Context(), s.key(name), refund))
+	return refund
+}
+
+func (s *Shop) key(name string) types.NamespacedName {
+	if namespace, rest, ok := strings.Cut(name, "/"); ok {
+		return types.NamespacedName{Namespace: namespace, Name: rest}
+	}
+	return types.NamespacedName{Namespace: s.Namespace, Name: name}
+}
+
+// WaitOrder waits until an Order has a condition in a state "Type=Status/Reason", or in one of several, and returns it. The name
+// may carry a namespace before a slash.
+func (s *Shop) WaitOrder(name string, states ...string) *v1alpha1.Order {
+	s.T.Helper()
+	order := &v1alpha1.Order{}
+	s.Eventually("Order "+name+" is "+strings.Join(states, " or "), func() error {
+		if err := s.Client.Get(s.Context(), s.key(name), order); err != nil {
+			return err
+		}
+		var err error
+		for _, state := range states {
+			if err = has(order.Status.Conditions, state); err == nil {
+				return nil
+			}
+		}
+		return err
+	})
+	return order
+}
+
+// WaitRefund waits until a Refund has a condition in a state.
+func (s *Shop) WaitRefund(name, state string) *v1alpha1.Refund {
+	s.T.Helper()
+	refund := &v1alpha1.Refund{}
+	s.Eventually("Refund "+name+" is "+state, func() error {
+		if err := s.Client.Get(s.Context(), s.key(name), refund); err != nil {
+			return err
+		}
+		return has(refund.Status.Conditions, state)
+	})
+	return refund
+}
+
+// WaitMerchant waits until a Merchant has a condition in a state.
+func (s *Shop) WaitMerchant(name, state string) *v1alpha1.Merchant {
+	s.T.Helper()
+	merchant := &v1alpha1.Merchant{}
+	s.Eventually("Merchant "+name+" is "+state, func() error {
+		if err := s.Client.Get(s.Context(), s.key(name), merchant); err != nil {
+			return err
+		}
+		return has(merchant.Status.Conditions, state)
+	})
+	return merchant
+}
+
+// ChangeMerchant changes the shop's Merchant, and returns when the operator has seen it: a cache may lag, and an Order that is created
+// a moment later be seen before.
+func (s *Shop) ChangeMerchant(patch string) {
+	s.T.Helper()
+	merchant := s.NewMerchant()
+	s.Patch(merchant, patch)
+	s.waitSeen(merchant)
+}
+
+// DeleteMerchant deletes the shop's Merchant while something still needs it, and returns when the operator has seen it.
+func (s *Shop) DeleteMerchant() *v1alpha1.Merchant {
+	s.T.Helper()
+	merchant := s.NewMerchant()
+	s.Must(s.Client.Delete(s.Context(), merchant))
+	s.waitSeen(merchant) // a deletion counts as a generation
+	return merchant
+}
+
+func (s *Shop) waitSeen(merchant *v1alpha1.Merchant) {
+	s.T.Helper()
+	s.Eventually("the operator has seen the change of Merchant "+merchant.Name, func() error {
+		seen := &v1alpha1.Merchant{}
+		if err := s.Client.Get(s.Context(), client.ObjectKeyFromObject(merchant), seen); err != nil {
+			return err
+		}
+		ready := meta.FindStatusCondition(seen.Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil || ready.ObservedGeneration < seen.Generation {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+}
+
+func has(conditions []metav1.Condition, state string) error {
+	kind, rest, _ := strings.Cut(state, "=")
+	status, reason, _ := strings.Cut(rest, "/")
+	found := meta.FindStatusCondition(conditions, kind)
+	if found == nil || string(found.Status) != status || found.Reason != reason {
+		return errors.New("it has" + describe(conditions))
+	}
+	return nil
+}
+
+// WaitGone waits until an object is deleted.
+func (s *Shop) WaitGone(object client.Object) {
+	s.T.Helper()
+	key := client.ObjectKeyFromObject(object)
+	s.Eventually(fmt.Sprintf("%T %s is gone", object, key.Name), func() error {
+		err := s.Client.Get(s.Context(), key, object)
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return errors.Join(err, errors.New("it is still there"))
+	})
+}
+
+// Patch applies a JSON merge patch to an object, as kubectl patch does.
+func (s *Shop) Patch(object client.Object, patch string) {
+	s.T.Helper()
+	s.Must(s.Client.Patch(s.Context(), object, client.RawPatch(types.MergePatchType, []byte(patch))))
+}
+
+// Approve approves a Refund.
+func (s *Shop) Approve(name string) {
+	s.T.Helper()
+	s.Patch(s.NewRefund(name, "", 0), `{"spec":{"approval":"Approved"}}`)
+}
+
+// WipeStatus removes the status of an object, as a backup tool does that restores objects without it.
+func (s *Shop) WipeStatus(object client.Object) {
+	s.T.Helper()
+	raw, err := json.Marshal(map[string]any{"status": nil})
+	s.Must(err)
+	s.Must(s.Client.Status().Patch(s.Context(), object, client.RawPatch(types.MergePatchType, raw)))
+}
+
+// Pay pays as the payer does.
+func (s *Shop) Pay(outTradeNo string, options ...simulator.PayOptions) {
+	s.T.Helper()
+	var how simulator.PayOptions
+	if len(options) > 0 {
+		how = options[0]
+	}
+	_, err := s.WeChat.Pay(MchID, outTradeNo, how)
+	s.Must(err)
+}
+
+// Fault makes WeChat fail.
+func (s *Shop) Fault(fault simulator.Fault) {
+	s.T.Helper()
+	_, err := s.WeChat.AddFault(fault)
+	s.Must(err)
+}
+
+// Paid opens a Merchant's first Order and has it paid.
+func (s *Shop) Paid(name string, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
+	s.T.Helper()
+	s.Create(s.NewOrder(name, change...))
+	s.WaitOrder(name, "Prepared=True/Prepared")
+	s.Pay(name)
+	return s.WaitOrder(name, "Paid=True/Paid")
+}
+
+// NoViolations fails the test if the operator did anything that WeChat does not like.
+func (s *Shop) NoViolations() {
+	s.T.Helper()
+	for _, violation := range s.WeChat.Ledger().Violations {
+		s.T.Errorf("WeChat Pay complains: %s %s %s: %s", violation.Kind, violation.Operation, violation.Number, violation.Detail)
+	}
+}

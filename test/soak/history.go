@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
+)
+
+// stored is where kube-apiserver keeps the operator's kinds in etcd; the end is the prefix's.
+const (
+	stored    = "/registry/wechatpay-operator.io/"
+	storedEnd = "/registry/wechatpay-operator.io0"
+	// marker is written to know when everything before it was read.
+	marker = stored + "soak"
+)
+
+// history reads every write of Merchants, Orders and Refunds that there ever was, from etcd itself: a watch through an API server that is
+// killed again and again would have gaps.
+func history(ctx context.Context, etcdURL string) ([]judge.Change, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	revision, err := mark(ctx, etcdURL)
+	if err != nil {
+		return nil, fmt.Errorf("marking the end of the history: %w", err)
+	}
+	watch := map[string]any{"create_request": map[string]any{
+		"key": encode(stored), "range_end": encode(storedEnd), "start_revision": "1", "prev_kv": true,
+	}}
+	response, err := post(ctx, etcdURL+"/v3/watch", watch)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var changes []judge.Change
+	for decoder := json.NewDecoder(response.Body); ; {
+		var message watchMessage
+		if err := decoder.Decode(&message); err != nil {
+			return nil, fmt.Errorf("reading the history: %w", err)
+		}
+		if message.Result.Canceled {
+			return nil, fmt.Errorf("reading the history: %s", message.Result.CancelReason)
+		}
+		for _, event := range message.Result.Events {
+			if event.KV.ModRevision == revision {
+				return changes, nil
+			}
+			change, err := event.change()
+			if err != nil {
+				return nil, err
+			}
+			if change != nil {
+				changes = append(changes, *change)
+			}
+		}
+	}
+}
+
+// watchMessage is what etcd's gateway sends for a watch; numbers come as text, bytes in base64.
+type watchMessage struct {
+	Result struct {
+		Canceled     bool         `json:"canceled"`
+		CancelReason string       `json:"cancel_reason"`
+		Events       []watchEvent `json:"events"`
+	} `json:"result"`
+}
+
+type watchEvent struct {
+	Type   string   `json:"type"`
+	KV     keyValue `json:"kv"`
+	PrevKV keyValue `json:"prev_kv"`
+}
+
+type keyValue struct {
+	Key         []byte `json:"key"`
+	Value       []byte `json:"value"`
+	ModRevision string `json:"mod_revision"`
+}
+
+// change is nil for other kinds.
+func (e watchEvent) change() (*judge.Change, error) {
+	change := &judge.Change{Gone: e.Type == "DELETE"}
+	value := e.KV.Value
+	if change.Gone {
+		value = e.PrevKV.Value
+	}
+	kind, _, _ := strings.Cut(strings.TrimPrefix(string(e.KV.Key), stored), "/")
+	var err error
+	switch kind {
+	case "merchants":
+		change.Merchant = &v1alpha1.Merchant{}
+		err = json.Unmarshal(value, change.Merchant)
+	case "orders":
+		change.Order = &v1alpha1.Order{}
+		err = json.Unmarshal(value, change.Order)
+	case "refunds":
+		change.Refund = &v1alpha1.Refund{}
+		err = json.Unmarshal(value, change.Refund)
+	default:
+		return nil, nil //nolint:nilnil // no change is no error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.KV.Key, err)
+	}
+	return change, nil
+}
+
+// mark writes the marker, and returns the revision that it got.
+func mark(ctx context.Context, etcdURL string) (string, error) {
+	response, err := post(ctx, etcdURL+"/v3/kv/put", map[string]any{"key": encode(marker), "value": encode(time.Now().String())})
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	var answer struct {
+		Header struct {
+			Revision string `json:"revision"`
+		} `json:"header"`
+	}
+	err = json.NewDecoder(response.Body).Decode(&answer)
+	return answer.Header.Revision, err
+}
+
+func post(ctx context.Context, url string, body any) (*http.Response, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", url, response.Status)
+		_ = response.Body.Close() // its status is all there is to know
+	}
+	return response, err
+}
+
+func encode(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }

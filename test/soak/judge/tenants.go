@@ -1,0 +1,168 @@
+package judge
+
+import (
+	"encoding/json"
+	"regexp"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
+)
+
+// tenant is an Order with its part in the contest for a number.
+type tenant struct {
+	order   *v1alpha1.Order
+	number  Number
+	granted bool
+	// own is what WeChat has of this very Order.
+	own *simulator.Order
+}
+
+// tenants looks at every version that was ever stored: whose facts it shows.
+func (j *judge) tenants() {
+	c := j.contest()
+	told := map[string]string{}
+	for _, change := range j.History {
+		object, conditions, status := change.content()
+		if object == nil || change.Gone {
+			continue
+		}
+		mine := c.tenants[orderKey(object)]
+		if mine == nil {
+			continue // created by nobody, which another rule is about
+		}
+		text, err := json.Marshal(status)
+		if err != nil || told[key(object)] == string(text) {
+			continue // it tells what it told before
+		}
+		told[key(object)] = string(text)
+		j.shown(object, mine)
+		j.secrecy(c, object, mine, string(text), conditions)
+	}
+	j.ungranted(c)
+}
+
+// contest knows who wants which number.
+type contest struct {
+	tenants  map[string]*tenant
+	byNumber map[Number][]*tenant
+	// paidTo is the namespace whose Order a transaction paid.
+	paidTo map[string]string
+}
+
+func (j *judge) contest() *contest {
+	c := &contest{tenants: map[string]*tenant{}, byNumber: map[Number][]*tenant{}, paidTo: map[string]string{}}
+	add := func(t *tenant) {
+		t.own = tenancy.OwnOrder(j.Ledger.Order(t.number.MchID, t.number.Number), t.order)
+		c.tenants[key(t.order)] = t
+		c.byNumber[t.number] = append(c.byNumber[t.number], t)
+		if t.own != nil && t.own.Payment != nil {
+			c.paidTo[t.own.Payment.TransactionID] = t.order.Namespace
+		}
+	}
+	for number, asked := range j.Orders {
+		add(&tenant{order: asked.Order, number: number, granted: true})
+		if asked.Twin != nil {
+			add(&tenant{order: asked.Twin.Order, number: number, granted: true})
+		}
+	}
+	for _, rival := range j.Rivals {
+		if rival.Order != nil {
+			add(&tenant{order: rival.Order, number: rival.Number})
+		}
+	}
+	return c
+}
+
+// shown compares what a version shows of WeChat with what WeChat has of that object.
+func (j *judge) shown(object client.Object, mine *tenant) {
+	var broken []tenancy.Broken
+	switch object := object.(type) {
+	case *v1alpha1.Order:
+		broken = tenancy.FactsOfOrder(object, mine.own, mine.granted)
+	case *v1alpha1.Refund:
+		there := j.Ledger.Refund(mine.number.MchID, object.Number())
+		broken = tenancy.FactsOfRefund(object, tenancy.OwnRefund(there, mine.own, object))
+	}
+	j.findAll(object, mine.number, broken)
+}
+
+// transactions finds WeChat's transaction numbers in a text.
+var transactions = regexp.MustCompile(`\b42000\d{20,}\b`)
+
+// secrecy: a status tells nothing of those who want the same number from another namespace, and no transaction of another
+// namespace's Orders at all.
+func (j *judge) secrecy(c *contest, object client.Object, mine *tenant, text string, conditions []metav1.Condition) {
+	told, err := tenancy.ToldBy(mine.order, json.RawMessage(text), conditions)
+	if err != nil {
+		return // it was marshalled before
+	}
+	for _, other := range c.byNumber[mine.number] {
+		if other.order.Namespace == object.GetNamespace() {
+			continue
+		}
+		j.lookAt(NoFactCrosses)
+		j.findAll(object, mine.number, told.Of(other.order, other.own))
+	}
+	for _, transaction := range transactions.FindAllString(text, -1) {
+		j.lookAt(NoFactCrosses)
+		if namespace, known := c.paidTo[transaction]; known && namespace != object.GetNamespace() {
+			j.findAll(object, mine.number, []tenancy.Broken{{Invariant: string(NoFactCrosses), What: "tells transaction " + transaction + ", which paid an Order of another namespace"}})
+		}
+	}
+}
+
+// ungranted: WeChat has no order of who was never granted, and shows nothing of it.
+func (j *judge) ungranted(c *contest) {
+	for _, t := range c.tenants {
+		if t.granted {
+			continue
+		}
+		j.lookAt(UngrantedIsNothing)
+		if t.own != nil {
+			j.findAll(t.order, t.number, []tenancy.Broken{{Invariant: string(UngrantedIsNothing), What: "was never granted, and WeChat has an order that it sent"}})
+		}
+	}
+	for _, rival := range j.Rivals {
+		if rival.Order != nil && len(j.statusOf(rival.Order)) == 0 {
+			j.notYet(Converged, rival.Number, "%s, which was never granted, is not told so", key(rival.Order))
+		}
+	}
+}
+
+func (j *judge) statusOf(order *v1alpha1.Order) []metav1.Condition {
+	if now := j.past.orders[key(order)]; now != nil {
+		return now.Status.Conditions
+	}
+	return nil
+}
+
+// findAll finds what an object breaks that may be another one than its number's owner.
+func (j *judge) findAll(object client.Object, number Number, broken []tenancy.Broken) {
+	for _, b := range broken {
+		j.find(Rule(b.Invariant), number, "%s %s", key(object), b.What).Object = j.past.describe(key(object))
+	}
+}
+
+// content is a change's Order or Refund; nil for other kinds.
+func (c Change) content() (client.Object, []metav1.Condition, any) {
+	switch {
+	case c.Order != nil:
+		return c.Order, c.Order.Status.Conditions, c.Order.Status
+	case c.Refund != nil:
+		return c.Refund, c.Refund.Status.Conditions, c.Refund.Status
+	default:
+		return nil, nil, nil
+	}
+}
+
+// orderKey is the key of an Order, or of a Refund's Order.
+func orderKey(object client.Object) string {
+	if refund, isRefund := object.(*v1alpha1.Refund); isRefund {
+		return "Order " + refund.Namespace + "/" + refund.Spec.OrderRef.Name
+	}
+	return key(object)
+}

@@ -1,0 +1,60 @@
+package judge
+
+import (
+	"maps"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
+)
+
+// settleTwins finds out which of two granted Orders got the number that both asked for in the same second. From then on that one
+// and its Refunds are judged as any, and the others as those who lost. WeChat's record says whose it is.
+func (j *judge) settleTwins() {
+	j.Orders, j.Refunds = maps.Clone(j.Orders), maps.Clone(j.Refunds)
+	for number, asked := range j.Orders {
+		if asked.Twin != nil && j.twinOwns(number, asked) {
+			owner := *asked.Twin
+			owner.Twin = asked
+			j.Orders[number] = &owner
+		}
+	}
+	for number, asked := range j.Refunds {
+		order := j.Orders[asked.Order]
+		if asked.Twin != nil && order != nil && order.Order.Namespace == asked.Twin.Refund.Namespace {
+			owner := *asked.Twin
+			owner.Twin = asked
+			j.Refunds[number] = &owner
+		}
+	}
+}
+
+// twinOwns says whether the number is the second one's. As long as WeChat has nothing, it is whose Order does not say that it lost.
+func (j *judge) twinOwns(number Number, asked *AskedOrder) bool {
+	if there := j.Ledger.Order(number.MchID, number.Number); there != nil {
+		return tenancy.OwnOrder(there, asked.Twin.Order) != nil
+	}
+	return j.lostNumber(asked) && !j.lostNumber(asked.Twin)
+}
+
+func (j *judge) lostNumber(asked *AskedOrder) bool {
+	return condition(j.statusOf(asked.Order), v1alpha1.ConditionPaid).Reason == v1alpha1.ReasonNumberInUse
+}
+
+// losers: who did not get the number says so in the end, or was closed before it could try. What its objects show of WeChat is
+// looked at with those of all tenants.
+func (j *judge) losers() {
+	for number, asked := range j.Orders {
+		if asked.Twin == nil {
+			continue
+		}
+		j.lookAt(Converged)
+		paid := condition(j.statusOf(asked.Twin.Order), v1alpha1.ConditionPaid)
+		ended := paid.Status == metav1.ConditionFalse &&
+			(paid.Reason == v1alpha1.ReasonNumberInUse || paid.Reason == v1alpha1.ReasonClosed || paid.Reason == v1alpha1.ReasonExpired)
+		if !ended {
+			j.notYet(Converged, number, "%s lost the number and does not show it: %s", key(asked.Twin.Order), words(j.statusOf(asked.Twin.Order)))
+		}
+	}
+}

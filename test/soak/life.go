@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
+)
+
+// life is one Order with everybody who has to do with it: shop, payer, approver, and who deletes things. Whatever they ask for
+// they ask for until somebody answers.
+type life struct {
+	plan
+	shop, approver, admin client.Client
+	clients               map[string]client.Client
+	wechat                *simulator.AdminClient
+	memory                *memory
+	order                 *v1alpha1.Order
+	number                judge.Number
+	// isTwin is the second of two that want one number.
+	isTwin bool
+	born   time.Time
+}
+
+// live plays the life to its end, or until the context ends.
+func (l *life) live(ctx context.Context, merchant *v1alpha1.Merchant) {
+	pause(ctx, l.start)
+	if ctx.Err() != nil {
+		return
+	}
+	l.born = time.Now()
+	l.order = l.plan.order(l.born)
+	l.number = judge.Number{MchID: l.account.mchID, Number: l.order.Number()}
+	l.memory.askOrder(l.number, l.order, merchant)
+	l.memory.count("payers who pay " + string(l.payer))
+
+	var all sync.WaitGroup
+	if !l.isTwin {
+		all.Go(func() { l.challenge(ctx) })
+	}
+	l.create(ctx, l.shop, l.order)
+	all.Go(func() { l.pay(ctx) })
+	all.Go(func() { l.closeOrder(ctx) })
+	all.Go(func() { l.deleteOrder(ctx) })
+	for _, refund := range l.refunds {
+		all.Go(func() { l.refund(ctx, refund) })
+	}
+	all.Wait()
+}
+
+// until waits for an age of the Order. It says whether there is anything left to do.
+func (l *life) until(ctx context.Context, age time.Duration) bool {
+	pause(ctx, time.Until(l.born.Add(age)))
+	return ctx.Err() == nil
+}
+
+// payerPatience is how long a payer waits for a prepay, and tries to pay with it.
+const payerPatience = 3 * time.Minute
+
+func (l *life) pay(ctx context.Context) {
+	if l.payer == paysNever || !l.until(ctx, l.payAfter) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, payerPatience)
+	defer cancel()
+	options := simulator.PayOptions{NoCallback: l.payer == paysSecretly}
+	if l.payer == paysAfterClose {
+		l.try(ctx, func() error { return l.payOnce(l.wechat.PayAfterClose(ctx, l.number.MchID, l.number.Number, options)) })
+		return
+	}
+	prepay := l.awaitPrepay(ctx)
+	if prepay == "" {
+		return
+	}
+	for range map[bool]int{false: 1, true: 2}[l.payer == paysTwice] {
+		l.try(ctx, func() error { return l.payOnce(l.wechat.PayByPrepayID(ctx, prepay, options)) })
+	}
+}
+
+// payOnce says what is to be tried again: WeChat is away, or does not know the order yet. Anything else is an answer.
+func (l *life) payOnce(payment simulator.Payment, err error) error {
+	switch {
+	case err == nil:
+		l.memory.paid(l.number, payment.TransactionID)
+		l.memory.count("payments")
+		return nil
+	case errors.Is(err, simulator.ErrOrderPaid), errors.Is(err, simulator.ErrOrderClosed), errors.Is(err, simulator.ErrOrderExpired), errors.Is(err, simulator.ErrPrepayExpired):
+		return nil
+	default:
+		return err
+	}
+}
+
+// awaitPrepay waits until the Order shows what the payer needs, or that it never will.
+func (l *life) awaitPrepay(ctx context.Context) string {
+	prepay := ""
+	l.try(ctx, func() error {
+		order := &v1alpha1.Order{}
+		if err := l.shop.Get(ctx, client.ObjectKeyFromObject(l.order), order); err != nil {
+			return err
+		}
+		if lifecycle.PaidReason(order) == v1alpha1.ReasonNumberInUse {
+			return nil
+		}
+		if order.Status.Prepay == nil || order.Status.Prepay.ID == "" {
+			return errors.New("not prepared yet")
+		}
+		prepay = order.Status.Prepay.ID
+		return nil
+	})
+	return prepay
+}
+
+func (l *life) closeOrder(ctx context.Context) {
+	if l.closeAfter == 0 || !l.until(ctx, l.closeAfter) {
+		return
+	}
+	l.memory.count("Orders closed by wish")
+	l.try(ctx, func() error {
+		return client.IgnoreNotFound(l.patch(ctx, l.shop, l.order, `{"spec":{"desiredState":"Closed"}}`))
+	})
+}
+
+func (l *life) deleteOrder(ctx context.Context) {
+	if l.deleteAfter == 0 || !l.until(ctx, l.deleteAfter) {
+		return
+	}
+	l.memory.count("Orders deleted")
+	l.memory.deleteOrder(l.number)
+	l.delete(ctx, l.shop, l.order)
+	if !l.reapply || !l.awaitGone(ctx, l.order) {
+		return
+	}
+	l.memory.count("Orders applied again")
+	l.create(ctx, l.shop, l.order)
+}
+
+func (l *life) refund(ctx context.Context, r refundPlan) {
+	if !l.until(ctx, r.start) {
+		return
+	}
+	refund := l.plan.refund(r)
+	number := judge.Number{MchID: l.number.MchID, Number: refund.Number()}
+	l.memory.askRefund(number, l.number, refund)
+	l.create(ctx, l.shop, refund)
+	l.approveAsTheShop(ctx, refund, number)
+	var all sync.WaitGroup
+	all.Go(func() {
+		if l.until(ctx, r.decideAfter) {
+			l.decide(ctx, refund, number, r.decision)
+		}
+	})
+	all.Go(func() {
+		if r.deleteAfter > 0 && l.until(ctx, r.deleteAfter) {
+			l.deleteRefund(ctx, refund, number, r)
+		}
+	})
+	all.Wait()
+}
+
+// decide has a person decide, unless the Merchant leaves that to nobody.
+func (l *life) decide(ctx context.Context, refund *v1alpha1.Refund, number judge.Number, decision v1alpha1.Approval) {
+	if decision == "" || l.account.approval == v1alpha1.RefundApprovalAutomatic {
+		return
+	}
+	if decision == v1alpha1.ApprovalApproved {
+		l.memory.approve(number, l.namespace)
+	}
+	l.memory.count("Refunds " + string(decision))
+	l.try(ctx, func() error {
+		err := l.patch(ctx, l.approver, refund, `{"spec":{"approval":"`+string(decision)+`"}}`)
+		return client.IgnoreNotFound(err)
+	})
+}
+
+// deleteRefund deletes a Refund at any moment of its life, and has it applied and decided again.
+func (l *life) deleteRefund(ctx context.Context, refund *v1alpha1.Refund, number judge.Number, r refundPlan) {
+	l.memory.count("Refunds deleted")
+	l.memory.deleteRefund(number)
+	l.delete(ctx, l.admin, refund)
+	if !r.reapply || !l.awaitGone(ctx, refund) {
+		return
+	}
+	l.memory.count("Refunds applied again")
+	l.create(ctx, l.shop, refund)
+	l.decide(ctx, refund, number, r.decision)
+}
+
+// create creates an object from its file. That it is there already is the lost answer of an earlier try.
+func (l *life) create(ctx context.Context, as client.Client, object client.Object) {
+	l.try(ctx, func() error {
+		copied := object.DeepCopyObject().(client.Object)
+		err := as.Create(ctx, copied)
+		if apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+func (l *life) delete(ctx context.Context, as client.Client, object client.Object) {
+	l.try(ctx, func() error {
+		return client.IgnoreNotFound(as.Delete(ctx, object.DeepCopyObject().(client.Object)))
+	})
+}
+
+func (l *life) patch(ctx context.Context, as client.Client, object client.Object, patch string) error {
+	copied := object.DeepCopyObject().(client.Object)
+	return as.Patch(ctx, copied, client.RawPatch(types.MergePatchType, []byte(patch)))
+}
+
+func (l *life) awaitGone(ctx context.Context, object client.Object) bool {
+	return l.try(ctx, func() error {
+		err := l.admin.Get(ctx, client.ObjectKeyFromObject(object), object.DeepCopyObject().(client.Object))
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return errors.Join(err, errors.New("still there"))
+	})
+}
+
+// try tries until there is no error, and says whether that came.
+func (l *life) try(ctx context.Context, what func() error) bool {
+	for ctx.Err() == nil {
+		err := what()
+		switch {
+		case err == nil:
+			return true
+		case apierrors.IsInvalid(err):
+			l.memory.count("wishes refused: " + err.Error())
+			return false
+		}
+		pause(ctx, 500*time.Millisecond)
+	}
+	return false
+}

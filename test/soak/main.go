@@ -1,0 +1,92 @@
+// Command soak runs the operator as it runs in production, in processes that are really killed, and judges by WeChat's ledger.
+//
+// It starts etcd, kube-apiserver, a simulated WeChat Pay and two replicas of the operator, has hundreds of Orders made, paid,
+// closed, deleted and refunded, and meanwhile kills, stops and restarts every one of these processes at random moments, while
+// WeChat fails at random as well. Then the faults stop. Everything must come to agree with the ledger by itself, and nothing
+// may ever have happened twice.
+//
+//	go run ./test/soak --seed 7 --orders 300 --duration 6m
+//
+// The same seed asks for the same things and deals the same blows, as far as real processes allow.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// Exit codes. Interrupted is what shells use for SIGINT.
+const (
+	exitFailed      = 1
+	exitInterrupted = 130
+)
+
+// options are the flags.
+type options struct {
+	seed     uint64
+	orders   int
+	duration time.Duration
+	converge time.Duration
+	operator string
+	results  string
+	keep     bool
+}
+
+func main() {
+	var o options
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "what is asked for, and which blows are dealt; random by default")
+	flag.IntVar(&o.orders, "orders", 300, "how many Orders are made")
+	flag.DurationVar(&o.duration, "duration", 6*time.Minute, "how long processes are struck")
+	flag.DurationVar(&o.converge, "converge", 4*time.Minute, "how long everything may take to settle after the last blow")
+	flag.StringVar(&o.operator, "operator", "./test/soak/operator", "package of the operator, or a program that was built from another one")
+	flag.StringVar(&o.results, "results", "bin/results/soak.json", "file for the figures, as JSON; empty for none")
+	flag.BoolVar(&o.keep, "keep", false, "keep logs and data even if everything holds")
+	flag.Parse()
+	ctrl.SetLogger(logr.Discard()) // of the clients here; each process has a log of its own
+	os.Exit(run(o))
+}
+
+func run(o options) int {
+	// Writing to a process that was just killed must not end the soak; neither must `soak | head`, which would leave processes.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	s := &soak{options: o, began: time.Now(), memory: newMemory()}
+	report, err := s.play(ctx)
+	leftovers := s.close()
+	if report != nil {
+		report.print(os.Stdout)
+		if o.results != "" {
+			leftovers = errors.Join(leftovers, report.write(o.results))
+		}
+	}
+	holds := err == nil && leftovers == nil && report != nil && report.Holds
+	if s.folder != "" && holds && !o.keep {
+		leftovers = errors.Join(leftovers, os.RemoveAll(s.folder))
+	} else if s.folder != "" {
+		fmt.Printf("Logs, WeChat's ledger and etcd's data are in %s\n", s.folder)
+	}
+	for _, problem := range []error{err, leftovers} {
+		if problem != nil && ctx.Err() == nil {
+			fmt.Fprintln(os.Stderr, "soak:", problem)
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "interrupted")
+		return exitInterrupted
+	case !holds:
+		return exitFailed
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
+)
+
+// memory is what the soak asked for. Each wish is noted before it is made known to anybody.
+type memory struct {
+	mu       sync.Mutex
+	orders   map[judge.Number]*judge.AskedOrder
+	refunds  map[judge.Number]*judge.AskedRefund
+	rivals   []judge.Rival
+	passed   []judge.Number
+	payments []judge.SeenPayment
+	pauses   []judge.Pause
+	counts   map[string]int
+}
+
+func newMemory() *memory {
+	return &memory{orders: map[judge.Number]*judge.AskedOrder{}, refunds: map[judge.Number]*judge.AskedRefund{}, counts: map[string]int{}}
+}
+
+func (m *memory) do(what func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	what()
+}
+
+func (m *memory) count(what string) { m.do(func() { m.counts[what]++ }) }
+
+func (m *memory) askOrder(number judge.Number, order *v1alpha1.Order, merchant *v1alpha1.Merchant) {
+	m.do(func() {
+		asked := &judge.AskedOrder{Order: order.DeepCopy(), Merchant: merchant}
+		if first := m.orders[number]; first != nil {
+			first.Twin = asked
+			return
+		}
+		m.orders[number] = asked
+	})
+}
+
+func (m *memory) deleteOrder(number judge.Number) { m.do(func() { m.orders[number].Deleted = true }) }
+
+func (m *memory) askRefund(number, order judge.Number, refund *v1alpha1.Refund) {
+	m.do(func() {
+		asked := &judge.AskedRefund{Refund: refund.DeepCopy(), Order: order}
+		if first := m.refunds[number]; first != nil {
+			first.Twin = asked
+			return
+		}
+		m.refunds[number] = asked
+	})
+}
+
+func (m *memory) deleteRefund(number judge.Number) { m.do(func() { m.refunds[number].Deleted = true }) }
+
+func (m *memory) approve(number judge.Number, namespace string) {
+	m.do(func() {
+		asked := m.refunds[number]
+		if asked.Refund.Namespace != namespace {
+			asked = asked.Twin
+		}
+		if asked.ApprovedTime.IsZero() {
+			asked.ApprovedTime = time.Now()
+		}
+	})
+}
+
+func (m *memory) rival(rival judge.Rival) { m.do(func() { m.rivals = append(m.rivals, rival) }) }
+
+// letThrough notes that somebody could approve a Refund who has no right to.
+func (m *memory) letThrough(number judge.Number) {
+	m.do(func() { m.passed = append(m.passed, number) })
+}
+
+func (m *memory) paid(order judge.Number, transaction string) {
+	m.do(func() { m.payments = append(m.payments, judge.SeenPayment{Order: order, TransactionID: transaction}) })
+}
+
+func (m *memory) paused(from, until time.Time) {
+	m.do(func() { m.pauses = append(m.pauses, judge.Pause{From: from, Until: until}) })
+}
+
+// evidence is a copy of what is remembered.
+func (m *memory) evidence() judge.Evidence {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := judge.Evidence{Orders: map[judge.Number]*judge.AskedOrder{}, Refunds: map[judge.Number]*judge.AskedRefund{},
+		Rivals: slices.Clone(m.rivals), LetThrough: slices.Clone(m.passed), Payments: slices.Clone(m.payments), Pauses: slices.Clone(m.pauses)}
+	for number, asked := range m.orders {
+		copied := *asked
+		if asked.Twin != nil {
+			twin := *asked.Twin
+			copied.Twin = &twin
+		}
+		e.Orders[number] = &copied
+	}
+	for number, asked := range m.refunds {
+		copied := *asked
+		if asked.Twin != nil {
+			twin := *asked.Twin
+			copied.Twin = &twin
+		}
+		e.Refunds[number] = &copied
+	}
+	return e
+}
+
+func (m *memory) counted() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.counts)
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
+	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
+)
+
+// tally counts by name.
+type tally map[string]int
+
+func (t tally) sum() int {
+	sum := 0
+	for _, count := range t {
+		sum += count
+	}
+	return sum
+}
+
+// report are the figures of a run.
+type report struct {
+	Seed  uint64 `json:"seed"`
+	Holds bool   `json:"holds"`
+
+	SetUpSeconds    float64 `json:"setUpSeconds"`
+	StrikingSeconds float64 `json:"strikingSeconds"`
+	// ConvergenceSeconds include the time in which everything had to stay still.
+	ConvergenceSeconds float64 `json:"convergenceSeconds"`
+
+	Orders       int   `json:"orders"`
+	OrderEnds    tally `json:"orderEnds"`
+	Refunds      int   `json:"refunds"`
+	Rivals       int   `json:"rivals"`
+	Contested    int   `json:"contestedNumbers"`
+	RefundEnds   tally `json:"refundEnds"`
+	Wishes       tally `json:"wishes"`
+	Versions     int   `json:"versions"`
+	LedgerOrders tally `json:"ledgerOrders"`
+	PaidFen      int64 `json:"paidFen"`
+	RefundedFen  int64 `json:"refundedFen"`
+	LedgerRefund tally `json:"ledgerRefunds"`
+	Calls        tally `json:"calls"`
+	Callbacks    tally `json:"callbackAttempts"`
+
+	Strikes   tally `json:"strikes"`
+	Faults    tally `json:"wechatFaults"`
+	Starts    tally `json:"processStarts"`
+	OwnEnds   tally `json:"endedByThemselves"`
+	Failovers int32 `json:"failovers"`
+
+	Rules    []judge.Rule       `json:"rules"`
+	LookedAt map[judge.Rule]int `json:"lookedAt"`
+	Excused  int                `json:"excusedRefundCalls"`
+	Findings []judge.Finding    `json:"findings"`
+	Logs     string             `json:"-"`
+}
+
+// report counts. moments are the beginning, and the ends of set-up, striking and convergence.
+func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge.Evidence, blows *striker, moments [4]time.Time) (*report, error) {
+	lease := &coordinationv1.Lease{}
+	if err := s.clients[admin].Get(ctx, client.ObjectKey{Namespace: controlplane.OperatorNamespace, Name: "wechatpay-operator"}, lease); err != nil {
+		return nil, err
+	}
+	r := &report{
+		Seed: s.seed, Holds: verdict.Holds(),
+		SetUpSeconds: moments[1].Sub(moments[0]).Seconds(), StrikingSeconds: moments[2].Sub(moments[1]).Seconds(), ConvergenceSeconds: moments[3].Sub(moments[2]).Seconds(),
+		Orders: len(evidence.Orders), Refunds: len(evidence.Refunds), Rivals: len(evidence.Rivals), Contested: contested(evidence), Wishes: s.memory.counted(), Versions: len(evidence.History),
+		OrderEnds: tally{}, RefundEnds: tally{}, LedgerOrders: tally{}, LedgerRefund: tally{}, Calls: tally{}, Callbacks: tally{},
+		Strikes: blows.dealt, Faults: faultsStruck(evidence.Ledger), Starts: tally{}, OwnEnds: tally{},
+		Rules: judge.Rules, LookedAt: verdict.LookedAt, Excused: verdict.Excused, Findings: verdict.Findings, Logs: s.folder,
+	}
+	if lease.Spec.LeaseTransitions != nil {
+		r.Failovers = *lease.Spec.LeaseTransitions
+	}
+	for _, c := range []*child{s.control.etcd, s.control.apiserver, s.wechat, s.replicas[0].child, s.replicas[1].child} {
+		r.Starts[c.name] = c.started()
+		for how, count := range c.ownEnds() {
+			r.OwnEnds[c.name+": "+how] += count
+		}
+	}
+	r.countObjects(evidence.History)
+	r.countLedger(evidence)
+	return r, nil
+}
+
+// countObjects counts how objects ended, by the reason that they show, or showed when they went.
+func (r *report) countObjects(history []judge.Change) {
+	ends := map[string]string{}
+	for _, change := range history {
+		var name, end string
+		switch {
+		case change.Order != nil:
+			name, end = "o "+change.Order.Namespace+"/"+change.Order.Name, reason(change.Order.Status.Conditions, v1alpha1.ConditionPaid)
+		case change.Refund != nil:
+			name, end = "r "+change.Refund.Namespace+"/"+change.Refund.Name, reason(change.Refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+			if end == v1alpha1.ReasonPending {
+				end = reason(change.Refund.Status.Conditions, v1alpha1.ConditionApproved)
+			}
+		default:
+			continue // a Merchant
+		}
+		if change.Gone {
+			end += ", then deleted"
+		}
+		ends[name] = end
+	}
+	for name, end := range ends {
+		if strings.HasPrefix(name, "o ") {
+			r.OrderEnds[end]++
+		} else {
+			r.RefundEnds[end]++
+		}
+	}
+}
+
+// contested counts the numbers that two namespaces asked for which may both use the Merchant.
+func contested(evidence judge.Evidence) int {
+	count := 0
+	for _, asked := range evidence.Orders {
+		if asked.Twin != nil {
+			count++
+		}
+	}
+	for _, asked := range evidence.Refunds {
+		if asked.Twin != nil {
+			count++
+		}
+	}
+	return count
+}
+
+func reason(conditions []metav1.Condition, kind string) string {
+	if found := meta.FindStatusCondition(conditions, kind); found != nil {
+		return found.Reason
+	}
+	return "no status"
+}
+
+func (r *report) countLedger(evidence judge.Evidence) {
+	for _, order := range evidence.Ledger.Orders {
+		r.LedgerOrders[string(order.State)]++
+		r.PaidFen += order.Sums.Paid
+		r.RefundedFen += order.Sums.Refunded
+	}
+	for _, refund := range evidence.Ledger.Refunds {
+		r.LedgerRefund[string(refund.Status)]++
+	}
+	for operation, outcomes := range evidence.Ledger.CallCounts {
+		r.Calls[string(operation)] += tally(outcomes).sum()
+	}
+	for _, callback := range evidence.Ledger.Callbacks {
+		for _, attempt := range callback.Attempts {
+			r.Callbacks[string(attempt.Outcome)]++
+		}
+	}
+}
+
+// print writes the report for people.
+func (r *report) print(out io.Writer) {
+	section := func(title string, counts tally) {
+		fmt.Fprintf(out, "\n%s: %d\n", title, counts.sum())
+		for _, name := range slices.Sorted(maps.Keys(counts)) {
+			fmt.Fprintf(out, "  %6d  %s\n", counts[name], name)
+		}
+	}
+	fmt.Fprintf(out, "\nSeed %d; set up in %.0f s, struck for %.0f s, settled and still after %.0f s.\n", r.Seed, r.SetUpSeconds, r.StrikingSeconds, r.ConvergenceSeconds)
+	fmt.Fprintf(out, "Asked for %d Orders and %d Refunds, and for %d more that want the number of one of these without a right to it; %d versions of Merchants, Orders and Refunds were stored.\n",
+		r.Orders, r.Refunds, r.Rivals, r.Versions)
+	fmt.Fprintf(out, "%d of the numbers were asked for by two namespaces in the same second that may both use the Merchant.\n", r.Contested)
+	section("How the Orders ended", r.OrderEnds)
+	section("How the Refunds ended (with those of late payments)", r.RefundEnds)
+	section("WeChat's orders", r.LedgerOrders)
+	section("WeChat's refunds", r.LedgerRefund)
+	fmt.Fprintf(out, "\n%d fen were paid, %d fen refunded.\n", r.PaidFen, r.RefundedFen)
+	section("What people did", r.Wishes)
+	section("Calls to WeChat", r.Calls)
+	section("Attempts to call back", r.Callbacks)
+	section("Blows", r.Strikes)
+	section("WeChat's faults that struck", r.Faults)
+	section("Starts of processes", r.Starts)
+	section("Processes that ended by themselves", r.OwnEnds)
+	fmt.Fprintf(out, "\nFailovers: %d\nRefund calls of a leader that woke, refused for their pace and excused: %d\n\n", r.Failovers, r.Excused)
+	r.printFindings(out)
+}
+
+// printFindings says of every rule whether it holds, and shows what does not.
+func (r *report) printFindings(out io.Writer) {
+	broken := map[judge.Rule]int{}
+	for _, finding := range r.Findings {
+		broken[finding.Rule]++
+	}
+	for _, rule := range r.Rules {
+		fmt.Fprintf(out, "%4d violations, looked at %6d times: %s\n", broken[rule], r.LookedAt[rule], rule)
+	}
+	for _, finding := range r.Findings {
+		fmt.Fprintf(out, "\nVIOLATION %s: %s\n  number: %s\n  WeChat: %s\n  object: %s\n", finding.Rule, finding.What, finding.Number, finding.Ledger, finding.Object)
+	}
+	if r.Holds {
+		fmt.Fprintln(out, "\nEverything holds.")
+		return
+	}
+	fmt.Fprintf(out, "\nNOT EVERYTHING HOLDS: %d violations. The logs are in %s; repeat it with --seed %d.\n", len(r.Findings), r.Logs, r.Seed)
+}
+
+// write writes the figures as JSON.
+func (r *report) write(path string) error {
+	content, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(content, '\n'), 0o644)
+}

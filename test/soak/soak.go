@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/ingress"
+	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
+)
+
+const (
+	// patience is how long one part may take to come up on a busy machine.
+	patience = 2 * time.Minute
+	// lastBirth is the part of the striking in which Orders are made.
+	lastBirth = 0.85
+	// stillness is how long everything must stay settled: more than any interval that could bring another call.
+	stillness = 15 * time.Second
+)
+
+// soak is everything that runs. close stops it, however far it came.
+type soak struct {
+	options
+	folder string
+	began  time.Time
+	memory *memory
+
+	control   *controlPlane
+	wechat    *child
+	account   *simulator.AdminClient
+	replicas  []*replica
+	ingress   *ingress.Ingress
+	clients   map[string]client.Client
+	merchants map[string]*v1alpha1.Merchant
+}
+
+// play goes through the whole run.
+func (s *soak) play(ctx context.Context) (*report, error) {
+	fmt.Printf("Seed %d: %d Orders, %s of blows.\n", s.seed, s.orders, s.duration)
+	if err := s.setUp(ctx); err != nil {
+		return nil, fmt.Errorf("setting up: %w", err)
+	}
+	ready := time.Now()
+	fmt.Printf("%s: everything runs. Striking begins.\n", s.age())
+	blows := &striker{
+		chance: rand.New(rand.NewPCG(s.seed, 1<<40)), control: s.control, replicas: s.replicas, wechat: s.wechat, memory: s.memory,
+		recover: s.rearm, dealt: map[string]int{},
+	}
+	lives, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var living sync.WaitGroup
+	s.beginLives(lives, &living)
+	living.Go(func() { pause(lives, s.duration/2); s.rotateKey(lives) })
+	striking, over := context.WithTimeout(ctx, s.duration)
+	err := blows.strikeUntil(striking)
+	over()
+	if err != nil || ctx.Err() != nil {
+		return nil, errors.Join(err, ctx.Err())
+	}
+	calm := time.Now()
+	fmt.Printf("%s: the last blow is dealt, and WeChat works again.\n", s.age())
+	if err := s.calmDown(ctx); err != nil {
+		return nil, err
+	}
+	verdict, evidence, err := s.converge(ctx, &living, cancel)
+	if err != nil {
+		return nil, err
+	}
+	settled := time.Now()
+	fmt.Printf("%s: it is judged.\n", s.age())
+	return s.report(ctx, verdict, evidence, blows, [4]time.Time{s.began, ready, calm, settled})
+}
+
+func (s *soak) age() time.Duration { return time.Since(s.began).Truncate(time.Second) }
+
+// beginLives plans all lives and begins them.
+func (s *soak) beginLives(ctx context.Context, living *sync.WaitGroup) {
+	for i := range s.orders {
+		p := planLife(s.seed, i, time.Duration(float64(s.duration)*lastBirth))
+		plans := []plan{p}
+		if p.twin {
+			plans = append(plans, p.twinPlan())
+		}
+		for n, p := range plans {
+			l := &life{plan: p, shop: s.clients[shopOf(p.namespace)], approver: s.clients[approver], admin: s.clients[admin], clients: s.clients, wechat: s.account, memory: s.memory, isTwin: n > 0}
+			living.Go(func() { l.live(ctx, s.merchants[p.account.mchID]) })
+		}
+	}
+}
+
+// rearm gives a WeChat that was killed its faults again.
+func (s *soak) rearm(ctx context.Context) error {
+	return await(ctx, "the simulated WeChat Pay", func(ctx context.Context) error {
+		faults, err := s.account.Faults(ctx)
+		if err != nil || len(faults) > 0 {
+			return err
+		}
+		return addFaults(ctx, s.account)
+	})
+}
+
+// calmDown ends all faults, and waits until everything is up.
+func (s *soak) calmDown(ctx context.Context) error {
+	if err := s.control.awaitReady(ctx); err != nil {
+		return err
+	}
+	if err := await(ctx, "the simulated WeChat Pay", s.account.ClearFaults); err != nil {
+		return err
+	}
+	for _, r := range s.replicas {
+		if err := await(ctx, r.name, func(ctx context.Context) error { _, err := get(ctx, r.health); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// converge waits until nothing is open any more, and then whether it stays so. Lives come to their ends meanwhile; those that wait
+// for an object to go, which may never go, are ended.
+func (s *soak) converge(ctx context.Context, living *sync.WaitGroup, end context.CancelFunc) (judge.Verdict, judge.Evidence, error) {
+	deadline := time.Now().Add(s.options.converge)
+	lived := make(chan struct{})
+	go func() { living.Wait(); close(lived) }()
+	select {
+	case <-lived:
+	case <-time.After(s.options.converge / 2):
+		end()
+		<-lived
+	case <-ctx.Done():
+		return judge.Verdict{}, judge.Evidence{}, ctx.Err()
+	}
+	for still := false; ; {
+		verdict, evidence, err := s.judge(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return verdict, evidence, ctx.Err()
+		case err != nil:
+			return verdict, evidence, err
+		case time.Now().After(deadline), still && !verdict.Open():
+			return verdict, evidence, nil
+		case verdict.Open():
+			still = false
+			pause(ctx, 3*time.Second)
+		default:
+			still = true
+			pause(ctx, stillness)
+		}
+	}
+}
+
+// judge collects the evidence and hears the judge.
+func (s *soak) judge(ctx context.Context) (judge.Verdict, judge.Evidence, error) {
+	evidence := s.memory.evidence()
+	var err error
+	if evidence.History, err = history(ctx, s.control.etcdURL); err != nil {
+		return judge.Verdict{}, evidence, err
+	}
+	// The ledger comes last: what the objects show has happened by then.
+	if evidence.Ledger, err = s.account.Ledger(ctx); err != nil {
+		return judge.Verdict{}, evidence, err
+	}
+	verdict := judge.Judge(evidence, time.Now())
+	for _, r := range s.replicas {
+		verdict.LookedAt[judge.ProcessesDoNotFail]++
+		crashes, err := r.crashes()
+		if err != nil {
+			return verdict, evidence, err
+		}
+		if crashes > 0 {
+			verdict.Findings = append(verdict.Findings, judge.Finding{Rule: judge.ProcessesDoNotFail, What: fmt.Sprintf("%d marks of a crash in %s", crashes, r.log)})
+		}
+	}
+	return verdict, evidence, nil
+}
+
+func (s *soak) setUp(ctx context.Context) error {
+	assets, err := controlplane.Assets()
+	if err != nil {
+		return err
+	}
+	if s.folder, err = os.MkdirTemp("", "wechatpay-operator-soak-"); err != nil {
+		return err
+	}
+	weChatProgram, err := s.build(ctx, "simulator", "./cmd/simulator")
+	if err != nil {
+		return err
+	}
+	operatorProgram, err := s.build(ctx, "operator", s.operator)
+	if err != nil {
+		return err
+	}
+	if s.control, err = startControlPlane(ctx, s.folder, assets); err != nil {
+		return err
+	}
+	if err := s.control.install(ctx, assets); err != nil {
+		return err
+	}
+	s.clients = map[string]client.Client{}
+	for _, user := range append(shops(), admin, approver) {
+		if s.clients[user], err = s.control.client(user); err != nil {
+			return err
+		}
+	}
+	if s.wechat, s.account, err = startWeChat(ctx, s.folder, weChatProgram, s.seed); err != nil {
+		return err
+	}
+	if s.replicas, s.ingress, err = startOperators(ctx, s.control, operatorProgram, s.clients[admin]); err != nil {
+		return err
+	}
+	if s.merchants, err = openAccounts(ctx, s.clients[admin], s.account); err != nil {
+		return err
+	}
+	if err := openStrangers(ctx, s.clients[admin], s.account); err != nil {
+		return err
+	}
+	return addFaults(ctx, s.account)
+}
+
+// build compiles a command of the repository into the soak's own folder: what runs is what was there when it began.
+// A program that was built already is taken as it is.
+func (s *soak) build(ctx context.Context, name, folder string) (string, error) {
+	if built, err := os.Stat(folder); err == nil && built.Mode().IsRegular() {
+		return folder, nil
+	}
+	program := filepath.Join(s.folder, "bin", name)
+	command := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, folder)
+	command.Dir = controlplane.Root()
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w\n%s", name, err, output)
+	}
+	return program, nil
+}
+
+// close stops the operator before what it talks to.
+func (s *soak) close() error {
+	var errs []error
+	for _, r := range s.replicas {
+		errs = append(errs, r.close())
+	}
+	if s.ingress != nil {
+		errs = append(errs, s.ingress.Close())
+	}
+	if s.wechat != nil {
+		errs = append(errs, s.wechat.close())
+	}
+	if s.control != nil {
+		errs = append(errs, s.control.close())
+	}
+	return errors.Join(errs...)
+}
+
+// await tries until there is no error or patience ends.
+func await(ctx context.Context, what string, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("waiting for %s: %w", what, err)
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
+}
