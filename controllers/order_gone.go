@@ -33,7 +33,7 @@ const goneWithin = time.Minute
 // askedOrder is an Order that WeChat was asked to make, as it was then.
 type askedOrder struct {
 	order   *v1alpha1.Order
-	account account.AccountID
+	account account.ID
 	// gone is when it was found gone, and next when closing it is tried again.
 	gone, next time.Time
 }
@@ -54,7 +54,7 @@ func newGoneOrders(clock clock.PassiveClock) *goneOrders {
 func (g *goneOrders) note(o *order) {
 	order := &v1alpha1.Order{ObjectMeta: *o.ObjectMeta.DeepCopy(), Spec: *o.Spec.DeepCopy()}
 	order.Status.Prepay = &v1alpha1.OrderPrepay{} // it has begun: nobody's grant is asked for any more
-	g.asked.set(client.ObjectKeyFromObject(order), &askedOrder{order: order, account: account.AccountIDOf(o.merchant)})
+	g.asked.set(client.ObjectKeyFromObject(order), &askedOrder{order: order, account: account.IDOf(o.merchant)})
 }
 
 // settled forgets an Order that goes because all is settled.
@@ -91,7 +91,7 @@ func (g *goneOrders) closed(key types.NamespacedName, order *askedOrder) {
 
 // numberBeingClosed says whether an Order of the same number of an account is gone and not closed at WeChat yet. There are few
 // such Orders, if any.
-func (r *OrderReconciler) numberBeingClosed(account account.AccountID, number string) bool {
+func (r *OrderReconciler) numberBeingClosed(account account.ID, number string) bool {
 	r.gone.mutex.Lock()
 	defer r.gone.mutex.Unlock()
 	for _, orders := range r.gone.closing {
@@ -106,7 +106,7 @@ func (r *OrderReconciler) numberBeingClosed(account account.AccountID, number st
 
 // awaitNumber lets an Order wait until another one of its number, which is gone, is closed at WeChat.
 func (r *OrderReconciler) awaitNumber(ctx context.Context, o *order) progress {
-	if o.Status.Prepay != nil || isDeleted(o) || !r.numberBeingClosed(account.AccountIDOf(o.merchant), o.Number()) {
+	if o.Status.Prepay != nil || isDeleted(o) || !r.numberBeingClosed(account.IDOf(o.merchant), o.Number()) {
 		return next()
 	}
 	return r.showPending(ctx, o, fmt.Sprintf("Another Order of the number %s was deleted while WeChat Pay was being asked to make it, and is being closed there first", o.Number()), r.Timing.CloseRetry)

@@ -40,7 +40,7 @@ const prepaidLately = time.Minute
 
 // prepayValue is what leads a payer to an order of an account.
 type prepayValue struct {
-	account account.AccountID
+	account account.ID
 	value   string
 }
 
@@ -55,7 +55,7 @@ type prepayHolder struct {
 func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer wechatpay.Prepay) error {
 	for _, value := range paidWith(answer.ID, answer.CodeURL, answer.MWEBURL) {
 		holder := prepayHolder{order: client.ObjectKeyFromObject(o), merchant: o.merchant}
-		other, taken := r.prepaid.setUnless(prepayValue{account.AccountIDOf(o.merchant), value}, holder, func(other prepayHolder) bool {
+		other, taken := r.prepaid.setUnless(prepayValue{account.IDOf(o.merchant), value}, holder, func(other prepayHolder) bool {
 			return other.order != holder.order && account.SameAccount(other.merchant, o.merchant)
 		})
 		if taken {

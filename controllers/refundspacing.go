@@ -40,7 +40,7 @@ func (f *refund) spacingKey() string {
 	if !f.account.Proven() {
 		return string(f.order.UID)
 	}
-	account := account.AccountIDOf(f.merchant)
+	account := account.IDOf(f.merchant)
 	return account.Hosts + "/" + account.MchID + "/" + f.order.Number()
 }
 

@@ -42,7 +42,7 @@ type callShares struct {
 var unproven = share{"", "unproven"}
 
 // provenShares is a call of an account at a host.
-func provenShares(host string, account AccountID, namespace string) callShares {
+func provenShares(host string, account ID, namespace string) callShares {
 	group := share{"host", host}
 	return callShares{
 		namespace: share{"namespace", namespace}, group: group, proven: true,

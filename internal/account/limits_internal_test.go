@@ -68,7 +68,7 @@ func limited(limits Limits, answer func() error) (*limitedGateway, *weChat) {
 // the shop's account, and a stranger's of the same number that nobody has proven anything of.
 var shopKey = types.NamespacedName{Namespace: "shop", Name: "shop"}
 
-var shopAccount = AccountID{MchID: "1900000109", Hosts: "api.example.com:443"}
+var shopAccount = ID{MchID: "1900000109", Hosts: "api.example.com:443"}
 
 // unprovenWithin is the Gateway of a new Merchant.
 func unprovenWithin(registry *Registry, merchant types.NamespacedName, gateway wechatpay.Gateway) *limitedGateway {

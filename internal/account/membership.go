@@ -20,7 +20,7 @@ import (
 type membership struct {
 	merchant    types.NamespacedName
 	host        string
-	id          AccountID
+	id          ID
 	accounts    *quotas
 	concurrency map[Workers]*concurrencyLimit
 	// breakers open over what concerns these credentials alone.
@@ -41,7 +41,7 @@ type standing struct {
 }
 
 // memberOf makes a Merchant a member of nothing but an account of its own.
-func (r *Registry) memberOf(merchant types.NamespacedName, host string, id AccountID) *membership {
+func (r *Registry) memberOf(merchant types.NamespacedName, host string, id ID) *membership {
 	m := &membership{
 		merchant: merchant, host: host, id: id, accounts: r.accounts, concurrency: r.concurrency, tell: r.notify,
 		states: map[Calls]gobreaker.State{},

@@ -41,7 +41,7 @@ func sized(places int) *concurrencyLimit {
 	return newConcurrencyLimit(Limits{Places: places, UnprovenPlaces: places / 4, Concurrent: places})
 }
 
-func accountNo(i int) AccountID { return AccountID{MchID: fmt.Sprint(i), Hosts: "host"} }
+func accountNo(i int) ID { return ID{MchID: fmt.Sprint(i), Hosts: "host"} }
 
 // TestWhoeverHangsLeavesPlacesToTheOthers: all of these are taken by one that hangs wholly, and then the shop comes.
 func TestWhoeverHangsLeavesPlacesToTheOthers(t *testing.T) {

@@ -92,14 +92,14 @@ type quotas struct {
 	clock  clock.PassiveClock
 
 	mutex sync.Mutex
-	known map[AccountID]*quota
+	known map[ID]*quota
 }
 
 func newQuotas(limits Limits, clock clock.PassiveClock) *quotas {
-	return &quotas{limits: limits, clock: clock, known: map[AccountID]*quota{}}
+	return &quotas{limits: limits, clock: clock, known: map[ID]*quota{}}
 }
 
-func (a *quotas) join(id AccountID, m *membership) *quota {
+func (a *quotas) join(id ID, m *membership) *quota {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	joined := a.known[id]
@@ -112,7 +112,7 @@ func (a *quotas) join(id AccountID, m *membership) *quota {
 	return joined
 }
 
-func (a *quotas) leave(id AccountID, m *membership) {
+func (a *quotas) leave(id ID, m *membership) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	if left := a.known[id]; left != nil && left.remove(m) == 0 {

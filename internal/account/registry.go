@@ -418,7 +418,7 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (handle *Accou
 		r.dropUnused(now)
 	}
 	suspicion := &credentialHealth{}
-	member := r.memberOf(client.ObjectKeyFromObject(merchant), hosts.Canonical(made.options.Endpoint), AccountIDOf(merchant))
+	member := r.memberOf(client.ObjectKeyFromObject(merchant), hosts.Canonical(made.options.Endpoint), IDOf(merchant))
 	handle = &Account{
 		Gateway:          &limitedGateway{Gateway: gateway, member: member, health: suspicion, clock: r.options.Clock},
 		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,

@@ -29,7 +29,7 @@ type call struct {
 
 // number is one order or one refund of an account. Letter case does not make two of one, see lookup.OrdersByNumber.
 type number struct {
-	account account.AccountID
+	account account.ID
 	kind    kind
 	number  string
 }
@@ -41,7 +41,7 @@ const (
 	refunds kind = "refunds"
 )
 
-func numberOf(account account.AccountID, kind kind, text string) number {
+func numberOf(account account.ID, kind kind, text string) number {
 	return number{account, kind, strings.ToLower(text)}
 }
 

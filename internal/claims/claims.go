@@ -174,7 +174,7 @@ func (c *Claims) participates(ctx context.Context, rival *v1alpha1.Order, in *v1
 // hasBegunAt says whether an Order has its number at an account although its Merchant's key is refused by now: WeChat has given it a
 // prepay, or said that it is paid, while it took the key. A refusal or a lost answer under a refused key is no beginning.
 func hasBegunAt(order *v1alpha1.Order, its, in *v1alpha1.Merchant) bool {
-	return IsDecided(order) && account.WasProven(its) && account.AccountIDOf(its) == account.AccountIDOf(in)
+	return IsDecided(order) && account.WasProven(its) && account.IDOf(its) == account.IDOf(in)
 }
 
 // HolderOfPayment returns another Order of the same number that has recorded a payment; nil if there is none. WeChat's number of a
@@ -210,7 +210,7 @@ func (c *Claims) isOfAccount(ctx context.Context, rival *v1alpha1.Order, of *v1a
 	if err != nil {
 		return false, fmt.Errorf("reading the Merchant of another Order: %w", err)
 	}
-	return its.UID == of.UID || account.WasProven(its) && account.AccountIDOf(its) == account.AccountIDOf(of), nil
+	return its.UID == of.UID || account.WasProven(its) && account.IDOf(its) == account.IDOf(of), nil
 }
 
 // merchantOutranks: a Merchant whose key WeChat never took has no say against one whose key it did.
@@ -242,7 +242,7 @@ func (c *Claims) strengthOfOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) s
 	case lifecycle.Started(order):
 		return begun
 	}
-	if by, calls := c.Calls.by(numberOf(account.AccountIDOf(of), orders, order.Number())); calls && by == order.UID {
+	if by, calls := c.Calls.by(numberOf(account.IDOf(of), orders, order.Number())); calls && by == order.UID {
 		return calling
 	}
 	return waiting
@@ -257,5 +257,5 @@ func IsDecided(owner *v1alpha1.Order) bool {
 // BeginOrder notes that the first call of an Order is about to be made. It returns false while that of another object may be
 // under way, such as one of the same name that was deleted a moment ago.
 func (c *Claims) BeginOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) bool {
-	return c.Calls.begin(numberOf(account.AccountIDOf(of), orders, order.Number()), order.UID)
+	return c.Calls.begin(numberOf(account.IDOf(of), orders, order.Number()), order.UID)
 }

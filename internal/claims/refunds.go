@@ -107,7 +107,7 @@ func (c *Claims) strengthOfRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant
 	case lifecycle.RefundBegun(refund):
 		return begun
 	}
-	if by, calls := c.Calls.by(numberOf(account.AccountIDOf(of), refunds, refund.Number())); calls && by == refund.UID {
+	if by, calls := c.Calls.by(numberOf(account.IDOf(of), refunds, refund.Number())); calls && by == refund.UID {
 		return calling
 	}
 	return waiting
@@ -122,7 +122,7 @@ func RefundIsDecided(owner *v1alpha1.Refund) bool {
 // BeginRefund notes that the request of a Refund is about to be made. It returns false while that of another object may be
 // under way.
 func (c *Claims) BeginRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant) bool {
-	return c.Calls.begin(numberOf(account.AccountIDOf(of), refunds, refund.Number()), refund.UID)
+	return c.Calls.begin(numberOf(account.IDOf(of), refunds, refund.Number()), refund.UID)
 }
 
 // HolderOfRefund returns another Refund of the same number that has recorded what WeChat has as refundID; nil if there is none. Within

@@ -43,7 +43,7 @@ func TestAccounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if a, b := account.AccountIDOf(c.a), account.AccountIDOf(c.b); (a == b) != c.same {
+			if a, b := account.IDOf(c.a), account.IDOf(c.b); (a == b) != c.same {
 				t.Errorf("%+v and %+v", a, b)
 			}
 		})

@@ -11,18 +11,18 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 )
 
-// AccountID is a merchant number at the hosts that may prove a key for it; numbers of orders and refunds are unique within it. WeChat
+// ID is a merchant number at the hosts that may prove a key for it; numbers of orders and refunds are unique within it. WeChat
 // takes a key for its own number only, so Merchants of one number with keys that WeChat has taken are one account, whoever wrote them.
 //
 // All hosts count: calls are repeated at the backup, and whoever writes a Merchant chooses when, by a caBundle that the first host
 // does not satisfy. An answer of a backup proves nothing to those who do not name it.
-type AccountID struct {
+type ID struct {
 	MchID, Hosts string
 }
 
-// AccountIDOf is the account that a Merchant says it is of. IsProven tells whether that is true.
-func AccountIDOf(merchant *v1alpha1.Merchant) AccountID {
-	return AccountID{MchID: merchant.Spec.MchID, Hosts: accountHosts(merchant)}
+// IDOf is the account that a Merchant says it is of. IsProven tells whether that is true.
+func IDOf(merchant *v1alpha1.Merchant) ID {
+	return ID{MchID: merchant.Spec.MchID, Hosts: accountHosts(merchant)}
 }
 
 func accountHosts(merchant *v1alpha1.Merchant) string {
@@ -79,5 +79,5 @@ func IsProven(merchant *v1alpha1.Merchant) bool {
 // SameAccount says whether the numbers of a Merchant count for another: it is the same one, or of the same account with a key
 // that WeChat took. What is unproven takes no number from anybody else.
 func SameAccount(its, of *v1alpha1.Merchant) bool {
-	return its.UID == of.UID || IsProven(its) && AccountIDOf(its) == AccountIDOf(of)
+	return its.UID == of.UID || IsProven(its) && IDOf(its) == IDOf(of)
 }
