@@ -235,7 +235,7 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 func TestBurstAboveTheLimitIsServedInTurn(t *testing.T) {
 	shop, g := openReady(t, framework.WithOptions(func(o *manager.Options) {
 		o.MaxConcurrentReconciles = 4
-		o.Accounts.Limits.UnifiedOrder, o.Accounts.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates
+		o.Accounts.Limits.CreateOrder, o.Accounts.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates
 	}), framework.WithTiming(func(timing *controllers.Timing) {
 		// Production's: what was denied once would come back last.
 		timing.RetryFirst, timing.RetryMost = 2*time.Second, 5*time.Minute
@@ -258,7 +258,7 @@ func TestBurstAboveTheLimitIsServedInTurn(t *testing.T) {
 	}
 	t.Logf("%.1f places off on average", float64(displaced)/orders)
 	g.Expect(displaced/orders).To(gomega.BeNumerically("<", orders/6), "by chance it would be a third of them")
-	denied := testutil.ToFloat64(metrics.CallsDenied.WithLabelValues("unifiedorder", "RateLimit"))
+	denied := testutil.ToFloat64(metrics.CallsDenied.WithLabelValues("CreateOrder", "RateLimit"))
 	g.Expect(denied).NotTo(gomega.BeZero(), "nobody had to come back, so nothing was shown")
 	shop.NoViolations()
 }

@@ -117,7 +117,7 @@ func (r *RefundReconciler) endUnguarded(ctx context.Context, f *refund) progress
 	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
 		return again(wait)
 	}
-	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err == nil:
 		return r.recover(ctx, f, fact)

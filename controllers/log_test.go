@@ -49,18 +49,33 @@ func TestTheLogHasOneLineForEachChangeAndNoneForAPoll(t *testing.T) {
 	t.Parallel()
 	g := gomega.NewWithT(t)
 	shop := framework.Open(t, env, framework.WithTiming(pollsOften), framework.WithOptions(func(o *manager.Options) { o.Log = book.logger() }))
+	orderLines := func() (orders []map[string]any) {
+		for _, line := range book.changes(g, "outTradeNo", "order-0001") {
+			if line["refund"] == nil {
+				orders = append(orders, line)
+			}
+		}
+		return orders
+	}
 	shop.Create(shop.NewMerchant())
 	shop.Create(shop.NewOrder("order-0001"))
 	prepay := shop.WaitOrder("order-0001", "Prepared=True/Prepared").Status.Prepay
+	shop.Eventually("that it was prepared is logged", func() error {
+		if lines := orderLines(); len(lines) == 0 || lines[len(lines)-1]["state"] != "AwaitingPayment" {
+			return differs("", "")
+		}
+		return nil
+	})
+	waiting := len(orderLines()) - 1 // for the Merchant, where the operator saw the Order first
 	shop.Eventually("it was asked for ten times", func() error { return atLeast(shop, simulator.OperationOrderQuery, "order-0001", 10) })
-	g.Expect(book.changes(g, "outTradeNo", "order-0001")).To(gomega.HaveLen(1), "a poll that tells nothing new is not logged")
+	g.Expect(orderLines()).To(gomega.HaveLen(waiting+1), "a poll that tells nothing new is not logged")
 	shop.Pay("order-0001")
 	shop.WaitOrder("order-0001", "Paid=True/Paid")
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 
-	shop.Eventually("the payment is logged", func() error { return atLeastLines(book.changes(g, "outTradeNo", "order-0001"), 2) })
 	// The line comes a moment after the write that it tells of.
+	shop.Eventually("the payment is logged", func() error { return atLeastLines(orderLines(), waiting+2) })
 	shop.Eventually("the refund's end is logged", func() error {
 		for _, line := range book.changes(g, "outRefundNo", "refund-0001") {
 			if line["state"] == "Succeeded" {
@@ -69,14 +84,9 @@ func TestTheLogHasOneLineForEachChangeAndNoneForAPoll(t *testing.T) {
 		}
 		return differs("", "")
 	})
-	var orders []map[string]any
-	for _, line := range book.changes(g, "outTradeNo", "order-0001") {
-		if line["refund"] == nil {
-			orders = append(orders, line)
-		}
-	}
+	orders := orderLines()[waiting:]
 	g.Expect(orders).To(gomega.HaveLen(2))
-	g.Expect(orders[0]).To(gomega.And(gomega.HaveKeyWithValue("state", "AwaitingPayment"), gomega.HaveKeyWithValue("operation", "unifiedorder"), gomega.HaveKeyWithValue("outcome", "Succeeded")))
+	g.Expect(orders[0]).To(gomega.And(gomega.HaveKeyWithValue("state", "AwaitingPayment"), gomega.HaveKeyWithValue("operation", "CreateOrder"), gomega.HaveKeyWithValue("outcome", "Succeeded")))
 	g.Expect(orders[1]).To(gomega.And(gomega.HaveKeyWithValue("state", "Paid"), gomega.HaveKeyWithValue("before", "AwaitingPayment"), gomega.HaveKey("transactionID")))
 	for _, line := range orders {
 		g.Expect(line).To(gomega.And(gomega.HaveKey("order"), gomega.HaveKey("merchant")))

@@ -290,7 +290,7 @@ const probeNumber = "WECHATPAY-OPERATOR-PROBE"
 
 // probe asks for an order that can't exist. Any signed answer proves the key.
 func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) error {
-	_, err := handle.QueryOrder(ctx, probeNumber, m.Spec.AppID)
+	_, err := handle.QueryOrder(ctx, wechatpay.OrderRef{OutTradeNo: probeNumber, AppID: m.Spec.AppID})
 	if wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected {
 		return nil
 	}

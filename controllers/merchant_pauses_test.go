@@ -65,7 +65,7 @@ func TestPauseOfCallsIsShownAtOnceAndOnce(t *testing.T) {
 	shop.Create(shop.NewOrder("order-0001"))
 	paused := shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/OrdersPaused")
 	g.Expect(condition(paused, "CallsAllowed")).To(gomega.MatchRegexp(
-		`^All calls but refund requests are paused since 20\S+Z, as the last ones failed: unifiedorder: answered with HTTP 502\. One is tried every 3s, and all go on when WeChat Pay answers it$`))
+		`^All calls but refund requests are paused since 20\S+Z, as the last ones failed: CreateOrder: answered with HTTP 502\. One is tried every 3s, and all go on when WeChat Pay answers it$`))
 	g.Expect(breakers(shop)["shop orders"]).NotTo(gomega.BeZero())
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 

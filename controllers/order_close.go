@@ -25,7 +25,7 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	if lifecycle.IsUsedAtWeChat(o.Order) {
 		return r.endUsed(ctx, o, reason, why)
 	}
-	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.ref())
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist):
 		return r.closeUnknown(ctx, o, reason, why, err)
@@ -39,7 +39,7 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	case trade.State.Paid() || trade.State.Closed():
 		return r.applyTradeAs(ctx, o, trade, reason, why)
 	}
-	if err := o.account.CloseOrder(ctx, o.Number(), o.payee.AppID); err != nil {
+	if err := o.account.CloseOrder(ctx, o.ref()); err != nil {
 		return r.closingFails(ctx, o, why, err)
 	}
 	return r.seeItClosed(ctx, o, reason, why)
@@ -68,7 +68,7 @@ func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, wh
 // seeItClosed ends an Order that WeChat says was closed, once orderquery says so too: the answer to closeorder does not name the
 // order, and the payer may have been faster.
 func (r *OrderReconciler) seeItClosed(ctx context.Context, o *order, reason, why string) progress {
-	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.ref())
 	switch {
 	case err != nil:
 		return r.closingFails(ctx, o, why, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=orders,verbs=get;list;watch;patch;delete
@@ -54,6 +55,10 @@ type order struct {
 	revoked *account.Problem
 	// later is when something is tried again that the steps after it did not wait for; zero when there is nothing.
 	later time.Duration
+}
+
+func (o *order) ref() wechatpay.OrderRef {
+	return wechatpay.OrderRef{OutTradeNo: o.Number(), AppID: o.payee.AppID}
 }
 
 func (o *order) credentials() string {

@@ -161,7 +161,7 @@ func (r *OrderReconciler) closeGone(ctx context.Context, key types.NamespacedNam
 func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.Duration {
 	found, handle, err := r.merchantOfStarted(ctx, gone.order)
 	if err == nil {
-		err = closedAtWeChat(ctx, handle, gone.order.Number(), lifecycle.AppID(gone.order, found))
+		err = closedAtWeChat(ctx, handle, wechatpay.OrderRef{OutTradeNo: gone.order.Number(), AppID: lifecycle.AppID(gone.order, found)})
 	}
 	patience, wait := r.Timing.AbandonAtLast, r.Timing.CloseRetry
 	waited := r.Clock.Since(gone.gone)
@@ -188,18 +188,18 @@ func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.D
 	}
 }
 
-// closedAtWeChat closes an order and sees it closed: the answer to closeorder does not name the order.
-func closedAtWeChat(ctx context.Context, handle *account.Account, number, appID string) error {
-	if err := handle.CloseOrder(ctx, number, appID); err != nil {
+// closedAtWeChat closes an order and sees it closed: the answer to CloseOrder does not name the order.
+func closedAtWeChat(ctx context.Context, handle *account.Account, order wechatpay.OrderRef) error {
+	if err := handle.CloseOrder(ctx, order); err != nil {
 		return err
 	}
-	trade, err := handle.QueryOrder(ctx, number, appID)
+	trade, err := handle.QueryOrder(ctx, order)
 	switch {
 	case err != nil:
 		return err
 	case trade.State.Closed():
 		return nil
-	default: // a payment that was faster is told by the next closeorder
+	default: // a payment that was faster is told by the next CloseOrder
 		return errQueryLags
 	}
 }

@@ -231,7 +231,7 @@ func (r *OrderReconciler) mayTryAgain(o *order) bool {
 // endUsed ends an Order whose number WeChat has with other parameters. It is asked for once more, and not closed: the order there
 // may be another system's.
 func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why string) progress {
-	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.ref())
 	switch {
 	case err == nil && trade.State.Paid():
 		if trade.Payment.Attach == o.payee.Attach {

@@ -25,7 +25,7 @@ func (r *OrderReconciler) applyTrade(ctx context.Context, o *order, trade wechat
 }
 
 func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wechatpay.Trade, reason, why string) progress {
-	ctx = after(ctx, wechatpay.OperationOrderQuery, nil)
+	ctx = after(ctx, wechatpay.OperationQueryOrder, nil)
 	if !trade.State.Paid() {
 		return r.endClosed(ctx, o, reason, why)
 	}
@@ -63,7 +63,7 @@ func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	if now.Before(due) {
 		return again(r.untilNext(o, due, now))
 	}
-	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.ref())
 	due = r.nextPoll(o, r.Clock.Now())
 	r.polls.set(o.UID, due)
 	r.notePoll(o, due, err)
@@ -138,7 +138,7 @@ func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progre
 	if !lifecycle.IsFinished(o.Order) {
 		return next()
 	}
-	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.ref())
 	if err == nil && trade.State.Paid() {
 		r.polls.clear(o.UID)
 		return r.applyTrade(ctx, o, trade)

@@ -14,7 +14,7 @@ func (r *OrderReconciler) showPoll(ctx context.Context, o *order, trade wechatpa
 	if cause != nil {
 		return r.pollFailed(ctx, o, cause)
 	}
-	return r.record(after(ctx, wechatpay.OperationOrderQuery, nil), o, func(order *v1alpha1.Order) {
+	return r.record(after(ctx, wechatpay.OperationQueryOrder, nil), o, func(order *v1alpha1.Order) {
 		lifecycle.Polled(order, trade.State, r.Clock.Now())
 	})
 }

@@ -23,7 +23,7 @@ func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 	if wait := r.calls.wait(o, now); wait > 0 {
 		return again(wait)
 	}
-	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.ref())
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist):
 		if ends, wait := r.endsBy(o); !ends {
@@ -85,7 +85,7 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	}
 	request := lifecycle.OrderRequest(o.Order, o.merchant, o.account.PaymentNotifyURL)
 	r.gone.note(o)
-	answer, err := o.account.UnifiedOrder(ctx, request)
+	answer, err := o.account.CreateOrder(ctx, request)
 	if err == nil {
 		err = r.belongsToAnother(ctx, o, answer)
 	}
@@ -94,7 +94,7 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 		return r.handleOrderError(ctx, o, err)
 	}
 	prepay := r.prepayOf(o, request, answer)
-	err = r.record(after(ctx, wechatpay.OperationUnifiedOrder, nil), o, func(order *v1alpha1.Order) { lifecycle.Prepared(order, prepay, r.Clock.Now()) })
+	err = r.record(after(ctx, wechatpay.OperationCreateOrder, nil), o, func(order *v1alpha1.Order) { lifecycle.Prepared(order, prepay, r.Clock.Now()) })
 	if err != nil {
 		return r.stoppedWhileAsked(ctx, o, err)
 	}
@@ -109,19 +109,19 @@ func (r *OrderReconciler) prepayOf(o *order, request wechatpay.OrderRequest, ans
 	expires := metav1.NewTime(now.Add(r.Timing.PrepayLifetime))
 	prepay := v1alpha1.OrderPrepay{
 		ID: answer.ID, ExpireTime: &expires, CodeURL: answer.CodeURL, MWEBURL: answer.MWEBURL,
-		SignType: v1alpha1.SignType(request.SignType), NotifyURL: request.NotifyURL, Attach: request.Attach,
+		SignType: v1alpha1.SignType(request.Scheme), NotifyURL: request.NotifyURL, Attach: request.Attach,
 		RefreshRequest: lifecycle.RefreshRequest(o.Order),
 	}
-	switch o.Spec.TradeType {
-	case v1alpha1.TradeTypeJSAPI:
-		prepay.JSAPI = lifecycle.JSAPI(o.account.JSAPIParameters(o.payee.AppID, answer.ID, request.SignType, now))
-	case v1alpha1.TradeTypeApp:
-		prepay.App = lifecycle.App(o.account.AppParameters(o.payee.AppID, answer.ID, request.SignType, now))
+	if answer.JSAPI != nil {
+		prepay.JSAPI = lifecycle.JSAPI(*answer.JSAPI)
+	}
+	if answer.App != nil {
+		prepay.App = lifecycle.App(*answer.App)
 	}
 	return prepay
 }
 
-// handleOrderError decides what an error of unifiedorder means for the Order. Only a verified answer ends it.
+// handleOrderError decides what an error of CreateOrder means for the Order. Only a verified answer ends it.
 func (r *OrderReconciler) handleOrderError(ctx context.Context, o *order, err error) progress {
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderPaid, wechatpay.OrderClosed, wechatpay.NumberUsed, wechatpay.StateConflict):
@@ -136,7 +136,7 @@ func (r *OrderReconciler) handleOrderError(ctx context.Context, o *order, err er
 // askBeforeRejected ends an Order that WeChat will never take, unless WeChat has it from an earlier call whose answer, or whose
 // status, was lost.
 func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause error) progress {
-	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.ref())
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist) && !r.mayStillArrive(o):
 		if ends, wait := r.endsBy(o); !ends {
@@ -161,10 +161,10 @@ func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause
 
 // askWhatItIs settles an answer that says the order exists in some other state: what orderquery says is what is.
 func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error) progress {
-	trade, err := o.account.QueryOrder(ctx, o.Number(), o.payee.AppID)
+	trade, err := o.account.QueryOrder(ctx, o.ref())
 	if err != nil {
 		// An answer that contradicts the query is believed when both agree; until then the order may be there.
-		return r.notPreparedBy(ctx, o, &wechatpay.Error{Operation: wechatpay.OperationUnifiedOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.Repeat, Err: cause})
+		return r.notPreparedBy(ctx, o, &wechatpay.Error{Operation: wechatpay.OperationCreateOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.Repeat, Err: cause})
 	}
 	if !isOurs(o, trade) {
 		return r.numberUsed(ctx, o, trade)

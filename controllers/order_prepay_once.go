@@ -92,7 +92,7 @@ func prepayOfAnother(o *order, other types.NamespacedName) error {
 		whose = "the Order " + other.Name
 	}
 	return &wechatpay.Error{
-		Operation: wechatpay.OperationUnifiedOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.NeedsAttention,
+		Operation: wechatpay.OperationCreateOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.NeedsAttention,
 		Err: fmt.Errorf("the answer has the prepay of %s: somebody between here and WeChat Pay repeats recorded answers", whose),
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds,verbs=get;list;watch;patch
@@ -58,6 +59,10 @@ type refund struct {
 }
 
 func (f *refund) credentials() string { return f.account.Version }
+
+func (f *refund) ref() wechatpay.RefundRef {
+	return wechatpay.RefundRef{OutRefundNo: f.Number(), AppID: f.appID}
+}
 
 func (f *refund) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(f.merchant) }
 

@@ -25,7 +25,7 @@ func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) pro
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
@@ -58,7 +58,7 @@ func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) p
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
@@ -122,7 +122,7 @@ func (r *RefundReconciler) askForLostAnswer(ctx context.Context, f *refund) prog
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
@@ -157,7 +157,7 @@ func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) pr
 	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
 		return again(wait)
 	}
-	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err == nil:
 		return r.recover(ctx, f, fact)
@@ -261,7 +261,7 @@ func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why
 	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
 		return again(wait)
 	}
-	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)

@@ -24,7 +24,7 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	}
 	request := lifecycle.RefundRequest(f.Refund, f.order, f.merchant, f.account.RefundNotifyURL)
 	r.sending(f)
-	acceptance, err := f.account.Refund(ctx, request)
+	acceptance, err := f.account.CreateRefund(ctx, request)
 	if outcome := wechatpay.OutcomeOf(err); err != nil && (outcome == wechatpay.NotSent || outcome == wechatpay.Failed) {
 		r.settled(f.Refund)
 	}
@@ -36,7 +36,7 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	if err != nil {
 		return r.handleRefundError(ctx, f, err)
 	}
-	err = r.record(after(ctx, wechatpay.OperationRefund, nil), f, func(refund *v1alpha1.Refund) {
+	err = r.record(after(ctx, wechatpay.OperationCreateRefund, nil), f, func(refund *v1alpha1.Refund) {
 		r.noteRequest(refund)
 		lifecycle.Accepted(refund, acceptance, r.Clock.Now())
 	})
@@ -105,13 +105,13 @@ func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
 // askWhy settles a verified no: the refund is there all the same, or too little is left of what was paid, or WeChat's words
 // are all there is.
 func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) progress {
-	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err == nil:
 		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 			return *end
 		}
-		if recordErr := r.record(after(ctx, wechatpay.OperationRefundQuery, nil), f, func(refund *v1alpha1.Refund) {
+		if recordErr := r.record(after(ctx, wechatpay.OperationQueryRefund, nil), f, func(refund *v1alpha1.Refund) {
 			r.noteRequest(refund)
 			lifecycle.RefundState(refund, f.order.Number(), fact, r.Clock.Now())
 		}); recordErr != nil {
@@ -138,7 +138,7 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 // endBy ends a Refund that WeChat refused for good. When the refunds that WeChat has of the order leave too little, refunds
 // made elsewhere (in the merchant platform) took it, and the reason says so.
 func (r *RefundReconciler) endBy(ctx context.Context, f *refund, cause error) progress {
-	if facts, err := f.account.QueryRefunds(ctx, f.order.Number(), f.appID); err == nil {
+	if facts, err := f.account.QueryRefunds(ctx, wechatpay.OrderRef{OutTradeNo: f.order.Number(), AppID: f.appID}); err == nil {
 		if taken := lifecycle.Taken(facts); taken+f.Spec.Amount > f.order.Spec.Amount.Total {
 			return r.endAfterRequest(ctx, f, cause, v1alpha1.ReasonExceedsPaid, lifecycle.ExceedsAtWeChat(taken, f.order, f.Refund)+" "+cause.Error())
 		}
@@ -150,7 +150,7 @@ func (r *RefundReconciler) endBy(ctx context.Context, f *refund, cause error) pr
 }
 
 func (r *RefundReconciler) endAfterRequest(ctx context.Context, f *refund, cause error, reason, message string) progress {
-	ctx = after(ctx, wechatpay.OperationRefund, cause)
+	ctx = after(ctx, wechatpay.OperationCreateRefund, cause)
 	if err := r.record(ctx, f, r.noteRequest); err != nil {
 		return stoppedBy(err)
 	}
@@ -171,7 +171,7 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 	if now.Before(due) {
 		return again(due.Sub(now))
 	}
-	fact, err := f.account.QueryRefund(ctx, f.Number(), f.appID)
+	fact, err := f.account.QueryRefund(ctx, f.ref())
 	told := err == nil
 	if told {
 		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
@@ -260,7 +260,7 @@ func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechat
 // learn records what refundquery says, and warns of what a person has to look at.
 func (r *RefundReconciler) learn(ctx context.Context, f *refund, fact wechatpay.RefundFact) error {
 	before := lifecycle.SucceededReason(f.Refund)
-	ctx = after(ctx, wechatpay.OperationRefundQuery, nil)
+	ctx = after(ctx, wechatpay.OperationQueryRefund, nil)
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		lifecycle.RefundLearned(refund, f.merchant.Spec.RefundApproval, f.order.Number(), fact, r.Clock.Now())
 	})

@@ -54,7 +54,7 @@ func TestErrorsAreSeenWhileARefundIsFollowed(t *testing.T) {
 		"signed USER_ACCOUNT_ABNORMAL": {simulator.Fault{Kind: simulator.FaultError, ErrCode: "USER_ACCOUNT_ABNORMAL", ErrCodeDes: "用户账户异常"}, "USER_ACCOUNT_ABNORMAL: 用户账户异常"},
 		"signed REFUNDNOTEXIST":        {simulator.Fault{Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST", ErrCodeDes: "退款订单查询失败"}, "REFUNDNOTEXIST"},
 		"unsigned":                     {simulator.Fault{Kind: simulator.FaultFail, ReturnMsg: "参数格式错误"}, "参数格式错误"},
-		"badly signed":                 {simulator.Fault{Kind: simulator.FaultBadSignature}, "refundquery"},
+		"badly signed":                 {simulator.Fault{Kind: simulator.FaultBadSignature}, "QueryRefund"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			shop, g := heldByWeChat(t)
@@ -161,10 +161,10 @@ func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 // TestTheRightCallbackAfterAContradiction: the query that it leads to is recorded.
 func TestTheRightCallbackAfterAContradiction(t *testing.T) {
 	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) {
-		timing.RefundPoll.Ages = []time.Duration{time.Second, time.Hour}
+		timing.RefundPoll.Ages = []time.Duration{3 * time.Second, time.Hour} // one poll, which comes after the operator has seen its own write
 		timing.RetrySlowly = time.Hour
 	}))
-	says(shop, map[string]string{"refund_fee_0": "51"}) // before the one poll
+	says(shop, map[string]string{"refund_fee_0": "51"})
 	takenAndHeld(shop)
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Mismatch")
 	shop.WeChat.ClearFaults()

@@ -65,7 +65,7 @@ func TestTurnIsTakenOnTheLiveState(t *testing.T) {
 	t.Parallel()
 	underWay := staleRefund("refund-0001")
 	underWay.UID = "uid-of-the-other"
-	lifecycle.NotAcceptedBy(underWay, &wechatpay.Error{Operation: wechatpay.OperationRefund, Outcome: wechatpay.Unknown}, staleNow)
+	lifecycle.NotAcceptedBy(underWay, &wechatpay.Error{Operation: wechatpay.OperationCreateRefund, Outcome: wechatpay.Unknown}, staleNow)
 	waiting := staleRefund("refund-0002")
 	r := &RefundReconciler{Base: lagging(t, []client.Object{stalePaidOrder(), waiting}, []client.Object{underWay})}
 	r.init()
@@ -132,7 +132,7 @@ func TestDeletedRefundStaysUntilItIsCounted(t *testing.T) {
 			t.Parallel()
 			gone := staleRefund("refund-0001")
 			gone.Finalizers, gone.DeletionTimestamp = []string{v1alpha1.Finalizer}, new(metav1.NewTime(staleNow))
-			lifecycle.RefundState(gone, "order-0001", wechatpay.RefundFact{OutTradeNo: "order-0001", Amount: 50, Status: wechatpay.RefundStatusSuccess}, staleNow)
+			lifecycle.RefundState(gone, "order-0001", wechatpay.RefundFact{OutTradeNo: "order-0001", Amount: 50, Status: wechatpay.RefundStatusSucceeded}, staleNow)
 			paid := stalePaidOrder()
 			if counted {
 				lifecycle.Refunded(paid, []v1alpha1.Refund{*gone})

@@ -10,8 +10,8 @@ import (
 
 // answerProbe answers a probe of the operator's own, by which it checks that callbacks arrive. It reads and writes nothing, and a
 // probe never gets any further, whatever it says.
-func (c *callback) answerProbe(kind string, now time.Time) result {
-	target := callbackprobe.Target{Namespace: c.merchant.Namespace, Name: c.merchant.Name, UID: string(c.merchant.UID), Kind: kind}
+func (c *callback) answerProbe(now time.Time) result {
+	target := callbackprobe.Target{Namespace: c.merchant.Namespace, Name: c.merchant.Name, UID: string(c.merchant.UID), Kind: c.kind}
 	answer, err := c.account.CallbackCheck.Answer(target, c.body, now)
 	if err != nil {
 		c.log.Info("Refused a test callback", "problem", err.Error())

@@ -17,6 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
@@ -117,10 +118,10 @@ func TestProbeIsNoCallback(t *testing.T) {
 	handle, err := d.registry.Get(d.Context(), d.shopMerchant())
 	d.Must(err)
 	for _, text := range []string{body, strings.ReplaceAll(body, "callback_check>", "xml>")} {
-		if _, err := handle.ParsePaymentNotification([]byte(text)); err == nil {
+		if _, err := handle.Receiver.Parse(wechatpay.Delivery{Kind: wechatpay.PaymentCallback, Body: []byte(text)}); err == nil {
 			t.Errorf("a payment: %s", text)
 		}
-		if _, err := handle.ParseRefundNotification([]byte(text)); err == nil {
+		if _, err := handle.Receiver.Parse(wechatpay.Delivery{Kind: wechatpay.RefundCallback, Body: []byte(text)}); err == nil {
 			t.Errorf("a refund: %s", text)
 		}
 	}

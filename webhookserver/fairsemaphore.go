@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // Reading and verifying is work for a CPU alone. More of it at once would make none of it sooner, and takes memory.
@@ -35,15 +37,14 @@ func (r *parsing) of(body []byte) *fairSemaphore {
 
 var errBusy = errors.New("too many callbacks of one namespace at once")
 
-// verified reads and verifies a callback when it is its turn.
-func verified[Notification any](ctx context.Context, c *callback, read func([]byte) (Notification, error)) (Notification, error) {
-	turns := c.parsing.of(c.body)
+// parse reads and verifies a callback when it is its turn.
+func (h *Handler) parse(ctx context.Context, c *callback, kind wechatpay.CallbackKind) (wechatpay.Notification, error) {
+	turns := h.parsing.of(c.body)
 	if !turns.acquire(ctx, c.merchant.Namespace) {
-		var none Notification
-		return none, errBusy
+		return wechatpay.Notification{}, errBusy
 	}
 	defer turns.release()
-	return read(c.body)
+	return c.account.Receiver.Parse(wechatpay.Delivery{Kind: kind, Header: c.header, Body: c.body, Time: h.Clock.Now()})
 }
 
 // fairSemaphore let so many of what takes time go on at once. Tenants take turns, whatever each of them brings: who brings little does not

@@ -3,6 +3,7 @@ package webhookserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // maxBody is ample: a callback has some 4 KiB at most.
@@ -63,18 +65,24 @@ type Handler struct {
 func (h *Handler) Routes() http.Handler {
 	h.logSampler, h.activeByNamespace, h.parsing = newLogSampler(h.Clock), newTenantShares(maxConnections), newParsing()
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /notify/v2/{namespace}/{name}/payment", h.serve("payment", h.payment))
-	mux.HandleFunc("POST /notify/v2/{namespace}/{name}/refund", h.serve("refund", h.refund))
+	for path, protocol := range protocols.ByPath() {
+		for kind, settle := range map[wechatpay.CallbackKind]func(context.Context, *callback) result{
+			wechatpay.PaymentCallback: h.payment, wechatpay.RefundCallback: h.refund,
+		} {
+			mux.HandleFunc(fmt.Sprintf("POST /notify/%s/{namespace}/{name}/%s", path, kind), h.serve(protocol, string(kind), settle))
+		}
+	}
 	return mux
 }
 
 // callback is one callback with what its path says.
 type callback struct {
+	protocol wechatpay.Protocol
 	merchant *v1alpha1.Merchant
 	account  *account.Account
 	kind     string
+	header   http.Header
 	body     []byte
-	parsing  *parsing
 	log      logr.Logger
 }
 
@@ -84,21 +92,21 @@ func (c *callback) merchantKey() types.NamespacedName { return client.ObjectKeyF
 func (c *callback) tenantKey() tenantKey { return tenantKey{c.kind, c.merchantKey()} }
 
 // serve reads a callback, settles it, answers and counts.
-func (h *Handler) serve(kind string, settle func(context.Context, *callback) result) http.HandlerFunc {
+func (h *Handler) serve(protocol wechatpay.Protocol, kind string, settle func(context.Context, *callback) result) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
 		// A client that hangs up does not stop what is being stored.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), settleDeadline)
 		defer cancel()
 		began := h.Clock.Now()
-		outcome := h.handle(ctx, w, request, kind, settle)
+		outcome := h.handle(ctx, w, request, &callback{protocol: protocol, kind: kind, header: request.Header}, settle)
 		outcome.count(kind, h.Clock.Since(began))
-		outcome.write(w)
+		outcome.write(w, protocol)
 	}
 }
 
 // handle does what costs least first: what is too large, and a path that names no Merchant, or one that is known not to be ready,
 // is refused before the body is read; and only a tenant that leaves room for others goes on.
-func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *http.Request, kind string, settle func(context.Context, *callback) result) result {
+func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *http.Request, c *callback, settle func(context.Context, *callback) result) result {
 	key := types.NamespacedName{Namespace: request.PathValue("namespace"), Name: request.PathValue("name")}
 	if !couldExist(key) {
 		return refused(http.StatusNotFound, "no such merchant")
@@ -107,13 +115,13 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 		w.Header().Set("Connection", "close") // or else the body would be waited for, to be thrown away
 		return refused(http.StatusRequestEntityTooLarge, "body too large")
 	}
-	log := h.logSampler.sample(h.Log.WithValues("callback", kind, "merchant", klog.KRef(key.Namespace, key.Name)), tenantKey{kind, key})
-	c := &callback{merchant: &v1alpha1.Merchant{}, kind: kind, parsing: h.parsing, log: log}
+	c.log = h.logSampler.sample(h.Log.WithValues("callback", c.kind, "merchant", klog.KRef(key.Namespace, key.Name)), tenantKey{c.kind, key})
+	c.merchant = &v1alpha1.Merchant{}
 	if err := h.Client.Get(ctx, key, c.merchant); err != nil {
 		if _, outside := errors.AsType[*nsfilter.NotWatchedError](err); outside || apierrors.IsNotFound(err) {
 			return refused(http.StatusNotFound, "no such merchant")
 		}
-		h.logSampler.sample(h.Log, tenantKey{kind: kind}).Error(err, "Failed to read the Merchant of a callback")
+		h.logSampler.sample(h.Log, tenantKey{kind: c.kind}).Error(err, "Failed to read the Merchant of a callback")
 		return failed("merchant could not be read")
 	}
 	if problem := h.Registry.KnownProblem(c.merchant); problem != nil {
@@ -135,7 +143,7 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 		return c.notReady(err)
 	}
 	if callbackprobe.IsProbe(c.body) {
-		return c.answerProbe(kind, h.Clock.Now())
+		return c.answerProbe(h.Clock.Now())
 	}
 	return settle(ctx, c)
 }

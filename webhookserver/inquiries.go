@@ -51,9 +51,9 @@ type learned struct {
 // answerTo is the answer to a callback that claims a status. One that is ahead of refundquery has to come again; one that is
 // behind it, since it came late, has nothing to add to the end that is stored.
 func (l learned) answerTo(claimed wechatpay.RefundStatus) result {
-	ended := l.status == wechatpay.RefundStatusSuccess || l.status == wechatpay.RefundStatusClosed
+	ended := l.status == wechatpay.RefundStatusSucceeded || l.status == wechatpay.RefundStatusClosed
 	if l.result.stored && l.status != claimed && !ended {
-		return failed("refundquery does not say so yet")
+		return failed("WeChat Pay does not say so yet")
 	}
 	return l.result
 }

@@ -15,21 +15,22 @@ import (
 
 // payment settles a payment callback: verified over its raw fields, matched with its Order, stored, and only then answered.
 func (h *Handler) payment(ctx context.Context, c *callback) result {
-	notification, err := verified(ctx, c, c.account.ParsePaymentNotification)
+	notification, err := h.parse(ctx, c, wechatpay.PaymentCallback)
 	if err != nil {
 		return c.unreadable(err)
 	}
 	if !c.account.Believes(c.merchant, notification.KeyID) {
 		return c.unproven()
 	}
-	c.log = c.log.WithValues("outTradeNo", notification.OutTradeNo)
-	order, err := h.claims().OrderOfPayment(ctx, h.looking(c), c.merchant, notification.OutTradeNo, notification.Attach)
+	payment := notification.Payment
+	c.log = c.log.WithValues("outTradeNo", payment.OutTradeNo)
+	order, err := h.claims().OrderOfPayment(ctx, h.looking(c), c.merchant, payment.OutTradeNo, payment.Attach)
 	switch {
 	case err != nil:
 		c.log.Error(err, "Failed to look for the Order of a payment")
 		return failed("order could not be read")
 	case order == nil:
-		c.log.Info("No Order has the number and attach of a verified payment; WeChat Pay will ask again", "transaction", notification.TransactionID)
+		c.log.Info("No Order has the number and attach of a verified payment; WeChat Pay will ask again", "transaction", payment.TransactionID)
 		return unmatched()
 	}
 	if !h.awaitPlace(ctx, c) {
@@ -48,14 +49,14 @@ func (h *Handler) awaitPlace(ctx context.Context, c *callback) bool {
 
 // storePayment writes the payment into the Order's status. The copy that is found may be behind; the API server refuses to
 // overwrite anything newer, and then the newer one is taken, with every check made again.
-func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1.Order, notification wechatpay.PaymentNotification) result {
-	account, telling := lifecycle.PayeeOf(order, c.merchant), h.reporter(wechatpay.OperationPaymentCallback)
+func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1.Order, notification wechatpay.Notification) result {
+	payee, telling := lifecycle.PayeeOf(order, c.merchant), h.reporter(wechatpay.OperationPaymentCallback)
 	for range conflictRetries {
-		if lifecycle.DowngradesSignature(order, c.merchant, notification.SignType) {
-			c.log.Info("Refused a callback signed with MD5 for an Order that was not prepared with MD5")
+		if prepared := lifecycle.PreparedScheme(order, c.merchant); c.protocol.Weaker(notification.Scheme, prepared) {
+			c.log.Info("Refused a callback that is signed with a weaker algorithm than its Order was prepared with", "algorithm", string(notification.Scheme), "prepared", string(prepared))
 			return refused(http.StatusForbidden, "not verified")
 		}
-		if owns, err := h.owns(ctx, c, order, notification.TransactionID); err != nil {
+		if owns, err := h.owns(ctx, c, order, notification.Payment.TransactionID); err != nil {
 			c.log.Error(err, "Failed to tell whose number a payment has; WeChat Pay will ask again")
 			return failed("order could not be read")
 		} else if !owns {
@@ -63,7 +64,7 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 			return unmatched()
 		}
 		before := order.DeepCopy()
-		verdict, message := lifecycle.Paid(order, account, notification.Payment, h.Clock.Now())
+		verdict, message := lifecycle.Paid(order, payee, *notification.Payment, h.Clock.Now())
 		if verdict == lifecycle.AlreadyRecorded {
 			return repeated()
 		}

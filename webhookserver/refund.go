@@ -14,19 +14,20 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// refund settles a refund callback. It carries no signature, so it proves nothing: it only says which refund to ask for, and
-// what refundquery answers is stored.
+// refund settles a refund callback. It says which refund to ask for; what the query answers is stored. (A callback that is not
+// signed proves nothing.)
 func (h *Handler) refund(ctx context.Context, c *callback) result {
-	notification, err := verified(ctx, c, c.account.ParseRefundNotification)
+	notification, err := h.parse(ctx, c, wechatpay.RefundCallback)
 	if err != nil {
 		return c.unreadable(err)
 	}
 	if !c.account.Believes(c.merchant, notification.KeyID) {
 		return c.unproven()
 	}
-	c.log = c.log.WithValues("outRefundNo", notification.OutRefundNo)
+	claimed := notification.Refund
+	c.log = c.log.WithValues("outRefundNo", claimed.OutRefundNo)
 	refund, order, err := h.claims().RefundOfCallback(ctx, h.looking(c), c.merchant,
-		claims.RefundNumbers{OutTradeNo: notification.OutTradeNo, OutRefundNo: notification.OutRefundNo})
+		claims.RefundNumbers{OutTradeNo: claimed.OutTradeNo, OutRefundNo: claimed.OutRefundNo})
 	switch {
 	case err != nil:
 		c.log.Error(err, "Failed to look for the Refund of a callback")
@@ -37,7 +38,7 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 	case finalAtWeChat(refund):
 		return repeated()
 	}
-	return h.inquiries.learn(ctx, refund.UID, h.Clock.Now, func() learned { return h.inquire(ctx, c, refund, order) }).answerTo(notification.Status)
+	return h.inquiries.learn(ctx, refund.UID, h.Clock.Now, func() learned { return h.inquire(ctx, c, refund, order) }).answerTo(claimed.Status)
 }
 
 // inquire asks WeChat for a refund, and stores what it says.
@@ -50,7 +51,7 @@ func (h *Handler) inquire(ctx context.Context, c *callback, refund *v1alpha1.Ref
 		return learned{result: c.tooMany()}
 	}
 	defer h.inFlight.release(c.tenantKey())
-	fact, err := c.account.QueryRefund(ctx, refund.Number(), lifecycle.AppID(order, c.merchant))
+	fact, err := c.account.QueryRefund(ctx, wechatpay.RefundRef{OutRefundNo: refund.Number(), AppID: lifecycle.AppID(order, c.merchant)})
 	if err != nil {
 		c.log.Info("Could not confirm a refund callback; WeChat Pay will ask again", "problem", err.Error())
 		return learned{asked: true, result: failed("refund could not be confirmed")}
@@ -131,7 +132,7 @@ func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result,
 // of ours, which is never left.
 func shows(refund *v1alpha1.Refund, said wechatpay.RefundStatus) bool {
 	switch said {
-	case wechatpay.RefundStatusSuccess:
+	case wechatpay.RefundStatusSucceeded:
 		return lifecycle.RefundSucceeded(refund)
 	case wechatpay.RefundStatusClosed:
 		return lifecycle.SucceededReason(refund) == v1alpha1.ReasonClosed

@@ -12,6 +12,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
@@ -31,16 +32,16 @@ func (d *fixture) refunding(orderName, refundName, notifyURL string) (*v1alpha1.
 	d.T.Helper()
 	m, wechat := d.gateway()
 	order := d.prepared(orderName)
-	_, err := wechat.UnifiedOrder(d.Context(), lifecycle.OrderRequest(order, m, wechat.PaymentNotifyURL))
+	_, err := wechat.CreateOrder(d.Context(), lifecycle.OrderRequest(order, m, wechat.PaymentNotifyURL))
 	d.Must(err)
 	d.Pay(orderName, simulator.PayOptions{NoCallback: true})
-	trade, err := wechat.QueryOrder(d.Context(), order.Number(), m.Spec.AppID)
+	trade, err := wechat.QueryOrder(d.Context(), wechatpay.OrderRef{OutTradeNo: order.Number(), AppID: m.Spec.AppID})
 	d.Must(err)
 	d.update(order, func(o *v1alpha1.Order) { lifecycle.Paid(o, lifecycle.PayeeOf(o, m), trade.Payment, time.Now()) })
 	d.Fault(simulator.Fault{Operation: simulator.OperationRefund, Number: refundName, Kind: simulator.FaultRefundHold})
 	refund := d.NewRefund(refundName, orderName, 50)
 	d.Create(refund)
-	acceptance, err := wechat.Refund(d.Context(), lifecycle.RefundRequest(refund, order, m, notifyURL))
+	acceptance, err := wechat.CreateRefund(d.Context(), lifecycle.RefundRequest(refund, order, m, notifyURL))
 	d.Must(err)
 	lifecycle.Approved(refund, time.Now())
 	lifecycle.Accepted(refund, acceptance, time.Now())

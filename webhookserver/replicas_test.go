@@ -130,7 +130,8 @@ func TestDuplicatesAtBothReplicas(t *testing.T) {
 			return nil
 		})
 		for _, attempt := range shop.WeChat.Ledger().CallbacksOf(simulator.OperationPaymentCallback, number)[0].Attempts {
-			if attempt.Outcome != simulator.OutcomeAccepted {
+			// The replica that does not lead takes callbacks as soon as it has seen in the Merchant's status that the key is proven.
+			if attempt.Outcome != simulator.OutcomeAccepted && !strings.Contains(attempt.Body, "key not proven yet") {
 				t.Errorf("%s: %+v", number, attempt)
 			}
 		}

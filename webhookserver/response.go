@@ -1,12 +1,10 @@
 package webhookserver
 
 import (
-	"io"
 	"net/http"
-)
 
-// success is, byte for byte, what WeChat takes for a yes (chapter 9_7).
-const success = `<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>`
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
 
 // result is what became of a callback.
 type result struct {
@@ -48,16 +46,12 @@ func failed(reason string) result {
 	return result{label: "failed", status: http.StatusServiceUnavailable, reason: reason}
 }
 
-func (r result) write(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	w.WriteHeader(r.status)
-	if r.stored {
-		_, _ = io.WriteString(w, success)
-		return
-	}
+func (r result) write(w http.ResponseWriter, protocol wechatpay.Protocol) {
 	if r.answer != nil {
+		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+		w.WriteHeader(r.status)
 		_, _ = w.Write(r.answer)
 		return
 	}
-	_, _ = io.WriteString(w, "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA["+r.reason+"]]></return_msg></xml>")
+	protocol.Reply(w, wechatpay.Reply{Stored: r.stored, Status: r.status, Reason: r.reason})
 }

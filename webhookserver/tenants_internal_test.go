@@ -185,7 +185,7 @@ func TestRefundCallbacksDoNotWaitInCrowds(t *testing.T) {
 		answered, got := make(chan struct{}), make(chan learned, 1+sharingAtOnce)
 		ask := func() learned {
 			<-answered
-			return learned{asked: true, status: wechatpay.RefundStatusSuccess, result: recorded()}
+			return learned{asked: true, status: wechatpay.RefundStatusSucceeded, result: recorded()}
 		}
 		for range cap(got) {
 			go func() { got <- asking.learn(t.Context(), "refund", time.Now, ask) }()
@@ -197,7 +197,7 @@ func TestRefundCallbacksDoNotWaitInCrowds(t *testing.T) {
 		close(answered)
 		labels := map[string]int{}
 		for range cap(got) {
-			labels[(<-got).answerTo(wechatpay.RefundStatusSuccess).label]++
+			labels[(<-got).answerTo(wechatpay.RefundStatusSucceeded).label]++
 		}
 		if labels["recorded"] != 1 || labels["repeated"] != sharingAtOnce {
 			t.Errorf("%v", labels)

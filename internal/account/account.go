@@ -10,9 +10,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Account is a Merchant ready for use: its Gateway, limited and counted, and what is known of its credentials.
+// Account is a Merchant ready for use: its Caller, limited and counted, and what is known of its credentials.
 type Account struct {
-	wechatpay.Gateway
+	wechatpay.Caller
+	// Receiver reads its callbacks.
+	Receiver wechatpay.Receiver
 
 	// PaymentNotifyURL and RefundNotifyURL are where WeChat is told to call back.
 	PaymentNotifyURL, RefundNotifyURL string
@@ -31,8 +33,9 @@ type Account struct {
 	// CallbackCheck makes and answers the probes by which the operator checks that callbacks arrive.
 	CallbackCheck callbackprobe.Keys
 
-	// keyID and previousKeyID name the keys (wechatpay.KeyID), and endpoint where they are used (endpointID).
-	keyID, previousKeyID, endpoint string
+	// keyIDs name the keys (wechatpay.Connection), and endpoint where they are used (endpointID).
+	keyIDs   []string
+	endpoint string
 
 	member *membership
 	health *credentialHealth
@@ -55,7 +58,7 @@ func (h *Account) AllowLookup(ctx context.Context, outRefundNo string, now time.
 		h.member.tell(h.member.merchant)
 	}
 	if !allowed {
-		metrics.CallsDenied.WithLabelValues(string(wechatpay.OperationRefundQuery), limit).Inc()
+		metrics.CallsDenied.WithLabelValues(string(wechatpay.OperationQueryRefund), limit).Inc()
 	}
 	return allowed, wait
 }

@@ -28,16 +28,16 @@ func TestWhatProvesAKey(t *testing.T) {
 		answer func() error
 		proves bool
 	}{
-		"an answer":            {succeeds, true},
-		"a signed no":          {says(wechatpay.Failed, wechatpay.OrderNotExist), true},
-		"a signed no, too":     {says(wechatpay.Failed, wechatpay.Rejected), true},
-		"the key, signed":      {says(wechatpay.Failed, wechatpay.CredentialsRejected), false},
-		"an unsigned no":       {says(wechatpay.Refused, wechatpay.Rejected), false},
-		"the key, unsigned":    {says(wechatpay.Refused, wechatpay.CredentialsRejected), false},
-		"nothing":              {says(wechatpay.Unknown, wechatpay.Repeat), false},
-		"a wrong signature":    {says(wechatpay.Unknown, wechatpay.NeedsAttention), false},
-		"what was not sent":    {says(wechatpay.NotSent, wechatpay.Repeat), false},
-		"what is no Gateway's": {func() error { return errors.New("?") }, false},
+		"an answer":           {succeeds, true},
+		"a signed no":         {says(wechatpay.Failed, wechatpay.OrderNotExist), true},
+		"a signed no, too":    {says(wechatpay.Failed, wechatpay.Rejected), true},
+		"the key, signed":     {says(wechatpay.Failed, wechatpay.CredentialsRejected), false},
+		"an unsigned no":      {says(wechatpay.Refused, wechatpay.Rejected), false},
+		"the key, unsigned":   {says(wechatpay.Refused, wechatpay.CredentialsRejected), false},
+		"nothing":             {says(wechatpay.Unknown, wechatpay.Repeat), false},
+		"a wrong signature":   {says(wechatpay.Unknown, wechatpay.NeedsAttention), false},
+		"what was not sent":   {says(wechatpay.NotSent, wechatpay.Repeat), false},
+		"what is no Caller's": {func() error { return errors.New("?") }, false},
 	} {
 		g := unprovenWithin(NewRegistry(nil, Options{Limits: fast}), shopKey, &weChat{answer: test.answer})
 		_ = query(g)
@@ -52,7 +52,7 @@ func TestAStrangerWithTheNumberTakesNothingOfTheShop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		limits := fast
-		limits.OrderQuery, limits.FailingRefunds, limits.MaxWait = 1, 5, time.Millisecond
+		limits.QueryOrder, limits.FailingRefunds, limits.MaxWait = 1, 5, time.Millisecond
 		registry := NewRegistry(nil, Options{Limits: limits})
 		shop := within(registry, &weChat{answer: succeeds})
 		stranger := unprovenWithin(registry, strangerKey, &weChat{answer: says(wechatpay.Unknown, wechatpay.Repeat)})
@@ -89,7 +89,7 @@ func TestMembersOfAnAccountAreOne(t *testing.T) {
 			_ = refund(shop)
 		}
 		second := unprovenWithin(registry, types.NamespacedName{Namespace: "shop", Name: "second"}, w)
-		_, _ = second.QueryRefund(t.Context(), "", "") // signed
+		_, _ = second.QueryRefund(t.Context(), wechatpay.RefundRef{}) // signed
 		wantDenied(t, refund(second), "more than 5 failing refund requests a second")
 
 		w.answer, told = says(wechatpay.Unknown, wechatpay.Repeat), nil

@@ -24,7 +24,7 @@ const (
 )
 
 func callsOf(operation wechatpay.Operation) Calls {
-	if operation == wechatpay.OperationRefund {
+	if operation == wechatpay.OperationCreateRefund {
 		return RefundCalls
 	}
 	return OrderCalls

@@ -33,7 +33,7 @@ func (v *credentialHealth) note(operation wechatpay.Operation, err error) bool {
 	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && !v.suspect {
 		v.suspect, news = true, true
 	}
-	if operation == wechatpay.OperationRefund {
+	if operation == wechatpay.OperationCreateRefund {
 		news = v.noteRefund(err) || news
 	}
 	return news

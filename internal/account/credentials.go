@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -23,9 +22,6 @@ import (
 // previousSuffix marks the entry of a Secret that holds the key before the current one, while keys are being rotated.
 const previousSuffix = ".previous"
 
-// legalAPIKey is the form of an APIv2 key (v2 key overview: 32 letters and digits).
-var legalAPIKey = regexp.MustCompile(`^[0-9A-Za-z]{32}$`)
-
 // apiKeys are the current key and, while rotating, the one before.
 type apiKeys struct {
 	current, previous string
@@ -34,15 +30,15 @@ type apiKeys struct {
 // readAPIKeys takes the keys out of their Secret. White space at the end and a byte order mark are dropped: they are what text
 // editors add. One and the same text says that there is no key, whether the entry is missing or holds something else: who sees a
 // Merchant, or may write one, need not be allowed to read its Secret, and learns nothing of it here. Who may, is told how to look.
-func readAPIKeys(merchant *v1alpha1.Merchant, secret *corev1.Secret) (apiKeys, *Problem) {
+func readAPIKeys(merchant *v1alpha1.Merchant, secret *corev1.Secret, form wechatpay.KeyForm) (apiKeys, *Problem) {
 	entry := apiKeyEntry(merchant)
 	keys := apiKeys{current: keyText(secret.Data[entry]), previous: keyText(secret.Data[entry+previousSuffix])}
-	if !legalAPIKey.MatchString(keys.current) {
+	if !form.Fits(keys.current) {
 		return apiKeys{}, &Problem{v1alpha1.ReasonInvalidAPIKey, fmt.Sprintf(
-			"The entry %q of Secret %s/%s can't be used as an API key (APIv2 密钥): it must be there and have exactly 32 letters and digits, as in the merchant platform (账户中心 → API安全). "+
-				"Whoever may read the Secret sees what is wrong with it: docs/rotate-credentials.md, \"When a Secret can't be used\"", entry, secret.Namespace, secret.Name)}
+			"The entry %q of Secret %s/%s can't be used as an %s: it must be there and have %s, as in the merchant platform (账户中心 → API安全). "+
+				"Whoever may read the Secret sees what is wrong with it: docs/rotate-credentials.md, \"When a Secret can't be used\"", entry, secret.Namespace, secret.Name, form.Name, form.Looks)}
 	}
-	if keys.previous != "" && !legalAPIKey.MatchString(keys.previous) {
+	if keys.previous != "" && !form.Fits(keys.previous) {
 		return apiKeys{}, &Problem{v1alpha1.ReasonInvalidAPIKey, fmt.Sprintf(
 			"The entry %q of Secret %s/%s can't be used as an API key: correct it, or remove it when the rotation is over", entry+previousSuffix, secret.Namespace, secret.Name)}
 	}
@@ -50,13 +46,6 @@ func readAPIKeys(merchant *v1alpha1.Merchant, secret *corev1.Secret) (apiKeys, *
 }
 
 func keyText(content []byte) string { return strings.TrimSpace(string(plainText(content))) }
-
-func previousKeyID(keys apiKeys, merchant *v1alpha1.Merchant) string {
-	if keys.previous == "" {
-		return ""
-	}
-	return wechatpay.KeyID(keys.previous, merchant.Spec.MchID)
-}
 
 func apiKeyEntry(merchant *v1alpha1.Merchant) string {
 	if merchant.Spec.APIKeySecretRef.Key != "" {

@@ -12,12 +12,12 @@ func TestDefaultsStayBelowWhatWeChatAllows(t *testing.T) {
 	t.Parallel()
 	limits := Limits{}.orDefaults()
 	for operation, c := range map[string]struct{ got, allowed rate.Limit }{
-		"unifiedorder": {limits.UnifiedOrder, 600},
-		"refund":       {limits.Refund, 150},
-		"refundquery":  {limits.RefundQuery, 300},
+		"CreateOrder": {limits.CreateOrder, 600},
+		"refund":      {limits.CreateRefund, 150},
+		"QueryRefund": {limits.QueryRefund, 300},
 		// No figure is published for these two.
-		"orderquery": {limits.OrderQuery, 600},
-		"closeorder": {limits.CloseOrder, 600},
+		"QueryOrder": {limits.QueryOrder, 600},
+		"CloseOrder": {limits.CloseOrder, 600},
 		// An answer that there is no such refund counts as an invalid request, and these come beside failing refunds.
 		"looks": {limits.Lookups, 2.5},
 	} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // defaultEndpoint is the mainland host (chapter 9_1).
@@ -105,7 +106,7 @@ func notifyURLs(merchant *v1alpha1.Merchant, fallback string, endpoint *url.URL)
 			return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL, fmt.Sprintf("WeChat Pay would refuse the callback address %s (%s): %s. Use a public https address without port", base, field, why)}
 		}
 	}
-	path := fmt.Sprintf("%s/notify/v2/%s/%s/", base, merchant.Namespace, merchant.Name)
+	path := fmt.Sprintf("%s/notify/%s/%s/%s/", base, protocols.Path(merchant.Spec.Protocol), merchant.Namespace, merchant.Name)
 	payment, refund = path+"payment", path+"refund"
 	if len(payment) > 256 {
 		return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL, fmt.Sprintf("The callback address made of %s, the namespace and the Merchant's name has %d characters; WeChat Pay takes at most 256", field, len(payment))}

@@ -86,7 +86,7 @@ func TestRefundsOfManyWorkersStayWithinTheBudget(t *testing.T) {
 			for id := range seed {
 				workers.Go(func() {
 					for range 10 {
-						if _, err := g.Refund(context.WithValue(context.Background(), workerKey{}, id), wechatpay.RefundRequest{}); isThrottled(err) {
+						if _, err := g.CreateRefund(context.WithValue(context.Background(), workerKey{}, id), wechatpay.RefundRequest{}); isThrottled(err) {
 							mutex.Lock()
 							denied++
 							mutex.Unlock()
@@ -109,11 +109,11 @@ func TestRefundsOfManyWorkersStayWithinTheBudget(t *testing.T) {
 type workerKey struct{}
 
 type slowWeChat struct {
-	wechatpay.Gateway
+	wechatpay.Caller
 	refund func(id int) error
 }
 
-func (w *slowWeChat) Refund(ctx context.Context, _ wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
+func (w *slowWeChat) CreateRefund(ctx context.Context, _ wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
 	return wechatpay.RefundAcceptance{}, w.refund(ctx.Value(workerKey{}).(int))
 }
 
@@ -141,7 +141,7 @@ func TestSuccessesAreNotSlowed(t *testing.T) {
 		var workers sync.WaitGroup
 		for range 16 {
 			workers.Go(func() {
-				if _, err := g.Refund(context.WithValue(context.Background(), workerKey{}, 0), wechatpay.RefundRequest{}); err != nil {
+				if _, err := g.CreateRefund(context.WithValue(context.Background(), workerKey{}, 0), wechatpay.RefundRequest{}); err != nil {
 					t.Errorf("a refund of a burst: %v", err)
 				}
 			})

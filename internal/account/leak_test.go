@@ -28,7 +28,7 @@ func TestForgottenMerchantsLeaveNothing(t *testing.T) {
 	for _, key := range []string{key1, key2} {
 		p.storeKey(key)
 		p.pass(2 * refresh)
-		if _, err := p.get(m).QueryOrder(t.Context(), "order-0001", appID); wechatpay.OutcomeOf(err) != wechatpay.Unknown {
+		if _, err := p.get(m).QueryOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: "order-0001", AppID: appID}); wechatpay.OutcomeOf(err) != wechatpay.Unknown {
 			t.Fatalf("WeChat was not asked: %v", err)
 		}
 	}

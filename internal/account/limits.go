@@ -12,7 +12,7 @@ import (
 // merchant number; orderquery and closeorder are limited too, but no figure is published).
 type Limits struct {
 	// UnifiedOrder, OrderQuery, CloseOrder, Refund and RefundQuery are calls a second.
-	UnifiedOrder, OrderQuery, CloseOrder, Refund, RefundQuery rate.Limit
+	CreateOrder, QueryOrder, CloseOrder, CreateRefund, QueryRefund rate.Limit
 	// Lookups are the refundqueries a second for refunds that WeChat probably does not have: an answer that it does not
 	// counts as an invalid request there, and six of them a second block the merchant.
 	Lookups rate.Limit
@@ -30,8 +30,8 @@ type Limits struct {
 
 func (l Limits) orDefaults() Limits {
 	return Limits{
-		UnifiedOrder: cmp.Or(l.UnifiedOrder, 500), OrderQuery: cmp.Or(l.OrderQuery, 200), CloseOrder: cmp.Or(l.CloseOrder, 200),
-		Refund: cmp.Or(l.Refund, 100), RefundQuery: cmp.Or(l.RefundQuery, 200),
+		CreateOrder: cmp.Or(l.CreateOrder, 500), QueryOrder: cmp.Or(l.QueryOrder, 200), CloseOrder: cmp.Or(l.CloseOrder, 200),
+		CreateRefund: cmp.Or(l.CreateRefund, 100), QueryRefund: cmp.Or(l.QueryRefund, 200),
 		Lookups: cmp.Or(l.Lookups, 2), FailingRefunds: cmp.Or(l.FailingRefunds, 5),
 		Places: cmp.Or(l.Places, 256), UnprovenPlaces: cmp.Or(l.UnprovenPlaces, 64), Concurrent: cmp.Or(l.Concurrent, 48),
 		MaxWait:    cmp.Or(l.MaxWait, 2*time.Second),

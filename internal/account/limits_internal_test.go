@@ -17,34 +17,34 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// weChat is a Gateway that answers as it is told, and counts.
+// weChat is a Caller that answers as it is told, and counts.
 type weChat struct {
-	wechatpay.Gateway
+	wechatpay.Caller
 	answer func() error
 	calls  int
 }
 
 func (w *weChat) say() error { w.calls++; return w.answer() }
 
-func (w *weChat) UnifiedOrder(context.Context, wechatpay.OrderRequest) (wechatpay.Prepay, error) {
+func (w *weChat) CreateOrder(context.Context, wechatpay.OrderRequest) (wechatpay.Prepay, error) {
 	return wechatpay.Prepay{ID: "prepay"}, w.say()
 }
 
-func (w *weChat) QueryOrder(context.Context, string, string) (wechatpay.Trade, error) {
+func (w *weChat) QueryOrder(context.Context, wechatpay.OrderRef) (wechatpay.Trade, error) {
 	return wechatpay.Trade{State: wechatpay.TradeStateNotPay}, w.say()
 }
 
-func (w *weChat) CloseOrder(context.Context, string, string) error { return w.say() }
+func (w *weChat) CloseOrder(context.Context, wechatpay.OrderRef) error { return w.say() }
 
-func (w *weChat) Refund(context.Context, wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
+func (w *weChat) CreateRefund(context.Context, wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
 	return wechatpay.RefundAcceptance{RefundID: "5"}, w.say()
 }
 
-func (w *weChat) QueryRefund(context.Context, string, string) (wechatpay.RefundFact, error) {
+func (w *weChat) QueryRefund(context.Context, wechatpay.RefundRef) (wechatpay.RefundFact, error) {
 	return wechatpay.RefundFact{Amount: 1}, w.say()
 }
 
-func (w *weChat) QueryRefunds(context.Context, string, string) ([]wechatpay.RefundFact, error) {
+func (w *weChat) QueryRefunds(context.Context, wechatpay.OrderRef) ([]wechatpay.RefundFact, error) {
 	return []wechatpay.RefundFact{{}}, w.say()
 }
 
@@ -59,8 +59,8 @@ func words(outcome wechatpay.Outcome, meaning wechatpay.Meaning, code string) fu
 
 func succeeds() error { return nil }
 
-// limited is a Gateway within limits, for use in a bubble of time. Its key is proven, and so long ago that nothing is used up.
-func limited(limits Limits, answer func() error) (*limitedGateway, *weChat) {
+// limited is a Caller within limits, for use in a bubble of time. Its key is proven, and so long ago that nothing is used up.
+func limited(limits Limits, answer func() error) (*limitedCaller, *weChat) {
 	w := &weChat{answer: answer}
 	return within(NewRegistry(nil, Options{Limits: limits}), w), w
 }
@@ -70,15 +70,15 @@ var shopKey = types.NamespacedName{Namespace: "shop", Name: "shop"}
 
 var shopAccount = ID{MchID: "1900000109", Hosts: "api.example.com:443"}
 
-// unprovenWithin is the Gateway of a new Merchant.
-func unprovenWithin(registry *Registry, merchant types.NamespacedName, gateway wechatpay.Gateway) *limitedGateway {
-	return &limitedGateway{
-		Gateway: gateway, member: registry.memberOf(merchant, shopAccount.Hosts, shopAccount), health: &credentialHealth{}, clock: clock.RealClock{},
+// unprovenWithin is the Caller of a new Merchant.
+func unprovenWithin(registry *Registry, merchant types.NamespacedName, gateway wechatpay.Caller) *limitedCaller {
+	return &limitedCaller{
+		Caller: gateway, member: registry.memberOf(merchant, shopAccount.Hosts, shopAccount), health: &credentialHealth{}, clock: clock.RealClock{},
 	}
 }
 
-// within is the Gateway of a Merchant whose key is proven.
-func within(registry *Registry, gateway wechatpay.Gateway) *limitedGateway {
+// within is the Caller of a Merchant whose key is proven.
+func within(registry *Registry, gateway wechatpay.Caller) *limitedCaller {
 	g := unprovenWithin(registry, shopKey, gateway)
 	g.member.prove()
 	account := accountOf(g)
@@ -87,27 +87,27 @@ func within(registry *Registry, gateway wechatpay.Gateway) *limitedGateway {
 	return g
 }
 
-func accountOf(g *limitedGateway) *quota { return g.member.standing.Load().account }
+func accountOf(g *limitedCaller) *quota { return g.member.standing.Load().account }
 
-func refund(g *limitedGateway) error {
-	_, err := g.Refund(context.Background(), wechatpay.RefundRequest{})
+func refund(g *limitedCaller) error {
+	_, err := g.CreateRefund(context.Background(), wechatpay.RefundRequest{})
 	return err
 }
 
-func query(g *limitedGateway) error {
-	_, err := g.QueryOrder(context.Background(), "", "")
+func query(g *limitedCaller) error {
+	_, err := g.QueryOrder(context.Background(), wechatpay.OrderRef{})
 	return err
 }
 
 // operations calls each operation once.
-func operations(g *limitedGateway) map[wechatpay.Operation]func() error {
+func operations(g *limitedCaller) map[wechatpay.Operation]func() error {
 	ctx := context.Background()
 	return map[wechatpay.Operation]func() error{
-		wechatpay.OperationUnifiedOrder: func() error { _, err := g.UnifiedOrder(ctx, wechatpay.OrderRequest{}); return err },
-		wechatpay.OperationOrderQuery:   func() error { return query(g) },
-		wechatpay.OperationCloseOrder:   func() error { return g.CloseOrder(ctx, "", "") },
-		wechatpay.OperationRefund:       func() error { return refund(g) },
-		wechatpay.OperationRefundQuery:  func() error { _, err := g.QueryRefund(ctx, "", ""); return err },
+		wechatpay.OperationCreateOrder:  func() error { _, err := g.CreateOrder(ctx, wechatpay.OrderRequest{}); return err },
+		wechatpay.OperationQueryOrder:   func() error { return query(g) },
+		wechatpay.OperationCloseOrder:   func() error { return g.CloseOrder(ctx, wechatpay.OrderRef{}) },
+		wechatpay.OperationCreateRefund: func() error { return refund(g) },
+		wechatpay.OperationQueryRefund:  func() error { _, err := g.QueryRefund(ctx, wechatpay.RefundRef{}); return err },
 	}
 }
 
@@ -123,7 +123,7 @@ func TestBucketWaitsAndGivesBack(t *testing.T) {
 	for operation := range operations(nil) {
 		synctest.Test(t, func(t *testing.T) {
 			// Ten a second, one at once, and at most 250 ms to wait.
-			limits := Limits{UnifiedOrder: 10, OrderQuery: 10, CloseOrder: 10, Refund: 10, RefundQuery: 10, MaxWait: 250 * time.Millisecond}
+			limits := Limits{CreateOrder: 10, QueryOrder: 10, CloseOrder: 10, CreateRefund: 10, QueryRefund: 10, MaxWait: 250 * time.Millisecond}
 			g, w := limited(limits, succeeds)
 			call := operations(g)[operation]
 			began := time.Now()
@@ -160,12 +160,12 @@ func TestBucketWaitsAndGivesBack(t *testing.T) {
 func TestWaitingEndsWithItsCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g, w := limited(Limits{OrderQuery: 1}, succeeds)
+		g, w := limited(Limits{QueryOrder: 1}, succeeds)
 		must(t, query(g))
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(100*time.Millisecond, cancel)
 		began := time.Now()
-		_, err := g.QueryOrder(ctx, "", "")
+		_, err := g.QueryOrder(ctx, wechatpay.OrderRef{})
 		wantDenied(t, err, "")
 		if time.Since(began) != 100*time.Millisecond || w.calls != 1 {
 			t.Errorf("after %s, %d calls", time.Since(began), w.calls)
@@ -182,7 +182,7 @@ func must(t *testing.T, err error) {
 
 // fast are limits that only the breaker shows in.
 var fast = Limits{
-	UnifiedOrder: rate.Inf, OrderQuery: rate.Inf, CloseOrder: rate.Inf, Refund: rate.Inf, RefundQuery: rate.Inf, FailingRefunds: 1000, BreakAfter: 5, BreakFor: 30 * time.Second,
+	CreateOrder: rate.Inf, QueryOrder: rate.Inf, CloseOrder: rate.Inf, CreateRefund: rate.Inf, QueryRefund: rate.Inf, FailingRefunds: 1000, BreakAfter: 5, BreakFor: 30 * time.Second,
 }
 
 func TestBreakerCounts(t *testing.T) {
@@ -249,7 +249,7 @@ func TestBreakerOfRefundsIsOneOfItsOwn(t *testing.T) {
 		wantDenied(t, refund(g), "paused")
 		w.answer = succeeds
 		for operation, call := range operations(g) {
-			if err := call(); (err == nil) != (operation != wechatpay.OperationRefund) {
+			if err := call(); (err == nil) != (operation != wechatpay.OperationCreateRefund) {
 				t.Errorf("%s while refunds are paused: %v", operation, err)
 			}
 		}
@@ -261,7 +261,7 @@ func TestBreakerOfRefundsIsOneOfItsOwn(t *testing.T) {
 		}
 		w.answer = succeeds
 		for operation, call := range operations(g) {
-			if err := call(); (err == nil) != (operation == wechatpay.OperationRefund) {
+			if err := call(); (err == nil) != (operation == wechatpay.OperationCreateRefund) {
 				t.Errorf("%s while the others are paused: %v", operation, err)
 			}
 		}
@@ -295,7 +295,7 @@ func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		limits := fast
-		limits.OrderQuery, limits.MaxWait = 1, time.Millisecond
+		limits.QueryOrder, limits.MaxWait = 1, time.Millisecond
 		g, w := limited(limits, succeeds)
 		must(t, query(g))
 		for range 20 {
@@ -309,22 +309,22 @@ func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		limits := fast
-		limits.OrderQuery = 100
+		limits.QueryOrder = 100
 		g, _ := limited(limits, says(wechatpay.Unknown, wechatpay.Repeat))
 		for range 5 {
 			_ = query(g)
 		}
-		tokens := accountOf(g).limiters[wechatpay.OperationOrderQuery].bucket.Tokens()
+		tokens := accountOf(g).limiters[wechatpay.OperationQueryOrder].bucket.Tokens()
 		for range 20 {
 			wantDenied(t, query(g), "paused")
 		}
-		if left := accountOf(g).limiters[wechatpay.OperationOrderQuery].bucket.Tokens(); left != tokens {
+		if left := accountOf(g).limiters[wechatpay.OperationQueryOrder].bucket.Tokens(); left != tokens {
 			t.Errorf("a paused Merchant used %f tokens", tokens-left)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) { // in the half-open state too
 		limits := fast
-		limits.OrderQuery, limits.MaxWait = 1, time.Millisecond
+		limits.QueryOrder, limits.MaxWait = 1, time.Millisecond
 		g, w := limited(limits, says(wechatpay.Unknown, wechatpay.Repeat))
 		for range 5 {
 			_ = query(g)
@@ -332,7 +332,7 @@ func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 		}
 		time.Sleep(31 * time.Second)
 		w.answer = succeeds
-		accountOf(g).limiters[wechatpay.OperationOrderQuery].bucket.Allow()
+		accountOf(g).limiters[wechatpay.OperationQueryOrder].bucket.Allow()
 		wantDenied(t, query(g), "limit of 1 calls a second")
 		time.Sleep(time.Second)
 		must(t, query(g))
@@ -341,7 +341,7 @@ func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 
 func TestCallsAreCountedByOutcome(t *testing.T) {
 	counted := func(outcome string) float64 {
-		return testutil.ToFloat64(metrics.Requests.WithLabelValues(string(wechatpay.OperationOrderQuery), outcome))
+		return testutil.ToFloat64(metrics.Requests.WithLabelValues(string(wechatpay.OperationQueryOrder), outcome))
 	}
 	for outcome, answer := range map[string]func() error{
 		"Succeeded": succeeds,
@@ -376,11 +376,11 @@ func TestTheKeyIsSuspectAfterARefusalForItsSake(t *testing.T) {
 func TestAnswersPassThrough(t *testing.T) {
 	t.Parallel()
 	g, _ := limited(fast, succeeds)
-	prepay, _ := g.UnifiedOrder(t.Context(), wechatpay.OrderRequest{})
-	trade, _ := g.QueryOrder(t.Context(), "", "")
-	acceptance, _ := g.Refund(t.Context(), wechatpay.RefundRequest{})
-	fact, _ := g.QueryRefund(t.Context(), "", "")
-	facts, _ := g.QueryRefunds(t.Context(), "", "")
+	prepay, _ := g.CreateOrder(t.Context(), wechatpay.OrderRequest{})
+	trade, _ := g.QueryOrder(t.Context(), wechatpay.OrderRef{})
+	acceptance, _ := g.CreateRefund(t.Context(), wechatpay.RefundRequest{})
+	fact, _ := g.QueryRefund(t.Context(), wechatpay.RefundRef{})
+	facts, _ := g.QueryRefunds(t.Context(), wechatpay.OrderRef{})
 	if prepay.ID != "prepay" || trade.State != wechatpay.TradeStateNotPay || acceptance.RefundID != "5" || fact.Amount != 1 || len(facts) != 1 {
 		t.Error("an answer got lost")
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-func queryNumber(g *limitedGateway, number string) error {
-	_, err := g.QueryOrder(context.Background(), number, "")
+func queryNumber(g *limitedCaller, number string) error {
+	_, err := g.QueryOrder(context.Background(), wechatpay.OrderRef{OutTradeNo: number})
 	return err
 }
 
@@ -23,7 +23,7 @@ func TestTheLineIsKeptByThoseWhoHaveToComeBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		limits := fast
-		limits.OrderQuery, limits.MaxWait = 10, 200*time.Millisecond
+		limits.QueryOrder, limits.MaxWait = 10, 200*time.Millisecond
 		var mutex sync.Mutex
 		var served []string
 		denials := 0

@@ -161,7 +161,7 @@ func provesKey(err error) bool {
 // permit holds refund requests back until the key is proven: WeChat blocks a merchant number over those that fail, so they are
 // made within the budget of its account only.
 func (m *membership) permit(at *standing, operation wechatpay.Operation) error {
-	if at.proven || operation != wechatpay.OperationRefund {
+	if at.proven || operation != wechatpay.OperationCreateRefund {
 		return nil
 	}
 	m.tell(m.merchant) // who asks WeChat about the key
@@ -197,7 +197,7 @@ func (m *membership) within(ctx context.Context, at *standing, operation wechatp
 		return err
 	}
 	defer places.release(claim)
-	if operation != wechatpay.OperationRefund {
+	if operation != wechatpay.OperationCreateRefund {
 		if err := queue.wait(waiting, caller.Namespace, number); err != nil {
 			return err
 		}

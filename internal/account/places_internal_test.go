@@ -15,13 +15,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// slowHost is a Gateway whose calls have no answer until they are let go.
+// slowHost is a Caller whose calls have no answer until they are let go.
 type slowHost struct {
-	wechatpay.Gateway
+	wechatpay.Caller
 	answer chan struct{}
 }
 
-func (h *slowHost) QueryOrder(context.Context, string, string) (wechatpay.Trade, error) {
+func (h *slowHost) QueryOrder(context.Context, wechatpay.OrderRef) (wechatpay.Trade, error) {
 	<-h.answer
 	return wechatpay.Trade{}, nil
 }
@@ -188,8 +188,8 @@ func TestAMerchantThatHangsHoldsOnlyItsShareOfThePlaces(t *testing.T) {
 		other := unprovenWithin(registry, types.NamespacedName{Namespace: "other", Name: "other"}, &weChat{answer: succeeds})
 		must(t, query(other))
 		refunds := WithCaller(t.Context(), Caller{Namespace: "shop", Workers: RefundWorkers})
-		g.Gateway = &weChat{answer: succeeds}
-		if _, err := g.QueryRefund(refunds, "", ""); err != nil {
+		g.Caller = &weChat{answer: succeeds}
+		if _, err := g.QueryRefund(refunds, wechatpay.RefundRef{}); err != nil {
 			t.Errorf("other workers have places of their own: %v", err)
 		}
 		close(w.answer)
@@ -227,7 +227,7 @@ func TestManyQuickCallsAreNotDenied(t *testing.T) {
 		limits := fast
 		limits.Concurrent = 12
 		g, _ := limited(limits, succeeds)
-		g.Gateway = &slowQueries{took: 300 * time.Millisecond}
+		g.Caller = &slowQueries{took: 300 * time.Millisecond}
 		var workers sync.WaitGroup
 		for range 40 {
 			workers.Go(func() {
@@ -243,11 +243,11 @@ func TestManyQuickCallsAreNotDenied(t *testing.T) {
 }
 
 type slowQueries struct {
-	wechatpay.Gateway
+	wechatpay.Caller
 	took time.Duration
 }
 
-func (s *slowQueries) QueryOrder(context.Context, string, string) (wechatpay.Trade, error) {
+func (s *slowQueries) QueryOrder(context.Context, wechatpay.OrderRef) (wechatpay.Trade, error) {
 	time.Sleep(s.took)
 	return wechatpay.Trade{}, nil
 }

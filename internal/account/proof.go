@@ -17,11 +17,13 @@ import (
 
 // KeyProven says whether a verified answer of the endpoint has shown the current key to be good: to this process, or to the
 // leader, who keeps it in the Merchant's status.
-func (h *Account) KeyProven(merchant *v1alpha1.Merchant) bool { return h.Believes(merchant, h.keyID) }
+func (h *Account) KeyProven(merchant *v1alpha1.Merchant) bool {
+	return h.Believes(merchant, h.keyIDs[0])
+}
 
 // Believes says whether a callback may be believed that was made with the key of an id.
 func (h *Account) Believes(merchant *v1alpha1.Merchant, keyID string) bool {
-	return h.health.isProven() && keyID == h.keyID || h.endpoint == merchant.Status.KeysEndpoint && slices.Contains(merchant.Status.Keys, keyID)
+	return h.health.isProven() && keyID == h.keyIDs[0] || h.endpoint == merchant.Status.KeysEndpoint && slices.Contains(merchant.Status.Keys, keyID)
 }
 
 // joinIfProven makes the Merchant a member of its account when its status says that WeChat took the key, before this process has
@@ -52,9 +54,11 @@ func (h *Account) ProvenKeys(merchant *v1alpha1.Merchant) (keys []string, endpoi
 	if !h.health.isProven() {
 		return known, merchant.Status.KeysEndpoint
 	}
-	keys = []string{h.keyID}
-	if h.previousKeyID != "" && h.previousKeyID != h.keyID && slices.Contains(known, h.previousKeyID) {
-		keys = append(keys, h.previousKeyID)
+	keys = h.keyIDs[:1:1]
+	for _, previous := range h.keyIDs[1:] {
+		if previous != keys[0] && slices.Contains(known, previous) {
+			keys = append(keys, previous)
+		}
 	}
 	return keys, h.endpoint
 }

@@ -31,11 +31,11 @@ func newQuota(limits Limits, clock clock.PassiveClock) *quota {
 	a := &quota{
 		limits: limits,
 		limiters: map[wechatpay.Operation]*fairLimiter{
-			wechatpay.OperationUnifiedOrder: newFairLimiter(limits.UnifiedOrder, burst(limits.UnifiedOrder)),
-			wechatpay.OperationOrderQuery:   newFairLimiter(limits.OrderQuery, burst(limits.OrderQuery)),
+			wechatpay.OperationCreateOrder:  newFairLimiter(limits.CreateOrder, burst(limits.CreateOrder)),
+			wechatpay.OperationQueryOrder:   newFairLimiter(limits.QueryOrder, burst(limits.QueryOrder)),
 			wechatpay.OperationCloseOrder:   newFairLimiter(limits.CloseOrder, burst(limits.CloseOrder)),
-			wechatpay.OperationRefund:       newFairLimiter(limits.Refund, burst(limits.Refund)),
-			wechatpay.OperationRefundQuery:  newFairLimiter(limits.RefundQuery, burst(limits.RefundQuery)),
+			wechatpay.OperationCreateRefund: newFairLimiter(limits.CreateRefund, burst(limits.CreateRefund)),
+			wechatpay.OperationQueryRefund:  newFairLimiter(limits.QueryRefund, burst(limits.QueryRefund)),
 		},
 		lookups: newFairLimiter(limits.Lookups, max(int(limits.Lookups), 1)),
 		failing: &failureBudget{most: limits.FailingRefunds, clock: clock},

@@ -1,4 +1,4 @@
-// Package account turns a Merchant and its Secrets into a Gateway that is ready for use, and keeps it until they change.
+// Package account turns a Merchant and its Secrets into a Caller that is ready for use, and keeps it until they change.
 package account
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
-	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // Options tune a Registry. The zero value of a field means its default.
@@ -43,7 +43,7 @@ type Options struct {
 	// Limits that each Merchant gets.
 	Limits Limits
 	// Timeouts of calls to WeChat.
-	Timeouts v2.Timeouts
+	Timeouts wechatpay.Timeouts
 	// Clock is the real one by default.
 	Clock clock.PassiveClock
 }
@@ -61,8 +61,8 @@ type Registry struct {
 	// accounts are WeChat's view of merchant numbers, which several Merchants may share. places are all Merchants'.
 	accounts    *quotas
 	concurrency map[Workers]*concurrencyLimit
-	// replies are those that were taken, by the key that they are signed with.
-	replies map[keyOfReplies]*takenReplies
+	// answers are those that were taken, by the key that they are signed with.
+	answers map[answersKey]*answersOfKey
 	// listener is told of Merchants of which something new is known.
 	listener atomic.Pointer[func(types.NamespacedName)]
 	// restoredListeners are told of Merchants whose credentials are others than before, or are taken again.
@@ -106,7 +106,7 @@ func NewRegistry(secrets client.Reader, options Options) *Registry {
 	r := &Registry{
 		secrets: secrets, options: options, entries: map[types.UID]*entry{},
 		accounts: newQuotas(options.Limits, options.Clock), concurrency: map[Workers]*concurrencyLimit{},
-		replies: map[keyOfReplies]*takenReplies{},
+		answers: map[answersKey]*answersOfKey{},
 	}
 	for _, workers := range []Workers{OrderWorkers, RefundWorkers, MerchantWorkers, CallbackWorkers} {
 		r.concurrency[workers] = newConcurrencyLimit(options.Limits)
@@ -287,16 +287,20 @@ func (r *Registry) dropUnusable(merchant *v1alpha1.Merchant, problem *Problem) {
 
 // parts are what an Account is made of.
 type parts struct {
-	options            v2.Options
+	protocol           wechatpay.Protocol
+	settings           wechatpay.Settings
+	secrets            wechatpay.Secrets
 	payment, refund    string
 	description        *v1alpha1.MerchantCertificate
 	certificateProblem *Problem
-	version            string
-	// keyID, previousKeyID and endpoint are the Account's.
-	keyID, previousKeyID, endpoint string
+	version, endpoint  string
 }
 
 func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*parts, error) {
+	protocol, known := protocols.Of(merchant.Spec.Protocol)
+	if !known {
+		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("This operator does not speak the protocol %s of spec.protocol: update it, or choose another", merchant.Spec.Protocol)}
+	}
 	primary, backup, problem := endpoints(merchant, r.options.EndpointHosts)
 	if problem != nil {
 		return nil, problem
@@ -314,7 +318,7 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 	if err != nil {
 		return nil, err
 	}
-	keys, problem := readAPIKeys(merchant, keySecret)
+	keys, problem := readAPIKeys(merchant, keySecret, protocol.KeyForm())
 	if problem != nil {
 		return nil, problem
 	}
@@ -323,14 +327,16 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 		return nil, err
 	}
 	return &parts{
-		options: v2.Options{
-			MchID: merchant.Spec.MchID, APIKey: keys.current, PreviousAPIKey: keys.previous,
-			SignType: wechatpay.SignType(merchant.Spec.SignType), Certificate: certificate.pair,
+		protocol: protocol,
+		settings: wechatpay.Settings{
+			MchID: merchant.Spec.MchID, Scheme: wechatpay.Scheme(merchant.Spec.SignType),
 			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots,
 			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts, Trust: newTrust(&r.proofs, bundle),
+			Now: r.options.Clock.Now,
 		},
-		keyID: wechatpay.KeyID(keys.current, merchant.Spec.MchID), previousKeyID: previousKeyID(keys, merchant), endpoint: EndpointID(merchant),
-		payment: payment, refund: refund,
+		secrets:  wechatpay.Secrets{Key: keys.current, PreviousKey: keys.previous, Certificate: certificate.pair},
+		endpoint: EndpointID(merchant),
+		payment:  payment, refund: refund,
 		description: describe(certificate.leaf), certificateProblem: certificate.problem,
 		version: checksum([]byte(keys.current), []byte(keys.previous), certificate.raw, bundle,
 			[]byte(primary.String()), []byte(backupOf(backup)), []byte(payment), []byte(merchant.Spec.SignType), []byte(certificate.message())),
@@ -401,14 +407,14 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (handle *Accou
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	now := r.options.Clock.Now()
-	made.options.Replies = r.repliesOf(made.options, now)
+	made.settings.Answers = r.answersOf(made.settings.MchID, made.secrets.Key, now)
 	known := r.entries[merchant.UID]
 	if known != nil && known.handle != nil && known.handle.Version == made.version {
 		known.readTime, known.generation, known.retryTime = now, merchant.Generation, time.Time{}
 		known.handle.joinIfProven(merchant)
 		return known.handle, false, nil
 	}
-	gateway, err := v2.New(made.options)
+	connection, err := made.protocol.Open(made.settings, made.secrets)
 	if err != nil {
 		return nil, false, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The Merchant can't be used: %v", err)}
 	}
@@ -418,18 +424,19 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (handle *Accou
 		r.dropUnused(now)
 	}
 	suspicion := &credentialHealth{}
-	member := r.memberOf(client.ObjectKeyFromObject(merchant), hosts.Canonical(made.options.Endpoint), IDOf(merchant))
+	member := r.memberOf(client.ObjectKeyFromObject(merchant), hosts.Canonical(made.settings.Endpoint), IDOf(merchant))
 	handle = &Account{
-		Gateway:          &limitedGateway{Gateway: gateway, member: member, health: suspicion, clock: r.options.Clock},
+		Caller:           &limitedCaller{Caller: connection, member: member, health: suspicion, clock: r.options.Clock},
+		Receiver:         connection.Receiver,
 		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,
-		Certificate: made.description, CertificateProblem: made.certificateProblem, HasCertificate: made.options.Certificate != nil,
+		Certificate: made.description, CertificateProblem: made.certificateProblem, HasCertificate: made.secrets.Certificate != nil,
 		Version:       made.version,
 		NotPublic:     notPublicURL(made.payment),
-		CallbackCheck: callbackprobe.NewKeys(made.options.APIKey, made.options.PreviousAPIKey),
-		keyID:         made.keyID, previousKeyID: made.previousKeyID, endpoint: made.endpoint,
+		CallbackCheck: callbackprobe.NewKeys(connection.Shared...),
+		keyIDs:        connection.KeyIDs, endpoint: made.endpoint,
 		member: member, health: suspicion, learned: func() { r.notify(member.merchant) },
 		credentialsRestored: func() { r.notifyRestored(member.merchant) },
-		close:               func() { member.close(); gateway.CloseIdleConnections() },
+		close:               func() { member.close(); connection.Close() },
 	}
 	handle.joinIfProven(merchant)
 	r.entries[merchant.UID] = &entry{handle: handle, readTime: now, generation: merchant.Generation}
@@ -447,5 +454,5 @@ func (r *Registry) dropUnused(now time.Time) {
 			r.forget(uid)
 		}
 	}
-	r.dropUnusedReplies(now)
+	r.dropUnusedAnswers(now)
 }

@@ -20,10 +20,10 @@ type pair struct {
 	probe, answer []byte
 }
 
-// NewKeys derives the keys from a Merchant's API keys; previous may be empty.
-func NewKeys(current, previous string) Keys {
+// NewKeys derives the keys from the secrets that a Merchant shares with WeChat, the current one first; empty ones are left out.
+func NewKeys(secrets ...string) Keys {
 	var keys Keys
-	for _, apiKey := range []string{current, previous} {
+	for _, apiKey := range secrets {
 		if apiKey != "" {
 			keys.accepted = append(keys.accepted, pair{probe: derive(apiKey, "probe"), answer: derive(apiKey, "answer")})
 		}

@@ -35,7 +35,7 @@ func TestEveryErrorIsExplained(t *testing.T) {
 			if outcome == wechatpay.Refused && reason != v1alpha1.ReasonRefused || outcome == wechatpay.Unknown && reason != v1alpha1.ReasonOutcomeUnknown {
 				t.Errorf("%s: the reason is %s", name, reason)
 			}
-			if !strings.HasPrefix(message, "unifiedorder: WeChat Pay answered CODE: 说明. ") {
+			if !strings.HasPrefix(message, "CreateOrder: WeChat Pay answered CODE: 说明. ") {
 				t.Errorf("%s: WeChat's words do not come first: %q", name, message)
 			}
 			wantAdvice(t, name, message)
@@ -82,7 +82,7 @@ func TestExplainReasons(t *testing.T) {
 			t.Errorf("%s/%s: %s %q, want %s and %q", test.outcome, test.meaning, got, message, test.want, test.says)
 		}
 	}
-	if status, reason, _ := lifecycle.Explain(errors.New("no Gateway says this")); status != metav1.ConditionUnknown || reason != v1alpha1.ReasonOutcomeUnknown {
+	if status, reason, _ := lifecycle.Explain(errors.New("no Caller says this")); status != metav1.ConditionUnknown || reason != v1alpha1.ReasonOutcomeUnknown {
 		t.Errorf("any other error is %s/%s", status, reason)
 	}
 }

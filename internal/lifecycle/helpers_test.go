@@ -75,7 +75,7 @@ func factOf(refund *v1alpha1.Refund, status wechatpay.RefundStatus) wechatpay.Re
 }
 
 func problem(outcome wechatpay.Outcome, meaning wechatpay.Meaning) *wechatpay.Error {
-	return &wechatpay.Error{Operation: wechatpay.OperationUnifiedOrder, Outcome: outcome, Meaning: meaning, Code: "CODE", Description: "说明"}
+	return &wechatpay.Error{Operation: wechatpay.OperationCreateOrder, Outcome: outcome, Meaning: meaning, Code: "CODE", Description: "说明"}
 }
 
 var (

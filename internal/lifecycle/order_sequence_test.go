@@ -26,7 +26,7 @@ var words = rapid.SampledFrom([]string{"No", "说明", strings.Repeat("订单已
 // notes leaves out messages: the end of one may say what is in the way of the object, whatever became of it.
 var notes = cmp.FilterPath(func(path cmp.Path) bool { return path.Last().String() == ".Message" }, cmp.Ignore())
 
-// drawError draws what a Gateway may answer to unifiedorder; the two meanings that only refunds have are left out.
+// drawError draws what a Caller may answer to unifiedorder; the two meanings that only refunds have are left out.
 func drawError(t *rapid.T, without ...wechatpay.Meaning) error {
 	meaning := rapid.SampledFrom(meanings).Filter(func(m wechatpay.Meaning) bool {
 		for _, left := range without {

@@ -166,13 +166,10 @@ func transactionOf(payment wechatpay.Payment) *v1alpha1.Transaction {
 	return transaction
 }
 
-// DowngradesSignature says whether a callback was signed with MD5 for an Order that was not prepared with MD5.
-func DowngradesSignature(order *v1alpha1.Order, merchant *v1alpha1.Merchant, used wechatpay.SignType) bool {
-	if used != wechatpay.SignTypeMD5 {
-		return false
-	}
+// PreparedScheme is the algorithm that an Order was prepared with, or that of its Merchant where none is recorded.
+func PreparedScheme(order *v1alpha1.Order, merchant *v1alpha1.Merchant) wechatpay.Scheme {
 	if prepay := order.Status.Prepay; prepay != nil && prepay.SignType != "" {
-		return prepay.SignType != v1alpha1.SignTypeMD5
+		return wechatpay.Scheme(prepay.SignType)
 	}
-	return merchant.Spec.SignType != v1alpha1.SignTypeMD5
+	return wechatpay.Scheme(merchant.Spec.SignType)
 }

@@ -260,24 +260,16 @@ func TestNoValueStopsAPayment(t *testing.T) {
 	}
 }
 
-func TestDowngradesSignature(t *testing.T) {
+func TestPreparedScheme(t *testing.T) {
 	t.Parallel()
-	const md5, hmac, none = v1alpha1.SignTypeMD5, v1alpha1.SignTypeHMACSHA256, v1alpha1.SignType("")
-	for _, test := range []struct {
-		used             wechatpay.SignType
-		prepay, merchant v1alpha1.SignType
-		want             bool
-	}{
-		{wechatpay.SignTypeHMACSHA256, hmac, hmac, false},
-		{wechatpay.SignTypeHMACSHA256, md5, md5, false},
-		{wechatpay.SignTypeHMACSHA256, none, md5, false},
-		{wechatpay.SignTypeMD5, md5, md5, false},
-		{wechatpay.SignTypeMD5, md5, hmac, false}, // prepared before the Merchant changed
-		{wechatpay.SignTypeMD5, hmac, md5, true},  // the Merchant's present word does not count for it
-		{wechatpay.SignTypeMD5, hmac, hmac, true},
-		{wechatpay.SignTypeMD5, none, md5, false}, // the status was lost
-		{wechatpay.SignTypeMD5, none, hmac, true},
-		{wechatpay.SignTypeMD5, none, none, true},
+	const weak, strong, none = v1alpha1.SignTypeMD5, v1alpha1.SignTypeHMACSHA256, v1alpha1.SignType("")
+	for _, test := range []struct{ prepay, merchant, want v1alpha1.SignType }{
+		{strong, strong, strong},
+		{weak, strong, weak},   // prepared before the Merchant changed
+		{strong, weak, strong}, // the Merchant's present word does not count for it
+		{none, weak, weak},     // the status was lost
+		{none, strong, strong},
+		{none, none, none},
 	} {
 		order, merchant := newOrder(), newMerchant()
 		merchant.Spec.SignType = test.merchant
@@ -286,8 +278,8 @@ func TestDowngradesSignature(t *testing.T) {
 				continue
 			}
 			order.Status.Prepay = prepay
-			if got := lifecycle.DowngradesSignature(order, merchant, test.used); got != test.want {
-				t.Errorf("used %q, prepared %q, merchant %q: %t", test.used, test.prepay, test.merchant, got)
+			if got := lifecycle.PreparedScheme(order, merchant); got != wechatpay.Scheme(test.want) {
+				t.Errorf("prepared %q, merchant %q: %q", test.prepay, test.merchant, got)
 			}
 		}
 	}

@@ -287,7 +287,7 @@ func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.Ref
 		refund.Status.ReceivedAccount = kept(fact.ReceivedAccount, 256)
 	}
 	switch fact.Status {
-	case wechatpay.RefundStatusSuccess:
+	case wechatpay.RefundStatusSucceeded:
 		refund.Status.SucceededTime = cmp.Or(statusTime(fact.SuccessTime), statusTime(now))
 		refund.Status.StalledTime = nil
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The money is back")
@@ -297,7 +297,7 @@ func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.Ref
 			"WeChat Pay closed the refund; no money went back. Create another Refund to try again")
 	case wechatpay.RefundStatusProcessing:
 		processing(refund, now)
-	case wechatpay.RefundStatusChange:
+	case wechatpay.RefundStatusAbnormal:
 		stalled(refund, now)
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonAbnormal,
 			"The payer's card or account can't take the money. A person must handle it in the merchant platform (交易中心); the result then shows here by itself")

@@ -66,7 +66,7 @@ func TestApprovalIsTrustedOrNot(t *testing.T) {
 	// WeChat has it, from before a restore.
 	refund = approved()
 	lifecycle.ApprovedUnguarded(refund, now)
-	lifecycle.RefundLearned(refund, manual, orderNumber, factOf(refund, wechatpay.RefundStatusSuccess), now)
+	lifecycle.RefundLearned(refund, manual, orderNumber, factOf(refund, wechatpay.RefundStatusSucceeded), now)
 	wantRefund(t, refund, "True/Recovered", "True/Accepted", "True/Succeeded")
 
 	// What is trusted stays it while the policy is gone, and shows that it waits.

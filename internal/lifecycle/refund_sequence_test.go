@@ -16,11 +16,11 @@ import (
 
 func drawFact(t *rapid.T) wechatpay.RefundFact {
 	fact := factOf(newRefund("refund-1", 50), rapid.SampledFrom([]wechatpay.RefundStatus{
-		wechatpay.RefundStatusProcessing, wechatpay.RefundStatusSuccess, wechatpay.RefundStatusClosed, wechatpay.RefundStatusChange, "FOO",
+		wechatpay.RefundStatusProcessing, wechatpay.RefundStatusSucceeded, wechatpay.RefundStatusClosed, wechatpay.RefundStatusAbnormal, "FOO",
 	}).Draw(t, "status"))
 	fact.Amount = rapid.SampledFrom([]int64{50, 50, 50, 50, 1}).Draw(t, "amount")
 	fact.ReceivedAccount = words.Draw(t, "account")
-	if fact.Status == wechatpay.RefundStatusSuccess {
+	if fact.Status == wechatpay.RefundStatusSucceeded {
 		fact.SuccessTime = now.Add(time.Hour)
 	}
 	return fact

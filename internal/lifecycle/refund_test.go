@@ -58,12 +58,12 @@ func TestRefundsWayToTheEnd(t *testing.T) {
 		t.Errorf("status %+v", refund.Status)
 	}
 
-	lifecycle.RefundState(refund, orderNumber, factOf(refund, wechatpay.RefundStatusChange), now.Add(time.Minute))
+	lifecycle.RefundState(refund, orderNumber, factOf(refund, wechatpay.RefundStatusAbnormal), now.Add(time.Minute))
 	wantRefund(t, refund, "True/Approved", "True/Accepted", "Unknown/Abnormal")
 	if lifecycle.RefundFinal(refund) {
 		t.Error("CHANGE is not final")
 	}
-	fact := factOf(refund, wechatpay.RefundStatusSuccess)
+	fact := factOf(refund, wechatpay.RefundStatusSucceeded)
 	fact.SuccessTime, fact.ReceivedAccount = now.Add(time.Hour), "支付用户零钱"
 	lifecycle.RefundState(refund, orderNumber, fact, now.Add(2*time.Hour))
 	wantRefund(t, refund, "True/Approved", "True/Accepted", "True/Succeeded")
@@ -76,9 +76,9 @@ func TestRefundStates(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[wechatpay.RefundStatus]string{
 		wechatpay.RefundStatusProcessing: "Unknown/Processing",
-		wechatpay.RefundStatusSuccess:    "True/Succeeded",
+		wechatpay.RefundStatusSucceeded:  "True/Succeeded",
 		wechatpay.RefundStatusClosed:     "False/Closed",
-		wechatpay.RefundStatusChange:     "Unknown/Abnormal",
+		wechatpay.RefundStatusAbnormal:   "Unknown/Abnormal",
 		"SOMETHING NEW":                  "Unknown/UnknownState",
 	} {
 		refund := newRefund("refund-1", 50)
@@ -129,12 +129,12 @@ func TestOneContradictionIsNoEnd(t *testing.T) {
 			if got := message(refund.Status.Conditions, v1alpha1.ConditionSucceeded); strings.Contains(got, "another name") || strings.Contains(got, "spec.outRefundNo") {
 				t.Errorf("%s, %s: advises another number: %q", before, difference, got)
 			}
-			lifecycle.RefundLearned(refund, automatic, orderNumber, factOf(refund, wechatpay.RefundStatusSuccess), now.Add(time.Second))
+			lifecycle.RefundLearned(refund, automatic, orderNumber, factOf(refund, wechatpay.RefundStatusSucceeded), now.Add(time.Second))
 			wantRefund(t, refund, "True/Automatic", "True/Accepted", "True/Succeeded")
 		}
 	}
 	refund := newRefund("refund-1", 50)
-	fact := factOf(refund, wechatpay.RefundStatusSuccess)
+	fact := factOf(refund, wechatpay.RefundStatusSucceeded)
 	fact.OutTradeNo = "" // WeChat did not say
 	if !lifecycle.RefundState(refund, orderNumber, fact, now) {
 		t.Error("an order that is not told does not differ")
@@ -160,7 +160,7 @@ func TestTheObjectThatLostItsNumberDoesNotGetItBack(t *testing.T) {
 	t.Parallel()
 	refund := newRefund("refund-1", 50)
 	lifecycle.EndRefund(refund, v1alpha1.ReasonNumberInUse, "The number is used", now)
-	if lifecycle.RefundState(refund, orderNumber, factOf(refund, wechatpay.RefundStatusSuccess), now) {
+	if lifecycle.RefundState(refund, orderNumber, factOf(refund, wechatpay.RefundStatusSucceeded), now) {
 		t.Error("it gets it back")
 	}
 	wantRefund(t, refund, "Unknown/Pending", "False/NumberInUse", "False/NumberInUse")
@@ -174,7 +174,7 @@ func TestUnconfirmedRefunds(t *testing.T) {
 	for state, last := range map[string]func(*v1alpha1.Refund, time.Time){
 		"Unknown/QueryFailed": func(r *v1alpha1.Refund, at time.Time) { lifecycle.FollowFailed(r, failure, at) },
 		"Unknown/Abnormal": func(r *v1alpha1.Refund, at time.Time) {
-			lifecycle.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusChange), at)
+			lifecycle.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusAbnormal), at)
 		},
 		"Unknown/UnknownState": func(r *v1alpha1.Refund, at time.Time) {
 			lifecycle.RefundState(r, orderNumber, factOf(r, "FOO"), at)
@@ -338,8 +338,8 @@ func TestRequestedRoundsUp(t *testing.T) {
 func TestTaken(t *testing.T) {
 	t.Parallel()
 	facts := []wechatpay.RefundFact{
-		{Amount: 1, Status: wechatpay.RefundStatusProcessing}, {Amount: 10, Status: wechatpay.RefundStatusSuccess},
-		{Amount: 100, Status: wechatpay.RefundStatusClosed}, {Amount: 1000, Status: wechatpay.RefundStatusChange},
+		{Amount: 1, Status: wechatpay.RefundStatusProcessing}, {Amount: 10, Status: wechatpay.RefundStatusSucceeded},
+		{Amount: 100, Status: wechatpay.RefundStatusClosed}, {Amount: 1000, Status: wechatpay.RefundStatusAbnormal},
 	}
 	if got := lifecycle.Taken(facts); got != 1011 {
 		t.Errorf("taken %d", got)

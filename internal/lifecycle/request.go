@@ -69,7 +69,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 		Receipt:       string(spec.Receipt),
 		ProfitSharing: string(spec.ProfitSharing),
 		SceneInfo:     spec.SceneInfo,
-		SignType:      wechatpay.SignType(merchant.Spec.SignType),
+		Scheme:        wechatpay.Scheme(merchant.Spec.SignType),
 	}
 	if request.ClientIP == "" {
 		request.ClientIP = defaultClientIP
@@ -85,7 +85,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 			request.NotifyURL = prepay.NotifyURL
 		}
 		if prepay.SignType != "" {
-			request.SignType = wechatpay.SignType(prepay.SignType)
+			request.Scheme = wechatpay.Scheme(prepay.SignType)
 		}
 	}
 	return request

@@ -151,7 +151,7 @@ func TestOrderRequestFieldByField(t *testing.T) {
 		OutTradeNo: "N-1", AppID: "wxother", TradeType: wechatpay.TradeTypeJSAPI, Description: "body", Total: 7, Currency: "HKD",
 		ClientIP: "203.0.113.7", OpenID: "openid", ExpireTime: created.Add(3 * time.Hour), NotifyURL: notifyURL, Attach: "attach",
 		Detail: "{1}", GoodsTag: "tag", DeviceInfo: "device", ProductID: "product", LimitPay: "no_credit", Receipt: "Y",
-		ProfitSharing: "N", SceneInfo: "{2}", SignType: wechatpay.SignTypeHMACSHA256,
+		ProfitSharing: "N", SceneInfo: "{2}", Scheme: "HMAC-SHA256",
 	}, lifecycle.OrderRequest(order, newMerchant(), notifyURL))
 
 	refund := newRefund("refund-1", 5)
@@ -267,7 +267,7 @@ func TestCallbackAddressAndAlgorithmStickOncePrepared(t *testing.T) {
 	wantSame(t, "request after a change of the Merchant", want, lifecycle.OrderRequest(order, merchant, "https://new.example.com/x"))
 
 	fresh := lifecycle.OrderRequest(newOrder(), merchant, "https://new.example.com/x")
-	if fresh.NotifyURL != "https://new.example.com/x" || fresh.SignType != wechatpay.SignTypeMD5 {
+	if fresh.NotifyURL != "https://new.example.com/x" || fresh.Scheme != "MD5" {
 		t.Errorf("an Order that is not prepared yet takes the new ones: %+v", fresh)
 	}
 }

@@ -103,13 +103,13 @@ func (s *shop) learn(t *rapid.T, refund *v1alpha1.Refund) {
 		return
 	}
 	status := rapid.SampledFrom([]wechatpay.RefundStatus{
-		wechatpay.RefundStatusProcessing, wechatpay.RefundStatusSuccess, wechatpay.RefundStatusClosed, wechatpay.RefundStatusChange,
+		wechatpay.RefundStatusProcessing, wechatpay.RefundStatusSucceeded, wechatpay.RefundStatusClosed, wechatpay.RefundStatusAbnormal,
 	}).Draw(t, "fact")
 	lifecycle.RefundState(refund, orderNumber, factOf(refund, status), s.now)
 	switch status {
 	case wechatpay.RefundStatusClosed:
 		s.closed[refund.Name] = true
-	case wechatpay.RefundStatusSuccess:
+	case wechatpay.RefundStatusSucceeded:
 		if rapid.Bool().Draw(t, "remembered at once") {
 			lifecycle.Refunded(s.order, s.refunds)
 		}

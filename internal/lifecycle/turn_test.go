@@ -38,10 +38,10 @@ func accepted(r *v1alpha1.Refund) {
 	lifecycle.Accepted(r, wechatpay.RefundAcceptance{RefundID: "5"}, now)
 }
 func succeeded(r *v1alpha1.Refund) {
-	lifecycle.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusSuccess), now)
+	lifecycle.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusSucceeded), now)
 }
 func abnormal(r *v1alpha1.Refund) {
-	lifecycle.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusChange), now)
+	lifecycle.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusAbnormal), now)
 }
 func closedByWeChat(r *v1alpha1.Refund) {
 	lifecycle.RefundState(r, orderNumber, factOf(r, wechatpay.RefundStatusClosed), now)

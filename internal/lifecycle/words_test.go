@@ -73,9 +73,9 @@ func TestWeChatsWordsAreStoredClean(t *testing.T) {
 		return refund
 	}
 	failures := []error{
-		&wechatpay.Error{Operation: wechatpay.OperationRefund, Code: poison, Description: poison},
-		&wechatpay.Error{Operation: wechatpay.OperationRefund, Code: poison},
-		&wechatpay.Error{Operation: wechatpay.OperationRefund, Err: fmt.Errorf("tls: certificate of %s", poison)},
+		&wechatpay.Error{Operation: wechatpay.OperationCreateRefund, Code: poison, Description: poison},
+		&wechatpay.Error{Operation: wechatpay.OperationCreateRefund, Code: poison},
+		&wechatpay.Error{Operation: wechatpay.OperationCreateRefund, Err: fmt.Errorf("tls: certificate of %s", poison)},
 		fmt.Errorf("proxy: %s", poison),
 	}
 	account := Payee{MchID: "1900000109", AppID: "wx1"}
@@ -116,13 +116,13 @@ func TestWeChatsWordsAreStoredClean(t *testing.T) {
 	RefreshAnswered(refreshed)
 	statuses["refreshed"] = refreshed.Status
 
-	for _, state := range []wechatpay.RefundStatus{wechatpay.RefundStatusSuccess, wechatpay.RefundStatusProcessing, wechatpay.RefundStatusChange, wechatpay.RefundStatusClosed, poison} {
+	for _, state := range []wechatpay.RefundStatus{wechatpay.RefundStatusSucceeded, wechatpay.RefundStatusProcessing, wechatpay.RefundStatusAbnormal, wechatpay.RefundStatusClosed, poison} {
 		refund := newRefund()
 		RefundState(refund, "order-0001", poisoned(wechatpay.RefundFact{OutTradeNo: "order-0001", OutRefundNo: "refund-1", Amount: 50, Status: state}), now)
 		statuses["refund "+string(state)] = refund.Status
 	}
 	differs := newRefund()
-	RefundState(differs, "order-0001", poisoned(wechatpay.RefundFact{Amount: 50, Status: wechatpay.RefundStatusSuccess}), now)
+	RefundState(differs, "order-0001", poisoned(wechatpay.RefundFact{Amount: 50, Status: wechatpay.RefundStatusSucceeded}), now)
 	statuses["refund of another order"] = differs.Status
 	accepted := newRefund()
 	Accepted(accepted, poisoned(wechatpay.RefundAcceptance{}), now)
@@ -143,7 +143,7 @@ func TestTimesThatTheAPIDoesNotTakeAreLeftOut(t *testing.T) {
 			t.Errorf("%s is kept", at)
 		}
 		refund := &v1alpha1.Refund{}
-		RefundState(refund, "", wechatpay.RefundFact{Status: wechatpay.RefundStatusSuccess, SuccessTime: at}, now)
+		RefundState(refund, "", wechatpay.RefundFact{Status: wechatpay.RefundStatusSucceeded, SuccessTime: at}, now)
 		if refund.Status.SucceededTime == nil || !refund.Status.SucceededTime.Time.Equal(now) {
 			t.Errorf("%s is kept as %s", at, refund.Status.SucceededTime)
 		}

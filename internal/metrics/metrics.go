@@ -110,8 +110,8 @@ func init() {
 // before.
 func startAtZero() {
 	for _, operation := range []wechatpay.Operation{
-		wechatpay.OperationUnifiedOrder, wechatpay.OperationOrderQuery, wechatpay.OperationCloseOrder,
-		wechatpay.OperationRefund, wechatpay.OperationRefundQuery,
+		wechatpay.OperationCreateOrder, wechatpay.OperationQueryOrder, wechatpay.OperationCloseOrder,
+		wechatpay.OperationCreateRefund, wechatpay.OperationQueryRefund,
 	} {
 		for _, outcome := range []string{
 			"Succeeded", string(wechatpay.NotSent), string(wechatpay.Failed), string(wechatpay.Refused), string(wechatpay.Unknown),

@@ -8,16 +8,16 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
-// Operation names a call to WeChat, as in the path.
+// Operation names a call to WeChat, or a callback. It is ours: each protocol has paths of its own.
 type Operation string
 
-// The calls of the protocol, and the two callbacks.
+// The calls and the callbacks.
 const (
-	OperationUnifiedOrder    Operation = "unifiedorder"
-	OperationOrderQuery      Operation = "orderquery"
-	OperationCloseOrder      Operation = "closeorder"
-	OperationRefund          Operation = "refund"
-	OperationRefundQuery     Operation = "refundquery"
+	OperationCreateOrder     Operation = "CreateOrder"
+	OperationQueryOrder      Operation = "QueryOrder"
+	OperationCloseOrder      Operation = "CloseOrder"
+	OperationCreateRefund    Operation = "CreateRefund"
+	OperationQueryRefund     Operation = "QueryRefund"
 	OperationPaymentCallback Operation = "payment callback"
 	OperationRefundCallback  Operation = "refund callback"
 )
@@ -68,7 +68,7 @@ const (
 	CredentialsRejected Meaning = "CredentialsRejected"
 	// CertificateRejected: WeChat does not take the client certificate, or got none.
 	CertificateRejected Meaning = "CertificateRejected"
-	// CertificateMissing: the call needs a client certificate and the Gateway has none that is valid. Always NotSent.
+	// CertificateMissing: the call needs a client certificate and the Caller has none that is valid. Always NotSent.
 	CertificateMissing Meaning = "CertificateMissing"
 )
 
@@ -107,7 +107,7 @@ func (e *Error) words() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// OutcomeOf returns the outcome of an error of a Gateway; an error that is none is Unknown, the careful reading.
+// OutcomeOf returns the outcome of an error of a Caller; an error that is none is Unknown, the careful reading.
 func OutcomeOf(err error) Outcome {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Outcome
@@ -115,7 +115,7 @@ func OutcomeOf(err error) Outcome {
 	return Unknown
 }
 
-// MeaningOf returns the meaning of an error of a Gateway; an error that is none means Repeat.
+// MeaningOf returns the meaning of an error of a Caller; an error that is none means Repeat.
 func MeaningOf(err error) Meaning {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Meaning

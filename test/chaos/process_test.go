@@ -19,7 +19,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
-	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
@@ -53,7 +53,7 @@ func newProcess(w *world, name string) *process {
 	options := account.Options{
 		NotifyBaseURL: notifyBase, EndpointHosts: hosts.MustParse(framework.WeChatHost), UserAgent: name, Clock: w.clock,
 		Limits:   account.Limits{BreakAfter: math.MaxUint32}, // the breaker has a clock of its own, which nobody moves by hand
-		Timeouts: v2.Timeouts{Connect: patience, Query: patience, Pay: patience},
+		Timeouts: wechatpay.Timeouts{Connect: patience, Query: patience, Pay: patience},
 	}
 	registry := account.NewRegistry(live, options)
 	base := controllers.Base{

@@ -17,10 +17,10 @@ import (
 // What is measured here is measured with another client in test/interop, under the same names and with the same bytes:
 // those of ../testdata/comparison. Each side does the whole step and checks the signature.
 
-var signTypes = []wechatpay.SignType{wechatpay.SignTypeMD5, wechatpay.SignTypeHMACSHA256}
+var signTypes = []wechatpay.Scheme{MD5, HMACSHA256}
 
 // compare runs a step for each algorithm, as often as it takes.
-func compare(b *testing.B, step func(testing.TB, wechatpay.SignType) func() error) {
+func compare(b *testing.B, step func(testing.TB, wechatpay.Scheme) func() error) {
 	for _, algorithm := range signTypes {
 		b.Run(string(algorithm)+"/ours", func(b *testing.B) {
 			once := step(b, algorithm)
@@ -36,7 +36,7 @@ func compare(b *testing.B, step func(testing.TB, wechatpay.SignType) func() erro
 
 // A payment callback: its body is read, verified, and becomes a payment.
 func BenchmarkPaymentCallback(b *testing.B) {
-	compare(b, func(t testing.TB, algorithm wechatpay.SignType) func() error {
+	compare(b, func(t testing.TB, algorithm wechatpay.Scheme) func() error {
 		c, body := comparisonClient(t, algorithm), comparisonFile(t, "payment-"+string(algorithm)+".xml")
 		sent := bytes.NewReader(nil)
 		return func() error {
@@ -49,7 +49,7 @@ func BenchmarkPaymentCallback(b *testing.B) {
 
 // A unifiedorder: the order is checked, signed and written.
 func BenchmarkUnifiedOrder(b *testing.B) {
-	compare(b, func(t testing.TB, algorithm wechatpay.SignType) func() error {
+	compare(b, func(t testing.TB, algorithm wechatpay.Scheme) func() error {
 		c, order := comparisonClient(t, algorithm), comparisonOrder(t)
 		return func() error {
 			_, err := makeOrder(c, order)
@@ -60,22 +60,22 @@ func BenchmarkUnifiedOrder(b *testing.B) {
 
 // The reply to it: read, verified, and made what a payer needs.
 func BenchmarkReply(b *testing.B) {
-	compare(b, func(t testing.TB, algorithm wechatpay.SignType) func() error {
+	compare(b, func(t testing.TB, algorithm wechatpay.Scheme) func() error {
 		c, body := comparisonClient(t, algorithm), comparisonFile(t, "reply-"+string(algorithm)+".xml")
 		return func() error {
-			clear(c.replies.recent) // or it would be the same reply again
+			c.answers = wechatpay.NewTakenAnswers() // or it would be the same reply again
 			_, err := takeReply(c, body)
 			return err
 		}
 	})
 }
 
-func takePayment(c *Client, sent io.Reader) (wechatpay.PaymentNotification, error) {
+func takePayment(c *Client, sent io.Reader) (wechatpay.Notification, error) {
 	body, err := io.ReadAll(io.LimitReader(sent, maxDocument+1))
 	if err != nil {
-		return wechatpay.PaymentNotification{}, err
+		return wechatpay.Notification{}, err
 	}
-	return c.ParsePaymentNotification(body)
+	return c.receiver.parsePayment(body)
 }
 
 func makeOrder(c *Client, order wechatpay.OrderRequest) ([]byte, error) {
@@ -87,7 +87,7 @@ func makeOrder(c *Client, order wechatpay.OrderRequest) ([]byte, error) {
 }
 
 func takeReply(c *Client, body []byte) (wechatpay.Prepay, error) {
-	reply, failure := c.judge(call{operation: wechatpay.OperationUnifiedOrder, appID: testAppID}, http.StatusOK, body)
+	reply, failure := c.judge(call{operation: wechatpay.OperationCreateOrder, appID: testAppID}, http.StatusOK, body)
 	if failure != nil {
 		return wechatpay.Prepay{}, failure
 	}
@@ -99,7 +99,7 @@ func TestComparison(t *testing.T) {
 	for _, algorithm := range signTypes {
 		c := comparisonClient(t, algorithm)
 		payment, err := takePayment(c, bytes.NewReader(comparisonFile(t, "payment-"+string(algorithm)+".xml")))
-		if err != nil || payment.OutTradeNo != "order-20260101-0001" || payment.Total != 101 || payment.SignType != algorithm {
+		if err != nil || payment.Payment.OutTradeNo != "order-20260101-0001" || payment.Payment.Total != 101 || payment.Scheme != algorithm {
 			t.Errorf("a payment by %s: %+v, %v", algorithm, payment, err)
 		}
 		prepay, err := takeReply(c, comparisonFile(t, "reply-"+string(algorithm)+".xml"))
@@ -120,9 +120,9 @@ func TestComparison(t *testing.T) {
 	}
 }
 
-func comparisonClient(t testing.TB, algorithm wechatpay.SignType) *Client {
+func comparisonClient(t testing.TB, algorithm wechatpay.Scheme) *Client {
 	options := testOptions()
-	options.SignType = algorithm
+	options.Scheme = algorithm
 	return newTestClient(t, options)
 }
 

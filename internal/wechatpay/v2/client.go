@@ -15,17 +15,18 @@ import (
 
 // Client is one merchant number at WeChat Pay.
 type Client struct {
-	mchID    string
-	signType wechatpay.SignType
-	// current signs requests and verifies replies. keys are those that callbacks may have been made with, current first.
-	current *signer
-	keys    []*signer
-	replies *Replies
+	mchID  string
+	scheme wechatpay.Scheme
+	// current signs requests and verifies replies.
+	current  *signer
+	receiver *receiver
+	answers  *wechatpay.TakenAnswers
+	now      func() time.Time
 
 	primary, backup *url.URL
 	userAgent       string
-	timeouts        Timeouts
-	trust           Trust
+	timeouts        wechatpay.Timeouts
+	trust           wechatpay.Trust
 
 	// anonymous calls without the client certificate; certified, for refunds, with it. WeChat's servers ask for a
 	// certificate on every path, and it is shown only where it is needed.
@@ -33,7 +34,7 @@ type Client struct {
 	certificate          *tls.Certificate
 }
 
-var _ wechatpay.Gateway = (*Client)(nil)
+var _ wechatpay.Caller = (*Client)(nil)
 
 // New returns a Client, or says what is wrong with the options without repeating any of them.
 func New(options Options) (*Client, error) {
@@ -42,23 +43,21 @@ func New(options Options) (*Client, error) {
 	}
 	c := &Client{
 		mchID:       options.MchID,
-		signType:    options.SignType,
-		current:     newSigner(options.APIKey),
+		scheme:      options.Scheme,
+		receiver:    newReceiver(options.MchID, options.APIKey, options.PreviousAPIKey),
 		userAgent:   options.UserAgent,
-		timeouts:    options.Timeouts.orDefaults(),
+		timeouts:    withDefaults(options.Timeouts),
 		certificate: options.Certificate,
-		replies:     options.Replies,
+		answers:     options.Answers,
+		now:         options.Now,
 	}
-	if c.replies == nil {
-		c.replies = NewReplies()
+	if c.answers == nil {
+		c.answers = wechatpay.NewTakenAnswers()
 	}
-	c.keys = []*signer{c.current}
-	if options.PreviousAPIKey != "" {
-		c.keys = append(c.keys, newSigner(options.PreviousAPIKey))
+	if c.now == nil {
+		c.now = time.Now
 	}
-	for _, key := range c.keys {
-		key.id = wechatpay.KeyID(key.key, c.mchID)
-	}
+	c.current = c.receiver.keys[0]
 	c.trust = options.Trust
 	c.primary, c.backup = options.endpoints()
 	c.anonymous = newHTTPClient(c.timeouts.Connect, options.RootCAs, nil)
@@ -67,9 +66,6 @@ func New(options Options) (*Client, error) {
 	}
 	return c, nil
 }
-
-// SignType is the algorithm that requests are signed with.
-func (c *Client) SignType() wechatpay.SignType { return c.signType }
 
 // CloseIdleConnections lets go of connections that are kept for later calls. Calls under way go on.
 func (c *Client) CloseIdleConnections() {
@@ -134,7 +130,7 @@ func (c *Client) checkCertificate(now time.Time) error {
 
 // httpClient returns the client for an operation: only a refund shows the certificate.
 func (c *Client) httpClient(operation wechatpay.Operation) *http.Client {
-	if operation == wechatpay.OperationRefund {
+	if operation == wechatpay.OperationCreateRefund {
 		return c.certified
 	}
 	return c.anonymous
@@ -142,7 +138,7 @@ func (c *Client) httpClient(operation wechatpay.Operation) *http.Client {
 
 // limit is how long one attempt may take. A caller in a hurry says so with the context.
 func (c *Client) limit(operation wechatpay.Operation) time.Duration {
-	if operation == wechatpay.OperationUnifiedOrder || operation == wechatpay.OperationRefund {
+	if operation == wechatpay.OperationCreateOrder || operation == wechatpay.OperationCreateRefund {
 		return c.timeouts.Pay
 	}
 	return c.timeouts.Query
@@ -152,7 +148,7 @@ func (c *Client) limit(operation wechatpay.Operation) time.Duration {
 // shows early, so it may take all of it.
 func shareOfFirst(ctx context.Context, operation wechatpay.Operation, limit time.Duration) time.Duration {
 	deadline, hurried := ctx.Deadline()
-	if !hurried || operation == wechatpay.OperationRefund {
+	if !hurried || operation == wechatpay.OperationCreateRefund {
 		return limit
 	}
 	return min(limit, time.Until(deadline)/2)

@@ -7,12 +7,12 @@ import (
 )
 
 // CloseOrder closes an unpaid order. That it is closed already is what was asked for (chapter 9_3).
-func (c *Client) CloseOrder(ctx context.Context, outTradeNo, appID string) error {
+func (c *Client) CloseOrder(ctx context.Context, order wechatpay.OrderRef) error {
 	_, failure := c.exchange(ctx, call{
 		operation: wechatpay.OperationCloseOrder,
-		appID:     appID,
+		appID:     order.AppID,
 		required:  []string{"out_trade_no"},
-		fields:    []field{{"out_trade_no", outTradeNo}},
+		fields:    []field{{"out_trade_no", order.OutTradeNo}},
 	})
 	if failure == nil || wechatpay.Means(failure, wechatpay.OrderClosed) {
 		return nil

@@ -52,7 +52,7 @@ var codesOfEveryCall = map[string]judgement{
 
 // codesOf are the codes that mean something particular in one call.
 var codesOf = map[wechatpay.Operation]map[string]judgement{
-	wechatpay.OperationUnifiedOrder: {
+	wechatpay.OperationCreateOrder: {
 		"INVALID_REQUEST":   failed(wechatpay.Rejected), // unless wordings has its text
 		"OUT_TRADE_NO_USED": failed(wechatpay.NumberUsed),
 		"ORDERPAID":         failed(wechatpay.OrderPaid),
@@ -60,7 +60,7 @@ var codesOf = map[wechatpay.Operation]map[string]judgement{
 		// The payer's balance, not ours: the order stays open for another means of payment.
 		"NOTENOUGH": failed(wechatpay.NeedsAttention),
 	},
-	wechatpay.OperationOrderQuery: {
+	wechatpay.OperationQueryOrder: {
 		"ORDERNOTEXIST": failed(wechatpay.OrderNotExist),
 	},
 	wechatpay.OperationCloseOrder: {
@@ -69,7 +69,7 @@ var codesOf = map[wechatpay.Operation]map[string]judgement{
 		"ORDERNOTEXIST":     failed(wechatpay.OrderNotExist),
 		"TRADE_STATE_ERROR": failed(wechatpay.StateConflict),
 	},
-	wechatpay.OperationRefund: {
+	wechatpay.OperationCreateRefund: {
 		"NOTENOUGH":             failed(wechatpay.InsufficientBalance),
 		"USER_ACCOUNT_ABNORMAL": failed(wechatpay.Rejected),
 		"TRADE_OVERDUE":         failed(wechatpay.Rejected),
@@ -81,7 +81,7 @@ var codesOf = map[wechatpay.Operation]map[string]judgement{
 		"ERROR":           failed(wechatpay.NeedsAttention),
 		"INVALID_REQUEST": failed(wechatpay.NeedsAttention),
 	},
-	wechatpay.OperationRefundQuery: {
+	wechatpay.OperationQueryRefund: {
 		"REFUNDNOTEXIST": failed(wechatpay.RefundNotExist),
 		// What WeChat's own test environment says instead. Without the order there is no refund of it either.
 		"ORDERNOTEXIST": failed(wechatpay.RefundNotExist),
@@ -101,12 +101,12 @@ type wording struct {
 // wordings are looked through in this order, and the first that is found holds.
 var wordings = bare([]wording{
 	// "201 商户订单号重复" is how a used number really arrives; OUT_TRADE_NO_USED is only documented.
-	{"201", wechatpay.NumberUsed, wechatpay.OperationUnifiedOrder},
-	{"重复", wechatpay.NumberUsed, wechatpay.OperationUnifiedOrder},
+	{"201", wechatpay.NumberUsed, wechatpay.OperationCreateOrder},
+	{"重复", wechatpay.NumberUsed, wechatpay.OperationCreateOrder},
 
-	{"订单金额或退款金额与之前请求不一致", wechatpay.AmountConflict, wechatpay.OperationRefund},
-	{"订单已全额退款", wechatpay.Rejected, wechatpay.OperationRefund},
-	{"invalid refund_fee", wechatpay.Rejected, wechatpay.OperationRefund},
+	{"订单金额或退款金额与之前请求不一致", wechatpay.AmountConflict, wechatpay.OperationCreateRefund},
+	{"订单已全额退款", wechatpay.Rejected, wechatpay.OperationCreateRefund},
+	{"invalid refund_fee", wechatpay.Rejected, wechatpay.OperationCreateRefund},
 
 	{"签名错误", wechatpay.CredentialsRejected, ""},
 	{"签名失败", wechatpay.CredentialsRejected, ""},

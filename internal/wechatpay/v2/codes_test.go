@@ -25,7 +25,7 @@ type documented struct {
 }
 
 var documentedCodes = map[wechatpay.Operation][]documented{
-	wechatpay.OperationUnifiedOrder: {
+	wechatpay.OperationCreateOrder: {
 		{"INVALID_REQUEST", "参数错误", isFailed, wechatpay.Rejected},
 		{"INVALID_REQUEST", "time_expire时间过短,刷卡至少1分钟,其他5分钟", isFailed, wechatpay.Rejected},
 		{"INVALID_REQUEST", "201 商户订单号重复", isFailed, wechatpay.NumberUsed},
@@ -50,7 +50,7 @@ var documentedCodes = map[wechatpay.Operation][]documented{
 		{"NOT_UTF8", "编码格式错误", isFailed, wechatpay.Rejected},
 		{"FREQUENCY_LIMITED", "频率限制", isFailed, wechatpay.SlowDown},
 	},
-	wechatpay.OperationOrderQuery: {
+	wechatpay.OperationQueryOrder: {
 		{"ORDERNOTEXIST", "此交易订单号不存在", isFailed, wechatpay.OrderNotExist},
 		{"SYSTEMERROR", "系统错误", isUnknown, wechatpay.Repeat},
 		{"FREQUENCY_LIMITED", "1个月之前的订单申请退款频率过高", isFailed, wechatpay.SlowDown},
@@ -65,7 +65,7 @@ var documentedCodes = map[wechatpay.Operation][]documented{
 		{"REQUIRE_POST_METHOD", "请使用post方法", isFailed, wechatpay.Rejected},
 		{"XML_FORMAT_ERROR", "XML格式错误", isFailed, wechatpay.Rejected},
 	},
-	wechatpay.OperationRefund: {
+	wechatpay.OperationCreateRefund: {
 		{"SYSTEMERROR", "接口返回错误", isUnknown, wechatpay.Repeat},
 		{"BIZERR_NEED_RETRY", "退款业务流程错误，需要商户触发重试来解决", isUnknown, wechatpay.Repeat},
 		{"FREQUENCY_LIMITED", "频率限制", isFailed, wechatpay.SlowDown},
@@ -93,7 +93,7 @@ var documentedCodes = map[wechatpay.Operation][]documented{
 		{"CERT_ERROR", "证书校验错误", isFailed, wechatpay.CertificateRejected},
 		{"CA_ERROR", "证书已过期", isFailed, wechatpay.CertificateRejected},
 	},
-	wechatpay.OperationRefundQuery: {
+	wechatpay.OperationQueryRefund: {
 		{"SYSTEMERROR", "接口返回错误", isUnknown, wechatpay.Repeat},
 		{"REFUNDNOTEXIST", "退款订单查询失败", isFailed, wechatpay.RefundNotExist},
 		{"REFUNDNOTEXIST", "not exist", isFailed, wechatpay.RefundNotExist},
@@ -174,13 +174,13 @@ func TestUnsignedRefusals(t *testing.T) {
 		{"", "FAIL", "系统错误", wechatpay.Unknown, wechatpay.Repeat},
 		{"", "FAIL", "SYSTEMERROR", wechatpay.Unknown, wechatpay.Repeat},
 		{"", "SYSTEMERROR", "", wechatpay.Unknown, wechatpay.Repeat},
-		{wechatpay.OperationRefund, "FAIL", "invalid refund_fee", wechatpay.Refused, wechatpay.Rejected},
-		{wechatpay.OperationRefund, "FAIL", "订单已全额退款", wechatpay.Refused, wechatpay.Rejected},
-		{wechatpay.OperationRefund, "FAIL", "订单金额或退款金额与之前请求不一致", wechatpay.Refused, wechatpay.AmountConflict},
-		{wechatpay.OperationRefund, "NOTENOUGH", "余额不足", wechatpay.Refused, wechatpay.InsufficientBalance},
+		{wechatpay.OperationCreateRefund, "FAIL", "invalid refund_fee", wechatpay.Refused, wechatpay.Rejected},
+		{wechatpay.OperationCreateRefund, "FAIL", "订单已全额退款", wechatpay.Refused, wechatpay.Rejected},
+		{wechatpay.OperationCreateRefund, "FAIL", "订单金额或退款金额与之前请求不一致", wechatpay.Refused, wechatpay.AmountConflict},
+		{wechatpay.OperationCreateRefund, "NOTENOUGH", "余额不足", wechatpay.Refused, wechatpay.InsufficientBalance},
 		{wechatpay.OperationCloseOrder, "ORDERCLOSED", "订单已关闭", wechatpay.Refused, wechatpay.OrderClosed},
-		{wechatpay.OperationUnifiedOrder, "FAIL", "201 商户订单号重复", wechatpay.Refused, wechatpay.NumberUsed},
-		{wechatpay.OperationUnifiedOrder, "FAIL", "time_expire 20260101 格式", wechatpay.Refused, wechatpay.NeedsAttention},
+		{wechatpay.OperationCreateOrder, "FAIL", "201 商户订单号重复", wechatpay.Refused, wechatpay.NumberUsed},
+		{wechatpay.OperationCreateOrder, "FAIL", "time_expire 20260101 格式", wechatpay.Refused, wechatpay.NeedsAttention},
 
 		// The same words in other letters, widths, spaces and punctuation.
 		{"", "FAIL", "System Error", wechatpay.Unknown, wechatpay.Repeat},
@@ -198,8 +198,8 @@ func TestUnsignedRefusals(t *testing.T) {
 		{"", "FAIL", "SIGN_ERROR", wechatpay.Refused, wechatpay.CredentialsRejected},
 		{"", "FAIL", "Frequency Limited", wechatpay.Refused, wechatpay.SlowDown},
 		{"", "Param_Error", "", wechatpay.Refused, wechatpay.Rejected},
-		{wechatpay.OperationRefund, "FAIL", "Invalid refund_fee", wechatpay.Refused, wechatpay.Rejected},
-		{wechatpay.OperationRefund, "FAIL", "INVALID REFUND FEE", wechatpay.Refused, wechatpay.Rejected},
+		{wechatpay.OperationCreateRefund, "FAIL", "Invalid refund_fee", wechatpay.Refused, wechatpay.Rejected},
+		{wechatpay.OperationCreateRefund, "FAIL", "INVALID REFUND FEE", wechatpay.Refused, wechatpay.Rejected},
 	} {
 		operations := []wechatpay.Operation{c.operation}
 		if c.operation == "" {
@@ -233,16 +233,16 @@ func TestUnsignedRefusalsWithACode(t *testing.T) {
 		{"NOAUTH", "商户无此接口权限", "", wechatpay.Refused, wechatpay.NeedsAttention, "NOAUTH: 商户无此接口权限"},
 		{"NEVER_SEEN", "", "系统繁忙", wechatpay.Unknown, wechatpay.Repeat, "NEVER_SEEN: 系统繁忙"},
 	} {
-		failure := unsignedRefusal(wechatpay.OperationOrderQuery, newFields(field{"return_code", "FAIL"}, field{"return_msg", c.text},
+		failure := unsignedRefusal(wechatpay.OperationQueryOrder, newFields(field{"return_code", "FAIL"}, field{"return_msg", c.text},
 			field{"err_code", c.code}, field{"err_code_des", c.description}))
-		expect(t, failure, c.outcome, c.meaning, "orderquery: WeChat Pay answered "+c.says)
+		expect(t, failure, c.outcome, c.meaning, "QueryOrder: WeChat Pay answered "+c.says)
 	}
 }
 
 // An unsigned ORDERCLOSED must not pass for the fact that the order is closed.
 func TestAnUnsignedRefusalIsNoFact(t *testing.T) {
 	s := newServer(t, refuses("ORDERCLOSED", "订单已关闭"))
-	err := s.client(t).CloseOrder(t.Context(), testNumber, testAppID)
+	err := s.client(t).CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 	expect(t, err, wechatpay.Refused, wechatpay.OrderClosed, "")
 	if wechatpay.Means(err, wechatpay.OrderClosed) {
 		t.Error("taken for a fact")
@@ -251,7 +251,7 @@ func TestAnUnsignedRefusalIsNoFact(t *testing.T) {
 
 func TestWeChatsWordsAreBounded(t *testing.T) {
 	long := strings.Repeat("长", 1000)
-	failure := verifiedFailure(wechatpay.OperationRefund, newFields(field{"err_code", long}, field{"err_code_des", long}))
+	failure := verifiedFailure(wechatpay.OperationCreateRefund, newFields(field{"err_code", long}, field{"err_code_des", long}))
 	for _, text := range []string{failure.Code, failure.Description} {
 		if len(text) > 256 || !strings.HasPrefix(long, text) || len(text)%len("长") != 0 {
 			t.Errorf("%d bytes: %q", len(text), text)

@@ -47,7 +47,7 @@ func TestSpeaksHTTP1ToServersThatOfferMore(t *testing.T) {
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	if _, err := s.client(t).UnifiedOrder(t.Context(), comparisonOrder(t)); err != nil {
+	if _, err := s.client(t).CreateOrder(t.Context(), comparisonOrder(t)); err != nil {
 		t.Fatal(err)
 	}
 	if spoken := <-protocols; spoken != "HTTP/1.1" {
@@ -61,7 +61,7 @@ func BenchmarkUnifiedOrderCall(b *testing.B) {
 	order := comparisonOrder(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := c.UnifiedOrder(b.Context(), order); err != nil {
+		if _, err := c.CreateOrder(b.Context(), order); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -92,7 +92,7 @@ func busy(t testing.TB, atOnce int) (*Client, *atomic.Int64) {
 	s := &server{Server: httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		meet()
-		reply(w, r, map[string]string{"sign_type": string(wechatpay.SignTypeHMACSHA256)})
+		reply(w, r, map[string]string{"sign_type": string(HMACSHA256)})
 	}))}
 	connections := &atomic.Int64{}
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -126,7 +126,7 @@ func callAtOnce(t testing.TB, c *Client, order wechatpay.OrderRequest, calls int
 	outcomes := make(chan error, calls)
 	for range calls {
 		go func() {
-			_, err := c.UnifiedOrder(t.Context(), order)
+			_, err := c.CreateOrder(t.Context(), order)
 			outcomes <- err
 		}()
 	}

@@ -1,5 +1,5 @@
 // Package v2 speaks protocol v2 of WeChat Pay: one XML document to and fro, signed with the API key by MD5 or
-// HMAC-SHA256. It implements wechatpay.Gateway.
+// HMAC-SHA256. It implements wechatpay.Caller.
 //
 // Chapters named in comments are those of WeChat's own documentation of v2: 4_2 parameters, 4_3 security,
 // 7_7 client calls, 9_1 unifiedorder, 9_2 orderquery, 9_3 closeorder, 9_4 refund, 9_5 refundquery, 9_7 payment

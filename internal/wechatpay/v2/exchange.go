@@ -21,21 +21,21 @@ type call struct {
 	required []string
 	fields   []field
 	// signType is that of the Client, unless the call has its own.
-	signType wechatpay.SignType
+	signType wechatpay.Scheme
 }
 
 // paths of the calls. Only the refund lies where WeChat demands a client certificate.
 var paths = map[wechatpay.Operation]string{
-	wechatpay.OperationUnifiedOrder: "/pay/unifiedorder",
-	wechatpay.OperationOrderQuery:   "/pay/orderquery",
+	wechatpay.OperationCreateOrder:  "/pay/unifiedorder",
+	wechatpay.OperationQueryOrder:   "/pay/orderquery",
 	wechatpay.OperationCloseOrder:   "/pay/closeorder",
-	wechatpay.OperationRefund:       "/secapi/pay/refund",
-	wechatpay.OperationRefundQuery:  "/pay/refundquery",
+	wechatpay.OperationCreateRefund: "/secapi/pay/refund",
+	wechatpay.OperationQueryRefund:  "/pay/refundquery",
 }
 
 // exchange makes a call, repeats it at most once, and returns the verified reply that it was done.
 func (c *Client) exchange(ctx context.Context, call call) (fields, *wechatpay.Error) {
-	if call.operation == wechatpay.OperationRefund {
+	if call.operation == wechatpay.OperationCreateRefund {
 		if err := c.checkCertificate(time.Now()); err != nil {
 			return nil, notSent(call.operation, wechatpay.CertificateMissing, err)
 		}
@@ -63,7 +63,7 @@ func mayRepeat(failure *wechatpay.Error) bool {
 	case wechatpay.NotSent:
 		return true
 	case wechatpay.Unknown:
-		return failure.Operation != wechatpay.OperationRefund && failure.Meaning != wechatpay.SlowDown &&
+		return failure.Operation != wechatpay.OperationCreateRefund && failure.Meaning != wechatpay.SlowDown &&
 			(failure.Code == "" || failure.Meaning == wechatpay.Repeat && sameCode(failure.Code, codeSystemError))
 	default:
 		return false
@@ -144,7 +144,7 @@ func (c *Client) encode(call call) []byte {
 }
 
 // signTypeOf is the algorithm of a call; its reply is signed with the same.
-func (c *Client) signTypeOf(call call) wechatpay.SignType { return cmp.Or(call.signType, c.signType) }
+func (c *Client) signTypeOf(call call) wechatpay.Scheme { return cmp.Or(call.signType, c.scheme) }
 
 // newNonce returns 26 random letters and digits (at most 32 may be sent). It makes signatures unpredictable (chapter 4_3).
 func newNonce() string { return rand.Text() }
@@ -208,7 +208,7 @@ func (c *Client) verifyReply(call call, reply fields) error {
 	if err := reply.checkOneReading(call.operation); err != nil {
 		return fmt.Errorf("the reply is not taken: %w", err)
 	}
-	if !c.replies.take(reply) {
+	if !c.isNew(reply) {
 		return errors.New("the reply was given before: somebody between here and WeChat Pay repeats recorded answers")
 	}
 	return nil

@@ -27,13 +27,13 @@ func TestEveryCallSucceedsOnItsPath(t *testing.T) {
 			if got.path != paths[operation] || got.contentType != "text/xml; charset=utf-8" || got.userAgent != "wechatpay-operator/test" {
 				t.Errorf("sent to %s as %s by %s", got.path, got.contentType, got.userAgent)
 			}
-			if !oracleVerifies(got.fields, testKey, wechatpay.SignTypeHMACSHA256) {
+			if !oracleVerifies(got.fields, testKey, HMACSHA256) {
 				t.Error("the request is not signed right")
 			}
 			if got.fields["sign_type"] != "HMAC-SHA256" || got.fields["mch_id"] != testMchID || got.fields["appid"] != testAppID || got.fields["nonce_str"] == "" {
 				t.Errorf("sent %v", got.fields)
 			}
-			if certified := len(got.certificates) == 1; certified != (operation == wechatpay.OperationRefund) {
+			if certified := len(got.certificates) == 1; certified != (operation == wechatpay.OperationCreateRefund) {
 				t.Errorf("showed the client certificate: %v", certified)
 			}
 		})
@@ -44,7 +44,7 @@ func TestAPathInTheEndpointIsAPrefix(t *testing.T) {
 	s := newServer(t, done(nil))
 	options := s.options(t)
 	options.Endpoint = options.Endpoint.JoinPath("/proxy/")
-	if err := newTestClient(t, options).CloseOrder(t.Context(), testNumber, testAppID); err != nil {
+	if err := newTestClient(t, options).CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.only(t).path; got != "/proxy/pay/closeorder" {
@@ -55,11 +55,11 @@ func TestAPathInTheEndpointIsAPrefix(t *testing.T) {
 func TestMD5MerchantsSignWithMD5(t *testing.T) {
 	s := newServer(t, done(nil))
 	options := s.options(t)
-	options.SignType = wechatpay.SignTypeMD5
-	if err := newTestClient(t, options).CloseOrder(t.Context(), testNumber, testAppID); err != nil {
+	options.Scheme = MD5
+	if err := newTestClient(t, options).CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}); err != nil {
 		t.Fatal(err)
 	}
-	if sent := s.only(t).fields; sent["sign_type"] != "MD5" || !oracleVerifies(sent, testKey, wechatpay.SignTypeMD5) {
+	if sent := s.only(t).fields; sent["sign_type"] != "MD5" || !oracleVerifies(sent, testKey, MD5) {
 		t.Errorf("sent %v", sent)
 	}
 }
@@ -107,11 +107,11 @@ var doubtfulReplies = []struct {
 
 	{"no signature", raw(200, string(oracleWrite("xml", reply("result_code", "FAIL", map[string]string{"err_code": "ORDERPAID"})))),
 		wechatpay.Unknown, wechatpay.NeedsAttention, "the reply is not signed", true},
-	{"another's signature", raw(200, string(oracleWrite("xml", signed(reply("result_code", "FAIL", map[string]string{"err_code": "ORDERPAID"}), testOtherKey, wechatpay.SignTypeHMACSHA256)))),
+	{"another's signature", raw(200, string(oracleWrite("xml", signed(reply("result_code", "FAIL", map[string]string{"err_code": "ORDERPAID"}), testOtherKey, HMACSHA256)))),
 		wechatpay.Unknown, wechatpay.NeedsAttention, "the signature of the reply is wrong", true},
-	{"weaker signature", raw(200, string(oracleWrite("xml", signed(reply("result_code", "FAIL", map[string]string{"err_code": "ORDERPAID"}), testKey, wechatpay.SignTypeMD5)))),
+	{"weaker signature", raw(200, string(oracleWrite("xml", signed(reply("result_code", "FAIL", map[string]string{"err_code": "ORDERPAID"}), testKey, MD5)))),
 		wechatpay.Unknown, wechatpay.NeedsAttention, "the signature of the reply is wrong", true},
-	{"previous key's signature", raw(200, string(oracleWrite("xml", signed(reply("result_code", "FAIL", map[string]string{"err_code": "ORDERPAID"}), testPreviousKey, wechatpay.SignTypeHMACSHA256)))),
+	{"previous key's signature", raw(200, string(oracleWrite("xml", signed(reply("result_code", "FAIL", map[string]string{"err_code": "ORDERPAID"}), testPreviousKey, HMACSHA256)))),
 		wechatpay.Unknown, wechatpay.NeedsAttention, "the signature of the reply is wrong", true},
 	{"another's appid", says(reply("result_code", "FAIL", map[string]string{"err_code": "ORDERPAID", "appid": "wx0"})),
 		wechatpay.Unknown, wechatpay.NeedsAttention, "the reply is for another appid", true},
@@ -142,7 +142,7 @@ func TestDoubtfulReplies(t *testing.T) {
 				err := call(t.Context(), s.client(t))
 				expect(t, err, c.outcome, c.meaning, string(operation)+": "+c.text)
 				want := 1
-				if c.repeats && operation != wechatpay.OperationRefund {
+				if c.repeats && operation != wechatpay.OperationCreateRefund {
 					want = 2
 				}
 				if got := len(s.seen()); got != want {
@@ -157,7 +157,7 @@ func TestACallersDeadlineLeavesTimeForTheRepeat(t *testing.T) {
 	silent, healthy := newServer(t, staysSilent), newServer(t, done(nil))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	if err := silent.client(t, healthy).CloseOrder(ctx, testNumber, testAppID); err != nil {
+	if err := silent.client(t, healthy).CloseOrder(ctx, wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -165,12 +165,12 @@ func TestACallersDeadlineLeavesTimeForTheRepeat(t *testing.T) {
 func TestACallersDeadlineEndsTheCall(t *testing.T) {
 	s := newServer(t, inTurn(done(nil), staysSilent))
 	client := s.client(t)
-	if err := client.CloseOrder(t.Context(), testNumber, testAppID); err != nil {
+	if err := client.CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	expect(t, client.CloseOrder(ctx, testNumber, testAppID), wechatpay.Unknown, wechatpay.Repeat, "closeorder: no answer in the time given")
+	expect(t, client.CloseOrder(ctx, wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}), wechatpay.Unknown, wechatpay.Repeat, "CloseOrder: no answer in the time given")
 }
 
 func TestShareOfTheFirstAttempt(t *testing.T) {
@@ -183,10 +183,10 @@ func TestShareOfTheFirstAttempt(t *testing.T) {
 		limit     time.Duration
 		halved    bool
 	}{
-		{"no deadline", t.Context(), wechatpay.OperationOrderQuery, time.Second, false},
-		{"deadline far away", soon, wechatpay.OperationOrderQuery, time.Second, false},
-		{"deadline near", soon, wechatpay.OperationOrderQuery, time.Hour, true},
-		{"deadline near, refund", soon, wechatpay.OperationRefund, time.Hour, false},
+		{"no deadline", t.Context(), wechatpay.OperationQueryOrder, time.Second, false},
+		{"deadline far away", soon, wechatpay.OperationQueryOrder, time.Second, false},
+		{"deadline near", soon, wechatpay.OperationQueryOrder, time.Hour, true},
+		{"deadline near, refund", soon, wechatpay.OperationCreateRefund, time.Hour, false},
 	} {
 		if got := shareOfFirst(c.ctx, c.operation, c.limit); (got <= c.limit/2) != c.halved {
 			t.Errorf("%s: %v of %v", c.name, got, c.limit)
@@ -215,7 +215,7 @@ func TestCancelledBeforeAndAfterSending(t *testing.T) {
 func TestTheRepeatGoesToTheBackupWithTheSameParameters(t *testing.T) {
 	for operation, call := range calls {
 		t.Run(string(operation), func(t *testing.T) {
-			if operation == wechatpay.OperationRefund {
+			if operation == wechatpay.OperationCreateRefund {
 				t.Skip("a refund that may have arrived is not repeated at once")
 			}
 			primary, backup := newServer(t, hangsUp), newServer(t, done(doneFields[operation]))
@@ -226,7 +226,7 @@ func TestTheRepeatGoesToTheBackupWithTheSameParameters(t *testing.T) {
 			if first["nonce_str"] == second["nonce_str"] {
 				t.Error("the nonce is the same")
 			}
-			if !oracleVerifies(second, testKey, wechatpay.SignTypeHMACSHA256) {
+			if !oracleVerifies(second, testKey, HMACSHA256) {
 				t.Error("the repeat is not signed right")
 			}
 			if diff := cmp.Diff(without(first, "nonce_str", "sign"), without(second, "nonce_str", "sign")); diff != "" {
@@ -239,8 +239,8 @@ func TestTheRepeatGoesToTheBackupWithTheSameParameters(t *testing.T) {
 func TestARefundIsRepeatedOnlyWhenItWasNotSent(t *testing.T) {
 	nobody := newServer(t, hangsUp)
 	nobody.Close()
-	backup := newServer(t, done(doneFields[wechatpay.OperationRefund]))
-	if _, err := nobody.client(t, backup).Refund(t.Context(), testRefund()); err != nil {
+	backup := newServer(t, done(doneFields[wechatpay.OperationCreateRefund]))
+	if _, err := nobody.client(t, backup).CreateRefund(t.Context(), testRefund()); err != nil {
 		t.Fatal(err)
 	}
 	if got := backup.only(t); len(got.certificates) != 1 {
@@ -278,15 +278,15 @@ func TestWhatBothAttemptsSay(t *testing.T) {
 				}
 				return s
 			}
-			err := host(c.first).client(t, host(c.second)).CloseOrder(t.Context(), testNumber, testAppID)
-			expect(t, err, c.outcome, c.meaning, "closeorder: "+c.text)
+			err := host(c.first).client(t, host(c.second)).CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
+			expect(t, err, c.outcome, c.meaning, "CloseOrder: "+c.text)
 		})
 	}
 }
 
 func TestARepeatFindsTheOrderClosed(t *testing.T) {
 	s := newServer(t, inTurn(hangsUp, fails("ORDERCLOSED", "订单已关闭")))
-	if err := s.client(t).CloseOrder(t.Context(), testNumber, testAppID); err != nil {
+	if err := s.client(t).CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}); err != nil {
 		t.Fatal(err)
 	}
 }

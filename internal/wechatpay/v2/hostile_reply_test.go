@@ -53,7 +53,7 @@ func genuine(operation wechatpay.Operation) *rapid.Generator[map[string]string] 
 		reply("result_code", "FAIL", map[string]string{"err_code": "ORDERNOTEXIST"}),
 		reply("result_code", "FAIL", map[string]string{"err_code": "SYSTEMERROR"}),
 	}
-	if operation == wechatpay.OperationOrderQuery {
+	if operation == wechatpay.OperationQueryOrder {
 		paid := reply("trade_state", "SUCCESS", paymentMessage())
 		paid["out_trade_no"], paid["appid"], paid["mch_id"] = testNumber, testAppID, testMchID
 		answers = append(answers, paid, paid)
@@ -87,15 +87,15 @@ func tampered(t *rapid.T, message map[string]string) map[string]string {
 
 // hostileSign signs, as a rule rightly.
 func hostileSign(t *rapid.T, message map[string]string) map[string]string {
-	right := func() map[string]string { return signed(message, testKey, wechatpay.SignTypeHMACSHA256) }
+	right := func() map[string]string { return signed(message, testKey, HMACSHA256) }
 	switch rapid.IntRange(0, 15).Draw(t, "sign") {
 	case 0:
-		return signed(message, testKey, wechatpay.SignTypeMD5)
+		return signed(message, testKey, MD5)
 	case 1:
 		message["sign_type"] = "MD5"
-		return signed(message, testKey, wechatpay.SignTypeMD5)
+		return signed(message, testKey, MD5)
 	case 2:
-		return signed(message, rapid.SampledFrom([]string{testOtherKey, testPreviousKey, ""}).Draw(t, "key"), wechatpay.SignTypeHMACSHA256)
+		return signed(message, rapid.SampledFrom([]string{testOtherKey, testPreviousKey, ""}).Draw(t, "key"), HMACSHA256)
 	case 3:
 		return without(message, "sign")
 	case 4:

@@ -22,12 +22,12 @@ func deadlineIn(d time.Duration) time.Time { return time.Now().Add(d) }
 
 // claims makes each of the calls, and returns what its result claims that WeChat said, by the names of the fields.
 var claims = map[wechatpay.Operation]func(context.Context, *Client) (map[string]string, error){
-	wechatpay.OperationUnifiedOrder: func(ctx context.Context, c *Client) (map[string]string, error) {
-		prepay, err := c.UnifiedOrder(ctx, testOrder())
+	wechatpay.OperationCreateOrder: func(ctx context.Context, c *Client) (map[string]string, error) {
+		prepay, err := c.CreateOrder(ctx, testOrder())
 		return map[string]string{"prepay_id": prepay.ID, "code_url": prepay.CodeURL, "mweb_url": prepay.MWEBURL}, err
 	},
-	wechatpay.OperationOrderQuery: func(ctx context.Context, c *Client) (map[string]string, error) {
-		trade, err := c.QueryOrder(ctx, testNumber, testAppID)
+	wechatpay.OperationQueryOrder: func(ctx context.Context, c *Client) (map[string]string, error) {
+		trade, err := c.QueryOrder(ctx, wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 		said := map[string]string{"out_trade_no": testNumber, "trade_state": string(trade.State)}
 		if trade.State.Paid() {
 			paid := trade.Payment
@@ -42,14 +42,14 @@ var claims = map[wechatpay.Operation]func(context.Context, *Client) (map[string]
 		return said, err
 	},
 	wechatpay.OperationCloseOrder: func(ctx context.Context, c *Client) (map[string]string, error) {
-		return nil, c.CloseOrder(ctx, testNumber, testAppID)
+		return nil, c.CloseOrder(ctx, wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 	},
-	wechatpay.OperationRefund: func(ctx context.Context, c *Client) (map[string]string, error) {
-		acceptance, err := c.Refund(ctx, testRefund())
+	wechatpay.OperationCreateRefund: func(ctx context.Context, c *Client) (map[string]string, error) {
+		acceptance, err := c.CreateRefund(ctx, testRefund())
 		return map[string]string{"refund_id": acceptance.RefundID, "out_trade_no": testNumber, "out_refund_no": testRefundNumber}, err
 	},
-	wechatpay.OperationRefundQuery: func(ctx context.Context, c *Client) (map[string]string, error) {
-		fact, err := c.QueryRefund(ctx, testRefundNumber, testAppID)
+	wechatpay.OperationQueryRefund: func(ctx context.Context, c *Client) (map[string]string, error) {
+		fact, err := c.QueryRefund(ctx, wechatpay.RefundRef{OutRefundNo: testRefundNumber, AppID: testAppID})
 		return map[string]string{
 			"out_trade_no": fact.OutTradeNo, "out_refund_no_0": testRefundNumber, "refund_id_0": fact.RefundID,
 			"refund_status_0": string(fact.Status), "refund_fee_0": formatAmount(fact.Amount), "refund_recv_accout_0": fact.ReceivedAccount,
@@ -69,7 +69,7 @@ func justified(t rapid.TB, operation wechatpay.Operation, heard []byte, said map
 		t.Fatalf("%s: %v without a reply", operation, err)
 	}
 	message, unreadable := oracleRead(heard, messageRoot)
-	if unreadable != nil || !oracleVerifies(message, testKey, wechatpay.SignTypeHMACSHA256) || message["return_code"] != "SUCCESS" {
+	if unreadable != nil || !oracleVerifies(message, testKey, HMACSHA256) || message["return_code"] != "SUCCESS" {
 		t.Fatalf("%s: %q counts as %v", operation, heard, err)
 	}
 	if message["appid"] != testAppID && (err == nil || message["appid"] != "") || message["mch_id"] != testMchID && (err == nil || message["mch_id"] != "") {
@@ -89,7 +89,7 @@ func justified(t rapid.TB, operation wechatpay.Operation, heard []byte, said map
 			t.Fatalf("%s: %s is %q in the result, and was %q in %q", operation, name, value, message[name], heard)
 		}
 	}
-	if fee := message["refund_fee"]; operation == wechatpay.OperationRefund && fee != "" && fee != formatAmount(testRefund().Amount) {
+	if fee := message["refund_fee"]; operation == wechatpay.OperationCreateRefund && fee != "" && fee != formatAmount(testRefund().Amount) {
 		t.Fatalf("a refund of another amount counts: %q", heard)
 	}
 	return true
@@ -100,7 +100,7 @@ func justified(t rapid.TB, operation wechatpay.Operation, heard []byte, said map
 func TestNoReplyDeceives(t *testing.T) {
 	var next atomic.Pointer[delivery]
 	s := newServer(t, func(w http.ResponseWriter, r *http.Request, sent map[string]string) { next.Load().send(w, r, sent) })
-	elsewhere := newServer(t, done(doneFields[wechatpay.OperationOrderQuery]))
+	elsewhere := newServer(t, done(doneFields[wechatpay.OperationQueryOrder]))
 	options := s.options(t)
 	options.RootCAs.AddCert(elsewhere.Certificate())
 	c := newTestClient(t, options)
@@ -136,7 +136,7 @@ func TestGenuineRepliesSettle(t *testing.T) {
 			if result == "FAIL" {
 				message["err_code"] = "PARAM_ERROR"
 			}
-			body := oracleWrite(messageRoot, signed(message, testKey, wechatpay.SignTypeHMACSHA256))
+			body := oracleWrite(messageRoot, signed(message, testKey, HMACSHA256))
 			next.Store(&delivery{"whole", append([]byte("HTTP/1.0 200 OK\r\n\r\n"), body...), body})
 			said, err := call(t.Context(), c)
 			if (err == nil) != (result == "SUCCESS") || !justified(t, operation, body, said, err) {
@@ -164,7 +164,7 @@ func TestRepliesWithoutEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			hungUp := make(chan struct{}, 2)
 			s := newServer(t, endless(c.header, c.piece, hungUp))
-			_, err := s.client(t).Refund(t.Context(), testRefund()) // is made once
+			_, err := s.client(t).CreateRefund(t.Context(), testRefund()) // is made once
 			if wechatpay.OutcomeOf(err) != wechatpay.Unknown {
 				t.Errorf("%v", err)
 			}
@@ -183,7 +183,7 @@ func TestRepliesThatDrip(t *testing.T) {
 			s := newServer(t, dripping(t.Context(), text))
 			options := s.options(t)
 			options.Timeouts.Pay = 300 * time.Millisecond
-			_, err := newTestClient(t, options).Refund(t.Context(), testRefund())
+			_, err := newTestClient(t, options).CreateRefund(t.Context(), testRefund())
 			failure, ok := errors.AsType[*wechatpay.Error](err)
 			if !ok || failure.Outcome != wechatpay.Unknown && failure.Outcome != wechatpay.NotSent || !strings.Contains(err.Error(), "within 300ms") {
 				t.Errorf("%v", err)

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-
-	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,7 +19,7 @@ const (
 )
 
 func testOptions() Options {
-	return Options{MchID: testMchID, APIKey: testKey, SignType: wechatpay.SignTypeHMACSHA256}
+	return Options{MchID: testMchID, APIKey: testKey, Scheme: HMACSHA256}
 }
 
 func newTestClient(t testing.TB, options Options) *Client {

@@ -7,62 +7,89 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// ParsePaymentNotification verifies a payment callback (chapter 9_7). Whoever knows the URL can post to it, so what is
+// receiver reads the callbacks of one merchant number.
+type receiver struct {
+	mchID string
+	// keys are those that callbacks may have been made with, the current one first.
+	keys []*signer
+}
+
+func newReceiver(mchID, key, previous string) *receiver {
+	r := &receiver{mchID: mchID}
+	for _, apiKey := range []string{key, previous} {
+		if apiKey != "" {
+			made := newSigner(apiKey)
+			made.id = wechatpay.KeyID(apiKey, mchID)
+			r.keys = append(r.keys, made)
+		}
+	}
+	return r
+}
+
+// Parse reads a callback. Everything that counts is in its body.
+func (r *receiver) Parse(delivery wechatpay.Delivery) (wechatpay.Notification, error) {
+	if delivery.Kind == wechatpay.RefundCallback {
+		return r.parseRefund(delivery.Body)
+	}
+	return r.parsePayment(delivery.Body)
+}
+
+// parsePayment verifies a payment callback (chapter 9_7). Whoever knows the URL can post to it, so what is
 // not signed, or not for this merchant, is refused and changes nothing.
-func (c *Client) ParsePaymentNotification(body []byte) (wechatpay.PaymentNotification, error) {
-	notification, err := c.readPaymentNotification(body)
+func (r *receiver) parsePayment(body []byte) (wechatpay.Notification, error) {
+	notification, err := r.readPaymentNotification(body)
 	if err != nil {
-		return wechatpay.PaymentNotification{}, refusedCallback(wechatpay.OperationPaymentCallback, err)
+		return wechatpay.Notification{}, refusedCallback(wechatpay.OperationPaymentCallback, err)
 	}
 	return notification, nil
 }
 
-func (c *Client) readPaymentNotification(body []byte) (wechatpay.PaymentNotification, error) {
+func (r *receiver) readPaymentNotification(body []byte) (wechatpay.Notification, error) {
 	message, err := readFields(body, messageRoot, maxCallbackFields)
 	if err != nil {
-		return wechatpay.PaymentNotification{}, err
+		return wechatpay.Notification{}, err
 	}
 	// A refund callback has no signature, and answers are signed with the same key: none may pass for a payment.
 	if err := message.checkHasNone(ofAnswers, ofRefunds); err != nil {
-		return wechatpay.PaymentNotification{}, err
+		return wechatpay.Notification{}, err
 	}
 	if err := message.checkOneReading(wechatpay.OperationPaymentCallback); err != nil {
-		return wechatpay.PaymentNotification{}, err
+		return wechatpay.Notification{}, err
 	}
-	algorithm, key, err := c.verifyCallback(message)
+	algorithm, key, err := r.verifyCallback(message)
 	if err != nil {
-		return wechatpay.PaymentNotification{}, err
+		return wechatpay.Notification{}, err
 	}
-	if err := c.checkRecipient(message); err != nil {
-		return wechatpay.PaymentNotification{}, err
+	if err := r.checkRecipient(message); err != nil {
+		return wechatpay.Notification{}, err
 	}
 	if message.get("return_code") != success || message.get("result_code") != success {
-		return wechatpay.PaymentNotification{}, errors.New("return_code and result_code are not both SUCCESS")
+		return wechatpay.Notification{}, errors.New("return_code and result_code are not both SUCCESS")
 	}
 	payment, err := readPayment(message)
 	if err != nil {
-		return wechatpay.PaymentNotification{}, err
+		return wechatpay.Notification{}, err
 	}
-	return wechatpay.PaymentNotification{Payment: payment, SignType: algorithm, KeyID: key}, nil
+	return wechatpay.Notification{Payment: &payment, Proven: true, Scheme: algorithm, KeyID: key}, nil
 }
 
 // verifyCallback finds the algorithm and verifies. A callback is signed as its order was, and as a rule does not say
 // how; the length of the signature does. The caller knows which algorithm the order has, and refuses the weaker one.
-func (c *Client) verifyCallback(message fields) (algorithm wechatpay.SignType, key string, err error) {
+func (r *receiver) verifyCallback(message fields) (algorithm wechatpay.Scheme, key string, err error) {
 	switch len(message.get(signField)) {
 	case 0:
 		return "", "", errors.New("the signature is missing")
 	case 32:
-		algorithm = wechatpay.SignTypeMD5
+		algorithm = MD5
 	case 64:
-		algorithm = wechatpay.SignTypeHMACSHA256
+		algorithm = HMACSHA256
 	default:
 		return "", "", errors.New("the signature has a length that no algorithm has")
 	}
 	if said := message.get("sign_type"); said != "" && said != string(algorithm) {
 		return "", "", errors.New("sign_type and the signature do not agree")
 	}
-	for _, key := range c.keys {
+	for _, key := range r.keys {
 		if key.verifies(message, algorithm) {
 			return algorithm, key.id, nil
 		}
@@ -70,57 +97,57 @@ func (c *Client) verifyCallback(message fields) (algorithm wechatpay.SignType, k
 	return "", "", errors.New("the signature is wrong")
 }
 
-// ParseRefundNotification decrypts a refund callback (chapter 9_16). That it decrypts is all that speaks for it: ECB
+// parseRefund decrypts a refund callback (chapter 9_16). That it decrypts is all that speaks for it: ECB
 // ties its blocks neither to one another nor to a time.
-func (c *Client) ParseRefundNotification(body []byte) (wechatpay.RefundNotification, error) {
-	notification, err := c.readRefundNotification(body)
+func (r *receiver) parseRefund(body []byte) (wechatpay.Notification, error) {
+	notification, err := r.readRefundNotification(body)
 	if err != nil {
-		return wechatpay.RefundNotification{}, refusedCallback(wechatpay.OperationRefundCallback, err)
+		return wechatpay.Notification{}, refusedCallback(wechatpay.OperationRefundCallback, err)
 	}
 	return notification, nil
 }
 
-func (c *Client) readRefundNotification(body []byte) (wechatpay.RefundNotification, error) {
+func (r *receiver) readRefundNotification(body []byte) (wechatpay.Notification, error) {
 	message, err := readFields(body, messageRoot, maxCallbackFields)
 	if err != nil {
-		return wechatpay.RefundNotification{}, err
+		return wechatpay.Notification{}, err
 	}
 	if err := message.checkHasNone(ofAnswers, ofPayments); err != nil {
-		return wechatpay.RefundNotification{}, err
+		return wechatpay.Notification{}, err
 	}
 	if err := message.checkOneReading(wechatpay.OperationRefundCallback); err != nil {
-		return wechatpay.RefundNotification{}, err
+		return wechatpay.Notification{}, err
 	}
 	if message.get("return_code") != success {
-		return wechatpay.RefundNotification{}, errors.New("return_code is not SUCCESS")
+		return wechatpay.Notification{}, errors.New("return_code is not SUCCESS")
 	}
-	if err := c.checkRecipient(message); err != nil {
-		return wechatpay.RefundNotification{}, err
+	if err := r.checkRecipient(message); err != nil {
+		return wechatpay.Notification{}, err
 	}
-	info, key, err := c.readRefundInfo(message.get("req_info"))
+	info, key, err := r.readRefundInfo(message.get("req_info"))
 	if err != nil {
-		return wechatpay.RefundNotification{}, fmt.Errorf("req_info: %w", err)
+		return wechatpay.Notification{}, fmt.Errorf("req_info: %w", err)
 	}
 	if err := info.checkOneReading(wechatpay.OperationRefundCallback); err != nil {
-		return wechatpay.RefundNotification{}, fmt.Errorf("req_info: %w", err)
+		return wechatpay.Notification{}, fmt.Errorf("req_info: %w", err)
 	}
 	if info.get("out_trade_no") == "" || info.get("out_refund_no") == "" {
-		return wechatpay.RefundNotification{}, errors.New("out_trade_no or out_refund_no is missing")
+		return wechatpay.Notification{}, errors.New("out_trade_no or out_refund_no is missing")
 	}
-	return wechatpay.RefundNotification{
-		AppID:       message.get("appid"),
-		MchID:       message.get("mch_id"),
-		OutTradeNo:  info.get("out_trade_no"),
-		OutRefundNo: info.get("out_refund_no"),
-		RefundID:    info.get("refund_id"),
-		Status:      wechatpay.RefundStatus(info.get("refund_status")),
-		KeyID:       key,
+	return wechatpay.Notification{
+		Refund: &wechatpay.RefundFact{
+			OutTradeNo:  info.get("out_trade_no"),
+			OutRefundNo: info.get("out_refund_no"),
+			RefundID:    info.get("refund_id"),
+			Status:      refundStatus(info.get("refund_status")),
+		},
+		KeyID: key,
 	}, nil
 }
 
 // readRefundInfo tries the current key, then the previous one. When neither fits, the current key's error is the one to show.
-func (c *Client) readRefundInfo(requestInfo string) (info fields, keyID string, err error) {
-	for _, key := range c.keys {
+func (r *receiver) readRefundInfo(requestInfo string) (info fields, keyID string, err error) {
+	for _, key := range r.keys {
 		read, trouble := key.readRefundInfo(requestInfo)
 		if trouble == nil {
 			return read, key.id, nil
@@ -132,11 +159,11 @@ func (c *Client) readRefundInfo(requestInfo string) (info fields, keyID string, 
 	return nil, "", err
 }
 
-func (c *Client) checkRecipient(message fields) error {
+func (r *receiver) checkRecipient(message fields) error {
 	switch {
 	case message.get("appid") == "":
 		return errors.New("appid is missing")
-	case message.get("mch_id") != c.mchID:
+	case message.get("mch_id") != r.mchID:
 		return errors.New("mch_id is not ours")
 	default:
 		return nil

@@ -12,7 +12,7 @@ import (
 // paymentMessage is a payment callback before it is signed.
 func paymentMessage() map[string]string { return reply("result_code", "SUCCESS", paidFields()) }
 
-func paymentBody(message map[string]string, key string, algorithm wechatpay.SignType) []byte {
+func paymentBody(message map[string]string, key string, algorithm wechatpay.Scheme) []byte {
 	return oracleWrite(messageRoot, signed(message, key, algorithm))
 }
 
@@ -22,23 +22,23 @@ func TestPaymentNotification(t *testing.T) {
 	for name, c := range map[string]struct {
 		message   map[string]string
 		key       string
-		algorithm wechatpay.SignType
+		algorithm wechatpay.Scheme
 		want      wechatpay.Payment
 	}{
-		"HMAC-SHA256":      {paymentMessage(), testKey, wechatpay.SignTypeHMACSHA256, paidPayment(t)},
-		"MD5":              {paymentMessage(), testKey, wechatpay.SignTypeMD5, paidPayment(t)},
-		"with sign_type":   {with(paymentMessage(), map[string]string{"sign_type": "MD5"}), testKey, wechatpay.SignTypeMD5, paidPayment(t)},
-		"the previous key": {paymentMessage(), testPreviousKey, wechatpay.SignTypeHMACSHA256, paidPayment(t)},
-		"in the fewest words": {least, testKey, wechatpay.SignTypeHMACSHA256, wechatpay.Payment{
+		"HMAC-SHA256":      {paymentMessage(), testKey, HMACSHA256, paidPayment(t)},
+		"MD5":              {paymentMessage(), testKey, MD5, paidPayment(t)},
+		"with sign_type":   {with(paymentMessage(), map[string]string{"sign_type": "MD5"}), testKey, MD5, paidPayment(t)},
+		"the previous key": {paymentMessage(), testPreviousKey, HMACSHA256, paidPayment(t)},
+		"in the fewest words": {least, testKey, HMACSHA256, wechatpay.Payment{
 			AppID: testAppID, MchID: testMchID, OutTradeNo: testNumber, TransactionID: "4200000000202601010000000001", Total: 101, Currency: "CNY",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := rotating(t).ParsePaymentNotification(paymentBody(c.message, c.key, c.algorithm))
+			got, err := rotating(t).receiver.parsePayment(paymentBody(c.message, c.key, c.algorithm))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(wechatpay.PaymentNotification{Payment: c.want, SignType: c.algorithm, KeyID: wechatpay.KeyID(c.key, testMchID)}, got); diff != "" {
+			if diff := cmp.Diff(wechatpay.Notification{Payment: &c.want, Proven: true, Scheme: c.algorithm, KeyID: wechatpay.KeyID(c.key, testMchID)}, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -46,10 +46,10 @@ func TestPaymentNotification(t *testing.T) {
 }
 
 func TestPaymentNotificationsThatAreRefused(t *testing.T) {
-	good := signed(paymentMessage(), testKey, wechatpay.SignTypeHMACSHA256)
+	good := signed(paymentMessage(), testKey, HMACSHA256)
 	changed := func(more map[string]string) []byte { return oracleWrite(messageRoot, with(good, more)) }
 	resigned := func(more map[string]string) []byte {
-		return paymentBody(with(paymentMessage(), more), testKey, wechatpay.SignTypeHMACSHA256)
+		return paymentBody(with(paymentMessage(), more), testKey, HMACSHA256)
 	}
 	for name, c := range map[string]struct {
 		body []byte
@@ -64,7 +64,7 @@ func TestPaymentNotificationsThatAreRefused(t *testing.T) {
 		"empty signature":        {changed(map[string]string{"sign": ""}), "the signature is missing"},
 		"short signature":        {changed(map[string]string{"sign": good["sign"][:63]}), "the signature has a length that no algorithm has"},
 		"lower-case signature":   {changed(map[string]string{"sign": strings.ToLower(good["sign"])}), "the signature is wrong"},
-		"another's signature":    {paymentBody(paymentMessage(), testOtherKey, wechatpay.SignTypeHMACSHA256), "the signature is wrong"},
+		"another's signature":    {paymentBody(paymentMessage(), testOtherKey, HMACSHA256), "the signature is wrong"},
 		"changed total":          {changed(map[string]string{"total_fee": "1"}), "the signature is wrong"},
 		"field added":            {changed(map[string]string{"x": "1"}), "the signature is wrong"},
 		"field taken away":       {oracleWrite(messageRoot, without(good, "some_future_field")), "the signature is wrong"},
@@ -85,9 +85,9 @@ func TestPaymentNotificationsThatAreRefused(t *testing.T) {
 		"negative total":         {resigned(map[string]string{"total_fee": "-101"}), "total_fee is not a whole number of minor units"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := rotating(t).ParsePaymentNotification(c.body)
+			got, err := rotating(t).receiver.parsePayment(c.body)
 			expect(t, err, wechatpay.Refused, wechatpay.Rejected, "payment callback: "+c.text)
-			if diff := cmp.Diff(wechatpay.PaymentNotification{}, got); diff != "" {
+			if diff := cmp.Diff(wechatpay.Notification{}, got); diff != "" {
 				t.Errorf("something is returned all the same:\n%s", diff)
 			}
 		})
@@ -95,8 +95,8 @@ func TestPaymentNotificationsThatAreRefused(t *testing.T) {
 }
 
 func TestWithoutRotationThePreviousKeyIsWorthless(t *testing.T) {
-	body := paymentBody(paymentMessage(), testPreviousKey, wechatpay.SignTypeHMACSHA256)
-	if _, err := newTestClient(t, testOptions()).ParsePaymentNotification(body); err == nil {
+	body := paymentBody(paymentMessage(), testPreviousKey, HMACSHA256)
+	if _, err := newTestClient(t, testOptions()).receiver.parsePayment(body); err == nil {
 		t.Error("taken")
 	}
 }
@@ -115,12 +115,11 @@ func refundMessage(info map[string]string, key string) map[string]string {
 }
 
 func TestRefundNotification(t *testing.T) {
-	want := wechatpay.RefundNotification{
-		AppID: testAppID, MchID: testMchID, OutTradeNo: testNumber, OutRefundNo: testRefundNumber, RefundID: "503",
-		Status: wechatpay.RefundStatusSuccess,
-	}
+	want := wechatpay.Notification{Refund: &wechatpay.RefundFact{
+		OutTradeNo: testNumber, OutRefundNo: testRefundNumber, RefundID: "503", Status: wechatpay.RefundStatusSucceeded,
+	}}
 	for _, key := range []string{testKey, testPreviousKey} {
-		got, err := rotating(t).ParseRefundNotification(oracleWrite(messageRoot, refundMessage(refundInfo(), key)))
+		got, err := rotating(t).receiver.parseRefund(oracleWrite(messageRoot, refundMessage(refundInfo(), key)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,10 +158,10 @@ func TestRefundNotificationsThatAreRefused(t *testing.T) {
 		"no refund":                 {refundMessage(without(refundInfo(), "out_refund_no"), testKey), "out_trade_no or out_refund_no is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := rotating(t).ParseRefundNotification(oracleWrite(messageRoot, c.message))
+			_, err := rotating(t).receiver.parseRefund(oracleWrite(messageRoot, c.message))
 			expect(t, err, wechatpay.Refused, wechatpay.Rejected, "refund callback: "+c.text)
 		})
 	}
-	_, err := rotating(t).ParseRefundNotification(nil)
+	_, err := rotating(t).receiver.parseRefund(nil)
 	expect(t, err, wechatpay.Refused, wechatpay.Rejected, "refund callback: xml-malformed")
 }

@@ -44,7 +44,7 @@ func withoutBorders(json string) string {
 // WeChat's, which may have a query.
 func (f fields) checkOneReading(operation wechatpay.Operation) error {
 	for _, e := range f {
-		if operation == wechatpay.OperationUnifiedOrder && (e.name == "code_url" || e.name == "mweb_url") {
+		if operation == wechatpay.OperationCreateOrder && (e.name == "code_url" || e.name == "mweb_url") {
 			continue
 		}
 		if holdsBorder(e.value) {

@@ -87,20 +87,20 @@ func TestValuesWithBordersAreNotSent(t *testing.T) {
 		"product_id":   func(o *wechatpay.OrderRequest) { o.ProductID = forged },
 		"appid":        func(o *wechatpay.OrderRequest) { o.AppID = forged },
 	} {
-		s := newServer(t, done(doneFields[wechatpay.OperationUnifiedOrder]))
+		s := newServer(t, done(doneFields[wechatpay.OperationCreateOrder]))
 		order := testOrder()
 		set(&order)
-		_, err := s.client(t).UnifiedOrder(t.Context(), order)
-		expect(t, err, wechatpay.NotSent, wechatpay.Rejected, "unifiedorder: "+name+
+		_, err := s.client(t).CreateOrder(t.Context(), order)
+		expect(t, err, wechatpay.NotSent, wechatpay.Rejected, "CreateOrder: "+name+
 			" holds an ampersand, a name and an equals sign (&name=), which WeChat Pay's signature does not tell from another field: write it without")
 		if sent := s.seen(); len(sent) != 0 {
 			t.Errorf("%s: sent all the same: %v", name, sent)
 		}
 	}
-	s := newServer(t, done(doneFields[wechatpay.OperationRefund]))
+	s := newServer(t, done(doneFields[wechatpay.OperationCreateRefund]))
 	refund := testRefund()
 	refund.Reason = forged
-	_, err := s.client(t).Refund(t.Context(), refund)
+	_, err := s.client(t).CreateRefund(t.Context(), refund)
 	expect(t, err, wechatpay.NotSent, wechatpay.Rejected, "")
 	if sent := s.seen(); len(sent) != 0 {
 		t.Errorf("refund_desc: sent all the same: %v", sent)
@@ -114,11 +114,11 @@ func TestAmpersandsInJSON(t *testing.T) {
 		`{"h5_info":{"wap_url":"https://shop.example.com/?a=1&b=2&c"}}`: `{"h5_info":{"wap_url":"https://shop.example.com/?a=1\u0026b=2\u0026c"}}`,
 		`{"x":"\\&total_fee=1"}`: `{"x":"\\\u0026total_fee=1"}`,
 	} {
-		s := newServer(t, done(doneFields[wechatpay.OperationUnifiedOrder]))
+		s := newServer(t, done(doneFields[wechatpay.OperationCreateOrder]))
 		order := testOrder()
 		order.Detail, order.SceneInfo = given, given
 		for range 2 {
-			if _, err := s.client(t).UnifiedOrder(t.Context(), order); err != nil {
+			if _, err := s.client(t).CreateOrder(t.Context(), order); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -138,7 +138,7 @@ func TestSignedAnswersAreNoPaymentCallbacks(t *testing.T) {
 		}
 		// An answer with all that a payment has beside.
 		message := with(paymentMessage(), more)
-		_, err := newTestClient(t, testOptions()).ParsePaymentNotification(paymentBody(message, testKey, wechatpay.SignTypeHMACSHA256))
+		_, err := newTestClient(t, testOptions()).receiver.parsePayment(paymentBody(message, testKey, HMACSHA256))
 		expect(t, err, wechatpay.Refused, wechatpay.Rejected, "")
 		if !strings.Contains(err.Error(), "belongs to another message") {
 			t.Errorf("the answer to %s: %v", operation, err)
@@ -147,17 +147,17 @@ func TestSignedAnswersAreNoPaymentCallbacks(t *testing.T) {
 	for _, name := range []string{"trade_state", "trade_state_desc", "prepay_id", "code_url", "mweb_url", "refund_id", "refund_count", "total_refund_count",
 		"out_refund_no", "out_refund_no_0", "refund_status_3", "refund_fee_12", "refund_id_0", "req_info"} {
 		message := with(paymentMessage(), map[string]string{name: "1"})
-		_, err := newTestClient(t, testOptions()).ParsePaymentNotification(paymentBody(message, testKey, wechatpay.SignTypeHMACSHA256))
+		_, err := newTestClient(t, testOptions()).receiver.parsePayment(paymentBody(message, testKey, HMACSHA256))
 		expect(t, err, wechatpay.Refused, wechatpay.Rejected, "payment callback: "+name+" belongs to another message")
 	}
 	for _, name := range []string{"trade_state", "prepay_id", "refund_count", "transaction_id", "total_fee"} {
 		message := with(refundMessage(refundInfo(), testKey), map[string]string{name: "1"})
-		_, err := newTestClient(t, testOptions()).ParseRefundNotification(oracleWrite(messageRoot, message))
+		_, err := newTestClient(t, testOptions()).receiver.parseRefund(oracleWrite(messageRoot, message))
 		expect(t, err, wechatpay.Refused, wechatpay.Rejected, "refund callback: "+name+" belongs to another message")
 	}
 	coupons := map[string]string{"coupon_count": "1", "coupon_fee_0": "1", "coupon_id_0": "2", "coupon_type_0": "CASH", "rate_value": "1", "version": "1.0", "promotion_detail": "{}"}
 	message := with(paymentMessage(), coupons)
-	if _, err := newTestClient(t, testOptions()).ParsePaymentNotification(paymentBody(message, testKey, wechatpay.SignTypeHMACSHA256)); err != nil {
+	if _, err := newTestClient(t, testOptions()).receiver.parsePayment(paymentBody(message, testKey, HMACSHA256)); err != nil {
 		t.Errorf("a callback with coupons is refused: %v", err)
 	}
 }
@@ -165,10 +165,10 @@ func TestSignedAnswersAreNoPaymentCallbacks(t *testing.T) {
 // An order is not closed by the answer to another question.
 func TestCloseOrderTakesNoOtherAnswer(t *testing.T) {
 	for name, more := range map[string]map[string]string{
-		"orderquery": doneFields[wechatpay.OperationOrderQuery], "unifiedorder": doneFields[wechatpay.OperationUnifiedOrder],
-		"refund": doneFields[wechatpay.OperationRefund], "refundquery": doneFields[wechatpay.OperationRefundQuery], "payment callback": paidFields(),
+		"orderquery": doneFields[wechatpay.OperationQueryOrder], "unifiedorder": doneFields[wechatpay.OperationCreateOrder],
+		"refund": doneFields[wechatpay.OperationCreateRefund], "refundquery": doneFields[wechatpay.OperationQueryRefund], "payment callback": paidFields(),
 	} {
-		err := newServer(t, done(more)).client(t).CloseOrder(t.Context(), testNumber, testAppID)
+		err := newServer(t, done(more)).client(t).CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 		expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "")
 		if !strings.Contains(err.Error(), "the reply is for another call") {
 			t.Errorf("%s: %v", name, err)
@@ -184,12 +184,12 @@ func TestMessagesWithBordersAreRefused(t *testing.T) {
 		expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention,
 			string(operation)+": the reply is not taken: device_info holds text that could be another field (&name=), which the signature does not tell apart")
 	}
-	body := paymentBody(with(paymentMessage(), map[string]string{"attach": forged}), testKey, wechatpay.SignTypeHMACSHA256)
-	_, err := newTestClient(t, testOptions()).ParsePaymentNotification(body)
+	body := paymentBody(with(paymentMessage(), map[string]string{"attach": forged}), testKey, HMACSHA256)
+	_, err := newTestClient(t, testOptions()).receiver.parsePayment(body)
 	expect(t, err, wechatpay.Refused, wechatpay.Rejected, "payment callback: attach holds text that could be another field (&name=), which the signature does not tell apart")
 
 	info := oracleWrite(messageRoot, refundMessage(with(refundInfo(), map[string]string{"refund_recv_accout": forged}), testKey))
-	_, err = newTestClient(t, testOptions()).ParseRefundNotification(info)
+	_, err = newTestClient(t, testOptions()).receiver.parseRefund(info)
 	expect(t, err, wechatpay.Refused, wechatpay.Rejected, "")
 }
 
@@ -199,11 +199,11 @@ func TestLinksOfAnOrderMayHaveAQuery(t *testing.T) {
 	s := newServer(t, done(map[string]string{"trade_type": "MWEB", "prepay_id": "wx2016", "mweb_url": link, "code_url": link}))
 	order := testOrder()
 	order.TradeType = wechatpay.TradeTypeMWEB
-	got, err := s.client(t).UnifiedOrder(t.Context(), order)
+	got, err := s.client(t).CreateOrder(t.Context(), order)
 	if err != nil || got.MWEBURL != link || got.CodeURL != link {
 		t.Errorf("%+v, %v", got, err)
 	}
-	err = newServer(t, done(map[string]string{"mweb_url": link})).client(t).CloseOrder(t.Context(), testNumber, testAppID)
+	err = newServer(t, done(map[string]string{"mweb_url": link})).client(t).CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 	expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "")
 }
 
@@ -220,17 +220,17 @@ func TestMessagesWithTooManyFields(t *testing.T) {
 	client := newTestClient(t, testOptions())
 	for count, taken := range map[int]bool{maxCallbackFields: true, maxCallbackFields + 1: false, 1000: false} {
 		// The signature is one more.
-		payment := paymentBody(manyFields(paymentMessage(), count-1), testKey, wechatpay.SignTypeHMACSHA256)
-		if _, err := client.ParsePaymentNotification(payment); (err == nil) != taken {
+		payment := paymentBody(manyFields(paymentMessage(), count-1), testKey, HMACSHA256)
+		if _, err := client.receiver.parsePayment(payment); (err == nil) != taken {
 			t.Errorf("a payment of %d fields: %v", count, err)
 		}
 		refund := oracleWrite(messageRoot, manyFields(refundMessage(refundInfo(), testKey), count))
-		if _, err := client.ParseRefundNotification(refund); (err == nil) != taken {
+		if _, err := client.receiver.parseRefund(refund); (err == nil) != taken {
 			t.Errorf("a refund of %d fields: %v", count, err)
 		}
 	}
 	refund := oracleWrite(messageRoot, refundMessage(manyFields(refundInfo(), maxCallbackFields+1), testKey))
-	if _, err := client.ParseRefundNotification(refund); err == nil {
+	if _, err := client.receiver.parseRefund(refund); err == nil {
 		t.Error("a refund with too many fields within is taken")
 	}
 	// The documents are short, so that they fit.

@@ -11,6 +11,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
+// The two algorithms of v2.
+const (
+	MD5        wechatpay.Scheme = "MD5"
+	HMACSHA256 wechatpay.Scheme = "HMAC-SHA256"
+)
+
 // Options say which merchant a Client is, and how it reaches WeChat.
 type Options struct {
 	// MchID is the merchant number, 8 to 10 digits.
@@ -19,8 +25,8 @@ type Options struct {
 	APIKey string
 	// PreviousAPIKey is accepted for callbacks while a key is being rotated; empty when none is.
 	PreviousAPIKey string
-	// SignType is the algorithm that requests, and so their replies, are signed with.
-	SignType wechatpay.SignType
+	// Scheme is the algorithm that requests, and so their replies, are signed with.
+	Scheme wechatpay.Scheme
 	// Certificate is the merchant's client certificate. Without one refunds are NotSent/CertificateMissing.
 	Certificate *tls.Certificate
 	// Endpoint is the host of WeChat's to call, https only; a path is kept as a prefix. Nil means WeChat's own
@@ -30,36 +36,20 @@ type Options struct {
 	BackupEndpoint *url.URL
 	// RootCAs verify the server; nil means those of the system.
 	RootCAs *x509.CertPool
-	// Replies are those that the account has taken; nil begins anew. A Client that replaces another one gets the other's.
-	Replies *Replies
+	// Answers are those that the account has taken; nil begins anew. A Client that replaces another one gets the other's.
+	Answers *wechatpay.TakenAnswers
 	// UserAgent is sent with every request.
 	UserAgent string
 	// Timeouts that are zero take their defaults.
-	Timeouts Timeouts
+	Timeouts wechatpay.Timeouts
 	// Trust says of which hosts trouble is told in detail; nil means of all.
-	Trust Trust
+	Trust wechatpay.Trust
+	// Now is the time that parameters are signed at; nil means the clock's.
+	Now func() time.Time
 }
 
-// Trust remembers which hosts have given an answer that verified.
-type Trust interface {
-	// Proven says whether a host has, or needs not to.
-	Proven(host *url.URL) bool
-	// Prove notes that a host has.
-	Prove(host *url.URL)
-}
-
-// Timeouts bound one attempt at a call. A deadline of the caller's is kept as well.
-type Timeouts struct {
-	// Connect bounds dialling, and again the TLS handshake. 5 s by default.
-	Connect time.Duration
-	// Query bounds orderquery, refundquery and closeorder. 10 s by default.
-	Query time.Duration
-	// Pay bounds unifiedorder and refund. 20 s by default.
-	Pay time.Duration
-}
-
-func (t Timeouts) orDefaults() Timeouts {
-	return Timeouts{
+func withDefaults(t wechatpay.Timeouts) wechatpay.Timeouts {
+	return wechatpay.Timeouts{
 		Connect: cmp.Or(t.Connect, 5*time.Second),
 		Query:   cmp.Or(t.Query, 10*time.Second),
 		Pay:     cmp.Or(t.Pay, 20*time.Second),
@@ -83,7 +73,7 @@ func (o Options) validate() error {
 		return errors.New("the API key is not 32 letters and digits")
 	case o.PreviousAPIKey != "" && !isAPIKey(o.PreviousAPIKey):
 		return errors.New("the previous API key is not 32 letters and digits")
-	case o.SignType != wechatpay.SignTypeMD5 && o.SignType != wechatpay.SignTypeHMACSHA256:
+	case o.Scheme != MD5 && o.Scheme != HMACSHA256:
 		return errors.New("the sign type is neither MD5 nor HMAC-SHA256")
 	case o.Certificate != nil && (len(o.Certificate.Certificate) == 0 || o.Certificate.PrivateKey == nil):
 		return errors.New("the client certificate has no certificate or no private key")

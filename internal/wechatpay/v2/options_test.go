@@ -28,8 +28,8 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		"key with a line feed":       func(o *Options) { o.APIKey = testKey[:31] + "\n" },
 		"key beyond ASCII":           func(o *Options) { o.APIKey = testKey[:30] + "é" },
 		"previous key too long":      func(o *Options) { o.PreviousAPIKey = testKey + "0" },
-		"no sign type":               func(o *Options) { o.SignType = "" },
-		"sign type unheard of":       func(o *Options) { o.SignType = "HMAC_SHA256" },
+		"no sign type":               func(o *Options) { o.Scheme = "" },
+		"sign type unheard of":       func(o *Options) { o.Scheme = "HMAC_SHA256" },
 		"empty certificate":          func(o *Options) { o.Certificate = &tls.Certificate{} },
 		"endpoint without TLS":       func(o *Options) { o.Endpoint = at("http://api.mch.weixin.qq.com") },
 		"endpoint without host":      func(o *Options) { o.Endpoint = at("https:///pay") },
@@ -61,8 +61,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("calls %s and %s", c.primary, c.backup)
 	}
 	want := map[wechatpay.Operation]time.Duration{
-		wechatpay.OperationUnifiedOrder: 20 * time.Second, wechatpay.OperationRefund: 20 * time.Second,
-		wechatpay.OperationOrderQuery: 10 * time.Second, wechatpay.OperationRefundQuery: 10 * time.Second, wechatpay.OperationCloseOrder: 10 * time.Second,
+		wechatpay.OperationCreateOrder: 20 * time.Second, wechatpay.OperationCreateRefund: 20 * time.Second,
+		wechatpay.OperationQueryOrder: 10 * time.Second, wechatpay.OperationQueryRefund: 10 * time.Second, wechatpay.OperationCloseOrder: 10 * time.Second,
 	}
 	for operation, limit := range want {
 		if got := c.limit(operation); got != limit {
@@ -72,8 +72,8 @@ func TestDefaults(t *testing.T) {
 	if c.timeouts.Connect != 5*time.Second {
 		t.Errorf("connecting may take %v", c.timeouts.Connect)
 	}
-	if c.SignType() != wechatpay.SignTypeHMACSHA256 {
-		t.Errorf("signs with %s", c.SignType())
+	if c.scheme != HMACSHA256 {
+		t.Errorf("signs with %s", c.scheme)
 	}
 }
 
@@ -106,7 +106,7 @@ func TestTransportsVerifyAndShowTheCertificateOnlyForRefunds(t *testing.T) {
 		}
 	}
 	for operation := range calls {
-		if certified := c.httpClient(operation) == c.certified; certified != (operation == wechatpay.OperationRefund) {
+		if certified := c.httpClient(operation) == c.certified; certified != (operation == wechatpay.OperationCreateRefund) {
 			t.Errorf("%s shows the certificate: %v", operation, certified)
 		}
 	}

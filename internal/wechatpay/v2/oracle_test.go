@@ -126,7 +126,7 @@ func oracleName(name string) bool {
 }
 
 // oracleSign signs a message by chapter 4_3.
-func oracleSign(message map[string]string, key string, algorithm wechatpay.SignType) string {
+func oracleSign(message map[string]string, key string, algorithm wechatpay.Scheme) string {
 	var text string
 	for _, name := range slices.Sorted(maps.Keys(message)) {
 		if name != "sign" && message[name] != "" {
@@ -135,14 +135,14 @@ func oracleSign(message map[string]string, key string, algorithm wechatpay.SignT
 	}
 	text += "key=" + key
 	h := md5.New()
-	if algorithm == wechatpay.SignTypeHMACSHA256 {
+	if algorithm == HMACSHA256 {
 		h = hmac.New(sha256.New, []byte(key))
 	}
 	h.Write([]byte(text))
 	return strings.ToUpper(hex.EncodeToString(h.Sum(nil)))
 }
 
-func oracleVerifies(message map[string]string, key string, algorithm wechatpay.SignType) bool {
+func oracleVerifies(message map[string]string, key string, algorithm wechatpay.Scheme) bool {
 	return message["sign"] == oracleSign(message, key, algorithm)
 }
 
@@ -180,7 +180,7 @@ func oracleEncryptBlocks(text []byte, key string) string {
 }
 
 // signed adds a signature.
-func signed(message map[string]string, key string, algorithm wechatpay.SignType) map[string]string {
+func signed(message map[string]string, key string, algorithm wechatpay.Scheme) map[string]string {
 	message = maps.Clone(message)
 	message["sign"] = oracleSign(message, key, algorithm)
 	return message

@@ -9,19 +9,19 @@ import (
 )
 
 // QueryOrder asks for an order by its number.
-func (c *Client) QueryOrder(ctx context.Context, outTradeNo, appID string) (wechatpay.Trade, error) {
+func (c *Client) QueryOrder(ctx context.Context, order wechatpay.OrderRef) (wechatpay.Trade, error) {
 	reply, failure := c.exchange(ctx, call{
-		operation: wechatpay.OperationOrderQuery,
-		appID:     appID,
+		operation: wechatpay.OperationQueryOrder,
+		appID:     order.AppID,
 		required:  []string{"out_trade_no"},
-		fields:    []field{{"out_trade_no", outTradeNo}},
+		fields:    []field{{"out_trade_no", order.OutTradeNo}},
 	})
 	if failure != nil {
 		return wechatpay.Trade{}, failure
 	}
-	trade, err := readTrade(reply, outTradeNo)
+	trade, err := readTrade(reply, order.OutTradeNo)
 	if err != nil {
-		return wechatpay.Trade{}, unknown(wechatpay.OperationOrderQuery, wechatpay.NeedsAttention, err)
+		return wechatpay.Trade{}, unknown(wechatpay.OperationQueryOrder, wechatpay.NeedsAttention, err)
 	}
 	return trade, nil
 }
@@ -30,9 +30,8 @@ func (c *Client) QueryOrder(ctx context.Context, outTradeNo, appID string) (wech
 // other state WeChat promises nothing but the number (chapter 9_2).
 func readTrade(reply fields, outTradeNo string) (wechatpay.Trade, error) {
 	trade := wechatpay.Trade{
-		State:       wechatpay.TradeState(reply.get("trade_state")),
-		Description: shortened(reply.get("trade_state_desc")),
-		Attach:      reply.get("attach"),
+		State:  wechatpay.TradeState(reply.get("trade_state")),
+		Attach: reply.get("attach"),
 	}
 	switch {
 	case reply.get("out_trade_no") != outTradeNo:

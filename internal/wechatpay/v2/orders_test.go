@@ -25,7 +25,7 @@ func fullOrder() wechatpay.OrderRequest {
 
 func TestUnifiedOrderSendsEveryParameter(t *testing.T) {
 	s := newServer(t, done(map[string]string{"trade_type": "MWEB", "prepay_id": "wx2016", "mweb_url": "https://wx.tenpay.com/" + strings.Repeat("x", 300)}))
-	got, err := s.client(t).UnifiedOrder(t.Context(), fullOrder())
+	got, err := s.client(t).CreateOrder(t.Context(), fullOrder())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,8 +45,8 @@ func TestUnifiedOrderSendsEveryParameter(t *testing.T) {
 }
 
 func TestUnifiedOrderLeavesOutWhatIsNotSet(t *testing.T) {
-	s := newServer(t, done(doneFields[wechatpay.OperationUnifiedOrder]))
-	if _, err := s.client(t).UnifiedOrder(t.Context(), testOrder()); err != nil {
+	s := newServer(t, done(doneFields[wechatpay.OperationCreateOrder]))
+	if _, err := s.client(t).CreateOrder(t.Context(), testOrder()); err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range s.only(t).fields {
@@ -82,8 +82,8 @@ func TestOrdersThatAreNotSent(t *testing.T) {
 			s := newServer(t, done(nil))
 			order := testOrder()
 			c.change(&order)
-			_, err := s.client(t).UnifiedOrder(t.Context(), order)
-			expect(t, err, wechatpay.NotSent, wechatpay.Rejected, "unifiedorder: "+c.text)
+			_, err := s.client(t).CreateOrder(t.Context(), order)
+			expect(t, err, wechatpay.NotSent, wechatpay.Rejected, "CreateOrder: "+c.text)
 			if len(s.seen()) != 0 {
 				t.Error("it was sent")
 			}
@@ -105,13 +105,13 @@ func TestRepliesToUnifiedOrderThatHelpNoPayer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			order := testOrder()
 			order.TradeType = c.tradeType
-			_, err := newServer(t, done(c.fields)).client(t).UnifiedOrder(t.Context(), order)
-			expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "unifiedorder: "+c.text)
+			_, err := newServer(t, done(c.fields)).client(t).CreateOrder(t.Context(), order)
+			expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "CreateOrder: "+c.text)
 		})
 	}
 	order := testOrder()
 	order.TradeType = wechatpay.TradeTypeApp
-	got, err := newServer(t, done(map[string]string{"prepay_id": "1"})).client(t).UnifiedOrder(t.Context(), order)
+	got, err := newServer(t, done(map[string]string{"prepay_id": "1"})).client(t).CreateOrder(t.Context(), order)
 	if err != nil || got.ID != "1" {
 		t.Errorf("a prepay_id is all that an app needs: %v", err)
 	}
@@ -154,7 +154,7 @@ func TestQueryOrder(t *testing.T) {
 		want   wechatpay.Trade
 	}{
 		"paid": {with(paidFields(), map[string]string{"trade_state": "SUCCESS", "trade_state_desc": "支付成功"}),
-			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Description: "支付成功", Attach: "支付测试", Payment: paidPayment(t)}},
+			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "支付测试", Payment: paidPayment(t)}},
 		"refunded was paid": {with(paidFields(), map[string]string{"trade_state": "REFUND"}),
 			wechatpay.Trade{State: wechatpay.TradeStateRefund, Attach: "支付测试", Payment: paidPayment(t)}},
 		"paid, in as few words as can be": {map[string]string{"out_trade_no": testNumber, "trade_state": "SUCCESS", "transaction_id": "42", "total_fee": "101"},
@@ -164,13 +164,13 @@ func TestQueryOrder(t *testing.T) {
 		"paid in another currency": {with(paidFields(), map[string]string{"trade_state": "SUCCESS", "total_fee": "42", "fee_type": "USD"}),
 			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "支付测试", Payment: foreign}},
 		"not paid": {map[string]string{"out_trade_no": testNumber, "trade_state": "NOTPAY", "trade_state_desc": "订单未支付", "total_fee": "101"},
-			wechatpay.Trade{State: wechatpay.TradeStateNotPay, Description: "订单未支付"}},
+			wechatpay.Trade{State: wechatpay.TradeStateNotPay}},
 		"closed":               {map[string]string{"out_trade_no": testNumber, "trade_state": "CLOSED"}, wechatpay.Trade{State: wechatpay.TradeStateClosed}},
 		"a state of next year": {map[string]string{"out_trade_no": testNumber, "trade_state": "NEXT"}, wechatpay.Trade{State: "NEXT"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, done(c.fields))
-			got, err := s.client(t).QueryOrder(t.Context(), testNumber, testAppID)
+			got, err := s.client(t).QueryOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -200,8 +200,8 @@ func TestRepliesToOrderQueryThatProveNothing(t *testing.T) {
 		"paid less than nought": {with(paid, map[string]string{"total_fee": "-101"}), "the reply is incomplete: total_fee is not a whole number of minor units"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newServer(t, done(c.fields)).client(t).QueryOrder(t.Context(), testNumber, testAppID)
-			expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "orderquery: "+c.text)
+			_, err := newServer(t, done(c.fields)).client(t).QueryOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
+			expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "QueryOrder: "+c.text)
 		})
 	}
 }
@@ -209,15 +209,15 @@ func TestRepliesToOrderQueryThatProveNothing(t *testing.T) {
 func TestCloseOrder(t *testing.T) {
 	for name, answer := range map[string]answer{"closed now": done(map[string]string{"result_msg": "OK"}), "closed before": fails("ORDERCLOSED", "订单已关闭")} {
 		s := newServer(t, answer)
-		if err := s.client(t).CloseOrder(t.Context(), testNumber, testAppID); err != nil {
+		if err := s.client(t).CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if got := s.only(t).fields["out_trade_no"]; got != testNumber {
 			t.Errorf("closes %s", got)
 		}
 	}
-	err := newServer(t, fails("ORDERPAID", "订单已支付")).client(t).CloseOrder(t.Context(), testNumber, testAppID)
-	expect(t, err, wechatpay.Failed, wechatpay.OrderPaid, "closeorder: WeChat Pay answered ORDERPAID: 订单已支付")
+	err := newServer(t, fails("ORDERPAID", "订单已支付")).client(t).CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
+	expect(t, err, wechatpay.Failed, wechatpay.OrderPaid, "CloseOrder: WeChat Pay answered ORDERPAID: 订单已支付")
 	if !wechatpay.Means(err, wechatpay.OrderPaid) {
 		t.Error("a verified ORDERPAID is a fact")
 	}
@@ -240,10 +240,10 @@ func TestAmounts(t *testing.T) {
 }
 
 func TestAnOrderKeepsTheAlgorithmItWasMadeWith(t *testing.T) {
-	s := newServer(t, done(doneFields[wechatpay.OperationUnifiedOrder]))
+	s := newServer(t, done(doneFields[wechatpay.OperationCreateOrder]))
 	order := testOrder()
-	order.SignType = wechatpay.SignTypeMD5
-	if _, err := s.client(t).UnifiedOrder(t.Context(), order); err != nil {
+	order.Scheme = MD5
+	if _, err := s.client(t).CreateOrder(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
 	if sent := s.only(t).fields; sent["sign_type"] != "MD5" || len(sent["sign"]) != 32 {

@@ -1,21 +1,30 @@
 package v2
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// JSAPIParameters signs what wx.requestPayment takes (chapter 7_7). Nothing in it is chosen by a payer: the same key
-// signs callbacks, and the signed text does not tell where one value ends and the next name begins.
-func (c *Client) JSAPIParameters(appID, prepayID string, signType wechatpay.SignType, now time.Time) wechatpay.JSAPIParameters {
-	return c.current.jsapiParameters(appID, prepayID, newNonce(), unixSeconds(now), signType)
+// signParameters adds what the payer's client takes, signed now. Nothing in it is chosen by a payer: the same key signs callbacks, and
+// the signed text does not tell where one value ends and the next name begins (chapter 7_7).
+func (c *Client) signParameters(prepay *wechatpay.Prepay, request wechatpay.OrderRequest) {
+	scheme, now := cmp.Or(request.Scheme, c.scheme), unixSeconds(c.now())
+	switch request.TradeType {
+	case wechatpay.TradeTypeJSAPI:
+		jsapi := c.current.jsapiParameters(request.AppID, prepay.ID, newNonce(), now, scheme)
+		prepay.JSAPI = &jsapi
+	case wechatpay.TradeTypeApp:
+		app := c.current.appParameters(request.AppID, c.mchID, prepay.ID, newNonce(), now, scheme)
+		prepay.App = &app
+	}
 }
 
-func (s *signer) jsapiParameters(appID, prepayID, nonce, timestamp string, signType wechatpay.SignType) wechatpay.JSAPIParameters {
+func (s *signer) jsapiParameters(appID, prepayID, nonce, timestamp string, scheme wechatpay.Scheme) wechatpay.JSAPIParameters {
 	parameters := wechatpay.JSAPIParameters{
-		AppID: appID, TimeStamp: timestamp, NonceStr: nonce, Package: "prepay_id=" + prepayID, SignType: string(signType),
+		AppID: appID, TimeStamp: timestamp, NonceStr: nonce, Package: "prepay_id=" + prepayID, SignType: string(scheme),
 	}
 	parameters.PaySign = s.sign(fields{
 		{"appId", parameters.AppID},
@@ -23,16 +32,12 @@ func (s *signer) jsapiParameters(appID, prepayID, nonce, timestamp string, signT
 		{"package", parameters.Package},
 		{"signType", parameters.SignType},
 		{"timeStamp", parameters.TimeStamp},
-	}, signType)
+	}, scheme)
 	return parameters
 }
 
-// AppParameters signs what the SDK of a native app takes. Its names are lower case, and signType is not among them.
-func (c *Client) AppParameters(appID, prepayID string, signType wechatpay.SignType, now time.Time) wechatpay.AppParameters {
-	return c.current.appParameters(appID, c.mchID, prepayID, newNonce(), unixSeconds(now), signType)
-}
-
-func (s *signer) appParameters(appID, mchID, prepayID, nonce, timestamp string, signType wechatpay.SignType) wechatpay.AppParameters {
+// appParameters signs what the SDK of a native app takes. Its names are lower case, and signType is not among them.
+func (s *signer) appParameters(appID, mchID, prepayID, nonce, timestamp string, scheme wechatpay.Scheme) wechatpay.AppParameters {
 	parameters := wechatpay.AppParameters{
 		AppID: appID, PartnerID: mchID, PrepayID: prepayID, Package: "Sign=WXPay", NonceStr: nonce, Timestamp: timestamp,
 	}
@@ -43,7 +48,7 @@ func (s *signer) appParameters(appID, mchID, prepayID, nonce, timestamp string, 
 		{"partnerid", parameters.PartnerID},
 		{"prepayid", parameters.PrepayID},
 		{"timestamp", parameters.Timestamp},
-	}, signType)
+	}, scheme)
 	return parameters
 }
 

@@ -12,9 +12,14 @@ import (
 
 func TestClientParameters(t *testing.T) {
 	c := rotating(t)
-	now := time.UnixMilli(1490840662999)
-	for _, algorithm := range []wechatpay.SignType{wechatpay.SignTypeMD5, wechatpay.SignTypeHMACSHA256} {
-		jsapi := c.JSAPIParameters(testAppID, "wx2017", algorithm, now)
+	c.now = func() time.Time { return time.UnixMilli(1490840662999) }
+	for _, algorithm := range []wechatpay.Scheme{MD5, HMACSHA256} {
+		of := func(tradeType wechatpay.TradeType) wechatpay.Prepay {
+			prepay := wechatpay.Prepay{ID: "wx2017"}
+			c.signParameters(&prepay, wechatpay.OrderRequest{AppID: testAppID, TradeType: tradeType, Scheme: algorithm})
+			return prepay
+		}
+		jsapi := *of(wechatpay.TradeTypeJSAPI).JSAPI
 		jsapiSigned := map[string]string{
 			"appId": testAppID, "timeStamp": "1490840662", "nonceStr": jsapi.NonceStr, "package": "prepay_id=wx2017", "signType": string(algorithm),
 		}
@@ -26,7 +31,7 @@ func TestClientParameters(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", algorithm, diff)
 		}
 
-		app := c.AppParameters(testAppID, "wx2017", algorithm, now)
+		app := *of(wechatpay.TradeTypeApp).App
 		appSigned := map[string]string{
 			"appid": testAppID, "partnerid": testMchID, "prepayid": "wx2017", "package": "Sign=WXPay", "noncestr": app.NonceStr, "timestamp": "1490840662",
 		}

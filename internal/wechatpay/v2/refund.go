@@ -8,16 +8,16 @@ import (
 )
 
 // Refund asks WeChat to pay back. The number makes it one refund however often it is sent (chapter 9_4).
-func (c *Client) Refund(ctx context.Context, request wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
+func (c *Client) CreateRefund(ctx context.Context, request wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
 	if err := checkRefundAmounts(request); err != nil {
-		return wechatpay.RefundAcceptance{}, notSent(wechatpay.OperationRefund, wechatpay.Rejected, err)
+		return wechatpay.RefundAcceptance{}, notSent(wechatpay.OperationCreateRefund, wechatpay.Rejected, err)
 	}
 	reply, failure := c.exchange(ctx, refundCall(request))
 	if failure != nil {
 		return wechatpay.RefundAcceptance{}, failure
 	}
 	if err := checkAcceptance(reply, request); err != nil {
-		return wechatpay.RefundAcceptance{}, unknown(wechatpay.OperationRefund, wechatpay.NeedsAttention, err)
+		return wechatpay.RefundAcceptance{}, unknown(wechatpay.OperationCreateRefund, wechatpay.NeedsAttention, err)
 	}
 	return wechatpay.RefundAcceptance{RefundID: reply.get("refund_id")}, nil
 }
@@ -35,7 +35,7 @@ func checkRefundAmounts(request wechatpay.RefundRequest) error {
 
 func refundCall(request wechatpay.RefundRequest) call {
 	return call{
-		operation: wechatpay.OperationRefund,
+		operation: wechatpay.OperationCreateRefund,
 		appID:     request.AppID,
 		required:  []string{"out_trade_no", "out_refund_no"},
 		fields: []field{

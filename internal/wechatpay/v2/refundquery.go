@@ -16,8 +16,8 @@ const (
 )
 
 // QueryRefund asks for one refund by its number.
-func (c *Client) QueryRefund(ctx context.Context, outRefundNo, appID string) (wechatpay.RefundFact, error) {
-	reply, failure := c.exchange(ctx, refundQuery(appID, "out_refund_no", outRefundNo))
+func (c *Client) QueryRefund(ctx context.Context, refund wechatpay.RefundRef) (wechatpay.RefundFact, error) {
+	reply, failure := c.exchange(ctx, refundQuery(refund.AppID, "out_refund_no", refund.OutRefundNo))
 	if failure != nil {
 		return wechatpay.RefundFact{}, failure
 	}
@@ -26,7 +26,7 @@ func (c *Client) QueryRefund(ctx context.Context, outRefundNo, appID string) (we
 		return wechatpay.RefundFact{}, refundQueryUnknown(err)
 	}
 	for _, fact := range facts {
-		if fact.OutRefundNo == outRefundNo {
+		if fact.OutRefundNo == refund.OutRefundNo {
 			return fact, nil
 		}
 	}
@@ -34,10 +34,10 @@ func (c *Client) QueryRefund(ctx context.Context, outRefundNo, appID string) (we
 }
 
 // QueryRefunds asks for every refund of an order, page by page.
-func (c *Client) QueryRefunds(ctx context.Context, outTradeNo, appID string) ([]wechatpay.RefundFact, error) {
+func (c *Client) QueryRefunds(ctx context.Context, order wechatpay.OrderRef) ([]wechatpay.RefundFact, error) {
 	var all []wechatpay.RefundFact
 	for offset := 0; offset < maxRefunds; offset += refundPage {
-		facts, total, err := c.queryRefundPage(ctx, outTradeNo, appID, offset)
+		facts, total, err := c.queryRefundPage(ctx, order, offset)
 		if err != nil {
 			return nil, err
 		}
@@ -55,8 +55,8 @@ func (c *Client) QueryRefunds(ctx context.Context, outTradeNo, appID string) ([]
 	return nil, refundQueryUnknown(fmt.Errorf("there are more than %d refunds", maxRefunds))
 }
 
-func (c *Client) queryRefundPage(ctx context.Context, outTradeNo, appID string, offset int) ([]wechatpay.RefundFact, int64, error) {
-	query := refundQuery(appID, "out_trade_no", outTradeNo)
+func (c *Client) queryRefundPage(ctx context.Context, order wechatpay.OrderRef, offset int) ([]wechatpay.RefundFact, int64, error) {
+	query := refundQuery(order.AppID, "out_trade_no", order.OutTradeNo)
 	if offset > 0 {
 		query.fields = append(query.fields, field{"offset", formatAmount(int64(offset))})
 	}
@@ -64,7 +64,7 @@ func (c *Client) queryRefundPage(ctx context.Context, outTradeNo, appID string, 
 	if failure != nil {
 		return nil, 0, failure
 	}
-	if reply.get("out_trade_no") != outTradeNo {
+	if reply.get("out_trade_no") != order.OutTradeNo {
 		return nil, 0, refundQueryUnknown(errors.New("the reply is for another out_trade_no"))
 	}
 	facts, err := readRefunds(reply)
@@ -85,7 +85,7 @@ func (c *Client) queryRefundPage(ctx context.Context, outTradeNo, appID string, 
 
 func refundQuery(appID, by, number string) call {
 	return call{
-		operation: wechatpay.OperationRefundQuery,
+		operation: wechatpay.OperationQueryRefund,
 		appID:     appID,
 		required:  []string{by},
 		fields:    []field{{by, number}},
@@ -93,7 +93,7 @@ func refundQuery(appID, by, number string) call {
 }
 
 func refundQueryUnknown(err error) error {
-	return unknown(wechatpay.OperationRefundQuery, wechatpay.NeedsAttention, err)
+	return unknown(wechatpay.OperationQueryRefund, wechatpay.NeedsAttention, err)
 }
 
 // errPagesDiffer: a refund was made between two calls, and moved others from one page to the next.
@@ -140,7 +140,7 @@ func readRefund(reply fields, suffix string) (wechatpay.RefundFact, error) {
 		OutTradeNo:  reply.get("out_trade_no"),
 		OutRefundNo: of("out_refund_no"),
 		RefundID:    of("refund_id"),
-		Status:      wechatpay.RefundStatus(of("refund_status")),
+		Status:      refundStatus(of("refund_status")),
 		// WeChat's spelling.
 		ReceivedAccount: of("refund_recv_accout"),
 	}
@@ -156,8 +156,23 @@ func readRefund(reply fields, suffix string) (wechatpay.RefundFact, error) {
 		return wechatpay.RefundFact{}, errors.New("out_trade_no is missing")
 	}
 	fact.Amount = amount
-	if fact.Status == wechatpay.RefundStatusSuccess {
+	if fact.Status == wechatpay.RefundStatusSucceeded {
 		fact.SuccessTime = timeIfSaid(spacedTime, of("refund_success_time"))
 	}
 	return fact, nil
+}
+
+// refundStatus is refund_status in our own words (chapter 9_5); one that is not known stays as it is.
+func refundStatus(said string) wechatpay.RefundStatus {
+	if known, ok := refundStatuses[said]; ok {
+		return known
+	}
+	return wechatpay.RefundStatus(said)
+}
+
+var refundStatuses = map[string]wechatpay.RefundStatus{
+	"PROCESSING":  wechatpay.RefundStatusProcessing,
+	"SUCCESS":     wechatpay.RefundStatusSucceeded,
+	"REFUNDCLOSE": wechatpay.RefundStatusClosed,
+	"CHANGE":      wechatpay.RefundStatusAbnormal,
 }

@@ -12,8 +12,8 @@ import (
 )
 
 func TestRefund(t *testing.T) {
-	s := newServer(t, done(doneFields[wechatpay.OperationRefund]))
-	got, err := s.client(t).Refund(t.Context(), testRefund())
+	s := newServer(t, done(doneFields[wechatpay.OperationCreateRefund]))
+	got, err := s.client(t).CreateRefund(t.Context(), testRefund())
 	if err != nil || got.RefundID != "503" {
 		t.Fatalf("got %v, %v", got, err)
 	}
@@ -44,8 +44,8 @@ func TestRefundsThatAreNotSent(t *testing.T) {
 			s := newServer(t, done(nil))
 			refund := testRefund()
 			c.change(&refund)
-			_, err := s.client(t).Refund(t.Context(), refund)
-			expect(t, err, wechatpay.NotSent, wechatpay.Rejected, "refund: "+c.text)
+			_, err := s.client(t).CreateRefund(t.Context(), refund)
+			expect(t, err, wechatpay.NotSent, wechatpay.Rejected, "CreateRefund: "+c.text)
 			if len(s.seen()) != 0 {
 				t.Error("it was sent")
 			}
@@ -54,7 +54,7 @@ func TestRefundsThatAreNotSent(t *testing.T) {
 }
 
 func TestAcceptanceOfSomethingElse(t *testing.T) {
-	accepted := doneFields[wechatpay.OperationRefund]
+	accepted := doneFields[wechatpay.OperationCreateRefund]
 	for name, c := range map[string]struct {
 		fields map[string]string
 		text   string
@@ -66,8 +66,8 @@ func TestAcceptanceOfSomethingElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, done(c.fields))
-			_, err := s.client(t).Refund(t.Context(), testRefund())
-			expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "refund: "+c.text)
+			_, err := s.client(t).CreateRefund(t.Context(), testRefund())
+			expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "CreateRefund: "+c.text)
 			s.only(t)
 		})
 	}
@@ -87,15 +87,15 @@ func twoRefunds() map[string]string {
 
 func twoFacts(t *testing.T) []wechatpay.RefundFact {
 	return []wechatpay.RefundFact{
-		{OutTradeNo: testNumber, OutRefundNo: "rf-1", RefundID: "501", Status: wechatpay.RefundStatusSuccess, Amount: 10,
+		{OutTradeNo: testNumber, OutRefundNo: "rf-1", RefundID: "501", Status: wechatpay.RefundStatusSucceeded, Amount: 10,
 			ReceivedAccount: "支付用户零钱", SuccessTime: beijingTime(t, "2026-01-02T10:00:00")},
-		{OutTradeNo: testNumber, OutRefundNo: "rf-2", RefundID: "502", Status: wechatpay.RefundStatusChange, Amount: 20},
+		{OutTradeNo: testNumber, OutRefundNo: "rf-2", RefundID: "502", Status: wechatpay.RefundStatusAbnormal, Amount: 20},
 	}
 }
 
 func TestQueryRefund(t *testing.T) {
 	s := newServer(t, done(twoRefunds()))
-	got, err := s.client(t).QueryRefund(t.Context(), "rf-2", testAppID)
+	got, err := s.client(t).QueryRefund(t.Context(), wechatpay.RefundRef{OutRefundNo: "rf-2", AppID: testAppID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestQueryRefundsOnOnePage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, done(fields))
-			got, err := s.client(t).QueryRefunds(t.Context(), testNumber, testAppID)
+			got, err := s.client(t).QueryRefunds(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,12 +146,12 @@ func TestRepliesToRefundQueryThatProveNothing(t *testing.T) {
 		"a refund without name": {with(twoRefunds(), map[string]string{"out_refund_no_1": ""}), "refund 1 of the reply: out_refund_no is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newServer(t, done(c.fields)).client(t).QueryRefund(t.Context(), "rf-2", testAppID)
-			expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "refundquery: "+c.text)
+			_, err := newServer(t, done(c.fields)).client(t).QueryRefund(t.Context(), wechatpay.RefundRef{OutRefundNo: "rf-2", AppID: testAppID})
+			expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "QueryRefund: "+c.text)
 		})
 	}
-	_, err := newServer(t, done(with(twoRefunds(), map[string]string{"out_trade_no": "other"}))).client(t).QueryRefunds(t.Context(), testNumber, testAppID)
-	expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "refundquery: the reply is for another out_trade_no")
+	_, err := newServer(t, done(with(twoRefunds(), map[string]string{"out_trade_no": "other"}))).client(t).QueryRefunds(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
+	expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "QueryRefund: the reply is for another out_trade_no")
 }
 
 // pages answers as WeChat does for an order with so many refunds, ten at a time from the offset, numbered from 0 on
@@ -181,7 +181,7 @@ func TestQueryRefundsOverAllPages(t *testing.T) {
 	for refunds, calls := range map[int]int{1: 1, 9: 1, 10: 1, 11: 2, 20: 2, 36: 4, 50: 5} {
 		t.Run(strconv.Itoa(refunds), func(t *testing.T) {
 			s := newServer(t, pages(refunds, nil))
-			got, err := s.client(t).QueryRefunds(t.Context(), testNumber, testAppID)
+			got, err := s.client(t).QueryRefunds(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,8 +221,8 @@ func TestPagesThatDoNotAddUp(t *testing.T) {
 		}, "the pages do not add up"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := newServer(t, pages(c.refunds, c.changed)).client(t).QueryRefunds(t.Context(), testNumber, testAppID)
-			expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "refundquery: "+c.text)
+			got, err := newServer(t, pages(c.refunds, c.changed)).client(t).QueryRefunds(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
+			expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "QueryRefund: "+c.text)
 			if got != nil {
 				t.Error("some are returned")
 			}
@@ -231,7 +231,7 @@ func TestPagesThatDoNotAddUp(t *testing.T) {
 }
 
 func TestNoRefundsOfAnOrder(t *testing.T) {
-	_, err := newServer(t, fails("REFUNDNOTEXIST", "not exist")).client(t).QueryRefunds(t.Context(), testNumber, testAppID)
+	_, err := newServer(t, fails("REFUNDNOTEXIST", "not exist")).client(t).QueryRefunds(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 	if !wechatpay.Means(err, wechatpay.RefundNotExist) {
 		t.Errorf("got %v", err)
 	}

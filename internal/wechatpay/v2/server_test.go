@@ -132,7 +132,7 @@ func says(message map[string]string) answer {
 	return func(w http.ResponseWriter, _ *http.Request, sent map[string]string) {
 		fresh := maps.Clone(message)
 		fresh["nonce_str"] = newNonce()
-		_, _ = w.Write(oracleWrite(messageRoot, signed(fresh, testKey, wechatpay.SignType(sent["sign_type"]))))
+		_, _ = w.Write(oracleWrite(messageRoot, signed(fresh, testKey, wechatpay.Scheme(sent["sign_type"]))))
 	}
 }
 
@@ -208,34 +208,34 @@ func testRefund() wechatpay.RefundRequest {
 
 // calls makes each of the calls, and returns its error alone.
 var calls = map[wechatpay.Operation]func(context.Context, *Client) error{
-	wechatpay.OperationUnifiedOrder: func(ctx context.Context, c *Client) error {
-		_, err := c.UnifiedOrder(ctx, testOrder())
+	wechatpay.OperationCreateOrder: func(ctx context.Context, c *Client) error {
+		_, err := c.CreateOrder(ctx, testOrder())
 		return err
 	},
-	wechatpay.OperationOrderQuery: func(ctx context.Context, c *Client) error {
-		_, err := c.QueryOrder(ctx, testNumber, testAppID)
+	wechatpay.OperationQueryOrder: func(ctx context.Context, c *Client) error {
+		_, err := c.QueryOrder(ctx, wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 		return err
 	},
 	wechatpay.OperationCloseOrder: func(ctx context.Context, c *Client) error {
-		return c.CloseOrder(ctx, testNumber, testAppID)
+		return c.CloseOrder(ctx, wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 	},
-	wechatpay.OperationRefund: func(ctx context.Context, c *Client) error {
-		_, err := c.Refund(ctx, testRefund())
+	wechatpay.OperationCreateRefund: func(ctx context.Context, c *Client) error {
+		_, err := c.CreateRefund(ctx, testRefund())
 		return err
 	},
-	wechatpay.OperationRefundQuery: func(ctx context.Context, c *Client) error {
-		_, err := c.QueryRefund(ctx, testRefundNumber, testAppID)
+	wechatpay.OperationQueryRefund: func(ctx context.Context, c *Client) error {
+		_, err := c.QueryRefund(ctx, wechatpay.RefundRef{OutRefundNo: testRefundNumber, AppID: testAppID})
 		return err
 	},
 }
 
 // success of each of the calls, as far as it needs more than result_code.
 var doneFields = map[wechatpay.Operation]map[string]string{
-	wechatpay.OperationUnifiedOrder: {"trade_type": "NATIVE", "prepay_id": "wx2016", "code_url": "weixin://wxpay/bizpayurl?pr=x"},
-	wechatpay.OperationOrderQuery:   {"out_trade_no": testNumber, "trade_state": "NOTPAY"},
+	wechatpay.OperationCreateOrder:  {"trade_type": "NATIVE", "prepay_id": "wx2016", "code_url": "weixin://wxpay/bizpayurl?pr=x"},
+	wechatpay.OperationQueryOrder:   {"out_trade_no": testNumber, "trade_state": "NOTPAY"},
 	wechatpay.OperationCloseOrder:   {},
-	wechatpay.OperationRefund:       {"out_trade_no": testNumber, "out_refund_no": testRefundNumber, "refund_id": "503", "refund_fee": "50"},
-	wechatpay.OperationRefundQuery: {
+	wechatpay.OperationCreateRefund: {"out_trade_no": testNumber, "out_refund_no": testRefundNumber, "refund_id": "503", "refund_fee": "50"},
+	wechatpay.OperationQueryRefund: {
 		"out_trade_no": testNumber, "refund_count": "1", "out_refund_no_0": testRefundNumber,
 		"refund_fee_0": "50", "refund_status_0": "PROCESSING", "refund_id_0": "503",
 	},

@@ -39,11 +39,11 @@ func (s *signer) freeDesk() *signingDesk {
 }
 
 // sign returns the signature over a message by chapter 4_3, upper-case hex.
-func (s *signer) sign(message fields, algorithm wechatpay.SignType) string {
+func (s *signer) sign(message fields, algorithm wechatpay.Scheme) string {
 	desk := s.freeDesk()
 	defer s.desks.Put(desk)
 	desk.text = appendTextToSign(desk.text[:0], message, s.key)
-	if algorithm == wechatpay.SignTypeMD5 {
+	if algorithm == MD5 {
 		digest := md5.Sum(desk.text)
 		return upperHex(digest[:])
 	}
@@ -55,7 +55,7 @@ func (s *signer) sign(message fields, algorithm wechatpay.SignType) string {
 
 // verifies says whether a message carries the signature that it should have. A message without one does not.
 // Case counts, and the comparison takes the same time wherever the two differ.
-func (s *signer) verifies(message fields, algorithm wechatpay.SignType) bool {
+func (s *signer) verifies(message fields, algorithm wechatpay.Scheme) bool {
 	claimed := message.get(signField)
 	return claimed != "" && subtle.ConstantTimeCompare([]byte(claimed), []byte(s.sign(message, algorithm))) == 1
 }

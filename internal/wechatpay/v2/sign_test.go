@@ -11,8 +11,8 @@ import (
 
 func TestSignaturesThatDoNotVerify(t *testing.T) {
 	key := newSigner(testKey)
-	good := signed(paymentMessage(), testKey, wechatpay.SignTypeHMACSHA256)
-	if !key.verifies(asFields(good), wechatpay.SignTypeHMACSHA256) {
+	good := signed(paymentMessage(), testKey, HMACSHA256)
+	if !key.verifies(asFields(good), HMACSHA256) {
 		t.Fatal("the right signature does not verify")
 	}
 	for name, message := range map[string]map[string]string{
@@ -22,15 +22,15 @@ func TestSignaturesThatDoNotVerify(t *testing.T) {
 		"cut short":  with(good, map[string]string{"sign": good["sign"][:32]}),
 		"too long":   with(good, map[string]string{"sign": good["sign"] + "0"}),
 		"spaced":     with(good, map[string]string{"sign": good["sign"] + " "}),
-		"other key":  signed(paymentMessage(), testOtherKey, wechatpay.SignTypeHMACSHA256),
-		"MD5":        signed(paymentMessage(), testKey, wechatpay.SignTypeMD5),
+		"other key":  signed(paymentMessage(), testOtherKey, HMACSHA256),
+		"MD5":        signed(paymentMessage(), testKey, MD5),
 		"changed":    with(good, map[string]string{"attach": "x"}),
 	} {
-		if key.verifies(asFields(message), wechatpay.SignTypeHMACSHA256) {
+		if key.verifies(asFields(message), HMACSHA256) {
 			t.Errorf("%s: verifies", name)
 		}
 	}
-	if key.verifies(nil, wechatpay.SignTypeMD5) {
+	if key.verifies(nil, MD5) {
 		t.Error("nothing verifies")
 	}
 }
@@ -42,7 +42,7 @@ func TestSigningAtTheSameTime(t *testing.T) {
 	for i := range 8 {
 		group.Go(func() {
 			message := with(paymentMessage(), map[string]string{"attach": strings.Repeat("x", i*100)})
-			for _, algorithm := range []wechatpay.SignType{wechatpay.SignTypeMD5, wechatpay.SignTypeHMACSHA256} {
+			for _, algorithm := range []wechatpay.Scheme{MD5, HMACSHA256} {
 				want := oracleSign(maps.Clone(message), testKey, algorithm)
 				for range 50 {
 					if got := key.sign(asFields(message), algorithm); got != want {

@@ -29,7 +29,7 @@ func (e *transportError) Unwrap() error { return e.cause }
 func (a *attempt) failure(cause error) *wechatpay.Error {
 	connected := a.connected.Load()
 	trouble := &transportError{a.describe(cause), cause}
-	switch refused := a.operation == wechatpay.OperationRefund && isCertificateAlert(cause); {
+	switch refused := a.operation == wechatpay.OperationCreateRefund && isCertificateAlert(cause); {
 	case refused && connected:
 		// TLS 1.3: the server looks at the certificate only after our first bytes, and takes none of them.
 		return &wechatpay.Error{Operation: a.operation, Outcome: wechatpay.Refused, Meaning: wechatpay.CertificateRejected, Err: trouble}

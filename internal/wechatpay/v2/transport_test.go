@@ -55,7 +55,7 @@ func TestNotSent(t *testing.T) {
 		}, wechatpay.Repeat, "no connection within 20ms"},
 		{"silent in the handshake for the whole attempt", func(t *testing.T) Options {
 			options := endpointOptions(listen(t, ""))
-			options.Timeouts = Timeouts{Query: 20 * time.Millisecond, Pay: 20 * time.Millisecond}
+			options.Timeouts = wechatpay.Timeouts{Query: 20 * time.Millisecond, Pay: 20 * time.Millisecond}
 			return options
 		}, wechatpay.Repeat, "no connection within 20ms"},
 	} {
@@ -104,14 +104,14 @@ func listen(t *testing.T, greeting string) (endpoint string) {
 
 func TestRefusedCertificateInTheHandshake(t *testing.T) {
 	s := startServer(t, done(nil), &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12})
-	_, err := s.client(t).Refund(t.Context(), testRefund())
+	_, err := s.client(t).CreateRefund(t.Context(), testRefund())
 	expect(t, err, wechatpay.NotSent, wechatpay.CertificateRejected, "")
 }
 
 // In TLS 1.3 the alert follows the request; whether it is read or the connection breaks first is up to the two hosts.
 func TestRefusedCertificateAfterTheHandshake(t *testing.T) {
 	s := startServer(t, done(nil), &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13})
-	_, err := s.client(t).Refund(t.Context(), testRefund())
+	_, err := s.client(t).CreateRefund(t.Context(), testRefund())
 	if outcome := wechatpay.OutcomeOf(err); outcome != wechatpay.Refused && outcome != wechatpay.Unknown {
 		t.Fatalf("got %s: %v", outcome, err)
 	}
@@ -131,7 +131,7 @@ func TestNoAnswer(t *testing.T) {
 			}
 			client.timeouts.Query, client.timeouts.Pay = 50*time.Millisecond, 60*time.Millisecond
 			limit := "50ms"
-			if operation == wechatpay.OperationUnifiedOrder || operation == wechatpay.OperationRefund {
+			if operation == wechatpay.OperationCreateOrder || operation == wechatpay.OperationCreateRefund {
 				limit = "60ms"
 			}
 			expect(t, call(t.Context(), client), wechatpay.Unknown, wechatpay.Repeat, string(operation)+": no answer within "+limit)
@@ -141,12 +141,12 @@ func TestNoAnswer(t *testing.T) {
 
 // net/http may take another connection when a kept one turns out closed. It must never do so once the request is out.
 func TestNothingIsSentTwiceOnAKeptConnection(t *testing.T) {
-	s := newServer(t, inTurn(done(doneFields[wechatpay.OperationRefund]), hangsUp))
+	s := newServer(t, inTurn(done(doneFields[wechatpay.OperationCreateRefund]), hangsUp))
 	client := s.client(t)
-	if _, err := client.Refund(t.Context(), testRefund()); err != nil {
+	if _, err := client.CreateRefund(t.Context(), testRefund()); err != nil {
 		t.Fatal(err)
 	}
-	_, err := client.Refund(t.Context(), testRefund())
+	_, err := client.CreateRefund(t.Context(), testRefund())
 	expect(t, err, wechatpay.Unknown, wechatpay.Repeat, "")
 	if got := len(s.seen()); got != 2 {
 		t.Errorf("two calls became %d requests", got)
@@ -154,11 +154,11 @@ func TestNothingIsSentTwiceOnAKeptConnection(t *testing.T) {
 }
 
 func TestAConnectionThatWasClosedMeanwhile(t *testing.T) {
-	s := newServer(t, done(doneFields[wechatpay.OperationRefund]))
+	s := newServer(t, done(doneFields[wechatpay.OperationCreateRefund]))
 	client := s.client(t)
 	for range 10 {
 		before := len(s.seen())
-		_, err := client.Refund(t.Context(), testRefund())
+		_, err := client.CreateRefund(t.Context(), testRefund())
 		if err != nil && wechatpay.OutcomeOf(err) != wechatpay.Unknown {
 			t.Fatal(err)
 		}
@@ -175,21 +175,21 @@ func TestRefundsNeedACertificateThatIsValid(t *testing.T) {
 		certificate *tls.Certificate
 		text        string
 	}{
-		"none":    {nil, "refund: there is no client certificate"},
-		"expired": {newCertificate(time.Now().Add(-2*hour), time.Now().Add(-hour)), "refund: the client certificate has expired"},
-		"early":   {newCertificate(time.Now().Add(hour), time.Now().Add(2*hour)), "refund: the client certificate is not valid yet"},
+		"none":    {nil, "CreateRefund: there is no client certificate"},
+		"expired": {newCertificate(time.Now().Add(-2*hour), time.Now().Add(-hour)), "CreateRefund: the client certificate has expired"},
+		"early":   {newCertificate(time.Now().Add(hour), time.Now().Add(2*hour)), "CreateRefund: the client certificate is not valid yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newServer(t, done(doneFields[wechatpay.OperationOrderQuery]))
+			s := newServer(t, done(doneFields[wechatpay.OperationQueryOrder]))
 			options := s.options(t)
 			options.Certificate = c.certificate
 			client := newTestClient(t, options)
-			_, err := client.Refund(t.Context(), testRefund())
+			_, err := client.CreateRefund(t.Context(), testRefund())
 			expect(t, err, wechatpay.NotSent, wechatpay.CertificateMissing, c.text)
 			if len(s.seen()) != 0 {
 				t.Error("something was sent")
 			}
-			if _, err := client.QueryOrder(t.Context(), testNumber, testAppID); err != nil {
+			if _, err := client.QueryOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}); err != nil {
 				t.Errorf("a query needs no certificate: %v", err)
 			}
 		})
@@ -221,10 +221,10 @@ func TestWordsForTrouble(t *testing.T) {
 		{&net.OpError{Op: "remote error", Err: tls.AlertError(116)}, true, "the server refused TLS: tls: certificate required"},
 		{errors.New("port 54321 at 12:00:01 said <secret>"), true, "the connection failed"},
 	} {
-		a := &attempt{operation: wechatpay.OperationRefund, caller: t.Context(), own: t.Context(), connect: 5 * time.Second, limit: 20 * time.Second}
+		a := &attempt{operation: wechatpay.OperationCreateRefund, caller: t.Context(), own: t.Context(), connect: 5 * time.Second, limit: 20 * time.Second}
 		a.connected.Store(c.connected)
 		failure := a.failure(c.err)
-		if got := failure.Error(); got != "refund: "+c.want {
+		if got := failure.Error(); got != "CreateRefund: "+c.want {
 			t.Errorf("%v is %q, not %q", c.err, got, c.want)
 		}
 		if !errors.Is(failure, c.err) {
@@ -239,7 +239,7 @@ func TestWordsForTrouble(t *testing.T) {
 func TestACertificateAlertAfterTheHandshakeIsARefusal(t *testing.T) {
 	alert := &net.OpError{Op: "remote error", Err: tls.AlertError(116)}
 	for operation, want := range map[wechatpay.Operation]wechatpay.Outcome{
-		wechatpay.OperationRefund: wechatpay.Refused, wechatpay.OperationOrderQuery: wechatpay.Unknown,
+		wechatpay.OperationCreateRefund: wechatpay.Refused, wechatpay.OperationQueryOrder: wechatpay.Unknown,
 	} {
 		a := &attempt{operation: operation, caller: t.Context(), own: t.Context()}
 		a.connected.Store(true)

@@ -8,11 +8,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// UnifiedOrder makes the order, or finds it again: the same parameters under the same number answer with a prepay_id
+// CreateOrder makes the order, or finds it again: the same parameters under the same number answer with a prepay_id
 // that is good for another two hours (chapter 9_1).
-func (c *Client) UnifiedOrder(ctx context.Context, request wechatpay.OrderRequest) (wechatpay.Prepay, error) {
+func (c *Client) CreateOrder(ctx context.Context, request wechatpay.OrderRequest) (wechatpay.Prepay, error) {
 	if request.Total <= 0 || request.Total > maxAmount {
-		return wechatpay.Prepay{}, notSent(wechatpay.OperationUnifiedOrder, wechatpay.Rejected, errors.New("total_fee is out of range"))
+		return wechatpay.Prepay{}, notSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, errors.New("total_fee is out of range"))
 	}
 	reply, failure := c.exchange(ctx, orderCall(request))
 	if failure != nil {
@@ -20,16 +20,17 @@ func (c *Client) UnifiedOrder(ctx context.Context, request wechatpay.OrderReques
 	}
 	prepay, err := readPrepay(reply, request.TradeType)
 	if err != nil {
-		return wechatpay.Prepay{}, unknown(wechatpay.OperationUnifiedOrder, wechatpay.NeedsAttention, err)
+		return wechatpay.Prepay{}, unknown(wechatpay.OperationCreateOrder, wechatpay.NeedsAttention, err)
 	}
+	c.signParameters(&prepay, request)
 	return prepay, nil
 }
 
 func orderCall(request wechatpay.OrderRequest) call {
 	return call{
-		operation: wechatpay.OperationUnifiedOrder,
+		operation: wechatpay.OperationCreateOrder,
 		appID:     request.AppID,
-		signType:  request.SignType,
+		signType:  request.Scheme,
 		required:  []string{"out_trade_no", "body", "spbill_create_ip", "notify_url", "trade_type"},
 		fields: []field{
 			{"attach", request.Attach},

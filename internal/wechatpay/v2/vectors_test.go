@@ -26,7 +26,7 @@ type vector struct {
 		PrepayID  string `json:"prepay_id"`
 		Nonce     string `json:"nonce_str"`
 		Timestamp string
-		SignType  wechatpay.SignType `json:"sign_type"`
+		SignType  wechatpay.Scheme `json:"sign_type"`
 	}
 	RequestInfo string `json:"req_info"`
 	XML         string
@@ -67,8 +67,8 @@ func vectors(t testing.TB) []vector {
 
 func TestVectors(t *testing.T) {
 	kinds := map[string]func(*testing.T, vector){
-		"sign-md5":         func(t *testing.T, v vector) { checkSignVector(t, v, wechatpay.SignTypeMD5) },
-		"sign-hmac-sha256": func(t *testing.T, v vector) { checkSignVector(t, v, wechatpay.SignTypeHMACSHA256) },
+		"sign-md5":         func(t *testing.T, v vector) { checkSignVector(t, v, MD5) },
+		"sign-hmac-sha256": func(t *testing.T, v vector) { checkSignVector(t, v, HMACSHA256) },
 		"paysign-jsapi":    checkJSAPIVector,
 		"paysign-app":      checkAppVector,
 		"refund-req-info":  checkRefundInfoVector,
@@ -93,7 +93,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-func checkSignVector(t *testing.T, v vector, algorithm wechatpay.SignType) {
+func checkSignVector(t *testing.T, v vector, algorithm wechatpay.Scheme) {
 	var want string
 	v.expect(t, &want)
 	message := asFields(v.Params)

@@ -14,7 +14,7 @@ import (
 
 // checkPaymentClaim: whatever the bytes, a payment is one that the oracle verifies with a key of ours, word for word.
 func checkPaymentClaim(t rapid.TB, c *Client, body []byte) {
-	got, err := c.ParsePaymentNotification(body)
+	got, err := c.receiver.parsePayment(body)
 	if err != nil {
 		if failure, ok := errors.AsType[*wechatpay.Error](err); !ok || failure.Outcome != wechatpay.Refused {
 			t.Fatalf("an error of another kind: %v", err)
@@ -25,18 +25,18 @@ func checkPaymentClaim(t rapid.TB, c *Client, body []byte) {
 	if err != nil {
 		t.Fatalf("taken, but the oracle cannot read %q: %v", body, err)
 	}
-	if !slices.ContainsFunc([]string{testKey, testPreviousKey}, func(key string) bool { return oracleVerifies(message, key, got.SignType) }) {
+	if !slices.ContainsFunc([]string{testKey, testPreviousKey}, func(key string) bool { return oracleVerifies(message, key, got.Scheme) }) {
 		t.Fatalf("taken, but not signed: %q", body)
 	}
-	if message["mch_id"] != testMchID || message["out_trade_no"] != got.OutTradeNo || message["total_fee"] != formatAmount(got.Total) {
+	if message["mch_id"] != testMchID || message["out_trade_no"] != got.Payment.OutTradeNo || message["total_fee"] != formatAmount(got.Payment.Total) {
 		t.Fatalf("read %+v from %q", got, body)
 	}
 }
 
 func FuzzPaymentNotification(f *testing.F) {
 	for _, key := range []string{testKey, testPreviousKey, testOtherKey} {
-		f.Add(paymentBody(paymentMessage(), key, wechatpay.SignTypeHMACSHA256))
-		f.Add(paymentBody(paymentMessage(), key, wechatpay.SignTypeMD5))
+		f.Add(paymentBody(paymentMessage(), key, HMACSHA256))
+		f.Add(paymentBody(paymentMessage(), key, MD5))
 	}
 	f.Add(oracleWrite(messageRoot, refundMessage(refundInfo(), testKey)))
 	for _, v := range vectors(f) {
@@ -51,17 +51,17 @@ func FuzzPaymentNotification(f *testing.F) {
 func FuzzRefundNotification(f *testing.F) {
 	f.Add(oracleWrite(messageRoot, refundMessage(refundInfo(), testKey)))
 	f.Add(oracleWrite(messageRoot, refundMessage(refundInfo(), testOtherKey)))
-	f.Add(paymentBody(paymentMessage(), testKey, wechatpay.SignTypeMD5))
+	f.Add(paymentBody(paymentMessage(), testKey, MD5))
 	c := rotating(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := c.ParseRefundNotification(body)
+		got, err := c.receiver.parseRefund(body)
 		if err != nil {
 			if failure, ok := errors.AsType[*wechatpay.Error](err); !ok || failure.Outcome != wechatpay.Refused {
 				t.Fatalf("an error of another kind: %v", err)
 			}
 			return
 		}
-		if got.MchID != testMchID || got.OutTradeNo == "" || got.OutRefundNo == "" {
+		if got.Refund.OutTradeNo == "" || got.Refund.OutRefundNo == "" {
 			t.Fatalf("read %+v from %q", got, body)
 		}
 	})
@@ -110,7 +110,7 @@ func almostMessages() *rapid.Generator[[]byte] {
 		for _, name := range rapid.SliceOfN(rapid.SampledFrom(slices.Sorted(maps.Keys(message))), 0, 2).Draw(t, "missing") {
 			delete(message, name)
 		}
-		algorithm := rapid.SampledFrom([]wechatpay.SignType{wechatpay.SignTypeHMACSHA256, wechatpay.SignTypeHMACSHA256, wechatpay.SignTypeMD5}).Draw(t, "algorithm")
+		algorithm := rapid.SampledFrom([]wechatpay.Scheme{HMACSHA256, HMACSHA256, MD5}).Draw(t, "algorithm")
 		key := rapid.SampledFrom([]string{testKey, testKey, testPreviousKey, testOtherKey, ""}).Draw(t, "key")
 		message = signed(message, key, algorithm)
 		switch rapid.IntRange(0, 9).Draw(t, "damage") {
@@ -145,7 +145,7 @@ func TestOnlyAVerifiedReplyCounts(t *testing.T) {
 			return
 		}
 		message, err := oracleRead(body, messageRoot)
-		if err != nil || status != 200 || !oracleVerifies(message, testKey, wechatpay.SignTypeHMACSHA256) {
+		if err != nil || status != 200 || !oracleVerifies(message, testKey, HMACSHA256) {
 			t.Fatalf("%d %q counts as %v", status, body, failure)
 		}
 	})

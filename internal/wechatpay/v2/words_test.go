@@ -25,8 +25,8 @@ func TestErrorsAreClean(t *testing.T) {
 // What a payer pays with works as it is or not at all.
 func TestAPrepayWithControlCharactersIsNotTaken(t *testing.T) {
 	for _, name := range []string{"prepay_id", "code_url", "mweb_url"} {
-		more := with(doneFields[wechatpay.OperationUnifiedOrder], map[string]string{name: "wx\u202e2016"})
-		_, err := newServer(t, done(more)).client(t).UnifiedOrder(t.Context(), testOrder())
-		expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "unifiedorder: "+name+" of the reply holds control characters")
+		more := with(doneFields[wechatpay.OperationCreateOrder], map[string]string{name: "wx\u202e2016"})
+		_, err := newServer(t, done(more)).client(t).CreateOrder(t.Context(), testOrder())
+		expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "CreateOrder: "+name+" of the reply holds control characters")
 	}
 }

@@ -150,7 +150,7 @@ func TestWhatIsWrittenIsReadBackAndVerifies(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		message := sendableMessages().Draw(t, "message")
 		delete(message, "sign")
-		algorithm := rapid.SampledFrom([]wechatpay.SignType{wechatpay.SignTypeMD5, wechatpay.SignTypeHMACSHA256}).Draw(t, "algorithm")
+		algorithm := rapid.SampledFrom([]wechatpay.Scheme{MD5, HMACSHA256}).Draw(t, "algorithm")
 		key := newSigner(testKey)
 		sorted := asFields(message)
 		document := newFields(append(sorted, field{"sign", key.sign(sorted, algorithm)})...).encode()

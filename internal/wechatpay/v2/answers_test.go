@@ -3,14 +3,13 @@ package v2
 import (
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // recorded answers every call with the same bytes, as a relay does that has heard a genuine answer once.
-func recorded(t testing.TB, message map[string]string, algorithm wechatpay.SignType) answer {
+func recorded(t testing.TB, message map[string]string, algorithm wechatpay.Scheme) answer {
 	t.Helper()
 	return raw(http.StatusOK, string(oracleWrite(messageRoot, signed(message, testKey, algorithm))))
 }
@@ -25,7 +24,7 @@ func TestARecordedReplyIsNotTakenAgain(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s/%s", operation, name, algorithm), func(t *testing.T) {
 					s := newServer(t, recorded(t, message, algorithm))
 					options := s.options(t)
-					options.SignType, options.Replies = algorithm, NewReplies()
+					options.Scheme, options.Answers = algorithm, wechatpay.NewTakenAnswers()
 					first := call(t.Context(), newTestClient(t, options))
 					if first != nil && wechatpay.OutcomeOf(first) != wechatpay.Failed {
 						t.Fatal(first)
@@ -42,18 +41,18 @@ func TestARecordedReplyIsNotTakenAgain(t *testing.T) {
 
 // A reply to one call is none to another, also when its words would do for both.
 func TestAReplyIsTakenForOneCall(t *testing.T) {
-	s := newServer(t, recorded(t, reply("result_code", "FAIL", map[string]string{"err_code": "ORDERNOTEXIST"}), wechatpay.SignTypeHMACSHA256))
+	s := newServer(t, recorded(t, reply("result_code", "FAIL", map[string]string{"err_code": "ORDERNOTEXIST"}), HMACSHA256))
 	c := s.client(t)
-	_, err := c.QueryOrder(t.Context(), "probe-that-can-not-exist", testAppID)
+	_, err := c.QueryOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: "probe-that-can-not-exist", AppID: testAppID})
 	expect(t, err, wechatpay.Failed, wechatpay.OrderNotExist, "")
-	_, err = c.QueryOrder(t.Context(), testNumber, testAppID)
+	_, err = c.QueryOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})
 	expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "")
 }
 
 // The first attempt is lost, and the second gets its own answer: no repeat.
 func TestBothAttemptsAtACallAreAnswered(t *testing.T) {
 	for operation, call := range calls {
-		if operation == wechatpay.OperationRefund {
+		if operation == wechatpay.OperationCreateRefund {
 			continue // never repeated at once
 		}
 		s := newServer(t, inTurn(hangsUp, done(doneFields[operation])))
@@ -68,57 +67,21 @@ func TestBothAttemptsAtACallAreAnswered(t *testing.T) {
 
 // What is not verified is not remembered: nobody can have a genuine reply refused by sending its signature first.
 func TestOnlyVerifiedRepliesAreRemembered(t *testing.T) {
-	genuine := signed(reply("result_code", "SUCCESS", doneFields[wechatpay.OperationOrderQuery]), testKey, wechatpay.SignTypeHMACSHA256)
+	genuine := signed(reply("result_code", "SUCCESS", doneFields[wechatpay.OperationQueryOrder]), testKey, HMACSHA256)
 	forged := with(genuine, map[string]string{"trade_state": "SUCCESS"})
 	s := newServer(t, inTurn(raw(200, string(oracleWrite(messageRoot, forged))), raw(200, string(oracleWrite(messageRoot, genuine)))))
-	if _, err := s.client(t).QueryOrder(t.Context(), testNumber, testAppID); err != nil {
+	if _, err := s.client(t).QueryOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}); err != nil {
 		t.Error(err)
 	}
 }
 
 // Without a nonce two genuine replies of the same words are the same bytes.
 func TestRepliesWithoutANonceAreTaken(t *testing.T) {
-	message := without(reply("result_code", "SUCCESS", doneFields[wechatpay.OperationOrderQuery]), "nonce_str")
-	c := newServer(t, recorded(t, message, wechatpay.SignTypeHMACSHA256)).client(t)
+	message := without(reply("result_code", "SUCCESS", doneFields[wechatpay.OperationQueryOrder]), "nonce_str")
+	c := newServer(t, recorded(t, message, HMACSHA256)).client(t)
 	for range 2 {
-		if _, err := c.QueryOrder(t.Context(), testNumber, testAppID); err != nil {
+		if _, err := c.QueryOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-func TestRepliesAreBounded(t *testing.T) {
-	replies := NewReplies()
-	of := func(i int) fields { return newFields(field{"nonce_str", "x"}, field{signField, fmt.Sprint(i)}) }
-	for i := range 5 * repliesKept {
-		if !replies.take(of(i)) {
-			t.Fatalf("the reply %d was never given", i)
-		}
-		if back := max(0, i-repliesKept+1); replies.take(of(back)) {
-			t.Fatalf("after the reply %d, %d is taken again", i, back)
-		}
-	}
-	if kept := len(replies.recent) + len(replies.before); kept > 2*repliesKept {
-		t.Errorf("%d are kept", kept)
-	}
-}
-
-func TestRepliesAreTakenOnceHoweverManyAsk(t *testing.T) {
-	replies := NewReplies()
-	message := newFields(field{"nonce_str", "x"}, field{signField, "A"})
-	var taken sync.Map
-	var all sync.WaitGroup
-	for i := range 50 {
-		all.Go(func() {
-			if replies.take(message) {
-				taken.Store(i, true)
-			}
-		})
-	}
-	all.Wait()
-	count := 0
-	taken.Range(func(any, any) bool { count++; return true })
-	if count != 1 {
-		t.Errorf("taken %d times", count)
 	}
 }

@@ -5,52 +5,48 @@ import (
 	"time"
 )
 
-// Gateway is one merchant number at WeChat Pay with its credentials. Implementations are safe for concurrent use,
-// verify TLS and the signature of every reply, and repeat a call by themselves at most once, on the backup host.
+// Caller makes the calls of one account. Implementations are safe for concurrent use, verify TLS and the proof of every
+// answer, and repeat a call by themselves at most once, on the backup host.
 //
-// Every error returned by a method that talks to WeChat is an *Error; use OutcomeOf, MeaningOf and errors.As.
-type Gateway interface {
-	// UnifiedOrder makes the order at WeChat, or finds it again when the same request was sent before.
-	UnifiedOrder(ctx context.Context, request OrderRequest) (Prepay, error)
-	// QueryOrder asks what became of an order. An order that WeChat does not know is the meaning OrderNotExist.
-	QueryOrder(ctx context.Context, outTradeNo, appID string) (Trade, error)
+// Every error that a method returns is an *Error; use OutcomeOf, MeaningOf and errors.As.
+type Caller interface {
+	// CreateOrder makes the order at WeChat, or finds it again when the same request was sent before.
+	CreateOrder(ctx context.Context, request OrderRequest) (Prepay, error)
+	// QueryOrder asks for the state of an order. An order that WeChat does not know is the meaning OrderNotExist.
+	QueryOrder(ctx context.Context, order OrderRef) (Trade, error)
 	// CloseOrder closes an unpaid order. A closed order is a nil error; a paid one is the meaning OrderPaid.
-	CloseOrder(ctx context.Context, outTradeNo, appID string) error
+	CloseOrder(ctx context.Context, order OrderRef) error
 
-	// Refund asks WeChat to pay back. A nil error means accepted, not paid back: only QueryRefund tells that.
-	Refund(ctx context.Context, request RefundRequest) (RefundAcceptance, error)
+	// CreateRefund asks WeChat to pay back. A nil error means accepted, not paid back: only QueryRefund tells that.
+	CreateRefund(ctx context.Context, request RefundRequest) (RefundAcceptance, error)
 	// QueryRefund asks for one refund. A refund that WeChat does not know is the meaning RefundNotExist.
-	QueryRefund(ctx context.Context, outRefundNo, appID string) (RefundFact, error)
+	QueryRefund(ctx context.Context, refund RefundRef) (RefundFact, error)
 	// QueryRefunds lists every refund of an order, over all pages. None is the meaning RefundNotExist.
-	QueryRefunds(ctx context.Context, outTradeNo, appID string) ([]RefundFact, error)
-
-	// JSAPIParameters signs what wx.requestPayment takes. The timestamp is that of now; the nonce is random.
-	JSAPIParameters(appID, prepayID string, signType SignType, now time.Time) JSAPIParameters
-	// AppParameters signs what the WeChat SDK of a native app takes.
-	AppParameters(appID, prepayID string, signType SignType, now time.Time) AppParameters
-
-	// ParsePaymentNotification verifies a payment callback over its raw fields and returns what it says.
-	ParsePaymentNotification(body []byte) (PaymentNotification, error)
-	// ParseRefundNotification decrypts a refund callback. It proves nothing: it only tells which refund to ask for.
-	ParseRefundNotification(body []byte) (RefundNotification, error)
-
-	// SignType is the algorithm that requests are signed with.
-	SignType() SignType
+	QueryRefunds(ctx context.Context, order OrderRef) ([]RefundFact, error)
 }
 
-// SignType is a signature algorithm of protocol v2, spelled as WeChat spells it.
-type SignType string
+// OrderRef names an order of an account.
+type OrderRef struct {
+	OutTradeNo string
+	// AppID is the appid that the order was made under.
+	AppID string
+}
 
-// The two algorithms of v2.
-const (
-	SignTypeMD5        SignType = "MD5"
-	SignTypeHMACSHA256 SignType = "HMAC-SHA256"
-)
+// RefundRef names a refund of an account.
+type RefundRef struct {
+	OutRefundNo string
+	// AppID is the appid that the order was made under.
+	AppID string
+}
+
+// Scheme is an algorithm that a protocol signs with, spelled as WeChat spells it. Which of two is weaker is the
+// protocol's to say (Protocol.Weaker).
+type Scheme string
 
 // TradeType says where the payer pays.
 type TradeType string
 
-// The trade types that unifiedorder takes.
+// The trade types of an order.
 const (
 	TradeTypeJSAPI  TradeType = "JSAPI"
 	TradeTypeNative TradeType = "NATIVE"
@@ -58,7 +54,7 @@ const (
 	TradeTypeMWEB   TradeType = "MWEB"
 )
 
-// OrderRequest is every parameter of unifiedorder that is not the merchant's. It is a pure function of the
+// OrderRequest is every parameter of CreateOrder that is not the merchant's. It is a pure function of the
 // Order's immutable spec, so that a repeated call is the same call.
 type OrderRequest struct {
 	OutTradeNo string
@@ -84,15 +80,18 @@ type OrderRequest struct {
 	Receipt       string
 	ProfitSharing string
 	SceneInfo     string
-	// SignType to sign with; empty means the Gateway's. A prepay that is refreshed keeps the algorithm that its order was
-	// made with, whatever the merchant uses by now.
-	SignType SignType
+	// Scheme to sign with; empty means that of the account. A prepay that is refreshed keeps the scheme that its order was
+	// made with, whatever the Merchant uses by now.
+	Scheme Scheme
 }
 
-// Prepay is what a successful unifiedorder returns.
+// Prepay is what a successful CreateOrder returns: what the payer's client needs.
 type Prepay struct {
 	// ID is prepay_id; it and CodeURL live two hours.
 	ID string
+	// JSAPI is set for JSAPI, and App for APP.
+	JSAPI *JSAPIParameters
+	App   *AppParameters
 	// CodeURL is set for NATIVE: the content of the QR code.
 	CodeURL string
 	// MWEBURL is set for MWEB and lives five minutes.
@@ -109,10 +108,10 @@ type AppParameters struct {
 	AppID, PartnerID, PrepayID, Package, NonceStr, Timestamp, Sign string
 }
 
-// TradeState is trade_state of orderquery.
+// TradeState is trade_state, which all protocols spell alike.
 type TradeState string
 
-// The states that orderquery reports. Success and Refund both mean that the order was paid.
+// The states that a query reports. Success and Refund both mean that the order was paid.
 const (
 	TradeStateSuccess    TradeState = "SUCCESS"
 	TradeStateRefund     TradeState = "REFUND"
@@ -132,17 +131,16 @@ func (s TradeState) Closed() bool {
 	return s == TradeStateClosed || s == TradeStateRevoked
 }
 
-// Trade is what orderquery says of an order.
+// Trade is what QueryOrder says of an order.
 type Trade struct {
-	State       TradeState
-	Description string
+	State TradeState
 	// Attach is what the order was made with, whatever its state; empty when WeChat did not say.
 	Attach string
 	// Payment is set when State.Paid().
 	Payment Payment
 }
 
-// Payment is a verified statement of WeChat's that an order was paid, by orderquery or by callback.
+// Payment is a verified statement of WeChat's that an order was paid, by a query or by a callback.
 type Payment struct {
 	AppID, MchID, OutTradeNo string
 	TransactionID            string
@@ -164,17 +162,7 @@ type Payment struct {
 	Attach    string
 }
 
-// PaymentNotification is a verified payment callback.
-type PaymentNotification struct {
-	Payment
-	// SignType is the algorithm that the callback was found signed with. The caller refuses MD5 for an Order
-	// that was not prepared with MD5.
-	SignType SignType
-	// KeyID is that of the key that the signature was verified with: the current or the previous one.
-	KeyID string
-}
-
-// RefundRequest is every parameter of refund that is not the merchant's.
+// RefundRequest is every parameter of CreateRefund that is not the merchant's.
 type RefundRequest struct {
 	OutTradeNo  string
 	OutRefundNo string
@@ -187,7 +175,7 @@ type RefundRequest struct {
 	NotifyURL string
 }
 
-// RefundAcceptance is what a successful refund call returns: WeChat took it.
+// RefundAcceptance is what a successful CreateRefund returns: WeChat took the request.
 type RefundAcceptance struct {
 	RefundID string
 }
@@ -198,12 +186,12 @@ type RefundStatus string
 // The states that refundquery reports. Change is not final: a person must act in the merchant platform.
 const (
 	RefundStatusProcessing RefundStatus = "PROCESSING"
-	RefundStatusSuccess    RefundStatus = "SUCCESS"
+	RefundStatusSucceeded  RefundStatus = "SUCCESS"
 	RefundStatusClosed     RefundStatus = "REFUNDCLOSE"
-	RefundStatusChange     RefundStatus = "CHANGE"
+	RefundStatusAbnormal   RefundStatus = "CHANGE"
 )
 
-// RefundFact is what refundquery says of one refund.
+// RefundFact is what WeChat says of one refund.
 type RefundFact struct {
 	OutTradeNo, OutRefundNo, RefundID string
 	Status                            RefundStatus
@@ -213,12 +201,4 @@ type RefundFact struct {
 	ReceivedAccount string
 	// SuccessTime is zero unless Status is Success.
 	SuccessTime time.Time
-}
-
-// RefundNotification is a decrypted refund callback. It carries no signature.
-type RefundNotification struct {
-	AppID, MchID, OutTradeNo, OutRefundNo, RefundID string
-	Status                                          RefundStatus
-	// KeyID is that of the key that it was decrypted with.
-	KeyID string
 }
