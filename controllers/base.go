@@ -18,6 +18,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -119,7 +120,7 @@ func (b *Base) note(regarding runtime.Object, reason, action, format string, arg
 
 // stoppedBy turns the error of a write into progress: an object that is gone needs nothing more.
 func stoppedBy(err error) progress {
-	if errors.Is(err, errReplaced) {
+	if errors.Is(err, status.ErrReplaced) {
 		return done()
 	}
 	return failed(err)

@@ -51,7 +51,7 @@ func (r *CallbackProbeReconciler) recordCallbacksReachable(ctx context.Context, 
 	condition.Type = v1alpha1.ConditionCallbacksReachable
 	condition.ObservedGeneration = m.Generation
 	condition.LastTransitionTime = metav1.NewTime(r.Clock.Now())
-	return record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) any { return m.Status }, func(m *v1alpha1.Merchant) {
+	return record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) {
 		meta.SetStatusCondition(&m.Status.Conditions, condition)
 	})
 }

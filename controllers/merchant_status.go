@@ -21,7 +21,7 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 	message = r.withRefusal(m, message)
 	allowed, why, pauses := callsAllowed(handle)
 	guarded, wasGuarded := r.refundsGuarded(ctx, m), statusOfCondition(m, v1alpha1.ConditionRefundsGuarded)
-	err := record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) any { return m.Status }, func(m *v1alpha1.Merchant) {
+	err := record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) {
 		r.set(m, v1alpha1.ConditionReady, status, reason, message)
 		r.set(m, v1alpha1.ConditionCallsAllowed, allowed, why, pauses)
 		r.set(m, v1alpha1.ConditionRefundsGuarded, guarded.Status, guarded.Reason, guarded.Message)

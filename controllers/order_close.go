@@ -65,7 +65,7 @@ func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, wh
 	return again(wait)
 }
 
-// seeItClosed ends an Order that WeChat says was closed, once orderquery says so too: the answer to closeorder does not name the
+// seeItClosed ends an Order that WeChat says was closed, once QueryOrder says so too: the answer to CloseOrder does not name the
 // order, and the payer may have been faster.
 func (r *OrderReconciler) seeItClosed(ctx context.Context, o *order, reason, why string) progress {
 	trade, err := o.account.QueryOrder(ctx, o.ref())
@@ -81,7 +81,7 @@ func (r *OrderReconciler) seeItClosed(ctx context.Context, o *order, reason, why
 	}
 }
 
-// errQueryLags: orderquery does not show yet what closeorder did.
+// errQueryLags: QueryOrder does not show yet what CloseOrder did.
 var errQueryLags = errors.New("WeChat Pay took the request to close it, and its query does not show it closed yet")
 
 // closeReason says whether the Order is to be closed, and why.
@@ -98,7 +98,7 @@ func (r *OrderReconciler) closeReason(o *order) (reason, why string) {
 	}
 }
 
-// mayStillArrive says whether a unifiedorder whose answer was lost may still be on its way. It counts from the first doubt, not
+// mayStillArrive says whether a CreateOrder whose answer was lost may still be on its way. It counts from the first doubt, not
 // the last call: an order that arrives after it was given up can't be paid, since nobody was ever told its prepay_id.
 func (r *OrderReconciler) mayStillArrive(o *order) bool {
 	return lifecycle.MayBeAtWeChat(o.Order) && r.Clock.Since(lifecycle.PreparedSince(o.Order)) < r.Timing.NotExistGrace
@@ -146,9 +146,6 @@ func (r *OrderReconciler) endClosed(ctx context.Context, o *order, reason, messa
 
 // releaseIfSettled lets a deleted Order go when nothing of it is open: it is closed, or paid and no Refund of it is under way.
 func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progress {
-	if !isDeleted(o) {
-		return next()
-	}
 	if !isHeld(o) {
 		r.forget(o.UID)
 		return done()

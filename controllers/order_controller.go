@@ -34,7 +34,7 @@ type OrderReconciler struct {
 	retries *retries
 	// polls say when an Order is asked for next.
 	polls *dueTimes
-	// calls and closes say until when unifiedorder and closeorder rest after one that did not work; polled, which Orders wait for
+	// calls and closes say until when CreateOrder and CloseOrder rest after one that did not work; polled, which Orders wait for
 	// their next poll after one that told nothing.
 	calls, closes, polled *holdoffs
 	// firstAnswers say when WeChat first said what would end an Order without naming its number.
@@ -109,30 +109,31 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 	if r.written.newerThan(scope.Order) {
 		return ctrl.Result{RequeueAfter: behindWait}, nil
 	}
-	result, err := run(ctx, scope,
-		r.abandonIfUnwritable,
-		r.followLatePayment,
-		r.sumRefunds,
-		r.releaseIfSettled,
-		r.deleteAfterTTL,
-		r.waitForLateCheck,
-		r.findMerchant,
-		r.checkLatePayment,
-		r.awaitNumber,
-		r.claimNumber,
-		r.holdBeforeFirstCall,
-		r.askIfTooLate,
-		r.closeIfDue,
-		r.prepare,
-		r.poll,
-	)
+	result, err := run(ctx, scope, r.stepsFor(scope)...)
 	end := soonest(progress{after: result.RequeueAfter}, progress{after: scope.later})
 	return ctrl.Result{RequeueAfter: soonest(end, closing).after}, err
 }
 
+// stepsFor are the steps of an Order in its state, in the order in which they are taken.
+func (r *OrderReconciler) stepsFor(o *order) []step[*order] {
+	finished, deleted := lifecycle.IsFinished(o.Order), isDeleted(o)
+	switch {
+	case finished && deleted:
+		return []step[*order]{r.abandonIfUnwritable, r.followLatePayment, r.sumRefunds, r.releaseIfSettled}
+	case finished:
+		return []step[*order]{r.followLatePayment, r.sumRefunds, r.deleteAfterTTL, r.waitForLateCheck, r.findMerchant, r.checkLatePayment}
+	case deleted:
+		return []step[*order]{r.abandonIfUnwritable, r.releaseIfSettled, r.findMerchant, r.claimNumber, r.askIfTooLate, r.closeIfDue}
+	default:
+		return []step[*order]{
+			r.findMerchant, r.awaitNumber, r.claimNumber, r.holdBeforeFirstCall, r.askIfTooLate, r.closeIfDue, r.prepare, r.poll,
+		}
+	}
+}
+
 // record writes a change of the Order's status.
 func (r *OrderReconciler) record(ctx context.Context, o *order, change func(*v1alpha1.Order)) error {
-	return record(ctx, &r.Base, o.Order, func(order *v1alpha1.Order) any { return order.Status }, change)
+	return record(ctx, &r.Base, o.Order, change)
 }
 
 // forget drops what memory holds for an Order that needs nothing more.

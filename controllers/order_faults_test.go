@@ -9,7 +9,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestOrderSurvivesLostAnswers: whatever answer to unifiedorder is lost or spoiled, before or after WeChat did it, the order is
+// TestOrderSurvivesLostAnswers: whatever answer to CreateOrder is lost or spoiled, before or after WeChat did it, the order is
 // made once, with the same parameters, and can be paid.
 func TestOrderSurvivesLostAnswers(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{

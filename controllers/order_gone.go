@@ -17,6 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -106,7 +107,7 @@ func (r *OrderReconciler) numberBeingClosed(account account.ID, number string) b
 
 // awaitNumber lets an Order wait until another one of its number, which is gone, is closed at WeChat.
 func (r *OrderReconciler) awaitNumber(ctx context.Context, o *order) progress {
-	if o.Status.Prepay != nil || isDeleted(o) || !r.numberBeingClosed(account.IDOf(o.merchant), o.Number()) {
+	if o.Status.Prepay != nil || !r.numberBeingClosed(account.IDOf(o.merchant), o.Number()) {
 		return next()
 	}
 	return r.showPending(ctx, o, fmt.Sprintf("Another Order of the number %s was deleted while WeChat Pay was being asked to make it, and is being closed there first", o.Number()), r.Timing.CloseRetry)
@@ -114,7 +115,7 @@ func (r *OrderReconciler) awaitNumber(ctx context.Context, o *order) progress {
 
 // stoppedWhileAsked is stoppedBy after a call that may have made the order at WeChat.
 func (r *OrderReconciler) stoppedWhileAsked(ctx context.Context, o *order, err error) progress {
-	if !errors.Is(err, errReplaced) {
+	if !errors.Is(err, status.ErrReplaced) {
 		return stoppedBy(err)
 	}
 	const nobody = types.UID("")

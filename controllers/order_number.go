@@ -17,7 +17,7 @@ import (
 // claimNumber sees that the Order owns its number before its first call. What has begun has its number; it is asked for again
 // before a payment is recorded.
 func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
-	if lifecycle.Started(o.Order) || lifecycle.IsFinished(o.Order) {
+	if lifecycle.Started(o.Order) {
 		return next()
 	}
 	if len(o.payee.Attach) > lifecycle.MaxAttach {

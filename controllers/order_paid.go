@@ -19,7 +19,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// applyTrade records what orderquery says of an order that is paid or closed.
+// applyTrade records what QueryOrder says of an order that is paid or closed.
 func (r *OrderReconciler) applyTrade(ctx context.Context, o *order, trade wechatpay.Trade) progress {
 	return r.applyTradeAs(ctx, o, trade, v1alpha1.ReasonClosed, "WeChat Pay says that the order is closed")
 }
@@ -118,9 +118,6 @@ func soonerOf(a, b time.Time) time.Time {
 // waitForLateCheck is where a closed Order rests until it is asked for once more, so that a payment whose callback got lost
 // is found.
 func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress {
-	if !lifecycle.IsFinished(o.Order) {
-		return next()
-	}
 	now := r.Clock.Now()
 	due, known := r.polls.get(o.UID)
 	if !known {
@@ -135,9 +132,6 @@ func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress
 
 // checkLatePayment asks for a closed Order. It is the last step for one that is finished.
 func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progress {
-	if !lifecycle.IsFinished(o.Order) {
-		return next()
-	}
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	if err == nil && trade.State.Paid() {
 		r.polls.clear(o.UID)

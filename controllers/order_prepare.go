@@ -159,7 +159,7 @@ func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause
 	}
 }
 
-// askWhatItIs settles an answer that says the order exists in some other state: what orderquery says is what is.
+// askWhatItIs settles an answer that says the order exists in some other state: what QueryOrder says is what is.
 func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error) progress {
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	if err != nil {

@@ -114,7 +114,7 @@ func rejectedKey(found *v1alpha1.Merchant, handle *account.Account) *account.Pro
 
 // holdBeforeFirstCall adds the finalizer, unless it came with the creation: from here on WeChat may know the order.
 func (r *OrderReconciler) holdBeforeFirstCall(ctx context.Context, o *order) progress {
-	if isHeld(o) || isDeleted(o) {
+	if isHeld(o) {
 		return next()
 	}
 	switch err := r.hold(ctx, o.Order); {

@@ -17,9 +17,6 @@ var farFuture = time.Unix(1<<40, 0)
 // deleteAfterTTL deletes a finished Order when its time has come. It is the last step for one that is paid, rejected, or
 // lost its number; a closed one is still asked for now and then.
 func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress {
-	if !lifecycle.IsFinished(o.Order) {
-		return next()
-	}
 	if wait := r.untilTTL(o); wait.after > 0 || o.Spec.TTLSecondsAfterFinished == nil {
 		if needsLateChecks(o.Order) {
 			return next()

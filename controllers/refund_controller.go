@@ -144,7 +144,7 @@ func (r *RefundReconciler) record(ctx context.Context, f *refund, change func(*v
 		ctx = saying(ctx, "merchant", klog.KObj(f.merchant), "outTradeNo", f.order.Number())
 	}
 	before := lifecycle.ApprovedReason(f.Refund)
-	err := record(ctx, &r.Base, f.Refund, func(refund *v1alpha1.Refund) any { return refund.Status }, change)
+	err := record(ctx, &r.Base, f.Refund, change)
 	if err == nil && before != v1alpha1.ReasonAutomatic && lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonAutomatic {
 		r.tellAutomatic(f)
 	}

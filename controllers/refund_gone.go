@@ -10,6 +10,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
 )
 
 // A Refund may go, like an Order, by a deletion that began before it was held. What WeChat was asked to pay back can't be undone, so
@@ -69,7 +70,7 @@ func (r *RefundReconciler) stillThere(f *refund, live []v1alpha1.Refund) progres
 
 // stoppedWhileSent is stoppedBy after a call that may have paid back.
 func (r *RefundReconciler) stoppedWhileSent(ctx context.Context, f *refund, err error) progress {
-	if errors.Is(err, errReplaced) {
+	if errors.Is(err, status.ErrReplaced) {
 		const nobody = types.UID("")
 		r.tellOfGone(ctx, client.ObjectKeyFromObject(f.Refund), nobody)
 	}

@@ -55,7 +55,7 @@ func (r *RefundReconciler) noteRequest(refund *v1alpha1.Refund) {
 }
 
 // handleRefundError decides what an error of the refund call means. Only a verified answer ends a Refund, and only after
-// refundquery said that WeChat does not have it: an earlier request may have come through.
+// QueryRefund said that WeChat does not have it: an earlier request may have come through.
 func (r *RefundReconciler) handleRefundError(ctx context.Context, f *refund, cause error) progress {
 	if wechatpay.Means(cause, wechatpay.Rejected, wechatpay.AmountConflict, wechatpay.NeedsAttention) {
 		return r.askWhy(ctx, f, cause)
@@ -240,7 +240,7 @@ func (r *RefundReconciler) nextPoll(f *refund, now time.Time) time.Time {
 	return start.Add(age)
 }
 
-// applyFact records what refundquery says of a Refund that was not known to be accepted.
+// applyFact records what QueryRefund says of a Refund that was not known to be accepted.
 func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
 	if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 		return *end
@@ -257,7 +257,7 @@ func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechat
 	return done() // the write starts the next reconcile
 }
 
-// learn records what refundquery says, and warns of what a person has to look at.
+// learn records what QueryRefund says, and warns of what a person has to look at.
 func (r *RefundReconciler) learn(ctx context.Context, f *refund, fact wechatpay.RefundFact) error {
 	before := lifecycle.SucceededReason(f.Refund)
 	ctx = after(ctx, wechatpay.OperationQueryRefund, nil)

@@ -161,7 +161,7 @@ func (r *OrderReconciler) goes(ctx context.Context, o *order) progress {
 
 // abandonIfUnwritable bounds the wait of a deleted Order whose status can't be written, so that no end of it can be recorded.
 func (r *OrderReconciler) abandonIfUnwritable(ctx context.Context, o *order) progress {
-	if !isDeleted(o) || !isHeld(o) || r.Clock.Since(o.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
+	if !isHeld(o) || r.Clock.Since(o.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
 		return next()
 	}
 	if said := r.refusals.about(o.UID, metrics.WriteStatus); said != "" {

@@ -32,8 +32,11 @@ func again(after time.Duration) progress {
 // failed ends the reconcile with an error of the API server's; the workqueue repeats it with growing waits.
 func failed(err error) progress { return progress{stop: true, err: err} }
 
+// step is one thing that a reconcile does, and whether it goes on.
+type step[S any] func(context.Context, S) progress
+
 // run takes the steps in order until one stops.
-func run[S any](ctx context.Context, scope S, steps ...func(context.Context, S) progress) (ctrl.Result, error) {
+func run[S any](ctx context.Context, scope S, steps ...step[S]) (ctrl.Result, error) {
 	for _, step := range steps {
 		if p := step(ctx, scope); p.stop {
 			if apierrors.IsConflict(p.err) {

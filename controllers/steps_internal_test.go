@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var taken []int
-			var steps []func(context.Context, *[]int) progress
+			var steps []step[*[]int]
 			for i, p := range test.steps {
 				steps = append(steps, func(_ context.Context, taken *[]int) progress { *taken = append(*taken, i); return p })
 			}

@@ -17,7 +17,7 @@ type Timing struct {
 	// RefundPoll says at which ages after acceptance a Refund is asked for.
 	RefundPoll lifecycle.Schedule
 
-	// MinimumLeft is what WeChat wants to be left of an Order's time when unifiedorder arrives (chapter 9_1: five minutes).
+	// MinimumLeft is what WeChat wants to be left of an Order's time when CreateOrder arrives (chapter 9_1: five minutes).
 	MinimumLeft time.Duration
 	// PrepayLifetime is after how long a prepay is refreshed.
 	PrepayLifetime time.Duration

@@ -34,9 +34,6 @@ const maxBody = 64 << 10
 // settleDeadline leaves some of the five seconds that WeChat waits for the answer (chapter 9_7).
 const settleDeadline = 4500 * time.Millisecond
 
-// conflictRetries is how often a callback meets another writer before it is left to WeChat's repetition.
-const conflictRetries = 8
-
 // Handler settles callbacks.
 type Handler struct {
 	// Client reads from the cache and writes to the API server.

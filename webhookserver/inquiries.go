@@ -48,7 +48,7 @@ type learned struct {
 	result result
 }
 
-// answerTo is the answer to a callback that claims a status. One that is ahead of refundquery has to come again; one that is
+// answerTo is the answer to a callback that claims a status. One that is ahead of QueryRefund has to come again; one that is
 // behind it, since it came late, has nothing to add to the end that is stored.
 func (l learned) answerTo(claimed wechatpay.RefundStatus) result {
 	ended := l.status == wechatpay.RefundStatusSucceeded || l.status == wechatpay.RefundStatusClosed

@@ -2,14 +2,12 @@ package webhookserver
 
 import (
 	"context"
+	"errors"
 	"net/http"
-
-	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -47,49 +45,46 @@ func (h *Handler) awaitPlace(ctx context.Context, c *callback) bool {
 	return h.inFlight.acquire(ctx, c.tenantKey(), settledAtOnce, queuedAtOnce)
 }
 
-// storePayment writes the payment into the Order's status. The copy that is found may be behind; the API server refuses to
-// overwrite anything newer, and then the newer one is taken, with every check made again.
+var (
+	errWeakScheme = errors.New("signed with a weaker algorithm")
+	errNotOwner   = errors.New("the number belongs to another")
+)
+
+// storePayment writes the payment into the Order's status. The copy that was found may be behind; the API server refuses to
+// overwrite anything newer, and then every check is made again on the newer one.
 func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1.Order, notification wechatpay.Notification) result {
-	payee, telling := lifecycle.PayeeOf(order, c.merchant), h.reporter(wechatpay.OperationPaymentCallback)
-	for range conflictRetries {
+	payee, reporter := lifecycle.PayeeOf(order, c.merchant), h.reporter(wechatpay.OperationPaymentCallback)
+	var verdict lifecycle.Verdict
+	var message string
+	_, err := status.Update(ctx, h.writer(reporter.Log), order, func(order *v1alpha1.Order) error {
 		if prepared := lifecycle.PreparedScheme(order, c.merchant); c.protocol.Weaker(notification.Scheme, prepared) {
-			c.log.Info("Refused a callback that is signed with a weaker algorithm than its Order was prepared with", "algorithm", string(notification.Scheme), "prepared", string(prepared))
-			return refused(http.StatusForbidden, "not verified")
+			return errWeakScheme
 		}
-		if owns, err := h.owns(ctx, c, order, notification.Payment.TransactionID); err != nil {
-			c.log.Error(err, "Failed to tell whose number a payment has; WeChat Pay will ask again")
-			return failed("order could not be read")
-		} else if !owns {
-			c.log.Info("The number of a verified payment belongs to another Order; WeChat Pay will ask again", "order", order.Name)
-			return unmatched()
+		owns, err := h.owns(ctx, c, order, notification.Payment.TransactionID)
+		switch {
+		case err != nil:
+			return err
+		case !owns:
+			return errNotOwner
 		}
-		before := order.DeepCopy()
-		verdict, message := lifecycle.Paid(order, payee, *notification.Payment, h.Clock.Now())
-		if verdict == lifecycle.AlreadyRecorded {
-			return repeated()
-		}
-		if equality.Semantic.DeepEqual(before.Status, order.Status) {
-			telling.Payment(order, c.merchant, verdict, message)
-			return answerTo(verdict)
-		}
-		err := h.Client.Status().Update(ctx, order)
-		if err == nil {
-			report.StatusChanged(telling.Log, before, order)
-			telling.Payment(order, c.merchant, verdict, message)
-			return answerTo(verdict)
-		}
-		if !apierrors.IsConflict(err) {
-			c.log.Error(err, "Failed to store a payment; WeChat Pay will ask again")
-			return failed("payment could not be stored")
-		}
-		newer := &v1alpha1.Order{}
-		if err := h.readAgain(ctx, order, newer); err != nil {
-			c.log.Error(err, "Failed to read the Order of a payment; WeChat Pay will ask again")
-			return failed("order could not be read")
-		}
-		order = newer
+		verdict, message = lifecycle.Paid(order, payee, *notification.Payment, h.Clock.Now())
+		return nil
+	})
+	switch {
+	case err == nil && verdict == lifecycle.AlreadyRecorded:
+		return repeated()
+	case err == nil:
+		reporter.Payment(order, c.merchant, verdict, message)
+		return answerTo(verdict)
+	case errors.Is(err, errWeakScheme):
+		c.log.Info("Refused a callback that is signed with a weaker algorithm than its Order was prepared with", "algorithm", string(notification.Scheme))
+		return refused(http.StatusForbidden, "not verified")
+	case errors.Is(err, errNotOwner):
+		c.log.Info("The number of a verified payment belongs to another Order; WeChat Pay will ask again", "order", order.Name)
+		return unmatched()
+	default:
+		return c.notStored(err)
 	}
-	return failed("too many writers")
 }
 
 // owns says whether a payment that is not recorded yet may be an Order's. What is recorded already is not asked again.

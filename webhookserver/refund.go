@@ -2,15 +2,14 @@ package webhookserver
 
 import (
 	"context"
+	"errors"
 
-	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/klog/v2"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -71,50 +70,44 @@ func (h *Handler) ownsRefund(ctx context.Context, c *callback, refund *v1alpha1.
 	return owner.UID == refund.UID, nil
 }
 
-// finalAtWeChat says whether refundquery has told the end of the refund, which is then never left, whatever a late or repeated
+// finalAtWeChat says whether QueryRefund has told the end of the refund, which is then never left, whatever a late or repeated
 // callback says. Other ends are our own (Denied, Rejected): if WeChat calls back all the same, it has to be asked.
 func finalAtWeChat(refund *v1alpha1.Refund) bool {
 	return lifecycle.RefundSucceeded(refund) || lifecycle.SucceededReason(refund) == v1alpha1.ReasonClosed
 }
 
-// storeRefund writes what refundquery said.
+// storeRefund writes what QueryRefund said.
 func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order, fact wechatpay.RefundFact) result {
-	telling := h.reporter(wechatpay.OperationRefundCallback)
-	telling.Log = telling.Log.WithValues("merchant", klog.KObj(c.merchant), "outTradeNo", order.Number())
-	for range conflictRetries {
-		if owns, err := h.ownsRefund(ctx, c, refund, fact.RefundID); err != nil {
-			c.log.Error(err, "Failed to tell whose number a refund has; WeChat Pay will ask again")
-			return failed("refund could not be read")
-		} else if !owns {
-			c.log.Info("The number of a refund belongs to another Refund; WeChat Pay will ask again", "refund", refund.Name)
-			return unmatched()
+	reporter := h.reporter(wechatpay.OperationRefundCallback)
+	reporter.Log = reporter.Log.WithValues("merchant", klog.KObj(c.merchant), "outTradeNo", order.Number())
+	var before string
+	written, err := status.Update(ctx, h.writer(reporter.Log), refund, func(refund *v1alpha1.Refund) error {
+		owns, err := h.ownsRefund(ctx, c, refund, fact.RefundID)
+		switch {
+		case err != nil:
+			return err
+		case !owns:
+			return errNotOwner
 		}
-		before := refund.DeepCopy()
+		before = lifecycle.SucceededReason(refund)
 		lifecycle.RefundLearned(refund, c.merchant.Spec.RefundApproval, order.Number(), fact, h.Clock.Now())
-		if equality.Semantic.DeepEqual(before.Status, refund.Status) {
-			return h.confirmed(c, refund, repeated(), fact)
-		}
-		err := h.Client.Status().Update(ctx, refund)
-		if err == nil {
-			report.StatusChanged(telling.Log, before, refund)
-			telling.Refund(refund, lifecycle.SucceededReason(before))
-			return h.confirmed(c, refund, recorded(), fact)
-		}
-		if !apierrors.IsConflict(err) {
-			c.log.Error(err, "Failed to store a refund; WeChat Pay will ask again")
-			return failed("refund could not be stored")
-		}
-		newer := &v1alpha1.Refund{}
-		if err := h.readAgain(ctx, refund, newer); err != nil {
-			c.log.Error(err, "Failed to read the Refund of a callback; WeChat Pay will ask again")
-			return failed("refund could not be read")
-		}
-		refund = newer
+		return nil
+	})
+	switch {
+	case err == nil && !written:
+		return h.confirmed(c, refund, repeated(), fact)
+	case err == nil:
+		reporter.Refund(refund, before)
+		return h.confirmed(c, refund, recorded(), fact)
+	case errors.Is(err, errNotOwner):
+		c.log.Info("The number of a refund belongs to another Refund; WeChat Pay will ask again", "refund", refund.Name)
+		return unmatched()
+	default:
+		return c.notStored(err)
 	}
-	return failed("too many writers")
 }
 
-// confirmed says whether what is stored now is what refundquery said.
+// confirmed says whether what is stored now is what QueryRefund said.
 func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result, fact wechatpay.RefundFact) result {
 	if lifecycle.RefundMismatched(refund) {
 		return disputed("mismatch")
@@ -128,7 +121,7 @@ func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result,
 	return stored
 }
 
-// shows says whether a Refund's status holds what refundquery said. It does not when the Refund had ended before for a reason
+// shows says whether a Refund's status holds what QueryRefund said. It does not when the Refund had ended before for a reason
 // of ours, which is never left.
 func shows(refund *v1alpha1.Refund, said wechatpay.RefundStatus) bool {
 	switch said {

@@ -46,7 +46,7 @@ type Account struct {
 	close               func()
 }
 
-// AllowLookup takes a token of the slow bucket for the refundquery that looks whether WeChat has a refund already. When there is
+// AllowLookup takes a token of the slow bucket for the QueryRefund that looks whether WeChat has a refund already. When there is
 // none it says how long to wait; the refund keeps its place until then. WeChat counts what it does not find as an invalid
 // request of the merchant number, so nobody looks with a key that is not proven.
 func (h *Account) AllowLookup(ctx context.Context, outRefundNo string, now time.Time) (bool, time.Duration) {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits keep an account below what WeChat allows (v2 rates: unifiedorder 600/s, refund 150/s, refundquery 300/s per
-// merchant number; orderquery and closeorder are limited too, but no figure is published).
+// Limits keep an account below what WeChat allows (600 orders, 150 refunds and 300 refund queries
+// a second for a merchant number; order queries and closings are limited too, but no figure is published).
 type Limits struct {
 	// UnifiedOrder, OrderQuery, CloseOrder, Refund and RefundQuery are calls a second.
 	CreateOrder, QueryOrder, CloseOrder, CreateRefund, QueryRefund rate.Limit

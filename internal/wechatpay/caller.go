@@ -65,7 +65,7 @@ type OrderRequest struct {
 	// Total is in minor units of Currency (fen for CNY).
 	Total    int64
 	Currency string
-	// ClientIP is spbill_create_ip.
+	// ClientIP is the payer's address.
 	ClientIP string
 	OpenID   string
 	// ExpireTime is sent as time_expire, in Beijing time; zero means it is not sent.
@@ -144,7 +144,7 @@ type Trade struct {
 type Payment struct {
 	AppID, MchID, OutTradeNo string
 	TransactionID            string
-	// Total and Currency are total_fee and fee_type, the ones to compare with the Order. An absent fee_type is CNY.
+	// Total, in minor units of Currency, is the one to compare with the Order, before coupons.
 	Total    int64
 	Currency string
 	// CashTotal is what the payer paid after coupons; nil when WeChat did not say.
@@ -180,15 +180,15 @@ type RefundAcceptance struct {
 	RefundID string
 }
 
-// RefundStatus is refund_status_$n.
+// RefundStatus is the state of a refund at WeChat. A state that this operator does not know keeps WeChat's spelling.
 type RefundStatus string
 
-// The states that refundquery reports. Change is not final: a person must act in the merchant platform.
+// The states of a refund. Abnormal is not final: a person must act in the merchant platform.
 const (
-	RefundStatusProcessing RefundStatus = "PROCESSING"
-	RefundStatusSucceeded  RefundStatus = "SUCCESS"
-	RefundStatusClosed     RefundStatus = "REFUNDCLOSE"
-	RefundStatusAbnormal   RefundStatus = "CHANGE"
+	RefundStatusProcessing RefundStatus = "Processing"
+	RefundStatusSucceeded  RefundStatus = "Succeeded"
+	RefundStatusClosed     RefundStatus = "Closed"
+	RefundStatusAbnormal   RefundStatus = "Abnormal"
 )
 
 // RefundFact is what WeChat says of one refund.

@@ -78,7 +78,7 @@ type Error struct {
 	Operation Operation
 	Outcome   Outcome
 	Meaning   Meaning
-	// Code and Description are WeChat's (err_code and err_code_des, or return_code and return_msg); empty when the
+	// Code and Description are WeChat's ; empty when the
 	// trouble is ours or the transport's.
 	Code, Description string
 	// Err is the cause when it is not WeChat's word: transport, verification, validation.

@@ -1,0 +1,98 @@
+// Package status writes the status of objects. Everything that becomes known of a payment or a refund is written here,
+// whoever learned it: under the resourceVersion that it was concluded from, so that nothing newer is overwritten.
+package status
+
+import (
+	"context"
+	"errors"
+	"reflect"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
+)
+
+// ErrReplaced says that the object was deleted, or deleted and created again, in the meantime. Whatever was to be written is
+// found again by asking WeChat.
+var ErrReplaced = errors.New("the object is gone, or another one has its name")
+
+// Writer writes statuses.
+type Writer struct {
+	// Client writes to the API server.
+	Client client.StatusClient
+	// APIReader reads from the API server, never from a cache.
+	APIReader client.Reader
+	// Attempts is how often a conflict is resolved at once; after that its error is returned.
+	Attempts int
+	// Log gets a line for each change of state that was written.
+	Log logr.Logger
+	// Wrote is told what became of each write, and returns the error to go on with. Nil leaves the error as it is.
+	Wrote func(object client.Object, err error) error
+}
+
+// Update applies a change to the status of an object and writes it, unless that changes nothing. At a conflict the object
+// becomes the newer one and the change is applied to that, so it must be a function of the object and of a fact. An error of the
+// change ends the update, and is returned.
+func Update[T client.Object](ctx context.Context, w Writer, object T, change func(T) error) (written bool, err error) {
+	for attempt := 0; ; attempt++ {
+		before := object.DeepCopyObject().(T)
+		if err := change(object); err != nil {
+			return false, err
+		}
+		if equality.Semantic.DeepEqual(statusOf(before), statusOf(object)) {
+			return false, nil
+		}
+		err := w.Client.Status().Update(ctx, object)
+		if w.Wrote != nil {
+			err = w.Wrote(object, err)
+		}
+		if err == nil {
+			report.StatusChanged(w.Log, before, object)
+			return true, nil
+		}
+		if !apierrors.IsConflict(err) || attempt >= w.Attempts {
+			return false, goneIsReplaced(err)
+		}
+		if err := w.readAgain(ctx, object); err != nil {
+			return false, err
+		}
+	}
+}
+
+// readAgain makes the object what the API server has by now. It reads into an empty one: a decoder leaves alone what the answer
+// does not mention, and a change that was not stored would look stored.
+func (w Writer) readAgain(ctx context.Context, object client.Object) error {
+	newer := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
+	if err := w.APIReader.Get(ctx, client.ObjectKeyFromObject(object), newer); err != nil {
+		return goneIsReplaced(err)
+	}
+	if newer.GetUID() != object.GetUID() {
+		return ErrReplaced
+	}
+	reflect.ValueOf(object).Elem().Set(reflect.ValueOf(newer).Elem())
+	return nil
+}
+
+func goneIsReplaced(err error) error {
+	if apierrors.IsNotFound(err) {
+		return ErrReplaced
+	}
+	return err
+}
+
+func statusOf(object client.Object) any {
+	switch object := object.(type) {
+	case *v1alpha1.Order:
+		return object.Status
+	case *v1alpha1.Refund:
+		return object.Status
+	case *v1alpha1.Merchant:
+		return object.Status
+	default:
+		return object
+	}
+}

@@ -1,0 +1,60 @@
+package protocols_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// wordsOfV2 are those by which API v2 would show outside of its package: its name, its wire format and algorithms, its paths, codes
+// and fields. Numbers of ours (out_trade_no, out_refund_no), appid and prepay_id are called so by every protocol.
+var wordsOfV2 = regexp.MustCompile(`wechatpay/v2"|encoding/xml|crypto/md5|\bXML\b|\bMD5\b|HMAC-SHA256|\bV2\b|/notify/v2|` +
+	`\b(unifiedorder|orderquery|closeorder|refundquery|total_fee|fee_type|refund_fee|mch_id|spbill_create_ip|return_code|result_code|REFUNDCLOSE|ORDERNOTEXIST)\b`)
+
+// mayKnowV2 are what API v2 consists of, and what has to name it: the list of protocols, and the test callbacks, which look
+// like callbacks of v2 to whatever stands in front of the operator.
+var mayKnowV2 = []string{"internal/wechatpay/v2", "internal/wechatpay/protocols", "internal/wechatpay/simulator", "internal/callbackprobe"}
+
+// TestOnlyTheProtocolKnowsItsWords keeps a protocol a leaf: another one is a folder and a line in the list.
+func TestOnlyTheProtocolKnowsItsWords(t *testing.T) {
+	root := filepath.Join("..", "..", "..")
+	files := 0
+	for _, folder := range []string{"controllers", "webhookserver", "internal", "main.go"} {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			within, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			if entry.IsDir() && slices.Contains(mayKnowV2, filepath.ToSlash(within)) {
+				return filepath.SkipDir
+			}
+			if entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return nil
+			}
+			files++
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for i, line := range strings.Split(string(content), "\n") {
+				if word := wordsOfV2.FindString(line); word != "" {
+					t.Errorf("%s:%d knows a word of API v2: %q", within, i+1, word)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files < 100 {
+		t.Errorf("looked at %d files only", files)
+	}
+}
