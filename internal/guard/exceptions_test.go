@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
@@ -38,7 +39,9 @@ func (s *guardedShop) leaveOut() {
 
 // TestABindingThatLeavesALabelOut: whoever may label a Refund approves it. What has no such label is guarded all the same.
 func TestABindingThatLeavesALabelOut(t *testing.T) {
-	shop := open(t, framework.WithTiming(rarely))
+	shop := open(t, framework.WithTiming(rarely), framework.WithTiming(func(timing *controllers.Timing) {
+		timing.GuardRetry = time.Minute // the next try, without the label, finds the policy in force again
+	}))
 	shop.ready()
 	shop.leaveOut()
 	shop.Must(shop.backend.Create(shop.Context(), shop.NewRefund("born-approved", "order-0001", 20, approved, labelled)))
