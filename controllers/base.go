@@ -32,6 +32,8 @@ type Base struct {
 	Registry *account.Registry
 	// Claims decides whose numbers at WeChat are.
 	Claims *claims.Claims
+	// Callbacks are what test callbacks told.
+	Callbacks *CallbackFindings
 	// Guard tells whether approvals can be believed.
 	Guard Guard
 	// Recorder writes events: what needs a person's eye, and decisions.

@@ -51,7 +51,6 @@ func (r *CallbackProbeReconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *CallbackProbeReconciler) init() {
 	r.turns = rate.NewLimiter(probesPerSecond, probesAtOnce)
 	r.checks = map[types.NamespacedName]callbackCheck{}
-	r.refusals = &refusals{}
 }
 
 // Reconcile sends a test callback when one is due, and shows what became of it.
@@ -76,9 +75,9 @@ func (r *CallbackProbeReconciler) awaitReady(_ context.Context, m *v1alpha1.Merc
 }
 
 // excuse says why a Merchant is not checked at all.
-func (r *CallbackProbeReconciler) excuse(ctx context.Context, m *v1alpha1.Merchant) progress {
+func (r *CallbackProbeReconciler) excuse(_ context.Context, m *v1alpha1.Merchant) progress {
 	if r.Sender == nil {
-		return r.tell(ctx, m, sender.Finding{Reason: v1alpha1.ReasonNotChecked,
+		return r.tell(m, sender.Finding{Reason: v1alpha1.ReasonNotChecked,
 			Message: "Whether callbacks arrive is not checked: the operator runs with --check-callbacks=false"}, 0)
 	}
 	return next()
@@ -91,14 +90,14 @@ func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchan
 		if _, ok := account.AsProblem(err); !ok {
 			return failed(err)
 		}
-		return r.tell(ctx, m, sender.Finding{Reason: v1alpha1.ReasonPending,
+		return r.tell(m, sender.Finding{Reason: v1alpha1.ReasonPending,
 			Message: "Whether callbacks arrive is checked as soon as the Merchant can be used: see the condition Ready"}, r.Timing.CallbackRetryFirst)
 	}
 	if handle.NotPublic != "" {
-		return r.tell(ctx, m, sender.NotChecked(handle.PaymentNotifyURL, handle.NotPublic), 0)
+		return r.tell(m, sender.NotChecked(handle.PaymentNotifyURL, handle.NotPublic), 0)
 	}
 	if wait, known := r.wait(m, handle.PaymentNotifyURL); wait > 0 {
-		return r.tellMeanwhile(ctx, m, known, wait)
+		return r.tellMeanwhile(m, known, wait)
 	}
 	finding := r.Sender.Probe(ctx, handle.PaymentNotifyURL, handle.CallbackCheck, callbackprobe.Target{
 		Namespace: m.Namespace, Name: m.Name, UID: string(m.UID), Kind: "payment",
@@ -110,7 +109,7 @@ func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchan
 	if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); first && isTrue(shown) && shown.ObservedGeneration == m.Generation {
 		return again(after) // a rollout on the way takes a moment; it is told if it lasts
 	}
-	return r.tell(ctx, m, finding, after)
+	return r.tell(m, finding, after)
 }
 
 // callbackCheck is what this process knows of the checks of a Merchant. A restart begins anew, in turns.
@@ -170,5 +169,6 @@ func (r *CallbackProbeReconciler) forget(key types.NamespacedName) {
 	forgetCallbacksReachable(key)
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
+	r.Callbacks.forget(key)
 	delete(r.checks, key)
 }

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"context"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -13,47 +12,22 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// tell shows a finding, writes an event when callbacks stop arriving or arrive again, and plans the next look; zero is none.
-func (r *CallbackProbeReconciler) tell(ctx context.Context, m *v1alpha1.Merchant, finding sender.Finding, after time.Duration) progress {
-	var before metav1.Condition
-	if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); shown != nil {
-		before = *shown
-	}
-	status := statusOfFinding(finding)
-	err := r.recordCallbacksReachable(ctx, m, metav1.Condition{Status: status, Reason: finding.Reason, Message: finding.Message})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	switch {
-	case status == metav1.ConditionFalse && before.Reason != finding.Reason:
-		r.warn(m, finding.Reason, "CheckCallbacks", "%s", finding.Message)
-	case status == metav1.ConditionTrue && before.Status == metav1.ConditionFalse:
-		r.note(m, finding.Reason, "CheckCallbacks", "%s", finding.Message)
-	}
+// tell has a finding shown, and plans the next look; zero is none.
+func (r *CallbackProbeReconciler) tell(m *v1alpha1.Merchant, finding sender.Finding, after time.Duration) progress {
+	r.Callbacks.put(m, metav1.Condition{Status: statusOfFinding(finding), Reason: finding.Reason, Message: finding.Message})
 	return progress{stop: true, after: after}
 }
 
 // tellMeanwhile shows, while a Merchant waits for its check, that it does, or that what is shown holds for its new spec too.
-func (r *CallbackProbeReconciler) tellMeanwhile(ctx context.Context, m *v1alpha1.Merchant, known bool, wait time.Duration) progress {
+func (r *CallbackProbeReconciler) tellMeanwhile(m *v1alpha1.Merchant, known bool, wait time.Duration) progress {
 	shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable)
 	switch {
 	case shown == nil:
-		return r.tell(ctx, m, sender.Finding{Reason: v1alpha1.ReasonPending, Message: "Whether callbacks arrive is checked in its turn"}, wait)
+		return r.tell(m, sender.Finding{Reason: v1alpha1.ReasonPending, Message: "Whether callbacks arrive is checked in its turn"}, wait)
 	case known && shown.ObservedGeneration != m.Generation:
-		if err := r.recordCallbacksReachable(ctx, m, *shown); err != nil {
-			return stoppedBy(err)
-		}
+		r.Callbacks.put(m, *shown)
 	}
 	return again(wait)
-}
-
-func (r *CallbackProbeReconciler) recordCallbacksReachable(ctx context.Context, m *v1alpha1.Merchant, condition metav1.Condition) error {
-	condition.Type = v1alpha1.ConditionCallbacksReachable
-	condition.ObservedGeneration = m.Generation
-	condition.LastTransitionTime = metav1.NewTime(r.Clock.Now())
-	return record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) {
-		meta.SetStatusCondition(&m.Status.Conditions, condition)
-	})
 }
 
 func statusOfFinding(finding sender.Finding) metav1.ConditionStatus {

@@ -19,7 +19,7 @@ func checkedMerchant(name string) *v1alpha1.Merchant {
 
 func callbacksAt(now time.Time) (*CallbackProbeReconciler, *clocktesting.FakePassiveClock) {
 	clock := clocktesting.NewFakePassiveClock(now)
-	r := &CallbackProbeReconciler{Base: Base{Timing: DefaultTiming(), Clock: clock}}
+	r := &CallbackProbeReconciler{Base: Base{Timing: DefaultTiming(), Clock: clock, Callbacks: NewCallbackFindings()}}
 	r.init()
 	return r, clock
 }

@@ -69,7 +69,7 @@ const mostTried = 10
 func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace string) []*v1alpha1.Refund {
 	return func(ctx context.Context, namespace string) (chosen []*v1alpha1.Refund) {
 		var refunds v1alpha1.RefundList
-		if err := cached.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{indexRefundWaiting: waits}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+		if err := cached.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to list Refunds to try the policy on approvals on", "namespace", namespace)
 			return nil
 		}
@@ -164,7 +164,7 @@ func explainGuard(found guard.Finding, namespace string) (reason, message string
 func (r *RefundReconciler) listenToGuard(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.Guard.Listen(func(namespace string) {
 		var refunds v1alpha1.RefundList
-		if err := r.Client.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{indexRefundWaiting: waits}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+		if err := r.Client.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Refunds that wait for the policy on approvals", "namespace", namespace)
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -31,11 +33,19 @@ import (
 type MerchantReconciler struct {
 	Base
 
-	mutex  sync.Mutex
-	probes map[types.UID]probe
-	warned map[types.UID]int
-	// troubles are what was logged last of each Merchant that can't be reached.
-	troubles map[types.UID]string
+	mutex sync.Mutex
+	known map[types.NamespacedName]*knownMerchant
+}
+
+// knownMerchant is what this process remembers of a Merchant. It goes with it.
+type knownMerchant struct {
+	uid types.UID
+	// probe is the last one; nil before.
+	probe *probe
+	// warned is how many days before the end of its certificate it was warned of last.
+	warned int
+	// trouble is what was logged last of one that can't be reached.
+	trouble string
 }
 
 // probe is what the last query with a Merchant's key told.
@@ -55,12 +65,13 @@ func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.deletedMerchantOf)).
 		WatchesRawSource(source.Func(r.listen)).
 		WatchesRawSource(source.Func(r.listenToGuard)).
+		WatchesRawSource(source.Func(r.listenToCallbacks)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.working(account.MerchantWorkers, r))
 }
 
 func (r *MerchantReconciler) init() {
-	r.probes, r.warned, r.troubles = map[types.UID]probe{}, map[types.UID]int{}, map[types.UID]string{}
+	r.known = map[types.NamespacedName]*knownMerchant{}
 	r.refusals = &refusals{}
 }
 
@@ -79,6 +90,9 @@ func (r *MerchantReconciler) deletedMerchantOf(ctx context.Context, object clien
 func (r *MerchantReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	m := &v1alpha1.Merchant{}
 	if err := r.Client.Get(ctx, request.NamespacedName, m); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.refusals.forget(r.forget(request.NamespacedName))
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	return run(ctx, m, r.holdWhileUsed, r.releaseIfUnused, r.check)
@@ -100,7 +114,7 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 		return next()
 	}
 	if !isHeld(m) {
-		r.forget(m.UID)
+		r.forget(client.ObjectKeyFromObject(m))
 		return done()
 	}
 	users, err := r.countUsers(ctx, m)
@@ -108,7 +122,7 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 		return failed(err)
 	}
 	if users == 0 {
-		r.forget(m.UID)
+		r.forget(client.ObjectKeyFromObject(m))
 		return r.goes(ctx, m)
 	}
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
@@ -116,7 +130,7 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 		if r.refusals.about(m.UID, metrics.WriteRelease) == "" { // otherwise it was told before
 			r.reporter(ctx).FinalizerAbandoned(m, "Merchant", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
 		}
-		r.forget(m.UID)
+		r.forget(client.ObjectKeyFromObject(m))
 		return r.goes(ctx, m)
 	}
 	return next()
@@ -136,7 +150,7 @@ func (r *MerchantReconciler) unusable(ctx context.Context, m *v1alpha1.Merchant)
 // finalizer, or came too late, or may not use the Merchant.
 func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchant) (int, error) {
 	var orders v1alpha1.OrderList
-	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderMerchant: m.Namespace + "/" + m.Name}); err != nil {
+	if err := r.Client.List(ctx, &orders, client.MatchingFields{index.OrderMerchant: m.Namespace + "/" + m.Name}); err != nil {
 		return 0, err
 	}
 	users := 0
@@ -179,13 +193,27 @@ func (r *MerchantReconciler) uses(ctx context.Context, order *v1alpha1.Order) (b
 	return err == nil, err
 }
 
-func (r *MerchantReconciler) forget(uid types.UID) {
-	r.Registry.Forget(uid)
+// remember returns what is known of a Merchant, to be read and changed while the mutex is held. Of another one of its name nothing is.
+func (r *MerchantReconciler) remember(m *v1alpha1.Merchant) *knownMerchant {
+	key := client.ObjectKeyFromObject(m)
+	known := r.known[key]
+	if known == nil || known.uid != m.UID {
+		known = &knownMerchant{uid: m.UID}
+		r.known[key] = known
+	}
+	return known
+}
+
+// forget drops what is remembered of a Merchant that is gone, or goes, and returns its UID.
+func (r *MerchantReconciler) forget(key types.NamespacedName) (uid types.UID) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	delete(r.probes, uid)
-	delete(r.warned, uid)
-	delete(r.troubles, uid)
+	if known := r.known[key]; known != nil {
+		uid = known.uid
+		r.Registry.Forget(uid)
+		delete(r.known, key)
+	}
+	return uid
 }
 
 // check finds out whether the Merchant is ready, shows it, and plans the next look at its Secrets.
@@ -215,7 +243,7 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 // their sake, and now and then while they are rejected; otherwise it remembers.
 func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) (metav1.ConditionStatus, string, string) {
 	now := r.Clock.Now()
-	last, known := r.lastProbe(m.UID)
+	last, known := r.lastProbe(m)
 	current := known && last.version == handle.Version
 	if current && last.taken && handle.Proven() && !handle.CredentialsSuspect() {
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
@@ -232,11 +260,11 @@ func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant
 	switch {
 	case err == nil:
 		handle.CredentialsProven()
-		r.noteProbe(m.UID, probe{version: handle.Version, at: now, taken: true})
+		r.noteProbe(m, probe{version: handle.Version, at: now, taken: true})
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
 	case wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected:
 		handle.Reject()
-		r.noteProbe(m.UID, probe{version: handle.Version, at: now})
+		r.noteProbe(m, probe{version: handle.Version, at: now})
 		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
 			"%v. WeChat Pay does not take the API key in Secret %s/%s: compare it with the one in the merchant platform (账户中心 → API安全 → APIv2密钥). Nothing is sent for this Merchant until then; the key is tried again every %s",
 			err, m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
@@ -250,17 +278,18 @@ func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant
 // answer. The same trouble is told once.
 func (r *MerchantReconciler) logConcealed(ctx context.Context, m *v1alpha1.Merchant, err error) {
 	concealed, ok := errors.AsType[*wechatpay.ConcealedError](err)
-	if !ok || !r.isNewTrouble(m.UID, concealed.Cause.Error()) {
+	if !ok || !r.isNewTrouble(m, concealed.Cause.Error()) {
 		return
 	}
 	r.log(ctx).Info("The endpoint of a Merchant has not given an answer yet that could be verified", "merchant", klog.KObj(m), "problem", concealed.Cause.Error())
 }
 
-func (r *MerchantReconciler) isNewTrouble(uid types.UID, trouble string) bool {
+func (r *MerchantReconciler) isNewTrouble(m *v1alpha1.Merchant, trouble string) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	before := r.troubles[uid]
-	r.troubles[uid] = trouble
+	known := r.remember(m)
+	before := known.trouble
+	known.trouble = trouble
 	return before != trouble
 }
 
@@ -297,15 +326,17 @@ func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, ha
 	return err
 }
 
-func (r *MerchantReconciler) lastProbe(uid types.UID) (probe, bool) {
+func (r *MerchantReconciler) lastProbe(m *v1alpha1.Merchant) (last probe, known bool) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	last, ok := r.probes[uid]
-	return last, ok
+	if p := r.remember(m).probe; p != nil {
+		return *p, true
+	}
+	return probe{}, false
 }
 
-func (r *MerchantReconciler) noteProbe(uid types.UID, p probe) {
+func (r *MerchantReconciler) noteProbe(m *v1alpha1.Merchant, p probe) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.probes[uid] = p
+	r.remember(m).probe = &p
 }

@@ -21,10 +21,19 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 	message = r.withRefusal(m, message)
 	allowed, why, pauses := callsAllowed(handle)
 	guarded, wasGuarded := r.refundsGuarded(ctx, m), statusOfCondition(m, v1alpha1.ConditionRefundsGuarded)
+	callbacks, tested := r.Callbacks.get(m)
+	var callbacksBefore metav1.Condition
+	if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); shown != nil {
+		callbacksBefore = *shown
+	}
 	err := record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) {
 		r.set(m, v1alpha1.ConditionReady, status, reason, message)
 		r.set(m, v1alpha1.ConditionCallsAllowed, allowed, why, pauses)
 		r.set(m, v1alpha1.ConditionRefundsGuarded, guarded.Status, guarded.Reason, guarded.Message)
+		if tested {
+			callbacks.LastTransitionTime = metav1.NewTime(r.Clock.Now())
+			meta.SetStatusCondition(&m.Status.Conditions, callbacks)
+		}
 		if handle != nil {
 			m.Status.Certificate = handle.Certificate
 			m.Status.Keys, m.Status.KeysEndpoint = handle.ProvenKeys(m)
@@ -37,6 +46,9 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 		r.warn(m, reason, "Check", "%s", message)
 	}
 	r.tellGuard(m, wasGuarded, guarded)
+	if tested {
+		r.tellCallbacks(m, callbacksBefore, callbacks)
+	}
 	return again(r.Timing.SecretsCheck)
 }
 
@@ -86,8 +98,9 @@ func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *account.
 		days = 0
 	}
 	r.mutex.Lock()
-	told := r.warned[m.UID]
-	r.warned[m.UID] = days
+	known := r.remember(m)
+	told := known.warned
+	known.warned = days
 	r.mutex.Unlock()
 	if near && told != days {
 		r.warn(m, "CertificateExpires", "Check", "The client certificate expires in less than %d days, on %s; refunds stop then", days, expires.UTC().Format(time.DateOnly))

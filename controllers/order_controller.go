@@ -151,7 +151,7 @@ func (r *OrderReconciler) forget(uid types.UID) {
 // being deleted. Open ones go on as they are, so that a change of one Merchant is no storm.
 func (r *OrderReconciler) ordersWaitingFor(ctx context.Context, object client.Object) []reconcile.Request {
 	var orders v1alpha1.OrderList
-	if err := r.Client.List(ctx, &orders, client.MatchingFields{indexOrderWaiting: object.GetNamespace() + "/" + object.GetName()}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, &orders, client.MatchingFields{index.OrderWaiting: object.GetNamespace() + "/" + object.GetName()}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Orders that wait for a Merchant", "merchant", client.ObjectKeyFromObject(object))
 		return nil
 	}

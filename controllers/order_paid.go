@@ -329,7 +329,7 @@ func isDeletedAndFree(refund *v1alpha1.Refund) bool {
 
 // refundsOf lists the Refunds of an Order, from the cache by its index or live by the selectable field.
 func (b *Base) refundsOf(ctx context.Context, reader client.Reader, namespace, name string) ([]v1alpha1.Refund, error) {
-	field := indexRefundOrder
+	field := index.RefundOrder
 	if reader == b.APIReader {
 		field = "spec.orderRef.name"
 	}

@@ -14,27 +14,6 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// indexOrderPrepay finds Orders by what their payers pay with.
-const indexOrderPrepay = "prepay"
-
-// paidWith are the values that lead a payer to an order: its prepay_id, the content of its QR code, its link.
-func paidWith(id, codeURL, mwebURL string) (values []string) {
-	for _, value := range []string{id, codeURL, mwebURL} {
-		if value != "" {
-			values = append(values, value)
-		}
-	}
-	return values
-}
-
-func prepayOfOrder(order *v1alpha1.Order) []string {
-	prepay := order.Status.Prepay
-	if prepay == nil {
-		return nil
-	}
-	return paidWith(prepay.ID, prepay.CodeURL, prepay.MWEBURL)
-}
-
 // prepaidLately is for how long a prepay is remembered beside the cache, which shows it some time after it was written.
 const prepaidLately = time.Minute
 
@@ -53,7 +32,7 @@ type prepayHolder struct {
 // belongsToAnother refuses a prepay that another Order of the same merchant number has: its payer would pay that Order. WeChat gives
 // no two orders the same, so the answer is a repeated one, and what it says of this Order is not known.
 func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer wechatpay.Prepay) error {
-	for _, value := range paidWith(answer.ID, answer.CodeURL, answer.MWEBURL) {
+	for _, value := range index.PrepayValues(answer.ID, answer.CodeURL, answer.MWEBURL) {
 		holder := prepayHolder{order: client.ObjectKeyFromObject(o), merchant: o.merchant}
 		other, taken := r.prepaid.setUnless(prepayValue{account.IDOf(o.merchant), value}, holder, func(other prepayHolder) bool {
 			return other.order != holder.order && account.SameAccount(other.merchant, o.merchant)
@@ -62,7 +41,7 @@ func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer
 			return prepayOfAnother(o, other.order)
 		}
 		var others v1alpha1.OrderList
-		if err := r.Client.List(ctx, &others, client.MatchingFields{indexOrderPrepay: value}, index.WithoutOwnWrites); err != nil {
+		if err := r.Client.List(ctx, &others, client.MatchingFields{index.OrderPrepay: value}, index.WithoutOwnWrites); err != nil {
 			return err
 		}
 		for i := range others.Items {

@@ -176,7 +176,7 @@ func (r *RefundReconciler) refundsWaitingForOrder(ctx context.Context, object cl
 	}
 	var requests []reconcile.Request
 	for i := range refunds {
-		if len(waitsForAcceptance(&refunds[i])) > 0 {
+		if index.WaitsForAcceptance(&refunds[i]) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&refunds[i])})
 		}
 	}
@@ -190,7 +190,7 @@ func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object
 		return nil
 	}
 	var refunds v1alpha1.RefundList
-	if err := r.Client.List(ctx, &refunds, client.MatchingFields{indexRefundWaiting: waits}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, &refunds, client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
 		return failed(err)
 	}
 	var requests []reconcile.Request
@@ -198,7 +198,7 @@ func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object
 		refund, order := &refunds.Items[i], &v1alpha1.Order{}
 		if err := r.Client.Get(ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order); ignoreNotFound(err) != nil {
 			return failed(err)
-		} else if err == nil && merchantOf(order) == object.GetNamespace()+"/"+object.GetName() {
+		} else if err == nil && index.MerchantOf(order) == object.GetNamespace()+"/"+object.GetName() {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(refund)})
 		}
 	}

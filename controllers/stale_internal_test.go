@@ -33,8 +33,8 @@ func lagging(t *testing.T, cached, more []client.Object) Base {
 			WithStatusSubresource(&v1alpha1.Refund{}, &v1alpha1.Order{}).
 			WithIndex(&v1alpha1.Order{}, index.OrderNumber, func(object client.Object) []string { return []string{object.(*v1alpha1.Order).Number()} }).
 			WithIndex(&v1alpha1.Refund{}, index.RefundNumber, func(object client.Object) []string { return []string{object.(*v1alpha1.Refund).Number()} }).
-			WithIndex(&v1alpha1.Order{}, indexOrderPrepay, func(object client.Object) []string { return prepayOfOrder(object.(*v1alpha1.Order)) }).
-			WithIndex(&v1alpha1.Refund{}, indexRefundOrder, byOrder).
+			WithIndex(&v1alpha1.Order{}, index.OrderPrepay, func(object client.Object) []string { return index.PrepayOf(object.(*v1alpha1.Order)) }).
+			WithIndex(&v1alpha1.Refund{}, index.RefundOrder, byOrder).
 			WithIndex(&v1alpha1.Refund{}, "spec.orderRef.name", byOrder).Build()
 	}
 	clock := clocktesting.NewFakePassiveClock(staleNow)

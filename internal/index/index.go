@@ -26,9 +26,9 @@ const WithoutOwnWrites = client.DisableReadYourWritesConsistency
 // longestNumber that an object can have: out_refund_no has 64 characters at most, out_trade_no 32. A callback may claim any.
 const longestNumber = 64
 
-// Setup adds the indexes to a cache. The numbers follow from the spec, so an object is found even when its status
+// SetupNumbers adds the indexes by numbers, which callbacks need too, to a cache. The numbers follow from the spec, so an object is found even when its status
 // was lost.
-func Setup(ctx context.Context, indexer client.FieldIndexer) error {
+func SetupNumbers(ctx context.Context, indexer client.FieldIndexer) error {
 	if err := indexer.IndexField(ctx, &v1alpha1.Order{}, OrderNumber, func(object client.Object) []string {
 		return []string{strings.ToLower(object.(*v1alpha1.Order).Number())}
 	}); err != nil {

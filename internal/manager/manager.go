@@ -230,7 +230,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 	if !in.options.Controllers {
 		return nil
 	}
-	if err := controllers.SetupIndexes(ctx, o.GetFieldIndexer()); err != nil {
+	if err := index.Setup(ctx, o.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("adding indexes: %w", err)
 	}
 	base := controllers.Base{
@@ -238,6 +238,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		APIReader:               in.apiReader,
 		Registry:                in.registry,
 		Claims:                  claims.New(in.client, in.apiReader, in.options.Accounts.Clock),
+		Callbacks:               controllers.NewCallbackFindings(),
 		Recorder:                o.GetEventRecorder("wechatpay-operator"),
 		Log:                     o.GetLogger(),
 		Timing:                  in.options.Timing,
@@ -333,7 +334,7 @@ func (o *Operator) addCallbacks(ctx context.Context, in dependencies) error {
 
 // fillCache asks for what callbacks read and reconcilers would have asked for, so that it is there before the first callback.
 func (o *Operator) fillCache(ctx context.Context) error {
-	if err := index.Setup(ctx, o.GetFieldIndexer()); err != nil {
+	if err := index.SetupNumbers(ctx, o.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("adding indexes: %w", err)
 	}
 	if _, err := o.GetCache().GetInformer(ctx, &v1alpha1.Merchant{}, cache.BlockUntilSynced(false)); err != nil {

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
@@ -55,7 +55,7 @@ func openSuite(t *testing.T, seed uint64) *suite {
 		Scheme: controlplane.Scheme(), Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	if err == nil {
-		err = controllers.SetupIndexes(context.Background(), s.indexes)
+		err = index.Setup(context.Background(), s.indexes)
 	}
 	if err != nil {
 		t.Fatal(err)

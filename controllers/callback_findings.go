@@ -1,0 +1,81 @@
+package controllers
+
+import (
+	"context"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// CallbackFindings hand on what test callbacks told, from the reconciler that sends them to the one that writes a Merchant's
+// status. They are memory: after a restart the condition stays as it is until the next test callback.
+type CallbackFindings struct {
+	mutex   sync.Mutex
+	found   map[types.NamespacedName]callbackFinding
+	changed func(types.NamespacedName)
+}
+
+type callbackFinding struct {
+	merchant  types.UID
+	condition metav1.Condition
+}
+
+// NewCallbackFindings knows nothing yet.
+func NewCallbackFindings() *CallbackFindings {
+	return &CallbackFindings{found: map[types.NamespacedName]callbackFinding{}}
+}
+
+// put keeps a finding about a Merchant as it is now, and has it shown.
+func (f *CallbackFindings) put(m *v1alpha1.Merchant, condition metav1.Condition) {
+	condition.Type, condition.ObservedGeneration = v1alpha1.ConditionCallbacksReachable, m.Generation
+	condition.LastTransitionTime = metav1.Time{} // that of the write
+	key, finding := client.ObjectKeyFromObject(m), callbackFinding{m.UID, condition}
+	f.mutex.Lock()
+	same := f.found[key] == finding
+	f.found[key] = finding
+	changed := f.changed
+	f.mutex.Unlock()
+	if !same && changed != nil {
+		changed(key)
+	}
+}
+
+func (f *CallbackFindings) get(m *v1alpha1.Merchant) (condition metav1.Condition, known bool) {
+	if f == nil {
+		return metav1.Condition{}, false
+	}
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	finding, known := f.found[client.ObjectKeyFromObject(m)]
+	return finding.condition, known && finding.merchant == m.UID
+}
+
+func (f *CallbackFindings) forget(key types.NamespacedName) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	delete(f.found, key)
+}
+
+// listenToCallbacks has a Merchant reconciled when a test callback told something new.
+func (r *MerchantReconciler) listenToCallbacks(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	r.Callbacks.mutex.Lock()
+	defer r.Callbacks.mutex.Unlock()
+	r.Callbacks.changed = func(merchant types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: merchant}) }
+	return nil
+}
+
+// tellCallbacks writes an event when callbacks stop arriving, or arrive again.
+func (r *MerchantReconciler) tellCallbacks(m *v1alpha1.Merchant, before, now metav1.Condition) {
+	switch {
+	case now.Status == metav1.ConditionFalse && before.Reason != now.Reason:
+		r.warn(m, now.Reason, "CheckCallbacks", "%s", now.Message)
+	case now.Status == metav1.ConditionTrue && before.Status == metav1.ConditionFalse:
+		r.note(m, now.Reason, "CheckCallbacks", "%s", now.Message)
+	}
+}
