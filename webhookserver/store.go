@@ -7,12 +7,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
 )
 
-// conflictRetries is how often a callback meets another writer before it is left to WeChat's repetition.
+// conflictRetries is how often a callback tries to write, each time meeting another writer, before it is left to WeChat's repetition.
 const conflictRetries = 8
 
 // writer stores what a callback told. log gets the line of a change of state.
 func (h *Handler) writer(log logr.Logger) status.Writer {
-	return status.Writer{Client: h.Client, APIReader: h.APIReader, Attempts: conflictRetries, Log: log}
+	return status.Writer{Client: h.Client, APIReader: h.APIReader, Attempts: conflictRetries - 1, Log: log}
 }
 
 // notStored: what the callback told is true, and could not be written, or it could not be told whose it is.

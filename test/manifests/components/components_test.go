@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -384,22 +382,4 @@ func TestOneWriteIsSpared(t *testing.T) {
 	shop.Patch(other, `{"metadata":{"finalizers":["wechatpay-operator.io/settle"]}}`)
 	shop.Must(shop.Client.Delete(shop.Context(), other))
 	shop.WaitGone(other)
-}
-
-// TestKustomization: every file of a component is part of it.
-func TestKustomization(t *testing.T) {
-	files, err := filepath.Glob("*/*.yaml")
-	if err != nil || len(files) < 6 {
-		t.Fatalf("%q, %v", files, err)
-	}
-	for _, file := range files {
-		folder, name := filepath.Split(file)
-		content, err := os.ReadFile(filepath.Join(folder, "kustomization.yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if name != "kustomization.yaml" && !strings.Contains(string(content), "- "+name+"\n") {
-			t.Errorf("%skustomization.yaml does not have %s", folder, name)
-		}
-	}
 }

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -161,7 +162,7 @@ func TestOperatorCreatesLateRefundsOnly(t *testing.T) {
 
 // TestOperatorIsKnownByItsName: the policy follows an installation, whatever its namespace, prefix or suffix.
 func TestOperatorIsKnownByItsName(t *testing.T) {
-	content, err := os.ReadFile("operator.yaml")
+	content, err := os.ReadFile(filepath.Join(controlplane.Root(), "config", "policy", "operator.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

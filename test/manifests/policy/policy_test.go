@@ -2,10 +2,7 @@ package policy_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -156,28 +153,4 @@ func refund(name string, approval v1alpha1.Approval) *v1alpha1.Refund {
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
 		Spec:       v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: "order-0001"}, Amount: 50, Approval: approval},
 	}
-}
-
-// TestKustomization: every file is installed by `kubectl apply -k`.
-func TestKustomization(t *testing.T) {
-	if err := everyFileIsListed(); err != nil {
-		t.Error(err)
-	}
-}
-
-func everyFileIsListed() error {
-	files, err := os.ReadDir(".")
-	if err != nil {
-		return err
-	}
-	content, err := os.ReadFile("kustomization.yaml")
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if name := f.Name(); strings.HasSuffix(name, ".yaml") && name != "kustomization.yaml" && !strings.Contains(string(content), "- "+name+"\n") {
-			err = errors.Join(err, fmt.Errorf("kustomization.yaml does not have %s", name))
-		}
-	}
-	return err
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
 // A journal writes down what is asked of the API server, in RBAC's words, and what was refused.
@@ -100,7 +102,7 @@ func TestEveryRightIsUsed(t *testing.T) {
 	live(shop)
 
 	role := &rbacv1.ClusterRole{}
-	content, err := os.ReadFile("role.yaml")
+	content, err := os.ReadFile(filepath.Join(controlplane.Root(), "config", "rbac", "role.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
