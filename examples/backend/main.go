@@ -34,8 +34,9 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *namespace, *merchant, flag.Arg(0), *openID); err != nil {
+	err := run(ctx, *namespace, *merchant, flag.Arg(0), *openID)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "backend:", err)
 		os.Exit(1)
 	}
@@ -83,11 +84,10 @@ func pay(ctx context.Context, kube client.WithWatch, order *v1alpha1.Order) erro
 		case meta.IsStatusConditionFalse(now.Status.Conditions, v1alpha1.ConditionPaid):
 			return fmt.Errorf("%s ended without a payment", now.Name)
 		case meta.IsStatusConditionTrue(now.Status.Conditions, v1alpha1.ConditionPrepared) && !handedOver:
+			if err := handOver(now.Status.Prepay.JSAPI); err != nil {
+				return err
+			}
 			handedOver = true
-			err = handOver(now.Status.Prepay.JSAPI)
-		}
-		if err != nil {
-			return err
 		}
 	}
 	return errors.New("the watch ended before the payment: call pay again")
