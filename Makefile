@@ -45,7 +45,7 @@ INSTALLATIONS := config/default $(patsubst %/,%,$(wildcard config/overlays/*/))
 KUSTOMIZATIONS := config/crd config/rbac config/policy config/manager config/network-policy $(INSTALLATIONS) \
   config/components/example config/prometheus config/samples config/samples/callbacks config/samples/ingress
 
-GO_FOLDERS := $(wildcard *.go) $(wildcard api cmd controllers hack internal test webhookserver)
+GO_FOLDERS := $(wildcard *.go) $(wildcard api cmd controllers examples hack internal test webhookserver)
 
 ##@ Try it
 

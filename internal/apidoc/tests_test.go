@@ -37,7 +37,7 @@ func TestTestsThatDocumentsNameExist(t *testing.T) {
 	}
 	named := 0
 	var documents []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "docs/*/*/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "docs/*/*/*.md", "cmd/*/*.md"} {
 		found, _ := filepath.Glob(filepath.Join(root, pattern))
 		documents = append(documents, found...)
 	}

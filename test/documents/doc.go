@@ -1,2 +1,3 @@
-// Package documents keeps what README.md shows true: its tests run the commands that stand there, and compare the output.
+// Package documents keeps the documents true: its tests run the commands that they show and compare the output, run the
+// program that they quote, and compare what they list with the code.
 package documents

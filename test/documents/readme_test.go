@@ -20,20 +20,31 @@ var env *controlplane.Environment
 
 func TestMain(m *testing.M) { controlplane.Main(m, &env, nil) }
 
-// update makes the test write what it sees into README.md: UPDATE_README=1 go test ./test/documents
+// update makes the test write what it sees into the documents: UPDATE_README=1 go test ./test/documents
 var update = os.Getenv("UPDATE_README") != ""
 
-// shown is a block of README.md between this comment and the end of the code after it.
+// shown is a block of a document between this comment and the end of the code after it.
 var shown = regexp.MustCompile("(?s)<!-- real output -->\n```console\n(.*?)```\n")
 
-// TestOutputIsTrue runs each command of the marked blocks in a shop where things stand as the README says.
+// withOutput are the documents that show what commands print.
+var withOutput = []string{"README.md", "README.zh-CN.md", "docs/conditions.md"}
+
+// TestOutputIsTrue runs each command of the marked blocks in a shop where things stand as the documents say.
 func TestOutputIsTrue(t *testing.T) {
 	shop := story(t)
 	run := terminal(shop)
-	path := filepath.Join(controlplane.Root(), "README.md")
+	for _, document := range withOutput {
+		checkOutput(t, filepath.Join(controlplane.Root(), document), run)
+	}
+}
+
+func checkOutput(t *testing.T, path string, run func(string) string) {
+	t.Helper()
 	text, err := os.ReadFile(path)
-	shop.Must(err)
-	blocks := 0
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks, name := 0, filepath.Base(path)
 	now := shown.ReplaceAllStringFunc(string(text), func(block string) string {
 		blocks++
 		said := shown.FindStringSubmatch(block)[1]
@@ -46,19 +57,21 @@ func TestOutputIsTrue(t *testing.T) {
 			return strings.Replace(block, said, output, 1)
 		}
 		if got, want := normal(output), normal(said); got != want {
-			t.Errorf("README.md does not show what there is to see; UPDATE_README=1 go test ./test/documents writes it.\nthere is:\n%s\nREADME.md has:\n%s\n\ncompared as:\n%s\n%s", output, said, got, want)
+			t.Errorf("%s does not show what there is to see; UPDATE_README=1 go test ./test/documents writes it.\nthere is:\n%s\n%s has:\n%s\n\ncompared as:\n%s\n%s", name, output, name, said, got, want)
 		}
 		return block
 	})
 	if blocks == 0 {
-		t.Error("README.md has no block after <!-- real output -->")
+		t.Errorf("%s has no block after <!-- real output -->", name)
 	}
 	if update {
-		shop.Must(os.WriteFile(path, []byte(now), 0o644))
+		if err := os.WriteFile(path, []byte(now), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-// story is how things stand in the README: an Order that is paid, one that waits for its payer and one that was called off; a
+// story is how things stand in the documents: an Order that is paid, one that waits for its payer and one that was called off; a
 // Refund that is paid back, one that nobody has decided yet, and one for which the account has too little money.
 func story(t *testing.T) *framework.Shop {
 	shop := framework.Open(t, env)
