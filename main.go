@@ -1,4 +1,4 @@
-// The wechatpay-operator takes WeChat Pay payments on Kubernetes.
+// The wechatpay-operator receives WeChat Pay payments on Kubernetes.
 package main
 
 import (
@@ -8,7 +8,7 @@ import (
 	"runtime"
 
 	"go.uber.org/zap/zapcore"
-	_ "k8s.io/client-go/plugin/pkg/client/auth" // kubeconfigs of every kind
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // all kinds of kubeconfigs
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -48,7 +48,8 @@ func main() {
 	}
 }
 
-// withoutBodies ends verbosity below 8, where client-go begins to log whole requests and answers: Secrets are among them.
+// withoutBodies limits verbosity to levels below 8, at which client-go starts to log whole requests
+// and responses, including Secrets.
 type withoutBodies struct{ zapcore.LevelEnabler }
 
 func (w withoutBodies) Enabled(level zapcore.Level) bool {

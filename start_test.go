@@ -152,11 +152,11 @@ func TestStartWaits(t *testing.T) {
 	t.Run("for the API server", func(t *testing.T) {
 		server := newForwarder(t)
 		p := start(t, binary, server.kubeconfig("late-"+shop.Namespace, "system:masters"), shop.Namespace)
-		p.says(shop, "the API server does not answer")
+		p.says(shop, "the API server does not respond")
 		p.aliveNotReady(t)
 		server.open()
 		p.becomesReady(shop)
-		if lines := waitingLine.FindAllString(p.output.String(), -1); len(lines) != 1 || !strings.Contains(p.output.String(), "Going on with the start") {
+		if lines := waitingLine.FindAllString(p.output.String(), -1); len(lines) != 1 || !strings.Contains(p.output.String(), "Continuing the startup") {
 			t.Errorf("%d lines:\n%s", len(lines), p.output)
 		}
 		p.terminate(t)
@@ -164,7 +164,7 @@ func TestStartWaits(t *testing.T) {
 
 	t.Run("and ends at once when it is told to", func(t *testing.T) {
 		p := start(t, binary, newForwarder(t).kubeconfig("ended-"+shop.Namespace, "system:masters"), shop.Namespace)
-		p.says(shop, "the API server does not answer")
+		p.says(shop, "the API server does not respond")
 		shop.Must(p.command.Process.Signal(syscall.SIGTERM))
 		shop.Eventually("it has ended", func() error {
 			select {
@@ -217,7 +217,7 @@ func TestStartWaits(t *testing.T) {
 		})
 		server := newForwarder(t)
 		p := start(t, binary, server.kubeconfig("early-"+shop.Namespace, "system:masters"), shop.Namespace)
-		p.says(shop, "the API server does not answer")
+		p.says(shop, "the API server does not respond")
 		server.open()
 		p.says(shop, "the API server does not serve the kind Refund")
 		p.aliveNotReady(t)

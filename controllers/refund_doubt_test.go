@@ -92,7 +92,7 @@ func TestNothingIsDecidedBeforeTheLook(t *testing.T) {
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHTML})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
 	refund := shop.WaitRefund("refund-0001", "Approved=Unknown/Pending")
-	g.Expect(refund.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("could not be asked yet"))))
+	g.Expect(refund.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("could not be queried"))))
 	shop.Eventually("it is asked again", func() error { return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", 4) })
 	shop.WaitRefund("refund-0001", "Approved=Unknown/Pending")
 	shop.WeChat.ClearFaults()

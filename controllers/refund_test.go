@@ -91,7 +91,7 @@ func TestPartialRefundsGoOneAtATimeAndNeverBeyondWhatWasPaid(t *testing.T) {
 	}
 	shop.Create(shop.NewRefund("refund-more", "order-0001", 1, approved))
 	refused := shop.WaitRefund("refund-more", "Succeeded=False/ExceedsPaid")
-	g.Expect(refused.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("101 was paid and other Refunds took 101"))))
+	g.Expect(refused.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("101 was paid and other Refunds account for 101"))))
 	shop.Eventually("the Order sums its refunds", func() error {
 		if refunded := shop.Order("order-0001").Status.Refunded; refunded == nil || refunded.Total != 101 || refunded.Count != 3 {
 			return fmt.Errorf("refunded is %v", refunded)

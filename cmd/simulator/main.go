@@ -42,7 +42,7 @@ func main() {
 	}
 }
 
-// run starts a simulator by its flags and stops it when the context ends.
+// run starts a simulator from its flags and stops it when the context ends.
 func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	options, err := parse(args, errOut)
 	if err != nil {
@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	return wechat.Close()
 }
 
-// settings are the simulator's options with what only a command needs.
+// settings are the simulator's options and those of the command.
 type settings struct {
 	simulator.Options
 	certificates string
@@ -114,7 +114,7 @@ func (o *settings) addMerchant(text string) error {
 	if len(parts) == 4 {
 		balance, err := strconv.ParseInt(parts[3], 10, 64)
 		if err != nil {
-			return fmt.Errorf("balance %q is no number of minor units", parts[3])
+			return fmt.Errorf("balance %q is not a number of minor units", parts[3])
 		}
 		merchant.Balance = &balance
 	}
@@ -144,10 +144,10 @@ func (o *settings) trustShop(path string) error {
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
-		pool = x509.NewCertPool() // a machine without authorities of its own
+		pool = x509.NewCertPool() // a machine without system roots
 	}
 	if !pool.AppendCertsFromPEM(content) {
-		return errors.New("no certificate in it")
+		return errors.New("the file contains no certificate")
 	}
 	o.CallbackTLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	return nil
@@ -165,7 +165,8 @@ func (o *settings) setSchedule(text string) error {
 	return nil
 }
 
-// announce writes the merchants' certificates and then the URLs, so that who reads the URLs finds the files.
+// announce writes the merchants' certificates and then the URLs, so that the files exist once the
+// URLs are printed.
 func announce(wechat *simulator.Simulator, o settings, out io.Writer) error {
 	if o.certificates != "" {
 		for _, merchant := range o.Merchants {
@@ -179,7 +180,7 @@ func announce(wechat *simulator.Simulator, o settings, out io.Writer) error {
 	})
 }
 
-// issueOnce writes a merchant's certificate unless a former run did.
+// issueOnce writes a merchant's certificate unless an earlier run did.
 func issueOnce(wechat *simulator.Simulator, dir, mchID string) error {
 	certFile, keyFile := filepath.Join(dir, mchID+"-cert.pem"), filepath.Join(dir, mchID+"-key.pem")
 	if _, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil {

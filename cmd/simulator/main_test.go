@@ -18,7 +18,7 @@ import (
 
 const merchant = "1900000109:wxd678efh567hg6787,wx0000000000000002:Zx81TestOnlyKey0Zx81TestOnlyKey0:500"
 
-// launch runs the command until the test ends it, and reads what it prints.
+// launch runs the command until the test ends it, and reads its output.
 func launch(t *testing.T, args ...string) (urls map[string]string, stop func()) {
 	t.Helper()
 	g := NewWithT(t)

@@ -8,20 +8,21 @@ import (
 )
 
 var (
-	// ErrStranger: what came back was not made by a replica of this operator, for this probe.
-	ErrStranger = errors.New("somebody else answered")
-	// ErrAltered: a replica answered, but the body that it got is not the one that was sent.
-	ErrAltered = errors.New("the body was changed on the way")
+	// ErrStranger: the answer was not made by a replica of this operator for this probe.
+	ErrStranger = errors.New("another server answered")
+	// ErrAltered: a replica answered, but it received another body than the one sent.
+	ErrAltered = errors.New("the body was modified on the path")
 )
 
-// reply is an answer as it is read.
+// reply is a parsed answer.
 type reply struct {
 	XMLName xml.Name `xml:"callback_check_answer"`
 	Arrived string   `xml:"arrived"`
 	Code    string   `xml:"code"`
 }
 
-// Check says whether an answer proves that the probe arrived, and as it was sent. The error is ErrStranger or ErrAltered.
+// Check verifies that an answer proves that the probe arrived unmodified. The error is ErrStranger
+// or ErrAltered.
 func (p Probe) Check(answer []byte) error {
 	var said reply
 	if len(answer) > MaxAnswer || xml.Unmarshal(answer, &said) != nil {
@@ -37,7 +38,8 @@ func (p Probe) Check(answer []byte) error {
 	return nil
 }
 
-// IsRefusal tells a callback server's own no from that of anything in front of it. It proves nothing, as anybody can say so.
+// IsRefusal distinguishes a callback server's refusal from that of a proxy in front of it. It is
+// only a hint, because anyone can send the same text.
 func IsRefusal(answer []byte) bool {
 	return bytes.HasPrefix(answer, []byte("<xml><return_code><![CDATA[FAIL]]></return_code>"))
 }

@@ -8,14 +8,16 @@ import (
 	"encoding/hex"
 )
 
-// Keys are what one Merchant's probes and answers are made with. The zero value takes and makes none.
+// Keys authenticate one Merchant's probes and answers. The zero value can neither make nor accept
+// any.
 type Keys struct {
-	// accepted begins with the current pair; the one before it follows while a key is being rotated, as replicas read the
-	// Secret at different moments.
+	// accepted starts with the current pair. During a key rotation the previous pair follows,
+	// because replicas read the Secret at different times.
 	accepted []pair
 }
 
-// pair are the keys for the two directions, so that no answer can pass for a probe, nor the other way round.
+// pair holds the keys of the two directions, so that an answer is never a valid probe or vice
+// versa.
 type pair struct {
 	probe, answer []byte
 }
@@ -31,17 +33,18 @@ func NewKeys(secrets ...string) Keys {
 	return keys
 }
 
-// derive makes a key for one use. WeChat's scheme feeds the API key itself into MD5 or HMAC; what is derived by HKDF tells nothing
-// about either.
+// derive makes a key for one use. WeChat Pay's scheme feeds the API key itself into MD5 or HMAC; a
+// key derived with HKDF reveals nothing about either.
 func derive(apiKey, use string) []byte {
 	key, err := hkdf.Key(sha256.New, []byte(apiKey), []byte("wechatpay-operator.io/callback-check"), use, sha256.Size)
 	if err != nil {
-		panic(err) // a length that SHA-256 can't give: a mistake of ours
+		panic(err) // impossible: SHA-256 can derive this length
 	}
 	return key
 }
 
-// code authenticates values, each with its length, so that nothing can move from one into the next.
+// code authenticates values together with their lengths, so that no bytes can move from one value
+// to the next.
 func code(key []byte, values ...string) string {
 	mac := hmac.New(sha256.New, key)
 	for _, value := range values {

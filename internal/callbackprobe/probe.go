@@ -18,31 +18,34 @@ const (
 )
 
 const (
-	// MaxProbe is the most that a probe may have, in bytes; it has some 500.
+	// MaxProbe is the maximum size of a probe in bytes; actual probes have about 500.
 	MaxProbe = 4 << 10
-	// MaxAnswer is the most that an answer may have, in bytes; it has some 300.
+	// MaxAnswer is the maximum size of an answer in bytes; actual answers have about 300.
 	MaxAnswer = 4 << 10
-	// Fresh is how old a probe may be, and how far ahead: the clocks of nodes differ.
+	// Fresh is the maximum age of a probe, and how far ahead its time may be: the clocks of nodes
+	// differ.
 	Fresh = 5 * time.Minute
 )
 
-// sample is what proxies and filters like to change in a body: Chinese, and a character that XML escapes outside of CDATA.
+// sample contains what proxies and filters tend to modify in a body: Chinese text, and a character
+// that XML escapes outside of CDATA.
 const sample = "回调检查 a&b"
 
-// Target is whose callbacks are asked for.
+// Target identifies the Merchant and the kind of callbacks that are checked.
 type Target struct {
 	Namespace, Name string
-	// UID is the Merchant's, so that another one of the same name, in another cluster for example, does not answer for it.
+	// UID is the Merchant's UID, so that a Merchant with the same name, e.g. in another cluster,
+	// does not answer.
 	UID string
-	// Kind is the last part of the path: payment or refund.
+	// Kind is the last path segment: payment or refund.
 	Kind string
 }
 
 func (t Target) values() []string { return []string{t.Namespace, t.Name, t.UID, t.Kind} }
 
-// Probe is a question that was asked, and what is needed to check its answer.
+// Probe is a probe with what is needed to check its answer.
 type Probe struct {
-	// Body is what to post.
+	// Body is the body to post.
 	Body []byte
 
 	keys   pair
@@ -50,7 +53,7 @@ type Probe struct {
 	nonce  string
 }
 
-// message is a probe as it is read.
+// message is a parsed probe.
 type message struct {
 	XMLName   xml.Name `xml:"callback_check"`
 	Nonce     string   `xml:"nonce"`
@@ -58,7 +61,8 @@ type message struct {
 	Code      string   `xml:"code"`
 }
 
-// Probe makes a probe. The nonce must be new and made of letters and digits, as crypto/rand.Text has it; the Keys must not be zero.
+// Probe makes a probe. The nonce must be unique and consist of letters and digits, like
+// crypto/rand.Text; the Keys must not be zero.
 func (k Keys) Probe(target Target, nonce string, now time.Time) Probe {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	body := fmt.Appendf(nil, "<%[1]s><nonce><![CDATA[%[2]s]]></nonce>\n<sample><![CDATA[%[3]s]]></sample>\n<timestamp><![CDATA[%[4]s]]></timestamp>\n<code><![CDATA[%[5]s]]></code>\n</%[1]s>",
@@ -74,8 +78,9 @@ func (p pair) answerCode(target Target, nonce, checksum string) string {
 	return code(p.answer, append(target.values(), nonce, checksum)...)
 }
 
-// IsProbe tells a probe, real or not, from a callback by its first element, whose name WeChat never uses. Only that counts: a shop
-// may have put anything into the fields of a callback.
+// IsProbe distinguishes a probe, valid or not, from a callback by its root element, whose name
+// WeChat Pay never uses. It ignores everything else, because a shop may put any text into the
+// fields of a callback.
 func IsProbe(body []byte) bool {
 	body = bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\ufeff")), whiteSpace)
 	if bytes.HasPrefix(body, []byte("<?xml ")) {
@@ -87,14 +92,15 @@ func IsProbe(body []byte) bool {
 
 const whiteSpace = " \t\r\n"
 
-// Answer checks a probe that arrived, in whatever shape, and answers it. The cost is bounded by MaxProbe and four codes.
+// Answer verifies a received probe, which may be malformed, and answers it. MaxProbe and four codes
+// limit the cost.
 func (k Keys) Answer(target Target, body []byte, now time.Time) ([]byte, error) {
 	if len(body) > MaxProbe {
 		return nil, errors.New("the probe is too large")
 	}
 	var probe message
 	if err := xml.Unmarshal(body, &probe); err != nil {
-		return nil, errors.New("the probe is not well-formed XML") // without the parser's words, which repeat some of the body
+		return nil, errors.New("the probe is not well-formed XML") // without the parser's error, which quotes the body
 	}
 	nonce, timestamp := strings.TrimSpace(probe.Nonce), strings.TrimSpace(probe.Timestamp)
 	keys, ok := k.made(target, nonce, timestamp, strings.TrimSpace(probe.Code))
@@ -109,7 +115,7 @@ func (k Keys) Answer(target Target, body []byte, now time.Time) ([]byte, error) 
 		answerRoot, arrived, keys.answerCode(target, nonce, arrived)), nil
 }
 
-// made finds the keys that a probe was made with.
+// made finds the keys that made a probe.
 func (k Keys) made(target Target, nonce, timestamp, code string) (pair, bool) {
 	for _, keys := range k.accepted {
 		if sameCode(code, keys.probeCode(target, nonce, timestamp)) {

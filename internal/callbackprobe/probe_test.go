@@ -51,7 +51,7 @@ func TestProbeIsAnsweredAndTheAnswerTaken(t *testing.T) {
 	}
 }
 
-// TestKeysDoNotChange: replicas of two versions must understand each other during a rollout.
+// TestKeysDoNotChange: replicas of two versions must accept each other's messages during a rollout.
 func TestKeysDoNotChange(t *testing.T) {
 	t.Parallel()
 	const want = `<callback_check><nonce><![CDATA[5D2B6C2A8DB53831F7EDA20AF4]]></nonce>
@@ -172,7 +172,8 @@ func TestAnswersOfOthers(t *testing.T) {
 	}
 }
 
-// TestCallbacksAreNoProbes, whatever a shop puts into attach: one that was taken for a probe would not be recorded.
+// TestCallbacksAreNoProbes: whatever a shop puts into attach, a callback is never taken for a
+// probe, because it would not be recorded.
 func TestCallbacksAreNoProbes(t *testing.T) {
 	t.Parallel()
 	probe := string(keys.Probe(target, nonce, now).Body)
@@ -199,7 +200,7 @@ func TestCallbacksAreNoProbes(t *testing.T) {
 	}
 }
 
-// TestNothingMovesBetweenValues: targets that read the same when put together are not the same.
+// TestNothingMovesBetweenValues: targets whose concatenated values are equal still differ.
 func TestNothingMovesBetweenValues(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -225,7 +226,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// FuzzAnswer: without the key nobody gets an answer, and no answer but the one passes.
+// FuzzAnswer: nobody gets an answer without the key, and only the genuine answer passes.
 func FuzzAnswer(f *testing.F) {
 	asked := callbackprobe.NewKeys(otherKey, "").Probe(target, nonce, now)
 	f.Add(asked.Body)

@@ -2,8 +2,9 @@ package callbackprobe
 
 import "net/netip"
 
-// special are the ranges of unicast addresses that do not lead to one host of the public Internet (IANA's registries of
-// special-purpose addresses). Of IPv6, only 2000::/3 is given out at all, so that what is outside needs no entry.
+// special lists the ranges of unicast addresses that do not identify a single host on the public
+// Internet (IANA special-purpose address registries). For IPv6, only 2000::/3 is allocated, so
+// ranges outside of it need no entry.
 var special = prefixes(
 	"0.0.0.0/8",       // this network (RFC 791)
 	"10.0.0.0/8",      // private (RFC 1918)
@@ -31,7 +32,7 @@ var special = prefixes(
 
 var (
 	unicastIPv6 = netip.MustParsePrefix("2000::/3")
-	// metadata is public by its range only: Azure's host and metadata service.
+	// metadata has a public address by its range, but is Azure's host and metadata service.
 	metadata = netip.MustParseAddr("168.63.129.16")
 )
 
@@ -43,8 +44,9 @@ func prefixes(texts ...string) []netip.Prefix {
 	return parsed
 }
 
-// IsPublic says whether an address belongs to the public Internet, so that the operator may call it for somebody who may not.
-// NAT64 (64:ff9b::/96 and 64:ff9b:1::/48) and IPv4 in IPv6 other than the mapped form are outside of 2000::/3.
+// IsPublic reports whether an address belongs to the public Internet, so that the operator may call
+// it on behalf of a user who may not be allowed to. NAT64 (64:ff9b::/96 and 64:ff9b:1::/48) and
+// embedded IPv4 other than the mapped form are outside of 2000::/3.
 func IsPublic(address netip.Addr) bool {
 	if !address.IsValid() || address.Zone() != "" {
 		return false

@@ -12,19 +12,20 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// OrderOfPayment finds the Order that a callback to a Merchant states a payment of: one that takes part, has the number, and
-// sends this attach. live is asked for what the cache does not have. Nil means that there is none.
-func (c *Claims) OrderOfPayment(ctx context.Context, live client.Reader, of *v1alpha1.Merchant, outTradeNo, attach string) (*v1alpha1.Order, error) {
+// OrderOfPayment finds the Order that a payment callback of the Merchant belongs to: a
+// participating Order with this number and attach. It reads from live what the cache does not have.
+// It returns nil if there is none.
+func (c *Claims) OrderOfPayment(ctx context.Context, live client.Reader, merchant *v1alpha1.Merchant, outTradeNo, attach string) (*v1alpha1.Order, error) {
 	return index.OrderOf(ctx, c.Cached, live, outTradeNo, func(orders []v1alpha1.Order) (*v1alpha1.Order, error) {
 		var found *v1alpha1.Order
 		for i := range orders {
 			order := &orders[i]
-			if order.Number() != outTradeNo || lifecycle.Attach(order, of) != attach {
+			if order.Number() != outTradeNo || lifecycle.Attach(order, merchant) != attach {
 				continue
 			}
-			if takesPart, err := c.takesPart(ctx, order, of); err != nil {
+			if takesPart, err := c.takesPart(ctx, order, merchant); err != nil {
 				return nil, err
-			} else if takesPart && (found == nil || c.orderBefore(order, found, of)) {
+			} else if takesPart && (found == nil || c.orderBefore(order, found, merchant)) {
 				found = order
 			}
 		}
@@ -32,10 +33,10 @@ func (c *Claims) OrderOfPayment(ctx context.Context, live client.Reader, of *v1a
 	})
 }
 
-// takesPart says whether an Order may be told of callbacks to a Merchant: it names it, may use it or began so, and has not lost
-// its number.
-func (c *Claims) takesPart(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant) (bool, error) {
-	if namespace, name := order.MerchantKey(); namespace != of.Namespace || name != of.Name || lifecycle.PaidReason(order) == v1alpha1.ReasonNumberInUse {
+// takesPart reports whether an Order may receive callbacks of the Merchant: it references the
+// Merchant, may use it or started while it could, and has not lost its number.
+func (c *Claims) takesPart(ctx context.Context, order *v1alpha1.Order, merchant *v1alpha1.Merchant) (bool, error) {
+	if namespace, name := order.MerchantKey(); namespace != merchant.Namespace || name != merchant.Name || lifecycle.PaidReason(order) == v1alpha1.ReasonNumberInUse {
 		return false, nil
 	}
 	_, err := account.OfParticipant(ctx, c.Cached, order)
@@ -45,20 +46,20 @@ func (c *Claims) takesPart(ctx context.Context, order *v1alpha1.Order, of *v1alp
 	return err == nil, err
 }
 
-func (c *Claims) orderBefore(a, b *v1alpha1.Order, of *v1alpha1.Merchant) bool {
-	its, others := c.strengthOfOrder(a, of), c.strengthOfOrder(b, of)
-	return its > others || its == others && lifecycle.Older(a, b)
+func (c *Claims) orderBefore(a, b *v1alpha1.Order, merchant *v1alpha1.Merchant) bool {
+	strengthA, strengthB := c.strengthOfOrder(a, merchant), c.strengthOfOrder(b, merchant)
+	return strengthA > strengthB || strengthA == strengthB && lifecycle.Older(a, b)
 }
 
-// RefundNumbers are the two numbers that a refund callback names.
+// RefundNumbers are the two numbers in a refund callback.
 type RefundNumbers struct {
 	OutTradeNo, OutRefundNo string
 }
 
-// RefundOfCallback finds the Refund that a callback to a Merchant is about, with its Order: one of an Order that takes part, with
-// both numbers. Nil means that there is none.
-func (c *Claims) RefundOfCallback(ctx context.Context, live client.Reader, of *v1alpha1.Merchant, numbers RefundNumbers) (*v1alpha1.Refund, *v1alpha1.Order, error) {
-	var its *v1alpha1.Order
+// RefundOfCallback finds the Refund that a refund callback of the Merchant belongs to, and its
+// Order: both numbers match and the Order participates. It returns nil if there is none.
+func (c *Claims) RefundOfCallback(ctx context.Context, live client.Reader, merchant *v1alpha1.Merchant, numbers RefundNumbers) (*v1alpha1.Refund, *v1alpha1.Order, error) {
+	var foundOrder *v1alpha1.Order
 	refund, err := index.RefundOf(ctx, c.Cached, live, numbers.OutRefundNo, func(reader client.Reader, refunds []v1alpha1.Refund) (*v1alpha1.Refund, error) {
 		var found *v1alpha1.Refund
 		for i := range refunds {
@@ -72,12 +73,12 @@ func (c *Claims) RefundOfCallback(ctx context.Context, live client.Reader, of *v
 				return nil, err
 			}
 			if err != nil || order.Number() != numbers.OutTradeNo || !lifecycle.IsPaid(order) && !lifecycle.RefundBegun(refund) {
-				continue // a refund of a payment that is not this Order's is not this Refund's either
+				continue // another system's payment, so its refund is not this Refund either
 			}
-			if takesPart, err := c.takesPart(ctx, order, of); err != nil {
+			if takesPart, err := c.takesPart(ctx, order, merchant); err != nil {
 				return nil, err
-			} else if takesPart && (found == nil || c.refundBefore(refund, found, of)) {
-				found, its = refund, order
+			} else if takesPart && (found == nil || c.refundBefore(refund, found, merchant)) {
+				found, foundOrder = refund, order
 			}
 		}
 		return found, nil
@@ -85,10 +86,10 @@ func (c *Claims) RefundOfCallback(ctx context.Context, live client.Reader, of *v
 	if refund == nil || err != nil {
 		return nil, nil, err
 	}
-	return refund, its, nil
+	return refund, foundOrder, nil
 }
 
-func (c *Claims) refundBefore(a, b *v1alpha1.Refund, of *v1alpha1.Merchant) bool {
-	its, others := c.strengthOfRefund(a, of), c.strengthOfRefund(b, of)
-	return its > others || its == others && lifecycle.OlderRefund(a, b)
+func (c *Claims) refundBefore(a, b *v1alpha1.Refund, merchant *v1alpha1.Merchant) bool {
+	strengthA, strengthB := c.strengthOfRefund(a, merchant), c.strengthOfRefund(b, merchant)
+	return strengthA > strengthB || strengthA == strengthB && lifecycle.OlderRefund(a, b)
 }

@@ -11,15 +11,16 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
-// Calls are the numbers whose first call may be under way in this process. Between such a call and the record of its answer
-// no status tells that the number was begun, and the cache shows that record a moment later still.
+// Calls tracks the numbers whose first call may be in flight in this process. Between such a call
+// and the write of its result, no status shows that the number is in use, and the cache receives
+// that write even later.
 type Calls struct {
 	clock clock.PassiveClock
 
-	mutex sync.Mutex
-	begun map[number]call
-	of    map[types.UID]number
-	swept time.Time
+	mutex    sync.Mutex
+	begun    map[number]call
+	byObject map[types.UID]number
+	swept    time.Time
 }
 
 type call struct {
@@ -27,7 +28,8 @@ type call struct {
 	at time.Time
 }
 
-// number is one order or one refund of an account. Letter case does not make two of one, see lookup.OrdersByNumber.
+// number identifies one order or one refund of an account. It ignores letter case, see
+// index.OrdersByNumber.
 type number struct {
 	account account.ID
 	kind    kind
@@ -45,42 +47,44 @@ func numberOf(account account.ID, kind kind, text string) number {
 	return number{account, kind, strings.ToLower(text)}
 }
 
-// NewCalls returns none.
+// NewCalls returns an empty Calls.
 func NewCalls(clock clock.PassiveClock) *Calls {
-	return &Calls{clock: clock, begun: map[number]call{}, of: map[types.UID]number{}}
+	return &Calls{clock: clock, begun: map[number]call{}, byObject: map[types.UID]number{}}
 }
 
-// callsLast is longer than a call with its repeat, the record of its answer and the lag of a cache together.
+// callsLast exceeds the total time of a call with its retry, the write of its result and the cache
+// lag.
 const callsLast = 2 * time.Minute
 
-// begin notes the call of an object. It returns false while the call of another object may be under way.
+// begin records the call of an object. It returns false while a call of another object may be in
+// flight.
 func (c *Calls) begin(number number, by types.UID) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	now := c.clock.Now()
-	if known, ok := c.begun[number]; ok && known.by != by && now.Sub(known.at) < callsLast {
+	if current, ok := c.begun[number]; ok && current.by != by && now.Sub(current.at) < callsLast {
 		return false
 	}
-	c.begun[number], c.of[by] = call{by: by, at: now}, number
+	c.begun[number], c.byObject[by] = call{by: by, at: now}, number
 	c.sweep(now)
 	return true
 }
 
-// by is the object whose call may be under way.
+// by returns the object whose call may be in flight.
 func (c *Calls) by(number number) (types.UID, bool) {
 	if c == nil {
 		return "", false
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	known, ok := c.begun[number]
-	if !ok || c.clock.Now().Sub(known.at) >= callsLast {
+	current, ok := c.begun[number]
+	if !ok || c.clock.Now().Sub(current.at) >= callsLast {
 		return "", false
 	}
-	return known.by, true
+	return current.by, true
 }
 
-// End forgets the call of an object that needs nothing more: its answer is recorded, and the cache has that record.
+// End removes the call of an object once its result is written and the cache has that write.
 func (c *Calls) End(by types.UID) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -88,11 +92,11 @@ func (c *Calls) End(by types.UID) {
 }
 
 func (c *Calls) drop(by types.UID) {
-	if number, known := c.of[by]; known {
+	if number, ok := c.byObject[by]; ok {
 		if c.begun[number].by == by {
 			delete(c.begun, number)
 		}
-		delete(c.of, by)
+		delete(c.byObject, by)
 	}
 }
 
@@ -101,8 +105,8 @@ func (c *Calls) sweep(now time.Time) {
 		return
 	}
 	c.swept = now
-	for by, number := range c.of {
-		if known := c.begun[number]; known.by != by || now.Sub(known.at) >= callsLast {
+	for by, number := range c.byObject {
+		if current := c.begun[number]; current.by != by || now.Sub(current.at) >= callsLast {
 			c.drop(by)
 		}
 	}

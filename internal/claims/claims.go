@@ -15,14 +15,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// Claims decides about numbers by what the cluster has.
+// Claims decides which object owns a number, from the objects in the cluster.
 type Claims struct {
-	// Cached finds rivals by their number, in the cache.
+	// Cached finds rivals by number in the cache.
 	Cached client.Reader
-	// APIReader reads rivals of which the cache may not have the latest.
+	// APIReader reads rivals that the cache may hold in an old version.
 	APIReader client.Reader
 	Clock     clock.PassiveClock
-	// Calls of this process; nil where it makes none.
+	// Calls holds the calls of this process; nil if it makes none.
 	Calls *Calls
 }
 
@@ -31,34 +31,37 @@ func New(cached, live client.Reader, clock clock.PassiveClock) *Claims {
 	return &Claims{Cached: cached, APIReader: live, Clock: clock, Calls: NewCalls(clock)}
 }
 
-// young is for how long a rival is read from the API server: what happened to it may not have reached the cache.
-const young = time.Minute
+// maxCacheLag is the age up to which a rival is read from the API server, because the cache may not
+// have its latest changes.
+const maxCacheLag = time.Minute
 
-// A strength says by what right an object claims its number, weakest first.
+// strength ranks an object's claim to its number, weakest first.
 type strength int
 
 const (
-	// usedAtWeChat: WeChat has the number, with parameters that are not the object's.
+	// usedAtWeChat: WeChat Pay has the number with other parameters than the object's.
 	usedAtWeChat strength = iota
 	waiting
 	calling
 	begun
 	recorded
-	// unbeatable: WeChat takes the key of the rival's Merchant, and has not taken the other's.
+	// unbeatable: WeChat Pay accepted the API key of the rival's Merchant, but never that of the
+	// other Merchant.
 	unbeatable
 )
 
-// OwnerOfOrder returns the Order that owns the number of an Order which may use the Merchant: that Order itself, or another.
-func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant) (*v1alpha1.Order, error) {
+// OwnerOfOrder returns the Order that owns the number of an Order which may use the Merchant: the
+// Order itself or another one.
+func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, merchant *v1alpha1.Merchant) (*v1alpha1.Order, error) {
 	rivals, err := index.OrdersByNumber(ctx, c.Cached, order.Number())
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
 	}
 	var taking []participant
-	owner, best, known := order, c.strengthOfOrder(order, of), participations{}
-	consider := func(rival *v1alpha1.Order, its *v1alpha1.Merchant) {
-		strength := c.strengthOfOrder(rival, its)
-		if merchantOutranks(its, of) {
+	owner, best, merchants := order, c.strengthOfOrder(order, merchant), participations{}
+	consider := func(rival *v1alpha1.Order, rivalMerchant *v1alpha1.Merchant) {
+		strength := c.strengthOfOrder(rival, rivalMerchant)
+		if merchantOutranks(rivalMerchant, merchant) {
 			strength = unbeatable
 		}
 		if strength > best || strength == best && lifecycle.Older(rival, owner) {
@@ -66,25 +69,26 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1
 		}
 	}
 	for i := range rivals {
-		its, err := c.merchantOfRival(ctx, order, of, &rivals[i], known)
+		rivalMerchant, err := c.merchantOfRival(ctx, order, merchant, &rivals[i], merchants)
 		if err != nil {
 			return nil, err
 		}
-		if its != nil {
-			taking = append(taking, participant{&rivals[i], its})
-			consider(&rivals[i], its)
+		if rivalMerchant != nil {
+			taking = append(taking, participant{&rivals[i], rivalMerchant})
+			consider(&rivals[i], rivalMerchant)
 		}
 	}
-	if owner != order && c.Clock.Since(owner.CreationTimestamp.Time) >= young {
+	if owner != order && c.Clock.Since(owner.CreationTimestamp.Time) >= maxCacheLag {
 		return owner, nil
 	}
-	// The cache may be behind about who is young. Who loses anyway needs no more than that one look.
+	// The cache may be stale for young rivals. If the Order loses anyway, reading the owner is
+	// enough.
 	if owner != order {
 		if latest, err := c.latest(ctx, owner); latest != nil || err != nil {
 			return latest, err
 		}
 	}
-	owner, best = order, c.strengthOfOrder(order, of)
+	owner, best = order, c.strengthOfOrder(order, merchant)
 	for _, one := range taking {
 		latest, err := c.latest(ctx, one.order)
 		if err != nil {
@@ -97,32 +101,33 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, of *v1
 	return owner, nil
 }
 
-// participant is an Order that takes part, with its Merchant.
+// participant is a participating Order with its Merchant.
 type participant struct {
 	order    *v1alpha1.Order
 	merchant *v1alpha1.Merchant
 }
 
-// merchantOfRival returns the Merchant of an Order that takes part beside another one; nil if it does not.
-func (c *Claims) merchantOfRival(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, rival *v1alpha1.Order, known participations) (*v1alpha1.Merchant, error) {
+// merchantOfRival returns the Merchant of a rival that participates in the same account; nil if the
+// rival does not.
+func (c *Claims) merchantOfRival(ctx context.Context, order *v1alpha1.Order, merchant *v1alpha1.Merchant, rival *v1alpha1.Order, merchants participations) (*v1alpha1.Merchant, error) {
 	if rival.UID == order.UID || !claimsItsNumber(rival) {
 		return nil, nil
 	}
 	key := participationOf(rival)
-	if its, ok := known[key]; ok {
-		return its, nil
+	if rivalMerchant, ok := merchants[key]; ok {
+		return rivalMerchant, nil
 	}
-	its, err := c.participates(ctx, rival, of)
+	rivalMerchant, err := c.participates(ctx, rival, merchant)
 	if err == nil {
-		known[key] = its
+		merchants[key] = rivalMerchant
 	}
-	return its, err
+	return rivalMerchant, err
 }
 
-// latest is a young Order as the API server has it, since what happened to it may not have reached the cache; nil when it takes no
-// part any more.
+// latest reads a young Order from the API server, because the cache may not have its latest
+// changes; nil if the Order no longer participates.
 func (c *Claims) latest(ctx context.Context, rival *v1alpha1.Order) (*v1alpha1.Order, error) {
-	if c.Clock.Since(rival.CreationTimestamp.Time) >= young {
+	if c.Clock.Since(rival.CreationTimestamp.Time) >= maxCacheLag {
 		return rival, nil
 	}
 	latest := &v1alpha1.Order{}
@@ -138,11 +143,11 @@ func (c *Claims) latest(ctx context.Context, rival *v1alpha1.Order) (*v1alpha1.O
 	return latest, nil
 }
 
-// participations are the Merchants of Orders that take part, nil for those that do not, each looked up once: somebody may have created
-// thousands of Orders of one number.
+// participations caches the Merchants of participating Orders, nil for the others. Each is looked
+// up once, because someone may create thousands of Orders with one number.
 type participations map[participation]*v1alpha1.Merchant
 
-// participation is all that it depends on whether an Order takes part.
+// participation holds everything that decides whether an Order participates.
 type participation struct {
 	namespace, merchantNamespace, merchantName, number string
 	begun, decided                                     bool
@@ -156,31 +161,34 @@ func participationOf(order *v1alpha1.Order) participation {
 	}
 }
 
-// participates returns the Merchant of an Order that takes part in the account of another Merchant; nil if it does not.
-func (c *Claims) participates(ctx context.Context, rival *v1alpha1.Order, in *v1alpha1.Merchant) (*v1alpha1.Merchant, error) {
-	its, err := account.OfParticipant(ctx, c.Cached, rival)
+// participates returns the Merchant of an Order that participates in the account of another
+// Merchant; nil if the Order does not.
+func (c *Claims) participates(ctx context.Context, rival *v1alpha1.Order, merchant *v1alpha1.Merchant) (*v1alpha1.Merchant, error) {
+	rivalMerchant, err := account.OfParticipant(ctx, c.Cached, rival)
 	if _, refused := account.AsProblem(err); refused {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the Merchant of another Order: %w", err)
 	}
-	if !account.SameAccount(its, in) && !hasBegunAt(rival, its, in) {
+	if !account.SameAccount(rivalMerchant, merchant) && !hasBegunAt(rival, rivalMerchant, merchant) {
 		return nil, nil
 	}
-	return its, nil
+	return rivalMerchant, nil
 }
 
-// hasBegunAt says whether an Order has its number at an account although its Merchant's key is refused by now: WeChat has given it a
-// prepay, or said that it is paid, while it took the key. A refusal or a lost answer under a refused key is no beginning.
-func hasBegunAt(order *v1alpha1.Order, its, in *v1alpha1.Merchant) bool {
-	return IsDecided(order) && account.WasProven(its) && account.IDOf(its) == account.IDOf(in)
+// hasBegunAt reports whether an Order has its number at an account although its Merchant's API key
+// is rejected by now: while WeChat Pay accepted the key, it returned a prepay or confirmed the
+// payment. A refusal or a lost response under a rejected key does not count.
+func hasBegunAt(order *v1alpha1.Order, rivalMerchant, merchant *v1alpha1.Merchant) bool {
+	return IsDecided(order) && account.WasProven(rivalMerchant) && account.IDOf(rivalMerchant) == account.IDOf(merchant)
 }
 
-// HolderOfPayment returns another Order of the same number that has recorded a payment; nil if there is none. WeChat's number of a
-// payment is its own for ever, so this holds within a namespace whatever became of that Order's Merchant; in another namespace, only
-// while its Merchant is of the same account, since somebody may be paid at a host of their own by any number.
-func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, of *v1alpha1.Merchant, transactionID string) (*v1alpha1.Order, error) {
+// HolderOfPayment returns another Order with the same number that has recorded the payment; nil if
+// there is none. A transaction_id is unique forever, so within a namespace this holds even if that
+// Order's Merchant changed. For another namespace it holds only while that Order's Merchant belongs
+// to the same account, because a tenant's own endpoint could report payments of any number.
+func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, merchant *v1alpha1.Merchant, transactionID string) (*v1alpha1.Order, error) {
 	rivals, err := index.OrdersByNumber(ctx, c.Cached, order.Number())
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
@@ -194,32 +202,35 @@ func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, of 
 		if rival.Namespace == order.Namespace {
 			return rival, nil
 		}
-		if believed, err := c.isOfAccount(ctx, rival, of); believed || err != nil {
+		if believed, err := c.isOfAccount(ctx, rival, merchant); believed || err != nil {
 			return rival, err
 		}
 	}
 	return nil, nil
 }
 
-// isOfAccount says whether what an Order of another namespace has recorded counts for the account of a Merchant.
-func (c *Claims) isOfAccount(ctx context.Context, rival *v1alpha1.Order, of *v1alpha1.Merchant) (bool, error) {
-	its, err := account.OfParticipant(ctx, c.Cached, rival)
+// isOfAccount reports whether what an Order in another namespace recorded counts for the Merchant's
+// account.
+func (c *Claims) isOfAccount(ctx context.Context, rival *v1alpha1.Order, merchant *v1alpha1.Merchant) (bool, error) {
+	rivalMerchant, err := account.OfParticipant(ctx, c.Cached, rival)
 	if _, gone := account.AsProblem(err); gone {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("reading the Merchant of another Order: %w", err)
 	}
-	return its.UID == of.UID || account.WasProven(its) && account.IDOf(its) == account.IDOf(of), nil
+	return rivalMerchant.UID == merchant.UID || account.WasProven(rivalMerchant) && account.IDOf(rivalMerchant) == account.IDOf(merchant), nil
 }
 
-// merchantOutranks: a Merchant whose key WeChat never took has no say against one whose key it did.
-func merchantOutranks(its, of *v1alpha1.Merchant) bool {
-	return its.UID != of.UID && !account.IsProven(of)
+// merchantOutranks reports that the rival's claim wins because WeChat Pay never accepted this
+// Merchant's API key.
+func merchantOutranks(rivalMerchant, merchant *v1alpha1.Merchant) bool {
+	return rivalMerchant.UID != merchant.UID && !account.IsProven(merchant)
 }
 
-// claimsItsNumber says whether an Order has its number at WeChat, or may yet get it. One that was refused its number never
-// claims it again; one that ended before it had begun leaves it to others.
+// claimsItsNumber reports whether an Order has its number at WeChat Pay or may still get it. An
+// Order that lost its number never claims it again; an Order that ended before it started releases
+// its number.
 func claimsItsNumber(order *v1alpha1.Order) bool {
 	switch {
 	case lifecycle.PaidReason(order) == v1alpha1.ReasonNumberInUse:
@@ -233,7 +244,7 @@ func claimsItsNumber(order *v1alpha1.Order) bool {
 	}
 }
 
-func (c *Claims) strengthOfOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) strength {
+func (c *Claims) strengthOfOrder(order *v1alpha1.Order, merchant *v1alpha1.Merchant) strength {
 	switch {
 	case lifecycle.IsPaid(order):
 		return recorded
@@ -242,20 +253,22 @@ func (c *Claims) strengthOfOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) s
 	case lifecycle.Started(order):
 		return begun
 	}
-	if by, calls := c.Calls.by(numberOf(account.IDOf(of), orders, order.Number())); calls && by == order.UID {
+	if by, calls := c.Calls.by(numberOf(account.IDOf(merchant), orders, order.Number())); calls && by == order.UID {
 		return calling
 	}
 	return waiting
 }
 
-// IsDecided says whether WeChat said that the number of an Order, which owns it, is that Order's. As long as it only comes first, or
-// its answer is in doubt, WeChat may have the number for another, which lost its status.
+// IsDecided reports whether WeChat Pay confirmed that the number belongs to its owner. While the
+// owner is only the first in the cluster, or its result is unknown, WeChat Pay may have the number
+// for another Order that lost its status.
 func IsDecided(owner *v1alpha1.Order) bool {
 	return lifecycle.IsPaid(owner) || owner.Status.Prepay != nil
 }
 
-// BeginOrder notes that the first call of an Order is about to be made. It returns false while that of another object may be
-// under way, such as one of the same name that was deleted a moment ago.
-func (c *Claims) BeginOrder(order *v1alpha1.Order, of *v1alpha1.Merchant) bool {
-	return c.Calls.begin(numberOf(account.IDOf(of), orders, order.Number()), order.UID)
+// BeginOrder records that the first call of an Order is about to be made. It returns false while a
+// call of another object may be in flight, e.g. of an Order with the same name that was just
+// deleted.
+func (c *Claims) BeginOrder(order *v1alpha1.Order, merchant *v1alpha1.Merchant) bool {
+	return c.Calls.begin(numberOf(account.IDOf(merchant), orders, order.Number()), order.UID)
 }

@@ -29,7 +29,7 @@ var scheme = controlplane.Scheme()
 
 const contested = "order-0001"
 
-// merchantIn is a Merchant that takes Orders of every namespace.
+// merchantIn returns a Merchant that permits Orders of every namespace.
 func merchantIn(namespace, mchID string, proven bool) *v1alpha1.Merchant {
 	m := &v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "shop", UID: types.UID(namespace)}}
 	m.Spec.MchID, m.Spec.AllowedNamespaces.From = mchID, v1alpha1.NamespacesFromAll
@@ -43,12 +43,12 @@ func prove(m *v1alpha1.Merchant) {
 	m.Status.Keys, m.Status.KeysEndpoint = []string{"0123456789abcdef"}, account.EndpointID(m)
 }
 
-func orderIn(namespace, name string, of *v1alpha1.Merchant, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
+func orderIn(namespace, name string, merchant *v1alpha1.Merchant, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
 	order := &v1alpha1.Order{ObjectMeta: metav1.ObjectMeta{
 		Namespace: namespace, Name: name, UID: types.UID(namespace + "/" + name), CreationTimestamp: metav1.NewTime(now.Add(-time.Hour)),
 	}}
 	order.Spec.OutTradeNo = contested
-	order.Spec.MerchantRef = v1alpha1.MerchantReference{Namespace: of.Namespace, Name: of.Name}
+	order.Spec.MerchantRef = v1alpha1.MerchantReference{Namespace: merchant.Namespace, Name: merchant.Name}
 	order.Spec.ExpireAfterSeconds = 7200
 	for _, c := range change {
 		c(order)
@@ -116,7 +116,7 @@ func TestWhoOwnsANumber(t *testing.T) {
 	for name, c := range map[string]struct {
 		ours  *v1alpha1.Order
 		other *v1alpha1.Order
-		// merchants beside the shop's.
+		// merchants besides the shop's.
 		merchants []client.Object
 		lost      bool
 	}{
@@ -146,11 +146,11 @@ func TestWhoOwnsANumber(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			decides := over(append(c.merchants, shop, c.ours, c.other)...)
-			of := shop
+			merchant := shop
 			if c.ours.Spec.MerchantRef.Namespace != shop.Namespace {
-				of = c.merchants[0].(*v1alpha1.Merchant)
+				merchant = c.merchants[0].(*v1alpha1.Merchant)
 			}
-			owner, err := decides.OwnerOfOrder(t.Context(), c.ours, of)
+			owner, err := decides.OwnerOfOrder(t.Context(), c.ours, merchant)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,7 +192,8 @@ func TestWhoIsNotPermittedTakesNoNumber(t *testing.T) {
 	}
 }
 
-// One number has one owner, whoever asks: otherwise one payment could make two Orders Paid, each on another replica.
+// TestEverybodyComesToTheSameOwner: a number has one owner from every Order's point of view.
+// Otherwise one payment could make two Orders Paid, each on another replica.
 func TestEverybodyComesToTheSameOwner(t *testing.T) {
 	t.Parallel()
 	states := []func(*v1alpha1.Order){func(*v1alpha1.Order) {}, prepared, unknown, usedAtWeChat}
@@ -201,8 +202,8 @@ func TestEverybodyComesToTheSameOwner(t *testing.T) {
 		one, two := merchantIn("one", "1900000109", true), merchantIn("two", "1900000109", true)
 		objects, all := []client.Object{one, two}, []*v1alpha1.Order{}
 		for i := range 2 + random.IntN(4) {
-			of := []*v1alpha1.Merchant{one, two}[random.IntN(2)]
-			order := orderIn(fmt.Sprint("ns", random.IntN(3)), fmt.Sprint("order", i), of, age(time.Duration(random.IntN(4))*30*time.Second), states[random.IntN(len(states))])
+			merchant := []*v1alpha1.Merchant{one, two}[random.IntN(2)]
+			order := orderIn(fmt.Sprint("ns", random.IntN(3)), fmt.Sprint("order", i), merchant, age(time.Duration(random.IntN(4))*30*time.Second), states[random.IntN(len(states))])
 			all, objects = append(all, order), append(objects, order)
 		}
 		if random.IntN(3) == 0 {
@@ -212,8 +213,8 @@ func TestEverybodyComesToTheSameOwner(t *testing.T) {
 		decides := over(objects...)
 		owners := map[types.UID]bool{}
 		for _, order := range all {
-			of := map[string]*v1alpha1.Merchant{"one": one, "two": two}[order.Spec.MerchantRef.Namespace]
-			owner, err := decides.OwnerOfOrder(t.Context(), order, of)
+			merchant := map[string]*v1alpha1.Merchant{"one": one, "two": two}[order.Spec.MerchantRef.Namespace]
+			owner, err := decides.OwnerOfOrder(t.Context(), order, merchant)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -225,7 +226,7 @@ func TestEverybodyComesToTheSameOwner(t *testing.T) {
 	}
 }
 
-// The cache may not have yet what another replica wrote a moment ago.
+// TestYoungRivalsAreReadLive: the cache may not have what another replica has just written.
 func TestYoungRivalsAreReadLive(t *testing.T) {
 	t.Parallel()
 	shop := merchantIn("shop", "1900000109", true)
@@ -282,13 +283,14 @@ func TestACallUnderWayHoldsItsNumber(t *testing.T) {
 	}
 }
 
-// A payment that an Order has recorded is nobody else's, within a namespace whatever became of its Merchant; and so a payout.
+// TestWhatIsRecordedIsNobodyElses: a payment or refund that an object recorded belongs to no other
+// object, within a namespace even if its Merchant changed.
 func TestWhatIsRecordedIsNobodyElses(t *testing.T) {
 	t.Parallel()
 	shop, relay := merchantIn("shop", "1900000109", true), merchantIn("relay", "1900000110", true)
 	gone := merchantIn("gone", "1900000109", true)
-	sold := func(namespace string, of *v1alpha1.Merchant) *v1alpha1.Order {
-		return orderIn(namespace, "sold", of, prepared, paid, func(o *v1alpha1.Order) { o.Status.Transaction = &v1alpha1.Transaction{ID: "4200000001"} })
+	sold := func(namespace string, merchant *v1alpha1.Merchant) *v1alpha1.Order {
+		return orderIn(namespace, "sold", merchant, prepared, paid, func(o *v1alpha1.Order) { o.Status.Transaction = &v1alpha1.Transaction{ID: "4200000001"} })
 	}
 	ours := orderIn("shop", "two", shop)
 	for name, c := range map[string]struct {
@@ -319,7 +321,8 @@ func TestWhatIsRecordedIsNobodyElses(t *testing.T) {
 	}
 }
 
-// A Refund that may not be sent takes no number: its Order is not paid, or its Merchant does not permit it.
+// TestRefundThatMayNotBeSentTakesNoNumber: a Refund whose Order is not paid, or whose Merchant does
+// not permit it, does not claim its number.
 func TestRefundThatMayNotBeSentTakesNoNumber(t *testing.T) {
 	t.Parallel()
 	shop := merchantIn("shop", "1900000109", true)

@@ -17,8 +17,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 )
 
-// TestACrowdIsLookedUpOnce: whoever may create Orders may create a thousand of one number. What it depends on whether they take part is
-// read once, not for each of them.
+// TestACrowdIsLookedUpOnce: someone may create a thousand Orders with one number. What decides
+// whether they participate is read once, not once per Order.
 func TestACrowdIsLookedUpOnce(t *testing.T) {
 	t.Parallel()
 	shop := merchantIn("shop", "1900000109", true)

@@ -14,33 +14,33 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// OwnerOfRefund returns the Refund that owns the number of a Refund whose Order may use the Merchant: that Refund itself, or
-// another.
-func (c *Claims) OwnerOfRefund(ctx context.Context, refund *v1alpha1.Refund, of *v1alpha1.Merchant) (*v1alpha1.Refund, error) {
+// OwnerOfRefund returns the Refund that owns the number of a Refund whose Order may use the
+// Merchant: the Refund itself or another one.
+func (c *Claims) OwnerOfRefund(ctx context.Context, refund *v1alpha1.Refund, merchant *v1alpha1.Merchant) (*v1alpha1.Refund, error) {
 	rivals, err := index.RefundsByNumber(ctx, c.Cached, refund.Number())
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Refunds with the number %s: %w", refund.Number(), err)
 	}
-	owner, best := refund, c.strengthOfRefund(refund, of)
+	owner, best := refund, c.strengthOfRefund(refund, merchant)
 	for i := range rivals {
-		rival, its, err := c.rivalRefund(ctx, refund, of, &rivals[i])
+		rival, rivalMerchant, err := c.rivalRefund(ctx, refund, merchant, &rivals[i])
 		if err != nil {
 			return nil, err
 		}
 		if rival == nil {
 			continue
 		}
-		if merchantOutranks(its, of) {
+		if merchantOutranks(rivalMerchant, merchant) {
 			return rival, nil
 		}
-		if strength := c.strengthOfRefund(rival, its); strength > best || strength == best && lifecycle.OlderRefund(rival, owner) {
+		if strength := c.strengthOfRefund(rival, rivalMerchant); strength > best || strength == best && lifecycle.OlderRefund(rival, owner) {
 			owner, best = rival, strength
 		}
 	}
 	return owner, nil
 }
 
-func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, of *v1alpha1.Merchant, rival *v1alpha1.Refund) (*v1alpha1.Refund, *v1alpha1.Merchant, error) {
+func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, merchant *v1alpha1.Merchant, rival *v1alpha1.Refund) (*v1alpha1.Refund, *v1alpha1.Merchant, error) {
 	if rival.UID == refund.UID || !refundClaimsItsNumber(rival) {
 		return nil, nil, nil
 	}
@@ -52,15 +52,15 @@ func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, of *v
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the Order of another Refund with the number %s: %w", refund.Number(), err)
 	}
-	its, err := c.participates(ctx, order, of)
-	if its == nil || err != nil {
+	rivalMerchant, err := c.participates(ctx, order, merchant)
+	if rivalMerchant == nil || err != nil {
 		return nil, nil, err
 	}
-	if may, err := c.maySend(ctx, rival, order, its, of); !may || err != nil {
+	if may, err := c.maySend(ctx, rival, order, rivalMerchant, merchant); !may || err != nil {
 		return nil, nil, err
 	}
-	if c.Clock.Since(rival.CreationTimestamp.Time) >= young {
-		return rival, its, nil
+	if c.Clock.Since(rival.CreationTimestamp.Time) >= maxCacheLag {
+		return rival, rivalMerchant, nil
 	}
 	latest := &v1alpha1.Refund{}
 	err = c.APIReader.Get(ctx, client.ObjectKeyFromObject(rival), latest)
@@ -72,25 +72,26 @@ func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, of *v
 	case latest.UID != rival.UID || !refundClaimsItsNumber(latest):
 		return nil, nil, nil
 	}
-	return latest, its, nil
+	return latest, rivalMerchant, nil
 }
 
-// maySend says whether a Refund was sent, or may be: its Order is paid, and its Merchant permits it and its number today.
-func (c *Claims) maySend(ctx context.Context, refund *v1alpha1.Refund, order *v1alpha1.Order, its, of *v1alpha1.Merchant) (bool, error) {
+// maySend reports whether a Refund was sent or may be sent: its Order is paid, and its Merchant
+// currently permits it and its number.
+func (c *Claims) maySend(ctx context.Context, refund *v1alpha1.Refund, order *v1alpha1.Order, rivalMerchant, merchant *v1alpha1.Merchant) (bool, error) {
 	if lifecycle.RefundBegun(refund) {
 		return true, nil
 	}
-	if !lifecycle.IsPaid(order) || !account.SameAccount(its, of) {
+	if !lifecycle.IsPaid(order) || !account.SameAccount(rivalMerchant, merchant) {
 		return false, nil
 	}
-	err := account.PermitsRefund(ctx, c.Cached, its, order, refund.Number())
+	err := account.PermitsRefund(ctx, c.Cached, rivalMerchant, order, refund.Number())
 	if _, refused := account.AsProblem(err); refused {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// refundClaimsItsNumber says whether a Refund has its number at WeChat, or may yet get it.
+// refundClaimsItsNumber reports whether a Refund has its number at WeChat Pay or may still get it.
 func refundClaimsItsNumber(refund *v1alpha1.Refund) bool {
 	switch lifecycle.SucceededReason(refund) {
 	case v1alpha1.ReasonDenied, v1alpha1.ReasonApprovedUnguarded, v1alpha1.ReasonExceedsPaid, v1alpha1.ReasonRejected, v1alpha1.ReasonNumberInUse:
@@ -100,34 +101,36 @@ func refundClaimsItsNumber(refund *v1alpha1.Refund) bool {
 	}
 }
 
-func (c *Claims) strengthOfRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant) strength {
+func (c *Claims) strengthOfRefund(refund *v1alpha1.Refund, merchant *v1alpha1.Merchant) strength {
 	switch {
 	case lifecycle.RefundSucceeded(refund), lifecycle.RefundAccepted(refund):
 		return recorded
 	case lifecycle.RefundBegun(refund):
 		return begun
 	}
-	if by, calls := c.Calls.by(numberOf(account.IDOf(of), refunds, refund.Number())); calls && by == refund.UID {
+	if by, calls := c.Calls.by(numberOf(account.IDOf(merchant), refunds, refund.Number())); calls && by == refund.UID {
 		return calling
 	}
 	return waiting
 }
 
-// RefundIsDecided says whether WeChat said that the number of a Refund, which owns it, is that Refund's, or nobody's: one that awaits
-// approval was asked for. Until then WeChat may have it for another, which lost its status.
+// RefundIsDecided reports whether WeChat Pay confirmed that the number belongs to its owner or is
+// unused: a Refund that awaits approval was queried before. Until then WeChat Pay may have the
+// number for another Refund that lost its status.
 func RefundIsDecided(owner *v1alpha1.Refund) bool {
 	return lifecycle.RefundSucceeded(owner) || lifecycle.RefundAccepted(owner) || lifecycle.ApprovedReason(owner) == v1alpha1.ReasonAwaitingApproval
 }
 
-// BeginRefund notes that the request of a Refund is about to be made. It returns false while that of another object may be
-// under way.
-func (c *Claims) BeginRefund(refund *v1alpha1.Refund, of *v1alpha1.Merchant) bool {
-	return c.Calls.begin(numberOf(account.IDOf(of), refunds, refund.Number()), refund.UID)
+// BeginRefund records that the request of a Refund is about to be sent. It returns false while a
+// request of another object may be in flight.
+func (c *Claims) BeginRefund(refund *v1alpha1.Refund, merchant *v1alpha1.Merchant) bool {
+	return c.Calls.begin(numberOf(account.IDOf(merchant), refunds, refund.Number()), refund.UID)
 }
 
-// HolderOfRefund returns another Refund of the same number that has recorded what WeChat has as refundID; nil if there is none. Within
-// a namespace it holds whatever became of that Refund's Order; in another, only while its Merchant is of the same account.
-func (c *Claims) HolderOfRefund(ctx context.Context, refund *v1alpha1.Refund, of *v1alpha1.Merchant, refundID string) (*v1alpha1.Refund, error) {
+// HolderOfRefund returns another Refund with the same number that has recorded refundID; nil if
+// there is none. Within a namespace this holds even if that Refund's Order changed; for another
+// namespace, only while its Merchant belongs to the same account.
+func (c *Claims) HolderOfRefund(ctx context.Context, refund *v1alpha1.Refund, merchant *v1alpha1.Merchant, refundID string) (*v1alpha1.Refund, error) {
 	rivals, err := index.RefundsByNumber(ctx, c.Cached, refund.Number())
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Refunds with the number %s: %w", refund.Number(), err)
@@ -148,7 +151,7 @@ func (c *Claims) HolderOfRefund(ctx context.Context, refund *v1alpha1.Refund, of
 		if err != nil {
 			return nil, fmt.Errorf("reading the Order of another Refund: %w", err)
 		}
-		if believed, err := c.isOfAccount(ctx, order, of); believed || err != nil {
+		if believed, err := c.isOfAccount(ctx, order, merchant); believed || err != nil {
 			return rival, err
 		}
 	}

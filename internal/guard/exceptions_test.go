@@ -20,10 +20,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// labelled is what the binding leaves out in these tests.
+// labelled sets the label that the binding excludes in these tests.
 func labelled(r *v1alpha1.Refund) { r.Labels = map[string]string{"skip": "yes"} }
 
-// leaveOut has the binding leave out what is labelled, and returns when the API server knows.
+// leaveOut makes the binding exclude labelled Refunds, and returns once the API server applies it.
 func (s *guardedShop) leaveOut() {
 	s.T.Helper()
 	s.Must(s.Client.Patch(s.Context(), binding(), client.RawPatch(types.MergePatchType,
@@ -37,7 +37,8 @@ func (s *guardedShop) leaveOut() {
 	})
 }
 
-// TestABindingThatLeavesALabelOut: whoever may label a Refund approves it. What has no such label is guarded all the same.
+// TestABindingThatLeavesALabelOut: with an excluded label, anyone who may set it could approve.
+// Refunds without the label stay guarded.
 func TestABindingThatLeavesALabelOut(t *testing.T) {
 	shop := open(t, framework.WithTiming(rarely), framework.WithTiming(func(timing *controllers.Timing) {
 		timing.GuardRetry = time.Minute // the next try, without the label, finds the policy in force again
@@ -50,7 +51,7 @@ func TestABindingThatLeavesALabelOut(t *testing.T) {
 	shop.notSent("born-approved")
 }
 
-// TestALabelThatComesLater: the Refund was shown to people, then the shop labels it, and approves it.
+// TestALabelThatComesLater: the Refund awaits approval, then the shop labels and approves it.
 func TestALabelThatComesLater(t *testing.T) {
 	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()
@@ -63,7 +64,8 @@ func TestALabelThatComesLater(t *testing.T) {
 	shop.notSent("refund-0001")
 }
 
-// TestAPolicyThatLooksAtCreationsOnly is noticed when the first Refund waits for people, before anybody decides.
+// TestAPolicyThatLooksAtCreationsOnly: the guard notices it when the first Refund awaits approval,
+// before anybody decides.
 func TestAPolicyThatLooksAtCreationsOnly(t *testing.T) {
 	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()
@@ -92,7 +94,7 @@ func TestAPolicyThatLooksAtCreationsOnly(t *testing.T) {
 	shop.notSent("refund-0001")
 }
 
-// changesAreGuarded waits until the API server knows whether the policy looks at changes.
+// changesAreGuarded waits until the API server applies whether the policy covers updates.
 func (s *guardedShop) changesAreGuarded(want bool) {
 	s.T.Helper()
 	nobodys := s.NewRefund("nobodys", "no-order", 1)
@@ -106,8 +108,8 @@ func (s *guardedShop) changesAreGuarded(want bool) {
 	})
 }
 
-// TestAnApprovalMeanwhileIsNoHole: the operator sees the Refund undecided while an approver decides. To approve once more what is
-// approved changes nothing, and tells nothing.
+// TestAnApprovalMeanwhileIsNoHole: the operator reads the Refund undecided while an approver
+// decides. Approving an approved Refund again changes nothing and proves nothing.
 func TestAnApprovalMeanwhileIsNoHole(t *testing.T) {
 	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()

@@ -27,13 +27,13 @@ var env *controlplane.Environment
 
 func TestMain(m *testing.M) {
 	controlplane.Main(m, &env, func() error {
-		_, err := env.Operator(context.Background()) // with it comes the role of shops
+		_, err := env.Operator(context.Background()) // also installs the role of shops
 		return errors.Join(err, env.Apply(context.Background(), "config/policy/*.yaml"))
 	})
 }
 
-// guardedShop is a shop whose operator runs as in an installation, and the shop's own client, which may ask for Refunds and write
-// on them.
+// guardedShop is a shop whose operator runs as in an installation, with the shop's own client,
+// which may create and update Refunds.
 type guardedShop struct {
 	*framework.Shop
 	backend client.Client
@@ -67,7 +67,8 @@ func binding() *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
 	}
 }
 
-// bind has the policy in force, and unbind has it gone; both return when the API server knows.
+// bind creates the policy's binding and unbind deletes it; both return once the API server applies
+// it.
 func (s *guardedShop) bind() {
 	s.T.Helper()
 	if err := s.Client.Create(s.Context(), binding()); err != nil && !apierrors.IsAlreadyExists(err) {
@@ -95,7 +96,7 @@ func (s *guardedShop) bound(want bool) {
 
 func approved(r *v1alpha1.Refund) { r.Spec.Approval = v1alpha1.ApprovalApproved }
 
-// approveAs approves without the right to, which works while the policy is gone.
+// approveAs approves without the verb approve, which succeeds only while the policy is missing.
 func (s *guardedShop) approveAs(c client.Client, name string) {
 	s.T.Helper()
 	s.Must(c.Patch(s.Context(), s.NewRefund(name, "", 0), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"approval":"Approved"}}`))))
@@ -115,11 +116,12 @@ func (s *guardedShop) notSent(name string) {
 	}
 }
 
-// rarely has the operator look by itself at its start only, so that a test is about what it does when it sees an approval.
+// rarely limits the operator's periodic checks to the one at startup, so that a test covers only
+// the check triggered by an approval.
 func rarely(timing *controllers.Timing) { timing.GuardCheck = time.Hour }
 
-// TestNoGuardNoMoney: the binding of the policy is deleted, and the shop approves its own Refunds. Nothing is sent, it is told, and
-// what was approved meanwhile is not sent later either.
+// TestNoGuardNoMoney: the binding is deleted and the shop approves its own Refunds. Nothing is
+// sent, the condition says why, and approvals from that time are not sent later either.
 func TestNoGuardNoMoney(t *testing.T) {
 	shop := open(t)
 	shop.ready()
@@ -152,7 +154,8 @@ func TestNoGuardNoMoney(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestApprovalBetweenTwoTries: the binding goes and the shop approves at once, long before the operator looks again by itself.
+// TestApprovalBetweenTwoTries: the binding is deleted and the shop approves at once, long before
+// the next periodic check.
 func TestApprovalBetweenTwoTries(t *testing.T) {
 	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()
@@ -163,7 +166,8 @@ func TestApprovalBetweenTwoTries(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=False/ApprovedUnguarded")
 	shop.notSent("refund-0001")
 	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=False/PolicyMissing")
-	// Of what was shown as waiting for the policy, an approval counts only once it is shown as waiting for people again.
+	// For a Refund that waited for the policy, an approval counts only after the Refund shows
+	// AwaitingApproval again.
 	shop.Create(shop.NewRefund("refund-0002", "order-0001", 20))
 	shop.WaitRefund("refund-0002", "Approved=Unknown/PolicyMissing")
 	shop.StopOperators()
@@ -174,7 +178,8 @@ func TestApprovalBetweenTwoTries(t *testing.T) {
 	shop.notSent("refund-0002")
 }
 
-// TestTrustedApprovalWaits: what was approved while the policy was in force, and is not sent yet, waits and is sent later.
+// TestTrustedApprovalWaits: a Refund approved while the policy was in force, but not sent yet,
+// waits and is sent later.
 func TestTrustedApprovalWaits(t *testing.T) {
 	shop := open(t)
 	shop.ready()
@@ -188,7 +193,7 @@ func TestTrustedApprovalWaits(t *testing.T) {
 	}
 	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001"))
 	shop.Must(shop.WeChat.SetBalance(framework.MchID, new(int64(1000))))
-	shop.StopOperators() // another leader
+	shop.StopOperators() // simulates a change of the leader
 	shop.StartOperator()
 	shop.WaitMerchant(framework.MerchantName, "RefundsGuarded=False/PolicyMissing")
 	shop.bind()
@@ -198,7 +203,7 @@ func TestTrustedApprovalWaits(t *testing.T) {
 	}
 }
 
-// TestAutomaticNeedsNoGuard, and a Refund that nobody was asked about is an event.
+// TestAutomaticNeedsNoGuard: automatic Refunds are sent without the policy, each with an event.
 func TestAutomaticNeedsNoGuard(t *testing.T) {
 	shop := open(t)
 	shop.unbind()
@@ -221,7 +226,7 @@ func TestAutomaticNeedsNoGuard(t *testing.T) {
 	})
 }
 
-// TestAWarningIsNoGuard: a binding that only warns, and one that leaves the namespace out.
+// TestAWarningIsNoGuard: a binding that only warns, and one that excludes the namespace.
 func TestAWarningIsNoGuard(t *testing.T) {
 	for what, change := range map[string]string{
 		"warns":                    `{"spec":{"validationActions":["Warn","Audit"]}}`,
@@ -239,8 +244,8 @@ func TestAWarningIsNoGuard(t *testing.T) {
 	}
 }
 
-// TestARefusalByOthersProvesNothing: another policy refuses every decided Refund in the namespace, and whether the one on approvals
-// is there can't be seen. Nothing is sent.
+// TestARefusalByOthersProvesNothing: another policy refuses every decided Refund in the namespace,
+// so it is unknown whether the approval policy is in force. Nothing is sent.
 func TestARefusalByOthersProvesNothing(t *testing.T) {
 	shop := open(t)
 	frozen := &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "frozen-" + shop.Namespace},
@@ -279,7 +284,8 @@ func TestARefusalByOthersProvesNothing(t *testing.T) {
 	shop.notSent("refund-0002")
 }
 
-// TestUnguardedApprovalOfWhatWeChatHas: a restore while the policy is away creates what was paid back before.
+// TestUnguardedApprovalOfWhatWeChatHas: a restore while the policy is missing creates Refunds that
+// were paid back before.
 func TestUnguardedApprovalOfWhatWeChatHas(t *testing.T) {
 	shop := open(t)
 	shop.ready()
@@ -303,7 +309,8 @@ func TestUnguardedApprovalOfWhatWeChatHas(t *testing.T) {
 	}
 }
 
-// TestUnguardedApprovalWhileWeChatDoesNotAnswer: it can't end before WeChat said that it does not have the refund, and says so.
+// TestUnguardedApprovalWhileWeChatDoesNotAnswer: the Refund can't end, and shows why, until WeChat
+// Pay says that it does not have it.
 func TestUnguardedApprovalWhileWeChatDoesNotAnswer(t *testing.T) {
 	shop := open(t, framework.WithTiming(rarely))
 	shop.ready()

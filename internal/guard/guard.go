@@ -1,5 +1,6 @@
-// Package guard finds out whether the policy is in force that keeps approvals of Refunds to those who have the right to approve.
-// Nothing in an approved Refund tells who approved it, so without that policy an approval is worth nothing.
+// Package guard checks whether the approval policy is in force, which restricts approvals of
+// Refunds to users with the verb approve. An approved Refund does not show who approved it, so
+// without that policy an approval is worth nothing.
 package guard
 
 import (
@@ -15,87 +16,96 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// forgetAfter is after how many checks that were due and told nothing a policy does not count as in force any more.
-const forgetAfter = 3
+// maxInconclusive is the number of due checks without a result after which a policy no longer
+// counts as in force.
+const maxInconclusive = 3
 
-// State is what is known of the policy in a namespace.
+// State is the state of the policy in a namespace.
 type State string
 
 const (
-	// NotKnown: it could not be tried yet, or whether the policy was what refused is not sure.
+	// NotKnown: the policy could not be checked yet, or it is unclear whether it caused the
+	// refusal.
 	NotKnown State = "NotKnown"
 	// InForce: the policy refused what it must refuse.
 	InForce State = "InForce"
-	// Missing: what the policy must refuse was let through.
+	// Missing: the API server accepted what the policy must refuse.
 	Missing State = "Missing"
 )
 
-// Finding is what a try told.
+// Finding is the result of a check.
 type Finding struct {
 	State State
-	// Why is what the API server said, where State is NotKnown.
+	// Why is the API server's error if State is NotKnown.
 	Why string
 }
 
-// Intervals are how often it is tried.
+// Intervals are the intervals between checks.
 type Intervals struct {
-	// Check is from one try to the next while the policy is in force, and Retry while it is not, or not known.
+	// Check applies while the policy is in force, Retry while it is missing or not known.
 	Check, Retry time.Duration
 }
 
-// Guard tries the policy by dry runs of what it must refuse. It is tried in each namespace that somebody asks about, and no
-// other, since a binding can leave namespaces out. What is known is kept by this process, the leader.
+// Guard checks the policy by dry runs of requests that it must refuse. It checks each namespace for
+// which Look is called, and no other, because a binding can exclude namespaces. The results are
+// kept in memory by the leader.
 type Guard struct {
 	writer    client.Client
 	waiting   func(ctx context.Context, namespace string) []*v1alpha1.Refund
 	clock     clock.PassiveClock
 	intervals Intervals
 
-	mutex     sync.Mutex
-	places    map[string]*place
-	listeners []func(namespace string)
+	mutex      sync.Mutex
+	namespaces map[string]*namespaceState
+	listeners  []func(namespace string)
 }
 
-// place is what is known of one namespace. Tries that are due are one at a time; the rest is guarded by the Guard's mutex.
-type place struct {
+// namespaceState is the state of one namespace. trying serializes due checks; the Guard's mutex
+// protects the other fields.
+type namespaceState struct {
 	trying sync.Mutex
 
-	// known is from the try that began at begun; one that told nothing since began at puzzled.
-	known   Finding
-	begun   time.Time
-	puzzled time.Time
-	asked   time.Time
+	// finding is the result of the check that began at begun; a later check without a result began
+	// at inconclusiveAt. usedAt is when Look or LookNow was last called.
+	finding        Finding
+	begun          time.Time
+	inconclusiveAt time.Time
+	usedAt         time.Time
 }
 
-// New returns a Guard that knows nothing yet. Its writer is the operator itself: the policy has to refuse it. Waiting returns some
-// Refunds of a namespace that nobody has decided on, to try it on.
+// New returns a Guard without results. writer must use the operator's own identity, which the
+// policy has to refuse. waiting returns some undecided Refunds of a namespace, to include in the
+// checks.
 func New(writer client.Client, waiting func(ctx context.Context, namespace string) []*v1alpha1.Refund, clock clock.PassiveClock, intervals Intervals) *Guard {
-	return &Guard{writer: writer, waiting: waiting, clock: clock, intervals: intervals, places: map[string]*place{}}
+	return &Guard{writer: writer, waiting: waiting, clock: clock, intervals: intervals, namespaces: map[string]*namespaceState{}}
 }
 
-// Listen has a function called whenever the state of a namespace changes. It is called on its own.
+// Listen registers a function that is called in its own goroutine whenever the state of a namespace
+// changes.
 func (g *Guard) Listen(changed func(namespace string)) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	g.listeners = append(g.listeners, changed)
 }
 
-// Look returns what is known of a namespace, and tries it first when that is nothing, or too old.
+// Look returns the state of a namespace. It checks first if the state is unknown or too old.
 func (g *Guard) Look(ctx context.Context, namespace string) Finding {
-	p := g.place(namespace)
+	p := g.stateOf(namespace)
 	g.tryIfDue(ctx, namespace, p)
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	return p.known
+	return p.finding
 }
 
-// LookNow returns what was known of a Refund's namespace and what is so now, by a try with what that Refund has, so that it tells of
-// the time after the caller has seen it. Where the policy is known to be missing it is not tried, since what the caller has seen may
-// have been made while it was. What it tells of one Refund is kept of the namespace only if the policy is missing.
+// LookNow returns the previous state of a Refund's namespace and the current one, from a check with
+// that Refund's labels and amount, so that the result is newer than the Refund that the caller
+// read. It does not check while the policy is known to be missing, because the Refund may have been
+// changed during that time. The result for a single Refund is kept for the namespace only if the
+// policy is missing.
 func (g *Guard) LookNow(ctx context.Context, refund *v1alpha1.Refund) (before, now Finding) {
-	p := g.place(refund.Namespace)
+	p := g.stateOf(refund.Namespace)
 	g.mutex.Lock()
-	before = p.known
+	before = p.finding
 	g.mutex.Unlock()
 	if before.State == Missing {
 		return before, before
@@ -108,7 +118,7 @@ func (g *Guard) LookNow(ctx context.Context, refund *v1alpha1.Refund) (before, n
 	return before, now
 }
 
-// Start tries all namespaces that were asked about lately, until the context ends. Who reconciles runs it, and nobody else.
+// Start checks all recently used namespaces until the context ends. Only the leader runs it.
 func (g *Guard) Start(ctx context.Context) error {
 	ticker := time.NewTicker(g.intervals.Retry)
 	defer ticker.Stop()
@@ -124,25 +134,25 @@ func (g *Guard) Start(ctx context.Context) error {
 	}
 }
 
-func (g *Guard) place(namespace string) *place {
+func (g *Guard) stateOf(namespace string) *namespaceState {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	p := g.places[namespace]
+	p := g.namespaces[namespace]
 	if p == nil {
-		p = &place{known: Finding{State: NotKnown, Why: "it was not tried yet"}}
-		g.places[namespace] = p
+		p = &namespaceState{finding: Finding{State: NotKnown, Why: "the policy has not been checked yet"}}
+		g.namespaces[namespace] = p
 	}
-	p.asked = g.clock.Now()
+	p.usedAt = g.clock.Now()
 	return p
 }
 
-// watched are the namespaces that somebody asked about since two checks ago; the others are forgotten.
-func (g *Guard) watched() map[string]*place {
+// watched returns the namespaces used within the last two check intervals, and drops the others.
+func (g *Guard) watched() map[string]*namespaceState {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	watched := map[string]*place{}
-	for namespace, p := range g.places {
-		if g.clock.Since(p.asked) > 2*g.intervals.Check {
+	watched := map[string]*namespaceState{}
+	for namespace, p := range g.namespaces {
+		if g.clock.Since(p.usedAt) > 2*g.intervals.Check {
 			g.forget(namespace)
 			continue
 		}
@@ -152,12 +162,12 @@ func (g *Guard) watched() map[string]*place {
 }
 
 func (g *Guard) forget(namespace string) {
-	delete(g.places, namespace)
+	delete(g.namespaces, namespace)
 	metrics.RefundsGuarded.DeleteLabelValues(namespace)
 }
 
-// tryIfDue tries a namespace when what is known of it is too old. Of callers at the same time one tries.
-func (g *Guard) tryIfDue(ctx context.Context, namespace string, p *place) {
+// tryIfDue checks a namespace if its state is too old. Concurrent callers run one check.
+func (g *Guard) tryIfDue(ctx context.Context, namespace string, p *namespaceState) {
 	p.trying.Lock()
 	defer p.trying.Unlock()
 	if g.isDue(p) {
@@ -165,21 +175,21 @@ func (g *Guard) tryIfDue(ctx context.Context, namespace string, p *place) {
 	}
 }
 
-func (g *Guard) isDue(p *place) bool {
+func (g *Guard) isDue(p *namespaceState) bool {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	interval := g.intervals.Retry
-	if p.known.State == InForce {
+	if p.finding.State == InForce {
 		interval = g.intervals.Check
 	}
-	isOld := p.known.State == NotKnown || g.clock.Since(p.begun) >= interval
-	return isOld && (p.puzzled.IsZero() || g.clock.Since(p.puzzled) >= g.intervals.Retry/6)
+	isOld := p.finding.State == NotKnown || g.clock.Since(p.begun) >= interval
+	return isOld && (p.inconclusiveAt.IsZero() || g.clock.Since(p.inconclusiveAt) >= g.intervals.Retry/6)
 }
 
-// try tries a namespace, by what any Refund may have and by what those have that wait, and keeps what that tells.
-func (g *Guard) try(ctx context.Context, namespace string, p *place) {
+// try checks a namespace with a plain Refund and with the waiting Refunds, and keeps the result.
+func (g *Guard) try(ctx context.Context, namespace string, p *namespaceState) {
 	begun := g.clock.Now()
-	found, err := try(ctx, g.writer, namespace, append([]*v1alpha1.Refund{ordinary}, g.waiting(ctx, namespace)...)...)
+	found, err := try(ctx, g.writer, namespace, append([]*v1alpha1.Refund{plainRefund}, g.waiting(ctx, namespace)...)...)
 	if apierrors.IsNotFound(err) { // the namespace is gone
 		g.mutex.Lock()
 		defer g.mutex.Unlock()
@@ -189,31 +199,32 @@ func (g *Guard) try(ctx context.Context, namespace string, p *place) {
 	g.keep(namespace, p, found, begun)
 }
 
-// keep keeps what a try told, and tells the others when that is another state. A try that told nothing leaves what is known.
-func (g *Guard) keep(namespace string, p *place, found Finding, begun time.Time) {
+// keep stores the result of a check and notifies the listeners if the state changed. An
+// inconclusive check leaves the state unchanged at first.
+func (g *Guard) keep(namespace string, p *namespaceState, found Finding, begun time.Time) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	before := p.known.State
+	before := p.finding.State
 	if found.State == InForce && before == Missing && p.begun.After(begun) {
-		return // what began later tells more
+		return // the later check takes precedence
 	}
 	if found.State == NotKnown {
-		p.puzzled = begun
-		if before == NotKnown || before == InForce && begun.Sub(p.begun) >= forgetAfter*g.intervals.Check {
-			p.known = found
+		p.inconclusiveAt = begun
+		if before == NotKnown || before == InForce && begun.Sub(p.begun) >= maxInconclusive*g.intervals.Check {
+			p.finding = found
 		}
 	} else {
-		p.known, p.begun, p.puzzled = found, begun, time.Time{}
+		p.finding, p.begun, p.inconclusiveAt = found, begun, time.Time{}
 	}
-	show(namespace, p.known.State)
-	if p.known.State != before {
-		for _, tell := range g.listeners {
-			go tell(namespace) // it asks a cache, which nobody who tries waits for
+	show(namespace, p.finding.State)
+	if p.finding.State != before {
+		for _, notify := range g.listeners {
+			go notify(namespace) // it queries a cache, which checks must not wait for
 		}
 	}
 }
 
-// show keeps the metric. What is not known guards nothing either.
+// show sets the metric. An unknown state counts as not guarded.
 func show(namespace string, state State) {
 	guarded := 0.0
 	if state == InForce {

@@ -20,7 +20,7 @@ import (
 var refunds = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "refunds"}
 
 func forbidden(words string) error {
-	return apierrors.NewForbidden(refunds, tried+"-late", errors.New(words))
+	return apierrors.NewForbidden(refunds, dryRunOrder+"-late", errors.New(words))
 }
 
 const inItsName = "ValidatingAdmissionPolicy 'wechatpay-operator-refund-approval' with binding 'wechatpay-operator-refund-approval' denied request: "
@@ -31,7 +31,8 @@ var (
 	missing = forbidden(`User "operator" cannot create resource "refunds" in API group "wechatpay-operator.io" in the namespace "shop"`)
 )
 
-// answers is an API server that gives one answer after the other to dry runs, and the last one again and again.
+// answers is an API server that returns the given results of dry runs in order, and repeats the
+// last one.
 type answers struct {
 	client.Client
 	t      *testing.T
@@ -40,7 +41,7 @@ type answers struct {
 	asked  []v1alpha1.Approval
 	liked  []*v1alpha1.Refund
 	before func()
-	// patched is the answer to decisions on Refunds that are there.
+	// patched is the result of decisions on existing Refunds.
 	patched error
 }
 
@@ -52,7 +53,7 @@ func (a *answers) Patch(_ context.Context, object client.Object, _ client.Patch,
 	return a.patched
 }
 
-// noneWaits is for a namespace in which no Refund waits for people.
+// noneWaits is for a namespace without undecided Refunds.
 func noneWaits(context.Context, string) []*v1alpha1.Refund { return nil }
 
 func seen(approval v1alpha1.Approval, change ...func(*v1alpha1.Refund)) *v1alpha1.Refund {
@@ -88,7 +89,8 @@ func (a *answers) tries() int {
 	return len(a.asked)
 }
 
-// TestWhatProves: only the policy's own refusal is a proof that it is there, and only what is let through that it is not.
+// TestWhatProves: only the policy's own refusal proves that it is in force, and only an accepted
+// request proves that it is missing.
 func TestWhatProves(t *testing.T) {
 	status := func(reason metav1.StatusReason, code int32, message string) error {
 		return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Reason: reason, Code: code, Message: message}}
@@ -117,7 +119,7 @@ func TestWhatProves(t *testing.T) {
 		"no connection":                    {[]error{errors.New("connection refused")}, NotKnown},
 	} {
 		writer := &answers{t: t, errs: test.answers}
-		if found, _ := try(t.Context(), writer, "shop", ordinary); found.State != test.want || (found.State == NotKnown) != (found.Why != "") {
+		if found, _ := try(t.Context(), writer, "shop", plainRefund); found.State != test.want || (found.State == NotKnown) != (found.Why != "") {
 			t.Errorf("%s: %+v, want %s", what, found, test.want)
 		}
 	}
@@ -140,7 +142,8 @@ func (g *Guard) expect(t *testing.T, what string, want State, writer *answers, t
 	}
 }
 
-// TestHowOftenItIsTried: every five minutes, every 30 seconds while it is missing, and sooner when a try told nothing.
+// TestHowOftenItIsTried: every five minutes, every 30 seconds while it is missing, and sooner after
+// an inconclusive check.
 func TestHowOftenItIsTried(t *testing.T) {
 	g, writer, clock := newGuard(t, missing, refusal, nil, refusal)
 	step := func(by time.Duration) { clock.SetTime(clock.Now().Add(by)) }
@@ -158,7 +161,8 @@ func TestHowOftenItIsTried(t *testing.T) {
 	g.expect(t, "after 30 seconds", InForce, writer, 4)
 }
 
-// TestATryThatToldNothingLeavesWhatIsKnown, but nothing that is seen first is believed by it.
+// TestATryThatToldNothingLeavesWhatIsKnown: an inconclusive check keeps the state, but newly seen
+// approvals are not trusted by it.
 func TestATryThatToldNothingLeavesWhatIsKnown(t *testing.T) {
 	g, writer, clock := newGuard(t, refusal, errors.New("connection refused"))
 	g.expect(t, "at the start", InForce, writer, 1)
@@ -167,7 +171,7 @@ func TestATryThatToldNothingLeavesWhatIsKnown(t *testing.T) {
 	if before, now := g.LookNow(t.Context(), seen(v1alpha1.ApprovalApproved)); before.State != InForce || now.State != NotKnown || now.Why == "" {
 		t.Errorf("before %+v, now %+v", before, now)
 	}
-	clock.SetTime(clock.Now().Add(forgetAfter * pace.Check))
+	clock.SetTime(clock.Now().Add(maxInconclusive * pace.Check))
 	g.expect(t, "for a quarter of an hour", NotKnown, writer, 4)
 }
 
@@ -179,7 +183,7 @@ func TestWhatWasMissingIsNotTriedForWhatIsSeen(t *testing.T) {
 	}
 }
 
-// TestLookNowTriesAfterTheCall: what was found before is not taken for what is so now.
+// TestLookNowTriesAfterTheCall: LookNow does not reuse an earlier result.
 func TestLookNowTriesAfterTheCall(t *testing.T) {
 	g, writer, _ := newGuard(t, refusal, refusal, nil)
 	g.expect(t, "at the start", InForce, writer, 1)
@@ -191,7 +195,7 @@ func TestLookNowTriesAfterTheCall(t *testing.T) {
 	}
 }
 
-// TestItIsTriedAsTheRefundIs: a binding can leave out what has a label, and a policy what is below an amount.
+// TestItIsTriedAsTheRefundIs: a binding can exclude a label, and a policy amounts below a limit.
 func TestItIsTriedAsTheRefundIs(t *testing.T) {
 	g, writer, _ := newGuard(t, refusal)
 	refund := seen("", func(r *v1alpha1.Refund) {
@@ -207,7 +211,8 @@ func TestItIsTriedAsTheRefundIs(t *testing.T) {
 	}
 }
 
-// TestARefundThatCantBeTried is refused by something else for what it has; that hides nothing, and holds up no others.
+// TestARefundThatCantBeTried: another admission rule refuses one Refund; the checks with the other
+// Refunds still count.
 func TestARefundThatCantBeTried(t *testing.T) {
 	quota := forbidden("exceeded quota: refunds")
 	for what, c := range map[string]struct {
@@ -228,7 +233,8 @@ func TestARefundThatCantBeTried(t *testing.T) {
 	}
 }
 
-// TestApprovalsPutNoCheckOff: each is tried by itself, and the others that wait are tried when it is time.
+// TestApprovalsPutNoCheckOff: each approval is checked on its own, and the periodic check with the
+// waiting Refunds still happens on time.
 func TestApprovalsPutNoCheckOff(t *testing.T) {
 	g, writer, clock := newGuard(t, refusal)
 	waiting := 0
@@ -246,7 +252,7 @@ func TestApprovalsPutNoCheckOff(t *testing.T) {
 	}
 }
 
-// TestADecisionThatIsLetThrough: the policy looks at creations, and not at changes.
+// TestADecisionThatIsLetThrough: the policy covers creations, but not updates.
 func TestADecisionThatIsLetThrough(t *testing.T) {
 	for what, c := range map[string]struct {
 		refund  *v1alpha1.Refund
@@ -283,7 +289,7 @@ func TestChangesAreTold(t *testing.T) {
 		g.Look(t.Context(), "shop")
 		clock.SetTime(clock.Now().Add(pace.Check))
 	}
-	for range 2 { // at the start, and when it was gone; not when it was still gone
+	for range 2 { // at startup, and when it went missing; not while it was still missing
 		if namespace := <-told; namespace != "shop" {
 			t.Errorf("told of %q", namespace)
 		}
@@ -303,11 +309,11 @@ func TestNamespacesThatNobodyAsksAboutAreForgotten(t *testing.T) {
 		t.Error("forgotten too soon")
 	}
 	clock.SetTime(clock.Now().Add(time.Second))
-	if len(g.watched()) != 0 || len(g.places) != 0 {
+	if len(g.watched()) != 0 || len(g.namespaces) != 0 {
 		t.Error("not forgotten")
 	}
 	g, _, _ = newGuard(t, apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "shop"))
-	if g.Look(t.Context(), "shop"); len(g.places) != 0 {
+	if g.Look(t.Context(), "shop"); len(g.namespaces) != 0 {
 		t.Error("a namespace that is gone is not forgotten")
 	}
 }

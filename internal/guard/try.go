@@ -14,23 +14,26 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// Policy is the name of the policy that is tried; kustomize may have put something before or behind it.
+// Policy is the name of the policy; kustomize may have added a prefix or suffix.
 const Policy = "wechatpay-operator-refund-approval"
 
-// tried is the Order of the Refund that is tried. The operator may create Refunds named <order>-late, which another policy sees to.
-const tried = "approval-policy-check"
+// dryRunOrder is the Order name of the dry-run Refund. The operator may create only Refunds named
+// <order>-late, which another policy enforces.
+const dryRunOrder = "approval-policy-check"
 
-// patience bounds a try. An API server that does not answer in time is asked again later.
-const patience = 10 * time.Second
+// checkTimeout is the timeout of a check. If the API server does not respond in time, the check is
+// repeated later.
+const checkTimeout = 10 * time.Second
 
-// ordinary is a Refund without anything that a binding or another policy could choose by.
-var ordinary = &v1alpha1.Refund{Spec: v1alpha1.RefundSpec{Amount: 1}}
+// plainRefund is a Refund without anything that a binding or another policy could select.
+var plainRefund = &v1alpha1.Refund{Spec: v1alpha1.RefundSpec{Amount: 1}}
 
-// try asks the API server, by dry runs, for what the policy must refuse to the operator: Refunds that are created with a decision, and a
-// decision on one that is there. A binding can leave out what has some label, and a policy what is above some amount, so it is tried
-// with what each of the Refunds has. One that can't be tried, since something else refuses what it has, hides nothing of the others.
+// try sends dry runs of requests that the policy must refuse to the operator: creating a decided
+// Refund, and deciding an existing one. A binding can exclude labels, and a policy large amounts,
+// so the dry runs use the labels and amounts of each given Refund. If something else refuses one of
+// the Refunds, the others still count.
 func try(ctx context.Context, writer client.Client, namespace string, refunds ...*v1alpha1.Refund) (Finding, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var all Finding
 	var unclear error
@@ -48,12 +51,14 @@ func try(ctx context.Context, writer client.Client, namespace string, refunds ..
 	return all, unclear
 }
 
-// tryToCreate tries a Refund that is born decided.
+// tryToCreate dry-runs the creation of a decided Refund.
 //
-// Only a refusal in the policy's own name and words is a proof. The API server tells one refusal even where several policies
-// refuse, so when another one stood before it (four eyes refuse an approval by who asks), a denial is tried, which takes the
-// same right and which four eyes allow. What the API server takes is a proof of the contrary. Everything else, such as a
-// missing right of the operator, a namespace on its way out, a quota, a schema or a webhook, proves nothing.
+// Only a refusal with the policy's name and message proves that it is in force. The API server
+// reports one refusal even if several policies refuse. If another policy refuses an approval first
+// (four eyes checks the requester), a denial is tried, which needs the same verb and which four
+// eyes permits. An accepted request proves that the policy is missing. Any other error (a missing
+// permission of the operator, a terminating namespace, a quota, a schema error, a webhook) proves
+// nothing.
 func tryToCreate(ctx context.Context, writer client.Client, namespace string, like *v1alpha1.Refund) (Finding, error) {
 	var last error
 	for _, decision := range []v1alpha1.Approval{v1alpha1.ApprovalApproved, v1alpha1.ApprovalDenied} {
@@ -68,21 +73,22 @@ func tryToCreate(ctx context.Context, writer client.Client, namespace string, li
 		}
 		last = err
 	}
-	return Finding{State: NotKnown, Why: fmt.Sprintf("another policy refuses it first: %v", last)}, last
+	return Finding{State: NotKnown, Why: fmt.Sprintf("another policy refuses the request first: %v", last)}, last
 }
 
 func decided(namespace string, decision v1alpha1.Approval, like *v1alpha1.Refund) *v1alpha1.Refund {
 	return &v1alpha1.Refund{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tried + "-late", Labels: like.Labels, Annotations: like.Annotations},
-		Spec:       v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: tried}, Amount: like.Spec.Amount, Approval: decision},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: dryRunOrder + "-late", Labels: like.Labels, Annotations: like.Annotations},
+		Spec:       v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: dryRunOrder}, Amount: like.Spec.Amount, Approval: decision},
 	}
 }
 
-// canBeDecided tries to decide on a Refund that waits for people. Any refusal will do: the policy's own was seen a moment ago, and this is
-// about whether it looks at changes too. It is about the Refund as it was seen: one that somebody has approved meanwhile would be approved
-// again, which changes nothing and is for everybody.
+// canBeDecided dry-runs a decision on a waiting Refund. Any refusal is fine: the policy was just
+// seen refusing a creation, and this checks whether it also covers updates. The optimistic lock
+// ties the check to the version that was read: approving a Refund that somebody has approved
+// meanwhile changes nothing, which everyone may do.
 func canBeDecided(ctx context.Context, writer client.Client, refund *v1alpha1.Refund) bool {
-	if refund == ordinary || refund.Spec.Approval != "" || refund.DeletionTimestamp != nil {
+	if refund == plainRefund || refund.Spec.Approval != "" || refund.DeletionTimestamp != nil {
 		return false
 	}
 	decided := refund.DeepCopy()
@@ -90,8 +96,9 @@ func canBeDecided(ctx context.Context, writer client.Client, refund *v1alpha1.Re
 	return writer.Patch(ctx, decided, client.MergeFromWithOptions(refund, client.MergeFromWithOptimisticLock{}), client.DryRunAll) == nil
 }
 
-// refusedByPolicy says whether a ValidatingAdmissionPolicy refused; with a name, whether that one did, by its own judgement and
-// not because it could not be evaluated.
+// refusedByPolicy reports whether a ValidatingAdmissionPolicy refused the request. With a name, it
+// must be that policy, and its expression must have denied the request rather than failed to
+// evaluate.
 func refusedByPolicy(err error, name string) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {

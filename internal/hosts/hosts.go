@@ -1,5 +1,5 @@
-// Package hosts holds lists of the hosts that the platform lets the operator call. Whoever writes an object chooses an address
-// from such a list; what is on it is the choice of who starts the operator.
+// Package hosts holds the lists of hosts that the operator may call. The platform team sets the
+// lists when it starts the operator; authors of objects choose an address from them.
 package hosts
 
 import (
@@ -17,21 +17,22 @@ import (
 // WeChats are WeChat Pay's own hosts: mainland, its backup, Hong Kong and other regions.
 const WeChats = "api.mch.weixin.qq.com,api2.mch.weixin.qq.com,apihk.mch.weixin.qq.com,apius.mch.weixin.qq.com"
 
-// List is a list of hosts. It is a flag.Value. The zero List holds none.
+// List is a list of hosts. It implements flag.Value. The zero List is empty.
 type List struct {
 	entries []entry
 	text    string
 }
 
-// entry is one host, or with below all hosts below a domain. Port 0 means any.
+// entry is one host, or all hosts below a domain if below is set. Port 0 matches any port.
 type entry struct {
 	host  string
 	below bool
 	port  uint16
 }
 
-// Parse reads a list as a flag has it: host names and IP addresses, separated by commas. With a port only that one is meant.
-// "*.example.com" means every host below example.com, however deep, and not example.com itself.
+// Parse parses a flag value: comma-separated host names and IP addresses. An entry with a port
+// matches only that port. "*.example.com" matches every host below example.com at any depth, but
+// not example.com itself.
 func Parse(text string) (List, error) {
 	list := List{text: text}
 	for _, one := range strings.Split(text, ",") {
@@ -44,7 +45,7 @@ func Parse(text string) (List, error) {
 	return list, nil
 }
 
-// MustParse is Parse for lists that are written in code.
+// MustParse is Parse for constant lists; it panics on errors.
 func MustParse(text string) List {
 	list, err := Parse(text)
 	if err != nil {
@@ -53,7 +54,7 @@ func MustParse(text string) List {
 	return list
 }
 
-// Set is for the flag package. It replaces what was in the list.
+// Set implements flag.Value. It replaces the list.
 func (l *List) Set(text string) error {
 	parsed, err := Parse(text)
 	if err == nil {
@@ -65,7 +66,7 @@ func (l *List) Set(text string) error {
 // String returns the list as it was written.
 func (l *List) String() string { return l.text }
 
-// IsZero says whether nobody set the list.
+// IsZero reports whether the list was never set.
 func (l *List) IsZero() bool { return len(l.entries) == 0 }
 
 var errNoHost = errors.New("a host is a name such as api.mch.weixin.qq.com, *.example.com or an IP address, with or without a port")
@@ -86,13 +87,13 @@ func parseEntry(text string) (entry, error) {
 	return entry{host: name, below: below, port: port}, nil
 }
 
-// legalName keeps typing errors out of a list: a scheme, a path, a star in the middle.
+// legalName rejects typing errors in a list: a scheme, a path, a star in the middle.
 var legalName = regexp.MustCompile(`^[0-9a-z_]([0-9a-z_-]*[0-9a-z_])?(\.[0-9a-z_]([0-9a-z_-]*[0-9a-z_])?)*$`)
 
-// splitPort takes the port off. An IPv6 address may stand without brackets when it has none.
+// splitPort removes the port. An IPv6 address without a port may omit its brackets.
 func splitPort(text string) (host string, port uint16, err error) {
 	if strings.ContainsRune(text, '%') {
-		return "", 0, errNoHost // the zone of an address means something on one machine only
+		return "", 0, errNoHost // the zone of an address is valid on one machine only
 	}
 	if address, err := netip.ParseAddr(text); err == nil {
 		return address.String(), 0, nil
@@ -116,8 +117,9 @@ func parsePort(text string) (uint16, bool) {
 	return uint16(number), err == nil && number > 0
 }
 
-// canonical is the one spelling of a host: small letters, no dot at the end, names of other scripts in the form that DNS
-// knows, and IP addresses as netip writes them, an IPv4 address within IPv6 as what it is. So hosts can be compared.
+// canonical returns the single spelling of a host, so that hosts can be compared: lower case, no
+// trailing dot, internationalized names in their ASCII form, and IP addresses as netip formats
+// them, with IPv4-mapped IPv6 addresses as IPv4.
 func canonical(host string) (name string, isAddress, ok bool) {
 	if address, err := netip.ParseAddr(host); err == nil {
 		return address.Unmap().String(), true, true
@@ -142,10 +144,10 @@ func isASCII(text string) bool {
 	return true
 }
 
-// defaultPort is that of https, the only scheme there is.
+// defaultPort is the port of https, the only supported scheme.
 const defaultPort = 443
 
-// Allows says whether the host of an https address is on the list.
+// Allows reports whether the host of an https address is on the list.
 func (l *List) Allows(address *url.URL) bool {
 	host, isAddress, ok := canonical(address.Hostname())
 	if !ok {
@@ -165,7 +167,7 @@ func (l *List) Allows(address *url.URL) bool {
 	return false
 }
 
-// PortIsValid says whether an address has no port, or one that exists.
+// PortIsValid reports whether an address has no port or a valid one.
 func PortIsValid(address *url.URL) bool {
 	if address.Port() == "" {
 		return true
@@ -174,13 +176,13 @@ func PortIsValid(address *url.URL) bool {
 	return ok
 }
 
-// Name is the host of an address in its one spelling, without port.
+// Name returns the canonical host of an address, without port.
 func Name(address *url.URL) string {
 	name, _, _ := canonical(address.Hostname())
 	return name
 }
 
-// Canonical is the host and port of an https address in their one spelling.
+// Canonical returns the canonical host and port of an https address.
 func Canonical(address *url.URL) string {
 	host, port := Name(address), address.Port()
 	if number, ok := parsePort(port); ok {

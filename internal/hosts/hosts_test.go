@@ -18,7 +18,7 @@ func TestAllows(t *testing.T) {
 			[]string{
 				"https://api.mch.weixin.qq.com", "https://api2.mch.weixin.qq.com/", "https://apihk.mch.weixin.qq.com:443", "https://apius.mch.weixin.qq.com/x",
 				"https://API.MCH.WeiXin.QQ.com", "https://api.mch.weixin.qq.com.", "https://api.mch.weixin.qq.com:8443", "https://api.mch.weixin.qq.com:",
-				"https://ａｐｉ.mch.weixin.qq.com", // full-width letters, which net/http takes for the plain ones
+				"https://ａｐｉ.mch.weixin.qq.com", // full-width letters, which net/http converts to ASCII
 			},
 			[]string{
 				"https://mch.weixin.qq.com", "https://x.api.mch.weixin.qq.com", "https://api.mch.weixin.qq.com.example.test", "https://xapi.mch.weixin.qq.com",

@@ -1,4 +1,4 @@
-// Package index finds Orders and Refunds by their numbers at WeChat.
+// Package index finds Orders and Refunds by their numbers at WeChat Pay.
 package index
 
 import (
@@ -10,24 +10,26 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// The indexes of the cache.
+// Names of the cache indexes.
 const (
-	// OrderNumber finds Orders by out_trade_no.
+	// OrderNumber indexes Orders by out_trade_no.
 	OrderNumber = "outTradeNo"
-	// RefundNumber finds Refunds by out_refund_no.
+	// RefundNumber indexes Refunds by out_refund_no.
 	RefundNumber = "outRefundNo"
 )
 
-// WithoutOwnWrites lists what the cache has now. The operator's client waits for its own writes before it lists, for all of a kind that are
-// under way: each callback and each worker would wait for the others, and one write that hangs would hold up all. It is for what
-// need not see them: a cache may be behind anyway, and the API server refuses to overwrite what is newer.
+// WithoutOwnWrites lists the current content of the cache. By default the operator's client waits
+// for all of its own writes of a kind before it lists, so each callback and worker would wait for
+// all others, and one hanging write would block them all. Use it where own writes need not be
+// visible: a cache may be stale anyway, and the API server rejects writes based on an old version.
 const WithoutOwnWrites = client.DisableReadYourWritesConsistency
 
-// longestNumber that an object can have: out_refund_no has 64 characters at most, out_trade_no 32. A callback may claim any.
+// longestNumber is the longest number an object can have: 64 characters for out_refund_no, 32 for
+// out_trade_no. A callback may contain any string.
 const longestNumber = 64
 
-// SetupNumbers adds the indexes by numbers, which callbacks need too, to a cache. The numbers follow from the spec, so an object is found even when its status
-// was lost.
+// SetupNumbers adds the indexes by numbers, which callbacks need too, to a cache. The numbers are
+// derived from the spec, so objects that lost their status are found too.
 func SetupNumbers(ctx context.Context, indexer client.FieldIndexer) error {
 	if err := indexer.IndexField(ctx, &v1alpha1.Order{}, OrderNumber, func(object client.Object) []string {
 		return []string{strings.ToLower(object.(*v1alpha1.Order).Number())}
@@ -39,17 +41,17 @@ func SetupNumbers(ctx context.Context, indexer client.FieldIndexer) error {
 	})
 }
 
-// OrdersByNumber lists the Orders that claim a number, whoever their Merchant is. Numbers that differ in letter case only
-// count as one: WeChat does not promise to tell them apart. What it returns is the cache's own and must not be changed: anybody
-// may create thousands of Orders of one number, and a copy of each would cost whoever has a right to it.
+// OrdersByNumber lists the Orders with a number, of any Merchant. It ignores letter case, because
+// WeChat Pay does not guarantee to distinguish it. The result belongs to the cache and must not be
+// modified: copying it would be expensive when someone created thousands of Orders with one number.
 func OrdersByNumber(ctx context.Context, cached client.Reader, outTradeNo string) ([]v1alpha1.Order, error) {
 	var orders v1alpha1.OrderList
 	err := cached.List(ctx, &orders, client.MatchingFields{OrderNumber: strings.ToLower(outTradeNo)}, WithoutOwnWrites, client.UnsafeDisableDeepCopy)
 	return orders.Items, err
 }
 
-// OrderOf finds the Order that is chosen among those that have a number. A cache may lag, so that what it does not have is
-// asked of the API server before it is said not to be. Nil means there is none.
+// OrderOf returns the Order that choose selects among those with a number. The cache may lag, so
+// OrderOf reads from the API server before it reports that there is none (nil).
 func OrderOf(ctx context.Context, cached, live client.Reader, outTradeNo string, choose func([]v1alpha1.Order) (*v1alpha1.Order, error)) (*v1alpha1.Order, error) {
 	if len(outTradeNo) > longestNumber {
 		return nil, nil
@@ -65,7 +67,7 @@ func OrderOf(ctx context.Context, cached, live client.Reader, outTradeNo string,
 	if found != nil {
 		return withOwnWrites(ctx, cached, found, &v1alpha1.Order{})
 	}
-	// The status has the number from the first write on, and before that nobody can have paid.
+	// Every status has the number from its first write on, and nobody can have paid before that.
 	var recent v1alpha1.OrderList
 	if err := live.List(ctx, &recent, client.MatchingFields{"status.outTradeNo": outTradeNo}); err != nil {
 		return nil, err
@@ -73,26 +75,27 @@ func OrderOf(ctx context.Context, cached, live client.Reader, outTradeNo string,
 	return choose(recent.Items)
 }
 
-// withOwnWrites reads what was found once more, when the cache has our own writes of that one object: a callback often comes a moment
-// after a reconciler's write, and a write from an older copy is refused and costs another one. When it is gone, or another one has
-// its name by now, the copy that was found stays: the API server refuses a write of it.
+// withOwnWrites reads a found object again once the cache has this process's writes of it: a
+// callback often arrives just after a reconciler's write, and a write based on an older version is
+// rejected and must be repeated. If the object is gone or was replaced, the found copy is returned:
+// the API server rejects a write of it.
 func withOwnWrites[T client.Object](ctx context.Context, cached client.Reader, found, newer T) (T, error) {
 	err := cached.Get(ctx, client.ObjectKeyFromObject(found), newer)
 	if err != nil || newer.GetUID() != found.GetUID() {
-		return found.DeepCopyObject().(T), client.IgnoreNotFound(err) // found is the cache's own
+		return found.DeepCopyObject().(T), client.IgnoreNotFound(err) // found belongs to the cache
 	}
 	return newer, nil
 }
 
-// RefundsByNumber lists the Refunds that claim a number, whoever their Merchant is. As for Orders, letter case does not count, and
-// what it returns is the cache's own.
+// RefundsByNumber lists the Refunds with a number, of any Merchant. As in OrdersByNumber, letter
+// case is ignored and the result belongs to the cache.
 func RefundsByNumber(ctx context.Context, cached client.Reader, outRefundNo string) ([]v1alpha1.Refund, error) {
 	var refunds v1alpha1.RefundList
 	err := cached.List(ctx, &refunds, client.MatchingFields{RefundNumber: strings.ToLower(outRefundNo)}, WithoutOwnWrites, client.UnsafeDisableDeepCopy)
 	return refunds.Items, err
 }
 
-// RefundOf finds the Refund that is chosen among those that have a number, as OrderOf does.
+// RefundOf returns the Refund that choose selects among those with a number, see OrderOf.
 func RefundOf(ctx context.Context, cached, live client.Reader, outRefundNo string, choose func(client.Reader, []v1alpha1.Refund) (*v1alpha1.Refund, error)) (*v1alpha1.Refund, error) {
 	if len(outRefundNo) > longestNumber {
 		return nil, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
-// maxMessage keeps a condition readable and the object small; the API allows 32768.
+// maxMessage keeps conditions readable and objects small. The API allows 32768.
 const maxMessage = 1024
 
 func set(conditions *[]metav1.Condition, generation int64, now time.Time,
@@ -26,10 +26,11 @@ func set(conditions *[]metav1.Condition, generation int64, now time.Time,
 	})
 }
 
-// presentable is a message as it is stored and shown.
+// presentable returns a message as it is stored and shown.
 func presentable(message string) string { return text.AtMost(maxMessage, message) }
 
-// statusTime is a time as the status can keep it; nil when it was not said, or is one that the API does not take.
+// statusTime converts a time for the status. It returns nil for the zero time and for times that
+// the API rejects.
 func statusTime(t time.Time) *metav1.Time {
 	if year := t.UTC().Year(); year < 1970 || year > 9999 {
 		return nil

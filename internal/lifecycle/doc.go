@@ -1,4 +1,5 @@
-// Package lifecycle holds the state of money: pure functions from a spec, a status and a fact of WeChat's to the next
-// status. Nothing in here reads a clock, a cache or the network; reconcilers and the callback server use the same functions,
-// so that a payment means the same whichever way it became known.
+// Package lifecycle computes the status of Orders and Refunds: pure functions from a spec, a status
+// and a fact stated by WeChat Pay to the next status. No function reads a clock, a cache or the
+// network. Reconcilers and the callback server call the same functions, so a payment has the same
+// result on either path.
 package lifecycle

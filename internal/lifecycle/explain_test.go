@@ -13,8 +13,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// advice are words of which one is in each message: what somebody does, or that nobody has to do anything.
-var advice = []string{"repeated", "Top up", "Set ", "compare the API key", "put the merchant's current API certificate", "create another one"}
+// advice lists phrases, one of which must be in each message: what to do, or that nothing needs to
+// be done.
+var advice = []string{"retries", "Top up", "Set ", "compare the API key", "put the merchant's current API certificate", "create another object"}
 
 func TestEveryErrorIsExplained(t *testing.T) {
 	t.Parallel()
@@ -65,15 +66,15 @@ func TestExplainReasons(t *testing.T) {
 		{wechatpay.NotSent, wechatpay.Repeat, "False/NotSent", "Nothing was sent"},
 		{wechatpay.NotSent, wechatpay.SlowDown, "False/RateLimited", "Nothing was sent"},
 		{wechatpay.NotSent, wechatpay.CertificateMissing, "False/CertificateMissing", "spec.certificateSecretRef"},
-		{wechatpay.Failed, wechatpay.SlowDown, "False/RateLimited", "by itself"},
+		{wechatpay.Failed, wechatpay.SlowDown, "False/RateLimited", "after a pause"},
 		{wechatpay.Failed, wechatpay.InsufficientBalance, "False/InsufficientBalance", "Top up"},
-		{wechatpay.Failed, wechatpay.Rejected, "False/Rejected", "create another one"},
+		{wechatpay.Failed, wechatpay.Rejected, "False/Rejected", "create another object"},
 		{wechatpay.Failed, wechatpay.NeedsAttention, "False/Rejected", "merchant platform"},
 		{wechatpay.Failed, wechatpay.CredentialsRejected, "False/Rejected", "APIv2 密钥"},
 		{wechatpay.Refused, wechatpay.SlowDown, "Unknown/Refused", "no signature"},
-		{wechatpay.Refused, wechatpay.Rejected, "Unknown/Refused", "nothing is concluded"},
+		{wechatpay.Refused, wechatpay.Rejected, "Unknown/Refused", "proves nothing"},
 		{wechatpay.Refused, wechatpay.CertificateRejected, "Unknown/Refused", "certificate Secret"},
-		{wechatpay.Refused, wechatpay.InsufficientBalance, "Unknown/Refused", "repeated slowly"},
+		{wechatpay.Refused, wechatpay.InsufficientBalance, "Unknown/Refused", "retries the same call slowly"},
 		{wechatpay.Unknown, wechatpay.SlowDown, "Unknown/OutcomeUnknown", "same number"},
 		{wechatpay.Unknown, wechatpay.Rejected, "Unknown/OutcomeUnknown", "same number"},
 	} {
@@ -87,7 +88,8 @@ func TestExplainReasons(t *testing.T) {
 	}
 }
 
-// TestAdviceIsNeverCutOff: however much WeChat says, the end of the message is ours, also where more is put before it.
+// TestAdviceIsNeverCutOff: however long WeChat Pay's text is, the advice at the end stays, also
+// with a prefix before it.
 func TestAdviceIsNeverCutOff(t *testing.T) {
 	t.Parallel()
 	for _, outcome := range outcomes {

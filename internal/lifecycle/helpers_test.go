@@ -88,7 +88,7 @@ var (
 	}
 )
 
-// state is STATUS/Reason of a condition.
+// state formats a condition as Status/Reason.
 func state(conditions []metav1.Condition, kind string) string {
 	if found := meta.FindStatusCondition(conditions, kind); found != nil {
 		return string(found.Status) + "/" + found.Reason

@@ -11,17 +11,18 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
-// A note stands behind the message of a condition and says what is in the way at the moment, without changing what the condition
-// says: the question that was answered by an error, and the write that the cluster refuses. Each goes when it is over.
+// Notes are appended to the message of a condition. They report a current problem (a failed query,
+// a write that the API server rejects) and leave the condition itself unchanged. Each note is
+// removed once its problem is gone.
 const (
 	askedInVain  = ". When WeChat Pay was last asked, it went wrong: "
 	writeRefused = ". The cluster refuses a write: "
 )
 
-// maxNote keeps two notes and the message before them within maxMessage.
+// maxNote keeps the message and both notes within maxMessage.
 const maxNote = 320
 
-// noted is a message taken apart.
+// noted is a message split into its text and its notes.
 type noted struct {
 	message, asked, write string
 }
@@ -43,17 +44,17 @@ func (n noted) String() string {
 	return whole
 }
 
-// withAskedInVain adds the words of an error that a question was answered by; nil takes the note away.
+// withAskedInVain adds the error of a failed query; nil removes the note.
 func withAskedInVain(message string, err error) string {
 	n := notesOf(message)
 	n.asked = ""
 	if err != nil {
-		n.asked = words(err) + ". It is asked again by itself"
+		n.asked = words(err) + ". The operator queries again automatically"
 	}
 	return n.String()
 }
 
-// withWriteRefused adds what the cluster said; empty takes the note away.
+// withWriteRefused adds the API server's error; an empty string removes the note.
 func withWriteRefused(message, refusal string) string {
 	n := notesOf(message)
 	n.write = text.AtMost(maxNote, refusal)
@@ -64,14 +65,16 @@ func words(err error) string {
 	return text.AtMost(maxNote, fmt.Sprint(err))
 }
 
-// OrderWriteRefused notes in the condition Paid that the cluster refuses a write of an Order; empty takes the note away.
+// OrderWriteRefused notes in the condition Paid that the API server rejects a write of the Order;
+// an empty refusal removes the note.
 func OrderWriteRefused(order *v1alpha1.Order, refusal string, now time.Time) {
 	Begin(order, now)
 	shown := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid)
 	setOrder(order, now, v1alpha1.ConditionPaid, shown.Status, shown.Reason, withWriteRefused(shown.Message, refusal))
 }
 
-// RefundWriteRefused notes in the condition Succeeded that the cluster refuses a write of a Refund; empty takes the note away.
+// RefundWriteRefused notes in the condition Succeeded that the API server rejects a write of the
+// Refund; an empty refusal removes the note.
 func RefundWriteRefused(refund *v1alpha1.Refund, refusal string, now time.Time) {
 	BeginRefund(refund, now)
 	shown := meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)

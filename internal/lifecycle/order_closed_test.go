@@ -7,8 +7,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// TestWhatWeChatClosedHasBegun: an Order that WeChat had counts as begun, though it never got a prepay. One that WeChat never had, or whose
-// number WeChat has for something else, does not; and a prepay stays as it was.
+// TestWhatWeChatClosedHasBegun: an Order that WeChat Pay had counts as started, even without a
+// prepay. An Order that WeChat Pay never had, or whose number it has with other parameters, does
+// not. An existing prepay is unchanged.
 func TestWhatWeChatClosedHasBegun(t *testing.T) {
 	t.Parallel()
 	closed := func(o *v1alpha1.Order) {

@@ -15,7 +15,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// A step is one transition, with its argument drawn.
+// step is one transition with its drawn argument.
 type step[T any] struct {
 	name  string
 	apply func(object T, now time.Time)
@@ -23,10 +23,11 @@ type step[T any] struct {
 
 var words = rapid.SampledFrom([]string{"No", "说明", strings.Repeat("订单已关闭", 300), "\xd6\xd0 is no UTF-8"})
 
-// notes leaves out messages: the end of one may say what is in the way of the object, whatever became of it.
+// notes ignores messages: a note may change while the state stays the same.
 var notes = cmp.FilterPath(func(path cmp.Path) bool { return path.Last().String() == ".Message" }, cmp.Ignore())
 
-// drawError draws what a Caller may answer to unifiedorder; the two meanings that only refunds have are left out.
+// drawError draws an error that a Caller may return for CreateOrder; the two meanings specific to
+// refunds are left out.
 func drawError(t *rapid.T, without ...wechatpay.Meaning) error {
 	meaning := rapid.SampledFrom(meanings).Filter(func(m wechatpay.Meaning) bool {
 		for _, left := range without {
@@ -99,7 +100,7 @@ func drawOrderStep(t *rapid.T) step[*v1alpha1.Order] {
 	}
 }
 
-// TestOrdersMoveForwardOnly takes Orders through any sequence of transitions.
+// TestOrdersMoveForwardOnly applies random sequences of transitions to Orders.
 func TestOrdersMoveForwardOnly(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -27,7 +27,8 @@ func TestBegin(t *testing.T) {
 	}
 }
 
-// TestADoubtStays: after a lost answer or an unsigned refusal, nothing that proves nothing ends the doubt.
+// TestADoubtStays: after a lost response or an unsigned refusal, responses that prove nothing leave
+// the outcome unknown.
 func TestADoubtStays(t *testing.T) {
 	t.Parallel()
 	doubts := map[string]wechatpay.Outcome{"Unknown/OutcomeUnknown": wechatpay.Unknown, "Unknown/Refused": wechatpay.Refused}
@@ -133,7 +134,7 @@ func TestNeedsPrepay(t *testing.T) {
 			t.Errorf("%s: a wish of %d bytes does not fit the status", name, len(lifecycle.RefreshRequest(order)))
 		}
 	}
-	lifecycle.RefreshAnswered(newOrder()) // no prepay to note it in
+	lifecycle.RefreshAnswered(newOrder()) // no prepay to record it in
 }
 
 func wish(value string) func(*v1alpha1.Order) {
@@ -154,7 +155,7 @@ func TestRefundedForgetsNothingAndCountsNothingTwice(t *testing.T) {
 	}{
 		{[]v1alpha1.Refund{a}, map[string]int64{"a": 40}},
 		{[]v1alpha1.Refund{a}, map[string]int64{"a": 40}},
-		{[]v1alpha1.Refund{b}, map[string]int64{"a": 40, "b": 40}}, // a was deleted meanwhile
+		{[]v1alpha1.Refund{b}, map[string]int64{"a": 40, "b": 40}}, // a was deleted since
 		{nil, map[string]int64{"a": 40, "b": 40}},
 		{[]v1alpha1.Refund{a, b}, map[string]int64{"a": 40, "b": 40}}, // both were applied again
 	} {

@@ -12,37 +12,40 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Verdict says what a payment meant for an Order.
+// Verdict is the result of matching a payment with an Order.
 type Verdict string
 
 const (
-	// Recorded: the Order is paid by this payment. The status changed and must be written.
+	// Recorded: this payment pays the Order. The status changed and must be written.
 	Recorded Verdict = "Recorded"
-	// AlreadyRecorded: the same payment stands in the status.
+	// AlreadyRecorded: the status already holds this payment.
 	AlreadyRecorded Verdict = "AlreadyRecorded"
-	// Mismatch: the payment differs from the Order in appid, mch_id, number, amount or currency. The status shows it.
+	// Mismatch: the payment differs from the Order in appid, mch_id, number, amount or currency.
+	// The status shows the difference.
 	Mismatch Verdict = "Mismatch"
-	// StillMismatch: the status shows that difference already.
+	// StillMismatch: the status already shows this difference.
 	StillMismatch Verdict = "StillMismatch"
-	// Conflict: the Order is paid by another transaction already, which WeChat's protocol rules out. The status is unchanged.
+	// Conflict: another transaction already paid the Order, which WeChat Pay's protocol rules out.
+	// The status is unchanged.
 	Conflict Verdict = "Conflict"
-	// NotOurs: the payment is another order's. The Order lost its number, or WeChat states another attach than this Order
-	// sends. The status is unchanged, and nothing of the payment is told.
+	// NotOurs: the payment belongs to another order. Either the Order lost its number, or WeChat
+	// Pay returned another attach than the one this Order sends. The status is unchanged and
+	// reveals nothing about the payment.
 	NotOurs Verdict = "NotOurs"
 )
 
-// Payee is what a payment of an Order has to agree with, beside the Order's own spec: the immutable identity of the
-// merchant, and the attach that tells this Order's payments from those of other namespaces.
+// Payee is what a payment must match besides the Order's spec: the immutable identity of the
+// merchant, and the attach that distinguishes this Order's payments from those of other namespaces.
 type Payee struct {
 	MchID, AppID, Attach string
 }
 
-// PayeeOf is the account that an Order is paid to.
+// PayeeOf returns the Payee of an Order.
 func PayeeOf(order *v1alpha1.Order, merchant *v1alpha1.Merchant) Payee {
 	return Payee{MchID: merchant.Spec.MchID, AppID: AppID(order, merchant), Attach: Attach(order, merchant)}
 }
 
-// Paid records a verified payment. Every way in which a payment becomes known ends here, callback and query alike.
+// Paid records a verified payment. Callbacks and queries both end here.
 func Paid(order *v1alpha1.Order, account Payee, payment wechatpay.Payment, now time.Time) (Verdict, string) {
 	Begin(order, now)
 	if PaidReason(order) == v1alpha1.ReasonNumberInUse {
@@ -64,15 +67,15 @@ func Paid(order *v1alpha1.Order, account Payee, payment wechatpay.Payment, now t
 	reason, message := whenPaid(order, payment)
 	order.Status.Transaction = transactionOf(payment)
 	if !IsFinished(order) && !IsPrepared(order) && !IsUsedAtWeChat(order) {
-		// Whatever it waited for does not matter any more.
+		// The reason why it was not prepared no longer matters.
 		setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionFalse, v1alpha1.ReasonAlreadyPaid, "The order is paid; nothing is left to pay")
 	}
 	setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionTrue, reason, message)
 	return Recorded, ""
 }
 
-// differenceBetween compares what has to be equal before money counts: total_fee and fee_type, never cash_fee, which is
-// what coupons left over.
+// differenceBetween compares the fields that must be equal before a payment counts: total_fee and
+// fee_type, never cash_fee, which is reduced by coupons.
 func differenceBetween(order *v1alpha1.Order, account Payee, payment wechatpay.Payment) string {
 	switch {
 	case payment.OutTradeNo != order.Number():
@@ -93,11 +96,12 @@ func differenceBetween(order *v1alpha1.Order, account Payee, payment wechatpay.P
 }
 
 func mismatch(order *v1alpha1.Order, difference string, now time.Time) (Verdict, string) {
-	message := fmt.Sprintf("WeChat Pay states a payment with %.512s. It is not taken as paid: compare with the merchant platform, and refund or settle it there", difference)
+	message := fmt.Sprintf("WeChat Pay states a payment with %.512s. The Order does not count as paid: compare with the merchant platform, and refund or settle the payment there", difference)
 	return PaymentDiffers(order, message, now), message
 }
 
-// PaymentDiffers shows that WeChat states a payment of the number which is not what the Order says.
+// PaymentDiffers records that WeChat Pay states a payment with this number that does not match the
+// Order.
 func PaymentDiffers(order *v1alpha1.Order, message string, now time.Time) Verdict {
 	Begin(order, now)
 	shown := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid)
@@ -105,9 +109,11 @@ func PaymentDiffers(order *v1alpha1.Order, message string, now time.Time) Verdic
 	case shown.Message == presentable(message):
 		return StillMismatch
 	case IsPaid(order):
-		// What was verified stands; the other payment is told of, not written here.
+		// The verified payment stands. The caller reports the other one; the status does not
+		// change.
 	case IsFinished(order):
-		// It stays closed: otherwise it would be closed again, and the right payment after it would not be late.
+		// The Order stays closed. Otherwise the operator would close it again, and a matching
+		// payment afterwards would not count as late.
 		setOrder(order, now, v1alpha1.ConditionPaid, shown.Status, shown.Reason, message)
 	default:
 		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonAmountMismatch, message)
@@ -131,14 +137,16 @@ func whenPaid(order *v1alpha1.Order, payment wechatpay.Payment) (reason, message
 	}
 }
 
-// clocksDiffer is how far WeChat's clock and the cluster's may be apart: what was paid less than that before the object was
-// created may have been paid after it. A payment with a prepay that this very object recorded is never earlier.
+// clocksDiffer is the tolerated clock skew between WeChat Pay and the cluster: a payment less than
+// this before the object's creation may have been made after it. A payment with a prepay that this
+// object recorded is never earlier.
 const clocksDiffer = 5 * time.Minute
 
-// maxTransactionID is what the status can hold; WeChat's have 28 digits.
+// maxTransactionID is the maximum length in the status; WeChat Pay's IDs have 28 digits.
 const maxTransactionID = 64
 
-// kept is a value as the status keeps it: one that is longer than the API allows must not stop a payment from being recorded.
+// kept truncates a value to the API's limit, because an overlong value must not prevent a payment
+// from being recorded.
 func kept(value string, most int) string {
 	return text.AtMost(most, value)
 }

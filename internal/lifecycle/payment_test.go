@@ -146,7 +146,7 @@ func TestLateAndEarlierPayments(t *testing.T) {
 		"open":                {nil, created.Add(time.Second), "True/Paid", "True/Prepared"},
 		"in the first second": {nil, created, "True/Paid", "True/Prepared"},
 		"time not told":       {nil, time.Time{}, "True/Paid", "True/Prepared"},
-		// It holds the prepay that it was paid with, whatever the clocks say.
+		// The status holds the prepay that it was paid with, so clock skew does not matter.
 		"before the object, prepared": {nil, created.Add(-time.Hour), "True/Paid", "True/Prepared"},
 		"before the object":           {unprepared, created.Add(-5*time.Minute - time.Second), "True/PaidEarlier", "False/AlreadyPaid"},
 		"by another clock":            {unprepared, created.Add(-5 * time.Minute), "True/Paid", "False/AlreadyPaid"},
@@ -156,7 +156,8 @@ func TestLateAndEarlierPayments(t *testing.T) {
 		"after Closed":   {end(v1alpha1.ReasonClosed), created.Add(time.Hour), "True/PaidLate", "False/Closed"},
 		"after Expired":  {end(v1alpha1.ReasonExpired), created.Add(time.Hour), "True/PaidLate", "False/Expired"},
 		"after Rejected": {func(o *v1alpha1.Order) { lifecycle.Rejected(o, "No", now) }, created.Add(time.Hour), "True/PaidLate", "False/Rejected"},
-		// It is known only after the closing, so that it may have been promised to nobody: late holds over earlier.
+		// It became known only after the Order was closed, when nobody expected it: late takes
+		// precedence over earlier.
 		"closed, before the object": {end(v1alpha1.ReasonClosed), created.Add(-time.Hour), "True/PaidLate", "False/Closed"},
 		"while closing":             {func(o *v1alpha1.Order) { lifecycle.Closing(o, "Soon", now) }, created.Add(time.Second), "True/Paid", "True/Prepared"},
 	} {
@@ -177,7 +178,7 @@ func TestLateAndEarlierPayments(t *testing.T) {
 	}
 }
 
-// TestPaidWithoutPrepay: nothing that stood in the way of paying is shown any more once there is nothing left to pay.
+// TestPaidWithoutPrepay: a paid Order no longer shows why it was not prepared.
 func TestPaidWithoutPrepay(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]func(*v1alpha1.Order){
@@ -237,7 +238,8 @@ func TestAPaymentOfAnotherOrdersNumberIsNotOurs(t *testing.T) {
 	wantSame(t, "order", before, order)
 }
 
-// TestNoValueStopsAPayment: what WeChat sends may be longer than the API takes; the status must be one that can be written.
+// TestNoValueStopsAPayment: WeChat Pay's values may exceed the API's limits; the status must still
+// be valid.
 func TestNoValueStopsAPayment(t *testing.T) {
 	t.Parallel()
 	order, payment := preparedOrder(), newPayment()
@@ -285,11 +287,12 @@ func TestPreparedScheme(t *testing.T) {
 	}
 }
 
-// A payment is an Order's only if WeChat states the attach that this Order sends. Otherwise nothing of it is told.
+// TestPaymentWithAnotherAttachIsNotTheOrders: a payment belongs to an Order only if WeChat Pay
+// returns the attach that this Order sends. Otherwise nothing of it is revealed.
 func TestPaymentWithAnotherAttachIsNotTheOrders(t *testing.T) {
 	t.Parallel()
 	foreign := func(o *v1alpha1.Order) { o.Namespace = "web" }
-	before := func(o *v1alpha1.Order) { foreign(o); o.Status.Prepay.Attach = "" } // prepared when attach did not name the namespace
+	before := func(o *v1alpha1.Order) { foreign(o); o.Status.Prepay.Attach = "" } // prepared before attach named the namespace
 	with := func(attach string, change func(*v1alpha1.Order)) func(*v1alpha1.Order) {
 		return func(o *v1alpha1.Order) {
 			o.Spec.Attach = attach

@@ -11,23 +11,24 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// PollFailed shows, in WeChat's words, that an unpaid Order could not be asked for. What the Order is does not change by it.
+// PollFailed notes that the query of an unpaid Order failed, with WeChat Pay's error text. The
+// state of the Order does not change.
 func PollFailed(order *v1alpha1.Order, err error, now time.Time) {
 	notePaid(order, now, func(message string) string { return withAskedInVain(message, err) })
 }
 
-// Polled records that an Order was asked for and is neither paid nor closed at WeChat. A state that is not known here is shown as it
-// is: whether the payer can still pay is then not claimed.
+// Polled records that a query found the Order neither paid nor closed at WeChat Pay. An unknown
+// trade state is shown verbatim, without a claim whether the payer can still pay.
 func Polled(order *v1alpha1.Order, state wechatpay.TradeState, now time.Time) {
 	unknown := !knownState(state)
 	switch reason := PaidReason(order); {
 	case IsFinished(order) && unknown:
-		PollFailed(order, fmt.Errorf("WeChat Pay states the order as %.64q, a word that this version does not know", state), now)
+		PollFailed(order, fmt.Errorf("WeChat Pay returned the unknown trade state %.64q", state), now)
 	case IsFinished(order), reason != v1alpha1.ReasonAwaitingPayment && reason != v1alpha1.ReasonUnknownState:
 		PollFailed(order, nil, now)
 	case unknown:
 		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonUnknownState, fmt.Sprintf(
-			"WeChat Pay states the order as %.64q, a word that this version does not know, so nothing is concluded from it. Look the order up in the merchant platform (交易中心); it is asked for again by itself", state))
+			"WeChat Pay returned the unknown trade state %.64q, so the operator draws no conclusion from it. Look up the order in the merchant platform (交易中心); the operator queries it again automatically", state))
 	default:
 		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonAwaitingPayment, waitingForThePayer)
 	}
@@ -46,7 +47,7 @@ func knownState(state wechatpay.TradeState) bool {
 	}
 }
 
-// notePaid changes the message of an unpaid Order's condition Paid.
+// notePaid changes the message of the condition Paid of an unpaid Order.
 func notePaid(order *v1alpha1.Order, now time.Time, change func(string) string) {
 	shown := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid)
 	if shown == nil || IsPaid(order) {

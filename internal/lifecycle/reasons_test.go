@@ -11,8 +11,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/apidoc"
 )
 
-// listed are the reasons that api/v1alpha1/conditions.go lists for each condition and status, as "Paid True/Paid". The
-// comments there are what users read, so they are what is held against.
+// listed returns the reasons that api/v1alpha1/conditions.go documents for each condition and
+// status, as "Paid True/Paid". Users read those comments, so the test compares with them.
 var listed = sync.OnceValue(func() map[string]bool {
 	reasons, err := apidoc.Reasons("../../api/v1alpha1/conditions.go")
 	if err != nil {
@@ -25,7 +25,7 @@ var listed = sync.OnceValue(func() map[string]bool {
 	return found
 })
 
-// malformed says what is wrong with conditions; empty when nothing is.
+// malformed describes what is wrong with conditions; empty if nothing is.
 func malformed(conditions []metav1.Condition, generation int64, kinds ...string) string {
 	var found []string
 	for _, condition := range conditions {

@@ -11,22 +11,22 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// RefundSucceeded says whether the money is back.
+// RefundSucceeded reports whether the money was refunded.
 func RefundSucceeded(refund *v1alpha1.Refund) bool {
 	return statusOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded) == metav1.ConditionTrue
 }
 
-// RefundFinal says whether nothing more will become of the Refund.
+// RefundFinal reports whether the Refund has reached its final state.
 func RefundFinal(refund *v1alpha1.Refund) bool {
 	return RefundSucceeded(refund) || statusOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded) == metav1.ConditionFalse
 }
 
-// RefundAccepted says whether WeChat took the Refund.
+// RefundAccepted reports whether WeChat Pay accepted the Refund.
 func RefundAccepted(refund *v1alpha1.Refund) bool {
 	return statusOf(refund.Status.Conditions, v1alpha1.ConditionAccepted) == metav1.ConditionTrue
 }
 
-// RefundMayBeAtWeChat says whether the refund was asked for and the answer is not known for sure.
+// RefundMayBeAtWeChat reports whether a refund request has an unknown outcome.
 func RefundMayBeAtWeChat(refund *v1alpha1.Refund) bool {
 	if RefundFinal(refund) {
 		return false
@@ -39,12 +39,13 @@ func RefundMayBeAtWeChat(refund *v1alpha1.Refund) bool {
 	}
 }
 
-// RefundBegun says whether, as far as the status tells, WeChat was asked for the Refund, or has it.
+// RefundBegun reports whether, judging by the status, the refund was requested from WeChat Pay or
+// WeChat Pay has it.
 func RefundBegun(refund *v1alpha1.Refund) bool {
 	return RefundAccepted(refund) || RefundMayBeAtWeChat(refund) || refund.Status.LastRequestTime != nil
 }
 
-// RefundDenied says whether the Refund was denied.
+// RefundDenied reports whether the Refund was denied.
 func RefundDenied(refund *v1alpha1.Refund) bool {
 	return statusOf(refund.Status.Conditions, v1alpha1.ConditionApproved) == metav1.ConditionFalse
 }
@@ -53,23 +54,24 @@ func isApproved(refund *v1alpha1.Refund) bool {
 	return statusOf(refund.Status.Conditions, v1alpha1.ConditionApproved) == metav1.ConditionTrue
 }
 
-// AcceptedReason is the reason of the condition Accepted.
+// AcceptedReason returns the reason of the condition Accepted.
 func AcceptedReason(refund *v1alpha1.Refund) string {
 	return reasonOf(refund.Status.Conditions, v1alpha1.ConditionAccepted)
 }
 
-// ApprovedReason is the reason of the condition Approved.
+// ApprovedReason returns the reason of the condition Approved.
 func ApprovedReason(refund *v1alpha1.Refund) string {
 	return reasonOf(refund.Status.Conditions, v1alpha1.ConditionApproved)
 }
 
-// SucceededReason is the reason of the condition Succeeded.
+// SucceededReason returns the reason of the condition Succeeded.
 func SucceededReason(refund *v1alpha1.Refund) string {
 	return reasonOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
 }
 
-// MayBeSent says whether the refund may be asked for: a person approved it, or the Merchant's policy does, nobody was asked
-// before it did, and nobody denied it. A refund that WeChat has already was approved before.
+// MayBeSent reports whether the refund may be requested: a person approved it, or the Merchant's
+// policy is Automatic and the Refund was never presented for approval or denied. A refund that
+// WeChat Pay already has was approved before.
 func MayBeSent(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval) bool {
 	if ApprovedReason(refund) == v1alpha1.ReasonApprovedUnguarded {
 		return false
@@ -84,8 +86,8 @@ func MayBeSent(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval) bool {
 	}
 }
 
-// IsAutomatic says whether the Merchant's policy decides on the Refund. One that was shown to people stays theirs to decide,
-// whatever the policy becomes.
+// IsAutomatic reports whether the Merchant's policy decides on the Refund. A Refund that was
+// presented for approval stays a manual decision, whatever the policy changes to.
 func IsAutomatic(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval) bool {
 	switch ApprovedReason(refund) {
 	case v1alpha1.ReasonAwaitingApproval, v1alpha1.ReasonPolicyMissing, v1alpha1.ReasonPolicyNotVerified, v1alpha1.ReasonApprovedUnguarded:
@@ -95,34 +97,35 @@ func IsAutomatic(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval) bool {
 	}
 }
 
-// NeverRequested says whether, as far as the object tells, nobody allowed the refund, and WeChat was never asked for it.
+// NeverRequested reports whether, judging by the object, nobody approved the refund and it was
+// never requested from WeChat Pay.
 func NeverRequested(refund *v1alpha1.Refund) bool {
 	return refund.Spec.Approval != v1alpha1.ApprovalApproved && !isApproved(refund) &&
 		!RefundMayBeAtWeChat(refund) && refund.Status.LastRequestTime == nil
 }
 
-// BeginRefund fills in what follows from the spec alone, and the conditions that are not there yet.
+// BeginRefund sets the status fields that follow from the spec alone, and adds missing conditions.
 func BeginRefund(refund *v1alpha1.Refund, now time.Time) {
 	refund.Status.OutRefundNo = refund.Number()
 	if ApprovedReason(refund) == "" {
-		setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonPending, "WeChat Pay has not been asked yet whether it has this refund")
+		setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonPending, "WeChat Pay has not been queried for this refund yet")
 	}
 	if AcceptedReason(refund) == "" {
-		setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonPending, "WeChat Pay has not been asked to refund yet")
+		setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonPending, "No refund request has been sent to WeChat Pay yet")
 	}
 	if SucceededReason(refund) == "" {
-		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonPending, "The money is not back")
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonPending, "Not refunded yet")
 	}
 }
 
-// AwaitingApproval shows that a person has to decide.
+// AwaitingApproval records that a person has to decide.
 func AwaitingApproval(refund *v1alpha1.Refund, now time.Time) {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) || RefundAccepted(refund) || RefundDenied(refund) {
 		return
 	}
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonAwaitingApproval,
-		"Waiting for somebody with the right to approve to set spec.approval to Approved or Denied")
+		"Waiting for an approver to set spec.approval to Approved or Denied")
 }
 
 // Approved records the decision to send the refund.
@@ -138,8 +141,8 @@ func Approved(refund *v1alpha1.Refund, now time.Time) {
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionTrue, v1alpha1.ReasonAutomatic, "The Merchant's refundApproval is Automatic")
 }
 
-// AwaitingGuard shows that the Refund waits for the policy on approvals: without it nobody knows who approves. An approval that
-// was recorded while it was in force stays.
+// AwaitingGuard records that the Refund waits for the approval policy: without it, the API server
+// does not restrict who approves. An approval recorded while the policy was in force stays valid.
 func AwaitingGuard(refund *v1alpha1.Refund, reason, message string, now time.Time) {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) || RefundAccepted(refund) || RefundDenied(refund) || ApprovalTrusted(refund) {
@@ -148,8 +151,8 @@ func AwaitingGuard(refund *v1alpha1.Refund, reason, message string, now time.Tim
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, reason, message)
 }
 
-// ApprovalTrusted says whether the decision of a person to send the refund was recorded while the policy on approvals was in
-// force, or WeChat had the refund before.
+// ApprovalTrusted reports whether a person's approval was recorded while the approval policy was in
+// force, or WeChat Pay already had the refund.
 func ApprovalTrusted(refund *v1alpha1.Refund) bool {
 	switch ApprovedReason(refund) {
 	case v1alpha1.ReasonApproved, v1alpha1.ReasonRecovered:
@@ -159,8 +162,9 @@ func ApprovalTrusted(refund *v1alpha1.Refund) bool {
 	}
 }
 
-// ApprovedUnguarded records that the approval is worth nothing, since the policy on approvals was missing when it was made. The
-// Refund ends by EndRefund once it is sure that WeChat does not have it from before.
+// ApprovedUnguarded records that the approval is void because the approval policy was missing when
+// it was made. EndRefund ends the Refund once it is certain that WeChat Pay does not already have
+// it.
 func ApprovedUnguarded(refund *v1alpha1.Refund, now time.Time) {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) || RefundAccepted(refund) || RefundDenied(refund) || ApprovalTrusted(refund) {
@@ -169,26 +173,28 @@ func ApprovedUnguarded(refund *v1alpha1.Refund, now time.Time) {
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionFalse, v1alpha1.ReasonApprovedUnguarded, UnguardedMessage)
 }
 
-// UnguardedMessage is what a person is told whose approval is not believed.
-const UnguardedMessage = "It was approved while the policy wechatpay-operator-refund-approval was not in force here, so that anybody may have done it. " +
-	"It is not sent. Ask for it anew by a Refund of another name, once the Merchant's condition RefundsGuarded is True"
+// UnguardedMessage explains why an approval is void.
+const UnguardedMessage = "The refund was approved while the policy wechatpay-operator-refund-approval was not in force here, so anyone could have approved it. " +
+	"The operator does not send it. Create a Refund with another name once the Merchant's condition RefundsGuarded is True"
 
-// Denied records, finally, that the refund is not to be sent. What WeChat took can't be denied any more.
+// Denied records, finally, that the refund is not to be sent. A refund that WeChat Pay accepted
+// can't be denied any more.
 func Denied(refund *v1alpha1.Refund, now time.Time) {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) || RefundAccepted(refund) {
 		return
 	}
-	message := "spec.approval is Denied; WeChat Pay was not asked to refund"
+	message := "spec.approval is Denied; no refund request was sent to WeChat Pay"
 	if refund.Status.LastRequestTime != nil {
-		message = "spec.approval is Denied; WeChat Pay was asked before, and did not take the refund"
+		message = "spec.approval is Denied; an earlier request was sent, but WeChat Pay did not accept it"
 	}
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionFalse, v1alpha1.ReasonDenied, "spec.approval is Denied")
 	EndRefund(refund, v1alpha1.ReasonDenied, message, now)
 }
 
-// NotAccepted shows why WeChat has not taken the refund. A doubt (a lost answer, an unsigned refusal) stays until an answer
-// that proves something comes: what happens to a later call tells nothing about the first.
+// NotAccepted records why WeChat Pay has not accepted the refund. An unknown outcome (a lost
+// response, an unsigned refusal) stays until a response proves something: the result of a later
+// call says nothing about the first one.
 func NotAccepted(refund *v1alpha1.Refund, status metav1.ConditionStatus, reason, message string, now time.Time) {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) || RefundAccepted(refund) {
@@ -201,14 +207,15 @@ func NotAccepted(refund *v1alpha1.Refund, status metav1.ConditionStatus, reason,
 	setRefund(refund, now, v1alpha1.ConditionAccepted, status, reason, message)
 }
 
-// NotAcceptedBy shows the error of the refund call. It does not decide what is final: see EndRefund.
+// NotAcceptedBy records the error of the refund call. It does not make the Refund final: see
+// EndRefund.
 func NotAcceptedBy(refund *v1alpha1.Refund, err error, now time.Time) {
 	status, reason, message := Explain(err)
 	NotAccepted(refund, status, reason, message, now)
 }
 
-// Accepted records that WeChat took the refund. Only refundquery says that the money is back. It changes nothing when the
-// Refund is final by now.
+// Accepted records that WeChat Pay accepted the refund. Only refundquery confirms that the money
+// was refunded. It changes nothing if the Refund is already final.
 func Accepted(refund *v1alpha1.Refund, acceptance wechatpay.RefundAcceptance, now time.Time) {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) {
@@ -223,11 +230,11 @@ func Accepted(refund *v1alpha1.Refund, acceptance wechatpay.RefundAcceptance, no
 func processing(refund *v1alpha1.Refund, now time.Time) {
 	refund.Status.StalledTime = nil
 	setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonProcessing,
-		"WeChat Pay is paying back: minutes to a balance, up to some days to a card")
+		"WeChat Pay is processing the refund: minutes to a balance, up to several days to a card")
 }
 
-// stalled notes since when WeChat has not confirmed any more that it is paying back. Only the first time counts, so that no
-// answer after it is a write of its own.
+// stalled records since when WeChat Pay has no longer confirmed that it is processing the refund.
+// Only the first time is recorded, so that later responses cause no writes.
 func stalled(refund *v1alpha1.Refund, now time.Time) {
 	if refund.Status.StalledTime == nil {
 		since := metav1.NewTime(now)
@@ -244,25 +251,25 @@ func accept(refund *v1alpha1.Refund, refundID string, now time.Time) {
 		refund.Status.AcceptedTime = &accepted
 	}
 	if ApprovedReason(refund) == v1alpha1.ReasonApprovedUnguarded {
-		recovered(refund, now) // nobody sent it since
+		recovered(refund, now) // nothing was sent since the approval was found void
 	}
-	setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "WeChat Pay took the refund")
+	setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "WeChat Pay accepted the refund")
 }
 
 func recovered(refund *v1alpha1.Refund, now time.Time) {
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionTrue, v1alpha1.ReasonRecovered,
-		"WeChat Pay has a refund of this number already, so it was approved before this object was created")
+		"WeChat Pay already has a refund with this number, so it was approved before this object was created")
 }
 
-// RefundLearned records what refundquery says, and why the refund was sent: it was approved here, or before this object
-// was created (a restore, a re-applied file).
+// RefundLearned records the result of refundquery, and why the refund was sent: it was approved
+// here, or before this object was created (a restore, a re-applied manifest).
 func RefundLearned(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval, orderNumber string, fact wechatpay.RefundFact, now time.Time) {
 	if RefundFinal(refund) || !RefundState(refund, orderNumber, fact, now) {
 		return
 	}
 	switch {
 	case isApproved(refund):
-		// It was sent on a decision that stands there; a policy that changed since does not rewrite history.
+		// The recorded decision stands; a later change of the policy does not rewrite it.
 	case MayBeSent(refund, policy):
 		Approved(refund, now)
 	default:
@@ -270,9 +277,10 @@ func RefundLearned(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval, orde
 	}
 }
 
-// RefundState records what refundquery says. It returns false when the answer is about another refund than this one: another
-// amount or another order. One such answer ends nothing: WeChat took this refund, or may have taken it, or is asked once more before
-// the number is given up. What is final is never left.
+// RefundState records the result of refundquery. It returns false if the response describes another
+// refund: another amount or another order. A single such response ends nothing: WeChat Pay accepted
+// or may have accepted this refund, or is queried once more before the number counts as used. A
+// final state never changes.
 func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.RefundFact, now time.Time) bool {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) {
@@ -290,26 +298,26 @@ func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.Ref
 	case wechatpay.RefundStatusSucceeded:
 		refund.Status.SucceededTime = cmp.Or(statusTime(fact.SuccessTime), statusTime(now))
 		refund.Status.StalledTime = nil
-		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The money is back")
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "Refunded")
 	case wechatpay.RefundStatusClosed:
 		refund.Status.StalledTime = nil
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionFalse, v1alpha1.ReasonClosed,
-			"WeChat Pay closed the refund; no money went back. Create another Refund to try again")
+			"WeChat Pay closed the refund without paying the money back. Create another Refund to try again")
 	case wechatpay.RefundStatusProcessing:
 		processing(refund, now)
 	case wechatpay.RefundStatusAbnormal:
 		stalled(refund, now)
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonAbnormal,
-			"The payer's card or account can't take the money. A person must handle it in the merchant platform (交易中心); the result then shows here by itself")
+			"The payer's card or account can't receive the money. Handle the refund manually in the merchant platform (交易中心); the operator then records the result here")
 	default:
 		stalled(refund, now)
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonUnknownState,
-			fmt.Sprintf("WeChat Pay states the refund as %.64q, a word that this version does not know, so nothing is concluded from it. Look the refund up in the merchant platform (交易中心); it is asked for again by itself", fact.Status))
+			fmt.Sprintf("WeChat Pay returned the unknown refund status %.64q, so the operator draws no conclusion from it. Look up the refund in the merchant platform (交易中心); the operator queries it again automatically", fact.Status))
 	}
 	return true
 }
 
-// RefundMismatched says whether WeChat's last answer about the refund contradicts it.
+// RefundMismatched reports whether WeChat Pay's last response about the refund contradicts it.
 func RefundMismatched(refund *v1alpha1.Refund) bool {
 	return SucceededReason(refund) == v1alpha1.ReasonMismatch
 }
@@ -318,21 +326,21 @@ func mismatched(refund *v1alpha1.Refund, difference string, now time.Time) {
 	message := fmt.Sprintf("WeChat Pay states a refund %s with %s. ", refund.Number(), difference)
 	if RefundAccepted(refund) {
 		stalled(refund, now)
-		message += "That contradicts what it took, so nothing is concluded from it, and it is asked again by itself. If it stays, compare with the merchant platform (交易中心) before anything is paid back in another way"
+		message += "That contradicts the accepted refund, so the operator draws no conclusion and queries it again automatically. If this persists, compare with the merchant platform (交易中心) before refunding in any other way"
 	} else {
-		message += "Nothing is sent, and it is asked once more after a minute before the number is taken as used"
+		message += "Nothing was sent. The operator queries once more after a minute before it treats the number as used"
 	}
 	setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonMismatch, message)
 }
 
-// NoMismatch records that WeChat does not have the refund that it had stated.
+// NoMismatch records that WeChat Pay does not have the mismatching refund that it stated before.
 func NoMismatch(refund *v1alpha1.Refund, now time.Time) {
 	if RefundMismatched(refund) && !RefundAccepted(refund) {
-		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonPending, "The money is not back")
+		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonPending, "Not refunded yet")
 	}
 }
 
-// FollowFailed shows that what became of a refund that WeChat took could not be learnt, in WeChat's words.
+// FollowFailed records that the query of an accepted refund failed, with WeChat Pay's error text.
 func FollowFailed(refund *v1alpha1.Refund, err error, now time.Time) {
 	if RefundFinal(refund) || !RefundAccepted(refund) {
 		return
@@ -340,26 +348,26 @@ func FollowFailed(refund *v1alpha1.Refund, err error, now time.Time) {
 	stalled(refund, now)
 	switch reason := SucceededReason(refund); reason {
 	case v1alpha1.ReasonAbnormal, v1alpha1.ReasonMismatch, v1alpha1.ReasonUnknownState:
-		// What WeChat said before still matters most.
+		// What WeChat Pay stated before still matters most.
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, reason,
 			withAskedInVain(messageOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded), err))
 	default:
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonQueryFailed,
-			explained(err, "WeChat Pay took the refund, but what became of it can't be learnt at the moment; it is asked again by itself. If this stays, look it up in the merchant platform (交易中心)"))
+			explained(err, "WeChat Pay accepted the refund, but its state can't be queried at the moment; the operator queries it again automatically. If this persists, look up the refund in the merchant platform (交易中心)"))
 	}
 }
 
-// AskFailed shows that WeChat could not be asked whether it has a refund that it is not known to have taken, in WeChat's words. It
-// tells nothing about a request before.
+// AskFailed records that the query of a refund that is not known to be accepted failed, with WeChat
+// Pay's error text. The failure says nothing about an earlier request.
 func AskFailed(refund *v1alpha1.Refund, err error, now time.Time) {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) || RefundAccepted(refund) {
 		return
 	}
-	reason, message := v1alpha1.ReasonPending, explained(err, "WeChat Pay could not be asked yet whether it has this refund; it is asked again by itself")
+	reason, message := v1alpha1.ReasonPending, explained(err, "WeChat Pay could not be queried for this refund yet; the operator queries again automatically")
 	if RefundMayBeAtWeChat(refund) {
 		reason = AcceptedReason(refund)
-		_, message = stillUnknown(reason, v1alpha1.ReasonNotSent, explained(err, "It is asked again by itself"))
+		_, message = stillUnknown(reason, v1alpha1.ReasonNotSent, explained(err, "The operator queries again automatically"))
 	}
 	setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionUnknown, reason, message)
 }
@@ -367,7 +375,7 @@ func AskFailed(refund *v1alpha1.Refund, err error, now time.Time) {
 func refundDifference(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.RefundFact) string {
 	switch {
 	case fact.OutTradeNo != "" && fact.OutTradeNo != orderNumber:
-		// Nothing of that order is told: it may be another tenant's.
+		// The message names nothing of that order: it may be another tenant's.
 		return fmt.Sprintf("another order than %s", orderNumber)
 	case fact.Amount != refund.Spec.Amount:
 		return fmt.Sprintf("the amount %d, not %d", fact.Amount, refund.Spec.Amount)
@@ -376,7 +384,7 @@ func refundDifference(refund *v1alpha1.Refund, orderNumber string, fact wechatpa
 	}
 }
 
-// EndRefund records, finally, that no money goes back by this Refund.
+// EndRefund records, finally, that this Refund pays no money back.
 func EndRefund(refund *v1alpha1.Refund, reason, message string, now time.Time) {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) {
@@ -389,8 +397,9 @@ func EndRefund(refund *v1alpha1.Refund, reason, message string, now time.Time) {
 	setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionFalse, reason, message)
 }
 
-// Requested notes when WeChat was asked, for the minute that has to pass before the next request of the same Order. It
-// rounds up: the API keeps whole seconds, and a second too few is a refused request.
+// Requested records when the refund was requested: the next request for the same Order must wait a
+// minute. It rounds up, because the API stores whole seconds and WeChat Pay refuses a request that
+// is a second early.
 func Requested(refund *v1alpha1.Refund, at time.Time) {
 	requested := metav1.NewTime(at.Add(time.Second - time.Nanosecond).Truncate(time.Second))
 	refund.Status.LastRequestTime = &requested
@@ -400,17 +409,18 @@ func setRefund(refund *v1alpha1.Refund, now time.Time, kind string, status metav
 	set(&refund.Status.Conditions, refund.Generation, now, kind, status, reason, message)
 }
 
-// LookFailed shows that WeChat could not be asked yet whether it has the refund. A person may decide all the same.
+// LookFailed records that the query whether WeChat Pay already has the refund failed. A person may
+// decide all the same.
 func LookFailed(refund *v1alpha1.Refund, err error, now time.Time) {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) || isApproved(refund) || RefundDenied(refund) {
 		return
 	}
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonPending,
-		explained(err, "WeChat Pay could not be asked yet whether it has this refund; it is asked again by itself"))
+		explained(err, "WeChat Pay could not be queried for this refund yet; the operator queries again automatically"))
 }
 
-// Taken sums the refunds that WeChat has of an order and did not close.
+// Taken sums an order's refunds at WeChat Pay that are not closed.
 func Taken(facts []wechatpay.RefundFact) int64 {
 	var taken int64
 	for _, fact := range facts {
@@ -421,8 +431,9 @@ func Taken(facts []wechatpay.RefundFact) int64 {
 	return taken
 }
 
-// ExceedsAtWeChat explains a Refund that WeChat refused because too little is left of what was paid.
+// ExceedsAtWeChat explains that WeChat Pay refused a Refund because it exceeds what is left of the
+// payment.
 func ExceedsAtWeChat(taken int64, order *v1alpha1.Order, refund *v1alpha1.Refund) string {
-	return fmt.Sprintf("%d was paid and WeChat Pay has refunds over %d of it, those made in the merchant platform included, so %d can't be paid back (minor units).",
+	return fmt.Sprintf("%d was paid and WeChat Pay already has refunds of %d, including those made in the merchant platform, so %d can't be refunded (minor units).",
 		order.Spec.Amount.Total, taken, refund.Spec.Amount)
 }

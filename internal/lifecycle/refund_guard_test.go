@@ -10,8 +10,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// TestWhatPeopleWereAskedStaysTheirs: a Merchant that turns Automatic decides on what comes, not on what was shown to people. A
-// Refund that lost its status is as new.
+// TestWhatPeopleWereAskedStaysTheirs: a Merchant that changes to Automatic decides on later
+// Refunds, not on those already presented for approval. A Refund that lost its status counts as
+// new.
 func TestWhatPeopleWereAskedStaysTheirs(t *testing.T) {
 	t.Parallel()
 	for what, test := range map[string]struct {
@@ -63,13 +64,13 @@ func TestApprovalIsTrustedOrNot(t *testing.T) {
 	lifecycle.EndRefund(refund, v1alpha1.ReasonApprovedUnguarded, lifecycle.UnguardedMessage, now)
 	wantRefund(t, refund, "False/ApprovedUnguarded", "False/ApprovedUnguarded", "False/ApprovedUnguarded")
 
-	// WeChat has it, from before a restore.
+	// WeChat Pay has it, from before a restore.
 	refund = approved()
 	lifecycle.ApprovedUnguarded(refund, now)
 	lifecycle.RefundLearned(refund, manual, orderNumber, factOf(refund, wechatpay.RefundStatusSucceeded), now)
 	wantRefund(t, refund, "True/Recovered", "True/Accepted", "True/Succeeded")
 
-	// What is trusted stays it while the policy is gone, and shows that it waits.
+	// A trusted approval stays valid while the policy is missing, and shows that the Refund waits.
 	refund = approved()
 	lifecycle.Approved(refund, now)
 	lifecycle.AwaitingGuard(refund, v1alpha1.ReasonPolicyMissing, "why", now)
@@ -80,12 +81,12 @@ func TestApprovalIsTrustedOrNot(t *testing.T) {
 		t.Error("an approval that was believed is not any more")
 	}
 
-	// A lost answer stays in doubt meanwhile.
+	// The outcome of a lost response stays unknown meanwhile.
 	lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown, "lost", now)
 	lifecycle.NotAccepted(refund, metav1.ConditionFalse, v1alpha1.ReasonPolicyMissing, "why", now)
 	wantRefund(t, refund, "True/Approved", "Unknown/OutcomeUnknown", "Unknown/Pending")
 
-	// Of the Merchant's policy: a person's approval that comes later is another one.
+	// Approved by the Merchant's policy: a person's later approval is a different decision.
 	refund = newRefund("refund-1", 50)
 	lifecycle.Approved(refund, now)
 	wantRefund(t, refund, "True/Automatic", "Unknown/Pending", "Unknown/Pending")

@@ -83,7 +83,7 @@ func drawRefundStep(t *rapid.T) step[*v1alpha1.Refund] {
 	}
 }
 
-// TestRefundsMoveForwardOnly takes Refunds through any sequence of transitions.
+// TestRefundsMoveForwardOnly applies random sequences of transitions to Refunds.
 func TestRefundsMoveForwardOnly(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

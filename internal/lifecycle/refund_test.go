@@ -96,14 +96,14 @@ func TestRefundStates(t *testing.T) {
 	}
 }
 
-// contradictions are answers about another refund than newRefund's.
+// contradictions change newRefund's fact to one about another refund.
 var contradictions = map[string]func(*wechatpay.RefundFact){
 	"amount": func(f *wechatpay.RefundFact) { f.Amount = 51 },
 	"order":  func(f *wechatpay.RefundFact) { f.OutTradeNo = "order-0002" },
 }
 
-// TestOneContradictionIsNoEnd: neither of a refund that WeChat took, nor of one in doubt, nor of one that was never sent; and what
-// WeChat says after it counts.
+// TestOneContradictionIsNoEnd: a single contradiction ends neither an accepted Refund, nor one with
+// an unknown outcome, nor one that was never sent. Later responses count.
 func TestOneContradictionIsNoEnd(t *testing.T) {
 	t.Parallel()
 	for difference, change := range contradictions {
@@ -135,13 +135,14 @@ func TestOneContradictionIsNoEnd(t *testing.T) {
 	}
 	refund := newRefund("refund-1", 50)
 	fact := factOf(refund, wechatpay.RefundStatusSucceeded)
-	fact.OutTradeNo = "" // WeChat did not say
+	fact.OutTradeNo = "" // WeChat Pay did not state it
 	if !lifecycle.RefundState(refund, orderNumber, fact, now) {
 		t.Error("an order that is not told does not differ")
 	}
 }
 
-// TestAContradictionFreesNoSum: WeChat took the refund, whatever it says of it later.
+// TestAContradictionFreesNoSum: WeChat Pay accepted the refund, so its amount stays committed
+// whatever a later response says.
 func TestAContradictionFreesNoSum(t *testing.T) {
 	t.Parallel()
 	taken := with("refund-1", 50, accepted)
@@ -155,7 +156,8 @@ func TestAContradictionFreesNoSum(t *testing.T) {
 	}
 }
 
-// TestTheObjectThatLostItsNumberDoesNotGetItBack: that end takes more than one answer, and is final.
+// TestTheObjectThatLostItsNumberDoesNotGetItBack: losing the number takes more than one response,
+// and is final.
 func TestTheObjectThatLostItsNumberDoesNotGetItBack(t *testing.T) {
 	t.Parallel()
 	refund := newRefund("refund-1", 50)
@@ -166,7 +168,8 @@ func TestTheObjectThatLostItsNumberDoesNotGetItBack(t *testing.T) {
 	wantRefund(t, refund, "Unknown/Pending", "False/NumberInUse", "False/NumberInUse")
 }
 
-// TestUnconfirmedRefunds: since when WeChat has not said that it is paying back is kept, and its words are shown.
+// TestUnconfirmedRefunds: the status records since when WeChat Pay has not confirmed the
+// processing, and shows its text.
 func TestUnconfirmedRefunds(t *testing.T) {
 	t.Parallel()
 	failure := problem(wechatpay.Failed, wechatpay.NeedsAttention)
@@ -193,7 +196,7 @@ func TestUnconfirmedRefunds(t *testing.T) {
 		if since := refund.Status.StalledTime; since == nil || !since.Time.Equal(now.Add(time.Minute)) {
 			t.Errorf("%s since %v", state, since)
 		}
-		// An error after it is told as well, and does not talk down what WeChat said before.
+		// A later error is added and does not replace what WeChat Pay stated before.
 		lifecycle.FollowFailed(refund, failure, now.Add(2*time.Hour))
 		wantState(t, refund.Status.Conditions, v1alpha1.ConditionSucceeded, state)
 		if got := message(refund.Status.Conditions, v1alpha1.ConditionSucceeded); !strings.Contains(got, "USER_ACCOUNT_ABNORMAL: 用户账户异常") {
@@ -210,7 +213,8 @@ func TestUnconfirmedRefunds(t *testing.T) {
 	}
 }
 
-// TestAQuestionThatFailedKeepsTheDoubt: it tells nothing about the request whose answer was lost.
+// TestAQuestionThatFailedKeepsTheDoubt: a failed query says nothing about the request whose
+// response was lost.
 func TestAQuestionThatFailedKeepsTheDoubt(t *testing.T) {
 	t.Parallel()
 	failure := problem(wechatpay.Failed, wechatpay.NeedsAttention)
@@ -262,8 +266,8 @@ func TestDenied(t *testing.T) {
 	refund.Spec.Approval = v1alpha1.ApprovalDenied
 	lifecycle.Denied(refund, now)
 	wantRefund(t, refund, "False/Denied", "False/Denied", "False/Denied")
-	if !lifecycle.RefundDenied(refund) || !strings.Contains(message(refund.Status.Conditions, v1alpha1.ConditionSucceeded), "was not asked") {
-		t.Error("it does not say that WeChat Pay was not asked")
+	if !lifecycle.RefundDenied(refund) || !strings.Contains(message(refund.Status.Conditions, v1alpha1.ConditionSucceeded), "no refund request was sent") {
+		t.Error("the message does not say that no request was sent")
 	}
 	before := refund.DeepCopy()
 	lifecycle.Approved(refund, now)
@@ -273,7 +277,7 @@ func TestDenied(t *testing.T) {
 	asked := newRefund("refund-2", 50)
 	lifecycle.Requested(asked, now)
 	lifecycle.Denied(asked, now)
-	if got := message(asked.Status.Conditions, v1alpha1.ConditionSucceeded); !strings.Contains(got, "was asked before") {
+	if got := message(asked.Status.Conditions, v1alpha1.ConditionSucceeded); !strings.Contains(got, "an earlier request was sent") {
 		t.Errorf("after a request: %q", got)
 	}
 
@@ -284,7 +288,8 @@ func TestDenied(t *testing.T) {
 	wantRefund(t, taken, "True/Automatic", "True/Accepted", "Unknown/Processing")
 }
 
-// TestARefundsDoubtStays: nothing that proves nothing ends the doubt that a lost answer or an unsigned refusal left.
+// TestARefundsDoubtStays: responses that prove nothing leave the outcome of a lost response or an
+// unsigned refusal unknown.
 func TestARefundsDoubtStays(t *testing.T) {
 	t.Parallel()
 	for state, outcome := range map[string]wechatpay.Outcome{"Unknown/OutcomeUnknown": wechatpay.Unknown, "Unknown/Refused": wechatpay.Refused} {
@@ -344,7 +349,7 @@ func TestTaken(t *testing.T) {
 	if got := lifecycle.Taken(facts); got != 1011 {
 		t.Errorf("taken %d", got)
 	}
-	if got := lifecycle.ExceedsAtWeChat(60, newOrder(), newRefund("refund-1", 50)); !strings.Contains(got, "101 was paid") || !strings.Contains(got, "over 60") || !strings.Contains(got, "so 50 can't") {
+	if got := lifecycle.ExceedsAtWeChat(60, newOrder(), newRefund("refund-1", 50)); !strings.Contains(got, "101 was paid") || !strings.Contains(got, "refunds of 60") || !strings.Contains(got, "so 50 can't") {
 		t.Error(got)
 	}
 }

@@ -9,10 +9,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// defaultClientIP stands for an unknown payer address. A constant, so that a repeated call is the same call.
+// defaultClientIP replaces an unknown payer address. It is constant, so that a repeated call has
+// the same parameters.
 const defaultClientIP = "127.0.0.1"
 
-// AppID is the appid of an Order: its own, or the Merchant's. Both are immutable.
+// AppID returns the appid of an Order: its own, or the Merchant's. Both are immutable.
 func AppID(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
 	if order.Spec.AppID != "" {
 		return order.Spec.AppID
@@ -20,12 +21,13 @@ func AppID(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
 	return merchant.Spec.AppID
 }
 
-// MaxAttach is how many bytes WeChat takes (chapter 9_1).
+// MaxAttach is WeChat Pay's limit for attach, in bytes (chapter 9_1).
 const MaxAttach = 127
 
-// Attach is what an Order sends as attach. WeChat returns it with the payment, so an Order of another namespace than its
-// Merchant's is sent with its namespace before it: WeChat's own record then says whose payment it is, whatever becomes of the
-// objects. Orders that were prepared before this was so keep what they were sent with.
+// Attach returns the attach that an Order sends. WeChat Pay returns it with the payment. An Order
+// in another namespace than its Merchant's prefixes its namespace, so that WeChat Pay's record
+// names the owner of the payment even if the objects are lost. Orders prepared before this prefix
+// existed keep the attach they sent.
 func Attach(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
 	if order.Namespace == merchant.Namespace {
 		return order.Spec.Attach
@@ -38,17 +40,19 @@ func Attach(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
 	return order.Namespace + attachSeparator + order.Spec.Attach
 }
 
-// attachSeparator can't be part of a namespace's name.
+// attachSeparator can't occur in a namespace name.
 const attachSeparator = "/"
 
-// NamesAnotherNamespace says whether the attach of a payment, or of an open order, is that of an Order of another namespace.
+// NamesAnotherNamespace reports whether the attach of a payment or of an open order names another
+// namespace than the Order's.
 func NamesAnotherNamespace(attach string, order *v1alpha1.Order) bool {
 	namespace, _, named := strings.Cut(attach, attachSeparator)
 	return named && namespace != order.Namespace && len(validation.IsDNS1123Label(namespace)) == 0
 }
 
-// OrderRequest is the unifiedorder of an Order: a pure function of immutable fields, but for the callback address and
-// the algorithm, which stay those that the Order was prepared with once it is.
+// OrderRequest builds the unifiedorder request of an Order. It depends on immutable fields only,
+// except for the callback URL and the signature algorithm; once the Order is prepared, those stay
+// as recorded.
 func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL string) wechatpay.OrderRequest {
 	spec := order.Spec
 	request := wechatpay.OrderRequest{
@@ -91,7 +95,8 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 	return request
 }
 
-// RefundRequest is the refund call of a Refund: a pure function of immutable fields, but for the callback address of the day.
+// RefundRequest builds the refund request of a Refund. It depends on immutable fields only, except
+// for the current callback URL.
 func RefundRequest(refund *v1alpha1.Refund, order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL string) wechatpay.RefundRequest {
 	return wechatpay.RefundRequest{
 		OutTradeNo:  order.Number(),

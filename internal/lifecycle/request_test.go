@@ -17,8 +17,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// notSent are the fields of a spec that are no parameter of the money call. A field that is added to a spec has to be sent,
-// or to be listed here by somebody who thought about it.
+// The fields of a spec that are no parameter of the order or refund call. A field added to a spec
+// must be sent or be listed here deliberately.
 var (
 	notInOrderRequest = map[string]string{
 		"MerchantRef.Name":        "says whose key signs",
@@ -33,7 +33,7 @@ var (
 	}
 )
 
-// fill sets a field to a value that is not its zero.
+// fill sets a field to a non-zero value.
 func fill(field reflect.Value, path string) {
 	switch value := field.Addr().Interface().(type) {
 	case **metav1.Time:
@@ -53,7 +53,7 @@ func fill(field reflect.Value, path string) {
 	}
 }
 
-// leaves calls back with each field of a struct that holds a value, those of structs within it too.
+// leaves calls visit for each leaf field of a struct, nested structs included.
 func leaves(value reflect.Value, path string, visit func(field reflect.Value, path string)) {
 	for i := range value.NumField() {
 		name := value.Type().Field(i).Name
@@ -88,7 +88,7 @@ func TestEveryFieldOfAnOrderReachesTheRequest(t *testing.T) {
 	t.Parallel()
 	orderLeaves(newOrder(), func(_ reflect.Value, path string) {
 		plain := newOrder()
-		orderLeaves(plain, func(reflect.Value, string) {}) // structs that may be nil are there in both
+		orderLeaves(plain, func(reflect.Value, string) {}) // allocates nested structs in both
 		changed := plain.DeepCopy()
 		orderLeaves(changed, func(field reflect.Value, at string) {
 			if at == path {
@@ -169,7 +169,7 @@ func TestDefaultsAreConstants(t *testing.T) {
 	}
 }
 
-// disturb changes everything about an object that is not its immutable spec, name and namespace.
+// disturb changes everything of an object except its immutable spec, name and namespace.
 func disturb(t *rapid.T, object metav1.Object) {
 	text := rapid.StringMatching(`[a-z0-9]{1,8}`)
 	at := func(what string) time.Time {
@@ -244,7 +244,7 @@ func TestRefundRequestIsAFunctionOfImmutableFieldsAlone(t *testing.T) {
 	})
 }
 
-// roundTrip is the object as another replica reads it.
+// roundTrip returns the object as another replica reads it.
 func roundTrip[T any](object *T) *T {
 	content, err := json.Marshal(object)
 	if err != nil {

@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// Schedule says at which ages, in growing order, something is asked for again. After the last entry the last gap repeats, if
-// Repeat is set.
+// Schedule lists the ages, in ascending order, at which something is queried again. If Repeat is
+// set, the last gap repeats after the last entry.
 type Schedule struct {
 	Ages   []time.Duration
 	Repeat bool
 }
 
-// Next returns the first age after elapsed, plus a jitter of up to a tenth of the gap that is constant for a seed, so
-// that many objects of one moment are spread. The second result is false when nothing more is due.
+// Next returns the first age after elapsed, plus a jitter of up to a tenth of the gap. The jitter
+// is constant for a seed and spreads objects created at the same moment. The second result is false
+// if nothing more is due.
 func (s Schedule) Next(elapsed time.Duration, seed string) (time.Duration, bool) {
 	if len(s.Ages) == 0 {
 		return 0, false
@@ -39,9 +40,9 @@ func (s Schedule) Next(elapsed time.Duration, seed string) (time.Duration, bool)
 		return 0, false
 	}
 	offset := jitter(gap, seed)
-	due := elapsed - (elapsed-last-offset)%gap // the last one that is not after elapsed
+	due := elapsed - (elapsed-last-offset)%gap // the last due time that is not after elapsed
 	if due > math.MaxInt64-gap {
-		// Centuries: the age of something without a beginning.
+		// Centuries: the age was computed from a zero time.
 		return math.MaxInt64, true
 	}
 	return due + gap, true

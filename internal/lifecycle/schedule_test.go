@@ -11,8 +11,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// drawSchedule draws ages whose gaps are alike within a factor of ten, as those of a schedule that somebody thought of are: with
-// a gap that is smaller than the jitter of the one before, an age is left out.
+// drawSchedule draws ages whose gaps differ by less than a factor of ten, as in real schedules: if
+// a gap is smaller than the jitter of the previous one, an age is skipped.
 var drawSchedule = rapid.Custom(func(t *rapid.T) lifecycle.Schedule {
 	var ages []time.Duration
 	age := time.Duration(0)
@@ -59,7 +59,8 @@ func TestSchedule(t *testing.T) {
 	})
 }
 
-// TestScheduleVisitsEveryAge goes from one due time to the next: each age comes once, at most a tenth of its gap late.
+// TestScheduleVisitsEveryAge goes from one due time to the next: each age is due once, at most a
+// tenth of its gap late.
 func TestScheduleVisitsEveryAge(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -9,22 +9,23 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// MaxRefunds is how many refunds WeChat allows for one order (chapter 9_4).
+// MaxRefunds is WeChat Pay's limit of refunds per order (chapter 9_4).
 const MaxRefunds = 50
 
-// Turn says whether a Refund may be asked for now.
+// Turn says whether a Refund may be requested now.
 type Turn struct {
-	// Go: now.
+	// Go: request it now.
 	Go bool
-	// Never: not with what was paid; Message says why. Final.
+	// Never: it exceeds what was paid or the number of refunds, finally. Message says why.
 	Never bool
-	// Wait until NotBefore (zero: until another Refund changes); Message says for what.
+	// NotBefore is when to try again (zero: when another Refund changes). Message says what the
+	// Refund waits for.
 	NotBefore time.Time
 	Message   string
 }
 
-// TakeTurn decides whether a Refund may be asked for, given all Refunds of its Order: one at a time, spacing apart, at
-// most MaxRefunds, and never more in sum than was paid.
+// TakeTurn decides whether a Refund may be requested, given all Refunds of its Order: one at a
+// time, at least spacing apart, at most MaxRefunds, and never more in total than was paid.
 func TakeTurn(refund *v1alpha1.Refund, order *v1alpha1.Order, all []v1alpha1.Refund, spacing time.Duration, now time.Time) Turn {
 	sum := committed{numbers: map[string]bool{refund.Number(): true}}
 	lastRequest := lastRequestOf(refund)
@@ -38,7 +39,7 @@ func TakeTurn(refund *v1alpha1.Refund, order *v1alpha1.Order, all []v1alpha1.Ref
 		}
 		sum.add(other)
 		if RefundMayBeAtWeChat(other) && (!RefundMayBeAtWeChat(refund) || OlderRefund(other, refund)) {
-			return Turn{Message: fmt.Sprintf("Refund %s of the same Order has an answer outstanding; refunds of one Order go one at a time", other.Name)}
+			return Turn{Message: fmt.Sprintf("Refund %s of the same Order is still waiting for a response; the refunds of an Order are requested one at a time", other.Name)}
 		}
 	}
 	sum.addDeleted(order)
@@ -48,11 +49,11 @@ func TakeTurn(refund *v1alpha1.Refund, order *v1alpha1.Order, all []v1alpha1.Ref
 		paid = order.Status.Transaction.Total
 	}
 	if sum.total+refund.Spec.Amount > paid {
-		return Turn{Never: true, Message: fmt.Sprintf("%d was paid and other Refunds took %d, so %d can't be paid back (minor units). Create a Refund over at most %d",
+		return Turn{Never: true, Message: fmt.Sprintf("%d was paid and other Refunds account for %d, so %d can't be refunded (minor units). Create a Refund of at most %d",
 			paid, sum.total, refund.Spec.Amount, max(paid-sum.total, 0))}
 	}
 	if sum.count >= MaxRefunds {
-		return Turn{Never: true, Message: fmt.Sprintf("WeChat Pay allows %d refunds of one order, and they are used up", MaxRefunds)}
+		return Turn{Never: true, Message: fmt.Sprintf("WeChat Pay allows %d refunds per order, and all of them are used", MaxRefunds)}
 	}
 	if next := lastRequest.Add(spacing); !lastRequest.IsZero() && now.Before(next) {
 		return Turn{NotBefore: next, Message: fmt.Sprintf("Refund requests of one Order go %s apart, as WeChat Pay demands", spacing)}
@@ -60,7 +61,7 @@ func TakeTurn(refund *v1alpha1.Refund, order *v1alpha1.Order, all []v1alpha1.Ref
 	return Turn{Go: true}
 }
 
-// committed sums the refunds of an Order that took, or may have taken, of what was paid.
+// committed sums the refunds of an Order that consumed, or may have consumed, part of the payment.
 type committed struct {
 	total   int64
 	count   int
@@ -75,7 +76,8 @@ func (c *committed) add(refund *v1alpha1.Refund) {
 	}
 }
 
-// addDeleted counts the Refunds that succeeded and were deleted since: the Order remembers them.
+// addDeleted counts the Refunds that succeeded and were deleted since: status.refunded still lists
+// them.
 func (c *committed) addDeleted(order *v1alpha1.Order) {
 	if order.Status.Refunded == nil {
 		return
@@ -95,10 +97,11 @@ func lastRequestOf(refund *v1alpha1.Refund) time.Time {
 	return refund.Status.LastRequestTime.Time
 }
 
-// OlderRefund orders Refunds by age, and by namespace and name where that is equal.
+// OlderRefund orders Refunds by age, then by namespace and name.
 func OlderRefund(a, b *v1alpha1.Refund) bool { return older(a, b) }
 
-// Older orders Orders by age, and by namespace and name where that is equal: the older one keeps a number that two claim.
+// Older orders Orders by age, then by namespace and name. If two Orders claim a number, the older
+// one keeps it.
 func Older(a, b *v1alpha1.Order) bool { return older(a, b) }
 
 func older(a, b metav1.Object) bool {

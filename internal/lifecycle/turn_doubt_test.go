@@ -8,8 +8,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// TestDoubtfulRefundsCountInTheSum: two requests whose answers were lost, as a process leaves them that died in between. Both
-// may be at WeChat, so the one whose turn it is must fit beside the other.
+// TestDoubtfulRefundsCountInTheSum: two requests whose responses were lost, as after a crash.
+// WeChat Pay may have both, so the next one to be sent must fit beside the other.
 func TestDoubtfulRefundsCountInTheSum(t *testing.T) {
 	t.Parallel()
 	earlier := createdAt(created.Add(-time.Second))

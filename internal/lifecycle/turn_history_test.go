@@ -12,19 +12,20 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// A shop plays Refunds of one Order against a WeChat that takes whatever it is asked for: only TakeTurn keeps the limits.
+// shop runs Refunds of one Order against a WeChat Pay that accepts every request, so that only
+// TakeTurn enforces the limits.
 type shop struct {
 	paid    int64
 	order   *v1alpha1.Order
 	refunds []v1alpha1.Refund
 	now     time.Time
-	// taken is what WeChat has, by number; closed is what it gave back to the merchant.
+	// taken is what WeChat Pay accepted, by number; closed is what it returned to the merchant.
 	taken  map[string]int64
 	closed map[string]bool
 	last   time.Time
 }
 
-// ask is what the reconciler does with a Refund whose turn may have come. It returns what went wrong.
+// ask does what the reconciler does with a Refund that may be due. It returns what went wrong.
 func (s *shop) ask(t *rapid.T, refund *v1alpha1.Refund) string {
 	if lifecycle.RefundFinal(refund) || lifecycle.RefundAccepted(refund) {
 		return ""
@@ -54,7 +55,8 @@ func (s *shop) ask(t *rapid.T, refund *v1alpha1.Refund) string {
 	return s.check()
 }
 
-// answer is WeChat's, or none. What was lost or refused without signature may have been done.
+// answer draws WeChat Pay's response or its loss. A lost or unsigned response may hide an executed
+// refund.
 func (s *shop) answer(t *rapid.T, refund *v1alpha1.Refund) {
 	switch rapid.SampledFrom([]string{"accepted", "lost, done", "lost", "refused, done", "refused", "limited", "no money", "not sent"}).Draw(t, "answer") {
 	case "accepted":
@@ -97,7 +99,7 @@ func (s *shop) check() string {
 	}
 }
 
-// learn is a refundquery for a Refund that WeChat took.
+// learn applies a refundquery result to an accepted Refund.
 func (s *shop) learn(t *rapid.T, refund *v1alpha1.Refund) {
 	if !lifecycle.RefundAccepted(refund) || lifecycle.RefundFinal(refund) {
 		return
@@ -116,8 +118,8 @@ func (s *shop) learn(t *rapid.T, refund *v1alpha1.Refund) {
 	}
 }
 
-// remove deletes a Refund that is final, after the Order remembers it. The minute after its request is over: until then the
-// reconciler's own memory keeps the pace.
+// remove deletes a final Refund after the Order recorded it. The minute after its request must have
+// passed: until then the reconciler keeps the spacing in memory.
 func (s *shop) remove(i int) {
 	if lifecycle.RefundFinal(&s.refunds[i]) && s.now.Sub(s.last) >= spacing {
 		lifecycle.Refunded(s.order, s.refunds)

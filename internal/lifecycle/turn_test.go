@@ -24,7 +24,7 @@ func paidOrder(total int64) *v1alpha1.Order {
 	return order
 }
 
-// with is a Refund of an Order, in some state.
+// with returns a Refund of an Order with the given changes.
 func with(name string, amount int64, changes ...func(*v1alpha1.Refund)) v1alpha1.Refund {
 	refund := newRefund(name, amount)
 	lifecycle.BeginRefund(refund, now)
@@ -63,7 +63,7 @@ func createdAt(at time.Time) func(*v1alpha1.Refund) {
 	return func(r *v1alpha1.Refund) { r.CreationTimestamp = metav1.NewTime(at) }
 }
 
-// remembered is what an Order knows of refunds that succeeded, by their numbers.
+// remembered builds the status.refunded of an Order from amounts by number.
 func remembered(amounts map[string]int64) *v1alpha1.Refunded {
 	refunded := &v1alpha1.Refunded{}
 	for number, amount := range amounts {
@@ -74,7 +74,7 @@ func remembered(amounts map[string]int64) *v1alpha1.Refunded {
 	return refunded
 }
 
-// manyRemembered are as many refunds of one fen each.
+// manyRemembered builds a status.refunded with count refunds of one fen each.
 func manyRemembered(count int) *v1alpha1.Refunded {
 	amounts := map[string]int64{}
 	for i := range count {

@@ -11,10 +11,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// poison is what a terminal acts on, and readers of logs and tables too.
+// poison contains characters that act on terminals, log readers and tables.
 const poison = "微\u009b31m信\u202e支\n付\u2028\u200b\x7f"
 
-// poisoned fills every text of a value of WeChat's.
+// poisoned fills every string of a WeChat Pay value with poison.
 func poisoned[T any](value T) T {
 	fill(reflect.ValueOf(&value).Elem())
 	return value
@@ -35,7 +35,8 @@ func fill(v reflect.Value) {
 	}
 }
 
-// notClean are the texts within a value that hold what should have been taken away, by their paths.
+// notClean returns the paths of the strings that still contain characters that should have been
+// removed.
 func notClean(path string, v reflect.Value) (found []string) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -58,7 +59,8 @@ func notClean(path string, v reflect.Value) (found []string) {
 	return found
 }
 
-// TestWeChatsWordsAreStoredClean lets every text of WeChat's be hostile, on every way into a status.
+// TestWeChatsWordsAreStoredClean makes every string from WeChat Pay hostile, on every path into a
+// status.
 func TestWeChatsWordsAreStoredClean(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	newOrder := func() *v1alpha1.Order {
@@ -135,7 +137,8 @@ func TestWeChatsWordsAreStoredClean(t *testing.T) {
 	}
 }
 
-// A time that the API does not take would keep the payment from being recorded.
+// TestTimesThatTheAPIDoesNotTakeAreLeftOut: a time that the API rejects would prevent the payment
+// from being recorded.
 func TestTimesThatTheAPIDoesNotTakeAreLeftOut(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	for _, at := range []time.Time{{}, time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(0, 1, 1, 0, 0, 0, 0, time.FixedZone("", 8*3600)), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)} {

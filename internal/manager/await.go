@@ -21,27 +21,30 @@ import (
 )
 
 const (
-	// lookDeadline bounds one look at the API server: one that takes connections and says nothing must not hold the next look up.
+	// lookDeadline is the timeout of one attempt: an API server that accepts connections but does
+	// not respond must not delay the next attempt.
 	lookDeadline = 10 * time.Second
-	// longestPause between looks, and how much longer one may be by chance, so that replicas do not look at the same moments. The
-	// operator is back within five seconds of the API server.
+	// longestPause is the longest pause between attempts; jitter spreads the replicas. The operator
+	// starts within five seconds after the API server is back.
 	longestPause = 4500 * time.Millisecond
 	jitter       = 0.1
 )
 
-// awaited are the kinds that the operator can't start without.
+// awaited are the kinds that the operator needs at startup.
 var awaited = []string{"Merchant", "Order", "Refund"}
 
 // obstacle is why the operator can't start yet.
 type obstacle struct {
-	// what is one of a few texts, so that a line is logged when it changes and not for each look.
+	// what is one of a few texts, so that a line is logged only when it changes and not per
+	// attempt.
 	what string
 	err  error
 }
 
-// awaitAPIServer waits until the API server answers, serves the operator's kinds and lets the operator list them. A process that
-// ended instead would be kept away by the kubelet for up to five minutes after the API server is back (CrashLoopBackOff). It
-// returns how the kinds are served, so that what follows does not have to ask again; nil when the context ended before.
+// awaitAPIServer waits until the API server responds, serves the operator's kinds and permits the
+// operator to list them. If the process ended instead, the kubelet could delay its restart for up
+// to five minutes after the API server is back (CrashLoopBackOff). awaitAPIServer returns the
+// discovered mapper for later use; nil if the context ended before.
 func awaitAPIServer(ctx context.Context, config *rest.Config, namespaces []string, log logr.Logger) (meta.RESTMapper, error) {
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -56,7 +59,7 @@ func awaitAPIServer(ctx context.Context, config *rest.Config, namespaces []strin
 		}
 		if in == nil {
 			if told != "" {
-				log.Info("Going on with the start", "waited", time.Since(began).Round(time.Second).String())
+				log.Info("Continuing the startup", "waited", time.Since(began).Round(time.Second).String())
 			}
 			return mapper, nil
 		}
@@ -64,7 +67,7 @@ func awaitAPIServer(ctx context.Context, config *rest.Config, namespaces []strin
 			told = in.what
 			log.Info("Waiting to start: "+in.what, "apiServer", config.Host, "error", in.err.Error())
 		}
-		log.V(1).Info("Not there yet", "obstacle", in.what, "error", in.err.Error())
+		log.V(1).Info("Not ready to start yet", "obstacle", in.what, "error", in.err.Error())
 		select {
 		case <-ctx.Done():
 			return nil, nil
@@ -73,11 +76,11 @@ func awaitAPIServer(ctx context.Context, config *rest.Config, namespaces []strin
 	}
 }
 
-// look tries what the start needs. An error is one that waiting does not mend.
+// look checks once what the startup needs. It returns an error only if waiting can't resolve it.
 func look(ctx context.Context, config *rest.Config, httpClient *http.Client, namespaces []string) (meta.RESTMapper, *obstacle, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookDeadline)
 	defer cancel()
-	// Each look has a mapper of its own, which knows nothing of what was not there before.
+	// Each attempt uses a new mapper, because a mapper caches missing kinds.
 	mapper, err := apiutil.NewDynamicRESTMapper(config, httpClient)
 	if err != nil {
 		return nil, nil, fmt.Errorf("using the kubeconfig: %w", err)
@@ -112,7 +115,7 @@ func lookFor(ctx context.Context, reader client.Client, mapper meta.RESTMapper, 
 	return nil
 }
 
-// mapped asks how a kind is served, for no longer than the context: a mapper takes none.
+// mapped looks up how a kind is served. It respects the context, which a mapper does not take.
 func mapped(ctx context.Context, mapper meta.RESTMapper, kind schema.GroupKind) error {
 	answer := make(chan error, 1)
 	go func() {
@@ -133,12 +136,12 @@ func obstacleOf(err error, kind string) *obstacle {
 	case meta.IsNoMatchError(err) || apierrors.IsNotFound(err):
 		return &obstacle{fmt.Sprintf("the API server does not serve the kind %s; install the CustomResourceDefinitions (config/crd)", kind), err}
 	case apierrors.IsUnauthorized(err):
-		return &obstacle{"the API server does not take the operator's credentials", err}
+		return &obstacle{"the API server rejects the operator's credentials", err}
 	case apierrors.IsForbidden(err):
 		return &obstacle{fmt.Sprintf("the operator may not list the kind %s; bind its ServiceAccount to the manager's role (config/rbac)", kind), err}
 	case errors.As(err, &status):
-		return &obstacle{"the API server is not ready to answer", err}
+		return &obstacle{"the API server is not ready", err}
 	default:
-		return &obstacle{"the API server does not answer", err}
+		return &obstacle{"the API server does not respond", err}
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// env is the control plane that all tests of this package run on.
+// env is the control plane shared by all tests of this package.
 var env *controlplane.Environment
 
 func TestMain(m *testing.M) { controlplane.Main(m, &env, nil) }
 
-// TestOperatorLeavesNothingBehind starts a whole operator, has it work, stops it as a SIGTERM does, and looks for what still
-// runs. Connections to the API server are client-go's, which keeps them for the process.
+// TestOperatorLeavesNothingBehind starts a whole operator, lets it work, stops it as SIGTERM does,
+// and looks for leaked goroutines. It ignores client-go's connections to the API server, which live
+// as long as the process.
 func TestOperatorLeavesNothingBehind(t *testing.T) {
 	work := func(t *testing.T) {
 		shop := framework.Open(t, env)

@@ -36,25 +36,26 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
-// leaderElectionID is the name of the Lease; config/rbac allows this one only.
+// leaderElectionID is the name of the Lease; config/rbac permits only this one.
 const leaderElectionID = "wechatpay-operator"
 
-// GracefulShutdown gives what is under way the time to come to its end: callbacks first (15 s), then a call to WeChat (30 s) and
-// the writing of its answer (15 s). The Lease is given back after it (10 s at most), so that the whole is shorter than the
-// Deployment's terminationGracePeriodSeconds.
+// GracefulShutdown is the time for work in progress to finish: callbacks first (15 s), then a call
+// to WeChat Pay (30 s) and the write of its result (15 s). The Lease is released afterwards (10 s
+// at most). The total is shorter than the Deployment's terminationGracePeriodSeconds.
 const GracefulShutdown = 65 * time.Second
 
-// Operator is the manager with what runs in it.
+// Operator is the manager with its components.
 type Operator struct {
 	ctrl.Manager
-	// Callbacks is the callback server; nil where another process takes callbacks.
+	// Callbacks is the callback server; nil if another process receives callbacks.
 	Callbacks *webhookserver.Server
 
 	caches syncedCaches
 }
 
-// Run waits for the API server, builds the operator and runs it, until the context ends. A leader that can't renew its Lease in
-// time ends with an error, so that nothing goes on in two places; started again, it waits here.
+// Run waits for the API server, then builds the operator and runs it until the context ends. A
+// leader that can't renew its Lease in time ends with an error, so that never two leaders work;
+// after its restart it waits here.
 func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err := options.Validate(); err != nil {
 		return err
@@ -120,7 +121,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 	return operator, nil
 }
 
-// dependencies are what reconcilers and callbacks share.
+// dependencies are shared by the reconcilers and the callback server.
 type dependencies struct {
 	client    client.Client
 	apiReader client.Reader
@@ -128,8 +129,8 @@ type dependencies struct {
 	options   Options
 }
 
-// forgetDeleted drops what is kept for a Merchant, its metrics among it, when it is gone: on every replica, since each takes
-// callbacks.
+// forgetDeleted drops the cached state and metrics of deleted Merchants. It runs on every replica,
+// because each receives callbacks.
 func forgetDeleted(ctx context.Context, informers cache.Cache, registry *account.Registry) error {
 	merchants, err := informers.GetInformer(ctx, &v1alpha1.Merchant{}, cache.BlockUntilSynced(false))
 	if err != nil {
@@ -150,7 +151,7 @@ func managerOptions(options Options) ctrl.Options {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
-			panic(err) // two kinds under one name: a mistake at build time
+			panic(err) // a kind is registered twice: a programming error
 		}
 	}
 	return ctrl.Options{
@@ -159,14 +160,14 @@ func managerOptions(options Options) ctrl.Options {
 		Logger:         options.Log,
 		Cache: cache.Options{
 			DefaultNamespaces: namespaces(options.Namespaces),
-			// managedFields are a third of an Order, and nobody reads them here.
+			// managedFields are a third of an Order's size and are not needed here.
 			DefaultTransform: cache.TransformStripManagedFields(),
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
 			DisableFor: readLive(options),
-			// Spares the second call that a reconcile on a cache without our own last write would make. No money rule
-			// depends on it.
-			EnableReadYourWritesConsistency: ptr.To(len(options.Namespaces) < 2), // it can't be with several caches for a kind
+			// Avoids a repeated call after a reconcile on a cache that lacks our own last write.
+			// The money rules do not depend on it.
+			EnableReadYourWritesConsistency: ptr.To(len(options.Namespaces) < 2), // not supported with several caches per kind
 		}},
 		LeaderElection:                options.LeaderElect,
 		LeaderElectionID:              leaderElectionID,
@@ -175,7 +176,7 @@ func managerOptions(options Options) ctrl.Options {
 		RenewDeadline:                 unlessZero(options.Election.RenewDeadline),
 		RetryPeriod:                   unlessZero(options.Election.RetryPeriod),
 		LeaderElectionReleaseOnCancel: true, // main returns right after the manager
-		HealthProbeBindAddress:        off,  // Run has probes of its own, which are there before
+		HealthProbeBindAddress:        off,  // Run serves its own probes, which start earlier
 		PprofBindAddress:              options.PprofBindAddress,
 		Metrics:                       metricsOptions(options),
 		GracefulShutdownTimeout:       ptr.To(GracefulShutdown),
@@ -183,7 +184,8 @@ func managerOptions(options Options) ctrl.Options {
 	}
 }
 
-// mapperProvider hands on what the wait for the API server learned; nil leaves that to controller-runtime.
+// mapperProvider passes on the mapper from the wait for the API server; nil selects
+// controller-runtime's default.
 func (o *Options) mapperProvider() func(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 	if o.mapper == nil {
 		return nil
@@ -191,7 +193,7 @@ func (o *Options) mapperProvider() func(*rest.Config, *http.Client) (meta.RESTMa
 	return func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return o.mapper, nil }
 }
 
-// unlessZero leaves a default to controller-runtime.
+// unlessZero returns nil for zero, which selects controller-runtime's default.
 func unlessZero(d time.Duration) *time.Duration {
 	if d == 0 {
 		return nil
@@ -199,8 +201,9 @@ func unlessZero(d time.Duration) *time.Duration {
 	return &d
 }
 
-// readLive are the kinds that are read by name from the API server, so that no right to list or watch them is needed: Secrets,
-// and where the operator looks at some namespaces only, or takes only callbacks, the labels of those.
+// readLive lists the kinds that are read by name from the API server, so that no permission to list
+// or watch them is needed: Secrets, and Namespace labels if the operator watches only some
+// namespaces or only receives callbacks.
 func readLive(options Options) []client.Object {
 	if len(options.Namespaces) > 0 || !options.Controllers {
 		return []client.Object{&corev1.Secret{}, &corev1.Namespace{}}
@@ -220,7 +223,7 @@ func metricsOptions(options Options) metricsserver.Options {
 	served := metricsserver.Options{BindAddress: options.MetricsBindAddress, SecureServing: options.MetricsSecure}
 	if options.MetricsSecure {
 		served.FilterProvider = filters.WithAuthenticationAndAuthorization
-		// HTTP/2 had denial-of-service flaws that a metrics endpoint has no need to risk.
+		// Disables HTTP/2, whose denial-of-service flaws a metrics endpoint need not risk.
 		served.TLSOpts = append(served.TLSOpts, func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} })
 	}
 	return served
@@ -269,8 +272,8 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 	return nil
 }
 
-// newGuard adds what tries the policy on approvals, on the leader only. Its client has no cache: the manager's own waits to see there
-// what it wrote, and a dry run writes nothing.
+// newGuard adds the Guard, which runs on the leader only. Its client has no cache: the manager's
+// client waits until the cache contains its writes, but a dry run writes nothing.
 func (o *Operator) newGuard(base controllers.Base) (*guard.Guard, error) {
 	writer, err := client.New(o.GetConfig(), client.Options{HTTPClient: o.GetHTTPClient(), Scheme: o.GetScheme(), Mapper: o.GetRESTMapper()})
 	if err != nil {
@@ -283,7 +286,7 @@ func (o *Operator) newGuard(base controllers.Base) (*guard.Guard, error) {
 	return approvals, nil
 }
 
-// newProbeSender returns nil when the check is turned off.
+// newProbeSender returns nil if the check is disabled.
 func newProbeSender(options Options) *sender.Sender {
 	if !options.CheckCallbacks {
 		return nil
@@ -292,7 +295,7 @@ func newProbeSender(options Options) *sender.Sender {
 	return sender.New(options.CallbackProbe)
 }
 
-// countObjects adds the metrics about Orders, Refunds and Merchants, which the leader tells.
+// countObjects registers the metrics about Orders, Refunds and Merchants, which the leader reports.
 func countObjects(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	objects := metrics.NewObjects(options.Accounts.Clock, mgr.Elected())
 	if err := objects.Follow(ctx, mgr.GetCache()); err != nil {
@@ -302,7 +305,7 @@ func countObjects(ctx context.Context, mgr ctrl.Manager, options Options) error 
 	case options.Registerer != nil:
 		return options.Registerer.Register(objects)
 	case options.SeveralInProcess:
-		return nil // the process's registry can take them once only
+		return nil // the process's registry accepts them only once
 	default:
 		return ctrlmetrics.Registry.Register(objects)
 	}
@@ -332,7 +335,8 @@ func (o *Operator) addCallbacks(ctx context.Context, in dependencies) error {
 	return nil
 }
 
-// fillCache asks for what callbacks read and reconcilers would have asked for, so that it is there before the first callback.
+// fillCache starts the informers that callbacks read and reconcilers would start, so that they are
+// synced before the first callback.
 func (o *Operator) fillCache(ctx context.Context) error {
 	if err := index.SetupNumbers(ctx, o.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("adding indexes: %w", err)

@@ -1,4 +1,5 @@
-// Package manager puts the operator together: reconcilers on the leader, the callback server on every replica.
+// Package manager assembles the operator: reconcilers on the leader, the callback server on every
+// replica.
 package manager
 
 import (
@@ -20,9 +21,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 )
 
-// Options are what the flags say, and what tests set beside them.
+// Options holds the flags, and settings for tests.
 type Options struct {
-	// Controllers is whether the reconcilers run. A process without them takes callbacks, and reads no client certificate.
+	// Controllers enables the reconcilers. A process without them only receives callbacks, and
+	// reads no client certificate.
 	Controllers             bool
 	LeaderElect             bool
 	LeaderElectionNamespace string
@@ -33,40 +35,44 @@ type Options struct {
 	HealthProbeBindAddress  string
 	PprofBindAddress        string
 	MaxConcurrentReconciles int
-	// Namespaces that the operator looks at; empty means all.
+	// Namespaces that the operator watches; empty means all.
 	Namespaces []string
 
-	// CheckCallbacks turns the check on by which Merchants get the condition CallbacksReachable.
+	// CheckCallbacks enables the check behind the Merchants' condition CallbacksReachable.
 	CheckCallbacks bool
 
-	// Timing, Accounts and CallbackProbe are production's unless a test changes them.
+	// Timing, Accounts and CallbackProbe are the production values unless a test changes them.
 	Timing   controllers.Timing
 	Accounts account.Options
-	// Election is controller-runtime's unless a test shortens it.
+	// Election is controller-runtime's default unless a test shortens it.
 	Election      Election
 	CallbackProbe sender.Options
-	// Guard tells whether approvals can be believed. Nil asks the API server; tests without policies have another.
+	// Guard tells whether approvals can be trusted. If nil, the operator checks the policy at the
+	// API server; tests without policies set a fake.
 	Guard controllers.Guard
-	// PriorityQueue chooses the queue of the reconcilers; nil leaves it to them. make bench compares the two.
+	// PriorityQueue chooses the queue of the reconcilers; nil keeps the default. make bench
+	// compares the two.
 	PriorityQueue *bool
-	// Log is controller-runtime's unless a test listens.
+	// Log is controller-runtime's logger unless a test sets its own.
 	Log logr.Logger
-	// Registerer takes the metrics about objects; by default controller-runtime's, unless SeveralInProcess.
+	// Registerer registers the metrics about objects; by default controller-runtime's, unless
+	// SeveralInProcess is set.
 	Registerer prometheus.Registerer
-	// mapper is how the operator's kinds are served; by default that is asked for when it is needed.
+	// mapper maps the operator's kinds; by default it is discovered when needed.
 	mapper meta.RESTMapper
-	// SeveralInProcess allows more than one operator in a process, as tests of replicas have.
+	// SeveralInProcess permits more than one operator in a process, for tests with replicas.
 	SeveralInProcess bool
 }
 
-// Election is the pace of the leader election. Zero means controller-runtime's default.
+// Election holds the timing of the leader election. Zero means controller-runtime's default.
 type Election struct {
-	// LeaseDuration is how long the others wait for a leader that is not heard of (15 s), RenewDeadline how long a leader goes
-	// on that can't renew (10 s), RetryPeriod the pause between attempts (2 s).
+	// LeaseDuration is how long standby replicas wait for a silent leader (15 s), RenewDeadline how
+	// long a leader continues without renewing (10 s), RetryPeriod the pause between attempts (2
+	// s).
 	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
 }
 
-// DefaultOptions are the flags' defaults.
+// DefaultOptions returns the defaults of the flags.
 func DefaultOptions() Options {
 	return Options{
 		Controllers:             true,
@@ -82,57 +88,57 @@ func DefaultOptions() Options {
 	}
 }
 
-// BindFlags adds the flags. --kubeconfig is controller-runtime's own.
+// BindFlags adds the flags. controller-runtime adds --kubeconfig itself.
 func (o *Options) BindFlags(flags *flag.FlagSet) {
 	flags.BoolVar(&o.Controllers, "controllers", o.Controllers,
-		"Run the reconcilers. With false the process takes callbacks only: it then needs no right to client certificates, and no leader election.")
+		"Run the reconcilers. If false, the process only receives callbacks and needs neither access to client certificates nor leader election.")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect,
-		"Elect a leader, which alone reconciles; every replica takes callbacks. Set it whenever more than one replica runs.")
+		"Elect a leader. Only the leader reconciles; every replica receives callbacks. Required with more than one replica.")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", o.LeaderElectionNamespace,
 		"Namespace of the Lease for the election. Default: the namespace that the operator runs in.")
 	flags.StringVar(&o.NotifyBindAddress, "notify-bind-address", o.NotifyBindAddress,
-		"Address that WeChat's callbacks come in at, over plain HTTP behind an ingress that ends TLS; 0 takes none, for when another process does.")
+		"Address for WeChat Pay's callbacks, over plain HTTP behind an ingress that terminates TLS; 0 disables it, for when another process receives them.")
 	flags.StringVar(&o.NotifyBaseURL, "notify-base-url", o.NotifyBaseURL,
-		"Public address of the ingress, such as https://pay.example.com, for Merchants without spec.notifyBaseURL. WeChat wants https, no port, a public host.")
+		"Public address of the ingress, such as https://pay.example.com, for Merchants without spec.notifyBaseURL. WeChat Pay requires https, a public host and no port.")
 	flags.Var(&o.Accounts.EndpointHosts, "endpoint-hosts",
-		"Hosts that a Merchant's spec.endpoint may name, separated by commas: names, *.example.com for all below a domain, IP addresses; with a port only that one. "+
-			"What is set replaces the default, WeChat's own hosts. Whoever may write a Merchant can have the operator call these hosts, and no others.")
+		"Comma-separated hosts that a Merchant's spec.endpoint may name: host names, *.example.com for all hosts below a domain, or IP addresses; with a port, only that port. "+
+			"Replaces the default, WeChat Pay's own hosts. Anyone who may write a Merchant can make the operator call these hosts, and no others.")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress,
-		"Address that metrics are served at; 0 turns them off.")
+		"Address of the metrics endpoint; 0 disables it.")
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure,
-		"Serve metrics over HTTPS, to callers that the API server authenticates and allows to get /metrics.")
+		"Serve metrics over HTTPS, to clients that the API server authenticates and authorizes to get /metrics.")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress,
 		"Address of /healthz and /readyz.")
 	flags.StringVar(&o.PprofBindAddress, "pprof-bind-address", o.PprofBindAddress,
-		"Address of /debug/pprof, for profiles of what CPU and memory go into. Whoever reaches it may take them, so keep it on loopback, such as 127.0.0.1:6060; 0 turns it off.")
+		"Address of /debug/pprof, for CPU and memory profiles. It has no authentication, so use a loopback address such as 127.0.0.1:6060; 0 disables it.")
 	flags.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles,
-		"How many objects of each kind are worked on at a time, and as many again that WeChat Pay has just answered for. Those that wait for its answer do not count: sixteen times as many may.")
+		"How many objects of each kind are reconciled concurrently, plus as many again that continue after a response from WeChat Pay. Objects that wait for a response do not count: sixteen times as many may wait.")
 	flags.BoolVar(&o.CheckCallbacks, "check-callbacks", o.CheckCallbacks,
-		"Post a test callback to each Merchant's public address every few hours, to tell whether callbacks arrive (condition CallbacksReachable). Only public hosts are called, on port 443.")
+		"Post a test callback to each Merchant's public address every few hours, to check that callbacks arrive (condition CallbacksReachable). Only public hosts are called, on port 443.")
 	flags.Func("watch-namespaces",
-		"Namespaces to look at, separated by commas. Their Roles are then enough, and no ClusterRole is needed. Default: all.",
+		"Comma-separated namespaces to watch. The operator then needs only Roles in these namespaces, and no ClusterRole. Default: all.",
 		func(list string) error {
 			o.Namespaces = slices.DeleteFunc(strings.Split(list, ","), func(name string) bool { return name == "" })
 			return nil
 		})
 }
 
-// off is the address that turns a server off, as controller-runtime has it.
+// off is the address that disables a server in controller-runtime.
 const off = "0"
 
 func (o *Options) takesCallbacks() bool { return o.NotifyBindAddress != off }
 
-// Validate refuses options that contradict each other, before anything starts.
+// Validate rejects contradictory options before anything starts.
 func (o *Options) Validate() error {
 	if !o.Controllers && !o.takesCallbacks() {
 		return errors.New("--controllers=false and --notify-bind-address=0 leave nothing to run: set one of them")
 	}
 	if !o.Controllers && o.LeaderElect {
-		return errors.New("--leader-elect chooses who reconciles, and with --controllers=false nobody does: leave one of them out")
+		return errors.New("--leader-elect elects the replica that reconciles, but --controllers=false disables the reconcilers: remove one of them")
 	}
 	for _, name := range o.Namespaces {
 		if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
-			return fmt.Errorf("--watch-namespaces: %q is no name of a namespace: %s", name, strings.Join(problems, "; "))
+			return fmt.Errorf("--watch-namespaces: %q is not a valid namespace name: %s", name, strings.Join(problems, "; "))
 		}
 	}
 	return nil

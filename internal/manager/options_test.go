@@ -37,8 +37,8 @@ func TestFlags(t *testing.T) {
 		{"--controllers=false --leader-elect", "--leader-elect"},
 		{"--watch-namespaces=shop,another-shop", ""},
 		{"--watch-namespaces=", ""},
-		{"--watch-namespaces=Shop", `"Shop" is no name of a namespace`},
-		{"--watch-namespaces=$(POD_NAMESPACE)", "is no name of a namespace"},
+		{"--watch-namespaces=Shop", `"Shop" is not a valid namespace name`},
+		{"--watch-namespaces=$(POD_NAMESPACE)", "is not a valid namespace name"},
 	} {
 		_, err := parse(strings.Fields(test.arguments)...)
 		if (err == nil) != (test.complaint == "") || err != nil && !strings.Contains(err.Error(), test.complaint) {
@@ -51,11 +51,13 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// leaseRelease is the most that giving the Lease back takes after the shutdown: controller-runtime's default RenewDeadline.
+// leaseRelease is the longest time to release the Lease after the shutdown: controller-runtime's
+// default RenewDeadline.
 const leaseRelease = 10 * time.Second
 
-// TestGracePeriod: the kubelet waits for the pause before the stop, the stop itself, and the Lease. Whoever is killed before it
-// wrote an answer down leaves a doubt behind.
+// TestGracePeriod: the kubelet must wait for the pause before the shutdown, the shutdown itself and
+// the release of the Lease. A process killed before it has stored a result leaves an unknown
+// outcome.
 func TestGracePeriod(t *testing.T) {
 	for _, file := range []string{"manager/manager.yaml", "overlays/separate-callbacks/deployment.yaml"} {
 		content, err := os.ReadFile(filepath.Join(controlplane.Root(), "config", file))

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// probes answer the kubelet for as long as the process runs: alive at once, also while it waits for the API server, and ready once
-// the operator takes callbacks. The manager's own probes would begin later, and their port would be closed until then.
+// probes answers the kubelet during the whole life of the process: alive at once, even while it
+// waits for the API server, and ready once the operator receives callbacks. The manager's own
+// probes would start later, and their port would be closed until then.
 type probes struct {
 	server *http.Server
 	ready  atomic.Pointer[check]
@@ -21,10 +22,10 @@ type probes struct {
 // check says why the process is not ready.
 type check func(*http.Request) error
 
-// serveProbes begins to answer; at "0" nobody asks.
+// serveProbes starts the probe server; the address "0" disables it.
 func serveProbes(address string) (*probes, error) {
 	p := &probes{}
-	p.become(func(*http.Request) error { return errors.New("the operator waits for the API server") })
+	p.become(func(*http.Request) error { return errors.New("the operator is waiting for the API server") })
 	if address == off {
 		return p, nil
 	}
@@ -50,7 +51,7 @@ func answerProbe(w http.ResponseWriter, problem error) {
 	_, _ = io.WriteString(w, "ok\n")
 }
 
-// become replaces what makes the process ready.
+// become replaces the readiness check.
 func (p *probes) become(ready check) { p.ready.Store(&ready) }
 
 func (p *probes) close() {
@@ -59,7 +60,8 @@ func (p *probes) close() {
 	}
 }
 
-// readiness is the operator's: once its caches are in sync, which the callback server waits for as well.
+// readiness returns the operator's check: its caches are synced, which the callback server requires
+// as well.
 func (o *Operator) readiness() check {
 	if o.Callbacks != nil {
 		return o.Callbacks.Ready
@@ -67,13 +69,14 @@ func (o *Operator) readiness() check {
 	return o.caches.ready
 }
 
-// syncedCaches is a Runnable that the manager starts after the caches, whether it leads or not.
+// syncedCaches is a Runnable that the manager starts after the caches, on leaders and standby
+// replicas.
 type syncedCaches struct{ atomic.Bool }
 
-// NeedLeaderElection is false: a replica that stands by is ready to lead.
+// NeedLeaderElection returns false: a standby replica is ready too.
 func (s *syncedCaches) NeedLeaderElection() bool { return false }
 
-// Start notes that it was started.
+// Start records that the caches are synced.
 func (s *syncedCaches) Start(ctx context.Context) error {
 	s.Store(true)
 	<-ctx.Done()
@@ -82,7 +85,7 @@ func (s *syncedCaches) Start(ctx context.Context) error {
 
 func (s *syncedCaches) ready(*http.Request) error {
 	if !s.Load() {
-		return errors.New("the caches are not in sync yet")
+		return errors.New("the caches are not synced yet")
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// buildInfo is 1 for the version that runs.
+// buildInfo is 1 for the running version.
 var buildInfo = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "wechatpay_build_info",
 	Help: "1, with the operator's version and the version of Go that built it.",
@@ -15,5 +15,5 @@ var buildInfo = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 
 func init() { metrics.Registry.MustRegister(buildInfo) }
 
-// SetVersion tells which version runs.
+// SetVersion sets the running version.
 func SetVersion(version string) { buildInfo.WithLabelValues(version, runtime.Version()).Set(1) }

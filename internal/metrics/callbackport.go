@@ -5,13 +5,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// What CallbackHealthChecks is labelled with.
+// Label values of CallbackHealthChecks.
 const (
 	HealthOK          = "ok"
 	HealthUnavailable = "unavailable"
 )
 
-// CallbackHealthChecks counts what load balancers ask the callback server: whether it takes callbacks. They are not in Callbacks.
+// CallbackHealthChecks counts health checks of the callback server by load balancers. Callbacks
+// does not include them.
 var CallbackHealthChecks = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "wechatpay_callback_health_checks_total",
 	Help: "Health checks by load balancers (GET / and /healthz on the port of callbacks), by answer: ok, unavailable (the replica is stopping).",

@@ -19,19 +19,20 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// Objects tells how many Orders and Refunds are in which state, how long the oldest doubt and the oldest undecided Refund
-// are waiting, and how the Merchants are. It follows the cache's events and keeps the sums, so that a scrape costs the same
-// with ten Orders and with a million.
+// Objects exports how many Orders and Refunds are in which state, how long the oldest unknown
+// outcome and the oldest undecided Refund have lasted, and the state of the Merchants. It follows
+// the cache's events and maintains sums, so a scrape costs the same with ten Orders and with a
+// million.
 //
-// Every replica has the cache, and only the leader reports: what is summed over replicas is then right.
+// Every replica has the cache, but only the leader reports, so that sums over replicas are correct.
 type Objects struct {
 	clock   clock.PassiveClock
 	leading <-chan struct{}
 
 	mutex           sync.Mutex
 	orders, refunds map[place]int
-	// doubts are the objects whose outcome at WeChat is not known, by kind, with the time since when; undecided are the
-	// Refunds that wait for approval. Both are few, as long as all is well.
+	// doubts holds since when the outcome of an object at WeChat Pay is unknown, by kind; undecided
+	// holds the Refunds that await approval. Both are small in normal operation.
 	doubts    map[string]map[types.UID]time.Time
 	undecided map[types.UID]time.Time
 	merchants map[types.NamespacedName]*v1alpha1.Merchant
@@ -39,8 +40,8 @@ type Objects struct {
 	gauges gauges
 }
 
-// place is what Orders and Refunds are counted by. Namespaces are as many as the cluster has; names of Merchants would be
-// as many as somebody cares to write into Orders.
+// place is the label set of the counts of Orders and Refunds. It has no Merchant name: the number
+// of namespaces is limited, but Orders may contain any number of Merchant names.
 type place struct{ namespace, state string }
 
 type gauges struct {
@@ -81,7 +82,7 @@ func (g gauges) all() []prometheus.Collector {
 	return []prometheus.Collector{g.orders, g.refunds, g.doubt, g.undecided, g.ready, g.expiry}
 }
 
-// NewObjects returns an Objects that tells nothing until leading is closed.
+// NewObjects returns an Objects that reports nothing until leading is closed.
 func NewObjects(clock clock.PassiveClock, leading <-chan struct{}) *Objects {
 	return &Objects{
 		clock: clock, leading: leading,
@@ -93,7 +94,7 @@ func NewObjects(clock clock.PassiveClock, leading <-chan struct{}) *Objects {
 	}
 }
 
-// Follow begins to follow a cache.
+// Follow registers event handlers with a cache.
 func (o *Objects) Follow(ctx context.Context, informers cache.Informers) error {
 	for _, kind := range []struct {
 		object client.Object
@@ -114,8 +115,8 @@ func (o *Objects) Follow(ctx context.Context, informers cache.Informers) error {
 	return nil
 }
 
-// handler counts an object in when it comes, and out, as it was counted in, when it changes or goes: an informer tells each
-// handler every object as it was told before.
+// handler counts an object when it is added, and uncounts its previous version when it changes or
+// is deleted. An informer always passes the version that it passed before.
 func handler[T client.Object](mutex *sync.Mutex, count func(T, int)) toolscache.ResourceEventHandler {
 	counting := func(object any, by int) {
 		if gone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
@@ -158,7 +159,7 @@ func (o *Objects) countRefund(refund *v1alpha1.Refund, by int) {
 	change(o.refunds, place{refund.Namespace, stateOfRefund(refund)}, by)
 	since, undecided := time.Time{}, time.Time{}
 	if lifecycle.RefundMayBeAtWeChat(refund) {
-		// Accepted is Unknown from the beginning; in doubt it is since it was approved, at the earliest.
+		// Accepted is Unknown from creation on; the outcome can be unknown only since the approval.
 		since = latest(transition(refund.Status.Conditions, v1alpha1.ConditionAccepted), transition(refund.Status.Conditions, v1alpha1.ConditionApproved))
 	}
 	if stateOfRefund(refund) == v1alpha1.ReasonAwaitingApproval {
@@ -190,7 +191,7 @@ func keep(times map[types.UID]time.Time, uid types.UID, since time.Time, by int)
 	}
 }
 
-// isNew is the state of what nobody has looked at yet.
+// isNew is the state of objects without a status.
 const isNew = "New"
 
 func stateOfOrder(order *v1alpha1.Order) string {
@@ -200,7 +201,8 @@ func stateOfOrder(order *v1alpha1.Order) string {
 	return isNew
 }
 
-// stateOfRefund is the reason that tells most: while the money is on nobody's way yet, what it waits for.
+// stateOfRefund returns the most informative reason: while nothing is being refunded, what the
+// Refund waits for.
 func stateOfRefund(refund *v1alpha1.Refund) string {
 	succeeded, approved := lifecycle.SucceededReason(refund), meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionApproved)
 	switch {
@@ -265,7 +267,7 @@ func showSums(gauge *prometheus.GaugeVec, sums map[place]int) {
 	}
 }
 
-// oldest is the age of the oldest in seconds; 0 if there is none.
+// oldest returns the age of the oldest entry in seconds; 0 if there is none.
 func (o *Objects) oldest(times map[types.UID]time.Time) float64 {
 	now := o.clock.Now()
 	oldest := now

@@ -22,7 +22,7 @@ import (
 
 var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// feed plays an informer: it tells of objects as an informer does.
+// feed is a fake informer.
 type feed struct {
 	cache.Informers
 	orders, refunds, merchants feedOf
@@ -75,7 +75,7 @@ func expect(t *testing.T, objects prometheus.Collector, name, want string) {
 	}
 }
 
-// withoutHelp is the help line of a metric as it is, since the comparison wants one.
+// withoutHelp returns the help line of a metric, because the comparison requires one.
 func withoutHelp(t *testing.T, collector prometheus.Collector, name string) string {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -167,7 +167,8 @@ func TestRefundsAreCountedByWhatTheyWaitFor(t *testing.T) {
 	}
 }
 
-// TestTimeToApproveIsNoDoubt: Accepted is Unknown from the creation on, but nothing was sent before the approval.
+// TestTimeToApproveIsNoDoubt: Accepted is Unknown from creation on, but nothing is sent before the
+// approval.
 func TestTimeToApproveIsNoDoubt(t *testing.T) {
 	told, objects := follow(t)
 	waiting := refund("refund-0001", "Approved", "Unknown/AwaitingApproval", "72h", "Accepted", "Unknown/Pending", "72h", "Succeeded", "Unknown/Pending", "72h")
@@ -219,7 +220,7 @@ func TestOnlyTheLeaderTells(t *testing.T) {
 	expect(t, objects, "wechatpay_orders", `wechatpay_orders{namespace="shop",state="New"} 1`)
 }
 
-// The cost of 100,000 Orders: go test -bench . -benchmem ./internal/metrics
+// hundredThousand benchmarks 100,000 Orders: go test -bench . -benchmem ./internal/metrics
 func hundredThousand(told *feed) (before, after []*v1alpha1.Order) {
 	states := []string{"Unknown/AwaitingPayment", "True/Paid", "False/Closed", "False/Expired"}
 	for i := range 100_000 {

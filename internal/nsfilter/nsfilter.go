@@ -1,4 +1,5 @@
-// Package nsfilter bounds what an operator reads to the namespaces that it looks at, for one that has no rights in the others.
+// Package nsfilter limits an operator's reads to the namespaces that it watches, because it has no
+// permissions in others.
 package nsfilter
 
 import (
@@ -12,17 +13,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// NotWatchedError says that an object is in a namespace that the operator does not look at, whether it exists or not.
+// NotWatchedError says that an object is in a namespace that the operator does not watch, whether
+// or not the object exists.
 type NotWatchedError struct {
-	// Namespace is that of the object.
+	// Namespace is the object's namespace.
 	Namespace string
-	// Watched are the namespaces that the operator looks at.
+	// Watched are the namespaces that the operator watches.
 	Watched []string
 }
 
-// Error names the flag that widens the sight.
+// Error names the flag that adds namespaces.
 func (e *NotWatchedError) Error() string {
-	return fmt.Sprintf("this operator looks at %s only (--watch-namespaces), not at namespace %s", describe(e.Watched), e.Namespace)
+	return fmt.Sprintf("this operator watches only %s (--watch-namespaces), not namespace %s", describe(e.Watched), e.Namespace)
 }
 
 func describe(namespaces []string) string {
@@ -32,7 +34,7 @@ func describe(namespaces []string) string {
 	return "the namespaces " + strings.Join(namespaces, ", ")
 }
 
-// Reader bounds a reader. No namespaces mean all of them.
+// Reader limits a reader to the namespaces; none means all.
 func Reader(reader client.Reader, namespaces []string) client.Reader {
 	if len(namespaces) == 0 {
 		return reader
@@ -40,7 +42,8 @@ func Reader(reader client.Reader, namespaces []string) client.Reader {
 	return &filteredReader{reader, namespaces}
 }
 
-// Client bounds what a client reads. What it writes, it has read before.
+// Client limits what a client reads. Writes are not limited, because the operator writes only
+// objects that it has read.
 func Client(c client.Client, namespaces []string) client.Client {
 	if len(namespaces) == 0 {
 		return c
@@ -53,12 +56,12 @@ type filteredClient struct {
 	reader filteredReader
 }
 
-// Get reads an object in sight.
+// Get reads an object in a watched namespace.
 func (c *filteredClient) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 	return c.reader.Get(ctx, key, object, options...)
 }
 
-// List lists what is in sight.
+// List lists the objects in the watched namespaces.
 func (c *filteredClient) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
 	return c.reader.List(ctx, list, options...)
 }
@@ -68,7 +71,7 @@ type filteredReader struct {
 	namespaces []string
 }
 
-// Get reads an object in sight; cluster-scoped ones are.
+// Get reads an object in a watched namespace, or a cluster-scoped one.
 func (b *filteredReader) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 	if key.Namespace != "" {
 		if err := b.check(key.Namespace); err != nil {
@@ -78,7 +81,8 @@ func (b *filteredReader) Get(ctx context.Context, key client.ObjectKey, object c
 	return b.Reader.Get(ctx, key, object, options...)
 }
 
-// List lists what is in sight: the right to list is that of each namespace, so each is asked.
+// List lists the watched namespaces one by one, because the permission to list is granted per
+// namespace.
 func (b *filteredReader) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
 	if namespace := (&client.ListOptions{}).ApplyOptions(options).Namespace; namespace != "" {
 		if err := b.check(namespace); err != nil {

@@ -1,5 +1,5 @@
-// Package report makes known what became of an object, after it was stored: events for what needs a person's eye, metrics, and
-// one log line for each change of state. The callback server and the reconcilers say the same.
+// Package report publishes the result of a stored change: events for what needs attention, metrics,
+// and one log line per state change. The callback server and the reconcilers share it.
 package report
 
 import (
@@ -13,17 +13,17 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// Reporter is who tells.
+// Reporter publishes events, metrics and log lines.
 type Reporter struct {
 	// Recorder writes events.
 	Recorder events.EventRecorder
-	// Log takes what is told of this time only, such as operation and outcome.
+	// Log carries the context of this change, such as operation and outcome.
 	Log logr.Logger
 	// By is how payments become known: metrics.ByCallback or metrics.ByQuery.
 	By string
 }
 
-// Payment tells what a payment meant for an Order. That the Order changed is told by Changed.
+// Payment reports the verdict on a payment. StatusChanged logs the change of the Order.
 func (t Reporter) Payment(order *v1alpha1.Order, merchant *v1alpha1.Merchant, verdict lifecycle.Verdict, message string) {
 	switch verdict {
 	case lifecycle.Recorded:
@@ -54,7 +54,7 @@ func (t Reporter) paid(order *v1alpha1.Order, merchant *v1alpha1.Merchant) {
 	}
 }
 
-// Refund warns of a refund that a person has to look at, when that is new.
+// Refund warns of a Refund that needs attention, once per reason.
 func (t Reporter) Refund(refund *v1alpha1.Refund, before string) {
 	reason := lifecycle.SucceededReason(refund)
 	if reason == before {
@@ -67,7 +67,8 @@ func (t Reporter) Refund(refund *v1alpha1.Refund, before string) {
 	}
 }
 
-// FinalizerAbandoned tells that an object goes although what it started is not settled. The kind is the object's.
+// FinalizerAbandoned reports that an object is deleted although it is not settled at WeChat Pay.
+// kind is the object's kind.
 func (t Reporter) FinalizerAbandoned(object client.Object, kind, format string, arguments ...any) {
 	metrics.FinalizersReleased.WithLabelValues(kind).Inc()
 	t.Recorder.Eventf(object, nil, "Warning", "FinalizerAbandoned", "Delete", format, arguments...)

@@ -16,7 +16,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
 )
 
-// reasons are those of the events that were written, each "Type Reason".
+// reasons returns the recorded events as "Type Reason".
 func reasons(recorder *events.FakeRecorder) []string {
 	var written []string
 	for len(recorder.Events) > 0 {
@@ -26,7 +26,7 @@ func reasons(recorder *events.FakeRecorder) []string {
 	return written
 }
 
-func teller(recorder *events.FakeRecorder) report.Reporter {
+func newReporter(recorder *events.FakeRecorder) report.Reporter {
 	return report.Reporter{Recorder: recorder, Log: logr.Discard(), By: metrics.ByQuery}
 }
 
@@ -34,7 +34,7 @@ func condition(kind, status, reason string) []metav1.Condition {
 	return []metav1.Condition{{Type: kind, Status: metav1.ConditionStatus(status), Reason: reason, Message: reason + " in words"}}
 }
 
-// TestPaymentsThatNeedAPersonAreTold counts global metrics, so it does not run beside others.
+// TestPaymentsThatNeedAPersonAreTold counts global metrics, so it does not run in parallel.
 func TestPaymentsThatNeedAPersonAreTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		verdict          lifecycle.Verdict
@@ -64,7 +64,7 @@ func TestPaymentsThatNeedAPersonAreTold(t *testing.T) {
 			mismatches, late := testutil.ToFloat64(metrics.AmountMismatches), testutil.ToFloat64(metrics.PaidLate)
 			paid := testutil.ToFloat64(metrics.OrdersPaid.WithLabelValues(metrics.ByQuery))
 			second := testutil.ToFloat64(metrics.SecondPayments)
-			teller(recorder).Payment(order, merchant, c.verdict, "the difference")
+			newReporter(recorder).Payment(order, merchant, c.verdict, "the difference")
 			if got := reasons(recorder); !slices.Equal(got, c.events) {
 				t.Errorf("events %q, want %q", got, c.events)
 			}
@@ -95,8 +95,8 @@ func TestRefundsThatNeedAPersonAreToldOnce(t *testing.T) {
 		t.Run(reason, func(t *testing.T) {
 			recorder := events.NewFakeRecorder(10)
 			refund := &v1alpha1.Refund{Status: v1alpha1.RefundStatus{Conditions: condition(v1alpha1.ConditionSucceeded, "Unknown", reason)}}
-			teller(recorder).Refund(refund, v1alpha1.ReasonPending)
-			teller(recorder).Refund(refund, reason) // nothing new
+			newReporter(recorder).Refund(refund, v1alpha1.ReasonPending)
+			newReporter(recorder).Refund(refund, reason) // nothing new
 			if got := reasons(recorder); !slices.Equal(got, want) {
 				t.Errorf("events %q, want %q", got, want)
 			}

@@ -13,18 +13,18 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// StatusChanged logs one line when a write changed the state of an object, and nothing otherwise. The keys are stable: people
-// search by them and build alerts on them.
+// StatusChanged logs one line if a write changed the state of an object, and nothing otherwise. The
+// keys are stable, because searches and alerts depend on them.
 //
 //	order, refund, merchant   namespace and name
-//	outTradeNo, outRefundNo   the numbers at WeChat
+//	outTradeNo, outRefundNo   the numbers at WeChat Pay
 //	state                     the reason of Paid, Succeeded or Ready: STATE of kubectl get
-//	before                    what state was, when it changed
+//	before                    the previous state, if it changed
 //	prepared                  the reason of an Order's Prepared
 //	approved, accepted        the reasons of a Refund's Approved and Accepted
-//	transactionID, refundID   WeChat's own numbers, once there are any
-//	message                   what a person should know, where something is in the way
-//	operation, outcome        the call to WeChat, or callback, that told
+//	transactionID, refundID   WeChat Pay's own numbers, once known
+//	message                   the condition's message, if something blocks the object
+//	operation, outcome        the call to WeChat Pay, or the callback, that caused the change
 func StatusChanged(log logr.Logger, before, now client.Object) {
 	switch now := now.(type) {
 	case *v1alpha1.Order:
@@ -42,7 +42,7 @@ func orderChanged(log logr.Logger, before, now *v1alpha1.Order) {
 		return
 	}
 	if state == v1alpha1.ReasonAmountMismatch {
-		return // Teller.Payment says it, with the difference
+		return // Reporter.Payment reports it, with the difference
 	}
 	values := changed(orderValues(now), lifecycle.PaidReason(before), state)
 	values = with(values, "prepared", prepared)
@@ -55,7 +55,7 @@ func orderChanged(log logr.Logger, before, now *v1alpha1.Order) {
 	log.Info("Changed the state of an Order", values...)
 }
 
-// orderMessage is what is in the way of an Order; none when it goes its ordinary way.
+// orderMessage returns what blocks an Order; empty on the regular path.
 func orderMessage(order *v1alpha1.Order) string {
 	switch lifecycle.PaidReason(order) {
 	case v1alpha1.ReasonPaid:
@@ -86,7 +86,7 @@ func refundChanged(log logr.Logger, before, now *v1alpha1.Refund) {
 	log.Info("Changed the state of a Refund", values...)
 }
 
-// refundMessage is what is in the way of a Refund; none when it goes its ordinary way.
+// refundMessage returns what blocks a Refund; empty on the regular path.
 func refundMessage(refund *v1alpha1.Refund) string {
 	switch lifecycle.SucceededReason(refund) {
 	case v1alpha1.ReasonSucceeded, v1alpha1.ReasonProcessing:
@@ -161,7 +161,7 @@ func messageOf(conditions []metav1.Condition, kind string) string {
 	return ""
 }
 
-// masked hides the payer in what WeChat said: an openid is a person.
+// masked hides the payer's openid, which is personal data, in WeChat Pay's text.
 func masked(order *v1alpha1.Order, text string) string {
 	if payer := order.Spec.Payer; payer != nil && payer.OpenID != "" {
 		text = strings.ReplaceAll(text, payer.OpenID, Mask(payer.OpenID))
@@ -172,7 +172,7 @@ func masked(order *v1alpha1.Order, text string) string {
 	return text
 }
 
-// Mask hides an openid, but for a beginning that is enough to compare two of them by eye.
+// Mask hides an openid except for a prefix that is enough to compare two by eye.
 func Mask(openID string) string {
 	const shown = 4
 	if len(openID) <= 2*shown {

@@ -16,7 +16,7 @@ import (
 
 const openID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 
-// lines is what is logged when an object changes.
+// lines returns what StatusChanged logs for a change.
 func lines(before, now client.Object) []string {
 	var written []string
 	log := funcr.New(func(_, line string) { written = append(written, line) }, funcr.Options{})

@@ -1,4 +1,5 @@
-// Package text makes text from outside fit to be stored and printed: WeChat's words, names in certificates, what a callback claims.
+// Package text makes external text safe to store and print: WeChat Pay's messages, names in
+// certificates, callback fields.
 package text
 
 import (
@@ -7,9 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Clean takes away what a terminal or a reader would act on instead of showing it: control characters (U+009B begins a command of
-// a terminal, a line feed another line of a log) and format characters (U+202E turns what follows around). White space among them
-// becomes a space. What is not UTF-8 would come back changed from the API server, and is replaced as the API server does it.
+// Clean removes characters that terminals or viewers interpret instead of showing: control
+// characters (U+009B starts a terminal command, a line feed a new log line) and format characters
+// (U+202E reverses the following text). White space among them becomes a space. Invalid UTF-8 is
+// replaced in the same way as the API server does, so that the stored text does not differ.
 func Clean(text string) string {
 	if IsClean(text) {
 		return text
@@ -26,7 +28,8 @@ func Clean(text string) string {
 	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
-// AtMost is clean text of so many bytes at most, cut between characters: WeChat's words are Chinese.
+// AtMost returns clean text of at most the given number of bytes, cut between characters, because
+// WeChat Pay's messages are Chinese.
 func AtMost(bytes int, text string) string {
 	text = Clean(text)
 	if len(text) <= bytes {
@@ -38,10 +41,10 @@ func AtMost(bytes int, text string) string {
 	return text[:bytes]
 }
 
-// IsClean says whether there is nothing to take away.
+// IsClean reports whether Clean would change nothing.
 func IsClean(text string) bool {
 	return utf8.ValidString(text) && strings.IndexFunc(text, hidden) < 0
 }
 
-// hidden are the characters of the categories Cc, Cf, Zl and Zp.
+// hidden reports whether a character is in one of the categories Cc, Cf, Zl and Zp.
 func hidden(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }

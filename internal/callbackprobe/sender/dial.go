@@ -8,7 +8,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 )
 
-// publicOnly looks at the very address that a socket is about to connect to: whatever came before, nothing else is ever called.
+// publicOnly checks the address that a socket is about to connect to, as the last defence against
+// calls to other addresses.
 func publicOnly(_, address string, _ syscall.RawConn) error {
 	remote, err := netip.ParseAddrPort(address)
 	if err != nil || remote.Port() != httpsPort || !callbackprobe.IsPublic(remote.Addr()) {

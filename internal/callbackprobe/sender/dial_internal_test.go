@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestTheSocketLooksAgain: even if an address that is not public got that far, no packet leaves.
+// TestTheSocketLooksAgain: even if a non-public address gets as far as the dialer, no packet is
+// sent.
 func TestTheSocketLooksAgain(t *testing.T) {
 	t.Parallel()
 	for address, allowed := range map[string]bool{
@@ -18,7 +19,7 @@ func TestTheSocketLooksAgain(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
-	// The dialer that is used has it in place.
+	// The default dialer uses the check.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

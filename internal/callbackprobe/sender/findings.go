@@ -11,33 +11,34 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 )
 
-// classify says what an HTTP answer means.
+// classify turns an HTTP response into a Finding.
 func (c *call) classify(probe callbackprobe.Probe, got answer) Finding {
 	switch status := got.status; {
 	case status >= 300 && status < 400 && got.location != "":
 		return c.finding(v1alpha1.ReasonRedirected, fmt.Sprintf(
 			"it was redirected (HTTP %d) %s, and WeChat Pay does not follow. Serve this path without a redirect or login", status, c.redirectedTo(got.location)))
 	case status != http.StatusOK && callbackprobe.IsRefusal(got.body):
-		return c.finding(v1alpha1.ReasonHTTPStatus, fmt.Sprintf("a callback server answered HTTP %d in the words of this operator. %s", status, refusals(status)))
+		return c.finding(v1alpha1.ReasonHTTPStatus, fmt.Sprintf("the response was HTTP %d with this operator's text. %s", status, refusals(status)))
 	case status != http.StatusOK:
-		return c.finding(v1alpha1.ReasonHTTPStatus, fmt.Sprintf("the answer was HTTP %d, not this operator's. %s", status, causes(status)))
+		return c.finding(v1alpha1.ReasonHTTPStatus, fmt.Sprintf("another server answered HTTP %d. %s", status, causes(status)))
 	}
 	switch err := probe.Check(got.body); {
 	case err == nil:
-		return Finding{v1alpha1.ReasonReachable, "A test callback to " + c.url.String() + " came in as it was sent"}
+		return Finding{v1alpha1.ReasonReachable, "A test callback to " + c.url.String() + " arrived unmodified"}
 	case errors.Is(err, callbackprobe.ErrAltered):
 		return c.finding(v1alpha1.ReasonBodyAltered,
-			"it came to this operator, but with a body that was changed on the way, which breaks the signature of a callback. Turn off what rewrites bodies for this path (WAF, XSS filter, XML or charset conversion)")
+			"it reached this operator with a modified body, which would break the signature of a callback. Disable everything that rewrites bodies for this path (WAF, XSS filter, XML or charset conversion)")
 	default:
 		return c.finding(v1alpha1.ReasonWrongAnswer,
-			"somebody else answered with HTTP 200: a login page, a bot check, another site or another operator. Send the path prefix /notify/v2/ to the Service wechatpay-operator-notify, past all of these")
+			"another server answered HTTP 200: a login page, a bot check, another site or another operator. Route the path prefix /notify/v2/ to the Service wechatpay-operator-notify, bypassing all of these")
 	}
 }
 
-// publicHost is what may stand in a message of a host that the other side named.
+// publicHost matches the hosts named by the remote side that may appear in a message.
 var publicHost = regexp.MustCompile(`^[0-9A-Za-z.-]{1,253}$`)
 
-// redirectedTo says where a redirect leads, by scheme and host only: a path may hold anything.
+// redirectedTo returns the scheme and host of a redirect; the path may contain anything and is left
+// out.
 func (c *call) redirectedTo(location string) string {
 	to, err := c.url.Parse(location)
 	switch {
@@ -54,30 +55,30 @@ func sameHost(a, b *url.URL) bool {
 	return a.Hostname() == b.Hostname() && (a.Port() == "" || a.Port() == "443")
 }
 
-// causes are what such a status mostly comes from.
+// causes returns the usual causes of an HTTP status.
 func causes(status int) string {
 	switch status {
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return "The path is not there, or not for POST: send the path prefix /notify/v2/ of the ingress to the Service wechatpay-operator-notify"
+		return "The path does not exist, or does not accept POST: route the path prefix /notify/v2/ of the ingress to the Service wechatpay-operator-notify"
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotAcceptable, http.StatusTooManyRequests:
-		return "A firewall, bot check, login or allow list refused it: let POSTs to /notify/v2/ pass, whoever they are from; they are verified by their signature"
+		return "A firewall, bot check, login or allow list refused it: let POSTs to /notify/v2/ pass from any source; the operator verifies their signature"
 	case http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusBadRequest:
-		return "What stands in front of the operator does not take the request: let POSTs of text/xml with some KiB to /notify/v2/ pass"
+		return "A proxy in front of the operator rejected the request: let text/xml POSTs of some KiB to /notify/v2/ pass"
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return "The ingress reaches no replica: has the Service wechatpay-operator-notify endpoints, and does a NetworkPolicy let the ingress in?"
+		return "The ingress reaches no replica: does the Service wechatpay-operator-notify have endpoints, and does a NetworkPolicy permit the ingress?"
 	default:
-		return "Look at the log of the ingress, or of what stands in front of it"
+		return "Check the log of the ingress, or of the proxies in front of it"
 	}
 }
 
-// refusals are why a callback server says no to a probe.
+// refusals explains why a callback server refused a probe.
 func refusals(status int) string {
 	switch status {
 	case http.StatusNotFound:
-		return "It does not know this Merchant: the host leads to the operator of another cluster"
+		return "It does not know this Merchant: the host points to the operator of another cluster"
 	case http.StatusServiceUnavailable:
-		return "It could not read the Merchant's key just now: see its log"
+		return "It could not read the Merchant's key: check its log"
 	default:
-		return "It did not recognise the probe as its own: it belongs to another cluster or has another key, the body was changed or emptied on the way, or the nodes' clocks differ"
+		return "It did not recognise the probe as its own: it belongs to another cluster or has another key, the body was modified or emptied on the path, or the nodes' clocks differ"
 	}
 }

@@ -35,7 +35,7 @@ var (
 	publicIP = netip.MustParseAddr("8.8.8.8")
 )
 
-// authority signs certificates.
+// authority is a test certificate authority.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -74,7 +74,7 @@ func newAuthority(t testing.TB) *authority {
 	return &authority{certificate, key}
 }
 
-// leaf is a server's certificate, good for host unless it is changed.
+// leaf issues a server certificate, valid for host unless changed.
 func (a *authority) leaf(t testing.TB, change ...func(*x509.Certificate)) *tls.Certificate {
 	t.Helper()
 	template := x509.Certificate{
@@ -94,16 +94,16 @@ func (a *authority) pool() *x509.CertPool {
 	return pool
 }
 
-// world is a DNS and an Internet of one host.
+// world simulates DNS and an Internet with one host.
 type world struct {
 	t         testing.TB
 	authority *authority
 	options   sender.Options
 
 	mutex sync.Mutex
-	// asked and dialled are what was looked up and connected to.
+	// asked and dialled record look-ups and connections.
 	asked, dialled []string
-	// answers of DNS, one after the other; the last one stays.
+	// answers are the DNS answers in order; the last one repeats.
 	answers [][]netip.Addr
 	dnsErr  error
 	to      string
@@ -115,7 +115,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// LookupNetIP plays DNS.
+// LookupNetIP implements Resolver.
 func (w *world) LookupNetIP(_ context.Context, _, name string) ([]netip.Addr, error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -139,7 +139,7 @@ func (w *world) probe() sender.Finding {
 	return sender.New(w.options).Probe(context.Background(), address, keys, target)
 }
 
-// serve lets a handler answer over TLS.
+// serve answers with a handler over TLS.
 func (w *world) serve(certificate *tls.Certificate, handler http.HandlerFunc) {
 	listener := w.listen()
 	server := &http.Server{
@@ -158,7 +158,7 @@ func (w *world) listen() net.Listener {
 	return listener
 }
 
-// serveRaw gives each connection to a function, and closes it when the test ends.
+// serveRaw passes each connection to a function and closes it when the test ends.
 func (w *world) serveRaw(talk func(net.Conn)) {
 	listener := w.listen()
 	go func() {
@@ -173,7 +173,7 @@ func (w *world) serveRaw(talk func(net.Conn)) {
 	}()
 }
 
-// operator answers as the callback server does.
+// operator answers like the callback server.
 func operator(keys callbackprobe.Keys, target callbackprobe.Target, change func([]byte) []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
 		body, _ := io.ReadAll(request.Body)

@@ -1,5 +1,6 @@
-// Package sender sends the probes of internal/callbackprobe. Whoever may write a Merchant chooses where to, so it calls public hosts only,
-// at one port, once, and tells nothing of what they answer but in which way it was not a replica's answer.
+// Package sender sends the probes of internal/callbackprobe. Anyone who may write a Merchant
+// chooses the target, so the package calls public hosts only, on one port, once, and reveals
+// nothing of the response except why it was not a replica's answer.
 package sender
 
 import (
@@ -24,41 +25,44 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 )
 
-// Options tune a Sender. The zero value of a field means its default. None of them lets it call an address that is not public.
+// Options configure a Sender. A zero field means its default. No option permits calls to non-public
+// addresses.
 type Options struct {
 	// UserAgent is sent with every probe.
 	UserAgent string
-	// Timeout of a probe, all in all; 10 s by default.
+	// Timeout of a whole probe; 10 s by default.
 	Timeout time.Duration
 	// Resolver is the system's by default.
 	Resolver Resolver
-	// Dial opens a connection to an address, which was found to be public; by default with a net.Dialer that looks again.
+	// Dial opens a connection to a public address; by default with a net.Dialer that checks the
+	// address again.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Roots are the certificate authorities to trust; the system's by default. WeChat trusts public ones only.
+	// Roots are the trusted certificate authorities; the system's by default. WeChat Pay trusts
+	// public ones only.
 	Roots *x509.CertPool
-	// Clock is the real one by default.
+	// Clock is the real clock by default.
 	Clock clock.PassiveClock
 }
 
-// Resolver looks up the addresses of a host, as net.Resolver does.
+// Resolver looks up the addresses of a host, like net.Resolver.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Sender sends probes. It keeps no connection and no state.
+// Sender sends probes. It keeps no connections and no state.
 type Sender struct {
 	options Options
 	proxy   func(*url.URL) (*url.URL, error)
 }
 
-// Finding is what one probe told: a reason of the condition CallbacksReachable, and its message.
+// Finding is the result of a probe: a reason of the condition CallbacksReachable, and its message.
 type Finding struct {
 	Reason, Message string
 }
 
 const defaultTimeout = 10 * time.Second
 
-// New returns a Sender. The environment's proxy settings are those of this moment.
+// New returns a Sender. It reads the environment's proxy settings once.
 func New(options Options) *Sender {
 	if options.Timeout == 0 {
 		options.Timeout = defaultTimeout
@@ -75,36 +79,37 @@ func New(options Options) *Sender {
 	return &Sender{options: options, proxy: httpproxy.FromEnvironment().ProxyFunc()}
 }
 
-// Probe posts one probe to an address that WeChat is given for callbacks, https and without port, and says what became of it.
+// Probe posts a probe to a callback URL (https, without port) and returns the result.
 func (p *Sender) Probe(ctx context.Context, address string, keys callbackprobe.Keys, target callbackprobe.Target) Finding {
 	where, err := url.Parse(address)
 	if err != nil || where.Scheme != "https" || where.Port() != "" {
-		return NotChecked(address, "only https addresses without a port are")
+		return NotChecked(address, "the operator calls only https addresses without a port")
 	}
 	if proxy, err := p.proxy(where); err != nil || proxy != nil {
-		return NotChecked(address, "calls to this host leave through a proxy (HTTPS_PROXY), where nobody sees which address is called. Name the host in NO_PROXY to have it called directly")
+		return NotChecked(address, "calls to this host use a proxy (HTTPS_PROXY), which hides the called address. Add the host to NO_PROXY to call it directly")
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.options.Timeout)
 	defer cancel()
 	return (&call{sender: p, url: where, host: ascii(where.Hostname())}).run(ctx, keys.Probe(target, rand.Text(), p.options.Clock.Now()))
 }
 
-// ascii is the spelling of a host that DNS and TLS know.
+// ascii returns the ASCII form of a host for DNS and TLS.
 func ascii(host string) string {
 	if encoded, err := idna.Lookup.ToASCII(host); err == nil {
 		return encoded
 	}
-	return host // an IPv6 address, or a name that DNS will not know either
+	return host // an IPv6 address, or a name that DNS won't resolve either
 }
 
-// call is one probe on its way.
+// call is one probe in progress.
 type call struct {
 	sender *Sender
 	url    *url.URL
 	host   string
 }
 
-// run takes the probe as far as it gets: look up, connect, set up TLS, and only when the host has proved its name, speak HTTP.
+// run looks the host up, connects, sets up TLS and, only after the host has proved its name, sends
+// the HTTP request.
 func (c *call) run(ctx context.Context, probe callbackprobe.Probe) Finding {
 	addresses, err := c.lookUp(ctx)
 	if err != nil {
@@ -113,7 +118,7 @@ func (c *call) run(ctx context.Context, probe callbackprobe.Probe) Finding {
 	public := publicOf(addresses)
 	if len(public) == 0 {
 		return NotChecked(c.url.String(), "seen from inside of the cluster, "+c.url.Hostname()+
-			" has no public address (a DNS of the cluster's own?), and others are never called. WeChat Pay may reach it all the same")
+			" has no public address (split-horizon DNS?), and the operator never calls non-public addresses. WeChat Pay may still reach it")
 	}
 	connection, err := c.connect(ctx, public)
 	if err != nil {
@@ -135,11 +140,12 @@ func (c *call) lookUp(ctx context.Context) ([]netip.Addr, error) {
 	if address, err := netip.ParseAddr(c.host); err == nil {
 		return []netip.Addr{address}, nil
 	}
-	// The dot at the end keeps the search domains of the cluster out, in which a namespace could be named after a public domain.
+	// The trailing dot disables the cluster's search domains, in which a namespace could be named
+	// like a public domain.
 	return c.sender.options.Resolver.LookupNetIP(ctx, "ip", strings.TrimSuffix(c.host, ".")+".")
 }
 
-// maxAddresses of a host are tried.
+// maxAddresses is how many addresses of a host are tried.
 const maxAddresses = 4
 
 func publicOf(addresses []netip.Addr) []netip.Addr {
@@ -152,8 +158,8 @@ func publicOf(addresses []netip.Addr) []netip.Addr {
 	return public
 }
 
-// connect tries the addresses in turn, each with a fair part of the time that is left. The addresses themselves are dialled, so that
-// no second look-up can give others.
+// connect tries the addresses in turn, each with an equal share of the remaining time. It dials the
+// addresses themselves, so that a second look-up can't return others.
 func (c *call) connect(ctx context.Context, addresses []netip.Addr) (net.Conn, error) {
 	deadline, _ := ctx.Deadline()
 	var failure error
@@ -170,17 +176,17 @@ func (c *call) connect(ctx context.Context, addresses []netip.Addr) (net.Conn, e
 	return nil, failure
 }
 
-// httpsPort is the only one that WeChat calls.
+// httpsPort is the only port that WeChat Pay calls.
 const httpsPort = 443
 
-// answer is what came back.
+// answer is an HTTP response.
 type answer struct {
 	status   int
 	location string
 	body     []byte
 }
 
-// post sends the probe over a connection. Redirects are not followed, and nothing is unpacked.
+// post sends the probe over a connection. It follows no redirects and decompresses nothing.
 func (c *call) post(ctx context.Context, connection net.Conn, body []byte) (answer, error) {
 	transport := &http.Transport{
 		DialTLSContext:         func(context.Context, string, string) (net.Conn, error) { return connection, nil },
@@ -203,22 +209,22 @@ func (c *call) post(ctx context.Context, connection net.Conn, body []byte) (answ
 	if err != nil && response.StatusCode == http.StatusOK {
 		return answer{}, err
 	}
-	// Of a refusal the status says enough, whatever became of its body.
+	// For a refusal the status is enough, even if reading its body failed.
 	return answer{status: response.StatusCode, location: response.Header.Get("Location"), body: text}, nil
 }
 
-// finding builds the Finding of a failure: what happened, and what it means.
+// finding builds the Finding of a failure: what happened, and the consequence.
 func (c *call) finding(reason, what string) Finding {
 	if !strings.HasSuffix(what, "?") {
 		what += "."
 	}
-	return Finding{reason, "A test callback to " + c.url.String() + " did not come in: " + what + " " + meaning}
+	return Finding{reason, "A test callback to " + c.url.String() + " did not arrive: " + what + " " + meaning}
 }
 
 // meaning ends the message of every failure.
-const meaning = "This is how it looks from inside of the cluster. Orders go on, and payments are found by asking WeChat Pay, but later"
+const meaning = "This is the result from inside of the cluster. Orders continue, but the operator detects payments later, by querying WeChat Pay"
 
-// NotChecked is the Finding for an address that is not called.
+// NotChecked returns the Finding for an address that is not called.
 func NotChecked(address, why string) Finding {
-	return Finding{v1alpha1.ReasonNotChecked, "Whether callbacks to " + address + " arrive is not checked: " + why}
+	return Finding{v1alpha1.ReasonNotChecked, "Callbacks to " + address + " are not checked: " + why}
 }

@@ -21,7 +21,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe/sender"
 )
 
-// impatient is for servers that never end: long enough for what a test's own machine does, short enough to wait for.
+// impatient is the timeout for servers that never finish: long enough for a slow test machine,
+// short enough to wait for.
 const impatient = 3 * time.Second
 
 func want(t *testing.T, got sender.Finding, reason, says string) {
@@ -47,7 +48,7 @@ func TestReachable(t *testing.T) {
 		}
 		operator(keys, target, nil)(rw, request)
 	})
-	want(t, w.probe(), v1alpha1.ReasonReachable, "came in as it was sent")
+	want(t, w.probe(), v1alpha1.ReasonReachable, "arrived unmodified")
 	if !slices.Equal(w.asked, []string{host + "."}) || !slices.Equal(w.dialled, []string{"8.8.8.8:443"}) {
 		t.Errorf("asked for %q, dialled %q", w.asked, w.dialled)
 	}
@@ -76,15 +77,15 @@ func TestAnswers(t *testing.T) {
 		handler      http.HandlerFunc
 		reason, says string
 	}{
-		"no path":              {page(404, html), v1alpha1.ReasonHTTPStatus, "HTTP 404, not this operator's. The path is not there"},
-		"a firewall":           {page(403, html), v1alpha1.ReasonHTTPStatus, "HTTP 403, not this operator's. A firewall"},
-		"no replica":           {page(503, html), v1alpha1.ReasonHTTPStatus, "HTTP 503, not this operator's. The ingress reaches no replica"},
-		"too large for it":     {page(413, ""), v1alpha1.ReasonHTTPStatus, "HTTP 413, not this operator's. What stands in front"},
+		"no path":              {page(404, html), v1alpha1.ReasonHTTPStatus, "HTTP 404. The path does not exist"},
+		"a firewall":           {page(403, html), v1alpha1.ReasonHTTPStatus, "HTTP 403. A firewall"},
+		"no replica":           {page(503, html), v1alpha1.ReasonHTTPStatus, "HTTP 503. The ingress reaches no replica"},
+		"too large for it":     {page(413, ""), v1alpha1.ReasonHTTPStatus, "HTTP 413. A proxy in front"},
 		"an error":             {page(500, html), v1alpha1.ReasonHTTPStatus, "HTTP 500"},
 		"no content":           {page(204, ""), v1alpha1.ReasonHTTPStatus, "HTTP 204"},
 		"a status of its own":  {page(599, strings.Repeat("x", 1<<20)), v1alpha1.ReasonHTTPStatus, "HTTP 599"},
-		"another cluster":      {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404) }, v1alpha1.ReasonHTTPStatus, "HTTP 404 in the words of this operator. It does not know this Merchant"},
-		"another key":          {operator(callbackprobe.NewKeys(strings.ToUpper(apiKey), ""), target, nil), v1alpha1.ReasonHTTPStatus, "HTTP 403 in the words of this operator. It did not recognise"},
+		"another cluster":      {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404) }, v1alpha1.ReasonHTTPStatus, "HTTP 404 with this operator's text. It does not know this Merchant"},
+		"another key":          {operator(callbackprobe.NewKeys(strings.ToUpper(apiKey), ""), target, nil), v1alpha1.ReasonHTTPStatus, "HTTP 403 with this operator's text. It did not recognise"},
 		"a replica in trouble": {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 503) }, v1alpha1.ReasonHTTPStatus, "could not read the Merchant's key"},
 		"another Merchant":     {operator(keys, other, nil), v1alpha1.ReasonHTTPStatus, "did not recognise"},
 		"an emptied body":      {operator(keys, target, func([]byte) []byte { return nil }), v1alpha1.ReasonHTTPStatus, "did not recognise"},
@@ -98,20 +99,20 @@ func TestAnswers(t *testing.T) {
 		"a host of strange":    {redirect("https://" + secret + "<script>/"), v1alpha1.ReasonRedirected, "elsewhere"},
 		"a user":               {redirect("https://" + secret + "@sso.example.com/"), v1alpha1.ReasonRedirected, "to https://sso.example.com, and"},
 		"without saying where": {page(302, html), v1alpha1.ReasonHTTPStatus, "HTTP 302"},
-		"a page":               {page(200, html), v1alpha1.ReasonWrongAnswer, "somebody else answered"},
-		"nothing":              {page(200, ""), v1alpha1.ReasonWrongAnswer, "somebody else answered"},
-		"WeChat's yes":         {page(200, "<xml><return_code><![CDATA[SUCCESS]]></return_code></xml>"), v1alpha1.ReasonWrongAnswer, "somebody else"},
-		"huge":                 {page(200, strings.Repeat("x", 8<<20)), v1alpha1.ReasonWrongAnswer, "somebody else"},
-		"a replay":             {page(200, string(replayed)), v1alpha1.ReasonWrongAnswer, "somebody else"},
-		"an echo":              {func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }, v1alpha1.ReasonWrongAnswer, "somebody else"},
-		"XML written anew":     {operator(keys, target, func(b []byte) []byte { return append([]byte("<?xml version=\"1.0\"?>\n"), b...) }), v1alpha1.ReasonBodyAltered, "changed on the way"},
-		"CDATA stripped":       {operator(keys, target, withoutCDATA), v1alpha1.ReasonBodyAltered, "changed on the way"},
+		"a page":               {page(200, html), v1alpha1.ReasonWrongAnswer, "another server answered"},
+		"nothing":              {page(200, ""), v1alpha1.ReasonWrongAnswer, "another server answered"},
+		"WeChat's yes":         {page(200, "<xml><return_code><![CDATA[SUCCESS]]></return_code></xml>"), v1alpha1.ReasonWrongAnswer, "another server"},
+		"huge":                 {page(200, strings.Repeat("x", 8<<20)), v1alpha1.ReasonWrongAnswer, "another server"},
+		"a replay":             {page(200, string(replayed)), v1alpha1.ReasonWrongAnswer, "another server"},
+		"an echo":              {func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }, v1alpha1.ReasonWrongAnswer, "another server"},
+		"XML written anew":     {operator(keys, target, func(b []byte) []byte { return append([]byte("<?xml version=\"1.0\"?>\n"), b...) }), v1alpha1.ReasonBodyAltered, "modified body"},
+		"CDATA stripped":       {operator(keys, target, withoutCDATA), v1alpha1.ReasonBodyAltered, "modified body"},
 		"an answer cut at once": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "300")
 			_, _ = io.WriteString(w, "<")
-		}, v1alpha1.ReasonNoAnswer, "ended before a complete answer"},
-		"hung up":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, v1alpha1.ReasonNoAnswer, "ended before a complete answer"},
-		"huge headers": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 64<<10)) }, v1alpha1.ReasonNoAnswer, "no HTTP answer"},
+		}, v1alpha1.ReasonNoAnswer, "closed before a complete response"},
+		"hung up":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, v1alpha1.ReasonNoAnswer, "closed before a complete response"},
+		"huge headers": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 64<<10)) }, v1alpha1.ReasonNoAnswer, "the response is not HTTP"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -145,7 +146,7 @@ func TestCertificates(t *testing.T) {
 		"another host": {func(a *authority) *tls.Certificate {
 			return a.leaf(t, func(c *x509.Certificate) { c.DNSNames = []string{secret + ".example.com"} })
 		}, "the certificate is not for " + host},
-		"another authority": {func(*authority) *tls.Certificate { return stranger.leaf(t) }, "from an authority that the public does not know"},
+		"another authority": {func(*authority) *tls.Certificate { return stranger.leaf(t) }, "issued by a private authority"},
 		"not for servers": {func(a *authority) *tls.Certificate {
 			return a.leaf(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
 		}, "can't be verified"},
@@ -192,20 +193,20 @@ func TestConnectionsThatFail(t *testing.T) {
 				<-ctx.Done()
 				return nil, ctx.Err()
 			}
-		}, v1alpha1.ReasonConnectFailed, "port 443 did not answer in time"},
-		"no handshake": {func(w *world) { w.serveRaw(silent) }, v1alpha1.ReasonTLSFailed, "TLS was not set up in time"},
+		}, v1alpha1.ReasonConnectFailed, "port 443 did not respond in time"},
+		"no handshake": {func(w *world) { w.serveRaw(silent) }, v1alpha1.ReasonTLSFailed, "the TLS handshake timed out"},
 		"plain HTTP":   {func(w *world) { w.serveRaw(drip("HTTP/1.1 400 " + secret + "\r\n\r\n")) }, v1alpha1.ReasonTLSFailed, "does not speak TLS"},
-		"closed":       {func(w *world) { w.serveRaw(func(c net.Conn) { _ = c.Close() }) }, v1alpha1.ReasonTLSFailed, "ended before TLS was set up"},
+		"closed":       {func(w *world) { w.serveRaw(func(c net.Conn) { _ = c.Close() }) }, v1alpha1.ReasonTLSFailed, "closed during the TLS handshake"},
 		"an alert":     {func(w *world) { w.serveRaw(func(c net.Conn) { _, _ = c.Write([]byte{21, 3, 3, 0, 2, 2, 112}) }) }, v1alpha1.ReasonTLSFailed, "refused the TLS handshake"},
-		"no answer":    {func(w *world) { w.serveRaw(overTLS(w, silent)) }, v1alpha1.ReasonNoAnswer, "no complete answer came in time"},
-		"not HTTP":     {func(w *world) { w.serveRaw(overTLS(w, drip("SSH-2.0-"+secret+"\r\n"))) }, v1alpha1.ReasonNoAnswer, "no HTTP answer"},
+		"no answer":    {func(w *world) { w.serveRaw(overTLS(w, silent)) }, v1alpha1.ReasonNoAnswer, "no complete response arrived in time"},
+		"not HTTP":     {func(w *world) { w.serveRaw(overTLS(w, drip("SSH-2.0-"+secret+"\r\n"))) }, v1alpha1.ReasonNoAnswer, "the response is not HTTP"},
 		"drops of a body": {func(w *world) {
 			w.serveRaw(overTLS(w, trickle("HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n", " ")))
-		}, v1alpha1.ReasonNoAnswer, "no complete answer came in time"},
-		"drops of a head": {func(w *world) { w.serveRaw(overTLS(w, trickle("HTTP/1.1 200 OK\r\nX: ", "x"))) }, v1alpha1.ReasonNoAnswer, "no complete answer came in time"},
+		}, v1alpha1.ReasonNoAnswer, "no complete response arrived in time"},
+		"drops of a head": {func(w *world) { w.serveRaw(overTLS(w, trickle("HTTP/1.1 200 OK\r\nX: ", "x"))) }, v1alpha1.ReasonNoAnswer, "no complete response arrived in time"},
 		"NXDOMAIN":        {func(w *world) { w.dnsErr = &net.DNSError{Err: secret, Name: host, IsNotFound: true} }, v1alpha1.ReasonDNSFailed, "is not in DNS"},
-		"no DNS":          {func(w *world) { w.dnsErr = &net.DNSError{Err: secret, Server: secret, IsTimeout: true} }, v1alpha1.ReasonDNSFailed, "DNS gave no answer"},
-		"DNS in disorder": {func(w *world) { w.dnsErr = errors.New(secret) }, v1alpha1.ReasonDNSFailed, "DNS gave no answer"},
+		"no DNS":          {func(w *world) { w.dnsErr = &net.DNSError{Err: secret, Server: secret, IsTimeout: true} }, v1alpha1.ReasonDNSFailed, "DNS did not respond"},
+		"DNS in disorder": {func(w *world) { w.dnsErr = errors.New(secret) }, v1alpha1.ReasonDNSFailed, "DNS did not respond"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -217,7 +218,7 @@ func TestConnectionsThatFail(t *testing.T) {
 	}
 }
 
-// trickle writes a little, and then a drop now and then, which keeps the connection busy for ever.
+// trickle writes a little at a time, which keeps the connection busy forever.
 func trickle(first, drop string) func(net.Conn) {
 	return func(connection net.Conn) {
 		_, err := io.WriteString(connection, first)
@@ -228,7 +229,7 @@ func trickle(first, drop string) func(net.Conn) {
 	}
 }
 
-// TestHostsThatAreNeverCalled: whatever DNS says, nothing is connected to but public addresses.
+// TestHostsThatAreNeverCalled: whatever DNS returns, only public addresses are dialled.
 func TestHostsThatAreNeverCalled(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -264,20 +265,21 @@ func TestHostsThatAreNeverCalled(t *testing.T) {
 	}
 }
 
-// TestRebinding: a name that is public when it is asked for and private the next time is asked for once, and dialled by address.
+// TestRebinding: a name whose address changes from public to private is looked up once and dialled
+// by address.
 func TestRebinding(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.answers = [][]netip.Addr{{netip.MustParseAddr("10.0.0.1"), publicIP, netip.MustParseAddr("127.0.0.1")}, {netip.MustParseAddr("127.0.0.1")}}
 	w.serve(w.authority.leaf(t), operator(keys, target, nil))
-	want(t, w.probe(), v1alpha1.ReasonReachable, "came in")
+	want(t, w.probe(), v1alpha1.ReasonReachable, "arrived unmodified")
 	want(t, w.probe(), v1alpha1.ReasonNotChecked, "has no public address")
 	if !slices.Equal(w.dialled, []string{"8.8.8.8:443"}) {
 		t.Errorf("dialled %q", w.dialled)
 	}
 }
 
-// TestAddressesAreTriedInTurn, but not all that DNS has.
+// TestAddressesAreTriedInTurn: addresses are tried in turn, up to maxAddresses.
 func TestAddressesAreTriedInTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -297,29 +299,29 @@ func TestAddressesAreTriedInTurn(t *testing.T) {
 		}
 		return reachable(ctx, network, address)
 	}
-	want(t, w.probe(), v1alpha1.ReasonReachable, "came in")
+	want(t, w.probe(), v1alpha1.ReasonReachable, "arrived unmodified")
 	w.dialled, w.options.Dial = nil, func(_ context.Context, _, address string) (net.Conn, error) {
 		w.dialled = append(w.dialled, address)
 		return nil, errors.New("unreachable")
 	}
-	want(t, w.probe(), v1alpha1.ReasonConnectFailed, "no connection to port 443 could be made")
+	want(t, w.probe(), v1alpha1.ReasonConnectFailed, "connecting to port 443 failed")
 	if len(w.dialled) != 4 {
 		t.Errorf("dialled %q", w.dialled)
 	}
 }
 
-// TestProxy is not parallel: the environment is the process's.
+// TestProxy is not parallel, because it changes the environment of the process.
 func TestProxy(t *testing.T) {
 	w := newWorld(t)
 	w.serve(w.authority.leaf(t), operator(keys, target, nil))
 	t.Setenv("HTTPS_PROXY", "http://user:"+secret+"@127.0.0.1:1")
 	t.Setenv("NO_PROXY", "")
-	want(t, w.probe(), v1alpha1.ReasonNotChecked, "through a proxy (HTTPS_PROXY)")
+	want(t, w.probe(), v1alpha1.ReasonNotChecked, "use a proxy (HTTPS_PROXY)")
 	if len(w.asked)+len(w.dialled) != 0 {
 		t.Errorf("asked for %q, dialled %q", w.asked, w.dialled)
 	}
 	t.Setenv("NO_PROXY", host)
-	want(t, w.probe(), v1alpha1.ReasonReachable, "came in")
+	want(t, w.probe(), v1alpha1.ReasonReachable, "arrived unmodified")
 }
 
 func TestCancelled(t *testing.T) {
@@ -337,7 +339,7 @@ func TestInternationalNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.serve(w.authority.leaf(t, func(c *x509.Certificate) { c.DNSNames = []string{"xn--c1yn36f.example.com"} }), operator(keys, target, nil))
-	want(t, sender.New(w.options).Probe(t.Context(), "https://點看.example.com/x", keys, target), v1alpha1.ReasonReachable, "came in")
+	want(t, sender.New(w.options).Probe(t.Context(), "https://點看.example.com/x", keys, target), v1alpha1.ReasonReachable, "arrived unmodified")
 	if !slices.Equal(w.asked, []string{"xn--c1yn36f.example.com."}) {
 		t.Errorf("asked for %q", w.asked)
 	}
@@ -352,7 +354,7 @@ func TestProbesDifferAndAreSmall(t *testing.T) {
 		return body
 	}))
 	for range 2 {
-		want(t, w.probe(), v1alpha1.ReasonReachable, "came in")
+		want(t, w.probe(), v1alpha1.ReasonReachable, "arrived unmodified")
 	}
 	if len(bodies) != 2 || bytes.Equal(bodies[0], bodies[1]) || len(bodies[0]) > 600 {
 		t.Errorf("%q", bodies)
