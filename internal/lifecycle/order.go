@@ -47,7 +47,7 @@ func PreparedReason(order *v1alpha1.Order) string {
 	return reasonOf(order.Status.Conditions, v1alpha1.ConditionPrepared)
 }
 
-// MayBeAtWeChat reports whether a unifiedorder call has an unknown outcome, so that WeChat Pay may
+// MayBeAtWeChat reports whether a CreateOrder call has an unknown outcome, so that WeChat Pay may
 // have the order although the status has no prepay.
 func MayBeAtWeChat(order *v1alpha1.Order) bool {
 	switch PreparedReason(order) {
@@ -92,7 +92,7 @@ func Begin(order *v1alpha1.Order, now time.Time) {
 }
 
 // Prepared records what the payer's client needs to pay. It changes nothing if the Order is already
-// finished, e.g. if the payment callback arrived before the unifiedorder result was recorded.
+// finished, e.g. if the payment callback arrived before the CreateOrder result was recorded.
 func Prepared(order *v1alpha1.Order, prepay v1alpha1.OrderPrepay, now time.Time) {
 	Begin(order, now)
 	if IsFinished(order) {
@@ -120,7 +120,7 @@ func RefreshRequest(order *v1alpha1.Order) string {
 	return text.AtMost(256, wish)
 }
 
-// NeedsPrepay reports whether unifiedorder is due: there is no prepay, it is older than two hours,
+// NeedsPrepay reports whether CreateOrder is due: there is no prepay, it is older than two hours,
 // or a new one was requested.
 func NeedsPrepay(order *v1alpha1.Order, now time.Time) bool {
 	prepay := order.Status.Prepay
@@ -152,7 +152,7 @@ func NotPrepared(order *v1alpha1.Order, status metav1.ConditionStatus, reason, m
 	setOrder(order, now, v1alpha1.ConditionPrepared, status, reason, message)
 }
 
-// NotPreparedBy records the error of unifiedorder. It does not make the Order final: see Rejected.
+// NotPreparedBy records the error of CreateOrder. It does not make the Order final: see Rejected.
 func NotPreparedBy(order *v1alpha1.Order, err error, now time.Time) {
 	status, reason, message := Explain(err)
 	NotPrepared(order, status, reason, message, now)

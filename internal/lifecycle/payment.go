@@ -20,7 +20,7 @@ const (
 	Recorded Verdict = "Recorded"
 	// AlreadyRecorded: the status already holds this payment.
 	AlreadyRecorded Verdict = "AlreadyRecorded"
-	// Mismatch: the payment differs from the Order in appid, mch_id, number, amount or currency.
+	// Mismatch: the payment differs from the Order in appid, merchant number, number, amount or currency.
 	// The status shows the difference.
 	Mismatch Verdict = "Mismatch"
 	// StillMismatch: the status already shows this difference.
@@ -74,20 +74,20 @@ func Paid(order *v1alpha1.Order, account Payee, payment wechatpay.Payment, now t
 	return Recorded, ""
 }
 
-// differenceBetween compares the fields that must be equal before a payment counts: total_fee and
-// fee_type, never cash_fee, which is reduced by coupons.
+// differenceBetween compares the fields that must be equal before a payment counts: amount and
+// currency before coupons, never what was paid in cash, which coupons reduce.
 func differenceBetween(order *v1alpha1.Order, account Payee, payment wechatpay.Payment) string {
 	switch {
 	case payment.OutTradeNo != order.Number():
 		return fmt.Sprintf("out_trade_no %q, not %q", payment.OutTradeNo, order.Number())
 	case payment.MchID != account.MchID:
-		return fmt.Sprintf("mch_id %q, not %q", payment.MchID, account.MchID)
+		return fmt.Sprintf("merchant number %q, not %q", payment.MchID, account.MchID)
 	case payment.AppID != account.AppID:
 		return fmt.Sprintf("appid %q, not %q", payment.AppID, account.AppID)
 	case payment.Total != order.Spec.Amount.Total:
-		return fmt.Sprintf("total_fee %d, not %d", payment.Total, order.Spec.Amount.Total)
+		return fmt.Sprintf("amount %d, not %d", payment.Total, order.Spec.Amount.Total)
 	case paymentCurrency(payment) != currency(order):
-		return fmt.Sprintf("fee_type %q, not %q", paymentCurrency(payment), currency(order))
+		return fmt.Sprintf("currency %q, not %q", paymentCurrency(payment), currency(order))
 	case payment.TransactionID == "":
 		return "no transaction_id"
 	default:

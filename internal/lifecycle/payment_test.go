@@ -57,16 +57,16 @@ func TestAPaymentThatDiffersIsNeverPaid(t *testing.T) {
 	}{
 		"appid":          {func(p *wechatpay.Payment) { p.AppID = "wxother" }, "appid"},
 		"no appid":       {func(p *wechatpay.Payment) { p.AppID = "" }, "appid"},
-		"mch_id":         {func(p *wechatpay.Payment) { p.MchID = "1900000110" }, "mch_id"},
-		"no mch_id":      {func(p *wechatpay.Payment) { p.MchID = "" }, "mch_id"},
+		"mch_id":         {func(p *wechatpay.Payment) { p.MchID = "1900000110" }, "merchant number"},
+		"no mch_id":      {func(p *wechatpay.Payment) { p.MchID = "" }, "merchant number"},
 		"number":         {func(p *wechatpay.Payment) { p.OutTradeNo = "order-0002" }, "out_trade_no"},
 		"number's case":  {func(p *wechatpay.Payment) { p.OutTradeNo = "ORDER-0001" }, "out_trade_no"},
-		"less":           {func(p *wechatpay.Payment) { p.Total-- }, "total_fee 100, not 101"},
-		"more":           {func(p *wechatpay.Payment) { p.Total++ }, "total_fee 102, not 101"},
-		"nothing":        {func(p *wechatpay.Payment) { p.Total = 0 }, "total_fee"},
-		"right by cash":  {func(p *wechatpay.Payment) { p.Total, p.CashTotal = 1, new(paidTotal) }, "total_fee"},
-		"currency":       {func(p *wechatpay.Payment) { p.Currency = "USD" }, "fee_type"},
-		"currency, case": {func(p *wechatpay.Payment) { p.Currency = "cny" }, "fee_type"},
+		"less":           {func(p *wechatpay.Payment) { p.Total-- }, "amount 100, not 101"},
+		"more":           {func(p *wechatpay.Payment) { p.Total++ }, "amount 102, not 101"},
+		"nothing":        {func(p *wechatpay.Payment) { p.Total = 0 }, "amount"},
+		"right by cash":  {func(p *wechatpay.Payment) { p.Total, p.CashTotal = 1, new(paidTotal) }, "amount"},
+		"currency":       {func(p *wechatpay.Payment) { p.Currency = "USD" }, "currency"},
+		"currency, case": {func(p *wechatpay.Payment) { p.Currency = "cny" }, "currency"},
 		"no transaction": {func(p *wechatpay.Payment) { p.TransactionID = "" }, "transaction_id"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestAMismatchDoesNotReopenAClosedOrder(t *testing.T) {
 		t.Errorf("verdict %s", verdict)
 	}
 	wantState(t, order.Status.Conditions, v1alpha1.ConditionPaid, "False/Expired")
-	if shown := message(order.Status.Conditions, v1alpha1.ConditionPaid); !strings.Contains(shown, "total_fee 1, not 101") {
+	if shown := message(order.Status.Conditions, v1alpha1.ConditionPaid); !strings.Contains(shown, "amount 1, not 101") {
 		t.Errorf("the difference is not shown: %q", shown)
 	}
 	if !lifecycle.FinishedTime(order).Equal(finished) {

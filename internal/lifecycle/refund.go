@@ -214,7 +214,7 @@ func NotAcceptedBy(refund *v1alpha1.Refund, err error, now time.Time) {
 	NotAccepted(refund, status, reason, message, now)
 }
 
-// Accepted records that WeChat Pay accepted the refund. Only refundquery confirms that the money
+// Accepted records that WeChat Pay accepted the refund. Only QueryRefund confirms that the money
 // was refunded. It changes nothing if the Refund is already final.
 func Accepted(refund *v1alpha1.Refund, acceptance wechatpay.RefundAcceptance, now time.Time) {
 	BeginRefund(refund, now)
@@ -261,7 +261,7 @@ func recovered(refund *v1alpha1.Refund, now time.Time) {
 		"WeChat Pay already has a refund with this number, so it was approved before this object was created")
 }
 
-// RefundLearned records the result of refundquery, and why the refund was sent: it was approved
+// RefundLearned records the result of QueryRefund, and why the refund was sent: it was approved
 // here, or before this object was created (a restore, a re-applied manifest).
 func RefundLearned(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval, orderNumber string, fact wechatpay.RefundFact, now time.Time) {
 	if RefundFinal(refund) || !RefundState(refund, orderNumber, fact, now) {
@@ -277,7 +277,7 @@ func RefundLearned(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval, orde
 	}
 }
 
-// RefundState records the result of refundquery. It returns false if the response describes another
+// RefundState records the result of QueryRefund. It returns false if the response describes another
 // refund: another amount or another order. A single such response ends nothing: WeChat Pay accepted
 // or may have accepted this refund, or is queried once more before the number counts as used. A
 // final state never changes.

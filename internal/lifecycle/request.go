@@ -50,7 +50,7 @@ func NamesAnotherNamespace(attach string, order *v1alpha1.Order) bool {
 	return named && namespace != order.Namespace && len(validation.IsDNS1123Label(namespace)) == 0
 }
 
-// OrderRequest builds the unifiedorder request of an Order. It depends on immutable fields only,
+// OrderRequest builds the CreateOrder request of an Order. It depends on immutable fields only,
 // except for the callback URL and the signature algorithm; once the Order is prepared, those stay
 // as recorded.
 func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL string) wechatpay.OrderRequest {

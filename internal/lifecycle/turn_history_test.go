@@ -99,7 +99,7 @@ func (s *shop) check() string {
 	}
 }
 
-// learn applies a refundquery result to an accepted Refund.
+// learn applies a QueryRefund result to an accepted Refund.
 func (s *shop) learn(t *rapid.T, refund *v1alpha1.Refund) {
 	if !lifecycle.RefundAccepted(refund) || lifecycle.RefundFinal(refund) {
 		return

@@ -55,7 +55,7 @@ var (
 	// AmountMismatches counts verified payments that differ from their Order.
 	AmountMismatches = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "wechatpay_amount_mismatches_total",
-		Help: "Verified payments that differ from their Order in appid, mch_id, amount or currency, and were not taken as paid.",
+		Help: "Verified payments that differ from their Order in appid, merchant number, amount or currency, and were not taken as paid.",
 	})
 
 	// SecondPayments counts verified payments of Orders that another transaction already paid.
