@@ -7,8 +7,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// ParsePaymentNotification verifies a payment callback (chapter 9_7). Whoever knows the URL can post to it, so what is
-// not signed, or not for this merchant, is refused and changes nothing.
+// ParsePaymentNotification verifies a payment callback (chapter 9_7). Anyone who knows the URL can
+// post to it, so an unsigned message or one for another merchant is rejected.
 func (c *Client) ParsePaymentNotification(body []byte) (wechatpay.PaymentNotification, error) {
 	notification, err := c.readPaymentNotification(body)
 	if err != nil {
@@ -22,7 +22,8 @@ func (c *Client) readPaymentNotification(body []byte) (wechatpay.PaymentNotifica
 	if err != nil {
 		return wechatpay.PaymentNotification{}, err
 	}
-	// A refund callback has no signature, and answers are signed with the same key: none may pass for a payment.
+	// Refund callbacks are unsigned, and replies are signed with the same key: none may pass for a
+	// payment.
 	if err := message.checkHasNone(ofAnswers, ofRefunds); err != nil {
 		return wechatpay.PaymentNotification{}, err
 	}
@@ -46,8 +47,9 @@ func (c *Client) readPaymentNotification(body []byte) (wechatpay.PaymentNotifica
 	return wechatpay.PaymentNotification{Payment: payment, SignType: algorithm, KeyID: key}, nil
 }
 
-// verifyCallback finds the algorithm and verifies. A callback is signed as its order was, and as a rule does not say
-// how; the length of the signature does. The caller knows which algorithm the order has, and refuses the weaker one.
+// verifyCallback finds the algorithm and verifies the signature. A callback is signed like its
+// order and usually does not name the algorithm, but the length of the signature shows it. The
+// caller knows the order's algorithm, and rejects the weaker one.
 func (c *Client) verifyCallback(message fields) (algorithm wechatpay.SignType, key string, err error) {
 	switch len(message.get(signField)) {
 	case 0:
@@ -70,8 +72,8 @@ func (c *Client) verifyCallback(message fields) (algorithm wechatpay.SignType, k
 	return "", "", errors.New("the signature is wrong")
 }
 
-// ParseRefundNotification decrypts a refund callback (chapter 9_16). That it decrypts is all that speaks for it: ECB
-// ties its blocks neither to one another nor to a time.
+// ParseRefundNotification decrypts a refund callback (chapter 9_16). Successful decryption is its
+// only authentication: ECB binds its blocks neither to each other nor to a time.
 func (c *Client) ParseRefundNotification(body []byte) (wechatpay.RefundNotification, error) {
 	notification, err := c.readRefundNotification(body)
 	if err != nil {
@@ -118,7 +120,8 @@ func (c *Client) readRefundNotification(body []byte) (wechatpay.RefundNotificati
 	}, nil
 }
 
-// readRefundInfo tries the current key, then the previous one. When neither fits, the current key's error is the one to show.
+// readRefundInfo tries the current key, then the previous one. If neither works, it returns the
+// current key's error.
 func (c *Client) readRefundInfo(requestInfo string) (info fields, keyID string, err error) {
 	for _, key := range c.keys {
 		read, trouble := key.readRefundInfo(requestInfo)
@@ -143,7 +146,7 @@ func (c *Client) checkRecipient(message fields) error {
 	}
 }
 
-// refusedCallback: whatever is wrong with a callback, it proves nothing, not even that a key of ours is wrong.
+// refusedCallback: a rejected callback proves nothing, not even that our key is wrong.
 func refusedCallback(operation wechatpay.Operation, err error) *wechatpay.Error {
 	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.Refused, Meaning: wechatpay.Rejected, Err: err}
 }

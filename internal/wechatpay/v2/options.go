@@ -11,50 +11,52 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Options say which merchant a Client is, and how it reaches WeChat.
+// Options configure a Client: its merchant, and the connection to WeChat Pay.
 type Options struct {
 	// MchID is the merchant number, 8 to 10 digits.
 	MchID string
 	// APIKey is the APIv2 key: 32 letters and digits.
 	APIKey string
-	// PreviousAPIKey is accepted for callbacks while a key is being rotated; empty when none is.
+	// PreviousAPIKey is accepted for callbacks during a key rotation; empty otherwise.
 	PreviousAPIKey string
-	// SignType is the algorithm that requests, and so their replies, are signed with.
+	// SignType is the algorithm that signs requests, and therefore their replies.
 	SignType wechatpay.SignType
-	// Certificate is the merchant's client certificate. Without one refunds are NotSent/CertificateMissing.
+	// Certificate is the merchant's client certificate. Without one, refunds fail with
+	// NotSent/CertificateMissing.
 	Certificate *tls.Certificate
-	// Endpoint is the host of WeChat's to call, https only; a path is kept as a prefix. Nil means WeChat's own
-	// two hosts in mainland China.
+	// Endpoint is the WeChat Pay host to call, https only; a path is kept as a prefix. Nil means
+	// WeChat Pay's own two hosts in mainland China.
 	Endpoint *url.URL
-	// BackupEndpoint gets the one repeat of a call; nil means that Endpoint does.
+	// BackupEndpoint gets the single retry of a call; nil means Endpoint.
 	BackupEndpoint *url.URL
-	// RootCAs verify the server; nil means those of the system.
+	// RootCAs verify the server; nil means the system's.
 	RootCAs *x509.CertPool
-	// Replies are those that the account has taken; nil begins anew. A Client that replaces another one gets the other's.
+	// Replies are the replies that the account has already accepted; nil starts empty. A Client
+	// that replaces another one gets the other's.
 	Replies *Replies
 	// UserAgent is sent with every request.
 	UserAgent string
-	// Timeouts that are zero take their defaults.
+	// Timeouts that are zero use their defaults.
 	Timeouts Timeouts
-	// Trust says of which hosts trouble is told in detail; nil means of all.
+	// Trust decides for which hosts errors are reported in detail; nil means all.
 	Trust Trust
 }
 
-// Trust remembers which hosts have given an answer that verified.
+// Trust remembers which hosts have sent a verified reply.
 type Trust interface {
-	// Proven says whether a host has, or needs not to.
+	// Proven reports whether a host has sent one, or does not need to.
 	Proven(host *url.URL) bool
-	// Prove notes that a host has.
+	// Prove records that a host has sent one.
 	Prove(host *url.URL)
 }
 
-// Timeouts bound one attempt at a call. A deadline of the caller's is kept as well.
+// Timeouts limit one attempt at a call. The caller's deadline applies too.
 type Timeouts struct {
-	// Connect bounds dialling, and again the TLS handshake. 5 s by default.
+	// Connect limits dialling, and separately the TLS handshake. 5 s by default.
 	Connect time.Duration
-	// Query bounds orderquery, refundquery and closeorder. 10 s by default.
+	// Query limits orderquery, refundquery and closeorder. 10 s by default.
 	Query time.Duration
-	// Pay bounds unifiedorder and refund. 20 s by default.
+	// Pay limits unifiedorder and refund. 20 s by default.
 	Pay time.Duration
 }
 
@@ -66,7 +68,8 @@ func (t Timeouts) orDefaults() Timeouts {
 	}
 }
 
-// endpoints returns the host for the first attempt and the one for the repeat (chapters 9_1 and 23_6).
+// endpoints returns the host for the first attempt and the one for the retry (chapters 9_1 and
+// 23_6).
 func (o Options) endpoints() (primary, backup *url.URL) {
 	if o.Endpoint == nil {
 		return &url.URL{Scheme: "https", Host: "api.mch.weixin.qq.com"}, &url.URL{Scheme: "https", Host: "api2.mch.weixin.qq.com"}
@@ -74,7 +77,7 @@ func (o Options) endpoints() (primary, backup *url.URL) {
 	return o.Endpoint, cmp.Or(o.BackupEndpoint, o.Endpoint)
 }
 
-// validate never puts a value into its error: the one that is wrong may be a secret in the wrong place.
+// validate never includes a value in its error: a wrong value may be a secret in the wrong field.
 func (o Options) validate() error {
 	switch {
 	case !isMchID(o.MchID):

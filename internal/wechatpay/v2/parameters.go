@@ -7,8 +7,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// JSAPIParameters signs what wx.requestPayment takes (chapter 7_7). Nothing in it is chosen by a payer: the same key
-// signs callbacks, and the signed text does not tell where one value ends and the next name begins.
+// JSAPIParameters signs the parameters of wx.requestPayment (chapter 7_7). They must not contain
+// values chosen by a payer: the same key signs callbacks, and the signed text does not show where a
+// value ends and the next name starts.
 func (c *Client) JSAPIParameters(appID, prepayID string, signType wechatpay.SignType, now time.Time) wechatpay.JSAPIParameters {
 	return c.current.jsapiParameters(appID, prepayID, newNonce(), unixSeconds(now), signType)
 }
@@ -27,7 +28,8 @@ func (s *signer) jsapiParameters(appID, prepayID, nonce, timestamp string, signT
 	return parameters
 }
 
-// AppParameters signs what the SDK of a native app takes. Its names are lower case, and signType is not among them.
+// AppParameters signs the parameters of the native app SDK. Its names are lower case, and signType
+// is not among them.
 func (c *Client) AppParameters(appID, prepayID string, signType wechatpay.SignType, now time.Time) wechatpay.AppParameters {
 	return c.current.appParameters(appID, c.mchID, prepayID, newNonce(), unixSeconds(now), signType)
 }

@@ -5,29 +5,31 @@ import (
 	"sync"
 )
 
-// Replies remembers the signatures of replies that were taken, so that a recorded one is not taken again. WeChat puts a nonce of
-// its own into every reply and signs it, so a genuine one never comes twice. What was taken is an account's, not a connection's
-// or a key's: it outlives the Client, and several Clients of one account share it.
+// Replies remembers the signatures of accepted replies, so that a recorded reply is not accepted
+// again. WeChat Pay signs a new nonce in every reply, so a genuine one never repeats. The memory
+// belongs to the account, not to a connection or a key: it outlives the Client, and several Clients
+// of one account share it.
 //
-// It is bounded and lives in memory: a reply can be taken once more by another process, and after thousands of others.
-// It is safe for concurrent use.
+// It is limited and in memory: another process, or this one after thousands of other replies, can
+// accept a reply once more. Replies is safe for concurrent use.
 type Replies struct {
 	mutex sync.Mutex
-	// recent is filled up to repliesKept and then becomes the one before, so that at least so many are remembered.
+	// recent is filled up to repliesKept and then becomes before, so that at least repliesKept are
+	// remembered.
 	recent, before map[replyMark]struct{}
 }
 
-// replyMark stands for a signature: half the size, and no two are alike by chance.
+// replyMark is the truncated signature: half the size, and still unique.
 type replyMark [16]byte
 
-// repliesKept takes some 200 KB, twice at most, of an account that uses all of it.
+// repliesKept takes about 200 KB per account when full, at most twice.
 const repliesKept = 4096
 
-// NewReplies remembers nothing yet.
+// NewReplies returns an empty Replies.
 func NewReplies() *Replies { return &Replies{recent: map[replyMark]struct{}{}} }
 
-// take remembers a verified reply and says whether it is the first time. A reply without a nonce can't be told from another of the
-// same words, so it is not remembered.
+// take records a verified reply and reports whether it is the first time. A reply without a nonce
+// can't be distinguished from another one with the same text, so it is not recorded.
 func (r *Replies) take(reply fields) bool {
 	if reply.get("nonce_str") == "" {
 		return true
