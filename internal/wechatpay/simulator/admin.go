@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// adminHandler lets another process do what a test does by method calls. It has no authentication and belongs on
-// loopback.
+// adminHandler exposes the Simulator's methods to other processes. It has no authentication and
+// must listen on loopback only.
 func (s *Simulator) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
@@ -48,7 +48,7 @@ type (
 	}
 	apiKeyRequest struct {
 		MchID string `json:"mch_id"`
-		// APIKey is the new key; empty asks for a random one.
+		// APIKey is the new key; empty requests a random one.
 		APIKey string `json:"api_key,omitempty"`
 	}
 	balanceRequest struct {
@@ -111,10 +111,10 @@ func statusOf(err error) int {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a client that is gone misses its answer
+	_ = json.NewEncoder(w).Encode(body) // a disconnected client misses the response
 }
 
-// adminLedger narrows the ledger by mch_id and number, and leaves the calls out with calls=false.
+// adminLedger filters the ledger by mch_id and number, and omits the calls with calls=false.
 func (s *Simulator) adminLedger(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	ledger := s.Ledger().narrow(query.Get("mch_id"), query.Get("number"))
@@ -130,7 +130,7 @@ func (s *Simulator) adminURLs(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Simulator) adminCA(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/x-pem-file")
-	_, _ = w.Write(s.CAPEM()) // a client that is gone misses its answer
+	_, _ = w.Write(s.CAPEM()) // a disconnected client misses the response
 }
 
 func (s *Simulator) adminClientCertificate(w http.ResponseWriter, r *http.Request) {
@@ -154,7 +154,7 @@ func (s *Simulator) adminPay(_ *http.Request, body payRequest) (any, error) {
 	return s.Pay(body.MchID, body.OutTradeNo, body.PayOptions)
 }
 
-// adminClearFaults takes away one fault (id=...) or all.
+// adminClearFaults removes one fault (id=...) or all.
 func (s *Simulator) adminClearFaults(w http.ResponseWriter, r *http.Request) {
 	if id := r.URL.Query().Get("id"); id == "" {
 		s.ClearFaults()

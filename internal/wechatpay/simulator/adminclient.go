@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// AdminClient drives a simulator in another process. Its methods do what the Simulator's of the same names do, and
-// fail with the same errors as far as errors.Is can tell.
+// AdminClient drives a simulator in another process. Its methods correspond to the Simulator's
+// methods of the same name, and their errors match the same errors under errors.Is.
 type AdminClient struct {
 	// BaseURL is the simulator's AdminURL.
 	BaseURL string
@@ -25,39 +25,40 @@ func NewAdminClient(baseURL string) *AdminClient {
 	return &AdminClient{BaseURL: strings.TrimSuffix(baseURL, "/")}
 }
 
-// Health says whether the simulator is up.
+// Health returns an error unless the simulator is up.
 func (c *AdminClient) Health(ctx context.Context) error {
 	_, err := c.do(ctx, http.MethodGet, "/healthz", nil)
 	return err
 }
 
-// URLs are the primary and the backup host.
+// URLs returns the URLs of the primary and the backup host.
 func (c *AdminClient) URLs(ctx context.Context) (primary, backup string, err error) {
 	var reply urlsReply
 	err = c.json(ctx, http.MethodGet, "/urls", nil, &reply)
 	return reply.URL, reply.BackupURL, err
 }
 
-// CAPEM is the authority to trust the hosts by.
+// CAPEM returns the CA certificate to verify the hosts with.
 func (c *AdminClient) CAPEM(ctx context.Context) ([]byte, error) {
 	return c.do(ctx, http.MethodGet, "/ca.pem", nil)
 }
 
-// IssueClientCertificate makes a merchant certificate.
+// IssueClientCertificate issues a merchant certificate.
 func (c *AdminClient) IssueClientCertificate(ctx context.Context, mchID string) (ClientCertificate, error) {
 	var reply certificateReply
 	err := c.json(ctx, http.MethodGet, "/client-certificate?"+url.Values{"mch_id": {mchID}}.Encode(), nil, &reply)
 	return ClientCertificate{CertPEM: []byte(reply.CertPEM), KeyPEM: []byte(reply.KeyPEM)}, err
 }
 
-// Ledger is the whole ledger.
+// Ledger returns the whole ledger.
 func (c *AdminClient) Ledger(ctx context.Context) (Ledger, error) {
 	var ledger Ledger
 	err := c.json(ctx, http.MethodGet, "/ledger", nil, &ledger)
 	return ledger, err
 }
 
-// LedgerOf is the ledger of one merchant (empty: all), of one order or refund (empty: all), without the calls.
+// LedgerOf returns the ledger of one merchant (empty: all) and of one order or refund (empty: all),
+// without the calls.
 func (c *AdminClient) LedgerOf(ctx context.Context, mchID, number string) (Ledger, error) {
 	var ledger Ledger
 	query := url.Values{"mch_id": {mchID}, "number": {number}, "calls": {"false"}}
@@ -72,7 +73,7 @@ func (c *AdminClient) Pay(ctx context.Context, mchID, outTradeNo string, options
 	return payment, err
 }
 
-// PayAfterClose pays an order although it is closed or expired.
+// PayAfterClose pays a closed or expired order.
 func (c *AdminClient) PayAfterClose(ctx context.Context, mchID, outTradeNo string, options PayOptions) (Payment, error) {
 	options.Force = true
 	return c.Pay(ctx, mchID, outTradeNo, options)
@@ -85,7 +86,7 @@ func (c *AdminClient) PayByPrepayID(ctx context.Context, prepayID string, option
 	return payment, err
 }
 
-// RefundByStaff refunds by hand in the merchant platform.
+// RefundByStaff creates a refund as staff does in the merchant platform.
 func (c *AdminClient) RefundByStaff(ctx context.Context, mchID, outTradeNo string, refundFee int64) (Refund, error) {
 	var refund Refund
 	body := staffRefundRequest{MchID: mchID, OutTradeNo: outTradeNo, RefundFee: refundFee}
@@ -93,7 +94,7 @@ func (c *AdminClient) RefundByStaff(ctx context.Context, mchID, outTradeNo strin
 	return refund, err
 }
 
-// SetRefundStatus turns a refund by hand.
+// SetRefundStatus sets the status of a refund.
 func (c *AdminClient) SetRefundStatus(ctx context.Context, mchID, outRefundNo string, status RefundStatus) error {
 	path := "/refunds/" + url.PathEscape(outRefundNo) + "/status"
 	return c.json(ctx, http.MethodPost, path, refundStatusRequest{MchID: mchID, Status: status}, nil)
@@ -105,7 +106,7 @@ func (c *AdminClient) ResendCallback(ctx context.Context, operation Operation, m
 	return c.json(ctx, http.MethodPost, "/callbacks/resend", body, nil)
 }
 
-// AddFault makes something go wrong.
+// AddFault adds a fault.
 func (c *AdminClient) AddFault(ctx context.Context, fault Fault) (Fault, error) {
 	var added Fault
 	err := c.json(ctx, http.MethodPost, "/faults", fault, &added)
@@ -119,17 +120,17 @@ func (c *AdminClient) Faults(ctx context.Context) ([]Fault, error) {
 	return faults, err
 }
 
-// RemoveFault takes one fault away.
+// RemoveFault removes one fault.
 func (c *AdminClient) RemoveFault(ctx context.Context, id string) error {
 	return c.json(ctx, http.MethodDelete, "/faults?"+url.Values{"id": {id}}.Encode(), nil, nil)
 }
 
-// ClearFaults takes all faults away.
+// ClearFaults removes all faults.
 func (c *AdminClient) ClearFaults(ctx context.Context) error {
 	return c.json(ctx, http.MethodDelete, "/faults", nil, nil)
 }
 
-// AddMerchant makes a merchant known, or replaces its settings.
+// AddMerchant adds a merchant or replaces its settings.
 func (c *AdminClient) AddMerchant(ctx context.Context, merchant Merchant) error {
 	return c.json(ctx, http.MethodPost, "/merchants", merchant, nil)
 }
@@ -146,7 +147,7 @@ func (c *AdminClient) RotateAPIKey(ctx context.Context, mchID string) (key strin
 	return reply.APIKey, err
 }
 
-// SetBalance sets what refunds may draw on; nil is unlimited.
+// SetBalance sets the balance available for refunds; nil is unlimited.
 func (c *AdminClient) SetBalance(ctx context.Context, mchID string, balance *int64) error {
 	return c.json(ctx, http.MethodPost, "/balance", balanceRequest{MchID: mchID, Balance: balance}, nil)
 }
@@ -188,7 +189,7 @@ func (c *AdminClient) do(ctx context.Context, method, path string, in any) ([]by
 	return reply, err
 }
 
-// remoteError restores the error that the other process had.
+// remoteError restores the error returned by the other process.
 func remoteError(status int, body []byte) error {
 	var reply errorReply
 	if json.Unmarshal(body, &reply) != nil || reply.Error == "" {

@@ -6,14 +6,14 @@ import (
 	"strconv"
 )
 
-// callBackPayment owes the shop a message about a payment.
+// callBackPayment schedules the callback of a payment.
 func (s *Simulator) callBackPayment(o *Order) {
 	s.callBack(&Callback{
 		Operation: OperationPaymentCallback, MchID: o.MchID, Number: o.OutTradeNo, URL: o.Params["notify_url"],
 	})
 }
 
-// callBackRefund owes the shop a message about what became of a refund, if it said where it wants one.
+// callBackRefund schedules the callback of a refund, if it has a notify_url.
 func (s *Simulator) callBackRefund(r *Refund) {
 	if r.NotifyURL != "" {
 		s.callBack(&Callback{
@@ -29,7 +29,8 @@ func (s *Simulator) callBack(c *Callback) {
 	s.planDelivery(c)
 }
 
-// ResendCallback sends the latest callback about an order or a refund again, now, whatever became of it.
+// ResendCallback sends the latest callback of an order or a refund again, now, whether or not it
+// was accepted before.
 func (s *Simulator) ResendCallback(operation Operation, mchID, number string) error {
 	return s.change(func() error {
 		for _, c := range slices.Backward(s.store.callbackList) {
@@ -45,17 +46,17 @@ func (s *Simulator) ResendCallback(operation Operation, mchID, number string) er
 	})
 }
 
-// tampering are the faults whose message is not the true one: its delivery never counts. forgery are those among
-// them that a shop must not answer with SUCCESS.
+// tampering are the faults that send a false message: its delivery never counts. forgery are the
+// ones that a shop must not answer with SUCCESS.
 var (
 	tampering = []FaultKind{FaultForge, FaultWrongAmount, FaultWrongCurrency, FaultWrongMchID, FaultMD5, FaultUnsigned}
 	forgery   = []FaultKind{FaultForge, FaultWrongMchID, FaultMD5, FaultUnsigned}
 )
 
-// foreignMchID is a merchant number that is nobody's.
+// foreignMchID is a merchant number that belongs to nobody.
 const foreignMchID = "1999999999"
 
-// compose writes a callback as it is to be sent now, with the merchant's current key.
+// compose builds a callback as it is sent now, with the merchant's current key.
 func (s *Simulator) compose(c *Callback, f *Fault) ([]byte, error) {
 	m := s.store.merchants[c.MchID]
 	if m == nil {
@@ -75,7 +76,8 @@ func (s *Simulator) compose(c *Callback, f *Fault) ([]byte, error) {
 	return s.composeRefund(c, f, kind, key)
 }
 
-// composePayment signs as the order was signed. There is no sign_type in it, not even for HMAC-SHA256.
+// composePayment signs with the order's sign type. The message has no sign_type, not even for
+// HMAC-SHA256.
 func (s *Simulator) composePayment(c *Callback, f *Fault, kind FaultKind, key string) ([]byte, error) {
 	o := s.store.order(c.MchID, c.Number)
 	if o == nil || o.Payment == nil {
@@ -107,7 +109,7 @@ func (s *Simulator) composePayment(c *Callback, f *Fault, kind FaultKind, key st
 	return formatXML(fields, "xml"), nil
 }
 
-// composeRefund encrypts what matters and signs nothing.
+// composeRefund encrypts the refund information and signs nothing.
 func (s *Simulator) composeRefund(c *Callback, f *Fault, kind FaultKind, key string) ([]byte, error) {
 	r := s.store.refund(c.MchID, c.Number)
 	if r == nil {

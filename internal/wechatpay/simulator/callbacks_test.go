@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// callback is the only callback of one kind for a number.
+// callback returns the only callback of one kind for a number.
 func (f *fixture) callback(operation Operation, number string) Callback {
 	f.t.Helper()
 	found := f.sim.Ledger().CallbacksOf(operation, number)
@@ -17,14 +17,14 @@ func (f *fixture) callback(operation Operation, number string) Callback {
 	return found[0]
 }
 
-// delivered waits until a callback got as far as a state.
+// delivered waits until a callback reaches a state.
 func (f *fixture) delivered(operation Operation, number string, state CallbackState) Callback {
 	f.t.Helper()
 	f.Eventually(func() CallbackState { return f.callback(operation, number).State }).WithTimeout(10 * time.Second).Should(Equal(state))
 	return f.callback(operation, number)
 }
 
-// attempted waits until a callback was attempted a number of times.
+// attempted waits until a callback was attempted the given number of times.
 func (f *fixture) attempted(operation Operation, number string, times int) Callback {
 	f.t.Helper()
 	f.Eventually(func() int { return len(f.callback(operation, number).Attempts) }).WithTimeout(10 * time.Second).Should(Equal(times))
@@ -61,7 +61,7 @@ func TestRefundCallback(t *testing.T) {
 	reply := f.mustCall(OperationRefund, f.refund("order-0001", "refund-1", "50"))
 	f.Expect(f.sim.Ledger().CallbacksOf(OperationRefundCallback, "")).To(BeEmpty(), "nothing to tell yet")
 	f.clock.advance(time.Minute)
-	f.sim.Ledger() // looks at the clock
+	f.sim.Ledger() // settles what is due
 	f.delivered(OperationRefundCallback, "refund-1", CallbackDelivered)
 	messages := f.shop.messages()
 	got, err := parseXML(messages[len(messages)-1], "xml")
@@ -168,7 +168,7 @@ func TestCallbackFaults(t *testing.T) {
 	wellSigned := func(got message) bool { return got["sign"] == signature(got, testKey, HMACSHA256) }
 	for kind, test := range map[FaultKind]struct {
 		check func(f *fixture, got message)
-		// violates says that the shop of this test, which accepts anything, does wrong.
+		// violates is true where this test's shop, which accepts anything, commits a violation.
 		violates bool
 	}{
 		FaultForge: {func(f *fixture, got message) {

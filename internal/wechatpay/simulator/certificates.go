@@ -19,14 +19,14 @@ import (
 	"time"
 )
 
-// ClientCertificate is a merchant's API certificate as the two PEM files WeChat hands out, apiclient_cert.pem and
-// apiclient_key.pem.
+// ClientCertificate is a merchant's API certificate as the two PEM files that WeChat Pay issues,
+// apiclient_cert.pem and apiclient_key.pem.
 type ClientCertificate struct {
 	CertPEM []byte `json:"cert_pem"`
 	KeyPEM  []byte `json:"key_pem"`
 }
 
-// TLS is the pair in the form that crypto/tls takes.
+// TLS returns the pair for crypto/tls.
 func (c ClientCertificate) TLS() (tls.Certificate, error) {
 	return tls.X509KeyPair(c.CertPEM, c.KeyPEM)
 }
@@ -44,8 +44,8 @@ const (
 	authorityKeyFile  = "ca-key.pem"
 )
 
-// openAuthority loads the CA of a directory, or makes one and leaves it there. Without a directory it lives as
-// long as the process.
+// openAuthority loads the CA from a directory, or creates it there. Without a directory the CA
+// lives as long as the process.
 func openAuthority(dir string) (*authority, error) {
 	if dir == "" {
 		return newAuthority()
@@ -98,7 +98,7 @@ func newAuthority() (*authority, error) {
 	template := &x509.Certificate{
 		SerialNumber:          newSerial(),
 		Subject:               pkix.Name{Organization: []string{"WeChat Pay simulator"}, CommonName: "WeChat Pay simulator CA"},
-		NotBefore:             time.Now().AddDate(-10, 0, 0), // so that it can vouch for what has expired long ago
+		NotBefore:             time.Now().AddDate(-10, 0, 0), // so that it can sign certificates that expired long ago
 		NotAfter:              time.Now().AddDate(10, 0, 0),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
@@ -121,7 +121,8 @@ func authorityOf(certificate *x509.Certificate, key crypto.Signer, certPEM []byt
 	return &authority{certificate: certificate, key: key, pem: certPEM, pool: pool}
 }
 
-// issueServer makes the certificate both hosts present: as at WeChat, one certificate names them all.
+// issueServer issues the certificate of both hosts: like WeChat Pay's, one certificate names them
+// all.
 func (a *authority) issueServer(names []string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -149,7 +150,7 @@ func (a *authority) issueServer(names []string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key}, nil
 }
 
-// issueClient makes a merchant's certificate: RSA 2048 and CN = mch_id, as WeChat's are.
+// issueClient issues a merchant's certificate: RSA 2048 and CN = mch_id, like WeChat Pay's.
 func (a *authority) issueClient(mchID string, notBefore, notAfter time.Time) (ClientCertificate, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -174,14 +175,14 @@ func (a *authority) issueClient(mchID string, notBefore, notAfter time.Time) (Cl
 	return ClientCertificate{CertPEM: encodeCertificate(der), KeyPEM: keyPEM}, nil
 }
 
-// What a certificate is refused with, as return_msg.
+// The return_msg values for refused certificates.
 const (
 	certificateRefused = "证书验证失败"
 	certificateExpired = "证书已过期"
 )
 
-// refuseClient says why a presented certificate is not good enough for a merchant; empty if it is. An expired
-// certificate is only called so if it is otherwise one of ours.
+// refuseClient returns why a client certificate is invalid for a merchant; empty if it is valid. An
+// expired certificate is reported as expired only if this CA issued it.
 func (a *authority) refuseClient(certificate *x509.Certificate, mchID string, now time.Time) string {
 	verify := func(at time.Time) error {
 		_, err := certificate.Verify(x509.VerifyOptions{
@@ -201,21 +202,22 @@ func (a *authority) refuseClient(certificate *x509.Certificate, mchID string, no
 	return ""
 }
 
-// IssueClientCertificate makes a merchant certificate that is valid for five years, as WeChat's are.
+// IssueClientCertificate issues a merchant certificate that is valid for five years, like WeChat
+// Pay's.
 func (s *Simulator) IssueClientCertificate(mchID string) (ClientCertificate, error) {
 	now := s.now()
 	return s.ca.issueClient(mchID, now.Add(-time.Hour), now.AddDate(5, 0, 0))
 }
 
-// IssueClientCertificateValid makes a merchant certificate for any span of time, for tests of expiry.
+// IssueClientCertificateValid issues a merchant certificate with any validity, for tests of expiry.
 func (s *Simulator) IssueClientCertificateValid(mchID string, notBefore, notAfter time.Time) (ClientCertificate, error) {
 	return s.ca.issueClient(mchID, notBefore, notAfter)
 }
 
-// CAPEM is the certificate of the authority that the two hosts' certificate comes from.
+// CAPEM returns the certificate of the CA that signed the hosts' certificate.
 func (s *Simulator) CAPEM() []byte { return append([]byte(nil), s.ca.pem...) }
 
-// CertPool holds the same certificate.
+// CertPool returns a pool with the certificate of CAPEM.
 func (s *Simulator) CertPool() *x509.CertPool { return s.ca.pool.Clone() }
 
 func newSerial() *big.Int {
@@ -237,7 +239,7 @@ func encodeKey(key crypto.Signer) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// writeFile puts a file in place as a whole, readable by its owner only.
+// writeFile writes a file atomically, readable by its owner only.
 func writeFile(path string, content []byte) error {
 	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
 	if err != nil {

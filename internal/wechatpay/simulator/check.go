@@ -17,10 +17,10 @@ var (
 	amountFormat      = regexp.MustCompile(`^[1-9]\d{0,9}$`)
 )
 
-// maxAmount is what an int32 holds; the protocol's amounts are of that type.
+// maxAmount is the maximum of an int32, the type of the protocol's amounts.
 const maxAmount = 1<<31 - 1
 
-// checkLengths compares values with the documented lengths, counted in bytes.
+// checkLengths compares values with the documented maximum lengths in bytes.
 func checkLengths(request message, limits map[string]int) error {
 	for field, limit := range limits {
 		if len(request[field]) > limit {
@@ -83,8 +83,8 @@ func checkIP(request message, field string) error {
 	return nil
 }
 
-// checkNotifyURL wants an absolute URL with no query and no login. Strictly, WeChat takes neither http nor a port
-// nor a private host; a shop on loopback needs all three.
+// checkNotifyURL requires an absolute URL without query and user. WeChat Pay also rejects http,
+// ports and private hosts; without strict they are accepted, because a shop on loopback needs them.
 func checkNotifyURL(request message, strict bool) error {
 	parsed, err := url.Parse(request["notify_url"])
 	switch {
@@ -105,7 +105,7 @@ func isPrivateHost(host string) bool {
 	return address.IsPrivate() || address.IsLoopback() || address.IsLinkLocalUnicast() || address.IsUnspecified()
 }
 
-// checkH5Scene wants the scene that a payment in a browser takes place in.
+// checkH5Scene requires scene_info for payments in a browser.
 func checkH5Scene(request message) error {
 	var scene struct {
 		H5 *struct {

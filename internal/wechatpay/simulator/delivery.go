@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// acknowledgement is the one answer that WeChat takes for a yes, byte for byte.
+// acknowledgement is the only response that WeChat Pay accepts as success, byte for byte.
 const acknowledgement = `<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>`
 
-// keptAnswer is how much of an answer the ledger keeps.
+// keptAnswer is how many bytes of a response the ledger keeps.
 const keptAnswer = 1 << 10
 
-// shopClient is how the simulator reaches a shop: without proxies, and without following redirects.
+// shopClient returns the HTTP client for callbacks, without proxies and redirects.
 func shopClient(options Options) *http.Client {
 	client := http.Client{}
 	if options.CallbackClient != nil {
@@ -33,13 +33,13 @@ func shopClient(options Options) *http.Client {
 	return &client
 }
 
-// planDelivery has a callback delivered at its next attempt.
+// planDelivery schedules the next attempt of a callback.
 func (s *Simulator) planDelivery(c *Callback) {
 	id := c.ID
 	s.deliveries.at(*c.NextAttempt, func() { s.deliver(id) })
 }
 
-// delivery is a callback on its way: one message, or the same twice.
+// delivery is a callback in delivery: one message, or the same message twice.
 type delivery struct {
 	url      string
 	document []byte
@@ -60,15 +60,16 @@ func (s *Simulator) deliver(id string) {
 	}
 	under.Wait()
 	if s.context.Err() != nil {
-		return // cut off by Close: the callback is still owed, and a restart sends it
+		return // interrupted by Close: a restart sends the callback
 	}
-	_ = s.change(func() error { // a failure of the state file is logged there
+	_ = s.change(func() error { // change logs a failure of the state file
 		s.concludeDelivery(s.store.callbacks[id], attempts)
 		return nil
 	})
 }
 
-// prepareDelivery decides what to send. A callback whose time has been changed meanwhile is left to its later job.
+// prepareDelivery decides what to send. If the callback was rescheduled meanwhile, its later job
+// sends it.
 func (s *Simulator) prepareDelivery(id string) *delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +88,7 @@ func (s *Simulator) prepareDelivery(id string) *delivery {
 		s.planDelivery(c)
 		return nil
 	}
-	c.NextAttempt = nil // under way
+	c.NextAttempt = nil // in progress
 	sending := &delivery{url: c.URL, copies: 1}
 	if fault != nil {
 		sending.fault = fault.Kind
@@ -96,7 +97,7 @@ func (s *Simulator) prepareDelivery(id string) *delivery {
 		sending.copies = 2
 	}
 	document, err := s.compose(c, fault)
-	if err != nil { // the record the callback is about is gone: nothing will ever be sent
+	if err != nil { // the callback's order or refund no longer exists, so nothing will be sent
 		s.logger.Error("callback can't be written", "callback", c.ID, "error", err)
 		c.State = CallbackExhausted
 		return nil
@@ -105,7 +106,7 @@ func (s *Simulator) prepareDelivery(id string) *delivery {
 	return sending
 }
 
-// attempt sends one message and judges the answer.
+// attempt sends one message and evaluates the response.
 func (s *Simulator) attempt(sending *delivery) CallbackAttempt {
 	began := time.Now()
 	made := CallbackAttempt{Time: s.now(), Fault: sending.fault}
@@ -148,7 +149,7 @@ func (s *Simulator) post(ctx context.Context, sending *delivery) (status int, bo
 	return response.StatusCode, body, err
 }
 
-// concludeDelivery enters the attempts and plans the next round if none of them counts.
+// concludeDelivery records the attempts and schedules the next round if none succeeded.
 func (s *Simulator) concludeDelivery(c *Callback, attempts []CallbackAttempt) {
 	c.Round++
 	c.Attempts = append(c.Attempts, attempts...)
@@ -168,7 +169,7 @@ func (s *Simulator) concludeDelivery(c *Callback, attempts []CallbackAttempt) {
 	switch {
 	case delivered:
 		c.State, c.NextAttempt = CallbackDelivered, nil
-	case c.NextAttempt != nil: // sent again by hand meanwhile
+	case c.NextAttempt != nil: // resent through the API meanwhile
 	case c.Round > len(pauses):
 		c.State = CallbackExhausted
 	default:
@@ -179,7 +180,8 @@ func (s *Simulator) concludeDelivery(c *Callback, attempts []CallbackAttempt) {
 	s.store.saveCallback(c)
 }
 
-// tampers says whether a fault made a message untrue. MD5 for an order placed with MD5 is the true thing.
+// tampers reports whether a fault makes a message false. MD5 for an order placed with MD5 is
+// genuine.
 func (s *Simulator) tampers(c *Callback, kind FaultKind) bool {
 	if kind == FaultMD5 {
 		o := s.store.order(c.MchID, c.Number)
@@ -188,7 +190,7 @@ func (s *Simulator) tampers(c *Callback, kind FaultKind) bool {
 	return slices.Contains(tampering, kind)
 }
 
-// resume takes up what a former process left undone: refunds under way and callbacks owed.
+// resume continues the work of an earlier process: refunds in progress and undelivered callbacks.
 func (s *Simulator) resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,8 +1,8 @@
-// Package simulator is a WeChat Pay (API v2) for tests, demonstrations and endurance runs.
+// Package simulator simulates WeChat Pay (API v2) for tests, demonstrations and endurance runs.
 //
-// WeChat offers no sandbox for unified orders and refunds, so this package plays WeChat's part: it verifies
-// every request as WeChat does, signs its answers, keeps a ledger, calls the shop back, and fails on demand.
-// It is written from the protocol alone and shares no code with the client it is used to test.
+// WeChat Pay offers no sandbox for unified orders and refunds, so this package simulates it: it
+// verifies every request, signs its replies, keeps a ledger, sends callbacks, and fails on demand.
+// It is written from the protocol alone and shares no code with the client that it tests.
 //
 // # In a test
 //
@@ -17,21 +17,21 @@
 //	wechat.AddFault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true, Count: 1})
 //	ledger := wechat.Ledger()
 //
-// # In a process of its own
+// # As a separate process
 //
-// cmd/simulator is the command. What a test does by method calls, another process does through the admin
-// API (plain HTTP and JSON on loopback), for which AdminClient is a client.
+// The command is cmd/simulator. Other processes use the admin API (plain HTTP and JSON on loopback)
+// instead of method calls; AdminClient is its client.
 //
 // # Time
 //
-// TimeScale shortens every interval that WeChat prescribes: with 60 the minute between two refunds of an order
-// lasts a second, and a prepay_id lives two minutes. Rules overrides single intervals; an override is taken as it
-// is and not scaled. Options.Now replaces the clock: work that becomes due because a test moved the clock is done
-// within milliseconds, or at once when an API call needs its result.
+// TimeScale shortens every interval of WeChat Pay: with 60, the minute between two refunds of an
+// order lasts a second, and a prepay_id is valid for two minutes. Rules overrides single intervals;
+// an override is not scaled. Options.Now replaces the clock: work that becomes due because a test
+// moved the clock is done within milliseconds, or at once if an API call needs its result.
 //
 // # Violations
 //
-// Ledger.Violations lists what the client did that WeChat does not like, even where WeChat merely answers with an
-// error: refunds too close together, a number used again with other parameters, sums above what was paid, a forged
-// callback answered with SUCCESS. An endurance run should end with none.
+// Ledger.Violations lists forbidden client behaviour, even where WeChat Pay only answers with an
+// error: refunds in too short an interval, a number reused with other parameters, refunds above what
+// was paid, a forged callback answered with SUCCESS. An endurance run should end with none.
 package simulator

@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// activeFault is a fault with its own source of chance, if it has a seed.
+// activeFault is a fault with its own random source, if it has a seed.
 type activeFault struct {
 	Fault
 	chance *rand.Rand
 }
 
-// Which operations a kind of fault can strike.
+// Operations to which a kind of fault applies.
 var (
 	errorFaults = []FaultKind{FaultDrop, FaultHang, FaultDelay, FaultHTML, FaultSystemError, FaultFrequencyLimited,
 		FaultRateLimited, FaultNotEnough, FaultNeedRetry, FaultError, FaultFail}
 	spoiledReplies = []FaultKind{FaultTruncate, FaultCut, FaultBadSignature, FaultUnsigned, FaultExtraFields}
-	// Answers that carry a number, and those that carry a trade_state.
+	// Faults of replies that contain a number, and of replies that contain a trade_state.
 	numberedReplies = []FaultKind{FaultWrongNumber}
 	statedReplies   = []FaultKind{FaultSparse}
 	refundOutcomes  = []FaultKind{FaultRefundChange, FaultRefundClose, FaultRefundHold}
@@ -33,7 +33,8 @@ var (
 
 func isRefundOutcome(kind FaultKind) bool { return slices.Contains(refundOutcomes, kind) }
 
-// isReplyFault holds for every fault of a call but a refund's outcome, which combines with them.
+// isReplyFault reports whether a fault affects a reply; a refund's outcome combines with those
+// faults.
 func isReplyFault(kind FaultKind) bool { return !isRefundOutcome(kind) }
 
 func isAnyFault(FaultKind) bool { return true }
@@ -71,7 +72,7 @@ func checkFault(f Fault) error {
 	return nil
 }
 
-// AddFault makes something go wrong from now on. It returns the fault with its ID.
+// AddFault adds a fault and returns it with its ID.
 func (s *Simulator) AddFault(f Fault) (Fault, error) {
 	if err := checkFault(f); err != nil {
 		return Fault{}, err
@@ -88,7 +89,7 @@ func (s *Simulator) AddFault(f Fault) (Fault, error) {
 	return f, nil
 }
 
-// Faults lists the faults, those used up as well.
+// Faults lists the faults, including exhausted ones.
 func (s *Simulator) Faults() []Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +102,7 @@ func (s *Simulator) Faults() []Fault {
 	return out
 }
 
-// RemoveFault takes one fault away and says whether there was one.
+// RemoveFault removes one fault and reports whether it existed.
 func (s *Simulator) RemoveFault(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,21 +111,21 @@ func (s *Simulator) RemoveFault(id string) bool {
 	return len(s.faults) < before
 }
 
-// ClearFaults takes all faults away.
+// ClearFaults removes all faults.
 func (s *Simulator) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
 }
 
-// strike picks the fault for a call, if one strikes.
+// strike picks the fault for a call, if any.
 func (s *Simulator) strike(c *call, kinds func(FaultKind) bool) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pickFault(c.operation, c.host, c.merchant.MchID, c.number(), kinds)
 }
 
-// pickFault is strike for who holds the lock.
+// pickFault is strike for callers that hold the lock.
 func (s *Simulator) pickFault(operation Operation, host Host, mchID, number string, kinds func(FaultKind) bool) *Fault {
 	for _, f := range s.faults {
 		matches := f.Operation == operation && kinds(f.Kind) &&
@@ -140,7 +141,7 @@ func (s *Simulator) pickFault(operation Operation, host Host, mchID, number stri
 	return nil
 }
 
-// faultFailures are the faults that are no more than an answer.
+// faultFailures are the faults that only replace the reply.
 var faultFailures = map[FaultKind]error{
 	FaultSystemError:      fail("SYSTEMERROR", "系统超时"),
 	FaultFrequencyLimited: errFrequencyLimited,
@@ -149,8 +150,8 @@ var faultFailures = map[FaultKind]error{
 	FaultNeedRetry:        fail("BIZERR_NEED_RETRY", "退款业务流程错误，需要商户触发重试来解决"),
 }
 
-// interrupt answers a call, or leaves it without an answer, in place of the true result. It says whether that was
-// all there is to the call.
+// interrupt replies to a call, or leaves it without a reply, in place of its result. It reports
+// whether the call ends there.
 func (s *Simulator) interrupt(w http.ResponseWriter, r *http.Request, c *call, f *Fault) bool {
 	switch f.Kind {
 	case FaultDrop:
@@ -202,7 +203,7 @@ func dropConnection(w http.ResponseWriter) {
 		return
 	}
 	if wrapped, isTLS := connection.(interface{ NetConn() net.Conn }); isTLS {
-		connection = wrapped.NetConn() // no goodbye of TLS: the line is dead
+		connection = wrapped.NetConn() // no TLS close_notify: the connection is dead
 	}
 	if tcp, isTCP := connection.(*net.TCPConn); isTCP {
 		_ = tcp.SetLinger(0)

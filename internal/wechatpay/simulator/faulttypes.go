@@ -1,6 +1,6 @@
 package simulator
 
-// Operation names an interface of WeChat Pay, or a kind of callback.
+// Operation names an API of WeChat Pay, or a kind of callback.
 type Operation string
 
 // The operations.
@@ -14,7 +14,7 @@ const (
 	OperationRefundCallback  Operation = "refund-callback"
 )
 
-// Host tells the two listeners apart.
+// Host distinguishes the two listeners.
 type Host string
 
 // The hosts.
@@ -23,10 +23,11 @@ const (
 	HostBackup  Host = "backup"
 )
 
-// FaultKind says what goes wrong.
+// FaultKind names what goes wrong.
 type FaultKind string
 
-// Faults of API calls. Those up to FaultFail strike before the call takes effect, or with AfterEffect after it.
+// Faults of API calls. Those up to FaultFail strike before the call takes effect, or after it with
+// AfterEffect.
 const (
 	FaultDrop             FaultKind = "drop"              // the connection is reset, no answer
 	FaultHang             FaultKind = "hang"              // no answer until the client gives up
@@ -40,7 +41,7 @@ const (
 	FaultError            FaultKind = "error"             // signed ErrCode and ErrCodeDes
 	FaultFail             FaultKind = "fail"              // unsigned ReturnCode (FAIL) and ReturnMsg
 
-	// The call takes effect and its answer is spoiled.
+	// The call takes effect and its reply is damaged.
 	FaultTruncate     FaultKind = "truncate"      // half of the XML in a complete HTTP answer
 	FaultCut          FaultKind = "cut"           // the connection breaks in the middle of the answer
 	FaultBadSignature FaultKind = "bad-signature" // a signature made with another key
@@ -49,14 +50,15 @@ const (
 	FaultExtraFields  FaultKind = "extra-fields"  // more fields, those in Fields or a few of its own; well signed
 	FaultSparse       FaultKind = "sparse"        // only the fields documented for every trade_state
 
-	// The refund is accepted and ends otherwise. These combine with the faults above.
+	// The refund is accepted and ends differently. These combine with the faults above.
 	FaultRefundChange FaultKind = "refund-change" // CHANGE: the money could not go back
 	FaultRefundClose  FaultKind = "refund-close"  // REFUNDCLOSE
 	FaultRefundHold   FaultKind = "refund-hold"   // PROCESSING until SetRefundStatus
 )
 
-// Faults of callbacks, beside FaultDelay and FaultUnsigned. A tampered or lost delivery counts as failed whatever
-// the shop answers, so that the true message follows by the schedule.
+// Faults of callbacks, in addition to FaultDelay and FaultUnsigned. A tampered or lost delivery
+// counts as failed whatever the shop answers, so that the schedule delivers the genuine message
+// later.
 const (
 	FaultLose          FaultKind = "lose"           // not sent
 	FaultDuplicate     FaultKind = "duplicate"      // sent twice at the same time
@@ -68,13 +70,13 @@ const (
 	FaultIgnoreAnswer  FaultKind = "ignore-answer"  // delivered, but taken as failed, so that it repeats
 )
 
-// Fault is something that goes wrong with the calls or callbacks it matches. Of several that match, the one
+// Fault is something that goes wrong with matching calls or callbacks. If several match, the one
 // added first strikes.
 type Fault struct {
-	// ID is given by AddFault.
+	// ID is set by AddFault.
 	ID string `json:"id,omitempty"`
-	// Operation is required. MchID, Number (out_trade_no or out_refund_no) and Host narrow the match; empty matches
-	// everything.
+	// Operation is required. MchID, Number (out_trade_no or out_refund_no) and Host restrict the
+	// match; empty matches everything.
 	Operation Operation `json:"operation"`
 	MchID     string    `json:"mch_id,omitempty"`
 	Number    string    `json:"number,omitempty"`
@@ -82,9 +84,9 @@ type Fault struct {
 	Kind      FaultKind `json:"kind"`
 	// AfterEffect lets the call take effect before the fault strikes.
 	AfterEffect bool `json:"after_effect,omitempty"`
-	// Count is how many times the fault strikes; 0 is for ever.
+	// Count is how many times the fault strikes; 0 is unlimited.
 	Count int `json:"count,omitempty"`
-	// Probability makes the fault strike by chance; 0 is always. Seed makes the chance repeatable.
+	// Probability is the chance that the fault strikes; 0 means always. Seed makes it reproducible.
 	Probability float64 `json:"probability,omitempty"`
 	Seed        uint64  `json:"seed,omitempty"`
 	// DelayMillis is not scaled.

@@ -23,7 +23,7 @@ const (
 	testKey      = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
 )
 
-// One authority and one merchant certificate serve all tests: making RSA keys is slow.
+// All tests share one CA and one merchant certificate, because generating RSA keys is slow.
 var (
 	sharedDir         string
 	sharedCertificate tls.Certificate
@@ -56,7 +56,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// handClock is a clock that tests move by hand.
+// handClock is a clock that tests advance.
 type handClock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -83,7 +83,7 @@ type fixture struct {
 	shop     *testShop
 	signType SignType
 	key      string
-	// Two clients: refunds need the one with the certificate.
+	// certified presents the client certificate that refunds need.
 	plain, certified *http.Client
 }
 
@@ -110,7 +110,7 @@ func start(t *testing.T, change ...func(*Options)) *fixture {
 	return f
 }
 
-// in is the same fixture for a subtest, so that a failure is the subtest's.
+// in returns the fixture for a subtest, so that failures are reported there.
 func (f *fixture) in(t *testing.T) *fixture {
 	copied := *f
 	copied.t, copied.GomegaWithT = t, NewWithT(t)
@@ -123,7 +123,7 @@ func (f *fixture) client(certificates ...tls.Certificate) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// with returns the fields with some changed; an empty value removes one.
+// with returns a copy of the fields with changes; an empty value removes a field.
 func (m message) with(pairs ...string) message {
 	out := maps.Clone(m)
 	for i := 0; i < len(pairs); i += 2 {
@@ -154,7 +154,7 @@ var paths = func() map[Operation]string {
 	return out
 }()
 
-// sign completes a request.
+// sign adds the common fields and the signature to a request.
 func (f *fixture) sign(fields message) message {
 	out := message{"appid": testApp, "mch_id": testMerchant, "nonce_str": newNonce()}
 	if f.signType == HMACSHA256 {
@@ -180,7 +180,7 @@ func (f *fixture) post(base string, operation Operation, body []byte) (*http.Res
 	return response, reply, err
 }
 
-// call makes a call and reads its answer; an answer other than a refusal has to be well signed.
+// call makes a call and returns its reply; any reply except a refusal must have a valid signature.
 func (f *fixture) call(operation Operation, fields message) message {
 	f.t.Helper()
 	return f.callAt(f.sim.URL(), operation, fields)
@@ -201,7 +201,7 @@ func (f *fixture) callAt(base string, operation Operation, fields message) messa
 	return reply
 }
 
-// outcome is what a test compares: SUCCESS, an err_code, or a return_msg.
+// outcome returns SUCCESS, an err_code, or a return_msg.
 func outcome(reply message) string {
 	switch {
 	case reply["return_code"] != "SUCCESS":
@@ -219,7 +219,7 @@ func (f *fixture) mustCall(operation Operation, fields message) message {
 	return reply
 }
 
-// paidOrder makes an order and pays it.
+// paidOrder creates and pays an order.
 func (f *fixture) paidOrder(number string, pairs ...string) Payment {
 	f.t.Helper()
 	f.mustCall(OperationUnifiedOrder, f.order(number, pairs...))

@@ -10,21 +10,21 @@ import (
 	"os"
 )
 
-// journal is the state file: one JSON entry a line, each the newest version of one record. An entry is written
-// before the call that caused it is answered, in one write, so that a process may be killed at any time: at worst
-// the last line is torn, and a torn last line was never answered. Starting anew writes the file afresh, in place of
-// the old one, with one line for each record.
+// journal is the state file: one JSON entry per line, each the newest version of one record. An
+// entry is written before the call that caused it is answered, in a single write, so the process
+// may be killed at any time: at worst the last line is torn, and its call was never answered. At
+// startup the file is replaced by a new one with one line per record.
 type journal struct {
 	path string
 	file *os.File
-	// pending are the records changed since the last flush, each once.
+	// pending holds the records changed since the last flush, each once.
 	pending map[string]entry
 	order   []string
 	unnamed int
 	err     error
 }
 
-// entry is one line; one of its fields is set.
+// entry is one line; exactly one of its fields is set.
 type entry struct {
 	Merchant  *merchant                    `json:"merchant,omitempty"`
 	Order     *Order                       `json:"order,omitempty"`
@@ -35,7 +35,7 @@ type entry struct {
 	Counts    map[Operation]map[string]int `json:"counts,omitempty"`
 }
 
-// note remembers a changed record for the next flush. A nil journal forgets.
+// note adds a changed record to the next flush. A nil journal does nothing.
 func (j *journal) note(name string, e entry) {
 	if j == nil {
 		return
@@ -50,7 +50,8 @@ func (j *journal) note(name string, e entry) {
 	j.pending[name] = e
 }
 
-// flush writes what changed. An error stays: a state file with a gap would lie after a restart.
+// flush writes the pending records. An error persists, because a state file with a gap would be
+// wrong after a restart.
 func (j *journal) flush() error {
 	if j == nil || len(j.order) == 0 || j.err != nil {
 		return j.failure()
@@ -84,7 +85,7 @@ func (j *journal) close() error {
 	return errors.Join(j.flush(), j.file.Sync(), j.file.Close())
 }
 
-// openJournal reads the state file into the store and writes it afresh.
+// openJournal reads the state file into the store and rewrites it.
 func openJournal(path string, t *store) error {
 	if path == "" {
 		return nil
@@ -124,7 +125,7 @@ func readJournal(path string, t *store) error {
 	for number := 1; ; number++ {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return nil // what is left without a line end is torn
+			return nil // the rest without a line end is torn
 		}
 		if err != nil {
 			return err
@@ -137,7 +138,7 @@ func readJournal(path string, t *store) error {
 	}
 }
 
-// apply takes a line in: a record replaces its older version, in its older place.
+// apply applies one line: a record replaces its older version in place.
 func (t *store) apply(e entry) {
 	switch {
 	case e.Merchant != nil:
@@ -169,7 +170,8 @@ func (t *store) apply(e entry) {
 	}
 }
 
-// entries are the lines of a fresh state file. The counts come last, since the calls before them count as well.
+// entries returns the lines of a new state file. The counts come last, because they include the
+// calls before them.
 func (t *store) entries() []entry {
 	var out []entry
 	for _, m := range t.merchants {

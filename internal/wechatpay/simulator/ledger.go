@@ -36,26 +36,26 @@ const (
 	RefundClosed     RefundStatus = "REFUNDCLOSE"
 )
 
-// Ledger is a copy of everything the simulator knows, in order of creation.
+// Ledger is a copy of the simulator's state, in order of creation.
 type Ledger struct {
 	Time      time.Time        `json:"time"`
 	Merchants []MerchantRecord `json:"merchants"`
 	Orders    []Order          `json:"orders"`
 	Refunds   []Refund         `json:"refunds"`
 	Callbacks []Callback       `json:"callbacks"`
-	// Calls are the latest calls, CallCounts counts all of them by operation and outcome.
+	// Calls are the latest calls; CallCounts counts all calls by operation and outcome.
 	Calls      []Call                       `json:"calls"`
 	CallCounts map[Operation]map[string]int `json:"call_counts"`
 	Violations []Violation                  `json:"violations"`
 }
 
-// MerchantRecord is what the ledger shows of a merchant: everything but its key.
+// MerchantRecord is a merchant in the ledger, without its key.
 type MerchantRecord struct {
 	MchID   string   `json:"mch_id"`
 	AppIDs  []string `json:"appids"`
 	Balance *int64   `json:"balance,omitempty"`
-	// InvalidRefundCalls counts refund calls that WeChat holds against the merchant, Blocks how often they
-	// blocked it, BlockedUntil the end of the last block.
+	// InvalidRefundCalls counts the invalid refund calls that WeChat Pay counts, Blocks how often
+	// they blocked the merchant, BlockedUntil the end of the last block.
 	InvalidRefundCalls int        `json:"invalid_refund_calls"`
 	Blocks             int        `json:"blocks"`
 	BlockedUntil       *time.Time `json:"blocked_until,omitempty"`
@@ -71,7 +71,7 @@ type Order struct {
 	FeeType    string     `json:"fee_type"`
 	SignType   SignType   `json:"sign_type"`
 	State      TradeState `json:"state"`
-	// Params are the fields of the first unifiedorder call, less sign and nonce_str.
+	// Params are the fields of the first unifiedorder call, without sign and nonce_str.
 	Params map[string]string `json:"params"`
 	// UnifiedOrderCalls counts the calls with this number that passed verification.
 	UnifiedOrderCalls int        `json:"unified_order_calls"`
@@ -81,11 +81,11 @@ type Order struct {
 	CloseTime         *time.Time `json:"close_time,omitempty"`
 	Payment           *Payment   `json:"payment,omitempty"`
 	Sums              OrderSums  `json:"sums"`
-	// LastRefundCall is what MinRefundInterval counts from.
+	// LastRefundCall is where MinRefundInterval starts.
 	LastRefundCall *time.Time `json:"last_refund_call,omitempty"`
 }
 
-// Prepay is one answer of unifiedorder.
+// Prepay is one reply of unifiedorder.
 type Prepay struct {
 	ID             string    `json:"id"`
 	CodeURL        string    `json:"code_url,omitempty"`
@@ -108,20 +108,20 @@ type Payment struct {
 	SettlementTotalFee *int64    `json:"settlement_total_fee,omitempty"`
 	Coupons            []Coupon  `json:"coupons,omitempty"`
 	PromotionDetail    string    `json:"promotion_detail,omitempty"`
-	// Forced payments came after the order was closed or expired.
+	// Forced is true if the order was closed or expired before.
 	Forced bool `json:"forced,omitempty"`
 }
 
-// OrderSums add up an order's money.
+// OrderSums are the sums of an order's money.
 type OrderSums struct {
 	Paid int64 `json:"paid"`
-	// Accepted are all refunds that were not closed, Refunded those that succeeded.
+	// Accepted are all refunds that are not closed, Refunded those that succeeded.
 	Accepted int64 `json:"accepted"`
 	Refunded int64 `json:"refunded"`
 	Count    int   `json:"count"`
 }
 
-// Refund is a refund that was accepted.
+// Refund is an accepted refund.
 type Refund struct {
 	MchID         string       `json:"mch_id"`
 	AppID         string       `json:"appid"`
@@ -133,17 +133,18 @@ type Refund struct {
 	RefundFee     int64        `json:"refund_fee"`
 	FeeType       string       `json:"fee_type"`
 	Status        RefundStatus `json:"status"`
-	// Params are the fields of the first refund call, less sign and nonce_str.
+	// Params are the fields of the first refund call, without sign and nonce_str.
 	Params        map[string]string `json:"params,omitempty"`
 	NotifyURL     string            `json:"notify_url,omitempty"`
 	RequestSource string            `json:"request_source"`
-	// Calls counts the refund calls with this number; Payouts how often money went out, which is at most once.
+	// Calls counts the refund calls with this number; Payouts counts how often money was paid out,
+	// at most once.
 	Calls       int        `json:"calls"`
 	Payouts     int        `json:"payouts"`
 	AcceptTime  time.Time  `json:"accept_time"`
 	SettleTime  *time.Time `json:"settle_time,omitempty"`
 	SuccessTime *time.Time `json:"success_time,omitempty"`
-	// Outcome is what the refund will turn to at SettleTime.
+	// Outcome is the status that the refund gets at SettleTime.
 	Outcome RefundStatus `json:"outcome,omitempty"`
 }
 
@@ -153,15 +154,16 @@ type Call struct {
 	Host      Host      `json:"host"`
 	Operation Operation `json:"operation"`
 	MchID     string    `json:"mch_id,omitempty"`
-	// Number is out_trade_no, or out_refund_no for refund and refundquery, or whatever number the call had.
+	// Number is out_trade_no, out_refund_no for refund and refundquery, or any other number in the
+	// call.
 	Number string `json:"number,omitempty"`
-	// Outcome is SUCCESS, an err_code, a return_msg, or the kind of fault that kept the call from an answer.
+	// Outcome is SUCCESS, an err_code, a return_msg, or the kind of fault that prevented a reply.
 	Outcome string `json:"outcome"`
 	// Fault is the kind of fault that struck, if any.
 	Fault FaultKind `json:"fault,omitempty"`
 }
 
-// CallbackState is how far a callback has come.
+// CallbackState is the state of a callback's delivery.
 type CallbackState string
 
 // The callback states.
@@ -171,7 +173,7 @@ const (
 	CallbackExhausted CallbackState = "exhausted"
 )
 
-// Callback is a message that the shop is to receive, with every attempt to deliver it.
+// Callback is a message to the shop, with every attempt to deliver it.
 type Callback struct {
 	ID        string        `json:"id"`
 	Operation Operation     `json:"operation"`
@@ -179,15 +181,15 @@ type Callback struct {
 	Number    string        `json:"number"`
 	URL       string        `json:"url"`
 	State     CallbackState `json:"state"`
-	// Round counts the attempts of the schedule; a duplicate is two attempts in one round.
+	// Round counts the scheduled attempts; a duplicate is two attempts in one round.
 	Round       int               `json:"round"`
 	NextAttempt *time.Time        `json:"next_attempt,omitempty"`
 	Attempts    []CallbackAttempt `json:"attempts"`
-	// RefundStatus is the status that a refund callback tells.
+	// RefundStatus is the status in a refund callback.
 	RefundStatus RefundStatus `json:"refund_status,omitempty"`
 }
 
-// CallbackOutcome is what became of an attempt.
+// CallbackOutcome is the result of an attempt.
 type CallbackOutcome string
 
 // The callback outcomes.
@@ -196,7 +198,7 @@ const (
 	OutcomeRefused     CallbackOutcome = "refused"     // any other answer
 	OutcomeTimeout     CallbackOutcome = "timeout"     // no answer in time
 	OutcomeUnreachable CallbackOutcome = "unreachable" // no connection, or a broken one
-	OutcomeLost        CallbackOutcome = "lost"        // never sent, by a fault
+	OutcomeLost        CallbackOutcome = "lost"        // not sent because of a fault
 )
 
 // CallbackAttempt is one attempt to deliver a callback.
@@ -205,13 +207,13 @@ type CallbackAttempt struct {
 	Outcome CallbackOutcome `json:"outcome"`
 	Fault   FaultKind       `json:"fault,omitempty"`
 	Status  int             `json:"status,omitempty"`
-	// Body is the answer, cut after 1 KiB; Error is why there was none.
+	// Body is the response, cut after 1 KiB; Error says why there was none.
 	Body       string `json:"body,omitempty"`
 	Error      string `json:"error,omitempty"`
 	TookMillis int64  `json:"took_millis"`
 }
 
-// ViolationKind names something a client must not do.
+// ViolationKind names something that a client must not do.
 type ViolationKind string
 
 // The violations.
@@ -219,15 +221,15 @@ const (
 	ViolationRefundPace      ViolationKind = "refund-pace"              // two refund calls for an order too close together
 	ViolationInvalidRefunds  ViolationKind = "invalid-refunds"          // so many invalid refund calls that WeChat blocked the merchant
 	ViolationCallWhenBlocked ViolationKind = "call-when-blocked"        // a refund call of a blocked merchant
-	ViolationOrderParams     ViolationKind = "order-other-params"       // an out_trade_no used again with other parameters
-	ViolationRefundParams    ViolationKind = "refund-other-amounts"     // an out_refund_no used again with other amounts or for another order
+	ViolationOrderParams     ViolationKind = "order-other-params"       // an out_trade_no reused with other parameters
+	ViolationRefundParams    ViolationKind = "refund-other-amounts"     // an out_refund_no reused with other amounts or for another order
 	ViolationRefundTotal     ViolationKind = "refund-wrong-total"       // total_fee is not the order's
-	ViolationRefundSum       ViolationKind = "refund-exceeds-paid"      // more refunds than was paid
+	ViolationRefundSum       ViolationKind = "refund-exceeds-paid"      // more refunded than paid
 	ViolationRefundCount     ViolationKind = "refund-too-many"          // more than 50 refunds of one order
 	ViolationForgedCallback  ViolationKind = "forged-callback-answered" // a forged callback was answered with SUCCESS
 )
 
-// Violation is something the client did that WeChat does not like.
+// Violation is something that the client must not do but did.
 type Violation struct {
 	Time      time.Time     `json:"time"`
 	Kind      ViolationKind `json:"kind"`
@@ -237,7 +239,7 @@ type Violation struct {
 	Detail    string        `json:"detail,omitempty"`
 }
 
-// Order finds an order; nil if there is none.
+// Order returns an order; nil if there is none.
 func (l Ledger) Order(mchID, outTradeNo string) *Order {
 	for i := range l.Orders {
 		if l.Orders[i].MchID == mchID && l.Orders[i].OutTradeNo == outTradeNo {
@@ -247,7 +249,7 @@ func (l Ledger) Order(mchID, outTradeNo string) *Order {
 	return nil
 }
 
-// Refund finds a refund; nil if there is none.
+// Refund returns a refund; nil if there is none.
 func (l Ledger) Refund(mchID, outRefundNo string) *Refund {
 	for i := range l.Refunds {
 		if l.Refunds[i].MchID == mchID && l.Refunds[i].OutRefundNo == outRefundNo {
@@ -257,7 +259,7 @@ func (l Ledger) Refund(mchID, outRefundNo string) *Refund {
 	return nil
 }
 
-// RefundsOf finds the refunds of an order.
+// RefundsOf returns the refunds of an order.
 func (l Ledger) RefundsOf(mchID, outTradeNo string) []Refund {
 	var found []Refund
 	for _, refund := range l.Refunds {
@@ -268,7 +270,7 @@ func (l Ledger) RefundsOf(mchID, outTradeNo string) []Refund {
 	return found
 }
 
-// CallsOf finds the recorded calls of one operation for one number; an empty number matches all.
+// CallsOf returns the recorded calls of one operation for one number; an empty number matches all.
 func (l Ledger) CallsOf(operation Operation, number string) []Call {
 	var found []Call
 	for _, call := range l.Calls {
@@ -279,7 +281,7 @@ func (l Ledger) CallsOf(operation Operation, number string) []Call {
 	return found
 }
 
-// CallbacksOf finds the callbacks of one kind for one number; an empty number matches all.
+// CallbacksOf returns the callbacks of one kind for one number; an empty number matches all.
 func (l Ledger) CallbacksOf(operation Operation, number string) []Callback {
 	var found []Callback
 	for _, callback := range l.Callbacks {
@@ -290,7 +292,7 @@ func (l Ledger) CallbacksOf(operation Operation, number string) []Callback {
 	return found
 }
 
-// ViolationsOf finds the violations of one kind.
+// ViolationsOf returns the violations of one kind.
 func (l Ledger) ViolationsOf(kind ViolationKind) []Violation {
 	var found []Violation
 	for _, violation := range l.Violations {
@@ -301,7 +303,8 @@ func (l Ledger) ViolationsOf(kind ViolationKind) []Violation {
 	return found
 }
 
-// narrow keeps what belongs to one merchant and one number; empty matches all. An order keeps its refunds.
+// narrow keeps what belongs to one merchant and one number; empty matches all. An order keeps its
+// refunds.
 func (l Ledger) narrow(mchID, number string) Ledger {
 	mine := func(mch string, numbers ...string) bool {
 		return (mchID == "" || mch == mchID) && (number == "" || slices.Contains(numbers, number))

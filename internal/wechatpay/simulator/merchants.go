@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Errors of the methods that act for payers, staff and tests.
+// Errors of the methods that act as payers, staff and tests.
 var (
 	ErrNotFound      = errors.New("not found")
 	ErrInvalid       = errors.New("invalid")
@@ -36,7 +36,7 @@ func checkMerchant(m Merchant) error {
 	return nil
 }
 
-// AddMerchant makes a merchant known, or replaces its settings. What WeChat holds against it stays.
+// AddMerchant adds a merchant or replaces its settings. Its counters and blocks stay.
 func (s *Simulator) AddMerchant(m Merchant) error {
 	if err := checkMerchant(m); err != nil {
 		return err
@@ -47,8 +47,8 @@ func (s *Simulator) AddMerchant(m Merchant) error {
 	})
 }
 
-// meetMerchant takes in a merchant from the options. A merchant the state file knows keeps its key, which may
-// have been reset since, and its balance, which may have been spent.
+// meetMerchant adds a merchant from the options. A merchant in the state file keeps its key, which
+// may have been reset since, and its balance, which may have been spent.
 func (s *Simulator) meetMerchant(m Merchant) error {
 	if err := checkMerchant(m); err != nil {
 		return err
@@ -77,8 +77,8 @@ func (s *Simulator) putMerchant(m Merchant) {
 	s.store.saveMerchant(known)
 }
 
-// SetAPIKey is the reset of a merchant's key in the merchant platform: from now on WeChat signs with the new key
-// and refuses the old one.
+// SetAPIKey resets a merchant's key, as in the merchant platform: from now on WeChat Pay signs with
+// the new key and rejects the old one.
 func (s *Simulator) SetAPIKey(mchID, key string) error {
 	if !keyFormat.MatchString(key) {
 		return fmt.Errorf("%w: an API key is 32 letters and digits", ErrInvalid)
@@ -92,7 +92,7 @@ func (s *Simulator) RotateAPIKey(mchID string) (key string, err error) {
 	return key, s.SetAPIKey(mchID, key)
 }
 
-// SetBalance sets what refunds may draw on; nil is unlimited.
+// SetBalance sets the balance available for refunds; nil is unlimited.
 func (s *Simulator) SetBalance(mchID string, balance *int64) error {
 	if balance != nil && *balance < 0 {
 		return fmt.Errorf("%w: negative balance", ErrInvalid)
@@ -116,7 +116,7 @@ func (s *Simulator) withMerchant(mchID string, what func(*merchant)) error {
 	})
 }
 
-// mayOrderIn says whether a merchant may use a currency.
+// mayOrderIn reports whether a merchant may use a currency.
 func (m *merchant) mayOrderIn(currency string) bool {
 	if len(m.Currencies) == 0 {
 		return currency == "CNY"
@@ -124,7 +124,7 @@ func (m *merchant) mayOrderIn(currency string) bool {
 	return slices.Contains(m.Currencies, currency)
 }
 
-// canPay says whether the balance suffices for a refund.
+// canPay reports whether the balance suffices for a refund.
 func (m *merchant) canPay(amount int64) bool {
 	return m.Balance == nil || *m.Balance >= amount
 }

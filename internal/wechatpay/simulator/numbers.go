@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// beijing is the zone of every time in the protocol. It has no daylight saving, so no zone database is needed.
+// beijing is the time zone of the protocol. It has no daylight saving time, so no zone database is
+// needed.
 var beijing = time.FixedZone("UTC+8", 8*60*60)
 
 const (
@@ -17,7 +18,7 @@ const (
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// randomText makes n random letters and digits. crypto/rand never fails.
+// randomText returns n random letters and digits. crypto/rand never fails.
 func randomText(n int) string {
 	random := make([]byte, n)
 	_, _ = rand.Read(random)
@@ -44,7 +45,7 @@ func randomDigits(n int) string {
 	return string(random)
 }
 
-// The numbers WeChat gives out have these shapes: wx and the second for a prepay_id, 42 and the day for a
+// The formats of WeChat Pay's numbers: wx and the second for a prepay_id, 42 and the day for a
 // payment, 50 and the day for a refund.
 
 func newPrepayID(now time.Time) string {

@@ -12,7 +12,7 @@ var stateWords = map[TradeState]string{
 	StateClosed:  "订单已关闭",
 }
 
-// orderQuery tells an order's state. Only of a paid order does it tell more than the number and attach.
+// orderQuery returns an order's state. For an unpaid order it returns only the number and attach.
 func (s *Simulator) orderQuery(c *call) (message, error) {
 	order, err := s.findOrder(c.request)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Simulator) orderQuery(c *call) (message, error) {
 	return reply, nil
 }
 
-// paymentFields is what the query and the callback both tell of a payment.
+// paymentFields are the fields of a payment in both the query and the callback.
 func paymentFields(o *Order) message {
 	p := o.Payment
 	fields := message{

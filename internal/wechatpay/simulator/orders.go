@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// orderLengths are the documented lengths of unifiedorder's fields.
+// orderLengths are the documented maximum lengths of unifiedorder's fields.
 var orderLengths = map[string]int{
 	"device_info": 32, "body": 127, "detail": 6000, "attach": 127, "out_trade_no": 32, "fee_type": 16,
 	"spbill_create_ip": 64, "time_start": 14, "time_expire": 14, "goods_tag": 32, "notify_url": 256, "trade_type": 16,
 	"product_id": 32, "limit_pay": 32, "openid": 128, "receipt": 8, "profit_sharing": 1, "scene_info": 256, "version": 32,
 }
 
-// maxPrepays is how many answers of unifiedorder are kept for an order.
+// maxPrepays is how many prepay_ids are kept per order.
 const maxPrepays = 20
 
-// unifiedOrder makes an order, or enters it again.
+// unifiedOrder creates an order, or issues another prepay_id for it.
 func (s *Simulator) unifiedOrder(c *call) (message, error) {
 	wanted, err := s.readOrder(c)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Simulator) unifiedOrder(c *call) (message, error) {
 	return s.handOutPrepay(order), nil
 }
 
-// readOrder checks a request by itself: what it must have and what its values may be.
+// readOrder validates the required fields and the values of a request.
 func (s *Simulator) readOrder(c *call) (*Order, error) {
 	request := c.request
 	if err := require(request, "body", "out_trade_no", "total_fee", "spbill_create_ip", "notify_url", "trade_type"); err != nil {
@@ -64,7 +64,7 @@ func (s *Simulator) readOrder(c *call) (*Order, error) {
 	return s.newOrder(c)
 }
 
-// checkTradeType asks for the field that only one trade type needs.
+// checkTradeType requires the fields specific to a trade type.
 func checkTradeType(request message) error {
 	switch request["trade_type"] {
 	case "JSAPI":
@@ -106,7 +106,8 @@ func (s *Simulator) newOrder(c *call) (*Order, error) {
 	}, nil
 }
 
-// paramsOf are a request's fields but for those that may differ between two calls for the same thing.
+// paramsOf returns a request's fields without those that may differ between two calls for the same
+// order or refund.
 func paramsOf(request message) map[string]string {
 	params := make(map[string]string, len(request))
 	for name, value := range request {
@@ -117,7 +118,7 @@ func paramsOf(request message) map[string]string {
 	return params
 }
 
-// checkDeadline holds for an order's first call only: time_expire is fixed by it.
+// checkDeadline applies to an order's first call only, which fixes time_expire.
 func (s *Simulator) checkDeadline(o *Order) error {
 	if o.ExpireTime != nil && o.ExpireTime.Before(s.now().Add(s.rules.minTimeExpire)) {
 		return fail("INVALID_REQUEST", "time_expire时间过短,刷卡至少1分钟,其他5分钟")
@@ -125,7 +126,7 @@ func (s *Simulator) checkDeadline(o *Order) error {
 	return nil
 }
 
-// reenter says whether a known number may be ordered again.
+// reenter checks whether a call for an existing number is permitted.
 func (s *Simulator) reenter(order, wanted *Order) error {
 	order.UnifiedOrderCalls++
 	s.store.saveOrder(order)
@@ -146,7 +147,8 @@ func (s *Simulator) reenter(order, wanted *Order) error {
 	return nil
 }
 
-// differences names the fields that two calls for one number disagree on. sign_type is not about the order.
+// differences returns the fields in which two calls for one number differ, except for sign_type,
+// which is no property of the order.
 func differences(first, second map[string]string) []string {
 	names := map[string]bool{}
 	for name := range first {
@@ -160,7 +162,8 @@ func differences(first, second map[string]string) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// handOutPrepay gives the order a new prepay_id with a life of its own. That of an expired order can't be paid.
+// handOutPrepay issues a new prepay_id with its own lifetime. An expired order can't be paid with
+// it.
 func (s *Simulator) handOutPrepay(o *Order) message {
 	now := s.now()
 	prepay := Prepay{ID: newPrepayID(now), ExpireTime: now.Add(s.rules.prepayLife)}
@@ -187,8 +190,8 @@ func (s *Simulator) handOutPrepay(o *Order) message {
 	}
 }
 
-// ageOut closes an order that nobody paid in the time WeChat keeps it open. An order with a deadline of its own
-// stays NOTPAY after it.
+// ageOut closes an order that was not paid in the time WeChat Pay keeps it open. An order with
+// time_expire stays NOTPAY after it.
 func (s *Simulator) ageOut(o *Order) {
 	closes := o.CreateTime.Add(s.rules.orderLife)
 	if o.State == StateNotPay && o.ExpireTime == nil && s.now().After(closes) {
@@ -201,7 +204,7 @@ func (s *Simulator) closeAt(o *Order, at time.Time) {
 	s.store.saveOrder(o)
 }
 
-// violate enters something the client should not have done.
+// violate records a violation by the client.
 func (s *Simulator) violate(kind ViolationKind, operation Operation, mchID, number, detail string) {
 	s.store.addViolation(Violation{
 		Time: s.now(), Kind: kind, Operation: operation, MchID: mchID, Number: number, Detail: detail,
@@ -209,7 +212,8 @@ func (s *Simulator) violate(kind ViolationKind, operation Operation, mchID, numb
 	s.logger.Warn("violation", "kind", kind, "operation", operation, "merchant", mchID, "number", number, "detail", detail)
 }
 
-// findOrder looks an order up by transaction_id, or else by out_trade_no. An order under another appid is none.
+// findOrder finds an order by transaction_id, or else by out_trade_no. An order of another appid is
+// not found.
 func (s *Simulator) findOrder(request message) (*Order, error) {
 	var order *Order
 	switch {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Pay is the payer paying an order. WeChat refuses what is paid, closed or expired, and what has no living
-// prepay_id; options.Force overrides all but the first.
+// Pay pays an order as the payer. It fails for orders that are paid, closed or expired, or have no
+// valid prepay_id; options.Force overrides all but the first.
 func (s *Simulator) Pay(mchID, outTradeNo string, options PayOptions) (Payment, error) {
 	var paid Payment
 	err := s.change(func() error {
@@ -22,7 +22,8 @@ func (s *Simulator) Pay(mchID, outTradeNo string, options PayOptions) (Payment, 
 	return paid, err
 }
 
-// planPayment has a new order paid by a payer who does so by himself. One that can't be paid by then is left alone, as a payer would.
+// planPayment schedules the automatic payment of a new order (PayAfter). An order that can't be
+// paid by then stays unpaid.
 func (s *Simulator) planPayment(o *Order) {
 	if s.payAfter <= 0 {
 		return
@@ -34,7 +35,7 @@ func (s *Simulator) planPayment(o *Order) {
 	})
 }
 
-// PayByPrepayID is the payer paying with what the shop's page handed to WeChat.
+// PayByPrepayID pays with the prepay_id that the shop's page passed to WeChat.
 func (s *Simulator) PayByPrepayID(prepayID string, options PayOptions) (Payment, error) {
 	var paid Payment
 	err := s.change(func() error {
@@ -49,7 +50,7 @@ func (s *Simulator) PayByPrepayID(prepayID string, options PayOptions) (Payment,
 	return paid, err
 }
 
-// PayAfterClose is the late payment: it succeeds although the order was closed or expired.
+// PayAfterClose makes a late payment: it succeeds although the order was closed or expired.
 func (s *Simulator) PayAfterClose(mchID, outTradeNo string, options PayOptions) (Payment, error) {
 	options.Force = true
 	return s.Pay(mchID, outTradeNo, options)
@@ -76,7 +77,7 @@ func (s *Simulator) pay(o *Order, prepayID string, options PayOptions) (Payment,
 	return payment, nil
 }
 
-// refusePayment says why WeChat would not let a payer pay now.
+// refusePayment returns why the payer can't pay now.
 func (s *Simulator) refusePayment(o *Order, prepayID string) error {
 	now := s.now()
 	alive := func(p Prepay) bool { return (prepayID == "" || p.ID == prepayID) && now.Before(p.ExpireTime) }
@@ -93,7 +94,7 @@ func (s *Simulator) refusePayment(o *Order, prepayID string) error {
 	return nil
 }
 
-// newPayment fills in what the options leave open.
+// newPayment fills in the fields that the options leave empty.
 func (s *Simulator) newPayment(o *Order, options PayOptions) (Payment, error) {
 	p := Payment{
 		TransactionID: options.TransactionID, Time: s.now(), OpenID: options.OpenID, BankType: options.BankType,
@@ -115,7 +116,7 @@ func (s *Simulator) newPayment(o *Order, options PayOptions) (Payment, error) {
 	return p, addCash(&p, options.CashFee)
 }
 
-// addCash sets what the payer gave in cash and what the merchant will get of it.
+// addCash sets the cash amount and what the merchant receives of it.
 func addCash(p *Payment, cash *int64) error {
 	var coupons, notSettled int64
 	for _, coupon := range p.Coupons {
@@ -147,7 +148,7 @@ func firstOf(values ...string) string {
 	return ""
 }
 
-// refundInfo is the text inside a refund callback.
+// refundInfo returns the encrypted part of a refund callback in plain text.
 func refundInfo(r *Refund, status RefundStatus, success *time.Time) message {
 	info := message{
 		"transaction_id": r.TransactionID, "out_trade_no": r.OutTradeNo, "refund_id": r.RefundID,

@@ -30,7 +30,7 @@ func TestARestartedSimulatorKnowsEverything(t *testing.T) {
 	f.Expect(err).NotTo(HaveOccurred())
 	before := f.sim.Ledger()
 
-	// A killed process leaves what it wrote, and perhaps a torn line at the end.
+	// A killed process leaves what it wrote, and possibly a torn last line.
 	content, err := os.ReadFile(state)
 	f.Expect(err).NotTo(HaveOccurred())
 	killed := filepath.Join(t.TempDir(), "state.jsonl")
@@ -52,7 +52,7 @@ func TestARestartedSimulatorKnowsEverything(t *testing.T) {
 	f.delivered(OperationRefundCallback, "refund-1", CallbackDelivered)
 	f.Expect(*f.sim.Ledger().Merchants[0].Balance).To(Equal(int64(949)))
 
-	// A third life starts from the file as the second rewrote and continued it.
+	// The third start reads the file that the second rewrote and extended.
 	f.Expect(again.Close()).To(Succeed())
 	third, err := New(options)
 	f.Expect(err).NotTo(HaveOccurred())

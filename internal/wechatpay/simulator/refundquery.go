@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// refundQuery tells the refunds of an order, ten at a time, or one by its number.
+// refundQuery returns the refunds of an order, ten at a time, or one refund by its number.
 func (s *Simulator) refundQuery(c *call) (message, error) {
 	order, found, err := s.findRefunds(c.request)
 	if err != nil {
@@ -36,7 +36,8 @@ func (s *Simulator) refundQuery(c *call) (message, error) {
 	return reply, nil
 }
 
-// findRefunds looks by the first of refund_id, out_refund_no, transaction_id and out_trade_no that is given.
+// findRefunds searches by the first given of refund_id, out_refund_no, transaction_id and
+// out_trade_no.
 func (s *Simulator) findRefunds(request message) (*Order, []*Refund, error) {
 	mchID := request["mch_id"]
 	var one *Refund
@@ -76,7 +77,7 @@ func offsetOf(request message) (offset int, given bool, err error) {
 	return offset, true, nil
 }
 
-// receivedBy is where refunded money went, in WeChat's words and under WeChat's spelling of the field.
+// receivedBy is the account that received the refund, in WeChat Pay's words.
 const receivedBy = "支付用户零钱"
 
 func describeRefund(reply message, n int, r *Refund, o *Order) {

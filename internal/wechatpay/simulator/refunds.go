@@ -11,7 +11,7 @@ var refundLengths = map[string]int{
 	"refund_account": 30, "notify_url": 256,
 }
 
-// refund accepts a refund. SUCCESS means no more than that; the money moves later.
+// refund accepts a refund. SUCCESS means only acceptance; the money moves later.
 func (s *Simulator) refund(c *call) (message, error) {
 	if s.now().Before(c.merchant.BlockedUntil) {
 		s.violate(ViolationCallWhenBlocked, OperationRefund, c.merchant.MchID, c.number(), "blocked until "+
@@ -38,7 +38,7 @@ func (s *Simulator) refund(c *call) (message, error) {
 	return refundReply(s.acceptRefund(c.merchant, order, wanted), order), nil
 }
 
-// readRefund checks a request by itself.
+// readRefund validates the values of a request.
 func (s *Simulator) readRefund(c *call) (*Refund, error) {
 	request := c.request
 	for _, field := range []string{"out_refund_no", "total_fee", "refund_fee"} {
@@ -77,7 +77,7 @@ func (s *Simulator) readRefund(c *call) (*Refund, error) {
 	}, nil
 }
 
-// refundableOrder finds the order. An order nobody paid is, to a refund, none.
+// refundableOrder finds the order of a refund. An unpaid order is not found.
 func (s *Simulator) refundableOrder(request message) (*Order, error) {
 	order, err := s.findOrder(request)
 	switch {
@@ -91,7 +91,7 @@ func (s *Simulator) refundableOrder(request message) (*Order, error) {
 	return order, nil
 }
 
-// keepPace refuses a refund call that comes too soon after the last one for the same order.
+// keepPace refuses a refund call that comes too soon after the previous one for the same order.
 func (s *Simulator) keepPace(o *Order, wanted *Refund) error {
 	now := s.now()
 	known := s.store.refund(wanted.MchID, wanted.OutRefundNo)
@@ -110,12 +110,13 @@ func (s *Simulator) keepPace(o *Order, wanted *Refund) error {
 	return nil
 }
 
-// noteRefused makes a refund call that a fault refused count for the pace: WeChat has seen it.
+// noteRefused counts a refund call that a fault refused towards the spacing, because WeChat Pay
+// received it.
 func (s *Simulator) noteRefused(c *call, f *Fault) {
 	if c.operation != OperationRefund || f.AfterEffect {
 		return
 	}
-	_ = s.change(func() error { // a failure of the state file is logged there
+	_ = s.change(func() error { // change logs a failure of the state file
 		if order, err := s.refundableOrder(c.request); err == nil {
 			_ = s.keepPace(order, &Refund{MchID: order.MchID, OutRefundNo: c.request["out_refund_no"]})
 		}
@@ -123,7 +124,8 @@ func (s *Simulator) noteRefused(c *call, f *Fault) {
 	})
 }
 
-// repeatRefund answers a number that was used before: for the same thing as the first time, and pays nothing.
+// repeatRefund replies to a call with an existing number. The parameters must match, and nothing is
+// paid again.
 func (s *Simulator) repeatRefund(known, wanted *Refund, order *Order) (message, error) {
 	known.Calls++
 	s.store.saveRefund(known)
@@ -136,7 +138,7 @@ func (s *Simulator) repeatRefund(known, wanted *Refund, order *Order) (message, 
 	return refundReply(known, order), nil
 }
 
-// checkSums compares a new refund with the order, with the other refunds of it, and with the balance.
+// checkSums compares a new refund with the order, with its other refunds, and with the balance.
 func (s *Simulator) checkSums(m *merchant, o *Order, wanted *Refund) error {
 	violation := func(kind ViolationKind, detail string, args ...any) {
 		s.violate(kind, OperationRefund, o.MchID, wanted.OutRefundNo, fmt.Sprintf(detail, args...))
@@ -165,7 +167,7 @@ func (s *Simulator) checkSums(m *merchant, o *Order, wanted *Refund) error {
 	return nil
 }
 
-// acceptRefund enters a refund and sets its money aside.
+// acceptRefund records a refund and deducts its amount from the balance.
 func (s *Simulator) acceptRefund(m *merchant, o *Order, r *Refund) *Refund {
 	now := s.now()
 	settles := now.Add(s.rules.refundDelay)
@@ -187,7 +189,7 @@ func (s *Simulator) acceptRefund(m *merchant, o *Order, r *Refund) *Refund {
 	return r
 }
 
-// refundReply answers an accepted refund. It has no status: SUCCESS is acceptance.
+// refundReply builds the reply to an accepted refund. It has no status: SUCCESS is acceptance.
 func refundReply(r *Refund, o *Order) message {
 	return message{
 		"transaction_id": r.TransactionID, "out_trade_no": r.OutTradeNo, "out_refund_no": r.OutRefundNo,
@@ -197,8 +199,8 @@ func refundReply(r *Refund, o *Order) message {
 	}
 }
 
-// cashPart is how much of a refund goes back in cash: its share of the payment, except for foreign currencies,
-// whose rate is none of ours.
+// cashPart returns how much of a refund is paid in cash: its share of the payment, except for
+// foreign currencies, whose rate is not simulated.
 func cashPart(r *Refund, o *Order) int64 {
 	if o.Payment.CashFeeType != r.FeeType || o.Payment.CashFee > o.Payment.TotalFee {
 		return r.RefundFee
@@ -206,8 +208,8 @@ func cashPart(r *Refund, o *Order) int64 {
 	return r.RefundFee * o.Payment.CashFee / o.Payment.TotalFee
 }
 
-// holdAgainst counts refund calls that failed for a reason of the merchant's own. Six in a second and WeChat does
-// not listen for a minute.
+// holdAgainst counts refund calls that failed for a reason of the merchant's own. After six in a
+// second WeChat Pay blocks the merchant for a minute.
 func (s *Simulator) holdAgainst(c *call, err error) {
 	if c.operation != OperationRefund || err == nil || errors.Is(err, errTooManyInvalid) || errors.Is(err, errFrequencyLimited) {
 		return
@@ -226,19 +228,19 @@ func (s *Simulator) holdAgainst(c *call, err error) {
 	s.store.saveMerchant(m)
 }
 
-// holdRefusalAgainst does the same for a call that was refused before it came to the interface, if the merchant's
+// holdRefusalAgainst counts a call that was refused before it reached the API, if the client
 // certificate proves that it was the merchant's.
 func (s *Simulator) holdRefusalAgainst(c *call) {
 	if c.merchant == nil {
 		return
 	}
-	_ = s.change(func() error { // a failure of the state file is logged there
+	_ = s.change(func() error { // change logs a failure of the state file
 		s.holdAgainst(c, errSignature)
 		return nil
 	})
 }
 
-// latest keeps the times after a moment.
+// latest keeps the times after since.
 func latest(times []time.Time, since time.Time) []time.Time {
 	for len(times) > 0 && !times[0].After(since) {
 		times = times[1:]

@@ -2,9 +2,10 @@ package simulator
 
 import "fmt"
 
-// refusal is a failure at the communication level: an unsigned answer with return_code and return_msg alone.
+// refusal is a failure at the communication level: an unsigned reply with only return_code and
+// return_msg.
 type refusal struct {
-	code    string // FAIL unless set
+	code    string // FAIL by default
 	message string
 }
 
@@ -12,7 +13,7 @@ func (r refusal) Error() string { return r.message }
 
 func refuse(message string) error { return refusal{message: message} }
 
-// failure is a failure at the business level: a signed answer with err_code and err_code_des.
+// failure is a failure at the business level: a signed reply with err_code and err_code_des.
 type failure struct{ code, description string }
 
 func (f failure) Error() string { return f.code + " " + f.description }
@@ -21,7 +22,7 @@ func fail(code, description string, args ...any) error {
 	return failure{code: code, description: fmt.Sprintf(description, args...)}
 }
 
-// The failures that more than one interface knows, in WeChat's words.
+// The failures shared by several APIs, in WeChat Pay's words.
 var (
 	errSignature        = refuse("签名错误")
 	errOrderNotExist    = fail("ORDERNOTEXIST", "订单不存在")

@@ -7,16 +7,16 @@ import (
 	"strconv"
 )
 
-// draft is an answer before it is signed.
+// draft is a reply before it is signed.
 type draft struct {
 	fields message
-	// outcome is what the ledger says of the call.
+	// outcome is the call's outcome in the ledger.
 	outcome string
-	// unsigned answers fail at the communication level; every other one is signed, failures as well.
+	// unsigned replies fail at the communication level; all others are signed, failures included.
 	unsigned bool
 }
 
-// draftOf puts the result of an interface into the form of an answer.
+// draftOf turns the result of an API into a reply.
 func draftOf(c *call, fields message, err error) draft {
 	var refused refusal
 	if errors.As(err, &refused) {
@@ -41,7 +41,8 @@ func draftOf(c *call, fields message, err error) draft {
 	return draft{fields: reply, outcome: failed.code}
 }
 
-// send signs an answer with the request's key and sign type and sends it, in bad shape if a fault wants that.
+// send signs a reply with the request's key and sign type and sends it, damaged if a fault requires
+// it.
 func (s *Simulator) send(w http.ResponseWriter, c *call, d draft, f *Fault) {
 	kind := FaultKind("")
 	if f != nil {
@@ -70,7 +71,7 @@ func (s *Simulator) send(w http.ResponseWriter, c *call, d draft, f *Fault) {
 	}
 }
 
-// tamper changes an answer before it is signed, so that the signature fits.
+// tamper changes a reply before it is signed, so that the signature is valid.
 func tamper(reply message, f *Fault) {
 	switch f.Kind {
 	case FaultWrongNumber:
@@ -86,7 +87,8 @@ func tamper(reply message, f *Fault) {
 	}
 }
 
-// addExtraFields adds what WeChat may add one day: a client has to sign it and otherwise let it pass.
+// addExtraFields adds fields that WeChat Pay may introduce: a client must include them in the
+// signature and otherwise ignore them.
 func addExtraFields(reply message, f *Fault) {
 	extra := f.Fields
 	if len(extra) == 0 {
@@ -97,7 +99,7 @@ func addExtraFields(reply message, f *Fault) {
 	}
 }
 
-// keepPromised keeps the fields that are documented for every trade_state.
+// keepPromised keeps only the fields documented for every trade_state.
 func keepPromised(reply message) {
 	promised := message{}
 	for _, name := range []string{"return_code", "return_msg", "result_code", "err_code", "err_code_des", "appid", "mch_id",
@@ -113,7 +115,7 @@ func keepPromised(reply message) {
 
 func writeXML(w http.ResponseWriter, document []byte) {
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	_, _ = w.Write(document) // a client that is gone misses its answer
+	_, _ = w.Write(document) // a disconnected client misses the response
 }
 
 func writeHTML(w http.ResponseWriter, status int, title string) {

@@ -9,8 +9,9 @@ import (
 	"errors"
 )
 
-// sealRefundInfo encrypts the text inside a refund callback: AES-256 in ECB mode with PKCS7 padding. The key is
-// the 32 characters of the lower-case hex MD5 of the API key, leading zeros included, not its 16 bytes.
+// sealRefundInfo encrypts the text of a refund callback: AES-256 in ECB mode with PKCS7 padding.
+// The key is the 32 characters of the lower-case hex MD5 of the API key, leading zeros included,
+// not its 16 bytes.
 func sealRefundInfo(plaintext []byte, apiKey string) (string, error) {
 	block, err := refundInfoCipher(apiKey)
 	if err != nil {
@@ -30,7 +31,7 @@ func sealRefundInfo(plaintext []byte, apiKey string) (string, error) {
 
 var errBadRefundInfo = errors.New("req_info can't be read with this key")
 
-// OpenRefundInfo reads the req_info of a refund callback, as a shop does.
+// OpenRefundInfo decrypts the req_info of a refund callback, as a shop does.
 func OpenRefundInfo(reqInfo, apiKey string) (map[string]string, error) {
 	plaintext, err := decryptRefundInfo(reqInfo, apiKey)
 	if err != nil {

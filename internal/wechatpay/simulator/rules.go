@@ -2,7 +2,7 @@ package simulator
 
 import "time"
 
-// rules are the intervals in force: WeChat's own, scaled, with the overrides applied.
+// rules are the effective intervals: WeChat Pay's own, scaled, with the overrides applied.
 type rules struct {
 	minRefundInterval   time.Duration
 	allowRefundRepeats  bool
@@ -20,10 +20,11 @@ type rules struct {
 	strictNotifyURL     bool
 }
 
-// forEver is the length of a life whose rule is switched off.
+// forEver is the lifetime if the rule is disabled.
 const forEver = 100 * 365 * 24 * time.Hour
 
-// wechatCallbackSchedule are the pauses between the attempts to deliver a callback: 24 h 4 min in all.
+// wechatCallbackSchedule are the pauses between the attempts to deliver a callback: 24 h 4 min in
+// all.
 var wechatCallbackSchedule = []time.Duration{
 	15 * time.Second, 15 * time.Second, 30 * time.Second, 3 * time.Minute, 10 * time.Minute, 20 * time.Minute,
 	30 * time.Minute, 30 * time.Minute, 30 * time.Minute, time.Hour, 3 * time.Hour, 3 * time.Hour, 3 * time.Hour,
@@ -37,7 +38,7 @@ const (
 
 func (o Options) rules() rules {
 	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) / o.TimeScale) }
-	// choose applies an override; off is what a negative one comes to.
+	// choose applies an override; off is the value of a disabled rule.
 	choose := func(override, own, off time.Duration) time.Duration {
 		switch {
 		case override > 0:

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// scheduler runs jobs when they are due by the simulator's clock, a bounded number at a time.
+// scheduler runs jobs when they are due by the simulator's clock, with a limited number of workers.
 type scheduler struct {
 	now func() time.Time
-	// poll is how often to look at a clock that a test moves by hand; 0 trusts timers.
+	// poll is how often to read a clock that a test moves; 0 uses timers.
 	poll time.Duration
 	wake chan struct{}
 	work chan func()
@@ -22,7 +22,7 @@ type scheduler struct {
 
 type job struct {
 	due time.Time
-	// order keeps jobs that are due at the same time in the order they came.
+	// order keeps jobs that are due at the same time in insertion order.
 	order uint64
 	run   func()
 }
@@ -31,7 +31,7 @@ func newScheduler(now func() time.Time, poll time.Duration) *scheduler {
 	return &scheduler{now: now, poll: poll, wake: make(chan struct{}, 1), work: make(chan func())}
 }
 
-// at has a job run at a time, or soon if that has passed.
+// at runs a job at a time, or soon if that has passed.
 func (s *scheduler) at(due time.Time, run func()) {
 	s.mu.Lock()
 	s.next++
@@ -39,7 +39,7 @@ func (s *scheduler) at(due time.Time, run func()) {
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
-	default: // it will look anyway
+	default: // already signalled
 	}
 }
 
@@ -85,7 +85,7 @@ func (s *scheduler) labour(ctx context.Context) {
 	}
 }
 
-// pop takes the next job if it is due, or says how long to wait.
+// pop returns the next job if it is due, or how long to wait.
 func (s *scheduler) pop() (run func(), wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,14 +115,14 @@ func (h jobHeap) Less(i, j int) bool {
 	return h[i].due.Before(h[j].due)
 }
 
-// Push is heap.Interface's: it only ever gets a job.
+// Push implements heap.Interface; x is always a job.
 func (h *jobHeap) Push(x any) {
 	if j, isJob := x.(job); isJob {
 		*h = append(*h, j)
 	}
 }
 
-// Pop is heap.Interface's.
+// Pop implements heap.Interface.
 func (h *jobHeap) Pop() any {
 	last := len(*h) - 1
 	popped := (*h)[last]

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Simulator is a running WeChat Pay.
+// Simulator is a running WeChat Pay simulator.
 type Simulator struct {
 	rules  rules
 	logger *slog.Logger
@@ -28,12 +28,13 @@ type Simulator struct {
 	faultNo int
 	chance  *rand.Rand
 
-	// delayed are callbacks that a fault held back, and that no fault shall strike again.
+	// delayed holds the callbacks that a fault has delayed, which no fault strikes again.
 	delayed map[string]bool
-	// movedByHand is true with a clock of a test's own.
+	// movedByHand is true if a test sets the clock.
 	movedByHand bool
 
-	// settlements turn refunds to their outcome, payers pay by themselves, deliveries call the shop.
+	// settlements turns refunds to their outcome, payers makes the automatic payments, deliveries
+	// sends the callbacks.
 	settlements *scheduler
 	payers      *scheduler
 	deliveries  *scheduler
@@ -109,7 +110,7 @@ func withDefaults(o Options) Options {
 	return o
 }
 
-// clock strips the monotonic reading, so that times compare alike before and after a restart.
+// clock strips the monotonic reading, so that times compare equal before and after a restart.
 func clock(now func() time.Time) func() time.Time {
 	if now == nil {
 		now = time.Now
@@ -117,7 +118,7 @@ func clock(now func() time.Time) func() time.Time {
 	return func() time.Time { return now().Round(0) }
 }
 
-// begin takes in the merchants, resumes what a former process left undone, and starts to listen.
+// begin adds the merchants, resumes the work of an earlier process, and starts to listen.
 func (s *Simulator) begin(options Options) error {
 	for _, m := range options.Merchants {
 		if err := s.meetMerchant(m); err != nil {
@@ -143,9 +144,10 @@ func (s *Simulator) begin(options Options) error {
 	config := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{certificate},
-		// Any certificate is taken here and judged per interface, as WeChat does: only some ask for one.
+		// Any certificate is accepted here and checked per API, as WeChat Pay does: only some
+		// require one.
 		ClientAuth: tls.RequestClientCert,
-		// HTTP/1.1 only, since a fault may have to break the connection under a single answer.
+		// HTTP/1.1 only, because a fault may have to break the connection of a single reply.
 		NextProtos: []string{"http/1.1"},
 	}
 	for host, address := range map[Host]string{HostPrimary: options.ListenAddress, HostBackup: options.BackupListenAddress} {
@@ -165,7 +167,7 @@ func (s *Simulator) begin(options Options) error {
 	return nil
 }
 
-// reachable replaces the wildcard address, which is nothing to connect to.
+// reachable replaces the wildcard address, to which clients can't connect.
 func reachable(address net.Addr) string {
 	tcp, isTCP := address.(*net.TCPAddr)
 	if !isTCP || !tcp.IP.IsUnspecified() {
@@ -181,7 +183,7 @@ func (s *Simulator) serve(listener net.Listener, handler http.Handler) {
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return s.context },
-		ErrorLog:          log.New(io.Discard, "", 0), // refused handshakes are what some tests are about
+		ErrorLog:          log.New(io.Discard, "", 0), // some tests provoke failed handshakes
 	}
 	s.servers = append(s.servers, server)
 	s.running.Go(func() {
@@ -191,15 +193,16 @@ func (s *Simulator) serve(listener net.Listener, handler http.Handler) {
 	})
 }
 
-// Close stops listening and calling back, waits for what is under way, and closes the state file.
+// Close stops listening and sending callbacks, waits for calls in progress, and closes the state
+// file.
 func (s *Simulator) Close() error {
 	s.closing.Do(func() {
 		s.cancel()
 		for _, server := range s.servers {
-			// The context has ended every wait, so that calls under way finish at once.
+			// The context has ended every wait, so calls in progress finish at once.
 			ending, done := context.WithTimeout(context.Background(), 2*time.Second)
 			if server.Shutdown(ending) != nil {
-				_ = server.Close() // whoever is left had two seconds
+				_ = server.Close() // the remaining connections had two seconds
 			}
 			done()
 		}
@@ -212,16 +215,16 @@ func (s *Simulator) Close() error {
 	return s.closed
 }
 
-// URL is the primary host, as https://127.0.0.1:1234.
+// URL returns the primary host's URL, like https://127.0.0.1:1234.
 func (s *Simulator) URL() string { return s.urls[HostPrimary] }
 
-// BackupURL is the backup host. Both hosts know the same orders.
+// BackupURL returns the backup host's URL. Both hosts share the same orders.
 func (s *Simulator) BackupURL() string { return s.urls[HostBackup] }
 
-// AdminURL is the admin API.
+// AdminURL returns the URL of the admin API.
 func (s *Simulator) AdminURL() string { return s.admin }
 
-// change runs a change of the store to its end, with its way into the state file.
+// change applies a change to the store and writes it to the state file.
 func (s *Simulator) change(what func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

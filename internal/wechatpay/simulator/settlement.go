@@ -4,24 +4,24 @@ import (
 	"fmt"
 )
 
-// planSettlement has a refund turn to its outcome when it is due.
+// planSettlement schedules the outcome of a refund.
 func (s *Simulator) planSettlement(r *Refund) {
 	if r.Status != RefundProcessing || r.SettleTime == nil {
 		return
 	}
 	s.settlements.at(*r.SettleTime, func() {
-		_ = s.change(func() error { // a failure of the state file is logged there
+		_ = s.change(func() error { // change logs a failure of the state file
 			s.settle(r)
 			return nil
 		})
 	})
-	if !s.now().Before(*r.SettleTime) { // a delay of nothing settles at once
+	if !s.now().Before(*r.SettleTime) { // without a delay it settles at once
 		s.settle(r)
 	}
 }
 
-// settleDue settles what is due before a call is answered, so that a clock moved by hand shows at once. A real
-// clock needs no help.
+// settleDue settles what is due before a call is answered, so that a clock moved by a test takes
+// effect at once. With a real clock it does nothing.
 func (s *Simulator) settleDue() {
 	if !s.movedByHand {
 		return
@@ -37,7 +37,7 @@ func (s *Simulator) settle(r *Refund) {
 	}
 }
 
-// turnRefund gives a refund a new status, moves its money, and tells the shop.
+// turnRefund sets the new status of a refund, moves its money, and schedules the callback.
 func (s *Simulator) turnRefund(r *Refund, status RefundStatus) {
 	r.Status, r.SettleTime, r.Outcome = status, nil, ""
 	switch status {
@@ -55,8 +55,8 @@ func (s *Simulator) turnRefund(r *Refund, status RefundStatus) {
 	s.callBackRefund(r)
 }
 
-// SetRefundStatus turns a refund by hand: to CHANGE or REFUNDCLOSE, or to what staff made of a CHANGE. A refund
-// that succeeded or was closed stays so.
+// SetRefundStatus sets a refund's status: to CHANGE or REFUNDCLOSE, or to what staff made of a
+// CHANGE. A refund that succeeded or was closed does not change.
 func (s *Simulator) SetRefundStatus(mchID, outRefundNo string, status RefundStatus) error {
 	switch status {
 	case RefundSuccess, RefundChange, RefundClosed:
@@ -78,8 +78,8 @@ func (s *Simulator) SetRefundStatus(mchID, outRefundNo string, status RefundStat
 	})
 }
 
-// RefundByStaff is a refund made by hand in the merchant platform: its number is not the shop's, and it lessens
-// what the shop can still refund.
+// RefundByStaff creates a refund as staff does in the merchant platform: its number is not the
+// shop's, and it reduces what the shop can still refund.
 func (s *Simulator) RefundByStaff(mchID, outTradeNo string, refundFee int64) (Refund, error) {
 	var made Refund
 	err := s.change(func() error {

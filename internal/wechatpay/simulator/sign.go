@@ -13,8 +13,8 @@ import (
 // message is a flat document of the protocol: names and decoded values.
 type message map[string]string
 
-// stringToSign joins the fields in the order of their names, leaves out empty values and sign itself, and ends
-// with the key. Values go in as they are: the protocol escapes nothing.
+// stringToSign joins the fields in order of their names, without empty values and sign, and appends
+// the key. Values are used verbatim: the protocol escapes nothing.
 func stringToSign(fields message, key string) string {
 	names := make([]string, 0, len(fields))
 	for name, value := range fields {
@@ -31,7 +31,8 @@ func stringToSign(fields message, key string) string {
 	return text.String()
 }
 
-// signature computes the value of sign. The HMAC uses the key twice: as its key and inside the text.
+// signature computes the value of sign. The HMAC uses the key twice: as its key and inside the
+// text.
 func signature(fields message, key string, signType SignType) string {
 	text := stringToSign(fields, key)
 	var sum []byte

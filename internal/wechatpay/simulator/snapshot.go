@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Ledger is a copy of everything the simulator knows at this moment.
+// Ledger returns a copy of the simulator's current state.
 func (s *Simulator) Ledger() Ledger {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,7 +2,7 @@ package simulator
 
 import "time"
 
-// store is everything that outlives a request. Simulator.mu guards it.
+// store is the state that outlives a request. Simulator.mu guards it.
 type store struct {
 	merchants    map[string]*merchant
 	orders       map[string]*Order // by merchant and out_trade_no
@@ -16,18 +16,18 @@ type store struct {
 	callCounts   map[Operation]map[string]int
 	maxCalls     int
 
-	// Other ways to find an order or a refund.
+	// Secondary indexes of orders and refunds.
 	byTransaction map[string]*Order
 	byPrepay      map[string]*Order
 	byRefundID    map[string]*Refund
 	refundsOf     map[*Order][]*Refund
-	// processing are the refunds under way.
+	// processing holds the refunds in progress.
 	processing map[string]*Refund
 
 	journal *journal
 }
 
-// merchant is a merchant with what WeChat holds against it.
+// merchant is a merchant with its counters and blocks.
 type merchant struct {
 	Merchant
 	InvalidRefundCalls int       `json:"invalid_refund_calls,omitempty"`
@@ -46,7 +46,7 @@ func newStore(maxCalls int) *store {
 	}
 }
 
-// keyOf joins a merchant and a number. A number can't hold the separator.
+// keyOf joins a merchant and a number. A number can't contain the separator.
 func keyOf(mchID, number string) string { return mchID + "/" + number }
 
 func (t *store) order(mchID, outTradeNo string) *Order { return t.orders[keyOf(mchID, outTradeNo)] }
@@ -69,7 +69,7 @@ func (t *store) refundByID(mchID, id string) *Refund {
 	return nil
 }
 
-// The save methods take a new or changed record into the indexes and into the journal.
+// The save methods add a new or changed record to the indexes and to the journal.
 
 func (t *store) saveMerchant(m *merchant) {
 	t.merchants[m.MchID] = m
@@ -130,7 +130,7 @@ func (t *store) addCall(c Call) {
 	}
 	outcomes[c.Outcome]++
 	t.calls = append(t.calls, c)
-	if len(t.calls) >= 2*t.maxCalls { // drop many at a time, so that a full list costs nothing per call
+	if len(t.calls) >= 2*t.maxCalls { // drop many at once, so that a full list costs nothing per call
 		t.calls = append([]Call(nil), t.latestCalls()...)
 	}
 	t.journal.note("", entry{Call: &c})

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// call is one API call on its way through the gateway.
+// call is one API call in progress.
 type call struct {
 	host        Host
 	operation   Operation
@@ -21,7 +21,7 @@ type call struct {
 	key      string
 }
 
-// number is the number that tells a call from others in the ledger and for faults.
+// number returns the number that identifies a call in the ledger and for faults.
 func (c *call) number() string {
 	fields := []string{"out_trade_no", "transaction_id"}
 	if c.operation == OperationRefund || c.operation == OperationRefundQuery {
@@ -43,7 +43,7 @@ var operationsByPath = map[string]Operation{
 	"/pay/refundquery":   OperationRefundQuery,
 }
 
-// gateway is what a host does with a request.
+// gateway handles the requests to a host.
 func (s *Simulator) gateway(host Host) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		operation, known := operationsByPath[r.URL.Path]
@@ -69,7 +69,7 @@ func (s *Simulator) gateway(host Host) http.Handler {
 	})
 }
 
-// accept reads and verifies a request. Whatever is wrong here is answered without a signature.
+// accept reads and verifies a request. Errors here get an unsigned reply.
 func (s *Simulator) accept(c *call, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return refuse("REQUIRE_POST_METHOD")
@@ -97,7 +97,7 @@ func (s *Simulator) accept(c *call, r *http.Request) error {
 	return s.identify(c)
 }
 
-// identify finds the merchant and checks certificate and signature against it.
+// identify finds the merchant and verifies certificate and signature against it.
 func (s *Simulator) identify(c *call) error {
 	s.mu.Lock()
 	m := s.store.merchants[c.request["mch_id"]]
@@ -121,7 +121,7 @@ func (s *Simulator) identify(c *call) error {
 	return nil
 }
 
-// answer lets a verified call take effect, and answers it, as far as no fault gets in the way.
+// answer performs a verified call and replies, subject to faults.
 func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, c *call) {
 	fault := s.strike(c, isReplyFault)
 	if fault != nil && !fault.AfterEffect && s.interrupt(w, r, c, fault) {
@@ -134,7 +134,7 @@ func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, c *call) {
 	s.send(w, c, draftOf(c, fields, err), fault)
 }
 
-// perform runs the interface, and counts what WeChat counts of its failures.
+// perform calls the API, and counts the failures that WeChat Pay counts.
 func (s *Simulator) perform(c *call) (fields message, err error) {
 	failed := s.change(func() error {
 		s.settleDue()
@@ -160,13 +160,13 @@ var interfaces = map[Operation]func(*Simulator, *call) (message, error){
 	OperationRefundQuery:  (*Simulator).refundQuery,
 }
 
-// record enters a call into the ledger, before its answer goes out.
+// record adds a call to the ledger before its reply is sent.
 func (s *Simulator) record(c *call, outcome string, fault FaultKind) {
 	entry := Call{
 		Time: s.now(), Host: c.host, Operation: c.operation, MchID: c.request["mch_id"], Number: c.number(),
 		Outcome: outcome, Fault: fault,
 	}
-	_ = s.change(func() error { // a failure of the state file is logged there
+	_ = s.change(func() error { // change logs a failure of the state file
 		s.store.addCall(entry)
 		return nil
 	})
@@ -174,7 +174,8 @@ func (s *Simulator) record(c *call, outcome string, fault FaultKind) {
 		"outcome", outcome, "fault", fault)
 }
 
-// wait lets time pass, unless the client gives up or the simulator closes. Real time: faults are not scaled.
+// wait waits until the time has passed, the client disconnects or the simulator closes. In real
+// time: faults are not scaled.
 func (s *Simulator) wait(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -12,19 +12,20 @@ import (
 	"unicode/utf8"
 )
 
-// Why a document is refused. The two are told apart because WeChat answers them differently.
+// Why a document is rejected. WeChat Pay answers the two differently.
 var (
 	errNotUTF8 = errors.New("not UTF-8")
 	errNotXML  = errors.New("not a document of the protocol")
 )
 
-// maxDocument bounds what is read of a request or an answer.
+// maxDocument is the maximum size of a request or a response.
 const maxDocument = 64 << 10
 
 var declaredEncoding = regexp.MustCompile(`(?i)encoding\s*=\s*["']([^"']*)["']`)
 
-// parseXML reads a document of depth two: the named root and leaf elements, each name once. Everything XML has
-// beyond that (document types, attributes, namespaces, nesting, instructions, trailing data) is refused.
+// parseXML parses a document of depth two: the named root and leaf elements, each name once. It
+// rejects everything else in XML (document types, attributes, namespaces, nesting, instructions,
+// trailing data).
 func parseXML(data []byte, root string) (message, error) {
 	if !utf8.Valid(data) {
 		return nil, errNotUTF8
@@ -59,7 +60,7 @@ type parser struct {
 	fields  message
 }
 
-// token reads on to the next token that may carry meaning, and refuses those that have no place in any document.
+// token returns the next meaningful token, and rejects those that are not permitted anywhere.
 func (p *parser) token() (xml.Token, error) {
 	for {
 		token, err := p.decoder.Token()
@@ -88,7 +89,8 @@ func (p *parser) token() (xml.Token, error) {
 	}
 }
 
-// reason tells an unknown encoding, which the decoder reports as an error of its own, from other bad XML.
+// reason distinguishes an unknown encoding, which the decoder reports as its own error, from other
+// bad XML.
 func (p *parser) reason(err error) error {
 	if strings.Contains(err.Error(), "encoding") {
 		return errNotUTF8
@@ -96,7 +98,7 @@ func (p *parser) reason(err error) error {
 	return errNotXML
 }
 
-// checkDeclaration allows <?xml ...?> in UTF-8, and no other instruction.
+// checkDeclaration permits <?xml ...?> in UTF-8, and no other instruction.
 func (p *parser) checkDeclaration(t xml.ProcInst) error {
 	if t.Target != "xml" {
 		return fmt.Errorf("%w: instruction", errNotXML)
@@ -167,7 +169,7 @@ func (p *parser) leaf() (string, error) {
 	}
 }
 
-// expectEnd allows nothing but white space and comments after the root.
+// expectEnd permits only white space and comments after the root.
 func (p *parser) expectEnd() error {
 	for {
 		token, err := p.token()
@@ -197,7 +199,7 @@ func isSpace(text []byte) bool {
 var integerField = regexp.MustCompile(`(_fee|_count)(_\d+)*$`)
 var digits = regexp.MustCompile(`^\d{1,18}$`)
 
-// formatXML writes a document as WeChat does: integers bare, everything else in CDATA.
+// formatXML writes a document as WeChat Pay does: integers bare, everything else in CDATA.
 func formatXML(fields message, root string) []byte {
 	names := make([]string, 0, len(fields))
 	for name, value := range fields {
@@ -222,7 +224,8 @@ func writeValue(out *bytes.Buffer, name, value string) {
 	case integerField.MatchString(name) && digits.MatchString(value):
 		out.WriteString(value)
 	case strings.Contains(value, "\r"):
-		// A reader turns a bare CR into LF, which would break the signature; a reference survives.
+		// A reader turns a bare CR into LF, which would break the signature; a character reference
+		// survives.
 		_ = xml.EscapeText(out, []byte(value)) // a bytes.Buffer does not fail
 	default:
 		out.WriteString("<![CDATA[" + strings.ReplaceAll(value, "]]>", "]]]]><![CDATA[>") + "]]>")

@@ -8,7 +8,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// recorded answers every call with the same bytes, as a relay does that has heard a genuine answer once.
+// recorded answers every call with the same bytes, like an attacker who recorded a genuine reply
+// once.
 func recorded(t testing.TB, message map[string]string, algorithm wechatpay.Scheme) answer {
 	t.Helper()
 	return raw(http.StatusOK, string(oracleWrite(messageRoot, signed(message, testKey, algorithm))))
@@ -29,7 +30,7 @@ func TestARecordedReplyIsNotTakenAgain(t *testing.T) {
 					if first != nil && wechatpay.OutcomeOf(first) != wechatpay.Failed {
 						t.Fatal(first)
 					}
-					// Secrets were read again, and the Client was made anew.
+					// Simulates a re-read Secret, after which the Client is replaced.
 					err := call(t.Context(), newTestClient(t, options))
 					expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention,
 						string(operation)+": the reply was given before: somebody between here and WeChat Pay repeats recorded answers")
@@ -39,7 +40,8 @@ func TestARecordedReplyIsNotTakenAgain(t *testing.T) {
 	}
 }
 
-// A reply to one call is none to another, also when its words would do for both.
+// TestAReplyIsTakenForOneCall: a reply to one call is not accepted for another, even if its text
+// would fit both.
 func TestAReplyIsTakenForOneCall(t *testing.T) {
 	s := newServer(t, recorded(t, reply("result_code", "FAIL", map[string]string{"err_code": "ORDERNOTEXIST"}), HMACSHA256))
 	c := s.client(t)
@@ -49,7 +51,8 @@ func TestAReplyIsTakenForOneCall(t *testing.T) {
 	expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "")
 }
 
-// The first attempt is lost, and the second gets its own answer: no repeat.
+// TestBothAttemptsAtACallAreAnswered: the first attempt is lost, and the second gets its own reply:
+// no replay.
 func TestBothAttemptsAtACallAreAnswered(t *testing.T) {
 	for operation, call := range calls {
 		if operation == wechatpay.OperationCreateRefund {
@@ -65,7 +68,8 @@ func TestBothAttemptsAtACallAreAnswered(t *testing.T) {
 	}
 }
 
-// What is not verified is not remembered: nobody can have a genuine reply refused by sending its signature first.
+// TestOnlyVerifiedRepliesAreRemembered: unverified replies are not recorded, so nobody can block a
+// genuine reply by sending its signature first.
 func TestOnlyVerifiedRepliesAreRemembered(t *testing.T) {
 	genuine := signed(reply("result_code", "SUCCESS", doneFields[wechatpay.OperationQueryOrder]), testKey, HMACSHA256)
 	forged := with(genuine, map[string]string{"trade_state": "SUCCESS"})
@@ -75,7 +79,7 @@ func TestOnlyVerifiedRepliesAreRemembered(t *testing.T) {
 	}
 }
 
-// Without a nonce two genuine replies of the same words are the same bytes.
+// TestRepliesWithoutANonceAreTaken: without a nonce, two genuine replies can be identical.
 func TestRepliesWithoutANonceAreTaken(t *testing.T) {
 	message := without(reply("result_code", "SUCCESS", doneFields[wechatpay.OperationQueryOrder]), "nonce_str")
 	c := newServer(t, recorded(t, message, HMACSHA256)).client(t)

@@ -14,12 +14,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// What is measured here is measured with another client in test/interop, under the same names and with the same bytes:
-// those of ../testdata/comparison. Each side does the whole step and checks the signature.
+// test/interop measures the same steps with another client, under the same names and with the same
+// bytes: those of ../testdata/comparison. Each side does the whole step and verifies the signature.
 
 var signTypes = []wechatpay.Scheme{MD5, HMACSHA256}
 
-// compare runs a step for each algorithm, as often as it takes.
+// compare runs a step with each algorithm.
 func compare(b *testing.B, step func(testing.TB, wechatpay.Scheme) func() error) {
 	for _, algorithm := range signTypes {
 		b.Run(string(algorithm)+"/ours", func(b *testing.B) {
@@ -34,7 +34,7 @@ func compare(b *testing.B, step func(testing.TB, wechatpay.Scheme) func() error)
 	}
 }
 
-// A payment callback: its body is read, verified, and becomes a payment.
+// BenchmarkPaymentCallback parses and verifies a callback and converts it to a payment.
 func BenchmarkPaymentCallback(b *testing.B) {
 	compare(b, func(t testing.TB, algorithm wechatpay.Scheme) func() error {
 		c, body := comparisonClient(t, algorithm), comparisonFile(t, "payment-"+string(algorithm)+".xml")
@@ -47,7 +47,7 @@ func BenchmarkPaymentCallback(b *testing.B) {
 	})
 }
 
-// A unifiedorder: the order is checked, signed and written.
+// BenchmarkUnifiedOrder validates, signs and encodes an order.
 func BenchmarkUnifiedOrder(b *testing.B) {
 	compare(b, func(t testing.TB, algorithm wechatpay.Scheme) func() error {
 		c, order := comparisonClient(t, algorithm), comparisonOrder(t)
@@ -58,7 +58,7 @@ func BenchmarkUnifiedOrder(b *testing.B) {
 	})
 }
 
-// The reply to it: read, verified, and made what a payer needs.
+// BenchmarkReply parses and verifies the reply and builds the payer's parameters.
 func BenchmarkReply(b *testing.B) {
 	compare(b, func(t testing.TB, algorithm wechatpay.Scheme) func() error {
 		c, body := comparisonClient(t, algorithm), comparisonFile(t, "reply-"+string(algorithm)+".xml")
@@ -94,7 +94,8 @@ func takeReply(c *Client, body []byte) (wechatpay.Prepay, error) {
 	return readPrepay(reply, wechatpay.TradeTypeJSAPI)
 }
 
-// What is compared is right: the same facts as the other client finds, and every parameter that it sends.
+// TestComparison checks what is compared: both clients read the same facts and send the same
+// parameters.
 func TestComparison(t *testing.T) {
 	for _, algorithm := range signTypes {
 		c := comparisonClient(t, algorithm)
@@ -135,7 +136,7 @@ func comparisonFile(t testing.TB, name string) []byte {
 	return content
 }
 
-// comparisonParameters are those of the order that both sides send.
+// comparisonParameters are the parameters of the order that both sides send.
 func comparisonParameters(t testing.TB) (parameters map[string]string) {
 	t.Helper()
 	if err := json.Unmarshal(comparisonFile(t, "order.json"), &parameters); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Client is one merchant number at WeChat Pay.
+// Client calls WeChat Pay for one merchant number.
 type Client struct {
 	mchID  string
 	scheme wechatpay.Scheme
@@ -28,15 +28,16 @@ type Client struct {
 	timeouts        wechatpay.Timeouts
 	trust           wechatpay.Trust
 
-	// anonymous calls without the client certificate; certified, for refunds, with it. WeChat's servers ask for a
-	// certificate on every path, and it is shown only where it is needed.
+	// anonymous makes calls without the client certificate; certified, used for refunds, presents
+	// it. WeChat Pay's servers request a certificate on every path, but it is presented only where
+	// required.
 	anonymous, certified *http.Client
 	certificate          *tls.Certificate
 }
 
 var _ wechatpay.Caller = (*Client)(nil)
 
-// New returns a Client, or says what is wrong with the options without repeating any of them.
+// New returns a Client. Its errors describe invalid options without repeating their values.
 func New(options Options) (*Client, error) {
 	if err := options.validate(); err != nil {
 		return nil, err
@@ -75,20 +76,23 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// connectionsPerHost is more than the calls that a Merchant has under way at once. So many are kept as well: a connection that
-// is closed after its call costs the next one a handshake.
+// connectionsPerHost exceeds the concurrent calls of a Merchant. As many idle connections are kept,
+// because closing one after its call costs the next call a handshake.
 const connectionsPerHost = 64
 
-// keptIdle is less than the 8 s after which WeChat closes an idle connection (its own SDK for Java keeps them for 7 s as
-// well). A request that meets the closing may have arrived or not.
+// keptIdle is less than the 8 s after which WeChat Pay closes an idle connection (its own Java SDK
+// uses 7 s as well). If a request and the close coincide, it is unknown whether the request
+// arrived.
 const keptIdle = 7 * time.Second
 
-// newHTTPClient follows no redirect, speaks HTTP/1.1 only, so that what was written to a connection is one request
-// and no more, and verifies the server with TLS 1.2 or later. WeChat's certificates are rotated: none is pinned.
+// newHTTPClient returns an HTTP client that follows no redirects, verifies the server with TLS 1.2
+// or later, and speaks only HTTP/1.1, so that a connection carries one request at a time. WeChat
+// Pay rotates its certificates, so none is pinned.
 func newHTTPClient(connect time.Duration, roots *x509.CertPool, certificate *tls.Certificate) *http.Client {
 	configuration := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	if certificate != nil {
-		// Shown whatever authorities the server names, so that the refusal of a wrong one is WeChat's.
+		// Presented whatever authorities the server lists, so that WeChat Pay itself refuses a
+		// wrong one.
 		configuration.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return certificate, nil
 		}
@@ -112,7 +116,7 @@ func newHTTPClient(connect time.Duration, roots *x509.CertPool, certificate *tls
 	}
 }
 
-// checkCertificate says why refunds cannot be sent, if they cannot.
+// checkCertificate returns why refunds can't be sent, if they can't.
 func (c *Client) checkCertificate(now time.Time) error {
 	switch {
 	case c.certificate == nil:
@@ -128,7 +132,7 @@ func (c *Client) checkCertificate(now time.Time) error {
 	}
 }
 
-// httpClient returns the client for an operation: only a refund shows the certificate.
+// httpClient returns the client for an operation: only refunds present the certificate.
 func (c *Client) httpClient(operation wechatpay.Operation) *http.Client {
 	if operation == wechatpay.OperationCreateRefund {
 		return c.certified
@@ -136,7 +140,7 @@ func (c *Client) httpClient(operation wechatpay.Operation) *http.Client {
 	return c.anonymous
 }
 
-// limit is how long one attempt may take. A caller in a hurry says so with the context.
+// limit returns the timeout of one attempt. Callers shorten it with the context.
 func (c *Client) limit(operation wechatpay.Operation) time.Duration {
 	if operation == wechatpay.OperationCreateOrder || operation == wechatpay.OperationCreateRefund {
 		return c.timeouts.Pay
@@ -144,8 +148,8 @@ func (c *Client) limit(operation wechatpay.Operation) time.Duration {
 	return c.timeouts.Query
 }
 
-// shareOfFirst leaves half of the caller's time to the repeat. A refund is repeated only when it was not sent, which
-// shows early, so it may take all of it.
+// shareOfFirst reserves half of the caller's time for the retry. A refund may use all of it,
+// because it is retried only if it was not sent, which is known early.
 func shareOfFirst(ctx context.Context, operation wechatpay.Operation, limit time.Duration) time.Duration {
 	deadline, hurried := ctx.Deadline()
 	if !hurried || operation == wechatpay.OperationCreateRefund {

@@ -6,7 +6,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// CloseOrder closes an unpaid order. That it is closed already is what was asked for (chapter 9_3).
+// CloseOrder closes an unpaid order. It succeeds if the order is already closed (chapter 9_3).
 func (c *Client) CloseOrder(ctx context.Context, order wechatpay.OrderRef) error {
 	_, failure := c.exchange(ctx, call{
 		operation: wechatpay.OperationCloseOrder,

@@ -8,7 +8,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// A judgement is what a code says of a call, and asks of its caller.
+// judgement is the outcome and the meaning of an error code.
 type judgement struct {
 	outcome wechatpay.Outcome
 	meaning wechatpay.Meaning
@@ -16,15 +16,17 @@ type judgement struct {
 
 func failed(meaning wechatpay.Meaning) judgement { return judgement{wechatpay.Failed, meaning} }
 
-// mayBeDone: WeChat itself does not know whether it was done. The same call again tells.
+// mayBeDone: WeChat Pay itself does not know whether the call took effect. Repeating the call
+// resolves it.
 var mayBeDone = judgement{wechatpay.Unknown, wechatpay.Repeat}
 
-// notUnderstood is a code that we do not know. It proves nothing, and somebody should read it.
+// notUnderstood is the judgement of an unknown code. It proves nothing and needs attention.
 var notUnderstood = judgement{wechatpay.Unknown, wechatpay.NeedsAttention}
 
 const codeSystemError = "SYSTEMERROR"
 
-// codesOfEveryCall hold unless codesOf has the code for the operation. Chapters 9_1 to 9_5, error tables.
+// codesOfEveryCall apply unless codesOf has the code for the operation. Chapters 9_1 to 9_5, error
+// tables.
 var codesOfEveryCall = map[string]judgement{
 	codeSystemError:     mayBeDone,
 	"BIZERR_NEED_RETRY": mayBeDone,
@@ -50,14 +52,14 @@ var codesOfEveryCall = map[string]judgement{
 	"INVALID_TRANSACTIONID": failed(wechatpay.Rejected),
 }
 
-// codesOf are the codes that mean something particular in one call.
+// codesOf are the codes that have a specific meaning in one operation.
 var codesOf = map[wechatpay.Operation]map[string]judgement{
 	wechatpay.OperationCreateOrder: {
 		"INVALID_REQUEST":   failed(wechatpay.Rejected), // unless wordings has its text
 		"OUT_TRADE_NO_USED": failed(wechatpay.NumberUsed),
 		"ORDERPAID":         failed(wechatpay.OrderPaid),
 		"ORDERCLOSED":       failed(wechatpay.OrderClosed),
-		// The payer's balance, not ours: the order stays open for another means of payment.
+		// The payer's balance, not the merchant's: the order can still be paid by other means.
 		"NOTENOUGH": failed(wechatpay.NeedsAttention),
 	},
 	wechatpay.OperationQueryOrder: {
@@ -75,32 +77,32 @@ var codesOf = map[wechatpay.Operation]map[string]judgement{
 		"TRADE_OVERDUE":         failed(wechatpay.Rejected),
 		"REFUND_FEE_MISMATCH":   failed(wechatpay.AmountConflict),
 		"ORDERNOTEXIST":         failed(wechatpay.OrderNotExist),
-		// Seen for an order of another merchant number.
+		// Observed for an order of another merchant number.
 		"REFUNDNOTEXIST": failed(wechatpay.OrderNotExist),
-		// Two umbrellas. What is under them is in err_code_des and for a person to read; wordings has what is known.
+		// Two generic codes. The details are in err_code_des; wordings has the known texts.
 		"ERROR":           failed(wechatpay.NeedsAttention),
 		"INVALID_REQUEST": failed(wechatpay.NeedsAttention),
 	},
 	wechatpay.OperationQueryRefund: {
 		"REFUNDNOTEXIST": failed(wechatpay.RefundNotExist),
-		// What WeChat's own test environment says instead. Without the order there is no refund of it either.
+		// Returned by WeChat Pay's own test environment. Without the order it has no refund either.
 		"ORDERNOTEXIST": failed(wechatpay.RefundNotExist),
 	},
 }
 
-// A wording is a text of WeChat's that says more than its code. It is looked for anywhere in what WeChat says, in any letter case
-// and width and whatever spaces and punctuation stand between.
+// wording is a text from WeChat Pay that is more specific than its code. The search ignores letter
+// case, character width, spaces and punctuation.
 type wording struct {
 	text    string
 	meaning wechatpay.Meaning
-	// operation that the text is known from; empty: any, and only in refusals without a signature. A verified reply
-	// has a code for what those say.
+	// operation that returns the text; empty: any, and only in unsigned refusals, because a
+	// verified reply has a code instead.
 	operation wechatpay.Operation
 }
 
-// wordings are looked through in this order, and the first that is found holds.
+// wordings are searched in this order; the first match applies.
 var wordings = bare([]wording{
-	// "201 商户订单号重复" is how a used number really arrives; OUT_TRADE_NO_USED is only documented.
+	// A used number actually returns "201 商户订单号重复"; OUT_TRADE_NO_USED is only documented.
 	{"201", wechatpay.NumberUsed, wechatpay.OperationCreateOrder},
 	{"重复", wechatpay.NumberUsed, wechatpay.OperationCreateOrder},
 
@@ -134,15 +136,15 @@ var wordings = bare([]wording{
 	{"system timeout", wechatpay.Repeat, ""},
 })
 
-// vagueWordings hold when no code does: they are in many texts.
+// vagueWordings apply if no code does, because they occur in many texts.
 var vagueWordings = bare([]wording{
 	{"权限", wechatpay.NeedsAttention, ""},
 	{"不匹配", wechatpay.NeedsAttention, ""},
 	{"参数", wechatpay.Rejected, ""},
 })
 
-// judgeCode judges err_code and err_code_des of a verified reply. A code that is an umbrella, or not known, leaves the
-// word to its text.
+// judgeCode judges err_code and err_code_des of a verified reply. For a generic or unknown code the
+// text decides.
 func judgeCode(operation wechatpay.Operation, code, text string) judgement {
 	known, found := lookUp(operation, code)
 	if !found || isUmbrella(code) {
@@ -158,8 +160,9 @@ func judgeCode(operation wechatpay.Operation, code, text string) judgement {
 	return known
 }
 
-// judgeUnsigned finds the meaning of a refusal without a signature. Its texts say more than its return_code, which is FAIL as a
-// rule; now and then a text or return_code is one of the codes (PARAM_ERROR with 签名错误), and some have an err_code.
+// judgeUnsigned returns the meaning of an unsigned refusal. Its text is more specific than its
+// return_code, which is usually FAIL; sometimes a text or return_code is one of the codes
+// (PARAM_ERROR with 签名错误), and some have an err_code.
 func judgeUnsigned(operation wechatpay.Operation, codes, texts []string) wechatpay.Meaning {
 	if meaning, found := anyWording(wordings, operation, texts); found {
 		return meaning
@@ -186,7 +189,8 @@ func anyWording(of []wording, operation wechatpay.Operation, texts []string) (we
 	return "", false
 }
 
-// isIn says whether a text has the wording. A number counts only as a number of its own: 201 is not in 20201.
+// isIn reports whether a text contains the wording. A number matches only as a whole: 201 does not
+// match 20201.
 func (w wording) isIn(text string) bool {
 	if digits(w.text) {
 		return slices.Contains(strings.FieldsFunc(normalised(text), func(r rune) bool { return r < '0' || r > '9' }), w.text)
@@ -194,7 +198,7 @@ func (w wording) isIn(text string) bool {
 	return strings.Contains(bareWords(text), w.text)
 }
 
-// isUmbrella says whether a code covers anything and everything.
+// isUmbrella reports whether a code is generic.
 func isUmbrella(code string) bool { return code == "INVALID_REQUEST" || code == "ERROR" }
 
 func lookUp(operation wechatpay.Operation, code string) (judgement, bool) {
@@ -205,8 +209,8 @@ func lookUp(operation wechatpay.Operation, code string) (judgement, bool) {
 	return general, found
 }
 
-// lookUpLoosely finds a code in any letter case and width, with or without spaces and underscores: in refusals without a signature
-// SYSTEMERROR comes as System Error too.
+// lookUpLoosely finds a code ignoring letter case, width, spaces and underscores: unsigned refusals
+// spell SYSTEMERROR as System Error too.
 func lookUpLoosely(operation wechatpay.Operation, code string) (judgement, bool) {
 	code = bareWords(code)
 	if particular, found := bareCodesOf[operation][code]; found {
@@ -216,7 +220,7 @@ func lookUpLoosely(operation wechatpay.Operation, code string) (judgement, bool)
 	return general, found
 }
 
-// sameCode says whether a code of WeChat's is the one that is meant.
+// sameCode reports whether two codes are equal apart from their spelling.
 func sameCode(code, meant string) bool { return bareWords(code) == bareWords(meant) }
 
 var (
@@ -245,7 +249,7 @@ func bare(wordings []wording) []wording {
 	return wordings
 }
 
-// bareWords are the letters and digits of a text alone, in lower case and half width.
+// bareWords returns only the letters and digits of a text, in lower case and half width.
 func bareWords(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -255,7 +259,7 @@ func bareWords(text string) string {
 	}, normalised(text))
 }
 
-// normalised is a text in lower case, its full-width ASCII (ＳＹＳＴＥＭ) in half width.
+// normalised returns a text in lower case, with full-width ASCII (ＳＹＳＴＥＭ) in half width.
 func normalised(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '\uFF01' && r <= '\uFF5E' {

@@ -11,8 +11,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// The error tables of chapters 9_1 to 9_5, and the codes that merchants reported beside them, written down a second
-// time: code, words as WeChat has them, and what it must come to.
+// The error tables of chapters 9_1 to 9_5, and codes reported by merchants, written independently
+// of the code: code, WeChat Pay's text, and the expected judgement.
 const (
 	isFailed  = wechatpay.Failed
 	isUnknown = wechatpay.Unknown
@@ -126,7 +126,8 @@ func TestEveryDocumentedCodeHasItsMeaning(t *testing.T) {
 	}
 }
 
-// A code that is in the table for no documented reason would be a guess.
+// TestNoOperationHasACodeThatIsNotDocumented: a code in the table without a documented reason would
+// be a guess.
 func TestNoOperationHasACodeThatIsNotDocumented(t *testing.T) {
 	for operation, table := range codesOf {
 		var want []string
@@ -182,7 +183,7 @@ func TestUnsignedRefusals(t *testing.T) {
 		{wechatpay.OperationCreateOrder, "FAIL", "201 商户订单号重复", wechatpay.Refused, wechatpay.NumberUsed},
 		{wechatpay.OperationCreateOrder, "FAIL", "time_expire 20260101 格式", wechatpay.Refused, wechatpay.NeedsAttention},
 
-		// The same words in other letters, widths, spaces and punctuation.
+		// The same texts with other letter case, widths, spaces and punctuation.
 		{"", "FAIL", "System Error", wechatpay.Unknown, wechatpay.Repeat},
 		{"", "FAIL", "SystemError", wechatpay.Unknown, wechatpay.Repeat},
 		{"", "FAIL", "SYSTEM ERROR", wechatpay.Unknown, wechatpay.Repeat},
@@ -217,7 +218,8 @@ func TestUnsignedRefusals(t *testing.T) {
 	}
 }
 
-// Some refusals without a signature have an err_code. It says more than FAIL.
+// TestUnsignedRefusalsWithACode: some unsigned refusals have an err_code, which is more specific
+// than FAIL.
 func TestUnsignedRefusalsWithACode(t *testing.T) {
 	for _, c := range []struct {
 		code, description, text string
@@ -239,7 +241,8 @@ func TestUnsignedRefusalsWithACode(t *testing.T) {
 	}
 }
 
-// An unsigned ORDERCLOSED must not pass for the fact that the order is closed.
+// TestAnUnsignedRefusalIsNoFact: an unsigned ORDERCLOSED must not count as proof that the order is
+// closed.
 func TestAnUnsignedRefusalIsNoFact(t *testing.T) {
 	s := newServer(t, refuses("ORDERCLOSED", "订单已关闭"))
 	err := s.client(t).CloseOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID})

@@ -14,7 +14,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// A burst is as many calls at once as the Orders and Refunds of one Merchant make.
+// burst is the number of concurrent calls of one Merchant's Orders and Refunds.
 const burst = 24
 
 func TestABurstKeepsItsConnections(t *testing.T) {
@@ -29,7 +29,8 @@ func TestABurstKeepsItsConnections(t *testing.T) {
 	}
 }
 
-// A request that is on its way when the server closes its connection has an unknown outcome, and a refund stays so for a minute.
+// TestIdleConnectionsAreClosedByUs: a request in flight while the server closes its connection has
+// an unknown outcome, and a refund stays unknown for a minute.
 func TestIdleConnectionsAreClosedByUs(t *testing.T) {
 	const keptByWeChat = 8 * time.Second
 	if kept := newHTTPClient(time.Second, nil, nil).Transport.(*http.Transport).IdleConnTimeout; kept == 0 || kept >= keptByWeChat {
@@ -37,7 +38,8 @@ func TestIdleConnectionsAreClosedByUs(t *testing.T) {
 	}
 }
 
-// Over HTTP/2 requests share a connection, so that a connection in hand would not tell what was sent on it.
+// TestSpeaksHTTP1ToServersThatOfferMore: over HTTP/2 requests share a connection, so having a
+// connection would not show what was sent.
 func TestSpeaksHTTP1ToServersThatOfferMore(t *testing.T) {
 	protocols := make(chan string, 1)
 	s := &server{Server: httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +57,8 @@ func TestSpeaksHTTP1ToServersThatOfferMore(t *testing.T) {
 	}
 }
 
-// A whole unifiedorder over TLS on a connection that is open. Memory is that of both ends.
+// BenchmarkUnifiedOrderCall measures a whole unifiedorder over an open TLS connection. Memory
+// includes both ends.
 func BenchmarkUnifiedOrderCall(b *testing.B) {
 	c, connections := busy(b, 1)
 	order := comparisonOrder(b)
@@ -68,7 +71,7 @@ func BenchmarkUnifiedOrderCall(b *testing.B) {
 	b.ReportMetric(float64(connections.Load())/float64(b.N), "handshakes/op")
 }
 
-// Calls that are under way at once, again and again: one operation is a whole burst.
+// BenchmarkUnifiedOrderBurst measures concurrent calls: one operation is a whole burst.
 func BenchmarkUnifiedOrderBurst(b *testing.B) {
 	c, connections := busy(b, burst)
 	order := comparisonOrder(b)
@@ -81,7 +84,8 @@ func BenchmarkUnifiedOrderBurst(b *testing.B) {
 	b.ReportMetric(float64(connections.Load())/float64(b.N), "handshakes/op")
 }
 
-// busy is a client of a server that answers calls when so many are under way, and the number of connections to it.
+// busy returns a client of a server that answers once the given number of calls are in progress,
+// and the number of connections to it.
 func busy(t testing.TB, atOnce int) (*Client, *atomic.Int64) {
 	t.Helper()
 	message, err := oracleRead(comparisonFile(t, "reply-HMAC-SHA256.xml"), messageRoot)
@@ -106,7 +110,7 @@ func busy(t testing.TB, atOnce int) (*Client, *atomic.Int64) {
 	return s.client(t), connections
 }
 
-// meeting returns a function that returns when so many have called it.
+// meeting returns a function that blocks until it was called the given number of times.
 func meeting(size int) func() {
 	var mu sync.Mutex
 	here, all := 0, make(chan struct{})

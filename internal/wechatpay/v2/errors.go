@@ -19,7 +19,7 @@ func unknown(operation wechatpay.Operation, meaning wechatpay.Meaning, err error
 	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.Unknown, Meaning: meaning, Err: err}
 }
 
-// verifiedFailure turns a verified FAIL into an error. It is the only place where an outcome may become Failed.
+// verifiedFailure converts a verified FAIL to an error. Only here an outcome may become Failed.
 func verifiedFailure(operation wechatpay.Operation, reply fields) *wechatpay.Error {
 	code, description := reply.get("err_code"), reply.get("err_code_des")
 	judgement := judgeCode(operation, code, description)
@@ -29,7 +29,7 @@ func verifiedFailure(operation wechatpay.Operation, reply fields) *wechatpay.Err
 	}
 }
 
-// orUnnamed keeps a FAIL without a code apart from trouble on the way, which has no code either.
+// orUnnamed distinguishes a FAIL without a code from a transport error, which has no code either.
 func orUnnamed(code string) string {
 	if code == "" {
 		return "FAIL"
@@ -37,8 +37,9 @@ func orUnnamed(code string) string {
 	return code
 }
 
-// unsignedRefusal turns a reply at the level of communication (chapter 4_2) into an error. Anybody between us and
-// WeChat's servers could have written it, WeChat signs none of them: it is Refused, whatever it says.
+// unsignedRefusal converts a reply at the communication level (chapter 4_2) to an error. WeChat Pay
+// does not sign these replies, so anyone on the path could have written it: the outcome is Refused,
+// whatever it says.
 func unsignedRefusal(operation wechatpay.Operation, reply fields) *wechatpay.Error {
 	codes := []string{reply.get("err_code"), reply.get("return_code")}
 	texts := []string{reply.get("err_code_des"), reply.get("return_msg")}
@@ -47,13 +48,14 @@ func unsignedRefusal(operation wechatpay.Operation, reply fields) *wechatpay.Err
 		Code: shortened(cmp.Or(codes...)), Description: shortened(cmp.Or(texts...)),
 	}
 	if failure.Meaning == wechatpay.Repeat {
-		// A system error does not even say that nothing was done.
+		// A system error does not even say that the call had no effect.
 		failure.Outcome = wechatpay.Unknown
 	}
 	return failure
 }
 
-// judgeStatus turns an HTTP status other than 200 into an error: WeChat answers 200 to everything that it read.
+// judgeStatus converts an HTTP status other than 200 to an error: WeChat Pay answers 200 to every
+// request that it parsed.
 func judgeStatus(operation wechatpay.Operation, status int, body []byte) *wechatpay.Error {
 	switch {
 	case status == http.StatusBadRequest && isCertificatePage(body):
@@ -70,13 +72,14 @@ func judgeStatus(operation wechatpay.Operation, status int, body []byte) *wechat
 	}
 }
 
-// isCertificatePage recognises the two pages of the gateway's: no certificate, and one that it does not take.
+// isCertificatePage recognises the gateway's two error pages: no certificate, and a rejected
+// certificate.
 func isCertificatePage(body []byte) bool {
 	return bytes.Contains(body, []byte("No required SSL certificate was sent")) ||
 		bytes.Contains(body, []byte("The SSL certificate error"))
 }
 
-// unreadable says why a body is no message. Nothing of the body is repeated.
+// unreadable returns why a body is not a message, without repeating any of the body.
 func unreadable(body []byte, err error) error {
 	start := strings.ToLower(strings.TrimLeft(string(body[:min(len(body), 64)]), " \t\r\n\uFEFF"))
 	if strings.HasPrefix(start, "<html") || strings.HasPrefix(start, "<!doctype html") {
@@ -85,5 +88,6 @@ func unreadable(body []byte, err error) error {
 	return fmt.Errorf("the reply cannot be read: %w", err)
 }
 
-// shortened bounds WeChat's words, which end up in conditions; its own documentation has at most 128 characters.
+// shortened limits WeChat Pay's texts, which are stored in conditions; documented texts have at
+// most 128 characters.
 func shortened(words string) string { return text.AtMost(256, words) }

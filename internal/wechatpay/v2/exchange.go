@@ -13,18 +13,18 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// A call is one request in words of its own. What every request carries is added, and all of it signed, at each attempt.
+// call is one request. Each attempt adds the common fields and the signature.
 type call struct {
 	operation wechatpay.Operation
 	appID     string
-	// required names the fields without which WeChat would refuse the call.
+	// required lists the fields without which WeChat Pay would refuse the call.
 	required []string
 	fields   []field
-	// signType is that of the Client, unless the call has its own.
+	// signType is the Client's, unless the call sets its own.
 	signType wechatpay.Scheme
 }
 
-// paths of the calls. Only the refund lies where WeChat demands a client certificate.
+// paths of the operations. WeChat Pay requires a client certificate only for the refund path.
 var paths = map[wechatpay.Operation]string{
 	wechatpay.OperationCreateOrder:  "/pay/unifiedorder",
 	wechatpay.OperationQueryOrder:   "/pay/orderquery",
@@ -33,7 +33,7 @@ var paths = map[wechatpay.Operation]string{
 	wechatpay.OperationQueryRefund:  "/pay/refundquery",
 }
 
-// exchange makes a call, repeats it at most once, and returns the verified reply that it was done.
+// exchange makes a call, retries it at most once, and returns the verified success reply.
 func (c *Client) exchange(ctx context.Context, call call) (fields, *wechatpay.Error) {
 	if call.operation == wechatpay.OperationCreateRefund {
 		if err := c.checkCertificate(time.Now()); err != nil {
@@ -55,9 +55,9 @@ func (c *Client) exchange(ctx context.Context, call call) (fields, *wechatpay.Er
 	return nil, whatBothSay(first, second)
 }
 
-// mayRepeat says whether another attempt at once may help: after trouble on the way and after SYSTEMERROR, never
-// after another word of WeChat's (chapter 23_6). Calls for one refund stay a minute apart (chapter 9_4), so a refund
-// that may have arrived is left to its caller.
+// mayRepeat reports whether an immediate retry may help: after transport errors and SYSTEMERROR,
+// never after another reply of WeChat Pay (chapter 23_6). Calls for one refund must be a minute
+// apart (chapter 9_4), so the caller retries a refund that may have arrived.
 func mayRepeat(failure *wechatpay.Error) bool {
 	switch failure.Outcome {
 	case wechatpay.NotSent:
@@ -70,8 +70,9 @@ func mayRepeat(failure *wechatpay.Error) bool {
 	}
 }
 
-// whatBothSay makes one error of two attempts, and keeps the doubt: an attempt that may have arrived is not undone by
-// one that did not, nor by a refusal without a signature. Only a verified reply settles what the first attempt left open.
+// whatBothSay combines the errors of two attempts and keeps the uncertainty: an attempt that may
+// have arrived stays unknown, even if the retry was not sent or got an unsigned refusal. Only a
+// verified reply resolves it.
 func whatBothSay(first, second *wechatpay.Error) *wechatpay.Error {
 	switch {
 	case second.Outcome == wechatpay.NotSent:
@@ -87,7 +88,7 @@ func whatBothSay(first, second *wechatpay.Error) *wechatpay.Error {
 	}
 }
 
-// check refuses, before anything is sent, what WeChat could not take.
+// check rejects, before sending, a request that WeChat Pay could not accept.
 func (call call) check() error {
 	message := newFields(append([]field{{"appid", call.appID}}, call.fields...)...)
 	for _, name := range append([]string{"appid"}, call.required...) {
@@ -104,9 +105,10 @@ func (c *Client) try(ctx context.Context, call call, host *url.URL, limit time.D
 	return reply, c.discreet(host, failure)
 }
 
-// discreet makes one and the same error of all that can go wrong at a host that has never given a verified answer, so that its
-// address tells nothing: whether there is a host, a port, TLS, HTTP or what else. The outcome is the careful one. Only a refusal
-// in the words of the protocol is told, since it shows that WeChat Pay is spoken there.
+// discreet returns the same error for all failures at a host that has never sent a verified reply,
+// so that the error does not reveal whether the address has a host, a port, TLS or HTTP. The
+// outcome is the cautious one. Only a refusal in the protocol's format is reported, because it
+// shows that the host speaks WeChat Pay's protocol.
 func (c *Client) discreet(host *url.URL, failure *wechatpay.Error) *wechatpay.Error {
 	switch {
 	case c.trust == nil:
@@ -129,7 +131,8 @@ func (c *Client) tryOnce(ctx context.Context, call call, host *url.URL, limit ti
 	return c.judge(call, status, body)
 }
 
-// encode writes the signed request. Nonce and signature are fresh each time; all else is as the caller gave it.
+// encode builds the signed request. Nonce and signature are new for each attempt; everything else
+// is constant.
 func (c *Client) encode(call call) []byte {
 	request := make(fields, 0, len(call.fields)+5)
 	request = append(request, call.fields...)
@@ -143,14 +146,15 @@ func (c *Client) encode(call call) []byte {
 	return append(request, field{signField, c.current.sign(request, c.signTypeOf(call))}).encode()
 }
 
-// signTypeOf is the algorithm of a call; its reply is signed with the same.
+// signTypeOf returns the algorithm of a call; its reply is signed with the same.
 func (c *Client) signTypeOf(call call) wechatpay.Scheme { return cmp.Or(call.signType, c.scheme) }
 
-// newNonce returns 26 random letters and digits (at most 32 may be sent). It makes signatures unpredictable (chapter 4_3).
+// newNonce returns 26 random letters and digits (at most 32 are permitted). The nonce makes
+// signatures unpredictable (chapter 4_3).
 func newNonce() string { return rand.Text() }
 
-// judge decides what a reply is: WeChat's verified word that it was done, or an error. Nothing is Failed, and nothing
-// succeeds, but below the line where the signature was verified.
+// judge classifies a reply: WeChat Pay's verified success, or an error. A reply may become Failed
+// or succeed only after its signature was verified.
 func (c *Client) judge(call call, status int, body []byte) (fields, *wechatpay.Error) {
 	if status != http.StatusOK {
 		return nil, judgeStatus(call.operation, status, body)
@@ -169,7 +173,7 @@ func (c *Client) judge(call call, status int, body []byte) (fields, *wechatpay.E
 	if err := c.verifyReply(call, reply); err != nil {
 		return nil, unknown(call.operation, wechatpay.NeedsAttention, err)
 	}
-	// Verified from here on.
+	// The reply is verified from here on.
 	switch reply.get("result_code") {
 	case success:
 		if reply.get("appid") == "" || reply.get("mch_id") == "" {
@@ -185,7 +189,8 @@ func (c *Client) judge(call call, status int, body []byte) (fields, *wechatpay.E
 
 const success = "SUCCESS"
 
-// verifyReply checks that a reply is WeChat's and ours. A reply is signed with the algorithm of its request.
+// verifyReply verifies that a reply is from WeChat Pay and for this call. A reply is signed with
+// the algorithm of its request.
 func (c *Client) verifyReply(call call, reply fields) error {
 	if reply.get(signField) == "" {
 		return errors.New("the reply is not signed")
@@ -200,7 +205,7 @@ func (c *Client) verifyReply(call call, reply fields) error {
 		return errors.New("the reply is for another mch_id")
 	}
 	if call.operation == wechatpay.OperationCloseOrder {
-		// It has nothing of its own that could be asked for, so any other answer would do.
+		// This reply has no required fields of its own, so a reply to another operation would pass.
 		if err := reply.checkHasNone(ofAnswers, ofPayments, ofRefunds); err != nil {
 			return fmt.Errorf("the reply is for another call: %w", err)
 		}

@@ -73,14 +73,14 @@ func without(message map[string]string, names ...string) map[string]string {
 	return message
 }
 
-// What is no verified word of WeChat's: never Failed, never a success, whatever the call.
+// Replies that are not verified: never Failed, never a success, whatever the call.
 var doubtfulReplies = []struct {
 	name    string
 	answer  answer
 	outcome wechatpay.Outcome
 	meaning wechatpay.Meaning
 	text    string
-	// repeats: the call is made again at once, unless it is a refund.
+	// repeats: the call is retried at once, unless it is a refund.
 	repeats bool
 }{
 	{"hangs up", hangsUp, wechatpay.Unknown, wechatpay.Repeat, "connection closed before the answer", true},
@@ -248,7 +248,8 @@ func TestARefundIsRepeatedOnlyWhenItWasNotSent(t *testing.T) {
 	}
 }
 
-// What two attempts say together. first and second are the answers of the two hosts; nil is nobody there.
+// TestWhatBothAttemptsSay: first and second are the answers of the two hosts; nil means that the
+// host is down.
 func TestWhatBothAttemptsSay(t *testing.T) {
 	orderPaid := fails("ORDERPAID", "订单已支付")
 	for _, c := range []struct {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// A field is one leaf of a message. Its value is the decoded text, which is what is signed.
+// field is one leaf of a message. Its value is the decoded text, which is what gets signed.
 type field struct{ name, value string }
 
-// fields is a whole message, sorted by name in byte order, no name twice. That is the order that chapter 4_3 signs
-// in, so a message is sorted once, however often it is signed, verified or looked into.
+// fields is a whole message, sorted by name in byte order, without duplicate names. Chapter 4_3
+// signs in this order, so a message is sorted once and used for signing, verification and lookups.
 type fields []field
 
 func newFields(message ...field) fields {
@@ -22,8 +22,8 @@ func (f fields) sort() {
 	slices.SortFunc(f, func(a, b field) int { return strings.Compare(a.name, b.name) })
 }
 
-// repeatedName returns a name that occurs twice, or "". Readers that take the first and readers that take the last
-// would disagree about such a message.
+// repeatedName returns a name that occurs twice, or "". Parsers that use the first and parsers that
+// use the last occurrence would disagree about such a message.
 func (f fields) repeatedName() string {
 	for i := 1; i < len(f); i++ {
 		if f[i].name == f[i-1].name {
@@ -41,7 +41,7 @@ func (f fields) find(name string) (value string, present bool) {
 	return f[i].value, true
 }
 
-// get returns a value, or "" when the field is absent: WeChat means the same by both.
+// get returns a value, or "" if the field is absent: WeChat Pay treats both the same.
 func (f fields) get(name string) string {
 	value, _ := f.find(name)
 	return value

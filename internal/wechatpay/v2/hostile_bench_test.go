@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// hostileDocuments are made to cost a reader as much as they can, at a given size in bytes.
+// hostileDocuments build documents of a given size in bytes that are as expensive to parse as
+// possible.
 var hostileDocuments = map[string]func(size int) string{
 	"elements": func(size int) string { return "<xml>" + strings.Repeat("<a/>", size/4) + "</xml>" },
 	"names":    func(size int) string { return "<xml>" + distinctNames(size) + "</xml>" },
@@ -35,8 +36,7 @@ func distinctNames(size int) string {
 	return text.String()
 }
 
-// BenchmarkHostileDocuments shows what one byte costs: about the same at every size, or the reader's work would grow with the
-// square of it.
+// BenchmarkHostileDocuments measures the cost per byte, which must not grow with the size.
 func BenchmarkHostileDocuments(b *testing.B) {
 	for name, document := range hostileDocuments {
 		for _, size := range []int{maxDocument / 16, maxDocument / 4, maxDocument - 64} {
@@ -52,7 +52,7 @@ func BenchmarkHostileDocuments(b *testing.B) {
 	}
 }
 
-// TestHostileDocumentsCostTheirSize: the memory that a document takes is bounded by a multiple of its size.
+// TestHostileDocumentsCostTheirSize: the memory for a document is at most a multiple of its size.
 func TestHostileDocumentsCostTheirSize(t *testing.T) {
 	const perByte = 64
 	for name, document := range hostileDocuments {

@@ -21,16 +21,16 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// A delivery is a reply on its way to the client, in the bytes of its connection.
+// delivery is a reply as bytes on the client's connection.
 type delivery struct {
 	name  string
 	bytes []byte
-	// heard is the body that a client may act on, and nil where there is none: the status is not 200, or the body did not
-	// arrive in full.
+	// heard is the body that a client may act on; nil if the status is not 200 or the body is
+	// incomplete.
 	heard []byte
 }
 
-// send writes a delivery and hangs up.
+// send writes a delivery and closes the connection.
 func (d delivery) send(w http.ResponseWriter, _ *http.Request, _ map[string]string) {
 	connection, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -38,13 +38,14 @@ func (d delivery) send(w http.ResponseWriter, _ *http.Request, _ map[string]stri
 	}
 	defer func() { _ = connection.Close() }()
 	_, _ = connection.Write(d.bytes)
-	// The client reads the end of what was written before it finds the connection closed.
+	// The client reads the end of the data before it finds the connection closed.
 	if closing, ok := connection.(interface{ CloseWrite() error }); ok {
 		_ = closing.CloseWrite()
 	}
 }
 
-// genuine are the words of WeChat's for each call, of which hostile ones are made: that it was done, and that it was not.
+// genuine draws WeChat Pay's genuine replies to each call, success and failure, from which hostile
+// ones are made.
 func genuine(operation wechatpay.Operation) *rapid.Generator[map[string]string] {
 	answers := []map[string]string{
 		reply("result_code", "SUCCESS", doneFields[operation]),
@@ -61,14 +62,14 @@ func genuine(operation wechatpay.Operation) *rapid.Generator[map[string]string] 
 	return rapid.SampledFrom(append(answers, answers[0], answers[0]))
 }
 
-// hostileValues are what attackers would like to have read.
+// hostileValues are values that an attacker would like to be read.
 var hostileValues = []string{
 	"", "SUCCESS", "FAIL", "0", "1", "-1", "50", "101", "1e3", "0101", "99999999999999999999", " ", "\n", "NOTPAY", "CLOSED", "REFUND",
 	"CNY", "USD", testNumber, testRefundNumber, testAppID, testMchID, "1900000110", "MD5", "HMAC-SHA256", "<", "&", "]]>", "a&b=c", "订单",
 	strings.Repeat("9", 300),
 }
 
-// tampered changes what is said before or after it is signed.
+// tampered changes a message before or after it is signed.
 func tampered(t *rapid.T, message map[string]string) map[string]string {
 	message = maps.Clone(message)
 	for range rapid.IntRange(0, 2).Draw(t, "tampering") {
@@ -85,7 +86,7 @@ func tampered(t *rapid.T, message map[string]string) map[string]string {
 	return message
 }
 
-// hostileSign signs, as a rule rightly.
+// hostileSign signs, usually correctly.
 func hostileSign(t *rapid.T, message map[string]string) map[string]string {
 	right := func() map[string]string { return signed(message, testKey, HMACSHA256) }
 	switch rapid.IntRange(0, 15).Draw(t, "sign") {
@@ -105,11 +106,11 @@ func hostileSign(t *rapid.T, message map[string]string) map[string]string {
 		message = right()
 		message["sign"] = strings.ToLower(message["sign"])
 		return message
-	case 6: // in a field of another name
+	case 6: // in a field with another name
 		message = right()
 		message["SIGN"] = message["sign"]
 		return without(message, "sign")
-	case 7: // over less than is said
+	case 7: // of fewer fields
 		whole := maps.Clone(message)
 		message = without(message, rapid.SampledFrom(slices.Sorted(maps.Keys(message))).Draw(t, "unsigned"))
 		whole["sign"] = right()["sign"]
@@ -119,7 +120,7 @@ func hostileSign(t *rapid.T, message map[string]string) map[string]string {
 	}
 }
 
-// hostileXML writes a message in one of many ways, some of which are no XML.
+// hostileXML encodes a message in one of many ways, some of which are not XML.
 func hostileXML(t *rapid.T, message map[string]string) []byte {
 	var document strings.Builder
 	names := rapid.Permutation(slices.Sorted(maps.Keys(message))).Draw(t, "order")
@@ -149,7 +150,7 @@ func hostileXML(t *rapid.T, message map[string]string) []byte {
 	return body
 }
 
-// hostileValue writes a value so that careful readers read it back, and careless ones something else.
+// hostileValue encodes a value so that correct parsers read it, and careless ones something else.
 func hostileValue(t *rapid.T, value string) string {
 	var escaped strings.Builder
 	_ = xml.EscapeText(&escaped, []byte(value))
@@ -167,7 +168,7 @@ func hostileValue(t *rapid.T, value string) string {
 			fmt.Fprintf(&references, "&#x%X;", r)
 		}
 		return references.String()
-	case 3: // a section that is text
+	case 3: // a section inside text
 		return "&lt;![CDATA[" + escaped.String() + "]]&gt;"
 	case 4: // a comment in the middle
 		return cdataStart + value[:half] + cdataEnd + "<!-- -->" + cdataStart + value[half:] + cdataEnd
@@ -176,7 +177,7 @@ func hostileValue(t *rapid.T, value string) string {
 	}
 }
 
-// deliveries put a body on its way, as a rule rightly.
+// deliveries draws the delivery of a body, usually a correct one.
 func deliveries(t *rapid.T, body []byte, elsewhere string) delivery {
 	sized := func(length int, more string) string {
 		return fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n", more, length)
@@ -205,7 +206,7 @@ func deliveries(t *rapid.T, body []byte, elsewhere string) delivery {
 		more := rapid.IntRange(1, 1000).Draw(t, "missing")
 		return delivery{"cut short", append([]byte(sized(len(body)+more, "")), body...), nil}
 	case 4:
-		// The client takes what the header promises; what follows is nobody's.
+		// The client reads the length that the header announces; the rest belongs to no message.
 		length := rapid.IntRange(0, len(body)).Draw(t, "length")
 		return delivery{"a length too small", append([]byte(sized(length, "")), body...), body[:length]}
 	case 5:
@@ -219,7 +220,8 @@ func deliveries(t *rapid.T, body []byte, elsewhere string) delivery {
 		w := gzip.NewWriter(&packed)
 		_, _ = w.Write(body)
 		_ = w.Close()
-		// Nobody asked for it. The bytes are taken as they are, which no message is.
+		// The client did not request compression. It reads the bytes as they are, which are no
+		// message.
 		return delivery{"gzip", append([]byte(sized(packed.Len(), "Content-Encoding: gzip\r\n")), packed.Bytes()...), packed.Bytes()}
 	case 9:
 		return delivery{"gzip in name only", append([]byte(sized(len(body), "Content-Encoding: gzip\r\n")), body...), body}
@@ -244,7 +246,7 @@ func deliveries(t *rapid.T, body []byte, elsewhere string) delivery {
 	}
 }
 
-// endless answers with a header and then with the same bytes for ever, until the client hangs up.
+// endless sends a header and then the same bytes until the client closes the connection.
 func endless(header, piece string, hungUp chan<- struct{}) answer {
 	return func(w http.ResponseWriter, _ *http.Request, _ map[string]string) {
 		connection, _, err := http.NewResponseController(w).Hijack()
@@ -259,7 +261,7 @@ func endless(header, piece string, hungUp chan<- struct{}) answer {
 	}
 }
 
-// dripping sends bytes one by one, slowly, until the client hangs up.
+// dripping sends bytes one by one, slowly, until the client closes the connection.
 func dripping(ctx context.Context, text string) answer {
 	return func(w http.ResponseWriter, _ *http.Request, _ map[string]string) {
 		connection, _, err := http.NewResponseController(w).Hijack()
@@ -273,7 +275,7 @@ func dripping(ctx context.Context, text string) answer {
 	}
 }
 
-// gone waits for a moment, and says whether the other side has hung up.
+// gone waits for a moment and reports whether the remote side has closed the connection.
 func gone(connection net.Conn) bool {
 	_ = connection.SetReadDeadline(deadlineIn(dripInterval))
 	_, err := connection.Read(make([]byte, 1))

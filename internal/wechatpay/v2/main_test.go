@@ -9,7 +9,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The merchant of the tests.
+// The merchant in the tests.
 const (
 	testMchID       = "1900000109"
 	testAppID       = "wx8888888888888888"
@@ -32,7 +32,7 @@ func newTestClient(t testing.TB, options Options) *Client {
 	return c
 }
 
-// rotating is a client in the middle of a change of keys, without anybody to call.
+// rotating returns a client during a key rotation, without a server.
 func rotating(t testing.TB) *Client {
 	options := testOptions()
 	options.PreviousAPIKey = testPreviousKey

@@ -34,8 +34,8 @@ func (r *receiver) Parse(delivery wechatpay.Delivery) (wechatpay.Notification, e
 	return r.parsePayment(delivery.Body)
 }
 
-// parsePayment verifies a payment callback (chapter 9_7). Whoever knows the URL can post to it, so what is
-// not signed, or not for this merchant, is refused and changes nothing.
+// parsePayment verifies a payment callback (chapter 9_7). Anyone who knows the URL can post to it,
+// so an unsigned message or one for another merchant is rejected.
 func (r *receiver) parsePayment(body []byte) (wechatpay.Notification, error) {
 	notification, err := r.readPaymentNotification(body)
 	if err != nil {
@@ -49,7 +49,8 @@ func (r *receiver) readPaymentNotification(body []byte) (wechatpay.Notification,
 	if err != nil {
 		return wechatpay.Notification{}, err
 	}
-	// A refund callback has no signature, and answers are signed with the same key: none may pass for a payment.
+	// Refund callbacks are unsigned, and replies are signed with the same key: none may pass for a
+	// payment.
 	if err := message.checkHasNone(ofAnswers, ofRefunds); err != nil {
 		return wechatpay.Notification{}, err
 	}
@@ -73,8 +74,9 @@ func (r *receiver) readPaymentNotification(body []byte) (wechatpay.Notification,
 	return wechatpay.Notification{Payment: &payment, Proven: true, Scheme: algorithm, KeyID: key}, nil
 }
 
-// verifyCallback finds the algorithm and verifies. A callback is signed as its order was, and as a rule does not say
-// how; the length of the signature does. The caller knows which algorithm the order has, and refuses the weaker one.
+// verifyCallback finds the algorithm and verifies the signature. A callback is signed like its
+// order and usually does not name the algorithm, but the length of the signature shows it. The
+// caller knows the order's algorithm, and rejects the weaker one.
 func (r *receiver) verifyCallback(message fields) (algorithm wechatpay.Scheme, key string, err error) {
 	switch len(message.get(signField)) {
 	case 0:
@@ -97,8 +99,8 @@ func (r *receiver) verifyCallback(message fields) (algorithm wechatpay.Scheme, k
 	return "", "", errors.New("the signature is wrong")
 }
 
-// parseRefund decrypts a refund callback (chapter 9_16). That it decrypts is all that speaks for it: ECB
-// ties its blocks neither to one another nor to a time.
+// parseRefund decrypts a refund callback (chapter 9_16). Successful decryption is its
+// only authentication: ECB binds its blocks neither to each other nor to a time.
 func (r *receiver) parseRefund(body []byte) (wechatpay.Notification, error) {
 	notification, err := r.readRefundNotification(body)
 	if err != nil {
@@ -145,7 +147,8 @@ func (r *receiver) readRefundNotification(body []byte) (wechatpay.Notification, 
 	}, nil
 }
 
-// readRefundInfo tries the current key, then the previous one. When neither fits, the current key's error is the one to show.
+// readRefundInfo tries the current key, then the previous one. If neither works, it returns the
+// current key's error.
 func (r *receiver) readRefundInfo(requestInfo string) (info fields, keyID string, err error) {
 	for _, key := range r.keys {
 		read, trouble := key.readRefundInfo(requestInfo)
@@ -170,7 +173,7 @@ func (r *receiver) checkRecipient(message fields) error {
 	}
 }
 
-// refusedCallback: whatever is wrong with a callback, it proves nothing, not even that a key of ours is wrong.
+// refusedCallback: a rejected callback proves nothing, not even that our key is wrong.
 func refusedCallback(operation wechatpay.Operation, err error) *wechatpay.Error {
 	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.Refused, Meaning: wechatpay.Rejected, Err: err}
 }

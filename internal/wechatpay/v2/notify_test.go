@@ -9,7 +9,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// paymentMessage is a payment callback before it is signed.
+// paymentMessage is an unsigned payment callback.
 func paymentMessage() map[string]string { return reply("result_code", "SUCCESS", paidFields()) }
 
 func paymentBody(message map[string]string, key string, algorithm wechatpay.Scheme) []byte {
@@ -101,7 +101,7 @@ func TestWithoutRotationThePreviousKeyIsWorthless(t *testing.T) {
 	}
 }
 
-// refundInfo is the inside of a refund callback.
+// refundInfo is the plain text of a refund callback.
 func refundInfo() map[string]string {
 	return map[string]string{
 		"out_trade_no": testNumber, "out_refund_no": testRefundNumber, "refund_id": "503", "refund_status": "SUCCESS",

@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// maxAmount bounds every amount and count: far beyond any payment in any currency, and sums of it stay in an int64.
+// maxAmount limits every amount and count: far above any payment in any currency, and sums of it
+// fit in an int64.
 const maxAmount = 1_000_000_000_000_000
 
 var errNotAnAmount = errors.New("not a whole number of minor units")
 
-// parseAmount reads minor units: digits only, no sign, no point, no leading zero.
+// parseAmount parses minor units: digits only, no sign, no decimal point, no leading zero.
 func parseAmount(text string) (int64, error) {
 	amount, err := strconv.ParseUint(text, 10, 63)
 	if err != nil || amount > maxAmount || (text[0] == '0' && len(text) > 1) {
@@ -20,8 +21,8 @@ func parseAmount(text string) (int64, error) {
 	return int64(amount), nil
 }
 
-// amountIfSaid reads an amount that is for information only. WeChat leaves such fields out at will, and a payment is
-// not lost over one that cannot be read.
+// amountIfSaid parses an informational amount. WeChat Pay may omit such fields, and a payment must
+// not be lost because one is invalid.
 func amountIfSaid(text string) *int64 {
 	if text == "" {
 		return nil
@@ -35,17 +36,17 @@ func amountIfSaid(text string) *int64 {
 
 func formatAmount(amount int64) string { return strconv.FormatInt(amount, 10) }
 
-// beijing is the time zone of every time in the protocol, whatever zone we run in. China has had no daylight saving
-// time since the protocol exists, so it needs no time zone database.
+// beijing is the time zone of every time in the protocol. China has had no daylight saving time
+// since the protocol exists, so no time zone database is needed.
 var beijing = time.FixedZone("UTC+8", 8*60*60)
 
-// The two ways that the protocol writes a time.
+// The protocol's two time formats.
 const (
 	compactTime = "20060102150405"      // time_expire, time_end
 	spacedTime  = "2006-01-02 15:04:05" // refund_success_time
 )
 
-// timeIfSaid reads a time; the zero time stands for one that is absent or cannot be read.
+// timeIfSaid parses a time; zero if it is absent or invalid.
 func timeIfSaid(layout, text string) time.Time {
 	read, err := time.ParseInLocation(layout, text, beijing)
 	if err != nil {

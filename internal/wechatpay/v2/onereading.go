@@ -9,11 +9,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// The text that is signed (chapter 4_3) joins fields by & and =, and escapes neither. So a value that holds &name= can be cut
-// into two fields, or be the join of two, and the signature fits either way: whoever sees a signed request whose value holds
-// &total_fee=... can make a callback of it. No value of ours holds such a border when it leaves, and none is taken that does.
+// The signed text (chapter 4_3) joins fields by & and = without escaping. A value that contains
+// &name= can be split into two fields, or result from joining two, with the same signature: anyone
+// who sees a signed request with a value containing &total_fee=... can build a callback from it.
+// The client therefore never sends and never accepts such a value.
 
-// holdsBorder says whether a value holds an ampersand, the name of a field and an equals sign.
+// holdsBorder reports whether a value contains an ampersand, a field name and an equals sign.
 func holdsBorder(value string) bool {
 	for {
 		_, after, found := strings.Cut(value, "&")
@@ -31,8 +32,9 @@ func holdsBorder(value string) bool {
 	}
 }
 
-// withoutBorders writes JSON so that it holds no border: in JSON an ampersand can only stand in a string, where \u0026 is the
-// same. JSON that holds none stays as it is, byte by byte, because a repeated call has to be the same call as the first.
+// withoutBorders rewrites JSON so that it holds no border: in JSON an ampersand can only occur in a
+// string, where \u0026 is equivalent. JSON without a border stays byte-identical, because a
+// repeated call must have the same parameters.
 func withoutBorders(json string) string {
 	if !holdsBorder(json) {
 		return json
@@ -40,8 +42,8 @@ func withoutBorders(json string) string {
 	return strings.ReplaceAll(json, "&", `\u0026`)
 }
 
-// checkOneReading refuses a message that could have been signed as another one. The links of a unifiedorder's reply are URLs of
-// WeChat's, which may have a query.
+// checkOneReading rejects a message that could have been signed as another one. The URLs in a
+// unifiedorder reply may have a query.
 func (f fields) checkOneReading(operation wechatpay.Operation) error {
 	for _, e := range f {
 		if operation == wechatpay.OperationCreateOrder && (e.name == "code_url" || e.name == "mweb_url") {
@@ -54,15 +56,15 @@ func (f fields) checkOneReading(operation wechatpay.Operation) error {
 	return nil
 }
 
-// Members that other messages have, and by which they are told apart. New members may come at any time, so a message is not
-// held to those that are documented. Refunds are numbered in a refundquery: refund_status_0.
+// Fields that distinguish the kinds of messages. WeChat Pay may add fields at any time, so a
+// message may contain undocumented ones. refundquery numbers its refunds: refund_status_0.
 var (
 	ofAnswers  = []string{"code_url", "mweb_url", "out_refund_no", "prepay_id", "refund_count", "refund_fee", "refund_id", "refund_status", "total_refund_count", "trade_state", "trade_state_desc"}
 	ofPayments = []string{"total_fee", "transaction_id"}
 	ofRefunds  = []string{"req_info"}
 )
 
-// checkHasNone refuses a message that has a member of another one.
+// checkHasNone rejects a message that contains a field of another kind.
 func (f fields) checkHasNone(foreign ...[]string) error {
 	for _, e := range f {
 		name := e.name

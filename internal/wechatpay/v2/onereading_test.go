@@ -24,8 +24,8 @@ func TestBordersInValues(t *testing.T) {
 	}
 }
 
-// TestASignedRequestHasOneReading is what the rule is for: whatever an Order holds, the text that was signed for it can't be cut
-// into other fields than those that were sent.
+// TestASignedRequestHasOneReading: whatever an Order contains, the text signed for it can't be
+// split into other fields than those that were sent.
 func TestASignedRequestHasOneReading(t *testing.T) {
 	pieces := []string{"&", "=", "&out_trade_no=", "&return_code=SUCCESS", "&result_code=SUCCESS", "&total_fee=9999900", "&transaction_id=4200",
 		"{", "}", `"`, `\`, "肥皂", " ", "a", "_", "0", "&a", "a="}
@@ -71,7 +71,7 @@ func fieldsOf(message map[string]string) fields {
 	return newFields(all...)
 }
 
-// The words are about what is wrong, and where.
+// TestValuesWithBordersAreNotSent: the error says what is wrong, and where.
 func TestValuesWithBordersAreNotSent(t *testing.T) {
 	const forged = "肥皂&out_trade_no=order-0002&result_code=SUCCESS&total_fee=9999900"
 	for name, set := range map[string]func(*wechatpay.OrderRequest){
@@ -107,7 +107,8 @@ func TestValuesWithBordersAreNotSent(t *testing.T) {
 	}
 }
 
-// JSON without a border goes out byte by byte as it did, so that an order that was made before is made again by the same call.
+// TestAmpersandsInJSON: JSON without a border is sent byte by byte, so that repeating an earlier
+// order is the same call.
 func TestAmpersandsInJSON(t *testing.T) {
 	for given, want := range map[string]string{
 		`{"goods_name":"A & B"}`: `{"goods_name":"A & B"}`,
@@ -130,13 +131,14 @@ func TestAmpersandsInJSON(t *testing.T) {
 	}
 }
 
-// What WeChat signed for one purpose is not taken for another one.
+// TestSignedAnswersAreNoPaymentCallbacks: a message that WeChat Pay signed for one purpose is not
+// accepted for another.
 func TestSignedAnswersAreNoPaymentCallbacks(t *testing.T) {
 	for operation, more := range doneFields {
 		if operation == wechatpay.OperationCloseOrder {
-			continue // it has nothing of its own, and nothing of a payment
+			continue // it has no fields of its own, and none of a payment
 		}
-		// An answer with all that a payment has beside.
+		// A reply with all other fields of a payment.
 		message := with(paymentMessage(), more)
 		_, err := newTestClient(t, testOptions()).receiver.parsePayment(paymentBody(message, testKey, HMACSHA256))
 		expect(t, err, wechatpay.Refused, wechatpay.Rejected, "")
@@ -162,7 +164,7 @@ func TestSignedAnswersAreNoPaymentCallbacks(t *testing.T) {
 	}
 }
 
-// An order is not closed by the answer to another question.
+// TestCloseOrderTakesNoOtherAnswer: the reply to another operation does not close an order.
 func TestCloseOrderTakesNoOtherAnswer(t *testing.T) {
 	for name, more := range map[string]map[string]string{
 		"orderquery": doneFields[wechatpay.OperationQueryOrder], "unifiedorder": doneFields[wechatpay.OperationCreateOrder],
@@ -193,7 +195,7 @@ func TestMessagesWithBordersAreRefused(t *testing.T) {
 	expect(t, err, wechatpay.Refused, wechatpay.Rejected, "")
 }
 
-// Links have a query.
+// TestLinksOfAnOrderMayHaveAQuery: URLs may have a query.
 func TestLinksOfAnOrderMayHaveAQuery(t *testing.T) {
 	const link = "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx2016&package=123&sign=A"
 	s := newServer(t, done(map[string]string{"trade_type": "MWEB", "prepay_id": "wx2016", "mweb_url": link, "code_url": link}))
@@ -207,7 +209,7 @@ func TestLinksOfAnOrderMayHaveAQuery(t *testing.T) {
 	expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "")
 }
 
-// manyFields are as many as a message may have, or more.
+// manyFields extends a message to the given number of fields.
 func manyFields(message map[string]string, count int) map[string]string {
 	message = maps.Clone(message)
 	for i := len(message); i < count; i++ {
@@ -233,7 +235,7 @@ func TestMessagesWithTooManyFields(t *testing.T) {
 	if _, err := client.receiver.parseRefund(refund); err == nil {
 		t.Error("a refund with too many fields within is taken")
 	}
-	// The documents are short, so that they fit.
+	// The fields are short, so that the documents stay within maxDocument.
 	for count, text := range map[int]string{maxReplyFields: "xml-duplicate-field", maxReplyFields + 1: "xml-too-many-fields"} {
 		_, err := readFields([]byte("<xml>"+strings.Repeat("<a/>", count)+"</xml>"), messageRoot, maxReplyFields)
 		if err == nil || err.Error() != text {

@@ -23,18 +23,18 @@ type Options struct {
 	MchID string
 	// APIKey is the APIv2 key: 32 letters and digits.
 	APIKey string
-	// PreviousAPIKey is accepted for callbacks while a key is being rotated; empty when none is.
+	// PreviousAPIKey is accepted for callbacks during a key rotation; empty otherwise.
 	PreviousAPIKey string
 	// Scheme is the algorithm that requests, and so their replies, are signed with.
 	Scheme wechatpay.Scheme
 	// Certificate is the merchant's client certificate. Without one refunds are NotSent/CertificateMissing.
 	Certificate *tls.Certificate
-	// Endpoint is the host of WeChat's to call, https only; a path is kept as a prefix. Nil means WeChat's own
-	// two hosts in mainland China.
+	// Endpoint is the WeChat Pay host to call, https only; a path is kept as a prefix. Nil means
+	// WeChat Pay's own two hosts in mainland China.
 	Endpoint *url.URL
-	// BackupEndpoint gets the one repeat of a call; nil means that Endpoint does.
+	// BackupEndpoint gets the single retry of a call; nil means Endpoint.
 	BackupEndpoint *url.URL
-	// RootCAs verify the server; nil means those of the system.
+	// RootCAs verify the server; nil means the system's.
 	RootCAs *x509.CertPool
 	// Answers are those that the account has taken; nil begins anew. A Client that replaces another one gets the other's.
 	Answers *wechatpay.TakenAnswers
@@ -56,7 +56,8 @@ func withDefaults(t wechatpay.Timeouts) wechatpay.Timeouts {
 	}
 }
 
-// endpoints returns the host for the first attempt and the one for the repeat (chapters 9_1 and 23_6).
+// endpoints returns the host for the first attempt and the one for the retry (chapters 9_1 and
+// 23_6).
 func (o Options) endpoints() (primary, backup *url.URL) {
 	if o.Endpoint == nil {
 		return &url.URL{Scheme: "https", Host: "api.mch.weixin.qq.com"}, &url.URL{Scheme: "https", Host: "api2.mch.weixin.qq.com"}
@@ -64,7 +65,7 @@ func (o Options) endpoints() (primary, backup *url.URL) {
 	return o.Endpoint, cmp.Or(o.BackupEndpoint, o.Endpoint)
 }
 
-// validate never puts a value into its error: the one that is wrong may be a secret in the wrong place.
+// validate never includes a value in its error: a wrong value may be a secret in the wrong field.
 func (o Options) validate() error {
 	switch {
 	case !isMchID(o.MchID):

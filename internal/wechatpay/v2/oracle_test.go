@@ -22,12 +22,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// What is in this file says the same as the code under test in the plainest way there is, on top of encoding/xml
-// and maps. Tests hold the two against each other.
+// This file implements the code under test in the simplest way, with encoding/xml and maps. Tests
+// compare the two.
 
 var errOracle = errors.New("not a message")
 
-// oracleRead reads a message with encoding/xml.
+// oracleRead parses a message with encoding/xml.
 func oracleRead(document []byte, root string) (map[string]string, error) {
 	if len(document) > maxDocument || !utf8.Valid(document) {
 		return nil, errOracle
@@ -97,7 +97,8 @@ func oracleRead(document []byte, root string) (map[string]string, error) {
 	}
 }
 
-// namesHalfACharacter finds references to surrogates, which encoding/xml takes for U+FFFD although XML has none.
+// namesHalfACharacter finds references to surrogates, which encoding/xml reads as U+FFFD although
+// XML does not permit them.
 func namesHalfACharacter(raw string) bool {
 	if strings.HasPrefix(raw, "<![CDATA[") {
 		return false
@@ -125,7 +126,7 @@ func oracleName(name string) bool {
 	return name != ""
 }
 
-// oracleSign signs a message by chapter 4_3.
+// oracleSign signs a message as defined in chapter 4_3.
 func oracleSign(message map[string]string, key string, algorithm wechatpay.Scheme) string {
 	var text string
 	for _, name := range slices.Sorted(maps.Keys(message)) {
@@ -146,7 +147,7 @@ func oracleVerifies(message map[string]string, key string, algorithm wechatpay.S
 	return message["sign"] == oracleSign(message, key, algorithm)
 }
 
-// oracleWrite writes a message with escaped text, where the code under test writes CDATA.
+// oracleWrite encodes a message with escaped text, where the code under test writes CDATA.
 func oracleWrite(root string, message map[string]string) []byte {
 	var document bytes.Buffer
 	fmt.Fprintf(&document, "<%s>\n", root)
@@ -161,7 +162,7 @@ func oracleWrite(root string, message map[string]string) []byte {
 	return document.Bytes()
 }
 
-// oracleEncrypt makes a req_info of a text, by chapter 9_16.
+// oracleEncrypt makes a req_info of a text, as defined in chapter 9_16.
 func oracleEncrypt(plaintext []byte, key string) string {
 	padding := aes.BlockSize - len(plaintext)%aes.BlockSize
 	return oracleEncryptBlocks(append(bytes.Clone(plaintext), bytes.Repeat([]byte{byte(padding)}, padding)...), key)
@@ -186,7 +187,7 @@ func signed(message map[string]string, key string, algorithm wechatpay.Scheme) m
 	return message
 }
 
-// asMap is a message as the oracle has it.
+// asMap converts a message to the oracle's type.
 func asMap(message fields) map[string]string {
 	m := map[string]string{}
 	for _, f := range message {

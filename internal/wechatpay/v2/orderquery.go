@@ -8,7 +8,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// QueryOrder asks for an order by its number.
+// QueryOrder queries an order by its number.
 func (c *Client) QueryOrder(ctx context.Context, order wechatpay.OrderRef) (wechatpay.Trade, error) {
 	reply, failure := c.exchange(ctx, call{
 		operation: wechatpay.OperationQueryOrder,
@@ -26,8 +26,8 @@ func (c *Client) QueryOrder(ctx context.Context, order wechatpay.OrderRef) (wech
 	return trade, nil
 }
 
-// readTrade takes a state that it does not know as it is. Only a paid order has the fields of a payment; with any
-// other state WeChat promises nothing but the number (chapter 9_2).
+// readTrade reads the reply and keeps an unknown state as it is. Only a paid order has the fields
+// of a payment; for any other state WeChat Pay guarantees only the number (chapter 9_2).
 func readTrade(reply fields, outTradeNo string) (wechatpay.Trade, error) {
 	trade := wechatpay.Trade{
 		State:  wechatpay.TradeState(reply.get("trade_state")),
@@ -49,8 +49,9 @@ func readTrade(reply fields, outTradeNo string) (wechatpay.Trade, error) {
 	return trade, nil
 }
 
-// readPayment reads a payment from the reply to a query or from a callback, which name it alike. It demands what a
-// payment is recognised and booked by; the rest may be absent, as it is in WeChat's own samples.
+// readPayment reads a payment from the reply to a query or from a callback, which share their field
+// names. It requires the fields that identify and record a payment; the others may be absent, as in
+// WeChat Pay's own samples.
 func readPayment(message fields) (wechatpay.Payment, error) {
 	total, err := parseAmount(message.get("total_fee"))
 	switch {

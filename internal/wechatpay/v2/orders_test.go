@@ -18,7 +18,7 @@ func fullOrder() wechatpay.OrderRequest {
 	order.OpenID, order.Attach, order.GoodsTag, order.DeviceInfo = "oUpF8uMuAJO", "a=1 & b=]]>", "WXG", "WEB"
 	order.Detail, order.SceneInfo = `{"goods_detail":[{"goods_name":"A & B <1>"}]}`, `{"h5_info":{"type":"Wap"}}`
 	order.LimitPay, order.Receipt, order.ProfitSharing = "no_credit", "Y", "N"
-	// 20:30 in New York is half past eight in Beijing, the next morning.
+	// 20:30 in New York is 8:30 in Beijing on the next morning.
 	order.ExpireTime = time.Date(2026, 1, 1, 20, 30, 0, 0, time.FixedZone("New York", -4*60*60))
 	return order
 }
@@ -117,7 +117,7 @@ func TestRepliesToUnifiedOrderThatHelpNoPayer(t *testing.T) {
 	}
 }
 
-// paidFields is what orderquery and the payment callback say of a paid order, with a coupon.
+// paidFields are the fields of a paid order with a coupon in orderquery and the payment callback.
 func paidFields() map[string]string {
 	return map[string]string{
 		"out_trade_no": testNumber, "transaction_id": "4200000000202601010000000001", "total_fee": "101", "fee_type": "CNY",

@@ -13,10 +13,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// post sends one request and reads the answer, of which it keeps one byte more than a message may have.
+// post sends one request and reads up to one byte more than a message may have.
 //
-// net/http sends a POST again by itself only when a kept connection turns out closed before its first byte was
-// written, so no request reaches WeChat twice.
+// net/http resends a POST only if a kept connection turns out to be closed before its first byte
+// was written, so no request reaches WeChat Pay twice.
 func (c *Client) post(ctx context.Context, operation wechatpay.Operation, host *url.URL, body []byte, limit time.Duration) (status int, answer []byte, failure *wechatpay.Error) {
 	attempt, cancel := c.newAttempt(ctx, operation, limit)
 	defer cancel()
@@ -44,18 +44,20 @@ func (c *Client) post(ctx context.Context, operation wechatpay.Operation, host *
 	return response.StatusCode, answer, nil
 }
 
-// endsWithConnection says whether nothing but the end of the connection tells where an answer ends. When our own limit has ended it, the
-// other side may hang up first, and what is there looks complete.
+// endsWithConnection reports whether only the end of the connection marks the end of the response.
+// If our own timeout ended it, the remote side may close first, and a truncated response looks
+// complete.
 func endsWithConnection(response *http.Response) bool {
 	return response.ContentLength < 0 && len(response.TransferEncoding) == 0
 }
 
-// An attempt knows how far a request got. Before a connection is in hand nothing can have left; from then on anything may.
+// attempt records how far a request got. Before it has a connection, nothing was sent; afterwards
+// anything may have been.
 type attempt struct {
 	operation      wechatpay.Operation
 	caller, own    context.Context
 	limit, connect time.Duration
-	// hurried: the caller's deadline left less than the usual limit.
+	// hurried: the caller's deadline was shorter than the usual timeout.
 	hurried   bool
 	connected atomic.Bool
 }
@@ -68,7 +70,7 @@ func (c *Client) newAttempt(ctx context.Context, operation wechatpay.Operation, 
 	}, cancel
 }
 
-// traced is the context to send with.
+// traced returns the context to send with.
 func (a *attempt) traced() context.Context {
 	return httptrace.WithClientTrace(a.own, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { a.connected.Store(true) },

@@ -7,7 +7,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Refund asks WeChat to pay back. The number makes it one refund however often it is sent (chapter 9_4).
+// CreateRefund requests a refund. The number makes it one refund however often it is sent (chapter 9_4).
 func (c *Client) CreateRefund(ctx context.Context, request wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
 	if err := checkRefundAmounts(request); err != nil {
 		return wechatpay.RefundAcceptance{}, notSent(wechatpay.OperationCreateRefund, wechatpay.Rejected, err)
@@ -50,7 +50,7 @@ func refundCall(request wechatpay.RefundRequest) call {
 	}
 }
 
-// checkAcceptance makes sure that what was accepted is what was asked for.
+// checkAcceptance verifies that WeChat Pay accepted what was requested.
 func checkAcceptance(reply fields, request wechatpay.RefundRequest) error {
 	switch fee := reply.get("refund_fee"); {
 	case reply.get("out_trade_no") != request.OutTradeNo:

@@ -15,7 +15,7 @@ const (
 	refundPage = 10
 )
 
-// QueryRefund asks for one refund by its number.
+// QueryRefund queries one refund by its number.
 func (c *Client) QueryRefund(ctx context.Context, refund wechatpay.RefundRef) (wechatpay.RefundFact, error) {
 	reply, failure := c.exchange(ctx, refundQuery(refund.AppID, "out_refund_no", refund.OutRefundNo))
 	if failure != nil {
@@ -33,7 +33,7 @@ func (c *Client) QueryRefund(ctx context.Context, refund wechatpay.RefundRef) (w
 	return wechatpay.RefundFact{}, refundQueryUnknown(errors.New("the reply is for another out_refund_no"))
 }
 
-// QueryRefunds asks for every refund of an order, page by page.
+// QueryRefunds queries all refunds of an order, page by page.
 func (c *Client) QueryRefunds(ctx context.Context, order wechatpay.OrderRef) ([]wechatpay.RefundFact, error) {
 	var all []wechatpay.RefundFact
 	for offset := 0; offset < maxRefunds; offset += refundPage {
@@ -71,7 +71,7 @@ func (c *Client) queryRefundPage(ctx context.Context, order wechatpay.OrderRef, 
 	if err != nil {
 		return nil, 0, refundQueryUnknown(err)
 	}
-	// total_refund_count comes when there is more than one page, or when a page was asked for.
+	// total_refund_count is present if there is more than one page, or if a page was requested.
 	total := int64(len(facts))
 	if said, present := reply.find("total_refund_count"); present && said != "" {
 		if total, err = parseAmount(said); err != nil {
@@ -96,7 +96,7 @@ func refundQueryUnknown(err error) error {
 	return unknown(wechatpay.OperationQueryRefund, wechatpay.NeedsAttention, err)
 }
 
-// errPagesDiffer: a refund was made between two calls, and moved others from one page to the next.
+// errPagesDiffer: a refund was made between two calls and moved others to another page.
 var errPagesDiffer = errors.New("the pages do not add up")
 
 func distinct(facts []wechatpay.RefundFact) bool {
@@ -110,8 +110,9 @@ func distinct(facts []wechatpay.RefundFact) bool {
 	return true
 }
 
-// readRefunds reads the refunds of one reply. They are numbered by a suffix; out_refund_no has one in every refund and
-// never a second suffix, unlike coupon_refund_fee_1 (of refund 1) and coupon_refund_fee_1_0 (its first coupon).
+// readRefunds reads the refunds of one reply. A suffix numbers them; out_refund_no has one for
+// every refund and never a second suffix, unlike coupon_refund_fee_1 (of refund 1) and
+// coupon_refund_fee_1_0 (its first coupon).
 func readRefunds(reply fields) ([]wechatpay.RefundFact, error) {
 	var facts []wechatpay.RefundFact
 	for _, f := range reply {

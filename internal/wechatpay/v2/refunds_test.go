@@ -73,8 +73,8 @@ func TestAcceptanceOfSomethingElse(t *testing.T) {
 	}
 }
 
-// twoRefunds is a reply whose second refund used a coupon: coupon_refund_fee_1 is that refund's, coupon_refund_fee_1_0
-// its first coupon's, and refund_fee_1 neither.
+// twoRefunds is a reply whose second refund used a coupon: coupon_refund_fee_1 belongs to that
+// refund, coupon_refund_fee_1_0 to its first coupon, and refund_fee_1 to neither.
 func twoRefunds() map[string]string {
 	return map[string]string{
 		"transaction_id": "4200000000202601010000000001", "out_trade_no": testNumber, "total_fee": "101", "cash_fee": "81", "refund_count": "2",
@@ -154,8 +154,8 @@ func TestRepliesToRefundQueryThatProveNothing(t *testing.T) {
 	expect(t, err, wechatpay.Unknown, wechatpay.NeedsAttention, "QueryRefund: the reply is for another out_trade_no")
 }
 
-// pages answers as WeChat does for an order with so many refunds, ten at a time from the offset, numbered from 0 on
-// each page. changed alters what a page says before it is signed.
+// pages answers as WeChat Pay does for an order with the given number of refunds: ten at a time
+// from the offset, numbered from 0 on each page. changed modifies a page before it is signed.
 func pages(refunds int, changed func(offset int, message map[string]string)) answer {
 	return func(w http.ResponseWriter, r *http.Request, sent map[string]string) {
 		offset, _ := strconv.Atoi(sent["offset"])

@@ -9,7 +9,7 @@ import (
 	"errors"
 )
 
-// Why req_info of a refund callback is refused.
+// Why req_info of a refund callback is rejected.
 const (
 	errInfoEmpty      documentError = "empty"
 	errInfoBase64     documentError = "bad-base64"
@@ -17,8 +17,9 @@ const (
 	errInfoUnreadable documentError = "bad-padding-or-not-xml"
 )
 
-// readRefundInfo decrypts req_info and reads what is in it. A wrong key passes the padding once in 256 times and the
-// reader then stops it, so both failures are one: the key does not fit, or the text was tampered with.
+// readRefundInfo decrypts and parses req_info. With a wrong key the padding is valid once in 256
+// times, and then the parser fails, so both failures mean the same: the key is wrong, or the text
+// was tampered with.
 func (s *signer) readRefundInfo(requestInfo string) (fields, error) {
 	plaintext, err := s.decryptRefundInfo(requestInfo)
 	if err != nil {
@@ -31,8 +32,8 @@ func (s *signer) readRefundInfo(requestInfo string) (fields, error) {
 	return info, err
 }
 
-// decryptRefundInfo undoes base64, AES-256-ECB and PKCS7 (chapter 9_16). The AES key is the 32 characters of the
-// lower-case hex MD5 of the API key, not the 16 bytes that they stand for.
+// decryptRefundInfo reverses base64, AES-256-ECB and PKCS7 (chapter 9_16). The AES key is the 32
+// characters of the lower-case hex MD5 of the API key, not the 16 bytes that they encode.
 func (s *signer) decryptRefundInfo(requestInfo string) ([]byte, error) {
 	if requestInfo == "" {
 		return nil, errInfoEmpty
@@ -57,7 +58,8 @@ func (s *signer) decryptRefundInfo(requestInfo string) ([]byte, error) {
 	return withoutPadding(text)
 }
 
-// withoutPadding checks every byte of the padding: it is half of the only proof that the sender knew the key.
+// withoutPadding checks every byte of the padding: it is half of the only proof that the sender
+// knew the key.
 func withoutPadding(text []byte) ([]byte, error) {
 	length := int(text[len(text)-1])
 	if length == 0 || length > aes.BlockSize {

@@ -23,24 +23,25 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// A request is what reached a server of a test.
+// request is a request that reached a test server.
 type request struct {
 	path, contentType, userAgent string
 	fields                       map[string]string
 	certificates                 []*x509.Certificate
 }
 
-// A server plays one host of WeChat's.
+// server simulates one WeChat Pay host.
 type server struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests []request
 }
 
-// An answer plays WeChat's part in one call.
+// answer is WeChat Pay's part in one call.
 type answer func(w http.ResponseWriter, r *http.Request, sent map[string]string)
 
-// newServer starts a server that asks for a client certificate, as WeChat's do, and takes any or none.
+// newServer starts a server that requests a client certificate, as WeChat Pay's do, and accepts any
+// or none.
 func newServer(t testing.TB, reply answer) *server {
 	t.Helper()
 	return startServer(t, reply, &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12})
@@ -88,7 +89,7 @@ func (s *server) seen() []request {
 	return append([]request(nil), s.requests...)
 }
 
-// only returns the one request that reached the server.
+// only returns the single request that reached the server.
 func (s *server) only(t testing.TB) request {
 	t.Helper()
 	seen := s.seen()
@@ -98,7 +99,7 @@ func (s *server) only(t testing.TB) request {
 	return seen[0]
 }
 
-// options to reach a server and trust it, and the backup if there is one.
+// options returns Options to reach and trust the server, and the backup if there is one.
 func (s *server) options(t testing.TB, backup ...*server) Options {
 	t.Helper()
 	options := testOptions()
@@ -118,7 +119,7 @@ func (s *server) client(t testing.TB, backup ...*server) *Client {
 	return newTestClient(t, s.options(t, backup...))
 }
 
-// Answers.
+// Answers of the test servers.
 
 func raw(status int, body string) answer {
 	return func(w http.ResponseWriter, _ *http.Request, _ map[string]string) {
@@ -127,7 +128,7 @@ func raw(status int, body string) answer {
 	}
 }
 
-// says answers with a message that has a nonce of its own, as each of WeChat's, and is signed as the request was.
+// says answers with a message that has a new nonce and is signed like the request.
 func says(message map[string]string) answer {
 	return func(w http.ResponseWriter, _ *http.Request, sent map[string]string) {
 		fresh := maps.Clone(message)
@@ -136,20 +137,20 @@ func says(message map[string]string) answer {
 	}
 }
 
-// done answers that it was done, with more fields.
+// done answers with success and more fields.
 func done(more map[string]string) answer { return says(reply("result_code", "SUCCESS", more)) }
 
-// fails answers with a code.
+// fails answers with an error code.
 func fails(code, description string) answer {
 	return says(reply("result_code", "FAIL", map[string]string{"err_code": code, "err_code_des": description}))
 }
 
-// refuses answers at the level of communication, unsigned.
+// refuses answers at the communication level, unsigned.
 func refuses(code, text string) answer {
 	return raw(http.StatusOK, string(oracleWrite(messageRoot, map[string]string{"return_code": code, "return_msg": text})))
 }
 
-// hangsUp answers with a closed connection.
+// hangsUp closes the connection.
 func hangsUp(w http.ResponseWriter, _ *http.Request, _ map[string]string) {
 	connection, _, err := http.NewResponseController(w).Hijack()
 	if err == nil {
@@ -157,13 +158,13 @@ func hangsUp(w http.ResponseWriter, _ *http.Request, _ map[string]string) {
 	}
 }
 
-// staysSilent answers nothing, not even when the client has gone.
+// staysSilent never answers, even after the client has disconnected.
 func staysSilent(_ http.ResponseWriter, r *http.Request, _ map[string]string) {
 	<-r.Context().Done()
 	panic(http.ErrAbortHandler)
 }
 
-// inTurn gives one answer after the other, and the last from then on.
+// inTurn gives one answer after the other, and repeats the last.
 func inTurn(answers ...answer) answer {
 	var mu sync.Mutex
 	return func(w http.ResponseWriter, r *http.Request, sent map[string]string) {
@@ -185,7 +186,7 @@ func reply(name, value string, more map[string]string) map[string]string {
 	return message
 }
 
-// The usual calls.
+// Typical calls.
 
 const (
 	testNumber       = "ord_20260101-0001"
@@ -206,7 +207,7 @@ func testRefund() wechatpay.RefundRequest {
 	}
 }
 
-// calls makes each of the calls, and returns its error alone.
+// calls makes each of the calls, and returns only its error.
 var calls = map[wechatpay.Operation]func(context.Context, *Client) error{
 	wechatpay.OperationCreateOrder: func(ctx context.Context, c *Client) error {
 		_, err := c.CreateOrder(ctx, testOrder())
@@ -229,7 +230,7 @@ var calls = map[wechatpay.Operation]func(context.Context, *Client) error{
 	},
 }
 
-// success of each of the calls, as far as it needs more than result_code.
+// doneFields are the fields of a success reply to each call besides result_code.
 var doneFields = map[wechatpay.Operation]map[string]string{
 	wechatpay.OperationCreateOrder:  {"trade_type": "NATIVE", "prepay_id": "wx2016", "code_url": "weixin://wxpay/bizpayurl?pr=x"},
 	wechatpay.OperationQueryOrder:   {"out_trade_no": testNumber, "trade_state": "NOTPAY"},
@@ -241,7 +242,7 @@ var doneFields = map[wechatpay.Operation]map[string]string{
 	},
 }
 
-// expect compares an error with the outcome, meaning and text that it should have; an empty text is any.
+// expect compares an error with the expected outcome, meaning and text; an empty text matches any.
 func expect(t testing.TB, err error, outcome wechatpay.Outcome, meaning wechatpay.Meaning, text string) {
 	t.Helper()
 	failure, ok := errors.AsType[*wechatpay.Error](err)

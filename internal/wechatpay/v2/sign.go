@@ -13,17 +13,18 @@ import (
 
 const signField = "sign"
 
-// A signer signs and verifies messages with one API key. It is safe for concurrent use.
+// signer signs and verifies messages with one API key. It is safe for concurrent use.
 type signer struct {
 	key string
 	// id names the key; see wechatpay.KeyID.
 	id string
-	// desks lets signatures reuse buffers and HMAC states, which are most of what a signature would allocate.
-	desks sync.Pool
+	// states lets signatures reuse buffers and HMAC states, which are most of a signature's
+	// allocations.
+	states sync.Pool
 }
 
-// A signingDesk is what one signature needs while it is made.
-type signingDesk struct {
+// signingState holds what one signature needs while it is computed.
+type signingState struct {
 	text   []byte
 	digest []byte
 	mac    hash.Hash
@@ -31,37 +32,38 @@ type signingDesk struct {
 
 func newSigner(key string) *signer { return &signer{key: key} }
 
-func (s *signer) freeDesk() *signingDesk {
-	if desk, free := s.desks.Get().(*signingDesk); free {
-		return desk
+func (s *signer) freeState() *signingState {
+	if state, free := s.states.Get().(*signingState); free {
+		return state
 	}
-	return &signingDesk{mac: hmac.New(sha256.New, []byte(s.key))}
+	return &signingState{mac: hmac.New(sha256.New, []byte(s.key))}
 }
 
-// sign returns the signature over a message by chapter 4_3, upper-case hex.
+// sign returns the signature of a message as defined in chapter 4_3, in upper-case hex.
 func (s *signer) sign(message fields, algorithm wechatpay.Scheme) string {
-	desk := s.freeDesk()
-	defer s.desks.Put(desk)
-	desk.text = appendTextToSign(desk.text[:0], message, s.key)
+	state := s.freeState()
+	defer s.states.Put(state)
+	state.text = appendTextToSign(state.text[:0], message, s.key)
 	if algorithm == MD5 {
-		digest := md5.Sum(desk.text)
+		digest := md5.Sum(state.text)
 		return upperHex(digest[:])
 	}
-	desk.mac.Reset()
-	desk.mac.Write(desk.text)
-	desk.digest = desk.mac.Sum(desk.digest[:0])
-	return upperHex(desk.digest)
+	state.mac.Reset()
+	state.mac.Write(state.text)
+	state.digest = state.mac.Sum(state.digest[:0])
+	return upperHex(state.digest)
 }
 
-// verifies says whether a message carries the signature that it should have. A message without one does not.
-// Case counts, and the comparison takes the same time wherever the two differ.
+// verifies reports whether a message carries the correct signature. A message without one does not.
+// The comparison is case-sensitive and takes constant time.
 func (s *signer) verifies(message fields, algorithm wechatpay.Scheme) bool {
 	claimed := message.get(signField)
 	return claimed != "" && subtle.ConstantTimeCompare([]byte(claimed), []byte(s.sign(message, algorithm))) == 1
 }
 
-// appendTextToSign joins every field but the signature and the empty ones, known to us or not, and ends with the key.
-// HMAC-SHA256 too has the key in its text, although it is also the key of the MAC (chapter 4_3).
+// appendTextToSign joins all fields except the signature and empty ones, known or unknown, and
+// appends the key. With HMAC-SHA256 the text contains the key too, although it is also the key of
+// the MAC (chapter 4_3).
 func appendTextToSign(text []byte, message fields, key string) []byte {
 	for _, f := range message {
 		if f.name == signField || f.value == "" {

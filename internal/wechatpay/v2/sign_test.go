@@ -35,7 +35,7 @@ func TestSignaturesThatDoNotVerify(t *testing.T) {
 	}
 }
 
-// Buffers are shared between signatures, one at a time.
+// TestSigningAtTheSameTime: concurrent signatures share the pool of buffers.
 func TestSigningAtTheSameTime(t *testing.T) {
 	key := newSigner(testKey)
 	var group sync.WaitGroup

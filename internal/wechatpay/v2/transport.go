@@ -15,8 +15,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// transportError is trouble on the way. Its text stands in conditions, so it has no ports, addresses or times of the
-// day in it; the cause is for errors.Is.
+// transportError is a failure to send or receive. Its text appears in conditions, so it contains no
+// ports, addresses or times; the cause is for errors.Is.
 type transportError struct {
 	text  string
 	cause error
@@ -25,13 +25,14 @@ type transportError struct {
 func (e *transportError) Error() string { return e.text }
 func (e *transportError) Unwrap() error { return e.cause }
 
-// failure says what trouble on the way means. Without a connection nothing was sent.
+// failure classifies a transport error. Without a connection nothing was sent.
 func (a *attempt) failure(cause error) *wechatpay.Error {
 	connected := a.connected.Load()
 	trouble := &transportError{a.describe(cause), cause}
 	switch refused := a.operation == wechatpay.OperationCreateRefund && isCertificateAlert(cause); {
 	case refused && connected:
-		// TLS 1.3: the server looks at the certificate only after our first bytes, and takes none of them.
+		// TLS 1.3: the server checks the certificate only after our first bytes, and processes none
+		// of them.
 		return &wechatpay.Error{Operation: a.operation, Outcome: wechatpay.Refused, Meaning: wechatpay.CertificateRejected, Err: trouble}
 	case connected:
 		return unknown(a.operation, wechatpay.Repeat, trouble)
@@ -44,7 +45,7 @@ func (a *attempt) failure(cause error) *wechatpay.Error {
 	}
 }
 
-// describe puts trouble into words that stay the same from one attempt to the next.
+// describe returns a text for the error that is the same for each attempt.
 func (a *attempt) describe(err error) string {
 	switch {
 	case errors.Is(a.caller.Err(), context.Canceled):
@@ -138,13 +139,14 @@ func describeConnection(err error) string {
 	return ""
 }
 
-// isServerNotTrusted says whether the server's certificate did not verify: somebody must set something right.
+// isServerNotTrusted reports whether the server's certificate failed verification, which needs
+// attention.
 func isServerNotTrusted(err error) bool {
 	_, found := errors.AsType[*tls.CertificateVerificationError](err)
 	return found
 }
 
-// remoteAlert returns the words of the alert that the other side ended TLS with.
+// remoteAlert returns the text of the alert with which the remote side ended TLS.
 func remoteAlert(err error) string {
 	at, found := errors.AsType[*net.OpError](err)
 	if !found || at.Op != "remote error" || at.Err == nil {
@@ -153,14 +155,15 @@ func remoteAlert(err error) string {
 	return at.Err.Error()
 }
 
-// isCertificateAlert says whether the server ended TLS over our certificate. crypto/tls keeps the type of alerts that
-// it received to itself; their words are those of tls.AlertError.
+// isCertificateAlert reports whether the server ended TLS because of our certificate. crypto/tls
+// does not export the type of received alerts; their texts are those of tls.AlertError.
 func isCertificateAlert(err error) bool {
 	alert := remoteAlert(err)
 	if alert == "" {
 		return false
 	}
-	// bad, unsupported, revoked, expired and unknown certificate, unknown authority, access denied, certificate required
+	// bad, unsupported, revoked, expired and unknown certificate, unknown authority, access denied,
+	// certificate required
 	for _, number := range []tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116} {
 		if alert == number.Error() {
 			return true

@@ -15,7 +15,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Trouble before the request could be sent.
+// TestNotSent: failures before the request could be sent.
 func TestNotSent(t *testing.T) {
 	closed := func(t *testing.T) Options {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,7 +75,7 @@ func endpointOptions(endpoint string) Options {
 	return options
 }
 
-// listen takes connections, says one thing on each, and then nothing.
+// listen accepts connections, writes a greeting on each, and then nothing.
 func listen(t *testing.T, greeting string) (endpoint string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,7 +108,8 @@ func TestRefusedCertificateInTheHandshake(t *testing.T) {
 	expect(t, err, wechatpay.NotSent, wechatpay.CertificateRejected, "")
 }
 
-// In TLS 1.3 the alert follows the request; whether it is read or the connection breaks first is up to the two hosts.
+// TestRefusedCertificateAfterTheHandshake: in TLS 1.3 the alert follows the request; whether it is
+// read or the connection breaks first depends on timing.
 func TestRefusedCertificateAfterTheHandshake(t *testing.T) {
 	s := startServer(t, done(nil), &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13})
 	_, err := s.client(t).CreateRefund(t.Context(), testRefund())
@@ -120,7 +121,7 @@ func TestRefusedCertificateAfterTheHandshake(t *testing.T) {
 	}
 }
 
-// The connection is made beforehand, so that the limit is that of the answer alone.
+// The connection is made beforehand, so that the timeout applies only to the reply.
 func TestNoAnswer(t *testing.T) {
 	for operation, call := range calls {
 		t.Run(string(operation), func(t *testing.T) {
@@ -139,7 +140,8 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// net/http may take another connection when a kept one turns out closed. It must never do so once the request is out.
+// TestNothingIsSentTwiceOnAKeptConnection: net/http may use another connection if a kept one turns
+// out to be closed. It must never do so once the request was sent.
 func TestNothingIsSentTwiceOnAKeptConnection(t *testing.T) {
 	s := newServer(t, inTurn(done(doneFields[wechatpay.OperationCreateRefund]), hangsUp))
 	client := s.client(t)
@@ -196,7 +198,7 @@ func TestRefundsNeedACertificateThatIsValid(t *testing.T) {
 	}
 }
 
-// Errors that a test cannot cause on every machine.
+// TestWordsForTrouble: errors that a test can't provoke on every machine.
 func TestWordsForTrouble(t *testing.T) {
 	port := &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 54321}
 	dial := func(err error) error {

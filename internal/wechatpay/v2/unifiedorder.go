@@ -8,8 +8,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// CreateOrder makes the order, or finds it again: the same parameters under the same number answer with a prepay_id
-// that is good for another two hours (chapter 9_1).
+// CreateOrder creates the order, or repeats it: the same parameters with the same number return a
+// prepay_id that is valid for another two hours (chapter 9_1).
 func (c *Client) CreateOrder(ctx context.Context, request wechatpay.OrderRequest) (wechatpay.Prepay, error) {
 	if request.Total <= 0 || request.Total > maxAmount {
 		return wechatpay.Prepay{}, notSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, errors.New("total_fee is out of range"))
@@ -55,12 +55,13 @@ func orderCall(request wechatpay.OrderRequest) call {
 	}
 }
 
-// readPrepay demands what the payer will need. The links are taken as they are: real ones are longer than documented.
+// readPrepay requires what the payer needs. The URLs are accepted as they are: real ones are longer
+// than documented.
 func readPrepay(reply fields, tradeType wechatpay.TradeType) (wechatpay.Prepay, error) {
 	prepay := wechatpay.Prepay{ID: reply.get("prepay_id"), CodeURL: reply.get("code_url"), MWEBURL: reply.get("mweb_url")}
 	answered := reply.get("trade_type")
 	for _, name := range []string{"prepay_id", "code_url", "mweb_url"} {
-		// They are of use only as they are, so they are not cleaned.
+		// They work only unmodified, so they are not cleaned.
 		if !text.IsClean(reply.get(name)) {
 			return wechatpay.Prepay{}, errors.New(name + " of the reply holds control characters")
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// vector is one of the cases that any implementation of the protocol must pass.
+// vector is a test case that any implementation of the protocol must pass.
 type vector struct {
 	Name, Kind, Key string
 	Expect          json.RawMessage
@@ -33,7 +33,7 @@ type vector struct {
 	XMLBase64   string `json:"xml_base64"`
 }
 
-// document returns the bytes of an XML case, which are base64 where they are not UTF-8.
+// document returns the bytes of an XML case, which are base64 if they are not UTF-8.
 func (v vector) document(t testing.TB) []byte {
 	if v.XMLBase64 == "" {
 		return []byte(v.XML)

@@ -12,7 +12,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// checkPaymentClaim: whatever the bytes, a payment is one that the oracle verifies with a key of ours, word for word.
+// checkPaymentClaim: whatever the bytes, an accepted payment is one that the oracle verifies with
+// one of our keys, field by field.
 func checkPaymentClaim(t rapid.TB, c *Client, body []byte) {
 	got, err := c.receiver.parsePayment(body)
 	if err != nil {
@@ -96,7 +97,8 @@ func TestRefundInfoIsReadBack(t *testing.T) {
 	})
 }
 
-// messages that look like WeChat's in most ways, signed in one of many ways, and sometimes damaged.
+// almostMessages draws messages that mostly look like WeChat Pay's, signed in one of many ways, and
+// sometimes damaged.
 func almostMessages() *rapid.Generator[[]byte] {
 	codes := rapid.SampledFrom([]string{"SUCCESS", "FAIL", "", "ORDERPAID", "ORDERCLOSED", "SYSTEMERROR", "REFUNDNOTEXIST", "PARAM_ERROR"})
 	return rapid.Custom(func(t *rapid.T) []byte {
@@ -129,7 +131,8 @@ func almostMessages() *rapid.Generator[[]byte] {
 	})
 }
 
-// No reply makes a call Failed, or done, unless WeChat signed it with our key and our algorithm.
+// TestOnlyAVerifiedReplyCounts: no reply makes a call Failed or successful unless WeChat Pay signed
+// it with our key and our algorithm.
 func TestOnlyAVerifiedReplyCounts(t *testing.T) {
 	c := rotating(t)
 	operations := slices.Sorted(maps.Keys(calls))

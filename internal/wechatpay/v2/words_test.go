@@ -22,7 +22,7 @@ func TestErrorsAreClean(t *testing.T) {
 	}
 }
 
-// What a payer pays with works as it is or not at all.
+// TestAPrepayWithControlCharactersIsNotTaken: the payer's parameters work only unmodified.
 func TestAPrepayWithControlCharactersIsNotTaken(t *testing.T) {
 	for _, name := range []string{"prepay_id", "code_url", "mweb_url"} {
 		more := with(doneFields[wechatpay.OperationCreateOrder], map[string]string{name: "wx\u202e2016"})

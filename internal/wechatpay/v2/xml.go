@@ -6,24 +6,24 @@ import (
 	"unicode/utf8"
 )
 
-// How many fields a message may have. A callback has about 30, and anybody may send one; an answer lists up to ten refunds
-// with their coupons.
+// The maximum number of fields in a message. A callback has about 30, and anyone may send one; a
+// reply lists up to ten refunds with their coupons.
 const (
 	maxCallbackFields = 200
 	maxReplyFields    = 4000
 )
 
-// maxDocument bounds a message of WeChat's. The longest fields are about 6000 characters (detail, promotion_detail);
-// a page of refundquery has ten refunds.
+// maxDocument limits the size of a message. The longest fields have about 6000 characters (detail,
+// promotion_detail); a page of refundquery has ten refunds.
 const maxDocument = 64 << 10
 
-// The roots of the two kinds of documents.
+// The root elements of replies and callbacks, and of req_info.
 const (
 	messageRoot    = "xml"
 	refundInfoRoot = "root"
 )
 
-// documentError says why a document is not one of the protocol's.
+// documentError says why a document violates the protocol.
 type documentError string
 
 const (
@@ -44,13 +44,14 @@ const (
 
 func (e documentError) Error() string { return string(e) }
 
-// readFields reads a message: one root, at most so many leaves below it, nothing else.
+// readFields parses a message: one root, at most most leaves below it, nothing else.
 //
-// encoding/xml takes far more than this dialect has (document types, repeated, nested and prefixed names, anything
-// after the root), and each of these was a way to be paid nothing: external entities (chapter 23_5), and two readers
-// that see two amounts in one signed message. What is not in the dialect is refused here before anything is verified.
-// The dialect is small enough to be read by hand, which costs a handful of allocations where encoding/xml costs
-// hundreds; the tests hold this reader against encoding/xml in both directions.
+// encoding/xml accepts far more than the protocol uses (document types; repeated, nested and
+// prefixed names; trailing data). Each of these has enabled payment fraud: external entities
+// (chapter 23_5), and two parsers that read two amounts from one signed message. Everything outside
+// of the dialect is rejected before the signature is verified. A handwritten parser of this small
+// dialect needs a handful of allocations where encoding/xml needs hundreds; the tests compare it
+// with encoding/xml in both directions.
 func readFields(document []byte, root string, most int) (fields, error) {
 	if len(document) > maxDocument {
 		return nil, errTooLarge
@@ -79,11 +80,11 @@ func readFields(document []byte, root string, most int) (fields, error) {
 	return message, nil
 }
 
-// reader walks through a document; rest is what is still to be read. Names and values are slices of the document
-// wherever the document has them in one piece.
+// reader parses a document; rest is the unread part. Names and values are slices of the document
+// where possible.
 type reader struct{ rest string }
 
-// declaration is the only processing instruction of the dialect.
+// declaration is the only processing instruction that is permitted.
 var declaration = regexp.MustCompile(
 	`^<\?xml[ \t\n]+version[ \t\n]*=[ \t\n]*["']1\.0["']` +
 		`(?:[ \t\n]+encoding[ \t\n]*=[ \t\n]*["']([A-Za-z0-9._-]+)["'])?` +
@@ -124,7 +125,8 @@ func (r *reader) readRoot(root string, most int) (fields, error) {
 	}
 }
 
-// readContent reads leaves until the root is closed. It stops at one too many, before it costs anything to sort them.
+// readContent reads leaves until the root is closed. It stops at the first one above the limit,
+// before the cost of sorting them.
 func (r *reader) readContent(root string, most int) (fields, error) {
 	message := make(fields, 0, 32)
 	for {
@@ -155,7 +157,7 @@ func (r *reader) readContent(root string, most int) (fields, error) {
 	}
 }
 
-// skipToEnd demands that nothing but white space and comments is left.
+// skipToEnd requires that only white space and comments are left.
 func (r *reader) skipToEnd() error {
 	if err := r.skipSpaceAndComments(); err != nil {
 		return err
@@ -166,7 +168,7 @@ func (r *reader) skipToEnd() error {
 	return nil
 }
 
-// readStartTag reads a tag that opens an element. There are no prefixes, no name spaces and no attributes.
+// readStartTag reads a start tag. Prefixes, namespaces and attributes are not permitted.
 func (r *reader) readStartTag() (name string, empty bool, err error) {
 	r.rest = r.rest[len("<"):]
 	name = r.readName()
@@ -203,7 +205,7 @@ func (r *reader) readEndTag(name string) error {
 	return nil
 }
 
-// readName takes what the dialect's names are made of, and leaves anything else where it is.
+// readName reads the characters that names may contain.
 func (r *reader) readName() string {
 	end := 0
 	for end < len(r.rest) && isNameByte(r.rest[end], end == 0) {
@@ -223,7 +225,8 @@ func isNameByte(b byte, first bool) bool {
 	}
 }
 
-// badName tells a name that XML would take (a prefix, a letter beyond ASCII) from no name at all.
+// badName distinguishes a name that only XML permits (a prefix, a letter beyond ASCII) from no name
+// at all.
 func (r *reader) badName() error {
 	if r.rest != "" && (r.rest[0] == ':' || r.rest[0] >= utf8.RuneSelf) {
 		return errBadFieldName
@@ -238,7 +241,7 @@ func (r *reader) skipSpace() (skipped bool) {
 	return skipped
 }
 
-// skipSpaceAndComments also refuses what must stand nowhere between elements.
+// skipSpaceAndComments also rejects what is not permitted anywhere between elements.
 func (r *reader) skipSpaceAndComments() error {
 	for {
 		r.skipSpace()
@@ -274,8 +277,9 @@ const (
 	commentStart = "<!--"
 )
 
-// onlyXMLCharacters says whether valid UTF-8 holds only what XML 1.0 allows: of the control characters tab, line feed
-// and carriage return, and not the two non-characters U+FFFE and U+FFFF (EF BF BE and EF BF BF).
+// onlyXMLCharacters reports whether valid UTF-8 contains only characters of XML 1.0: of the control
+// characters tab, line feed and carriage return, and not the two non-characters U+FFFE and U+FFFF
+// (EF BF BE and EF BF BF).
 func onlyXMLCharacters[Text []byte | string](text Text) bool {
 	for i := range len(text) {
 		switch b := text[i]; {
@@ -288,7 +292,7 @@ func onlyXMLCharacters[Text []byte | string](text Text) bool {
 	return true
 }
 
-// withUnixLines turns CR LF and CR into LF, as XML 1.0 section 2.11 has every reader do before anything else.
+// withUnixLines converts CR LF and CR to LF, as XML 1.0 section 2.11 requires before parsing.
 func withUnixLines(document string) string {
 	if !strings.Contains(document, "\r") {
 		return document

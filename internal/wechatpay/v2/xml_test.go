@@ -10,7 +10,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// More of what must be refused, beside the shared cases.
+// Documents that must be rejected, besides the shared cases.
 var refusedDocuments = []struct {
 	name, document string
 	label          documentError
@@ -134,7 +134,7 @@ func TestWriterLeavesOutEmptyFieldsAndSplitsCDATA(t *testing.T) {
 	}
 }
 
-// names and values of messages that may be sent.
+// sendableMessages draws messages that may be sent.
 func sendableMessages() *rapid.Generator[map[string]string] {
 	name := rapid.StringMatching(`[A-Za-z_][A-Za-z0-9_]{0,20}`)
 	piece := rapid.OneOf(
@@ -187,7 +187,8 @@ func TestNeitherWayOfWritingMatters(t *testing.T) {
 	})
 }
 
-// agreeWithOracle fails when the reader and encoding/xml, held to the same dialect, differ about a document.
+// agreeWithOracle fails if the parser and encoding/xml, restricted to the same dialect, differ
+// about a document.
 func agreeWithOracle(t testing.TB, document []byte, root string) {
 	got, err := readFields(document, root, maxReplyFields)
 	want, oracleErr := oracleRead(document, root)
@@ -217,7 +218,8 @@ func FuzzReadFields(f *testing.F) {
 	})
 }
 
-// Documents close to the dialect, which bytes at random seldom are.
+// TestReaderAgreesWithEncodingXML draws documents close to the dialect, which random bytes seldom
+// are.
 func TestReaderAgreesWithEncodingXML(t *testing.T) {
 	piece := rapid.SampledFrom([]string{
 		"<xml>", "</xml>", "<a>", "</a>", "<b>", "</b>", "<a/>", "<c />", "<xml/>", "<a", " ", "\n", "\r\n", "\r", "x", "1", "&amp;", "&#65;", "&#x41;",

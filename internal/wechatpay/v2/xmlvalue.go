@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// readValue reads text and CDATA until the end tag of the field.
+// readValue reads text and CDATA up to the field's end tag.
 func (r *reader) readValue(name string) (string, error) {
 	var value value
 	for {
@@ -31,7 +31,8 @@ func (r *reader) readValue(name string) (string, error) {
 	}
 }
 
-// value is the text of a field. Most are a single piece of text or CDATA, which is kept without a copy.
+// value is the text of a field. Most consist of a single piece of text or CDATA, which is not
+// copied.
 type value struct {
 	single string
 	joined strings.Builder
@@ -56,8 +57,8 @@ func (v *value) text() string {
 	return v.single
 }
 
-// notAValue names the markup that stands where only text may. A comment would split the value in two, and readers
-// disagree about what is then the value.
+// notAValue returns the error for markup inside a field. A comment would split the value in two,
+// and parsers disagree about the resulting value.
 func (r *reader) notAValue() error {
 	switch {
 	case strings.HasPrefix(r.rest, commentStart):
@@ -99,8 +100,8 @@ func (r *reader) readText() (string, error) {
 	return resolveReferences(raw)
 }
 
-// resolveReferences knows the five predefined entities and numeric references; there are no others without a
-// document type.
+// resolveReferences supports the five predefined entities and numeric references; without a
+// document type there are no others.
 func resolveReferences(raw string) (string, error) {
 	var text strings.Builder
 	text.Grow(len(raw))

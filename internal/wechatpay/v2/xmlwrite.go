@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// checkSendable refuses a value that WeChat would read differently from what we signed: readers turn CR into LF,
-// some trim, and what is not XML text cannot arrive at all. The error names the field and keeps the value to itself.
+// checkSendable rejects a value that WeChat Pay would read differently from what we signed: parsers
+// turn CR into LF, some trim white space, and invalid XML characters can't arrive at all. The error
+// names the field but not the value.
 func (f fields) checkSendable() error {
 	if name := f.repeatedName(); name != "" {
 		return fmt.Errorf("%s is given twice", name)
@@ -30,8 +31,8 @@ func (f fields) checkSendable() error {
 	return nil
 }
 
-// encode writes a message. Empty fields are left out, as they are from the signature. Every value is CDATA, as
-// chapter 9_1 asks for JSON, so that nothing needs an escape.
+// encode serializes a message. Empty fields are omitted, as in the signature. Every value is CDATA,
+// as chapter 9_1 requires for JSON, so nothing needs escaping.
 func (f fields) encode() []byte {
 	const markup = len("<></>") + len(cdataStart) + len(cdataEnd)
 	size := len("<xml></xml>")
@@ -55,7 +56,7 @@ func (f fields) encode() []byte {
 	return append(document, "</xml>"...)
 }
 
-// appendCDATA splits a value at ]]> into two sections, the only way to carry it.
+// appendCDATA splits a value at ]]> into two sections, the only way to encode it.
 func appendCDATA(document []byte, value string) []byte {
 	document = append(document, cdataStart...)
 	for {
