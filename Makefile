@@ -77,6 +77,12 @@ test: control-plane $(MANIFEST_TOOLS)/helm ## Run all tests, on a real control p
 	@mkdir -p bin/results
 	@bin/testsummary -summary bin/results/test $(TEST_MODULES) -- -timeout 30m $(RACE) $(TESTFLAGS) ./...
 
+LAG ?= 400ms
+
+.PHONY: test-lagging
+test-lagging: ## Run all tests with the operator's watches late by up to LAG: what it does must not hang on how soon it sees a change.
+	@TEST_WATCH_LAG=$(LAG) $(MAKE) test TESTFLAGS=-count=1
+
 .PHONY: chaos
 chaos: control-plane ## Cut every flow at every external effect by every fault, and once more after each; make test tries a part of it.
 	@EXPLORE_RUNS=all EXPLORE_PAIRS=$(PAIRS) go test -v -count=1 -timeout 300m -run TestExplore ./test/chaos
