@@ -25,6 +25,8 @@ PAIRS ?= 1
 # The race detector needs a C compiler.
 RACE ?= $(if $(shell command -v $${CC:-gcc} || command -v clang),-race,)
 TESTFLAGS ?=
+# Tests of a package at a time: most of them wait, for a watch or a pause, so that more than there are CPUs are no burden.
+PARALLEL ?= 6
 SOAKFLAGS ?=
 TEST_MODULES := . hack/tools hack/tools/dockerfile $(patsubst %/go.mod,%,$(wildcard test/interop/go.mod))
 LINT_MODULES := $(TEST_MODULES)
@@ -75,7 +77,7 @@ test: control-plane $(MANIFEST_TOOLS)/helm ## Run all tests, on a real control p
 	@CGO_ENABLED=0 go -C hack/tools build -o ../../bin/testsummary ./testsummary
 	@$(if $(RACE),,echo "No C compiler: the tests run without the race detector.")
 	@mkdir -p bin/results
-	@bin/testsummary -summary bin/results/test $(TEST_MODULES) -- -timeout 30m $(RACE) $(TESTFLAGS) ./...
+	@bin/testsummary -summary bin/results/test $(TEST_MODULES) -- -timeout 30m -parallel $(PARALLEL) $(RACE) $(TESTFLAGS) ./...
 
 LAG ?= 400ms
 

@@ -20,7 +20,7 @@ const (
 	Recorded Verdict = "Recorded"
 	// AlreadyRecorded: the status already holds this payment.
 	AlreadyRecorded Verdict = "AlreadyRecorded"
-	// Mismatch: the payment differs from the Order in appid, merchant number, number, amount or currency.
+	// Mismatch: the payment differs from the Order in appid, merchant number, out_trade_no, amount or currency.
 	// The status shows the difference.
 	Mismatch Verdict = "Mismatch"
 	// StillMismatch: the status already shows this difference.
