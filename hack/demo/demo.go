@@ -14,11 +14,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
-// demo is everything that runs. close stops it, however far it came.
+// demo is everything that runs. close stops it, even if it is only partly started.
 type demo struct {
 	console *console
 	folder  string
-	// died ends the demo when a process ends that should not.
+	// died cancels the demo when a process ends unexpectedly.
 	died context.CancelCauseFunc
 
 	cluster *controlplane.Environment
@@ -30,7 +30,7 @@ type demo struct {
 	processes []*process.Process
 }
 
-// play sets the stage and goes through the steps; it stops at the first that does not come true.
+// play runs the set-up and the steps; it stops at the first failed expectation.
 func (d *demo) play(ctx context.Context) error {
 	folder, err := os.MkdirTemp("", "wechatpay-operator-demo-")
 	if err != nil {
@@ -84,7 +84,7 @@ func (d *demo) startControlPlane(context.Context) error {
 	return nil
 }
 
-// run starts a process that is expected to stay until close.
+// run starts a process that must run until close.
 func (d *demo) run(name, program string, arguments ...string) error {
 	onEnd := func(p *process.Process) {
 		d.mu.Lock()
@@ -103,7 +103,7 @@ func (d *demo) run(name, program string, arguments ...string) error {
 	return nil
 }
 
-// stayUp leaves everything to the visitor.
+// stayUp keeps everything running until Ctrl-C.
 func (d *demo) stayUp(ctx context.Context) {
 	d.console.heading("Your turn")
 	d.console.output(fmt.Sprintf(`In another terminal:
@@ -120,7 +120,7 @@ Ctrl-C stops everything.`, d.kubeconfig(), assets(), d.wechat.BaseURL, mchID, d.
 	<-ctx.Done()
 }
 
-// explain says what went wrong, with what the processes said last.
+// explain prints the error and the last log lines of the processes.
 func (d *demo) explain(ctx context.Context, err error) {
 	fmt.Fprintf(os.Stderr, "\nFAILED: %v\n", err)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
@@ -131,7 +131,7 @@ func (d *demo) explain(ctx context.Context, err error) {
 	}
 }
 
-// close stops the operator before what it talks to, and removes every file.
+// close stops the operator before its dependencies, and removes every file.
 func (d *demo) close() error {
 	d.mu.Lock()
 	d.closing = true

@@ -10,8 +10,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
-// startOperator installs what a cluster gets, and runs the two replicas that the Deployment asks for: there is no kubelet
-// here that would.
+// startOperator installs the manifests, and runs the two replicas of the Deployment, because there
+// is no kubelet.
 func (d *demo) startOperator(ctx context.Context) error {
 	if err := d.kubectl(ctx, admin, "apply", "--server-side", "-k", "config/default"); err != nil {
 		return err

@@ -10,7 +10,8 @@ import (
 // nextDoor is the namespace of another tenant.
 const nextDoor = "next-door"
 
-// showForeignNumber: an Order that the Merchant does not allow takes part in nothing. The shop uses the same number right after it.
+// showForeignNumber shows that an Order that the Merchant does not permit has no effect. The shop
+// uses the same number right after it.
 func (d *demo) showForeignNumber(ctx context.Context) error {
 	if err := d.kubectl(ctx, neighbour, "apply", "-f", "hack/demo/strangers.yaml"); err != nil {
 		return err
@@ -29,13 +30,14 @@ func (d *demo) showForeignNumber(ctx context.Context) error {
 	return expect("calls of the neighbour's Order", len(ledger.CallsOf(simulator.OperationUnifiedOrder, jsapiOrder)), 0)
 }
 
-// showForeignSecret: who points a Merchant at a Secret has to be allowed to read it.
+// showForeignSecret shows that only a user who may read a Secret can reference it in a Merchant.
 func (d *demo) showForeignSecret(ctx context.Context) error {
 	d.console.say("The clerk may write Merchants, but not read the shop's Secrets, so the admission policy refuses:")
 	return d.refused(ctx, clerk, []string{"orbidden", "shop-wechatpay"}, "apply", "-f", "hack/demo/lookalike.yaml")
 }
 
-// showForeignHost: not even who may read the Secret chooses where it is used.
+// showForeignHost shows that even a user who may read the Secret can't choose the host that it is
+// used for.
 func (d *demo) showForeignHost(ctx context.Context) error {
 	if err := d.kubectl(ctx, admin, "apply", "-f", "hack/demo/lookalike.yaml"); err != nil {
 		return err
@@ -50,10 +52,11 @@ func (d *demo) showForeignHost(ctx context.Context) error {
 	return d.kubectl(ctx, admin, "delete", "wxm", "lookalike")
 }
 
-// unguardedRefund is of hack/demo/refund-unguarded.yaml.
+// unguardedRefund is the Refund in hack/demo/refund-unguarded.yaml.
 const unguardedRefund = "refund-20261121-0003"
 
-// showMissingPolicy: without the policy anybody who may write a Refund could approve it. What is approved then is not sent.
+// showMissingPolicy shows that without the policy anyone who may write a Refund could approve it,
+// and that such an approval is not sent.
 func (d *demo) showMissingPolicy(ctx context.Context) error {
 	const policy = "wechatpay-operator-refund-approval"
 	if err := d.applyRefund(ctx, "hack/demo/refund-unguarded.yaml", unguardedRefund); err != nil {

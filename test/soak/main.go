@@ -1,13 +1,14 @@
-// Command soak runs the operator as it runs in production, in processes that are really killed, and judges by WeChat's ledger.
+// Command soak runs the operator as separate processes, as in production, kills them, and judges the
+// result by WeChat Pay's ledger.
 //
-// It starts etcd, kube-apiserver, a simulated WeChat Pay and two replicas of the operator, has hundreds of Orders made, paid,
-// closed, deleted and refunded, and meanwhile kills, stops and restarts every one of these processes at random moments, while
-// WeChat fails at random as well. Then the faults stop. Everything must come to agree with the ledger by itself, and nothing
-// may ever have happened twice.
+// It starts etcd, kube-apiserver, a simulated WeChat Pay and two replicas of the operator. Hundreds
+// of Orders are created, paid, closed, deleted and refunded, while the soak kills, stops and restarts
+// every one of these processes at random moments and WeChat Pay fails at random. Then the faults stop.
+// The objects must converge to the ledger without intervention, and nothing may have happened twice.
 //
 //	go run ./test/soak --seed 7 --orders 300 --duration 6m
 //
-// The same seed asks for the same things and deals the same blows, as far as real processes allow.
+// The same seed makes the same requests and strikes, as far as real processes permit.
 package main
 
 import (
@@ -56,7 +57,8 @@ func main() {
 }
 
 func run(o options) int {
-	// Writing to a process that was just killed must not end the soak; neither must `soak | head`, which would leave processes.
+	// Writing to a process that was just killed must not end the soak; neither must `soak | head`,
+	// which would leave processes.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

@@ -33,14 +33,14 @@ func (t tally) sum() int {
 	return sum
 }
 
-// report are the figures of a run.
+// report holds the figures of a run.
 type report struct {
 	Seed  uint64 `json:"seed"`
 	Holds bool   `json:"holds"`
 
 	SetUpSeconds    float64 `json:"setUpSeconds"`
 	StrikingSeconds float64 `json:"strikingSeconds"`
-	// ConvergenceSeconds include the time in which everything had to stay still.
+	// ConvergenceSeconds includes the time in which nothing may change.
 	ConvergenceSeconds float64 `json:"convergenceSeconds"`
 
 	Orders       int   `json:"orders"`
@@ -71,7 +71,7 @@ type report struct {
 	Logs     string             `json:"-"`
 }
 
-// report counts. moments are the beginning, and the ends of set-up, striking and convergence.
+// report counts. moments are the start, and the ends of set-up, strikes and convergence.
 func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge.Evidence, blows *striker, moments [4]time.Time) (*report, error) {
 	lease := &coordinationv1.Lease{}
 	if err := s.clients[admin].Get(ctx, client.ObjectKey{Namespace: controlplane.OperatorNamespace, Name: "wechatpay-operator"}, lease); err != nil {
@@ -99,7 +99,7 @@ func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge
 	return r, nil
 }
 
-// countObjects counts how objects ended, by the reason that they show, or showed when they went.
+// countObjects counts how objects ended, by the last reason that they showed.
 func (r *report) countObjects(history []judge.Change) {
 	ends := map[string]string{}
 	for _, change := range history {
@@ -129,7 +129,7 @@ func (r *report) countObjects(history []judge.Change) {
 	}
 }
 
-// contested counts the numbers that two namespaces asked for which may both use the Merchant.
+// contested counts the numbers requested by two namespaces that may both use the Merchant.
 func contested(evidence judge.Evidence) int {
 	count := 0
 	for _, asked := range evidence.Orders {
@@ -171,7 +171,7 @@ func (r *report) countLedger(evidence judge.Evidence) {
 	}
 }
 
-// print writes the report for people.
+// print writes the report as text.
 func (r *report) print(out io.Writer) {
 	section := func(title string, counts tally) {
 		fmt.Fprintf(out, "\n%s: %d\n", title, counts.sum())
@@ -199,7 +199,7 @@ func (r *report) print(out io.Writer) {
 	r.printFindings(out)
 }
 
-// printFindings says of every rule whether it holds, and shows what does not.
+// printFindings prints for every rule whether it holds, and the findings.
 func (r *report) printFindings(out io.Writer) {
 	broken := map[judge.Rule]int{}
 	for _, finding := range r.Findings {

@@ -7,14 +7,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// untrue are the faults that make a message say something else than what happened, so that its answer says nothing of the truth.
+// untrue are the faults that make a message false, so that the answer to it proves nothing.
 var untrue = []simulator.FaultKind{
 	simulator.FaultForge, simulator.FaultWrongAmount, simulator.FaultWrongCurrency, simulator.FaultWrongMchID, simulator.FaultMD5,
 	simulator.FaultUnsigned,
 }
 
-// callbacks compares the moment at which a payment's callback was answered with SUCCESS with the moment at which an Order first
-// showed it. Conditions tell whole seconds, so only a second that began after the answer proves that the write came later.
+// callbacks compares when a payment's callback was answered with SUCCESS with when an Order first
+// showed the payment. Conditions have a resolution of a second, so only a second that began after
+// the answer proves that the write came later.
 func (j *judge) callbacks() {
 	for _, callback := range j.Ledger.Callbacks {
 		number := Number{callback.MchID, callback.Number}

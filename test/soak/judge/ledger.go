@@ -10,10 +10,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
 )
 
-// lateSuffix makes the number of the Refund of a late payment out of its Order's, for Merchants whose latePayment is Refund.
+// lateSuffix is appended to an Order's number for the Refund of a late payment, for Merchants with
+// latePayment Refund.
 const lateSuffix = "-late"
 
-// ledger looks at everything that WeChat has, whether somebody asked for it in this way.
+// ledger checks that everything at WeChat Pay was requested like that.
 func (j *judge) ledger() {
 	orders := map[Number]int{}
 	for i := range j.Ledger.Orders {
@@ -60,7 +61,7 @@ func (j *judge) ledgerOrder(there *simulator.Order, number Number) {
 	}
 }
 
-// orderParameters are what a unifiedorder must say, read from the spec and the Merchant.
+// orderParameters are the expected parameters of unifiedorder, from the spec and the Merchant.
 func orderParameters(asked *AskedOrder) map[string]string {
 	spec := asked.Order.Spec
 	parameters := map[string]string{
@@ -103,8 +104,8 @@ func (j *judge) isAutomatic(asked *AskedRefund) bool {
 	return order != nil && order.Merchant.Spec.RefundApproval == v1alpha1.RefundApprovalAutomatic
 }
 
-// askedRefund finds the Refund of a number: one that was created by a person, or that of a late payment, which the operator
-// creates by itself where the Merchant says so.
+// askedRefund returns the Refund with a number: one created by a person, or that of a late payment,
+// which the operator creates if the Merchant says so.
 func (j *judge) askedRefund(number Number) *AskedRefund {
 	if asked := j.Refunds[number]; asked != nil {
 		return asked
@@ -127,10 +128,11 @@ func (j *judge) askedRefund(number Number) *AskedRefund {
 	return &AskedRefund{Refund: late, Order: of, Deleted: order.Deleted}
 }
 
-// pauseTail is for how long after its pause a leader may still act before it knows that it is none any more.
+// pauseTail is how long after its pause a leader may still act before it notices that it is no
+// longer the leader.
 const pauseTail = 3 * time.Second
 
-// complaints are what WeChat did not like.
+// complaints checks the violations that the simulator recorded.
 func (j *judge) complaints() {
 	for _, outcomes := range j.Ledger.CallCounts {
 		for _, count := range outcomes {

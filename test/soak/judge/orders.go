@@ -7,7 +7,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// orders compares every Order that was asked for with what WeChat has.
+// orders compares every requested Order with WeChat Pay's ledger.
 func (j *judge) orders() {
 	for number, asked := range j.Orders {
 		there := j.Ledger.Order(number.MchID, number.Number)
@@ -24,8 +24,8 @@ func (j *judge) orders() {
 	}
 }
 
-// orderGone: it went because somebody wanted it to, and left nothing open. A payment that could still be made while the object
-// was there must have been recorded before it went.
+// orderGone checks a deleted Order: the deletion was requested and left nothing open. A payment
+// that was possible while the object existed must have been recorded before.
 func (j *judge) orderGone(number Number, asked *AskedOrder, there *simulator.Order) {
 	name := key(asked.Order)
 	switch {
@@ -89,7 +89,7 @@ func (j *judge) paidOrder(number Number, order *v1alpha1.Order, there *simulator
 	}
 }
 
-// waitsForApproval says whether a Refund that nobody decided on keeps a deleted Order.
+// waitsForApproval reports whether an undecided Refund blocks the deletion of an Order.
 func (j *judge) waitsForApproval(order *v1alpha1.Order) bool {
 	for _, refund := range j.past.refunds {
 		if refund.Namespace == order.Namespace && refund.Spec.OrderRef.Name == order.Name && isUndecided(refund) {
@@ -99,7 +99,8 @@ func (j *judge) waitsForApproval(order *v1alpha1.Order) bool {
 	return false
 }
 
-// hasForgotten says whether the Order can't know of all its refunds: it was deleted and created again, or one of its Refunds was.
+// hasForgotten reports whether the Order can't know all of its refunds: it, or one of its Refunds,
+// was deleted and created again.
 func (j *judge) hasForgotten(number Number) bool {
 	if j.Orders[number].Deleted {
 		return true

@@ -9,7 +9,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// refunds compares every Refund that was asked for, and those of late payments, with what WeChat has.
+// refunds compares every requested Refund, and those of late payments, with WeChat Pay's ledger.
 func (j *judge) refunds() {
 	known := map[string]bool{}
 	for number, asked := range j.Refunds {
@@ -79,7 +79,7 @@ func (j *judge) refund(number Number, asked *AskedRefund) {
 	}
 }
 
-// unpaidRefund: there must be a reason why no money went back.
+// unpaidRefund checks that there is a reason why no money was paid back.
 func (j *judge) unpaidRefund(number Number, now *v1alpha1.Refund, asked *AskedRefund, there *simulator.Refund, reason string) {
 	order := j.Ledger.Order(asked.Order.MchID, asked.Order.Number)
 	switch {
@@ -96,7 +96,8 @@ func (j *judge) unpaidRefund(number Number, now *v1alpha1.Refund, asked *AskedRe
 	}
 }
 
-// everTaken is what refunds of an order ever took, those too that WeChat closed later.
+// everTaken sums the refunds ever accepted for an order, including those that WeChat Pay closed
+// later.
 func (j *judge) everTaken(order Number) int64 {
 	var sum int64
 	for _, refund := range j.Ledger.RefundsOf(order.MchID, order.Number) {
@@ -105,14 +106,15 @@ func (j *judge) everTaken(order Number) int64 {
 	return sum
 }
 
-// openRefund: nothing waits but for a decision, for an Order that is not paid, or for one that does not exist.
+// openRefund checks that a Refund waits only for a decision, or for an Order that is unpaid or does
+// not exist.
 func (j *judge) openRefund(number Number, now *v1alpha1.Refund, asked *AskedRefund, there *simulator.Refund) {
 	order := j.Ledger.Order(asked.Order.MchID, asked.Order.Number)
 	accepted := condition(now.Status.Conditions, v1alpha1.ConditionAccepted)
 	allowed := j.isAutomatic(asked) || now.Spec.Approval == v1alpha1.ApprovalApproved
 	orderIsGone := accepted.Reason == v1alpha1.ReasonOrderNotFound && j.past.orders[orderKey(now)] == nil
 	switch {
-	case there != nil && asked.Deleted && orderIsGone: // applied again, and only the Order could say of which Merchant it is
+	case there != nil && asked.Deleted && orderIsGone: // applied again, and only the Order could tell the Merchant
 	case there != nil:
 		j.notYet(ApprovedIsPaidOut, number, "WeChat has it and it is not shown so")
 	case now.DeletionTimestamp != nil:

@@ -9,8 +9,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
 )
 
-// settleTwins finds out which of two granted Orders got the number that both asked for in the same second. From then on that one
-// and its Refunds are judged as any, and the others as those who lost. WeChat's record says whose it is.
+// settleTwins determines which of two permitted Orders got the number that both requested in the
+// same second. From then on that one and its Refunds are judged as usual, and the others as the
+// losers. WeChat Pay's ledger decides.
 func (j *judge) settleTwins() {
 	j.Orders, j.Refunds = maps.Clone(j.Orders), maps.Clone(j.Refunds)
 	for number, asked := range j.Orders {
@@ -30,7 +31,8 @@ func (j *judge) settleTwins() {
 	}
 }
 
-// twinOwns says whether the number is the second one's. As long as WeChat has nothing, it is whose Order does not say that it lost.
+// twinOwns reports whether the number belongs to the twin. While WeChat Pay has no order, it
+// belongs to the one whose Order does not say that it lost.
 func (j *judge) twinOwns(number Number, asked *AskedOrder) bool {
 	if there := j.Ledger.Order(number.MchID, number.Number); there != nil {
 		return tenancy.OwnOrder(there, asked.Twin.Order) != nil
@@ -42,8 +44,8 @@ func (j *judge) lostNumber(asked *AskedOrder) bool {
 	return condition(j.statusOf(asked.Order), v1alpha1.ConditionPaid).Reason == v1alpha1.ReasonNumberInUse
 }
 
-// losers: who did not get the number says so in the end, or was closed before it could try. What its objects show of WeChat is
-// looked at with those of all tenants.
+// losers checks that an Order that did not get the number says so in the end, or was closed before
+// it could try. The rules for tenants check what its objects show of WeChat Pay.
 func (j *judge) losers() {
 	for number, asked := range j.Orders {
 		if asked.Twin == nil {
