@@ -1,5 +1,5 @@
-// Command demo shows the operator step by step with kubectl: on a real kube-apiserver and etcd, with
-// a simulated WeChat Pay and two replicas of the operator as separate processes with their own
+// Command demo shows the operator step by step with kubectl: on a real kube-apiserver and etcd,
+// with a simulated WeChat Pay and two replicas of the operator as separate processes with their own
 // permissions. Every step is checked; the exit status says whether all of them succeeded.
 //
 //	go run ./hack/demo          show everything, clean up, exit

@@ -54,14 +54,14 @@ func run(out string, crds []string) (err error) {
 			definitions = append(definitions, definitionName(crd.Spec.Group, crd.Spec.Versions[0].Name, crd.Spec.Names.Kind))
 		}
 	}
-	asked, err := discovery.NewDiscoveryClientForConfig(env.Config)
+	discoveryClient, err := discovery.NewDiscoveryClientForConfig(env.Config)
 	if err != nil {
 		return err
 	}
 	var api document
 	// The API server publishes the schema of a kind a moment after it serves it.
 	err = wait.PollUntilContextTimeout(context.Background(), 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		content, err := asked.RESTClient().Get().AbsPath("/openapi/v2").SetHeader("Accept", "application/json").Do(ctx).Raw()
+		content, err := discoveryClient.RESTClient().Get().AbsPath("/openapi/v2").SetHeader("Accept", "application/json").Do(ctx).Raw()
 		if err != nil {
 			return false, err
 		}

@@ -1,10 +1,11 @@
-// Command soak runs the operator as separate processes, as in production, kills them, and judges the
-// result by WeChat Pay's ledger.
+// Command soak runs the operator as separate processes, as in production, kills them, and judges
+// the result by WeChat Pay's ledger.
 //
 // It starts etcd, kube-apiserver, a simulated WeChat Pay and two replicas of the operator. Hundreds
-// of Orders are created, paid, closed, deleted and refunded, while the soak kills, stops and restarts
-// every one of these processes at random moments and WeChat Pay fails at random. Then the faults stop.
-// The objects must converge to the ledger without intervention, and nothing may have happened twice.
+// of Orders are created, paid, closed, deleted and refunded, while the soak kills, stops and
+// restarts every one of these processes at random moments and WeChat Pay fails at random. Then the
+// faults stop. The objects must converge to the ledger without intervention, and nothing may have
+// happened twice.
 //
 //	go run ./test/soak --seed 7 --orders 300 --duration 6m
 //

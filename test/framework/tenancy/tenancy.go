@@ -40,24 +40,24 @@ func Attach(order *v1alpha1.Order) string {
 
 // OwnOrder returns WeChat Pay's order with an Order's number if it belongs to this Order: made
 // through its Merchant, with its attach. Otherwise it returns nil.
-func OwnOrder(there *simulator.Order, order *v1alpha1.Order) *simulator.Order {
-	if there == nil {
+func OwnOrder(recorded *simulator.Order, order *v1alpha1.Order) *simulator.Order {
+	if recorded == nil {
 		return nil
 	}
 	namespace, name := order.MerchantKey()
-	if there.Params["attach"] != Attach(order) || !strings.HasSuffix(there.Params["notify_url"], "/"+namespace+"/"+name+"/payment") {
+	if recorded.Params["attach"] != Attach(order) || !strings.HasSuffix(recorded.Params["notify_url"], "/"+namespace+"/"+name+"/payment") {
 		return nil
 	}
-	return there
+	return recorded
 }
 
 // OwnRefund returns WeChat Pay's refund with a Refund's number if it belongs to this Refund: with
 // its amount, and of its Order's own order.
-func OwnRefund(there *simulator.Refund, own *simulator.Order, refund *v1alpha1.Refund) *simulator.Refund {
-	if there == nil || own == nil || there.OutTradeNo != own.OutTradeNo || there.RefundFee != refund.Spec.Amount {
+func OwnRefund(recorded *simulator.Refund, own *simulator.Order, refund *v1alpha1.Refund) *simulator.Refund {
+	if recorded == nil || own == nil || recorded.OutTradeNo != own.OutTradeNo || recorded.RefundFee != refund.Spec.Amount {
 		return nil
 	}
-	return there
+	return recorded
 }
 
 // FactsOfOrder compares what an Order's status says about WeChat Pay with its own order there.

@@ -19,11 +19,11 @@ var untrue = []simulator.FaultKind{
 func (j *judge) callbacks() {
 	for _, callback := range j.Ledger.Callbacks {
 		number := Number{callback.MchID, callback.Number}
-		order, asked := j.Ledger.Order(callback.MchID, callback.Number), j.Orders[number]
-		if callback.Operation != simulator.OperationPaymentCallback || order == nil || order.Payment == nil || asked == nil {
+		order, requested := j.Ledger.Order(callback.MchID, callback.Number), j.Orders[number]
+		if callback.Operation != simulator.OperationPaymentCallback || order == nil || order.Payment == nil || requested == nil {
 			continue
 		}
-		shown, everShown := j.past.firstPaid[transactionOf{key(asked.Order), order.Payment.TransactionID}]
+		shown, everShown := j.past.firstPaid[transactionOf{key(requested.Order), order.Payment.TransactionID}]
 		for _, attempt := range callback.Attempts {
 			if attempt.Outcome != simulator.OutcomeAccepted || slices.Contains(untrue, attempt.Fault) {
 				continue

@@ -198,11 +198,11 @@ func (j *judge) find(rule Rule, number Number, format string, arguments ...any) 
 	if refund := j.Ledger.Refund(number.MchID, number.Number); refund != nil {
 		finding.Ledger = describeLedgerRefund(refund)
 	}
-	if asked := j.Orders[number]; asked != nil {
-		finding.Object = j.past.describe(key(asked.Order))
+	if requested := j.Orders[number]; requested != nil {
+		finding.Object = j.past.describe(key(requested.Order))
 	}
-	if asked := j.Refunds[number]; asked != nil {
-		finding.Object = j.past.describe(key(asked.Refund))
+	if requested := j.Refunds[number]; requested != nil {
+		finding.Object = j.past.describe(key(requested.Refund))
 	}
 	j.findings = append(j.findings, finding)
 	return &j.findings[len(j.findings)-1]

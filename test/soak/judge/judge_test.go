@@ -41,7 +41,7 @@ func condition(kind string, status metav1.ConditionStatus, reason string) metav1
 func newStory() *story {
 	order := &v1alpha1.Order{ObjectMeta: metav1.ObjectMeta{Namespace: "soap", Name: "order-1", UID: types.UID("o"), CreationTimestamp: metav1.NewTime(noon)}}
 	order.Spec = v1alpha1.OrderSpec{MerchantRef: v1alpha1.MerchantReference{Name: "shop"}, TradeType: v1alpha1.TradeTypeApp, Description: "soap", Amount: v1alpha1.Amount{Total: 100}, ExpireAfterSeconds: 7200}
-	asked := order.DeepCopy()
+	requested := order.DeepCopy()
 	order.Status.Conditions = []metav1.Condition{
 		condition(v1alpha1.ConditionPrepared, metav1.ConditionTrue, v1alpha1.ReasonPrepared), condition(v1alpha1.ConditionPaid, metav1.ConditionTrue, v1alpha1.ReasonPaid),
 	}
@@ -55,7 +55,7 @@ func newStory() *story {
 
 	merchant := &v1alpha1.Merchant{Spec: v1alpha1.MerchantSpec{MchID: mchID, AppID: "wx1", RefundApproval: v1alpha1.RefundApprovalManual}}
 	s := &story{order: order, refund: refund}
-	s.Orders = map[judge.Number]*judge.AskedOrder{orderNumber: {Order: asked, Merchant: merchant}}
+	s.Orders = map[judge.Number]*judge.AskedOrder{orderNumber: {Order: requested, Merchant: merchant}}
 	s.Refunds = map[judge.Number]*judge.AskedRefund{refundNo: {Refund: askedRefund, Order: orderNumber, ApprovedTime: noon}}
 	s.Payments = []judge.SeenPayment{{Order: orderNumber, TransactionID: "t1"}}
 	s.Ledger = simulator.Ledger{

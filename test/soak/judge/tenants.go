@@ -63,10 +63,10 @@ func (j *judge) contest() *contest {
 			c.paidTo[t.own.Payment.TransactionID] = t.order.Namespace
 		}
 	}
-	for number, asked := range j.Orders {
-		add(&tenant{order: asked.Order, number: number, granted: true})
-		if asked.Twin != nil {
-			add(&tenant{order: asked.Twin.Order, number: number, granted: true})
+	for number, requested := range j.Orders {
+		add(&tenant{order: requested.Order, number: number, granted: true})
+		if requested.Twin != nil {
+			add(&tenant{order: requested.Twin.Order, number: number, granted: true})
 		}
 	}
 	for _, rival := range j.Rivals {
@@ -84,8 +84,8 @@ func (j *judge) shown(object client.Object, mine *tenant) {
 	case *v1alpha1.Order:
 		broken = tenancy.FactsOfOrder(object, mine.own, mine.granted)
 	case *v1alpha1.Refund:
-		there := j.Ledger.Refund(mine.number.MchID, object.Number())
-		broken = tenancy.FactsOfRefund(object, tenancy.OwnRefund(there, mine.own, object))
+		recorded := j.Ledger.Refund(mine.number.MchID, object.Number())
+		broken = tenancy.FactsOfRefund(object, tenancy.OwnRefund(recorded, mine.own, object))
 	}
 	j.findAll(object, mine.number, broken)
 }
