@@ -146,7 +146,7 @@ var vagueWordings = bare([]wording{
 // judgeCode judges err_code and err_code_des of a verified reply. For a generic or unknown code the
 // text decides.
 func judgeCode(operation wechatpay.Operation, code, text string) judgement {
-	judged, found := lookUp(operation, code)
+	known, found := lookUp(operation, code)
 	if !found || isUmbrella(code) {
 		for _, w := range wordings {
 			if w.operation == operation && w.isIn(text) {
@@ -157,7 +157,7 @@ func judgeCode(operation wechatpay.Operation, code, text string) judgement {
 	if !found {
 		return notUnderstood
 	}
-	return judged
+	return known
 }
 
 // judgeUnsigned returns the meaning of an unsigned refusal. Its text is more specific than its
@@ -168,8 +168,8 @@ func judgeUnsigned(operation wechatpay.Operation, codes, texts []string) wechatp
 		return meaning
 	}
 	for _, word := range slices.Concat(codes, texts) {
-		if judged, found := lookUpLoosely(operation, word); found {
-			return judged.meaning
+		if known, found := lookUpLoosely(operation, word); found {
+			return known.meaning
 		}
 	}
 	if meaning, found := anyWording(vagueWordings, operation, texts); found {
@@ -178,8 +178,8 @@ func judgeUnsigned(operation wechatpay.Operation, codes, texts []string) wechatp
 	return wechatpay.NeedsAttention
 }
 
-func anyWording(list []wording, operation wechatpay.Operation, texts []string) (wechatpay.Meaning, bool) {
-	for _, w := range list {
+func anyWording(of []wording, operation wechatpay.Operation, texts []string) (wechatpay.Meaning, bool) {
+	for _, w := range of {
 		if w.operation == "" || w.operation == operation {
 			if slices.ContainsFunc(texts, w.isIn) {
 				return w.meaning, true

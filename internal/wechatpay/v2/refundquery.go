@@ -136,16 +136,16 @@ func readRefunds(reply fields) ([]wechatpay.RefundFact, error) {
 }
 
 func readRefund(reply fields, suffix string) (wechatpay.RefundFact, error) {
-	value := func(name string) string { return reply.get(name + "_" + suffix) }
+	of := func(name string) string { return reply.get(name + "_" + suffix) }
 	fact := wechatpay.RefundFact{
 		OutTradeNo:  reply.get("out_trade_no"),
-		OutRefundNo: value("out_refund_no"),
-		RefundID:    value("refund_id"),
-		Status:      wechatpay.RefundStatus(value("refund_status")),
+		OutRefundNo: of("out_refund_no"),
+		RefundID:    of("refund_id"),
+		Status:      wechatpay.RefundStatus(of("refund_status")),
 		// WeChat's spelling.
-		ReceivedAccount: value("refund_recv_accout"),
+		ReceivedAccount: of("refund_recv_accout"),
 	}
-	amount, err := parseAmount(value("refund_fee"))
+	amount, err := parseAmount(of("refund_fee"))
 	switch {
 	case err != nil:
 		return wechatpay.RefundFact{}, fmt.Errorf("refund_fee is %w", err)
@@ -158,7 +158,7 @@ func readRefund(reply fields, suffix string) (wechatpay.RefundFact, error) {
 	}
 	fact.Amount = amount
 	if fact.Status == wechatpay.RefundStatusSuccess {
-		fact.SuccessTime = timeIfSaid(spacedTime, value("refund_success_time"))
+		fact.SuccessTime = timeIfSaid(spacedTime, of("refund_success_time"))
 	}
 	return fact, nil
 }
