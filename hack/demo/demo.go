@@ -43,19 +43,19 @@ func (d *demo) play(ctx context.Context) error {
 	}{
 		{"A control plane", d.startControlPlane},
 		{"A simulated WeChat Pay", d.startWeChat},
-		{"The operator: two replicas under their own rights", d.startOperator},
+		{"The operator: two replicas with their own permissions", d.startOperator},
 		{"A merchant number", d.showMerchant},
-		{"A neighbour wants the shop's next number", d.showForeignNumber},
-		{"Somebody wants the shop's key at work for them", d.showForeignSecret},
-		{"A host that the platform does not know", d.showForeignHost},
+		{"Another tenant uses the shop's next number", d.showForeignNumber},
+		{"Another tenant references the shop's Secret", d.showForeignSecret},
+		{"A host that the platform does not permit", d.showForeignHost},
 		{"An order in a mini program", d.showJSAPIOrder},
 		{"An order by QR code", d.showNativeOrder},
-		{"Orders in an app and in a browser, and one that is called off", d.showOtherOrders},
-		{"An order that can't be", d.showInvalidOrder},
+		{"Orders in an app and in a browser, one of them closed unpaid", d.showOtherOrders},
+		{"An invalid order", d.showInvalidOrder},
 		{"A refund waits for approval", d.showApproval},
 		{"The refund, approved", d.showRefund},
-		{"A part of the money back", d.showPartialRefund},
-		{"The guard of approvals is taken away", d.showMissingPolicy},
+		{"A partial refund", d.showPartialRefund},
+		{"The approval policy is removed", d.showMissingPolicy},
 		{"Objects and WeChat's ledger, fen by fen", d.showLedger},
 	} {
 		d.console.heading(step.title)
@@ -67,7 +67,7 @@ func (d *demo) play(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", step.title, err)
 		}
 	}
-	d.console.say("Everything came true.")
+	d.console.say("All steps succeeded.")
 	return nil
 }
 
@@ -90,7 +90,7 @@ func (d *demo) run(name, program string, arguments ...string) error {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if !d.closing {
-			d.died(fmt.Errorf("%s ended by itself: %s", p.Name, p.State()))
+			d.died(fmt.Errorf("%s ended unexpectedly: %s", p.Name, p.State()))
 		}
 	}
 	p, err := process.Start(name, filepath.Join(d.folder, name+".log"), program, arguments, onEnd)
@@ -127,7 +127,7 @@ func (d *demo) explain(ctx context.Context, err error) {
 		fmt.Fprintf(os.Stderr, "%v\n", cause)
 	}
 	for _, p := range d.processes {
-		fmt.Fprintf(os.Stderr, "\nThe end of %s's log:\n%s\n", p.Name, p.Tail(40))
+		fmt.Fprintf(os.Stderr, "\nThe last lines of %s's log:\n%s\n", p.Name, p.Tail(40))
 	}
 }
 

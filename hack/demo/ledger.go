@@ -40,7 +40,7 @@ func (d *demo) showLedger(ctx context.Context) error {
 	if c.differences > 0 {
 		return &mismatch{what: "objects and ledger", expected: "agreement to the fen", got: strconv.Itoa(c.differences) + " differences"}
 	}
-	d.console.say("It agrees to the fen.")
+	d.console.say("All amounts agree.")
 	return nil
 }
 

@@ -32,13 +32,13 @@ type reader struct {
 func (r reader) Write(text []byte) (int, error) {
 	written, err := r.Writer.Write(text)
 	if err != nil {
-		r.left(fmt.Errorf("nobody reads any more: %w", err))
+		r.left(fmt.Errorf("the output was closed: %w", err))
 	}
 	return written, err
 }
 
 func main() {
-	keep := flag.Bool("keep", false, "stay up after the last step, until Ctrl-C")
+	keep := flag.Bool("keep", false, "keep running after the last step, until Ctrl-C")
 	flag.Parse()
 	os.Exit(run(*keep))
 }

@@ -70,7 +70,7 @@ func (d *demo) startIngress(replicas []string) error {
 	if d.ingress, err = ingress.Open(filepath.Join(d.folder, "ingress.log"), replicas...); err != nil {
 		return err
 	}
-	d.console.say("WeChat's callbacks come in at %s, and go in turn to each replica.", d.ingress.URL)
+	d.console.say("WeChat Pay sends its callbacks to %s, which forwards them to the replicas in turn.", d.ingress.URL)
 	return nil
 }
 

@@ -47,7 +47,7 @@ func (d *demo) createSecrets(ctx context.Context) error {
 			return err
 		}
 	}
-	d.console.say("Key and certificate, as the merchant platform hands them out:")
+	d.console.say("Key and certificate, as issued by the merchant platform:")
 	if err := d.kubectl(ctx, admin, "create", "secret", "generic", "shop-wechatpay",
 		"--from-file="+filepath.Join(d.folder, "apiKey")); err != nil {
 		return err

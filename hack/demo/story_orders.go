@@ -26,7 +26,7 @@ func (d *demo) showJSAPIOrder(ctx context.Context) error {
 	if err := d.applyOrder(ctx, "config/samples/order-jsapi.yaml", jsapiOrder); err != nil {
 		return err
 	}
-	d.console.say("What the shop's mini program hands to wx.requestPayment:")
+	d.console.say("What the shop's mini program passes to wx.requestPayment:")
 	if err := d.kubectl(ctx, shop, "get", "wxo", jsapiOrder, "-o", "jsonpath={.status.prepay.jsapi}"); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (d *demo) showOtherOrders(ctx context.Context) error {
 	if err := d.kubectl(ctx, shop, "get", "wxo", mwebOrder, "-o", "jsonpath={.status.prepay.mwebURL}"); err != nil {
 		return err
 	}
-	d.console.say("The buyer of %s changed their mind: the order is closed at WeChat, and can't be paid any more.", appOrder)
+	d.console.say("The buyer of %s cancels: the order is closed at WeChat Pay and can't be paid any more.", appOrder)
 	if err := d.kubectl(ctx, shop, "patch", "wxo", appOrder, "--type=merge", "-p", `{"spec":{"desiredState":"Closed"}}`); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (d *demo) showOtherOrders(ctx context.Context) error {
 
 // showInvalidOrder shows an Order that the API server refuses, so that it never reaches WeChat Pay.
 func (d *demo) showInvalidOrder(ctx context.Context) error {
-	d.console.say("An amount of 0 is refused when it is applied, with the name of the field:")
+	d.console.say("The API server rejects an amount of 0 and names the field:")
 	return d.refused(ctx, shop, []string{"spec.amount.total", "greater than or equal to 1"}, "apply", "-f", "hack/demo/order-zero.yaml")
 }
 
@@ -114,7 +114,7 @@ func (d *demo) pay(ctx context.Context, order *v1alpha1.Order) error {
 	if err != nil {
 		return err
 	}
-	d.console.say("The payer pays %d fen, and WeChat calls back.", payment.TotalFee)
+	d.console.say("The payer pays %d fen, and WeChat Pay sends the callback.", payment.TotalFee)
 	if err := d.waitFor(ctx, shop, "condition=Paid", "wxo/"+order.Name); err != nil {
 		return err
 	}

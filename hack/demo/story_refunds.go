@@ -25,11 +25,11 @@ func (d *demo) showApproval(ctx context.Context) error {
 	if err := d.applyRefund(ctx, "config/samples/refund.yaml", wholeRefund); err != nil {
 		return err
 	}
-	d.console.say("The shop may create Refunds, not change them:")
+	d.console.say("The shop may create Refunds, but not update them:")
 	if err := d.refused(ctx, shop, []string{"Forbidden"}, approve(wholeRefund)...); err != nil {
 		return err
 	}
-	d.console.say("The editor may change Refunds, but lacks the verb approve, so the admission policy refuses:")
+	d.console.say("The editor may update Refunds, but lacks the verb approve, so the admission policy rejects the approval:")
 	if err := d.refused(ctx, editor, []string{"Forbidden", "approve"}, approve(wholeRefund)...); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (d *demo) approveAndWait(ctx context.Context, name, orderName string, refun
 	if err := d.waitFor(ctx, shop, "condition=Accepted", "wxr/"+name); err != nil {
 		return err
 	}
-	d.console.say("WeChat took it. Whether the money is back, only its refundquery says, which the refund callback sets off:")
+	d.console.say("WeChat Pay accepted the refund. Only refundquery, which the refund callback triggers, confirms that it succeeded:")
 	if err := d.waitFor(ctx, shop, "condition=Succeeded", "wxr/"+name); err != nil {
 		return err
 	}

@@ -27,12 +27,12 @@ func (d *demo) showForeignNumber(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return expect("calls of the neighbour's Order", len(ledger.CallsOf(simulator.OperationUnifiedOrder, jsapiOrder)), 0)
+	return expect("calls of the other tenant's Order", len(ledger.CallsOf(simulator.OperationUnifiedOrder, jsapiOrder)), 0)
 }
 
 // showForeignSecret shows that only a user who may read a Secret can reference it in a Merchant.
 func (d *demo) showForeignSecret(ctx context.Context) error {
-	d.console.say("The clerk may write Merchants, but not read the shop's Secrets, so the admission policy refuses:")
+	d.console.say("The clerk may write Merchants, but not read the shop's Secrets, so the admission policy rejects the Merchant:")
 	return d.refused(ctx, clerk, []string{"orbidden", "shop-wechatpay"}, "apply", "-f", "hack/demo/lookalike.yaml")
 }
 
@@ -65,7 +65,7 @@ func (d *demo) showMissingPolicy(ctx context.Context) error {
 	if err := d.kubectl(ctx, admin, "delete", "validatingadmissionpolicybinding", policy); err != nil {
 		return err
 	}
-	d.console.say("The editor lacks the verb approve. Now nothing refuses, as soon as the API server has noticed:")
+	d.console.say("The editor lacks the verb approve, but once the API server has observed the removal, the approval is accepted:")
 	if err := await(ctx, "the editor can approve", func(ctx context.Context) (bool, string, error) {
 		output, err := d.quietKubectl(ctx, append([]string{"--context", editor}, approve(unguardedRefund)...)...)
 		return err == nil, output, ctx.Err()
@@ -85,7 +85,7 @@ func (d *demo) showMissingPolicy(ctx context.Context) error {
 	if err := d.kubectl(ctx, admin, "get", "wxm", "shop", "-o", `jsonpath={.status.conditions[?(@.type=="RefundsGuarded")].message}`); err != nil {
 		return err
 	}
-	d.console.say("The policy is back. What was approved meanwhile stays unsent, and is asked for anew:")
+	d.console.say("The policy is in force again. The Refund approved meanwhile is not sent; a new Refund replaces it:")
 	if err := d.kubectl(ctx, admin, "apply", "--server-side", "-k", "config/policy"); err != nil {
 		return err
 	}

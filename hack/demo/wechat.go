@@ -37,6 +37,6 @@ func (d *demo) startWeChat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.console.output("WeChat Pay is simulated at " + url + ", with a ledger of its own")
+	d.console.output("The WeChat Pay simulator runs at " + url + ", with its own ledger")
 	return nil
 }

@@ -45,11 +45,11 @@ type options struct {
 
 func main() {
 	var o options
-	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "what is asked for, and which blows are dealt; random by default")
-	flag.IntVar(&o.orders, "orders", 300, "how many Orders are made")
-	flag.DurationVar(&o.duration, "duration", 6*time.Minute, "how long processes are struck")
-	flag.DurationVar(&o.converge, "converge", 4*time.Minute, "how long everything may take to settle after the last blow")
-	flag.StringVar(&o.operator, "operator", "./test/soak/operator", "package of the operator, or a program that was built from another one")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "seed of the requests and the strikes; random by default")
+	flag.IntVar(&o.orders, "orders", 300, "how many Orders to create")
+	flag.DurationVar(&o.duration, "duration", 6*time.Minute, "how long the strikes last")
+	flag.DurationVar(&o.converge, "converge", 4*time.Minute, "how long everything may take to converge after the last strike")
+	flag.StringVar(&o.operator, "operator", "./test/soak/operator", "package of the operator, or a binary")
 	flag.StringVar(&o.results, "results", "bin/results/soak.json", "file for the figures, as JSON; empty for none")
 	flag.BoolVar(&o.keep, "keep", false, "keep logs and data even if everything holds")
 	flag.Parse()

@@ -48,7 +48,7 @@ type soak struct {
 
 // play runs the whole soak.
 func (s *soak) play(ctx context.Context) (*report, error) {
-	fmt.Printf("Seed %d: %d Orders, %s of blows.\n", s.seed, s.orders, s.duration)
+	fmt.Printf("Seed %d: %d Orders, %s of strikes.\n", s.seed, s.orders, s.duration)
 	if err := s.setUp(ctx); err != nil {
 		return nil, fmt.Errorf("setting up: %w", err)
 	}
@@ -70,7 +70,7 @@ func (s *soak) play(ctx context.Context) (*report, error) {
 		return nil, errors.Join(err, ctx.Err())
 	}
 	calm := time.Now()
-	fmt.Printf("%s: the last blow is dealt, and WeChat works again.\n", s.age())
+	fmt.Printf("%s: the last strike is over, and WeChat Pay works again.\n", s.age())
 	if err := s.calmDown(ctx); err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (s *soak) play(ctx context.Context) (*report, error) {
 		return nil, err
 	}
 	settled := time.Now()
-	fmt.Printf("%s: it is judged.\n", s.age())
+	fmt.Printf("%s: judged.\n", s.age())
 	return s.report(ctx, verdict, evidence, blows, [4]time.Time{s.began, ready, calm, settled})
 }
 
@@ -179,7 +179,7 @@ func (s *soak) judge(ctx context.Context) (judge.Verdict, judge.Evidence, error)
 			return verdict, evidence, err
 		}
 		if crashes > 0 {
-			verdict.Findings = append(verdict.Findings, judge.Finding{Rule: judge.ProcessesDoNotFail, What: fmt.Sprintf("%d marks of a crash in %s", crashes, r.log)})
+			verdict.Findings = append(verdict.Findings, judge.Finding{Rule: judge.ProcessesDoNotFail, What: fmt.Sprintf("%d signs of a crash in %s", crashes, r.log)})
 		}
 	}
 	return verdict, evidence, nil
