@@ -1,10 +1,11 @@
-// Command simulator runs a WeChat Pay (API v2) in a process of its own, for demonstrations and endurance runs.
+// Command simulator runs a WeChat Pay (API v2) in a process of its own, for demonstrations and
+// endurance runs.
 //
 //	go run ./cmd/simulator --merchant 1900000109:wxd678efh567hg6787:Zx81TestOnlyKey0Zx81TestOnlyKey0 \
 //		--time-scale 60 --state state.jsonl --certificates certificates
 //
-// It prints its URLs as JSON, one line, and runs until SIGTERM or an interrupt. Package simulator describes what it
-// does and the admin API that drives it.
+// It prints its URLs as JSON, one line, and runs until SIGTERM or an interrupt. Package simulator
+// describes what it does and the admin API that drives it.
 package main
 
 import (

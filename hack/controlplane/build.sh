@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds kube-apiserver, etcd and kubectl from Go modules into bin/k8s, unless they are there already.
-# The first build takes several minutes on two cores; it shows how far it is. Later calls return at once.
+# Builds kube-apiserver, etcd and kubectl from Go modules into bin/k8s, unless they exist.
+# The first build takes several minutes on two cores; it shows its progress. Later calls return at once.
 set -euo pipefail
 
-# Who brings a control plane of their own, as kubebuilder's users do, needs none built.
+# With an existing control plane, e.g. kubebuilder's, there is nothing to build.
 assets=${KUBEBUILDER_ASSETS:-}
 if [[ -n $assets && -x $assets/kube-apiserver && -x $assets/etcd && -x $assets/kubectl ]]; then
   exit 0
@@ -24,7 +24,7 @@ if [[ -f $out/.stamp && $(<"$out/.stamp") == "$stamp" && -x $out/kube-apiserver 
   exit 0
 fi
 
-# Without these the binaries call themselves v0.0.0, and kubectl warns about the skew.
+# Without these the binaries report the version v0.0.0, and kubectl warns about the skew.
 ldflags="-s -w"
 for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
   ldflags+=" -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$minor -X $package.gitTreeState=clean"
@@ -35,7 +35,7 @@ build() {
   version=$(go list -f '{{.Module.Version}}' "$package")
   total=$(go list -deps "$package" | wc -l)
   echo "Building $name ($package $version, $total packages) ..." >&2
-  # -v names each package as it is compiled; those in the build cache stay silent.
+  # -v names each package as it is compiled; cached packages are not named.
   CGO_ENABLED=0 go build -trimpath -buildvcs=false -v -ldflags "$ldflags" -o "$out/$name" "$package" 2>&1 |
     awk -v name="$name" -v total="$total" '
       /^[a-zA-Z0-9.\/_-]+$/ { compiled++; if (compiled % 100 == 0) printf "  %s: %d of at most %d packages compiled\n", name, compiled, total; fflush(); next }

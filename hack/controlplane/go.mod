@@ -1,5 +1,5 @@
-// The real control plane that tests and the demo run on, built from Go modules.
-// A module of its own, so that none of it reaches the operator's go.mod.
+// The control plane for tests and the demo, built from Go modules.
+// It is a separate module to keep its dependencies out of the operator's go.mod.
 module github.com/wechatpay-operator/wechatpay-operator/hack/controlplane
 
 go 1.26.0

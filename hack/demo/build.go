@@ -9,7 +9,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// build compiles a command of the repository into bin/, and returns where it is.
+// build compiles a command of the repository into bin/ and returns its path.
 func (d *demo) build(ctx context.Context, name, folder string) (string, error) {
 	d.console.command("go", "build", "-o", "bin/"+name, folder)
 	command := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", filepath.Join("bin", name), folder)
@@ -22,7 +22,7 @@ func (d *demo) build(ctx context.Context, name, folder string) (string, error) {
 	return filepath.Join(controlplane.Root(), "bin", name), nil
 }
 
-// awaitOK asks a URL until it answers 200.
+// awaitOK polls a URL until it answers 200.
 func awaitOK(ctx context.Context, url string) error {
 	return await(ctx, url, func(ctx context.Context) (bool, string, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -31,7 +31,7 @@ func awaitOK(ctx context.Context, url string) error {
 		}
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
-			return false, err.Error(), nil //nolint:nilerr // not listening yet is what is being waited out
+			return false, err.Error(), nil //nolint:nilerr // retry until it listens
 		}
 		return response.StatusCode == http.StatusOK, response.Status, response.Body.Close()
 	})

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// patience is how long a state is waited for. What the demo shows takes seconds; a busy machine gets its time.
+// patience is how long to wait for a state. The steps take seconds; a busy machine needs longer.
 const patience = 2 * time.Minute
 
-// mismatch is an expectation that did not come true.
+// mismatch is a failed expectation.
 type mismatch struct{ what, expected, got string }
 
 func (m *mismatch) Error() string {
 	return fmt.Sprintf("%s\n  expected: %s\n  got:      %s", m.what, m.expected, m.got)
 }
 
-// expect compares.
+// expect compares two values.
 func expect[T comparable](what string, got, expected T) error {
 	if got == expected {
 		return nil
@@ -25,7 +25,7 @@ func expect[T comparable](what string, got, expected T) error {
 	return &mismatch{what: what, expected: fmt.Sprint(expected), got: fmt.Sprint(got)}
 }
 
-// await asks until the answer is yes, an error comes, or patience ends. The answer says what it saw.
+// await polls ask until it returns yes or an error, or patience ends. saw describes the last state.
 func await(ctx context.Context, what string, ask func(context.Context) (yes bool, saw string, err error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 )
 
-// console prints headings, commands with their output, and remarks, each in its own form.
+// console prints headings, commands with their output, and remarks.
 type console struct {
 	out  io.Writer
 	step int
@@ -15,7 +15,7 @@ type console struct {
 
 func newConsole(out io.Writer) *console { return &console{out: out} }
 
-// heading begins a step.
+// heading starts a step.
 func (c *console) heading(title string) {
 	c.step++
 	title = fmt.Sprintf("%d. %s", c.step, title)
@@ -27,7 +27,7 @@ func (c *console) say(format string, arguments ...any) {
 	fmt.Fprintf(c.out, "\n# "+format+"\n", arguments...)
 }
 
-// command prints a command as one would type it.
+// command prints a command as a user would type it.
 func (c *console) command(words ...string) {
 	quoted := make([]string, len(words))
 	for i, word := range words {
@@ -50,10 +50,10 @@ func (c *console) table(rows [][]string) {
 	for _, row := range rows {
 		fmt.Fprintln(writer, strings.Join(row, "\t"))
 	}
-	_ = writer.Flush() // as with every other line here, there is nobody to tell if the terminal is gone
+	_ = writer.Flush() // as with all output here, errors of the terminal are ignored
 }
 
-// quote makes a word safe for a shell, so that what is printed can be typed.
+// quote quotes a word for a shell, so that the printed command can be typed.
 func quote(word string) string {
 	const special = " \t\n\"'`$&|;<>(){}[]*?!#~\\"
 	if word != "" && !strings.ContainsAny(word, special) {

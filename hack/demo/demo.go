@@ -14,11 +14,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
-// demo is everything that runs. close stops it, however far it came.
+// demo is everything that runs. close stops it, even if it is only partly started.
 type demo struct {
 	console *console
 	folder  string
-	// died ends the demo when a process ends that should not.
+	// died cancels the demo when a process ends unexpectedly.
 	died context.CancelCauseFunc
 
 	cluster *controlplane.Environment
@@ -30,7 +30,7 @@ type demo struct {
 	processes []*process.Process
 }
 
-// play sets the stage and goes through the steps; it stops at the first that does not come true.
+// play runs the set-up and the steps; it stops at the first failed expectation.
 func (d *demo) play(ctx context.Context) error {
 	folder, err := os.MkdirTemp("", "wechatpay-operator-demo-")
 	if err != nil {
@@ -43,19 +43,19 @@ func (d *demo) play(ctx context.Context) error {
 	}{
 		{"A control plane", d.startControlPlane},
 		{"A simulated WeChat Pay", d.startWeChat},
-		{"The operator: two replicas under their own rights", d.startOperator},
+		{"The operator: two replicas with their own permissions", d.startOperator},
 		{"A merchant number", d.showMerchant},
-		{"A neighbour wants the shop's next number", d.showForeignNumber},
-		{"Somebody wants the shop's key at work for them", d.showForeignSecret},
-		{"A host that the platform does not know", d.showForeignHost},
+		{"Another tenant uses the shop's next number", d.showForeignNumber},
+		{"Another tenant references the shop's Secret", d.showForeignSecret},
+		{"A host that the platform does not permit", d.showForeignHost},
 		{"An order in a mini program", d.showJSAPIOrder},
 		{"An order by QR code", d.showNativeOrder},
-		{"Orders in an app and in a browser, and one that is called off", d.showOtherOrders},
-		{"An order that can't be", d.showInvalidOrder},
+		{"Orders in an app and in a browser, one of them closed unpaid", d.showOtherOrders},
+		{"An invalid order", d.showInvalidOrder},
 		{"A refund waits for approval", d.showApproval},
 		{"The refund, approved", d.showRefund},
-		{"A part of the money back", d.showPartialRefund},
-		{"The guard of approvals is taken away", d.showMissingPolicy},
+		{"A partial refund", d.showPartialRefund},
+		{"The approval policy is removed", d.showMissingPolicy},
 		{"Objects and WeChat's ledger, fen by fen", d.showLedger},
 	} {
 		d.console.heading(step.title)
@@ -67,7 +67,7 @@ func (d *demo) play(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", step.title, err)
 		}
 	}
-	d.console.say("Everything came true.")
+	d.console.say("All steps succeeded.")
 	return nil
 }
 
@@ -84,13 +84,13 @@ func (d *demo) startControlPlane(context.Context) error {
 	return nil
 }
 
-// run starts a process that is expected to stay until close.
+// run starts a process that must run until close.
 func (d *demo) run(name, program string, arguments ...string) error {
 	onEnd := func(p *process.Process) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if !d.closing {
-			d.died(fmt.Errorf("%s ended by itself: %s", p.Name, p.State()))
+			d.died(fmt.Errorf("%s ended unexpectedly: %s", p.Name, p.State()))
 		}
 	}
 	p, err := process.Start(name, filepath.Join(d.folder, name+".log"), program, arguments, onEnd)
@@ -103,7 +103,7 @@ func (d *demo) run(name, program string, arguments ...string) error {
 	return nil
 }
 
-// stayUp leaves everything to the visitor.
+// stayUp keeps everything running until Ctrl-C.
 func (d *demo) stayUp(ctx context.Context) {
 	d.console.heading("Your turn")
 	d.console.output(fmt.Sprintf(`In another terminal:
@@ -120,18 +120,18 @@ Ctrl-C stops everything.`, d.kubeconfig(), assets(), d.wechat.BaseURL, mchID, d.
 	<-ctx.Done()
 }
 
-// explain says what went wrong, with what the processes said last.
+// explain prints the error and the last log lines of the processes.
 func (d *demo) explain(ctx context.Context, err error) {
 	fmt.Fprintf(os.Stderr, "\nFAILED: %v\n", err)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		fmt.Fprintf(os.Stderr, "%v\n", cause)
 	}
 	for _, p := range d.processes {
-		fmt.Fprintf(os.Stderr, "\nThe end of %s's log:\n%s\n", p.Name, p.Tail(40))
+		fmt.Fprintf(os.Stderr, "\nThe last lines of %s's log:\n%s\n", p.Name, p.Tail(40))
 	}
 }
 
-// close stops the operator before what it talks to, and removes every file.
+// close stops the operator before its dependencies, and removes every file.
 func (d *demo) close() error {
 	d.mu.Lock()
 	d.closing = true

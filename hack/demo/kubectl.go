@@ -11,7 +11,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// The people of the demo, by the names that they have at the API server and in the kubeconfig.
+// The users of the demo, as in the API server and in the kubeconfig.
 const (
 	admin     = "admin"
 	shop      = "shop-backend"
@@ -21,7 +21,7 @@ const (
 	clerk     = "clerk"
 )
 
-// kubectl runs kubectl as a user, and shows command and output. It fails if kubectl does.
+// kubectl runs kubectl as a user, and prints command and output. It fails if kubectl does.
 func (d *demo) kubectl(ctx context.Context, user string, arguments ...string) error {
 	if _, err := d.tryKubectl(ctx, user, arguments...); err != nil {
 		return &mismatch{what: "kubectl " + strings.Join(arguments, " "), expected: "exit status 0", got: err.Error()}
@@ -29,7 +29,7 @@ func (d *demo) kubectl(ctx context.Context, user string, arguments ...string) er
 	return nil
 }
 
-// refused runs kubectl as a user who must not succeed, and whose error must hold certain words.
+// refused runs kubectl as a user; kubectl must fail with an error that contains words.
 func (d *demo) refused(ctx context.Context, user string, words []string, arguments ...string) error {
 	output, err := d.tryKubectl(ctx, user, arguments...)
 	var exit *exec.ExitError
@@ -62,13 +62,13 @@ func (d *demo) tryKubectl(ctx context.Context, user string, arguments ...string)
 func (d *demo) quietKubectl(ctx context.Context, arguments ...string) (string, error) {
 	command := exec.CommandContext(ctx, filepath.Join(assets(), "kubectl"), arguments...)
 	command.Dir = controlplane.Root()
-	// Nobody's own settings and cache: what is shown is what everyone gets.
+	// No personal settings or cache, so that the output is the same for everyone.
 	command.Env = []string{"KUBECONFIG=" + d.kubeconfig(), "HOME=" + d.folder, "PATH=" + os.Getenv("PATH")}
 	output, err := command.CombinedOutput()
 	return string(output), err
 }
 
-// assets is where the control plane's binaries are: it runs already.
+// assets returns the folder of the control plane's binaries, which exist because it already runs.
 func assets() string {
 	assets, _ := controlplane.Assets()
 	return assets

@@ -12,7 +12,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// showLedger compares what the objects say with what WeChat has on record, both ways.
+// showLedger compares the objects with WeChat Pay's ledger in both directions.
 func (d *demo) showLedger(ctx context.Context) error {
 	var orders v1alpha1.OrderList
 	if err := d.cluster.Client.List(ctx, &orders, client.InNamespace(namespace)); err != nil {
@@ -40,7 +40,7 @@ func (d *demo) showLedger(ctx context.Context) error {
 	if c.differences > 0 {
 		return &mismatch{what: "objects and ledger", expected: "agreement to the fen", got: strconv.Itoa(c.differences) + " differences"}
 	}
-	d.console.say("It agrees to the fen.")
+	d.console.say("All amounts agree.")
 	return nil
 }
 
@@ -96,7 +96,7 @@ func (c *comparison) refund(refund *v1alpha1.Refund, ledger *simulator.Ledger) {
 	c.add(number, "times paid out", 1, record.Payouts)
 }
 
-// paidByObject is what an Order says of its payment, in the words of paidByLedger.
+// paidByObject describes an Order's payment like paidByLedger.
 func paidByObject(order *v1alpha1.Order) string {
 	paid := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid)
 	switch {

@@ -1,9 +1,9 @@
-// Command demo shows the operator at work, step by step and by kubectl: on a real kube-apiserver and etcd, against a
-// simulated WeChat Pay, with two replicas of the operator as processes of their own and under their own rights. Every step
-// is checked; the exit status says whether everything came true.
+// Command demo shows the operator step by step with kubectl: on a real kube-apiserver and etcd,
+// with a simulated WeChat Pay and two replicas of the operator as separate processes with their own
+// permissions. Every step is checked; the exit status says whether all of them succeeded.
 //
 //	go run ./hack/demo          show everything, clean up, exit
-//	go run ./hack/demo --keep   show everything, then stay up until Ctrl-C
+//	go run ./hack/demo --keep   show everything, then keep running until Ctrl-C
 package main
 
 import (
@@ -16,13 +16,14 @@ import (
 	"syscall"
 )
 
-// Exit codes. Interrupted is what shells use for SIGINT.
+// Exit codes. Interrupted is the code that shells use for SIGINT.
 const (
 	exitFailed      = 1
 	exitInterrupted = 130
 )
 
-// reader is whoever reads what is printed. When they leave, as of `demo | head`, the demo ends, and no processes stay behind.
+// reader is the output. If its reader closes it, as in `demo
+// head`, the demo ends without leaving processes behind.
 type reader struct {
 	io.Writer
 	left context.CancelCauseFunc
@@ -31,19 +32,20 @@ type reader struct {
 func (r reader) Write(text []byte) (int, error) {
 	written, err := r.Writer.Write(text)
 	if err != nil {
-		r.left(fmt.Errorf("nobody reads any more: %w", err))
+		r.left(fmt.Errorf("the output was closed: %w", err))
 	}
 	return written, err
 }
 
 func main() {
-	keep := flag.Bool("keep", false, "stay up after the last step, until Ctrl-C")
+	keep := flag.Bool("keep", false, "keep running after the last step, until Ctrl-C")
 	flag.Parse()
 	os.Exit(run(*keep))
 }
 
 func run(keep bool) int {
-	// It comes for connections as well, of which some are to processes that are ended on purpose.
+	// SIGPIPE is also raised by connections, some of which lead to processes that are ended on
+	// purpose.
 	signal.Ignore(syscall.SIGPIPE)
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -54,7 +56,7 @@ func run(keep bool) int {
 	err := d.play(ctx)
 	if err == nil && keep {
 		d.stayUp(ctx)
-		if !isOver(interrupted) { // so a process ended that should have stayed up
+		if !isOver(interrupted) { // a process ended unexpectedly
 			err = context.Cause(ctx)
 		}
 	}
@@ -76,5 +78,5 @@ func run(keep bool) int {
 	}
 }
 
-// isOver says whether Ctrl-C or its like was received.
+// isOver reports whether an interrupt was received.
 func isOver(interrupted context.Context) bool { return interrupted.Err() != nil }

@@ -10,8 +10,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
-// startOperator installs what a cluster gets, and runs the two replicas that the Deployment asks for: there is no kubelet
-// here that would.
+// startOperator installs the manifests, and runs the two replicas of the Deployment, because there
+// is no kubelet.
 func (d *demo) startOperator(ctx context.Context) error {
 	if err := d.kubectl(ctx, admin, "apply", "--server-side", "-k", "config/default"); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (d *demo) startIngress(replicas []string) error {
 	if d.ingress, err = ingress.Open(filepath.Join(d.folder, "ingress.log"), replicas...); err != nil {
 		return err
 	}
-	d.console.say("WeChat's callbacks come in at %s, and go in turn to each replica.", d.ingress.URL)
+	d.console.say("WeChat Pay sends its callbacks to %s, which forwards them to the replicas in turn.", d.ingress.URL)
 	return nil
 }
 

@@ -6,8 +6,8 @@ import (
 	"rsc.io/qr"
 )
 
-// qrCode draws a QR code with two modules to a character: light on dark terminals and dark on light ones are both read
-// by WeChat's scanner, as long as the quiet zone is there.
+// qrCode draws a QR code with two modules per character. WeChat's scanner reads both light-on-dark
+// and dark-on-light codes, if they have the quiet zone.
 func qrCode(content string) (string, error) {
 	code, err := qr.Encode(content, qr.L)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// showMerchant creates the Secrets and the Merchant, and waits until WeChat took the key.
+// showMerchant creates the Secrets and the Merchant, and waits until WeChat Pay has accepted the
+// key.
 func (d *demo) showMerchant(ctx context.Context) error {
 	if err := d.kubectl(ctx, admin, "apply", "-f", "hack/demo/people.yaml"); err != nil {
 		return err
@@ -28,7 +29,8 @@ func (d *demo) showMerchant(ctx context.Context) error {
 	return d.kubectl(ctx, admin, "get", "wxm", "-o", "wide")
 }
 
-// createSecrets opens the account at WeChat, and puts its key and certificate into the Secrets that the sample names.
+// createSecrets opens the account at WeChat Pay, and writes its key and certificate into the
+// Secrets that the sample references.
 func (d *demo) createSecrets(ctx context.Context) error {
 	key := (rand.Text() + rand.Text())[:32]
 	account := simulator.Merchant{MchID: mchID, AppIDs: []string{appID}, APIKey: key}
@@ -45,7 +47,7 @@ func (d *demo) createSecrets(ctx context.Context) error {
 			return err
 		}
 	}
-	d.console.say("Key and certificate, as the merchant platform hands them out:")
+	d.console.say("Key and certificate, as issued by the merchant platform:")
 	if err := d.kubectl(ctx, admin, "create", "secret", "generic", "shop-wechatpay",
 		"--from-file="+filepath.Join(d.folder, "apiKey")); err != nil {
 		return err

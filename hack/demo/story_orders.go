@@ -21,12 +21,12 @@ const (
 	mwebOrder   = "order-20261121-0004"
 )
 
-// showJSAPIOrder is the ordinary path: applied, prepared, paid.
+// showJSAPIOrder shows the usual path: applied, prepared, paid.
 func (d *demo) showJSAPIOrder(ctx context.Context) error {
 	if err := d.applyOrder(ctx, "config/samples/order-jsapi.yaml", jsapiOrder); err != nil {
 		return err
 	}
-	d.console.say("What the shop's mini program hands to wx.requestPayment:")
+	d.console.say("What the shop's mini program passes to wx.requestPayment:")
 	if err := d.kubectl(ctx, shop, "get", "wxo", jsapiOrder, "-o", "jsonpath={.status.prepay.jsapi}"); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (d *demo) showNativeOrder(ctx context.Context) error {
 	return d.pay(ctx, order)
 }
 
-// showOtherOrders are the two other trade types; one is called off, the other stays open.
+// showOtherOrders shows the two other trade types; one is cancelled, the other stays open.
 func (d *demo) showOtherOrders(ctx context.Context) error {
 	if err := d.applyOrder(ctx, "config/samples/order-app.yaml", appOrder); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (d *demo) showOtherOrders(ctx context.Context) error {
 	if err := d.kubectl(ctx, shop, "get", "wxo", mwebOrder, "-o", "jsonpath={.status.prepay.mwebURL}"); err != nil {
 		return err
 	}
-	d.console.say("The buyer of %s changed their mind: the order is closed at WeChat, and can't be paid any more.", appOrder)
+	d.console.say("The buyer of %s cancels: the order is closed at WeChat Pay and can't be paid any more.", appOrder)
 	if err := d.kubectl(ctx, shop, "patch", "wxo", appOrder, "--type=merge", "-p", `{"spec":{"desiredState":"Closed"}}`); err != nil {
 		return err
 	}
@@ -94,9 +94,9 @@ func (d *demo) showOtherOrders(ctx context.Context) error {
 	return d.kubectl(ctx, shop, "get", "wxo")
 }
 
-// showInvalidOrder is refused by the API server: nothing of it ever reaches WeChat.
+// showInvalidOrder shows an Order that the API server refuses, so that it never reaches WeChat Pay.
 func (d *demo) showInvalidOrder(ctx context.Context) error {
-	d.console.say("An amount of 0 is refused when it is applied, with the name of the field:")
+	d.console.say("The API server rejects an amount of 0 and names the field:")
 	return d.refused(ctx, shop, []string{"spec.amount.total", "greater than or equal to 1"}, "apply", "-f", "hack/demo/order-zero.yaml")
 }
 
@@ -108,13 +108,13 @@ func (d *demo) applyOrder(ctx context.Context, file, name string) error {
 	return d.waitFor(ctx, shop, "condition=Prepared", "wxo/"+name)
 }
 
-// pay has the payer pay, and waits for the callback to make it known.
+// pay pays as the payer, and waits for the callback to be recorded.
 func (d *demo) pay(ctx context.Context, order *v1alpha1.Order) error {
 	payment, err := d.wechat.Pay(ctx, mchID, order.Number(), simulator.PayOptions{})
 	if err != nil {
 		return err
 	}
-	d.console.say("The payer pays %d fen, and WeChat calls back.", payment.TotalFee)
+	d.console.say("The payer pays %d fen, and WeChat Pay sends the callback.", payment.TotalFee)
 	if err := d.waitFor(ctx, shop, "condition=Paid", "wxo/"+order.Name); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (d *demo) pay(ctx context.Context, order *v1alpha1.Order) error {
 	return d.delivered(ctx, simulator.OperationPaymentCallback, order.Number())
 }
 
-// delivered checks that it was the callback which brought the news: the operator answered it with SUCCESS.
+// delivered checks that the callback caused the change: the operator answered it with SUCCESS.
 func (d *demo) delivered(ctx context.Context, operation simulator.Operation, number string) error {
 	return await(ctx, string(operation)+" for "+number, func(ctx context.Context) (bool, string, error) {
 		ledger, err := d.wechat.LedgerOf(ctx, mchID, number)
@@ -155,7 +155,7 @@ func (d *demo) delivered(ctx context.Context, operation simulator.Operation, num
 	})
 }
 
-// waitFor waits with kubectl, as a shop would in a script.
+// waitFor waits with kubectl, as a shop's script would.
 func (d *demo) waitFor(ctx context.Context, user, condition, object string, more ...string) error {
 	return d.kubectl(ctx, user, append([]string{"wait", "--for=" + condition, object, "--timeout=" + patience.String()}, more...)...)
 }

@@ -17,31 +17,31 @@ const (
 	partialRefund = "refund-20261121-0002" // 30 of the 101 fen of the NATIVE order
 )
 
-// approval is how a decision is made.
+// approval is the patch that approves a Refund.
 const approval = `{"spec":{"approval":"Approved"}}`
 
-// showApproval: who may ask for money is not who may let it go.
+// showApproval shows that requesting and approving a refund are separate permissions.
 func (d *demo) showApproval(ctx context.Context) error {
 	if err := d.applyRefund(ctx, "config/samples/refund.yaml", wholeRefund); err != nil {
 		return err
 	}
-	d.console.say("The shop may create Refunds, not change them:")
+	d.console.say("The shop may create Refunds, but not update them:")
 	if err := d.refused(ctx, shop, []string{"Forbidden"}, approve(wholeRefund)...); err != nil {
 		return err
 	}
-	d.console.say("The editor may change Refunds, but lacks the verb approve, so the admission policy refuses:")
+	d.console.say("The editor may update Refunds, but lacks the verb approve, so the admission policy rejects the approval:")
 	if err := d.refused(ctx, editor, []string{"Forbidden", "approve"}, approve(wholeRefund)...); err != nil {
 		return err
 	}
 	return d.expectNoRefund(ctx, wholeRefund)
 }
 
-// showRefund: approved by a person with the right to, sent, and settled.
+// showRefund shows a refund that an approver approves, until it succeeds.
 func (d *demo) showRefund(ctx context.Context) error {
 	return d.approveAndWait(ctx, wholeRefund, jsapiOrder, v1alpha1.Refunded{Total: 101, Count: 1})
 }
 
-// showPartialRefund pays back 30 of 101 fen.
+// showPartialRefund refunds 30 of 101 fen.
 func (d *demo) showPartialRefund(ctx context.Context) error {
 	if err := d.applyRefund(ctx, "config/samples/refund-partial.yaml", partialRefund); err != nil {
 		return err
@@ -67,7 +67,7 @@ func approve(name string) []string {
 	return []string{"patch", "wxr", name, "--type=merge", "-p", approval}
 }
 
-// expectNoRefund checks that nothing was paid back, and not even asked for.
+// expectNoRefund checks that no refund was requested or paid.
 func (d *demo) expectNoRefund(ctx context.Context, number string) error {
 	ledger, err := d.wechat.Ledger(ctx)
 	if err != nil {
@@ -76,7 +76,7 @@ func (d *demo) expectNoRefund(ctx context.Context, number string) error {
 	return expect("refund calls for "+number+" before the approval", len(ledger.CallsOf(simulator.OperationRefund, number)), 0)
 }
 
-// approveAndWait has the approver approve; the money is back once WeChat's refundquery says so.
+// approveAndWait approves as the approver; the refund has succeeded once refundquery says so.
 func (d *demo) approveAndWait(ctx context.Context, name, orderName string, refunded v1alpha1.Refunded) error {
 	if err := d.kubectl(ctx, approver, approve(name)...); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (d *demo) approveAndWait(ctx context.Context, name, orderName string, refun
 	if err := d.waitFor(ctx, shop, "condition=Accepted", "wxr/"+name); err != nil {
 		return err
 	}
-	d.console.say("WeChat took it. Whether the money is back, only its refundquery says, which the refund callback sets off:")
+	d.console.say("WeChat Pay accepted the refund. Only refundquery, which the refund callback triggers, confirms that it succeeded:")
 	if err := d.waitFor(ctx, shop, "condition=Succeeded", "wxr/"+name); err != nil {
 		return err
 	}
@@ -107,7 +107,8 @@ func (d *demo) approveAndWait(ctx context.Context, name, orderName string, refun
 	return d.kubectl(ctx, shop, "get", "wxo", orderName, "-o", "jsonpath={.status.refunded}")
 }
 
-// awaitRefunded waits until the Order shows the sum of its refunds, which follows theirs.
+// awaitRefunded waits until the Order shows the sum of its refunds, which follows the Refunds'
+// status.
 func (d *demo) awaitRefunded(ctx context.Context, name string, refunded v1alpha1.Refunded) error {
 	return await(ctx, fmt.Sprintf("%s: status.refunded = %+v", name, refunded), func(ctx context.Context) (bool, string, error) {
 		order, err := d.order(ctx, name)

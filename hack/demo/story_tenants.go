@@ -10,7 +10,8 @@ import (
 // nextDoor is the namespace of another tenant.
 const nextDoor = "next-door"
 
-// showForeignNumber: an Order that the Merchant does not allow takes part in nothing. The shop uses the same number right after it.
+// showForeignNumber shows that an Order that the Merchant does not permit has no effect. The shop
+// uses the same number right after it.
 func (d *demo) showForeignNumber(ctx context.Context) error {
 	if err := d.kubectl(ctx, neighbour, "apply", "-f", "hack/demo/strangers.yaml"); err != nil {
 		return err
@@ -26,16 +27,17 @@ func (d *demo) showForeignNumber(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return expect("calls of the neighbour's Order", len(ledger.CallsOf(simulator.OperationUnifiedOrder, jsapiOrder)), 0)
+	return expect("calls of the other tenant's Order", len(ledger.CallsOf(simulator.OperationUnifiedOrder, jsapiOrder)), 0)
 }
 
-// showForeignSecret: who points a Merchant at a Secret has to be allowed to read it.
+// showForeignSecret shows that only a user who may read a Secret can reference it in a Merchant.
 func (d *demo) showForeignSecret(ctx context.Context) error {
-	d.console.say("The clerk may write Merchants, but not read the shop's Secrets, so the admission policy refuses:")
+	d.console.say("The clerk may write Merchants, but not read the shop's Secrets, so the admission policy rejects the Merchant:")
 	return d.refused(ctx, clerk, []string{"orbidden", "shop-wechatpay"}, "apply", "-f", "hack/demo/lookalike.yaml")
 }
 
-// showForeignHost: not even who may read the Secret chooses where it is used.
+// showForeignHost shows that even a user who may read the Secret can't choose the host that it is
+// used for.
 func (d *demo) showForeignHost(ctx context.Context) error {
 	if err := d.kubectl(ctx, admin, "apply", "-f", "hack/demo/lookalike.yaml"); err != nil {
 		return err
@@ -50,10 +52,11 @@ func (d *demo) showForeignHost(ctx context.Context) error {
 	return d.kubectl(ctx, admin, "delete", "wxm", "lookalike")
 }
 
-// unguardedRefund is of hack/demo/refund-unguarded.yaml.
+// unguardedRefund is the Refund in hack/demo/refund-unguarded.yaml.
 const unguardedRefund = "refund-20261121-0003"
 
-// showMissingPolicy: without the policy anybody who may write a Refund could approve it. What is approved then is not sent.
+// showMissingPolicy shows that without the policy anyone who may write a Refund could approve it,
+// and that such an approval is not sent.
 func (d *demo) showMissingPolicy(ctx context.Context) error {
 	const policy = "wechatpay-operator-refund-approval"
 	if err := d.applyRefund(ctx, "hack/demo/refund-unguarded.yaml", unguardedRefund); err != nil {
@@ -62,7 +65,7 @@ func (d *demo) showMissingPolicy(ctx context.Context) error {
 	if err := d.kubectl(ctx, admin, "delete", "validatingadmissionpolicybinding", policy); err != nil {
 		return err
 	}
-	d.console.say("The editor lacks the verb approve. Now nothing refuses, as soon as the API server has noticed:")
+	d.console.say("The editor lacks the verb approve, but once the API server has observed the removal, the approval is accepted:")
 	if err := await(ctx, "the editor can approve", func(ctx context.Context) (bool, string, error) {
 		output, err := d.quietKubectl(ctx, append([]string{"--context", editor}, approve(unguardedRefund)...)...)
 		return err == nil, output, ctx.Err()
@@ -82,7 +85,7 @@ func (d *demo) showMissingPolicy(ctx context.Context) error {
 	if err := d.kubectl(ctx, admin, "get", "wxm", "shop", "-o", `jsonpath={.status.conditions[?(@.type=="RefundsGuarded")].message}`); err != nil {
 		return err
 	}
-	d.console.say("The policy is back. What was approved meanwhile stays unsent, and is asked for anew:")
+	d.console.say("The policy is in force again. The Refund approved meanwhile is not sent; a new Refund replaces it:")
 	if err := d.kubectl(ctx, admin, "apply", "--server-side", "-k", "config/policy"); err != nil {
 		return err
 	}

@@ -11,12 +11,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// namespace is where the shop's objects are.
+// namespace contains the shop's objects.
 const namespace = "shop"
 
 func (d *demo) kubeconfig() string { return filepath.Join(d.folder, "kubeconfig") }
 
-// writeKubeconfig writes one kubeconfig with a context for each person, all in the shop's namespace.
+// writeKubeconfig writes one kubeconfig with a context for each user, all in the shop's namespace.
 func (d *demo) writeKubeconfig() error {
 	merged := clientcmdapi.NewConfig()
 	for user, groups := range map[string][]string{admin: {"system:masters"}, shop: nil, editor: nil, approver: nil, neighbour: nil, clerk: nil} {
@@ -40,8 +40,8 @@ func (d *demo) writeKubeconfig() error {
 	return clientcmd.WriteToFile(*merged, d.kubeconfig())
 }
 
-// operatorKubeconfig writes a kubeconfig with a token of the operator's ServiceAccount, as a kubelet would hand it to the
-// pod. The operator has the rights of config/rbac and no others.
+// operatorKubeconfig writes a kubeconfig with a token of the operator's ServiceAccount, as the
+// kubelet mounts it into the pod. The operator has only the permissions of config/rbac.
 func (d *demo) operatorKubeconfig(ctx context.Context) (string, error) {
 	config, err := d.cluster.ServiceAccount(ctx, controlplane.OperatorNamespace, controlplane.OperatorServiceAccount)
 	if err != nil {

@@ -13,7 +13,7 @@ const (
 	appID = "wxd678efh567hg6787"
 )
 
-// startWeChat starts the simulator as a process of its own, and opens an account there.
+// startWeChat starts the simulator as a separate process, and opens an account there.
 func (d *demo) startWeChat(ctx context.Context) error {
 	program, err := d.build(ctx, "simulator", "./cmd/simulator")
 	if err != nil {
@@ -23,7 +23,7 @@ func (d *demo) startWeChat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// WeChat takes a minute or more over a refund; nobody wants to watch that.
+	// WeChat Pay takes a minute or more for a refund, which is too long for a demo.
 	arguments := []string{"--admin-listen=" + address, "--refund-delay=2s"}
 	d.console.command(append([]string{"bin/simulator"}, arguments...)...)
 	if err := d.run("wechat", program, arguments...); err != nil {
@@ -37,6 +37,6 @@ func (d *demo) startWeChat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.console.output("WeChat Pay is simulated at " + url + ", with a ledger of its own")
+	d.console.output("The WeChat Pay simulator runs at " + url + ", with its own ledger")
 	return nil
 }

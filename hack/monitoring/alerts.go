@@ -43,7 +43,8 @@ func readAlerts(root string) ([]alert, error) {
 	return alerts, nil
 }
 
-// plainRules takes the groups out of the PrometheusRule: promtool knows no objects of Kubernetes.
+// plainRules extracts the groups from the PrometheusRule, because promtool does not read Kubernetes
+// objects.
 func plainRules(root string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(root, "config", "prometheus", "rules.yaml"))
 	if err != nil {
@@ -59,7 +60,7 @@ func plainRules(root string) (string, error) {
 	return string(plain), err
 }
 
-// dashboardFile is where the dashboard is.
+// dashboardFile is the path of the dashboard.
 const dashboardFile = "config/grafana/wechatpay-operator.json"
 
 // panel is a panel of the dashboard, or a row.
@@ -85,7 +86,7 @@ func readPanels(root string) ([]panel, error) {
 	return dashboard.Panels, nil
 }
 
-// dashboardRules puts every query of the dashboard into a rule, with Grafana's variables replaced.
+// dashboardRules writes every query of the dashboard as a rule, with Grafana's variables replaced.
 func dashboardRules(root string) (string, error) {
 	panels, err := readPanels(root)
 	if err != nil {
@@ -104,10 +105,10 @@ func dashboardRules(root string) (string, error) {
 	return text.String(), nil
 }
 
-// word is a name in a query.
+// word matches a name in a query.
 var word = regexp.MustCompile(`[a-zA-Z_:][a-zA-Z0-9_:]*`)
 
-// ownMetrics lists the operator's own metrics that a query reads.
+// ownMetrics lists the operator's own metrics in a query.
 func ownMetrics(expr string) []string {
 	var names []string
 	for _, name := range word.FindAllString(expr, -1) {

@@ -26,7 +26,7 @@ and Go's.
 |---|---|---|---|
 `
 
-// document is docs/metrics.md.
+// document generates docs/metrics.md.
 func document(root string) (string, error) {
 	metrics, err := findMetrics(root)
 	if err != nil {
@@ -52,7 +52,7 @@ func quoted(labels []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// alertsOf links the alerts that read a metric.
+// alertsOf links the alerts that use a metric.
 func alertsOf(m metric, alerts []alert) string {
 	var links []string
 	for _, a := range alerts {
@@ -66,7 +66,7 @@ func alertsOf(m metric, alerts []alert) string {
 	return " Alerts: " + strings.Join(links, ", ") + "."
 }
 
-// has says whether a series of that name is the metric's.
+// has reports whether a series belongs to the metric.
 func (m metric) has(series string) bool {
 	if m.kind == "histogram" {
 		for _, suffix := range []string{"_bucket", "_sum", "_count"} {

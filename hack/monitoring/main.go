@@ -1,8 +1,8 @@
-// Command monitoring turns what the code and the manifests say about metrics into other forms:
+// Command monitoring generates other formats from the metrics in the code and the manifests:
 //
 //	monitoring doc        docs/metrics.md, from the code
-//	monitoring rules      the alerts of config/prometheus/rules.yaml as promtool reads them
-//	monitoring dashboard  the queries of the dashboard, as recording rules, so that promtool can check them
+//	monitoring rules      the alerts of config/prometheus/rules.yaml in the format of promtool
+//	monitoring dashboard  the queries of the dashboard as recording rules, for promtool
 package main
 
 import (

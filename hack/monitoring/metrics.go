@@ -12,17 +12,17 @@ import (
 	"strings"
 )
 
-// metric is one that the code makes.
+// metric is a metric defined in the code.
 type metric struct {
 	name, kind, help string
 	labels           []string
 }
 
-// prefix is what all names of the operator's own metrics begin with.
+// prefix is the prefix of all of the operator's own metrics.
 const prefix = "wechatpay_"
 
-// findMetrics looks through the code for calls such as prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: ...}, labels),
-// wherever they are. Name and Help have to be literals: what can't be read here can't be searched for either.
+// findMetrics finds calls such as prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: ...}, labels)
+// in the code. Name and Help must be literals.
 func findMetrics(root string) ([]metric, error) {
 	var found []metric
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -72,7 +72,7 @@ func metricsOf(file *ast.File) ([]metric, error) {
 	return found, problem
 }
 
-// constructor says what kind of metric a call makes, if it makes one.
+// constructor returns the kind of metric that a call creates, if any.
 func constructor(call *ast.CallExpr) (string, bool) {
 	function, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

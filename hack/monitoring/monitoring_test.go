@@ -30,7 +30,8 @@ func must[T any](value T, err error) func(*testing.T) T {
 	}
 }
 
-// TestWhatIsFoundInTheCodeIsWhatIsServed compares what the documentation is made from with what is registered.
+// TestWhatIsFoundInTheCodeIsWhatIsServed compares the metrics that findMetrics finds with the
+// registered ones.
 func TestWhatIsFoundInTheCodeIsWhatIsServed(t *testing.T) {
 	descriptions := make(chan *prometheus.Desc, 1000)
 	ctrlmetrics.Registry.(prometheus.Collector).Describe(descriptions)
@@ -94,7 +95,8 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTested: once firing and once not; make lint runs these tests with promtool.
+// TestEveryAlertIsTested: the promtool tests, which make lint runs, have every alert firing and not
+// firing.
 func TestEveryAlertIsTested(t *testing.T) {
 	tests := string(must(os.ReadFile(filepath.Join(root, "config", "prometheus", "tests", "alerts.yaml")))(t))
 	for _, a := range must(readAlerts(root))(t) {

@@ -1,6 +1,8 @@
-// Command schemas writes a JSON schema for each kind that the control plane of bin/k8s knows, the operator's and those of further
-// CRD files among them, as kubeconform reads them: <folder>/<group>_<version>_<kind>.json, strict, so that a field which does not
-// exist is refused. It asks the API server itself, so nothing has to be downloaded and nothing is older than the control plane.
+// Command schemas writes a JSON schema for each kind of the control plane in bin/k8s, including the
+// operator's and those of additional CRD files, in kubeconform's layout:
+// <folder>/<group>_<version>_<kind>.json. The schemas are strict: unknown fields are rejected. It
+// reads them from the API server, so nothing is downloaded and they match the control plane's
+// version.
 package main
 
 import (
@@ -33,7 +35,7 @@ func main() {
 	}
 }
 
-// patience is for an API server on a busy machine.
+// patience is the timeout for an API server on a busy machine.
 const patience = 2 * time.Minute
 
 func run(out string, crds []string) (err error) {
@@ -52,14 +54,14 @@ func run(out string, crds []string) (err error) {
 			definitions = append(definitions, definitionName(crd.Spec.Group, crd.Spec.Versions[0].Name, crd.Spec.Names.Kind))
 		}
 	}
-	asked, err := discovery.NewDiscoveryClientForConfig(env.Config)
+	discoveryClient, err := discovery.NewDiscoveryClientForConfig(env.Config)
 	if err != nil {
 		return err
 	}
 	var api document
-	// The API server publishes kinds a moment after it serves them.
+	// The API server publishes the schema of a kind a moment after it serves it.
 	err = wait.PollUntilContextTimeout(context.Background(), 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		content, err := asked.RESTClient().Get().AbsPath("/openapi/v2").SetHeader("Accept", "application/json").Do(ctx).Raw()
+		content, err := discoveryClient.RESTClient().Get().AbsPath("/openapi/v2").SetHeader("Accept", "application/json").Do(ctx).Raw()
 		if err != nil {
 			return false, err
 		}
@@ -80,7 +82,8 @@ func run(out string, crds []string) (err error) {
 	return api.write(out)
 }
 
-// definitionName is how the API server calls a custom kind: the group backwards, then version and kind.
+// definitionName returns the API server's name of a custom kind: the reversed group, then version
+// and kind.
 func definitionName(group, version, kind string) string {
 	parts := strings.Split(group, ".")
 	for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
@@ -89,7 +92,7 @@ func definitionName(group, version, kind string) string {
 	return strings.Join(append(parts, version, kind), ".")
 }
 
-// document is what is read of OpenAPI v2.
+// document is the part of OpenAPI v2 that is read.
 type document struct {
 	Definitions map[string]map[string]any `json:"definitions"`
 }
@@ -104,7 +107,7 @@ func (d document) write(folder string) error {
 	written := 0
 	for name, definition := range d.Definitions {
 		kinds, _ := definition["x-kubernetes-group-version-kind"].([]any)
-		// Those that belong to every group, such as DeleteOptions, are nobody's manifest.
+		// Kinds that belong to every group, such as DeleteOptions, occur in no manifest.
 		if len(kinds) != 1 {
 			continue
 		}
@@ -115,7 +118,7 @@ func (d document) write(folder string) error {
 		}
 		group := kind["group"]
 		if group == "" {
-			group = kind["version"] // as kubeconform takes an apiVersion without a slash apart
+			group = kind["version"] // as kubeconform splits an apiVersion without a slash
 		}
 		file := strings.ToLower(fmt.Sprintf("%s_%s_%s.json", group, kind["version"], kind["kind"]))
 		if err := os.WriteFile(filepath.Join(folder, file), content, 0o600); err != nil {
@@ -127,7 +130,7 @@ func (d document) write(folder string) error {
 	return nil
 }
 
-// neededBy is a definition with all that it refers to.
+// neededBy returns a definition with all definitions that it refers to.
 func (d document) neededBy(name string) map[string]any {
 	needed := map[string]any{}
 	var add func(name string)
@@ -146,7 +149,7 @@ func (d document) neededBy(name string) map[string]any {
 	return needed
 }
 
-// strict refuses fields that are not listed, and takes numbers where Kubernetes takes them beside text.
+// strict rejects unknown fields, and permits numbers where Kubernetes permits them besides strings.
 func strict(definition map[string]any) {
 	walk(definition, func(part map[string]any) {
 		_, listed := part["properties"].(map[string]any)

@@ -57,7 +57,7 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, mercha
 	if err != nil {
 		return nil, fmt.Errorf("looking for other Orders with the number %s: %w", order.Number(), err)
 	}
-	var taking []participant
+	var participants []participant
 	owner, best, merchants := order, c.strengthOfOrder(order, merchant), participations{}
 	consider := func(rival *v1alpha1.Order, rivalMerchant *v1alpha1.Merchant) {
 		strength := c.strengthOfOrder(rival, rivalMerchant)
@@ -74,7 +74,7 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, mercha
 			return nil, err
 		}
 		if rivalMerchant != nil {
-			taking = append(taking, participant{&rivals[i], rivalMerchant})
+			participants = append(participants, participant{&rivals[i], rivalMerchant})
 			consider(&rivals[i], rivalMerchant)
 		}
 	}
@@ -89,7 +89,7 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, mercha
 		}
 	}
 	owner, best = order, c.strengthOfOrder(order, merchant)
-	for _, one := range taking {
+	for _, one := range participants {
 		latest, err := c.latest(ctx, one.order)
 		if err != nil {
 			return nil, err

@@ -100,11 +100,11 @@ func RefundOf(ctx context.Context, cached, live client.Reader, outRefundNo strin
 	if len(outRefundNo) > longestNumber {
 		return nil, nil
 	}
-	known, err := RefundsByNumber(ctx, cached, outRefundNo)
+	candidates, err := RefundsByNumber(ctx, cached, outRefundNo)
 	if err != nil {
 		return nil, err
 	}
-	found, err := choose(cached, known)
+	found, err := choose(cached, candidates)
 	if err != nil {
 		return nil, err
 	}

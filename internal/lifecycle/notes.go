@@ -15,7 +15,7 @@ import (
 // a write that the API server rejects) and leave the condition itself unchanged. Each note is
 // removed once its problem is gone.
 const (
-	askedInVain  = ". When WeChat Pay was last asked, it went wrong: "
+	queryFailed  = ". When WeChat Pay was last asked, it went wrong: "
 	writeRefused = ". The cluster refuses a write: "
 )
 
@@ -24,19 +24,19 @@ const maxNote = 320
 
 // noted is a message split into its text and its notes.
 type noted struct {
-	message, asked, write string
+	message, query, write string
 }
 
 func notesOf(message string) noted {
 	message, write, _ := strings.Cut(message, writeRefused)
-	message, asked, _ := strings.Cut(message, askedInVain)
-	return noted{message: message, asked: asked, write: write}
+	message, query, _ := strings.Cut(message, queryFailed)
+	return noted{message: message, query: query, write: write}
 }
 
 func (n noted) String() string {
 	whole := n.message
-	if n.asked != "" {
-		whole += askedInVain + n.asked
+	if n.query != "" {
+		whole += queryFailed + n.query
 	}
 	if n.write != "" {
 		whole += writeRefused + n.write
@@ -44,12 +44,12 @@ func (n noted) String() string {
 	return whole
 }
 
-// withAskedInVain adds the error of a failed query; nil removes the note.
-func withAskedInVain(message string, err error) string {
+// withQueryFailed adds the error of a failed query; nil removes the note.
+func withQueryFailed(message string, err error) string {
 	n := notesOf(message)
-	n.asked = ""
+	n.query = ""
 	if err != nil {
-		n.asked = words(err) + ". The operator queries again automatically"
+		n.query = words(err) + ". The operator queries again automatically"
 	}
 	return n.String()
 }

@@ -116,8 +116,8 @@ func RefreshAnswered(order *v1alpha1.Order) {
 // RefreshRequest returns the refresh request in the annotation, truncated to what the status can
 // hold.
 func RefreshRequest(order *v1alpha1.Order) string {
-	wish := order.Annotations[v1alpha1.AnnotationRefreshPrepay]
-	return text.AtMost(256, wish)
+	request := order.Annotations[v1alpha1.AnnotationRefreshPrepay]
+	return text.AtMost(256, request)
 }
 
 // NeedsPrepay reports whether CreateOrder is due: there is no prepay, it is older than two hours,

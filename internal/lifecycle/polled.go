@@ -14,7 +14,7 @@ import (
 // PollFailed notes that the query of an unpaid Order failed, with WeChat Pay's error text. The
 // state of the Order does not change.
 func PollFailed(order *v1alpha1.Order, err error, now time.Time) {
-	notePaid(order, now, func(message string) string { return withAskedInVain(message, err) })
+	notePaid(order, now, func(message string) string { return withQueryFailed(message, err) })
 }
 
 // Polled records that a query found the Order neither paid nor closed at WeChat Pay. An unknown

@@ -350,7 +350,7 @@ func FollowFailed(refund *v1alpha1.Refund, err error, now time.Time) {
 	case v1alpha1.ReasonAbnormal, v1alpha1.ReasonMismatch, v1alpha1.ReasonUnknownState:
 		// What WeChat Pay stated before still matters most.
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, reason,
-			withAskedInVain(messageOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded), err))
+			withQueryFailed(messageOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded), err))
 	default:
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonQueryFailed,
 			explained(err, "WeChat Pay accepted the refund, but its state can't be queried at the moment; the operator queries it again automatically. If this persists, look up the refund in the merchant platform (交易中心)"))

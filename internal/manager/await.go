@@ -50,24 +50,24 @@ func awaitAPIServer(ctx context.Context, config *rest.Config, namespaces []strin
 	if err != nil {
 		return nil, fmt.Errorf("using the kubeconfig: %w", err)
 	}
-	began, told := time.Now(), ""
+	began, lastLogged := time.Now(), ""
 	pause := wait.Backoff{Duration: 250 * time.Millisecond, Factor: 2, Jitter: jitter, Steps: 8, Cap: longestPause}
 	for {
-		mapper, in, err := look(ctx, config, httpClient, namespaces)
+		mapper, found, err := look(ctx, config, httpClient, namespaces)
 		if err != nil {
 			return nil, err
 		}
-		if in == nil {
-			if told != "" {
+		if found == nil {
+			if lastLogged != "" {
 				log.Info("Continuing the startup", "waited", time.Since(began).Round(time.Second).String())
 			}
 			return mapper, nil
 		}
-		if ctx.Err() == nil && in.what != told {
-			told = in.what
-			log.Info("Waiting to start: "+in.what, "apiServer", config.Host, "error", in.err.Error())
+		if ctx.Err() == nil && found.what != lastLogged {
+			lastLogged = found.what
+			log.Info("Waiting to start: "+found.what, "apiServer", config.Host, "error", found.err.Error())
 		}
-		log.V(1).Info("Not ready to start yet", "obstacle", in.what, "error", in.err.Error())
+		log.V(1).Info("Not ready to start yet", "obstacle", found.what, "error", found.err.Error())
 		select {
 		case <-ctx.Done():
 			return nil, nil
@@ -93,8 +93,8 @@ func look(ctx context.Context, config *rest.Config, httpClient *http.Client, nam
 		namespaces = []string{metav1.NamespaceAll}
 	}
 	for _, kind := range awaited {
-		if in := lookFor(ctx, reader, mapper, kind, namespaces); in != nil {
-			return nil, in, nil
+		if found := lookFor(ctx, reader, mapper, kind, namespaces); found != nil {
+			return nil, found, nil
 		}
 	}
 	return mapper, nil, nil

@@ -140,8 +140,8 @@ func forgetDeleted(ctx context.Context, informers cache.Cache, registry *account
 		if last, missed := object.(toolscache.DeletedFinalStateUnknown); missed {
 			object = last.Obj
 		}
-		if gone, ok := object.(*v1alpha1.Merchant); ok {
-			registry.Forget(gone.UID)
+		if deleted, ok := object.(*v1alpha1.Merchant); ok {
+			registry.Forget(deleted.UID)
 		}
 	}})
 	return err

@@ -119,8 +119,8 @@ func (o *Objects) Follow(ctx context.Context, informers cache.Informers) error {
 // is deleted. An informer always passes the version that it passed before.
 func handler[T client.Object](mutex *sync.Mutex, count func(T, int)) toolscache.ResourceEventHandler {
 	counting := func(object any, by int) {
-		if gone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
-			object = gone.Obj
+		if deleted, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+			object = deleted.Obj
 		}
 		if counted, ok := object.(T); ok {
 			count(counted, by)

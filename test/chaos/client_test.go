@@ -16,11 +16,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// patiently waits for the API server as long as it takes. The operator's deadlines are those of the machine's clock, and a slow
-// machine is none of the faults that are explored.
+// patiently removes the deadline from calls to the API server. The operator's deadlines use the
+// machine's clock, and a slow machine is not one of the tested faults.
 func patiently(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
-// cachedClient is what a process has for a client: reads come from its cache, writes are steps that can be cut.
+// cachedClient is the client of a process: reads come from its cache, writes are steps that can be
+// cut.
 type cachedClient struct {
 	client.Client
 	p *process
@@ -81,7 +82,7 @@ func (c *cachedClient) Delete(ctx context.Context, object client.Object, options
 }
 
 func (c *cachedClient) Patch(ctx context.Context, object client.Object, patch client.Patch, _ ...client.PatchOption) error {
-	data, err := patch.Data(object) // of what the process sees, before its UID is the API server's again
+	data, err := patch.Data(object) // as the process sees it, before the UID is translated back
 	if err != nil {
 		return err
 	}
@@ -180,7 +181,7 @@ func (l *liveReader) List(ctx context.Context, list client.ObjectList, options .
 	return nil
 }
 
-// indexes are the cache's, as the operator registers them.
+// indexes are the cache indexes that the operator registers.
 type indexes map[string]client.IndexerFunc
 
 func (x indexes) IndexField(_ context.Context, object client.Object, field string, of client.IndexerFunc) error {
@@ -192,7 +193,7 @@ func matches(x indexes, object client.Object, selector fields.Requirements) bool
 	for _, wanted := range selector {
 		of, ok := x[kindOf(object)+"."+wanted.Field]
 		if !ok {
-			return false // another kind than the list's; add leaves it out anyway
+			return false // another kind than the list's; add omits it anyway
 		}
 		found := false
 		for _, value := range of(object) {
@@ -205,7 +206,7 @@ func matches(x indexes, object client.Object, selector fields.Requirements) bool
 	return true
 }
 
-// add appends an object to a list of its kind; others are left out.
+// add appends an object to a list of its kind; other kinds are omitted.
 func add(list client.ObjectList, object client.Object) {
 	switch list := list.(type) {
 	case *v1alpha1.OrderList:
@@ -234,7 +235,7 @@ func assign(to, from client.Object) {
 	}
 }
 
-// untranslated is an object as the API server knows it: with its own UID.
+// untranslated returns an object as the API server stores it: with its own UID.
 func (w *world) untranslated(object client.Object) client.Object {
 	actual := object.DeepCopyObject().(client.Object)
 	w.mutex.Lock()
@@ -247,7 +248,8 @@ func (w *world) untranslated(object client.Object) client.Object {
 	return actual
 }
 
-// translated is an object as a run shows it: UID and times of creation and deletion follow from the run alone.
+// translated returns an object as a run shows it: its UID and its times of creation and deletion
+// depend on the run alone.
 func (w *world) translated(actual client.Object) client.Object {
 	object := actual.DeepCopyObject().(client.Object)
 	w.mutex.Lock()

@@ -12,9 +12,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// cut is one thing that goes wrong at one step of a flow.
+// cut is one failure at one step of a flow.
 type cut struct {
-	// at is the number of the step, from 1; what is the step as the run with one cut less had it.
+	// at is the number of the step, from 1; what is the step in the run with one cut less.
 	at    int
 	what  string
 	fault *fault
@@ -22,10 +22,10 @@ type cut struct {
 
 func (c cut) String() string { return fmt.Sprintf("%d/%s", c.at, c.fault.name) }
 
-// reach is called before every step of every process, and cuts those that are to be cut.
+// reach is called before every step of every process, and applies the cuts.
 func (w *world) reach(p *process, s step) outcome {
 	if w.spoiled != "" && !s.api {
-		w.sim.RemoveFault(w.spoiled) // whatever is left of it was for the step before
+		w.sim.RemoveFault(w.spoiled) // any remaining fault belongs to the previous step
 		w.spoiled = ""
 	}
 	if p != w.leader || !w.counting {
@@ -44,7 +44,7 @@ func (w *world) reach(p *process, s step) outcome {
 	return c.fault.do(w, p, s)
 }
 
-// actOnce lets another process do everything that is due, while the leader hangs for a while.
+// actOnce lets another process do everything that is due while the leader hangs.
 func (w *world) actOnce(pause time.Duration) {
 	w.clock.Step(pause)
 	other := newProcess(w, "other-replica")
@@ -58,7 +58,7 @@ func (w *world) actOnce(pause time.Duration) {
 	w.violate("the other replica does not come to rest")
 }
 
-// writeFirst makes the write of a step meet a newer object.
+// writeFirst makes the step's write conflict with a newer version of the object.
 func (w *world) writeFirst(s step) {
 	ctx := context.Background()
 	if s.verb == "create" {
@@ -81,10 +81,10 @@ func (w *world) writeFirst(s step) {
 	w.stored(object)
 }
 
-// payMeanwhile lets the payer pay while a step is under way; another replica takes the callback.
+// payMeanwhile lets the payer pay during a step; another replica receives the callback.
 func (w *world) payMeanwhile(how simulator.PayOptions) {
 	if w.calledBack {
-		return // one thing at a time: the simulator's only messenger is here
+		return // nested: the simulator's only callback worker is in use
 	}
 	if _, err := w.sim.Pay(mchID, firstOrder, how); err != nil {
 		w.note("the payer could not pay: %v", err)

@@ -16,14 +16,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// outcome is what a cut makes of a step: nothing, an error instead of it, or an error after it took effect.
+// outcome is the effect of a cut on a step: nothing, an error instead of it, or an error after it
+// took effect.
 type outcome struct {
 	before, after error
-	// forged: the call does not get to WeChat, and somebody else answers it.
+	// forged: the call does not reach WeChat Pay, and an attacker answers it.
 	forged bool
-	// late: the call is on its way for a while yet; who made it does not wait for that.
+	// late: the call arrives later; the caller does not wait for that.
 	late bool
-	// once: a repeat of the call on WeChat's backup host meets nothing.
+	// once: the fault does not affect the retry of the call on the backup host.
 	once bool
 }
 
@@ -34,14 +35,15 @@ func (o outcome) repeated() outcome {
 	return o
 }
 
-// fault is a way for a step to go wrong.
+// fault is a way in which a step can fail.
 type fault struct {
 	name string
-	// otherEnd: the run may end otherwise than the uncut one, and still be right.
+	// otherEnd: the run may end differently from the uncut one and still be correct.
 	otherEnd bool
-	// pace: two leaders at once may ask WeChat for refunds too soon after each other, which it refuses.
+	// pace: two concurrent leaders may request refunds too soon after each other, which WeChat Pay
+	// refuses.
 	pace bool
-	// fits says whether it can happen to a step of a flow.
+	// fits reports whether the fault applies to a step of a flow.
 	fits func(*flow, step) bool
 	do   func(*world, *process, step) outcome
 }
@@ -68,7 +70,7 @@ func apiStep(_ *flow, s step) bool    { return s.api }
 func weChatStep(_ *flow, s step) bool { return !s.api }
 func payable(f *flow, _ step) bool    { return f.payable }
 
-// effectStep is a call that changes something at WeChat.
+// effectStep matches calls that change something at WeChat Pay.
 func effectStep(_ *flow, s step) bool { return !s.api && !strings.HasSuffix(s.verb, "query") }
 
 func dies(_ *world, p *process, _ step) outcome {
@@ -77,12 +79,12 @@ func dies(_ *world, p *process, _ step) outcome {
 }
 
 func diesAfter(_ *world, p *process, s step) outcome {
-	// The step itself is let through; what the process does next is not.
+	// The step itself succeeds; what the process does next does not.
 	p.dead = true
 	return outcome{after: errDead}
 }
 
-// faults are all of them: death, lost answers, errors, others at the same time, conflicts.
+// faults lists all faults: crashes, lost responses, errors, concurrent processes, conflicts.
 var faults = allFaults()
 
 func allFaults() []*fault {
@@ -153,7 +155,8 @@ func allFaults() []*fault {
 	)
 }
 
-// answers are what WeChat may say in place of what it did, or before it did anything.
+// answers are the replies that WeChat Pay may send instead of the result, or without executing the
+// call.
 func answers() []*fault {
 	spoil := func(name string, answer simulator.Fault, otherEnd bool, operations ...string) *fault {
 		return &fault{name: name, otherEnd: otherEnd,
@@ -162,7 +165,7 @@ func answers() []*fault {
 			},
 			do: func(w *world, _ *process, s step) outcome {
 				strike := answer
-				strike.Operation, strike.Count = simulator.Operation(s.verb), 2 // the repeat on the backup host as well
+				strike.Operation, strike.Count = simulator.Operation(s.verb), 2 // the retry on the backup host too
 				added, err := w.sim.AddFault(strike)
 				w.must(err)
 				w.spoiled = added.ID

@@ -17,31 +17,34 @@ const (
 	firstRefund  = "refund-0001"
 )
 
-// flow is what users and payers do, and the milestones in between.
+// flow is a sequence of actions by users and payers, with milestones.
 type flow struct {
 	name   string
 	stages []stage
-	// payable: the order stays unpaid, so a payer who comes in between is worth a look.
+	// payable: the order stays unpaid, so a payment in between is worth testing.
 	payable bool
-	// toTheEnd counts the steps after the last milestone as well.
+	// toTheEnd includes the steps after the last milestone.
 	toTheEnd bool
-	// alike reduces an end to what every run has to end with, where it depends on who is first.
+	// alike reduces an end to the part that is the same in every run, if the rest depends on the
+	// order of events.
 	alike func(end string) string
 	// lastFirst: of the objects that are due at the same time, the last by name goes first.
 	lastFirst bool
-	// losesOwners: objects are lost that had a number at WeChat, so that another may ask for it.
+	// losesOwners: objects with a number at WeChat Pay are lost, so that another object may use the
+	// number.
 	losesOwners bool
 	// losesStatus: a user wipes the status, as a restore does.
 	losesStatus bool
 }
 
-// stage is one action, and what is waited for after it. Without a milestone it goes on until nothing is due any more.
+// stage is one action and the milestone after it. Without a milestone it continues until nothing is
+// due.
 type stage struct {
 	what string
 	do   func(*world)
 	// until may be nil.
 	until func(*world) bool
-	// given stages come before what the flow is about: their steps are not cut.
+	// given stages prepare the flow: their steps are not cut.
 	given bool
 	// instant: the next stage follows before the operator acts.
 	instant bool
@@ -49,7 +52,7 @@ type stage struct {
 
 func flows() []*flow { return append(shopFlows(), tenantFlows()...) }
 
-// shopFlows are those of one shop.
+// shopFlows are the flows of a single shop.
 func shopFlows() []*flow {
 	hold := newMerchant()
 	automatic := newMerchant(func(s *v1alpha1.MerchantSpec) { s.RefundApproval = v1alpha1.RefundApprovalAutomatic })
@@ -137,7 +140,8 @@ func shopFlows() []*flow {
 	}
 }
 
-// whoever makes no difference between refunds of one amount: which of them is one too many depends on who comes first.
+// whoever ignores the difference between refunds of one amount: which of them is rejected depends
+// on the order of events.
 func whoever(end string) string {
 	lines := strings.Split(anyPart.ReplaceAllString(end, "refund-?"), "\n")
 	slices.Sort(lines)
@@ -146,13 +150,15 @@ func whoever(end string) string {
 
 var anyPart = regexp.MustCompile(`refund-[abc]\b`)
 
-// refundedOrNot leaves the ledger's refund out: a Refund that is deleted early enough is never sent. All else has to agree.
+// refundedOrNot removes the refund from the ledger: a Refund that is deleted early enough is never
+// sent. Everything else must match.
 func refundedOrNot(end string) string {
 	lines := slices.DeleteFunc(strings.Split(end, "\n"), func(line string) bool { return strings.HasPrefix(line, "refund ") })
 	return strings.Replace(strings.Join(lines, "\n"), "order "+firstOrder+" REFUND", "order "+firstOrder+" SUCCESS", 1)
 }
 
-// orderedOrNot leaves the ledger's order out: the call for an Order that is deleted early enough may never have got there.
+// orderedOrNot removes the order from the ledger: the call for an Order that is deleted early
+// enough may never have arrived.
 func orderedOrNot(end string) string {
 	lines := slices.DeleteFunc(strings.Split(end, "\n"), func(line string) bool { return strings.HasPrefix(line, "order ") })
 	return strings.Join(lines, "\n")
@@ -172,7 +178,7 @@ func (s sequence) and(stages ...stage) []stage { return append(append([]stage{},
 
 func until(milestone func(*world) bool) stage { return stage{what: "wait", until: milestone} }
 
-// fresh is a stage whose end nobody waits for.
+// fresh returns a stage without its milestone.
 func fresh(s stage) stage {
 	s.instant = true
 	return s

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// forgedSign is what somebody has to put in who does not know the key.
+// forgedSign is the sign of an attacker without the key.
 var forgedSign = strings.Repeat("A1", 32)
 
-// forgedAnswer is what somebody between the operator and WeChat Pay might answer: that all went well, and all is paid. Only
-// its signature is wrong.
+// forgedAnswer is a reply of an attacker between the operator and WeChat Pay: everything succeeded
+// and is paid. Only its signature is wrong.
 func forgedAnswer(operation string, request map[string]string) []byte {
 	answer := map[string]string{
 		"return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS",
@@ -62,7 +62,8 @@ func document(fields map[string]string) []byte {
 	return []byte(text.String())
 }
 
-// forgeCallback tells another replica, in nobody's name, that the order is paid.
+// forgeCallback sends another replica a callback without a valid signature that says that the order
+// is paid.
 func (w *world) forgeCallback() {
 	fields := forgedPayment(firstOrder)
 	maps.Copy(fields, map[string]string{

@@ -29,14 +29,14 @@ func number(object client.Object) string {
 	}
 }
 
-// checkChange looks at every write of a status as it happens: what is paid stays paid, and nothing is said of money that the
-// ledger does not say.
+// checkChange checks every write of a status: what is paid stays paid, and the status says nothing
+// about money that the ledger does not say.
 func (w *world) checkChange(before, after client.Object) {
 	if w.flow.losesStatus && summary(after) == "" {
-		return // the restore that the flow is about
+		return // the restore of this flow
 	}
 	if before.GetUID() != after.GetUID() {
-		return // another object of the same name
+		return // another object with the same name
 	}
 	w.holds(agreement)
 	ledger := w.sim.Ledger()
@@ -48,7 +48,8 @@ func (w *world) checkChange(before, after client.Object) {
 	}
 }
 
-// isPaidRightly says whether the ledger has the payment that an Order asks for: the same amount in the same currency.
+// isPaidRightly reports whether the ledger has the payment that an Order expects: the same amount
+// in the same currency.
 func isPaidRightly(there *simulator.Order, order *v1alpha1.Order) bool {
 	return there != nil && there.Payment != nil && there.AppID == appID &&
 		there.Payment.TotalFee == order.Spec.Amount.Total && there.Payment.FeeType == string(v1alpha1.CurrencyCNY)
@@ -88,7 +89,7 @@ func (w *world) checkOrderChange(ledger simulator.Ledger, before, after *v1alpha
 	}
 }
 
-// checkAlone sees that of several Orders with one number only one can be paid.
+// checkAlone checks that of several Orders with one number only one can be paid.
 func (w *world) checkAlone(order *v1alpha1.Order) {
 	for k, object := range w.objects() {
 		rival, ok := object.(*v1alpha1.Order)
@@ -98,7 +99,7 @@ func (w *world) checkAlone(order *v1alpha1.Order) {
 	}
 }
 
-// checkPrepay sees that the payer is given what WeChat made, in the form of the trade type.
+// checkPrepay checks that the payer gets WeChat Pay's prepay, in the form of the trade type.
 func (w *world) checkPrepay(there *simulator.Order, order *v1alpha1.Order) {
 	shown := order.Status.Prepay
 	if shown == nil {
@@ -128,7 +129,8 @@ func (w *world) checkPrepay(there *simulator.Order, order *v1alpha1.Order) {
 	}
 }
 
-// checkOnlyHad sees that an Order which says no more than that WeChat had it is right, and has ended.
+// checkOnlyHad checks that an Order whose status only says that WeChat Pay had it is right, and has
+// ended.
 func (w *world) checkOnlyHad(there *simulator.Order, order *v1alpha1.Order) {
 	if there == nil || !lifecycle.IsFinished(order) {
 		w.violate("%s says that WeChat Pay had it when it was closed", order.Name)
@@ -138,7 +140,7 @@ func (w *world) checkOnlyHad(there *simulator.Order, order *v1alpha1.Order) {
 	}
 }
 
-// wentBack is how much of what was paid for an Order is back at the payer.
+// wentBack returns how much of an Order's payment was refunded.
 func (w *world) wentBack(ledger simulator.Ledger, order *v1alpha1.Order) int64 {
 	var sum int64
 	if w.ownOrder(ledger, order) == nil {
@@ -168,7 +170,8 @@ func (w *world) checkRefundChange(ledger simulator.Ledger, before, after *v1alph
 	}
 }
 
-// checkRelease looks at an object that the operator lets go: nothing of it may be open, and what it showed last must be true.
+// checkRelease checks an object whose finalizer the operator removes: nothing of it may be open,
+// and its last status must be true.
 func (w *world) checkRelease(object client.Object) {
 	ledger := w.sim.Ledger()
 	switch object := object.(type) {
@@ -207,8 +210,8 @@ func isHeldOpen(order *v1alpha1.Order) bool {
 	return slices.Contains(order.Finalizers, v1alpha1.Finalizer) && !lifecycle.IsFinished(order)
 }
 
-// checkCall looks at every call before it leaves: the number is that of an object, its parameters are those of the first call,
-// and nobody is paid back without a yes.
+// checkCall checks every call before it is sent: the number is that of an object, the parameters
+// are those of the first call, and no refund is sent without an approval.
 func (w *world) checkCall(p *process, operation, called string, fields map[string]string) {
 	if operation == "orderquery" && called == "WECHATPAY-OPERATOR-PROBE" {
 		return
@@ -234,8 +237,8 @@ func (w *world) checkCall(p *process, operation, called string, fields map[strin
 	}
 }
 
-// checkConstant compares the parameters of a call with those of the first one for the number. What only proves who calls may
-// differ.
+// checkConstant compares the parameters of a call with those of the first one for the number. Only
+// authentication fields may differ.
 func (w *world) checkConstant(p *process, called string, fields map[string]string) {
 	given := maps.Clone(fields)
 	for _, proof := range []string{"sign", "nonce_str", "sign_type"} {
@@ -251,7 +254,7 @@ func (w *world) checkConstant(p *process, called string, fields map[string]strin
 	}
 }
 
-// checkApproved does not ask the operator's own code what a yes is.
+// checkApproved checks the approval without the operator's own code.
 func (w *world) checkApproved(p *process, refund *v1alpha1.Refund) {
 	w.holds(noneUnapproved)
 	automatic := false
@@ -265,7 +268,8 @@ func (w *world) checkApproved(p *process, refund *v1alpha1.Refund) {
 	w.breaks(noneUnapproved, "%s: refund %s is asked for and nobody approved it", p.name, refund.Number())
 }
 
-// checkAcknowledged is called when a callback was answered with SUCCESS: what it told must stand in the API server by then.
+// checkAcknowledged is called when a callback was answered with SUCCESS: its content must be stored
+// in the API server by then.
 func (w *world) checkAcknowledged() {
 	ledger := w.sim.Ledger()
 	for _, callback := range ledger.Callbacks {
@@ -288,12 +292,13 @@ func (w *world) checkAcknowledged() {
 	}
 }
 
-// showsRefund says whether a Refund shows what a callback told of it, or what came after.
+// showsRefund reports whether a Refund shows the status of a callback, or a later one.
 func showsRefund(refund *v1alpha1.Refund, told simulator.RefundStatus) bool {
 	return lifecycle.RefundFinal(refund) || told == simulator.RefundChange && lifecycle.SucceededReason(refund) == v1alpha1.ReasonAbnormal
 }
 
-// checkArrival looks at a call that was on its way for a while: what it did at WeChat, there must still be an object to show.
+// checkArrival checks a delayed call: an object must still exist that shows its effect at WeChat
+// Pay.
 func (w *world) checkArrival(call heldCall, done bool) {
 	fields := fieldsOf(call.body)
 	if !done || strings.HasSuffix(call.request.URL.Path, "/closeorder") {
@@ -313,7 +318,7 @@ func (w *world) checkArrival(call heldCall, done bool) {
 	}
 }
 
-// checkEnd compares what the run came to with the ledger.
+// checkEnd compares the result of the run with the ledger.
 func (w *world) checkEnd() {
 	ledger := w.sim.Ledger()
 	for _, found := range ledger.Violations {
@@ -375,13 +380,13 @@ func (w *world) checkOrderEnd(ledger simulator.Ledger, order *v1alpha1.Order, ex
 		state = string(there.State)
 	}
 	switch {
-	case lostNumber(order): // what WeChat Pay has is another's
+	case lostNumber(order): // WeChat Pay's order is another object's
 	case !exists && there != nil && there.State == simulator.StateNotPay:
 		w.violate("%s is gone and can still be paid", order.Name)
 	case !exists:
 	case isPaidRightly(there, order) != lifecycle.IsPaid(order):
 		w.violate("WeChat Pay has %s for %s, which shows %s", state, order.Name, summary(order))
-	case placeOf(order.Namespace) == stranger: // its Merchant never gets ready, which is its own affair
+	case placeOf(order.Namespace) == stranger: // its Merchant never becomes ready, which is expected
 	case !lifecycle.IsFinished(order):
 		w.violate("%s is not finished (WeChat Pay has %s): %s", order.Name, state, summary(order))
 	case order.DeletionTimestamp != nil:
@@ -415,8 +420,8 @@ func (w *world) checkRefundEnd(ledger simulator.Ledger, refund *v1alpha1.Refund,
 	}
 }
 
-// end is what a run came to, in words that are the same for the same end: objects, ledger, and every parameter that WeChat was
-// given.
+// end is the result of a run, as a text that is equal for equal results: objects, ledger, and every
+// parameter that WeChat Pay received.
 func (w *world) end() string {
 	var lines []string
 	objects := w.objects()

@@ -24,18 +24,21 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
-// patience is what calls and callbacks get by the machine's clock: a slow machine is none of the faults that are explored.
+// patience is the timeout of calls and callbacks by the machine's clock: a slow machine is not one
+// of the tested faults.
 const patience = time.Minute
 
-// errDead is what a process gets that died: nothing it does has an effect any more, and nobody sees its results.
+// errDead is what a dead process gets: nothing it does has an effect any more, and nobody sees its
+// results.
 var errDead = errors.New("the process is dead")
 
-// process is one incarnation of the operator: reconcilers, callback handler and all that they keep in memory.
+// process is one incarnation of the operator: reconcilers, callback handler and everything they
+// keep in memory.
 type process struct {
 	w    *world
 	name string
 	dead bool
-	// seen is the stale view of a cache that lags; nil is one that is up to date.
+	// seen is the stale view of a lagging cache; nil is an up-to-date one.
 	seen snapshot
 
 	reconcilers map[string]reconcile.Reconciler
@@ -46,13 +49,14 @@ type process struct {
 	acting key
 }
 
-// newProcess starts with an empty memory, as after a restart. Its queue holds every object, as after the first list.
+// newProcess starts with an empty memory, as after a restart. Its queue contains every object, as
+// after the initial list.
 func newProcess(w *world, name string) *process {
 	p := &process{w: w, name: name, queue: map[key]time.Time{}, failures: map[key]int{}}
 	cached, live := &cachedClient{p: p}, &liveReader{p: p}
 	options := account.Options{
 		NotifyBaseURL: notifyBase, EndpointHosts: hosts.MustParse(framework.WeChatHost), UserAgent: name, Clock: w.clock,
-		Limits:   account.Limits{BreakAfter: math.MaxUint32}, // the breaker has a clock of its own, which nobody moves by hand
+		Limits:   account.Limits{BreakAfter: math.MaxUint32}, // the breaker uses the machine's clock, which the test can't advance
 		Timeouts: wechatpay.Timeouts{Connect: patience, Query: patience, Pay: patience},
 	}
 	registry := account.NewRegistry(live, options)
@@ -69,22 +73,22 @@ func newProcess(w *world, name string) *process {
 	return p
 }
 
-// isDead is asked after every call that may have been cut. A connection that was reset orders nothing between the two sides
-// of it; the lock does, since the other side wrote a line into the trace before.
+// isDead is called after every call that may have been cut. A reset connection does not synchronize
+// the two goroutines; the lock does, because the other one wrote to the trace before.
 func (p *process) isDead() bool {
 	p.w.mutex.Lock()
 	defer p.w.mutex.Unlock()
 	return p.dead
 }
 
-// relist puts every object into the queue, as the first list of a cache does, and a cache that caught up.
+// relist enqueues every object, as the initial list of a cache and a cache that caught up do.
 func (p *process) relist() {
 	for k := range p.view() {
 		p.enqueue(k, p.w.clock.Now())
 	}
 }
 
-// view is what the process's cache holds.
+// view returns the content of the process's cache.
 func (p *process) view() snapshot {
 	if p.seen != nil {
 		return p.seen
@@ -92,14 +96,15 @@ func (p *process) view() snapshot {
 	return p.w.objects()
 }
 
-// enqueue keeps the earlier time of an object that waits already, as a workqueue does.
+// enqueue keeps the earlier time of an object that is already queued, as a workqueue does.
 func (p *process) enqueue(k key, at time.Time) {
 	if queued, ok := p.queue[k]; !ok || at.Before(queued) {
 		p.queue[k] = at
 	}
 }
 
-// changed does what the watches of the three controllers do. A lagging cache has not heard of it.
+// changed does what the watches of the three controllers do. A lagging cache does not receive the
+// change.
 func (p *process) changed(k key, object client.Object) {
 	if p.seen != nil || p.dead {
 		return
@@ -145,7 +150,7 @@ func orderKey(refund *v1alpha1.Refund) key {
 	return key{kindOrder, refund.Spec.OrderRef.Name, placeOf(refund.Namespace)}
 }
 
-// next is the object that is due first. The order does not depend on chance.
+// next returns the object that is due first. The order is deterministic.
 func (p *process) next() (key, time.Time, bool) {
 	keys := make([]key, 0, len(p.queue))
 	for k := range p.queue {
@@ -172,7 +177,7 @@ func (p *process) actsFor(k key) {
 	p.acting = k
 }
 
-// work reconciles the first object that is due, and says whether there was one.
+// work reconciles the first object that is due, and reports whether there was one.
 func (p *process) work() bool {
 	k, due, ok := p.next()
 	now := p.w.clock.Now()
@@ -186,7 +191,7 @@ func (p *process) work() bool {
 	p.actsFor(key{})
 	switch {
 	case p.isDead():
-		// Whatever came of it is lost with the process.
+		// The result is lost with the process.
 	case err != nil:
 		p.w.note("%s: reconciling %s failed: %v", p.name, k, err)
 		p.failures[k]++

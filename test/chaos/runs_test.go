@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// run is one run of a flow; without a cut it finds out what there is to cut.
+// run is one run of a flow; a run without a cut finds the steps that can be cut.
 type run struct {
 	flow *flow
 	cuts []cut
@@ -29,15 +29,15 @@ func (r run) String() string {
 	return r.flow.name + "/" + strings.Join(words, then)
 }
 
-// then stands between the cuts of a run.
+// then separates the cuts of a run.
 const then = " + "
 
-// otherEnd says whether the run may end otherwise than the uncut one, and still be right.
+// otherEnd reports whether the run may end differently from the uncut one and still be correct.
 func (r run) otherEnd() bool {
 	return slices.ContainsFunc(r.cuts, func(c cut) bool { return c.fault.otherEnd })
 }
 
-// result is what a run came to.
+// result is the result of a run.
 type result struct {
 	run        run
 	steps      []step
@@ -67,7 +67,7 @@ func (s *suite) make(r run) result {
 	return result{run: r, steps: w.steps, end: end, trace: w.trace, violations: w.violations, checked: w.checked}
 }
 
-// makeAll makes runs, a few at a time, and hands their results on in order.
+// makeAll makes several runs in parallel and passes on their results in order.
 func (s *suite) makeAll(runs []run, take func(result)) {
 	results := make([]chan result, len(runs))
 	for i := range results {
@@ -96,8 +96,8 @@ func (s *suite) makeAll(runs []run, take func(result)) {
 	working.Wait()
 }
 
-// cutOnceMore lists every run that goes like this one and is then cut once more: every fault that fits, at every step after
-// the last cut, those of the recovery included.
+// cutOnceMore lists every run that starts like this one and is then cut once more: every fault that
+// fits, at every step after the last cut, including the steps of the recovery.
 func (r result) cutOnceMore() []run {
 	first, want := 0, r.end
 	if made := r.run.cuts; len(made) > 0 {
@@ -115,7 +115,7 @@ func (r result) cutOnceMore() []run {
 	return runs
 }
 
-// draw takes some of the runs. The seed says which ones, and their order stays.
+// draw samples the runs. The seed selects them, and their order stays.
 func draw(runs []run, wanted int, seed uint64) []run {
 	if len(runs) <= wanted {
 		return runs

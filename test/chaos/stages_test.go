@@ -21,7 +21,7 @@ func newMerchant(change ...func(*v1alpha1.MerchantSpec)) stage {
 	return stage{what: "create the merchant", do: func(w *world) { w.createMerchant(home, change...) }, until: merchantIs(true)}
 }
 
-// merchantElsewhere is a Merchant of the same merchant number in another namespace.
+// merchantElsewhere creates a Merchant of the same merchant number in another namespace.
 func merchantElsewhere(allowed v1alpha1.FromNamespaces) stage {
 	return stage{what: "create a merchant elsewhere", do: func(w *world) {
 		w.open(elsewhere)
@@ -37,7 +37,7 @@ func (w *world) open(place string) {
 	w.must(w.suite.createSecrets(w.namespaceOf(place), apiKey))
 }
 
-// openBare opens a namespace without Secrets.
+// openBare creates a namespace without Secrets.
 func (w *world) openBare(place string) {
 	w.must(w.suite.api.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespaceOf(place)}}))
 	w.places = append(w.places, place)
@@ -50,7 +50,7 @@ func (w *world) createMerchant(place string, change ...func(*v1alpha1.MerchantSp
 			MchID: mchID, AppID: appID,
 			APIKeySecretRef:      v1alpha1.SecretKeyReference{Name: keySecret},
 			CertificateSecretRef: &v1alpha1.SecretReference{Name: "wechatpay-cert"},
-			Endpoint:             &v1alpha1.Endpoint{URL: w.line.primary.URL, BackupURL: w.line.backup.URL, CABundle: certificatePEM(w.line.primary.Certificate())},
+			Endpoint:             &v1alpha1.Endpoint{URL: w.network.primary.URL, BackupURL: w.network.backup.URL, CABundle: certificatePEM(w.network.primary.Certificate())},
 		},
 	}
 	for _, c := range change {
@@ -59,19 +59,19 @@ func (w *world) createMerchant(place string, change ...func(*v1alpha1.MerchantSp
 	w.create(place, created)
 }
 
-// permit says who may use the Merchant elsewhere.
+// permit sets who may use the Merchant in the other namespace.
 func permit(from v1alpha1.FromNamespaces) stage {
 	return stage{what: "permit " + string(from), do: func(w *world) {
 		w.edit(key{kindMerchant, merchantName, elsewhere}, "", fmt.Sprintf(`{"spec":{"allowedNamespaces":{"from":%q}}}`, from))
 	}, until: now}
 }
 
-// keyAtWeChat is the reset of the key in the merchant platform.
+// keyAtWeChat resets the key in the merchant platform.
 func keyAtWeChat(value string) stage {
 	return stage{what: "the key changes at WeChat", do: func(w *world) { w.must(w.sim.SetAPIKey(mchID, value)) }, instant: true}
 }
 
-// keyInSecret puts a key into the Secret, and keeps the one before for callbacks.
+// keyInSecret writes a key into the Secret, and keeps the previous one for callbacks.
 func keyInSecret(value, previous string) stage {
 	return stage{what: "the key changes in the Secret", do: func(w *world) {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: keySecret}, Data: map[string][]byte{"apiKey": []byte(value)}}
@@ -118,7 +118,7 @@ func anOrder(change ...func(*v1alpha1.Order)) stage {
 	return stage{what: "create the order", do: func(w *world) { w.create(home, w.newOrder(change...)) }, until: prepared}
 }
 
-// secondOrder claims the number of the first.
+// secondOrder creates an Order with the number of the first.
 func secondOrder() stage {
 	return stage{what: "create a second order with the number", do: func(w *world) {
 		w.create(home, w.newOrder(func(o *v1alpha1.Order) { o.Name, o.Spec.OutTradeNo = "order-0002", firstOrder }))
@@ -133,7 +133,7 @@ func toElsewhere(order *v1alpha1.Order) {
 	order.Spec.MerchantRef.Namespace = order.Namespace + "-" + elsewhere
 }
 
-// admitted is what the MutatingAdmissionPolicy makes of an Order, where there is one.
+// admitted applies what the MutatingAdmissionPolicy does to an Order, where it is installed.
 func admitted(order *v1alpha1.Order) { order.Finalizers = []string{v1alpha1.Finalizer} }
 
 func native(order *v1alpha1.Order) {
@@ -160,7 +160,7 @@ func aRefund(name string, amount int64, change ...func(*v1alpha1.Refund)) stage 
 func approved(refund *v1alpha1.Refund) { refund.Spec.Approval = v1alpha1.ApprovalApproved }
 func denied(refund *v1alpha1.Refund)   { refund.Spec.Approval = v1alpha1.ApprovalDenied }
 
-// refundsBecome says what WeChat makes of the first refund in the end.
+// refundsBecome sets the outcome of the first refund at WeChat Pay.
 func refundsBecome(outcome simulator.FaultKind) stage {
 	return stage{what: "WeChat prepares " + string(outcome), do: func(w *world) {
 		_, err := w.sim.AddFault(simulator.Fault{Operation: simulator.OperationRefund, Number: firstRefund, Kind: outcome})
@@ -168,19 +168,19 @@ func refundsBecome(outcome simulator.FaultKind) stage {
 	}, until: now}
 }
 
-// byHand is what staff make of a refund in the merchant platform.
+// byHand sets a refund's status as staff do in the merchant platform.
 func byHand(name string, status simulator.RefundStatus) stage {
 	return stage{what: "staff turn " + name, until: now, do: func(w *world) {
 		if err := w.sim.SetRefundStatus(mchID, name, status); err != nil {
-			w.note("there is nothing to turn: %v", err) // a cut may have ended the Refund before WeChat had it
+			w.note("there is nothing to turn: %v", err) // a cut may have ended the Refund before WeChat Pay had it
 		}
 	}}
 }
 
-// now goes on to the next stage as soon as the operator has done what was due.
+// now continues with the next stage once the operator has done what was due.
 func now(*world) bool { return true }
 
-// wait goes on until nothing is due any more.
+// wait continues until nothing is due.
 func wait() stage { return stage{what: "wait"} }
 
 func prepared(w *world) bool {
@@ -203,7 +203,8 @@ func notPermitted(w *world) bool {
 	return found != nil && lifecycle.PreparedReason(found) == v1alpha1.ReasonNotPermitted
 }
 
-// mismatched ends also where the callback came while nobody was there, and the Order found out by itself.
+// mismatched also matches if no process received the callback and the Order found the mismatch by a
+// query.
 func mismatched(w *world) bool {
 	found := w.order(home, firstOrder)
 	return found != nil && lifecycle.PaidReason(found) == v1alpha1.ReasonAmountMismatch
@@ -240,7 +241,7 @@ func requested(w *world) bool {
 	return found != nil && (lifecycle.RefundAccepted(found) || lifecycle.RefundMayBeAtWeChat(found))
 }
 
-// inDoubtOrPrepared creates the Order and goes on as soon as WeChat may have it.
+// inDoubtOrPrepared creates the Order and continues once WeChat Pay may have it.
 func inDoubtOrPrepared() stage {
 	created := anOrder()
 	created.until = func(w *world) bool {
@@ -282,7 +283,7 @@ func payAnotherAmount() stage {
 
 func payWith(what string, how simulator.PayOptions, until func(*world) bool) stage {
 	return stage{what: what, until: until, do: func(w *world) {
-		// After a cut there may be nothing to pay, or a meanwhile paid order.
+		// After a cut there may be nothing to pay, or the order may already be paid.
 		if _, err := w.sim.Pay(mchID, firstOrder, how); err != nil {
 			w.note("the payer could not pay: %v", err)
 		}
@@ -296,7 +297,7 @@ func loseCallbacks() stage {
 	}, until: now}
 }
 
-// callbacksAre spoils the first callbacks of payments.
+// callbacksAre adds a fault for the first payment callbacks.
 func callbacksAre(kind simulator.FaultKind, count int) stage {
 	return stage{what: "callbacks are spoiled: " + string(kind), do: func(w *world) {
 		_, err := w.sim.AddFault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: kind, Count: count})
@@ -304,7 +305,8 @@ func callbacksAre(kind simulator.FaultKind, count int) stage {
 	}, until: now}
 }
 
-// loseRefundAnswer lets WeChat take the refund and say that it does not know, on the backup host as well.
+// loseRefundAnswer makes WeChat Pay accept the refund and reply that the result is unknown, on the
+// backup host too.
 func loseRefundAnswer() stage {
 	return stage{what: "WeChat takes the refund and answers SYSTEMERROR", do: func(w *world) {
 		_, err := w.sim.AddFault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultSystemError, AfterEffect: true, Count: 2})
@@ -334,7 +336,7 @@ func deletion(kind, name string) stage {
 	return stage{what: "delete " + name, do: func(w *world) { w.delete(key{kind, name, home}) }, instant: true}
 }
 
-// loss is what happens to an object with its cluster: nobody settles anything.
+// loss deletes an object as the loss of its cluster does: nothing is settled.
 func loss(kind, name string) stage {
 	return stage{what: "lose " + name, do: func(w *world) {
 		k := key{kind, name, home}
@@ -343,7 +345,7 @@ func loss(kind, name string) stage {
 	}, instant: true}
 }
 
-// create, edit and delete are what users do; nothing goes wrong with that.
+// create, edit and delete are actions of users, which never fail.
 func (w *world) create(place string, object client.Object) {
 	object.SetNamespace(w.namespaceOf(place))
 	w.must(w.suite.api.Create(context.Background(), object))

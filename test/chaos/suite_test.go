@@ -22,7 +22,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// suite is what the runs share.
+// suite is shared by the runs.
 type suite struct {
 	api          client.Client
 	manager      ctrl.Manager
@@ -46,7 +46,7 @@ func openSuite(t *testing.T, seed uint64) *suite {
 	})
 	ctrl.SetLogger(logr.Discard())
 	s := &suite{api: env.Client, indexes: indexes{}, certificates: t.TempDir(), seed: seed}
-	// Never started: it is there because reconcilers are made ready by SetupWithManager.
+	// Never started: SetupWithManager needs it to prepare the reconcilers.
 	operator, err := env.Operator(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func openSuite(t *testing.T, seed uint64) *suite {
 	return s
 }
 
-// prepare gives reconcilers their empty memory.
+// prepare gives reconcilers an empty memory.
 func (s *suite) prepare(reconcilers ...interface{ SetupWithManager(ctrl.Manager) error }) {
 	s.preparing.Lock()
 	defer s.preparing.Unlock()

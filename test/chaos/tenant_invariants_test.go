@@ -35,12 +35,14 @@ type violation struct {
 
 func (v violation) String() string { return fmt.Sprintf("%s: %s", v.of, v.text) }
 
-// ownOrder is what the ledger has of an Order, and nil if what it has under its number is somebody else's.
+// ownOrder returns an Order's own order in the ledger; nil if the order with its number is somebody
+// else's.
 func (w *world) ownOrder(ledger simulator.Ledger, order *v1alpha1.Order) *simulator.Order {
 	return tenancy.OwnOrder(ledger.Order(mchID, order.Number()), order)
 }
 
-// ownRefund is what the ledger has of a Refund, and nil if what it has under its number is somebody else's.
+// ownRefund returns a Refund's own refund in the ledger; nil if the refund with its number is
+// somebody else's.
 func (w *world) ownRefund(ledger simulator.Ledger, refund *v1alpha1.Refund) *simulator.Refund {
 	order := w.orderOf(refund)
 	if order == nil {
@@ -49,7 +51,7 @@ func (w *world) ownRefund(ledger simulator.Ledger, refund *v1alpha1.Refund) *sim
 	return tenancy.OwnRefund(ledger.Refund(mchID, refund.Number()), w.ownOrder(ledger, order), refund)
 }
 
-// orderOf is a Refund's Order, as it is or as it last was.
+// orderOf returns a Refund's Order, in its current or last version.
 func (w *world) orderOf(refund *v1alpha1.Refund) *v1alpha1.Order {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -66,7 +68,7 @@ func (w *world) anyCreated(is func(client.Object) bool) bool {
 	return false
 }
 
-// everything are the objects that there ever were, in order.
+// everything returns all objects that ever existed, in order.
 func (w *world) everything() []client.Object {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -77,7 +79,8 @@ func (w *world) everything() []client.Object {
 	return all
 }
 
-// noteGrants remembers which Orders may use their Merchant now. A grant by labels names the namespaces, see sharedMerchant.
+// noteGrants records which Orders may use their Merchant now. A grant by labels lists the
+// namespaces, see sharedMerchant.
 func (w *world) noteGrants() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -104,7 +107,8 @@ func grants(merchant *v1alpha1.Merchant, namespace string) bool {
 	})
 }
 
-// neverGranted says whether an Order, or a Refund's Order, never might use its Merchant.
+// neverGranted reports whether an Order, or a Refund's Order, was never permitted to use its
+// Merchant.
 func (w *world) neverGranted(object client.Object) bool {
 	k := keyOf(object)
 	if refund, ok := object.(*v1alpha1.Refund); ok {
@@ -115,8 +119,8 @@ func (w *world) neverGranted(object client.Object) bool {
 	return !w.granted[k]
 }
 
-// waitsForOthers says whether an object looks now and then for something that never comes: a key of a stranger's that WeChat
-// takes, or a grant. It is looked at whenever something else is due.
+// waitsForOthers reports whether an object keeps waiting for something that never happens: WeChat
+// Pay accepting the stranger's key, or a grant. It is reconciled whenever something else is due.
 func (w *world) waitsForOthers(k key) bool {
 	if k.place == stranger {
 		return true
@@ -125,11 +129,11 @@ func (w *world) waitsForOthers(k key) bool {
 	return ok && w.neverGranted(refund)
 }
 
-// guarded says whether the approval policy was in force when a decision was made. The API server of the runs has none that could
-// go away.
+// guarded reports whether the approval policy was in force when a decision was made. The API server
+// of the runs has no policy that could be removed.
 func (w *world) guarded() bool { return true }
 
-// checkCaller sees that nothing is asked of WeChat for an object that takes part in nothing.
+// checkCaller checks that no call is made for an object that does not participate.
 func (w *world) checkCaller(p *process, acting key, operation, called string) {
 	w.mutex.Lock()
 	object := w.created[acting]
@@ -143,7 +147,7 @@ func (w *world) checkCaller(p *process, acting key, operation, called string) {
 	}
 }
 
-// checkFacts looks at every version of an object: whose facts it shows.
+// checkFacts checks whose facts each version of an object shows.
 func (w *world) checkFacts(object client.Object) {
 	ledger := w.sim.Ledger()
 	k := keyOf(object)
@@ -169,7 +173,8 @@ func (w *world) breaksAll(k key, broken []tenancy.Broken) {
 	}
 }
 
-// onlyOne: a restore makes the same object again, so it is told apart by its name.
+// onlyOne checks that a fact belongs to one object, identified by its name because a restore
+// creates the same object again.
 func (w *world) onlyOne(of invariant, fact string, k key) {
 	w.holds(of)
 	w.mutex.Lock()
@@ -183,7 +188,7 @@ func (w *world) onlyOne(of invariant, fact string, k key) {
 	}
 }
 
-// checkSecrecy sees that nothing of another namespace's objects stands in a status.
+// checkSecrecy checks that a status reveals nothing about another namespace's objects.
 func (w *world) checkSecrecy(ledger simulator.Ledger, k key, object client.Object, status any, conditions []metav1.Condition) {
 	mine, isOrder := object.(*v1alpha1.Order)
 	if refund, isRefund := object.(*v1alpha1.Refund); isRefund && !isOrder {

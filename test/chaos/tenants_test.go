@@ -16,7 +16,7 @@ import (
 
 const secondNumber = "order-0002"
 
-// tenantFlows are those of several namespaces that want the same numbers of one account.
+// tenantFlows are flows of several namespaces that use the same numbers of one account.
 func tenantFlows() []*flow {
 	shared := sharedMerchant()
 	bothPaid := []stage{shared, orderAt(tenantA), until(isAt(tenantA, firstOrder, lifecycle.IsPrepared)), orderAt(tenantB, named(secondNumber)), until(isAt(tenantB, secondNumber, lifecycle.IsPrepared)),
@@ -88,7 +88,7 @@ func tenantFlows() []*flow {
 	}
 }
 
-// eitherTenant makes no difference between the two: which of them gets the number may depend on who comes first.
+// eitherTenant ignores which of the two gets the number, because it depends on the order of events.
 func eitherTenant(end string) string {
 	lines := strings.Split(tenantsOwn.ReplaceAllString(end, "?"), "\n")
 	slices.Sort(lines)
@@ -97,13 +97,14 @@ func eitherTenant(end string) string {
 
 var tenantsOwn = regexp.MustCompile(`tenant-[ab]\b|\b(203|305)\b|\border-000[12]\b`)
 
-// strangerOrNot leaves out how far the stranger's objects come, which never get anywhere.
+// strangerOrNot removes the progress of the stranger's objects, which never complete.
 func strangerOrNot(end string) string {
 	lines := slices.DeleteFunc(strings.Split(end, "\n"), func(line string) bool { return strings.HasPrefix(line, "Order/"+stranger+"/") })
 	return strings.Join(lines, "\n")
 }
 
-// sharedMerchant is one at home that both tenants may use. It opens their namespaces, and that of a rival.
+// sharedMerchant creates a Merchant at home that both tenants may use, their namespaces, and that
+// of a rival.
 func sharedMerchant() stage {
 	return stage{what: "create a merchant that tenants share", do: func(w *world) {
 		for _, place := range []string{tenantA, tenantB, rival} {
@@ -123,7 +124,7 @@ func (w *world) allowing(places ...string) v1alpha1.AllowedNamespaces {
 	}}
 }
 
-// grant says which places may use the Merchant at home.
+// grant sets which places may use the Merchant at home.
 func grant(places ...string) stage {
 	return stage{what: fmt.Sprintf("grant %v", places), do: func(w *world) {
 		patch, err := json.Marshal(map[string]any{"spec": map[string]any{"allowedNamespaces": w.allowing(places...)}})
@@ -132,7 +133,7 @@ func grant(places ...string) stage {
 	}, until: now}
 }
 
-// strangersMerchant has the account's number, and a key that WeChat does not take.
+// strangersMerchant creates a Merchant with the account's number and a key that WeChat Pay rejects.
 func strangersMerchant() stage {
 	return stage{what: "create a stranger's merchant", do: func(w *world) {
 		w.openBare(stranger)
@@ -146,7 +147,8 @@ func strangerIsRefused(w *world) bool {
 	return found != nil && len(found.Status.Conditions) > 0 && !isReady(found)
 }
 
-// amounts that only the Order's own namespace may be told. Rival and stranger know the first tenant's.
+// amounts that only the Order's own namespace may see. Rival and stranger use the first tenant's
+// amount.
 var amounts = map[string]int64{tenantA: 203, tenantB: 305, rival: 203, stranger: 203}
 
 func orderAt(place string, change ...func(*v1alpha1.Order)) stage {
@@ -201,7 +203,7 @@ func isAt(place, name string, is func(*v1alpha1.Order) bool) func(*world) bool {
 	}
 }
 
-// oneOwns: one tenant's Order is so, and the other's has lost the number.
+// oneOwns: one tenant's Order matches, and the other's has lost the number.
 func oneOwns(is func(*v1alpha1.Order) bool) func(*world) bool {
 	return func(w *world) bool {
 		a, b := w.order(tenantA, firstOrder), w.order(tenantB, firstOrder)
@@ -216,7 +218,7 @@ func refundedAt(place string) func(*world) bool {
 	}
 }
 
-// oneIsRefunded: of two Refunds of one number one was paid out, and the other has lost it.
+// oneIsRefunded: of two Refunds with one number one was paid out, and the other has lost it.
 func oneIsRefunded(w *world) bool {
 	a, b := w.refundAt(tenantA, firstRefund), w.refundAt(tenantB, firstRefund)
 	return a != nil && b != nil && lifecycle.RefundFinal(a) && lifecycle.RefundFinal(b) && lifecycle.RefundSucceeded(a) != lifecycle.RefundSucceeded(b)

@@ -17,22 +17,23 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// notifyBase is the public address of the operator. Nothing listens there: the simulator's client leads to the process.
+// notifyBase is the operator's public address. Nothing listens there: the simulator's HTTP client
+// calls the process directly.
 const notifyBase = "http://operator.example"
 
-// line is the way from the operator to WeChat Pay, which can be cut.
-type line struct {
+// network is the connection from the operator to WeChat Pay, which can be cut.
+type network struct {
 	w               *world
 	primary, backup *httptest.Server
 	through         *http.Client
 	certified       *http.Client
-	// fate is what the repeat of a call on the backup host meets.
+	// fate is what happens to the retry of a call on the backup host.
 	fate map[string]outcome
-	// held are calls on their way; w.mutex guards them.
+	// held are delayed calls; w.mutex guards them.
 	held []heldCall
 }
 
-// heldCall is a call that arrives later, when nobody waits for its answer any more.
+// heldCall is a call that arrives after its caller has given up.
 type heldCall struct {
 	request *http.Request
 	body    []byte
@@ -40,18 +41,18 @@ type heldCall struct {
 	at      time.Time
 }
 
-// onItsWay is how long a call is on its way that arrives late. It is below Timing.NotExistGrace: what is there longer than that,
-// the operator takes for lost.
+// onItsWay is the delay of a call that arrives late. It is below Timing.NotExistGrace: the operator
+// considers a call lost after that time.
 const onItsWay = 20 * time.Second
 
-func (l *line) hold(request *http.Request, body []byte, backup bool) {
+func (l *network) hold(request *http.Request, body []byte, backup bool) {
 	l.w.mutex.Lock()
 	defer l.w.mutex.Unlock()
 	l.held = append(l.held, heldCall{request, body, backup, l.w.clock.Now().Add(onItsWay)})
 }
 
-// onTheWay are the moments at which the held calls arrive.
-func (l *line) onTheWay() []time.Time {
+// onTheWay returns the times at which the delayed calls arrive.
+func (l *network) onTheWay() []time.Time {
 	l.w.mutex.Lock()
 	defer l.w.mutex.Unlock()
 	var moments []time.Time
@@ -61,8 +62,8 @@ func (l *line) onTheWay() []time.Time {
 	return moments
 }
 
-// arrive lets the held calls arrive that are due.
-func (l *line) arrive() {
+// arrive delivers the delayed calls that are due.
+func (l *network) arrive() {
 	now := l.w.clock.Now()
 	l.w.mutex.Lock()
 	calls := l.held
@@ -79,8 +80,8 @@ func (l *line) arrive() {
 	}
 }
 
-func openLine(w *world) *line {
-	l := &line{w: w, fate: map[string]outcome{}}
+func openNetwork(w *world) *network {
+	l := &network{w: w, fate: map[string]outcome{}}
 	roots := w.sim.CertPool()
 	l.through = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	l.certified = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{w.suite.pair}}}}
@@ -94,7 +95,7 @@ func openLine(w *world) *line {
 	return l
 }
 
-func (l *line) close() {
+func (l *network) close() {
 	l.primary.Close()
 	l.backup.Close()
 	l.through.CloseIdleConnections()
@@ -106,7 +107,7 @@ var (
 	told  = regexp.MustCompile(`<(return_msg|result_code|err_code|trade_state|refund_status_0)>(?:<!\[CDATA\[)?([^<\]]+)`)
 )
 
-// fieldsOf are the fields of a request.
+// fieldsOf returns the fields of a request.
 func fieldsOf(body []byte) map[string]string {
 	fields := map[string]string{}
 	for _, found := range field.FindAllSubmatch(body, -1) {
@@ -115,8 +116,8 @@ func fieldsOf(body []byte) map[string]string {
 	return fields
 }
 
-// serve is one attempt of a call.
-func (l *line) serve(answer http.ResponseWriter, request *http.Request, backup bool) {
+// serve handles one attempt of a call.
+func (l *network) serve(answer http.ResponseWriter, request *http.Request, backup bool) {
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
 		return
@@ -154,7 +155,7 @@ func (l *line) serve(answer http.ResponseWriter, request *http.Request, backup b
 	}
 	response, content, err := l.forward(request, body, backup)
 	if err != nil {
-		w.violate("the line to WeChat Pay broke: %v", err)
+		w.violate("the connection to WeChat Pay broke: %v", err)
 		drop(answer)
 		return
 	}
@@ -166,10 +167,10 @@ func (l *line) serve(answer http.ResponseWriter, request *http.Request, backup b
 	}
 	answer.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	answer.WriteHeader(response.StatusCode)
-	_, _ = answer.Write(content) // a client that is gone misses its answer
+	_, _ = answer.Write(content) // a disconnected client misses the response
 }
 
-// words are what an answer says, for the trace.
+// words summarizes a reply for the trace.
 func words(content []byte) string {
 	said := ""
 	for _, found := range told.FindAllSubmatch(content, -1) {
@@ -178,7 +179,7 @@ func words(content []byte) string {
 	return said
 }
 
-func (l *line) forward(request *http.Request, body []byte, backup bool) (*http.Response, []byte, error) {
+func (l *network) forward(request *http.Request, body []byte, backup bool) (*http.Response, []byte, error) {
 	target := l.w.sim.URL()
 	if backup {
 		target = l.w.sim.BackupURL()
@@ -201,7 +202,7 @@ func (l *line) forward(request *http.Request, body []byte, backup bool) (*http.R
 	return response, content, err
 }
 
-// drop resets a connection, so that the other side learns nothing.
+// drop resets a connection, so that the client does not learn the result.
 func drop(answer http.ResponseWriter) {
 	connection, _, err := http.NewResponseController(answer).Hijack()
 	if err != nil {
@@ -218,8 +219,8 @@ func drop(answer http.ResponseWriter) {
 
 var errNobody = errors.New("connection refused")
 
-// RoundTrip brings a callback of WeChat's to the process that takes them, when nothing else is under way.
-func (l *line) RoundTrip(request *http.Request) (*http.Response, error) {
+// RoundTrip passes a callback to the process that receives them, when nothing else is in progress.
+func (l *network) RoundTrip(request *http.Request) (*http.Response, error) {
 	w := l.w
 	w.turn.Lock()
 	defer w.turn.Unlock()
@@ -245,12 +246,12 @@ func (l *line) RoundTrip(request *http.Request) (*http.Response, error) {
 	return recorder.Result(), nil
 }
 
-// simulate starts a WeChat Pay for one run.
+// simulate starts a simulator for one run.
 func simulate(w *world) (*simulator.Simulator, error) {
 	return simulator.New(simulator.Options{
 		Merchants:       []simulator.Merchant{{MchID: mchID, AppIDs: []string{appID}, APIKey: apiKey}},
-		CallbackClient:  &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) { return w.line.RoundTrip(r) })},
-		CallbackWorkers: 1, // one after the other, in order
+		CallbackClient:  &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) { return w.network.RoundTrip(r) })},
+		CallbackWorkers: 1, // sequentially
 		CallbackTimeout: patience,
 		CertificateDir:  w.suite.certificates,
 		Now:             w.clock.Now,

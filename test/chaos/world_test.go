@@ -29,24 +29,25 @@ const (
 	mchID  = "1900000109"
 	appID  = "wxd678efh567hg6787"
 	apiKey = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
-	// nextKey comes after apiKey, in flows that rotate it.
+	// nextKey follows apiKey in flows that rotate it.
 	nextKey   = "Next81TestOnlyKeyNext81TestOnlyK"
 	keySecret = "wechatpay"
 	openID    = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 )
 
-// The namespaces of a run: most of it happens at home.
+// The namespaces of a run: most flows use only home.
 const (
 	home      = ""
 	elsewhere = "elsewhere"
-	// tenantA and tenantB may use the Merchant at home, rival may not, and stranger has one of its own.
+	// tenantA and tenantB may use the Merchant at home, rival may not, and stranger has its own.
 	tenantA  = "tenant-a"
 	tenantB  = "tenant-b"
 	rival    = "rival"
 	stranger = "stranger"
 )
 
-// key names an object of a run. The place stands for its namespace, whose name is another in each run.
+// key identifies an object of a run. place stands for its namespace, whose name differs between
+// runs.
 type key struct{ kind, name, place string }
 
 func (k key) String() string {
@@ -60,7 +61,8 @@ func (k key) compare(other key) int {
 	return cmp.Or(cmp.Compare(k.kind, other.kind), cmp.Compare(k.place, other.place), cmp.Compare(k.name, other.name))
 }
 
-// placeOf: the namespace at home is called explore- and something, the others have their place after that.
+// placeOf returns the place of a namespace: home is named explore-<random>, the others append their
+// place.
 func placeOf(namespace string) string {
 	if parts := strings.SplitN(namespace, "-", 3); len(parts) == 3 {
 		return parts[2]
@@ -75,7 +77,8 @@ func (w *world) namespaceOf(place string) string {
 	return w.namespace + "-" + place
 }
 
-// isOurs says whether a namespace is one of this run's: other runs go on at the same time.
+// isOurs reports whether a namespace belongs to this run: other runs are in progress at the same
+// time.
 func (w *world) isOurs(namespace string) bool { return w.namespaceOf(placeOf(namespace)) == namespace }
 
 func kindOf(object client.Object) string {
@@ -95,14 +98,15 @@ func keyOf(object client.Object) key {
 	return key{kindOf(object), object.GetName(), placeOf(object.GetNamespace())}
 }
 
-// snapshot is what a namespace held at one moment. It is never changed; each write makes a new one.
+// snapshot is the content of a namespace at one moment. It is immutable; each write makes a new
+// one.
 type snapshot map[key]client.Object
 
 func (s snapshot) keys() []key {
 	return slices.SortedFunc(maps.Keys(s), key.compare)
 }
 
-// birth is what a run shows of an object in place of what the API server gave it by chance.
+// birth replaces the random values that the API server gave an object.
 type birth struct {
 	uid     types.UID
 	at      metav1.Time
@@ -111,7 +115,7 @@ type birth struct {
 
 // step is one effect that the operator is about to have.
 type step struct {
-	// api is true for a write to the API server; the others are calls to WeChat.
+	// api is true for a write to the API server; other steps are calls to WeChat Pay.
 	api      bool
 	verb, on string
 	object   client.Object
@@ -119,31 +123,33 @@ type step struct {
 
 func (s step) String() string { return s.verb + " " + s.on }
 
-// world is one run: a namespace, a WeChat Pay, a clock, and the process that works.
+// world is one run: namespaces, a WeChat Pay, a clock, and the running process.
 type world struct {
 	suite     *suite
 	flow      *flow
 	cuts      []cut
 	namespace string
-	// places are those of its namespaces that are open.
-	places []string
-	clock  *clocktesting.FakeClock
-	began  time.Time
-	sim    *simulator.Simulator
-	line   *line
+	// places are those whose namespaces exist.
+	places  []string
+	clock   *clocktesting.FakeClock
+	began   time.Time
+	sim     *simulator.Simulator
+	network *network
 
-	// turn is held by whoever acts, so that a callback and a reconcile do not interleave by chance.
+	// turn is held by the active process, so that callbacks and reconciles do not interleave
+	// randomly.
 	turn       sync.Mutex
 	leader     *process
 	standIn    *process
 	calledBack bool
 	counting   bool
-	// cutsMade is how many of the cuts were made; spoiled is the simulator's fault that is to spoil the step under way.
+	// cutsMade is how many of the cuts were made; spoiled is the simulator's fault for the current
+	// step.
 	cutsMade int
 	spoiled  string
-	// steps are those of every leader while they are counted, those after a cut as well.
+	// steps are those of every leader while they are counted, including those after a cut.
 	steps []step
-	// nextSeen is what the cache of the next process holds first.
+	// nextSeen is the initial cache content of the next process.
 	nextSeen  snapshot
 	beginning snapshot
 	starts    int
@@ -155,7 +161,7 @@ type world struct {
 	processes   map[string]*process
 	trace       []string
 	violations  []violation
-	// created are the objects that there ever were.
+	// created are all objects that ever existed.
 	created map[key]client.Object
 	// asked are the parameters of the first call for each number.
 	asked map[string]string
@@ -163,12 +169,13 @@ type world struct {
 	granted map[key]bool
 	// recorded says which object first showed a transaction, or that a refund was paid out.
 	recorded map[string]key
-	// checked counts how often each invariant had something to say.
+	// checked counts how often each invariant was checked.
 	checked map[invariant]int
 }
 
 func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
-	// The API keeps whole seconds; a run that began on one would show things as equal that are never so.
+	// The API stores whole seconds; a run that started on a whole second would show times as equal
+	// that differ in production.
 	began := time.Now().Truncate(time.Second).Add(400 * time.Millisecond)
 	w := &world{
 		suite: s, flow: f, cuts: cuts, clock: clocktesting.NewFakeClock(began), began: began,
@@ -184,16 +191,16 @@ func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
 	if w.sim, err = simulate(w); err != nil {
 		return nil, err
 	}
-	w.line = openLine(w)
+	w.network = openNetwork(w)
 	return w, s.createSecrets(w.namespace, apiKey)
 }
 
 func (w *world) close() {
-	w.line.close()
+	w.network.close()
 	_ = w.sim.Close()
 }
 
-// explored is the run from its beginning to its rest.
+// explored executes the run from start to rest.
 func (w *world) explored() {
 	w.turn.Lock()
 	defer w.turn.Unlock()
@@ -223,16 +230,16 @@ func (w *world) explored() {
 }
 
 const (
-	// rest is for how long nothing may be due before a run is over.
+	// rest is how long nothing may be due before a run is over.
 	rest = 48 * time.Hour
-	// most bounds what happens in one stage; a run that goes on is a violation.
+	// most limits the events in one stage; a run that exceeds it is a violation.
 	most = 3000
 )
 
-// settle lets everybody act, and time pass, until a milestone or until nothing is due any more.
+// settle lets everybody act and time pass until a milestone is reached or nothing is due.
 func (w *world) settle(until func(*world) bool) {
 	for range most {
-		w.line.arrive()
+		w.network.arrive()
 		w.deliver()
 		switch {
 		case w.leader.isDead():
@@ -258,13 +265,13 @@ func (w *world) settle(until func(*world) bool) {
 	w.violate("the run does not come to rest")
 }
 
-// restartDelay is how long nobody works after a crash; it depends on the seed.
+// restartDelay is how long nothing runs after a crash; it depends on the seed.
 func (w *world) restartDelay() time.Duration {
 	delays := []time.Duration{0, 20 * time.Second, 2 * time.Minute}
 	return delays[(w.suite.seed+uint64(len(w.steps)))%uint64(len(delays))]
 }
 
-// restart starts a process that knows nothing but what the API server and WeChat tell it.
+// restart starts a process that knows only what the API server and WeChat Pay return.
 func (w *world) restart() {
 	w.starts++
 	p := newProcess(w, fmt.Sprintf("operator-%d", w.starts))
@@ -289,7 +296,7 @@ func (w *world) processNamed(name string) *process {
 	return w.processes[name]
 }
 
-// receiver takes callbacks.
+// receiver returns the process that receives callbacks.
 func (w *world) receiver() *process {
 	if w.standIn != nil {
 		return w.standIn
@@ -297,8 +304,9 @@ func (w *world) receiver() *process {
 	return w.leader
 }
 
-// nextEvent is when something is due next. Looks at a Merchant's Secrets every thirty seconds would fill a run; they are made
-// whenever something else is due, unless the Merchant itself is waited for.
+// nextEvent returns when something is due next. Checks of a Merchant's Secrets every thirty seconds
+// would dominate a run; they are made whenever something else is due, unless the Merchant itself is
+// awaited.
 func (w *world) nextEvent() (time.Time, bool) {
 	var next time.Time
 	consider := func(at time.Time) {
@@ -315,7 +323,7 @@ func (w *world) nextEvent() (time.Time, bool) {
 		}
 		consider(at)
 	}
-	for _, at := range w.line.onTheWay() {
+	for _, at := range w.network.onTheWay() {
 		consider(at)
 	}
 	ledger := w.sim.Ledger()
@@ -332,11 +340,11 @@ func (w *world) nextEvent() (time.Time, bool) {
 	return next, !next.IsZero()
 }
 
-// deliver lets the callbacks come that are due now.
+// deliver delivers the callbacks that are due.
 func (w *world) deliver() {
 	for w.callbackDue() {
 		w.turn.Unlock()
-		<-time.After(time.Millisecond) // the simulator looks at a clock that is moved by hand only so often
+		<-time.After(time.Millisecond) // the simulator polls a clock that a test advances
 		w.turn.Lock()
 	}
 }
@@ -357,7 +365,7 @@ func (w *world) objects() snapshot {
 	return w.current
 }
 
-// order, refund and merchant are what the API server has; nil is nothing.
+// order, refund and merchant return the API server's object; nil if there is none.
 func (w *world) order(place, name string) *v1alpha1.Order {
 	found, _ := w.objects()[key{kindOrder, name, place}].(*v1alpha1.Order)
 	return found
@@ -377,7 +385,7 @@ func (w *world) merchant(place, name string) *v1alpha1.Merchant {
 
 func (w *world) nowSeconds() metav1.Time { return metav1.NewTime(w.clock.Now().Truncate(time.Second)) }
 
-// stored takes in what the API server has now.
+// stored records the API server's current object.
 func (w *world) stored(actual client.Object) {
 	object := w.translated(actual)
 	k := keyOf(object)
@@ -437,7 +445,7 @@ func newObject(kind string) client.Object {
 	}
 }
 
-// must stops a run whose own tools failed.
+// must aborts a run if the test's own operations fail.
 func (w *world) must(err error) {
 	if err != nil {
 		panic(fmt.Sprintf("the exploration itself failed: %v\n%s", err, strings.Join(w.trace, "\n")))
@@ -460,14 +468,14 @@ func (w *world) breaks(of invariant, format string, args ...any) {
 	w.violations = append(w.violations, violation{of, text})
 }
 
-// holds counts that an invariant was looked at where it could fail.
+// holds counts a check of an invariant that could have failed.
 func (w *world) holds(of invariant) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.checked[of]++
 }
 
-// summary is what a trace shows of an object.
+// summary describes an object in a trace.
 func summary(object client.Object) string {
 	var conditions []metav1.Condition
 	switch object := object.(type) {

@@ -10,11 +10,13 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// watchLagVariable is the environment variable with the longest time that an operator's watches lag, "500ms" for example. What an operator
-// may do must not depend on how soon it sees a change, and a test must not either: `make test-lagging` tries it.
+// watchLagVariable is the environment variable with the longest delay of an operator's watches,
+// e.g. "500ms". Neither the operator nor a test may depend on how soon it sees a change; `make
+// test-lagging` checks this.
 const watchLagVariable = "TEST_WATCH_LAG"
 
-// lagging makes every watch of a client late by up to the lag that the environment asks for; without one it leaves the client as it is.
+// lagging delays every watch of a client by up to the configured lag; without one it returns the
+// client unchanged.
 func lagging(config *rest.Config) (*rest.Config, error) {
 	value := os.Getenv(watchLagVariable)
 	if value == "" {
@@ -50,7 +52,7 @@ type lateBody struct {
 func (b lateBody) Read(into []byte) (int, error) {
 	n, err := b.ReadCloser.Read(into)
 	if n > 0 {
-		<-time.After(rand.N(b.longest)) //nolint:gosec // a lag is no secret
+		<-time.After(rand.N(b.longest)) //nolint:gosec // no need for a secure random number
 	}
 	return n, err
 }

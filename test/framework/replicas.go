@@ -1,6 +1,6 @@
 package framework
 
-// CallbackURL is where the i-th replica that was started takes callbacks, past the ingress.
+// CallbackURL returns the callback URL of the i-th started replica, bypassing the ingress.
 func (s *Shop) CallbackURL(i int) string {
 	s.T.Helper()
 	s.mutex.Lock()
@@ -12,7 +12,7 @@ func (s *Shop) CallbackURL(i int) string {
 	return "http://" + address.String()
 }
 
-// IsLeader says whether the i-th replica that was started reconciles.
+// IsLeader reports whether the i-th started replica is the leader.
 func (s *Shop) IsLeader(i int) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -1,5 +1,6 @@
-// Package framework is a shop for tests: a namespace of a real control plane, a simulated WeChat Pay and an operator between
-// them, with the ingress in front of it. Each test has its own, so that tests run beside each other.
+// Package framework provides a shop for tests: a namespace of a real control plane, a simulated
+// WeChat Pay, an operator and an ingress in front of it. Each test has its own, so that tests run
+// in parallel.
 package framework
 
 import (
@@ -34,7 +35,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// What every shop has.
+// Names and numbers shared by all shops.
 const (
 	MchID  = "1900000109"
 	AppID  = "wxd678efh567hg6787"
@@ -42,15 +43,15 @@ const (
 	OpenID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 	// MerchantName is the Merchant that Orders of NewOrder refer to.
 	MerchantName = "shop"
-	// WeChatHost is where the simulated WeChat Pay listens, for --endpoint-hosts.
+	// WeChatHost is where the simulator listens, for --endpoint-hosts.
 	WeChatHost = "127.0.0.1"
 )
 
-// Patience is how long a test waits for a condition before it fails. It is long, because it is only waited in full for
-// what does not happen.
+// Patience is how long a test waits for a condition before it fails. It is long, because only
+// failing tests wait that long.
 const Patience = 45 * time.Second
 
-// Shop is what a test works with.
+// Shop is the fixture of a test.
 type Shop struct {
 	T         testing.TB
 	Namespace string
@@ -73,11 +74,11 @@ type replica struct {
 	operator *manager.Operator
 	stop     context.CancelFunc
 	stopped  chan error
-	// callbacks that the ingress sent here.
+	// callbacks counts the callbacks that the ingress forwarded here.
 	callbacks int
 }
 
-// Option changes a Shop before it opens.
+// Option configures a Shop before it opens.
 type Option func(*Shop)
 
 // WithTiming changes the operator's intervals.
@@ -85,7 +86,7 @@ func WithTiming(change func(*controllers.Timing)) Option {
 	return func(s *Shop) { change(&s.options.Timing) }
 }
 
-// WithOptions changes what the operator is started with.
+// WithOptions changes the operator's options.
 func WithOptions(change func(*manager.Options)) Option {
 	return func(s *Shop) { change(&s.options) }
 }
@@ -95,44 +96,45 @@ func WithWeChat(change func(*simulator.Options)) Option {
 	return func(s *Shop) { change(&s.simulated) }
 }
 
-// WithNamespaces adds namespaces to those that the operator looks at; see Shop.Other.
+// WithNamespaces adds namespaces that the operator watches; see Shop.Other.
 func WithNamespaces(count int) Option {
 	return func(s *Shop) { s.other = make([]string, count) }
 }
 
-// WithoutOperator opens the Shop with nobody working in it; see Shop.StartOperator.
+// WithoutOperator opens the Shop without an operator; see Shop.StartOperator.
 func WithoutOperator() Option {
 	return func(s *Shop) { s.options.MaxConcurrentReconciles = 0 }
 }
 
-// WithLeaderElection has the replicas elect a leader by a Lease in the shop's namespace.
+// WithLeaderElection makes the replicas elect a leader by a Lease in the shop's namespace.
 func WithLeaderElection() Option {
 	return func(s *Shop) { s.options.LeaderElect = true }
 }
 
-// WithGuard has the operator try the policy on approvals, as in production. The policies must be installed.
+// WithGuard makes the operator check the approval policy, as in production. The policies must be
+// installed.
 func WithGuard() Option {
 	return func(s *Shop) { s.options.Guard = nil }
 }
 
-// Guarded stands for the policy on approvals where a test is about something else: most run without policies.
+// Guarded replaces the approval policy in tests about something else: most run without policies.
 type Guarded struct{}
 
 var inForce = guard.Finding{State: guard.InForce}
 
-// Look says that it is in force.
+// Look reports that the policy is in force.
 func (Guarded) Look(context.Context, string) guard.Finding { return inForce }
 
-// LookNow says that it was in force, and is.
+// LookNow reports that the policy was and is in force.
 func (Guarded) LookNow(context.Context, *v1alpha1.Refund) (before, now guard.Finding) {
 	return inForce, inForce
 }
 
-// Listen tells nothing, as nothing changes.
+// Listen does nothing, because the state never changes.
 func (Guarded) Listen(func(string)) {}
 
-// QuickTiming is production's timing in seconds instead of minutes, with polls so rare that they do not get into the way of
-// tests that are about something else.
+// QuickTiming is the production timing in seconds instead of minutes, with polls so rare that they
+// do not disturb tests about something else.
 func QuickTiming() controllers.Timing {
 	timing := controllers.DefaultTiming()
 	timing.MinimumLeft = 2 * time.Second
@@ -151,12 +153,12 @@ func QuickTiming() controllers.Timing {
 	return timing
 }
 
-// EverySoOften is a schedule for tests about polling.
+// EverySoOften is a Schedule for tests about polling.
 func EverySoOften(interval time.Duration) lifecycle.Schedule {
 	return lifecycle.Schedule{Ages: []time.Duration{interval}, Repeat: true}
 }
 
-// quiet keeps the operator's log out of the tests' output.
+// quiet discards the operator's log in tests.
 var quiet = sync.OnceFunc(func() { ctrl.SetLogger(logr.Discard()) })
 
 // Open opens a Shop and closes it when the test ends.
@@ -198,10 +200,11 @@ func Open(t testing.TB, env *controlplane.Environment, options ...Option) *Shop 
 	return s
 }
 
-// allowElections gives the operator in the shop's namespace what it has in its own: each test elects a leader of its own.
+// allowElections grants the operator in the shop's namespace the permissions of its own namespace,
+// because each test has its own leader election.
 func (s *Shop) allowElections() {
 	s.T.Helper()
-	s.OperatorConfig() // with it come the roles
+	s.OperatorConfig() // also installs the roles
 	var role rbacv1.Role
 	s.Must(s.Client.Get(s.Context(), client.ObjectKey{Namespace: controlplane.OperatorNamespace, Name: "wechatpay-operator-leader-election"}, &role))
 	here := metav1.ObjectMeta{Namespace: s.Namespace, Name: role.Name}
@@ -213,7 +216,7 @@ func (s *Shop) allowElections() {
 	s.options.LeaderElectionNamespace = s.Namespace
 }
 
-// Other is the i-th further namespace of WithNamespaces.
+// Other returns the i-th additional namespace of WithNamespaces.
 func (s *Shop) Other(i int) string { return s.other[i] }
 
 func (s *Shop) createNamespace() string {
@@ -222,7 +225,7 @@ func (s *Shop) createNamespace() string {
 	return namespace.Name
 }
 
-// openIngress forwards callbacks to the replicas in turn, as an ingress controller does.
+// openIngress forwards callbacks to the replicas in turn, like an ingress controller.
 func (s *Shop) openIngress() {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -254,7 +257,7 @@ func (s *Shop) callbackAddress() *url.URL {
 	return nil
 }
 
-// CallbacksByReplica counts the callbacks that the ingress sent to each replica.
+// CallbacksByReplica returns how many callbacks the ingress forwarded to each replica.
 func (s *Shop) CallbacksByReplica() []int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -272,7 +275,8 @@ func (s *Shop) openWeChat() {
 	s.T.Cleanup(func() { _ = weChat.Close() })
 }
 
-// OperatorConfig is the configuration of the operator's own ServiceAccount, with the rights that are shipped.
+// OperatorConfig returns the configuration of the operator's ServiceAccount, with the shipped
+// permissions.
 func (s *Shop) OperatorConfig() *rest.Config {
 	s.T.Helper()
 	config, err := s.env.Operator(s.Context())
@@ -280,13 +284,14 @@ func (s *Shop) OperatorConfig() *rest.Config {
 	return config
 }
 
-// StartOperator starts one more replica, with the operator's own rights, and waits until it takes callbacks.
+// StartOperator starts another replica with the operator's own permissions, and waits until it
+// receives callbacks.
 func (s *Shop) StartOperator(change ...func(*manager.Options)) {
 	s.T.Helper()
 	s.StartOperatorAs(s.OperatorConfig(), change...)
 }
 
-// StartOperatorAs starts one more replica under an identity of its own.
+// StartOperatorAs starts another replica with another identity.
 func (s *Shop) StartOperatorAs(config *rest.Config, change ...func(*manager.Options)) {
 	s.T.Helper()
 	options := s.options
@@ -319,7 +324,7 @@ func (s *Shop) StartOperatorAs(config *rest.Config, change ...func(*manager.Opti
 	})
 }
 
-// StopOperators stops all replicas, as a SIGTERM does.
+// StopOperators stops all replicas, as SIGTERM does.
 func (s *Shop) StopOperators() {
 	s.mutex.Lock()
 	stopping := s.replicas
@@ -335,10 +340,10 @@ func (s *Shop) StopOperators() {
 	}
 }
 
-// Context ends with the test's patience.
+// Context returns the context for API calls.
 func (s *Shop) Context() context.Context { return context.Background() }
 
-// Must fails the test at an error.
+// Must fails the test on an error.
 func (s *Shop) Must(err error) {
 	s.T.Helper()
 	if err != nil {
@@ -362,7 +367,7 @@ func (s *Shop) Eventually(what string, check func() error) {
 	}
 }
 
-// NewMerchant is the shop's Merchant at the simulated WeChat Pay.
+// NewMerchant returns the shop's Merchant with the simulator as its endpoint.
 func (s *Shop) NewMerchant(change ...func(*v1alpha1.Merchant)) *v1alpha1.Merchant {
 	merchant := &v1alpha1.Merchant{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: MerchantName},
@@ -379,7 +384,8 @@ func (s *Shop) NewMerchant(change ...func(*v1alpha1.Merchant)) *v1alpha1.Merchan
 	return merchant
 }
 
-// TakeKeys writes into a Merchant's status that its endpoint has taken some keys, as a leader does that has tried them.
+// TakeKeys records in a Merchant's status that its endpoint accepted the keys, as a leader does
+// after trying them.
 func (s *Shop) TakeKeys(m *v1alpha1.Merchant, keys ...string) {
 	s.T.Helper()
 	ids := []string{}
@@ -390,7 +396,7 @@ func (s *Shop) TakeKeys(m *v1alpha1.Merchant, keys ...string) {
 	s.Must(s.Client.Status().Update(s.Context(), m))
 }
 
-// CreateCredentials creates the Secrets that NewMerchant names.
+// CreateCredentials creates the Secrets that NewMerchant references.
 func (s *Shop) CreateCredentials(namespace string) {
 	s.T.Helper()
 	certificate, err := s.WeChat.IssueClientCertificate(MchID)
@@ -402,7 +408,7 @@ func (s *Shop) CreateCredentials(namespace string) {
 	)
 }
 
-// NewOrder is a JSAPI Order over 101 fen.
+// NewOrder returns a JSAPI Order of 101 fen.
 func (s *Shop) NewOrder(name string, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
 	order := &v1alpha1.Order{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name},
@@ -419,7 +425,7 @@ func (s *Shop) NewOrder(name string, change ...func(*v1alpha1.Order)) *v1alpha1.
 	return order
 }
 
-// NewRefund is a Refund of an Order.
+// NewRefund returns a Refund of an Order.
 func (s *Shop) NewRefund(name, order string, amount int64, change ...func(*v1alpha1.Refund)) *v1alpha1.Refund {
 	refund := &v1alpha1.Refund{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name},

@@ -39,8 +39,8 @@ func (s *Shop) key(name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: s.Namespace, Name: name}
 }
 
-// WaitOrder waits until an Order has a condition in a state "Type=Status/Reason", or in one of several, and returns it. The name
-// may carry a namespace before a slash.
+// WaitOrder waits until an Order has a condition in one of the states "Type=Status/Reason", and
+// returns the Order. The name may have the form namespace/name.
 func (s *Shop) WaitOrder(name string, states ...string) *v1alpha1.Order {
 	s.T.Helper()
 	order := &v1alpha1.Order{}
@@ -85,8 +85,8 @@ func (s *Shop) WaitMerchant(name, state string) *v1alpha1.Merchant {
 	return merchant
 }
 
-// ChangeMerchant changes the shop's Merchant, and returns when the operator has seen it: a cache may lag, and an Order that is created
-// a moment later be seen before.
+// ChangeMerchant changes the shop's Merchant and waits until the operator has seen it: a cache may
+// lag, so an Order created right afterwards could be seen first.
 func (s *Shop) ChangeMerchant(patch string) {
 	s.T.Helper()
 	merchant := s.NewMerchant()
@@ -94,12 +94,13 @@ func (s *Shop) ChangeMerchant(patch string) {
 	s.waitSeen(merchant)
 }
 
-// DeleteMerchant deletes the shop's Merchant while something still needs it, and returns when the operator has seen it.
+// DeleteMerchant deletes the shop's Merchant, which is still in use, and waits until the operator
+// has seen it.
 func (s *Shop) DeleteMerchant() *v1alpha1.Merchant {
 	s.T.Helper()
 	merchant := s.NewMerchant()
 	s.Must(s.Client.Delete(s.Context(), merchant))
-	s.waitSeen(merchant) // a deletion counts as a generation
+	s.waitSeen(merchant) // a deletion increments the generation
 	return merchant
 }
 
@@ -153,7 +154,7 @@ func (s *Shop) Approve(name string) {
 	s.Patch(s.NewRefund(name, "", 0), `{"spec":{"approval":"Approved"}}`)
 }
 
-// WipeStatus removes the status of an object, as a backup tool does that restores objects without it.
+// WipeStatus removes the status of an object, like a backup tool that restores objects without it.
 func (s *Shop) WipeStatus(object client.Object) {
 	s.T.Helper()
 	raw, err := json.Marshal(map[string]any{"status": nil})
@@ -161,7 +162,7 @@ func (s *Shop) WipeStatus(object client.Object) {
 	s.Must(s.Client.Status().Patch(s.Context(), object, client.RawPatch(types.MergePatchType, raw)))
 }
 
-// Pay pays as the payer does.
+// Pay pays an order as the payer.
 func (s *Shop) Pay(outTradeNo string, options ...simulator.PayOptions) {
 	s.T.Helper()
 	var how simulator.PayOptions
@@ -172,14 +173,14 @@ func (s *Shop) Pay(outTradeNo string, options ...simulator.PayOptions) {
 	s.Must(err)
 }
 
-// Fault makes WeChat fail.
+// Fault adds a fault to the simulator.
 func (s *Shop) Fault(fault simulator.Fault) {
 	s.T.Helper()
 	_, err := s.WeChat.AddFault(fault)
 	s.Must(err)
 }
 
-// Paid opens a Merchant's first Order and has it paid.
+// Paid creates an Order and pays it.
 func (s *Shop) Paid(name string, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
 	s.T.Helper()
 	s.Create(s.NewOrder(name, change...))
@@ -188,7 +189,7 @@ func (s *Shop) Paid(name string, change ...func(*v1alpha1.Order)) *v1alpha1.Orde
 	return s.WaitOrder(name, "Paid=True/Paid")
 }
 
-// NoViolations fails the test if the operator did anything that WeChat does not like.
+// NoViolations fails the test if the operator did anything that WeChat Pay forbids.
 func (s *Shop) NoViolations() {
 	s.T.Helper()
 	for _, violation := range s.WeChat.Ledger().Violations {

@@ -19,7 +19,7 @@ type account struct {
 	guests []string
 }
 
-// accounts have every policy between them. The keys are for the simulator only.
+// accounts cover every policy. The keys are for the simulator only.
 var accounts = []account{
 	{"soap", "shop", "1900000109", "wxd678efh567hg6787", "SoakOnlyKey0SoakOnlyKey0SoakOnly", v1alpha1.SignTypeHMACSHA256, v1alpha1.RefundApprovalManual, v1alpha1.LatePaymentHold, []string{"towels"}},
 	{"soap", "kiosk", "1900000110", "wxd678efh567hg6788", "SoakOnlyKey1SoakOnlyKey1SoakOnly", v1alpha1.SignTypeMD5, v1alpha1.RefundApprovalAutomatic, v1alpha1.LatePaymentRefund, nil},
@@ -51,7 +51,8 @@ func (a account) secrets(certificate, key []byte) []*corev1.Secret {
 	}
 }
 
-// order is the Order of a plan, as its file would be. A deadline is absolute, so that the file stays the same.
+// order builds the Order of a plan. Its deadline is absolute, so that re-creating it uses the same
+// spec.
 func (p plan) order(created time.Time) *v1alpha1.Order {
 	order := &v1alpha1.Order{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: p.name},

@@ -12,10 +12,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
-// restartDelay is how long a program stays away that ended by itself, as a kubelet's first back-off.
+// restartDelay is how long a crashed program stays down, like a kubelet's first back-off.
 const restartDelay = time.Second
 
-// child is a program that is started again whenever it ends, until close.
+// child is a program that is restarted whenever it ends, until close.
 type child struct {
 	name, program string
 	arguments     []string
@@ -26,7 +26,7 @@ type child struct {
 	closing  bool
 	downtime time.Duration
 	starts   int
-	// struck says that the next end was asked for; exits counts those that were not, by how they ended.
+	// struck is true if the next exit is intended; exits counts the others by exit state.
 	struck bool
 	exits  map[string]int
 	over   sync.WaitGroup
@@ -39,7 +39,7 @@ func newChild(folder, name, program string, arguments ...string) *child {
 	}
 }
 
-// start starts the program, and from then on again and again.
+// start starts the program and keeps it running.
 func (c *child) start() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,7 +55,7 @@ func (c *child) start() error {
 	return nil
 }
 
-// ended counts how the program ended, and starts it again.
+// ended counts how the program ended, and restarts it.
 func (c *child) ended(p *process.Process) {
 	c.mu.Lock()
 	if !c.struck && !c.closing {
@@ -75,11 +75,11 @@ func (c *child) ended(p *process.Process) {
 	defer c.over.Done()
 	time.Sleep(wait)
 	if err := c.start(); err != nil {
-		panic(err) // the program was started before; without it nothing can be said
+		panic(err) // the program could be started before; without it the soak can't continue
 	}
 }
 
-// strike sends a signal that ends the program, which then stays away for a while.
+// strike sends a signal that ends the program, which then stays down for a while.
 func (c *child) strike(signal os.Signal, downtime time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,7 +90,7 @@ func (c *child) strike(signal os.Signal, downtime time.Duration) bool {
 	return c.running.Signal(signal) == nil
 }
 
-// pause stops the program in the middle of what it does, and lets it go on after a while.
+// pause stops the program with SIGSTOP and continues it after a while.
 func (c *child) pause(ctx context.Context, length time.Duration) bool {
 	c.mu.Lock()
 	p := c.running
@@ -121,14 +121,14 @@ func (c *child) started() int {
 	return c.starts
 }
 
-// ownEnds says how, and how often, the program ended by itself.
+// ownEnds returns how, and how often, the program ended unexpectedly.
 func (c *child) ownEnds() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.exits)
 }
 
-// pause waits, or returns early when the context ends.
+// pause waits, or returns early if the context ends.
 func pause(ctx context.Context, length time.Duration) {
 	timer := time.NewTimer(length)
 	defer timer.Stop()

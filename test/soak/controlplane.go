@@ -26,14 +26,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
-// Who uses the API server. All but the admin have the rights of config/rbac.
+// Users of the API server. All but the admin have the permissions of config/rbac.
 const (
 	admin           = "admin"
 	approver        = "wang"
 	operatorAccount = "operator"
 )
 
-// controlPlane is etcd and kube-apiserver on fixed ports and data, so that each may be killed and started again.
+// controlPlane is etcd and kube-apiserver with fixed ports and data, so that each may be killed and
+// restarted.
 type controlPlane struct {
 	folder    string
 	etcdURL   string
@@ -86,7 +87,7 @@ func (c *controlPlane) startAPIServer(assets string) error {
 		"--etcd-servers="+c.etcdURL,
 		"--etcd-compaction-interval=0", // the judge reads the whole history
 		"--bind-address=127.0.0.1", "--endpoint-reconciler-type=none", "--secure-port="+port,
-		"--cert-dir="+filepath.Join(c.folder, "certificates"), // signed by itself at the first start, then kept
+		"--cert-dir="+filepath.Join(c.folder, "certificates"), // self-signed at the first start, then kept
 		"--authorization-mode=RBAC", "--token-auth-file="+tokens, "--disable-admission-plugins=ServiceAccount",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+key, "--service-account-signing-key-file="+key,
 		"--service-cluster-ip-range=10.0.0.0/24", "--shutdown-delay-duration=0s")
@@ -122,7 +123,7 @@ func (c *controlPlane) writeTokens() (string, error) {
 	return path, os.WriteFile(path, []byte(lines.String()), 0o600)
 }
 
-// awaitReady waits until the API server says that it serves.
+// awaitReady waits until the API server reports that it is ready.
 func (c *controlPlane) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -141,7 +142,7 @@ func (c *controlPlane) awaitReady(ctx context.Context) error {
 func (c *controlPlane) ready(ctx context.Context) error {
 	authority, err := os.ReadFile(filepath.Join(c.folder, "certificates", "apiserver.crt"))
 	if err != nil {
-		return err // it makes it when it starts
+		return err // the API server creates it at its start
 	}
 	c.authority = authority
 	transport, err := rest.TransportFor(c.config(admin))
@@ -166,7 +167,8 @@ func (c *controlPlane) ready(ctx context.Context) error {
 	return err
 }
 
-// config is how a user reaches the API server. No call may hang: whom it asks may be gone.
+// config returns a user's configuration. Every call has a timeout, because the API server may be
+// down.
 func (c *controlPlane) config(user string) *rest.Config {
 	return &rest.Config{
 		Host: "https://" + c.address, BearerToken: c.tokens[user], QPS: -1, Timeout: 10 * time.Second,
@@ -184,7 +186,7 @@ func (c *controlPlane) kubeconfig(user, namespace string) (string, error) {
 	return path, controlplane.WriteKubeconfig(path, c.config(user), namespace)
 }
 
-// install applies what an installation consists of.
+// install applies an installation's manifests.
 func (c *controlPlane) install(ctx context.Context, assets string) error {
 	config, err := c.kubeconfig(admin, "default")
 	if err != nil {

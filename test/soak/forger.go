@@ -12,10 +12,11 @@ import (
 
 const approvedPatch = `{"spec":{"approval":"Approved"}}`
 
-// forgerPatience is how long a shop tries what it may not, while nobody answers.
+// forgerPatience is how long a shop keeps trying a forbidden call without getting a response.
 const forgerPatience = 20 * time.Second
 
-// approveAsTheShop tries what only an approver may. RBAC lets the shop patch its Refunds, so it is the policy alone that says no.
+// approveAsTheShop tries an approval as the shop. RBAC permits the shop to patch its Refunds, so
+// only the policy refuses it.
 func (l *life) approveAsTheShop(ctx context.Context, refund *v1alpha1.Refund, number judge.Number) {
 	ctx, cancel := context.WithTimeout(ctx, forgerPatience)
 	defer cancel()

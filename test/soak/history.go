@@ -14,16 +14,16 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
 )
 
-// stored is where kube-apiserver keeps the operator's kinds in etcd; the end is the prefix's.
+// stored is the etcd prefix of the operator's kinds.
 const (
 	stored    = "/registry/wechatpay-operator.io/"
 	storedEnd = "/registry/wechatpay-operator.io0"
-	// marker is written to know when everything before it was read.
+	// marker is a key that is written to detect that everything before it was read.
 	marker = stored + "soak"
 )
 
-// history reads every write of Merchants, Orders and Refunds that there ever was, from etcd itself: a watch through an API server that is
-// killed again and again would have gaps.
+// history reads every write of Merchants, Orders and Refunds from etcd: a watch through an API
+// server that is killed repeatedly would have gaps.
 func history(ctx context.Context, etcdURL string) ([]judge.Change, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -63,7 +63,7 @@ func history(ctx context.Context, etcdURL string) ([]judge.Change, error) {
 	}
 }
 
-// watchMessage is what etcd's gateway sends for a watch; numbers come as text, bytes in base64.
+// watchMessage is a watch message of etcd's gateway; numbers are strings, bytes base64.
 type watchMessage struct {
 	Result struct {
 		Canceled     bool         `json:"canceled"`
@@ -84,7 +84,7 @@ type keyValue struct {
 	ModRevision string `json:"mod_revision"`
 }
 
-// change is nil for other kinds.
+// change returns nil for other kinds.
 func (e watchEvent) change() (*judge.Change, error) {
 	change := &judge.Change{Gone: e.Type == "DELETE"}
 	value := e.KV.Value
@@ -104,7 +104,7 @@ func (e watchEvent) change() (*judge.Change, error) {
 		change.Refund = &v1alpha1.Refund{}
 		err = json.Unmarshal(value, change.Refund)
 	default:
-		return nil, nil //nolint:nilnil // no change is no error
+		return nil, nil //nolint:nilnil // no change is not an error
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.KV.Key, err)
@@ -112,7 +112,7 @@ func (e watchEvent) change() (*judge.Change, error) {
 	return change, nil
 }
 
-// mark writes the marker, and returns the revision that it got.
+// mark writes the marker and returns its revision.
 func mark(ctx context.Context, etcdURL string) (string, error) {
 	response, err := post(ctx, etcdURL+"/v3/kv/put", map[string]any{"key": encode(marker), "value": encode(time.Now().String())})
 	if err != nil {
@@ -140,7 +140,7 @@ func post(ctx context.Context, url string, body any) (*http.Response, error) {
 	response, err := http.DefaultClient.Do(request)
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %s", url, response.Status)
-		_ = response.Body.Close() // its status is all there is to know
+		_ = response.Body.Close() // only the status is needed
 	}
 	return response, err
 }

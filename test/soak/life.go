@@ -16,8 +16,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
 )
 
-// life is one Order with everybody who has to do with it: shop, payer, approver, and who deletes things. Whatever they ask for
-// they ask for until somebody answers.
+// life is one Order with its shop, payer, approver, and whoever deletes objects. Each repeats its
+// requests until there is a response.
 type life struct {
 	plan
 	shop, approver, admin client.Client
@@ -26,12 +26,12 @@ type life struct {
 	memory                *memory
 	order                 *v1alpha1.Order
 	number                judge.Number
-	// isTwin is the second of two that want one number.
+	// isTwin marks the second of two Orders that use one number.
 	isTwin bool
 	born   time.Time
 }
 
-// live plays the life to its end, or until the context ends.
+// live runs the life to its end, or until the context ends.
 func (l *life) live(ctx context.Context, merchant *v1alpha1.Merchant) {
 	pause(ctx, l.start)
 	if ctx.Err() != nil {
@@ -57,7 +57,7 @@ func (l *life) live(ctx context.Context, merchant *v1alpha1.Merchant) {
 	all.Wait()
 }
 
-// until waits for an age of the Order. It says whether there is anything left to do.
+// until waits until the Order has an age. It reports whether there is anything left to do.
 func (l *life) until(ctx context.Context, age time.Duration) bool {
 	pause(ctx, time.Until(l.born.Add(age)))
 	return ctx.Err() == nil
@@ -86,7 +86,8 @@ func (l *life) pay(ctx context.Context) {
 	}
 }
 
-// payOnce says what is to be tried again: WeChat is away, or does not know the order yet. Anything else is an answer.
+// payOnce returns an error if the payment must be retried: WeChat Pay is down, or does not have the
+// order yet. Any other result is final.
 func (l *life) payOnce(payment simulator.Payment, err error) error {
 	switch {
 	case err == nil:
@@ -100,7 +101,7 @@ func (l *life) payOnce(payment simulator.Payment, err error) error {
 	}
 }
 
-// awaitPrepay waits until the Order shows what the payer needs, or that it never will.
+// awaitPrepay waits until the Order has a prepay, or never will.
 func (l *life) awaitPrepay(ctx context.Context) string {
 	prepay := ""
 	l.try(ctx, func() error {
@@ -167,7 +168,7 @@ func (l *life) refund(ctx context.Context, r refundPlan) {
 	all.Wait()
 }
 
-// decide has a person decide, unless the Merchant leaves that to nobody.
+// decide makes a person decide, unless the Merchant approves automatically.
 func (l *life) decide(ctx context.Context, refund *v1alpha1.Refund, number judge.Number, decision v1alpha1.Approval) {
 	if decision == "" || l.account.approval == v1alpha1.RefundApprovalAutomatic {
 		return
@@ -182,7 +183,7 @@ func (l *life) decide(ctx context.Context, refund *v1alpha1.Refund, number judge
 	})
 }
 
-// deleteRefund deletes a Refund at any moment of its life, and has it applied and decided again.
+// deleteRefund deletes a Refund at any moment of its life, and creates and decides it again.
 func (l *life) deleteRefund(ctx context.Context, refund *v1alpha1.Refund, number judge.Number, r refundPlan) {
 	l.memory.count("Refunds deleted")
 	l.memory.deleteRefund(number)
@@ -195,7 +196,7 @@ func (l *life) deleteRefund(ctx context.Context, refund *v1alpha1.Refund, number
 	l.decide(ctx, refund, number, r.decision)
 }
 
-// create creates an object from its file. That it is there already is the lost answer of an earlier try.
+// create creates an object. If it already exists, the response to an earlier attempt was lost.
 func (l *life) create(ctx context.Context, as client.Client, object client.Object) {
 	l.try(ctx, func() error {
 		copied := object.DeepCopyObject().(client.Object)
@@ -228,7 +229,7 @@ func (l *life) awaitGone(ctx context.Context, object client.Object) bool {
 	})
 }
 
-// try tries until there is no error, and says whether that came.
+// try retries until there is no error, and reports whether it succeeded.
 func (l *life) try(ctx context.Context, what func() error) bool {
 	for ctx.Err() == nil {
 		err := what()

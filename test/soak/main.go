@@ -1,13 +1,15 @@
-// Command soak runs the operator as it runs in production, in processes that are really killed, and judges by WeChat's ledger.
+// Command soak runs the operator as separate processes, as in production, kills them, and judges
+// the result by WeChat Pay's ledger.
 //
-// It starts etcd, kube-apiserver, a simulated WeChat Pay and two replicas of the operator, has hundreds of Orders made, paid,
-// closed, deleted and refunded, and meanwhile kills, stops and restarts every one of these processes at random moments, while
-// WeChat fails at random as well. Then the faults stop. Everything must come to agree with the ledger by itself, and nothing
-// may ever have happened twice.
+// It starts etcd, kube-apiserver, a simulated WeChat Pay and two replicas of the operator. Hundreds
+// of Orders are created, paid, closed, deleted and refunded, while the soak kills, stops and
+// restarts every one of these processes at random moments and WeChat Pay fails at random. Then the
+// faults stop. The objects must converge to the ledger without intervention, and nothing may have
+// happened twice.
 //
 //	go run ./test/soak --seed 7 --orders 300 --duration 6m
 //
-// The same seed asks for the same things and deals the same blows, as far as real processes allow.
+// The same seed makes the same requests and strikes, as far as real processes permit.
 package main
 
 import (
@@ -43,11 +45,11 @@ type options struct {
 
 func main() {
 	var o options
-	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "what is asked for, and which blows are dealt; random by default")
-	flag.IntVar(&o.orders, "orders", 300, "how many Orders are made")
-	flag.DurationVar(&o.duration, "duration", 6*time.Minute, "how long processes are struck")
-	flag.DurationVar(&o.converge, "converge", 4*time.Minute, "how long everything may take to settle after the last blow")
-	flag.StringVar(&o.operator, "operator", "./test/soak/operator", "package of the operator, or a program that was built from another one")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "seed of the requests and the strikes; random by default")
+	flag.IntVar(&o.orders, "orders", 300, "how many Orders to create")
+	flag.DurationVar(&o.duration, "duration", 6*time.Minute, "how long the strikes last")
+	flag.DurationVar(&o.converge, "converge", 4*time.Minute, "how long everything may take to converge after the last strike")
+	flag.StringVar(&o.operator, "operator", "./test/soak/operator", "package of the operator, or a binary")
 	flag.StringVar(&o.results, "results", "bin/results/soak.json", "file for the figures, as JSON; empty for none")
 	flag.BoolVar(&o.keep, "keep", false, "keep logs and data even if everything holds")
 	flag.Parse()
@@ -56,7 +58,8 @@ func main() {
 }
 
 func run(o options) int {
-	// Writing to a process that was just killed must not end the soak; neither must `soak | head`, which would leave processes.
+	// Writing to a process that was just killed must not end the soak; neither must `soak | head`,
+	// which would leave processes.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

@@ -10,7 +10,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
 )
 
-// memory is what the soak asked for. Each wish is noted before it is made known to anybody.
+// memory is what the soak requested. Each request is recorded before it is sent.
 type memory struct {
 	mu       sync.Mutex
 	orders   map[judge.Number]*judge.AskedOrder
@@ -74,7 +74,7 @@ func (m *memory) approve(number judge.Number, namespace string) {
 
 func (m *memory) rival(rival judge.Rival) { m.do(func() { m.rivals = append(m.rivals, rival) }) }
 
-// letThrough notes that somebody could approve a Refund who has no right to.
+// letThrough records that a user without permission could approve a Refund.
 func (m *memory) letThrough(number judge.Number) {
 	m.do(func() { m.passed = append(m.passed, number) })
 }
@@ -87,7 +87,7 @@ func (m *memory) paused(from, until time.Time) {
 	m.do(func() { m.pauses = append(m.pauses, judge.Pause{From: from, Until: until}) })
 }
 
-// evidence is a copy of what is remembered.
+// evidence returns a copy of what was recorded.
 func (m *memory) evidence() judge.Evidence {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -24,7 +24,7 @@ type replica struct {
 	metrics, health string
 }
 
-// startOperators starts two replicas under the ServiceAccount's rights, with the ingress before them.
+// startOperators starts two replicas with the ServiceAccount's permissions, behind an ingress.
 func startOperators(ctx context.Context, c *controlPlane, program string, admin client.Client) ([]*replica, *ingress.Ingress, error) {
 	var err error
 	if c.tokens[operatorAccount], err = controlplane.ServiceAccountToken(ctx, admin, controlplane.OperatorNamespace, controlplane.OperatorServiceAccount); err != nil {
@@ -67,13 +67,13 @@ func startOperators(ctx context.Context, c *controlPlane, program string, admin 
 
 var leads = regexp.MustCompile(`(?m)^leader_election_master_status\{[^}]*\} 1$`)
 
-// isLeader asks a replica whether it leads. One that does not answer is not known to.
+// isLeader asks a replica whether it is the leader; false if it does not respond.
 func (r *replica) isLeader(ctx context.Context) bool {
 	metrics, err := get(ctx, r.metrics)
 	return err == nil && leads.Match(metrics)
 }
 
-// The marks of a process that broke, in its log.
+// Texts in the log of a process that failed.
 var broke = [][]byte{[]byte("panic:"), []byte("fatal error:"), []byte("DATA RACE"), []byte("Observed a panic")}
 
 func (r *replica) crashes() (int, error) {

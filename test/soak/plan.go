@@ -8,7 +8,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// payerKind is what a payer does.
+// payerKind is the behaviour of a payer.
 type payerKind string
 
 const (
@@ -21,27 +21,27 @@ const (
 	paysAfterClose payerKind = "after the close"
 )
 
-// plan is the life of one Order, fixed before it begins: what is done to it and when, counted from its creation. Zero times mean
-// that something is not done.
+// plan is the life of one Order, fixed before it starts: what is done to it and when, counted from
+// its creation. A zero time means that something is not done.
 type plan struct {
 	name    string
 	account account
 	// namespace is the account's own, or that of a guest.
 	namespace string
-	// twin has the same Order made at the same time in the other namespace that may use the account.
+	// twin creates the same Order at the same time in the other namespace that may use the account.
 	twin bool
-	// stranger is the Merchant of a stranger who asks for the same number; empty for none.
+	// stranger is the Merchant of a stranger who uses the same number; empty for none.
 	stranger  string
 	start     time.Duration
 	tradeType v1alpha1.TradeType
 	total     int64
-	// ownNumber gives the Order a number that is not its name.
+	// ownNumber gives the Order a number that differs from its name.
 	ownNumber  bool
 	payer      payerKind
 	payAfter   time.Duration
 	expires    time.Duration
 	closeAfter time.Duration
-	// deleteAfter deletes it; reapply creates it again, with the same spec, once it is gone.
+	// deleteAfter deletes the Order; reapply creates it again with the same spec once it is gone.
 	deleteAfter time.Duration
 	reapply     bool
 	refunds     []refundPlan
@@ -58,7 +58,7 @@ type refundPlan struct {
 	reapply     bool
 }
 
-// planLife draws a life. The same seed and index give the same.
+// planLife draws a life. The same seed and index return the same life.
 func planLife(seed uint64, index int, window time.Duration) plan {
 	r := rand.New(rand.NewPCG(seed, uint64(index)))
 	p := plan{
@@ -85,7 +85,7 @@ func planLife(seed uint64, index int, window time.Duration) plan {
 	return p
 }
 
-// planTenants draws who else wants the number.
+// planTenants draws who else uses the number.
 func (p *plan) planTenants(r *rand.Rand) {
 	p.namespace = p.account.namespace
 	if len(p.account.guests) == 0 {
@@ -96,11 +96,12 @@ func (p *plan) planTenants(r *rand.Rand) {
 	}
 	p.stranger = pick(r, strangers...).name
 	if p.twin = chance(r, 0.4); p.twin {
-		p.total += 10_000 // more than any other number in a message, so that it shows when another is told
+		p.total += 10_000 // more than any other number in a message, so that a leak is visible
 	}
 }
 
-// keepObjects has nothing deleted: once the owner of a number is gone, who gets it is no question of the same second any more.
+// keepObjects disables deletions: after the owner of a number is gone, who gets it is no longer
+// decided in the same second.
 func (p *plan) keepObjects() {
 	if p.deleteAfter > 0 && p.expires == 0 && p.closeAfter == 0 && p.payer != paysAtOnce && p.payer != paysLater {
 		p.closeAfter = p.deleteAfter
@@ -145,7 +146,7 @@ func (p *plan) planEnd(r *rand.Rand) {
 	p.reapply = p.deleteAfter > 0 && chance(r, 0.5)
 }
 
-// planRefunds draws Refunds, some of which exceed what is paid.
+// planRefunds draws Refunds, some of which exceed what was paid.
 func (p *plan) planRefunds(r *rand.Rand) {
 	if chance(r, 0.4) {
 		return

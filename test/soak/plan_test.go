@@ -19,7 +19,7 @@ func TestTheSameSeedPlansTheSame(t *testing.T) {
 	}
 }
 
-// TestPlansHaveEverything: whatever the seed, the default number of lives has some of each kind.
+// TestPlansHaveEverything: for any seed, the default number of lives contains every kind.
 func TestPlansHaveEverything(t *testing.T) {
 	for seed := range uint64(20) {
 		seen, names := map[string]int{}, map[string]bool{}
@@ -82,7 +82,8 @@ func TestPlansHaveEverything(t *testing.T) {
 	}
 }
 
-// checkTwins: two want the same number, from two namespaces, with amounts that tell them apart, and nothing of theirs is deleted.
+// checkTwins: two Orders use the same number, from two namespaces, with different amounts, and
+// nothing of theirs is deleted.
 func checkTwins(t *testing.T, first, second plan) {
 	t.Helper()
 	a, b := first.order(time.Now()), second.order(time.Now())
@@ -105,7 +106,7 @@ func checkTwins(t *testing.T, first, second plan) {
 	}
 }
 
-// TestRivalsWantTheSameNumberWithoutAGrant, each from a namespace of its own.
+// TestRivalsWantTheSameNumberWithoutAGrant: each rival is in its own namespace.
 func TestRivalsWantTheSameNumberWithoutAGrant(t *testing.T) {
 	for index := range 50 {
 		p := planLife(7, index, time.Minute)

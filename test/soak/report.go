@@ -33,14 +33,14 @@ func (t tally) sum() int {
 	return sum
 }
 
-// report are the figures of a run.
+// report holds the figures of a run.
 type report struct {
 	Seed  uint64 `json:"seed"`
 	Holds bool   `json:"holds"`
 
 	SetUpSeconds    float64 `json:"setUpSeconds"`
 	StrikingSeconds float64 `json:"strikingSeconds"`
-	// ConvergenceSeconds include the time in which everything had to stay still.
+	// ConvergenceSeconds includes the time in which nothing may change.
 	ConvergenceSeconds float64 `json:"convergenceSeconds"`
 
 	Orders       int   `json:"orders"`
@@ -71,7 +71,7 @@ type report struct {
 	Logs     string             `json:"-"`
 }
 
-// report counts. moments are the beginning, and the ends of set-up, striking and convergence.
+// report counts. moments are the start, and the ends of set-up, strikes and convergence.
 func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge.Evidence, blows *striker, moments [4]time.Time) (*report, error) {
 	lease := &coordinationv1.Lease{}
 	if err := s.clients[admin].Get(ctx, client.ObjectKey{Namespace: controlplane.OperatorNamespace, Name: "wechatpay-operator"}, lease); err != nil {
@@ -99,7 +99,7 @@ func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge
 	return r, nil
 }
 
-// countObjects counts how objects ended, by the reason that they show, or showed when they went.
+// countObjects counts how objects ended, by the last reason that they showed.
 func (r *report) countObjects(history []judge.Change) {
 	ends := map[string]string{}
 	for _, change := range history {
@@ -129,7 +129,7 @@ func (r *report) countObjects(history []judge.Change) {
 	}
 }
 
-// contested counts the numbers that two namespaces asked for which may both use the Merchant.
+// contested counts the numbers requested by two namespaces that may both use the Merchant.
 func contested(evidence judge.Evidence) int {
 	count := 0
 	for _, asked := range evidence.Orders {
@@ -171,7 +171,7 @@ func (r *report) countLedger(evidence judge.Evidence) {
 	}
 }
 
-// print writes the report for people.
+// print writes the report as text.
 func (r *report) print(out io.Writer) {
 	section := func(title string, counts tally) {
 		fmt.Fprintf(out, "\n%s: %d\n", title, counts.sum())
@@ -179,27 +179,27 @@ func (r *report) print(out io.Writer) {
 			fmt.Fprintf(out, "  %6d  %s\n", counts[name], name)
 		}
 	}
-	fmt.Fprintf(out, "\nSeed %d; set up in %.0f s, struck for %.0f s, settled and still after %.0f s.\n", r.Seed, r.SetUpSeconds, r.StrikingSeconds, r.ConvergenceSeconds)
-	fmt.Fprintf(out, "Asked for %d Orders and %d Refunds, and for %d more that want the number of one of these without a right to it; %d versions of Merchants, Orders and Refunds were stored.\n",
+	fmt.Fprintf(out, "\nSeed %d; set up in %.0f s, strikes for %.0f s, converged after %.0f s.\n", r.Seed, r.SetUpSeconds, r.StrikingSeconds, r.ConvergenceSeconds)
+	fmt.Fprintf(out, "Requested %d Orders and %d Refunds, and %d more that use the number of one of these without permission; %d versions of Merchants, Orders and Refunds were stored.\n",
 		r.Orders, r.Refunds, r.Rivals, r.Versions)
-	fmt.Fprintf(out, "%d of the numbers were asked for by two namespaces in the same second that may both use the Merchant.\n", r.Contested)
+	fmt.Fprintf(out, "%d of the numbers were requested in the same second by two namespaces that may both use the Merchant.\n", r.Contested)
 	section("How the Orders ended", r.OrderEnds)
 	section("How the Refunds ended (with those of late payments)", r.RefundEnds)
 	section("WeChat's orders", r.LedgerOrders)
 	section("WeChat's refunds", r.LedgerRefund)
 	fmt.Fprintf(out, "\n%d fen were paid, %d fen refunded.\n", r.PaidFen, r.RefundedFen)
-	section("What people did", r.Wishes)
+	section("Actions of users", r.Wishes)
 	section("Calls to WeChat", r.Calls)
-	section("Attempts to call back", r.Callbacks)
+	section("Callback attempts", r.Callbacks)
 	section("Blows", r.Strikes)
-	section("WeChat's faults that struck", r.Faults)
-	section("Starts of processes", r.Starts)
-	section("Processes that ended by themselves", r.OwnEnds)
-	fmt.Fprintf(out, "\nFailovers: %d\nRefund calls of a leader that woke, refused for their pace and excused: %d\n\n", r.Failovers, r.Excused)
+	section("Faults of WeChat Pay", r.Faults)
+	section("Process starts", r.Starts)
+	section("Processes that ended unexpectedly", r.OwnEnds)
+	fmt.Fprintf(out, "\nFailovers: %d\nRefund calls of a resumed leader, refused for their spacing and excused: %d\n\n", r.Failovers, r.Excused)
 	r.printFindings(out)
 }
 
-// printFindings says of every rule whether it holds, and shows what does not.
+// printFindings prints for every rule whether it holds, and the findings.
 func (r *report) printFindings(out io.Writer) {
 	broken := map[judge.Rule]int{}
 	for _, finding := range r.Findings {
@@ -215,7 +215,7 @@ func (r *report) printFindings(out io.Writer) {
 		fmt.Fprintln(out, "\nEverything holds.")
 		return
 	}
-	fmt.Fprintf(out, "\nNOT EVERYTHING HOLDS: %d violations. The logs are in %s; repeat it with --seed %d.\n", len(r.Findings), r.Logs, r.Seed)
+	fmt.Fprintf(out, "\nFAILED: %d violations. The logs are in %s; repeat with --seed %d.\n", len(r.Findings), r.Logs, r.Seed)
 }
 
 // write writes the figures as JSON.

@@ -8,8 +8,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
 )
 
-// challenge has others ask for the number of an Order in the same second: somebody in a namespace without a grant for each number,
-// and a stranger with a Merchant of his own where the plan says so. They know number and amount, and ask for refunds as well.
+// challenge makes others request the number of an Order in the same second: a namespace without
+// permission for each number, and a stranger with a Merchant of its own if the plan says so. They
+// know number and amount, and request refunds too.
 func (l *life) challenge(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, rival := range l.rivals(l.order) {
@@ -18,7 +19,7 @@ func (l *life) challenge(ctx context.Context) {
 	all.Wait()
 }
 
-// rivals are the same Order as others would write it.
+// rivals are the Orders of the rivals.
 func (p plan) rivals(order *v1alpha1.Order) []*v1alpha1.Order {
 	rival := order.DeepCopy()
 	rival.Namespace = rivalNamespace
@@ -49,14 +50,15 @@ func (l *life) playRival(ctx context.Context, order *v1alpha1.Order) {
 	all.Wait()
 }
 
-// playRivalRefund asks for a refund of the same number, which an approver of that namespace approves.
+// playRivalRefund requests a refund with the same number, which an approver of that namespace
+// approves.
 func (l *life) playRivalRefund(ctx context.Context, order *v1alpha1.Order, r refundPlan) {
 	if !l.until(ctx, r.start) {
 		return
 	}
 	refund := l.plan.refund(r)
 	refund.Namespace = order.Namespace
-	refund.Spec.Amount++ // so that one that was sent for it is told from the true one
+	refund.Spec.Amount++ // to distinguish it from the genuine refund if it is sent
 	l.memory.rival(judge.Rival{Number: judge.Number{MchID: l.number.MchID, Number: refund.Number()}, Refund: refund})
 	l.memory.count("Refunds for the number of another, in " + order.Namespace)
 	l.create(ctx, l.clients[shopOf(order.Namespace)], refund)

@@ -15,7 +15,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// openAccounts creates the namespaces with the rights of shop and approver, and the Merchants, and waits until they are ready.
+// openAccounts creates the namespaces with the permissions of shop and approver, and the Merchants,
+// and waits until they are ready.
 func openAccounts(ctx context.Context, admin client.Client, wechat *simulator.AdminClient) (map[string]*v1alpha1.Merchant, error) {
 	endpoint, err := endpointOf(ctx, wechat)
 	if err != nil {
@@ -61,7 +62,8 @@ func openAccount(ctx context.Context, admin client.Client, wechat *simulator.Adm
 	return merchant, admin.Create(ctx, merchant)
 }
 
-// openStrangers creates the Merchants of strangers. Nobody waits for them to be ready, which they never are.
+// openStrangers creates the Merchants of strangers without waiting for them, because they never
+// become ready.
 func openStrangers(ctx context.Context, admin client.Client, wechat *simulator.AdminClient) error {
 	for _, s := range strangers {
 		endpoint, err := endpointOf(ctx, wechat)
@@ -110,10 +112,11 @@ func createAll(ctx context.Context, admin client.Client, objects []client.Object
 	return nil
 }
 
-// rotatedKey is what the first account's key is reset to on the way.
+// rotatedKey is the first account's key after its reset.
 const rotatedKey = "SoakOnlyNewKeySoakOnlyNewKey0000"
 
-// rotateKey resets a key at WeChat, and writes the Secret a moment later: in between, WeChat takes no call.
+// rotateKey resets a key at WeChat Pay and writes the Secret a moment later: in between, WeChat Pay
+// rejects every call.
 func (s *soak) rotateKey(ctx context.Context) {
 	a := accounts[0]
 	err := await(ctx, "the reset of a key", func(ctx context.Context) error { return s.account.SetAPIKey(ctx, a.mchID, rotatedKey) })

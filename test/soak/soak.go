@@ -21,15 +21,16 @@ import (
 )
 
 const (
-	// patience is how long one part may take to come up on a busy machine.
+	// patience is the timeout for one component to start on a busy machine.
 	patience = 2 * time.Minute
-	// lastBirth is the part of the striking in which Orders are made.
+	// lastBirth is the part of the strike phase in which Orders are created.
 	lastBirth = 0.85
-	// stillness is how long everything must stay settled: more than any interval that could bring another call.
+	// stillness is how long everything must stay settled: more than any interval after which
+	// another call could follow.
 	stillness = 15 * time.Second
 )
 
-// soak is everything that runs. close stops it, however far it came.
+// soak is everything that runs. close stops it, even if it is only partly started.
 type soak struct {
 	options
 	folder string
@@ -45,9 +46,9 @@ type soak struct {
 	merchants map[string]*v1alpha1.Merchant
 }
 
-// play goes through the whole run.
+// play runs the whole soak.
 func (s *soak) play(ctx context.Context) (*report, error) {
-	fmt.Printf("Seed %d: %d Orders, %s of blows.\n", s.seed, s.orders, s.duration)
+	fmt.Printf("Seed %d: %d Orders, %s of strikes.\n", s.seed, s.orders, s.duration)
 	if err := s.setUp(ctx); err != nil {
 		return nil, fmt.Errorf("setting up: %w", err)
 	}
@@ -69,7 +70,7 @@ func (s *soak) play(ctx context.Context) (*report, error) {
 		return nil, errors.Join(err, ctx.Err())
 	}
 	calm := time.Now()
-	fmt.Printf("%s: the last blow is dealt, and WeChat works again.\n", s.age())
+	fmt.Printf("%s: the last strike is over, and WeChat Pay works again.\n", s.age())
 	if err := s.calmDown(ctx); err != nil {
 		return nil, err
 	}
@@ -78,13 +79,13 @@ func (s *soak) play(ctx context.Context) (*report, error) {
 		return nil, err
 	}
 	settled := time.Now()
-	fmt.Printf("%s: it is judged.\n", s.age())
+	fmt.Printf("%s: judged.\n", s.age())
 	return s.report(ctx, verdict, evidence, blows, [4]time.Time{s.began, ready, calm, settled})
 }
 
 func (s *soak) age() time.Duration { return time.Since(s.began).Truncate(time.Second) }
 
-// beginLives plans all lives and begins them.
+// beginLives plans and starts all lives.
 func (s *soak) beginLives(ctx context.Context, living *sync.WaitGroup) {
 	for i := range s.orders {
 		p := planLife(s.seed, i, time.Duration(float64(s.duration)*lastBirth))
@@ -99,7 +100,7 @@ func (s *soak) beginLives(ctx context.Context, living *sync.WaitGroup) {
 	}
 }
 
-// rearm gives a WeChat that was killed its faults again.
+// rearm adds the faults again after the simulator was killed.
 func (s *soak) rearm(ctx context.Context) error {
 	return await(ctx, "the simulated WeChat Pay", func(ctx context.Context) error {
 		faults, err := s.account.Faults(ctx)
@@ -126,8 +127,8 @@ func (s *soak) calmDown(ctx context.Context) error {
 	return nil
 }
 
-// converge waits until nothing is open any more, and then whether it stays so. Lives come to their ends meanwhile; those that wait
-// for an object to go, which may never go, are ended.
+// converge waits until nothing is open, and then that it stays so. Meanwhile the lives end; those
+// that wait for an object that may never be deleted are cancelled.
 func (s *soak) converge(ctx context.Context, living *sync.WaitGroup, end context.CancelFunc) (judge.Verdict, judge.Evidence, error) {
 	deadline := time.Now().Add(s.options.converge)
 	lived := make(chan struct{})
@@ -159,14 +160,14 @@ func (s *soak) converge(ctx context.Context, living *sync.WaitGroup, end context
 	}
 }
 
-// judge collects the evidence and hears the judge.
+// judge collects the evidence and calls the judge.
 func (s *soak) judge(ctx context.Context) (judge.Verdict, judge.Evidence, error) {
 	evidence := s.memory.evidence()
 	var err error
 	if evidence.History, err = history(ctx, s.control.etcdURL); err != nil {
 		return judge.Verdict{}, evidence, err
 	}
-	// The ledger comes last: what the objects show has happened by then.
+	// The ledger is read last, so that it contains everything that the objects show.
 	if evidence.Ledger, err = s.account.Ledger(ctx); err != nil {
 		return judge.Verdict{}, evidence, err
 	}
@@ -178,7 +179,7 @@ func (s *soak) judge(ctx context.Context) (judge.Verdict, judge.Evidence, error)
 			return verdict, evidence, err
 		}
 		if crashes > 0 {
-			verdict.Findings = append(verdict.Findings, judge.Finding{Rule: judge.ProcessesDoNotFail, What: fmt.Sprintf("%d marks of a crash in %s", crashes, r.log)})
+			verdict.Findings = append(verdict.Findings, judge.Finding{Rule: judge.ProcessesDoNotFail, What: fmt.Sprintf("%d signs of a crash in %s", crashes, r.log)})
 		}
 	}
 	return verdict, evidence, nil
@@ -227,8 +228,8 @@ func (s *soak) setUp(ctx context.Context) error {
 	return addFaults(ctx, s.account)
 }
 
-// build compiles a command of the repository into the soak's own folder: what runs is what was there when it began.
-// A program that was built already is taken as it is.
+// build compiles a command of the repository into the soak's folder, so that later changes of the
+// source have no effect. It uses an existing binary as it is.
 func (s *soak) build(ctx context.Context, name, folder string) (string, error) {
 	if built, err := os.Stat(folder); err == nil && built.Mode().IsRegular() {
 		return folder, nil
@@ -242,7 +243,7 @@ func (s *soak) build(ctx context.Context, name, folder string) (string, error) {
 	return program, nil
 }
 
-// close stops the operator before what it talks to.
+// close stops the operator before its dependencies.
 func (s *soak) close() error {
 	var errs []error
 	for _, r := range s.replicas {
@@ -260,7 +261,7 @@ func (s *soak) close() error {
 	return errors.Join(errs...)
 }
 
-// await tries until there is no error or patience ends.
+// await retries until there is no error or patience ends.
 func await(ctx context.Context, what string, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

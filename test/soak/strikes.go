@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// strike is one kind of blow.
+// strike is one kind of disturbance.
 type strike struct {
 	name string
 	do   func(*striker, context.Context) bool
 }
 
-// strikes are all kinds. Each round of the soak deals all of them, in an order of its own.
+// strikes are all kinds. Each round runs all of them in random order.
 var strikes = []strike{
 	{"SIGKILL of the leader", func(s *striker, ctx context.Context) bool { return s.end(s.leader(ctx), syscall.SIGKILL) }},
 	{"SIGKILL of the other replica", func(s *striker, ctx context.Context) bool { return s.end(s.follower(ctx), syscall.SIGKILL) }},
@@ -41,33 +41,34 @@ var strikes = []strike{
 	}},
 }
 
-// striker deals blows at random moments.
+// striker strikes at random moments.
 type striker struct {
 	chance   *rand.Rand
 	control  *controlPlane
 	replicas []*replica
 	wechat   *child
 	memory   *memory
-	// recover puts right what a killed WeChat forgot.
+	// recover restores what a killed simulator forgot.
 	recover func(context.Context) error
 	dealt   map[string]int
 }
 
-// strikeGap bounds the time between two blows.
+// strikeGap is the range of the time between two strikes.
 var strikeGap = [2]time.Duration{2 * time.Second, 9 * time.Second}
 
-// strikeUntil deals until the context ends.
+// strikeUntil strikes until the context ends.
 func (s *striker) strikeUntil(ctx context.Context) error {
 	for ctx.Err() == nil {
 		for _, i := range s.chance.Perm(len(strikes)) {
 			pause(ctx, strikeGap[0]+time.Duration(s.chance.Int64N(int64(strikeGap[1]-strikeGap[0]))))
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // its time is over, as planned
+				return nil //nolint:nilerr // the context ended, as planned
 			}
 			if strikes[i].do(s, ctx) {
 				s.dealt[strikes[i].name]++
 			}
-			// Blows to what is down already are none, and work that is never done is never cut short.
+			// A strike needs a running target, and a program must be up for some time to get work
+			// done.
 			if err := s.awaitUp(ctx); err != nil && ctx.Err() == nil {
 				return err
 			}
@@ -87,12 +88,13 @@ func (s *striker) end(c *child, signal syscall.Signal) bool {
 	return c.strike(signal, time.Duration(s.chance.Int64N(int64(4*time.Second))))
 }
 
-// pauseLength is longer than the lease, and shorter than the operator's NotExistGrace.
+// pauseLength is longer than the lease and shorter than the operator's NotExistGrace.
 func (s *striker) pauseLength() time.Duration {
 	return 3500*time.Millisecond + time.Duration(s.chance.Int64N(int64(5*time.Second)))
 }
 
-// pauseLeader is the nastiest: the leader wakes in the middle of a call, when another one has taken over.
+// pauseLeader is the worst strike: the leader resumes in the middle of a call, when another one has
+// taken over.
 func (s *striker) pauseLeader(ctx context.Context) bool {
 	leader := s.leader(ctx)
 	from := time.Now()
@@ -101,13 +103,13 @@ func (s *striker) pauseLeader(ctx context.Context) bool {
 	return done
 }
 
-// leader is the replica that leads; one of them if none is known to.
+// leader returns the leading replica; any of them if none is known to lead.
 func (s *striker) leader(ctx context.Context) *child { return s.role(ctx, true) }
 
 func (s *striker) follower(ctx context.Context) *child { return s.role(ctx, false) }
 
 func (s *striker) role(ctx context.Context, leads bool) *child {
-	leader := s.chance.IntN(2) // drawn in any case, so that a seed deals the same
+	leader := s.chance.IntN(2) // drawn in any case, so that the same seed gives the same strikes
 	for i, r := range s.replicas {
 		if r.isLeader(ctx) {
 			leader = i

@@ -10,33 +10,33 @@ import (
 )
 
 const (
-	// rivalNamespace has no grant for any Merchant.
+	// rivalNamespace is permitted by no Merchant.
 	rivalNamespace = "brushes"
-	// strangerNamespace has Merchants of its own with a number that belongs to another.
+	// strangerNamespace has Merchants with a merchant number that belongs to another.
 	strangerNamespace = "mirrors"
 )
 
 // nobodyThere is an address that the operator may call, and where nothing listens.
 const nobodyThere = "https://127.0.0.1:9"
 
-// stranger is a Merchant that names the number of the first account without being it.
+// stranger is a Merchant with the merchant number of the first account that does not own it.
 type stranger struct {
 	name string
-	// endpoint is where it says that WeChat is; empty for where it is.
+	// endpoint is its spec.endpoint; empty for the simulator's.
 	endpoint string
 }
 
-// strangers: one whose key WeChat refuses, and one whose key nobody ever says anything about.
+// strangers are one Merchant whose key WeChat Pay rejects, and one whose key gets no response.
 var strangers = []stranger{{name: "wrong-key"}, {name: "no-proof", endpoint: nobodyThere}}
 
-// account is the stranger's Merchant, with a key that looks like one.
+// account is the stranger's Merchant, with a well-formed key.
 func (s stranger) account() account {
 	a := accounts[0]
 	a.namespace, a.name, a.guests, a.apiKey = strangerNamespace, s.name, nil, strings.Repeat("S", 32)
 	return a
 }
 
-// namespaces are those in which somebody takes payments, or tries to.
+// namespaces returns the namespaces in which somebody takes payments, or tries to.
 func namespaces() []string {
 	all := []string{rivalNamespace, strangerNamespace}
 	for _, a := range accounts {
@@ -47,7 +47,8 @@ func namespaces() []string {
 	return slices.Compact(all)
 }
 
-// shopOf is the user that takes payments in a namespace, with the rights of the role for shops there and nowhere else.
+// shopOf is the user that takes payments in a namespace, with the role for shops there and nowhere
+// else.
 func shopOf(namespace string) string { return "shop-of-" + namespace }
 
 func shops() []string {
@@ -58,7 +59,7 @@ func shops() []string {
 	return users
 }
 
-// grants lets the account's guests use its Merchant, and nobody else.
+// grants permits the account's guests to use its Merchant, and nobody else.
 func (a account) grants() v1alpha1.AllowedNamespaces {
 	if len(a.guests) == 0 {
 		return v1alpha1.AllowedNamespaces{}
@@ -68,15 +69,15 @@ func (a account) grants() v1alpha1.AllowedNamespaces {
 	}}
 }
 
-// payerAt is somebody who pays in one namespace only, so that it shows when another one is told.
+// payerAt returns a payer that pays in one namespace only, so that a leak is visible.
 func payerAt(namespace string) *v1alpha1.Payer {
 	return &v1alpha1.Payer{OpenID: "oUpF8uMuAJO_" + namespace}
 }
 
-// twinSurplus keeps the amounts of two that want one number apart.
+// twinSurplus separates the amounts of two Orders that use one number.
 const twinSurplus = 200_000
 
-// twinPlan is the same life in the other namespace that may use the account.
+// twinPlan returns the same life in the other namespace that may use the account.
 func (p plan) twinPlan() plan {
 	twin := p
 	twin.namespace, twin.total = p.account.namespace, p.total+twinSurplus

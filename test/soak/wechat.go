@@ -9,13 +9,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
-// timeScale makes a minute of WeChat's last three seconds. The operator of the soak knows it as well.
+// timeScale makes a minute of WeChat Pay last three seconds. The soak's operator uses the same
+// factor.
 const timeScale = "20"
 
-// callbackSchedule has as many attempts as WeChat's own, which even scaled would take over an hour.
+// callbackSchedule has as many attempts as WeChat Pay's own, which would take over an hour even
+// scaled.
 const callbackSchedule = "250ms,250ms,500ms,3s,5s,10s,10s,10s,10s,10s,15s,15s,15s,15s,15s"
 
-// startWeChat starts the simulator on fixed ports, with a ledger that outlives it.
+// startWeChat starts the simulator on fixed ports, with a ledger that survives restarts.
 func startWeChat(ctx context.Context, folder, program string, seed uint64) (*child, *simulator.AdminClient, error) {
 	var addresses [3]string
 	for i := range addresses {
@@ -41,7 +43,7 @@ func startWeChat(ctx context.Context, folder, program string, seed uint64) (*chi
 	return wechat, client, await(ctx, "the simulated WeChat Pay", client.Health)
 }
 
-// wechatFaults are what goes wrong at WeChat by chance, each with its own small probability.
+// wechatFaults are random failures of WeChat Pay, each with its own small probability.
 func wechatFaults() []simulator.Fault {
 	var faults []simulator.Fault
 	add := func(probability float64, fault simulator.Fault, operations ...simulator.Operation) {
@@ -77,7 +79,7 @@ func wechatFaults() []simulator.Fault {
 	return faults
 }
 
-// addFaults arms WeChat. A simulator that was killed has forgotten its faults, though not its ledger.
+// addFaults adds the faults. A killed simulator has lost its faults, but not its ledger.
 func addFaults(ctx context.Context, wechat *simulator.AdminClient) error {
 	if err := wechat.ClearFaults(ctx); err != nil {
 		return err
@@ -90,7 +92,7 @@ func addFaults(ctx context.Context, wechat *simulator.AdminClient) error {
 	return nil
 }
 
-// faultsStruck counts, by kind, the faults that struck calls and callbacks.
+// faultsStruck counts the faults that struck calls and callbacks, by kind.
 func faultsStruck(ledger simulator.Ledger) map[string]int {
 	struck := map[string]int{}
 	for _, call := range ledger.Calls {

@@ -1,5 +1,6 @@
-// Command dockerfile holds a Dockerfile against the rules of docker's own linter that need no build, and against what an image of
-// this project has to be: every file that is copied exists, and what runs is a numeric user other than root on an empty base.
+// Command dockerfile checks a Dockerfile against the rules of docker's own linter that need no
+// build, and against this project's requirements: every copied file exists, and the image runs as a
+// numeric non-root user on an empty base.
 package main
 
 import (
@@ -33,7 +34,7 @@ func main() {
 	}
 }
 
-// check returns one line for each complaint. An error means that the file can't be read as a Dockerfile.
+// check returns one line per complaint. It returns an error if the file is not a valid Dockerfile.
 func check(path string) ([]string, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {

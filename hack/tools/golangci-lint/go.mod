@@ -1,5 +1,5 @@
-// golangci-lint, with kube-api-linter built into it. It has a dependency tree of its own size; apart from the other tools it
-// can't change their versions.
+// golangci-lint, with kube-api-linter built into it. It has many dependencies, which must not change the
+// versions of the other tools.
 module github.com/wechatpay-operator/wechatpay-operator/hack/tools/golangci-lint
 
 go 1.26.0

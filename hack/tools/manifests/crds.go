@@ -1,7 +1,7 @@
 //go:build tools
 
-// Package manifests pins the tools that check manifests, and the kinds of others that manifests use: the CRDs of the Gateway API
-// and of the Prometheus Operator come with their modules.
+// Package manifests pins the tools that check manifests, and the modules with the CRDs of the
+// Gateway API and of the Prometheus Operator that manifests use.
 package manifests
 
 import (

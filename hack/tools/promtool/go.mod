@@ -1,5 +1,5 @@
-// promtool checks and tests the alerts of config/prometheus. It has a dependency tree of its own size; apart from the other tools
-// it can't change their versions.
+// promtool checks and tests the alerts of config/prometheus. It has many dependencies, which must not
+// change the versions of the other tools.
 module github.com/wechatpay-operator/wechatpay-operator/hack/tools/promtool
 
 go 1.26.0

@@ -1,5 +1,6 @@
-// Command testsummary runs the tests of one module after the other, shows go test's own result lines as they come and
-// the output of what failed, and ends with a summary whose last line is "N passed, N failed".
+// Command testsummary runs the tests of one module after the other. It prints go test's own result
+// lines as they arrive and the output of failed tests, and ends with a summary whose last line is
+// "N passed, N failed".
 //
 //	testsummary [-summary file] <module directory>... -- <go test flags and packages>
 package main
@@ -27,8 +28,9 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	// An interrupt reaches go test as well, since it is in the same process group; its last words are still read. To be
-	// ignored here only, the signal is caught: what a process ignores, its children ignore too.
+	// An interrupt also reaches go test, which is in the same process group; its remaining output
+	// is still read. The signal is caught rather than ignored, because children inherit ignored
+	// signals.
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM)
 	if err := run(*summary, modules, arguments); err != nil {
 		fmt.Fprintln(os.Stderr, "testsummary:", err)
@@ -65,8 +67,8 @@ func run(summary string, modules, arguments []string) error {
 	return nil
 }
 
-// test reads go test's events to their end. An error means that go test could not do its work; failed tests are counted
-// from its events.
+// test reads go test's events to their end. It returns an error if go test could not run; failed
+// tests are counted from its events.
 func test(total *tally, module string, arguments []string) error {
 	command := exec.Command("go", append([]string{"test", "-json"}, arguments...)...)
 	command.Dir = module
@@ -83,7 +85,7 @@ func test(total *tally, module string, arguments []string) error {
 		return err
 	}
 	if err := command.Wait(); err != nil && total.failed == failedBefore {
-		return err // it failed without naming anything that failed
+		return err // it failed without reporting a failed test
 	}
 	return nil
 }

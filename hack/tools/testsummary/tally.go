@@ -21,7 +21,8 @@ type event struct {
 
 type testKey struct{ pkg, name string }
 
-// tally counts the tests that have no subtests of their own, and keeps the output of each until it is known to be needed.
+// tally counts the tests without subtests, and keeps the output of each until it is known to be
+// needed.
 type tally struct {
 	out                     io.Writer
 	passed, failed, skipped int
@@ -31,7 +32,8 @@ type tally struct {
 	output map[testKey][]string
 	// parents are tests that had subtests, with the number of those that failed.
 	parents map[testKey]int
-	// failedIn counts what failed in a package, so that a package that fails by itself is counted too.
+	// failedIn counts the failures in a package, so that a package that fails outside of its tests
+	// is counted too.
 	failedIn map[string]int
 }
 
@@ -48,7 +50,7 @@ func (t *tally) read(events io.Reader) error {
 			if json.Unmarshal(line, &e) == nil {
 				t.take(e)
 			} else {
-				_, _ = t.out.Write(line) // not an event: whatever it is, it is worth seeing
+				_, _ = t.out.Write(line) // not an event: print it unchanged
 			}
 		}
 		if err == io.EOF {
@@ -103,7 +105,7 @@ func (t *tally) endTest(e event, key testKey) {
 	}
 }
 
-// figuresMark begins what a test that passes has to say all the same: the figures that it measured.
+// figuresMark starts a line that is printed even if the test passes: the figures that it measured.
 const figuresMark = "figures: "
 
 func (t *tally) showFigures(output []string) {
@@ -114,8 +116,8 @@ func (t *tally) showFigures(output []string) {
 	}
 }
 
-// endPackage shows go test's own line, such as "ok  	example.com/package	1.2s"; of a package that failed by itself, in
-// TestMain or by not compiling, everything.
+// endPackage prints go test's result line, such as "ok    example.com/package     1.2s"; if a
+// package failed outside of its tests, in TestMain or at compilation, it prints everything.
 func (t *tally) endPackage(e event) {
 	output := t.output[testKey{e.Package, ""}]
 	if e.Action == "skip" { // no test files
@@ -123,7 +125,7 @@ func (t *tally) endPackage(e event) {
 	}
 	t.packages++
 	if e.Action == "fail" && t.failedIn[e.Package] == 0 {
-		// What a test was printing when its process ended is in the output of that test.
+		// The output of a test that was running when its process ended belongs to that test.
 		for key, lines := range t.output {
 			if key.pkg == e.Package && key.name != "" {
 				fmt.Fprint(t.out, strings.Join(lines, ""))
@@ -160,7 +162,8 @@ func (t *tally) report(took time.Duration) {
 
 func (t *tally) line() string { return fmt.Sprintf("%d passed, %d failed", t.passed, t.failed) }
 
-// parentsOf cuts a subtest's name at each slash. Some of these may be no tests, since a name can hold a slash itself.
+// parentsOf splits a subtest's name at each slash. Some of the results may not be tests, because a
+// name can contain a slash itself.
 func parentsOf(name string) []string {
 	var parents []string
 	for at, char := range name {

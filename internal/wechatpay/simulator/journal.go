@@ -144,21 +144,21 @@ func (t *store) apply(e entry) {
 	case e.Merchant != nil:
 		t.saveMerchant(e.Merchant)
 	case e.Order != nil:
-		if known := t.order(e.Order.MchID, e.Order.OutTradeNo); known != nil {
-			*known = *e.Order
-			e.Order = known
+		if existing := t.order(e.Order.MchID, e.Order.OutTradeNo); existing != nil {
+			*existing = *e.Order
+			e.Order = existing
 		}
 		t.saveOrder(e.Order)
 	case e.Refund != nil:
-		if known := t.refund(e.Refund.MchID, e.Refund.OutRefundNo); known != nil {
-			*known = *e.Refund
-			e.Refund = known
+		if existing := t.refund(e.Refund.MchID, e.Refund.OutRefundNo); existing != nil {
+			*existing = *e.Refund
+			e.Refund = existing
 		}
 		t.saveRefund(e.Refund)
 	case e.Callback != nil:
-		if known := t.callbacks[e.Callback.ID]; known != nil {
-			*known = *e.Callback
-			e.Callback = known
+		if existing := t.callbacks[e.Callback.ID]; existing != nil {
+			*existing = *e.Callback
+			e.Callback = existing
 		}
 		t.saveCallback(e.Callback)
 	case e.Violation != nil:

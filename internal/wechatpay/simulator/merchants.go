@@ -54,8 +54,8 @@ func (s *Simulator) meetMerchant(m Merchant) error {
 		return err
 	}
 	return s.change(func() error {
-		if known := s.store.merchants[m.MchID]; known != nil {
-			m.APIKey, m.Balance = known.APIKey, known.Balance
+		if existing := s.store.merchants[m.MchID]; existing != nil {
+			m.APIKey, m.Balance = existing.APIKey, existing.Balance
 		}
 		s.putMerchant(m)
 		return nil
@@ -63,9 +63,9 @@ func (s *Simulator) meetMerchant(m Merchant) error {
 }
 
 func (s *Simulator) putMerchant(m Merchant) {
-	known := s.store.merchants[m.MchID]
-	if known == nil {
-		known = &merchant{}
+	existing := s.store.merchants[m.MchID]
+	if existing == nil {
+		existing = &merchant{}
 	}
 	m.AppIDs = slices.Clone(m.AppIDs)
 	m.Currencies = slices.Clone(m.Currencies)
@@ -73,8 +73,8 @@ func (s *Simulator) putMerchant(m Merchant) {
 		balance := *m.Balance
 		m.Balance = &balance
 	}
-	known.Merchant = m
-	s.store.saveMerchant(known)
+	existing.Merchant = m
+	s.store.saveMerchant(existing)
 }
 
 // SetAPIKey resets a merchant's key, as in the merchant platform: from now on WeChat Pay signs with

@@ -29,8 +29,8 @@ func (s *Simulator) refund(c *call) (message, error) {
 	if err := s.keepPace(order, wanted); err != nil {
 		return nil, err
 	}
-	if known := s.store.refund(wanted.MchID, wanted.OutRefundNo); known != nil {
-		return s.repeatRefund(known, wanted, order)
+	if existing := s.store.refund(wanted.MchID, wanted.OutRefundNo); existing != nil {
+		return s.repeatRefund(existing, wanted, order)
 	}
 	if err := s.checkSums(c.merchant, order, wanted); err != nil {
 		return nil, err
@@ -94,8 +94,8 @@ func (s *Simulator) refundableOrder(request message) (*Order, error) {
 // keepPace refuses a refund call that comes too soon after the previous one for the same order.
 func (s *Simulator) keepPace(o *Order, wanted *Refund) error {
 	now := s.now()
-	known := s.store.refund(wanted.MchID, wanted.OutRefundNo)
-	if s.rules.allowRefundRepeats && known != nil && known.OutTradeNo == o.OutTradeNo {
+	existing := s.store.refund(wanted.MchID, wanted.OutRefundNo)
+	if s.rules.allowRefundRepeats && existing != nil && existing.OutTradeNo == o.OutTradeNo {
 		return nil
 	}
 	if o.LastRefundCall != nil {
@@ -126,16 +126,16 @@ func (s *Simulator) noteRefused(c *call, f *Fault) {
 
 // repeatRefund replies to a call with an existing number. The parameters must match, and nothing is
 // paid again.
-func (s *Simulator) repeatRefund(known, wanted *Refund, order *Order) (message, error) {
-	known.Calls++
-	s.store.saveRefund(known)
-	if known.OutTradeNo != order.OutTradeNo || known.RefundFee != wanted.RefundFee || known.TotalFee != wanted.TotalFee {
-		s.violate(ViolationRefundParams, OperationRefund, known.MchID, known.OutRefundNo, fmt.Sprintf(
-			"first %d of %d of order %s, now %d of %d of order %s", known.RefundFee, known.TotalFee, known.OutTradeNo,
+func (s *Simulator) repeatRefund(existing, wanted *Refund, order *Order) (message, error) {
+	existing.Calls++
+	s.store.saveRefund(existing)
+	if existing.OutTradeNo != order.OutTradeNo || existing.RefundFee != wanted.RefundFee || existing.TotalFee != wanted.TotalFee {
+		s.violate(ViolationRefundParams, OperationRefund, existing.MchID, existing.OutRefundNo, fmt.Sprintf(
+			"first %d of %d of order %s, now %d of %d of order %s", existing.RefundFee, existing.TotalFee, existing.OutTradeNo,
 			wanted.RefundFee, wanted.TotalFee, order.OutTradeNo))
 		return nil, errRefundMismatch
 	}
-	return refundReply(known, order), nil
+	return refundReply(existing, order), nil
 }
 
 // checkSums compares a new refund with the order, with its other refunds, and with the balance.

@@ -1,5 +1,6 @@
-// Package controlplane starts a real kube-apiserver and etcd with the operator's CRDs, policies and roles, for tests, the
-// demo and benchmarks. The binaries come from KUBEBUILDER_ASSETS, or from bin/k8s, where `make control-plane` builds them.
+// Package controlplane starts a real kube-apiserver and etcd with the operator's CRDs, policies and
+// roles, for tests, the demo and benchmarks. The binaries come from KUBEBUILDER_ASSETS, or from
+// bin/k8s, where `make control-plane` builds them.
 package controlplane
 
 import (
@@ -27,7 +28,7 @@ import (
 
 // Environment is a running control plane.
 type Environment struct {
-	// Config is that of an administrator (system:masters).
+	// Config authenticates as an administrator (system:masters).
 	Config *rest.Config
 	// Client reads and writes as that administrator, without a cache.
 	Client client.Client
@@ -40,7 +41,7 @@ type Environment struct {
 	operatorErr  error
 }
 
-// Scheme knows the built-in kinds and the operator's.
+// Scheme returns a scheme with the built-in and the operator's kinds.
 func Scheme() *k8sruntime.Scheme {
 	scheme := k8sruntime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
@@ -48,7 +49,7 @@ func Scheme() *k8sruntime.Scheme {
 	return scheme
 }
 
-// Option changes how a control plane is started.
+// Option configures a control plane before it starts.
 type Option func(*envtest.ControlPlane)
 
 // Start starts a control plane and installs the CRDs.
@@ -67,10 +68,10 @@ func Start(options ...Option) (*Environment, error) {
 	}
 	config, err := env.Start()
 	if err != nil {
-		// What did start must not outlive this process.
+		// Components that did start must not outlive this process.
 		return nil, errors.Join(fmt.Errorf("starting the control plane from %s: %w", assets, err), env.Stop())
 	}
-	// Tests and demos are not to wait for a client-side limiter.
+	// Disables client-side rate limiting, which would slow down tests and demos.
 	config.QPS = -1
 	admin, err := client.New(config, client.Options{Scheme: Scheme()})
 	if err != nil {
@@ -82,11 +83,11 @@ func Start(options ...Option) (*Environment, error) {
 // Stop stops the control plane and removes its data.
 func (e *Environment) Stop() error { return e.env.Stop() }
 
-// EtcdURL is where etcd takes clients, without authentication.
+// EtcdURL is etcd's client URL, without authentication.
 func (e *Environment) EtcdURL() string { return e.env.ControlPlane.Etcd.URL.String() }
 
-// User returns the configuration of a user that authenticates with a client certificate and has only the rights
-// that RBAC gives to its name and groups.
+// User returns the configuration of a user that authenticates with a client certificate and has
+// only the permissions that RBAC grants to its name and groups.
 func (e *Environment) User(name string, groups ...string) (*rest.Config, error) {
 	user, err := e.addUser(name, groups)
 	if err != nil {
@@ -95,7 +96,8 @@ func (e *Environment) User(name string, groups ...string) (*rest.Config, error) 
 	return user.Config(), nil
 }
 
-// addUser issues one certificate at a time: envtest's authority counts them without a lock, and tests run side by side.
+// addUser issues one certificate at a time: envtest's CA counts them without a lock, and tests run
+// in parallel.
 func (e *Environment) addUser(name string, groups []string) (*envtest.AuthenticatedUser, error) {
 	e.users.Lock()
 	defer e.users.Unlock()
@@ -106,7 +108,7 @@ func (e *Environment) addUser(name string, groups []string) (*envtest.Authentica
 	return user, nil
 }
 
-// Kubeconfig returns a kubeconfig file's content for a user.
+// Kubeconfig returns the content of a kubeconfig file for a user.
 func (e *Environment) Kubeconfig(name string, groups ...string) ([]byte, error) {
 	user, err := e.addUser(name, groups)
 	if err != nil {
@@ -115,8 +117,8 @@ func (e *Environment) Kubeconfig(name string, groups ...string) ([]byte, error) 
 	return user.KubeConfig()
 }
 
-// Apply creates the objects of YAML files of the repository, such as config/policy/*.yaml; those that are there already
-// are left as they are.
+// Apply creates the objects of YAML files of the repository, such as config/policy/*.yaml. Existing
+// objects are left unchanged.
 func (e *Environment) Apply(ctx context.Context, patterns ...string) error {
 	for _, pattern := range patterns {
 		files, err := filepath.Glob(filepath.Join(Root(), pattern))
@@ -162,13 +164,13 @@ func (e *Environment) applyFile(ctx context.Context, file string) error {
 	}
 }
 
-// Root is the repository's top folder.
+// Root returns the repository's root folder.
 func Root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
-// Assets is the folder of the binaries of the control plane.
+// Assets returns the folder of the control plane's binaries.
 func Assets() (string, error) {
 	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
 		return assets, nil

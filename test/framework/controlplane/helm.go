@@ -12,10 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Chart is the folder of the Helm chart, in the repository.
+// Chart is the folder of the Helm chart in the repository.
 const Chart = "config/helm/wechatpay-operator"
 
-// Helm runs helm, as `make` builds it or HELM names it, and returns what it prints. An error has its complaint.
+// Helm runs helm, either the binary that `make` builds or the one that HELM names, and returns its
+// output. An error contains helm's error output.
 func Helm(ctx context.Context, arguments ...string) ([]byte, error) {
 	helm, err := helmBinary()
 	if err != nil {
@@ -32,7 +33,7 @@ func Helm(ctx context.Context, arguments ...string) ([]byte, error) {
 	return output, nil
 }
 
-// HelmTemplate returns the objects that the chart makes of values, given as helm's own flags.
+// HelmTemplate returns the objects that the chart renders with the given helm flags.
 func HelmTemplate(ctx context.Context, namespace string, flags ...string) ([]*unstructured.Unstructured, error) {
 	output, err := Helm(ctx, append([]string{"template", "wechatpay-operator", Chart, "--namespace", namespace}, flags...)...)
 	if err != nil {

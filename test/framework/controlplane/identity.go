@@ -20,10 +20,10 @@ const (
 	OperatorServiceAccount = "wechatpay-operator-controller-manager"
 )
 
-// tokenSeconds is a week: nobody renews a token here, as a kubelet does.
+// tokenSeconds is a week, because nothing renews tokens here as a kubelet does.
 const tokenSeconds = 7 * 24 * 60 * 60
 
-// ServiceAccountToken returns a token of a ServiceAccount that exists, as its pods get.
+// ServiceAccountToken returns a token of an existing ServiceAccount, as its pods get.
 func ServiceAccountToken(ctx context.Context, admin client.Client, namespace, name string) (string, error) {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(tokenSeconds))}}
@@ -33,7 +33,8 @@ func ServiceAccountToken(ctx context.Context, admin client.Client, namespace, na
 	return request.Status.Token, nil
 }
 
-// ServiceAccount returns the configuration of a ServiceAccount that exists. It has the rights that RBAC gives it, and no others.
+// ServiceAccount returns the configuration of an existing ServiceAccount, with only the permissions
+// that RBAC grants.
 func (e *Environment) ServiceAccount(ctx context.Context, namespace, name string) (*rest.Config, error) {
 	token, err := ServiceAccountToken(ctx, e.Client, namespace, name)
 	if err != nil {
@@ -44,8 +45,8 @@ func (e *Environment) ServiceAccount(ctx context.Context, namespace, name string
 	return config, nil
 }
 
-// Operator is the configuration of the operator as config/default installs it, with the roles that config/rbac gives it. The roles
-// are installed when it is first asked for.
+// Operator returns the configuration of the operator as config/default installs it, with the roles
+// of config/rbac. The first call installs the roles.
 func (e *Environment) Operator(ctx context.Context) (*rest.Config, error) {
 	e.operatorOnce.Do(func() { e.operator, e.operatorErr = e.installOperator(ctx) })
 	return e.operator, e.operatorErr
@@ -62,7 +63,7 @@ func (e *Environment) installOperator(ctx context.Context) (*rest.Config, error)
 	return e.ServiceAccount(ctx, OperatorNamespace, OperatorServiceAccount)
 }
 
-// WriteKubeconfig writes a kubeconfig file for a configuration that has a token.
+// WriteKubeconfig writes a kubeconfig file for a configuration with a token.
 func WriteKubeconfig(file string, config *rest.Config, namespace string) error {
 	const cluster, user, current = "cluster", "user", "current"
 	kubeconfig := clientcmdapi.NewConfig()

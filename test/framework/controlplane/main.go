@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// Main runs the tests of a package on one control plane, which is stopped whatever becomes of them, and ends the process. It is
-// what a TestMain calls. prepare may be nil.
+// Main runs the tests of a package on one control plane, stops it in any case, and exits the
+// process. A TestMain calls it. prepare may be nil.
 func Main(m interface{ Run() int }, env **Environment, prepare func() error) {
 	os.Exit(run(m, env, prepare))
 }

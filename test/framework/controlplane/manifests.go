@@ -14,13 +14,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Kubectl is where the control plane's kubectl is.
+// Kubectl returns the path of the control plane's kubectl.
 func Kubectl() (string, error) {
 	assets, err := Assets()
 	return filepath.Join(assets, "kubectl"), err
 }
 
-// Kustomize returns the objects that `kubectl apply -k` would apply for a folder, which is absolute or in the repository.
+// Kustomize returns the objects that `kubectl apply -k` would apply for a folder, which is an
+// absolute path or relative to the repository.
 func Kustomize(ctx context.Context, folder string) ([]*unstructured.Unstructured, error) {
 	kubectl, err := Kubectl()
 	if err != nil {
@@ -54,7 +55,7 @@ func Decode(stream io.Reader) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// ServerSideApply applies objects in their order, as `kubectl apply --server-side` does.
+// ServerSideApply applies objects in order, as `kubectl apply --server-side` does.
 func (e *Environment) ServerSideApply(ctx context.Context, objects ...*unstructured.Unstructured) error {
 	for _, object := range objects {
 		if err := e.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object.DeepCopy()), client.FieldOwner("kubectl")); err != nil {

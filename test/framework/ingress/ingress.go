@@ -1,5 +1,5 @@
-// Package ingress stands in for the ingress and the Service of a cluster: one address for WeChat's callbacks, before the
-// replicas that the demo and the soak start.
+// Package ingress replaces a cluster's ingress and Service: a single address for WeChat Pay's
+// callbacks, in front of the replicas that the demo and the soak test start.
 package ingress
 
 import (
@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Ingress passes callbacks on, in turn to each replica that takes connections.
+// Ingress forwards callbacks in turn to the replicas that accept connections.
 type Ingress struct {
-	// URL is where callbacks come in.
+	// URL is the address for callbacks.
 	URL string
 
 	replicas []string
@@ -26,7 +26,7 @@ type Ingress struct {
 	log      *os.File
 }
 
-// Open listens on a free port of loopback. Callbacks that can't be passed on are written to a new file.
+// Open listens on a free loopback port. It logs callbacks that can't be forwarded to a new file.
 func Open(logFile string, replicas ...string) (*Ingress, error) {
 	file, err := os.Create(logFile)
 	if err != nil {
@@ -41,15 +41,15 @@ func Open(logFile string, replicas ...string) (*Ingress, error) {
 	anyReplica := &url.URL{Scheme: "http", Host: "replica"}
 	proxy := &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(anyReplica); r.SetXForwarded() },
-		Transport: &http.Transport{DialContext: i.dial, DisableKeepAlives: true}, // a turn for each callback
+		Transport: &http.Transport{DialContext: i.dial, DisableKeepAlives: true}, // another replica for each callback
 		ErrorLog:  complaints,
 	}
 	i.server = &http.Server{Handler: proxy, ReadHeaderTimeout: 10 * time.Second, ErrorLog: complaints}
-	go func() { _ = i.server.Serve(listener) }() // it ends with ErrServerClosed, at Close
+	go func() { _ = i.server.Serve(listener) }() // returns ErrServerClosed at Close
 	return i, nil
 }
 
-// dial connects to the next replica that is there.
+// dial connects to the next available replica.
 func (i *Ingress) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	first := i.turn.Add(1)
 	var err error
@@ -63,5 +63,5 @@ func (i *Ingress) dial(ctx context.Context, network, _ string) (net.Conn, error)
 	return nil, err
 }
 
-// Close takes no more callbacks.
+// Close stops accepting callbacks.
 func (i *Ingress) Close() error { return errors.Join(i.server.Close(), i.log.Close()) }

@@ -11,7 +11,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
-// TestEveryCallbackComesThrough while one replica of three is away; the other two take turns.
+// TestEveryCallbackComesThrough: while one replica of three is down, the other two take turns.
 func TestEveryCallbackComesThrough(t *testing.T) {
 	t.Parallel()
 	var taken [2]atomic.Int32

@@ -1,4 +1,4 @@
-// Package process runs the programs that the demo, the soak and the benchmarks start beside themselves.
+// Package process runs the child processes of the demo, the soak test and the benchmarks.
 package process
 
 import (
@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// Grace is how long a process may take to end by itself; it is the Deployment's terminationGracePeriodSeconds.
+// Grace is how long a process may take to exit after SIGTERM; it is the Deployment's
+// terminationGracePeriodSeconds.
 const Grace = 90 * time.Second
 
-// Process is a child with its output in a log file.
+// Process is a child process with a log file.
 type Process struct {
 	Name string
 
@@ -24,8 +25,9 @@ type Process struct {
 	ended   chan struct{}
 }
 
-// Start starts a program in a process group of its own, so that Ctrl-C in the terminal reaches the parent alone, which then
-// stops its children in order. Its output goes to the end of the log. onEnd is called when it ends, wanted or not.
+// Start starts a program in its own process group, so that Ctrl-C in the terminal reaches only the
+// parent, which then stops its children in order. The output is appended to the log. onEnd is
+// called when the process ends, expected or not.
 func Start(name, log, program string, arguments []string, onEnd func(*Process)) (*Process, error) {
 	output, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -40,7 +42,7 @@ func Start(name, log, program string, arguments []string, onEnd func(*Process)) 
 	}
 	p := &Process{Name: name, command: command, log: log, ended: make(chan struct{})}
 	go func() {
-		_ = command.Wait() // how it ended is in ProcessState
+		_ = command.Wait() // ProcessState has the result
 		close(p.ended)
 		onEnd(p)
 	}()
@@ -50,13 +52,13 @@ func Start(name, log, program string, arguments []string, onEnd func(*Process)) 
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// State says how the process ended. It may be asked for once Ended is closed.
+// State returns how the process ended. Call it only after Ended is closed.
 func (p *Process) State() *os.ProcessState { return p.command.ProcessState }
 
-// PID is its number.
+// PID is the process ID.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
-// Signal sends a signal. One that comes too late is no error.
+// Signal sends a signal. It ignores that the process has already ended.
 func (p *Process) Signal(signal os.Signal) error {
 	if err := p.command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("%s to %s: %w", signal, p.Name, err)
@@ -64,7 +66,7 @@ func (p *Process) Signal(signal os.Signal) error {
 	return nil
 }
 
-// Stop ends the process: politely, and after the grace by force.
+// Stop sends SIGTERM, and SIGKILL after Grace.
 func (p *Process) Stop() error {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -74,12 +76,12 @@ func (p *Process) Stop() error {
 		return nil
 	case <-time.After(Grace):
 	}
-	_ = p.command.Process.Kill() // it may have ended in this moment
+	_ = p.command.Process.Kill() // it may have ended just now
 	<-p.ended
 	return fmt.Errorf("%s did not end within %s", p.Name, Grace)
 }
 
-// Tail is the end of its output.
+// Tail returns the last lines of the output.
 func (p *Process) Tail(lines int) string {
 	content, err := os.ReadFile(p.log)
 	if err != nil {
@@ -89,7 +91,7 @@ func (p *Process) Tail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// FreeAddress is an address of loopback that nobody listens on.
+// FreeAddress returns an unused loopback address.
 func FreeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

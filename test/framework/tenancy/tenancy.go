@@ -1,5 +1,6 @@
-// Package tenancy holds the rules about namespaces that share a merchant number, as functions over objects and WeChat's ledger, so
-// that whoever makes tenants meet judges them alike. It asks none of the operator's own code what is right.
+// Package tenancy checks the rules for namespaces that share a merchant number, as functions of the
+// objects and WeChat Pay's ledger, so that all tests with several tenants use the same rules. It
+// uses none of the operator's own code.
 package tenancy
 
 import (
@@ -16,7 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// The invariants, in the words in which reports print them.
+// The invariants, as reports print them.
 const (
 	OneTransactionOneOrder = "one transaction makes one Order Paid"
 	OnePayoutOneRefund     = "one payout makes one Refund Succeeded"
@@ -24,10 +25,12 @@ const (
 	UngrantedIsNothing     = "an Order that was never granted has no call, no prepay and no transaction"
 )
 
-// Broken is an invariant that an object breaks. What begins with a verb: its subject is the object.
+// Broken is an invariant that an object violates. If What starts with a verb, its subject is the
+// object.
 type Broken struct{ Invariant, What string }
 
-// Attach is what an Order sends as attach: that of another namespace than its Merchant's begins with the namespace.
+// Attach returns the attach that an Order sends: with its namespace as prefix if its Merchant is in
+// another one.
 func Attach(order *v1alpha1.Order) string {
 	if namespace, _ := order.MerchantKey(); namespace != order.Namespace {
 		return order.Namespace + "/" + order.Spec.Attach
@@ -35,28 +38,29 @@ func Attach(order *v1alpha1.Order) string {
 	return order.Spec.Attach
 }
 
-// OwnOrder is what WeChat has under an Order's number, if that is this Order's: made through its Merchant, with the attach that it
-// sends. Otherwise it is nil.
-func OwnOrder(there *simulator.Order, order *v1alpha1.Order) *simulator.Order {
-	if there == nil {
+// OwnOrder returns WeChat Pay's order with an Order's number if it belongs to this Order: made
+// through its Merchant, with its attach. Otherwise it returns nil.
+func OwnOrder(recorded *simulator.Order, order *v1alpha1.Order) *simulator.Order {
+	if recorded == nil {
 		return nil
 	}
 	namespace, name := order.MerchantKey()
-	if there.Params["attach"] != Attach(order) || !strings.HasSuffix(there.Params["notify_url"], "/"+namespace+"/"+name+"/payment") {
+	if recorded.Params["attach"] != Attach(order) || !strings.HasSuffix(recorded.Params["notify_url"], "/"+namespace+"/"+name+"/payment") {
 		return nil
 	}
-	return there
+	return recorded
 }
 
-// OwnRefund is what WeChat has under a Refund's number, if that is this Refund's: of its amount, and of its Order's own order.
-func OwnRefund(there *simulator.Refund, own *simulator.Order, refund *v1alpha1.Refund) *simulator.Refund {
-	if there == nil || own == nil || there.OutTradeNo != own.OutTradeNo || there.RefundFee != refund.Spec.Amount {
+// OwnRefund returns WeChat Pay's refund with a Refund's number if it belongs to this Refund: with
+// its amount, and of its Order's own order.
+func OwnRefund(recorded *simulator.Refund, own *simulator.Order, refund *v1alpha1.Refund) *simulator.Refund {
+	if recorded == nil || own == nil || recorded.OutTradeNo != own.OutTradeNo || recorded.RefundFee != refund.Spec.Amount {
 		return nil
 	}
-	return there
+	return recorded
 }
 
-// FactsOfOrder looks at what an Order shows of WeChat, beside its own order there.
+// FactsOfOrder compares what an Order's status says about WeChat Pay with its own order there.
 func FactsOfOrder(order *v1alpha1.Order, own *simulator.Order, granted bool) []Broken {
 	var broken []Broken
 	prepay, transaction := order.Status.Prepay, order.Status.Transaction
@@ -72,7 +76,7 @@ func FactsOfOrder(order *v1alpha1.Order, own *simulator.Order, granted bool) []B
 	return broken
 }
 
-// FactsOfRefund looks at what a Refund shows of WeChat, beside its own refund there.
+// FactsOfRefund compares what a Refund's status says about WeChat Pay with its own refund there.
 func FactsOfRefund(refund *v1alpha1.Refund, own *simulator.Refund) []Broken {
 	if own == nil && meta.IsStatusConditionTrue(refund.Status.Conditions, v1alpha1.ConditionSucceeded) {
 		return []Broken{{NoFactCrosses, "shows a payout that is not of its Order"}}
@@ -80,10 +84,10 @@ func FactsOfRefund(refund *v1alpha1.Refund, own *simulator.Refund) []Broken {
 	return nil
 }
 
-// Told is what an object tells to who may read it.
+// Told is what an object reveals to its readers.
 type Told struct {
 	status, messages string
-	// order is the object itself, or a Refund's Order; nil if that is not known.
+	// order is the object itself, or a Refund's Order; nil if unknown.
 	order *v1alpha1.Order
 }
 
@@ -97,8 +101,9 @@ func ToldBy(order *v1alpha1.Order, status any, conditions []metav1.Condition) (T
 	return Told{status: string(text), messages: strings.Join(messages, "\n"), order: order}, err
 }
 
-// Of finds what is told of another namespace's Order, and of its own order at WeChat: namespace, payer and transaction, and in
-// messages the amount. What both have says nothing, and neither does the name of the Merchant's namespace.
+// Of finds what the object reveals about another namespace's Order and its order at WeChat Pay:
+// namespace, payer and transaction, and in messages the amount. Values that both share prove
+// nothing, and neither does the name of the Merchant's namespace.
 func (t Told) Of(other *v1alpha1.Order, own *simulator.Order) []Broken {
 	var secrets []string
 	if t.merchantNamespace() != other.Namespace {

@@ -7,22 +7,23 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// untrue are the faults that make a message say something else than what happened, so that its answer says nothing of the truth.
+// untrue are the faults that make a message false, so that the answer to it proves nothing.
 var untrue = []simulator.FaultKind{
 	simulator.FaultForge, simulator.FaultWrongAmount, simulator.FaultWrongCurrency, simulator.FaultWrongMchID, simulator.FaultMD5,
 	simulator.FaultUnsigned,
 }
 
-// callbacks compares the moment at which a payment's callback was answered with SUCCESS with the moment at which an Order first
-// showed it. Conditions tell whole seconds, so only a second that began after the answer proves that the write came later.
+// callbacks compares when a payment's callback was answered with SUCCESS with when an Order first
+// showed the payment. Conditions have a resolution of a second, so only a second that began after
+// the answer proves that the write came later.
 func (j *judge) callbacks() {
 	for _, callback := range j.Ledger.Callbacks {
 		number := Number{callback.MchID, callback.Number}
-		order, asked := j.Ledger.Order(callback.MchID, callback.Number), j.Orders[number]
-		if callback.Operation != simulator.OperationPaymentCallback || order == nil || order.Payment == nil || asked == nil {
+		order, requested := j.Ledger.Order(callback.MchID, callback.Number), j.Orders[number]
+		if callback.Operation != simulator.OperationPaymentCallback || order == nil || order.Payment == nil || requested == nil {
 			continue
 		}
-		shown, everShown := j.past.firstPaid[transactionOf{key(asked.Order), order.Payment.TransactionID}]
+		shown, everShown := j.past.firstPaid[transactionOf{key(requested.Order), order.Payment.TransactionID}]
 		for _, attempt := range callback.Attempts {
 			if attempt.Outcome != simulator.OutcomeAccepted || slices.Contains(untrue, attempt.Fault) {
 				continue

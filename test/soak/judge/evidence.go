@@ -1,5 +1,5 @@
-// Package judge compares what was asked for with what WeChat did and what the objects ever showed. It is pure: all evidence
-// comes as arguments, so that every rule can be shown to fail.
+// Package judge compares what was requested with what WeChat Pay did and what the objects ever
+// showed. It is pure: all evidence comes as arguments, so that tests can make every rule fail.
 package judge
 
 import (
@@ -13,68 +13,70 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
 )
 
-// Number is an order's or refund's number at WeChat.
+// Number is an order's or refund's number at WeChat Pay.
 type Number struct{ MchID, Number string }
 
 func (n Number) String() string { return n.MchID + "/" + n.Number }
 
-// Evidence is everything that a verdict rests on.
+// Evidence is all input of a verdict.
 type Evidence struct {
-	// Orders and Refunds are what was asked for, whatever became of the objects.
+	// Orders and Refunds are what was requested, whether or not the objects still exist.
 	Orders  map[Number]*AskedOrder
 	Refunds map[Number]*AskedRefund
-	// Rivals want a number of somebody else's without a right to it.
+	// Rivals use somebody else's number without permission.
 	Rivals []Rival
-	// LetThrough are the numbers of Refunds that somebody could approve who has no right to.
+	// LetThrough are the numbers of Refunds that a user without permission could approve.
 	LetThrough []Number
-	// Payments are those that payers were told of.
+	// Payments are those that payers were shown.
 	Payments []SeenPayment
-	// Ledger is what WeChat has on record.
+	// Ledger is WeChat Pay's ledger.
 	Ledger simulator.Ledger
-	// History are all writes of Merchants, Orders and Refunds, in the order in which they were stored.
+	// History are all writes of Merchants, Orders and Refunds, in the order in which they were
+	// stored.
 	History []Change
-	// Pauses are the times in which a leader was stopped without knowing it.
+	// Pauses are the times in which a leader was stopped by SIGSTOP.
 	Pauses []Pause
 }
 
-// AskedOrder is an Order that was created, perhaps several times with the same spec.
+// AskedOrder is an Order that was created, possibly several times with the same spec.
 type AskedOrder struct {
 	Order    *v1alpha1.Order
 	Merchant *v1alpha1.Merchant
-	// Deleted is set before the first request to delete it.
+	// Deleted is set before the first deletion request.
 	Deleted bool
-	// Twin is an Order of another namespace that asked for the same number in the same second, and may use the Merchant as well.
-	// Which of the two comes first is not the soak's to say.
+	// Twin is an Order of another namespace that requested the same number in the same second and
+	// may use the Merchant too. The soak does not determine which of the two is first.
 	Twin *AskedOrder
 }
 
-// Rival is an Order whose Merchant does not grant it, or has a key that WeChat never took; or a Refund of such an Order. One of
-// Order and Refund is set.
+// Rival is an Order whose Merchant does not permit it or has a key that WeChat Pay never accepted;
+// or a Refund of such an Order. Either Order or Refund is set.
 type Rival struct {
 	Number Number
 	Order  *v1alpha1.Order
 	Refund *v1alpha1.Refund
 }
 
-// AskedRefund is a Refund that was created, perhaps several times with the same spec.
+// AskedRefund is a Refund that was created, possibly several times with the same spec.
 type AskedRefund struct {
 	Refund *v1alpha1.Refund
 	Order  Number
-	// ApprovedTime is just before the first request to approve it; zero if nobody did.
+	// ApprovedTime is just before the first approval request; zero if there was none.
 	ApprovedTime time.Time
-	// Deleted is set before the first request to delete it.
+	// Deleted is set before the first deletion request.
 	Deleted bool
-	// Twin is the Refund of the same number of the Order's twin.
+	// Twin is the Refund with the same number of the Order's twin.
 	Twin *AskedRefund
 }
 
-// SeenPayment is what a payer's screen showed.
+// SeenPayment is what the payer was shown.
 type SeenPayment struct {
 	Order         Number
 	TransactionID string
 }
 
-// Change is one stored version of an object, or its removal. One of the three is set; with Gone it is the last version.
+// Change is one stored version of an object, or its deletion. One of the three is set; if Gone, it
+// is the last version.
 type Change struct {
 	Merchant *v1alpha1.Merchant
 	Order    *v1alpha1.Order
@@ -82,10 +84,10 @@ type Change struct {
 	Gone     bool
 }
 
-// Pause is the time in which a process was stopped by a signal.
+// Pause is a period in which a process was stopped by SIGSTOP.
 type Pause struct{ From, Until time.Time }
 
-// Rule names what must hold.
+// Rule names a rule that must hold.
 type Rule string
 
 // The rules.
@@ -110,39 +112,39 @@ const (
 	ProcessesDoNotFail Rule = "no replica crashes"
 )
 
-// Rules are all of them, in the order of the report.
+// Rules are all rules, in the order of the report.
 var Rules = []Rule{
 	OneTransaction, OnePayout, NoFactCrosses, UngrantedIsNothing, RefundApproved,
 	OrderOnce, RefundOnce, RefundWithinPaid, ApprovedIsPaidOut, PaymentRecorded, PaidNeverLeft, NothingInvented,
 	AnswerAfterWrite, Converged, NothingLost, WeChatContent, LedgerTrustworthy, ProcessesDoNotFail,
 }
 
-// Finding is a rule that does not hold.
+// Finding is a violated rule.
 type Finding struct {
 	Rule   Rule   `json:"rule"`
 	Number string `json:"number,omitempty"`
 	What   string `json:"what"`
-	// Ledger and Object are what WeChat and the API server have, in short.
+	// Ledger and Object summarize the state at WeChat Pay and in the API server.
 	Ledger string `json:"ledger,omitempty"`
 	Object string `json:"object,omitempty"`
-	// Open findings may still go away while the operator works on.
+	// Open findings may still disappear while the operator works.
 	Open bool `json:"open,omitempty"`
 }
 
-// Verdict is what the judge says.
+// Verdict is the result of Judge.
 type Verdict struct {
 	Findings []Finding
-	// LookedAt counts how often each rule was looked at where it could fail.
+	// LookedAt counts how often each rule was checked where it could fail.
 	LookedAt map[Rule]int
-	// Excused are refund calls that a leader made when it woke, before it knew that another one had taken over. WeChat refuses
-	// them for their pace and nothing comes of them.
+	// Excused are refund calls by a resumed leader before it noticed that another one had taken
+	// over. WeChat Pay refuses them for their spacing, and they have no effect.
 	Excused int
 }
 
-// Holds says whether every rule does.
+// Holds reports whether every rule holds.
 func (v Verdict) Holds() bool { return len(v.Findings) == 0 }
 
-// Open says whether waiting may help: everything that does not hold may still come to.
+// Open reports whether waiting may help: every violated rule may still come to hold.
 func (v Verdict) Open() bool {
 	for _, finding := range v.Findings {
 		if !finding.Open {
@@ -152,7 +154,7 @@ func (v Verdict) Open() bool {
 	return len(v.Findings) > 0
 }
 
-// Judge compares. It takes now for deadlines that have passed.
+// Judge checks the rules. It uses now for deadlines that have passed.
 func Judge(e Evidence, now time.Time) Verdict {
 	j := &judge{Evidence: e, now: now, lookedAt: map[Rule]int{}}
 	j.past = readHistory(e.History, j.lookAt)
@@ -181,7 +183,7 @@ type judge struct {
 	excused  int
 }
 
-// lookAt counts that rules were looked at where they could fail.
+// lookAt counts that rules were checked where they could fail.
 func (j *judge) lookAt(rules ...Rule) {
 	for _, rule := range rules {
 		j.lookedAt[rule]++
@@ -196,17 +198,17 @@ func (j *judge) find(rule Rule, number Number, format string, arguments ...any) 
 	if refund := j.Ledger.Refund(number.MchID, number.Number); refund != nil {
 		finding.Ledger = describeLedgerRefund(refund)
 	}
-	if asked := j.Orders[number]; asked != nil {
-		finding.Object = j.past.describe(key(asked.Order))
+	if requested := j.Orders[number]; requested != nil {
+		finding.Object = j.past.describe(key(requested.Order))
 	}
-	if asked := j.Refunds[number]; asked != nil {
-		finding.Object = j.past.describe(key(asked.Refund))
+	if requested := j.Refunds[number]; requested != nil {
+		finding.Object = j.past.describe(key(requested.Refund))
 	}
 	j.findings = append(j.findings, finding)
 	return &j.findings[len(j.findings)-1]
 }
 
-// notYet is a finding that may go away.
+// notYet adds a finding that may disappear.
 func (j *judge) notYet(rule Rule, number Number, format string, arguments ...any) {
 	j.find(rule, number, format, arguments...).Open = true
 }

@@ -6,8 +6,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// guard: an approval is one only while the policy is in force that keeps it to those with the right to. The policy never goes away
-// in a soak, so no Merchant may ever have missed it, and nobody without the right may have been let through.
+// guard: an approval counts only while the approval policy is in force. A soak never removes the
+// policy, so no Merchant may ever have missed it, and no user without permission may have been able
+// to approve.
 func (j *judge) guard() {
 	for _, number := range j.LetThrough {
 		j.find(RefundApproved, number, "who has no right to approve could do so")

@@ -22,7 +22,8 @@ var (
 	refundNo    = judge.Number{MchID: mchID, Number: "refund-1"}
 )
 
-// story is evidence in which everything holds: an Order over 100 fen, paid, of which an approved Refund paid back 30.
+// story is evidence in which everything holds: an Order of 100 fen, paid, of which an approved
+// Refund paid back 30.
 type story struct {
 	judge.Evidence
 	order  *v1alpha1.Order
@@ -40,7 +41,7 @@ func condition(kind string, status metav1.ConditionStatus, reason string) metav1
 func newStory() *story {
 	order := &v1alpha1.Order{ObjectMeta: metav1.ObjectMeta{Namespace: "soap", Name: "order-1", UID: types.UID("o"), CreationTimestamp: metav1.NewTime(noon)}}
 	order.Spec = v1alpha1.OrderSpec{MerchantRef: v1alpha1.MerchantReference{Name: "shop"}, TradeType: v1alpha1.TradeTypeApp, Description: "soap", Amount: v1alpha1.Amount{Total: 100}, ExpireAfterSeconds: 7200}
-	asked := order.DeepCopy()
+	requested := order.DeepCopy()
 	order.Status.Conditions = []metav1.Condition{
 		condition(v1alpha1.ConditionPrepared, metav1.ConditionTrue, v1alpha1.ReasonPrepared), condition(v1alpha1.ConditionPaid, metav1.ConditionTrue, v1alpha1.ReasonPaid),
 	}
@@ -54,7 +55,7 @@ func newStory() *story {
 
 	merchant := &v1alpha1.Merchant{Spec: v1alpha1.MerchantSpec{MchID: mchID, AppID: "wx1", RefundApproval: v1alpha1.RefundApprovalManual}}
 	s := &story{order: order, refund: refund}
-	s.Orders = map[judge.Number]*judge.AskedOrder{orderNumber: {Order: asked, Merchant: merchant}}
+	s.Orders = map[judge.Number]*judge.AskedOrder{orderNumber: {Order: requested, Merchant: merchant}}
 	s.Refunds = map[judge.Number]*judge.AskedRefund{refundNo: {Refund: askedRefund, Order: orderNumber, ApprovedTime: noon}}
 	s.Payments = []judge.SeenPayment{{Order: orderNumber, TransactionID: "t1"}}
 	s.Ledger = simulator.Ledger{
@@ -77,14 +78,14 @@ func newStory() *story {
 	return s
 }
 
-// stored makes the objects as they are now the whole history.
+// stored makes the current objects the whole history.
 func (s *story) stored() {
 	s.History = []judge.Change{{Order: s.order.DeepCopy()}, {Refund: s.refund.DeepCopy()}}
 }
 
 func (s *story) then(changes ...judge.Change) { s.History = append(s.History, changes...) }
 
-// unpaid takes payment and refund away again.
+// unpaid removes payment and refund.
 func (s *story) unpaid(state simulator.TradeState) {
 	s.Payments, s.Refunds, s.Ledger.Refunds, s.Ledger.Callbacks = nil, nil, nil, nil
 	s.ledgerOrder().Payment, s.ledgerOrder().State, s.ledgerOrder().Sums = nil, state, simulator.OrderSums{}
@@ -93,7 +94,7 @@ func (s *story) unpaid(state simulator.TradeState) {
 	s.History = []judge.Change{{Order: s.order.DeepCopy()}}
 }
 
-// refundShows makes the Refund show another end.
+// refundShows gives the Refund another final condition.
 func (s *story) refundShows(status metav1.ConditionStatus, reason string) {
 	s.refund.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionSucceeded, status, reason)}
 	s.stored()
@@ -180,10 +181,10 @@ func TestEverythingHolds(t *testing.T) {
 	}
 }
 
-// TestEveryRuleCanFail breaks each rule, in each of the ways in which it can break.
+// TestEveryRuleCanFail breaks each rule in every way in which it can break.
 func TestEveryRuleCanFail(t *testing.T) {
 	broken := map[judge.Rule]bool{
-		judge.ProcessesDoNotFail: true,                                 // by what the logs say, not by evidence
+		judge.ProcessesDoNotFail: true,                                 // judged by the logs, not by evidence
 		judge.NoFactCrosses:      true, judge.UngrantedIsNothing: true, // TestTenantsThatBreakARule
 	}
 	for name, c := range map[string]struct {

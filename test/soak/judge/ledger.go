@@ -10,63 +10,64 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
 )
 
-// lateSuffix makes the number of the Refund of a late payment out of its Order's, for Merchants whose latePayment is Refund.
+// lateSuffix is appended to an Order's number for the Refund of a late payment, for Merchants with
+// latePayment Refund.
 const lateSuffix = "-late"
 
-// ledger looks at everything that WeChat has, whether somebody asked for it in this way.
+// ledger checks that everything at WeChat Pay was requested like that.
 func (j *judge) ledger() {
 	orders := map[Number]int{}
 	for i := range j.Ledger.Orders {
-		there := &j.Ledger.Orders[i]
-		number := Number{there.MchID, there.OutTradeNo}
+		recorded := &j.Ledger.Orders[i]
+		number := Number{recorded.MchID, recorded.OutTradeNo}
 		j.lookAt(OrderOnce, RefundWithinPaid)
 		if orders[number]++; orders[number] > 1 {
 			j.find(OrderOnce, number, "WeChat has it %d times", orders[number])
 		}
-		j.ledgerOrder(there, number)
+		j.ledgerOrder(recorded, number)
 	}
 	refunds := map[Number]int{}
 	for i := range j.Ledger.Refunds {
-		there := &j.Ledger.Refunds[i]
-		number := Number{there.MchID, there.OutRefundNo}
+		recorded := &j.Ledger.Refunds[i]
+		number := Number{recorded.MchID, recorded.OutRefundNo}
 		j.lookAt(RefundOnce, RefundApproved)
 		if refunds[number]++; refunds[number] > 1 {
 			j.find(RefundOnce, number, "WeChat has it %d times", refunds[number])
 		}
-		j.ledgerRefund(there, number)
+		j.ledgerRefund(recorded, number)
 	}
 	for _, seen := range j.Payments {
 		j.lookAt(LedgerTrustworthy)
-		there := j.Ledger.Order(seen.Order.MchID, seen.Order.Number)
-		if there == nil || there.Payment == nil || there.Payment.TransactionID != seen.TransactionID {
+		recorded := j.Ledger.Order(seen.Order.MchID, seen.Order.Number)
+		if recorded == nil || recorded.Payment == nil || recorded.Payment.TransactionID != seen.TransactionID {
 			j.find(LedgerTrustworthy, seen.Order, "the payer was told of transaction %s", seen.TransactionID)
 		}
 	}
 }
 
-func (j *judge) ledgerOrder(there *simulator.Order, number Number) {
-	asked := j.Orders[number]
-	if asked == nil {
+func (j *judge) ledgerOrder(recorded *simulator.Order, number Number) {
+	requested := j.Orders[number]
+	if requested == nil {
 		j.find(OrderOnce, number, "no Order has this number")
 		return
 	}
-	for field, wanted := range orderParameters(asked) {
-		if there.Params[field] != wanted {
-			j.find(OrderOnce, number, "%s is %q, the Order says %q", field, there.Params[field], wanted)
+	for field, wanted := range orderParameters(requested) {
+		if recorded.Params[field] != wanted {
+			j.find(OrderOnce, number, "%s is %q, the Order says %q", field, recorded.Params[field], wanted)
 		}
 	}
-	if there.Sums.Accepted > there.Sums.Paid {
-		j.find(RefundWithinPaid, number, "%d was paid and %d refunded", there.Sums.Paid, there.Sums.Accepted)
+	if recorded.Sums.Accepted > recorded.Sums.Paid {
+		j.find(RefundWithinPaid, number, "%d was paid and %d refunded", recorded.Sums.Paid, recorded.Sums.Accepted)
 	}
 }
 
-// orderParameters are what a unifiedorder must say, read from the spec and the Merchant.
-func orderParameters(asked *AskedOrder) map[string]string {
-	spec := asked.Order.Spec
+// orderParameters are the expected parameters of unifiedorder, from the spec and the Merchant.
+func orderParameters(requested *AskedOrder) map[string]string {
+	spec := requested.Order.Spec
 	parameters := map[string]string{
-		"appid": asked.Merchant.Spec.AppID, "mch_id": asked.Merchant.Spec.MchID, "out_trade_no": asked.Order.Number(),
+		"appid": requested.Merchant.Spec.AppID, "mch_id": requested.Merchant.Spec.MchID, "out_trade_no": requested.Order.Number(),
 		"body": spec.Description, "total_fee": strconv.FormatInt(spec.Amount.Total, 10), "trade_type": string(spec.TradeType),
-		"product_id": spec.ProductID, "attach": tenancy.Attach(asked.Order), "scene_info": spec.SceneInfo,
+		"product_id": spec.ProductID, "attach": tenancy.Attach(requested.Order), "scene_info": spec.SceneInfo,
 	}
 	if spec.Payer != nil {
 		parameters["openid"] = spec.Payer.OpenID
@@ -77,45 +78,45 @@ func orderParameters(asked *AskedOrder) map[string]string {
 	return parameters
 }
 
-func (j *judge) ledgerRefund(there *simulator.Refund, number Number) {
-	asked := j.askedRefund(number)
-	if asked == nil {
+func (j *judge) ledgerRefund(recorded *simulator.Refund, number Number) {
+	requested := j.askedRefund(number)
+	if requested == nil {
 		j.find(RefundOnce, number, "no Refund has this number")
 		return
 	}
-	order := j.Orders[asked.Order]
+	order := j.Orders[requested.Order]
 	switch {
-	case there.OutTradeNo != asked.Order.Number, there.RefundFee != asked.Refund.Spec.Amount, there.TotalFee != order.Order.Spec.Amount.Total:
-		j.find(RefundOnce, number, "WeChat has %d of %d of order %s, the Refund says %d of %d of %s", there.RefundFee, there.TotalFee,
-			there.OutTradeNo, asked.Refund.Spec.Amount, order.Order.Spec.Amount.Total, asked.Order.Number)
-	case there.Payouts > 1:
-		j.find(RefundOnce, number, "it was paid out %d times", there.Payouts)
-	case j.isAutomatic(asked):
-	case asked.ApprovedTime.IsZero():
+	case recorded.OutTradeNo != requested.Order.Number, recorded.RefundFee != requested.Refund.Spec.Amount, recorded.TotalFee != order.Order.Spec.Amount.Total:
+		j.find(RefundOnce, number, "WeChat has %d of %d of order %s, the Refund says %d of %d of %s", recorded.RefundFee, recorded.TotalFee,
+			recorded.OutTradeNo, requested.Refund.Spec.Amount, order.Order.Spec.Amount.Total, requested.Order.Number)
+	case recorded.Payouts > 1:
+		j.find(RefundOnce, number, "it was paid out %d times", recorded.Payouts)
+	case j.isAutomatic(requested):
+	case requested.ApprovedTime.IsZero():
 		j.find(RefundApproved, number, "nobody approved it")
-	case there.AcceptTime.Before(asked.ApprovedTime):
-		j.find(RefundApproved, number, "it was sent before it was approved at %s", asked.ApprovedTime.Format(time.RFC3339Nano))
+	case recorded.AcceptTime.Before(requested.ApprovedTime):
+		j.find(RefundApproved, number, "it was sent before it was approved at %s", requested.ApprovedTime.Format(time.RFC3339Nano))
 	}
 }
 
-func (j *judge) isAutomatic(asked *AskedRefund) bool {
-	order := j.Orders[asked.Order]
+func (j *judge) isAutomatic(requested *AskedRefund) bool {
+	order := j.Orders[requested.Order]
 	return order != nil && order.Merchant.Spec.RefundApproval == v1alpha1.RefundApprovalAutomatic
 }
 
-// askedRefund finds the Refund of a number: one that was created by a person, or that of a late payment, which the operator
-// creates by itself where the Merchant says so.
+// askedRefund returns the Refund with a number: one created by a person, or that of a late payment,
+// which the operator creates if the Merchant says so.
 func (j *judge) askedRefund(number Number) *AskedRefund {
-	if asked := j.Refunds[number]; asked != nil {
-		return asked
+	if requested := j.Refunds[number]; requested != nil {
+		return requested
 	}
 	of := Number{number.MchID, strings.TrimSuffix(number.Number, lateSuffix)}
 	order := j.Orders[of]
 	if of == number || order == nil || order.Merchant.Spec.LatePayment != v1alpha1.LatePaymentRefund {
 		return nil
 	}
-	there := j.Ledger.Order(of.MchID, of.Number)
-	if there == nil || there.Payment == nil || !there.Payment.Forced {
+	recorded := j.Ledger.Order(of.MchID, of.Number)
+	if recorded == nil || recorded.Payment == nil || !recorded.Payment.Forced {
 		return nil
 	}
 	late := &v1alpha1.Refund{}
@@ -127,10 +128,11 @@ func (j *judge) askedRefund(number Number) *AskedRefund {
 	return &AskedRefund{Refund: late, Order: of, Deleted: order.Deleted}
 }
 
-// pauseTail is for how long after its pause a leader may still act before it knows that it is none any more.
+// pauseTail is how long after its pause a leader may still act before it notices that it is no
+// longer the leader.
 const pauseTail = 3 * time.Second
 
-// complaints are what WeChat did not like.
+// complaints checks the violations that the simulator recorded.
 func (j *judge) complaints() {
 	for _, outcomes := range j.Ledger.CallCounts {
 		for _, count := range outcomes {

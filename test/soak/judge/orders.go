@@ -7,61 +7,61 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// orders compares every Order that was asked for with what WeChat has.
+// orders compares every requested Order with WeChat Pay's ledger.
 func (j *judge) orders() {
-	for number, asked := range j.Orders {
-		there := j.Ledger.Order(number.MchID, number.Number)
-		if there != nil && there.Payment != nil {
+	for number, requested := range j.Orders {
+		recorded := j.Ledger.Order(number.MchID, number.Number)
+		if recorded != nil && recorded.Payment != nil {
 			j.lookAt(PaymentRecorded)
 		}
 		j.lookAt(NothingLost)
-		now := j.past.orders[key(asked.Order)]
+		now := j.past.orders[key(requested.Order)]
 		if now == nil {
-			j.orderGone(number, asked, there)
+			j.orderGone(number, requested, recorded)
 			continue
 		}
-		j.orderHere(number, now, there)
+		j.orderHere(number, now, recorded)
 	}
 }
 
-// orderGone: it went because somebody wanted it to, and left nothing open. A payment that could still be made while the object
-// was there must have been recorded before it went.
-func (j *judge) orderGone(number Number, asked *AskedOrder, there *simulator.Order) {
-	name := key(asked.Order)
+// orderGone checks a deleted Order: the deletion was requested and left nothing open. A payment
+// that was possible while the object existed must have been recorded before.
+func (j *judge) orderGone(number Number, requested *AskedOrder, recorded *simulator.Order) {
+	name := key(requested.Order)
 	switch {
-	case !asked.Deleted && j.past.last[name] == nil:
+	case !requested.Deleted && j.past.last[name] == nil:
 		j.notYet(NothingLost, number, "its Order was never stored")
-	case !asked.Deleted:
+	case !requested.Deleted:
 		j.find(NothingLost, number, "its Order is gone, and nobody deleted it")
-	case there == nil:
-	case there.State == simulator.StateNotPay:
+	case recorded == nil:
+	case recorded.State == simulator.StateNotPay:
 		j.find(NothingLost, number, "its Order is gone, and it can still be paid")
-	case there.Payment != nil && !there.Payment.Forced && !j.wasRecorded(name, there):
+	case recorded.Payment != nil && !recorded.Payment.Forced && !j.wasRecorded(name, recorded):
 		j.find(PaymentRecorded, number, "its Order is gone and never showed the payment")
 	}
 }
 
-func (j *judge) wasRecorded(name string, there *simulator.Order) bool {
-	_, shown := j.past.firstPaid[transactionOf{name, there.Payment.TransactionID}]
+func (j *judge) wasRecorded(name string, recorded *simulator.Order) bool {
+	_, shown := j.past.firstPaid[transactionOf{name, recorded.Payment.TransactionID}]
 	return shown
 }
 
-func (j *judge) orderHere(number Number, order *v1alpha1.Order, there *simulator.Order) {
+func (j *judge) orderHere(number Number, order *v1alpha1.Order, recorded *simulator.Order) {
 	j.lookAt(NothingInvented, Converged)
 	paid := condition(order.Status.Conditions, v1alpha1.ConditionPaid)
 	switch {
-	case there != nil && there.Payment != nil:
-		j.paidOrder(number, order, there)
+	case recorded != nil && recorded.Payment != nil:
+		j.paidOrder(number, order, recorded)
 	case isPaid(order):
 		j.find(NothingInvented, number, "it is shown as paid and is not")
 	case order.DeletionTimestamp != nil:
 		j.notYet(Converged, number, "it is deleted and does not go")
-	case there != nil && there.State == simulator.StateNotPay && paid.Status == metav1.ConditionFalse:
+	case recorded != nil && recorded.State == simulator.StateNotPay && paid.Status == metav1.ConditionFalse:
 		j.find(NothingInvented, number, "it is shown as %s and can still be paid", paid.Reason)
 	case paid.Status == metav1.ConditionFalse && (paid.Reason == v1alpha1.ReasonClosed || paid.Reason == v1alpha1.ReasonExpired):
 	case paid.Status == metav1.ConditionFalse:
 		j.find(Converged, number, "it ended as %s, for which there was no cause", paid.Reason)
-	case there == nil, there.State == simulator.StateClosed:
+	case recorded == nil, recorded.State == simulator.StateClosed:
 		j.notYet(Converged, number, "it is not shown as closed")
 	case order.Spec.DesiredState == v1alpha1.DesiredStateClosed, !j.now.Before(order.Deadline()):
 		j.notYet(Converged, number, "it is to be closed and can still be paid")
@@ -70,7 +70,7 @@ func (j *judge) orderHere(number Number, order *v1alpha1.Order, there *simulator
 	}
 }
 
-func (j *judge) paidOrder(number Number, order *v1alpha1.Order, there *simulator.Order) {
+func (j *judge) paidOrder(number Number, order *v1alpha1.Order, recorded *simulator.Order) {
 	var refunded int64
 	if order.Status.Refunded != nil {
 		refunded = order.Status.Refunded.Total
@@ -78,18 +78,18 @@ func (j *judge) paidOrder(number Number, order *v1alpha1.Order, there *simulator
 	switch {
 	case !isPaid(order):
 		j.notYet(PaymentRecorded, number, "it is paid and not shown so")
-	case transactionID(order) != there.Payment.TransactionID || order.Status.Transaction.Total != there.Payment.TotalFee:
+	case transactionID(order) != recorded.Payment.TransactionID || order.Status.Transaction.Total != recorded.Payment.TotalFee:
 		j.find(NothingInvented, number, "it shows another payment")
 	case order.DeletionTimestamp != nil && !j.waitsForApproval(order):
 		j.notYet(Converged, number, "it is deleted and does not go")
-	case refunded > there.Sums.Refunded:
-		j.find(NothingInvented, number, "it shows %d as refunded, WeChat %d", refunded, there.Sums.Refunded)
-	case refunded != there.Sums.Refunded && !j.hasForgotten(number):
-		j.notYet(Converged, number, "it shows %d as refunded, WeChat %d", refunded, there.Sums.Refunded)
+	case refunded > recorded.Sums.Refunded:
+		j.find(NothingInvented, number, "it shows %d as refunded, WeChat %d", refunded, recorded.Sums.Refunded)
+	case refunded != recorded.Sums.Refunded && !j.hasForgotten(number):
+		j.notYet(Converged, number, "it shows %d as refunded, WeChat %d", refunded, recorded.Sums.Refunded)
 	}
 }
 
-// waitsForApproval says whether a Refund that nobody decided on keeps a deleted Order.
+// waitsForApproval reports whether an undecided Refund blocks the deletion of an Order.
 func (j *judge) waitsForApproval(order *v1alpha1.Order) bool {
 	for _, refund := range j.past.refunds {
 		if refund.Namespace == order.Namespace && refund.Spec.OrderRef.Name == order.Name && isUndecided(refund) {
@@ -99,7 +99,8 @@ func (j *judge) waitsForApproval(order *v1alpha1.Order) bool {
 	return false
 }
 
-// hasForgotten says whether the Order can't know of all its refunds: it was deleted and created again, or one of its Refunds was.
+// hasForgotten reports whether the Order can't know all of its refunds: it, or one of its Refunds,
+// was deleted and created again.
 func (j *judge) hasForgotten(number Number) bool {
 	if j.Orders[number].Deleted {
 		return true

@@ -17,11 +17,13 @@ import (
 type past struct {
 	orders  map[string]*v1alpha1.Order
 	refunds map[string]*v1alpha1.Refund
-	// firstPaid is when an Order of this name first showed a transaction, by its own words.
+	// firstPaid is when an Order of this name first showed a transaction, by the time in its
+	// status.
 	firstPaid map[transactionOf]time.Time
-	// paidFor and paidBack say which object first showed a transaction, and a payout by its refund_id.
+	// paidFor and paidBack say which object first showed a transaction, and a payout by its
+	// refund_id.
 	paidFor, paidBack map[string]string
-	// last is the last version of every object, those that are gone too.
+	// last is the last version of every object, deleted ones included.
 	last     map[string]client.Object
 	findings []Finding
 	lookAt   func(...Rule)
@@ -37,7 +39,7 @@ func key(object client.Object) string {
 	return kind + " " + object.GetNamespace() + "/" + object.GetName()
 }
 
-// readHistory goes through all versions, and looks at each step from one to the next.
+// readHistory checks every transition between two versions.
 func readHistory(history []Change, lookAt func(...Rule)) *past {
 	p := &past{
 		lookAt: lookAt,
@@ -107,7 +109,8 @@ func (p *past) readRefund(refund *v1alpha1.Refund, gone bool) {
 	}
 }
 
-// onlyOne: an object that is applied again has its name, so it may show the same fact again; another may not, whatever its namespace.
+// onlyOne checks that one object shows a fact. An object that is applied again has the same name
+// and may show it again; another may not, whatever its namespace.
 func (p *past) onlyOne(rule Rule, shown map[string]string, fact, name string) {
 	p.lookAt(rule)
 	first, known := shown[fact]
@@ -124,7 +127,7 @@ func (p *past) left(name string, before, after []metav1.Condition) {
 	p.findings = append(p.findings, Finding{Rule: PaidNeverLeft, Number: name, What: "was left", Object: words(before) + ", then " + words(after)})
 }
 
-// describe shows an object in short, as it is or as it last was.
+// describe summarizes an object's current or last version.
 func (p *past) describe(name string) string {
 	object := p.last[name]
 	if object == nil {

@@ -9,15 +9,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// refunds compares every Refund that was asked for, and those of late payments, with what WeChat has.
+// refunds compares every requested Refund, and those of late payments, with WeChat Pay's ledger.
 func (j *judge) refunds() {
 	known := map[string]bool{}
-	for number, asked := range j.Refunds {
-		known[key(asked.Refund)] = true
-		if asked.Twin != nil {
-			known[key(asked.Twin.Refund)] = true
+	for number, requested := range j.Refunds {
+		known[key(requested.Refund)] = true
+		if requested.Twin != nil {
+			known[key(requested.Twin.Refund)] = true
 		}
-		j.refund(number, asked)
+		j.refund(number, requested)
 	}
 	for _, rival := range j.Rivals {
 		if rival.Refund != nil {
@@ -30,8 +30,8 @@ func (j *judge) refunds() {
 		}
 		order, isLate := strings.CutSuffix(refund.Number(), lateSuffix)
 		mchID := j.mchIDOf(refund)
-		if asked := j.askedRefund(Number{mchID, refund.Number()}); isLate && asked != nil {
-			j.refund(Number{mchID, refund.Number()}, asked)
+		if requested := j.askedRefund(Number{mchID, refund.Number()}); isLate && requested != nil {
+			j.refund(Number{mchID, refund.Number()}, requested)
 			continue
 		}
 		j.find(NothingInvented, Number{mchID, order}, "%s was created by nobody", name)
@@ -39,25 +39,25 @@ func (j *judge) refunds() {
 }
 
 func (j *judge) mchIDOf(refund *v1alpha1.Refund) string {
-	for number, asked := range j.Orders {
-		if asked.Order.Namespace == refund.Namespace && asked.Order.Name == refund.Spec.OrderRef.Name {
+	for number, requested := range j.Orders {
+		if requested.Order.Namespace == refund.Namespace && requested.Order.Name == refund.Spec.OrderRef.Name {
 			return number.MchID
 		}
 	}
 	return ""
 }
 
-func (j *judge) refund(number Number, asked *AskedRefund) {
-	there := j.Ledger.Refund(number.MchID, number.Number)
-	now := j.past.refunds[key(asked.Refund)]
+func (j *judge) refund(number Number, requested *AskedRefund) {
+	recorded := j.Ledger.Refund(number.MchID, number.Number)
+	now := j.past.refunds[key(requested.Refund)]
 	j.lookAt(NothingLost)
 	if now == nil {
 		switch {
-		case !asked.Deleted && j.past.last[key(asked.Refund)] == nil:
+		case !requested.Deleted && j.past.last[key(requested.Refund)] == nil:
 			j.notYet(NothingLost, number, "its Refund was never stored")
-		case !asked.Deleted:
+		case !requested.Deleted:
 			j.find(NothingLost, number, "its Refund is gone, and nobody deleted it")
-		case there != nil && there.Status == simulator.RefundProcessing:
+		case recorded != nil && recorded.Status == simulator.RefundProcessing:
 			j.notYet(NothingLost, number, "its Refund is gone, and it is under way")
 		}
 		return
@@ -66,28 +66,28 @@ func (j *judge) refund(number Number, asked *AskedRefund) {
 	succeeded := condition(now.Status.Conditions, v1alpha1.ConditionSucceeded)
 	switch succeeded.Status {
 	case metav1.ConditionTrue:
-		if there == nil || there.Status != simulator.RefundSuccess || there.Payouts != 1 {
+		if recorded == nil || recorded.Status != simulator.RefundSuccess || recorded.Payouts != 1 {
 			j.find(NothingInvented, number, "it is shown as succeeded and is not")
 		}
 		if now.DeletionTimestamp != nil {
 			j.notYet(Converged, number, "it is deleted and does not go")
 		}
 	case metav1.ConditionFalse:
-		j.unpaidRefund(number, now, asked, there, succeeded.Reason)
+		j.unpaidRefund(number, now, requested, recorded, succeeded.Reason)
 	default:
-		j.openRefund(number, now, asked, there)
+		j.openRefund(number, now, requested, recorded)
 	}
 }
 
-// unpaidRefund: there must be a reason why no money went back.
-func (j *judge) unpaidRefund(number Number, now *v1alpha1.Refund, asked *AskedRefund, there *simulator.Refund, reason string) {
-	order := j.Ledger.Order(asked.Order.MchID, asked.Order.Number)
+// unpaidRefund checks that there is a reason why no money was paid back.
+func (j *judge) unpaidRefund(number Number, now *v1alpha1.Refund, requested *AskedRefund, recorded *simulator.Refund, reason string) {
+	order := j.Ledger.Order(requested.Order.MchID, requested.Order.Number)
 	switch {
-	case there != nil && there.Status != simulator.RefundClosed:
+	case recorded != nil && recorded.Status != simulator.RefundClosed:
 		j.find(NothingInvented, number, "it is shown as %s, and WeChat has it", reason)
 	case reason == v1alpha1.ReasonDenied && now.Spec.Approval == v1alpha1.ApprovalDenied:
-	case reason == v1alpha1.ReasonClosed && there != nil:
-	case reason == v1alpha1.ReasonExceedsPaid && order != nil && j.everTaken(asked.Order)+now.Spec.Amount > order.Sums.Paid:
+	case reason == v1alpha1.ReasonClosed && recorded != nil:
+	case reason == v1alpha1.ReasonExceedsPaid && order != nil && j.everTaken(requested.Order)+now.Spec.Amount > order.Sums.Paid:
 	default:
 		j.find(ApprovedIsPaidOut, number, "it ended as %s, for which there was no cause", reason)
 	}
@@ -96,7 +96,8 @@ func (j *judge) unpaidRefund(number Number, now *v1alpha1.Refund, asked *AskedRe
 	}
 }
 
-// everTaken is what refunds of an order ever took, those too that WeChat closed later.
+// everTaken sums the refunds ever accepted for an order, including those that WeChat Pay closed
+// later.
 func (j *judge) everTaken(order Number) int64 {
 	var sum int64
 	for _, refund := range j.Ledger.RefundsOf(order.MchID, order.Number) {
@@ -105,15 +106,16 @@ func (j *judge) everTaken(order Number) int64 {
 	return sum
 }
 
-// openRefund: nothing waits but for a decision, for an Order that is not paid, or for one that does not exist.
-func (j *judge) openRefund(number Number, now *v1alpha1.Refund, asked *AskedRefund, there *simulator.Refund) {
-	order := j.Ledger.Order(asked.Order.MchID, asked.Order.Number)
+// openRefund checks that a Refund waits only for a decision, or for an Order that is unpaid or does
+// not exist.
+func (j *judge) openRefund(number Number, now *v1alpha1.Refund, requested *AskedRefund, recorded *simulator.Refund) {
+	order := j.Ledger.Order(requested.Order.MchID, requested.Order.Number)
 	accepted := condition(now.Status.Conditions, v1alpha1.ConditionAccepted)
-	allowed := j.isAutomatic(asked) || now.Spec.Approval == v1alpha1.ApprovalApproved
+	allowed := j.isAutomatic(requested) || now.Spec.Approval == v1alpha1.ApprovalApproved
 	orderIsGone := accepted.Reason == v1alpha1.ReasonOrderNotFound && j.past.orders[orderKey(now)] == nil
 	switch {
-	case there != nil && asked.Deleted && orderIsGone: // applied again, and only the Order could say of which Merchant it is
-	case there != nil:
+	case recorded != nil && requested.Deleted && orderIsGone: // applied again, and only the Order could tell the Merchant
+	case recorded != nil:
 		j.notYet(ApprovedIsPaidOut, number, "WeChat has it and it is not shown so")
 	case now.DeletionTimestamp != nil:
 		j.notYet(Converged, number, "it is deleted and does not go")

@@ -12,16 +12,16 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
 )
 
-// tenant is an Order with its part in the contest for a number.
+// tenant is an Order that competes for a number.
 type tenant struct {
 	order   *v1alpha1.Order
 	number  Number
 	granted bool
-	// own is what WeChat has of this very Order.
+	// own is WeChat Pay's record of this Order.
 	own *simulator.Order
 }
 
-// tenants looks at every version that was ever stored: whose facts it shows.
+// tenants checks whose facts every stored version shows.
 func (j *judge) tenants() {
 	c := j.contest()
 	told := map[string]string{}
@@ -32,11 +32,11 @@ func (j *judge) tenants() {
 		}
 		mine := c.tenants[orderKey(object)]
 		if mine == nil {
-			continue // created by nobody, which another rule is about
+			continue // created by nobody: another rule checks that
 		}
 		text, err := json.Marshal(status)
 		if err != nil || told[key(object)] == string(text) {
-			continue // it tells what it told before
+			continue // the same content as before
 		}
 		told[key(object)] = string(text)
 		j.shown(object, mine)
@@ -45,7 +45,7 @@ func (j *judge) tenants() {
 	j.ungranted(c)
 }
 
-// contest knows who wants which number.
+// contest holds who requested which number.
 type contest struct {
 	tenants  map[string]*tenant
 	byNumber map[Number][]*tenant
@@ -63,10 +63,10 @@ func (j *judge) contest() *contest {
 			c.paidTo[t.own.Payment.TransactionID] = t.order.Namespace
 		}
 	}
-	for number, asked := range j.Orders {
-		add(&tenant{order: asked.Order, number: number, granted: true})
-		if asked.Twin != nil {
-			add(&tenant{order: asked.Twin.Order, number: number, granted: true})
+	for number, requested := range j.Orders {
+		add(&tenant{order: requested.Order, number: number, granted: true})
+		if requested.Twin != nil {
+			add(&tenant{order: requested.Twin.Order, number: number, granted: true})
 		}
 	}
 	for _, rival := range j.Rivals {
@@ -77,28 +77,28 @@ func (j *judge) contest() *contest {
 	return c
 }
 
-// shown compares what a version shows of WeChat with what WeChat has of that object.
+// shown compares what a version shows of WeChat Pay with WeChat Pay's record of that object.
 func (j *judge) shown(object client.Object, mine *tenant) {
 	var broken []tenancy.Broken
 	switch object := object.(type) {
 	case *v1alpha1.Order:
 		broken = tenancy.FactsOfOrder(object, mine.own, mine.granted)
 	case *v1alpha1.Refund:
-		there := j.Ledger.Refund(mine.number.MchID, object.Number())
-		broken = tenancy.FactsOfRefund(object, tenancy.OwnRefund(there, mine.own, object))
+		recorded := j.Ledger.Refund(mine.number.MchID, object.Number())
+		broken = tenancy.FactsOfRefund(object, tenancy.OwnRefund(recorded, mine.own, object))
 	}
 	j.findAll(object, mine.number, broken)
 }
 
-// transactions finds WeChat's transaction numbers in a text.
+// transactions matches WeChat Pay's transaction numbers in a text.
 var transactions = regexp.MustCompile(`\b42000\d{20,}\b`)
 
-// secrecy: a status tells nothing of those who want the same number from another namespace, and no transaction of another
-// namespace's Orders at all.
+// secrecy: a status reveals nothing about Orders of other namespaces with the same number, and no
+// transaction of another namespace's Orders at all.
 func (j *judge) secrecy(c *contest, object client.Object, mine *tenant, text string, conditions []metav1.Condition) {
 	told, err := tenancy.ToldBy(mine.order, json.RawMessage(text), conditions)
 	if err != nil {
-		return // it was marshalled before
+		return // it could be marshalled before
 	}
 	for _, other := range c.byNumber[mine.number] {
 		if other.order.Namespace == object.GetNamespace() {
@@ -115,7 +115,8 @@ func (j *judge) secrecy(c *contest, object client.Object, mine *tenant, text str
 	}
 }
 
-// ungranted: WeChat has no order of who was never granted, and shows nothing of it.
+// ungranted: WeChat Pay has no order of an Order that was never permitted, and the Order shows
+// none.
 func (j *judge) ungranted(c *contest) {
 	for _, t := range c.tenants {
 		if t.granted {
@@ -140,14 +141,14 @@ func (j *judge) statusOf(order *v1alpha1.Order) []metav1.Condition {
 	return nil
 }
 
-// findAll finds what an object breaks that may be another one than its number's owner.
+// findAll reports the violations of an object that may be another one than its number's owner.
 func (j *judge) findAll(object client.Object, number Number, broken []tenancy.Broken) {
 	for _, b := range broken {
 		j.find(Rule(b.Invariant), number, "%s %s", key(object), b.What).Object = j.past.describe(key(object))
 	}
 }
 
-// content is a change's Order or Refund; nil for other kinds.
+// content returns a change's Order or Refund; nil for other kinds.
 func (c Change) content() (client.Object, []metav1.Condition, any) {
 	switch {
 	case c.Order != nil:
@@ -159,7 +160,7 @@ func (c Change) content() (client.Object, []metav1.Condition, any) {
 	}
 }
 
-// orderKey is the key of an Order, or of a Refund's Order.
+// orderKey returns the key of an Order, or of a Refund's Order.
 func orderKey(object client.Object) string {
 	if refund, isRefund := object.(*v1alpha1.Refund); isRefund {
 		return "Order " + refund.Namespace + "/" + refund.Spec.OrderRef.Name

@@ -12,11 +12,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
 )
 
-// A transaction number as WeChat gives them, of an Order that has nothing to do with the others.
+// elsewhereTransaction has the format of WeChat Pay's transaction numbers and belongs to an
+// unrelated Order.
 const elsewhereTransaction = "4200012345202611210123456789"
 
-// tenants are a story in which others want the Order's number: a guest of the same Merchant, who may use it, and a rival, who may
-// not. Both ask for a Refund of the same number as well.
+// tenants is a story in which others use the Order's number: a guest of the same Merchant, who may
+// use it, and a rival, who may not. Both request a Refund with the same number too.
 type tenants struct {
 	*story
 	guest, rival             *v1alpha1.Order
@@ -48,7 +49,7 @@ func newTenants() *tenants {
 	return s
 }
 
-// copyTo is what somebody writes who wants the same numbers from another namespace.
+// copyTo returns the Order and Refund of another namespace that use the same numbers.
 func (s *tenants) copyTo(namespace string) (*v1alpha1.Order, *v1alpha1.Refund) {
 	order, refund := s.order.DeepCopy(), s.refund.DeepCopy()
 	order.Namespace, refund.Namespace = namespace, namespace
@@ -73,7 +74,7 @@ func (s *tenants) succeeds(refund *v1alpha1.Refund, id string) {
 	refund.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionSucceeded, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)}
 }
 
-// guestOwns has WeChat's record say that the number is the guest's, and the objects that they saw it.
+// guestOwns makes the number the guest's in WeChat Pay's ledger, and in the objects.
 func (s *tenants) guestOwns() {
 	s.order.Namespace, s.guest.Namespace = "towels", "soap"
 	s.order.Spec.MerchantRef.Namespace, s.guest.Spec.MerchantRef.Namespace = "soap", ""

@@ -9,52 +9,54 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
 )
 
-// settleTwins finds out which of two granted Orders got the number that both asked for in the same second. From then on that one
-// and its Refunds are judged as any, and the others as those who lost. WeChat's record says whose it is.
+// settleTwins determines which of two permitted Orders got the number that both requested in the
+// same second. From then on that one and its Refunds are judged as usual, and the others as the
+// losers. WeChat Pay's ledger decides.
 func (j *judge) settleTwins() {
 	j.Orders, j.Refunds = maps.Clone(j.Orders), maps.Clone(j.Refunds)
-	for number, asked := range j.Orders {
-		if asked.Twin != nil && j.twinOwns(number, asked) {
-			owner := *asked.Twin
-			owner.Twin = asked
+	for number, requested := range j.Orders {
+		if requested.Twin != nil && j.twinOwns(number, requested) {
+			owner := *requested.Twin
+			owner.Twin = requested
 			j.Orders[number] = &owner
 		}
 	}
-	for number, asked := range j.Refunds {
-		order := j.Orders[asked.Order]
-		if asked.Twin != nil && order != nil && order.Order.Namespace == asked.Twin.Refund.Namespace {
-			owner := *asked.Twin
-			owner.Twin = asked
+	for number, requested := range j.Refunds {
+		order := j.Orders[requested.Order]
+		if requested.Twin != nil && order != nil && order.Order.Namespace == requested.Twin.Refund.Namespace {
+			owner := *requested.Twin
+			owner.Twin = requested
 			j.Refunds[number] = &owner
 		}
 	}
 }
 
-// twinOwns says whether the number is the second one's. As long as WeChat has nothing, it is whose Order does not say that it lost.
-func (j *judge) twinOwns(number Number, asked *AskedOrder) bool {
-	if there := j.Ledger.Order(number.MchID, number.Number); there != nil {
-		return tenancy.OwnOrder(there, asked.Twin.Order) != nil
+// twinOwns reports whether the number belongs to the twin. While WeChat Pay has no order, it
+// belongs to the one whose Order does not say that it lost.
+func (j *judge) twinOwns(number Number, requested *AskedOrder) bool {
+	if recorded := j.Ledger.Order(number.MchID, number.Number); recorded != nil {
+		return tenancy.OwnOrder(recorded, requested.Twin.Order) != nil
 	}
-	return j.lostNumber(asked) && !j.lostNumber(asked.Twin)
+	return j.lostNumber(requested) && !j.lostNumber(requested.Twin)
 }
 
-func (j *judge) lostNumber(asked *AskedOrder) bool {
-	return condition(j.statusOf(asked.Order), v1alpha1.ConditionPaid).Reason == v1alpha1.ReasonNumberInUse
+func (j *judge) lostNumber(requested *AskedOrder) bool {
+	return condition(j.statusOf(requested.Order), v1alpha1.ConditionPaid).Reason == v1alpha1.ReasonNumberInUse
 }
 
-// losers: who did not get the number says so in the end, or was closed before it could try. What its objects show of WeChat is
-// looked at with those of all tenants.
+// losers checks that an Order that did not get the number says so in the end, or was closed before
+// it could try. The rules for tenants check what its objects show of WeChat Pay.
 func (j *judge) losers() {
-	for number, asked := range j.Orders {
-		if asked.Twin == nil {
+	for number, requested := range j.Orders {
+		if requested.Twin == nil {
 			continue
 		}
 		j.lookAt(Converged)
-		paid := condition(j.statusOf(asked.Twin.Order), v1alpha1.ConditionPaid)
+		paid := condition(j.statusOf(requested.Twin.Order), v1alpha1.ConditionPaid)
 		ended := paid.Status == metav1.ConditionFalse &&
 			(paid.Reason == v1alpha1.ReasonNumberInUse || paid.Reason == v1alpha1.ReasonClosed || paid.Reason == v1alpha1.ReasonExpired)
 		if !ended {
-			j.notYet(Converged, number, "%s lost the number and does not show it: %s", key(asked.Twin.Order), words(j.statusOf(asked.Twin.Order)))
+			j.notYet(Converged, number, "%s lost the number and does not show it: %s", key(requested.Twin.Order), words(j.statusOf(requested.Twin.Order)))
 		}
 	}
 }

@@ -1,5 +1,5 @@
-// Command operator is the operator as the soak runs it: all of production's code, on a timing in which a minute of WeChat's
-// lasts three seconds. It takes production's flags.
+// Command operator is the operator in the soak test: the production code, with timing in which a
+// minute of WeChat Pay lasts three seconds. It takes the production flags.
 package main
 
 import (

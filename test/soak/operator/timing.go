@@ -8,11 +8,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 )
 
-// minute is WeChat's minute: the simulator runs at a time scale of 20.
+// minute is WeChat Pay's minute: the simulator runs at a time scale of 20.
 const minute = 3 * time.Second
 
-// hasten scales every interval. NotExistGrace is the exception: in production it is four times the lease, so that a leader that
-// was paused has lost its lease long before anybody believes that its last call never arrives. The soak keeps that proportion.
+// hasten scales every interval except NotExistGrace: in production it is four times the lease, so
+// that a paused leader has lost its lease long before the operator assumes that its last call never
+// arrives. The soak keeps that ratio.
 func hasten(options *manager.Options) {
 	options.Election = manager.Election{LeaseDuration: 3 * time.Second, RenewDeadline: 2 * time.Second, RetryPeriod: 500 * time.Millisecond}
 	options.Timing = timing(options.Election.LeaseDuration)
@@ -37,7 +38,7 @@ func timing(lease time.Duration) controllers.Timing {
 		RetryMost:      3 * minute,
 		RetrySlowly:    3 * minute,
 		CloseRetry:     minute / 2,
-		HoldSettles:    time.Second, // deletions take as long here as anywhere
+		HoldSettles:    time.Second, // deletions take as long here as in production
 		SecretsCheck:   minute / 2,
 		ProbeRejected:  2 * minute,
 		GuardCheck:     5 * minute,

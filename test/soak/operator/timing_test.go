@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// TestEveryIntervalIsScaled: one that is new in the operator must be thought of here, or it never passes at all.
+// TestEveryIntervalIsScaled: hasten must scale every new interval of the operator, or it would
+// never elapse in a soak.
 func TestEveryIntervalIsScaled(t *testing.T) {
 	timing := reflect.ValueOf(timing(3 * time.Second))
 	for i := range timing.NumField() {

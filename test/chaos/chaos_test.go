@@ -11,30 +11,31 @@ import (
 	"time"
 )
 
-// What the exploration can be told by its environment.
+// Environment variables that configure the test.
 const (
-	// seedVariable chooses the part of the runs that is made, and how long nobody works after a crash.
+	// seedVariable selects the sample of the runs, and how long nothing runs after a crash.
 	seedVariable = "EXPLORE_SEED"
-	// runsVariable is how many of the runs with one cut to make, and pairsVariable how many of those that add a second cut to
-	// each of them; "all" makes every one.
+	// runsVariable is how many of the runs with one cut to make, and pairsVariable how many of the
+	// runs that add a second cut to each of them; "all" makes every one.
 	runsVariable  = "EXPLORE_RUNS"
 	pairsVariable = "EXPLORE_PAIRS"
-	// onlyVariable makes one run again and prints its trace: flow/step/fault, as a violation names it, and for two cuts
-	// flow/step/fault + step/fault. The name of a flow alone makes the runs of that flow, and of those
-	// whose names go on after a comma: "tenants" are all with tenants.
+	// onlyVariable repeats one run and prints its trace: flow/step/fault, as in a violation's
+	// report, and for two cuts flow/step/fault + step/fault. The name of a flow alone makes the
+	// runs of that flow and of those whose names continue after a comma: "tenants" selects all with
+	// tenants.
 	onlyVariable = "EXPLORE_ONLY"
 
 	defaultRuns  = 300
 	defaultPairs = 1
-	workers      = 4 // most of a run is waiting for the API server
+	workers      = 4 // a run mostly waits for the API server
 )
 
-// exploration is what was explored so far.
+// exploration is the state of the test.
 type exploration struct {
 	t     *testing.T
 	suite *suite
 	seed  uint64
-	// flow and only are the names of the one flow, and the one run of it, to be made; empty is all of them.
+	// flow and only select one flow and one run of it; empty selects all.
 	flow, only string
 	began      time.Time
 
@@ -44,7 +45,7 @@ type exploration struct {
 	broken, checked  map[invariant]int
 }
 
-// tried is how many runs of a kind were made, of how many that there are.
+// tried is how many runs of a kind were made, and how many exist.
 type tried struct{ made, of int }
 
 func (t tried) String() string { return fmt.Sprintf("%d of %d", t.made, t.of) }
@@ -77,7 +78,7 @@ func TestExplore(t *testing.T) {
 	}
 }
 
-// uncut makes each flow without a cut, and lists every run with one cut.
+// uncut runs each flow without a cut, and lists every run with one cut.
 func (e *exploration) uncut() []run {
 	var uncut, singles []run
 	for _, f := range flows() {
@@ -97,7 +98,7 @@ func (e *exploration) uncut() []run {
 	return singles
 }
 
-// cutOnce makes runs with one cut, and draws some of those that add a second one to each.
+// cutOnce makes runs with one cut, and draws some of those that add a second cut to each.
 func (e *exploration) cutOnce(singles []run, each int) []run {
 	var pairs []run
 	e.suite.makeAll(singles, func(r result) {
@@ -139,7 +140,7 @@ func (e *exploration) judge(r result) {
 	}
 }
 
-// progress tells now and then how far it is; a long exploration is watched with go test -v.
+// progress logs the progress now and then; use go test -v for a long test.
 func (e *exploration) progress(r result, kind string) {
 	e.made++
 	if e.made%200 == 0 && testing.Verbose() {
@@ -149,7 +150,8 @@ func (e *exploration) progress(r result, kind string) {
 
 func (e *exploration) elapsed() time.Duration { return time.Since(e.began).Round(time.Second) }
 
-// numberOf is the number in an environment variable; "all" is more than there are.
+// numberOf returns the number in an environment variable; "all" returns a number larger than the
+// total.
 func numberOf(t *testing.T, variable string, otherwise int) int {
 	switch given := os.Getenv(variable); given {
 	case "":
