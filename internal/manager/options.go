@@ -47,8 +47,6 @@ type Options struct {
 	CallbackProbe sender.Options
 	// Guard tells whether approvals can be believed. Nil asks the API server; tests without policies have another.
 	Guard controllers.Guard
-	// PriorityQueue chooses the queue of the reconcilers; nil leaves it to them. make bench compares the two.
-	PriorityQueue *bool
 	// Log is controller-runtime's unless a test listens.
 	Log logr.Logger
 	// Registerer takes the metrics about objects; by default controller-runtime's, unless SeveralInProcess.
