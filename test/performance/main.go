@@ -33,7 +33,6 @@ type settings struct {
 	scales   string
 	manager  string
 	wechat   string
-	protocol string
 	profiles string
 }
 
@@ -50,7 +49,6 @@ var sections = []section{
 	{"beside", "Callbacks beside large bodies, for the same Merchant and for a stranger's", measureBeside},
 	{"scale", "Memory, start and rest with many Orders", measureScale},
 	{"fairness", "A good Order beside others that hang, or are refused", measureFairness},
-	{"protocol", "WeChat's protocol, beside gopay", measureProtocol},
 }
 
 func main() {
@@ -64,7 +62,6 @@ func main() {
 	flag.StringVar(&o.scales, "scales", "10000,50000,100000", "numbers of Orders for scale; CPU at rest is measured with the middle one")
 	flag.StringVar(&o.manager, "manager", "bin/manager", "the operator")
 	flag.StringVar(&o.wechat, "simulator", "bin/simulator", "the simulated WeChat Pay")
-	flag.StringVar(&o.protocol, "protocol", "test/interop", "module with the benchmarks of the protocol")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU profiles of the operator under load; empty for none")
 	flag.Parse()
 	if *check != "" {
