@@ -103,7 +103,6 @@ BENCHFLAGS ?=
 .PHONY: bench
 bench: control-plane build ## Measure what the operator costs, beside a bare client: BENCHFLAGS="--only=throughput --orders=10000".
 	@go build -o bin/simulator ./cmd/simulator
-	@go build -o bin/bench-operator ./test/performance/operator
 	@go build -o bin/bench ./test/performance
 	@bin/bench $(BENCHFLAGS)
 

@@ -46,8 +46,6 @@ type Base struct {
 	Clock clock.PassiveClock
 	// MaxConcurrentReconciles of each kind, beside those that wait for WeChat.
 	MaxConcurrentReconciles int
-	// PriorityQueue is whether what is new goes before what a start finds. Nil is what measured better.
-	PriorityQueue *bool
 
 	// refusals are the writes that the cluster refuses, and written those that went through lately.
 	refusals *refusals

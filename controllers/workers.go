@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/sync/semaphore"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -22,23 +21,16 @@ const reconcileDeadline = 2 * time.Minute
 // minute, since nothing tells of it.
 const failurePause = 45 * time.Second
 
-// With priorities a steady stream of new Orders is prepared later, and a start costs no less (docs/performance.md, make bench:
-// queue/off and queue/on).
-const defaultPriorityQueue = false
-
 // controllerOptions set a limiter that is fit for a payment API (the default one starts at 5 ms), and a queue that takes from
-// each namespace in turn.
+// each namespace in turn. controller-runtime's own queue, with priorities, prepared a steady stream of new Orders later, and a
+// start cost no less.
 func (b *Base) controllerOptions() controller.Options {
-	options := controller.Options{
+	return controller.Options{
 		MaxConcurrentReconciles: max(b.MaxConcurrentReconciles, 1),
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, failurePause),
 		ReconciliationTimeout:   reconcileDeadline,
-		UsePriorityQueue:        ptr.To(ptr.Deref(b.PriorityQueue, defaultPriorityQueue)),
+		NewQueue:                newFairQueue,
 	}
-	if !*options.UsePriorityQueue {
-		options.NewQueue = newFairQueue
-	}
-	return options
 }
 
 // waitingOptions are for a reconciler that waits for WeChat: beside the workers that it works with it has one for each call that

@@ -247,7 +247,6 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		Timing:                  in.options.Timing,
 		Clock:                   in.options.Accounts.Clock,
 		MaxConcurrentReconciles: in.options.MaxConcurrentReconciles,
-		PriorityQueue:           in.options.PriorityQueue,
 	}
 	if base.Guard = in.options.Guard; base.Guard == nil {
 		approvals, err := o.newGuard(base)

@@ -50,9 +50,6 @@ type Options struct {
 	// Guard tells whether approvals can be trusted. If nil, the operator checks the policy at the
 	// API server; tests without policies set a fake.
 	Guard controllers.Guard
-	// PriorityQueue chooses the queue of the reconcilers; nil keeps the default. make bench
-	// compares the two.
-	PriorityQueue *bool
 	// Log is controller-runtime's logger unless a test sets its own.
 	Log logr.Logger
 	// Registerer registers the metrics about objects; by default controller-runtime's, unless

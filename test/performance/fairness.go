@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/performance/internal/callback"
 )
 
 const (
@@ -214,4 +216,9 @@ func (h *silentHost) endpoint() *v1alpha1.Endpoint {
 func (h *silentHost) close() {
 	close(h.end)
 	h.server.Close()
+}
+
+// ms is a percentile in milliseconds.
+func ms(of []time.Duration, percent int) float64 {
+	return callback.Milliseconds(callback.Percentile(slices.Sorted(slices.Values(of)), percent))
 }

@@ -32,9 +32,7 @@ type settings struct {
 	rounds   int
 	scales   string
 	manager  string
-	choosing string
 	wechat   string
-	protocol string
 	profiles string
 }
 
@@ -50,9 +48,7 @@ var sections = []section{
 	{"callbacks", "Callbacks, from the request to the answer that says that Paid is stored", measureCallbacks},
 	{"beside", "Callbacks beside large bodies, for the same Merchant and for a stranger's", measureBeside},
 	{"scale", "Memory, start and rest with many Orders", measureScale},
-	{"queue", "A new Order behind many that wait, with the priority queue and without", measureQueue},
 	{"fairness", "A good Order beside others that hang, or are refused", measureFairness},
-	{"protocol", "WeChat's protocol, beside gopay", measureProtocol},
 }
 
 func main() {
@@ -65,9 +61,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 2, "rounds of throughput, each with the bare client and with the operator")
 	flag.StringVar(&o.scales, "scales", "10000,50000,100000", "numbers of Orders for scale; CPU at rest is measured with the middle one")
 	flag.StringVar(&o.manager, "manager", "bin/manager", "the operator")
-	flag.StringVar(&o.choosing, "bench-operator", "bin/bench-operator", "the operator with a choice of its queue")
 	flag.StringVar(&o.wechat, "simulator", "bin/simulator", "the simulated WeChat Pay")
-	flag.StringVar(&o.protocol, "protocol", "test/interop", "module with the benchmarks of the protocol")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU profiles of the operator under load; empty for none")
 	flag.Parse()
 	if *check != "" {
