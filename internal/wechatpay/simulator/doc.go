@@ -32,6 +32,6 @@
 // # Violations
 //
 // Ledger.Violations lists forbidden client behaviour, even where WeChat Pay only answers with an
-// error: refunds in too short an interval, a number reused with other parameters, refunds above what
-// was paid, a forged callback answered with SUCCESS. An endurance run should end with none.
+// error: refunds in too short an interval, a number reused with other parameters, refunds above
+// what was paid, a forged callback answered with SUCCESS. An endurance run should end with none.
 package simulator

@@ -44,7 +44,7 @@ const (
 
 func (e documentError) Error() string { return string(e) }
 
-// readFields parses a message: one root, no more than `most` leaves below it, nothing else.
+// readFields parses a message: one root, a limited number of leaves below it, nothing else.
 //
 // encoding/xml accepts far more than the protocol uses (document types; repeated, nested and
 // prefixed names; trailing data). Each of these has enabled payment fraud: external entities
