@@ -76,14 +76,16 @@ type OrderRequest struct {
 	ExpireTime    time.Time
 	NotifyURL     string
 	Attach        string
-	Detail        string
 	GoodsTag      string
 	DeviceInfo    string
 	ProductID     string
 	LimitPay      string
 	Receipt       string
 	ProfitSharing string
-	SceneInfo     string
+	// Goods, Store and H5 are nil where the Order has none.
+	Goods *Goods
+	Store *Store
+	H5    *H5
 	// SignType to sign with; empty means the Gateway's. A prepay that is refreshed keeps the algorithm that its order was
 	// made with, whatever the merchant uses by now.
 	SignType SignType
