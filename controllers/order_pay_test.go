@@ -51,12 +51,12 @@ func TestEveryTradeTypeGetsWhatItsClientNeeds(t *testing.T) {
 	shop, g := openReady(t)
 	jsapi := shop.NewOrder("order-jsapi")
 	native := shop.NewOrder("order-native", func(o *v1alpha1.Order) {
-		o.Spec.TradeType, o.Spec.Payer, o.Spec.ProductID = v1alpha1.TradeTypeNative, nil, "soap-1"
+		o.Spec.TradeType, o.Spec.Payer = v1alpha1.TradeTypeNative, nil
 	})
 	app := shop.NewOrder("order-app", func(o *v1alpha1.Order) { o.Spec.TradeType, o.Spec.Payer = v1alpha1.TradeTypeApp, nil })
 	mweb := shop.NewOrder("order-mweb", func(o *v1alpha1.Order) {
 		o.Spec.TradeType, o.Spec.Payer, o.Spec.ClientIP = v1alpha1.TradeTypeMWEB, nil, "203.0.113.7"
-		o.Spec.SceneInfo = `{"h5_info":{"type":"Wap","wap_url":"https://shop.example.com","wap_name":"Shop"}}`
+		o.Spec.H5 = &v1alpha1.H5{Type: v1alpha1.H5TypeWap, URL: "https://shop.example.com", Name: "Shop"}
 	})
 	shop.Create(jsapi, native, app, mweb)
 

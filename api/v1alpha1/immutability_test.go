@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -71,15 +72,25 @@ var kinds = map[string]mutability{
 			"expireAfterSeconds":    {int64(3600), int64(3601)},
 			"expireTime":            {"2026-11-21T12:00:00Z", "2026-11-21T12:00:01Z"},
 			"attach":                {"one", "other"},
-			"detail":                {`{"a":1}`, `{"a":2}`},
+			"goods.costPrice":       {int64(101), int64(102)},
+			"goods.receiptID":       {"one", "other"},
+			"goods.items":           {items("one"), items("other")},
 			"goodsTag":              {"one", "other"},
 			"deviceInfo":            {"one", "other"},
 			"productID":             {"one", "other"},
 			// The second value is none that the enumeration has, which is as good a refusal as any while there is one value.
-			"limitPay":      {"no_credit", "no_debit"},
-			"receipt":       {"Y", "N"},
-			"profitSharing": {"Y", "N"},
-			"sceneInfo":     {scene, `{}`},
+			"limitPay":       {"no_credit", "no_debit"},
+			"receipt":        {"Y", "N"},
+			"profitSharing":  {"Y", "N"},
+			"store.id":       {"one", "other"},
+			"store.name":     {"one", "other"},
+			"store.areaCode": {"440305", "440306"},
+			"store.address":  {"one", "other"},
+			"h5.type":        {"Wap", "iOS"},
+			"h5.name":        {"one", "other"},
+			"h5.url":         {"https://shop.example.com", "https://shop.example.org"},
+			"h5.bundleID":    {"com.example.one", "com.example.other"},
+			"h5.packageName": {"com.example.one", "com.example.other"},
 		},
 		mutable: map[string]field{
 			"desiredState":            {"Open", "Closed"},
@@ -110,7 +121,7 @@ func TestEveryFieldIsCovered(t *testing.T) {
 			var inSchema []string
 			schemaOf(t, kind).walk("", func(path string, node schemaNode) {
 				path, ours := strings.CutPrefix(path, "spec.")
-				if !ours || strings.HasPrefix(path, "allowedNamespaces.selector.") {
+				if !ours || strings.HasPrefix(path, "allowedNamespaces.selector.") || strings.Contains(path, "[]") {
 					return
 				}
 				if len(node.Properties) == 0 || path == "allowedNamespaces.selector" {
@@ -183,8 +194,15 @@ func TestImmutable(t *testing.T) {
 			full.SetNamespace(ns)
 			bare := m.build(named("bare-0001"))
 			bare.SetNamespace(ns)
+			half := full.DeepCopy()
+			half.SetName("half-0001")
+			for path := range m.immutable {
+				if strings.Contains(path, ".") && !requiredInParent(t, kind, path) {
+					unset("spec." + path)(half)
+				}
+			}
 			// Applied rather than created, so that server-side apply owns the fields and can take them away.
-			for _, u := range []*unstructured.Unstructured{full, bare} {
+			for _, u := range []*unstructured.Unstructured{full, half, bare} {
 				if err := apply(t.Context(), u); err != nil {
 					t.Fatal(err)
 				}
@@ -197,7 +215,7 @@ func TestImmutable(t *testing.T) {
 							err := write(t.Context(), u, e)
 							refused(t, err, words...)
 							if !blames(err, path) {
-								t.Errorf("%v blames %q, want spec.%s or its parent", err, fields(err), path)
+								t.Errorf("%v blames %v, want spec.%s or its parent", err, causes(err), path)
 							}
 						})
 					}
@@ -214,7 +232,7 @@ func TestImmutable(t *testing.T) {
 					parent, _, nested := strings.Cut(path, ".")
 					optionalParent := nested && !required[parent]
 					words = immutable
-					if required[path] || path == "payer.openID" {
+					if requiredInParent(t, kind, path) {
 						words = schemaFirst
 					}
 					check("removal", words, full, unset("spec."+path))
@@ -226,14 +244,20 @@ func TestImmutable(t *testing.T) {
 					if required[path] {
 						continue
 					}
-					check("addition", immutable, bare, set("spec."+path, f.one))
-					if optionalParent {
-						check("removal of the whole "+parent, immutable, full, unset("spec."+parent))
+					if !optionalParent {
+						check("addition", immutable, bare, set("spec."+path, f.one))
+						continue
 					}
+					if !requiredInParent(t, kind, path) {
+						check("addition", immutable, half, set("spec."+path, f.one))
+					}
+					whole, _, _ := unstructured.NestedMap(full.Object, "spec", parent)
+					check("addition of the whole "+parent, immutable, bare, set("spec."+parent, whole))
+					check("removal of the whole "+parent, immutable, full, unset("spec."+parent))
 				}
 			}
 
-			for _, u := range []*unstructured.Unstructured{full, bare} {
+			for _, u := range []*unstructured.Unstructured{full, half, bare} {
 				now := u.DeepCopy()
 				if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(u), now); err != nil {
 					t.Fatal(err)
@@ -246,11 +270,66 @@ func TestImmutable(t *testing.T) {
 	}
 }
 
-// blames tells whether a refusal names the field or the object that it is in, but not the whole spec.
+// blames tells whether a refusal names the field or the object that it is in: as what it blames, or in the words of the rule for
+// the whole spec.
 func blames(err error, path string) bool {
-	return slices.ContainsFunc(fields(err), func(blamed string) bool {
-		return blamed != "spec" && (blamed == "spec."+path || strings.HasPrefix("spec."+path, blamed+"."))
+	top, _, _ := strings.Cut(path, ".")
+	return slices.ContainsFunc(causes(err), func(cause metav1.StatusCause) bool {
+		if cause.Field == "spec" {
+			return strings.Contains(cause.Message, top+" is immutable")
+		}
+		return cause.Field == "spec."+path || strings.HasPrefix("spec."+path, cause.Field+".")
 	})
+}
+
+// TestEveryChangedFieldIsNamed: whoever changed three is not told of one after the other.
+func TestEveryChangedFieldIsNamed(t *testing.T) {
+	ns := namespace(t)
+	u := mustCreate(t, ns, order(set("spec.desiredState", "Closed")))
+	for _, e := range []edit{set("spec.attach", "cart"), set("spec.amount.total", int64(1)), set("spec.desiredState", "Open"), set("spec.ttlSecondsAfterFinished", int64(5))} {
+		e(u)
+	}
+	err := env.Client.Update(t.Context(), u, strict)
+	refused(t, err, "amount is immutable; attach is immutable; desiredState can't go back from Closed to Open; create another Order")
+}
+
+// TestAChangedStatusOpensNoWay: the rules on what is immutable rest where the status changes, since no write changes both. Whoever
+// writes the object can't change the status, and whoever writes the status can't change the rest.
+func TestAChangedStatusOpensNoWay(t *testing.T) {
+	ns := namespace(t)
+	for kind, c := range map[string]struct {
+		object *unstructured.Unstructured
+		change []edit
+		status string
+	}{
+		"Order":  {order(), []edit{set("spec.amount.total", int64(1)), set("spec.attach", "cart")}, "status.outTradeNo"},
+		"Refund": {refund(set("spec.approval", "Denied")), []edit{set("spec.amount", int64(1)), set("spec.approval", "Approved")}, "status.outRefundNo"},
+	} {
+		u := mustCreate(t, ns, c.object)
+		for _, status := range []string{"", "number-1", "number-2"} { // before there is a status, when there is one, and when it changed
+			if status != "" {
+				written := u.DeepCopy()
+				for _, e := range append(c.change, set(c.status, status)) {
+					e(written)
+				}
+				if err := env.Client.Status().Update(t.Context(), written, strict); err != nil {
+					t.Fatal(err)
+				}
+				if written.GetGeneration() != 1 {
+					t.Errorf("%s: a status update changed the spec: %v", kind, written.Object["spec"])
+				}
+				u = written
+			}
+			for _, e := range c.change {
+				for way, write := range writes {
+					refused(t, write(t.Context(), u, e, set(c.status, "number-3")), "spec")
+					if now := u.DeepCopy(); env.Client.Get(t.Context(), client.ObjectKeyFromObject(u), now) != nil || now.GetGeneration() != 1 {
+						t.Errorf("%s by %s: %v", kind, way, now.Object["spec"])
+					}
+				}
+			}
+		}
+	}
 }
 
 func TestMutable(t *testing.T) {
@@ -305,7 +384,7 @@ func TestDesiredState(t *testing.T) {
 		}
 		for name, e := range map[string]edit{"open again": set(path, "Open"), "removal": unset(path), "null": set(path, nil)} {
 			t.Run(name+"/"+way, func(t *testing.T) {
-				refused(t, write(t.Context(), u, e), path, "can't go back from Closed to Open")
+				refused(t, write(t.Context(), u, e), "desiredState can't go back from Closed to Open; create another Order")
 			})
 		}
 		t.Run("closed still/"+way, func(t *testing.T) {
@@ -362,7 +441,7 @@ func TestEmptyNumberIsNoNumber(t *testing.T) {
 			}
 		}
 		set(path, u.GetName())(u)
-		refused(t, env.Client.Update(t.Context(), u, strict), path, "immutable")
+		refused(t, env.Client.Update(t.Context(), u, strict), strings.TrimPrefix(path, "spec.")+" is immutable")
 	}
 }
 
@@ -376,7 +455,7 @@ func TestNullIsNoValue(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			u := mustCreate(t, ns, order(set("spec."+path, nil)))
 			set("spec."+path, f.one)(u)
-			refused(t, env.Client.Update(t.Context(), u, strict), "spec."+path, "immutable")
+			refused(t, env.Client.Update(t.Context(), u, strict), path+" is immutable")
 		})
 	}
 }

@@ -153,6 +153,7 @@ type AllowedNamespaces struct {
 }
 
 // MerchantSpec says which account at WeChat Pay this is, and how it is used.
+// +kubebuilder:validation:XValidation:rule="self.protocol != 'V2' || has(self.apiKeySecretRef)",fieldPath=".apiKeySecretRef",message="apiKeySecretRef is required for protocol V2"
 type MerchantSpec struct {
 	// mchID is the merchant number that WeChat Pay gave (mch_id), 8 to 10 digits. Immutable.
 	// +required
@@ -177,15 +178,15 @@ type MerchantSpec struct {
 	// +kubebuilder:default=V2
 	Protocol Protocol `json:"protocol,omitempty"`
 
-	// signType is the algorithm that requests are signed with, and callbacks have to be: HMAC-SHA256 or MD5.
+	// signType is for protocol V2: the algorithm that requests are signed with, and callbacks have to be, HMAC-SHA256 or MD5.
 	// A change holds for Orders that are prepared after it.
 	// +optional
 	// +default="HMAC-SHA256"
 	// +kubebuilder:default=HMAC-SHA256
 	SignType SignType `json:"signType,omitempty"`
 
-	// apiKeySecretRef names the Secret entry that holds the API key (APIv2 密钥), 32 letters and digits.
-	// +required
+	// apiKeySecretRef names the Secret entry that holds the API key (APIv2 密钥), 32 letters and digits. Required for protocol V2.
+	// +optional
 	APIKeySecretRef SecretKeyReference `json:"apiKeySecretRef,omitzero"`
 
 	// certificateSecretRef names a Secret of type kubernetes.io/tls with the merchant's API certificate

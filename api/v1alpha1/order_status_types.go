@@ -26,9 +26,9 @@ type JSAPIParameters struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=32
 	SignType string `json:"signType"`
-	// paySign is the signature over the other five.
+	// paySign is the signature over the other five. That of an RSA key of 2048 bits has 344 characters.
 	// +required
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=512
 	PaySign string `json:"paySign"`
 }
 
@@ -58,9 +58,9 @@ type AppParameters struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=32
 	Timestamp string `json:"timestamp"`
-	// sign is the signature over the other six.
+	// sign is the signature over the others. That of an RSA key of 2048 bits has 344 characters.
 	// +required
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=512
 	Sign string `json:"sign"`
 }
 
@@ -95,7 +95,12 @@ type OrderPrepay struct {
 	// +optional
 	App *AppParameters `json:"app,omitempty"`
 
-	// signType that the order was made with, and its callback has to be signed with.
+	// protocol that the order was made with. Absent on Orders that were prepared before there was more than one; those were made
+	// with V2.
+	// +optional
+	Protocol Protocol `json:"protocol,omitempty"`
+
+	// signType that the order was made with, and its callback has to be signed with, in protocol V2.
 	// +optional
 	SignType SignType `json:"signType,omitempty"`
 

@@ -85,37 +85,11 @@ type Payer struct {
 	OpenID string `json:"openID,omitempty"`
 }
 
-// Every write of an Order runs every rule, a status update too, and each field that a rule selects (self.attach, and
-// has(self.attach) as well) makes the API server copy the schema of the whole spec. So immutability is said in two parts:
-// a field itself says that it may not change (self == oldSelf, where nothing is selected), and the spec says only what a
-// field can't know, that an optional one neither comes nor goes. What is required or has a default is always there.
-// For the same reason a rule asks for the cheaper thing first, such as the name before the spec.
-
 // OrderSpec says what is to be paid. Everything is immutable but desiredState and ttlSecondsAfterFinished, so that
-// every call to WeChat can be repeated with the same parameters.
-//
-// +kubebuilder:validation:XValidation:rule="self.tradeType != 'JSAPI' || has(self.payer)",fieldPath=".payer",message="payer.openID is required for tradeType JSAPI"
-// +kubebuilder:validation:XValidation:rule="self.tradeType != 'NATIVE' || has(self.productID)",fieldPath=".productID",message="productID is required for tradeType NATIVE"
-// +kubebuilder:validation:XValidation:rule="self.tradeType != 'MWEB' || has(self.sceneInfo)",fieldPath=".sceneInfo",message="sceneInfo is required for tradeType MWEB"
-// +kubebuilder:validation:XValidation:rule="self.tradeType != 'MWEB' || has(self.clientIP)",fieldPath=".clientIP",message="clientIP is required for tradeType MWEB: WeChat compares it with the payer's address"
-// +kubebuilder:validation:XValidation:rule="has(self.outTradeNo) == has(oldSelf.outTradeNo) || (has(self.outTradeNo) ? self.outTradeNo : oldSelf.outTradeNo) == \"\"",fieldPath=".outTradeNo",message="outTradeNo is immutable: it is what keeps a payment from being made twice"
-// +kubebuilder:validation:XValidation:rule="has(self.appID) == has(oldSelf.appID)",fieldPath=".appID",message="appID is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.payer) == has(oldSelf.payer)",fieldPath=".payer",message="payer is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.clientIP) == has(oldSelf.clientIP)",fieldPath=".clientIP",message="clientIP is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.expireTime) == has(oldSelf.expireTime)",fieldPath=".expireTime",message="expireTime is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.attach) == has(oldSelf.attach)",fieldPath=".attach",message="attach is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.detail) == has(oldSelf.detail)",fieldPath=".detail",message="detail is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.goodsTag) == has(oldSelf.goodsTag)",fieldPath=".goodsTag",message="goodsTag is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.deviceInfo) == has(oldSelf.deviceInfo)",fieldPath=".deviceInfo",message="deviceInfo is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.productID) == has(oldSelf.productID)",fieldPath=".productID",message="productID is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.limitPay) == has(oldSelf.limitPay)",fieldPath=".limitPay",message="limitPay is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.receipt) == has(oldSelf.receipt)",fieldPath=".receipt",message="receipt is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.profitSharing) == has(oldSelf.profitSharing)",fieldPath=".profitSharing",message="profitSharing is immutable"
-// +kubebuilder:validation:XValidation:rule="has(self.sceneInfo) == has(oldSelf.sceneInfo)",fieldPath=".sceneInfo",message="sceneInfo is immutable"
+// every call to WeChat can be repeated with the same parameters. The rules that say so stand at Order.
 type OrderSpec struct {
 	// merchantRef names the Merchant that is paid.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="merchantRef is immutable"
 	MerchantRef MerchantReference `json:"merchantRef,omitzero"`
 
 	// outTradeNo is the order's number at WeChat (out_trade_no): 6 to 32 characters of [0-9A-Za-z_-|*], unique for the
@@ -123,7 +97,6 @@ type OrderSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.size() == 0 || self.matches('^[0-9A-Za-z_|*-]{6,32}$')",message="outTradeNo must be 6 to 32 characters of [0-9A-Za-z_-|*]"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="outTradeNo is immutable: it is what keeps a payment from being made twice"
 	OutTradeNo string `json:"outTradeNo,omitempty"`
 
 	// appID under which the payer pays (appid); defaults to the Merchant's. It must be bound to the merchant number.
@@ -132,32 +105,26 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="appID is immutable"
 	AppID string `json:"appID,omitempty"`
 
 	// tradeType says where the payer pays: JSAPI (mini program, official account), NATIVE (QR code), APP, MWEB
 	// (browser outside WeChat).
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="tradeType is immutable"
 	TradeType TradeType `json:"tradeType,omitempty"`
 
 	// description of what is sold, shown to the payer (body), at most 127 bytes in UTF-8: 42 Chinese characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=127
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127",message="description must be at most 127 bytes in UTF-8 (42 Chinese characters)"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]|&[A-Za-z_][0-9A-Za-z_.-]*=') && self == self.trim()",message="description must not hold control characters, nor an ampersand with a name and an equals sign (&name=, which WeChat's signature does not tell from another field), nor begin or end with white space"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="description is immutable"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127 && !self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]|&[A-Za-z_][0-9A-Za-z_.-]*=') && self == self.trim()",messageExpression="size(bytes(self)) > 127 ? 'description must be at most 127 bytes in UTF-8 (42 Chinese characters)' : self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'description must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'description must not hold control characters, nor an ampersand with a name and an equals sign (&name=, which WeChat Pay\\'s signature does not tell from another field), nor begin or end with white space'"
 	Description string `json:"description,omitempty"`
 
 	// amount to pay.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="amount is immutable: create another Order for another amount"
 	Amount Amount `json:"amount,omitzero"`
 
 	// payer is who pays; required for JSAPI.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="payer is immutable"
 	Payer *Payer `json:"payer,omitempty"`
 
 	// clientIP is the payer's IPv4 or IPv6 address (spbill_create_ip). Required for MWEB, where WeChat checks it;
@@ -166,7 +133,6 @@ type OrderSpec struct {
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=45
 	// +kubebuilder:validation:XValidation:rule="isIP(self)",message="clientIP must be an IPv4 or IPv6 address"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="clientIP is immutable"
 	ClientIP string `json:"clientIP,omitempty"`
 
 	// expireAfterSeconds is how long the Order stays open, from its creation, unless expireTime is set. The operator then
@@ -176,7 +142,6 @@ type OrderSpec struct {
 	// +kubebuilder:default=7200
 	// +kubebuilder:validation:Minimum=360
 	// +kubebuilder:validation:Maximum=604800
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="expireAfterSeconds is immutable"
 	ExpireAfterSeconds int32 `json:"expireAfterSeconds,omitempty"`
 
 	// expireTime is the moment at which the Order ends, in place of expireAfterSeconds. Only this absolute time is sent to
@@ -186,82 +151,66 @@ type OrderSpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
 	// +kubebuilder:validation:Pattern=`^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$`
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="expireTime is immutable"
 	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
 
 	// attach comes back unchanged in callbacks and queries, at most 127 bytes in UTF-8, without & and =.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=127
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127",message="attach must be at most 127 bytes in UTF-8"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="attach must not hold & or = (WeChat's signature does not tell them from field borders) or control characters, nor begin or end with white space"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="attach is immutable"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]') && self == self.trim()",messageExpression="size(bytes(self)) > 127 ? 'attach must be at most 127 bytes in UTF-8' : self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'attach must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'attach must not hold & or = (WeChat Pay\\'s signature does not tell them from field borders) or control characters, nor begin or end with white space'"
 	Attach string `json:"attach,omitempty"`
 
-	// detail is JSON about the goods, as WeChat's protocol has it (detail), at most 6000 bytes in UTF-8.
+	// goods are what is sold, for coupons on single goods (detail): at most 6000 bytes as WeChat Pay's JSON in all.
 	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=6000
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 6000 && (!self.matches('&[A-Za-z_][0-9A-Za-z_.-]*=') || size(bytes(self)) + 5 * (size(self.split('&')) - 1) <= 6000)",message="detail must be at most 6000 bytes in UTF-8, each & counted as 6 when one stands before a name and an equals sign (it is sent as the JSON escape of it)"
-	// +kubebuilder:validation:XValidation:rule="self.startsWith('{') && self.endsWith('}') && !self.matches('[\\\\x00-\\\\x08\\\\x0B-\\\\x1F\\\\x7F\\uFFFE\\uFFFF]')",message="detail must be a JSON object that begins with { and ends with } (no line break after it: |- in YAML, not |), without control characters other than line feed and tab"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="detail is immutable"
-	Detail string `json:"detail,omitempty"`
+	Goods *Goods `json:"goods,omitempty"`
 
 	// goodsTag marks the order for coupons (goods_tag).
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="goodsTag must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="goodsTag is immutable"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]') && self == self.trim()",messageExpression="self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'goodsTag must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'goodsTag must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space'"
 	GoodsTag string `json:"goodsTag,omitempty"`
 
 	// deviceInfo is the number of the terminal or shop (device_info).
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="deviceInfo must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="deviceInfo is immutable"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]') && self == self.trim()",messageExpression="self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'deviceInfo must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'deviceInfo must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space'"
 	DeviceInfo string `json:"deviceInfo,omitempty"`
 
-	// productID is the shop's own number of what is sold (product_id); required for NATIVE.
+	// productID is the shop's own number of what is sold (product_id). Protocol V2 wants one for NATIVE, and is sent the
+	// Order's number when it is absent.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="productID must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="productID is immutable"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]') && self == self.trim()",messageExpression="self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'productID must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'productID must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space'"
 	ProductID string `json:"productID,omitempty"`
 
 	// limitPay no_credit refuses credit cards (limit_pay).
 	// +optional
 	// +kubebuilder:validation:Enum=no_credit
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="limitPay is immutable"
 	LimitPay string `json:"limitPay,omitempty"`
 
 	// receipt Y shows the payer an entry for an invoice (receipt).
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="receipt is immutable"
 	Receipt YesNo `json:"receipt,omitempty"`
 
 	// profitSharing Y freezes the money for profit sharing (profit_sharing).
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="profitSharing is immutable"
 	ProfitSharing YesNo `json:"profitSharing,omitempty"`
 
-	// sceneInfo is JSON about where the payment takes place, as WeChat's protocol has it (scene_info), at most 256 bytes
-	// in UTF-8. Required for MWEB, for example {"h5_info":{"type":"Wap","wap_url":"https://shop.example.com","wap_name":"Shop"}}.
+	// store is where the payment takes place (scene_info).
 	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 256 && (!self.matches('&[A-Za-z_][0-9A-Za-z_.-]*=') || size(bytes(self)) + 5 * (size(self.split('&')) - 1) <= 256)",message="sceneInfo must be at most 256 bytes in UTF-8, each & counted as 6 when one stands before a name and an equals sign (it is sent as the JSON escape of it)"
-	// +kubebuilder:validation:XValidation:rule="self.startsWith('{') && self.endsWith('}') && !self.matches('[\\\\x00-\\\\x08\\\\x0B-\\\\x1F\\\\x7F\\uFFFE\\uFFFF]')",message="sceneInfo must be a JSON object that begins with { and ends with } (no line break after it: |- in YAML, not |), without control characters other than line feed and tab"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="sceneInfo is immutable"
-	SceneInfo string `json:"sceneInfo,omitempty"`
+	Store *Store `json:"store,omitempty"`
+
+	// h5 is the page or the app that sends the payer to WeChat (scene_info); required for MWEB.
+	// +optional
+	H5 *H5 `json:"h5,omitempty"`
 
 	// desiredState is Open, or Closed to have an unpaid Order closed at WeChat. It can't go back to Open.
 	// +optional
 	// +default="Open"
 	// +kubebuilder:default=Open
-	// +kubebuilder:validation:XValidation:rule="oldSelf != 'Closed' || self == 'Closed'",message="desiredState can't go back from Closed to Open: create another Order"
 	DesiredState DesiredState `json:"desiredState,omitempty"`
 
 	// ttlSecondsAfterFinished deletes the Order this many seconds after it was paid, closed, expired or rejected, as in
@@ -271,6 +220,18 @@ type OrderSpec struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
+
+// Every write of an Order evaluates every rule, a status update too, and each field that a rule selects makes the API server
+// copy the schemas of all its siblings, which in the spec are many. So the rules at Order ask first for what spares them that:
+//
+//   - What can never change is asked for at the creation, when there is no oldSelf.
+//   - A write changes the status or the rest, never both, since the status is a subresource. So where the status changes, nothing
+//     immutable did.
+//   - What is immutable is one rule, and not one for each field. It has each field twice: to compare it, and to name it in the
+//     message. TestImmutable fails for a field that is left out. Optional ones are compared by has(), since the API server can't
+//     bound the cost of .? and refuses the rule.
+//
+// A field has a rule of its own for its text only, which is evaluated where the field is there.
 
 // Order is one payment by one payer.
 //
@@ -289,7 +250,11 @@ type OrderSpec struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.tradeType`
 // +kubebuilder:selectablefield:JSONPath=`.status.outTradeNo`
 // +kubebuilder:selectablefield:JSONPath=`.status.transaction.id`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[0-9a-z-]{6,32}$') || (has(self.spec.outTradeNo) && self.spec.outTradeNo != \"\")",message="metadata.name is the order's number at WeChat unless spec.outTradeNo is set, so it must be 6 to 32 characters of [0-9a-z-]: choose such a name, or set spec.outTradeNo"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.matches('^[0-9a-z-]{6,32}$') || (has(self.spec.outTradeNo) && self.spec.outTradeNo != \"\")",optionalOldSelf=true,message="metadata.name is the order's number at WeChat unless spec.outTradeNo is set, so it must be 6 to 32 characters of [0-9a-z-]: choose such a name, or set spec.outTradeNo"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.spec.tradeType != 'JSAPI' || has(self.spec.payer)",optionalOldSelf=true,fieldPath=".spec.payer",message="payer.openID is required for tradeType JSAPI"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.spec.tradeType != 'MWEB' || has(self.spec.h5)",optionalOldSelf=true,fieldPath=".spec.h5",message="h5 is required for tradeType MWEB"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.spec.tradeType != 'MWEB' || has(self.spec.clientIP)",optionalOldSelf=true,fieldPath=".spec.clientIP",message="clientIP is required for tradeType MWEB: WeChat compares it with the payer's address"
+// +kubebuilder:validation:XValidation:rule="has(self.status) && (!has(oldSelf.status) || self.status != oldSelf.status) || self.spec == oldSelf.spec || ((has(self.spec.outTradeNo) ? self.spec.outTradeNo : \"\") == (has(oldSelf.spec.outTradeNo) ? oldSelf.spec.outTradeNo : \"\") && self.spec.merchantRef == oldSelf.spec.merchantRef && (has(self.spec.appID) ? has(oldSelf.spec.appID) && self.spec.appID == oldSelf.spec.appID : !has(oldSelf.spec.appID)) && self.spec.tradeType == oldSelf.spec.tradeType && self.spec.description == oldSelf.spec.description && self.spec.amount == oldSelf.spec.amount && (has(self.spec.payer) ? has(oldSelf.spec.payer) && self.spec.payer == oldSelf.spec.payer : !has(oldSelf.spec.payer)) && (has(self.spec.clientIP) ? has(oldSelf.spec.clientIP) && self.spec.clientIP == oldSelf.spec.clientIP : !has(oldSelf.spec.clientIP)) && self.spec.expireAfterSeconds == oldSelf.spec.expireAfterSeconds && (has(self.spec.expireTime) ? has(oldSelf.spec.expireTime) && self.spec.expireTime == oldSelf.spec.expireTime : !has(oldSelf.spec.expireTime)) && (has(self.spec.attach) ? has(oldSelf.spec.attach) && self.spec.attach == oldSelf.spec.attach : !has(oldSelf.spec.attach)) && (has(self.spec.goods) ? has(oldSelf.spec.goods) && self.spec.goods == oldSelf.spec.goods : !has(oldSelf.spec.goods)) && (has(self.spec.goodsTag) ? has(oldSelf.spec.goodsTag) && self.spec.goodsTag == oldSelf.spec.goodsTag : !has(oldSelf.spec.goodsTag)) && (has(self.spec.deviceInfo) ? has(oldSelf.spec.deviceInfo) && self.spec.deviceInfo == oldSelf.spec.deviceInfo : !has(oldSelf.spec.deviceInfo)) && (has(self.spec.productID) ? has(oldSelf.spec.productID) && self.spec.productID == oldSelf.spec.productID : !has(oldSelf.spec.productID)) && (has(self.spec.limitPay) ? has(oldSelf.spec.limitPay) && self.spec.limitPay == oldSelf.spec.limitPay : !has(oldSelf.spec.limitPay)) && (has(self.spec.receipt) ? has(oldSelf.spec.receipt) && self.spec.receipt == oldSelf.spec.receipt : !has(oldSelf.spec.receipt)) && (has(self.spec.profitSharing) ? has(oldSelf.spec.profitSharing) && self.spec.profitSharing == oldSelf.spec.profitSharing : !has(oldSelf.spec.profitSharing)) && (has(self.spec.store) ? has(oldSelf.spec.store) && self.spec.store == oldSelf.spec.store : !has(oldSelf.spec.store)) && (has(self.spec.h5) ? has(oldSelf.spec.h5) && self.spec.h5 == oldSelf.spec.h5 : !has(oldSelf.spec.h5)) && (oldSelf.spec.desiredState != 'Closed' || self.spec.desiredState == 'Closed'))",fieldPath=".spec",messageExpression="((has(self.spec.outTradeNo) ? self.spec.outTradeNo : \"\") == (has(oldSelf.spec.outTradeNo) ? oldSelf.spec.outTradeNo : \"\") ? \"\" : 'outTradeNo is immutable; ') + (self.spec.merchantRef == oldSelf.spec.merchantRef ? \"\" : 'merchantRef is immutable; ') + ((has(self.spec.appID) ? has(oldSelf.spec.appID) && self.spec.appID == oldSelf.spec.appID : !has(oldSelf.spec.appID)) ? \"\" : 'appID is immutable; ') + (self.spec.tradeType == oldSelf.spec.tradeType ? \"\" : 'tradeType is immutable; ') + (self.spec.description == oldSelf.spec.description ? \"\" : 'description is immutable; ') + (self.spec.amount == oldSelf.spec.amount ? \"\" : 'amount is immutable; ') + ((has(self.spec.payer) ? has(oldSelf.spec.payer) && self.spec.payer == oldSelf.spec.payer : !has(oldSelf.spec.payer)) ? \"\" : 'payer is immutable; ') + ((has(self.spec.clientIP) ? has(oldSelf.spec.clientIP) && self.spec.clientIP == oldSelf.spec.clientIP : !has(oldSelf.spec.clientIP)) ? \"\" : 'clientIP is immutable; ') + (self.spec.expireAfterSeconds == oldSelf.spec.expireAfterSeconds ? \"\" : 'expireAfterSeconds is immutable; ') + ((has(self.spec.expireTime) ? has(oldSelf.spec.expireTime) && self.spec.expireTime == oldSelf.spec.expireTime : !has(oldSelf.spec.expireTime)) ? \"\" : 'expireTime is immutable; ') + ((has(self.spec.attach) ? has(oldSelf.spec.attach) && self.spec.attach == oldSelf.spec.attach : !has(oldSelf.spec.attach)) ? \"\" : 'attach is immutable; ') + ((has(self.spec.goods) ? has(oldSelf.spec.goods) && self.spec.goods == oldSelf.spec.goods : !has(oldSelf.spec.goods)) ? \"\" : 'goods is immutable; ') + ((has(self.spec.goodsTag) ? has(oldSelf.spec.goodsTag) && self.spec.goodsTag == oldSelf.spec.goodsTag : !has(oldSelf.spec.goodsTag)) ? \"\" : 'goodsTag is immutable; ') + ((has(self.spec.deviceInfo) ? has(oldSelf.spec.deviceInfo) && self.spec.deviceInfo == oldSelf.spec.deviceInfo : !has(oldSelf.spec.deviceInfo)) ? \"\" : 'deviceInfo is immutable; ') + ((has(self.spec.productID) ? has(oldSelf.spec.productID) && self.spec.productID == oldSelf.spec.productID : !has(oldSelf.spec.productID)) ? \"\" : 'productID is immutable; ') + ((has(self.spec.limitPay) ? has(oldSelf.spec.limitPay) && self.spec.limitPay == oldSelf.spec.limitPay : !has(oldSelf.spec.limitPay)) ? \"\" : 'limitPay is immutable; ') + ((has(self.spec.receipt) ? has(oldSelf.spec.receipt) && self.spec.receipt == oldSelf.spec.receipt : !has(oldSelf.spec.receipt)) ? \"\" : 'receipt is immutable; ') + ((has(self.spec.profitSharing) ? has(oldSelf.spec.profitSharing) && self.spec.profitSharing == oldSelf.spec.profitSharing : !has(oldSelf.spec.profitSharing)) ? \"\" : 'profitSharing is immutable; ') + ((has(self.spec.store) ? has(oldSelf.spec.store) && self.spec.store == oldSelf.spec.store : !has(oldSelf.spec.store)) ? \"\" : 'store is immutable; ') + ((has(self.spec.h5) ? has(oldSelf.spec.h5) && self.spec.h5 == oldSelf.spec.h5 : !has(oldSelf.spec.h5)) ? \"\" : 'h5 is immutable; ') + ((oldSelf.spec.desiredState != 'Closed' || self.spec.desiredState == 'Closed') ? \"\" : 'desiredState can\\'t go back from Closed to Open; ') + 'create another Order'"
 type Order struct {
 	metav1.TypeMeta `json:",inline"`
 

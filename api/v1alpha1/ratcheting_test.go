@@ -19,17 +19,25 @@ import (
 func TestObjectsFromBeforeTheRulesGoOn(t *testing.T) {
 	ns := namespace(t)
 	const forged = "肥皂&total_fee=1"
-	old := order(named("order-of-before"), set("spec.description", forged), set("spec.detail", `{"a":"`+repeat("&b=", 1990)+`"}`))
-	withoutRules(t, "Order", order(named("order-of-probe"), set("spec.description", forged), set("spec.detail", `{"a":"`+repeat("&b=", 1990)+`"}`)), func() {
+	before := []edit{set("spec.description", forged), set("spec.attach", "😀"), set("spec.tradeType", "MWEB"), set("spec.goods.items", items("soap")), set("spec.goods.receiptID", "😀")}
+	old := order(append(before, named("order-of-before"))...)
+	withoutRules(t, "Order", order(append(before, named("order-of-probe"))...), func() {
 		mustCreate(t, ns, old)
 		writeStatus(t, old, set("status.expireTime", "2026-11-21t20:00:00z"), set("status.transaction", map[string]any{"total": int64(101)}))
 	})
 	refused(t, create(t.Context(), ns, order(named("order-of-today"), set("spec.description", forged))), "description")
+	refused(t, create(t.Context(), ns, order(named("order-of-today"), set("spec.attach", "😀"))), "attach")
+	refused(t, create(t.Context(), ns, order(named("order-of-today"), set("spec.tradeType", "MWEB"))), "h5")
 
-	// A label, a finalizer, a status: as users and the operator write them.
-	old.SetLabels(map[string]string{"a": "b"})
-	if err := env.Client.Update(t.Context(), old, strict); err != nil {
-		t.Errorf("an object of before can't be changed: %v", err)
+	// A label, a finalizer, a wish, a status: as users and the operator write them.
+	for _, e := range []edit{
+		set("metadata.labels", map[string]any{"a": "b"}), set("metadata.finalizers", []any{v1alpha1.Finalizer}),
+		set("spec.desiredState", "Closed"), set("spec.ttlSecondsAfterFinished", int64(60)), unset("metadata.finalizers"),
+	} {
+		e(old)
+		if err := env.Client.Update(t.Context(), old, strict); err != nil {
+			t.Errorf("an object of before can't be changed: %v", err)
+		}
 	}
 	writeStatus(t, old, set("status.outTradeNo", "order-of-before"))
 	var orders v1alpha1.OrderList

@@ -23,17 +23,11 @@ type OrderReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// How the rules below are shared between the spec and its fields, and why, is said at OrderSpec. That approval is final is
-// one rule in one place.
-
-// RefundSpec says what is to be paid back. Everything is immutable but approval, which is decided once.
-// +kubebuilder:validation:XValidation:rule="has(self.outRefundNo) == has(oldSelf.outRefundNo) || (has(self.outRefundNo) ? self.outRefundNo : oldSelf.outRefundNo) == \"\"",fieldPath=".outRefundNo",message="outRefundNo is immutable: it is what keeps a refund from being paid twice"
-// +kubebuilder:validation:XValidation:rule="has(self.reason) == has(oldSelf.reason)",fieldPath=".reason",message="reason is immutable"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",fieldPath=".approval",message="approval is final once decided"
+// RefundSpec says what is to be paid back. Everything is immutable but approval, which is decided once. The rules that say so
+// stand at Refund.
 type RefundSpec struct {
 	// orderRef names the Order to refund, in the same namespace.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="orderRef is immutable"
 	OrderRef OrderReference `json:"orderRef,omitzero"`
 
 	// amount to pay back, in minor units of the Order's currency (fen for CNY): 50 is 0.50 yuan. At most what was paid,
@@ -41,7 +35,6 @@ type RefundSpec struct {
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="amount is immutable: create another Refund for another amount"
 	Amount int64 `json:"amount,omitempty"`
 
 	// outRefundNo is the refund's number at WeChat (out_refund_no): 1 to 64 characters of [0-9A-Za-z_-|*@], unique for
@@ -49,16 +42,13 @@ type RefundSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9A-Za-z_|*@-]{0,64}$')",message="outRefundNo must be 1 to 64 characters of [0-9A-Za-z_-|*@]"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="outRefundNo is immutable: it is what keeps a refund from being paid twice"
 	OutRefundNo string `json:"outRefundNo,omitempty"`
 
 	// reason is shown to the payer (refund_desc), at most 80 bytes in UTF-8: 26 Chinese characters.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=80
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 80",message="reason must be at most 80 bytes in UTF-8 (26 Chinese characters)"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]|&[A-Za-z_][0-9A-Za-z_.-]*=') && self == self.trim()",message="reason must not hold control characters, nor an ampersand with a name and an equals sign (&name=, which WeChat's signature does not tell from another field), nor begin or end with white space"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="reason is immutable"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 80 && !self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]|&[A-Za-z_][0-9A-Za-z_.-]*=') && self == self.trim()",messageExpression="size(bytes(self)) > 80 ? 'reason must be at most 80 bytes in UTF-8 (26 Chinese characters)' : self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'reason must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'reason must not hold control characters, nor an ampersand with a name and an equals sign (&name=, which WeChat Pay\\'s signature does not tell from another field), nor begin or end with white space'"
 	Reason string `json:"reason,omitempty"`
 
 	// approval is the decision of a person who has the right to approve: Approved or Denied. Absent until decided, and
@@ -110,6 +100,8 @@ type RefundStatus struct {
 	SucceededTime *metav1.Time `json:"succeededTime,omitempty"`
 }
 
+// What the rules at Refund ask for first, and why, is said at Order. That approval is final is a rule of its own.
+
 // Refund is one refund of a paid Order. WeChat is asked only after it was approved.
 //
 // +kubebuilder:object:root=true
@@ -126,7 +118,9 @@ type RefundStatus struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.orderRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.spec.approval`
 // +kubebuilder:selectablefield:JSONPath=`.status.outRefundNo`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[0-9a-z-]{1,64}$') || (has(self.spec.outRefundNo) && self.spec.outRefundNo != \"\")",message="metadata.name is the refund's number at WeChat unless spec.outRefundNo is set, so it must be 1 to 64 characters of [0-9a-z-]: choose such a name, or set spec.outRefundNo"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.matches('^[0-9a-z-]{1,64}$') || (has(self.spec.outRefundNo) && self.spec.outRefundNo != \"\")",optionalOldSelf=true,message="metadata.name is the refund's number at WeChat unless spec.outRefundNo is set, so it must be 1 to 64 characters of [0-9a-z-]: choose such a name, or set spec.outRefundNo"
+// +kubebuilder:validation:XValidation:rule="has(self.status) && (!has(oldSelf.status) || self.status != oldSelf.status) || self.spec == oldSelf.spec || ((has(self.spec.outRefundNo) ? self.spec.outRefundNo : \"\") == (has(oldSelf.spec.outRefundNo) ? oldSelf.spec.outRefundNo : \"\") && self.spec.orderRef == oldSelf.spec.orderRef && self.spec.amount == oldSelf.spec.amount && (has(self.spec.reason) ? has(oldSelf.spec.reason) && self.spec.reason == oldSelf.spec.reason : !has(oldSelf.spec.reason)))",fieldPath=".spec",messageExpression="((has(self.spec.outRefundNo) ? self.spec.outRefundNo : \"\") == (has(oldSelf.spec.outRefundNo) ? oldSelf.spec.outRefundNo : \"\") ? \"\" : 'outRefundNo is immutable; ') + (self.spec.orderRef == oldSelf.spec.orderRef ? \"\" : 'orderRef is immutable; ') + (self.spec.amount == oldSelf.spec.amount ? \"\" : 'amount is immutable; ') + ((has(self.spec.reason) ? has(oldSelf.spec.reason) && self.spec.reason == oldSelf.spec.reason : !has(oldSelf.spec.reason)) ? \"\" : 'reason is immutable; ') + 'create another Refund'"
+// +kubebuilder:validation:XValidation:rule="has(self.status) && (!has(oldSelf.status) || self.status != oldSelf.status) || !has(oldSelf.spec.approval) || (has(self.spec.approval) && self.spec.approval == oldSelf.spec.approval)",fieldPath=".spec.approval",message="approval is final once decided"
 type Refund struct {
 	metav1.TypeMeta `json:",inline"`
 

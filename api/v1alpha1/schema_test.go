@@ -67,6 +67,17 @@ func requiredIn(t *testing.T, kind string) map[string]bool {
 	return required
 }
 
+// requiredInParent says whether a field of a spec is required where its parent is there.
+func requiredInParent(t *testing.T, kind, path string) bool {
+	t.Helper()
+	node := schemaOf(t, kind).Properties["spec"]
+	names := strings.Split(path, ".")
+	for _, name := range names[:len(names)-1] {
+		node = node.Properties[name]
+	}
+	return slices.Contains(node.Required, names[len(names)-1])
+}
+
 // TestEveryFieldIsExplained: `kubectl explain` has words for every field, and they begin with its name.
 func TestEveryFieldIsExplained(t *testing.T) {
 	for kind := range kinds {

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { controlplane.Main(m, &env, nil) }
 const strict = client.FieldValidation(metav1.FieldValidationStrict)
 
 // namespace makes a namespace that no other test uses.
-func namespace(t *testing.T) string {
+func namespace(t testing.TB) string {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "api-"}}
 	if err := env.Client.Create(t.Context(), ns); err != nil {
@@ -143,15 +143,16 @@ func refused(t *testing.T, err error, words ...string) {
 	}
 }
 
-// fields are the paths that a refusal blames.
-func fields(err error) []string {
+// causes are the fields that a refusal blames, and for what.
+func causes(err error) []metav1.StatusCause {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || status.Status().Details == nil {
 		return nil
 	}
-	var paths []string
-	for _, cause := range status.Status().Details.Causes {
-		paths = append(paths, cause.Field)
-	}
-	return paths
+	return status.Status().Details.Causes
+}
+
+// items are goods of one line.
+func items(id string) []any {
+	return []any{map[string]any{"id": id, "quantity": int64(1), "price": int64(101)}}
 }

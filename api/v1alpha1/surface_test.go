@@ -125,7 +125,7 @@ func TestFieldSelectors(t *testing.T) {
 	ns := namespace(t)
 	one := mustCreate(t, ns, order(named("order-one"), set("spec.merchantRef.name", "one")))
 	writeStatus(t, one, set("status.outTradeNo", "order-one"), set("status.transaction", map[string]any{"id": "42"}))
-	mustCreate(t, ns, order(named("order-two"), set("spec.merchantRef.name", "two"), set("spec.tradeType", "NATIVE"), set("spec.productID", "p")))
+	mustCreate(t, ns, order(named("order-two"), set("spec.merchantRef.name", "two"), set("spec.tradeType", "NATIVE")))
 	approved := mustCreate(t, ns, refund(named("r-one"), set("spec.approval", "Approved"), set("spec.orderRef.name", "order-one")))
 	writeStatus(t, approved, set("status.outRefundNo", "R1"))
 	mustCreate(t, ns, refund(named("r-two"), set("spec.orderRef.name", "order-two")))

@@ -26,7 +26,8 @@ func TestMerchantFields(t *testing.T) {
 		refuse("appID with an ampersand", merchant(set("spec.appID", "wx&1")), "spec.appID"),
 		refuse("appID missing", merchant(unset("spec.appID")), "spec.appID", "Required value"),
 
-		refuse("apiKeySecretRef missing", merchant(unset("spec.apiKeySecretRef")), "spec.apiKeySecretRef", "Required value"),
+		refuse("apiKeySecretRef missing", merchant(unset("spec.apiKeySecretRef")), "spec.apiKeySecretRef", "apiKeySecretRef is required for protocol V2"),
+		refuse("apiKeySecretRef null", merchant(set("spec.apiKeySecretRef", nil)), "spec.apiKeySecretRef", "apiKeySecretRef is required for protocol V2"),
 		refuse("apiKeySecretRef.name missing", merchant(set("spec.apiKeySecretRef", map[string]any{"key": "k"})), "spec.apiKeySecretRef.name", "Required value"),
 		refuse("apiKeySecretRef.name empty", merchant(set("spec.apiKeySecretRef.name", "")), "spec.apiKeySecretRef.name"),
 		refuse("apiKeySecretRef.namespace does not exist", merchant(set("spec.apiKeySecretRef.namespace", "other")), `unknown field "spec.apiKeySecretRef.namespace"`),

@@ -236,10 +236,11 @@ func TestEndpointProblems(t *testing.T) {
 	p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.Endpoint.CABundle = certificate }))
 }
 
-// TestNamesThatNoSecretHas: Merchants of before the CRD had a rule for them are told, and hold nothing up for ever.
+// TestNamesThatNoSecretHas: Merchants of before the CRD had a rule for them are told, and hold nothing up for ever. A Merchant that
+// names no Secret with its API key at all is told the same: the CRD demands one for protocol V2 by a rule, and the type does not.
 func TestNamesThatNoSecretHas(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"a/b", "a%2fb", "..", "Upper", "a\nb", "k\x1b[31mred", "k\u202egnp"} {
+	for _, name := range []string{"", "a/b", "a%2fb", "..", "Upper", "a\nb", "k\x1b[31mred", "k\u202egnp"} {
 		of := newPlace(t)
 		key := of.problem(of.merchant(func(spec *v1alpha1.MerchantSpec) { spec.APIKeySecretRef.Name = name }))
 		p := newPlace(t)

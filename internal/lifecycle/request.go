@@ -65,14 +65,15 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 		ClientIP:      spec.ClientIP,
 		NotifyURL:     notifyURL,
 		Attach:        Attach(order, merchant),
-		Detail:        spec.Detail,
 		GoodsTag:      spec.GoodsTag,
 		DeviceInfo:    spec.DeviceInfo,
 		ProductID:     spec.ProductID,
 		LimitPay:      spec.LimitPay,
 		Receipt:       string(spec.Receipt),
 		ProfitSharing: string(spec.ProfitSharing),
-		SceneInfo:     spec.SceneInfo,
+		Goods:         goods(spec.Goods),
+		Store:         store(spec.Store),
+		H5:            h5(spec.H5),
 		Scheme:        wechatpay.Scheme(merchant.Spec.SignType),
 	}
 	if request.ClientIP == "" {
@@ -107,6 +108,35 @@ func RefundRequest(refund *v1alpha1.Refund, order *v1alpha1.Order, merchant *v1a
 		Currency:    currency(order),
 		Reason:      refund.Spec.Reason,
 		NotifyURL:   notifyURL,
+	}
+}
+
+func goods(spec *v1alpha1.Goods) *wechatpay.Goods {
+	if spec == nil {
+		return nil
+	}
+	sold := &wechatpay.Goods{CostPrice: spec.CostPrice, ReceiptID: spec.ReceiptID}
+	for _, item := range spec.Items {
+		sold.Items = append(sold.Items, wechatpay.GoodsItem{
+			ID: item.ID, WeChatID: item.WeChatID, Name: item.Name, Quantity: item.Quantity, Price: item.Price,
+		})
+	}
+	return sold
+}
+
+func store(spec *v1alpha1.Store) *wechatpay.Store {
+	if spec == nil {
+		return nil
+	}
+	return &wechatpay.Store{ID: spec.ID, Name: spec.Name, AreaCode: spec.AreaCode, Address: spec.Address}
+}
+
+func h5(spec *v1alpha1.H5) *wechatpay.H5 {
+	if spec == nil {
+		return nil
+	}
+	return &wechatpay.H5{
+		Type: wechatpay.H5Type(spec.Type), Name: spec.Name, URL: spec.URL, BundleID: spec.BundleID, PackageName: spec.PackageName,
 	}
 }
 

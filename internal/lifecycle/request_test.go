@@ -72,6 +72,13 @@ func leaves(value reflect.Value, path string, visit func(field reflect.Value, pa
 			leaves(field, name, visit)
 			continue
 		}
+		if field.Kind() == reflect.Slice {
+			if field.Len() == 0 {
+				field.Set(reflect.MakeSlice(field.Type(), 1, 1))
+			}
+			leaves(field.Index(0), name+"[]", visit)
+			continue
+		}
 		visit(field, name)
 	}
 }
@@ -144,14 +151,24 @@ func TestOrderRequestFieldByField(t *testing.T) {
 	order.Spec = v1alpha1.OrderSpec{
 		MerchantRef: v1alpha1.MerchantReference{Name: "shop"}, OutTradeNo: "N-1", AppID: "wxother", TradeType: "JSAPI", Description: "body",
 		Amount: v1alpha1.Amount{Total: 7, Currency: "HKD"}, Payer: &v1alpha1.Payer{OpenID: "openid"}, ClientIP: "203.0.113.7",
-		ExpireTime: &expires, Attach: "attach", Detail: "{1}", GoodsTag: "tag", DeviceInfo: "device", ProductID: "product",
-		LimitPay: "no_credit", Receipt: "Y", ProfitSharing: "N", SceneInfo: "{2}",
+		ExpireTime: &expires, Attach: "attach", GoodsTag: "tag", DeviceInfo: "device", ProductID: "product",
+		LimitPay: "no_credit", Receipt: "Y", ProfitSharing: "N",
+		Goods: &v1alpha1.Goods{CostPrice: 9, ReceiptID: "receipt", Items: []v1alpha1.GoodsItem{
+			{ID: "soap", WeChatID: "1001", Name: "肥皂", Quantity: 2, Price: 3}, {ID: "towel", Quantity: 1, Price: 1},
+		}},
+		Store: &v1alpha1.Store{ID: "store", Name: "店", AreaCode: "440305", Address: "路 1 号"},
+		H5:    &v1alpha1.H5{Type: v1alpha1.H5TypeIOS, Name: "Shop", URL: "https://shop.example.com", BundleID: "bundle", PackageName: "package"},
 	}
 	wantSame(t, "request", wechatpay.OrderRequest{
 		OutTradeNo: "N-1", AppID: "wxother", TradeType: wechatpay.TradeTypeJSAPI, Description: "body", Total: 7, Currency: "HKD",
 		ClientIP: "203.0.113.7", OpenID: "openid", ExpireTime: created.Add(3 * time.Hour), NotifyURL: notifyURL, Attach: "attach",
-		Detail: "{1}", GoodsTag: "tag", DeviceInfo: "device", ProductID: "product", LimitPay: "no_credit", Receipt: "Y",
-		ProfitSharing: "N", SceneInfo: "{2}", Scheme: "HMAC-SHA256",
+		GoodsTag: "tag", DeviceInfo: "device", ProductID: "product", LimitPay: "no_credit", Receipt: "Y",
+		ProfitSharing: "N", Scheme: "HMAC-SHA256",
+		Goods: &wechatpay.Goods{CostPrice: 9, ReceiptID: "receipt", Items: []wechatpay.GoodsItem{
+			{ID: "soap", WeChatID: "1001", Name: "肥皂", Quantity: 2, Price: 3}, {ID: "towel", Quantity: 1, Price: 1},
+		}},
+		Store: &wechatpay.Store{ID: "store", Name: "店", AreaCode: "440305", Address: "路 1 号"},
+		H5:    &wechatpay.H5{Type: wechatpay.H5TypeIOS, Name: "Shop", URL: "https://shop.example.com", BundleID: "bundle", PackageName: "package"},
 	}, lifecycle.OrderRequest(order, newMerchant(), notifyURL))
 
 	refund := newRefund("refund-1", 5)

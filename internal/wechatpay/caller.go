@@ -72,14 +72,16 @@ type OrderRequest struct {
 	ExpireTime    time.Time
 	NotifyURL     string
 	Attach        string
-	Detail        string
 	GoodsTag      string
 	DeviceInfo    string
 	ProductID     string
 	LimitPay      string
 	Receipt       string
 	ProfitSharing string
-	SceneInfo     string
+	// Goods, Store and H5 are nil where the Order has none.
+	Goods *Goods
+	Store *Store
+	H5    *H5
 	// Scheme to sign with; empty means that of the account. A prepay that is refreshed keeps the scheme that its order was
 	// made with, whatever the Merchant uses by now.
 	Scheme Scheme

@@ -144,7 +144,7 @@ func app(order *v1alpha1.Order) { order.Spec.TradeType, order.Spec.Payer = v1alp
 
 func mweb(order *v1alpha1.Order) {
 	order.Spec.TradeType, order.Spec.Payer, order.Spec.ClientIP = v1alpha1.TradeTypeMWEB, nil, "203.0.113.7"
-	order.Spec.SceneInfo = `{"h5_info":{"type":"Wap","wap_url":"https://shop.example","wap_name":"shop"}}`
+	order.Spec.H5 = &v1alpha1.H5{Type: v1alpha1.H5TypeWap, URL: "https://shop.example", Name: "shop"}
 }
 
 func aRefund(name string, amount int64, change ...func(*v1alpha1.Refund)) stage {

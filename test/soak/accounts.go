@@ -78,7 +78,7 @@ func (p plan) order(created time.Time) *v1alpha1.Order {
 		order.Spec.ProductID = "soap-1"
 	case v1alpha1.TradeTypeMWEB:
 		order.Spec.ClientIP = "203.0.113.7"
-		order.Spec.SceneInfo = `{"h5_info":{"type":"Wap","wap_url":"https://shop.example.com","wap_name":"Shop"}}`
+		order.Spec.H5 = &v1alpha1.H5{Type: v1alpha1.H5TypeWap, URL: "https://shop.example.com", Name: "Shop"}
 	}
 	return order
 }

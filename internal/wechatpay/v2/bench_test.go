@@ -79,7 +79,10 @@ func takePayment(c *Client, sent io.Reader) (wechatpay.Notification, error) {
 }
 
 func makeOrder(c *Client, order wechatpay.OrderRequest) ([]byte, error) {
-	call := orderCall(order)
+	call, err := orderCall(order)
+	if err != nil {
+		return nil, err
+	}
 	if err := call.check(); err != nil {
 		return nil, err
 	}

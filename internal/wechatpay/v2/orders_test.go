@@ -16,7 +16,8 @@ func fullOrder() wechatpay.OrderRequest {
 	order := testOrder()
 	order.TradeType = wechatpay.TradeTypeMWEB
 	order.OpenID, order.Attach, order.GoodsTag, order.DeviceInfo = "oUpF8uMuAJO", "a=1 & b=]]>", "WXG", "WEB"
-	order.Detail, order.SceneInfo = `{"goods_detail":[{"goods_name":"A & B <1>"}]}`, `{"h5_info":{"type":"Wap"}}`
+	order.Goods = &wechatpay.Goods{Items: []wechatpay.GoodsItem{{ID: "1", Name: "A & B <1>", Quantity: 1, Price: 101}}}
+	order.H5 = &wechatpay.H5{Type: wechatpay.H5TypeWap}
 	order.LimitPay, order.Receipt, order.ProfitSharing = "no_credit", "Y", "N"
 	// 20:30 in New York is 8:30 in Beijing on the next morning.
 	order.ExpireTime = time.Date(2026, 1, 1, 20, 30, 0, 0, time.FixedZone("New York", -4*60*60))
@@ -34,7 +35,7 @@ func TestUnifiedOrderSendsEveryParameter(t *testing.T) {
 	}
 	want := map[string]string{
 		"appid": testAppID, "mch_id": testMchID, "sign_type": "HMAC-SHA256",
-		"attach": "a=1 & b=]]>", "body": "肥皂 x1", "detail": `{"goods_detail":[{"goods_name":"A & B <1>"}]}`, "device_info": "WEB",
+		"attach": "a=1 & b=]]>", "body": "肥皂 x1", "detail": `{"goods_detail":[{"goods_id":"1","goods_name":"A & B <1>","quantity":1,"price":101}]}`, "device_info": "WEB",
 		"fee_type": "CNY", "goods_tag": "WXG", "limit_pay": "no_credit", "notify_url": "https://pay.example.com/notify", "openid": "oUpF8uMuAJO",
 		"out_trade_no": testNumber, "product_id": "12", "profit_sharing": "N", "receipt": "Y", "scene_info": `{"h5_info":{"type":"Wap"}}`,
 		"spbill_create_ip": "203.0.113.7", "time_expire": "20260102083000", "total_fee": "101", "trade_type": "MWEB",
@@ -75,7 +76,7 @@ func TestOrdersThatAreNotSent(t *testing.T) {
 		"more than there is":  {func(o *wechatpay.OrderRequest) { o.Total = maxAmount + 1 }, "total_fee is out of range"},
 		"carriage return":     {func(o *wechatpay.OrderRequest) { o.Attach = "a\r\nb" }, "attach contains a carriage return"},
 		"white space outside": {func(o *wechatpay.OrderRequest) { o.Description = "soap " }, "body begins or ends with white space"},
-		"control character":   {func(o *wechatpay.OrderRequest) { o.Detail = "a\x00b" }, "detail contains a character that XML does not allow"},
+		"control character":   {func(o *wechatpay.OrderRequest) { o.Attach = "a\x00b" }, "attach contains a character that XML does not allow"},
 		"not UTF-8":           {func(o *wechatpay.OrderRequest) { o.GoodsTag = "\xff" }, "goods_tag is not valid UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,7 +14,11 @@ func (c *Client) CreateOrder(ctx context.Context, request wechatpay.OrderRequest
 	if request.Total <= 0 || request.Total > maxAmount {
 		return wechatpay.Prepay{}, notSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, errors.New("total_fee is out of range"))
 	}
-	reply, failure := c.exchange(ctx, orderCall(request))
+	order, err := orderCall(request)
+	if err != nil {
+		return wechatpay.Prepay{}, notSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, err)
+	}
+	reply, failure := c.exchange(ctx, order)
 	if failure != nil {
 		return wechatpay.Prepay{}, failure
 	}
@@ -26,7 +30,15 @@ func (c *Client) CreateOrder(ctx context.Context, request wechatpay.OrderRequest
 	return prepay, nil
 }
 
-func orderCall(request wechatpay.OrderRequest) call {
+func orderCall(request wechatpay.OrderRequest) (call, error) {
+	detail, err := detailOf(request.Goods)
+	if err != nil {
+		return call{}, err
+	}
+	sceneInfo, err := sceneInfoOf(request.Store, request.H5)
+	if err != nil {
+		return call{}, err
+	}
 	return call{
 		operation: wechatpay.OperationCreateOrder,
 		appID:     request.AppID,
@@ -35,7 +47,7 @@ func orderCall(request wechatpay.OrderRequest) call {
 		fields: []field{
 			{"attach", request.Attach},
 			{"body", request.Description},
-			{"detail", withoutBorders(request.Detail)},
+			{"detail", detail},
 			{"device_info", request.DeviceInfo},
 			{"fee_type", request.Currency},
 			{"goods_tag", request.GoodsTag},
@@ -43,16 +55,24 @@ func orderCall(request wechatpay.OrderRequest) call {
 			{"notify_url", request.NotifyURL},
 			{"openid", request.OpenID},
 			{"out_trade_no", request.OutTradeNo},
-			{"product_id", request.ProductID},
+			{"product_id", productID(request)},
 			{"profit_sharing", request.ProfitSharing},
 			{"receipt", request.Receipt},
-			{"scene_info", withoutBorders(request.SceneInfo)},
+			{"scene_info", sceneInfo},
 			{"spbill_create_ip", request.ClientIP},
 			{"time_expire", formatTime(request.ExpireTime)},
 			{"total_fee", formatAmount(request.Total)},
 			{"trade_type", string(request.TradeType)},
 		},
+	}, nil
+}
+
+// productID is the shop's number of what is sold. NATIVE is not taken without one, and any does.
+func productID(request wechatpay.OrderRequest) string {
+	if request.ProductID == "" && request.TradeType == wechatpay.TradeTypeNative {
+		return request.OutTradeNo
 	}
+	return request.ProductID
 }
 
 // readPrepay requires what the payer needs. The URLs are accepted as they are: real ones are longer

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -67,10 +68,13 @@ func orderParameters(requested *AskedOrder) map[string]string {
 	parameters := map[string]string{
 		"appid": requested.Merchant.Spec.AppID, "mch_id": requested.Merchant.Spec.MchID, "out_trade_no": requested.Order.Number(),
 		"body": spec.Description, "total_fee": strconv.FormatInt(spec.Amount.Total, 10), "trade_type": string(spec.TradeType),
-		"product_id": spec.ProductID, "attach": tenancy.Attach(requested.Order), "scene_info": spec.SceneInfo,
+		"product_id": spec.ProductID, "attach": tenancy.Attach(requested.Order),
 	}
 	if spec.Payer != nil {
 		parameters["openid"] = spec.Payer.OpenID
+	}
+	if spec.H5 != nil {
+		parameters["scene_info"] = fmt.Sprintf(`{"h5_info":{"type":%q,"wap_url":%q,"wap_name":%q}}`, spec.H5.Type, spec.H5.URL, spec.H5.Name)
 	}
 	if spec.ExpireTime != nil {
 		parameters["time_expire"] = spec.ExpireTime.In(time.FixedZone("UTC+8", 8*60*60)).Format("20060102150405")
