@@ -36,9 +36,9 @@ func (guarded) LookNow(context.Context, *v1alpha1.Refund) (before, now guard.Fin
 
 func (guarded) Listen(func(string)) {}
 
-// TestMerchantsThatAreGoneLeaveNothing: whoever may create Merchants may create and delete them for ever. It is about memory, so that a
+// TestDeletedMerchantsLeaveNothing: whoever may create Merchants may create and delete them for ever. It is about memory, so that a
 // client without an API server will do. The tests of that name in internal/account and webhookserver take 10,000, which takes minutes here.
-func TestMerchantsThatAreGoneLeaveNothing(t *testing.T) {
+func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(staleNow)
 	key := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "crowd", Name: "key"}, Data: map[string][]byte{"apiKey": []byte("Zx81TestOnlyKey0Zx81TestOnlyKey0")}}
 	api := fake.NewClientBuilder().WithScheme(controlplane.Scheme()).WithStatusSubresource(&v1alpha1.Merchant{}).WithObjects(key).

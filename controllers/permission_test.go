@@ -14,9 +14,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestNobodyLearnsWhichMerchantsExist: the Orders of a namespace without a grant look the same, byte for byte, whether the
+// TestRefusalDoesNotRevealMerchants: the Orders of a namespace without a grant look the same, byte for byte, whether the
 // Merchant they name is there, ready, being deleted, or not there at all; and nothing else tells it either.
-func TestNobodyLearnsWhichMerchantsExist(t *testing.T) {
+func TestRefusalDoesNotRevealMerchants(t *testing.T) {
 	shop, g := openReady(t, framework.WithNamespaces(1))
 	foreign := func(merchant string) func(*v1alpha1.Order) {
 		return func(o *v1alpha1.Order) {
