@@ -13,17 +13,17 @@ import (
 )
 
 // strangersKey is what the stranger's own WeChat takes for the shop's merchant number.
-const strangersKey = "EvilKeyEvilKeyEvilKeyEvilKey1234"
+const attackerKey = "EvilKeyEvilKeyEvilKeyEvilKey1234"
 
 // withStrangersBackup creates a Merchant of the shop's number in another namespace, and its Secret. It names the shop's host with a CA
 // bundle that the host does not satisfy, so that each call is repeated at a backup of the stranger's, which takes the stranger's key.
-func withStrangersBackup(shop *framework.Shop) *simulator.Simulator {
+func withAttackersBackup(shop *framework.Shop) *simulator.Simulator {
 	shop.T.Helper()
-	strangers, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: strangersKey}}})
+	strangers, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: attackerKey}}})
 	shop.Must(err)
 	shop.T.Cleanup(func() { _ = strangers.Close() })
 	shop.Create(
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Other(0), Name: "strangers"}, StringData: map[string]string{"apiKey": strangersKey}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Other(0), Name: "strangers"}, StringData: map[string]string{"apiKey": attackerKey}},
 		shop.NewMerchant(func(m *v1alpha1.Merchant) {
 			m.Namespace, m.Name, m.Spec.CertificateSecretRef = shop.Other(0), "strangers", nil
 			m.Spec.APIKeySecretRef.Name = "strangers"
@@ -36,7 +36,7 @@ func withStrangersBackup(shop *framework.Shop) *simulator.Simulator {
 // TestABackupProvesNothingAtTheFirstHost: whose key only a backup of their own took takes no number and no payment of the shop.
 func TestABackupProvesNothingAtTheFirstHost(t *testing.T) {
 	shop, g := openReady(t, framework.WithNamespaces(1))
-	strangers := withStrangersBackup(shop)
+	strangers := withAttackersBackup(shop)
 	byStranger := func(o *v1alpha1.Order) {
 		o.Namespace, o.Spec.MerchantRef.Name, o.Spec.Amount.Total = shop.Other(0), "strangers", 1
 	}

@@ -9,23 +9,25 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// With one cache for a kind the client waits for its own writes before it reads. With several, one for each namespace that is watched,
-// it can't, and a reconcile would see an Order without the prepay that was recorded a moment ago, and ask WeChat for another.
+// With one cache per kind, the client waits for its own writes before it reads. With several, one
+// per watched namespace, it can't: a reconcile could read an Order without the prepay that was just
+// recorded, and request another one.
 
-// behindFor is how long a cache may lag behind our own writes. The watch event of a write starts the next reconcile, so that behindWait,
-// after which it looks again, is for the case that it does not come; a watch that hangs must not keep the workers busy.
+// ownWriteTTL is how long the cache may lag behind the operator's own writes. The watch event of a
+// write starts the next reconcile, so staleCacheRetry matters only if that event is lost; a watch
+// that hangs must not keep the workers busy.
 const (
-	behindFor  = time.Minute
-	behindWait = time.Second
+	ownWriteTTL     = time.Minute
+	staleCacheRetry = time.Second
 )
 
-// ownWrites are the versions that this process has written lately.
+// ownWrites are the resource versions that this process has written recently.
 type ownWrites struct {
 	versions *recent[types.UID, string]
 }
 
 func newOwnWrites(clock clock.PassiveClock) *ownWrites {
-	return &ownWrites{newRecent[types.UID, string](behindFor, clock)}
+	return &ownWrites{newRecent[types.UID, string](ownWriteTTL, clock)}
 }
 
 func (w *ownWrites) note(object client.Object) {
@@ -34,8 +36,8 @@ func (w *ownWrites) note(object client.Object) {
 	}
 }
 
-// newerThan says whether this process has written an object since the version that it was read in. A version that can't be compared is
-// taken as it is.
+// newerThan reports whether this process has written an object after the version that was read. A
+// version that can't be compared is accepted.
 func (w *ownWrites) newerThan(object client.Object) bool {
 	written, known := w.versions.get(object.GetUID())
 	if !known {

@@ -31,7 +31,7 @@ func TestACacheBehindOurOwnWrites(t *testing.T) {
 			t.Errorf("%s at %q: %t", c.uid, c.version, got)
 		}
 	}
-	clock.SetTime(staleNow.Add(2 * behindFor))
+	clock.SetTime(staleNow.Add(2 * ownWriteTTL))
 	if writes.newerThan(version("a", "99")) {
 		t.Error("it is not believed for ever")
 	}

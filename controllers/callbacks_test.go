@@ -26,7 +26,7 @@ import (
 )
 
 // front is a public host over TLS, with the shop's ingress behind it. Its certificate is httptest's, which is for example.com.
-type front struct {
+type publicHost struct {
 	server *httptest.Server
 	to     atomic.Pointer[url.URL]
 	// status is answered instead, when it is set.
@@ -35,8 +35,8 @@ type front struct {
 	calls, failed atomic.Int32
 }
 
-func openFront(t *testing.T) *front {
-	f := &front{}
+func openFront(t *testing.T) *publicHost {
+	f := &publicHost{}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(f.to.Load()) }, ErrorLog: stdlog.New(io.Discard, "", 0)}
 	f.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		f.calls.Add(1)
@@ -52,12 +52,12 @@ func openFront(t *testing.T) *front {
 }
 
 // LookupNetIP plays a DNS in which every name is that of a public host.
-func (f *front) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+func (f *publicHost) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("8.8.8.8")}, nil
 }
 
 // internet leads the operator's test callbacks to the front, and to nowhere else.
-func (f *front) internet(o *manager.Options) {
+func (f *publicHost) internet(o *manager.Options) {
 	o.CallbackProbe.Resolver, o.CallbackProbe.Roots = f, x509.NewCertPool()
 	o.CallbackProbe.Roots.AddCert(f.server.Certificate())
 	o.CallbackProbe.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -65,7 +65,7 @@ func (f *front) internet(o *manager.Options) {
 	}
 }
 
-func openBehind(t *testing.T, f *front, options ...framework.Option) *framework.Shop {
+func openBehind(t *testing.T, f *publicHost, options ...framework.Option) *framework.Shop {
 	t.Helper()
 	shop := framework.Open(t, env, append(options, framework.WithOptions(f.internet))...)
 	base, err := url.Parse(shop.Base)

@@ -57,7 +57,7 @@ func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 		var orders v1alpha1.OrderList
 		shop.Must(shop.Client.List(shop.Context(), &orders, client.InNamespace(shop.Namespace)))
 		for i := range orders.Items {
-			if has := orders.Items[i].Status.Conditions; len(has) > 0 && contains(has[0].Message, "under way") == nil {
+			if has := orders.Items[i].Status.Conditions; len(has) > 0 && contains(has[0].Message, "waiting for an answer") == nil {
 				return nil
 			}
 		}
@@ -76,13 +76,13 @@ func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 }
 
 // silent is a host that takes requests and answers none.
-type silent struct {
+type hangingHost struct {
 	*httptest.Server
 	underWay atomic.Int64
 }
 
-func newSilent(t *testing.T) *silent {
-	s, end := &silent{}, make(chan struct{})
+func newSilent(t *testing.T) *hangingHost {
+	s, end := &hangingHost{}, make(chan struct{})
 	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
 		s.underWay.Add(1)
 		defer s.underWay.Add(-1)
@@ -97,7 +97,7 @@ func newSilent(t *testing.T) *silent {
 	return s
 }
 
-func (s *silent) endpoint() *v1alpha1.Endpoint {
+func (s *hangingHost) endpoint() *v1alpha1.Endpoint {
 	return &v1alpha1.Endpoint{URL: s.URL, CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})}
 }
 
@@ -111,7 +111,7 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			shop, _ := openReady(t, framework.WithNamespaces(2))
 			stranger, newcomer := shop.Other(0), shop.Other(1)
-			var hosts []*silent
+			var hosts []*hangingHost
 			for range test.hosts {
 				hosts = append(hosts, newSilent(t))
 			}
@@ -209,7 +209,7 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 		"what nobody knows": {Kind: simulator.FaultFail, ReturnMsg: "商品描述含有敏感词"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := openReady(t, breaksAfter(5), neverLooks, framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakFor = time.Hour }),
+			shop, g := openReady(t, breaksAfter(5), noSecretsCheck, framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakFor = time.Hour }),
 				framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
 			shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 			fault.Operation, fault.Count = simulator.OperationUnifiedOrder, refused

@@ -216,7 +216,7 @@ func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
 			shop.Create(shop.NewOrder("order-0001"))
 			waiting := shop.WaitOrder("order-0001", "Prepared=Unknown/Pending")
 			g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is being closed there first"))
-			askedMore(shop, simulator.OperationCloseOrder, "order-0001", 2)
+			waitForMoreQueries(shop, simulator.OperationCloseOrder, "order-0001", 2)
 			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
 			shop.WeChat.ClearFaults()
 			shop.WaitOrder("order-0001", "Paid=False/Closed") // as any that is applied again after it was deleted

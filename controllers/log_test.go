@@ -48,7 +48,7 @@ func TestTheLogHasOneLineForEachChangeAndNoneForAPoll(t *testing.T) {
 	book := &logbook{}
 	t.Parallel()
 	g := gomega.NewWithT(t)
-	shop := framework.Open(t, env, framework.WithTiming(pollsOften), framework.WithOptions(func(o *manager.Options) { o.Log = book.logger() }))
+	shop := framework.Open(t, env, framework.WithTiming(pollOften), framework.WithOptions(func(o *manager.Options) { o.Log = book.logger() }))
 	orderLines := func() (orders []map[string]any) {
 		for _, line := range book.changes(g, "outTradeNo", "order-0001") {
 			if line["refund"] == nil {

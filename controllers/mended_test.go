@@ -16,19 +16,19 @@ import (
 )
 
 // waitsForHours makes every wait after a failure longer than any test.
-func waitsForHours(timing *controllers.Timing) {
+func longRetries(timing *controllers.Timing) {
 	timing.RetryFirst, timing.RetryMost, timing.RetrySlowly, timing.CloseRetry = time.Hour, time.Hour, time.Hour, time.Hour
 	timing.OrderPoll = lifecycle.Schedule{Ages: []time.Duration{2 * time.Second, time.Hour}, Repeat: true}
 	timing.RefundPoll = timing.OrderPoll
 }
 
 // mend changes the Merchant's credentials, to others that are good as well.
-func mend(shop *framework.Shop) {
+func changeSecret(shop *framework.Shop) {
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
 }
 
 // badlySigned has one call answered so, and its repeat on the backup host: of a refund there is none.
-func badlySigned(shop *framework.Shop, operation simulator.Operation, number string) {
+func faultBadSignature(shop *framework.Shop, operation simulator.Operation, number string) {
 	count := 2
 	if operation == simulator.OperationRefund {
 		count = 1
@@ -40,58 +40,58 @@ func badlySigned(shop *framework.Shop, operation simulator.Operation, number str
 // another one.
 func TestMendedSecretStartsWhatWaits(t *testing.T) {
 	t.Run("a first call", func(t *testing.T) {
-		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
-		badlySigned(shop, simulator.OperationUnifiedOrder, "order-0001")
+		shop, _ := openReady(t, framework.WithTiming(longRetries))
+		faultBadSignature(shop, simulator.OperationUnifiedOrder, "order-0001")
 		shop.Create(shop.NewOrder("order-0001"))
 		shop.WaitOrder("order-0001", "Prepared=Unknown/OutcomeUnknown")
-		mend(shop)
+		changeSecret(shop)
 		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	})
 	t.Run("a close", func(t *testing.T) {
-		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(longRetries))
 		shop.Create(shop.NewOrder("order-0001"))
 		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-		badlySigned(shop, simulator.OperationCloseOrder, "order-0001")
+		faultBadSignature(shop, simulator.OperationCloseOrder, "order-0001")
 		shop.Patch(shop.NewOrder("order-0001"), `{"spec":{"desiredState":"Closed"}}`)
 		shop.WaitOrder("order-0001", "Paid=Unknown/Closing")
-		mend(shop)
+		changeSecret(shop)
 		shop.WaitOrder("order-0001", "Paid=False/Closed")
 	})
 	t.Run("a poll", func(t *testing.T) {
-		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(longRetries))
 		shop.Fault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: simulator.FaultLose})
-		badlySigned(shop, simulator.OperationOrderQuery, "order-0001")
+		faultBadSignature(shop, simulator.OperationOrderQuery, "order-0001")
 		shop.Create(shop.NewOrder("order-0001"))
 		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 		shop.Pay("order-0001")
 		shop.Eventually("a poll told nothing", func() error {
 			return atLeast(shop, simulator.OperationOrderQuery, "order-0001", 2)
 		})
-		mend(shop)
+		changeSecret(shop)
 		shop.WaitOrder("order-0001", "Paid=True/Paid")
 	})
 	t.Run("a refund", func(t *testing.T) {
-		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(longRetries))
 		shop.Paid("order-0001")
 		shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
-		badlySigned(shop, simulator.OperationRefund, "refund-0001")
+		faultBadSignature(shop, simulator.OperationRefund, "refund-0001")
 		shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 		shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
-		mend(shop)
+		changeSecret(shop)
 		shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
 		shop.NoViolations()
 	})
 	t.Run("a refund that WeChat took", func(t *testing.T) {
-		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(longRetries))
 		shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 		shop.Paid("order-0001")
-		badlySigned(shop, simulator.OperationRefundQuery, "refund-0001")
+		faultBadSignature(shop, simulator.OperationRefundQuery, "refund-0001")
 		shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 		shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
 		shop.Eventually("a poll told nothing", func() error {
 			return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", 2)
 		})
-		mend(shop)
+		changeSecret(shop)
 		shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	})
 }
@@ -99,8 +99,8 @@ func TestMendedSecretStartsWhatWaits(t *testing.T) {
 // TestBadlySignedAnswerIsRepeatedSoon: nobody has to set anything right, and a payer stands there.
 func TestBadlySignedAnswerIsRepeatedSoon(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
-	badlySigned(shop, simulator.OperationUnifiedOrder, "order-0001")
-	badlySigned(shop, simulator.OperationRefund, "refund-0001")
+	faultBadSignature(shop, simulator.OperationUnifiedOrder, "order-0001")
+	faultBadSignature(shop, simulator.OperationRefund, "refund-0001")
 	shop.Paid("order-0001")
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")

@@ -22,7 +22,7 @@ func breaksAfter(failures uint32) framework.Option {
 }
 
 // neverLooks keeps the Merchant's reconciler from looking by itself: what it shows, it was told.
-var neverLooks = framework.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck = time.Hour })
+var noSecretsCheck = framework.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck = time.Hour })
 
 func condition(merchant *v1alpha1.Merchant, kind string) string {
 	if found := meta.FindStatusCondition(merchant.Status.Conditions, kind); found != nil {
@@ -57,7 +57,7 @@ func breakers(shop *framework.Shop) map[string]float64 {
 func TestPauseOfCallsIsShownAtOnceAndOnce(t *testing.T) {
 	// The Merchant's own question would end the pause, as no fault strikes it: it must come while none is let through.
 	longPause := framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakFor = 3 * time.Second })
-	shop, g := openReady(t, breaksAfter(3), longPause, neverLooks)
+	shop, g := openReady(t, breaksAfter(3), longPause, noSecretsCheck)
 	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 	g.Expect(breakers(shop)).To(gomega.Equal(map[string]float64{"shop orders": 0, "shop refunds": 0}))
 
@@ -95,7 +95,7 @@ func TestPauseEndsWithoutAnOrderThatAsks(t *testing.T) {
 }
 
 func TestPausesOfOrdersAndRefundsAreShownApart(t *testing.T) {
-	shop, g := paidShop(t, breaksAfter(2), neverLooks)
+	shop, g := paidShop(t, breaksAfter(2), noSecretsCheck)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultSystemError})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	paused := shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/RefundsPaused")
@@ -186,7 +186,7 @@ func TestCertificateThatWeChatTakesAgain(t *testing.T) {
 		"signed":              {Kind: simulator.FaultError, ErrCode: "CERT_ERROR", ErrCodeDes: "证书校验错误"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := paidShop(t, neverLooks)
+			shop, g := paidShop(t, noSecretsCheck)
 			shop.Paid("order-0002")
 			fault.Operation = simulator.OperationRefund
 			shop.Fault(fault)

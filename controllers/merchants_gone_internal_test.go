@@ -76,7 +76,7 @@ func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 			}
 			reconcile()
 			merchants.mutex.Lock()
-			merchants.remember(m).trouble = "trouble"
+			merchants.remember(m).loggedProblem = "trouble"
 			merchants.mutex.Unlock()
 			merchants.refusals.note(m.UID, "hold", "refused")
 			if i%2 == 0 { // the others are gone before anybody hears of their deletion
@@ -102,8 +102,8 @@ func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 	come(100)
 	heap, goroutines := heapNow(), runtime.NumGoroutine()
 	come(1_000)
-	if len(merchants.known)+len(merchants.refusals.told)+len(probes.checks)+len(base.Callbacks.found) > 0 {
-		t.Errorf("left are %d remembered, %d refusals, %d checks, %d findings", len(merchants.known), len(merchants.refusals.told), len(probes.checks), len(base.Callbacks.found))
+	if len(merchants.known)+len(merchants.refusals.messages)+len(probes.checks)+len(base.Callbacks.found) > 0 {
+		t.Errorf("left are %d remembered, %d refusals, %d checks, %d findings", len(merchants.known), len(merchants.refusals.messages), len(probes.checks), len(base.Callbacks.found))
 	}
 	if now := runtime.NumGoroutine(); now > goroutines+10 {
 		t.Errorf("%d goroutines instead of %d", now, goroutines)

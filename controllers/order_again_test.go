@@ -27,7 +27,7 @@ func afterThisSecond(shop *framework.Shop) {
 }
 
 // restored is an object as a backup tool brings it back: the same name and spec, a new UID, with or without its status.
-func restored[T client.Object](object T) T {
+func restoredFromBackup[T client.Object](object T) T {
 	object.SetUID("")
 	object.SetResourceVersion("")
 	object.SetCreationTimestamp(metav1.Time{})
@@ -132,7 +132,7 @@ func TestRestoredWithStatusUnderANewUID(t *testing.T) {
 	order := shop.Paid("order-0001")
 	backup := order.DeepCopy()
 	dropFromCluster(shop, order)
-	restoredOrder := restored(backup.DeepCopy())
+	restoredOrder := restoredFromBackup(backup.DeepCopy())
 	shop.Create(restoredOrder)
 	restoredOrder.Status = backup.Status
 	shop.Eventually("the status is restored", func() error {

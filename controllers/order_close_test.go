@@ -120,7 +120,7 @@ func TestOnlyAnAbsoluteTimeIsSentToWeChat(t *testing.T) {
 }
 
 func TestOrderThatWeChatClosedByItself(t *testing.T) {
-	shop, _ := openReady(t, framework.WithTiming(pollsOften), framework.WithWeChat(func(o *simulator.Options) { o.Rules.OrderLife = 2 * time.Second }))
+	shop, _ := openReady(t, framework.WithTiming(pollOften), framework.WithWeChat(func(o *simulator.Options) { o.Rules.OrderLife = 2 * time.Second }))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Paid=False/Closed")
 }

@@ -159,7 +159,7 @@ func TestNumberOfAnOrderThatLostItIsNotHeldByIt(t *testing.T) {
 
 // TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly: there is no fresh prepay for an order that a person has to look at.
 func TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly(t *testing.T) {
-	shop, g := openReady(t, framework.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollOften))
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")

@@ -74,7 +74,7 @@ func TestSignedRejectionIsFinal(t *testing.T) {
 }
 
 func TestEveryAnswerOfEveryCallLostOnce(t *testing.T) {
-	shop, g := openReady(t, framework.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollOften))
 	for _, operation := range []simulator.Operation{simulator.OperationUnifiedOrder, simulator.OperationOrderQuery, simulator.OperationCloseOrder, simulator.OperationRefund, simulator.OperationRefundQuery} {
 		shop.Fault(simulator.Fault{Operation: operation, Kind: simulator.FaultDrop, AfterEffect: true, Count: 3})
 	}

@@ -71,7 +71,7 @@ func TestLatePaymentIsRefunded(t *testing.T) {
 }
 
 func TestLatePaymentIsFoundWithoutACallback(t *testing.T) {
-	shop, _ := closedOrder(t, v1alpha1.LatePaymentHold, framework.WithTiming(pollsOften))
+	shop, _ := closedOrder(t, v1alpha1.LatePaymentHold, framework.WithTiming(pollOften))
 	payLate(shop, simulator.PayOptions{NoCallback: true})
 	shop.WaitOrder("order-0001", "Paid=True/PaidLate")
 }

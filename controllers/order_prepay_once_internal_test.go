@@ -48,11 +48,11 @@ func TestAPrepayIsOneOrdersBeforeTheCacheShowsIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := &OrderReconciler{Base: lagging(t, nil, nil)}
+			r := &OrderReconciler{Base: staleReaders(t, nil, nil)}
 			r.init()
 			ask := func(of *v1alpha1.Merchant, name string, answer wechatpay.Prepay) error {
 				object := &v1alpha1.Order{ObjectMeta: metav1.ObjectMeta{Namespace: of.Namespace, Name: name}}
-				return r.belongsToAnother(t.Context(), &order{Order: object, merchant: of}, answer)
+				return r.checkPrepayIsNew(t.Context(), &order{Order: object, merchant: of}, answer)
 			}
 			if err := ask(c.first, "order-0001", answer); err != nil {
 				t.Fatal(err)

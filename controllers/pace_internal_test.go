@@ -37,7 +37,7 @@ func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
 				clock.SetTime(elected.Add(s.at))
 				p.begin() // as every reconcile does; only the first counts
 				if s.moved {
-					p.calledAgain(s.order)
+					p.callEnded(s.order)
 					continue
 				}
 				if _, taken, wait := p.take(s.order, s.created); taken != (s.wait == 0) || wait != s.wait {

@@ -43,7 +43,7 @@ func TestSignedNoToARefundThatWeChatHas(t *testing.T) {
 }
 
 func TestLostRefundAnswerIsAskedForBeforeItIsRepeated(t *testing.T) {
-	shop, g := paidShop(t, framework.WithTiming(pollsOften))
+	shop, g := paidShop(t, framework.WithTiming(pollOften))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true, Count: 1})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))

@@ -17,16 +17,16 @@ import (
 )
 
 // heldByWeChat opens a Shop with a Refund that WeChat took and does not finish.
-func heldByWeChat(t *testing.T, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
+func shopWithAcceptedRefund(t *testing.T, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
-	shop, g := paidShop(t, append([]framework.Option{framework.WithTiming(pollsOften)}, options...)...)
-	takenAndHeld(shop)
+	shop, g := paidShop(t, append([]framework.Option{framework.WithTiming(pollOften)}, options...)...)
+	acceptedRefund(shop)
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
 	return shop, g
 }
 
 // takenAndHeld creates a Refund that WeChat takes and does not finish.
-func takenAndHeld(shop *framework.Shop) {
+func acceptedRefund(shop *framework.Shop) {
 	shop.T.Helper()
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundHold})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
@@ -39,7 +39,7 @@ func says(shop *framework.Shop, fields map[string]string) {
 }
 
 // askedMore waits until WeChat was asked some more times.
-func askedMore(shop *framework.Shop, operation simulator.Operation, number string, times int) {
+func waitForMoreQueries(shop *framework.Shop, operation simulator.Operation, number string, times int) {
 	shop.T.Helper()
 	asked := len(shop.WeChat.Ledger().CallsOf(operation, number))
 	shop.Eventually("WeChat is asked again", func() error { return atLeast(shop, operation, number, asked+times) })
@@ -57,13 +57,13 @@ func TestErrorsAreSeenWhileARefundIsFollowed(t *testing.T) {
 		"badly signed":                 {simulator.Fault{Kind: simulator.FaultBadSignature}, "QueryRefund"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := heldByWeChat(t)
+			shop, g := shopWithAcceptedRefund(t)
 			c.fault.Operation = simulator.OperationRefundQuery
 			shop.Fault(c.fault)
 			refund := shop.WaitRefund("refund-0001", "Succeeded=Unknown/QueryFailed")
 			g.Expect(meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Message).To(gomega.ContainSubstring(c.words))
 			g.Expect(refund.Status.StalledTime).NotTo(gomega.BeNil())
-			askedMore(shop, simulator.OperationRefundQuery, "refund-0001", 3)
+			waitForMoreQueries(shop, simulator.OperationRefundQuery, "refund-0001", 3)
 			g.Expect(shop.Refund("refund-0001").ResourceVersion).To(gomega.Equal(refund.ResourceVersion), "no write at each poll")
 			shop.WeChat.ClearFaults()
 			shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
@@ -74,7 +74,7 @@ func TestErrorsAreSeenWhileARefundIsFollowed(t *testing.T) {
 }
 
 func TestUnknownRefundStateIsShownAsItIs(t *testing.T) {
-	shop, g := heldByWeChat(t)
+	shop, g := shopWithAcceptedRefund(t)
 	says(shop, map[string]string{"refund_status_0": "FOO"})
 	refund := shop.WaitRefund("refund-0001", "Succeeded=Unknown/UnknownState")
 	g.Expect(meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Message).To(gomega.ContainSubstring("FOO"))
@@ -91,8 +91,8 @@ func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
 		"another amount":   {Kind: simulator.FaultExtraFields, Fields: map[string]string{"refund_fee_0": "51"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, _ := heldByWeChat(t, framework.WithTiming(func(timing *controllers.Timing) {
-				pollsOften(timing)
+			shop, _ := shopWithAcceptedRefund(t, framework.WithTiming(func(timing *controllers.Timing) {
+				pollOften(timing)
 				timing.AbandonAtLast = 2 * time.Second
 			}))
 			fault.Operation = simulator.OperationRefundQuery
@@ -113,8 +113,8 @@ func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
 // anew, also for a process that did not hear the one before.
 func TestDeletedRefundStaysWhileWeChatPaysBack(t *testing.T) {
 	const patience = 3 * time.Second
-	shop, g := heldByWeChat(t, framework.WithTiming(func(timing *controllers.Timing) {
-		pollsOften(timing)
+	shop, g := shopWithAcceptedRefund(t, framework.WithTiming(func(timing *controllers.Timing) {
+		pollOften(timing)
 		timing.AbandonAtLast = patience
 	}))
 	refund := shop.NewRefund("refund-0001", "order-0001", 101)
@@ -129,7 +129,7 @@ func TestDeletedRefundStaysWhileWeChatPaysBack(t *testing.T) {
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST"})
 	shop.StartOperator()
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/QueryFailed")
-	askedMore(shop, simulator.OperationRefundQuery, "refund-0001", 2)
+	waitForMoreQueries(shop, simulator.OperationRefundQuery, "refund-0001", 2)
 	g.Expect(shop.Client.Get(shop.Context(), keyOf(refund), refund)).To(gomega.Succeed(), "the wait began with the last word, not with the deletion")
 	shop.WaitGone(refund)
 }
@@ -141,11 +141,11 @@ func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 		"order":  {"out_trade_no": "order-0002"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := heldByWeChat(t)
+			shop, g := shopWithAcceptedRefund(t)
 			says(shop, fields)
 			shop.WaitRefund("refund-0001", "Succeeded=Unknown/Mismatch")
 			waitEvent(shop, "refund-0001", v1alpha1.ReasonMismatch)
-			askedMore(shop, simulator.OperationRefundQuery, "refund-0001", 5) // for longer than NotExistGrace
+			waitForMoreQueries(shop, simulator.OperationRefundQuery, "refund-0001", 5) // for longer than NotExistGrace
 			g.Expect(has(shop.Refund("refund-0001").Status.Conditions, v1alpha1.ConditionSucceeded, v1alpha1.ReasonMismatch)).To(gomega.BeTrue())
 			// Its sum is not free.
 			shop.Create(shop.NewRefund("refund-0002", "order-0001", 101, approved))
@@ -165,7 +165,7 @@ func TestTheRightCallbackAfterAContradiction(t *testing.T) {
 		timing.RetrySlowly = time.Hour
 	}))
 	says(shop, map[string]string{"refund_fee_0": "51"})
-	takenAndHeld(shop)
+	acceptedRefund(shop)
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Mismatch")
 	shop.WeChat.ClearFaults()
 	shop.Must(shop.WeChat.SetRefundStatus(framework.MchID, "refund-0001", simulator.RefundSuccess))
@@ -205,7 +205,7 @@ func TestErrorsAreSeenWhileALostAnswerIsAskedFor(t *testing.T) {
 
 // TestErrorsAreSeenWhileAnOrderIsPolled: the payer may pay all the while, so that what is shown is only beside it.
 func TestErrorsAreSeenWhileAnOrderIsPolled(t *testing.T) {
-	shop, g := openReady(t, framework.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollOften))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")
 	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultError, ErrCode: "NOAUTH", ErrCodeDes: "商户无此接口权限"})
@@ -220,7 +220,7 @@ func TestErrorsAreSeenWhileAnOrderIsPolled(t *testing.T) {
 	}
 	shop.Eventually("WeChat's words are shown", paidMessage("NOAUTH: 商户无此接口权限"))
 	order := shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")
-	askedMore(shop, simulator.OperationOrderQuery, "order-0001", 3)
+	waitForMoreQueries(shop, simulator.OperationOrderQuery, "order-0001", 3)
 	g.Expect(shop.Order("order-0001").ResourceVersion).To(gomega.Equal(order.ResourceVersion), "no write at each poll")
 	shop.WeChat.ClearFaults()
 	shop.Eventually("they go when it is over", paidMessage(""))

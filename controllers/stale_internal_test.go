@@ -21,7 +21,7 @@ import (
 var staleNow = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 // lagging are two readers: a cache that has some objects, and an API server that has more.
-func lagging(t *testing.T, cached, more []client.Object) Base {
+func staleReaders(t *testing.T, cached, more []client.Object) Base {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
@@ -67,7 +67,7 @@ func TestTurnIsTakenOnTheLiveState(t *testing.T) {
 	underWay.UID = "uid-of-the-other"
 	lifecycle.NotAcceptedBy(underWay, &wechatpay.Error{Operation: wechatpay.OperationCreateRefund, Outcome: wechatpay.Unknown}, staleNow)
 	waiting := staleRefund("refund-0002")
-	r := &RefundReconciler{Base: lagging(t, []client.Object{stalePaidOrder(), waiting}, []client.Object{underWay})}
+	r := &RefundReconciler{Base: staleReaders(t, []client.Object{stalePaidOrder(), waiting}, []client.Object{underWay})}
 	r.init()
 	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(waiting), f.Refund); err != nil {
@@ -84,7 +84,7 @@ func TestTurnIsTakenOnTheLiveState(t *testing.T) {
 // TestOpenRefundsAreLookedForLive: the Order of a Refund that was created a moment ago must not go.
 func TestOpenRefundsAreLookedForLive(t *testing.T) {
 	t.Parallel()
-	r := &OrderReconciler{Base: lagging(t, []client.Object{stalePaidOrder()}, []client.Object{staleRefund("refund-0001")})}
+	r := &OrderReconciler{Base: staleReaders(t, []client.Object{stalePaidOrder()}, []client.Object{staleRefund("refund-0001")})}
 	r.init()
 	open, err := r.hasOpenRefunds(t.Context(), &order{Order: stalePaidOrder()})
 	if err != nil || !open {
@@ -96,7 +96,7 @@ func TestOpenRefundsAreLookedForLive(t *testing.T) {
 func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
 	t.Parallel()
 	waiting := staleRefund("refund-0002")
-	r := &RefundReconciler{Base: lagging(t, []client.Object{waiting}, nil)} // the Order is gone
+	r := &RefundReconciler{Base: staleReaders(t, []client.Object{waiting}, nil)} // the Order is gone
 	r.init()
 	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if p := r.takeTurn(t.Context(), f); !p.stop {
@@ -110,7 +110,7 @@ func TestTurnWaitsForALiveOrderThatIsNotShownAsPaid(t *testing.T) {
 	t.Parallel()
 	waiting, unpaid := staleRefund("refund-0001"), stalePaidOrder()
 	unpaid.Status = v1alpha1.OrderStatus{}
-	r := &RefundReconciler{Base: lagging(t, []client.Object{waiting}, []client.Object{unpaid})}
+	r := &RefundReconciler{Base: staleReaders(t, []client.Object{waiting}, []client.Object{unpaid})}
 	r.init()
 	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(waiting), f.Refund); err != nil {
@@ -137,7 +137,7 @@ func TestDeletedRefundStaysUntilItIsCounted(t *testing.T) {
 			if counted {
 				lifecycle.Refunded(paid, []v1alpha1.Refund{*gone})
 			}
-			r := &RefundReconciler{Base: lagging(t, []client.Object{paid, gone}, nil)}
+			r := &RefundReconciler{Base: staleReaders(t, []client.Object{paid, gone}, nil)}
 			r.init()
 			f := &refund{Refund: &v1alpha1.Refund{}}
 			if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(gone), f.Refund); err != nil {

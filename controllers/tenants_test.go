@@ -289,7 +289,7 @@ func TestOrderOfAnotherTenantIsNotClosed(t *testing.T) {
 
 // An open Order is applied again without its status, after the callback address changed; its payer has the prepay of before.
 func TestNumberWithOtherParametersIsStillPaid(t *testing.T) {
-	shop, g := openReady(t, framework.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollOften))
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	prepay := shop.WaitOrder("order-0001", "Prepared=True/Prepared").Status.Prepay
@@ -344,7 +344,7 @@ func TestNumberWithOtherParametersIsNeverClosed(t *testing.T) {
 
 // A grant that is taken away stops what is new. What was started is followed to its end.
 func TestRevokedGrantStopsOnlyWhatIsNew(t *testing.T) {
-	shop, g := openShared(t, everybody, framework.WithTiming(pollsOften))
+	shop, g := openShared(t, everybody, framework.WithTiming(pollOften))
 	paidByCallback, paidByQuery, expires := shop.NewOrder("order-0001", of(shop, 0)), shop.NewOrder("order-0002", of(shop, 0)), shop.NewOrder("order-0003", of(shop, 0), expiresIn(8*time.Second))
 	shop.Create(paidByCallback, paidByQuery, expires)
 	for i := 1; i <= 3; i++ {

@@ -42,7 +42,7 @@ func TestNumbersAreNotToldToWhoseKeyIsNotTaken(t *testing.T) {
 			theirs.Status = v1alpha1.OrderStatus{}
 			refunded, theirRefund := accepted(staleRefund("refund-0001")), staleRefund("refund-0001")
 			theirRefund.Namespace, theirRefund.UID = "strangers", "refund-of-strangers"
-			base := lagging(t, []client.Object{shop, strangers, paid, theirs, refunded, theirRefund}, nil)
+			base := staleReaders(t, []client.Object{shop, strangers, paid, theirs, refunded, theirRefund}, nil)
 			base.Recorder = events.NewFakeRecorder(10)
 
 			orders := &OrderReconciler{Base: base}

@@ -95,7 +95,7 @@ func TestAnAnswerDoesNotStandBehindWhatHasNotBegun(t *testing.T) {
 		base := Base{MaxConcurrentReconciles: 2}
 		answer, never := make(chan struct{}), make(chan struct{})
 		written := false
-		limited := base.working(account.OrderWorkers, reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+		limited := base.limitWorkers(account.OrderWorkers, reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 			if request == requestOf("shop", 0) {
 				over := account.CallerWaits(ctx)
 				<-answer
@@ -133,7 +133,7 @@ func TestWhoWaitsForWeChatDoesNotWork(t *testing.T) {
 			time.Sleep(time.Second)
 			working.Add(-1)
 		}
-		limited := base.working(account.OrderWorkers, reconcile.Func(func(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+		limited := base.limitWorkers(account.OrderWorkers, reconcile.Func(func(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 			work()
 			over := account.CallerWaits(ctx)
 			waiting.Add(1)

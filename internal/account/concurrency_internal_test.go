@@ -171,14 +171,14 @@ func TestHangingMerchantUsesOnlyItsShare(t *testing.T) {
 		}
 		synctest.Wait()
 		began := time.Now()
-		wantDenied(t, query(g), "under way")
+		wantDenied(t, query(g), "waiting for an answer")
 		if waited := time.Since(began); waited != acquireTimeout {
 			t.Errorf("one waited %s for a place", waited)
 		}
 		began = time.Now()
 		for range 100 {
 			err := query(g)
-			wantDenied(t, err, "under way")
+			wantDenied(t, err, "waiting for an answer")
 			if wait := wechatpay.RetryAfter(err); wait < acquireTimeout || wait > 3*acquireTimeout {
 				t.Errorf("it is to come again after %s", wait)
 			}
