@@ -24,7 +24,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// secondMerchant is another merchant number of the same shop.
+// secondMerchant has another merchant number in the same shop.
 const secondMerchant, secondMchID, secondAppID, secondMchKey = "second", "1900000209", "wx0000000000000002", "cccccccccccccccccccccccccccccccc"
 
 func withSecondMerchant() framework.Option {
@@ -43,8 +43,8 @@ func createSecondMerchant(shop *framework.Shop) {
 	shop.WaitMerchant(secondMerchant, "Ready=True/Ready")
 }
 
-// TestMerchantThatHangsDoesNotHoldUpOthers: there are more of its Orders than workers, and its WeChat answers none of them
-// until the others are served.
+// TestMerchantThatHangsDoesNotHoldUpOthers: it has more Orders than there are workers, and its
+// WeChat answers none of them until the others are served.
 func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 	shop, _ := openReady(t, withSecondMerchant(), framework.WithOptions(func(o *manager.Options) { o.MaxConcurrentReconciles = 8 }))
 	createSecondMerchant(shop)
@@ -75,7 +75,7 @@ func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 	shop.StopOperators() // and with them the calls that hang
 }
 
-// silent is a host that takes requests and answers none.
+// hangingHost is a host that accepts requests and answers none.
 type hangingHost struct {
 	*httptest.Server
 	underWay atomic.Int64
@@ -101,8 +101,9 @@ func (s *hangingHost) endpoint() *v1alpha1.Endpoint {
 	return &v1alpha1.Endpoint{URL: s.URL, CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})}
 }
 
-// TestMerchantsOfAStrangerThatHangHoldUpNobody: neither the Orders of others, nor new Merchants, whose key WeChat has to be asked
-// about first. The stranger has more objects than there are workers and places.
+// TestMerchantsOfAStrangerThatHangHoldUpNobody: they delay neither the Orders of others nor new
+// Merchants, whose key must be probed first. The other tenant has more objects than there are
+// workers and slots.
 func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 	for name, test := range map[string]struct{ hosts, merchants, orders int }{
 		"many Merchants at a host":    {1, 40, 5},
@@ -142,7 +143,7 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 			shop.CreateCredentials(newcomer)
 			shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Namespace = newcomer }))
 			shop.WaitMerchant(newcomer+"/"+framework.MerchantName, "Ready=True/Ready")
-			// Every Merchant of the stranger's shows something, too.
+			// All Merchants of the other tenant show a condition, too.
 			for i := range test.merchants {
 				shop.WaitMerchant(fmt.Sprintf("%s/hangs-%d", stranger, i), "Ready=Unknown/WeChatUnreachable")
 			}
@@ -150,8 +151,9 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 	}
 }
 
-// TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits. The stranger says the shop's merchant number and has another key, which
-// a host of his takes. Many of his Refunds wait to be looked for, and more hang than may fail.
+// TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits: the attacker names the shop's merchant
+// number with another key, which the attacker's host accepts. Many of the attacker's Refunds wait
+// for lookups, and more hang than may fail.
 func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
 	shop, g := paidShop(t, framework.WithNamespaces(1))
 	stranger := shop.Other(0)
@@ -200,8 +202,9 @@ func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
 
 func strangersOrder(i int) string { return fmt.Sprintf("strange-%04d", i) }
 
-// TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther: without a signature it may be anybody's word, but it says nothing of the
-// account. What it says stands at those Orders, and they are tried again slowly, each by itself.
+// TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther: an unsigned refusal may be anybody's, and
+// says nothing about the account. It is shown at those Orders, which are retried slowly, each by
+// itself.
 func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 	const refused = 20
 	for name, fault := range map[string]simulator.Fault{
@@ -231,13 +234,14 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 	}
 }
 
-// TestBurstAboveTheLimitIsServedInTurn: each Order of it, and about in the order of their creation, although more come all the time.
+// TestBurstAboveTheLimitIsServedInTurn: each Order is served, and roughly in the order of creation,
+// although more are created all the time.
 func TestBurstAboveTheLimitIsServedInTurn(t *testing.T) {
 	shop, g := openReady(t, framework.WithOptions(func(o *manager.Options) {
 		o.MaxConcurrentReconciles = 4
 		o.Accounts.Limits.CreateOrder, o.Accounts.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates
 	}), framework.WithTiming(func(timing *controllers.Timing) {
-		// Production's: what was denied once would come back last.
+		// As in production: an Order that was denied once must not come last.
 		timing.RetryFirst, timing.RetryMost = 2*time.Second, 5*time.Minute
 	}))
 	const orders = 60

@@ -23,7 +23,7 @@ func openReady(t *testing.T, options ...framework.Option) (*framework.Shop, *gom
 	return shop, gomega.NewWithT(t)
 }
 
-// pollsOften is for tests in which nothing but a query can tell.
+// pollOften is for tests in which only a query shows the result.
 func pollOften(timing *controllers.Timing) {
 	timing.OrderPoll = framework.EverySoOften(300 * time.Millisecond)
 	timing.RefundPoll = framework.EverySoOften(300 * time.Millisecond)

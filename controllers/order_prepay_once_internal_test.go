@@ -12,7 +12,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// TestAPrepayIsOneOrdersBeforeTheCacheShowsIt: two answers a moment apart have the same prepay, and the cache has neither.
+// TestAPrepayIsOneOrdersBeforeTheCacheShowsIt: two answers in quick succession have the same
+// prepay, and the cache has neither.
 func TestAPrepayIsOneOrdersBeforeTheCacheShowsIt(t *testing.T) {
 	t.Parallel()
 	proven := func(name string) *v1alpha1.Merchant {

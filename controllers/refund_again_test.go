@@ -25,7 +25,7 @@ func TestRefundAppliedAgainIsRecovered(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	dropFromCluster(shop, refund)
 
-	// As the shop first applied it: nobody has approved this object, and nobody needs to.
+	// As the shop first applied it: this object was not approved, and needs no approval.
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
 	shop.WaitRefund("refund-0001", "Approved=True/Recovered")
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")

@@ -133,7 +133,7 @@ func TestRefundsMadeByStaffCountAtWeChat(t *testing.T) {
 	g.Expect(refund.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("merchant platform"))))
 }
 
-// TestRefundSurvivesLostAnswers: whatever answer is lost or spoiled, money goes back once.
+// TestRefundSurvivesLostAnswers: whatever answer is lost or corrupted, the refund is made once.
 func TestRefundSurvivesLostAnswers(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{
 		"dropped before":      {Kind: simulator.FaultDrop},

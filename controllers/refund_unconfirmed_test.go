@@ -16,7 +16,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// heldByWeChat opens a Shop with a Refund that WeChat took and does not finish.
+// shopWithAcceptedRefund opens a Shop with a Refund that WeChat accepted and does not finish.
 func shopWithAcceptedRefund(t *testing.T, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	shop, g := paidShop(t, append([]framework.Option{framework.WithTiming(pollOften)}, options...)...)
@@ -25,27 +25,28 @@ func shopWithAcceptedRefund(t *testing.T, options ...framework.Option) (*framewo
 	return shop, g
 }
 
-// takenAndHeld creates a Refund that WeChat takes and does not finish.
+// acceptedRefund creates a Refund that WeChat accepts and does not finish.
 func acceptedRefund(shop *framework.Shop) {
 	shop.T.Helper()
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundHold})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 }
 
-// says has refundquery answer, well signed, with other values.
+// says makes refund queries return other values, correctly signed.
 func says(shop *framework.Shop, fields map[string]string) {
 	shop.T.Helper()
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultExtraFields, Fields: fields})
 }
 
-// askedMore waits until WeChat was asked some more times.
+// waitForMoreQueries waits until WeChat has been queried some more times.
 func waitForMoreQueries(shop *framework.Shop, operation simulator.Operation, number string, times int) {
 	shop.T.Helper()
 	asked := len(shop.WeChat.Ledger().CallsOf(operation, number))
 	shop.Eventually("WeChat is asked again", func() error { return atLeast(shop, operation, number, asked+times) })
 }
 
-// TestErrorsAreSeenWhileARefundIsFollowed: WeChat took it, and then answers the question what became of it by errors.
+// TestErrorsAreSeenWhileARefundIsFollowed: WeChat accepted it, and then answers queries with
+// errors.
 func TestErrorsAreSeenWhileARefundIsFollowed(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault simulator.Fault
@@ -83,7 +84,7 @@ func TestUnknownRefundStateIsShownAsItIs(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
 }
 
-// TestDeletedRefundWithoutWeChatsWordGoes: and with it what waits for it.
+// TestDeletedRefundWithoutWeChatsWordGoes: what waits for it continues, too.
 func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{
 		"errors":           {Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST"},
@@ -109,8 +110,9 @@ func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
 	}
 }
 
-// TestDeletedRefundStaysWhileWeChatPaysBack: as long as WeChat says so, it comes to an end by itself; and that word starts the wait
-// anew, also for a process that did not hear the one before.
+// TestDeletedRefundStaysWhileWeChatPaysBack: processing ends without help, so the Refund waits
+// while WeChat reports it. Each such answer restarts the wait, also for a process that has not seen
+// an earlier one.
 func TestDeletedRefundStaysWhileWeChatPaysBack(t *testing.T) {
 	const patience = 3 * time.Second
 	shop, g := shopWithAcceptedRefund(t, framework.WithTiming(func(timing *controllers.Timing) {
@@ -134,7 +136,8 @@ func TestDeletedRefundStaysWhileWeChatPaysBack(t *testing.T) {
 	shop.WaitGone(refund)
 }
 
-// TestAContradictionOfATakenRefundIsNoEnd: WeChat took it, and then states another amount or order, once.
+// TestAContradictionOfATakenRefundIsNoEnd: WeChat accepted it, and then reports another amount or
+// order once.
 func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 	for name, fields := range map[string]map[string]string{
 		"amount": {"refund_fee_0": "51"},
@@ -147,7 +150,7 @@ func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 			waitEvent(shop, "refund-0001", v1alpha1.ReasonMismatch)
 			waitForMoreQueries(shop, simulator.OperationRefundQuery, "refund-0001", 5) // for longer than NotExistGrace
 			g.Expect(has(shop.Refund("refund-0001").Status.Conditions, v1alpha1.ConditionSucceeded, v1alpha1.ReasonMismatch)).To(gomega.BeTrue())
-			// Its sum is not free.
+			// Its amount is still reserved.
 			shop.Create(shop.NewRefund("refund-0002", "order-0001", 101, approved))
 			shop.WaitRefund("refund-0002", "Succeeded=False/ExceedsPaid")
 			shop.WeChat.ClearFaults()
@@ -158,7 +161,8 @@ func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 	}
 }
 
-// TestTheRightCallbackAfterAContradiction: the query that it leads to is recorded.
+// TestTheRightCallbackAfterAContradiction: the result of the query that the callback causes is
+// recorded.
 func TestTheRightCallbackAfterAContradiction(t *testing.T) {
 	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) {
 		timing.RefundPoll.Ages = []time.Duration{3 * time.Second, time.Hour} // one poll, which comes after the operator has seen its own write
@@ -172,7 +176,8 @@ func TestTheRightCallbackAfterAContradiction(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 }
 
-// TestARefundOfTheNumberMadeElsewhere: nothing of ours was sent, so that two answers, some time apart, are an end.
+// TestARefundOfTheNumberMadeElsewhere: no request was sent, so two answers, some time apart, end
+// the Refund.
 func TestARefundOfTheNumberMadeElsewhere(t *testing.T) {
 	for name, change := range map[string]func(*v1alpha1.Refund){
 		"undecided": func(*v1alpha1.Refund) {}, "approved": approved,
@@ -191,7 +196,7 @@ func TestARefundOfTheNumberMadeElsewhere(t *testing.T) {
 	}
 }
 
-// TestErrorsAreSeenWhileALostAnswerIsAskedFor: it stays in doubt, and says what WeChat answers.
+// TestErrorsAreSeenWhileALostAnswerIsAskedFor: it remains in doubt, and shows WeChat's answer.
 func TestErrorsAreSeenWhileALostAnswerIsAskedFor(t *testing.T) {
 	shop, _ := paidShop(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true})
@@ -203,7 +208,8 @@ func TestErrorsAreSeenWhileALostAnswerIsAskedFor(t *testing.T) {
 	})
 }
 
-// TestErrorsAreSeenWhileAnOrderIsPolled: the payer may pay all the while, so that what is shown is only beside it.
+// TestErrorsAreSeenWhileAnOrderIsPolled: the payer may still pay, so the error does not replace
+// other conditions.
 func TestErrorsAreSeenWhileAnOrderIsPolled(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(pollOften))
 	shop.Create(shop.NewOrder("order-0001"))

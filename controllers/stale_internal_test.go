@@ -20,7 +20,7 @@ import (
 
 var staleNow = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// lagging are two readers: a cache that has some objects, and an API server that has more.
+// staleReaders returns two readers: a cache that has some objects, and an API server that has more.
 func staleReaders(t *testing.T, cached, more []client.Object) Base {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -60,7 +60,8 @@ func staleRefund(name string) *v1alpha1.Refund {
 	}
 }
 
-// TestTurnIsTakenOnTheLiveState: a Refund whose request another process made a moment ago is not in the cache yet.
+// TestTurnIsTakenOnTheLiveState: a Refund that another process has just requested is not in the
+// cache yet.
 func TestTurnIsTakenOnTheLiveState(t *testing.T) {
 	t.Parallel()
 	underWay := staleRefund("refund-0001")
@@ -81,7 +82,8 @@ func TestTurnIsTakenOnTheLiveState(t *testing.T) {
 	}
 }
 
-// TestOpenRefundsAreLookedForLive: the Order of a Refund that was created a moment ago must not go.
+// TestOpenRefundsAreLookedForLive: the Order of a Refund that was just created must not be
+// released.
 func TestOpenRefundsAreLookedForLive(t *testing.T) {
 	t.Parallel()
 	r := &OrderReconciler{Base: staleReaders(t, []client.Object{stalePaidOrder()}, []client.Object{staleRefund("refund-0001")})}
@@ -92,7 +94,8 @@ func TestOpenRefundsAreLookedForLive(t *testing.T) {
 	}
 }
 
-// TestTurnIsTakenOnTheLiveOrder: it remembers refunds whose objects are gone, and the cached one may not yet.
+// TestTurnIsTakenOnTheLiveOrder: it has refunds of deleted objects, which the cached one may not
+// have yet.
 func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
 	t.Parallel()
 	waiting := staleRefund("refund-0002")
@@ -104,8 +107,8 @@ func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
 	}
 }
 
-// TestTurnWaitsForALiveOrderThatIsNotShownAsPaid: it lost its status, or was created again. That nothing shows what was paid
-// does not mean that the Refund exceeds it.
+// TestTurnWaitsForALiveOrderThatIsNotShownAsPaid: the Order lost its status or was recreated. A
+// missing paid amount does not mean that the Refund exceeds it.
 func TestTurnWaitsForALiveOrderThatIsNotShownAsPaid(t *testing.T) {
 	t.Parallel()
 	waiting, unpaid := staleRefund("refund-0001"), stalePaidOrder()
@@ -124,7 +127,8 @@ func TestTurnWaitsForALiveOrderThatIsNotShownAsPaid(t *testing.T) {
 	}
 }
 
-// TestDeletedRefundStaysUntilItIsCounted: once its object is gone, only the Order knows what it paid back.
+// TestDeletedRefundStaysUntilItIsCounted: after its deletion only the Order has the refunded
+// amount.
 func TestDeletedRefundStaysUntilItIsCounted(t *testing.T) {
 	t.Parallel()
 	for name, counted := range map[string]bool{"counted": true, "not counted yet": false} {

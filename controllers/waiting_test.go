@@ -9,7 +9,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// withoutSecondLooks leaves only events to start what waits.
+// withoutPeriodicChecks leaves only events to start a reconcile.
 func withoutPeriodicChecks() framework.Option {
 	return framework.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck, timing.RetrySlowly = time.Hour, time.Hour })
 }

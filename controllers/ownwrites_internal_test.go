@@ -10,8 +10,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// TestACacheBehindOurOwnWrites: what is older than what was written last is looked at later; after a while, whatever the cache has is
-// what there is.
+// TestACacheBehindOurOwnWrites: an object older than the last own write is read later; after a
+// while the cached version is used.
 func TestACacheBehindOurOwnWrites(t *testing.T) {
 	t.Parallel()
 	clock := clocktesting.NewFakePassiveClock(staleNow)

@@ -16,7 +16,7 @@ func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
 		at      time.Duration // after the election
 		order   string
 		created time.Time
-		// moved: a request that was taken ends at this time.
+		// moved: the request that was taken ends at this time.
 		moved bool
 		wait  time.Duration
 	}

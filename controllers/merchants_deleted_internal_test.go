@@ -23,7 +23,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// guarded is a policy that is in force.
+// guarded is a policy in force.
 type guarded struct{}
 
 func (guarded) Look(context.Context, string) guard.Finding {
@@ -36,8 +36,9 @@ func (guarded) LookNow(context.Context, *v1alpha1.Refund) (before, now guard.Fin
 
 func (guarded) Listen(func(string)) {}
 
-// TestDeletedMerchantsLeaveNothing: whoever may create Merchants may create and delete them for ever. It is about memory, so that a
-// client without an API server will do. The tests of that name in internal/account and webhookserver take 10,000, which takes minutes here.
+// TestDeletedMerchantsLeaveNothing: a user who may create Merchants may create and delete them
+// forever. The test is about memory, so it needs no API server. The tests of that name in
+// internal/account and webhookserver use 10,000 Merchants, which would take minutes here.
 func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(staleNow)
 	key := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "crowd", Name: "key"}, Data: map[string][]byte{"apiKey": []byte("Zx81TestOnlyKey0Zx81TestOnlyKey0")}}

@@ -15,19 +15,20 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// waitsForHours makes every wait after a failure longer than any test.
+// longRetries makes all waits after a failure longer than any test.
 func longRetries(timing *controllers.Timing) {
 	timing.RetryFirst, timing.RetryMost, timing.RetrySlowly, timing.CloseRetry = time.Hour, time.Hour, time.Hour, time.Hour
 	timing.OrderPoll = lifecycle.Schedule{Ages: []time.Duration{2 * time.Second, time.Hour}, Repeat: true}
 	timing.RefundPoll = timing.OrderPoll
 }
 
-// mend changes the Merchant's credentials, to others that are good as well.
+// changeSecret replaces the Merchant's credentials with other valid ones.
 func changeSecret(shop *framework.Shop) {
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
 }
 
-// badlySigned has one call answered so, and its repeat on the backup host: of a refund there is none.
+// faultBadSignature answers one call with a bad signature, and its repetition on the backup host,
+// except for refunds, which have none.
 func faultBadSignature(shop *framework.Shop, operation simulator.Operation, number string) {
 	count := 2
 	if operation == simulator.OperationRefund {
@@ -36,8 +37,8 @@ func faultBadSignature(shop *framework.Shop, operation simulator.Operation, numb
 	shop.Fault(simulator.Fault{Operation: operation, Number: number, Kind: simulator.FaultBadSignature, Count: count})
 }
 
-// TestMendedSecretStartsWhatWaits: whatever an Order or a Refund waits for, and however long, it goes on as soon as the Secret is
-// another one.
+// TestMendedSecretStartsWhatWaits: whatever an Order or a Refund waits for, and however long, it
+// continues as soon as the Secret has changed.
 func TestMendedSecretStartsWhatWaits(t *testing.T) {
 	t.Run("a first call", func(t *testing.T) {
 		shop, _ := openReady(t, framework.WithTiming(longRetries))
@@ -96,7 +97,7 @@ func TestMendedSecretStartsWhatWaits(t *testing.T) {
 	})
 }
 
-// TestBadlySignedAnswerIsRepeatedSoon: nobody has to set anything right, and a payer stands there.
+// TestBadlySignedAnswerIsRepeatedSoon: nobody has to correct anything, and the payer is waiting.
 func TestBadlySignedAnswerIsRepeatedSoon(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
 	faultBadSignature(shop, simulator.OperationUnifiedOrder, "order-0001")
@@ -108,7 +109,8 @@ func TestBadlySignedAnswerIsRepeatedSoon(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestMerchantShowsTheKeysThatWeChatTook: the current one, and the one before as long as its entry is there.
+// TestMerchantShowsTheKeysThatWeChatTook: the current key, and the previous one while its entry
+// exists.
 func TestMerchantShowsTheKeysThatWeChatTook(t *testing.T) {
 	shop, _ := openReady(t)
 	keys := func(want ...string) {
@@ -120,7 +122,7 @@ func TestMerchantShowsTheKeysThatWeChatTook(t *testing.T) {
 		})
 	}
 	keys(framework.APIKey)
-	// The one before is the one that was good, not just any.
+	// Only the key that was proven before is kept as the previous one.
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
 	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, thirdKey))
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(thirdKey), "apiKey.previous": []byte(secondKey)})
@@ -128,13 +130,13 @@ func TestMerchantShowsTheKeysThatWeChatTook(t *testing.T) {
 	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, framework.APIKey))
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(framework.APIKey), "apiKey.previous": []byte(thirdKey)})
 	keys(framework.APIKey, thirdKey)
-	// A key that WeChat refuses does not push out the one that it took.
+	// A rejected key does not replace the proven one.
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	keys(framework.APIKey, thirdKey)
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(framework.APIKey), "apiKey.previous": nil})
 	keys(framework.APIKey)
-	// A status that is lost, as in a restore, comes back.
+	// A lost status, as after a restore, is written again.
 	shop.WipeStatus(shop.NewMerchant())
 	keys(framework.APIKey)
 }
@@ -152,8 +154,8 @@ func sameKeys(ids, keys []string) error {
 	return nil
 }
 
-// TestAnotherEndpointTakesKeysAnew: what one host took is no proof for another, and until the other has answered, the Merchant is
-// not Ready.
+// TestAnotherEndpointTakesKeysAnew: a key accepted by one host is not proven for another, and until
+// the other has answered, the Merchant is not Ready.
 func TestAnotherEndpointTakesKeysAnew(t *testing.T) {
 	shop, g := openReady(t)
 	before := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status
