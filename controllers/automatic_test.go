@@ -11,8 +11,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestRefundStaysManualWhenTheMerchantTurnsAutomatic: people were asked, so it is theirs to decide. What comes after is automatic, and
-// an event each.
+// TestRefundStaysManualWhenTheMerchantTurnsAutomatic: a Refund that was awaiting approval when the
+// policy changed still needs one. Later Refunds are automatic, with an event each.
 func TestRefundStaysManualWhenTheMerchantTurnsAutomatic(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Create(shop.NewRefund("asked-before", "order-0001", 20))

@@ -12,18 +12,19 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// strangersKey is what the stranger's own WeChat takes for the shop's merchant number.
-const strangersKey = "EvilKeyEvilKeyEvilKeyEvilKey1234"
+// attackerKey is the key that the attacker's own host accepts for the shop's merchant number.
+const attackerKey = "EvilKeyEvilKeyEvilKeyEvilKey1234"
 
-// withStrangersBackup creates a Merchant of the shop's number in another namespace, and its Secret. It names the shop's host with a CA
-// bundle that the host does not satisfy, so that each call is repeated at a backup of the stranger's, which takes the stranger's key.
-func withStrangersBackup(shop *framework.Shop) *simulator.Simulator {
+// withAttackersBackup creates a Merchant with the shop's number in another namespace, and its
+// Secret. It names the shop's host with a CA bundle that the host does not satisfy, so that each
+// call is repeated at the attacker's backup host, which accepts the attacker's key.
+func withAttackersBackup(shop *framework.Shop) *simulator.Simulator {
 	shop.T.Helper()
-	strangers, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: strangersKey}}})
+	strangers, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: attackerKey}}})
 	shop.Must(err)
 	shop.T.Cleanup(func() { _ = strangers.Close() })
 	shop.Create(
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Other(0), Name: "strangers"}, StringData: map[string]string{"apiKey": strangersKey}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Other(0), Name: "strangers"}, StringData: map[string]string{"apiKey": attackerKey}},
 		shop.NewMerchant(func(m *v1alpha1.Merchant) {
 			m.Namespace, m.Name, m.Spec.CertificateSecretRef = shop.Other(0), "strangers", nil
 			m.Spec.APIKeySecretRef.Name = "strangers"
@@ -33,10 +34,11 @@ func withStrangersBackup(shop *framework.Shop) *simulator.Simulator {
 	return strangers
 }
 
-// TestABackupProvesNothingAtTheFirstHost: whose key only a backup of their own took takes no number and no payment of the shop.
+// TestABackupProvesNothingAtTheFirstHost: a Merchant whose key only its own backup host accepted
+// takes no number and no payment of the shop.
 func TestABackupProvesNothingAtTheFirstHost(t *testing.T) {
 	shop, g := openReady(t, framework.WithNamespaces(1))
-	strangers := withStrangersBackup(shop)
+	strangers := withAttackersBackup(shop)
 	byStranger := func(o *v1alpha1.Order) {
 		o.Namespace, o.Spec.MerchantRef.Name, o.Spec.Amount.Total = shop.Other(0), "strangers", 1
 	}
@@ -53,7 +55,8 @@ func TestABackupProvesNothingAtTheFirstHost(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestHowAHostIsWritten: Merchants of one number at one host are one account, so that one payment makes one Order Paid.
+// TestHowAHostIsWritten: Merchants with one number at one host are one account, however the host is
+// spelled, so one payment makes one Order Paid.
 func TestHowAHostIsWritten(t *testing.T) {
 	shop, _ := openReady(t)
 	port := shop.WeChat.URL()[len("https://127.0.0.1:"):]

@@ -22,37 +22,37 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Base is what the reconcilers share.
+// Base is shared by the reconcilers.
 type Base struct {
 	// Client reads from the cache and writes to the API server.
 	Client client.Client
 	// APIReader reads from the API server.
 	APIReader client.Reader
-	// Registry hands out Gateways.
+	// Registry returns the Accounts.
 	Registry *account.Registry
-	// Claims decides whose numbers at WeChat are.
+	// Claims decides which object owns a number at WeChat.
 	Claims *claims.Claims
-	// Callbacks are what test callbacks told.
+	// Callbacks are the results of test callbacks.
 	Callbacks *CallbackFindings
-	// Guard tells whether approvals can be believed.
+	// Guard reports whether approvals can be trusted.
 	Guard Guard
-	// Recorder writes events: what needs a person's eye, and decisions.
+	// Recorder writes events for decisions and for what needs a person's attention.
 	Recorder events.EventRecorder
 	// Log gets one line for each change of state.
 	Log logr.Logger
 	// Timing holds the intervals.
 	Timing Timing
-	// Clock is the real one but in tests.
+	// Clock is replaced only in tests.
 	Clock clock.PassiveClock
-	// MaxConcurrentReconciles of each kind, beside those that wait for WeChat.
+	// MaxConcurrentReconciles of each kind, not counting those that wait for WeChat.
 	MaxConcurrentReconciles int
 
-	// refusals are the writes that the cluster refuses, and written those that went through lately.
+	// refusals are the writes that the cluster refuses, and written the recent successful ones.
 	refusals *refusals
 	written  *ownWrites
 }
 
-// retries count the failed attempts for each object, for waits that grow.
+// retries counts the failed attempts for each object, for exponential backoff.
 type retries struct {
 	limiter workqueue.TypedRateLimiter[types.UID]
 }
@@ -63,8 +63,9 @@ func newRetries(timing Timing) *retries {
 
 func (r *retries) next(uid types.UID) time.Duration { return r.limiter.When(uid) }
 
-// after is the wait after an error: growing, unless limits of our own say when to come again. That wait does not grow, so that
-// those who waited longest do not stand behind newcomers.
+// after returns the wait after an error: the exponential backoff, unless the operator's own limits
+// say when to retry. That wait does not grow, so that objects that have waited longest are not
+// served after new ones.
 func (r *retries) after(uid types.UID, err error) time.Duration {
 	if wait := wechatpay.RetryAfter(err); wait > 0 {
 		return wait
@@ -74,7 +75,8 @@ func (r *retries) after(uid types.UID, err error) time.Duration {
 
 func (r *retries) forget(uid types.UID) { r.limiter.Forget(uid) }
 
-// hold adds the finalizer, so that the object stays until what is about to be started at WeChat is settled.
+// hold adds the finalizer, so that the object remains until what is about to be started at WeChat
+// is settled.
 func (b *Base) hold(ctx context.Context, object client.Object) error {
 	if controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) {
 		return nil
@@ -109,7 +111,7 @@ func isHeld(object client.Object) bool {
 	return controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer)
 }
 
-// warn writes an event for a person's eye. It is not tried again: the status carries the same fact.
+// warn writes a Warning event. It is not retried: the status holds the same fact.
 func (b *Base) warn(regarding runtime.Object, reason, action, format string, args ...any) {
 	b.Recorder.Eventf(regarding, nil, "Warning", reason, action, format, args...)
 }
@@ -118,7 +120,7 @@ func (b *Base) note(regarding runtime.Object, reason, action, format string, arg
 	b.Recorder.Eventf(regarding, nil, "Normal", reason, action, format, args...)
 }
 
-// stoppedBy turns the error of a write into progress: an object that is gone needs nothing more.
+// stoppedBy converts the error of a write. A deleted object needs nothing more.
 func stoppedBy(err error) progress {
 	if errors.Is(err, status.ErrReplaced) {
 		return done()

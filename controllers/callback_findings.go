@@ -13,8 +13,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// CallbackFindings hand on what test callbacks told, from the reconciler that sends them to the one that writes a Merchant's
-// status. They are memory: after a restart the condition stays as it is until the next test callback.
+// CallbackFindings passes the results of test callbacks from the reconciler that sends them to the
+// one that writes a Merchant's status. They are in memory: after a restart the condition is
+// unchanged until the next test callback.
 type CallbackFindings struct {
 	mutex   sync.Mutex
 	found   map[types.NamespacedName]callbackFinding
@@ -26,12 +27,12 @@ type callbackFinding struct {
 	condition metav1.Condition
 }
 
-// NewCallbackFindings knows nothing yet.
+// NewCallbackFindings returns an empty CallbackFindings.
 func NewCallbackFindings() *CallbackFindings {
 	return &CallbackFindings{found: map[types.NamespacedName]callbackFinding{}}
 }
 
-// put keeps a finding about a Merchant as it is now, and has it shown.
+// put stores the finding about a Merchant's current spec, and starts a reconcile of the Merchant.
 func (f *CallbackFindings) put(m *v1alpha1.Merchant, condition metav1.Condition) {
 	condition.Type, condition.ObservedGeneration = v1alpha1.ConditionCallbacksReachable, m.Generation
 	condition.LastTransitionTime = metav1.Time{} // that of the write
@@ -62,7 +63,7 @@ func (f *CallbackFindings) forget(key types.NamespacedName) {
 	delete(f.found, key)
 }
 
-// listenToCallbacks has a Merchant reconciled when a test callback told something new.
+// listenToCallbacks starts a reconcile of a Merchant when its finding has changed.
 func (r *MerchantReconciler) listenToCallbacks(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.Callbacks.mutex.Lock()
 	defer r.Callbacks.mutex.Unlock()
@@ -70,8 +71,8 @@ func (r *MerchantReconciler) listenToCallbacks(_ context.Context, queue workqueu
 	return nil
 }
 
-// tellCallbacks writes an event when callbacks stop arriving, or arrive again.
-func (r *MerchantReconciler) tellCallbacks(m *v1alpha1.Merchant, before, now metav1.Condition) {
+// reportCallbacks writes an event when callbacks stop arriving, or arrive again.
+func (r *MerchantReconciler) reportCallbacks(m *v1alpha1.Merchant, before, now metav1.Condition) {
 	switch {
 	case now.Status == metav1.ConditionFalse && before.Reason != now.Reason:
 		r.warn(m, now.Reason, "CheckCallbacks", "%s", now.Message)

@@ -17,28 +17,29 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe/sender"
 )
 
-// CallbackProbeReconciler tells whether callbacks can arrive: it sends test callbacks to the address that WeChat is given, which have to
-// come in at a replica of this operator. It never stands in the way of a payment: Ready is another reconciler's, and no Order asks.
+// CallbackProbeReconciler checks whether callbacks can arrive: it sends test callbacks to the
+// address that WeChat is given, which must reach a replica of this operator. It never delays a
+// payment: it does not change the condition Ready, and no Order depends on it.
 type CallbackProbeReconciler struct {
 	Base
-	// Sender sends the test callbacks; nil turns them off.
+	// Sender sends the test callbacks; nil disables them.
 	Sender *sender.Sender
 
-	// turns bound the test callbacks of all Merchants together. Who writes Merchants chooses where they go, and shall not be able
-	// to make the operator a source of traffic.
-	turns *rate.Limiter
+	// limiter limits the test callbacks of all Merchants together. Whoever writes a Merchant
+	// chooses their target, and must not be able to use the operator as a source of traffic.
+	limiter *rate.Limiter
 
 	mutex  sync.Mutex
 	checks map[types.NamespacedName]callbackCheck
 }
 
-// The turns: one test callback a second, and a few at once.
+// One test callback a second, with bursts of five.
 const (
 	probesPerSecond = 1
 	probesAtOnce    = 5
 )
 
-// SetupWithManager starts the reconciler with the manager, on the leader.
+// SetupWithManager registers the reconciler with the manager. It runs on the leader.
 func (r *CallbackProbeReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.init()
 	return ctrl.NewControllerManagedBy(mgr).
@@ -49,11 +50,11 @@ func (r *CallbackProbeReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 func (r *CallbackProbeReconciler) init() {
-	r.turns = rate.NewLimiter(probesPerSecond, probesAtOnce)
+	r.limiter = rate.NewLimiter(probesPerSecond, probesAtOnce)
 	r.checks = map[types.NamespacedName]callbackCheck{}
 }
 
-// Reconcile sends a test callback when one is due, and shows what became of it.
+// Reconcile sends a test callback if one is due, and publishes its result.
 func (r *CallbackProbeReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	m := &v1alpha1.Merchant{}
 	if err := r.Client.Get(ctx, request.NamespacedName, m); err != nil {
@@ -63,10 +64,10 @@ func (r *CallbackProbeReconciler) Reconcile(ctx context.Context, request ctrl.Re
 		return ctrl.Result{}, ignoreNotFound(err)
 	}
 	measureCallbacksReachable(m)
-	return run(ctx, m, r.awaitReady, r.excuse, r.check)
+	return run(ctx, m, r.awaitReady, r.checkEnabled, r.check)
 }
 
-// awaitReady leaves a Merchant alone until something is known of its key, and when it is being deleted.
+// awaitReady skips a Merchant that is being deleted, or that has no condition Ready yet.
 func (r *CallbackProbeReconciler) awaitReady(_ context.Context, m *v1alpha1.Merchant) progress {
 	if isDeleted(m) || conditionOf(m, v1alpha1.ConditionReady) == nil {
 		return done()
@@ -74,30 +75,30 @@ func (r *CallbackProbeReconciler) awaitReady(_ context.Context, m *v1alpha1.Merc
 	return next()
 }
 
-// excuse says why a Merchant is not checked at all.
-func (r *CallbackProbeReconciler) excuse(_ context.Context, m *v1alpha1.Merchant) progress {
+// checkEnabled stops if test callbacks are disabled.
+func (r *CallbackProbeReconciler) checkEnabled(_ context.Context, m *v1alpha1.Merchant) progress {
 	if r.Sender == nil {
-		return r.tell(m, sender.Finding{Reason: v1alpha1.ReasonNotChecked,
+		return r.showFinding(m, sender.Finding{Reason: v1alpha1.ReasonNotChecked,
 			Message: "Whether callbacks arrive is not checked: the operator runs with --check-callbacks=false"}, 0)
 	}
 	return next()
 }
 
-// check sends a test callback if it is time.
+// check sends a test callback if it is due.
 func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchant) progress {
 	handle, err := r.Registry.Get(ctx, m)
 	if err != nil {
 		if _, ok := account.AsProblem(err); !ok {
 			return failed(err)
 		}
-		return r.tell(m, sender.Finding{Reason: v1alpha1.ReasonPending,
+		return r.showFinding(m, sender.Finding{Reason: v1alpha1.ReasonPending,
 			Message: "Whether callbacks arrive is checked as soon as the Merchant can be used: see the condition Ready"}, r.Timing.CallbackRetryFirst)
 	}
 	if handle.NotPublic != "" {
-		return r.tell(m, sender.NotChecked(handle.PaymentNotifyURL, handle.NotPublic), 0)
+		return r.showFinding(m, sender.NotChecked(handle.PaymentNotifyURL, handle.NotPublic), 0)
 	}
 	if wait, known := r.wait(m, handle.PaymentNotifyURL); wait > 0 {
-		return r.tellMeanwhile(m, known, wait)
+		return r.showWaiting(m, known, wait)
 	}
 	finding := r.Sender.Probe(ctx, handle.PaymentNotifyURL, handle.CallbackCheck, callbackprobe.Target{
 		Namespace: m.Namespace, Name: m.Name, UID: string(m.UID), Kind: "payment",
@@ -109,25 +110,28 @@ func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchan
 	if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); first && isTrue(shown) && shown.ObservedGeneration == m.Generation {
 		return again(after) // a rollout on the way takes a moment; it is told if it lasts
 	}
-	return r.tell(m, finding, after)
+	return r.showFinding(m, finding, after)
 }
 
-// callbackCheck is what this process knows of the checks of a Merchant. A restart begins anew, in turns.
+// callbackCheck is what this process knows about the checks of a Merchant. After a restart all are
+// scheduled anew.
 type callbackCheck struct {
 	uid     types.UID
 	address string
-	// known says whether this address was checked, and ended when the last check of any ended.
+	// known reports whether this address was checked. ended is when the last check of any address
+	// ended.
 	known bool
 	ended time.Time
-	// due is when the next one is, and turn whether it has its turn then.
-	due  time.Time
-	turn bool
+	// due is when the next check is due. scheduled reports whether the limiter has assigned that
+	// time.
+	due       time.Time
+	scheduled bool
 	// failures in a row.
 	failures int
 }
 
-// wait says how long it is to the next check of an address, and whether a former check of it is known. When it returns zero, the
-// check must be made, and the next one planned.
+// wait returns the time until the next check of an address, and whether it was checked before. If
+// it returns zero, the caller must make the check and call plan.
 func (r *CallbackProbeReconciler) wait(m *v1alpha1.Merchant, address string) (wait time.Duration, known bool) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -138,18 +142,19 @@ func (r *CallbackProbeReconciler) wait(m *v1alpha1.Merchant, address string) (wa
 	}
 	if last.address != address {
 		last.address, last.failures, last.known = address, 0, false
-		if !last.turn {
+		if !last.scheduled {
 			last.due = last.ended.Add(r.Timing.CallbackRetryFirst) // soon, but a spec that changes all the time brings no more checks
 		}
 	}
-	if !last.turn && !last.due.After(now) {
-		last.due, last.turn = now.Add(r.turns.ReserveN(now, 1).DelayFrom(now)), true
+	if !last.scheduled && !last.due.After(now) {
+		last.due, last.scheduled = now.Add(r.limiter.ReserveN(now, 1).DelayFrom(now)), true
 	}
 	r.checks[key] = last
 	return last.due.Sub(now), last.known
 }
 
-// plan sets the next check after one that was made, and says whether it is the first that failed.
+// plan schedules the next check after one that was made, and reports whether that was the first
+// failure.
 func (r *CallbackProbeReconciler) plan(m *v1alpha1.Merchant, finding sender.Finding) (after time.Duration, first bool) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -160,7 +165,7 @@ func (r *CallbackProbeReconciler) plan(m *v1alpha1.Merchant, finding sender.Find
 		last.failures = 0
 	}
 	after = r.Timing.callbackCheckAfter(last.failures)
-	last.known, last.ended, last.due, last.turn = true, now, now.Add(after), false
+	last.known, last.ended, last.due, last.scheduled = true, now, now.Add(after), false
 	r.checks[key] = last
 	return after, last.failures == 1
 }

@@ -12,18 +12,19 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// tell has a finding shown, and plans the next look; zero is none.
-func (r *CallbackProbeReconciler) tell(m *v1alpha1.Merchant, finding sender.Finding, after time.Duration) progress {
+// showFinding publishes a finding and schedules the next check; zero means none.
+func (r *CallbackProbeReconciler) showFinding(m *v1alpha1.Merchant, finding sender.Finding, after time.Duration) progress {
 	r.Callbacks.put(m, metav1.Condition{Status: statusOfFinding(finding), Reason: finding.Reason, Message: finding.Message})
 	return progress{stop: true, after: after}
 }
 
-// tellMeanwhile shows, while a Merchant waits for its check, that it does, or that what is shown holds for its new spec too.
-func (r *CallbackProbeReconciler) tellMeanwhile(m *v1alpha1.Merchant, known bool, wait time.Duration) progress {
+// showWaiting publishes, while a check is due later, that it is pending or that the previous result
+// is valid for the new spec.
+func (r *CallbackProbeReconciler) showWaiting(m *v1alpha1.Merchant, known bool, wait time.Duration) progress {
 	shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable)
 	switch {
 	case shown == nil:
-		return r.tell(m, sender.Finding{Reason: v1alpha1.ReasonPending, Message: "Whether callbacks arrive is checked in its turn"}, wait)
+		return r.showFinding(m, sender.Finding{Reason: v1alpha1.ReasonPending, Message: "Whether callbacks arrive is checked in its turn"}, wait)
 	case known && shown.ObservedGeneration != m.Generation:
 		r.Callbacks.put(m, *shown)
 	}
@@ -49,7 +50,7 @@ func isTrue(condition *metav1.Condition) bool {
 	return condition != nil && condition.Status == metav1.ConditionTrue
 }
 
-// measureCallbacksReachable keeps the metric equal to the condition.
+// measureCallbacksReachable sets the metric from the condition.
 func measureCallbacksReachable(m *v1alpha1.Merchant) {
 	switch shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); {
 	case isTrue(shown):

@@ -17,7 +17,7 @@ const (
 	secondKey   = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-// TestMendedKeyEndsThePauses: what failed with the old key is not waited for with the new one.
+// TestMendedKeyEndsThePauses: what failed with the old key is retried at once with the new one.
 func TestMendedKeyEndsThePauses(t *testing.T) {
 	shop, _ := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
 	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, secondKey))
@@ -28,7 +28,7 @@ func TestMendedKeyEndsThePauses(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }
 
-// TestUnreachableWeChatTellsNothingOfChangedCredentials: Ready stays what it was until WeChat answers.
+// TestUnreachableWeChatTellsNothingOfChangedCredentials: Ready is unchanged until WeChat answers.
 func TestUnreachableWeChatTellsNothingOfChangedCredentials(t *testing.T) {
 	shop, _ := openReady(t)
 	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, probeNumber))
@@ -40,7 +40,8 @@ func TestUnreachableWeChatTellsNothingOfChangedCredentials(t *testing.T) {
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 }
 
-// TestRejectedKeyIsNotTriedAllTheTime: while it is rejected, only a change of the credentials leads to a probe at once.
+// TestRejectedKeyIsNotTriedAllTheTime: while the key is rejected, only a change of the credentials
+// causes a probe at once.
 func TestRejectedKeyIsNotTriedAllTheTime(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) {
 		timing.SecretsCheck, timing.ProbeRejected = 20*time.Millisecond, time.Hour
@@ -76,7 +77,7 @@ func TestKnownBadKeyThatComesBackIsNotUsed(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.BeEmpty())
 }
 
-// TestWrongKeyStopsOneMerchantOnly: the other one goes on meanwhile, and nothing is sent for this one.
+// TestWrongKeyStopsOneMerchantOnly: the other Merchant continues, and nothing is sent for this one.
 func TestWrongKeyStopsOneMerchantOnly(t *testing.T) {
 	shop, g := openReady(t, withSecondMerchant())
 	createSecondMerchant(shop)

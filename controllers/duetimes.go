@@ -7,8 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// dueTimes remember when something is due for an object, so that a reconcile for another reason does not do it early. They
-// are memory only: after a restart everything is set anew, spread by its schedule's jitter.
+// dueTimes records when something is due for an object, so that a reconcile with another cause does
+// not do it early. It is in memory only: after a restart all times are set anew, spread by their
+// schedule's jitter.
 type dueTimes struct {
 	mutex sync.Mutex
 	at    map[types.UID]time.Time
@@ -16,7 +17,7 @@ type dueTimes struct {
 
 func newDueTimes() *dueTimes { return &dueTimes{at: map[types.UID]time.Time{}} }
 
-// get returns when the object is due. Unset means it was never set in this process.
+// get returns when the object is due, and false if that was not set in this process.
 func (a *dueTimes) get(uid types.UID) (time.Time, bool) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()

@@ -23,8 +23,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestWhatIsBehindAnAddressIsNotTold: whoever may write a Merchant names addresses, of the operator's own network among them, and
-// reads what became of it. Nothing there, a port that is closed, the API server, something without TLS: all of them look alike.
+// TestWhatIsBehindAnAddressIsNotTold: a user who can write a Merchant can name addresses of the
+// operator's own network, and reads the result. A missing host, a closed port, the API server and a
+// server without TLS all give the same message.
 func TestWhatIsBehindAnAddressIsNotTold(t *testing.T) {
 	shop, g := openReady(t, framework.WithOptions(func(o *manager.Options) {
 		o.Accounts.EndpointHosts = hosts.MustParse("127.0.0.1,nobody.invalid,localhost")
@@ -54,14 +55,15 @@ func TestWhatIsBehindAnAddressIsNotTold(t *testing.T) {
 	for name, said := range told {
 		g.Expect(said).To(gomega.Equal(told["closed"]), name)
 	}
-	// Of a host that has given a verified answer, the trouble is told.
+	// For a host that has given a verified answer, the error is shown.
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultHTML})
 	shop.Create(shop.NewOrder("order-0001"))
 	said := message(shop.WaitOrder("order-0001", "Prepared=Unknown/OutcomeUnknown").Status.Conditions, v1alpha1.ConditionPrepared)
 	g.Expect(said).To(gomega.ContainSubstring("HTTP 502"))
 }
 
-// TestHostsThatAreNotListedAreNotCalled, by no reconciler, however the Merchant came to name them.
+// TestHostsThatAreNotListedAreNotCalled: no reconciler calls them, whenever the Merchant was
+// created.
 func TestHostsThatAreNotListedAreNotCalled(t *testing.T) {
 	shop, g := openReady(t)
 	var connections atomic.Int64
@@ -98,7 +100,7 @@ func certificateOf(server *httptest.Server) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 }
 
-// openTLS opens a server that says nothing of those who go away in the handshake.
+// openTLS starts a server that does not log failed handshakes.
 func openTLS(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)

@@ -24,7 +24,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// secondMerchant is another merchant number of the same shop.
+// secondMerchant has another merchant number in the same shop.
 const secondMerchant, secondMchID, secondAppID, secondMchKey = "second", "1900000209", "wx0000000000000002", "cccccccccccccccccccccccccccccccc"
 
 func withSecondMerchant() framework.Option {
@@ -43,8 +43,8 @@ func createSecondMerchant(shop *framework.Shop) {
 	shop.WaitMerchant(secondMerchant, "Ready=True/Ready")
 }
 
-// TestMerchantThatHangsDoesNotHoldUpOthers: there are more of its Orders than workers, and its WeChat answers none of them
-// until the others are served.
+// TestMerchantThatHangsDoesNotHoldUpOthers: it has more Orders than there are workers, and its
+// WeChat answers none of them until the others are served.
 func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 	shop, _ := openReady(t, withSecondMerchant(), framework.WithOptions(func(o *manager.Options) { o.MaxConcurrentReconciles = 8 }))
 	createSecondMerchant(shop)
@@ -57,7 +57,7 @@ func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 		var orders v1alpha1.OrderList
 		shop.Must(shop.Client.List(shop.Context(), &orders, client.InNamespace(shop.Namespace)))
 		for i := range orders.Items {
-			if has := orders.Items[i].Status.Conditions; len(has) > 0 && contains(has[0].Message, "under way") == nil {
+			if has := orders.Items[i].Status.Conditions; len(has) > 0 && contains(has[0].Message, "waiting for an answer") == nil {
 				return nil
 			}
 		}
@@ -75,14 +75,14 @@ func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 	shop.StopOperators() // and with them the calls that hang
 }
 
-// silent is a host that takes requests and answers none.
-type silent struct {
+// hangingHost is a host that accepts requests and answers none.
+type hangingHost struct {
 	*httptest.Server
 	underWay atomic.Int64
 }
 
-func newSilent(t *testing.T) *silent {
-	s, end := &silent{}, make(chan struct{})
+func newSilent(t *testing.T) *hangingHost {
+	s, end := &hangingHost{}, make(chan struct{})
 	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
 		s.underWay.Add(1)
 		defer s.underWay.Add(-1)
@@ -97,12 +97,13 @@ func newSilent(t *testing.T) *silent {
 	return s
 }
 
-func (s *silent) endpoint() *v1alpha1.Endpoint {
+func (s *hangingHost) endpoint() *v1alpha1.Endpoint {
 	return &v1alpha1.Endpoint{URL: s.URL, CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})}
 }
 
-// TestMerchantsOfAStrangerThatHangHoldUpNobody: neither the Orders of others, nor new Merchants, whose key WeChat has to be asked
-// about first. The stranger has more objects than there are workers and places.
+// TestMerchantsOfAStrangerThatHangHoldUpNobody: they delay neither the Orders of others nor new
+// Merchants, whose key must be probed first. The other tenant has more objects than there are
+// workers and slots.
 func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 	for name, test := range map[string]struct{ hosts, merchants, orders int }{
 		"many Merchants at a host":    {1, 40, 5},
@@ -111,7 +112,7 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			shop, _ := openReady(t, framework.WithNamespaces(2))
 			stranger, newcomer := shop.Other(0), shop.Other(1)
-			var hosts []*silent
+			var hosts []*hangingHost
 			for range test.hosts {
 				hosts = append(hosts, newSilent(t))
 			}
@@ -142,7 +143,7 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 			shop.CreateCredentials(newcomer)
 			shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Namespace = newcomer }))
 			shop.WaitMerchant(newcomer+"/"+framework.MerchantName, "Ready=True/Ready")
-			// Every Merchant of the stranger's shows something, too.
+			// All Merchants of the other tenant show a condition, too.
 			for i := range test.merchants {
 				shop.WaitMerchant(fmt.Sprintf("%s/hangs-%d", stranger, i), "Ready=Unknown/WeChatUnreachable")
 			}
@@ -150,8 +151,9 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 	}
 }
 
-// TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits. The stranger says the shop's merchant number and has another key, which
-// a host of his takes. Many of his Refunds wait to be looked for, and more hang than may fail.
+// TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits: the attacker names the shop's merchant
+// number with another key, which the attacker's host accepts. Many of the attacker's Refunds wait
+// for lookups, and more hang than may fail.
 func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
 	shop, g := paidShop(t, framework.WithNamespaces(1))
 	stranger := shop.Other(0)
@@ -200,8 +202,9 @@ func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
 
 func strangersOrder(i int) string { return fmt.Sprintf("strange-%04d", i) }
 
-// TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther: without a signature it may be anybody's word, but it says nothing of the
-// account. What it says stands at those Orders, and they are tried again slowly, each by itself.
+// TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther: an unsigned refusal may be anybody's, and
+// says nothing about the account. It is shown at those Orders, which are retried slowly, each by
+// itself.
 func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 	const refused = 20
 	for name, fault := range map[string]simulator.Fault{
@@ -209,7 +212,7 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 		"what nobody knows": {Kind: simulator.FaultFail, ReturnMsg: "商品描述含有敏感词"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := openReady(t, breaksAfter(5), neverLooks, framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakFor = time.Hour }),
+			shop, g := openReady(t, breaksAfter(5), noSecretsCheck, framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakFor = time.Hour }),
 				framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
 			shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 			fault.Operation, fault.Count = simulator.OperationUnifiedOrder, refused
@@ -231,13 +234,14 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 	}
 }
 
-// TestBurstAboveTheLimitIsServedInTurn: each Order of it, and about in the order of their creation, although more come all the time.
+// TestBurstAboveTheLimitIsServedInTurn: each Order is served, and roughly in the order of creation,
+// although more are created all the time.
 func TestBurstAboveTheLimitIsServedInTurn(t *testing.T) {
 	shop, g := openReady(t, framework.WithOptions(func(o *manager.Options) {
 		o.MaxConcurrentReconciles = 4
 		o.Accounts.Limits.CreateOrder, o.Accounts.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates
 	}), framework.WithTiming(func(timing *controllers.Timing) {
-		// Production's: what was denied once would come back last.
+		// As in production: an Order that was denied once must not come last.
 		timing.RetryFirst, timing.RetryMost = 2*time.Second, 5*time.Minute
 	}))
 	const orders = 60

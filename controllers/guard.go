@@ -18,24 +18,26 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Guard tells whether the policy is in force that lets nobody approve a Refund but who has the right to.
+// Guard reports whether the admission policy is in force that restricts who may approve a Refund.
 type Guard interface {
-	// Look returns what is known of a namespace, which may be some minutes old.
+	// Look returns what is known about a namespace, which may be some minutes old.
 	Look(ctx context.Context, namespace string) guard.Finding
-	// LookNow returns what was known, and what is so now for a Refund.
+	// LookNow returns what was known, and what a check for a Refund finds now.
 	LookNow(ctx context.Context, refund *v1alpha1.Refund) (before, now guard.Finding)
-	// Listen has a function called whenever what is known of a namespace changes.
+	// Listen sets a function that is called when what is known about a namespace changes.
 	Listen(changed func(namespace string))
 }
 
-// heedGuard lets a Refund pass only if it is known who decided on it. An approval is in the spec, and nothing there tells who
-// wrote it; that the policy on approvals is in force is what makes it one.
+// requireGuard lets a Refund continue only if its decision can be trusted. An approval is a field
+// of the spec, which does not say who wrote it; only the policy in force makes it an approval.
 //
-// An approval is believed when the policy was in force after this process first saw it, and was not known to be missing before:
-// it was made earlier than it was seen, and the policy is tried again at that moment. What is believed is written down at once,
-// before anything is sent, and stays believed. What was made while the policy was missing is never believed, also when the policy
-// comes back a moment later. What can't be seen from here: a policy that was away and came back while no operator was running.
-func (r *RefundReconciler) heedGuard(ctx context.Context, f *refund) progress {
+// An approval is trusted if the policy was in force after this process first saw it, and was not
+// known to be missing before: it was made before it was seen, and the policy is checked at that
+// moment. A trusted approval is recorded at once, before anything is sent, and remains trusted. An
+// approval made while the policy was missing is never trusted, even if the policy returns a moment
+// later. One case can't be detected: a policy that was removed and restored while no operator was
+// running.
+func (r *RefundReconciler) requireGuard(ctx context.Context, f *refund) progress {
 	approved := f.Spec.Approval == v1alpha1.ApprovalApproved
 	switch {
 	case lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonApprovedUnguarded:
@@ -43,16 +45,17 @@ func (r *RefundReconciler) heedGuard(ctx context.Context, f *refund) progress {
 	case f.Spec.Approval == v1alpha1.ApprovalDenied, lifecycle.IsAutomatic(f.Refund, f.merchant.Spec.RefundApproval):
 		return next() // no money moves, or nobody's approval is needed
 	case approved && !lifecycle.ApprovalTrusted(f.Refund):
-		return r.judgeApproval(ctx, f)
+		return r.verifyApproval(ctx, f)
 	}
-	if found := r.lookBeforePeopleDecide(ctx, f); found.State != guard.InForce {
+	if found := r.checkGuardBeforeDecision(ctx, f); found.State != guard.InForce {
 		return r.awaitGuard(ctx, f, found)
 	}
 	return next()
 }
 
-// lookBeforePeopleDecide tries the policy on a Refund before it is shown to people for the first time: a binding may leave that one out.
-func (r *RefundReconciler) lookBeforePeopleDecide(ctx context.Context, f *refund) guard.Finding {
+// checkGuardBeforeDecision checks the policy for a Refund before it first awaits approval: a
+// binding may exclude it.
+func (r *RefundReconciler) checkGuardBeforeDecision(ctx context.Context, f *refund) guard.Finding {
 	if f.Spec.Approval == "" && lifecycle.ApprovedReason(f.Refund) != v1alpha1.ReasonAwaitingApproval {
 		if _, now := r.Guard.LookNow(ctx, f.Refund); now.State == guard.Missing {
 			return now
@@ -61,11 +64,11 @@ func (r *RefundReconciler) lookBeforePeopleDecide(ctx context.Context, f *refund
 	return r.Guard.Look(ctx, f.Namespace)
 }
 
-// mostTried bounds on how many Refunds the policy is tried at a time.
-const mostTried = 10
+// maxPolicyTrials limits for how many Refunds the policy is checked at a time.
+const maxPolicyTrials = 10
 
-// RefundsToTry are some Refunds of a namespace that nobody has decided on, each with labels of its own: whatever they choose by, a
-// binding can leave some out.
+// RefundsToTry returns some undecided Refunds of a namespace, each with different labels: a binding
+// may exclude some of them by label.
 func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace string) []*v1alpha1.Refund {
 	return func(ctx context.Context, namespace string) (chosen []*v1alpha1.Refund) {
 		var refunds v1alpha1.RefundList
@@ -77,7 +80,7 @@ func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace stri
 		for i := range refunds.Items {
 			refund := &refunds.Items[i]
 			labelled := labels.FormatLabels(refund.Labels)
-			if refund.Spec.Approval == "" && !isDeleted(refund) && !seen[labelled] && len(chosen) < mostTried {
+			if refund.Spec.Approval == "" && !isDeleted(refund) && !seen[labelled] && len(chosen) < maxPolicyTrials {
 				seen[labelled] = true
 				chosen = append(chosen, refund.DeepCopy())
 			}
@@ -86,13 +89,13 @@ func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace stri
 	}
 }
 
-// judgeApproval decides whether an approval that is seen for the first time is believed.
-func (r *RefundReconciler) judgeApproval(ctx context.Context, f *refund) progress {
+// verifyApproval decides whether an approval that is seen for the first time is trusted.
+func (r *RefundReconciler) verifyApproval(ctx context.Context, f *refund) progress {
 	before, now := r.Guard.LookNow(ctx, f.Refund)
 	shownMissing := lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonPolicyMissing
 	switch {
 	case before.State == guard.Missing, now.State == guard.Missing, shownMissing:
-		return r.distrust(ctx, f)
+		return r.rejectUnguarded(ctx, f)
 	case now.State == guard.InForce:
 		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Approved(refund, r.Clock.Now()) }); err != nil {
 			return stoppedBy(err)
@@ -104,7 +107,7 @@ func (r *RefundReconciler) judgeApproval(ctx context.Context, f *refund) progres
 	}
 }
 
-func (r *RefundReconciler) distrust(ctx context.Context, f *refund) progress {
+func (r *RefundReconciler) rejectUnguarded(ctx context.Context, f *refund) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(refund, r.Clock.Now()) })
 	if err != nil {
 		return stoppedBy(err)
@@ -112,9 +115,10 @@ func (r *RefundReconciler) distrust(ctx context.Context, f *refund) progress {
 	return r.endUnguarded(ctx, f)
 }
 
-// endUnguarded ends a Refund whose approval is not believed, unless WeChat has it: from before a restore, for example.
+// endUnguarded ends a Refund whose approval is not trusted, unless WeChat has it, for example from
+// before a restore.
 func (r *RefundReconciler) endUnguarded(ctx context.Context, f *refund) progress {
-	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
+	if mayLook, wait := r.allowLookup(ctx, f); !mayLook {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
@@ -124,12 +128,12 @@ func (r *RefundReconciler) endUnguarded(ctx context.Context, f *refund) progress
 	case wechatpay.Means(err, wechatpay.RefundNotExist):
 		return r.end(ctx, f, v1alpha1.ReasonApprovedUnguarded, lifecycle.UnguardedMessage)
 	default:
-		return r.askFails(ctx, f, err, r.retries.after(f.UID, err))
+		return r.queryFailed(ctx, f, err, r.retries.after(f.UID, err))
 	}
 }
 
-// awaitGuard shows that the Refund waits for the policy. One that was approved while it was in force keeps its approval, and is
-// not sent all the same.
+// awaitGuard shows that the Refund waits for the policy. A Refund that was approved while the
+// policy was in force keeps its approval, but is not sent.
 func (r *RefundReconciler) awaitGuard(ctx context.Context, f *refund, found guard.Finding) progress {
 	reason, message := explainGuard(found, f.Namespace)
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
@@ -144,12 +148,12 @@ func (r *RefundReconciler) awaitGuard(ctx context.Context, f *refund, found guar
 	return again(r.Timing.GuardRetry) // a change starts the next reconcile before
 }
 
-func (r *RefundReconciler) tellAutomatic(f *refund) {
+func (r *RefundReconciler) reportAutomatic(f *refund) {
 	r.note(f.Refund, v1alpha1.ReasonAutomatic, "Decide", "Refund of %d (minor units) of Order %s is sent without asking anybody: Merchant %s/%s has refundApproval Automatic",
 		f.Spec.Amount, f.order.Name, f.merchant.Namespace, f.merchant.Name)
 }
 
-// explainGuard is the reason and message of what waits for the policy.
+// explainGuard returns the reason and message while something waits for the policy.
 func explainGuard(found guard.Finding, namespace string) (reason, message string) {
 	if found.State == guard.Missing {
 		return v1alpha1.ReasonPolicyMissing, fmt.Sprintf("The ValidatingAdmissionPolicy %s is not in force in namespace %s, so that anybody could approve Refunds: "+
@@ -160,7 +164,8 @@ func explainGuard(found guard.Finding, namespace string) (reason, message string
 		"it is tried again by itself. %s", guard.Policy, namespace, found.Why)
 }
 
-// listenToGuard has the Refunds of a namespace that wait reconciled when the policy goes or comes.
+// listenToGuard starts a reconcile of the waiting Refunds of a namespace when the policy is removed
+// or restored.
 func (r *RefundReconciler) listenToGuard(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.Guard.Listen(func(namespace string) {
 		var refunds v1alpha1.RefundList
@@ -175,7 +180,8 @@ func (r *RefundReconciler) listenToGuard(ctx context.Context, queue workqueue.Ty
 	return nil
 }
 
-// listenToGuard has the Merchants of a namespace reconciled when the policy goes or comes.
+// listenToGuard starts a reconcile of the Merchants of a namespace when the policy is removed or
+// restored.
 func (r *MerchantReconciler) listenToGuard(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.Guard.Listen(func(namespace string) {
 		var merchants v1alpha1.MerchantList
@@ -190,7 +196,7 @@ func (r *MerchantReconciler) listenToGuard(ctx context.Context, queue workqueue.
 	return nil
 }
 
-// refundsGuarded is the condition of that name.
+// refundsGuarded returns the condition RefundsGuarded.
 func (r *MerchantReconciler) refundsGuarded(ctx context.Context, m *v1alpha1.Merchant) metav1.Condition {
 	found := r.Guard.Look(ctx, m.Namespace)
 	if found.State == guard.InForce {
@@ -205,8 +211,8 @@ func (r *MerchantReconciler) refundsGuarded(ctx context.Context, m *v1alpha1.Mer
 	return metav1.Condition{Status: status, Reason: reason, Message: message}
 }
 
-// tellGuard writes an event when the policy is gone, and when it is back.
-func (r *MerchantReconciler) tellGuard(m *v1alpha1.Merchant, before metav1.ConditionStatus, now metav1.Condition) {
+// reportGuard writes an event when the policy is removed, and when it is restored.
+func (r *MerchantReconciler) reportGuard(m *v1alpha1.Merchant, before metav1.ConditionStatus, now metav1.Condition) {
 	switch {
 	case now.Status == metav1.ConditionFalse && before != metav1.ConditionFalse:
 		r.warn(m, now.Reason, "CheckPolicy", "%s", now.Message)

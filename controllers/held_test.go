@@ -15,8 +15,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// The finalizer may be there from the creation on: where the cluster has the MutatingAdmissionPolicy, or because somebody wrote
-// it. It must not make the operator believe that a call was made.
+// An object may have the finalizer from its creation on: set by the cluster's
+// MutatingAdmissionPolicy, or by its author. The operator must not conclude from it that a call was
+// made.
 
 func held(o *v1alpha1.Order)        { o.Finalizers = []string{v1alpha1.Finalizer} }
 func heldRefund(r *v1alpha1.Refund) { r.Finalizers = []string{v1alpha1.Finalizer} }
@@ -60,7 +61,8 @@ func TestHeldRefundThatWasNeverSentGoesAtOnce(t *testing.T) {
 	shop.WaitGone(refund)
 }
 
-// TestHeldRefundThatWasAllowedWaits: it may have been sent by a process that died before it could write that down.
+// TestHeldRefundThatWasAllowedWaits: it may have been sent by a process that stopped before it
+// could record that.
 func TestHeldRefundThatWasAllowedWaits(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(letsGoNever))
 	refund := shop.NewRefund("refund-0001", "order-0001", 50, heldRefund, approved)
@@ -72,8 +74,8 @@ func TestHeldRefundThatWasAllowedWaits(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "refund-0001")).NotTo(gomega.BeEmpty(), "WeChat is asked first")
 }
 
-// TestNobodyKeepsAMerchantTheyMayNotUse: an Order of a namespace that has no grant, with the finalizer written into its file,
-// must not keep another's Merchant from being deleted.
+// TestNobodyKeepsAMerchantTheyMayNotUse: an Order in a namespace without a grant, created with the
+// finalizer, must not block the deletion of the Merchant that it names.
 func TestNobodyKeepsAMerchantTheyMayNotUse(t *testing.T) {
 	shop, _ := openReady(t, framework.WithTiming(letsGoNever), framework.WithNamespaces(1))
 	shop.Create(shop.NewOrder("order-0001", held, func(o *v1alpha1.Order) {

@@ -18,7 +18,7 @@ func differs(now, before string) error {
 	return nil
 }
 
-// atLeast is nil when WeChat got so many calls of a kind for a number.
+// atLeast returns nil if WeChat got at least count calls of an operation for a number.
 func atLeast(shop *framework.Shop, operation simulator.Operation, number string, count int) error {
 	if calls := shop.WeChat.Ledger().CallsOf(operation, number); len(calls) < count {
 		return fmt.Errorf("%d calls of %s", len(calls), operation)

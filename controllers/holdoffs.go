@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// holdoffs keep calls that did not work from being made again too early, whatever starts a reconcile until then. A pause ends
-// at once when the Merchant's credentials change: they may have been what was wrong.
+// holdoffs delays the repetition of failed calls, whatever starts a reconcile until then. A delay
+// ends at once when the Merchant's credentials change, since they may have caused the failure.
 type holdoffs struct {
 	mutex sync.Mutex
 	kept  map[types.UID]holdoff
@@ -17,16 +17,17 @@ type holdoffs struct {
 type holdoff struct {
 	until       time.Time
 	credentials string
-	// object is what waits, and merchant what it waits for.
+	// object is what waits, and merchant its Merchant.
 	object, merchant types.NamespacedName
 }
 
-// caller is an object that calls WeChat with some credentials.
+// caller is an object that calls WeChat with certain credentials.
 type caller interface {
 	GetUID() types.UID
 	GetNamespace() string
 	GetName() string
-	// credentials is the version of the Merchant's credentials; empty when there are none that can be used.
+	// credentials returns the version of the Merchant's credentials, or "" if there are none that
+	// can be used.
 	credentials() string
 	merchantKey() types.NamespacedName
 }
@@ -42,7 +43,7 @@ func (p *holdoffs) until(c caller, until time.Time) {
 	}
 }
 
-// wait is how long the pause lasts from now on; zero when there is none.
+// wait returns the remaining delay, or zero.
 func (p *holdoffs) wait(c caller, now time.Time) time.Duration {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -59,7 +60,7 @@ func (p *holdoffs) clear(uid types.UID) {
 	delete(p.kept, uid)
 }
 
-// end ends the pauses of all that waits for a Merchant, and says what that was.
+// end ends the delays of all objects of a Merchant, and returns those objects.
 func (p *holdoffs) end(merchant types.NamespacedName) map[types.UID]types.NamespacedName {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

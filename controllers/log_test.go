@@ -15,7 +15,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// logbook keeps what is logged.
+// logbook stores log lines.
 type logbook struct {
 	mutex sync.Mutex
 	lines []string
@@ -29,7 +29,7 @@ func (b *logbook) logger() logr.Logger {
 	}, funcr.Options{})
 }
 
-// changes are the lines about changes of the state of an object, named by the value of a key.
+// changes returns the lines about changes of an object, which is identified by the value of a key.
 func (b *logbook) changes(g *gomega.WithT, key, value string) []map[string]any {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
@@ -48,7 +48,7 @@ func TestTheLogHasOneLineForEachChangeAndNoneForAPoll(t *testing.T) {
 	book := &logbook{}
 	t.Parallel()
 	g := gomega.NewWithT(t)
-	shop := framework.Open(t, env, framework.WithTiming(pollsOften), framework.WithOptions(func(o *manager.Options) { o.Log = book.logger() }))
+	shop := framework.Open(t, env, framework.WithTiming(pollOften), framework.WithOptions(func(o *manager.Options) { o.Log = book.logger() }))
 	orderLines := func() (orders []map[string]any) {
 		for _, line := range book.changes(g, "outTradeNo", "order-0001") {
 			if line["refund"] == nil {
@@ -74,7 +74,7 @@ func TestTheLogHasOneLineForEachChangeAndNoneForAPoll(t *testing.T) {
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 
-	// The line comes a moment after the write that it tells of.
+	// The line is written a moment after the status.
 	shop.Eventually("the payment is logged", func() error { return atLeastLines(orderLines(), waiting+2) })
 	shop.Eventually("the refund's end is logged", func() error {
 		for _, line := range book.changes(g, "outRefundNo", "refund-0001") {

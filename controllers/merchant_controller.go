@@ -29,7 +29,7 @@ import (
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants/status,verbs=update
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants/finalizers,verbs=update
 
-// MerchantReconciler tells whether a Merchant can be used.
+// MerchantReconciler determines whether a Merchant can be used.
 type MerchantReconciler struct {
 	Base
 
@@ -37,26 +37,26 @@ type MerchantReconciler struct {
 	known map[types.NamespacedName]*knownMerchant
 }
 
-// knownMerchant is what this process remembers of a Merchant. It goes with it.
+// knownMerchant is what this process remembers about a Merchant while it exists.
 type knownMerchant struct {
 	uid types.UID
-	// probe is the last one; nil before.
+	// probe is the last one, or nil.
 	probe *probe
-	// warned is how many days before the end of its certificate it was warned of last.
+	// warned is the last warning about the certificate's expiry, in days before it.
 	warned int
-	// trouble is what was logged last of one that can't be reached.
-	trouble string
+	// loggedProblem is the last logged problem of an endpoint that has not been verified.
+	loggedProblem string
 }
 
-// probe is what the last query with a Merchant's key told.
+// probe is the result of the last query with a Merchant's key.
 type probe struct {
 	// version of the credentials that were probed.
-	version string
-	at      time.Time
-	taken   bool
+	version  string
+	at       time.Time
+	accepted bool
 }
 
-// SetupWithManager starts the reconciler with the manager, on the leader.
+// SetupWithManager registers the reconciler with the manager. It runs on the leader.
 func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.init()
 	return ctrl.NewControllerManagedBy(mgr).
@@ -67,7 +67,7 @@ func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(source.Func(r.listenToGuard)).
 		WatchesRawSource(source.Func(r.listenToCallbacks)).
 		WithOptions(r.waitingOptions()).
-		Complete(r.working(account.MerchantWorkers, r))
+		Complete(r.limitWorkers(account.MerchantWorkers, r))
 }
 
 func (r *MerchantReconciler) init() {
@@ -75,7 +75,8 @@ func (r *MerchantReconciler) init() {
 	r.refusals = &refusals{}
 }
 
-// deletedMerchantOf names the Merchant of an Order when it is being deleted: the Order may have been what it waited for.
+// deletedMerchantOf returns the Merchant of an Order if it is being deleted, since it may wait for
+// this Order.
 func (r *MerchantReconciler) deletedMerchantOf(ctx context.Context, object client.Object) []reconcile.Request {
 	namespace, name := object.(*v1alpha1.Order).MerchantKey()
 	key := types.NamespacedName{Namespace: namespace, Name: name}
@@ -86,7 +87,7 @@ func (r *MerchantReconciler) deletedMerchantOf(ctx context.Context, object clien
 	return []reconcile.Request{{NamespacedName: key}}
 }
 
-// Reconcile looks at a Merchant's Secrets, and asks WeChat when they changed.
+// Reconcile reads a Merchant's Secrets, and probes the key when they have changed.
 func (r *MerchantReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	m := &v1alpha1.Merchant{}
 	if err := r.Client.Get(ctx, request.NamespacedName, m); err != nil {
@@ -108,7 +109,8 @@ func (r *MerchantReconciler) holdWhileUsed(ctx context.Context, m *v1alpha1.Merc
 	return next() // also unheld: its Orders hold themselves, and the condition tells it
 }
 
-// releaseIfUnused lets a deleted Merchant go when no unfinished Order or Refund needs its credentials any more.
+// releaseIfUnused removes the finalizer of a deleted Merchant when no unfinished Order or Refund
+// needs its credentials any more.
 func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Merchant) progress {
 	if !isDeleted(m) {
 		return next()
@@ -123,20 +125,21 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 	}
 	if users == 0 {
 		r.forget(client.ObjectKeyFromObject(m))
-		return r.goes(ctx, m)
+		return r.finishDeletion(ctx, m)
 	}
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
 	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.AbandonAfter {
-		if r.refusals.about(m.UID, metrics.WriteRelease) == "" { // otherwise it was told before
+		if r.refusals.message(m.UID, metrics.WriteRelease) == "" { // otherwise it was told before
 			r.reporter(ctx).FinalizerAbandoned(m, "Merchant", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
 		}
 		r.forget(client.ObjectKeyFromObject(m))
-		return r.goes(ctx, m)
+		return r.finishDeletion(ctx, m)
 	}
 	return next()
 }
 
-// unusable is why no Order or Refund can make a call with the Merchant's credentials; nil when they can, or it is not known.
+// unusable returns why no Order or Refund can make calls with the Merchant's credentials, or nil if
+// they can or it is not known.
 func (r *MerchantReconciler) unusable(ctx context.Context, m *v1alpha1.Merchant) *account.Problem {
 	handle, err := r.Registry.Get(ctx, m)
 	if err != nil {
@@ -146,8 +149,8 @@ func (r *MerchantReconciler) unusable(ctx context.Context, m *v1alpha1.Merchant)
 	return rejectedKey(m, handle)
 }
 
-// countUsers counts the Orders and Refunds that may still need a call. Those that never started one do not: they have no
-// finalizer, or came too late, or may not use the Merchant.
+// countUsers counts the Orders and Refunds that may still need a call. Those that were never
+// started do not: they have no finalizer, were created too late, or may not use the Merchant.
 func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchant) (int, error) {
 	var orders v1alpha1.OrderList
 	if err := r.Client.List(ctx, &orders, client.MatchingFields{index.OrderMerchant: m.Namespace + "/" + m.Name}); err != nil {
@@ -156,7 +159,7 @@ func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchan
 	users := 0
 	for i := range orders.Items {
 		order := &orders.Items[i]
-		if isHeld(order) && !lifecycle.IsFinished(order) && !comesTooLate(order, m) {
+		if isHeld(order) && !lifecycle.IsFinished(order) && !createdTooLate(order, m) {
 			uses, err := r.uses(ctx, order)
 			if err != nil {
 				return 0, err
@@ -181,7 +184,8 @@ func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchan
 	return users, nil
 }
 
-// uses says whether an Order uses the Merchant it names, or only names it: whoever may not use a Merchant can't keep it either.
+// uses reports whether an Order may use the Merchant that it names. An Order that may not use it
+// must not block its deletion.
 func (r *MerchantReconciler) uses(ctx context.Context, order *v1alpha1.Order) (bool, error) {
 	if lifecycle.Started(order) {
 		return true, nil
@@ -193,7 +197,8 @@ func (r *MerchantReconciler) uses(ctx context.Context, order *v1alpha1.Order) (b
 	return err == nil, err
 }
 
-// remember returns what is known of a Merchant, to be read and changed while the mutex is held. Of another one of its name nothing is.
+// remember returns the entry of a Merchant, for use while the mutex is held. A recreated Merchant
+// gets a new one.
 func (r *MerchantReconciler) remember(m *v1alpha1.Merchant) *knownMerchant {
 	key := client.ObjectKeyFromObject(m)
 	known := r.known[key]
@@ -204,7 +209,7 @@ func (r *MerchantReconciler) remember(m *v1alpha1.Merchant) *knownMerchant {
 	return known
 }
 
-// forget drops what is remembered of a Merchant that is gone, or goes, and returns its UID.
+// forget removes the entry of a Merchant that is deleted or being deleted, and returns its UID.
 func (r *MerchantReconciler) forget(key types.NamespacedName) (uid types.UID) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -216,7 +221,8 @@ func (r *MerchantReconciler) forget(key types.NamespacedName) (uid types.UID) {
 	return uid
 }
 
-// check finds out whether the Merchant is ready, shows it, and plans the next look at its Secrets.
+// check determines whether the Merchant is ready, writes its status, and schedules the next read of
+// its Secrets.
 func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) progress {
 	handle, err := r.Registry.Get(ctx, m)
 	if err != nil {
@@ -226,8 +232,8 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 		}
 		return r.show(ctx, m, nil, metav1.ConditionFalse, problem.Reason, problem.Message)
 	}
-	r.tryPaused(ctx, m, handle)
-	status, reason, message := r.askWeChat(ctx, m, handle)
+	r.probeIfPaused(ctx, m, handle)
+	status, reason, message := r.checkKey(ctx, m, handle)
 	if status == metav1.ConditionTrue {
 		if handle.CertificateProblem != nil {
 			status, reason, message = metav1.ConditionFalse, handle.CertificateProblem.Reason, handle.CertificateProblem.Message
@@ -239,16 +245,17 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 	return r.show(ctx, m, handle, status, reason, message)
 }
 
-// askWeChat says whether WeChat takes the key. It asks when the credentials changed, when an ordinary call was refused for
-// their sake, and now and then while they are rejected; otherwise it remembers.
-func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) (metav1.ConditionStatus, string, string) {
+// checkKey reports whether WeChat accepts the key. It probes when the credentials have changed,
+// when an ordinary call was rejected because of them, and periodically while they are rejected;
+// otherwise it returns the last result.
+func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) (metav1.ConditionStatus, string, string) {
 	now := r.Clock.Now()
 	last, known := r.lastProbe(m)
 	current := known && last.version == handle.Version
-	if current && last.taken && handle.Proven() && !handle.CredentialsSuspect() {
+	if current && last.accepted && handle.Proven() && !handle.CredentialsSuspect() {
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
 	}
-	if current && !last.taken && now.Sub(last.at) < r.pauseOfRejected(handle) {
+	if current && !last.accepted && now.Sub(last.at) < r.rejectedProbeInterval(handle) {
 		handle.Reject() // a key that comes back is as bad as it was
 		if status, reason, message := readyCondition(m); reason == v1alpha1.ReasonCredentialsRejected {
 			return status, reason, message
@@ -260,7 +267,7 @@ func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant
 	switch {
 	case err == nil:
 		handle.CredentialsProven()
-		r.noteProbe(m, probe{version: handle.Version, at: now, taken: true})
+		r.noteProbe(m, probe{version: handle.Version, at: now, accepted: true})
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
 	case wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected:
 		handle.Reject()
@@ -274,36 +281,36 @@ func (r *MerchantReconciler) askWeChat(ctx context.Context, m *v1alpha1.Merchant
 	}
 }
 
-// logConcealed writes for who runs the operator what the Merchant does not tell: the trouble at a host that never gave a verified
-// answer. The same trouble is told once.
+// logConcealed logs for the operator's administrators what the Merchant's status does not show: the
+// problem of a host that never gave a verified answer. It logs the same problem once.
 func (r *MerchantReconciler) logConcealed(ctx context.Context, m *v1alpha1.Merchant, err error) {
 	concealed, ok := errors.AsType[*wechatpay.ConcealedError](err)
-	if !ok || !r.isNewTrouble(m, concealed.Cause.Error()) {
+	if !ok || !r.isNewProblem(m, concealed.Cause.Error()) {
 		return
 	}
 	r.log(ctx).Info("The endpoint of a Merchant has not given an answer yet that could be verified", "merchant", klog.KObj(m), "problem", concealed.Cause.Error())
 }
 
-func (r *MerchantReconciler) isNewTrouble(m *v1alpha1.Merchant, trouble string) bool {
+func (r *MerchantReconciler) isNewProblem(m *v1alpha1.Merchant, trouble string) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	known := r.remember(m)
-	before := known.trouble
-	known.trouble = trouble
+	before := known.loggedProblem
+	known.loggedProblem = trouble
 	return before != trouble
 }
 
-// pauseOfRejected is how long a key that was rejected is not tried again. A callback that was signed with it says that WeChat may
-// have it by now.
-func (r *MerchantReconciler) pauseOfRejected(handle *account.Account) time.Duration {
+// rejectedProbeInterval returns how long a rejected key is not probed again. A callback signed with
+// it suggests that WeChat has the key by now.
+func (r *MerchantReconciler) rejectedProbeInterval(handle *account.Account) time.Duration {
 	if handle.HasUnprovenCallback() {
 		return min(r.Timing.SecretsCheck, r.Timing.ProbeRejected)
 	}
 	return r.Timing.ProbeRejected
 }
 
-// unreachable leaves Ready as it was: that WeChat does not answer tells nothing about the key.
-// So it is only for a key that was taken, or refused, at this endpoint; of another nothing is known.
+// unreachable leaves Ready unchanged: an unreachable WeChat says nothing about the key. This holds
+// only for a key that was accepted or rejected at this endpoint; about any other nothing is known.
 func unreachable(m *v1alpha1.Merchant, handle *account.Account, err error) (metav1.ConditionStatus, string, string) {
 	unchanged := m.Status.KeysEndpoint == "" || handle.KeyProven(m)
 	switch status, reason, message := readyCondition(m); {
@@ -314,10 +321,11 @@ func unreachable(m *v1alpha1.Merchant, handle *account.Account, err error) (meta
 	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("Whether WeChat Pay takes the key is not known yet; it is asked again. %v", err)
 }
 
-// probeNumber can't be an order's: names of Orders have no capital letters, and no shop has a reason to choose it.
+// probeNumber can't be the number of an order: names of Orders have no capital letters, and no shop
+// has a reason to choose it.
 const probeNumber = "WECHATPAY-OPERATOR-PROBE"
 
-// probe asks for an order that can't exist. Any signed answer proves the key.
+// probe queries an order that can't exist. Any signed answer proves the key.
 func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) error {
 	_, err := handle.QueryOrder(ctx, wechatpay.OrderRef{OutTradeNo: probeNumber, AppID: m.Spec.AppID})
 	if wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected {

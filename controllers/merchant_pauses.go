@@ -14,22 +14,25 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
-// listen has a Merchant reconciled as soon as its calls are paused, or go on, or tell something of its credentials.
+// listen starts a reconcile of a Merchant when its calls are paused or resumed, or show something
+// new about its credentials.
 func (r *MerchantReconciler) listen(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.Registry.Listen(func(merchant types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: merchant}) })
 	return nil
 }
 
-// tryPaused asks a question that moves nothing when calls for Orders are paused, so that they go on soon after WeChat answers
-// again, whether an Order has something to ask or not. While the pause lasts the breaker gives it back.
-func (r *MerchantReconciler) tryPaused(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) {
+// probeIfPaused makes a query without side effects while order calls are paused, so that they
+// resume soon after WeChat answers again, even if no Order makes a call. While the pause lasts, the
+// breaker rejects it.
+func (r *MerchantReconciler) probeIfPaused(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) {
 	if handle.Paused(account.OrderCalls) != nil && !handle.Rejected() {
 		_ = r.probe(ctx, m, handle) // the breaker learns from it
 	}
 }
 
-// callsAllowed is the condition that shows pauses. Its message names the moment when a pause began and how often a call is
-// tried, and nothing that changes while it lasts, so that it is not written again.
+// callsAllowed returns the condition that shows pauses. Its message has the time when a pause began
+// and the interval of trials, and nothing that changes during the pause, so that it is written
+// once.
 func callsAllowed(handle *account.Account) (status metav1.ConditionStatus, reason, message string) {
 	if handle == nil || handle.Rejected() {
 		return metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, "Nothing is sent for this Merchant; the condition Ready says why"
@@ -53,8 +56,8 @@ func explainPause(calls string, pause *account.Pause) string {
 		calls, pause.Since.UTC().Format(time.RFC3339), pause.Trouble, pause.TriedEvery)
 }
 
-// certificateRejected says whether WeChat does not take the certificate. Only refund requests show it, so what they told is
-// remembered in the status until another one tells, or there is another certificate.
+// certificateRejected reports whether WeChat rejects the certificate. Only refund requests show
+// that, so the status keeps the result until another request or another certificate replaces it.
 func certificateRejected(m *v1alpha1.Merchant, handle *account.Account) (message string, rejected bool) {
 	refusal, known := handle.CertificateRefusal()
 	_, reason, shown := readyCondition(m)

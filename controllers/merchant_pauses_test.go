@@ -16,13 +16,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// breaksAfter has calls pause after so many failures, for a third of a second.
+// breaksAfter pauses calls after a number of failures, for a third of a second.
 func breaksAfter(failures uint32) framework.Option {
 	return framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakAfter = failures })
 }
 
-// neverLooks keeps the Merchant's reconciler from looking by itself: what it shows, it was told.
-var neverLooks = framework.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck = time.Hour })
+// noSecretsCheck disables the periodic check, so that only notifications update the Merchant's
+// status.
+var noSecretsCheck = framework.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck = time.Hour })
 
 func condition(merchant *v1alpha1.Merchant, kind string) string {
 	if found := meta.FindStatusCondition(merchant.Status.Conditions, kind); found != nil {
@@ -31,7 +32,7 @@ func condition(merchant *v1alpha1.Merchant, kind string) string {
 	return ""
 }
 
-// breakers are the values of the metric, by calls, for the Merchants of a namespace.
+// breakers returns the values of the metric for the Merchants of a namespace, by group of calls.
 func breakers(shop *framework.Shop) map[string]float64 {
 	shop.T.Helper()
 	families, err := crmetrics.Registry.Gather()
@@ -55,9 +56,10 @@ func breakers(shop *framework.Shop) map[string]float64 {
 }
 
 func TestPauseOfCallsIsShownAtOnceAndOnce(t *testing.T) {
-	// The Merchant's own question would end the pause, as no fault strikes it: it must come while none is let through.
+	// The Merchant's own query would end the pause, since no fault applies to it: it must come
+	// while no trial is allowed.
 	longPause := framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakFor = 3 * time.Second })
-	shop, g := openReady(t, breaksAfter(3), longPause, neverLooks)
+	shop, g := openReady(t, breaksAfter(3), longPause, noSecretsCheck)
 	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 	g.Expect(breakers(shop)).To(gomega.Equal(map[string]float64{"shop orders": 0, "shop refunds": 0}))
 
@@ -69,7 +71,7 @@ func TestPauseOfCallsIsShownAtOnceAndOnce(t *testing.T) {
 	g.Expect(breakers(shop)["shop orders"]).NotTo(gomega.BeZero())
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 
-	// Trials that fail are no news.
+	// Failed trials write nothing.
 	tried := len(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, ""))
 	shop.Eventually("calls are tried", func() error { return atLeast(shop, simulator.OperationUnifiedOrder, "", tried+2) })
 	g.Expect(shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/OrdersPaused").ResourceVersion).To(gomega.Equal(paused.ResourceVersion))
@@ -80,7 +82,7 @@ func TestPauseOfCallsIsShownAtOnceAndOnce(t *testing.T) {
 	g.Expect(breakers(shop)["shop orders"]).To(gomega.BeZero())
 }
 
-// TestPauseEndsWithoutAnOrderThatAsks: the Merchant itself asks now and then.
+// TestPauseEndsWithoutAnOrderThatAsks: the Merchant's own query ends it.
 func TestPauseEndsWithoutAnOrderThatAsks(t *testing.T) {
 	shop, _ := openReady(t, breaksAfter(1), framework.WithTiming(func(timing *controllers.Timing) {
 		timing.RetryFirst, timing.RetryMost, timing.RetrySlowly = time.Hour, time.Hour, time.Hour
@@ -95,7 +97,7 @@ func TestPauseEndsWithoutAnOrderThatAsks(t *testing.T) {
 }
 
 func TestPausesOfOrdersAndRefundsAreShownApart(t *testing.T) {
-	shop, g := paidShop(t, breaksAfter(2), neverLooks)
+	shop, g := paidShop(t, breaksAfter(2), noSecretsCheck)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultSystemError})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	paused := shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/RefundsPaused")
@@ -140,7 +142,8 @@ func TestWithoutAKeyNothingIsAllowed(t *testing.T) {
 	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 }
 
-// TestCertificateThatWeChatRefuses stops Refunds, not Orders, and is shown until WeChat takes one.
+// TestCertificateThatWeChatRefuses: Refunds stop, Orders do not, and the status shows it until
+// WeChat accepts a certificate.
 func TestCertificateThatWeChatRefuses(t *testing.T) {
 	shop, g := paidShop(t)
 	before := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status.Certificate.SerialNumber
@@ -161,7 +164,7 @@ func TestCertificateThatWeChatRefuses(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Accepted=Unknown/Refused")
 	shop.Paid("order-0002")
 
-	// A new leader knows no more than the status, which it does not take back for that.
+	// A new leader knows only the status, and does not change it.
 	since := meta.FindStatusCondition(refused.Status.Conditions, "Ready").LastTransitionTime
 	shop.StopOperators()
 	afterThisSecond(shop)
@@ -179,14 +182,15 @@ func TestCertificateThatWeChatRefuses(t *testing.T) {
 	onePayout(shop, g)
 }
 
-// TestCertificateThatWeChatTakesAgain: whoever mends it at WeChat need not touch the Secret. One refund at a time tries.
+// TestCertificateThatWeChatTakesAgain: it can be corrected at WeChat without a change of the
+// Secret. One refund at a time is tried.
 func TestCertificateThatWeChatTakesAgain(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{
 		"without a signature": {Kind: simulator.FaultFail, ReturnMsg: "证书验证失败"},
 		"signed":              {Kind: simulator.FaultError, ErrCode: "CERT_ERROR", ErrCodeDes: "证书校验错误"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := paidShop(t, neverLooks)
+			shop, g := paidShop(t, noSecretsCheck)
 			shop.Paid("order-0002")
 			fault.Operation = simulator.OperationRefund
 			shop.Fault(fault)
@@ -209,7 +213,8 @@ func TestCertificateThatWeChatTakesAgain(t *testing.T) {
 	}
 }
 
-// TestDeletedMerchantDoesNotWaitForEverForAKeyThatIsRejected, although its Secret is there.
+// TestDeletedMerchantDoesNotWaitForEverForAKeyThatIsRejected: its Secret exists, but the key is
+// rejected.
 func TestDeletedMerchantDoesNotWaitForEverForAKeyThatIsRejected(t *testing.T) {
 	shop, _ := openReady(t)
 	shop.Create(shop.NewOrder("order-0001")) // which nobody deletes

@@ -12,10 +12,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
-// warnDays are how many days before its certificate expires a Merchant is warned of.
+// warnDays are the days before the certificate's expiry at which a warning is written.
 var warnDays = []int{7, 30, 60}
 
-// show writes what was found, and plans the next look at the Secrets.
+// show writes the status, and schedules the next read of the Secrets.
 func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account, status metav1.ConditionStatus, reason, message string) progress {
 	before := readyReason(m)
 	message = r.withRefusal(m, message)
@@ -45,9 +45,9 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 	if status == metav1.ConditionFalse && before != reason {
 		r.warn(m, reason, "Check", "%s", message)
 	}
-	r.tellGuard(m, wasGuarded, guarded)
+	r.reportGuard(m, wasGuarded, guarded)
 	if tested {
-		r.tellCallbacks(m, callbacksBefore, callbacks)
+		r.reportCallbacks(m, callbacksBefore, callbacks)
 	}
 	return again(r.Timing.SecretsCheck)
 }
@@ -71,7 +71,7 @@ func readyCondition(m *v1alpha1.Merchant) (metav1.ConditionStatus, string, strin
 	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, "Whether WeChat Pay takes the key is not known yet"
 }
 
-// readyMessage says what is in order. It names dates, not days left, so that it does not change by itself every day.
+// readyMessage names dates, not days left, so that it does not change every day.
 func readyMessage(m *v1alpha1.Merchant, handle *account.Account, now time.Time) string {
 	switch {
 	case m.Spec.CertificateSecretRef == nil:
@@ -87,7 +87,7 @@ func readyMessage(m *v1alpha1.Merchant, handle *account.Account, now time.Time) 
 	return fmt.Sprintf("WeChat Pay takes the key; the client certificate is valid until %s", date)
 }
 
-// warnOfExpiry writes an event each time the certificate comes nearer to its end than one of warnDays.
+// warnOfExpiry writes an event each time the remaining days fall below one of warnDays.
 func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *account.Account) {
 	if handle.Certificate == nil {
 		return

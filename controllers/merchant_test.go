@@ -93,7 +93,7 @@ func TestCallbackSignedWithThePreviousKey(t *testing.T) {
 	shop, _ := openReady(t)
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	// The Secret has the new key already, WeChat still signs with the one before.
+	// The Secret has the new key already, and WeChat still signs with the previous one.
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"), "apiKey.previous": []byte(framework.APIKey)})
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	shop.Pay("order-0001")
@@ -197,7 +197,7 @@ func TestMerchantOfAnotherNamespaceNeedsAGrant(t *testing.T) {
 	shop.Pay("order-0001")
 	shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=True/Paid")
 
-	// Whoever loses the grant can make no new Orders, and what was paid stays paid.
+	// Without the grant no new Order is started, and a paid one remains paid.
 	shop.ChangeMerchant(`{"spec":{"allowedNamespaces":{"from":"Same","selector":null}}}`)
 	shop.Create(shop.NewOrder("order-0003", elsewhere))
 	shop.WaitOrder(shop.Other(0)+"/order-0003", "Prepared=False/NotPermitted")

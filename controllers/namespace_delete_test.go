@@ -15,8 +15,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestNamespaceThatIsDeletedAsAWholeEnds, within the bounded wait, although the Secrets go first and nothing can be settled any
-// more. There is no namespace controller here, so the test deletes what it would, in the order that is worst.
+// TestNamespaceThatIsDeletedAsAWholeEnds: it ends within the limited wait, although the Secrets are
+// deleted first and nothing can be settled any more. There is no namespace controller here, so the
+// test deletes the objects itself, in the worst order.
 func TestNamespaceThatIsDeletedAsAWholeEnds(t *testing.T) {
 	released := map[string]float64{}
 	for _, kind := range []string{"Order", "Refund"} {

@@ -15,7 +15,7 @@ func TestOlderOrderKeepsItsNumber(t *testing.T) {
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	afterThisSecond(shop)
-	// The same parameters, so that WeChat itself would take it for the same order.
+	// The same parameters, so that WeChat would treat it as the same order.
 	shop.Create(shop.NewOrder("order-0002", func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "order-0001" }))
 	lost := shop.WaitOrder("order-0002", "Prepared=False/NumberInUse")
 	shop.WaitOrder("order-0002", "Paid=False/NumberInUse")
@@ -57,7 +57,7 @@ func TestOlderRefundKeepsItsNumber(t *testing.T) {
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	afterThisSecond(shop)
-	// The same amount of the same Order, so that WeChat would answer for both as for one.
+	// The same amount of the same Order, so that WeChat would treat both as one.
 	shop.Create(shop.NewRefund("refund-0002", "order-0001", 50, approved, func(r *v1alpha1.Refund) { r.Spec.OutRefundNo = "refund-0001" }))
 	shop.WaitRefund("refund-0002", "Succeeded=False/NumberInUse")
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1))

@@ -14,7 +14,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// afterThisSecond waits until objects that are created now are younger than what was paid before: times have whole seconds.
+// afterThisSecond waits until new objects are younger than earlier payments: times have whole
+// seconds.
 func afterThisSecond(shop *framework.Shop) {
 	shop.T.Helper()
 	second := time.Now().Unix()
@@ -26,8 +27,9 @@ func afterThisSecond(shop *framework.Shop) {
 	})
 }
 
-// restored is an object as a backup tool brings it back: the same name and spec, a new UID, with or without its status.
-func restored[T client.Object](object T) T {
+// restoredFromBackup returns an object as a backup tool restores it: same name and spec, a new UID,
+// with or without its status.
+func restoredFromBackup[T client.Object](object T) T {
 	object.SetUID("")
 	object.SetResourceVersion("")
 	object.SetCreationTimestamp(metav1.Time{})
@@ -36,7 +38,7 @@ func restored[T client.Object](object T) T {
 	return object
 }
 
-// dropFromCluster removes an object as the loss of a cluster does: nobody settles anything.
+// dropFromCluster removes an object as the loss of a cluster does: nothing is settled.
 func dropFromCluster(shop *framework.Shop, object client.Object) {
 	shop.T.Helper()
 	shop.StopOperators() // or it would put the finalizer back, and settle
@@ -76,7 +78,8 @@ func TestAppliedAgainAPaidOrderIsPaidEarlier(t *testing.T) {
 	shop.NoViolations()
 }
 
-// paysMinutesAgo has WeChat's clock behind, so that what is paid now was paid before an object that is created now.
+// paysMinutesAgo sets back WeChat's clock, so that a payment is older than an object that is
+// created now.
 var paysMinutesAgo = framework.WithWeChat(func(o *simulator.Options) {
 	o.Now = func() time.Time { return time.Now().Add(-10 * time.Minute) }
 })
@@ -112,7 +115,8 @@ func TestWipedStatusComesBack(t *testing.T) {
 }
 
 func TestWipedStatusDoesNotHideThatNothingIsKnown(t *testing.T) {
-	// A lost answer, then a lost status: the next process has neither, and still makes no second order.
+	// After a lost answer and a lost status the next process has neither, and still creates no
+	// second order.
 	shop, g := openReady(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultDrop, AfterEffect: true})
 	order := shop.NewOrder("order-0001")
@@ -132,7 +136,7 @@ func TestRestoredWithStatusUnderANewUID(t *testing.T) {
 	order := shop.Paid("order-0001")
 	backup := order.DeepCopy()
 	dropFromCluster(shop, order)
-	restoredOrder := restored(backup.DeepCopy())
+	restoredOrder := restoredFromBackup(backup.DeepCopy())
 	shop.Create(restoredOrder)
 	restoredOrder.Status = backup.Status
 	shop.Eventually("the status is restored", func() error {

@@ -12,8 +12,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// closeIfDue ends an Order that is to be closed: by wish, by deletion, or because its time is over. A payer may be paying at
-// this moment, so it is query, close, query: whoever was faster, the status tells it.
+// closeIfDue closes an Order by request, by deletion, or because its time to pay is over. The payer
+// may be paying at this moment, so it queries, closes and queries again: the status shows which
+// came first.
 func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	reason, why := r.closeReason(o)
 	if reason == "" {
@@ -42,20 +43,20 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	if err := o.account.CloseOrder(ctx, o.ref()); err != nil {
 		return r.closingFails(ctx, o, why, err)
 	}
-	return r.seeItClosed(ctx, o, reason, why)
+	return r.confirmClosed(ctx, o, reason, why)
 }
 
-// closeUnknown is for an Order that WeChat says it does not have. An answer that names no order ends none that had a prepay, and
-// takes a second one otherwise.
+// closeUnknown handles an Order that WeChat says it does not have. An answer that names no order
+// never ends an Order that had a prepay, and takes a second answer otherwise.
 func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, why string, cause error) progress {
 	if o.Status.Prepay != nil || r.mayStillArrive(o) {
 		return r.closingFails(ctx, o, why, cause)
 	}
-	ends, wait := r.endsBy(o)
+	ends, wait := r.confirmedBySecondAnswer(o)
 	if ends {
-		return r.endUnpaid(because(ctx, cause), o, reason, why+"; WeChat Pay never had it")
+		return r.endUnpaid(withCallError(ctx, cause), o, reason, why+"; WeChat Pay never had it")
 	}
-	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
+	err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) {
 		lifecycle.Closing(order, why+". WeChat Pay says that it does not have it, and is asked once more", r.Clock.Now())
 	})
 	if err != nil {
@@ -65,9 +66,9 @@ func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, wh
 	return again(wait)
 }
 
-// seeItClosed ends an Order that WeChat says was closed, once QueryOrder says so too: the answer to CloseOrder does not name the
-// order, and the payer may have been faster.
-func (r *OrderReconciler) seeItClosed(ctx context.Context, o *order, reason, why string) progress {
+// confirmClosed ends an Order that WeChat says it closed, after QueryOrder has confirmed it: the
+// answer to CloseOrder does not name the order, and the payer may have paid first.
+func (r *OrderReconciler) confirmClosed(ctx context.Context, o *order, reason, why string) progress {
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	switch {
 	case err != nil:
@@ -75,16 +76,16 @@ func (r *OrderReconciler) seeItClosed(ctx context.Context, o *order, reason, why
 	case trade.State.Paid():
 		return r.applyTrade(ctx, o, trade)
 	case trade.State.Closed():
-		return r.endClosed(after(ctx, wechatpay.OperationCloseOrder, nil), o, reason, why+"; closed at WeChat Pay")
+		return r.endClosed(withCallOutcome(ctx, wechatpay.OperationCloseOrder, nil), o, reason, why+"; closed at WeChat Pay")
 	default:
 		return r.closingFails(ctx, o, why, errQueryLags)
 	}
 }
 
-// errQueryLags: QueryOrder does not show yet what CloseOrder did.
+// errQueryLags: QueryOrder does not show the effect of CloseOrder yet.
 var errQueryLags = errors.New("WeChat Pay took the request to close it, and its query does not show it closed yet")
 
-// closeReason says whether the Order is to be closed, and why.
+// closeReason returns why the Order is to be closed, or "".
 func (r *OrderReconciler) closeReason(o *order) (reason, why string) {
 	switch {
 	case isDeleted(o):
@@ -98,16 +99,17 @@ func (r *OrderReconciler) closeReason(o *order) (reason, why string) {
 	}
 }
 
-// mayStillArrive says whether a CreateOrder whose answer was lost may still be on its way. It counts from the first doubt, not
-// the last call: an order that arrives after it was given up can't be paid, since nobody was ever told its prepay_id.
+// mayStillArrive reports whether a CreateOrder whose answer was lost may still reach WeChat. It
+// counts from the first doubt, not from the last call: an order that arrives after it was given up
+// can't be paid, since nobody has its prepay_id.
 func (r *OrderReconciler) mayStillArrive(o *order) bool {
 	return lifecycle.MayBeAtWeChat(o.Order) && r.Clock.Since(lifecycle.PreparedSince(o.Order)) < r.Timing.NotExistGrace
 }
 
-// closingFails shows why the Order is not closed yet, and keeps at it. WeChat may refuse to close an order in its first five
-// minutes (chapter 9_3).
+// closingFails shows why the Order is not closed yet, and retries. WeChat may refuse to close an
+// order in its first five minutes (chapter 9_3).
 func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string, cause error) progress {
-	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
+	err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) {
 		lifecycle.Closing(order, fmt.Sprintf("%s, but it is not closed at WeChat Pay yet; it is tried again. %v", why, cause), r.Clock.Now())
 	})
 	if err != nil {
@@ -118,7 +120,7 @@ func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string
 	}
 	wait := r.Timing.CloseRetry
 	if wechatpay.MeaningOf(cause) == wechatpay.OrderPaid || errors.Is(cause, errQueryLags) {
-		// The next query tells that it was paid in between, or that it is closed.
+		// The next query shows that it was paid in between, or that it is closed.
 		wait = r.retries.next(o.UID)
 	}
 	r.closes.until(o, r.Clock.Now().Add(wait))
@@ -133,7 +135,7 @@ func (r *OrderReconciler) endUnpaid(ctx context.Context, o *order, reason, messa
 	return done() // the write starts the next reconcile
 }
 
-// endClosed ends an Order that WeChat has, and has closed.
+// endClosed ends an Order that WeChat has closed.
 func (r *OrderReconciler) endClosed(ctx context.Context, o *order, reason, message string) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.ClosedAtWeChat(order, o.payee.Attach, reason, message, r.Clock.Now())
@@ -144,7 +146,8 @@ func (r *OrderReconciler) endClosed(ctx context.Context, o *order, reason, messa
 	return done() // the write starts the next reconcile
 }
 
-// releaseIfSettled lets a deleted Order go when nothing of it is open: it is closed, or paid and no Refund of it is under way.
+// releaseIfSettled removes the finalizer of a deleted Order that is closed, or paid without open
+// Refunds.
 func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progress {
 	if !isHeld(o) {
 		r.forget(o.UID)
@@ -161,15 +164,15 @@ func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progre
 		return done() // the Refund's end starts the next reconcile
 	}
 	r.forget(o.UID)
-	return r.goes(ctx, o)
+	return r.finishDeletion(ctx, o)
 }
 
-// abandonWithoutCredentials bounds the wait of a deleted Order for credentials that are gone. One that was never started has
-// nothing to wait for, though it be held since its creation.
+// abandonWithoutCredentials limits how long a deleted Order waits for missing credentials. An Order
+// that was never started does not wait, even if it had the finalizer from its creation on.
 func (r *OrderReconciler) abandonWithoutCredentials(ctx context.Context, o *order, problem *account.Problem) progress {
 	if !lifecycle.Started(o.Order) {
 		r.forget(o.UID)
-		return r.goes(ctx, o)
+		return r.finishDeletion(ctx, o)
 	}
 	waited := r.Clock.Since(o.DeletionTimestamp.Time)
 	if waited < r.Timing.AbandonAfter {
@@ -184,11 +187,12 @@ func (r *OrderReconciler) abandonWithoutCredentials(ctx context.Context, o *orde
 	return r.abandonFinalizer(ctx, o, problem.Message)
 }
 
-// abandonFinalizer removes the finalizer of an Order that could not be closed. WeChat closes it by itself after seven days.
+// abandonFinalizer removes the finalizer of an Order that could not be closed. WeChat closes it
+// automatically after seven days.
 func (r *OrderReconciler) abandonFinalizer(ctx context.Context, o *order, why string) progress {
-	if r.refusals.about(o.UID, metrics.WriteRelease) == "" { // otherwise it was told before
+	if r.refusals.message(o.UID, metrics.WriteRelease) == "" { // otherwise it was told before
 		r.reporter(ctx).FinalizerAbandoned(o.Order, "Order", "Let go without closing order %s at WeChat Pay: %s", o.Number(), why)
 	}
 	r.forget(o.UID)
-	return r.goes(ctx, o)
+	return r.finishDeletion(ctx, o)
 }

@@ -14,7 +14,7 @@ import (
 
 const wishClosed = `{"spec":{"desiredState":"Closed"}}`
 
-// expiresIn makes an Order whose time is over soon. Only an absolute time can be that short.
+// expiresIn makes an Order that expires soon. Only an absolute time can be that short.
 func expiresIn(d time.Duration) func(*v1alpha1.Order) {
 	return func(o *v1alpha1.Order) {
 		o.Spec.ExpireTime = &metav1.Time{Time: time.Now().Add(d)}
@@ -58,7 +58,7 @@ func TestPayerIsFasterThanTheClose(t *testing.T) {
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	// The close hangs on the wire, after the query said NOTPAY; meanwhile the payer pays.
+	// The close call is delayed after the query returned NOTPAY; meanwhile the payer pays.
 	shop.Fault(simulator.Fault{Operation: simulator.OperationCloseOrder, Kind: simulator.FaultDelay, DelayMillis: 1000, Count: 1})
 	shop.Patch(order, wishClosed)
 	shop.Eventually("the first query was made", func() error { return atLeast(shop, simulator.OperationOrderQuery, "order-0001", 1) })
@@ -120,7 +120,7 @@ func TestOnlyAnAbsoluteTimeIsSentToWeChat(t *testing.T) {
 }
 
 func TestOrderThatWeChatClosedByItself(t *testing.T) {
-	shop, _ := openReady(t, framework.WithTiming(pollsOften), framework.WithWeChat(func(o *simulator.Options) { o.Rules.OrderLife = 2 * time.Second }))
+	shop, _ := openReady(t, framework.WithTiming(pollOften), framework.WithWeChat(func(o *simulator.Options) { o.Rules.OrderLife = 2 * time.Second }))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Paid=False/Closed")
 }

@@ -27,34 +27,36 @@ import (
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// OrderReconciler gets Orders paid, or closed.
+// OrderReconciler prepares, follows and closes Orders.
 type OrderReconciler struct {
 	Base
 
 	retries *retries
-	// polls say when an Order is asked for next.
+	// polls holds when an Order is queried next.
 	polls *dueTimes
-	// calls and closes say until when CreateOrder and CloseOrder rest after one that did not work; polled, which Orders wait for
-	// their next poll after one that told nothing.
+	// calls and closes hold until when CreateOrder and CloseOrder are delayed after a failure, and
+	// polled the Orders that wait for their next poll after a failed one.
 	calls, closes, polled *holdoffs
-	// firstAnswers say when WeChat first said what would end an Order without naming its number.
+	// firstAnswers holds when WeChat first gave an answer that would end an Order but does not name
+	// its number.
 	firstAnswers *dueTimes
-	// gone are the Orders that are gone since WeChat was asked to make them.
-	gone *goneOrders
-	// prepaid are the Orders that WeChat gave a prepay for lately.
+	// deleted are the Orders that were deleted during a CreateOrder call.
+	deleted *deletedOrders
+	// prepaid are the Orders for which WeChat recently returned a prepay.
 	prepaid *recent[prepayValue, prepayHolder]
 }
 
-// order is one reconcile of an Order: what the steps learn and hand on.
+// order is the state of one reconcile of an Order, which the steps share.
 type order struct {
 	*v1alpha1.Order
 	merchant *v1alpha1.Merchant
 	account  *account.Account
 	payee    lifecycle.Payee
-	// revoked is that the Order may not use its Merchant any more, although it began under a grant.
+	// revoked is set if the Order may no longer use its Merchant, although it was started with a
+	// grant.
 	revoked *account.Problem
-	// later is when something is tried again that the steps after it did not wait for; zero when there is nothing.
-	later time.Duration
+	// requeueAfter is when something is retried that later steps did not wait for, or zero.
+	requeueAfter time.Duration
 }
 
 func (o *order) ref() wechatpay.OrderRef {
@@ -73,7 +75,7 @@ func (o *order) merchantKey() types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 
-// SetupWithManager starts the reconciler with the manager, on the leader.
+// SetupWithManager registers the reconciler with the manager. It runs on the leader.
 func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.init()
 	return ctrl.NewControllerManagedBy(mgr).
@@ -81,40 +83,40 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Order{}).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
 		Watches(&v1alpha1.Refund{}, handler.EnqueueRequestsFromMapFunc(orderOfRefund)).
-		WatchesRawSource(r.whenCredentialsRestored(r.waitingFor)).
+		WatchesRawSource(r.whenCredentialsRestored(r.endWaits)).
 		WithOptions(r.waitingOptions()).
-		Complete(r.working(account.OrderWorkers, r))
+		Complete(r.limitWorkers(account.OrderWorkers, r))
 }
 
 func (r *OrderReconciler) init() {
 	r.retries, r.polls = newRetries(r.Timing), newDueTimes()
 	r.calls, r.closes, r.polled = newHoldoffs(), newHoldoffs(), newHoldoffs()
 	r.firstAnswers = newDueTimes()
-	r.gone, r.refusals = newGoneOrders(r.Clock), &refusals{}
+	r.deleted, r.refusals = newDeletedOrders(r.Clock), &refusals{}
 	r.written = newOwnWrites(r.Clock)
-	r.prepaid = newRecent[prepayValue, prepayHolder](prepaidLately, r.Clock)
+	r.prepaid = newRecent[prepayValue, prepayHolder](prepayTTL, r.Clock)
 }
 
-// Reconcile moves an Order on.
+// Reconcile runs the steps of an Order.
 func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	scope := &order{Order: &v1alpha1.Order{}}
 	err := r.Client.Get(ctx, request.NamespacedName, scope.Order)
 	if ignoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
-	closing := r.closeGone(ctx, request.NamespacedName, scope.UID)
+	closing := r.closeDeleted(ctx, request.NamespacedName, scope.UID)
 	if apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: closing.after}, nil
 	}
 	if r.written.newerThan(scope.Order) {
-		return ctrl.Result{RequeueAfter: behindWait}, nil
+		return ctrl.Result{RequeueAfter: staleCacheRetry}, nil
 	}
 	result, err := run(ctx, scope, r.stepsFor(scope)...)
-	end := soonest(progress{after: result.RequeueAfter}, progress{after: scope.later})
+	end := soonest(progress{after: result.RequeueAfter}, progress{after: scope.requeueAfter})
 	return ctrl.Result{RequeueAfter: soonest(end, closing).after}, err
 }
 
-// stepsFor are the steps of an Order in its state, in the order in which they are taken.
+// stepsFor returns the steps of an Order in its state, in their order.
 func (r *OrderReconciler) stepsFor(o *order) []step[*order] {
 	finished, deleted := lifecycle.IsFinished(o.Order), isDeleted(o)
 	switch {
@@ -123,10 +125,10 @@ func (r *OrderReconciler) stepsFor(o *order) []step[*order] {
 	case finished:
 		return []step[*order]{r.followLatePayment, r.sumRefunds, r.deleteAfterTTL, r.waitForLateCheck, r.findMerchant, r.checkLatePayment}
 	case deleted:
-		return []step[*order]{r.abandonIfUnwritable, r.releaseIfSettled, r.findMerchant, r.claimNumber, r.askIfTooLate, r.closeIfDue}
+		return []step[*order]{r.abandonIfUnwritable, r.releaseIfSettled, r.findMerchant, r.claimNumber, r.queryIfTooLate, r.closeIfDue}
 	default:
 		return []step[*order]{
-			r.findMerchant, r.awaitNumber, r.claimNumber, r.holdBeforeFirstCall, r.askIfTooLate, r.closeIfDue, r.prepare, r.poll,
+			r.findMerchant, r.awaitNumber, r.claimNumber, r.holdBeforeFirstCall, r.queryIfTooLate, r.closeIfDue, r.prepare, r.poll,
 		}
 	}
 }
@@ -136,7 +138,7 @@ func (r *OrderReconciler) record(ctx context.Context, o *order, change func(*v1a
 	return record(ctx, &r.Base, o.Order, change)
 }
 
-// forget drops what memory holds for an Order that needs nothing more.
+// forget removes what is in memory about an Order that needs nothing more.
 func (r *OrderReconciler) forget(uid types.UID) {
 	r.Claims.Calls.End(uid)
 	r.retries.forget(uid)
@@ -147,8 +149,9 @@ func (r *OrderReconciler) forget(uid types.UID) {
 	r.polled.clear(uid)
 }
 
-// ordersWaitingFor lists the Orders that a change of their Merchant may help: those that can't be paid yet, and those
-// being deleted. Open ones go on as they are, so that a change of one Merchant is no storm.
+// ordersWaitingFor returns the Orders that a change of their Merchant may help: those that can't be
+// paid yet, and those being deleted. Open ones are not affected, so that a change of one Merchant
+// does not reconcile all its Orders.
 func (r *OrderReconciler) ordersWaitingFor(ctx context.Context, object client.Object) []reconcile.Request {
 	var orders v1alpha1.OrderList
 	if err := r.Client.List(ctx, &orders, client.MatchingFields{index.OrderWaiting: object.GetNamespace() + "/" + object.GetName()}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {

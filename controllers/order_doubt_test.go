@@ -16,7 +16,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestUnsignedRejectionIsNotFinal: words that would end an Order if WeChat had signed them.
+// TestUnsignedRejectionIsNotFinal: a rejection that would end an Order if it were signed.
 func TestUnsignedRejectionIsNotFinal(t *testing.T) {
 	for _, words := range []string{"参数错误", "PARAM_ERROR", "XML格式错误", "商户订单号重复"} {
 		t.Run(words, func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestUnsignedRejectionIsNotFinal(t *testing.T) {
 	}
 }
 
-// reason is that of the condition Paid.
+// reason returns the reason of the condition Paid.
 func reason(order *v1alpha1.Order) string {
 	if paid := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid); paid != nil {
 		return paid.Reason
@@ -44,12 +44,13 @@ func TestRefusedCallIsRepeatedSlowly(t *testing.T) {
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Number: "order-0001", Kind: simulator.FaultFail, ReturnMsg: "权限"})
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused")
-	// Meanwhile another Order goes its whole way, and what would be called again was.
+	// Meanwhile another Order is paid, so any repeated call would have been made.
 	shop.Paid("order-0002")
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
 }
 
-// TestOrderThatMayStillArriveIsNotEnded: WeChat does not know an order whose request may still be on its way.
+// TestOrderThatMayStillArriveIsNotEnded: WeChat does not know an order whose request may still
+// arrive.
 func TestOrderThatMayStillArriveIsNotEnded(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.NotExistGrace = time.Hour }))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultDrop})
@@ -63,7 +64,7 @@ func TestOrderThatMayStillArriveIsNotEnded(t *testing.T) {
 }
 
 func TestCloseThatSaysPaidDoesNotEndTheOrder(t *testing.T) {
-	// The query is behind: it still says NOTPAY when the close says ORDERPAID.
+	// The query lags: it still says NOTPAY when the close says ORDERPAID.
 	shop, g := openReady(t)
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
@@ -81,7 +82,7 @@ func TestQueryAfterTheCloseFindsAPayment(t *testing.T) {
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	// Each query takes a while, so that the payment is there before the second one is answered.
+	// Each query is delayed, so that the payment arrives before the second answer.
 	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultDelay, DelayMillis: 2000, Count: 2})
 	shop.Patch(order, wishClosed)
 	shop.Eventually("it is closed at WeChat", func() error { return atLeast(shop, simulator.OperationCloseOrder, "order-0001", 1) })
@@ -89,7 +90,8 @@ func TestQueryAfterTheCloseFindsAPayment(t *testing.T) {
 	shop.WaitOrder("order-0001", "Paid=True/Paid")
 }
 
-// TestUsedNumberOfAnOpenOrderKeepsItsPrepay: WeChat may answer a refresh with 201; the query says that the order is open.
+// TestUsedNumberOfAnOpenOrderKeepsItsPrepay: WeChat may answer a refresh with 201; the query says
+// that the order is open.
 func TestUsedNumberOfAnOpenOrderKeepsItsPrepay(t *testing.T) {
 	shop, g := openReady(t)
 	order := shop.NewOrder("order-0001")
@@ -124,7 +126,7 @@ func TestOpenOrderThatLostItsStatusGoesOnThoughItIsLate(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestLateCheckThatToldNothingIsMadeAgain: the last check of the schedule meets an outage.
+// TestLateCheckThatToldNothingIsMadeAgain: the last check of the schedule fails during an outage.
 func TestLateCheckThatToldNothingIsMadeAgain(t *testing.T) {
 	shop, _ := closedOrder(t, v1alpha1.LatePaymentHold)
 	shop.StopOperators()
@@ -137,7 +139,8 @@ func TestLateCheckThatToldNothingIsMadeAgain(t *testing.T) {
 	shop.WaitOrder("order-0001", "Paid=True/PaidLate")
 }
 
-// TestNumberOfAnOrderThatLostItIsNotHeldByIt: who lost a number keeps nobody from it.
+// TestNumberOfAnOrderThatLostItIsNotHeldByIt: an Order that lost a number does not block it for
+// others.
 func TestNumberOfAnOrderThatLostItIsNotHeldByIt(t *testing.T) {
 	shop, g := openReady(t, paysMinutesAgo)
 	numbered := func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "number-1" }
@@ -157,9 +160,10 @@ func TestNumberOfAnOrderThatLostItIsNotHeldByIt(t *testing.T) {
 	g.Expect(reason(shop.Order("order-0002"))).To(gomega.Equal("NumberInUse"), "final for the object that lost")
 }
 
-// TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly: there is no fresh prepay for an order that a person has to look at.
+// TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly: an order that needs a person's attention gets
+// no new prepay.
 func TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly(t *testing.T) {
-	shop, g := openReady(t, framework.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollOften))
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
@@ -172,7 +176,8 @@ func TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly(t *testing.T) {
 	shop.WaitOrder("order-0001", "Paid=Unknown/AmountMismatch")
 }
 
-// TestLateOrderIsNotMadeWhileTheQueryFails: a question that got no answer is no reason to order without it.
+// TestLateOrderIsNotMadeWhileTheQueryFails: an unanswered query must not lead to a CreateOrder
+// call.
 func TestLateOrderIsNotMadeWhileTheQueryFails(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.MinimumLeft = 24 * time.Hour }))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Number: "order-0001", Kind: simulator.FaultHTML})

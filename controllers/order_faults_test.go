@@ -9,8 +9,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestOrderSurvivesLostAnswers: whatever answer to CreateOrder is lost or spoiled, before or after WeChat did it, the order is
-// made once, with the same parameters, and can be paid.
+// TestOrderSurvivesLostAnswers: whatever answer to CreateOrder is lost or corrupted, before or
+// after WeChat executed it, the order is created once, with the same parameters, and can be paid.
 func TestOrderSurvivesLostAnswers(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{
 		"dropped before":        {Kind: simulator.FaultDrop},
@@ -63,7 +63,8 @@ func TestUnsignedRefusalIsNeverFinal(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }
 
-// A signed rejection names no order, so it takes two of them, apart, to end one.
+// TestSignedRejectionIsFinal: a signed rejection names no order, so two of them, some time apart,
+// are needed to end one.
 func TestSignedRejectionIsFinal(t *testing.T) {
 	shop, g := openReady(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultError, ErrCode: "PARAM_ERROR", ErrCodeDes: "参数错误: openid"})
@@ -74,7 +75,7 @@ func TestSignedRejectionIsFinal(t *testing.T) {
 }
 
 func TestEveryAnswerOfEveryCallLostOnce(t *testing.T) {
-	shop, g := openReady(t, framework.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollOften))
 	for _, operation := range []simulator.Operation{simulator.OperationUnifiedOrder, simulator.OperationOrderQuery, simulator.OperationCloseOrder, simulator.OperationRefund, simulator.OperationRefundQuery} {
 		shop.Fault(simulator.Fault{Operation: operation, Kind: simulator.FaultDrop, AfterEffect: true, Count: 3})
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// closedOrder opens a Shop with a late-payment policy and an Order that was closed.
+// closedOrder opens a Shop with a late-payment policy and a closed Order.
 func closedOrder(t *testing.T, policy v1alpha1.LatePayment, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	t.Parallel()
@@ -47,7 +47,7 @@ func TestLatePaymentIsAccepted(t *testing.T) {
 	shop, g := closedOrder(t, v1alpha1.LatePaymentAccept)
 	payLate(shop, simulator.PayOptions{})
 	shop.WaitOrder("order-0001", "Paid=True/PaidLate")
-	// Another Order goes its whole way, so that whatever would follow has followed.
+	// Another Order is paid, so any further step would have run.
 	shop.Paid("order-0002")
 	noRefund(shop, g)
 }
@@ -71,7 +71,7 @@ func TestLatePaymentIsRefunded(t *testing.T) {
 }
 
 func TestLatePaymentIsFoundWithoutACallback(t *testing.T) {
-	shop, _ := closedOrder(t, v1alpha1.LatePaymentHold, framework.WithTiming(pollsOften))
+	shop, _ := closedOrder(t, v1alpha1.LatePaymentHold, framework.WithTiming(pollOften))
 	payLate(shop, simulator.PayOptions{NoCallback: true})
 	shop.WaitOrder("order-0001", "Paid=True/PaidLate")
 }
@@ -94,7 +94,7 @@ func waitEvent(shop *framework.Shop, name, reason string) {
 	})
 }
 
-// eventsAbout are the events about an object with one reason.
+// eventsAbout returns the events about an object with one reason.
 func eventsAbout(shop *framework.Shop, name, reason string) []eventsv1.Event {
 	shop.T.Helper()
 	var events eventsv1.EventList

@@ -14,8 +14,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// claimNumber sees that the Order owns its number before its first call. What has begun has its number; it is asked for again
-// before a payment is recorded.
+// claimNumber checks that the Order owns its number before its first call. A started Order owns its
+// number; that is checked again before a payment is recorded.
 func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 	if lifecycle.Started(o.Order) {
 		return next()
@@ -32,7 +32,7 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 	switch {
 	case owner.UID == o.UID:
 		return next()
-	case mayNotLearnOwner(o.merchant, o.Namespace, owner.Namespace):
+	case hideOwner(o.merchant, o.Namespace, owner.Namespace):
 		return r.waitForProof(ctx, o)
 	case claims.IsDecided(owner) || isDeleted(o):
 		return r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner)+". WeChat Pay was not asked")
@@ -41,15 +41,15 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 	}
 }
 
-// waitForNumber is for an Order that comes after another one of which WeChat has not said yet that it has it. After a restore
-// without status nobody here knows which of them had the number, and WeChat's first answer to the other tells it. So this one
-// does not end before.
+// waitForNumber handles an Order after an older one whose number WeChat has not confirmed yet.
+// After a restore without status the operator does not know which of them used the number, and
+// WeChat's first answer about the older one decides it. So this one does not end before.
 func (r *OrderReconciler) waitForNumber(ctx context.Context, o *order) progress {
 	return r.showPending(ctx, o, fmt.Sprintf("An older Order of the same merchant number comes first for the number %s, and WeChat Pay has not said yet whose it is. "+
 		"Then this Order goes on or ends; if that takes long, create another Order with another name or spec.outTradeNo", o.Number()), min(r.retries.next(o.UID), r.Timing.SecretsCheck))
 }
 
-// showPending shows what an Order waits for before its first call, and comes again after a wait.
+// showPending shows what an Order waits for before its first call, and retries after a wait.
 func (r *OrderReconciler) showPending(ctx context.Context, o *order, message string, wait time.Duration) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, message, r.Clock.Now())
@@ -60,26 +60,28 @@ func (r *OrderReconciler) showPending(ctx context.Context, o *order, message str
 	return again(wait)
 }
 
-// mayNotLearnOwner says whether an object of one namespace may not be told that its number belongs to one of another: WeChat has not
-// taken the key of its Merchant. Whoever names somebody's merchant number would learn its numbers by trying them.
-func mayNotLearnOwner(of *v1alpha1.Merchant, namespace, ownerNamespace string) bool {
+// hideOwner reports whether the owner of a number in another namespace must not be shown to an
+// object, because WeChat has not accepted the key of its Merchant. Otherwise anyone could name a
+// shop's merchant number and find its numbers by trying them.
+func hideOwner(of *v1alpha1.Merchant, namespace, ownerNamespace string) bool {
 	return namespace != ownerNamespace && !account.IsProven(of)
 }
 
-// keyNotTaken is what waits for a key is told, whether somebody has its number or not.
-func keyNotTaken(of *v1alpha1.Merchant) string {
+// keyNotAcceptedMessage is the message of what waits for a key, whether its number is used or not.
+func keyNotAcceptedMessage(of *v1alpha1.Merchant) string {
 	return fmt.Sprintf("WeChat Pay has not taken the key of Merchant %s yet, and is not asked before it has: see the Merchant's condition Ready", of.Name)
 }
 
-// waitForProof lets an Order wait until WeChat has taken its Merchant's key, which starts the next reconcile.
+// waitForProof delays an Order until WeChat has accepted its Merchant's key, which starts the next
+// reconcile.
 func (r *OrderReconciler) waitForProof(ctx context.Context, o *order) progress {
 	if reason, why := r.closeReason(o); reason != "" {
 		return r.endUnpaid(ctx, o, reason, why+"; WeChat Pay was not asked")
 	}
-	return r.showPending(ctx, o, keyNotTaken(o.merchant), min(r.Timing.SecretsCheck, max(o.Deadline().Sub(r.Clock.Now()), time.Second)))
+	return r.showPending(ctx, o, keyNotAcceptedMessage(o.merchant), min(r.Timing.SecretsCheck, max(o.Deadline().Sub(r.Clock.Now()), time.Second)))
 }
 
-// numberOwnedBy says who owns the number, by name only within the namespace.
+// numberOwnedBy describes the owner of the number. It names the owner only within the namespace.
 func numberOwnedBy(order, owner *v1alpha1.Order) string {
 	if owner.Namespace == order.Namespace {
 		return fmt.Sprintf("The number %s belongs to Order %s of the same merchant number", order.Number(), owner.Name)
@@ -87,17 +89,19 @@ func numberOwnedBy(order, owner *v1alpha1.Order) string {
 	return fmt.Sprintf("The number %s belongs to an Order of another namespace of the same merchant number", order.Number())
 }
 
-// beginCall notes that the first call is about to be made, so that no other Order takes the number before its answer is recorded.
+// beginCall records that the first call is about to be made, so that no other Order takes the
+// number before its answer is recorded.
 func (r *OrderReconciler) beginCall(o *order) bool {
 	return lifecycle.Started(o.Order) || r.Claims.BeginOrder(o.Order, o.merchant)
 }
 
-// awaitOtherCall is for an Order whose number the call of another object may be about, such as one of the same name that is gone.
+// awaitOtherCall handles an Order whose number may be used by a call of another object, such as a
+// deleted one with the same name.
 func (r *OrderReconciler) awaitOtherCall(ctx context.Context, o *order) progress {
 	return r.showPending(ctx, o, fmt.Sprintf("A call about the number %s for an object that is gone may still be under way; this Order is asked for within two minutes", o.Number()), r.Timing.RetryFirst)
 }
 
-// loseNumber records, finally, that the number is another order's.
+// loseNumber records, finally, that the number belongs to another order.
 func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, why string) progress {
 	if lifecycle.IsFinished(o.Order) {
 		return r.lateCheckDone(o, true) // it has ended already, and stays as it is
@@ -118,8 +122,9 @@ func (r *OrderReconciler) rejectUnsent(ctx context.Context, o *order, why string
 	return done() // the write starts the next reconcile
 }
 
-// ownsWhatIsPaid says whether the Order may record a payment, which WeChat's number names. Nil means yes; otherwise the reconcile ends.
-func (r *OrderReconciler) ownsWhatIsPaid(ctx context.Context, o *order, transactionID string) *progress {
+// ownsPayment checks whether the Order may record a payment. It returns nil if so; otherwise the
+// reconcile ends.
+func (r *OrderReconciler) ownsPayment(ctx context.Context, o *order, transactionID string) *progress {
 	if lifecycle.IsPaid(o.Order) {
 		return nil
 	}
@@ -135,7 +140,8 @@ func (r *OrderReconciler) ownsWhatIsPaid(ctx context.Context, o *order, transact
 	return r.ownsNumber(ctx, o)
 }
 
-// ownsNumber says whether the Order owns its number. Nil means yes; otherwise the reconcile ends.
+// ownsNumber checks whether the Order owns its number. It returns nil if so; otherwise the
+// reconcile ends.
 func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
 	if lifecycle.IsPaid(o.Order) {
 		return nil
@@ -158,8 +164,8 @@ func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
 	return &end
 }
 
-// otherPayment is what becomes of an Order when WeChat states a payment of its number that is not its own. Nothing of
-// that payment is told here.
+// otherPayment handles a payment that WeChat reports for the number but that is not this Order's.
+// Nothing of that payment is shown.
 func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach string) progress {
 	switch {
 	case lifecycle.PaidReason(o.Order) == v1alpha1.ReasonNumberInUse:
@@ -175,8 +181,9 @@ func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach str
 	return r.pause(o, r.Timing.RetrySlowly)
 }
 
-// showOtherAttach: WeChat gave this very object a prepay, and now has the number with another attach. That contradicts itself,
-// so it is shown and asked again, and ends nothing.
+// showOtherAttach handles a contradiction: WeChat returned a prepay for this object, and now
+// reports the number with another attach. It is shown and queried again, and does not end the
+// Order.
 func (r *OrderReconciler) showOtherAttach(ctx context.Context, o *order) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.PaymentDiffers(order, "WeChat Pay states a payment of the number with another attach than this Order sent. It is not taken as paid: compare with the merchant platform", r.Clock.Now())
@@ -188,14 +195,15 @@ func (r *OrderReconciler) showOtherAttach(ctx context.Context, o *order) progres
 	return again(r.Timing.RetrySlowly)
 }
 
-// isOurs says whether what WeChat has under the number is this Order's: it gave this object a prepay, or states the attach that
-// this Order sends. Anything else may be another tenant's or another system's, in whatever state it is.
+// isOurs reports whether the order that WeChat has under the number is this Order's: WeChat
+// returned a prepay for this object, or reports the attach that this Order sends. Anything else may
+// belong to another tenant or system, whatever its state.
 func isOurs(o *order, trade wechatpay.Trade) bool {
 	return o.Status.Prepay != nil || trade.Attach == o.payee.Attach
 }
 
-// numberUsed settles that WeChat has the number, and not for what this Order sends: an Order here owns it, or one of another
-// namespace had it, or nobody here knows whose it is.
+// numberUsed handles a number that WeChat has with other parameters than this Order sends: another
+// Order owns it, or one of another namespace had it, or its owner is unknown.
 func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechatpay.Trade) progress {
 	if !isOurs(o, trade) && lifecycle.NamesAnotherNamespace(trade.Attach, o.Order) {
 		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
@@ -210,7 +218,7 @@ const usedAtWeChatMessage = "WeChat Pay has the number %s with other parameters,
 	"(spec.notifyBaseURL of the Merchant or --notify-base-url, and the Merchant's name and namespace), the Merchant's signType or protocol, or the spec itself: set them as they were, and it is prepared again. " +
 	"Otherwise create another Order with another name or spec.outTradeNo. It is asked for until its time is over, and never closed from here"
 
-// usedAtWeChat shows it, and goes on asking: the payment may be this Order's.
+// usedAtWeChat shows that the number is used, and keeps polling: the payment may be this Order's.
 func (r *OrderReconciler) usedAtWeChat(ctx context.Context, o *order) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.UsedAtWeChat(order, fmt.Sprintf(usedAtWeChatMessage, order.Number()), r.Clock.Now())
@@ -222,14 +230,14 @@ func (r *OrderReconciler) usedAtWeChat(ctx context.Context, o *order) progress {
 	return next() // to the poll
 }
 
-// mayTryAgain says whether it is time to try whether WeChat takes the parameters after all: now and then, and at once when the
-// Merchant changed.
+// mayTryAgain reports whether to try again if WeChat accepts the parameters: periodically, and at
+// once after a change of the Merchant.
 func (r *OrderReconciler) mayTryAgain(o *order) bool {
 	return !lifecycle.IsUsedAtWeChat(o.Order) || r.calls.wait(o, r.Clock.Now()) <= 0
 }
 
-// endUsed ends an Order whose number WeChat has with other parameters. It is asked for once more, and not closed: the order there
-// may be another system's.
+// endUsed ends an Order whose number WeChat has with other parameters. It queries once more, and
+// does not close the order, which may belong to another system.
 func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why string) progress {
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	switch {
@@ -238,7 +246,7 @@ func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why str
 			return r.applyTrade(ctx, o, trade)
 		}
 	case wechatpay.Means(err, wechatpay.OrderNotExist):
-		if ends, wait := r.endsBy(o); !ends {
+		if ends, wait := r.confirmedBySecondAnswer(o); !ends {
 			r.closes.until(o, r.Clock.Now().Add(wait))
 			return again(wait)
 		}
@@ -248,8 +256,9 @@ func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why str
 	return r.endUnpaid(ctx, o, reason, why+"; what WeChat Pay has under the number was left as it is")
 }
 
-// stopWhatIsNew keeps an Order whose grant was taken away from getting a new prepay. The one that it has stays good.
-func (r *OrderReconciler) stopWhatIsNew(ctx context.Context, o *order) progress {
+// stopNewPrepay prevents a new prepay for an Order whose grant was removed. An existing one remains
+// valid.
+func (r *OrderReconciler) stopNewPrepay(ctx context.Context, o *order) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted,
 			o.revoked.Message+". What was started is followed to its end", r.Clock.Now())
@@ -260,10 +269,10 @@ func (r *OrderReconciler) stopWhatIsNew(ctx context.Context, o *order) progress 
 	return next() // to the poll
 }
 
-// endsBy says whether an answer that names no number may end the Order: such a one came at least a minute ago already. WeChat's
-// errors do not say what they are about, so one of them alone, or an old one replayed, ends nothing. The first is remembered in
-// memory only: after a restart it takes two again.
-func (r *OrderReconciler) endsBy(o *order) (ends bool, wait time.Duration) {
+// confirmedBySecondAnswer reports whether an answer that names no number may end the Order: another
+// one was received at least a minute ago. WeChat's errors don't name the order, so a single one, or
+// a replayed one, ends nothing. The first is in memory only: after a restart two are needed again.
+func (r *OrderReconciler) confirmedBySecondAnswer(o *order) (ends bool, wait time.Duration) {
 	now := r.Clock.Now()
 	first, known := r.firstAnswers.get(o.UID)
 	if !known {

@@ -19,17 +19,17 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// applyTrade records what QueryOrder says of an order that is paid or closed.
+// applyTrade records the result of QueryOrder for an order that is paid or closed.
 func (r *OrderReconciler) applyTrade(ctx context.Context, o *order, trade wechatpay.Trade) progress {
 	return r.applyTradeAs(ctx, o, trade, v1alpha1.ReasonClosed, "WeChat Pay says that the order is closed")
 }
 
 func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wechatpay.Trade, reason, why string) progress {
-	ctx = after(ctx, wechatpay.OperationQueryOrder, nil)
+	ctx = withCallOutcome(ctx, wechatpay.OperationQueryOrder, nil)
 	if !trade.State.Paid() {
 		return r.endClosed(ctx, o, reason, why)
 	}
-	if end := r.ownsWhatIsPaid(ctx, o, trade.Payment.TransactionID); end != nil {
+	if end := r.ownsPayment(ctx, o, trade.Payment.TransactionID); end != nil {
 		return *end
 	}
 	var verdict lifecycle.Verdict
@@ -47,12 +47,12 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 	case lifecycle.NotOurs:
 		return r.otherPayment(ctx, o, trade.Payment.Attach)
 	}
-	// A person has to look. Until then it is asked for rarely, in case the account is set right.
+	// A person has to act. Until then it is rarely queried, in case the account is corrected.
 	r.closes.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
 	return again(r.Timing.RetrySlowly)
 }
 
-// poll asks for an open Order now and then, in case its callback got lost.
+// poll queries an open Order periodically, in case its callback got lost.
 func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	now := r.Clock.Now()
 	due, known := r.polls.get(o.UID)
@@ -76,7 +76,8 @@ func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	return again(r.untilNext(o, due, r.Clock.Now()))
 }
 
-// notePoll remembers a poll that told nothing: it is made again as soon as the Merchant is mended.
+// notePoll records a failed poll: it is repeated as soon as the Merchant's credentials are
+// restored.
 func (r *OrderReconciler) notePoll(o *order, due time.Time, err error) {
 	if err == nil || wechatpay.Means(err, wechatpay.OrderNotExist) {
 		r.polled.clear(o.UID)
@@ -85,17 +86,19 @@ func (r *OrderReconciler) notePoll(o *order, due time.Time, err error) {
 	r.polled.until(o, due)
 }
 
-// nextPoll follows the schedule from the moment the Order was prepared.
+// nextPoll follows the schedule, which starts when the Order was prepared.
 func (r *OrderReconciler) nextPoll(o *order, now time.Time) time.Time {
 	start := lifecycle.PreparedSince(o.Order)
 	age, _ := r.Timing.OrderPoll.Next(now.Sub(start), string(o.UID))
 	return start.Add(age)
 }
 
-// untilNext is the time to the next thing that is due: the poll, the refresh of the prepay, or the deadline.
+// untilNext returns the time until the next event: the poll, the refresh of the prepay, or the
+// deadline.
 func (r *OrderReconciler) untilNext(o *order, poll, now time.Time) time.Duration {
 	wake := poll
-	// A prepay that ran out and is not refreshed, since the grant was taken away or a person has to look, is due for nothing.
+	// An expired prepay that is not refreshed, because the grant was removed or a person has to
+	// act, causes no wake-up.
 	if prepay := o.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && prepay.ExpireTime.After(now) && prepay.ExpireTime.Time.Before(wake) {
 		wake = prepay.ExpireTime.Time
 	}
@@ -115,8 +118,8 @@ func soonerOf(a, b time.Time) time.Time {
 	return a
 }
 
-// waitForLateCheck is where a closed Order rests until it is asked for once more, so that a payment whose callback got lost
-// is found.
+// waitForLateCheck delays a closed Order until it is queried once more, so that a payment with a
+// lost callback is found.
 func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress {
 	now := r.Clock.Now()
 	due, known := r.polls.get(o.UID)
@@ -130,7 +133,7 @@ func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress
 	return next()
 }
 
-// checkLatePayment asks for a closed Order. It is the last step for one that is finished.
+// checkLatePayment queries a closed Order. It is the last step of a finished one.
 func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progress {
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	if err == nil && trade.State.Paid() {
@@ -144,7 +147,7 @@ func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progre
 	return r.lateCheckDone(o, err == nil || wechatpay.Means(err, wechatpay.OrderNotExist))
 }
 
-// lateCheckDone plans the next check. One that told nothing is made again soon, but not for ever.
+// lateCheckDone schedules the next check. A failed one is repeated soon, until giveUpLateChecks.
 func (r *OrderReconciler) lateCheckDone(o *order, told bool) progress {
 	now := r.Clock.Now()
 	due := r.nextLateCheck(o, now)
@@ -155,10 +158,11 @@ func (r *OrderReconciler) lateCheckDone(o *order, told bool) progress {
 	return r.restUntil(o, due)
 }
 
-// giveUpLateChecks is when a closed Order is not asked for any more, although the last check told nothing.
+// giveUpLateChecks is how long after it was closed an Order is still queried again after a failed
+// check.
 const giveUpLateChecks = 48 * time.Hour
 
-// nextLateCheck is the next time of the schedule; farFuture when there is none.
+// nextLateCheck returns the next time of the schedule, or farFuture.
 func (r *OrderReconciler) nextLateCheck(o *order, now time.Time) time.Time {
 	closed := lifecycle.FinishedTime(o.Order)
 	age, more := r.Timing.LateCheck.Next(now.Sub(closed), string(o.UID))
@@ -168,7 +172,7 @@ func (r *OrderReconciler) nextLateCheck(o *order, now time.Time) time.Time {
 	return closed.Add(age)
 }
 
-// restUntil ends the reconcile of a finished Order until its next check or its time to be deleted.
+// restUntil ends the reconcile of a finished Order until its next check or its TTL.
 func (r *OrderReconciler) restUntil(o *order, due time.Time) progress {
 	if due.Equal(farFuture) {
 		return r.untilTTL(o)
@@ -176,7 +180,8 @@ func (r *OrderReconciler) restUntil(o *order, due time.Time) progress {
 	return soonest(again(due.Sub(r.Clock.Now())), r.untilTTL(o))
 }
 
-// followLatePayment does what the Merchant's latePayment says about money that came after the Order was closed.
+// followLatePayment applies the Merchant's latePayment policy to a payment that arrived after the
+// Order was closed.
 func (r *OrderReconciler) followLatePayment(ctx context.Context, o *order) progress {
 	if lifecycle.PaidReason(o.Order) != v1alpha1.ReasonPaidLate || o.Status.LateRefund != "" {
 		return next()
@@ -195,9 +200,10 @@ func (r *OrderReconciler) followLatePayment(ctx context.Context, o *order) progr
 	return r.createLateRefund(ctx, o)
 }
 
-// createLateRefund makes the Refund of a late payment, once: status.lateRefund remembers it, so that one that was denied and deleted
-// does not come again. Where the cluster refuses it, nothing else waits for it but a deletion by ttlSecondsAfterFinished, after which
-// nobody would see any more that money is to go back.
+// createLateRefund creates the Refund of a late payment, once: status.lateRefund records it, so
+// that a Refund that was denied and deleted is not created again. If the cluster refuses the write,
+// only the deletion by ttlSecondsAfterFinished waits for it, since nobody would notice the missing
+// refund afterwards.
 func (r *OrderReconciler) createLateRefund(ctx context.Context, o *order) progress {
 	refund, existing := lateRefund(o.Order), &v1alpha1.Refund{}
 	err := r.Client.Get(ctx, client.ObjectKeyFromObject(refund), existing)
@@ -228,7 +234,7 @@ func (r *OrderReconciler) createLateRefund(ctx context.Context, o *order) progre
 	if err := r.showRefusal(ctx, o, metrics.WriteCreate, err); err != nil {
 		return stoppedBy(err)
 	}
-	o.later = r.Timing.SecretsCheck
+	o.requeueAfter = r.Timing.SecretsCheck
 	return next()
 }
 
@@ -236,34 +242,35 @@ func sameRefund(a, b *v1alpha1.Refund) bool {
 	return a.Spec.OrderRef == b.Spec.OrderRef && a.Spec.Amount == b.Spec.Amount && a.Number() == b.Number()
 }
 
-// noteLateRefund remembers that the Refund was made. A cluster that refuses that write does not hold up the rest.
+// noteLateRefund records that the Refund was created. If the cluster refuses that write, the other
+// steps continue.
 func (r *OrderReconciler) noteLateRefund(ctx context.Context, o *order, refund *v1alpha1.Refund) progress {
-	r.refusals.over(o.UID, metrics.WriteCreate)
+	r.refusals.clear(o.UID, metrics.WriteCreate)
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		order.Status.LateRefund = refund.Name
 		lifecycle.OrderWriteRefused(order, "", r.Clock.Now())
 	})
 	if isRefused(err) {
-		o.later = r.Timing.SecretsCheck
+		o.requeueAfter = r.Timing.SecretsCheck
 	} else if err != nil {
 		return stoppedBy(err)
 	}
 	return next()
 }
 
-// owesLateRefund says whether the Refund of a late payment could not be made yet.
+// owesLateRefund reports whether the Refund of a late payment could not be created yet.
 func (r *OrderReconciler) owesLateRefund(o *order) bool {
-	return o.Status.LateRefund == "" && r.refusals.about(o.UID, metrics.WriteCreate) != ""
+	return o.Status.LateRefund == "" && r.refusals.message(o.UID, metrics.WriteCreate) != ""
 }
 
-// lateRefund is the Refund of a late payment. Its number follows from the Order's, so that it is made once, whoever makes it
-// and how often.
+// lateRefund returns the Refund of a late payment. Its number is derived from the Order's, so that
+// it is refunded once, however often it is created.
 func lateRefund(order *v1alpha1.Order) *v1alpha1.Refund {
 	refund := &v1alpha1.Refund{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: order.Namespace,
 			Name:      cutName(order.Name, 253-len(lateSuffix)) + lateSuffix,
-			// So it is held from the beginning.
+			// So it has the finalizer from its creation on.
 			Finalizers: []string{v1alpha1.Finalizer},
 		},
 		Spec: v1alpha1.RefundSpec{
@@ -280,7 +287,7 @@ func lateRefund(order *v1alpha1.Order) *v1alpha1.Refund {
 
 const lateSuffix = "-late"
 
-// cutName keeps a name legal: it may not end in a dot or hyphen before the suffix.
+// cutName keeps a name valid: it must not end in a dot or hyphen before the suffix.
 func cutName(name string, most int) string {
 	if len(name) > most {
 		return strings.TrimRight(name[:most], ".-")
@@ -288,7 +295,7 @@ func cutName(name string, most int) string {
 	return name
 }
 
-// sumRefunds keeps status.refunded.
+// sumRefunds updates status.refunded.
 func (r *OrderReconciler) sumRefunds(ctx context.Context, o *order) progress {
 	if !lifecycle.IsPaid(o.Order) {
 		return next()
@@ -298,19 +305,20 @@ func (r *OrderReconciler) sumRefunds(ctx context.Context, o *order) progress {
 		return failed(err)
 	}
 	if err := r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.Refunded(order, refunds) }); isRefused(err) {
-		o.later = r.Timing.SecretsCheck // it was told, and nothing after this needs the sum
+		o.requeueAfter = r.Timing.SecretsCheck // it was told, and nothing after this needs the sum
 	} else if err != nil {
 		return stoppedBy(err)
 	}
 	return next()
 }
 
-// hasOpenRefunds says whether a Refund of the Order is not final yet, awaiting approval included.
+// hasOpenRefunds reports whether a Refund of the Order is not final yet, awaiting approval
+// included.
 func (r *OrderReconciler) hasOpenRefunds(ctx context.Context, o *order) (bool, error) {
 	if !lifecycle.IsPaid(o.Order) {
 		return false, nil
 	}
-	// Live: a Refund created a moment ago must not lose its Order.
+	// Live: a Refund that was just created must not lose its Order.
 	refunds, err := r.refundsOf(ctx, r.APIReader, o.Namespace, o.Name)
 	if err != nil {
 		return false, err
@@ -327,7 +335,8 @@ func isDeletedAndFree(refund *v1alpha1.Refund) bool {
 	return isDeleted(refund) && !isHeld(refund)
 }
 
-// refundsOf lists the Refunds of an Order, from the cache by its index or live by the selectable field.
+// refundsOf lists the Refunds of an Order, from the cache by its index or live by the selectable
+// field.
 func (b *Base) refundsOf(ctx context.Context, reader client.Reader, namespace, name string) ([]v1alpha1.Refund, error) {
 	field := index.RefundOrder
 	if reader == b.APIReader {

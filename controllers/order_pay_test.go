@@ -23,8 +23,8 @@ func openReady(t *testing.T, options ...framework.Option) (*framework.Shop, *gom
 	return shop, gomega.NewWithT(t)
 }
 
-// pollsOften is for tests in which nothing but a query can tell.
-func pollsOften(timing *controllers.Timing) {
+// pollOften is for tests in which only a query shows the result.
+func pollOften(timing *controllers.Timing) {
 	timing.OrderPoll = framework.EverySoOften(300 * time.Millisecond)
 	timing.RefundPoll = framework.EverySoOften(300 * time.Millisecond)
 	timing.LateCheck = framework.EverySoOften(300 * time.Millisecond)
@@ -86,7 +86,7 @@ func TestEveryTradeTypeGetsWhatItsClientNeeds(t *testing.T) {
 }
 
 func TestLostCallbackIsFoundByPolling(t *testing.T) {
-	shop, _ := openReady(t, framework.WithTiming(pollsOften))
+	shop, _ := openReady(t, framework.WithTiming(pollOften))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.Pay("order-0001", simulator.PayOptions{NoCallback: true})
@@ -94,7 +94,7 @@ func TestLostCallbackIsFoundByPolling(t *testing.T) {
 }
 
 func TestPollingStopsWhenPaid(t *testing.T) {
-	shop, g := openReady(t, framework.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollOften))
 	shop.Paid("order-0001")
 	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, "order-0001"))
 	// Another Order is polled several times meanwhile; the paid one is not.
@@ -157,7 +157,7 @@ func TestPaymentThatDiffersIsShownAndNeverPaid(t *testing.T) {
 		"amount by query":      {TotalFee: new(int64(1)), NoCallback: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := openReady(t, framework.WithTiming(pollsOften))
+			shop, g := openReady(t, framework.WithTiming(pollOften))
 			shop.Create(shop.NewOrder("order-0001"))
 			shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 			shop.Pay("order-0001", how)

@@ -12,9 +12,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// askIfTooLate looks before the first call of an Order that has little time left, or lost its status: WeChat would refuse a
-// new order, but it may have this one from before.
-func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
+// queryIfTooLate queries before the first call of an Order that has little time left, or lost its
+// status: WeChat would refuse a new order, but may have this one already.
+func (r *OrderReconciler) queryIfTooLate(ctx context.Context, o *order) progress {
 	now := r.Clock.Now()
 	tooLate := o.Deadline().Sub(now) < r.Timing.MinimumLeft
 	if lifecycle.Started(o.Order) || !tooLate {
@@ -26,12 +26,12 @@ func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist):
-		if ends, wait := r.endsBy(o); !ends {
-			return r.tooLateUnless(ctx, o, wait)
+		if ends, wait := r.confirmedBySecondAnswer(o); !ends {
+			return r.confirmTooLate(ctx, o, wait)
 		}
 		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "Too little time was left to pay (WeChat Pay wants 5 minutes), so the order was not made")
 	case err != nil:
-		return r.notAskedYet(ctx, o, err)
+		return r.queryFailed(ctx, o, err)
 	case !isOurs(o, trade):
 		return r.numberUsed(ctx, o, trade)
 	case trade.State.Paid() || trade.State.Closed():
@@ -41,8 +41,9 @@ func (r *OrderReconciler) askIfTooLate(ctx context.Context, o *order) progress {
 	}
 }
 
-// tooLateUnless asks once more, after a wait, before an Order ends by an answer that does not name it.
-func (r *OrderReconciler) tooLateUnless(ctx context.Context, o *order, wait time.Duration) progress {
+// confirmTooLate queries once more, after a wait, before an answer that does not name the Order
+// ends it.
+func (r *OrderReconciler) confirmTooLate(ctx context.Context, o *order, wait time.Duration) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
 			"Too little time is left to pay (WeChat Pay wants 5 minutes), so the order is not made. Whether WeChat Pay has it from before is asked once more", r.Clock.Now())
@@ -53,9 +54,10 @@ func (r *OrderReconciler) tooLateUnless(ctx context.Context, o *order, wait time
 	return r.pause(o, wait)
 }
 
-// notAskedYet shows that a question could not be asked. Nothing was ordered, so there is no outcome that could be unknown.
-func (r *OrderReconciler) notAskedYet(ctx context.Context, o *order, cause error) progress {
-	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) {
+// queryFailed shows that WeChat could not be queried. Nothing was ordered, so the outcome is not
+// unknown.
+func (r *OrderReconciler) queryFailed(ctx context.Context, o *order, cause error) progress {
+	err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) {
 		lifecycle.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
 			fmt.Sprintf("WeChat Pay could not be asked yet whether it has this order; it is asked again. %v", cause), r.Clock.Now())
 	})
@@ -66,13 +68,13 @@ func (r *OrderReconciler) notAskedYet(ctx context.Context, o *order, cause error
 	return again(r.calls.wait(o, r.Clock.Now()))
 }
 
-// prepare gets the Order its prepay, the first or a fresh one.
+// prepare gets the first prepay of the Order, or a new one.
 func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	if !lifecycle.NeedsPrepay(o.Order, r.Clock.Now()) || lifecycle.PaidReason(o.Order) == v1alpha1.ReasonAmountMismatch {
 		return next()
 	}
 	if o.revoked != nil {
-		return r.stopWhatIsNew(ctx, o)
+		return r.stopNewPrepay(ctx, o)
 	}
 	if !r.mayTryAgain(o) {
 		return next() // to the poll
@@ -84,21 +86,21 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 		return r.awaitOtherCall(ctx, o)
 	}
 	request := lifecycle.OrderRequest(o.Order, o.merchant, o.account.PaymentNotifyURL)
-	r.gone.note(o)
+	r.deleted.note(o)
 	answer, err := o.account.CreateOrder(ctx, request)
 	if err == nil {
-		err = r.belongsToAnother(ctx, o, answer)
+		err = r.checkPrepayIsNew(ctx, o, answer)
 	}
 	if err != nil {
-		r.madeNothing(o, err)
+		r.forgetIfNotCreated(o, err)
 		return r.handleOrderError(ctx, o, err)
 	}
 	prepay := r.prepayOf(o, request, answer)
-	err = r.record(after(ctx, wechatpay.OperationCreateOrder, nil), o, func(order *v1alpha1.Order) { lifecycle.Prepared(order, prepay, r.Clock.Now()) })
+	err = r.record(withCallOutcome(ctx, wechatpay.OperationCreateOrder, nil), o, func(order *v1alpha1.Order) { lifecycle.Prepared(order, prepay, r.Clock.Now()) })
 	if err != nil {
-		return r.stoppedWhileAsked(ctx, o, err)
+		return r.stoppedDuringCreate(ctx, o, err)
 	}
-	r.gone.settled(o.Order) // what is gone from now on may be shown to a payer: whoever lost it applies it again
+	r.deleted.settled(o.Order) // what is gone from now on may be shown to a payer: whoever lost it applies it again
 	r.retries.forget(o.UID)
 	r.calls.clear(o.UID)
 	return next()
@@ -121,32 +123,32 @@ func (r *OrderReconciler) prepayOf(o *order, request wechatpay.OrderRequest, ans
 	return prepay
 }
 
-// handleOrderError decides what an error of CreateOrder means for the Order. Only a verified answer ends it.
+// handleOrderError handles an error of CreateOrder. Only a verified answer ends the Order.
 func (r *OrderReconciler) handleOrderError(ctx context.Context, o *order, err error) progress {
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderPaid, wechatpay.OrderClosed, wechatpay.NumberUsed, wechatpay.StateConflict):
-		return r.askWhatItIs(ctx, o, err)
+		return r.queryState(ctx, o, err)
 	case wechatpay.Means(err, wechatpay.Rejected) && o.Status.Prepay == nil:
-		return r.askBeforeRejected(ctx, o, err)
+		return r.queryBeforeReject(ctx, o, err)
 	default:
 		return r.notPreparedBy(ctx, o, err)
 	}
 }
 
-// askBeforeRejected ends an Order that WeChat will never take, unless WeChat has it from an earlier call whose answer, or whose
-// status, was lost.
-func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause error) progress {
+// queryBeforeReject ends an Order that WeChat will never accept, unless WeChat has it from an
+// earlier call whose answer or recorded status was lost.
+func (r *OrderReconciler) queryBeforeReject(ctx context.Context, o *order, cause error) progress {
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	switch {
 	case wechatpay.Means(err, wechatpay.OrderNotExist) && !r.mayStillArrive(o):
-		if ends, wait := r.endsBy(o); !ends {
-			if err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.NotPreparedBy(order, cause, r.Clock.Now()) }); err != nil {
+		if ends, wait := r.confirmedBySecondAnswer(o); !ends {
+			if err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.NotPreparedBy(order, cause, r.Clock.Now()) }); err != nil {
 				return stoppedBy(err)
 			}
 			return r.pause(o, wait)
 		}
 		_, _, message := lifecycle.Explain(cause)
-		if err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.Rejected(order, message, r.Clock.Now()) }); err != nil {
+		if err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.Rejected(order, message, r.Clock.Now()) }); err != nil {
 			return stoppedBy(err)
 		}
 		return done() // the write starts the next reconcile
@@ -159,11 +161,13 @@ func (r *OrderReconciler) askBeforeRejected(ctx context.Context, o *order, cause
 	}
 }
 
-// askWhatItIs settles an answer that says the order exists in some other state: what QueryOrder says is what is.
-func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error) progress {
+// queryState handles an answer that says that the order exists in another state: the result of
+// QueryOrder decides.
+func (r *OrderReconciler) queryState(ctx context.Context, o *order, cause error) progress {
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	if err != nil {
-		// An answer that contradicts the query is believed when both agree; until then the order may be there.
+		// An answer that contradicts the query is trusted when both agree; until then the order may
+		// exist.
 		return r.notPreparedBy(ctx, o, &wechatpay.Error{Operation: wechatpay.OperationCreateOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.Repeat, Err: cause})
 	}
 	if !isOurs(o, trade) {
@@ -173,7 +177,7 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 		return r.applyTrade(ctx, o, trade)
 	}
 	if o.Status.Prepay != nil {
-		// The order is open at WeChat as it was made; what is in status.prepay stays good.
+		// The order is open at WeChat with the same parameters; status.prepay remains valid.
 		if err := r.record(ctx, o, lifecycle.RefreshAnswered); err != nil {
 			return stoppedBy(err)
 		}
@@ -185,23 +189,24 @@ func (r *OrderReconciler) askWhatItIs(ctx context.Context, o *order, cause error
 	return r.notPreparedBy(ctx, o, cause)
 }
 
-// notPreparedBy shows the error and plans the same call again.
+// notPreparedBy shows the error and schedules the same call again.
 func (r *OrderReconciler) notPreparedBy(ctx context.Context, o *order, cause error) progress {
-	err := r.record(because(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.NotPreparedBy(order, cause, r.Clock.Now()) })
+	err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.NotPreparedBy(order, cause, r.Clock.Now()) })
 	if err != nil {
-		return r.stoppedWhileAsked(ctx, o, err)
+		return r.stoppedDuringCreate(ctx, o, err)
 	}
 	return r.pause(o, r.waitAfter(o, cause))
 }
 
-// pause plans the next call not earlier than after a wait, whatever else starts a reconcile until then.
+// pause delays the next call, whatever else starts a reconcile until then.
 func (r *OrderReconciler) pause(o *order, wait time.Duration) progress {
 	r.calls.until(o, r.Clock.Now().Add(wait))
 	return again(min(wait, max(o.Deadline().Sub(r.Clock.Now()), time.Second)))
 }
 
-// waitAfter is how long to wait after an error: growing where a repeat may help, long where a person must. A repeat may help
-// whenever there was no answer that could be believed: a payer stands there.
+// waitAfter returns the wait after an error: a backoff if a repetition may help, long if a person
+// has to act. A repetition may help whenever there was no trustworthy answer, and the payer is
+// waiting.
 func (r *OrderReconciler) waitAfter(o *order, err error) time.Duration {
 	if wechatpay.OutcomeOf(err) == wechatpay.Unknown {
 		return r.retries.after(o.UID, err)

@@ -14,24 +14,25 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// prepaidLately is for how long a prepay is remembered beside the cache, which shows it some time after it was written.
-const prepaidLately = time.Minute
+// prepayTTL is how long a prepay is kept in memory, until the cache certainly shows it.
+const prepayTTL = time.Minute
 
-// prepayValue is what leads a payer to an order of an account.
+// prepayValue leads a payer to an order of an account.
 type prepayValue struct {
 	account account.ID
 	value   string
 }
 
-// prepayHolder is the Order that WeChat gave it for.
+// prepayHolder is the Order for which WeChat returned it.
 type prepayHolder struct {
 	order    types.NamespacedName
 	merchant *v1alpha1.Merchant
 }
 
-// belongsToAnother refuses a prepay that another Order of the same merchant number has: its payer would pay that Order. WeChat gives
-// no two orders the same, so the answer is a repeated one, and what it says of this Order is not known.
-func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer wechatpay.Prepay) error {
+// checkPrepayIsNew refuses a prepay that another Order of the same merchant number has: the payer
+// would pay that Order. WeChat never returns the same one for two orders, so the answer is
+// replayed, and this Order's outcome is unknown.
+func (r *OrderReconciler) checkPrepayIsNew(ctx context.Context, o *order, answer wechatpay.Prepay) error {
 	for _, value := range index.PrepayValues(answer.ID, answer.CodeURL, answer.MWEBURL) {
 		holder := prepayHolder{order: client.ObjectKeyFromObject(o), merchant: o.merchant}
 		other, taken := r.prepaid.setUnless(prepayValue{account.IDOf(o.merchant), value}, holder, func(other prepayHolder) bool {
@@ -64,7 +65,7 @@ func (r *OrderReconciler) belongsToAnother(ctx context.Context, o *order, answer
 	return nil
 }
 
-// prepayOfAnother names the other Order only to who can see it anyway.
+// prepayOfAnother names the other Order only within the namespace.
 func prepayOfAnother(o *order, other types.NamespacedName) error {
 	whose := "an Order of another namespace"
 	if other.Namespace == o.Namespace {

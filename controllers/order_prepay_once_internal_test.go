@@ -12,7 +12,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// TestAPrepayIsOneOrdersBeforeTheCacheShowsIt: two answers a moment apart have the same prepay, and the cache has neither.
+// TestAPrepayIsOneOrdersBeforeTheCacheShowsIt: two answers in quick succession have the same
+// prepay, and the cache has neither.
 func TestAPrepayIsOneOrdersBeforeTheCacheShowsIt(t *testing.T) {
 	t.Parallel()
 	proven := func(name string) *v1alpha1.Merchant {
@@ -48,11 +49,11 @@ func TestAPrepayIsOneOrdersBeforeTheCacheShowsIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := &OrderReconciler{Base: lagging(t, nil, nil)}
+			r := &OrderReconciler{Base: staleReaders(t, nil, nil)}
 			r.init()
 			ask := func(of *v1alpha1.Merchant, name string, answer wechatpay.Prepay) error {
 				object := &v1alpha1.Order{ObjectMeta: metav1.ObjectMeta{Namespace: of.Namespace, Name: name}}
-				return r.belongsToAnother(t.Context(), &order{Order: object, merchant: of}, answer)
+				return r.checkPrepayIsNew(t.Context(), &order{Order: object, merchant: of}, answer)
 			}
 			if err := ask(c.first, "order-0001", answer); err != nil {
 				t.Fatal(err)

@@ -11,8 +11,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestAPrepayIsOneOrders: an answer with the prepay_id, the QR code or the link of another Order prepares nothing, in whatever
-// namespace that Order is. When WeChat answers for this Order again, it is prepared.
+// TestAPrepayIsOneOrders: an answer with the prepay_id, the QR code or the link of another Order,
+// in any namespace, does not prepare this one. When WeChat returns a prepay of its own, it is
+// prepared.
 func TestAPrepayIsOneOrders(t *testing.T) {
 	shop, g := openReady(t, framework.WithNamespaces(1))
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {

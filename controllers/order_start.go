@@ -11,7 +11,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// findMerchant gets the Merchant and its Gateway, if the Order may use it and it can be used.
+// findMerchant gets the Merchant and its Account, if the Order may use it and it can be used.
 func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 	found, handle, err := r.merchantFor(ctx, o.Order)
 	if problem, ok := account.AsProblem(err); ok && problem.Reason == v1alpha1.ReasonNotPermitted && lifecycle.Started(o.Order) {
@@ -34,7 +34,7 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 		return r.lateCheckDone(o, true) // it can't be made now; the schedule has more of them, and a Merchant that is mended starts one
 	}
 	if !isHeld(o) && !r.Clock.Now().Before(o.Deadline()) {
-		// Without the finalizer no call was ever made for it, so there is nothing to ask about.
+		// Without the finalizer no call was made, so there is nothing to query.
 		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "The time to pay is over; WeChat Pay was not asked. "+problem.Message)
 	}
 	err = r.record(ctx, o, func(order *v1alpha1.Order) {
@@ -46,11 +46,12 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 	if err != nil {
 		return stoppedBy(err)
 	}
-	// A change of the Merchant starts the next reconcile; this is for Secrets, which are not watched.
+	// A change of the Merchant starts the next reconcile; this wait is for Secrets, which are not
+	// watched.
 	return again(r.Timing.SecretsCheck)
 }
 
-// merchantReason is the reason of Prepared or Accepted for what is wrong with a Merchant.
+// merchantReason returns the reason of Prepared or Accepted for a problem of a Merchant.
 func merchantReason(problem *account.Problem) string {
 	if problem.Reason == v1alpha1.ReasonNotPermitted {
 		return v1alpha1.ReasonNotPermitted
@@ -58,7 +59,7 @@ func merchantReason(problem *account.Problem) string {
 	return v1alpha1.ReasonMerchantNotReady
 }
 
-// merchantFor finds what is needed to call WeChat for an Order that may use its Merchant.
+// merchantFor returns the Merchant and the Account for an Order that may use its Merchant.
 func (b *Base) merchantFor(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, *account.Account, error) {
 	found, err := account.ForOrder(ctx, b.Client, order)
 	if err != nil {
@@ -67,7 +68,8 @@ func (b *Base) merchantFor(ctx context.Context, order *v1alpha1.Order) (*v1alpha
 	return b.accountFor(ctx, order, found)
 }
 
-// merchantOfStarted finds what is needed to follow what an Order began under a grant, though it may be taken away by now.
+// merchantOfStarted returns them for an Order that was started with a grant, even if that was
+// removed.
 func (b *Base) merchantOfStarted(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, *account.Account, error) {
 	found, err := account.OfParticipant(ctx, b.Client, order)
 	if err != nil {
@@ -77,13 +79,13 @@ func (b *Base) merchantOfStarted(ctx context.Context, order *v1alpha1.Order) (*v
 }
 
 func (b *Base) accountFor(ctx context.Context, order *v1alpha1.Order, found *v1alpha1.Merchant) (*v1alpha1.Merchant, *account.Account, error) {
-	if comesTooLate(order, found) {
+	if createdTooLate(order, found) {
 		return nil, nil, &account.Problem{Reason: v1alpha1.ReasonMerchantNotReady, Message: fmt.Sprintf("Merchant %s is being deleted and takes no new Orders", found.Name)}
 	}
 	handle, err := b.Registry.Get(ctx, found)
 	if err != nil {
 		if problem, ok := account.AsProblem(err); ok && found.Namespace != order.Namespace {
-			// What is wrong with the Secrets of another namespace is told there, not here.
+			// Problems with Secrets of another namespace are shown only there.
 			return nil, nil, &account.Problem{Reason: problem.Reason, Message: fmt.Sprintf("Merchant %s in namespace %s is not ready (%s); who owns it sees why", found.Name, found.Namespace, problem.Reason)}
 		}
 		return nil, nil, err
@@ -94,16 +96,16 @@ func (b *Base) accountFor(ctx context.Context, order *v1alpha1.Order, found *v1a
 	return found, handle, nil
 }
 
-// comesTooLate says whether an Order has nothing to do with a Merchant that is being deleted: it was not started, and came
-// after the deletion or was never held.
-func comesTooLate(order *v1alpha1.Order, found *v1alpha1.Merchant) bool {
+// createdTooLate reports whether an Order must not use a Merchant that is being deleted: it was not
+// started, and was created after the deletion or has no finalizer.
+func createdTooLate(order *v1alpha1.Order, found *v1alpha1.Merchant) bool {
 	if !isDeleted(found) || lifecycle.Started(order) {
 		return false
 	}
 	return !isHeld(order) || order.CreationTimestamp.After(found.DeletionTimestamp.Time)
 }
 
-// rejectedKey stops all calls with a key that WeChat said it does not take, until the Merchant's probe finds another.
+// rejectedKey stops all calls with a rejected key, until the Merchant's probe succeeds.
 func rejectedKey(found *v1alpha1.Merchant, handle *account.Account) *account.Problem {
 	if handle.Rejected() {
 		return &account.Problem{Reason: v1alpha1.ReasonCredentialsRejected, Message: fmt.Sprintf(
@@ -112,7 +114,8 @@ func rejectedKey(found *v1alpha1.Merchant, handle *account.Account) *account.Pro
 	return nil
 }
 
-// holdBeforeFirstCall adds the finalizer, unless it came with the creation: from here on WeChat may know the order.
+// holdBeforeFirstCall adds the finalizer, unless the Order was created with it: after this step
+// WeChat may know the order.
 func (r *OrderReconciler) holdBeforeFirstCall(ctx context.Context, o *order) progress {
 	if isHeld(o) {
 		return next()

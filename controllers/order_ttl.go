@@ -14,8 +14,8 @@ import (
 // farFuture marks what is never due again.
 var farFuture = time.Unix(1<<40, 0)
 
-// deleteAfterTTL deletes a finished Order when its time has come. It is the last step for one that is paid, rejected, or
-// lost its number; a closed one is still asked for now and then.
+// deleteAfterTTL deletes a finished Order after its TTL. It is the last step of one that is paid,
+// rejected, or lost its number; a closed one is still queried.
 func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress {
 	if wait := r.untilTTL(o); wait.after > 0 || o.Spec.TTLSecondsAfterFinished == nil {
 		if needsLateChecks(o.Order) {
@@ -34,7 +34,8 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	if open {
 		return done() // the Refund's end starts the next reconcile
 	}
-	// The cache may be behind: the decision is made on the live object, and for no other of the same name.
+	// The cache may lag: the decision is made on the live object, and for no other with the same
+	// name.
 	live := &v1alpha1.Order{}
 	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(o.Order), live); err != nil {
 		return stop(ignoreNotFound(err))
@@ -53,7 +54,7 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	if !needsLateChecks(o.Order) {
 		return again(r.Timing.SecretsCheck)
 	}
-	o.later = r.Timing.SecretsCheck
+	o.requeueAfter = r.Timing.SecretsCheck
 	return next()
 }
 
@@ -70,7 +71,7 @@ func ttlTime(order *v1alpha1.Order) time.Time {
 	return lifecycle.FinishedTime(order).Add(time.Duration(*order.Spec.TTLSecondsAfterFinished) * time.Second)
 }
 
-// untilTTL ends the reconcile until the Order's time to be deleted.
+// untilTTL ends the reconcile until the Order's TTL.
 func (r *OrderReconciler) untilTTL(o *order) progress {
 	if o.Spec.TTLSecondsAfterFinished == nil {
 		return done()

@@ -14,9 +14,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestNobodyLearnsWhichMerchantsExist: the Orders of a namespace without a grant look the same, byte for byte, whether the
-// Merchant they name is there, ready, being deleted, or not there at all; and nothing else tells it either.
-func TestNobodyLearnsWhichMerchantsExist(t *testing.T) {
+// TestRefusalDoesNotRevealMerchants: the Orders of a namespace without a grant look identical
+// whether the Merchant that they name exists, is ready, is being deleted, or does not exist; and
+// nothing else reveals it.
+func TestRefusalDoesNotRevealMerchants(t *testing.T) {
 	shop, g := openReady(t, framework.WithNamespaces(1))
 	foreign := func(merchant string) func(*v1alpha1.Order) {
 		return func(o *v1alpha1.Order) {
@@ -44,7 +45,7 @@ func TestNobodyLearnsWhichMerchantsExist(t *testing.T) {
 		refund := shop.WaitRefund(shop.Other(0)+"/"+refundName, "Accepted=False/NotPermitted")
 		looks = append(looks, appearance(merchant, name, order.Finalizers, order.Status.Conditions, order.Status.Prepay)+
 			appearance(merchant, name, refund.Finalizers, refund.Status.Conditions, nil))
-		// It goes at once, whatever it named.
+		// It is deleted at once, whatever it named.
 		shop.Must(shop.Client.Delete(shop.Context(), refund))
 		shop.WaitGone(refund)
 		shop.Must(shop.Client.Delete(shop.Context(), order))
@@ -60,7 +61,8 @@ func TestNobodyLearnsWhichMerchantsExist(t *testing.T) {
 	shop.Must(shop.Client.Update(shop.Context(), withoutFinalizers(shop, leaving)))
 }
 
-// appearance is all that an object shows, without the two names that differ and the times.
+// appearance returns all visible content of an object, without the two names that differ and the
+// times.
 func appearance(merchant, order string, finalizers []string, conditions []metav1.Condition, prepay *v1alpha1.OrderPrepay) string {
 	text := fmt.Sprintf("%q %v", finalizers, prepay)
 	for _, c := range conditions {

@@ -10,14 +10,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
 )
 
-// recordDeadline bounds the writing of what WeChat said. It does not end with the process's context: at a shutdown the
-// answer that has just come is still written.
+// recordDeadline limits writing WeChat's answer. It is independent of the process's context: an
+// answer that arrives during a shutdown is still written.
 const recordDeadline = 15 * time.Second
 
-// recordAttempts bounds how often a conflict is resolved at once; more of them means that the next reconcile shall look.
+// recordAttempts limits how often a conflict is resolved at once; after that the next reconcile
+// handles it.
 const recordAttempts = 5
 
-// record applies a change to the status of an object and writes it, when it is a change.
+// record applies a change to the status of an object and writes it if it changed.
 func record[T client.Object](ctx context.Context, b *Base, object T, change func(T)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordDeadline)
 	defer cancel()

@@ -25,7 +25,7 @@ func TestRefundAppliedAgainIsRecovered(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	dropFromCluster(shop, refund)
 
-	// As the shop first applied it: nobody has approved this object, and nobody needs to.
+	// As the shop first applied it: this object was not approved, and needs no approval.
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
 	shop.WaitRefund("refund-0001", "Approved=True/Recovered")
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -33,7 +33,7 @@ func TestRefundAppliedAgainIsRecovered(t *testing.T) {
 }
 
 func TestRefundRestoredWithItsApprovalIsNotPaidTwice(t *testing.T) {
-	shop, g := paidShop(t, framework.WithTiming(pollsOften))
+	shop, g := paidShop(t, framework.WithTiming(pollOften))
 	refund := shop.NewRefund("refund-0001", "order-0001", 50, approved)
 	shop.Create(refund)
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -56,7 +56,7 @@ func TestDeniedRefundThatWasPaidBeforeIsShownAsItIs(t *testing.T) {
 }
 
 func TestWipedRefundStatusComesBack(t *testing.T) {
-	shop, g := paidShop(t, framework.WithTiming(pollsOften))
+	shop, g := paidShop(t, framework.WithTiming(pollOften))
 	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 	shop.Create(refund)
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -100,7 +100,7 @@ func TestDeletedRefund(t *testing.T) {
 		g.Expect(shop.WeChat.Ledger().Refunds).To(gomega.BeEmpty())
 	})
 	t.Run("under way stays until it is final", func(t *testing.T) {
-		shop, g := paidShop(t, framework.WithTiming(pollsOften))
+		shop, g := paidShop(t, framework.WithTiming(pollOften))
 		shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundHold})
 		refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 		shop.Create(refund)

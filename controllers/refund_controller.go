@@ -26,36 +26,36 @@ import (
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds/status,verbs=update
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=refunds/finalizers,verbs=update
 
-// RefundReconciler gets approved Refunds paid back.
+// RefundReconciler sends approved Refunds and follows them.
 type RefundReconciler struct {
 	Base
 
 	retries *retries
-	// polls say when a Refund that WeChat took is asked for next.
+	// polls holds when an accepted Refund is queried next.
 	polls *dueTimes
-	// calls say until when refund and the looks before it rest after one that did not work; polled, which Refunds wait for their
-	// next poll after one that told nothing.
+	// calls holds until when the refund request and the queries before it are delayed after a
+	// failure, and polled the Refunds that wait for their next poll after a failed one.
 	calls, polled *holdoffs
-	// contradictions say since when WeChat states another refund of a Refund's number.
+	// contradictions holds since when WeChat reports another refund with a Refund's number.
 	contradictions *dueTimes
-	// holds say until when a Refund is not sent after it was held.
+	// holds is the time before which a Refund is not sent after the finalizer was added.
 	holds *dueTimes
-	// sent are the Refunds that WeChat was asked for lately.
+	// sent are the Refunds with a recent refund request.
 	sent *recent[types.NamespacedName, *sentRefund]
-	// pace keeps refund requests of one Order apart.
-	pace  *refundSpacing
-	leads sync.Once
+	// spacing keeps refund requests of one Order apart.
+	spacing *refundSpacing
+	leads   sync.Once
 }
 
-// refund is one reconcile of a Refund: what the steps learn and hand on.
+// refund is the state of one reconcile of a Refund, which the steps share.
 type refund struct {
 	*v1alpha1.Refund
 	order    *v1alpha1.Order
 	merchant *v1alpha1.Merchant
 	account  *account.Account
 	appID    string
-	// unheld is why the finalizer can't be added.
-	unheld error
+	// holdError is why the finalizer can't be added.
+	holdError error
 }
 
 func (f *refund) credentials() string { return f.account.Version }
@@ -66,7 +66,7 @@ func (f *refund) ref() wechatpay.RefundRef {
 
 func (f *refund) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(f.merchant) }
 
-// SetupWithManager starts the reconciler with the manager, on the leader.
+// SetupWithManager registers the reconciler with the manager. It runs on the leader.
 func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.init()
 	// Runs on the leader only, from the moment it is elected.
@@ -78,29 +78,29 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Refund{}).
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForOrder)).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForMerchant)).
-		WatchesRawSource(r.whenCredentialsRestored(r.waitingFor)).
+		WatchesRawSource(r.whenCredentialsRestored(r.endWaits)).
 		WatchesRawSource(source.Func(r.listenToGuard)).
 		WithOptions(r.waitingOptions()).
-		Complete(r.working(account.RefundWorkers, r))
+		Complete(r.limitWorkers(account.RefundWorkers, r))
 }
 
 func (r *RefundReconciler) init() {
 	r.retries, r.polls, r.calls, r.polled = newRetries(r.Timing), newDueTimes(), newHoldoffs(), newHoldoffs()
 	r.contradictions, r.holds = newDueTimes(), newDueTimes()
-	r.sent, r.refusals = newRecent[types.NamespacedName, *sentRefund](goneWithin, r.Clock), &refusals{}
+	r.sent, r.refusals = newRecent[types.NamespacedName, *sentRefund](deletionWindow, r.Clock), &refusals{}
 	r.written = newOwnWrites(r.Clock)
-	r.pace = newRefundSpacing(r.Timing.RefundSpacing, r.Clock)
+	r.spacing = newRefundSpacing(r.Timing.RefundSpacing, r.Clock)
 }
 
-// begin notes when this process became the leader; only the first time counts.
+// begin records when this process became the leader; only the first call counts.
 func (r *RefundReconciler) begin() {
 	r.leads.Do(func() {
-		r.pace.begin()
+		r.spacing.begin()
 		r.Registry.BeginLeading()
 	})
 }
 
-// Reconcile moves a Refund on.
+// Reconcile runs the steps of a Refund.
 func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	r.begin()
 	scope := &refund{Refund: &v1alpha1.Refund{}}
@@ -108,12 +108,12 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	if ignoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
-	r.tellOfGone(ctx, request.NamespacedName, scope.UID)
+	r.reportDeleted(ctx, request.NamespacedName, scope.UID)
 	if apierrors.IsNotFound(err) {
 		return ctrl.Result{}, nil
 	}
 	if r.written.newerThan(scope.Refund) {
-		return ctrl.Result{RequeueAfter: behindWait}, nil
+		return ctrl.Result{RequeueAfter: staleCacheRetry}, nil
 	}
 	return run(ctx, scope,
 		r.releaseIfFinal,
@@ -126,9 +126,9 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 		r.follow,
 		r.settleContradiction,
 		r.withdrawIfDeleted,
-		r.askForLostAnswer,
-		r.lookBeforeDecision,
-		r.heedGuard,
+		r.queryLostAnswer,
+		r.queryBeforeDecision,
+		r.requireGuard,
 		r.decide,
 		r.checkCertificate,
 		r.checkHeld,
@@ -138,15 +138,16 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	)
 }
 
-// record writes a change of the Refund's status. That nobody was asked about a refund is an event, once.
+// record writes a change of the Refund's status. The first time that a Refund is sent without
+// approval, it writes an event.
 func (r *RefundReconciler) record(ctx context.Context, f *refund, change func(*v1alpha1.Refund)) error {
 	if f.merchant != nil {
-		ctx = saying(ctx, "merchant", klog.KObj(f.merchant), "outTradeNo", f.order.Number())
+		ctx = withLogValues(ctx, "merchant", klog.KObj(f.merchant), "outTradeNo", f.order.Number())
 	}
 	before := lifecycle.ApprovedReason(f.Refund)
 	err := record(ctx, &r.Base, f.Refund, change)
 	if err == nil && before != v1alpha1.ReasonAutomatic && lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonAutomatic {
-		r.tellAutomatic(f)
+		r.reportAutomatic(f)
 	}
 	return err
 }
@@ -161,13 +162,13 @@ func (r *RefundReconciler) forget(uid types.UID) {
 	r.holds.clear(uid)
 }
 
-// rest plans the next call not earlier than after a wait, whatever else starts a reconcile until then.
+// rest delays the next call, whatever else starts a reconcile until then.
 func (r *RefundReconciler) rest(f *refund, wait time.Duration) progress {
 	r.calls.until(f, r.Clock.Now().Add(wait))
 	return again(wait)
 }
 
-// refundsWaitingForOrder lists the Refunds that a change of their Order may help.
+// refundsWaitingForOrder returns the Refunds that a change of their Order may help.
 func (r *RefundReconciler) refundsWaitingForOrder(ctx context.Context, object client.Object) []reconcile.Request {
 	refunds, err := r.refundsOf(ctx, r.Client, object.GetNamespace(), object.GetName())
 	if err != nil {
@@ -183,7 +184,8 @@ func (r *RefundReconciler) refundsWaitingForOrder(ctx context.Context, object cl
 	return requests
 }
 
-// refundsWaitingForMerchant lists the Refunds that WeChat has not taken yet: a mended Secret or another policy may help.
+// refundsWaitingForMerchant returns the Refunds that WeChat has not accepted yet: a corrected
+// Secret or another policy may help.
 func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object client.Object) []reconcile.Request {
 	failed := func(err error) []reconcile.Request {
 		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Refunds that wait for a Merchant", "merchant", client.ObjectKeyFromObject(object))

@@ -13,14 +13,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// withdrawIfDeleted ends a deleted Refund that WeChat has not taken: nothing is sent any more, and it goes as soon as it is
-// sure that WeChat does not have it.
+// withdrawIfDeleted ends a deleted Refund that WeChat has not accepted: nothing is sent any more,
+// and the finalizer is removed as soon as it is certain that WeChat does not have it.
 func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) progress {
 	if !isDeleted(f) {
 		return next()
 	}
 	if r.wasNeverSent(f) {
-		return r.goes(ctx, f)
+		return r.finishDeletion(ctx, f)
 	}
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
@@ -29,28 +29,28 @@ func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) pro
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
-	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
-		return r.goes(ctx, f)
+	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.noRequestInFlight(f):
+		return r.finishDeletion(ctx, f)
 	case r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
 		return r.abandonFinalizer(ctx, f, err.Error())
 	default:
-		return r.askFails(ctx, f, err, max(r.Timing.NotExistGrace/4, r.Timing.RetryFirst))
+		return r.queryFailed(ctx, f, err, max(r.Timing.NotExistGrace/4, r.Timing.RetryFirst))
 	}
 }
 
-// askFails shows, in WeChat's words, that it could not be asked whether it has the refund, and asks again after a wait. That it does
-// not have it, but may still get it, is no error.
-func (r *RefundReconciler) askFails(ctx context.Context, f *refund, cause error, wait time.Duration) progress {
+// queryFailed shows the error of a query in WeChat's words, and repeats it after a wait. That
+// WeChat does not have the refund, but may still get it, is not an error.
+func (r *RefundReconciler) queryFailed(ctx context.Context, f *refund, cause error, wait time.Duration) progress {
 	if !wechatpay.Means(cause, wechatpay.RefundNotExist) && wechatpay.RetryAfter(cause) == 0 {
-		if err := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) { lifecycle.AskFailed(refund, cause, r.Clock.Now()) }); err != nil {
+		if err := r.record(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) { lifecycle.AskFailed(refund, cause, r.Clock.Now()) }); err != nil {
 			return stoppedBy(err)
 		}
 	}
 	return r.rest(f, wait)
 }
 
-// settleContradiction asks again about a refund that WeChat stated with another amount or order, before anything else is done under
-// its number.
+// settleContradiction queries again a refund that WeChat reported with another amount or order,
+// before anything else is done with its number.
 func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) progress {
 	if !lifecycle.RefundMismatched(f.Refund) {
 		return next()
@@ -62,7 +62,7 @@ func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) p
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
-	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
+	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.noRequestInFlight(f):
 		r.contradictions.clear(f.UID)
 		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.NoMismatch(refund, r.Clock.Now()) }); err != nil {
 			return stoppedBy(err)
@@ -71,14 +71,15 @@ func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) p
 	case isDeleted(f) && r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
 		return r.abandonFinalizer(ctx, f, err.Error())
 	default:
-		return r.askFails(ctx, f, err, r.retries.after(f.UID, err))
+		return r.queryFailed(ctx, f, err, r.retries.after(f.UID, err))
 	}
 }
 
-// contradicted decides what it means that WeChat states a refund of this number with another amount or order. An end takes two
-// answers, at least NotExistGrace apart. That goes for a request in doubt as well: WeChat has one refund of a number, and when it goes on
-// to state another one, ours is not there and can't get there. (One that WeChat took is never ended like this, see follow.) How long it
-// is so is memory of this process: a restart waits anew.
+// contradicted handles a refund that WeChat reports with this number but another amount or order.
+// Two answers, at least NotExistGrace apart, end the Refund, even if a request of it is in doubt:
+// WeChat has one refund per number, so if it keeps reporting another one, this one does not exist
+// and can't be created. (An accepted Refund never ends like this, see follow.) The time of the
+// first answer is in memory: a restart waits again.
 func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress {
 	now := r.Clock.Now()
 	first, known := r.contradictions.get(f.UID)
@@ -96,14 +97,15 @@ func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress
 		"WeChat Pay has another refund of the number %s, with another amount or of another order, and said so twice. Create another Refund with another name or spec.outRefundNo", f.Number()))
 }
 
-// wasNeverSent says whether it is sure, without asking, that no request was made: nobody allowed one.
+// wasNeverSent reports whether it is certain without a query that no request was made, because none
+// was allowed.
 func (r *RefundReconciler) wasNeverSent(f *refund) bool {
 	return lifecycle.NeverRequested(f.Refund) && !lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
 }
 
-// nothingUnderWay says whether no request can still be on its way to WeChat: the last one is long enough ago. Without a
-// recorded request one may have been made just before the deletion.
-func (r *RefundReconciler) nothingUnderWay(f *refund) bool {
+// noRequestInFlight reports whether no request can still arrive at WeChat: the last one is long
+// enough ago. Without a recorded request one may have been made just before the deletion.
+func (r *RefundReconciler) noRequestInFlight(f *refund) bool {
 	last := f.CreationTimestamp.Time
 	if f.DeletionTimestamp != nil {
 		last = f.DeletionTimestamp.Time
@@ -114,8 +116,9 @@ func (r *RefundReconciler) nothingUnderWay(f *refund) bool {
 	return r.Clock.Since(last) >= r.Timing.NotExistGrace
 }
 
-// askForLostAnswer asks what became of a request whose answer was lost, before the same request is made again.
-func (r *RefundReconciler) askForLostAnswer(ctx context.Context, f *refund) progress {
+// queryLostAnswer queries the result of a request whose answer was lost, before the same request is
+// repeated.
+func (r *RefundReconciler) queryLostAnswer(ctx context.Context, f *refund) progress {
 	if !lifecycle.RefundMayBeAtWeChat(f.Refund) {
 		return next()
 	}
@@ -126,25 +129,26 @@ func (r *RefundReconciler) askForLostAnswer(ctx context.Context, f *refund) prog
 	switch {
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
-	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.nothingUnderWay(f):
+	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.noRequestInFlight(f):
 		return next() // the same request again, when its turn comes
 	default:
-		return r.askFails(ctx, f, err, r.retries.after(f.UID, err))
+		return r.queryFailed(ctx, f, err, r.retries.after(f.UID, err))
 	}
 }
 
-// mayLook says whether WeChat may be asked now what it has of the Refund, before anything is sent: when its turn comes, and within
-// the account's budget for looks.
-func (r *RefundReconciler) mayLook(ctx context.Context, f *refund) (allowed bool, wait time.Duration) {
+// allowLookup reports whether WeChat may be queried now about a Refund that was not sent: not
+// before its delay is over, and within the account's lookup budget.
+func (r *RefundReconciler) allowLookup(ctx context.Context, f *refund) (allowed bool, wait time.Duration) {
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return false, wait
 	}
 	return f.account.AllowLookup(ctx, f.Number(), r.Clock.Now())
 }
 
-// lookBeforeDecision asks WeChat once for a Refund that waits for a decision, or was denied: one that was paid back before
-// this object was created (a restore, a re-applied file) is shown as it is.
-func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) progress {
+// queryBeforeDecision queries WeChat once for a Refund that waits for a decision or was denied: one
+// that was refunded before this object was created (a restore, a re-applied file) is shown as it
+// is.
+func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) progress {
 	undecided := ""
 	switch lifecycle.ApprovedReason(f.Refund) {
 	case undecided, v1alpha1.ReasonPending:
@@ -154,7 +158,7 @@ func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) pr
 	if lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
 		return next() // the request itself finds it, and pays nothing twice
 	}
-	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
+	if mayLook, wait := r.allowLookup(ctx, f); !mayLook {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
@@ -164,12 +168,12 @@ func (r *RefundReconciler) lookBeforeDecision(ctx context.Context, f *refund) pr
 	case wechatpay.Means(err, wechatpay.RefundNotExist):
 		return next()
 	default:
-		return r.lookFails(ctx, f, err)
+		return r.queryBeforeDecisionFailed(ctx, f, err)
 	}
 }
 
-func (r *RefundReconciler) lookFails(ctx context.Context, f *refund, cause error) progress {
-	err := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) {
+func (r *RefundReconciler) queryBeforeDecisionFailed(ctx context.Context, f *refund, cause error) progress {
+	err := r.record(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) {
 		lifecycle.BeginRefund(refund, r.Clock.Now())
 		lifecycle.LookFailed(refund, cause, r.Clock.Now())
 	})
@@ -183,7 +187,7 @@ func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpa
 	if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 		return *end
 	}
-	if err := r.learn(ctx, f, fact); err != nil {
+	if err := r.recordFact(ctx, f, fact); err != nil {
 		return stoppedBy(err)
 	}
 	if lifecycle.RefundMismatched(f.Refund) {
@@ -195,7 +199,7 @@ func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpa
 	return done() // the write starts the next reconcile
 }
 
-// decide shows the decision, and ends the reconcile unless it is yes.
+// decide shows the decision, and ends the reconcile unless the Refund may be sent.
 func (r *RefundReconciler) decide(ctx context.Context, f *refund) progress {
 	before := lifecycle.ApprovedReason(f.Refund)
 	allowed := lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
@@ -212,7 +216,8 @@ func (r *RefundReconciler) decide(ctx context.Context, f *refund) progress {
 	return next()
 }
 
-// decideNow writes a decision that ends the reconcile, and only notes one that goes on: it is written with what comes of it.
+// decideNow writes a decision that ends the reconcile. An approval is written later, together with
+// its result.
 func (r *RefundReconciler) decideNow(ctx context.Context, f *refund, allowed bool) error {
 	now := r.Clock.Now()
 	switch {
@@ -225,13 +230,14 @@ func (r *RefundReconciler) decideNow(ctx context.Context, f *refund, allowed boo
 	}
 }
 
-// takeTurn keeps refunds of one Order one at a time, apart, and within what was paid.
+// takeTurn sends refunds of one Order one at a time, with the required interval, and within the
+// paid amount.
 func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
-	// Live: a decision about a sum is not made on a cache that may be behind. The Refunds come first, since the Order counts
-	// one before it goes.
+	// Live: a decision about a sum must not be made with a cache that may lag. The Refunds are read
+	// first, since the Order counts a Refund before it is deleted.
 	all, err := r.refundsOf(ctx, r.APIReader, f.Namespace, f.order.Name)
 	if err == nil {
 		err = r.APIReader.Get(ctx, client.ObjectKeyFromObject(f.order), f.order)
@@ -255,10 +261,10 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 	}
 }
 
-// endUnlessAtWeChat ends a Refund that does not fit what was paid, unless WeChat has it: a Refund that lost its status is
-// itself part of what was paid back.
+// endUnlessAtWeChat ends a Refund that exceeds the paid amount, unless WeChat has it: a Refund that
+// lost its status is itself part of the refunded sum.
 func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why string) progress {
-	if mayLook, wait := r.mayLook(ctx, f); !mayLook {
+	if mayLook, wait := r.allowLookup(ctx, f); !mayLook {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
@@ -268,7 +274,7 @@ func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why
 	case wechatpay.Means(err, wechatpay.RefundNotExist):
 		return r.end(ctx, f, v1alpha1.ReasonExceedsPaid, why)
 	default:
-		return r.askFails(ctx, f, err, r.retries.after(f.UID, err))
+		return r.queryFailed(ctx, f, err, r.retries.after(f.UID, err))
 	}
 }
 
@@ -285,7 +291,8 @@ func (r *RefundReconciler) waitForTurn(ctx context.Context, f *refund, message s
 	return again(wait)
 }
 
-// isWaitingForAnything says whether the status shows a reason that tells more than that a turn has to come.
+// isWaitingForAnything reports whether the status shows a more specific reason than waiting for the
+// turn.
 func isWaitingForAnything(refund *v1alpha1.Refund) bool {
 	switch lifecycle.AcceptedReason(refund) {
 	case v1alpha1.ReasonInsufficientBalance, v1alpha1.ReasonRejected, v1alpha1.ReasonRateLimited,
@@ -296,7 +303,7 @@ func isWaitingForAnything(refund *v1alpha1.Refund) bool {
 	}
 }
 
-// end records, finally, that no money goes back by this Refund.
+// end records, finally, that this Refund pays nothing back.
 func (r *RefundReconciler) end(ctx context.Context, f *refund, reason, message string) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		if lifecycle.MayBeSent(refund, f.merchant.Spec.RefundApproval) {

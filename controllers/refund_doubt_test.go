@@ -11,7 +11,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestUnsignedRefundRejectionIsNotFinal: words that would end a Refund if WeChat had signed them.
+// TestUnsignedRefundRejectionIsNotFinal: a rejection that would end a Refund if it were signed.
 func TestUnsignedRefundRejectionIsNotFinal(t *testing.T) {
 	for _, words := range []string{"invalid refund_fee", "订单已全额退款", "订单金额或退款金额与之前请求不一致", "参数错误"} {
 		t.Run(words, func(t *testing.T) {
@@ -28,7 +28,7 @@ func TestUnsignedRefundRejectionIsNotFinal(t *testing.T) {
 	}
 }
 
-// TestSignedNoToARefundThatWeChatHas: an earlier request came through, so the query has the last word.
+// TestSignedNoToARefundThatWeChatHas: an earlier request was executed, so the query decides.
 func TestSignedNoToARefundThatWeChatHas(t *testing.T) {
 	for _, code := range []string{"USER_ACCOUNT_ABNORMAL", "REFUND_FEE_MISMATCH", "ERROR"} {
 		t.Run(code, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestSignedNoToARefundThatWeChatHas(t *testing.T) {
 }
 
 func TestLostRefundAnswerIsAskedForBeforeItIsRepeated(t *testing.T) {
-	shop, g := paidShop(t, framework.WithTiming(pollsOften))
+	shop, g := paidShop(t, framework.WithTiming(pollOften))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true, Count: 1})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
@@ -52,7 +52,8 @@ func TestLostRefundAnswerIsAskedForBeforeItIsRepeated(t *testing.T) {
 	onePayout(shop, g)
 }
 
-// TestRefundThatMayStillArriveIsNotEnded: WeChat does not know a refund whose request may still be on its way.
+// TestRefundThatMayStillArriveIsNotEnded: WeChat does not know a refund whose request may still
+// arrive.
 func TestRefundThatMayStillArriveIsNotEnded(t *testing.T) {
 	slowly := framework.WithTiming(func(timing *controllers.Timing) { timing.NotExistGrace = time.Hour })
 	t.Run("deleted", func(t *testing.T) {
@@ -86,7 +87,8 @@ func TestRefundThatMayStillArriveIsNotEnded(t *testing.T) {
 	})
 }
 
-// TestNothingIsDecidedBeforeTheLook: while WeChat can't be asked whether it has the refund, nobody is asked to approve it.
+// TestNothingIsDecidedBeforeTheLook: while WeChat can't be queried about the refund, it does not
+// await approval.
 func TestNothingIsDecidedBeforeTheLook(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHTML})
@@ -99,7 +101,7 @@ func TestNothingIsDecidedBeforeTheLook(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
 }
 
-// TestLooksAreSlow: an answer that WeChat does not have a refund counts as an invalid request there.
+// TestLooksAreSlow: WeChat counts a query for an unknown refund as an invalid request.
 func TestLooksAreSlow(t *testing.T) {
 	shop, g := paidShop(t)
 	const refunds = 7
@@ -114,7 +116,8 @@ func TestLooksAreSlow(t *testing.T) {
 	g.Expect(looks[refunds-1].Time.Sub(looks[0].Time)).To(gomega.BeNumerically(">", 2*time.Second), "two at once, and two a second after that")
 }
 
-// TestRefundThatDoesNotFitIsShownAsWeChatHasIt: what others took since is no reason for another end than the one it had.
+// TestRefundThatDoesNotFitIsShownAsWeChatHasIt: later refunds of the order must not change the
+// final state that it had.
 func TestRefundThatDoesNotFitIsShownAsWeChatHasIt(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundClose, Count: 1})
@@ -138,7 +141,7 @@ func TestRefusedRefundIsRepeatedSlowly(t *testing.T) {
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Number: "refund-0001", Kind: simulator.FaultFail, ReturnMsg: "invalid refund_fee"})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	shop.WaitRefund("refund-0001", "Accepted=Unknown/Refused")
-	// Meanwhile another one goes its whole way, and what would be sent again was.
+	// Meanwhile another one is finished, so any repeated request would have been sent.
 	shop.Paid("order-0002")
 	shop.Create(shop.NewRefund("refund-0002", "order-0002", 101, approved))
 	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
@@ -146,7 +149,8 @@ func TestRefusedRefundIsRepeatedSlowly(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1))
 }
 
-// TestNewLeaderKnowsTheLastRequest: what its predecessor sent stands in the status, so that a Refund created since keeps apart.
+// TestNewLeaderKnowsTheLastRequest: the status has its predecessor's last request, so that a Refund
+// created since then keeps the distance.
 func TestNewLeaderKnowsTheLastRequest(t *testing.T) {
 	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = 8 * time.Second }),
 		framework.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = 8 * time.Second }))
@@ -160,8 +164,9 @@ func TestNewLeaderKnowsTheLastRequest(t *testing.T) {
 	shop.NoViolations() // no request that came too near
 }
 
-// TestNewLeaderKeepsTheMinuteForARefundThatIsYounger: whether its predecessor sent something for the Order is not written
-// anywhere any more, so what counts is that the Order is older than the new leader.
+// TestNewLeaderKeepsTheMinuteForARefundThatIsYounger: whether its predecessor sent a request for
+// the Order is not recorded any more, so the distance is kept because the Order is older than the
+// new leader.
 func TestNewLeaderKeepsTheMinuteForARefundThatIsYounger(t *testing.T) {
 	const spacing = 15 * time.Second
 	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = spacing }),

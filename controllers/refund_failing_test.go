@@ -13,7 +13,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// mostFailing is the largest number of refund requests that failed at WeChat within any second.
+// mostFailing returns the largest number of failed refund requests at WeChat within any second.
 func mostFailing(ledger simulator.Ledger) (most, failed int) {
 	var times []time.Time
 	for _, call := range ledger.CallsOf(simulator.OperationRefund, "") {
@@ -29,8 +29,8 @@ func mostFailing(ledger simulator.Ledger) (most, failed int) {
 	return most, failed
 }
 
-// TestManyFailingRefundsNeverBlockTheMerchant: WeChat blocks a merchant number at six invalid refund requests in a second,
-// whatever they failed for, whichever Orders they are for, and whatever the Merchants of the number are called.
+// TestManyFailingRefundsNeverBlockTheMerchant: WeChat blocks a merchant number at six invalid
+// refund requests in a second, whatever their error, Order and Merchant.
 func TestManyFailingRefundsNeverBlockTheMerchant(t *testing.T) {
 	for name, fail := range map[string]func(*framework.Shop){
 		"signed: no balance": func(shop *framework.Shop) { shop.Must(shop.WeChat.SetBalance(framework.MchID, new(int64(0)))) },
@@ -80,8 +80,8 @@ func TestManyFailingRefundsNeverBlockTheMerchant(t *testing.T) {
 	}
 }
 
-// TestMissingBalanceIsWarnedOfOnce: the request is repeated until somebody tops up the account, which may take days, and the
-// status shows it all the while.
+// TestMissingBalanceIsWarnedOfOnce: the request is repeated until somebody tops up the account,
+// which may take days, and the status shows it meanwhile.
 func TestMissingBalanceIsWarnedOfOnce(t *testing.T) {
 	shop, g := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = 100 * time.Millisecond }),
 		framework.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = -1 }))

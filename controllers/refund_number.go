@@ -11,9 +11,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// claimNumber sees that the Refund owns its number before WeChat is asked for it: WeChat takes two Refunds of one number for one,
-// and the second would show money that never went back. What WeChat took has its number; it is asked for again before
-// anything that WeChat says of it is recorded.
+// claimNumber checks that the Refund owns its number before the first call: WeChat treats two
+// Refunds with one number as one, and the second would show a refund that never happened. An
+// accepted Refund owns its number; that is checked again before any result of WeChat is recorded.
 func (r *RefundReconciler) claimNumber(ctx context.Context, f *refund) progress {
 	if lifecycle.RefundBegun(f.Refund) {
 		return next()
@@ -24,8 +24,8 @@ func (r *RefundReconciler) claimNumber(ctx context.Context, f *refund) progress 
 	return next()
 }
 
-// ownsNumber says whether the Refund owns its number, and what WeChat has under it as refundID, if that is known. Nil means yes;
-// otherwise the reconcile ends.
+// ownsNumber checks whether the Refund owns its number, and the WeChat refund refundID if that is
+// known. It returns nil if so; otherwise the reconcile ends.
 func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID string) *progress {
 	holder, err := r.Claims.HolderOfRefund(ctx, f.Refund, f.merchant, refundID)
 	owner := f.Refund
@@ -40,7 +40,7 @@ func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID s
 		end = r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, holder)+". Create another Refund with another name or spec.outRefundNo")
 	case owner.UID == f.UID:
 		return nil
-	case mayNotLearnOwner(f.merchant, f.Namespace, owner.Namespace) && !lifecycle.RefundBegun(f.Refund):
+	case hideOwner(f.merchant, f.Namespace, owner.Namespace) && !lifecycle.RefundBegun(f.Refund):
 		end = r.waitForProof(ctx, f)
 	case !claims.RefundIsDecided(owner) && !isDeleted(f):
 		end = r.waitForNumber(ctx, f)
@@ -50,8 +50,9 @@ func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID s
 	return &end
 }
 
-// waitForNumber is for a Refund that comes after another one of which WeChat has not said yet whether it has it. After a restore
-// without status nobody here knows which of them was paid out, and WeChat's first answer to the other tells it.
+// waitForNumber handles a Refund after an older one whose number WeChat has not confirmed yet.
+// After a restore without status the operator does not know which of them was paid out, and
+// WeChat's first answer about the older one decides it.
 func (r *RefundReconciler) waitForNumber(ctx context.Context, f *refund) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForTurn, fmt.Sprintf(
@@ -64,14 +65,14 @@ func (r *RefundReconciler) waitForNumber(ctx context.Context, f *refund) progres
 	return again(min(r.retries.next(f.UID), r.Timing.SecretsCheck))
 }
 
-// waitForProof lets a Refund wait until WeChat has taken its Merchant's key, which starts the next reconcile. A deleted one goes: nothing was
-// sent for it.
+// waitForProof delays a Refund until WeChat has accepted its Merchant's key, which starts the next
+// reconcile. The finalizer of a deleted one is removed, since nothing was sent.
 func (r *RefundReconciler) waitForProof(ctx context.Context, f *refund) progress {
 	if isDeleted(f) {
-		return r.goes(ctx, f)
+		return r.finishDeletion(ctx, f)
 	}
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonPending, keyNotTaken(f.merchant), r.Clock.Now())
+		lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonPending, keyNotAcceptedMessage(f.merchant), r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -79,7 +80,8 @@ func (r *RefundReconciler) waitForProof(ctx context.Context, f *refund) progress
 	return again(r.Timing.SecretsCheck)
 }
 
-// numberOwnedByRefund says who owns the number, by name only within the namespace.
+// numberOwnedByRefund describes the owner of the number. It names the owner only within the
+// namespace.
 func numberOwnedByRefund(refund, owner *v1alpha1.Refund) string {
 	if owner.Namespace == refund.Namespace {
 		return fmt.Sprintf("The number %s belongs to Refund %s of the same merchant number", refund.Number(), owner.Name)
@@ -87,8 +89,8 @@ func numberOwnedByRefund(refund, owner *v1alpha1.Refund) string {
 	return fmt.Sprintf("The number %s belongs to a Refund of another namespace of the same merchant number", refund.Number())
 }
 
-// beginCall notes that the first request is about to be made, so that no other Refund takes the number before its answer is
-// recorded.
+// beginCall records that the first request is about to be made, so that no other Refund takes the
+// number before its answer is recorded.
 func (r *RefundReconciler) beginCall(f *refund) bool {
 	return lifecycle.RefundBegun(f.Refund) || r.Claims.BeginRefund(f.Refund, f.merchant)
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// send asks WeChat to pay back.
+// send sends the refund request.
 func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	if !r.beginCall(f) {
 		return again(r.Timing.RetryFirst) // the request of an object that is gone may be under way
 	}
 	paced := f.spacingKey() // the answer may prove the key, and so change it
-	before, allowed, wait := r.pace.take(paced, f.order.CreationTimestamp.Time)
+	before, allowed, wait := r.spacing.take(paced, f.order.CreationTimestamp.Time)
 	if !allowed {
 		return r.waitForTurn(ctx, f, "Refund requests of one Order go "+r.Timing.RefundSpacing.String()+" apart, as WeChat Pay demands", wait)
 	}
@@ -29,44 +29,45 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 		r.settled(f.Refund)
 	}
 	if wechatpay.RetryAfter(err) > 0 {
-		r.pace.giveBack(paced, before)
+		r.spacing.undo(paced, before)
 	} else {
-		r.pace.calledAgain(paced)
+		r.spacing.callEnded(paced)
 	}
 	if err != nil {
 		return r.handleRefundError(ctx, f, err)
 	}
-	err = r.record(after(ctx, wechatpay.OperationCreateRefund, nil), f, func(refund *v1alpha1.Refund) {
+	err = r.record(withCallOutcome(ctx, wechatpay.OperationCreateRefund, nil), f, func(refund *v1alpha1.Refund) {
 		r.noteRequest(refund)
 		lifecycle.Accepted(refund, acceptance, r.Clock.Now())
 	})
 	if err != nil {
-		return r.stoppedWhileSent(ctx, f, err)
+		return r.stoppedDuringRefund(ctx, f, err)
 	}
 	r.retries.forget(f.UID)
 	r.calls.clear(f.UID)
 	return done() // the write starts the next reconcile, which follows it
 }
 
-// noteRequest writes down, with the answer, that a request was made and on whose decision.
+// noteRequest records, together with the answer, that a request was made and who allowed it.
 func (r *RefundReconciler) noteRequest(refund *v1alpha1.Refund) {
 	lifecycle.Approved(refund, r.Clock.Now())
 	lifecycle.Requested(refund, r.Clock.Now())
 }
 
-// handleRefundError decides what an error of the refund call means. Only a verified answer ends a Refund, and only after
-// QueryRefund said that WeChat does not have it: an earlier request may have come through.
+// handleRefundError handles an error of the refund request. Only a verified answer ends a Refund,
+// and only after QueryRefund has said that WeChat does not have it: an earlier request may have
+// arrived.
 func (r *RefundReconciler) handleRefundError(ctx context.Context, f *refund, cause error) progress {
 	if wechatpay.Means(cause, wechatpay.Rejected, wechatpay.AmountConflict, wechatpay.NeedsAttention) {
-		return r.askWhy(ctx, f, cause)
+		return r.queryAfterRejection(ctx, f, cause)
 	}
-	return r.tryLater(ctx, f, cause)
+	return r.retryLater(ctx, f, cause)
 }
 
-func (r *RefundReconciler) tryLater(ctx context.Context, f *refund, cause error) progress {
+func (r *RefundReconciler) retryLater(ctx context.Context, f *refund, cause error) progress {
 	before := lifecycle.AcceptedReason(f.Refund)
 	if err := r.recordError(ctx, f, cause); err != nil {
-		return r.stoppedWhileSent(ctx, f, err)
+		return r.stoppedDuringRefund(ctx, f, err)
 	}
 	if wechatpay.Means(cause, wechatpay.InsufficientBalance) && before != v1alpha1.ReasonInsufficientBalance {
 		r.warn(f.Refund, v1alpha1.ReasonInsufficientBalance, "Refund", "%v", cause)
@@ -75,7 +76,7 @@ func (r *RefundReconciler) tryLater(ctx context.Context, f *refund, cause error)
 }
 
 func (r *RefundReconciler) recordError(ctx context.Context, f *refund, cause error) error {
-	return r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) {
+	return r.record(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) {
 		if wechatpay.OutcomeOf(cause) == wechatpay.NotSent {
 			lifecycle.Approved(refund, r.Clock.Now())
 		} else {
@@ -85,8 +86,8 @@ func (r *RefundReconciler) recordError(ctx context.Context, f *refund, cause err
 	})
 }
 
-// waitAfter is how long to wait after an error: a lost answer is asked for soon; a request is repeated after the minute at
-// the earliest, and slowly where a person must act.
+// waitAfter returns the wait after an error: a lost answer is queried soon; a request is repeated
+// after a minute at the earliest, and slowly if a person has to act.
 func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
 	if wait := wechatpay.RetryAfter(err); wait > 0 {
 		return wait // nothing was sent, so the minute does not count
@@ -102,16 +103,16 @@ func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
 	}
 }
 
-// askWhy settles a verified no: the refund is there all the same, or too little is left of what was paid, or WeChat's words
-// are all there is.
-func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) progress {
+// queryAfterRejection handles a verified rejection: WeChat has the refund nevertheless, or too
+// little is left of the paid amount, or the rejection is final.
+func (r *RefundReconciler) queryAfterRejection(ctx context.Context, f *refund, cause error) progress {
 	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err == nil:
 		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 			return *end
 		}
-		if recordErr := r.record(after(ctx, wechatpay.OperationQueryRefund, nil), f, func(refund *v1alpha1.Refund) {
+		if recordErr := r.record(withCallOutcome(ctx, wechatpay.OperationQueryRefund, nil), f, func(refund *v1alpha1.Refund) {
 			r.noteRequest(refund)
 			lifecycle.RefundState(refund, f.order.Number(), fact, r.Clock.Now())
 		}); recordErr != nil {
@@ -124,7 +125,7 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 	case wechatpay.Means(err, wechatpay.RefundNotExist):
 		return r.endBy(ctx, f, cause)
 	default:
-		if recordErr := r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) {
+		if recordErr := r.record(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) {
 			r.noteRequest(refund)
 			lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown,
 				fmt.Sprintf("%v. Whether WeChat Pay has the refund from an earlier request is being asked. %v", cause, err), r.Clock.Now())
@@ -135,8 +136,9 @@ func (r *RefundReconciler) askWhy(ctx context.Context, f *refund, cause error) p
 	}
 }
 
-// endBy ends a Refund that WeChat refused for good. When the refunds that WeChat has of the order leave too little, refunds
-// made elsewhere (in the merchant platform) took it, and the reason says so.
+// endBy ends a Refund that WeChat rejected finally. If the refunds that WeChat has of the order
+// leave too little, others made elsewhere (in the merchant platform) used the amount, and the
+// reason says so.
 func (r *RefundReconciler) endBy(ctx context.Context, f *refund, cause error) progress {
 	if facts, err := f.account.QueryRefunds(ctx, wechatpay.OrderRef{OutTradeNo: f.order.Number(), AppID: f.appID}); err == nil {
 		if taken := lifecycle.Taken(facts); taken+f.Spec.Amount > f.order.Spec.Amount.Total {
@@ -144,20 +146,21 @@ func (r *RefundReconciler) endBy(ctx context.Context, f *refund, cause error) pr
 		}
 	}
 	if wechatpay.Means(cause, wechatpay.NeedsAttention) {
-		return r.tryLater(ctx, f, cause)
+		return r.retryLater(ctx, f, cause)
 	}
 	return r.endAfterRequest(ctx, f, cause, v1alpha1.ReasonRejected, cause.Error()+". Create another Refund if it can be paid back otherwise")
 }
 
 func (r *RefundReconciler) endAfterRequest(ctx context.Context, f *refund, cause error, reason, message string) progress {
-	ctx = after(ctx, wechatpay.OperationCreateRefund, cause)
+	ctx = withCallOutcome(ctx, wechatpay.OperationCreateRefund, cause)
 	if err := r.record(ctx, f, r.noteRequest); err != nil {
 		return stoppedBy(err)
 	}
 	return r.end(ctx, f, reason, message)
 }
 
-// follow asks for a Refund that WeChat took until it is final: from a minute after acceptance, then less and less often.
+// follow queries an accepted Refund until it is final, first a minute after acceptance, then less
+// and less often.
 func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 	if !lifecycle.RefundAccepted(f.Refund) {
 		return next()
@@ -177,7 +180,7 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 			return *end
 		}
-		err = r.learn(ctx, f, fact)
+		err = r.recordFact(ctx, f, fact)
 	} else {
 		err = r.followFails(ctx, f, err)
 	}
@@ -197,32 +200,35 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 	return again(due.Sub(r.Clock.Now()))
 }
 
-// followFails shows WeChat's words. What limits of our own held back is not worth a write, unless somebody waits for the Refund to go.
+// followFails shows WeChat's error. A denial by the operator's own limits is not worth a write,
+// unless the Refund is being deleted.
 func (r *RefundReconciler) followFails(ctx context.Context, f *refund, cause error) error {
 	if wechatpay.RetryAfter(cause) > 0 && !isDeleted(f) {
 		return nil
 	}
-	return r.record(because(ctx, cause), f, func(refund *v1alpha1.Refund) { lifecycle.FollowFailed(refund, cause, r.Clock.Now()) })
+	return r.record(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) { lifecycle.FollowFailed(refund, cause, r.Clock.Now()) })
 }
 
-// waitedLongEnough bounds the wait of a deleted Refund for a person to act in the merchant platform, or for WeChat to answer: it
-// begins with the deletion, and anew when WeChat says once more that it is paying back, which comes to an end by itself.
+// waitedLongEnough limits how long a deleted Refund waits for a person to act in the merchant
+// platform, or for WeChat to answer. The wait starts with the deletion, and again each time WeChat
+// reports that it is processing the refund, which ends without help.
 func (r *RefundReconciler) waitedLongEnough(f *refund, now time.Time) bool {
 	stalled := f.Status.StalledTime
 	if !isDeleted(f) || stalled == nil || lifecycle.RefundFinal(f.Refund) {
 		return false
 	}
-	return now.Sub(later(stalled.Time, f.DeletionTimestamp.Time)) > r.Timing.AbandonAtLast
+	return now.Sub(laterOf(stalled.Time, f.DeletionTimestamp.Time)) > r.Timing.AbandonAtLast
 }
 
-func later(a, b time.Time) time.Time {
+func laterOf(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
 	return b
 }
 
-// nextPollAfter is the next poll after one that was just made. A contradiction is asked about again soon, whatever the schedule says.
+// nextPollAfter returns the time of the next poll. A contradiction is queried again soon, whatever
+// the schedule says.
 func (r *RefundReconciler) nextPollAfter(f *refund, now time.Time) time.Time {
 	due := r.nextPoll(f, now)
 	if soon := now.Add(r.Timing.RetrySlowly); lifecycle.RefundMismatched(f.Refund) && soon.Before(due) {
@@ -240,12 +246,12 @@ func (r *RefundReconciler) nextPoll(f *refund, now time.Time) time.Time {
 	return start.Add(age)
 }
 
-// applyFact records what QueryRefund says of a Refund that was not known to be accepted.
+// applyFact records the result of QueryRefund for a Refund that was not known to be accepted.
 func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
 	if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 		return *end
 	}
-	if err := r.learn(ctx, f, fact); err != nil {
+	if err := r.recordFact(ctx, f, fact); err != nil {
 		return stoppedBy(err)
 	}
 	if lifecycle.RefundMismatched(f.Refund) && !lifecycle.RefundAccepted(f.Refund) {
@@ -257,10 +263,10 @@ func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechat
 	return done() // the write starts the next reconcile
 }
 
-// learn records what QueryRefund says, and warns of what a person has to look at.
-func (r *RefundReconciler) learn(ctx context.Context, f *refund, fact wechatpay.RefundFact) error {
+// recordFact records the result of QueryRefund, and warns if a person has to act.
+func (r *RefundReconciler) recordFact(ctx context.Context, f *refund, fact wechatpay.RefundFact) error {
 	before := lifecycle.SucceededReason(f.Refund)
-	ctx = after(ctx, wechatpay.OperationQueryRefund, nil)
+	ctx = withCallOutcome(ctx, wechatpay.OperationQueryRefund, nil)
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		lifecycle.RefundLearned(refund, f.merchant.Spec.RefundApproval, f.order.Number(), fact, r.Clock.Now())
 	})

@@ -14,7 +14,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// releaseIfFinal is the last step for a Refund of which nothing more will become.
+// releaseIfFinal is the last step of a final Refund.
 func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progress {
 	if isDeleted(f) && !isHeld(f) {
 		r.forget(f.UID)
@@ -34,10 +34,11 @@ func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progre
 	if !counted && r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
 		return again(r.Timing.RetryFirst)
 	}
-	return r.goes(ctx, f)
+	return r.finishDeletion(ctx, f)
 }
 
-// isCounted says whether the Order remembers what the Refund paid back, so that the next Refund is not measured without it.
+// isCounted reports whether the Order has recorded the refunded amount, so that the next Refund's
+// limit includes it.
 func (r *RefundReconciler) isCounted(ctx context.Context, f *refund) (bool, error) {
 	if !lifecycle.RefundSucceeded(f.Refund) {
 		return true, nil
@@ -76,8 +77,9 @@ func (r *RefundReconciler) findMerchant(ctx context.Context, f *refund) progress
 	return r.waitWithout(ctx, f, merchantReason(problem), problem)
 }
 
-// merchantOf finds what is needed to ask WeChat for a Refund. One that was asked for under a grant is followed to its end; a new
-// one needs a grant of today, for its own number as well as for its Order's.
+// merchantOf returns the Merchant and the Account of a Refund. A Refund that was requested with a
+// grant is followed to its end; a new one needs a current grant for its own number and for its
+// Order's.
 func (r *RefundReconciler) merchantOf(ctx context.Context, f *refund) (*v1alpha1.Merchant, *account.Account, error) {
 	if lifecycle.RefundBegun(f.Refund) {
 		return r.merchantOfStarted(ctx, f.order)
@@ -89,11 +91,11 @@ func (r *RefundReconciler) merchantOf(ctx context.Context, f *refund) (*v1alpha1
 	return found, handle, err
 }
 
-// waitWithout shows what is missing to ask WeChat, and bounds the wait of a deleted Refund for it. One that was never asked for
-// goes at once.
+// waitWithout shows what is missing for calls to WeChat, and limits how long a deleted Refund waits
+// for it. The finalizer of one that was never requested is removed at once.
 func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason string, problem *account.Problem) progress {
 	if isDeleted(f) && lifecycle.NeverRequested(f.Refund) {
-		return r.goes(ctx, f)
+		return r.finishDeletion(ctx, f)
 	}
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, problem.Message, r.Clock.Now())
@@ -110,17 +112,18 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason st
 	return r.abandonFinalizer(ctx, f, problem.Message)
 }
 
-// abandonFinalizer removes the finalizer of a Refund whose end could not be learnt.
+// abandonFinalizer removes the finalizer of a Refund whose final state is unknown.
 func (r *RefundReconciler) abandonFinalizer(ctx context.Context, f *refund, why string) progress {
-	if r.refusals.about(f.UID, metrics.WriteRelease) == "" { // otherwise it was told before
+	if r.refusals.message(f.UID, metrics.WriteRelease) == "" { // otherwise it was told before
 		r.reporter(ctx).FinalizerAbandoned(f.Refund, "Refund", "Let go without knowing the end of refund %s at WeChat Pay: %s", f.Number(), why)
 	}
-	return r.goes(ctx, f)
+	return r.finishDeletion(ctx, f)
 }
 
-// awaitPaidOrder has WeChat asked nothing about a Refund whose Order is not paid here, unless it was asked to refund before. A refund
-// that WeChat has under the number is this Refund's only if the payment is this Order's: otherwise it is another tenant's or another
-// system's, and nothing of it may be shown. An Order that lost its status finds its payment by itself.
+// awaitPaidOrder prevents all queries about a Refund whose Order is not paid, unless it was
+// requested before. A refund that WeChat has under the number is this Refund's only if the payment
+// is this Order's: otherwise it belongs to another tenant or system, and nothing of it may be
+// shown. An Order that lost its status finds its payment by itself.
 func (r *RefundReconciler) awaitPaidOrder(ctx context.Context, f *refund) progress {
 	switch {
 	case lifecycle.IsPaid(f.order), lifecycle.RefundBegun(f.Refund):
@@ -132,7 +135,7 @@ func (r *RefundReconciler) awaitPaidOrder(ctx context.Context, f *refund) progre
 		"Order %s is not paid (%s), so there is nothing to pay back yet", f.order.Name, lifecycle.PaidReason(f.order))})
 }
 
-// deny ends a Refund that nobody has to ask WeChat about: its Order ended unpaid.
+// deny ends a Refund without a query: its Order ended unpaid.
 func (r *RefundReconciler) deny(ctx context.Context, f *refund) progress {
 	if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, r.Clock.Now()) }); err != nil {
 		return stoppedBy(err)
@@ -153,8 +156,8 @@ func (r *RefundReconciler) checkCertificate(ctx context.Context, f *refund) prog
 	}
 }
 
-// waitFor shows what an approved Refund waits for. A change of the Order or the Merchant starts the next reconcile; Secrets
-// are looked at again now and then.
+// waitFor shows what an approved Refund waits for. A change of the Order or the Merchant starts the
+// next reconcile; Secrets are read again periodically.
 func (r *RefundReconciler) waitFor(ctx context.Context, f *refund, reason, message string) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		lifecycle.Approved(refund, r.Clock.Now())

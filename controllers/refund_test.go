@@ -47,7 +47,7 @@ func TestRefundWaitsForApprovalAndSucceeds(t *testing.T) {
 }
 
 func TestRefundIsFollowedWithoutACallback(t *testing.T) {
-	shop, _ := paidShop(t, framework.WithTiming(pollsOften), framework.WithWeChat(func(o *simulator.Options) { o.Rules.RefundDelay = time.Second }))
+	shop, _ := paidShop(t, framework.WithTiming(pollOften), framework.WithWeChat(func(o *simulator.Options) { o.Rules.RefundDelay = time.Second }))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
 	shop.Approve("refund-0001")
@@ -133,7 +133,7 @@ func TestRefundsMadeByStaffCountAtWeChat(t *testing.T) {
 	g.Expect(refund.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("merchant platform"))))
 }
 
-// TestRefundSurvivesLostAnswers: whatever answer is lost or spoiled, money goes back once.
+// TestRefundSurvivesLostAnswers: whatever answer is lost or corrupted, the refund is made once.
 func TestRefundSurvivesLostAnswers(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{
 		"dropped before":      {Kind: simulator.FaultDrop},
@@ -198,7 +198,7 @@ func TestAbnormalRefundIsNotTheEnd(t *testing.T) {
 		"and is closed":          {simulator.RefundClosed, "Succeeded=False/Closed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, _ := paidShop(t, framework.WithTiming(pollsOften))
+			shop, _ := paidShop(t, framework.WithTiming(pollOften))
 			shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundChange})
 			shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 			shop.WaitRefund("refund-0001", "Succeeded=Unknown/Abnormal")

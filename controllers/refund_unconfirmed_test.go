@@ -16,36 +16,37 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// heldByWeChat opens a Shop with a Refund that WeChat took and does not finish.
-func heldByWeChat(t *testing.T, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
+// shopWithAcceptedRefund opens a Shop with a Refund that WeChat accepted and does not finish.
+func shopWithAcceptedRefund(t *testing.T, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
-	shop, g := paidShop(t, append([]framework.Option{framework.WithTiming(pollsOften)}, options...)...)
-	takenAndHeld(shop)
+	shop, g := paidShop(t, append([]framework.Option{framework.WithTiming(pollOften)}, options...)...)
+	acceptedRefund(shop)
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
 	return shop, g
 }
 
-// takenAndHeld creates a Refund that WeChat takes and does not finish.
-func takenAndHeld(shop *framework.Shop) {
+// acceptedRefund creates a Refund that WeChat accepts and does not finish.
+func acceptedRefund(shop *framework.Shop) {
 	shop.T.Helper()
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultRefundHold})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 }
 
-// says has refundquery answer, well signed, with other values.
+// says makes refund queries return other values, correctly signed.
 func says(shop *framework.Shop, fields map[string]string) {
 	shop.T.Helper()
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultExtraFields, Fields: fields})
 }
 
-// askedMore waits until WeChat was asked some more times.
-func askedMore(shop *framework.Shop, operation simulator.Operation, number string, times int) {
+// waitForMoreQueries waits until WeChat has been queried some more times.
+func waitForMoreQueries(shop *framework.Shop, operation simulator.Operation, number string, times int) {
 	shop.T.Helper()
 	asked := len(shop.WeChat.Ledger().CallsOf(operation, number))
 	shop.Eventually("WeChat is asked again", func() error { return atLeast(shop, operation, number, asked+times) })
 }
 
-// TestErrorsAreSeenWhileARefundIsFollowed: WeChat took it, and then answers the question what became of it by errors.
+// TestErrorsAreSeenWhileARefundIsFollowed: WeChat accepted it, and then answers queries with
+// errors.
 func TestErrorsAreSeenWhileARefundIsFollowed(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault simulator.Fault
@@ -57,13 +58,13 @@ func TestErrorsAreSeenWhileARefundIsFollowed(t *testing.T) {
 		"badly signed":                 {simulator.Fault{Kind: simulator.FaultBadSignature}, "QueryRefund"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := heldByWeChat(t)
+			shop, g := shopWithAcceptedRefund(t)
 			c.fault.Operation = simulator.OperationRefundQuery
 			shop.Fault(c.fault)
 			refund := shop.WaitRefund("refund-0001", "Succeeded=Unknown/QueryFailed")
 			g.Expect(meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Message).To(gomega.ContainSubstring(c.words))
 			g.Expect(refund.Status.StalledTime).NotTo(gomega.BeNil())
-			askedMore(shop, simulator.OperationRefundQuery, "refund-0001", 3)
+			waitForMoreQueries(shop, simulator.OperationRefundQuery, "refund-0001", 3)
 			g.Expect(shop.Refund("refund-0001").ResourceVersion).To(gomega.Equal(refund.ResourceVersion), "no write at each poll")
 			shop.WeChat.ClearFaults()
 			shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
@@ -74,7 +75,7 @@ func TestErrorsAreSeenWhileARefundIsFollowed(t *testing.T) {
 }
 
 func TestUnknownRefundStateIsShownAsItIs(t *testing.T) {
-	shop, g := heldByWeChat(t)
+	shop, g := shopWithAcceptedRefund(t)
 	says(shop, map[string]string{"refund_status_0": "FOO"})
 	refund := shop.WaitRefund("refund-0001", "Succeeded=Unknown/UnknownState")
 	g.Expect(meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Message).To(gomega.ContainSubstring("FOO"))
@@ -83,7 +84,7 @@ func TestUnknownRefundStateIsShownAsItIs(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
 }
 
-// TestDeletedRefundWithoutWeChatsWordGoes: and with it what waits for it.
+// TestDeletedRefundWithoutWeChatsWordGoes: what waits for it continues, too.
 func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{
 		"errors":           {Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST"},
@@ -91,8 +92,8 @@ func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
 		"another amount":   {Kind: simulator.FaultExtraFields, Fields: map[string]string{"refund_fee_0": "51"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, _ := heldByWeChat(t, framework.WithTiming(func(timing *controllers.Timing) {
-				pollsOften(timing)
+			shop, _ := shopWithAcceptedRefund(t, framework.WithTiming(func(timing *controllers.Timing) {
+				pollOften(timing)
 				timing.AbandonAtLast = 2 * time.Second
 			}))
 			fault.Operation = simulator.OperationRefundQuery
@@ -109,12 +110,13 @@ func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
 	}
 }
 
-// TestDeletedRefundStaysWhileWeChatPaysBack: as long as WeChat says so, it comes to an end by itself; and that word starts the wait
-// anew, also for a process that did not hear the one before.
+// TestDeletedRefundStaysWhileWeChatPaysBack: processing ends without help, so the Refund waits
+// while WeChat reports it. Each such answer restarts the wait, also for a process that has not seen
+// an earlier one.
 func TestDeletedRefundStaysWhileWeChatPaysBack(t *testing.T) {
 	const patience = 3 * time.Second
-	shop, g := heldByWeChat(t, framework.WithTiming(func(timing *controllers.Timing) {
-		pollsOften(timing)
+	shop, g := shopWithAcceptedRefund(t, framework.WithTiming(func(timing *controllers.Timing) {
+		pollOften(timing)
 		timing.AbandonAtLast = patience
 	}))
 	refund := shop.NewRefund("refund-0001", "order-0001", 101)
@@ -129,25 +131,26 @@ func TestDeletedRefundStaysWhileWeChatPaysBack(t *testing.T) {
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST"})
 	shop.StartOperator()
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/QueryFailed")
-	askedMore(shop, simulator.OperationRefundQuery, "refund-0001", 2)
+	waitForMoreQueries(shop, simulator.OperationRefundQuery, "refund-0001", 2)
 	g.Expect(shop.Client.Get(shop.Context(), keyOf(refund), refund)).To(gomega.Succeed(), "the wait began with the last word, not with the deletion")
 	shop.WaitGone(refund)
 }
 
-// TestAContradictionOfATakenRefundIsNoEnd: WeChat took it, and then states another amount or order, once.
+// TestAContradictionOfATakenRefundIsNoEnd: WeChat accepted it, and then reports another amount or
+// order once.
 func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 	for name, fields := range map[string]map[string]string{
 		"amount": {"refund_fee_0": "51"},
 		"order":  {"out_trade_no": "order-0002"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := heldByWeChat(t)
+			shop, g := shopWithAcceptedRefund(t)
 			says(shop, fields)
 			shop.WaitRefund("refund-0001", "Succeeded=Unknown/Mismatch")
 			waitEvent(shop, "refund-0001", v1alpha1.ReasonMismatch)
-			askedMore(shop, simulator.OperationRefundQuery, "refund-0001", 5) // for longer than NotExistGrace
+			waitForMoreQueries(shop, simulator.OperationRefundQuery, "refund-0001", 5) // for longer than NotExistGrace
 			g.Expect(has(shop.Refund("refund-0001").Status.Conditions, v1alpha1.ConditionSucceeded, v1alpha1.ReasonMismatch)).To(gomega.BeTrue())
-			// Its sum is not free.
+			// Its amount is still reserved.
 			shop.Create(shop.NewRefund("refund-0002", "order-0001", 101, approved))
 			shop.WaitRefund("refund-0002", "Succeeded=False/ExceedsPaid")
 			shop.WeChat.ClearFaults()
@@ -158,21 +161,23 @@ func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 	}
 }
 
-// TestTheRightCallbackAfterAContradiction: the query that it leads to is recorded.
+// TestTheRightCallbackAfterAContradiction: the result of the query that the callback causes is
+// recorded.
 func TestTheRightCallbackAfterAContradiction(t *testing.T) {
 	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) {
 		timing.RefundPoll.Ages = []time.Duration{3 * time.Second, time.Hour} // one poll, which comes after the operator has seen its own write
 		timing.RetrySlowly = time.Hour
 	}))
 	says(shop, map[string]string{"refund_fee_0": "51"})
-	takenAndHeld(shop)
+	acceptedRefund(shop)
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Mismatch")
 	shop.WeChat.ClearFaults()
 	shop.Must(shop.WeChat.SetRefundStatus(framework.MchID, "refund-0001", simulator.RefundSuccess))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 }
 
-// TestARefundOfTheNumberMadeElsewhere: nothing of ours was sent, so that two answers, some time apart, are an end.
+// TestARefundOfTheNumberMadeElsewhere: no request was sent, so two answers, some time apart, end
+// the Refund.
 func TestARefundOfTheNumberMadeElsewhere(t *testing.T) {
 	for name, change := range map[string]func(*v1alpha1.Refund){
 		"undecided": func(*v1alpha1.Refund) {}, "approved": approved,
@@ -191,7 +196,7 @@ func TestARefundOfTheNumberMadeElsewhere(t *testing.T) {
 	}
 }
 
-// TestErrorsAreSeenWhileALostAnswerIsAskedFor: it stays in doubt, and says what WeChat answers.
+// TestErrorsAreSeenWhileALostAnswerIsAskedFor: it remains in doubt, and shows WeChat's answer.
 func TestErrorsAreSeenWhileALostAnswerIsAskedFor(t *testing.T) {
 	shop, _ := paidShop(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true})
@@ -203,9 +208,10 @@ func TestErrorsAreSeenWhileALostAnswerIsAskedFor(t *testing.T) {
 	})
 }
 
-// TestErrorsAreSeenWhileAnOrderIsPolled: the payer may pay all the while, so that what is shown is only beside it.
+// TestErrorsAreSeenWhileAnOrderIsPolled: the payer may still pay, so the error does not replace
+// other conditions.
 func TestErrorsAreSeenWhileAnOrderIsPolled(t *testing.T) {
-	shop, g := openReady(t, framework.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollOften))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")
 	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultError, ErrCode: "NOAUTH", ErrCodeDes: "商户无此接口权限"})
@@ -220,7 +226,7 @@ func TestErrorsAreSeenWhileAnOrderIsPolled(t *testing.T) {
 	}
 	shop.Eventually("WeChat's words are shown", paidMessage("NOAUTH: 商户无此接口权限"))
 	order := shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")
-	askedMore(shop, simulator.OperationOrderQuery, "order-0001", 3)
+	waitForMoreQueries(shop, simulator.OperationOrderQuery, "order-0001", 3)
 	g.Expect(shop.Order("order-0001").ResourceVersion).To(gomega.Equal(order.ResourceVersion), "no write at each poll")
 	shop.WeChat.ClearFaults()
 	shop.Eventually("they go when it is over", paidMessage(""))

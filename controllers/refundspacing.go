@@ -9,9 +9,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
-// refundSpacing keeps refund requests of one order at WeChat apart (chapter 9_4: at least a minute), whatever their number. What a Refund's
-// status says of earlier requests counts as well, but a process may have died between a request and that write. So for
-// objects that are older than this process's leadership it waits until nothing an earlier leader sent can be too near.
+// refundSpacing keeps refund requests of one order at WeChat apart (chapter 9_4: at least a
+// minute), whatever their number. The status of a Refund also records earlier requests, but a
+// process may have stopped between a request and that write. So for objects that are older than
+// this process's leadership it waits until no request of an earlier leader can be too close.
 type refundSpacing struct {
 	spacing time.Duration
 	clock   clock.PassiveClock
@@ -25,7 +26,7 @@ func newRefundSpacing(spacing time.Duration, clock clock.PassiveClock) *refundSp
 	return &refundSpacing{spacing: spacing, clock: clock, last: map[string]time.Time{}}
 }
 
-// begin notes when this process became the leader; only the first time counts.
+// begin records when this process became the leader; only the first call counts.
 func (p *refundSpacing) begin() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -34,8 +35,8 @@ func (p *refundSpacing) begin() {
 	}
 }
 
-// spacingKey names the order at WeChat that a Refund pays back: the same one, whatever objects stand for it. A key that is not proven is
-// no way to take a turn from others.
+// spacingKey identifies the order at WeChat that a Refund refunds, whatever objects represent it.
+// An unproven key gets its own, so that it can't delay others.
 func (f *refund) spacingKey() string {
 	if !f.account.Proven() {
 		return string(f.order.UID)
@@ -44,7 +45,8 @@ func (f *refund) spacingKey() string {
 	return account.Hosts + "/" + account.MchID + "/" + f.order.Number()
 }
 
-// take reserves a request for an order now, and returns when the one before was; or it says how long to wait.
+// take reserves a request for an order now and returns the time of the previous one, or returns how
+// long to wait.
 func (p *refundSpacing) take(order string, created time.Time) (before time.Time, allowed bool, wait time.Duration) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -65,8 +67,8 @@ func (p *refundSpacing) take(order string, created time.Time) (before time.Time,
 	return before, true, 0
 }
 
-// giveBack undoes take for a request that was never sent.
-func (p *refundSpacing) giveBack(order string, before time.Time) {
+// undo reverts take for a request that was not sent.
+func (p *refundSpacing) undo(order string, before time.Time) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if p.last[order] = before; before.IsZero() {
@@ -74,8 +76,9 @@ func (p *refundSpacing) giveBack(order string, before time.Time) {
 	}
 }
 
-// calledAgain sets the time of the last request to when it ended: it may have arrived at any moment until then.
-func (p *refundSpacing) calledAgain(order string) {
+// callEnded sets the time of the last request to its end: it may have arrived at any moment until
+// then.
+func (p *refundSpacing) callEnded(order string) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.last[order] = p.clock.Now()

@@ -18,10 +18,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// A cluster may refuse a write of ours: by a policy, a quota, a webhook that is away. Each such write is counted, an event tells what
-// was said, the condition shows it as far as the status can be written, and what does not need the write goes on.
+// A cluster may refuse a write of the operator, by a policy, a quota, or an unavailable webhook.
+// Each such write is counted, an event has the error, and the condition shows it if the status can
+// be written. What does not depend on the write continues.
 
-// isRefused says whether the cluster refuses a write, and will again until somebody changes something there.
+// isRefused reports whether the cluster refuses a write, and will do so until somebody changes its
+// configuration.
 func isRefused(err error) bool {
 	var refusal apierrors.APIStatus
 	if !errors.As(err, &refusal) {
@@ -35,55 +37,55 @@ func isRefused(err error) bool {
 	}
 }
 
-// refusals remember what is refused, so that it is told once.
+// refusals records the refused writes, so that each is reported once.
 type refusals struct {
-	mutex sync.Mutex
-	told  map[types.UID]map[string]string
+	mutex    sync.Mutex
+	messages map[types.UID]map[string]string
 }
 
-// mostRefusals bounds the memory.
+// mostRefusals limits the memory.
 const mostRefusals = 10_000
 
-// note remembers what was said about a write, and says whether that is news.
+// note records the error of a write, and reports whether it is new.
 func (r *refusals) note(uid types.UID, write, said string) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if len(r.told) > mostRefusals {
-		r.told = nil // of objects that are long gone, for the most part; the others are told once more
+	if len(r.messages) > mostRefusals {
+		r.messages = nil // of objects that are long gone, for the most part; the others are told once more
 	}
-	if r.told == nil {
-		r.told = map[types.UID]map[string]string{}
+	if r.messages == nil {
+		r.messages = map[types.UID]map[string]string{}
 	}
-	if r.told[uid] == nil {
-		r.told[uid] = map[string]string{}
+	if r.messages[uid] == nil {
+		r.messages[uid] = map[string]string{}
 	}
-	news := r.told[uid][write] != said
-	r.told[uid][write] = said
+	news := r.messages[uid][write] != said
+	r.messages[uid][write] = said
 	return news
 }
 
-// about is what was said about a write; empty when it is not refused.
-func (r *refusals) about(uid types.UID, write string) string {
+// message returns the error of a write, or "" if it is not refused.
+func (r *refusals) message(uid types.UID, write string) string {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	return r.told[uid][write]
+	return r.messages[uid][write]
 }
 
-func (r *refusals) over(uid types.UID, write string) {
+func (r *refusals) clear(uid types.UID, write string) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if delete(r.told[uid], write); len(r.told[uid]) == 0 {
-		delete(r.told, uid)
+	if delete(r.messages[uid], write); len(r.messages[uid]) == 0 {
+		delete(r.messages, uid)
 	}
 }
 
 func (r *refusals) forget(uid types.UID) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	delete(r.told, uid)
+	delete(r.messages, uid)
 }
 
-// wrote notes a write, or tells that the cluster refuses it, and returns the error as it is.
+// wrote records a successful write or reports a refused one, and returns the error unchanged.
 func (b *Base) wrote(ctx context.Context, object client.Object, write string, err error) error {
 	if err == nil {
 		b.written.note(object)
@@ -93,21 +95,21 @@ func (b *Base) wrote(ctx context.Context, object client.Object, write string, er
 	}
 	if !isRefused(err) {
 		if err == nil {
-			b.refusals.over(object.GetUID(), write)
+			b.refusals.clear(object.GetUID(), write)
 		}
 		return err
 	}
 	kind := kindOf(object)
 	metrics.WritesRefused.WithLabelValues(kind, write).Inc()
 	if b.refusals.note(object.GetUID(), write, err.Error()) {
-		b.warn(object, v1alpha1.ReasonWriteRefused, "Write", "The cluster refuses %s: %v", refusedWhat[write], err)
+		b.warn(object, v1alpha1.ReasonWriteRefused, "Write", "The cluster refuses %s: %v", writePurpose[write], err)
 		b.log(ctx).Info("The cluster refuses a write", "kind", kind, "object", client.ObjectKeyFromObject(object).String(), "write", write, "problem", err.Error())
 	}
 	return err
 }
 
-// refusedWhat is what each write is for, in words.
-var refusedWhat = map[string]string{
+// writePurpose describes each write.
+var writePurpose = map[string]string{
 	metrics.WriteHold:    "to have the finalizer " + v1alpha1.Finalizer + " added",
 	metrics.WriteRelease: "to have the finalizer " + v1alpha1.Finalizer + " taken off",
 	metrics.WriteStatus:  "to have the status written",
@@ -115,9 +117,9 @@ var refusedWhat = map[string]string{
 	metrics.WriteDelete:  "to have it deleted after ttlSecondsAfterFinished",
 }
 
-// refusal is what a condition says about a write that is refused.
+// refusal returns the text of a condition about a refused write.
 func refusal(write string, err error) string {
-	return fmt.Sprintf("the operator is not allowed %s: %v. It is tried again by itself", refusedWhat[write], err)
+	return fmt.Sprintf("the operator is not allowed %s: %v. It is tried again by itself", writePurpose[write], err)
 }
 
 func kindOf(object client.Object) string {
@@ -131,8 +133,8 @@ func kindOf(object client.Object) string {
 	}
 }
 
-// showRefusal notes in the condition Paid that a write is refused; nil takes the note away. That the status can't be written either
-// does not matter here: it was told.
+// showRefusal adds a note about a refused write to the condition Paid; nil removes it. It does not
+// matter if the status can't be written either: an event was written.
 func (r *OrderReconciler) showRefusal(ctx context.Context, o *order, write string, refused error) error {
 	note := ""
 	if refused != nil {
@@ -145,9 +147,9 @@ func (r *OrderReconciler) showRefusal(ctx context.Context, o *order, write strin
 	return err
 }
 
-// goes takes the finalizer off an Order of which nothing is open.
-func (r *OrderReconciler) goes(ctx context.Context, o *order) progress {
-	r.gone.settled(o.Order)
+// finishDeletion removes the finalizer of an Order without open work.
+func (r *OrderReconciler) finishDeletion(ctx context.Context, o *order) progress {
+	r.deleted.settled(o.Order)
 	err := r.release(ctx, o.Order)
 	if !isRefused(err) {
 		r.refusals.forget(o.UID)
@@ -159,18 +161,20 @@ func (r *OrderReconciler) goes(ctx context.Context, o *order) progress {
 	return again(r.Timing.SecretsCheck)
 }
 
-// abandonIfUnwritable bounds the wait of a deleted Order whose status can't be written, so that no end of it can be recorded.
+// abandonIfUnwritable limits how long a deleted Order waits if its status can't be written, so that
+// its end can't be recorded.
 func (r *OrderReconciler) abandonIfUnwritable(ctx context.Context, o *order) progress {
 	if !isHeld(o) || r.Clock.Since(o.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
 		return next()
 	}
-	if said := r.refusals.about(o.UID, metrics.WriteStatus); said != "" {
+	if said := r.refusals.message(o.UID, metrics.WriteStatus); said != "" {
 		return r.abandonFinalizer(ctx, o, "the cluster refuses to have its status written: "+said)
 	}
 	return next()
 }
 
-// notHeld shows that no call is made for an Order that can't be held. What was started, or is to be closed, needs no hold.
+// notHeld shows that no call is made for an Order without finalizer. One that was started or is to
+// be closed continues.
 func (r *OrderReconciler) notHeld(ctx context.Context, o *order, refused error) progress {
 	if lifecycle.Started(o.Order) {
 		if err := r.showRefusal(ctx, o, metrics.WriteHold, refused); err != nil {
@@ -191,8 +195,8 @@ func (r *OrderReconciler) notHeld(ctx context.Context, o *order, refused error) 
 	return again(r.Timing.SecretsCheck)
 }
 
-// goes takes the finalizer off a Refund of which nothing is open.
-func (r *RefundReconciler) goes(ctx context.Context, f *refund) progress {
+// finishDeletion removes the finalizer of a Refund without open work.
+func (r *RefundReconciler) finishDeletion(ctx context.Context, f *refund) progress {
 	r.forget(f.UID)
 	r.settled(f.Refund)
 	refused := r.release(ctx, f.Refund)
@@ -209,27 +213,29 @@ func (r *RefundReconciler) goes(ctx context.Context, f *refund) progress {
 	return again(r.Timing.SecretsCheck)
 }
 
-// abandonIfUnwritable bounds the wait of a deleted Refund whose status can't be written, so that no end of it can be recorded.
+// abandonIfUnwritable limits how long a deleted Refund waits if its status can't be written, so
+// that its end can't be recorded.
 func (r *RefundReconciler) abandonIfUnwritable(ctx context.Context, f *refund) progress {
 	if !isDeleted(f) || !isHeld(f) || r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
 		return next()
 	}
-	if said := r.refusals.about(f.UID, metrics.WriteStatus); said != "" {
+	if said := r.refusals.message(f.UID, metrics.WriteStatus); said != "" {
 		return r.abandonFinalizer(ctx, f, "the cluster refuses to have its status written: "+said)
 	}
 	return next()
 }
 
-// checkHeld waits with a Refund that can't be held.
+// checkHeld stops a Refund without finalizer.
 func (r *RefundReconciler) checkHeld(ctx context.Context, f *refund) progress {
 	if isHeld(f) {
 		return next()
 	}
-	return r.waitFor(ctx, f, v1alpha1.ReasonWriteRefused, "Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, f.unheld))
+	return r.waitFor(ctx, f, v1alpha1.ReasonWriteRefused, "Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, f.holdError))
 }
 
-// goes takes the finalizer off a Merchant that nobody needs any more. Where the cluster refuses that, it is looked after like any other.
-func (r *MerchantReconciler) goes(ctx context.Context, m *v1alpha1.Merchant) progress {
+// finishDeletion removes the finalizer of an unused Merchant. If the cluster refuses that, the
+// Merchant is reconciled like any other.
+func (r *MerchantReconciler) finishDeletion(ctx context.Context, m *v1alpha1.Merchant) progress {
 	err := r.release(ctx, m)
 	if !isRefused(err) {
 		r.refusals.forget(m.UID)
@@ -238,10 +244,10 @@ func (r *MerchantReconciler) goes(ctx context.Context, m *v1alpha1.Merchant) pro
 	return next()
 }
 
-// withRefusal adds to the message of Ready what the cluster refuses.
+// withRefusal adds refused writes to the message of Ready.
 func (r *MerchantReconciler) withRefusal(m *v1alpha1.Merchant, message string) string {
 	for _, write := range []string{metrics.WriteRelease, metrics.WriteHold} {
-		if said := r.refusals.about(m.UID, write); said != "" {
+		if said := r.refusals.message(m.UID, write); said != "" {
 			return message + ". The cluster refuses a write: " + refusal(write, errors.New(said))
 		}
 	}

@@ -21,7 +21,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// deniedWrites is a policy of the cluster's owner that denies what an expression matches to the operator, in one namespace.
+// deniedWrites is a policy that denies the operator's writes that match an expression, in one
+// namespace.
 type deniedWrites struct {
 	shop    *framework.Shop
 	policy  *admissionregistrationv1.ValidatingAdmissionPolicy
@@ -30,7 +31,8 @@ type deniedWrites struct {
 
 const policySays = "our company wants no such writes"
 
-// startAsOperator starts the operator as a user of its own with the operator's rights, whose writes a policy can tell from others.
+// startAsOperator starts the operator as a user of its own with the operator's permissions, so that
+// a policy can match its writes.
 func startAsOperator(shop *framework.Shop) {
 	shop.T.Helper()
 	shop.OperatorConfig() // with it come the roles
@@ -94,7 +96,7 @@ const addsFinalizer = "object != null && object.metadata.?finalizers.orValue([])
 
 const dropsFinalizer = "object != null && oldObject != null && object.metadata.?finalizers.orValue([]).size() < oldObject.metadata.?finalizers.orValue([]).size()"
 
-// deniedShop opens a Shop with an operator that a policy can bind, and a Merchant that is ready.
+// deniedShop opens a Shop with an operator that a policy can match, and a Merchant that is ready.
 func deniedShop(t *testing.T, change func(*framework.Shop), options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	t.Parallel()
@@ -108,7 +110,8 @@ func deniedShop(t *testing.T, change func(*framework.Shop), options ...framework
 	return shop, gomega.NewWithT(t)
 }
 
-// inForce waits until a policy denies what it should, which takes a moment: probe returns nil when it did.
+// inForce waits until a policy is in force, which takes a moment: probe returns nil when it was
+// denied.
 func (d *deniedWrites) inForce(probe func(i int) error) {
 	d.shop.T.Helper()
 	i := 0
@@ -167,7 +170,7 @@ func TestRefundThatCantBeHeldSaysSo(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 }
 
-// noLateRefunds is a quota of the cluster's owner: no Refunds.
+// noLateRefunds denies the creation of Refunds, like a quota.
 func noLateRefunds(shop *framework.Shop) *deniedWrites {
 	shop.T.Helper()
 	denied := denies(shop, "request.operation == 'CREATE'", "refunds")
@@ -215,7 +218,7 @@ func TestLateRefundThatIsRefusedStopsNothing(t *testing.T) {
 			}
 			return nil
 		})
-		// Deleting by itself would hide that money is owed.
+		// An automatic deletion would hide the missing refund.
 		shop.Patch(shop.NewOrder("order-0001"), `{"spec":{"ttlSecondsAfterFinished":1}}`)
 		g.Expect(testutil.ToFloat64(metrics.WritesRefused.WithLabelValues("Order", metrics.WriteCreate))).To(gomega.BeNumerically(">", 0))
 		denied.lift()
@@ -231,7 +234,7 @@ func TestLateRefundThatIsRefusedStopsNothing(t *testing.T) {
 	})
 }
 
-// TestLateRefundIsMadeOnce: also when it was denied and deleted.
+// TestLateRefundIsMadeOnce: also after it was denied and deleted.
 func TestLateRefundIsMadeOnce(t *testing.T) {
 	shop, g := closedOrder(t, v1alpha1.LatePaymentRefund)
 	payLate(shop, simulator.PayOptions{})
@@ -248,7 +251,7 @@ func TestLateRefundIsMadeOnce(t *testing.T) {
 	noRefund(shop, g)
 }
 
-// TestFinalizerThatCantBeTakenOffIsTold: whoever deletes sees why nothing happens.
+// TestFinalizerThatCantBeTakenOffIsTold: the user who deletes the object sees the reason.
 func TestFinalizerThatCantBeTakenOffIsTold(t *testing.T) {
 	shop, _ := deniedShop(t, func(shop *framework.Shop) { shop.Paid("order-0001") })
 	denied := denies(shop, dropsFinalizer, "orders", "refunds")
@@ -274,7 +277,7 @@ func TestFinalizerThatCantBeTakenOffIsTold(t *testing.T) {
 	shop.WaitGone(order)
 }
 
-// TestDeletionEndsWhenNoStatusCanBeWritten: no end of it can be recorded then.
+// TestDeletionEndsWhenNoStatusCanBeWritten: its end can't be recorded then.
 func TestDeletionEndsWhenNoStatusCanBeWritten(t *testing.T) {
 	shop, g := deniedShop(t, func(shop *framework.Shop) {
 		shop.Create(shop.NewOrder("order-0001"))
@@ -299,7 +302,7 @@ func TestDeletionEndsWhenNoStatusCanBeWritten(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateClosed), "it was closed all the same")
 }
 
-// waitFor waits until something is decided, and returns how.
+// waitFor waits until something is decided, and returns the result.
 func waitFor(shop *framework.Shop, decided func() (bool, error)) (result error) {
 	shop.T.Helper()
 	shop.Eventually("it is decided", func() error {

@@ -12,35 +12,35 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// saidKey is where a context holds what the next change is told with.
-type saidKey struct{}
+// logValuesKey is the context key of the log values for the next change.
+type logValuesKey struct{}
 
-// after has the next change told with the call to WeChat that it came of.
-func after(ctx context.Context, operation wechatpay.Operation, err error) context.Context {
+// withCallOutcome adds the call to WeChat that led to the next change to the log values.
+func withCallOutcome(ctx context.Context, operation wechatpay.Operation, err error) context.Context {
 	outcome := "Succeeded"
 	if err != nil {
 		outcome = string(wechatpay.OutcomeOf(err))
 	}
-	return saying(ctx, "operation", string(operation), "outcome", outcome)
+	return withLogValues(ctx, "operation", string(operation), "outcome", outcome)
 }
 
-// because has the next change told with the call to WeChat that did not work.
-func because(ctx context.Context, err error) context.Context {
+// withCallError adds the failed call to WeChat to the log values.
+func withCallError(ctx context.Context, err error) context.Context {
 	if e, ok := errors.AsType[*wechatpay.Error](err); ok {
-		return after(ctx, e.Operation, err)
+		return withCallOutcome(ctx, e.Operation, err)
 	}
 	return ctx
 }
 
-func saying(ctx context.Context, values ...any) context.Context {
-	said, _ := ctx.Value(saidKey{}).([]any)
-	return context.WithValue(ctx, saidKey{}, append(said[:len(said):len(said)], values...))
+func withLogValues(ctx context.Context, values ...any) context.Context {
+	said, _ := ctx.Value(logValuesKey{}).([]any)
+	return context.WithValue(ctx, logValuesKey{}, append(said[:len(said):len(said)], values...))
 }
 
-// log is for lines about what became of an object. They name it by keys of their own, so they do without those that
-// controller-runtime adds to the Logger in the context.
+// log returns the logger for changes of objects. Its lines name the object by keys of their own, so
+// the keys that controller-runtime adds to the context's Logger are not used.
 func (b *Base) log(ctx context.Context) logr.Logger {
-	said, _ := ctx.Value(saidKey{}).([]any)
+	said, _ := ctx.Value(logValuesKey{}).([]any)
 	log := b.Log.WithValues(said...)
 	if id := controller.ReconcileIDFromContext(ctx); id != "" {
 		log = log.WithValues("reconcileID", id)
@@ -48,7 +48,7 @@ func (b *Base) log(ctx context.Context) logr.Logger {
 	return log
 }
 
-// reporter makes known what became of an object.
+// reporter reports changes of an object.
 func (b *Base) reporter(ctx context.Context) report.Reporter {
 	return report.Reporter{Recorder: b.Recorder, Log: b.log(ctx), By: metrics.ByQuery}
 }

@@ -20,8 +20,8 @@ import (
 
 var staleNow = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// lagging are two readers: a cache that has some objects, and an API server that has more.
-func lagging(t *testing.T, cached, more []client.Object) Base {
+// staleReaders returns two readers: a cache that has some objects, and an API server that has more.
+func staleReaders(t *testing.T, cached, more []client.Object) Base {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
@@ -60,14 +60,15 @@ func staleRefund(name string) *v1alpha1.Refund {
 	}
 }
 
-// TestTurnIsTakenOnTheLiveState: a Refund whose request another process made a moment ago is not in the cache yet.
+// TestTurnIsTakenOnTheLiveState: a Refund that another process has just requested is not in the
+// cache yet.
 func TestTurnIsTakenOnTheLiveState(t *testing.T) {
 	t.Parallel()
 	underWay := staleRefund("refund-0001")
 	underWay.UID = "uid-of-the-other"
 	lifecycle.NotAcceptedBy(underWay, &wechatpay.Error{Operation: wechatpay.OperationCreateRefund, Outcome: wechatpay.Unknown}, staleNow)
 	waiting := staleRefund("refund-0002")
-	r := &RefundReconciler{Base: lagging(t, []client.Object{stalePaidOrder(), waiting}, []client.Object{underWay})}
+	r := &RefundReconciler{Base: staleReaders(t, []client.Object{stalePaidOrder(), waiting}, []client.Object{underWay})}
 	r.init()
 	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(waiting), f.Refund); err != nil {
@@ -81,10 +82,11 @@ func TestTurnIsTakenOnTheLiveState(t *testing.T) {
 	}
 }
 
-// TestOpenRefundsAreLookedForLive: the Order of a Refund that was created a moment ago must not go.
+// TestOpenRefundsAreLookedForLive: the Order of a Refund that was just created must not be
+// released.
 func TestOpenRefundsAreLookedForLive(t *testing.T) {
 	t.Parallel()
-	r := &OrderReconciler{Base: lagging(t, []client.Object{stalePaidOrder()}, []client.Object{staleRefund("refund-0001")})}
+	r := &OrderReconciler{Base: staleReaders(t, []client.Object{stalePaidOrder()}, []client.Object{staleRefund("refund-0001")})}
 	r.init()
 	open, err := r.hasOpenRefunds(t.Context(), &order{Order: stalePaidOrder()})
 	if err != nil || !open {
@@ -92,11 +94,12 @@ func TestOpenRefundsAreLookedForLive(t *testing.T) {
 	}
 }
 
-// TestTurnIsTakenOnTheLiveOrder: it remembers refunds whose objects are gone, and the cached one may not yet.
+// TestTurnIsTakenOnTheLiveOrder: it has refunds of deleted objects, which the cached one may not
+// have yet.
 func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
 	t.Parallel()
 	waiting := staleRefund("refund-0002")
-	r := &RefundReconciler{Base: lagging(t, []client.Object{waiting}, nil)} // the Order is gone
+	r := &RefundReconciler{Base: staleReaders(t, []client.Object{waiting}, nil)} // the Order is gone
 	r.init()
 	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if p := r.takeTurn(t.Context(), f); !p.stop {
@@ -104,13 +107,13 @@ func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
 	}
 }
 
-// TestTurnWaitsForALiveOrderThatIsNotShownAsPaid: it lost its status, or was created again. That nothing shows what was paid
-// does not mean that the Refund exceeds it.
+// TestTurnWaitsForALiveOrderThatIsNotShownAsPaid: the Order lost its status or was recreated. A
+// missing paid amount does not mean that the Refund exceeds it.
 func TestTurnWaitsForALiveOrderThatIsNotShownAsPaid(t *testing.T) {
 	t.Parallel()
 	waiting, unpaid := staleRefund("refund-0001"), stalePaidOrder()
 	unpaid.Status = v1alpha1.OrderStatus{}
-	r := &RefundReconciler{Base: lagging(t, []client.Object{waiting}, []client.Object{unpaid})}
+	r := &RefundReconciler{Base: staleReaders(t, []client.Object{waiting}, []client.Object{unpaid})}
 	r.init()
 	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(waiting), f.Refund); err != nil {
@@ -124,7 +127,8 @@ func TestTurnWaitsForALiveOrderThatIsNotShownAsPaid(t *testing.T) {
 	}
 }
 
-// TestDeletedRefundStaysUntilItIsCounted: once its object is gone, only the Order knows what it paid back.
+// TestDeletedRefundStaysUntilItIsCounted: after its deletion only the Order has the refunded
+// amount.
 func TestDeletedRefundStaysUntilItIsCounted(t *testing.T) {
 	t.Parallel()
 	for name, counted := range map[string]bool{"counted": true, "not counted yet": false} {
@@ -137,7 +141,7 @@ func TestDeletedRefundStaysUntilItIsCounted(t *testing.T) {
 			if counted {
 				lifecycle.Refunded(paid, []v1alpha1.Refund{*gone})
 			}
-			r := &RefundReconciler{Base: lagging(t, []client.Object{paid, gone}, nil)}
+			r := &RefundReconciler{Base: staleReaders(t, []client.Object{paid, gone}, nil)}
 			r.init()
 			f := &refund{Refund: &v1alpha1.Refund{}}
 			if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(gone), f.Refund); err != nil {

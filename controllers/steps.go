@@ -8,39 +8,40 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// progress is what a step says to the ones after it.
+// progress is the result of a step.
 type progress struct {
 	stop  bool
 	after time.Duration
 	err   error
 }
 
-// conflictPause gives the cache time to see what somebody else wrote.
+// conflictPause gives the cache time to receive the other write.
 const conflictPause = 500 * time.Millisecond
 
-// next lets the following step run.
+// next continues with the following step.
 func next() progress { return progress{} }
 
-// done ends the reconcile; a change of the object, or of what it refers to, starts the next one.
+// done ends the reconcile; a change of the object or of what it refers to starts the next one.
 func done() progress { return progress{stop: true} }
 
-// again ends the reconcile and asks for the next one.
+// again ends the reconcile and schedules the next one.
 func again(after time.Duration) progress {
 	return progress{stop: true, after: max(after, time.Millisecond)}
 }
 
-// failed ends the reconcile with an error of the API server's; the workqueue repeats it with growing waits.
+// failed ends the reconcile with an error of the API server; the workqueue repeats it with backoff.
 func failed(err error) progress { return progress{stop: true, err: err} }
 
-// step is one thing that a reconcile does, and whether it goes on.
+// step is a part of a reconcile. Its result says whether the next step runs.
 type step[S any] func(context.Context, S) progress
 
-// run takes the steps in order until one stops.
+// run runs the steps in order until one stops.
 func run[S any](ctx context.Context, scope S, steps ...step[S]) (ctrl.Result, error) {
 	for _, step := range steps {
 		if p := step(ctx, scope); p.stop {
 			if apierrors.IsConflict(p.err) {
-				// Somebody wrote in between, or the cache is behind. That is nobody's mistake, and no error to be told.
+				// Another write came first, or the cache lags. That is not an error worth
+				// reporting.
 				return ctrl.Result{RequeueAfter: conflictPause}, nil
 			}
 			return ctrl.Result{RequeueAfter: p.after}, p.err
@@ -52,7 +53,7 @@ func run[S any](ctx context.Context, scope S, steps ...step[S]) (ctrl.Result, er
 // stop ends the reconcile with the result of a write.
 func stop(err error) progress { return progress{stop: true, err: err} }
 
-// soonest is the earlier of two ends of a reconcile.
+// soonest returns the earlier of two ends of a reconcile.
 func soonest(a, b progress) progress {
 	if b.after > 0 && (a.after == 0 || b.after < a.after) {
 		return b

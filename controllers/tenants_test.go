@@ -17,7 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// openShared opens a Shop whose Merchant other namespaces may use, by the rule given.
+// openShared opens a Shop whose Merchant other namespaces may use, by the given rule.
 func openShared(t *testing.T, rule v1alpha1.AllowedNamespaces, options ...framework.Option) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	t.Parallel()
@@ -32,7 +32,7 @@ var (
 	nobody    = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSame}
 )
 
-// of makes an Order one of another namespace that names the shop's Merchant.
+// of puts an Order into another namespace that names the shop's Merchant.
 func of(shop *framework.Shop, tenant int) func(*v1alpha1.Order) {
 	return func(o *v1alpha1.Order) {
 		o.Namespace = shop.Other(tenant)
@@ -52,7 +52,8 @@ func told(conditions []metav1.Condition) string {
 	return text
 }
 
-// Whoever may not use a Merchant can't take the numbers that its shop will use, however early, and in whatever state.
+// TestNumbersOfWhoIsNotPermittedAreFree: a namespace without a grant can't take numbers that the
+// shop will use, however early, and in whatever state.
 func TestNumbersOfWhoIsNotPermittedAreFree(t *testing.T) {
 	shop, g := openShared(t, nobody)
 	shop.Create(
@@ -75,7 +76,8 @@ func TestNumbersOfWhoIsNotPermittedAreFree(t *testing.T) {
 	shop.NoViolations()
 }
 
-// The shop's object is lost, a stranger's Order has its number, and the payer pays.
+// TestPaymentOfALostObjectIsNotAStrangers: the shop's object is lost, another tenant's Order has
+// its number, and the payer pays.
 func TestPaymentOfALostObjectIsNotAStrangers(t *testing.T) {
 	shop, g := openShared(t, nobody)
 	order := shop.NewOrder("order-0001")
@@ -102,7 +104,8 @@ func TestPaymentOfALostObjectIsNotAStrangers(t *testing.T) {
 	shop.WaitOrder("order-0001", "Paid=True/Paid")
 }
 
-// Two tenants of one Merchant create an Order of one number, and a Refund of one number, in the same second.
+// TestOneNumberInOneSecondIsOneObject: two tenants of one Merchant create an Order with one number,
+// and a Refund with one number, in the same second.
 func TestOneNumberInOneSecondIsOneObject(t *testing.T) {
 	shop, g := openShared(t, everybody)
 	for i := range 6 {
@@ -149,7 +152,7 @@ func TestOneNumberInOneSecondIsOneObject(t *testing.T) {
 	shop.NoViolations()
 }
 
-// WeChat's own record says which namespace an order is of.
+// TestOrdersOfOtherNamespacesNameTheirs: WeChat's record says which namespace an order belongs to.
 func TestOrdersOfOtherNamespacesNameTheirs(t *testing.T) {
 	shop, g := openShared(t, everybody)
 	shop.Create(shop.NewOrder("order-0001", of(shop, 0), func(o *v1alpha1.Order) { o.Spec.Attach = "till 3" }), shop.NewOrder("order-0002", of(shop, 0)),
@@ -174,7 +177,8 @@ func TestOrdersOfOtherNamespacesNameTheirs(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0004")).To(gomega.BeEmpty())
 }
 
-// A tenant that uses a number which another tenant sold, and deleted, learns nothing of that sale.
+// TestSaleOfAnotherTenantIsNotTold: a tenant that uses a number which another tenant has sold and
+// deleted learns nothing about that sale.
 func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
 	for name, sell := range map[string]func(*framework.Shop) string{
 		"of a tenant":        func(shop *framework.Shop) string { return shop.Other(1) + "/order-0001" },
@@ -217,8 +221,8 @@ func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
 	}
 }
 
-// A tenant names the numbers of another tenant's order and refund. Nothing of the refund is shown to them, whether they only ask,
-// approve, or delete what they approved.
+// TestRefundOfAnotherTenantIsNotTold: a tenant names the numbers of another tenant's order and
+// refund. Nothing of the refund is shown, whether they query, approve, or delete an approved one.
 func TestRefundOfAnotherTenantIsNotTold(t *testing.T) {
 	for name, seller := range map[string]func(*framework.Shop) func(*v1alpha1.Order){
 		"of a tenant":       func(shop *framework.Shop) func(*v1alpha1.Order) { return of(shop, 1) },
@@ -261,7 +265,8 @@ func TestRefundOfAnotherTenantIsNotTold(t *testing.T) {
 	}
 }
 
-// A tenant's Order has the number of an open order whose object is lost. Whatever the tenant wishes, it is not closed for them.
+// TestOrderOfAnotherTenantIsNotClosed: a tenant's Order has the number of an open order whose
+// object is lost. The tenant can't close that order.
 func TestOrderOfAnotherTenantIsNotClosed(t *testing.T) {
 	for name, lose := range map[string]func(*framework.Shop) func(*v1alpha1.Order){
 		"of a tenant":       func(shop *framework.Shop) func(*v1alpha1.Order) { return of(shop, 1) },
@@ -287,9 +292,10 @@ func TestOrderOfAnotherTenantIsNotClosed(t *testing.T) {
 	}
 }
 
-// An open Order is applied again without its status, after the callback address changed; its payer has the prepay of before.
+// TestNumberWithOtherParametersIsStillPaid: an open Order is applied again without its status,
+// after the callback address changed; its payer has the earlier prepay.
 func TestNumberWithOtherParametersIsStillPaid(t *testing.T) {
-	shop, g := openReady(t, framework.WithTiming(pollsOften))
+	shop, g := openReady(t, framework.WithTiming(pollOften))
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	prepay := shop.WaitOrder("order-0001", "Prepared=True/Prepared").Status.Prepay
@@ -301,7 +307,7 @@ func TestNumberWithOtherParametersIsStillPaid(t *testing.T) {
 	g.Expect(told(used.Status.Conditions)).To(gomega.ContainSubstring("notifyBaseURL"))
 	g.Expect(reason(used)).To(gomega.Equal("Pending"))
 
-	// It can be got back.
+	// It can be prepared again.
 	shop.Patch(merchant, `{"spec":{"notifyBaseURL":null}}`)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	dropFromCluster(shop, shop.NewOrder("order-0001"))
@@ -313,7 +319,8 @@ func TestNumberWithOtherParametersIsStillPaid(t *testing.T) {
 	shop.WaitOrder("order-0001", "Paid=True/PaidUnderOtherParameters")
 }
 
-// What WeChat has with other parameters may be another system's order: it is never closed from here.
+// TestNumberWithOtherParametersIsNeverClosed: an order that WeChat has with other parameters may
+// belong to another system: the operator never closes it.
 func TestNumberWithOtherParametersIsNeverClosed(t *testing.T) {
 	for name, end := range map[string]func(*framework.Shop, *v1alpha1.Order){
 		"its time is over": func(shop *framework.Shop, _ *v1alpha1.Order) { shop.WaitOrder("order-0001", "Paid=False/Expired") },
@@ -342,9 +349,10 @@ func TestNumberWithOtherParametersIsNeverClosed(t *testing.T) {
 	}
 }
 
-// A grant that is taken away stops what is new. What was started is followed to its end.
+// TestRevokedGrantStopsOnlyWhatIsNew: removing a grant stops new calls. What was started is
+// completed.
 func TestRevokedGrantStopsOnlyWhatIsNew(t *testing.T) {
-	shop, g := openShared(t, everybody, framework.WithTiming(pollsOften))
+	shop, g := openShared(t, everybody, framework.WithTiming(pollOften))
 	paidByCallback, paidByQuery, expires := shop.NewOrder("order-0001", of(shop, 0)), shop.NewOrder("order-0002", of(shop, 0)), shop.NewOrder("order-0003", of(shop, 0), expiresIn(8*time.Second))
 	shop.Create(paidByCallback, paidByQuery, expires)
 	for i := 1; i <= 3; i++ {
@@ -369,7 +377,8 @@ func TestRevokedGrantStopsOnlyWhatIsNew(t *testing.T) {
 	shop.NoViolations()
 }
 
-// An Order that was closed at WeChat without having recorded a prepay keeps its number: WeChat never gives it anew.
+// TestAClosedOrderThatWeChatHasKeepsItsNumber: an Order that was closed at WeChat without a
+// recorded prepay keeps its number: WeChat never gives it out again.
 func TestAClosedOrderThatWeChatHasKeepsItsNumber(t *testing.T) {
 	shop, g := openShared(t, everybody)
 	lost := shop.NewOrder("order-0001", of(shop, 0))
@@ -391,7 +400,8 @@ func TestAClosedOrderThatWeChatHasKeepsItsNumber(t *testing.T) {
 	g.Expect(made).To(gomega.Equal(1))
 }
 
-// With Prefixed, a tenant can use only numbers that begin with what its Namespace says.
+// TestPrefixedNumbers: with Prefixed, a tenant can use only numbers that begin with the prefix of
+// its Namespace.
 func TestPrefixedNumbers(t *testing.T) {
 	shop, g := openShared(t, v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll, Numbers: v1alpha1.NumbersPrefixed})
 	label := func(tenant int, prefix string) {
@@ -417,7 +427,8 @@ func TestPrefixedNumbers(t *testing.T) {
 	shop.WaitOrder(shop.Other(1)+"/web-0003", "Prepared=True/Prepared")
 }
 
-// An answer that does not name an order ends none that the payer may be paying.
+// TestPreparedOrderEndsOnlyByAnAnswerThatNamesIt: an answer that does not name an order never ends
+// one that the payer may be paying.
 func TestPreparedOrderEndsOnlyByAnAnswerThatNamesIt(t *testing.T) {
 	shop, g := openReady(t)
 	order := shop.NewOrder("order-0001")
@@ -432,7 +443,8 @@ func TestPreparedOrderEndsOnlyByAnAnswerThatNamesIt(t *testing.T) {
 	shop.WaitOrder("order-0001", "Paid=True/Paid")
 }
 
-// One answer that names no order does not end one that was never prepared either; a second one, later, does.
+// TestOrderThatWeChatNeverHadEndsByTwoAnswers: one answer that names no order does not end one that
+// was never prepared; a second one, later, does.
 func TestOrderThatWeChatNeverHadEndsByTwoAnswers(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.SecondAnswer = time.Hour }))
 	order := shop.NewOrder("order-0001", func(o *v1alpha1.Order) { o.Spec.DesiredState = v1alpha1.DesiredStateClosed })

@@ -8,53 +8,61 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// Timing holds every interval that the reconcilers keep. Tests shorten them; everybody else takes DefaultTiming.
+// Timing holds all intervals of the reconcilers. Tests shorten them; production uses DefaultTiming.
 type Timing struct {
-	// OrderPoll says at which ages after its prepay an open Order is asked for, in case its callback got lost.
+	// OrderPoll holds the ages after its prepay at which an open Order is queried, in case its
+	// callback got lost.
 	OrderPoll lifecycle.Schedule
-	// LateCheck says at which times after it was closed an unpaid Order is asked for once more.
+	// LateCheck holds the times after closing at which an unpaid Order is queried once more.
 	LateCheck lifecycle.Schedule
-	// RefundPoll says at which ages after acceptance a Refund is asked for.
+	// RefundPoll holds the ages after acceptance at which a Refund is queried.
 	RefundPoll lifecycle.Schedule
 
-	// MinimumLeft is what WeChat wants to be left of an Order's time when CreateOrder arrives (chapter 9_1: five minutes).
+	// MinimumLeft is the time to pay that WeChat requires when CreateOrder arrives (chapter 9_1:
+	// five minutes).
 	MinimumLeft time.Duration
-	// PrepayLifetime is after how long a prepay is refreshed.
+	// PrepayLifetime is the age at which a prepay is refreshed.
 	PrepayLifetime time.Duration
-	// RefundSpacing is the least time between refund requests of one Order (chapter 9_4: one minute).
+	// RefundSpacing is the minimum time between refund requests of one Order (chapter 9_4: one
+	// minute).
 	RefundSpacing time.Duration
-	// NotExistGrace is how long after a lost answer WeChat's "does not exist" is not believed yet.
+	// NotExistGrace is how long after a lost answer WeChat's "does not exist" is not trusted.
 	NotExistGrace time.Duration
-	// SecondAnswer is the least time between two answers that end an Order together although neither names it.
+	// SecondAnswer is the minimum time between two answers that together end an Order although
+	// neither names it.
 	SecondAnswer time.Duration
 
-	// RetryFirst and RetryMost bound the growing wait after calls that may work when simply repeated.
+	// RetryFirst and RetryMost limit the backoff after calls whose repetition may succeed.
 	RetryFirst, RetryMost time.Duration
-	// RetrySlowly is the wait after calls that somebody has to set right first.
+	// RetrySlowly is the wait after calls for which a person has to correct something first.
 	RetrySlowly time.Duration
 	// CloseRetry is the wait after WeChat refused to close an Order.
 	CloseRetry time.Duration
 
-	// HoldSettles is how long after the finalizer was added a Refund is not sent yet: a deletion that began before it ends within.
+	// HoldSettles is how long after adding the finalizer a Refund is not sent: a deletion that
+	// began before ends within it.
 	HoldSettles time.Duration
 
-	// SecretsCheck is how often a Merchant's Secrets are looked at again.
+	// SecretsCheck is the interval at which a Merchant's Secrets are read.
 	SecretsCheck time.Duration
-	// ProbeRejected is how often a key that WeChat rejected is tried again.
+	// ProbeRejected is the interval at which a rejected key is probed.
 	ProbeRejected time.Duration
 
-	// GuardCheck is how often the policy on approvals is tried while it is in force, and GuardRetry while it is not.
+	// GuardCheck is the interval at which the policy on approvals is checked while it is in force,
+	// and GuardRetry while it is not.
 	GuardCheck, GuardRetry time.Duration
 
-	// CallbackCheck is how long it is from a test callback that came in to the next one. CallbackRetryFirst and CallbackRetryMost
-	// bound the growing wait after one that did not; the former is also the least time between any two for a Merchant.
+	// CallbackCheck is the interval after a test callback that arrived. CallbackRetryFirst and
+	// CallbackRetryMost limit the backoff after one that did not; the former is also the minimum
+	// between any two for a Merchant.
 	CallbackCheck, CallbackRetryFirst, CallbackRetryMost time.Duration
 
-	// AbandonAfter is how long a deleted object waits for credentials that are gone, and AbandonAtLast for WeChat to answer.
+	// AbandonAfter is how long a deleted object waits for missing credentials, and AbandonAtLast
+	// for WeChat to answer.
 	AbandonAfter, AbandonAtLast time.Duration
 }
 
-// DefaultTiming is the timing of production.
+// DefaultTiming returns the timing of production.
 func DefaultTiming() Timing {
 	return Timing{
 		OrderPoll: lifecycle.Schedule{Repeat: true, Ages: []time.Duration{
@@ -86,8 +94,9 @@ func DefaultTiming() Timing {
 	}
 }
 
-// callbackCheckAfter is how long it is to the next test callback after so many in a row that did not come in. It is never shorter
-// than CallbackRetryFirst, and spread, so that the Merchants of one address do not stay in step.
+// callbackCheckAfter returns the time until the next test callback after a number of failures in a
+// row. It is at least CallbackRetryFirst, with jitter, so that the Merchants of one address are not
+// checked in step.
 func (t Timing) callbackCheckAfter(failures int) time.Duration {
 	if failures == 0 {
 		return wait.Jitter(t.CallbackCheck, 0.1)

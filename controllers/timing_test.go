@@ -9,7 +9,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 )
 
-// TestProductionKeepsWeChatsIntervals: tests run with shorter ones, so nothing else would notice a change of these.
+// TestProductionKeepsWeChatsIntervals: tests use shorter intervals, so only this one notices a
+// change of the defaults.
 func TestProductionKeepsWeChatsIntervals(t *testing.T) {
 	t.Parallel()
 	g := gomega.NewWithT(t)

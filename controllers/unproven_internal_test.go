@@ -30,8 +30,8 @@ func orderOfOneNumber(namespace string) *v1alpha1.Order {
 	return order
 }
 
-// TestNumbersAreNotToldToWhoseKeyIsNotTaken: whoever names the shop's merchant number with another key does not learn which numbers of
-// orders and refunds the shop has by trying them. Once WeChat has taken the key, it is told.
+// TestNumbersAreNotToldToWhoseKeyIsNotTaken: naming the shop's merchant number with another key
+// does not reveal which numbers the shop uses. After WeChat has accepted the key, they are shown.
 func TestNumbersAreNotToldToWhoseKeyIsNotTaken(t *testing.T) {
 	t.Parallel()
 	for name, proven := range map[string]bool{"not taken": false, "taken": true} {
@@ -42,7 +42,7 @@ func TestNumbersAreNotToldToWhoseKeyIsNotTaken(t *testing.T) {
 			theirs.Status = v1alpha1.OrderStatus{}
 			refunded, theirRefund := accepted(staleRefund("refund-0001")), staleRefund("refund-0001")
 			theirRefund.Namespace, theirRefund.UID = "strangers", "refund-of-strangers"
-			base := lagging(t, []client.Object{shop, strangers, paid, theirs, refunded, theirRefund}, nil)
+			base := staleReaders(t, []client.Object{shop, strangers, paid, theirs, refunded, theirRefund}, nil)
 			base.Recorder = events.NewFakeRecorder(10)
 
 			orders := &OrderReconciler{Base: base}
@@ -64,7 +64,7 @@ func TestNumbersAreNotToldToWhoseKeyIsNotTaken(t *testing.T) {
 	}
 }
 
-// stored is an object as the API server has it.
+// stored returns an object as the API server has it.
 func stored[T client.Object](t *testing.T, base Base, object T) T {
 	t.Helper()
 	if err := base.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
@@ -73,7 +73,7 @@ func stored[T client.Object](t *testing.T, base Base, object T) T {
 	return object
 }
 
-// accepted makes a Refund one that WeChat took.
+// accepted makes a Refund one that WeChat accepted.
 func accepted(refund *v1alpha1.Refund) *v1alpha1.Refund {
 	refund.Status.Conditions = append(refund.Status.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAccepted, LastTransitionTime: metav1.NewTime(staleNow.Add(-time.Minute)),

@@ -9,13 +9,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// withoutSecondLooks leaves only events to start what waits.
-func withoutSecondLooks() framework.Option {
+// withoutPeriodicChecks leaves only events to start a reconcile.
+func withoutPeriodicChecks() framework.Option {
 	return framework.WithTiming(func(timing *controllers.Timing) { timing.SecretsCheck, timing.RetrySlowly = time.Hour, time.Hour })
 }
 
 func TestOrderGoesOnWhenItsMerchantComes(t *testing.T) {
-	shop, _ := openReady(t, withoutSecondLooks())
+	shop, _ := openReady(t, withoutPeriodicChecks())
 	shop.Create(shop.NewOrder("order-0001", func(o *v1alpha1.Order) { o.Spec.MerchantRef.Name = "later" }))
 	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Name = "later" }))
@@ -23,7 +23,7 @@ func TestOrderGoesOnWhenItsMerchantComes(t *testing.T) {
 }
 
 func TestRefundGoesOnWhenItsMerchantGetsACertificate(t *testing.T) {
-	shop := framework.Open(t, env, withoutSecondLooks())
+	shop := framework.Open(t, env, withoutPeriodicChecks())
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.CertificateSecretRef = nil }))
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Paid("order-0001")

@@ -17,13 +17,13 @@ import (
 // reconcileDeadline is longer than the longest chain of calls within one reconcile.
 const reconcileDeadline = 2 * time.Minute
 
-// failurePause bounds the growing wait after the API server refused something: a policy or a quota that is mended is found within a
-// minute, since nothing tells of it.
+// failurePause limits the backoff after errors of the API server: a corrected policy or quota is
+// noticed within a minute, since no event reports it.
 const failurePause = 45 * time.Second
 
-// controllerOptions set a limiter that is fit for a payment API (the default one starts at 5 ms), and a queue that takes from
-// each namespace in turn. controller-runtime's own queue, with priorities, prepared a steady stream of new Orders later, and a
-// start cost no less.
+// controllerOptions sets a rate limiter that suits a payment API (the default starts at 5 ms), and
+// a queue that serves namespaces in turn. With controller-runtime's own priority queue a steady
+// stream of new Orders was prepared later, and a start cost no less.
 func (b *Base) controllerOptions() controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: max(b.MaxConcurrentReconciles, 1),
@@ -33,18 +33,19 @@ func (b *Base) controllerOptions() controller.Options {
 	}
 }
 
-// waitingOptions are for a reconciler that waits for WeChat: beside the workers that it works with it has one for each call that
-// may be under way, so that calls without an answer never take the last one.
+// waitingOptions is for a reconciler that waits for WeChat: it has an additional worker for each
+// call that may be in flight, so that calls without an answer never use the last one.
 func (b *Base) waitingOptions() controller.Options {
 	options := b.controllerOptions()
 	options.MaxConcurrentReconciles += b.Registry.Places()
 	return options
 }
 
-// working has a reconciler begin to work on at most MaxConcurrentReconciles objects at a time, and go on with as many that WeChat
-// has answered for. Those that wait for WeChat do not count. The two are apart, since an answer must be written down at once: in
-// a burst it would stand behind all that has not begun, while its payer waits, or has paid.
-func (b *Base) working(workers account.Workers, reconciler reconcile.Reconciler) reconcile.Reconciler {
+// limitWorkers lets a reconciler start on at most MaxConcurrentReconciles objects at a time, and
+// continue with as many after WeChat has answered. Those that wait for WeChat do not count. There
+// are two limits because an answer must be recorded at once: in a burst it would wait for all
+// objects that have not started, while the payer waits or has paid.
+func (b *Base) limitWorkers(workers account.Workers, reconciler reconcile.Reconciler) reconcile.Reconciler {
 	most := int64(max(b.MaxConcurrentReconciles, 1))
 	beginning, answered := semaphore.NewWeighted(most), semaphore.NewWeighted(most)
 	return reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
@@ -58,7 +59,7 @@ func (b *Base) working(workers account.Workers, reconciler reconcile.Reconciler)
 		waiting := func() (over func()) {
 			held.Release(1)
 			return func() {
-				// What WeChat answered is written down also when the manager stops.
+				// WeChat's answer is recorded even while the manager stops.
 				_ = answered.Acquire(context.WithoutCancel(ctx), 1)
 				held = answered
 			}
@@ -69,16 +70,17 @@ func (b *Base) working(workers account.Workers, reconciler reconcile.Reconciler)
 	})
 }
 
-// newFairQueue is a workqueue that takes from each namespace in turn.
+// newFairQueue returns a workqueue that serves namespaces in turn.
 func newFairQueue(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 	queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{Name: name, Queue: newFairStorage()})
 	delaying := workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[reconcile.Request]{Name: name, Queue: queue})
 	return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: name, DelayingQueue: delaying})
 }
 
-// fairStorage holds what waits in a workqueue: however much a namespace has in it, the next one's turn comes after one of its.
+// fairStorage holds the queued requests. Namespaces are served in turn, however many requests each
+// has.
 type fairStorage struct {
-	// turns are the namespaces that something waits in, the next one first.
+	// turns are the namespaces with queued requests, the next one first.
 	turns   []string
 	waiting map[string][]reconcile.Request
 	length  int
@@ -88,13 +90,13 @@ var _ workqueue.Queue[reconcile.Request] = &fairStorage{}
 
 func newFairStorage() *fairStorage { return &fairStorage{waiting: map[string][]reconcile.Request{}} }
 
-// Touch is called for what waits already; it keeps its place.
+// Touch is called for a queued request, which keeps its position.
 func (f *fairStorage) Touch(reconcile.Request) {}
 
-// Len is how much waits.
+// Len returns the number of queued requests.
 func (f *fairStorage) Len() int { return f.length }
 
-// Push adds to what waits in a namespace.
+// Push adds a request to the queue of its namespace.
 func (f *fairStorage) Push(request reconcile.Request) {
 	if len(f.waiting[request.Namespace]) == 0 {
 		f.turns = append(f.turns, request.Namespace)
@@ -103,7 +105,7 @@ func (f *fairStorage) Push(request reconcile.Request) {
 	f.length++
 }
 
-// Pop takes the first of the namespace whose turn it is.
+// Pop returns the first request of the next namespace.
 func (f *fairStorage) Pop() reconcile.Request {
 	namespace := f.turns[0]
 	f.turns = f.turns[1:]

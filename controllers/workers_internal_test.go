@@ -22,7 +22,8 @@ func requestOf(namespace string, i int) ctrl.Request {
 	return ctrl.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: fmt.Sprint(i)}}
 }
 
-// TestTheQueueTakesFromEachNamespaceInTurn: thousands of a stranger's objects wait, and the shop's one is the next but one.
+// TestTheQueueTakesFromEachNamespaceInTurn: thousands of another tenant's objects are queued, and
+// the shop's single one is the next but one.
 func TestTheQueueTakesFromEachNamespaceInTurn(t *testing.T) {
 	t.Parallel()
 	queue := newFairQueue("", workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
@@ -45,7 +46,8 @@ func TestTheQueueTakesFromEachNamespaceInTurn(t *testing.T) {
 	}
 }
 
-// TestTheQueueLosesNothing, keeps the order within a namespace, and lets nobody wait for more than one of each other namespace.
+// TestTheQueueLosesNothing: it keeps the order within a namespace, and an object waits for at most
+// one of each other namespace.
 func TestTheQueueLosesNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -88,14 +90,15 @@ func TestTheQueueLosesNothing(t *testing.T) {
 	})
 }
 
-// TestAnAnswerDoesNotStandBehindWhatHasNotBegun: what WeChat answered is written while all that may begin are at work.
+// TestAnAnswerDoesNotStandBehindWhatHasNotBegun: an answer of WeChat is recorded while all workers
+// that may start are busy.
 func TestAnAnswerDoesNotStandBehindWhatHasNotBegun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		base := Base{MaxConcurrentReconciles: 2}
 		answer, never := make(chan struct{}), make(chan struct{})
 		written := false
-		limited := base.working(account.OrderWorkers, reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+		limited := base.limitWorkers(account.OrderWorkers, reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 			if request == requestOf("shop", 0) {
 				over := account.CallerWaits(ctx)
 				<-answer
@@ -121,7 +124,7 @@ func TestAnAnswerDoesNotStandBehindWhatHasNotBegun(t *testing.T) {
 	})
 }
 
-// TestWhoWaitsForWeChatDoesNotWork: others work meanwhile, but never more at a time than is allowed.
+// TestWhoWaitsForWeChatDoesNotWork: others work meanwhile, but never more at a time than allowed.
 func TestWhoWaitsForWeChatDoesNotWork(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,7 +136,7 @@ func TestWhoWaitsForWeChatDoesNotWork(t *testing.T) {
 			time.Sleep(time.Second)
 			working.Add(-1)
 		}
-		limited := base.working(account.OrderWorkers, reconcile.Func(func(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+		limited := base.limitWorkers(account.OrderWorkers, reconcile.Func(func(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 			work()
 			over := account.CallerWaits(ctx)
 			waiting.Add(1)

@@ -18,13 +18,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// writesByKind counts the writes that the API server took from an operator, by verb and what the URL ends in behind the kind.
+// writesByKind counts the successful writes of an operator, by verb and the URL's part after the
+// kind.
 type writesByKind struct {
 	mutex  sync.Mutex
 	counts map[string]int
 }
 
-// of is a configuration whose writes are counted.
+// of returns a configuration whose writes are counted.
 func (w *writesByKind) of(config *rest.Config) *rest.Config {
 	counted := rest.CopyConfig(config)
 	counted.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -65,11 +66,12 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip calls the function.
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
-// TestWritesAreFew: the API server is the engine, so each write more is capacity less.
+// TestWritesAreFew: the API server is the bottleneck, so each additional write reduces the
+// capacity.
 func TestWritesAreFew(t *testing.T) {
 	t.Parallel()
 	counted := &writesByKind{counts: map[string]int{}}
-	// A leader that was elected a moment ago keeps the distance to what its predecessor may have sent.
+	// A new leader keeps the distance to what its predecessor may have sent.
 	noDistance := framework.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = time.Millisecond })
 	shop := framework.Open(t, env, framework.WithoutOperator(), noDistance, framework.WithWeChat(func(o *simulator.Options) {
 		o.Rules.RefundDelay = time.Second // it is recorded as accepted by then
@@ -78,7 +80,8 @@ func TestWritesAreFew(t *testing.T) {
 	shop.Create(shop.NewMerchant(automatic))
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 
-	// A write is stored a moment before it is counted. One too many shows in the next sum, at the latest.
+	// A write is stored a moment before it is counted. An excess write shows in the next sum at the
+	// latest.
 	expect := func(what string, want map[string]int) {
 		t.Helper()
 		shop.Eventually(what, func() error {
@@ -99,9 +102,10 @@ func TestWritesAreFew(t *testing.T) {
 		}
 	}
 
-	// Of the Order that was paid first: the cache has seen that by now, so that the Refund need not say that it waits.
+	// A Refund of the Order that was paid first: the cache has that by now, so the Refund need not
+	// show that it waits.
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
-	// The event says that nobody was asked.
+	// The event says that no approval was needed.
 	expect("a Refund of one", map[string]int{"PATCH orders": 1, "PUT orders/status": 5, "PATCH refunds": 1, "PUT refunds/status": 2, "POST events": 1})
 }

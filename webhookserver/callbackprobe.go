@@ -8,8 +8,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// answerProbe answers a probe of the operator's own, by which it checks that callbacks arrive. It reads and writes nothing, and a
-// probe never gets any further, whatever it says.
+// answerProbe answers a probe that the operator sent to check whether callbacks arrive. A probe
+// never reads or writes any object.
 func (c *callback) answerProbe(now time.Time) result {
 	target := callbackprobe.Target{Namespace: c.merchant.Namespace, Name: c.merchant.Name, UID: string(c.merchant.UID), Kind: c.kind}
 	answer, err := c.account.CallbackCheck.Answer(target, c.body, now)
@@ -20,7 +20,8 @@ func (c *callback) answerProbe(now time.Time) result {
 	return result{label: "answered", probe: true, status: http.StatusOK, answer: answer}
 }
 
-// count counts what became of a callback. Probes are counted apart, so that they do not look like WeChat calling.
+// count updates the metrics. Probes have their own, so that they are not counted as callbacks of
+// WeChat.
 func (r result) count(kind string, took time.Duration) {
 	if r.probe {
 		metrics.CallbackChecks.WithLabelValues(r.label).Inc()

@@ -11,56 +11,59 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// evictAfter is what every connection gets before it may have to go: time enough for a request that is on its way, even when the
-// CPUs are busy. While nobody has used his up, newcomers are left in the kernel's queue, which is what bounds how many
-// connections an attacker can have taken and thrown out.
+// evictAfter is how long a connection is protected from eviction: enough for a request to arrive
+// even if the CPUs are busy. While all connections are protected, new ones wait in the kernel's
+// accept queue. This limits how many connections an attacker can have opened and evicted.
 const evictAfter = 250 * time.Millisecond
 
-// connectionLimiter are the open connections. When there is no room for one more, somebody has to go: first the one that has been idle for
-// longest, since a load balancer keeps connections for later and opens another one when it has to, and the longer one was idle
-// the less likely is a request on its way at this moment, which would get no answer. If none is idle, it is the one that has
-// waited longest without bringing a whole request: a good callback arrives in a moment, so whoever holds connections by saying
-// nothing, or too slowly, loses his own. To let newcomers wait instead would let him shut everybody out; to count by address
-// would shut out an ingress, where all come from.
+// connectionLimiter limits the open connections. If there are too many, it closes the one that has
+// been idle longest: load balancers keep connections and open new ones when they need to, and the
+// longer a connection was idle, the less likely it is that a request is just arriving, which would
+// get no answer. If none is idle, it closes the one that has waited longest for a complete request:
+// a valid callback arrives at once, so this hits clients that send nothing or too slowly.
+//
+// If new connections had to wait instead, such a client could block all others. A limit by address
+// would block an ingress, from which all connections come.
 type connectionLimiter struct {
-	most int
+	limit int
 
 	mutex sync.Mutex
-	// idle are the connections that are kept after an answer, and bringing those of which a whole request is expected, both in
-	// the order in which they began to be so.
+	// idle are the connections kept open after an answer, and reading those on which a request is
+	// expected. Both are in the order in which they entered the state.
 	idle, reading list.List
-	// positions are the open connections in these; nil while a request is being settled, which is never cut off.
+	// positions holds the position of each open connection, or nil while its request is handled.
+	// Such a connection is never closed.
 	positions map[net.Conn]*position
 }
 
-// position is where a connection stands.
+// position is the place of a connection in a queue.
 type position struct {
-	line    *list.List
+	queue   *list.List
 	element *list.Element
 }
 
-// openConnection is a connection in line.
+// openConnection is a connection in a queue.
 type openConnection struct {
 	net.Conn
 	since time.Time
 }
 
-func newConnectionLimiter(most int) *connectionLimiter {
-	return &connectionLimiter{most: most, positions: map[net.Conn]*position{}}
+func newConnectionLimiter(limit int) *connectionLimiter {
+	return &connectionLimiter{limit: limit, positions: map[net.Conn]*position{}}
 }
 
-// ConnState is the HTTP server's ConnState hook. A new connection is announced before the next one is accepted, so that the
-// server accepts none while this waits.
+// ConnState is the HTTP server's ConnState hook. The server calls it for a new connection before it
+// accepts the next one, so no more are accepted while it waits.
 func (c *connectionLimiter) ConnState(connection net.Conn, state http.ConnState) {
-	c.follow(connection, state, time.Now())
+	c.setState(connection, state, time.Now())
 	if state != http.StateNew {
 		return
 	}
 	for {
-		leaves, wait := c.makeRoom(time.Now())
-		if leaves != nil {
+		evicted, wait := c.evict(time.Now())
+		if evicted != nil {
 			metrics.CallbackConnectionsEvicted.Inc()
-			_ = leaves.Close()
+			_ = evicted.Close()
 		}
 		if wait == 0 {
 			return
@@ -69,42 +72,43 @@ func (c *connectionLimiter) ConnState(connection net.Conn, state http.ConnState)
 	}
 }
 
-// follow notes a connection's state.
-func (c *connectionLimiter) follow(connection net.Conn, state http.ConnState, now time.Time) {
+// setState records the state of a connection.
+func (c *connectionLimiter) setState(connection net.Conn, state http.ConnState, now time.Time) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	_, present := c.positions[connection]
-	c.forget(connection)
-	line := &c.reading
+	c.remove(connection)
+	queue := &c.reading
 	switch state {
 	case http.StateClosed, http.StateHijacked:
 		return
 	case http.StateIdle:
-		line = &c.idle
+		queue = &c.idle
 	}
-	// Active means that the header is there; then, as after an answer, the waiting begins anew. One that had to go may say
-	// something still.
+	// StateActive means that the header has arrived; the time starts again then, and after an
+	// answer. An evicted connection can still report states.
 	if state == http.StateNew || present {
-		c.positions[connection] = &position{line, line.PushBack(openConnection{connection, now})}
+		c.positions[connection] = &position{queue, queue.PushBack(openConnection{connection, now})}
 	}
 }
 
-// makeRoom returns the connection that has to go, or how long to wait for one; neither when there is room.
-func (c *connectionLimiter) makeRoom(now time.Time) (leaves net.Conn, wait time.Duration) {
+// evict removes and returns the connection to close, or returns how long to wait until one can be
+// closed, or neither if there are not too many.
+func (c *connectionLimiter) evict(now time.Time) (evicted net.Conn, wait time.Duration) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if len(c.positions) <= c.most {
+	if len(c.positions) <= c.limit {
 		return nil, 0
 	}
-	for _, line := range []*list.List{&c.idle, &c.reading} {
-		first := line.Front()
+	for _, queue := range []*list.List{&c.idle, &c.reading} {
+		first := queue.Front()
 		if first == nil {
 			continue
 		}
 		longest := first.Value.(openConnection)
 		left := evictAfter - now.Sub(longest.since)
 		if left <= 0 {
-			c.forget(longest.Conn)
+			c.remove(longest.Conn)
 			return longest.Conn, 0
 		}
 		if wait == 0 || left < wait {
@@ -114,33 +118,33 @@ func (c *connectionLimiter) makeRoom(now time.Time) (leaves net.Conn, wait time.
 	return nil, wait
 }
 
-func (c *connectionLimiter) forget(connection net.Conn) {
-	if place := c.positions[connection]; place != nil {
-		place.line.Remove(place.element)
+func (c *connectionLimiter) remove(connection net.Conn) {
+	if at := c.positions[connection]; at != nil {
+		at.queue.Remove(at.element)
 	}
 	delete(c.positions, connection)
 }
 
-// requestRead keeps a connection whose request is there in full.
+// requestRead protects a connection whose request has arrived completely.
 func (c *connectionLimiter) requestRead(connection net.Conn) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if place := c.positions[connection]; place != nil {
-		place.line.Remove(place.element)
+	if at := c.positions[connection]; at != nil {
+		at.queue.Remove(at.element)
 		c.positions[connection] = nil
 	}
 }
 
 type requestReadKey struct{}
 
-// ConnContext is the HTTP server's ConnContext hook: what handles a request can tell that it has arrived.
+// ConnContext is the HTTP server's ConnContext hook. It lets a handler call requestWasRead.
 func (c *connectionLimiter) ConnContext(ctx context.Context, connection net.Conn) context.Context {
 	return context.WithValue(ctx, requestReadKey{}, func() { c.requestRead(connection) })
 }
 
-// requestWasRead says that the request of a context has been read in full.
+// requestWasRead records that the request of a context has been read completely.
 func requestWasRead(ctx context.Context) {
-	if tell, ok := ctx.Value(requestReadKey{}).(func()); ok {
-		tell()
+	if markRead, ok := ctx.Value(requestReadKey{}).(func()); ok {
+		markRead()
 	}
 }

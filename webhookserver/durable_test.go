@@ -22,7 +22,7 @@ import (
 
 var ordersResource = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "orders"}
 
-// writeErrors are what a status write can end with, but for a conflict, which is settled at once.
+// writeErrors are the errors of a status write, except conflicts, which are resolved at once.
 var writeErrors = map[string]error{
 	"internal error":     apierrors.NewInternalError(errors.New("etcdserver: request timed out")),
 	"server timeout":     apierrors.NewServerTimeout(ordersResource, "update", 1),
@@ -38,7 +38,8 @@ var writeErrors = map[string]error{
 	"connection refused": syscall.ECONNREFUSED,
 }
 
-// failingWrites makes status writes end with an error, before or after they took effect. Nil is no error.
+// failingWrites makes status writes return an error, before or after they took effect. Nil means no
+// error.
 func failingWrites(next func() (err error, afterEffect bool)) interceptor.Funcs {
 	return interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
 		err, afterEffect := next()
@@ -59,7 +60,7 @@ func TestNoSuccessWithoutAWrite(t *testing.T) {
 		n++
 		order := d.prepared(fmt.Sprintf("order-%04d", n))
 		t.Run(name, func(t *testing.T) {
-			broken := d.counter(failingWrites(func() (error, bool) { return cause, false }))
+			broken := d.callbackServer(failingWrites(func() (error, bool) { return cause, false }))
 			body := paymentOf(order).good()
 			before := d.versions()
 			for range 2 {
@@ -68,7 +69,7 @@ func TestNoSuccessWithoutAWrite(t *testing.T) {
 			if diff := cmp.Diff(before, d.versions()); diff != "" {
 				t.Fatal(diff)
 			}
-			expectSuccess(t, d.counter().pay(body))
+			expectSuccess(t, d.callbackServer().pay(body))
 			d.expectPaid(order, "True/Paid")
 		})
 	}
@@ -82,12 +83,12 @@ func TestLostAnswerOfTheWrite(t *testing.T) {
 		n++
 		order := d.prepared(fmt.Sprintf("order-%04d", n))
 		t.Run(name, func(t *testing.T) {
-			broken := d.counter(failingWrites(func() (error, bool) { return cause, true }))
+			broken := d.callbackServer(failingWrites(func() (error, bool) { return cause, true }))
 			body := paymentOf(order).good()
 			expectFail(t, broken.pay(body), http.StatusServiceUnavailable)
 			d.sync(d.expectPaid(order, "True/Paid"))
 			before := d.versions()
-			expectSuccess(t, broken.pay(body)) // found to be stored, so that nothing has to be written
+			expectSuccess(t, broken.pay(body)) // already stored, so no write is needed
 			if diff := cmp.Diff(before, d.versions()); diff != "" {
 				t.Error(diff)
 			}
@@ -112,7 +113,7 @@ func TestConflictsAreSettledAtOnce(t *testing.T) {
 		order := d.prepared(fmt.Sprintf("order-%04d", n))
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			left := c.conflicts
-			busy := d.counter(failingWrites(func() (error, bool) {
+			busy := d.callbackServer(failingWrites(func() (error, bool) {
 				if left == 0 {
 					return nil, false
 				}
@@ -131,8 +132,8 @@ func TestConflictsAreSettledAtOnce(t *testing.T) {
 	}
 }
 
-// behind answers look-ups with an Order as it was: a cache that lags. How much later it is right again is the caller's.
-func behind(old *v1alpha1.Order) interceptor.Funcs {
+// staleOrder returns an old Order from lookups, like a cache that lags.
+func staleOrder(old *v1alpha1.Order) interceptor.Funcs {
 	return interceptor.Funcs{List: func(ctx context.Context, through client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 		if orders, ok := list.(*v1alpha1.OrderList); ok {
 			orders.Items = []v1alpha1.Order{*old.DeepCopy()}
@@ -142,13 +143,13 @@ func behind(old *v1alpha1.Order) interceptor.Funcs {
 	}}
 }
 
-func TestStaleCopyIsNeverTakenForTheTruth(t *testing.T) {
+func TestStaleOrderIsReadAgain(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 
 	t.Run("another writer was faster", func(t *testing.T) {
 		order := d.prepared("order-0001")
-		lagging := d.counter(behind(order.DeepCopy()))
+		lagging := d.callbackServer(staleOrder(order.DeepCopy()))
 		d.update(order, func(o *v1alpha1.Order) { o.Status.Prepay.RefreshRequest = "1" })
 		expectSuccess(t, lagging.pay(paymentOf(order).good()))
 		if paid := d.expectPaid(order, "True/Paid"); paid.Status.Prepay.RefreshRequest != "1" {
@@ -157,7 +158,7 @@ func TestStaleCopyIsNeverTakenForTheTruth(t *testing.T) {
 	})
 	t.Run("the status was lost", func(t *testing.T) {
 		order := d.prepared("order-0002")
-		lagging := d.counter(behind(order.DeepCopy()))
+		lagging := d.callbackServer(staleOrder(order.DeepCopy()))
 		d.WipeStatus(order.DeepCopy())
 		expectSuccess(t, lagging.pay(paymentOf(order).good()))
 		if paid := d.expectPaid(order, "True/Paid"); paid.Status.Transaction == nil {
@@ -166,14 +167,14 @@ func TestStaleCopyIsNeverTakenForTheTruth(t *testing.T) {
 	})
 	t.Run("the Order was closed", func(t *testing.T) {
 		order := d.prepared("order-0003")
-		lagging := d.counter(behind(order.DeepCopy()))
+		lagging := d.callbackServer(staleOrder(order.DeepCopy()))
 		d.update(order, func(o *v1alpha1.Order) { lifecycle.Closed(o, v1alpha1.ReasonClosed, "closed", time.Now()) })
 		expectSuccess(t, lagging.pay(paymentOf(order).good()))
 		d.expectPaid(order, "True/PaidLate")
 	})
 	t.Run("the Order lost its number", func(t *testing.T) {
 		order := d.prepared("order-0004")
-		lagging := d.counter(behind(order.DeepCopy()))
+		lagging := d.callbackServer(staleOrder(order.DeepCopy()))
 		d.update(order, func(o *v1alpha1.Order) { lifecycle.NumberLost(o, "another has it", time.Now()) })
 		expectFail(t, lagging.pay(paymentOf(order).good()), http.StatusNotFound)
 		if now := d.expectPaid(order, "False/NumberInUse"); now.Status.Transaction != nil {
@@ -182,24 +183,24 @@ func TestStaleCopyIsNeverTakenForTheTruth(t *testing.T) {
 	})
 	t.Run("another Order has the name, with the same number", func(t *testing.T) {
 		order := d.prepared("order-0005")
-		lagging := d.counter(behind(order.DeepCopy()))
+		lagging := d.callbackServer(staleOrder(order.DeepCopy()))
 		d.Must(d.live.Delete(d.Context(), order))
 		again := d.NewOrder("order-0005")
 		d.Create(again)
 		expectFail(t, lagging.pay(paymentOf(order).good()), http.StatusServiceUnavailable)
 		d.expectPaid(again, "")
 		d.sync(again)
-		expectSuccess(t, d.counter().pay(paymentOf(order).good()))
+		expectSuccess(t, d.callbackServer().pay(paymentOf(order).good()))
 		d.expectPaid(again, "True/Paid")
 	})
 	t.Run("another Order has the name, with another number", func(t *testing.T) {
 		order := d.prepared("order-0006")
-		lagging := d.counter(behind(order.DeepCopy()))
+		lagging := d.callbackServer(staleOrder(order.DeepCopy()))
 		d.Must(d.live.Delete(d.Context(), order))
 		again := d.prepared("order-0006", func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "another-number" })
 		before := d.versions()
 		expectFail(t, lagging.pay(paymentOf(order).good()), http.StatusServiceUnavailable)
-		expectFail(t, d.counter().pay(paymentOf(order).good()), http.StatusNotFound)
+		expectFail(t, d.callbackServer().pay(paymentOf(order).good()), http.StatusNotFound)
 		if diff := cmp.Diff(before, d.versions()); diff != "" {
 			t.Error(diff)
 		}
@@ -207,14 +208,14 @@ func TestStaleCopyIsNeverTakenForTheTruth(t *testing.T) {
 	})
 	t.Run("the Order was deleted", func(t *testing.T) {
 		order := d.prepared("order-0007")
-		lagging := d.counter(behind(order.DeepCopy()))
+		lagging := d.callbackServer(staleOrder(order.DeepCopy()))
 		d.Must(d.live.Delete(d.Context(), order))
 		expectFail(t, lagging.pay(paymentOf(order).good()), http.StatusServiceUnavailable)
 	})
 }
 
-// TestSuccessMeansStored holds the rule against chance: whatever becomes of the writes, a SUCCESS is only ever answered for a
-// payment that the API server has.
+// TestSuccessMeansStored: whatever errors the writes return, SUCCESS is answered only for a payment
+// that the API server has.
 func TestSuccessMeansStored(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
@@ -232,10 +233,10 @@ func TestSuccessMeansStored(t *testing.T) {
 			return causes[chance.IntN(len(causes))], chance.IntN(2) == 0
 		})}
 		if chance.IntN(2) == 0 {
-			disturb = append(disturb, behind(order.DeepCopy()))
+			disturb = append(disturb, staleOrder(order.DeepCopy()))
 			d.WipeStatus(order.DeepCopy())
 		}
-		c := d.counter(disturb...)
+		c := d.callbackServer(disturb...)
 		for attempt := 0; ; attempt++ {
 			got := c.pay(paymentOf(order).good())
 			if !got.success() {

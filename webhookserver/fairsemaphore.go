@@ -10,61 +10,65 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Reading and verifying is work for a CPU alone. More of it at once would make none of it sooner, and takes memory.
+// Reading and verifying uses only CPU. More concurrency would not make it faster, but takes memory.
 const (
-	// ordinaryBody is ample: a callback has some 4 KiB. What is larger, up to maxBody, is worth a hundred ordinary ones, so that
-	// it waits for its like only, and one is read at a time.
-	ordinaryBody = 16 << 10
-	largeAtOnce  = 1
-	// largeInLine are those of one tenant that may wait; they hold their bodies in memory.
-	largeInLine = 32
+	// smallBodySize is far more than the 4 KiB of a usual callback. Larger bodies, up to maxBody,
+	// cost as much as a hundred usual ones, so they have a queue of their own, and one is parsed at
+	// a time.
+	smallBodySize         = 16 << 10
+	concurrentLargeBodies = 1
+	// queuedLargeBodies is how many of them may wait for one tenant. Their bodies are in memory.
+	queuedLargeBodies = 32
 )
 
-// parsing is what bounds how many callbacks are read and verified at a time.
-type parsing struct{ ordinary, large *fairSemaphore }
+// parseSemaphores limit how many callbacks are read and verified at a time.
+type parseSemaphores struct{ small, large *fairSemaphore }
 
-func newParsing() *parsing {
-	return &parsing{ordinary: newFairSemaphore(2*runtime.GOMAXPROCS(0), maxConnections), large: newFairSemaphore(largeAtOnce, largeInLine)}
+func newParseSemaphores() *parseSemaphores {
+	return &parseSemaphores{small: newFairSemaphore(2*runtime.GOMAXPROCS(0), maxConnections), large: newFairSemaphore(concurrentLargeBodies, queuedLargeBodies)}
 }
 
-// of is where a body belongs.
-func (r *parsing) of(body []byte) *fairSemaphore {
-	if len(body) > ordinaryBody {
+// forBody returns the semaphore for a body.
+func (r *parseSemaphores) forBody(body []byte) *fairSemaphore {
+	if len(body) > smallBodySize {
 		return r.large
 	}
-	return r.ordinary
+	return r.small
 }
 
 var errBusy = errors.New("too many callbacks of one namespace at once")
 
-// parse reads and verifies a callback when it is its turn.
+// parse reads and verifies a callback after it has acquired the semaphore.
 func (h *Handler) parse(ctx context.Context, c *callback, kind wechatpay.CallbackKind) (wechatpay.Notification, error) {
-	turns := h.parsing.of(c.body)
-	if !turns.acquire(ctx, c.merchant.Namespace) {
+	semaphore := h.parseSemaphores.forBody(c.body)
+	if !semaphore.acquire(ctx, c.merchant.Namespace) {
 		return wechatpay.Notification{}, errBusy
 	}
-	defer turns.release()
+	defer semaphore.release()
 	return c.account.Receiver.Parse(wechatpay.Delivery{Kind: kind, Header: c.header, Body: c.body, Time: h.Clock.Now()})
 }
 
-// fairSemaphore let so many of what takes time go on at once. Tenants take turns, whatever each of them brings: who brings little does not
-// wait behind all of what another one brings. It is what the API server does for its clients (API Priority and Fairness), small.
+// fairSemaphore limits concurrency and serves tenants in turn, however many requests each has
+// waiting: a tenant with few requests does not wait behind all requests of another. The API server
+// does the same for its clients (API Priority and Fairness).
 type fairSemaphore struct {
-	// most is how many of one tenant may wait.
-	most int
+	// maxQueued is how many requests of one tenant may wait.
+	maxQueued int
 
 	mutex sync.Mutex
 	free  int
-	// queues are those who wait, by tenant, and round the tenants that have somebody in line, in the order of their turns.
+	// queues holds the waiting requests by tenant, and roundRobin the tenants with waiting requests
+	// in the order of their turns.
 	queues     map[string][]chan struct{}
 	roundRobin []string
 }
 
-func newFairSemaphore(atOnce, most int) *fairSemaphore {
-	return &fairSemaphore{free: atOnce, most: most, queues: map[string][]chan struct{}{}}
+func newFairSemaphore(atOnce, maxQueued int) *fairSemaphore {
+	return &fairSemaphore{free: atOnce, maxQueued: maxQueued, queues: map[string][]chan struct{}{}}
 }
 
-// acquire waits for the tenant's turn; false when too many of it wait already, or the context ends before.
+// acquire waits for the tenant's turn. It returns false if too many requests of the tenant wait
+// already, or the context ends first.
 func (t *fairSemaphore) acquire(ctx context.Context, tenant string) bool {
 	turn := t.enqueue(tenant)
 	if turn == nil {
@@ -75,49 +79,49 @@ func (t *fairSemaphore) acquire(ctx context.Context, tenant string) bool {
 		return true
 	case <-ctx.Done():
 		if !t.dequeue(tenant, turn) {
-			t.release() // it was given the turn at the same moment
+			t.release() // its turn came at the same moment
 		}
 		return false
 	}
 }
 
-// enqueue returns what is closed when the turn has come.
+// enqueue returns a channel that is closed at the request's turn, or nil if the queue is full.
 func (t *fairSemaphore) enqueue(tenant string) chan struct{} {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	line, turn := t.queues[tenant], make(chan struct{})
+	queue, turn := t.queues[tenant], make(chan struct{})
 	switch {
-	case t.free > 0: // then nobody waits
+	case t.free > 0: // no request waits
 		t.free--
 		close(turn)
-	case len(line) >= t.most:
+	case len(queue) >= t.maxQueued:
 		return nil
 	default:
-		if len(line) == 0 {
+		if len(queue) == 0 {
 			t.roundRobin = append(t.roundRobin, tenant)
 		}
-		t.queues[tenant] = append(line, turn)
+		t.queues[tenant] = append(queue, turn)
 	}
 	return turn
 }
 
-// dequeue leaves the line; false when the turn had come.
+// dequeue leaves the queue. It returns false if the turn had already come.
 func (t *fairSemaphore) dequeue(tenant string, turn chan struct{}) bool {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	line := t.queues[tenant]
-	at := slices.Index(line, turn)
+	queue := t.queues[tenant]
+	at := slices.Index(queue, turn)
 	if at < 0 {
 		return false
 	}
-	t.keep(tenant, slices.Delete(line, at, at+1))
+	t.keep(tenant, slices.Delete(queue, at, at+1))
 	if t.queues[tenant] == nil {
 		t.roundRobin = slices.DeleteFunc(t.roundRobin, func(other string) bool { return other == tenant })
 	}
 	return true
 }
 
-// release ends a turn, and gives it to the tenant that is next in the round.
+// release ends a turn, and starts that of the next tenant.
 func (t *fairSemaphore) release() {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -127,18 +131,18 @@ func (t *fairSemaphore) release() {
 	}
 	tenant := t.roundRobin[0]
 	t.roundRobin = slices.Delete(t.roundRobin, 0, 1)
-	line := t.queues[tenant]
-	close(line[0])
-	t.keep(tenant, slices.Delete(line, 0, 1))
+	queue := t.queues[tenant]
+	close(queue[0])
+	t.keep(tenant, slices.Delete(queue, 0, 1))
 	if t.queues[tenant] != nil {
 		t.roundRobin = append(t.roundRobin, tenant)
 	}
 }
 
-func (t *fairSemaphore) keep(tenant string, line []chan struct{}) {
-	if len(line) == 0 {
+func (t *fairSemaphore) keep(tenant string, queue []chan struct{}) {
+	if len(queue) == 0 {
 		delete(t.queues, tenant)
 		return
 	}
-	t.queues[tenant] = line
+	t.queues[tenant] = queue
 }

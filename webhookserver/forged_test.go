@@ -22,7 +22,7 @@ type vector struct {
 	XMLBase64       string `json:"xml_base64"`
 }
 
-// rejected are the documents that no reader of this protocol may take.
+// rejected returns the documents that no parser of this protocol may accept.
 func rejected(t testing.TB) map[string]string {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(controlplane.Root(), "internal", "wechatpay", "testdata", "vectors-v2.json"))
@@ -53,9 +53,9 @@ func rejected(t testing.TB) map[string]string {
 	return documents
 }
 
-// untouched runs cases of which none may be answered SUCCESS or change any object, and then proves that the server still
-// takes what is good.
-func untouched(t *testing.T, d *fixture, c *counter, order *v1alpha1.Order, cases func(t *testing.T, unchanged func(t *testing.T))) {
+// expectUnchanged runs cases that must not be answered with SUCCESS or change any object, and then
+// checks that the server still accepts a valid callback.
+func expectUnchanged(t *testing.T, d *fixture, c *callbackServer, order *v1alpha1.Order, cases func(t *testing.T, unchanged func(t *testing.T))) {
 	t.Helper()
 	before := d.versions()
 	cases(t, func(t *testing.T) {
@@ -68,12 +68,12 @@ func untouched(t *testing.T, d *fixture, c *counter, order *v1alpha1.Order, case
 	d.expectPaid(order, "True/Paid")
 }
 
-func TestDocumentsThatAreNotTheProtocols(t *testing.T) {
+func TestInvalidDocumentsAreRefused(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	order := d.prepared("order-0001")
-	untouched(t, d, c, order, func(t *testing.T, unchanged func(t *testing.T)) {
+	expectUnchanged(t, d, c, order, func(t *testing.T, unchanged func(t *testing.T)) {
 		for name, document := range rejected(t) {
 			t.Run(name, func(t *testing.T) {
 				expectFail(t, c.pay(document), http.StatusForbidden)
@@ -84,10 +84,10 @@ func TestDocumentsThatAreNotTheProtocols(t *testing.T) {
 	})
 }
 
-func TestPaymentsThatAreNotBelieved(t *testing.T) {
+func TestForgedPaymentsAreRefused(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	elsewhere := d.prepared("order-0002", func(o *v1alpha1.Order) {
 		o.Namespace, o.Spec.MerchantRef.Name = d.Other(0), secondName
@@ -174,11 +174,11 @@ func TestPaymentsThatAreNotBelieved(t *testing.T) {
 		"signature with blanks":               {here, strings.Replace(payment.good(), "<sign><![CDATA[", "<sign><![CDATA[ ", 1), 403},
 		"the number of another's in our path": {here, paymentOf(elsewhere).with("mch_id", secondMchID).body(secondKey, hmacSign), 403},
 	}
-	untouched(t, d, c, order, func(t *testing.T, unchanged func(t *testing.T)) {
+	expectUnchanged(t, d, c, order, func(t *testing.T, unchanged func(t *testing.T)) {
 		for name, bad := range cases {
 			t.Run(name, func(t *testing.T) {
 				got := c.post(bad.path, bad.body)
-				if bad.status == 0 { // the namespaces of a test are restricted, those of production are not
+				if bad.status == 0 { // only the test runs with a watch on its own namespaces
 					bad.status = got.status
 				}
 				expectFail(t, got, bad.status)
@@ -195,11 +195,12 @@ func TestPaymentsThatAreNotBelieved(t *testing.T) {
 func lowerSign(f fields) fields { return f.with("sign", strings.ToLower(f["sign"])) }
 func halfSign(f fields) fields  { return f.with("sign", f["sign"][:32]) }
 
-// TestPaymentsThatDiffer: WeChat's own signature over something else than was ordered. It is shown, and never paid.
-func TestPaymentsThatDiffer(t *testing.T) {
+// TestMismatchedPayments: signed by WeChat, but different from the order. The mismatch is shown,
+// and the Order is not paid.
+func TestMismatchedPayments(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	for number, change := range map[string][]string{
 		"order-less":     {"total_fee", "1"},
 		"order-more":     {"total_fee", "10100"},
@@ -211,7 +212,8 @@ func TestPaymentsThatDiffer(t *testing.T) {
 			order := d.prepared(number)
 			body := paymentOf(order).with(change...).good()
 			if change[1] == "0" {
-				// No amount is nothing: what does not state a payment is not verified as one, or differs; both is no.
+				// Zero amounts: a callback without an amount is refused or differs. Both are no
+				// success.
 				if got := c.pay(body); got.success() {
 					t.Fatalf("%+v", got)
 				}
@@ -228,10 +230,10 @@ func TestPaymentsThatDiffer(t *testing.T) {
 					t.Errorf("repeated, it wrote again:\n%s", diff)
 				}
 			}
-			expectSuccess(t, c.pay(paymentOf(order).good())) // the true one, after all
+			expectSuccess(t, c.pay(paymentOf(order).good())) // the genuine callback
 			d.expectPaid(order, "True/Paid")
 
-			// A paid Order is not talked out of it.
+			// A paid Order stays paid.
 			d.sync(order)
 			before := d.versions()
 			if got := c.pay(body); got.success() {

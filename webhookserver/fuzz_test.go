@@ -33,23 +33,25 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
-// fuzzKey is the Merchant's. No message in the corpus was made with it; those that a target signs are.
+// fuzzKey is the Merchant's key. No message in the corpus was made with it; the targets sign and
+// encrypt with it.
 const fuzzKey = "FuzzTestOnlyKey0FuzzTestOnlyKey0"
 
-// fuzzPayments and fuzzRefunds are the only two paths of the shop.
+// fuzzPayments and fuzzRefunds are the only two callback paths of the shop.
 const (
 	fuzzPayments = "/notify/v2/default/shop/payment"
 	fuzzRefunds  = "/notify/v2/default/shop/refund"
 )
 
-// fuzzShop is a callback handler with a shop behind it: an Order over 101 fen, and a Refund of it.
+// fuzzShop is a callback handler with an Order over 101 fen and a Refund of it.
 type fuzzShop struct {
 	handler http.Handler
 	stub    client.Client
 	order   *v1alpha1.Order
 }
 
-// indexed turns the index functions of a cache into those of the stub, which has its objects in memory.
+// indexed registers the index functions of a cache with the fake client, which keeps its objects in
+// memory.
 type indexed struct{ *fake.ClientBuilder }
 
 func (i indexed) IndexField(_ context.Context, object client.Object, field string, extract client.IndexerFunc) error {
@@ -64,7 +66,7 @@ func openFuzzShop(f testing.TB) *fuzzShop {
 	}
 	shop := &v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop", UID: "2"}, Spec: v1alpha1.MerchantSpec{
 		MchID: framework.MchID, AppID: framework.AppID, SignType: v1alpha1.SignTypeHMACSHA256, APIKeySecretRef: v1alpha1.SecretKeyReference{Name: "key"},
-		Endpoint: &v1alpha1.Endpoint{URL: "https://127.0.0.1:1"}, // where nobody answers
+		Endpoint: &v1alpha1.Endpoint{URL: "https://127.0.0.1:1"}, // nothing listens there
 	}}
 	shop.Status.Keys = []string{wechatpay.KeyID(fuzzKey, framework.MchID)}
 	shop.Status.KeysEndpoint = account.EndpointID(shop)
@@ -80,7 +82,7 @@ func openFuzzShop(f testing.TB) *fuzzShop {
 	}
 	stub := builder.Build()
 	handler := &webhookserver.Handler{
-		Client: stub, APIReader: stub, Recorder: &eventbook{}, Clock: clock.RealClock{}, Log: logr.Discard(), // a fuzzer says too much to keep it
+		Client: stub, APIReader: stub, Recorder: &eventbook{}, Clock: clock.RealClock{}, Log: logr.Discard(), // a fuzzer logs too much
 		Registry: account.NewRegistry(stub, account.Options{
 			NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(framework.WeChatHost), RefreshAfter: time.Hour,
 		}),
@@ -88,8 +90,8 @@ func openFuzzShop(f testing.TB) *fuzzShop {
 	return &fuzzShop{handler.Routes(), stub, order}
 }
 
-// serve answers a request, and fails the test if it changed anything, or was answered SUCCESS, without being a verified
-// callback. An independent reader and verifier decides what is one.
+// serve handles a request, and fails the test if an unverified callback changed anything or was
+// answered with SUCCESS. An independent parser and verifier decides whether it is verified.
 func (s *fuzzShop) serve(t *testing.T, request *http.Request) {
 	t.Helper()
 	before, refundBefore := s.read(t)
@@ -103,7 +105,7 @@ func (s *fuzzShop) serve(t *testing.T, request *http.Request) {
 	if refund.ResourceVersion != refundBefore.ResourceVersion {
 		t.Fatalf("the Refund changed, although WeChat was not heard: %+v", refund.Status)
 	}
-	message, ok := heard(body.Bytes())
+	message, ok := parseFields(body.Bytes())
 	verified := ok && request.Method == http.MethodPost && request.URL.Path == fuzzPayments &&
 		message["sign"] != "" && message["sign"] == message.signed(fuzzKey, hmacSign)["sign"]
 	paid := stateOf(now.Status.Conditions, v1alpha1.ConditionPaid)
@@ -136,8 +138,9 @@ func (s *fuzzShop) read(t *testing.T) (*v1alpha1.Order, *v1alpha1.Refund) {
 	return order, refund
 }
 
-// heard reads a message with encoding/xml, taking more than the protocol has: what the server takes is read alike by both.
-func heard(document []byte) (fields, bool) {
+// parseFields parses a message with encoding/xml, which accepts more than the protocol allows.
+// Whatever the server accepts must have the same fields for both.
+func parseFields(document []byte) (fields, bool) {
 	decoder, message := xml.NewDecoder(bytes.NewReader(document)), fields{}
 	var name string
 	var text strings.Builder
@@ -163,7 +166,8 @@ func heard(document []byte) (fields, bool) {
 	}
 }
 
-// sealings are what a target does to a body, so that a fuzzer gets behind signature and encryption.
+// sealings are the ways in which a target signs or encrypts a body, so that the fuzzer reaches the
+// code behind.
 var sealings = []func(body string) string{
 	func(body string) string { return body },
 	func(body string) string { return spoken(body).body(fuzzKey, hmacSign) },
@@ -175,13 +179,13 @@ var sealings = []func(body string) string{
 }
 
 func spoken(body string) fields {
-	if message, ok := heard([]byte(body)); ok {
+	if message, ok := parseFields([]byte(body)); ok {
 		return message
 	}
 	return fields{"attach": body}
 }
 
-// FuzzCallback sends anything anywhere: any method, path, header and body, bare, signed or encrypted.
+// FuzzCallback sends any method, path, header and body, plain, signed or encrypted.
 func FuzzCallback(f *testing.F) {
 	shop := openFuzzShop(f)
 	payment := paymentOf(shop.order)
@@ -270,8 +274,8 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// TestFuzzShopTakesGoodCallbacks keeps the targets honest: a verified callback gets through, and is seen to.
-func TestFuzzShopTakesGoodCallbacks(t *testing.T) {
+// TestFuzzShopAcceptsValidCallbacks: a verified callback is accepted and detected by the targets.
+func TestFuzzShopAcceptsValidCallbacks(t *testing.T) {
 	shop := openFuzzShop(t)
 	request := httptest.NewRequest(http.MethodPost, fuzzPayments, strings.NewReader(sealings[1](paymentOf(shop.order).xml("xml"))))
 	before, _ := shop.read(t)

@@ -28,39 +28,41 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
-// maxBody is ample: a callback has some 4 KiB at most.
+// maxBody is ample: a callback has at most some 4 KiB.
 const maxBody = 64 << 10
 
-// settleDeadline leaves some of the five seconds that WeChat waits for the answer (chapter 9_7).
+// settleDeadline leaves a margin within the five seconds that WeChat waits for the answer (chapter
+// 9_7).
 const settleDeadline = 4500 * time.Millisecond
 
-// Handler settles callbacks.
+// Handler handles callbacks.
 type Handler struct {
 	// Client reads from the cache and writes to the API server.
 	Client client.Client
 	// APIReader reads from the API server.
 	APIReader client.Reader
-	// Registry hands out Gateways.
+	// Registry returns the Accounts.
 	Registry *account.Registry
-	// Recorder writes events for what needs a person's eye.
+	// Recorder writes events that need a person's attention.
 	Recorder events.EventRecorder
-	// Clock is the real one but in tests.
+	// Clock is replaced only in tests.
 	Clock clock.PassiveClock
-	// Log gets lines about callbacks that were not recorded, of many alike a few; nothing of the body.
+	// Log gets sampled lines about callbacks that were not recorded, without their bodies.
 	Log logr.Logger
 
-	// What callbacks may take from those of others.
+	// These limit how much the callbacks of one tenant can delay those of others.
 	tokens            buckets[tenantKey]
 	inFlight          keyedSemaphore
 	activeByNamespace *tenantShares
-	parsing           *parsing
-	inquiries         inquiries
+	parseSemaphores   *parseSemaphores
+	refundQueries     refundQueries
 	logSampler        *logSampler
 }
 
-// Routes are the callback URLs. Anything else is not found, and any method but POST not allowed.
+// Routes returns the handler of the callback URLs. Any other path gets 404, and any other method
+// than POST 405.
 func (h *Handler) Routes() http.Handler {
-	h.logSampler, h.activeByNamespace, h.parsing = newLogSampler(h.Clock), newTenantShares(maxConnections), newParsing()
+	h.logSampler, h.activeByNamespace, h.parseSemaphores = newLogSampler(h.Clock), newTenantShares(maxConnections), newParseSemaphores()
 	mux := http.NewServeMux()
 	for path, protocol := range protocols.ByPath() {
 		for kind, settle := range map[wechatpay.CallbackKind]func(context.Context, *callback) result{
@@ -72,7 +74,7 @@ func (h *Handler) Routes() http.Handler {
 	return mux
 }
 
-// callback is one callback with what its path says.
+// callback is a callback and the Merchant that its path names.
 type callback struct {
 	protocol wechatpay.Protocol
 	merchant *v1alpha1.Merchant
@@ -85,13 +87,13 @@ type callback struct {
 
 func (c *callback) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(c.merchant) }
 
-// tenantKey is what it shares with the other callbacks of its Merchant and kind.
+// tenantKey is shared by all callbacks of the same Merchant and kind.
 func (c *callback) tenantKey() tenantKey { return tenantKey{c.kind, c.merchantKey()} }
 
-// serve reads a callback, settles it, answers and counts.
+// serve reads a callback, handles it, answers and counts.
 func (h *Handler) serve(protocol wechatpay.Protocol, kind string, settle func(context.Context, *callback) result) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
-		// A client that hangs up does not stop what is being stored.
+		// If the client disconnects, the write in progress continues.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), settleDeadline)
 		defer cancel()
 		began := h.Clock.Now()
@@ -101,15 +103,16 @@ func (h *Handler) serve(protocol wechatpay.Protocol, kind string, settle func(co
 	}
 }
 
-// handle does what costs least first: what is too large, and a path that names no Merchant, or one that is known not to be ready,
-// is refused before the body is read; and only a tenant that leaves room for others goes on.
+// handle does the cheapest checks first: a body that is too large, and a path without a Merchant or
+// with one known not to be ready, are refused before the body is read; then the tenant's share is
+// checked.
 func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *http.Request, c *callback, settle func(context.Context, *callback) result) result {
 	key := types.NamespacedName{Namespace: request.PathValue("namespace"), Name: request.PathValue("name")}
 	if !couldExist(key) {
 		return refused(http.StatusNotFound, "no such merchant")
 	}
 	if request.ContentLength > maxBody {
-		w.Header().Set("Connection", "close") // or else the body would be waited for, to be thrown away
+		w.Header().Set("Connection", "close") // otherwise the server would read and discard the body
 		return refused(http.StatusRequestEntityTooLarge, "body too large")
 	}
 	c.log = h.logSampler.sample(h.Log.WithValues("callback", c.kind, "merchant", klog.KRef(key.Namespace, key.Name)), tenantKey{c.kind, key})
@@ -131,10 +134,10 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 		}
 		return refused(http.StatusBadRequest, "body could not be read")
 	}
-	if !h.activeByNamespace.take(key.Namespace) {
+	if !h.activeByNamespace.acquire(key.Namespace) {
 		return c.tooMany()
 	}
-	defer h.activeByNamespace.giveBack(key.Namespace)
+	defer h.activeByNamespace.release(key.Namespace)
 	requestWasRead(ctx)
 	if c.account, err = h.Registry.Get(ctx, c.merchant); err != nil {
 		return c.notReady(err)
@@ -150,13 +153,13 @@ func (c *callback) notReady(err error) result {
 	return failed("merchant is not ready")
 }
 
-// claims decides whose numbers they are. This process makes no first calls.
+// claims decides which object owns a number. This process creates no orders or refunds.
 func (h *Handler) claims() *claims.Claims {
 	return &claims.Claims{Cached: h.Client, APIReader: h.APIReader, Clock: h.Clock}
 }
 
-// mayTake takes a token of a Merchant, and one of those of its namespace.
-func (h *Handler) mayTake(from tenantKey, perSecond int) bool {
+// takeTokens takes a token of a Merchant, and one of its namespace.
+func (h *Handler) takeTokens(from tenantKey, perSecond int) bool {
 	now := h.Clock.Now()
 	if taken, _ := h.tokens.take(from, perSecond, perSecond, now); !taken {
 		return false
@@ -165,39 +168,40 @@ func (h *Handler) mayTake(from tenantKey, perSecond int) bool {
 	return taken
 }
 
-// looking reads from the API server on behalf of a callback, as long as its Merchant has tokens for that.
-func (h *Handler) looking(c *callback) client.Reader {
+// lookupReader returns a reader of the API server that is limited by the Merchant's tokens.
+func (h *Handler) lookupReader(c *callback) client.Reader {
 	look := tenantKey{"look", c.merchantKey()}
-	allow := func() bool { return h.mayTake(look, looksPerSecond) }
+	allow := func() bool { return h.takeTokens(look, lookupsPerSecond) }
 	return limitedReader{h.APIReader, allow, &h.inFlight, look}
 }
 
-// unproven: the callback was made with a key of the Merchant's that WeChat has not taken yet, in no answer that verified. Whoever
-// may change the Merchant or its Secret may have chosen that key. The leader finds out within half a minute, when it looks at the
-// Secret, and WeChat comes again.
+// unproven: the callback uses a key of the Merchant that WeChat has not accepted yet. A user who
+// can change the Merchant or its Secret may have chosen that key. The leader probes it within half
+// a minute, when it reads the Secret, and WeChat repeats the callback.
 func (c *callback) unproven() result {
 	c.account.NoteUnprovenCallback()
-	c.log.Info("A callback was made with a key that WeChat Pay has not taken yet; WeChat Pay will ask again, while the key is tried")
+	c.log.Info("A callback uses a key that WeChat Pay has not accepted yet; the key is probed, and WeChat Pay will repeat the callback")
 	return result{label: "unproven", status: http.StatusServiceUnavailable, reason: "key not proven yet"}
 }
 
-// tooMany: so many callbacks of the Merchant, or of its namespace, are being settled already that this one has to come again.
+// tooMany: too many callbacks of the Merchant or of its namespace are being handled.
 func (c *callback) tooMany() result {
-	c.log.Info("Too many callbacks at once; WeChat Pay will ask again")
+	c.log.Info("Too many callbacks at once; WeChat Pay will repeat it")
 	return failed("too many callbacks")
 }
 
-// reporter makes known what became of an Order or a Refund by a callback.
+// reporter reports the result of a callback for an Order or a Refund.
 func (h *Handler) reporter(operation wechatpay.Operation) report.Reporter {
 	return report.Reporter{Recorder: h.Recorder, By: metrics.ByCallback, Log: h.Log.WithValues("operation", string(operation), "outcome", "Succeeded")}
 }
 
-// couldExist keeps what is no name out of look-ups and logs: a path may hold anything, escaped slashes and line breaks too.
+// couldExist keeps invalid names out of lookups and logs: a path can contain anything, such as
+// escaped slashes and line breaks.
 func couldExist(key types.NamespacedName) bool {
 	return len(validation.IsDNS1123Label(key.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(key.Name)) == 0
 }
 
-// unreadable logs why a callback was refused, in the Gateway's words, which never hold any of the body.
+// unreadable logs why a callback was refused. The error never contains parts of the body.
 func (c *callback) unreadable(err error) result {
 	if errors.Is(err, errBusy) {
 		return c.tooMany()

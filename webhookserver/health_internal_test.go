@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// TestHealthOfAReplicaThatStops: it does not take callbacks any more, and who keeps the connection is to look for another one.
-func TestHealthOfAReplicaThatStops(t *testing.T) {
+// TestHealthOfStoppingReplica: it accepts no more callbacks, and closes the connection so that
+// the client connects to another replica.
+func TestHealthOfStoppingReplica(t *testing.T) {
 	t.Parallel()
 	s := &Server{}
 	for _, path := range []string{"/", "/healthz"} {
@@ -24,7 +25,8 @@ func TestHealthOfAReplicaThatStops(t *testing.T) {
 	}
 }
 
-// TestLoadBalancersEndConnections: if the server were the first to end an idle one, it might do so while a callback is on its way.
+// TestLoadBalancersEndConnections: if the server closed idle connections first, a callback might
+// just be arriving.
 func TestLoadBalancersEndConnections(t *testing.T) {
 	t.Parallel()
 	ours := (&Server{Handler: http.NotFoundHandler()}).httpServer().IdleTimeout

@@ -11,125 +11,131 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// What one Merchant's callbacks may take from the others; perNamespace is about those of its neighbours. A callback that is forged costs a look into the cache and one
-// verification, and gets no further, so that these bounds are for those that can be believed, or be repeated by whoever saw one.
+// These limit how much one Merchant's callbacks can delay those of others; perNamespace limits all
+// Merchants of a namespace. A forged callback costs a cache lookup and one verification, so these
+// limits are for callbacks that verify, or are repeated by anyone who has seen one.
 const (
-	// queriesPerSecond of one Merchant that refund callbacks may cause. A refund callback has no signature and no time, so that
-	// whoever saw one can send it for ever; the reconcilers shall have calls left all the same. It is what WeChat allows a
-	// merchant of refunds that succeed, so that genuine callbacks stay below it.
+	// queriesPerSecond limits the queries for refund callbacks of one Merchant. A refund callback
+	// has no signature and no time, so anyone who has seen one can repeat it forever; the
+	// reconcilers must still have calls left. WeChat allows a merchant this many successful
+	// refunds, so genuine callbacks stay below it.
 	queriesPerSecond = 100
-	// looksPerSecond of one Merchant at the API server, and looksAtOnce, for numbers that the cache does not have: a true
-	// callback for an Order that was deleted can be repeated for ever as well. A number that is just not in the cache yet is rare.
-	looksPerSecond = 20
-	looksAtOnce    = 8
-	// settledAtOnce are the callbacks of one Merchant and kind that may wait for the API server or for WeChat. Of payments,
-	// which take some 10 ms each, it is thousands a second; where WeChat hangs, its refunds leave room for payments and for
-	// other Merchants.
-	settledAtOnce = 64
-	// queuedAtOnce are the payments of one Merchant that may wait for such a place, and placePatience is how long: a burst is
-	// settled while WeChat waits, and not by WeChat's repetitions, of which the later ones are hours away. Both together take half
-	// of the connections at most, and what is left of settleDeadline is for the write.
-	queuedAtOnce  = maxConnections/2 - settledAtOnce
-	placePatience = 3 * time.Second
+	// lookupsPerSecond and concurrentLookups limit the API server requests of one Merchant for
+	// numbers that are not in the cache: a genuine callback for a deleted Order can be repeated
+	// forever, too. A number that is not in the cache yet is rare.
+	lookupsPerSecond  = 20
+	concurrentLookups = 8
+	// concurrentCallbacks is how many callbacks of one Merchant and kind may wait for the API
+	// server or for WeChat. A payment takes some 10 ms, so this allows thousands a second. While
+	// WeChat hangs, a Merchant's refund callbacks don't block payments or other Merchants.
+	concurrentCallbacks = 64
+	// queuedPayments is how many payments of one Merchant may wait for one of these, and
+	// paymentQueueTimeout how long: a burst is handled while WeChat waits, and not by WeChat's
+	// repetitions, of which the later ones are hours apart. Both together use at most half of the
+	// connections. The rest of settleDeadline is for the write.
+	queuedPayments      = maxConnections/2 - concurrentCallbacks
+	paymentQueueTimeout = 3 * time.Second
 )
 
-// perNamespace is how many times what one Merchant may take all Merchants of its namespace may take together. Whoever makes a
-// thousand Merchants gets no more than that.
+// perNamespace is the factor by which the limits of a namespace exceed those of one Merchant, so
+// that creating many Merchants gives no more.
 const perNamespace = 2
 
-// keyedSemaphore bound the callbacks that wait for somebody else.
+// keyedSemaphore limits the callbacks that wait for the API server or WeChat.
 type keyedSemaphore struct {
-	mutex sync.Mutex
-	open  map[tenantKey]*semaphoreOf
+	mutex      sync.Mutex
+	semaphores map[tenantKey]*countedSemaphore
 }
 
-// tenantKey is that of one kind of waiting, on behalf of a Merchant; without a name, on behalf of its namespace.
+// tenantKey identifies a limit: a kind of work for a Merchant or, without a name, for its
+// namespace.
 type tenantKey struct {
 	kind     string
 	merchant types.NamespacedName
 }
 
-// ofNamespace is the one that it shares with its neighbours.
+// ofNamespace returns the key that all Merchants of the namespace share.
 func (r tenantKey) ofNamespace() tenantKey {
 	return tenantKey{r.kind, types.NamespacedName{Namespace: r.merchant.Namespace}}
 }
 
-// semaphoreOf are those of a room. Callers hold one, or stand in line for one.
-type semaphoreOf struct {
+// countedSemaphore counts the callers that hold it or wait for it.
+type countedSemaphore struct {
 	*semaphore.Weighted
 	callers int
 }
 
-// acquire takes a place for a Merchant, and one of those of its namespace, until leave.
-func (r *keyedSemaphore) acquire(ctx context.Context, in tenantKey, size, line int) bool {
-	if !r.acquireOne(ctx, in, size, line) {
+// acquire acquires the semaphores of a Merchant and of its namespace.
+func (r *keyedSemaphore) acquire(ctx context.Context, in tenantKey, size, queued int) bool {
+	if !r.acquireOne(ctx, in, size, queued) {
 		return false
 	}
-	if !r.acquireOne(ctx, in.ofNamespace(), perNamespace*size, perNamespace*line) {
+	if !r.acquireOne(ctx, in.ofNamespace(), perNamespace*size, perNamespace*queued) {
 		r.releaseOne(in)
 		return false
 	}
 	return true
 }
 
-// release gives the places back.
+// release releases both.
 func (r *keyedSemaphore) release(in tenantKey) {
 	r.releaseOne(in.ofNamespace())
 	r.releaseOne(in)
 }
 
-// acquireOne takes a place until leaveOne. When all of them are taken it waits in line until the context ends, unless so many wait already.
-func (r *keyedSemaphore) acquireOne(ctx context.Context, in tenantKey, size, line int) bool {
-	here := r.join(in, size, line)
-	if here == nil {
+// acquireOne acquires one semaphore. If it is used up, acquireOne waits until the context ends,
+// unless the queue is full.
+func (r *keyedSemaphore) acquireOne(ctx context.Context, in tenantKey, size, queued int) bool {
+	sem := r.join(in, size, queued)
+	if sem == nil {
 		return false
 	}
-	if err := here.Acquire(ctx, 1); err != nil {
+	if err := sem.Acquire(ctx, 1); err != nil {
 		r.leave(in)
 		return false
 	}
 	return true
 }
 
-func (r *keyedSemaphore) join(in tenantKey, size, line int) *semaphoreOf {
+func (r *keyedSemaphore) join(in tenantKey, size, queued int) *countedSemaphore {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	here := r.open[in]
-	if here == nil {
-		if r.open == nil {
-			r.open = map[tenantKey]*semaphoreOf{}
+	sem := r.semaphores[in]
+	if sem == nil {
+		if r.semaphores == nil {
+			r.semaphores = map[tenantKey]*countedSemaphore{}
 		}
-		here = &semaphoreOf{Weighted: semaphore.NewWeighted(int64(size))}
-		r.open[in] = here
+		sem = &countedSemaphore{Weighted: semaphore.NewWeighted(int64(size))}
+		r.semaphores[in] = sem
 	}
-	if here.callers >= size+line {
+	if sem.callers >= size+queued {
 		return nil
 	}
-	here.callers++
-	return here
+	sem.callers++
+	return sem
 }
 
-// leave closes the room behind the last one.
+// leave removes the semaphore after its last caller.
 func (r *keyedSemaphore) leave(in tenantKey) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if r.open[in].callers--; r.open[in].callers == 0 {
-		delete(r.open, in)
+	if r.semaphores[in].callers--; r.semaphores[in].callers == 0 {
+		delete(r.semaphores, in)
 	}
 }
 
-// releaseOne gives the place to who waits longest.
+// releaseOne releases a semaphore; the longest waiting caller gets it.
 func (r *keyedSemaphore) releaseOne(in tenantKey) {
 	r.mutex.Lock()
-	here := r.open[in]
+	sem := r.semaphores[in]
 	r.mutex.Unlock()
-	here.Release(1)
+	sem.Release(1)
 	r.leave(in)
 }
 
-var errTooManyLooks = errors.New("too many callbacks in a second for numbers that the cache does not have")
+var errTooManyLookups = errors.New("too many callbacks in a second for numbers that the cache does not have")
 
-// limitedReader is the API server for look-ups, as long as a Merchant has tokens and places left.
+// limitedReader lists from the API server within a Merchant's limits.
 type limitedReader struct {
 	client.Reader
 	allow     func() bool
@@ -138,8 +144,8 @@ type limitedReader struct {
 }
 
 func (s limitedReader) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	if !s.allow() || !s.semaphore.acquire(ctx, s.key, looksAtOnce, 0) {
-		return errTooManyLooks
+	if !s.allow() || !s.semaphore.acquire(ctx, s.key, concurrentLookups, 0) {
+		return errTooManyLookups
 	}
 	defer s.semaphore.release(s.key)
 	return s.Reader.List(ctx, list, options...)

@@ -7,22 +7,25 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
-// How often one message is logged about one Merchant; perNamespace times that about all of a namespace. Anybody can have callbacks refused, thousands a second; the metric counts
-// them all, and a line now and then says why.
+// The rate at which one message is logged about one Merchant, and perNamespace times that about its
+// namespace. Anyone can cause thousands of refused callbacks a second; the metric counts all of
+// them, and a log line now and then says why.
 const (
-	linesAtOnce    = 10
+	burstLines     = 10
 	linesPerSecond = 1
-	// longestValue of a line. What a callback holds is logged of verified ones only, but even then its length is the sender's.
+	// longestValue limits the values in a line. Only content of verified callbacks is logged, but
+	// the sender chooses its length.
 	longestValue = 256
 )
 
-// logSampler remember what was logged a short while ago: each message, which are constants, about each Merchant and each namespace.
+// logSampler limits how often each constant message is logged about each Merchant and each
+// namespace.
 type logSampler struct {
 	clock clock.PassiveClock
 	lines buckets[sampledLine]
 }
 
-// sampledLine is a message about somebody.
+// sampledLine is a message about a tenant.
 type sampledLine struct {
 	about   tenantKey
 	message string
@@ -30,20 +33,20 @@ type sampledLine struct {
 
 func newLogSampler(clock clock.PassiveClock) *logSampler { return &logSampler{clock: clock} }
 
-// may says whether a message may be logged once more, and how many were not since the last one.
-func (m *logSampler) may(about tenantKey, message string) (say bool, unsaid int) {
+// allow reports whether a message may be logged, and how many were suppressed since the last one.
+func (m *logSampler) allow(about tenantKey, message string) (say bool, unsaid int) {
 	now, said := m.clock.Now(), sampledLine{about, message}
-	if say, unsaid = m.lines.take(said, linesPerSecond, linesAtOnce, now); !say {
+	if say, unsaid = m.lines.take(said, linesPerSecond, burstLines, now); !say {
 		return false, 0
 	}
-	if say, _ = m.lines.take(sampledLine{about.ofNamespace(), message}, perNamespace*linesPerSecond, perNamespace*linesAtOnce, now); !say {
+	if say, _ = m.lines.take(sampledLine{about.ofNamespace(), message}, perNamespace*linesPerSecond, perNamespace*burstLines, now); !say {
 		m.lines.deny(said, unsaid+1)
 		return false, 0
 	}
 	return true, unsaid
 }
 
-// sample is a log that keeps these manners about someone.
+// sample returns a logger that samples its messages about a tenant.
 func (m *logSampler) sample(log logr.Logger, about tenantKey) logr.Logger {
 	sink := log.GetSink()
 	if sink == nil {
@@ -59,19 +62,19 @@ type sampledSink struct {
 }
 
 func (s *sampledSink) Info(level int, message string, keysAndValues ...any) {
-	if say, more := s.may(message, keysAndValues); say {
+	if say, more := s.allow(message, keysAndValues); say {
 		s.LogSink.Info(level, message, more...)
 	}
 }
 
 func (s *sampledSink) Error(err error, message string, keysAndValues ...any) {
-	if say, more := s.may(message, keysAndValues); say {
+	if say, more := s.allow(message, keysAndValues); say {
 		s.LogSink.Error(err, message, more...)
 	}
 }
 
-func (s *sampledSink) may(message string, keysAndValues []any) (bool, []any) {
-	say, unsaid := s.sampler.may(s.about, message)
+func (s *sampledSink) allow(message string, keysAndValues []any) (bool, []any) {
+	say, unsaid := s.sampler.allow(s.about, message)
 	if unsaid > 0 {
 		keysAndValues = append([]any{"notLogged", unsaid}, keysAndValues...)
 	}
@@ -86,7 +89,7 @@ func (s *sampledSink) WithName(name string) logr.LogSink {
 	return &sampledSink{s.LogSink.WithName(name), s.sampler, s.about}
 }
 
-// bounded shortens texts that are too long for a line, and cleans them: a callback may claim anything.
+// bounded shortens and cleans string values: a callback can contain anything.
 func bounded(keysAndValues []any) []any {
 	for i, value := range keysAndValues {
 		claimed, ok := value.(string)

@@ -19,7 +19,7 @@ import (
 func TestPaymentAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	for number, reason := range map[string]string{"order-closed": v1alpha1.ReasonClosed, "order-expired": v1alpha1.ReasonExpired} {
 		order := d.update(d.prepared(number), func(o *v1alpha1.Order) { lifecycle.Closed(o, reason, "over", time.Now()) })
 		expectSuccess(t, c.pay(paymentOf(order).good()))
@@ -38,10 +38,10 @@ func TestPaymentAfterTheEnd(t *testing.T) {
 func TestPaymentBeforeTheObject(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	order := d.NewOrder("order-0001") // it lost its status; with a prepay of its own it would be its own payment
+	order := d.NewOrder("order-0001") // without a status: with a prepay of its own the payment would be its own
 	d.Create(order)
 	d.sync(order)
-	expectSuccess(t, d.counter().pay(paymentOf(order).with("time_end", "20260101120000").good()))
+	expectSuccess(t, d.callbackServer().pay(paymentOf(order).with("time_end", "20260101120000").good()))
 	d.expectPaid(order, "True/PaidEarlier")
 }
 
@@ -55,25 +55,25 @@ func TestNumberBelongsToTheOlderOrder(t *testing.T) {
 	d.Create(unaware)
 	d.sync(unaware)
 
-	expectSuccess(t, d.counter().pay(paymentOf(older).good()))
+	expectSuccess(t, d.callbackServer().pay(paymentOf(older).good()))
 	d.expectPaid(older, "True/Paid")
 	d.expectPaid(loser, "False/NumberInUse")
 	d.expectPaid(unaware, "")
 }
 
-func TestOnlyALoserHasTheNumber(t *testing.T) {
+func TestPaymentOfRejectedNumberIsUnmatched(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	loser := d.update(d.prepared("order-0001"), func(o *v1alpha1.Order) { lifecycle.NumberLost(o, "another has it", time.Now()) })
 	before := d.versions()
-	expectFail(t, d.counter().pay(paymentOf(loser).good()), http.StatusNotFound)
+	expectFail(t, d.callbackServer().pay(paymentOf(loser).good()), http.StatusNotFound)
 	if after := d.versions(); after["Order "+d.Namespace+"/order-0001"] != before["Order "+d.Namespace+"/order-0001"] {
 		t.Error("it changed")
 	}
 }
 
-// blind is a cache that has none of the Orders and Refunds yet.
-var blind = interceptor.Funcs{List: func(ctx context.Context, through client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+// emptyCache is a cache that does not have any of the Orders and Refunds yet.
+var emptyCache = interceptor.Funcs{List: func(ctx context.Context, through client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 	switch list.(type) {
 	case *v1alpha1.OrderList, *v1alpha1.RefundList:
 		return meta.SetList(list, nil)
@@ -84,7 +84,7 @@ var blind = interceptor.Funcs{List: func(ctx context.Context, through client.Wit
 func TestOrderThatTheCacheDoesNotHaveYet(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter(blind)
+	c := d.callbackServer(emptyCache)
 	order := d.prepared("order-0001")
 	expectSuccess(t, c.pay(paymentOf(order).good()))
 	d.expectPaid(order, "True/Paid")
@@ -95,7 +95,7 @@ func TestOrderThatTheCacheDoesNotHaveYet(t *testing.T) {
 func TestOrderWithoutAStatus(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	paid := d.prepared("order-0001")
 	expectSuccess(t, c.pay(paymentOf(paid).good()))
 	d.WipeStatus(paid.DeepCopy())
@@ -112,7 +112,7 @@ func TestOrderWithoutAStatus(t *testing.T) {
 	}
 }
 
-// brokenReader can't list or get what it is not let to.
+// brokenReader returns errors for lists and gets that a test does not allow.
 type brokenReader struct{ client.Reader }
 
 func (brokenReader) List(context.Context, client.ObjectList, ...client.ListOption) error {
@@ -123,7 +123,7 @@ func (brokenReader) Get(context.Context, client.ObjectKey, client.Object, ...cli
 	return errors.New("the API server is away")
 }
 
-func TestLookUpsThatFail(t *testing.T) {
+func TestLookupFailures(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	order := d.prepared("order-0001")
@@ -135,16 +135,16 @@ func TestLookUpsThatFail(t *testing.T) {
 		"Order": {List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return away }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			expectFail(t, d.counter(disturb).pay(paymentOf(order).good()), http.StatusServiceUnavailable)
+			expectFail(t, d.callbackServer(disturb).pay(paymentOf(order).good()), http.StatusServiceUnavailable)
 		})
 	}
 	t.Run("live", func(t *testing.T) {
-		c := d.counter(blind)
+		c := d.callbackServer(emptyCache)
 		c.handler.APIReader = brokenReader{}
 		expectFail(t, c.pay(paymentOf(order).good()), http.StatusServiceUnavailable)
 	})
 	t.Run("live after a conflict", func(t *testing.T) {
-		c := d.counter(failingWrites(func() (error, bool) { return conflict(), false }))
+		c := d.callbackServer(failingWrites(func() (error, bool) { return conflict(), false }))
 		c.handler.APIReader = brokenReader{}
 		expectFail(t, c.pay(paymentOf(order).good()), http.StatusServiceUnavailable)
 	})

@@ -11,14 +11,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// controlPlane is what all tests of this package run on, each in namespaces of its own. It starts with the first test that
-// needs it, so that fuzzing, whose workers are processes of their own, does not start one each.
+// controlPlane is shared by all tests of this package, each with its own namespaces. The first test
+// that needs it starts it, so that fuzzing workers, which are separate processes, do not.
 var controlPlane = sync.OnceValues(func() (*controlplane.Environment, error) {
 	wasStarted = true
 	return controlplane.Start()
 })
 
-// wasStarted says whether there is a control plane to be stopped.
+// wasStarted reports whether there is a control plane to stop.
 var wasStarted bool
 
 func environment(t testing.TB) *controlplane.Environment {
@@ -31,7 +31,7 @@ func environment(t testing.TB) *controlplane.Environment {
 }
 
 func TestMain(m *testing.M) {
-	ctrl.SetLogger(everything.logger())
+	ctrl.SetLogger(allLogs.logger())
 	code := m.Run()
 	if wasStarted {
 		env, err := controlPlane()
@@ -43,8 +43,8 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	// Whatever was tested: nobody's secrets may have got into the logs.
-	for _, line := range everything.withSecrets() {
+	// No test may have written a secret into the logs.
+	for _, line := range allLogs.withSecrets() {
 		fmt.Fprintln(os.Stderr, "a secret was logged:", line)
 		code = 1
 	}

@@ -17,10 +17,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// fields are a message. This file writes messages as WeChat does, from its documentation and with nothing of the operator's.
+// fields are the fields of a message. This file writes messages according to WeChat's
+// documentation, without any code of the operator.
 type fields map[string]string
 
-// with returns a copy with other values; an empty one takes the field away.
+// with returns a copy with other values; an empty value removes the field.
 func (f fields) with(pairs ...string) fields {
 	changed := maps.Clone(f)
 	for i := 0; i < len(pairs); i += 2 {
@@ -32,7 +33,7 @@ func (f fields) with(pairs ...string) fields {
 	return changed
 }
 
-// xml writes the fields under a root. Whatever holds ]]> would need more care.
+// xml encodes the fields. It does not support values with ]]>.
 func (f fields) xml(root string) string {
 	var text strings.Builder
 	text.WriteString("<" + root + ">")
@@ -71,16 +72,16 @@ func (f fields) signed(key string, how algorithm) fields {
 	return f.with("sign", strings.ToUpper(hex.EncodeToString(sum)))
 }
 
-// body signs and writes.
+// body signs and encodes.
 func (f fields) body(key string, how algorithm) string { return f.signed(key, how).xml("xml") }
 
-// good is the body that the shop's Merchant takes.
+// good is the body that the shop's Merchant accepts.
 func (f fields) good() string { return f.body(framework.APIKey, hmacSign) }
 
-// transactionOf is the number of the payment of an Order in these tests.
+// transactionOf returns the transaction id of an Order's payment in these tests.
 func transactionOf(outTradeNo string) string { return "42000000002026" + outTradeNo }
 
-// paymentOf is what WeChat says when an Order is paid (chapter 9_7).
+// paymentOf returns the callback for a paid Order (chapter 9_7).
 func paymentOf(order *v1alpha1.Order) fields {
 	beijing := time.FixedZone("CST", 8*60*60)
 	return fields{
@@ -94,7 +95,7 @@ func paymentOf(order *v1alpha1.Order) fields {
 	}
 }
 
-// refundOf is what WeChat says inside a refund callback (chapter 9_16).
+// refundOf returns the encrypted part of a refund callback (chapter 9_16).
 func refundOf(refund *v1alpha1.Refund, order *v1alpha1.Order, status string) fields {
 	return fields{
 		"out_trade_no": order.Number(), "out_refund_no": refund.Number(), "refund_id": "503000000020260101", "refund_status": status,
@@ -103,7 +104,7 @@ func refundOf(refund *v1alpha1.Refund, order *v1alpha1.Order, status string) fie
 	}
 }
 
-// sealed encrypts refund information and puts it into the message that carries it.
+// sealed encrypts the refund information and puts it into its message.
 func (f fields) sealed(key string) fields {
 	return fields{
 		"return_code": "SUCCESS", "appid": framework.AppID, "mch_id": framework.MchID, "nonce_str": "5d2b6c2a8db53831f7eda20af46e531c",
@@ -111,7 +112,8 @@ func (f fields) sealed(key string) fields {
 	}
 }
 
-// seal is AES-256-ECB with PKCS #7 under the lower-case hexadecimal MD5 of the key, in base64.
+// seal encrypts with AES-256-ECB and PKCS #7 padding under the lower-case hexadecimal MD5 of the
+// key, and encodes in base64.
 func seal(text, key string) string {
 	hashed := md5.Sum([]byte(key))
 	block, err := aes.NewCipher([]byte(hex.EncodeToString(hashed[:])))

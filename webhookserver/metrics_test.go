@@ -16,10 +16,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// results are all that may become of a callback: so many labels there are, and no more.
+// results are all label values of the results of callbacks.
 var results = []string{"recorded", "repeated", "unmatched", "mismatch", "conflict", "refused", "unproven", "failed"}
 
-// counted reads all counters of callbacks, as "kind result".
+// counted reads all counters of callbacks, by "kind result".
 func counted(t *testing.T) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -41,14 +41,14 @@ func counted(t *testing.T) map[string]float64 {
 	return values
 }
 
-// TestCallbacksAreCounted is not parallel: the counters are the process's.
+// TestCallbacksAreCounted: not parallel: the counters are global.
 func TestCallbacksAreCounted(t *testing.T) {
 	d := openDesk(t)
-	c, clock := d.still()
+	c, clock := d.callbackServerWithClock()
 	order, other := d.prepared("order-0001"), d.prepared("order-0002")
 	refund, _ := d.refunding("order-0003", "refund-0001", "")
 	body, payment := paymentOf(order).good(), paymentOf(order)
-	broken := d.counter(failingWrites(func() (error, bool) { return errors.New("away"), false }))
+	broken := d.callbackServer(failingWrites(func() (error, bool) { return errors.New("away"), false }))
 	steps := []struct {
 		name string
 		call func() answer
@@ -72,7 +72,7 @@ func TestCallbacksAreCounted(t *testing.T) {
 		}, "refund unmatched"},
 		{"refund done", func() answer {
 			d.turn(refund, simulator.RefundSuccess)
-			clock.SetTime(clock.Now().Add(time.Second)) // so that it asks again
+			clock.SetTime(clock.Now().Add(time.Second)) // the query interval is over
 			return c.refund(d.refundBody(refund, "SUCCESS"))
 		}, "refund recorded"},
 		{"refund again", func() answer {
@@ -109,10 +109,10 @@ func TestCallbacksAreCounted(t *testing.T) {
 	}
 }
 
-// TestHealthChecksAreCountedApart is not parallel: the counters are the process's.
+// TestHealthChecksAreCountedApart: not parallel: the counters are global.
 func TestHealthChecksAreCountedApart(t *testing.T) {
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	before, checks := counted(t), testutil.ToFloat64(metrics.CallbackHealthChecks.WithLabelValues(metrics.HealthOK))
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		for _, path := range []string{"/", "/healthz"} {

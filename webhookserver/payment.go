@@ -11,7 +11,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// payment settles a payment callback: verified over its raw fields, matched with its Order, stored, and only then answered.
+// payment handles a payment callback: it verifies it over its raw fields, finds its Order, stores
+// the payment, and then answers.
 func (h *Handler) payment(ctx context.Context, c *callback) result {
 	notification, err := h.parse(ctx, c, wechatpay.PaymentCallback)
 	if err != nil {
@@ -22,27 +23,27 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 	}
 	payment := notification.Payment
 	c.log = c.log.WithValues("outTradeNo", payment.OutTradeNo)
-	order, err := h.claims().OrderOfPayment(ctx, h.looking(c), c.merchant, payment.OutTradeNo, payment.Attach)
+	order, err := h.claims().OrderOfPayment(ctx, h.lookupReader(c), c.merchant, payment.OutTradeNo, payment.Attach)
 	switch {
 	case err != nil:
 		c.log.Error(err, "Failed to look for the Order of a payment")
 		return failed("order could not be read")
 	case order == nil:
-		c.log.Info("No Order has the number and attach of a verified payment; WeChat Pay will ask again", "transaction", payment.TransactionID)
+		c.log.Info("No Order has the number and attach of a verified payment; WeChat Pay will repeat it", "transaction", payment.TransactionID)
 		return unmatched()
 	}
-	if !h.awaitPlace(ctx, c) {
+	if !h.acquirePaymentSlot(ctx, c) {
 		return c.tooMany()
 	}
 	defer h.inFlight.release(c.tenantKey())
 	return h.storePayment(ctx, c, order, notification)
 }
 
-// awaitPlace waits for a place among the payments that are being stored.
-func (h *Handler) awaitPlace(ctx context.Context, c *callback) bool {
-	ctx, cancel := context.WithTimeout(ctx, placePatience)
+// acquirePaymentSlot waits until the payment may be stored.
+func (h *Handler) acquirePaymentSlot(ctx context.Context, c *callback) bool {
+	ctx, cancel := context.WithTimeout(ctx, paymentQueueTimeout)
 	defer cancel()
-	return h.inFlight.acquire(ctx, c.tenantKey(), settledAtOnce, queuedAtOnce)
+	return h.inFlight.acquire(ctx, c.tenantKey(), concurrentCallbacks, queuedPayments)
 }
 
 var (
@@ -50,8 +51,8 @@ var (
 	errNotOwner   = errors.New("the number belongs to another")
 )
 
-// storePayment writes the payment into the Order's status. The copy that was found may be behind; the API server refuses to
-// overwrite anything newer, and then every check is made again on the newer one.
+// storePayment writes the payment into the Order's status. The copy that was found may be outdated;
+// the API server then refuses the write, and all checks are repeated on the newer object.
 func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1.Order, notification wechatpay.Notification) result {
 	payee, reporter := lifecycle.PayeeOf(order, c.merchant), h.reporter(wechatpay.OperationPaymentCallback)
 	var verdict lifecycle.Verdict
@@ -75,19 +76,20 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 		return repeated()
 	case err == nil:
 		reporter.Payment(order, c.merchant, verdict, message)
-		return answerTo(verdict)
+		return resultOf(verdict)
 	case errors.Is(err, errWeakScheme):
 		c.log.Info("Refused a callback that is signed with a weaker algorithm than its Order was prepared with", "algorithm", string(notification.Scheme))
 		return refused(http.StatusForbidden, "not verified")
 	case errors.Is(err, errNotOwner):
-		c.log.Info("The number of a verified payment belongs to another Order; WeChat Pay will ask again", "order", order.Name)
+		c.log.Info("The number of a verified payment belongs to another Order; WeChat Pay will repeat it", "order", order.Name)
 		return unmatched()
 	default:
 		return c.notStored(err)
 	}
 }
 
-// owns says whether a payment that is not recorded yet may be an Order's. What is recorded already is not asked again.
+// owns reports whether an Order may record a payment. A payment that is recorded already is not
+// checked again.
 func (h *Handler) owns(ctx context.Context, c *callback, order *v1alpha1.Order, transactionID string) (bool, error) {
 	if lifecycle.IsPaid(order) {
 		return true, nil
@@ -102,7 +104,7 @@ func (h *Handler) owns(ctx context.Context, c *callback, order *v1alpha1.Order, 
 	return owner.UID == order.UID, nil
 }
 
-func answerTo(verdict lifecycle.Verdict) result {
+func resultOf(verdict lifecycle.Verdict) result {
 	switch verdict {
 	case lifecycle.Recorded:
 		return recorded()

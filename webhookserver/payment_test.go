@@ -16,10 +16,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-func TestPaymentIsStoredAndRepeatedForNothing(t *testing.T) {
+func TestRepeatedPaymentWritesNothing(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	body := paymentOf(order).good()
 
@@ -45,7 +45,7 @@ func TestPaymentIsStoredAndRepeatedForNothing(t *testing.T) {
 	for range 3 {
 		expectSuccess(t, c.pay(body))
 	}
-	// Another nonce, and so another signature: the same payment all the same.
+	// Another nonce, and so another signature, but the same payment.
 	expectSuccess(t, c.pay(paymentOf(order).with("nonce_str", "another").good()))
 	if diff := cmp.Diff(before, d.versions()); diff != "" {
 		t.Errorf("a repeated callback wrote something:\n%s", diff)
@@ -58,11 +58,11 @@ func TestPaymentIsStoredAndRepeatedForNothing(t *testing.T) {
 // chunkedBody hides its length, so that the client sends it in chunks.
 type chunkedBody struct{ *strings.Reader }
 
-func TestPaymentInChunksIsTaken(t *testing.T) {
+func TestChunkedPaymentIsAccepted(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	order := d.prepared("order-0001")
-	got := d.send(http.MethodPost, d.counter().base+d.paymentPath(), chunkedBody{strings.NewReader(paymentOf(order).good())})
+	got := d.send(http.MethodPost, d.callbackServer().base+d.paymentPath(), chunkedBody{strings.NewReader(paymentOf(order).good())})
 	expectSuccess(t, got)
 	d.expectPaid(order, "True/Paid")
 }
@@ -72,7 +72,7 @@ func TestAnswerWaitsForTheWrite(t *testing.T) {
 	d := openDesk(t)
 	order := d.prepared("order-0001")
 	writing, proceed := make(chan struct{}), make(chan struct{})
-	c := d.counter(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
+	c := d.callbackServer(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
 		close(writing)
 		<-proceed
 		return through.SubResource(name).Update(ctx, object, options...)
@@ -91,7 +91,7 @@ func TestAnswerWaitsForTheWrite(t *testing.T) {
 	d.expectPaid(order, "True/Paid")
 }
 
-// writes counts the status writes that the API server took.
+// writes counts the successful status writes.
 func writes(count *atomic.Int32) interceptor.Funcs {
 	return interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
 		err := through.SubResource(name).Update(ctx, object, options...)
@@ -102,7 +102,7 @@ func writes(count *atomic.Int32) interceptor.Funcs {
 	}}
 }
 
-// together lets the first n writes begin only when all of them are about to.
+// together blocks the first n writes until all of them have started.
 func together(n int) interceptor.Funcs {
 	var arrived sync.WaitGroup
 	arrived.Add(n)
@@ -116,15 +116,15 @@ func together(n int) interceptor.Funcs {
 	}}
 }
 
-func TestTwoAtOnceAreOneFact(t *testing.T) {
+func TestTwoConcurrentCallbacksAreRecordedOnce(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	order := d.prepared("order-0001")
 	var count atomic.Int32
 	meet := together(2)
-	one, other := d.counter(writes(&count), meet), d.counter(writes(&count), meet)
+	one, other := d.callbackServer(writes(&count), meet), d.callbackServer(writes(&count), meet)
 	answers := make(chan answer, 2)
-	for _, c := range []*counter{one, other} {
+	for _, c := range []*callbackServer{one, other} {
 		go func() { answers <- c.pay(paymentOf(order).good()) }()
 	}
 	expectSuccess(t, <-answers)
@@ -135,12 +135,12 @@ func TestTwoAtOnceAreOneFact(t *testing.T) {
 	}
 }
 
-func TestManyAtOnceAreOneFact(t *testing.T) {
+func TestManyConcurrentCallbacksAreRecordedOnce(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	order := d.prepared("order-0001")
 	var count atomic.Int32
-	counters := []*counter{d.counter(writes(&count)), d.counter(writes(&count))}
+	counters := []*callbackServer{d.callbackServer(writes(&count)), d.callbackServer(writes(&count))}
 	answers := make(chan answer, 24)
 	for i := range cap(answers) {
 		go func() { answers <- counters[i%2].pay(paymentOf(order).good()) }()
@@ -154,10 +154,10 @@ func TestManyAtOnceAreOneFact(t *testing.T) {
 	}
 }
 
-func TestSecondTransactionNeverReplacesTheFirst(t *testing.T) {
+func TestSecondTransactionNeverReplacesFirst(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	expectSuccess(t, c.pay(paymentOf(order).good()))
 	d.sync(order)

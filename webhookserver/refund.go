@@ -13,8 +13,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// refund settles a refund callback. It says which refund to ask for; what the query answers is stored. (A callback that is not
-// signed proves nothing.)
+// refund handles a refund callback. The callback is not signed and proves nothing, so it only names
+// the refund to query; the result of the query is stored.
 func (h *Handler) refund(ctx context.Context, c *callback) result {
 	notification, err := h.parse(ctx, c, wechatpay.RefundCallback)
 	if err != nil {
@@ -25,40 +25,40 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 	}
 	claimed := notification.Refund
 	c.log = c.log.WithValues("outRefundNo", claimed.OutRefundNo)
-	refund, order, err := h.claims().RefundOfCallback(ctx, h.looking(c), c.merchant,
+	refund, order, err := h.claims().RefundOfCallback(ctx, h.lookupReader(c), c.merchant,
 		claims.RefundNumbers{OutTradeNo: claimed.OutTradeNo, OutRefundNo: claimed.OutRefundNo})
 	switch {
 	case err != nil:
 		c.log.Error(err, "Failed to look for the Refund of a callback")
 		return failed("refund could not be read")
 	case refund == nil:
-		c.log.Info("No Refund has the number of a refund callback; WeChat Pay will ask again")
+		c.log.Info("No Refund has the number of a refund callback; WeChat Pay will repeat it")
 		return unmatched()
 	case finalAtWeChat(refund):
 		return repeated()
 	}
-	return h.inquiries.learn(ctx, refund.UID, h.Clock.Now, func() learned { return h.inquire(ctx, c, refund, order) }).answerTo(claimed.Status)
+	return h.refundQueries.do(ctx, refund.UID, h.Clock.Now, func() queryResult { return h.queryRefund(ctx, c, refund, order) }).replyTo(claimed.Status)
 }
 
-// inquire asks WeChat for a refund, and stores what it says.
-func (h *Handler) inquire(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order) learned {
-	if !h.mayTake(tenantKey{"query", c.merchantKey()}, queriesPerSecond) {
-		c.log.Info("Too many refund callbacks in a second; WeChat Pay will ask again")
-		return learned{result: failed("too many callbacks")}
+// queryRefund queries a refund and stores the result.
+func (h *Handler) queryRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order) queryResult {
+	if !h.takeTokens(tenantKey{"query", c.merchantKey()}, queriesPerSecond) {
+		c.log.Info("Too many refund callbacks in a second; WeChat Pay will repeat it")
+		return queryResult{result: failed("too many callbacks")}
 	}
-	if !h.inFlight.acquire(ctx, c.tenantKey(), settledAtOnce, 0) {
-		return learned{result: c.tooMany()}
+	if !h.inFlight.acquire(ctx, c.tenantKey(), concurrentCallbacks, 0) {
+		return queryResult{result: c.tooMany()}
 	}
 	defer h.inFlight.release(c.tenantKey())
 	fact, err := c.account.QueryRefund(ctx, wechatpay.RefundRef{OutRefundNo: refund.Number(), AppID: lifecycle.AppID(order, c.merchant)})
 	if err != nil {
-		c.log.Info("Could not confirm a refund callback; WeChat Pay will ask again", "problem", err.Error())
-		return learned{asked: true, result: failed("refund could not be confirmed")}
+		c.log.Info("Could not confirm a refund callback; WeChat Pay will repeat it", "problem", err.Error())
+		return queryResult{queried: true, result: failed("refund could not be confirmed")}
 	}
-	return learned{asked: true, status: fact.Status, result: h.storeRefund(ctx, c, refund, order, fact)}
+	return queryResult{queried: true, status: fact.Status, result: h.storeRefund(ctx, c, refund, order, fact)}
 }
 
-// ownsRefund says whether what WeChat has as refundID may be a Refund's.
+// ownsRefund reports whether a Refund may record the WeChat refund refundID.
 func (h *Handler) ownsRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, refundID string) (bool, error) {
 	if holder, err := h.claims().HolderOfRefund(ctx, refund, c.merchant, refundID); holder != nil || err != nil {
 		return false, err
@@ -70,13 +70,14 @@ func (h *Handler) ownsRefund(ctx context.Context, c *callback, refund *v1alpha1.
 	return owner.UID == refund.UID, nil
 }
 
-// finalAtWeChat says whether QueryRefund has told the end of the refund, which is then never left, whatever a late or repeated
-// callback says. Other ends are our own (Denied, Rejected): if WeChat calls back all the same, it has to be asked.
+// finalAtWeChat reports whether QueryRefund has returned the final state of the refund, which no
+// later callback changes. Other final states are the operator's own (Denied, Rejected): if WeChat
+// calls back nevertheless, the refund must be queried.
 func finalAtWeChat(refund *v1alpha1.Refund) bool {
 	return lifecycle.RefundSucceeded(refund) || lifecycle.SucceededReason(refund) == v1alpha1.ReasonClosed
 }
 
-// storeRefund writes what QueryRefund said.
+// storeRefund writes the result of QueryRefund.
 func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order, fact wechatpay.RefundFact) result {
 	reporter := h.reporter(wechatpay.OperationRefundCallback)
 	reporter.Log = reporter.Log.WithValues("merchant", klog.KObj(c.merchant), "outTradeNo", order.Number())
@@ -100,30 +101,30 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 		reporter.Refund(refund, before)
 		return h.confirmed(c, refund, recorded(), fact)
 	case errors.Is(err, errNotOwner):
-		c.log.Info("The number of a refund belongs to another Refund; WeChat Pay will ask again", "refund", refund.Name)
+		c.log.Info("The number of a refund belongs to another Refund; WeChat Pay will repeat it", "refund", refund.Name)
 		return unmatched()
 	default:
 		return c.notStored(err)
 	}
 }
 
-// confirmed says whether what is stored now is what QueryRefund said.
+// confirmed checks whether the stored status matches the result of QueryRefund.
 func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result, fact wechatpay.RefundFact) result {
 	if lifecycle.RefundMismatched(refund) {
 		return disputed("mismatch")
 	}
-	if !shows(refund, fact.Status) {
-		c.log.Info("WeChat Pay has a refund that ended otherwise here", "refund", refund.Name, "here", lifecycle.SucceededReason(refund), "there", string(fact.Status))
+	if !matchesStatus(refund, fact.Status) {
+		c.log.Info("A refund has another final state at WeChat Pay than here", "refund", refund.Name, "here", lifecycle.SucceededReason(refund), "there", string(fact.Status))
 		h.Recorder.Eventf(refund, nil, "Warning", "RefundAtWeChat", "Settle",
-			"WeChat Pay has the refund %s as %s although it ended here (%s): compare with the merchant platform", refund.Number(), fact.Status, lifecycle.SucceededReason(refund))
+			"WeChat Pay reports the refund %s as %s, but its Refund has ended as %s: compare with the merchant platform", refund.Number(), fact.Status, lifecycle.SucceededReason(refund))
 		return disputed("conflict")
 	}
 	return stored
 }
 
-// shows says whether a Refund's status holds what QueryRefund said. It does not when the Refund had ended before for a reason
-// of ours, which is never left.
-func shows(refund *v1alpha1.Refund, said wechatpay.RefundStatus) bool {
+// matchesStatus reports whether a Refund's status matches the result of QueryRefund. It does not if
+// the Refund ended before for a reason of the operator's own, which is final.
+func matchesStatus(refund *v1alpha1.Refund, said wechatpay.RefundStatus) bool {
 	switch said {
 	case wechatpay.RefundStatusSucceeded:
 		return lifecycle.RefundSucceeded(refund)

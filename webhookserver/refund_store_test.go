@@ -20,8 +20,8 @@ import (
 
 var errNotYet = errors.New("not yet")
 
-// reordered exchanges the last two blocks of an encrypted text, which ECB does not notice; the padding is then in the wrong
-// place.
+// reordered swaps the last two blocks of an encrypted text, which ECB does not detect; the padding
+// is then in the wrong place.
 func reordered(sealed string) string {
 	raw, err := base64.StdEncoding.DecodeString(sealed)
 	if err != nil {
@@ -39,22 +39,22 @@ func TestRefundIsNoSuccessWithoutAWrite(t *testing.T) {
 	d.turn(refund, simulator.RefundSuccess)
 	body := d.refundBody(refund, "SUCCESS")
 	for name, cause := range writeErrors {
-		expectFail(t, d.counter(failingWrites(func() (error, bool) { return cause, false })).refund(body), http.StatusServiceUnavailable)
+		expectFail(t, d.callbackServer(failingWrites(func() (error, bool) { return cause, false })).refund(body), http.StatusServiceUnavailable)
 		if now := d.Refund(refund.Name); now.ResourceVersion != refund.ResourceVersion {
 			t.Fatal(name, "wrote")
 		}
 	}
-	expectFail(t, d.counter(failingWrites(func() (error, bool) { return conflict(), false })).refund(body), http.StatusServiceUnavailable)
+	expectFail(t, d.callbackServer(failingWrites(func() (error, bool) { return conflict(), false })).refund(body), http.StatusServiceUnavailable)
 
-	// The write came through and its answer was lost: the next callback finds it.
-	once := d.counter(failingWrites(func() (error, bool) { return writeErrors["deadline"], true }))
+	// The write succeeded and its answer was lost: the next callback finds it stored.
+	once := d.callbackServer(failingWrites(func() (error, bool) { return writeErrors["deadline"], true }))
 	expectFail(t, once.refund(body), http.StatusServiceUnavailable)
 	d.sync(d.expectRefund(refund, "True/Succeeded"))
 	expectSuccess(t, once.refund(body))
 }
 
-// behindRefund answers look-ups with a Refund as it was.
-func behindRefund(old *v1alpha1.Refund) interceptor.Funcs {
+// staleRefund returns an old Refund from lookups.
+func staleRefund(old *v1alpha1.Refund) interceptor.Funcs {
 	return interceptor.Funcs{List: func(ctx context.Context, through client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 		if refunds, ok := list.(*v1alpha1.RefundList); ok {
 			refunds.Items = []v1alpha1.Refund{*old.DeepCopy()}
@@ -64,13 +64,13 @@ func behindRefund(old *v1alpha1.Refund) interceptor.Funcs {
 	}}
 }
 
-func TestStaleRefundIsNeverTakenForTheTruth(t *testing.T) {
+func TestStaleRefundIsReadAgain(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	t.Run("the status was lost", func(t *testing.T) {
 		refund, _ := d.refunding("order-0001", "refund-0001", "")
 		d.turn(refund, simulator.RefundSuccess)
-		lagging := d.counter(behindRefund(refund.DeepCopy()))
+		lagging := d.callbackServer(staleRefund(refund.DeepCopy()))
 		d.WipeStatus(refund.DeepCopy())
 		expectSuccess(t, lagging.refund(d.refundBody(refund, "SUCCESS")))
 		d.expectRefund(refund, "True/Succeeded")
@@ -78,7 +78,7 @@ func TestStaleRefundIsNeverTakenForTheTruth(t *testing.T) {
 	t.Run("another Refund has the name, with another number", func(t *testing.T) {
 		refund, _ := d.refunding("order-0002", "refund-0002", "")
 		d.turn(refund, simulator.RefundSuccess)
-		lagging := d.counter(behindRefund(refund.DeepCopy()))
+		lagging := d.callbackServer(staleRefund(refund.DeepCopy()))
 		d.Must(d.live.Delete(d.Context(), refund.DeepCopy()))
 		d.Create(d.NewRefund("refund-0002", "order-0002", 50, func(r *v1alpha1.Refund) { r.Spec.OutRefundNo = "another-number" }))
 		expectFail(t, lagging.refund(d.refundBody(refund, "SUCCESS")), http.StatusServiceUnavailable)
@@ -86,7 +86,7 @@ func TestStaleRefundIsNeverTakenForTheTruth(t *testing.T) {
 	})
 }
 
-func TestTwoRefundCallbacksAtOnceAreOneFact(t *testing.T) {
+func TestTwoConcurrentRefundCallbacksAreRecordedOnce(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
@@ -95,7 +95,7 @@ func TestTwoRefundCallbacksAtOnceAreOneFact(t *testing.T) {
 	meet := together(2)
 	answers := make(chan answer, 2)
 	for range cap(answers) {
-		c := d.counter(writes(&count), meet)
+		c := d.callbackServer(writes(&count), meet)
 		go func() { answers <- c.refund(d.refundBody(refund, "SUCCESS")) }()
 	}
 	expectSuccess(t, <-answers)
@@ -106,23 +106,23 @@ func TestTwoRefundCallbacksAtOnceAreOneFact(t *testing.T) {
 	}
 }
 
-// TestReplayedRefundCallbacksAskOnceASecond: what somebody recorded and sends for ever must not use up the calls that WeChat
-// allows a merchant, on each replica.
-func TestReplayedRefundCallbacksAskOnceASecond(t *testing.T) {
+// TestReplayedRefundCallbacksQueryOnceASecond: somebody who recorded a callback and repeats it must
+// not use up the calls that WeChat allows a merchant, on each replica.
+func TestReplayedRefundCallbacksQueryOnceASecond(t *testing.T) {
 	t.Parallel()
 	const flood = 600
 	d := openDesk(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	other, _ := d.refunding("order-0002", "refund-0002", "")
-	d.turn(refund, simulator.RefundChange) // not final, so that every callback might bring something new
+	d.turn(refund, simulator.RefundChange) // not final, so every callback causes a query
 	d.turn(other, simulator.RefundSuccess)
-	replica, clock := d.still()
-	second, _ := d.still()
+	replica, clock := d.callbackServerWithClock()
+	second, _ := d.callbackServerWithClock()
 	body := d.refundBody(refund, "CHANGE")
 	var sending errgroup.Group
-	sending.SetLimit(8) // so many may wait for one answer
+	sending.SetLimit(8) // the maximum of waiters
 	for i := range flood {
-		c := []*counter{replica, second}[i%2]
+		c := []*callbackServer{replica, second}[i%2]
 		sending.Go(func() error {
 			if got := c.refund(body); !got.success() {
 				return fmt.Errorf("%+v", got)
@@ -131,17 +131,18 @@ func TestReplayedRefundCallbacksAskOnceASecond(t *testing.T) {
 		})
 	}
 	d.Must(sending.Wait())
-	if asked := d.asked(refund); asked != 2 {
+	if asked := d.refundQueries(refund); asked != 2 {
 		t.Errorf("%d callbacks in one second on two replicas: asked %d times", flood, asked)
 	}
 	d.expectRefund(refund, "Unknown/Abnormal")
 
-	// Something new within the second is not lost: WeChat has to come again, and it is not told that this is known.
+	// A change within the interval is not lost: WeChat has to repeat the callback, and does not get
+	// SUCCESS.
 	d.turn(refund, simulator.RefundSuccess)
 	expectFail(t, replica.refund(d.refundBody(refund, "SUCCESS")), http.StatusServiceUnavailable)
 	expectSuccess(t, replica.refund(body))
-	expectSuccess(t, replica.refund(d.refundBody(other, "SUCCESS"))) // another Refund does not wait
-	if asked := d.asked(refund); asked != 2 {
+	expectSuccess(t, replica.refund(d.refundBody(other, "SUCCESS"))) // another Refund has its own query
+	if asked := d.refundQueries(refund); asked != 2 {
 		t.Errorf("within a second: asked %d times", asked)
 	}
 	clock.SetTime(clock.Now().Add(time.Second))
@@ -149,15 +150,15 @@ func TestReplayedRefundCallbacksAskOnceASecond(t *testing.T) {
 	d.expectRefund(refund, "True/Succeeded")
 }
 
-// TestRefundCallbacksShareAnAnswer: while WeChat is asked, those that come wait for what it says. One that claims more than that
-// has to come again.
+// TestRefundCallbacksShareAnAnswer: callbacks that arrive during a query wait for its result. One
+// that reports more has to be repeated.
 func TestRefundCallbacksShareAnAnswer(t *testing.T) {
 	t.Parallel()
 	const many = 4
 	d := openDesk(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundChange)
-	c := d.counter()
+	c := d.callbackServer()
 	d.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultDelay, DelayMillis: 500, Count: 1})
 	claims := map[string]bool{"CHANGE": true, "SUCCESS": false}
 	var sending errgroup.Group
@@ -172,7 +173,7 @@ func TestRefundCallbacksShareAnAnswer(t *testing.T) {
 		}
 	}
 	d.Must(sending.Wait())
-	if asked := d.asked(refund); asked != 1 {
+	if asked := d.refundQueries(refund); asked != 1 {
 		t.Errorf("asked %d times", asked)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// gateway is the desk's own way to WeChat, for what a reconciler would have done before.
+// gateway returns an Account of the fixture, for calls that a reconciler would have made.
 func (d *fixture) gateway() (*v1alpha1.Merchant, *account.Account) {
 	d.T.Helper()
 	m := d.NewMerchant()
@@ -27,7 +27,8 @@ func (d *fixture) gateway() (*v1alpha1.Merchant, *account.Account) {
 	return m, handle
 }
 
-// refunding is a Refund that WeChat took and has under way until SetRefundStatus. WeChat calls back at the given address.
+// refunding returns a Refund that WeChat is processing until SetRefundStatus. WeChat calls back at
+// the given address.
 func (d *fixture) refunding(orderName, refundName, notifyURL string) (*v1alpha1.Refund, *v1alpha1.Order) {
 	d.T.Helper()
 	m, wechat := d.gateway()
@@ -50,7 +51,7 @@ func (d *fixture) refunding(orderName, refundName, notifyURL string) (*v1alpha1.
 	return refund, order
 }
 
-// refundBody is a callback for a Refund of an Order over 101 fen.
+// refundBody returns a callback for a Refund of an Order over 101 fen.
 func (d *fixture) refundBody(refund *v1alpha1.Refund, status string) string {
 	order := d.NewOrder(refund.Spec.OrderRef.Name)
 	return refundOf(refund, order, status).sealed(framework.APIKey).xml("xml")
@@ -70,28 +71,29 @@ func (d *fixture) expectRefund(refund *v1alpha1.Refund, want string) *v1alpha1.R
 	return now
 }
 
-// asked counts the refundqueries for a Refund.
-func (d *fixture) asked(refund *v1alpha1.Refund) int {
+// refundQueries counts the refund queries for a Refund.
+func (d *fixture) refundQueries(refund *v1alpha1.Refund) int {
 	return len(d.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, refund.Number()))
 }
 
-func TestRefundCallbackOnlyAsks(t *testing.T) {
+func TestRefundCallbackOnlyQueries(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c, clock := d.still()
-	later := func() { clock.SetTime(clock.Now().Add(time.Second)) } // so that it asks again
+	c, clock := d.callbackServerWithClock()
+	later := func() { clock.SetTime(clock.Now().Add(time.Second)) } // the query interval is over
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 
-	// The callback is well encrypted and refundquery does not say so: nothing of it is believed.
+	// The callback is encrypted correctly but the query does not confirm it: nothing of it is
+	// stored.
 	for n, claim := range []string{"SUCCESS", "REFUNDCLOSE", "CHANGE", "", "NONSENSE"} {
 		expectFail(t, c.refund(d.refundBody(refund, claim)), http.StatusServiceUnavailable)
 		now := d.expectRefund(refund, "Unknown/Processing")
-		if now.Status.SucceededTime != nil || d.asked(refund) != n+1 {
-			t.Fatalf("after %q: succeeded %v, asked %d times", claim, now.Status.SucceededTime, d.asked(refund))
+		if now.Status.SucceededTime != nil || d.refundQueries(refund) != n+1 {
+			t.Fatalf("after %q: succeeded %v, asked %d times", claim, now.Status.SucceededTime, d.refundQueries(refund))
 		}
 		later()
 	}
-	// Another amount inside, and another time: what is stored is refundquery's.
+	// The amount and time in the callback differ: those of the query are stored.
 	d.turn(refund, simulator.RefundSuccess)
 	forged := refundOf(refund, d.NewOrder("order-0001"), "SUCCESS").with("refund_fee", "101", "refund_id", "999", "success_time", "2001-01-01 00:00:00", "refund_recv_accout", "forged")
 	expectSuccess(t, c.refund(forged.sealed(framework.APIKey).xml("xml")))
@@ -101,21 +103,21 @@ func TestRefundCallbackOnlyAsks(t *testing.T) {
 		t.Errorf("the callback's words are stored: %+v", now.Status)
 	}
 
-	// Final: answered from what is stored, with no query and no write, also for a callback that comes late.
+	// Final: answered from the stored status, without a query or write, also for a late callback.
 	d.sync(refund)
-	before, queries := d.versions(), d.asked(refund)
+	before, queries := d.versions(), d.refundQueries(refund)
 	for _, claim := range []string{"SUCCESS", "CHANGE", "REFUNDCLOSE"} {
 		expectSuccess(t, c.refund(d.refundBody(refund, claim)))
 	}
-	if diff := cmp.Diff(before, d.versions()); diff != "" || d.asked(refund) != queries {
-		t.Errorf("asked %d times more; %s", d.asked(refund)-queries, diff)
+	if diff := cmp.Diff(before, d.versions()); diff != "" || d.refundQueries(refund) != queries {
+		t.Errorf("asked %d times more; %s", d.refundQueries(refund)-queries, diff)
 	}
 }
 
 func TestRefundCallbacksOfEachEnd(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c, clock := d.still()
+	c, clock := d.callbackServerWithClock()
 	for _, end := range []struct {
 		name      string
 		status    simulator.RefundStatus
@@ -141,19 +143,19 @@ func TestRefundCallbacksOfEachEnd(t *testing.T) {
 		refund := d.Refund("refund-abnormal")
 		expectFail(t, c.refund(d.refundBody(refund, "SUCCESS")), http.StatusServiceUnavailable)
 		d.turn(refund, simulator.RefundSuccess)
-		clock.SetTime(clock.Now().Add(time.Second)) // so that it asks again
-		// The callback about CHANGE comes late: refundquery is ahead of it, and what it says is stored.
+		clock.SetTime(clock.Now().Add(time.Second)) // the query interval is over
+		// The callback about CHANGE is late: the query returns a newer status, which is stored.
 		expectSuccess(t, c.refund(d.refundBody(refund, "CHANGE")))
 		d.expectRefund(refund, "True/Succeeded")
 	})
 }
 
-// TestOurOwnEndIsAsked: a Refund that ended here before WeChat had it. If it turns up there all the same, somebody has to know,
-// and SUCCESS would say that it is stored.
-func TestOurOwnEndIsAsked(t *testing.T) {
+// TestRefundEndedByOperatorIsQueried: the Refund ended in the operator before WeChat had it. If WeChat has it
+// nevertheless, a person must be told, and SUCCESS would be wrong.
+func TestRefundEndedByOperatorIsQueried(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	refund.Status = v1alpha1.RefundStatus{}
 	lifecycle.EndRefund(refund, v1alpha1.ReasonRejected, "WeChat Pay refused it", time.Now())
@@ -170,10 +172,10 @@ func TestOurOwnEndIsAsked(t *testing.T) {
 	}
 }
 
-func TestRefundCallbacksThatAreNotTaken(t *testing.T) {
+func TestRefundCallbacksThatAreRefused(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	refund, order := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundSuccess)
 	good := refundOf(refund, order, "SUCCESS")
@@ -215,8 +217,8 @@ func TestRefundCallbacksThatAreNotTaken(t *testing.T) {
 			}
 		})
 	}
-	if d.asked(refund) != 0 {
-		t.Errorf("asked %d times for what can't be read", d.asked(refund))
+	if d.refundQueries(refund) != 0 {
+		t.Errorf("asked %d times for what can't be read", d.refundQueries(refund))
 	}
 	d.keys(framework.APIKey, previousKey)
 	expectSuccess(t, c.refund(good.sealed(previousKey).xml("xml")))
@@ -228,7 +230,7 @@ func TestRefundThatTheCacheDoesNotHaveYet(t *testing.T) {
 	d := openDesk(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundSuccess)
-	expectSuccess(t, d.counter(blind).refund(d.refundBody(refund, "SUCCESS")))
+	expectSuccess(t, d.callbackServer(emptyCache).refund(d.refundBody(refund, "SUCCESS")))
 	d.expectRefund(refund, "True/Succeeded")
 }
 
@@ -239,18 +241,18 @@ func TestRefundWithoutAStatus(t *testing.T) {
 	d.turn(refund, simulator.RefundSuccess)
 	d.WipeStatus(refund.DeepCopy())
 	d.sync(refund)
-	expectSuccess(t, d.counter().refund(d.refundBody(refund, "SUCCESS")))
+	expectSuccess(t, d.callbackServer().refund(d.refundBody(refund, "SUCCESS")))
 	now := d.expectRefund(refund, "True/Succeeded")
 	if got := stateOf(now.Status.Conditions, v1alpha1.ConditionApproved); got != "True/Recovered" {
 		t.Errorf("Approved=%s", got)
 	}
 }
 
-// TestRefundqueryIsDown has WeChat itself repeat the callback until refundquery confirms it.
+// TestRefundqueryIsDown: WeChat itself repeats the callback until the query confirms it.
 func TestRefundqueryIsDown(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	refund, _ := d.refunding("order-0001", "refund-0001", c.base+d.refundPath())
 	d.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHTML})
 	d.turn(refund, simulator.RefundSuccess)

@@ -16,16 +16,16 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// switchboard is an ingress that sends all callbacks to one replica, and keeps what it answered.
-type switchboard struct {
+// callbackRouter is an ingress that sends all callbacks to one replica, and stores the answers.
+type callbackRouter struct {
 	*httptest.Server
 	mutex   sync.Mutex
 	to      string
 	answers map[string]int
 }
 
-func openSwitchboard(t *testing.T) *switchboard {
-	s := &switchboard{answers: map[string]int{}}
+func openSwitchboard(t *testing.T) *callbackRouter {
+	s := &callbackRouter{answers: map[string]int{}}
 	d := &fixture{http: newHTTPClient(t)}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		s.mutex.Lock()
@@ -46,19 +46,20 @@ func openSwitchboard(t *testing.T) *switchboard {
 	return s
 }
 
-func (s *switchboard) connect(to string) {
+func (s *callbackRouter) connect(to string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.to = to
 }
 
-func (s *switchboard) answered(by string, success bool) int {
+func (s *callbackRouter) answered(by string, success bool) int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.answers[fmt.Sprintf("%s %t", by, success)]
 }
 
-// TestFollowerSettlesAlone: every replica takes callbacks and settles them by itself, while only the leader reconciles.
+// TestFollowerSettlesAlone: every replica handles callbacks completely, while only the leader
+// reconciles.
 func TestFollowerSettlesAlone(t *testing.T) {
 	t.Parallel()
 	ingress := openSwitchboard(t)
@@ -111,7 +112,8 @@ func TestFollowerSettlesAlone(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestDuplicatesAtBothReplicas: WeChat sends the same callback from several of its servers within a moment.
+// TestDuplicatesAtBothReplicas: WeChat sends the same callback from several of its servers at
+// almost the same time.
 func TestDuplicatesAtBothReplicas(t *testing.T) {
 	t.Parallel()
 	shop := framework.Open(t, environment(t), framework.WithoutOperator(), framework.WithLeaderElection())
@@ -130,7 +132,8 @@ func TestDuplicatesAtBothReplicas(t *testing.T) {
 			return nil
 		})
 		for _, attempt := range shop.WeChat.Ledger().CallbacksOf(simulator.OperationPaymentCallback, number)[0].Attempts {
-			// The replica that does not lead takes callbacks as soon as it has seen in the Merchant's status that the key is proven.
+			// The replica that does not lead accepts callbacks as soon as it sees in the Merchant's
+			// status that the key is proven.
 			if attempt.Outcome != simulator.OutcomeAccepted && !strings.Contains(attempt.Body, "key not proven yet") {
 				t.Errorf("%s: %+v", number, attempt)
 			}
@@ -139,8 +142,9 @@ func TestDuplicatesAtBothReplicas(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestForgedBeforeTrue: whatever somebody sends before WeChat's own callback, the Order is paid by that and not before.
-func TestForgedBeforeTrue(t *testing.T) {
+// TestForgedBeforeGenuineCallback: whatever is sent before WeChat's callback, only that marks the Order as
+// paid.
+func TestForgedBeforeGenuineCallback(t *testing.T) {
 	t.Parallel()
 	shop := framework.Open(t, environment(t))
 	shop.Create(shop.NewMerchant())
@@ -169,7 +173,7 @@ func TestForgedBeforeTrue(t *testing.T) {
 	shop.NoViolations()
 }
 
-// secretInAnswer finds secrets in an answer, which is itself XML.
+// secretInAnswer finds secrets in an answer, which is XML itself.
 func secretInAnswer(body string) string {
 	return secretIn(strings.NewReplacer("<xml>", "", "CDATA", "").Replace(body))
 }

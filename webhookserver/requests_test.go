@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-func TestRequestsThatAreNoCallbacks(t *testing.T) {
+func TestRequestsThatAreNotCallbacks(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	body := paymentOf(order).good()
 	cases := map[string]struct {
@@ -47,7 +47,7 @@ func TestRequestsThatAreNoCallbacks(t *testing.T) {
 		"a namespace without end": {http.MethodPost, "/notify/v2/" + strings.Repeat("a", 4000) + "/shop/payment", []int{404}},
 		"a pattern as a name":     {http.MethodPost, "/notify/v2/%7Bnamespace%7D/%7Bname%7D/payment", []int{404}},
 	}
-	untouched(t, d, c, order, func(t *testing.T, unchanged func(t *testing.T)) {
+	expectUnchanged(t, d, c, order, func(t *testing.T, unchanged func(t *testing.T)) {
 		for name, bad := range cases {
 			t.Run(name, func(t *testing.T) {
 				got := d.send(bad.method, c.base+bad.path, strings.NewReader(body))
@@ -69,13 +69,14 @@ func TestRequestsThatAreNoCallbacks(t *testing.T) {
 	})
 }
 
-// rawly sends bytes as they are and returns the answer; status 0 means that the connection was closed without one.
-func rawly(t *testing.T, c *counter, parts ...string) answer {
+// sendRaw sends bytes unchanged and returns the answer; status 0 means that the connection was
+// closed without one.
+func sendRaw(t *testing.T, c *callbackServer, parts ...string) answer {
 	t.Helper()
 	connection := c.dial()
 	for _, part := range parts {
 		if _, err := io.WriteString(connection, part); err != nil {
-			break // the server has seen enough
+			break // the server has closed the connection
 		}
 	}
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
@@ -90,7 +91,7 @@ func rawly(t *testing.T, c *counter, parts ...string) answer {
 func TestRequestsThatNoClientSends(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	body := paymentOf(order).good()
 	start := "POST " + d.paymentPath() + " HTTP/1.1\r\nHost: pay.example.com\r\n"
@@ -118,10 +119,10 @@ func TestRequestsThatNoClientSends(t *testing.T) {
 		"a header with a line break": {[]string{start + "X: a\r\n b\r\n" + sized(5) + "<xml>"}, []int{400, 403}},
 		"a host of its own":          {[]string{strings.Replace(start, "pay.example.com", "localhost", 1) + sized(5) + "<xml>"}, []int{403}},
 	}
-	untouched(t, d, c, order, func(t *testing.T, unchanged func(t *testing.T)) {
+	expectUnchanged(t, d, c, order, func(t *testing.T, unchanged func(t *testing.T)) {
 		for name, bad := range cases {
 			t.Run(name, func(t *testing.T) {
-				got := rawly(t, c, bad.parts...)
+				got := sendRaw(t, c, bad.parts...)
 				for _, status := range bad.status {
 					if got.status == status && !strings.Contains(got.body, "SUCCESS") {
 						unchanged(t)
@@ -134,11 +135,12 @@ func TestRequestsThatNoClientSends(t *testing.T) {
 	})
 }
 
-// TestSlowSendersHoldNobodyUp: what a sender keeps back is not waited for without end, and others are served meanwhile.
-func TestSlowSendersHoldNobodyUp(t *testing.T) {
+// TestSlowSendersDoNotBlockOthers: reading a slow request has a deadline, and other requests are served
+// meanwhile.
+func TestSlowSendersDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	body := paymentOf(order).with("total_fee", "101").good()
 	start := "POST " + d.paymentPath() + " HTTP/1.1\r\nHost: pay.example.com\r\n"
@@ -149,7 +151,7 @@ func TestSlowSendersHoldNobodyUp(t *testing.T) {
 	}
 	results := make(chan answer, len(slow))
 	for _, part := range slow {
-		go func() { results <- rawly(t, c, part) }()
+		go func() { results <- sendRaw(t, c, part) }()
 	}
 	expectSuccess(t, c.pay(body))
 	for range slow {

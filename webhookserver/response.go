@@ -6,42 +6,43 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// result is what became of a callback.
+// result is the result of handling a callback.
 type result struct {
-	// label is the metric's.
+	// label is the metric's label value.
 	label string
-	// stored says that the fact is durable, the one thing that SUCCESS is answered for.
+	// stored reports that the fact is durable. Only then is the answer SUCCESS.
 	stored bool
 	status int
-	// reason is told to the caller. It is a constant, never anything of the callback or of an error.
+	// reason is sent to the caller. It is a constant, never part of the callback or of an error.
 	reason string
-	// probe says that it was one of the operator's own, and answer what it is answered.
+	// probe reports that it was a probe of the operator, and answer is the answer to it.
 	probe  bool
 	answer []byte
 }
 
-// recorded: the fact was stored by this callback.
+// recorded: this callback stored the fact.
 func recorded() result { return result{label: "recorded", stored: true, status: http.StatusOK} }
 
 // repeated: the same fact was stored before.
 func repeated() result { return result{label: "repeated", stored: true, status: http.StatusOK} }
 
-// refused: the callback is not one that can be believed. Nothing changed.
+// refused: the callback can't be trusted. Nothing changed.
 func refused(status int, reason string) result {
 	return result{label: "refused", status: status, reason: reason}
 }
 
-// unmatched: a verified callback for a number that nobody has. WeChat goes on asking, while somebody looks.
+// unmatched: a verified callback for an unknown number. WeChat repeats it while a person
+// investigates.
 func unmatched() result {
 	return result{label: "unmatched", status: http.StatusNotFound, reason: "no such number"}
 }
 
-// disputed: a true callback that contradicts its Order or Refund.
+// disputed: a genuine callback that contradicts its Order or Refund.
 func disputed(label string) result {
 	return result{label: label, status: http.StatusConflict, reason: "differs from what is stored"}
 }
 
-// failed: the callback may be good, but could not be settled now. WeChat repeats it.
+// failed: the callback may be valid, but could not be handled now. WeChat repeats it.
 func failed(reason string) result {
 	return result{label: "failed", status: http.StatusServiceUnavailable, reason: reason}
 }

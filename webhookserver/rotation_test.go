@@ -11,7 +11,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// keys sets what the Merchant's Secret holds.
+// keys sets the keys in the Merchant's Secret.
 func (d *fixture) keys(current, previous string) {
 	d.T.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: "wechatpay"}}
@@ -22,10 +22,10 @@ func (d *fixture) keys(current, previous string) {
 	d.Patch(secret, `{"stringData":{"apiKey":"`+current+`","apiKey.previous":"`+previous+`"}}`)
 }
 
-func TestPreviousKeyIsTakenWhileItIsThere(t *testing.T) {
+func TestPreviousKeyIsAcceptedDuringRotation(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	one, other, third, fourth := d.prepared("order-0001"), d.prepared("order-0002"), d.prepared("order-0003"), d.prepared("order-0004")
 
 	d.keys(framework.APIKey, previousKey)
@@ -37,7 +37,7 @@ func TestPreviousKeyIsTakenWhileItIsThere(t *testing.T) {
 	expectFail(t, c.pay(paymentOf(third).body(previousKey, hmacSign)), http.StatusForbidden)
 	expectSuccess(t, c.pay(paymentOf(third).good()))
 
-	// A key that is broken is nobody's: neither is the other then taken on trust.
+	// If one key is invalid, the other is not used alone.
 	d.keys("too short", previousKey)
 	expectFail(t, c.pay(paymentOf(fourth).body(previousKey, hmacSign)), http.StatusServiceUnavailable)
 	d.expectPaid(fourth, "Unknown/AwaitingPayment")
@@ -45,10 +45,10 @@ func TestPreviousKeyIsTakenWhileItIsThere(t *testing.T) {
 	expectSuccess(t, c.pay(paymentOf(fourth).good()))
 }
 
-func TestMissingSecretIsAskedForAgain(t *testing.T) {
+func TestMissingSecretIsRetried(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	d.Must(d.live.Delete(d.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: "wechatpay"}}))
 	for _, body := range []string{paymentOf(order).good(), paymentOf(order).body("", hmacSign), paymentOf(order).xml("xml")} {
@@ -62,7 +62,7 @@ func md5Merchant(m *v1alpha1.Merchant) { m.Spec.SignType = v1alpha1.SignTypeMD5 
 func TestMD5IsForOrdersPreparedWithIt(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t, md5Merchant)
-	c := d.counter()
+	c := d.callbackServer()
 	named := func(name string, how v1alpha1.SignType) *v1alpha1.Order {
 		order := d.NewOrder(name)
 		d.Create(order)
@@ -72,10 +72,10 @@ func TestMD5IsForOrdersPreparedWithIt(t *testing.T) {
 	expectSuccess(t, c.pay(paymentOf(before).body(framework.APIKey, md5Sign)))
 	expectFail(t, c.pay(paymentOf(strong).body(framework.APIKey, md5Sign)), http.StatusForbidden)
 
-	// The cache does not have the prepay yet, which says HMAC-SHA256; the API server does.
+	// The cache does not have the prepared Order yet, which says HMAC-SHA256; the API server does.
 	lagging := d.NewOrder("order-lagging")
 	d.Create(lagging)
-	stale := d.counter(behind(lagging.DeepCopy()))
+	stale := d.callbackServer(staleOrder(lagging.DeepCopy()))
 	d.asPrepared(lagging, v1alpha1.SignTypeHMACSHA256)
 	expectFail(t, stale.pay(paymentOf(lagging).body(framework.APIKey, md5Sign)), http.StatusForbidden)
 	d.expectPaid(lagging, "Unknown/AwaitingPayment")

@@ -9,13 +9,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestNothingOfACallbackIsTold: not in an answer, not in a log line, not in an event. Numbers of orders and transactions are
-// told of what is verified, and of nothing else.
-func TestNothingOfACallbackIsTold(t *testing.T) {
+// TestCallbackContentIsNotRevealed: Answers, log lines and events contain nothing of a callback, except
+// the order and transaction numbers of verified ones.
+func TestCallbackContentIsNotRevealed(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
-	broken := d.counter(failingWrites(func() (error, bool) { return errors.New("the API server is away"), false }))
+	c := d.callbackServer()
+	broken := d.callbackServer(failingWrites(func() (error, bool) { return errors.New("the API server is away"), false }))
 	order, other := d.prepared("order-0001"), d.prepared("order-0002")
 	refund, _ := d.refunding("order-0003", "refund-0001", "")
 	const secret = "marker-of-what-is-told-to-no-one"

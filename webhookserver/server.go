@@ -15,8 +15,8 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// The limits keep a slow or hostile client from holding what good callbacks need. WeChat waits five seconds for its answer
-// (chapter 9_7), so that a request which takes longer to arrive is nobody's that could still use one.
+// The limits keep a slow or hostile client from using up what valid callbacks need. WeChat waits
+// five seconds for the answer (chapter 9_7), so a request that takes longer to arrive is useless.
 const (
 	maxHeaderBytes    = 16 << 10
 	maxConnections    = 1024
@@ -24,28 +24,30 @@ const (
 	readTimeout       = 5 * time.Second
 	writeTimeout      = 20 * time.Second
 	shutdownTimeout   = 15 * time.Second
-	// idleTimeout is longer than any load balancer keeps a connection for later: some 60 s mostly, 600 s on Google Cloud, an hour
-	// with Envoy. So it is the load balancer that ends one. If the server did, a callback might be on its way already, and
-	// WeChat would be answered 502. That many are kept costs nothing: the idle ones make room for others.
+	// idleTimeout is longer than load balancers keep idle connections: mostly some 60 s, 600 s on
+	// Google Cloud, an hour with Envoy. So the load balancer closes them. If the server did, a
+	// callback might just be arriving, and WeChat would get a 502. Keeping many costs nothing,
+	// since idle connections are evicted first.
 	idleTimeout = time.Hour + time.Minute
 )
 
-// Server is a Runnable of the manager. It starts after the caches are in sync, and is stopped before them.
+// Server is a Runnable of the manager. It starts after the caches are in sync, and stops before
+// them.
 type Server struct {
-	// BindAddress is where callbacks come in over plain HTTP, behind the cluster's ingress.
+	// BindAddress is the plain HTTP address for callbacks, behind the cluster's ingress.
 	BindAddress string
-	// Handler serves them.
+	// Handler handles them.
 	Handler http.Handler
-	// Log gets what the HTTP server itself has to say.
+	// Log gets the messages of the HTTP server.
 	Log logr.Logger
 
 	listening atomic.Pointer[net.TCPAddr]
 }
 
-// NeedLeaderElection is false: every replica takes callbacks.
+// NeedLeaderElection is false: every replica accepts callbacks.
 func (s *Server) NeedLeaderElection() bool { return false }
 
-// Start serves until the context ends, and then finishes the callbacks that are under way.
+// Start serves until the context ends, and then finishes the callbacks in progress.
 func (s *Server) Start(ctx context.Context) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.BindAddress)
 	if err != nil {
@@ -64,7 +66,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("serving callbacks: %w", err)
 	case <-ctx.Done():
 	}
-	s.listening.Store(nil) // not ready any more, while callbacks under way are finished
+	s.listening.Store(nil) // not ready while callbacks in progress are finished
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(deadline); err != nil {
@@ -89,26 +91,26 @@ func (s *Server) httpServer() *http.Server {
 	}
 }
 
-// logWriter is where the HTTP server's own words go, such as that a handler panicked.
+// logWriter logs the messages of the HTTP server, such as a handler's panic.
 type logWriter struct {
 	log     logr.Logger
 	sampler *logSampler
 }
 
 func (w logWriter) Write(line []byte) (int, error) {
-	if say, unsaid := w.sampler.may(tenantKey{}, ""); say {
+	if say, unsaid := w.sampler.allow(tenantKey{}, ""); say {
 		w.log.Info(strings.TrimSpace(string(line)), "notLogged", unsaid)
 	}
 	return len(line), nil
 }
 
-// Address is where the server listens; nil when it does not.
+// Address returns where the server listens, or nil if it does not.
 func (s *Server) Address() *net.TCPAddr { return s.listening.Load() }
 
-// Ready is the readiness check: the listener is up, which it is only after the caches are in sync.
+// Ready is the readiness check. The listener is opened only after the caches are in sync.
 func (s *Server) Ready(*http.Request) error {
 	if s.Address() == nil {
-		return errors.New("the callback server does not listen yet")
+		return errors.New("the callback server is not listening yet")
 	}
 	return nil
 }

@@ -17,18 +17,18 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
-// shut is a server with a handler of the test's own, and its end.
-type shut struct {
+// stoppableServer is a server with a handler of the test, and a way to stop it.
+type stoppableServer struct {
 	*webhookserver.Server
 	stop    context.CancelFunc
 	stopped chan error
 	log     *logbook
 }
 
-func startServer(t *testing.T, handler http.Handler) *shut {
+func startServer(t *testing.T, handler http.Handler) *stoppableServer {
 	t.Helper()
-	s := &shut{stopped: make(chan error, 1), log: &logbook{}}
-	s.Server = &webhookserver.Server{BindAddress: "127.0.0.1:0", Handler: handler, Log: everything.copying(s.log)}
+	s := &stoppableServer{stopped: make(chan error, 1), log: &logbook{}}
+	s.Server = &webhookserver.Server{BindAddress: "127.0.0.1:0", Handler: handler, Log: allLogs.copying(s.log)}
 	if s.NeedLeaderElection() {
 		t.Error("it waits for the election")
 	}
@@ -43,10 +43,10 @@ func startServer(t *testing.T, handler http.Handler) *shut {
 	return s
 }
 
-func (s *shut) url() string { return "http://" + s.Address().String() }
+func (s *stoppableServer) url() string { return "http://" + s.Address().String() }
 
-// TestServerFinishesWhatIsUnderWay is not parallel: it looks for what is left behind.
-func TestServerFinishesWhatIsUnderWay(t *testing.T) {
+// TestServerFinishesRequestsInProgress: not parallel: it checks for goroutines that remain.
+func TestServerFinishesRequestsInProgress(t *testing.T) {
 	leaks := goleak.IgnoreCurrent()
 	entered, proceed := make(chan struct{}), make(chan struct{})
 	s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -62,7 +62,7 @@ func TestServerFinishesWhatIsUnderWay(t *testing.T) {
 	go func() { answers <- d.send(http.MethodPost, url, strings.NewReader("x")) }()
 	<-entered
 	s.stop()
-	// No more come in, and the one that is in is not cut off.
+	// New connections are refused, and the request in progress is not cut off.
 	(&framework.Shop{T: t}).Eventually("nothing more is let in", func() error {
 		connection, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		if err == nil {
@@ -92,7 +92,7 @@ func TestServerFinishesWhatIsUnderWay(t *testing.T) {
 	goleak.VerifyNone(t, leaks)
 }
 
-// TestServerAlone starts and stops without anybody calling.
+// TestServerAlone: it starts and stops without any request.
 func TestServerAlone(t *testing.T) {
 	leaks := goleak.IgnoreCurrent()
 	s := startServer(t, http.NotFoundHandler())
@@ -103,8 +103,8 @@ func TestServerAlone(t *testing.T) {
 	goleak.VerifyNone(t, leaks)
 }
 
-// TestHealthForLoadBalancers: they ask the port of callbacks for /healthz, or for the root if nobody told them, and want 200.
-// Whatever else there is goes to callbacks.
+// TestHealthForLoadBalancers: they request /healthz on the callback port, or the root by default,
+// and expect 200. All other paths are callbacks.
 func TestHealthForLoadBalancers(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
@@ -133,7 +133,8 @@ func TestHealthForLoadBalancers(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionsDoNotDelayTheStop: those that load balancers keep are closed at once, and they are told so.
+// TestIdleConnectionsDoNotDelayTheStop: connections that load balancers keep open are closed at
+// once.
 func TestIdleConnectionsDoNotDelayTheStop(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, http.NotFoundHandler())
@@ -145,7 +146,7 @@ func TestIdleConnectionsDoNotDelayTheStop(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = connection.Close() })
 		reader := bufio.NewReader(connection)
-		for range 3 { // it is kept after an answer, as HTTP/1.1 does without being asked
+		for range 3 { // HTTP/1.1 keeps the connection by default
 			if _, err := io.WriteString(connection, "GET /healthz HTTP/1.1\r\nHost: pay.example.com\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
@@ -171,14 +172,14 @@ func TestIdleConnectionsDoNotDelayTheStop(t *testing.T) {
 	}
 }
 
-func TestPortThatIsTaken(t *testing.T) {
+func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	s := &webhookserver.Server{BindAddress: taken.Addr().String(), Handler: http.NotFoundHandler(), Log: everything.logger()}
+	s := &webhookserver.Server{BindAddress: taken.Addr().String(), Handler: http.NotFoundHandler(), Log: allLogs.logger()}
 	err = s.Start(context.Background())
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "--notify-bind-address") {
 		t.Errorf("%v", err)
@@ -211,9 +212,9 @@ func TestPanicStopsOneCallbackOnly(t *testing.T) {
 func TestManyConnectionsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	for range 200 {
-		c.dial() // and say nothing
+		c.dial() // send nothing
 	}
 	order := d.prepared("order-0001")
 	expectSuccess(t, c.pay(paymentOf(order).good()))

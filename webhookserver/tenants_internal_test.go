@@ -18,8 +18,9 @@ func merchantNo(namespace string, n int) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("merchant-%d", n)}
 }
 
-// TestTenantsTakeTurns: who brings one waits for one of each other tenant at most, not for all that another one brought before.
-func TestTenantsTakeTurns(t *testing.T) {
+// TestTenantsAreServedInTurn: a tenant with one request waits for at most one of each other tenant, not
+// for all that another one has queued.
+func TestTenantsAreServedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns, order := newFairSemaphore(1, 100), make(chan string, 100)
 		if !turns.acquire(t.Context(), "stranger") {
@@ -31,7 +32,7 @@ func TestTenantsTakeTurns(t *testing.T) {
 					order <- tenant
 				}
 			}()
-			synctest.Wait() // until it stands in line
+			synctest.Wait() // until it is queued
 		}
 		for range 5 {
 			stand(t.Context(), "stranger")
@@ -58,8 +59,8 @@ func TestTenantsTakeTurns(t *testing.T) {
 	})
 }
 
-// TestLinesAreBounded by tenant.
-func TestLinesAreBounded(t *testing.T) {
+// TestQueuesAreBounded: the queue of each tenant is bounded.
+func TestQueuesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newFairSemaphore(1, 2)
 		ctx, end := context.WithCancel(t.Context())
@@ -80,12 +81,13 @@ func TestLinesAreBounded(t *testing.T) {
 	})
 }
 
-// TestSomePlacesAreLeft: a stranger takes what is idle, and yet the next tenant finds more places than it needs.
-func TestSomePlacesAreLeft(t *testing.T) {
+// TestSomeSlotsRemainFree: another tenant uses free slots, and the next tenant still gets more than
+// it needs.
+func TestSomeSlotsRemainFree(t *testing.T) {
 	t.Parallel()
 	s := newTenantShares(1000)
 	fill := func(tenant string) (taken int) {
-		for s.take(tenant) {
+		for s.acquire(tenant) {
 			taken++
 		}
 		return taken
@@ -99,22 +101,23 @@ func TestSomePlacesAreLeft(t *testing.T) {
 		}
 	}
 	for range 700 {
-		s.giveBack("stranger")
+		s.release("stranger")
 	}
 	if got := fill("shop"); got < 500 {
 		t.Errorf("of what is idle again the shop got %d", got)
 	}
-	for tenant, taken := range map[string]int{"stranger": s.of["stranger"], "another": s.of["another"], "shop": s.of["shop"]} {
+	for tenant, taken := range map[string]int{"stranger": s.byTenant["stranger"], "another": s.byTenant["another"], "shop": s.byTenant["shop"]} {
 		for range taken {
-			s.giveBack(tenant)
+			s.release(tenant)
 		}
 	}
-	if s.taken != 0 || len(s.of) > 0 {
+	if s.used != 0 || len(s.byTenant) > 0 {
 		t.Errorf("left: %+v", s)
 	}
 }
 
-// TestManyMerchantsAreOneTenant: whoever makes a thousand of them gets what two may have: tokens, places and lines in the log.
+// TestManyMerchantsAreOneTenant: a thousand Merchants of one namespace get as many tokens, slots
+// and log lines as two.
 func TestManyMerchantsAreOneTenant(t *testing.T) {
 	t.Parallel()
 	const merchants = 1000
@@ -124,45 +127,46 @@ func TestManyMerchantsAreOneTenant(t *testing.T) {
 	for n := range merchants {
 		of := tenantKey{"query", merchantNo("stranger", n)}
 		for range 3 {
-			if h.mayTake(of, 10) {
+			if h.takeTokens(of, 10) {
 				allowed++
 			}
 			if h.inFlight.acquire(t.Context(), of, 5, 0) {
 				entered++
 			}
-			if say, _ := h.logSampler.may(of, "Refused"); say {
+			if say, _ := h.logSampler.allow(of, "Refused"); say {
 				said++
 			}
 		}
 	}
-	if allowed != 10*perNamespace || entered != 5*perNamespace || said != linesAtOnce*perNamespace {
+	if allowed != 10*perNamespace || entered != 5*perNamespace || said != burstLines*perNamespace {
 		t.Errorf("%d tokens, %d places, %d lines", allowed, entered, said)
 	}
 	shop := tenantKey{"query", merchantNo("shop", 0)}
-	if say, _ := h.logSampler.may(shop, "Refused"); !say || !h.mayTake(shop, 10) || !h.inFlight.acquire(t.Context(), shop, 5, 0) {
+	if say, _ := h.logSampler.allow(shop, "Refused"); !say || !h.takeTokens(shop, 10) || !h.inFlight.acquire(t.Context(), shop, 5, 0) {
 		t.Error("another tenant does not get its own")
 	}
 }
 
-// TestMerchantsThatAreIdleAreForgotten: what is kept is of the last moment, however many Merchants were made and deleted.
-func TestMerchantsThatAreIdleAreForgotten(t *testing.T) {
+// TestIdleMerchantsAreForgotten: state is kept only for recently active Merchants, however
+// many were created and deleted.
+func TestIdleMerchantsAreForgotten(t *testing.T) {
 	t.Parallel()
 	const merchants = 10_000
 	clock := testclock.NewFakePassiveClock(time.Now())
 	h := &Handler{Clock: clock}
 	h.Routes()
-	ask := func() learned { return learned{asked: true, result: recorded()} }
+	ask := func() queryResult { return queryResult{queried: true, result: recorded()} }
 	kept := func() []int {
-		return []int{len(h.tokens.by), len(h.logSampler.lines.by), len(h.inFlight.open), len(h.inquiries.of)}
+		return []int{len(h.tokens.byKey), len(h.logSampler.lines.byKey), len(h.inFlight.semaphores), len(h.refundQueries.byRefund)}
 	}
 	use := func(n int) {
 		of := tenantKey{"query", merchantNo("stranger", n)}
-		h.mayTake(of, queriesPerSecond)
-		h.logSampler.may(of, "Refused")
+		h.takeTokens(of, queriesPerSecond)
+		h.logSampler.allow(of, "Refused")
 		if h.inFlight.acquire(t.Context(), of, 1, 0) {
 			h.inFlight.release(of)
 		}
-		h.inquiries.learn(t.Context(), types.UID(of.merchant.Name), clock.Now, ask)
+		h.refundQueries.do(t.Context(), types.UID(of.merchant.Name), clock.Now, ask)
 	}
 	for n := range merchants {
 		use(n)
@@ -177,32 +181,32 @@ func TestMerchantsThatAreIdleAreForgotten(t *testing.T) {
 	}
 }
 
-// TestRefundCallbacksDoNotWaitInCrowds: somebody repeats one while WeChat hangs. A few wait for the answer, the others take no
-// connection from those that can be settled.
-func TestRefundCallbacksDoNotWaitInCrowds(t *testing.T) {
+// TestRefundCallbackWaitersAreLimited: somebody repeats one while WeChat hangs. A few wait for the
+// answer; the others release their connections.
+func TestRefundCallbackWaitersAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var asking inquiries
-		answered, got := make(chan struct{}), make(chan learned, 1+sharingAtOnce)
-		ask := func() learned {
+		var asking refundQueries
+		answered, got := make(chan struct{}), make(chan queryResult, 1+maxSharedWaiters)
+		ask := func() queryResult {
 			<-answered
-			return learned{asked: true, status: wechatpay.RefundStatusSucceeded, result: recorded()}
+			return queryResult{queried: true, status: wechatpay.RefundStatusSucceeded, result: recorded()}
 		}
 		for range cap(got) {
-			go func() { got <- asking.learn(t.Context(), "refund", time.Now, ask) }()
-			synctest.Wait() // until it asks, or waits
+			go func() { got <- asking.do(t.Context(), "refund", time.Now, ask) }()
+			synctest.Wait() // until it queries or waits
 		}
-		if one := asking.learn(t.Context(), "refund", time.Now, ask); one.result.stored || one.result.reason != "too many callbacks" {
+		if one := asking.do(t.Context(), "refund", time.Now, ask); one.result.stored || one.result.reason != "too many callbacks" {
 			t.Errorf("one more waited, and got %+v", one)
 		}
 		close(answered)
 		labels := map[string]int{}
 		for range cap(got) {
-			labels[(<-got).answerTo(wechatpay.RefundStatusSucceeded).label]++
+			labels[(<-got).replyTo(wechatpay.RefundStatusSucceeded).label]++
 		}
-		if labels["recorded"] != 1 || labels["repeated"] != sharingAtOnce {
+		if labels["recorded"] != 1 || labels["repeated"] != maxSharedWaiters {
 			t.Errorf("%v", labels)
 		}
-		if one := asking.learn(t.Context(), "refund", time.Now, ask); !one.result.stored {
+		if one := asking.do(t.Context(), "refund", time.Now, ask); !one.result.stored {
 			t.Errorf("within the pause: %+v", one)
 		}
 	})

@@ -13,25 +13,25 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// TestLargeBodiesAreRefusedUnread: what says that it is too large is not waited for.
-func TestLargeBodiesAreRefusedUnread(t *testing.T) {
+// TestLargeBodiesAreNotRead: a body whose declared length is too large is not read.
+func TestLargeBodiesAreNotRead(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	for _, size := range []int{64<<10 + 1, 250_000, 1 << 30} {
-		got := rawly(t, c, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: pay.example.com\r\nContent-Length: %d\r\n\r\n", d.paymentPath(), size))
+		got := sendRaw(t, c, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: pay.example.com\r\nContent-Length: %d\r\n\r\n", d.paymentPath(), size))
 		expectFail(t, got, http.StatusRequestEntityTooLarge)
 	}
 }
 
-// TestManyMerchantsLeaveRoomForOthers: what a stranger's payments wait for does not come, for as many Merchants as would take all
-// connections if each had what one may have. It is not parallel: it takes all of them.
-func TestManyMerchantsLeaveRoomForOthers(t *testing.T) {
+// TestManyBlockedMerchantsDoNotBlockOthers: the payments of one namespace block, for more Merchants than
+// would take all connections if each used its limit. Not parallel: it takes all connections.
+func TestManyBlockedMerchantsDoNotBlockOthers(t *testing.T) {
 	const merchants, each = 16, 70
 	d := openDesk(t)
 	var entered, answered atomic.Int64
 	proceed := make(chan struct{})
-	c := d.counter(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
+	c := d.callbackServer(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
 		if object.GetNamespace() == d.Other(0) {
 			entered.Add(1)
 			<-proceed

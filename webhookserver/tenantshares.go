@@ -2,42 +2,43 @@ package webhookserver
 
 import "sync"
 
-// shareFactor is how many times as much as is left over a tenant may hold. Alone it gets four fifths of all places; each of two that
-// want all gets four ninths, and so on: the more is taken, the less anybody may take more, and some places are left for
-// whoever comes next. (Switches share their memory between ports like that: "dynamic thresholds", Choudhury and Hahne, 1998.)
+// shareFactor is how many times the free slots one tenant may use. A single tenant gets four fifths
+// of all slots, each of two gets four ninths, and so on: the more slots are used, the fewer a
+// tenant may add, and some are always left for the next one. (Switches share their memory between
+// ports by the same rule: "dynamic thresholds", Choudhury and Hahne, 1998.)
 const shareFactor = 4
 
-// tenantShares are those of tenants in the callbacks that are being settled, which are never cut off. What is idle may be used by
-// anybody, but nobody gets hold of all, however many Merchants he makes.
+// tenantShares limits the callbacks of each tenant that are being handled, whose connections are
+// never closed. A tenant may use free slots, but never all of them, however many Merchants it has.
 type tenantShares struct {
-	places int
+	slots int
 
-	mutex sync.Mutex
-	taken int
-	of    map[string]int
+	mutex    sync.Mutex
+	used     int
+	byTenant map[string]int
 }
 
 func newTenantShares(places int) *tenantShares {
-	return &tenantShares{places: places, of: map[string]int{}}
+	return &tenantShares{slots: places, byTenant: map[string]int{}}
 }
 
-// take takes a place for a tenant; false when it holds its share already.
-func (s *tenantShares) take(tenant string) bool {
+// acquire takes a slot for a tenant. It returns false if the tenant uses its share already.
+func (s *tenantShares) acquire(tenant string) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.of[tenant] >= shareFactor*(s.places-s.taken) {
+	if s.byTenant[tenant] >= shareFactor*(s.slots-s.used) {
 		return false
 	}
-	s.taken++
-	s.of[tenant]++
+	s.used++
+	s.byTenant[tenant]++
 	return true
 }
 
-func (s *tenantShares) giveBack(tenant string) {
+func (s *tenantShares) release(tenant string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.taken--
-	if s.of[tenant]--; s.of[tenant] == 0 {
-		delete(s.of, tenant)
+	s.used--
+	if s.byTenant[tenant]--; s.byTenant[tenant] == 0 {
+		delete(s.byTenant, tenant)
 	}
 }

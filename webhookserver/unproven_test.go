@@ -17,14 +17,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// chosenKey is one that somebody made up and put where the Merchant's key is read from.
+// chosenKey is a key that a user made up and set as the Merchant's key.
 const chosenKey = "ChosenBySomebodyChosenBySomebody"
 
-// TestKeyThatWeChatHasNotTakenProvesNothing: a callback that verifies under such a key is left to WeChat's repetition.
-func TestKeyThatWeChatHasNotTakenProvesNothing(t *testing.T) {
+// TestUnprovenKeyIsNotTrusted: a callback that verifies under an unproven key gets an
+// error, and WeChat repeats it.
+func TestUnprovenKeyIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	order, other := d.prepared("order-0001"), d.prepared("order-0002")
 	refund, _ := d.refunding("order-0003", "refund-0003", "")
 	unproven := func() float64 { return testutil.ToFloat64(metrics.Callbacks.WithLabelValues("payment", "unproven")) }
@@ -40,12 +41,12 @@ func TestKeyThatWeChatHasNotTakenProvesNothing(t *testing.T) {
 	if calls := d.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, refund.Name); len(calls) > 0 {
 		t.Errorf("WeChat was asked: %+v", calls)
 	}
-	if counted := unproven() - before; counted < 2 { // others run beside this test
+	if counted := unproven() - before; counted < 2 { // other tests run in parallel
 		t.Errorf("%v were counted", counted)
 	}
 	expectSuccess(t, c.pay(paymentOf(order).good()))
 
-	// What was proven at one endpoint is not at another, though it be only another backup.
+	// A key proven at one endpoint is not proven at another, even if only the backup differs.
 	m := d.NewMerchant()
 	d.Patch(m, `{"spec":{"endpoint":{"backupURL":"https://127.0.0.1:1"}}}`)
 	d.sync(m)
@@ -53,9 +54,10 @@ func TestKeyThatWeChatHasNotTakenProvesNothing(t *testing.T) {
 	d.expectPaid(other, "Unknown/AwaitingPayment")
 }
 
-// TestPointingAMerchantAtAKeyOfOnesOwn: the operator is at work; the key is changed to one that somebody knows, and a callback
-// signed with it comes in at once, and again when WeChat has refused that key.
-func TestPointingAMerchantAtAKeyOfOnesOwn(t *testing.T) {
+// TestMerchantPointedAtAttackersKey: with the operator running, the key is changed to one that
+// the attacker knows. A callback signed with it arrives at once, and again after WeChat has
+// rejected the key.
+func TestMerchantPointedAtAttackersKey(t *testing.T) {
 	t.Parallel()
 	shop := framework.Open(t, environment(t))
 	shop.Create(shop.NewMerchant())

@@ -10,52 +10,59 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Account is a Merchant ready for use: its Caller, limited and counted, and what is known of its credentials.
+// Account is a Merchant that is ready for use: a rate-limited and counted Caller, and what the
+// operator knows about the credentials.
 type Account struct {
 	wechatpay.Caller
-	// Receiver reads its callbacks.
+	// Receiver parses the account's callbacks.
 	Receiver wechatpay.Receiver
 
-	// PaymentNotifyURL and RefundNotifyURL are where WeChat is told to call back.
+	// PaymentNotifyURL and RefundNotifyURL are the callback addresses that are sent to WeChat.
 	PaymentNotifyURL, RefundNotifyURL string
-	// NotPublic says why the operator itself does not call these addresses: they are not public https ones, which only an endpoint
-	// of the merchant's own takes; empty when it may.
+	// NotPublic is the reason why the operator does not probe these addresses: they are not public
+	// https addresses, which only a merchant's own endpoint accepts. It is empty if they are
+	// public.
 	NotPublic string
-	// Certificate describes the client certificate; nil when the Merchant names none, or it can't be read.
+	// Certificate describes the client certificate. It is nil if the Merchant names none or it
+	// can't be parsed.
 	Certificate *v1alpha1.MerchantCertificate
-	// CertificateProblem is why refunds can't be made; nil when they can, or no certificate is named.
+	// CertificateProblem is the reason why refunds can't be made. It is nil if they can, or if the
+	// Merchant names no certificate.
 	CertificateProblem *Problem
-	// HasCertificate says whether refunds can be made.
+	// HasCertificate reports whether refunds can be made.
 	HasCertificate bool
-	// Version changes with the credentials and everything else an Account is made of. It does not reveal them.
+	// Version changes with the credentials and all other inputs of an Account. It does not reveal
+	// them.
 	Version string
 
-	// CallbackCheck makes and answers the probes by which the operator checks that callbacks arrive.
+	// CallbackCheck creates and answers the probes that check whether callbacks arrive.
 	CallbackCheck callbackprobe.Keys
 
-	// keyIDs name the keys (wechatpay.Connection), and endpoint where they are used (endpointID).
+	// keyIDs identify the keys (wechatpay.Connection). endpoint identifies where they are used
+	// (endpointID).
 	keyIDs   []string
 	endpoint string
 
 	member *membership
 	health *credentialHealth
-	// learned tells that something new is known of the credentials.
-	learned func()
-	// credentialsRestored tells that the credentials are taken after they were not.
+	// notify reports a change in what is known about the credentials.
+	notify func()
+	// credentialsRestored reports that WeChat accepts the credentials again after it rejected them.
 	credentialsRestored func()
 	close               func()
 }
 
-// AllowLookup takes a token of the slow bucket for the QueryRefund that looks whether WeChat has a refund already. When there is
-// none it says how long to wait; the refund keeps its place until then. WeChat counts what it does not find as an invalid
-// request of the merchant number, so nobody looks with a key that is not proven.
+// AllowLookup takes a token of the slow bucket for a QueryRefund that checks whether WeChat already
+// has a refund. Without a token it returns how long to wait, and keeps the refund's position until
+// then. WeChat counts a query for an unknown refund as an invalid request of the merchant number,
+// so no lookup is made with an unproven key.
 func (h *Account) AllowLookup(ctx context.Context, outRefundNo string, now time.Time) (bool, time.Duration) {
 	limit, allowed, wait := "Unproven", false, untilProven()
-	if at := h.member.standing.Load(); at.proven {
+	if assigned := h.member.assignment.Load(); assigned.proven {
 		limit = "Looks"
-		wait, allowed = at.account.lookups.tryReserve(callerOf(ctx, h.member.merchant.Namespace).Namespace, outRefundNo, now)
+		wait, allowed = assigned.quota.lookups.tryReserve(callerOf(ctx, h.member.merchant.Namespace).Namespace, outRefundNo, now)
 	} else {
-		h.member.tell(h.member.merchant)
+		h.member.notify(h.member.merchant)
 	}
 	if !allowed {
 		metrics.CallsDenied.WithLabelValues(string(wechatpay.OperationQueryRefund), limit).Inc()
@@ -63,37 +70,40 @@ func (h *Account) AllowLookup(ctx context.Context, outRefundNo string, now time.
 	return allowed, wait
 }
 
-// Proven says whether WeChat took the key of this Account: only then it takes part in the account of its merchant number.
+// Proven reports whether WeChat accepted the key of this Account. Only then does it share the
+// limits of its merchant number.
 func (h *Account) Proven() bool { return h.member != nil && h.member.isProven() }
 
-// Prove notes that WeChat took the key, as an answer in this process shows by itself.
+// Prove records that WeChat accepted the key. Answers received by this process call it
+// automatically.
 func (h *Account) Prove() { h.member.prove() }
 
-// Paused says why calls are not made for a while, in this process; nil when they are.
+// Paused returns why this process currently makes no calls, or nil if it makes them.
 func (h *Account) Paused(calls Calls) *Pause { return h.member.pause(calls) }
 
-// CredentialsSuspect says whether WeChat refused the key of this Account in an ordinary call, so that it should be probed.
+// CredentialsSuspect reports whether WeChat rejected the key in an ordinary call, so that it should
+// be probed.
 func (h *Account) CredentialsSuspect() bool { return h.health.isSuspect() }
 
-// CredentialsProven clears the suspicion: a signed answer came.
+// CredentialsProven clears the suspicion after a signed answer.
 func (h *Account) CredentialsProven() {
 	if h.health.clear() {
 		h.credentialsRestored()
 	}
 }
 
-// Rejected says whether the probe found that WeChat does not take the key of this Account.
+// Rejected reports whether the probe found that WeChat rejects the key of this Account.
 func (h *Account) Rejected() bool { return h.health.isRejected() }
 
-// Reject notes what the probe found; only other credentials, or a later probe, end it. A key that is not taken any more takes
-// part in nothing.
+// Reject records that the probe found the key rejected. Only other credentials or a later probe
+// reset it. An Account with a rejected key no longer shares the limits of its merchant number.
 func (h *Account) Reject() {
 	h.health.reject()
 	h.member.disprove()
 }
 
-// CertificateRefusal is what WeChat said when it did not take the client certificate in the last refund request; empty when it
-// took it. Not known means that no request has told yet.
+// CertificateRefusal returns WeChat's error if it rejected the client certificate in the last
+// refund request, and "" if it accepted it. known is false until a refund request has shown either.
 func (h *Account) CertificateRefusal() (refusal string, known bool) {
 	return h.health.certificateRefusal()
 }

@@ -7,21 +7,22 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// answersOfKey are the answers that were taken under one key. A recorded one fits wherever that key is used, whatever the
-// Merchant is called and through whatever host it calls, and outlives the connection: a Secret that is read again, or an endpoint
-// that is changed, must not make it new.
+// answersOfKey holds the answers that were accepted under one key. A replayed answer is valid
+// wherever that key is used, whatever the Merchant's name and host, so the record outlives the
+// connection: reading the Secret again or changing the endpoint must not make a replayed answer
+// acceptable.
 type answersOfKey struct {
 	taken *wechatpay.TakenAnswers
 	used  time.Time
 }
 
-// answersKey stands for a merchant number and a key, which are kept nowhere else.
+// answersKey is a digest of a merchant number and a key, so that the map does not store them.
 type answersKey [sha256.Size]byte
 
-// answersKeptFor is how long they are kept after the last Merchant with the key.
-const answersKeptFor = 24 * time.Hour
+// answersTTL is how long answers are kept after the last Merchant with the key was used.
+const answersTTL = 24 * time.Hour
 
-// answersOf returns what was taken. The caller holds the mutex.
+// answersOf returns the accepted answers of a key. The caller must hold the mutex.
 func (r *Registry) answersOf(mchID, key string, now time.Time) *wechatpay.TakenAnswers {
 	id := answersKey(sha256.Sum256([]byte(mchID + "/" + key)))
 	known := r.answers[id]
@@ -35,7 +36,7 @@ func (r *Registry) answersOf(mchID, key string, now time.Time) *wechatpay.TakenA
 
 func (r *Registry) dropUnusedAnswers(now time.Time) {
 	for key, known := range r.answers {
-		if now.Sub(known.used) > answersKeptFor {
+		if now.Sub(known.used) > answersTTL {
 			delete(r.answers, key)
 		}
 	}

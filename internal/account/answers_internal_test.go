@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestAnswersBelongToTheKey(t *testing.T) {
+func TestAcceptedAnswersBelongToTheKey(t *testing.T) {
 	r := NewRegistry(nil, Options{})
 	now := time.Now()
 	first := r.answersOf("1900000109", "key1", now)
@@ -15,15 +15,15 @@ func TestAnswersBelongToTheKey(t *testing.T) {
 	if r.answersOf("1900000109", "key2", now) == first || r.answersOf("1900000110", "key1", now) == first {
 		t.Error("a Merchant without the key shares the answers")
 	}
-	now = now.Add(answersKeptFor)
+	now = now.Add(answersTTL)
 	if r.answersOf("1900000109", "key1", now) != first {
 		t.Error("they are forgotten too early")
 	}
-	r.dropUnusedAnswers(now.Add(answersKeptFor))
+	r.dropUnusedAnswers(now.Add(answersTTL))
 	if r.answersOf("1900000109", "key1", now) != first {
 		t.Error("they are forgotten while in use")
 	}
-	r.dropUnusedAnswers(now.Add(answersKeptFor + 1))
+	r.dropUnusedAnswers(now.Add(answersTTL + 1))
 	if r.answersOf("1900000109", "key1", now) == first || len(r.answers) != 1 {
 		t.Error("they are kept for ever")
 	}

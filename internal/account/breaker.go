@@ -13,13 +13,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Calls are those of a Merchant that are paused together.
+// Calls is a group of a Merchant's calls that are paused together.
 type Calls string
 
 const (
-	// OrderCalls need only the key: every call but the refund.
+	// OrderCalls are all calls except the refund request. They need only the key.
 	OrderCalls Calls = "orders"
-	// RefundCalls are the refund requests, which need the certificate too: an expired one must not stop Orders.
+	// RefundCalls are the refund requests. They also need the certificate; an expired one must not
+	// stop Orders.
 	RefundCalls Calls = "refunds"
 )
 
@@ -30,47 +31,49 @@ func callsOf(operation wechatpay.Operation) Calls {
 	return OrderCalls
 }
 
-// Pause is since when calls are not made, and what came of the last one.
+// Pause describes since when calls are paused, and the last error.
 type Pause struct {
 	Since   time.Time
 	Trouble string
-	// TriedEvery is how often one call is let through, whose success ends the pause.
+	// TriedEvery is the interval between trial calls. The first one that succeeds ends the pause.
 	TriedEvery time.Duration
 }
 
-// concern is whose trouble an error is.
-type concern int
+// failureScope is what an error affects.
+type failureScope int
 
 const (
-	// ofNobody: WeChat did as it was asked, or said something of this one call, signed or not. That is for its caller to heed.
-	ofNobody concern = iota
-	// ofAccount: WeChat does not answer, or can't, or wants fewer calls.
-	ofAccount
-	// ofCredentials: what one Merchant calls with does not do: its key, its certificate, its trust in the host.
-	ofCredentials
+	// scopeNone: the call succeeded, or the error concerns this call only, signed or not. Its
+	// caller handles it.
+	scopeNone failureScope = iota
+	// scopeAccount: WeChat does not answer, can't answer, or wants fewer calls.
+	scopeAccount
+	// scopeCredentials: the key, the certificate or the trust in the host of one Merchant does not
+	// work.
+	scopeCredentials
 )
 
-// concernOf says whose trouble the error of a call is.
-func concernOf(err error) concern {
+// failureScopeOf returns what the error of a call affects.
+func failureScopeOf(err error) failureScope {
 	if err == nil {
-		return ofNobody
+		return scopeNone
 	}
 	switch wechatpay.MeaningOf(err) {
 	case wechatpay.Repeat, wechatpay.SlowDown:
-		return ofAccount
+		return scopeAccount
 	case wechatpay.CredentialsRejected, wechatpay.CertificateRejected:
-		return ofCredentials
+		return scopeCredentials
 	case wechatpay.NeedsAttention:
 		if said, ok := errors.AsType[*wechatpay.Error](err); ok && said.Code == "" {
-			return ofCredentials // nothing that WeChat said: a wrong signature, a host that is not trusted
+			return scopeCredentials // not an error of WeChat: a wrong signature or an untrusted host
 		}
 	}
-	return ofNobody
+	return scopeNone
 }
 
-// breaker pauses calls after a stream of failures of one concern, and remembers since when and why.
+// breaker pauses calls after consecutive failures of one scope, and records since when and why.
 type breaker struct {
-	concern concern
+	scope   failureScope
 	calls   Calls
 	limits  Limits
 	clock   clock.PassiveClock
@@ -78,56 +81,60 @@ type breaker struct {
 	changed func(Calls, gobreaker.State)
 
 	mutex sync.Mutex
-	// trouble is the last failure; noCertificate says that it was for the sake of the certificate.
-	trouble       string
-	noCertificate bool
-	// paused is kept from the first opening until calls go on; half-open trials that fail do not begin it anew.
+	// lastError is the last failure. certificateRejected reports whether its cause was the
+	// certificate.
+	lastError           string
+	certificateRejected bool
+	// paused is kept from the first opening until the breaker closes. Failed trials in the
+	// half-open state do not restart it.
 	paused *Pause
 	until  time.Time
 }
 
-// newBreakers are a breaker for each of the calls. changed is told of each change; it must not wait, nor ask the breakers.
-func newBreakers(concern concern, limits Limits, clock clock.PassiveClock, changed func(Calls, gobreaker.State)) map[Calls]*breaker {
+// newBreakers returns a breaker for each group of calls. changed is called on each state change,
+// under gobreaker's lock: it must not block or call the breakers.
+func newBreakers(scope failureScope, limits Limits, clock clock.PassiveClock, changed func(Calls, gobreaker.State)) map[Calls]*breaker {
 	breakers := map[Calls]*breaker{}
 	for _, calls := range []Calls{OrderCalls, RefundCalls} {
-		breakers[calls] = newBreaker(concern, calls, limits, clock, changed)
+		breakers[calls] = newBreaker(scope, calls, limits, clock, changed)
 	}
 	return breakers
 }
 
-func newBreaker(concern concern, calls Calls, limits Limits, clock clock.PassiveClock, changed func(Calls, gobreaker.State)) *breaker {
-	b := &breaker{concern: concern, calls: calls, limits: limits, clock: clock, changed: changed}
+func newBreaker(scope failureScope, calls Calls, limits Limits, clock clock.PassiveClock, changed func(Calls, gobreaker.State)) *breaker {
+	b := &breaker{scope: scope, calls: calls, limits: limits, clock: clock, changed: changed}
 	b.inner = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:          string(calls),
 		Timeout:       limits.BreakFor,
-		ReadyToTrip:   b.hasHadEnough,
-		IsSuccessful:  func(err error) bool { return !b.countsAgainst(err) },
-		IsExcluded:    b.tellsNothing,
-		OnStateChange: b.turned,
+		ReadyToTrip:   b.shouldTrip,
+		IsSuccessful:  func(err error) bool { return !b.isFailure(err) },
+		IsExcluded:    b.isExcluded,
+		OnStateChange: b.stateChanged,
 	})
 	return b
 }
 
-// countsAgainst says whether an error tells that calls as such do not work now.
-func (b *breaker) countsAgainst(err error) bool {
-	return !isThrottled(err) && concernOf(err) == b.concern
+// isFailure reports whether an error counts as a failure of this breaker's scope.
+func (b *breaker) isFailure(err error) bool {
+	return !isThrottled(err) && failureScopeOf(err) == b.scope
 }
 
-// tellsNothing says whether an error is neither a failure nor a success: the call was not made, or failed for what another
-// breaker counts.
-func (b *breaker) tellsNothing(err error) bool {
-	return isThrottled(err) || concernOf(err) != ofNobody && concernOf(err) != b.concern
+// isExcluded reports whether an error is neither a failure nor a success: the call was not made, or
+// another breaker counts its failure.
+func (b *breaker) isExcluded(err error) bool {
+	return isThrottled(err) || failureScopeOf(err) != scopeNone && failureScopeOf(err) != b.scope
 }
 
-func (b *breaker) isForCertificate(err error) bool {
+func (b *breaker) isCertificateRejection(err error) bool {
 	return b.calls == RefundCalls && wechatpay.MeaningOf(err) == wechatpay.CertificateRejected
 }
 
-// hasHadEnough opens after some failures in a row, and at once when WeChat does not take the certificate: no refund can work.
-func (b *breaker) hasHadEnough(counts gobreaker.Counts) bool {
+// shouldTrip opens the breaker after BreakAfter consecutive failures, and at once if WeChat rejects
+// the certificate, since no refund can succeed then.
+func (b *breaker) shouldTrip(counts gobreaker.Counts) bool {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	return counts.ConsecutiveFailures >= b.limits.BreakAfter || b.noCertificate
+	return counts.ConsecutiveFailures >= b.limits.BreakAfter || b.certificateRejected
 }
 
 // do makes a call, unless calls are paused.
@@ -145,30 +152,30 @@ func (b *breaker) do(call func() error) error {
 }
 
 func (b *breaker) note(err error) {
-	if b.tellsNothing(err) {
+	if b.isExcluded(err) {
 		return
 	}
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	if b.noCertificate = false; b.countsAgainst(err) {
-		b.trouble, b.noCertificate = err.Error(), b.isForCertificate(err)
+	if b.certificateRejected = false; b.isFailure(err) {
+		b.lastError, b.certificateRejected = err.Error(), b.isCertificateRejection(err)
 	}
 }
 
-// denial spreads those that come again over a while after the pause, so that none waits for long because it waited before.
+// denial spreads the retries over a while after the pause, so that they do not all come at once.
 func (b *breaker) denial() error {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	spread := b.limits.BreakFor/10 + rand.N(b.limits.BreakFor/2+1)
 	return &throttledError{
 		limit:      "Paused",
-		reason:     fmt.Sprintf("calls for this Merchant are paused for a while, since the last ones failed (%s)", b.trouble),
+		reason:     fmt.Sprintf("calls of this Merchant are paused because the last ones failed (%s)", b.lastError),
 		retryAfter: max(b.until.Sub(b.clock.Now()), 0) + spread,
 	}
 }
 
-// turned is called by gobreaker, under its lock.
-func (b *breaker) turned(_ string, _, to gobreaker.State) {
+// stateChanged is called by gobreaker, under its lock.
+func (b *breaker) stateChanged(_ string, _, to gobreaker.State) {
 	b.mutex.Lock()
 	switch now := b.clock.Now(); to {
 	case gobreaker.StateClosed:
@@ -178,7 +185,7 @@ func (b *breaker) turned(_ string, _, to gobreaker.State) {
 		if b.paused == nil {
 			b.paused = &Pause{Since: now, TriedEvery: b.limits.BreakFor}
 		}
-		b.paused.Trouble = b.trouble
+		b.paused.Trouble = b.lastError
 	}
 	b.mutex.Unlock()
 	if b.changed != nil {
@@ -186,7 +193,7 @@ func (b *breaker) turned(_ string, _, to gobreaker.State) {
 	}
 }
 
-// pause returns nil when calls are made.
+// pause returns nil if calls are not paused.
 func (b *breaker) pause() *Pause {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()

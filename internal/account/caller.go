@@ -2,7 +2,8 @@ package account
 
 import "context"
 
-// Workers are those that wait for an answer of WeChat's. Each kind has places of its own, so that none waits for another.
+// Workers is a kind of worker that waits for WeChat. Each kind has its own concurrency limit, so
+// that none waits for another.
 type Workers string
 
 // The kinds of workers.
@@ -13,24 +14,27 @@ const (
 	CallbackWorkers Workers = "callbacks"
 )
 
-// Caller says for whom a call is made: places, and turns at a limit, are shared by namespace.
+// Caller identifies for whom a call is made. Concurrency and rate limits are shared fairly between
+// namespaces.
 type Caller struct {
-	// Namespace of the object that the call is for. It need not be its Merchant's.
+	// Namespace of the object that the call is for. It can differ from the Merchant's.
 	Namespace string
 	// Workers is the kind of worker that waits.
 	Workers Workers
-	// Waiting is called when the waiting for WeChat begins, and what it returns when that is over; nil when nobody wants to know.
+	// Waiting is called when the caller starts to wait for WeChat; the function it returns is
+	// called when the wait ends. It may be nil.
 	Waiting func() (over func())
 }
 
 type callerKey struct{}
 
-// WithCaller has the calls under a context made for somebody.
+// WithCaller returns a context whose calls are made for the given caller.
 func WithCaller(ctx context.Context, caller Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, caller)
 }
 
-// callerOf is who makes a call. What no reconciler makes comes of a callback, which is for the Merchant in its path.
+// callerOf returns who makes a call. Reconcilers set it; without it the call is made by a callback
+// for the Merchant in its path.
 func callerOf(ctx context.Context, merchantNamespace string) Caller {
 	if caller, ok := ctx.Value(callerKey{}).(Caller); ok {
 		return caller
@@ -38,7 +42,8 @@ func callerOf(ctx context.Context, merchantNamespace string) Caller {
 	return Caller{Namespace: merchantNamespace, Workers: CallbackWorkers}
 }
 
-// CallerWaits notes that the caller begins to wait for WeChat, and returns what ends that.
+// CallerWaits records that the caller starts to wait for WeChat, and returns a function that ends
+// the wait.
 func CallerWaits(ctx context.Context) (over func()) {
 	caller, _ := ctx.Value(callerKey{}).(Caller)
 	if caller.Waiting == nil {

@@ -8,104 +8,109 @@ import (
 	"time"
 )
 
-// concurrencyLimit are the calls that may be under way at once for one kind of workers. Nobody has places of their own, and nobody can
-// take them all: a host may hold as many as are still free, a namespace at it half of what is left to the host, and an account
-// at it a quarter. An account that hangs alone comes to a sixth of all, the next to a little less, and who comes after ten of
-// them still finds some. A switch shares its buffer among its ports by the same rule (dynamic thresholds, Choudhury and Hahne 1998).
+// concurrencyLimit limits the calls in flight for one kind of workers. No share is reserved for
+// anyone, and nobody can take everything: a host may use as many slots as are still free, a
+// namespace at this host half of what is left to the host, and an account at this host a quarter. A
+// single account that hangs reaches a sixth of all slots, the next one slightly less, and after ten
+// of them some are still free. Switches share their buffer between ports by the same rule (dynamic
+// thresholds, Choudhury and Hahne 1998).
 type concurrencyLimit struct {
 	limits Limits
 
 	mutex   sync.Mutex
-	all     int
-	held    map[share]*holding
+	total   int
+	usages  map[share]*usage
 	waiting []*waiter
 }
 
-// A share is what is counted on its own: a host, an account at it, a namespace.
-type share struct{ within, of string }
+// share is a unit whose calls are counted: a host, an account at a host, or a namespace.
+type share struct{ scope, name string }
 
-// holding is what a share has of the places, and when one of them was last taken or given back.
-type holding struct {
-	places int
-	moved  time.Time
+// usage is the number of slots that a share uses, and when that number last changed.
+type usage struct {
+	slots       int
+	changedTime time.Time
 }
 
-// callShares is a call as the places see it.
+// callShares are the shares that a call counts against.
 type callShares struct {
-	// namespace is the share of whom the call is for, wherever it goes. group is that of the host, or of all that is unproven,
-	// and account and guest are those of the account, and of the namespace, within it.
-	namespace, group, account, guest share
-	proven                           bool
+	// namespace is the share of the namespace that the call is for, at any host. group is that of
+	// the host, or of all unproven Merchants. account and namespaceInGroup are those of the account
+	// and of the namespace within the group.
+	namespace, group, account, namespaceInGroup share
+	proven                                      bool
 }
 
-// unproven is the group of all Merchants whose key WeChat has not taken yet.
-var unproven = share{"", "unproven"}
+// unprovenGroup is the group of all Merchants whose key WeChat has not accepted yet.
+var unprovenGroup = share{"", "unproven"}
 
-// provenShares is a call of an account at a host.
+// provenShares returns the shares of a call of a proven account at a host.
 func provenShares(host string, account ID, namespace string) callShares {
 	group := share{"host", host}
 	return callShares{
 		namespace: share{"namespace", namespace}, group: group, proven: true,
-		account: share{"account of " + account.Hosts, account.MchID}, guest: share{"namespace at " + host, namespace},
+		account: share{"account of " + account.Hosts, account.MchID}, namespaceInGroup: share{"namespace at " + host, namespace},
 	}
 }
 
-// unprovenShares is a call with a key that proves nothing. However many Merchants a namespace has, they are one.
+// unprovenShares returns the shares of a call with an unproven key. All unproven Merchants of a
+// namespace share one account, however many there are.
 func unprovenShares(merchantNamespace, namespace string) callShares {
 	own := share{"unproven", merchantNamespace}
-	return callShares{namespace: share{"namespace", namespace}, group: unproven, account: own, guest: own}
+	return callShares{namespace: share{"namespace", namespace}, group: unprovenGroup, account: own, namespaceInGroup: own}
 }
 
-// shares are what a call counts for.
+// shares returns all shares that a call counts against.
 func (c callShares) shares() []share {
-	if c.account == c.guest {
+	if c.account == c.namespaceInGroup {
 		return []share{c.namespace, c.group, c.account}
 	}
-	return []share{c.namespace, c.group, c.account, c.guest}
+	return []share{c.namespace, c.group, c.account, c.namespaceInGroup}
 }
 
-// waiter is a call that waits for its place.
+// waiter is a call that waits for a slot.
 type waiter struct {
-	claim callShares
-	taken chan struct{}
+	shares   callShares
+	acquired chan struct{}
 }
 
 func newConcurrencyLimit(limits Limits) *concurrencyLimit {
-	return &concurrencyLimit{limits: limits, held: map[share]*holding{}}
+	return &concurrencyLimit{limits: limits, usages: map[share]*usage{}}
 }
 
-// patience is how long a call waits for a place, and how long nothing moves before none does.
-const patience = time.Second
+// acquireTimeout is how long a call waits for a slot. If the usage of its share has not changed for
+// that long, it does not wait at all.
+const acquireTimeout = time.Second
 
-// acquire takes a place. While the calls that hold the places come back, it waits a moment for one. When none has come or gone for
-// that long, WeChat hangs, and the worker is given back at once.
+// acquire takes a slot. While other calls finish it waits up to acquireTimeout. If none has started
+// or finished for that long, WeChat hangs, and acquire returns at once so that the worker is free.
 func (p *concurrencyLimit) acquire(ctx context.Context, c callShares) error {
 	p.mutex.Lock()
-	if p.fits(c) {
+	if p.hasCapacity(c) {
 		p.take(c)
 		p.mutex.Unlock()
 		return nil
 	}
-	hangs := p.hangsFor(c)
-	if hangs >= patience {
+	hangs := p.stalledFor(c)
+	if hangs >= acquireTimeout {
 		p.mutex.Unlock()
 		return concurrencyExceeded(hangs)
 	}
-	w := &waiter{claim: c, taken: make(chan struct{})}
+	w := &waiter{shares: c, acquired: make(chan struct{})}
 	p.waiting = append(p.waiting, w)
 	p.mutex.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
 	defer cancel()
 	select {
-	case <-w.taken:
+	case <-w.acquired:
 		return nil
 	case <-ctx.Done():
-		return p.giveUp(w)
+		return p.cancelWait(w)
 	}
 }
 
-// giveUp ends a waiting, unless its place came at the same moment.
-func (p *concurrencyLimit) giveUp(w *waiter) error {
+// cancelWait ends the wait, unless a slot was assigned at the same moment.
+func (p *concurrencyLimit) cancelWait(w *waiter) error {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	at := slices.Index(p.waiting, w)
@@ -113,86 +118,88 @@ func (p *concurrencyLimit) giveUp(w *waiter) error {
 		return nil
 	}
 	p.waiting = slices.Delete(p.waiting, at, at+1)
-	return concurrencyExceeded(patience)
+	return concurrencyExceeded(acquireTimeout)
 }
 
-// longestPause bounds the wait after which one comes again that found no place.
-const longestPause = 20 * time.Second
+// maxRetryAfter limits the retry delay of a call that got no slot.
+const maxRetryAfter = 20 * time.Second
 
-// concurrencyExceeded is the answer to who finds no place. The wait grows with the time for which nothing has moved, and is spread, so that
-// they are no storm while WeChat hangs, and do not all come at once when it goes on.
+// concurrencyExceeded is the error for a call that gets no slot. The delay grows with the time for
+// which the usage has not changed, and is randomized, so that retries neither pile up while WeChat
+// hangs nor all come at once when it recovers.
 func concurrencyExceeded(hangs time.Duration) error {
-	wait := min(max(hangs, patience), longestPause)
+	wait := min(max(hangs, acquireTimeout), maxRetryAfter)
 	return &throttledError{
 		limit:      "Concurrency",
-		reason:     "too many calls are under way and have no answer yet, of this Merchant, its namespace, its host or of all Merchants whose key is not proven",
+		reason:     "too many calls are waiting for an answer, of this Merchant, its namespace, its host or of all Merchants whose key is not proven",
 		retryAfter: wait + rand.N(wait),
 	}
 }
 
-// release gives a place back, and hands on what has come free.
+// release returns a slot and assigns free slots to waiting calls.
 func (p *concurrencyLimit) release(c callShares) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.all--
+	p.total--
 	for _, s := range c.shares() {
-		h := p.held[s]
-		if h.places--; h.places == 0 {
-			delete(p.held, s)
+		h := p.usages[s]
+		if h.slots--; h.slots == 0 {
+			delete(p.usages, s)
 		} else {
-			h.moved = time.Now()
+			h.changedTime = time.Now()
 		}
 	}
 	p.waiting = slices.DeleteFunc(p.waiting, func(w *waiter) bool {
-		if !p.fits(w.claim) {
+		if !p.hasCapacity(w.shares) {
 			return false
 		}
-		p.take(w.claim)
-		close(w.taken)
+		p.take(w.shares)
+		close(w.acquired)
 		return true
 	})
 }
 
-// What an account and a namespace may hold of the places that are left to their host, or to all that is unproven: the fourth
-// part, and a half.
-const partOfAccount, partOfNamespace = 4, 2
+// An account may use a quarter, and a namespace half, of the slots that are left to their host or
+// to all unproven Merchants.
+const accountDivisor, namespaceDivisor = 4, 2
 
-// fits says whether each of a call's shares holds fewer places than are free to it.
-func (p *concurrencyLimit) fits(c callShares) bool {
-	free := p.limits.Places - p.all
-	left := free - p.of(c.group)
+// hasCapacity reports whether each share of a call uses fewer slots than it may.
+func (p *concurrencyLimit) hasCapacity(c callShares) bool {
+	free := p.limits.Places - p.total
+	left := free - p.used(c.group)
 	if !c.proven {
-		left = min(free, p.limits.UnprovenPlaces-p.of(unproven))
+		left = min(free, p.limits.UnprovenPlaces-p.used(unprovenGroup))
 	}
-	return p.of(c.namespace) < free && p.of(c.account) < p.limits.Concurrent &&
-		partOfAccount*p.of(c.account) < left && partOfNamespace*p.of(c.guest) < left
+	return p.used(c.namespace) < free && p.used(c.account) < p.limits.Concurrent &&
+		accountDivisor*p.used(c.account) < left && namespaceDivisor*p.used(c.namespaceInGroup) < left
 }
 
-func (p *concurrencyLimit) of(s share) int {
-	if h := p.held[s]; h != nil {
-		return h.places
+func (p *concurrencyLimit) used(s share) int {
+	if h := p.usages[s]; h != nil {
+		return h.slots
 	}
 	return 0
 }
 
 func (p *concurrencyLimit) take(c callShares) {
-	p.all++
+	p.total++
 	now := time.Now()
 	for _, s := range c.shares() {
-		if p.held[s] == nil {
-			p.held[s] = &holding{}
+		if p.usages[s] == nil {
+			p.usages[s] = &usage{}
 		}
-		p.held[s].places++
-		p.held[s].moved = now
+		p.usages[s].slots++
+		p.usages[s].changedTime = now
 	}
 }
 
-// hangsFor is how long nothing has moved at an account, or where the account holds nothing, at whoever fills the places.
-func (p *concurrencyLimit) hangsFor(c callShares) time.Duration {
-	for _, s := range []share{c.account, c.guest, c.group, c.namespace} {
-		if h := p.held[s]; h != nil {
-			return time.Since(h.moved)
+// stalledFor returns for how long the usage of the account has not changed or, if the account uses
+// no slot, that of the share that uses them.
+func (p *concurrencyLimit) stalledFor(c callShares) time.Duration {
+	for _, s := range []share{c.account, c.namespaceInGroup, c.group, c.namespace} {
+		if h := p.usages[s]; h != nil {
+			return time.Since(h.changedTime)
 		}
 	}
-	return patience
+	return acquireTimeout
 }

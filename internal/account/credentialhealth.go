@@ -6,19 +6,22 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// health is what is known of credentials. The key is suspect when an ordinary call was refused for its sake, rejected when
-// the probe confirmed that. The certificate is judged by refund requests alone, since only they show it.
+// credentialHealth is what is known about credentials. The key is suspect if an ordinary call was
+// rejected because of it, and rejected if the probe confirmed that. Only refund requests present
+// the certificate, so only they tell whether WeChat accepts it.
 type credentialHealth struct {
 	mutex             sync.Mutex
 	suspect, rejected bool
-	// proven says whether a verified answer came, and doubted whether a callback came before that.
+	// proven reports whether a verified answer arrived, and unprovenCallback whether a callback
+	// arrived before that.
 	proven, unprovenCallback bool
-	// certificateKnown says whether a refund request told whether WeChat takes the certificate; refusal is its no.
+	// certificateKnown reports whether a refund request showed if WeChat accepts the certificate.
+	// refusal is the error if it does not.
 	certificateKnown bool
 	refusal          string
 }
 
-// note learns from a call, and says whether that is news.
+// note records the result of a call, and reports whether it changed anything.
 func (v *credentialHealth) note(operation wechatpay.Operation, err error) bool {
 	if isThrottled(err) {
 		return false
@@ -39,8 +42,8 @@ func (v *credentialHealth) note(operation wechatpay.Operation, err error) bool {
 	return news
 }
 
-// noteRefund: whatever verified answer a refund request gets, the certificate was taken. Lost answers and other refusals
-// without a signature tell nothing.
+// noteRefund: any verified answer to a refund request shows that the certificate was accepted. Lost
+// answers and other unsigned refusals show nothing.
 func (v *credentialHealth) noteRefund(err error) bool {
 	switch {
 	case err != nil && wechatpay.MeaningOf(err) == wechatpay.CertificateRejected:
@@ -62,8 +65,9 @@ func (v *credentialHealth) certificateRefusal() (refusal string, known bool) {
 	return v.refusal, v.certificateKnown
 }
 
-// clear says whether the credentials were rejected before. That they were only suspect is no news: a call that WeChat answers so for
-// reasons of its own would be repeated at once, for ever.
+// clear resets the findings, and reports whether the credentials were rejected before. It does not
+// report suspect credentials: if WeChat rejected a call for reasons of its own, the call would be
+// repeated at once, forever.
 func (v *credentialHealth) clear() bool {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
@@ -78,7 +82,7 @@ func (v *credentialHealth) isProven() bool {
 	return v.proven
 }
 
-// noteUnprovenCallback says whether that is news.
+// noteUnprovenCallback reports whether this is the first one since the last probe.
 func (v *credentialHealth) noteUnprovenCallback() bool {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()

@@ -19,24 +19,26 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// previousSuffix marks the entry of a Secret that holds the key before the current one, while keys are being rotated.
+// previousSuffix marks the entry of a Secret that holds the previous key during a rotation.
 const previousSuffix = ".previous"
 
-// apiKeys are the current key and, while rotating, the one before.
+// apiKeys are the current key and, during a rotation, the previous one.
 type apiKeys struct {
 	current, previous string
 }
 
-// readAPIKeys takes the keys out of their Secret. White space at the end and a byte order mark are dropped: they are what text
-// editors add. One and the same text says that there is no key, whether the entry is missing or holds something else: who sees a
-// Merchant, or may write one, need not be allowed to read its Secret, and learns nothing of it here. Who may, is told how to look.
+// readAPIKeys reads the keys from their Secret. It drops trailing white space and a byte order
+// mark, which text editors add. The message is the same whether the entry is missing or holds
+// something else: users who can see or write a Merchant may not be allowed to read its Secret, and
+// must not learn about its content here. The message tells those who may read it how to find the
+// cause.
 func readAPIKeys(merchant *v1alpha1.Merchant, secret *corev1.Secret, form wechatpay.KeyForm) (apiKeys, *Problem) {
 	entry := apiKeyEntry(merchant)
 	keys := apiKeys{current: keyText(secret.Data[entry]), previous: keyText(secret.Data[entry+previousSuffix])}
 	if !form.Fits(keys.current) {
 		return apiKeys{}, &Problem{v1alpha1.ReasonInvalidAPIKey, fmt.Sprintf(
 			"The entry %q of Secret %s/%s can't be used as an %s: it must be there and have %s, as in the merchant platform (账户中心 → API安全). "+
-				"Whoever may read the Secret sees what is wrong with it: docs/rotate-credentials.md, \"When a Secret can't be used\"", entry, secret.Namespace, secret.Name, form.Name, form.Looks)}
+				"Users who may read the Secret can find the cause: docs/rotate-credentials.md, \"When a Secret can't be used\"", entry, secret.Namespace, secret.Name, form.Name, form.Looks)}
 	}
 	if keys.previous != "" && !form.Fits(keys.previous) {
 		return apiKeys{}, &Problem{v1alpha1.ReasonInvalidAPIKey, fmt.Sprintf(
@@ -56,27 +58,28 @@ func apiKeyEntry(merchant *v1alpha1.Merchant) string {
 
 const refundsStop = ". Refunds stop until then, Orders do not"
 
-// readCertificate takes the client certificate out of its Secret. The leaf is returned for display even if a Problem
-// forbids its use.
+// readCertificate reads the client certificate from its Secret. It returns the leaf for display
+// even if a Problem forbids its use.
 //
-// A Merchant names a Secret, and who may write a Merchant need not be allowed to read it: it may be an ingress's. So a certificate
-// is neither shown nor presented to the endpoint unless its subject has the merchant number, as those have that WeChat gives out,
-// and until then one and the same text says that there is none. From then on the Secret is this merchant's, and what is wrong
-// with its private key is told in full.
+// A user who can write a Merchant can name any Secret, such as that of an ingress, without being
+// allowed to read it. So a certificate is neither shown nor presented to the endpoint unless its
+// subject has the merchant number, as in all certificates that WeChat issues. Until then the
+// message is the same as for a missing certificate. After that the Secret is this merchant's, and
+// the message states in full what is wrong with its private key.
 func readCertificate(secret *corev1.Secret, mchID string, now time.Time) (*tls.Certificate, *x509.Certificate, *Problem) {
 	where := fmt.Sprintf("Secret %s/%s", secret.Namespace, secret.Name)
 	key, form := parseKey(secret.Data[corev1.TLSPrivateKeyKey])
-	chain := leafFirst(ofMerchant(parseCertificates(secret.Data[corev1.TLSCertKey]), mchID), key)
+	chain := leafFirst(merchantCertificates(parseCertificates(secret.Data[corev1.TLSCertKey]), mchID), key)
 	if chain == nil {
 		return nil, nil, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf(
 			"%s can't be used as the API certificate of merchant number %s: tls.crt must be apiclient_cert.pem and tls.key apiclient_key.pem of the merchant platform (账户中心 → API安全 → API证书), "+
-				"as `kubectl create secret tls` makes it. Whoever may read the Secret sees what is wrong with it: docs/rotate-credentials.md, \"When a Secret can't be used\"", where, mchID) + refundsStop}
+				"as `kubectl create secret tls` makes it. Users who may read the Secret can find the cause: docs/rotate-credentials.md, \"When a Secret can't be used\"", where, mchID) + refundsStop}
 	}
 	leaf := chain[0]
 	switch {
 	case form != keyUsable:
 		return nil, leaf, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf("The private key (tls.key) in %s %s", where, form) + refundsStop}
-	case !fits(leaf, key):
+	case !keyMatches(leaf, key):
 		return nil, leaf, &Problem{v1alpha1.ReasonCertificateMismatch, fmt.Sprintf(
 			"The private key in %s is not that of its certificate: tls.crt must be apiclient_cert.pem and tls.key the apiclient_key.pem made with it", where) + refundsStop}
 	case now.After(leaf.NotAfter):
@@ -93,11 +96,12 @@ func readCertificate(secret *corev1.Secret, mchID string, now time.Time) (*tls.C
 	return pair, leaf, nil
 }
 
-// ofMerchant returns the certificates of a file if one of them is of a merchant number. WeChat's have the number as their common
-// name; older ones may have it elsewhere in the subject.
-func ofMerchant(file []*x509.Certificate, mchID string) []*x509.Certificate {
-	if slices.ContainsFunc(file, func(certificate *x509.Certificate) bool { return isOf(certificate, mchID) }) {
-		// The merchant's own come first, so that none of the authorities above it is taken for the leaf.
+// merchantCertificates returns the certificates of a file if one of them is of a merchant number.
+// WeChat sets the number as the common name; older certificates have it elsewhere in the subject.
+func merchantCertificates(file []*x509.Certificate, mchID string) []*x509.Certificate {
+	if slices.ContainsFunc(file, func(certificate *x509.Certificate) bool { return isOfMerchant(certificate, mchID) }) {
+		// The merchant's own certificates come first, so that no CA certificate is taken for the
+		// leaf.
 		slices.SortStableFunc(file, func(a, b *x509.Certificate) int { return rank(a, mchID) - rank(b, mchID) })
 		return file
 	}
@@ -105,14 +109,15 @@ func ofMerchant(file []*x509.Certificate, mchID string) []*x509.Certificate {
 }
 
 func rank(certificate *x509.Certificate, mchID string) int {
-	if isOf(certificate, mchID) {
+	if isOfMerchant(certificate, mchID) {
 		return 0
 	}
 	return 1
 }
 
-// isOf says whether a value of the subject is the merchant number, or has it as a word.
-func isOf(certificate *x509.Certificate, mchID string) bool {
+// isOfMerchant reports whether an attribute of the subject is the merchant number or contains it as
+// a word.
+func isOfMerchant(certificate *x509.Certificate, mchID string) bool {
 	for _, attribute := range certificate.Subject.Names {
 		text, _ := attribute.Value.(string)
 		if slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' }), mchID) {
@@ -122,16 +127,16 @@ func isOf(certificate *x509.Certificate, mchID string) bool {
 	return false
 }
 
-// leafFirst puts the certificate first that a private key belongs to, wherever it stands in its file.
+// leafFirst moves the certificate that the private key belongs to to the front.
 func leafFirst(file []*x509.Certificate, key crypto.Signer) []*x509.Certificate {
-	leaf := slices.IndexFunc(file, func(certificate *x509.Certificate) bool { return fits(certificate, key) })
+	leaf := slices.IndexFunc(file, func(certificate *x509.Certificate) bool { return keyMatches(certificate, key) })
 	if leaf <= 0 {
 		return file
 	}
 	return slices.Concat(file[leaf:leaf+1], file[:leaf], file[leaf+1:])
 }
 
-func fits(certificate *x509.Certificate, key crypto.Signer) bool {
+func keyMatches(certificate *x509.Certificate, key crypto.Signer) bool {
 	if key == nil {
 		return false
 	}
@@ -139,7 +144,8 @@ func fits(certificate *x509.Certificate, key crypto.Signer) bool {
 	return known && public.Equal(certificate.PublicKey)
 }
 
-// describe keeps what a certificate says of itself within what the API takes, or no status could be written at all.
+// describe shortens the values of a certificate to what the API accepts; otherwise the status could
+// not be written at all.
 func describe(leaf *x509.Certificate) *v1alpha1.MerchantCertificate {
 	if leaf == nil {
 		return nil
@@ -148,14 +154,14 @@ func describe(leaf *x509.Certificate) *v1alpha1.MerchantCertificate {
 		SerialNumber: text.AtMost(64, strings.ToUpper(leaf.SerialNumber.Text(16))),
 		Subject:      text.AtMost(1024, leaf.Subject.String()),
 	}
-	if year := leaf.NotAfter.UTC().Year(); year >= 1970 && year <= 9999 { // what the API takes
+	if year := leaf.NotAfter.UTC().Year(); year >= 1970 && year <= 9999 { // the range that the API accepts
 		notAfter := metav1.NewTime(leaf.NotAfter)
 		described.NotAfter = &notAfter
 	}
 	return described
 }
 
-// checksum tells whether credentials changed without keeping them.
+// checksum detects a change of the credentials without storing them.
 func checksum(parts ...[]byte) string {
 	hash := sha256.New()
 	for _, part := range parts {

@@ -7,8 +7,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// TestDefaultsStayBelowWhatWeChatAllows: other tests set limits of their own, so nothing else would notice a change of these.
-func TestDefaultsStayBelowWhatWeChatAllows(t *testing.T) {
+// TestDefaultLimitsStayBelowWeChats: other tests set limits of their own, so only this one notices
+// a change of the defaults.
+func TestDefaultLimitsStayBelowWeChats(t *testing.T) {
 	t.Parallel()
 	limits := Limits{}.orDefaults()
 	for operation, c := range map[string]struct{ got, allowed rate.Limit }{
@@ -18,7 +19,8 @@ func TestDefaultsStayBelowWhatWeChatAllows(t *testing.T) {
 		// No figure is published for these two.
 		"QueryOrder": {limits.QueryOrder, 600},
 		"CloseOrder": {limits.CloseOrder, 600},
-		// An answer that there is no such refund counts as an invalid request, and these come beside failing refunds.
+		// WeChat counts a query for an unknown refund as an invalid request, in addition to failing
+		// refunds.
 		"looks": {limits.Lookups, 2.5},
 	} {
 		if c.got <= 0 || c.got >= c.allowed {

@@ -14,10 +14,11 @@ import (
 // defaultEndpoint is the mainland host (chapter 9_1).
 const defaultEndpoint = "https://api.mch.weixin.qq.com"
 
-// weChatDomain is the parent of all of WeChat's own hosts.
+// weChatDomain is the parent domain of all WeChat Pay hosts.
 const weChatDomain = ".mch.weixin.qq.com"
 
-// backupHosts names, for each of WeChat's hosts, the one in another place (chapter 23_6; overseas guide).
+// backupHosts maps each of WeChat's hosts to the one in another location (chapter 23_6; overseas
+// guide).
 var backupHosts = map[string]string{
 	"api.mch.weixin.qq.com":   "api2.mch.weixin.qq.com",
 	"api2.mch.weixin.qq.com":  "api.mch.weixin.qq.com",
@@ -25,8 +26,9 @@ var backupHosts = map[string]string{
 	"apius.mch.weixin.qq.com": "apihk.mch.weixin.qq.com",
 }
 
-// endpoints are the host that calls go to and the one they are repeated on; backup may be nil. Both are on the platform's list:
-// who may write a Merchant shall not be able to have the operator call whatever it can reach.
+// endpoints returns the host that calls go to and the host for their repetition; backup may be nil.
+// Both must be on the platform's list: a user who can write a Merchant must not be able to make the
+// operator call any host that it can reach.
 func endpoints(merchant *v1alpha1.Merchant, allowed hosts.List) (primary, backup *url.URL, problem *Problem) {
 	primary, backup, problem = namedEndpoints(merchant)
 	switch {
@@ -36,7 +38,7 @@ func endpoints(merchant *v1alpha1.Merchant, allowed hosts.List) (primary, backup
 		return nil, nil, notAllowed("url", primary, merchant)
 	case backup != nil && !allowed.Allows(backup):
 		if merchant.Spec.Endpoint == nil || merchant.Spec.Endpoint.BackupURL == "" {
-			return primary, nil, nil // nobody asked for it
+			return primary, nil, nil // it is only the default
 		}
 		return nil, nil, notAllowed("backupURL", backup, merchant)
 	}
@@ -49,10 +51,10 @@ func notAllowed(field string, address *url.URL, merchant *v1alpha1.Merchant) *Pr
 		what = "Without spec.endpoint calls go to the host " + address.Host
 	}
 	return &Problem{v1alpha1.ReasonEndpointNotAllowed, what + ", which this operator may not call, so nothing is sent. " +
-		"Which hosts it may call is the choice of the platform team, who set the manager's flag --endpoint-hosts (chart: endpointHosts)"}
+		"The platform team sets the allowed hosts with the manager's flag --endpoint-hosts (chart: endpointHosts)"}
 }
 
-// namedEndpoints are what a Merchant names, or leaves to WeChat's defaults.
+// namedEndpoints returns the endpoints that a Merchant names, or WeChat's defaults.
 func namedEndpoints(merchant *v1alpha1.Merchant) (primary, backup *url.URL, problem *Problem) {
 	address, backupAddress := defaultEndpoint, ""
 	if endpoint := merchant.Spec.Endpoint; endpoint != nil {
@@ -76,7 +78,7 @@ func namedEndpoints(merchant *v1alpha1.Merchant) (primary, backup *url.URL, prob
 func parseEndpoint(field, address string) (*url.URL, *Problem) {
 	parsed, err := url.Parse(strings.TrimRight(address, "/"))
 	if err == nil && !hosts.PortIsValid(parsed) {
-		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The port of spec.endpoint.%s is no number from 1 to 65535", field)}
+		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The port of spec.endpoint.%s is not a number from 1 to 65535", field)}
 	}
 	if err != nil || parsed.Scheme != "https" || parsed.Hostname() == "" || parsed.User != nil || strings.ContainsAny(address, "?#") {
 		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("spec.endpoint.%s must be an https URL without user, query and fragment, such as %s", field, defaultEndpoint)}
@@ -84,8 +86,9 @@ func parseEndpoint(field, address string) (*url.URL, *Problem) {
 	return parsed, nil
 }
 
-// notifyURLs are the addresses that WeChat is given for callbacks. WeChat's own hosts refuse what is not public; an
-// endpoint of the merchant's own, such as a simulator or a proxy, may take any.
+// notifyURLs returns the callback addresses that are sent to WeChat. WeChat's own hosts refuse
+// addresses that are not public; a merchant's own endpoint, such as a simulator or a proxy, accepts
+// any.
 func notifyURLs(merchant *v1alpha1.Merchant, fallback string, endpoint *url.URL) (payment, refund string, problem *Problem) {
 	base, field := merchant.Spec.NotifyBaseURL, "spec.notifyBaseURL"
 	if base == "" {
@@ -93,16 +96,17 @@ func notifyURLs(merchant *v1alpha1.Merchant, fallback string, endpoint *url.URL)
 	}
 	if base == "" {
 		return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL,
-			"Nobody said where WeChat Pay reaches this operator: set spec.notifyBaseURL, or the manager's flag --notify-base-url, to its public https address"}
+			"The public address of this operator is not configured: set spec.notifyBaseURL, or the manager's flag --notify-base-url, to its public https address"}
 	}
 	base = strings.TrimRight(base, "/")
 	parsed, err := url.Parse(base)
-	// A ? or # with nothing after it counts too: the path that follows would become a query or a fragment.
+	// A trailing ? or # is rejected too: the path that is appended would become a query or a
+	// fragment.
 	if err != nil || parsed.Hostname() == "" || (parsed.Scheme != "https" && parsed.Scheme != "http") || parsed.User != nil || strings.ContainsAny(base, "?#") {
 		return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL, fmt.Sprintf("%s must be an absolute http or https URL without user, query and fragment, such as https://pay.example.com", field)}
 	}
 	if isWeChats(endpoint) {
-		if why := notPublic(parsed); why != "" {
+		if why := notPublicReason(parsed); why != "" {
 			return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL, fmt.Sprintf("WeChat Pay would refuse the callback address %s (%s): %s. Use a public https address without port", base, field, why)}
 		}
 	}
@@ -118,16 +122,16 @@ func isWeChats(endpoint *url.URL) bool {
 	return strings.HasSuffix(hostOf(endpoint), weChatDomain)
 }
 
-// hostOf is the host in the one spelling that names can be compared in.
+// hostOf returns the host in its canonical spelling, for comparison.
 func hostOf(address *url.URL) string {
 	return hosts.Name(address)
 }
 
-// privateDomains are those that no public DNS has (RFC 6761, 6762, 8375 and Kubernetes).
+// privateDomains don't exist in the public DNS (RFC 6761, 6762, 8375 and Kubernetes).
 var privateDomains = []string{".localhost", ".local", ".internal", ".svc", ".lan", ".home.arpa"}
 
-// notPublic says why WeChat could not, or would not, call an address.
-func notPublic(base *url.URL) string {
+// notPublicReason returns why WeChat could not or would not call an address, or "" if it would.
+func notPublicReason(base *url.URL) string {
 	host := hostOf(base)
 	switch {
 	case base.Scheme != "https":
@@ -143,7 +147,7 @@ func notPublic(base *url.URL) string {
 	}
 	dot := strings.LastIndex(host, ".")
 	if dot < 0 || !strings.ContainsAny(host[dot:], letters) {
-		// A single label, or one of the other spellings of an IPv4 address.
+		// A single label, or another spelling of an IPv4 address.
 		return "the host is not public"
 	}
 	for _, domain := range privateDomains {
@@ -157,14 +161,14 @@ func notPublic(base *url.URL) string {
 func notPublicURL(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil {
-		return "it is no URL"
+		return "it is not a URL"
 	}
-	return notPublic(parsed)
+	return notPublicReason(parsed)
 }
 
 const letters = "abcdefghijklmnopqrstuvwxyz"
 
-// sharedAddresses are those behind the NAT of a carrier or a cloud (RFC 6598).
+// sharedAddresses are used behind carrier and cloud NAT (RFC 6598).
 var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
 
 func isPublic(address netip.Addr) bool {

@@ -32,14 +32,15 @@ func TestBackupHosts(t *testing.T) {
 	}
 }
 
-// TestEndpointsThatAreNotAllowed: the list holds for every host that is called, also for those that nobody named.
-func TestEndpointsThatAreNotAllowed(t *testing.T) {
+// TestDisallowedEndpoints: the list applies to every host that is called, defaults included.
+func TestDisallowedEndpoints(t *testing.T) {
 	t.Parallel()
 	own, weChats := "https://wechat.example.test", "https://api.mch.weixin.qq.com"
 	for name, c := range map[string]struct {
 		list     string
 		endpoint *v1alpha1.Endpoint
-		// primary and backup are called; problem is what stands in the message when nothing is.
+		// primary and backup are the hosts that are called; problem is part of the message if none
+		// is.
 		primary, backup, problem string
 	}{
 		"not on the list":          {hosts.WeChats, &v1alpha1.Endpoint{URL: own}, "", "", "spec.endpoint.url names the host wechat.example.test,"},

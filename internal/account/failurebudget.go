@@ -9,25 +9,27 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// failureBudget lets at most `most` refund calls fail in any second: what failed in the last second and what is under way,
-// and so may fail, never exceed it together.
+// failureBudget limits the failed refund calls in any second: the failures of the last second plus
+// the calls in flight, which can still fail, never exceed the limit.
 type failureBudget struct {
-	most  int
+	limit int
 	clock clock.PassiveClock
 
 	mutex    sync.Mutex
-	underWay int
+	inFlight int
 	failures []time.Time
-	// fullUntil: until then everything counts as used up, for what another process may have used.
-	fullUntil time.Time
-	// ended is closed when a call ends; nil when nobody waits for that.
+	// exhaustedUntil: until this time the whole budget counts as used, since another process may
+	// have used it.
+	exhaustedUntil time.Time
+	// ended is closed when a call ends. It is nil if nobody waits for that.
 	ended chan struct{}
 }
 
-// begin takes a place for a call. While nothing fails it waits for one, so that calls that succeed go on one after the other;
-// after failures it denies, since a wait would only hold up a worker.
+// begin reserves a failure for a call. Without recent failures it waits until the budget allows one
+// more call, so that successful calls follow one another. After failures it returns an error, since
+// waiting would only block a worker.
 func (b *failureBudget) begin(ctx context.Context) error {
-	if err := b.waitUntilEmpty(ctx); err != nil {
+	if err := b.waitWhileExhausted(ctx); err != nil {
 		return err
 	}
 	for {
@@ -43,14 +45,14 @@ func (b *failureBudget) begin(ctx context.Context) error {
 	}
 }
 
-// tryBegin takes a place, or denies it, or says what to wait for.
+// tryBegin reserves a failure, or returns an error, or returns a channel to wait on.
 func (b *failureBudget) tryBegin() (<-chan struct{}, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.dropOld()
 	switch {
-	case b.underWay+len(b.failures) < b.most:
-		b.underWay++
+	case b.inFlight+len(b.failures) < b.limit:
+		b.inFlight++
 		return nil, nil
 	case len(b.failures) > 0:
 		return nil, b.denial()
@@ -61,20 +63,20 @@ func (b *failureBudget) tryBegin() (<-chan struct{}, error) {
 }
 
 func (b *failureBudget) denial() error {
-	return &throttledError{limit: "FailingRefunds", reason: fmt.Sprintf("more than %d failing refund requests a second would block the merchant at WeChat Pay", b.most)}
+	return &throttledError{limit: "FailingRefunds", reason: fmt.Sprintf("more than %d failing refund requests a second would block the merchant at WeChat Pay", b.limit)}
 }
 
-// fill counts all places as used up until a time.
-func (b *failureBudget) fill(until time.Time) {
+// exhaustUntil counts the whole budget as used until the given time.
+func (b *failureBudget) exhaustUntil(until time.Time) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	b.fullUntil = until
+	b.exhaustedUntil = until
 }
 
-// waitUntilEmpty waits for the end of what fill counted.
-func (b *failureBudget) waitUntilEmpty(ctx context.Context) error {
+// waitWhileExhausted waits for the end of exhaustedUntil.
+func (b *failureBudget) waitWhileExhausted(ctx context.Context) error {
 	b.mutex.Lock()
-	left := b.fullUntil.Sub(b.clock.Now())
+	left := b.exhaustedUntil.Sub(b.clock.Now())
 	b.mutex.Unlock()
 	if sleep(ctx, left) != nil {
 		return b.denial()
@@ -85,7 +87,7 @@ func (b *failureBudget) waitUntilEmpty(ctx context.Context) error {
 func (b *failureBudget) end(failed bool) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	b.underWay--
+	b.inFlight--
 	b.dropOld()
 	if failed {
 		b.failures = append(b.failures, b.clock.Now())
@@ -96,7 +98,8 @@ func (b *failureBudget) end(failed bool) {
 	}
 }
 
-// dropOld forgets failures that are more than a second old. One of exactly a second still counts.
+// dropOld removes failures that are more than a second old. A failure exactly one second old still
+// counts.
 func (b *failureBudget) dropOld() {
 	horizon := b.clock.Now().Add(-time.Second)
 	kept := b.failures[:0]

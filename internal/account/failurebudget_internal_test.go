@@ -14,8 +14,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// TestNeverMoreFailuresInASecond plays calls that begin, fail and succeed at any moment.
-func TestNeverMoreFailuresInASecond(t *testing.T) {
+// TestFailureBudgetIsNeverExceeded: it plays random calls that start, fail and succeed.
+func TestFailureBudgetIsNeverExceeded(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	ended, stop := context.WithCancel(context.Background())
@@ -23,7 +23,7 @@ func TestNeverMoreFailuresInASecond(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fake := clocktesting.NewFakePassiveClock(now)
 		most := rapid.IntRange(1, 6).Draw(t, "most")
-		budget := &failureBudget{most: most, clock: fake}
+		budget := &failureBudget{limit: most, clock: fake}
 		underWay, began := 0, map[int]time.Time{}
 		var failures []time.Time
 		for range rapid.IntRange(1, 100).Draw(t, "moves") {
@@ -42,15 +42,15 @@ func TestNeverMoreFailuresInASecond(t *testing.T) {
 					failures = append(failures, fake.Now())
 				}
 			}
-			if wrong := crowded(failures, most); wrong != "" {
+			if wrong := exceedsLimit(failures, most); wrong != "" {
 				t.Fatal(wrong)
 			}
 		}
 	})
 }
 
-// crowded says whether more than some failures lie within a second.
-func crowded(failures []time.Time, most int) string {
+// exceedsLimit returns a description if more than most failures are within a second.
+func exceedsLimit(failures []time.Time, most int) string {
 	for i := most; i < len(failures); i++ {
 		if span := failures[i].Sub(failures[i-most]); span <= time.Second {
 			return fmt.Sprintf("%d failures within %s", most+1, span)
@@ -59,11 +59,12 @@ func crowded(failures []time.Time, most int) string {
 	return ""
 }
 
-// TestRefundsOfManyWorkersStayWithinTheBudget: at WeChat, where the request arrives at any moment of the call.
+// TestRefundsOfManyWorkersStayWithinTheBudget: it counts at WeChat, where the request arrives at
+// any moment of the call.
 func TestRefundsOfManyWorkersStayWithinTheBudget(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.FailingRefunds = 5
 		seed := rapid.SliceOfN(rapid.IntRange(1, 900), 16, 16).Draw(rt, "milliseconds")
 		var failures []time.Time
@@ -71,7 +72,7 @@ func TestRefundsOfManyWorkersStayWithinTheBudget(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var mutex sync.Mutex
 			w := &slowWeChat{}
-			g := within(NewRegistry(nil, Options{Limits: limits}), w)
+			g := provenCaller(NewRegistry(nil, Options{Limits: limits}), w)
 			w.refund = func(id int) error {
 				took := time.Duration(seed[id]) * time.Millisecond
 				time.Sleep(took)
@@ -97,7 +98,7 @@ func TestRefundsOfManyWorkersStayWithinTheBudget(t *testing.T) {
 			}
 			workers.Wait()
 		})
-		if wrong := crowded(failures, 5); wrong != "" {
+		if wrong := exceedsLimit(failures, 5); wrong != "" {
 			rt.Fatal(wrong)
 		}
 		if made == 0 || denied == 0 {
@@ -117,11 +118,12 @@ func (w *slowWeChat) CreateRefund(ctx context.Context, _ wechatpay.RefundRequest
 	return wechatpay.RefundAcceptance{}, w.refund(ctx.Value(workerKey{}).(int))
 }
 
-// TestSuccessesAreNotSlowed: one after the other they take no place at all, and many at once go on as places come free.
-func TestSuccessesAreNotSlowed(t *testing.T) {
+// TestSuccessfulRefundsAreNotDelayed: successive successful calls never wait, and concurrent ones
+// continue as others end.
+func TestSuccessfulRefundsAreNotDelayed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.FailingRefunds = 5
 		g, _ := limited(limits, succeeds)
 		began := time.Now()
@@ -133,10 +135,10 @@ func TestSuccessesAreNotSlowed(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.FailingRefunds = 5
 		w := &slowWeChat{refund: func(int) error { time.Sleep(100 * time.Millisecond); return nil }}
-		g := within(NewRegistry(nil, Options{Limits: limits}), w)
+		g := provenCaller(NewRegistry(nil, Options{Limits: limits}), w)
 		began := time.Now()
 		var workers sync.WaitGroup
 		for range 16 {
@@ -153,10 +155,10 @@ func TestSuccessesAreNotSlowed(t *testing.T) {
 	})
 }
 
-func TestABudgetThatFailuresUsedUpDeniesAtOnce(t *testing.T) {
+func TestExhaustedFailureBudgetDeniesAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.FailingRefunds = 5
 		g, w := limited(limits, says(wechatpay.Failed, wechatpay.InsufficientBalance))
 		for range 5 {
@@ -173,10 +175,10 @@ func TestABudgetThatFailuresUsedUpDeniesAtOnce(t *testing.T) {
 	})
 }
 
-func TestACallThatPanicsGivesItsPlaceBack(t *testing.T) {
+func TestPanickingCallReleasesItsBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.FailingRefunds = 1
 		g, w := limited(limits, func() error { panic("a bug") })
 		func() {

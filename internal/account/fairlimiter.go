@@ -9,13 +9,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// fairLimiter lets calls through at a rate: those of a namespace in the order in which they first asked, and namespaces beside each
-// other. Who has to wait for longer than a worker should is told when its turn comes, and keeps its place until then: newcomers
-// of its namespace stand behind it.
+// fairLimiter limits the rate of calls. Calls of one namespace are served in the order in which
+// they were first requested, and namespaces share the rate equally. A call that would wait longer
+// than a worker should gets the time of its turn, and keeps its reservation until then: later calls
+// of its namespace are served after it.
 type fairLimiter struct {
 	limit rate.Limit
 	burst int
-	// bucket has the tokens that calls take.
+	// bucket holds the tokens that calls take.
 	bucket *rate.Limiter
 
 	mutex      sync.Mutex
@@ -23,50 +24,54 @@ type fairLimiter struct {
 	swept      time.Time
 }
 
-// namespaceQueue are the places of one namespace in the line.
+// namespaceQueue holds the reservations of one namespace.
 type namespaceQueue struct {
-	// ahead is the namespace's share of the rate, reserved ahead of time: it says when the turn of each comes.
-	ahead *rate.Limiter
-	of    map[string]*reservation
+	// schedule reserves the namespace's share of the rate in advance. It determines the turn of
+	// each call.
+	schedule     *rate.Limiter
+	reservations map[string]*reservation
 }
 
-// reservation is one of the line. One that came to its turn and found no token has the next one, whoever comes meanwhile.
+// reservation is a call that waits for its turn. tokenReserved is set if no token was left at its
+// turn; the next one is then reserved for it.
 type reservation struct {
-	turn time.Time
-	paid bool
+	turn          time.Time
+	tokenReserved bool
 }
 
 func newFairLimiter(limit rate.Limit, burst int) *fairLimiter {
 	return &fairLimiter{limit: limit, burst: burst, bucket: rate.NewLimiter(limit, burst), namespaces: map[string]*namespaceQueue{}}
 }
 
-// lostAfter is when the place of one that did not come back is forgotten: its object may be gone.
-const lostAfter = 10 * time.Minute
+// reservationTTL is how long the reservation of a call that did not come back is kept. Its object
+// may have been deleted.
+const reservationTTL = 10 * time.Minute
 
-// slot is when the call for a number comes to its turn, behind those of the namespace that asked before.
-func (l *fairLimiter) slot(namespace, number string, now time.Time) time.Time {
+// turnOf returns when the call for a number may be made, after the earlier calls of its namespace.
+// It makes a reservation if there is none.
+func (l *fairLimiter) turnOf(namespace, number string, now time.Time) time.Time {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.sweep(now)
 	own := l.namespaces[namespace]
 	if own == nil {
-		own = &namespaceQueue{ahead: rate.NewLimiter(l.limit, l.burst), of: map[string]*reservation{}}
+		own = &namespaceQueue{schedule: rate.NewLimiter(l.limit, l.burst), reservations: map[string]*reservation{}}
 		l.namespaces[namespace] = own
 	}
-	if own.of[number] == nil {
-		if others := l.othersWaiting(own); others > 0 || own.ahead.Limit() != l.limit {
-			own.ahead.SetLimitAt(now, l.limit/rate.Limit(1+others))
+	if own.reservations[number] == nil {
+		if others := l.othersWaiting(own); others > 0 || own.schedule.Limit() != l.limit {
+			own.schedule.SetLimitAt(now, l.limit/rate.Limit(1+others))
 		}
-		own.of[number] = &reservation{turn: now.Add(own.ahead.ReserveN(now, 1).DelayFrom(now))}
+		own.reservations[number] = &reservation{turn: now.Add(own.schedule.ReserveN(now, 1).DelayFrom(now))}
 	}
-	return own.of[number].turn
+	return own.reservations[number].turn
 }
 
-// othersWaiting counts the other namespaces of which one is in the line.
+// othersWaiting counts the other namespaces with a reservation.
 func (l *fairLimiter) othersWaiting(own *namespaceQueue) int {
 	count := 0
 	for _, other := range l.namespaces {
-		if other != own && len(other.of) > 0 {
+		if other != own && len(other.reservations) > 0 {
 			count++
 		}
 	}
@@ -74,31 +79,32 @@ func (l *fairLimiter) othersWaiting(own *namespaceQueue) int {
 }
 
 func (l *fairLimiter) sweep(now time.Time) {
-	if now.Sub(l.swept) < lostAfter {
+	if now.Sub(l.swept) < reservationTTL {
 		return
 	}
 	l.swept = now
 	for namespace, own := range l.namespaces {
-		for number, place := range own.of {
-			if now.Sub(place.turn) > lostAfter {
-				delete(own.of, number)
+		for number, place := range own.reservations {
+			if now.Sub(place.turn) > reservationTTL {
+				delete(own.reservations, number)
 			}
 		}
-		if len(own.of) == 0 && own.ahead.TokensAt(now) >= float64(l.burst) {
+		if len(own.reservations) == 0 && own.schedule.TokensAt(now) >= float64(l.burst) {
 			delete(l.namespaces, namespace)
 		}
 	}
 }
 
-// reserve gives a call its place, and denies it when the turn is further off than most.
+// reserve makes a reservation, and returns an error if the turn is later than most from now.
 func (l *fairLimiter) reserve(namespace, number string, now time.Time, most time.Duration) error {
-	if wait := l.slot(namespace, number, now).Sub(now); wait > most {
+	if wait := l.turnOf(namespace, number, now).Sub(now); wait > most {
 		return l.throttled(wait)
 	}
 	return nil
 }
 
-// wait waits for the turn of a call that joined, and for its token. One that is denied keeps its place.
+// wait waits for the turn and the token of a call that has a reservation. If it returns an error,
+// the reservation remains.
 func (l *fairLimiter) wait(ctx context.Context, namespace, number string) error {
 	for {
 		now := time.Now()
@@ -115,17 +121,17 @@ func (l *fairLimiter) wait(ctx context.Context, namespace, number string) error 
 	}
 }
 
-// tryReserve takes a token without waiting, or says when to come again.
+// tryReserve takes a token without waiting, or returns when to try again.
 func (l *fairLimiter) tryReserve(namespace, number string, now time.Time) (wait time.Duration, taken bool) {
-	if wait := l.slot(namespace, number, now).Sub(now); wait > 0 {
+	if wait := l.turnOf(namespace, number, now).Sub(now); wait > 0 {
 		return wait, false
 	}
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	of := l.namespaces[namespace].of
-	if own := of[number]; own != nil && !own.paid {
+	of := l.namespaces[namespace].reservations
+	if own := of[number]; own != nil && !own.tokenReserved {
 		if delay := l.bucket.ReserveN(now, 1).DelayFrom(now); delay > 0 {
-			own.paid, own.turn = true, now.Add(delay)
+			own.tokenReserved, own.turn = true, now.Add(delay)
 			return delay, false
 		}
 	}
@@ -145,7 +151,7 @@ func (l *fairLimiter) throttled(wait time.Duration) error {
 	}
 }
 
-// sleep waits, or returns the error of a context that ends before.
+// sleep waits, or returns the error of a context that ends earlier.
 func sleep(ctx context.Context, wait time.Duration) error {
 	if wait <= 0 {
 		return ctx.Err()

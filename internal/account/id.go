@@ -11,16 +11,19 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 )
 
-// ID is a merchant number at the hosts that may prove a key for it; numbers of orders and refunds are unique within it. WeChat
-// takes a key for its own number only, so Merchants of one number with keys that WeChat has taken are one account, whoever wrote them.
+// ID is a merchant number and the hosts that can prove a key for it. Numbers of orders and refunds
+// are unique within it. WeChat accepts a key for its own number only, so Merchants with the same
+// number whose keys WeChat has accepted are one account, whoever wrote them.
 //
-// All hosts count: calls are repeated at the backup, and whoever writes a Merchant chooses when, by a caBundle that the first host
-// does not satisfy. An answer of a backup proves nothing to those who do not name it.
+// All hosts are part of the ID: calls are repeated at the backup host, and whoever writes a
+// Merchant can force that with a caBundle that the first host does not satisfy. An answer of a
+// backup proves nothing for Merchants that do not name it.
 type ID struct {
 	MchID, Hosts string
 }
 
-// IDOf is the account that a Merchant says it is of. IsProven tells whether that is true.
+// IDOf returns the account that a Merchant claims to belong to. IsProven reports whether that was
+// proven.
 func IDOf(merchant *v1alpha1.Merchant) ID {
 	return ID{MchID: merchant.Spec.MchID, Hosts: accountHosts(merchant)}
 }
@@ -38,7 +41,8 @@ func accountHosts(merchant *v1alpha1.Merchant) string {
 	return strings.Join(slices.Compact(named), " and ")
 }
 
-// accountHost is one for all of WeChat's own hosts, which have the same accounts, and the host and path of any other address.
+// accountHost returns the same value for all of WeChat's own hosts, which share their accounts, and
+// host and path for any other address.
 func accountHost(address *url.URL) string {
 	if isWeChats(address) {
 		return weChatDomain
@@ -46,19 +50,21 @@ func accountHost(address *url.URL) string {
 	return hostAndPath(address)
 }
 
-// hostAndPath is the host in its one spelling, and the path as it is written: whoever lists a proxy lists all that is behind it, and
-// how it reads /a/../b is its own matter.
+// hostAndPath returns the canonical host, and the path as it is written: listing a proxy allows
+// everything behind it, and how the proxy resolves /a/../b is unknown.
 func hostAndPath(address *url.URL) string {
 	return hosts.Canonical(address) + strings.TrimRight(address.EscapedPath(), "/")
 }
 
-// WasProven says whether WeChat has taken a key of a Merchant at its endpoint, as its status tells.
+// WasProven reports whether WeChat has ever accepted a key of a Merchant at its current endpoint,
+// according to its status.
 func WasProven(merchant *v1alpha1.Merchant) bool {
 	return len(merchant.Status.Keys) > 0 && merchant.Status.KeysEndpoint == EndpointID(merchant)
 }
 
-// IsProven says whether WeChat takes the key of a Merchant today, as far as is known. A key that is refused, gone or can't be used by
-// now is no proof: whoever held it once may have lost the right to it.
+// IsProven reports whether WeChat currently accepts the key of a Merchant, according to its status.
+// A key that is rejected, missing or unusable by now proves nothing: its former owner may have lost
+// the right to use it.
 func IsProven(merchant *v1alpha1.Merchant) bool {
 	if !WasProven(merchant) {
 		return false
@@ -76,8 +82,9 @@ func IsProven(merchant *v1alpha1.Merchant) bool {
 	}
 }
 
-// SameAccount says whether the numbers of a Merchant count for another: it is the same one, or of the same account with a key
-// that WeChat took. What is unproven takes no number from anybody else.
+// SameAccount reports whether the numbers of one Merchant count for another: both are the same
+// object, or belong to the same account and its key was accepted. An unproven Merchant takes no
+// number from others.
 func SameAccount(its, of *v1alpha1.Merchant) bool {
 	return its.UID == of.UID || IsProven(its) && IDOf(its) == IDOf(of)
 }

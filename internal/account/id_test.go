@@ -15,7 +15,8 @@ func at(url, backupURL string) *v1alpha1.Merchant {
 	return m
 }
 
-// TestAccounts: a Merchant is of the account of all hosts that may prove its key, however they are written.
+// TestAccounts: a Merchant belongs to the account of all hosts that can prove its key, whatever
+// their spelling.
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -50,8 +51,8 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// TestAProofHoldsForAPath: a key that one path of a proxy took is not proven at another.
-func TestAProofHoldsForAPath(t *testing.T) {
+// TestProofIsBoundToPath: a key that was accepted at one path of a proxy is not proven at another.
+func TestProofIsBoundToPath(t *testing.T) {
 	t.Parallel()
 	if account.EndpointID(at("https://proxy.example.com/a", "")) == account.EndpointID(at("https://proxy.example.com/b", "")) {
 		t.Error("they are one")

@@ -12,10 +12,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// TestForgottenMerchantsLeaveNothing: the connections that a Merchant kept go with it, and with its old credentials. It is not
-// parallel, since it looks for what still runs.
+// TestForgottenMerchantsLeaveNothing: the connections of a Merchant are closed when it is forgotten
+// or its credentials change. The test is not parallel, since it checks which goroutines remain.
 func TestForgottenMerchantsLeaveNothing(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	weChat := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<xml></xml>")) }))
 	t.Cleanup(weChat.Close)
@@ -27,7 +27,7 @@ func TestForgottenMerchantsLeaveNothing(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	for _, key := range []string{key1, key2} {
 		p.storeKey(key)
-		p.pass(2 * refresh)
+		p.advance(2 * refresh)
 		if _, err := p.get(m).QueryOrder(t.Context(), wechatpay.OrderRef{OutTradeNo: "order-0001", AppID: appID}); wechatpay.OutcomeOf(err) != wechatpay.Unknown {
 			t.Fatalf("WeChat was not asked: %v", err)
 		}

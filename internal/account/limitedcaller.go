@@ -10,7 +10,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// limitedGateway is a Caller that keeps the limits of an account, counts its calls, and notes when WeChat refuses the key.
+// limitedCaller is a Caller that applies the limits of an account, counts its calls, and records
+// when WeChat rejects the key.
 type limitedCaller struct {
 	wechatpay.Caller
 	member *membership
@@ -67,24 +68,25 @@ func (g *limitedCaller) QueryRefunds(ctx context.Context, order wechatpay.OrderR
 func (g *limitedCaller) do(ctx context.Context, operation wechatpay.Operation, number string, call func(context.Context) error) error {
 	started := g.clock.Now()
 	err := g.member.do(ctx, operation, number, func() error {
-		finishing, cancel := untilAnswered(ctx)
+		finishing, cancel := withCallDeadline(ctx)
 		defer cancel()
 		return call(finishing)
 	})
 	if g.health.note(operation, err) {
-		g.member.tell(g.member.merchant)
+		g.member.notify(g.member.merchant)
 	}
 	metrics.Requests.WithLabelValues(string(operation), outcomeLabel(err)).Inc()
 	metrics.RequestDuration.WithLabelValues(string(operation)).Observe(g.clock.Since(started).Seconds())
 	return err
 }
 
-// callDeadline bounds a call with its repeat. With the writing of its answer it fits into the manager's graceful shutdown.
+// callDeadline limits a call including its repetition. Together with writing the result it fits
+// into the manager's graceful shutdown.
 const callDeadline = 30 * time.Second
 
-// untilAnswered lets a call that has begun come to its end, whatever becomes of who asked for it: at a shutdown the answer of
-// a refund under way is still worth waiting for. The caller's deadline holds.
-func untilAnswered(ctx context.Context) (context.Context, context.CancelFunc) {
+// withCallDeadline detaches a call from the cancellation of its caller: during a shutdown the
+// answer of a refund in flight is still needed. The caller's deadline applies.
+func withCallDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	detached := context.WithoutCancel(ctx)
 	deadline := time.Now().Add(callDeadline)
 	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {

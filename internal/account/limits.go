@@ -8,22 +8,27 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits keep an account below what WeChat allows (600 orders, 150 refunds and 300 refund queries
-// a second for a merchant number; order queries and closings are limited too, but no figure is published).
+// Limits keep an account below what WeChat allows (600 orders, 150 refunds and 300 refund queries a
+// second for a merchant number; order queries and closings are limited too, but no figure is
+// published).
 type Limits struct {
-	// UnifiedOrder, OrderQuery, CloseOrder, Refund and RefundQuery are calls a second.
+	// CreateOrder, QueryOrder, CloseOrder, CreateRefund and QueryRefund are calls per second.
 	CreateOrder, QueryOrder, CloseOrder, CreateRefund, QueryRefund rate.Limit
-	// Lookups are the refundqueries a second for refunds that WeChat probably does not have: an answer that it does not
-	// counts as an invalid request there, and six of them a second block the merchant.
+	// Lookups are the refund queries per second for refunds that WeChat probably does not have:
+	// WeChat counts a query for an unknown refund as an invalid request, and blocks the merchant
+	// number at six of them a second.
 	Lookups rate.Limit
-	// FailingRefunds are the refund calls that may fail in any one second. WeChat blocks the merchant at 6.
+	// FailingRefunds are the refund calls that may fail in any one second. WeChat blocks the
+	// merchant at 6.
 	FailingRefunds int
-	// Places are the calls that may be under way at once for one kind of workers. UnprovenPlaces are how many of them there are
-	// for all Merchants together whose key WeChat has not taken yet, and Concurrent how many an account may have.
+	// Places are the calls in flight for one kind of workers. UnprovenPlaces are how many of them
+	// all Merchants whose key WeChat has not accepted yet may use together, and Concurrent how many
+	// one account may use.
 	Places, UnprovenPlaces, Concurrent int
-	// MaxWait is how long a call waits for its turn before it is given back as NotSent.
+	// MaxWait is how long a call waits for its turn before it is returned as NotSent.
 	MaxWait time.Duration
-	// BreakAfter is after how many failures in a row calls pause, and BreakFor how long.
+	// BreakAfter is the number of consecutive failures after which calls pause, and BreakFor the
+	// length of the pause.
 	BreakAfter uint32
 	BreakFor   time.Duration
 }
@@ -39,8 +44,8 @@ func (l Limits) orDefaults() Limits {
 	}
 }
 
-// ForWorkers sizes the places by the number of workers, where they are not set: for each worker that works sixteen calls may wait
-// for an answer. An account may have as many under way as it keeps connections.
+// ForWorkers derives the limits of calls in flight from the number of workers if they are not set:
+// sixteen calls per worker. An account may have as many in flight as it keeps connections.
 func (l Limits) ForWorkers(workers int) Limits {
 	workers = max(workers, 1)
 	l.Places = cmp.Or(l.Places, 16*workers)
@@ -49,12 +54,13 @@ func (l Limits) ForWorkers(workers int) Limits {
 	return l
 }
 
-// A throttledError is why a call was not let through by the limits of our own. It says nothing about WeChat.
+// throttledError is returned if the operator's own limits did not admit a call. It says nothing
+// about WeChat.
 type throttledError struct {
 	reason string
-	// limit is which one, as the metric has it.
+	// limit is the label value of the metric.
 	limit string
-	// retryAfter is when to come again; zero leaves that to the caller.
+	// retryAfter is when to retry; zero leaves that to the caller.
 	retryAfter time.Duration
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// weChat is a Caller that answers as it is told, and counts.
+// weChat is a Caller with a configurable answer. It counts calls.
 type weChat struct {
 	wechatpay.Caller
 	answer func() error
@@ -52,42 +52,43 @@ func says(outcome wechatpay.Outcome, meaning wechatpay.Meaning) func() error {
 	return func() error { return &wechatpay.Error{Outcome: outcome, Meaning: meaning} }
 }
 
-// words are WeChat's own, with a code.
-func words(outcome wechatpay.Outcome, meaning wechatpay.Meaning, code string) func() error {
+// errorWithCode returns an error with WeChat's code.
+func errorWithCode(outcome wechatpay.Outcome, meaning wechatpay.Meaning, code string) func() error {
 	return func() error { return &wechatpay.Error{Outcome: outcome, Meaning: meaning, Code: code} }
 }
 
 func succeeds() error { return nil }
 
-// limited is a Caller within limits, for use in a bubble of time. Its key is proven, and so long ago that nothing is used up.
+// limited returns a Caller with limits, for use in a synctest bubble. Its key was proven so long
+// ago that no budget is used.
 func limited(limits Limits, answer func() error) (*limitedCaller, *weChat) {
 	w := &weChat{answer: answer}
-	return within(NewRegistry(nil, Options{Limits: limits}), w), w
+	return provenCaller(NewRegistry(nil, Options{Limits: limits}), w), w
 }
 
-// the shop's account, and a stranger's of the same number that nobody has proven anything of.
+// shopKey is the Merchant with the proven key.
 var shopKey = types.NamespacedName{Namespace: "shop", Name: "shop"}
 
 var shopAccount = ID{MchID: "1900000109", Hosts: "api.example.com:443"}
 
-// unprovenWithin is the Caller of a new Merchant.
-func unprovenWithin(registry *Registry, merchant types.NamespacedName, gateway wechatpay.Caller) *limitedCaller {
+// unprovenCaller returns the Caller of a new Merchant.
+func unprovenCaller(registry *Registry, merchant types.NamespacedName, gateway wechatpay.Caller) *limitedCaller {
 	return &limitedCaller{
-		Caller: gateway, member: registry.memberOf(merchant, shopAccount.Hosts, shopAccount), health: &credentialHealth{}, clock: clock.RealClock{},
+		Caller: gateway, member: registry.newMembership(merchant, shopAccount.Hosts, shopAccount), health: &credentialHealth{}, clock: clock.RealClock{},
 	}
 }
 
-// within is the Caller of a Merchant whose key is proven.
-func within(registry *Registry, gateway wechatpay.Caller) *limitedCaller {
-	g := unprovenWithin(registry, shopKey, gateway)
+// provenCaller returns the Caller of a Merchant whose key is proven.
+func provenCaller(registry *Registry, gateway wechatpay.Caller) *limitedCaller {
+	g := unprovenCaller(registry, shopKey, gateway)
 	g.member.prove()
 	account := accountOf(g)
-	account.failing.fill(time.Time{})
+	account.failureBudget.exhaustUntil(time.Time{})
 	account.lookups = newFairLimiter(account.limits.Lookups, max(int(account.limits.Lookups), 1))
 	return g
 }
 
-func accountOf(g *limitedCaller) *quota { return g.member.standing.Load().account }
+func accountOf(g *limitedCaller) *quota { return g.member.assignment.Load().quota }
 
 func refund(g *limitedCaller) error {
 	_, err := g.CreateRefund(context.Background(), wechatpay.RefundRequest{})
@@ -99,7 +100,7 @@ func query(g *limitedCaller) error {
 	return err
 }
 
-// operations calls each operation once.
+// operations returns a function for each operation.
 func operations(g *limitedCaller) map[wechatpay.Operation]func() error {
 	ctx := context.Background()
 	return map[wechatpay.Operation]func() error{
@@ -118,11 +119,11 @@ func wantDenied(t *testing.T, err error, says string) {
 	}
 }
 
-func TestBucketWaitsAndGivesBack(t *testing.T) {
+func TestRateLimitWaitsOrDenies(t *testing.T) {
 	t.Parallel()
 	for operation := range operations(nil) {
 		synctest.Test(t, func(t *testing.T) {
-			// Ten a second, one at once, and at most 250 ms to wait.
+			// Ten calls a second, a burst of one, and at most 250 ms of waiting.
 			limits := Limits{CreateOrder: 10, QueryOrder: 10, CloseOrder: 10, CreateRefund: 10, QueryRefund: 10, MaxWait: 250 * time.Millisecond}
 			g, w := limited(limits, succeeds)
 			call := operations(g)[operation]
@@ -135,11 +136,12 @@ func TestBucketWaitsAndGivesBack(t *testing.T) {
 			if took := time.Since(began); took != 1900*time.Millisecond {
 				t.Errorf("%s: 20 calls took %s", operation, took)
 			}
-			// A burst: two have turns that are near enough to wait for, and the rest is given back at once with its own.
+			// Of a burst, two calls wait for their turn, and the others get a denial with the time
+			// of theirs.
 			time.Sleep(time.Second)
 			queue := accountOf(g).limiters[operation]
 			for _, other := range []string{"one", "two", "three"} {
-				queue.slot(shopKey.Namespace, other, time.Now())
+				queue.turnOf(shopKey.Namespace, other, time.Now())
 			}
 			began, w.calls = time.Now(), 0
 			err := call()
@@ -157,7 +159,7 @@ func TestBucketWaitsAndGivesBack(t *testing.T) {
 	}
 }
 
-func TestWaitingEndsWithItsCaller(t *testing.T) {
+func TestWaitEndsWithContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g, w := limited(Limits{QueryOrder: 1}, succeeds)
@@ -180,8 +182,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// fast are limits that only the breaker shows in.
-var fast = Limits{
+// breakerOnlyLimits are so high that only the breaker has an effect.
+var breakerOnlyLimits = Limits{
 	CreateOrder: rate.Inf, QueryOrder: rate.Inf, CloseOrder: rate.Inf, CreateRefund: rate.Inf, QueryRefund: rate.Inf, FailingRefunds: 1000, BreakAfter: 5, BreakFor: 30 * time.Second,
 }
 
@@ -201,19 +203,19 @@ func TestBreakerCounts(t *testing.T) {
 		"too many, by the status": {says(wechatpay.Unknown, wechatpay.SlowDown), true},
 		"too many, signed":        {says(wechatpay.Failed, wechatpay.SlowDown), true},
 		"signed, about the key":   {says(wechatpay.Failed, wechatpay.CredentialsRejected), true},
-		"no parameters, unsigned": {words(wechatpay.Refused, wechatpay.Rejected, "FAIL"), false},
-		"no right, unsigned":      {words(wechatpay.Refused, wechatpay.NeedsAttention, "FAIL"), false},
-		"a number, unsigned":      {words(wechatpay.Refused, wechatpay.NumberUsed, "FAIL"), false},
-		"a code nobody knows":     {words(wechatpay.Unknown, wechatpay.NeedsAttention, "NEW_CODE"), false},
-		"signed refusals":         {words(wechatpay.Failed, wechatpay.Rejected, "PARAM_ERROR"), false},
-		"signed, without balance": {words(wechatpay.Failed, wechatpay.InsufficientBalance, "NOTENOUGH"), false},
+		"no parameters, unsigned": {errorWithCode(wechatpay.Refused, wechatpay.Rejected, "FAIL"), false},
+		"no right, unsigned":      {errorWithCode(wechatpay.Refused, wechatpay.NeedsAttention, "FAIL"), false},
+		"a number, unsigned":      {errorWithCode(wechatpay.Refused, wechatpay.NumberUsed, "FAIL"), false},
+		"a code nobody knows":     {errorWithCode(wechatpay.Unknown, wechatpay.NeedsAttention, "NEW_CODE"), false},
+		"signed refusals":         {errorWithCode(wechatpay.Failed, wechatpay.Rejected, "PARAM_ERROR"), false},
+		"signed, without balance": {errorWithCode(wechatpay.Failed, wechatpay.InsufficientBalance, "NOTENOUGH"), false},
 		"what we do not send":     {says(wechatpay.NotSent, wechatpay.Rejected), false},
 		"no certificate to use":   {says(wechatpay.NotSent, wechatpay.CertificateMissing), false},
 		"successes":               {succeeds, false},
 	} {
 		for operation := range operations(nil) {
 			synctest.Test(t, func(t *testing.T) {
-				g, w := limited(fast, test.answer)
+				g, w := limited(breakerOnlyLimits, test.answer)
 				for range 4 {
 					_ = operations(g)[operation]()
 				}
@@ -238,11 +240,11 @@ func TestBreakerCounts(t *testing.T) {
 	}
 }
 
-func TestBreakerOfRefundsIsOneOfItsOwn(t *testing.T) {
+func TestRefundsHaveTheirOwnBreaker(t *testing.T) {
 	t.Parallel()
 	refused := says(wechatpay.Refused, wechatpay.CertificateRejected)
 	synctest.Test(t, func(t *testing.T) {
-		g, w := limited(fast, refused)
+		g, w := limited(breakerOnlyLimits, refused)
 		for range 6 {
 			_ = refund(g)
 		}
@@ -255,7 +257,7 @@ func TestBreakerOfRefundsIsOneOfItsOwn(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		g, w := limited(fast, refused)
+		g, w := limited(breakerOnlyLimits, refused)
 		for range 6 {
 			_ = query(g)
 		}
@@ -271,7 +273,7 @@ func TestBreakerOfRefundsIsOneOfItsOwn(t *testing.T) {
 func TestBreakerRecovers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g, w := limited(fast, says(wechatpay.Unknown, wechatpay.Repeat))
+		g, w := limited(breakerOnlyLimits, says(wechatpay.Unknown, wechatpay.Repeat))
 		for range 5 {
 			_ = query(g)
 		}
@@ -281,7 +283,7 @@ func TestBreakerRecovers(t *testing.T) {
 		if err := query(g); wechatpay.OutcomeOf(err) != wechatpay.Unknown {
 			t.Errorf("one call tries after the pause: %v", err)
 		}
-		wantDenied(t, query(g), "paused") // it failed, so the pause begins again
+		wantDenied(t, query(g), "paused") // the trial failed, so the pause starts again
 		time.Sleep(30*time.Second + 1)
 		w.answer = succeeds
 		for range 10 {
@@ -290,11 +292,12 @@ func TestBreakerRecovers(t *testing.T) {
 	})
 }
 
-// TestOurOwnDenialsAreNoFailures: a burst must not pause the Merchant, and a pause must not use up tokens.
-func TestOurOwnDenialsAreNoFailures(t *testing.T) {
+// TestDenialsAreNotFailures: a burst must not pause the Merchant, and a pause must not use up
+// tokens.
+func TestDenialsAreNotFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.QueryOrder, limits.MaxWait = 1, time.Millisecond
 		g, w := limited(limits, succeeds)
 		must(t, query(g))
@@ -302,13 +305,13 @@ func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 			wantDenied(t, query(g), "limit of 1 calls a second")
 		}
 		time.Sleep(time.Second)
-		must(t, query(g)) // neither paused, nor in debt
+		must(t, query(g)) // not paused, and no token used
 		if w.calls != 2 {
 			t.Errorf("%d calls", w.calls)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.QueryOrder = 100
 		g, _ := limited(limits, says(wechatpay.Unknown, wechatpay.Repeat))
 		for range 5 {
@@ -323,7 +326,7 @@ func TestOurOwnDenialsAreNoFailures(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) { // in the half-open state too
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.QueryOrder, limits.MaxWait = 1, time.Millisecond
 		g, w := limited(limits, says(wechatpay.Unknown, wechatpay.Repeat))
 		for range 5 {
@@ -350,7 +353,7 @@ func TestCallsAreCountedByOutcome(t *testing.T) {
 		"Refused":   says(wechatpay.Refused, wechatpay.NeedsAttention),
 		"Unknown":   says(wechatpay.Unknown, wechatpay.Repeat),
 	} {
-		g, _ := limited(fast, answer)
+		g, _ := limited(breakerOnlyLimits, answer)
 		before := counted(outcome)
 		_ = query(g)
 		if got := counted(outcome) - before; got != 1 {
@@ -359,11 +362,11 @@ func TestCallsAreCountedByOutcome(t *testing.T) {
 	}
 }
 
-func TestTheKeyIsSuspectAfterARefusalForItsSake(t *testing.T) {
+func TestKeyIsSuspectAfterRejection(t *testing.T) {
 	t.Parallel()
 	for _, outcome := range []wechatpay.Outcome{wechatpay.Refused, wechatpay.Failed} {
 		for _, meaning := range []wechatpay.Meaning{wechatpay.CredentialsRejected, wechatpay.CertificateRejected, wechatpay.NeedsAttention, wechatpay.Repeat} {
-			g, _ := limited(fast, says(outcome, meaning))
+			g, _ := limited(breakerOnlyLimits, says(outcome, meaning))
 			_ = query(g)
 			handle := &Account{health: g.health, member: g.member}
 			if handle.CredentialsSuspect() != (meaning == wechatpay.CredentialsRejected) || handle.Rejected() {
@@ -375,7 +378,7 @@ func TestTheKeyIsSuspectAfterARefusalForItsSake(t *testing.T) {
 
 func TestAnswersPassThrough(t *testing.T) {
 	t.Parallel()
-	g, _ := limited(fast, succeeds)
+	g, _ := limited(breakerOnlyLimits, succeeds)
 	prepay, _ := g.CreateOrder(t.Context(), wechatpay.OrderRequest{})
 	trade, _ := g.QueryOrder(t.Context(), wechatpay.OrderRef{})
 	acceptance, _ := g.CreateRefund(t.Context(), wechatpay.RefundRequest{})

@@ -15,56 +15,58 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// membership is a Merchant with certain credentials as it makes calls: in an account of its own, and in the account of its merchant
-// number from the moment at which WeChat took its key. It lives as long as its Account.
+// membership is a Merchant with certain credentials that makes calls. It uses a quota of its own
+// until WeChat accepts its key, and from then on the shared quota of its merchant number. It lives
+// as long as its Account.
 type membership struct {
 	merchant    types.NamespacedName
 	host        string
 	id          ID
 	accounts    *quotas
 	concurrency map[Workers]*concurrencyLimit
-	// breakers open over what concerns these credentials alone.
+	// breakers count the failures of these credentials only.
 	breakers map[Calls]*breaker
-	// tell is told of what is new: calls that are paused or go on, a key that is proven.
-	tell func(types.NamespacedName)
+	// notify reports changes: calls were paused or resumed, or a key was proven.
+	notify func(types.NamespacedName)
 
-	standing atomic.Pointer[standing]
-	mutex    sync.Mutex
-	closed   bool
-	states   map[Calls]gobreaker.State
+	assignment atomic.Pointer[quotaAssignment]
+	mutex      sync.Mutex
+	closed     bool
+	states     map[Calls]gobreaker.State
 }
 
-// standing is where a member belongs.
-type standing struct {
-	account *quota
-	proven  bool
+// quotaAssignment is the quota that a member uses.
+type quotaAssignment struct {
+	quota  *quota
+	proven bool
 }
 
-// memberOf makes a Merchant a member of nothing but an account of its own.
-func (r *Registry) memberOf(merchant types.NamespacedName, host string, id ID) *membership {
+// newMembership returns a Merchant that uses a quota of its own.
+func (r *Registry) newMembership(merchant types.NamespacedName, host string, id ID) *membership {
 	m := &membership{
-		merchant: merchant, host: host, id: id, accounts: r.accounts, concurrency: r.concurrency, tell: r.notify,
+		merchant: merchant, host: host, id: id, accounts: r.accounts, concurrency: r.concurrency, notify: r.notify,
 		states: map[Calls]gobreaker.State{},
 	}
-	m.breakers = newBreakers(ofCredentials, r.options.Limits, r.options.Clock, m.own)
-	m.standing.Store(&standing{account: r.accounts.alone(m)})
-	m.show()
+	m.breakers = newBreakers(scopeCredentials, r.options.Limits, r.options.Clock, m.ownBreakerChanged)
+	m.assignment.Store(&quotaAssignment{quota: r.accounts.unshared(m)})
+	m.setBreakerMetric()
 	return m
 }
 
-func (m *membership) isProven() bool { return m.standing.Load().proven }
+func (m *membership) isProven() bool { return m.assignment.Load().proven }
 
-// prove makes the Merchant a member of the account: WeChat took its key for the number. It is news the first time.
+// prove assigns the Merchant to the quota of its merchant number, since WeChat accepted its key. It
+// notifies the first time.
 func (m *membership) prove() {
 	if !m.isProven() && m.move(true) {
-		m.tell(m.merchant)
+		m.notify(m.merchant)
 	}
 }
 
-// disprove takes the Merchant out of the account again: WeChat does not take its key any more.
+// disprove removes the Merchant from the shared quota, since WeChat no longer accepts its key.
 func (m *membership) disprove() { m.move(false) }
 
-// move has the Merchant make its next call in another account, and says whether that is another one.
+// move assigns another quota for the next calls, and reports whether the assignment changed.
 func (m *membership) move(proven bool) bool {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -72,16 +74,16 @@ func (m *membership) move(proven bool) bool {
 		return false
 	}
 	if proven {
-		m.standing.Store(&standing{account: m.accounts.join(m.id, m), proven: true})
+		m.assignment.Store(&quotaAssignment{quota: m.accounts.join(m.id, m), proven: true})
 	} else {
 		m.accounts.leave(m.id, m)
-		m.standing.Store(&standing{account: m.accounts.alone(m)})
+		m.assignment.Store(&quotaAssignment{quota: m.accounts.unshared(m)})
 	}
-	m.show()
+	m.setBreakerMetric()
 	return true
 }
 
-// close ends the membership. Calls under way go on.
+// close ends the membership. Calls in flight continue.
 func (m *membership) close() {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -94,53 +96,54 @@ func (m *membership) close() {
 	}
 }
 
-// own is told by a breaker of the member's own, under its lock.
-func (m *membership) own(calls Calls, to gobreaker.State) {
+// ownBreakerChanged is called by a breaker of this member, under its lock.
+func (m *membership) ownBreakerChanged(calls Calls, to gobreaker.State) {
 	m.mutex.Lock()
 	m.states[calls] = to
 	m.mutex.Unlock()
-	m.turned(to)
+	m.breakerChanged(to)
 }
 
-// turned is told of each change of a breaker that the Merchant's calls go through. That one call is let through to try is no
-// news: what comes of it is.
-func (m *membership) turned(to gobreaker.State) {
+// breakerChanged is called on each state change of a breaker that the Merchant's calls pass. The
+// half-open state is not notified; the result of its trial call is.
+func (m *membership) breakerChanged(to gobreaker.State) {
 	m.mutex.Lock()
-	m.show()
+	m.setBreakerMetric()
 	m.mutex.Unlock()
 	if to != gobreaker.StateHalfOpen {
-		m.tell(m.merchant)
+		m.notify(m.merchant)
 	}
 }
 
-// show sets the metric to what holds calls up most.
-func (m *membership) show() {
+// setBreakerMetric sets the metric to the most restrictive state.
+func (m *membership) setBreakerMetric() {
 	if m.closed {
 		return
 	}
 	for _, calls := range []Calls{OrderCalls, RefundCalls} {
-		state := max(m.states[calls], m.standing.Load().account.state(calls))
+		state := max(m.states[calls], m.assignment.Load().quota.state(calls))
 		metrics.BreakerState.WithLabelValues(m.merchant.Namespace, m.merchant.Name, string(calls)).Set(float64(state))
 	}
 }
 
-// pause says why calls are not made; nil when they are.
+// pause returns why calls are paused, or nil if they are not.
 func (m *membership) pause(calls Calls) *Pause {
 	if own := m.breakers[calls].pause(); own != nil {
 		return own
 	}
-	return m.standing.Load().account.breakers[calls].pause()
+	return m.assignment.Load().quota.breakers[calls].pause()
 }
 
-// do makes a call within the limits. A call that may not be made now is NotSent, and nothing happened. The breakers come
-// first, so that what they deny takes no token, and they do not count what the other limits deny: a burst is no failure.
-// Calls for the same number are one in the line, however often they come back.
+// do makes a call within the limits. A call that is not admitted is NotSent and has no effect. The
+// breakers are checked first, so that calls they deny take no token. They do not count denials of
+// the other limits: a burst is not a failure. Calls for the same number share one reservation,
+// however often they are retried.
 func (m *membership) do(ctx context.Context, operation wechatpay.Operation, number string, call func() error) error {
-	at, calls := m.standing.Load(), callsOf(operation)
-	err := m.permit(at, operation)
+	assigned, calls := m.assignment.Load(), callsOf(operation)
+	err := m.permit(assigned, operation)
 	if err == nil {
-		err = at.account.breakers[calls].do(func() error {
-			return m.breakers[calls].do(func() error { return m.within(ctx, at, operation, number, call) })
+		err = assigned.quota.breakers[calls].do(func() error {
+			return m.breakers[calls].do(func() error { return m.callWithinLimits(ctx, assigned, operation, number, call) })
 		})
 	}
 	if denied, ours := errors.AsType[*throttledError](err); ours {
@@ -153,63 +156,65 @@ func (m *membership) do(ctx context.Context, operation wechatpay.Operation, numb
 	return err
 }
 
-// provesKey says whether an answer shows that WeChat took the key: it is signed with it, and does not say otherwise.
+// provesKey reports whether an answer shows that WeChat accepted the key: it is signed with the key
+// and does not say that the key is wrong.
 func provesKey(err error) bool {
 	return err == nil || wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected
 }
 
-// permit holds refund requests back until the key is proven: WeChat blocks a merchant number over those that fail, so they are
-// made within the budget of its account only.
-func (m *membership) permit(at *standing, operation wechatpay.Operation) error {
-	if at.proven || operation != wechatpay.OperationCreateRefund {
+// permit delays refund requests until the key is proven: WeChat blocks a merchant number if too
+// many of them fail, so they must count against the budget of the account.
+func (m *membership) permit(assigned *quotaAssignment, operation wechatpay.Operation) error {
+	if assigned.proven || operation != wechatpay.OperationCreateRefund {
 		return nil
 	}
-	m.tell(m.merchant) // who asks WeChat about the key
+	m.notify(m.merchant) // starts a probe of the key
 	return &throttledError{
 		limit:      "Unproven",
-		reason:     "WeChat Pay has not taken the Merchant's key yet, and refund requests wait for that",
+		reason:     "WeChat Pay has not accepted the Merchant's key yet, so refund requests wait",
 		retryAfter: untilProven(),
 	}
 }
 
-// untilProven is when one that waits for the proof of a key comes again.
+// untilProven returns when to retry a call that waits for the proof of a key.
 func untilProven() time.Duration { return time.Second + rand.N(time.Second) }
 
-// claim is a call as the places see it.
-func (m *membership) claim(at *standing, namespace string) callShares {
-	if at.proven {
+// callShares returns the shares that a call counts against.
+func (m *membership) callShares(assigned *quotaAssignment, namespace string) callShares {
+	if assigned.proven {
 		return provenShares(m.host, m.id, namespace)
 	}
 	return unprovenShares(m.merchant.Namespace, namespace)
 }
 
-// within makes a call when its turn has come, or gives it back when that would take longer than MaxWait.
-func (m *membership) within(ctx context.Context, at *standing, operation wechatpay.Operation, number string, call func() error) error {
-	limits, caller := at.account.limits, callerOf(ctx, m.merchant.Namespace)
+// callWithinLimits makes a call at its turn, or returns an error if that would take longer than
+// MaxWait.
+func (m *membership) callWithinLimits(ctx context.Context, assigned *quotaAssignment, operation wechatpay.Operation, number string, call func() error) error {
+	limits, caller := assigned.quota.limits, callerOf(ctx, m.merchant.Namespace)
 	waiting, cancel := context.WithTimeout(ctx, limits.MaxWait)
 	defer cancel()
-	queue, places, claim := at.account.limiters[operation], m.concurrency[caller.Workers], m.claim(at, caller.Namespace)
-	if err := queue.reserve(caller.Namespace, number, time.Now(), limits.MaxWait); err != nil {
+	limiter, slots, shares := assigned.quota.limiters[operation], m.concurrency[caller.Workers], m.callShares(assigned, caller.Namespace)
+	if err := limiter.reserve(caller.Namespace, number, time.Now(), limits.MaxWait); err != nil {
 		return err
 	}
 	defer CallerWaits(ctx)()
-	if err := places.acquire(waiting, claim); err != nil {
+	if err := slots.acquire(waiting, shares); err != nil {
 		return err
 	}
-	defer places.release(claim)
+	defer slots.release(shares)
 	if operation != wechatpay.OperationCreateRefund {
-		if err := queue.wait(waiting, caller.Namespace, number); err != nil {
+		if err := limiter.wait(waiting, caller.Namespace, number); err != nil {
 			return err
 		}
 		return call()
 	}
-	failing := at.account.failing
+	failing := assigned.quota.failureBudget
 	if err := failing.begin(waiting); err != nil {
 		return err
 	}
 	failed := true // until the call has returned: it may panic
 	defer func() { failing.end(failed) }()
-	if err := queue.wait(waiting, caller.Namespace, number); err != nil {
+	if err := limiter.wait(waiting, caller.Namespace, number); err != nil {
 		failed = false
 		return err
 	}

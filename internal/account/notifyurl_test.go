@@ -15,9 +15,9 @@ import (
 // weChats are spellings of WeChat's own hosts; nil is the default.
 var weChats = []*v1alpha1.Endpoint{nil, {URL: "https://api.mch.weixin.qq.com"}, {URL: "https://APIHK.mch.weixin.qq.com:443/"}, {URL: "https://apius.mch.weixin.qq.com./"}}
 
-func TestWhatWeChatRefusesAsCallbackAddress(t *testing.T) {
+func TestCallbackAddressesThatWeChatRefuses(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	for base, why := range map[string]string{
 		"http://pay.example.com":          "it is not https",
@@ -78,7 +78,7 @@ func TestCallbackAddresses(t *testing.T) {
 		"https://[2400:3200::1]":      "https://[2400:3200::1]",
 		"https://支付.example.com":      "https://支付.example.com",
 	} {
-		p := newPlace(t)
+		p := newFixture(t)
 		p.storeKey(key1)
 		for _, endpoint := range weChats {
 			handle := p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.NotifyBaseURL, spec.Endpoint = base, endpoint }))
@@ -91,10 +91,11 @@ func TestCallbackAddresses(t *testing.T) {
 	}
 }
 
-// TestAnEndpointOfOnesOwnTakesAnyCallbackAddress, as a simulator or a proxy does; it has to be an address all the same.
-func TestAnEndpointOfOnesOwnTakesAnyCallbackAddress(t *testing.T) {
+// TestOwnEndpointAcceptsAnyCallbackAddress: a simulator or a proxy accepts addresses that are not
+// public, but they must be valid URLs.
+func TestOwnEndpointAcceptsAnyCallbackAddress(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	for _, base := range []string{"http://pay.example.com", "http://127.0.0.1:8088", "https://localhost:8443", "http://pay.shop.svc:8088/x", "http://[::1]:1"} {
 		for _, host := range []string{ownHost, "https://api.mch.weixin.qq.com.example.test", "https://mch.weixin.qq.com.cn"} {
@@ -113,7 +114,7 @@ func TestAnEndpointOfOnesOwnTakesAnyCallbackAddress(t *testing.T) {
 
 func TestCallbackAddressTooLong(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	fixed := len("/notify/v2/" + p.namespace + "/shop/payment")
 	for length, tooLong := range map[int]bool{256: false, 257: true} {
@@ -129,9 +130,9 @@ func TestCallbackAddressTooLong(t *testing.T) {
 	}
 }
 
-func TestTheFlagIsNamedWhenItIsAtFault(t *testing.T) {
+func TestInvalidNotifyFlagIsNamed(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	for base, says := range map[string]string{
 		"":                       "set spec.notifyBaseURL, or the manager's flag --notify-base-url",

@@ -23,16 +23,17 @@ func outages() map[string]error {
 	}
 }
 
-// TestAnAPIServerThatDoesNotAnswerStopsNoPayments for some minutes, and is not asked at each call.
-func TestAnAPIServerThatDoesNotAnswerStopsNoPayments(t *testing.T) {
+// TestAccountSurvivesAPIServerOutage: it is tolerated for some minutes, and not every call reads
+// again.
+func TestAccountSurvivesAPIServerOutage(t *testing.T) {
 	t.Parallel()
 	for name, outage := range outages() {
-		p := newPlace(t)
+		p := newFixture(t)
 		p.storeKey(key1)
 		m := p.merchant()
 		first := p.get(m)
 		p.reader.failWith(outage)
-		for p.pass(refresh + 1); p.clock.Now().Sub(start) <= 5*time.Minute; p.pass(time.Second) {
+		for p.advance(refresh + 1); p.clock.Now().Sub(start) <= 5*time.Minute; p.advance(time.Second) {
 			if handle, err := p.registry.Get(t.Context(), m); handle != first || err != nil {
 				t.Fatalf("%s: after %s: %v", name, p.clock.Now().Sub(start), err)
 			}
@@ -50,27 +51,28 @@ func TestAnAPIServerThatDoesNotAnswerStopsNoPayments(t *testing.T) {
 	}
 }
 
-func TestAnOutageEndsWithTheTruth(t *testing.T) {
+func TestSecretsAreReadAfterOutage(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	m := p.merchant()
 	first := p.get(m)
 	p.reader.failWith(apierrors.NewServiceUnavailable("no etcd"))
-	p.pass(refresh + 1)
+	p.advance(refresh + 1)
 	p.get(m)
 	p.reader.failWith(nil)
 	p.storeKey(key2)
-	p.pass(5 * time.Second)
+	p.advance(5 * time.Second)
 	if p.get(m) == first {
 		t.Error("the change that was made during the outage has no effect")
 	}
 }
 
-// TestAnOutageIsNoProblem: without an Account, or with a changed spec, it is the API server's error, so that Ready is not False.
-func TestAnOutageIsNoProblem(t *testing.T) {
+// TestAPIServerOutageIsNotAProblem: without an Account, or with a changed spec, Get returns the API
+// server's error, so that Ready does not become False.
+func TestAPIServerOutageIsNotAProblem(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	outage := apierrors.NewServiceUnavailable("no etcd")
 	p.reader.failWith(outage)

@@ -11,8 +11,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// plainText undoes what editors and shells of other systems do to a text file: a byte order mark before it, or UTF-16, which is
-// what PowerShell's > writes.
+// plainText removes what editors and shells add to a text file: a byte order mark, or UTF-16, which
+// PowerShell's > writes.
 func plainText(content []byte) []byte {
 	switch {
 	case len(content) >= 3 && string(content[:3]) == "\xEF\xBB\xBF":
@@ -34,7 +34,8 @@ func fromUTF16(content []byte, order binary.ByteOrder) []byte {
 	return []byte(string(utf16.Decode(units)))
 }
 
-// parseCertificates reads all certificates of a PEM file, or one in DER. What can't be read is left out.
+// parseCertificates parses all certificates of a PEM file, or one in DER. It skips what it can't
+// parse.
 func parseCertificates(content []byte) []*x509.Certificate {
 	var found []*x509.Certificate
 	rest := plainText(content)
@@ -54,19 +55,19 @@ func parseCertificates(content []byte) []*x509.Certificate {
 	return found
 }
 
-// keyForm says what a private key is that can't be used as it is.
-type keyForm string
+// keyProblem is the reason why a private key can't be used.
+type keyProblem string
 
 const (
-	keyUsable     keyForm = ""
-	keyMissing    keyForm = "is missing: put apiclient_key.pem there"
-	keyEncrypted  keyForm = "is encrypted. Take the password off: openssl pkey -in apiclient_key.pem -out plain.pem, and put plain.pem there"
-	keyPKCS12     keyForm = "is no PEM file; it looks like apiclient_cert.p12. Take the key out: openssl pkcs12 -in apiclient_cert.p12 -nocerts -nodes -out apiclient_key.pem (the password is the merchant number)"
-	keyUnreadable keyForm = "can't be read as PEM: it must be apiclient_key.pem"
+	keyUsable     keyProblem = ""
+	keyMissing    keyProblem = "is missing: put apiclient_key.pem there"
+	keyEncrypted  keyProblem = "is encrypted. Take the password off: openssl pkey -in apiclient_key.pem -out plain.pem, and put plain.pem there"
+	keyPKCS12     keyProblem = "is no PEM file; it looks like apiclient_cert.p12. Take the key out: openssl pkcs12 -in apiclient_cert.p12 -nocerts -nodes -out apiclient_key.pem (the password is the merchant number)"
+	keyUnreadable keyProblem = "can't be read as PEM: it must be apiclient_key.pem"
 )
 
-// parseKey reads the first private key of a PEM file, or one in DER.
-func parseKey(content []byte) (crypto.Signer, keyForm) {
+// parseKey parses the first private key of a PEM file, or one in DER.
+func parseKey(content []byte) (crypto.Signer, keyProblem) {
 	if len(content) == 0 {
 		return nil, keyMissing
 	}
@@ -105,12 +106,12 @@ func parseKeyDER(der []byte) crypto.Signer {
 	return nil
 }
 
-// looksLikePKCS12 recognises the beginning of a .p12 file: a sequence with the version 3.
+// looksLikePKCS12 detects the start of a .p12 file: a sequence with version 3.
 func looksLikePKCS12(content []byte) bool {
 	return len(content) > 8 && content[0] == 0x30 && (string(content[4:7]) == "\x02\x01\x03" || string(content[2:5]) == "\x02\x01\x03")
 }
 
-// rootCAs turns a Merchant's CA bundle into a pool; nil means the system's.
+// rootCAs returns the pool of a Merchant's CA bundle; nil means the system's.
 func rootCAs(bundle []byte) (*x509.CertPool, *Problem) {
 	if len(bundle) == 0 {
 		return nil, nil

@@ -19,10 +19,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
 )
 
-// ForOrder fetches the Merchant that an Order refers to, if it may. A Merchant of another namespace that is not there and
-// one that does not allow the Order's namespace give the same answer, so that nobody learns which Merchants exist.
+// ForOrder fetches the Merchant that an Order refers to, if the Order may use it. In another
+// namespace, a Merchant that does not exist and one that does not allow the Order's namespace give
+// the same error, so that users can't find out which Merchants exist.
 func ForOrder(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
-	merchant, err := named(ctx, reader, order)
+	merchant, err := merchantOf(ctx, reader, order)
 	if err != nil {
 		return nil, err
 	}
@@ -32,29 +33,30 @@ func ForOrder(ctx context.Context, reader client.Reader, order *v1alpha1.Order) 
 	return merchant, nil
 }
 
-// OfParticipant fetches the Merchant of an Order that takes part in claims, callbacks and sums: one that its Merchant grants, or
-// that began under a grant. What was started is followed to its end, though the grant be taken away.
+// OfParticipant fetches the Merchant of an Order that counts in number claims, callbacks and sums:
+// its Merchant grants it, or granted it when the Order was started. A started Order is completed
+// even if the grant is removed.
 func OfParticipant(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
 	if lifecycle.Started(order) || lifecycle.IsPaid(order) {
-		return named(ctx, reader, order)
+		return merchantOf(ctx, reader, order)
 	}
 	return ForOrder(ctx, reader, order)
 }
 
-// PermitsRefund says, by a *Problem, why a Merchant does not permit a Refund of an Order: the grant was taken away, or the
-// number is one that its namespace may not use.
+// PermitsRefund returns a *Problem if a Merchant does not permit a Refund of an Order: the grant
+// was removed, or the namespace may not use the number.
 func PermitsRefund(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, order *v1alpha1.Order, outRefundNo string) error {
 	return permits(ctx, reader, merchant, order, outRefundNo)
 }
 
-// named fetches the Merchant that an Order names, whether it may use it or not.
-func named(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
+// merchantOf fetches the Merchant that an Order names, without checking the grant.
+func merchantOf(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
 	namespace, name := order.MerchantKey()
 	merchant := &v1alpha1.Merchant{}
 	err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, merchant)
 	if outside, ok := errors.AsType[*nsfilter.NotWatchedError](err); ok {
 		return nil, &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
-			"Merchant %s in namespace %s can't be used: %v. Name a Merchant that is in sight, or widen the flag", name, namespace, outside)}
+			"Merchant %s in namespace %s can't be used: %v. Name a Merchant in a watched namespace, or extend the flag", name, namespace, outside)}
 	}
 	switch {
 	case apierrors.IsNotFound(err) && namespace == order.Namespace:
@@ -67,7 +69,8 @@ func named(ctx context.Context, reader client.Reader, order *v1alpha1.Order) (*v
 	return merchant, nil
 }
 
-// permits returns nil, the *Problem that there is no grant for the namespace or the number, or an error of the API server's.
+// permits returns nil, or a *Problem if there is no grant for the namespace or the number, or an
+// error of the API server.
 func permits(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, order *v1alpha1.Order, number string) error {
 	if order.Namespace == merchant.Namespace {
 		return nil
@@ -91,15 +94,15 @@ func permits(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merch
 	return nil
 }
 
-// permitsNumber: numbers are compared with their letter case, so that AB-1 does not pass for a number of the prefix ab-.
+// permitsNumber compares case-sensitively, so that AB-1 does not match the prefix ab-.
 func permitsNumber(namespace, number, prefix string) error {
 	switch {
 	case prefix == "":
 		return &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
-			"The Merchant takes only numbers with the prefix of their namespace, and Namespace %s has none: who runs the cluster can set its label %s", namespace, v1alpha1.LabelNumberPrefix)}
+			"The Merchant accepts only numbers with the prefix of their namespace, and Namespace %s has none: a cluster administrator can set its label %s", namespace, v1alpha1.LabelNumberPrefix)}
 	case !strings.HasPrefix(number, prefix):
 		return &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
-			"The Merchant takes from namespace %s only numbers that begin with %q (its label %s), and %s does not: create another object with such a number",
+			"The Merchant accepts from namespace %s only numbers that begin with %q (its label %s), and %s does not: create another object with such a number",
 			namespace, prefix, v1alpha1.LabelNumberPrefix, number)}
 	}
 	return nil
@@ -108,21 +111,22 @@ func permitsNumber(namespace, number, prefix string) error {
 func notPermitted(order *v1alpha1.Order) *Problem {
 	namespace, name := order.MerchantKey()
 	return &Problem{v1alpha1.ReasonNotPermitted, fmt.Sprintf(
-		"Namespace %s may not use a Merchant %s in namespace %s: who owns it can allow that by spec.allowedNamespaces", order.Namespace, name, namespace)}
+		"Namespace %s may not use a Merchant %s in namespace %s: its owner can allow it in spec.allowedNamespaces", order.Namespace, name, namespace)}
 }
 
 func selects(selector *metav1.LabelSelector, of labels.Set) bool {
 	parsed, err := metav1.LabelSelectorAsSelector(selector)
-	// A selector that can't be read allows nobody: the Merchant's owner sees it as a refusal, not as an outage.
+	// An invalid selector allows no namespace. The users see a refusal, not an outage.
 	return err == nil && parsed.Matches(of)
 }
 
-// labelsOf are the labels of a Namespace; nil when it is gone, or may not be read.
+// labelsOf returns the labels of a Namespace, or nil if it is gone or may not be read.
 func labelsOf(ctx context.Context, reader client.Reader, merchant *v1alpha1.Merchant, name string) (labels.Set, error) {
 	namespace := &corev1.Namespace{}
 	err := reader.Get(ctx, types.NamespacedName{Name: name}, namespace)
 	if apierrors.IsForbidden(err) {
-		// The Order says no more than for any other refusal, so that nobody learns which Merchants exist.
+		// The Order's message does not tell this from any other refusal, so that users can't find
+		// out which Merchants exist.
 		log.FromContext(ctx).Info("A Merchant selects namespaces by labels that the operator may not read: give its ServiceAccount the verb get on the namespace",
 			"merchant", client.ObjectKeyFromObject(merchant).String(), "namespace", name)
 		return nil, nil

@@ -37,7 +37,7 @@ func cluster(allowed *v1alpha1.AllowedNamespaces) client.Reader {
 	return fake.NewClientBuilder().WithScheme(controlplane.Scheme()).WithObjects(objects...).Build()
 }
 
-func TestWhoMayUseAMerchant(t *testing.T) {
+func TestAllowedNamespaces(t *testing.T) {
 	t.Parallel()
 	label := func(value string) *metav1.LabelSelector {
 		return &metav1.LabelSelector{MatchLabels: map[string]string{"shop": value}}
@@ -77,8 +77,9 @@ func TestWhoMayUseAMerchant(t *testing.T) {
 	}
 }
 
-// TestNobodyLearnsWhichMerchantsExist: what is not there and what is not allowed look the same, byte for byte.
-func TestNobodyLearnsWhichMerchantsExist(t *testing.T) {
+// TestRefusalDoesNotRevealMerchants: the messages for a missing Merchant and for one that is not
+// allowed are identical.
+func TestRefusalDoesNotRevealMerchants(t *testing.T) {
 	t.Parallel()
 	_, notThere := account.ForOrder(t.Context(), cluster(nil), orderIn("others", "payments"))
 	for _, allowed := range []v1alpha1.AllowedNamespaces{{}, {From: "Same"}, {From: "Selector", Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"shop": "yes"}}}} {
@@ -94,7 +95,7 @@ func TestNobodyLearnsWhichMerchantsExist(t *testing.T) {
 	}
 }
 
-func TestAMissingMerchantOfOnesOwnNamespaceIsNamed(t *testing.T) {
+func TestMissingMerchantInOwnNamespace(t *testing.T) {
 	t.Parallel()
 	_, err := account.ForOrder(t.Context(), cluster(nil), orderIn("payments", ""))
 	if problem, is := account.AsProblem(err); !is || problem.Reason != v1alpha1.ReasonMerchantNotReady || !strings.Contains(problem.Message, "create it") {
@@ -102,7 +103,7 @@ func TestAMissingMerchantOfOnesOwnNamespaceIsNamed(t *testing.T) {
 	}
 }
 
-// outage is an API server that does not answer about one kind.
+// outage is an API server that does not answer for one kind.
 type outage struct {
 	client.Reader
 	merchants bool
@@ -117,8 +118,9 @@ func (o outage) Get(ctx context.Context, key client.ObjectKey, object client.Obj
 	return o.Reader.Get(ctx, key, object, options...)
 }
 
-// TestAnOutageIsNoRefusal: an Order must not be shown as not permitted because the API server did not answer.
-func TestAnOutageIsNoRefusal(t *testing.T) {
+// TestAPIServerOutageIsNotARefusal: an Order must not be shown as not permitted because the API
+// server did not answer.
+func TestAPIServerOutageIsNotARefusal(t *testing.T) {
 	t.Parallel()
 	allowed := &v1alpha1.AllowedNamespaces{From: "Selector", Selector: &metav1.LabelSelector{}}
 	for _, merchants := range []bool{true, false} {

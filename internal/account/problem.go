@@ -2,7 +2,7 @@ package account
 
 import "errors"
 
-// Problem is why a Merchant can't be used, in the words of its condition Ready.
+// Problem is the reason why a Merchant can't be used, as in its condition Ready.
 type Problem struct {
 	// Reason is a reason of the condition Ready.
 	Reason string

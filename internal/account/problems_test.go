@@ -16,13 +16,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
-// unusable is what is said of every entry that holds no key, word for word: how it differs from one is for who may read the Secret.
+// unusable are the parts of the message for an entry that holds no key. The message is always the
+// same: what is wrong with the entry is only for users who may read the Secret.
 func unusable(entry string) []string {
 	return []string{"The entry \"" + entry + "\" of Secret ", "/" + keyName + " can't be used as an API key (APIv2 密钥): it must be there and have exactly 32 letters and digits, " +
-		"as in the merchant platform (账户中心 → API安全). Whoever may read the Secret sees what is wrong with it: docs/rotate-credentials.md"}
+		"as in the merchant platform (账户中心 → API安全). Users who may read the Secret can find the cause: docs/rotate-credentials.md"}
 }
 
-// inUTF16 is a text as PowerShell writes it.
+// inUTF16 returns a text as PowerShell writes it.
 func inUTF16(text string) string {
 	written := "\xFF\xFE"
 	for _, unit := range utf16.Encode([]rune(text)) {
@@ -63,7 +64,7 @@ func TestAPIKeys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p, data := newPlace(t), map[string][]byte{}
+			p, data := newFixture(t), map[string][]byte{}
 			for entry, content := range test.data {
 				data[entry] = []byte(content)
 			}
@@ -99,7 +100,7 @@ func TestCertificates(t *testing.T) {
 	}
 	stops := "Refunds stop until then, Orders do not"
 	none := []string{certName + " can't be used as the API certificate of merchant number " + mchID + ": tls.crt must be apiclient_cert.pem and tls.key apiclient_key.pem of the merchant platform " +
-		"(账户中心 → API安全 → API证书), as `kubectl create secret tls` makes it. Whoever may read the Secret sees what is wrong with it: docs/rotate-credentials.md", stops}
+		"(账户中心 → API安全 → API证书), as `kubectl create secret tls` makes it. Users who may read the Secret can find the cause: docs/rotate-credentials.md", stops}
 	foreign := newPairOf(t, "pay.example.com", start.AddDate(-1, 0, 0), start.AddDate(4, 0, 0))
 	pkcs12 := []byte("\x30\x82\x0A\x5B\x02\x01\x03\x30\x82\x0A\x21")
 	for name, test := range map[string]struct {
@@ -146,12 +147,12 @@ func TestCertificates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPlace(t)
+			p := newFixture(t)
 			p.storeKey(key1)
 			if test.data != nil {
 				p.store(certName, test.data)
 			}
-			handle := p.get(p.merchant(withCertificate)) // Orders go on in any case
+			handle := p.get(p.merchant(withCertificate)) // Orders are not affected
 			if handle.HasCertificate != (test.reason == "") || (handle.Certificate != nil) != test.known {
 				t.Errorf("has a certificate %t, describes %+v", handle.HasCertificate, handle.Certificate)
 			}
@@ -178,14 +179,14 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// der is what a PEM file holds.
+// der returns the content of a PEM file.
 func der(file []byte) []byte {
 	block, _ := pem.Decode(file)
 	return block.Bytes
 }
 
-// withOddName makes the organisation of a certificate a PrintableString with characters that do not belong there. That breaks
-// its signature, which nobody here looks at.
+// withOddName makes the organisation of a certificate a PrintableString with illegal characters.
+// This invalidates its signature, which these tests don't check.
 func withOddName(file []byte) []byte {
 	odd := bytes.Replace(der(file), []byte("\x0C\x12微信商户系统"), []byte("\x13\x12微信商户系统"), 1)
 	if _, err := x509.ParseCertificate(odd); err == nil || bytes.Equal(odd, der(file)) {
@@ -196,7 +197,7 @@ func withOddName(file []byte) []byte {
 
 func TestWithoutCertificate(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	if handle := p.get(p.merchant()); handle.HasCertificate || handle.Certificate != nil || handle.CertificateProblem != nil {
 		t.Errorf("%+v", handle)
@@ -205,7 +206,7 @@ func TestWithoutCertificate(t *testing.T) {
 
 func TestEndpointProblems(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	certificate := validPair(t).certificate
 	for name, test := range map[string]struct {
@@ -232,18 +233,18 @@ func TestEndpointProblems(t *testing.T) {
 		}
 		wantNoSecret(t, found.Message, map[string][]byte{"password": []byte(key2)})
 	}
-	p.pass(kept)
+	p.advance(pastProblemTTL)
 	p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.Endpoint.CABundle = certificate }))
 }
 
-// TestNamesThatNoSecretHas: Merchants of before the CRD had a rule for them are told, and hold nothing up for ever. A Merchant that
-// names no Secret with its API key at all is told the same: the CRD demands one for protocol V2 by a rule, and the type does not.
-func TestNamesThatNoSecretHas(t *testing.T) {
+// TestInvalidSecretNames: a Merchant created before the CRD restricted names gets a Problem, not an
+// error that is retried forever.
+func TestInvalidSecretNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "a/b", "a%2fb", "..", "Upper", "a\nb", "k\x1b[31mred", "k\u202egnp"} {
-		of := newPlace(t)
+		of := newFixture(t)
 		key := of.problem(of.merchant(func(spec *v1alpha1.MerchantSpec) { spec.APIKeySecretRef.Name = name }))
-		p := newPlace(t)
+		p := newFixture(t)
 		p.store(keyName, map[string][]byte{"apiKey": []byte(key1)})
 		certificate := p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.CertificateSecretRef = &v1alpha1.SecretReference{Name: name} })).CertificateProblem
 		for field, found := range map[string]*account.Problem{"spec.apiKeySecretRef": key, "spec.certificateSecretRef": certificate} {

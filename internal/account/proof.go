@@ -11,41 +11,44 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 )
 
-// A key proves nothing until WeChat has taken it: whoever may change a Merchant, or its Secret, may have put a key there that they
-// know, and could sign callbacks with it. So a callback is believed only under a key with which the endpoint has given a
-// verified answer. That stands in status.keys, since callbacks come in at every replica, and holds for that endpoint only.
+// A key proves nothing until WeChat has accepted it: a user who can change a Merchant or its Secret
+// could set a key that they know, and sign callbacks with it. So a callback is trusted only if the
+// endpoint has given a verified answer under the same key. Since callbacks arrive at every replica,
+// this is stored in status.keys, and it is valid for that endpoint only.
 
-// KeyProven says whether a verified answer of the endpoint has shown the current key to be good: to this process, or to the
-// leader, who keeps it in the Merchant's status.
+// KeyProven reports whether a verified answer of the endpoint has proven the current key, to this
+// process or to the leader, which records it in the Merchant's status.
 func (h *Account) KeyProven(merchant *v1alpha1.Merchant) bool {
 	return h.Believes(merchant, h.keyIDs[0])
 }
 
-// Believes says whether a callback may be believed that was made with the key of an id.
+// Believes reports whether a callback that was signed or encrypted with the given key can be
+// trusted.
 func (h *Account) Believes(merchant *v1alpha1.Merchant, keyID string) bool {
 	return h.health.isProven() && keyID == h.keyIDs[0] || h.endpoint == merchant.Status.KeysEndpoint && slices.Contains(merchant.Status.Keys, keyID)
 }
 
-// joinIfProven makes the Merchant a member of its account when its status says that WeChat took the key, before this process has
-// asked by itself.
+// joinIfProven assigns the Merchant to the shared quota if its status says that WeChat accepted the
+// key, before this process has made a call.
 func (h *Account) joinIfProven(merchant *v1alpha1.Merchant) {
 	if h.KeyProven(merchant) && IsProven(merchant) && !h.Rejected() {
 		h.member.prove()
 	}
 }
 
-// NoteUnprovenCallback notes that a callback came under a key that is not proven, so that the leader probes it soon.
+// NoteUnprovenCallback records that a callback arrived under an unproven key, so that the leader
+// probes it soon.
 func (h *Account) NoteUnprovenCallback() {
 	if h.health.noteUnprovenCallback() {
-		h.learned()
+		h.notify()
 	}
 }
 
-// HasUnprovenCallback says whether such a callback came since the last probe.
+// HasUnprovenCallback reports whether such a callback arrived since the last probe.
 func (h *Account) HasUnprovenCallback() bool { return h.health.hasUnprovenCallback() }
 
-// ProvenKeys are what the status of a Merchant is to hold as keys, and for which endpoint: the current one as soon as this
-// process has seen it taken, and the one before if it was good before.
+// ProvenKeys returns status.keys and status.keysEndpoint of a Merchant: the current key as soon as
+// this process has seen it accepted, and the previous one if it was proven before.
 func (h *Account) ProvenKeys(merchant *v1alpha1.Merchant) (keys []string, endpoint string) {
 	known := merchant.Status.Keys
 	if merchant.Status.KeysEndpoint != h.endpoint {
@@ -63,7 +66,8 @@ func (h *Account) ProvenKeys(merchant *v1alpha1.Merchant) (keys []string, endpoi
 	return keys, h.endpoint
 }
 
-// endpointID names what a proof holds for: the hosts that are called, their ports and paths, and who vouches for them.
+// endpointID identifies what a proof is valid for: the hosts that are called, their ports and
+// paths, and the CA bundle.
 func endpointID(primary, backup *url.URL, bundle []byte) string {
 	text := hostAndPath(primary) + "\n"
 	if backup != nil {
@@ -73,7 +77,8 @@ func endpointID(primary, backup *url.URL, bundle []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// EndpointID is status.keysEndpoint of a Merchant whose keys were proven as it is now; empty when its endpoint can't be used.
+// EndpointID returns the value of status.keysEndpoint for the current spec, or "" if the endpoint
+// can't be used.
 func EndpointID(merchant *v1alpha1.Merchant) string {
 	primary, backup, problem := namedEndpoints(merchant)
 	if problem != nil {
@@ -89,17 +94,17 @@ func bundleOf(merchant *v1alpha1.Merchant) []byte {
 	return merchant.Spec.Endpoint.CABundle
 }
 
-// proofs are the hosts that have given a verified answer to this process, whichever Merchant asked. It is memory only: after a
-// restart the first verified answer of a host comes with the first probe.
+// proofs are the hosts that have given this process a verified answer, for any Merchant. It is in
+// memory only: after a restart the first probe of a host fills it again.
 type proofs struct {
 	mutex sync.Mutex
 	known map[string]struct{}
 }
 
-// maxProofs bounds what somebody can fill who makes up CA bundles for one host.
+// maxProofs limits the memory that a user can fill with invented CA bundles for one host.
 const maxProofs = 10000
 
-// trust is what is known of hosts under one CA bundle.
+// trust is what is known about hosts under one CA bundle.
 type trust struct {
 	proofs *proofs
 	bundle string
@@ -110,7 +115,8 @@ func newTrust(known *proofs, bundle []byte) trust {
 	return trust{known, string(sum[:])}
 }
 
-// Proven says whether trouble at a host may be told in detail: it has given a verified answer, or is WeChat's own.
+// Proven reports whether errors of a host may be shown in detail: it has given a verified answer,
+// or it is WeChat's own.
 func (t trust) Proven(host *url.URL) bool {
 	if isWeChats(host) {
 		return true
@@ -121,7 +127,7 @@ func (t trust) Proven(host *url.URL) bool {
 	return known
 }
 
-// Prove notes a verified answer.
+// Prove records a verified answer.
 func (t trust) Prove(host *url.URL) {
 	if isWeChats(host) {
 		return

@@ -11,15 +11,16 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// quota is a merchant number as WeChat counts its calls: it has the rates, the budget of failing refunds, and the breakers
-// that open when WeChat does not answer. Merchants share it whose keys WeChat took for the number. A Merchant whose key is not
-// proven has one to itself, so that it takes nothing from anybody.
+// quota holds the limits of a merchant number as WeChat counts its calls: the rates, the budget of
+// failing refunds, and the breakers that open if WeChat does not answer. Merchants whose keys
+// WeChat accepted for the number share it. A Merchant with an unproven key has one of its own, so
+// that it can't use up that of others.
 type quota struct {
-	limits   Limits
-	limiters map[wechatpay.Operation]*fairLimiter
-	lookups  *fairLimiter
-	failing  *failureBudget
-	breakers map[Calls]*breaker
+	limits        Limits
+	limiters      map[wechatpay.Operation]*fairLimiter
+	lookups       *fairLimiter
+	failureBudget *failureBudget
+	breakers      map[Calls]*breaker
 
 	mutex   sync.Mutex
 	members map[*membership]bool
@@ -37,23 +38,23 @@ func newQuota(limits Limits, clock clock.PassiveClock) *quota {
 			wechatpay.OperationCreateRefund: newFairLimiter(limits.CreateRefund, burst(limits.CreateRefund)),
 			wechatpay.OperationQueryRefund:  newFairLimiter(limits.QueryRefund, burst(limits.QueryRefund)),
 		},
-		lookups: newFairLimiter(limits.Lookups, max(int(limits.Lookups), 1)),
-		failing: &failureBudget{most: limits.FailingRefunds, clock: clock},
-		members: map[*membership]bool{}, states: map[Calls]gobreaker.State{},
+		lookups:       newFairLimiter(limits.Lookups, max(int(limits.Lookups), 1)),
+		failureBudget: &failureBudget{limit: limits.FailingRefunds, clock: clock},
+		members:       map[*membership]bool{}, states: map[Calls]gobreaker.State{},
 	}
-	a.breakers = newBreakers(ofAccount, limits, clock, a.turned)
+	a.breakers = newBreakers(scopeAccount, limits, clock, a.breakerChanged)
 	return a
 }
 
-// drain has the budgets that WeChat blocks a merchant over start empty: who used the number a moment ago, another leader or a
-// Merchant that is gone, may have used them up.
+// drain empties the budgets that WeChat blocks a merchant for exceeding: another leader or a
+// deleted Merchant may just have used them.
 func (a *quota) drain(now time.Time) {
-	a.failing.fill(now.Add(time.Second + time.Millisecond)) // one of exactly a second still counts
+	a.failureBudget.exhaustUntil(now.Add(time.Second + time.Millisecond)) // a failure exactly one second old still counts
 	a.lookups.drain(now)
 }
 
-// turned is told by a breaker, under its lock.
-func (a *quota) turned(calls Calls, to gobreaker.State) {
+// breakerChanged is called by a breaker, under its lock.
+func (a *quota) breakerChanged(calls Calls, to gobreaker.State) {
 	a.mutex.Lock()
 	a.states[calls] = to
 	members := make([]*membership, 0, len(a.members))
@@ -62,7 +63,7 @@ func (a *quota) turned(calls Calls, to gobreaker.State) {
 	}
 	a.mutex.Unlock()
 	for _, m := range members {
-		m.turned(to)
+		m.breakerChanged(to)
 	}
 }
 
@@ -72,7 +73,7 @@ func (a *quota) state(calls Calls) gobreaker.State {
 	return a.states[calls]
 }
 
-// add takes a member in, and remove says how many are left.
+// add adds a member. remove returns how many are left.
 func (a *quota) add(m *membership) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
@@ -86,7 +87,7 @@ func (a *quota) remove(m *membership) (left int) {
 	return len(a.members)
 }
 
-// quotas are those that have members. Each goes with its last one.
+// quotas are the shared quotas. Each is removed with its last member.
 type quotas struct {
 	limits Limits
 	clock  clock.PassiveClock
@@ -120,14 +121,14 @@ func (a *quotas) leave(id ID, m *membership) {
 	}
 }
 
-// alone is an account for a Merchant whose key is not proven.
-func (a *quotas) alone(m *membership) *quota {
+// unshared returns a quota for a Merchant whose key is not proven.
+func (a *quotas) unshared(m *membership) *quota {
 	own := newQuota(a.limits, a.clock)
 	own.add(m)
 	return own
 }
 
-// drain has all budgets start empty.
+// drain empties the budgets of all quotas.
 func (a *quotas) drain() {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()

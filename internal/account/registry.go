@@ -1,4 +1,5 @@
-// Package account turns a Merchant and its Secrets into a Caller that is ready for use, and keeps it until they change.
+// Package account creates a ready-to-use Caller from a Merchant and its Secrets, and keeps it until
+// they change.
 package account
 
 import (
@@ -27,20 +28,22 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
-// Options tune a Registry. The zero value of a field means its default.
+// Options configure a Registry. The zero value of a field means its default.
 type Options struct {
 	// NotifyBaseURL is the manager's --notify-base-url, for Merchants without their own.
 	NotifyBaseURL string
-	// EndpointHosts are the hosts that Merchants may name as their endpoint; WeChat's own by default.
+	// EndpointHosts are the hosts that Merchants may name as their endpoint; WeChat's own by
+	// default.
 	EndpointHosts hosts.List
-	// CallbacksOnly is for a process that places no orders and makes no refunds: it needs no address for callbacks, and leaves
-	// client certificates unread, so that it needs no right to them.
+	// CallbacksOnly is set in a process that creates no orders and no refunds. It needs no callback
+	// address, and does not read client certificates, so it needs no permission for them.
 	CallbacksOnly bool
 	// UserAgent is sent with every call.
 	UserAgent string
-	// RefreshAfter is how old credentials may get before their Secrets are read again; 30 s by default.
+	// RefreshAfter is the maximum age of credentials before their Secrets are read again; 30 s by
+	// default.
 	RefreshAfter time.Duration
-	// Limits that each Merchant gets.
+	// Limits of each account.
 	Limits Limits
 	// Timeouts of calls to WeChat.
 	Timeouts wechatpay.Timeouts
@@ -48,8 +51,9 @@ type Options struct {
 	Clock clock.PassiveClock
 }
 
-// Registry keeps an Account for each Merchant, by UID. Secrets are read live and only by name, so that no list or watch on
-// Secrets is needed, and a changed one takes effect within RefreshAfter.
+// Registry keeps an Account for each Merchant, by UID. It gets Secrets by name from the API server,
+// without a cache, so it needs no list or watch on Secrets, and a changed Secret takes effect
+// within RefreshAfter.
 type Registry struct {
 	secrets client.Reader
 	options Options
@@ -58,40 +62,46 @@ type Registry struct {
 	mutex   sync.Mutex
 	entries map[types.UID]*entry
 	swept   time.Time
-	// accounts are WeChat's view of merchant numbers, which several Merchants may share. places are all Merchants'.
+	// accounts are the quotas of merchant numbers, which several Merchants may share. concurrency
+	// is shared by all Merchants.
 	accounts    *quotas
 	concurrency map[Workers]*concurrencyLimit
-	// answers are those that were taken, by the key that they are signed with.
+	// answers are the accepted answers, by the key that they are signed with.
 	answers map[answersKey]*answersOfKey
-	// listener is told of Merchants of which something new is known.
+	// listener is called with each Merchant whose state changed.
 	listener atomic.Pointer[func(types.NamespacedName)]
-	// restoredListeners are told of Merchants whose credentials are others than before, or are taken again.
+	// restoredListeners are called with each Merchant whose credentials changed or are accepted
+	// again.
 	restoredListeners []func(types.NamespacedName)
-	// proofs are the hosts that have shown that they are WeChat Pay.
+	// proofs are the hosts that have proven to be WeChat Pay.
 	proofs proofs
 }
 
 type entry struct {
-	// handle is nil while the credentials can't be used; problem then says why.
-	handle     *Account
+	// account is nil while the credentials can't be used; problem then holds the reason.
+	account    *Account
 	problem    *Problem
 	generation int64
-	// readTime is when the Secrets were last read, and retryTime, after a read that failed, when they are tried next.
+	// readTime is when the Secrets were last read, and retryTime when they are read next after a
+	// failure.
 	readTime, retryTime time.Time
 }
 
 const (
-	// servedFor is how long an Account outlives the last reading of its Secrets when the API server does not answer. A hiccup
-	// must not stop payments, and a key that was taken away must not work for ever.
-	servedFor = 5 * time.Minute
-	// retryAfter is the pause between readings that fail, while an Account is served all the same or there is none: thousands
-	// of Orders may wait for one Secret.
+	// maxStaleness is how long an Account is used after the last successful read of its Secrets
+	// while the API server does not answer. A short outage must not stop payments, but a revoked
+	// key must not work forever.
+	maxStaleness = 5 * time.Minute
+	// retryAfter is the interval between failing reads, with or without an Account: thousands of
+	// Orders may wait for one Secret.
 	retryAfter = 5 * time.Second
-	// unusedFor is after how long a Merchant that nobody asked for is dropped. Forget is called on the leader only.
-	unusedFor = time.Hour
+	// unusedTTL is how long a Merchant is kept that is not used. Forget is called on the leader
+	// only.
+	unusedTTL = time.Hour
 )
 
-// NewRegistry returns a Registry that reads Secrets with the given reader, which must not be a cache.
+// NewRegistry returns a Registry that reads Secrets with the given reader, which must not be a
+// cache.
 func NewRegistry(secrets client.Reader, options Options) *Registry {
 	if options.RefreshAfter == 0 {
 		options.RefreshAfter = 30 * time.Second
@@ -114,15 +124,17 @@ func NewRegistry(secrets client.Reader, options Options) *Registry {
 	return r
 }
 
-// Get returns the Account of a Merchant. A *Problem says why there is none; any other error is the API server's.
+// Get returns the Account of a Merchant. The error is a *Problem if there is none; any other error
+// is the API server's.
 func (r *Registry) Get(ctx context.Context, merchant *v1alpha1.Merchant) (*Account, error) {
-	if handle, problem := r.fresh(merchant); problem != nil {
+	if account, problem := r.cached(merchant); problem != nil {
 		return nil, problem
-	} else if handle != nil {
-		return handle, nil
+	} else if account != nil {
+		return account, nil
 	}
-	// Many Orders of one Merchant ask at the same moment; one read of the Secrets serves them all. It goes on when the caller
-	// that began it does not wait any longer, as a callback that has to be answered.
+	// Many Orders of one Merchant call Get at the same moment, and share one read of the Secrets.
+	// The read continues if the caller that started it stops waiting, such as a callback that has
+	// to be answered.
 	flight := r.flights.DoChan(fmt.Sprintf("%s/%d", merchant.UID, merchant.Generation), func() (any, error) {
 		return r.read(context.WithoutCancel(ctx), merchant)
 	})
@@ -137,17 +149,18 @@ func (r *Registry) Get(ctx context.Context, merchant *v1alpha1.Merchant) (*Accou
 	}
 }
 
-// KnownProblem is why a Merchant can't be used, as far as that was read a moment ago; it reads nothing.
+// KnownProblem returns why a Merchant can't be used, from the cache; it reads nothing.
 func (r *Registry) KnownProblem(merchant *v1alpha1.Merchant) *Problem {
-	_, problem := r.fresh(merchant)
+	_, problem := r.cached(merchant)
 	return problem
 }
 
-// Places are how many calls may be under way at once for one kind of workers.
+// Places returns how many calls may be in flight for one kind of workers.
 func (r *Registry) Places() int { return r.options.Limits.Places }
 
-// Listen has a function told of each Merchant of which something new is known: that its calls are paused, or go on again, or
-// what WeChat says of its credentials. It is called in the middle of calls, so it must return at once.
+// Listen sets a function that is called with each Merchant whose state changed: its calls were
+// paused or resumed, or WeChat accepted or rejected its credentials. It is called during calls, so
+// it must not block.
 func (r *Registry) Listen(listener func(types.NamespacedName)) { r.listener.Store(&listener) }
 
 func (r *Registry) notify(merchant types.NamespacedName) {
@@ -156,8 +169,9 @@ func (r *Registry) notify(merchant types.NamespacedName) {
 	}
 }
 
-// OnCredentialsRestored has a function told of each Merchant whose credentials changed, or are taken by WeChat after they were not: what did not
-// work may work now. It must return at once, and not call the Registry.
+// OnCredentialsRestored adds a function that is called with each Merchant whose credentials
+// changed, or are accepted by WeChat after they were rejected, so that failed calls may succeed
+// now. It must not block or call the Registry.
 func (r *Registry) OnCredentialsRestored(listener func(types.NamespacedName)) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -173,11 +187,12 @@ func (r *Registry) notifyRestored(merchant types.NamespacedName) {
 	}
 }
 
-// BeginLeading is called when this process begins to make refund requests. A leader that stops hands over at once, so what it
-// had failing in its last second counts here: the budgets of failures start used up, as those of an account that is met later do.
+// BeginLeading is called when this process starts to make refund requests. The previous leader may
+// have had failing refunds in its last second, so the failure budgets start exhausted, as do those
+// of quotas that are created later.
 func (r *Registry) BeginLeading() { r.accounts.drain() }
 
-// Forget drops what is kept for a Merchant that is gone.
+// Forget drops what is kept for a deleted Merchant.
 func (r *Registry) Forget(uid types.UID) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -191,59 +206,60 @@ func (r *Registry) forget(uid types.UID) {
 	}
 }
 
-// drop lets go of the Account. Calls under way go on.
+// drop closes the Account. Calls in flight continue.
 func (e *entry) drop() {
-	if e.handle != nil {
-		e.handle.close()
-		e.handle = nil
+	if e.account != nil {
+		e.account.close()
+		e.account = nil
 	}
 }
 
-// fresh returns what was read a short while ago: an Account, or the Problem that there is none.
-func (r *Registry) fresh(merchant *v1alpha1.Merchant) (*Account, *Problem) {
+// cached returns the result of a recent read: an Account or a Problem.
+func (r *Registry) cached(merchant *v1alpha1.Merchant) (*Account, *Problem) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	known := r.entries[merchant.UID]
-	// A caller whose Merchant is behind (a cache that lags) gets what is known of the newer one.
+	// A caller with an outdated Merchant (from a lagging cache) gets the Account of the newer one.
 	if known == nil || known.generation < merchant.Generation {
 		return nil, nil
 	}
 	now := r.options.Clock.Now()
 	age := now.Sub(known.readTime)
 	switch {
-	case known.handle == nil && age <= min(r.options.RefreshAfter, retryAfter):
+	case known.account == nil && age <= min(r.options.RefreshAfter, retryAfter):
 		return nil, known.problem
-	case known.handle != nil && age <= r.options.RefreshAfter:
-		return known.handle, nil
-	case known.handle != nil && now.Before(known.retryTime) && age <= servedFor:
-		return known.handle, nil
+	case known.account != nil && age <= r.options.RefreshAfter:
+		return known.account, nil
+	case known.account != nil && now.Before(known.retryTime) && age <= maxStaleness:
+		return known.account, nil
 	default:
 		return nil, nil
 	}
 }
 
-// afterFailure returns the Account that is served although its Secrets could not be read again, if there is one.
-func (r *Registry) afterFailure(merchant *v1alpha1.Merchant) *Account {
+// staleAccount returns the Account that is still used although its Secrets could not be read again,
+// or nil.
+func (r *Registry) staleAccount(merchant *v1alpha1.Merchant) *Account {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	known := r.entries[merchant.UID]
 	now := r.options.Clock.Now()
-	// A changed spec may name another Secret or host, so what was made for the old one does not do.
-	if known == nil || known.handle == nil || known.generation < merchant.Generation || now.Sub(known.readTime) > servedFor {
+	// A changed spec may name another Secret or host, so the old Account can't be used.
+	if known == nil || known.account == nil || known.generation < merchant.Generation || now.Sub(known.readTime) > maxStaleness {
 		return nil
 	}
 	known.retryTime = now.Add(retryAfter)
-	return known.handle
+	return known.account
 }
 
-func (r *Registry) hasHandle(uid types.UID) bool {
+func (r *Registry) hasAccount(uid types.UID) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	return r.entries[uid] != nil && r.entries[uid].handle != nil
+	return r.entries[uid] != nil && r.entries[uid].account != nil
 }
 
-// The reading of Secrets, which all waiting callers share, is bounded: more tightly where there is an Account to go on with, as
-// a callback has only a few seconds.
+// Reads of Secrets, which all waiting callers share, have a deadline. It is shorter if there is an
+// Account to fall back to, since a callback has only a few seconds.
 const (
 	readDeadline    = 10 * time.Second
 	refreshDeadline = 2 * time.Second
@@ -251,7 +267,7 @@ const (
 
 func (r *Registry) read(ctx context.Context, merchant *v1alpha1.Merchant) (*Account, error) {
 	deadline := readDeadline
-	if r.hasHandle(merchant.UID) {
+	if r.hasAccount(merchant.UID) {
 		deadline = refreshDeadline
 	}
 	ctx, cancel := context.WithTimeout(ctx, deadline)
@@ -259,23 +275,24 @@ func (r *Registry) read(ctx context.Context, merchant *v1alpha1.Merchant) (*Acco
 
 	parts, err := r.gather(ctx, merchant)
 	if err == nil {
-		handle, changed, err := r.keep(merchant, parts)
+		account, changed, err := r.keep(merchant, parts)
 		if changed {
 			r.notifyRestored(client.ObjectKeyFromObject(merchant))
 		}
-		return handle, err
+		return account, err
 	}
 	if problem, ok := AsProblem(err); ok {
 		r.dropUnusable(merchant, problem)
 		return nil, err
 	}
-	if served := r.afterFailure(merchant); served != nil {
-		return served, nil
+	if stale := r.staleAccount(merchant); stale != nil {
+		return stale, nil
 	}
 	return nil, err
 }
 
-// dropUnusable forgets an Account whose credentials are gone or bad. An API server that does not answer is no reason to.
+// dropUnusable drops an Account whose credentials are missing or invalid. It is not called when the
+// API server does not answer.
 func (r *Registry) dropUnusable(merchant *v1alpha1.Merchant, problem *Problem) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -285,7 +302,7 @@ func (r *Registry) dropUnusable(merchant *v1alpha1.Merchant, problem *Problem) {
 	r.entries[merchant.UID] = &entry{problem: problem, readTime: r.options.Clock.Now(), generation: merchant.Generation}
 }
 
-// parts are what an Account is made of.
+// parts are the inputs of an Account.
 type parts struct {
 	protocol           wechatpay.Protocol
 	settings           wechatpay.Settings
@@ -299,7 +316,7 @@ type parts struct {
 func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*parts, error) {
 	protocol, known := protocols.Of(merchant.Spec.Protocol)
 	if !known {
-		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("This operator does not speak the protocol %s of spec.protocol: update it, or choose another", merchant.Spec.Protocol)}
+		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("This operator does not support the protocol %s of spec.protocol: update the operator, or choose another protocol", merchant.Spec.Protocol)}
 	}
 	primary, backup, problem := endpoints(merchant, r.options.EndpointHosts)
 	if problem != nil {
@@ -343,7 +360,7 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 	}, nil
 }
 
-// certificateParts are what a certificate Secret gave.
+// certificateParts is the result of reading a certificate Secret.
 type certificateParts struct {
 	pair    *tls.Certificate
 	leaf    *x509.Certificate
@@ -365,7 +382,8 @@ func backupOf(backup *url.URL) string {
 	return backup.String()
 }
 
-// certificate reads the client certificate. What is wrong with it stops refunds only, so it is no error.
+// certificate reads the client certificate. A problem with it stops refunds only, so it is not an
+// error.
 func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant) (certificateParts, error) {
 	reference := merchant.Spec.CertificateSecretRef
 	if reference == nil || r.options.CallbacksOnly {
@@ -385,7 +403,8 @@ func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant)
 }
 
 func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name, what, field string) (*corev1.Secret, error) {
-	// The CRD takes no other names, but an object of before that rule may have one, and the client refuses it as if that could pass.
+	// The CRD rejects other names, but an object created before that rule may have one, and the
+	// client's error for it would look temporary.
 	if refused := validation.NameIsDNSSubdomain(name, false); len(refused) > 0 {
 		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("No Secret with %s can have the name %q: write the name of an existing one in %s", what, text.Clean(name), field)}
 	}
@@ -400,19 +419,20 @@ func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name
 	return secret, err
 }
 
-// keep returns the Account that is there when nothing changed, so that connections and limits live on, and a new one
-// otherwise. Limits belong to the account, of which the new one becomes a member when its key is proven.
-// It says whether there was another one before, or a reason that there was none.
-func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (handle *Account, changed bool, err error) {
+// keep returns the existing Account if nothing changed, so that connections and limits are kept,
+// and a new one otherwise. The rate limits belong to the quota of the merchant number, which the
+// new Account joins when its key is proven. changed reports whether an Account or a Problem existed
+// before.
+func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (account *Account, changed bool, err error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	now := r.options.Clock.Now()
 	made.settings.Answers = r.answersOf(made.settings.MchID, made.secrets.Key, now)
 	known := r.entries[merchant.UID]
-	if known != nil && known.handle != nil && known.handle.Version == made.version {
+	if known != nil && known.account != nil && known.account.Version == made.version {
 		known.readTime, known.generation, known.retryTime = now, merchant.Generation, time.Time{}
-		known.handle.joinIfProven(merchant)
-		return known.handle, false, nil
+		known.account.joinIfProven(merchant)
+		return known.account, false, nil
 	}
 	connection, err := made.protocol.Open(made.settings, made.secrets)
 	if err != nil {
@@ -423,10 +443,10 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (handle *Accou
 	} else {
 		r.dropUnused(now)
 	}
-	suspicion := &credentialHealth{}
-	member := r.memberOf(client.ObjectKeyFromObject(merchant), hosts.Canonical(made.settings.Endpoint), IDOf(merchant))
-	handle = &Account{
-		Caller:           &limitedCaller{Caller: connection, member: member, health: suspicion, clock: r.options.Clock},
+	health := &credentialHealth{}
+	member := r.newMembership(client.ObjectKeyFromObject(merchant), hosts.Canonical(made.settings.Endpoint), IDOf(merchant))
+	account = &Account{
+		Caller:           &limitedCaller{Caller: connection, member: member, health: health, clock: r.options.Clock},
 		Receiver:         connection.Receiver,
 		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,
 		Certificate: made.description, CertificateProblem: made.certificateProblem, HasCertificate: made.secrets.Certificate != nil,
@@ -434,23 +454,23 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (handle *Accou
 		NotPublic:     notPublicURL(made.payment),
 		CallbackCheck: callbackprobe.NewKeys(connection.Shared...),
 		keyIDs:        connection.KeyIDs, endpoint: made.endpoint,
-		member: member, health: suspicion, learned: func() { r.notify(member.merchant) },
+		member: member, health: health, notify: func() { r.notify(member.merchant) },
 		credentialsRestored: func() { r.notifyRestored(member.merchant) },
 		close:               func() { member.close(); connection.Close() },
 	}
-	handle.joinIfProven(merchant)
-	r.entries[merchant.UID] = &entry{handle: handle, readTime: now, generation: merchant.Generation}
-	return handle, known != nil, nil
+	account.joinIfProven(merchant)
+	r.entries[merchant.UID] = &entry{account: account, readTime: now, generation: merchant.Generation}
+	return account, known != nil, nil
 }
 
-// dropUnused keeps replicas that do not lead, and so are not told to forget, from keeping Merchants that are gone.
+// dropUnused removes Merchants on replicas that do not lead, where Forget is not called.
 func (r *Registry) dropUnused(now time.Time) {
-	if now.Sub(r.swept) < unusedFor/60 {
+	if now.Sub(r.swept) < unusedTTL/60 {
 		return
 	}
 	r.swept = now
 	for uid, known := range r.entries {
-		if now.Sub(known.readTime) > unusedFor {
+		if now.Sub(known.readTime) > unusedTTL {
 			r.forget(uid)
 		}
 	}

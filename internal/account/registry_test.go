@@ -17,14 +17,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 )
 
-func TestSecretsAreReadNowAndThen(t *testing.T) {
+func TestSecretsAreReadAgainAfterRefresh(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	m := p.merchant()
 	first := p.get(m)
 	for range 10 {
-		p.pass(refresh / 10)
+		p.advance(refresh / 10)
 		if p.get(m) != first {
 			t.Fatal("another Account")
 		}
@@ -32,7 +32,7 @@ func TestSecretsAreReadNowAndThen(t *testing.T) {
 	if reads := p.reader.reads.Load(); reads != 1 {
 		t.Errorf("%d reads within %s", reads, refresh)
 	}
-	p.pass(time.Nanosecond)
+	p.advance(time.Nanosecond)
 	if p.get(m) != first || p.reader.reads.Load() != 2 {
 		t.Errorf("after %s: %d reads", refresh, p.reader.reads.Load())
 	}
@@ -40,40 +40,40 @@ func TestSecretsAreReadNowAndThen(t *testing.T) {
 
 func TestRotationTakesEffect(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*place){
-		"key": func(p *place) { p.storeKey(key2) },
-		"previous key": func(p *place) {
+	for name, change := range map[string]func(*fixture){
+		"key": func(p *fixture) { p.storeKey(key2) },
+		"previous key": func(p *fixture) {
 			p.store(keyName, map[string][]byte{"apiKey": []byte(key1), "apiKey.previous": []byte(key2)})
 		},
-		"certificate":         func(p *place) { p.store(certName, validPair(p.t).data()) },
-		"certificate is gone": func(p *place) { p.remove(certName) },
+		"certificate":         func(p *fixture) { p.store(certName, validPair(p.t).data()) },
+		"certificate is gone": func(p *fixture) { p.remove(certName) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPlace(t)
+			p := newFixture(t)
 			p.storeKey(key1)
 			p.store(certName, validPair(t).data())
 			m := p.merchant(withCertificate)
 			first := p.get(m)
 			change(p)
-			p.pass(refresh)
+			p.advance(refresh)
 			if p.get(m) != first {
 				t.Error("read again before its time")
 			}
-			p.pass(time.Nanosecond)
+			p.advance(time.Nanosecond)
 			second := p.get(m)
 			if second == first || second.Version == first.Version {
 				t.Error("the change has no effect")
 			}
-			if p.pass(2 * refresh); p.get(m) != second {
+			if p.advance(2 * refresh); p.get(m) != second {
 				t.Error("another Account although nothing changed any more")
 			}
 		})
 	}
 }
 
-// TestAChangedSpecTakesEffectAtOnce: every field that an Account is made of.
-func TestAChangedSpecTakesEffectAtOnce(t *testing.T) {
+// TestChangedSpecTakesEffectAtOnce: it changes each field that an Account depends on.
+func TestChangedSpecTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
 	bundle := validPair(t).certificate
 	for name, change := range map[string]func(*v1alpha1.MerchantSpec){
@@ -85,7 +85,7 @@ func TestAChangedSpecTakesEffectAtOnce(t *testing.T) {
 		"key's entry": func(s *v1alpha1.MerchantSpec) { s.APIKeySecretRef.Key = "other" },
 		"certificate": withCertificate,
 	} {
-		p := newPlace(t)
+		p := newFixture(t)
 		p.store(keyName, map[string][]byte{"apiKey": []byte(key1), "other": []byte(key2)})
 		first := p.get(p.merchant())
 		changed := p.merchant(change)
@@ -98,7 +98,7 @@ func TestAChangedSpecTakesEffectAtOnce(t *testing.T) {
 			t.Errorf("%s: a caller whose cache is behind brings the old one back", name)
 		}
 	}
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	first := p.get(p.merchant())
 	changed := p.merchant(func(s *v1alpha1.MerchantSpec) { s.RefundApproval, s.LatePayment = "Automatic", "Accept" })
@@ -108,9 +108,9 @@ func TestAChangedSpecTakesEffectAtOnce(t *testing.T) {
 	}
 }
 
-func TestACertificateProblemThatChangesIsTold(t *testing.T) {
+func TestChangedCertificateProblemIsReported(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	m := p.merchant(withCertificate)
 	p.get(m)
@@ -120,9 +120,9 @@ func TestACertificateProblemThatChangesIsTold(t *testing.T) {
 	}
 }
 
-func TestACertificateThatExpiresInTheCacheIsNoticed(t *testing.T) {
+func TestCachedCertificateExpires(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	p.store(certName, newPair(t, start.Add(time.Minute), start.Add(time.Hour)).data())
 	m := p.merchant(withCertificate)
@@ -130,7 +130,7 @@ func TestACertificateThatExpiresInTheCacheIsNoticed(t *testing.T) {
 		pass   time.Duration
 		usable bool
 	}{{0, false}, {2 * time.Minute, true}, {58 * time.Minute, true}, {time.Minute, false}} {
-		p.pass(step.pass)
+		p.advance(step.pass)
 		handle := p.get(m)
 		if handle.HasCertificate != step.usable || (handle.CertificateProblem == nil) != step.usable {
 			t.Errorf("at %s: usable %t, %+v", p.clock.Now(), handle.HasCertificate, handle.CertificateProblem)
@@ -138,37 +138,38 @@ func TestACertificateThatExpiresInTheCacheIsNoticed(t *testing.T) {
 	}
 }
 
-func TestCredentialsThatAreGoneOrBadDropTheHandle(t *testing.T) {
+func TestUnusableCredentialsDropTheAccount(t *testing.T) {
 	t.Parallel()
-	for reason, change := range map[string]func(*place){
-		v1alpha1.ReasonSecretNotFound: func(p *place) { p.remove(keyName) },
-		v1alpha1.ReasonInvalidAPIKey:  func(p *place) { p.storeKey("bad") },
+	for reason, change := range map[string]func(*fixture){
+		v1alpha1.ReasonSecretNotFound: func(p *fixture) { p.remove(keyName) },
+		v1alpha1.ReasonInvalidAPIKey:  func(p *fixture) { p.storeKey("bad") },
 	} {
-		p := newPlace(t)
+		p := newFixture(t)
 		p.storeKey(key1)
 		m := p.merchant()
 		first := p.get(m)
 		change(p)
-		p.pass(refresh + 1)
+		p.advance(refresh + 1)
 		for range 2 {
 			if found := p.problem(m); found.Reason != reason {
 				t.Errorf("%+v", found)
 			}
 		}
-		// What is mended works a moment later.
+		// A corrected Secret takes effect a moment later.
 		p.storeKey(key1)
-		p.pass(kept)
+		p.advance(pastProblemTTL)
 		if p.get(m) == first {
 			t.Error("the Account that was dropped is back")
 		}
 	}
 }
 
-// TestMerchantsOfOneNumberShareItsLimits: WeChat counts by merchant number, whatever the objects are called. It takes a key for
-// its own number only, so those whose keys it took are one account, at the same host.
+// TestMerchantsOfOneNumberShareItsLimits: WeChat counts calls by merchant number. It accepts a key
+// for its own number only, so Merchants with accepted keys for the same number at the same host are
+// one account.
 func TestMerchantsOfOneNumberShareItsLimits(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	one, other := p.merchant(), p.merchant()
 	number := p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.MchID = "1900000209" })
@@ -178,44 +179,44 @@ func TestMerchantsOfOneNumberShareItsLimits(t *testing.T) {
 	for _, m := range []*v1alpha1.Merchant{one, other, number, host} {
 		p.get(m).Prove()
 	}
-	p.pass(time.Second) // until then another process may have used them up
+	p.advance(time.Second) // until then another process may have used them up
 	for _, number := range []string{"refund-0001", "refund-0002"} {
-		if !p.look(unproven, number) && !p.look(one, number) {
+		if !p.allowLookup(unproven, number) && !p.allowLookup(one, number) {
 			t.Fatal("two looks at once are allowed")
 		}
 	}
-	if p.look(other, "refund-0003") {
+	if p.allowLookup(other, "refund-0003") {
 		t.Error("a second Merchant of the number has looks of its own")
 	}
-	if !p.look(number, "refund-0004") || !p.look(host, "refund-0005") {
+	if !p.allowLookup(number, "refund-0004") || !p.allowLookup(host, "refund-0005") {
 		t.Error("another number, or another host, pays for this one")
 	}
 }
 
-// TestAKeyThatWeChatHasNotTakenLooksForNothing: what is not found counts against the number.
-func TestAKeyThatWeChatHasNotTakenLooksForNothing(t *testing.T) {
+// TestUnprovenKeyMakesNoLookups: WeChat counts queries for unknown refunds against the number.
+func TestUnprovenKeyMakesNoLookups(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	m := p.merchant()
-	p.pass(time.Minute)
-	if p.look(m, "refund-0001") {
+	p.advance(time.Minute)
+	if p.allowLookup(m, "refund-0001") {
 		t.Error("it looked")
 	}
 	p.get(m).Prove()
-	p.pass(time.Second)
-	if !p.look(m, "refund-0001") {
+	p.advance(time.Second)
+	if !p.allowLookup(m, "refund-0001") {
 		t.Error("it is proven, and may not look")
 	}
 	p.get(m).Reject()
-	if p.get(m).Proven() || p.look(m, "refund-0002") {
+	if p.get(m).Proven() || p.allowLookup(m, "refund-0002") {
 		t.Error("WeChat does not take it any more, and it looked")
 	}
 }
 
-func TestManyWhoWaitForOneSecretReadItOnce(t *testing.T) {
+func TestProblemIsCached(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	m := p.merchant()
 	_ = p.problem(m)
 	before := p.reader.reads.Load()
@@ -234,19 +235,20 @@ func TestManyWhoWaitForOneSecretReadItOnce(t *testing.T) {
 	}
 }
 
-func TestRightsThatAreMissingAreTold(t *testing.T) {
+func TestMissingPermissionIsReported(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.reader.failWith(apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, keyName, errors.New("RBAC")))
 	if found := p.problem(p.merchant()); found.Reason != v1alpha1.ReasonSecretNotFound || !strings.Contains(found.Message, "verb get") {
 		t.Errorf("%+v", found)
 	}
 }
 
-// TestCallbacksOnly: who only takes callbacks asks for no certificate, which it may not read, and needs no address for callbacks.
+// TestCallbacksOnly: a process that only receives callbacks reads no certificate, which it may have
+// no permission for, and needs no callback address.
 func TestCallbacksOnly(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	p.store(certName, validPair(t).data())
 	p.registry = account.NewRegistry(p.reader, account.Options{EndpointHosts: hosts.MustParse(allowed), Clock: p.clock, CallbacksOnly: true})
@@ -259,9 +261,9 @@ func TestCallbacksOnly(t *testing.T) {
 	}
 }
 
-func TestAMerchantThatIsCreatedAgainGetsItsOwnHandle(t *testing.T) {
+func TestRecreatedMerchantGetsItsOwnAccount(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	first := p.get(p.merchant())
 	first.Reject()
@@ -278,7 +280,7 @@ func TestAMerchantThatIsCreatedAgainGetsItsOwnHandle(t *testing.T) {
 
 func TestForget(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	first := p.get(p.merchant())
 	p.registry.Forget(p.merchant().UID)
@@ -289,10 +291,10 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// TestManyCallersShareOneRead while one of them gives up.
+// TestManyCallersShareOneRead: one of them gives up.
 func TestManyCallersShareOneRead(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	held := &gate{entered: make(chan struct{}, 1), open: make(chan struct{})}
 	p.reader.gate.Store(held)
@@ -323,10 +325,10 @@ func TestManyCallersShareOneRead(t *testing.T) {
 	}
 }
 
-// TestConcurrentUse is for the race detector: calls, rotations, outages and Forget at once.
+// TestConcurrentUse: for the race detector: calls, rotations, outages and Forget at once.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	m := p.merchant()
 	var callers sync.WaitGroup
@@ -337,7 +339,7 @@ func TestConcurrentUse(t *testing.T) {
 				case i == 0:
 					p.storeKey([]string{key1, key2}[j%2])
 				case i == 1:
-					p.pass(refresh)
+					p.advance(refresh)
 				case i == 2 && j%5 == 0:
 					p.registry.Forget(m.UID)
 				default:
@@ -356,9 +358,9 @@ func TestConcurrentUse(t *testing.T) {
 	callers.Wait()
 }
 
-func TestVerdictOnTheKeyEndsWithTheKey(t *testing.T) {
+func TestRejectionEndsWithTheKey(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	m := p.merchant()
 	first := p.get(m)
@@ -366,12 +368,12 @@ func TestVerdictOnTheKeyEndsWithTheKey(t *testing.T) {
 		t.Error("nothing is known yet")
 	}
 	first.Reject()
-	p.pass(2 * refresh)
+	p.advance(2 * refresh)
 	if !p.get(m).Rejected() {
 		t.Error("reading the same key again ended its rejection")
 	}
 	p.storeKey(key2)
-	p.pass(2 * refresh)
+	p.advance(2 * refresh)
 	if p.get(m).Rejected() {
 		t.Error("the new key is rejected for the old one's sake")
 	}
@@ -381,14 +383,14 @@ func TestVerdictOnTheKeyEndsWithTheKey(t *testing.T) {
 	}
 }
 
-func TestLooksAreSlowAndOutliveCredentials(t *testing.T) {
+func TestLookupLimitOutlivesCredentials(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	m := p.merchant()
-	look := func(number string) bool { return p.look(m, number) }
+	look := func(number string) bool { return p.allowLookup(m, number) }
 	p.get(m).Prove()
-	p.pass(time.Second)
+	p.advance(time.Second)
 	if !look("refund-0001") || !look("refund-0002") {
 		t.Error("two at once are allowed")
 	}
@@ -396,7 +398,7 @@ func TestLooksAreSlowAndOutliveCredentials(t *testing.T) {
 	if allowed || wait <= 0 || wait > time.Second {
 		t.Errorf("the third: %t, wait %s", allowed, wait)
 	}
-	// Other credentials, bad ones in between, are no way around WeChat's limit.
+	// Changing credentials, even to invalid ones, does not reset the limit.
 	p.storeKey("bad")
 	changed := p.merchant()
 	changed.Generation++
@@ -411,19 +413,19 @@ func TestLooksAreSlowAndOutliveCredentials(t *testing.T) {
 	if look("refund-0003") {
 		t.Error("new credentials brought new looks")
 	}
-	p.pass(500 * time.Millisecond)
+	p.advance(500 * time.Millisecond)
 	if look("refund-0004") || !look("refund-0003") || look("refund-0005") {
 		t.Error("half a second brings one look, to who waited for it")
 	}
 }
 
-// TestMerchantsThatNobodyAsksForAreDropped on replicas that are not told to forget them.
-func TestMerchantsThatNobodyAsksForAreDropped(t *testing.T) {
+// TestUnusedMerchantsAreDropped: on replicas where Forget is not called.
+func TestUnusedMerchantsAreDropped(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.storeKey(key1)
 	old := p.get(p.merchant())
-	p.pass(2 * time.Hour)
+	p.advance(2 * time.Hour)
 	fresh := p.merchant()
 	fresh.UID = "fresh"
 	p.get(fresh)

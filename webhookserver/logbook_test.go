@@ -13,16 +13,18 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// everything is what all tests of this package logged.
-var everything = &logbook{}
+// allLogs is the log of all tests of this package.
+var allLogs = &logbook{}
 
-// secrets are in many of the messages that tests send, and must be in no log and no event. The last ones are how bodies look.
+// secrets are in many messages that the tests send, and must not appear in any log or event. The
+// last ones are typical parts of bodies.
 var secrets = []string{framework.APIKey, previousKey, secondKey, framework.OpenID, "<xml", "<root", "<req_info", "CDATA"}
 
-// verbosity is what the operator itself has to say at most. From 8 on client-go logs whole objects.
+// verbosity is the highest level at which the operator logs. From 8 on client-go logs whole
+// objects.
 const verbosity = 5
 
-// logbook keeps log lines.
+// logbook stores log lines.
 type logbook struct {
 	mutex sync.Mutex
 	lines []string
@@ -38,7 +40,7 @@ func (b *logbook) add(line string) {
 	b.lines = append(b.lines, line)
 }
 
-// copying also writes into another book.
+// copying also writes into another logbook.
 func (b *logbook) copying(to *logbook) logr.Logger {
 	return funcr.NewJSON(func(line string) { b.add(line); to.add(line) }, funcr.Options{Verbosity: verbosity})
 }
@@ -55,7 +57,7 @@ func (b *logbook) withSecrets() []string {
 
 func secretIn(text string) string {
 	for _, secret := range secrets {
-		// JSON writes < as an escape.
+		// JSON escapes <.
 		if strings.Contains(strings.ReplaceAll(text, `\u003c`, "<"), secret) {
 			return secret
 		}
@@ -63,7 +65,7 @@ func secretIn(text string) string {
 	return ""
 }
 
-// eventbook keeps events.
+// eventbook stores events.
 type eventbook struct {
 	logbook
 }

@@ -39,7 +39,7 @@ func TestWhatProvesAKey(t *testing.T) {
 		"what was not sent":   {says(wechatpay.NotSent, wechatpay.Repeat), false},
 		"what is no Caller's": {func() error { return errors.New("?") }, false},
 	} {
-		g := unprovenWithin(NewRegistry(nil, Options{Limits: fast}), shopKey, &weChat{answer: test.answer})
+		g := unprovenCaller(NewRegistry(nil, Options{Limits: breakerOnlyLimits}), shopKey, &weChat{answer: test.answer})
 		_ = query(g)
 		if g.member.isProven() != test.proves {
 			t.Errorf("%s: proven %t", name, g.member.isProven())
@@ -47,18 +47,20 @@ func TestWhatProvesAKey(t *testing.T) {
 	}
 }
 
-// TestAStrangerWithTheNumberTakesNothingOfTheShop: neither tokens, nor the budget of failing refunds, nor the breakers.
-func TestAStrangerWithTheNumberTakesNothingOfTheShop(t *testing.T) {
+// TestUnprovenMerchantUsesNoSharedQuota: calls with an unproven key take no tokens of the proven
+// Merchant with the same number, count nothing against its budget of failing refunds, and don't
+// open its breakers.
+func TestUnprovenMerchantUsesNoSharedQuota(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.QueryOrder, limits.FailingRefunds, limits.MaxWait = 1, 5, time.Millisecond
 		registry := NewRegistry(nil, Options{Limits: limits})
-		shop := within(registry, &weChat{answer: succeeds})
-		stranger := unprovenWithin(registry, strangerKey, &weChat{answer: says(wechatpay.Unknown, wechatpay.Repeat)})
+		shop := provenCaller(registry, &weChat{answer: succeeds})
+		stranger := unprovenCaller(registry, strangerKey, &weChat{answer: says(wechatpay.Unknown, wechatpay.Repeat)})
 		for range 20 {
 			_ = query(stranger)
-			wantDenied(t, refund(stranger), "not taken the Merchant's key yet")
+			wantDenied(t, refund(stranger), "not accepted the Merchant's key yet")
 		}
 		if wait := wechatpay.RetryAfter(refund(stranger)); wait < time.Second {
 			t.Errorf("a refund comes again after %s", wait)
@@ -73,22 +75,22 @@ func TestAStrangerWithTheNumberTakesNothingOfTheShop(t *testing.T) {
 	})
 }
 
-// TestMembersOfAnAccountAreOne from the moment at which the second is proven: what the first used counts, and where WeChat does
-// not answer the one, it is not asked for the other.
-func TestMembersOfAnAccountAreOne(t *testing.T) {
+// TestProvenMerchantsShareAQuota: once the second Merchant is proven, calls of the first count for
+// it too, and if WeChat does not answer the first, the calls of the second pause.
+func TestProvenMerchantsShareAQuota(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.FailingRefunds = 5
 		registry := NewRegistry(nil, Options{Limits: limits})
 		var told []types.NamespacedName
 		registry.Listen(func(merchant types.NamespacedName) { told = append(told, merchant) })
 		w := &weChat{answer: says(wechatpay.Failed, wechatpay.InsufficientBalance)}
-		shop := within(registry, w)
+		shop := provenCaller(registry, w)
 		for range 5 {
 			_ = refund(shop)
 		}
-		second := unprovenWithin(registry, types.NamespacedName{Namespace: "shop", Name: "second"}, w)
+		second := unprovenCaller(registry, types.NamespacedName{Namespace: "shop", Name: "second"}, w)
 		_, _ = second.QueryRefund(t.Context(), wechatpay.RefundRef{}) // signed
 		wantDenied(t, refund(second), "more than 5 failing refund requests a second")
 
@@ -106,17 +108,16 @@ func TestMembersOfAnAccountAreOne(t *testing.T) {
 	})
 }
 
-// TestCredentialsOfAMemberPauseItAlone.
-func TestCredentialsOfAMemberPauseItAlone(t *testing.T) {
+func TestCredentialFailuresPauseOneMerchant(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []func() error{
 		says(wechatpay.Refused, wechatpay.CredentialsRejected), says(wechatpay.Refused, wechatpay.CertificateRejected),
 		says(wechatpay.Unknown, wechatpay.NeedsAttention), says(wechatpay.NotSent, wechatpay.NeedsAttention),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			registry := NewRegistry(nil, Options{Limits: fast})
-			shop := within(registry, &weChat{answer: succeeds})
-			second := within(registry, &weChat{answer: answer})
+			registry := NewRegistry(nil, Options{Limits: breakerOnlyLimits})
+			shop := provenCaller(registry, &weChat{answer: succeeds})
+			second := provenCaller(registry, &weChat{answer: answer})
 			for range 5 {
 				_, _ = query(second), refund(second)
 			}
@@ -125,16 +126,16 @@ func TestCredentialsOfAMemberPauseItAlone(t *testing.T) {
 			must(t, query(shop))
 			must(t, refund(shop))
 			// Other credentials are tried at once.
-			must(t, query(unprovenWithin(registry, shopKey, &weChat{answer: succeeds})))
+			must(t, query(unprovenCaller(registry, shopKey, &weChat{answer: succeeds})))
 		})
 	}
 }
 
-// TestAKeyThatIsRejectedLeavesTheAccount, and comes back when it is taken again.
-func TestAKeyThatIsRejectedLeavesTheAccount(t *testing.T) {
+// TestRejectedKeyLeavesTheQuota: a later accepted call makes it a member again.
+func TestRejectedKeyLeavesTheQuota(t *testing.T) {
 	t.Parallel()
-	registry := NewRegistry(nil, Options{Limits: fast})
-	g := within(registry, &weChat{answer: succeeds})
+	registry := NewRegistry(nil, Options{Limits: breakerOnlyLimits})
+	g := provenCaller(registry, &weChat{answer: succeeds})
 	handle := &Account{health: g.health, member: g.member}
 	handle.Reject()
 	if handle.Proven() || len(registry.accounts.known) != 0 {
@@ -146,14 +147,14 @@ func TestAKeyThatIsRejectedLeavesTheAccount(t *testing.T) {
 	}
 }
 
-// TestAMemberThatIsGoneComesBackNever: its last call may end after it.
-func TestAMemberThatIsGoneComesBackNever(t *testing.T) {
+// TestClosedMemberNeverRejoins: a call in flight may end after the membership.
+func TestClosedMemberNeverRejoins(t *testing.T) {
 	t.Parallel()
-	registry := NewRegistry(nil, Options{Limits: fast})
-	g := within(registry, &weChat{answer: succeeds})
+	registry := NewRegistry(nil, Options{Limits: breakerOnlyLimits})
+	g := provenCaller(registry, &weChat{answer: succeeds})
 	g.member.close()
 	must(t, query(g))
-	late := unprovenWithin(registry, shopKey, &weChat{answer: succeeds})
+	late := unprovenCaller(registry, shopKey, &weChat{answer: succeeds})
 	late.member.close()
 	must(t, query(late))
 	if len(registry.accounts.known) != 0 {
@@ -161,8 +162,8 @@ func TestAMemberThatIsGoneComesBackNever(t *testing.T) {
 	}
 }
 
-// TestANamespaceThatWaitsInLineHoldsUpNoOther: one account serves many of them.
-func TestANamespaceThatWaitsInLineHoldsUpNoOther(t *testing.T) {
+// TestNamespacesShareTheRate: one account serves many namespaces.
+func TestNamespacesShareTheRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := limited(Limits{Lookups: 2}, succeeds)
@@ -175,7 +176,7 @@ func TestANamespaceThatWaitsInLineHoldsUpNoOther(t *testing.T) {
 		}
 		began := time.Now()
 		for {
-			for i, at := range due { // they come when they are told to
+			for i, at := range due { // retry at the returned time
 				if !time.Now().Before(at) {
 					if wait, allowed := looks.tryReserve("stranger", stranger(i), time.Now()); !allowed {
 						due[i] = time.Now().Add(wait)
@@ -196,7 +197,7 @@ func TestANamespaceThatWaitsInLineHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// oneSecret is an API server with one key for everybody.
+// oneSecret is an API server that returns the same key for every Secret.
 type oneSecret struct{ client.Reader }
 
 func (oneSecret) Get(_ context.Context, _ client.ObjectKey, object client.Object, _ ...client.GetOption) error {
@@ -204,8 +205,9 @@ func (oneSecret) Get(_ context.Context, _ client.ObjectKey, object client.Object
 	return nil
 }
 
-// TestMerchantsThatAreGoneLeaveNothing: neither their accounts, nor their metrics, nor memory or goroutines.
-func TestMerchantsThatAreGoneLeaveNothing(t *testing.T) {
+// TestDeletedMerchantsLeaveNothing: deleted Merchants leave no accounts, metrics, memory or
+// goroutines.
+func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 	registry := NewRegistry(oneSecret{}, Options{NotifyBaseURL: "https://pay.example.com"})
 	come := func(count int) {
 		for i := range count {

@@ -17,12 +17,12 @@ func queryNumber(g *limitedCaller, number string) error {
 	return err
 }
 
-// TestTheLineIsKeptByThoseWhoHaveToComeBack: a burst above the bucket is served in the order in which it came, whatever comes
-// meanwhile, and nobody is denied for ever.
-func TestTheLineIsKeptByThoseWhoHaveToComeBack(t *testing.T) {
+// TestRetriedCallsKeepTheirOrder: a burst that exceeds the bucket is served in the order of its
+// first calls, whatever arrives later, and every call is made in the end.
+func TestRetriedCallsKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.QueryOrder, limits.MaxWait = 10, 200*time.Millisecond
 		var mutex sync.Mutex
 		var served []string
@@ -61,27 +61,26 @@ func TestTheLineIsKeptByThoseWhoHaveToComeBack(t *testing.T) {
 	})
 }
 
-func TestAPlaceThatNobodyComesForIsForgotten(t *testing.T) {
+func TestUnusedReservationExpires(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	l := newFairLimiter(1, 1)
 	for i := range 100 {
-		l.slot("shop", fmt.Sprint(i), now)
+		l.turnOf("shop", fmt.Sprint(i), now)
 	}
-	l.slot("shop", "later", now.Add(3*lostAfter))
-	if len(l.namespaces["shop"].of) != 1 {
-		t.Errorf("%d places are kept", len(l.namespaces["shop"].of))
+	l.turnOf("shop", "later", now.Add(3*reservationTTL))
+	if len(l.namespaces["shop"].reservations) != 1 {
+		t.Errorf("%d places are kept", len(l.namespaces["shop"].reservations))
 	}
 }
 
-// TestANewLeaderCountsWhatItsPredecessorMayHaveHadFailing in the second before.
-func TestANewLeaderCountsWhatItsPredecessorMayHaveHadFailing(t *testing.T) {
+func TestNewLeaderStartsWithExhaustedFailureBudget(t *testing.T) {
 	t.Parallel()
 	for name, known := range map[string]bool{"a merchant that it knew": true, "one that it meets now": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				limits := fast
+				limits := breakerOnlyLimits
 				limits.FailingRefunds = 5
 				predecessor, _ := limited(limits, says(wechatpay.Failed, wechatpay.InsufficientBalance))
 				registry := NewRegistry(nil, Options{Limits: limits})
@@ -90,9 +89,9 @@ func TestANewLeaderCountsWhatItsPredecessorMayHaveHadFailing(t *testing.T) {
 					failures = append(failures, time.Now())
 					return says(wechatpay.Failed, wechatpay.InsufficientBalance)()
 				}}
-				heir := unprovenWithin(registry, shopKey, w)
+				heir := unprovenCaller(registry, shopKey, w)
 				if known {
-					heir = within(registry, w)
+					heir = provenCaller(registry, w)
 				}
 				for range 5 {
 					_ = refund(predecessor)
@@ -110,7 +109,7 @@ func TestANewLeaderCountsWhatItsPredecessorMayHaveHadFailing(t *testing.T) {
 				if w.calls < 5 {
 					t.Errorf("%d calls were made: it waits for the second, no longer", w.calls)
 				}
-				if wrong := crowded(failures, 5); wrong != "" {
+				if wrong := exceedsLimit(failures, 5); wrong != "" {
 					t.Error(wrong)
 				}
 			})
@@ -118,17 +117,17 @@ func TestANewLeaderCountsWhatItsPredecessorMayHaveHadFailing(t *testing.T) {
 	}
 }
 
-func TestBreakerOpensAtOnceWhenTheCertificateIsNotTaken(t *testing.T) {
+func TestBreakerOpensAtOnceOnRejectedCertificate(t *testing.T) {
 	t.Parallel()
 	for _, outcome := range []wechatpay.Outcome{wechatpay.Refused, wechatpay.Failed, wechatpay.NotSent} {
 		synctest.Test(t, func(t *testing.T) {
-			g, w := limited(fast, says(outcome, wechatpay.CertificateRejected))
+			g, w := limited(breakerOnlyLimits, says(outcome, wechatpay.CertificateRejected))
 			_ = refund(g)
 			wantDenied(t, refund(g), "paused")
 			if refusal, known := g.health.certificateRefusal(); refusal == "" || !known {
 				t.Errorf("%s: it is not known: %q", outcome, refusal)
 			}
-			w.answer = says(wechatpay.Failed, wechatpay.Rejected) // an answer with a signature: the certificate is taken
+			w.answer = says(wechatpay.Failed, wechatpay.Rejected) // a signed answer: the certificate was accepted
 			time.Sleep(30*time.Second + 1)
 			for range 10 {
 				if err := refund(g); isThrottled(err) {
@@ -142,11 +141,11 @@ func TestBreakerOpensAtOnceWhenTheCertificateIsNotTaken(t *testing.T) {
 	}
 }
 
-// TestPauseIsOneHoweverOftenItIsTried: its beginning and its words stay.
-func TestPauseIsOneHoweverOftenItIsTried(t *testing.T) {
+// TestFailedTrialsKeepThePause: trials that fail change neither its start nor its message.
+func TestFailedTrialsKeepThePause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g, w := limited(fast, says(wechatpay.Unknown, wechatpay.Repeat))
+		g, w := limited(breakerOnlyLimits, says(wechatpay.Unknown, wechatpay.Repeat))
 		handle := &Account{member: g.member}
 		if handle.Paused(OrderCalls) != nil {
 			t.Error("paused before any call")

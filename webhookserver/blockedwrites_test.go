@@ -12,15 +12,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
-// slowLine holds writes of one object until it is let go, on their way to the API server: whatever the client does about writes
-// that are under way, it does about these.
-type slowLine struct {
+// blockedWrites blocks the writes of one object on their way to the API server until it is
+// released. The client treats them as writes in progress.
+type blockedWrites struct {
 	http.RoundTripper
 	object        string
 	held, proceed chan struct{}
 }
 
-func (l *slowLine) RoundTrip(request *http.Request) (*http.Response, error) {
+func (l *blockedWrites) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.Method == http.MethodPut && strings.Contains(request.URL.Path, "/"+l.object+"/") {
 		close(l.held)
 		<-l.proceed
@@ -28,13 +28,13 @@ func (l *slowLine) RoundTrip(request *http.Request) (*http.Response, error) {
 	return l.RoundTripper.RoundTrip(request)
 }
 
-// TestCallbacksDoNotWaitForEachOther: while one is being stored, others are, although the operator's client waits for its own
-// writes before it lists.
+// TestCallbacksDoNotWaitForEachOther: while the write of one callback is blocked, others are
+// stored, although the operator's client waits for its own writes before it lists.
 func TestCallbacksDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	t.Run("payments", func(t *testing.T) {
-		c, line := d.counterOn("order-slow")
+		c, line := d.callbackServerBlocking("order-slow")
 		slow, other := d.prepared("order-slow"), d.prepared("order-other")
 		answers := make(chan answer, 1)
 		go func() { answers <- c.pay(paymentOf(slow).good()) }()
@@ -44,7 +44,7 @@ func TestCallbacksDoNotWaitForEachOther(t *testing.T) {
 		expectSuccess(t, <-answers)
 	})
 	t.Run("refunds", func(t *testing.T) {
-		c, line := d.counterOn("refund-slow")
+		c, line := d.callbackServerBlocking("refund-slow")
 		slow, _ := d.refunding("order-0001", "refund-slow", "")
 		other, _ := d.refunding("order-0002", "refund-other", "")
 		d.turn(slow, simulator.RefundSuccess)
@@ -58,19 +58,19 @@ func TestCallbacksDoNotWaitForEachOther(t *testing.T) {
 	})
 }
 
-// counterOn opens a callback server whose client has a slow line.
-func (d *fixture) counterOn(object string) (*counter, *slowLine) {
+// callbackServerBlocking starts a callback server that blocks the writes of an object.
+func (d *fixture) callbackServerBlocking(object string) (*callbackServer, *blockedWrites) {
 	d.T.Helper()
-	line := &slowLine{object: object, held: make(chan struct{}), proceed: make(chan struct{})}
+	line := &blockedWrites{object: object, held: make(chan struct{}), proceed: make(chan struct{})}
 	config := rest.CopyConfig(environment(d.T).Config)
 	config.Wrap(func(through http.RoundTripper) http.RoundTripper {
 		line.RoundTripper = through
 		return line
 	})
-	c := &counter{d: d, log: &logbook{}, events: &eventbook{}}
+	c := &callbackServer{d: d, log: &logbook{}, events: &eventbook{}}
 	c.handler = &webhookserver.Handler{
 		Client: cachedClient(d.Shop, config, d.informers), APIReader: d.live, Registry: d.registry, Recorder: c.events,
-		Clock: clock.RealClock{}, Log: everything.copying(c.log),
+		Clock: clock.RealClock{}, Log: allLogs.copying(c.log),
 	}
 	c.base = serve(d.Shop, c.handler)
 	return c, line

@@ -29,7 +29,7 @@ var (
 	arrived = sender.Finding{Reason: v1alpha1.ReasonReachable}
 )
 
-// TestManyMerchantsTakeTurns: Merchants that appear by the hundred bring one test callback a second.
+// TestManyMerchantsTakeTurns: hundreds of new Merchants cause one test callback a second.
 func TestManyMerchantsTakeTurns(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -54,7 +54,7 @@ func TestManyMerchantsTakeTurns(t *testing.T) {
 	}
 }
 
-// TestSpecThatChangesAllTheTime brings no more than one test callback a minute.
+// TestSpecThatChangesAllTheTime: it causes at most one test callback a minute.
 func TestSpecThatChangesAllTheTime(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

@@ -28,7 +28,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
-// success is the one answer that WeChat takes for a yes (chapter 9_7).
+// success is the only answer that WeChat accepts as a success (chapter 9_7).
 const success = `<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>`
 
 const (
@@ -38,14 +38,14 @@ const (
 	secondName  = "second"
 )
 
-// fixture is a shop in which nobody reconciles: what changes, a callback changed. It has two Merchants: "shop", and "second" in
-// the other namespace, with another merchant number and another key.
+// fixture is a shop without reconcilers, so only callbacks change objects. It has two Merchants:
+// "shop", and "second" in the other namespace, with another merchant number and another key.
 type fixture struct {
 	*framework.Shop
 	informers cache.Cache
 	cached    client.WithWatch
 	live      client.Client
-	// registry reads the Secrets anew for each callback.
+	// registry reads the Secrets for each callback.
 	registry *account.Registry
 	http     *http.Client
 }
@@ -72,7 +72,7 @@ func openDesk(t testing.TB, change ...func(*v1alpha1.Merchant)) *fixture {
 	return d
 }
 
-// openCache opens a cache like the operator's, with its indexes.
+// openCache starts a cache with the operator's indexes.
 func (d *fixture) openCache(env *controlplane.Environment) {
 	d.T.Helper()
 	informers, err := cache.New(env.Config, cache.Options{
@@ -95,7 +95,7 @@ func (d *fixture) openCache(env *controlplane.Environment) {
 	d.informers, d.cached = informers, cachedClient(d.Shop, env.Config, informers)
 }
 
-// cachedClient is a client like the operator's, which sees its own writes.
+// cachedClient returns a client like the operator's, which waits for its own writes.
 func cachedClient(shop *framework.Shop, config *rest.Config, informers cache.Cache) client.WithWatch {
 	shop.T.Helper()
 	c, err := client.NewWithWatch(config, client.Options{Scheme: controlplane.Scheme(), Cache: &client.CacheOptions{
@@ -115,7 +115,7 @@ func newHTTPClient(t testing.TB) *http.Client {
 	}
 }
 
-// sync waits until the cache has what the API server has.
+// sync waits until the cache has the current objects.
 func (d *fixture) sync(objects ...client.Object) {
 	d.T.Helper()
 	for _, object := range objects {
@@ -152,7 +152,7 @@ func (d *fixture) asPrepared(order *v1alpha1.Order, how v1alpha1.SignType) *v1al
 	})
 }
 
-// update changes an Order's status as a reconciler does, and waits until the cache knows.
+// update changes an Order's status like a reconciler, and waits for the cache.
 func (d *fixture) update(order *v1alpha1.Order, change func(*v1alpha1.Order)) *v1alpha1.Order {
 	d.T.Helper()
 	change(order)
@@ -161,8 +161,8 @@ func (d *fixture) update(order *v1alpha1.Order, change func(*v1alpha1.Order)) *v
 	return order
 }
 
-// counter is a callback server of its own.
-type counter struct {
+// callbackServer is a running callback server.
+type callbackServer struct {
 	d       *fixture
 	base    string
 	handler *webhookserver.Handler
@@ -170,16 +170,16 @@ type counter struct {
 	events  *eventbook
 }
 
-// counter opens a callback server, whose client a test may disturb.
-func (d *fixture) counter(disturb ...interceptor.Funcs) *counter {
+// callbackServer starts a callback server. A test may intercept its client.
+func (d *fixture) callbackServer(disturb ...interceptor.Funcs) *callbackServer {
 	d.T.Helper()
-	c := &counter{d: d, log: &logbook{}, events: &eventbook{}}
+	c := &callbackServer{d: d, log: &logbook{}, events: &eventbook{}}
 	writer := d.cached
 	for _, funcs := range disturb {
 		writer = interceptor.NewClient(writer, funcs)
 	}
 	c.handler = &webhookserver.Handler{
-		Client: writer, APIReader: d.live, Registry: d.registry, Recorder: c.events, Clock: clock.RealClock{}, Log: everything.copying(c.log),
+		Client: writer, APIReader: d.live, Registry: d.registry, Recorder: c.events, Clock: clock.RealClock{}, Log: allLogs.copying(c.log),
 	}
 	c.base = serve(d.Shop, c.handler)
 	return c
@@ -202,7 +202,7 @@ func serve(shop *framework.Shop, handler *webhookserver.Handler) string {
 	return "http://" + server.Address().String()
 }
 
-// Paths of callbacks.
+// paymentPath and the following functions return the paths of callbacks.
 func (d *fixture) paymentPath() string {
 	return "/notify/v2/" + d.Namespace + "/" + framework.MerchantName + "/payment"
 }
@@ -213,7 +213,7 @@ func (d *fixture) secondPath() string {
 	return "/notify/v2/" + d.Other(0) + "/" + secondName + "/payment"
 }
 
-// answer is what a caller gets.
+// answer is what a client receives.
 type answer struct {
 	status int
 	kind   string
@@ -223,10 +223,10 @@ type answer struct {
 
 func (a answer) success() bool { return a.status == http.StatusOK && a.body == success }
 
-func (c *counter) pay(body string) answer    { return c.post(c.d.paymentPath(), body) }
-func (c *counter) refund(body string) answer { return c.post(c.d.refundPath(), body) }
+func (c *callbackServer) pay(body string) answer    { return c.post(c.d.paymentPath(), body) }
+func (c *callbackServer) refund(body string) answer { return c.post(c.d.refundPath(), body) }
 
-func (c *counter) post(path, body string) answer {
+func (c *callbackServer) post(path, body string) answer {
 	return c.d.send(http.MethodPost, c.base+path, strings.NewReader(body))
 }
 
@@ -248,8 +248,8 @@ func (d *fixture) send(method, url string, body io.Reader, change ...func(*http.
 	return answer{status: response.StatusCode, kind: response.Header.Get("Content-Type"), body: string(text), err: err}
 }
 
-// dial opens a bare connection, for what no HTTP client would send.
-func (c *counter) dial() net.Conn {
+// dial opens a TCP connection, to send what no HTTP client would.
+func (c *callbackServer) dial() net.Conn {
 	c.d.T.Helper()
 	connection, err := (&net.Dialer{}).DialContext(c.d.Context(), "tcp", strings.TrimPrefix(c.base, "http://"))
 	c.d.Must(err)
@@ -258,7 +258,7 @@ func (c *counter) dial() net.Conn {
 	return connection
 }
 
-// expectSuccess fails the test unless the answer is WeChat's yes, byte for byte.
+// expectSuccess fails the test unless the answer is WeChat's success, byte for byte.
 func expectSuccess(t testing.TB, got answer) {
 	t.Helper()
 	if got.err != nil || !got.success() || got.kind != "text/xml; charset=utf-8" {
@@ -266,7 +266,7 @@ func expectSuccess(t testing.TB, got answer) {
 	}
 }
 
-// expectFail fails the test unless the answer has a status and is no yes.
+// expectFail fails the test unless the answer has the status and is not a success.
 func expectFail(t testing.TB, got answer, status int) {
 	t.Helper()
 	if got.err != nil || got.status != status || strings.Contains(got.body, "SUCCESS") {
@@ -274,7 +274,7 @@ func expectFail(t testing.TB, got answer, status int) {
 	}
 }
 
-// versions are the resource versions of all Orders and Refunds of the desk.
+// versions are the resource versions of all Orders and Refunds of the fixture.
 func (d *fixture) versions() map[string]string {
 	d.T.Helper()
 	found := map[string]string{}
@@ -293,7 +293,7 @@ func (d *fixture) versions() map[string]string {
 	return found
 }
 
-// stateOf is "Status/Reason" of a condition.
+// stateOf returns "Status/Reason" of a condition.
 func stateOf(conditions []metav1.Condition, kind string) string {
 	for _, c := range conditions {
 		if c.Type == kind {

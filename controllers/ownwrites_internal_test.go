@@ -10,8 +10,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// TestACacheBehindOurOwnWrites: what is older than what was written last is looked at later; after a while, whatever the cache has is
-// what there is.
+// TestACacheBehindOurOwnWrites: an object older than the last own write is read later; after a
+// while the cached version is used.
 func TestACacheBehindOurOwnWrites(t *testing.T) {
 	t.Parallel()
 	clock := clocktesting.NewFakePassiveClock(staleNow)
@@ -31,7 +31,7 @@ func TestACacheBehindOurOwnWrites(t *testing.T) {
 			t.Errorf("%s at %q: %t", c.uid, c.version, got)
 		}
 	}
-	clock.SetTime(staleNow.Add(2 * behindFor))
+	clock.SetTime(staleNow.Add(2 * ownWriteTTL))
 	if writes.newerThan(version("a", "99")) {
 		t.Error("it is not believed for ever")
 	}

@@ -25,8 +25,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// slowDeletions is an admission webhook that holds deletions in a namespace up. kube-apiserver calls it after it has looked whether the
-// object has finalizers, so it makes as long as a test likes what otherwise takes some milliseconds.
+// slowDeletions is an admission webhook that delays deletions in a namespace. kube-apiserver calls
+// it after it has checked the finalizers, so it extends a window that otherwise takes some
+// milliseconds.
 type slowDeletions struct {
 	shop    *framework.Shop
 	arrived chan string
@@ -78,7 +79,7 @@ func (s *slowDeletions) admit(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(review)
 }
 
-// begin has an object deleted, and returns when kube-apiserver has found no finalizer.
+// begin starts the deletion of an object, and returns when kube-apiserver has found no finalizer.
 func (s *slowDeletions) begin(object client.Object) {
 	s.shop.T.Helper()
 	s.shop.Eventually("the webhook is called", func() error {
@@ -103,7 +104,7 @@ func (s *slowDeletions) begin(object client.Object) {
 
 func (s *slowDeletions) letThrough() { s.once.Do(func() { close(s.open) }) }
 
-// waitHeld waits until the operator has held an object.
+// waitHeld waits until the operator has added the finalizer.
 func waitHeld(shop *framework.Shop, object client.Object) {
 	shop.T.Helper()
 	shop.Eventually("it is held", func() error {
@@ -121,7 +122,8 @@ func settles(after time.Duration) framework.Option {
 	return framework.WithTiming(func(timing *controllers.Timing) { timing.HoldSettles = after })
 }
 
-// TestARefundThatIsBeingDeletedIsNotSent: the deletion began before the finalizer was added, and goes through in spite of it.
+// TestARefundThatIsBeingDeletedIsNotSent: the deletion began before the finalizer was added, and
+// succeeds nevertheless.
 func TestARefundThatIsBeingDeletedIsNotSent(t *testing.T) {
 	shop, g := openReady(t, settles(30*time.Second))
 	slow := delaysDeletions(shop)
@@ -133,14 +135,14 @@ func TestARefundThatIsBeingDeletedIsNotSent(t *testing.T) {
 	waitHeld(shop, refund)
 	slow.letThrough()
 	shop.WaitGone(refund)
-	// Whatever would have been sent is sent before another one, which came with the finalizer, is through.
+	// It would have been sent before another Refund, created with the finalizer, is finished.
 	shop.Paid("order-0002")
 	shop.Create(shop.NewRefund("refund-0002", "order-0002", 101, approved, heldRefund))
 	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.BeEmpty())
 }
 
-// TestARefundThatIsGoneAfterItWasSentIsTold: on the Order, which is what is left.
+// TestARefundThatIsGoneAfterItWasSentIsTold: an event of the Order reports it.
 func TestARefundThatIsGoneAfterItWasSentIsTold(t *testing.T) {
 	before := testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Refund"))
 	shop, g := paidShop(t, settles(0))
@@ -155,13 +157,13 @@ func TestARefundThatIsGoneAfterItWasSentIsTold(t *testing.T) {
 	shop.WaitGone(refund)
 	waitEvent(shop, "order-0001", "RefundGone")
 	g.Expect(testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Refund"))).To(gomega.BeNumerically(">", before))
-	// What the event says to do.
+	// As the event advises.
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	onePayout(shop, g)
 }
 
-// TestARefundIsHeldWhenItIsSeen: long before somebody decides.
+// TestARefundIsHeldWhenItIsSeen: the finalizer is added long before the decision.
 func TestARefundIsHeldWhenItIsSeen(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
@@ -171,8 +173,9 @@ func TestARefundIsHeldWhenItIsSeen(t *testing.T) {
 	shop.WaitGone(refund)
 }
 
-// goneDuringTheCall opens a Shop with an Order that goes while WeChat is asked to make it: its deletion began before the finalizer was
-// added. What happens at WeChat before it goes is up to the test.
+// goneDuringTheCall opens a Shop with an Order that is deleted during its CreateOrder call: its
+// deletion began before the finalizer was added. The test decides what happens at WeChat before
+// that.
 func goneDuringTheCall(t *testing.T, before func(*framework.Shop)) (*framework.Shop, *gomega.WithT) {
 	t.Helper()
 	shop, g := openReady(t)
@@ -203,8 +206,9 @@ func TestAnOrderThatIsGoneIsClosed(t *testing.T) {
 	g.Expect(testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))).To(gomega.BeNumerically(">", before))
 }
 
-// TestTheNumberOfAnOrderThatIsGoneWaits: an Order of the same name that was created meanwhile is not asked for, nor closed, before
-// WeChat has closed the one that is gone and its query, which names the order, says so too.
+// TestTheNumberOfAnOrderThatIsGoneWaits: a new Order with the same name is neither queried nor
+// closed before WeChat has closed the deleted one, and the query, which names the order, has
+// confirmed it.
 func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{
 		"it can't be closed":                {Operation: simulator.OperationCloseOrder, Kind: simulator.FaultHTML},
@@ -216,7 +220,7 @@ func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
 			shop.Create(shop.NewOrder("order-0001"))
 			waiting := shop.WaitOrder("order-0001", "Prepared=Unknown/Pending")
 			g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is being closed there first"))
-			askedMore(shop, simulator.OperationCloseOrder, "order-0001", 2)
+			waitForMoreQueries(shop, simulator.OperationCloseOrder, "order-0001", 2)
 			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
 			shop.WeChat.ClearFaults()
 			shop.WaitOrder("order-0001", "Paid=False/Closed") // as any that is applied again after it was deleted
@@ -225,7 +229,8 @@ func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
 	}
 }
 
-// TestAnOrderThatIsLostAfterItWasPreparedStaysOpen: a payer may have its prepay, and whoever lost the object applies it again.
+// TestAnOrderThatIsLostAfterItWasPreparedStaysOpen: a payer may have its prepay, and the object may
+// be applied again.
 func TestAnOrderThatIsLostAfterItWasPreparedStaysOpen(t *testing.T) {
 	shop, g := deniedShop(t, nil)
 	order := shop.NewOrder("order-0001")

@@ -10,9 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// whenCredentialsRestored is a source of requests: all that waits for a Merchant after something did not work, whatever its wait, as soon as
-// the Merchant's credentials are others than before or are taken again. A wait may be minutes or, between two polls, hours long,
-// and it was chosen for what is mended now.
+// whenCredentialsRestored is a source of requests: as soon as a Merchant's credentials change or
+// are accepted again, all objects that wait after a failure are reconciled. Such a wait may last
+// minutes or, between two polls, hours, and its cause may be gone.
 func (b *Base) whenCredentialsRestored(waiting func(merchant types.NamespacedName) map[types.UID]types.NamespacedName) source.Func {
 	return func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		b.Registry.OnCredentialsRestored(func(merchant types.NamespacedName) {
@@ -24,8 +24,8 @@ func (b *Base) whenCredentialsRestored(waiting func(merchant types.NamespacedNam
 	}
 }
 
-// waitingFor ends the waits of the Orders of a Merchant, and says which they are.
-func (r *OrderReconciler) waitingFor(merchant types.NamespacedName) map[types.UID]types.NamespacedName {
+// endWaits ends the waits of a Merchant's Orders and returns those Orders.
+func (r *OrderReconciler) endWaits(merchant types.NamespacedName) map[types.UID]types.NamespacedName {
 	waiting := r.calls.end(merchant)
 	maps.Copy(waiting, r.closes.end(merchant))
 	maps.Copy(waiting, endPolls(r.polled, r.polls, &r.Base, merchant))
@@ -35,8 +35,8 @@ func (r *OrderReconciler) waitingFor(merchant types.NamespacedName) map[types.UI
 	return waiting
 }
 
-// waitingFor ends the waits of the Refunds of a Merchant, and says which they are.
-func (r *RefundReconciler) waitingFor(merchant types.NamespacedName) map[types.UID]types.NamespacedName {
+// endWaits ends the waits of a Merchant's Refunds and returns those Refunds.
+func (r *RefundReconciler) endWaits(merchant types.NamespacedName) map[types.UID]types.NamespacedName {
 	waiting := r.calls.end(merchant)
 	maps.Copy(waiting, endPolls(r.polled, r.polls, &r.Base, merchant))
 	for uid := range waiting {
@@ -45,7 +45,7 @@ func (r *RefundReconciler) waitingFor(merchant types.NamespacedName) map[types.U
 	return waiting
 }
 
-// endPolls makes the polls due now that told nothing when they were last made.
+// endPolls makes the polls due now that failed the last time.
 func endPolls(polled *holdoffs, polls *dueTimes, b *Base, merchant types.NamespacedName) map[types.UID]types.NamespacedName {
 	ended := polled.end(merchant)
 	for uid := range ended {

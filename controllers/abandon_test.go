@@ -28,7 +28,7 @@ func TestDeletedRefundDoesNotWaitForEver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			released := testutil.ToFloat64(metrics.FinalizersReleased.WithLabelValues("Refund"))
 			shop, g := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) {
-				pollsOften(timing)
+				pollOften(timing)
 				timing.AbandonAtLast = 2 * time.Second
 			}))
 			shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: c.kind})

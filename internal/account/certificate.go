@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// parseCertificate reads a certificate as leniently as OpenSSL does; nil when it is none. crypto/x509 refuses some that WeChat has
-// issued and takes, such as those with a character in a PrintableString that does not belong there. Nothing is trusted because of
-// what is read here: it is the merchant's own certificate, which WeChat judges.
+// parseCertificate parses a certificate as leniently as OpenSSL does, and returns nil if that
+// fails. crypto/x509 refuses some certificates that WeChat has issued and accepts, such as those
+// with an illegal character in a PrintableString. Nothing is trusted because of the result: it is
+// the merchant's own certificate, which WeChat verifies.
 func parseCertificate(der []byte) *x509.Certificate {
 	if certificate, err := x509.ParseCertificate(der); err == nil {
 		return certificate
@@ -26,7 +27,7 @@ func parseCertificate(der []byte) *x509.Certificate {
 			PublicKey asn1.RawValue
 		}
 	}
-	// What follows in a sequence (extensions, the signature) is not looked at.
+	// The rest of the sequence (extensions, the signature) is ignored.
 	if _, err := asn1.Unmarshal(der, &read); err != nil {
 		return nil
 	}
@@ -40,7 +41,7 @@ func parseCertificate(der []byte) *x509.Certificate {
 	}
 }
 
-// lenientName takes the values of a name as they are, whatever their kind of string allows.
+// lenientName returns the values of a name unchanged, whatever their string type allows.
 func lenientName(der []byte) pkix.Name {
 	var parts []asn1.RawValue
 	var name pkix.Name

@@ -15,7 +15,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// slowHost is a Caller whose calls have no answer until they are let go.
+// slowHost is a Caller whose calls block until they are released.
 type slowHost struct {
 	wechatpay.Caller
 	answer chan struct{}
@@ -26,12 +26,12 @@ func (h *slowHost) QueryOrder(context.Context, wechatpay.OrderRef) (wechatpay.Tr
 	return wechatpay.Trade{}, nil
 }
 
-// fill has claims enter until no more fits, and says how many did.
+// fill makes calls until no slot is left, and returns how many were admitted.
 func (p *concurrencyLimit) fill(c callShares) int {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	count := 0
-	for ; p.fits(c); count++ {
+	for ; p.hasCapacity(c); count++ {
 		p.take(c)
 	}
 	return count
@@ -43,14 +43,15 @@ func sized(places int) *concurrencyLimit {
 
 func accountNo(i int) ID { return ID{MchID: fmt.Sprint(i), Hosts: "host"} }
 
-// TestWhoeverHangsLeavesPlacesToTheOthers: all of these are taken by one that hangs wholly, and then the shop comes.
-func TestWhoeverHangsLeavesPlacesToTheOthers(t *testing.T) {
+// TestHangingCallsLeaveSlotsForOthers: each case fills the slots of one share that hangs
+// completely, and then checks what is left.
+func TestHangingCallsLeaveSlotsForOthers(t *testing.T) {
 	t.Parallel()
 	const all = 256
 	shop := provenShares("host", accountNo(0), "shop")
 	for name, test := range map[string]struct {
 		hang func(*concurrencyLimit)
-		// least is how many places the shop has at the least.
+		// least is the minimum number of slots that are left to the shop.
 		least int
 	}{
 		"nobody":                        {func(*concurrencyLimit) {}, 43},
@@ -105,8 +106,9 @@ func each(count int, do func(int)) {
 	}
 }
 
-// TestUnprovenMerchantsShareTheirPlacesByNamespace: a new Merchant's first question finds one beside all of a stranger's.
-func TestUnprovenMerchantsShareTheirPlacesByNamespace(t *testing.T) {
+// TestUnprovenMerchantsShareSlotsByNamespace: the first call of a new Merchant gets a slot although
+// another namespace has used all it can.
+func TestUnprovenMerchantsShareSlotsByNamespace(t *testing.T) {
 	t.Parallel()
 	p := sized(256)
 	if had := p.fill(unprovenShares("stranger", "stranger")); had != 13 {
@@ -117,13 +119,12 @@ func TestUnprovenMerchantsShareTheirPlacesByNamespace(t *testing.T) {
 			t.Errorf("the next namespace, number %d, has none", i)
 		}
 	}
-	if p.all > 64 {
-		t.Errorf("all that is unproven has %d of 64", p.all)
+	if p.total > 64 {
+		t.Errorf("all that is unproven has %d of 64", p.total)
 	}
 }
 
-// TestPlacesAreCountedRightly in whatever order calls come and go.
-func TestPlacesAreCountedRightly(t *testing.T) {
+func TestSlotsAreCountedCorrectly(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p := sized(16)
@@ -139,53 +140,53 @@ func TestPlacesAreCountedRightly(t *testing.T) {
 			if rapid.Bool().Draw(t, "proven") {
 				c = provenShares(rapid.SampledFrom([]string{"h", "i"}).Draw(t, "host"), accountNo(rapid.IntRange(0, 2).Draw(t, "account")), rapid.SampledFrom([]string{"a", "b"}).Draw(t, "for"))
 			}
-			if p.fits(c) {
+			if p.hasCapacity(c) {
 				p.take(c)
 				under = append(under, c)
 			}
-			if p.all != len(under) || p.all > 16 {
-				t.Fatalf("%d places are counted for %d calls", p.all, len(under))
+			if p.total != len(under) || p.total > 16 {
+				t.Fatalf("%d places are counted for %d calls", p.total, len(under))
 			}
 		}
 		for _, c := range under {
 			p.release(c)
 		}
-		if p.all != 0 || len(p.held) != 0 {
-			t.Fatalf("%d places and %d shares are left", p.all, len(p.held))
+		if p.total != 0 || len(p.usages) != 0 {
+			t.Fatalf("%d places and %d shares are left", p.total, len(p.usages))
 		}
 	})
 }
 
-func TestAMerchantThatHangsHoldsOnlyItsShareOfThePlaces(t *testing.T) {
+func TestHangingMerchantUsesOnlyItsShare(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.Concurrent = 12
 		registry := NewRegistry(nil, Options{Limits: limits})
 		w := &slowHost{answer: make(chan struct{})}
-		g := within(registry, w)
+		g := provenCaller(registry, w)
 		var workers sync.WaitGroup
 		for range 12 {
 			workers.Go(func() { _ = query(g) })
 		}
 		synctest.Wait()
 		began := time.Now()
-		wantDenied(t, query(g), "under way")
-		if waited := time.Since(began); waited != patience {
+		wantDenied(t, query(g), "waiting for an answer")
+		if waited := time.Since(began); waited != acquireTimeout {
 			t.Errorf("one waited %s for a place", waited)
 		}
 		began = time.Now()
 		for range 100 {
 			err := query(g)
-			wantDenied(t, err, "under way")
-			if wait := wechatpay.RetryAfter(err); wait < patience || wait > 3*patience {
+			wantDenied(t, err, "waiting for an answer")
+			if wait := wechatpay.RetryAfter(err); wait < acquireTimeout || wait > 3*acquireTimeout {
 				t.Errorf("it is to come again after %s", wait)
 			}
 		}
 		if time.Since(began) > time.Millisecond {
 			t.Errorf("it hangs, and workers waited for it for %s all the same", time.Since(began))
 		}
-		other := unprovenWithin(registry, types.NamespacedName{Namespace: "other", Name: "other"}, &weChat{answer: succeeds})
+		other := unprovenCaller(registry, types.NamespacedName{Namespace: "other", Name: "other"}, &weChat{answer: succeeds})
 		must(t, query(other))
 		refunds := WithCaller(t.Context(), Caller{Namespace: "shop", Workers: RefundWorkers})
 		g.Caller = &weChat{answer: succeeds}
@@ -198,11 +199,12 @@ func TestAMerchantThatHangsHoldsOnlyItsShareOfThePlaces(t *testing.T) {
 	})
 }
 
-// TestWhoIsGivenBackComesLaterAndLater while nothing moves, apart from each other, and not for ever.
-func TestWhoIsGivenBackComesLaterAndLater(t *testing.T) {
+// TestConcurrencyRetryDelayGrows: the delays grow while nothing changes, are randomized, and are
+// limited.
+func TestConcurrencyRetryDelayGrows(t *testing.T) {
 	t.Parallel()
-	for _, hangs := range []time.Duration{0, patience, 5 * time.Second, time.Hour} {
-		least := min(max(hangs, patience), longestPause)
+	for _, hangs := range []time.Duration{0, acquireTimeout, 5 * time.Second, time.Hour} {
+		least := min(max(hangs, acquireTimeout), maxRetryAfter)
 		seen := map[time.Duration]bool{}
 		for range 50 {
 			denied, ok := errors.AsType[*throttledError](concurrencyExceeded(hangs))
@@ -220,11 +222,11 @@ func TestWhoIsGivenBackComesLaterAndLater(t *testing.T) {
 	}
 }
 
-// TestManyQuickCallsAreNotDenied: the places are for what hangs, not for what is busy.
-func TestManyQuickCallsAreNotDenied(t *testing.T) {
+// TestManyShortCallsAreNotDenied: the limit stops calls that hang, not many short ones.
+func TestManyShortCallsAreNotDenied(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := fast
+		limits := breakerOnlyLimits
 		limits.Concurrent = 12
 		g, _ := limited(limits, succeeds)
 		g.Caller = &slowQueries{took: 300 * time.Millisecond}
@@ -252,20 +254,20 @@ func (s *slowQueries) QueryOrder(context.Context, wechatpay.OrderRef) (wechatpay
 	return wechatpay.Trade{}, nil
 }
 
-// TestAPlaceThatComesWithTheEndOfTheWaitIsKept, or given back, but never lost.
-func TestAPlaceThatComesWithTheEndOfTheWaitIsKept(t *testing.T) {
+// TestSlotAssignedAtTimeoutIsNotLost: it is either used or returned, never lost.
+func TestSlotAssignedAtTimeoutIsNotLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := provenShares("host", accountNo(0), "shop")
 		p := newConcurrencyLimit(Limits{Places: 3, Concurrent: 1})
 		must(t, p.acquire(t.Context(), c))
-		time.AfterFunc(patience, func() { p.release(c) })
+		time.AfterFunc(acquireTimeout, func() { p.release(c) })
 		if p.acquire(t.Context(), c) == nil {
 			p.release(c)
 		}
 		synctest.Wait()
-		if p.all != 0 || len(p.waiting) != 0 {
-			t.Errorf("%d places are held, %d wait", p.all, len(p.waiting))
+		if p.total != 0 || len(p.waiting) != 0 {
+			t.Errorf("%d places are held, %d wait", p.total, len(p.waiting))
 		}
 	})
 }

@@ -16,7 +16,7 @@ func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
 		at      time.Duration // after the election
 		order   string
 		created time.Time
-		// moved: a request that was taken ends at this time.
+		// moved: the request that was taken ends at this time.
 		moved bool
 		wait  time.Duration
 	}
@@ -37,7 +37,7 @@ func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
 				clock.SetTime(elected.Add(s.at))
 				p.begin() // as every reconcile does; only the first counts
 				if s.moved {
-					p.calledAgain(s.order)
+					p.callEnded(s.order)
 					continue
 				}
 				if _, taken, wait := p.take(s.order, s.created); taken != (s.wait == 0) || wait != s.wait {

@@ -21,53 +21,56 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// kube-apiserver looks once whether an object that is to be deleted has finalizers, and then deletes whatever revision there is: a
-// request that found none goes through although one was added in the meantime. So an Order may be gone while WeChat is asked to make
-// it. Nobody can close it then but who asked: it is closed here, from memory, and until that is done no other Order may have its
-// number. An Order that goes after its prepay was recorded is not closed: a payer may have that prepay by then, and who lost the
-// object applies it again and finds it open.
+// kube-apiserver checks once whether an object to delete has finalizers, and then deletes whatever
+// revision exists: a request that found none succeeds even if one was added in the meantime. So an
+// Order may be deleted during its CreateOrder call. Then only this process can close it: it does so
+// from memory, and until that is done no other Order may use the number. An Order that is deleted
+// after its prepay was recorded is not closed: a payer may have that prepay, and if the object is
+// applied again, it finds the order open.
 
-// goneWithin is how long after a call an object may still go by a deletion that began before it was held: kube-apiserver ends
-// requests after a minute.
-const goneWithin = time.Minute
+// deletionWindow is how long after a call an object can still be removed by a deletion that began
+// before the finalizer was added: kube-apiserver ends requests after a minute.
+const deletionWindow = time.Minute
 
-// askedOrder is an Order that WeChat was asked to make, as it was then.
+// askedOrder is an Order for which CreateOrder was called, as it was at that time.
 type askedOrder struct {
 	order   *v1alpha1.Order
 	account account.ID
-	// gone is when it was found gone, and next when closing it is tried again.
-	gone, next time.Time
+	// deletedTime is when it was found deleted, and next when closing it is tried again.
+	deletedTime, next time.Time
 }
 
-// goneOrders are the Orders that WeChat was asked to make lately, and those of them that are gone and not closed yet.
-type goneOrders struct {
+// deletedOrders are the Orders with a recent CreateOrder call, and those of them that were deleted
+// and are not closed yet.
+type deletedOrders struct {
 	asked *recent[types.NamespacedName, *askedOrder]
 
 	mutex   sync.Mutex
 	closing map[types.NamespacedName][]*askedOrder
 }
 
-func newGoneOrders(clock clock.PassiveClock) *goneOrders {
-	return &goneOrders{asked: newRecent[types.NamespacedName, *askedOrder](goneWithin, clock), closing: map[types.NamespacedName][]*askedOrder{}}
+func newDeletedOrders(clock clock.PassiveClock) *deletedOrders {
+	return &deletedOrders{asked: newRecent[types.NamespacedName, *askedOrder](deletionWindow, clock), closing: map[types.NamespacedName][]*askedOrder{}}
 }
 
-// note remembers an Order before WeChat is asked to make it.
-func (g *goneOrders) note(o *order) {
+// note records an Order before its CreateOrder call.
+func (g *deletedOrders) note(o *order) {
 	order := &v1alpha1.Order{ObjectMeta: *o.ObjectMeta.DeepCopy(), Spec: *o.Spec.DeepCopy()}
 	order.Status.Prepay = &v1alpha1.OrderPrepay{} // it has begun: nobody's grant is asked for any more
 	g.asked.set(client.ObjectKeyFromObject(order), &askedOrder{order: order, account: account.IDOf(o.merchant)})
 }
 
-// settled forgets an Order that goes because all is settled.
-func (g *goneOrders) settled(order *v1alpha1.Order) {
+// settled removes an Order whose deletion is regular.
+func (g *deletedOrders) settled(order *v1alpha1.Order) {
 	g.asked.take(client.ObjectKeyFromObject(order), func(asked *askedOrder) bool { return asked.order.UID == order.UID })
 }
 
-// missing is the Order of a name that WeChat was asked to make and that is not there any more: there is none of that name, or another.
-func (g *goneOrders) missing(key types.NamespacedName, present types.UID, now time.Time) (*askedOrder, bool) {
+// takeDeleted returns the Order of a name that was deleted during its CreateOrder call: no object
+// has that name now, or another one has it.
+func (g *deletedOrders) takeDeleted(key types.NamespacedName, present types.UID, now time.Time) (*askedOrder, bool) {
 	gone, found := g.asked.take(key, func(asked *askedOrder) bool { return asked.order.UID != present })
 	if found {
-		gone.gone, gone.next = now, now
+		gone.deletedTime, gone.next = now, now
 		g.mutex.Lock()
 		defer g.mutex.Unlock()
 		g.closing[key] = append(g.closing[key], gone)
@@ -75,13 +78,13 @@ func (g *goneOrders) missing(key types.NamespacedName, present types.UID, now ti
 	return gone, found
 }
 
-func (g *goneOrders) toClose(key types.NamespacedName) []*askedOrder {
+func (g *deletedOrders) toClose(key types.NamespacedName) []*askedOrder {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	return slices.Clone(g.closing[key])
 }
 
-func (g *goneOrders) closed(key types.NamespacedName, order *askedOrder) {
+func (g *deletedOrders) closed(key types.NamespacedName, order *askedOrder) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	left := slices.DeleteFunc(g.closing[key], func(other *askedOrder) bool { return other == order })
@@ -90,12 +93,12 @@ func (g *goneOrders) closed(key types.NamespacedName, order *askedOrder) {
 	}
 }
 
-// numberBeingClosed says whether an Order of the same number of an account is gone and not closed at WeChat yet. There are few
-// such Orders, if any.
+// numberBeingClosed reports whether an Order with the same number of the same account was deleted
+// and is not closed at WeChat yet. There are few such Orders, if any.
 func (r *OrderReconciler) numberBeingClosed(account account.ID, number string) bool {
-	r.gone.mutex.Lock()
-	defer r.gone.mutex.Unlock()
-	for _, orders := range r.gone.closing {
+	r.deleted.mutex.Lock()
+	defer r.deleted.mutex.Unlock()
+	for _, orders := range r.deleted.closing {
 		for _, order := range orders {
 			if order.account == account && strings.EqualFold(order.order.Number(), number) {
 				return true
@@ -105,7 +108,7 @@ func (r *OrderReconciler) numberBeingClosed(account account.ID, number string) b
 	return false
 }
 
-// awaitNumber lets an Order wait until another one of its number, which is gone, is closed at WeChat.
+// awaitNumber delays an Order until a deleted one with its number is closed at WeChat.
 func (r *OrderReconciler) awaitNumber(ctx context.Context, o *order) progress {
 	if o.Status.Prepay != nil || !r.numberBeingClosed(account.IDOf(o.merchant), o.Number()) {
 		return next()
@@ -113,35 +116,36 @@ func (r *OrderReconciler) awaitNumber(ctx context.Context, o *order) progress {
 	return r.showPending(ctx, o, fmt.Sprintf("Another Order of the number %s was deleted while WeChat Pay was being asked to make it, and is being closed there first", o.Number()), r.Timing.CloseRetry)
 }
 
-// stoppedWhileAsked is stoppedBy after a call that may have made the order at WeChat.
-func (r *OrderReconciler) stoppedWhileAsked(ctx context.Context, o *order, err error) progress {
+// stoppedDuringCreate is stoppedBy after a call that may have created the order at WeChat.
+func (r *OrderReconciler) stoppedDuringCreate(ctx context.Context, o *order, err error) progress {
 	if !errors.Is(err, status.ErrReplaced) {
 		return stoppedBy(err)
 	}
 	const nobody = types.UID("")
-	return r.closeGone(ctx, client.ObjectKeyFromObject(o.Order), nobody)
+	return r.closeDeleted(ctx, client.ObjectKeyFromObject(o.Order), nobody)
 }
 
-// madeNothing forgets an Order when it is sure that the call did not make it: what WeChat has under the number is not ours to close.
-func (r *OrderReconciler) madeNothing(o *order, err error) {
+// forgetIfNotCreated removes an Order if the call certainly did not create it: then an order that
+// WeChat has under the number is not this Order's, and must not be closed.
+func (r *OrderReconciler) forgetIfNotCreated(o *order, err error) {
 	outcome := wechatpay.OutcomeOf(err)
 	if err != nil && (outcome == wechatpay.NotSent || outcome == wechatpay.Failed) &&
 		(!lifecycle.Started(o.Order) || lifecycle.IsUsedAtWeChat(o.Order)) {
-		r.gone.settled(o.Order)
+		r.deleted.settled(o.Order)
 	}
 }
 
-// closeGone closes the Orders of a name that are gone since WeChat was asked to make them. The present one, if there is one, is not
-// touched.
-func (r *OrderReconciler) closeGone(ctx context.Context, key types.NamespacedName, present types.UID) progress {
-	if gone, found := r.gone.missing(key, present, r.Clock.Now()); found {
+// closeDeleted closes the Orders of a name that were deleted during their CreateOrder calls. It
+// does not touch an existing one.
+func (r *OrderReconciler) closeDeleted(ctx context.Context, key types.NamespacedName, present types.UID) progress {
+	if gone, found := r.deleted.takeDeleted(key, present, r.Clock.Now()); found {
 		metrics.GoneDuringCalls.WithLabelValues("Order").Inc()
 		r.log(ctx).Info("An Order is gone since WeChat Pay was asked to make it; it is closed there", "order", key.String(), "outTradeNo", gone.order.Number())
-		r.tellMerchant(ctx, gone, "Order %s of namespace %s was deleted while WeChat Pay was being asked to make it. Nobody was given anything to pay with, and order %s is being closed at WeChat Pay",
+		r.warnMerchant(ctx, gone, "Order %s of namespace %s was deleted while WeChat Pay was being asked to make it. Nobody was given anything to pay with, and order %s is being closed at WeChat Pay",
 			gone.order.Name, gone.order.Namespace, gone.order.Number())
 	}
 	end := done()
-	for _, gone := range r.gone.toClose(key) {
+	for _, gone := range r.deleted.toClose(key) {
 		now := r.Clock.Now()
 		if now.Before(gone.next) {
 			end = soonest(end, again(gone.next.Sub(now)))
@@ -152,20 +156,20 @@ func (r *OrderReconciler) closeGone(ctx context.Context, key types.NamespacedNam
 			end = soonest(end, again(wait))
 			continue
 		}
-		r.gone.closed(key, gone)
+		r.deleted.closed(key, gone)
 		r.Claims.Calls.End(gone.order.UID)
 	}
 	return end
 }
 
-// closeNow closes an Order that is gone. It returns after which wait to try again, and zero when there is nothing more to be done.
+// closeNow closes a deleted Order. It returns when to retry, or zero if nothing more is to be done.
 func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.Duration {
 	found, handle, err := r.merchantOfStarted(ctx, gone.order)
 	if err == nil {
 		err = closedAtWeChat(ctx, handle, wechatpay.OrderRef{OutTradeNo: gone.order.Number(), AppID: lifecycle.AppID(gone.order, found)})
 	}
 	patience, wait := r.Timing.AbandonAtLast, r.Timing.CloseRetry
-	waited := r.Clock.Since(gone.gone)
+	waited := r.Clock.Since(gone.deletedTime)
 	if _, unusable := account.AsProblem(err); unusable {
 		patience, wait = r.Timing.AbandonAfter, r.Timing.SecretsCheck
 	}
@@ -173,14 +177,14 @@ func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.D
 	case err == nil:
 		return 0
 	case wechatpay.Means(err, wechatpay.OrderPaid):
-		r.tellMerchant(ctx, gone, "Order %s of namespace %s is gone, and order %s was paid at WeChat Pay: create it again from the same YAML to see the payment, or refund it in the merchant platform",
+		r.warnMerchant(ctx, gone, "Order %s of namespace %s is gone, and order %s was paid at WeChat Pay: create it again from the same YAML to see the payment, or refund it in the merchant platform",
 			gone.order.Name, gone.order.Namespace, gone.order.Number())
 		return 0
 	case wechatpay.Means(err, wechatpay.OrderNotExist) && waited >= r.Timing.NotExistGrace:
 		return 0 // it never arrived
 	case waited >= patience:
 		metrics.FinalizersReleased.WithLabelValues("Order").Inc()
-		r.tellMerchant(ctx, gone, "Order %s of namespace %s is gone, and order %s could not be closed at WeChat Pay: %v", gone.order.Name, gone.order.Namespace, gone.order.Number(), err)
+		r.warnMerchant(ctx, gone, "Order %s of namespace %s is gone, and order %s could not be closed at WeChat Pay: %v", gone.order.Name, gone.order.Namespace, gone.order.Number(), err)
 		return 0
 	case wechatpay.RetryAfter(err) > 0:
 		return wechatpay.RetryAfter(err)
@@ -189,7 +193,8 @@ func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.D
 	}
 }
 
-// closedAtWeChat closes an order and sees it closed: the answer to CloseOrder does not name the order.
+// closedAtWeChat closes an order and confirms it by a query: the answer to CloseOrder does not name
+// the order.
 func closedAtWeChat(ctx context.Context, handle *account.Account, order wechatpay.OrderRef) error {
 	if err := handle.CloseOrder(ctx, order); err != nil {
 		return err
@@ -205,8 +210,8 @@ func closedAtWeChat(ctx context.Context, handle *account.Account, order wechatpa
 	}
 }
 
-// tellMerchant writes an event about the Merchant of an Order that is gone.
-func (r *OrderReconciler) tellMerchant(ctx context.Context, gone *askedOrder, format string, arguments ...any) {
+// warnMerchant writes an event about the Merchant of a deleted Order.
+func (r *OrderReconciler) warnMerchant(ctx context.Context, gone *askedOrder, format string, arguments ...any) {
 	namespace, name := gone.order.MerchantKey()
 	found := &v1alpha1.Merchant{}
 	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, found); err == nil {

@@ -15,20 +15,20 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// connections is how many the server holds at most.
+// connections is the server's maximum number of connections.
 const connections = 1024
 
-// TestWhoHoldsConnectionsMakesRoom: neither who says nothing, nor who is slow with a header or a body, nor who keeps a
-// connection for later shuts others out; and what is being settled is not cut off for them. It is not parallel: it takes
-// thousands of connections.
-func TestWhoHoldsConnectionsMakesRoom(t *testing.T) {
+// TestHeldConnectionsAreEvicted: clients that send nothing, that send a header or a body slowly,
+// or that keep idle connections do not block others, and requests being handled are not cut off.
+// Not parallel: it takes thousands of connections.
+func TestHeldConnectionsAreEvicted(t *testing.T) {
 	d := openDesk(t)
 	settling, proceed := make(chan struct{}), make(chan struct{})
-	patient := d.counter(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
+	patient := d.callbackServer(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
 		if object.GetName() == "order-patient" {
 			close(settling)
 			<-proceed
-			// Not before the deadline of a callback, for which this test may take too long.
+			// Without the deadline of a callback, which this test may exceed.
 			ctx = context.WithoutCancel(ctx)
 		}
 		return through.SubResource(sub).Update(ctx, object, options...)
@@ -59,13 +59,14 @@ func TestWhoHoldsConnectionsMakesRoom(t *testing.T) {
 	d.expectPaid(d.NewOrder("order-patient"), "True/Paid")
 }
 
-// TestOneMerchantLeavesRoomForOthers: when the payments of one cannot be stored, one more waits in vain, and those of another are.
-func TestOneMerchantLeavesRoomForOthers(t *testing.T) {
+// TestBlockedMerchantDoesNotBlockOthers: while the payments of one Merchant can't be stored, one more
+// times out, and those of another are stored.
+func TestBlockedMerchantDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	const room = 64
 	d := openDesk(t)
 	entered, proceed := make(chan struct{}, room), make(chan struct{})
-	stuck := d.counter(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
+	stuck := d.callbackServer(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
 		if _, isOrder := object.(*v1alpha1.Order); isOrder && object.GetNamespace() == d.Namespace {
 			entered <- struct{}{}
 			<-proceed
@@ -96,7 +97,7 @@ func TestOneMerchantLeavesRoomForOthers(t *testing.T) {
 		expectFail(t, <-answers, http.StatusServiceUnavailable)
 	}
 	d.expectPaid(order, "Unknown/AwaitingPayment")
-	expectSuccess(t, d.counter().pay(paymentOf(order).good()))
+	expectSuccess(t, d.callbackServer().pay(paymentOf(order).good()))
 }
 
 const tooMany = `<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[too many callbacks]]></return_msg></xml>`

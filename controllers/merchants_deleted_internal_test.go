@@ -23,7 +23,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// guarded is a policy that is in force.
+// guarded is a policy in force.
 type guarded struct{}
 
 func (guarded) Look(context.Context, string) guard.Finding {
@@ -36,9 +36,10 @@ func (guarded) LookNow(context.Context, *v1alpha1.Refund) (before, now guard.Fin
 
 func (guarded) Listen(func(string)) {}
 
-// TestMerchantsThatAreGoneLeaveNothing: whoever may create Merchants may create and delete them for ever. It is about memory, so that a
-// client without an API server will do. The tests of that name in internal/account and webhookserver take 10,000, which takes minutes here.
-func TestMerchantsThatAreGoneLeaveNothing(t *testing.T) {
+// TestDeletedMerchantsLeaveNothing: a user who may create Merchants may create and delete them
+// forever. The test is about memory, so it needs no API server. The tests of that name in
+// internal/account and webhookserver use 10,000 Merchants, which would take minutes here.
+func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(staleNow)
 	key := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "crowd", Name: "key"}, Data: map[string][]byte{"apiKey": []byte("Zx81TestOnlyKey0Zx81TestOnlyKey0")}}
 	api := fake.NewClientBuilder().WithScheme(controlplane.Scheme()).WithStatusSubresource(&v1alpha1.Merchant{}).WithObjects(key).
@@ -76,7 +77,7 @@ func TestMerchantsThatAreGoneLeaveNothing(t *testing.T) {
 			}
 			reconcile()
 			merchants.mutex.Lock()
-			merchants.remember(m).trouble = "trouble"
+			merchants.remember(m).loggedProblem = "trouble"
 			merchants.mutex.Unlock()
 			merchants.refusals.note(m.UID, "hold", "refused")
 			if i%2 == 0 { // the others are gone before anybody hears of their deletion
@@ -102,8 +103,8 @@ func TestMerchantsThatAreGoneLeaveNothing(t *testing.T) {
 	come(100)
 	heap, goroutines := heapNow(), runtime.NumGoroutine()
 	come(1_000)
-	if len(merchants.known)+len(merchants.refusals.told)+len(probes.checks)+len(base.Callbacks.found) > 0 {
-		t.Errorf("left are %d remembered, %d refusals, %d checks, %d findings", len(merchants.known), len(merchants.refusals.told), len(probes.checks), len(base.Callbacks.found))
+	if len(merchants.known)+len(merchants.refusals.messages)+len(probes.checks)+len(base.Callbacks.found) > 0 {
+		t.Errorf("left are %d remembered, %d refusals, %d checks, %d findings", len(merchants.known), len(merchants.refusals.messages), len(probes.checks), len(base.Callbacks.found))
 	}
 	if now := runtime.NumGoroutine(); now > goroutines+10 {
 		t.Errorf("%d goroutines instead of %d", now, goroutines)

@@ -16,22 +16,23 @@ var (
 	another = tenantKey{"payment", types.NamespacedName{Namespace: "default", Name: "another"}}
 )
 
-// lined has somebody wait in line for the one place of a room, in which two may wait.
-func lined(ctx context.Context, r *keyedSemaphore, in tenantKey) <-chan bool {
+// queued starts a caller that waits for a semaphore of size one, for which two may wait.
+func queued(ctx context.Context, r *keyedSemaphore, in tenantKey) <-chan bool {
 	let := make(chan bool, 1)
 	go func() { let <- r.acquire(ctx, in, 1, 2) }()
-	synctest.Wait() // until it does
+	synctest.Wait() // until it waits
 	return let
 }
 
-// TestPlacesGoToWhoWaitsLongest: nobody overtakes, no more wait than may, and in the end nothing is left of a room.
-func TestPlacesGoToWhoWaitsLongest(t *testing.T) {
+// TestSemaphoreIsFIFO: callers are served in order, no more wait than allowed, and the
+// semaphore is removed at the end.
+func TestSemaphoreIsFIFO(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &keyedSemaphore{}
 		if !r.acquire(t.Context(), full, 1, 2) {
 			t.Fatal("there was a place")
 		}
-		first, second := lined(t.Context(), r, full), lined(t.Context(), r, full)
+		first, second := queued(t.Context(), r, full), queued(t.Context(), r, full)
 		if r.acquire(t.Context(), full, 1, 2) {
 			t.Error("more may wait than two")
 		}
@@ -43,7 +44,7 @@ func TestPlacesGoToWhoWaitsLongest(t *testing.T) {
 		if !<-first {
 			t.Error("the first did not get the place")
 		}
-		newcomer := lined(t.Context(), r, full)
+		newcomer := queued(t.Context(), r, full)
 		r.release(full)
 		if !<-second {
 			t.Error("the second did not get the place")
@@ -52,19 +53,20 @@ func TestPlacesGoToWhoWaitsLongest(t *testing.T) {
 			t.Error("the last did not get the place")
 		}
 		r.release(full)
-		if len(r.open) > 0 {
-			t.Errorf("left: %v", r.open)
+		if len(r.semaphores) > 0 {
+			t.Errorf("left: %v", r.semaphores)
 		}
 	})
 }
 
-// TestWhoGivesUpTakesNoPlace: one that waited in vain neither holds a place nor is given one.
-func TestWhoGivesUpTakesNoPlace(t *testing.T) {
+// TestTimedOutCallerLeavesTheQueue: a caller that timed out neither holds the semaphore nor gets it
+// later.
+func TestTimedOutCallerLeavesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &keyedSemaphore{}
 		r.acquire(t.Context(), full, 1, 2)
 		ctx, giveUp := context.WithCancel(t.Context())
-		impatient, patient := lined(ctx, r, full), lined(t.Context(), r, full)
+		impatient, patient := queued(ctx, r, full), queued(t.Context(), r, full)
 		giveUp()
 		if <-impatient {
 			t.Error("there was no place")
@@ -73,30 +75,31 @@ func TestWhoGivesUpTakesNoPlace(t *testing.T) {
 			t.Error("the place was lost")
 		}
 		r.release(full)
-		if len(r.open) > 0 {
-			t.Errorf("left: %v", r.open)
+		if len(r.semaphores) > 0 {
+			t.Errorf("left: %v", r.semaphores)
 		}
 	})
 }
 
-// TestPaymentsWaitForAPlace: a payment more than may be stored at once is settled when another one is, or refused after a while.
-func TestPaymentsWaitForAPlace(t *testing.T) {
+// TestPaymentsAreQueued: if too many payments are being stored, the next one waits for one of
+// them, or is refused after a timeout.
+func TestPaymentsAreQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &Handler{}
 		c := &callback{kind: full.kind, merchant: &v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: full.merchant.Namespace, Name: full.merchant.Name}}}
-		for range settledAtOnce {
-			if !h.awaitPlace(t.Context(), c) {
+		for range concurrentCallbacks {
+			if !h.acquirePaymentSlot(t.Context(), c) {
 				t.Fatal("there was a place")
 			}
 		}
 		let := make(chan bool, 1)
-		go func() { let <- h.awaitPlace(t.Context(), c) }()
+		go func() { let <- h.acquirePaymentSlot(t.Context(), c) }()
 		synctest.Wait()
 		h.inFlight.release(full)
 		if !<-let {
 			t.Error("it did not get the place")
 		}
-		if h.awaitPlace(t.Context(), c) {
+		if h.acquirePaymentSlot(t.Context(), c) {
 			t.Error("nobody left, and yet there was a place")
 		}
 	})

@@ -38,11 +38,11 @@ const (
 	certName = "shop-wechatpay-cert"
 )
 
-// start is in whole seconds, as certificates are.
+// start is in whole seconds, as times in certificates are.
 var start = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// A place is a namespace with a Registry that reads it through a reader that counts, fails and waits on demand.
-type place struct {
+// fixture is a namespace with a Registry, whose reader counts reads and can fail or block.
+type fixture struct {
 	t         *testing.T
 	namespace string
 	clock     *clocktesting.FakePassiveClock
@@ -50,19 +50,20 @@ type place struct {
 	registry  *account.Registry
 }
 
-func newPlace(t *testing.T) *place {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "merchant-"}}
 	must(t, env.Client.Create(t.Context(), namespace))
-	p := &place{t: t, namespace: namespace.Name, clock: clocktesting.NewFakePassiveClock(start), reader: &reader{Reader: env.Client}}
+	p := &fixture{t: t, namespace: namespace.Name, clock: clocktesting.NewFakePassiveClock(start), reader: &reader{Reader: env.Client}}
 	p.registry = account.NewRegistry(p.reader, account.Options{
 		NotifyBaseURL: baseURL, EndpointHosts: hosts.MustParse(allowed), RefreshAfter: refresh, Clock: p.clock,
 	})
 	return p
 }
 
-// merchant is a Merchant of the place that was never created: a Registry asks for its Secrets only.
-func (p *place) merchant(changes ...func(*v1alpha1.MerchantSpec)) *v1alpha1.Merchant {
+// merchant returns a Merchant that is not created in the API server: a Registry reads only its
+// Secrets.
+func (p *fixture) merchant(changes ...func(*v1alpha1.MerchantSpec)) *v1alpha1.Merchant {
 	m := &v1alpha1.Merchant{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: "shop", UID: types.UID("uid-of-" + p.namespace), Generation: 1},
 		Spec: v1alpha1.MerchantSpec{
@@ -81,8 +82,8 @@ func withCertificate(spec *v1alpha1.MerchantSpec) {
 	spec.CertificateSecretRef = &v1alpha1.SecretReference{Name: certName}
 }
 
-// store creates a Secret, or changes it.
-func (p *place) store(name string, data map[string][]byte) {
+// store creates or updates a Secret.
+func (p *fixture) store(name string, data map[string][]byte) {
 	p.t.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: name}, Data: data}
 	if err := env.Client.Create(p.t.Context(), secret); err == nil {
@@ -91,39 +92,39 @@ func (p *place) store(name string, data map[string][]byte) {
 	must(p.t, env.Client.Update(p.t.Context(), secret))
 }
 
-func (p *place) remove(name string) {
+func (p *fixture) remove(name string) {
 	p.t.Helper()
 	must(p.t, env.Client.Delete(p.t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: name}}))
 }
 
-func (p *place) storeKey(key string) {
+func (p *fixture) storeKey(key string) {
 	p.t.Helper()
 	p.store(keyName, map[string][]byte{"apiKey": []byte(key)})
 }
 
-func (p *place) pass(d time.Duration) { p.clock.SetTime(p.clock.Now().Add(d)) }
+func (p *fixture) advance(d time.Duration) { p.clock.SetTime(p.clock.Now().Add(d)) }
 
-func (p *place) get(m *v1alpha1.Merchant) *account.Account {
+func (p *fixture) get(m *v1alpha1.Merchant) *account.Account {
 	p.t.Helper()
 	handle, err := p.registry.Get(p.t.Context(), m)
 	must(p.t, err)
 	return handle
 }
 
-// look says whether a Merchant may look for a refund.
-func (p *place) look(m *v1alpha1.Merchant, outRefundNo string) bool {
+// allowLookup reports whether a Merchant may query an unknown refund.
+func (p *fixture) allowLookup(m *v1alpha1.Merchant, outRefundNo string) bool {
 	p.t.Helper()
 	allowed, _ := p.get(m).AllowLookup(p.t.Context(), outRefundNo, p.clock.Now())
 	return allowed
 }
 
-// kept is longer than a Problem is kept.
-const kept = 6 * time.Second
+// pastProblemTTL is longer than a Problem is cached.
+const pastProblemTTL = 6 * time.Second
 
-// problem is why there is no Account, read anew.
-func (p *place) problem(m *v1alpha1.Merchant) *account.Problem {
+// problem reads the Secrets again and returns why there is no Account.
+func (p *fixture) problem(m *v1alpha1.Merchant) *account.Problem {
 	p.t.Helper()
-	p.pass(kept)
+	p.advance(pastProblemTTL)
 	handle, err := p.registry.Get(p.t.Context(), m)
 	found, isProblem := account.AsProblem(err)
 	if !isProblem || handle != nil {
@@ -132,7 +133,7 @@ func (p *place) problem(m *v1alpha1.Merchant) *account.Problem {
 	return found
 }
 
-// reader is the API server, with its moods.
+// reader is an API server that can fail or block.
 type reader struct {
 	client.Reader
 	reads atomic.Int64
@@ -140,7 +141,7 @@ type reader struct {
 	gate  atomic.Pointer[gate]
 }
 
-// A gate holds reads until it is open.
+// gate blocks reads until it is opened.
 type gate struct{ entered, open chan struct{} }
 
 func (r *reader) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
@@ -174,7 +175,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// A pair is a certificate and its private key, as PEM.
+// pair is a certificate and its private key, as PEM.
 type pair struct{ certificate, key []byte }
 
 func (p pair) data() map[string][]byte {
@@ -206,7 +207,7 @@ func newPairOf(t *testing.T, name string, notBefore, notAfter time.Time) pair {
 
 func validPair(t *testing.T) pair { return newPair(t, start.AddDate(-1, 0, 0), start.AddDate(4, 0, 0)) }
 
-// wantNoSecret looks for any part of a secret's content in a text: twelve characters of it are too many.
+// wantNoSecret fails if a text contains twelve consecutive characters of a Secret's content.
 func wantNoSecret(t *testing.T, text string, data map[string][]byte) {
 	t.Helper()
 	for entry, content := range data {

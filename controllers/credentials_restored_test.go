@@ -15,20 +15,21 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// waitsForHours makes every wait after a failure longer than any test.
-func waitsForHours(timing *controllers.Timing) {
+// longRetries makes all waits after a failure longer than any test.
+func longRetries(timing *controllers.Timing) {
 	timing.RetryFirst, timing.RetryMost, timing.RetrySlowly, timing.CloseRetry = time.Hour, time.Hour, time.Hour, time.Hour
 	timing.OrderPoll = lifecycle.Schedule{Ages: []time.Duration{2 * time.Second, time.Hour}, Repeat: true}
 	timing.RefundPoll = timing.OrderPoll
 }
 
-// mend changes the Merchant's credentials, to others that are good as well.
-func mend(shop *framework.Shop) {
+// changeSecret replaces the Merchant's credentials with other valid ones.
+func changeSecret(shop *framework.Shop) {
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
 }
 
-// badlySigned has one call answered so, and its repeat on the backup host: of a refund there is none.
-func badlySigned(shop *framework.Shop, operation simulator.Operation, number string) {
+// faultBadSignature answers one call with a bad signature, and its repetition on the backup host,
+// except for refunds, which have none.
+func faultBadSignature(shop *framework.Shop, operation simulator.Operation, number string) {
 	count := 2
 	if operation == simulator.OperationRefund {
 		count = 1
@@ -36,71 +37,71 @@ func badlySigned(shop *framework.Shop, operation simulator.Operation, number str
 	shop.Fault(simulator.Fault{Operation: operation, Number: number, Kind: simulator.FaultBadSignature, Count: count})
 }
 
-// TestMendedSecretStartsWhatWaits: whatever an Order or a Refund waits for, and however long, it goes on as soon as the Secret is
-// another one.
+// TestMendedSecretStartsWhatWaits: whatever an Order or a Refund waits for, and however long, it
+// continues as soon as the Secret has changed.
 func TestMendedSecretStartsWhatWaits(t *testing.T) {
 	t.Run("a first call", func(t *testing.T) {
-		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
-		badlySigned(shop, simulator.OperationUnifiedOrder, "order-0001")
+		shop, _ := openReady(t, framework.WithTiming(longRetries))
+		faultBadSignature(shop, simulator.OperationUnifiedOrder, "order-0001")
 		shop.Create(shop.NewOrder("order-0001"))
 		shop.WaitOrder("order-0001", "Prepared=Unknown/OutcomeUnknown")
-		mend(shop)
+		changeSecret(shop)
 		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	})
 	t.Run("a close", func(t *testing.T) {
-		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(longRetries))
 		shop.Create(shop.NewOrder("order-0001"))
 		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-		badlySigned(shop, simulator.OperationCloseOrder, "order-0001")
+		faultBadSignature(shop, simulator.OperationCloseOrder, "order-0001")
 		shop.Patch(shop.NewOrder("order-0001"), `{"spec":{"desiredState":"Closed"}}`)
 		shop.WaitOrder("order-0001", "Paid=Unknown/Closing")
-		mend(shop)
+		changeSecret(shop)
 		shop.WaitOrder("order-0001", "Paid=False/Closed")
 	})
 	t.Run("a poll", func(t *testing.T) {
-		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(longRetries))
 		shop.Fault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: simulator.FaultLose})
-		badlySigned(shop, simulator.OperationOrderQuery, "order-0001")
+		faultBadSignature(shop, simulator.OperationOrderQuery, "order-0001")
 		shop.Create(shop.NewOrder("order-0001"))
 		shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 		shop.Pay("order-0001")
 		shop.Eventually("a poll told nothing", func() error {
 			return atLeast(shop, simulator.OperationOrderQuery, "order-0001", 2)
 		})
-		mend(shop)
+		changeSecret(shop)
 		shop.WaitOrder("order-0001", "Paid=True/Paid")
 	})
 	t.Run("a refund", func(t *testing.T) {
-		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(longRetries))
 		shop.Paid("order-0001")
 		shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
-		badlySigned(shop, simulator.OperationRefund, "refund-0001")
+		faultBadSignature(shop, simulator.OperationRefund, "refund-0001")
 		shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 		shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
-		mend(shop)
+		changeSecret(shop)
 		shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
 		shop.NoViolations()
 	})
 	t.Run("a refund that WeChat took", func(t *testing.T) {
-		shop, _ := openReady(t, framework.WithTiming(waitsForHours))
+		shop, _ := openReady(t, framework.WithTiming(longRetries))
 		shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 		shop.Paid("order-0001")
-		badlySigned(shop, simulator.OperationRefundQuery, "refund-0001")
+		faultBadSignature(shop, simulator.OperationRefundQuery, "refund-0001")
 		shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 		shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
 		shop.Eventually("a poll told nothing", func() error {
 			return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", 2)
 		})
-		mend(shop)
+		changeSecret(shop)
 		shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	})
 }
 
-// TestBadlySignedAnswerIsRepeatedSoon: nobody has to set anything right, and a payer stands there.
+// TestBadlySignedAnswerIsRepeatedSoon: nobody has to correct anything, and the payer is waiting.
 func TestBadlySignedAnswerIsRepeatedSoon(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
-	badlySigned(shop, simulator.OperationUnifiedOrder, "order-0001")
-	badlySigned(shop, simulator.OperationRefund, "refund-0001")
+	faultBadSignature(shop, simulator.OperationUnifiedOrder, "order-0001")
+	faultBadSignature(shop, simulator.OperationRefund, "refund-0001")
 	shop.Paid("order-0001")
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50, approved))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -108,7 +109,8 @@ func TestBadlySignedAnswerIsRepeatedSoon(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestMerchantShowsTheKeysThatWeChatTook: the current one, and the one before as long as its entry is there.
+// TestMerchantShowsTheKeysThatWeChatTook: the current key, and the previous one while its entry
+// exists.
 func TestMerchantShowsTheKeysThatWeChatTook(t *testing.T) {
 	shop, _ := openReady(t)
 	keys := func(want ...string) {
@@ -120,7 +122,7 @@ func TestMerchantShowsTheKeysThatWeChatTook(t *testing.T) {
 		})
 	}
 	keys(framework.APIKey)
-	// The one before is the one that was good, not just any.
+	// Only the key that was proven before is kept as the previous one.
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
 	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, thirdKey))
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(thirdKey), "apiKey.previous": []byte(secondKey)})
@@ -128,13 +130,13 @@ func TestMerchantShowsTheKeysThatWeChatTook(t *testing.T) {
 	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, framework.APIKey))
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(framework.APIKey), "apiKey.previous": []byte(thirdKey)})
 	keys(framework.APIKey, thirdKey)
-	// A key that WeChat refuses does not push out the one that it took.
+	// A rejected key does not replace the proven one.
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	keys(framework.APIKey, thirdKey)
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(framework.APIKey), "apiKey.previous": nil})
 	keys(framework.APIKey)
-	// A status that is lost, as in a restore, comes back.
+	// A lost status, as after a restore, is written again.
 	shop.WipeStatus(shop.NewMerchant())
 	keys(framework.APIKey)
 }
@@ -152,8 +154,8 @@ func sameKeys(ids, keys []string) error {
 	return nil
 }
 
-// TestAnotherEndpointTakesKeysAnew: what one host took is no proof for another, and until the other has answered, the Merchant is
-// not Ready.
+// TestAnotherEndpointTakesKeysAnew: a key accepted by one host is not proven for another, and until
+// the other has answered, the Merchant is not Ready.
 func TestAnotherEndpointTakesKeysAnew(t *testing.T) {
 	shop, g := openReady(t)
 	before := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestWhoHasToGo follows connections by name; the last word of a step is who has to make room.
-func TestWhoHasToGo(t *testing.T) {
+// TestEvictionOrder: the connections have names; the last word of a step is the one that is evicted.
+func TestEvictionOrder(t *testing.T) {
 	t.Parallel()
 	const settles http.ConnState = -1
 	type step struct {
@@ -38,10 +38,10 @@ func TestWhoHasToGo(t *testing.T) {
 				if s.what == settles {
 					c.requestRead(known[s.who])
 				} else {
-					c.follow(known[s.who], s.what, now)
+					c.setState(known[s.who], s.what, now)
 				}
 				now = now.Add(evictAfter)
-				if left, wait := c.makeRoom(now); left != known[s.leaves] || wait != 0 {
+				if left, wait := c.evict(now); left != known[s.leaves] || wait != 0 {
 					t.Fatalf("step %d: another one than %q has to go", i, s.leaves)
 				}
 				if len(c.positions) > 2 || c.idle.Len()+c.reading.Len() > len(c.positions) {
@@ -52,14 +52,15 @@ func TestWhoHasToGo(t *testing.T) {
 	}
 }
 
-// TestNobodyHasToGoBeforeHisTime: however many newcomers there are, a request that is on its way arrives.
-func TestNobodyHasToGoBeforeHisTime(t *testing.T) {
+// TestConnectionsAreProtectedFromEarlyEviction: however many new connections there are, a request that is
+// arriving is read.
+func TestConnectionsAreProtectedFromEarlyEviction(t *testing.T) {
 	t.Parallel()
 	c, began := newConnectionLimiter(1), time.Now()
 	first, _ := net.Pipe()
 	second, _ := net.Pipe()
-	c.follow(first, http.StateNew, began)
-	c.follow(second, http.StateNew, began.Add(time.Millisecond))
+	c.setState(first, http.StateNew, began)
+	c.setState(second, http.StateNew, began.Add(time.Millisecond))
 	for _, step := range []struct {
 		after, wait time.Duration
 		leaves      net.Conn
@@ -69,22 +70,23 @@ func TestNobodyHasToGoBeforeHisTime(t *testing.T) {
 		{evictAfter, 0, first},
 		{evictAfter, 0, nil},
 	} {
-		if leaves, wait := c.makeRoom(began.Add(step.after)); leaves != step.leaves || wait != step.wait {
+		if leaves, wait := c.evict(began.Add(step.after)); leaves != step.leaves || wait != step.wait {
 			t.Errorf("after %s: %v has to go, or wait for %s", step.after, leaves, wait)
 		}
 	}
 }
 
-// TestWhoHasJustBeenAnsweredHasTimeToo: a load balancer that has a lot to bring uses a connection again at once. Then who is
-// slow with a request goes first, and the newcomer waits for whoever has used his time up first.
-func TestWhoHasJustBeenAnsweredHasTimeToo(t *testing.T) {
+// TestConnectionsAreProtectedAfterAnswer: a load balancer under load reuses a connection at once.
+// Connections with slow requests are evicted first, and a new one waits until the protection of
+// another ends.
+func TestConnectionsAreProtectedAfterAnswer(t *testing.T) {
 	t.Parallel()
 	c, began := newConnectionLimiter(1), time.Now()
 	slow, _ := net.Pipe()
 	busy, _ := net.Pipe()
-	c.follow(slow, http.StateNew, began)
-	c.follow(busy, http.StateNew, began)
-	c.follow(busy, http.StateIdle, began.Add(evictAfter/2))
+	c.setState(slow, http.StateNew, began)
+	c.setState(busy, http.StateNew, began)
+	c.setState(busy, http.StateIdle, began.Add(evictAfter/2))
 	for _, step := range []struct {
 		after, wait time.Duration
 		leaves      net.Conn
@@ -93,7 +95,7 @@ func TestWhoHasJustBeenAnsweredHasTimeToo(t *testing.T) {
 		{evictAfter, 0, slow},
 		{evictAfter, 0, nil},
 	} {
-		if leaves, wait := c.makeRoom(began.Add(step.after)); leaves != step.leaves || wait != step.wait {
+		if leaves, wait := c.evict(began.Add(step.after)); leaves != step.leaves || wait != step.wait {
 			t.Errorf("after %s: %v has to go, or wait for %s", step.after, leaves, wait)
 		}
 	}

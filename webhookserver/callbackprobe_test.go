@@ -21,7 +21,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// probeOf makes a probe as the leader does.
+// probeOf creates a probe as the leader does.
 func (d *fixture) probeOf(key, kind string, at time.Time) callbackprobe.Probe {
 	d.T.Helper()
 	m := d.shopMerchant()
@@ -43,15 +43,15 @@ func checksCounted() map[string]float64 {
 	return counts
 }
 
-// TestProbesAreAnswered, by any replica, on both paths, and counted apart from callbacks. It is not parallel: the counters are the
-// process's.
+// TestProbesAreAnswered: any replica answers them on both paths, and they have their own metric.
+// Not parallel: the counters are global.
 func TestProbesAreAnswered(t *testing.T) {
 	d := openDesk(t)
 	none := func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
 		t.Error("a probe wrote something")
 		return errors.New("no writing")
 	}
-	replicas := []*counter{d.counter(interceptor.Funcs{SubResourceUpdate: none}), d.counter(interceptor.Funcs{SubResourceUpdate: none})}
+	replicas := []*callbackServer{d.callbackServer(interceptor.Funcs{SubResourceUpdate: none}), d.callbackServer(interceptor.Funcs{SubResourceUpdate: none})}
 	callbacks, before, stored := counted(t), checksCounted(), d.versions()
 	for _, replica := range replicas {
 		for kind, path := range map[string]string{"payment": d.paymentPath(), "refund": d.refundPath()} {
@@ -76,10 +76,11 @@ func TestProbesAreAnswered(t *testing.T) {
 	}
 }
 
-// TestProbesThatAreRefused: what is no probe of this Merchant's is refused as any callback is, and is still none.
+// TestProbesThatAreRefused: what is not a probe of this Merchant is refused like any callback, and
+// is not handled as one.
 func TestProbesThatAreRefused(t *testing.T) {
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	good := func() string { return string(d.probeOf(framework.APIKey, "payment", time.Now()).Body) }
 	callbacks := counted(t)
 	for name, call := range map[string]func() answer{
@@ -110,7 +111,8 @@ func TestProbesThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestProbeIsNoCallback even where nobody recognises it, as at a replica of an earlier version.
+// TestProbeIsNoCallback: a replica of an earlier version, which does not know probes, refuses it
+// too.
 func TestProbeIsNoCallback(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
@@ -127,22 +129,23 @@ func TestProbeIsNoCallback(t *testing.T) {
 	}
 }
 
-// TestPaymentWithAProbeInItIsRecorded: a shop chooses attach, and may have put anything there.
+// TestPaymentWithAProbeInItIsRecorded: a shop chooses attach, which may contain anything.
 func TestPaymentWithAProbeInItIsRecorded(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	const attach = "<callback_check><nonce>"
 	order := d.prepared("order-0001", func(o *v1alpha1.Order) { o.Spec.Attach = attach })
 	expectSuccess(t, c.pay(paymentOf(order).with("attach", attach).good()))
 	d.expectPaid(order, "True/Paid")
 }
 
-// TestProbesWhileAKeyIsRotated: the leader may have read the Secret before or after this replica did.
+// TestProbesWhileAKeyIsRotated: the leader may have read the Secret before or after this replica
+// did.
 func TestProbesWhileAKeyIsRotated(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	d.keys(secondKey, framework.APIKey)
 	for _, key := range []string{framework.APIKey, secondKey} {
 		probe := d.probeOf(key, "payment", time.Now())

@@ -25,18 +25,19 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// front is a public host over TLS, with the shop's ingress behind it. Its certificate is httptest's, which is for example.com.
-type front struct {
+// publicHost is a public TLS host in front of the shop's ingress. Its certificate is httptest's,
+// which is for example.com.
+type publicHost struct {
 	server *httptest.Server
 	to     atomic.Pointer[url.URL]
-	// status is answered instead, when it is set.
+	// status is answered instead if it is set.
 	status atomic.Int32
-	// calls that came, and those of them that were answered with status.
+	// calls counts the requests, and failed those that were answered with status.
 	calls, failed atomic.Int32
 }
 
-func openFront(t *testing.T) *front {
-	f := &front{}
+func openFront(t *testing.T) *publicHost {
+	f := &publicHost{}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(f.to.Load()) }, ErrorLog: stdlog.New(io.Discard, "", 0)}
 	f.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		f.calls.Add(1)
@@ -51,13 +52,13 @@ func openFront(t *testing.T) *front {
 	return f
 }
 
-// LookupNetIP plays a DNS in which every name is that of a public host.
-func (f *front) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+// LookupNetIP resolves every name to a public address.
+func (f *publicHost) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("8.8.8.8")}, nil
 }
 
-// internet leads the operator's test callbacks to the front, and to nowhere else.
-func (f *front) internet(o *manager.Options) {
+// internet connects the operator's test callbacks to the publicHost only.
+func (f *publicHost) internet(o *manager.Options) {
 	o.CallbackProbe.Resolver, o.CallbackProbe.Roots = f, x509.NewCertPool()
 	o.CallbackProbe.Roots.AddCert(f.server.Certificate())
 	o.CallbackProbe.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -65,7 +66,7 @@ func (f *front) internet(o *manager.Options) {
 	}
 }
 
-func openBehind(t *testing.T, f *front, options ...framework.Option) *framework.Shop {
+func openBehind(t *testing.T, f *publicHost, options ...framework.Option) *framework.Shop {
 	t.Helper()
 	shop := framework.Open(t, env, append(options, framework.WithOptions(f.internet))...)
 	base, err := url.Parse(shop.Base)
@@ -103,7 +104,7 @@ func TestCallbacksReachable(t *testing.T) {
 	g := gomega.NewWithT(t)
 	g.Expect(merchant.Status.Conditions).To(gomega.ContainElement(gomega.SatisfyAll(
 		gomega.HaveField("Type", "CallbacksReachable"), gomega.HaveField("Message", gomega.ContainSubstring("HTTP 503")))))
-	// It stands in nobody's way.
+	// It does not affect Ready.
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
@@ -114,7 +115,7 @@ func TestCallbacksReachable(t *testing.T) {
 	measured(1)
 }
 
-// TestStatusIsWrittenOnChangeOnly, however often it is checked.
+// TestStatusIsWrittenOnChangeOnly: however often the check runs.
 func TestStatusIsWrittenOnChangeOnly(t *testing.T) {
 	t.Parallel()
 	f := openFront(t)

@@ -13,25 +13,26 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
 )
 
-// A Refund may go, like an Order, by a deletion that began before it was held. What WeChat was asked to pay back can't be undone, so
-// it is not asked before such a deletion has ended: the Refund is held when it is first seen, and sent only when a read of the API
-// server, some time after that, finds it undeleted.
+// Like an Order, a Refund may be removed by a deletion that began before the finalizer was added. A
+// refund request can't be undone, so it is not sent before such a deletion has ended: the finalizer
+// is added when the Refund is first seen, and the request is sent only after a later live read
+// finds it undeleted.
 
-// sentRefund is a Refund that WeChat was asked for, as it was then.
+// sentRefund is a Refund for which a request was sent, as it was at that time.
 type sentRefund struct {
 	refund *v1alpha1.Refund
 	order  *v1alpha1.Order
 }
 
-// holdWhenSeen adds the finalizer long before anything is sent, as a rule: people take longer to decide. What was denied from the
-// start is never sent.
+// holdWhenSeen adds the finalizer, usually long before anything is sent, since people take time to
+// decide. A Refund that was denied from the start is never sent.
 func (r *RefundReconciler) holdWhenSeen(ctx context.Context, f *refund) progress {
 	if isHeld(f) || isDeleted(f) || f.Spec.Approval == v1alpha1.ApprovalDenied && lifecycle.NeverRequested(f.Refund) {
 		return next()
 	}
 	if err := r.hold(ctx, f.Refund); err != nil {
 		if isRefused(err) {
-			f.unheld = err
+			f.holdError = err
 			return next()
 		}
 		return stop(ignoreNotFound(err))
@@ -40,7 +41,7 @@ func (r *RefundReconciler) holdWhenSeen(ctx context.Context, f *refund) progress
 	return next()
 }
 
-// awaitHold lets a deletion end that was under way when the Refund was held.
+// awaitHold waits for the end of a deletion that may have begun before the finalizer was added.
 func (r *RefundReconciler) awaitHold(_ context.Context, f *refund) progress {
 	if settled, known := r.holds.get(f.UID); known {
 		if wait := settled.Sub(r.Clock.Now()); wait > 0 {
@@ -50,7 +51,7 @@ func (r *RefundReconciler) awaitHold(_ context.Context, f *refund) progress {
 	return next()
 }
 
-// stillThere looks whether a live list has the Refund, undeleted and held.
+// stillThere checks that a live list has the Refund, undeleted and with the finalizer.
 func (r *RefundReconciler) stillThere(f *refund, live []v1alpha1.Refund) progress {
 	for i := range live {
 		if live[i].UID != f.UID {
@@ -68,18 +69,18 @@ func (r *RefundReconciler) stillThere(f *refund, live []v1alpha1.Refund) progres
 	return done()
 }
 
-// stoppedWhileSent is stoppedBy after a call that may have paid back.
-func (r *RefundReconciler) stoppedWhileSent(ctx context.Context, f *refund, err error) progress {
+// stoppedDuringRefund is stoppedBy after a call that may have refunded.
+func (r *RefundReconciler) stoppedDuringRefund(ctx context.Context, f *refund, err error) progress {
 	if errors.Is(err, status.ErrReplaced) {
 		const nobody = types.UID("")
-		r.tellOfGone(ctx, client.ObjectKeyFromObject(f.Refund), nobody)
+		r.reportDeleted(ctx, client.ObjectKeyFromObject(f.Refund), nobody)
 	}
 	return stoppedBy(err)
 }
 
-// tellOfGone tells the Order of a Refund that WeChat was asked for and that is not there any more: there is none of that name, or
-// another.
-func (r *RefundReconciler) tellOfGone(ctx context.Context, key types.NamespacedName, present types.UID) {
+// reportDeleted writes an event about the Order of a Refund that was deleted during its request: no
+// object has that name now, or another one has it.
+func (r *RefundReconciler) reportDeleted(ctx context.Context, key types.NamespacedName, present types.UID) {
 	gone, found := r.sent.take(key, func(sent *sentRefund) bool { return sent.refund.UID != present })
 	if !found {
 		return
@@ -91,8 +92,8 @@ func (r *RefundReconciler) tellOfGone(ctx context.Context, key types.NamespacedN
 		"Create it again with the same name, number and amount to see what became of it: nothing is paid twice", gone.refund.Name, gone.refund.Spec.Amount)
 }
 
-// sending remembers a Refund before WeChat is asked for it, and settled forgets one that goes because all is settled, or that was
-// not sent after all.
+// sending records a Refund before its request. settled removes one that was deleted regularly or
+// not sent.
 func (r *RefundReconciler) sending(f *refund) {
 	r.sent.set(client.ObjectKeyFromObject(f.Refund), &sentRefund{refund: f.DeepCopy(), order: f.order.DeepCopy()})
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// still is a callback server for which time stands still until the clock is moved.
-func (d *fixture) still() (*counter, *testclock.FakePassiveClock) {
+// callbackServerWithClock starts a callback server with a fake clock.
+func (d *fixture) callbackServerWithClock() (*callbackServer, *testclock.FakePassiveClock) {
 	d.T.Helper()
-	c, clock := d.counter(), testclock.NewFakePassiveClock(time.Now())
+	c, clock := d.callbackServer(), testclock.NewFakePassiveClock(time.Now())
 	c.handler.Clock = clock
 	c.base = serve(d.Shop, c.handler)
 	return c, clock
 }
 
-// linesWith are those of a counter that hold a text.
-func (c *counter) linesWith(text string) []string {
+// linesWith returns the log lines that contain a text.
+func (c *callbackServer) linesWith(text string) []string {
 	var found []string
 	for _, line := range c.log.all() {
 		if strings.Contains(line, text) {
@@ -31,12 +31,13 @@ func (c *counter) linesWith(text string) []string {
 	return found
 }
 
-// TestForgedCallbacksDoNotFillTheLog: of many lines alike a few are written, and how many were not.
+// TestForgedCallbacksDoNotFillTheLog: a few equal lines are written, with the number of suppressed
+// ones.
 func TestForgedCallbacksDoNotFillTheLog(t *testing.T) {
 	t.Parallel()
 	const forged, said = 50, 10
 	d := openDesk(t)
-	c, clock := d.still()
+	c, clock := d.callbackServerWithClock()
 	order := d.prepared("order-0001")
 	body, refund := paymentOf(order).body(secondKey, hmacSign), fields{"out_trade_no": "order-0001", "out_refund_no": "refund-0001"}.sealed(secondKey).xml("xml")
 	for range forged {
@@ -50,7 +51,7 @@ func TestForgedCallbacksDoNotFillTheLog(t *testing.T) {
 	if lines := c.linesWith("nobody"); len(lines) > 0 {
 		t.Errorf("a Merchant that is not there: %q", lines)
 	}
-	// What else there is to say is said.
+	// Other messages are still logged.
 	expectFail(t, c.pay(paymentOf(order).with("out_trade_no", "order-9999").good()), http.StatusNotFound)
 	if lines := c.linesWith("order-9999"); len(lines) != 1 {
 		t.Errorf("%q", lines)
@@ -62,11 +63,11 @@ func TestForgedCallbacksDoNotFillTheLog(t *testing.T) {
 	}
 }
 
-// TestLogLinesAreShort, whatever the length of what is verified.
-func TestLogLinesAreShort(t *testing.T) {
+// TestLogValuesAreShortened: long values of verified callbacks are shortened.
+func TestLogValuesAreShortened(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	c := d.counter()
+	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	refund, _ := d.refunding("order-0002", "refund-0001", "")
 	long := strings.Repeat("9", 20<<10)
@@ -84,12 +85,13 @@ func TestLogLinesAreShort(t *testing.T) {
 	}
 }
 
-// TestUnknownNumbersSpareTheAPIServer: a true callback for an Order that was deleted may be repeated by whoever saw it.
+// TestUnknownNumbersSpareTheAPIServer: anyone who has seen a genuine callback for a deleted Order
+// may repeat it.
 func TestUnknownNumbersSpareTheAPIServer(t *testing.T) {
 	t.Parallel()
 	const looks = 20
 	d := openDesk(t)
-	c, clock := d.still()
+	c, clock := d.callbackServerWithClock()
 	order := d.prepared("order-0001")
 	deleted := paymentOf(order).with("out_trade_no", "order-9999").good()
 	for range looks {
