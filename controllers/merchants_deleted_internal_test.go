@@ -102,7 +102,7 @@ func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 	}
 	come(100)
 	heap, goroutines := heapNow(), runtime.NumGoroutine()
-	come(1_000)
+	come(300)
 	if len(merchants.known)+len(merchants.refusals.messages)+len(probes.checks)+len(base.Callbacks.found) > 0 {
 		t.Errorf("left are %d remembered, %d refusals, %d checks, %d findings", len(merchants.known), len(merchants.refusals.messages), len(probes.checks), len(base.Callbacks.found))
 	}
