@@ -61,7 +61,7 @@ func TestDeletedOrderDoesNotWaitForEverForWeChat(t *testing.T) {
 func TestDeletedMerchantDoesNotWaitForEverForCredentials(t *testing.T) {
 	released := testutil.ToFloat64(metrics.FinalizersReleased.WithLabelValues("Merchant"))
 	shop, g := openReady(t)
-	shop.Create(shop.NewOrder("order-0001")) // which nobody deletes
+	shop.Create(shop.NewOrder("order-0001")) // never deleted
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.Must(shop.Client.Delete(shop.Context(), secret(shop, "wechatpay")))
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/SecretNotFound")

@@ -60,7 +60,7 @@ func TestRejectedKeyIsNotTriedAllTheTime(t *testing.T) {
 			return differs(shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber, serial)
 		})
 	}
-	g.Expect(probes() - before).To(gomega.BeNumerically("<=", changes+1)) // the Secret's two entries change at once
+	g.Expect(probes() - before).To(gomega.BeNumerically("<=", changes+1)) // both entries of the Secret change at once
 }
 
 func TestKnownBadKeyThatComesBackIsNotUsed(t *testing.T) {

@@ -128,9 +128,9 @@ func TestARefundThatIsBeingDeletedIsNotSent(t *testing.T) {
 	shop, g := openReady(t, settles(30*time.Second))
 	slow := delaysDeletions(shop)
 	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
-	shop.Create(refund) // there is no such Order yet, so it is not held
+	shop.Create(refund) // the Order does not exist yet, so no finalizer is added
 	slow.begin(refund)
-	afterThisSecond(shop) // so that the Order is younger than the leader, and nothing but the hold is waited for
+	afterThisSecond(shop) // the Order is younger than the leader, so only HoldSettles is waited for
 	shop.Paid("order-0001")
 	waitHeld(shop, refund)
 	slow.letThrough()
@@ -223,7 +223,7 @@ func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
 			waitForMoreQueries(shop, simulator.OperationCloseOrder, "order-0001", 2)
 			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
 			shop.WeChat.ClearFaults()
-			shop.WaitOrder("order-0001", "Paid=False/Closed") // as any that is applied again after it was deleted
+			shop.WaitOrder("order-0001", "Paid=False/Closed") // like any Order that is applied again after its deletion
 			shop.Paid("order-0002")
 		})
 	}
@@ -236,12 +236,12 @@ func TestAnOrderThatIsLostAfterItWasPreparedStaysOpen(t *testing.T) {
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	denied := finalizersAreDenied(shop) // or the operator may hold it again before it is deleted
+	denied := finalizersAreDenied(shop) // otherwise the operator may add the finalizer again before the deletion
 	shop.Patch(order, `{"metadata":{"finalizers":null}}`)
 	shop.Must(shop.Client.Delete(shop.Context(), order))
 	shop.WaitGone(order)
 	denied.lift()
-	shop.Paid("order-0002") // whatever would be closed is closed
+	shop.Paid("order-0002") // any close call would have been made
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationCloseOrder, "order-0001")).To(gomega.BeEmpty())
 	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay))
 }

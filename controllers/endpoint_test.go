@@ -74,7 +74,7 @@ func TestHostsThatAreNotListedAreNotCalled(t *testing.T) {
 	for endpoint, says := range map[string]string{
 		`{"url":"` + elsewhere + `","backupURL":null,"caBundle":null}`:        "spec.endpoint.url names the host localhost:",
 		`{"url":"` + shop.WeChat.URL() + `","backupURL":"` + elsewhere + `"}`: "spec.endpoint.backupURL names the host localhost:",
-		`null`: "Without spec.endpoint calls go to the host api.mch.weixin.qq.com", // the list of this shop has the simulator only
+		`null`: "Without spec.endpoint calls go to the host api.mch.weixin.qq.com", // this shop allows only the simulator
 	} {
 		shop.Patch(shop.NewMerchant(), `{"spec":{"endpoint":`+endpoint+`}}`)
 		shop.Eventually(says, func() error {

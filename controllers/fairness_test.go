@@ -72,7 +72,7 @@ func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 		t.Error("the first Merchant had an answer, so nothing was tried")
 	}
 	shop.WeChat.ClearFaults()
-	shop.StopOperators() // and with them the calls that hang
+	shop.StopOperators() // this ends the hanging calls
 }
 
 // hangingHost is a host that accepts requests and answers none.
@@ -184,7 +184,7 @@ func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
 	_, err = host.AddFault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultHang})
 	shop.Must(err)
 	in := func(r *v1alpha1.Refund) { r.Namespace = stranger }
-	const waiting = 110 // at two a second they take longer than this test has patience
+	const waiting = 110 // at two a second this exceeds the test's timeout
 	for i := range waiting {
 		shop.Create(shop.NewRefund(fmt.Sprintf("waits-%04d", i), strangersOrder(0), 1, in))
 	}
@@ -239,7 +239,7 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 func TestBurstAboveTheLimitIsServedInTurn(t *testing.T) {
 	shop, g := openReady(t, framework.WithOptions(func(o *manager.Options) {
 		o.MaxConcurrentReconciles = 4
-		o.Accounts.Limits.CreateOrder, o.Accounts.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates
+		o.Accounts.Limits.CreateOrder, o.Accounts.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates in that time
 	}), framework.WithTiming(func(timing *controllers.Timing) {
 		// As in production: an Order that was denied once must not come last.
 		timing.RetryFirst, timing.RetryMost = 2*time.Second, 5*time.Minute

@@ -62,12 +62,12 @@ func TestRefundThatMayStillArriveIsNotEnded(t *testing.T) {
 		refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 		shop.Create(refund)
 		shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
-		shop.StopOperators() // what waits in memory is forgotten
+		shop.StopOperators() // state in memory is lost
 		shop.Must(shop.Client.Delete(shop.Context(), refund))
 		asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "refund-0001"))
 		shop.StartOperator()
 		shop.Eventually("it is asked for", func() error { return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", asked+1) })
-		shop.Paid("order-0002") // whatever follows from the answer has followed
+		shop.Paid("order-0002") // all effects of the answer have happened
 		g.Expect(shop.Refund("refund-0001").Finalizers).NotTo(gomega.BeEmpty())
 		g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1), "a deleted Refund is not sent again")
 	})
@@ -158,10 +158,10 @@ func TestNewLeaderKnowsTheLastRequest(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	shop.StopOperators()
 	shop.StartOperator()
-	afterThisSecond(shop) // younger than the new leader
+	afterThisSecond(shop) // objects are younger than the new leader
 	shop.Create(shop.NewRefund("refund-0002", "order-0001", 51, approved))
 	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
-	shop.NoViolations() // no request that came too near
+	shop.NoViolations() // no request came too soon
 }
 
 // TestNewLeaderKeepsTheMinuteForARefundThatIsYounger: whether its predecessor sent a request for
@@ -174,9 +174,9 @@ func TestNewLeaderKeepsTheMinuteForARefundThatIsYounger(t *testing.T) {
 	sent := shop.NewRefund("refund-0001", "order-0001", 50, approved)
 	shop.Create(sent)
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
-	dropFromCluster(shop, sent) // and with it the time of its request; another leader starts
+	dropFromCluster(shop, sent) // the time of its request is lost; another leader starts
 	afterThisSecond(shop)
 	shop.Create(shop.NewRefund("refund-0002", "order-0001", 51, approved))
 	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
-	shop.NoViolations() // no request that came too near
+	shop.NoViolations() // no request came too soon
 }

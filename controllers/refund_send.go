@@ -15,9 +15,9 @@ import (
 // send sends the refund request.
 func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	if !r.beginCall(f) {
-		return again(r.Timing.RetryFirst) // the request of an object that is gone may be under way
+		return again(r.Timing.RetryFirst) // a request of a deleted object may be in flight
 	}
-	paced := f.spacingKey() // the answer may prove the key, and so change it
+	paced := f.spacingKey() // the answer may prove the key, which changes the spacing key
 	before, allowed, wait := r.spacing.take(paced, f.order.CreationTimestamp.Time)
 	if !allowed {
 		return r.waitForTurn(ctx, f, "Refund requests of one Order go "+r.Timing.RefundSpacing.String()+" apart, as WeChat Pay demands", wait)
@@ -90,7 +90,7 @@ func (r *RefundReconciler) recordError(ctx context.Context, f *refund, cause err
 // after a minute at the earliest, and slowly if a person has to act.
 func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
 	if wait := wechatpay.RetryAfter(err); wait > 0 {
-		return wait // nothing was sent, so the minute does not count
+		return wait // nothing was sent, so no distance is needed
 	}
 	growing := r.retries.next(f.UID)
 	switch {

@@ -165,7 +165,7 @@ func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 // recorded.
 func TestTheRightCallbackAfterAContradiction(t *testing.T) {
 	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) {
-		timing.RefundPoll.Ages = []time.Duration{3 * time.Second, time.Hour} // one poll, which comes after the operator has seen its own write
+		timing.RefundPoll.Ages = []time.Duration{3 * time.Second, time.Hour} // a single poll, after the operator has seen its own write
 		timing.RetrySlowly = time.Hour
 	}))
 	says(shop, map[string]string{"refund_fee_0": "51"})

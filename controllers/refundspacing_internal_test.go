@@ -35,7 +35,7 @@ func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
 			p.begin()
 			for i, s := range steps {
 				clock.SetTime(elected.Add(s.at))
-				p.begin() // as every reconcile does; only the first counts
+				p.begin() // as in every reconcile; only the first call counts
 				if s.moved {
 					p.callEnded(s.order)
 					continue

@@ -99,7 +99,7 @@ func TestOpenRefundsAreLookedForLive(t *testing.T) {
 func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
 	t.Parallel()
 	waiting := staleRefund("refund-0002")
-	r := &RefundReconciler{Base: staleReaders(t, []client.Object{waiting}, nil)} // the Order is gone
+	r := &RefundReconciler{Base: staleReaders(t, []client.Object{waiting}, nil)} // the Order was deleted
 	r.init()
 	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if p := r.takeTurn(t.Context(), f); !p.stop {

@@ -90,7 +90,7 @@ func checkTold(t *testing.T, proven bool, conditions []metav1.Condition) {
 	if toldOwner := strings.Contains(text, "belongs to") || strings.Contains(text, v1alpha1.ReasonNumberInUse); toldOwner != proven {
 		t.Errorf("told of the owner: %t\n%s", toldOwner, text)
 	}
-	if waits := strings.Contains(text, "has not taken the key of Merchant shop yet"); waits == proven {
+	if waits := strings.Contains(text, "has not accepted the key of Merchant shop yet"); waits == proven {
 		t.Errorf("waits for the key: %t\n%s", waits, text)
 	}
 }

@@ -32,7 +32,7 @@ func TestTheQueueTakesFromEachNamespaceInTurn(t *testing.T) {
 		queue.Add(requestOf("stranger", i))
 	}
 	queue.Add(requestOf("shop", 0))
-	queue.Add(requestOf("shop", 0)) // it waits already
+	queue.Add(requestOf("shop", 0)) // it is queued already
 	queue.Add(requestOf("shop", 1))
 	for _, want := range []ctrl.Request{requestOf("stranger", 0), requestOf("shop", 0), requestOf("stranger", 1), requestOf("shop", 1), requestOf("stranger", 2), requestOf("stranger", 3)} {
 		got, _ := queue.Get()
@@ -159,7 +159,7 @@ func TestWhoWaitsForWeChatDoesNotWork(t *testing.T) {
 		if waiting.Load() != 20 || working.Load() != 0 {
 			t.Errorf("%d wait, %d work", waiting.Load(), working.Load())
 		}
-		stop() // what was answered is written down all the same
+		stop() // the answer is recorded nevertheless
 		close(answer)
 		workers.Wait()
 		if most.Load() != 2 {
