@@ -122,9 +122,9 @@ func settles(after time.Duration) framework.Option {
 	return framework.WithTiming(func(timing *controllers.Timing) { timing.HoldSettles = after })
 }
 
-// TestARefundThatIsBeingDeletedIsNotSent: the deletion began before the finalizer was added, and
+// TestRefundBeingDeletedIsNotSent: the deletion began before the finalizer was added, and
 // succeeds nevertheless.
-func TestARefundThatIsBeingDeletedIsNotSent(t *testing.T) {
+func TestRefundBeingDeletedIsNotSent(t *testing.T) {
 	shop, g := openReady(t, settles(30*time.Second))
 	slow := delaysDeletions(shop)
 	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
@@ -142,8 +142,8 @@ func TestARefundThatIsBeingDeletedIsNotSent(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.BeEmpty())
 }
 
-// TestARefundThatIsGoneAfterItWasSentIsTold: an event of the Order reports it.
-func TestARefundThatIsGoneAfterItWasSentIsTold(t *testing.T) {
+// TestRefundDeletedAfterRequestIsReported: an event of the Order reports it.
+func TestRefundDeletedAfterRequestIsReported(t *testing.T) {
 	before := testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Refund"))
 	shop, g := paidShop(t, settles(0))
 	slow := delaysDeletions(shop)
@@ -163,8 +163,8 @@ func TestARefundThatIsGoneAfterItWasSentIsTold(t *testing.T) {
 	onePayout(shop, g)
 }
 
-// TestARefundIsHeldWhenItIsSeen: the finalizer is added long before the decision.
-func TestARefundIsHeldWhenItIsSeen(t *testing.T) {
+// TestRefundGetsFinalizerWhenFirstSeen: the finalizer is added long before the decision.
+func TestRefundGetsFinalizerWhenFirstSeen(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
 	refund := shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
@@ -193,7 +193,7 @@ func goneDuringTheCall(t *testing.T, before func(*framework.Shop)) (*framework.S
 	return shop, g
 }
 
-func TestAnOrderThatIsGoneIsClosed(t *testing.T) {
+func TestDeletedOrderIsClosedFromMemory(t *testing.T) {
 	before := testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))
 	shop, g := goneDuringTheCall(t, func(*framework.Shop) {})
 	shop.Eventually("it is closed at WeChat", func() error {
@@ -206,10 +206,10 @@ func TestAnOrderThatIsGoneIsClosed(t *testing.T) {
 	g.Expect(testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))).To(gomega.BeNumerically(">", before))
 }
 
-// TestTheNumberOfAnOrderThatIsGoneWaits: a new Order with the same name is neither queried nor
-// closed before WeChat has closed the deleted one, and the query, which names the order, has
+// TestNumberOfDeletedOrderIsBlockedUntilClosed: a new Order with the same name is neither queried
+// nor closed before WeChat has closed the deleted one, and the query, which names the order, has
 // confirmed it.
-func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
+func TestNumberOfDeletedOrderIsBlockedUntilClosed(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{
 		"it can't be closed":                {Operation: simulator.OperationCloseOrder, Kind: simulator.FaultHTML},
 		"it can't be seen closed":           {Operation: simulator.OperationOrderQuery, Kind: simulator.FaultHTML},
@@ -229,9 +229,9 @@ func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
 	}
 }
 
-// TestAnOrderThatIsLostAfterItWasPreparedStaysOpen: a payer may have its prepay, and the object may
+// TestPreparedOrderStaysOpenAfterDeletion: a payer may have its prepay, and the object may
 // be applied again.
-func TestAnOrderThatIsLostAfterItWasPreparedStaysOpen(t *testing.T) {
+func TestPreparedOrderStaysOpenAfterDeletion(t *testing.T) {
 	shop, g := deniedShop(t, nil)
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)

@@ -118,7 +118,7 @@ func (r *RefundReconciler) rejectUnguarded(ctx context.Context, f *refund) progr
 // endUnguarded ends a Refund whose approval is not trusted, unless WeChat has it, for example from
 // before a restore.
 func (r *RefundReconciler) endUnguarded(ctx context.Context, f *refund) progress {
-	if mayLook, wait := r.allowLookup(ctx, f); !mayLook {
+	if allowed, wait := r.allowLookup(ctx, f); !allowed {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())

@@ -82,8 +82,8 @@ func TestPauseOfCallsIsShownAtOnceAndOnce(t *testing.T) {
 	g.Expect(breakers(shop)["shop orders"]).To(gomega.BeZero())
 }
 
-// TestPauseEndsWithoutAnOrderThatAsks: the Merchant's own query ends it.
-func TestPauseEndsWithoutAnOrderThatAsks(t *testing.T) {
+// TestPauseEndsWithoutOrderCalls: the Merchant's own query ends it.
+func TestPauseEndsWithoutOrderCalls(t *testing.T) {
 	shop, _ := openReady(t, breaksAfter(1), framework.WithTiming(func(timing *controllers.Timing) {
 		timing.RetryFirst, timing.RetryMost, timing.RetrySlowly = time.Hour, time.Hour, time.Hour
 	}))
@@ -213,9 +213,9 @@ func TestCertificateThatWeChatTakesAgain(t *testing.T) {
 	}
 }
 
-// TestDeletedMerchantDoesNotWaitForEverForAKeyThatIsRejected: its Secret exists, but the key is
+// TestDeletedMerchantIsAbandonedWithRejectedKey: its Secret exists, but the key is
 // rejected.
-func TestDeletedMerchantDoesNotWaitForEverForAKeyThatIsRejected(t *testing.T) {
+func TestDeletedMerchantIsAbandonedWithRejectedKey(t *testing.T) {
 	shop, _ := openReady(t)
 	shop.Create(shop.NewOrder("order-0001")) // never deleted
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")

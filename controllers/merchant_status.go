@@ -99,10 +99,10 @@ func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *account.
 	}
 	r.mutex.Lock()
 	known := r.remember(m)
-	told := known.warned
+	lastWarned := known.warned
 	known.warned = days
 	r.mutex.Unlock()
-	if near && told != days {
+	if near && lastWarned != days {
 		r.warn(m, "CertificateExpires", "Check", "The client certificate expires in less than %d days, on %s; refunds stop then", days, expires.UTC().Format(time.DateOnly))
 	}
 }

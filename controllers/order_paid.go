@@ -148,10 +148,10 @@ func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progre
 }
 
 // lateCheckDone schedules the next check. A failed one is repeated soon, until giveUpLateChecks.
-func (r *OrderReconciler) lateCheckDone(o *order, told bool) progress {
+func (r *OrderReconciler) lateCheckDone(o *order, conclusive bool) progress {
 	now := r.Clock.Now()
 	due := r.nextLateCheck(o, now)
-	if !told && now.Sub(lifecycle.FinishedTime(o.Order)) < giveUpLateChecks {
+	if !conclusive && now.Sub(lifecycle.FinishedTime(o.Order)) < giveUpLateChecks {
 		due = now.Add(r.Timing.RetrySlowly)
 	}
 	r.polls.set(o.UID, due)

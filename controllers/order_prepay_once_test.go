@@ -11,10 +11,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestAPrepayIsOneOrders: an answer with the prepay_id, the QR code or the link of another Order,
+// TestPrepayIsUnique: an answer with the prepay_id, the QR code or the link of another Order,
 // in any namespace, does not prepare this one. When WeChat returns a prepay of its own, it is
 // prepared.
-func TestAPrepayIsOneOrders(t *testing.T) {
+func TestPrepayIsUnique(t *testing.T) {
 	shop, g := openReady(t, framework.WithNamespaces(1))
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
 		m.Namespace, m.Name = shop.Other(0), "again"

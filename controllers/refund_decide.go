@@ -158,7 +158,7 @@ func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) p
 	if lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
 		return next() // the request returns an existing refund, and pays nothing twice
 	}
-	if mayLook, wait := r.allowLookup(ctx, f); !mayLook {
+	if allowedLookup, wait := r.allowLookup(ctx, f); !allowedLookup {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
@@ -264,7 +264,7 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 // endUnlessAtWeChat ends a Refund that exceeds the paid amount, unless WeChat has it: a Refund that
 // lost its status is itself part of the refunded sum.
 func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why string) progress {
-	if mayLook, wait := r.allowLookup(ctx, f); !mayLook {
+	if allowedLookup, wait := r.allowLookup(ctx, f); !allowedLookup {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())

@@ -28,8 +28,8 @@ func TestUnsignedRefundRejectionIsNotFinal(t *testing.T) {
 	}
 }
 
-// TestSignedNoToARefundThatWeChatHas: an earlier request was executed, so the query decides.
-func TestSignedNoToARefundThatWeChatHas(t *testing.T) {
+// TestSignedRejectionOfExistingRefund: an earlier request was executed, so the query decides.
+func TestSignedRejectionOfExistingRefund(t *testing.T) {
 	for _, code := range []string{"USER_ACCOUNT_ABNORMAL", "REFUND_FEE_MISMATCH", "ERROR"} {
 		t.Run(code, func(t *testing.T) {
 			shop, g := paidShop(t)
@@ -87,9 +87,9 @@ func TestRefundThatMayStillArriveIsNotEnded(t *testing.T) {
 	})
 }
 
-// TestNothingIsDecidedBeforeTheLook: while WeChat can't be queried about the refund, it does not
+// TestNoDecisionBeforeTheQuery: while WeChat can't be queried about the refund, it does not
 // await approval.
-func TestNothingIsDecidedBeforeTheLook(t *testing.T) {
+func TestNoDecisionBeforeTheQuery(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHTML})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
@@ -101,8 +101,8 @@ func TestNothingIsDecidedBeforeTheLook(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
 }
 
-// TestLooksAreSlow: WeChat counts a query for an unknown refund as an invalid request.
-func TestLooksAreSlow(t *testing.T) {
+// TestLookupsAreRateLimited: WeChat counts a query for an unknown refund as an invalid request.
+func TestLookupsAreRateLimited(t *testing.T) {
 	shop, g := paidShop(t)
 	const refunds = 7
 	for i := range refunds {

@@ -7,7 +7,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 )
 
-func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
+func TestSpacingKeepsRequestsOfOneOrderApart(t *testing.T) {
 	t.Parallel()
 	const first, second = "first", "second"
 	elected := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)

@@ -251,8 +251,8 @@ func TestLateRefundIsMadeOnce(t *testing.T) {
 	noRefund(shop, g)
 }
 
-// TestFinalizerThatCantBeTakenOffIsTold: the user who deletes the object sees the reason.
-func TestFinalizerThatCantBeTakenOffIsTold(t *testing.T) {
+// TestRefusedFinalizerRemovalIsReported: the user who deletes the object sees the reason.
+func TestRefusedFinalizerRemovalIsReported(t *testing.T) {
 	shop, _ := deniedShop(t, func(shop *framework.Shop) { shop.Paid("order-0001") })
 	denied := denies(shop, dropsFinalizer, "orders", "refunds")
 	denied.inForce(func(i int) error {

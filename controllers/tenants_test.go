@@ -52,9 +52,9 @@ func told(conditions []metav1.Condition) string {
 	return text
 }
 
-// TestNumbersOfWhoIsNotPermittedAreFree: a namespace without a grant can't take numbers that the
+// TestNumbersWithoutGrantAreFree: a namespace without a grant can't take numbers that the
 // shop will use, however early, and in whatever state.
-func TestNumbersOfWhoIsNotPermittedAreFree(t *testing.T) {
+func TestNumbersWithoutGrantAreFree(t *testing.T) {
 	shop, g := openShared(t, nobody)
 	shop.Create(
 		shop.NewOrder("order-0001", of(shop, 0)),
@@ -76,9 +76,9 @@ func TestNumbersOfWhoIsNotPermittedAreFree(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestPaymentOfALostObjectIsNotAStrangers: the shop's object is lost, another tenant's Order has
+// TestPaymentOfLostObjectIsNotAnotherTenants: the shop's object is lost, another tenant's Order has
 // its number, and the payer pays.
-func TestPaymentOfALostObjectIsNotAStrangers(t *testing.T) {
+func TestPaymentOfLostObjectIsNotAnotherTenants(t *testing.T) {
 	shop, g := openShared(t, nobody)
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
@@ -177,9 +177,9 @@ func TestOrdersOfOtherNamespacesNameTheirs(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0004")).To(gomega.BeEmpty())
 }
 
-// TestSaleOfAnotherTenantIsNotTold: a tenant that uses a number which another tenant has sold and
-// deleted learns nothing about that sale.
-func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
+// TestSaleOfAnotherTenantIsNotRevealed: a tenant that uses a number which another tenant has sold
+// and deleted learns nothing about that sale.
+func TestSaleOfAnotherTenantIsNotRevealed(t *testing.T) {
 	for name, sell := range map[string]func(*framework.Shop) string{
 		"of a tenant":        func(shop *framework.Shop) string { return shop.Other(1) + "/order-0001" },
 		"of the Merchant's":  func(*framework.Shop) string { return "order-0001" },
@@ -221,9 +221,9 @@ func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
 	}
 }
 
-// TestRefundOfAnotherTenantIsNotTold: a tenant names the numbers of another tenant's order and
+// TestRefundOfAnotherTenantIsNotRevealed: a tenant names the numbers of another tenant's order and
 // refund. Nothing of the refund is shown, whether they query, approve, or delete an approved one.
-func TestRefundOfAnotherTenantIsNotTold(t *testing.T) {
+func TestRefundOfAnotherTenantIsNotRevealed(t *testing.T) {
 	for name, seller := range map[string]func(*framework.Shop) func(*v1alpha1.Order){
 		"of a tenant":       func(shop *framework.Shop) func(*v1alpha1.Order) { return of(shop, 1) },
 		"of the Merchant's": func(*framework.Shop) func(*v1alpha1.Order) { return func(*v1alpha1.Order) {} },

@@ -30,9 +30,9 @@ func orderOfOneNumber(namespace string) *v1alpha1.Order {
 	return order
 }
 
-// TestNumbersAreNotToldToWhoseKeyIsNotTaken: naming the shop's merchant number with another key
+// TestNumbersAreNotRevealedToUnprovenKeys: naming the shop's merchant number with another key
 // does not reveal which numbers the shop uses. After WeChat has accepted the key, they are shown.
-func TestNumbersAreNotToldToWhoseKeyIsNotTaken(t *testing.T) {
+func TestNumbersAreNotRevealedToUnprovenKeys(t *testing.T) {
 	t.Parallel()
 	for name, proven := range map[string]bool{"not taken": false, "taken": true} {
 		t.Run(name, func(t *testing.T) {

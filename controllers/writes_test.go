@@ -66,9 +66,9 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip calls the function.
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
-// TestWritesAreFew: the API server is the bottleneck, so each additional write reduces the
+// TestNumberOfWrites: the API server is the bottleneck, so each additional write reduces the
 // capacity.
-func TestWritesAreFew(t *testing.T) {
+func TestNumberOfWrites(t *testing.T) {
 	t.Parallel()
 	counted := &writesByKind{counts: map[string]int{}}
 	// A new leader keeps the distance to what its predecessor may have sent.

@@ -59,8 +59,8 @@ func TestHeldConnectionsAreEvicted(t *testing.T) {
 	d.expectPaid(d.NewOrder("order-patient"), "True/Paid")
 }
 
-// TestBlockedMerchantDoesNotBlockOthers: while the payments of one Merchant can't be stored, one more
-// times out, and those of another are stored.
+// TestBlockedMerchantDoesNotBlockOthers: while the payments of one Merchant can't be stored, one
+// more times out, and those of another are stored.
 func TestBlockedMerchantDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	const room = 64

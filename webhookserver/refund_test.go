@@ -150,8 +150,8 @@ func TestRefundCallbacksOfEachEnd(t *testing.T) {
 	})
 }
 
-// TestRefundEndedByOperatorIsQueried: the Refund ended in the operator before WeChat had it. If WeChat has it
-// nevertheless, a person must be told, and SUCCESS would be wrong.
+// TestRefundEndedByOperatorIsQueried: the Refund ended in the operator before WeChat had it. If
+// WeChat has it nevertheless, a person must be told, and SUCCESS would be wrong.
 func TestRefundEndedByOperatorIsQueried(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)

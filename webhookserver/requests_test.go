@@ -135,8 +135,8 @@ func TestRequestsThatNoClientSends(t *testing.T) {
 	})
 }
 
-// TestSlowSendersDoNotBlockOthers: reading a slow request has a deadline, and other requests are served
-// meanwhile.
+// TestSlowSendersDoNotBlockOthers: reading a slow request has a deadline, and other requests are
+// served meanwhile.
 func TestSlowSendersDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)

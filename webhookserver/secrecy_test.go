@@ -9,8 +9,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestCallbackContentIsNotRevealed: Answers, log lines and events contain nothing of a callback, except
-// the order and transaction numbers of verified ones.
+// TestCallbackContentIsNotRevealed: Answers, log lines and events contain nothing of a callback,
+// except the order and transaction numbers of verified ones.
 func TestCallbackContentIsNotRevealed(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)

@@ -24,8 +24,8 @@ func TestLargeBodiesAreNotRead(t *testing.T) {
 	}
 }
 
-// TestManyBlockedMerchantsDoNotBlockOthers: the payments of one namespace block, for more Merchants than
-// would take all connections if each used its limit. Not parallel: it takes all connections.
+// TestManyBlockedMerchantsDoNotBlockOthers: the payments of one namespace block, for more Merchants
+// than would take all connections if each used its limit. Not parallel: it takes all connections.
 func TestManyBlockedMerchantsDoNotBlockOthers(t *testing.T) {
 	const merchants, each = 16, 70
 	d := openDesk(t)
