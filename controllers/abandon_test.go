@@ -13,7 +13,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-func TestDeletedRefundDoesNotWaitForEver(t *testing.T) {
+func TestDeletedRefundIsAbandoned(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind  simulator.FaultKind
 		state string
@@ -44,7 +44,7 @@ func TestDeletedRefundDoesNotWaitForEver(t *testing.T) {
 	}
 }
 
-func TestDeletedOrderDoesNotWaitForEverForWeChat(t *testing.T) {
+func TestDeletedOrderIsAbandonedWithoutWeChat(t *testing.T) {
 	released := testutil.ToFloat64(metrics.FinalizersReleased.WithLabelValues("Order"))
 	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.AbandonAtLast = 2 * time.Second }))
 	order := shop.NewOrder("order-0001")
@@ -58,10 +58,10 @@ func TestDeletedOrderDoesNotWaitForEverForWeChat(t *testing.T) {
 	g.Expect(testutil.ToFloat64(metrics.FinalizersReleased.WithLabelValues("Order"))).To(gomega.BeNumerically(">", released))
 }
 
-func TestDeletedMerchantDoesNotWaitForEverForCredentials(t *testing.T) {
+func TestDeletedMerchantIsAbandonedWithoutCredentials(t *testing.T) {
 	released := testutil.ToFloat64(metrics.FinalizersReleased.WithLabelValues("Merchant"))
 	shop, g := openReady(t)
-	shop.Create(shop.NewOrder("order-0001")) // which nobody deletes
+	shop.Create(shop.NewOrder("order-0001")) // never deleted
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.Must(shop.Client.Delete(shop.Context(), secret(shop, "wechatpay")))
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/SecretNotFound")

@@ -30,7 +30,7 @@ func TestRefundStaysManualWhenTheMerchantTurnsAutomatic(t *testing.T) {
 		if len(events) == 0 {
 			return contains("", "an event")
 		}
-		return contains(events[0].Note, "Refund of 30 (minor units) of Order order-0001 is sent without asking anybody: Merchant "+shop.Namespace+"/"+framework.MerchantName)
+		return contains(events[0].Note, "Refund of 30 (minor units) of Order order-0001 is sent without an approval: Merchant "+shop.Namespace+"/"+framework.MerchantName)
 	})
 	if events := eventsAbout(shop, "asked-after", v1alpha1.ReasonAutomatic); len(events) != 1 || events[0].Type != "Normal" || strings.Contains(events[0].Note, "%!") {
 		t.Errorf("%+v", events)

@@ -34,9 +34,9 @@ func withAttackersBackup(shop *framework.Shop) *simulator.Simulator {
 	return strangers
 }
 
-// TestABackupProvesNothingAtTheFirstHost: a Merchant whose key only its own backup host accepted
+// TestBackupDoesNotProveTheFirstHost: a Merchant whose key only its own backup host accepted
 // takes no number and no payment of the shop.
-func TestABackupProvesNothingAtTheFirstHost(t *testing.T) {
+func TestBackupDoesNotProveTheFirstHost(t *testing.T) {
 	shop, g := openReady(t, framework.WithNamespaces(1))
 	strangers := withAttackersBackup(shop)
 	byStranger := func(o *v1alpha1.Order) {
@@ -55,9 +55,9 @@ func TestABackupProvesNothingAtTheFirstHost(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestHowAHostIsWritten: Merchants with one number at one host are one account, however the host is
+// TestHostSpellings: Merchants with one number at one host are one account, however the host is
 // spelled, so one payment makes one Order Paid.
-func TestHowAHostIsWritten(t *testing.T) {
+func TestHostSpellings(t *testing.T) {
 	shop, _ := openReady(t)
 	port := shop.WeChat.URL()[len("https://127.0.0.1:"):]
 	for name, url := range map[string]string{"zero": "https://127.0.0.1:0" + port, "mapped": "https://[::ffff:127.0.0.1]:" + port} {

@@ -85,7 +85,7 @@ func (b *Base) hold(ctx context.Context, object client.Object) error {
 	controllerutil.AddFinalizer(object, v1alpha1.Finalizer)
 	err := b.Client.Patch(ctx, object, patch)
 	if err != nil {
-		controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer) // it is not there
+		controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer) // it was not added
 	}
 	return b.wrote(ctx, object, metrics.WriteHold, err)
 }
@@ -98,7 +98,7 @@ func (b *Base) release(ctx context.Context, object client.Object) error {
 	}
 	err := b.Client.Patch(ctx, object, patch)
 	if err != nil {
-		controllerutil.AddFinalizer(object, v1alpha1.Finalizer) // it is still there
+		controllerutil.AddFinalizer(object, v1alpha1.Finalizer) // it was not removed
 	}
 	return client.IgnoreNotFound(b.wrote(ctx, object, metrics.WriteRelease, err))
 }

@@ -35,7 +35,7 @@ func NewCallbackFindings() *CallbackFindings {
 // put stores the finding about a Merchant's current spec, and starts a reconcile of the Merchant.
 func (f *CallbackFindings) put(m *v1alpha1.Merchant, condition metav1.Condition) {
 	condition.Type, condition.ObservedGeneration = v1alpha1.ConditionCallbacksReachable, m.Generation
-	condition.LastTransitionTime = metav1.Time{} // that of the write
+	condition.LastTransitionTime = metav1.Time{} // set when it is written
 	key, finding := client.ObjectKeyFromObject(m), callbackFinding{m.UID, condition}
 	f.mutex.Lock()
 	same := f.found[key] == finding

@@ -104,11 +104,11 @@ func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchan
 		Namespace: m.Namespace, Name: m.Name, UID: string(m.UID), Kind: "payment",
 	})
 	if ctx.Err() != nil {
-		return failed(ctx.Err()) // cut off by us, which tells nothing
+		return failed(ctx.Err()) // cancelled by the operator, so there is no result
 	}
 	after, first := r.plan(m, finding)
 	if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); first && isTrue(shown) && shown.ObservedGeneration == m.Generation {
-		return again(after) // a rollout on the way takes a moment; it is told if it lasts
+		return again(after) // a rollout takes a moment; it is reported if it lasts
 	}
 	return r.showFinding(m, finding, after)
 }
@@ -143,7 +143,7 @@ func (r *CallbackProbeReconciler) wait(m *v1alpha1.Merchant, address string) (wa
 	if last.address != address {
 		last.address, last.failures, last.known = address, 0, false
 		if !last.scheduled {
-			last.due = last.ended.Add(r.Timing.CallbackRetryFirst) // soon, but a spec that changes all the time brings no more checks
+			last.due = last.ended.Add(r.Timing.CallbackRetryFirst) // soon, but a spec that changes often causes no more checks
 		}
 	}
 	if !last.scheduled && !last.due.After(now) {

@@ -29,8 +29,8 @@ var (
 	arrived = sender.Finding{Reason: v1alpha1.ReasonReachable}
 )
 
-// TestManyMerchantsTakeTurns: hundreds of new Merchants cause one test callback a second.
-func TestManyMerchantsTakeTurns(t *testing.T) {
+// TestTestCallbacksAreRateLimited: hundreds of new Merchants cause one test callback a second.
+func TestTestCallbacksAreRateLimited(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	r, clock := callbacksAt(start)
@@ -54,8 +54,8 @@ func TestManyMerchantsTakeTurns(t *testing.T) {
 	}
 }
 
-// TestSpecThatChangesAllTheTime: it causes at most one test callback a minute.
-func TestSpecThatChangesAllTheTime(t *testing.T) {
+// TestFrequentSpecChanges: it causes at most one test callback a minute.
+func TestFrequentSpecChanges(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	r, clock := callbacksAt(start)

@@ -37,9 +37,9 @@ func faultBadSignature(shop *framework.Shop, operation simulator.Operation, numb
 	shop.Fault(simulator.Fault{Operation: operation, Number: number, Kind: simulator.FaultBadSignature, Count: count})
 }
 
-// TestMendedSecretStartsWhatWaits: whatever an Order or a Refund waits for, and however long, it
+// TestChangedSecretEndsWaits: whatever an Order or a Refund waits for, and however long, it
 // continues as soon as the Secret has changed.
-func TestMendedSecretStartsWhatWaits(t *testing.T) {
+func TestChangedSecretEndsWaits(t *testing.T) {
 	t.Run("a first call", func(t *testing.T) {
 		shop, _ := openReady(t, framework.WithTiming(longRetries))
 		faultBadSignature(shop, simulator.OperationUnifiedOrder, "order-0001")

@@ -17,8 +17,8 @@ const (
 	secondKey   = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-// TestMendedKeyEndsThePauses: what failed with the old key is retried at once with the new one.
-func TestMendedKeyEndsThePauses(t *testing.T) {
+// TestCorrectedKeyEndsPauses: what failed with the old key is retried at once with the new one.
+func TestCorrectedKeyEndsPauses(t *testing.T) {
 	shop, _ := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
 	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, secondKey))
 	shop.Create(shop.NewOrder("order-0001"))
@@ -28,8 +28,8 @@ func TestMendedKeyEndsThePauses(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }
 
-// TestUnreachableWeChatTellsNothingOfChangedCredentials: Ready is unchanged until WeChat answers.
-func TestUnreachableWeChatTellsNothingOfChangedCredentials(t *testing.T) {
+// TestUnreachableWeChatSaysNothingAboutCredentials: Ready is unchanged until WeChat answers.
+func TestUnreachableWeChatSaysNothingAboutCredentials(t *testing.T) {
 	shop, _ := openReady(t)
 	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, probeNumber))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultHTML})
@@ -40,9 +40,9 @@ func TestUnreachableWeChatTellsNothingOfChangedCredentials(t *testing.T) {
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 }
 
-// TestRejectedKeyIsNotTriedAllTheTime: while the key is rejected, only a change of the credentials
+// TestRejectedKeyIsRarelyProbed: while the key is rejected, only a change of the credentials
 // causes a probe at once.
-func TestRejectedKeyIsNotTriedAllTheTime(t *testing.T) {
+func TestRejectedKeyIsRarelyProbed(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) {
 		timing.SecretsCheck, timing.ProbeRejected = 20*time.Millisecond, time.Hour
 	}))
@@ -60,7 +60,7 @@ func TestRejectedKeyIsNotTriedAllTheTime(t *testing.T) {
 			return differs(shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber, serial)
 		})
 	}
-	g.Expect(probes() - before).To(gomega.BeNumerically("<=", changes+1)) // the Secret's two entries change at once
+	g.Expect(probes() - before).To(gomega.BeNumerically("<=", changes+1)) // both entries of the Secret change at once
 }
 
 func TestKnownBadKeyThatComesBackIsNotUsed(t *testing.T) {

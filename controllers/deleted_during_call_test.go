@@ -122,15 +122,15 @@ func settles(after time.Duration) framework.Option {
 	return framework.WithTiming(func(timing *controllers.Timing) { timing.HoldSettles = after })
 }
 
-// TestARefundThatIsBeingDeletedIsNotSent: the deletion began before the finalizer was added, and
+// TestRefundBeingDeletedIsNotSent: the deletion began before the finalizer was added, and
 // succeeds nevertheless.
-func TestARefundThatIsBeingDeletedIsNotSent(t *testing.T) {
+func TestRefundBeingDeletedIsNotSent(t *testing.T) {
 	shop, g := openReady(t, settles(30*time.Second))
 	slow := delaysDeletions(shop)
 	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
-	shop.Create(refund) // there is no such Order yet, so it is not held
+	shop.Create(refund) // the Order does not exist yet, so no finalizer is added
 	slow.begin(refund)
-	afterThisSecond(shop) // so that the Order is younger than the leader, and nothing but the hold is waited for
+	afterThisSecond(shop) // the Order is younger than the leader, so only HoldSettles is waited for
 	shop.Paid("order-0001")
 	waitHeld(shop, refund)
 	slow.letThrough()
@@ -142,8 +142,8 @@ func TestARefundThatIsBeingDeletedIsNotSent(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.BeEmpty())
 }
 
-// TestARefundThatIsGoneAfterItWasSentIsTold: an event of the Order reports it.
-func TestARefundThatIsGoneAfterItWasSentIsTold(t *testing.T) {
+// TestRefundDeletedAfterRequestIsReported: an event of the Order reports it.
+func TestRefundDeletedAfterRequestIsReported(t *testing.T) {
 	before := testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Refund"))
 	shop, g := paidShop(t, settles(0))
 	slow := delaysDeletions(shop)
@@ -163,8 +163,8 @@ func TestARefundThatIsGoneAfterItWasSentIsTold(t *testing.T) {
 	onePayout(shop, g)
 }
 
-// TestARefundIsHeldWhenItIsSeen: the finalizer is added long before the decision.
-func TestARefundIsHeldWhenItIsSeen(t *testing.T) {
+// TestRefundGetsFinalizerWhenFirstSeen: the finalizer is added long before the decision.
+func TestRefundGetsFinalizerWhenFirstSeen(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
 	refund := shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
@@ -193,7 +193,7 @@ func goneDuringTheCall(t *testing.T, before func(*framework.Shop)) (*framework.S
 	return shop, g
 }
 
-func TestAnOrderThatIsGoneIsClosed(t *testing.T) {
+func TestDeletedOrderIsClosedFromMemory(t *testing.T) {
 	before := testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))
 	shop, g := goneDuringTheCall(t, func(*framework.Shop) {})
 	shop.Eventually("it is closed at WeChat", func() error {
@@ -206,10 +206,10 @@ func TestAnOrderThatIsGoneIsClosed(t *testing.T) {
 	g.Expect(testutil.ToFloat64(metrics.GoneDuringCalls.WithLabelValues("Order"))).To(gomega.BeNumerically(">", before))
 }
 
-// TestTheNumberOfAnOrderThatIsGoneWaits: a new Order with the same name is neither queried nor
-// closed before WeChat has closed the deleted one, and the query, which names the order, has
+// TestNumberOfDeletedOrderIsBlockedUntilClosed: a new Order with the same name is neither queried
+// nor closed before WeChat has closed the deleted one, and the query, which names the order, has
 // confirmed it.
-func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
+func TestNumberOfDeletedOrderIsBlockedUntilClosed(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{
 		"it can't be closed":                {Operation: simulator.OperationCloseOrder, Kind: simulator.FaultHTML},
 		"it can't be seen closed":           {Operation: simulator.OperationOrderQuery, Kind: simulator.FaultHTML},
@@ -223,25 +223,25 @@ func TestTheNumberOfAnOrderThatIsGoneWaits(t *testing.T) {
 			waitForMoreQueries(shop, simulator.OperationCloseOrder, "order-0001", 2)
 			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
 			shop.WeChat.ClearFaults()
-			shop.WaitOrder("order-0001", "Paid=False/Closed") // as any that is applied again after it was deleted
+			shop.WaitOrder("order-0001", "Paid=False/Closed") // like any Order that is applied again after its deletion
 			shop.Paid("order-0002")
 		})
 	}
 }
 
-// TestAnOrderThatIsLostAfterItWasPreparedStaysOpen: a payer may have its prepay, and the object may
+// TestPreparedOrderStaysOpenAfterDeletion: a payer may have its prepay, and the object may
 // be applied again.
-func TestAnOrderThatIsLostAfterItWasPreparedStaysOpen(t *testing.T) {
+func TestPreparedOrderStaysOpenAfterDeletion(t *testing.T) {
 	shop, g := deniedShop(t, nil)
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	denied := finalizersAreDenied(shop) // or the operator may hold it again before it is deleted
+	denied := finalizersAreDenied(shop) // otherwise the operator may add the finalizer again before the deletion
 	shop.Patch(order, `{"metadata":{"finalizers":null}}`)
 	shop.Must(shop.Client.Delete(shop.Context(), order))
 	shop.WaitGone(order)
 	denied.lift()
-	shop.Paid("order-0002") // whatever would be closed is closed
+	shop.Paid("order-0002") // any close call would have been made
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationCloseOrder, "order-0001")).To(gomega.BeEmpty())
 	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateNotPay))
 }

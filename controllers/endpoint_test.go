@@ -23,10 +23,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestWhatIsBehindAnAddressIsNotTold: a user who can write a Merchant can name addresses of the
+// TestEndpointErrorsAreConcealed: a user who can write a Merchant can name addresses of the
 // operator's own network, and reads the result. A missing host, a closed port, the API server and a
 // server without TLS all give the same message.
-func TestWhatIsBehindAnAddressIsNotTold(t *testing.T) {
+func TestEndpointErrorsAreConcealed(t *testing.T) {
 	shop, g := openReady(t, framework.WithOptions(func(o *manager.Options) {
 		o.Accounts.EndpointHosts = hosts.MustParse("127.0.0.1,nobody.invalid,localhost")
 	}))
@@ -62,9 +62,9 @@ func TestWhatIsBehindAnAddressIsNotTold(t *testing.T) {
 	g.Expect(said).To(gomega.ContainSubstring("HTTP 502"))
 }
 
-// TestHostsThatAreNotListedAreNotCalled: no reconciler calls them, whenever the Merchant was
+// TestUnlistedHostsAreNotCalled: no reconciler calls them, whenever the Merchant was
 // created.
-func TestHostsThatAreNotListedAreNotCalled(t *testing.T) {
+func TestUnlistedHostsAreNotCalled(t *testing.T) {
 	shop, g := openReady(t)
 	var connections atomic.Int64
 	secret := openTLS(t, func(http.ResponseWriter, *http.Request) { connections.Add(1) })
@@ -74,7 +74,7 @@ func TestHostsThatAreNotListedAreNotCalled(t *testing.T) {
 	for endpoint, says := range map[string]string{
 		`{"url":"` + elsewhere + `","backupURL":null,"caBundle":null}`:        "spec.endpoint.url names the host localhost:",
 		`{"url":"` + shop.WeChat.URL() + `","backupURL":"` + elsewhere + `"}`: "spec.endpoint.backupURL names the host localhost:",
-		`null`: "Without spec.endpoint calls go to the host api.mch.weixin.qq.com", // the list of this shop has the simulator only
+		`null`: "Without spec.endpoint calls go to the host api.mch.weixin.qq.com", // this shop allows only the simulator
 	} {
 		shop.Patch(shop.NewMerchant(), `{"spec":{"endpoint":`+endpoint+`}}`)
 		shop.Eventually(says, func() error {

@@ -43,9 +43,9 @@ func createSecondMerchant(shop *framework.Shop) {
 	shop.WaitMerchant(secondMerchant, "Ready=True/Ready")
 }
 
-// TestMerchantThatHangsDoesNotHoldUpOthers: it has more Orders than there are workers, and its
+// TestHangingMerchantDoesNotBlockOthers: it has more Orders than there are workers, and its
 // WeChat answers none of them until the others are served.
-func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
+func TestHangingMerchantDoesNotBlockOthers(t *testing.T) {
 	shop, _ := openReady(t, withSecondMerchant(), framework.WithOptions(func(o *manager.Options) { o.MaxConcurrentReconciles = 8 }))
 	createSecondMerchant(shop)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, MchID: framework.MchID, Kind: simulator.FaultHang})
@@ -72,7 +72,7 @@ func TestMerchantThatHangsDoesNotHoldUpOthers(t *testing.T) {
 		t.Error("the first Merchant had an answer, so nothing was tried")
 	}
 	shop.WeChat.ClearFaults()
-	shop.StopOperators() // and with them the calls that hang
+	shop.StopOperators() // this ends the hanging calls
 }
 
 // hangingHost is a host that accepts requests and answers none.
@@ -101,10 +101,10 @@ func (s *hangingHost) endpoint() *v1alpha1.Endpoint {
 	return &v1alpha1.Endpoint{URL: s.URL, CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})}
 }
 
-// TestMerchantsOfAStrangerThatHangHoldUpNobody: they delay neither the Orders of others nor new
-// Merchants, whose key must be probed first. The other tenant has more objects than there are
+// TestHangingMerchantsOfAnotherTenantDoNotBlockOthers: they delay neither the Orders of others nor
+// new Merchants, whose key must be probed first. The other tenant has more objects than there are
 // workers and slots.
-func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
+func TestHangingMerchantsOfAnotherTenantDoNotBlockOthers(t *testing.T) {
 	for name, test := range map[string]struct{ hosts, merchants, orders int }{
 		"many Merchants at a host":    {1, 40, 5},
 		"a few Merchants, many hosts": {4, 4, 14},
@@ -151,10 +151,10 @@ func TestMerchantsOfAStrangerThatHangHoldUpNobody(t *testing.T) {
 	}
 }
 
-// TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits: the attacker names the shop's merchant
+// TestUnprovenMerchantUsesNoLimitsOfTheShop: the attacker names the shop's merchant
 // number with another key, which the attacker's host accepts. Many of the attacker's Refunds wait
 // for lookups, and more hang than may fail.
-func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
+func TestUnprovenMerchantUsesNoLimitsOfTheShop(t *testing.T) {
 	shop, g := paidShop(t, framework.WithNamespaces(1))
 	stranger := shop.Other(0)
 	host, err := simulator.New(simulator.Options{
@@ -184,7 +184,7 @@ func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
 	_, err = host.AddFault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultHang})
 	shop.Must(err)
 	in := func(r *v1alpha1.Refund) { r.Namespace = stranger }
-	const waiting = 110 // at two a second they take longer than this test has patience
+	const waiting = 110 // at two a second this exceeds the test's timeout
 	for i := range waiting {
 		shop.Create(shop.NewRefund(fmt.Sprintf("waits-%04d", i), strangersOrder(0), 1, in))
 	}
@@ -202,10 +202,10 @@ func TestAStrangerWithTheShopsNumberTakesNoneOfItsLimits(t *testing.T) {
 
 func strangersOrder(i int) string { return fmt.Sprintf("strange-%04d", i) }
 
-// TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther: an unsigned refusal may be anybody's, and
+// TestRefusedOrdersDoNotBlockOthers: an unsigned refusal may be anybody's, and
 // says nothing about the account. It is shown at those Orders, which are retried slowly, each by
 // itself.
-func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
+func TestRefusedOrdersDoNotBlockOthers(t *testing.T) {
 	const refused = 20
 	for name, fault := range map[string]simulator.Fault{
 		"parameters":        {Kind: simulator.FaultFail, ReturnMsg: "body参数格式错误"},
@@ -239,7 +239,7 @@ func TestOrdersWhoseParametersWeChatRefusesHoldUpNoOther(t *testing.T) {
 func TestBurstAboveTheLimitIsServedInTurn(t *testing.T) {
 	shop, g := openReady(t, framework.WithOptions(func(o *manager.Options) {
 		o.MaxConcurrentReconciles = 4
-		o.Accounts.Limits.CreateOrder, o.Accounts.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates
+		o.Accounts.Limits.CreateOrder, o.Accounts.Limits.MaxWait = 5, 100*time.Millisecond // fewer than any machine creates in that time
 	}), framework.WithTiming(func(timing *controllers.Timing) {
 		// As in production: an Order that was denied once must not come last.
 		timing.RetryFirst, timing.RetryMost = 2*time.Second, 5*time.Minute

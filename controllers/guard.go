@@ -43,7 +43,7 @@ func (r *RefundReconciler) requireGuard(ctx context.Context, f *refund) progress
 	case lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonApprovedUnguarded:
 		return r.endUnguarded(ctx, f)
 	case f.Spec.Approval == v1alpha1.ApprovalDenied, lifecycle.IsAutomatic(f.Refund, f.merchant.Spec.RefundApproval):
-		return next() // no money moves, or nobody's approval is needed
+		return next() // nothing is refunded, or no approval is needed
 	case approved && !lifecycle.ApprovalTrusted(f.Refund):
 		return r.verifyApproval(ctx, f)
 	}
@@ -118,7 +118,7 @@ func (r *RefundReconciler) rejectUnguarded(ctx context.Context, f *refund) progr
 // endUnguarded ends a Refund whose approval is not trusted, unless WeChat has it, for example from
 // before a restore.
 func (r *RefundReconciler) endUnguarded(ctx context.Context, f *refund) progress {
-	if mayLook, wait := r.allowLookup(ctx, f); !mayLook {
+	if allowed, wait := r.allowLookup(ctx, f); !allowed {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
@@ -145,23 +145,23 @@ func (r *RefundReconciler) awaitGuard(ctx context.Context, f *refund, found guar
 	if err != nil {
 		return stoppedBy(err)
 	}
-	return again(r.Timing.GuardRetry) // a change starts the next reconcile before
+	return again(r.Timing.GuardRetry) // a change starts the next reconcile earlier
 }
 
 func (r *RefundReconciler) reportAutomatic(f *refund) {
-	r.note(f.Refund, v1alpha1.ReasonAutomatic, "Decide", "Refund of %d (minor units) of Order %s is sent without asking anybody: Merchant %s/%s has refundApproval Automatic",
+	r.note(f.Refund, v1alpha1.ReasonAutomatic, "Decide", "Refund of %d (minor units) of Order %s is sent without an approval: Merchant %s/%s has refundApproval Automatic",
 		f.Spec.Amount, f.order.Name, f.merchant.Namespace, f.merchant.Name)
 }
 
 // explainGuard returns the reason and message while something waits for the policy.
 func explainGuard(found guard.Finding, namespace string) (reason, message string) {
 	if found.State == guard.Missing {
-		return v1alpha1.ReasonPolicyMissing, fmt.Sprintf("The ValidatingAdmissionPolicy %s is not in force in namespace %s, so that anybody could approve Refunds: "+
+		return v1alpha1.ReasonPolicyMissing, fmt.Sprintf("The ValidatingAdmissionPolicy %s is not in force in namespace %s, so anybody could approve Refunds: "+
 			"install config/policy and its bindings again, with validationActions Deny, and see that the operator's own ServiceAccount has no verb approve. "+
 			"Refunds that need an approval wait until then; do not approve any before", guard.Policy, namespace)
 	}
 	return v1alpha1.ReasonPolicyNotVerified, fmt.Sprintf("Whether the ValidatingAdmissionPolicy %s is in force in namespace %s is not known yet, and Refunds that need an approval wait; "+
-		"it is tried again by itself. %s", guard.Policy, namespace, found.Why)
+		"it is checked again automatically. %s", guard.Policy, namespace, found.Why)
 }
 
 // listenToGuard starts a reconcile of the waiting Refunds of a namespace when the policy is removed
@@ -201,7 +201,7 @@ func (r *MerchantReconciler) refundsGuarded(ctx context.Context, m *v1alpha1.Mer
 	found := r.Guard.Look(ctx, m.Namespace)
 	if found.State == guard.InForce {
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonGuarded,
-			Message: "Only who has the verb approve on refunds.wechatpay-operator.io can approve Refunds in namespace " + m.Namespace}
+			Message: "Only users with the verb approve on refunds.wechatpay-operator.io can approve Refunds in namespace " + m.Namespace}
 	}
 	status := metav1.ConditionUnknown
 	if found.State == guard.Missing {

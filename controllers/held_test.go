@@ -74,9 +74,9 @@ func TestHeldRefundThatWasAllowedWaits(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "refund-0001")).NotTo(gomega.BeEmpty(), "WeChat is asked first")
 }
 
-// TestNobodyKeepsAMerchantTheyMayNotUse: an Order in a namespace without a grant, created with the
-// finalizer, must not block the deletion of the Merchant that it names.
-func TestNobodyKeepsAMerchantTheyMayNotUse(t *testing.T) {
+// TestOrderWithoutGrantDoesNotBlockMerchantDeletion: an Order in a namespace without a grant,
+// created with the finalizer, must not block the deletion of the Merchant that it names.
+func TestOrderWithoutGrantDoesNotBlockMerchantDeletion(t *testing.T) {
 	shop, _ := openReady(t, framework.WithTiming(letsGoNever), framework.WithNamespaces(1))
 	shop.Create(shop.NewOrder("order-0001", held, func(o *v1alpha1.Order) {
 		o.Namespace, o.Spec.MerchantRef.Namespace = shop.Other(0), shop.Namespace

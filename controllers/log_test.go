@@ -66,7 +66,7 @@ func TestTheLogHasOneLineForEachChangeAndNoneForAPoll(t *testing.T) {
 		}
 		return nil
 	})
-	waiting := len(orderLines()) - 1 // for the Merchant, where the operator saw the Order first
+	waiting := len(orderLines()) - 1 // waiting for the Merchant, if the Order was reconciled first
 	shop.Eventually("it was asked for ten times", func() error { return atLeast(shop, simulator.OperationOrderQuery, "order-0001", 10) })
 	g.Expect(orderLines()).To(gomega.HaveLen(waiting+1), "a poll that tells nothing new is not logged")
 	shop.Pay("order-0001")

@@ -106,7 +106,7 @@ func (r *MerchantReconciler) holdWhileUsed(ctx context.Context, m *v1alpha1.Merc
 	if err := r.hold(ctx, m); err != nil && !isRefused(err) {
 		return stop(ignoreNotFound(err))
 	}
-	return next() // also unheld: its Orders hold themselves, and the condition tells it
+	return next() // also without finalizer: Orders have their own, and the condition shows it
 }
 
 // releaseIfUnused removes the finalizer of a deleted Merchant when no unfinished Order or Refund
@@ -129,8 +129,8 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 	}
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
 	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.AbandonAfter {
-		if r.refusals.message(m.UID, metrics.WriteRelease) == "" { // otherwise it was told before
-			r.reporter(ctx).FinalizerAbandoned(m, "Merchant", "Let go although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
+		if r.refusals.message(m.UID, metrics.WriteRelease) == "" { // otherwise it was reported before
+			r.reporter(ctx).FinalizerAbandoned(m, "Merchant", "Removed the finalizer although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
 		}
 		r.forget(client.ObjectKeyFromObject(m))
 		return r.finishDeletion(ctx, m)
@@ -256,12 +256,12 @@ func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant,
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
 	}
 	if current && !last.accepted && now.Sub(last.at) < r.rejectedProbeInterval(handle) {
-		handle.Reject() // a key that comes back is as bad as it was
+		handle.Reject() // a rejected key that was set again
 		if status, reason, message := readyCondition(m); reason == v1alpha1.ReasonCredentialsRejected {
 			return status, reason, message
 		}
 		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
-			"WeChat Pay did not take the API key in Secret %s/%s when it was last tried; it is tried again every %s", m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
+			"WeChat Pay rejected the API key in Secret %s/%s when it was last tried; it is tried again every %s", m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
 	}
 	err := r.probe(ctx, m, handle)
 	switch {
@@ -273,7 +273,7 @@ func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant,
 		handle.Reject()
 		r.noteProbe(m, probe{version: handle.Version, at: now})
 		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
-			"%v. WeChat Pay does not take the API key in Secret %s/%s: compare it with the one in the merchant platform (账户中心 → API安全 → APIv2密钥). Nothing is sent for this Merchant until then; the key is tried again every %s",
+			"%v. WeChat Pay does not accept the API key in Secret %s/%s: compare it with the one in the merchant platform (账户中心 → API安全 → APIv2密钥). Nothing is sent for this Merchant until then; the key is tried again every %s",
 			err, m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
 	default:
 		r.logConcealed(ctx, m, err)
@@ -318,7 +318,7 @@ func unreachable(m *v1alpha1.Merchant, handle *account.Account, err error) (meta
 		unchanged && (reason == v1alpha1.ReasonReady || reason == v1alpha1.ReasonCertificateRejected):
 		return status, reason, message
 	}
-	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("Whether WeChat Pay takes the key is not known yet; it is asked again. %v", err)
+	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("Whether WeChat Pay accepts the key is not known yet; it is checked again automatically. %v", err)
 }
 
 // probeNumber can't be the number of an order: names of Orders have no capital letters, and no shop

@@ -26,7 +26,7 @@ func (r *MerchantReconciler) listen(_ context.Context, queue workqueue.TypedRate
 // breaker rejects it.
 func (r *MerchantReconciler) probeIfPaused(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) {
 	if handle.Paused(account.OrderCalls) != nil && !handle.Rejected() {
-		_ = r.probe(ctx, m, handle) // the breaker learns from it
+		_ = r.probe(ctx, m, handle) // the breaker counts the result
 	}
 }
 

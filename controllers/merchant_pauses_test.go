@@ -82,15 +82,15 @@ func TestPauseOfCallsIsShownAtOnceAndOnce(t *testing.T) {
 	g.Expect(breakers(shop)["shop orders"]).To(gomega.BeZero())
 }
 
-// TestPauseEndsWithoutAnOrderThatAsks: the Merchant's own query ends it.
-func TestPauseEndsWithoutAnOrderThatAsks(t *testing.T) {
+// TestPauseEndsWithoutOrderCalls: the Merchant's own query ends it.
+func TestPauseEndsWithoutOrderCalls(t *testing.T) {
 	shop, _ := openReady(t, breaksAfter(1), framework.WithTiming(func(timing *controllers.Timing) {
 		timing.RetryFirst, timing.RetryMost, timing.RetrySlowly = time.Hour, time.Hour, time.Hour
 	}))
 	for _, operation := range []simulator.Operation{simulator.OperationUnifiedOrder, simulator.OperationOrderQuery} {
 		shop.Fault(simulator.Fault{Operation: operation, Kind: simulator.FaultHTML})
 	}
-	shop.Create(shop.NewOrder("order-0001")) // which rests for an hour after its call
+	shop.Create(shop.NewOrder("order-0001")) // waits for an hour after its call
 	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/OrdersPaused")
 	shop.WeChat.ClearFaults()
 	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
@@ -103,7 +103,7 @@ func TestPausesOfOrdersAndRefundsAreShownApart(t *testing.T) {
 	paused := shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/RefundsPaused")
 	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("Refund requests are paused since"))
 	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("SYSTEMERROR"), "in WeChat's words")
-	shop.Paid("order-0002") // Orders go on
+	shop.Paid("order-0002") // Orders are not affected
 
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultHTML})
 	shop.Create(shop.NewOrder("order-0003"))
@@ -150,7 +150,7 @@ func TestCertificateThatWeChatRefuses(t *testing.T) {
 	elsewhere, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: framework.APIKey}}})
 	shop.Must(err)
 	t.Cleanup(func() { _ = elsewhere.Close() })
-	foreign, err := elsewhere.IssueClientCertificate(framework.MchID) // of the merchant number, but not by this WeChat
+	foreign, err := elsewhere.IssueClientCertificate(framework.MchID) // with the merchant number, but issued by another WeChat
 	shop.Must(err)
 	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": foreign.CertPEM, "tls.key": foreign.KeyPEM})
 	shop.Eventually("it is in use", func() error {
@@ -213,11 +213,11 @@ func TestCertificateThatWeChatTakesAgain(t *testing.T) {
 	}
 }
 
-// TestDeletedMerchantDoesNotWaitForEverForAKeyThatIsRejected: its Secret exists, but the key is
+// TestDeletedMerchantIsAbandonedWithRejectedKey: its Secret exists, but the key is
 // rejected.
-func TestDeletedMerchantDoesNotWaitForEverForAKeyThatIsRejected(t *testing.T) {
+func TestDeletedMerchantIsAbandonedWithRejectedKey(t *testing.T) {
 	shop, _ := openReady(t)
-	shop.Create(shop.NewOrder("order-0001")) // which nobody deletes
+	shop.Create(shop.NewOrder("order-0001")) // never deleted
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")

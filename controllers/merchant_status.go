@@ -68,23 +68,23 @@ func readyCondition(m *v1alpha1.Merchant) (metav1.ConditionStatus, string, strin
 	if shown := meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionReady); shown != nil {
 		return shown.Status, shown.Reason, shown.Message
 	}
-	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, "Whether WeChat Pay takes the key is not known yet"
+	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, "Whether WeChat Pay accepts the key is not known yet"
 }
 
 // readyMessage names dates, not days left, so that it does not change every day.
 func readyMessage(m *v1alpha1.Merchant, handle *account.Account, now time.Time) string {
 	switch {
 	case m.Spec.CertificateSecretRef == nil:
-		return "WeChat Pay takes the key. There is no client certificate, so refunds can't be made"
+		return "WeChat Pay accepts the key. There is no client certificate, so refunds can't be made"
 	case handle.Certificate == nil:
-		return "WeChat Pay takes the key"
+		return "WeChat Pay accepts the key"
 	}
 	expires := handle.Certificate.NotAfter.Time
 	date := expires.UTC().Format(time.DateOnly)
 	if days, near := warnDaysBefore(expires, now); near {
-		return fmt.Sprintf("WeChat Pay takes the key. The client certificate expires in less than %d days, on %s: get a new one in the merchant platform, or refunds stop then", days, date)
+		return fmt.Sprintf("WeChat Pay accepts the key. The client certificate expires in less than %d days, on %s: get a new one in the merchant platform, or refunds stop then", days, date)
 	}
-	return fmt.Sprintf("WeChat Pay takes the key; the client certificate is valid until %s", date)
+	return fmt.Sprintf("WeChat Pay accepts the key; the client certificate is valid until %s", date)
 }
 
 // warnOfExpiry writes an event each time the remaining days fall below one of warnDays.
@@ -99,10 +99,10 @@ func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *account.
 	}
 	r.mutex.Lock()
 	known := r.remember(m)
-	told := known.warned
+	lastWarned := known.warned
 	known.warned = days
 	r.mutex.Unlock()
-	if near && told != days {
+	if near && lastWarned != days {
 		r.warn(m, "CertificateExpires", "Check", "The client certificate expires in less than %d days, on %s; refunds stop then", days, expires.UTC().Format(time.DateOnly))
 	}
 }

@@ -48,8 +48,8 @@ func TestMerchantSaysWhatIsWrongWithItsKey(t *testing.T) {
 	}{
 		{nil, "Ready=False/InvalidAPIKey", "it must be there"},
 		{[]byte("too short"), "Ready=False/InvalidAPIKey", "exactly 32 letters and digits"},
-		{[]byte(wrongKey), "Ready=False/CredentialsRejected", "WeChat Pay does not take the API key in Secret"},
-		{[]byte(framework.APIKey + "\n"), "Ready=True/Ready", "WeChat Pay takes the key"},
+		{[]byte(wrongKey), "Ready=False/CredentialsRejected", "WeChat Pay does not accept the API key in Secret"},
+		{[]byte(framework.APIKey + "\n"), "Ready=True/Ready", "WeChat Pay accepts the key"},
 	} {
 		setSecret(shop, "wechatpay", map[string][]byte{"apiKey": c.key})
 		merchant := shop.WaitMerchant(framework.MerchantName, c.state)
@@ -64,13 +64,13 @@ func TestMerchantSaysWhatIsWrongWithItsKey(t *testing.T) {
 func TestWrongKeyStopsOrdersUntilItIsMended(t *testing.T) {
 	shop, g := openReady(t)
 	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
-	shop.Create(shop.NewOrder("order-0001")) // its call finds out
+	shop.Create(shop.NewOrder("order-0001")) // its call is rejected
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused")
 	calls := len(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, ""))
 	shop.Create(shop.NewOrder("order-0002"))
 	order := shop.WaitOrder("order-0002", "Prepared=False/MerchantNotReady")
-	g.Expect(order.Status.Conditions[0].Message).To(gomega.ContainSubstring("does not take the API key"))
+	g.Expect(order.Status.Conditions[0].Message).To(gomega.ContainSubstring("does not accept the API key"))
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.HaveLen(calls), "nothing is sent with a rejected key")
 
 	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")})

@@ -60,7 +60,7 @@ func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 				Spec: v1alpha1.MerchantSpec{
 					MchID: fmt.Sprint(1900000000 + i), AppID: "wxd678efh567hg6787", SignType: v1alpha1.SignTypeHMACSHA256,
 					APIKeySecretRef: v1alpha1.SecretKeyReference{Name: []string{"key", "none"}[i%2], Key: "apiKey"},
-					Endpoint:        &v1alpha1.Endpoint{URL: "https://elsewhere.example.com"}, // not a host that may be called
+					Endpoint:        &v1alpha1.Endpoint{URL: "https://elsewhere.example.com"}, // not an allowed host
 				},
 			}
 			if err := api.Create(t.Context(), m); err != nil {
@@ -80,7 +80,7 @@ func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 			merchants.remember(m).loggedProblem = "trouble"
 			merchants.mutex.Unlock()
 			merchants.refusals.note(m.UID, "hold", "refused")
-			if i%2 == 0 { // the others are gone before anybody hears of their deletion
+			if i%2 == 0 { // the others disappear without a reconcile of their deletion
 				if err := api.Delete(t.Context(), m); err != nil {
 					t.Fatal(err)
 				}

@@ -27,7 +27,7 @@ func TestOlderOrderKeepsItsNumber(t *testing.T) {
 	shop.WaitOrder("order-0002", "Paid=False/NumberInUse")
 }
 
-func TestNumberOfAnotherNamespaceIsNotTold(t *testing.T) {
+func TestNumberOfAnotherNamespaceIsNotRevealed(t *testing.T) {
 	shop, g := openReady(t, framework.WithNamespaces(1))
 	shop.CreateCredentials(shop.Other(0))
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Namespace = shop.Other(0) }))

@@ -41,7 +41,7 @@ func restoredFromBackup[T client.Object](object T) T {
 // dropFromCluster removes an object as the loss of a cluster does: nothing is settled.
 func dropFromCluster(shop *framework.Shop, object client.Object) {
 	shop.T.Helper()
-	shop.StopOperators() // or it would put the finalizer back, and settle
+	shop.StopOperators() // otherwise it would add the finalizer again, and settle
 	shop.Patch(object, `{"metadata":{"finalizers":null}}`)
 	shop.Must(shop.Client.Delete(shop.Context(), object))
 	shop.WaitGone(object)

@@ -33,10 +33,10 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	case err != nil:
 		return r.closingFails(ctx, o, why, err)
 	}
-	r.firstAnswers.clear(o.UID) // WeChat has it, whatever it said before
+	r.firstAnswers.clear(o.UID) // WeChat has it, despite an earlier answer
 	switch {
 	case !isOurs(o, trade):
-		return r.numberUsed(ctx, o, trade) // it is not this Order's to close
+		return r.numberUsed(ctx, o, trade) // this Order must not close it
 	case trade.State.Paid() || trade.State.Closed():
 		return r.applyTradeAs(ctx, o, trade, reason, why)
 	}
@@ -190,8 +190,8 @@ func (r *OrderReconciler) abandonWithoutCredentials(ctx context.Context, o *orde
 // abandonFinalizer removes the finalizer of an Order that could not be closed. WeChat closes it
 // automatically after seven days.
 func (r *OrderReconciler) abandonFinalizer(ctx context.Context, o *order, why string) progress {
-	if r.refusals.message(o.UID, metrics.WriteRelease) == "" { // otherwise it was told before
-		r.reporter(ctx).FinalizerAbandoned(o.Order, "Order", "Let go without closing order %s at WeChat Pay: %s", o.Number(), why)
+	if r.refusals.message(o.UID, metrics.WriteRelease) == "" { // otherwise it was reported before
+		r.reporter(ctx).FinalizerAbandoned(o.Order, "Order", "Removed the finalizer without closing order %s at WeChat Pay: %s", o.Number(), why)
 	}
 	r.forget(o.UID)
 	return r.finishDeletion(ctx, o)

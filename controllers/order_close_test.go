@@ -21,7 +21,7 @@ func expiresIn(d time.Duration) func(*v1alpha1.Order) {
 	}
 }
 
-func TestOrderIsClosedByWish(t *testing.T) {
+func TestOrderIsClosedByRequest(t *testing.T) {
 	shop, g := openReady(t)
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
@@ -53,7 +53,7 @@ func TestOrderClosedBeforeItWasEverSent(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().Orders).To(gomega.BeEmpty())
 }
 
-func TestPayerIsFasterThanTheClose(t *testing.T) {
+func TestPaymentDuringTheClose(t *testing.T) {
 	shop, g := openReady(t)
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
@@ -67,7 +67,7 @@ func TestPayerIsFasterThanTheClose(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateSuccess))
 }
 
-func TestEarlyCloseIsRefusedAndKeptAt(t *testing.T) {
+func TestRefusedEarlyCloseIsRetried(t *testing.T) {
 	shop, g := openReady(t, framework.WithWeChat(func(o *simulator.Options) {
 		o.Rules.RefuseEarlyClose, o.Rules.EarlyCloseWindow = true, 3*time.Second
 	}))

@@ -84,7 +84,7 @@ func TestOrderThatWasNeverSentGoesAtOnce(t *testing.T) {
 	shop.WaitGone(order)
 }
 
-func TestDeletionDoesNotWaitForEverForCredentials(t *testing.T) {
+func TestDeletionWithoutCredentialsIsAbandoned(t *testing.T) {
 	shop, g := openReady(t)
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)

@@ -56,7 +56,7 @@ func newDeletedOrders(clock clock.PassiveClock) *deletedOrders {
 // note records an Order before its CreateOrder call.
 func (g *deletedOrders) note(o *order) {
 	order := &v1alpha1.Order{ObjectMeta: *o.ObjectMeta.DeepCopy(), Spec: *o.Spec.DeepCopy()}
-	order.Status.Prepay = &v1alpha1.OrderPrepay{} // it has begun: nobody's grant is asked for any more
+	order.Status.Prepay = &v1alpha1.OrderPrepay{} // it counts as started, so no grant is checked
 	g.asked.set(client.ObjectKeyFromObject(order), &askedOrder{order: order, account: account.IDOf(o.merchant)})
 }
 
@@ -141,7 +141,7 @@ func (r *OrderReconciler) closeDeleted(ctx context.Context, key types.Namespaced
 	if gone, found := r.deleted.takeDeleted(key, present, r.Clock.Now()); found {
 		metrics.GoneDuringCalls.WithLabelValues("Order").Inc()
 		r.log(ctx).Info("An Order is gone since WeChat Pay was asked to make it; it is closed there", "order", key.String(), "outTradeNo", gone.order.Number())
-		r.warnMerchant(ctx, gone, "Order %s of namespace %s was deleted while WeChat Pay was being asked to make it. Nobody was given anything to pay with, and order %s is being closed at WeChat Pay",
+		r.warnMerchant(ctx, gone, "Order %s of namespace %s was deleted during the call that creates it at WeChat Pay. No payer got a prepay, and order %s is being closed at WeChat Pay",
 			gone.order.Name, gone.order.Namespace, gone.order.Number())
 	}
 	end := done()
@@ -205,7 +205,7 @@ func closedAtWeChat(ctx context.Context, handle *account.Account, order wechatpa
 		return err
 	case trade.State.Closed():
 		return nil
-	default: // a payment that was faster is told by the next CloseOrder
+	default: // if it was paid first, the next CloseOrder returns that
 		return errQueryLags
 	}
 }

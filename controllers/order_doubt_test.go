@@ -139,9 +139,9 @@ func TestLateCheckThatToldNothingIsMadeAgain(t *testing.T) {
 	shop.WaitOrder("order-0001", "Paid=True/PaidLate")
 }
 
-// TestNumberOfAnOrderThatLostItIsNotHeldByIt: an Order that lost a number does not block it for
+// TestLostNumberIsFreeForOthers: an Order that lost a number does not block it for
 // others.
-func TestNumberOfAnOrderThatLostItIsNotHeldByIt(t *testing.T) {
+func TestLostNumberIsFreeForOthers(t *testing.T) {
 	shop, g := openReady(t, paysMinutesAgo)
 	numbered := func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "number-1" }
 	first := shop.NewOrder("order-0001", numbered)
@@ -160,9 +160,9 @@ func TestNumberOfAnOrderThatLostItIsNotHeldByIt(t *testing.T) {
 	g.Expect(reason(shop.Order("order-0002"))).To(gomega.Equal("NumberInUse"), "final for the object that lost")
 }
 
-// TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly: an order that needs a person's attention gets
+// TestMismatchedOrderGetsNoNewPrepay: an order that needs a person's attention gets
 // no new prepay.
-func TestNobodyIsAskedToPayAgainForWhatWasPaidWrongly(t *testing.T) {
+func TestMismatchedOrderGetsNoNewPrepay(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(pollOften))
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)

@@ -69,7 +69,7 @@ func hideOwner(of *v1alpha1.Merchant, namespace, ownerNamespace string) bool {
 
 // keyNotAcceptedMessage is the message of what waits for a key, whether its number is used or not.
 func keyNotAcceptedMessage(of *v1alpha1.Merchant) string {
-	return fmt.Sprintf("WeChat Pay has not taken the key of Merchant %s yet, and is not asked before it has: see the Merchant's condition Ready", of.Name)
+	return fmt.Sprintf("WeChat Pay has not accepted the key of Merchant %s yet, and no call is made before: see the Merchant's condition Ready", of.Name)
 }
 
 // waitForProof delays an Order until WeChat has accepted its Merchant's key, which starts the next
@@ -104,7 +104,7 @@ func (r *OrderReconciler) awaitOtherCall(ctx context.Context, o *order) progress
 // loseNumber records, finally, that the number belongs to another order.
 func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, why string) progress {
 	if lifecycle.IsFinished(o.Order) {
-		return r.lateCheckDone(o, true) // it has ended already, and stays as it is
+		return r.lateCheckDone(o, true) // it has ended already
 	}
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.NumberLost(order, why+". Create another Order with another name or spec.outTradeNo", r.Clock.Now())
@@ -159,7 +159,7 @@ func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
 		end = r.abandonFinalizer(ctx, o, "another Order of the number comes first, and WeChat Pay has not said whose it is")
 	default:
 		end = r.waitForNumber(ctx, o)
-		r.closes.until(o, r.Clock.Now().Add(r.Timing.CloseRetry)) // what it is about is not asked meanwhile
+		r.closes.until(o, r.Clock.Now().Add(r.Timing.CloseRetry)) // no query about it meanwhile
 	}
 	return &end
 }
@@ -171,7 +171,7 @@ func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach str
 	case lifecycle.PaidReason(o.Order) == v1alpha1.ReasonNumberInUse:
 		return done()
 	case o.Status.Prepay != nil:
-		return r.showOtherAttach(ctx, o) // WeChat gave this object a prepay: one answer that contradicts it ends nothing
+		return r.showOtherAttach(ctx, o) // WeChat returned a prepay for this object, so one contradicting answer ends nothing
 	case lifecycle.NamesAnotherNamespace(attach, o.Order):
 		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
 	}

@@ -103,7 +103,7 @@ func (r *OrderReconciler) untilNext(o *order, poll, now time.Time) time.Duration
 		wake = prepay.ExpireTime.Time
 	}
 	if o.revoked != nil {
-		wake = soonerOf(wake, now.Add(r.Timing.SecretsCheck)) // the grant may come back by a label, which nothing tells of
+		wake = soonerOf(wake, now.Add(r.Timing.SecretsCheck)) // the grant may be restored by a label, which causes no event
 	}
 	if deadline := o.Deadline(); deadline.Before(wake) {
 		wake = deadline
@@ -148,10 +148,10 @@ func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progre
 }
 
 // lateCheckDone schedules the next check. A failed one is repeated soon, until giveUpLateChecks.
-func (r *OrderReconciler) lateCheckDone(o *order, told bool) progress {
+func (r *OrderReconciler) lateCheckDone(o *order, conclusive bool) progress {
 	now := r.Clock.Now()
 	due := r.nextLateCheck(o, now)
-	if !told && now.Sub(lifecycle.FinishedTime(o.Order)) < giveUpLateChecks {
+	if !conclusive && now.Sub(lifecycle.FinishedTime(o.Order)) < giveUpLateChecks {
 		due = now.Add(r.Timing.RetrySlowly)
 	}
 	r.polls.set(o.UID, due)
@@ -210,7 +210,7 @@ func (r *OrderReconciler) createLateRefund(ctx context.Context, o *order) progre
 	switch {
 	case err == nil && !sameRefund(existing, refund):
 		if r.refusals.note(o.UID, metrics.WriteCreate, "another one") {
-			r.warn(o.Order, "LateRefund", "Refund", "The late payment is not refunded by itself: Refund %s exists and is another one", refund.Name)
+			r.warn(o.Order, "LateRefund", "Refund", "The late payment is not refunded automatically: another Refund with the name %s exists", refund.Name)
 		}
 		return next()
 	case err == nil:
@@ -224,7 +224,7 @@ func (r *OrderReconciler) createLateRefund(ctx context.Context, o *order) progre
 		r.note(o.Order, "LateRefund", "Refund", "Created Refund %s over %d (minor units): the payment came after the Order was closed", refund.Name, refund.Spec.Amount)
 		return r.noteLateRefund(ctx, o, refund)
 	case apierrors.IsAlreadyExists(err):
-		return again(r.Timing.RetryFirst) // the cache is behind
+		return again(r.Timing.RetryFirst) // the cache lags
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		r.warn(o.Order, "LateRefund", "Refund", "The late payment of order %s is not refunded: the namespace is being deleted", o.Number())
 		return next()
@@ -305,7 +305,7 @@ func (r *OrderReconciler) sumRefunds(ctx context.Context, o *order) progress {
 		return failed(err)
 	}
 	if err := r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.Refunded(order, refunds) }); isRefused(err) {
-		o.requeueAfter = r.Timing.SecretsCheck // it was told, and nothing after this needs the sum
+		o.requeueAfter = r.Timing.SecretsCheck // it was reported, and no later step needs the sum
 	} else if err != nil {
 		return stoppedBy(err)
 	}

@@ -100,7 +100,7 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	if err != nil {
 		return r.stoppedDuringCreate(ctx, o, err)
 	}
-	r.deleted.settled(o.Order) // what is gone from now on may be shown to a payer: whoever lost it applies it again
+	r.deleted.settled(o.Order) // from now on a payer may have the prepay: if the object is lost, it is applied again
 	r.retries.forget(o.UID)
 	r.calls.clear(o.UID)
 	return next()

@@ -12,9 +12,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// TestAPrepayIsOneOrdersBeforeTheCacheShowsIt: two answers in quick succession have the same
+// TestPrepayIsUniqueBeforeTheCacheShowsIt: two answers in quick succession have the same
 // prepay, and the cache has neither.
-func TestAPrepayIsOneOrdersBeforeTheCacheShowsIt(t *testing.T) {
+func TestPrepayIsUniqueBeforeTheCacheShowsIt(t *testing.T) {
 	t.Parallel()
 	proven := func(name string) *v1alpha1.Merchant {
 		m := &v1alpha1.Merchant{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "shop", UID: types.UID("uid-of-" + name)}}

@@ -11,10 +11,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestAPrepayIsOneOrders: an answer with the prepay_id, the QR code or the link of another Order,
+// TestPrepayIsUnique: an answer with the prepay_id, the QR code or the link of another Order,
 // in any namespace, does not prepare this one. When WeChat returns a prepay of its own, it is
 // prepared.
-func TestAPrepayIsOneOrders(t *testing.T) {
+func TestPrepayIsUnique(t *testing.T) {
 	shop, g := openReady(t, framework.WithNamespaces(1))
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
 		m.Namespace, m.Name = shop.Other(0), "again"
@@ -23,7 +23,7 @@ func TestAPrepayIsOneOrders(t *testing.T) {
 	shop.CreateCredentials(shop.Other(0))
 	shop.Create(shop.NewOrder("order-0001", native))
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	shop.WaitMerchant(shop.Other(0)+"/again", "Ready=True/Ready") // so that it is of the same account
+	shop.WaitMerchant(shop.Other(0)+"/again", "Ready=True/Ready") // so that it belongs to the same account
 
 	for i, c := range []struct {
 		field     string
@@ -37,7 +37,7 @@ func TestAPrepayIsOneOrders(t *testing.T) {
 		{"prepay_id", prepayID, shop.Other(0), "an Order of another namespace"},
 	} {
 		name := orderName(i + 2)
-		first := shop.Order("order-0001") // a cache that lags may have had it prepared once more
+		first := shop.Order("order-0001") // a lagging cache may have caused a second prepare
 		fault, err := shop.WeChat.AddFault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Number: name, Kind: simulator.FaultExtraFields,
 			Fields: map[string]string{c.field: c.of(first.Status.Prepay)}})
 		shop.Must(err)

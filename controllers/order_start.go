@@ -31,7 +31,7 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 	}
 	if lifecycle.IsFinished(o.Order) {
 		r.polled.until(o, farFuture)
-		return r.lateCheckDone(o, true) // it can't be made now; the schedule has more of them, and a Merchant that is mended starts one
+		return r.lateCheckDone(o, true) // not possible now; the schedule has more checks, and restored credentials start one
 	}
 	if !isHeld(o) && !r.Clock.Now().Before(o.Deadline()) {
 		// Without the finalizer no call was made, so there is nothing to query.
@@ -86,7 +86,7 @@ func (b *Base) accountFor(ctx context.Context, order *v1alpha1.Order, found *v1a
 	if err != nil {
 		if problem, ok := account.AsProblem(err); ok && found.Namespace != order.Namespace {
 			// Problems with Secrets of another namespace are shown only there.
-			return nil, nil, &account.Problem{Reason: problem.Reason, Message: fmt.Sprintf("Merchant %s in namespace %s is not ready (%s); who owns it sees why", found.Name, found.Namespace, problem.Reason)}
+			return nil, nil, &account.Problem{Reason: problem.Reason, Message: fmt.Sprintf("Merchant %s in namespace %s is not ready (%s); its owner can see the cause", found.Name, found.Namespace, problem.Reason)}
 		}
 		return nil, nil, err
 	}
@@ -109,7 +109,7 @@ func createdTooLate(order *v1alpha1.Order, found *v1alpha1.Merchant) bool {
 func rejectedKey(found *v1alpha1.Merchant, handle *account.Account) *account.Problem {
 	if handle.Rejected() {
 		return &account.Problem{Reason: v1alpha1.ReasonCredentialsRejected, Message: fmt.Sprintf(
-			"WeChat Pay does not take the API key of Merchant %s; nothing is sent until its Secret is mended", found.Name)}
+			"WeChat Pay does not accept the API key of Merchant %s; nothing is sent until its Secret is corrected", found.Name)}
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 		return wait
 	}
 	if r.owesLateRefund(o) {
-		return done() // it is tried again, and looked at then
+		return done() // it is retried, and the TTL checked then
 	}
 	open, err := r.hasOpenRefunds(ctx, o)
 	if err != nil {

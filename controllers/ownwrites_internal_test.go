@@ -10,9 +10,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// TestACacheBehindOurOwnWrites: an object older than the last own write is read later; after a
+// TestStaleCacheIsDetected: an object older than the last own write is read later; after a
 // while the cached version is used.
-func TestACacheBehindOurOwnWrites(t *testing.T) {
+func TestStaleCacheIsDetected(t *testing.T) {
 	t.Parallel()
 	clock := clocktesting.NewFakePassiveClock(staleNow)
 	writes := newOwnWrites(clock)

@@ -86,7 +86,7 @@ func TestNewLeaderKeepsTheMinuteBetweenRequests(t *testing.T) {
 		shop.StartOperator()
 	}
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
-	onePayout(shop, g) // no pace violation among others
+	onePayout(shop, g) // includes the minimum distance of refunds
 }
 
 func TestDeletedRefund(t *testing.T) {
@@ -152,7 +152,7 @@ func TestDeletedRefundsOfTheSameAmountAllCount(t *testing.T) {
 		refund := shop.NewRefund(name, "order-0001", 40, approved)
 		shop.Create(refund)
 		shop.WaitRefund(name, "Succeeded=True/Succeeded")
-		shop.Must(shop.Client.Delete(shop.Context(), refund)) // it stays until the Order has counted it
+		shop.Must(shop.Client.Delete(shop.Context(), refund)) // it remains until the Order has counted it
 		shop.WaitGone(refund)
 		g.Expect(shop.Order("order-0001").Status.Refunded.Total).To(gomega.Equal(int64(40 * (i + 1))))
 	}

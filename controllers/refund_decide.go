@@ -130,7 +130,7 @@ func (r *RefundReconciler) queryLostAnswer(ctx context.Context, f *refund) progr
 	case err == nil:
 		return r.applyFact(ctx, f, fact)
 	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.noRequestInFlight(f):
-		return next() // the same request again, when its turn comes
+		return next() // the same request is repeated at its turn
 	default:
 		return r.queryFailed(ctx, f, err, r.retries.after(f.UID, err))
 	}
@@ -156,9 +156,9 @@ func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) p
 		return next()
 	}
 	if lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
-		return next() // the request itself finds it, and pays nothing twice
+		return next() // the request returns an existing refund, and pays nothing twice
 	}
-	if mayLook, wait := r.allowLookup(ctx, f); !mayLook {
+	if allowedLookup, wait := r.allowLookup(ctx, f); !allowedLookup {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
@@ -246,7 +246,7 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 		return failed(ignoreNotFound(err))
 	}
 	if !lifecycle.IsPaid(f.order) {
-		return again(r.Timing.RetryFirst) // it lost its status, or was created again; it finds out that it is paid
+		return again(r.Timing.RetryFirst) // it lost its status or was recreated, and will record its payment again
 	}
 	turn := lifecycle.TakeTurn(f.Refund, f.order, all, r.Timing.RefundSpacing, r.Clock.Now())
 	switch {
@@ -264,7 +264,7 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 // endUnlessAtWeChat ends a Refund that exceeds the paid amount, unless WeChat has it: a Refund that
 // lost its status is itself part of the refunded sum.
 func (r *RefundReconciler) endUnlessAtWeChat(ctx context.Context, f *refund, why string) progress {
-	if mayLook, wait := r.allowLookup(ctx, f); !mayLook {
+	if allowedLookup, wait := r.allowLookup(ctx, f); !allowedLookup {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())

@@ -61,7 +61,7 @@ func (r *RefundReconciler) stillThere(f *refund, live []v1alpha1.Refund) progres
 		case isDeleted(&live[i]):
 			return done() // the deletion starts the next reconcile
 		case !isHeld(&live[i]):
-			return again(r.Timing.RetryFirst) // somebody took it off; it is held again
+			return again(r.Timing.RetryFirst) // somebody removed the finalizer; it is added again
 		default:
 			return next()
 		}

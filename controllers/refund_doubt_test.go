@@ -28,8 +28,8 @@ func TestUnsignedRefundRejectionIsNotFinal(t *testing.T) {
 	}
 }
 
-// TestSignedNoToARefundThatWeChatHas: an earlier request was executed, so the query decides.
-func TestSignedNoToARefundThatWeChatHas(t *testing.T) {
+// TestSignedRejectionOfExistingRefund: an earlier request was executed, so the query decides.
+func TestSignedRejectionOfExistingRefund(t *testing.T) {
 	for _, code := range []string{"USER_ACCOUNT_ABNORMAL", "REFUND_FEE_MISMATCH", "ERROR"} {
 		t.Run(code, func(t *testing.T) {
 			shop, g := paidShop(t)
@@ -62,12 +62,12 @@ func TestRefundThatMayStillArriveIsNotEnded(t *testing.T) {
 		refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 		shop.Create(refund)
 		shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
-		shop.StopOperators() // what waits in memory is forgotten
+		shop.StopOperators() // state in memory is lost
 		shop.Must(shop.Client.Delete(shop.Context(), refund))
 		asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, "refund-0001"))
 		shop.StartOperator()
 		shop.Eventually("it is asked for", func() error { return atLeast(shop, simulator.OperationRefundQuery, "refund-0001", asked+1) })
-		shop.Paid("order-0002") // whatever follows from the answer has followed
+		shop.Paid("order-0002") // all effects of the answer have happened
 		g.Expect(shop.Refund("refund-0001").Finalizers).NotTo(gomega.BeEmpty())
 		g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationRefund, "refund-0001")).To(gomega.HaveLen(1), "a deleted Refund is not sent again")
 	})
@@ -87,9 +87,9 @@ func TestRefundThatMayStillArriveIsNotEnded(t *testing.T) {
 	})
 }
 
-// TestNothingIsDecidedBeforeTheLook: while WeChat can't be queried about the refund, it does not
+// TestNoDecisionBeforeTheQuery: while WeChat can't be queried about the refund, it does not
 // await approval.
-func TestNothingIsDecidedBeforeTheLook(t *testing.T) {
+func TestNoDecisionBeforeTheQuery(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHTML})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
@@ -101,8 +101,8 @@ func TestNothingIsDecidedBeforeTheLook(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval")
 }
 
-// TestLooksAreSlow: WeChat counts a query for an unknown refund as an invalid request.
-func TestLooksAreSlow(t *testing.T) {
+// TestLookupsAreRateLimited: WeChat counts a query for an unknown refund as an invalid request.
+func TestLookupsAreRateLimited(t *testing.T) {
 	shop, g := paidShop(t)
 	const refunds = 7
 	for i := range refunds {
@@ -158,10 +158,10 @@ func TestNewLeaderKnowsTheLastRequest(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 	shop.StopOperators()
 	shop.StartOperator()
-	afterThisSecond(shop) // younger than the new leader
+	afterThisSecond(shop) // objects are younger than the new leader
 	shop.Create(shop.NewRefund("refund-0002", "order-0001", 51, approved))
 	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
-	shop.NoViolations() // no request that came too near
+	shop.NoViolations() // no request came too soon
 }
 
 // TestNewLeaderKeepsTheMinuteForARefundThatIsYounger: whether its predecessor sent a request for
@@ -174,9 +174,9 @@ func TestNewLeaderKeepsTheMinuteForARefundThatIsYounger(t *testing.T) {
 	sent := shop.NewRefund("refund-0001", "order-0001", 50, approved)
 	shop.Create(sent)
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
-	dropFromCluster(shop, sent) // and with it the time of its request; another leader starts
+	dropFromCluster(shop, sent) // the time of its request is lost; another leader starts
 	afterThisSecond(shop)
 	shop.Create(shop.NewRefund("refund-0002", "order-0001", 51, approved))
 	shop.WaitRefund("refund-0002", "Succeeded=True/Succeeded")
-	shop.NoViolations() // no request that came too near
+	shop.NoViolations() // no request came too soon
 }

@@ -15,10 +15,10 @@ import (
 // send sends the refund request.
 func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	if !r.beginCall(f) {
-		return again(r.Timing.RetryFirst) // the request of an object that is gone may be under way
+		return again(r.Timing.RetryFirst) // a request of a deleted object may be in flight
 	}
-	paced := f.spacingKey() // the answer may prove the key, and so change it
-	before, allowed, wait := r.spacing.take(paced, f.order.CreationTimestamp.Time)
+	spacingKey := f.spacingKey() // the answer may prove the key, which changes the spacing key
+	before, allowed, wait := r.spacing.take(spacingKey, f.order.CreationTimestamp.Time)
 	if !allowed {
 		return r.waitForTurn(ctx, f, "Refund requests of one Order go "+r.Timing.RefundSpacing.String()+" apart, as WeChat Pay demands", wait)
 	}
@@ -29,9 +29,9 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 		r.settled(f.Refund)
 	}
 	if wechatpay.RetryAfter(err) > 0 {
-		r.spacing.undo(paced, before)
+		r.spacing.undo(spacingKey, before)
 	} else {
-		r.spacing.callEnded(paced)
+		r.spacing.callEnded(spacingKey)
 	}
 	if err != nil {
 		return r.handleRefundError(ctx, f, err)
@@ -90,7 +90,7 @@ func (r *RefundReconciler) recordError(ctx context.Context, f *refund, cause err
 // after a minute at the earliest, and slowly if a person has to act.
 func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
 	if wait := wechatpay.RetryAfter(err); wait > 0 {
-		return wait // nothing was sent, so the minute does not count
+		return wait // nothing was sent, so no distance is needed
 	}
 	growing := r.retries.next(f.UID)
 	switch {
@@ -175,8 +175,8 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 		return again(due.Sub(now))
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
-	told := err == nil
-	if told {
+	answered := err == nil
+	if answered {
 		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
 			return *end
 		}
@@ -186,7 +186,7 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 	}
 	due = r.nextPollAfter(f, r.Clock.Now())
 	r.polls.set(f.UID, due)
-	if told {
+	if answered {
 		r.polled.clear(f.UID)
 	} else {
 		r.polled.until(f, due)

@@ -114,8 +114,8 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason st
 
 // abandonFinalizer removes the finalizer of a Refund whose final state is unknown.
 func (r *RefundReconciler) abandonFinalizer(ctx context.Context, f *refund, why string) progress {
-	if r.refusals.message(f.UID, metrics.WriteRelease) == "" { // otherwise it was told before
-		r.reporter(ctx).FinalizerAbandoned(f.Refund, "Refund", "Let go without knowing the end of refund %s at WeChat Pay: %s", f.Number(), why)
+	if r.refusals.message(f.UID, metrics.WriteRelease) == "" { // otherwise it was reported before
+		r.reporter(ctx).FinalizerAbandoned(f.Refund, "Refund", "Removed the finalizer without knowing the final state of refund %s at WeChat Pay: %s", f.Number(), why)
 	}
 	return r.finishDeletion(ctx, f)
 }

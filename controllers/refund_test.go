@@ -101,7 +101,7 @@ func TestPartialRefundsGoOneAtATimeAndNeverBeyondWhatWasPaid(t *testing.T) {
 	ledger := shop.WeChat.Ledger()
 	g.Expect(ledger.Order(framework.MchID, "order-0001").Sums.Refunded).To(gomega.Equal(int64(101)))
 	g.Expect(ledger.CallsOf(simulator.OperationRefund, "refund-more")).To(gomega.BeEmpty())
-	shop.NoViolations() // the simulator counts requests that come too near
+	shop.NoViolations() // the simulator reports requests that come too soon
 }
 
 func approved(r *v1alpha1.Refund) { r.Spec.Approval = v1alpha1.ApprovalApproved }

@@ -45,9 +45,9 @@ func waitForMoreQueries(shop *framework.Shop, operation simulator.Operation, num
 	shop.Eventually("WeChat is asked again", func() error { return atLeast(shop, operation, number, asked+times) })
 }
 
-// TestErrorsAreSeenWhileARefundIsFollowed: WeChat accepted it, and then answers queries with
+// TestErrorsAreShownWhileRefundIsFollowed: WeChat accepted it, and then answers queries with
 // errors.
-func TestErrorsAreSeenWhileARefundIsFollowed(t *testing.T) {
+func TestErrorsAreShownWhileRefundIsFollowed(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault simulator.Fault
 		words string
@@ -84,8 +84,8 @@ func TestUnknownRefundStateIsShownAsItIs(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Processing")
 }
 
-// TestDeletedRefundWithoutWeChatsWordGoes: what waits for it continues, too.
-func TestDeletedRefundWithoutWeChatsWordGoes(t *testing.T) {
+// TestDeletedRefundWithoutAnswerIsAbandoned: what waits for it continues, too.
+func TestDeletedRefundWithoutAnswerIsAbandoned(t *testing.T) {
 	for name, fault := range map[string]simulator.Fault{
 		"errors":           {Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST"},
 		"an unknown state": {Kind: simulator.FaultExtraFields, Fields: map[string]string{"refund_status_0": "FOO"}},
@@ -136,9 +136,9 @@ func TestDeletedRefundStaysWhileWeChatPaysBack(t *testing.T) {
 	shop.WaitGone(refund)
 }
 
-// TestAContradictionOfATakenRefundIsNoEnd: WeChat accepted it, and then reports another amount or
+// TestContradictionDoesNotEndAcceptedRefund: WeChat accepted it, and then reports another amount or
 // order once.
-func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
+func TestContradictionDoesNotEndAcceptedRefund(t *testing.T) {
 	for name, fields := range map[string]map[string]string{
 		"amount": {"refund_fee_0": "51"},
 		"order":  {"out_trade_no": "order-0002"},
@@ -161,11 +161,11 @@ func TestAContradictionOfATakenRefundIsNoEnd(t *testing.T) {
 	}
 }
 
-// TestTheRightCallbackAfterAContradiction: the result of the query that the callback causes is
+// TestCorrectCallbackAfterContradiction: the result of the query that the callback causes is
 // recorded.
-func TestTheRightCallbackAfterAContradiction(t *testing.T) {
+func TestCorrectCallbackAfterContradiction(t *testing.T) {
 	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) {
-		timing.RefundPoll.Ages = []time.Duration{3 * time.Second, time.Hour} // one poll, which comes after the operator has seen its own write
+		timing.RefundPoll.Ages = []time.Duration{3 * time.Second, time.Hour} // a single poll, after the operator has seen its own write
 		timing.RetrySlowly = time.Hour
 	}))
 	says(shop, map[string]string{"refund_fee_0": "51"})
@@ -176,9 +176,9 @@ func TestTheRightCallbackAfterAContradiction(t *testing.T) {
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
 }
 
-// TestARefundOfTheNumberMadeElsewhere: no request was sent, so two answers, some time apart, end
+// TestRefundWithTheNumberMadeElsewhere: no request was sent, so two answers, some time apart, end
 // the Refund.
-func TestARefundOfTheNumberMadeElsewhere(t *testing.T) {
+func TestRefundWithTheNumberMadeElsewhere(t *testing.T) {
 	for name, change := range map[string]func(*v1alpha1.Refund){
 		"undecided": func(*v1alpha1.Refund) {}, "approved": approved,
 	} {
@@ -196,8 +196,8 @@ func TestARefundOfTheNumberMadeElsewhere(t *testing.T) {
 	}
 }
 
-// TestErrorsAreSeenWhileALostAnswerIsAskedFor: it remains in doubt, and shows WeChat's answer.
-func TestErrorsAreSeenWhileALostAnswerIsAskedFor(t *testing.T) {
+// TestErrorsAreShownWhileLostAnswerIsQueried: it remains in doubt, and shows WeChat's answer.
+func TestErrorsAreShownWhileLostAnswerIsQueried(t *testing.T) {
 	shop, _ := paidShop(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true})
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultError, ErrCode: "USER_ACCOUNT_ABNORMAL"})
@@ -208,9 +208,9 @@ func TestErrorsAreSeenWhileALostAnswerIsAskedFor(t *testing.T) {
 	})
 }
 
-// TestErrorsAreSeenWhileAnOrderIsPolled: the payer may still pay, so the error does not replace
+// TestErrorsAreShownWhileOrderIsPolled: the payer may still pay, so the error does not replace
 // other conditions.
-func TestErrorsAreSeenWhileAnOrderIsPolled(t *testing.T) {
+func TestErrorsAreShownWhileOrderIsPolled(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(pollOften))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")

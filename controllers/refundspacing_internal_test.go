@@ -7,7 +7,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 )
 
-func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
+func TestSpacingKeepsRequestsOfOneOrderApart(t *testing.T) {
 	t.Parallel()
 	const first, second = "first", "second"
 	elected := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -35,7 +35,7 @@ func TestPaceKeepsRequestsOfOneOrderApart(t *testing.T) {
 			p.begin()
 			for i, s := range steps {
 				clock.SetTime(elected.Add(s.at))
-				p.begin() // as every reconcile does; only the first counts
+				p.begin() // as in every reconcile; only the first call counts
 				if s.moved {
 					p.callEnded(s.order)
 					continue

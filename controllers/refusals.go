@@ -33,7 +33,7 @@ func isRefused(err error) bool {
 	case http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusUnauthorized:
 		return false
 	default:
-		return code >= 400 && code < 500 || apierrors.IsInternalError(err) && strings.Contains(err.Error(), "webhook") // one that can't be called
+		return code >= 400 && code < 500 || apierrors.IsInternalError(err) && strings.Contains(err.Error(), "webhook") // a webhook that can't be called
 	}
 }
 
@@ -51,7 +51,7 @@ func (r *refusals) note(uid types.UID, write, said string) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if len(r.messages) > mostRefusals {
-		r.messages = nil // of objects that are long gone, for the most part; the others are told once more
+		r.messages = nil // mostly of deleted objects; the others are reported once more
 	}
 	if r.messages == nil {
 		r.messages = map[types.UID]map[string]string{}
@@ -119,7 +119,7 @@ var writePurpose = map[string]string{
 
 // refusal returns the text of a condition about a refused write.
 func refusal(write string, err error) string {
-	return fmt.Sprintf("the operator is not allowed %s: %v. It is tried again by itself", writePurpose[write], err)
+	return fmt.Sprintf("the operator is not allowed %s: %v. It is retried automatically", writePurpose[write], err)
 }
 
 func kindOf(object client.Object) string {

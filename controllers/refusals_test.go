@@ -35,7 +35,7 @@ const policySays = "our company wants no such writes"
 // a policy can match its writes.
 func startAsOperator(shop *framework.Shop) {
 	shop.T.Helper()
-	shop.OperatorConfig() // with it come the roles
+	shop.OperatorConfig() // this creates the roles
 	name := "operator-" + shop.Namespace
 	config, err := env.User(name)
 	shop.Must(err)
@@ -160,7 +160,7 @@ func TestRefundThatCantBeHeldSaysSo(t *testing.T) {
 	shop.Paid("order-0001")
 	denied := finalizersAreDenied(shop)
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101))
-	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval") // people may decide all the same
+	shop.WaitRefund("refund-0001", "Approved=Unknown/AwaitingApproval") // people can decide nevertheless
 	shop.Approve("refund-0001")
 	refund := shop.WaitRefund("refund-0001", "Accepted=False/WriteRefused")
 	g.Expect(describeAll(refund.Status.Conditions)).To(gomega.ContainSubstring(policySays))
@@ -247,12 +247,12 @@ func TestLateRefundIsMadeOnce(t *testing.T) {
 	shop.Patch(shop.Order("order-0001"), `{"metadata":{"labels":{"look":"again"}}}`)
 	shop.StopOperators()
 	shop.StartOperator()
-	shop.Paid("order-0002") // whatever is made again was made
+	shop.Paid("order-0002") // any repeated creation would have happened
 	noRefund(shop, g)
 }
 
-// TestFinalizerThatCantBeTakenOffIsTold: the user who deletes the object sees the reason.
-func TestFinalizerThatCantBeTakenOffIsTold(t *testing.T) {
+// TestRefusedFinalizerRemovalIsReported: the user who deletes the object sees the reason.
+func TestRefusedFinalizerRemovalIsReported(t *testing.T) {
 	shop, _ := deniedShop(t, func(shop *framework.Shop) { shop.Paid("order-0001") })
 	denied := denies(shop, dropsFinalizer, "orders", "refunds")
 	denied.inForce(func(i int) error {

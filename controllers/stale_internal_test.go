@@ -60,9 +60,9 @@ func staleRefund(name string) *v1alpha1.Refund {
 	}
 }
 
-// TestTurnIsTakenOnTheLiveState: a Refund that another process has just requested is not in the
+// TestTurnUsesLiveRefunds: a Refund that another process has just requested is not in the
 // cache yet.
-func TestTurnIsTakenOnTheLiveState(t *testing.T) {
+func TestTurnUsesLiveRefunds(t *testing.T) {
 	t.Parallel()
 	underWay := staleRefund("refund-0001")
 	underWay.UID = "uid-of-the-other"
@@ -82,9 +82,9 @@ func TestTurnIsTakenOnTheLiveState(t *testing.T) {
 	}
 }
 
-// TestOpenRefundsAreLookedForLive: the Order of a Refund that was just created must not be
+// TestOpenRefundsAreReadLive: the Order of a Refund that was just created must not be
 // released.
-func TestOpenRefundsAreLookedForLive(t *testing.T) {
+func TestOpenRefundsAreReadLive(t *testing.T) {
 	t.Parallel()
 	r := &OrderReconciler{Base: staleReaders(t, []client.Object{stalePaidOrder()}, []client.Object{staleRefund("refund-0001")})}
 	r.init()
@@ -94,12 +94,12 @@ func TestOpenRefundsAreLookedForLive(t *testing.T) {
 	}
 }
 
-// TestTurnIsTakenOnTheLiveOrder: it has refunds of deleted objects, which the cached one may not
+// TestTurnUsesLiveOrder: it has refunds of deleted objects, which the cached one may not
 // have yet.
-func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
+func TestTurnUsesLiveOrder(t *testing.T) {
 	t.Parallel()
 	waiting := staleRefund("refund-0002")
-	r := &RefundReconciler{Base: staleReaders(t, []client.Object{waiting}, nil)} // the Order is gone
+	r := &RefundReconciler{Base: staleReaders(t, []client.Object{waiting}, nil)} // the Order was deleted
 	r.init()
 	f := &refund{Refund: waiting, order: stalePaidOrder(), merchant: &v1alpha1.Merchant{}, account: &account.Account{Version: "1"}}
 	if p := r.takeTurn(t.Context(), f); !p.stop {
@@ -107,9 +107,9 @@ func TestTurnIsTakenOnTheLiveOrder(t *testing.T) {
 	}
 }
 
-// TestTurnWaitsForALiveOrderThatIsNotShownAsPaid: the Order lost its status or was recreated. A
+// TestTurnWaitsForLiveOrderToBePaid: the Order lost its status or was recreated. A
 // missing paid amount does not mean that the Refund exceeds it.
-func TestTurnWaitsForALiveOrderThatIsNotShownAsPaid(t *testing.T) {
+func TestTurnWaitsForLiveOrderToBePaid(t *testing.T) {
 	t.Parallel()
 	waiting, unpaid := staleRefund("refund-0001"), stalePaidOrder()
 	unpaid.Status = v1alpha1.OrderStatus{}

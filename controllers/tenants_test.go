@@ -52,9 +52,9 @@ func told(conditions []metav1.Condition) string {
 	return text
 }
 
-// TestNumbersOfWhoIsNotPermittedAreFree: a namespace without a grant can't take numbers that the
+// TestNumbersWithoutGrantAreFree: a namespace without a grant can't take numbers that the
 // shop will use, however early, and in whatever state.
-func TestNumbersOfWhoIsNotPermittedAreFree(t *testing.T) {
+func TestNumbersWithoutGrantAreFree(t *testing.T) {
 	shop, g := openShared(t, nobody)
 	shop.Create(
 		shop.NewOrder("order-0001", of(shop, 0)),
@@ -76,9 +76,9 @@ func TestNumbersOfWhoIsNotPermittedAreFree(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestPaymentOfALostObjectIsNotAStrangers: the shop's object is lost, another tenant's Order has
+// TestPaymentOfLostObjectIsNotAnotherTenants: the shop's object is lost, another tenant's Order has
 // its number, and the payer pays.
-func TestPaymentOfALostObjectIsNotAStrangers(t *testing.T) {
+func TestPaymentOfLostObjectIsNotAnotherTenants(t *testing.T) {
 	shop, g := openShared(t, nobody)
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
@@ -169,7 +169,7 @@ func TestOrdersOfOtherNamespacesNameTheirs(t *testing.T) {
 		shop.WaitOrder(name, "Paid=True/Paid")
 	}
 	long := shop.NewOrder("order-0004", of(shop, 0), func(o *v1alpha1.Order) {
-		o.Spec.Attach = fmt.Sprintf("%0*d", 127-len(shop.Other(0)), 0) // one byte more than there is room for
+		o.Spec.Attach = fmt.Sprintf("%0*d", 127-len(shop.Other(0)), 0) // one byte too long
 	})
 	shop.Create(long)
 	rejected := shop.WaitOrder(shop.Other(0)+"/order-0004", "Paid=False/Rejected")
@@ -177,9 +177,9 @@ func TestOrdersOfOtherNamespacesNameTheirs(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0004")).To(gomega.BeEmpty())
 }
 
-// TestSaleOfAnotherTenantIsNotTold: a tenant that uses a number which another tenant has sold and
-// deleted learns nothing about that sale.
-func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
+// TestSaleOfAnotherTenantIsNotRevealed: a tenant that uses a number which another tenant has sold
+// and deleted learns nothing about that sale.
+func TestSaleOfAnotherTenantIsNotRevealed(t *testing.T) {
 	for name, sell := range map[string]func(*framework.Shop) string{
 		"of a tenant":        func(shop *framework.Shop) string { return shop.Other(1) + "/order-0001" },
 		"of the Merchant's":  func(*framework.Shop) string { return "order-0001" },
@@ -205,7 +205,7 @@ func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
 			mine := shop.Other(0) + "/order-0001"
 			switch name {
 			case "of the same tenant":
-				shop.WaitOrder(mine, "Paid=True/Paid") // its own sale, applied again
+				shop.WaitOrder(mine, "Paid=True/Paid") // its own paid order, applied again
 				return
 			case "of a tenant":
 				shop.WaitOrder(mine, "Paid=False/NumberInUse")
@@ -221,9 +221,9 @@ func TestSaleOfAnotherTenantIsNotTold(t *testing.T) {
 	}
 }
 
-// TestRefundOfAnotherTenantIsNotTold: a tenant names the numbers of another tenant's order and
+// TestRefundOfAnotherTenantIsNotRevealed: a tenant names the numbers of another tenant's order and
 // refund. Nothing of the refund is shown, whether they query, approve, or delete an approved one.
-func TestRefundOfAnotherTenantIsNotTold(t *testing.T) {
+func TestRefundOfAnotherTenantIsNotRevealed(t *testing.T) {
 	for name, seller := range map[string]func(*framework.Shop) func(*v1alpha1.Order){
 		"of a tenant":       func(shop *framework.Shop) func(*v1alpha1.Order) { return of(shop, 1) },
 		"of the Merchant's": func(*framework.Shop) func(*v1alpha1.Order) { return func(*v1alpha1.Order) {} },
@@ -253,7 +253,7 @@ func TestRefundOfAnotherTenantIsNotTold(t *testing.T) {
 				shop.WaitRefund(shop.Other(0)+"/"+name, "Accepted=False/OrderNotPaid")
 			}
 			shop.Must(shop.WeChat.ResendCallback(simulator.OperationRefundCallback, framework.MchID, "refund-0001"))
-			shop.Paid("order-0002") // its own way takes longer than the callback's
+			shop.Paid("order-0002") // this takes longer than the callback
 			for _, name := range []string{"refund-0001", "refund-0002"} {
 				refund := shop.Refund(shop.Other(0) + "/" + name)
 				g.Expect(refund.Status.RefundID + refund.Status.ReceivedAccount).To(gomega.BeEmpty())
@@ -391,7 +391,7 @@ func TestAClosedOrderThatWeChatHasKeepsItsNumber(t *testing.T) {
 	g.Expect(closed.Status.Prepay.Attach).To(gomega.Equal(shop.Other(0) + "/"))
 	shop.Create(shop.NewOrder("order-0001", of(shop, 1)))
 	shop.WaitOrder(shop.Other(1)+"/order-0001", "Paid=False/NumberInUse")
-	made := 0 // WeChat refuses a second call for a closed order, which a cache that lags may let through
+	made := 0 // WeChat refuses a second call for a closed order, which a lagging cache may cause
 	for _, call := range shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001") {
 		if call.Outcome == "SUCCESS" {
 			made++

@@ -30,9 +30,9 @@ func orderOfOneNumber(namespace string) *v1alpha1.Order {
 	return order
 }
 
-// TestNumbersAreNotToldToWhoseKeyIsNotTaken: naming the shop's merchant number with another key
+// TestNumbersAreNotRevealedToUnprovenKeys: naming the shop's merchant number with another key
 // does not reveal which numbers the shop uses. After WeChat has accepted the key, they are shown.
-func TestNumbersAreNotToldToWhoseKeyIsNotTaken(t *testing.T) {
+func TestNumbersAreNotRevealedToUnprovenKeys(t *testing.T) {
 	t.Parallel()
 	for name, proven := range map[string]bool{"not taken": false, "taken": true} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func checkTold(t *testing.T, proven bool, conditions []metav1.Condition) {
 	if toldOwner := strings.Contains(text, "belongs to") || strings.Contains(text, v1alpha1.ReasonNumberInUse); toldOwner != proven {
 		t.Errorf("told of the owner: %t\n%s", toldOwner, text)
 	}
-	if waits := strings.Contains(text, "has not taken the key of Merchant shop yet"); waits == proven {
+	if waits := strings.Contains(text, "has not accepted the key of Merchant shop yet"); waits == proven {
 		t.Errorf("waits for the key: %t\n%s", waits, text)
 	}
 }

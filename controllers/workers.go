@@ -50,7 +50,7 @@ func (b *Base) limitWorkers(workers account.Workers, reconciler reconcile.Reconc
 	beginning, answered := semaphore.NewWeighted(most), semaphore.NewWeighted(most)
 	return reconcile.Func(func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 		if err := beginning.Acquire(ctx, 1); errors.Is(err, context.Canceled) {
-			return ctrl.Result{}, nil // the manager stops
+			return ctrl.Result{}, nil // the manager is stopping
 		} else if err != nil {
 			return ctrl.Result{}, err
 		}

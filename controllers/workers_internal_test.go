@@ -22,9 +22,9 @@ func requestOf(namespace string, i int) ctrl.Request {
 	return ctrl.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: fmt.Sprint(i)}}
 }
 
-// TestTheQueueTakesFromEachNamespaceInTurn: thousands of another tenant's objects are queued, and
+// TestQueueServesNamespacesInTurn: thousands of another tenant's objects are queued, and
 // the shop's single one is the next but one.
-func TestTheQueueTakesFromEachNamespaceInTurn(t *testing.T) {
+func TestQueueServesNamespacesInTurn(t *testing.T) {
 	t.Parallel()
 	queue := newFairQueue("", workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 	defer queue.ShutDown()
@@ -32,7 +32,7 @@ func TestTheQueueTakesFromEachNamespaceInTurn(t *testing.T) {
 		queue.Add(requestOf("stranger", i))
 	}
 	queue.Add(requestOf("shop", 0))
-	queue.Add(requestOf("shop", 0)) // it waits already
+	queue.Add(requestOf("shop", 0)) // it is queued already
 	queue.Add(requestOf("shop", 1))
 	for _, want := range []ctrl.Request{requestOf("stranger", 0), requestOf("shop", 0), requestOf("stranger", 1), requestOf("shop", 1), requestOf("stranger", 2), requestOf("stranger", 3)} {
 		got, _ := queue.Get()
@@ -46,9 +46,9 @@ func TestTheQueueTakesFromEachNamespaceInTurn(t *testing.T) {
 	}
 }
 
-// TestTheQueueLosesNothing: it keeps the order within a namespace, and an object waits for at most
+// TestQueueLosesNothing: it keeps the order within a namespace, and an object waits for at most
 // one of each other namespace.
-func TestTheQueueLosesNothing(t *testing.T) {
+func TestQueueLosesNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		storage, pushed, popped := newFairStorage(), map[string]int{}, map[string]int{}
@@ -90,9 +90,9 @@ func TestTheQueueLosesNothing(t *testing.T) {
 	})
 }
 
-// TestAnAnswerDoesNotStandBehindWhatHasNotBegun: an answer of WeChat is recorded while all workers
+// TestAnswersDoNotWaitForNewReconciles: an answer of WeChat is recorded while all workers
 // that may start are busy.
-func TestAnAnswerDoesNotStandBehindWhatHasNotBegun(t *testing.T) {
+func TestAnswersDoNotWaitForNewReconciles(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		base := Base{MaxConcurrentReconciles: 2}
@@ -124,8 +124,8 @@ func TestAnAnswerDoesNotStandBehindWhatHasNotBegun(t *testing.T) {
 	})
 }
 
-// TestWhoWaitsForWeChatDoesNotWork: others work meanwhile, but never more at a time than allowed.
-func TestWhoWaitsForWeChatDoesNotWork(t *testing.T) {
+// TestWaitingReconcilesDoNotCount: others work meanwhile, but never more at a time than allowed.
+func TestWaitingReconcilesDoNotCount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		base := Base{MaxConcurrentReconciles: 2}
@@ -159,7 +159,7 @@ func TestWhoWaitsForWeChatDoesNotWork(t *testing.T) {
 		if waiting.Load() != 20 || working.Load() != 0 {
 			t.Errorf("%d wait, %d work", waiting.Load(), working.Load())
 		}
-		stop() // what was answered is written down all the same
+		stop() // the answer is recorded nevertheless
 		close(answer)
 		workers.Wait()
 		if most.Load() != 2 {

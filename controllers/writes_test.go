@@ -46,7 +46,7 @@ func (w *writesByKind) count(request *http.Request) {
 	_, path, _ := strings.Cut(request.URL.Path, "/namespaces/")
 	parts := strings.Split(path, "/") // namespace, kind, name, subresource
 	if len(parts) < 2 || parts[1] == "merchants" {
-		return // written once in a while, whatever Orders there are
+		return // written periodically, independent of Orders
 	}
 	resource := parts[1]
 	if len(parts) > 3 {
@@ -66,15 +66,15 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip calls the function.
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
-// TestWritesAreFew: the API server is the bottleneck, so each additional write reduces the
+// TestNumberOfWrites: the API server is the bottleneck, so each additional write reduces the
 // capacity.
-func TestWritesAreFew(t *testing.T) {
+func TestNumberOfWrites(t *testing.T) {
 	t.Parallel()
 	counted := &writesByKind{counts: map[string]int{}}
 	// A new leader keeps the distance to what its predecessor may have sent.
 	noDistance := framework.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = time.Millisecond })
 	shop := framework.Open(t, env, framework.WithoutOperator(), noDistance, framework.WithWeChat(func(o *simulator.Options) {
-		o.Rules.RefundDelay = time.Second // it is recorded as accepted by then
+		o.Rules.RefundDelay = time.Second // so that it is recorded as accepted first
 	}))
 	shop.StartOperatorAs(counted.of(shop.OperatorConfig()))
 	shop.Create(shop.NewMerchant(automatic))

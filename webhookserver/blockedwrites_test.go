@@ -32,7 +32,7 @@ func (l *blockedWrites) RoundTrip(request *http.Request) (*http.Response, error)
 // stored, although the operator's client waits for its own writes before it lists.
 func TestCallbacksDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	t.Run("payments", func(t *testing.T) {
 		c, line := d.callbackServerBlocking("order-slow")
 		slow, other := d.prepared("order-slow"), d.prepared("order-other")

@@ -46,7 +46,7 @@ func checksCounted() map[string]float64 {
 // TestProbesAreAnswered: any replica answers them on both paths, and they have their own metric.
 // Not parallel: the counters are global.
 func TestProbesAreAnswered(t *testing.T) {
-	d := openDesk(t)
+	d := openFixture(t)
 	none := func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
 		t.Error("a probe wrote something")
 		return errors.New("no writing")
@@ -79,7 +79,7 @@ func TestProbesAreAnswered(t *testing.T) {
 // TestProbesThatAreRefused: what is not a probe of this Merchant is refused like any callback, and
 // is not handled as one.
 func TestProbesThatAreRefused(t *testing.T) {
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	good := func() string { return string(d.probeOf(framework.APIKey, "payment", time.Now()).Body) }
 	callbacks := counted(t)
@@ -115,7 +115,7 @@ func TestProbesThatAreRefused(t *testing.T) {
 // too.
 func TestProbeIsNoCallback(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	body := string(d.probeOf(framework.APIKey, "payment", time.Now()).Body)
 	handle, err := d.registry.Get(d.Context(), d.shopMerchant())
 	d.Must(err)
@@ -132,7 +132,7 @@ func TestProbeIsNoCallback(t *testing.T) {
 // TestPaymentWithAProbeInItIsRecorded: a shop chooses attach, which may contain anything.
 func TestPaymentWithAProbeInItIsRecorded(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	const attach = "<callback_check><nonce>"
 	order := d.prepared("order-0001", func(o *v1alpha1.Order) { o.Spec.Attach = attach })
@@ -144,7 +144,7 @@ func TestPaymentWithAProbeInItIsRecorded(t *testing.T) {
 // did.
 func TestProbesWhileAKeyIsRotated(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	d.keys(secondKey, framework.APIKey)
 	for _, key := range []string{framework.APIKey, secondKey} {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestEvictionOrder: the connections have names; the last word of a step is the one that is evicted.
+// TestEvictionOrder: the connections have names; the last word of a step is the one that is
+// evicted.
 func TestEvictionOrder(t *testing.T) {
 	t.Parallel()
 	const settles http.ConnState = -1
@@ -52,8 +53,8 @@ func TestEvictionOrder(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreProtectedFromEarlyEviction: however many new connections there are, a request that is
-// arriving is read.
+// TestConnectionsAreProtectedFromEarlyEviction: however many new connections there are, a request
+// that is arriving is read.
 func TestConnectionsAreProtectedFromEarlyEviction(t *testing.T) {
 	t.Parallel()
 	c, began := newConnectionLimiter(1), time.Now()

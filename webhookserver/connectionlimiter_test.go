@@ -22,7 +22,7 @@ const connections = 1024
 // or that keep idle connections do not block others, and requests being handled are not cut off.
 // Not parallel: it takes thousands of connections.
 func TestHeldConnectionsAreEvicted(t *testing.T) {
-	d := openDesk(t)
+	d := openFixture(t)
 	settling, proceed := make(chan struct{}), make(chan struct{})
 	patient := d.callbackServer(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
 		if object.GetName() == "order-patient" {
@@ -59,12 +59,12 @@ func TestHeldConnectionsAreEvicted(t *testing.T) {
 	d.expectPaid(d.NewOrder("order-patient"), "True/Paid")
 }
 
-// TestBlockedMerchantDoesNotBlockOthers: while the payments of one Merchant can't be stored, one more
-// times out, and those of another are stored.
+// TestBlockedMerchantDoesNotBlockOthers: while the payments of one Merchant can't be stored, one
+// more times out, and those of another are stored.
 func TestBlockedMerchantDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	const room = 64
-	d := openDesk(t)
+	d := openFixture(t)
 	entered, proceed := make(chan struct{}, room), make(chan struct{})
 	stuck := d.callbackServer(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
 		if _, isOrder := object.(*v1alpha1.Order); isOrder && object.GetNamespace() == d.Namespace {

@@ -54,7 +54,7 @@ func failingWrites(next func() (err error, afterEffect bool)) interceptor.Funcs 
 
 func TestNoSuccessWithoutAWrite(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	n := 0
 	for name, cause := range writeErrors {
 		n++
@@ -77,7 +77,7 @@ func TestNoSuccessWithoutAWrite(t *testing.T) {
 
 func TestLostAnswerOfTheWrite(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	n := 0
 	for name, cause := range writeErrors {
 		n++
@@ -102,7 +102,7 @@ func conflict() error {
 
 func TestConflictsAreSettledAtOnce(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	for n, c := range []struct {
 		conflicts int
 		after     bool
@@ -145,7 +145,7 @@ func staleOrder(old *v1alpha1.Order) interceptor.Funcs {
 
 func TestStaleOrderIsReadAgain(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 
 	t.Run("another writer was faster", func(t *testing.T) {
 		order := d.prepared("order-0001")
@@ -218,7 +218,7 @@ func TestStaleOrderIsReadAgain(t *testing.T) {
 // that the API server has.
 func TestSuccessMeansStored(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	chance := rand.New(rand.NewPCG(20261121, 7))
 	causes := []error{conflict(), conflict(), conflict()}
 	for _, cause := range writeErrors {

@@ -50,7 +50,7 @@ type fixture struct {
 	http     *http.Client
 }
 
-func openDesk(t testing.TB, change ...func(*v1alpha1.Merchant)) *fixture {
+func openFixture(t testing.TB, change ...func(*v1alpha1.Merchant)) *fixture {
 	t.Helper()
 	env := environment(t)
 	shop := framework.Open(t, env, framework.WithoutOperator(), framework.WithNamespaces(1))

@@ -70,7 +70,7 @@ func expectUnchanged(t *testing.T, d *fixture, c *callbackServer, order *v1alpha
 
 func TestInvalidDocumentsAreRefused(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	expectUnchanged(t, d, c, order, func(t *testing.T, unchanged func(t *testing.T)) {
@@ -86,7 +86,7 @@ func TestInvalidDocumentsAreRefused(t *testing.T) {
 
 func TestForgedPaymentsAreRefused(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	elsewhere := d.prepared("order-0002", func(o *v1alpha1.Order) {
@@ -199,7 +199,7 @@ func halfSign(f fields) fields  { return f.with("sign", f["sign"][:32]) }
 // and the Order is not paid.
 func TestMismatchedPayments(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	for number, change := range map[string][]string{
 		"order-less":     {"total_fee", "1"},

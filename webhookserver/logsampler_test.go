@@ -36,7 +36,7 @@ func (c *callbackServer) linesWith(text string) []string {
 func TestForgedCallbacksDoNotFillTheLog(t *testing.T) {
 	t.Parallel()
 	const forged, said = 50, 10
-	d := openDesk(t)
+	d := openFixture(t)
 	c, clock := d.callbackServerWithClock()
 	order := d.prepared("order-0001")
 	body, refund := paymentOf(order).body(secondKey, hmacSign), fields{"out_trade_no": "order-0001", "out_refund_no": "refund-0001"}.sealed(secondKey).xml("xml")
@@ -66,7 +66,7 @@ func TestForgedCallbacksDoNotFillTheLog(t *testing.T) {
 // TestLogValuesAreShortened: long values of verified callbacks are shortened.
 func TestLogValuesAreShortened(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	refund, _ := d.refunding("order-0002", "refund-0001", "")
@@ -90,7 +90,7 @@ func TestLogValuesAreShortened(t *testing.T) {
 func TestUnknownNumbersSpareTheAPIServer(t *testing.T) {
 	t.Parallel()
 	const looks = 20
-	d := openDesk(t)
+	d := openFixture(t)
 	c, clock := d.callbackServerWithClock()
 	order := d.prepared("order-0001")
 	deleted := paymentOf(order).with("out_trade_no", "order-9999").good()

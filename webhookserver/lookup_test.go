@@ -18,7 +18,7 @@ import (
 
 func TestPaymentAfterTheEnd(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	for number, reason := range map[string]string{"order-closed": v1alpha1.ReasonClosed, "order-expired": v1alpha1.ReasonExpired} {
 		order := d.update(d.prepared(number), func(o *v1alpha1.Order) { lifecycle.Closed(o, reason, "over", time.Now()) })
@@ -37,7 +37,7 @@ func TestPaymentAfterTheEnd(t *testing.T) {
 
 func TestPaymentBeforeTheObject(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	order := d.NewOrder("order-0001") // without a status: with a prepay of its own the payment would be its own
 	d.Create(order)
 	d.sync(order)
@@ -47,7 +47,7 @@ func TestPaymentBeforeTheObject(t *testing.T) {
 
 func TestNumberBelongsToTheOlderOrder(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	number := func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "number-0001" }
 	older := d.prepared("order-a", number)
 	loser := d.update(d.prepared("order-b", number), func(o *v1alpha1.Order) { lifecycle.NumberLost(o, "the older one has it", time.Now()) })
@@ -63,7 +63,7 @@ func TestNumberBelongsToTheOlderOrder(t *testing.T) {
 
 func TestPaymentOfRejectedNumberIsUnmatched(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	loser := d.update(d.prepared("order-0001"), func(o *v1alpha1.Order) { lifecycle.NumberLost(o, "another has it", time.Now()) })
 	before := d.versions()
 	expectFail(t, d.callbackServer().pay(paymentOf(loser).good()), http.StatusNotFound)
@@ -83,7 +83,7 @@ var emptyCache = interceptor.Funcs{List: func(ctx context.Context, through clien
 
 func TestOrderThatTheCacheDoesNotHaveYet(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer(emptyCache)
 	order := d.prepared("order-0001")
 	expectSuccess(t, c.pay(paymentOf(order).good()))
@@ -94,7 +94,7 @@ func TestOrderThatTheCacheDoesNotHaveYet(t *testing.T) {
 
 func TestOrderWithoutAStatus(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	paid := d.prepared("order-0001")
 	expectSuccess(t, c.pay(paymentOf(paid).good()))
@@ -125,7 +125,7 @@ func (brokenReader) Get(context.Context, client.ObjectKey, client.Object, ...cli
 
 func TestLookupFailures(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	order := d.prepared("order-0001")
 	away := errors.New("the API server is away")
 	for name, disturb := range map[string]interceptor.Funcs{

@@ -43,7 +43,7 @@ func counted(t *testing.T) map[string]float64 {
 
 // TestCallbacksAreCounted: not parallel: the counters are global.
 func TestCallbacksAreCounted(t *testing.T) {
-	d := openDesk(t)
+	d := openFixture(t)
 	c, clock := d.callbackServerWithClock()
 	order, other := d.prepared("order-0001"), d.prepared("order-0002")
 	refund, _ := d.refunding("order-0003", "refund-0001", "")
@@ -111,7 +111,7 @@ func TestCallbacksAreCounted(t *testing.T) {
 
 // TestHealthChecksAreCountedApart: not parallel: the counters are global.
 func TestHealthChecksAreCountedApart(t *testing.T) {
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	before, checks := counted(t), testutil.ToFloat64(metrics.CallbackHealthChecks.WithLabelValues(metrics.HealthOK))
 	for _, method := range []string{http.MethodGet, http.MethodHead} {

@@ -18,7 +18,7 @@ import (
 
 func TestRepeatedPaymentWritesNothing(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	body := paymentOf(order).good()
@@ -60,7 +60,7 @@ type chunkedBody struct{ *strings.Reader }
 
 func TestChunkedPaymentIsAccepted(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	order := d.prepared("order-0001")
 	got := d.send(http.MethodPost, d.callbackServer().base+d.paymentPath(), chunkedBody{strings.NewReader(paymentOf(order).good())})
 	expectSuccess(t, got)
@@ -69,7 +69,7 @@ func TestChunkedPaymentIsAccepted(t *testing.T) {
 
 func TestAnswerWaitsForTheWrite(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	order := d.prepared("order-0001")
 	writing, proceed := make(chan struct{}), make(chan struct{})
 	c := d.callbackServer(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
@@ -118,7 +118,7 @@ func together(n int) interceptor.Funcs {
 
 func TestTwoConcurrentCallbacksAreRecordedOnce(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	order := d.prepared("order-0001")
 	var count atomic.Int32
 	meet := together(2)
@@ -137,7 +137,7 @@ func TestTwoConcurrentCallbacksAreRecordedOnce(t *testing.T) {
 
 func TestManyConcurrentCallbacksAreRecordedOnce(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	order := d.prepared("order-0001")
 	var count atomic.Int32
 	counters := []*callbackServer{d.callbackServer(writes(&count)), d.callbackServer(writes(&count))}
@@ -156,7 +156,7 @@ func TestManyConcurrentCallbacksAreRecordedOnce(t *testing.T) {
 
 func TestSecondTransactionNeverReplacesFirst(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	expectSuccess(t, c.pay(paymentOf(order).good()))

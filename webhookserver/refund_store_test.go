@@ -34,7 +34,7 @@ func reordered(sealed string) string {
 
 func TestRefundIsNoSuccessWithoutAWrite(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundSuccess)
 	body := d.refundBody(refund, "SUCCESS")
@@ -66,7 +66,7 @@ func staleRefund(old *v1alpha1.Refund) interceptor.Funcs {
 
 func TestStaleRefundIsReadAgain(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	t.Run("the status was lost", func(t *testing.T) {
 		refund, _ := d.refunding("order-0001", "refund-0001", "")
 		d.turn(refund, simulator.RefundSuccess)
@@ -88,7 +88,7 @@ func TestStaleRefundIsReadAgain(t *testing.T) {
 
 func TestTwoConcurrentRefundCallbacksAreRecordedOnce(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundSuccess)
 	var count atomic.Int32
@@ -111,7 +111,7 @@ func TestTwoConcurrentRefundCallbacksAreRecordedOnce(t *testing.T) {
 func TestReplayedRefundCallbacksQueryOnceASecond(t *testing.T) {
 	t.Parallel()
 	const flood = 600
-	d := openDesk(t)
+	d := openFixture(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	other, _ := d.refunding("order-0002", "refund-0002", "")
 	d.turn(refund, simulator.RefundChange) // not final, so every callback causes a query
@@ -155,7 +155,7 @@ func TestReplayedRefundCallbacksQueryOnceASecond(t *testing.T) {
 func TestRefundCallbacksShareAnAnswer(t *testing.T) {
 	t.Parallel()
 	const many = 4
-	d := openDesk(t)
+	d := openFixture(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundChange)
 	c := d.callbackServer()

@@ -78,7 +78,7 @@ func (d *fixture) refundQueries(refund *v1alpha1.Refund) int {
 
 func TestRefundCallbackOnlyQueries(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c, clock := d.callbackServerWithClock()
 	later := func() { clock.SetTime(clock.Now().Add(time.Second)) } // the query interval is over
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
@@ -116,7 +116,7 @@ func TestRefundCallbackOnlyQueries(t *testing.T) {
 
 func TestRefundCallbacksOfEachEnd(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c, clock := d.callbackServerWithClock()
 	for _, end := range []struct {
 		name      string
@@ -150,11 +150,11 @@ func TestRefundCallbacksOfEachEnd(t *testing.T) {
 	})
 }
 
-// TestRefundEndedByOperatorIsQueried: the Refund ended in the operator before WeChat had it. If WeChat has it
-// nevertheless, a person must be told, and SUCCESS would be wrong.
+// TestRefundEndedByOperatorIsQueried: the Refund ended in the operator before WeChat had it. If
+// WeChat has it nevertheless, a person must be told, and SUCCESS would be wrong.
 func TestRefundEndedByOperatorIsQueried(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	refund.Status = v1alpha1.RefundStatus{}
@@ -174,7 +174,7 @@ func TestRefundEndedByOperatorIsQueried(t *testing.T) {
 
 func TestRefundCallbacksThatAreRefused(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	refund, order := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundSuccess)
@@ -227,7 +227,7 @@ func TestRefundCallbacksThatAreRefused(t *testing.T) {
 
 func TestRefundThatTheCacheDoesNotHaveYet(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundSuccess)
 	expectSuccess(t, d.callbackServer(emptyCache).refund(d.refundBody(refund, "SUCCESS")))
@@ -236,7 +236,7 @@ func TestRefundThatTheCacheDoesNotHaveYet(t *testing.T) {
 
 func TestRefundWithoutAStatus(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundSuccess)
 	d.WipeStatus(refund.DeepCopy())
@@ -251,7 +251,7 @@ func TestRefundWithoutAStatus(t *testing.T) {
 // TestRefundqueryIsDown: WeChat itself repeats the callback until the query confirms it.
 func TestRefundqueryIsDown(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	refund, _ := d.refunding("order-0001", "refund-0001", c.base+d.refundPath())
 	d.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHTML})

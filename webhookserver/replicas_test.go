@@ -142,8 +142,8 @@ func TestDuplicatesAtBothReplicas(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestForgedBeforeGenuineCallback: whatever is sent before WeChat's callback, only that marks the Order as
-// paid.
+// TestForgedBeforeGenuineCallback: whatever is sent before WeChat's callback, only that marks the
+// Order as paid.
 func TestForgedBeforeGenuineCallback(t *testing.T) {
 	t.Parallel()
 	shop := framework.Open(t, environment(t))

@@ -11,7 +11,7 @@ import (
 
 func TestRequestsThatAreNotCallbacks(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	body := paymentOf(order).good()
@@ -90,7 +90,7 @@ func sendRaw(t *testing.T, c *callbackServer, parts ...string) answer {
 
 func TestRequestsThatNoClientSends(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	body := paymentOf(order).good()
@@ -135,11 +135,11 @@ func TestRequestsThatNoClientSends(t *testing.T) {
 	})
 }
 
-// TestSlowSendersDoNotBlockOthers: reading a slow request has a deadline, and other requests are served
-// meanwhile.
+// TestSlowSendersDoNotBlockOthers: reading a slow request has a deadline, and other requests are
+// served meanwhile.
 func TestSlowSendersDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	body := paymentOf(order).with("total_fee", "101").good()

@@ -24,7 +24,7 @@ func (d *fixture) keys(current, previous string) {
 
 func TestPreviousKeyIsAcceptedDuringRotation(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	one, other, third, fourth := d.prepared("order-0001"), d.prepared("order-0002"), d.prepared("order-0003"), d.prepared("order-0004")
 
@@ -47,7 +47,7 @@ func TestPreviousKeyIsAcceptedDuringRotation(t *testing.T) {
 
 func TestMissingSecretIsRetried(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
 	d.Must(d.live.Delete(d.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: "wechatpay"}}))
@@ -61,7 +61,7 @@ func md5Merchant(m *v1alpha1.Merchant) { m.Spec.SignType = v1alpha1.SignTypeMD5 
 
 func TestMD5IsForOrdersPreparedWithIt(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t, md5Merchant)
+	d := openFixture(t, md5Merchant)
 	c := d.callbackServer()
 	named := func(name string, how v1alpha1.SignType) *v1alpha1.Order {
 		order := d.NewOrder(name)

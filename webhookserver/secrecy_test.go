@@ -9,11 +9,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// TestCallbackContentIsNotRevealed: Answers, log lines and events contain nothing of a callback, except
-// the order and transaction numbers of verified ones.
+// TestCallbackContentIsNotRevealed: Answers, log lines and events contain nothing of a callback,
+// except the order and transaction numbers of verified ones.
 func TestCallbackContentIsNotRevealed(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	broken := d.callbackServer(failingWrites(func() (error, bool) { return errors.New("the API server is away"), false }))
 	order, other := d.prepared("order-0001"), d.prepared("order-0002")

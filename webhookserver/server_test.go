@@ -211,7 +211,7 @@ func TestPanicStopsOneCallbackOnly(t *testing.T) {
 
 func TestManyConnectionsAtOnce(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	for range 200 {
 		c.dial() // send nothing

@@ -18,8 +18,8 @@ func merchantNo(namespace string, n int) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("merchant-%d", n)}
 }
 
-// TestTenantsAreServedInTurn: a tenant with one request waits for at most one of each other tenant, not
-// for all that another one has queued.
+// TestTenantsAreServedInTurn: a tenant with one request waits for at most one of each other tenant,
+// not for all that another one has queued.
 func TestTenantsAreServedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns, order := newFairSemaphore(1, 100), make(chan string, 100)

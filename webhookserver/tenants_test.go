@@ -16,7 +16,7 @@ import (
 // TestLargeBodiesAreNotRead: a body whose declared length is too large is not read.
 func TestLargeBodiesAreNotRead(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	for _, size := range []int{64<<10 + 1, 250_000, 1 << 30} {
 		got := sendRaw(t, c, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: pay.example.com\r\nContent-Length: %d\r\n\r\n", d.paymentPath(), size))
@@ -24,11 +24,11 @@ func TestLargeBodiesAreNotRead(t *testing.T) {
 	}
 }
 
-// TestManyBlockedMerchantsDoNotBlockOthers: the payments of one namespace block, for more Merchants than
-// would take all connections if each used its limit. Not parallel: it takes all connections.
+// TestManyBlockedMerchantsDoNotBlockOthers: the payments of one namespace block, for more Merchants
+// than would take all connections if each used its limit. Not parallel: it takes all connections.
 func TestManyBlockedMerchantsDoNotBlockOthers(t *testing.T) {
 	const merchants, each = 16, 70
-	d := openDesk(t)
+	d := openFixture(t)
 	var entered, answered atomic.Int64
 	proceed := make(chan struct{})
 	c := d.callbackServer(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {

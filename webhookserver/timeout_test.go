@@ -33,7 +33,7 @@ func (hangingReader) Get(ctx context.Context, _ client.ObjectKey, _ client.Objec
 // server or the refund query of WeChat does not answer.
 func TestAnswersInTimeDuringOutages(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	order := d.prepared("order-0001")
 	refund, _ := d.refunding("order-0002", "refund-0002", "")
 	d.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHang})

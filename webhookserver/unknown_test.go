@@ -11,7 +11,7 @@ import (
 // an object.
 func TestUnknownNumbersAreLogged(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	order := d.prepared("order-0001")
 	for name, c := range map[string]struct {
 		post   func(*callbackServer) answer

@@ -24,7 +24,7 @@ const chosenKey = "ChosenBySomebodyChosenBySomebody"
 // error, and WeChat repeats it.
 func TestUnprovenKeyIsNotTrusted(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := openFixture(t)
 	c := d.callbackServer()
 	order, other := d.prepared("order-0001"), d.prepared("order-0002")
 	refund, _ := d.refunding("order-0003", "refund-0003", "")

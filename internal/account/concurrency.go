@@ -56,8 +56,8 @@ func provenShares(host string, account ID, namespace string) callShares {
 // unprovenShares returns the shares of a call with an unproven key. All unproven Merchants of a
 // namespace share one account, however many there are.
 func unprovenShares(merchantNamespace, namespace string) callShares {
-	own := share{"unproven", merchantNamespace}
-	return callShares{namespace: share{"namespace", namespace}, group: unprovenGroup, account: own, namespaceInGroup: own}
+	account := share{"unproven", merchantNamespace}
+	return callShares{namespace: share{"namespace", namespace}, group: unprovenGroup, account: account, namespaceInGroup: account}
 }
 
 // shares returns all shares that a call counts against.

@@ -53,25 +53,25 @@ func (l *fairLimiter) turnOf(namespace, number string, now time.Time) time.Time 
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.sweep(now)
-	own := l.namespaces[namespace]
-	if own == nil {
-		own = &namespaceQueue{schedule: rate.NewLimiter(l.limit, l.burst), reservations: map[string]*reservation{}}
-		l.namespaces[namespace] = own
+	queue := l.namespaces[namespace]
+	if queue == nil {
+		queue = &namespaceQueue{schedule: rate.NewLimiter(l.limit, l.burst), reservations: map[string]*reservation{}}
+		l.namespaces[namespace] = queue
 	}
-	if own.reservations[number] == nil {
-		if others := l.othersWaiting(own); others > 0 || own.schedule.Limit() != l.limit {
-			own.schedule.SetLimitAt(now, l.limit/rate.Limit(1+others))
+	if queue.reservations[number] == nil {
+		if others := l.othersWaiting(queue); others > 0 || queue.schedule.Limit() != l.limit {
+			queue.schedule.SetLimitAt(now, l.limit/rate.Limit(1+others))
 		}
-		own.reservations[number] = &reservation{turn: now.Add(own.schedule.ReserveN(now, 1).DelayFrom(now))}
+		queue.reservations[number] = &reservation{turn: now.Add(queue.schedule.ReserveN(now, 1).DelayFrom(now))}
 	}
-	return own.reservations[number].turn
+	return queue.reservations[number].turn
 }
 
 // othersWaiting counts the other namespaces with a reservation.
-func (l *fairLimiter) othersWaiting(own *namespaceQueue) int {
+func (l *fairLimiter) othersWaiting(queue *namespaceQueue) int {
 	count := 0
 	for _, other := range l.namespaces {
-		if other != own && len(other.reservations) > 0 {
+		if other != queue && len(other.reservations) > 0 {
 			count++
 		}
 	}
@@ -83,13 +83,13 @@ func (l *fairLimiter) sweep(now time.Time) {
 		return
 	}
 	l.swept = now
-	for namespace, own := range l.namespaces {
-		for number, place := range own.reservations {
-			if now.Sub(place.turn) > reservationTTL {
-				delete(own.reservations, number)
+	for namespace, queue := range l.namespaces {
+		for number, reserved := range queue.reservations {
+			if now.Sub(reserved.turn) > reservationTTL {
+				delete(queue.reservations, number)
 			}
 		}
-		if len(own.reservations) == 0 && own.schedule.TokensAt(now) >= float64(l.burst) {
+		if len(queue.reservations) == 0 && queue.schedule.TokensAt(now) >= float64(l.burst) {
 			delete(l.namespaces, namespace)
 		}
 	}
@@ -128,14 +128,14 @@ func (l *fairLimiter) tryReserve(namespace, number string, now time.Time) (wait 
 	}
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	of := l.namespaces[namespace].reservations
-	if own := of[number]; own != nil && !own.tokenReserved {
+	reservations := l.namespaces[namespace].reservations
+	if reserved := reservations[number]; reserved != nil && !reserved.tokenReserved {
 		if delay := l.bucket.ReserveN(now, 1).DelayFrom(now); delay > 0 {
-			own.tokenReserved, own.turn = true, now.Add(delay)
+			reserved.tokenReserved, reserved.turn = true, now.Add(delay)
 			return delay, false
 		}
 	}
-	delete(of, number)
+	delete(reservations, number)
 	return 0, true
 }
 

@@ -123,9 +123,9 @@ func (a *quotas) leave(id ID, m *membership) {
 
 // unshared returns a quota for a Merchant whose key is not proven.
 func (a *quotas) unshared(m *membership) *quota {
-	own := newQuota(a.limits, a.clock)
-	own.add(m)
-	return own
+	unshared := newQuota(a.limits, a.clock)
+	unshared.add(m)
+	return unshared
 }
 
 // drain empties the budgets of all quotas.

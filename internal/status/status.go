@@ -1,5 +1,6 @@
-// Package status writes the status of objects. Everything that becomes known of a payment or a refund is written here,
-// whoever learned it: under the resourceVersion that it was concluded from, so that nothing newer is overwritten.
+// Package status writes the status of objects. Reconcilers and callbacks write all facts about
+// payments and refunds through it, with the resourceVersion that they were derived from, so that
+// nothing newer is overwritten.
 package status
 
 import (
@@ -16,8 +17,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
 )
 
-// ErrReplaced says that the object was deleted, or deleted and created again, in the meantime. Whatever was to be written is
-// found again by asking WeChat.
+// ErrReplaced is returned if the object was deleted, or deleted and recreated, in the meantime.
+// What was to be written can be queried again at WeChat.
 var ErrReplaced = errors.New("the object is gone, or another one has its name")
 
 // Writer writes statuses.
@@ -30,13 +31,14 @@ type Writer struct {
 	Attempts int
 	// Log gets a line for each change of state that was written.
 	Log logr.Logger
-	// Wrote is told what became of each write, and returns the error to go on with. Nil leaves the error as it is.
+	// Wrote is called with the result of each write, and returns the error to continue with. Nil
+	// leaves the error unchanged.
 	Wrote func(object client.Object, err error) error
 }
 
-// Update applies a change to the status of an object and writes it, unless that changes nothing. At a conflict the object
-// becomes the newer one and the change is applied to that, so it must be a function of the object and of a fact. An error of the
-// change ends the update, and is returned.
+// Update applies a change to the status of an object and writes it if it changed. On a conflict it
+// reads the newer object and applies the change to that, so the change must depend only on the
+// object and on a fact. An error of the change ends the update, and is returned.
 func Update[T client.Object](ctx context.Context, w Writer, object T, change func(T) error) (written bool, err error) {
 	for attempt := 0; ; attempt++ {
 		before := object.DeepCopyObject().(T)
@@ -63,8 +65,9 @@ func Update[T client.Object](ctx context.Context, w Writer, object T, change fun
 	}
 }
 
-// readAgain makes the object what the API server has by now. It reads into an empty one: a decoder leaves alone what the answer
-// does not mention, and a change that was not stored would look stored.
+// readAgain reads the current object from the API server. It reads into an empty one: a decoder
+// does not touch fields that the answer does not have, and a change that was not stored would look
+// stored.
 func (w Writer) readAgain(ctx context.Context, object client.Object) error {
 	newer := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
 	if err := w.APIReader.Get(ctx, client.ObjectKeyFromObject(object), newer); err != nil {

@@ -57,10 +57,10 @@ func label(t *testing.T, order *v1alpha1.Order) {
 	must(t, env.Client.Patch(t.Context(), stored(t, order), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`))))
 }
 
-// TestAConflictIsResolvedOnTheNewerObject: nothing of the change that was refused may pass for stored.
+// TestAConflictIsResolvedOnTheNewerObject: nothing of the refused change may look stored.
 func TestAConflictIsResolvedOnTheNewerObject(t *testing.T) {
 	order := newOrder(t)
-	label(t, order) // so that ours is old
+	label(t, order) // so that the local copy is outdated
 	times := 0
 	written, err := status.Update(t.Context(), writer(), order, func(order *v1alpha1.Order) error {
 		times++

@@ -2,29 +2,32 @@ package wechatpay
 
 import "sync"
 
-// TakenAnswers remembers answers of WeChat's that were taken, so that a recorded one is not taken again. What was taken is an
-// account's, not a connection's: it outlives the Caller, and several Callers of one account share it.
+// TakenAnswers remembers accepted answers of WeChat, so that a replayed one is refused. They belong
+// to an account, not to a connection: they outlive the Caller, and several Callers of one account
+// share them.
 //
-// It is bounded and lives in memory: an answer can be taken once more by another process, and after thousands of others.
-// It is safe for concurrent use.
+// It is bounded and in memory: an answer can be accepted again by another process, and after
+// thousands of others. It is safe for concurrent use.
 type TakenAnswers struct {
 	mutex sync.Mutex
-	// recent is filled up to answersKept and then becomes the one before, so that at least so many are remembered.
+	// recent is filled up to answersKept and then becomes before, so that at least that many are
+	// remembered.
 	recent, before map[AnswerMark]struct{}
 }
 
-// AnswerMark is the beginning of a digest of what makes an answer unique: no two are alike by chance.
+// AnswerMark is a prefix of a digest of what makes an answer unique. It is long enough to exclude
+// collisions.
 type AnswerMark [16]byte
 
-// answersKept takes some 200 KB, twice at most, of an account that uses all of it.
+// answersKept limits the memory to some 200 KB, at most twice, per account.
 const answersKept = 4096
 
-// NewTakenAnswers remembers nothing yet.
+// NewTakenAnswers returns an empty TakenAnswers.
 func NewTakenAnswers() *TakenAnswers {
 	return &TakenAnswers{recent: map[AnswerMark]struct{}{}}
 }
 
-// Take remembers a verified answer and says whether it is the first time.
+// Take records a verified answer, and reports whether it is new.
 func (t *TakenAnswers) Take(mark AnswerMark) bool {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()

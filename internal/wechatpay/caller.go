@@ -5,42 +5,46 @@ import (
 	"time"
 )
 
-// Caller makes the calls of one account. Implementations are safe for concurrent use, verify TLS and the proof of every
-// answer, and repeat a call by themselves at most once, on the backup host.
+// Caller makes the calls of one account. Implementations are safe for concurrent use, verify TLS
+// and the signature of every answer, and repeat a call at most once, on the backup host.
 //
 // Every error that a method returns is an *Error; use OutcomeOf, MeaningOf and errors.As.
 type Caller interface {
-	// CreateOrder makes the order at WeChat, or finds it again when the same request was sent before.
+	// CreateOrder creates the order at WeChat, or returns the existing one if the same request was
+	// sent before.
 	CreateOrder(ctx context.Context, request OrderRequest) (Prepay, error)
-	// QueryOrder asks for the state of an order. An order that WeChat does not know is the meaning OrderNotExist.
+	// QueryOrder queries the state of an order. For an unknown order the error means OrderNotExist.
 	QueryOrder(ctx context.Context, order OrderRef) (Trade, error)
-	// CloseOrder closes an unpaid order. A closed order is a nil error; a paid one is the meaning OrderPaid.
+	// CloseOrder closes an unpaid order. It returns nil for a closed order; for a paid one the
+	// error means OrderPaid.
 	CloseOrder(ctx context.Context, order OrderRef) error
 
-	// CreateRefund asks WeChat to pay back. A nil error means accepted, not paid back: only QueryRefund tells that.
+	// CreateRefund requests a refund. A nil error means accepted, not refunded: only QueryRefund
+	// returns that.
 	CreateRefund(ctx context.Context, request RefundRequest) (RefundAcceptance, error)
-	// QueryRefund asks for one refund. A refund that WeChat does not know is the meaning RefundNotExist.
+	// QueryRefund queries one refund. For an unknown refund the error means RefundNotExist.
 	QueryRefund(ctx context.Context, refund RefundRef) (RefundFact, error)
-	// QueryRefunds lists every refund of an order, over all pages. None is the meaning RefundNotExist.
+	// QueryRefunds returns all refunds of an order, over all pages. If there is none the error
+	// means RefundNotExist.
 	QueryRefunds(ctx context.Context, order OrderRef) ([]RefundFact, error)
 }
 
-// OrderRef names an order of an account.
+// OrderRef identifies an order of an account.
 type OrderRef struct {
 	OutTradeNo string
-	// AppID is the appid that the order was made under.
+	// AppID is the appid with which the order was created.
 	AppID string
 }
 
-// RefundRef names a refund of an account.
+// RefundRef identifies a refund of an account.
 type RefundRef struct {
 	OutRefundNo string
-	// AppID is the appid that the order was made under.
+	// AppID is the appid with which the order was created.
 	AppID string
 }
 
-// Scheme is an algorithm that a protocol signs with, spelled as WeChat spells it. Which of two is weaker is the
-// protocol's to say (Protocol.Weaker).
+// Scheme is a signature algorithm of a protocol, in WeChat's spelling. The protocol decides which
+// of two is weaker (Protocol.Weaker).
 type Scheme string
 
 // TradeType says where the payer pays.
@@ -54,8 +58,8 @@ const (
 	TradeTypeMWEB   TradeType = "MWEB"
 )
 
-// OrderRequest is every parameter of CreateOrder that is not the merchant's. It is a pure function of the
-// Order's immutable spec, so that a repeated call is the same call.
+// OrderRequest has all parameters of CreateOrder except the merchant's. It is a pure function of
+// the Order's immutable spec, so a repeated call is identical.
 type OrderRequest struct {
 	OutTradeNo string
 	AppID      string
@@ -82,30 +86,30 @@ type OrderRequest struct {
 	Goods *Goods
 	Store *Store
 	H5    *H5
-	// Scheme to sign with; empty means that of the account. A prepay that is refreshed keeps the scheme that its order was
-	// made with, whatever the Merchant uses by now.
+	// Scheme to sign with; empty means that of the account. A refreshed prepay keeps the scheme
+	// with which its order was created, even if the Merchant has changed.
 	Scheme Scheme
 }
 
-// Prepay is what a successful CreateOrder returns: what the payer's client needs.
+// Prepay is the result of CreateOrder: what the payer's client needs.
 type Prepay struct {
-	// ID is prepay_id; it and CodeURL live two hours.
+	// ID is prepay_id. It and CodeURL are valid for two hours.
 	ID string
 	// JSAPI is set for JSAPI, and App for APP.
 	JSAPI *JSAPIParameters
 	App   *AppParameters
 	// CodeURL is set for NATIVE: the content of the QR code.
 	CodeURL string
-	// MWEBURL is set for MWEB and lives five minutes.
+	// MWEBURL is set for MWEB and is valid for five minutes.
 	MWEBURL string
 }
 
-// JSAPIParameters is, name for name, what wx.requestPayment takes.
+// JSAPIParameters has the parameters of wx.requestPayment, under their names.
 type JSAPIParameters struct {
 	AppID, TimeStamp, NonceStr, Package, SignType, PaySign string
 }
 
-// AppParameters is what the SDK of a native app takes, where all names are lower case.
+// AppParameters has the parameters of the SDK for native apps, where all names are lower case.
 type AppParameters struct {
 	AppID, PartnerID, PrepayID, Package, NonceStr, Timestamp, Sign string
 }
@@ -125,46 +129,47 @@ const (
 	TradeStatePayError   TradeState = "PAYERROR"
 )
 
-// Paid says whether money was taken from the payer.
+// Paid reports whether the payer has paid.
 func (s TradeState) Paid() bool { return s == TradeStateSuccess || s == TradeStateRefund }
 
-// Closed says whether the order can no longer be paid and was not.
+// Closed reports whether the order was not paid and can no longer be paid.
 func (s TradeState) Closed() bool {
 	return s == TradeStateClosed || s == TradeStateRevoked
 }
 
-// Trade is what QueryOrder says of an order.
+// Trade is the result of QueryOrder.
 type Trade struct {
 	State TradeState
-	// Attach is what the order was made with, whatever its state; empty when WeChat did not say.
+	// Attach is the attach of the order, whatever its state; empty if WeChat did not return it.
 	Attach string
 	// Payment is set when State.Paid().
 	Payment Payment
 }
 
-// Payment is a verified statement of WeChat's that an order was paid, by a query or by a callback.
+// Payment is a verified statement of WeChat that an order was paid, from a query or a callback.
 type Payment struct {
 	AppID, MchID, OutTradeNo string
 	TransactionID            string
-	// Total, in minor units of Currency, is the one to compare with the Order, before coupons.
+	// Total, in minor units of Currency, is the amount before coupons, to compare with the Order.
 	Total    int64
 	Currency string
-	// CashTotal is what the payer paid after coupons; nil when WeChat did not say.
+	// CashTotal is what the payer paid after coupons; nil if WeChat did not return it.
 	CashTotal    *int64
 	CashCurrency string
-	// SettlementTotal is what the merchant gets when coupons were used; nil when WeChat did not say.
+	// SettlementTotal is what the merchant gets if coupons were used; nil if WeChat did not return
+	// it.
 	SettlementTotal *int64
 	CouponTotal     *int64
 	OpenID          string
 	BankType        string
-	// PaidTime is time_end; zero when WeChat did not say.
+	// PaidTime is time_end; zero if WeChat did not return it.
 	PaidTime time.Time
-	// TradeType as WeChat says it; may be empty.
+	// TradeType is in WeChat's spelling and may be empty.
 	TradeType string
 	Attach    string
 }
 
-// RefundRequest is every parameter of CreateRefund that is not the merchant's.
+// RefundRequest has all parameters of CreateRefund except the merchant's.
 type RefundRequest struct {
 	OutTradeNo  string
 	OutRefundNo string
@@ -177,12 +182,13 @@ type RefundRequest struct {
 	NotifyURL string
 }
 
-// RefundAcceptance is what a successful CreateRefund returns: WeChat took the request.
+// RefundAcceptance is the result of CreateRefund: WeChat accepted the request.
 type RefundAcceptance struct {
 	RefundID string
 }
 
-// RefundStatus is the state of a refund at WeChat. A state that this operator does not know keeps WeChat's spelling.
+// RefundStatus is the state of a refund at WeChat. A state that this operator does not know keeps
+// WeChat's spelling.
 type RefundStatus string
 
 // The states of a refund. Abnormal is not final: a person must act in the merchant platform.
@@ -193,7 +199,7 @@ const (
 	RefundStatusAbnormal   RefundStatus = "Abnormal"
 )
 
-// RefundFact is what WeChat says of one refund.
+// RefundFact is the result of a query about one refund.
 type RefundFact struct {
 	OutTradeNo, OutRefundNo, RefundID string
 	Status                            RefundStatus

@@ -7,7 +7,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// TestKeyID holds the ids still: they stand in the status of Merchants, and must be the same after an upgrade.
+// TestKeyID fixes the ids: they are in the status of Merchants, and must not change with an
+// upgrade.
 func TestKeyID(t *testing.T) {
 	t.Parallel()
 	const key = "FirstTestOnlyKey0FirstTestOnly00"

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// Receiver reads the callbacks of one account. It is safe for concurrent use.
+// Receiver parses the callbacks of one account. It is safe for concurrent use.
 type Receiver interface {
-	// Parse verifies a callback as its protocol demands, and returns what it says. Every error is an *Error with the outcome
-	// Refused: what can't be verified proves nothing. Its text never holds any of the callback.
+	// Parse verifies a callback as its protocol demands, and returns its content. Every error is an
+	// *Error with the outcome Refused: what can't be verified proves nothing. Its text never
+	// contains parts of the callback.
 	Parse(delivery Delivery) (Notification, error)
 }
 
-// CallbackKind is what a callback is about, the last segment of its path.
+// CallbackKind is the subject of a callback, the last segment of its path.
 type CallbackKind string
 
 // The kinds of callbacks.
@@ -21,34 +22,35 @@ const (
 	RefundCallback  CallbackKind = "refund"
 )
 
-// Delivery is a callback as it came in.
+// Delivery is a callback as received.
 type Delivery struct {
 	Kind   CallbackKind
 	Header http.Header
 	Body   []byte
-	// Time is when it came in.
+	// Time is when it was received.
 	Time time.Time
 }
 
-// Notification is a callback that was verified, or decrypted.
+// Notification is a callback that was verified or decrypted.
 type Notification struct {
 	// Payment is set for a payment, and Refund for a refund.
 	Payment *Payment
 	Refund  *RefundFact
-	// Proven says that WeChat signed it. A refund that is not proven only tells which refund to ask for.
+	// Proven reports whether WeChat signed it. A refund that is not proven only names the refund to
+	// query.
 	Proven bool
-	// Scheme is the algorithm that it was found signed with.
+	// Scheme is the algorithm of its signature.
 	Scheme Scheme
-	// KeyID is that of the key that it was verified or decrypted with.
+	// KeyID is the id of the key that verified or decrypted it.
 	KeyID string
 }
 
 // Reply is the answer to a callback.
 type Reply struct {
-	// Stored says that the fact is durable. It is the one thing that WeChat is told success for.
+	// Stored reports that the fact is durable. Only then is WeChat told success.
 	Stored bool
-	// Status is the HTTP status of an answer that is no success.
+	// Status is the HTTP status of an answer that is not a success.
 	Status int
-	// Reason is told with it. It is a constant, never anything of the callback or of an error.
+	// Reason is sent with it. It is a constant, never part of the callback or of an error.
 	Reason string
 }
