@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -38,13 +39,10 @@ func Polled(order *v1alpha1.Order, state wechatpay.TradeState, now time.Time) {
 const waitingForThePayer = "Waiting for the payer"
 
 func knownState(state wechatpay.TradeState) bool {
-	switch state {
-	case wechatpay.TradeStateSuccess, wechatpay.TradeStateRefund, wechatpay.TradeStateNotPay, wechatpay.TradeStateClosed,
-		wechatpay.TradeStateRevoked, wechatpay.TradeStateUserPaying, wechatpay.TradeStateAccept, wechatpay.TradeStatePayError:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains([]wechatpay.TradeState{
+		wechatpay.TradeStateSuccess, wechatpay.TradeStateRefund, wechatpay.TradeStateNotPay, wechatpay.TradeStateClosed,
+		wechatpay.TradeStateRevoked, wechatpay.TradeStateUserPaying, wechatpay.TradeStateAccept, wechatpay.TradeStatePayError,
+	}, state)
 }
 
 // notePaid changes the message of the condition Paid of an unpaid Order.

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -15,10 +16,7 @@ const defaultClientIP = "127.0.0.1"
 
 // AppID returns the appid of an Order: its own, or the Merchant's. Both are immutable.
 func AppID(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
-	if order.Spec.AppID != "" {
-		return order.Spec.AppID
-	}
-	return merchant.Spec.AppID
+	return cmp.Or(order.Spec.AppID, merchant.Spec.AppID)
 }
 
 // MaxAttach is WeChat Pay's limit for attach, in bytes (chapter 9_1).
@@ -62,7 +60,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 		Description:   spec.Description,
 		Total:         spec.Amount.Total,
 		Currency:      currency(order),
-		ClientIP:      spec.ClientIP,
+		ClientIP:      cmp.Or(spec.ClientIP, defaultClientIP),
 		NotifyURL:     notifyURL,
 		Attach:        Attach(order, merchant),
 		Detail:        spec.Detail,
@@ -73,10 +71,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 		Receipt:       string(spec.Receipt),
 		ProfitSharing: string(spec.ProfitSharing),
 		SceneInfo:     spec.SceneInfo,
-		Scheme:        wechatpay.Scheme(merchant.Spec.SignType),
-	}
-	if request.ClientIP == "" {
-		request.ClientIP = defaultClientIP
+		Scheme:        PreparedScheme(order, merchant),
 	}
 	if spec.Payer != nil {
 		request.OpenID = spec.Payer.OpenID
@@ -85,12 +80,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 		request.ExpireTime = spec.ExpireTime.UTC()
 	}
 	if prepay := order.Status.Prepay; prepay != nil {
-		if prepay.NotifyURL != "" {
-			request.NotifyURL = prepay.NotifyURL
-		}
-		if prepay.SignType != "" {
-			request.Scheme = wechatpay.Scheme(prepay.SignType)
-		}
+		request.NotifyURL = cmp.Or(prepay.NotifyURL, notifyURL)
 	}
 	return request
 }
@@ -111,8 +101,5 @@ func RefundRequest(refund *v1alpha1.Refund, order *v1alpha1.Order, merchant *v1a
 }
 
 func currency(order *v1alpha1.Order) string {
-	if order.Spec.Amount.Currency == "" {
-		return string(v1alpha1.CurrencyCNY)
-	}
-	return string(order.Spec.Amount.Currency)
+	return string(cmp.Or(order.Spec.Amount.Currency, v1alpha1.CurrencyCNY))
 }

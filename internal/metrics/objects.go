@@ -160,10 +160,10 @@ func (o *Objects) countRefund(refund *v1alpha1.Refund, by int) {
 	since, undecided := time.Time{}, time.Time{}
 	if lifecycle.RefundMayBeAtWeChat(refund) {
 		// Accepted is Unknown from creation on; the outcome can be unknown only since the approval.
-		since = latest(transition(refund.Status.Conditions, v1alpha1.ConditionAccepted), transition(refund.Status.Conditions, v1alpha1.ConditionApproved))
+		since = latest(lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionAccepted).LastTransitionTime.Time, lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionApproved).LastTransitionTime.Time)
 	}
 	if stateOfRefund(refund) == v1alpha1.ReasonAwaitingApproval {
-		undecided = transition(refund.Status.Conditions, v1alpha1.ConditionApproved)
+		undecided = lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionApproved).LastTransitionTime.Time
 	}
 	keep(o.doubts["Refund"], refund.UID, since, by)
 	keep(o.undecided, refund.UID, undecided, by)
@@ -215,13 +215,6 @@ func stateOfRefund(refund *v1alpha1.Refund) string {
 	default:
 		return lifecycle.AcceptedReason(refund)
 	}
-}
-
-func transition(conditions []metav1.Condition, kind string) time.Time {
-	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
-		return condition.LastTransitionTime.Time
-	}
-	return time.Time{}
 }
 
 func latest(a, b time.Time) time.Time {

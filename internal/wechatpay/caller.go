@@ -3,6 +3,8 @@ package wechatpay
 import (
 	"context"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
 // Caller makes the calls of one account. Implementations are safe for concurrent use, verify TLS and the proof of every
@@ -90,22 +92,12 @@ type Prepay struct {
 	// ID is prepay_id; it and CodeURL live two hours.
 	ID string
 	// JSAPI is set for JSAPI, and App for APP.
-	JSAPI *JSAPIParameters
-	App   *AppParameters
+	JSAPI *v1alpha1.JSAPIParameters
+	App   *v1alpha1.AppParameters
 	// CodeURL is set for NATIVE: the content of the QR code.
 	CodeURL string
 	// MWEBURL is set for MWEB and lives five minutes.
 	MWEBURL string
-}
-
-// JSAPIParameters is, name for name, what wx.requestPayment takes.
-type JSAPIParameters struct {
-	AppID, TimeStamp, NonceStr, Package, SignType, PaySign string
-}
-
-// AppParameters is what the SDK of a native app takes, where all names are lower case.
-type AppParameters struct {
-	AppID, PartnerID, PrepayID, Package, NonceStr, Timestamp, Sign string
 }
 
 // TradeState is trade_state, which all protocols spell alike.
