@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,6 +23,11 @@ type call struct {
 	fields   []field
 	// signType is the Client's, unless the call sets its own.
 	signType wechatpay.Scheme
+}
+
+// callBy returns a call with one field of its own, the number of the order or refund.
+func callBy(operation wechatpay.Operation, appID, by, number string) call {
+	return call{operation: operation, appID: appID, required: []string{by}, fields: []field{{by, number}}}
 }
 
 // paths of the operations. WeChat Pay requires a client certificate only for the refund path.
@@ -217,4 +223,14 @@ func (c *Client) verifyReply(call call, reply fields) error {
 		return errors.New("the reply was given before: somebody between here and WeChat Pay repeats recorded answers")
 	}
 	return nil
+}
+
+// isNew says whether a verified reply comes for the first time. WeChat puts a nonce of its own into every reply and signs it, so a
+// genuine one never comes twice. One without a nonce can't be told from another of the same words, so it is not remembered.
+func (c *Client) isNew(reply fields) bool {
+	if reply.get("nonce_str") == "" {
+		return true
+	}
+	digest := sha256.Sum256([]byte(reply.get(signField)))
+	return c.answers.Take(wechatpay.AnswerMark(digest[:]))
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -92,26 +93,11 @@ func (o Options) validate() error {
 }
 
 func isMchID(text string) bool {
-	if len(text) < 8 || len(text) > 10 {
-		return false
-	}
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return false
-		}
-	}
-	return true
+	return len(text) >= 8 && len(text) <= 10 && digits(text)
 }
 
 func isAPIKey(text string) bool {
-	for i := range len(text) {
-		switch b := text[i]; {
-		case b >= '0' && b <= '9', b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z':
-		default:
-			return false
-		}
-	}
-	return len(text) == 32
+	return len(text) == 32 && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 func isEndpoint(u *url.URL) bool {

@@ -177,11 +177,9 @@ func (r *reader) readStartTag() (name string, empty bool, err error) {
 	}
 	spaced := r.skipSpace()
 	switch {
-	case strings.HasPrefix(r.rest, ">"):
-		r.rest = r.rest[len(">"):]
+	case r.take(">"):
 		return name, false, nil
-	case strings.HasPrefix(r.rest, "/>"):
-		r.rest = r.rest[len("/>"):]
+	case r.take("/>"):
 		return name, true, nil
 	case r.rest == "":
 		return "", false, errMalformed
@@ -198,14 +196,19 @@ func (r *reader) readEndTag(name string) error {
 		return errMalformed
 	}
 	r.skipSpace()
-	if !strings.HasPrefix(r.rest, ">") {
+	if !r.take(">") {
 		return errMalformed
 	}
-	r.rest = r.rest[len(">"):]
 	return nil
 }
 
 // readName reads the characters that names may contain.
+// take skips a token if it comes next.
+func (r *reader) take(token string) (found bool) {
+	r.rest, found = strings.CutPrefix(r.rest, token)
+	return found
+}
+
 func (r *reader) readName() string {
 	end := 0
 	for end < len(r.rest) && isNameByte(r.rest[end], end == 0) {
