@@ -16,7 +16,7 @@ import (
 // participating Order with this number and attach. It reads from live what the cache does not have.
 // It returns nil if there is none.
 func (c *Claims) OrderOfPayment(ctx context.Context, live client.Reader, merchant *v1alpha1.Merchant, outTradeNo, attach string) (*v1alpha1.Order, error) {
-	return index.OrderOf(ctx, c.Cached, live, outTradeNo, func(orders []v1alpha1.Order) (*v1alpha1.Order, error) {
+	return index.OrderOf(ctx, c.Cached, live, outTradeNo, func(_ client.Reader, orders []v1alpha1.Order) (*v1alpha1.Order, error) {
 		var found *v1alpha1.Order
 		for i := range orders {
 			order := &orders[i]

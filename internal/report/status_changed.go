@@ -42,8 +42,7 @@ func orderChanged(log logr.Logger, before, now *v1alpha1.Order) {
 	if state == v1alpha1.ReasonAmountMismatch {
 		return // Reporter.Payment reports it, with the difference
 	}
-	values := changed(orderValues(now), lifecycle.PaidReason(before), state)
-	values = with(values, "prepared", prepared)
+	values := with(changed(orderValues(now), lifecycle.PaidReason(before), state), "prepared", prepared)
 	if transaction := now.Status.Transaction; transaction != nil {
 		values = with(values, "transactionID", transaction.ID)
 	}
@@ -73,8 +72,7 @@ func refundChanged(log logr.Logger, before, now *v1alpha1.Refund) {
 	if state == lifecycle.SucceededReason(before) && approved == lifecycle.ApprovedReason(before) && accepted == lifecycle.AcceptedReason(before) {
 		return
 	}
-	values := changed(refundValues(now), lifecycle.SucceededReason(before), state)
-	values = with(values, "approved", approved, "accepted", accepted)
+	values := with(changed(refundValues(now), lifecycle.SucceededReason(before), state), "approved", approved, "accepted", accepted)
 	if now.Status.RefundID != "" {
 		values = with(values, "refundID", now.Status.RefundID)
 	}
