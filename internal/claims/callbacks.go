@@ -91,5 +91,5 @@ func (c *Claims) RefundOfCallback(ctx context.Context, live client.Reader, merch
 
 func (c *Claims) refundBefore(a, b *v1alpha1.Refund, merchant *v1alpha1.Merchant) bool {
 	strengthA, strengthB := c.strengthOfRefund(a, merchant), c.strengthOfRefund(b, merchant)
-	return strengthA > strengthB || strengthA == strengthB && lifecycle.OlderRefund(a, b)
+	return strengthA > strengthB || strengthA == strengthB && lifecycle.Older(a, b)
 }

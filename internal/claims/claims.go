@@ -168,17 +168,23 @@ func participationOf(order *v1alpha1.Order) participation {
 // participates returns the Merchant of an Order that participates in the account of another
 // Merchant; nil if the Order does not.
 func (c *Claims) participates(ctx context.Context, rival *v1alpha1.Order, merchant *v1alpha1.Merchant) (*v1alpha1.Merchant, error) {
-	rivalMerchant, err := account.OfParticipant(ctx, c.Cached, rival)
+	rivalMerchant, err := c.merchantOf(ctx, rival)
+	if rivalMerchant == nil || !account.SameAccount(rivalMerchant, merchant) && !hasBegunAt(rival, rivalMerchant, merchant) {
+		return nil, err
+	}
+	return rivalMerchant, nil
+}
+
+// merchantOf returns the Merchant of another Order; nil if the Order may not use it.
+func (c *Claims) merchantOf(ctx context.Context, rival *v1alpha1.Order) (*v1alpha1.Merchant, error) {
+	merchant, err := account.OfParticipant(ctx, c.Cached, rival)
 	if _, refused := account.AsProblem(err); refused {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the Merchant of another Order: %w", err)
 	}
-	if !account.SameAccount(rivalMerchant, merchant) && !hasBegunAt(rival, rivalMerchant, merchant) {
-		return nil, nil
-	}
-	return rivalMerchant, nil
+	return merchant, nil
 }
 
 // hasBegunAt reports whether an Order has its number at an account although its Merchant's API key
@@ -216,12 +222,9 @@ func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, mer
 // isOfAccount reports whether what an Order in another namespace recorded counts for the Merchant's
 // account.
 func (c *Claims) isOfAccount(ctx context.Context, rival *v1alpha1.Order, merchant *v1alpha1.Merchant) (bool, error) {
-	rivalMerchant, err := account.OfParticipant(ctx, c.Cached, rival)
-	if _, gone := account.AsProblem(err); gone {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("reading the Merchant of another Order: %w", err)
+	rivalMerchant, err := c.merchantOf(ctx, rival)
+	if rivalMerchant == nil {
+		return false, err
 	}
 	return rivalMerchant.UID == merchant.UID || account.WasProven(rivalMerchant) && account.IDOf(rivalMerchant) == account.IDOf(merchant), nil
 }

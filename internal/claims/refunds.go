@@ -32,7 +32,7 @@ func (c *Claims) OwnerOfRefund(ctx context.Context, refund *v1alpha1.Refund, mer
 		if merchantOutranks(rivalMerchant, merchant) {
 			return rival, nil
 		}
-		if strength := c.strengthOfRefund(rival, rivalMerchant); strength > best || strength == best && lifecycle.OlderRefund(rival, owner) {
+		if strength := c.strengthOfRefund(rival, rivalMerchant); strength > best || strength == best && lifecycle.Older(rival, owner) {
 			owner, best = rival, strength
 		}
 	}

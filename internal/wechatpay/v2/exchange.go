@@ -107,7 +107,11 @@ func (call call) check() error {
 
 // try sends a call once and judges the reply.
 func (c *Client) try(ctx context.Context, call call, host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
-	reply, failure := c.tryOnce(ctx, call, host, limit)
+	status, body, failure := c.post(ctx, call.operation, host, c.encode(call), limit)
+	var reply fields
+	if failure == nil {
+		reply, failure = c.judge(call, status, body)
+	}
 	return reply, c.discreet(host, failure)
 }
 
@@ -127,14 +131,6 @@ func (c *Client) discreet(host *url.URL, failure *wechatpay.Error) *wechatpay.Er
 	default:
 		return unknown(failure.Operation, wechatpay.Repeat, &wechatpay.ConcealedError{Cause: failure})
 	}
-}
-
-func (c *Client) tryOnce(ctx context.Context, call call, host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
-	status, body, failure := c.post(ctx, call.operation, host, c.encode(call), limit)
-	if failure != nil {
-		return nil, failure
-	}
-	return c.judge(call, status, body)
 }
 
 // encode builds the signed request. Nonce and signature are new for each attempt; everything else

@@ -70,8 +70,11 @@ func readFields(document []byte, root string, most int) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.skipToEnd(); err != nil {
+	if err := r.skipSpaceAndComments(); err != nil {
 		return nil, err
+	}
+	if r.rest != "" {
+		return nil, errTrailingData
 	}
 	message.sort()
 	if message.repeatedName() != "" {
@@ -155,17 +158,6 @@ func (r *reader) readContent(root string, most int) (fields, error) {
 		}
 		message = append(message, field{name, value})
 	}
-}
-
-// skipToEnd requires that only white space and comments are left.
-func (r *reader) skipToEnd() error {
-	if err := r.skipSpaceAndComments(); err != nil {
-		return err
-	}
-	if r.rest != "" {
-		return errTrailingData
-	}
-	return nil
 }
 
 // readStartTag reads a start tag. Prefixes, namespaces and attributes are not permitted.
