@@ -127,10 +127,7 @@ func isUsable(prepay *v1alpha1.OrderPrepay, now time.Time) bool {
 // something: a later call that was never sent says nothing about the first one.
 func NotPrepared(order *v1alpha1.Order, status metav1.ConditionStatus, reason, message string, now time.Time) {
 	Begin(order, now)
-	if IsFinished(order) || IsUsedAtWeChat(order) {
-		return
-	}
-	if isUsable(order.Status.Prepay, now) {
+	if IsFinished(order) || IsUsedAtWeChat(order) || isUsable(order.Status.Prepay, now) {
 		return
 	}
 	if MayBeAtWeChat(order) && provesNothing(reason) {
@@ -159,17 +156,12 @@ func UsedAtWeChat(order *v1alpha1.Order, message string, now time.Time) {
 
 // Rejected records, finally, that WeChat Pay will never accept this order.
 func Rejected(order *v1alpha1.Order, message string, now time.Time) {
-	end(order, v1alpha1.ReasonRejected, message, now)
+	Closed(order, v1alpha1.ReasonRejected, message, now)
 }
 
 // NumberLost records, finally, that the number belongs to another order. A paid Order stays paid.
 func NumberLost(order *v1alpha1.Order, message string, now time.Time) {
-	end(order, v1alpha1.ReasonNumberInUse, message, now)
-}
-
-// Closed records that the order was closed at WeChat Pay, unpaid. The reason is Closed or Expired.
-func Closed(order *v1alpha1.Order, reason, message string, now time.Time) {
-	end(order, reason, message, now)
+	Closed(order, v1alpha1.ReasonNumberInUse, message, now)
 }
 
 // ClosedAtWeChat records that WeChat Pay has the order and closed it, unpaid. If the Order has no
@@ -179,10 +171,11 @@ func ClosedAtWeChat(order *v1alpha1.Order, attach, reason, message string, now t
 	if !IsFinished(order) && order.Status.Prepay == nil && !IsUsedAtWeChat(order) {
 		order.Status.Prepay = &v1alpha1.OrderPrepay{Attach: attach}
 	}
-	end(order, reason, message, now)
+	Closed(order, reason, message, now)
 }
 
-func end(order *v1alpha1.Order, reason, message string, now time.Time) {
+// Closed records that the order was closed at WeChat Pay, unpaid. The reason is Closed or Expired.
+func Closed(order *v1alpha1.Order, reason, message string, now time.Time) {
 	Begin(order, now)
 	if IsFinished(order) {
 		return

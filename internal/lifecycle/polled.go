@@ -15,7 +15,10 @@ import (
 // PollFailed notes that the query of an unpaid Order failed, with WeChat Pay's error text. The
 // state of the Order does not change.
 func PollFailed(order *v1alpha1.Order, err error, now time.Time) {
-	notePaid(order, now, func(message string) string { return withAskedInVain(message, err) })
+	shown := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid)
+	if shown != nil && !IsPaid(order) {
+		setOrder(order, now, v1alpha1.ConditionPaid, shown.Status, shown.Reason, withAskedInVain(shown.Message, err))
+	}
 }
 
 // Polled records that a query found the Order neither paid nor closed at WeChat Pay. An unknown
@@ -43,13 +46,4 @@ func knownState(state wechatpay.TradeState) bool {
 		wechatpay.TradeStateSuccess, wechatpay.TradeStateRefund, wechatpay.TradeStateNotPay, wechatpay.TradeStateClosed,
 		wechatpay.TradeStateRevoked, wechatpay.TradeStateUserPaying, wechatpay.TradeStateAccept, wechatpay.TradeStatePayError,
 	}, state)
-}
-
-// notePaid changes the message of the condition Paid of an unpaid Order.
-func notePaid(order *v1alpha1.Order, now time.Time, change func(string) string) {
-	shown := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid)
-	if shown == nil || IsPaid(order) {
-		return
-	}
-	setOrder(order, now, v1alpha1.ConditionPaid, shown.Status, shown.Reason, change(shown.Message))
 }

@@ -3,7 +3,6 @@ package v2
 import (
 	"cmp"
 	"strconv"
-	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -12,7 +11,7 @@ import (
 // signParameters adds what the payer's client takes, signed now. Nothing in it is chosen by a payer: the same key signs callbacks, and
 // the signed text does not tell where one value ends and the next name begins (chapter 7_7).
 func (c *Client) signParameters(prepay *wechatpay.Prepay, request wechatpay.OrderRequest) {
-	scheme, now := cmp.Or(request.Scheme, c.scheme), unixSeconds(c.now())
+	scheme, now := cmp.Or(request.Scheme, c.scheme), strconv.FormatInt(c.now().Unix(), 10)
 	switch request.TradeType {
 	case wechatpay.TradeTypeJSAPI:
 		prepay.JSAPI = c.current.jsapiParameters(request.AppID, prepay.ID, newNonce(), now, scheme)
@@ -50,5 +49,3 @@ func (s *signer) appParameters(appID, mchID, prepayID, nonce, timestamp string, 
 	}, scheme)
 	return parameters
 }
-
-func unixSeconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
