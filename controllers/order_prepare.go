@@ -110,15 +110,9 @@ func (r *OrderReconciler) prepayOf(o *order, request wechatpay.OrderRequest, ans
 	now := r.Clock.Now()
 	expires := metav1.NewTime(now.Add(r.Timing.PrepayLifetime))
 	prepay := v1alpha1.OrderPrepay{
-		ID: answer.ID, ExpireTime: &expires, CodeURL: answer.CodeURL, MWEBURL: answer.MWEBURL,
+		ID: answer.ID, ExpireTime: &expires, CodeURL: answer.CodeURL, MWEBURL: answer.MWEBURL, JSAPI: answer.JSAPI, App: answer.App,
 		Protocol: o.merchant.Spec.Protocol, SignType: v1alpha1.SignType(request.Scheme), NotifyURL: request.NotifyURL, Attach: request.Attach,
 		RefreshRequest: lifecycle.RefreshRequest(o.Order),
-	}
-	if answer.JSAPI != nil {
-		prepay.JSAPI = lifecycle.JSAPI(*answer.JSAPI)
-	}
-	if answer.App != nil {
-		prepay.App = lifecycle.App(*answer.App)
 	}
 	return prepay
 }

@@ -139,10 +139,10 @@ func paidOrder(b *testing.B) []map[string]any {
 	lifecycle.Prepared(order, v1alpha1.OrderPrepay{
 		ID: prepayID, ExpireTime: &expires, SignType: v1alpha1.SignTypeHMACSHA256, Attach: order.Spec.Attach,
 		NotifyURL: "https://pay.example.com/notify/v2/shop/shop/payment",
-		JSAPI: lifecycle.JSAPI(wechatpay.JSAPIParameters{
+		JSAPI: &v1alpha1.JSAPIParameters{
 			AppID: merchant.Spec.AppID, TimeStamp: "1795262400", NonceStr: strings.Repeat("N", 26), Package: "prepay_id=" + prepayID,
 			SignType: "HMAC-SHA256", PaySign: strings.Repeat("A", 64),
-		}),
+		},
 	}, now)
 	writes := []map[string]any{asWritten(b, order)}
 	verdict, words := lifecycle.Paid(order, lifecycle.PayeeOf(order, merchant), wechatpay.Payment{

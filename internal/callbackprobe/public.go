@@ -1,6 +1,9 @@
 package callbackprobe
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // special lists the ranges of unicast addresses that do not identify a single host on the public
 // Internet (IANA special-purpose address registries). For IPv6, only 2000::/3 is allocated, so
@@ -52,13 +55,6 @@ func IsPublic(address netip.Addr) bool {
 		return false
 	}
 	address = address.Unmap()
-	if address == metadata || address.Is6() && !unicastIPv6.Contains(address) {
-		return false
-	}
-	for _, prefix := range special {
-		if prefix.Contains(address) {
-			return false
-		}
-	}
-	return true
+	return address != metadata && (address.Is4() || unicastIPv6.Contains(address)) &&
+		!slices.ContainsFunc(special, func(prefix netip.Prefix) bool { return prefix.Contains(address) })
 }

@@ -16,7 +16,7 @@ import (
 // participating Order with this number and attach. It reads from live what the cache does not have.
 // It returns nil if there is none.
 func (c *Claims) OrderOfPayment(ctx context.Context, live client.Reader, merchant *v1alpha1.Merchant, outTradeNo, attach string) (*v1alpha1.Order, error) {
-	return index.OrderOf(ctx, c.Cached, live, outTradeNo, func(orders []v1alpha1.Order) (*v1alpha1.Order, error) {
+	return index.OrderOf(ctx, c.Cached, live, outTradeNo, func(_ client.Reader, orders []v1alpha1.Order) (*v1alpha1.Order, error) {
 		var found *v1alpha1.Order
 		for i := range orders {
 			order := &orders[i]
@@ -91,5 +91,5 @@ func (c *Claims) RefundOfCallback(ctx context.Context, live client.Reader, merch
 
 func (c *Claims) refundBefore(a, b *v1alpha1.Refund, merchant *v1alpha1.Merchant) bool {
 	strengthA, strengthB := c.strengthOfRefund(a, merchant), c.strengthOfRefund(b, merchant)
-	return strengthA > strengthB || strengthA == strengthB && lifecycle.OlderRefund(a, b)
+	return strengthA > strengthB || strengthA == strengthB && lifecycle.Older(a, b)
 }

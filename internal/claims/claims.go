@@ -84,13 +84,13 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, mercha
 	// The cache may be stale for young rivals. If the Order loses anyway, reading the owner is
 	// enough.
 	if owner != order {
-		if latest, err := c.latest(ctx, owner); latest != nil || err != nil {
+		if latest, err := c.latestOrder(ctx, owner); latest != nil || err != nil {
 			return latest, err
 		}
 	}
 	owner, best = order, c.strengthOfOrder(order, merchant)
 	for _, one := range participants {
-		latest, err := c.latest(ctx, one.order)
+		latest, err := c.latestOrder(ctx, one.order)
 		if err != nil {
 			return nil, err
 		}
@@ -124,23 +124,27 @@ func (c *Claims) merchantOfRival(ctx context.Context, order *v1alpha1.Order, mer
 	return rivalMerchant, err
 }
 
-// latest reads a young Order from the API server, because the cache may not have its latest
-// changes; nil if the Order no longer participates.
-func (c *Claims) latest(ctx context.Context, rival *v1alpha1.Order) (*v1alpha1.Order, error) {
-	if c.Clock.Since(rival.CreationTimestamp.Time) >= maxCacheLag {
+// latest reads a young Order or Refund from the API server, because the cache may not have its
+// latest changes; nil if it no longer claims its number.
+func latest[P client.Object](ctx context.Context, c *Claims, rival, newer P, kind, number string, claims func(P) bool) (P, error) {
+	var none P
+	if c.Clock.Since(rival.GetCreationTimestamp().Time) >= maxCacheLag {
 		return rival, nil
 	}
-	latest := &v1alpha1.Order{}
-	err := c.APIReader.Get(ctx, client.ObjectKeyFromObject(rival), latest)
+	err := c.APIReader.Get(ctx, client.ObjectKeyFromObject(rival), newer)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, nil
+		return none, nil
 	case err != nil:
-		return nil, fmt.Errorf("reading another Order with the number %s: %w", rival.Number(), err)
-	case latest.UID != rival.UID || !claimsItsNumber(latest):
-		return nil, nil
+		return none, fmt.Errorf("reading another %s with the number %s: %w", kind, number, err)
+	case newer.GetUID() != rival.GetUID() || !claims(newer):
+		return none, nil
 	}
-	return latest, nil
+	return newer, nil
+}
+
+func (c *Claims) latestOrder(ctx context.Context, rival *v1alpha1.Order) (*v1alpha1.Order, error) {
+	return latest(ctx, c, rival, &v1alpha1.Order{}, "Order", rival.Number(), claimsItsNumber)
 }
 
 // participations caches the Merchants of participating Orders, nil for the others. Each is looked
@@ -164,17 +168,23 @@ func participationOf(order *v1alpha1.Order) participation {
 // participates returns the Merchant of an Order that participates in the account of another
 // Merchant; nil if the Order does not.
 func (c *Claims) participates(ctx context.Context, rival *v1alpha1.Order, merchant *v1alpha1.Merchant) (*v1alpha1.Merchant, error) {
-	rivalMerchant, err := account.OfParticipant(ctx, c.Cached, rival)
+	rivalMerchant, err := c.merchantOf(ctx, rival)
+	if rivalMerchant == nil || !account.SameAccount(rivalMerchant, merchant) && !hasBegunAt(rival, rivalMerchant, merchant) {
+		return nil, err
+	}
+	return rivalMerchant, nil
+}
+
+// merchantOf returns the Merchant of another Order; nil if the Order may not use it.
+func (c *Claims) merchantOf(ctx context.Context, rival *v1alpha1.Order) (*v1alpha1.Merchant, error) {
+	merchant, err := account.OfParticipant(ctx, c.Cached, rival)
 	if _, refused := account.AsProblem(err); refused {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the Merchant of another Order: %w", err)
 	}
-	if !account.SameAccount(rivalMerchant, merchant) && !hasBegunAt(rival, rivalMerchant, merchant) {
-		return nil, nil
-	}
-	return rivalMerchant, nil
+	return merchant, nil
 }
 
 // hasBegunAt reports whether an Order has its number at an account although its Merchant's API key
@@ -212,12 +222,9 @@ func (c *Claims) HolderOfPayment(ctx context.Context, order *v1alpha1.Order, mer
 // isOfAccount reports whether what an Order in another namespace recorded counts for the Merchant's
 // account.
 func (c *Claims) isOfAccount(ctx context.Context, rival *v1alpha1.Order, merchant *v1alpha1.Merchant) (bool, error) {
-	rivalMerchant, err := account.OfParticipant(ctx, c.Cached, rival)
-	if _, gone := account.AsProblem(err); gone {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("reading the Merchant of another Order: %w", err)
+	rivalMerchant, err := c.merchantOf(ctx, rival)
+	if rivalMerchant == nil {
+		return false, err
 	}
 	return rivalMerchant.UID == merchant.UID || account.WasProven(rivalMerchant) && account.IDOf(rivalMerchant) == account.IDOf(merchant), nil
 }

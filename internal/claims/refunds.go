@@ -6,7 +6,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
@@ -33,7 +32,7 @@ func (c *Claims) OwnerOfRefund(ctx context.Context, refund *v1alpha1.Refund, mer
 		if merchantOutranks(rivalMerchant, merchant) {
 			return rival, nil
 		}
-		if strength := c.strengthOfRefund(rival, rivalMerchant); strength > best || strength == best && lifecycle.OlderRefund(rival, owner) {
+		if strength := c.strengthOfRefund(rival, rivalMerchant); strength > best || strength == best && lifecycle.Older(rival, owner) {
 			owner, best = rival, strength
 		}
 	}
@@ -59,18 +58,9 @@ func (c *Claims) rivalRefund(ctx context.Context, refund *v1alpha1.Refund, merch
 	if may, err := c.maySend(ctx, rival, order, rivalMerchant, merchant); !may || err != nil {
 		return nil, nil, err
 	}
-	if c.Clock.Since(rival.CreationTimestamp.Time) >= maxCacheLag {
-		return rival, rivalMerchant, nil
-	}
-	latest := &v1alpha1.Refund{}
-	err = c.APIReader.Get(ctx, client.ObjectKeyFromObject(rival), latest)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, nil, nil
-	case err != nil:
-		return nil, nil, fmt.Errorf("reading another Refund with the number %s: %w", refund.Number(), err)
-	case latest.UID != rival.UID || !refundClaimsItsNumber(latest):
-		return nil, nil, nil
+	latest, err := latest(ctx, c, rival, &v1alpha1.Refund{}, "Refund", refund.Number(), refundClaimsItsNumber)
+	if latest == nil || err != nil {
+		return nil, nil, err
 	}
 	return latest, rivalMerchant, nil
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -125,7 +126,7 @@ func canonical(host string) (name string, isAddress, ok bool) {
 		return address.Unmap().String(), true, true
 	}
 	name = strings.TrimSuffix(host, ".")
-	if !isASCII(name) {
+	if strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		encoded, err := idna.Lookup.ToASCII(name) // as net/http does
 		if err != nil {
 			return "", false, false
@@ -133,15 +134,6 @@ func canonical(host string) (name string, isAddress, ok bool) {
 		name = encoded
 	}
 	return strings.ToLower(name), false, name != ""
-}
-
-func isASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // defaultPort is the port of https, the only supported scheme.
@@ -169,11 +161,8 @@ func (l *List) Allows(address *url.URL) bool {
 
 // PortIsValid reports whether an address has no port or a valid one.
 func PortIsValid(address *url.URL) bool {
-	if address.Port() == "" {
-		return true
-	}
 	_, ok := parsePort(address.Port())
-	return ok
+	return ok || address.Port() == ""
 }
 
 // Name returns the canonical host of an address, without port.

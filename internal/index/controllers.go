@@ -34,7 +34,7 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 		OrderWaiting:  merchantWaitedFor,
 		OrderPrepay:   PrepayOf,
 	} {
-		if err := indexer.IndexField(ctx, &v1alpha1.Order{}, name, func(object client.Object) []string { return values(object.(*v1alpha1.Order)) }); err != nil {
+		if err := add(ctx, indexer, &v1alpha1.Order{}, name, values); err != nil {
 			return err
 		}
 	}
@@ -42,7 +42,7 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 		RefundOrder:   func(refund *v1alpha1.Refund) []string { return []string{refund.Spec.OrderRef.Name} },
 		RefundWaiting: waitsForAcceptance,
 	} {
-		if err := indexer.IndexField(ctx, &v1alpha1.Refund{}, name, func(object client.Object) []string { return values(object.(*v1alpha1.Refund)) }); err != nil {
+		if err := add(ctx, indexer, &v1alpha1.Refund{}, name, values); err != nil {
 			return err
 		}
 	}

@@ -31,14 +31,14 @@ const longestNumber = 64
 // SetupNumbers adds the indexes by numbers, which callbacks need too, to a cache. The numbers are
 // derived from the spec, so objects that lost their status are found too.
 func SetupNumbers(ctx context.Context, indexer client.FieldIndexer) error {
-	if err := indexer.IndexField(ctx, &v1alpha1.Order{}, OrderNumber, func(object client.Object) []string {
-		return []string{strings.ToLower(object.(*v1alpha1.Order).Number())}
-	}); err != nil {
+	if err := add(ctx, indexer, &v1alpha1.Order{}, OrderNumber, func(order *v1alpha1.Order) []string { return []string{strings.ToLower(order.Number())} }); err != nil {
 		return err
 	}
-	return indexer.IndexField(ctx, &v1alpha1.Refund{}, RefundNumber, func(object client.Object) []string {
-		return []string{strings.ToLower(object.(*v1alpha1.Refund).Number())}
-	})
+	return add(ctx, indexer, &v1alpha1.Refund{}, RefundNumber, func(refund *v1alpha1.Refund) []string { return []string{strings.ToLower(refund.Number())} })
+}
+
+func add[T client.Object](ctx context.Context, indexer client.FieldIndexer, kind T, name string, values func(T) []string) error {
+	return indexer.IndexField(ctx, kind, name, func(object client.Object) []string { return values(object.(T)) })
 }
 
 // OrdersByNumber lists the Orders with a number, of any Merchant. It ignores letter case, because
@@ -52,27 +52,42 @@ func OrdersByNumber(ctx context.Context, cached client.Reader, outTradeNo string
 
 // OrderOf returns the Order that choose selects among those with a number. The cache may lag, so
 // OrderOf reads from the API server before it reports that there is none (nil).
-func OrderOf(ctx context.Context, cached, live client.Reader, outTradeNo string, choose func([]v1alpha1.Order) (*v1alpha1.Order, error)) (*v1alpha1.Order, error) {
-	if len(outTradeNo) > longestNumber {
+func OrderOf(ctx context.Context, cached, live client.Reader, outTradeNo string, choose func(client.Reader, []v1alpha1.Order) (*v1alpha1.Order, error)) (*v1alpha1.Order, error) {
+	return find(ctx, cached, live, outTradeNo, OrdersByNumber, choose, func() ([]v1alpha1.Order, error) {
+		var recent v1alpha1.OrderList
+		err := live.List(ctx, &recent, client.MatchingFields{"status.outTradeNo": outTradeNo})
+		return recent.Items, err
+	})
+}
+
+// find calls choose with the cached objects that have a number, and if that selects none, with those
+// of the API server.
+func find[T any, P interface {
+	*T
+	client.Object
+}](ctx context.Context, cached, live client.Reader, number string, byNumber func(context.Context, client.Reader, string) ([]T, error),
+	choose func(client.Reader, []T) (P, error), recent func() ([]T, error),
+) (P, error) {
+	if len(number) > longestNumber {
 		return nil, nil
 	}
-	orders, err := OrdersByNumber(ctx, cached, outTradeNo)
+	known, err := byNumber(ctx, cached, number)
 	if err != nil {
 		return nil, err
 	}
-	found, err := choose(orders)
+	found, err := choose(cached, known)
 	if err != nil {
 		return nil, err
 	}
 	if found != nil {
-		return withOwnWrites(ctx, cached, found, &v1alpha1.Order{})
+		return withOwnWrites(ctx, cached, found, P(new(T)))
 	}
-	// Every status has the number from its first write on, and nobody can have paid before that.
-	var recent v1alpha1.OrderList
-	if err := live.List(ctx, &recent, client.MatchingFields{"status.outTradeNo": outTradeNo}); err != nil {
+	// Every status has the number from its first write on, and nothing can have happened before.
+	latest, err := recent()
+	if err != nil {
 		return nil, err
 	}
-	return choose(recent.Items)
+	return choose(live, latest)
 }
 
 // withOwnWrites reads a found object again once the cache has this process's writes of it: a
@@ -97,23 +112,9 @@ func RefundsByNumber(ctx context.Context, cached client.Reader, outRefundNo stri
 
 // RefundOf returns the Refund that choose selects among those with a number, see OrderOf.
 func RefundOf(ctx context.Context, cached, live client.Reader, outRefundNo string, choose func(client.Reader, []v1alpha1.Refund) (*v1alpha1.Refund, error)) (*v1alpha1.Refund, error) {
-	if len(outRefundNo) > longestNumber {
-		return nil, nil
-	}
-	candidates, err := RefundsByNumber(ctx, cached, outRefundNo)
-	if err != nil {
-		return nil, err
-	}
-	found, err := choose(cached, candidates)
-	if err != nil {
-		return nil, err
-	}
-	if found != nil {
-		return withOwnWrites(ctx, cached, found, &v1alpha1.Refund{})
-	}
-	var recent v1alpha1.RefundList
-	if err := live.List(ctx, &recent, client.MatchingFields{"status.outRefundNo": outRefundNo}); err != nil {
-		return nil, err
-	}
-	return choose(live, recent.Items)
+	return find(ctx, cached, live, outRefundNo, RefundsByNumber, choose, func() ([]v1alpha1.Refund, error) {
+		var recent v1alpha1.RefundList
+		err := live.List(ctx, &recent, client.MatchingFields{"status.outRefundNo": outRefundNo})
+		return recent.Items, err
+	})
 }

@@ -15,12 +15,11 @@ const maxMessage = 1024
 func set(conditions *[]metav1.Condition, generation int64, now time.Time,
 	kind string, status metav1.ConditionStatus, reason, message string,
 ) {
-	message = presentable(message)
 	meta.SetStatusCondition(conditions, metav1.Condition{
 		Type:               kind,
 		Status:             status,
 		Reason:             reason,
-		Message:            message,
+		Message:            presentable(message),
 		ObservedGeneration: generation,
 		LastTransitionTime: metav1.NewTime(now),
 	})
@@ -35,34 +34,13 @@ func statusTime(t time.Time) *metav1.Time {
 	if year := t.UTC().Year(); year < 1970 || year > 9999 {
 		return nil
 	}
-	kept := metav1.NewTime(t)
-	return &kept
+	return new(metav1.NewTime(t))
 }
 
-func reasonOf(conditions []metav1.Condition, kind string) string {
+// Condition returns a condition, which is empty if it was never set.
+func Condition(conditions []metav1.Condition, kind string) metav1.Condition {
 	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
-		return condition.Reason
+		return *condition
 	}
-	return ""
-}
-
-func messageOf(conditions []metav1.Condition, kind string) string {
-	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
-		return condition.Message
-	}
-	return ""
-}
-
-func statusOf(conditions []metav1.Condition, kind string) metav1.ConditionStatus {
-	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
-		return condition.Status
-	}
-	return ""
-}
-
-func since(conditions []metav1.Condition, kind string) time.Time {
-	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
-		return condition.LastTransitionTime.Time
-	}
-	return time.Time{}
+	return metav1.Condition{}
 }

@@ -82,6 +82,11 @@ func stillUnknown(before, reason, message string) (string, string) {
 	}
 }
 
+// isInDoubt reports whether the reason of a call means that WeChat Pay may have executed it.
+func isInDoubt(reason string) bool {
+	return reason == v1alpha1.ReasonOutcomeUnknown || reason == v1alpha1.ReasonRefused
+}
+
 // provesNothing reports whether a reason says nothing about the outcome of an earlier call.
 func provesNothing(reason string) bool {
 	switch reason {

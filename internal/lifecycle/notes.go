@@ -49,7 +49,7 @@ func withQueryFailed(message string, err error) string {
 	n := notesOf(message)
 	n.query = ""
 	if err != nil {
-		n.query = words(err) + ". The operator queries again automatically"
+		n.query = text.AtMost(maxNote, fmt.Sprint(err)) + ". The operator queries again automatically"
 	}
 	return n.String()
 }
@@ -59,10 +59,6 @@ func withWriteRefused(message, refusal string) string {
 	n := notesOf(message)
 	n.write = text.AtMost(maxNote, refusal)
 	return n.String()
-}
-
-func words(err error) string {
-	return text.AtMost(maxNote, fmt.Sprint(err))
 }
 
 // OrderWriteRefused notes in the condition Paid that the API server rejects a write of the Order;

@@ -4,11 +4,11 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // PrepayLifetime is how long a prepay_id and a code_url are valid (chapter 9_1).
@@ -16,17 +16,17 @@ const PrepayLifetime = 2 * time.Hour
 
 // IsPaid reports whether the Order was paid. Once true, it stays true.
 func IsPaid(order *v1alpha1.Order) bool {
-	return statusOf(order.Status.Conditions, v1alpha1.ConditionPaid) == metav1.ConditionTrue
+	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionPaid)
 }
 
 // IsFinished reports whether the Order was paid, closed, expired or rejected.
 func IsFinished(order *v1alpha1.Order) bool {
-	return IsPaid(order) || statusOf(order.Status.Conditions, v1alpha1.ConditionPaid) == metav1.ConditionFalse
+	return IsPaid(order) || meta.IsStatusConditionFalse(order.Status.Conditions, v1alpha1.ConditionPaid)
 }
 
 // IsPrepared reports whether the payer can pay now.
 func IsPrepared(order *v1alpha1.Order) bool {
-	return statusOf(order.Status.Conditions, v1alpha1.ConditionPrepared) == metav1.ConditionTrue
+	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionPrepared)
 }
 
 // FinishedTime returns when the Order was paid, closed, expired or rejected; zero if it was not.
@@ -34,28 +34,23 @@ func FinishedTime(order *v1alpha1.Order) time.Time {
 	if !IsFinished(order) {
 		return time.Time{}
 	}
-	return since(order.Status.Conditions, v1alpha1.ConditionPaid)
+	return Condition(order.Status.Conditions, v1alpha1.ConditionPaid).LastTransitionTime.Time
 }
 
 // PaidReason returns the reason of the condition Paid.
 func PaidReason(order *v1alpha1.Order) string {
-	return reasonOf(order.Status.Conditions, v1alpha1.ConditionPaid)
+	return Condition(order.Status.Conditions, v1alpha1.ConditionPaid).Reason
 }
 
 // PreparedReason returns the reason of the condition Prepared.
 func PreparedReason(order *v1alpha1.Order) string {
-	return reasonOf(order.Status.Conditions, v1alpha1.ConditionPrepared)
+	return Condition(order.Status.Conditions, v1alpha1.ConditionPrepared).Reason
 }
 
 // MayBeAtWeChat reports whether a CreateOrder call has an unknown outcome, so that WeChat Pay may
 // have the order although the status has no prepay.
 func MayBeAtWeChat(order *v1alpha1.Order) bool {
-	switch PreparedReason(order) {
-	case v1alpha1.ReasonOutcomeUnknown, v1alpha1.ReasonRefused:
-		return true
-	default:
-		return false
-	}
+	return isInDoubt(PreparedReason(order))
 }
 
 // Started reports whether, judging by the status, WeChat Pay may have the order. Only a started
@@ -74,15 +69,13 @@ func IsUsedAtWeChat(order *v1alpha1.Order) bool {
 
 // PreparedSince returns when Prepared last changed its status.
 func PreparedSince(order *v1alpha1.Order) time.Time {
-	return since(order.Status.Conditions, v1alpha1.ConditionPrepared)
+	return Condition(order.Status.Conditions, v1alpha1.ConditionPrepared).LastTransitionTime.Time
 }
 
 // Begin sets the status fields that follow from the spec alone, and adds missing conditions.
 func Begin(order *v1alpha1.Order, now time.Time) {
-	status := &order.Status
-	status.OutTradeNo = order.Number()
-	deadline := metav1.NewTime(order.Deadline())
-	status.ExpireTime = &deadline
+	order.Status.OutTradeNo = order.Number()
+	order.Status.ExpireTime = new(metav1.NewTime(order.Deadline()))
 	if PreparedReason(order) == "" {
 		setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionUnknown, v1alpha1.ReasonPending, "WeChat Pay has not been asked yet")
 	}
@@ -116,22 +109,17 @@ func RefreshAnswered(order *v1alpha1.Order) {
 // RefreshRequest returns the refresh request in the annotation, truncated to what the status can
 // hold.
 func RefreshRequest(order *v1alpha1.Order) string {
-	request := order.Annotations[v1alpha1.AnnotationRefreshPrepay]
-	return text.AtMost(256, request)
+	return text.AtMost(256, order.Annotations[v1alpha1.AnnotationRefreshPrepay])
 }
 
 // NeedsPrepay reports whether CreateOrder is due: there is no prepay, it is older than two hours,
 // or a new one was requested.
 func NeedsPrepay(order *v1alpha1.Order, now time.Time) bool {
-	prepay := order.Status.Prepay
-	switch {
-	case prepay == nil:
-		return true
-	case prepay.ExpireTime == nil || !now.Before(prepay.ExpireTime.Time):
-		return true
-	default:
-		return prepay.RefreshRequest != RefreshRequest(order)
-	}
+	return !isUsable(order.Status.Prepay, now) || order.Status.Prepay.RefreshRequest != RefreshRequest(order)
+}
+
+func isUsable(prepay *v1alpha1.OrderPrepay, now time.Time) bool {
+	return prepay != nil && prepay.ExpireTime != nil && now.Before(prepay.ExpireTime.Time)
 }
 
 // NotPrepared records why the payer can't pay. A failed refresh does not invalidate a usable
@@ -139,10 +127,7 @@ func NeedsPrepay(order *v1alpha1.Order, now time.Time) bool {
 // something: a later call that was never sent says nothing about the first one.
 func NotPrepared(order *v1alpha1.Order, status metav1.ConditionStatus, reason, message string, now time.Time) {
 	Begin(order, now)
-	if IsFinished(order) || IsUsedAtWeChat(order) {
-		return
-	}
-	if prepay := order.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && now.Before(prepay.ExpireTime.Time) {
+	if IsFinished(order) || IsUsedAtWeChat(order) || isUsable(order.Status.Prepay, now) {
 		return
 	}
 	if MayBeAtWeChat(order) && provesNothing(reason) {
@@ -171,17 +156,12 @@ func UsedAtWeChat(order *v1alpha1.Order, message string, now time.Time) {
 
 // Rejected records, finally, that WeChat Pay will never accept this order.
 func Rejected(order *v1alpha1.Order, message string, now time.Time) {
-	end(order, v1alpha1.ReasonRejected, message, now)
+	Closed(order, v1alpha1.ReasonRejected, message, now)
 }
 
 // NumberLost records, finally, that the number belongs to another order. A paid Order stays paid.
 func NumberLost(order *v1alpha1.Order, message string, now time.Time) {
-	end(order, v1alpha1.ReasonNumberInUse, message, now)
-}
-
-// Closed records that the order was closed at WeChat Pay, unpaid. The reason is Closed or Expired.
-func Closed(order *v1alpha1.Order, reason, message string, now time.Time) {
-	end(order, reason, message, now)
+	Closed(order, v1alpha1.ReasonNumberInUse, message, now)
 }
 
 // ClosedAtWeChat records that WeChat Pay has the order and closed it, unpaid. If the Order has no
@@ -191,10 +171,11 @@ func ClosedAtWeChat(order *v1alpha1.Order, attach, reason, message string, now t
 	if !IsFinished(order) && order.Status.Prepay == nil && !IsUsedAtWeChat(order) {
 		order.Status.Prepay = &v1alpha1.OrderPrepay{Attach: attach}
 	}
-	end(order, reason, message, now)
+	Closed(order, reason, message, now)
 }
 
-func end(order *v1alpha1.Order, reason, message string, now time.Time) {
+// Closed records that the order was closed at WeChat Pay, unpaid. The reason is Closed or Expired.
+func Closed(order *v1alpha1.Order, reason, message string, now time.Time) {
 	Begin(order, now)
 	if IsFinished(order) {
 		return
@@ -244,14 +225,4 @@ func HasRefunded(order *v1alpha1.Order, outRefundNo string) bool {
 
 func setOrder(order *v1alpha1.Order, now time.Time, kind string, status metav1.ConditionStatus, reason, message string) {
 	set(&order.Status.Conditions, order.Generation, now, kind, status, reason, message)
-}
-
-// JSAPI converts signed parameters to their type in the status.
-func JSAPI(p wechatpay.JSAPIParameters) *v1alpha1.JSAPIParameters {
-	return &v1alpha1.JSAPIParameters{AppID: p.AppID, TimeStamp: p.TimeStamp, NonceStr: p.NonceStr, Package: p.Package, SignType: p.SignType, PaySign: p.PaySign}
-}
-
-// App converts signed parameters to their type in the status.
-func App(p wechatpay.AppParameters) *v1alpha1.AppParameters {
-	return &v1alpha1.AppParameters{AppID: p.AppID, PartnerID: p.PartnerID, PrepayID: p.PrepayID, Package: p.Package, NonceStr: p.NonceStr, Timestamp: p.Timestamp, Sign: p.Sign}
 }

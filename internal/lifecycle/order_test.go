@@ -172,14 +172,6 @@ func TestRefundedForgetsNothingAndCountsNothingTwice(t *testing.T) {
 	}
 }
 
-func TestParametersKeepTheirNames(t *testing.T) {
-	t.Parallel()
-	wantSame(t, "jsapi", &v1alpha1.JSAPIParameters{AppID: "a", TimeStamp: "t", NonceStr: "n", Package: "p", SignType: "s", PaySign: "y"},
-		lifecycle.JSAPI(wechatpay.JSAPIParameters{AppID: "a", TimeStamp: "t", NonceStr: "n", Package: "p", SignType: "s", PaySign: "y"}))
-	wantSame(t, "app", &v1alpha1.AppParameters{AppID: "a", PartnerID: "m", PrepayID: "i", Package: "p", NonceStr: "n", Timestamp: "t", Sign: "s"},
-		lifecycle.App(wechatpay.AppParameters{AppID: "a", PartnerID: "m", PrepayID: "i", Package: "p", NonceStr: "n", Timestamp: "t", Sign: "s"}))
-}
-
 func TestOlder(t *testing.T) {
 	t.Parallel()
 	object := func(namespace, name string, at time.Time) *v1alpha1.Order {

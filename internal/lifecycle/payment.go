@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -58,10 +59,10 @@ func Paid(order *v1alpha1.Order, account Payee, payment wechatpay.Payment, now t
 		return mismatch(order, difference, now)
 	}
 	if IsPaid(order) {
-		if recorded := order.Status.Transaction; recorded != nil && recorded.ID == kept(payment.TransactionID, maxTransactionID) {
+		if recorded := order.Status.Transaction; recorded != nil && recorded.ID == text.AtMost(maxTransactionID, payment.TransactionID) {
 			return AlreadyRecorded, ""
 		}
-		return Conflict, fmt.Sprintf("WeChat Pay states the payment %s for an order that is paid by another transaction", kept(payment.TransactionID, maxTransactionID))
+		return Conflict, fmt.Sprintf("WeChat Pay states the payment %s for an order that is paid by another transaction", text.AtMost(maxTransactionID, payment.TransactionID))
 	}
 
 	reason, message := whenPaid(order, payment)
@@ -145,33 +146,25 @@ const clocksDiffer = 5 * time.Minute
 // maxTransactionID is the maximum length in the status; WeChat Pay's IDs have 28 digits.
 const maxTransactionID = 64
 
-// kept truncates a value to the API's limit, because an overlong value must not prevent a payment
-// from being recorded.
-func kept(value string, most int) string {
-	return text.AtMost(most, value)
-}
-
 func paymentCurrency(payment wechatpay.Payment) string {
-	if payment.Currency == "" {
-		return string(v1alpha1.CurrencyCNY)
-	}
-	return payment.Currency
+	return cmp.Or(payment.Currency, string(v1alpha1.CurrencyCNY))
 }
 
+// transactionOf truncates values to the API's limits, because an overlong value must not prevent a
+// payment from being recorded.
 func transactionOf(payment wechatpay.Payment) *v1alpha1.Transaction {
-	transaction := &v1alpha1.Transaction{
-		ID:              kept(payment.TransactionID, maxTransactionID),
+	return &v1alpha1.Transaction{
+		ID:              text.AtMost(maxTransactionID, payment.TransactionID),
 		Total:           payment.Total,
-		Currency:        kept(paymentCurrency(payment), 16),
+		Currency:        text.AtMost(16, paymentCurrency(payment)),
 		CashTotal:       payment.CashTotal,
-		CashCurrency:    kept(payment.CashCurrency, 16),
+		CashCurrency:    text.AtMost(16, payment.CashCurrency),
 		SettlementTotal: payment.SettlementTotal,
 		CouponTotal:     payment.CouponTotal,
-		OpenID:          kept(payment.OpenID, 128),
-		BankType:        kept(payment.BankType, 32),
+		OpenID:          text.AtMost(128, payment.OpenID),
+		BankType:        text.AtMost(32, payment.BankType),
 		PaidTime:        statusTime(payment.PaidTime),
 	}
-	return transaction
 }
 
 // PreparedScheme is the algorithm that an Order was prepared with, or that of its Merchant where none is recorded.

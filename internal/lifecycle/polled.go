@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -14,7 +15,10 @@ import (
 // PollFailed notes that the query of an unpaid Order failed, with WeChat Pay's error text. The
 // state of the Order does not change.
 func PollFailed(order *v1alpha1.Order, err error, now time.Time) {
-	notePaid(order, now, func(message string) string { return withQueryFailed(message, err) })
+	shown := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid)
+	if shown != nil && !IsPaid(order) {
+		setOrder(order, now, v1alpha1.ConditionPaid, shown.Status, shown.Reason, withQueryFailed(shown.Message, err))
+	}
 }
 
 // Polled records that a query found the Order neither paid nor closed at WeChat Pay. An unknown
@@ -38,20 +42,8 @@ func Polled(order *v1alpha1.Order, state wechatpay.TradeState, now time.Time) {
 const waitingForThePayer = "Waiting for the payer"
 
 func knownState(state wechatpay.TradeState) bool {
-	switch state {
-	case wechatpay.TradeStateSuccess, wechatpay.TradeStateRefund, wechatpay.TradeStateNotPay, wechatpay.TradeStateClosed,
-		wechatpay.TradeStateRevoked, wechatpay.TradeStateUserPaying, wechatpay.TradeStateAccept, wechatpay.TradeStatePayError:
-		return true
-	default:
-		return false
-	}
-}
-
-// notePaid changes the message of the condition Paid of an unpaid Order.
-func notePaid(order *v1alpha1.Order, now time.Time, change func(string) string) {
-	shown := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ConditionPaid)
-	if shown == nil || IsPaid(order) {
-		return
-	}
-	setOrder(order, now, v1alpha1.ConditionPaid, shown.Status, shown.Reason, change(shown.Message))
+	return slices.Contains([]wechatpay.TradeState{
+		wechatpay.TradeStateSuccess, wechatpay.TradeStateRefund, wechatpay.TradeStateNotPay, wechatpay.TradeStateClosed,
+		wechatpay.TradeStateRevoked, wechatpay.TradeStateUserPaying, wechatpay.TradeStateAccept, wechatpay.TradeStatePayError,
+	}, state)
 }

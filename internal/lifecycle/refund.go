@@ -5,38 +5,32 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // RefundSucceeded reports whether the money was refunded.
 func RefundSucceeded(refund *v1alpha1.Refund) bool {
-	return statusOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded) == metav1.ConditionTrue
+	return meta.IsStatusConditionTrue(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
 }
 
 // RefundFinal reports whether the Refund has reached its final state.
 func RefundFinal(refund *v1alpha1.Refund) bool {
-	return RefundSucceeded(refund) || statusOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded) == metav1.ConditionFalse
+	return RefundSucceeded(refund) || meta.IsStatusConditionFalse(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
 }
 
 // RefundAccepted reports whether WeChat Pay accepted the Refund.
 func RefundAccepted(refund *v1alpha1.Refund) bool {
-	return statusOf(refund.Status.Conditions, v1alpha1.ConditionAccepted) == metav1.ConditionTrue
+	return meta.IsStatusConditionTrue(refund.Status.Conditions, v1alpha1.ConditionAccepted)
 }
 
 // RefundMayBeAtWeChat reports whether a refund request has an unknown outcome.
 func RefundMayBeAtWeChat(refund *v1alpha1.Refund) bool {
-	if RefundFinal(refund) {
-		return false
-	}
-	switch AcceptedReason(refund) {
-	case v1alpha1.ReasonOutcomeUnknown, v1alpha1.ReasonRefused:
-		return true
-	default:
-		return false
-	}
+	return !RefundFinal(refund) && isInDoubt(AcceptedReason(refund))
 }
 
 // RefundBegun reports whether, judging by the status, the refund was requested from WeChat Pay or
@@ -47,26 +41,26 @@ func RefundBegun(refund *v1alpha1.Refund) bool {
 
 // RefundDenied reports whether the Refund was denied.
 func RefundDenied(refund *v1alpha1.Refund) bool {
-	return statusOf(refund.Status.Conditions, v1alpha1.ConditionApproved) == metav1.ConditionFalse
+	return meta.IsStatusConditionFalse(refund.Status.Conditions, v1alpha1.ConditionApproved)
 }
 
 func isApproved(refund *v1alpha1.Refund) bool {
-	return statusOf(refund.Status.Conditions, v1alpha1.ConditionApproved) == metav1.ConditionTrue
+	return meta.IsStatusConditionTrue(refund.Status.Conditions, v1alpha1.ConditionApproved)
 }
 
 // AcceptedReason returns the reason of the condition Accepted.
 func AcceptedReason(refund *v1alpha1.Refund) string {
-	return reasonOf(refund.Status.Conditions, v1alpha1.ConditionAccepted)
+	return Condition(refund.Status.Conditions, v1alpha1.ConditionAccepted).Reason
 }
 
 // ApprovedReason returns the reason of the condition Approved.
 func ApprovedReason(refund *v1alpha1.Refund) string {
-	return reasonOf(refund.Status.Conditions, v1alpha1.ConditionApproved)
+	return Condition(refund.Status.Conditions, v1alpha1.ConditionApproved).Reason
 }
 
 // SucceededReason returns the reason of the condition Succeeded.
 func SucceededReason(refund *v1alpha1.Refund) string {
-	return reasonOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+	return Condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Reason
 }
 
 // MayBeSent reports whether the refund may be requested: a person approved it, or the Merchant's
@@ -154,12 +148,8 @@ func AwaitingGuard(refund *v1alpha1.Refund, reason, message string, now time.Tim
 // ApprovalTrusted reports whether a person's approval was recorded while the approval policy was in
 // force, or WeChat Pay already had the refund.
 func ApprovalTrusted(refund *v1alpha1.Refund) bool {
-	switch ApprovedReason(refund) {
-	case v1alpha1.ReasonApproved, v1alpha1.ReasonRecovered:
-		return isApproved(refund)
-	default:
-		return false
-	}
+	reason := ApprovedReason(refund)
+	return isApproved(refund) && (reason == v1alpha1.ReasonApproved || reason == v1alpha1.ReasonRecovered)
 }
 
 // ApprovedUnguarded records that the approval is void because the approval policy was missing when
@@ -237,18 +227,16 @@ func processing(refund *v1alpha1.Refund, now time.Time) {
 // Only the first time is recorded, so that later responses cause no writes.
 func stalled(refund *v1alpha1.Refund, now time.Time) {
 	if refund.Status.StalledTime == nil {
-		since := metav1.NewTime(now)
-		refund.Status.StalledTime = &since
+		refund.Status.StalledTime = new(metav1.NewTime(now))
 	}
 }
 
 func accept(refund *v1alpha1.Refund, refundID string, now time.Time) {
 	if refundID != "" {
-		refund.Status.RefundID = kept(refundID, 64)
+		refund.Status.RefundID = text.AtMost(64, refundID)
 	}
 	if refund.Status.AcceptedTime == nil {
-		accepted := metav1.NewTime(now)
-		refund.Status.AcceptedTime = &accepted
+		refund.Status.AcceptedTime = new(metav1.NewTime(now))
 	}
 	if ApprovedReason(refund) == v1alpha1.ReasonApprovedUnguarded {
 		recovered(refund, now) // nothing was sent since the approval was found void
@@ -292,7 +280,7 @@ func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.Ref
 	}
 	accept(refund, fact.RefundID, now)
 	if fact.ReceivedAccount != "" {
-		refund.Status.ReceivedAccount = kept(fact.ReceivedAccount, 256)
+		refund.Status.ReceivedAccount = text.AtMost(256, fact.ReceivedAccount)
 	}
 	switch fact.Status {
 	case wechatpay.RefundStatusSucceeded:
@@ -350,7 +338,7 @@ func FollowFailed(refund *v1alpha1.Refund, err error, now time.Time) {
 	case v1alpha1.ReasonAbnormal, v1alpha1.ReasonMismatch, v1alpha1.ReasonUnknownState:
 		// What WeChat Pay stated before still matters most.
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, reason,
-			withQueryFailed(messageOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded), err))
+			withQueryFailed(Condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Message, err))
 	default:
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonQueryFailed,
 			explained(err, "WeChat Pay accepted the refund, but its state can't be queried at the moment; the operator queries it again automatically. If this persists, look up the refund in the merchant platform (交易中心)"))
@@ -401,8 +389,7 @@ func EndRefund(refund *v1alpha1.Refund, reason, message string, now time.Time) {
 // minute. It rounds up, because the API stores whole seconds and WeChat Pay refuses a request that
 // is a second early.
 func Requested(refund *v1alpha1.Refund, at time.Time) {
-	requested := metav1.NewTime(at.Add(time.Second - time.Nanosecond).Truncate(time.Second))
-	refund.Status.LastRequestTime = &requested
+	refund.Status.LastRequestTime = new(metav1.NewTime(at.Add(time.Second - time.Nanosecond).Truncate(time.Second)))
 }
 
 func setRefund(refund *v1alpha1.Refund, now time.Time, kind string, status metav1.ConditionStatus, reason, message string) {

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -15,10 +16,7 @@ const defaultClientIP = "127.0.0.1"
 
 // AppID returns the appid of an Order: its own, or the Merchant's. Both are immutable.
 func AppID(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
-	if order.Spec.AppID != "" {
-		return order.Spec.AppID
-	}
-	return merchant.Spec.AppID
+	return cmp.Or(order.Spec.AppID, merchant.Spec.AppID)
 }
 
 // MaxAttach is WeChat Pay's limit for attach, in bytes (chapter 9_1).
@@ -62,7 +60,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 		Description:   spec.Description,
 		Total:         spec.Amount.Total,
 		Currency:      currency(order),
-		ClientIP:      spec.ClientIP,
+		ClientIP:      cmp.Or(spec.ClientIP, defaultClientIP),
 		NotifyURL:     notifyURL,
 		Attach:        Attach(order, merchant),
 		GoodsTag:      spec.GoodsTag,
@@ -74,10 +72,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 		Goods:         goods(spec.Goods),
 		Store:         store(spec.Store),
 		H5:            h5(spec.H5),
-		Scheme:        wechatpay.Scheme(merchant.Spec.SignType),
-	}
-	if request.ClientIP == "" {
-		request.ClientIP = defaultClientIP
+		Scheme:        PreparedScheme(order, merchant),
 	}
 	if spec.Payer != nil {
 		request.OpenID = spec.Payer.OpenID
@@ -86,12 +81,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 		request.ExpireTime = spec.ExpireTime.UTC()
 	}
 	if prepay := order.Status.Prepay; prepay != nil {
-		if prepay.NotifyURL != "" {
-			request.NotifyURL = prepay.NotifyURL
-		}
-		if prepay.SignType != "" {
-			request.Scheme = wechatpay.Scheme(prepay.SignType)
-		}
+		request.NotifyURL = cmp.Or(prepay.NotifyURL, notifyURL)
 	}
 	return request
 }
@@ -141,8 +131,5 @@ func h5(spec *v1alpha1.H5) *wechatpay.H5 {
 }
 
 func currency(order *v1alpha1.Order) string {
-	if order.Spec.Amount.Currency == "" {
-		return string(v1alpha1.CurrencyCNY)
-	}
-	return string(order.Spec.Amount.Currency)
+	return string(cmp.Or(order.Spec.Amount.Currency, v1alpha1.CurrencyCNY))
 }

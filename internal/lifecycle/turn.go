@@ -38,7 +38,7 @@ func TakeTurn(refund *v1alpha1.Refund, order *v1alpha1.Order, all []v1alpha1.Ref
 			lastRequest = at
 		}
 		sum.add(other)
-		if RefundMayBeAtWeChat(other) && (!RefundMayBeAtWeChat(refund) || OlderRefund(other, refund)) {
+		if RefundMayBeAtWeChat(other) && (!RefundMayBeAtWeChat(refund) || Older(other, refund)) {
 			return Turn{Message: fmt.Sprintf("Refund %s of the same Order is still waiting for a response; the refunds of an Order are requested one at a time", other.Name)}
 		}
 	}
@@ -97,14 +97,9 @@ func lastRequestOf(refund *v1alpha1.Refund) time.Time {
 	return refund.Status.LastRequestTime.Time
 }
 
-// OlderRefund orders Refunds by age, then by namespace and name.
-func OlderRefund(a, b *v1alpha1.Refund) bool { return older(a, b) }
-
-// Older orders Orders by age, then by namespace and name. If two Orders claim a number, the older
-// one keeps it.
-func Older(a, b *v1alpha1.Order) bool { return older(a, b) }
-
-func older(a, b metav1.Object) bool {
+// Older orders objects by age, then by namespace and name. If two claim a number, the older one
+// keeps it.
+func Older(a, b metav1.Object) bool {
 	created, other := a.GetCreationTimestamp(), b.GetCreationTimestamp()
 	switch {
 	case !created.Equal(&other):

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -91,9 +92,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 		return nil, fmt.Errorf("creating the manager: %w", err)
 	}
 	options.Accounts.NotifyBaseURL = options.NotifyBaseURL
-	if options.Accounts.UserAgent == "" {
-		options.Accounts.UserAgent = "wechatpay-operator"
-	}
+	options.Accounts.UserAgent = cmp.Or(options.Accounts.UserAgent, "wechatpay-operator")
 	if options.Accounts.Clock == nil {
 		options.Accounts.Clock = clock.RealClock{}
 	}

@@ -4,6 +4,8 @@
 package metrics
 
 import (
+	"runtime"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -88,6 +90,53 @@ var (
 		Name: "wechatpay_writes_refused_total",
 		Help: "Writes that the cluster refused the operator (a policy, a quota, a webhook that can't be called), by the kind they are about and write: hold (the finalizer), release, status, create (the Refund of a late payment), delete (after ttlSecondsAfterFinished).",
 	}, []string{"kind", "write"})
+
+	// BreakerState is the state of a Merchant's circuit breakers in this process. The values are
+	// those of gobreaker.State.
+	BreakerState = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "wechatpay_breaker_state",
+		Help: "Whether this process makes the calls of a Merchant (calls: orders, refunds): 0 it does, 1 one call tries whether WeChat Pay answers again, 2 they are paused.",
+	}, []string{"namespace", "merchant", "calls"})
+
+	// CallsDenied counts the calls that the operator's own limits rejected unsent.
+	CallsDenied = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wechatpay_calls_denied_total",
+		Help: "Calls that were not sent, by operation and limit: Paused (after failures), RateLimit (calls a second), Concurrency (calls under way: of the account, the host, the namespace, or of all Merchants without a proven key), FailingRefunds (WeChat Pay blocks who fails more), Looks (questions whether a refund exists), Unproven (refund requests and looks of a Merchant whose key WeChat Pay has not taken yet).",
+	}, []string{"operation", "limit"})
+
+	// CallbacksReachable is the condition CallbacksReachable of each Merchant for which it is True
+	// or False.
+	CallbacksReachable = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "wechatpay_callbacks_reachable",
+		Help: "1 if test callbacks to a Merchant's public address come in, 0 if not, as the condition CallbacksReachable says; nothing if that is not checked. Only the leader has it.",
+	}, []string{"namespace", "merchant"})
+
+	// CallbackChecks counts the operator's own test callbacks that arrived. Callbacks does not
+	// include them.
+	CallbackChecks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wechatpay_callback_checks_total",
+		Help: "Test callbacks of the operator's own that came in, by result: answered, refused (of another operator, forged, or too old).",
+	}, []string{"result"})
+
+	// CallbackHealthChecks counts health checks of the callback server by load balancers. Callbacks
+	// does not include them.
+	CallbackHealthChecks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wechatpay_callback_health_checks_total",
+		Help: "Health checks by load balancers (GET / and /healthz on the port of callbacks), by answer: ok, unavailable (the replica is stopping).",
+	}, []string{"answer"})
+
+	// RefundsGuarded is, for each namespace with Merchants or Refunds, whether the approval policy is
+	// in force.
+	RefundsGuarded = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "wechatpay_refunds_guarded",
+		Help: "1 if the policy that keeps approvals of Refunds to those who have the right to approve was seen in force in a namespace with Merchants or Refunds, 0 if not, or if that is not known yet. Refunds that need an approval wait then. Only the leader has it.",
+	}, []string{"namespace"})
+
+	// buildInfo is 1 for the running version.
+	buildInfo = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "wechatpay_build_info",
+		Help: "1, with the operator's version and the version of Go that built it.",
+	}, []string{"version", "go_version"})
 )
 
 // Label values of WritesRefused.
@@ -105,9 +154,16 @@ const (
 	ByQuery    = "query"
 )
 
+// Label values of CallbackHealthChecks.
+const (
+	HealthOK          = "ok"
+	HealthUnavailable = "unavailable"
+)
+
 func init() {
 	metrics.Registry.MustRegister(Requests, RequestDuration, Callbacks, CallbackDuration, CallbackConnectionsEvicted, OrdersPaid,
-		AmountMismatches, SecondPayments, PaidLate, FinalizersReleased, GoneDuringCalls, WritesRefused)
+		AmountMismatches, SecondPayments, PaidLate, FinalizersReleased, GoneDuringCalls, WritesRefused,
+		BreakerState, CallsDenied, CallbacksReachable, CallbackChecks, CallbackHealthChecks, RefundsGuarded, buildInfo)
 	startAtZero()
 }
 
@@ -135,6 +191,9 @@ func startAtZero() {
 	for _, write := range []string{WriteCreate, WriteDelete} {
 		WritesRefused.WithLabelValues("Order", write)
 	}
+	for _, answer := range []string{HealthOK, HealthUnavailable} {
+		CallbackHealthChecks.WithLabelValues(answer)
+	}
 	for _, by := range []string{ByCallback, ByQuery} {
 		OrdersPaid.WithLabelValues(by)
 	}
@@ -145,3 +204,6 @@ func startAtZero() {
 		}
 	}
 }
+
+// SetVersion sets the running version.
+func SetVersion(version string) { buildInfo.WithLabelValues(version, runtime.Version()).Set(1) }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -126,23 +127,16 @@ func handler[T client.Object](mutex *sync.Mutex, count func(T, int)) toolscache.
 			count(counted, by)
 		}
 	}
+	changed := func(before, now any) { // nil, which counts for nothing, is what is not there
+		mutex.Lock()
+		defer mutex.Unlock()
+		counting(before, -1)
+		counting(now, +1)
+	}
 	return toolscache.ResourceEventHandlerFuncs{
-		AddFunc: func(object any) {
-			mutex.Lock()
-			defer mutex.Unlock()
-			counting(object, +1)
-		},
-		UpdateFunc: func(before, now any) {
-			mutex.Lock()
-			defer mutex.Unlock()
-			counting(before, -1)
-			counting(now, +1)
-		},
-		DeleteFunc: func(object any) {
-			mutex.Lock()
-			defer mutex.Unlock()
-			counting(object, -1)
-		},
+		AddFunc:    func(object any) { changed(nil, object) },
+		UpdateFunc: changed,
+		DeleteFunc: func(object any) { changed(object, nil) },
 	}
 }
 
@@ -160,10 +154,10 @@ func (o *Objects) countRefund(refund *v1alpha1.Refund, by int) {
 	since, undecided := time.Time{}, time.Time{}
 	if lifecycle.RefundMayBeAtWeChat(refund) {
 		// Accepted is Unknown from creation on; the outcome can be unknown only since the approval.
-		since = latest(transition(refund.Status.Conditions, v1alpha1.ConditionAccepted), transition(refund.Status.Conditions, v1alpha1.ConditionApproved))
+		since = latest(lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionAccepted).LastTransitionTime.Time, lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionApproved).LastTransitionTime.Time)
 	}
 	if stateOfRefund(refund) == v1alpha1.ReasonAwaitingApproval {
-		undecided = transition(refund.Status.Conditions, v1alpha1.ConditionApproved)
+		undecided = lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionApproved).LastTransitionTime.Time
 	}
 	keep(o.doubts["Refund"], refund.UID, since, by)
 	keep(o.undecided, refund.UID, undecided, by)
@@ -195,10 +189,7 @@ func keep(times map[types.UID]time.Time, uid types.UID, since time.Time, by int)
 const isNew = "New"
 
 func stateOfOrder(order *v1alpha1.Order) string {
-	if reason := lifecycle.PaidReason(order); reason != "" {
-		return reason
-	}
-	return isNew
+	return cmp.Or(lifecycle.PaidReason(order), isNew)
 }
 
 // stateOfRefund returns the most informative reason: while nothing is being refunded, what the
@@ -215,13 +206,6 @@ func stateOfRefund(refund *v1alpha1.Refund) string {
 	default:
 		return lifecycle.AcceptedReason(refund)
 	}
-}
-
-func transition(conditions []metav1.Condition, kind string) time.Time {
-	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
-		return condition.LastTransitionTime.Time
-	}
-	return time.Time{}
 }
 
 func latest(a, b time.Time) time.Time {

@@ -4,7 +4,6 @@ package report
 
 import (
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -62,8 +61,7 @@ func (t Reporter) Refund(refund *v1alpha1.Refund, before string) {
 	}
 	switch reason {
 	case v1alpha1.ReasonAbnormal, v1alpha1.ReasonClosed, v1alpha1.ReasonNumberInUse, v1alpha1.ReasonMismatch, v1alpha1.ReasonUnknownState:
-		condition := meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
-		t.Recorder.Eventf(refund, nil, "Warning", reason, "Refund", "%s", condition.Message)
+		t.Recorder.Eventf(refund, nil, "Warning", reason, "Refund", "%s", lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Message)
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"strings"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -44,8 +42,7 @@ func orderChanged(log logr.Logger, before, now *v1alpha1.Order) {
 	if state == v1alpha1.ReasonAmountMismatch {
 		return // Reporter.Payment reports it, with the difference
 	}
-	values := changed(orderValues(now), lifecycle.PaidReason(before), state)
-	values = with(values, "prepared", prepared)
+	values := with(changed(orderValues(now), lifecycle.PaidReason(before), state), "prepared", prepared)
 	if transaction := now.Status.Transaction; transaction != nil {
 		values = with(values, "transactionID", transaction.ID)
 	}
@@ -64,9 +61,9 @@ func orderMessage(order *v1alpha1.Order) string {
 		if lifecycle.IsPrepared(order) {
 			return ""
 		}
-		return messageOf(order.Status.Conditions, v1alpha1.ConditionPrepared)
+		return lifecycle.Condition(order.Status.Conditions, v1alpha1.ConditionPrepared).Message
 	default:
-		return messageOf(order.Status.Conditions, v1alpha1.ConditionPaid)
+		return lifecycle.Condition(order.Status.Conditions, v1alpha1.ConditionPaid).Message
 	}
 }
 
@@ -75,8 +72,7 @@ func refundChanged(log logr.Logger, before, now *v1alpha1.Refund) {
 	if state == lifecycle.SucceededReason(before) && approved == lifecycle.ApprovedReason(before) && accepted == lifecycle.AcceptedReason(before) {
 		return
 	}
-	values := changed(refundValues(now), lifecycle.SucceededReason(before), state)
-	values = with(values, "approved", approved, "accepted", accepted)
+	values := with(changed(refundValues(now), lifecycle.SucceededReason(before), state), "approved", approved, "accepted", accepted)
 	if now.Status.RefundID != "" {
 		values = with(values, "refundID", now.Status.RefundID)
 	}
@@ -96,18 +92,18 @@ func refundMessage(refund *v1alpha1.Refund) string {
 		case v1alpha1.ReasonPending, v1alpha1.ReasonWaitingForTurn:
 			return ""
 		}
-		return messageOf(refund.Status.Conditions, v1alpha1.ConditionAccepted)
+		return lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionAccepted).Message
 	default:
-		return messageOf(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+		return lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Message
 	}
 }
 
 func merchantChanged(log logr.Logger, before, now *v1alpha1.Merchant) {
-	was, is := reasonOf(before.Status.Conditions, v1alpha1.ConditionReady), reasonOf(now.Status.Conditions, v1alpha1.ConditionReady)
+	was, is := lifecycle.Condition(before.Status.Conditions, v1alpha1.ConditionReady).Reason, lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionReady).Reason
 	if was == is {
 		return
 	}
-	values := with(changed(merchantValues(now), was, is), "message", messageOf(now.Status.Conditions, v1alpha1.ConditionReady))
+	values := with(changed(merchantValues(now), was, is), "message", lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionReady).Message)
 	log.Info("Changed the state of a Merchant", values...)
 }
 
@@ -146,20 +142,6 @@ func merchantValues(merchant *v1alpha1.Merchant) []any {
 }
 
 func with(values []any, more ...any) []any { return append(values, more...) }
-
-func reasonOf(conditions []metav1.Condition, kind string) string {
-	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
-		return condition.Reason
-	}
-	return ""
-}
-
-func messageOf(conditions []metav1.Condition, kind string) string {
-	if condition := meta.FindStatusCondition(conditions, kind); condition != nil {
-		return condition.Message
-	}
-	return ""
-}
 
 // masked hides the payer's openid, which is personal data, in WeChat Pay's text.
 func masked(order *v1alpha1.Order, text string) string {

@@ -3,6 +3,8 @@ package wechatpay
 import (
 	"context"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
 // Caller makes the calls of one account. Implementations are safe for concurrent use, verify TLS
@@ -96,22 +98,12 @@ type Prepay struct {
 	// ID is prepay_id. It and CodeURL are valid for two hours.
 	ID string
 	// JSAPI is set for JSAPI, and App for APP.
-	JSAPI *JSAPIParameters
-	App   *AppParameters
+	JSAPI *v1alpha1.JSAPIParameters
+	App   *v1alpha1.AppParameters
 	// CodeURL is set for NATIVE: the content of the QR code.
 	CodeURL string
 	// MWEBURL is set for MWEB and is valid for five minutes.
 	MWEBURL string
-}
-
-// JSAPIParameters has the parameters of wx.requestPayment, under their names.
-type JSAPIParameters struct {
-	AppID, TimeStamp, NonceStr, Package, SignType, PaySign string
-}
-
-// AppParameters has the parameters of the SDK for native apps, where all names are lower case.
-type AppParameters struct {
-	AppID, PartnerID, PrepayID, Package, NonceStr, Timestamp, Sign string
 }
 
 // TradeState is trade_state, which all protocols spell alike.

@@ -3,6 +3,7 @@ package wechatpay
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
@@ -145,13 +146,5 @@ func RetryAfter(err error) time.Duration {
 // they prove nothing.
 func Means(err error, meanings ...Meaning) bool {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Outcome != Failed {
-		return false
-	}
-	for _, m := range meanings {
-		if e.Meaning == m {
-			return true
-		}
-	}
-	return false
+	return ok && e.Outcome == Failed && slices.Contains(meanings, e.Meaning)
 }

@@ -9,12 +9,14 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -227,4 +229,14 @@ const meaning = "This is the result from inside of the cluster. Orders continue,
 // NotChecked returns the Finding for an address that is not called.
 func NotChecked(address, why string) Finding {
 	return Finding{v1alpha1.ReasonNotChecked, "Callbacks to " + address + " are not checked: " + why}
+}
+
+// publicOnly checks the address that a socket is about to connect to, as the last defence against
+// calls to other addresses.
+func publicOnly(_, address string, _ syscall.RawConn) error {
+	remote, err := netip.ParseAddrPort(address)
+	if err != nil || remote.Port() != httpsPort || !callbackprobe.IsPublic(remote.Addr()) {
+		return errors.New("only port 443 of public addresses is called")
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package v2
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -45,21 +46,18 @@ func New(options Options) (*Client, error) {
 	c := &Client{
 		mchID:       options.MchID,
 		scheme:      options.Scheme,
-		receiver:    newReceiver(options.MchID, options.APIKey, options.PreviousAPIKey),
+		receiver:    newReceiver(options.MchID, options.Key, options.PreviousKey),
 		userAgent:   options.UserAgent,
 		timeouts:    withDefaults(options.Timeouts),
 		certificate: options.Certificate,
-		answers:     options.Answers,
+		answers:     cmp.Or(options.Answers, wechatpay.NewTakenAnswers()),
+		trust:       options.Trust,
 		now:         options.Now,
-	}
-	if c.answers == nil {
-		c.answers = wechatpay.NewTakenAnswers()
 	}
 	if c.now == nil {
 		c.now = time.Now
 	}
 	c.current = c.receiver.keys[0]
-	c.trust = options.Trust
 	c.primary, c.backup = options.endpoints()
 	c.anonymous = newHTTPClient(c.timeouts.Connect, options.RootCAs, nil)
 	if c.certificate != nil {

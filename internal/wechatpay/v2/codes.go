@@ -93,55 +93,34 @@ var codesOf = map[wechatpay.Operation]map[string]judgement{
 // wording is a text from WeChat Pay that is more specific than its code. The search ignores letter
 // case, character width, spaces and punctuation.
 type wording struct {
-	text    string
 	meaning wechatpay.Meaning
 	// operation that returns the text; empty: any, and only in unsigned refusals, because a
 	// verified reply has a code instead.
 	operation wechatpay.Operation
+	texts     []string
 }
 
 // wordings are searched in this order; the first match applies.
-var wordings = bare([]wording{
+var wordings = []wording{
 	// A used number actually returns "201 商户订单号重复"; OUT_TRADE_NO_USED is only documented.
-	{"201", wechatpay.NumberUsed, wechatpay.OperationCreateOrder},
-	{"重复", wechatpay.NumberUsed, wechatpay.OperationCreateOrder},
+	{wechatpay.NumberUsed, wechatpay.OperationCreateOrder, bare("201", "重复")},
 
-	{"订单金额或退款金额与之前请求不一致", wechatpay.AmountConflict, wechatpay.OperationCreateRefund},
-	{"订单已全额退款", wechatpay.Rejected, wechatpay.OperationCreateRefund},
-	{"invalid refund_fee", wechatpay.Rejected, wechatpay.OperationCreateRefund},
+	{wechatpay.AmountConflict, wechatpay.OperationCreateRefund, bare("订单金额或退款金额与之前请求不一致")},
+	{wechatpay.Rejected, wechatpay.OperationCreateRefund, bare("订单已全额退款", "invalid refund_fee")},
 
-	{"签名错误", wechatpay.CredentialsRejected, ""},
-	{"签名失败", wechatpay.CredentialsRejected, ""},
-	{"签名有误", wechatpay.CredentialsRejected, ""},
-	{"签名不正确", wechatpay.CredentialsRejected, ""},
-	{"签名不匹配", wechatpay.CredentialsRejected, ""},
-	{"签名验证失败", wechatpay.CredentialsRejected, ""},
-	{"签名校验失败", wechatpay.CredentialsRejected, ""},
-	{"验签失败", wechatpay.CredentialsRejected, ""},
-	{"sign error", wechatpay.CredentialsRejected, ""},
-	{"signature error", wechatpay.CredentialsRejected, ""},
-	{"invalid signature", wechatpay.CredentialsRejected, ""},
-	{"证书", wechatpay.CertificateRejected, ""},
-	{"频率限制", wechatpay.SlowDown, ""},
-	{"频率过高", wechatpay.SlowDown, ""},
-	{"无效请求过多", wechatpay.SlowDown, ""},
-	{"frequency limit", wechatpay.SlowDown, ""},
-	{"系统错误", wechatpay.Repeat, ""},
-	{"系统异常", wechatpay.Repeat, ""},
-	{"系统超时", wechatpay.Repeat, ""},
-	{"系统繁忙", wechatpay.Repeat, ""},
-	{"接口返回错误", wechatpay.Repeat, ""},
-	{"system error", wechatpay.Repeat, ""},
-	{"system busy", wechatpay.Repeat, ""},
-	{"system timeout", wechatpay.Repeat, ""},
-})
+	{wechatpay.CredentialsRejected, "", bare("签名错误", "签名失败", "签名有误", "签名不正确", "签名不匹配", "签名验证失败",
+		"签名校验失败", "验签失败", "sign error", "signature error", "invalid signature")},
+	{wechatpay.CertificateRejected, "", bare("证书")},
+	{wechatpay.SlowDown, "", bare("频率限制", "频率过高", "无效请求过多", "frequency limit")},
+	{wechatpay.Repeat, "", bare("系统错误", "系统异常", "系统超时", "系统繁忙", "接口返回错误",
+		"system error", "system busy", "system timeout")},
+}
 
 // vagueWordings apply if no code does, because they occur in many texts.
-var vagueWordings = bare([]wording{
-	{"权限", wechatpay.NeedsAttention, ""},
-	{"不匹配", wechatpay.NeedsAttention, ""},
-	{"参数", wechatpay.Rejected, ""},
-})
+var vagueWordings = []wording{
+	{wechatpay.NeedsAttention, "", bare("权限", "不匹配")},
+	{wechatpay.Rejected, "", bare("参数")},
+}
 
 // judgeCode judges err_code and err_code_des of a verified reply. For a generic or unknown code the
 // text decides.
@@ -180,10 +159,8 @@ func judgeUnsigned(operation wechatpay.Operation, codes, texts []string) wechatp
 
 func anyWording(of []wording, operation wechatpay.Operation, texts []string) (wechatpay.Meaning, bool) {
 	for _, w := range of {
-		if w.operation == "" || w.operation == operation {
-			if slices.ContainsFunc(texts, w.isIn) {
-				return w.meaning, true
-			}
+		if (w.operation == "" || w.operation == operation) && slices.ContainsFunc(texts, w.isIn) {
+			return w.meaning, true
 		}
 	}
 	return "", false
@@ -192,10 +169,13 @@ func anyWording(of []wording, operation wechatpay.Operation, texts []string) (we
 // isIn reports whether a text contains the wording. A number matches only as a whole: 201 does not
 // match 20201.
 func (w wording) isIn(text string) bool {
-	if digits(w.text) {
-		return slices.Contains(strings.FieldsFunc(normalised(text), func(r rune) bool { return r < '0' || r > '9' }), w.text)
-	}
-	return strings.Contains(bareWords(text), w.text)
+	words := bareWords(text)
+	return slices.ContainsFunc(w.texts, func(searched string) bool {
+		if digits(searched) {
+			return slices.Contains(strings.FieldsFunc(normalised(text), func(r rune) bool { return r < '0' || r > '9' }), searched)
+		}
+		return strings.Contains(words, searched)
+	})
 }
 
 // isUmbrella reports whether a code is generic.
@@ -213,40 +193,24 @@ func lookUp(operation wechatpay.Operation, code string) (judgement, bool) {
 // spell SYSTEMERROR as System Error too.
 func lookUpLoosely(operation wechatpay.Operation, code string) (judgement, bool) {
 	code = bareWords(code)
-	if particular, found := bareCodesOf[operation][code]; found {
-		return particular, true
+	for _, codes := range []map[string]judgement{codesOf[operation], codesOfEveryCall} {
+		for known, judgement := range codes {
+			if bareWords(known) == code {
+				return judgement, true
+			}
+		}
 	}
-	general, found := bareCodesOfEveryCall[code]
-	return general, found
+	return judgement{}, false
 }
 
 // sameCode reports whether two codes are equal apart from their spelling.
 func sameCode(code, meant string) bool { return bareWords(code) == bareWords(meant) }
 
-var (
-	bareCodesOfEveryCall = bareCodes(codesOfEveryCall)
-	bareCodesOf          = func() map[wechatpay.Operation]map[string]judgement {
-		all := map[wechatpay.Operation]map[string]judgement{}
-		for operation, codes := range codesOf {
-			all[operation] = bareCodes(codes)
-		}
-		return all
-	}()
-)
-
-func bareCodes(codes map[string]judgement) map[string]judgement {
-	bare := make(map[string]judgement, len(codes))
-	for code, judgement := range codes {
-		bare[bareWords(code)] = judgement
+func bare(texts ...string) []string {
+	for i := range texts {
+		texts[i] = bareWords(texts[i])
 	}
-	return bare
-}
-
-func bare(wordings []wording) []wording {
-	for i := range wordings {
-		wordings[i].text = bareWords(wordings[i].text)
-	}
-	return wordings
+	return texts
 }
 
 // bareWords returns only the letters and digits of a text, in lower case and half width.

@@ -25,16 +25,9 @@ func verifiedFailure(operation wechatpay.Operation, reply fields) *wechatpay.Err
 	judgement := judgeCode(operation, code, description)
 	return &wechatpay.Error{
 		Operation: operation, Outcome: judgement.outcome, Meaning: judgement.meaning,
-		Code: shortened(orUnnamed(code)), Description: shortened(description),
+		// The code distinguishes a FAIL without one from a transport error, which has none either.
+		Code: shortened(cmp.Or(code, "FAIL")), Description: shortened(description),
 	}
-}
-
-// orUnnamed distinguishes a FAIL without a code from a transport error, which has no code either.
-func orUnnamed(code string) string {
-	if code == "" {
-		return "FAIL"
-	}
-	return code
 }
 
 // unsignedRefusal converts a reply at the communication level (chapter 4_2) to an error. WeChat Pay

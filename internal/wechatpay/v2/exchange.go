@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,6 +23,11 @@ type call struct {
 	fields   []field
 	// signType is the Client's, unless the call sets its own.
 	signType wechatpay.Scheme
+}
+
+// callBy returns a call with one field of its own, the number of the order or refund.
+func callBy(operation wechatpay.Operation, appID, by, number string) call {
+	return call{operation: operation, appID: appID, required: []string{by}, fields: []field{{by, number}}}
 }
 
 // paths of the operations. WeChat Pay requires a client certificate only for the refund path.
@@ -101,7 +107,11 @@ func (call call) check() error {
 
 // try sends a call once and judges the reply.
 func (c *Client) try(ctx context.Context, call call, host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
-	reply, failure := c.tryOnce(ctx, call, host, limit)
+	status, body, failure := c.post(ctx, call.operation, host, c.encode(call), limit)
+	var reply fields
+	if failure == nil {
+		reply, failure = c.judge(call, status, body)
+	}
 	return reply, c.discreet(host, failure)
 }
 
@@ -121,14 +131,6 @@ func (c *Client) discreet(host *url.URL, failure *wechatpay.Error) *wechatpay.Er
 	default:
 		return unknown(failure.Operation, wechatpay.Repeat, &wechatpay.ConcealedError{Cause: failure})
 	}
-}
-
-func (c *Client) tryOnce(ctx context.Context, call call, host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
-	status, body, failure := c.post(ctx, call.operation, host, c.encode(call), limit)
-	if failure != nil {
-		return nil, failure
-	}
-	return c.judge(call, status, body)
 }
 
 // encode builds the signed request. Nonce and signature are new for each attempt; everything else
@@ -217,4 +219,14 @@ func (c *Client) verifyReply(call call, reply fields) error {
 		return errors.New("the reply was given before: somebody between here and WeChat Pay repeats recorded answers")
 	}
 	return nil
+}
+
+// isNew says whether a verified reply comes for the first time. WeChat puts a nonce of its own into every reply and signs it, so a
+// genuine one never comes twice. One without a nonce can't be told from another of the same words, so it is not remembered.
+func (c *Client) isNew(reply fields) bool {
+	if reply.get("nonce_str") == "" {
+		return true
+	}
+	digest := sha256.Sum256([]byte(reply.get(signField)))
+	return c.answers.Take(wechatpay.AnswerMark(digest[:]))
 }

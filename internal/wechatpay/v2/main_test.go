@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -19,7 +21,7 @@ const (
 )
 
 func testOptions() Options {
-	return Options{MchID: testMchID, APIKey: testKey, Scheme: HMACSHA256}
+	return Options{wechatpay.Settings{MchID: testMchID, Scheme: HMACSHA256}, wechatpay.Secrets{Key: testKey}}
 }
 
 func newTestClient(t testing.TB, options Options) *Client {
@@ -35,7 +37,7 @@ func newTestClient(t testing.TB, options Options) *Client {
 // rotating returns a client during a key rotation, without a server.
 func rotating(t testing.TB) *Client {
 	options := testOptions()
-	options.PreviousAPIKey = testPreviousKey
+	options.PreviousKey = testPreviousKey
 	return newTestClient(t, options)
 }
 

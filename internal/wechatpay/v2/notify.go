@@ -37,26 +37,31 @@ func (r *receiver) Parse(delivery wechatpay.Delivery) (wechatpay.Notification, e
 // parsePayment verifies a payment callback (chapter 9_7). Anyone who knows the URL can post to it,
 // so an unsigned message or one for another merchant is rejected.
 func (r *receiver) parsePayment(body []byte) (wechatpay.Notification, error) {
-	notification, err := r.readPaymentNotification(body)
+	return readCallback(wechatpay.OperationPaymentCallback, body, ofRefunds, r.readPaymentNotification)
+}
+
+// readCallback reads a callback, which must have no field of the foreign ones. A rejected one proves nothing, not even that our key is wrong.
+func readCallback(operation wechatpay.Operation, body []byte, foreign []string, read func(fields) (wechatpay.Notification, error)) (wechatpay.Notification, error) {
+	message, err := readFields(body, messageRoot, maxCallbackFields)
+	if err == nil {
+		// Refund callbacks are unsigned, and replies are signed with the same key: none may pass
+		// for a payment.
+		err = message.checkHasNone(ofAnswers, foreign)
+	}
+	if err == nil {
+		err = message.checkOneReading(operation)
+	}
+	var notification wechatpay.Notification
+	if err == nil {
+		notification, err = read(message)
+	}
 	if err != nil {
-		return wechatpay.Notification{}, refusedCallback(wechatpay.OperationPaymentCallback, err)
+		return wechatpay.Notification{}, &wechatpay.Error{Operation: operation, Outcome: wechatpay.Refused, Meaning: wechatpay.Rejected, Err: err}
 	}
 	return notification, nil
 }
 
-func (r *receiver) readPaymentNotification(body []byte) (wechatpay.Notification, error) {
-	message, err := readFields(body, messageRoot, maxCallbackFields)
-	if err != nil {
-		return wechatpay.Notification{}, err
-	}
-	// Refund callbacks are unsigned, and replies are signed with the same key: none may pass for a
-	// payment.
-	if err := message.checkHasNone(ofAnswers, ofRefunds); err != nil {
-		return wechatpay.Notification{}, err
-	}
-	if err := message.checkOneReading(wechatpay.OperationPaymentCallback); err != nil {
-		return wechatpay.Notification{}, err
-	}
+func (r *receiver) readPaymentNotification(message fields) (wechatpay.Notification, error) {
 	algorithm, key, err := r.verifyCallback(message)
 	if err != nil {
 		return wechatpay.Notification{}, err
@@ -102,24 +107,10 @@ func (r *receiver) verifyCallback(message fields) (algorithm wechatpay.Scheme, k
 // parseRefund decrypts a refund callback (chapter 9_16). Successful decryption is its
 // only authentication: ECB binds its blocks neither to each other nor to a time.
 func (r *receiver) parseRefund(body []byte) (wechatpay.Notification, error) {
-	notification, err := r.readRefundNotification(body)
-	if err != nil {
-		return wechatpay.Notification{}, refusedCallback(wechatpay.OperationRefundCallback, err)
-	}
-	return notification, nil
+	return readCallback(wechatpay.OperationRefundCallback, body, ofPayments, r.readRefundNotification)
 }
 
-func (r *receiver) readRefundNotification(body []byte) (wechatpay.Notification, error) {
-	message, err := readFields(body, messageRoot, maxCallbackFields)
-	if err != nil {
-		return wechatpay.Notification{}, err
-	}
-	if err := message.checkHasNone(ofAnswers, ofPayments); err != nil {
-		return wechatpay.Notification{}, err
-	}
-	if err := message.checkOneReading(wechatpay.OperationRefundCallback); err != nil {
-		return wechatpay.Notification{}, err
-	}
+func (r *receiver) readRefundNotification(message fields) (wechatpay.Notification, error) {
 	if message.get("return_code") != success {
 		return wechatpay.Notification{}, errors.New("return_code is not SUCCESS")
 	}
@@ -171,9 +162,4 @@ func (r *receiver) checkRecipient(message fields) error {
 	default:
 		return nil
 	}
-}
-
-// refusedCallback: a rejected callback proves nothing, not even that our key is wrong.
-func refusedCallback(operation wechatpay.Operation, err error) *wechatpay.Error {
-	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.Refused, Meaning: wechatpay.Rejected, Err: err}
 }

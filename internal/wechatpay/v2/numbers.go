@@ -24,9 +24,6 @@ func parseAmount(text string) (int64, error) {
 // amountIfSaid parses an informational amount. WeChat Pay may omit such fields, and a payment must
 // not be lost because one is invalid.
 func amountIfSaid(text string) *int64 {
-	if text == "" {
-		return nil
-	}
 	amount, err := parseAmount(text)
 	if err != nil {
 		return nil

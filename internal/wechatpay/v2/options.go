@@ -2,10 +2,9 @@ package v2
 
 import (
 	"cmp"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -19,33 +18,8 @@ const (
 
 // Options say which merchant a Client is, and how it reaches WeChat.
 type Options struct {
-	// MchID is the merchant number, 8 to 10 digits.
-	MchID string
-	// APIKey is the APIv2 key: 32 letters and digits.
-	APIKey string
-	// PreviousAPIKey is accepted for callbacks during a key rotation; empty otherwise.
-	PreviousAPIKey string
-	// Scheme is the algorithm that requests, and so their replies, are signed with.
-	Scheme wechatpay.Scheme
-	// Certificate is the merchant's client certificate. Without one refunds are NotSent/CertificateMissing.
-	Certificate *tls.Certificate
-	// Endpoint is the WeChat Pay host to call, https only; a path is kept as a prefix. Nil means
-	// WeChat Pay's own two hosts in mainland China.
-	Endpoint *url.URL
-	// BackupEndpoint gets the single retry of a call; nil means Endpoint.
-	BackupEndpoint *url.URL
-	// RootCAs verify the server; nil means the system's.
-	RootCAs *x509.CertPool
-	// Answers are those that the account has taken; nil begins anew. A Client that replaces another one gets the other's.
-	Answers *wechatpay.TakenAnswers
-	// UserAgent is sent with every request.
-	UserAgent string
-	// Timeouts that are zero take their defaults.
-	Timeouts wechatpay.Timeouts
-	// Trust says of which hosts trouble is told in detail; nil means of all.
-	Trust wechatpay.Trust
-	// Now is the time that parameters are signed at; nil means the clock's.
-	Now func() time.Time
+	wechatpay.Settings
+	wechatpay.Secrets
 }
 
 func withDefaults(t wechatpay.Timeouts) wechatpay.Timeouts {
@@ -70,9 +44,9 @@ func (o Options) validate() error {
 	switch {
 	case !isMchID(o.MchID):
 		return errors.New("the merchant number is not 8 to 10 digits")
-	case !isAPIKey(o.APIKey):
+	case !isAPIKey(o.Key):
 		return errors.New("the API key is not 32 letters and digits")
-	case o.PreviousAPIKey != "" && !isAPIKey(o.PreviousAPIKey):
+	case o.PreviousKey != "" && !isAPIKey(o.PreviousKey):
 		return errors.New("the previous API key is not 32 letters and digits")
 	case o.Scheme != MD5 && o.Scheme != HMACSHA256:
 		return errors.New("the sign type is neither MD5 nor HMAC-SHA256")
@@ -92,26 +66,11 @@ func (o Options) validate() error {
 }
 
 func isMchID(text string) bool {
-	if len(text) < 8 || len(text) > 10 {
-		return false
-	}
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return false
-		}
-	}
-	return true
+	return len(text) >= 8 && len(text) <= 10 && digits(text)
 }
 
 func isAPIKey(text string) bool {
-	for i := range len(text) {
-		switch b := text[i]; {
-		case b >= '0' && b <= '9', b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z':
-		default:
-			return false
-		}
-	}
-	return len(text) == 32
+	return len(text) == 32 && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 func isEndpoint(u *url.URL) bool {

@@ -1,6 +1,7 @@
 package v2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,7 @@ import (
 
 // QueryOrder queries an order by its number.
 func (c *Client) QueryOrder(ctx context.Context, order wechatpay.OrderRef) (wechatpay.Trade, error) {
-	reply, failure := c.exchange(ctx, call{
-		operation: wechatpay.OperationQueryOrder,
-		appID:     order.AppID,
-		required:  []string{"out_trade_no"},
-		fields:    []field{{"out_trade_no", order.OutTradeNo}},
-	})
+	reply, failure := c.exchange(ctx, callBy(wechatpay.OperationQueryOrder, order.AppID, "out_trade_no", order.OutTradeNo))
 	if failure != nil {
 		return wechatpay.Trade{}, failure
 	}
@@ -68,7 +64,7 @@ func readPayment(message fields) (wechatpay.Payment, error) {
 		OutTradeNo:      message.get("out_trade_no"),
 		TransactionID:   message.get("transaction_id"),
 		Total:           total,
-		Currency:        currencyOrCNY(message.get("fee_type")),
+		Currency:        cmp.Or(message.get("fee_type"), "CNY"), // chapter 9_2
 		CashTotal:       amountIfSaid(message.get("cash_fee")),
 		CashCurrency:    message.get("cash_fee_type"),
 		SettlementTotal: amountIfSaid(message.get("settlement_total_fee")),
@@ -81,10 +77,11 @@ func readPayment(message fields) (wechatpay.Payment, error) {
 	}, nil
 }
 
-// currencyOrCNY: an absent fee_type is CNY (chapter 9_2).
-func currencyOrCNY(feeType string) string {
-	if feeType == "" {
-		return "CNY"
+// CloseOrder closes an unpaid order. It succeeds if the order is already closed (chapter 9_3).
+func (c *Client) CloseOrder(ctx context.Context, order wechatpay.OrderRef) error {
+	_, failure := c.exchange(ctx, callBy(wechatpay.OperationCloseOrder, order.AppID, "out_trade_no", order.OutTradeNo))
+	if failure == nil || wechatpay.Means(failure, wechatpay.OrderClosed) {
+		return nil
 	}
-	return feeType
+	return failure
 }

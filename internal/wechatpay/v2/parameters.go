@@ -3,27 +3,25 @@ package v2
 import (
 	"cmp"
 	"strconv"
-	"time"
 
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // signParameters adds what the payer's client takes, signed now. Nothing in it is chosen by a payer: the same key signs callbacks, and
 // the signed text does not tell where one value ends and the next name begins (chapter 7_7).
 func (c *Client) signParameters(prepay *wechatpay.Prepay, request wechatpay.OrderRequest) {
-	scheme, now := cmp.Or(request.Scheme, c.scheme), unixSeconds(c.now())
+	scheme, now := cmp.Or(request.Scheme, c.scheme), strconv.FormatInt(c.now().Unix(), 10)
 	switch request.TradeType {
 	case wechatpay.TradeTypeJSAPI:
-		jsapi := c.current.jsapiParameters(request.AppID, prepay.ID, newNonce(), now, scheme)
-		prepay.JSAPI = &jsapi
+		prepay.JSAPI = c.current.jsapiParameters(request.AppID, prepay.ID, newNonce(), now, scheme)
 	case wechatpay.TradeTypeApp:
-		app := c.current.appParameters(request.AppID, c.mchID, prepay.ID, newNonce(), now, scheme)
-		prepay.App = &app
+		prepay.App = c.current.appParameters(request.AppID, c.mchID, prepay.ID, newNonce(), now, scheme)
 	}
 }
 
-func (s *signer) jsapiParameters(appID, prepayID, nonce, timestamp string, scheme wechatpay.Scheme) wechatpay.JSAPIParameters {
-	parameters := wechatpay.JSAPIParameters{
+func (s *signer) jsapiParameters(appID, prepayID, nonce, timestamp string, scheme wechatpay.Scheme) *v1alpha1.JSAPIParameters {
+	parameters := &v1alpha1.JSAPIParameters{
 		AppID: appID, TimeStamp: timestamp, NonceStr: nonce, Package: "prepay_id=" + prepayID, SignType: string(scheme),
 	}
 	parameters.PaySign = s.sign(fields{
@@ -37,8 +35,8 @@ func (s *signer) jsapiParameters(appID, prepayID, nonce, timestamp string, schem
 }
 
 // appParameters signs what the SDK of a native app takes. Its names are lower case, and signType is not among them.
-func (s *signer) appParameters(appID, mchID, prepayID, nonce, timestamp string, scheme wechatpay.Scheme) wechatpay.AppParameters {
-	parameters := wechatpay.AppParameters{
+func (s *signer) appParameters(appID, mchID, prepayID, nonce, timestamp string, scheme wechatpay.Scheme) *v1alpha1.AppParameters {
+	parameters := &v1alpha1.AppParameters{
 		AppID: appID, PartnerID: mchID, PrepayID: prepayID, Package: "Sign=WXPay", NonceStr: nonce, Timestamp: timestamp,
 	}
 	parameters.Sign = s.sign(fields{
@@ -51,5 +49,3 @@ func (s *signer) appParameters(appID, mchID, prepayID, nonce, timestamp string, 
 	}, scheme)
 	return parameters
 }
-
-func unixSeconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -23,7 +24,7 @@ func TestClientParameters(t *testing.T) {
 		jsapiSigned := map[string]string{
 			"appId": testAppID, "timeStamp": "1490840662", "nonceStr": jsapi.NonceStr, "package": "prepay_id=wx2017", "signType": string(algorithm),
 		}
-		want := wechatpay.JSAPIParameters{
+		want := v1alpha1.JSAPIParameters{
 			AppID: testAppID, TimeStamp: "1490840662", NonceStr: jsapi.NonceStr, Package: "prepay_id=wx2017", SignType: string(algorithm),
 			PaySign: oracleSign(jsapiSigned, testKey, algorithm),
 		}
@@ -35,7 +36,7 @@ func TestClientParameters(t *testing.T) {
 		appSigned := map[string]string{
 			"appid": testAppID, "partnerid": testMchID, "prepayid": "wx2017", "package": "Sign=WXPay", "noncestr": app.NonceStr, "timestamp": "1490840662",
 		}
-		wantApp := wechatpay.AppParameters{
+		wantApp := v1alpha1.AppParameters{
 			AppID: testAppID, PartnerID: testMchID, PrepayID: "wx2017", Package: "Sign=WXPay", NonceStr: app.NonceStr, Timestamp: "1490840662",
 			Sign: oracleSign(appSigned, testKey, algorithm),
 		}

@@ -20,7 +20,10 @@ import (
 func (c *Client) post(ctx context.Context, operation wechatpay.Operation, host *url.URL, body []byte, limit time.Duration) (status int, answer []byte, failure *wechatpay.Error) {
 	attempt, cancel := c.newAttempt(ctx, operation, limit)
 	defer cancel()
-	request, err := http.NewRequestWithContext(attempt.traced(), http.MethodPost,
+	traced := httptrace.WithClientTrace(attempt.own, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { attempt.connected.Store(true) },
+	})
+	request, err := http.NewRequestWithContext(traced, http.MethodPost,
 		host.JoinPath(paths[operation]).String(), bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, attempt.failure(err)
@@ -68,11 +71,4 @@ func (c *Client) newAttempt(ctx context.Context, operation wechatpay.Operation, 
 		operation: operation, caller: ctx, own: own,
 		limit: limit, connect: c.timeouts.Connect, hurried: limit < c.limit(operation),
 	}, cancel
-}
-
-// traced returns the context to send with.
-func (a *attempt) traced() context.Context {
-	return httptrace.WithClientTrace(a.own, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { a.connected.Store(true) },
-	})
 }

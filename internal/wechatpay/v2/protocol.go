@@ -13,13 +13,7 @@ var _ wechatpay.Protocol = Protocol{}
 
 // Open returns an account as API v2 speaks to it.
 func (Protocol) Open(settings wechatpay.Settings, secrets wechatpay.Secrets) (*wechatpay.Connection, error) {
-	client, err := New(Options{
-		MchID: settings.MchID, Scheme: settings.Scheme,
-		APIKey: secrets.Key, PreviousAPIKey: secrets.PreviousKey, Certificate: secrets.Certificate,
-		Endpoint: settings.Endpoint, BackupEndpoint: settings.BackupEndpoint, RootCAs: settings.RootCAs,
-		Answers: settings.Answers, UserAgent: settings.UserAgent, Timeouts: settings.Timeouts,
-		Trust: settings.Trust, Now: settings.Now,
-	})
+	client, err := New(Options{settings, secrets})
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ const (
 
 // QueryRefund queries one refund by its number.
 func (c *Client) QueryRefund(ctx context.Context, refund wechatpay.RefundRef) (wechatpay.RefundFact, error) {
-	reply, failure := c.exchange(ctx, refundQuery(refund.AppID, "out_refund_no", refund.OutRefundNo))
+	reply, failure := c.exchange(ctx, callBy(wechatpay.OperationQueryRefund, refund.AppID, "out_refund_no", refund.OutRefundNo))
 	if failure != nil {
 		return wechatpay.RefundFact{}, failure
 	}
@@ -56,7 +56,7 @@ func (c *Client) QueryRefunds(ctx context.Context, order wechatpay.OrderRef) ([]
 }
 
 func (c *Client) queryRefundPage(ctx context.Context, order wechatpay.OrderRef, offset int) ([]wechatpay.RefundFact, int64, error) {
-	query := refundQuery(order.AppID, "out_trade_no", order.OutTradeNo)
+	query := callBy(wechatpay.OperationQueryRefund, order.AppID, "out_trade_no", order.OutTradeNo)
 	if offset > 0 {
 		query.fields = append(query.fields, field{"offset", formatAmount(int64(offset))})
 	}
@@ -81,15 +81,6 @@ func (c *Client) queryRefundPage(ctx context.Context, order wechatpay.OrderRef, 
 		return nil, 0, refundQueryUnknown(errors.New("total_refund_count is missing"))
 	}
 	return facts, total, nil
-}
-
-func refundQuery(appID, by, number string) call {
-	return call{
-		operation: wechatpay.OperationQueryRefund,
-		appID:     appID,
-		required:  []string{by},
-		fields:    []field{{by, number}},
-	}
 }
 
 func refundQueryUnknown(err error) error {

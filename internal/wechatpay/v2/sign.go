@@ -5,7 +5,9 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"hash"
+	"strings"
 	"sync"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -78,11 +80,4 @@ func appendTextToSign(text []byte, message fields, key string) []byte {
 	return append(text, key...)
 }
 
-func upperHex(digest []byte) string {
-	const digits = "0123456789ABCDEF"
-	var text [2 * sha256.Size]byte
-	for i, b := range digest {
-		text[2*i], text[2*i+1] = digits[b>>4], digits[b&0x0F]
-	}
-	return string(text[:2*len(digest)])
-}
+func upperHex(digest []byte) string { return strings.ToUpper(hex.EncodeToString(digest)) }

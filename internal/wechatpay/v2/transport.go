@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"syscall"
 	"time"
 
@@ -159,15 +160,7 @@ func remoteAlert(err error) string {
 // does not export the type of received alerts; their texts are those of tls.AlertError.
 func isCertificateAlert(err error) bool {
 	alert := remoteAlert(err)
-	if alert == "" {
-		return false
-	}
 	// bad, unsupported, revoked, expired and unknown certificate, unknown authority, access denied,
 	// certificate required
-	for _, number := range []tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116} {
-		if alert == number.Error() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116}, func(number tls.AlertError) bool { return alert == number.Error() })
 }

@@ -70,8 +70,11 @@ func readFields(document []byte, root string, most int) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.skipToEnd(); err != nil {
+	if err := r.skipSpaceAndComments(); err != nil {
 		return nil, err
+	}
+	if r.rest != "" {
+		return nil, errTrailingData
 	}
 	message.sort()
 	if message.repeatedName() != "" {
@@ -157,17 +160,6 @@ func (r *reader) readContent(root string, most int) (fields, error) {
 	}
 }
 
-// skipToEnd requires that only white space and comments are left.
-func (r *reader) skipToEnd() error {
-	if err := r.skipSpaceAndComments(); err != nil {
-		return err
-	}
-	if r.rest != "" {
-		return errTrailingData
-	}
-	return nil
-}
-
 // readStartTag reads a start tag. Prefixes, namespaces and attributes are not permitted.
 func (r *reader) readStartTag() (name string, empty bool, err error) {
 	r.rest = r.rest[len("<"):]
@@ -177,11 +169,9 @@ func (r *reader) readStartTag() (name string, empty bool, err error) {
 	}
 	spaced := r.skipSpace()
 	switch {
-	case strings.HasPrefix(r.rest, ">"):
-		r.rest = r.rest[len(">"):]
+	case r.take(">"):
 		return name, false, nil
-	case strings.HasPrefix(r.rest, "/>"):
-		r.rest = r.rest[len("/>"):]
+	case r.take("/>"):
 		return name, true, nil
 	case r.rest == "":
 		return "", false, errMalformed
@@ -198,14 +188,19 @@ func (r *reader) readEndTag(name string) error {
 		return errMalformed
 	}
 	r.skipSpace()
-	if !strings.HasPrefix(r.rest, ">") {
+	if !r.take(">") {
 		return errMalformed
 	}
-	r.rest = r.rest[len(">"):]
 	return nil
 }
 
 // readName reads the characters that names may contain.
+// take skips a token if it comes next.
+func (r *reader) take(token string) (found bool) {
+	r.rest, found = strings.CutPrefix(r.rest, token)
+	return found
+}
+
 func (r *reader) readName() string {
 	end := 0
 	for end < len(r.rest) && isNameByte(r.rest[end], end == 0) {

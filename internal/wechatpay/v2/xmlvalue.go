@@ -121,18 +121,11 @@ func resolveReferences(raw string) (string, error) {
 	}
 }
 
+var references = map[string]rune{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\''}
+
 func resolveReference(reference string) (character rune, known bool) {
-	switch reference {
-	case "amp":
-		return '&', true
-	case "lt":
-		return '<', true
-	case "gt":
-		return '>', true
-	case "quot":
-		return '"', true
-	case "apos":
-		return '\'', true
+	if character, known = references[reference]; known {
+		return character, true
 	}
 	digits, numeric := strings.CutPrefix(reference, "#")
 	if !numeric {

@@ -2,7 +2,6 @@ package v2
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -32,43 +31,15 @@ func (f fields) checkSendable() error {
 }
 
 // encode serializes a message. Empty fields are omitted, as in the signature. Every value is CDATA,
-// as chapter 9_1 requires for JSON, so nothing needs escaping.
+// as chapter 9_1 requires for JSON, so nothing needs escaping; a ]]> is split into two sections, the
+// only way to encode it.
 func (f fields) encode() []byte {
-	const markup = len("<></>") + len(cdataStart) + len(cdataEnd)
-	size := len("<xml></xml>")
+	document := []byte("<xml>")
 	for _, e := range f {
-		size += markup + 2*len(e.name) + len(e.value)
-	}
-	document := slices.Grow([]byte(nil), size)
-	document = append(document, "<xml>"...)
-	for _, e := range f {
-		if e.value == "" {
-			continue
+		if e.value != "" {
+			value := strings.ReplaceAll(e.value, cdataEnd, "]]"+cdataEnd+cdataStart+">")
+			document = fmt.Appendf(document, "<%[1]s>"+cdataStart+"%[2]s"+cdataEnd+"</%[1]s>", e.name, value)
 		}
-		document = append(document, '<')
-		document = append(document, e.name...)
-		document = append(document, '>')
-		document = appendCDATA(document, e.value)
-		document = append(document, "</"...)
-		document = append(document, e.name...)
-		document = append(document, '>')
 	}
 	return append(document, "</xml>"...)
-}
-
-// appendCDATA splits a value at ]]> into two sections, the only way to encode it.
-func appendCDATA(document []byte, value string) []byte {
-	document = append(document, cdataStart...)
-	for {
-		before, after, found := strings.Cut(value, cdataEnd)
-		document = append(document, before...)
-		if !found {
-			return append(document, cdataEnd...)
-		}
-		document = append(document, "]]"...)
-		document = append(document, cdataEnd...)
-		document = append(document, cdataStart...)
-		document = append(document, '>')
-		value = after
-	}
 }
