@@ -91,6 +91,9 @@ func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchan
 		if _, ok := account.AsProblem(err); !ok {
 			return failed(err)
 		}
+		if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); shown != nil && shown.Reason != v1alpha1.ReasonPending {
+			return again(r.Timing.CallbackRetryFirst) // the last finding stays: nothing is known to have changed on the way
+		}
 		return r.showFinding(m, sender.Finding{Reason: v1alpha1.ReasonPending,
 			Message: "Whether callbacks arrive is checked as soon as the Merchant can be used: see the condition Ready"}, r.Timing.CallbackRetryFirst)
 	}

@@ -2,10 +2,12 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,6 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -51,6 +54,69 @@ func (r *RefundReconciler) requireGuard(ctx context.Context, f *refund) progress
 		return r.awaitGuard(ctx, f, found)
 	}
 	return next()
+}
+
+// verifyApprovalWhenSeen verifies an approval at the moment it is first seen, whatever the Refund
+// waits for: its Order, the payment, the Merchant, a grant, its number. Verified only after the
+// wait, an approval made while the policy was missing would pass once the policy is back. If the
+// policy's state is unknown, requireGuard waits for it later.
+func (r *RefundReconciler) verifyApprovalWhenSeen(ctx context.Context, f *refund) progress {
+	if f.Spec.Approval != v1alpha1.ApprovalApproved || isDeleted(f) || lifecycle.RefundBegun(f.Refund) ||
+		lifecycle.ApprovalTrusted(f.Refund) || lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonApprovedUnguarded {
+		return next()
+	}
+	automatic, err := r.isDecidedByMerchant(ctx, f)
+	switch {
+	case err != nil:
+		return failed(err)
+	case automatic:
+		return next()
+	}
+	switch r.trustApproval(ctx, f).State {
+	case guard.Missing:
+		err = r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(refund, r.Clock.Now()) })
+	case guard.InForce:
+		err = r.recordApproval(ctx, f)
+	}
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return next()
+}
+
+// isDecidedByMerchant reports whether the Merchant's policy decides, as far as Order and Merchant
+// are there to tell.
+func (r *RefundReconciler) isDecidedByMerchant(ctx context.Context, f *refund) (bool, error) {
+	order, merchant := &v1alpha1.Order{}, &v1alpha1.Merchant{}
+	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, order); err != nil {
+		return false, ignoreNotFound(err)
+	}
+	namespace, name := order.MerchantKey()
+	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, merchant); err != nil {
+		if _, outside := errors.AsType[*nsfilter.NotWatchedError](err); outside {
+			return false, nil
+		}
+		return false, ignoreNotFound(err)
+	}
+	return lifecycle.IsAutomatic(f.Refund, merchant.Spec.RefundApproval), nil
+}
+
+// trustApproval checks the policy for a Refund whose approval is seen: InForce means that it is
+// trusted, Missing that it never is.
+func (r *RefundReconciler) trustApproval(ctx context.Context, f *refund) guard.Finding {
+	before, now := r.Guard.LookNow(ctx, f.Refund)
+	if before.State == guard.Missing || lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonPolicyMissing {
+		return guard.Finding{State: guard.Missing}
+	}
+	return now
+}
+
+func (r *RefundReconciler) recordApproval(ctx context.Context, f *refund) error {
+	if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Approved(refund, r.Clock.Now()) }); err != nil {
+		return err
+	}
+	r.note(f.Refund, v1alpha1.ReasonApproved, "Decide", "Refund of %d (minor units) of Order %s was decided: %s", f.Spec.Amount, f.Spec.OrderRef.Name, f.Spec.Approval)
+	return nil
 }
 
 // checkGuardBeforeDecision checks the policy for a Refund before it first awaits approval: a
@@ -91,19 +157,16 @@ func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace stri
 
 // verifyApproval decides whether an approval that is seen for the first time is trusted.
 func (r *RefundReconciler) verifyApproval(ctx context.Context, f *refund) progress {
-	before, now := r.Guard.LookNow(ctx, f.Refund)
-	shownMissing := lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonPolicyMissing
-	switch {
-	case before.State == guard.Missing, now.State == guard.Missing, shownMissing:
+	switch found := r.trustApproval(ctx, f); found.State {
+	case guard.Missing:
 		return r.rejectUnguarded(ctx, f)
-	case now.State == guard.InForce:
-		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Approved(refund, r.Clock.Now()) }); err != nil {
+	case guard.InForce:
+		if err := r.recordApproval(ctx, f); err != nil {
 			return stoppedBy(err)
 		}
-		r.note(f.Refund, v1alpha1.ReasonApproved, "Decide", "Refund of %d (minor units) of Order %s was decided: %s", f.Spec.Amount, f.order.Name, f.Spec.Approval)
 		return next()
 	default:
-		return r.awaitGuard(ctx, f, now)
+		return r.awaitGuard(ctx, f, found)
 	}
 }
 

@@ -118,6 +118,7 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	return run(ctx, scope,
 		r.releaseIfFinal,
 		r.abandonIfUnwritable,
+		r.verifyApprovalWhenSeen,
 		r.findOrder,
 		r.findMerchant,
 		r.awaitPaidOrder,

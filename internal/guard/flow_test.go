@@ -178,6 +178,39 @@ func TestApprovalBetweenTwoTries(t *testing.T) {
 	shop.notSent("refund-0002")
 }
 
+// TestApprovalsOfRefundsThatWaitAreNotForgotten: the policy is gone while Refunds are approved that
+// wait for something else: the payment of their Order, or the Order itself. When the policy is back
+// and the Order paid, they are not sent.
+func TestApprovalsOfRefundsThatWaitAreNotForgotten(t *testing.T) {
+	shop := open(t, framework.WithTiming(rarely))
+	shop.ready()
+	shop.Create(shop.NewOrder("order-0002"))
+	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
+	shop.Create(shop.NewRefund("unpaid", "order-0002", 20), shop.NewRefund("no-order", "order-0003", 20))
+	shop.Create(shop.NewRefund("honest", "order-0002", 20, approved))
+	shop.WaitRefund("unpaid", "Accepted=False/OrderNotPaid")
+	shop.WaitRefund("no-order", "Accepted=False/OrderNotFound")
+	shop.WaitRefund("honest", "Approved=True/Approved")
+
+	shop.unbind()
+	shop.approveAs(shop.backend, "unpaid")
+	shop.approveAs(shop.backend, "no-order")
+	shop.Must(shop.backend.Create(shop.Context(), shop.NewRefund("born-approved", "order-0002", 20, approved)))
+	for _, name := range []string{"unpaid", "no-order", "born-approved"} {
+		shop.WaitRefund(name, "Approved=False/ApprovedUnguarded")
+	}
+	shop.bind()
+	shop.Create(shop.NewOrder("order-0003"))
+	shop.WaitOrder("order-0003", "Prepared=True/Prepared")
+	shop.Pay("order-0002")
+	shop.Pay("order-0003")
+	for _, name := range []string{"unpaid", "no-order", "born-approved"} {
+		shop.WaitRefund(name, "Succeeded=False/ApprovedUnguarded")
+		shop.notSent(name)
+	}
+	shop.WaitRefund("honest", "Succeeded=True/Succeeded")
+}
+
 // TestTrustedApprovalWaits: a Refund approved while the policy was in force, but not sent yet,
 // waits and is sent later.
 func TestTrustedApprovalWaits(t *testing.T) {

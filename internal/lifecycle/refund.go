@@ -105,10 +105,21 @@ func BeginRefund(refund *v1alpha1.Refund, now time.Time) {
 		setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonPending, "WeChat Pay has not been queried for this refund yet")
 	}
 	if AcceptedReason(refund) == "" {
-		setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonPending, "No refund request has been sent to WeChat Pay yet")
+		setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonPending, notRequested)
 	}
 	if SucceededReason(refund) == "" {
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonPending, "Not refunded yet")
+	}
+}
+
+const notRequested = "No refund request has been sent to WeChat Pay yet"
+
+// clearOutdatedWait resets Accepted if it still shows a wait that is over: for the Order, its
+// payment, or the Merchant. A person who decides must not read that the Order is not paid.
+func clearOutdatedWait(refund *v1alpha1.Refund, now time.Time) {
+	switch AcceptedReason(refund) {
+	case v1alpha1.ReasonOrderNotFound, v1alpha1.ReasonOrderNotPaid, v1alpha1.ReasonMerchantNotReady, v1alpha1.ReasonNotPermitted:
+		setRefund(refund, now, v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonPending, notRequested)
 	}
 }
 
@@ -118,6 +129,7 @@ func AwaitingApproval(refund *v1alpha1.Refund, now time.Time) {
 	if RefundFinal(refund) || RefundAccepted(refund) || RefundDenied(refund) {
 		return
 	}
+	clearOutdatedWait(refund, now)
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonAwaitingApproval,
 		"Waiting for an approver to set spec.approval to Approved or Denied")
 }
@@ -142,6 +154,7 @@ func AwaitingGuard(refund *v1alpha1.Refund, reason, message string, now time.Tim
 	if RefundFinal(refund) || RefundAccepted(refund) || RefundDenied(refund) || ApprovalTrusted(refund) {
 		return
 	}
+	clearOutdatedWait(refund, now)
 	setRefund(refund, now, v1alpha1.ConditionApproved, metav1.ConditionUnknown, reason, message)
 }
 

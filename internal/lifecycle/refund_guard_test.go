@@ -94,3 +94,25 @@ func TestApprovalIsTrustedOrNot(t *testing.T) {
 		t.Error("nobody approved")
 	}
 }
+
+// TestAWaitThatIsOverIsNotShown to a person who decides.
+func TestAWaitThatIsOverIsNotShown(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[string]string{
+		v1alpha1.ReasonOrderNotFound: v1alpha1.ReasonPending, v1alpha1.ReasonOrderNotPaid: v1alpha1.ReasonPending,
+		v1alpha1.ReasonMerchantNotReady: v1alpha1.ReasonPending, v1alpha1.ReasonNotPermitted: v1alpha1.ReasonPending,
+		v1alpha1.ReasonInsufficientBalance: v1alpha1.ReasonInsufficientBalance,
+	} {
+		for name, decide := range map[string]func(*v1alpha1.Refund){
+			"awaits approval":   func(r *v1alpha1.Refund) { lifecycle.AwaitingApproval(r, now) },
+			"awaits the policy": func(r *v1alpha1.Refund) { lifecycle.AwaitingGuard(r, v1alpha1.ReasonPolicyMissing, "m", now) },
+		} {
+			refund := newRefund("refund-0001", 50)
+			lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, "m", now)
+			decide(refund)
+			if got := lifecycle.AcceptedReason(refund); got != want {
+				t.Errorf("%s, %s: %s", name, reason, got)
+			}
+		}
+	}
+}
