@@ -16,12 +16,12 @@ var quoted = map[string][]string{
 	"docs/runbooks.md":  {"has the number", "The number of a", "not settled", "refuses a write", "Waiting to start"},
 	"docs/troubleshooting.md": {
 		"The endpoint of a Merchant has not given an answer yet that could be verified",
-		"WeChat Pay has not taken the Merchant's key yet", "oo many calls are under way",
+		"WeChat Pay has not accepted the Merchant's key yet", "oo many calls are waiting",
 		"the reply was given before", "the answer has the prepay of", "the reply is for another call", "which the signature does not tell apart",
 		"holds an ampersand, a name and an equals sign",
 	},
 	"docs/zh-CN/troubleshooting.md": {
-		"WeChat Pay has not taken the Merchant's key yet", "oo many calls are under way",
+		"WeChat Pay has not accepted the Merchant's key yet", "oo many calls are waiting",
 		"the reply was given before", "the answer has the prepay of", "the reply is for another call", "which the signature does not tell apart",
 		"holds an ampersand, a name and an equals sign",
 	},
