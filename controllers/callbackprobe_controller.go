@@ -91,9 +91,6 @@ func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchan
 		if _, ok := account.AsProblem(err); !ok {
 			return failed(err)
 		}
-		if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); shown != nil && shown.Reason != v1alpha1.ReasonPending {
-			return again(r.Timing.CallbackRetryFirst) // the last finding stays: nothing is known to have changed on the way
-		}
 		return r.showFinding(m, sender.Finding{Reason: v1alpha1.ReasonPending,
 			Message: "Whether callbacks arrive is checked as soon as the Merchant can be used: see the condition Ready"}, r.Timing.CallbackRetryFirst)
 	}
@@ -131,6 +128,8 @@ type callbackCheck struct {
 	scheduled bool
 	// failures in a row.
 	failures int
+	// finding is that of the last check of this address.
+	finding sender.Finding
 }
 
 // wait returns the time until the next check of an address, and whether it was checked before. If
@@ -169,6 +168,7 @@ func (r *CallbackProbeReconciler) plan(m *v1alpha1.Merchant, finding sender.Find
 	}
 	after = r.Timing.callbackCheckAfter(last.failures)
 	last.known, last.ended, last.due, last.scheduled = true, now, now.Add(after), false
+	last.finding = finding
 	r.checks[key] = last
 	return after, last.failures == 1
 }

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe/sender"
@@ -25,10 +26,18 @@ func (r *CallbackProbeReconciler) showWaiting(m *v1alpha1.Merchant, known bool, 
 	switch {
 	case shown == nil:
 		return r.showFinding(m, sender.Finding{Reason: v1alpha1.ReasonPending, Message: "Whether callbacks arrive is checked in its turn"}, wait)
+	case known && shown.Reason == v1alpha1.ReasonPending:
+		return r.showFinding(m, r.lastFinding(m), wait) // the Merchant could not be used for a while
 	case known && shown.ObservedGeneration != m.Generation:
 		r.Callbacks.put(m, *shown)
 	}
 	return again(wait)
+}
+
+func (r *CallbackProbeReconciler) lastFinding(m *v1alpha1.Merchant) sender.Finding {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.checks[client.ObjectKeyFromObject(m)].finding
 }
 
 func statusOfFinding(finding sender.Finding) metav1.ConditionStatus {

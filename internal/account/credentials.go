@@ -127,7 +127,7 @@ func isOfMerchant(certificate *x509.Certificate, mchID string) bool {
 	return false
 }
 
-// leafFirst moves the certificate that the private key belongs to to the front.
+// leafFirst moves the leaf, whose private key is given, to the front.
 func leafFirst(file []*x509.Certificate, key crypto.Signer) []*x509.Certificate {
 	leaf := slices.IndexFunc(file, func(certificate *x509.Certificate) bool { return keyMatches(certificate, key) })
 	if leaf <= 0 {
