@@ -103,17 +103,16 @@ BENCHFLAGS ?=
 .PHONY: bench
 bench: control-plane build ## Measure what the operator costs, beside a bare client: BENCHFLAGS="--only=throughput --orders=10000".
 	@go build -o bin/simulator ./cmd/simulator
-	@go build -o bin/bench ./test/performance
-	@bin/bench $(BENCHFLAGS)
+	@go test -c -o bin/bench ./test/performance
+	@bin/bench -test.run='^$$' -test.bench=. -test.benchtime=1x -test.timeout=0 $(BENCHFLAGS)
 
 .PHONY: bench-check
 bench-check: ## Hold the figures of the last make bench against test/performance/ranges.yaml.
-	@go run ./test/performance --check=test/performance/ranges.yaml
+	@go test -count=1 -v -run='^TestMeasuredFigures$$' ./test/performance -args --check
 
 .PHONY: bench-hostile
-bench-hostile: control-plane ## Measure good callbacks while others attack the callback server.
-	@mkdir -p bin/results
-	@BENCH_JSON=$(CURDIR)/bin/results/hostile.json go test -run='^$$' -bench=Hostile -benchtime=1x -timeout 30m ./test/performance/hostile
+bench-hostile: ## Measure good callbacks while others attack the callback server: a section of make bench.
+	@$(MAKE) bench BENCHFLAGS="--only=hostile $(BENCHFLAGS)"
 
 .PHONY: soak
 soak: control-plane ## Kill every process at random for minutes, and judge by WeChat's ledger: SOAKFLAGS="--seed 7 --duration 6m".

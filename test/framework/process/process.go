@@ -55,9 +55,6 @@ func (p *Process) Ended() <-chan struct{} { return p.ended }
 // State returns how the process ended. Call it only after Ended is closed.
 func (p *Process) State() *os.ProcessState { return p.command.ProcessState }
 
-// PID is the process ID.
-func (p *Process) PID() int { return p.command.Process.Pid }
-
 // Signal sends a signal. It ignores that the process has already ended.
 func (p *Process) Signal(signal os.Signal) error {
 	if err := p.command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {

@@ -1,4 +1,4 @@
-package main
+package performance
 
 import (
 	"context"
@@ -6,37 +6,38 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/wechatpay-operator/wechatpay-operator/test/performance/internal/callback"
 )
+
+// times are how long things took that succeeded.
+type times []time.Duration
+
+// percentile is in milliseconds; 0 when there are no times.
+func (t times) percentile(percent int) float64 {
+	if len(t) == 0 {
+		return 0
+	}
+	return slices.Sorted(slices.Values(t))[min(len(t)*percent/100, len(t)-1)].Seconds() * 1000
+}
 
 // pace is what became of requests that were sent at a rate.
 type pace struct {
-	// took is how long each that succeeded took, from when it was due; the others failed.
-	took   []time.Duration
+	// times are from when a request was due.
+	times
 	failed int
 	// lasted is from the first request to the last answer.
 	lasted time.Duration
 }
 
-// and is what became of two turns.
+// and adds another turn.
 func (p pace) and(more pace) pace {
-	return pace{append(slices.Clone(p.took), more.took...), p.failed + more.failed, p.lasted + more.lasted}
+	return pace{append(slices.Clone(p.times), more.times...), p.failed + more.failed, p.lasted + more.lasted}
 }
 
 // rate is how many succeeded a second.
-func (p pace) rate() float64 { return float64(len(p.took)) / p.lasted.Seconds() }
-
-func (p pace) percentile(percent int) time.Duration {
-	return callback.Percentile(slices.Sorted(slices.Values(p.took)), percent)
-}
+func (p pace) rate() float64 { return float64(len(p.times)) / p.lasted.Seconds() }
 
 func (p pace) String() string {
-	text := fmt.Sprintf("%.0f a second, p50 %.1f ms, p99 %.1f ms", p.rate(), callback.Milliseconds(p.percentile(50)), callback.Milliseconds(p.percentile(99)))
-	if p.failed > 0 {
-		text += fmt.Sprintf(", %d failed", p.failed)
-	}
-	return text
+	return fmt.Sprintf("%.0f a second, p50 %.1f ms, p99 %.1f ms, %d failed", p.rate(), p.percentile(50), p.percentile(99), p.failed)
 }
 
 // atRate does something so many times a second, whatever becomes of what began before, and times each from when it was due. So a
@@ -50,9 +51,8 @@ func atRate(ctx context.Context, rate, count int, do func(i int) (succeeded bool
 	began := time.Now()
 	for i := range count {
 		due := began.Add(time.Duration(i) * time.Second / time.Duration(rate))
-		select {
-		case <-time.After(time.Until(due)):
-		case <-ctx.Done():
+		if linger(ctx, time.Until(due)); ctx.Err() != nil {
+			break
 		}
 		underWay.Go(func() {
 			succeeded := do(i)
@@ -60,7 +60,7 @@ func atRate(ctx context.Context, rate, count int, do func(i int) (succeeded bool
 			mutex.Lock()
 			defer mutex.Unlock()
 			if succeeded {
-				p.took = append(p.took, took)
+				p.times = append(p.times, took)
 			} else {
 				p.failed++
 			}
@@ -69,4 +69,12 @@ func atRate(ctx context.Context, rate, count int, do func(i int) (succeeded bool
 	underWay.Wait()
 	p.lasted = time.Since(began)
 	return p
+}
+
+// linger waits, or until the context ends.
+func linger(ctx context.Context, pause time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(pause):
+	}
 }

@@ -1,13 +1,13 @@
-package main
+package performance
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -26,31 +26,16 @@ type figure struct {
 
 // results are the figures of a run, in the order in which they were measured.
 type results struct {
-	Machine machine  `json:"machine"`
 	Figures []figure `json:"figures"`
-
-	section string
 }
 
 // begin forgets what an older run measured in a section.
 func (r *results) begin(section string) {
-	r.section, r.Machine = section, thisMachine()
-	kept := r.Figures[:0]
-	for _, f := range r.Figures {
-		if !strings.HasPrefix(f.Name, section+"/") {
-			kept = append(kept, f)
-		}
-	}
-	r.Figures = kept
+	r.Figures = slices.DeleteFunc(r.Figures, func(f figure) bool { return strings.HasPrefix(f.Name, section+"/") })
 }
 
-// add takes a figure of the section.
-func (r *results) add(name string, value float64, unit, what string, args ...any) {
-	r.Figures = append(r.Figures, figure{Name: r.section + "/" + name, Value: value, Unit: unit, What: fmt.Sprintf(what, args...)})
-}
-
-func (r *results) print(to io.Writer, section string) {
-	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+func (r *results) print(section string) {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for _, f := range r.Figures {
 		if strings.HasPrefix(f.Name, section+"/") {
 			fmt.Fprintf(table, "    %s\t%s\t%s\t%s\n", f.Name, f.readable(), f.Unit, f.What)
@@ -59,7 +44,7 @@ func (r *results) print(to io.Writer, section string) {
 	_ = table.Flush()
 }
 
-// readable has three digits that count.
+// readable has three significant digits.
 func (f figure) readable() string {
 	if f.Value == 0 {
 		return "0"
@@ -74,25 +59,13 @@ func loadResults(file string) (*results, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return loaded, nil
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = json.Unmarshal(content, loaded)
 	}
-	if err := json.Unmarshal(content, loaded); err != nil {
-		return nil, fmt.Errorf("%s: %w; remove it to begin anew", file, err)
-	}
-	return loaded, nil
+	return loaded, err
 }
 
 func (r *results) write(file string) error {
-	if file == "" {
-		return nil
-	}
 	content, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(file, append(content, '\n'), 0o644)
+	return errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, append(content, '\n'), 0o644))
 }
