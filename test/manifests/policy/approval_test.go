@@ -302,11 +302,15 @@ func TestChangeAndRemovalNeedTheRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
-	spec := versions[0].(map[string]any)["schema"].(map[string]any)["openAPIV3Schema"].(map[string]any)["properties"].(map[string]any)["spec"].(map[string]any)
-	rules := spec["x-kubernetes-validations"].([]any)
-	spec["x-kubernetes-validations"] = slices.DeleteFunc(slices.Clone(rules), func(rule any) bool {
-		return rule.(map[string]any)["fieldPath"] == ".approval"
+	schema := versions[0].(map[string]any)["schema"].(map[string]any)["openAPIV3Schema"].(map[string]any)
+	rules := schema["x-kubernetes-validations"].([]any)
+	left := slices.DeleteFunc(slices.Clone(rules), func(rule any) bool {
+		return rule.(map[string]any)["fieldPath"] == ".spec.approval"
 	})
+	if len(left) != len(rules)-1 {
+		t.Fatalf("%d rules guard the approval", len(rules)-len(left))
+	}
+	schema["x-kubernetes-validations"] = left
 	replace := func(ctx context.Context) error {
 		body, err := json.Marshal(map[string]any{"spec": map[string]any{"versions": versions}})
 		if err != nil {
@@ -331,7 +335,7 @@ func TestChangeAndRemovalNeedTheRight(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		ctx := context.Background()
-		spec["x-kubernetes-validations"] = rules
+		schema["x-kubernetes-validations"] = rules
 		if err := replace(ctx); err != nil {
 			t.Error(err)
 		}
