@@ -146,7 +146,7 @@ func TestCallbacksThatAreNotChecked(t *testing.T) {
 	}{
 		"not public": {"", f.internet, "it is not https"},
 		"a port":     {"https://example.com:8443", f.internet, "it has a port"},
-		"private":    {"https://10.0.0.1", f.internet, "a private address"},
+		"private":    {"https://10.0.0.1", f.internet, "not a public address"},
 		"turned off": {"https://example.com", func(o *manager.Options) {
 			f.internet(o)
 			o.CheckCallbacks = false

@@ -2,12 +2,10 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,7 +15,6 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -58,23 +55,18 @@ func (r *RefundReconciler) requireGuard(ctx context.Context, f *refund) progress
 
 // verifyApprovalWhenSeen verifies an approval at the moment it is first seen, whatever the Refund
 // waits for: its Order, the payment, the Merchant, a grant, its number. Verified only after the
-// wait, an approval made while the policy was missing would pass once the policy is back. If the
-// policy's state is unknown, requireGuard waits for it later.
+// wait, an approval made while the policy was missing would pass once the policy is back. It does
+// so for Automatic Merchants too: the Merchant's policy, or the Order that has the name, may be
+// another one after the wait. If the policy's state is unknown, requireGuard waits for it later.
 func (r *RefundReconciler) verifyApprovalWhenSeen(ctx context.Context, f *refund) progress {
 	if f.Spec.Approval != v1alpha1.ApprovalApproved || isDeleted(f) || lifecycle.RefundBegun(f.Refund) ||
 		lifecycle.ApprovalTrusted(f.Refund) || lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonApprovedUnguarded {
 		return next()
 	}
-	automatic, err := r.isDecidedByMerchant(ctx, f)
-	switch {
-	case err != nil:
-		return failed(err)
-	case automatic:
-		return next()
-	}
+	var err error
 	switch r.trustApproval(ctx, f).State {
 	case guard.Missing:
-		err = r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(refund, r.Clock.Now()) })
+		err = r.recordUnguarded(ctx, f)
 	case guard.InForce:
 		err = r.recordApproval(ctx, f)
 	}
@@ -82,23 +74,6 @@ func (r *RefundReconciler) verifyApprovalWhenSeen(ctx context.Context, f *refund
 		return stoppedBy(err)
 	}
 	return next()
-}
-
-// isDecidedByMerchant reports whether the Merchant's policy decides, as far as Order and Merchant
-// are there to tell.
-func (r *RefundReconciler) isDecidedByMerchant(ctx context.Context, f *refund) (bool, error) {
-	order, merchant := &v1alpha1.Order{}, &v1alpha1.Merchant{}
-	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, order); err != nil {
-		return false, ignoreNotFound(err)
-	}
-	namespace, name := order.MerchantKey()
-	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, merchant); err != nil {
-		if _, outside := errors.AsType[*nsfilter.NotWatchedError](err); outside {
-			return false, nil
-		}
-		return false, ignoreNotFound(err)
-	}
-	return lifecycle.IsAutomatic(f.Refund, merchant.Spec.RefundApproval), nil
 }
 
 // trustApproval checks the policy for a Refund whose approval is seen: InForce means that it is
@@ -109,6 +84,10 @@ func (r *RefundReconciler) trustApproval(ctx context.Context, f *refund) guard.F
 		return guard.Finding{State: guard.Missing}
 	}
 	return now
+}
+
+func (r *RefundReconciler) recordUnguarded(ctx context.Context, f *refund) error {
+	return r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(refund, r.Clock.Now()) })
 }
 
 func (r *RefundReconciler) recordApproval(ctx context.Context, f *refund) error {
@@ -159,7 +138,10 @@ func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace stri
 func (r *RefundReconciler) verifyApproval(ctx context.Context, f *refund) progress {
 	switch found := r.trustApproval(ctx, f); found.State {
 	case guard.Missing:
-		return r.rejectUnguarded(ctx, f)
+		if err := r.recordUnguarded(ctx, f); err != nil {
+			return stoppedBy(err)
+		}
+		return r.endUnguarded(ctx, f)
 	case guard.InForce:
 		if err := r.recordApproval(ctx, f); err != nil {
 			return stoppedBy(err)
@@ -168,14 +150,6 @@ func (r *RefundReconciler) verifyApproval(ctx context.Context, f *refund) progre
 	default:
 		return r.awaitGuard(ctx, f, found)
 	}
-}
-
-func (r *RefundReconciler) rejectUnguarded(ctx context.Context, f *refund) progress {
-	err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(refund, r.Clock.Now()) })
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return r.endUnguarded(ctx, f)
 }
 
 // endUnguarded ends a Refund whose approval is not trusted, unless WeChat has it, for example from

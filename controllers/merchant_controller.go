@@ -273,8 +273,8 @@ func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant,
 		handle.Reject()
 		r.noteProbe(m, probe{version: handle.Version, at: now})
 		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
-			"%v. WeChat Pay does not accept the API key in Secret %s/%s: compare it with the one in the merchant platform (账户中心 → API安全 → APIv2密钥). Nothing is sent for this Merchant until then; the key is tried again every %s",
-			err, m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
+			"%v. WeChat Pay does not accept the %s in Secret %s/%s: compare it with the one in the merchant platform (账户中心 → API安全). Nothing is sent for this Merchant until then; the key is tried again every %s",
+			err, handle.KeyName, m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
 	default:
 		r.logConcealed(ctx, m, err)
 		return unreachable(m, handle, err)

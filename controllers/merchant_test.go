@@ -48,7 +48,7 @@ func TestMerchantSaysWhatIsWrongWithItsKey(t *testing.T) {
 	}{
 		{nil, "Ready=False/InvalidAPIKey", "it must be there"},
 		{[]byte("too short"), "Ready=False/InvalidAPIKey", "exactly 32 letters and digits"},
-		{[]byte(wrongKey), "Ready=False/CredentialsRejected", "WeChat Pay does not accept the API key in Secret"},
+		{[]byte(wrongKey), "Ready=False/CredentialsRejected", "WeChat Pay does not accept the API key (APIv2 密钥) in Secret"},
 		{[]byte(framework.APIKey + "\n"), "Ready=True/Ready", "WeChat Pay accepts the key"},
 	} {
 		setSecret(shop, "wechatpay", map[string][]byte{"apiKey": c.key})

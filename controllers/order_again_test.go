@@ -78,6 +78,29 @@ func TestAppliedAgainAPaidOrderIsPaidEarlier(t *testing.T) {
 	shop.NoViolations()
 }
 
+// TestAppliedAgainAPaidOrderIsNotRefundedAsLate: an Order that was paid and delivered is restored
+// before its Merchant, and expires before WeChat can be asked. Its payment is an earlier one, which
+// latePayment does not send back.
+func TestAppliedAgainAPaidOrderIsNotRefundedAsLate(t *testing.T) {
+	t.Parallel()
+	shop := framework.Open(t, env, paysMinutesAgo, framework.WithTiming(pollOften))
+	refundsLate := func(m *v1alpha1.Merchant) { m.Spec.LatePayment = v1alpha1.LatePaymentRefund }
+	merchant := shop.NewMerchant(refundsLate)
+	shop.Create(merchant)
+	order := shop.Paid("order-0001")
+	shop.Must(shop.Client.Delete(shop.Context(), order))
+	shop.WaitGone(order)
+	shop.Must(shop.Client.Delete(shop.Context(), merchant))
+	shop.WaitGone(merchant)
+	afterThisSecond(shop)
+
+	shop.Create(shop.NewOrder("order-0001", func(o *v1alpha1.Order) { o.Spec.ExpireTime = new(metav1.NewTime(time.Now().Add(-time.Hour))) }))
+	shop.WaitOrder("order-0001", "Paid=False/Expired")
+	shop.Create(shop.NewMerchant(refundsLate))
+	shop.WaitOrder("order-0001", "Paid=True/PaidEarlier")
+	noRefund(shop, gomega.NewWithT(t))
+}
+
 // paysMinutesAgo sets back WeChat's clock, so that a payment is older than an object that is
 // created now.
 var paysMinutesAgo = framework.WithWeChat(func(o *simulator.Options) {

@@ -2,51 +2,9 @@ package webhookserver
 
 import (
 	"context"
-	"errors"
-	"runtime"
 	"slices"
 	"sync"
-
-	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
-
-// Reading and verifying uses only CPU. More concurrency would not make it faster, but takes memory.
-const (
-	// smallBodySize is far more than the 4 KiB of a usual callback. Larger bodies, up to maxBody,
-	// cost as much as a hundred usual ones, so they have a queue of their own, and one is parsed at
-	// a time.
-	smallBodySize         = 16 << 10
-	concurrentLargeBodies = 1
-	// queuedLargeBodies is how many of them may wait for one tenant. Their bodies are in memory.
-	queuedLargeBodies = 32
-)
-
-// parseSemaphores limit how many callbacks are read and verified at a time.
-type parseSemaphores struct{ small, large *fairSemaphore }
-
-func newParseSemaphores() *parseSemaphores {
-	return &parseSemaphores{small: newFairSemaphore(2*runtime.GOMAXPROCS(0), maxConnections), large: newFairSemaphore(concurrentLargeBodies, queuedLargeBodies)}
-}
-
-// forBody returns the semaphore for a body.
-func (r *parseSemaphores) forBody(body []byte) *fairSemaphore {
-	if len(body) > smallBodySize {
-		return r.large
-	}
-	return r.small
-}
-
-var errBusy = errors.New("too many callbacks of one namespace at once")
-
-// parse reads and verifies a callback after it has acquired the semaphore.
-func (h *Handler) parse(ctx context.Context, c *callback, kind wechatpay.CallbackKind) (wechatpay.Notification, error) {
-	semaphore := h.parseSemaphores.forBody(c.body)
-	if !semaphore.acquire(ctx, c.merchant.Namespace) {
-		return wechatpay.Notification{}, errBusy
-	}
-	defer semaphore.release()
-	return c.account.Receiver.Parse(wechatpay.Delivery{Kind: kind, Header: c.header, Body: c.body, Time: h.Clock.Now()})
-}
 
 // fairSemaphore limits concurrency and serves tenants in turn, however many requests each has
 // waiting: a tenant with few requests does not wait behind all requests of another. The API server

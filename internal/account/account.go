@@ -16,6 +16,8 @@ type Account struct {
 	wechatpay.Caller
 	// Receiver parses the account's callbacks.
 	Receiver wechatpay.Receiver
+	// KeyName is the name of its key in the merchant platform.
+	KeyName string
 
 	// PaymentNotifyURL and RefundNotifyURL are the callback addresses that are sent to WeChat.
 	PaymentNotifyURL, RefundNotifyURL string

@@ -42,7 +42,7 @@ func readAPIKeys(merchant *v1alpha1.Merchant, secret *corev1.Secret, form wechat
 	}
 	if keys.previous != "" && !form.Fits(keys.previous) {
 		return apiKeys{}, &Problem{v1alpha1.ReasonInvalidAPIKey, fmt.Sprintf(
-			"The entry %q of Secret %s/%s can't be used as an API key: correct it, or remove it when the rotation is over", entry+previousSuffix, secret.Namespace, secret.Name)}
+			"The entry %q of Secret %s/%s can't be used as an %s: correct it, or remove it when the rotation is over", entry+previousSuffix, secret.Namespace, secret.Name, form.Name)}
 	}
 	return keys, nil
 }

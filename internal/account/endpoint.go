@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
@@ -140,8 +141,8 @@ func notPublicReason(base *url.URL) string {
 		return "it has a port"
 	}
 	if address, err := netip.ParseAddr(host); err == nil {
-		if !isPublic(address) {
-			return "the host is a private address"
+		if !callbackprobe.IsPublic(address) {
+			return "the host is not a public address"
 		}
 		return ""
 	}
@@ -167,11 +168,3 @@ func notPublicURL(address string) string {
 }
 
 const letters = "abcdefghijklmnopqrstuvwxyz"
-
-// sharedAddresses are used behind carrier and cloud NAT (RFC 6598).
-var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
-
-func isPublic(address netip.Addr) bool {
-	address = address.Unmap()
-	return address.IsGlobalUnicast() && !address.IsPrivate() && !sharedAddresses.Contains(address)
-}

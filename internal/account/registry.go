@@ -448,6 +448,7 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (account *Acco
 	account = &Account{
 		Caller:           &limitedCaller{Caller: connection, member: member, health: health, clock: r.options.Clock},
 		Receiver:         connection.Receiver,
+		KeyName:          made.protocol.KeyForm().Name,
 		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,
 		Certificate: made.description, CertificateProblem: made.certificateProblem, HasCertificate: made.secrets.Certificate != nil,
 		Version:       made.version,

@@ -211,6 +211,65 @@ func TestApprovalsOfRefundsThatWaitAreNotForgotten(t *testing.T) {
 	shop.WaitRefund("honest", "Succeeded=True/Succeeded")
 }
 
+// TestAnApprovalUnderAutomaticIsNoneUnderManual: while the policy is gone the shop approves a
+// Refund whose Merchant asks nobody, so that the approval does not count. It still does not when
+// the Merchant's policy, or the Order that the Refund names, has changed and the policy is back.
+func TestAnApprovalUnderAutomaticIsNoneUnderManual(t *testing.T) {
+	shop := open(t)
+	shop.ready()
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
+		m.Name, m.Spec.RefundApproval = "automatic", v1alpha1.RefundApprovalAutomatic
+	}))
+	shop.WaitMerchant("automatic", "Ready=True/Ready")
+	of := func(merchant string) func(*v1alpha1.Order) {
+		return func(o *v1alpha1.Order) { o.Spec.MerchantRef.Name = merchant }
+	}
+	shop.Create(shop.NewOrder("order-0002", of("automatic")))
+	// The shop may delete an Order that was never sent, and create another of its name.
+	unsent := shop.NewOrder("order-0003", of("automatic"), func(o *v1alpha1.Order) { o.Spec.DesiredState = v1alpha1.DesiredStateClosed })
+	shop.Create(unsent)
+	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
+	shop.WaitOrder("order-0003", "Paid=False/Closed")
+
+	shop.unbind()
+	for refund, order := range map[string]string{"policy-changes": "order-0002", "order-changes": "order-0003"} {
+		shop.Must(shop.backend.Create(shop.Context(), shop.NewRefund(refund, order, 20, approved)))
+		shop.WaitRefund(refund, "Accepted=False/OrderNotPaid")
+	}
+	shop.WaitMerchant("automatic", "RefundsGuarded=False/PolicyMissing")
+	shop.bind()
+	shop.WaitMerchant("automatic", "RefundsGuarded=True/Guarded")
+	shop.Patch(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Name = "automatic" }), `{"spec":{"refundApproval":"Manual"}}`)
+	shop.Must(shop.Client.Delete(shop.Context(), unsent))
+	shop.WaitGone(unsent)
+	shop.Create(shop.NewOrder("order-0003"))
+	shop.WaitOrder("order-0003", "Prepared=True/Prepared")
+	shop.Pay("order-0002")
+	shop.Pay("order-0003")
+	for _, name := range []string{"policy-changes", "order-changes"} {
+		shop.WaitRefund(name, "Succeeded=False/ApprovedUnguarded")
+		shop.notSent(name)
+	}
+}
+
+// TestAStrangersAutomaticDecidesNothing: an Order may name any Merchant. One that does not grant it
+// decides on no Refund of it either.
+func TestAStrangersAutomaticDecidesNothing(t *testing.T) {
+	shop := open(t, framework.WithTiming(rarely), framework.WithNamespaces(1))
+	shop.ready()
+	shop.CreateCredentials(shop.Other(0))
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
+		m.Namespace, m.Spec.RefundApproval = shop.Other(0), v1alpha1.RefundApprovalAutomatic
+	}))
+	shop.Must(shop.backend.Create(shop.Context(), shop.NewOrder("order-0002", func(o *v1alpha1.Order) { o.Spec.MerchantRef.Namespace = shop.Other(0) })))
+	shop.WaitOrder("order-0002", "Prepared=False/NotPermitted")
+	shop.unbind()
+	shop.Must(shop.backend.Create(shop.Context(), shop.NewRefund("refund-0001", "order-0002", 20, approved)))
+	shop.WaitRefund("refund-0001", "Approved=False/ApprovedUnguarded")
+	shop.bind()
+	shop.notSent("refund-0001")
+}
+
 // TestTrustedApprovalWaits: a Refund approved while the policy was in force, but not sent yet,
 // waits and is sent later.
 func TestTrustedApprovalWaits(t *testing.T) {

@@ -54,7 +54,7 @@ func explained(err error, advice string) string {
 func whatToDo(meaning wechatpay.Meaning, otherwise string) string {
 	switch meaning {
 	case wechatpay.CredentialsRejected:
-		return "WeChat Pay rejects the signature: compare the API key in the Merchant's Secret with the one in the merchant platform (APIv2 密钥)"
+		return "WeChat Pay rejects the signature: compare the API key in the Merchant's Secret with the one in the merchant platform (账户中心 → API安全)"
 	case wechatpay.CertificateRejected:
 		return "WeChat Pay rejects the client certificate: put the merchant's current API certificate into the Merchant's certificate Secret"
 	case wechatpay.NeedsAttention:

@@ -70,7 +70,7 @@ func TestExplainReasons(t *testing.T) {
 		{wechatpay.Failed, wechatpay.InsufficientBalance, "False/InsufficientBalance", "Top up"},
 		{wechatpay.Failed, wechatpay.Rejected, "False/Rejected", "create another object"},
 		{wechatpay.Failed, wechatpay.NeedsAttention, "False/Rejected", "merchant platform"},
-		{wechatpay.Failed, wechatpay.CredentialsRejected, "False/Rejected", "APIv2 密钥"},
+		{wechatpay.Failed, wechatpay.CredentialsRejected, "False/Rejected", "API安全"},
 		{wechatpay.Refused, wechatpay.SlowDown, "Unknown/Refused", "no signature"},
 		{wechatpay.Refused, wechatpay.Rejected, "Unknown/Refused", "proves nothing"},
 		{wechatpay.Refused, wechatpay.CertificateRejected, "Unknown/Refused", "certificate Secret"},

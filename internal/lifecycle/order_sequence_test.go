@@ -138,7 +138,8 @@ func orderStepWrong(before, after *v1alpha1.Order) string {
 		return "Paid and the transaction do not agree"
 	case paidWas == "False/NumberInUse" && !cmp.Equal(was, is, notes):
 		return "NumberInUse was left"
-	case strings.HasPrefix(paidWas, "False/") && paidWas != paidIs && paidIs != "True/PaidLate":
+	case strings.HasPrefix(paidWas, "False/") && paidWas != paidIs && paidIs != "True/PaidLate" &&
+		(paidIs != "True/PaidEarlier" || before.Status.Prepay != nil):
 		return "an end was left for " + paidIs
 	case strings.HasPrefix(paidWas, "False/") && state(was, v1alpha1.ConditionPrepared) != state(is, v1alpha1.ConditionPrepared):
 		return "Prepared changed after the end"

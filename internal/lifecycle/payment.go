@@ -127,12 +127,12 @@ func whenPaid(order *v1alpha1.Order, payment wechatpay.Payment) (reason, message
 	case IsUsedAtWeChat(order):
 		return v1alpha1.ReasonPaidUnderOtherParameters, "Paid as this Order says, but WeChat Pay has the number with parameters that this object did not send: " +
 			"compare with the merchant platform before you deliver"
+	case order.Status.Prepay == nil && !payment.PaidTime.IsZero() && order.CreationTimestamp.Sub(payment.PaidTime) > clocksDiffer:
+		return v1alpha1.ReasonPaidEarlier, "Paid before this object was created: it was restored, applied again, or its name was used before"
 	case IsFinished(order):
 		return v1alpha1.ReasonPaidLate, fmt.Sprintf("Paid although the order was %s before; the Merchant's latePayment says what follows", map[string]string{
 			v1alpha1.ReasonClosed: "closed", v1alpha1.ReasonExpired: "expired", v1alpha1.ReasonRejected: "rejected",
 		}[previous])
-	case order.Status.Prepay == nil && !payment.PaidTime.IsZero() && order.CreationTimestamp.Sub(payment.PaidTime) > clocksDiffer:
-		return v1alpha1.ReasonPaidEarlier, "Paid before this object was created: it was restored, applied again, or its name was used before"
 	default:
 		return v1alpha1.ReasonPaid, "Paid"
 	}

@@ -156,8 +156,11 @@ func TestLateAndEarlierPayments(t *testing.T) {
 		"after Closed":   {end(v1alpha1.ReasonClosed), created.Add(time.Hour), "True/PaidLate", "False/Closed"},
 		"after Expired":  {end(v1alpha1.ReasonExpired), created.Add(time.Hour), "True/PaidLate", "False/Expired"},
 		"after Rejected": {func(o *v1alpha1.Order) { lifecycle.Rejected(o, "No", now) }, created.Add(time.Hour), "True/PaidLate", "False/Rejected"},
-		// It became known only after the Order was closed, when nobody expected it: late takes
-		// precedence over earlier.
+		// A restored object that expired before WeChat Pay could be asked: the payment is that of the
+		// object before it, and latePayment must not refund it.
+		"expired unasked, before the object": {func(o *v1alpha1.Order) { unprepared(o); lifecycle.Closed(o, v1alpha1.ReasonExpired, "It is over", now) },
+			created.Add(-time.Hour), "True/PaidEarlier", "False/Expired"},
+		// A prepay that this object recorded was paid after it was closed, whatever the clocks say.
 		"closed, before the object": {end(v1alpha1.ReasonClosed), created.Add(-time.Hour), "True/PaidLate", "False/Closed"},
 		"while closing":             {func(o *v1alpha1.Order) { lifecycle.Closing(o, "Soon", now) }, created.Add(time.Second), "True/Paid", "True/Prepared"},
 	} {

@@ -178,7 +178,8 @@ func ApprovedUnguarded(refund *v1alpha1.Refund, now time.Time) {
 
 // UnguardedMessage explains why an approval is void.
 const UnguardedMessage = "The refund was approved while the policy wechatpay-operator-refund-approval was not in force here, so anyone could have approved it. " +
-	"The operator does not send it. Create a Refund with another name once the Merchant's condition RefundsGuarded is True"
+	"The operator does not send it. Create a Refund with another name once the Merchant's condition RefundsGuarded is True, " +
+	"or without spec.approval if the Merchant's refundApproval is Automatic"
 
 // Denied records, finally, that the refund is not to be sent. A refund that WeChat Pay accepted
 // can't be denied any more.

@@ -68,23 +68,20 @@ func (r *results) holdAgainst(ranges map[string]limits) (lines []string, err err
 	return lines, err
 }
 
-// TestMeasuredFigures is make bench-check. Without --check it asserts no figures.
-func TestMeasuredFigures(t *testing.T) {
-	if !flags.check {
-		t.Skip("no --check")
-	}
+// checkMeasured is make bench-check: it prints the figures that have a range, and returns those
+// outside of it.
+func checkMeasured() error {
 	ranges, err := loadRanges("ranges.yaml")
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	measured, err := loadResults(flags.results)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	lines, err := measured.holdAgainst(ranges)
-	if t.Log(strings.Join(lines, "\n")); err != nil {
-		t.Fatalf("outside:\n%v", err)
-	}
+	fmt.Println(strings.Join(lines, "\n"))
+	return err
 }
 
 func TestFiguresAreHeldAgainstTheirRanges(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 // wordsOfV2 are those by which API v2 would show outside of its package: its name, its wire format and algorithms, its paths, codes
 // and fields. Numbers of ours (out_trade_no, out_refund_no), appid and prepay_id are called so by every protocol.
-var wordsOfV2 = regexp.MustCompile(`wechatpay/v2"|encoding/xml|crypto/md5|\bXML\b|\bMD5\b|HMAC-SHA256|\bV2\b|/notify/v2|` +
+var wordsOfV2 = regexp.MustCompile(`wechatpay/v2"|encoding/xml|crypto/md5|\bXML\b|\bMD5\b|HMAC-SHA256|\bV2\b|APIv2|/notify/v2|` +
 	`\b(unifiedorder|orderquery|closeorder|refundquery|total_fee|fee_type|refund_fee|mch_id|spbill_create_ip|return_code|result_code|REFUNDCLOSE|ORDERNOTEXIST)\b`)
 
 // mayKnowV2 are what API v2 consists of, and what has to name it: the list of protocols, and the test callbacks, which look

@@ -1,4 +1,5 @@
-// Package protocols is the one place that knows which versions of WeChat Pay's API there are.
+// Package protocols lists the versions of WeChat Pay's API that the operator speaks. No other package
+// does.
 package protocols
 
 import (
@@ -13,7 +14,7 @@ var protocols = map[v1alpha1.Protocol]wechatpay.Protocol{
 	v1alpha1.ProtocolV2: v2.Protocol{},
 }
 
-// Of returns the protocol of a name; the default one for an object of before the field.
+// Of returns the protocol of a name. An empty name, of an object older than the field, means V2.
 func Of(name v1alpha1.Protocol) (protocol wechatpay.Protocol, known bool) {
 	if name == "" {
 		name = v1alpha1.ProtocolV2
@@ -22,7 +23,7 @@ func Of(name v1alpha1.Protocol) (protocol wechatpay.Protocol, known bool) {
 	return protocol, known
 }
 
-// Path is the segment of callback addresses that names a protocol.
+// Path returns the segment of callback URLs that names a protocol.
 func Path(name v1alpha1.Protocol) string {
 	if name == "" {
 		name = v1alpha1.ProtocolV2
@@ -30,7 +31,7 @@ func Path(name v1alpha1.Protocol) string {
 	return strings.ToLower(string(name))
 }
 
-// ByPath is every protocol by that segment.
+// ByPath returns all protocols, keyed by that segment.
 func ByPath() map[string]wechatpay.Protocol {
 	by := map[string]wechatpay.Protocol{}
 	for name, protocol := range protocols {

@@ -42,7 +42,7 @@ var paths = map[wechatpay.Operation]string{
 // exchange makes a call, retries it at most once, and returns the verified success reply.
 func (c *Client) exchange(ctx context.Context, call call) (fields, *wechatpay.Error) {
 	if call.operation == wechatpay.OperationCreateRefund {
-		if err := c.checkCertificate(time.Now()); err != nil {
+		if err := c.checkCertificate(c.now()); err != nil {
 			return nil, notSent(call.operation, wechatpay.CertificateMissing, err)
 		}
 	}

@@ -214,10 +214,10 @@ func TestCancelledBeforeAndAfterSending(t *testing.T) {
 
 func TestTheRepeatGoesToTheBackupWithTheSameParameters(t *testing.T) {
 	for operation, call := range calls {
+		if operation == wechatpay.OperationCreateRefund {
+			continue // a refund that may have arrived is not repeated at once
+		}
 		t.Run(string(operation), func(t *testing.T) {
-			if operation == wechatpay.OperationCreateRefund {
-				t.Skip("a refund that may have arrived is not repeated at once")
-			}
 			primary, backup := newServer(t, hangsUp), newServer(t, done(doneFields[operation]))
 			if err := call(t.Context(), primary.client(t, backup)); err != nil {
 				t.Fatal(err)

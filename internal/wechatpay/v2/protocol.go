@@ -11,7 +11,7 @@ type Protocol struct{}
 
 var _ wechatpay.Protocol = Protocol{}
 
-// Open returns an account as API v2 speaks to it.
+// Open returns a connection that speaks API v2.
 func (Protocol) Open(settings wechatpay.Settings, secrets wechatpay.Secrets) (*wechatpay.Connection, error) {
 	client, err := New(Options{settings, secrets})
 	if err != nil {
@@ -25,17 +25,18 @@ func (Protocol) Open(settings wechatpay.Settings, secrets wechatpay.Secrets) (*w
 	return connection, nil
 }
 
-// KeyForm is that of an APIv2 key (key overview of v2).
+// KeyForm describes APIv2 keys (key overview of v2).
 func (Protocol) KeyForm() wechatpay.KeyForm {
 	return wechatpay.KeyForm{Name: "API key (APIv2 密钥)", Looks: "exactly 32 letters and digits", Fits: isAPIKey}
 }
 
-// Weaker refuses MD5 for an order that was not made with MD5: whoever can make MD5 collide must not choose it.
+// Weaker reports MD5 as weaker, unless the order was made with MD5: an attacker who can construct MD5
+// collisions must not be able to choose it.
 func (Protocol) Weaker(callback, order wechatpay.Scheme) bool {
 	return callback == MD5 && order != MD5
 }
 
-// Reply answers as chapter 9_7 demands: WeChat takes these very bytes for a yes.
+// Reply writes the answer that chapter 9_7 defines. WeChat compares it byte for byte.
 func (Protocol) Reply(w http.ResponseWriter, reply wechatpay.Reply) {
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	code, status, reason := success, http.StatusOK, "OK"
