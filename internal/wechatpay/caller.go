@@ -29,6 +29,10 @@ type Caller interface {
 	// QueryRefunds returns all refunds of an order, over all pages. If there is none the error
 	// means RefundNotExist.
 	QueryRefunds(ctx context.Context, order OrderRef) ([]RefundFact, error)
+	// ResolveAbnormalRefund tells WeChat where the money of an Abnormal refund goes. A nil error
+	// means accepted: only QueryRefund returns that it arrived. A protocol that can't do this
+	// returns NotSent with NeedsAttention and says what to do instead.
+	ResolveAbnormalRefund(ctx context.Context, request AbnormalRefundRequest) error
 }
 
 // OrderRef identifies an order of an account.
@@ -64,16 +68,20 @@ const (
 // the Order's immutable spec, so a repeated call is identical.
 type OrderRequest struct {
 	OutTradeNo string
-	AppID      string
+	// AppID is the appid of the merchant number: in partner mode always the provider's.
+	AppID string
+	// PayerAppID is the appid in which the payer pays: AppID, or the sub merchant's.
+	PayerAppID string
 	TradeType  TradeType
 	// Description is `body`, at most 127 bytes.
 	Description string
 	// Total is in minor units of Currency (fen for CNY).
 	Total    int64
 	Currency string
-	// ClientIP is the payer's address.
+	// ClientIP is the payer's address; empty if it is not known.
 	ClientIP string
-	OpenID   string
+	// OpenID is the payer under AppID, SubOpenID under the sub merchant's appid. At most one is set.
+	OpenID, SubOpenID string
 	// ExpireTime is sent as time_expire, in Beijing time; zero means it is not sent.
 	ExpireTime    time.Time
 	NotifyURL     string
@@ -104,6 +112,8 @@ type Prepay struct {
 	CodeURL string
 	// MWEBURL is set for MWEB and is valid for five minutes.
 	MWEBURL string
+	// Scheme is the algorithm that the order was created with; empty if the protocol has only one.
+	Scheme Scheme
 }
 
 // TradeState is trade_state, which all protocols spell alike.
@@ -178,6 +188,23 @@ type RefundRequest struct {
 type RefundAcceptance struct {
 	RefundID string
 }
+
+// AbnormalRefundRequest says where the money of an Abnormal refund goes.
+type AbnormalRefundRequest struct {
+	OutRefundNo, RefundID string
+	To                    AbnormalRefundTarget
+	// BankType, Account and Name are the payer's bank card's, for UserBankCard.
+	BankType, Account, Name string
+}
+
+// AbnormalRefundTarget is where the money of an Abnormal refund goes.
+type AbnormalRefundTarget string
+
+// The targets: back to the merchant's settlement card, or to a bank card of the payer.
+const (
+	AbnormalToMerchantBankCard AbnormalRefundTarget = "MerchantBankCard"
+	AbnormalToUserBankCard     AbnormalRefundTarget = "UserBankCard"
+)
 
 // RefundStatus is the state of a refund at WeChat. A state that this operator does not know keeps
 // WeChat's spelling.

@@ -15,11 +15,15 @@ type Operation string
 
 // The calls and the callbacks.
 const (
-	OperationCreateOrder     Operation = "CreateOrder"
-	OperationQueryOrder      Operation = "QueryOrder"
-	OperationCloseOrder      Operation = "CloseOrder"
-	OperationCreateRefund    Operation = "CreateRefund"
-	OperationQueryRefund     Operation = "QueryRefund"
+	OperationCreateOrder  Operation = "CreateOrder"
+	OperationQueryOrder   Operation = "QueryOrder"
+	OperationCloseOrder   Operation = "CloseOrder"
+	OperationCreateRefund Operation = "CreateRefund"
+	OperationQueryRefund  Operation = "QueryRefund"
+	// OperationResolveAbnormalRefund says where the money of an Abnormal refund goes.
+	OperationResolveAbnormalRefund Operation = "ResolveAbnormalRefund"
+	// OperationGetCertificates downloads WeChat's certificates.
+	OperationGetCertificates Operation = "GetCertificates"
 	OperationPaymentCallback Operation = "payment callback"
 	OperationRefundCallback  Operation = "refund callback"
 )
@@ -67,6 +71,8 @@ const (
 	// AmountConflict: the refund's number was used with other amounts, or the amounts do not fit
 	// the order. Query.
 	AmountConflict Meaning = "AmountConflict"
+	// NoRight: the merchant number, or the sub merchant's grant to it, does not permit the operation.
+	NoRight Meaning = "NoRight"
 	// NeedsAttention: a person must correct something at WeChat (a permission, a binding); repeat
 	// slowly.
 	NeedsAttention Meaning = "NeedsAttention"
@@ -76,6 +82,13 @@ const (
 	CredentialsRejected Meaning = "CredentialsRejected"
 	// CertificateRejected: WeChat does not accept the client certificate, or got none.
 	CertificateRejected Meaning = "CertificateRejected"
+	// KeyMismatch: what WeChat encrypted for the merchant can't be opened with the merchant's key.
+	KeyMismatch Meaning = "KeyMismatch"
+	// VerifiersMissing: WeChat has no certificates for this merchant number, and the Merchant names
+	// no public key.
+	VerifiersMissing Meaning = "VerifiersMissing"
+	// NotVerified: none of WeChat's known keys verifies the answer.
+	NotVerified Meaning = "NotVerified"
 	// CertificateMissing: the call needs a client certificate and the Caller has no valid one.
 	// Always NotSent.
 	CertificateMissing Meaning = "CertificateMissing"

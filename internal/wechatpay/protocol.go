@@ -1,6 +1,7 @@
 package wechatpay
 
 import (
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
@@ -36,6 +37,12 @@ type Connection struct {
 	// Shared are secrets that only WeChat and the replicas of this operator have, the current one
 	// first. The keys of test callbacks are derived from them.
 	Shared []string
+	// Verifiers returns the keys of WeChat that answers and callbacks are verified with now. It is
+	// nil for a protocol in which both sides share one key.
+	Verifiers func() []Verifier
+	// ClockSkew returns how far this process's clock is ahead of WeChat's, by WeChat's last answer.
+	// It is nil for a protocol that does not compare clocks.
+	ClockSkew func() time.Duration
 	// Close closes idle connections. Calls in flight continue.
 	Close func()
 }
@@ -63,9 +70,17 @@ type Settings struct {
 	BackupEndpoint *url.URL
 	// RootCAs verify the server; nil means those of the system.
 	RootCAs *x509.CertPool
+	// Partner is set if the merchant number is a service provider's, which acts for a sub merchant.
+	Partner *Partner
 	// Answers are the accepted answers of the account; nil means none. A Caller that replaces
 	// another one gets the other's.
 	Answers *TakenAnswers
+	// Certificates are WeChat's certificates that were downloaded for the account; nil means none
+	// yet. A connection that replaces another one gets the other's.
+	Certificates *PlatformCertificates
+	// Changed is called when Verifiers or ClockSkew changed noticeably. It must not block. It may be
+	// nil.
+	Changed func()
 	// UserAgent is sent with every request.
 	UserAgent string
 	// Timeouts that are zero take their defaults.
@@ -82,8 +97,46 @@ type Secrets struct {
 	Key string
 	// PreviousKey is accepted for callbacks during a rotation; empty if there is none.
 	PreviousKey string
-	// Certificate is the merchant's client certificate; nil if there is no usable one.
+	// Certificate is the merchant's API certificate; nil if there is no usable one.
 	Certificate *tls.Certificate
+	// PublicKeys are WeChat Pay's public keys of the account, for a protocol that has them.
+	PublicKeys []PublicKey
+}
+
+// PublicKey is a public key of WeChat Pay with its id.
+type PublicKey struct {
+	// ID is PUB_KEY_ID_ and digits, as the merchant platform shows it.
+	ID  string
+	Key *rsa.PublicKey
+}
+
+// Partner is the sub merchant for which a service provider acts. All keys are the provider's.
+type Partner struct {
+	// SubMchID is the sub merchant's number; every call names it, and answers and callbacks that
+	// name another one are refused.
+	SubMchID string
+	// SubAppID is an appid of the sub merchant; empty if it has none.
+	SubAppID string
+}
+
+// VerifierType is the kind of a Verifier.
+type VerifierType string
+
+// The types of verifiers.
+const (
+	VerifierPublicKey   VerifierType = "PublicKey"
+	VerifierCertificate VerifierType = "Certificate"
+)
+
+// Verifier is a key of WeChat that answers and callbacks are verified with.
+type Verifier struct {
+	// ID is the id of a public key, or the serial number of a certificate.
+	ID   string
+	Type VerifierType
+	// NotAfter is when a certificate expires; zero for a public key.
+	NotAfter time.Time
+	// Proven reports whether a verified answer has shown that it is WeChat's.
+	Proven bool
 }
 
 // Trust records which hosts have given a verified answer.

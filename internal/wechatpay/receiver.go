@@ -33,7 +33,8 @@ type Delivery struct {
 
 // Notification is a callback that was verified or decrypted.
 type Notification struct {
-	// Payment is set for a payment, and Refund for a refund.
+	// Payment is set for a payment, and Refund for a refund. Neither is set for a genuine callback
+	// about something that is not this operator's.
 	Payment *Payment
 	Refund  *RefundFact
 	// Proven reports whether WeChat signed it. A refund that is not proven only names the refund to
@@ -41,7 +42,8 @@ type Notification struct {
 	Proven bool
 	// Scheme is the algorithm of its signature.
 	Scheme Scheme
-	// KeyID is the id of the key that verified or decrypted it.
+	// KeyID is the id of the key that verified it (Verifier.ID or Connection.KeyIDs), or that
+	// decrypted it where callbacks are not signed.
 	KeyID string
 }
 
