@@ -285,3 +285,12 @@ const (
 	// ReasonExceedsPaid: with the other refunds of the Order it would be more than was paid, or the 51st.
 	ReasonExceedsPaid = "ExceedsPaid"
 )
+
+// AbnormalHandled is the condition of a Refund with spec.abnormal: WeChat took where the money goes. Succeeded tells when it
+// arrived.
+//
+//	True:    Accepted
+//	False:   ApprovedUnguarded, SecretNotFound, MerchantNotReady, NotSent, RateLimited, Rejected (the last five wait and try
+//	         again)
+//	Unknown: PolicyMissing, PolicyNotVerified, Approved, OutcomeUnknown, Refused
+const ConditionAbnormalHandled = "AbnormalHandled"

@@ -95,7 +95,8 @@ type RefundSpec struct {
 
 // RefundStatus is what WeChat said of the refund.
 type RefundStatus struct {
-	// conditions of the Refund: Approved (may it be sent), Accepted (WeChat took it), Succeeded (the money is back).
+	// conditions of the Refund: Approved (may it be sent), Accepted (WeChat took it), Succeeded (the money is back), and
+	// AbnormalHandled (WeChat took what spec.abnormal says).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -130,10 +131,6 @@ type RefundStatus struct {
 	// is being deleted is let go 24 hours after this time, or after its deletion if that is later.
 	// +optional
 	StalledTime *metav1.Time `json:"stalledTime,omitempty"`
-
-	// abnormalTime is when WeChat was last seen to have taken what spec.abnormal says.
-	// +optional
-	AbnormalTime *metav1.Time `json:"abnormalTime,omitempty"`
 
 	// succeededTime is when the money was back, by WeChat's clock (refund_success_time).
 	// +optional

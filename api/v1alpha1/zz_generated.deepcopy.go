@@ -686,10 +686,6 @@ func (in *RefundStatus) DeepCopyInto(out *RefundStatus) {
 		in, out := &in.StalledTime, &out.StalledTime
 		*out = (*in).DeepCopy()
 	}
-	if in.AbnormalTime != nil {
-		in, out := &in.AbnormalTime, &out.AbnormalTime
-		*out = (*in).DeepCopy()
-	}
 	if in.SucceededTime != nil {
 		in, out := &in.SucceededTime, &out.SucceededTime
 		*out = (*in).DeepCopy()

@@ -368,7 +368,7 @@ func TestKeyIsSuspectAfterRejection(t *testing.T) {
 		for _, meaning := range []wechatpay.Meaning{wechatpay.CredentialsRejected, wechatpay.CertificateRejected, wechatpay.NeedsAttention, wechatpay.Repeat} {
 			g, _ := limited(breakerOnlyLimits, says(outcome, meaning))
 			_ = query(g)
-			handle := &Account{health: g.health, member: g.member}
+			handle := &Account{Connection: &Connection{health: g.health}, member: g.member}
 			if handle.CredentialsSuspect() != (meaning == wechatpay.CredentialsRejected) || handle.Rejected() {
 				t.Errorf("%s/%s: suspect %t", outcome, meaning, handle.CredentialsSuspect())
 			}

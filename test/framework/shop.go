@@ -143,6 +143,7 @@ func QuickTiming() controllers.Timing {
 	timing.SecondAnswer = 100 * time.Millisecond
 	timing.RetryFirst, timing.RetryMost = 50*time.Millisecond, 500*time.Millisecond
 	timing.RetrySlowly = 300 * time.Millisecond
+	timing.RetryRight = 500 * time.Millisecond
 	timing.CloseRetry = 200 * time.Millisecond
 	timing.HoldSettles = 20 * time.Millisecond
 	timing.SecretsCheck = 200 * time.Millisecond
