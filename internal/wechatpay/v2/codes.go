@@ -39,6 +39,8 @@ var codesOfEveryCall = map[string]judgement{
 	"CA_ERROR":   failed(wechatpay.CertificateRejected),
 
 	"NOAUTH":                failed(wechatpay.NeedsAttention),
+	"NO_AUTH":               failed(wechatpay.NeedsAttention),
+	"RULE_LIMIT":            failed(wechatpay.NeedsAttention),
 	"APPID_NOT_EXIST":       failed(wechatpay.NeedsAttention),
 	"MCHID_NOT_EXIST":       failed(wechatpay.NeedsAttention),
 	"APPID_MCHID_NOT_MATCH": failed(wechatpay.NeedsAttention),
@@ -73,6 +75,8 @@ var codesOf = map[wechatpay.Operation]map[string]judgement{
 	},
 	wechatpay.OperationCreateRefund: {
 		"NOTENOUGH":             failed(wechatpay.InsufficientBalance),
+		"NOAUTH":                failed(wechatpay.NoRight),
+		"NO_AUTH":               failed(wechatpay.NoRight),
 		"USER_ACCOUNT_ABNORMAL": failed(wechatpay.Rejected),
 		"TRADE_OVERDUE":         failed(wechatpay.Rejected),
 		"REFUND_FEE_MISMATCH":   failed(wechatpay.AmountConflict),
@@ -133,6 +137,11 @@ func judgeCode(operation wechatpay.Operation, code, text string) judgement {
 			}
 		}
 	}
+	if mayBeAboutRights(known, found) {
+		if meaning, said := judgeRights(operation, text); said {
+			return failed(meaning)
+		}
+	}
 	if !found {
 		return notUnderstood
 	}
@@ -144,6 +153,9 @@ func judgeCode(operation wechatpay.Operation, code, text string) judgement {
 // (PARAM_ERROR with 签名错误), and some have an err_code.
 func judgeUnsigned(operation wechatpay.Operation, codes, texts []string) wechatpay.Meaning {
 	if meaning, found := anyWording(wordings, operation, texts); found {
+		return meaning
+	}
+	if meaning, found := judgeRights(operation, texts...); found {
 		return meaning
 	}
 	for _, word := range slices.Concat(codes, texts) {
