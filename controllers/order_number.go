@@ -25,6 +25,9 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 			"spec.attach is too long: WeChat Pay takes %d bytes, and an Order of another namespace than its Merchant's is sent with %q before it. WeChat Pay was not asked. Create another Order with a shorter one",
 			lifecycle.MaxAttach, o.Namespace+"/"))
 	}
+	if problem := lifecycle.PayerProblem(o.Order, o.merchant); problem != "" {
+		return r.rejectUnsent(ctx, o, problem)
+	}
 	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
 	if err != nil {
 		return failed(err)

@@ -111,7 +111,7 @@ func (r *OrderReconciler) prepayOf(o *order, request wechatpay.OrderRequest, ans
 	expires := metav1.NewTime(now.Add(r.Timing.PrepayLifetime))
 	prepay := v1alpha1.OrderPrepay{
 		ID: answer.ID, ExpireTime: &expires, CodeURL: answer.CodeURL, MWEBURL: answer.MWEBURL, JSAPI: answer.JSAPI, App: answer.App,
-		Protocol: o.merchant.Spec.Protocol, SignType: v1alpha1.SignType(request.Scheme), NotifyURL: request.NotifyURL, Attach: request.Attach,
+		Protocol: o.merchant.Spec.Protocol, SignType: v1alpha1.SignType(answer.Scheme), NotifyURL: request.NotifyURL, Attach: request.Attach,
 		RefreshRequest: lifecycle.RefreshRequest(o.Order),
 	}
 	return prepay

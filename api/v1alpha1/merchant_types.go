@@ -222,10 +222,23 @@ type MerchantSpec struct {
 	// +kubebuilder:default=Hold
 	LatePayment LatePayment `json:"latePayment,omitempty"`
 
+	// partner is the sub merchant that a service provider acts for. Immutable.
+	// +optional
+	Partner *Partner `json:"partner,omitempty"`
+
 	// allowedNamespaces says whose Orders may refer to this Merchant. By default only those of its own namespace.
 	// +optional
 	// +kubebuilder:default={from: Same}
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
+}
+
+// Partner is the sub merchant that a service provider acts for; mchID, appID and all keys are the provider's.
+type Partner struct {
+	// subMchID is the sub merchant's number (sub_mch_id), 8 to 10 digits.
+	SubMchID string `json:"subMchID,omitempty"`
+
+	// subAppID is an appid of the sub merchant (sub_appid).
+	SubAppID string `json:"subAppID,omitempty"`
 }
 
 // MerchantCertificate is what the client certificate says of itself.

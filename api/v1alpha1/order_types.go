@@ -83,6 +83,10 @@ type Payer struct {
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
 	OpenID string `json:"openID,omitempty"`
+
+	// subOpenID of the payer under the Merchant's partner.subAppID (sub_openid).
+	// +optional
+	SubOpenID string `json:"subOpenID,omitempty"`
 }
 
 // OrderSpec says what is to be paid. Everything is immutable but desiredState and ttlSecondsAfterFinished, so that

@@ -343,11 +343,12 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 	if err != nil {
 		return nil, err
 	}
+	partner := partnerOf(merchant)
 	return &parts{
 		protocol: protocol,
 		settings: wechatpay.Settings{
 			MchID: merchant.Spec.MchID, Scheme: wechatpay.Scheme(merchant.Spec.SignType),
-			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots,
+			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots, Partner: partner,
 			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts, Trust: newTrust(&r.proofs, bundle),
 			Now: r.options.Clock.Now,
 		},
@@ -356,7 +357,7 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 		payment:  payment, refund: refund,
 		description: describe(certificate.leaf), certificateProblem: certificate.problem,
 		version: checksum([]byte(keys.current), []byte(keys.previous), certificate.raw, bundle,
-			[]byte(primary.String()), []byte(backupOf(backup)), []byte(payment), []byte(merchant.Spec.SignType), []byte(certificate.message())),
+			[]byte(primary.String()), []byte(backupOf(backup)), []byte(payment), []byte(merchant.Spec.SignType), []byte(certificate.message()), partnerVersion(partner)),
 	}, nil
 }
 

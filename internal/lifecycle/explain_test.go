@@ -70,6 +70,8 @@ func TestExplainReasons(t *testing.T) {
 		{wechatpay.Failed, wechatpay.InsufficientBalance, "False/InsufficientBalance", "Top up"},
 		{wechatpay.Failed, wechatpay.Rejected, "False/Rejected", "create another object"},
 		{wechatpay.Failed, wechatpay.NeedsAttention, "False/Rejected", "merchant platform"},
+		{wechatpay.Failed, wechatpay.NoRight, "False/Rejected", "服务商API退款"},
+		{wechatpay.Refused, wechatpay.NoRight, "Unknown/Refused", "服务商API退款"},
 		{wechatpay.Failed, wechatpay.CredentialsRejected, "False/Rejected", "API安全"},
 		{wechatpay.Refused, wechatpay.SlowDown, "Unknown/Refused", "no signature"},
 		{wechatpay.Refused, wechatpay.Rejected, "Unknown/Refused", "proves nothing"},
