@@ -46,6 +46,8 @@ type knownMerchant struct {
 	warned int
 	// loggedProblem is the last logged problem of an endpoint that has not been verified.
 	loggedProblem string
+	// users are the unfinished Orders and Refunds that its deletion waits for.
+	users int
 }
 
 // probe is the result of the last query with a Merchant's key.
@@ -127,6 +129,9 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 		r.forget(client.ObjectKeyFromObject(m))
 		return r.finishDeletion(ctx, m)
 	}
+	r.mutex.Lock()
+	r.remember(m).users = users
+	r.mutex.Unlock()
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
 	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.AbandonAfter {
 		if r.refusals.message(m.UID, metrics.WriteRelease) == "" { // otherwise it was reported before
@@ -273,8 +278,8 @@ func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant,
 		handle.Reject()
 		r.noteProbe(m, probe{version: handle.Version, at: now})
 		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
-			"%v. WeChat Pay does not accept the %s in Secret %s/%s: compare it with the one in the merchant platform (账户中心 → API安全). Nothing is sent for this Merchant until then; the key is tried again every %s",
-			err, handle.KeyName, m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
+			"%v. WeChat Pay does not accept the %s in Secret %s/%s for the merchant number %s: compare both with the merchant platform (账户中心 → API安全); spec.mchID is immutable, so create another Merchant if it is wrong. Nothing is sent for this Merchant until then; the key is tried again every %s",
+			err, handle.KeyName, m.Namespace, m.Spec.APIKeySecretRef.Name, m.Spec.MchID, r.Timing.ProbeRejected)
 	default:
 		r.logConcealed(ctx, m, err)
 		return unreachable(m, handle, err)

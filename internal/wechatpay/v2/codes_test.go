@@ -166,6 +166,8 @@ func TestUnsignedRefusals(t *testing.T) {
 		{"", "FAIL", "签名错误", wechatpay.Refused, wechatpay.CredentialsRejected},
 		{"", "PARAM_ERROR", "签名错误", wechatpay.Refused, wechatpay.CredentialsRejected},
 		{"", "SIGNERROR", "sign error", wechatpay.Refused, wechatpay.CredentialsRejected},
+		{"", "FAIL", "MCHID_NOT_EXIST", wechatpay.Refused, wechatpay.CredentialsRejected},
+		{"", "MCHID_NOT_EXIST", "商户号不存在", wechatpay.Refused, wechatpay.CredentialsRejected},
 		{"", "FAIL", "频率限制", wechatpay.Refused, wechatpay.SlowDown},
 		{"", "FAIL", "FREQUENCY_LIMITED", wechatpay.Refused, wechatpay.SlowDown},
 		{"", "FAIL", "无效请求过多", wechatpay.Refused, wechatpay.SlowDown},
