@@ -49,6 +49,8 @@ type knownMerchant struct {
 	warned int
 	// loggedProblem is the last logged problem of an endpoint that has not been verified.
 	loggedProblem string
+	// users are the unfinished Orders and Refunds that its deletion waits for.
+	users int
 }
 
 // probe is the result of the last query with a Merchant's key.
@@ -130,6 +132,9 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 		r.forget(client.ObjectKeyFromObject(m))
 		return r.finishDeletion(ctx, m)
 	}
+	r.mutex.Lock()
+	r.remember(m).users = users
+	r.mutex.Unlock()
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
 	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.AbandonAfter {
 		if r.refusals.message(m.UID, metrics.WriteRelease) == "" { // otherwise it was reported before

@@ -20,11 +20,11 @@ func credentialSecret(m *v1alpha1.Merchant, handle *account.Account) string {
 // rejectedMessage says what to do about credentials that WeChat does not accept.
 func rejectedMessage(m *v1alpha1.Merchant, handle *account.Account, err error, again time.Duration) string {
 	if handle.CertificateForAllCalls {
-		return fmt.Sprintf("%v. WeChat Pay does not accept the API certificate in Secret %s/%s: put the merchant's current apiclient_cert.pem and apiclient_key.pem there (账户中心 → API安全 → API证书). "+
-			"Nothing is sent for this Merchant until then; the certificate is tried again every %s", err, m.Namespace, credentialSecret(m, handle), again)
+		return fmt.Sprintf("%v. WeChat Pay does not accept the API certificate in Secret %s/%s: put the current apiclient_cert.pem and apiclient_key.pem of merchant number %s there (账户中心 → API安全 → API证书). "+
+			"Nothing is sent for this Merchant until then; the certificate is tried again every %s", err, m.Namespace, credentialSecret(m, handle), m.Spec.MchID, again)
 	}
-	return fmt.Sprintf("%v. WeChat Pay does not accept the %s in Secret %s/%s: compare it with the one in the merchant platform (账户中心 → API安全). Nothing is sent for this Merchant until then; the key is tried again every %s",
-		err, handle.KeyName, m.Namespace, credentialSecret(m, handle), again)
+	return fmt.Sprintf("%v. WeChat Pay does not accept the %s in Secret %s/%s for the merchant number %s: compare both with the merchant platform (账户中心 → API安全); spec.mchID is immutable, so create another Merchant if it is wrong. Nothing is sent for this Merchant until then; the key is tried again every %s",
+		err, handle.KeyName, m.Namespace, credentialSecret(m, handle), m.Spec.MchID, again)
 }
 
 // notVerified returns why WeChat's answers can't be verified or opened; the reason is empty for any

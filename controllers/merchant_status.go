@@ -18,7 +18,7 @@ var warnDays = []int{7, 30, 60}
 // show writes the status, and schedules the next read of the Secrets.
 func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account, status metav1.ConditionStatus, reason, message string) progress {
 	before := readyReason(m)
-	message = r.withRefusal(m, message)
+	message = r.withRefusal(m, r.withDeletion(m, message))
 	allowed, why, pauses := callsAllowed(handle)
 	guarded, wasGuarded := r.refundsGuarded(ctx, m), statusOfCondition(m, v1alpha1.ConditionRefundsGuarded)
 	callbacks, tested := r.Callbacks.get(m)

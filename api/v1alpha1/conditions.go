@@ -162,8 +162,8 @@ const (
 	ReasonNotPermitted = "NotPermitted"
 	// ReasonNumberInUse: another Order owns the number, or WeChat has it for another namespace. Final.
 	ReasonNumberInUse = "NumberInUse"
-	// ReasonUsedAtWeChat: WeChat has the number with other parameters, and no object here owns it. It is asked for like any
-	// open Order and ends as Expired, or as Closed by wish or deletion; what WeChat has is never closed.
+	// ReasonUsedAtWeChat: WeChat has the number with other parameters, and no other Order of the account is known to own it. It is
+	// asked for like any open Order and ends as Expired, or as Closed by wish or deletion; what WeChat has is never closed.
 	ReasonUsedAtWeChat = "UsedAtWeChat"
 	// ReasonNotSent: the call did not reach WeChat. Repeated by itself.
 	ReasonNotSent = "NotSent"

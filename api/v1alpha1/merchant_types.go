@@ -312,7 +312,6 @@ type MerchantSpec struct {
 	// +kubebuilder:default={from: Same}
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
 }
-
 // MerchantCertificate is what the client certificate says of itself.
 type MerchantCertificate struct {
 	// serialNumber in upper-case hexadecimal, as the merchant platform shows it.

@@ -57,7 +57,7 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 	}
 	made := &parts{
 		settings: wechatpay.Settings{
-			MchID: merchant.Spec.MchID, Scheme: wechatpay.Scheme(merchant.Spec.SignType), Partner: partner(merchant.Spec.Partner),
+			MchID: merchant.Spec.MchID, Scheme: wechatpay.Scheme(merchant.Spec.SignType), Partner: partnerOf(merchant),
 			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots,
 			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts, Trust: newTrust(&r.proofs, bundle),
 			Now: r.options.Clock.Now,
@@ -68,7 +68,7 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 	}
 	inputs := [][]byte{
 		certificate.raw, []byte(certificate.message()), bundle, []byte(primary.String()), []byte(backupOf(backup)),
-		[]byte(merchant.Spec.SignType), []byte(ofDay), fmt.Appendf(nil, "%v", made.settings.Partner),
+		[]byte(merchant.Spec.SignType), []byte(ofDay), partnerVersion(made.settings.Partner),
 	}
 	for _, name := range protocols.Names() {
 		credentials := protocols.CredentialsOf(name, merchant)
@@ -121,13 +121,6 @@ func (p *protocolParts) message() string {
 		return ""
 	}
 	return p.problem.Message
-}
-
-func partner(spec *v1alpha1.Partner) *wechatpay.Partner {
-	if spec == nil {
-		return nil
-	}
-	return &wechatpay.Partner{SubMchID: spec.SubMchID, SubAppID: spec.SubAppID}
 }
 
 // certificateParts is the result of reading a certificate Secret.

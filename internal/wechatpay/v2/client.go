@@ -16,8 +16,10 @@ import (
 
 // Client calls WeChat Pay for one merchant number.
 type Client struct {
-	mchID  string
-	scheme wechatpay.Scheme
+	mchID string
+	// partner is nil in direct mode.
+	partner *wechatpay.Partner
+	scheme  wechatpay.Scheme
 	// current signs requests and verifies replies.
 	current  *signer
 	receiver *receiver
@@ -45,8 +47,9 @@ func New(options Options) (*Client, error) {
 	}
 	c := &Client{
 		mchID:       options.MchID,
+		partner:     options.Partner,
 		scheme:      options.Scheme,
-		receiver:    newReceiver(options.MchID, options.Key, options.PreviousKey),
+		receiver:    newReceiver(options.Settings, options.Secrets),
 		userAgent:   options.UserAgent,
 		timeouts:    withDefaults(options.Timeouts),
 		certificate: options.Certificate,

@@ -136,8 +136,9 @@ func (c *Client) discreet(host *url.URL, failure *wechatpay.Error) *wechatpay.Er
 // encode builds the signed request. Nonce and signature are new for each attempt; everything else
 // is constant.
 func (c *Client) encode(call call) []byte {
-	request := make(fields, 0, len(call.fields)+5)
+	request := make(fields, 0, len(call.fields)+7)
 	request = append(request, call.fields...)
+	request = append(request, subMerchantFields(c.partner)...)
 	request = append(request,
 		field{"appid", call.appID},
 		field{"mch_id", c.mchID},
@@ -176,6 +177,10 @@ func (c *Client) judge(call call, status int, body []byte) (fields, *wechatpay.E
 		return nil, unknown(call.operation, wechatpay.NeedsAttention, err)
 	}
 	// The reply is verified from here on.
+	if err := c.checkReplySubMerchant(call.operation, reply); err != nil {
+		// Another sub merchant has the number. That concerns this order only, not the account.
+		return nil, unknown(call.operation, wechatpay.NumberUsed, fmt.Errorf("the reply is not taken: %w", err))
+	}
 	switch reply.get("result_code") {
 	case success:
 		if reply.get("appid") == "" || reply.get("mch_id") == "" {

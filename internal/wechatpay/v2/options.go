@@ -44,6 +44,12 @@ func (o Options) validate() error {
 	switch {
 	case !isMchID(o.MchID):
 		return errors.New("the merchant number is not 8 to 10 digits")
+	case o.Partner != nil && !isMchID(o.Partner.SubMchID):
+		return errors.New("the sub merchant's number is not 8 to 10 digits")
+	case o.Partner != nil && o.Partner.SubMchID == o.MchID:
+		return errors.New("the sub merchant's number is the service provider's own")
+	case o.Partner != nil && o.Partner.SubAppID != "" && !isAppID(o.Partner.SubAppID):
+		return errors.New("the sub merchant's appid has other characters than letters, digits, _ and -, or more than 32")
 	case !isAPIKey(o.Key):
 		return errors.New("the API key is not 32 letters and digits")
 	case o.PreviousKey != "" && !isAPIKey(o.PreviousKey):
@@ -67,6 +73,10 @@ func (o Options) validate() error {
 
 func isMchID(text string) bool {
 	return len(text) >= 8 && len(text) <= 10 && digits(text)
+}
+
+func isAppID(text string) bool {
+	return len(text) <= 32 && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-") == ""
 }
 
 func isAPIKey(text string) bool {
