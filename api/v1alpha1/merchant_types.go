@@ -125,6 +125,7 @@ type PublicKey struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:XValidation:rule="self.matches('^\\\\s*-----BEGIN PUBLIC KEY-----\\\\s[A-Za-z0-9+/=\\\\s]*[A-Za-z0-9+/=]\\\\s*-----END PUBLIC KEY-----\\\\s*$')",message="publicKeys.pem must be the content of pub_key.pem, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----, and nothing else: no certificate, no private key"
 	PEM string `json:"pem,omitempty"`
 }
 
