@@ -26,7 +26,8 @@ type mutability struct {
 	mutable   map[string]field
 	// before is done first to what gets a mutable field.
 	before map[string]edit
-	// insteadOf says which field's place a field takes: one of the two is required, and both are too many.
+	// insteadOf says which field's place a field takes: one of the two is required, and both are
+	// too many.
 	insteadOf map[string]string
 	// once are fields that may be set later, and never again: they have tests of their own.
 	once []string
@@ -451,8 +452,8 @@ func TestApprovalIsFinal(t *testing.T) {
 	}
 }
 
-// TestAbnormalIsSetOnce: not at the creation, later once, and then never another way. That it waits until the Refund is Abnormal
-// is not for the kind to say, but for the policy on approvals.
+// TestAbnormalIsSetOnce: not at the creation, later once, and then never another way. That it waits
+// until the Refund is Abnormal is not for the kind to say, but for the policy on approvals.
 func TestAbnormalIsSetOnce(t *testing.T) {
 	ns := namespace(t)
 	const path = "spec.abnormal"
@@ -498,7 +499,8 @@ func TestAbnormalIsSetOnce(t *testing.T) {
 	}
 }
 
-// TestTheProtocolChangesBothWays: with what both need in place the protocol alone is changed, and what it does not need may go.
+// TestTheProtocolChangesBothWays: with what both need in place the protocol alone is changed, and
+// what it does not need may go.
 func TestTheProtocolChangesBothWays(t *testing.T) {
 	ns := namespace(t)
 	const path = "spec.protocol"

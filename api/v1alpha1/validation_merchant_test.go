@@ -58,7 +58,8 @@ func TestMerchantEnums(t *testing.T) {
 	}
 }
 
-// TestMerchantProtocol: each protocol has what it signs with, and may have what the other one needs.
+// TestMerchantProtocol: each protocol has what it signs with, and may have what the other one
+// needs.
 func TestMerchantProtocol(t *testing.T) {
 	const path = "spec.protocol"
 	both := func(edits ...edit) *unstructured.Unstructured {

@@ -226,7 +226,8 @@ func TestFourEyes(t *testing.T) {
 	}
 	refused(t, decide(t, strange, "refund-0003", v1alpha1.ApprovalApproved))
 
-	// Where the money of an abnormal refund goes is decided by somebody else than who asked for it, too.
+	// Where the money of an abnormal refund goes is decided by somebody else than who asked for it,
+	// too.
 	abnormal := asked(t, "wang", "refund-0004")
 	if err := decide(t, "li", abnormal.Name, v1alpha1.ApprovalApproved); err != nil {
 		t.Error(err)

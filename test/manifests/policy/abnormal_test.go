@@ -22,7 +22,8 @@ var (
 		SecretRef: &v1alpha1.SecretReference{Name: "card"}}
 )
 
-// The ways in which spec.abnormal can be written. All are dry runs, so that the Refund stays as it is.
+// The ways in which spec.abnormal can be written. All are dry runs, so that the Refund stays as it
+// is.
 var waysOfAbnormal = map[string]func(ctx context.Context, c client.Client, stored *v1alpha1.Refund, abnormal *v1alpha1.AbnormalRefund) error{
 	"update": func(ctx context.Context, c client.Client, stored *v1alpha1.Refund, abnormal *v1alpha1.AbnormalRefund) error {
 		changed := stored.DeepCopy()
@@ -84,7 +85,8 @@ func deniedFor(t *testing.T, err error, words ...string) {
 	}
 }
 
-// TestAbnormalTakesTheRightToApprove, and that to the Secret that is named. Neither replaces the other one.
+// TestAbnormalTakesTheRightToApprove, and that to the Secret that is named. Neither replaces the
+// other one.
 func TestAbnormalTakesTheRightToApprove(t *testing.T) {
 	r := approved(t, "abnormal", said("Succeeded", v1alpha1.ReasonAbnormal))
 	edits := rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"refunds"}, Verbs: []string{"get", "update", "patch"}}
@@ -166,8 +168,8 @@ func TestAbnormalWaitsUntilTheRefundIsAbnormal(t *testing.T) {
 	}
 }
 
-// TestAbnormalStays: once it is set, everything else can be written without any right to it, also when the Refund is not abnormal
-// any more.
+// TestAbnormalStays: once it is set, everything else can be written without any right to it, also
+// when the Refund is not abnormal any more.
 func TestAbnormalStays(t *testing.T) {
 	ctx := t.Context()
 	cardApprover := person(t, "card-decider", []string{"approver"}, reads("card"))

@@ -33,7 +33,8 @@ var fieldsOfMerchant = map[string]fieldOfMerchant{
 	"mchID":   {immutable: true},
 	"appID":   {immutable: true},
 	"partner": {immutable: true},
-	// Which of the keys is used follows from it, and not where they come from: those who named the Secrets could read all of them.
+	// Which of the keys is used follows from it, and not where they come from: those who named the
+	// Secrets could read all of them.
 	"protocol": {patches: []string{`{"protocol":null}`, `{"protocol":"V3"}`}},
 	"signType": {patches: []string{`{"signType":"MD5"}`}},
 	"apiKeySecretRef": {guarded: true, parts: []string{"name", "key"}, patches: []string{
@@ -165,7 +166,8 @@ func applyMerchant(ctx context.Context, c client.Client, m *v1alpha1.Merchant, o
 	return c.Patch(ctx, m.DeepCopy(), client.RawPatch(types.ApplyPatchType, body), append(options, client.FieldOwner("gitops"), client.ForceOwnership)...)
 }
 
-// TestMerchantsTakeTheRightToTheirSecrets writes each field in each way: by who may read none of the Secrets, one, the others, and all.
+// TestMerchantsTakeTheRightToTheirSecrets writes each field in each way: by who may read none of
+// the Secrets, one, the others, and all.
 func TestMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
 	ctx := t.Context()
 	role := []string{"merchant-admin"}
