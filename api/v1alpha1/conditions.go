@@ -29,23 +29,27 @@ const (
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonInvalidAPIKey: the entry for the key is not there, or not 32 letters and digits; which, only the Secret tells.
 	ReasonInvalidAPIKey = "InvalidAPIKey"
-	// ReasonInvalidAPIV3Key: the entry for the APIv3 key is not there, or not 32 letters and digits, or what WeChat encrypted with
-	// the account's key can't be opened with it.
+	// ReasonInvalidAPIV3Key: the entry for the APIv3 key is not there, or not 32 letters and
+	// digits, or what WeChat encrypted with the account's key can't be opened with it.
 	ReasonInvalidAPIV3Key = "InvalidAPIV3Key"
 	// ReasonInvalidPublicKey: an entry of spec.publicKeys is no RSA public key in PEM.
 	ReasonInvalidPublicKey = "InvalidPublicKey"
-	// ReasonPlatformCertificatesMissing: WeChat has no platform certificates for this merchant number, and spec.publicKeys is empty.
+	// ReasonPlatformCertificatesMissing: WeChat has no platform certificates for this merchant
+	// number, and spec.publicKeys is empty.
 	ReasonPlatformCertificatesMissing = "PlatformCertificatesMissing"
 	// ReasonAnswersNotVerified: WeChat's answers are signed with none of the keys that are known.
 	ReasonAnswersNotVerified = "AnswersNotVerified"
-	// ReasonClockSkewed: the operator's clock is more than four minutes from WeChat's, which takes requests within five only.
+	// ReasonClockSkewed: the operator's clock is more than four minutes from WeChat's, which takes
+	// requests within five only.
 	ReasonClockSkewed = "ClockSkewed"
 	// ReasonInvalidCertificate: the Secret has no certificate of the merchant number, or its private key can't be read. Stops
-	// Refunds, not Orders.
+	// Refunds, not Orders; under V3 all calls.
 	ReasonInvalidCertificate = "InvalidCertificate"
-	// ReasonCertificateMismatch: the private key is not the certificate's. Stops Refunds, not Orders; under V3 all calls.
+	// ReasonCertificateMismatch: the private key is not the certificate's. Stops Refunds, not
+	// Orders; under V3 all calls.
 	ReasonCertificateMismatch = "CertificateMismatch"
-	// ReasonCertificateExpired: the certificate's time is over, or has not begun. Stops Refunds, not Orders; under V3 all calls.
+	// ReasonCertificateExpired: the certificate's time is over, or has not begun. Stops Refunds,
+	// not Orders; under V3 all calls.
 	ReasonCertificateExpired = "CertificateExpired"
 	// ReasonCertificateRejected: WeChat did not take the certificate in a refund request. Stops Refunds, not Orders.
 	ReasonCertificateRejected = "CertificateRejected"
@@ -131,8 +135,8 @@ const (
 	ReasonPolicyNotVerified = "PolicyNotVerified"
 )
 
-// RefundsAllowed is the condition of a Merchant of a service provider: the sub merchant lets the provider refund for it. It is
-// known from refund requests only; one is tried again every hour.
+// RefundsAllowed is the condition of a Merchant of a service provider: the sub merchant lets the
+// provider refund for it. It is known from refund requests only; one is tried again every hour.
 //
 //	True:  RefundAccepted
 //	False: NoRight
@@ -141,7 +145,8 @@ const (
 
 	// ReasonRefundAccepted: WeChat took a refund request.
 	ReasonRefundAccepted = "RefundAccepted"
-	// ReasonNoRight: the sub merchant has not granted the provider the right to refund, or has revoked it.
+	// ReasonNoRight: the sub merchant has not granted the provider the right to refund, or has
+	// revoked it.
 	ReasonNoRight = "NoRight"
 )
 

@@ -102,8 +102,8 @@ type APIV3KeyReference struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name,omitempty"`
 
-	// key in the Secret that holds the APIv3 key. While a key is being rotated, the entry "<key>.previous" holds the
-	// one before it, which still decrypts callbacks.
+	// key in the Secret that holds the APIv3 key. While a key is being rotated, the entry
+	// "<key>.previous" holds the one before it, which still decrypts callbacks.
 	// +optional
 	// +default="apiV3Key"
 	// +kubebuilder:default=apiV3Key
@@ -121,10 +121,12 @@ type PublicKey struct {
 	// +kubebuilder:validation:Pattern=`^PUB_KEY_ID_[0-9]{1,53}$`
 	ID string `json:"id,omitempty"`
 
-	// pem is the content of the downloaded pub_key.pem, from -----BEGIN PUBLIC KEY----- on. It is no secret.
+	// pem is the content of the downloaded pub_key.pem, from -----BEGIN PUBLIC KEY----- on. It is
+	// no secret.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:XValidation:rule="self.matches('^\\\\s*-----BEGIN PUBLIC KEY-----\\\\s[A-Za-z0-9+/=\\\\s]*[A-Za-z0-9+/=]\\\\s*-----END PUBLIC KEY-----\\\\s*$')",message="publicKeys.pem must be the content of pub_key.pem, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----, and nothing else: no certificate, no private key"
 	PEM string `json:"pem,omitempty"`
 }
 
@@ -137,8 +139,8 @@ type Partner struct {
 	// +kubebuilder:validation:Pattern=`^[0-9]{8,10}$`
 	SubMchID string `json:"subMchID,omitempty"`
 
-	// subAppID is an appid of the sub merchant (sub_appid), which the provider has bound to it. Orders are paid in it if their
-	// spec.appID names it, or their payer.subOpenID is set.
+	// subAppID is an appid of the sub merchant (sub_appid), which the provider has bound to it.
+	// Orders are paid in it if their spec.appID names it, or their payer.subOpenID is set.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
@@ -148,7 +150,7 @@ type Partner struct {
 
 // SecretReference names a Secret in the namespace of the object that refers to it.
 type SecretReference struct {
-	// name of the Secret, in the Merchant's namespace.
+	// name of the Secret, in the namespace of the object that refers to it.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -234,9 +236,10 @@ type MerchantSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="appID is immutable: create another Merchant, or set spec.appID on Orders"
 	AppID string `json:"appID,omitempty"`
 
-	// protocol is the version of WeChat Pay's API: V2 (API key) or V3 (API certificate and APIv3 key; accounts that are opened
-	// today). It may be changed: an Order keeps the protocol with which it was prepared for what its payer needs, and everything
-	// else goes by the new one. Callbacks of both are taken at any time.
+	// protocol is the version of WeChat Pay's API: V2 (API key) or V3 (API certificate and APIv3
+	// key; accounts that are opened today). It may be changed: an Order keeps the protocol with
+	// which it was prepared for what its payer needs, and everything else goes by the new one.
+	// Callbacks of both are taken at any time.
 	// +optional
 	// +default="V2"
 	// +kubebuilder:default=V2
@@ -253,20 +256,21 @@ type MerchantSpec struct {
 	// +optional
 	APIKeySecretRef SecretKeyReference `json:"apiKeySecretRef,omitzero"`
 
-	// apiV3KeySecretRef names the Secret entry that holds the APIv3 key (APIv3 密钥), 32 letters and digits. Required for
-	// protocol V3.
+	// apiV3KeySecretRef names the Secret entry that holds the APIv3 key (APIv3 密钥), 32 letters and
+	// digits. Required for protocol V3.
 	// +optional
 	APIV3KeySecretRef APIV3KeyReference `json:"apiV3KeySecretRef,omitzero"`
 
-	// certificateSecretRef names a Secret of type kubernetes.io/tls with the merchant's API certificate
-	// (apiclient_cert.pem as tls.crt, apiclient_key.pem as tls.key). Under protocol V2 only refunds need it. Required for
-	// protocol V3, where its key signs every request.
+	// certificateSecretRef names a Secret of type kubernetes.io/tls with the merchant's API
+	// certificate (apiclient_cert.pem as tls.crt, apiclient_key.pem as tls.key). Under protocol V2
+	// only refunds need it. Required for protocol V3, where its key signs every request.
 	// +optional
 	CertificateSecretRef *SecretReference `json:"certificateSecretRef,omitempty"`
 
-	// publicKeys are for protocol V3: WeChat Pay's public keys (微信支付公钥) of the merchant number, by which its answers and
-	// callbacks are verified. Without any, WeChat's platform certificates are downloaded, which merchant numbers of today no
-	// longer have. During a migration both are in use, each for what is signed with it.
+	// publicKeys are for protocol V3: WeChat Pay's public keys (微信支付公钥) of the merchant number, by
+	// which its answers and callbacks are verified. Without any, WeChat's platform certificates are
+	// downloaded, which merchant numbers of today no longer have. During a migration both are in
+	// use, each for what is signed with it.
 	// +optional
 	// +listType=map
 	// +listMapKey=id
@@ -274,8 +278,8 @@ type MerchantSpec struct {
 	// +kubebuilder:validation:MaxItems=4
 	PublicKeys []PublicKey `json:"publicKeys,omitempty"`
 
-	// partner is set if mchID is a service provider's number (服务商) and this Merchant is one of its sub merchants. mchID,
-	// appID and all keys are then the provider's. Immutable.
+	// partner is set if mchID is a service provider's number (服务商) and this Merchant is one of its
+	// sub merchants. mchID, appID and all keys are then the provider's. Immutable.
 	// +optional
 	Partner *Partner `json:"partner,omitempty"`
 
@@ -312,6 +316,7 @@ type MerchantSpec struct {
 	// +kubebuilder:default={from: Same}
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
 }
+
 // MerchantCertificate is what the client certificate says of itself.
 type MerchantCertificate struct {
 	// serialNumber in upper-case hexadecimal, as the merchant platform shows it.
@@ -335,7 +340,8 @@ type VerifierType string
 
 // Verifier is a key of WeChat Pay.
 type Verifier struct {
-	// id of a public key, or serial number of a platform certificate, as the header Wechatpay-Serial names it.
+	// id of a public key, or serial number of a platform certificate, as the header
+	// Wechatpay-Serial names it.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -352,10 +358,12 @@ type Verifier struct {
 
 // MerchantStatus is what is known of the account.
 type MerchantStatus struct {
-	// conditions of the Merchant: Ready says whether keys and certificates are in order and WeChat took the key. Orders
-	// need only the key, Refunds the certificate as well. CallsAllowed says whether calls are paused for a while after
-	// failures, RefundsGuarded whether the policy on approvals is in force, and CallbacksReachable whether a test callback
-	// to the public address came back. RefundsAllowed, of a service provider, says whether the sub merchant lets it refund.
+	// conditions of the Merchant: Ready says whether keys and certificates are in order and WeChat
+	// took the key. Orders need only the key, Refunds the certificate as well. CallsAllowed says
+	// whether calls are paused for a while after failures, RefundsGuarded whether the policy on
+	// approvals is in force, and CallbacksReachable whether a test callback to the public address
+	// came back. RefundsAllowed, of a service provider, says whether the sub merchant lets it
+	// refund.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -366,9 +374,10 @@ type MerchantStatus struct {
 	// +optional
 	Certificate *MerchantCertificate `json:"certificate,omitempty"`
 
-	// keys are the ids of the API keys that the endpoint has taken, as its verified answers show: the current one, and the
-	// one before while keys are being rotated. A callback of V2 is believed under such a key only. The id of a V2 key is the first
-	// 16 hexadecimal digits of HMAC-SHA256(key, "wechatpay-operator/" and the mchID); for V3 it is the serial number of the
+	// keys are the ids of the API keys that the endpoint has taken, as its verified answers show:
+	// the current one, and the one before while keys are being rotated. A callback of V2 is
+	// believed under such a key only. The id of a V2 key is the first 16 hexadecimal digits of
+	// HMAC-SHA256(key, "wechatpay-operator/" and the mchID); for V3 it is the serial number of the
 	// merchant's API certificate.
 	// +optional
 	// +listType=set
@@ -379,8 +388,9 @@ type MerchantStatus struct {
 	// +kubebuilder:validation:items:Pattern=`^[0-9A-Fa-f]+$`
 	Keys []string `json:"keys,omitempty"`
 
-	// verifiers are WeChat's keys that answers and callbacks of V3 are verified with now. A callback is believed under one of
-	// these only; each has verified an answer of the endpoint, or was in a list that did.
+	// verifiers are WeChat's keys that answers and callbacks of V3 are verified with now. A
+	// callback is believed under one of these only; each has verified an answer of the endpoint, or
+	// was in a list that did.
 	// +optional
 	// +listType=map
 	// +listMapKey=id
@@ -388,8 +398,9 @@ type MerchantStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Verifiers []Verifier `json:"verifiers,omitempty"`
 
-	// keysEndpoint says for which endpoint keys and verifiers hold: it is a digest of the hosts that are called, their ports and paths, and
-	// the CA bundle. At another endpoint a key has to be taken anew.
+	// keysEndpoint says for which endpoint keys and verifiers hold: it is a digest of the hosts
+	// that are called, their ports and paths, and the CA bundle. At another endpoint a key has to
+	// be taken anew.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

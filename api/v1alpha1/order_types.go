@@ -68,7 +68,8 @@ type Amount struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Total int64 `json:"total,omitempty"`
 
-	// currency is the ISO 4217 code (fee_type). Mainland merchants, and all under protocol V3: CNY only, the default.
+	// currency is the ISO 4217 code (fee_type). Mainland merchants, and all under protocol V3: CNY
+	// only, the default.
 	// +optional
 	// +default="CNY"
 	// +kubebuilder:default=CNY
@@ -85,7 +86,8 @@ type Payer struct {
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
 	OpenID string `json:"openID,omitempty"`
 
-	// subOpenID of the payer under the sub merchant's appid (sub_openid), partner.subAppID of a service provider's Merchant.
+	// subOpenID of the payer under the sub merchant's appid (sub_openid), partner.subAppID of a
+	// service provider's Merchant.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -107,8 +109,8 @@ type OrderSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.size() == 0 || self.matches('^[0-9A-Za-z_|*-]{6,32}$')",message="outTradeNo must be 6 to 32 characters of [0-9A-Za-z_-|*]"
 	OutTradeNo string `json:"outTradeNo,omitempty"`
 
-	// appID under which the payer pays (appid); defaults to the Merchant's. It must be bound to the merchant number, or be
-	// the partner.subAppID of a service provider's Merchant. Immutable.
+	// appID under which the payer pays (appid); defaults to the Merchant's. It must be bound to the
+	// merchant number, or be the partner.subAppID of a service provider's Merchant. Immutable.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32

@@ -29,16 +29,19 @@ type AbnormalTarget string
 
 // The targets of an abnormal refund.
 const (
-	// AbnormalToMerchantBankCard gives the money back to the merchant's settlement card, to be paid back outside of WeChat Pay.
+	// AbnormalToMerchantBankCard gives the money back to the merchant's settlement card, to be paid
+	// back outside of WeChat Pay.
 	AbnormalToMerchantBankCard AbnormalTarget = "MerchantBankCard"
 	// AbnormalToUserBankCard pays it to a bank card of the payer.
 	AbnormalToUserBankCard AbnormalTarget = "UserBankCard"
 )
 
-// AbnormalRefund is a decision on a refund whose money WeChat could not give back to where it came from.
+// AbnormalRefund is a decision on a refund whose money WeChat could not give back to where it came
+// from.
 // +kubebuilder:validation:XValidation:rule="self.to == 'UserBankCard' ? has(self.bankType) && has(self.secretRef) : !has(self.bankType) && !has(self.secretRef)",message="abnormal.bankType and abnormal.secretRef are required for to: UserBankCard, and for that only"
 type AbnormalRefund struct {
-	// to is MerchantBankCard (the merchant's settlement card; pay the payer by other means) or UserBankCard (a card of the payer).
+	// to is MerchantBankCard (the merchant's settlement card; pay the payer by other means) or
+	// UserBankCard (a card of the payer).
 	// +required
 	To AbnormalTarget `json:"to,omitempty"`
 
@@ -47,14 +50,14 @@ type AbnormalRefund struct {
 	// +kubebuilder:validation:Enum=CMB_DEBIT;COMM_DEBIT;ABC_DEBIT;CCB_DEBIT;ICBC_DEBIT;BOC_DEBIT;PAB_DEBIT;SPDB_DEBIT;CITIC_DEBIT;CEB_DEBIT;CMBC_DEBIT;CIB_DEBIT;GDB_DEBIT;PSBC_DEBIT;NBCB_DEBIT
 	BankType string `json:"bankType,omitempty"`
 
-	// secretRef names the Secret, in the Refund's namespace, with the entries account (the card's number) and name (its
-	// owner's), which are encrypted for WeChat and shown nowhere.
+	// secretRef names the Secret, in the Refund's namespace, with the entries account (the card's
+	// number) and name (its owner's), which are encrypted for WeChat and shown nowhere.
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 }
 
-// RefundSpec says what is to be paid back. Everything is immutable but approval and abnormal, which are decided once. The rules that say so
-// stand at Refund.
+// RefundSpec says what is to be paid back. Everything is immutable but approval and abnormal, which
+// are decided once. The rules that say so stand at Refund.
 type RefundSpec struct {
 	// orderRef names the Order to refund, in the same namespace.
 	// +required
@@ -86,9 +89,9 @@ type RefundSpec struct {
 	// +optional
 	Approval Approval `json:"approval,omitempty"`
 
-	// abnormal is set by a person who has the right to approve, once the Refund is Abnormal, and is then final: it says where
-	// the money goes that WeChat could not give back to where it came from. Protocol V3 only; under V2 it is done in the
-	// merchant platform.
+	// abnormal is set by a person who has the right to approve, once the Refund is Abnormal, and is
+	// then final: it says where the money goes that WeChat could not give back to where it came
+	// from. Protocol V3 only; under V2 it is done in the merchant platform.
 	// +optional
 	Abnormal *AbnormalRefund `json:"abnormal,omitempty"`
 }
