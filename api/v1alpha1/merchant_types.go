@@ -5,11 +5,16 @@ import (
 )
 
 // Protocol is a version of WeChat Pay's API.
-// +kubebuilder:validation:Enum=V2
+// +kubebuilder:validation:Enum=V2;V3
 type Protocol string
 
-// ProtocolV2 is the XML protocol, signed with the API key.
-const ProtocolV2 Protocol = "V2"
+// The versions of WeChat Pay's API.
+const (
+	// ProtocolV2 is the XML protocol, signed with the API key.
+	ProtocolV2 Protocol = "V2"
+	// ProtocolV3 is the JSON protocol, signed with the merchant's certificate.
+	ProtocolV3 Protocol = "V3"
+)
 
 // SignType is the algorithm that requests and callbacks are signed with.
 // +kubebuilder:validation:Enum=MD5;HMAC-SHA256

@@ -8,10 +8,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
+	v3 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v3"
 )
 
 var protocols = map[v1alpha1.Protocol]wechatpay.Protocol{
 	v1alpha1.ProtocolV2: v2.Protocol{},
+	v1alpha1.ProtocolV3: v3.Protocol{},
 }
 
 // Of returns the protocol of a name. An empty name, of an object older than the field, means V2.
