@@ -11,6 +11,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	v2 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v2"
+	v3 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v3"
 )
 
 // Credentials say where a Merchant keeps what a protocol needs.
@@ -38,6 +39,12 @@ var protocols = map[v1alpha1.Protocol]description{
 		return Credentials{
 			Secret: spec.APIKeySecretRef.Name, Entry: cmp.Or(spec.APIKeySecretRef.Key, "apiKey"), Field: "spec.apiKeySecretRef",
 			InvalidKey: v1alpha1.ReasonInvalidAPIKey,
+		}
+	}},
+	v1alpha1.ProtocolV3: {v3.Protocol{}, func(spec *v1alpha1.MerchantSpec) Credentials {
+		return Credentials{
+			Secret: spec.APIV3KeySecretRef.Name, Entry: cmp.Or(spec.APIV3KeySecretRef.Key, "apiV3Key"), Field: "spec.apiV3KeySecretRef",
+			InvalidKey: v1alpha1.ReasonInvalidAPIV3Key, CertificateForAllCalls: true, PublicKeys: spec.PublicKeys,
 		}
 	}},
 }
