@@ -100,13 +100,15 @@ type Order struct {
 	// without sign and nonce_str, or the members of API v3, such as amount.total.
 	Params map[string]string `json:"params"`
 	// UnifiedOrderCalls counts the calls with this number that passed verification.
-	UnifiedOrderCalls int        `json:"unified_order_calls"`
-	Prepays           []Prepay   `json:"prepays"`
-	CreateTime        time.Time  `json:"create_time"`
-	ExpireTime        *time.Time `json:"expire_time,omitempty"`
-	CloseTime         *time.Time `json:"close_time,omitempty"`
-	Payment           *Payment   `json:"payment,omitempty"`
-	Sums              OrderSums  `json:"sums"`
+	UnifiedOrderCalls int      `json:"unified_order_calls"`
+	Prepays           []Prepay `json:"prepays"`
+	// Cancelled counts how often CancelPayment turned back.
+	Cancelled  int        `json:"cancelled,omitempty"`
+	CreateTime time.Time  `json:"create_time"`
+	ExpireTime *time.Time `json:"expire_time,omitempty"`
+	CloseTime  *time.Time `json:"close_time,omitempty"`
+	Payment    *Payment   `json:"payment,omitempty"`
+	Sums       OrderSums  `json:"sums"`
 	// LastRefundCall is where MinRefundInterval starts.
 	LastRefundCall *time.Time `json:"last_refund_call,omitempty"`
 }
@@ -118,6 +120,8 @@ type Prepay struct {
 	MwebURL        string    `json:"mweb_url,omitempty"`
 	ExpireTime     time.Time `json:"expire_time"`
 	MwebExpireTime time.Time `json:"mweb_expire_time"`
+	// SignType is that of the call, in API v2.
+	SignType SignType `json:"sign_type,omitempty"`
 }
 
 // Payment is the payment of an order.

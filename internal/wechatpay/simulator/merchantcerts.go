@@ -35,11 +35,15 @@ func readMerchantCertificate(certPEM []byte) (*merchantCertificate, error) {
 	return &merchantCertificate{serial: serialOf(parsed), key: key, notBefore: parsed.NotBefore, notAfter: parsed.NotAfter}, nil
 }
 
+func (c *merchantCertificate) isValid(now time.Time) bool {
+	return !now.Before(c.notBefore) && !now.After(c.notAfter)
+}
+
 // certificateOf returns the API certificate of a merchant with a serial number; nil if there is
 // none that is valid now.
 func (t *store) certificateOf(m *merchant, serial string, now time.Time) *merchantCertificate {
 	for _, found := range t.certificatesOf(m) {
-		if found.serial == serial && !now.Before(found.notBefore) && !now.After(found.notAfter) {
+		if found.serial == serial && found.isValid(now) {
 			return found
 		}
 	}

@@ -30,7 +30,7 @@ func (s *Simulator) placeOrder(wanted *Order) (*Order, Prepay, error) {
 	} else if err := s.reenter(order, wanted); err != nil {
 		return nil, Prepay{}, err
 	}
-	return order, s.issuePrepay(order), nil
+	return order, s.issuePrepay(order, wanted.SignType), nil
 }
 
 // checkDeadline applies to an order's first call only, which fixes time_expire. API v2 refuses a
@@ -109,9 +109,9 @@ func sharedParams(o *Order) map[string]string {
 }
 
 // issuePrepay issues a new prepay_id with its own lifetime. An expired order can't be paid with it.
-func (s *Simulator) issuePrepay(o *Order) Prepay {
+func (s *Simulator) issuePrepay(o *Order, signType SignType) Prepay {
 	now := s.now()
-	prepay := Prepay{ID: newPrepayID(now), ExpireTime: now.Add(s.rules.prepayLife)}
+	prepay := Prepay{ID: newPrepayID(now), ExpireTime: now.Add(s.rules.prepayLife), SignType: signType}
 	switch o.TradeType {
 	case "NATIVE":
 		prepay.CodeURL = newCodeURL()

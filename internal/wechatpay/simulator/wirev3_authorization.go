@@ -27,7 +27,7 @@ var parameterFormat = regexp.MustCompile(`^([a-z_]+)="([^"]*)"$`)
 
 // Why a request is refused as not signed by the merchant.
 var (
-	errNoAuthorization  = errors.New("Authorization is missing or not as documented")
+	errNoAuthorization  = errors.New("the header Authorization is missing or not as documented")
 	errScheme           = errors.New("the scheme of Authorization is not " + schemeV3)
 	errStale            = errors.New("the timestamp is more than five minutes away")
 	errUnknownSerial    = errors.New("no valid API certificate of the merchant has this serial_no")

@@ -112,11 +112,11 @@ func join(path, name string) string {
 type kind int
 
 const (
-	text kind = iota
-	whole
-	flag
-	object
-	list
+	ofText kind = iota
+	ofWhole
+	ofFlag
+	ofObject
+	ofList
 )
 
 // member describes one member of a request.
@@ -155,14 +155,14 @@ func (sh shape) check(path string, value map[string]any, params map[string]strin
 func (m member) check(path string, given any, params map[string]string) error {
 	switch value := given.(type) {
 	case string:
-		if m.kind != text {
+		if m.kind != ofText {
 			return badParameter(path, "must not be a string", internalParameter)
 		}
 		params[path] = value
 		return m.checkText(path, value)
 	case json.Number:
 		number, err := strconv.ParseInt(value.String(), 10, 64)
-		if m.kind != whole || err != nil {
+		if m.kind != ofWhole || err != nil {
 			return badParameter(path, "has the wrong type", internalParameter)
 		}
 		params[path] = value.String()
@@ -171,13 +171,13 @@ func (m member) check(path string, given any, params map[string]string) error {
 		}
 		return nil
 	case bool:
-		if m.kind != flag {
+		if m.kind != ofFlag {
 			return badParameter(path, "must not be a bool", internalParameter)
 		}
 		params[path] = strconv.FormatBool(value)
 		return nil
 	case map[string]any:
-		if m.kind != object {
+		if m.kind != ofObject {
 			return badParameter(path, "must not be an object", internalParameter)
 		}
 		return m.in.check(path, value, params)
@@ -204,12 +204,12 @@ func (m member) checkText(path, value string) error {
 }
 
 func (m member) checkList(path string, values []any, params map[string]string) error {
-	if m.kind != list || len(values) == 0 {
+	if m.kind != ofList || len(values) == 0 {
 		return badParameter(path, "must not be a list, or not an empty one", internalParameter)
 	}
-	element := member{kind: object, in: m.in}
+	element := member{kind: ofObject, in: m.in}
 	if m.in == nil {
-		element = member{kind: text, required: true, max: m.max, words: m.words}
+		element = member{kind: ofText, required: true, max: m.max, words: m.words}
 	}
 	for n, value := range values {
 		if err := element.check(fmt.Sprintf("%s[%d]", path, n), value, params); err != nil {

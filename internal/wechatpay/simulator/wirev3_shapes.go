@@ -16,21 +16,21 @@ func prepayShape(product string, partner bool) shape {
 		"attach":         {max: 128},
 		"notify_url":     {max: 255, required: true},
 		"goods_tag":      {max: 32},
-		"limit_pay":      {kind: list, max: 32, words: []string{"no_balance", "no_credit", "no_debit", "balance_only"}},
-		"support_fapiao": {kind: flag},
-		"amount": {kind: object, required: true, in: shape{
-			"total": {kind: whole, required: true, least: 1}, "currency": {max: 16, words: []string{"CNY"}},
+		"limit_pay":      {kind: ofList, max: 32, words: []string{"no_balance", "no_credit", "no_debit", "balance_only"}},
+		"support_fapiao": {kind: ofFlag},
+		"amount": {kind: ofObject, required: true, in: shape{
+			"total": {kind: ofWhole, required: true, least: 1}, "currency": {max: 16, words: []string{"CNY"}},
 		}},
-		"detail": {kind: object, in: shape{
-			"cost_price": {kind: whole}, "invoice_id": {max: 32},
-			"goods_detail": {kind: list, in: shape{
+		"detail": {kind: ofObject, in: shape{
+			"cost_price": {kind: ofWhole}, "invoice_id": {max: 32},
+			"goods_detail": {kind: ofList, in: shape{
 				"merchant_goods_id":  {max: 32, required: true, format: goodsIDFormat},
 				"wechatpay_goods_id": {max: 32}, "goods_name": {max: 256},
-				"quantity": {kind: whole, required: true, least: 1}, "unit_price": {kind: whole, required: true},
+				"quantity": {kind: ofWhole, required: true, least: 1}, "unit_price": {kind: ofWhole, required: true},
 			}},
 		}},
-		"scene_info":  {kind: object, required: product == "h5", in: sceneShape(product)},
-		"settle_info": {kind: object, in: shape{"profit_sharing": {kind: flag}}},
+		"scene_info":  {kind: ofObject, required: product == "h5", in: sceneShape(product)},
+		"settle_info": {kind: ofObject, in: shape{"profit_sharing": {kind: ofFlag}}},
 	}
 	addParties(out, partner, true)
 	if product == "jsapi" {
@@ -38,7 +38,7 @@ func prepayShape(product string, partner bool) shape {
 		if partner {
 			payer = shape{"sp_openid": {max: 128}, "sub_openid": {max: 128}}
 		}
-		out["payer"] = member{kind: object, required: true, in: payer}
+		out["payer"] = member{kind: ofObject, required: true, in: payer}
 	}
 	return out
 }
@@ -47,12 +47,12 @@ func sceneShape(product string) shape {
 	out := shape{
 		"payer_client_ip": {max: 45, required: true},
 		"device_id":       {max: 32},
-		"store_info": {kind: object, in: shape{
+		"store_info": {kind: ofObject, in: shape{
 			"id": {max: 32, required: true}, "name": {max: 256}, "area_code": {max: 32}, "address": {max: 512},
 		}},
 	}
 	if product == "h5" {
-		out["h5_info"] = member{kind: object, required: true, in: shape{
+		out["h5_info"] = member{kind: ofObject, required: true, in: shape{
 			"type": {max: 32, required: true, words: []string{"iOS", "Android", "Wap"}}, "app_name": {max: 64}, "app_url": {max: 128},
 			"bundle_id": {max: 128}, "package_name": {max: 128},
 		}}
@@ -92,17 +92,17 @@ var refundShape = shape{
 	"reason":         {max: 80},
 	"notify_url":     {max: 256},
 	"funds_account":  {max: 32, words: []string{"AVAILABLE", "UNSETTLED"}},
-	"amount": {kind: object, required: true, in: shape{
-		"refund": {kind: whole, required: true, least: 1}, "total": {kind: whole, required: true, least: 1},
+	"amount": {kind: ofObject, required: true, in: shape{
+		"refund": {kind: ofWhole, required: true, least: 1}, "total": {kind: ofWhole, required: true, least: 1},
 		"currency": {max: 16, required: true, words: []string{"CNY"}},
-		"from": {kind: list, in: shape{
-			"account": {max: 32, required: true, words: []string{"AVAILABLE", "UNAVAILABLE"}}, "amount": {kind: whole, required: true, least: 1},
+		"from": {kind: ofList, in: shape{
+			"account": {max: 32, required: true, words: []string{"AVAILABLE", "UNAVAILABLE"}}, "amount": {kind: ofWhole, required: true, least: 1},
 		}},
 	}},
-	"goods_detail": {kind: list, in: shape{
+	"goods_detail": {kind: ofList, in: shape{
 		"merchant_goods_id": {max: 32, required: true}, "wechatpay_goods_id": {max: 32}, "goods_name": {max: 256},
-		"unit_price": {kind: whole, required: true}, "refund_amount": {kind: whole, required: true},
-		"refund_quantity": {kind: whole, required: true},
+		"unit_price": {kind: ofWhole, required: true}, "refund_amount": {kind: ofWhole, required: true},
+		"refund_quantity": {kind: ofWhole, required: true},
 	}},
 }
 
