@@ -26,6 +26,7 @@ func (s *Simulator) adminHandler() http.Handler {
 	mux.HandleFunc("POST /api-key", admin(s.adminAPIKey))
 	mux.HandleFunc("POST /balance", admin(s.adminBalance))
 	mux.HandleFunc("POST /callbacks/resend", admin(s.adminResend))
+	s.adminV3(mux)
 	return mux
 }
 
@@ -102,6 +103,8 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case errors.Is(err, ErrInvalid):
 		return http.StatusBadRequest
+	case errors.Is(err, ErrPaySign):
+		return http.StatusForbidden
 	case errors.Is(err, ErrOrderPaid), errors.Is(err, ErrOrderClosed), errors.Is(err, ErrOrderExpired), errors.Is(err, ErrPrepayExpired):
 		return http.StatusConflict
 	}

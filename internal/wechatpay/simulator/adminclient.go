@@ -195,7 +195,7 @@ func remoteError(status int, body []byte) error {
 	if json.Unmarshal(body, &reply) != nil || reply.Error == "" {
 		return fmt.Errorf("simulator: status %d", status)
 	}
-	for _, known := range []error{ErrNotFound, ErrInvalid, ErrOrderPaid, ErrOrderClosed, ErrOrderExpired, ErrPrepayExpired} {
+	for _, known := range []error{ErrNotFound, ErrInvalid, ErrOrderPaid, ErrOrderClosed, ErrOrderExpired, ErrPrepayExpired, ErrPaySign} {
 		if strings.Contains(reply.Error, known.Error()) && statusOf(known) == status {
 			return fmt.Errorf("simulator: %w: %s", known, reply.Error)
 		}

@@ -152,27 +152,34 @@ func (a *authority) issueServer(names []string) (tls.Certificate, error) {
 
 // issueClient issues a merchant's certificate: RSA 2048 and CN = mch_id, like WeChat Pay's.
 func (a *authority) issueClient(mchID string, notBefore, notAfter time.Time) (ClientCertificate, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return ClientCertificate{}, err
-	}
+	issued, _, err := a.issueRSA(mchID, notBefore, notAfter, x509.ExtKeyUsageClientAuth)
+	return issued, err
+}
+
+// issuePlatform issues a platform certificate, which verifies WeChat Pay's own signatures.
+func (a *authority) issuePlatform(notBefore, notAfter time.Time) (ClientCertificate, *rsa.PrivateKey, error) {
+	return a.issueRSA("WeChat Pay simulator platform", notBefore, notAfter)
+}
+
+func (a *authority) issueRSA(name string, notBefore, notAfter time.Time, usages ...x509.ExtKeyUsage) (ClientCertificate, *rsa.PrivateKey, error) {
+	key := newRSAKey()
 	template := &x509.Certificate{
 		SerialNumber: newSerial(),
-		Subject:      pkix.Name{Country: []string{"CN"}, Organization: []string{"WeChat Pay simulator"}, CommonName: mchID},
+		Subject:      pkix.Name{Country: []string{"CN"}, Organization: []string{"WeChat Pay simulator"}, CommonName: name},
 		NotBefore:    notBefore,
 		NotAfter:     notAfter,
 		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		ExtKeyUsage:  usages,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
 	if err != nil {
-		return ClientCertificate{}, err
+		return ClientCertificate{}, nil, err
 	}
 	keyPEM, err := encodeKey(key)
 	if err != nil {
-		return ClientCertificate{}, err
+		return ClientCertificate{}, nil, err
 	}
-	return ClientCertificate{CertPEM: encodeCertificate(der), KeyPEM: keyPEM}, nil
+	return ClientCertificate{CertPEM: encodeCertificate(der), KeyPEM: keyPEM}, key, nil
 }
 
 // The return_msg values for refused certificates.
@@ -203,15 +210,22 @@ func (a *authority) refuseClient(certificate *x509.Certificate, mchID string, no
 }
 
 // IssueClientCertificate issues a merchant certificate that is valid for five years, like WeChat
-// Pay's.
+// Pay's. Its key may sign API v3 requests of that merchant.
 func (s *Simulator) IssueClientCertificate(mchID string) (ClientCertificate, error) {
 	now := s.now()
-	return s.ca.issueClient(mchID, now.Add(-time.Hour), now.AddDate(5, 0, 0))
+	return s.IssueClientCertificateValid(mchID, now.Add(-time.Hour), now.AddDate(5, 0, 0))
 }
 
 // IssueClientCertificateValid issues a merchant certificate with any validity, for tests of expiry.
 func (s *Simulator) IssueClientCertificateValid(mchID string, notBefore, notAfter time.Time) (ClientCertificate, error) {
-	return s.ca.issueClient(mchID, notBefore, notAfter)
+	issued, err := s.ca.issueClient(mchID, notBefore, notAfter)
+	if err != nil {
+		return ClientCertificate{}, err
+	}
+	return issued, s.change(func() error {
+		s.store.saveIssued(&issuedCertificate{MchID: mchID, CertPEM: string(issued.CertPEM)})
+		return nil
+	})
 }
 
 // CAPEM returns the certificate of the CA that signed the hosts' certificate.
@@ -220,10 +234,12 @@ func (s *Simulator) CAPEM() []byte { return append([]byte(nil), s.ca.pem...) }
 // CertPool returns a pool with the certificate of CAPEM.
 func (s *Simulator) CertPool() *x509.CertPool { return s.ca.pool.Clone() }
 
+// newSerial returns a serial number of 40 hex digits, the first of which is 0: a client that drops
+// it always fails here, instead of with one certificate in sixteen.
 func newSerial() *big.Int {
-	random := make([]byte, 16)
+	random := make([]byte, 20)
 	_, _ = rand.Read(random)
-	random[0] &= 0x7f // a serial number is positive
+	random[0] = random[0]&0x0f | 1
 	return new(big.Int).SetBytes(random)
 }
 

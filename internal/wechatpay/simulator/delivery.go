@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// acknowledgement is the only response that WeChat Pay accepts as success, byte for byte.
+// acknowledgement is the only response that API v2 accepts as success, byte for byte.
 const acknowledgement = `<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>`
 
 // keptAnswer is how many bytes of a response the ledger keeps.
@@ -41,10 +41,19 @@ func (s *Simulator) planDelivery(c *Callback) {
 
 // delivery is a callback in delivery: one message, or the same message twice.
 type delivery struct {
+	notification
+	protocol Protocol
 	url      string
-	document []byte
 	fault    FaultKind
 	copies   int
+}
+
+// takes reports whether an answer counts as success. API v3 looks at the status only.
+func (d *delivery) takes(status int, body []byte) bool {
+	if d.protocol == ProtocolV3 {
+		return status == http.StatusOK || status == http.StatusNoContent
+	}
+	return status == http.StatusOK && string(body) == acknowledgement
 }
 
 // deliver makes one round of attempts.
@@ -79,7 +88,7 @@ func (s *Simulator) prepareDelivery(id string) *delivery {
 	}
 	var fault *Fault
 	if !s.delayed[id] {
-		fault = s.pickFault(c.Operation, "", c.MchID, c.Number, isAnyFault)
+		fault = s.pickFault(c.call(), isAnyFault)
 	}
 	delete(s.delayed, id)
 	if fault != nil && fault.Kind == FaultDelay {
@@ -89,20 +98,20 @@ func (s *Simulator) prepareDelivery(id string) *delivery {
 		return nil
 	}
 	c.NextAttempt = nil // in progress
-	sending := &delivery{url: c.URL, copies: 1}
+	sending := &delivery{protocol: c.Protocol, url: c.URL, copies: 1}
 	if fault != nil {
 		sending.fault = fault.Kind
 	}
 	if sending.fault == FaultDuplicate {
 		sending.copies = 2
 	}
-	document, err := s.compose(c, fault)
+	composed, err := s.compose(c, fault)
 	if err != nil { // the callback's order or refund no longer exists, so nothing will be sent
 		s.logger.Error("callback can't be written", "callback", c.ID, "error", err)
 		c.State = CallbackExhausted
 		return nil
 	}
-	sending.document = document
+	sending.notification = composed
 	return sending
 }
 
@@ -125,7 +134,7 @@ func (s *Simulator) attempt(sending *delivery) CallbackAttempt {
 		made.Outcome, made.Error = OutcomeTimeout, err.Error()
 	case err != nil:
 		made.Outcome, made.Error = OutcomeUnreachable, err.Error()
-	case status == http.StatusOK && string(body) == acknowledgement:
+	case sending.takes(status, body):
 		made.Outcome = OutcomeAccepted
 	default:
 		made.Outcome = OutcomeRefused
@@ -138,7 +147,9 @@ func (s *Simulator) post(ctx context.Context, sending *delivery) (status int, bo
 	if err != nil {
 		return 0, nil, err
 	}
-	request.Header.Set("Content-Type", "text/xml")
+	for name, values := range sending.header {
+		request.Header[name] = values
+	}
 	request.Header.Set("User-Agent", "Mozilla/4.0")
 	response, err := s.shop.Do(request)
 	if err != nil {
@@ -181,13 +192,24 @@ func (s *Simulator) concludeDelivery(c *Callback, attempts []CallbackAttempt) {
 }
 
 // tampers reports whether a fault makes a message false. MD5 for an order placed with MD5 is
-// genuine.
+// genuine, and so are faults that the callback's protocol does not know.
 func (s *Simulator) tampers(c *Callback, kind FaultKind) bool {
-	if kind == FaultMD5 {
+	switch {
+	case kind == FaultMD5:
 		o := s.store.order(c.MchID, c.Number)
-		return o != nil && o.SignType != MD5
+		return c.Protocol == ProtocolV2 && o != nil && o.SignType != MD5
+	case c.Protocol == ProtocolV2 && slices.Contains(onlyV3, kind):
+		return false
 	}
 	return slices.Contains(tampering, kind)
+}
+
+// onlyV3 are the faults of callbacks that change nothing in API v2.
+var onlyV3 = []FaultKind{FaultSignTest, FaultUnknownSerial, FaultReplay, FaultWrongKey}
+
+// call is what a fault is matched with.
+func (c *Callback) call() *call {
+	return &call{protocol: c.Protocol, operation: c.Operation, mchID: c.MchID, number: c.Number}
 }
 
 // resume continues the work of an earlier process: refunds in progress and undelivered callbacks.

@@ -21,13 +21,16 @@ type activeFault struct {
 var (
 	errorFaults = []FaultKind{FaultDrop, FaultHang, FaultDelay, FaultHTML, FaultSystemError, FaultFrequencyLimited,
 		FaultRateLimited, FaultNotEnough, FaultNeedRetry, FaultError, FaultFail}
-	spoiledReplies = []FaultKind{FaultTruncate, FaultCut, FaultBadSignature, FaultUnsigned, FaultExtraFields}
+	spoiledReplies = []FaultKind{FaultTruncate, FaultCut, FaultBadSignature, FaultUnsigned, FaultExtraFields, FaultSignTest,
+		FaultUnknownSerial}
 	// Faults of replies that contain a number, and of replies that contain a trade_state.
-	numberedReplies = []FaultKind{FaultWrongNumber}
+	numberedReplies = []FaultKind{FaultWrongNumber, FaultWrongSubMchID}
 	statedReplies   = []FaultKind{FaultSparse}
 	refundOutcomes  = []FaultKind{FaultRefundChange, FaultRefundClose, FaultRefundHold}
 	anyCallback     = []FaultKind{FaultLose, FaultDelay, FaultDuplicate, FaultForge, FaultWrongAmount, FaultWrongMchID,
-		FaultIgnoreAnswer, FaultExtraFields}
+		FaultIgnoreAnswer, FaultExtraFields, FaultWrongSubMchID}
+	// callbackV3 are the faults of callbacks that are signed with RSA keys and encrypted.
+	callbackV3      = []FaultKind{FaultSignTest, FaultUnknownSerial, FaultReplay, FaultWrongKey, FaultUnsigned, FaultWrongCurrency}
 	paymentCallback = []FaultKind{FaultUnsigned, FaultMD5, FaultWrongCurrency}
 )
 
@@ -54,10 +57,24 @@ func checkFault(f Fault) error {
 		possible = slices.Concat(anyCallback, paymentCallback)
 	case OperationRefundCallback:
 		possible = anyCallback
+	case OperationCertificates:
+		possible = slices.Concat(errorFaults, spoiledReplies)
+	case OperationAbnormalRefund:
+		possible = slices.Concat(errorFaults, spoiledReplies, numberedReplies)
 	default:
 		return fmt.Errorf("%w: operation %q", ErrInvalid, f.Operation)
 	}
+	if f.Protocol != ProtocolV2 && (f.Operation == OperationPaymentCallback || f.Operation == OperationRefundCallback) {
+		possible = slices.Concat(possible, callbackV3)
+	}
+	if f.Operation == OperationRefundCallback && f.Protocol == "" { // API v2 signs no refund callbacks
+		possible = slices.DeleteFunc(slices.Clone(possible), func(kind FaultKind) bool {
+			return kind == FaultUnsigned || kind == FaultWrongCurrency
+		})
+	}
 	switch {
+	case f.Protocol != "" && f.Protocol != ProtocolV2 && f.Protocol != ProtocolV3:
+		return fmt.Errorf("%w: protocol %q", ErrInvalid, f.Protocol)
 	case !slices.Contains(possible, f.Kind):
 		return fmt.Errorf("%w: fault %q does not happen to %s", ErrInvalid, f.Kind, f.Operation)
 	case f.Host != "" && f.Host != HostPrimary && f.Host != HostBackup:
@@ -122,16 +139,14 @@ func (s *Simulator) ClearFaults() {
 func (s *Simulator) strike(c *call, kinds func(FaultKind) bool) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.pickFault(c.operation, c.host, c.merchant.MchID, c.number(), kinds)
+	return s.pickFault(c, kinds)
 }
 
 // pickFault is strike for callers that hold the lock.
-func (s *Simulator) pickFault(operation Operation, host Host, mchID, number string, kinds func(FaultKind) bool) *Fault {
+func (s *Simulator) pickFault(c *call, kinds func(FaultKind) bool) *Fault {
 	for _, f := range s.faults {
-		matches := f.Operation == operation && kinds(f.Kind) &&
-			(f.Host == "" || f.Host == host) && (f.MchID == "" || f.MchID == mchID) && (f.Number == "" || f.Number == number)
 		usedUp := f.Count > 0 && f.Struck >= f.Count
-		if !matches || usedUp || f.Probability > 0 && f.chance.Float64() >= f.Probability {
+		if !f.matches(c) || !kinds(f.Kind) || usedUp || f.Probability > 0 && f.chance.Float64() >= f.Probability {
 			continue
 		}
 		f.Struck++
@@ -141,18 +156,24 @@ func (s *Simulator) pickFault(operation Operation, host Host, mchID, number stri
 	return nil
 }
 
+func (f *Fault) matches(c *call) bool {
+	return f.Operation == c.operation && (f.Protocol == "" || f.Protocol == c.protocol) &&
+		(f.Host == "" || f.Host == c.host) && (f.MchID == "" || f.MchID == c.mchID) && (f.Number == "" || f.Number == c.number)
+}
+
 // faultFailures are the faults that only replace the reply.
 var faultFailures = map[FaultKind]error{
-	FaultSystemError:      fail("SYSTEMERROR", "系统超时"),
+	FaultSystemError:      errSystem,
 	FaultFrequencyLimited: errFrequencyLimited,
-	FaultRateLimited:      refuse("频率限制"),
+	FaultRateLimited:      errRateLimited,
 	FaultNotEnough:        errNotEnough,
-	FaultNeedRetry:        fail("BIZERR_NEED_RETRY", "退款业务流程错误，需要商户触发重试来解决"),
+	FaultNeedRetry:        errNeedRetry,
 }
 
 // interrupt replies to a call, or leaves it without a reply, in place of its result. It reports
 // whether the call ends there.
-func (s *Simulator) interrupt(w http.ResponseWriter, r *http.Request, c *call, f *Fault) bool {
+func (s *Simulator) interrupt(w http.ResponseWriter, r *http.Request, wired wireCall, f *Fault) bool {
+	c := wired.common()
 	switch f.Kind {
 	case FaultDrop:
 		s.record(c, string(f.Kind), f.Kind)
@@ -181,14 +202,14 @@ func (s *Simulator) interrupt(w http.ResponseWriter, r *http.Request, c *call, f
 			return false
 		}
 		s.noteRefused(c, f)
-		s.send(w, c, draftOf(c, nil, err), f)
+		wired.send(s, w, nil, err, f)
 	}
 	return true
 }
 
 func (f *Fault) asError() error {
 	switch f.Kind {
-	case FaultError:
+	case FaultError: // API v3 says it in its own words
 		return failure{code: f.ErrCode, description: f.ErrCodeDes}
 	case FaultFail:
 		return refusal{code: f.ReturnCode, message: f.ReturnMsg}

@@ -10,6 +10,8 @@ const (
 	OperationCloseOrder      Operation = "closeorder"
 	OperationRefund          Operation = "refund"
 	OperationRefundQuery     Operation = "refundquery"
+	OperationCertificates    Operation = "certificates"    // API v3 only
+	OperationAbnormalRefund  Operation = "abnormal-refund" // API v3 only
 	OperationPaymentCallback Operation = "payment-callback"
 	OperationRefundCallback  Operation = "refund-callback"
 )
@@ -26,7 +28,8 @@ const (
 // FaultKind names what goes wrong.
 type FaultKind string
 
-// Faults of API calls. Those up to FaultFail strike before the call takes effect, or after it with
+// Faults of API calls, in either protocol: what is said of signed and unsigned failures in API v2's
+// words is a status and a code in API v3, such as 500 SYSTEM_ERROR. Those up to FaultFail strike before the call takes effect, or after it with
 // AfterEffect.
 const (
 	FaultDrop             FaultKind = "drop"              // the connection is reset, no answer
@@ -50,6 +53,11 @@ const (
 	FaultExtraFields  FaultKind = "extra-fields"  // more fields, those in Fields or a few of its own; well signed
 	FaultSparse       FaultKind = "sparse"        // only the fields documented for every trade_state
 
+	// API v3 signatures; API v2 takes the first two as bad-signature.
+	FaultSignTest      FaultKind = "sign-test"        // a wrong signature that begins with WECHATPAY/SIGNTEST/
+	FaultUnknownSerial FaultKind = "unknown-serial"   // signed well by a key that nobody was told of
+	FaultWrongSubMchID FaultKind = "wrong-sub-mch-id" // well signed, of another sub merchant; also callbacks, both protocols
+
 	// The refund is accepted and ends differently. These combine with the faults above.
 	FaultRefundChange FaultKind = "refund-change" // CHANGE: the money could not go back
 	FaultRefundClose  FaultKind = "refund-close"  // REFUNDCLOSE
@@ -67,6 +75,8 @@ const (
 	FaultWrongCurrency FaultKind = "wrong-currency" // well signed, another fee_type
 	FaultWrongMchID    FaultKind = "wrong-mch-id"   // well signed, another mch_id
 	FaultMD5           FaultKind = "md5"            // signed with MD5 although ordered with HMAC-SHA256
+	FaultReplay        FaultKind = "replay"         // API v3: a true message that was signed ten minutes ago
+	FaultWrongKey      FaultKind = "wrong-key"      // API v3: well signed, encrypted with another APIv3 key
 	FaultIgnoreAnswer  FaultKind = "ignore-answer"  // delivered, but taken as failed, so that it repeats
 )
 
@@ -75,9 +85,10 @@ const (
 type Fault struct {
 	// ID is set by AddFault.
 	ID string `json:"id,omitempty"`
-	// Operation is required. MchID, Number (out_trade_no or out_refund_no) and Host restrict the
+	// Operation is required. Protocol, MchID, Number (out_trade_no or out_refund_no) and Host restrict the
 	// match; empty matches everything.
 	Operation Operation `json:"operation"`
+	Protocol  Protocol  `json:"protocol,omitempty"`
 	MchID     string    `json:"mch_id,omitempty"`
 	Number    string    `json:"number,omitempty"`
 	Host      Host      `json:"host,omitempty"`
@@ -90,13 +101,15 @@ type Fault struct {
 	Probability float64 `json:"probability,omitempty"`
 	Seed        uint64  `json:"seed,omitempty"`
 	// DelayMillis is not scaled.
-	DelayMillis int64             `json:"delay_millis,omitempty"`
-	Status      int               `json:"status,omitempty"`
-	ErrCode     string            `json:"err_code,omitempty"`
-	ErrCodeDes  string            `json:"err_code_des,omitempty"`
-	ReturnCode  string            `json:"return_code,omitempty"`
-	ReturnMsg   string            `json:"return_msg,omitempty"`
-	Fields      map[string]string `json:"fields,omitempty"`
+	DelayMillis int64 `json:"delay_millis,omitempty"`
+	// Status is the HTTP status of html, and in API v3 that of error and fail; their code is then
+	// sent as it is, and otherwise in API v3's spelling with its own status.
+	Status     int               `json:"status,omitempty"`
+	ErrCode    string            `json:"err_code,omitempty"`
+	ErrCodeDes string            `json:"err_code_des,omitempty"`
+	ReturnCode string            `json:"return_code,omitempty"`
+	ReturnMsg  string            `json:"return_msg,omitempty"`
+	Fields     map[string]string `json:"fields,omitempty"`
 	// Struck counts how often the fault struck.
 	Struck int `json:"struck"`
 }

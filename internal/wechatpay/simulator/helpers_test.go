@@ -27,6 +27,7 @@ const (
 var (
 	sharedDir         string
 	sharedCertificate tls.Certificate
+	sharedIssued      ClientCertificate
 )
 
 func TestMain(m *testing.M) {
@@ -45,6 +46,7 @@ func run(m *testing.M) int {
 		var issued ClientCertificate
 		issued, err = ca.issueClient(testMerchant, time.Now().Add(-time.Hour), time.Now().AddDate(5, 0, 0))
 		if err == nil {
+			sharedIssued = issued
 			sharedCertificate, err = issued.TLS()
 		}
 	}
@@ -240,8 +242,17 @@ func (f *fixture) violations() []ViolationKind {
 type testShop struct {
 	*httptest.Server
 	mu       sync.Mutex
-	received [][]byte
-	answers  []func(http.ResponseWriter)
+	received []receivedRequest
+	// exact makes the shop answer each protocol as it wants to be answered; otherwise it says what
+	// API v2 wants, whose status API v3 takes as well.
+	exact   bool
+	answers []func(http.ResponseWriter)
+}
+
+// receivedRequest is a callback that came.
+type receivedRequest struct {
+	header http.Header
+	body   []byte
 }
 
 func newTestShop(t *testing.T) *testShop {
@@ -254,8 +265,11 @@ func newTestShop(t *testing.T) *testShop {
 func (s *testShop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	s.mu.Lock()
-	s.received = append(s.received, body)
+	s.received = append(s.received, receivedRequest{header: r.Header, body: body})
 	answer := func(w http.ResponseWriter) { _, _ = io.WriteString(w, acknowledgement) }
+	if s.exact && r.Header.Get("Content-Type") != "text/xml" {
+		answer = say(http.StatusNoContent, "")
+	}
 	if len(s.answers) > 0 {
 		answer, s.answers = s.answers[0], s.answers[1:]
 	}
@@ -270,6 +284,16 @@ func (s *testShop) answer(answers ...func(http.ResponseWriter)) {
 }
 
 func (s *testShop) messages() [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var bodies [][]byte
+	for _, r := range s.received {
+		bodies = append(bodies, r.body)
+	}
+	return bodies
+}
+
+func (s *testShop) requests() []receivedRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.received)

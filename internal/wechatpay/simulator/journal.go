@@ -3,6 +3,7 @@ package simulator
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,13 +27,17 @@ type journal struct {
 
 // entry is one line; exactly one of its fields is set.
 type entry struct {
-	Merchant  *merchant                    `json:"merchant,omitempty"`
-	Order     *Order                       `json:"order,omitempty"`
-	Refund    *Refund                      `json:"refund,omitempty"`
-	Callback  *Callback                    `json:"callback,omitempty"`
-	Violation *Violation                   `json:"violation,omitempty"`
-	Call      *Call                        `json:"call,omitempty"`
-	Counts    map[Operation]map[string]int `json:"counts,omitempty"`
+	Merchant  *merchant  `json:"merchant,omitempty"`
+	Order     *Order     `json:"order,omitempty"`
+	Refund    *Refund    `json:"refund,omitempty"`
+	Callback  *Callback  `json:"callback,omitempty"`
+	Violation *Violation `json:"violation,omitempty"`
+	Call      *Call      `json:"call,omitempty"`
+	// Issued is a merchant's API certificate from this simulator's authority.
+	Issued *issuedCertificate `json:"issued,omitempty"`
+	// Platform are WeChat Pay's own keys.
+	Platform *platformKeys                `json:"platform,omitempty"`
+	Counts   map[Operation]map[string]int `json:"counts,omitempty"`
 }
 
 // note adds a changed record to the next flush. A nil journal does nothing.
@@ -144,18 +149,21 @@ func (t *store) apply(e entry) {
 	case e.Merchant != nil:
 		t.saveMerchant(e.Merchant)
 	case e.Order != nil:
+		e.Order.upgrade()
 		if existing := t.order(e.Order.MchID, e.Order.OutTradeNo); existing != nil {
 			*existing = *e.Order
 			e.Order = existing
 		}
 		t.saveOrder(e.Order)
 	case e.Refund != nil:
+		e.Refund.Protocol = cmp.Or(e.Refund.Protocol, ProtocolV2)
 		if existing := t.refund(e.Refund.MchID, e.Refund.OutRefundNo); existing != nil {
 			*existing = *e.Refund
 			e.Refund = existing
 		}
 		t.saveRefund(e.Refund)
 	case e.Callback != nil:
+		e.Callback.Protocol = cmp.Or(e.Callback.Protocol, ProtocolV2)
 		if existing := t.callbacks[e.Callback.ID]; existing != nil {
 			*existing = *e.Callback
 			e.Callback = existing
@@ -165,8 +173,20 @@ func (t *store) apply(e entry) {
 		t.addViolation(*e.Violation)
 	case e.Call != nil:
 		t.addCall(*e.Call)
+	case e.Issued != nil:
+		t.saveIssued(e.Issued)
+	case e.Platform != nil:
+		t.savePlatform(e.Platform)
 	case e.Counts != nil:
 		t.callCounts = e.Counts
+	}
+}
+
+// upgrade completes an order from a state file that was written before API v3 was simulated.
+func (o *Order) upgrade() {
+	if o.Protocol == "" {
+		o.Protocol = ProtocolV2
+		o.fillFromV2()
 	}
 }
 
@@ -176,6 +196,12 @@ func (t *store) entries() []entry {
 	var out []entry
 	for _, m := range t.merchants {
 		out = append(out, entry{Merchant: m})
+	}
+	if t.platform != nil {
+		out = append(out, entry{Platform: t.platform})
+	}
+	for _, issued := range t.issued {
+		out = append(out, entry{Issued: issued})
 	}
 	for _, o := range t.orderList {
 		out = append(out, entry{Order: o})

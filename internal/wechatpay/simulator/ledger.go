@@ -5,6 +5,16 @@ import (
 	"time"
 )
 
+// Protocol is a version of WeChat Pay's API. What one protocol ordered the other can query, close
+// and refund.
+type Protocol string
+
+// The protocols.
+const (
+	ProtocolV2 Protocol = "V2" // XML, signed with the API key
+	ProtocolV3 Protocol = "V3" // JSON, signed with RSA keys
+)
+
 // SignType is the algorithm of a signature.
 type SignType string
 
@@ -54,6 +64,8 @@ type MerchantRecord struct {
 	MchID   string   `json:"mch_id"`
 	AppIDs  []string `json:"appids"`
 	Balance *int64   `json:"balance,omitempty"`
+	// SubMerchants are those of a service provider.
+	SubMerchants []SubMerchant `json:"sub_merchants,omitempty"`
 	// InvalidRefundCalls counts the invalid refund calls that WeChat Pay counts, Blocks how often
 	// they blocked the merchant, BlockedUntil the end of the last block.
 	InvalidRefundCalls int        `json:"invalid_refund_calls"`
@@ -63,24 +75,40 @@ type MerchantRecord struct {
 
 // Order is an order with its payment.
 type Order struct {
-	MchID      string     `json:"mch_id"`
-	AppID      string     `json:"appid"`
+	// Protocol is the one in which the order was created; its callbacks come in it.
+	Protocol Protocol `json:"protocol"`
+	MchID    string   `json:"mch_id"`
+	AppID    string   `json:"appid"`
+	// SubMchID and SubAppID are set in service-provider mode, where MchID and AppID are the
+	// provider's.
+	SubMchID   string     `json:"sub_mchid,omitempty"`
+	SubAppID   string     `json:"sub_appid,omitempty"`
 	OutTradeNo string     `json:"out_trade_no"`
 	TradeType  string     `json:"trade_type"`
 	TotalFee   int64      `json:"total_fee"`
 	FeeType    string     `json:"fee_type"`
 	SignType   SignType   `json:"sign_type"`
 	State      TradeState `json:"state"`
-	// Params are the fields of the first unifiedorder call, without sign and nonce_str.
+	// What both protocols know of an order.
+	Description string `json:"description,omitempty"`
+	Attach      string `json:"attach,omitempty"`
+	NotifyURL   string `json:"notify_url,omitempty"`
+	OpenID      string `json:"openid,omitempty"`
+	SubOpenID   string `json:"sub_openid,omitempty"`
+	DeviceInfo  string `json:"device_info,omitempty"`
+	// Params are the fields of the first call in its protocol's words: those of unifiedorder
+	// without sign and nonce_str, or the members of API v3, such as amount.total.
 	Params map[string]string `json:"params"`
 	// UnifiedOrderCalls counts the calls with this number that passed verification.
-	UnifiedOrderCalls int        `json:"unified_order_calls"`
-	Prepays           []Prepay   `json:"prepays"`
-	CreateTime        time.Time  `json:"create_time"`
-	ExpireTime        *time.Time `json:"expire_time,omitempty"`
-	CloseTime         *time.Time `json:"close_time,omitempty"`
-	Payment           *Payment   `json:"payment,omitempty"`
-	Sums              OrderSums  `json:"sums"`
+	UnifiedOrderCalls int      `json:"unified_order_calls"`
+	Prepays           []Prepay `json:"prepays"`
+	// Cancelled counts how often CancelPayment turned back.
+	Cancelled  int        `json:"cancelled,omitempty"`
+	CreateTime time.Time  `json:"create_time"`
+	ExpireTime *time.Time `json:"expire_time,omitempty"`
+	CloseTime  *time.Time `json:"close_time,omitempty"`
+	Payment    *Payment   `json:"payment,omitempty"`
+	Sums       OrderSums  `json:"sums"`
 	// LastRefundCall is where MinRefundInterval starts.
 	LastRefundCall *time.Time `json:"last_refund_call,omitempty"`
 }
@@ -92,6 +120,8 @@ type Prepay struct {
 	MwebURL        string    `json:"mweb_url,omitempty"`
 	ExpireTime     time.Time `json:"expire_time"`
 	MwebExpireTime time.Time `json:"mweb_expire_time"`
+	// SignType is that of the call, in API v2.
+	SignType SignType `json:"sign_type,omitempty"`
 }
 
 // Payment is the payment of an order.
@@ -99,6 +129,7 @@ type Payment struct {
 	TransactionID      string    `json:"transaction_id"`
 	Time               time.Time `json:"time"`
 	OpenID             string    `json:"openid"`
+	SubOpenID          string    `json:"sub_openid,omitempty"`
 	BankType           string    `json:"bank_type"`
 	TotalFee           int64     `json:"total_fee"`
 	FeeType            string    `json:"fee_type"`
@@ -123,8 +154,12 @@ type OrderSums struct {
 
 // Refund is an accepted refund.
 type Refund struct {
+	// Protocol is the one in which the refund was requested; its callbacks come in it.
+	Protocol      Protocol     `json:"protocol"`
 	MchID         string       `json:"mch_id"`
 	AppID         string       `json:"appid"`
+	SubMchID      string       `json:"sub_mchid,omitempty"`
+	SubAppID      string       `json:"sub_appid,omitempty"`
 	OutTradeNo    string       `json:"out_trade_no"`
 	TransactionID string       `json:"transaction_id"`
 	OutRefundNo   string       `json:"out_refund_no"`
@@ -133,7 +168,7 @@ type Refund struct {
 	RefundFee     int64        `json:"refund_fee"`
 	FeeType       string       `json:"fee_type"`
 	Status        RefundStatus `json:"status"`
-	// Params are the fields of the first refund call, without sign and nonce_str.
+	// Params are the fields of the first refund call in its protocol's words.
 	Params        map[string]string `json:"params,omitempty"`
 	NotifyURL     string            `json:"notify_url,omitempty"`
 	RequestSource string            `json:"request_source"`
@@ -146,18 +181,41 @@ type Refund struct {
 	SuccessTime *time.Time `json:"success_time,omitempty"`
 	// Outcome is the status that the refund gets at SettleTime.
 	Outcome RefundStatus `json:"outcome,omitempty"`
+	// Abnormal is what was asked for when the refund was abnormal.
+	Abnormal *AbnormalRefund `json:"abnormal,omitempty"`
+}
+
+// AbnormalRefund is where the money of an abnormal refund goes, decrypted.
+type AbnormalRefund struct {
+	Type        string `json:"type"` // USER_BANK_CARD or MERCHANT_BANK_CARD
+	BankType    string `json:"bank_type,omitempty"`
+	BankAccount string `json:"bank_account,omitempty"`
+	RealName    string `json:"real_name,omitempty"`
+}
+
+// receivedBy is the account that received the refund, in WeChat Pay's words.
+func (r *Refund) receivedBy() string {
+	switch {
+	case r.Abnormal == nil:
+		return "支付用户零钱"
+	case r.Abnormal.Type == "MERCHANT_BANK_CARD":
+		return "结算银行账户"
+	}
+	return "银行卡"
 }
 
 // Call is one API call.
 type Call struct {
 	Time      time.Time `json:"time"`
 	Host      Host      `json:"host"`
+	Protocol  Protocol  `json:"protocol,omitempty"`
 	Operation Operation `json:"operation"`
 	MchID     string    `json:"mch_id,omitempty"`
+	SubMchID  string    `json:"sub_mchid,omitempty"`
 	// Number is out_trade_no, out_refund_no for refund and refundquery, or any other number in the
 	// call.
 	Number string `json:"number,omitempty"`
-	// Outcome is SUCCESS, an err_code, a return_msg, or the kind of fault that prevented a reply.
+	// Outcome is SUCCESS, an err_code, a return_msg, a code of API v3, or the kind of fault that prevented a reply.
 	Outcome string `json:"outcome"`
 	// Fault is the kind of fault that struck, if any.
 	Fault FaultKind `json:"fault,omitempty"`
@@ -176,6 +234,7 @@ const (
 // Callback is a message to the shop, with every attempt to deliver it.
 type Callback struct {
 	ID        string        `json:"id"`
+	Protocol  Protocol      `json:"protocol"`
 	Operation Operation     `json:"operation"`
 	MchID     string        `json:"mch_id"`
 	Number    string        `json:"number"`
@@ -187,6 +246,9 @@ type Callback struct {
 	Attempts    []CallbackAttempt `json:"attempts"`
 	// RefundStatus is the status in a refund callback.
 	RefundStatus RefundStatus `json:"refund_status,omitempty"`
+	// EventID is the id of an API v3 notification, the same in every attempt.
+	EventID   string     `json:"event_id,omitempty"`
+	EventTime *time.Time `json:"event_time,omitempty"`
 }
 
 // CallbackOutcome is the result of an attempt.
@@ -194,7 +256,7 @@ type CallbackOutcome string
 
 // The callback outcomes.
 const (
-	OutcomeAccepted    CallbackOutcome = "accepted"    // status 200 and the exact answer in time
+	OutcomeAccepted    CallbackOutcome = "accepted"    // API v2: status 200 and the exact answer in time; API v3: status 200 or 204
 	OutcomeRefused     CallbackOutcome = "refused"     // any other answer
 	OutcomeTimeout     CallbackOutcome = "timeout"     // no answer in time
 	OutcomeUnreachable CallbackOutcome = "unreachable" // no connection, or a broken one
@@ -227,6 +289,7 @@ const (
 	ViolationRefundSum       ViolationKind = "refund-exceeds-paid"      // more refunded than paid
 	ViolationRefundCount     ViolationKind = "refund-too-many"          // more than 50 refunds of one order
 	ViolationForgedCallback  ViolationKind = "forged-callback-answered" // a forged callback was answered with SUCCESS
+	ViolationNonceReuse      ViolationKind = "nonce-reuse"              // two different API v3 requests with one nonce_str
 )
 
 // Violation is something that the client must not do but did.

@@ -26,14 +26,25 @@ func checkMerchant(m Merchant) error {
 	switch {
 	case !mchIDFormat.MatchString(m.MchID):
 		return fmt.Errorf("%w: a mch_id is 8 to 10 digits", ErrInvalid)
-	case !keyFormat.MatchString(m.APIKey):
+	case m.APIKey == "" && m.APIV3Key == "":
+		return fmt.Errorf("%w: merchant %s has neither an API key nor an APIv3 key", ErrInvalid, m.MchID)
+	case m.APIKey != "" && !keyFormat.MatchString(m.APIKey), m.APIV3Key != "" && !keyFormat.MatchString(m.APIV3Key):
 		return fmt.Errorf("%w: an API key is 32 letters and digits", ErrInvalid)
 	case len(m.AppIDs) == 0:
 		return fmt.Errorf("%w: merchant %s has no appid", ErrInvalid, m.MchID)
 	case m.Balance != nil && *m.Balance < 0:
 		return fmt.Errorf("%w: negative balance", ErrInvalid)
+	case !m.Verification.known():
+		return fmt.Errorf("%w: verification %q", ErrInvalid, m.Verification)
+	case m.PublicKeyShare < 0 || m.PublicKeyShare > 1:
+		return fmt.Errorf("%w: public_key_share is from 0 to 1", ErrInvalid)
 	}
-	return nil
+	for _, certificate := range m.Certificates {
+		if _, err := readMerchantCertificate([]byte(certificate)); err != nil {
+			return fmt.Errorf("%w: certificate of merchant %s: %w", ErrInvalid, m.MchID, err)
+		}
+	}
+	return checkSubMerchants(m)
 }
 
 // AddMerchant adds a merchant or replaces its settings. Its counters and blocks stay.
@@ -55,7 +66,9 @@ func (s *Simulator) meetMerchant(m Merchant) error {
 	}
 	return s.change(func() error {
 		if existing := s.store.merchants[m.MchID]; existing != nil {
-			m.APIKey, m.Balance = existing.APIKey, existing.Balance
+			m.APIKey, m.Balance = firstOf(existing.APIKey, m.APIKey), existing.Balance
+			m.APIV3Key = firstOf(existing.APIV3Key, m.APIV3Key)
+			m.SubMerchants = keptSubMerchants(existing.SubMerchants, m.SubMerchants)
 		}
 		s.putMerchant(m)
 		return nil
@@ -69,6 +82,8 @@ func (s *Simulator) putMerchant(m Merchant) {
 	}
 	m.AppIDs = slices.Clone(m.AppIDs)
 	m.Currencies = slices.Clone(m.Currencies)
+	m.Certificates = slices.Clone(m.Certificates)
+	m.SubMerchants = cloneSubMerchants(m.SubMerchants)
 	if m.Balance != nil {
 		balance := *m.Balance
 		m.Balance = &balance
@@ -90,6 +105,15 @@ func (s *Simulator) SetAPIKey(mchID, key string) error {
 func (s *Simulator) RotateAPIKey(mchID string) (key string, err error) {
 	key = randomText(32)
 	return key, s.SetAPIKey(mchID, key)
+}
+
+// SetAPIV3Key resets a merchant's APIv3 key: from now on callbacks and platform certificates are
+// encrypted with the new key.
+func (s *Simulator) SetAPIV3Key(mchID, key string) error {
+	if !keyFormat.MatchString(key) {
+		return fmt.Errorf("%w: an APIv3 key is 32 letters and digits", ErrInvalid)
+	}
+	return s.withMerchant(mchID, func(m *merchant) { m.APIV3Key = key })
 }
 
 // SetBalance sets the balance available for refunds; nil is unlimited.
@@ -122,16 +146,4 @@ func (m *merchant) mayOrderIn(currency string) bool {
 		return currency == "CNY"
 	}
 	return slices.Contains(m.Currencies, currency)
-}
-
-// canPay reports whether the balance suffices for a refund.
-func (m *merchant) canPay(amount int64) bool {
-	return m.Balance == nil || *m.Balance >= amount
-}
-
-func (m *merchant) addBalance(amount int64) {
-	if m.Balance != nil {
-		balance := *m.Balance + amount
-		m.Balance = &balance
-	}
 }

@@ -60,6 +60,12 @@ func newRefundID(now time.Time) string {
 	return "503" + randomDigits(8) + now.In(beijing).Format("20060102") + randomDigits(10)
 }
 
+// newEventID is the id of an API v3 notification: a UUID.
+func newEventID() string {
+	id := randomHex(16)
+	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
+}
+
 func newCodeURL() string { return "weixin://wxpay/bizpayurl?pr=" + randomText(9) }
 
 func newMwebURL(prepayID string) string {

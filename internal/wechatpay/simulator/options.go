@@ -50,6 +50,9 @@ type Options struct {
 	StateFile string
 	// MaxCalls limits Ledger.Calls: 100000 by default. CallCounts counts all calls.
 	MaxCalls int
+	// ClockSkew shifts WeChat Pay's clock against the simulator's: the Date header, the timestamps
+	// of API v3 and what the timestamps of requests are compared with.
+	ClockSkew time.Duration
 	// FaultSeed seeds the choice of faults that have a Probability and no Seed of their own.
 	FaultSeed uint64
 
@@ -79,7 +82,8 @@ type Rules struct {
 	// an early call; hence off by default.
 	RefuseEarlyClose bool
 	EarlyCloseWindow time.Duration
-	// MinTimeExpire is the minimum time until time_expire: 5 minutes.
+	// MinTimeExpire is the minimum time until time_expire: 5 minutes. API v3 has a minute instead,
+	// and at most 15 days, and moves the deadline there.
 	MinTimeExpire time.Duration
 	// PrepayLife is the lifetime of a prepay_id and a code_url (2 hours), MwebLife that of an
 	// mweb_url (5 minutes).
@@ -97,14 +101,33 @@ type Rules struct {
 	// StrictNotifyURL also rejects notify URLs with http, a port or a private host, as WeChat Pay
 	// does. A shop on loopback needs them.
 	StrictNotifyURL bool
+	// UnsignedErrors leaves the signature out of API v3 answers with a status of 400 or more.
+	// WeChat Pay documents that every answer is signed; clients are known to check only successes.
+	UnsignedErrors bool
+	// CloseUnknownOrders makes API v3 answer 204 when an order that does not exist is closed, as
+	// WeChat Pay is reported to do. Otherwise it is 404.
+	CloseUnknownOrders bool
 }
 
 // Merchant is a merchant number with its key.
 type Merchant struct {
 	MchID  string   `json:"mch_id"`
 	AppIDs []string `json:"appids"`
-	// APIKey is the APIv2 key: 32 letters and digits.
-	APIKey string `json:"api_key"`
+	// APIKey is the key of API v2, APIV3Key that of API v3: 32 letters and digits each. A merchant
+	// without one of them can't use that protocol.
+	APIKey   string `json:"api_key,omitempty"`
+	APIV3Key string `json:"api_v3_key,omitempty"`
+	// Certificates are API certificates of the merchant in PEM, whose keys may sign API v3 requests.
+	// Those that IssueClientCertificate issues need not be listed.
+	Certificates []string `json:"certificates,omitempty"`
+	// Verification is how API v3 answers and callbacks can be verified, VerifyByCertificate by
+	// default.
+	Verification Verification `json:"verification,omitempty"`
+	// PublicKeyShare is the share of callbacks, from 0 to 1, that are signed with the public key's
+	// pair during VerifyMigrating.
+	PublicKeyShare float64 `json:"public_key_share,omitempty"`
+	// SubMerchants make the merchant a service provider, which orders for them alone.
+	SubMerchants []SubMerchant `json:"sub_merchants,omitempty"`
 	// Balance is what refunds draw on, in minor units; nil is unlimited. Payments do not add to it
 	// (they settle later); a closed refund returns its amount.
 	Balance *int64 `json:"balance,omitempty"`

@@ -3,125 +3,55 @@ package simulator
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
-
-// orderLengths are the documented maximum lengths of unifiedorder's fields.
-var orderLengths = map[string]int{
-	"device_info": 32, "body": 127, "detail": 6000, "attach": 127, "out_trade_no": 32, "fee_type": 16,
-	"spbill_create_ip": 64, "time_start": 14, "time_expire": 14, "goods_tag": 32, "notify_url": 256, "trade_type": 16,
-	"product_id": 32, "limit_pay": 32, "openid": 128, "receipt": 8, "profit_sharing": 1, "scene_info": 256, "version": 32,
-}
 
 // maxPrepays is how many prepay_ids are kept per order.
 const maxPrepays = 20
 
-// unifiedOrder creates an order, or issues another prepay_id for it.
-func (s *Simulator) unifiedOrder(c *call) (message, error) {
-	wanted, err := s.readOrder(c)
-	if err != nil {
-		return nil, err
-	}
+// maxAmount is the maximum of an int32, the type of the protocol's amounts.
+const maxAmount = 1<<31 - 1
+
+var (
+	outTradeNoFormat  = regexp.MustCompile(`^[0-9A-Za-z_\-|*]{6,32}$`)
+	outRefundNoFormat = regexp.MustCompile(`^[0-9A-Za-z_\-|*@]{1,64}$`)
+)
+
+// placeOrder creates an order, or issues another prepay_id for it.
+func (s *Simulator) placeOrder(wanted *Order) (*Order, Prepay, error) {
 	order := s.store.order(wanted.MchID, wanted.OutTradeNo)
 	if order == nil {
 		if err := s.checkDeadline(wanted); err != nil {
-			return nil, err
+			return nil, Prepay{}, err
 		}
 		order = wanted
 	} else if err := s.reenter(order, wanted); err != nil {
-		return nil, err
+		return nil, Prepay{}, err
 	}
-	return s.handOutPrepay(order), nil
+	return order, s.issuePrepay(order, wanted.SignType), nil
 }
 
-// readOrder validates the required fields and the values of a request.
-func (s *Simulator) readOrder(c *call) (*Order, error) {
-	request := c.request
-	if err := require(request, "body", "out_trade_no", "total_fee", "spbill_create_ip", "notify_url", "trade_type"); err != nil {
-		return nil, err
-	}
-	if err := checkLengths(request, orderLengths); err != nil {
-		return nil, err
-	}
-	if !outTradeNoFormat.MatchString(request["out_trade_no"]) {
-		return nil, malformed("out_trade_no")
-	}
-	for _, check := range []error{
-		checkIP(request, "spbill_create_ip"),
-		checkNotifyURL(request, s.rules.strictNotifyURL),
-		oneOf(request, "trade_type", "JSAPI", "NATIVE", "APP", "MWEB"),
-		oneOf(request, "limit_pay", "no_credit"),
-		oneOf(request, "receipt", "Y", "N"),
-		oneOf(request, "profit_sharing", "Y", "N"),
-		checkTradeType(request),
-	} {
-		if check != nil {
-			return nil, check
-		}
-	}
-	return s.newOrder(c)
-}
-
-// checkTradeType requires the fields specific to a trade type.
-func checkTradeType(request message) error {
-	switch request["trade_type"] {
-	case "JSAPI":
-		return require(request, "openid")
-	case "NATIVE":
-		return require(request, "product_id")
-	case "MWEB":
-		if err := require(request, "scene_info"); err != nil {
-			return err
-		}
-		return checkH5Scene(request)
-	}
-	return nil
-}
-
-func (s *Simulator) newOrder(c *call) (*Order, error) {
-	total, err := amountOf(c.request, "total_fee")
-	if err != nil {
-		return nil, err
-	}
-	currency := c.request["fee_type"]
-	if currency == "" {
-		currency = "CNY"
-	}
-	if !currencyFormat.MatchString(currency) || !c.merchant.mayOrderIn(currency) {
-		return nil, malformed("fee_type")
-	}
-	if _, err := timeOf(c.request, "time_start"); err != nil {
-		return nil, err
-	}
-	expire, err := timeOf(c.request, "time_expire")
-	if err != nil {
-		return nil, err
-	}
-	return &Order{
-		MchID: c.request["mch_id"], AppID: c.request["appid"], OutTradeNo: c.request["out_trade_no"],
-		TradeType: c.request["trade_type"], TotalFee: total, FeeType: currency, SignType: c.signType,
-		State: StateNotPay, Params: paramsOf(c.request), CreateTime: s.now(), ExpireTime: expire,
-	}, nil
-}
-
-// paramsOf returns a request's fields without those that may differ between two calls for the same
-// order or refund.
-func paramsOf(request message) map[string]string {
-	params := make(map[string]string, len(request))
-	for name, value := range request {
-		if name != "sign" && name != "nonce_str" && value != "" {
-			params[name] = value
-		}
-	}
-	return params
-}
-
-// checkDeadline applies to an order's first call only, which fixes time_expire.
+// checkDeadline applies to an order's first call only, which fixes time_expire. API v2 refuses a
+// deadline that is too close, API v3 moves it.
 func (s *Simulator) checkDeadline(o *Order) error {
-	if o.ExpireTime != nil && o.ExpireTime.Before(s.now().Add(s.rules.minTimeExpire)) {
-		return fail("INVALID_REQUEST", "time_expire时间过短,刷卡至少1分钟,其他5分钟")
+	if o.ExpireTime == nil {
+		return nil
+	}
+	now := s.now()
+	if o.Protocol == ProtocolV3 {
+		earliest, latest := now.Add(s.rules.minTimeExpireV3), now.Add(s.rules.maxTimeExpire)
+		if o.ExpireTime.Before(earliest) {
+			o.ExpireTime = &earliest
+		}
+		if o.ExpireTime.After(latest) {
+			o.ExpireTime = &latest
+		}
+		return nil
+	}
+	if o.ExpireTime.Before(now.Add(s.rules.minTimeExpire)) {
+		return errDeadlineTooClose
 	}
 	return nil
 }
@@ -131,7 +61,7 @@ func (s *Simulator) reenter(order, wanted *Order) error {
 	order.UnifiedOrderCalls++
 	s.store.saveOrder(order)
 	s.ageOut(order)
-	differing := differences(order.Params, wanted.Params)
+	differing := differences(order, wanted)
 	if len(differing) > 0 {
 		s.violate(ViolationOrderParams, OperationUnifiedOrder, order.MchID, order.OutTradeNo,
 			"fields that differ from the first call: "+strings.Join(differing, ", "))
@@ -141,15 +71,24 @@ func (s *Simulator) reenter(order, wanted *Order) error {
 		return errOrderPaid
 	case order.State == StateClosed:
 		return errOrderClosed
-	case len(differing) > 0:
+	case len(differing) > 0 || order.Protocol != wanted.Protocol:
 		return errDuplicateOrder
 	}
 	return nil
 }
 
 // differences returns the fields in which two calls for one number differ, except for sign_type,
-// which is no property of the order.
-func differences(first, second map[string]string) []string {
+// which is no property of the order. Calls of different protocols name their fields differently,
+// so only what both have is compared: such a call is refused, but is a violation only if it is for
+// something else.
+func differences(first, second *Order) []string {
+	if first.Protocol != second.Protocol {
+		return differingMap(sharedParams(first), sharedParams(second))
+	}
+	return differingMap(first.Params, second.Params)
+}
+
+func differingMap(first, second map[string]string) []string {
 	names := map[string]bool{}
 	for name := range first {
 		names[name] = true
@@ -162,11 +101,17 @@ func differences(first, second map[string]string) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// handOutPrepay issues a new prepay_id with its own lifetime. An expired order can't be paid with
-// it.
-func (s *Simulator) handOutPrepay(o *Order) message {
+func sharedParams(o *Order) map[string]string {
+	return map[string]string{
+		"sub_mchid": o.SubMchID, "trade_type": o.TradeType, "total": formatInt(o.TotalFee), "currency": o.FeeType,
+		"description": o.Description, "attach": o.Attach,
+	}
+}
+
+// issuePrepay issues a new prepay_id with its own lifetime. An expired order can't be paid with it.
+func (s *Simulator) issuePrepay(o *Order, signType SignType) Prepay {
 	now := s.now()
-	prepay := Prepay{ID: newPrepayID(now), ExpireTime: now.Add(s.rules.prepayLife)}
+	prepay := Prepay{ID: newPrepayID(now), ExpireTime: now.Add(s.rules.prepayLife), SignType: signType}
 	switch o.TradeType {
 	case "NATIVE":
 		prepay.CodeURL = newCodeURL()
@@ -184,24 +129,46 @@ func (s *Simulator) handOutPrepay(o *Order) message {
 		s.planPayment(o)
 	}
 	s.store.saveOrder(o)
-	return message{
-		"trade_type": o.TradeType, "prepay_id": prepay.ID, "code_url": prepay.CodeURL, "mweb_url": prepay.MwebURL,
-		"device_info": o.Params["device_info"],
-	}
+	return prepay
 }
 
-// ageOut closes an order that was not paid in the time WeChat Pay keeps it open. An order with
-// time_expire stays NOTPAY after it.
-func (s *Simulator) ageOut(o *Order) {
-	closes := o.CreateTime.Add(s.rules.orderLife)
-	if o.State == StateNotPay && o.ExpireTime == nil && s.now().After(closes) {
-		s.closeAt(o, closes)
+// closeOrder closes an unpaid order.
+func (s *Simulator) closeOrder(order *Order) error {
+	switch {
+	case order.Payment != nil:
+		return errPaidNotClosable
+	case order.State == StateClosed:
+		return errClosedAlready
+	case s.now().Before(order.CreateTime.Add(s.rules.earlyClose)):
+		return errClosesTooSoon
 	}
+	s.closeAt(order, s.now())
+	return nil
 }
 
-func (s *Simulator) closeAt(o *Order, at time.Time) {
-	o.State, o.CloseTime = StateClosed, &at
-	s.store.saveOrder(o)
+// orderRef is how a call names an order.
+type orderRef struct {
+	mchID, subMchID           string
+	transactionID, outTradeNo string
+}
+
+// findOrder finds an order by transaction_id, or else by out_trade_no. Orders of service-provider
+// mode are seen in that mode only, and direct ones in direct mode only.
+func (s *Simulator) findOrder(ref orderRef) (*Order, error) {
+	var order *Order
+	if ref.transactionID != "" {
+		order = s.store.transaction(ref.mchID, ref.transactionID)
+	} else {
+		order = s.store.order(ref.mchID, ref.outTradeNo)
+	}
+	switch {
+	case order == nil || (order.SubMchID == "") != (ref.subMchID == ""):
+		return nil, errOrderNotExist
+	case order.SubMchID != ref.subMchID:
+		return nil, errSubMchMismatch
+	}
+	s.ageOut(order)
+	return order, nil
 }
 
 // violate records a violation by the client.
@@ -210,25 +177,6 @@ func (s *Simulator) violate(kind ViolationKind, operation Operation, mchID, numb
 		Time: s.now(), Kind: kind, Operation: operation, MchID: mchID, Number: number, Detail: detail,
 	})
 	s.logger.Warn("violation", "kind", kind, "operation", operation, "merchant", mchID, "number", number, "detail", detail)
-}
-
-// findOrder finds an order by transaction_id, or else by out_trade_no. An order of another appid is
-// not found.
-func (s *Simulator) findOrder(request message) (*Order, error) {
-	var order *Order
-	switch {
-	case request["transaction_id"] != "":
-		order = s.store.transaction(request["mch_id"], request["transaction_id"])
-	case request["out_trade_no"] != "":
-		order = s.store.order(request["mch_id"], request["out_trade_no"])
-	default:
-		return nil, fail("PARAM_ERROR", "缺少参数 transaction_id 或 out_trade_no")
-	}
-	if order == nil || order.AppID != request["appid"] {
-		return nil, errOrderNotExist
-	}
-	s.ageOut(order)
-	return order, nil
 }
 
 func formatInt(n int64) string { return fmt.Sprintf("%d", n) }

@@ -9,8 +9,10 @@ type PayOptions struct {
 	Force bool `json:"force,omitempty"`
 	// TransactionID is WeChat Pay's number of the payment; by default a new one.
 	TransactionID string `json:"transaction_id,omitempty"`
-	OpenID        string `json:"openid,omitempty"`
-	BankType      string `json:"bank_type,omitempty"`
+	// OpenID is the payer under the order's appid, SubOpenID the same one under its sub_appid.
+	OpenID    string `json:"openid,omitempty"`
+	SubOpenID string `json:"sub_openid,omitempty"`
+	BankType  string `json:"bank_type,omitempty"`
 	// TotalFee and FeeType replace the order's own, for tests of a payment that does not match its
 	// order.
 	TotalFee *int64 `json:"total_fee,omitempty"`

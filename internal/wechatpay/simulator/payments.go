@@ -3,7 +3,6 @@ package simulator
 import (
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Pay pays an order as the payer. It fails for orders that are paid, closed or expired, or have no
@@ -110,7 +109,10 @@ func (s *Simulator) newPayment(o *Order, options PayOptions) (Payment, error) {
 		p.TotalFee = *options.TotalFee
 	}
 	p.FeeType = firstOf(options.FeeType, p.FeeType)
-	p.OpenID = firstOf(p.OpenID, o.Params["openid"], "oSimulatedPayer0000000000000")
+	p.OpenID = firstOf(p.OpenID, o.OpenID, "oSimulatedPayer0000000000000")
+	if o.SubAppID != "" {
+		p.SubOpenID = firstOf(options.SubOpenID, o.SubOpenID, "oSimulatedSubPayer0000000000")
+	}
 	p.BankType = firstOf(p.BankType, "OTHERS")
 	p.CashFeeType = firstOf(p.CashFeeType, p.FeeType)
 	return p, addCash(&p, options.CashFee)
@@ -146,19 +148,4 @@ func firstOf(values ...string) string {
 		}
 	}
 	return ""
-}
-
-// refundInfo returns the encrypted part of a refund callback in plain text.
-func refundInfo(r *Refund, status RefundStatus, success *time.Time) message {
-	info := message{
-		"transaction_id": r.TransactionID, "out_trade_no": r.OutTradeNo, "refund_id": r.RefundID,
-		"out_refund_no": r.OutRefundNo, "total_fee": formatInt(r.TotalFee), "settlement_total_fee": formatInt(r.TotalFee),
-		"refund_fee": formatInt(r.RefundFee), "settlement_refund_fee": formatInt(r.RefundFee),
-		"refund_status": string(status), "refund_recv_accout": receivedBy,
-		"refund_account": "REFUND_SOURCE_RECHARGE_FUNDS", "refund_request_source": r.RequestSource,
-	}
-	if status == RefundSuccess && success != nil {
-		info["success_time"] = success.In(beijing).Format(readableTime)
-	}
-	return info
 }

@@ -12,12 +12,16 @@ type rules struct {
 	blockDuration       time.Duration
 	earlyClose          time.Duration
 	minTimeExpire       time.Duration
+	minTimeExpireV3     time.Duration
+	maxTimeExpire       time.Duration
 	prepayLife          time.Duration
 	mwebLife            time.Duration
 	orderLife           time.Duration
 	refundPeriod        time.Duration
 	callbackSchedule    []time.Duration
 	strictNotifyURL     bool
+	unsignedErrors      bool
+	closeUnknownOrders  bool
 }
 
 // forEver is the lifetime if the rule is disabled.
@@ -57,12 +61,16 @@ func (o Options) rules() rules {
 		invalidRefundLimit:  6,
 		blockDuration:       choose(in.BlockDuration, scaled(time.Minute), 0),
 		minTimeExpire:       choose(in.MinTimeExpire, scaled(5*time.Minute), 0),
+		minTimeExpireV3:     scaled(time.Minute),
+		maxTimeExpire:       scaled(15 * 24 * time.Hour),
 		prepayLife:          choose(in.PrepayLife, scaled(2*time.Hour), forEver),
 		mwebLife:            choose(in.MwebLife, scaled(5*time.Minute), forEver),
 		orderLife:           choose(in.OrderLife, scaled(7*24*time.Hour), forEver),
 		refundPeriod:        choose(in.RefundPeriod, scaled(365*24*time.Hour), forEver),
 		callbackSchedule:    in.CallbackSchedule,
 		strictNotifyURL:     in.StrictNotifyURL,
+		unsignedErrors:      in.UnsignedErrors,
+		closeUnknownOrders:  in.CloseUnknownOrders,
 	}
 	if in.InvalidRefundLimit > 0 {
 		r.invalidRefundLimit = in.InvalidRefundLimit

@@ -42,6 +42,10 @@ type Simulator struct {
 	shop        *http.Client
 	answerTime  time.Duration
 
+	certificateDir string
+	// skew is how far WeChat Pay's clock is ahead of the simulator's. mu guards it.
+	skew time.Duration
+
 	urls    map[Host]string
 	admin   string
 	servers []*http.Server
@@ -74,6 +78,9 @@ func New(options Options) (*Simulator, error) {
 		payAfter:   options.PayAfter,
 		urls:       map[Host]string{},
 		delayed:    map[string]bool{},
+		skew:       options.ClockSkew,
+
+		certificateDir: options.CertificateDir,
 	}
 	s.movedByHand = options.Now != nil
 	if err := openJournal(options.StateFile, s.store); err != nil {

@@ -47,7 +47,7 @@ func (s *Simulator) turnRefund(r *Refund, status RefundStatus) {
 		r.Payouts++
 	case RefundClosed:
 		if m := s.store.merchants[r.MchID]; m != nil {
-			m.addBalance(r.RefundFee)
+			m.addBalance(r.SubMchID, r.RefundFee)
 			s.store.saveMerchant(m)
 		}
 	}
@@ -88,11 +88,11 @@ func (s *Simulator) RefundByStaff(mchID, outTradeNo string, refundFee int64) (Re
 			return fmt.Errorf("paid order %s: %w", outTradeNo, ErrNotFound)
 		}
 		sums := s.store.sums(o)
-		if refundFee <= 0 || sums.Accepted+refundFee > sums.Paid || sums.Count >= maxRefundsPerOrder || !m.canPay(refundFee) {
+		if refundFee <= 0 || sums.Accepted+refundFee > sums.Paid || sums.Count >= maxRefundsPerOrder || !m.canPay(o.SubMchID, refundFee) {
 			return fmt.Errorf("%w: refund of %d", ErrInvalid, refundFee)
 		}
 		made = *s.acceptRefund(m, o, &Refund{
-			MchID: mchID, AppID: o.AppID, OutRefundNo: "staff" + randomDigits(20), TotalFee: o.Payment.TotalFee,
+			Protocol: o.Protocol, MchID: mchID, OutRefundNo: "staff" + randomDigits(20), TotalFee: o.Payment.TotalFee,
 			RefundFee: refundFee, NotifyURL: m.RefundNotifyURL, RequestSource: "VENDOR_PLATFORM",
 		})
 		return nil

@@ -32,7 +32,7 @@ func (s *Simulator) Ledger() Ledger {
 	}
 	for _, r := range t.refundList {
 		copied := *r
-		copied.Params = maps.Clone(r.Params)
+		copied.Params, copied.Abnormal = maps.Clone(r.Params), copyOf(r.Abnormal)
 		out.Refunds = append(out.Refunds, copied)
 	}
 	for _, c := range t.callbackList {
@@ -51,6 +51,7 @@ func recordOf(m *merchant) MerchantRecord {
 		MchID: m.MchID, AppIDs: slices.Clone(m.AppIDs), Balance: copyOf(m.Balance),
 		InvalidRefundCalls: m.InvalidRefundCalls, Blocks: m.Blocks,
 	}
+	record.SubMerchants = cloneSubMerchants(m.SubMerchants)
 	if !m.BlockedUntil.IsZero() {
 		record.BlockedUntil = copyOf(&m.BlockedUntil)
 	}

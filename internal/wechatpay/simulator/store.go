@@ -15,6 +15,10 @@ type store struct {
 	calls        []Call
 	callCounts   map[Operation]map[string]int
 	maxCalls     int
+	// issued are the API certificates of merchants from this simulator's authority.
+	issued []*issuedCertificate
+	// platform are WeChat Pay's own keys; nil until they are needed.
+	platform *platformKeys
 
 	// Secondary indexes of orders and refunds.
 	byTransaction map[string]*Order
@@ -35,6 +39,10 @@ type merchant struct {
 	BlockedUntil       time.Time `json:"blocked_until,omitzero"`
 	// recent are the times of the latest invalid refund calls. A restart forgets them.
 	recent []time.Time
+	// The turns of the keys that sign answers and callbacks of API v3.
+	turn, callbackTurn int
+	// nonces are those of the API v3 requests of the last minutes, with their signatures.
+	nonces nonceLog
 }
 
 func newStore(maxCalls int) *store {
@@ -74,6 +82,17 @@ func (t *store) refundByID(mchID, id string) *Refund {
 func (t *store) saveMerchant(m *merchant) {
 	t.merchants[m.MchID] = m
 	t.journal.note(m.MchID, entry{Merchant: m})
+}
+
+func (t *store) saveIssued(c *issuedCertificate) {
+	c.parsed, _ = readMerchantCertificate([]byte(c.CertPEM)) // our own authority issued it
+	t.issued = append(t.issued, c)
+	t.journal.note("", entry{Issued: c})
+}
+
+func (t *store) savePlatform(p *platformKeys) {
+	t.platform = p
+	t.journal.note("platform", entry{Platform: p})
 }
 
 func (t *store) saveOrder(o *Order) {

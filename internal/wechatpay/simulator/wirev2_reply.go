@@ -17,7 +17,8 @@ type draft struct {
 }
 
 // draftOf turns the result of an API into a reply.
-func draftOf(c *call, fields message, err error) draft {
+func draftOf(c *callV2, fields message, err error) draft {
+	err = sayV2(err)
 	var refused refusal
 	if errors.As(err, &refused) {
 		code := firstOf(refused.code, "FAIL")
@@ -26,6 +27,7 @@ func draftOf(c *call, fields message, err error) draft {
 	reply := message{
 		"return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS",
 		"appid": c.request["appid"], "mch_id": c.request["mch_id"],
+		"sub_appid": c.request["sub_appid"], "sub_mch_id": c.request["sub_mch_id"],
 	}
 	if err == nil {
 		for name, value := range fields {
@@ -43,16 +45,18 @@ func draftOf(c *call, fields message, err error) draft {
 
 // send signs a reply with the request's key and sign type and sends it, damaged if a fault requires
 // it.
-func (s *Simulator) send(w http.ResponseWriter, c *call, d draft, f *Fault) {
+func (c *callV2) send(s *Simulator, w http.ResponseWriter, result any, err error, f *Fault) {
+	fields, _ := result.(message)
+	d := draftOf(c, fields, err)
 	kind := FaultKind("")
 	if f != nil {
 		kind = f.Kind
 		tamper(d.fields, f)
 	}
-	s.record(c, d.outcome, kind)
+	s.record(&c.call, d.outcome, kind)
 	if !d.unsigned && kind != FaultUnsigned {
 		key := c.key
-		if kind == FaultBadSignature {
+		if kind == FaultBadSignature || kind == FaultSignTest || kind == FaultUnknownSerial {
 			key = randomText(32)
 		}
 		d.fields = signed(d.fields, key, c.signType)
@@ -80,6 +84,10 @@ func tamper(reply message, f *Fault) {
 				reply[field] = "another" + reply[field][min(7, len(reply[field])):]
 			}
 		}
+	case FaultWrongSubMchID:
+		if reply["sub_mch_id"] != "" {
+			reply["sub_mch_id"] = foreignMchID
+		}
 	case FaultExtraFields:
 		addExtraFields(reply, f)
 	case FaultSparse:
@@ -103,7 +111,7 @@ func addExtraFields(reply message, f *Fault) {
 func keepPromised(reply message) {
 	promised := message{}
 	for _, name := range []string{"return_code", "return_msg", "result_code", "err_code", "err_code_des", "appid", "mch_id",
-		"out_trade_no", "attach", "trade_state", "trade_state_desc"} {
+		"sub_appid", "sub_mch_id", "out_trade_no", "attach", "trade_state", "trade_state_desc"} {
 		promised[name] = reply[name]
 	}
 	for name := range reply {

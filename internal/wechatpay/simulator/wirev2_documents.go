@@ -9,8 +9,11 @@ func SignedDocument(fields map[string]string, key string, signType SignType) []b
 // RefundDocument builds a refund callback: its information is encrypted, and it is not signed
 // (chapter 9_16).
 func RefundDocument(appID, mchID string, info map[string]string, key string) ([]byte, error) {
+	return refundDocument(message{"appid": appID, "mch_id": mchID}, info, key)
+}
+
+func refundDocument(parties, info message, key string) ([]byte, error) {
 	sealed, err := sealRefundInfo(formatXML(info, "root"), key)
-	return formatXML(message{
-		"return_code": "SUCCESS", "appid": appID, "mch_id": mchID, "nonce_str": newNonce(), "req_info": sealed,
-	}, "xml"), err
+	parties["return_code"], parties["nonce_str"], parties["req_info"] = "SUCCESS", newNonce(), sealed
+	return formatXML(parties, "xml"), err
 }

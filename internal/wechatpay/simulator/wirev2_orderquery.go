@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"maps"
 )
 
 // stateWords are WeChat's descriptions of the trade states.
@@ -13,13 +14,13 @@ var stateWords = map[TradeState]string{
 }
 
 // orderQuery returns an order's state. For an unpaid order it returns only the number and attach.
-func (s *Simulator) orderQuery(c *call) (message, error) {
-	order, err := s.findOrder(c.request)
+func (s *Simulator) orderQuery(c *callV2) (message, error) {
+	order, err := s.findOrderV2(c.request)
 	if err != nil {
 		return nil, err
 	}
 	reply := message{
-		"out_trade_no": order.OutTradeNo, "attach": order.Params["attach"],
+		"out_trade_no": order.OutTradeNo, "attach": order.Attach,
 		"trade_state": string(order.State), "trade_state_desc": stateWords[order.State],
 	}
 	if order.Payment != nil {
@@ -34,11 +35,14 @@ func (s *Simulator) orderQuery(c *call) (message, error) {
 func paymentFields(o *Order) message {
 	p := o.Payment
 	fields := message{
-		"device_info": o.Params["device_info"], "openid": p.OpenID, "is_subscribe": "N", "trade_type": o.TradeType,
+		"device_info": o.DeviceInfo, "openid": p.OpenID, "is_subscribe": "N", "trade_type": o.TradeType,
 		"bank_type": p.BankType, "total_fee": formatInt(p.TotalFee), "fee_type": p.FeeType,
 		"cash_fee": formatInt(p.CashFee), "cash_fee_type": p.CashFeeType, "rate_value": p.RateValue,
-		"transaction_id": p.TransactionID, "out_trade_no": o.OutTradeNo, "attach": o.Params["attach"],
+		"transaction_id": p.TransactionID, "out_trade_no": o.OutTradeNo, "attach": o.Attach,
 		"time_end": p.Time.In(beijing).Format(compactTime),
+	}
+	if o.SubAppID != "" {
+		fields["sub_openid"], fields["sub_is_subscribe"] = p.SubOpenID, "N"
 	}
 	if p.SettlementTotalFee != nil {
 		fields["settlement_total_fee"] = formatInt(*p.SettlementTotalFee)
@@ -60,24 +64,19 @@ func paymentFields(o *Order) message {
 	return fields
 }
 
-// closeOrder closes an unpaid order.
-func (s *Simulator) closeOrder(c *call) (message, error) {
+// closeOrderV2 closes an unpaid order.
+func (s *Simulator) closeOrderV2(c *callV2) (message, error) {
 	if err := require(c.request, "out_trade_no"); err != nil {
 		return nil, err
 	}
-	order, err := s.findOrder(message{
-		"mch_id": c.request["mch_id"], "appid": c.request["appid"], "out_trade_no": c.request["out_trade_no"],
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case order.Payment != nil:
-		return nil, fail("ORDERPAID", "订单已支付，不能发起关单")
-	case order.State == StateClosed:
-		return nil, errOrderClosed
-	case s.now().Before(order.CreateTime.Add(s.rules.earlyClose)):
-		return nil, fail("TRADE_STATE_ERROR", "订单状态错误: 下单后5分钟内不能关单")
+	byNumber := maps.Clone(c.request)
+	delete(byNumber, "transaction_id")
+	order, err := s.findOrderV2(byNumber)
+	if err == nil {
+		err = s.closeOrder(order)
 	}
-	s.closeAt(order, s.now())
+	if err != nil {
+		return nil, err
+	}
 	return message{"result_msg": "OK"}, nil
 }

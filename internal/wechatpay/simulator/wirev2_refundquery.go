@@ -6,7 +6,7 @@ import (
 )
 
 // refundQuery returns the refunds of an order, ten at a time, or one refund by its number.
-func (s *Simulator) refundQuery(c *call) (message, error) {
+func (s *Simulator) refundQuery(c *callV2) (message, error) {
 	order, found, err := s.findRefunds(c.request)
 	if err != nil {
 		return nil, err
@@ -60,8 +60,11 @@ func (s *Simulator) findRefunds(request message) (*Order, []*Refund, error) {
 	if one != nil {
 		order, found = s.store.order(mchID, one.OutTradeNo), []*Refund{one}
 	}
-	if len(found) == 0 || order.AppID != request["appid"] {
+	switch {
+	case len(found) == 0 || order.AppID != request["appid"] || (order.SubMchID == "") != (request["sub_mch_id"] == ""):
 		return nil, nil, errRefundNotExist
+	case order.SubMchID != request["sub_mch_id"]:
+		return nil, nil, errSubMchMismatch
 	}
 	return order, found, nil
 }
@@ -77,9 +80,6 @@ func offsetOf(request message) (offset int, given bool, err error) {
 	return offset, true, nil
 }
 
-// receivedBy is the account that received the refund, in WeChat Pay's words.
-const receivedBy = "支付用户零钱"
-
 func describeRefund(reply message, n int, r *Refund, o *Order) {
 	set := func(name, value string) { reply[fmt.Sprintf("%s_%d", name, n)] = value }
 	set("out_refund_no", r.OutRefundNo)
@@ -90,7 +90,7 @@ func describeRefund(reply message, n int, r *Refund, o *Order) {
 	set("coupon_refund_count", "0")
 	set("refund_status", string(r.Status))
 	set("refund_account", "REFUND_SOURCE_RECHARGE_FUNDS")
-	set("refund_recv_accout", receivedBy)
+	set("refund_recv_accout", r.receivedBy())
 	if r.SuccessTime != nil {
 		set("refund_success_time", r.SuccessTime.In(beijing).Format(readableTime))
 	}

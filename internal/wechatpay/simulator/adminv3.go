@@ -1,0 +1,81 @@
+package simulator
+
+import (
+	"net/http"
+	"time"
+)
+
+// adminV3 adds what API v3, service providers and the payer's client need.
+func (s *Simulator) adminV3(mux *http.ServeMux) {
+	mux.HandleFunc("POST /request-payment", admin(func(_ *http.Request, body clientPaymentRequest) (any, error) {
+		if body.Cancel {
+			return nil, s.CancelPayment(body.ClientPayment)
+		}
+		return s.RequestPayment(body.ClientPayment, body.Options)
+	}))
+	mux.HandleFunc("POST /api-v3-key", admin(func(_ *http.Request, body apiV3KeyRequest) (any, error) {
+		return nil, s.SetAPIV3Key(body.MchID, body.APIV3Key)
+	}))
+	mux.HandleFunc("POST /verification", admin(func(_ *http.Request, body verificationRequest) (any, error) {
+		return nil, s.SetVerification(body.MchID, body.Verification, body.PublicKeyShare)
+	}))
+	mux.HandleFunc("POST /refund-right", admin(func(_ *http.Request, body refundRightRequest) (any, error) {
+		return nil, s.SetRefundRight(body.MchID, body.SubMchID, body.Granted)
+	}))
+	mux.HandleFunc("POST /sub-balance", admin(func(_ *http.Request, body subBalanceRequest) (any, error) {
+		return nil, s.SetSubBalance(body.MchID, body.SubMchID, body.Balance)
+	}))
+	mux.HandleFunc("POST /clock-skew", admin(func(_ *http.Request, body clockSkewRequest) (any, error) {
+		s.SetClockSkew(time.Duration(body.SkewMillis) * time.Millisecond)
+		return nil, nil
+	}))
+	mux.HandleFunc("GET /platform", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Platform()) })
+	mux.HandleFunc("POST /platform/certificates", admin(func(*http.Request, struct{}) (any, error) {
+		return s.AddPlatformCertificate()
+	}))
+	mux.HandleFunc("POST /platform/signers", admin(func(_ *http.Request, body signersRequest) (any, error) {
+		return nil, s.SignWithPlatformCertificates(body.SerialNos...)
+	}))
+	mux.HandleFunc("DELETE /platform/certificates/{serial}", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.RemovePlatformCertificate(r.PathValue("serial")); err != nil {
+			writeJSON(w, statusOf(err), errorReply{Error: err.Error()})
+			return
+		}
+		writeJSON(w, http.StatusOK, struct{}{})
+	})
+}
+
+// The bodies of this part of the admin API.
+type (
+	clientPaymentRequest struct {
+		ClientPayment
+		Options PayOptions `json:"options,omitzero"`
+		// Cancel makes the payer go back instead of paying.
+		Cancel bool `json:"cancel,omitempty"`
+	}
+	apiV3KeyRequest struct {
+		MchID    string `json:"mch_id"`
+		APIV3Key string `json:"api_v3_key"`
+	}
+	verificationRequest struct {
+		MchID          string       `json:"mch_id"`
+		Verification   Verification `json:"verification"`
+		PublicKeyShare float64      `json:"public_key_share,omitempty"`
+	}
+	refundRightRequest struct {
+		MchID    string `json:"mch_id"`
+		SubMchID string `json:"sub_mchid"`
+		Granted  bool   `json:"granted"`
+	}
+	subBalanceRequest struct {
+		MchID    string `json:"mch_id"`
+		SubMchID string `json:"sub_mchid"`
+		Balance  *int64 `json:"balance"`
+	}
+	clockSkewRequest struct {
+		SkewMillis int64 `json:"skew_millis"`
+	}
+	signersRequest struct {
+		SerialNos []string `json:"serial_nos"`
+	}
+)
