@@ -37,10 +37,6 @@ func (o Options) validate() error {
 		return errors.New("the APIv3 key is not 32 letters and digits")
 	case o.PreviousKey != "" && !isAPIv3Key(o.PreviousKey):
 		return errors.New("the previous APIv3 key is not 32 letters and digits")
-	case o.Partner != nil && !transport.IsMchID(o.Partner.SubMchID):
-		return errors.New("the sub merchant's number is not 8 to 10 digits")
-	case o.Partner != nil && o.Partner.SubMchID == o.MchID:
-		return errors.New("the sub merchant's number is the service provider's own")
 	}
 	if err := checkMerchantCertificate(o.Certificate); err != nil {
 		return err
