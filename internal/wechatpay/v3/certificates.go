@@ -161,10 +161,12 @@ var errNoCertificates = errors.New("WeChat Pay has no certificates for this merc
 	"apply for a WeChat Pay public key in the merchant platform (账户中心 → API安全) and enter it in publicKeys")
 
 type certificateList struct {
-	Data []struct {
-		SerialNo           string   `json:"serial_no"`
-		EncryptCertificate resource `json:"encrypt_certificate"`
-	} `json:"data"`
+	Data []listedCertificate `json:"data"`
+}
+
+type listedCertificate struct {
+	SerialNo           string   `json:"serial_no"`
+	EncryptCertificate resource `json:"encrypt_certificate"`
 }
 
 // readCertificates reads and opens a list. Certificates of other kinds than RSA are left out.
