@@ -110,6 +110,10 @@ func (c *Client) tryDownload(ctx context.Context, host *url.URL, limit time.Dura
 	now := c.now()
 	if !isSuccess(answer.Status) {
 		failure, speaks := errorOf(call.operation, answer, c.checkKnown(answer, now))
+		if failure.Meaning == wechatpay.VerifiersMissing {
+			// What to do says more than WeChat's words.
+			failure.Code, failure.Description, failure.Err = "", "", errNoCertificates
+		}
 		return nil, transport.Discreet(c.trust, host, failure, speaks)
 	}
 	certificates, err := c.readCertificates(answer.Body)

@@ -213,7 +213,8 @@ func TestListsThatAreNotTaken(t *testing.T) {
 	}{
 		"none": {fails(404, "RESOURCE_NOT_EXISTS"), wechatpay.VerifiersMissing, ""},
 		"none, unsigned": {unsigned(404, errorBody("RESOURCE_NOT_EXISTS", "无可用的平台证书")), wechatpay.VerifiersMissing,
-			"CloseOrder: without WeChat Pay's certificates no answer can be verified: GetCertificates: WeChat Pay answered RESOURCE_NOT_EXISTS: 无可用的平台证书"},
+			"CloseOrder: without WeChat Pay's certificates no answer can be verified: GetCertificates: WeChat Pay has no certificates for this merchant number: " +
+				"apply for a WeChat Pay public key in the merchant platform (账户中心 → API安全) and enter it in publicKeys"},
 		"another key": {saysBy("platform_a", 200, listOf(testOtherKey, "platform_a")), wechatpay.KeyMismatch,
 			"CloseOrder: without WeChat Pay's certificates no answer can be verified: GetCertificates: what WeChat Pay encrypted can't be opened with the APIv3 key"},
 		"the credentials":           {unsigned(401, errorBody("SIGN_ERROR", "签名错误")), wechatpay.CredentialsRejected, ""},

@@ -160,6 +160,38 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestAnErrorThatIsSignedWrongIsNotBelieved: it may not pass for one that WeChat does not sign, for
+// then a Merchant with a wrong public key would look ready. It is asked for once more.
+func TestAnErrorThatIsSignedWrongIsNotBelieved(t *testing.T) {
+	wrong := func(h http.Header) { h.Set(headerSignature, "AAAA") }
+	for name, c := range map[string]struct {
+		answer   answer
+		outcome  wechatpay.Outcome
+		meaning  wechatpay.Meaning
+		text     string
+		attempts int
+	}{
+		"signed wrong": {forged(404, errorBody("ORDER_NOT_EXIST", "x"), wrong), wechatpay.Refused, wechatpay.NotVerified,
+			"QueryOrder: the answer (ORDER_NOT_EXIST) can't be believed: its signature is wrong", 2},
+		"by an unknown key": {saysBy("stranger", 404, errorBody("ORDER_NOT_EXIST", "x")), wechatpay.Refused, wechatpay.NotVerified,
+			"QueryOrder: the answer (ORDER_NOT_EXIST) can't be believed: it is signed with a certificate that is not among WeChat Pay's for this merchant number", 2},
+		"old":           {forged(404, errorBody("ORDER_NOT_EXIST", "x"), signedAt(-5*time.Minute)), wechatpay.Refused, wechatpay.NeedsAttention, "", 1},
+		"401":           {forged(401, errorBody("SIGN_ERROR", "x"), wrong), wechatpay.Refused, wechatpay.CredentialsRejected, "", 1},
+		"429":           {forged(429, errorBody("FREQUENCY_LIMITED", "x"), wrong), wechatpay.Refused, wechatpay.SlowDown, "", 1},
+		"500":           {forged(500, errorBody("SYSTEM_ERROR", "x"), wrong), wechatpay.Unknown, wechatpay.Repeat, "", 2},
+		"a probe first": {inTurn(forged(404, errorBody("ORDER_NOT_EXIST", "x"), wrong), fails(404, "ORDER_NOT_EXIST")), wechatpay.Failed, wechatpay.OrderNotExist, "", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, c.answer)
+			_, err := s.client(t).QueryOrder(t.Context(), testOrderRef)
+			expect(t, err, c.outcome, c.meaning, c.text)
+			if got := len(s.seen()); got != c.attempts {
+				t.Errorf("%d attempts", got)
+			}
+		})
+	}
+}
+
 // TestTheNumberForSupportIsShown: the whole Request-ID would change a condition at every call.
 func TestTheNumberForSupportIsShown(t *testing.T) {
 	for id, want := range map[string]string{

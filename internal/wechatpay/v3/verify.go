@@ -137,12 +137,13 @@ func (c *Client) findAfterDownload(ctx context.Context, serial string, now time.
 		return key, nil
 	}
 	why := unknownSerial(serial)
-	if failure != nil {
-		if failure.Meaning == wechatpay.VerifiersMissing || failure.Meaning == wechatpay.KeyMismatch {
-			why.meaning = failure.Meaning
-		}
-		why.cause = fmt.Errorf("%w; %w", why.cause, failure)
+	if failure == nil || errors.Is(failure, errJustTried) {
+		return nil, why
 	}
+	if failure.Meaning == wechatpay.VerifiersMissing || failure.Meaning == wechatpay.KeyMismatch {
+		why.meaning = failure.Meaning
+	}
+	why.cause = fmt.Errorf("%w; %w", why.cause, failure)
 	return nil, why
 }
 
