@@ -110,6 +110,10 @@ func (c *Client) tryDownload(ctx context.Context, host *url.URL, limit time.Dura
 	now := c.now()
 	if !isSuccess(answer.Status) {
 		failure, speaks := errorOf(call.operation, answer, c.checkKnown(answer, now))
+		if failure.Meaning == wechatpay.VerifiersMissing {
+			// What to do says more than WeChat's words.
+			failure.Code, failure.Description, failure.Err = "", "", errNoCertificates
+		}
 		return nil, transport.Discreet(c.trust, host, failure, speaks)
 	}
 	certificates, err := c.readCertificates(answer.Body)
@@ -161,10 +165,12 @@ var errNoCertificates = errors.New("WeChat Pay has no certificates for this merc
 	"apply for a WeChat Pay public key in the merchant platform (账户中心 → API安全) and enter it in publicKeys")
 
 type certificateList struct {
-	Data []struct {
-		SerialNo           string   `json:"serial_no"`
-		EncryptCertificate resource `json:"encrypt_certificate"`
-	} `json:"data"`
+	Data []listedCertificate `json:"data"`
+}
+
+type listedCertificate struct {
+	SerialNo           string   `json:"serial_no"`
+	EncryptCertificate resource `json:"encrypt_certificate"`
 }
 
 // readCertificates reads and opens a list. Certificates of other kinds than RSA are left out.

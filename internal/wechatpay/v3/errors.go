@@ -46,17 +46,24 @@ func errorOf(operation wechatpay.Operation, answer transport.Answer, why *unprov
 	if answer.Status >= http.StatusInternalServerError {
 		failure.Outcome, failure.Meaning = wechatpay.Unknown, wechatpay.Repeat
 	}
-	if isAboutVerifiers(why) && failure.Meaning != wechatpay.CredentialsRejected {
-		// What the answer says can't be known before the verifiers are there.
+	if why.signed && !isMindedAnyway(failure) && (answer.Status < http.StatusInternalServerError || isAboutVerifiers(why)) {
+		// It is signed, and not with a key that is known: what it says is not known either.
 		failure.Meaning = why.meaning
-		failure.Err = fmt.Errorf("the answer (%s) can't be verified: %w", failure.Code, why)
+		failure.Err = fmt.Errorf("the answer (%s) can't be believed: %w", failure.Code, why)
 		failure.Code, failure.Description = "", ""
 	}
 	return failure, failure.Outcome == wechatpay.Refused || why.signed
 }
 
+// isAboutVerifiers reports whether no key of WeChat could be had.
 func isAboutVerifiers(why *unproven) bool {
 	return why.meaning == wechatpay.VerifiersMissing || why.meaning == wechatpay.KeyMismatch
+}
+
+// isMindedAnyway reports whether an answer is about our credentials, our pace, or certificates that
+// WeChat does not have and so can't sign with. That is minded also when anybody could have said so.
+func isMindedAnyway(failure *wechatpay.Error) bool {
+	return failure.Meaning == wechatpay.CredentialsRejected || failure.Meaning == wechatpay.SlowDown || failure.Meaning == wechatpay.VerifiersMissing
 }
 
 // unverified is a success that can't be believed: it may have been executed.

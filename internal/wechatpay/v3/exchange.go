@@ -53,15 +53,17 @@ func (c *Client) prepare(ctx context.Context, operation wechatpay.Operation) *we
 // 5xx and answers that are not verified (WeChat signs some wrong on purpose, and the next one
 // right), never after another answer of WeChat Pay, and never for a refund that may have arrived.
 func mayRepeat(failure *wechatpay.Error) bool {
-	switch failure.Outcome {
-	case wechatpay.NotSent:
+	switch {
+	case failure.Outcome == wechatpay.NotSent:
 		return true
-	case wechatpay.Unknown:
-		return !transport.PaysBack(failure.Operation) && failure.Meaning != wechatpay.SlowDown &&
-			(failure.Code == "" || failure.Meaning == wechatpay.Repeat) &&
-			failure.Meaning != wechatpay.VerifiersMissing && failure.Meaning != wechatpay.KeyMismatch
-	default:
+	case transport.PaysBack(failure.Operation):
 		return false
+	case failure.Outcome == wechatpay.Refused:
+		return failure.Meaning == wechatpay.NotVerified
+	case failure.Outcome == wechatpay.Unknown && failure.Code == "":
+		return failure.Meaning != wechatpay.SlowDown && failure.Meaning != wechatpay.VerifiersMissing && failure.Meaning != wechatpay.KeyMismatch
+	default:
+		return failure.Outcome == wechatpay.Unknown && failure.Meaning == wechatpay.Repeat
 	}
 }
 

@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -18,7 +19,7 @@ func readJSON(document []byte, into any) error {
 		return nil
 	}
 	if wrong, found := errors.AsType[*json.SemanticError](err); found {
-		return fmt.Errorf("%s has a value of the wrong type", wrong.JSONPointer)
+		return fmt.Errorf("%s has a value of the wrong type", cmp.Or(string(wrong.JSONPointer), "the document"))
 	}
 	if errors.Is(err, jsontext.ErrDuplicateName) {
 		return errors.New("a member occurs twice")

@@ -48,7 +48,7 @@ func notVerified(text string) *unproven {
 // proof is the signature of a message with what belongs to it.
 type proof struct{ timestamp, nonce, signature, serial string }
 
-// readProof reads the headers. A header that is there twice would be read differently by different
+// readProof reads the headers. One that is there twice would be read differently by different
 // readers, so it counts as missing.
 func readProof(header http.Header) (proof, *unproven) {
 	var read proof
@@ -59,7 +59,8 @@ func readProof(header http.Header) (proof, *unproven) {
 		{headerTimestamp, &read.timestamp}, {headerNonce, &read.nonce}, {headerSignature, &read.signature}, {headerSerial, &read.serial},
 	} {
 		values := header[part.name]
-		if len(values) != 1 || values[0] == "" {
+		// A line break would move the border between two lines of the signed text.
+		if len(values) != 1 || values[0] == "" || strings.ContainsAny(values[0], "\r\n") {
 			return proof{}, &unproven{meaning: wechatpay.NotVerified, cause: errors.New("it is not signed: " + part.name + " is missing")}
 		}
 		*part.into = values[0]
@@ -136,12 +137,13 @@ func (c *Client) findAfterDownload(ctx context.Context, serial string, now time.
 		return key, nil
 	}
 	why := unknownSerial(serial)
-	if failure != nil {
-		if failure.Meaning == wechatpay.VerifiersMissing || failure.Meaning == wechatpay.KeyMismatch {
-			why.meaning = failure.Meaning
-		}
-		why.cause = fmt.Errorf("%w; %w", why.cause, failure)
+	if failure == nil || errors.Is(failure, errJustTried) {
+		return nil, why
 	}
+	if failure.Meaning == wechatpay.VerifiersMissing || failure.Meaning == wechatpay.KeyMismatch {
+		why.meaning = failure.Meaning
+	}
+	why.cause = fmt.Errorf("%w; %w", why.cause, failure)
 	return nil, why
 }
 
