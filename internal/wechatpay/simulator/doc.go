@@ -1,4 +1,5 @@
-// Package simulator simulates WeChat Pay (API v2 and v3) for tests, demonstrations and endurance runs.
+// Package simulator simulates WeChat Pay (API v2 and v3) for tests, demonstrations and endurance
+// runs.
 //
 // WeChat Pay offers no sandbox for orders and refunds, so this package simulates it: it verifies
 // every request, signs its replies, keeps a ledger, sends callbacks, and fails on demand. It is
