@@ -79,6 +79,11 @@ test: control-plane $(MANIFEST_TOOLS)/helm ## Run all tests, on a real control p
 	@mkdir -p bin/results
 	@bin/testsummary -summary bin/results/test $(TEST_MODULES) -- -timeout 30m -parallel $(PARALLEL) $(RACE) $(TESTFLAGS) ./...
 
+.PHONY: interop-axios
+interop-axios: ## Install the Node.js client with which test/interop tests the simulator too, if npm is there; make test skips it without.
+	@if command -v npm >/dev/null; then npm ci --prefix test/interop/axios --no-audit --no-fund; else echo "No npm: its test is skipped."; fi
+	@go -C test/interop test -count=1 -run 'Axios' -v .
+
 LAG ?= 400ms
 
 .PHONY: test-lagging

@@ -1,11 +1,12 @@
-// Command simulator runs a WeChat Pay (API v2) in a process of its own, for demonstrations and
+// Command simulator runs a WeChat Pay (API v2 and v3) in a process of its own, for demonstrations and
 // endurance runs.
 //
 //	go run ./cmd/simulator --merchant 1900000109:wxd678efh567hg6787:Zx81TestOnlyKey0Zx81TestOnlyKey0 \
 //		--time-scale 60 --state state.jsonl --certificates certificates
 //
-// It prints its URLs as JSON, one line, and runs until SIGTERM or an interrupt. Package simulator
-// describes what it does and the admin API that drives it.
+// It prints its URLs as JSON, one line, then one line for each merchant of API v3, and runs until
+// SIGTERM or an interrupt. Package simulator describes what it does and the admin API that drives
+// it.
 package main
 
 import (
@@ -64,6 +65,11 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 type settings struct {
 	simulator.Options
 	certificates string
+	// subMerchants and verifications are applied when all merchants are known.
+	subMerchants  map[string][]simulator.SubMerchant
+	verifications map[string]verification
+	// printed are the merchants of --merchant-v3.
+	printed []string
 }
 
 func parse(args []string, errOut io.Writer) (settings, error) {
@@ -76,10 +82,16 @@ func parse(args []string, errOut io.Writer) (settings, error) {
 	flags.Func("server-name", "a further host name or address for the server certificate, beside 127.0.0.1 and localhost; may be repeated",
 		func(name string) error { o.ServerNames = append(o.ServerNames, name); return nil })
 	flags.Func("merchant", "a merchant as mch_id:appid[,appid...]:api_key[:balance]; may be repeated", o.addMerchant)
-	flags.Func("merchants", "JSON file with a list of merchants: mch_id, appids, api_key, balance, currencies, refund_notify_url", o.addMerchants)
+	flags.Func("merchant-v3", "a merchant of API v3 as mch_id:appid[,appid...][:api_v3_key], or the APIv3 key of a --merchant; without a key a random one, kept in the directory of --certificates; may be repeated",
+		o.addMerchantV3)
+	flags.Func("sub-merchant", "a sub merchant of a service provider as mch_id:sub_mchid[:sub_appid[,sub_appid...]][:refund]; refund grants the right to refund; may be repeated",
+		o.addSubMerchant)
+	flags.Func("verification", "how a merchant verifies API v3, as mch_id:certificate, mch_id:public-key or mch_id:migrating[:share], the share of callbacks by public key; may be repeated",
+		o.setVerification)
+	flags.Func("merchants", "JSON file with a list of merchants: mch_id, appids, api_key, api_v3_key, balance, currencies, refund_notify_url, certificates, verification, public_key_share, sub_merchants", o.addMerchants)
 	flags.Float64Var(&o.TimeScale, "time-scale", 1, "divides every interval of WeChat's: 60 makes a minute last a second")
 	flags.StringVar(&o.StateFile, "state", "", "file that keeps the ledger over restarts")
-	flags.StringVar(&o.certificates, "certificates", "", "directory for ca.pem and, for each merchant, <mch_id>-cert.pem and <mch_id>-key.pem; a restart keeps them")
+	flags.StringVar(&o.certificates, "certificates", "", "directory for ca.pem, WeChat Pay's keys and, for each merchant, <mch_id>-cert.pem and <mch_id>-key.pem; a restart keeps them")
 	flags.DurationVar(&o.PayAfter, "pay-after", 0, "have every order paid this long after its first prepay_id (0: nobody pays by himself)")
 	flags.DurationVar(&o.CallbackTimeout, "callback-timeout", 5*time.Second, "how long the shop may take to answer a callback")
 	flags.Func("callback-ca", "PEM file with authorities to trust for https notify URLs, beside the system's", o.trustShop)
@@ -88,6 +100,9 @@ func parse(args []string, errOut io.Writer) (settings, error) {
 	flags.BoolVar(&o.Rules.AllowRefundRepeats, "allow-refund-repeats", false, "let a repeated out_refund_no pass the least time between refund calls")
 	flags.BoolVar(&o.Rules.RefuseEarlyClose, "refuse-early-close", false, "refuse closeorder within five minutes (scaled) of the order's creation")
 	flags.BoolVar(&o.Rules.StrictNotifyURL, "strict-notify-url", false, "refuse notify URLs with http, a port or a private host, as WeChat does")
+	flags.BoolVar(&o.Rules.UnsignedErrors, "unsigned-errors", false, "leave API v3 errors unsigned")
+	flags.BoolVar(&o.Rules.CloseUnknownOrders, "close-unknown-orders", false, "let API v3 answer 204 when an order that does not exist is closed")
+	flags.DurationVar(&o.ClockSkew, "clock-skew", 0, "how far WeChat Pay's clock is ahead of this machine's")
 	flags.Func("callback-schedule", "pauses between the attempts of a callback, as 1s,1s,5s (default: WeChat's, scaled)", o.setSchedule)
 	flags.Uint64Var(&o.FaultSeed, "fault-seed", 0, "seed of faults that strike by chance")
 	level := flags.String("log-level", "info", "debug, info, warn or error")
@@ -103,7 +118,7 @@ func parse(args []string, errOut io.Writer) (settings, error) {
 	}
 	o.Logger = slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: threshold}))
 	o.CertificateDir = o.certificates
-	return o, nil
+	return o, o.completeV3()
 }
 
 func (o *settings) addMerchant(text string) error {
@@ -176,14 +191,23 @@ func announce(wechat *simulator.Simulator, o settings, out io.Writer) error {
 			}
 		}
 	}
-	return json.NewEncoder(out).Encode(map[string]string{
+	lines := json.NewEncoder(out)
+	if err := lines.Encode(map[string]string{
 		"url": wechat.URL(), "backup_url": wechat.BackupURL(), "admin_url": wechat.AdminURL(),
-	})
+	}); err != nil {
+		return err
+	}
+	return announceV3(wechat, o, lines)
+}
+
+// filesOf are a merchant's certificate and key.
+func filesOf(dir, mchID string) (certFile, keyFile string) {
+	return filepath.Join(dir, mchID+"-cert.pem"), filepath.Join(dir, mchID+"-key.pem")
 }
 
 // issueOnce writes a merchant's certificate unless an earlier run did.
 func issueOnce(wechat *simulator.Simulator, dir, mchID string) error {
-	certFile, keyFile := filepath.Join(dir, mchID+"-cert.pem"), filepath.Join(dir, mchID+"-key.pem")
+	certFile, keyFile := filesOf(dir, mchID)
 	if _, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil {
 		return nil
 	}

@@ -78,7 +78,8 @@ func TestMerchantsFromAFile(t *testing.T) {
 func TestBadFlags(t *testing.T) {
 	for _, args := range []string{
 		"--merchant 1900000109", "--merchant 1:2:3:x", "--merchants /nowhere", "--callback-schedule 1s,x", "--callback-ca /nowhere",
-		"--log-level loud", "argument", "--time-scale -1", "--merchant 1:wx:short",
+		"--merchant-v3 1900000109", "--merchant-v3 1900000109:wx1", "--sub-merchant 1900000109:1900000200", "--sub-merchant 1",
+		"--verification 1900000109:certificate", "--verification 1", "--verification 1900000109:migrating:half", "--log-level loud", "argument", "--time-scale -1", "--merchant 1:wx:short",
 	} {
 		err := run(t.Context(), strings.Fields(args), io.Discard, io.Discard)
 		NewWithT(t).Expect(err).To(HaveOccurred(), args)

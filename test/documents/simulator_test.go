@@ -27,10 +27,11 @@ func TestSimulatorIsDocumented(t *testing.T) {
 		prefix  string
 		fewest  int
 	}{
-		{[]string{"cmd", "simulator", "main.go"}, `flags\.(?:\w+Var|Func|String)\((?:&[\w.]+, )?"([a-z-]+)"`, "--", 19},
+		{[]string{"cmd", "simulator", "main.go"}, `flags\.(?:\w+Var|Func|String)\((?:&[\w.]+, )?"([a-z0-9-]+)"`, "--", 25},
 		{[]string{"internal", "wechatpay", "simulator", "admin.go"}, `mux\.HandleFunc\("([A-Z]+ /[^"]+)"`, "", 15},
-		{[]string{"internal", "wechatpay", "simulator", "faulttypes.go"}, `FaultKind = "([a-z0-9-]+)"`, "", 29},
-		{[]string{"internal", "wechatpay", "simulator", "ledger.go"}, `ViolationKind = "([a-z0-9-]+)"`, "", 9},
+		{[]string{"internal", "wechatpay", "simulator", "adminv3.go"}, `mux\.HandleFunc\("([A-Z]+ /[^"]+)"`, "", 10},
+		{[]string{"internal", "wechatpay", "simulator", "faulttypes.go"}, `FaultKind = "([a-z0-9-]+)"`, "", 34},
+		{[]string{"internal", "wechatpay", "simulator", "ledger.go"}, `ViolationKind = "([a-z0-9-]+)"`, "", 10},
 	} {
 		found := regexp.MustCompile(source.pattern).FindAllStringSubmatch(read(source.path...), -1)
 		if len(found) < source.fewest {

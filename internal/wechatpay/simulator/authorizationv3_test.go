@@ -88,7 +88,7 @@ func TestNonceReuse(t *testing.T) {
 	c.Expect(c.violations()).To(BeEmpty(), "the same request may go to the other host")
 	send("order-0002", "nonce1")
 	c.Expect(c.violations()).To(Equal([]ViolationKind{ViolationNonceReuse}))
-	c.clock.advance(11 * time.Minute)
+	c.clock.advance(21 * time.Minute)
 	send("order-0003", "nonce1")
 	c.Expect(c.violations()).To(HaveLen(1))
 }

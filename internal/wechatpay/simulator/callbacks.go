@@ -71,6 +71,9 @@ const foreignMchID = "1999999999"
 type notification struct {
 	header   http.Header
 	document []byte
+	// sign sets the signature headers of API v3; nil if there are none. It takes a while, so it is
+	// called without the lock.
+	sign func()
 }
 
 // compose builds a callback as it is sent now, with the merchant's current keys.

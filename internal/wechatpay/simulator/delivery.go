@@ -62,6 +62,9 @@ func (s *Simulator) deliver(id string) {
 	if sending == nil {
 		return
 	}
+	if sending.sign != nil {
+		sending.sign()
+	}
 	attempts := make([]CallbackAttempt, sending.copies)
 	var under sync.WaitGroup
 	for n := range attempts {

@@ -1,8 +1,14 @@
-// Package simulator simulates WeChat Pay (API v2) for tests, demonstrations and endurance runs.
+// Package simulator simulates WeChat Pay (API v2 and v3) for tests, demonstrations and endurance
+// runs.
 //
-// WeChat Pay offers no sandbox for unified orders and refunds, so this package simulates it: it
-// verifies every request, signs its replies, keeps a ledger, sends callbacks, and fails on demand.
-// It is written from the protocol alone and shares no code with the client that it tests.
+// WeChat Pay offers no sandbox for orders and refunds, so this package simulates it: it verifies
+// every request, signs its replies, keeps a ledger, sends callbacks, and fails on demand. It is
+// written from the protocols alone and shares no code with the clients that it tests.
+//
+// Both protocols, and service-provider mode in both, work on one ledger: what one ordered the other
+// can query, close and refund. The files wirev2_*.go and wirev3_*.go read and write one protocol
+// each; the others know orders, refunds and money. A rule that both share refuses with a reason
+// (reasons.go), which each wire says in its own words (wordsV2, wordsV3).
 //
 // # In a test
 //
@@ -16,6 +22,19 @@
 //	wechat.Pay("1900000109", "order-0001", simulator.PayOptions{})
 //	wechat.AddFault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true, Count: 1})
 //	ledger := wechat.Ledger()
+//
+// # API v3
+//
+// A merchant with an APIV3Key speaks API v3. Its requests are signed with the key of a certificate
+// that IssueClientCertificate issued or that Merchant.Certificates lists. Answers and callbacks are
+// verified with Platform, by certificate or public key as Merchant.Verification says:
+//
+//	issued, err := wechat.IssueClientCertificate(mchID)
+//	serial, err := issued.SerialNo()
+//	keys := wechat.Platform() // keys.PublicKeyID, keys.PublicKeyPEM, keys.Certificates
+//	...
+//	wechat.RequestPayment(clientParameters, simulator.PayOptions{}) // verifies paySign, then pays
+//	wechat.Notify(mchID, "TRANSACTION.SUCCESS", "transaction", content) // a callback to send by hand
 //
 // # As a separate process
 //

@@ -29,8 +29,8 @@ const (
 type FaultKind string
 
 // Faults of API calls, in either protocol: what is said of signed and unsigned failures in API v2's
-// words is a status and a code in API v3, such as 500 SYSTEM_ERROR. Those up to FaultFail strike before the call takes effect, or after it with
-// AfterEffect.
+// words is a status and a code in API v3, such as 500 SYSTEM_ERROR. Those up to FaultFail strike
+// before the call takes effect, or after it with AfterEffect.
 const (
 	FaultDrop             FaultKind = "drop"              // the connection is reset, no answer
 	FaultHang             FaultKind = "hang"              // no answer until the client gives up
@@ -85,8 +85,8 @@ const (
 type Fault struct {
 	// ID is set by AddFault.
 	ID string `json:"id,omitempty"`
-	// Operation is required. Protocol, MchID, Number (out_trade_no or out_refund_no) and Host restrict the
-	// match; empty matches everything.
+	// Operation is required. Protocol, MchID, Number (out_trade_no or out_refund_no) and Host
+	// restrict the match; empty matches everything.
 	Operation Operation `json:"operation"`
 	Protocol  Protocol  `json:"protocol,omitempty"`
 	MchID     string    `json:"mch_id,omitempty"`

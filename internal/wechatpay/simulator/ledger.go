@@ -64,6 +64,8 @@ type MerchantRecord struct {
 	MchID   string   `json:"mch_id"`
 	AppIDs  []string `json:"appids"`
 	Balance *int64   `json:"balance,omitempty"`
+	// Verification is how API v3 can be verified.
+	Verification Verification `json:"verification,omitempty"`
 	// SubMerchants are those of a service provider.
 	SubMerchants []SubMerchant `json:"sub_merchants,omitempty"`
 	// InvalidRefundCalls counts the invalid refund calls that WeChat Pay counts, Blocks how often
@@ -215,7 +217,8 @@ type Call struct {
 	// Number is out_trade_no, out_refund_no for refund and refundquery, or any other number in the
 	// call.
 	Number string `json:"number,omitempty"`
-	// Outcome is SUCCESS, an err_code, a return_msg, a code of API v3, or the kind of fault that prevented a reply.
+	// Outcome is SUCCESS, an err_code, a return_msg, a code of API v3, or the kind of fault that
+	// prevented a reply.
 	Outcome string `json:"outcome"`
 	// Fault is the kind of fault that struck, if any.
 	Fault FaultKind `json:"fault,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -51,12 +52,17 @@ func (t *store) certificateOf(m *merchant, serial string, now time.Time) *mercha
 }
 
 func (t *store) certificatesOf(m *merchant) []*merchantCertificate {
-	var out []*merchantCertificate
-	for _, certPEM := range m.Certificates {
-		if parsed, err := readMerchantCertificate([]byte(certPEM)); err == nil {
-			out = append(out, parsed)
+	if len(m.parsed) != len(m.Certificates) {
+		m.parsed = nil
+		for _, certPEM := range m.Certificates {
+			parsed, err := readMerchantCertificate([]byte(certPEM))
+			if err != nil { // only from a state file: checkMerchant reads the others
+				parsed = &merchantCertificate{}
+			}
+			m.parsed = append(m.parsed, parsed)
 		}
 	}
+	out := slices.Clone(m.parsed)
 	for _, issued := range t.issued {
 		if issued.MchID == m.MchID && issued.parsed != nil {
 			out = append(out, issued.parsed)

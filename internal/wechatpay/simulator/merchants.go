@@ -88,7 +88,7 @@ func (s *Simulator) putMerchant(m Merchant) {
 		balance := *m.Balance
 		m.Balance = &balance
 	}
-	existing.Merchant = m
+	existing.Merchant, existing.parsed = m, nil
 	s.store.saveMerchant(existing)
 }
 

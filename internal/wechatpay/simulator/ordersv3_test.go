@@ -157,6 +157,7 @@ func TestOrderQueryV3(t *testing.T) {
 		path + "&mchid=" + testMerchant: "PARAM_ERROR",
 		"/v3/pay/transactions/id/4200000000000000000000000000?mchid=" + testMerchant:                              "ORDER_NOT_EXIST",
 		"/v3/pay/partner/transactions/out-trade-no/order-0001?sp_mchid=" + testMerchant + "&sub_mchid=" + testSub: "NO_AUTH",
+		"/v3/pay/transactions/id/order-0001?mchid=" + testMerchant:                                                "INVALID_TRANSACTIONID",
 		"/v3/pay/transactions/nothing":                             "RESOURCE_NOT_EXISTS",
 		"/v3/pay/transactions/out-trade-no/?mchid=" + testMerchant: "RESOURCE_NOT_EXISTS",
 	} {

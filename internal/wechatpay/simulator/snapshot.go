@@ -51,7 +51,7 @@ func recordOf(m *merchant) MerchantRecord {
 		MchID: m.MchID, AppIDs: slices.Clone(m.AppIDs), Balance: copyOf(m.Balance),
 		InvalidRefundCalls: m.InvalidRefundCalls, Blocks: m.Blocks,
 	}
-	record.SubMerchants = cloneSubMerchants(m.SubMerchants)
+	record.Verification, record.SubMerchants = m.Verification, cloneSubMerchants(m.SubMerchants)
 	if !m.BlockedUntil.IsZero() {
 		record.BlockedUntil = copyOf(&m.BlockedUntil)
 	}

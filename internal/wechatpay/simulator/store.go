@@ -39,6 +39,8 @@ type merchant struct {
 	BlockedUntil       time.Time `json:"blocked_until,omitzero"`
 	// recent are the times of the latest invalid refund calls. A restart forgets them.
 	recent []time.Time
+	// parsed are the Certificates, once they are needed.
+	parsed []*merchantCertificate
 	// The turns of the keys that sign answers and callbacks of API v3.
 	turn, callbackTurn int
 	// nonces are those of the API v3 requests of the last minutes, with their signatures.

@@ -116,31 +116,28 @@ func signRSA(key *rsa.PrivateKey, message string) string {
 	return base64.StdEncoding.EncodeToString(signature)
 }
 
-// nonceLog remembers the nonces of a merchant's requests for as long as their timestamps are good.
-type nonceLog map[string]usedNonce
-
-type usedNonce struct {
-	signature string
-	at        time.Time
+// nonceLog remembers the nonces of a merchant's requests for as long as their timestamps are good, in
+// two generations, so that forgetting costs nothing per request.
+type nonceLog struct {
+	recent, older map[string]string // nonces with their signatures
+	since         time.Time         // when recent began
 }
 
 // isReused notes a nonce and reports whether another request had it. The very same request may come
 // again, because a connection broke or to the other host.
 func (l *nonceLog) isReused(a authorization, now time.Time) bool {
-	if *l == nil {
-		*l = nonceLog{}
+	if l.recent == nil || now.Sub(l.since) > 2*clockTolerance {
+		l.older, l.recent = l.recent, map[string]string{}
+		if now.Sub(l.since) > 4*clockTolerance {
+			l.older = nil
+		}
+		l.since = now
 	}
-	used, known := (*l)[a.nonce]
-	if known && now.Sub(used.at) <= 2*clockTolerance {
-		return used.signature != a.signature
-	}
-	if len(*l) >= 10_000 {
-		for nonce, old := range *l {
-			if now.Sub(old.at) > 2*clockTolerance {
-				delete(*l, nonce)
-			}
+	for _, known := range []map[string]string{l.recent, l.older} {
+		if signature, used := known[a.nonce]; used {
+			return signature != a.signature
 		}
 	}
-	(*l)[a.nonce] = usedNonce{signature: a.signature, at: now}
+	l.recent[a.nonce] = a.signature
 	return false
 }

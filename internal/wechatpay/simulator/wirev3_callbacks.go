@@ -43,15 +43,17 @@ func (s *Simulator) composeV3(c *Callback, m *merchant, f *Fault, kind FaultKind
 		"summary": summaries[eventType], "resource": resource,
 	}.bytes()
 	header := http.Header{"Content-Type": {"application/json; charset=utf-8"}}
+	header.Set("Request-ID", "08"+randomHex(16)+"-0")
+	made := notification{header: header, document: body}
 	if kind != FaultUnsigned {
 		at := s.wireTimeLocked()
 		if kind == FaultReplay {
 			at = at.Add(-replayAge)
 		}
-		sign(header, s.callbackSigner(m), at.Unix(), body, f)
+		by := s.callbackSigner(m)
+		made.sign = func() { sign(header, by, at.Unix(), body, f) }
 	}
-	header.Set("Request-ID", "08"+randomHex(16)+"-0")
-	return notification{header: header, document: body}, nil
+	return made, nil
 }
 
 // summaries are WeChat's words for the events.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"time"
 )
 
@@ -101,6 +102,8 @@ func timeOfV3(text string) (*time.Time, error) {
 	return &at, nil
 }
 
+var transactionIDFormat = regexp.MustCompile(`^\d{1,32}$`)
+
 // orderOfPath finds the order in the path of a query or a close call.
 func (s *Simulator) orderOfPath(c *callV3) (*Order, error) {
 	if err := c.merchant.checkParties("", c.params["sub_mchid"], ""); err != nil {
@@ -108,6 +111,9 @@ func (s *Simulator) orderOfPath(c *callV3) (*Order, error) {
 	}
 	ref := orderRef{mchID: c.mchID, subMchID: c.params["sub_mchid"]}
 	if c.byID {
+		if !transactionIDFormat.MatchString(c.pathNumber) {
+			return nil, problem{status: http.StatusInternalServerError, code: "INVALID_TRANSACTIONID", message: "微信支付订单号非法", internal: internalParameter}
+		}
 		ref.transactionID = c.pathNumber
 	} else {
 		ref.outTradeNo = c.pathNumber

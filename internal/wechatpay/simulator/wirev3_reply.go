@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // document is a JSON object that is sent.
@@ -87,6 +88,9 @@ func (c *callV3) send(s *Simulator, w http.ResponseWriter, result any, err error
 	writeDamaged(w, answer.status, body, kind)
 }
 
+// strangersKey signs what is forged.
+var strangersKey = sync.OnceValue(newRSAKey)
+
 // sign sets the signature headers, or false ones if a fault requires it.
 func sign(header http.Header, by signer, timestamp int64, body []byte, f *Fault) {
 	kind := FaultKind("")
@@ -96,9 +100,9 @@ func sign(header http.Header, by signer, timestamp int64, body []byte, f *Fault)
 	nonce, seconds := newNonce(), strconv.FormatInt(timestamp, 10)
 	switch kind {
 	case FaultBadSignature, FaultForge:
-		by.key = newRSAKey() // a stranger's, under a serial number that is known
+		by.key = strangersKey() // under a serial number that is known
 	case FaultUnknownSerial:
-		by = signer{serial: strings.ToUpper(randomHex(20)), key: newRSAKey()}
+		by = signer{serial: strings.ToUpper(randomHex(20)), key: strangersKey()}
 	}
 	signature := signRSA(by.key, seconds+"\n"+nonce+"\n"+string(body)+"\n")
 	if kind == FaultSignTest {
