@@ -23,6 +23,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants,verbs=get;list;watch;patch
@@ -269,7 +270,7 @@ func (r *MerchantReconciler) checkCredentials(ctx context.Context, m *v1alpha1.M
 		return metav1.ConditionFalse, v1alpha1.ReasonCertificateRejected, refusal
 	}
 	if handle.HasKeyMismatch() {
-		return metav1.ConditionFalse, v1alpha1.ReasonInvalidAPIV3Key, keyMismatchMessage(m)
+		return metav1.ConditionFalse, protocols.CredentialsOf(handle.Protocol, m).InvalidKey, keyMismatchMessage(m, handle)
 	}
 	return status, reason, message
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // credentialSecret returns the Secret with what WeChat recognises the merchant by.
@@ -33,7 +34,7 @@ func rejectedMessage(m *v1alpha1.Merchant, handle *account.Account, err error, a
 func notVerified(m *v1alpha1.Merchant, handle *account.Account, err error) (reason, message string) {
 	switch wechatpay.MeaningOf(err) {
 	case wechatpay.KeyMismatch:
-		return v1alpha1.ReasonInvalidAPIV3Key, keyMismatchMessage(m)
+		return v1alpha1.ReasonInvalidAPIV3Key, keyMismatchMessage(m, handle)
 	case wechatpay.VerifiersMissing:
 		return v1alpha1.ReasonPlatformCertificatesMissing, fmt.Sprintf(
 			"%v. WeChat Pay has no platform certificates for merchant number %s, so its answers can't be verified: download the public key in the merchant platform (账户中心 → API安全 → 微信支付公钥) and name it with its id in spec.publicKeys", err, m.Spec.MchID)
@@ -48,10 +49,10 @@ func notVerified(m *v1alpha1.Merchant, handle *account.Account, err error) (reas
 	}
 }
 
-func keyMismatchMessage(m *v1alpha1.Merchant) string {
-	reference := m.Spec.APIV3KeySecretRef
-	return fmt.Sprintf("What WeChat Pay encrypted for merchant number %s can't be opened with the APIv3 key in the entry %q of Secret %s/%s: set the same key there as in the merchant platform (账户中心 → API安全 → APIv3密钥). "+
-		"Orders are paid by queries until then, since callbacks can't be opened; WeChat Pay repeats them for a day", m.Spec.MchID, reference.Key, m.Namespace, reference.Name)
+func keyMismatchMessage(m *v1alpha1.Merchant, handle *account.Account) string {
+	credentials := protocols.CredentialsOf(handle.Protocol, m)
+	return fmt.Sprintf("What WeChat Pay encrypted for merchant number %s can't be opened with the %s in the entry %q of Secret %s/%s: set the same key there as in the merchant platform (账户中心 → API安全). "+
+		"Payments are found by queries until then, since callbacks can't be opened; WeChat Pay repeats them for a day", m.Spec.MchID, handle.KeyName, credentials.Entry, m.Namespace, credentials.Secret)
 }
 
 // Skews of the clock. WeChat accepts requests within five minutes.

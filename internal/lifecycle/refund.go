@@ -322,7 +322,7 @@ func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.Ref
 	case wechatpay.RefundStatusAbnormal:
 		stalled(refund, now)
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonAbnormal,
-			"The payer's card or account can't receive the money. Under protocol V3 somebody who may approve says in spec.abnormal where it goes; otherwise handle the refund manually in the merchant platform (交易中心). The operator then records the result here")
+			"The payer's card or account can't receive the money. Somebody who may approve says in spec.abnormal where it goes, or handles the refund manually in the merchant platform (交易中心). The operator then records the result here")
 	default:
 		stalled(refund, now)
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonUnknownState,

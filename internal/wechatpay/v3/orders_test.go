@@ -190,7 +190,7 @@ func TestOrdersThatWeChatWouldNotTake(t *testing.T) {
 		"JSAPI takes the payer's openid":                                                                         change(func(o *wechatpay.OrderRequest) { o.OpenID = "" }),
 		"payer.subOpenID is for the Merchants of service providers":                                              change(func(o *wechatpay.OrderRequest) { o.OpenID, o.SubOpenID = "", "x" }),
 		"the appid in which the payer pays is neither the Merchant's nor the sub merchant's":                     change(func(o *wechatpay.OrderRequest) { o.PayerAppID = testSubAppID }),
-		"the callback's URL does not begin with https://":                                                        change(func(o *wechatpay.OrderRequest) { o.NotifyURL = "http://pay.example.com" }),
+		"the callback's URL does not begin with https://":                                                        change(func(o *wechatpay.OrderRequest) { o.NotifyURL = "pay.example.com" }),
 		"the callback's URL has a query or a fragment":                                                           change(func(o *wechatpay.OrderRequest) { o.NotifyURL += "?a=b" }),
 		"goods.items[1]: id is not characters of [0-9A-Za-z_-]":                                                  change(func(o *wechatpay.OrderRequest) { o.Goods.Items[1].ID = "a b" }),
 		"goods.items[0]: quantity is out of range":                                                               change(func(o *wechatpay.OrderRequest) { o.Goods.Items[0].Quantity = 0 }),
