@@ -117,6 +117,7 @@ type APIV3KeyReference struct {
 type PublicKey struct {
 	// id of the key as the merchant platform shows it (微信支付公钥ID): PUB_KEY_ID_ and digits.
 	// +required
+	// +kubebuilder:validation:MinLength=12
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^PUB_KEY_ID_[0-9]{1,53}$`
 	ID string `json:"id,omitempty"`
