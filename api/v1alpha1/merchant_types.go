@@ -232,7 +232,8 @@ type MerchantSpec struct {
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
 }
 
-// Partner is the sub merchant that a service provider acts for; mchID, appID and all keys are the provider's.
+// Partner is the sub merchant that a service provider acts for. mchID, appID and all keys are the
+// provider's.
 type Partner struct {
 	// subMchID is the sub merchant's number (sub_mch_id), 8 to 10 digits.
 	SubMchID string `json:"subMchID,omitempty"`
