@@ -25,7 +25,7 @@ func (r *MerchantReconciler) withDeletion(m *v1alpha1.Merchant, message string) 
 	if known == nil || known.uid != m.UID || known.users == 0 {
 		return message
 	}
-	return message + merchantDeletedNote + manyOrFew(known.users) + " to end. Close the Orders, or let their time run out"
+	return message + merchantDeletedNote + manyOrFew(known.users) + " to end: close the Orders, and decide or delete the Refunds"
 }
 
 // manyOrFew counts unfinished Orders and Refunds. Large numbers are rounded down, so that each Order

@@ -16,10 +16,10 @@ func TestADeletedMerchantSaysWhatItWaitsFor(t *testing.T) {
 		want  string
 	}{
 		"nothing":   {0, ready},
-		"one":       {1, ready + ". The Merchant is being deleted and waits for 1 unfinished Order or Refund to end. Close the Orders, or let their time run out"},
-		"ten":       {10, ready + ". The Merchant is being deleted and waits for 10 unfinished Orders and Refunds to end. Close the Orders, or let their time run out"},
-		"many":      {11, ready + ". The Merchant is being deleted and waits for more than 10 unfinished Orders and Refunds to end. Close the Orders, or let their time run out"},
-		"thousands": {9999, ready + ". The Merchant is being deleted and waits for more than 1000 unfinished Orders and Refunds to end. Close the Orders, or let their time run out"},
+		"one":       {1, ready + ". The Merchant is being deleted and waits for 1 unfinished Order or Refund to end: close the Orders, and decide or delete the Refunds"},
+		"ten":       {10, ready + ". The Merchant is being deleted and waits for 10 unfinished Orders and Refunds to end: close the Orders, and decide or delete the Refunds"},
+		"many":      {11, ready + ". The Merchant is being deleted and waits for more than 10 unfinished Orders and Refunds to end: close the Orders, and decide or delete the Refunds"},
+		"thousands": {9999, ready + ". The Merchant is being deleted and waits for more than 1000 unfinished Orders and Refunds to end: close the Orders, and decide or delete the Refunds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -134,7 +134,7 @@ func createdTooLate(order *v1alpha1.Order, found *v1alpha1.Merchant) bool {
 func rejectedKey(found *v1alpha1.Merchant, handle *account.Account) *account.Problem {
 	if handle.Rejected() {
 		return &account.Problem{Reason: v1alpha1.ReasonCredentialsRejected, Message: fmt.Sprintf(
-			"WeChat Pay does not accept the %s of Merchant %s; nothing is sent until its Secret is corrected", credentialName(handle), found.Name)}
+			"WeChat Pay does not accept the %s of Merchant %s for its merchant number; nothing is sent until that is corrected", credentialName(handle), found.Name)}
 	}
 	return nil
 }
