@@ -63,7 +63,7 @@ func causes(status int) string {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotAcceptable, http.StatusTooManyRequests:
 		return "A firewall, bot check, login or allow list refused it: let POSTs to /notify/ pass from any source; the operator verifies their signature"
 	case http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusBadRequest:
-		return "A proxy in front of the operator rejected the request: let text/xml POSTs of some KiB to /notify/ pass"
+		return "A proxy in front of the operator rejected the request: let POSTs of some KiB to /notify/ pass, as text/xml and as application/json"
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return "The ingress reaches no replica: does the Service wechatpay-operator-notify have endpoints, and does a NetworkPolicy permit the ingress?"
 	default:
