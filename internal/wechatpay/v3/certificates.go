@@ -51,9 +51,12 @@ func (c *Client) needVerifiers(ctx context.Context, operation wechatpay.Operatio
 		return nil
 	case failure == nil:
 		return transport.NotSent(operation, wechatpay.VerifiersMissing, errNoCertificates)
-	default:
-		return transport.NotSent(operation, failure.Meaning, fmt.Errorf("without WeChat Pay's certificates no answer can be verified: %w", failure))
 	}
+	denied := transport.NotSent(operation, failure.Meaning, fmt.Errorf("without WeChat Pay's certificates no answer can be verified: %w", failure))
+	if errors.Is(failure, errJustTried) {
+		denied.RetryAfter = downloadInterval
+	}
+	return denied
 }
 
 // download downloads the certificates, or waits for the download that is under way. It returns nil

@@ -222,6 +222,17 @@ func TestACallbackMayCauseADownload(t *testing.T) {
 	}
 }
 
+// TestACallbackTellsWhyThereAreNoCertificates.
+func TestACallbackTellsWhyThereAreNoCertificates(t *testing.T) {
+	s := newServer(t, done(wechatpay.OperationCloseOrder))
+	s.setDownloads(unsigned(404, errorBody("RESOURCE_NOT_EXISTS", "x")))
+	c := s.client(t)
+	for range 2 {
+		_, err := c.Parse(delivery(c, "platform_b", paymentEvent(tradeBody("SUCCESS", nil))))
+		expect(t, err, wechatpay.Refused, wechatpay.VerifiersMissing, "")
+	}
+}
+
 // TestAProcessWithoutCallsVerifiesWithPublicKeys, and says what it lacks.
 func TestAProcessWithoutCallsVerifiesWithPublicKeys(t *testing.T) {
 	options := testOptions()

@@ -93,7 +93,7 @@ func (p proof) checkSignature(body []byte, key *rsa.PublicKey) *unproven {
 	if err != nil {
 		return notVerified("its signature is not base64")
 	}
-	digest := sha256.Sum256(lines(string(body), p.timestamp, p.nonce))
+	digest := sha256.Sum256(lines(body, p.timestamp, p.nonce))
 	if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature) != nil {
 		return notVerified("its signature is wrong")
 	}
