@@ -55,8 +55,8 @@ func (s *Simulator) readOrderV3(c *callV3) (*Order, error) {
 	}
 	total, _ := c.document["amount"].(map[string]any)["total"].(json.Number).Int64() // its shape is checked
 	return &Order{
-		Protocol: ProtocolV3, MchID: c.mchID, AppID: firstOf(p["sp_appid"], p["appid"]), SubMchID: p["sub_mchid"], SubAppID: p["sub_appid"],
-		OutTradeNo: p["out_trade_no"], TradeType: products[c.product], TotalFee: total, FeeType: "CNY", State: StateNotPay,
+		Protocol: ProtocolV3, MchID: c.mchID, AppID: firstOf(p["sp_appid"], p["appid"]), SubMchID: p["sub_mchid"],
+		SubAppID: p["sub_appid"], OutTradeNo: p["out_trade_no"], TradeType: products[c.product], TotalFee: total, FeeType: "CNY", State: StateNotPay,
 		Description: p["description"], Attach: p["attach"], NotifyURL: p["notify_url"], DeviceInfo: p["scene_info.device_id"],
 		OpenID: firstOf(p["payer.openid"], p["payer.sp_openid"]), SubOpenID: p["payer.sub_openid"],
 		Params: p, CreateTime: s.now(), ExpireTime: expire,
@@ -112,7 +112,7 @@ func (s *Simulator) orderOfPath(c *callV3) (*Order, error) {
 	ref := orderRef{mchID: c.mchID, subMchID: c.params["sub_mchid"]}
 	if c.byID {
 		if !transactionIDFormat.MatchString(c.pathNumber) {
-			return nil, problem{status: http.StatusInternalServerError, code: "INVALID_TRANSACTIONID", message: "微信支付订单号非法", internal: internalParameter}
+			return nil, newProblem(500, "INVALID_TRANSACTIONID", internalParameter, "微信支付订单号非法")
 		}
 		ref.transactionID = c.pathNumber
 	} else {
@@ -211,7 +211,7 @@ func promotionsOf(p *Payment) []document {
 			kind = "NOCASH"
 		}
 		out = append(out, document{
-			"coupon_id": coupon.ID, "name": "代金券", "scope": "GLOBAL", "type": kind, "amount": coupon.Fee, "stock_id": "1" + randomDigits(7),
+			"coupon_id": coupon.ID, "name": "代金券", "scope": "GLOBAL", "type": kind, "amount": coupon.Fee, "stock_id": "10000001",
 			"wechatpay_contribute": coupon.Fee, "merchant_contribute": 0, "other_contribute": 0, "currency": p.FeeType,
 		})
 	}
