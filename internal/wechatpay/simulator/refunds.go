@@ -132,7 +132,8 @@ func (s *Simulator) acceptRefund(m *merchant, o *Order, r *Refund) *Refund {
 	r.AppID, r.SubMchID, r.SubAppID = o.AppID, o.SubMchID, o.SubAppID
 	r.RefundID, r.Status, r.AcceptTime, r.Calls = newRefundID(now), RefundProcessing, now, 1
 	r.Outcome, r.SettleTime = RefundSuccess, &settles
-	if fault := s.pickFault(&call{protocol: r.Protocol, operation: OperationRefund, mchID: r.MchID, number: r.OutRefundNo}, isRefundOutcome); fault != nil {
+	asked := &call{protocol: r.Protocol, operation: OperationRefund, mchID: r.MchID, number: r.OutRefundNo}
+	if fault := s.pickFault(asked, isRefundOutcome); fault != nil {
 		r.Outcome = map[FaultKind]RefundStatus{FaultRefundChange: RefundChange, FaultRefundClose: RefundClosed}[fault.Kind]
 		if fault.Kind == FaultRefundHold {
 			r.SettleTime = nil
