@@ -57,7 +57,7 @@ func partnerTestClient(t testing.TB) *Client {
 
 func TestPaymentCallbacks(t *testing.T) {
 	bySub := testPayment()
-	bySub.OpenID = testSubOpenID
+	bySub.OpenID, bySub.SubOpenID = "", testSubOpenID
 	for name, c := range map[string]struct {
 		client *Client
 		body   string
