@@ -3,6 +3,7 @@ module github.com/wechatpay-operator/wechatpay-operator
 go 1.26.0
 
 require (
+	github.com/go-json-experiment/json v0.0.0-20251027170946-4849db3c2f7e
 	github.com/go-logr/logr v1.4.3
 	github.com/google/go-cmp v0.7.0
 	github.com/onsi/gomega v1.44.0

@@ -23,6 +23,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=merchants,verbs=get;list;watch;patch
@@ -32,6 +33,9 @@ import (
 // MerchantReconciler determines whether a Merchant can be used.
 type MerchantReconciler struct {
 	Base
+	// CallbacksElsewhere reports that another process takes the callbacks, which has no right to
+	// private keys.
+	CallbacksElsewhere bool
 
 	mutex sync.Mutex
 	known map[types.NamespacedName]*knownMerchant
@@ -46,6 +50,8 @@ type knownMerchant struct {
 	warned int
 	// loggedProblem is the last logged problem of an endpoint that has not been verified.
 	loggedProblem string
+	// users are the unfinished Orders and Refunds that its deletion waits for.
+	users int
 }
 
 // probe is the result of the last query with a Merchant's key.
@@ -127,6 +133,9 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 		r.forget(client.ObjectKeyFromObject(m))
 		return r.finishDeletion(ctx, m)
 	}
+	r.mutex.Lock()
+	r.remember(m).users = users
+	r.mutex.Unlock()
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
 	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.AbandonAfter {
 		if r.refusals.message(m.UID, metrics.WriteRelease) == "" { // otherwise it was reported before
@@ -146,7 +155,10 @@ func (r *MerchantReconciler) unusable(ctx context.Context, m *v1alpha1.Merchant)
 		problem, _ := account.AsProblem(err)
 		return problem
 	}
-	return rejectedKey(m, handle)
+	if problem := rejectedKey(m, handle); problem != nil {
+		return problem
+	}
+	return noCalls(m, handle)
 }
 
 // countUsers counts the Orders and Refunds that may still need a call. Those that were never
@@ -233,16 +245,34 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 		return r.show(ctx, m, nil, metav1.ConditionFalse, problem.Reason, problem.Message)
 	}
 	r.probeIfPaused(ctx, m, handle)
-	status, reason, message := r.checkKey(ctx, m, handle)
-	if status == metav1.ConditionTrue {
-		if handle.CertificateProblem != nil {
-			status, reason, message = metav1.ConditionFalse, handle.CertificateProblem.Reason, handle.CertificateProblem.Message
-		} else if refusal, rejected := certificateRejected(m, handle); rejected {
-			status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonCertificateRejected, refusal
-		}
+	status, reason, message := r.checkCredentials(ctx, m, handle)
+	if skewed, explained := clockSkewed(handle, status == metav1.ConditionTrue); skewed {
+		status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonClockSkewed, explained
 	}
 	r.warnOfExpiry(m, handle)
 	return r.show(ctx, m, handle, status, reason, message)
+}
+
+// checkCredentials reports whether the key, the certificate and what WeChat's answers are verified
+// with are in order.
+func (r *MerchantReconciler) checkCredentials(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) (metav1.ConditionStatus, string, string) {
+	if problem := noCalls(m, handle); problem != nil {
+		return metav1.ConditionFalse, problem.Reason, problem.Message
+	}
+	status, reason, message := r.checkKey(ctx, m, handle)
+	if status != metav1.ConditionTrue {
+		return status, reason, message
+	}
+	if handle.CertificateProblem != nil {
+		return metav1.ConditionFalse, handle.CertificateProblem.Reason, handle.CertificateProblem.Message
+	}
+	if refusal, rejected := certificateRejected(m, handle); rejected {
+		return metav1.ConditionFalse, v1alpha1.ReasonCertificateRejected, refusal
+	}
+	if handle.HasKeyMismatch() {
+		return metav1.ConditionFalse, protocols.CredentialsOf(handle.Protocol, m).InvalidKey, keyMismatchMessage(m, handle)
+	}
+	return status, reason, message
 }
 
 // checkKey reports whether WeChat accepts the key. It probes when the credentials have changed,
@@ -253,7 +283,7 @@ func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant,
 	last, known := r.lastProbe(m)
 	current := known && last.version == handle.Version
 	if current && last.accepted && handle.Proven() && !handle.CredentialsSuspect() {
-		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
+		return metav1.ConditionTrue, v1alpha1.ReasonReady, r.readyMessage(m, handle, now)
 	}
 	if current && !last.accepted && now.Sub(last.at) < r.rejectedProbeInterval(handle) {
 		handle.Reject() // a rejected key that was set again
@@ -261,22 +291,23 @@ func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant,
 			return status, reason, message
 		}
 		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
-			"WeChat Pay rejected the API key in Secret %s/%s when it was last tried; it is tried again every %s", m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
+			"WeChat Pay rejected the %s in Secret %s/%s when it was last tried; it is tried again every %s", credentialName(handle), m.Namespace, credentialSecret(m, handle), r.Timing.ProbeRejected)
 	}
 	err := r.probe(ctx, m, handle)
 	switch {
 	case err == nil:
 		handle.CredentialsProven()
 		r.noteProbe(m, probe{version: handle.Version, at: now, accepted: true})
-		return metav1.ConditionTrue, v1alpha1.ReasonReady, readyMessage(m, handle, now)
-	case wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected:
+		return metav1.ConditionTrue, v1alpha1.ReasonReady, r.readyMessage(m, handle, now)
+	case wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && !clockBreaksCalls(handle):
 		handle.Reject()
 		r.noteProbe(m, probe{version: handle.Version, at: now})
-		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
-			"%v. WeChat Pay does not accept the %s in Secret %s/%s: compare it with the one in the merchant platform (账户中心 → API安全). Nothing is sent for this Merchant until then; the key is tried again every %s",
-			err, handle.KeyName, m.Namespace, m.Spec.APIKeySecretRef.Name, r.Timing.ProbeRejected)
+		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, rejectedMessage(m, handle, err, r.Timing.ProbeRejected)
 	default:
 		r.logConcealed(ctx, m, err)
+		if reason, message := notVerified(m, handle, err); reason != "" {
+			return metav1.ConditionFalse, reason, message
+		}
 		return unreachable(m, handle, err)
 	}
 }
@@ -325,9 +356,15 @@ func unreachable(m *v1alpha1.Merchant, handle *account.Account, err error) (meta
 // has a reason to choose it.
 const probeNumber = "WECHATPAY-OPERATOR-PROBE"
 
-// probe queries an order that can't exist. Any signed answer proves the key.
+// probe queries an order that can't exist. Any signed answer proves the key. So does an unsigned one
+// that says that there is no such order, under a protocol in which WeChat verifies the request before
+// it looks: the host is one that the platform allows, and TLS has verified it.
 func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) error {
 	_, err := handle.QueryOrder(ctx, wechatpay.OrderRef{OutTradeNo: probeNumber, AppID: m.Spec.AppID})
+	if handle.CertificateForAllCalls && wechatpay.OutcomeOf(err) == wechatpay.Refused && wechatpay.MeaningOf(err) == wechatpay.OrderNotExist {
+		handle.AcceptedUnsigned()
+		return nil
+	}
 	if wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected {
 		return nil
 	}

@@ -18,7 +18,7 @@ var warnDays = []int{7, 30, 60}
 // show writes the status, and schedules the next read of the Secrets.
 func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account, status metav1.ConditionStatus, reason, message string) progress {
 	before := readyReason(m)
-	message = r.withRefusal(m, message)
+	message = r.withRefusal(m, r.withDeletion(m, message))
 	allowed, why, pauses := callsAllowed(handle)
 	guarded, wasGuarded := r.refundsGuarded(ctx, m), statusOfCondition(m, v1alpha1.ConditionRefundsGuarded)
 	callbacks, tested := r.Callbacks.get(m)
@@ -36,7 +36,10 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 		}
 		if handle != nil {
 			m.Status.Certificate = handle.Certificate
+			verifiers := handle.ProvenVerifiers(m)
 			m.Status.Keys, m.Status.KeysEndpoint = handle.ProvenKeys(m)
+			m.Status.Verifiers = verifiers
+			r.setRefundsAllowed(m, handle)
 		}
 	})
 	if err != nil {
@@ -71,20 +74,43 @@ func readyCondition(m *v1alpha1.Merchant) (metav1.ConditionStatus, string, strin
 	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, "Whether WeChat Pay accepts the key is not known yet"
 }
 
+// setRefundsAllowed shows whether the sub merchant lets its service provider refund. What is not
+// known to this process stays as it was.
+func (r *MerchantReconciler) setRefundsAllowed(m *v1alpha1.Merchant, handle *account.Account) {
+	if m.Spec.Partner == nil {
+		return
+	}
+	switch handle.RefundRight() {
+	case account.RefundRightGranted:
+		r.set(m, v1alpha1.ConditionRefundsAllowed, metav1.ConditionTrue, v1alpha1.ReasonRefundAccepted, "WeChat Pay accepted a refund request for the sub merchant")
+	case account.RefundRightMissing:
+		r.set(m, v1alpha1.ConditionRefundsAllowed, metav1.ConditionFalse, v1alpha1.ReasonNoRight, fmt.Sprintf(
+			"Sub merchant %s does not let service provider %s refund: its super administrator grants 服务商API退款 in the merchant platform (产品中心 → 我授权的产品). Refunds wait and are tried again every hour",
+			m.Spec.Partner.SubMchID, m.Spec.MchID))
+	}
+}
+
 // readyMessage names dates, not days left, so that it does not change every day.
-func readyMessage(m *v1alpha1.Merchant, handle *account.Account, now time.Time) string {
+func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, handle *account.Account, now time.Time) string {
+	accepted, without, ends := "WeChat Pay accepts the key", ". There is no client certificate, so refunds can't be made", "refunds stop then"
+	if handle.CertificateForAllCalls {
+		accepted, ends = "WeChat Pay accepts the API certificate", "all calls stop then"
+		if r.CallbacksElsewhere && len(m.Spec.PublicKeys) == 0 {
+			accepted += ". Callbacks are taken by a process without a right to private keys, which can't verify them: name WeChat Pay's public key in spec.publicKeys"
+		}
+	}
 	switch {
 	case m.Spec.CertificateSecretRef == nil:
-		return "WeChat Pay accepts the key. There is no client certificate, so refunds can't be made"
+		return accepted + without
 	case handle.Certificate == nil:
-		return "WeChat Pay accepts the key"
+		return accepted
 	}
 	expires := handle.Certificate.NotAfter.Time
 	date := expires.UTC().Format(time.DateOnly)
 	if days, near := warnDaysBefore(expires, now); near {
-		return fmt.Sprintf("WeChat Pay accepts the key. The client certificate expires in less than %d days, on %s: get a new one in the merchant platform, or refunds stop then", days, date)
+		return fmt.Sprintf("%s. The client certificate expires in less than %d days, on %s: get a new one in the merchant platform, or %s", accepted, days, date, ends)
 	}
-	return fmt.Sprintf("WeChat Pay accepts the key; the client certificate is valid until %s", date)
+	return fmt.Sprintf("%s; the client certificate is valid until %s", accepted, date)
 }
 
 // warnOfExpiry writes an event each time the remaining days fall below one of warnDays.
@@ -102,8 +128,12 @@ func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *account.
 	lastWarned := known.warned
 	known.warned = days
 	r.mutex.Unlock()
+	stops := "refunds stop then"
+	if handle.CertificateForAllCalls {
+		stops = "all calls stop then"
+	}
 	if near && lastWarned != days {
-		r.warn(m, "CertificateExpires", "Check", "The client certificate expires in less than %d days, on %s; refunds stop then", days, expires.UTC().Format(time.DateOnly))
+		r.warn(m, "CertificateExpires", "Check", "The client certificate expires in less than %d days, on %s; %s", days, expires.UTC().Format(time.DateOnly), stops)
 	}
 }
 

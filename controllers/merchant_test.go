@@ -204,6 +204,18 @@ func TestMerchantOfAnotherNamespaceNeedsAGrant(t *testing.T) {
 	shop.WaitOrder(shop.Other(0)+"/order-0001", "Paid=True/Paid")
 }
 
+// TestAMerchantNumberThatWeChatDoesNotKnow: WeChat says so, unsigned, and the Merchant shows it with
+// what to do.
+func TestAMerchantNumberThatWeChatDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	shop := framework.Open(t, env)
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.MchID = "1900000999" }))
+	merchant := shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
+	for _, words := range []string{"MCHID_NOT_EXIST", "the merchant number 1900000999", "create another Merchant"} {
+		shop.Must(contains(ready(merchant), words))
+	}
+}
+
 func TestSeveralMerchantsDoNotMix(t *testing.T) {
 	t.Parallel()
 	const otherMch, otherKey = "1900000209", "cccccccccccccccccccccccccccccccc"

@@ -109,6 +109,12 @@ func TestMerchantStaysWhileOrdersNeedIt(t *testing.T) {
 	merchant := shop.DeleteMerchant()
 	shop.Create(shop.NewOrder("order-0002"))
 	shop.WaitOrder("order-0002", "Prepared=False/MerchantNotReady")
+	shop.Eventually("the Merchant says what it waits for", func() error {
+		if err := shop.Client.Get(shop.Context(), keyOf(merchant), merchant); err != nil {
+			return err
+		}
+		return contains(ready(merchant), "is being deleted and waits for 1 unfinished Order or Refund")
+	})
 	g.Expect(shop.Client.Get(shop.Context(), keyOf(merchant), merchant)).To(gomega.Succeed())
 	shop.Pay("order-0001")
 	shop.WaitOrder("order-0001", "Paid=True/Paid")

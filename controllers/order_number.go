@@ -25,6 +25,9 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 			"spec.attach is too long: WeChat Pay takes %d bytes, and an Order of another namespace than its Merchant's is sent with %q before it. WeChat Pay was not asked. Create another Order with a shorter one",
 			lifecycle.MaxAttach, o.Namespace+"/"))
 	}
+	if problem := lifecycle.PayerProblem(o.Order, o.merchant); problem != "" {
+		return r.rejectUnsent(ctx, o, problem)
+	}
 	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
 	if err != nil {
 		return failed(err)
@@ -214,7 +217,7 @@ func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechat
 	return r.usedAtWeChat(ctx, o)
 }
 
-const usedAtWeChatMessage = "WeChat Pay has the number %s with other parameters, and no object here owns it. If it is this Order from before a change, what may differ is the callback address " +
+const usedAtWeChatMessage = "WeChat Pay has the number %s with other parameters, and no other Order that may use this merchant number is known to own it. If it is this Order from before a change, what may differ is the callback address " +
 	"(spec.notifyBaseURL of the Merchant or --notify-base-url, and the Merchant's name and namespace), the Merchant's signType or protocol, or the spec itself: set them as they were, and it is prepared again. " +
 	"Otherwise create another Order with another name or spec.outTradeNo. It is asked for until its time is over, and never closed from here"
 

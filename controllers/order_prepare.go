@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -85,18 +86,33 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	if !r.beginCall(o) {
 		return r.awaitOtherCall(ctx, o)
 	}
-	request := lifecycle.OrderRequest(o.Order, o.merchant, o.account.PaymentNotifyURL)
+	connection, err := o.account.In(lifecycle.PreparedProtocol(o.Order))
+	if err != nil {
+		return r.cannotRefresh(ctx, o, err)
+	}
+	answer, err := r.create(ctx, o, connection)
+	if err != nil {
+		return r.handleOrderError(ctx, o, err)
+	}
+	return r.recordPrepay(ctx, o, connection, answer)
+}
+
+// create creates the order in a protocol.
+func (r *OrderReconciler) create(ctx context.Context, o *order, connection *account.Connection) (wechatpay.Prepay, error) {
 	r.deleted.note(o)
-	answer, err := o.account.CreateOrder(ctx, request)
+	answer, err := connection.CreateOrder(ctx, lifecycle.OrderRequest(o.Order, o.merchant, connection.PaymentNotifyURL))
 	if err == nil {
 		err = r.checkPrepayIsNew(ctx, o, answer)
 	}
 	if err != nil {
 		r.forgetIfNotCreated(o, err)
-		return r.handleOrderError(ctx, o, err)
 	}
-	prepay := r.prepayOf(o, request, answer)
-	err = r.record(withCallOutcome(ctx, wechatpay.OperationCreateOrder, nil), o, func(order *v1alpha1.Order) { lifecycle.Prepared(order, prepay, r.Clock.Now()) })
+	return answer, err
+}
+
+func (r *OrderReconciler) recordPrepay(ctx context.Context, o *order, connection *account.Connection, answer wechatpay.Prepay) progress {
+	prepay := r.prepayOf(o, connection, answer)
+	err := r.record(withCallOutcome(ctx, wechatpay.OperationCreateOrder, nil), o, func(order *v1alpha1.Order) { lifecycle.Prepared(order, prepay, r.Clock.Now()) })
 	if err != nil {
 		return r.stoppedDuringCreate(ctx, o, err)
 	}
@@ -106,15 +122,36 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	return next()
 }
 
-func (r *OrderReconciler) prepayOf(o *order, request wechatpay.OrderRequest, answer wechatpay.Prepay) v1alpha1.OrderPrepay {
+// cannotRefresh shows what the protocol lacks in which the order was made. Only there can it be
+// given to the payer anew; it is still queried, closed and refunded in the Merchant's.
+func (r *OrderReconciler) cannotRefresh(ctx context.Context, o *order, cause error) progress {
+	problem, ok := account.AsProblem(cause)
+	if !ok {
+		return failed(cause)
+	}
+	message := problem.Message
+	if o.merchant.Namespace != o.Namespace {
+		message = fmt.Sprintf("Merchant %s in namespace %s can't be used in the protocol in which the order was made (%s); its owner can see the cause", o.merchant.Name, o.merchant.Namespace, problem.Reason)
+	}
+	err := r.record(ctx, o, func(order *v1alpha1.Order) {
+		lifecycle.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, message, r.Clock.Now())
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	r.calls.until(o, r.Clock.Now().Add(r.Timing.SecretsCheck))
+	return next() // to the poll
+}
+
+func (r *OrderReconciler) prepayOf(o *order, connection *account.Connection, answer wechatpay.Prepay) v1alpha1.OrderPrepay {
 	now := r.Clock.Now()
 	expires := metav1.NewTime(now.Add(r.Timing.PrepayLifetime))
-	prepay := v1alpha1.OrderPrepay{
+	request := lifecycle.OrderRequest(o.Order, o.merchant, connection.PaymentNotifyURL)
+	return v1alpha1.OrderPrepay{
 		ID: answer.ID, ExpireTime: &expires, CodeURL: answer.CodeURL, MWEBURL: answer.MWEBURL, JSAPI: answer.JSAPI, App: answer.App,
-		Protocol: o.merchant.Spec.Protocol, SignType: v1alpha1.SignType(request.Scheme), NotifyURL: request.NotifyURL, Attach: request.Attach,
+		Protocol: connection.Protocol, SignType: v1alpha1.SignType(answer.Scheme), NotifyURL: request.NotifyURL, Attach: request.Attach,
 		RefreshRequest: lifecycle.RefreshRequest(o.Order),
 	}
-	return prepay
 }
 
 // handleOrderError handles an error of CreateOrder. Only a verified answer ends the Order.
@@ -176,6 +213,16 @@ func (r *OrderReconciler) queryState(ctx context.Context, o *order, cause error)
 			return stoppedBy(err)
 		}
 		return r.pause(o, r.Timing.RetrySlowly)
+	}
+	if !wechatpay.Means(cause, wechatpay.NumberUsed, wechatpay.StateConflict) {
+		return r.notPreparedBy(ctx, o, cause)
+	}
+	if other := o.account.Other(); other != nil {
+		// The first answer may be lost, and the Merchant's protocol changed since: WeChat has the
+		// order with the other one's parameters.
+		if answer, err := r.create(ctx, o, other); err == nil {
+			return r.recordPrepay(ctx, o, other, answer)
+		}
 	}
 	if wechatpay.Means(cause, wechatpay.NumberUsed) {
 		return r.numberUsed(ctx, o, trade)

@@ -86,14 +86,39 @@ func (b *Base) accountFor(ctx context.Context, order *v1alpha1.Order, found *v1a
 	if err != nil {
 		if problem, ok := account.AsProblem(err); ok && found.Namespace != order.Namespace {
 			// Problems with Secrets of another namespace are shown only there.
-			return nil, nil, &account.Problem{Reason: problem.Reason, Message: fmt.Sprintf("Merchant %s in namespace %s is not ready (%s); its owner can see the cause", found.Name, found.Namespace, problem.Reason)}
+			return nil, nil, &account.Problem{Reason: problem.Reason, Message: notReadyElsewhere(found, problem)}
 		}
 		return nil, nil, err
 	}
 	if rejected := rejectedKey(found, handle); rejected != nil {
 		return nil, nil, rejected
 	}
+	if problem := noCalls(found, handle); problem != nil {
+		if found.Namespace != order.Namespace {
+			problem = &account.Problem{Reason: problem.Reason, Message: notReadyElsewhere(found, problem)}
+		}
+		return nil, nil, problem
+	}
 	return found, handle, nil
+}
+
+// notReadyElsewhere hides the cause: it is shown only in the Merchant's namespace.
+func notReadyElsewhere(found *v1alpha1.Merchant, problem *account.Problem) string {
+	return fmt.Sprintf("Merchant %s in namespace %s is not ready (%s); its owner can see the cause", found.Name, found.Namespace, problem.Reason)
+}
+
+// noCalls returns why no call can be made although the key can be used: the protocol signs every
+// call with the API certificate, and that can't be used.
+func noCalls(found *v1alpha1.Merchant, handle *account.Account) *account.Problem {
+	switch {
+	case !handle.CertificateForAllCalls || handle.HasCertificate:
+		return nil
+	case handle.CertificateProblem != nil:
+		return handle.CertificateProblem
+	default:
+		return &account.Problem{Reason: v1alpha1.ReasonInvalidCertificate, Message: fmt.Sprintf(
+			"Protocol %s signs every call with the merchant's API certificate: set spec.certificateSecretRef of Merchant %s to a Secret of type kubernetes.io/tls with it", handle.Protocol, found.Name)}
+	}
 }
 
 // createdTooLate reports whether an Order must not use a Merchant that is being deleted: it was not
@@ -109,7 +134,7 @@ func createdTooLate(order *v1alpha1.Order, found *v1alpha1.Merchant) bool {
 func rejectedKey(found *v1alpha1.Merchant, handle *account.Account) *account.Problem {
 	if handle.Rejected() {
 		return &account.Problem{Reason: v1alpha1.ReasonCredentialsRejected, Message: fmt.Sprintf(
-			"WeChat Pay does not accept the API key of Merchant %s; nothing is sent until its Secret is corrected", found.Name)}
+			"WeChat Pay does not accept the %s of Merchant %s for its merchant number; nothing is sent until that is corrected", credentialName(handle), found.Name)}
 	}
 	return nil
 }
@@ -128,4 +153,12 @@ func (r *OrderReconciler) holdBeforeFirstCall(ctx context.Context, o *order) pro
 	default:
 		return stop(ignoreNotFound(err))
 	}
+}
+
+// credentialName returns the name of what WeChat recognises the merchant by.
+func credentialName(handle *account.Account) string {
+	if handle.CertificateForAllCalls {
+		return "API certificate"
+	}
+	return "API key"
 }

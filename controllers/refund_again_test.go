@@ -6,6 +6,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
@@ -117,7 +118,11 @@ func TestDeletedRefund(t *testing.T) {
 		refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 		shop.Create(refund)
 		shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
+		shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultDrop})
 		shop.Must(shop.Client.Delete(shop.Context(), refund))
+		shop.Eventually("the Refund says what it waits for", func() error {
+			return contains(lifecycle.Condition(shop.Refund("refund-0001").Status.Conditions, v1alpha1.ConditionApproved).Message, "The Refund is being deleted")
+		})
 		shop.WeChat.ClearFaults()
 		shop.WaitGone(refund)
 		g.Expect(len(shop.WeChat.Ledger().Refunds)).To(gomega.BeNumerically("<=", 1))

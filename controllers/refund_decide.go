@@ -34,6 +34,9 @@ func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) pro
 	case r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
 		return r.abandonFinalizer(ctx, f, err.Error())
 	default:
+		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Withdrawn(refund, r.Clock.Now()) }); err != nil {
+			return stoppedBy(err)
+		}
 		return r.queryFailed(ctx, f, err, max(r.Timing.NotExistGrace/4, r.Timing.RetryFirst))
 	}
 }

@@ -58,7 +58,7 @@ func (r *RefundReconciler) noteRequest(refund *v1alpha1.Refund) {
 // and only after QueryRefund has said that WeChat does not have it: an earlier request may have
 // arrived.
 func (r *RefundReconciler) handleRefundError(ctx context.Context, f *refund, cause error) progress {
-	if wechatpay.Means(cause, wechatpay.Rejected, wechatpay.AmountConflict, wechatpay.NeedsAttention) {
+	if wechatpay.Means(cause, wechatpay.Rejected, wechatpay.AmountConflict, wechatpay.NeedsAttention, wechatpay.NoRight) {
 		return r.queryAfterRejection(ctx, f, cause)
 	}
 	return r.retryLater(ctx, f, cause)
@@ -98,6 +98,8 @@ func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
 		return growing
 	case wechatpay.MeaningOf(err) == wechatpay.SlowDown, wechatpay.OutcomeOf(err) == wechatpay.NotSent, wechatpay.Means(err, wechatpay.InsufficientBalance):
 		return max(growing, r.Timing.RefundSpacing)
+	case wechatpay.MeaningOf(err) == wechatpay.NoRight && f.merchant.Spec.Partner != nil:
+		return r.Timing.RetryRight
 	default:
 		return r.Timing.RetrySlowly
 	}
@@ -145,7 +147,7 @@ func (r *RefundReconciler) endBy(ctx context.Context, f *refund, cause error) pr
 			return r.endAfterRequest(ctx, f, cause, v1alpha1.ReasonExceedsPaid, lifecycle.ExceedsAtWeChat(taken, f.order, f.Refund)+" "+cause.Error())
 		}
 	}
-	if wechatpay.Means(cause, wechatpay.NeedsAttention) {
+	if wechatpay.Means(cause, wechatpay.NeedsAttention, wechatpay.NoRight) {
 		return r.retryLater(ctx, f, cause)
 	}
 	return r.endAfterRequest(ctx, f, cause, v1alpha1.ReasonRejected, cause.Error()+". Create another Refund if it can be paid back otherwise")

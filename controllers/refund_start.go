@@ -99,6 +99,9 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason st
 	}
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, problem.Message, r.Clock.Now())
+		if isDeleted(f) {
+			lifecycle.Withdrawn(refund, r.Clock.Now())
+		}
 	})
 	if err != nil {
 		return stoppedBy(err)

@@ -149,6 +149,8 @@ func TestRefundSurvivesLostAnswers(t *testing.T) {
 		"FREQUENCY_LIMITED":   {Kind: simulator.FaultFrequencyLimited},
 		"unsigned rate limit": {Kind: simulator.FaultRateLimited},
 		"ERROR":               {Kind: simulator.FaultError, ErrCode: "ERROR", ErrCodeDes: "业务错误"},
+		"no right":            {Kind: simulator.FaultError, ErrCode: "NO_AUTH", ErrCodeDes: "特约子商户商户号未授权服务商的产品权限"},
+		"no right, unsigned":  {Kind: simulator.FaultFail, ReturnMsg: "特约子商户商户号未授权服务商的产品权限"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			shop, g := paidShop(t)

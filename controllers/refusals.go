@@ -244,11 +244,13 @@ func (r *MerchantReconciler) finishDeletion(ctx context.Context, m *v1alpha1.Mer
 	return next()
 }
 
+const writeRefusedNote = ". The cluster refuses a write: "
+
 // withRefusal adds refused writes to the message of Ready.
 func (r *MerchantReconciler) withRefusal(m *v1alpha1.Merchant, message string) string {
 	for _, write := range []string{metrics.WriteRelease, metrics.WriteHold} {
 		if said := r.refusals.message(m.UID, write); said != "" {
-			return message + ". The cluster refuses a write: " + refusal(write, errors.New(said))
+			return message + writeRefusedNote + refusal(write, errors.New(said))
 		}
 	}
 	return message

@@ -36,6 +36,9 @@ type Timing struct {
 	RetryFirst, RetryMost time.Duration
 	// RetrySlowly is the wait after calls for which a person has to correct something first.
 	RetrySlowly time.Duration
+	// RetryRight is the wait after a refund request for which the sub merchant has not granted the
+	// right: somebody else's decision, and each failing request counts against the service provider.
+	RetryRight time.Duration
 	// CloseRetry is the wait after WeChat refused to close an Order.
 	CloseRetry time.Duration
 
@@ -82,6 +85,7 @@ func DefaultTiming() Timing {
 		RetryFirst:     2 * time.Second,
 		RetryMost:      5 * time.Minute,
 		RetrySlowly:    5 * time.Minute,
+		RetryRight:     time.Hour,
 		CloseRetry:     30 * time.Second,
 		HoldSettles:    time.Second,
 		SecretsCheck:   30 * time.Second,

@@ -64,11 +64,11 @@ type Handler struct {
 func (h *Handler) Routes() http.Handler {
 	h.logSampler, h.activeByNamespace, h.parseSemaphores = newLogSampler(h.Clock), newTenantShares(maxConnections), newParseSemaphores()
 	mux := http.NewServeMux()
-	for path, protocol := range protocols.ByPath() {
+	for _, protocol := range protocols.Names() {
 		for kind, settle := range map[wechatpay.CallbackKind]func(context.Context, *callback) result{
 			wechatpay.PaymentCallback: h.payment, wechatpay.RefundCallback: h.refund,
 		} {
-			mux.HandleFunc(fmt.Sprintf("POST /notify/%s/{namespace}/{name}/%s", path, kind), h.serve(protocol, string(kind), settle))
+			mux.HandleFunc(fmt.Sprintf("POST /notify/%s/{namespace}/{name}/%s", protocols.Path(protocol), kind), h.serve(protocol, string(kind), settle))
 		}
 	}
 	return mux
@@ -76,13 +76,16 @@ func (h *Handler) Routes() http.Handler {
 
 // callback is a callback and the Merchant that its path names.
 type callback struct {
-	protocol wechatpay.Protocol
-	merchant *v1alpha1.Merchant
-	account  *account.Account
-	kind     string
-	header   http.Header
-	body     []byte
-	log      logr.Logger
+	// protocol is that of the path, which may be another than the Merchant's, and connection is the
+	// Merchant's in it.
+	protocol   v1alpha1.Protocol
+	connection *account.Connection
+	merchant   *v1alpha1.Merchant
+	account    *account.Account
+	kind       string
+	header     http.Header
+	body       []byte
+	log        logr.Logger
 }
 
 func (c *callback) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(c.merchant) }
@@ -91,7 +94,8 @@ func (c *callback) merchantKey() types.NamespacedName { return client.ObjectKeyF
 func (c *callback) tenantKey() tenantKey { return tenantKey{c.kind, c.merchantKey()} }
 
 // serve reads a callback, handles it, answers and counts.
-func (h *Handler) serve(protocol wechatpay.Protocol, kind string, settle func(context.Context, *callback) result) http.HandlerFunc {
+func (h *Handler) serve(protocol v1alpha1.Protocol, kind string, settle func(context.Context, *callback) result) http.HandlerFunc {
+	spoken, _ := protocols.Of(protocol)
 	return func(w http.ResponseWriter, request *http.Request) {
 		// If the client disconnects, the write in progress continues.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), settleDeadline)
@@ -99,7 +103,7 @@ func (h *Handler) serve(protocol wechatpay.Protocol, kind string, settle func(co
 		began := h.Clock.Now()
 		outcome := h.handle(ctx, w, request, &callback{protocol: protocol, kind: kind, header: request.Header}, settle)
 		outcome.count(kind, h.Clock.Since(began))
-		outcome.write(w, protocol)
+		outcome.write(w, spoken)
 	}
 }
 
@@ -139,7 +143,7 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 	}
 	defer h.activeByNamespace.release(key.Namespace)
 	requestWasRead(ctx)
-	if c.account, err = h.Registry.Get(ctx, c.merchant); err != nil {
+	if c.account, c.connection, err = h.Registry.In(ctx, c.merchant, c.protocol); err != nil {
 		return c.notReady(err)
 	}
 	if callbackprobe.IsProbe(c.body) {
@@ -175,6 +179,12 @@ func (h *Handler) lookupReader(c *callback) client.Reader {
 	return limitedReader{h.APIReader, allow, &h.inFlight, look}
 }
 
+// notOurs: a genuine callback about something that is not this operator's, such as profit sharing.
+func (c *callback) notOurs() result {
+	c.log.Info("A genuine callback is about something that is not the operator's; it is confirmed and nothing is done")
+	return ignored()
+}
+
 // unproven: the callback uses a key of the Merchant that WeChat has not accepted yet. A user who
 // can change the Merchant or its Secret may have chosen that key. The leader probes it within half
 // a minute, when it reads the Secret, and WeChat repeats the callback.
@@ -207,6 +217,9 @@ func (c *callback) unreadable(err error) result {
 		return c.tooMany()
 	}
 	if e, ok := errors.AsType[*wechatpay.Error](err); ok {
+		if e.Meaning == wechatpay.KeyMismatch {
+			c.connection.NoteKeyMismatch()
+		}
 		c.log.Info("Refused a callback", "problem", e.Error())
 	} else {
 		c.log.Info("Refused a callback that could not be verified")

@@ -17,7 +17,7 @@ import (
 )
 
 // results are all label values of the results of callbacks.
-var results = []string{"recorded", "repeated", "unmatched", "mismatch", "conflict", "refused", "unproven", "failed"}
+var results = []string{"recorded", "repeated", "unmatched", "mismatch", "conflict", "refused", "unproven", "ignored", "failed"}
 
 // counted reads all counters of callbacks, by "kind result".
 func counted(t *testing.T) map[string]float64 {

@@ -43,7 +43,7 @@ func (h *Handler) parse(ctx context.Context, c *callback, kind wechatpay.Callbac
 		return wechatpay.Notification{}, errBusy
 	}
 	defer semaphore.release()
-	notification, err := c.account.Receiver.Parse(wechatpay.Delivery{Kind: kind, Header: c.header, Body: c.body, Time: h.Clock.Now()})
+	notification, err := c.connection.Receiver.Parse(wechatpay.Delivery{Kind: kind, Header: c.header, Body: c.body, Time: h.Clock.Now()})
 	if err == nil && !isAbout(kind, notification) {
 		err = errOtherSubject
 	}
@@ -55,8 +55,16 @@ var errOtherSubject = errors.New("the callback is about something else than its 
 // isAbout reports whether a notification is about the subject of its path. A payment counts only if
 // WeChat signed it, whatever a protocol hands on; a refund that is not signed is queried.
 func isAbout(kind wechatpay.CallbackKind, notification wechatpay.Notification) bool {
+	if isOfOthers(notification) {
+		return true
+	}
 	if kind == wechatpay.RefundCallback {
 		return notification.Refund != nil
 	}
 	return notification.Payment != nil && notification.Proven
+}
+
+// isOfOthers reports whether a genuine callback is about something that is not this operator's.
+func isOfOthers(notification wechatpay.Notification) bool {
+	return notification.Proven && notification.Payment == nil && notification.Refund == nil
 }

@@ -28,12 +28,13 @@ func TestACallbackIsAboutItsPath(t *testing.T) {
 		"a proven payment":       {wechatpay.PaymentCallback, receives{Payment: payment, Proven: true}, true},
 		"a payment without that": {wechatpay.PaymentCallback, receives{Payment: payment}, false},
 		"a refund as a payment":  {wechatpay.PaymentCallback, receives{Refund: refund, Proven: true}, false},
-		"nothing as a payment":   {wechatpay.PaymentCallback, receives{Proven: true}, false},
+		"something else":         {wechatpay.PaymentCallback, receives{Proven: true}, true},
+		"nothing":                {wechatpay.PaymentCallback, receives{}, false},
 		"a hint at a refund":     {wechatpay.RefundCallback, receives{Refund: refund}, true},
 		"a payment as a refund":  {wechatpay.RefundCallback, receives{Payment: payment, Proven: true}, false},
 	} {
 		h := &Handler{Clock: clock.RealClock{}, parseSemaphores: newParseSemaphores()}
-		c := &callback{merchant: &v1alpha1.Merchant{}, account: &account.Account{Receiver: test.receives}}
+		c := &callback{merchant: &v1alpha1.Merchant{}, connection: &account.Connection{Receiver: test.receives}}
 		_, err := h.parse(t.Context(), c, test.kind)
 		if (err == nil) != test.accepted || err != nil && !errors.Is(err, errOtherSubject) {
 			t.Errorf("%s: %v", name, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // payment handles a payment callback: it verifies it over its raw fields, finds its Order, stores
@@ -18,8 +19,11 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 	if err != nil {
 		return c.unreadable(err)
 	}
-	if !c.account.Believes(c.merchant, notification.KeyID) {
+	if !c.account.Believes(c.merchant, c.connection, notification.KeyID) {
 		return c.unproven()
+	}
+	if isOfOthers(notification) {
+		return c.notOurs()
 	}
 	payment := notification.Payment
 	c.log = c.log.WithValues("outTradeNo", payment.OutTradeNo)
@@ -58,7 +62,7 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 	var verdict lifecycle.Verdict
 	var message string
 	_, err := status.Update(ctx, h.writer(reporter.Log), order, func(order *v1alpha1.Order) error {
-		if prepared := lifecycle.PreparedScheme(order, c.merchant); c.protocol.Weaker(notification.Scheme, prepared) {
+		if prepared := lifecycle.PreparedScheme(order, c.merchant); weaker(c.protocol, notification.Scheme, prepared) {
 			return errWeakScheme
 		}
 		owns, err := h.owns(ctx, c, order, notification.Payment.TransactionID)
@@ -86,6 +90,12 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 	default:
 		return c.notStored(err)
 	}
+}
+
+// weaker reports whether a callback is signed with a weaker algorithm than its order.
+func weaker(protocol v1alpha1.Protocol, callback, order wechatpay.Scheme) bool {
+	spoken, known := protocols.Of(protocol)
+	return !known || spoken.Weaker(callback, order)
 }
 
 // owns reports whether an Order may record a payment. A payment that is recorded already is not

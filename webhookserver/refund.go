@@ -13,15 +13,19 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// refund handles a refund callback. The callback is not signed and proves nothing, so it only names
-// the refund to query; the result of the query is stored.
+// refund handles a refund callback. If it is not signed it proves nothing: it only names the refund
+// to query, and the result of the query is stored. One that is signed and agrees with its Refund is
+// stored as it is.
 func (h *Handler) refund(ctx context.Context, c *callback) result {
 	notification, err := h.parse(ctx, c, wechatpay.RefundCallback)
 	if err != nil {
 		return c.unreadable(err)
 	}
-	if !c.account.Believes(c.merchant, notification.KeyID) {
+	if !c.account.Believes(c.merchant, c.connection, notification.KeyID) {
 		return c.unproven()
+	}
+	if isOfOthers(notification) {
+		return c.notOurs()
 	}
 	claimed := notification.Refund
 	c.log = c.log.WithValues("outRefundNo", claimed.OutRefundNo)
@@ -37,7 +41,18 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 	case finalAtWeChat(refund):
 		return repeated()
 	}
+	if isFinalFact(notification, refund, order) {
+		return h.storeRefund(ctx, c, refund, order, *claimed)
+	}
 	return h.refundQueries.do(ctx, refund.UID, h.Clock.Now, func() queryResult { return h.queryRefund(ctx, c, refund, order) }).replyTo(claimed.Status)
+}
+
+// isFinalFact reports whether a signed callback states the final state of exactly this refund. A
+// state that is not final may be outdated, since a callback can be repeated for some minutes.
+func isFinalFact(notification wechatpay.Notification, refund *v1alpha1.Refund, order *v1alpha1.Order) bool {
+	fact := notification.Refund
+	final := fact.Status == wechatpay.RefundStatusSucceeded || fact.Status == wechatpay.RefundStatusClosed
+	return notification.Proven && final && fact.OutTradeNo == order.Number() && fact.OutRefundNo == refund.Number() && fact.Amount == refund.Spec.Amount
 }
 
 // queryRefund queries a refund and stores the result.

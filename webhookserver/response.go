@@ -26,6 +26,10 @@ func recorded() result { return result{label: "recorded", stored: true, status: 
 // repeated: the same fact was stored before.
 func repeated() result { return result{label: "repeated", stored: true, status: http.StatusOK} }
 
+// ignored: a genuine callback about something that is not this operator's. WeChat need not repeat
+// it.
+func ignored() result { return result{label: "ignored", stored: true, status: http.StatusOK} }
+
 // refused: the callback can't be trusted. Nothing changed.
 func refused(status int, reason string) result {
 	return result{label: "refused", status: status, reason: reason}

@@ -16,8 +16,9 @@ const (
 // Ready is the condition of a Merchant: keys and certificates are in order, and WeChat took the key.
 //
 //	True:    Ready
-//	False:   SecretNotFound, InvalidAPIKey, InvalidCertificate, CertificateMismatch, CertificateExpired,
-//	         CertificateRejected, CredentialsRejected, InvalidNotifyURL, InvalidEndpoint, EndpointNotAllowed
+//	False:   SecretNotFound, InvalidAPIKey, InvalidAPIV3Key, InvalidPublicKey, InvalidCertificate, CertificateMismatch,
+//	         CertificateExpired, CertificateRejected, CredentialsRejected, PlatformCertificatesMissing, AnswersNotVerified,
+//	         ClockSkewed, InvalidNotifyURL, InvalidEndpoint, EndpointNotAllowed
 //	Unknown: WeChatUnreachable
 const (
 	ConditionReady = "Ready"
@@ -28,12 +29,27 @@ const (
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonInvalidAPIKey: the entry for the key is not there, or not 32 letters and digits; which, only the Secret tells.
 	ReasonInvalidAPIKey = "InvalidAPIKey"
+	// ReasonInvalidAPIV3Key: the entry for the APIv3 key is not there, or not 32 letters and
+	// digits, or what WeChat encrypted with the account's key can't be opened with it.
+	ReasonInvalidAPIV3Key = "InvalidAPIV3Key"
+	// ReasonInvalidPublicKey: an entry of spec.publicKeys is no RSA public key in PEM.
+	ReasonInvalidPublicKey = "InvalidPublicKey"
+	// ReasonPlatformCertificatesMissing: WeChat has no platform certificates for this merchant
+	// number, and spec.publicKeys is empty.
+	ReasonPlatformCertificatesMissing = "PlatformCertificatesMissing"
+	// ReasonAnswersNotVerified: WeChat's answers are signed with none of the keys that are known.
+	ReasonAnswersNotVerified = "AnswersNotVerified"
+	// ReasonClockSkewed: the operator's clock is more than four minutes from WeChat's, which takes
+	// requests within five only.
+	ReasonClockSkewed = "ClockSkewed"
 	// ReasonInvalidCertificate: the Secret has no certificate of the merchant number, or its private key can't be read. Stops
-	// Refunds, not Orders.
+	// Refunds, not Orders; under V3 all calls.
 	ReasonInvalidCertificate = "InvalidCertificate"
-	// ReasonCertificateMismatch: the private key is not the certificate's. Stops Refunds, not Orders.
+	// ReasonCertificateMismatch: the private key is not the certificate's. Stops Refunds, not
+	// Orders; under V3 all calls.
 	ReasonCertificateMismatch = "CertificateMismatch"
-	// ReasonCertificateExpired: the certificate's time is over, or has not begun. Stops Refunds, not Orders.
+	// ReasonCertificateExpired: the certificate's time is over, or has not begun. Stops Refunds,
+	// not Orders; under V3 all calls.
 	ReasonCertificateExpired = "CertificateExpired"
 	// ReasonCertificateRejected: WeChat did not take the certificate in a refund request. Stops Refunds, not Orders.
 	ReasonCertificateRejected = "CertificateRejected"
@@ -119,6 +135,21 @@ const (
 	ReasonPolicyNotVerified = "PolicyNotVerified"
 )
 
+// RefundsAllowed is the condition of a Merchant of a service provider: the sub merchant lets the
+// provider refund for it. It is known from refund requests only; one is tried again every hour.
+//
+//	True:  RefundAccepted
+//	False: NoRight
+const (
+	ConditionRefundsAllowed = "RefundsAllowed"
+
+	// ReasonRefundAccepted: WeChat took a refund request.
+	ReasonRefundAccepted = "RefundAccepted"
+	// ReasonNoRight: the sub merchant has not granted the provider the right to refund, or has
+	// revoked it.
+	ReasonNoRight = "NoRight"
+)
+
 // Prepared is the condition of an Order: the payer can pay now. It stays True when the Order is paid.
 //
 //	True:    Prepared
@@ -136,8 +167,8 @@ const (
 	ReasonNotPermitted = "NotPermitted"
 	// ReasonNumberInUse: another Order owns the number, or WeChat has it for another namespace. Final.
 	ReasonNumberInUse = "NumberInUse"
-	// ReasonUsedAtWeChat: WeChat has the number with other parameters, and no object here owns it. It is asked for like any
-	// open Order and ends as Expired, or as Closed by wish or deletion; what WeChat has is never closed.
+	// ReasonUsedAtWeChat: WeChat has the number with other parameters, and no other Order of the account is known to own it. It is
+	// asked for like any open Order and ends as Expired, or as Closed by wish or deletion; what WeChat has is never closed.
 	ReasonUsedAtWeChat = "UsedAtWeChat"
 	// ReasonNotSent: the call did not reach WeChat. Repeated by itself.
 	ReasonNotSent = "NotSent"
@@ -259,3 +290,12 @@ const (
 	// ReasonExceedsPaid: with the other refunds of the Order it would be more than was paid, or the 51st.
 	ReasonExceedsPaid = "ExceedsPaid"
 )
+
+// AbnormalHandled is the condition of a Refund with spec.abnormal: WeChat took where the money goes. Succeeded tells when it
+// arrived.
+//
+//	True:    Accepted
+//	False:   ApprovedUnguarded, SecretNotFound, MerchantNotReady, NotSent, RateLimited, Rejected (the last five wait and try
+//	         again)
+//	Unknown: PolicyMissing, PolicyNotVerified, Approved, OutcomeUnknown, Refused
+const ConditionAbnormalHandled = "AbnormalHandled"

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,6 +26,11 @@ type mutability struct {
 	mutable   map[string]field
 	// before is done first to what gets a mutable field.
 	before map[string]edit
+	// insteadOf says which field's place a field takes: one of the two is required, and both are
+	// too many.
+	insteadOf map[string]string
+	// once are fields that may be set later, and never again: they have tests of their own.
+	once []string
 }
 
 var kinds = map[string]mutability{
@@ -33,13 +39,19 @@ var kinds = map[string]mutability{
 		immutable: map[string]field{
 			"mchID": {"1900000109", "1900000110"},
 			"appID": {"wxd678efh567hg6787", "wxd678efh567hg6788"},
+
+			"partner.subMchID": {"1900000200", "1900000201"},
+			"partner.subAppID": {"wx8888888888888888", "wx8888888888888889"},
 		},
 		mutable: map[string]field{
-			"protocol":                   {"V2", "V2"},
+			"protocol":                   {"V2", "V3"},
 			"signType":                   {"HMAC-SHA256", "MD5"},
 			"apiKeySecretRef.name":       {"shop-wechatpay", "shop-wechatpay-2"},
 			"apiKeySecretRef.key":        {"apiKey", "key"},
+			"apiV3KeySecretRef.name":     {"shop-wechatpay", "shop-wechatpay-2"},
+			"apiV3KeySecretRef.key":      {"apiV3Key", "key"},
 			"certificateSecretRef.name":  {"cert", "cert-2"},
+			"publicKeys":                 {publicKeys("PUB_KEY_ID_0114232134912410000000000000"), publicKeys("PUB_KEY_ID_0114232134912410000000000001")},
 			"notifyBaseURL":              {"https://pay.example.com", "https://pay2.example.com"},
 			"endpoint.url":               {"https://api.mch.weixin.qq.com", "https://apihk.mch.weixin.qq.com"},
 			"endpoint.backupURL":         {"https://api2.mch.weixin.qq.com", "https://apius.mch.weixin.qq.com"},
@@ -51,6 +63,8 @@ var kinds = map[string]mutability{
 			"allowedNamespaces.selector": {map[string]any{}, map[string]any{"matchLabels": map[string]any{"shop": "yes"}}},
 		},
 		before: map[string]edit{
+			"protocol":                   speaksBoth,
+			"apiV3KeySecretRef.key":      speaksBoth,
 			"endpoint.backupURL":         set("spec.endpoint.url", "https://api.mch.weixin.qq.com"),
 			"endpoint.caBundle":          set("spec.endpoint.url", "https://api.mch.weixin.qq.com"),
 			"allowedNamespaces.selector": set("spec.allowedNamespaces.from", "Selector"),
@@ -68,6 +82,7 @@ var kinds = map[string]mutability{
 			"amount.total":          {int64(101), int64(100)},
 			"amount.currency":       {"HKD", "USD"},
 			"payer.openID":          {"oUpF8uMuAJO", "oUpF8uMuAJP"},
+			"payer.subOpenID":       {"oUpF8uMuAJO", "oUpF8uMuAJP"},
 			"clientIP":              {"203.0.113.7", "203.0.113.8"},
 			"expireAfterSeconds":    {int64(3600), int64(3601)},
 			"expireTime":            {"2026-11-21T12:00:00Z", "2026-11-21T12:00:01Z"},
@@ -96,6 +111,7 @@ var kinds = map[string]mutability{
 			"desiredState":            {"Open", "Closed"},
 			"ttlSecondsAfterFinished": {int64(60), int64(0)},
 		},
+		insteadOf: map[string]string{"payer.subOpenID": "payer.openID"},
 	},
 	"Refund": {
 		build: refund,
@@ -105,9 +121,7 @@ var kinds = map[string]mutability{
 			"outRefundNo":   {"R1", "R2"},
 			"reason":        {"质量问题", "质量"},
 		},
-		mutable: map[string]field{
-			"approval": {"Approved", "Denied"},
-		},
+		once: []string{"approval", "abnormal.to", "abnormal.bankType", "abnormal.secretRef.name"},
 	},
 }
 
@@ -116,7 +130,8 @@ func TestEveryFieldIsCovered(t *testing.T) {
 	for kind, m := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			listed := slices.Sorted(maps.Keys(m.immutable))
-			listed = append(listed, slices.Collect(maps.Keys(m.mutable))...)
+			listed = slices.AppendSeq(listed, maps.Keys(m.mutable))
+			listed = append(listed, m.once...)
 			slices.Sort(listed)
 			var inSchema []string
 			schemaOf(t, kind).walk("", func(path string, node schemaNode) {
@@ -188,8 +203,11 @@ func TestImmutable(t *testing.T) {
 
 			var all []edit
 			for path, f := range m.immutable {
-				all = append(all, set("spec."+path, f.one))
+				if m.insteadOf[path] == "" {
+					all = append(all, set("spec."+path, f.one))
+				}
 			}
+			oneOfTwo := slices.Collect(maps.Values(m.insteadOf))
 			full := m.build(append(all, named("full-0001"))...)
 			full.SetNamespace(ns)
 			bare := m.build(named("bare-0001"))
@@ -197,7 +215,7 @@ func TestImmutable(t *testing.T) {
 			half := full.DeepCopy()
 			half.SetName("half-0001")
 			for path := range m.immutable {
-				if strings.Contains(path, ".") && !requiredInParent(t, kind, path) {
+				if strings.Contains(path, ".") && !requiredInParent(t, kind, path) && !slices.Contains(oneOfTwo, path) {
 					unset("spec." + path)(half)
 				}
 			}
@@ -223,6 +241,14 @@ func TestImmutable(t *testing.T) {
 					// Where the schema refuses first, its words differ; that the field is named is checked all the same.
 					var schemaFirst []string
 
+					if taken := m.insteadOf[path]; taken != "" {
+						check("in the place of "+taken, immutable, full, func(u *unstructured.Unstructured) {
+							unset("spec." + taken)(u)
+							set("spec."+path, f.one)(u)
+						})
+						check("besides "+taken, schemaFirst, full, set("spec."+path, f.one))
+						continue
+					}
 					words := immutable
 					if path == "limitPay" {
 						words = schemaFirst
@@ -232,7 +258,7 @@ func TestImmutable(t *testing.T) {
 					parent, _, nested := strings.Cut(path, ".")
 					optionalParent := nested && !required[parent]
 					words = immutable
-					if requiredInParent(t, kind, path) {
+					if requiredInParent(t, kind, path) || slices.Contains(oneOfTwo, path) {
 						words = schemaFirst
 					}
 					check("removal", words, full, unset("spec."+path))
@@ -248,7 +274,7 @@ func TestImmutable(t *testing.T) {
 						check("addition", immutable, bare, set("spec."+path, f.one))
 						continue
 					}
-					if !requiredInParent(t, kind, path) {
+					if !requiredInParent(t, kind, path) && !slices.Contains(oneOfTwo, path) {
 						check("addition", immutable, half, set("spec."+path, f.one))
 					}
 					whole, _, _ := unstructured.NestedMap(full.Object, "spec", parent)
@@ -336,9 +362,6 @@ func TestMutable(t *testing.T) {
 	for kind, m := range kinds {
 		ns := namespace(t)
 		for path, f := range m.mutable {
-			if path == "approval" {
-				continue // once only: TestApprovalIsFinal
-			}
 			for way, write := range writes {
 				t.Run(strings.Join([]string{kind, path, way}, "/"), func(t *testing.T) {
 					var before []edit
@@ -426,6 +449,87 @@ func TestApprovalIsFinal(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestAbnormalIsSetOnce: not at the creation, later once, and then never another way. That it waits
+// until the Refund is Abnormal is not for the kind to say, but for the policy on approvals.
+func TestAbnormalIsSetOnce(t *testing.T) {
+	ns := namespace(t)
+	const path = "spec.abnormal"
+	toMerchant := map[string]any{"to": "MerchantBankCard"}
+	toUser := toUserCard("refund-0001-card")
+	for _, value := range []map[string]any{toMerchant, toUser} {
+		refused(t, create(t.Context(), ns, refund(set(path, value))), path, "abnormal can be set only once the Refund is Abnormal, not at its creation")
+	}
+	for way, write := range writes {
+		for name, c := range map[string]struct{ first, other map[string]any }{
+			"to a card of the merchant": {toMerchant, toUser}, "to a card of the payer": {toUser, toMerchant},
+			"another Secret": {toUser, toUserCard("refund-0001-card-2")},
+		} {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				u := refund(set("spec.approval", "Approved"))
+				u.SetNamespace(ns)
+				if err := apply(t.Context(), u); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = env.Client.Delete(context.Background(), u) })
+				writeStatus(t, u, set("status.conditions", []any{condition("Succeeded", "False", "Abnormal")}))
+				if err := write(t.Context(), u, set(path, c.first)); err != nil {
+					t.Fatal(err)
+				}
+				if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(u), u); err != nil {
+					t.Fatal(err)
+				}
+				if got, _, _ := unstructured.NestedMap(u.Object, "spec", "abnormal"); !maps.EqualFunc(got, c.first, equality.Semantic.DeepEqual) {
+					t.Errorf("%v was stored as %v", c.first, got)
+				}
+				refused(t, write(t.Context(), u, set(path, c.other)), path, "abnormal is final once set")
+				// As for the approval: only the owner of a field takes it away by leaving it out.
+				if way == "server-side apply" {
+					u = applied(u)
+				}
+				refused(t, write(t.Context(), u, unset(path)), path, "abnormal is final once set")
+				refused(t, write(t.Context(), u, set(path, nil)), path)
+				if err := write(t.Context(), u, set(path, c.first)); err != nil {
+					t.Errorf("the same again: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// TestTheProtocolChangesBothWays: with what both need in place the protocol alone is changed, and
+// what it does not need may go.
+func TestTheProtocolChangesBothWays(t *testing.T) {
+	ns := namespace(t)
+	const path = "spec.protocol"
+	for way, write := range writes {
+		t.Run(way, func(t *testing.T) {
+			u := merchant(speaksBoth, set(path, "V2"))
+			u.SetNamespace(ns)
+			if err := apply(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = env.Client.Delete(context.Background(), u) })
+			step := func(edits ...edit) error {
+				t.Helper()
+				if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(u), u); err != nil {
+					t.Fatal(err)
+				}
+				return write(t.Context(), u, edits...)
+			}
+			for _, edits := range [][]edit{
+				{set(path, "V3")}, {set(path, "V2")}, {set(path, "V3"), unset("spec.apiKeySecretRef")},
+				{set(path, "V2"), set("spec.apiKeySecretRef.name", "shop-wechatpay"), unset("spec.apiV3KeySecretRef"), unset("spec.certificateSecretRef")},
+			} {
+				if err := step(edits...); err != nil {
+					t.Error(err)
+				}
+			}
+			refused(t, step(set(path, "V3")), "spec.apiV3KeySecretRef", "spec.certificateSecretRef")
+			refused(t, step(unset("spec.apiKeySecretRef")), "spec.apiKeySecretRef", "apiKeySecretRef is required for protocol V2")
+		})
 	}
 }
 

@@ -5,11 +5,16 @@ import (
 )
 
 // Protocol is a version of WeChat Pay's API.
-// +kubebuilder:validation:Enum=V2
+// +kubebuilder:validation:Enum=V2;V3
 type Protocol string
 
-// ProtocolV2 is the XML protocol, signed with the API key.
-const ProtocolV2 Protocol = "V2"
+// The protocols.
+const (
+	// ProtocolV2 is the XML protocol, signed with the API key.
+	ProtocolV2 Protocol = "V2"
+	// ProtocolV3 is the JSON protocol, signed with the merchant's API certificate.
+	ProtocolV3 Protocol = "V3"
+)
 
 // SignType is the algorithm that requests and callbacks are signed with.
 // +kubebuilder:validation:Enum=MD5;HMAC-SHA256
@@ -88,9 +93,65 @@ type SecretKeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
+// APIV3KeyReference names one key of a Secret in the namespace of the Merchant.
+type APIV3KeyReference struct {
+	// name of the Secret, in the Merchant's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	Name string `json:"name,omitempty"`
+
+	// key in the Secret that holds the APIv3 key. While a key is being rotated, the entry
+	// "<key>.previous" holds the one before it, which still decrypts callbacks.
+	// +optional
+	// +default="apiV3Key"
+	// +kubebuilder:default=apiV3Key
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key,omitempty"`
+}
+
+// PublicKey is a public key of WeChat Pay, which verifies its answers and callbacks.
+type PublicKey struct {
+	// id of the key as the merchant platform shows it (微信支付公钥ID): PUB_KEY_ID_ and digits.
+	// +required
+	// +kubebuilder:validation:MinLength=12
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^PUB_KEY_ID_[0-9]{1,53}$`
+	ID string `json:"id,omitempty"`
+
+	// pem is the content of the downloaded pub_key.pem, from -----BEGIN PUBLIC KEY----- on. It is
+	// no secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:XValidation:rule="self.matches('^\\\\s*-----BEGIN PUBLIC KEY-----\\\\s[A-Za-z0-9+/=\\\\s]*[A-Za-z0-9+/=]\\\\s*-----END PUBLIC KEY-----\\\\s*$')",message="publicKeys.pem must be the content of pub_key.pem, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----, and nothing else: no certificate, no private key"
+	PEM string `json:"pem,omitempty"`
+}
+
+// Partner is the sub merchant for which a service provider (服务商) acts.
+type Partner struct {
+	// subMchID is the sub merchant's number (sub_mchid), 8 to 10 digits.
+	// +required
+	// +kubebuilder:validation:MinLength=8
+	// +kubebuilder:validation:MaxLength=10
+	// +kubebuilder:validation:Pattern=`^[0-9]{8,10}$`
+	SubMchID string `json:"subMchID,omitempty"`
+
+	// subAppID is an appid of the sub merchant (sub_appid), which the provider has bound to it.
+	// Orders are paid in it if their spec.appID names it, or their payer.subOpenID is set.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
+	SubAppID string `json:"subAppID,omitempty"`
+}
+
 // SecretReference names a Secret in the namespace of the object that refers to it.
 type SecretReference struct {
-	// name of the Secret, in the Merchant's namespace.
+	// name of the Secret, in the namespace of the object that refers to it.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -154,6 +215,10 @@ type AllowedNamespaces struct {
 
 // MerchantSpec says which account at WeChat Pay this is, and how it is used.
 // +kubebuilder:validation:XValidation:rule="self.protocol != 'V2' || has(self.apiKeySecretRef)",fieldPath=".apiKeySecretRef",message="apiKeySecretRef is required for protocol V2"
+// +kubebuilder:validation:XValidation:rule="self.protocol != 'V3' || has(self.apiV3KeySecretRef)",fieldPath=".apiV3KeySecretRef",message="apiV3KeySecretRef is required for protocol V3"
+// +kubebuilder:validation:XValidation:rule="self.protocol != 'V3' || has(self.certificateSecretRef)",fieldPath=".certificateSecretRef",message="certificateSecretRef is required for protocol V3: the certificate's key signs every request"
+// +kubebuilder:validation:XValidation:rule="has(self.partner) ? has(oldSelf.partner) && self.partner == oldSelf.partner : !has(oldSelf.partner)",fieldPath=".partner",message="partner is immutable: create another Merchant for another sub merchant"
+// +kubebuilder:validation:XValidation:rule="!has(self.partner) || self.partner.subMchID != self.mchID",fieldPath=".partner.subMchID",message="partner.subMchID must be the sub merchant's number, not the service provider's, which is mchID"
 type MerchantSpec struct {
 	// mchID is the merchant number that WeChat Pay gave (mch_id), 8 to 10 digits. Immutable.
 	// +required
@@ -172,7 +237,10 @@ type MerchantSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="appID is immutable: create another Merchant, or set spec.appID on Orders"
 	AppID string `json:"appID,omitempty"`
 
-	// protocol is the version of WeChat Pay's API: V2 (XML, API key).
+	// protocol is the version of WeChat Pay's API: V2 (API key) or V3 (API certificate and APIv3
+	// key; accounts that are opened today). It may be changed: an Order keeps the protocol with
+	// which it was prepared for what its payer needs, and everything else goes by the new one.
+	// Callbacks of both are taken at any time.
 	// +optional
 	// +default="V2"
 	// +kubebuilder:default=V2
@@ -189,10 +257,32 @@ type MerchantSpec struct {
 	// +optional
 	APIKeySecretRef SecretKeyReference `json:"apiKeySecretRef,omitzero"`
 
-	// certificateSecretRef names a Secret of type kubernetes.io/tls with the merchant's API certificate
-	// (apiclient_cert.pem as tls.crt, apiclient_key.pem as tls.key). Only refunds need it.
+	// apiV3KeySecretRef names the Secret entry that holds the APIv3 key (APIv3 密钥), 32 letters and
+	// digits. Required for protocol V3.
+	// +optional
+	APIV3KeySecretRef APIV3KeyReference `json:"apiV3KeySecretRef,omitzero"`
+
+	// certificateSecretRef names a Secret of type kubernetes.io/tls with the merchant's API
+	// certificate (apiclient_cert.pem as tls.crt, apiclient_key.pem as tls.key). Under protocol V2
+	// only refunds need it. Required for protocol V3, where its key signs every request.
 	// +optional
 	CertificateSecretRef *SecretReference `json:"certificateSecretRef,omitempty"`
+
+	// publicKeys are for protocol V3: WeChat Pay's public keys (微信支付公钥) of the merchant number, by
+	// which its answers and callbacks are verified. Without any, WeChat's platform certificates are
+	// downloaded, which merchant numbers of today no longer have. During a migration both are in
+	// use, each for what is signed with it.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	PublicKeys []PublicKey `json:"publicKeys,omitempty"`
+
+	// partner is set if mchID is a service provider's number (服务商) and this Merchant is one of its
+	// sub merchants. mchID, appID and all keys are then the provider's. Immutable.
+	// +optional
+	Partner *Partner `json:"partner,omitempty"`
 
 	// notifyBaseURL is the public address under which WeChat reaches this operator, for example
 	// https://pay.example.com. WeChat wants https without port and query, on a public host. Defaults to the manager's
@@ -245,12 +335,36 @@ type MerchantCertificate struct {
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 }
 
+// VerifierType is the kind of a Verifier.
+// +kubebuilder:validation:Enum=PublicKey;Certificate
+type VerifierType string
+
+// Verifier is a key of WeChat Pay.
+type Verifier struct {
+	// id of a public key, or serial number of a platform certificate, as the header
+	// Wechatpay-Serial names it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id,omitempty"`
+
+	// type is PublicKey or Certificate.
+	// +required
+	Type VerifierType `json:"type,omitempty"`
+
+	// notAfter is when a certificate expires. Public keys do not.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+}
+
 // MerchantStatus is what is known of the account.
 type MerchantStatus struct {
-	// conditions of the Merchant: Ready says whether keys and certificates are in order and WeChat took the key. Orders
-	// need only the key, Refunds the certificate as well. CallsAllowed says whether calls are paused for a while after
-	// failures, RefundsGuarded whether the policy on approvals is in force, and CallbacksReachable whether a test callback
-	// to the public address came back.
+	// conditions of the Merchant: Ready says whether keys and certificates are in order and WeChat
+	// took the key. Orders need only the key, Refunds the certificate as well. CallsAllowed says
+	// whether calls are paused for a while after failures, RefundsGuarded whether the policy on
+	// approvals is in force, and CallbacksReachable whether a test callback to the public address
+	// came back. RefundsAllowed, of a service provider, says whether the sub merchant lets it
+	// refund.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -261,9 +375,11 @@ type MerchantStatus struct {
 	// +optional
 	Certificate *MerchantCertificate `json:"certificate,omitempty"`
 
-	// keys are the ids of the API keys that the endpoint has taken, as its verified answers show: the current one, and the
-	// one before while keys are being rotated. A callback is believed under such a key only. The id of a V2 key is the first
-	// 16 hexadecimal digits of HMAC-SHA256(key, "wechatpay-operator/" and the mchID).
+	// keys are the ids of the API keys that the endpoint has taken, as its verified answers show:
+	// the current one, and the one before while keys are being rotated. A callback of V2 is
+	// believed under such a key only. The id of a V2 key is the first 16 hexadecimal digits of
+	// HMAC-SHA256(key, "wechatpay-operator/" and the mchID); for V3 it is the serial number of the
+	// merchant's API certificate.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -273,8 +389,19 @@ type MerchantStatus struct {
 	// +kubebuilder:validation:items:Pattern=`^[0-9A-Fa-f]+$`
 	Keys []string `json:"keys,omitempty"`
 
-	// keysEndpoint says for which endpoint keys hold: it is a digest of the hosts that are called, their ports and paths, and
-	// the CA bundle. At another endpoint a key has to be taken anew.
+	// verifiers are WeChat's keys that answers and callbacks of V3 are verified with now. A
+	// callback is believed under one of these only; each has verified an answer of the endpoint, or
+	// was in a list that did.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Verifiers []Verifier `json:"verifiers,omitempty"`
+
+	// keysEndpoint says for which endpoint keys and verifiers hold: it is a digest of the hosts
+	// that are called, their ports and paths, and the CA bundle. At another endpoint a key has to
+	// be taken anew.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -290,7 +417,9 @@ type MerchantStatus struct {
 // +kubebuilder:printcolumn:name="READY",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="REASON",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="PROTOCOL",type=string,JSONPath=`.spec.protocol`,priority=1
 // +kubebuilder:printcolumn:name="APPID",type=string,JSONPath=`.spec.appID`,priority=1
+// +kubebuilder:printcolumn:name="SUBMCHID",type=string,JSONPath=`.spec.partner.subMchID`,priority=1
 // +kubebuilder:printcolumn:name="CERTIFICATE EXPIRES",type=string,JSONPath=`.status.certificate.notAfter`,priority=1
 // +kubebuilder:printcolumn:name="MESSAGE",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters: it is part of the callback URL, which WeChat limits to 256"

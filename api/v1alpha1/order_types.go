@@ -68,7 +68,8 @@ type Amount struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Total int64 `json:"total,omitempty"`
 
-	// currency is the ISO 4217 code (fee_type). Mainland merchants: CNY only, the default.
+	// currency is the ISO 4217 code (fee_type). Mainland merchants, and all under protocol V3: CNY
+	// only, the default.
 	// +optional
 	// +default="CNY"
 	// +kubebuilder:default=CNY
@@ -76,13 +77,22 @@ type Amount struct {
 }
 
 // Payer is who pays.
+// +kubebuilder:validation:XValidation:rule="has(self.openID) != has(self.subOpenID)",message="payer needs openID, or subOpenID (under the partner.subAppID of a service provider's Merchant), and not both"
 type Payer struct {
 	// openID of the payer under the Order's appID (openid).
-	// +required
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
 	OpenID string `json:"openID,omitempty"`
+
+	// subOpenID of the payer under the sub merchant's appid (sub_openid), partner.subAppID of a
+	// service provider's Merchant.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
+	SubOpenID string `json:"subOpenID,omitempty"`
 }
 
 // OrderSpec says what is to be paid. Everything is immutable but desiredState and ttlSecondsAfterFinished, so that
@@ -99,8 +109,8 @@ type OrderSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.size() == 0 || self.matches('^[0-9A-Za-z_|*-]{6,32}$')",message="outTradeNo must be 6 to 32 characters of [0-9A-Za-z_-|*]"
 	OutTradeNo string `json:"outTradeNo,omitempty"`
 
-	// appID under which the payer pays (appid); defaults to the Merchant's. It must be bound to the merchant number.
-	// Immutable.
+	// appID under which the payer pays (appid); defaults to the Merchant's. It must be bound to the
+	// merchant number, or be the partner.subAppID of a service provider's Merchant. Immutable.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
@@ -128,7 +138,7 @@ type OrderSpec struct {
 	Payer *Payer `json:"payer,omitempty"`
 
 	// clientIP is the payer's IPv4 or IPv6 address (spbill_create_ip). Required for MWEB, where WeChat checks it;
-	// otherwise 127.0.0.1 is sent when it is absent.
+	// otherwise, when it is absent, V2 is sent 127.0.0.1 and V3 nothing.
 	// +optional
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=45
@@ -251,7 +261,7 @@ type OrderSpec struct {
 // +kubebuilder:selectablefield:JSONPath=`.status.outTradeNo`
 // +kubebuilder:selectablefield:JSONPath=`.status.transaction.id`
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.matches('^[0-9a-z-]{6,32}$') || (has(self.spec.outTradeNo) && self.spec.outTradeNo != \"\")",optionalOldSelf=true,message="metadata.name is the order's number at WeChat unless spec.outTradeNo is set, so it must be 6 to 32 characters of [0-9a-z-]: choose such a name, or set spec.outTradeNo"
-// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.spec.tradeType != 'JSAPI' || has(self.spec.payer)",optionalOldSelf=true,fieldPath=".spec.payer",message="payer.openID is required for tradeType JSAPI"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.spec.tradeType != 'JSAPI' || has(self.spec.payer)",optionalOldSelf=true,fieldPath=".spec.payer",message="payer.openID is required for tradeType JSAPI (payer.subOpenID for one under the sub merchant's appid)"
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.spec.tradeType != 'MWEB' || has(self.spec.h5)",optionalOldSelf=true,fieldPath=".spec.h5",message="h5 is required for tradeType MWEB"
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.spec.tradeType != 'MWEB' || has(self.spec.clientIP)",optionalOldSelf=true,fieldPath=".spec.clientIP",message="clientIP is required for tradeType MWEB: WeChat compares it with the payer's address"
 // +kubebuilder:validation:XValidation:rule="has(self.status) && (!has(oldSelf.status) || self.status != oldSelf.status) || self.spec == oldSelf.spec || ((has(self.spec.outTradeNo) ? self.spec.outTradeNo : \"\") == (has(oldSelf.spec.outTradeNo) ? oldSelf.spec.outTradeNo : \"\") && self.spec.merchantRef == oldSelf.spec.merchantRef && (has(self.spec.appID) ? has(oldSelf.spec.appID) && self.spec.appID == oldSelf.spec.appID : !has(oldSelf.spec.appID)) && self.spec.tradeType == oldSelf.spec.tradeType && self.spec.description == oldSelf.spec.description && self.spec.amount == oldSelf.spec.amount && (has(self.spec.payer) ? has(oldSelf.spec.payer) && self.spec.payer == oldSelf.spec.payer : !has(oldSelf.spec.payer)) && (has(self.spec.clientIP) ? has(oldSelf.spec.clientIP) && self.spec.clientIP == oldSelf.spec.clientIP : !has(oldSelf.spec.clientIP)) && self.spec.expireAfterSeconds == oldSelf.spec.expireAfterSeconds && (has(self.spec.expireTime) ? has(oldSelf.spec.expireTime) && self.spec.expireTime == oldSelf.spec.expireTime : !has(oldSelf.spec.expireTime)) && (has(self.spec.attach) ? has(oldSelf.spec.attach) && self.spec.attach == oldSelf.spec.attach : !has(oldSelf.spec.attach)) && (has(self.spec.goods) ? has(oldSelf.spec.goods) && self.spec.goods == oldSelf.spec.goods : !has(oldSelf.spec.goods)) && (has(self.spec.goodsTag) ? has(oldSelf.spec.goodsTag) && self.spec.goodsTag == oldSelf.spec.goodsTag : !has(oldSelf.spec.goodsTag)) && (has(self.spec.deviceInfo) ? has(oldSelf.spec.deviceInfo) && self.spec.deviceInfo == oldSelf.spec.deviceInfo : !has(oldSelf.spec.deviceInfo)) && (has(self.spec.productID) ? has(oldSelf.spec.productID) && self.spec.productID == oldSelf.spec.productID : !has(oldSelf.spec.productID)) && (has(self.spec.limitPay) ? has(oldSelf.spec.limitPay) && self.spec.limitPay == oldSelf.spec.limitPay : !has(oldSelf.spec.limitPay)) && (has(self.spec.receipt) ? has(oldSelf.spec.receipt) && self.spec.receipt == oldSelf.spec.receipt : !has(oldSelf.spec.receipt)) && (has(self.spec.profitSharing) ? has(oldSelf.spec.profitSharing) && self.spec.profitSharing == oldSelf.spec.profitSharing : !has(oldSelf.spec.profitSharing)) && (has(self.spec.store) ? has(oldSelf.spec.store) && self.spec.store == oldSelf.spec.store : !has(oldSelf.spec.store)) && (has(self.spec.h5) ? has(oldSelf.spec.h5) && self.spec.h5 == oldSelf.spec.h5 : !has(oldSelf.spec.h5)) && (oldSelf.spec.desiredState != 'Closed' || self.spec.desiredState == 'Closed'))",fieldPath=".spec",messageExpression="((has(self.spec.outTradeNo) ? self.spec.outTradeNo : \"\") == (has(oldSelf.spec.outTradeNo) ? oldSelf.spec.outTradeNo : \"\") ? \"\" : 'outTradeNo is immutable; ') + (self.spec.merchantRef == oldSelf.spec.merchantRef ? \"\" : 'merchantRef is immutable; ') + ((has(self.spec.appID) ? has(oldSelf.spec.appID) && self.spec.appID == oldSelf.spec.appID : !has(oldSelf.spec.appID)) ? \"\" : 'appID is immutable; ') + (self.spec.tradeType == oldSelf.spec.tradeType ? \"\" : 'tradeType is immutable; ') + (self.spec.description == oldSelf.spec.description ? \"\" : 'description is immutable; ') + (self.spec.amount == oldSelf.spec.amount ? \"\" : 'amount is immutable; ') + ((has(self.spec.payer) ? has(oldSelf.spec.payer) && self.spec.payer == oldSelf.spec.payer : !has(oldSelf.spec.payer)) ? \"\" : 'payer is immutable; ') + ((has(self.spec.clientIP) ? has(oldSelf.spec.clientIP) && self.spec.clientIP == oldSelf.spec.clientIP : !has(oldSelf.spec.clientIP)) ? \"\" : 'clientIP is immutable; ') + (self.spec.expireAfterSeconds == oldSelf.spec.expireAfterSeconds ? \"\" : 'expireAfterSeconds is immutable; ') + ((has(self.spec.expireTime) ? has(oldSelf.spec.expireTime) && self.spec.expireTime == oldSelf.spec.expireTime : !has(oldSelf.spec.expireTime)) ? \"\" : 'expireTime is immutable; ') + ((has(self.spec.attach) ? has(oldSelf.spec.attach) && self.spec.attach == oldSelf.spec.attach : !has(oldSelf.spec.attach)) ? \"\" : 'attach is immutable; ') + ((has(self.spec.goods) ? has(oldSelf.spec.goods) && self.spec.goods == oldSelf.spec.goods : !has(oldSelf.spec.goods)) ? \"\" : 'goods is immutable; ') + ((has(self.spec.goodsTag) ? has(oldSelf.spec.goodsTag) && self.spec.goodsTag == oldSelf.spec.goodsTag : !has(oldSelf.spec.goodsTag)) ? \"\" : 'goodsTag is immutable; ') + ((has(self.spec.deviceInfo) ? has(oldSelf.spec.deviceInfo) && self.spec.deviceInfo == oldSelf.spec.deviceInfo : !has(oldSelf.spec.deviceInfo)) ? \"\" : 'deviceInfo is immutable; ') + ((has(self.spec.productID) ? has(oldSelf.spec.productID) && self.spec.productID == oldSelf.spec.productID : !has(oldSelf.spec.productID)) ? \"\" : 'productID is immutable; ') + ((has(self.spec.limitPay) ? has(oldSelf.spec.limitPay) && self.spec.limitPay == oldSelf.spec.limitPay : !has(oldSelf.spec.limitPay)) ? \"\" : 'limitPay is immutable; ') + ((has(self.spec.receipt) ? has(oldSelf.spec.receipt) && self.spec.receipt == oldSelf.spec.receipt : !has(oldSelf.spec.receipt)) ? \"\" : 'receipt is immutable; ') + ((has(self.spec.profitSharing) ? has(oldSelf.spec.profitSharing) && self.spec.profitSharing == oldSelf.spec.profitSharing : !has(oldSelf.spec.profitSharing)) ? \"\" : 'profitSharing is immutable; ') + ((has(self.spec.store) ? has(oldSelf.spec.store) && self.spec.store == oldSelf.spec.store : !has(oldSelf.spec.store)) ? \"\" : 'store is immutable; ') + ((has(self.spec.h5) ? has(oldSelf.spec.h5) && self.spec.h5 == oldSelf.spec.h5 : !has(oldSelf.spec.h5)) ? \"\" : 'h5 is immutable; ') + ((oldSelf.spec.desiredState != 'Closed' || self.spec.desiredState == 'Closed') ? \"\" : 'desiredState can\\'t go back from Closed to Open; ') + 'create another Order'"

@@ -23,8 +23,41 @@ type OrderReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// RefundSpec says what is to be paid back. Everything is immutable but approval, which is decided once. The rules that say so
-// stand at Refund.
+// AbnormalTarget says where the money of an abnormal refund goes.
+// +kubebuilder:validation:Enum=MerchantBankCard;UserBankCard
+type AbnormalTarget string
+
+// The targets of an abnormal refund.
+const (
+	// AbnormalToMerchantBankCard gives the money back to the merchant's settlement card, to be paid
+	// back outside of WeChat Pay.
+	AbnormalToMerchantBankCard AbnormalTarget = "MerchantBankCard"
+	// AbnormalToUserBankCard pays it to a bank card of the payer.
+	AbnormalToUserBankCard AbnormalTarget = "UserBankCard"
+)
+
+// AbnormalRefund is a decision on a refund whose money WeChat could not give back to where it came
+// from.
+// +kubebuilder:validation:XValidation:rule="self.to == 'UserBankCard' ? has(self.bankType) && has(self.secretRef) : !has(self.bankType) && !has(self.secretRef)",message="abnormal.bankType and abnormal.secretRef are required for to: UserBankCard, and for that only"
+type AbnormalRefund struct {
+	// to is MerchantBankCard (the merchant's settlement card; pay the payer by other means) or
+	// UserBankCard (a card of the payer).
+	// +required
+	To AbnormalTarget `json:"to,omitempty"`
+
+	// bankType of the payer's card in WeChat's code, a debit card of one of these banks.
+	// +optional
+	// +kubebuilder:validation:Enum=CMB_DEBIT;COMM_DEBIT;ABC_DEBIT;CCB_DEBIT;ICBC_DEBIT;BOC_DEBIT;PAB_DEBIT;SPDB_DEBIT;CITIC_DEBIT;CEB_DEBIT;CMBC_DEBIT;CIB_DEBIT;GDB_DEBIT;PSBC_DEBIT;NBCB_DEBIT
+	BankType string `json:"bankType,omitempty"`
+
+	// secretRef names the Secret, in the Refund's namespace, with the entries account (the card's
+	// number) and name (its owner's), which are encrypted for WeChat and shown nowhere.
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
+}
+
+// RefundSpec says what is to be paid back. Everything is immutable but approval and abnormal, which
+// are decided once. The rules that say so stand at Refund.
 type RefundSpec struct {
 	// orderRef names the Order to refund, in the same namespace.
 	// +required
@@ -55,11 +88,18 @@ type RefundSpec struct {
 	// then final.
 	// +optional
 	Approval Approval `json:"approval,omitempty"`
+
+	// abnormal is set by a person who has the right to approve, once the Refund is Abnormal, and is
+	// then final: it says where the money goes that WeChat could not give back to where it came
+	// from. Protocol V3 only; under V2 it is done in the merchant platform.
+	// +optional
+	Abnormal *AbnormalRefund `json:"abnormal,omitempty"`
 }
 
 // RefundStatus is what WeChat said of the refund.
 type RefundStatus struct {
-	// conditions of the Refund: Approved (may it be sent), Accepted (WeChat took it), Succeeded (the money is back).
+	// conditions of the Refund: Approved (may it be sent), Accepted (WeChat took it), Succeeded (the money is back), and
+	// AbnormalHandled (WeChat took what spec.abnormal says).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -120,6 +160,8 @@ type RefundStatus struct {
 // +kubebuilder:selectablefield:JSONPath=`.status.outRefundNo`
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.matches('^[0-9a-z-]{1,64}$') || (has(self.spec.outRefundNo) && self.spec.outRefundNo != \"\")",optionalOldSelf=true,message="metadata.name is the refund's number at WeChat unless spec.outRefundNo is set, so it must be 1 to 64 characters of [0-9a-z-]: choose such a name, or set spec.outRefundNo"
 // +kubebuilder:validation:XValidation:rule="has(self.status) && (!has(oldSelf.status) || self.status != oldSelf.status) || self.spec == oldSelf.spec || ((has(self.spec.outRefundNo) ? self.spec.outRefundNo : \"\") == (has(oldSelf.spec.outRefundNo) ? oldSelf.spec.outRefundNo : \"\") && self.spec.orderRef == oldSelf.spec.orderRef && self.spec.amount == oldSelf.spec.amount && (has(self.spec.reason) ? has(oldSelf.spec.reason) && self.spec.reason == oldSelf.spec.reason : !has(oldSelf.spec.reason)))",fieldPath=".spec",messageExpression="((has(self.spec.outRefundNo) ? self.spec.outRefundNo : \"\") == (has(oldSelf.spec.outRefundNo) ? oldSelf.spec.outRefundNo : \"\") ? \"\" : 'outRefundNo is immutable; ') + (self.spec.orderRef == oldSelf.spec.orderRef ? \"\" : 'orderRef is immutable; ') + (self.spec.amount == oldSelf.spec.amount ? \"\" : 'amount is immutable; ') + ((has(self.spec.reason) ? has(oldSelf.spec.reason) && self.spec.reason == oldSelf.spec.reason : !has(oldSelf.spec.reason)) ? \"\" : 'reason is immutable; ') + 'create another Refund'"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !has(self.spec.abnormal)",optionalOldSelf=true,fieldPath=".spec.abnormal",message="abnormal can be set only once the Refund is Abnormal, not at its creation"
+// +kubebuilder:validation:XValidation:rule="has(self.status) && (!has(oldSelf.status) || self.status != oldSelf.status) || !has(oldSelf.spec.abnormal) || (has(self.spec.abnormal) && self.spec.abnormal == oldSelf.spec.abnormal)",fieldPath=".spec.abnormal",message="abnormal is final once set"
 // +kubebuilder:validation:XValidation:rule="has(self.status) && (!has(oldSelf.status) || self.status != oldSelf.status) || !has(oldSelf.spec.approval) || (has(self.spec.approval) && self.spec.approval == oldSelf.spec.approval)",fieldPath=".spec.approval",message="approval is final once decided"
 type Refund struct {
 	metav1.TypeMeta `json:",inline"`

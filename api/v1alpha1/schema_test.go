@@ -165,7 +165,7 @@ func TestNamesAndColumns(t *testing.T) {
 		wide       []string
 		selectable []string
 	}{
-		"Merchant": {"wxm", []string{"MCHID", "READY", "REASON", "AGE"}, []string{"APPID", "CERTIFICATE EXPIRES", "MESSAGE"}, nil},
+		"Merchant": {"wxm", []string{"MCHID", "READY", "REASON", "AGE"}, []string{"PROTOCOL", "APPID", "SUBMCHID", "CERTIFICATE EXPIRES", "MESSAGE"}, nil},
 		"Order": {"wxo", []string{"STATE", "TYPE", "TOTAL", "CURRENCY", "AGE"}, []string{"TRANSACTION", "PAID", "MESSAGE"},
 			[]string{".spec.merchantRef.name", ".spec.tradeType", ".status.outTradeNo", ".status.transaction.id"}},
 		"Refund": {"wxr", []string{"STATE", "APPROVED", "ORDER", "AMOUNT", "AGE"}, []string{"REFUNDID", "ACCEPTED", "MESSAGE"},

@@ -76,6 +76,34 @@ func merchant(edits ...edit) *unstructured.Unstructured {
 	}, edits)
 }
 
+// speaksBoth gives a Merchant what protocol V3 needs, and leaves it what V2 needs.
+func speaksBoth(u *unstructured.Unstructured) {
+	set("spec.protocol", "V3")(u)
+	set("spec.apiV3KeySecretRef.name", "shop-wechatpay")(u)
+	set("spec.certificateSecretRef.name", "shop-wechatpay-cert")(u)
+}
+
+// merchantV3 has only what is required of a Merchant of protocol V3.
+func merchantV3(edits ...edit) *unstructured.Unstructured {
+	return merchant(append([]edit{speaksBoth, unset("spec.apiKeySecretRef")}, edits...)...)
+}
+
+// pem is a public key in form; the API server does not read further.
+const pem = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\nAQIDAQAB\n-----END PUBLIC KEY-----\n"
+
+func publicKeys(ids ...string) []any {
+	var keys []any
+	for _, id := range ids {
+		keys = append(keys, map[string]any{"id": id, "pem": pem})
+	}
+	return keys
+}
+
+// toUserCard decides on an abnormal refund.
+func toUserCard(secret string) map[string]any {
+	return map[string]any{"to": "UserBankCard", "bankType": "ICBC_DEBIT", "secretRef": map[string]any{"name": secret}}
+}
+
 // order has only what is required. APP is the trade type that asks for nothing more.
 func order(edits ...edit) *unstructured.Unstructured {
 	return build("Order", map[string]any{

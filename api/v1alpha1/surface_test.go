@@ -63,7 +63,7 @@ func writeStatus(t *testing.T, u *unstructured.Unstructured, edits ...edit) {
 
 func TestPrintedColumns(t *testing.T) {
 	ns := namespace(t)
-	m := mustCreate(t, ns, merchant(named("shop")))
+	m := mustCreate(t, ns, merchantV3(named("shop"), set("spec.partner.subMchID", "1900000200")))
 	writeStatus(t, m, set("status.conditions", []any{condition("Ready", "False", "CertificateExpired")}))
 	o := mustCreate(t, ns, order())
 	writeStatus(t, o,
@@ -75,9 +75,10 @@ func TestPrintedColumns(t *testing.T) {
 		set("status.refundID", "5000000001"))
 
 	for resource, want := range map[string]map[string]string{
-		"merchants": {"NAME": "shop", "MCHID": "1900000109", "READY": "False", "REASON": "CertificateExpired", "APPID": "wxd678efh567hg6787", "MESSAGE": "CertificateExpired in words"},
-		"orders":    {"NAME": "order-0001", "STATE": "PaidLate", "TYPE": "APP", "TOTAL": "101", "CURRENCY": "CNY", "TRANSACTION": "4200000001", "MESSAGE": "PaidLate in words"},
-		"refunds":   {"NAME": "refund-0001", "STATE": "Processing", "APPROVED": "Automatic", "ORDER": "order-0001", "AMOUNT": "50", "REFUNDID": "5000000001", "ACCEPTED": "Accepted", "MESSAGE": "Processing in words"},
+		"merchants": {"NAME": "shop", "MCHID": "1900000109", "READY": "False", "REASON": "CertificateExpired", "PROTOCOL": "V3", "APPID": "wxd678efh567hg6787",
+			"SUBMCHID": "1900000200", "MESSAGE": "CertificateExpired in words"},
+		"orders":  {"NAME": "order-0001", "STATE": "PaidLate", "TYPE": "APP", "TOTAL": "101", "CURRENCY": "CNY", "TRANSACTION": "4200000001", "MESSAGE": "PaidLate in words"},
+		"refunds": {"NAME": "refund-0001", "STATE": "Processing", "APPROVED": "Automatic", "ORDER": "order-0001", "AMOUNT": "50", "REFUNDID": "5000000001", "ACCEPTED": "Accepted", "MESSAGE": "Processing in words"},
 	} {
 		rows := table(t, ns, resource)
 		if len(rows) != 1 {
@@ -199,6 +200,23 @@ spec:
   mchID: "1900000109"
   appID: wxd678efh567hg6787
   apiKeySecretRef: {name: shop-wechatpay}
+`, `
+apiVersion: wechatpay-operator.io/v1alpha1
+kind: Merchant
+metadata: {name: shop-v3}
+spec:
+  mchID: "1900000109"
+  appID: wxd678efh567hg6787
+  protocol: V3
+  apiV3KeySecretRef: {name: shop-wechatpay}
+  certificateSecretRef: {name: shop-wechatpay-cert}
+  publicKeys:
+  - id: PUB_KEY_ID_0114232134912410000000000000
+    pem: |
+      -----BEGIN PUBLIC KEY-----
+      MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA
+      -----END PUBLIC KEY-----
+  partner: {subMchID: "1900000200", subAppID: wx8888888888888888}
 `} {
 		u := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(file), u); err != nil {

@@ -49,15 +49,27 @@ func TestOrderTradeType(t *testing.T) {
 	mweb := func(edits ...edit) *unstructured.Unstructured {
 		return order(append([]edit{set("spec.tradeType", "MWEB"), set("spec.clientIP", "203.0.113.7"), set("spec.h5.type", "Wap")}, edits...)...)
 	}
+	const payerRule = "payer needs openID, or subOpenID (under the partner.subAppID of a service provider's Merchant), and not both"
 	check(t, []row{
 		accept("JSAPI", jsapi()),
-		refuse("JSAPI without payer", jsapi(unset("spec.payer")), "spec.payer", "payer.openID is required for tradeType JSAPI"),
-		refuse("JSAPI without openID", jsapi(set("spec.payer", map[string]any{})), "spec.payer.openID", "Required value"),
+		refuse("JSAPI without payer", jsapi(unset("spec.payer")), "spec.payer", "payer.openID is required for tradeType JSAPI (payer.subOpenID for one under the sub merchant's appid)"),
+		refuse("JSAPI without openID", jsapi(set("spec.payer", map[string]any{})), "spec.payer", payerRule),
 		refuse("JSAPI with empty openID", jsapi(set("spec.payer.openID", "")), "spec.payer.openID"),
 		accept("openID at the limit", jsapi(set("spec.payer.openID", repeat("o", 128)))),
 		refuse("openID over the limit", jsapi(set("spec.payer.openID", repeat("o", 129))), "spec.payer.openID", "128"),
 		refuse("openID with a space", jsapi(set("spec.payer.openID", "oUp F8")), "spec.payer.openID"),
 		refuse("openID with a line feed", jsapi(set("spec.payer.openID", "oUpF8\n")), "spec.payer.openID"),
+		accept("JSAPI with subOpenID", jsapi(set("spec.payer", map[string]any{"subOpenID": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"}))),
+		refuse("JSAPI with both", jsapi(set("spec.payer.subOpenID", "oUpF8uMuAJO")), "spec.payer", payerRule),
+		refuse("null does not do for an openID", jsapi(set("spec.payer.openID", nil)), "spec.payer", payerRule),
+		accept("null besides an openID", jsapi(set("spec.payer.subOpenID", nil))),
+		refuse("an empty payer where none is needed", native(set("spec.payer", map[string]any{})), "spec.payer", payerRule),
+		refuse("subOpenID empty", jsapi(set("spec.payer", map[string]any{"subOpenID": ""})), "spec.payer.subOpenID"),
+		refuse("subOpenID empty besides an openID", jsapi(set("spec.payer.subOpenID", "")), "spec.payer.subOpenID"),
+		accept("subOpenID at the limit", jsapi(set("spec.payer", map[string]any{"subOpenID": repeat("o", 128)}))),
+		refuse("subOpenID over the limit", jsapi(set("spec.payer", map[string]any{"subOpenID": repeat("o", 129)})), "spec.payer.subOpenID", "128"),
+		refuse("subOpenID with a space", jsapi(set("spec.payer", map[string]any{"subOpenID": "oUp F8"})), "spec.payer.subOpenID"),
+		refuse("subOpenID with a line feed", jsapi(set("spec.payer", map[string]any{"subOpenID": "oUpF8\n"})), "spec.payer.subOpenID"),
 		accept("NATIVE", native()),
 		accept("NATIVE without productID", native(unset("spec.productID"))),
 		accept("APP", order()),

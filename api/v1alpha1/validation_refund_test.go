@@ -14,6 +14,51 @@ func TestRefundApproval(t *testing.T) {
 	check(t, enumRows("spec.approval", refund, "approved", "Approved", "Denied"))
 }
 
+func TestRefundAbnormal(t *testing.T) {
+	const path = "spec.abnormal"
+	const rule = "abnormal.bankType and abnormal.secretRef are required for to: UserBankCard, and for that only"
+	ns := namespace(t)
+	for name, c := range map[string]struct {
+		edits []edit
+		words []string
+	}{
+		"to a card of the merchant":        {[]edit{set(path, map[string]any{"to": "MerchantBankCard"})}, nil},
+		"to a card of the payer":           {[]edit{set(path, toUserCard("card"))}, nil},
+		"another bank":                     {[]edit{set(path, toUserCard("card")), set(path+".bankType", "CMB_DEBIT")}, nil},
+		"nothing":                          {[]edit{set(path, map[string]any{})}, []string{path + ".to", "Required value"}},
+		"somewhere else":                   {[]edit{set(path, map[string]any{"to": "Shop"})}, []string{path + ".to", "Unsupported value"}},
+		"to the payer without a bank":      {[]edit{set(path, toUserCard("card")), unset(path + ".bankType")}, []string{path, rule}},
+		"to the payer without a Secret":    {[]edit{set(path, toUserCard("card")), unset(path + ".secretRef")}, []string{path, rule}},
+		"to the merchant with a bank":      {[]edit{set(path, map[string]any{"to": "MerchantBankCard", "bankType": "CMB_DEBIT"})}, []string{path, rule}},
+		"to the merchant with a Secret":    {[]edit{set(path, toUserCard("card")), set(path+".to", "MerchantBankCard"), unset(path + ".bankType")}, []string{path, rule}},
+		"a credit card":                    {[]edit{set(path, toUserCard("card")), set(path+".bankType", "CMB_CREDIT")}, []string{path + ".bankType", "Unsupported value"}},
+		"a Secret without a name":          {[]edit{set(path, toUserCard("card")), set(path+".secretRef", map[string]any{})}, []string{path + ".secretRef.name", "Required value"}},
+		"a Secret of another namespace":    {[]edit{set(path, toUserCard("card")), set(path+".secretRef.namespace", "other")}, []string{`unknown field "spec.abnormal.secretRef.namespace"`}},
+		"a number in place of its Secret":  {[]edit{set(path, toUserCard("card")), set(path+".account", "6222000000000000")}, []string{`unknown field "spec.abnormal.account"`}},
+		"a Secret by no name that it has":  {[]edit{set(path, toUserCard("Card"))}, []string{path + ".secretRef.name"}},
+		"a Secret by too long a name":      {[]edit{set(path, toUserCard(repeat("c", 254)))}, []string{path + ".secretRef.name", "253"}},
+		"null, which is nothing to decide": {[]edit{set(path, nil)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := mustCreate(t, ns, refund())
+			for _, e := range c.edits {
+				e(u)
+			}
+			err := env.Client.Update(t.Context(), u, strict)
+			if c.words != nil {
+				refused(t, err, c.words...)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := env.Client.Update(t.Context(), typed(t, u), strict); err != nil {
+				t.Errorf("the operator can't write it back: %v", err)
+			}
+		})
+	}
+}
+
 func TestRefundNumber(t *testing.T) {
 	number := func(name string, value any) *unstructured.Unstructured {
 		return refund(named(name), set("spec.outRefundNo", value))

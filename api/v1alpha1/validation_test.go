@@ -151,6 +151,11 @@ func TestDefaults(t *testing.T) {
 	} {
 		hasDefault(t, mustCreate(t, ns, merchant(named("m-"+strings.ToLower(strings.ReplaceAll(path, ".", "-"))))), path, want)
 	}
+	v3 := mustCreate(t, ns, merchantV3(named("m-v3")))
+	hasDefault(t, v3, "spec.apiV3KeySecretRef.key", "apiV3Key")
+	if _, found, _ := unstructured.NestedMap(v3.Object, "spec", "apiKeySecretRef"); found {
+		t.Error("a Merchant of V3 has got a reference to an API key")
+	}
 	hasDefault(t, mustCreate(t, ns, merchant(set("spec.allowedNamespaces", map[string]any{}))), "spec.allowedNamespaces.from", "Same")
 
 	o := mustCreate(t, ns, order())

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -11,47 +12,117 @@ import (
 )
 
 // Account is a Merchant that is ready for use: a rate-limited and counted Caller, and what the
-// operator knows about the credentials.
+// operator knows about the credentials. It has the Merchant's protocol; In returns the other ones.
 type Account struct {
+	*Connection
+	// Certificate describes the API certificate. It is nil if the Merchant names none or it can't be
+	// parsed.
+	Certificate *v1alpha1.MerchantCertificate
+	// CertificateProblem is the reason why the certificate can't be used. It is nil if it can, or if
+	// the Merchant names none.
+	CertificateProblem *Problem
+	// HasCertificate reports whether there is one that can be used.
+	HasCertificate bool
+	// Version changes with the credentials and all other inputs of an Account. It does not reveal
+	// them.
+	Version string
+
+	// connections are those of all protocols that the Merchant has credentials for.
+	connections map[v1alpha1.Protocol]*Connection
+	// endpoint identifies where the keys are used (endpointID).
+	endpoint string
+
+	member *membership
+	// notify reports a change in what is known about the credentials.
+	notify func()
+	// credentialsRestored reports that WeChat accepts the credentials again after it rejected them.
+	credentialsRestored func()
+}
+
+// Connection is an Account in one protocol.
+type Connection struct {
 	wechatpay.Caller
-	// Receiver parses the account's callbacks.
+	// Protocol that it speaks.
+	Protocol v1alpha1.Protocol
+	// Receiver parses the account's callbacks in this protocol.
 	Receiver wechatpay.Receiver
 	// KeyName is the name of its key in the merchant platform.
 	KeyName string
-
+	// CertificateForAllCalls reports whether every call needs the API certificate, and not only
+	// refunds.
+	CertificateForAllCalls bool
 	// PaymentNotifyURL and RefundNotifyURL are the callback addresses that are sent to WeChat.
 	PaymentNotifyURL, RefundNotifyURL string
 	// NotPublic is the reason why the operator does not probe these addresses: they are not public
 	// https addresses, which only a merchant's own endpoint accepts. It is empty if they are
 	// public.
 	NotPublic string
-	// Certificate describes the client certificate. It is nil if the Merchant names none or it
-	// can't be parsed.
-	Certificate *v1alpha1.MerchantCertificate
-	// CertificateProblem is the reason why refunds can't be made. It is nil if they can, or if the
-	// Merchant names no certificate.
-	CertificateProblem *Problem
-	// HasCertificate reports whether refunds can be made.
-	HasCertificate bool
-	// Version changes with the credentials and all other inputs of an Account. It does not reveal
-	// them.
-	Version string
-
 	// CallbackCheck creates and answers the probes that check whether callbacks arrive.
 	CallbackCheck callbackprobe.Keys
 
-	// keyIDs identify the keys (wechatpay.Connection). endpoint identifies where they are used
-	// (endpointID).
-	keyIDs   []string
-	endpoint string
+	// keyIDs identify the keys (wechatpay.Connection).
+	keyIDs []string
+	// verifiers and clockSkew are those of the wechatpay.Connection; they may be nil.
+	verifiers func() []wechatpay.Verifier
+	clockSkew func() time.Duration
+	health    *credentialHealth
+	// changed reports a change in what is known about the credentials.
+	changed func()
+	// problem is the reason why this protocol can't be used; nothing else is set then.
+	problem *Problem
+	close   func()
+}
 
-	member *membership
-	health *credentialHealth
-	// notify reports a change in what is known about the credentials.
-	notify func()
-	// credentialsRestored reports that WeChat accepts the credentials again after it rejected them.
-	credentialsRestored func()
-	close               func()
+// In returns the Account's Connection in a protocol; an empty name means the Merchant's. The error
+// is a *Problem if the Merchant has no credentials for it that can be used.
+func (h *Account) In(protocol v1alpha1.Protocol) (*Connection, error) {
+	if protocol == "" || protocol == h.Protocol {
+		return h.Connection, nil
+	}
+	connection, known := h.connections[protocol]
+	switch {
+	case !known:
+		return nil, &Problem{v1alpha1.ReasonMerchantNotReady, fmt.Sprintf(
+			"The Merchant has no credentials for protocol %s any more, in which the order was made: name them again in its spec, beside those of protocol %s", protocol, h.Protocol)}
+	case connection.problem != nil:
+		return nil, connection.problem
+	case connection.Rejected():
+		return nil, &Problem{v1alpha1.ReasonCredentialsRejected, fmt.Sprintf("WeChat Pay does not accept the Merchant's credentials for protocol %s, in which the order was made", protocol)}
+	}
+	return connection, nil
+}
+
+// Other returns a Connection in another protocol than the Merchant's, or nil if there is none that
+// can be used.
+func (h *Account) Other() *Connection {
+	for protocol := range h.connections {
+		if other, err := h.In(protocol); err == nil && other != h.Connection {
+			return other
+		}
+	}
+	return nil
+}
+
+// Rejected reports whether WeChat was found to reject the key of this Connection.
+func (c *Connection) Rejected() bool { return c.health != nil && c.health.isRejected() }
+
+// NoteKeyMismatch records that a genuine callback could not be decrypted with the key.
+func (c *Connection) NoteKeyMismatch() {
+	if c.health.noteKeyMismatch() {
+		c.changed()
+	}
+}
+
+// HasKeyMismatch reports whether such a callback arrived. Only another key ends that.
+func (c *Connection) HasKeyMismatch() bool { return c.health.hasKeyMismatch() }
+
+// ClockSkew returns how far this process's clock is ahead of WeChat's, by its last answer; zero if
+// that is not known.
+func (c *Connection) ClockSkew() time.Duration {
+	if c.clockSkew == nil {
+		return 0
+	}
+	return c.clockSkew()
 }
 
 // AllowLookup takes a token of the slow bucket for a QueryRefund that checks whether WeChat already
@@ -94,8 +165,12 @@ func (h *Account) CredentialsProven() {
 	}
 }
 
-// Rejected reports whether the probe found that WeChat rejects the key of this Account.
-func (h *Account) Rejected() bool { return h.health.isRejected() }
+// AcceptedUnsigned records that WeChat accepted the credentials, by an answer that it did not sign.
+// It proves nothing about WeChat's own keys.
+func (h *Account) AcceptedUnsigned() {
+	h.health.accept()
+	h.member.prove()
+}
 
 // Reject records that the probe found the key rejected. Only other credentials or a later probe
 // reset it. An Account with a rejected key no longer shares the limits of its merchant number.
@@ -103,6 +178,9 @@ func (h *Account) Reject() {
 	h.health.reject()
 	h.member.disprove()
 }
+
+// RefundRight returns what this process knows about the right to refund for a sub merchant.
+func (h *Account) RefundRight() RefundRight { return h.health.right() }
 
 // CertificateRefusal returns WeChat's error if it rejected the client certificate in the last
 // refund request, and "" if it accepted it. known is false until a refund request has shown either.

@@ -7,31 +7,45 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// answersOfKey holds the answers that were accepted under one key. A replayed answer is valid
-// wherever that key is used, whatever the Merchant's name and host, so the record outlives the
-// connection: reading the Secret again or changing the endpoint must not make a replayed answer
-// acceptable.
-type answersOfKey struct {
-	taken *wechatpay.TakenAnswers
-	used  time.Time
+// memoryOfKey holds what is remembered about WeChat's answers under one key at one endpoint: those
+// that were accepted, and the certificates that were downloaded. A replayed answer is valid wherever
+// that key is used, whatever the Merchant's name and host, so the record of answers is shared by all
+// endpoints. It outlives the connection: reading the Secret again or changing the endpoint must not
+// make a replayed answer acceptable.
+type memoryOfKey struct {
+	answers      *wechatpay.TakenAnswers
+	certificates *wechatpay.PlatformCertificates
+	used         time.Time
 }
 
-// answersKey is a digest of a merchant number and a key, so that the map does not store them.
+// answersKey is a digest of a merchant number and a key, so that the map does not store them, and
+// an endpoint where that matters.
 type answersKey [sha256.Size]byte
+
+func answersKeyOf(mchID, key, endpoint string) answersKey {
+	return sha256.Sum256([]byte(mchID + "/" + key + "/" + endpoint))
+}
 
 // answersTTL is how long answers are kept after the last Merchant with the key was used.
 const answersTTL = 24 * time.Hour
 
-// answersOf returns the accepted answers of a key. The caller must hold the mutex.
-func (r *Registry) answersOf(mchID, key string, now time.Time) *wechatpay.TakenAnswers {
-	id := answersKey(sha256.Sum256([]byte(mchID + "/" + key)))
+// memory returns what is remembered under a key. The caller must hold the mutex. Certificates of one
+// endpoint are never used at another: only answers are shared.
+func (r *Registry) memory(mchID, key, endpoint string, now time.Time) *memoryOfKey {
+	shared := r.remembered(answersKeyOf(mchID, key, ""), now)
+	its := r.remembered(answersKeyOf(mchID, key, endpoint), now)
+	its.answers = shared.answers
+	return its
+}
+
+func (r *Registry) remembered(id answersKey, now time.Time) *memoryOfKey {
 	known := r.answers[id]
 	if known == nil {
-		known = &answersOfKey{taken: wechatpay.NewTakenAnswers()}
+		known = &memoryOfKey{answers: wechatpay.NewTakenAnswers(), certificates: wechatpay.NewPlatformCertificates()}
 		r.answers[id] = known
 	}
 	known.used = now
-	return known.taken
+	return known
 }
 
 func (r *Registry) dropUnusedAnswers(now time.Time) {

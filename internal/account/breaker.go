@@ -25,10 +25,16 @@ const (
 )
 
 func callsOf(operation wechatpay.Operation) Calls {
-	if operation == wechatpay.OperationCreateRefund {
+	if movesMoney(operation) {
 		return RefundCalls
 	}
 	return OrderCalls
+}
+
+// movesMoney reports whether an operation gives money back: WeChat blocks a merchant number of which
+// too many such requests fail.
+func movesMoney(operation wechatpay.Operation) bool {
+	return operation == wechatpay.OperationCreateRefund || operation == wechatpay.OperationResolveAbnormalRefund
 }
 
 // Pause describes since when calls are paused, and the last error.
@@ -61,7 +67,7 @@ func failureScopeOf(err error) failureScope {
 	switch wechatpay.MeaningOf(err) {
 	case wechatpay.Repeat, wechatpay.SlowDown:
 		return scopeAccount
-	case wechatpay.CredentialsRejected, wechatpay.CertificateRejected:
+	case wechatpay.CredentialsRejected, wechatpay.CertificateRejected, wechatpay.KeyMismatch, wechatpay.VerifiersMissing, wechatpay.NotVerified:
 		return scopeCredentials
 	case wechatpay.NeedsAttention:
 		if said, ok := errors.AsType[*wechatpay.Error](err); ok && said.Code == "" {

@@ -19,7 +19,22 @@ type credentialHealth struct {
 	// refusal is the error if it does not.
 	certificateKnown bool
 	refusal          string
+	// keyMismatch reports whether a genuine callback could not be decrypted.
+	keyMismatch bool
+	// refundRight is what the last refund request of a service provider showed about the right to
+	// refund.
+	refundRight RefundRight
 }
+
+// RefundRight is what is known about a service provider's right to refund for a sub merchant.
+type RefundRight int
+
+// The values of RefundRight.
+const (
+	RefundRightUnknown RefundRight = iota
+	RefundRightGranted
+	RefundRightMissing
+)
 
 // note records the result of a call, and reports whether it changed anything.
 func (v *credentialHealth) note(operation wechatpay.Operation, err error) bool {
@@ -38,8 +53,42 @@ func (v *credentialHealth) note(operation wechatpay.Operation, err error) bool {
 	}
 	if operation == wechatpay.OperationCreateRefund {
 		news = v.noteRefund(err) || news
+		news = v.noteRight(err) || news
 	}
 	return news
+}
+
+// noteRight: only an accepted request shows that the right is there.
+func (v *credentialHealth) noteRight(err error) bool {
+	before := v.refundRight
+	switch {
+	case err == nil:
+		v.refundRight = RefundRightGranted
+	case wechatpay.MeaningOf(err) == wechatpay.NoRight:
+		v.refundRight = RefundRightMissing
+	}
+	return v.refundRight != before
+}
+
+func (v *credentialHealth) right() RefundRight {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.refundRight
+}
+
+// noteKeyMismatch reports whether this is the first one.
+func (v *credentialHealth) noteKeyMismatch() bool {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	before := v.keyMismatch
+	v.keyMismatch = true
+	return !before
+}
+
+func (v *credentialHealth) hasKeyMismatch() bool {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.keyMismatch
 }
 
 // noteRefund: any verified answer to a refund request shows that the certificate was accepted. Lost
@@ -74,6 +123,12 @@ func (v *credentialHealth) clear() bool {
 	rejected := v.rejected
 	v.suspect, v.rejected, v.unprovenCallback = false, false, false
 	return rejected
+}
+
+func (v *credentialHealth) accept() {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	v.proven = true
 }
 
 func (v *credentialHealth) isProven() bool {

@@ -17,6 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // previousSuffix marks the entry of a Secret that holds the previous key during a rotation.
@@ -32,16 +33,16 @@ type apiKeys struct {
 // something else: users who can see or write a Merchant may not be allowed to read its Secret, and
 // must not learn about its content here. The message tells those who may read it how to find the
 // cause.
-func readAPIKeys(merchant *v1alpha1.Merchant, secret *corev1.Secret, form wechatpay.KeyForm) (apiKeys, *Problem) {
-	entry := apiKeyEntry(merchant)
+func readAPIKeys(secret *corev1.Secret, credentials protocols.Credentials, form wechatpay.KeyForm) (apiKeys, *Problem) {
+	entry := credentials.Entry
 	keys := apiKeys{current: keyText(secret.Data[entry]), previous: keyText(secret.Data[entry+previousSuffix])}
 	if !form.Fits(keys.current) {
-		return apiKeys{}, &Problem{v1alpha1.ReasonInvalidAPIKey, fmt.Sprintf(
+		return apiKeys{}, &Problem{credentials.InvalidKey, fmt.Sprintf(
 			"The entry %q of Secret %s/%s can't be used as an %s: it must be there and have %s, as in the merchant platform (账户中心 → API安全). "+
 				"Users who may read the Secret can find the cause: docs/rotate-credentials.md, \"When a Secret can't be used\"", entry, secret.Namespace, secret.Name, form.Name, form.Looks)}
 	}
 	if keys.previous != "" && !form.Fits(keys.previous) {
-		return apiKeys{}, &Problem{v1alpha1.ReasonInvalidAPIKey, fmt.Sprintf(
+		return apiKeys{}, &Problem{credentials.InvalidKey, fmt.Sprintf(
 			"The entry %q of Secret %s/%s can't be used as an %s: correct it, or remove it when the rotation is over", entry+previousSuffix, secret.Namespace, secret.Name, form.Name)}
 	}
 	return keys, nil
@@ -49,14 +50,21 @@ func readAPIKeys(merchant *v1alpha1.Merchant, secret *corev1.Secret, form wechat
 
 func keyText(content []byte) string { return strings.TrimSpace(string(plainText(content))) }
 
-func apiKeyEntry(merchant *v1alpha1.Merchant) string {
-	if merchant.Spec.APIKeySecretRef.Key != "" {
-		return merchant.Spec.APIKeySecretRef.Key
+// readPublicKeys parses WeChat Pay's public keys.
+func readPublicKeys(named []v1alpha1.PublicKey) ([]wechatpay.PublicKey, *Problem) {
+	var keys []wechatpay.PublicKey
+	for _, one := range named {
+		key := parsePublicKey([]byte(one.PEM))
+		if key == nil {
+			return nil, &Problem{v1alpha1.ReasonInvalidPublicKey, fmt.Sprintf(
+				"The pem of spec.publicKeys %s is no RSA public key of at least 2048 bits: copy the whole pub_key.pem of the merchant platform (账户中心 → API安全 → 微信支付公钥), from -----BEGIN PUBLIC KEY----- on", text.Clean(one.ID))}
+		}
+		keys = append(keys, wechatpay.PublicKey{ID: one.ID, Key: key})
 	}
-	return "apiKey"
+	return keys, nil
 }
 
-const refundsStop = ". Refunds stop until then, Orders do not"
+func publicKeyText(keys []v1alpha1.PublicKey) []byte { return fmt.Appendf(nil, "%q", keys) }
 
 // readCertificate reads the client certificate from its Secret. It returns the leaf for display
 // even if a Problem forbids its use.
@@ -73,21 +81,21 @@ func readCertificate(secret *corev1.Secret, mchID string, now time.Time) (*tls.C
 	if chain == nil {
 		return nil, nil, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf(
 			"%s can't be used as the API certificate of merchant number %s: tls.crt must be apiclient_cert.pem and tls.key apiclient_key.pem of the merchant platform (账户中心 → API安全 → API证书), "+
-				"as `kubectl create secret tls` makes it. Users who may read the Secret can find the cause: docs/rotate-credentials.md, \"When a Secret can't be used\"", where, mchID) + refundsStop}
+				"as `kubectl create secret tls` makes it. Users who may read the Secret can find the cause: docs/rotate-credentials.md, \"When a Secret can't be used\"", where, mchID)}
 	}
 	leaf := chain[0]
 	switch {
 	case form != keyUsable:
-		return nil, leaf, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf("The private key (tls.key) in %s %s", where, form) + refundsStop}
+		return nil, leaf, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf("The private key (tls.key) in %s %s", where, form)}
 	case !keyMatches(leaf, key):
 		return nil, leaf, &Problem{v1alpha1.ReasonCertificateMismatch, fmt.Sprintf(
-			"The private key in %s is not that of its certificate: tls.crt must be apiclient_cert.pem and tls.key the apiclient_key.pem made with it", where) + refundsStop}
+			"The private key in %s is not that of its certificate: tls.crt must be apiclient_cert.pem and tls.key the apiclient_key.pem made with it", where)}
 	case now.After(leaf.NotAfter):
 		return nil, leaf, &Problem{v1alpha1.ReasonCertificateExpired, fmt.Sprintf(
-			"The certificate in %s expired on %s: get a new one in the merchant platform (账户中心 → API安全 → API证书)", where, leaf.NotAfter.UTC().Format(time.DateOnly)) + refundsStop}
+			"The certificate in %s expired on %s: get a new one in the merchant platform (账户中心 → API安全 → API证书)", where, leaf.NotAfter.UTC().Format(time.DateOnly))}
 	case now.Before(leaf.NotBefore):
 		return nil, leaf, &Problem{v1alpha1.ReasonCertificateExpired, fmt.Sprintf(
-			"The certificate in %s is valid only from %s on", where, leaf.NotBefore.UTC().Format(time.RFC3339)) + refundsStop}
+			"The certificate in %s is valid only from %s on", where, leaf.NotBefore.UTC().Format(time.RFC3339))}
 	}
 	pair := &tls.Certificate{PrivateKey: key, Leaf: leaf}
 	for _, certificate := range chain {

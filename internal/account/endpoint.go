@@ -90,7 +90,7 @@ func parseEndpoint(field, address string) (*url.URL, *Problem) {
 // notifyURLs returns the callback addresses that are sent to WeChat. WeChat's own hosts refuse
 // addresses that are not public; a merchant's own endpoint, such as a simulator or a proxy, accepts
 // any.
-func notifyURLs(merchant *v1alpha1.Merchant, fallback string, endpoint *url.URL) (payment, refund string, problem *Problem) {
+func notifyURLs(merchant *v1alpha1.Merchant, protocol v1alpha1.Protocol, fallback string, endpoint *url.URL) (payment, refund string, problem *Problem) {
 	base, field := merchant.Spec.NotifyBaseURL, "spec.notifyBaseURL"
 	if base == "" {
 		base, field = fallback, "--notify-base-url"
@@ -111,7 +111,7 @@ func notifyURLs(merchant *v1alpha1.Merchant, fallback string, endpoint *url.URL)
 			return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL, fmt.Sprintf("WeChat Pay would refuse the callback address %s (%s): %s. Use a public https address without port", base, field, why)}
 		}
 	}
-	path := fmt.Sprintf("%s/notify/%s/%s/%s/", base, protocols.Path(merchant.Spec.Protocol), merchant.Namespace, merchant.Name)
+	path := fmt.Sprintf("%s/notify/%s/%s/%s/", base, protocols.Path(protocol), merchant.Namespace, merchant.Name)
 	payment, refund = path+"payment", path+"refund"
 	if len(payment) > 256 {
 		return "", "", &Problem{v1alpha1.ReasonInvalidNotifyURL, fmt.Sprintf("The callback address made of %s, the namespace and the Merchant's name has %d characters; WeChat Pay takes at most 256", field, len(payment))}

@@ -65,6 +65,12 @@ func (g *limitedCaller) QueryRefunds(ctx context.Context, order wechatpay.OrderR
 	return facts, err
 }
 
+func (g *limitedCaller) ResolveAbnormalRefund(ctx context.Context, request wechatpay.AbnormalRefundRequest) error {
+	return g.do(ctx, wechatpay.OperationResolveAbnormalRefund, request.OutRefundNo, func(ctx context.Context) error {
+		return g.Caller.ResolveAbnormalRefund(ctx, request)
+	})
+}
+
 func (g *limitedCaller) do(ctx context.Context, operation wechatpay.Operation, number string, call func(context.Context) error) error {
 	started := g.clock.Now()
 	err := g.member.do(ctx, operation, number, func() error {

@@ -205,6 +205,9 @@ func TestBreakerCounts(t *testing.T) {
 		"signed, about the key":   {says(wechatpay.Failed, wechatpay.CredentialsRejected), true},
 		"no parameters, unsigned": {errorWithCode(wechatpay.Refused, wechatpay.Rejected, "FAIL"), false},
 		"no right, unsigned":      {errorWithCode(wechatpay.Refused, wechatpay.NeedsAttention, "FAIL"), false},
+		"no refunds, unsigned":    {errorWithCode(wechatpay.Refused, wechatpay.NoRight, "FAIL"), false},
+		"no refunds, signed":      {errorWithCode(wechatpay.Failed, wechatpay.NoRight, "NO_AUTH"), false},
+		"another sub merchant's":  {says(wechatpay.Unknown, wechatpay.NumberUsed), false},
 		"a number, unsigned":      {errorWithCode(wechatpay.Refused, wechatpay.NumberUsed, "FAIL"), false},
 		"a code nobody knows":     {errorWithCode(wechatpay.Unknown, wechatpay.NeedsAttention, "NEW_CODE"), false},
 		"signed refusals":         {errorWithCode(wechatpay.Failed, wechatpay.Rejected, "PARAM_ERROR"), false},
@@ -368,7 +371,7 @@ func TestKeyIsSuspectAfterRejection(t *testing.T) {
 		for _, meaning := range []wechatpay.Meaning{wechatpay.CredentialsRejected, wechatpay.CertificateRejected, wechatpay.NeedsAttention, wechatpay.Repeat} {
 			g, _ := limited(breakerOnlyLimits, says(outcome, meaning))
 			_ = query(g)
-			handle := &Account{health: g.health, member: g.member}
+			handle := &Account{Connection: &Connection{health: g.health}, member: g.member}
 			if handle.CredentialsSuspect() != (meaning == wechatpay.CredentialsRejected) || handle.Rejected() {
 				t.Errorf("%s/%s: suspect %t", outcome, meaning, handle.CredentialsSuspect())
 			}

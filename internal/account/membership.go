@@ -165,7 +165,7 @@ func provesKey(err error) bool {
 // permit delays refund requests until the key is proven: WeChat blocks a merchant number if too
 // many of them fail, so they must count against the budget of the account.
 func (m *membership) permit(assigned *quotaAssignment, operation wechatpay.Operation) error {
-	if assigned.proven || operation != wechatpay.OperationCreateRefund {
+	if assigned.proven || !movesMoney(operation) {
 		return nil
 	}
 	m.notify(m.merchant) // starts a probe of the key
@@ -202,7 +202,7 @@ func (m *membership) callWithinLimits(ctx context.Context, assigned *quotaAssign
 		return err
 	}
 	defer slots.release(shares)
-	if operation != wechatpay.OperationCreateRefund {
+	if !movesMoney(operation) {
 		if err := limiter.wait(waiting, caller.Namespace, number); err != nil {
 			return err
 		}

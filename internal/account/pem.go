@@ -2,6 +2,7 @@ package account
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/pem"
@@ -53,6 +54,20 @@ func parseCertificates(content []byte) []*x509.Certificate {
 		}
 	}
 	return found
+}
+
+// parsePublicKey parses an RSA public key of at least 2048 bits in PEM, or returns nil.
+func parsePublicKey(content []byte) *rsa.PublicKey {
+	block, _ := pem.Decode(plainText(content))
+	if block == nil || block.Type != "PUBLIC KEY" {
+		return nil
+	}
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	key, isRSA := parsed.(*rsa.PublicKey)
+	if err != nil || !isRSA || key.N.BitLen() < 2048 {
+		return nil
+	}
+	return key
 }
 
 // keyProblem is the reason why a private key can't be used.

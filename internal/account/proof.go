@@ -5,10 +5,15 @@ import (
 	"encoding/hex"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // A key proves nothing until WeChat has accepted it: a user who can change a Merchant or its Secret
@@ -16,23 +21,50 @@ import (
 // endpoint has given a verified answer under the same key. Since callbacks arrive at every replica,
 // this is stored in status.keys, and it is valid for that endpoint only.
 
-// KeyProven reports whether a verified answer of the endpoint has proven the current key, to this
-// process or to the leader, which records it in the Merchant's status.
+// KeyProven reports whether a verified answer of the endpoint has proven the current key of the
+// Merchant's protocol, to this process or to the leader, which records it in the Merchant's status.
 func (h *Account) KeyProven(merchant *v1alpha1.Merchant) bool {
-	return h.Believes(merchant, h.keyIDs[0])
+	return h.keyProven(h.Connection, merchant)
 }
 
-// Believes reports whether a callback that was signed or encrypted with the given key can be
+func (h *Account) keyProven(connection *Connection, merchant *v1alpha1.Merchant) bool {
+	if len(connection.keyIDs) == 0 {
+		return false
+	}
+	return connection.health.isProven() || h.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, connection.keyIDs[0])
+}
+
+func (h *Account) atEndpoint(merchant *v1alpha1.Merchant) bool {
+	return h.endpoint == merchant.Status.KeysEndpoint
+}
+
+// Believes reports whether a callback that was verified or decrypted with the given key can be
 // trusted.
-func (h *Account) Believes(merchant *v1alpha1.Merchant, keyID string) bool {
-	return h.health.isProven() && keyID == h.keyIDs[0] || h.endpoint == merchant.Status.KeysEndpoint && slices.Contains(merchant.Status.Keys, keyID)
+func (h *Account) Believes(merchant *v1alpha1.Merchant, connection *Connection, keyID string) bool {
+	if connection.verifiers != nil {
+		return connection.hasProvenVerifier(keyID) || h.atEndpoint(merchant) && hasVerifier(merchant, keyID)
+	}
+	return connection.health.isProven() && keyID == connection.keyIDs[0] || h.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, keyID)
 }
 
-// joinIfProven assigns the Merchant to the shared quota if its status says that WeChat accepted the
-// key, before this process has made a call.
+func (c *Connection) hasProvenVerifier(id string) bool {
+	return slices.ContainsFunc(c.verifiers(), func(verifier wechatpay.Verifier) bool { return verifier.ID == id && verifier.Proven })
+}
+
+func hasVerifier(merchant *v1alpha1.Merchant, id string) bool {
+	return slices.ContainsFunc(merchant.Status.Verifiers, func(verifier v1alpha1.Verifier) bool { return verifier.ID == id })
+}
+
+// joinIfProven assigns the Merchant to the shared quota if its status says that WeChat accepted one
+// of its keys, before this process has made a call.
 func (h *Account) joinIfProven(merchant *v1alpha1.Merchant) {
-	if h.KeyProven(merchant) && IsProven(merchant) && !h.Rejected() {
-		h.member.prove()
+	if !IsProven(merchant) || h.Rejected() {
+		return
+	}
+	for _, connection := range h.connections {
+		if h.keyProven(connection, merchant) {
+			h.member.prove()
+		}
 	}
 }
 
@@ -47,23 +79,95 @@ func (h *Account) NoteUnprovenCallback() {
 // HasUnprovenCallback reports whether such a callback arrived since the last probe.
 func (h *Account) HasUnprovenCallback() bool { return h.health.hasUnprovenCallback() }
 
-// ProvenKeys returns status.keys and status.keysEndpoint of a Merchant: the current key as soon as
-// this process has seen it accepted, and the previous one if it was proven before.
+// maxKeys is how many ids status.keys can hold.
+const maxKeys = 8
+
+// ProvenKeys returns status.keys and status.keysEndpoint of a Merchant: the current key of each
+// protocol as soon as this process has seen it accepted, and the previous one if it was proven
+// before. What was proven before stays until then.
 func (h *Account) ProvenKeys(merchant *v1alpha1.Merchant) (keys []string, endpoint string) {
-	known := merchant.Status.Keys
-	if merchant.Status.KeysEndpoint != h.endpoint {
-		known = nil
+	var known []string
+	if h.atEndpoint(merchant) {
+		known = merchant.Status.Keys
 	}
-	if !h.health.isProven() {
-		return known, merchant.Status.KeysEndpoint
-	}
-	keys = h.keyIDs[:1:1]
-	for _, previous := range h.keyIDs[1:] {
-		if previous != keys[0] && slices.Contains(known, previous) {
-			keys = append(keys, previous)
+	complete, proven := true, false
+	for _, protocol := range protocols.Names() {
+		connection := h.connections[protocol]
+		switch {
+		case connection == nil:
+		case !connection.health.isProven():
+			complete = false
+		default:
+			proven = true
+			keys = appendNew(keys, connection.keyIDs[0])
+			for _, previous := range connection.keyIDs[1:] {
+				if slices.Contains(known, previous) {
+					keys = appendNew(keys, previous)
+				}
+			}
 		}
 	}
-	return keys, h.endpoint
+	if !proven {
+		return known, merchant.Status.KeysEndpoint
+	}
+	if !complete {
+		keys = appendNew(keys, known...)
+	}
+	return keys[:min(len(keys), maxKeys)], h.endpoint
+}
+
+func appendNew(keys []string, more ...string) []string {
+	for _, key := range more {
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// ProvenVerifiers returns status.verifiers of a Merchant: WeChat's keys that have verified an answer
+// of the endpoint. What was proven before stays as long as this process has not seen WeChat's keys,
+// and as long as they are among them.
+func (h *Account) ProvenVerifiers(merchant *v1alpha1.Merchant) []v1alpha1.Verifier {
+	var verifiers []v1alpha1.Verifier
+	for _, protocol := range protocols.Names() {
+		if connection := h.connections[protocol]; connection != nil && connection.verifiers != nil {
+			verifiers = append(verifiers, h.provenVerifiers(merchant, connection.verifiers())...)
+		} else if connection != nil && connection.problem != nil && h.atEndpoint(merchant) {
+			verifiers = append(verifiers, merchant.Status.Verifiers...)
+		}
+	}
+	slices.SortFunc(verifiers, func(a, b v1alpha1.Verifier) int { return strings.Compare(a.ID, b.ID) })
+	verifiers = slices.CompactFunc(verifiers, func(a, b v1alpha1.Verifier) bool { return a.ID == b.ID })
+	return verifiers[:min(len(verifiers), maxVerifiers)]
+}
+
+// maxVerifiers is how many status.verifiers can hold.
+const maxVerifiers = 16
+
+func (h *Account) provenVerifiers(merchant *v1alpha1.Merchant, now []wechatpay.Verifier) []v1alpha1.Verifier {
+	var proven []v1alpha1.Verifier
+	knowsCertificates := false
+	for _, verifier := range now {
+		knowsCertificates = knowsCertificates || verifier.Type == wechatpay.VerifierCertificate
+		if verifier.Proven || h.atEndpoint(merchant) && hasVerifier(merchant, verifier.ID) {
+			proven = append(proven, describeVerifier(verifier))
+		}
+	}
+	for _, before := range merchant.Status.Verifiers {
+		if h.atEndpoint(merchant) && !knowsCertificates && before.Type == v1alpha1.VerifierType(wechatpay.VerifierCertificate) {
+			proven = append(proven, before)
+		}
+	}
+	return proven
+}
+
+func describeVerifier(verifier wechatpay.Verifier) v1alpha1.Verifier {
+	described := v1alpha1.Verifier{ID: verifier.ID, Type: v1alpha1.VerifierType(verifier.Type)}
+	if year := verifier.NotAfter.UTC().Year(); year >= 1970 && year <= 9999 {
+		described.NotAfter = new(metav1.NewTime(verifier.NotAfter))
+	}
+	return described
 }
 
 // endpointID identifies what a proof is valid for: the hosts that are called, their ports and

@@ -29,14 +29,15 @@ type quota struct {
 
 func newQuota(limits Limits, clock clock.PassiveClock) *quota {
 	burst := func(limit rate.Limit) int { return max(int(limit)/10, 1) }
+	refunds := newFairLimiter(limits.CreateRefund, burst(limits.CreateRefund))
 	a := &quota{
 		limits: limits,
 		limiters: map[wechatpay.Operation]*fairLimiter{
 			wechatpay.OperationCreateOrder:  newFairLimiter(limits.CreateOrder, burst(limits.CreateOrder)),
 			wechatpay.OperationQueryOrder:   newFairLimiter(limits.QueryOrder, burst(limits.QueryOrder)),
 			wechatpay.OperationCloseOrder:   newFairLimiter(limits.CloseOrder, burst(limits.CloseOrder)),
-			wechatpay.OperationCreateRefund: newFairLimiter(limits.CreateRefund, burst(limits.CreateRefund)),
-			wechatpay.OperationQueryRefund:  newFairLimiter(limits.QueryRefund, burst(limits.QueryRefund)),
+			wechatpay.OperationCreateRefund: refunds, wechatpay.OperationResolveAbnormalRefund: refunds,
+			wechatpay.OperationQueryRefund: newFairLimiter(limits.QueryRefund, burst(limits.QueryRefund)),
 		},
 		lookups:       newFairLimiter(limits.Lookups, max(int(limits.Lookups), 1)),
 		failureBudget: &failureBudget{limit: limits.FailingRefunds, clock: clock},

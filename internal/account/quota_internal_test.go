@@ -136,7 +136,7 @@ func TestRejectedKeyLeavesTheQuota(t *testing.T) {
 	t.Parallel()
 	registry := NewRegistry(nil, Options{Limits: breakerOnlyLimits})
 	g := provenCaller(registry, &weChat{answer: succeeds})
-	handle := &Account{health: g.health, member: g.member}
+	handle := &Account{Connection: &Connection{health: g.health}, member: g.member}
 	handle.Reject()
 	if handle.Proven() || len(registry.accounts.known) != 0 {
 		t.Error("it is a member still")

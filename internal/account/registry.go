@@ -4,18 +4,12 @@ package account
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,7 +17,6 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
@@ -67,7 +60,7 @@ type Registry struct {
 	accounts    *quotas
 	concurrency map[Workers]*concurrencyLimit
 	// answers are the accepted answers, by the key that they are signed with.
-	answers map[answersKey]*answersOfKey
+	answers map[answersKey]*memoryOfKey
 	// listener is called with each Merchant whose state changed.
 	listener atomic.Pointer[func(types.NamespacedName)]
 	// restoredListeners are called with each Merchant whose credentials changed or are accepted
@@ -78,7 +71,8 @@ type Registry struct {
 }
 
 type entry struct {
-	// account is nil while the credentials can't be used; problem then holds the reason.
+	// account is nil while no credentials can be used. problem holds the reason if those for the
+	// Merchant's protocol can't be; callbacks of another one may still be taken then.
 	account    *Account
 	problem    *Problem
 	generation int64
@@ -116,7 +110,7 @@ func NewRegistry(secrets client.Reader, options Options) *Registry {
 	r := &Registry{
 		secrets: secrets, options: options, entries: map[types.UID]*entry{},
 		accounts: newQuotas(options.Limits, options.Clock), concurrency: map[Workers]*concurrencyLimit{},
-		answers: map[answersKey]*answersOfKey{},
+		answers: map[answersKey]*memoryOfKey{},
 	}
 	for _, workers := range []Workers{OrderWorkers, RefundWorkers, MerchantWorkers, CallbackWorkers} {
 		r.concurrency[workers] = newConcurrencyLimit(options.Limits)
@@ -124,13 +118,43 @@ func NewRegistry(secrets client.Reader, options Options) *Registry {
 	return r
 }
 
-// Get returns the Account of a Merchant. The error is a *Problem if there is none; any other error
-// is the API server's.
+// Get returns the Account of a Merchant. The error is a *Problem if its protocol can't be used; any
+// other error is the API server's.
 func (r *Registry) Get(ctx context.Context, merchant *v1alpha1.Merchant) (*Account, error) {
-	if account, problem := r.cached(merchant); problem != nil {
-		return nil, problem
-	} else if account != nil {
+	return r.ofDay(r.find(ctx, merchant))
+}
+
+// In returns the Account of a Merchant and its Connection in a protocol, which may be another than
+// the Merchant's. The errors are those of Get.
+func (r *Registry) In(ctx context.Context, merchant *v1alpha1.Merchant, protocol v1alpha1.Protocol) (*Account, *Connection, error) {
+	account, err := r.find(ctx, merchant)
+	if err != nil {
+		return nil, nil, err
+	}
+	connection, err := account.In(protocol)
+	if err == nil && connection.problem != nil {
+		err = connection.problem
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return account, connection, nil
+}
+
+// ofDay returns the problem of the Merchant's protocol, if it has one.
+func (*Registry) ofDay(account *Account, err error) (*Account, error) {
+	if err == nil && account.problem != nil {
+		return nil, account.problem
+	}
+	return account, err
+}
+
+// find returns an Account of which some protocol can be used.
+func (r *Registry) find(ctx context.Context, merchant *v1alpha1.Merchant) (*Account, error) {
+	if account, problem := r.cached(merchant); account != nil {
 		return account, nil
+	} else if problem != nil {
+		return nil, problem
 	}
 	// Many Orders of one Merchant call Get at the same moment, and share one read of the Secrets.
 	// The read continues if the caller that started it stops waiting, such as a callback that has
@@ -149,10 +173,13 @@ func (r *Registry) Get(ctx context.Context, merchant *v1alpha1.Merchant) (*Accou
 	}
 }
 
-// KnownProblem returns why a Merchant can't be used, from the cache; it reads nothing.
+// KnownProblem returns why a Merchant can't be used in any protocol, from the cache; it reads
+// nothing.
 func (r *Registry) KnownProblem(merchant *v1alpha1.Merchant) *Problem {
-	_, problem := r.cached(merchant)
-	return problem
+	if account, problem := r.cached(merchant); account == nil {
+		return problem
+	}
+	return nil
 }
 
 // Places returns how many calls may be in flight for one kind of workers.
@@ -228,13 +255,22 @@ func (r *Registry) cached(merchant *v1alpha1.Merchant) (*Account, *Problem) {
 	switch {
 	case known.account == nil && age <= min(r.options.RefreshAfter, retryAfter):
 		return nil, known.problem
-	case known.account != nil && age <= r.options.RefreshAfter:
+	case known.account != nil && age <= r.refreshAfter(known.account):
 		return known.account, nil
 	case known.account != nil && now.Before(known.retryTime) && age <= maxStaleness:
 		return known.account, nil
 	default:
 		return nil, nil
 	}
+}
+
+// refreshAfter is shorter while the Merchant's protocol can't be used, so that a corrected Secret
+// takes effect soon.
+func (r *Registry) refreshAfter(account *Account) time.Duration {
+	if account.problem != nil {
+		return min(r.options.RefreshAfter, retryAfter)
+	}
+	return r.options.RefreshAfter
 }
 
 // staleAccount returns the Account that is still used although its Secrets could not be read again,
@@ -302,123 +338,6 @@ func (r *Registry) dropUnusable(merchant *v1alpha1.Merchant, problem *Problem) {
 	r.entries[merchant.UID] = &entry{problem: problem, readTime: r.options.Clock.Now(), generation: merchant.Generation}
 }
 
-// parts are the inputs of an Account.
-type parts struct {
-	protocol           wechatpay.Protocol
-	settings           wechatpay.Settings
-	secrets            wechatpay.Secrets
-	payment, refund    string
-	description        *v1alpha1.MerchantCertificate
-	certificateProblem *Problem
-	version, endpoint  string
-}
-
-func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*parts, error) {
-	protocol, known := protocols.Of(merchant.Spec.Protocol)
-	if !known {
-		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("This operator does not support the protocol %s of spec.protocol: update the operator, or choose another protocol", merchant.Spec.Protocol)}
-	}
-	primary, backup, problem := endpoints(merchant, r.options.EndpointHosts)
-	if problem != nil {
-		return nil, problem
-	}
-	payment, refund, problem := notifyURLs(merchant, r.options.NotifyBaseURL, primary)
-	if problem != nil && !r.options.CallbacksOnly {
-		return nil, problem
-	}
-	bundle := bundleOf(merchant)
-	roots, problem := rootCAs(bundle)
-	if problem != nil {
-		return nil, problem
-	}
-	keySecret, err := r.secret(ctx, merchant, merchant.Spec.APIKeySecretRef.Name, "the API key", "spec.apiKeySecretRef")
-	if err != nil {
-		return nil, err
-	}
-	keys, problem := readAPIKeys(merchant, keySecret, protocol.KeyForm())
-	if problem != nil {
-		return nil, problem
-	}
-	certificate, err := r.certificate(ctx, merchant)
-	if err != nil {
-		return nil, err
-	}
-	return &parts{
-		protocol: protocol,
-		settings: wechatpay.Settings{
-			MchID: merchant.Spec.MchID, Scheme: wechatpay.Scheme(merchant.Spec.SignType),
-			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots,
-			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts, Trust: newTrust(&r.proofs, bundle),
-			Now: r.options.Clock.Now,
-		},
-		secrets:  wechatpay.Secrets{Key: keys.current, PreviousKey: keys.previous, Certificate: certificate.pair},
-		endpoint: EndpointID(merchant),
-		payment:  payment, refund: refund,
-		description: describe(certificate.leaf), certificateProblem: certificate.problem,
-		version: checksum([]byte(keys.current), []byte(keys.previous), certificate.raw, bundle,
-			[]byte(primary.String()), []byte(backupOf(backup)), []byte(payment), []byte(merchant.Spec.SignType), []byte(certificate.message())),
-	}, nil
-}
-
-// certificateParts is the result of reading a certificate Secret.
-type certificateParts struct {
-	pair    *tls.Certificate
-	leaf    *x509.Certificate
-	problem *Problem
-	raw     []byte
-}
-
-func (c certificateParts) message() string {
-	if c.problem == nil {
-		return ""
-	}
-	return c.problem.Message
-}
-
-func backupOf(backup *url.URL) string {
-	if backup == nil {
-		return ""
-	}
-	return backup.String()
-}
-
-// certificate reads the client certificate. A problem with it stops refunds only, so it is not an
-// error.
-func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant) (certificateParts, error) {
-	reference := merchant.Spec.CertificateSecretRef
-	if reference == nil || r.options.CallbacksOnly {
-		return certificateParts{}, nil
-	}
-	secret, err := r.secret(ctx, merchant, reference.Name, "the client certificate", "spec.certificateSecretRef")
-	if err != nil {
-		if problem, ok := AsProblem(err); ok {
-			problem.Message += ". Refunds stop until then, Orders do not"
-			return certificateParts{problem: problem}, nil
-		}
-		return certificateParts{}, err
-	}
-	pair, leaf, problem := readCertificate(secret, merchant.Spec.MchID, r.options.Clock.Now())
-	raw := append(append([]byte{}, secret.Data[corev1.TLSCertKey]...), secret.Data[corev1.TLSPrivateKeyKey]...)
-	return certificateParts{pair: pair, leaf: leaf, problem: problem, raw: raw}, nil
-}
-
-func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name, what, field string) (*corev1.Secret, error) {
-	// The CRD rejects other names, but an object created before that rule may have one, and the
-	// client's error for it would look temporary.
-	if refused := validation.NameIsDNSSubdomain(name, false); len(refused) > 0 {
-		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("No Secret with %s can have the name %q: write the name of an existing one in %s", what, text.Clean(name), field)}
-	}
-	secret := &corev1.Secret{}
-	err := r.secrets.Get(ctx, types.NamespacedName{Namespace: merchant.Namespace, Name: name}, secret)
-	if apierrors.IsNotFound(err) {
-		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("Secret %s/%s with %s does not exist: create it, or name another in %s", merchant.Namespace, name, what, field)}
-	}
-	if apierrors.IsForbidden(err) {
-		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("The operator may not read Secret %s/%s with %s: give its ServiceAccount the verb get on it", merchant.Namespace, name, what)}
-	}
-	return secret, err
-}
-
 // keep returns the existing Account if nothing changed, so that connections and limits are kept,
 // and a new one otherwise. The rate limits belong to the quota of the merchant number, which the
 // new Account joins when its key is proven. changed reports whether an Account or a Problem existed
@@ -427,41 +346,98 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (account *Acco
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	now := r.options.Clock.Now()
-	made.settings.Answers = r.answersOf(made.settings.MchID, made.secrets.Key, now)
 	known := r.entries[merchant.UID]
 	if known != nil && known.account != nil && known.account.Version == made.version {
+		r.rememberKeys(made, now)
 		known.readTime, known.generation, known.retryTime = now, merchant.Generation, time.Time{}
 		known.account.joinIfProven(merchant)
 		return known.account, false, nil
 	}
-	connection, err := made.protocol.Open(made.settings, made.secrets)
-	if err != nil {
-		return nil, false, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The Merchant can't be used: %v", err)}
+	key := client.ObjectKeyFromObject(merchant)
+	account = &Account{
+		Certificate: made.certificate.description(), CertificateProblem: made.certificate.problem, HasCertificate: made.certificate.pair != nil,
+		Version: made.version, endpoint: made.endpoint,
+		connections: map[v1alpha1.Protocol]*Connection{},
+		notify:      func() { r.notify(key) }, credentialsRestored: func() { r.notifyRestored(key) },
 	}
 	if known != nil {
 		known.drop()
 	} else {
 		r.dropUnused(now)
 	}
-	health := &credentialHealth{}
-	member := r.newMembership(client.ObjectKeyFromObject(merchant), hosts.Canonical(made.settings.Endpoint), IDOf(merchant))
-	account = &Account{
-		Caller:           &limitedCaller{Caller: connection, member: member, health: health, clock: r.options.Clock},
-		Receiver:         connection.Receiver,
-		KeyName:          made.protocol.KeyForm().Name,
-		PaymentNotifyURL: made.payment, RefundNotifyURL: made.refund,
-		Certificate: made.description, CertificateProblem: made.certificateProblem, HasCertificate: made.secrets.Certificate != nil,
-		Version:       made.version,
-		NotPublic:     notPublicURL(made.payment),
-		CallbackCheck: callbackprobe.NewKeys(connection.Shared...),
-		keyIDs:        connection.KeyIDs, endpoint: made.endpoint,
-		member: member, health: health, notify: func() { r.notify(member.merchant) },
-		credentialsRestored: func() { r.notifyRestored(member.merchant) },
-		close:               func() { member.close(); connection.Close() },
+	account.member = r.newMembership(key, hosts.Canonical(made.settings.Endpoint), IDOf(merchant))
+	for protocol, its := range made.protocols {
+		account.connections[protocol] = r.connect(account, made, protocol, its, now)
+	}
+	account.Connection = account.connections[protocols.OfMerchant(merchant)]
+	if !account.usable() {
+		account.close()
+		r.entries[merchant.UID] = &entry{problem: account.problem, readTime: now, generation: merchant.Generation}
+		return nil, known != nil, account.problem
 	}
 	account.joinIfProven(merchant)
 	r.entries[merchant.UID] = &entry{account: account, readTime: now, generation: merchant.Generation}
 	return account, known != nil, nil
+}
+
+// usable reports whether some protocol of the Account can be used.
+func (h *Account) usable() bool {
+	for _, connection := range h.connections {
+		if connection.problem == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// close ends the Account. Calls in flight continue.
+func (h *Account) close() {
+	h.member.close()
+	for _, connection := range h.connections {
+		if connection.close != nil {
+			connection.close()
+		}
+	}
+}
+
+// rememberKeys records that the keys are in use.
+func (r *Registry) rememberKeys(made *parts, now time.Time) {
+	for _, its := range made.protocols {
+		if its.problem == nil {
+			r.memoryOf(made, its, now)
+		}
+	}
+}
+
+func (r *Registry) memoryOf(made *parts, its *protocolParts, now time.Time) *memoryOfKey {
+	return r.memory(made.settings.MchID, its.secrets.Key, made.endpoint, now)
+}
+
+// connect opens a protocol of an Account.
+func (r *Registry) connect(account *Account, made *parts, name v1alpha1.Protocol, its *protocolParts, now time.Time) *Connection {
+	if its.problem != nil {
+		return &Connection{Protocol: name, problem: its.problem, health: &credentialHealth{}}
+	}
+	memory := r.memoryOf(made, its, now)
+	settings := made.settings
+	settings.Answers, settings.Certificates, settings.Changed = memory.answers, memory.certificates, account.notify
+	opened, err := its.protocol.Open(settings, its.secrets)
+	if err != nil {
+		return &Connection{Protocol: name, health: &credentialHealth{}, problem: &Problem{
+			v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The Merchant can't be used: %v", err)}}
+	}
+	health := &credentialHealth{}
+	return &Connection{
+		Caller:           &limitedCaller{Caller: opened, member: account.member, health: health, clock: r.options.Clock},
+		Protocol:         name,
+		Receiver:         opened.Receiver,
+		KeyName:          its.protocol.KeyForm().Name,
+		PaymentNotifyURL: its.payment, RefundNotifyURL: its.refund, NotPublic: notPublicURL(its.payment),
+		CertificateForAllCalls: its.certificateForAllCalls,
+		CallbackCheck:          callbackprobe.NewKeys(opened.Shared...),
+		keyIDs:                 opened.KeyIDs, verifiers: opened.Verifiers, clockSkew: opened.ClockSkew,
+		health: health, changed: account.notify, close: opened.Close,
+	}
 }
 
 // dropUnused removes Merchants on replicas that do not lead, where Forget is not called.

@@ -31,7 +31,7 @@ func Explain(err error) (metav1.ConditionStatus, string, string) {
 		}
 	case wechatpay.Refused:
 		// An unsigned response proves nothing whatever its code, 频率限制 included, so it is not False.
-		return metav1.ConditionUnknown, v1alpha1.ReasonRefused, explained(err, "The response carries no signature, so it proves nothing. "+whatToDo(meaning, "The operator retries the same call slowly"))
+		return metav1.ConditionUnknown, v1alpha1.ReasonRefused, explained(err, "The response carries no signature, so it proves nothing. "+whatToDoUnsigned(meaning))
 	case wechatpay.Failed:
 		switch meaning {
 		case wechatpay.SlowDown:
@@ -51,12 +51,22 @@ func explained(err error, advice string) string {
 	return fmt.Sprintf("%s. %s", text.AtMost(maxWords, fmt.Sprint(err)), advice)
 }
 
+// whatToDoUnsigned gives no final advice: what an unsigned refusal says may be untrue.
+func whatToDoUnsigned(meaning wechatpay.Meaning) string {
+	if meaning == wechatpay.Rejected {
+		return "The operator retries the same call slowly. If WeChat Pay goes on to refuse it, create another object with another name and corrected values"
+	}
+	return whatToDo(meaning, "The operator retries the same call slowly")
+}
+
 func whatToDo(meaning wechatpay.Meaning, otherwise string) string {
 	switch meaning {
 	case wechatpay.CredentialsRejected:
-		return "WeChat Pay rejects the signature: compare the API key in the Merchant's Secret with the one in the merchant platform (账户中心 → API安全)"
+		return "WeChat Pay rejects the signature or does not know the merchant number: compare the API key in the Merchant's Secret, and the Merchant's spec.mchID, with the merchant platform (账户中心 → API安全)"
 	case wechatpay.CertificateRejected:
 		return "WeChat Pay rejects the client certificate: put the merchant's current API certificate into the Merchant's certificate Secret"
+	case wechatpay.NoRight:
+		return "The merchant number may not do this: grant it in the merchant platform (a service provider needs the sub merchant's grant, 服务商API退款; the IP allow-list counts too). The operator retries the same call slowly"
 	case wechatpay.NeedsAttention:
 		return "Correct the settings in the merchant platform: the appid must be bound to the merchant number, and the product granted. The operator retries the same call slowly. If the Order names a wrong appid, create another Order"
 	case wechatpay.Rejected:

@@ -83,7 +83,7 @@ var (
 	meanings = []wechatpay.Meaning{
 		wechatpay.Repeat, wechatpay.SlowDown, wechatpay.OrderPaid, wechatpay.OrderClosed, wechatpay.OrderNotExist,
 		wechatpay.NumberUsed, wechatpay.StateConflict, wechatpay.RefundNotExist, wechatpay.InsufficientBalance,
-		wechatpay.AmountConflict, wechatpay.NeedsAttention, wechatpay.Rejected, wechatpay.CredentialsRejected,
+		wechatpay.AmountConflict, wechatpay.NoRight, wechatpay.NeedsAttention, wechatpay.Rejected, wechatpay.CredentialsRejected,
 		wechatpay.CertificateRejected, wechatpay.CertificateMissing,
 	}
 )

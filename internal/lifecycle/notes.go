@@ -19,6 +19,10 @@ const (
 	writeRefused = ". The cluster refuses a write: "
 )
 
+// withdrawn is a note of a deleted Refund that can't go yet. It names no time and no number, so that
+// it is written once.
+const withdrawn = ". The Refund is being deleted: nothing more is sent for it, and it goes when WeChat Pay has said what became of an earlier request"
+
 // maxNote keeps the message and both notes within maxMessage.
 const maxNote = 320
 

@@ -80,7 +80,7 @@ func Begin(order *v1alpha1.Order, now time.Time) {
 		setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionUnknown, v1alpha1.ReasonPending, "WeChat Pay has not been asked yet")
 	}
 	if PaidReason(order) == "" {
-		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonPending, "The order is not ready to be paid yet")
+		setOrder(order, now, v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonPending, notReadyToBePaid)
 	}
 }
 
@@ -135,6 +135,24 @@ func NotPrepared(order *v1alpha1.Order, status metav1.ConditionStatus, reason, m
 		reason, message = stillUnknown(PreparedReason(order), reason, message)
 	}
 	setOrder(order, now, v1alpha1.ConditionPrepared, status, reason, message)
+	showNotReady(order, now)
+}
+
+const notReadyToBePaid = "The order is not ready to be paid yet"
+
+// showNotReady names the reason of Prepared in Paid, the only message that kubectl get prints. It is
+// written together with Prepared, and keeps the notes.
+func showNotReady(order *v1alpha1.Order, now time.Time) {
+	shown := Condition(order.Status.Conditions, v1alpha1.ConditionPaid)
+	if shown.Reason != v1alpha1.ReasonPending {
+		return
+	}
+	n := notesOf(shown.Message)
+	n.message = notReadyToBePaid
+	if reason := PreparedReason(order); reason != v1alpha1.ReasonPending {
+		n.message += "; see the condition Prepared: " + reason
+	}
+	setOrder(order, now, v1alpha1.ConditionPaid, shown.Status, shown.Reason, n.String())
 }
 
 // NotPreparedBy records the error of CreateOrder. It does not make the Order final: see Rejected.
@@ -152,6 +170,7 @@ func UsedAtWeChat(order *v1alpha1.Order, message string, now time.Time) {
 		return
 	}
 	setOrder(order, now, v1alpha1.ConditionPrepared, metav1.ConditionFalse, v1alpha1.ReasonUsedAtWeChat, message)
+	showNotReady(order, now)
 }
 
 // Rejected records, finally, that WeChat Pay will never accept this order.

@@ -188,3 +188,40 @@ func TestOlder(t *testing.T) {
 		}
 	}
 }
+
+// TestPaidNamesTheReasonOfPrepared: kubectl get shows the message of Paid only.
+func TestPaidNamesTheReasonOfPrepared(t *testing.T) {
+	t.Parallel()
+	const notReady = "The order is not ready to be paid yet"
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.Order)
+		want   string
+	}{
+		"new": {func(*v1alpha1.Order) {}, notReady},
+		"not asked yet": {func(o *v1alpha1.Order) {
+			lifecycle.NotPrepared(o, metav1.ConditionUnknown, v1alpha1.ReasonPending, "No", now)
+		}, notReady},
+		"refused": {func(o *v1alpha1.Order) {
+			lifecycle.NotPreparedBy(o, problem(wechatpay.Refused, wechatpay.Rejected), now)
+		}, notReady + "; see the condition Prepared: Refused"},
+		"used": {func(o *v1alpha1.Order) { lifecycle.UsedAtWeChat(o, "Used", now) }, notReady + "; see the condition Prepared: UsedAtWeChat"},
+		"mended": {func(o *v1alpha1.Order) {
+			lifecycle.NotPreparedBy(o, problem(wechatpay.NotSent, wechatpay.Repeat), now)
+			lifecycle.Prepared(o, newPrepay(), now)
+		}, "Waiting for the payer"},
+		"with note": {func(o *v1alpha1.Order) {
+			lifecycle.OrderWriteRefused(o, "no", now)
+			lifecycle.UsedAtWeChat(o, "Used", now)
+		}, notReady + "; see the condition Prepared: UsedAtWeChat. The cluster refuses a write: no"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			order := newOrder()
+			lifecycle.Begin(order, now)
+			test.change(order)
+			if got := message(order.Status.Conditions, v1alpha1.ConditionPaid); got != test.want {
+				t.Errorf("%q, not %q", got, test.want)
+			}
+		})
+	}
+}

@@ -167,6 +167,17 @@ func transactionOf(payment wechatpay.Payment) *v1alpha1.Transaction {
 	}
 }
 
+// PreparedProtocol returns the protocol that an Order was prepared with, which it keeps for what its
+// payer needs. It is empty while the Order has no prepay: then the Merchant's is taken.
+func PreparedProtocol(order *v1alpha1.Order) v1alpha1.Protocol {
+	prepay := order.Status.Prepay
+	if prepay == nil || prepay.ID == "" && prepay.CodeURL == "" && prepay.MWEBURL == "" {
+		return "" // not all of them come with each trade type
+	}
+	// Orders that were prepared before there was a second protocol do not say it.
+	return cmp.Or(prepay.Protocol, v1alpha1.ProtocolV2)
+}
+
 // PreparedScheme is the algorithm that an Order was prepared with, or that of its Merchant where none is recorded.
 func PreparedScheme(order *v1alpha1.Order, merchant *v1alpha1.Merchant) wechatpay.Scheme {
 	if prepay := order.Status.Prepay; prepay != nil && prepay.SignType != "" {

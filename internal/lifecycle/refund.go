@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -61,6 +62,17 @@ func ApprovedReason(refund *v1alpha1.Refund) string {
 // SucceededReason returns the reason of the condition Succeeded.
 func SucceededReason(refund *v1alpha1.Refund) string {
 	return Condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Reason
+}
+
+// Withdrawn notes in the condition Approved, whose decision no longer counts, what a deleted Refund
+// waits for.
+func Withdrawn(refund *v1alpha1.Refund, now time.Time) {
+	BeginRefund(refund, now)
+	shown := Condition(refund.Status.Conditions, v1alpha1.ConditionApproved)
+	if RefundFinal(refund) || RefundDenied(refund) || strings.HasSuffix(shown.Message, withdrawn) {
+		return
+	}
+	setRefund(refund, now, v1alpha1.ConditionApproved, shown.Status, shown.Reason, text.AtMost(maxMessage-len(withdrawn), shown.Message)+withdrawn)
 }
 
 // MayBeSent reports whether the refund may be requested: a person approved it, or the Merchant's
@@ -310,7 +322,7 @@ func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.Ref
 	case wechatpay.RefundStatusAbnormal:
 		stalled(refund, now)
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonAbnormal,
-			"The payer's card or account can't receive the money. Handle the refund manually in the merchant platform (交易中心); the operator then records the result here")
+			"The payer's card or account can't receive the money. Somebody who may approve says in spec.abnormal where it goes, or handles the refund manually in the merchant platform (交易中心). The operator then records the result here")
 	default:
 		stalled(refund, now)
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonUnknownState,

@@ -10,15 +10,6 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// defaultClientIP replaces an unknown payer address. It is constant, so that a repeated call has
-// the same parameters.
-const defaultClientIP = "127.0.0.1"
-
-// AppID returns the appid of an Order: its own, or the Merchant's. Both are immutable.
-func AppID(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
-	return cmp.Or(order.Spec.AppID, merchant.Spec.AppID)
-}
-
 // MaxAttach is WeChat Pay's limit for attach, in bytes (chapter 9_1).
 const MaxAttach = 127
 
@@ -56,11 +47,12 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 	request := wechatpay.OrderRequest{
 		OutTradeNo:    order.Number(),
 		AppID:         AppID(order, merchant),
+		PayerAppID:    PayerAppID(order, merchant),
 		TradeType:     wechatpay.TradeType(spec.TradeType),
 		Description:   spec.Description,
 		Total:         spec.Amount.Total,
 		Currency:      currency(order),
-		ClientIP:      cmp.Or(spec.ClientIP, defaultClientIP),
+		ClientIP:      spec.ClientIP,
 		NotifyURL:     notifyURL,
 		Attach:        Attach(order, merchant),
 		GoodsTag:      spec.GoodsTag,
@@ -75,7 +67,7 @@ func OrderRequest(order *v1alpha1.Order, merchant *v1alpha1.Merchant, notifyURL 
 		Scheme:        PreparedScheme(order, merchant),
 	}
 	if spec.Payer != nil {
-		request.OpenID = spec.Payer.OpenID
+		request.OpenID, request.SubOpenID = spec.Payer.OpenID, spec.Payer.SubOpenID
 	}
 	if spec.ExpireTime != nil {
 		request.ExpireTime = spec.ExpireTime.UTC()

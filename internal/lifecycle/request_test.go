@@ -30,6 +30,10 @@ var (
 	notInRefundRequest = map[string]string{
 		"OrderRef.Name": "the Order itself is an argument",
 		"Approval":      "mutable",
+		// What is decided once the refund is Abnormal is sent by a call of its own.
+		"Abnormal.To":             "another call",
+		"Abnormal.BankType":       "another call",
+		"Abnormal.SecretRef.Name": "another call",
 	}
 )
 
@@ -160,7 +164,7 @@ func TestOrderRequestFieldByField(t *testing.T) {
 		H5:    &v1alpha1.H5{Type: v1alpha1.H5TypeIOS, Name: "Shop", URL: "https://shop.example.com", BundleID: "bundle", PackageName: "package"},
 	}
 	wantSame(t, "request", wechatpay.OrderRequest{
-		OutTradeNo: "N-1", AppID: "wxother", TradeType: wechatpay.TradeTypeJSAPI, Description: "body", Total: 7, Currency: "HKD",
+		OutTradeNo: "N-1", AppID: "wxother", PayerAppID: "wxother", TradeType: wechatpay.TradeTypeJSAPI, Description: "body", Total: 7, Currency: "HKD",
 		ClientIP: "203.0.113.7", OpenID: "openid", ExpireTime: created.Add(3 * time.Hour), NotifyURL: notifyURL, Attach: "attach",
 		GoodsTag: "tag", DeviceInfo: "device", ProductID: "product", LimitPay: "no_credit", Receipt: "Y",
 		ProfitSharing: "N", Scheme: "HMAC-SHA256",
@@ -181,7 +185,7 @@ func TestOrderRequestFieldByField(t *testing.T) {
 func TestDefaultsAreConstants(t *testing.T) {
 	t.Parallel()
 	request := lifecycle.OrderRequest(newOrder(), newMerchant(), notifyURL)
-	if request.OutTradeNo != orderNumber || request.AppID != appID || request.ClientIP != "127.0.0.1" || request.Currency != "CNY" || !request.ExpireTime.IsZero() {
+	if request.OutTradeNo != orderNumber || request.AppID != appID || request.ClientIP != "" || request.Currency != "CNY" || !request.ExpireTime.IsZero() {
 		t.Errorf("defaults: %+v", request)
 	}
 }

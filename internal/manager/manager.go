@@ -255,7 +255,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		base.Guard = approvals
 	}
 	for kind, reconciler := range map[string]interface{ SetupWithManager(ctrl.Manager) error }{
-		"Merchant":             &controllers.MerchantReconciler{Base: base},
+		"Merchant":             &controllers.MerchantReconciler{Base: base, CallbacksElsewhere: !in.options.takesCallbacks()},
 		"Order":                &controllers.OrderReconciler{Base: base},
 		"Refund":               &controllers.RefundReconciler{Base: base},
 		"Merchant's callbacks": &controllers.CallbackProbeReconciler{Base: base, Sender: newProbeSender(in.options)},

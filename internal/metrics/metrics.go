@@ -172,7 +172,7 @@ func init() {
 func startAtZero() {
 	for _, operation := range []wechatpay.Operation{
 		wechatpay.OperationCreateOrder, wechatpay.OperationQueryOrder, wechatpay.OperationCloseOrder,
-		wechatpay.OperationCreateRefund, wechatpay.OperationQueryRefund,
+		wechatpay.OperationCreateRefund, wechatpay.OperationQueryRefund, wechatpay.OperationResolveAbnormalRefund,
 	} {
 		for _, outcome := range []string{
 			"Succeeded", string(wechatpay.NotSent), string(wechatpay.Failed), string(wechatpay.Refused), string(wechatpay.Unknown),
@@ -181,7 +181,7 @@ func startAtZero() {
 		}
 	}
 	for _, kind := range []string{"payment", "refund"} {
-		for _, result := range []string{"recorded", "repeated", "unmatched", "mismatch", "conflict", "refused", "unproven", "failed"} {
+		for _, result := range []string{"recorded", "repeated", "unmatched", "mismatch", "conflict", "refused", "unproven", "ignored", "failed"} {
 			Callbacks.WithLabelValues(kind, result)
 		}
 	}

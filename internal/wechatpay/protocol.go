@@ -105,7 +105,7 @@ type Secrets struct {
 
 // PublicKey is a public key of WeChat Pay with its id.
 type PublicKey struct {
-	// ID is PUB_KEY_ID_ and digits, as the merchant platform shows it.
+	// ID is as the merchant platform shows it.
 	ID  string
 	Key *rsa.PublicKey
 }

@@ -40,6 +40,8 @@ const (
 	MchID  = "1900000109"
 	AppID  = "wxd678efh567hg6787"
 	APIKey = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
+	// APIV3Key is the merchant's APIv3 key.
+	APIV3Key = "V3TestOnlyKey000V3TestOnlyKey000"
 	OpenID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 	// MerchantName is the Merchant that Orders of NewOrder refer to.
 	MerchantName = "shop"
@@ -49,7 +51,7 @@ const (
 
 // Patience is how long a test waits for a condition before it fails. It is long, because only
 // failing tests wait that long.
-const Patience = 45 * time.Second
+const Patience = 12 * time.Second
 
 // Shop is the fixture of a test.
 type Shop struct {
@@ -59,6 +61,8 @@ type Shop struct {
 	WeChat    *simulator.Simulator
 	// Base is the public address of the ingress.
 	Base string
+	// Protocol is what NewMerchant speaks.
+	Protocol v1alpha1.Protocol
 
 	env       *controlplane.Environment
 	options   manager.Options
@@ -143,6 +147,7 @@ func QuickTiming() controllers.Timing {
 	timing.SecondAnswer = 100 * time.Millisecond
 	timing.RetryFirst, timing.RetryMost = 50*time.Millisecond, 500*time.Millisecond
 	timing.RetrySlowly = 300 * time.Millisecond
+	timing.RetryRight = 500 * time.Millisecond
 	timing.CloseRetry = 200 * time.Millisecond
 	timing.HoldSettles = 20 * time.Millisecond
 	timing.SecretsCheck = 200 * time.Millisecond
@@ -165,7 +170,7 @@ var quiet = sync.OnceFunc(func() { ctrl.SetLogger(logr.Discard()) })
 func Open(t testing.TB, env *controlplane.Environment, options ...Option) *Shop {
 	t.Helper()
 	quiet()
-	s := &Shop{T: t, Client: env.Client, env: env, options: manager.DefaultOptions()}
+	s := &Shop{T: t, Client: env.Client, Protocol: DefaultProtocol(), env: env, options: manager.DefaultOptions()}
 	s.options.Timing = QuickTiming()
 	s.options.NotifyBindAddress = "127.0.0.1:0"
 	s.options.MetricsBindAddress, s.options.HealthProbeBindAddress = "0", "0"
@@ -175,7 +180,7 @@ func Open(t testing.TB, env *controlplane.Environment, options ...Option) *Shop 
 	s.options.Accounts.RefreshAfter = 100 * time.Millisecond
 	s.options.Accounts.Limits.BreakAfter, s.options.Accounts.Limits.BreakFor = 1000, 300*time.Millisecond
 	s.simulated = simulator.Options{
-		Merchants: []simulator.Merchant{{MchID: MchID, AppIDs: []string{AppID}, APIKey: APIKey}},
+		Merchants: []simulator.Merchant{{MchID: MchID, AppIDs: []string{AppID}, APIKey: APIKey, APIV3Key: APIV3Key, Verification: simulator.VerifyByPublicKey}},
 		TimeScale: 60,
 		Rules:     simulator.Rules{MinTimeExpire: -1, RefundDelay: -1, MinRefundInterval: 900 * time.Millisecond},
 	}
@@ -373,11 +378,11 @@ func (s *Shop) NewMerchant(change ...func(*v1alpha1.Merchant)) *v1alpha1.Merchan
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: MerchantName},
 		Spec: v1alpha1.MerchantSpec{
 			MchID: MchID, AppID: AppID,
-			APIKeySecretRef:      v1alpha1.SecretKeyReference{Name: "wechatpay"},
 			CertificateSecretRef: &v1alpha1.SecretReference{Name: "wechatpay-cert"},
 			Endpoint:             &v1alpha1.Endpoint{URL: s.WeChat.URL(), BackupURL: s.WeChat.BackupURL(), CABundle: s.WeChat.CAPEM()},
 		},
 	}
+	s.Speak(merchant, s.Protocol)
 	for _, c := range change {
 		c(merchant)
 	}
@@ -402,7 +407,7 @@ func (s *Shop) CreateCredentials(namespace string) {
 	certificate, err := s.WeChat.IssueClientCertificate(MchID)
 	s.Must(err)
 	s.Create(
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "wechatpay"}, Data: map[string][]byte{"apiKey": []byte(APIKey)}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "wechatpay"}, Data: map[string][]byte{"apiKey": []byte(APIKey), "apiV3Key": []byte(APIV3Key)}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "wechatpay-cert"}, Type: corev1.SecretTypeTLS,
 			Data: map[string][]byte{corev1.TLSCertKey: certificate.CertPEM, corev1.TLSPrivateKeyKey: certificate.KeyPEM}},
 	)

@@ -17,10 +17,26 @@ var wordsOfV2 = regexp.MustCompile(`wechatpay/v2"|encoding/xml|crypto/md5|\bXML\
 
 // mayKnowV2 are what API v2 consists of, and what has to name it: the list of protocols, and the test callbacks, which look
 // like callbacks of v2 to whatever stands in front of the operator.
-var mayKnowV2 = []string{"internal/wechatpay/v2", "internal/wechatpay/protocols", "internal/wechatpay/simulator", "internal/callbackprobe"}
+var mayKnowV2 = []string{"internal/wechatpay/v2", "internal/wechatpay/v3", "internal/wechatpay/protocols", "internal/wechatpay/simulator", "internal/callbackprobe"}
+
+// wordsOfV3 are those by which API v3 would show outside of its package.
+var wordsOfV3 = regexp.MustCompile(`wechatpay/v3"|\bV3\b|APIv3|/v3/|WECHATPAY2-SHA256-RSA2048|PUB_KEY_ID_|AEAD_AES_256_GCM|(?i:Wechatpay-(Serial|Signature|Timestamp|Nonce))|` +
+	`\b(payer_total|sp_mchid|sub_mchid|sp_appid|h5_url|original_type|RESOURCE_NOT_EXISTS|ORDER_NOT_EXIST)\b|TRANSACTION\.SUCCESS|REFUND\.(SUCCESS|CLOSED|ABNORMAL)`)
+
+// mayKnowV3 are what API v3 consists of, and what has to name it.
+var mayKnowV3 = []string{"internal/wechatpay/v3", "internal/wechatpay/v2", "internal/wechatpay/protocols", "internal/wechatpay/simulator", "internal/callbackprobe"}
 
 // TestOnlyTheProtocolKnowsItsWords keeps a protocol a leaf: another one is a folder and a line in the list.
 func TestOnlyTheProtocolKnowsItsWords(t *testing.T) {
+	for protocol, c := range map[string]struct {
+		words   *regexp.Regexp
+		mayKnow []string
+	}{"v2": {wordsOfV2, mayKnowV2}, "v3": {wordsOfV3, mayKnowV3}} {
+		t.Run(protocol, func(t *testing.T) { searchWords(t, protocol, c.words, c.mayKnow) })
+	}
+}
+
+func searchWords(t *testing.T, protocol string, words *regexp.Regexp, mayKnow []string) {
 	root := filepath.Join("..", "..", "..")
 	files := 0
 	for _, folder := range []string{"controllers", "webhookserver", "internal", "main.go"} {
@@ -32,7 +48,7 @@ func TestOnlyTheProtocolKnowsItsWords(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if entry.IsDir() && slices.Contains(mayKnowV2, filepath.ToSlash(within)) {
+			if entry.IsDir() && slices.Contains(mayKnow, filepath.ToSlash(within)) {
 				return filepath.SkipDir
 			}
 			if entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -44,8 +60,8 @@ func TestOnlyTheProtocolKnowsItsWords(t *testing.T) {
 				return err
 			}
 			for i, line := range strings.Split(string(content), "\n") {
-				if word := wordsOfV2.FindString(line); word != "" {
-					t.Errorf("%s:%d knows a word of API v2: %q", within, i+1, word)
+				if word := words.FindString(line); word != "" {
+					t.Errorf("%s:%d knows a word of API %s: %q", within, i+1, protocol, word)
 				}
 			}
 			return nil

@@ -23,7 +23,10 @@ var mayBeDone = judgement{wechatpay.Unknown, wechatpay.Repeat}
 // notUnderstood is the judgement of an unknown code. It proves nothing and needs attention.
 var notUnderstood = judgement{wechatpay.Unknown, wechatpay.NeedsAttention}
 
-const codeSystemError = "SYSTEMERROR"
+const (
+	codeSystemError   = "SYSTEMERROR"
+	codeMchIDNotExist = "MCHID_NOT_EXIST"
+)
 
 // codesOfEveryCall apply unless codesOf has the code for the operation. Chapters 9_1 to 9_5, error
 // tables.
@@ -38,9 +41,12 @@ var codesOfEveryCall = map[string]judgement{
 	"CERT_ERROR": failed(wechatpay.CertificateRejected),
 	"CA_ERROR":   failed(wechatpay.CertificateRejected),
 
-	"NOAUTH":                failed(wechatpay.NeedsAttention),
-	"APPID_NOT_EXIST":       failed(wechatpay.NeedsAttention),
-	"MCHID_NOT_EXIST":       failed(wechatpay.NeedsAttention),
+	"NOAUTH":          failed(wechatpay.NeedsAttention),
+	"NO_AUTH":         failed(wechatpay.NeedsAttention),
+	"RULE_LIMIT":      failed(wechatpay.NeedsAttention),
+	"APPID_NOT_EXIST": failed(wechatpay.NeedsAttention),
+	// Signed with the key of mch_id, so it can only be about another number (sub_mch_id).
+	codeMchIDNotExist:       failed(wechatpay.NeedsAttention),
 	"APPID_MCHID_NOT_MATCH": failed(wechatpay.NeedsAttention),
 
 	"PARAM_ERROR":           failed(wechatpay.Rejected),
@@ -73,6 +79,8 @@ var codesOf = map[wechatpay.Operation]map[string]judgement{
 	},
 	wechatpay.OperationCreateRefund: {
 		"NOTENOUGH":             failed(wechatpay.InsufficientBalance),
+		"NOAUTH":                failed(wechatpay.NoRight),
+		"NO_AUTH":               failed(wechatpay.NoRight),
 		"USER_ACCOUNT_ABNORMAL": failed(wechatpay.Rejected),
 		"TRADE_OVERDUE":         failed(wechatpay.Rejected),
 		"REFUND_FEE_MISMATCH":   failed(wechatpay.AmountConflict),
@@ -133,6 +141,11 @@ func judgeCode(operation wechatpay.Operation, code, text string) judgement {
 			}
 		}
 	}
+	if mayBeAboutRights(known, found) {
+		if meaning, said := judgeRights(operation, text); said {
+			return failed(meaning)
+		}
+	}
 	if !found {
 		return notUnderstood
 	}
@@ -146,7 +159,14 @@ func judgeUnsigned(operation wechatpay.Operation, codes, texts []string) wechatp
 	if meaning, found := anyWording(wordings, operation, texts); found {
 		return meaning
 	}
+	if meaning, found := judgeRights(operation, texts...); found {
+		return meaning
+	}
 	for _, word := range slices.Concat(codes, texts) {
+		if sameCode(word, codeMchIDNotExist) {
+			// Without the number WeChat Pay has no key to sign with: number and key do not fit.
+			return wechatpay.CredentialsRejected
+		}
 		if known, found := lookUpLoosely(operation, word); found {
 			return known.meaning
 		}

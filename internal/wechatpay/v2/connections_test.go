@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -26,15 +25,6 @@ func TestABurstKeepsItsConnections(t *testing.T) {
 	}
 	if opened := connections.Load(); opened != burst {
 		t.Errorf("%d connections for bursts of %d calls", opened, burst)
-	}
-}
-
-// TestIdleConnectionsAreClosedByUs: a request in flight while the server closes its connection has
-// an unknown outcome, and a refund stays unknown for a minute.
-func TestIdleConnectionsAreClosedByUs(t *testing.T) {
-	const keptByWeChat = 8 * time.Second
-	if kept := newHTTPClient(time.Second, nil, nil).Transport.(*http.Transport).IdleConnTimeout; kept == 0 || kept >= keptByWeChat {
-		t.Errorf("kept for %s, by WeChat for %s", kept, keptByWeChat)
 	}
 }
 

@@ -5,18 +5,17 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"strings"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 func notSent(operation wechatpay.Operation, meaning wechatpay.Meaning, err error) *wechatpay.Error {
-	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: meaning, Err: err}
+	return transport.NotSent(operation, meaning, err)
 }
 
 func unknown(operation wechatpay.Operation, meaning wechatpay.Meaning, err error) *wechatpay.Error {
-	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.Unknown, Meaning: meaning, Err: err}
+	return transport.Unknown(operation, meaning, err)
 }
 
 // verifiedFailure converts a verified FAIL to an error. Only here an outcome may become Failed.
@@ -50,19 +49,13 @@ func unsignedRefusal(operation wechatpay.Operation, reply fields) *wechatpay.Err
 // judgeStatus converts an HTTP status other than 200 to an error: WeChat Pay answers 200 to every
 // request that it parsed.
 func judgeStatus(operation wechatpay.Operation, status int, body []byte) *wechatpay.Error {
-	switch {
-	case status == http.StatusBadRequest && isCertificatePage(body):
+	if status == http.StatusBadRequest && isCertificatePage(body) {
 		return &wechatpay.Error{
 			Operation: operation, Outcome: wechatpay.Refused, Meaning: wechatpay.CertificateRejected,
 			Err: fmt.Errorf("WeChat Pay does not take the client certificate (HTTP 400)"),
 		}
-	case status >= 300 && status < 400:
-		return unknown(operation, wechatpay.NeedsAttention, fmt.Errorf("answered with a redirect (HTTP %d), which is never followed", status))
-	case status == http.StatusTooManyRequests:
-		return unknown(operation, wechatpay.SlowDown, fmt.Errorf("answered with HTTP %d", status))
-	default:
-		return unknown(operation, wechatpay.Repeat, fmt.Errorf("answered with HTTP %d", status))
 	}
+	return transport.UnknownByStatus(operation, status)
 }
 
 // isCertificatePage recognises the gateway's two error pages: no certificate, and a rejected
@@ -72,15 +65,5 @@ func isCertificatePage(body []byte) bool {
 		bytes.Contains(body, []byte("The SSL certificate error"))
 }
 
-// unreadable returns why a body is not a message, without repeating any of the body.
-func unreadable(body []byte, err error) error {
-	start := strings.ToLower(strings.TrimLeft(string(body[:min(len(body), 64)]), " \t\r\n\uFEFF"))
-	if strings.HasPrefix(start, "<html") || strings.HasPrefix(start, "<!doctype html") {
-		return fmt.Errorf("answered with an HTML page")
-	}
-	return fmt.Errorf("the reply cannot be read: %w", err)
-}
-
-// shortened limits WeChat Pay's texts, which are stored in conditions; documented texts have at
-// most 128 characters.
-func shortened(words string) string { return text.AtMost(256, words) }
+// shortened limits WeChat Pay's texts.
+func shortened(words string) string { return transport.Shortened(words) }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // call is one request. Each attempt adds the common fields and the signature.
@@ -49,16 +50,10 @@ func (c *Client) exchange(ctx context.Context, call call) (fields, *wechatpay.Er
 	if err := call.check(); err != nil {
 		return nil, notSent(call.operation, wechatpay.Rejected, err)
 	}
-	limit := c.limit(call.operation)
-	reply, first := c.try(ctx, call, c.primary, shareOfFirst(ctx, call.operation, limit))
-	if first == nil || !mayRepeat(first) {
-		return reply, first
-	}
-	reply, second := c.try(ctx, call, c.backup, limit)
-	if second == nil {
-		return reply, nil
-	}
-	return nil, whatBothSay(first, second)
+	return transport.Twice(ctx, call.operation, c.limit(call.operation), c.primary, c.backup, mayRepeat,
+		func(host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
+			return c.try(ctx, call, host, limit)
+		})
 }
 
 // mayRepeat reports whether an immediate retry may help: after transport errors and SYSTEMERROR,
@@ -69,28 +64,10 @@ func mayRepeat(failure *wechatpay.Error) bool {
 	case wechatpay.NotSent:
 		return true
 	case wechatpay.Unknown:
-		return failure.Operation != wechatpay.OperationCreateRefund && failure.Meaning != wechatpay.SlowDown &&
+		return !transport.PaysBack(failure.Operation) && failure.Meaning != wechatpay.SlowDown &&
 			(failure.Code == "" || failure.Meaning == wechatpay.Repeat && sameCode(failure.Code, codeSystemError))
 	default:
 		return false
-	}
-}
-
-// whatBothSay combines the errors of two attempts and keeps the uncertainty: an attempt that may
-// have arrived stays unknown, even if the retry was not sent or got an unsigned refusal. Only a
-// verified reply resolves it.
-func whatBothSay(first, second *wechatpay.Error) *wechatpay.Error {
-	switch {
-	case second.Outcome == wechatpay.NotSent:
-		return first
-	case second.Outcome == wechatpay.Refused && first.Outcome == wechatpay.Unknown:
-		doubtful := *second
-		doubtful.Outcome = wechatpay.Unknown
-		return &doubtful
-	case second.Outcome == wechatpay.Unknown && first.Outcome == wechatpay.Unknown && second.Code == "":
-		return first
-	default:
-		return second
 	}
 }
 
@@ -107,37 +84,38 @@ func (call call) check() error {
 
 // try sends a call once and judges the reply.
 func (c *Client) try(ctx context.Context, call call, host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
-	status, body, failure := c.post(ctx, call.operation, host, c.encode(call), limit)
+	answer, failure := c.post(ctx, call.operation, host, c.encode(call), limit)
 	var reply fields
 	if failure == nil {
-		reply, failure = c.judge(call, status, body)
+		reply, failure = c.judge(call, answer.Status, answer.Body)
 	}
-	return reply, c.discreet(host, failure)
+	return reply, transport.Discreet(c.trust, host, failure, isRefusalInWords(failure))
 }
 
-// discreet returns the same error for all failures at a host that has never sent a verified reply,
-// so that the error does not reveal whether the address has a host, a port, TLS or HTTP. The
-// outcome is the cautious one. Only a refusal in the protocol's format is reported, because it
-// shows that the host speaks WeChat Pay's protocol.
-func (c *Client) discreet(host *url.URL, failure *wechatpay.Error) *wechatpay.Error {
-	switch {
-	case c.trust == nil:
-		return failure
-	case failure == nil || failure.Outcome == wechatpay.Failed:
-		c.trust.Prove(host)
-		return failure
-	case c.trust.Proven(host) || failure.Outcome == wechatpay.Refused && failure.Code != "":
-		return failure
-	default:
-		return unknown(failure.Operation, wechatpay.Repeat, &wechatpay.ConcealedError{Cause: failure})
+// isRefusalInWords reports whether only who speaks WeChat Pay's protocol writes such an answer.
+func isRefusalInWords(failure *wechatpay.Error) bool {
+	return failure != nil && failure.Outcome == wechatpay.Refused && failure.Code != ""
+}
+
+// post sends one request and reads up to one byte more than a message may have.
+func (c *Client) post(ctx context.Context, operation wechatpay.Operation, host *url.URL, body []byte, limit time.Duration) (transport.Answer, *wechatpay.Error) {
+	header := http.Header{"Content-Type": {"text/xml; charset=utf-8"}}
+	if c.userAgent != "" {
+		header.Set("User-Agent", c.userAgent)
 	}
+	return transport.Send(ctx, c.httpClient(operation), transport.Request{
+		Operation: operation, Method: http.MethodPost, URL: host.JoinPath(paths[operation]), Header: header, Body: body,
+		Limit: limit, Usual: c.limit(operation), Connect: c.timeouts.Connect, MaxAnswer: maxDocument + 1,
+		Certified: operation == wechatpay.OperationCreateRefund,
+	})
 }
 
 // encode builds the signed request. Nonce and signature are new for each attempt; everything else
 // is constant.
 func (c *Client) encode(call call) []byte {
-	request := make(fields, 0, len(call.fields)+5)
+	request := make(fields, 0, len(call.fields)+7)
 	request = append(request, call.fields...)
+	request = append(request, subMerchantFields(c.partner)...)
 	request = append(request,
 		field{"appid", call.appID},
 		field{"mch_id", c.mchID},
@@ -163,7 +141,7 @@ func (c *Client) judge(call call, status int, body []byte) (fields, *wechatpay.E
 	}
 	reply, err := readFields(body, messageRoot, maxReplyFields)
 	if err != nil {
-		return nil, unknown(call.operation, wechatpay.Repeat, unreadable(body, err))
+		return nil, unknown(call.operation, wechatpay.Repeat, transport.Unreadable(body, err))
 	}
 	switch reply.get("return_code") {
 	case success:
@@ -176,6 +154,10 @@ func (c *Client) judge(call call, status int, body []byte) (fields, *wechatpay.E
 		return nil, unknown(call.operation, wechatpay.NeedsAttention, err)
 	}
 	// The reply is verified from here on.
+	if err := c.checkReplySubMerchant(call.operation, reply); err != nil {
+		// Another sub merchant has the number. That concerns this order only, not the account.
+		return nil, unknown(call.operation, wechatpay.NumberUsed, fmt.Errorf("the reply is not taken: %w", err))
+	}
 	switch reply.get("result_code") {
 	case success:
 		if reply.get("appid") == "" || reply.get("mch_id") == "" {

@@ -173,27 +173,6 @@ func TestACallersDeadlineEndsTheCall(t *testing.T) {
 	expect(t, client.CloseOrder(ctx, wechatpay.OrderRef{OutTradeNo: testNumber, AppID: testAppID}), wechatpay.Unknown, wechatpay.Repeat, "CloseOrder: no answer in the time given")
 }
 
-func TestShareOfTheFirstAttempt(t *testing.T) {
-	soon, cancel := context.WithTimeout(t.Context(), time.Hour)
-	defer cancel()
-	for _, c := range []struct {
-		name      string
-		ctx       context.Context
-		operation wechatpay.Operation
-		limit     time.Duration
-		halved    bool
-	}{
-		{"no deadline", t.Context(), wechatpay.OperationQueryOrder, time.Second, false},
-		{"deadline far away", soon, wechatpay.OperationQueryOrder, time.Second, false},
-		{"deadline near", soon, wechatpay.OperationQueryOrder, time.Hour, true},
-		{"deadline near, refund", soon, wechatpay.OperationCreateRefund, time.Hour, false},
-	} {
-		if got := shareOfFirst(c.ctx, c.operation, c.limit); (got <= c.limit/2) != c.halved {
-			t.Errorf("%s: %v of %v", c.name, got, c.limit)
-		}
-	}
-}
-
 func TestCancelledBeforeAndAfterSending(t *testing.T) {
 	for operation, call := range calls {
 		t.Run(string(operation), func(t *testing.T) {

@@ -73,7 +73,7 @@ var hostileValues = []string{
 func tampered(t *rapid.T, message map[string]string) map[string]string {
 	message = maps.Clone(message)
 	for range rapid.IntRange(0, 2).Draw(t, "tampering") {
-		name := rapid.SampledFrom(append(slices.Sorted(maps.Keys(message)), "sign_type", "refund_count", "extra", "total_fee", "Sign")).Draw(t, "field")
+		name := rapid.SampledFrom(append(slices.Sorted(maps.Keys(message)), "sign_type", "refund_count", "extra", "total_fee", "Sign", "sub_mch_id")).Draw(t, "field")
 		switch value := rapid.SampledFrom(hostileValues).Draw(t, "value"); rapid.IntRange(0, 3).Draw(t, "how") {
 		case 0:
 			delete(message, name)

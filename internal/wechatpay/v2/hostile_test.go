@@ -76,6 +76,9 @@ func justified(t rapid.TB, operation wechatpay.Operation, heard []byte, said map
 	if message["appid"] != testAppID && (err == nil || message["appid"] != "") || message["mch_id"] != testMchID && (err == nil || message["mch_id"] != "") {
 		t.Fatalf("%s: what is for another counts as %v: %q", operation, err, heard)
 	}
+	if message["sub_mch_id"] != "" {
+		t.Fatalf("%s: what is for a sub merchant counts as %v: %q", operation, err, heard)
+	}
 	closed := operation == wechatpay.OperationCloseOrder && message["result_code"] == "FAIL" && message["err_code"] == "ORDERCLOSED"
 	switch {
 	case isFailure && (message["result_code"] != "FAIL" || !strings.HasPrefix(message["err_code"], failure.Code) && failure.Code != "FAIL"):

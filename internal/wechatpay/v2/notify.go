@@ -10,16 +10,18 @@ import (
 // receiver reads the callbacks of one merchant number.
 type receiver struct {
 	mchID string
+	// partner is nil in direct mode.
+	partner *wechatpay.Partner
 	// keys are those that callbacks may have been made with, the current one first.
 	keys []*signer
 }
 
-func newReceiver(mchID, key, previous string) *receiver {
-	r := &receiver{mchID: mchID}
-	for _, apiKey := range []string{key, previous} {
+func newReceiver(settings wechatpay.Settings, secrets wechatpay.Secrets) *receiver {
+	r := &receiver{mchID: settings.MchID, partner: settings.Partner}
+	for _, apiKey := range []string{secrets.Key, secrets.PreviousKey} {
 		if apiKey != "" {
 			made := newSigner(apiKey)
-			made.id = wechatpay.KeyID(apiKey, mchID)
+			made.id = wechatpay.KeyID(apiKey, settings.MchID)
 			r.keys = append(r.keys, made)
 		}
 	}
@@ -69,6 +71,9 @@ func (r *receiver) readPaymentNotification(message fields) (wechatpay.Notificati
 	if err := r.checkRecipient(message); err != nil {
 		return wechatpay.Notification{}, err
 	}
+	if err := checkNamesSubMerchant(r.partner, message); err != nil {
+		return wechatpay.Notification{}, err
+	}
 	if message.get("return_code") != success || message.get("result_code") != success {
 		return wechatpay.Notification{}, errors.New("return_code and result_code are not both SUCCESS")
 	}
@@ -115,6 +120,10 @@ func (r *receiver) readRefundNotification(message fields) (wechatpay.Notificatio
 		return wechatpay.Notification{}, errors.New("return_code is not SUCCESS")
 	}
 	if err := r.checkRecipient(message); err != nil {
+		return wechatpay.Notification{}, err
+	}
+	// Only the outer message names a sub merchant, and what req_info says is queried anyway.
+	if err := checkSubMerchant(r.partner, message); err != nil {
 		return wechatpay.Notification{}, err
 	}
 	info, key, err := r.readRefundInfo(message.get("req_info"))

@@ -69,11 +69,12 @@ func readPayment(message fields) (wechatpay.Payment, error) {
 		CashCurrency:    message.get("cash_fee_type"),
 		SettlementTotal: amountIfSaid(message.get("settlement_total_fee")),
 		CouponTotal:     amountIfSaid(message.get("coupon_fee")),
-		OpenID:          message.get("openid"),
-		BankType:        message.get("bank_type"),
-		PaidTime:        timeIfSaid(compactTime, message.get("time_end")),
-		TradeType:       message.get("trade_type"),
-		Attach:          message.get("attach"),
+		// Only sub_openid is there if the payer paid in an app of the sub merchant.
+		OpenID:    cmp.Or(message.get("openid"), message.get("sub_openid")),
+		BankType:  message.get("bank_type"),
+		PaidTime:  timeIfSaid(compactTime, message.get("time_end")),
+		TradeType: message.get("trade_type"),
+		Attach:    message.get("attach"),
 	}, nil
 }
 

@@ -30,7 +30,7 @@ func TestUnifiedOrderSendsEveryParameter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(wechatpay.Prepay{ID: "wx2016", MWEBURL: "https://wx.tenpay.com/" + strings.Repeat("x", 300)}, got); diff != "" {
+	if diff := cmp.Diff(wechatpay.Prepay{ID: "wx2016", MWEBURL: "https://wx.tenpay.com/" + strings.Repeat("x", 300), Scheme: HMACSHA256}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	want := map[string]string{
@@ -60,6 +60,18 @@ func TestUnifiedOrderLeavesOutWhatIsNotSet(t *testing.T) {
 	}
 }
 
+func TestAnUnknownAddressHasAConstantStandIn(t *testing.T) {
+	s := newServer(t, done(doneFields[wechatpay.OperationCreateOrder]))
+	order := testOrder()
+	order.ClientIP = ""
+	if _, err := s.client(t).CreateOrder(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.only(t).fields["spbill_create_ip"]; got != "127.0.0.1" {
+		t.Errorf("spbill_create_ip is %q", got)
+	}
+}
+
 func TestOrdersThatAreNotSent(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*wechatpay.OrderRequest)
@@ -68,7 +80,6 @@ func TestOrdersThatAreNotSent(t *testing.T) {
 		"no number":           {func(o *wechatpay.OrderRequest) { o.OutTradeNo = "" }, "out_trade_no is missing"},
 		"no appid":            {func(o *wechatpay.OrderRequest) { o.AppID = "" }, "appid is missing"},
 		"no body":             {func(o *wechatpay.OrderRequest) { o.Description = "" }, "body is missing"},
-		"no address":          {func(o *wechatpay.OrderRequest) { o.ClientIP = "" }, "spbill_create_ip is missing"},
 		"no notify URL":       {func(o *wechatpay.OrderRequest) { o.NotifyURL = "" }, "notify_url is missing"},
 		"no trade type":       {func(o *wechatpay.OrderRequest) { o.TradeType = "" }, "trade_type is missing"},
 		"nothing to pay":      {func(o *wechatpay.OrderRequest) { o.Total = 0 }, "total_fee is out of range"},
@@ -244,8 +255,12 @@ func TestAnOrderKeepsTheAlgorithmItWasMadeWith(t *testing.T) {
 	s := newServer(t, done(doneFields[wechatpay.OperationCreateOrder]))
 	order := testOrder()
 	order.Scheme = MD5
-	if _, err := s.client(t).CreateOrder(t.Context(), order); err != nil {
+	prepay, err := s.client(t).CreateOrder(t.Context(), order)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if prepay.Scheme != MD5 {
+		t.Errorf("the prepay names %q", prepay.Scheme)
 	}
 	if sent := s.only(t).fields; sent["sign_type"] != "MD5" || len(sent["sign"]) != 32 {
 		t.Errorf("sign_type %s with a sign of %d characters", sent["sign_type"], len(sent["sign"]))

@@ -16,8 +16,8 @@ func TestClientParameters(t *testing.T) {
 	c.now = func() time.Time { return time.UnixMilli(1490840662999) }
 	for _, algorithm := range []wechatpay.Scheme{MD5, HMACSHA256} {
 		of := func(tradeType wechatpay.TradeType) wechatpay.Prepay {
-			prepay := wechatpay.Prepay{ID: "wx2017"}
-			c.signParameters(&prepay, wechatpay.OrderRequest{AppID: testAppID, TradeType: tradeType, Scheme: algorithm})
+			prepay := wechatpay.Prepay{ID: "wx2017", Scheme: algorithm}
+			c.signParameters(&prepay, wechatpay.OrderRequest{AppID: testAppID, TradeType: tradeType})
 			return prepay
 		}
 		jsapi := *of(wechatpay.TradeTypeJSAPI).JSAPI

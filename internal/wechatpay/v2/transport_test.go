@@ -2,13 +2,9 @@ package v2
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/url"
-	"syscall"
 	"testing"
 	"time"
 
@@ -195,70 +191,5 @@ func TestRefundsNeedACertificateThatIsValid(t *testing.T) {
 				t.Errorf("a query needs no certificate: %v", err)
 			}
 		})
-	}
-}
-
-// TestWordsForTrouble: errors that a test can't provoke on every machine.
-func TestWordsForTrouble(t *testing.T) {
-	port := &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 54321}
-	dial := func(err error) error {
-		return &url.Error{Op: "Post", URL: "https://host/", Err: &net.OpError{Op: "dial", Net: "tcp", Addr: port, Err: err}}
-	}
-	expired := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired, Detail: "current time 2026-01-01T12:00:00Z is after ..."}}
-	for _, c := range []struct {
-		err       error
-		connected bool
-		want      string
-	}{
-		{dial(&net.DNSError{Name: "host", Server: "10.0.0.10:53", IsNotFound: true}), false, "the host name does not exist"},
-		{dial(&net.DNSError{Name: "host", Server: "10.0.0.10:53", IsTimeout: true}), false, "the host name could not be looked up"},
-		{dial(syscall.ENETUNREACH), false, "network unreachable"},
-		{dial(syscall.EHOSTUNREACH), false, "no route to the host"},
-		{dial(syscall.ETIMEDOUT), false, "no connection within 5 s"},
-		{&net.OpError{Op: "proxyconnect", Net: "tcp", Addr: port, Err: syscall.ECONNREFUSED}, false, "the proxy could not be reached"},
-		{fmt.Errorf("read: %w", syscall.ECONNRESET), true, "connection reset"},
-		{fmt.Errorf("write: %w", syscall.EPIPE), true, "connection closed by the server"},
-		{expired, false, "the server's certificate has expired or is not yet valid"},
-		{&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.NotAuthorizedToSign}}, false, "the server's certificate is not valid"},
-		{&net.OpError{Op: "remote error", Err: tls.AlertError(116)}, true, "the server refused TLS: tls: certificate required"},
-		{errors.New("port 54321 at 12:00:01 said <secret>"), true, "the connection failed"},
-	} {
-		a := &attempt{operation: wechatpay.OperationCreateRefund, caller: t.Context(), own: t.Context(), connect: 5 * time.Second, limit: 20 * time.Second}
-		a.connected.Store(c.connected)
-		failure := a.failure(c.err)
-		if got := failure.Error(); got != "CreateRefund: "+c.want {
-			t.Errorf("%v is %q, not %q", c.err, got, c.want)
-		}
-		if !errors.Is(failure, c.err) {
-			t.Errorf("%v is not to be found in its error", c.err)
-		}
-		if c.connected == (failure.Outcome == wechatpay.NotSent) {
-			t.Errorf("%v is %s", c.err, failure.Outcome)
-		}
-	}
-}
-
-func TestACertificateAlertAfterTheHandshakeIsARefusal(t *testing.T) {
-	alert := &net.OpError{Op: "remote error", Err: tls.AlertError(116)}
-	for operation, want := range map[wechatpay.Operation]wechatpay.Outcome{
-		wechatpay.OperationCreateRefund: wechatpay.Refused, wechatpay.OperationQueryOrder: wechatpay.Unknown,
-	} {
-		a := &attempt{operation: operation, caller: t.Context(), own: t.Context()}
-		a.connected.Store(true)
-		if got := a.failure(alert).Outcome; got != want {
-			t.Errorf("%s: %s, not %s", operation, got, want)
-		}
-	}
-	other := &net.OpError{Op: "remote error", Err: tls.AlertError(80)}
-	if isCertificateAlert(other) {
-		t.Error("an internal error is not about the certificate")
-	}
-}
-
-func TestSecondsInWords(t *testing.T) {
-	for d, want := range map[time.Duration]string{20 * time.Second: "20 s", 50 * time.Millisecond: "50ms"} {
-		if got := seconds(d); got != want {
-			t.Errorf("%v is %q, not %q", d, got, want)
-		}
 	}
 }

@@ -1,6 +1,7 @@
 package v2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -14,6 +15,9 @@ func (c *Client) CreateOrder(ctx context.Context, request wechatpay.OrderRequest
 	if request.Total <= 0 || request.Total > maxAmount {
 		return wechatpay.Prepay{}, notSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, errors.New("total_fee is out of range"))
 	}
+	if err := checkPayer(c.partner, request); err != nil {
+		return wechatpay.Prepay{}, notSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, err)
+	}
 	order, err := orderCall(request)
 	if err != nil {
 		return wechatpay.Prepay{}, notSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, err)
@@ -26,9 +30,14 @@ func (c *Client) CreateOrder(ctx context.Context, request wechatpay.OrderRequest
 	if err != nil {
 		return wechatpay.Prepay{}, unknown(wechatpay.OperationCreateOrder, wechatpay.NeedsAttention, err)
 	}
+	prepay.Scheme = c.signTypeOf(order)
 	c.signParameters(&prepay, request)
 	return prepay, nil
 }
+
+// unknownClientIP stands for an address that is not known: unifiedorder is not taken without one. It
+// is constant, so that a repeated call has the same parameters.
+const unknownClientIP = "127.0.0.1"
 
 func orderCall(request wechatpay.OrderRequest) (call, error) {
 	detail, err := detailOf(request.Goods)
@@ -59,7 +68,8 @@ func orderCall(request wechatpay.OrderRequest) (call, error) {
 			{"profit_sharing", request.ProfitSharing},
 			{"receipt", request.Receipt},
 			{"scene_info", sceneInfo},
-			{"spbill_create_ip", request.ClientIP},
+			{"spbill_create_ip", cmp.Or(request.ClientIP, unknownClientIP)},
+			{"sub_openid", request.SubOpenID},
 			{"time_expire", formatTime(request.ExpireTime)},
 			{"total_fee", formatAmount(request.Total)},
 			{"trade_type", string(request.TradeType)},

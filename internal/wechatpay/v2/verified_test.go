@@ -29,7 +29,7 @@ func checkPaymentClaim(t rapid.TB, c *Client, body []byte) {
 	if !slices.ContainsFunc([]string{testKey, testPreviousKey}, func(key string) bool { return oracleVerifies(message, key, got.Scheme) }) {
 		t.Fatalf("taken, but not signed: %q", body)
 	}
-	if message["mch_id"] != testMchID || message["out_trade_no"] != got.Payment.OutTradeNo || message["total_fee"] != formatAmount(got.Payment.Total) {
+	if message["sub_mch_id"] != "" || message["mch_id"] != testMchID || message["out_trade_no"] != got.Payment.OutTradeNo || message["total_fee"] != formatAmount(got.Payment.Total) {
 		t.Fatalf("read %+v from %q", got, body)
 	}
 }

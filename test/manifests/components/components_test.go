@@ -226,6 +226,26 @@ func TestFourEyes(t *testing.T) {
 	}
 	refused(t, decide(t, strange, "refund-0003", v1alpha1.ApprovalApproved))
 
+	// Where the money of an abnormal refund goes is decided by somebody else than who asked for it,
+	// too.
+	abnormal := asked(t, "wang", "refund-0004")
+	if err := decide(t, "li", abnormal.Name, v1alpha1.ApprovalApproved); err != nil {
+		t.Error(err)
+	}
+	status := fmt.Sprintf(`{"status":{"conditions":[{"type":"Succeeded","status":"Unknown","reason":%q,"message":"","lastTransitionTime":"2026-11-21T12:00:00Z"}]}}`,
+		v1alpha1.ReasonAbnormal)
+	if err := admin.Status().Patch(t.Context(), abnormal, client.RawPatch(types.MergePatchType, []byte(status))); err != nil {
+		t.Fatal(err)
+	}
+	const toMerchant = `{"spec":{"abnormal":{"to":"MerchantBankCard"}}}`
+	refused(t, patch(t, "wang", abnormal.Name, toMerchant), "wang asked for Refund shop/refund-0004", "somebody else")
+	if err := patch(t, "li", abnormal.Name, toMerchant); err != nil {
+		t.Error(err)
+	}
+	if err := patch(t, "wang", abnormal.Name, `{"metadata":{"labels":{"seen":"yes"}}}`); err != nil {
+		t.Error(err)
+	}
+
 	// What the operator asks for, after a late payment, any approver may approve, and the right is still needed.
 	asked(t, manager, "order-0001-late")
 	if err := decide(t, "shop", "order-0001-late", v1alpha1.ApprovalApproved); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "wechatpay-operator-refund-approval") {

@@ -30,12 +30,20 @@ type fieldOfMerchant struct {
 // fieldsOfMerchant has every field. A new one fails TestEveryFieldOfAMerchantIsGuardedOrFree until it is said here which it is: does
 // it choose where keys come from, where they are used, or what an answer is verified with?
 var fieldsOfMerchant = map[string]fieldOfMerchant{
-	"mchID":    {immutable: true},
-	"appID":    {immutable: true},
-	"protocol": {patches: []string{`{"protocol":null}`}},
+	"mchID":   {immutable: true},
+	"appID":   {immutable: true},
+	"partner": {immutable: true},
+	// Which of the keys is used follows from it, and not where they come from: those who named the
+	// Secrets could read all of them.
+	"protocol": {patches: []string{`{"protocol":null}`, `{"protocol":"V3"}`}},
 	"signType": {patches: []string{`{"signType":"MD5"}`}},
 	"apiKeySecretRef": {guarded: true, parts: []string{"name", "key"}, patches: []string{
 		`{"apiKeySecretRef":{"name":"another"}}`, `{"apiKeySecretRef":{"key":"another"}}`, `{"apiKeySecretRef":{"name":"shop-cert"}}`}},
+	"apiV3KeySecretRef": {guarded: true, parts: []string{"name", "key"}, patches: []string{
+		`{"apiV3KeySecretRef":{"name":"another"}}`, `{"apiV3KeySecretRef":{"key":"another"}}`, `{"apiV3KeySecretRef":null}`}},
+	"publicKeys": {guarded: true, parts: []string{"id", "pem"}, patches: []string{
+		`{"publicKeys":[{"id":"PUB_KEY_ID_1","pem":"-----BEGIN PUBLIC KEY-----\nTUlORQ==\n-----END PUBLIC KEY-----"}]}`,
+		`{"publicKeys":[{"id":"PUB_KEY_ID_2","pem":"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"}]}`, `{"publicKeys":null}`}},
 	"certificateSecretRef": {guarded: true, parts: []string{"name"}, patches: []string{
 		`{"certificateSecretRef":{"name":"another"}}`, `{"certificateSecretRef":null}`}},
 	"notifyBaseURL": {guarded: true, patches: []string{`{"notifyBaseURL":"https://mine.example.com"}`, `{"notifyBaseURL":null}`}},
@@ -68,6 +76,7 @@ func TestEveryFieldOfAMerchantIsGuardedOrFree(t *testing.T) {
 	}
 	for name, of := range map[string]reflect.Type{
 		"apiKeySecretRef": reflect.TypeFor[v1alpha1.SecretKeyReference](), "certificateSecretRef": reflect.TypeFor[v1alpha1.SecretReference](),
+		"apiV3KeySecretRef": reflect.TypeFor[v1alpha1.APIV3KeyReference](), "publicKeys": reflect.TypeFor[v1alpha1.PublicKey](),
 		"endpoint": reflect.TypeFor[v1alpha1.Endpoint](),
 	} {
 		if got := jsonNames(of); !slices.Equal(got, fieldsOfMerchant[name].parts) {
@@ -157,15 +166,30 @@ func applyMerchant(ctx context.Context, c client.Client, m *v1alpha1.Merchant, o
 	return c.Patch(ctx, m.DeepCopy(), client.RawPatch(types.ApplyPatchType, body), append(options, client.FieldOwner("gitops"), client.ForceOwnership)...)
 }
 
-// TestMerchantsTakeTheRightToTheirSecrets writes each field in each way: by who may read none of the Secrets, one, the other and both.
+// TestMerchantsTakeTheRightToTheirSecrets writes each field in each way: by who may read none of
+// the Secrets, one, the others, and all.
 func TestMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
 	ctx := t.Context()
 	role := []string{"merchant-admin"}
 	setup := person(t, "setup", role)
 	lister := person(t, "lister", role, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"list", "watch", "create", "update"}})
 	half := person(t, "half", role, reads("shop.wechatpay"))
-	otherHalf := person(t, "other-half", role, reads("shop-cert", "another"))
-	keeper := person(t, "keeper", role, reads("shop.wechatpay", "shop-cert", "another"))
+	all := []string{"shop.wechatpay", "shop-apiv3", "shop-cert", "another"}
+	allBut := func(secret string) []string {
+		return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == secret })
+	}
+	people := map[string]struct {
+		client.Client
+		reads []string
+	}{
+		"setup": {setup, nil}, "lister": {lister, nil}, "half": {half, []string{"shop.wechatpay"}},
+	}
+	for user, may := range map[string][]string{"keeper": all, "without-key": allBut(all[0]), "without-v3": allBut(all[1]), "without-cert": allBut(all[2])} {
+		people[user] = struct {
+			client.Client
+			reads []string
+		}{person(t, user, role, reads(may...)), may}
+	}
 	stored := merchant("guarded")
 	if err := applyMerchant(ctx, admin, stored); err != nil {
 		t.Fatal(err)
@@ -183,17 +207,13 @@ func TestMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
 					}
 					// A Secret that is not named any more need not be read.
 					needs := map[string]bool{changed.Spec.APIKeySecretRef.Name: true}
+					if name := changed.Spec.APIV3KeySecretRef.Name; name != "" {
+						needs[name] = true
+					}
 					if reference := changed.Spec.CertificateSecretRef; reference != nil {
 						needs[reference.Name] = true
 					}
-					for user, may := range map[string]struct {
-						client.Client
-						reads []string
-					}{
-						"setup": {setup, nil}, "lister": {lister, nil}, "half": {half, []string{"shop.wechatpay"}},
-						"other-half": {otherHalf, []string{"shop-cert", "another"}},
-						"keeper":     {keeper, []string{"shop.wechatpay", "shop-cert", "another"}},
-					} {
+					for user, may := range people {
 						var missing []string
 						for secret := range needs {
 							if field.guarded && !slices.Contains(may.reads, secret) {
@@ -237,10 +257,15 @@ func TestNewMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
 	role := []string{"merchant-admin"}
 	setup := person(t, "new-setup", role)
 	half := person(t, "new-half", role, reads("shop.wechatpay"))
-	keeper := person(t, "new-keeper", role, reads("shop.wechatpay", "shop-cert"))
+	keeper := person(t, "new-keeper", role, reads("shop.wechatpay", "shop-apiv3", "shop-cert"))
+	withoutV3 := person(t, "new-without-v3", role, reads("shop.wechatpay", "shop-cert"))
 	all := person(t, "new-all", role, reads())
 	keyOnly := func(spec *v1alpha1.MerchantSpec) {
 		spec.CertificateSecretRef, spec.Endpoint, spec.NotifyBaseURL = nil, nil, ""
+		spec.APIV3KeySecretRef, spec.PublicKeys = v1alpha1.APIV3KeyReference{}, nil
+	}
+	v3Only := func(spec *v1alpha1.MerchantSpec) {
+		spec.Protocol, spec.APIKeySecretRef, spec.CertificateSecretRef.Name = v1alpha1.ProtocolV3, v1alpha1.SecretKeyReference{}, "shop.wechatpay"
 	}
 	for what, create := range map[string]func(context.Context, client.Client, *v1alpha1.Merchant) error{
 		"create": func(ctx context.Context, c client.Client, m *v1alpha1.Merchant) error {
@@ -259,6 +284,8 @@ func TestNewMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
 			hidden(t, create(ctx, setup, merchant("second")), "new-setup", "shop.wechatpay", "shop-cert")
 			hidden(t, create(ctx, setup, merchant("second", keyOnly)), "new-setup", "shop.wechatpay")
 			hidden(t, create(ctx, half, merchant("second")), "new-half", "shop-cert")
+			hidden(t, create(ctx, half, merchant("second", v3Only)), "new-half", "shop-apiv3")
+			hidden(t, create(ctx, withoutV3, merchant("second")), "new-without-v3", "shop-apiv3")
 			for user, c := range map[string]client.Client{"keeper": keeper, "all": all, "admin": admin} {
 				if err := create(ctx, c, merchant("second")); err != nil {
 					t.Errorf("%s: %v", user, err)
@@ -276,7 +303,9 @@ func TestNewMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
 func TestMerchantInTwoSteps(t *testing.T) {
 	ctx := t.Context()
 	thief := person(t, "thief", []string{"merchant-admin"}, reads("mine"))
-	stored := merchant("two-steps", func(spec *v1alpha1.MerchantSpec) { spec.CertificateSecretRef = nil })
+	stored := merchant("two-steps", func(spec *v1alpha1.MerchantSpec) {
+		spec.CertificateSecretRef, spec.APIV3KeySecretRef = nil, v1alpha1.APIV3KeyReference{}
+	})
 	if err := admin.Create(ctx, stored); err != nil {
 		t.Fatal(err)
 	}

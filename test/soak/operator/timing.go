@@ -37,6 +37,7 @@ func timing(lease time.Duration) controllers.Timing {
 		RetryFirst:     200 * time.Millisecond,
 		RetryMost:      3 * minute,
 		RetrySlowly:    3 * minute,
+		RetryRight:     60 * minute,
 		CloseRetry:     minute / 2,
 		HoldSettles:    time.Second, // deletions take as long here as in production
 		SecretsCheck:   minute / 2,

@@ -1,4 +1,4 @@
-package v2
+package transport
 
 import (
 	"context"
@@ -30,19 +30,19 @@ func (e *transportError) Unwrap() error { return e.cause }
 func (a *attempt) failure(cause error) *wechatpay.Error {
 	connected := a.connected.Load()
 	trouble := &transportError{a.describe(cause), cause}
-	switch refused := a.operation == wechatpay.OperationCreateRefund && isCertificateAlert(cause); {
+	switch refused := a.certified && isCertificateAlert(cause); {
 	case refused && connected:
 		// TLS 1.3: the server checks the certificate only after our first bytes, and processes none
 		// of them.
 		return &wechatpay.Error{Operation: a.operation, Outcome: wechatpay.Refused, Meaning: wechatpay.CertificateRejected, Err: trouble}
 	case connected:
-		return unknown(a.operation, wechatpay.Repeat, trouble)
+		return Unknown(a.operation, wechatpay.Repeat, trouble)
 	case refused:
-		return notSent(a.operation, wechatpay.CertificateRejected, trouble)
+		return NotSent(a.operation, wechatpay.CertificateRejected, trouble)
 	case isServerNotTrusted(cause):
-		return notSent(a.operation, wechatpay.NeedsAttention, trouble)
+		return NotSent(a.operation, wechatpay.NeedsAttention, trouble)
 	default:
-		return notSent(a.operation, wechatpay.Repeat, trouble)
+		return NotSent(a.operation, wechatpay.Repeat, trouble)
 	}
 }
 

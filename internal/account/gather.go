@@ -1,0 +1,197 @@
+package account
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/url"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
+)
+
+// parts are the inputs of an Account.
+type parts struct {
+	settings          wechatpay.Settings
+	certificate       certificateParts
+	protocols         map[v1alpha1.Protocol]*protocolParts
+	version, endpoint string
+}
+
+// protocolParts are the inputs of a Connection. Only problem is set if it can't be made.
+type protocolParts struct {
+	protocol               wechatpay.Protocol
+	secrets                wechatpay.Secrets
+	payment, refund        string
+	certificateForAllCalls bool
+	problem                *Problem
+}
+
+// gather reads everything that an Account is made of. It returns a *Problem if no protocol can be
+// used; one that concerns a single protocol is in its parts.
+func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*parts, error) {
+	ofDay := protocols.OfMerchant(merchant)
+	if _, known := protocols.Of(ofDay); !known {
+		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("This operator does not support the protocol %s of spec.protocol: update the operator, or choose another protocol", ofDay)}
+	}
+	primary, backup, problem := endpoints(merchant, r.options.EndpointHosts)
+	if problem != nil {
+		return nil, problem
+	}
+	bundle := bundleOf(merchant)
+	roots, problem := rootCAs(bundle)
+	if problem != nil {
+		return nil, problem
+	}
+	certificate, err := r.certificate(ctx, merchant)
+	if err != nil {
+		return nil, err
+	}
+	made := &parts{
+		settings: wechatpay.Settings{
+			MchID: merchant.Spec.MchID, Scheme: wechatpay.Scheme(merchant.Spec.SignType), Partner: partnerOf(merchant),
+			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots,
+			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts, Trust: newTrust(&r.proofs, bundle),
+			Now: r.options.Clock.Now,
+		},
+		certificate: certificate,
+		protocols:   map[v1alpha1.Protocol]*protocolParts{},
+		endpoint:    EndpointID(merchant),
+	}
+	inputs := [][]byte{
+		certificate.raw, []byte(certificate.message()), bundle, []byte(primary.String()), []byte(backupOf(backup)),
+		[]byte(merchant.Spec.SignType), []byte(ofDay), partnerVersion(made.settings.Partner),
+	}
+	for _, name := range protocols.Names() {
+		credentials := protocols.CredentialsOf(name, merchant)
+		if credentials.Secret == "" && name != ofDay {
+			continue
+		}
+		its, err := r.gatherProtocol(ctx, merchant, name, credentials, made)
+		if err != nil {
+			return nil, err
+		}
+		made.protocols[name] = its
+		inputs = append(inputs, []byte(name), []byte(its.secrets.Key), []byte(its.secrets.PreviousKey), []byte(its.payment), publicKeyText(credentials.PublicKeys), []byte(its.message()))
+	}
+	made.version = checksum(inputs...)
+	return made, nil
+}
+
+// gatherProtocol reads what one protocol needs. Its error is the API server's.
+func (r *Registry) gatherProtocol(ctx context.Context, merchant *v1alpha1.Merchant, name v1alpha1.Protocol, credentials protocols.Credentials, made *parts) (*protocolParts, error) {
+	protocol, _ := protocols.Of(name)
+	payment, refund, problem := notifyURLs(merchant, name, r.options.NotifyBaseURL, made.settings.Endpoint)
+	if problem != nil && !r.options.CallbacksOnly {
+		return &protocolParts{problem: problem}, nil
+	}
+	keySecret, err := r.secret(ctx, merchant, credentials.Secret, "the "+protocol.KeyForm().Name, credentials.Field)
+	if err != nil {
+		if problem, ok := AsProblem(err); ok {
+			return &protocolParts{problem: problem}, nil
+		}
+		return nil, err
+	}
+	keys, problem := readAPIKeys(keySecret, credentials, protocol.KeyForm())
+	if problem != nil {
+		return &protocolParts{problem: problem}, nil
+	}
+	publicKeys, problem := readPublicKeys(credentials.PublicKeys)
+	if problem != nil {
+		return &protocolParts{problem: problem}, nil
+	}
+	return &protocolParts{
+		protocol: protocol,
+		secrets:  wechatpay.Secrets{Key: keys.current, PreviousKey: keys.previous, Certificate: made.certificate.pair, PublicKeys: publicKeys},
+		payment:  payment, refund: refund,
+		certificateForAllCalls: credentials.CertificateForAllCalls,
+	}, nil
+}
+
+func (p *protocolParts) message() string {
+	if p.problem == nil {
+		return ""
+	}
+	return p.problem.Message
+}
+
+// certificateParts is the result of reading a certificate Secret.
+type certificateParts struct {
+	pair    *tls.Certificate
+	leaf    *x509.Certificate
+	problem *Problem
+	raw     []byte
+}
+
+func (c certificateParts) description() *v1alpha1.MerchantCertificate { return describe(c.leaf) }
+
+func (c certificateParts) message() string {
+	if c.problem == nil {
+		return ""
+	}
+	return c.problem.Message
+}
+
+func backupOf(backup *url.URL) string {
+	if backup == nil {
+		return ""
+	}
+	return backup.String()
+}
+
+// certificate reads the API certificate. A problem with it stops only the calls that need it, so it
+// is not an error.
+func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant) (certificateParts, error) {
+	reference := merchant.Spec.CertificateSecretRef
+	if reference == nil || r.options.CallbacksOnly {
+		return certificateParts{}, nil
+	}
+	stops := whatStops(merchant)
+	secret, err := r.secret(ctx, merchant, reference.Name, "the client certificate", "spec.certificateSecretRef")
+	if err != nil {
+		if problem, ok := AsProblem(err); ok {
+			problem.Message += stops
+			return certificateParts{problem: problem}, nil
+		}
+		return certificateParts{}, err
+	}
+	pair, leaf, problem := readCertificate(secret, merchant.Spec.MchID, r.options.Clock.Now())
+	if problem != nil {
+		problem.Message += stops
+	}
+	raw := append(append([]byte{}, secret.Data[corev1.TLSCertKey]...), secret.Data[corev1.TLSPrivateKeyKey]...)
+	return certificateParts{pair: pair, leaf: leaf, problem: problem, raw: raw}, nil
+}
+
+// whatStops says what a certificate that can't be used stops.
+func whatStops(merchant *v1alpha1.Merchant) string {
+	if protocols.CredentialsOf(merchant.Spec.Protocol, merchant).CertificateForAllCalls {
+		return ". Nothing is sent until then; callbacks are still taken"
+	}
+	return ". Refunds stop until then, Orders do not"
+}
+
+func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name, what, field string) (*corev1.Secret, error) {
+	// The CRD rejects other names, but an object created before that rule may have one, and the
+	// client's error for it would look temporary.
+	if refused := validation.NameIsDNSSubdomain(name, false); len(refused) > 0 {
+		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("No Secret with %s can have the name %q: write the name of an existing one in %s", what, text.Clean(name), field)}
+	}
+	secret := &corev1.Secret{}
+	err := r.secrets.Get(ctx, types.NamespacedName{Namespace: merchant.Namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("Secret %s/%s with %s does not exist: create it, or name another in %s", merchant.Namespace, name, what, field)}
+	}
+	if apierrors.IsForbidden(err) {
+		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("The operator may not read Secret %s/%s with %s: give its ServiceAccount the verb get on it", merchant.Namespace, name, what)}
+	}
+	return secret, err
+}

@@ -1,0 +1,62 @@
+package transport
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// Attempt makes one attempt at a call on a host.
+type Attempt[T any] func(host *url.URL, limit time.Duration) (T, *wechatpay.Error)
+
+// Twice makes a call on the primary host, and once more on the backup host if mayRepeat says that
+// an immediate repetition may help.
+func Twice[T any](ctx context.Context, operation wechatpay.Operation, limit time.Duration, primary, backup *url.URL,
+	mayRepeat func(*wechatpay.Error) bool, try Attempt[T],
+) (T, *wechatpay.Error) {
+	answer, first := try(primary, shareOfFirst(ctx, operation, limit))
+	if first == nil || !mayRepeat(first) {
+		return answer, first
+	}
+	answer, second := try(backup, limit)
+	if second == nil {
+		return answer, nil
+	}
+	return answer, whatBothSay(first, second)
+}
+
+// PaysBack reports whether a call may move money back. Calls for one refund must be a minute apart
+// (WeChat Pay's limits), so one that may have arrived is never repeated at once.
+func PaysBack(operation wechatpay.Operation) bool {
+	return operation == wechatpay.OperationCreateRefund || operation == wechatpay.OperationResolveAbnormalRefund
+}
+
+// shareOfFirst reserves half of the caller's time for the retry. A refund may use all of it,
+// because it is retried only if it was not sent, which is known early.
+func shareOfFirst(ctx context.Context, operation wechatpay.Operation, limit time.Duration) time.Duration {
+	deadline, hurried := ctx.Deadline()
+	if !hurried || PaysBack(operation) {
+		return limit
+	}
+	return min(limit, time.Until(deadline)/2)
+}
+
+// whatBothSay combines the errors of two attempts and keeps the uncertainty: an attempt that may
+// have arrived stays unknown, even if the retry was not sent or got an unsigned refusal. Only a
+// verified reply resolves it.
+func whatBothSay(first, second *wechatpay.Error) *wechatpay.Error {
+	switch {
+	case second.Outcome == wechatpay.NotSent:
+		return first
+	case second.Outcome == wechatpay.Refused && first.Outcome == wechatpay.Unknown:
+		doubtful := *second
+		doubtful.Outcome = wechatpay.Unknown
+		return &doubtful
+	case second.Outcome == wechatpay.Unknown && first.Outcome == wechatpay.Unknown && second.Code == "":
+		return first
+	default:
+		return second
+	}
+}

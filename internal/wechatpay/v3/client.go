@@ -1,0 +1,105 @@
+package v3
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
+)
+
+// Client calls WeChat Pay for one merchant number, and reads its callbacks.
+type Client struct {
+	mchID   string
+	partner *wechatpay.Partner
+	// signer signs requests and what the payer's client gets. It is nil in a process without the
+	// merchant's certificate, which makes no calls.
+	signer    *signer
+	keys      []resourceKey
+	verifiers *verifiers
+	skew      *clockSkew
+	answers   *wechatpay.TakenAnswers
+	now       func() time.Time
+
+	primary, backup *url.URL
+	userAgent       string
+	timeouts        wechatpay.Timeouts
+	trust           wechatpay.Trust
+	http            *http.Client
+
+	// downloads lets one download of the certificates run at a time; downloadTrouble is why the
+	// last one failed.
+	downloads       singleflight.Group
+	downloadTrouble atomic.Pointer[wechatpay.Error]
+}
+
+var (
+	_ wechatpay.Caller   = (*Client)(nil)
+	_ wechatpay.Receiver = (*Client)(nil)
+)
+
+// New returns a Client. Its errors describe invalid options without repeating their values.
+func New(options Options) (*Client, error) {
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	changed := options.Changed
+	if changed == nil {
+		changed = func() {}
+	}
+	c := &Client{
+		mchID:     options.MchID,
+		partner:   options.Partner,
+		verifiers: newVerifiers(options.PublicKeys, options.Certificates, changed),
+		skew:      &clockSkew{changed: changed},
+		answers:   cmp.Or(options.Answers, wechatpay.NewTakenAnswers()),
+		now:       options.Now,
+		userAgent: options.UserAgent,
+		timeouts:  transport.WithDefaults(options.Timeouts),
+		trust:     options.Trust,
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	for _, key := range []string{options.Key, options.PreviousKey} {
+		if key == "" {
+			continue
+		}
+		opens, err := newResourceKey(key)
+		if err != nil {
+			return nil, err
+		}
+		c.keys = append(c.keys, opens)
+	}
+	if options.Certificate != nil {
+		signer, err := newSigner(options.MchID, options.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		c.signer = signer
+	}
+	c.primary, c.backup = transport.Hosts(options.Settings)
+	c.http = transport.NewHTTPClient(c.timeouts.Connect, options.RootCAs, nil)
+	return c, nil
+}
+
+// checkCertificate returns why no call can be made, if none can. WeChat Pay takes no request that
+// an expired certificate signed.
+func (c *Client) checkCertificate(now time.Time) error {
+	switch {
+	case c.signer == nil:
+		return errors.New("there is no merchant certificate, which signs every request")
+	case now.After(c.signer.notAfter):
+		return errors.New("the merchant's certificate has expired")
+	case now.Before(c.signer.notBefore):
+		return errors.New("the merchant's certificate is not valid yet")
+	default:
+		return nil
+	}
+}

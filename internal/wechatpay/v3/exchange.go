@@ -1,0 +1,174 @@
+package v3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
+)
+
+// call is one request. Each attempt adds its own time, nonce and signature; everything else is
+// constant.
+type call struct {
+	operation wechatpay.Operation
+	method    string
+	// target is path and query, escaped as they are sent.
+	target string
+	body   []byte
+	// serial names the key that members of the body are encrypted with; empty if none is.
+	serial string
+	// bodiless: success has no body.
+	bodiless bool
+}
+
+// maxAnswer limits the body of an answer in bytes. An order with many goods and coupons has some
+// tens of thousands.
+const maxAnswer = 256 << 10
+
+// exchange makes a call, retries it at most once, and returns the verified body of a success.
+func (c *Client) exchange(ctx context.Context, call call) ([]byte, *wechatpay.Error) {
+	if failure := c.prepare(ctx, call.operation); failure != nil {
+		return nil, failure
+	}
+	return transport.Twice(ctx, call.operation, transport.Limit(c.timeouts, call.operation), c.primary, c.backup, mayRepeat,
+		func(host *url.URL, limit time.Duration) ([]byte, *wechatpay.Error) {
+			return c.try(ctx, call, host, limit)
+		})
+}
+
+// prepare returns why a call can't be made. It is not sent in vain: an answer that can't be
+// verified would leave its outcome unknown.
+func (c *Client) prepare(ctx context.Context, operation wechatpay.Operation) *wechatpay.Error {
+	if err := c.checkCertificate(c.now()); err != nil {
+		return transport.NotSent(operation, wechatpay.CertificateMissing, err)
+	}
+	return c.needVerifiers(ctx, operation)
+}
+
+// mayRepeat reports whether an immediate retry on the other host may help: after transport errors,
+// 5xx and answers that are not verified (WeChat signs some wrong on purpose, and the next one
+// right), never after another answer of WeChat Pay, and never for a refund that may have arrived.
+func mayRepeat(failure *wechatpay.Error) bool {
+	switch {
+	case failure.Outcome == wechatpay.NotSent:
+		return true
+	case transport.PaysBack(failure.Operation):
+		return false
+	case failure.Outcome == wechatpay.Refused:
+		return failure.Meaning == wechatpay.NotVerified
+	case failure.Outcome == wechatpay.Unknown && failure.Code == "":
+		return failure.Meaning != wechatpay.SlowDown && failure.Meaning != wechatpay.VerifiersMissing && failure.Meaning != wechatpay.KeyMismatch
+	default:
+		return failure.Outcome == wechatpay.Unknown && failure.Meaning == wechatpay.Repeat
+	}
+}
+
+// try sends a call once and judges the answer.
+func (c *Client) try(ctx context.Context, call call, host *url.URL, limit time.Duration) ([]byte, *wechatpay.Error) {
+	answer, failure := c.send(ctx, call, host, limit)
+	if failure != nil {
+		return nil, transport.Discreet(c.trust, host, failure, false)
+	}
+	failure, speaks := c.judge(ctx, call, answer)
+	return answer.Body, transport.Discreet(c.trust, host, failure, speaks)
+}
+
+// send signs and sends a call. WeChat verifies the signature over its own path: the prefix of an
+// endpoint leads to a gateway that takes it off, and is not signed.
+func (c *Client) send(ctx context.Context, call call, host *url.URL, limit time.Duration) (transport.Answer, *wechatpay.Error) {
+	authorization, err := c.signer.authorization(call.method, call.target, call.body, c.now(), newNonce())
+	if err != nil {
+		return transport.Answer{}, transport.NotSent(call.operation, wechatpay.NeedsAttention, err)
+	}
+	// Parsed, not joined: what is escaped in the target must not be escaped again.
+	target, err := url.Parse(call.target)
+	if err != nil {
+		return transport.Answer{}, transport.NotSent(call.operation, wechatpay.Rejected, errors.New("the number can't be a part of an address"))
+	}
+	to := host.JoinPath(target.EscapedPath())
+	to.RawQuery = target.RawQuery
+	answer, failure := transport.Send(ctx, c.http, transport.Request{
+		Operation: call.operation, Method: call.method, URL: to, Header: c.header(call, authorization), Body: call.body,
+		Limit: limit, Usual: transport.Limit(c.timeouts, call.operation), Connect: c.timeouts.Connect, MaxAnswer: maxAnswer + 1,
+	})
+	if failure != nil {
+		return answer, failure
+	}
+	c.skew.note(answer.Header.Get("Date"), c.now())
+	if len(answer.Body) > maxAnswer {
+		return answer, transport.Unknown(call.operation, wechatpay.Repeat, errors.New("the reply is too large"))
+	}
+	return answer, nil
+}
+
+// header returns the headers of a request. Wechatpay-Serial tells WeChat which of its keys the
+// answer is to be signed with.
+func (c *Client) header(call call, authorization string) http.Header {
+	header := http.Header{"Accept": {"application/json"}, "Authorization": {authorization}}
+	if c.userAgent != "" {
+		header.Set("User-Agent", c.userAgent)
+	}
+	if call.body != nil {
+		header.Set("Content-Type", "application/json")
+	}
+	serial := call.serial
+	if serial == "" {
+		serial, _ = c.verifiers.preferred(c.now())
+	}
+	if serial != "" {
+		header.Set(headerSerial, serial)
+	}
+	return header
+}
+
+func isSuccess(status int) bool { return status >= 200 && status < 300 }
+
+// judge classifies an answer. It may be a success, or Failed, only after its signature was
+// verified. WeChat signs the body, not the status: what a body says must be in it. speaks reports
+// that only who speaks WeChat Pay's protocol answers so.
+func (c *Client) judge(ctx context.Context, call call, answer transport.Answer) (failure *wechatpay.Error, speaks bool) {
+	if answer.Status < 200 || answer.Status >= 300 && answer.Status < 400 {
+		return transport.UnknownByStatus(call.operation, answer.Status), false
+	}
+	why := c.verifyAnswer(ctx, answer)
+	switch {
+	case !isSuccess(answer.Status):
+		return errorOf(call.operation, answer, why)
+	case why != nil:
+		return unverified(call.operation, why), why.signed
+	case call.bodiless != (len(answer.Body) == 0):
+		return transport.Unknown(call.operation, wechatpay.NeedsAttention, errors.New("the reply is for another call")), true
+	default:
+		return nil, true
+	}
+}
+
+// verifyAnswer proves that WeChat signed an answer, and that it was not taken before.
+func (c *Client) verifyAnswer(ctx context.Context, answer transport.Answer) *unproven {
+	var read proof
+	var why *unproven
+	if answer.Status == http.StatusUnauthorized {
+		// WeChat does not take our signature, so it would not take that of a download either.
+		return c.checkKnown(answer, c.now())
+	}
+	if read, why = c.verify(ctx, answer.Header, answer.Body, c.now()); why != nil {
+		return why
+	}
+	return c.takeOnce(read)
+}
+
+// takeOnce records a verified answer, and refuses one that was taken before.
+func (c *Client) takeOnce(read proof) *unproven {
+	if !c.answers.Take(read.mark()) {
+		return &unproven{
+			meaning: wechatpay.NeedsAttention, signed: true,
+			cause: errors.New("it was given before: somebody between here and WeChat Pay repeats recorded answers"),
+		}
+	}
+	c.verifiers.prove(read.serial)
+	return nil
+}

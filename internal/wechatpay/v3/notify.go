@@ -1,0 +1,149 @@
+package v3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// callbackDownload limits how long a callback waits for the certificates: WeChat waits five seconds
+// for the answer.
+const callbackDownload = 3 * time.Second
+
+// maxCallback limits the body of a callback in bytes.
+const maxCallback = 64 << 10
+
+// event is the body of a callback.
+type event struct {
+	EventType string    `json:"event_type"`
+	Resource  *resource `json:"resource"`
+}
+
+// The types of what callbacks of this operator hold.
+const (
+	typeTransaction = "transaction"
+	typeRefund      = "refund"
+)
+
+// Parse verifies, decrypts and reads a callback. Nothing of its body is read before its signature
+// is verified, and a genuine event of another product has neither payment nor refund.
+func (c *Client) Parse(delivery wechatpay.Delivery) (wechatpay.Notification, error) {
+	notification, err := c.parse(delivery)
+	if err == nil {
+		return notification, nil
+	}
+	failure := &wechatpay.Error{Operation: operationOf(delivery.Kind), Outcome: wechatpay.Refused, Meaning: wechatpay.Rejected, Err: err}
+	why, isUnproven := errors.AsType[*unproven](err)
+	switch {
+	case isUnproven:
+		failure.Meaning = why.meaning
+	case errors.Is(err, errKeyMismatch):
+		failure.Meaning = wechatpay.KeyMismatch
+	}
+	return wechatpay.Notification{}, failure
+}
+
+func operationOf(kind wechatpay.CallbackKind) wechatpay.Operation {
+	if kind == wechatpay.RefundCallback {
+		return wechatpay.OperationRefundCallback
+	}
+	return wechatpay.OperationPaymentCallback
+}
+
+func (c *Client) parse(delivery wechatpay.Delivery) (wechatpay.Notification, error) {
+	if len(delivery.Body) > maxCallback {
+		return wechatpay.Notification{}, errors.New("it is too large")
+	}
+	received := delivery.Time
+	if received.IsZero() {
+		received = c.now()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), callbackDownload)
+	defer cancel()
+	signed, why := c.verify(ctx, delivery.Header, delivery.Body, received)
+	if why != nil {
+		return wechatpay.Notification{}, why
+	}
+	var said event
+	if err := readJSON(delivery.Body, &said); err != nil {
+		return wechatpay.Notification{}, err
+	}
+	if said.Resource == nil {
+		return wechatpay.Notification{}, errors.New("it has no resource")
+	}
+	content, err := said.Resource.open(c.keys)
+	if err != nil {
+		return wechatpay.Notification{}, err
+	}
+	notification := wechatpay.Notification{Proven: true, Scheme: SHA256WithRSA, KeyID: signed.serial}
+	return notification, c.readContent(&notification, said, content)
+}
+
+// readContent reads the content of an event that is this operator's. Events and contents of other
+// products have other types, or other members.
+func (c *Client) readContent(into *wechatpay.Notification, of event, content []byte) (err error) {
+	switch {
+	case of.EventType == "TRANSACTION.SUCCESS" && of.Resource.OriginalType == typeTransaction:
+		into.Payment, err = c.readPayment(content)
+	case strings.HasPrefix(of.EventType, "REFUND.") && of.Resource.OriginalType == typeRefund:
+		into.Refund, err = c.readRefundNotification(content)
+	}
+	return err
+}
+
+// readPayment returns the payment, or nil for the content of another product.
+func (c *Client) readPayment(content []byte) (*wechatpay.Payment, error) {
+	var other otherContent
+	if err := readJSON(content, &other); err != nil {
+		return nil, err
+	}
+	if other.isCombined() || other.isProfitSharing() {
+		return nil, nil
+	}
+	var paid transaction
+	if err := readJSON(content, &paid); err != nil {
+		return nil, err
+	}
+	if err := paid.Parties.check(c.mchID, c.partner, true); err != nil {
+		return nil, err
+	}
+	if state := wechatpay.TradeState(paid.TradeState); !state.Paid() {
+		return nil, errors.New("trade_state is not SUCCESS")
+	}
+	payment, err := paid.payment()
+	if err != nil {
+		return nil, err
+	}
+	return &payment, nil
+}
+
+// refundNotification is the content of a callback about a refund. Its state has another name than
+// in an answer.
+type refundNotification struct {
+	Refund       refundAnswer `json:",inline"`
+	RefundStatus string       `json:"refund_status"`
+}
+
+func (c *Client) readRefundNotification(content []byte) (*wechatpay.RefundFact, error) {
+	var said refundNotification
+	if err := readJSON(content, &said); err != nil {
+		return nil, err
+	}
+	refund := said.Refund
+	refund.Status = said.RefundStatus
+	if err := refund.Parties.check(c.mchID, c.partner, true); err != nil {
+		return nil, err
+	}
+	if refund.OutRefundNo == "" {
+		return nil, errors.New("out_refund_no is missing")
+	}
+	fact, err := refund.fact()
+	if err != nil {
+		return nil, fmt.Errorf("the refund is incomplete: %w", err)
+	}
+	return &fact, nil
+}

@@ -1,0 +1,54 @@
+package v3
+
+import (
+	"cmp"
+	"strconv"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// signParameters adds what the payer's client takes, signed now with the key that signed the
+// prepay. The appid is that of the app in which the payer pays.
+func (c *Client) signParameters(prepay *wechatpay.Prepay, request wechatpay.OrderRequest) (err error) {
+	appID, now := cmp.Or(request.PayerAppID, request.AppID), c.now()
+	switch request.TradeType {
+	case wechatpay.TradeTypeJSAPI:
+		if request.PayerAppID == "" && request.SubOpenID != "" {
+			appID = c.partner.SubAppID
+		}
+		prepay.JSAPI, err = c.signer.jsapiParameters(appID, prepay.ID, newNonce(), now)
+	case wechatpay.TradeTypeApp:
+		prepay.App, err = c.signer.appParameters(appID, c.payee(appID), prepay.ID, newNonce(), now)
+	}
+	return err
+}
+
+// payee is the merchant number of an app: the sub merchant's in an app of its own.
+func (c *Client) payee(appID string) string {
+	if c.partner != nil && appID == c.partner.SubAppID {
+		return c.partner.SubMchID
+	}
+	return c.mchID
+}
+
+// jsapiParameters signs what a mini program or the page of an official account takes.
+func (s *signer) jsapiParameters(appID, prepayID, nonce string, now time.Time) (*v1alpha1.JSAPIParameters, error) {
+	parameters := &v1alpha1.JSAPIParameters{
+		AppID: appID, TimeStamp: strconv.FormatInt(now.Unix(), 10), NonceStr: nonce, Package: "prepay_id=" + prepayID, SignType: "RSA",
+	}
+	var err error
+	parameters.PaySign, err = s.sign(lines(parameters.Package, parameters.AppID, parameters.TimeStamp, parameters.NonceStr))
+	return parameters, err
+}
+
+// appParameters signs what the SDK of a native app takes. The last line is the bare prepay_id.
+func (s *signer) appParameters(appID, mchID, prepayID, nonce string, now time.Time) (*v1alpha1.AppParameters, error) {
+	parameters := &v1alpha1.AppParameters{
+		AppID: appID, PartnerID: mchID, PrepayID: prepayID, Package: "Sign=WXPay", NonceStr: nonce, Timestamp: strconv.FormatInt(now.Unix(), 10),
+	}
+	var err error
+	parameters.Sign, err = s.sign(lines(parameters.PrepayID, parameters.AppID, parameters.Timestamp, parameters.NonceStr))
+	return parameters, err
+}

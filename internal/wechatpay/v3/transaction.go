@@ -1,0 +1,101 @@
+package v3
+
+import (
+	"cmp"
+	"errors"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// transaction is an order in an answer to a query and in a callback, which share their members.
+type transaction struct {
+	Parties       parties `json:",inline"`
+	OutTradeNo    string  `json:"out_trade_no"`
+	TransactionID string  `json:"transaction_id"`
+	TradeType     string  `json:"trade_type"`
+	TradeState    string  `json:"trade_state"`
+	BankType      string  `json:"bank_type"`
+	Attach        string  `json:"attach"`
+	SuccessTime   string  `json:"success_time"`
+	Payer         payer   `json:"payer"`
+	Amount        struct {
+		Total         int64  `json:"total"`
+		PayerTotal    *int64 `json:"payer_total"`
+		Currency      string `json:"currency"`
+		PayerCurrency string `json:"payer_currency"`
+	} `json:"amount"`
+}
+
+// otherContent are members by which contents of other products are told from a transaction: those
+// of combined orders, and of shared profits, whose events and types are called the same.
+type otherContent struct {
+	CombineOutTradeNo jsontext.Value `json:"combine_out_trade_no"`
+	SubOrders         jsontext.Value `json:"sub_orders"`
+	OrderID           jsontext.Value `json:"order_id"`
+	OutOrderNo        jsontext.Value `json:"out_order_no"`
+	Receiver          jsontext.Value `json:"receiver"`
+	Receivers         jsontext.Value `json:"receivers"`
+	TradeState        jsontext.Value `json:"trade_state"`
+}
+
+func (o otherContent) isCombined() bool { return o.CombineOutTradeNo != nil || o.SubOrders != nil }
+
+func (o otherContent) isProfitSharing() bool {
+	return o.TradeState == nil && (o.OrderID != nil || o.OutOrderNo != nil || o.Receiver != nil || o.Receivers != nil)
+}
+
+// payment returns the payment of a paid order. It requires the members that identify and record a
+// payment; the others may be absent.
+func (t *transaction) payment() (wechatpay.Payment, error) {
+	appID := cmp.Or(t.Parties.AppID, t.Parties.SpAppID)
+	switch {
+	case appID == "":
+		return wechatpay.Payment{}, errors.New("appid is missing")
+	case t.Amount.Total <= 0 || t.Amount.Total > maxAmount:
+		return wechatpay.Payment{}, errors.New("amount.total is not an amount")
+	case t.TransactionID == "":
+		return wechatpay.Payment{}, errors.New("transaction_id is missing")
+	case !text.IsClean(t.TransactionID):
+		return wechatpay.Payment{}, errors.New("transaction_id holds control characters")
+	case t.OutTradeNo == "":
+		return wechatpay.Payment{}, errors.New("out_trade_no is missing")
+	}
+	cash := amountIfSaid(t.Amount.PayerTotal, t.Amount.Total)
+	return wechatpay.Payment{
+		AppID:         appID,
+		MchID:         cmp.Or(t.Parties.MchID, t.Parties.SpMchID),
+		OutTradeNo:    t.OutTradeNo,
+		TransactionID: t.TransactionID,
+		Total:         t.Amount.Total,
+		Currency:      cmp.Or(t.Amount.Currency, currency),
+		CashTotal:     cash,
+		CashCurrency:  t.Amount.PayerCurrency,
+		CouponTotal:   couponTotal(t.Amount.Total, cash),
+		OpenID:        cmp.Or(t.Payer.OpenID, t.Payer.SpOpenID, t.Payer.SubOpenID),
+		BankType:      t.BankType,
+		PaidTime:      timeIfSaid(t.SuccessTime),
+		TradeType:     t.TradeType,
+		Attach:        t.Attach,
+	}, nil
+}
+
+// amountIfSaid returns an informational amount, or nil if it is none that can be: a payment must
+// not be lost because of it.
+func amountIfSaid(amount *int64, most int64) *int64 {
+	if amount == nil || *amount < 0 || *amount > most {
+		return nil
+	}
+	return amount
+}
+
+// couponTotal is what coupons paid: the amount less what the payer paid.
+func couponTotal(total int64, cash *int64) *int64 {
+	if cash == nil || *cash == total {
+		return nil
+	}
+	coupons := total - *cash
+	return &coupons
+}
