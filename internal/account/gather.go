@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -108,12 +109,27 @@ func (r *Registry) gatherProtocol(ctx context.Context, merchant *v1alpha1.Mercha
 	if problem != nil {
 		return &protocolParts{problem: problem}, nil
 	}
+	if credentials.CertificateForAllCalls && !signsWithRSA(made.certificate.pair) {
+		return &protocolParts{problem: &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf(
+			"The private key in Secret %s/%s is not an RSA key, with which protocol %s signs: put the merchant's apiclient_cert.pem and apiclient_key.pem there",
+			merchant.Namespace, merchant.Spec.CertificateSecretRef.Name, name)}}, nil
+	}
 	return &protocolParts{
 		protocol: protocol,
 		secrets:  wechatpay.Secrets{Key: keys.current, PreviousKey: keys.previous, Certificate: made.certificate.pair, PublicKeys: publicKeys},
 		payment:  payment, refund: refund,
 		certificateForAllCalls: credentials.CertificateForAllCalls,
 	}, nil
+}
+
+// signsWithRSA reports whether a certificate has an RSA key; true if there is none, which is another
+// problem.
+func signsWithRSA(pair *tls.Certificate) bool {
+	if pair == nil {
+		return true
+	}
+	_, isRSA := pair.PrivateKey.(*rsa.PrivateKey)
+	return isRSA
 }
 
 func (p *protocolParts) message() string {
