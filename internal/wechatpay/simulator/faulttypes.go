@@ -109,7 +109,8 @@ type Fault struct {
 	ErrCodeDes string            `json:"err_code_des,omitempty"`
 	ReturnCode string            `json:"return_code,omitempty"`
 	ReturnMsg  string            `json:"return_msg,omitempty"`
-	Fields     map[string]string `json:"fields,omitempty"`
+	// Fields are by name, in API v2's words or as paths of API v3 such as amount.refund.
+	Fields map[string]string `json:"fields,omitempty"`
 	// Struck counts how often the fault struck.
 	Struck int `json:"struck"`
 }
