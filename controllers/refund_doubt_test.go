@@ -168,7 +168,7 @@ func TestNewLeaderKnowsTheLastRequest(t *testing.T) {
 // the Order is not recorded any more, so the distance is kept because the Order is older than the
 // new leader.
 func TestNewLeaderKeepsTheMinuteForARefundThatIsYounger(t *testing.T) {
-	const spacing = 10 * time.Second // less than framework.Patience
+	const spacing = 15 * time.Second
 	shop, _ := paidShop(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RefundSpacing = spacing }),
 		framework.WithWeChat(func(o *simulator.Options) { o.Rules.MinRefundInterval = spacing }))
 	sent := shop.NewRefund("refund-0001", "order-0001", 50, approved)
