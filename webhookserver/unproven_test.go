@@ -24,7 +24,7 @@ const chosenKey = "ChosenBySomebodyChosenBySomebody"
 // error, and WeChat repeats it.
 func TestUnprovenKeyIsNotTrusted(t *testing.T) {
 	t.Parallel()
-	d := openFixture(t)
+	d := openFixtureIn(t, v1alpha1.ProtocolV2)
 	c := d.callbackServer()
 	order, other := d.prepared("order-0001"), d.prepared("order-0002")
 	refund, _ := d.refunding("order-0003", "refund-0003", "")
@@ -32,10 +32,10 @@ func TestUnprovenKeyIsNotTrusted(t *testing.T) {
 	before := unproven()
 
 	d.keys(chosenKey, "")
-	expectFail(t, c.pay(paymentOf(order).body(chosenKey, hmacSign)), http.StatusServiceUnavailable)
+	expectFail(t, c.pay(raw(paymentOf(order).body(chosenKey, hmacSign))), http.StatusServiceUnavailable)
 	d.keys(framework.APIKey, chosenKey)
-	expectFail(t, c.pay(paymentOf(order).body(chosenKey, hmacSign)), http.StatusServiceUnavailable)
-	expectFail(t, c.refund(fields{"out_trade_no": "order-0003", "out_refund_no": "refund-0003", "refund_status": "SUCCESS"}.sealed(chosenKey).xml("xml")),
+	expectFail(t, c.pay(raw(paymentOf(order).body(chosenKey, hmacSign))), http.StatusServiceUnavailable)
+	expectFail(t, c.refund(raw(fields{"out_trade_no": "order-0003", "out_refund_no": "refund-0003", "refund_status": "SUCCESS"}.sealed(chosenKey).xml("xml"))),
 		http.StatusServiceUnavailable)
 	d.expectPaid(order, "Unknown/AwaitingPayment")
 	if calls := d.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, refund.Name); len(calls) > 0 {
@@ -59,7 +59,7 @@ func TestUnprovenKeyIsNotTrusted(t *testing.T) {
 // rejected the key.
 func TestMerchantPointedAtAttackersKey(t *testing.T) {
 	t.Parallel()
-	shop := framework.Open(t, environment(t))
+	shop := framework.Open(t, environment(t), framework.Speaking(v1alpha1.ProtocolV2))
 	shop.Create(shop.NewMerchant())
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Create(shop.NewOrder("order-0001"))
