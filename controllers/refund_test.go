@@ -174,6 +174,7 @@ func TestLostRefundAnswerIsShownAsUnknown(t *testing.T) {
 	shop, _ := paidShop(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true})
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHTML})
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
 	shop.WaitRefund("refund-0001", "Succeeded=Unknown/Pending")
