@@ -53,7 +53,7 @@ func callsAllowed(handle *account.Account) (status metav1.ConditionStatus, reaso
 
 func explainPause(calls string, pause *account.Pause) string {
 	return fmt.Sprintf("%s are paused since %s, as the last ones failed: %s. One is tried every %s, and all go on when WeChat Pay answers it",
-		calls, pause.Since.UTC().Format(time.RFC3339), pause.Trouble, pause.TriedEvery)
+		calls, pause.Since.UTC().Format(time.RFC3339), pause.LastError, pause.TriedEvery)
 }
 
 // certificateRejected reports whether WeChat rejects the certificate. Only refund requests show

@@ -57,8 +57,8 @@ type Connection struct {
 	// https addresses, which only a merchant's own endpoint accepts. It is empty if they are
 	// public.
 	NotPublic string
-	// CallbackCheck creates and answers the probes that check whether callbacks arrive.
-	CallbackCheck callbackprobe.Keys
+	// ProbeKeys create and answer the probes that check whether callbacks arrive.
+	ProbeKeys callbackprobe.Keys
 
 	// keyIDs identify the keys (wechatpay.Connection).
 	keyIDs []string
@@ -113,7 +113,14 @@ func (c *Connection) NoteKeyMismatch() {
 	}
 }
 
-// HasKeyMismatch reports whether such a callback arrived. Only another key ends that.
+// NoteKeyFits records that a genuine callback was decrypted with the key.
+func (c *Connection) NoteKeyFits() {
+	if c.health.noteKeyFits() {
+		c.changed()
+	}
+}
+
+// HasKeyMismatch reports whether such a callback arrived, and none since that could be.
 func (c *Connection) HasKeyMismatch() bool { return c.health.hasKeyMismatch() }
 
 // ClockSkew returns how far this process's clock is ahead of WeChat's, by its last answer; zero if

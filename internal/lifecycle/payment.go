@@ -162,6 +162,7 @@ func transactionOf(payment wechatpay.Payment) *v1alpha1.Transaction {
 		SettlementTotal: payment.SettlementTotal,
 		CouponTotal:     payment.CouponTotal,
 		OpenID:          text.AtMost(128, payment.OpenID),
+		SubOpenID:       text.AtMost(128, payment.SubOpenID),
 		BankType:        text.AtMost(32, payment.BankType),
 		PaidTime:        statusTime(payment.PaidTime),
 	}

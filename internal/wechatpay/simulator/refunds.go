@@ -9,14 +9,14 @@ import (
 // requestRefund accepts a refund of an order, or finds the one that its number stands for.
 // Acceptance moves no money yet.
 func (s *Simulator) requestRefund(m *merchant, order *Order, wanted *Refund) (*Refund, error) {
+	if err := m.checkRefundRight(order.SubMchID); err != nil {
+		return nil, err // even if the number was accepted before: a right is checked first
+	}
 	if err := s.keepPace(order, wanted); err != nil {
 		return nil, err
 	}
 	if existing := s.store.refund(wanted.MchID, wanted.OutRefundNo); existing != nil {
 		return existing, s.repeatRefund(existing, wanted, order)
-	}
-	if err := m.checkRefundRight(order.SubMchID); err != nil {
-		return nil, err
 	}
 	if err := s.checkSums(m, order, wanted); err != nil {
 		return nil, err

@@ -80,7 +80,9 @@ func (c *Client) startDownload() <-chan singleflight.Result {
 func (c *Client) downloadNow() *wechatpay.Error {
 	now := c.now()
 	if err := c.checkCertificate(now); err != nil {
-		return transport.NotSent(wechatpay.OperationGetCertificates, wechatpay.CertificateMissing, err)
+		failure := transport.NotSent(wechatpay.OperationGetCertificates, wechatpay.CertificateMissing, err)
+		c.downloadTrouble.Store(failure)
+		return failure
 	}
 	if !c.verifiers.certificates.MayTry(now, downloadInterval) {
 		if failure := c.downloadTrouble.Load(); failure != nil {

@@ -90,7 +90,7 @@ func TestAnUnknownSerialIsAskedAboutAtMostOnceAMinute(t *testing.T) {
 		expect(t, closeTestOrder(t, c), wechatpay.Unknown, wechatpay.NotVerified, "")
 		expect(t, closeTestOrder(t, newTestClient(t, options)), wechatpay.Unknown, wechatpay.NotVerified, "")
 	}
-	_, err := c.Parse(delivery(c, "stranger", paymentEvent(tradeBody("SUCCESS", nil))))
+	_, err := receive(c, delivery(c, "stranger", paymentEvent(tradeBody("SUCCESS", nil))))
 	expect(t, err, wechatpay.Refused, wechatpay.NotVerified, "")
 	if s.downloaded() != 1 {
 		t.Errorf("downloaded %d times", s.downloaded())
@@ -272,7 +272,7 @@ func TestADownloadStopsForAnExpiredMerchantCertificate(t *testing.T) {
 	s := newServer(t, saysBy("platform_a", 204, ""))
 	s.clock.step(24*366*24*time.Hour + 300*24*time.Hour)
 	c := newTestClient(t, s.certificateOptions(t))
-	_, err := c.Parse(delivery(c, "platform_a", paymentEvent(tradeBody("SUCCESS", nil))))
+	_, err := receive(c, delivery(c, "platform_a", paymentEvent(tradeBody("SUCCESS", nil))))
 	expect(t, err, wechatpay.Refused, wechatpay.NotVerified, "payment callback: it is signed with a certificate that is not among WeChat Pay's for this merchant number; "+
 		"GetCertificates: the merchant's certificate has expired")
 	if s.downloaded() != 0 {
@@ -351,7 +351,7 @@ func TestAPublicKeyIsProvenByAnAnswer(t *testing.T) {
 	}
 	// A callback proves nothing: anybody can repeat one.
 	c = newTestClient(t, testOptions())
-	if _, err := c.Parse(delivery(c, "wechatpay_pub", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil {
+	if _, err := receive(c, delivery(c, "wechatpay_pub", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil {
 		t.Fatal(err)
 	}
 	if c.verifiers.list()[0].Proven {
