@@ -43,19 +43,21 @@ func TestUnreachableWeChatSaysNothingAboutCredentials(t *testing.T) {
 // TestRejectedKeyIsRarelyProbed: while the key is rejected, only a change of the credentials
 // causes a probe at once.
 func TestRejectedKeyIsRarelyProbed(t *testing.T) {
-	shop, g := openReady(t, framework.Speaking(v1alpha1.ProtocolV2), framework.WithTiming(func(timing *controllers.Timing) {
+	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) {
 		timing.SecretsCheck, timing.ProbeRejected = 20*time.Millisecond, time.Hour
 	}))
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
+	setWrongCredentials(shop)
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
+	certificates := shop.WeChat
+	if shop.Protocol == v1alpha1.ProtocolV3 {
+		certificates = elsewhere(shop, secondKey) // they are rejected too
+	}
 	probes := func() int { return len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, probeNumber)) }
 	before := probes()
 	const changes = 3
 	for range changes {
 		serial := shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber
-		other, err := shop.WeChat.IssueClientCertificate(framework.MchID)
-		shop.Must(err)
-		setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": other.CertPEM, "tls.key": other.KeyPEM})
+		setCertificate(shop, certificates)
 		shop.Eventually("the other certificate is shown", func() error {
 			return differs(shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber, serial)
 		})

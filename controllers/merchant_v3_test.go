@@ -90,6 +90,25 @@ func TestCertificateThatIsNotTheMerchants(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }
 
+// TestKnownBadCertificateThatComesBackIsNotUsed: that WeChat rejected it is known.
+func TestKnownBadCertificateThatComesBackIsNotUsed(t *testing.T) {
+	shop, g := openReady(t, inV3, framework.WithTiming(func(timing *controllers.Timing) { timing.ProbeRejected = time.Hour }))
+	bad, err := elsewhere(shop, secondKey).IssueClientCertificate(framework.MchID)
+	shop.Must(err)
+	for _, step := range []struct {
+		certificate []byte
+		state       string
+	}{
+		{bad.CertPEM, "Ready=False/CredentialsRejected"}, {[]byte("rubbish"), "Ready=False/InvalidCertificate"}, {bad.CertPEM, "Ready=False/CredentialsRejected"},
+	} {
+		setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": step.certificate, "tls.key": bad.KeyPEM})
+		shop.WaitMerchant(framework.MerchantName, step.state)
+	}
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
+	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.BeEmpty())
+}
+
 // TestExpiredCertificateStopsCallsNotCallbacks: a payer who has paid must not wait for it.
 func TestExpiredCertificateStopsCallsNotCallbacks(t *testing.T) {
 	shop, g := openReady(t, inV3)

@@ -89,6 +89,43 @@ func TestMerchantPointedAtAttackersKey(t *testing.T) {
 	shop.WaitOrder("order-0001", "Paid=True/Paid")
 }
 
+// TestMerchantPointedAtAttackersPublicKey: the same with V3, by a public key of the attacker's own.
+func TestMerchantPointedAtAttackersPublicKey(t *testing.T) {
+	t.Parallel()
+	shop := framework.Open(t, environment(t), framework.Speaking(v1alpha1.ProtocolV3))
+	shop.Create(shop.NewMerchant())
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
+	shop.Create(shop.NewOrder("order-0001"))
+	order := shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	d := &fixture{Shop: shop, http: newHTTPClient(t)}
+	forge := func() answer {
+		sent := paymentOf(order).transaction().sent(strangersOwn, framework.APIV3Key)
+		return d.send(http.MethodPost, shop.CallbackURL(0)+d.paymentPath(), strings.NewReader(sent.body), sent.setHeader)
+	}
+	name := func(keys ...v1alpha1.PublicKey) {
+		t.Helper()
+		shop.Patch(shop.NewMerchant(), `{"spec":{"publicKeys":`+toJSON(keys)+`}}`)
+	}
+	name(strangersOwn().public())
+	shop.Eventually("no answer of WeChat's can be verified", func() error {
+		if got := forge(); got.success() {
+			t.Fatal("a forged callback was taken")
+		}
+		ready := meta.FindStatusCondition(merchantOf(shop).Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil || ready.Status == metav1.ConditionTrue {
+			return errNotYet
+		}
+		return nil
+	})
+	name(append(shop.PublicKeys(), strangersOwn().public())...) // answers are verified by the other one
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
+	expectFail(t, forge(), http.StatusServiceUnavailable)
+	shop.Pay("order-0001")
+	if paid := shop.WaitOrder("order-0001", "Paid=True/Paid"); paid.Status.Transaction.ID == transactionOf("order-0001") {
+		t.Error("the forged payment is recorded")
+	}
+}
+
 func merchantOf(shop *framework.Shop) *v1alpha1.Merchant {
 	shop.T.Helper()
 	m := shop.NewMerchant()
