@@ -267,8 +267,8 @@ func TestClockThatDiffersFromWeChats(t *testing.T) {
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 }
 
-// TestClockThatWeChatRefuses: WeChat's refusal looks like that of a wrong certificate, and the clock
-// is named as the reason.
+// TestClockThatWeChatRefuses: WeChat's refusal looks like that of a wrong certificate, and the
+// clock is named as the reason.
 func TestClockThatWeChatRefuses(t *testing.T) {
 	shop, _ := openReady(t, inV3)
 	shop.WeChat.SetClockSkew(10 * time.Minute)

@@ -146,8 +146,8 @@ func TestForgedCallbacksOfV3AreRefused(t *testing.T) {
 	}
 }
 
-// TestSignedRefundsAreRecordedWithoutAQuery: what WeChat signed is a fact, if it is final and agrees
-// with the Refund. Anything else is asked for.
+// TestSignedRefundsAreRecordedWithoutAQuery: what WeChat signed is a fact, if it is final and
+// agrees with the Refund. Anything else is asked for.
 func TestSignedRefundsAreRecordedWithoutAQuery(t *testing.T) {
 	t.Parallel()
 	d := openFixtureIn(t, v1alpha1.ProtocolV3)

@@ -2,10 +2,10 @@
 // lines as they arrive and the output of failed tests, and ends with a summary whose last line is
 // "N passed, N failed".
 //
-//	testsummary [-summary file] [-also "NAME=value... packages"]... <module directory>... -- <go test flags and packages>
+//	testsummary [-summary file] [-also text]... <module directory>... -- <go test flags and packages>
 //
-// Each -also is another run at the end, of some packages of the first module with environment
-// variables: tests that do the same in another way there.
+// Each -also, such as "NAME=value ./folder", is another run at the end, of packages of the first
+// module with environment variables.
 package main
 
 import (
