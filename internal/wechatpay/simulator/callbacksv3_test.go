@@ -177,6 +177,16 @@ func TestCallbackFaultsV3(t *testing.T) {
 	}
 }
 
+// A callback of an ordinary merchant names no sub merchant, so that there is nothing to falsify.
+func TestAFaultThatChangesNothingDoesNotMakeACallbackFalse(t *testing.T) {
+	c := startV3(t)
+	c.fault(Fault{Operation: OperationPaymentCallback, Kind: FaultWrongSubMchID, Count: 1})
+	c.mustOrder("order-0001")
+	c.mustPay("order-0001")
+	c.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
+	c.Expect(c.sim.Ledger().Violations).To(BeEmpty())
+}
+
 func TestNoAPIV3KeyNoCallback(t *testing.T) {
 	c := startV3(t, func(o *Options) { o.Merchants[0].APIV3Key = "" })
 	c.mustOrder("order-0001")

@@ -59,7 +59,8 @@ func (s *Simulator) AddMerchant(m Merchant) error {
 }
 
 // meetMerchant adds a merchant from the options. A merchant in the state file keeps its key, which
-// may have been reset since, and its balance, which may have been spent.
+// may have been reset since, its balance, which may have been spent, and its verification, which may
+// have moved on.
 func (s *Simulator) meetMerchant(m Merchant) error {
 	if err := checkMerchant(m); err != nil {
 		return err
@@ -68,6 +69,9 @@ func (s *Simulator) meetMerchant(m Merchant) error {
 		if existing := s.store.merchants[m.MchID]; existing != nil {
 			m.APIKey, m.Balance = firstOf(existing.APIKey, m.APIKey), existing.Balance
 			m.APIV3Key = firstOf(existing.APIV3Key, m.APIV3Key)
+			if existing.Verification != "" {
+				m.Verification, m.PublicKeyShare = existing.Verification, existing.PublicKeyShare
+			}
 			m.SubMerchants = keptSubMerchants(existing.SubMerchants, m.SubMerchants)
 		}
 		s.putMerchant(m)
