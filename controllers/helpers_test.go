@@ -11,6 +11,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
+var errNotYet = errors.New("not yet")
+
 func differs(now, before string) error {
 	if now == before {
 		return errors.New("it is the same as before")

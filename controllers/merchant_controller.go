@@ -299,7 +299,7 @@ func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant,
 		handle.CredentialsProven()
 		r.noteProbe(m, probe{version: handle.Version, at: now, accepted: true})
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, r.readyMessage(m, handle, now)
-	case wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected:
+	case wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && !clockBreaksCalls(handle):
 		handle.Reject()
 		r.noteProbe(m, probe{version: handle.Version, at: now})
 		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, rejectedMessage(m, handle, err, r.Timing.ProbeRejected)

@@ -98,7 +98,7 @@ func (r *RefundReconciler) waitAfter(f *refund, err error) time.Duration {
 		return growing
 	case wechatpay.MeaningOf(err) == wechatpay.SlowDown, wechatpay.OutcomeOf(err) == wechatpay.NotSent, wechatpay.Means(err, wechatpay.InsufficientBalance):
 		return max(growing, r.Timing.RefundSpacing)
-	case wechatpay.MeaningOf(err) == wechatpay.NoRight:
+	case wechatpay.MeaningOf(err) == wechatpay.NoRight && f.merchant.Spec.Partner != nil:
 		return r.Timing.RetryRight
 	default:
 		return r.Timing.RetrySlowly

@@ -128,6 +128,9 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 		h.logSampler.sample(h.Log, tenantKey{kind: c.kind}).Error(err, "Failed to read the Merchant of a callback")
 		return failed("merchant could not be read")
 	}
+	if protocols.CredentialsOf(c.protocol, c.merchant).Secret == "" {
+		return refused(http.StatusNotFound, "no such merchant") // it has no key for callbacks of this protocol
+	}
 	if problem := h.Registry.KnownProblem(c.merchant); problem != nil {
 		return c.notReady(problem)
 	}

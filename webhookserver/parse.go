@@ -36,14 +36,17 @@ func (r *parseSemaphores) forBody(body []byte) *fairSemaphore {
 
 var errBusy = errors.New("too many callbacks of one namespace at once")
 
-// parse reads and verifies a callback after it has acquired the semaphore.
+// parse reads and verifies a callback after it has acquired the semaphore. What it needs of WeChat
+// is fetched before that: a merchant's host may hang, and must not keep others waiting.
 func (h *Handler) parse(ctx context.Context, c *callback, kind wechatpay.CallbackKind) (wechatpay.Notification, error) {
+	delivery := wechatpay.Delivery{Kind: kind, Header: c.header, Body: c.body, Time: h.Clock.Now()}
+	c.connection.Receiver.Prepare(ctx, delivery)
 	semaphore := h.parseSemaphores.forBody(c.body)
 	if !semaphore.acquire(ctx, c.merchant.Namespace) {
 		return wechatpay.Notification{}, errBusy
 	}
 	defer semaphore.release()
-	notification, err := c.connection.Receiver.Parse(wechatpay.Delivery{Kind: kind, Header: c.header, Body: c.body, Time: h.Clock.Now()})
+	notification, err := c.connection.Receiver.Parse(delivery)
 	if err == nil && !isAbout(kind, notification) {
 		err = errOtherSubject
 	}

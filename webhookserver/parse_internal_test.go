@@ -1,6 +1,7 @@
 package webhookserver
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -12,6 +13,8 @@ import (
 )
 
 type receives wechatpay.Notification
+
+func (receives) Prepare(context.Context, wechatpay.Delivery) {}
 
 func (r receives) Parse(wechatpay.Delivery) (wechatpay.Notification, error) {
 	return wechatpay.Notification(r), nil

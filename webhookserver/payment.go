@@ -22,6 +22,7 @@ func (h *Handler) payment(ctx context.Context, c *callback) result {
 	if !c.account.Believes(c.merchant, c.connection, notification.KeyID) {
 		return c.unproven()
 	}
+	c.connection.NoteKeyFits()
 	if isOfOthers(notification) {
 		return c.notOurs()
 	}

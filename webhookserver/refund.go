@@ -24,6 +24,7 @@ func (h *Handler) refund(ctx context.Context, c *callback) result {
 	if !c.account.Believes(c.merchant, c.connection, notification.KeyID) {
 		return c.unproven()
 	}
+	c.connection.NoteKeyFits()
 	if isOfOthers(notification) {
 		return c.notOurs()
 	}

@@ -160,6 +160,10 @@ type Transaction struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	OpenID string `json:"openID,omitempty"`
+	// subOpenID of who paid, under the sub merchant's appid of a service provider's Merchant.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	SubOpenID string `json:"subOpenID,omitempty"`
 	// bankType the payer paid with, in WeChat's code (bank_type).
 	// +optional
 	// +kubebuilder:validation:MaxLength=32

@@ -113,7 +113,14 @@ func (c *Connection) NoteKeyMismatch() {
 	}
 }
 
-// HasKeyMismatch reports whether such a callback arrived. Only another key ends that.
+// NoteKeyFits records that a genuine callback was decrypted with the key.
+func (c *Connection) NoteKeyFits() {
+	if c.health.noteKeyFits() {
+		c.changed()
+	}
+}
+
+// HasKeyMismatch reports whether such a callback arrived, and none since that could be.
 func (c *Connection) HasKeyMismatch() bool { return c.health.hasKeyMismatch() }
 
 // ClockSkew returns how far this process's clock is ahead of WeChat's, by its last answer; zero if

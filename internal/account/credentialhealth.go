@@ -85,6 +85,15 @@ func (v *credentialHealth) noteKeyMismatch() bool {
 	return !before
 }
 
+// noteKeyFits reports whether that ends a mismatch.
+func (v *credentialHealth) noteKeyFits() bool {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	before := v.keyMismatch
+	v.keyMismatch = false
+	return before
+}
+
 func (v *credentialHealth) hasKeyMismatch() bool {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()

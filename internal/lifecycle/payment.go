@@ -162,6 +162,7 @@ func transactionOf(payment wechatpay.Payment) *v1alpha1.Transaction {
 		SettlementTotal: payment.SettlementTotal,
 		CouponTotal:     payment.CouponTotal,
 		OpenID:          text.AtMost(128, payment.OpenID),
+		SubOpenID:       text.AtMost(128, payment.SubOpenID),
 		BankType:        text.AtMost(32, payment.BankType),
 		PaidTime:        statusTime(payment.PaidTime),
 	}
@@ -171,8 +172,8 @@ func transactionOf(payment wechatpay.Payment) *v1alpha1.Transaction {
 // payer needs. It is empty while the Order has no prepay: then the Merchant's is taken.
 func PreparedProtocol(order *v1alpha1.Order) v1alpha1.Protocol {
 	prepay := order.Status.Prepay
-	if prepay == nil || prepay.ID == "" {
-		return ""
+	if prepay == nil || prepay.ID == "" && prepay.CodeURL == "" && prepay.MWEBURL == "" {
+		return "" // not all of them come with each trade type
 	}
 	// Orders that were prepared before there was a second protocol do not say it.
 	return cmp.Or(prepay.Protocol, v1alpha1.ProtocolV2)

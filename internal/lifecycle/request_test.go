@@ -30,6 +30,10 @@ var (
 	notInRefundRequest = map[string]string{
 		"OrderRef.Name": "the Order itself is an argument",
 		"Approval":      "mutable",
+		// What is decided once the refund is Abnormal is sent by a call of its own.
+		"Abnormal.To":             "another call",
+		"Abnormal.BankType":       "another call",
+		"Abnormal.SecretRef.Name": "another call",
 	}
 )
 

@@ -162,8 +162,9 @@ type Payment struct {
 	// it.
 	SettlementTotal *int64
 	CouponTotal     *int64
-	OpenID          string
-	BankType        string
+	// OpenID is the payer under AppID, SubOpenID under the sub merchant's appid; either may be empty.
+	OpenID, SubOpenID string
+	BankType          string
 	// PaidTime is time_end; zero if WeChat did not return it.
 	PaidTime time.Time
 	// TradeType is in WeChat's spelling and may be empty.

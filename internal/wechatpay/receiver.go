@@ -1,12 +1,17 @@
 package wechatpay
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
 
 // Receiver parses the callbacks of one account. It is safe for concurrent use.
 type Receiver interface {
+	// Prepare gets what Parse needs to verify a callback, if that is not known yet: it may ask
+	// WeChat, at most once a minute for an account, and wait for the answer until ctx ends. Parse
+	// only computes.
+	Prepare(ctx context.Context, delivery Delivery)
 	// Parse verifies a callback as its protocol demands, and returns its content. Every error is an
 	// *Error with the outcome Refused: what can't be verified proves nothing. Its text never
 	// contains parts of the callback.

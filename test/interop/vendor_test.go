@@ -26,16 +26,15 @@ import (
 type vendor struct {
 	*houseV3
 	*core.Client
+	// certificates are those that it downloaded; nil if there are none.
+	certificates *downloader.CertificateDownloader
 }
 
-// openVendor makes its client. It verifies with the downloaded certificates, or with the public key
-// if they are nil.
-func openVendor(t *testing.T, mchID string, byPublicKey bool) *vendor {
+// openVendor makes its client, which verifies as WeChat Pay has it for the merchant.
+func openVendor(t *testing.T, mchID string, verification simulator.Verification) *vendor {
 	h := openV3(t, mchID, func(o *simulator.Options) {
 		for i := range o.Merchants {
-			if byPublicKey {
-				o.Merchants[i].Verification = simulator.VerifyByPublicKey
-			}
+			o.Merchants[i].Verification, o.Merchants[i].PublicKeyShare = verification, 0.5
 		}
 	})
 	through := option.WithHTTPClient(&http.Client{Transport: h.transport()})
@@ -44,12 +43,17 @@ func openVendor(t *testing.T, mchID string, byPublicKey bool) *vendor {
 	plain, err := core.NewClient(t.Context(), me, through, option.WithoutValidator())
 	h.must(err)
 	certificates, err := downloader.NewCertificateDownloaderWithClient(t.Context(), plain, apiV3Key)
-	if byPublicKey {
+	publicKeyID := h.sim.Platform().PublicKeyID
+	switch verification {
+	case simulator.VerifyByPublicKey:
 		if !core.IsAPIError(err, "RESOURCE_NOT_EXISTS") {
 			t.Fatalf("certificates of a merchant that has none: %v", err)
 		}
-		verifier = verifiers.NewSHA256WithRSAPubkeyVerifier(h.sim.Platform().PublicKeyID, *h.publicKey())
-	} else {
+		verifier = verifiers.NewSHA256WithRSAPubkeyVerifier(publicKeyID, *h.publicKey())
+	case simulator.VerifyMigrating:
+		h.must(err)
+		verifier = verifiers.NewSHA256WithRSACombinedVerifier(certificates, publicKeyID, *h.publicKey())
+	default:
 		h.must(err)
 		verifier = verifiers.NewSHA256WithRSAVerifier(certificates)
 	}
@@ -62,13 +66,48 @@ func openVendor(t *testing.T, mchID string, byPublicKey bool) *vendor {
 		_, err := handler.ParseNotifyRequest(r.Context(), r, &content)
 		return content, err
 	})
-	return &vendor{houseV3: h, Client: client}
+	return &vendor{houseV3: h, Client: client, certificates: certificates}
 }
 
 func TestVendorsSDK(t *testing.T) {
-	for name, byPublicKey := range map[string]bool{"platform certificates": false, "public key": true} {
-		t.Run(name, func(t *testing.T) { openVendor(t, merchant, byPublicKey).direct() })
+	for _, verification := range []simulator.Verification{
+		simulator.VerifyByCertificate, simulator.VerifyMigrating, simulator.VerifyByPublicKey,
+	} {
+		t.Run(string(verification), func(t *testing.T) { openVendor(t, merchant, verification).direct() })
 	}
+}
+
+// While a platform certificate is replaced, the SDK refuses what the new one signed until it has
+// downloaded it.
+func TestVendorsSDKDuringARotation(t *testing.T) {
+	v := openVendor(t, merchant, simulator.VerifyByCertificate)
+	codes := native.NativeApiService{Client: v.Client}
+	_, _, err := codes.Prepay(t.Context(), native.PrepayRequest{
+		Appid: core.String(app), Mchid: core.String(merchant), Description: core.String("soap"), OutTradeNo: core.String("order-0001"),
+		NotifyUrl: core.String(v.shop.URL), Amount: &native.Amount{Total: core.Int64(101)},
+	})
+	v.must(err)
+	refused := func() (refused int) {
+		for range 4 {
+			_, _, err := codes.QueryOrderByOutTradeNo(t.Context(), native.QueryOrderByOutTradeNoRequest{
+				OutTradeNo: core.String("order-0001"), Mchid: core.String(merchant),
+			})
+			if err != nil {
+				refused++
+			}
+		}
+		return refused
+	}
+	old := v.sim.Platform().Certificates[0].SerialNo
+	next, err := v.sim.AddPlatformCertificate()
+	v.must(err)
+	v.equal("refused before the new certificate signs", refused(), 0)
+	v.must(v.sim.SignWithPlatformCertificates(old, next.SerialNo))
+	v.equal("refused while it is not known", refused(), 2)
+	v.must(v.certificates.DownloadCertificates(t.Context()))
+	v.equal("refused when it is", refused(), 0)
+	v.must(v.sim.RemovePlatformCertificate(old))
+	v.equal("refused after the old one", refused(), 0)
 }
 
 func (v *vendor) direct() {
@@ -185,7 +224,7 @@ func (v *vendor) refund(order string, subMchID *string) {
 }
 
 func TestVendorsSDKAsAServiceProvider(t *testing.T) {
-	v := openVendor(t, provider, false)
+	v := openVendor(t, provider, simulator.VerifyByCertificate)
 	pages := partner.JsapiApiService{Client: v.Client}
 	_, _, err := pages.Prepay(t.Context(), partner.PrepayRequest{
 		SpAppid: core.String(providerApp), SpMchid: core.String(provider), SubAppid: core.String(subApp), SubMchid: core.String(sub),
@@ -213,7 +252,7 @@ func TestVendorsSDKAsAServiceProvider(t *testing.T) {
 }
 
 func TestVendorsSDKWithAWrongKey(t *testing.T) {
-	v := openVendor(t, merchant, false)
+	v := openVendor(t, merchant, simulator.VerifyByCertificate)
 	stranger, err := v.sim.IssueClientCertificate(provider)
 	v.must(err)
 	v.keyPEM = string(stranger.KeyPEM)

@@ -35,6 +35,11 @@ func (c *AdminClient) SetRefundRight(ctx context.Context, mchID, subMchID string
 	return c.json(ctx, http.MethodPost, "/refund-right", refundRightRequest{MchID: mchID, SubMchID: subMchID, Granted: granted}, nil)
 }
 
+// SetRelation dissolves the relation with a sub merchant, or restores it.
+func (c *AdminClient) SetRelation(ctx context.Context, mchID, subMchID string, exists bool) error {
+	return c.json(ctx, http.MethodPost, "/relation", relationRequest{MchID: mchID, SubMchID: subMchID, Exists: exists}, nil)
+}
+
 // SetSubBalance sets the balance of a sub merchant; nil is unlimited.
 func (c *AdminClient) SetSubBalance(ctx context.Context, mchID, subMchID string, balance *int64) error {
 	return c.json(ctx, http.MethodPost, "/sub-balance", subBalanceRequest{MchID: mchID, SubMchID: subMchID, Balance: balance}, nil)
@@ -57,6 +62,13 @@ func (c *AdminClient) AddPlatformCertificate(ctx context.Context) (PlatformCerti
 	var added PlatformCertificate
 	err := c.json(ctx, http.MethodPost, "/platform/certificates", struct{}{}, &added)
 	return added, err
+}
+
+// ReplacePublicKey makes another public key.
+func (c *AdminClient) ReplacePublicKey(ctx context.Context) (Platform, error) {
+	var platform Platform
+	err := c.json(ctx, http.MethodPost, "/platform/public-key", struct{}{}, &platform)
+	return platform, err
 }
 
 // SignWithPlatformCertificates sets the certificates that sign in turn.

@@ -22,6 +22,9 @@ func (s *Simulator) adminV3(mux *http.ServeMux) {
 	mux.HandleFunc("POST /refund-right", admin(func(_ *http.Request, body refundRightRequest) (any, error) {
 		return nil, s.SetRefundRight(body.MchID, body.SubMchID, body.Granted)
 	}))
+	mux.HandleFunc("POST /relation", admin(func(_ *http.Request, body relationRequest) (any, error) {
+		return nil, s.SetRelation(body.MchID, body.SubMchID, body.Exists)
+	}))
 	mux.HandleFunc("POST /sub-balance", admin(func(_ *http.Request, body subBalanceRequest) (any, error) {
 		return nil, s.SetSubBalance(body.MchID, body.SubMchID, body.Balance)
 	}))
@@ -33,6 +36,7 @@ func (s *Simulator) adminV3(mux *http.ServeMux) {
 	mux.HandleFunc("POST /platform/certificates", admin(func(*http.Request, struct{}) (any, error) {
 		return s.AddPlatformCertificate()
 	}))
+	mux.HandleFunc("POST /platform/public-key", admin(func(*http.Request, struct{}) (any, error) { return s.ReplacePublicKey() }))
 	mux.HandleFunc("POST /platform/signers", admin(func(_ *http.Request, body signersRequest) (any, error) {
 		return nil, s.SignWithPlatformCertificates(body.SerialNos...)
 	}))
@@ -66,6 +70,11 @@ type (
 		MchID    string `json:"mch_id"`
 		SubMchID string `json:"sub_mchid"`
 		Granted  bool   `json:"granted"`
+	}
+	relationRequest struct {
+		MchID    string `json:"mch_id"`
+		SubMchID string `json:"sub_mchid"`
+		Exists   bool   `json:"exists"`
 	}
 	subBalanceRequest struct {
 		MchID    string `json:"mch_id"`

@@ -161,7 +161,9 @@ func (a *authority) issuePlatform(notBefore, notAfter time.Time) (ClientCertific
 	return a.issueRSA("WeChat Pay simulator platform", notBefore, notAfter)
 }
 
-func (a *authority) issueRSA(name string, notBefore, notAfter time.Time, usages ...x509.ExtKeyUsage) (ClientCertificate, *rsa.PrivateKey, error) {
+func (a *authority) issueRSA(
+	name string, notBefore, notAfter time.Time, usages ...x509.ExtKeyUsage,
+) (ClientCertificate, *rsa.PrivateKey, error) {
 	key := newRSAKey()
 	template := &x509.Certificate{
 		SerialNumber: newSerial(),

@@ -58,9 +58,8 @@ func (s *Simulator) AddMerchant(m Merchant) error {
 	})
 }
 
-// meetMerchant adds a merchant from the options. A merchant in the state file keeps its key, which
-// may have been reset since, its balance, which may have been spent, and its verification, which may
-// have moved on.
+// meetMerchant adds a merchant from the options. A merchant in the state file keeps what may have
+// changed since: its keys, its balance, its verification and the rights of its provider.
 func (s *Simulator) meetMerchant(m Merchant) error {
 	if err := checkMerchant(m); err != nil {
 		return err
@@ -69,10 +68,10 @@ func (s *Simulator) meetMerchant(m Merchant) error {
 		if existing := s.store.merchants[m.MchID]; existing != nil {
 			m.APIKey, m.Balance = firstOf(existing.APIKey, m.APIKey), existing.Balance
 			m.APIV3Key = firstOf(existing.APIV3Key, m.APIV3Key)
+			m.SubMerchants = keptSubMerchants(existing.SubMerchants, m.SubMerchants)
 			if existing.Verification != "" {
 				m.Verification, m.PublicKeyShare = existing.Verification, existing.PublicKeyShare
 			}
-			m.SubMerchants = keptSubMerchants(existing.SubMerchants, m.SubMerchants)
 		}
 		s.putMerchant(m)
 		return nil

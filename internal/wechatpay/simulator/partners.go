@@ -14,6 +14,8 @@ type SubMerchant struct {
 	// RefundRevoked is set when it is taken back.
 	RefundRight   bool `json:"refund_right,omitempty"`
 	RefundRevoked bool `json:"refund_revoked,omitempty"`
+	// Dissolved is set when the sub merchant leaves the provider, which then can't call for it.
+	Dissolved bool `json:"dissolved,omitempty"`
 	// Balance is what refunds draw on; nil is unlimited.
 	Balance *int64 `json:"balance,omitempty"`
 }
@@ -48,7 +50,8 @@ func keptSubMerchants(existing, wanted []SubMerchant) []SubMerchant {
 	for i := range out {
 		for _, old := range existing {
 			if old.SubMchID == out[i].SubMchID {
-				out[i].RefundRight, out[i].RefundRevoked, out[i].Balance = old.RefundRight, old.RefundRevoked, old.Balance
+				out[i].RefundRight, out[i].RefundRevoked, out[i].Dissolved = old.RefundRight, old.RefundRevoked, old.Dissolved
+				out[i].Balance = old.Balance
 			}
 		}
 	}
@@ -84,7 +87,7 @@ func (m *merchant) checkParties(appID, subMchID, subAppID string) error {
 	}
 	sub := m.subMerchant(subMchID)
 	switch {
-	case sub == nil:
+	case sub == nil || sub.Dissolved:
 		return errNoRelation
 	case subAppID != "" && !slices.Contains(sub.SubAppIDs, subAppID):
 		return errSubAppIDMismatch
@@ -111,6 +114,11 @@ func (s *Simulator) SetRefundRight(mchID, subMchID string, granted bool) error {
 		sub.RefundRevoked = !granted && (sub.RefundRight || sub.RefundRevoked)
 		sub.RefundRight = granted
 	})
+}
+
+// SetRelation dissolves the relation between a provider and a sub merchant, or restores it.
+func (s *Simulator) SetRelation(mchID, subMchID string, exists bool) error {
+	return s.withSubMerchant(mchID, subMchID, func(sub *SubMerchant) { sub.Dissolved = !exists })
 }
 
 // SetSubBalance sets the balance of a sub merchant; nil is unlimited.

@@ -136,7 +136,8 @@ func TestRefundRight(t *testing.T) {
 	c.Expect(v2("refund-2")).To(Equal("SUCCESS"))
 	c.Expect(c.sim.SetRefundRight(testProvider, otherSub, false)).To(Succeed())
 	c.Expect(v3("refund-3").text("message")).To(Equal("服务商与特约商户关系上，该产品授权已被解除"))
-	c.Expect(v3("refund-1").status).To(Equal(200), "an accepted one is known")
+	c.Expect(v3("refund-1").status).To(Equal(403), "even though it was accepted before")
+	c.Expect(c.get(refundsPath + "/refund-1?sub_mchid=" + otherSub).text("status")).To(Equal("PROCESSING"))
 	c.Expect(c.sim.SetRefundRight(testProvider, "1900000999", true)).To(MatchError(ErrNotFound))
 }
 

@@ -25,6 +25,7 @@ func TestARestartedSimulatorKnowsItsKeys(t *testing.T) {
 	c.Expect(c.sim.SetRefundRight(testProvider, otherSub, true)).To(Succeed())
 	c.Expect(c.sim.SetVerification(testProvider, VerifyMigrating, 0.5)).To(Succeed())
 	c.Expect(c.sim.SetAPIV3Key(testMerchant, testKey)).To(Succeed())
+	c.Expect(c.sim.SetVerification(testMerchant, VerifyMigrating, 0)).To(Succeed())
 	c.mustOrder("order-0001")
 	c.mustPay("order-0001")
 	c.Expect(c.post(refundsPath, c.refundBody("order-0001", "refund-1", 50)).status).To(Equal(200))

@@ -9,14 +9,14 @@ import (
 // requestRefund accepts a refund of an order, or finds the one that its number stands for.
 // Acceptance moves no money yet.
 func (s *Simulator) requestRefund(m *merchant, order *Order, wanted *Refund) (*Refund, error) {
+	if err := m.checkRefundRight(order.SubMchID); err != nil {
+		return nil, err // even if the number was accepted before: a right is checked first
+	}
 	if err := s.keepPace(order, wanted); err != nil {
 		return nil, err
 	}
 	if existing := s.store.refund(wanted.MchID, wanted.OutRefundNo); existing != nil {
 		return existing, s.repeatRefund(existing, wanted, order)
-	}
-	if err := m.checkRefundRight(order.SubMchID); err != nil {
-		return nil, err
 	}
 	if err := s.checkSums(m, order, wanted); err != nil {
 		return nil, err
@@ -132,7 +132,8 @@ func (s *Simulator) acceptRefund(m *merchant, o *Order, r *Refund) *Refund {
 	r.AppID, r.SubMchID, r.SubAppID = o.AppID, o.SubMchID, o.SubAppID
 	r.RefundID, r.Status, r.AcceptTime, r.Calls = newRefundID(now), RefundProcessing, now, 1
 	r.Outcome, r.SettleTime = RefundSuccess, &settles
-	if fault := s.pickFault(&call{protocol: r.Protocol, operation: OperationRefund, mchID: r.MchID, number: r.OutRefundNo}, isRefundOutcome); fault != nil {
+	asked := &call{protocol: r.Protocol, operation: OperationRefund, mchID: r.MchID, number: r.OutRefundNo}
+	if fault := s.pickFault(asked, isRefundOutcome); fault != nil {
 		r.Outcome = map[FaultKind]RefundStatus{FaultRefundChange: RefundChange, FaultRefundClose: RefundClosed}[fault.Kind]
 		if fault.Kind == FaultRefundHold {
 			r.SettleTime = nil

@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"encoding/base64"
-	"net/http"
 )
 
 // algorithmV3 encrypts callbacks and platform certificates.
@@ -45,12 +44,11 @@ func (s *Simulator) certificatesV3(c *callV3) (answerV3, error) {
 		return answerV3{}, err
 	}
 	if c.merchant.Verification == VerifyByPublicKey {
-		return answerV3{}, problem{
-			status: http.StatusNotFound, code: "RESOURCE_NOT_EXISTS", message: "无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥", internal: internalInvalidRequest,
-		}
+		return answerV3{}, newProblem(404, "RESOURCE_NOT_EXISTS", internalInvalidRequest,
+			"无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥")
 	}
 	if c.merchant.APIV3Key == "" {
-		return answerV3{}, problem{status: http.StatusForbidden, code: "NO_AUTH", message: "未设置APIv3密钥", internal: internalInvalidRequest}
+		return answerV3{}, newProblem(403, "NO_AUTH", internalInvalidRequest, "未设置APIv3密钥")
 	}
 	listed := []document{}
 	for _, pair := range s.keys().Certificates {

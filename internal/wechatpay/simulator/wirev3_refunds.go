@@ -98,7 +98,9 @@ func (s *Simulator) findRefund(r *Refund, subMchID string) (*Refund, *Order, err
 }
 
 // abnormalBanks are the banks whose cards an abnormal refund can go to.
-var abnormalBanks = []string{"CMB", "COMM", "ABC", "CCB", "ICBC", "BOC", "PAB", "SPDB", "CITIC", "CEB", "CMBC", "CIB", "GDB", "PSBC", "NBCB"}
+var abnormalBanks = []string{
+	"CMB", "COMM", "ABC", "CCB", "ICBC", "BOC", "PAB", "SPDB", "CITIC", "CEB", "CMBC", "CIB", "GDB", "PSBC", "NBCB",
+}
 
 // abnormalRefundV3 sends the money of an abnormal refund elsewhere.
 func (s *Simulator) abnormalRefundV3(c *callV3) (answerV3, error) {

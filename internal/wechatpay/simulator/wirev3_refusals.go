@@ -21,6 +21,10 @@ type problem struct {
 
 func (p problem) Error() string { return p.code + " " + p.message }
 
+func newProblem(status int, code string, internal int, message string) problem {
+	return problem{status: status, code: code, internal: internal, message: message}
+}
+
 // The internal numbers in Request-ID.
 const (
 	internalOK             = 0
@@ -35,38 +39,38 @@ const (
 
 // wordsV3 are API v3's words for the reasons.
 var wordsV3 = map[reason]problem{
-	errOrderNotExist:      {status: 404, code: "ORDER_NOT_EXIST", message: "订单不存在", internal: 268512771},
-	errOrderUnpaid:        {status: 404, code: "RESOURCE_NOT_EXISTS", message: "订单不存在或未支付", internal: 268512771},
-	errOrderPaid:          {status: 400, code: "ORDER_PAID", message: "该订单已支付", internal: 268449538},
-	errPaidNotClosable:    {status: 400, code: "ORDER_PAID", message: "订单已支付，不能发起关单", internal: 268498689},
-	errOrderClosed:        {status: 400, code: "ORDER_CLOSED", message: "订单已关闭", internal: 268447914},
-	errClosesTooSoon:      {status: 400, code: "INVALID_REQUEST", message: "下单后5分钟内不能关单", internal: internalInvalidRequest},
-	errDuplicateOrder:     {status: 403, code: "OUT_TRADE_NO_USED", message: "请求重入时，参数与首次请求时不一致", internal: 268498688},
-	errDeadlineTooClose:   {status: 400, code: "PARAM_ERROR", message: "time_expire时间过短", internal: internalRange},
-	errTransactionID:      {status: 404, code: "RESOURCE_NOT_EXISTS", message: "订单不存在", internal: 268512771},
-	errRefundMismatch:     {status: 400, code: "INVALID_REQUEST", message: "订单金额或退款金额与之前请求不一致，请核实后再试", internal: internalInvalidRequest},
-	errRefundCurrency:     {status: 400, code: "PARAM_ERROR", message: "退款币种与订单不一致", internal: internalParameter},
-	errRefundNotExist:     {status: 404, code: "RESOURCE_NOT_EXISTS", message: "退款单不存在", internal: 268512771},
-	errRefundOverdue:      {status: 400, code: "INVALID_REQUEST", message: "订单已经超过退款期限", internal: internalInvalidRequest},
-	errRefundedInFull:     {status: 400, code: "INVALID_REQUEST", message: "订单已全额退款", internal: internalInvalidRequest},
-	errRefundExceeds:      {status: 400, code: "INVALID_REQUEST", message: "申请退款金额大于订单可退金额", internal: internalInvalidRequest},
-	errRefundCount:        {status: 400, code: "INVALID_REQUEST", message: "一笔订单最多支持50次退款", internal: internalInvalidRequest},
-	errRefundNotAbnormal:  {status: 400, code: "INVALID_REQUEST", message: "退款单状态不是退款异常", internal: internalInvalidRequest},
-	errNotEnough:          {status: 403, code: "NOT_ENOUGH", message: "基本账户余额不足，请充值后重新发起", internal: internalInvalidRequest},
-	errFrequencyLimited:   {status: 429, code: "FREQUENCY_LIMITED", message: "频率限制", internal: 268447840},
-	errRateLimited:        {status: 429, code: "RATELIMIT_EXCEEDED", message: "频率限制", internal: 268447840, unsigned: true},
-	errTooManyInvalid:     {status: 429, code: "FREQUENCY_LIMITED", message: "无效请求过多", internal: 268447840},
-	errNeedRetry:          {status: 500, code: "SYSTEM_ERROR", message: "退款业务流程错误，需要商户触发重试来解决", internal: internalSystem},
-	errSystem:             {status: 500, code: "SYSTEM_ERROR", message: "系统错误", internal: internalSystem},
-	errAppIDMismatch:      {status: 400, code: "APPID_MCHID_NOT_MATCH", message: "appid和mch_id不匹配", internal: 268445527},
-	errSubAppIDMismatch:   {status: 400, code: "APPID_MCHID_NOT_MATCH", message: "sub_mch_id与sub_appid不匹配", internal: 268445527},
-	errSubMchRequired:     {status: 400, code: "INVALID_REQUEST", message: "受理机构必须传入sub_mch_id", internal: 268443704},
-	errSubMchForbidden:    {status: 403, code: "NO_AUTH", message: "普通商户不允许传sub_mchid", internal: internalInvalidRequest},
-	errSubMchIsProvider:   {status: 400, code: "INVALID_REQUEST", message: "sub_mchid不能与sp_mchid相同", internal: 268443705},
-	errNoRelation:         {status: 403, code: "NO_AUTH", message: "受理关系不存在", internal: 268443701},
-	errSubMchMismatch:     {status: 400, code: "INVALID_REQUEST", message: "sub_mchid与订单信息不一致", internal: 268447845},
-	errNoRefundRight:      {status: 403, code: "NO_AUTH", message: "特约子商户商户号未授权服务商的产品权限", internal: internalInvalidRequest},
-	errRefundRightRevoked: {status: 403, code: "NO_AUTH", message: "服务商与特约商户关系上，该产品授权已被解除", internal: internalInvalidRequest},
+	errOrderNotExist:      newProblem(404, "ORDER_NOT_EXIST", 268512771, "订单不存在"),
+	errOrderUnpaid:        newProblem(404, "RESOURCE_NOT_EXISTS", 268512771, "订单不存在或未支付"),
+	errOrderPaid:          newProblem(400, "ORDER_PAID", 268449538, "该订单已支付"),
+	errPaidNotClosable:    newProblem(400, "ORDER_PAID", 268498689, "订单已支付，不能发起关单"),
+	errOrderClosed:        newProblem(400, "ORDER_CLOSED", 268447914, "订单已关闭"),
+	errClosesTooSoon:      newProblem(400, "INVALID_REQUEST", internalInvalidRequest, "下单后5分钟内不能关单"),
+	errDuplicateOrder:     newProblem(403, "OUT_TRADE_NO_USED", 268498688, "请求重入时，参数与首次请求时不一致"),
+	errDeadlineTooClose:   newProblem(400, "PARAM_ERROR", internalRange, "time_expire时间过短"),
+	errTransactionID:      newProblem(404, "RESOURCE_NOT_EXISTS", 268512771, "订单不存在"),
+	errRefundMismatch:     newProblem(400, "INVALID_REQUEST", internalInvalidRequest, "订单金额或退款金额与之前请求不一致，请核实后再试"),
+	errRefundCurrency:     newProblem(400, "PARAM_ERROR", internalParameter, "退款币种与订单不一致"),
+	errRefundNotExist:     newProblem(404, "RESOURCE_NOT_EXISTS", 268512771, "退款单不存在"),
+	errRefundOverdue:      newProblem(400, "INVALID_REQUEST", internalInvalidRequest, "订单已经超过退款期限"),
+	errRefundedInFull:     newProblem(400, "INVALID_REQUEST", internalInvalidRequest, "订单已全额退款"),
+	errRefundExceeds:      newProblem(400, "INVALID_REQUEST", internalInvalidRequest, "申请退款金额大于订单可退金额"),
+	errRefundCount:        newProblem(400, "INVALID_REQUEST", internalInvalidRequest, "一笔订单最多支持50次退款"),
+	errRefundNotAbnormal:  newProblem(400, "INVALID_REQUEST", internalInvalidRequest, "退款单状态不是退款异常"),
+	errNotEnough:          newProblem(403, "NOT_ENOUGH", internalInvalidRequest, "基本账户余额不足，请充值后重新发起"),
+	errFrequencyLimited:   newProblem(429, "FREQUENCY_LIMITED", 268447840, "频率限制"),
+	errRateLimited:        {status: 429, code: "RATELIMIT_EXCEEDED", internal: 268447840, message: "频率限制", unsigned: true},
+	errTooManyInvalid:     newProblem(429, "FREQUENCY_LIMITED", 268447840, "无效请求过多"),
+	errNeedRetry:          newProblem(500, "SYSTEM_ERROR", internalSystem, "退款业务流程错误，需要商户触发重试来解决"),
+	errSystem:             newProblem(500, "SYSTEM_ERROR", internalSystem, "系统错误"),
+	errAppIDMismatch:      newProblem(400, "APPID_MCHID_NOT_MATCH", 268445527, "appid和mch_id不匹配"),
+	errSubAppIDMismatch:   newProblem(400, "APPID_MCHID_NOT_MATCH", 268445527, "sub_mch_id与sub_appid不匹配"),
+	errSubMchRequired:     newProblem(400, "INVALID_REQUEST", 268443704, "受理机构必须传入sub_mch_id"),
+	errSubMchForbidden:    newProblem(403, "NO_AUTH", internalInvalidRequest, "普通商户不允许传sub_mchid"),
+	errSubMchIsProvider:   newProblem(400, "INVALID_REQUEST", 268443705, "sub_mchid不能与sp_mchid相同"),
+	errNoRelation:         newProblem(403, "NO_AUTH", 268443701, "受理关系不存在"),
+	errSubMchMismatch:     newProblem(400, "INVALID_REQUEST", 268447845, "sub_mchid与订单信息不一致"),
+	errNoRefundRight:      newProblem(403, "NO_AUTH", internalInvalidRequest, "特约子商户商户号未授权服务商的产品权限"),
+	errRefundRightRevoked: newProblem(403, "NO_AUTH", internalInvalidRequest, "服务商与特约商户关系上，该产品授权已被解除"),
 }
 
 // sayV3 turns an error into API v3's words.
@@ -150,12 +154,14 @@ func codeOfRefusal(message string) string {
 
 // badParameter is the refusal of one member of a request.
 func badParameter(field, issue string, internal int) problem {
-	return problem{
-		status: 400, code: "PARAM_ERROR", message: fmt.Sprintf("参数错误: %s %s", field, issue), internal: internal, field: field, issue: issue,
-	}
+	said := newProblem(400, "PARAM_ERROR", internal, fmt.Sprintf("参数错误: %s %s", field, issue))
+	said.field, said.issue = field, issue
+	return said
 }
 
 // notSigned is the refusal of a request whose sender is not proven.
 func notSigned(err error) problem {
-	return problem{status: 401, code: "SIGN_ERROR", message: "签名错误: " + err.Error(), internal: internalSignature, field: "signature", issue: "sign not match"}
+	said := newProblem(401, "SIGN_ERROR", internalSignature, "签名错误: "+err.Error())
+	said.field, said.issue = "signature", "sign not match"
+	return said
 }

@@ -169,7 +169,8 @@ func tamperV3(d document, f *Fault) {
 	case FaultSparse:
 		for name := range d {
 			switch name {
-			case "code", "message", "mchid", "appid", "sp_mchid", "sp_appid", "sub_mchid", "sub_appid", "out_trade_no", "attach", "trade_state", "trade_state_desc":
+			case "code", "message", "mchid", "appid", "sp_mchid", "sp_appid", "sub_mchid", "sub_appid", "out_trade_no", "attach",
+				"trade_state", "trade_state_desc":
 			default:
 				delete(d, name)
 			}

@@ -89,7 +89,7 @@ func (s *Simulator) gatewayV3(w http.ResponseWriter, r *http.Request, host Host)
 		target: r.RequestURI, header: r.Header, params: map[string]string{},
 	}
 	if !known {
-		c.send(s, w, nil, problem{status: http.StatusNotFound, code: "RESOURCE_NOT_EXISTS", message: "接口不存在", internal: internalParameter}, nil)
+		c.send(s, w, nil, newProblem(404, "RESOURCE_NOT_EXISTS", internalParameter, "接口不存在"), nil)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxDocument))

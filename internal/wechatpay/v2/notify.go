@@ -1,6 +1,7 @@
 package v2
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -108,6 +109,9 @@ func (r *receiver) verifyCallback(message fields) (algorithm wechatpay.Scheme, k
 	}
 	return "", "", errors.New("the signature is wrong")
 }
+
+// Prepare does nothing: callbacks are signed with the merchant's own key.
+func (*receiver) Prepare(context.Context, wechatpay.Delivery) {}
 
 // parseRefund decrypts a refund callback (chapter 9_16). Successful decryption is its
 // only authentication: ECB binds its blocks neither to each other nor to a time.

@@ -70,7 +70,8 @@ func readPayment(message fields) (wechatpay.Payment, error) {
 		SettlementTotal: amountIfSaid(message.get("settlement_total_fee")),
 		CouponTotal:     amountIfSaid(message.get("coupon_fee")),
 		// Only sub_openid is there if the payer paid in an app of the sub merchant.
-		OpenID:    cmp.Or(message.get("openid"), message.get("sub_openid")),
+		OpenID:    message.get("openid"),
+		SubOpenID: message.get("sub_openid"),
 		BankType:  message.get("bank_type"),
 		PaidTime:  timeIfSaid(compactTime, message.get("time_end")),
 		TradeType: message.get("trade_type"),

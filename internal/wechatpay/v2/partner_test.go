@@ -159,20 +159,20 @@ func TestCallbacksInPartnerMode(t *testing.T) {
 // TestThePayerOfAPayment: WeChat Pay names the payer under one of two appids, or under both.
 func TestThePayerOfAPayment(t *testing.T) {
 	for name, c := range map[string]struct {
-		payer map[string]string
-		want  string
+		payer     map[string]string
+		want, sub string
 	}{
-		"under the provider's appid":     {map[string]string{"openid": "oProvider"}, "oProvider"},
-		"under the sub merchant's appid": {map[string]string{"openid": "", "sub_openid": "oSub"}, "oSub"},
-		"under both":                     {map[string]string{"openid": "oProvider", "sub_openid": "oSub"}, "oProvider"},
-		"not named":                      {map[string]string{"openid": ""}, ""},
+		"under the provider's appid":     {map[string]string{"openid": "oProvider"}, "oProvider", ""},
+		"under the sub merchant's appid": {map[string]string{"openid": "", "sub_openid": "oSub"}, "", "oSub"},
+		"under both":                     {map[string]string{"openid": "oProvider", "sub_openid": "oSub"}, "oProvider", "oSub"},
+		"not named":                      {map[string]string{"openid": ""}, "", ""},
 	} {
 		message := with(with(paymentMessage(), named), c.payer)
 		got, err := receiverOf(t, testPartner()).parsePayment(paymentBody(message, testKey, HMACSHA256))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if got.Payment.OpenID != c.want || got.Payment.AppID != testAppID || got.Payment.MchID != testMchID {
+		if got.Payment.OpenID != c.want || got.Payment.SubOpenID != c.sub || got.Payment.AppID != testAppID || got.Payment.MchID != testMchID {
 			t.Errorf("%s: %+v", name, got.Payment)
 		}
 	}

@@ -51,9 +51,12 @@ func (c *Client) needVerifiers(ctx context.Context, operation wechatpay.Operatio
 		return nil
 	case failure == nil:
 		return transport.NotSent(operation, wechatpay.VerifiersMissing, errNoCertificates)
-	default:
-		return transport.NotSent(operation, failure.Meaning, fmt.Errorf("without WeChat Pay's certificates no answer can be verified: %w", failure))
 	}
+	denied := transport.NotSent(operation, failure.Meaning, fmt.Errorf("without WeChat Pay's certificates no answer can be verified: %w", failure))
+	if errors.Is(failure, errJustTried) {
+		denied.RetryAfter = downloadInterval
+	}
+	return denied
 }
 
 // download downloads the certificates, or waits for the download that is under way. It returns nil
@@ -77,7 +80,9 @@ func (c *Client) startDownload() <-chan singleflight.Result {
 func (c *Client) downloadNow() *wechatpay.Error {
 	now := c.now()
 	if err := c.checkCertificate(now); err != nil {
-		return transport.NotSent(wechatpay.OperationGetCertificates, wechatpay.CertificateMissing, err)
+		failure := transport.NotSent(wechatpay.OperationGetCertificates, wechatpay.CertificateMissing, err)
+		c.downloadTrouble.Store(failure)
+		return failure
 	}
 	if !c.verifiers.certificates.MayTry(now, downloadInterval) {
 		if failure := c.downloadTrouble.Load(); failure != nil {

@@ -90,7 +90,7 @@ func TestAnUnknownSerialIsAskedAboutAtMostOnceAMinute(t *testing.T) {
 		expect(t, closeTestOrder(t, c), wechatpay.Unknown, wechatpay.NotVerified, "")
 		expect(t, closeTestOrder(t, newTestClient(t, options)), wechatpay.Unknown, wechatpay.NotVerified, "")
 	}
-	_, err := c.Parse(delivery(c, "stranger", paymentEvent(tradeBody("SUCCESS", nil))))
+	_, err := receive(c, delivery(c, "stranger", paymentEvent(tradeBody("SUCCESS", nil))))
 	expect(t, err, wechatpay.Refused, wechatpay.NotVerified, "")
 	if s.downloaded() != 1 {
 		t.Errorf("downloaded %d times", s.downloaded())
@@ -196,7 +196,8 @@ func TestAnExpiredCertificateVerifiesNothing(t *testing.T) {
 	}
 }
 
-// TestListsThatAreNotTaken: without any verifier the call is not sent, and the reason is the list's.
+// TestListsThatAreNotTaken: without any verifier the call is not sent, and the reason is that of the
+// list.
 func TestListsThatAreNotTaken(t *testing.T) {
 	other := func(change func(*certificateList)) answer {
 		var list certificateList
@@ -242,6 +243,40 @@ func TestListsThatAreNotTaken(t *testing.T) {
 				t.Errorf("%d calls, %d verifiers", len(s.seen()), len(client.verifiers.list()))
 			}
 		})
+	}
+}
+
+// TestANewConnectionWaitsForItsTurn: the interval belongs to the account.
+func TestANewConnectionWaitsForItsTurn(t *testing.T) {
+	s := newServer(t, saysBy("platform_a", 204, ""))
+	s.setDownloads(unsigned(500, ""))
+	options := s.certificateOptions(t)
+	options.Certificates = wechatpay.NewPlatformCertificates()
+	expect(t, closeTestOrder(t, newTestClient(t, options)), wechatpay.NotSent, wechatpay.Repeat, "")
+	s.setDownloads(lists("platform_a"))
+	c := newTestClient(t, options)
+	err := closeTestOrder(t, c)
+	expect(t, err, wechatpay.NotSent, wechatpay.Repeat, "CloseOrder: without WeChat Pay's certificates no answer can be verified: "+
+		"GetCertificates: WeChat Pay's certificates were downloaded, or asked for, less than a minute ago")
+	if got := wechatpay.RetryAfter(err); got != time.Minute {
+		t.Errorf("to be repeated after %v", got)
+	}
+	s.clock.step(time.Minute)
+	if err := closeTestOrder(t, c); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestADownloadStopsForAnExpiredMerchantCertificate: callbacks go on with what is there.
+func TestADownloadStopsForAnExpiredMerchantCertificate(t *testing.T) {
+	s := newServer(t, saysBy("platform_a", 204, ""))
+	s.clock.step(24*366*24*time.Hour + 300*24*time.Hour)
+	c := newTestClient(t, s.certificateOptions(t))
+	_, err := receive(c, delivery(c, "platform_a", paymentEvent(tradeBody("SUCCESS", nil))))
+	expect(t, err, wechatpay.Refused, wechatpay.NotVerified, "payment callback: it is signed with a certificate that is not among WeChat Pay's for this merchant number; "+
+		"GetCertificates: the merchant's certificate has expired")
+	if s.downloaded() != 0 {
+		t.Error("asked for certificates")
 	}
 }
 
@@ -316,7 +351,7 @@ func TestAPublicKeyIsProvenByAnAnswer(t *testing.T) {
 	}
 	// A callback proves nothing: anybody can repeat one.
 	c = newTestClient(t, testOptions())
-	if _, err := c.Parse(delivery(c, "wechatpay_pub", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil {
+	if _, err := receive(c, delivery(c, "wechatpay_pub", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil {
 		t.Fatal(err)
 	}
 	if c.verifiers.list()[0].Proven {

@@ -29,6 +29,18 @@ const (
 	typeRefund      = "refund"
 )
 
+// Prepare downloads the certificates if a callback names one that is not known. Whoever sends a
+// callback chooses that name, so it is done at most once a minute.
+func (c *Client) Prepare(ctx context.Context, delivery wechatpay.Delivery) {
+	signed, why := readProof(delivery.Header)
+	if why != nil || c.signer == nil || c.verifiers.find(signed.serial, c.now()) != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, callbackDownload)
+	defer cancel()
+	_ = c.download(ctx) // Parse says what is missing then
+}
+
 // Parse verifies, decrypts and reads a callback. Nothing of its body is read before its signature
 // is verified, and a genuine event of another product has neither payment nor refund.
 func (c *Client) Parse(delivery wechatpay.Delivery) (wechatpay.Notification, error) {
@@ -62,9 +74,7 @@ func (c *Client) parse(delivery wechatpay.Delivery) (wechatpay.Notification, err
 	if received.IsZero() {
 		received = c.now()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), callbackDownload)
-	defer cancel()
-	signed, why := c.verify(ctx, delivery.Header, delivery.Body, received)
+	signed, why := c.verifyKnown(delivery.Header, delivery.Body, received)
 	if why != nil {
 		return wechatpay.Notification{}, why
 	}

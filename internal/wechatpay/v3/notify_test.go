@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,12 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
+
+// receive does what the callback server does.
+func receive(c *Client, delivery wechatpay.Delivery) (wechatpay.Notification, error) {
+	c.Prepare(context.Background(), delivery)
+	return c.Parse(delivery)
+}
 
 // eventBody is a callback with an encrypted content.
 func eventBody(eventType string, sealed resource) string {
@@ -57,7 +64,7 @@ func partnerTestClient(t testing.TB) *Client {
 
 func TestPaymentCallbacks(t *testing.T) {
 	bySub := testPayment()
-	bySub.OpenID = testSubOpenID
+	bySub.OpenID, bySub.SubOpenID = "", testSubOpenID
 	for name, c := range map[string]struct {
 		client *Client
 		body   string
@@ -68,7 +75,7 @@ func TestPaymentCallbacks(t *testing.T) {
 		"partner":  {partnerTestClient(t), partnerBody("SUCCESS", nil), bySub},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := c.client.Parse(delivery(c.client, "wechatpay_pub", paymentEvent(c.body)))
+			got, err := receive(c.client, delivery(c.client, "wechatpay_pub", paymentEvent(c.body)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +92,7 @@ func TestRefundCallbacks(t *testing.T) {
 	for said, want := range map[string]wechatpay.RefundStatus{
 		"SUCCESS": wechatpay.RefundStatusSucceeded, "CLOSED": wechatpay.RefundStatusClosed, "ABNORMAL": wechatpay.RefundStatusAbnormal,
 	} {
-		got, err := c.Parse(delivery(c, "wechatpay_pub", refundEvent(said, nil)))
+		got, err := receive(c, delivery(c, "wechatpay_pub", refundEvent(said, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +108,7 @@ func TestRefundCallbacks(t *testing.T) {
 	}
 	partner := partnerTestClient(t)
 	members := map[string]any{"mchid": nil, "sp_mchid": testMchID, "sub_mchid": testSubMchID}
-	if got, err := partner.Parse(delivery(partner, "wechatpay_pub", refundEvent("SUCCESS", members))); err != nil || got.Refund == nil {
+	if got, err := receive(partner, delivery(partner, "wechatpay_pub", refundEvent("SUCCESS", members))); err != nil || got.Refund == nil {
 		t.Errorf("%+v (%v)", got, err)
 	}
 }
@@ -121,7 +128,7 @@ func TestEventsOfOtherProducts(t *testing.T) {
 		"a complaint":                      eventBody("COMPLAINT.CREATE", oracleSeal(testKey, `{}`, "", "complaint")),
 		"an echo":                          eventBody("SECURITY_ECHO.SUCCESS", oracleSeal(testKey, `{}`, "", "")),
 	} {
-		got, err := c.Parse(delivery(c, "wechatpay_pub", body))
+		got, err := receive(c, delivery(c, "wechatpay_pub", body))
 		if err != nil || got.Payment != nil || got.Refund != nil || !got.Proven {
 			t.Errorf("%s: %+v (%v)", name, got, err)
 		}
@@ -203,7 +210,7 @@ func TestThePreviousKeyStillOpensCallbacks(t *testing.T) {
 	options := testOptions()
 	options.Key, options.PreviousKey = testOtherKey, testKey
 	c := newTestClient(t, options)
-	if got, err := c.Parse(delivery(c, "wechatpay_pub", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil || got.Payment == nil {
+	if got, err := receive(c, delivery(c, "wechatpay_pub", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil || got.Payment == nil {
 		t.Errorf("%+v (%v)", got, err)
 	}
 }
@@ -213,12 +220,23 @@ func TestACallbackMayCauseADownload(t *testing.T) {
 	s := newServer(t, done(wechatpay.OperationCloseOrder))
 	c := newTestClient(t, s.certificateOptions(t))
 	for range 2 {
-		if got, err := c.Parse(delivery(c, "platform_b", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil || got.KeyID != testKeys()["platform_b"].serial {
+		if got, err := receive(c, delivery(c, "platform_b", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil || got.KeyID != testKeys()["platform_b"].serial {
 			t.Fatalf("%+v (%v)", got, err)
 		}
 	}
 	if s.downloaded() != 1 {
 		t.Errorf("%d downloads", s.downloaded())
+	}
+}
+
+// TestACallbackTellsWhyThereAreNoCertificates.
+func TestACallbackTellsWhyThereAreNoCertificates(t *testing.T) {
+	s := newServer(t, done(wechatpay.OperationCloseOrder))
+	s.setDownloads(unsigned(404, errorBody("RESOURCE_NOT_EXISTS", "x")))
+	c := s.client(t)
+	for range 2 {
+		_, err := receive(c, delivery(c, "platform_b", paymentEvent(tradeBody("SUCCESS", nil))))
+		expect(t, err, wechatpay.Refused, wechatpay.VerifiersMissing, "")
 	}
 }
 
@@ -228,15 +246,15 @@ func TestAProcessWithoutCallsVerifiesWithPublicKeys(t *testing.T) {
 	options.Certificate = nil
 	c := newTestClient(t, options)
 	body := paymentEvent(tradeBody("SUCCESS", nil))
-	if _, err := c.Parse(delivery(c, "wechatpay_pub", body)); err != nil {
+	if _, err := receive(c, delivery(c, "wechatpay_pub", body)); err != nil {
 		t.Error(err)
 	}
-	_, err := c.Parse(delivery(c, "platform_a", body))
+	_, err := receive(c, delivery(c, "platform_a", body))
 	expect(t, err, wechatpay.Refused, wechatpay.NotVerified,
 		"payment callback: it is signed with a key that publicKeys does not have, and this process cannot download certificates")
 	options.PublicKeys = nil
 	c = newTestClient(t, options)
-	_, err = c.Parse(delivery(c, "wechatpay_pub", body))
+	_, err = receive(c, delivery(c, "wechatpay_pub", body))
 	expect(t, err, wechatpay.Refused, wechatpay.VerifiersMissing, "payment callback: this process verifies with publicKeys only, and there are none")
 }
 
@@ -245,7 +263,7 @@ func TestAnExpiredMerchantCertificateStopsNoCallback(t *testing.T) {
 	options := testOptions()
 	options.Now = func() time.Time { return testNow.Add(25 * 366 * 24 * time.Hour) }
 	c := newTestClient(t, options)
-	if _, err := c.Parse(delivery(c, "wechatpay_pub", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil {
+	if _, err := receive(c, delivery(c, "wechatpay_pub", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil {
 		t.Error(err)
 	}
 }

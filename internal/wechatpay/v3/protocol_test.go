@@ -28,7 +28,7 @@ func TestReplies(t *testing.T) {
 }
 
 func TestStrictBase64(t *testing.T) {
-	for text, valid := range map[string]bool{"": true, "AA==": true, "AB==": false, "AA=": false, "AA": false, "AA==\n": false, "A\r\nA==": false, "A-==": false, " AA==": false} {
+	for text, valid := range map[string]bool{"": true, "AA==": true, "AB==": false, "AA=": false, "AA": false, "AA==\n": false, "A\r\nA==": false, "A-==": false, "A A==": false} {
 		if _, err := decodeBase64(text); (err == nil) != valid {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -50,7 +50,7 @@ func serialOf(certificate *x509.Certificate) string {
 // are sent.
 func (s *signer) authorization(method, target string, body []byte, now time.Time, nonce string) (string, error) {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
-	signature, err := s.sign(lines(string(body), method, target, timestamp, nonce))
+	signature, err := s.sign(lines(body, method, target, timestamp, nonce))
 	if err != nil {
 		return "", err
 	}
@@ -69,7 +69,7 @@ func (s *signer) sign(message []byte) (string, error) {
 }
 
 // lines returns the text to sign: each part on a line, the last one too, whatever it holds.
-func lines(last string, parts ...string) []byte {
+func lines[Text ~string | ~[]byte](last Text, parts ...string) []byte {
 	size := len(last) + 1
 	for _, part := range parts {
 		size += len(part) + 1

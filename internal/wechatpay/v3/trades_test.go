@@ -27,7 +27,7 @@ func TestQueries(t *testing.T) {
 	h5 := testPayment()
 	h5.TradeType = "MWEB"
 	bySub := testPayment()
-	bySub.OpenID = testSubOpenID
+	bySub.OpenID, bySub.SubOpenID = "", testSubOpenID
 	for name, c := range map[string]struct {
 		body    string
 		partner bool

@@ -93,7 +93,7 @@ func (p proof) checkSignature(body []byte, key *rsa.PublicKey) *unproven {
 	if err != nil {
 		return notVerified("its signature is not base64")
 	}
-	digest := sha256.Sum256(lines(string(body), p.timestamp, p.nonce))
+	digest := sha256.Sum256(lines(body, p.timestamp, p.nonce))
 	if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature) != nil {
 		return notVerified("its signature is wrong")
 	}
@@ -127,6 +127,36 @@ func (c *Client) verify(ctx context.Context, header http.Header, body []byte, no
 	return read, why
 }
 
+// verifyKnown is verify without a download.
+func (c *Client) verifyKnown(header http.Header, body []byte, now time.Time) (proof, *unproven) {
+	read, why := readProof(header)
+	if why == nil {
+		why = read.checkTime(now)
+	}
+	if why != nil {
+		return read, why
+	}
+	if key := c.verifiers.find(read.serial, now); key != nil {
+		return read, read.checkSignature(body, key)
+	}
+	if c.signer == nil {
+		return read, c.unknownWithoutCalls()
+	}
+	return read, c.withTrouble(unknownSerial(read.serial), c.downloadTrouble.Load())
+}
+
+// withTrouble says why the certificates could not be downloaded, if they could not.
+func (*Client) withTrouble(why *unproven, failure *wechatpay.Error) *unproven {
+	if failure == nil || errors.Is(failure, errJustTried) {
+		return why
+	}
+	if failure.Meaning == wechatpay.VerifiersMissing || failure.Meaning == wechatpay.KeyMismatch {
+		why.meaning = failure.Meaning
+	}
+	why.cause = fmt.Errorf("%w; %w", why.cause, failure)
+	return why
+}
+
 // findAfterDownload downloads the certificates because a message names an unknown key.
 func (c *Client) findAfterDownload(ctx context.Context, serial string, now time.Time) (*rsa.PublicKey, *unproven) {
 	if c.signer == nil {
@@ -136,15 +166,7 @@ func (c *Client) findAfterDownload(ctx context.Context, serial string, now time.
 	if key := c.verifiers.find(serial, now); key != nil {
 		return key, nil
 	}
-	why := unknownSerial(serial)
-	if failure == nil || errors.Is(failure, errJustTried) {
-		return nil, why
-	}
-	if failure.Meaning == wechatpay.VerifiersMissing || failure.Meaning == wechatpay.KeyMismatch {
-		why.meaning = failure.Meaning
-	}
-	why.cause = fmt.Errorf("%w; %w", why.cause, failure)
-	return nil, why
+	return nil, c.withTrouble(unknownSerial(serial), failure)
 }
 
 // unknownWithoutCalls says what a process that may not make calls lacks.
