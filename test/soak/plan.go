@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -66,7 +67,7 @@ func planLife(seed uint64, index int, window time.Duration) plan {
 	r := rand.New(rand.NewPCG(seed, uint64(index)))
 	p := plan{
 		name:      fmt.Sprintf("order-%04d-%05x", index, r.Uint32N(1<<20)),
-		account:   accounts[r.IntN(len(accounts))],
+		account:   pick(r, append(slices.Clone(accounts), moving, moving)...), // more often, to meet its changes
 		start:     time.Duration(r.Float64() * float64(window)),
 		tradeType: pick(r, v1alpha1.TradeTypeJSAPI, v1alpha1.TradeTypeNative, v1alpha1.TradeTypeApp, v1alpha1.TradeTypeMWEB),
 		total:     1 + r.Int64N(10_000),

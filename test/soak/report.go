@@ -197,7 +197,9 @@ func (r *report) print(out io.Writer) {
 	section("WeChat's orders", r.LedgerOrders)
 	section("WeChat's refunds", r.LedgerRefund)
 	fmt.Fprintf(out, "\n%d fen were paid, %d fen refunded.\n", r.PaidFen, r.RefundedFen)
-	section("Fen by protocol", r.Fen)
+	for _, name := range slices.Sorted(maps.Keys(r.Fen)) {
+		fmt.Fprintf(out, "  %s: %d fen\n", name, r.Fen[name])
+	}
 	section("Refunds in another protocol than their order's", r.Crossed)
 	section("Actions of users", r.Wishes)
 	section("Latest calls to WeChat", r.Calls)

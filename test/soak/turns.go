@@ -30,16 +30,17 @@ type turn struct {
 var turns = []turn{
 	{name: "V2 key rotated", gap: seldom, once: true, do: (*soak).rotateKey},
 	{name: "APIv3 key rotated", gap: seldom, do: (*soak).rotateAPIV3Key},
-	{name: "Merchant changed its protocol", gap: often, do: (*soak).changeProtocol},
+	{name: "Merchant changed its protocol", gap: frequently, do: (*soak).changeProtocol},
 	{name: "platform certificate rotated", gap: seldom, do: (*soak).rotatePlatformCertificate},
 	{name: "moved from certificates to the public key", gap: seldom, once: true, do: (*soak).migrate},
-	{name: "WeChat Pay's clock was wrong", gap: often, do: (*soak).skewClock},
+	{name: "WeChat Pay's clock was wrong", gap: frequently, do: (*soak).skewClock},
 	{name: "right to refund revoked and granted", gap: often, do: (*soak).revokeRefundRight},
 }
 
 var (
-	often  = [2]time.Duration{5 * time.Second, 20 * time.Second}
-	seldom = [2]time.Duration{20 * time.Second, 50 * time.Second}
+	frequently = [2]time.Duration{3 * time.Second, 12 * time.Second}
+	often      = [2]time.Duration{5 * time.Second, 20 * time.Second}
+	seldom     = [2]time.Duration{20 * time.Second, 50 * time.Second}
 )
 
 // beginTurns runs every turn until the strikes are over. A turn that has begun is completed.
