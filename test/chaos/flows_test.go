@@ -77,6 +77,8 @@ func shopFlows() []*flow {
 		{name: "pay before it is known to be prepared", stages: given(hold).and(anOrder(), pay(), until(paid)), payable: true},
 		{name: "pay another amount", stages: given(hold, anOrder()).and(payAnotherAmount(), deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder)))},
 		{name: "pay, a callback of another amount first", stages: given(hold, anOrder(), callbacksAre(simulator.FaultWrongAmount, 1)).and(payWith("the payer pays", simulator.PayOptions{}, paid))},
+		{name: "delete after a callback of another amount", stages: given(hold, anOrder(), callbacksAre(simulator.FaultWrongAmount, 1)).
+			and(payWith("the payer pays", simulator.PayOptions{}, mismatched), deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder)))},
 		{name: "pay, a forged callback first", stages: given(hold, anOrder(), callbacksAre(simulator.FaultForge, 1)).and(pay(), until(paid))},
 		{name: "expire", stages: given(hold, anOrder()).and(until(finished)), payable: true, toTheEnd: true},
 		{name: "expire, to be refreshed before", stages: given(hold).and(anOrder(func(o *v1alpha1.Order) { o.Spec.ExpireAfterSeconds = 3 * 3600 }), until(finished)), payable: true},
