@@ -220,7 +220,8 @@ func isHeldOpen(order *v1alpha1.Order) bool {
 
 // checkCall checks every call before it is sent: the number is that of an object, the parameters
 // are those of the first call, and no refund is sent without an approval.
-func (w *world) checkCall(p *process, operation, called string, fields map[string]string) {
+func (w *world) checkCall(p *process, call apiCall) {
+	operation, called := call.operation, call.number
 	if operation == "orderquery" && called == "WECHATPAY-OPERATOR-PROBE" {
 		return
 	}
@@ -239,14 +240,14 @@ func (w *world) checkCall(p *process, operation, called string, fields map[strin
 		return
 	}
 	w.checkCaller(p, acting, operation, called)
-	w.checkConstant(p, acting.place+" "+operation+" "+called, fields)
+	w.checkConstant(p, acting.place+" "+string(call.protocol)+" "+operation+" "+called, call.fields)
 	if refund, ok := of.(*v1alpha1.Refund); ok && operation == "refund" {
 		w.checkApproved(p, refund)
 	}
 }
 
-// checkConstant compares the parameters of a call with those of the first one for the number. Only
-// authentication fields may differ.
+// checkConstant compares the parameters of a call with those of the first one for the number in the
+// same protocol. Only authentication fields may differ.
 func (w *world) checkConstant(p *process, called string, fields map[string]string) {
 	given := maps.Clone(fields)
 	for _, proof := range []string{"sign", "nonce_str", "sign_type"} {

@@ -120,7 +120,7 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 	case operation == "certificates": // a reaction to an unknown signer, not a step
 		met = outcome{}
 	case !backup:
-		w.checkCall(p, operation, number, made.fields)
+		w.checkCall(p, made)
 		met = w.reach(p, step{verb: operation, on: number})
 		l.fate[p.name] = met.repeated()
 	}
