@@ -25,7 +25,9 @@ type flow struct {
 	protocol v1alpha1.Protocol
 	// verification is how WeChat Pay signs in API v3.
 	verification simulator.Verification
-	stages       []stage
+	// provider: the merchant number is a service provider's, and the Merchant its sub merchant.
+	provider bool
+	stages   []stage
 	// payable: the order stays unpaid, so a payment in between is worth testing.
 	payable bool
 	// toTheEnd includes the steps after the last milestone.
@@ -56,7 +58,7 @@ type stage struct {
 }
 
 func flows(seed uint64, wanted string) []*flow {
-	return speaking(slices.Concat(shopFlows(), tenantFlows(), protocolFlows()), seed, wanted)
+	return speaking(slices.Concat(shopFlows(), tenantFlows(), protocolFlows(), providerFlows()), seed, wanted)
 }
 
 // shopFlows are the flows of a single shop.

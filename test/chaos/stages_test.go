@@ -53,6 +53,9 @@ func (w *world) createMerchant(place string, change ...func(*v1alpha1.MerchantSp
 			Endpoint:             &v1alpha1.Endpoint{URL: w.network.primary.URL, BackupURL: w.network.backup.URL, CABundle: certificatePEM(w.network.primary.Certificate())},
 		},
 	}
+	if w.flow.provider {
+		created.Spec.Partner = &v1alpha1.Partner{SubMchID: subMchID}
+	}
 	if w.flow.protocol == v1alpha1.ProtocolV3 {
 		speakV3(w, &created.Spec)
 		created.Spec.APIKeySecretRef = v1alpha1.SecretKeyReference{}

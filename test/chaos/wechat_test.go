@@ -231,10 +231,15 @@ func (l *network) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // simulate starts a simulator for one run.
 func simulate(w *world) (*simulator.Simulator, error) {
+	var subMerchants []simulator.SubMerchant
+	if w.flow.provider {
+		subMerchants = []simulator.SubMerchant{{SubMchID: subMchID, RefundRight: true}}
+	}
 	return simulator.New(simulator.Options{
 		Merchants: []simulator.Merchant{{
 			MchID: mchID, AppIDs: []string{appID}, APIKey: apiKey, APIV3Key: apiV3Key,
 			Certificates: []string{string(w.suite.certificate.CertPEM)}, Verification: w.flow.verification,
+			SubMerchants: subMerchants,
 		}},
 		CallbackClient:  &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) { return w.network.RoundTrip(r) })},
 		CallbackWorkers: 1, // sequentially

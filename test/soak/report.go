@@ -84,7 +84,7 @@ func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge
 		Seed: s.seed, Holds: verdict.Holds(),
 		SetUpSeconds: moments[1].Sub(moments[0]).Seconds(), StrikingSeconds: moments[2].Sub(moments[1]).Seconds(), ConvergenceSeconds: moments[3].Sub(moments[2]).Seconds(),
 		Orders: len(evidence.Orders), Refunds: len(evidence.Refunds), Rivals: len(evidence.Rivals), Contested: contested(evidence), Wishes: s.memory.counted(), Versions: len(evidence.History),
-		OrderEnds: tally{}, RefundEnds: tally{}, LedgerOrders: tally{}, LedgerRefund: tally{}, Calls: tally{}, Callbacks: tally{}, Fen: tally{}, Crossed: tally{},
+		OrderEnds: tally{}, RefundEnds: tally{}, LedgerOrders: tally{}, LedgerRefund: tally{}, Calls: tally{}, Callbacks: tally{}, Fen: tally{}, Crossed: tally{}, Refused: tally{},
 		Strikes: blows.dealt, Faults: faultsStruck(evidence.Ledger), Starts: tally{}, OwnEnds: tally{},
 		Rules: judge.Rules, LookedAt: verdict.LookedAt, Excused: verdict.Excused, Findings: verdict.Findings, Logs: s.folder,
 	}
@@ -172,6 +172,9 @@ func (r *report) countLedger(evidence judge.Evidence) {
 	}
 	for _, call := range evidence.Ledger.Calls {
 		r.Calls[string(call.Protocol)+" "+string(call.Operation)]++
+		if call.Outcome != "SUCCESS" && call.Fault == "" {
+			r.Refused[string(call.Protocol)+" "+string(call.Operation)+" "+call.Outcome]++
+		}
 	}
 	for _, callback := range evidence.Ledger.Callbacks {
 		for _, attempt := range callback.Attempts {
@@ -203,6 +206,7 @@ func (r *report) print(out io.Writer) {
 	section("Refunds in another protocol than their order's", r.Crossed)
 	section("Actions of users", r.Wishes)
 	section("Latest calls to WeChat", r.Calls)
+	section("Calls that WeChat Pay refused by itself", r.Refused)
 	section("Callback attempts", r.Callbacks)
 	section("Blows", r.Strikes)
 	section("Faults of WeChat Pay", r.Faults)
