@@ -60,7 +60,7 @@ func readProof(header http.Header) (proof, *unproven) {
 	} {
 		values := header[part.name]
 		// A line break would move the border between two lines of the signed text.
-		if len(values) != 1 || values[0] == "" || strings.ContainsAny(values[0], "\r\n") {
+		if len(values) != 1 || values[0] == "" || hasLineBreak(values[0]) {
 			return proof{}, &unproven{meaning: wechatpay.NotVerified, cause: errors.New("it is not signed: " + part.name + " is missing")}
 		}
 		*part.into = values[0]
@@ -186,12 +186,17 @@ func unknownSerial(serial string) *unproven {
 	return notVerified("it is signed with a certificate that is not among WeChat Pay's for this merchant number")
 }
 
+// hasLineBreak looks for each byte by itself, which is fast in a long text.
+func hasLineBreak(text string) bool {
+	return strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0
+}
+
 var errNotBase64 = errors.New("not base64")
 
 // decodeBase64 decodes strictly: encoding/base64 alone skips line breaks and ignores bits that are
 // left over.
 func decodeBase64(text string) ([]byte, error) {
-	if strings.ContainsAny(text, "\r\n") {
+	if hasLineBreak(text) {
 		return nil, errNotBase64
 	}
 	decoded, err := base64.StdEncoding.Strict().DecodeString(text)
