@@ -15,7 +15,9 @@ type clientV3 struct {
 	name    string
 	payment func(messageV3) (paymentV3, error)
 	order   func() (sentV3, error)
-	reply   func(messageV3) (paymentV3, error)
+	// unsigned is order with a signature that is made already.
+	unsigned func() (sentV3, error)
+	reply    func(messageV3) (paymentV3, error)
 }
 
 // BenchmarkV3PaymentCallback reads, verifies, decrypts and parses a callback into a payment.
@@ -30,6 +32,13 @@ func BenchmarkV3PaymentCallback(b *testing.B) {
 func BenchmarkV3PrepayRequest(b *testing.B) {
 	compareV3(b, func(c clientV3) func() error {
 		return func() error { _, err := c.order(); return err }
+	})
+}
+
+// BenchmarkV3PrepayWithoutRSA does the same, but for the signature itself, in which the rest is lost.
+func BenchmarkV3PrepayWithoutRSA(b *testing.B) {
+	compareV3(b, func(c clientV3) func() error {
+		return func() error { _, err := c.unsigned(); return err }
 	})
 }
 

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -18,6 +19,7 @@ import (
 	wechatv3 "github.com/go-pay/gopay/wechat/v3"
 	"github.com/go-pay/util"
 	"github.com/wechatpay-apiv3/wechatpay-go/core"
+	"github.com/wechatpay-apiv3/wechatpay-go/core/auth"
 	"github.com/wechatpay-apiv3/wechatpay-go/core/auth/credentials"
 	"github.com/wechatpay-apiv3/wechatpay-go/core/auth/signers"
 	"github.com/wechatpay-apiv3/wechatpay-go/core/auth/validators"
@@ -39,6 +41,9 @@ func gopayComparison(t testing.TB) clientV3 {
 	}
 	known := client.WxPublicKeyMap() // the call makes a new map
 	key, p := merchant.parse(t), comparisonParameters(t)
+	sign := func(digest []byte) ([]byte, error) { return rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest) }
+	signature := make([]byte, key.Size())
+	unsigned := func([]byte) ([]byte, error) { return signature, nil }
 	return clientV3{
 		name: "gopay",
 		payment: func(m messageV3) (paymentV3, error) {
@@ -58,14 +63,15 @@ func gopayComparison(t testing.TB) clientV3 {
 				int64(paid.Amount.Total),
 			}, nil
 		},
-		order: func() (sentV3, error) { return gopayOrder(p, merchant.Serial, key) },
-		reply: func(m messageV3) (paymentV3, error) { return gopayReply(m, known) },
+		order:    func() (sentV3, error) { return gopayOrder(p, merchant.Serial, sign) },
+		unsigned: func() (sentV3, error) { return gopayOrder(p, merchant.Serial, unsigned) },
+		reply:    func(m messageV3) (paymentV3, error) { return gopayReply(m, known) },
 	}
 }
 
 // gopayOrder does what V3TransactionJsapi does before it sends: the body is written once to be
 // signed, and once to be sent.
-func gopayOrder(p map[string]string, serial string, key *rsa.PrivateKey) (sentV3, error) {
+func gopayOrder(p map[string]string, serial string, sign func([]byte) ([]byte, error)) (sentV3, error) {
 	total, err := strconv.Atoi(p["total_fee"])
 	if err != nil {
 		return sentV3{}, err
@@ -79,7 +85,7 @@ func gopayOrder(p map[string]string, serial string, key *rsa.PrivateKey) (sentV3
 	timestamp, nonce := strconv.FormatInt(time.Now().Unix(), 10), util.RandomString(32)
 	text := "POST\n" + jsapiPath + "\n" + timestamp + "\n" + nonce + "\n" + order.JsonBody() + "\n"
 	digest := sha256.Sum256([]byte(text))
-	signed, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
+	signed, err := sign(digest[:])
 	if err != nil {
 		return sentV3{}, err
 	}
@@ -123,9 +129,7 @@ func vendorComparison(t testing.TB) clientV3 {
 		t.Fatal(err)
 	}
 	validator := validators.NewWechatPayResponseValidator(verifier)
-	credential := &credentials.WechatPayCredentials{Signer: &signers.SHA256WithRSASigner{
-		MchID: comparisonMchID, CertificateSerialNo: merchant.Serial, PrivateKey: merchant.parse(t),
-	}}
+	signer := &signers.SHA256WithRSASigner{MchID: comparisonMchID, CertificateSerialNo: merchant.Serial, PrivateKey: merchant.parse(t)}
 	ctx, p := t.Context(), comparisonParameters(t)
 	return clientV3{
 		name: "wechatpay-go",
@@ -134,19 +138,8 @@ func vendorComparison(t testing.TB) clientV3 {
 			_, err := handler.ParseNotifyRequest(ctx, &http.Request{Header: m.header, Body: m.reader()}, paid)
 			return vendorPayment(paid, err)
 		},
-		order: func() (sentV3, error) {
-			// What Client.Request does before it sends.
-			order, err := vendorOrder(p)
-			if err != nil {
-				return sentV3{}, err
-			}
-			body := new(bytes.Buffer)
-			if err := json.NewEncoder(body).Encode(order); err != nil {
-				return sentV3{}, err
-			}
-			authorization, err := credential.GenerateAuthorizationHeader(ctx, http.MethodPost, jsapiPath, body.String())
-			return sentV3{body.String(), authorization}, err
-		},
+		order:    func() (sentV3, error) { return vendorOrder(ctx, p, signer) },
+		unsigned: func() (sentV3, error) { return vendorOrder(ctx, p, signedBefore{signer, make([]byte, 256)}) },
 		reply: func(m messageV3) (paymentV3, error) {
 			// What Client.Request and QueryOrderByOutTradeNo do with an answer.
 			answer, paid := &http.Response{StatusCode: http.StatusOK, Header: m.header, Body: m.reader()}, new(payments.Transaction)
@@ -162,15 +155,39 @@ func vendorComparison(t testing.TB) clientV3 {
 	}
 }
 
-func vendorOrder(p map[string]string) (*jsapi.PrepayRequest, error) {
+// signedBefore is its signer with a signature that is made already.
+type signedBefore struct {
+	*signers.SHA256WithRSASigner
+	signature []byte
+}
+
+func (s signedBefore) Sign(_ context.Context, message string) (*auth.SignatureResult, error) {
+	_ = sha256.Sum256([]byte(message))
+	return &auth.SignatureResult{
+		MchID: s.MchID, CertificateSerialNo: s.CertificateSerialNo, Signature: base64.StdEncoding.EncodeToString(s.signature),
+	}, nil
+}
+
+// vendorOrder does what Prepay and Client.Request do before they send.
+func vendorOrder(ctx context.Context, p map[string]string, signer auth.Signer) (sentV3, error) {
 	total, err := strconv.ParseInt(p["total_fee"], 10, 64)
-	return &jsapi.PrepayRequest{
+	if err != nil {
+		return sentV3{}, err
+	}
+	order := &jsapi.PrepayRequest{
 		Appid: core.String(comparisonAppIDV3), Mchid: core.String(comparisonMchID), Description: core.String(p["body"]),
 		OutTradeNo: core.String(p["out_trade_no"]), Attach: core.String(p["attach"]), NotifyUrl: core.String(p["notify_url"]),
 		Amount:    &jsapi.Amount{Total: core.Int64(total), Currency: core.String(p["fee_type"])},
 		Payer:     &jsapi.Payer{Openid: core.String(p["openid"])},
 		SceneInfo: &jsapi.SceneInfo{PayerClientIp: core.String(p["spbill_create_ip"])},
-	}, err
+	}
+	body := new(bytes.Buffer)
+	if err := json.NewEncoder(body).Encode(order); err != nil {
+		return sentV3{}, err
+	}
+	credential := &credentials.WechatPayCredentials{Signer: signer}
+	authorization, err := credential.GenerateAuthorizationHeader(ctx, http.MethodPost, jsapiPath, body.String())
+	return sentV3{body.String(), authorization}, err
 }
 
 func vendorPayment(paid *payments.Transaction, err error) (paymentV3, error) {

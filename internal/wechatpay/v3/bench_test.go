@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
+	"io"
 	"syscall"
 	"testing"
 	"time"
@@ -52,6 +53,25 @@ func BenchmarkPrepayRequest(b *testing.B) {
 		c, order := comparisonClient(b), comparisonOrder(b)
 		measure(b, func() error { _, _, err := makeOrder(c, order); return err })
 	})
+}
+
+// BenchmarkPrepayWithoutRSA does the same, but for the signature itself, in which the rest is lost.
+func BenchmarkPrepayWithoutRSA(b *testing.B) {
+	b.Run("ours", func(b *testing.B) {
+		c, order := comparisonClient(b), comparisonOrder(b)
+		c.signer.key = signedBefore{c.signer.key, make([]byte, 256)}
+		measure(b, func() error { _, _, err := makeOrder(c, order); return err })
+	})
+}
+
+// signedBefore is a key with a signature that is made already.
+type signedBefore struct {
+	crypto.Signer
+	signature []byte
+}
+
+func (s signedBefore) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return s.signature, nil
 }
 
 // BenchmarkReply reads, verifies and parses the answer to a query.
