@@ -1,17 +1,17 @@
 package performance
 
-import (
-	"slices"
-)
+import "slices"
 
 // protocolRounds is how often each side is measured, in turns.
-const protocolRounds = 11
+const protocolRounds = 15
 
-// protocolSteps are what API v3 does, with the operation of RSA that each holds.
-var protocolSteps = []struct{ name, benchmark, rsa, what string }{
-	{"callback", "PaymentCallback", "RSA/verify", "a payment callback: read, verified, decrypted, parsed"},
-	{"prepay", "PrepayRequest", "RSA/sign", "a prepay request: checked, written, signed"},
-	{"answer", "Reply", "RSA/verify", "the answer to a query: read, verified, parsed"},
+// step is something that a client of API v3 does, and the names of its benchmarks.
+type step struct{ name, benchmark, rsa, withoutRSA, what string }
+
+var protocolSteps = []step{
+	{"callback", "PaymentCallback", "RSA/verify", "", "to read, verify, decrypt and parse a payment callback"},
+	{"prepay", "PrepayRequest", "RSA/sign", "PrepayWithoutRSA", "to check, write and sign a prepay request"},
+	{"answer", "Reply", "RSA/verify", "", "to read, verify and parse the answer to a query"},
 }
 
 // otherClients are those of test/interop.
@@ -25,30 +25,47 @@ func measureProtocol(b *bench) {
 	for range protocolRounds {
 		for _, side := range sides {
 			// A signature takes thirty times as long as a verification.
-			measured.add(side.run("^Benchmark(V3)?(PaymentCallback|Reply|RSA)$/^(ours|gopay|wechatpay-go|verify)$", "2500x"))
+			measured.add(side.run("^Benchmark(V3)?(PaymentCallback|Reply|PrepayWithoutRSA|RSA)$/^(ours|gopay|wechatpay-go|verify)$", "2500x"))
 			measured.add(side.run("^Benchmark(V3)?(PrepayRequest|RSA)$/^(ours|gopay|wechatpay-go|sign)$", "120x"))
 		}
 	}
-	for _, step := range protocolSteps {
-		b.part(step.name, func(b *bench) { b.addStep(measured, step.benchmark, step.rsa, step.what) })
+	for _, is := range protocolSteps {
+		b.part(is.name, func(b *bench) { b.addStep(measured, is) })
 	}
 }
 
-// addStep takes the figures of a step. RSA is measured alone in the same rounds; what is left of a
-// step without it is the difference of the medians.
-func (b *bench) addStep(measured samples, benchmark, rsa, what string) {
-	took, alone := measured.median(benchmark+"/ours", cpuTime), measured.median(rsa, cpuTime)
-	made := measured.median(benchmark+"/ours", allocations)
-	b.add("ours", took/1000, "us", "of CPU for %s", what)
-	b.add("rsa", alone/1000, "us", "of it are %s alone", rsa)
-	b.add("per-core", 1e9/took, "1/s", "on one core that does nothing else; RSA alone %.0f", 1e9/alone)
-	var times, counts []float64
+// addStep takes the figures of a step.
+func (b *bench) addStep(measured samples, is step) {
+	ours, alone := measured.median(is.benchmark+"/ours", cpuTime), measured.median(is.rsa, cpuTime)
+	made := measured.median(is.benchmark+"/ours", allocations)
+	b.add("ours", ours/1000, "us", "of CPU %s", is.what)
+	b.add("rsa", alone/1000, "us", "of CPU for %s alone", is.rsa)
+	b.add("per-core", 1e9/ours, "1/s", "on one core that does nothing else; of RSA alone %.0f", 1e9/alone)
+	var times, rests, counts []float64
 	for _, other := range otherClients {
-		times = append(times, measured.median(benchmark+"/"+other, cpuTime))
-		counts = append(counts, measured.median(benchmark+"/"+other, allocations))
-		b.add(other, times[len(times)-1]/1000, "us", "of CPU for the same by %s", other)
+		took := measured.median(is.benchmark+"/"+other, cpuTime)
+		b.add(other, took/1000, "us", "of CPU for the same by %s", other)
+		times, rests = append(times, took), append(rests, measured.rest(is, other))
+		counts = append(counts, measured.median(is.benchmark+"/"+other, allocations))
 	}
-	b.add("ratio", took/slices.Min(times), "x", "of the time of the faster one")
-	b.add("without-rsa", (slices.Min(times)-alone)/(took-alone), "x", "as fast as the faster one, RSA's time taken off both")
+	b.add("ratio", ours/slices.Min(times), "x", "of the faster one's time")
+	b.add("without-rsa", slices.Min(rests)/measured.rest(is, "ours"), "x",
+		"as fast as the faster one, RSA left out: %.3g us, of the others %.3g", measured.rest(is, "ours")/1000, inMicroseconds(rests))
 	b.add("allocations", made/slices.Min(counts), "x", "of the fewer allocations: %.0f, of the others %.0f", made, counts)
+}
+
+// rest is what a step takes without RSA: measured with a signature that is made already, or by the
+// difference to the operation alone, which is measured in the same rounds.
+func (s samples) rest(of step, client string) float64 {
+	if of.withoutRSA != "" {
+		return s.median(of.withoutRSA+"/"+client, cpuTime)
+	}
+	return s.median(of.benchmark+"/"+client, cpuTime) - s.median(of.rsa, cpuTime)
+}
+
+func inMicroseconds(nanoseconds []float64) (converted []float64) {
+	for _, value := range nanoseconds {
+		converted = append(converted, value/1000)
+	}
+	return converted
 }
