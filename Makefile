@@ -91,8 +91,8 @@ test-lagging: ## Run all tests with the operator's watches late by up to LAG: wh
 	@TEST_WATCH_LAG=$(LAG) $(MAKE) test TESTFLAGS=-count=1
 
 .PHONY: chaos
-chaos: control-plane ## Cut every flow at every external effect by every fault, and once more after each; make test tries a part of it.
-	@EXPLORE_RUNS=all EXPLORE_PAIRS=$(PAIRS) go test -v -count=1 -timeout 300m -run TestExplore ./test/chaos
+chaos: control-plane ## Cut every flow of both protocols at every external effect by every fault, and once more after each; make test tries a part of it.
+	@EXPLORE_PROTOCOL=all EXPLORE_RUNS=all EXPLORE_PAIRS=$(PAIRS) go test -v -count=1 -timeout 300m -run TestExplore ./test/chaos
 
 FUZZTIME ?= 1m
 

@@ -62,7 +62,7 @@ func whatToDoUnsigned(meaning wechatpay.Meaning) string {
 func whatToDo(meaning wechatpay.Meaning, otherwise string) string {
 	switch meaning {
 	case wechatpay.CredentialsRejected:
-		return "WeChat Pay rejects the signature or does not know the merchant number: compare the API key in the Merchant's Secret, and the Merchant's spec.mchID, with the merchant platform (账户中心 → API安全)"
+		return "WeChat Pay rejects the signature or does not know the merchant number: compare the API key or API certificate in the Merchant's Secret, and the Merchant's spec.mchID, with the merchant platform (账户中心 → API安全)"
 	case wechatpay.CertificateRejected:
 		return "WeChat Pay rejects the client certificate: put the merchant's current API certificate into the Merchant's certificate Secret"
 	case wechatpay.NoRight:
