@@ -1,6 +1,7 @@
 package webhookserver_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
@@ -92,7 +94,9 @@ func TestMerchantPointedAtAttackersKey(t *testing.T) {
 // TestMerchantPointedAtAttackersPublicKey: the same with V3, by a public key of the attacker's own.
 func TestMerchantPointedAtAttackersPublicKey(t *testing.T) {
 	t.Parallel()
-	shop := framework.Open(t, environment(t), framework.Speaking(v1alpha1.ProtocolV3))
+	// A certificate that WeChat took before stays Ready until several answers are not verified.
+	someAnswers := framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakAfter = 3 })
+	shop := framework.Open(t, environment(t), framework.Speaking(v1alpha1.ProtocolV3), someAnswers)
 	shop.Create(shop.NewMerchant())
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Create(shop.NewOrder("order-0001"))
@@ -113,7 +117,7 @@ func TestMerchantPointedAtAttackersPublicKey(t *testing.T) {
 		}
 		ready := meta.FindStatusCondition(merchantOf(shop).Status.Conditions, v1alpha1.ConditionReady)
 		if ready == nil || ready.Status == metav1.ConditionTrue {
-			return errNotYet
+			return fmt.Errorf("%+v", ready)
 		}
 		return nil
 	})
