@@ -100,7 +100,7 @@ func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchan
 	if wait, known := r.wait(m, handle.PaymentNotifyURL); wait > 0 {
 		return r.showWaiting(m, known, wait)
 	}
-	finding := r.Sender.Probe(ctx, handle.PaymentNotifyURL, handle.CallbackCheck, callbackprobe.Target{
+	finding := r.Sender.Probe(ctx, handle.PaymentNotifyURL, handle.ProbeKeys, callbackprobe.Target{
 		Namespace: m.Namespace, Name: m.Name, UID: string(m.UID), Kind: "payment",
 	})
 	if ctx.Err() != nil {

@@ -37,7 +37,7 @@ func (b *Base) controllerOptions() controller.Options {
 // call that may be in flight, so that calls without an answer never use the last one.
 func (b *Base) waitingOptions() controller.Options {
 	options := b.controllerOptions()
-	options.MaxConcurrentReconciles += b.Registry.Places()
+	options.MaxConcurrentReconciles += b.Registry.MaxInFlight()
 	return options
 }
 

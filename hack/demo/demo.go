@@ -55,6 +55,8 @@ func (d *demo) play(ctx context.Context) error {
 		{"A refund waits for approval", d.showApproval},
 		{"The refund, approved", d.showRefund},
 		{"A partial refund", d.showPartialRefund},
+		{"A second merchant number, which speaks API v3", d.showV3Merchant},
+		{"An order and a refund by API v3", d.showV3Order},
 		{"The approval policy is removed", d.showMissingPolicy},
 		{"Objects and WeChat's ledger, fen by fen", d.showLedger},
 	} {
@@ -112,11 +114,11 @@ func (d *demo) stayUp(ctx context.Context) {
 
   kubectl get wechatpay                                   # as admin; --context shop-backend, editor or wang for the others
   kubectl --context shop-backend apply -f my-order.yaml
-  curl %s/pay -d '{"mch_id":"%s","out_trade_no":"<number>"}'    # the payer pays
+  curl %s/pay -d '{"mch_id":"%s","out_trade_no":"<number>"}'    # the payer pays; mch_id %s for orders of %s
   curl %s/ledger                         # what WeChat has on record
   tail -f %s/operator-*.log
 
-Ctrl-C stops everything.`, d.kubeconfig(), assets(), d.wechat.BaseURL, mchID, d.wechat.BaseURL, d.folder))
+Ctrl-C stops everything.`, d.kubeconfig(), assets(), d.wechat.BaseURL, mchID, v3MchID, v3Merchant, d.wechat.BaseURL, d.folder))
 	<-ctx.Done()
 }
 

@@ -31,7 +31,7 @@ func (d *demo) showLedger(ctx context.Context) error {
 		c.order(&orders.Items[i], &ledger, refunds.Items)
 	}
 	for i := range refunds.Items {
-		c.refund(&refunds.Items[i], &ledger)
+		c.refund(&refunds.Items[i], orders.Items, &ledger)
 	}
 	c.add("orders", "count", len(orders.Items), len(ledger.Orders))
 	c.add("refunds", "count", len(refunds.Items), len(ledger.Refunds))
@@ -61,12 +61,12 @@ func (c *comparison) add(number, what string, object, wechat any) {
 
 func (c *comparison) order(order *v1alpha1.Order, ledger *simulator.Ledger, refunds []v1alpha1.Refund) {
 	number := order.Number()
-	record := ledger.Order(mchID, number)
+	record := ledger.Order(mchIDOf(order), number)
 	if record == nil {
 		c.add(number, "order", "1", "0")
 		return
 	}
-	c.add(number, "calls of unifiedorder", 1, record.UnifiedOrderCalls)
+	c.add(number, "calls to order it", 1, record.UnifiedOrderCalls)
 	c.add(number, "amount", fen(order.Spec.Amount.Total), fen(record.TotalFee))
 	c.add(number, "paid", paidByObject(order), paidByLedger(record))
 	var shown, sum int64
@@ -84,9 +84,14 @@ func (c *comparison) order(order *v1alpha1.Order, ledger *simulator.Ledger, refu
 	}
 }
 
-func (c *comparison) refund(refund *v1alpha1.Refund, ledger *simulator.Ledger) {
+func (c *comparison) refund(refund *v1alpha1.Refund, orders []v1alpha1.Order, ledger *simulator.Ledger) {
 	number := refund.Number()
-	record := ledger.Refund(mchID, number)
+	var record *simulator.Refund
+	for i := range orders {
+		if orders[i].Name == refund.Spec.OrderRef.Name {
+			record = ledger.Refund(mchIDOf(&orders[i]), number)
+		}
+	}
 	if record == nil {
 		c.add(number, "refund", "1", "0")
 		return

@@ -108,12 +108,17 @@ func (d *demo) applyOrder(ctx context.Context, file, name string) error {
 	return d.waitFor(ctx, shop, "condition=Prepared", "wxo/"+name)
 }
 
-// pay pays as the payer, and waits for the callback to be recorded.
+// pay pays as the payer, and waits until the callback is recorded.
 func (d *demo) pay(ctx context.Context, order *v1alpha1.Order) error {
-	payment, err := d.wechat.Pay(ctx, mchID, order.Number(), simulator.PayOptions{})
+	payment, err := d.wechat.Pay(ctx, mchIDOf(order), order.Number(), simulator.PayOptions{})
 	if err != nil {
 		return err
 	}
+	return d.confirmPaid(ctx, order, payment)
+}
+
+// confirmPaid waits until the callback of a payment is recorded.
+func (d *demo) confirmPaid(ctx context.Context, order *v1alpha1.Order, payment simulator.Payment) error {
 	d.console.say("The payer pays %d fen, and WeChat Pay sends the callback.", payment.TotalFee)
 	if err := d.waitFor(ctx, shop, "condition=Paid", "wxo/"+order.Name); err != nil {
 		return err
@@ -137,11 +142,11 @@ func (d *demo) pay(ctx context.Context, order *v1alpha1.Order) error {
 	if err := expectReason(order.Name, paid.Status.Conditions, v1alpha1.ConditionPaid, metav1.ConditionTrue, v1alpha1.ReasonPaid); err != nil {
 		return err
 	}
-	return d.delivered(ctx, simulator.OperationPaymentCallback, order.Number())
+	return d.delivered(ctx, simulator.OperationPaymentCallback, mchIDOf(order), order.Number())
 }
 
 // delivered checks that the callback caused the change: the operator answered it with SUCCESS.
-func (d *demo) delivered(ctx context.Context, operation simulator.Operation, number string) error {
+func (d *demo) delivered(ctx context.Context, operation simulator.Operation, mchID, number string) error {
 	return await(ctx, string(operation)+" for "+number, func(ctx context.Context) (bool, string, error) {
 		ledger, err := d.wechat.LedgerOf(ctx, mchID, number)
 		if err != nil {

@@ -38,7 +38,7 @@ func (d *demo) showApproval(ctx context.Context) error {
 
 // showRefund shows a refund that an approver approves, until it succeeds.
 func (d *demo) showRefund(ctx context.Context) error {
-	return d.approveAndWait(ctx, wholeRefund, jsapiOrder, v1alpha1.Refunded{Total: 101, Count: 1})
+	return d.approveAndWait(ctx, wholeRefund, jsapiOrder, confirmedByQuery, v1alpha1.Refunded{Total: 101, Count: 1})
 }
 
 // showPartialRefund refunds 30 of 101 fen.
@@ -49,7 +49,7 @@ func (d *demo) showPartialRefund(ctx context.Context) error {
 	if err := d.expectNoRefund(ctx, partialRefund); err != nil {
 		return err
 	}
-	return d.approveAndWait(ctx, partialRefund, nativeOrder, v1alpha1.Refunded{Total: 30, Count: 1})
+	return d.approveAndWait(ctx, partialRefund, nativeOrder, confirmedByQuery, v1alpha1.Refunded{Total: 30, Count: 1})
 }
 
 func (d *demo) applyRefund(ctx context.Context, file, name string) error {
@@ -76,15 +76,18 @@ func (d *demo) expectNoRefund(ctx context.Context, number string) error {
 	return expect("refund calls for "+number+" before the approval", len(ledger.CallsOf(simulator.OperationRefund, number)), 0)
 }
 
-// approveAndWait approves as the approver; the refund has succeeded once refundquery says so.
-func (d *demo) approveAndWait(ctx context.Context, name, orderName string, refunded v1alpha1.Refunded) error {
+// confirmedByQuery says how the operator learns in API v2 that a refund succeeded.
+const confirmedByQuery = "WeChat Pay accepted the refund. Only refundquery, which the refund callback triggers, confirms that it succeeded:"
+
+// approveAndWait approves as the approver, and waits until the refund has succeeded.
+func (d *demo) approveAndWait(ctx context.Context, name, orderName, confirmed string, refunded v1alpha1.Refunded) error {
 	if err := d.kubectl(ctx, approver, approve(name)...); err != nil {
 		return err
 	}
 	if err := d.waitFor(ctx, shop, "condition=Accepted", "wxr/"+name); err != nil {
 		return err
 	}
-	d.console.say("WeChat Pay accepted the refund. Only refundquery, which the refund callback triggers, confirms that it succeeded:")
+	d.console.say("%s", confirmed)
 	if err := d.waitFor(ctx, shop, "condition=Succeeded", "wxr/"+name); err != nil {
 		return err
 	}
@@ -98,7 +101,11 @@ func (d *demo) approveAndWait(ctx context.Context, name, orderName string, refun
 	if err := expectReason(name, refund.Status.Conditions, v1alpha1.ConditionSucceeded, metav1.ConditionTrue, v1alpha1.ReasonSucceeded); err != nil {
 		return err
 	}
-	if err := d.delivered(ctx, simulator.OperationRefundCallback, refund.Number()); err != nil {
+	order, err := d.order(ctx, orderName)
+	if err != nil {
+		return err
+	}
+	if err := d.delivered(ctx, simulator.OperationRefundCallback, mchIDOf(order), refund.Number()); err != nil {
 		return err
 	}
 	if err := d.awaitRefunded(ctx, orderName, refunded); err != nil {

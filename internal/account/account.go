@@ -57,8 +57,8 @@ type Connection struct {
 	// https addresses, which only a merchant's own endpoint accepts. It is empty if they are
 	// public.
 	NotPublic string
-	// CallbackCheck creates and answers the probes that check whether callbacks arrive.
-	CallbackCheck callbackprobe.Keys
+	// ProbeKeys create and answer the probes that check whether callbacks arrive.
+	ProbeKeys callbackprobe.Keys
 
 	// keyIDs identify the keys (wechatpay.Connection).
 	keyIDs []string

@@ -39,8 +39,8 @@ func movesMoney(operation wechatpay.Operation) bool {
 
 // Pause describes since when calls are paused, and the last error.
 type Pause struct {
-	Since   time.Time
-	Trouble string
+	Since     time.Time
+	LastError string
 	// TriedEvery is the interval between trial calls. The first one that succeeds ends the pause.
 	TriedEvery time.Duration
 }
@@ -191,7 +191,7 @@ func (b *breaker) stateChanged(_ string, _, to gobreaker.State) {
 		if b.paused == nil {
 			b.paused = &Pause{Since: now, TriedEvery: b.limits.BreakFor}
 		}
-		b.paused.Trouble = b.lastError
+		b.paused.LastError = b.lastError
 	}
 	b.mutex.Unlock()
 	if b.changed != nil {

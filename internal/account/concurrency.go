@@ -165,10 +165,10 @@ const accountDivisor, namespaceDivisor = 4, 2
 
 // hasCapacity reports whether each share of a call uses fewer slots than it may.
 func (p *concurrencyLimit) hasCapacity(c callShares) bool {
-	free := p.limits.Places - p.total
+	free := p.limits.MaxInFlight - p.total
 	left := free - p.used(c.group)
 	if !c.proven {
-		left = min(free, p.limits.UnprovenPlaces-p.used(unprovenGroup))
+		left = min(free, p.limits.MaxUnprovenInFlight-p.used(unprovenGroup))
 	}
 	return p.used(c.namespace) < free && p.used(c.account) < p.limits.Concurrent &&
 		accountDivisor*p.used(c.account) < left && namespaceDivisor*p.used(c.namespaceInGroup) < left

@@ -38,7 +38,7 @@ func (p *concurrencyLimit) fill(c callShares) int {
 }
 
 func sized(places int) *concurrencyLimit {
-	return newConcurrencyLimit(Limits{Places: places, UnprovenPlaces: places / 4, Concurrent: places})
+	return newConcurrencyLimit(Limits{MaxInFlight: places, MaxUnprovenInFlight: places / 4, Concurrent: places})
 }
 
 func accountNo(i int) ID { return ID{MchID: fmt.Sprint(i), Hosts: "host"} }
@@ -259,7 +259,7 @@ func TestSlotAssignedAtTimeoutIsNotLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := provenShares("host", accountNo(0), "shop")
-		p := newConcurrencyLimit(Limits{Places: 3, Concurrent: 1})
+		p := newConcurrencyLimit(Limits{MaxInFlight: 3, Concurrent: 1})
 		must(t, p.acquire(t.Context(), c))
 		time.AfterFunc(acquireTimeout, func() { p.release(c) })
 		if p.acquire(t.Context(), c) == nil {

@@ -159,7 +159,8 @@ func describe(leaf *x509.Certificate) *v1alpha1.MerchantCertificate {
 		return nil
 	}
 	described := &v1alpha1.MerchantCertificate{
-		SerialNumber: text.AtMost(64, strings.ToUpper(leaf.SerialNumber.Text(16))),
+		// Two digits for each byte, as the merchant platform shows it.
+		SerialNumber: text.AtMost(64, fmt.Sprintf("%X", leaf.SerialNumber.Bytes())),
 		Subject:      text.AtMost(1024, leaf.Subject.String()),
 	}
 	if year := leaf.NotAfter.UTC().Year(); year >= 1970 && year <= 9999 { // the range that the API accepts

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // ID is a merchant number and the hosts that can prove a key for it. Numbers of orders and refunds
@@ -74,9 +75,11 @@ func IsProven(merchant *v1alpha1.Merchant) bool {
 		return true
 	}
 	switch ready.Reason {
-	case v1alpha1.ReasonReady, v1alpha1.ReasonWeChatUnreachable, v1alpha1.ReasonInvalidCertificate, v1alpha1.ReasonCertificateMismatch,
-		v1alpha1.ReasonCertificateExpired, v1alpha1.ReasonCertificateRejected, v1alpha1.ReasonInvalidNotifyURL:
+	case v1alpha1.ReasonReady, v1alpha1.ReasonWeChatUnreachable, v1alpha1.ReasonClockSkewed, v1alpha1.ReasonInvalidNotifyURL:
 		return true
+	case v1alpha1.ReasonInvalidCertificate, v1alpha1.ReasonCertificateMismatch, v1alpha1.ReasonCertificateExpired, v1alpha1.ReasonCertificateRejected:
+		// Where every call needs the certificate, it is what WeChat knows the merchant by.
+		return !protocols.CredentialsOf(merchant.Spec.Protocol, merchant).CertificateForAllCalls
 	default:
 		return false
 	}

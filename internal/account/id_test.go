@@ -3,6 +3,8 @@ package account_test
 import (
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
@@ -56,5 +58,37 @@ func TestProofIsBoundToPath(t *testing.T) {
 	t.Parallel()
 	if account.EndpointID(at("https://proxy.example.com/a", "")) == account.EndpointID(at("https://proxy.example.com/b", "")) {
 		t.Error("they are one")
+	}
+}
+
+// TestWhatKeepsAKeyProven: by Ready's reason and the protocol. The certificate is for refunds in one
+// protocol, and what WeChat knows the merchant by in the other.
+func TestWhatKeepsAKeyProven(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[string]struct{ v2, v3 bool }{
+		v1alpha1.ReasonReady:               {true, true},
+		v1alpha1.ReasonWeChatUnreachable:   {true, true},
+		v1alpha1.ReasonClockSkewed:         {true, true},
+		v1alpha1.ReasonInvalidNotifyURL:    {true, true},
+		v1alpha1.ReasonCertificateExpired:  {true, false},
+		v1alpha1.ReasonCertificateMismatch: {true, false},
+		v1alpha1.ReasonInvalidCertificate:  {true, false},
+		v1alpha1.ReasonCertificateRejected: {true, false},
+		v1alpha1.ReasonCredentialsRejected: {false, false},
+		v1alpha1.ReasonSecretNotFound:      {false, false},
+		v1alpha1.ReasonInvalidAPIKey:       {false, false},
+		v1alpha1.ReasonInvalidAPIV3Key:     {false, false},
+		v1alpha1.ReasonAnswersNotVerified:  {false, false},
+		v1alpha1.ReasonEndpointNotAllowed:  {false, false},
+	} {
+		for protocol, proven := range map[v1alpha1.Protocol]bool{v1alpha1.ProtocolV2: want.v2, v1alpha1.ProtocolV3: want.v3} {
+			m := at("", "")
+			m.Spec.Protocol = protocol
+			m.Status.Keys, m.Status.KeysEndpoint = []string{"AB"}, account.EndpointID(m)
+			m.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Reason: reason}}
+			if account.IsProven(m) != proven {
+				t.Errorf("%s under %s: %t", reason, protocol, !proven)
+			}
+		}
 	}
 }

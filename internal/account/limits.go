@@ -21,10 +21,10 @@ type Limits struct {
 	// FailingRefunds are the refund calls that may fail in any one second. WeChat blocks the
 	// merchant at 6.
 	FailingRefunds int
-	// Places are the calls in flight for one kind of workers. UnprovenPlaces are how many of them
+	// MaxInFlight are the calls in flight for one kind of workers. MaxUnprovenInFlight are how many of them
 	// all Merchants whose key WeChat has not accepted yet may use together, and Concurrent how many
 	// one account may use.
-	Places, UnprovenPlaces, Concurrent int
+	MaxInFlight, MaxUnprovenInFlight, Concurrent int
 	// MaxWait is how long a call waits for its turn before it is returned as NotSent.
 	MaxWait time.Duration
 	// BreakAfter is the number of consecutive failures after which calls pause, and BreakFor the
@@ -38,7 +38,7 @@ func (l Limits) orDefaults() Limits {
 		CreateOrder: cmp.Or(l.CreateOrder, 500), QueryOrder: cmp.Or(l.QueryOrder, 200), CloseOrder: cmp.Or(l.CloseOrder, 200),
 		CreateRefund: cmp.Or(l.CreateRefund, 100), QueryRefund: cmp.Or(l.QueryRefund, 200),
 		Lookups: cmp.Or(l.Lookups, 2), FailingRefunds: cmp.Or(l.FailingRefunds, 5),
-		Places: cmp.Or(l.Places, 256), UnprovenPlaces: cmp.Or(l.UnprovenPlaces, 64), Concurrent: cmp.Or(l.Concurrent, 48),
+		MaxInFlight: cmp.Or(l.MaxInFlight, 256), MaxUnprovenInFlight: cmp.Or(l.MaxUnprovenInFlight, 64), Concurrent: cmp.Or(l.Concurrent, 48),
 		MaxWait:    cmp.Or(l.MaxWait, 2*time.Second),
 		BreakAfter: cmp.Or(l.BreakAfter, 5), BreakFor: cmp.Or(l.BreakFor, 30*time.Second),
 	}
@@ -48,8 +48,8 @@ func (l Limits) orDefaults() Limits {
 // sixteen calls per worker. An account may have as many in flight as it keeps connections.
 func (l Limits) ForWorkers(workers int) Limits {
 	workers = max(workers, 1)
-	l.Places = cmp.Or(l.Places, 16*workers)
-	l.UnprovenPlaces = cmp.Or(l.UnprovenPlaces, 4*workers)
+	l.MaxInFlight = cmp.Or(l.MaxInFlight, 16*workers)
+	l.MaxUnprovenInFlight = cmp.Or(l.MaxUnprovenInFlight, 4*workers)
 	l.Concurrent = cmp.Or(l.Concurrent, min(3*workers, 64))
 	return l
 }

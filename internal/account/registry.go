@@ -182,8 +182,8 @@ func (r *Registry) KnownProblem(merchant *v1alpha1.Merchant) *Problem {
 	return nil
 }
 
-// Places returns how many calls may be in flight for one kind of workers.
-func (r *Registry) Places() int { return r.options.Limits.Places }
+// MaxInFlight returns how many calls may be in flight for one kind of workers.
+func (r *Registry) MaxInFlight() int { return r.options.Limits.MaxInFlight }
 
 // Listen sets a function that is called with each Merchant whose state changed: its calls were
 // paused or resumed, or WeChat accepted or rejected its credentials. It is called during calls, so
@@ -434,7 +434,7 @@ func (r *Registry) connect(account *Account, made *parts, name v1alpha1.Protocol
 		KeyName:          its.protocol.KeyForm().Name,
 		PaymentNotifyURL: its.payment, RefundNotifyURL: its.refund, NotPublic: notPublicURL(its.payment),
 		CertificateForAllCalls: its.certificateForAllCalls,
-		CallbackCheck:          callbackprobe.NewKeys(opened.Shared...),
+		ProbeKeys:              callbackprobe.NewKeys(opened.Shared...),
 		keyIDs:                 opened.KeyIDs, verifiers: opened.Verifiers, clockSkew: opened.ClockSkew,
 		health: health, changed: account.notify, close: opened.Close,
 	}

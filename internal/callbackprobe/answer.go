@@ -41,5 +41,5 @@ func (p Probe) Check(answer []byte) error {
 // IsRefusal distinguishes a callback server's refusal from that of a proxy in front of it. It is
 // only a hint, because anyone can send the same text.
 func IsRefusal(answer []byte) bool {
-	return bytes.HasPrefix(answer, []byte("<xml><return_code><![CDATA[FAIL]]></return_code>"))
+	return bytes.HasPrefix(answer, []byte("<xml><return_code><![CDATA[FAIL]]></return_code>")) || bytes.HasPrefix(answer, []byte(`{"code":"FAIL","message":`))
 }

@@ -221,6 +221,9 @@ func TestRefusals(t *testing.T) {
 	if !callbackprobe.IsRefusal([]byte("<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not verified]]></return_msg></xml>")) {
 		t.Error("a refusal is none")
 	}
+	if !callbackprobe.IsRefusal([]byte(`{"code":"FAIL","message":"not verified"}`)) {
+		t.Error("a refusal in JSON is none")
+	}
 	if callbackprobe.IsRefusal([]byte("<html>FAIL</html>")) || callbackprobe.IsRefusal(nil) {
 		t.Error("anything is a refusal")
 	}

@@ -42,7 +42,7 @@ const (
 	APIKey = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
 	// APIV3Key is the merchant's APIv3 key.
 	APIV3Key = "V3TestOnlyKey000V3TestOnlyKey000"
-	OpenID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+	OpenID   = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 	// MerchantName is the Merchant that Orders of NewOrder refer to.
 	MerchantName = "shop"
 	// WeChatHost is where the simulator listens, for --endpoint-hosts.
@@ -51,7 +51,7 @@ const (
 
 // Patience is how long a test waits for a condition before it fails. It is long, because only
 // failing tests wait that long.
-const Patience = 12 * time.Second
+const Patience = 45 * time.Second
 
 // Shop is the fixture of a test.
 type Shop struct {

@@ -30,7 +30,7 @@ func (c *call) classify(probe callbackprobe.Probe, got answer) Finding {
 			"it reached this operator with a modified body, which would break the signature of a callback. Disable everything that rewrites bodies for this path (WAF, XSS filter, XML or charset conversion)")
 	default:
 		return c.finding(v1alpha1.ReasonWrongAnswer,
-			"another server answered HTTP 200: a login page, a bot check, another site or another operator. Route the path prefix /notify/v2/ to the Service wechatpay-operator-notify, bypassing all of these")
+			"another server answered HTTP 200: a login page, a bot check, another site or another operator. Route the path prefix /notify/ to the Service wechatpay-operator-notify, bypassing all of these")
 	}
 }
 
@@ -59,11 +59,11 @@ func sameHost(a, b *url.URL) bool {
 func causes(status int) string {
 	switch status {
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return "The path does not exist, or does not accept POST: route the path prefix /notify/v2/ of the ingress to the Service wechatpay-operator-notify"
+		return "The path does not exist, or does not accept POST: route the path prefix /notify/ of the ingress to the Service wechatpay-operator-notify"
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotAcceptable, http.StatusTooManyRequests:
-		return "A firewall, bot check, login or allow list refused it: let POSTs to /notify/v2/ pass from any source; the operator verifies their signature"
+		return "A firewall, bot check, login or allow list refused it: let POSTs to /notify/ pass from any source; the operator verifies their signature"
 	case http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusBadRequest:
-		return "A proxy in front of the operator rejected the request: let text/xml POSTs of some KiB to /notify/v2/ pass"
+		return "A proxy in front of the operator rejected the request: let POSTs of some KiB to /notify/ pass, as text/xml and as application/json"
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return "The ingress reaches no replica: does the Service wechatpay-operator-notify have endpoints, and does a NetworkPolicy permit the ingress?"
 	default:

@@ -67,9 +67,9 @@ func TestValues(t *testing.T) {
 		{name: "parts of others", values: `{crds: {enabled: false}, policies: {enabled: false}, roles: {enabled: false}}`,
 			hasNot: []string{"CustomResourceDefinition/orders.wechatpay-operator.io", "ValidatingAdmissionPolicy/wechatpay-operator-refund-approval", "ClusterRole/wechatpay-operator-shop"}},
 		{name: "ingress", values: `ingress: {enabled: true, host: pay.example.com, className: nginx, annotations: {cert-manager.io/cluster-issuer: letsencrypt}}`,
-			has: map[string][]string{"Ingress/wechatpay-operator-notify": {`"ingressClassName":"nginx"`, `"path":"/notify/v2/"`, `"hosts":["pay.example.com"]`, `letsencrypt`}}},
+			has: map[string][]string{"Ingress/wechatpay-operator-notify": {`"ingressClassName":"nginx"`, `"path":"/notify/"`, `"hosts":["pay.example.com"]`, `letsencrypt`}}},
 		{name: "route", values: `httpRoute: {enabled: true, parentRefs: [{name: public, namespace: gateways}], hostnames: [pay.example.com]}`,
-			has: map[string][]string{"HTTPRoute/wechatpay-operator-notify": {`"parentRefs":[{"name":"public","namespace":"gateways"}]`, `"value":"/notify/v2/"`}}},
+			has: map[string][]string{"HTTPRoute/wechatpay-operator-notify": {`"parentRefs":[{"name":"public","namespace":"gateways"}]`, `"value":"/notify/"`}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			objects := mustRender(t, system, test.values)
