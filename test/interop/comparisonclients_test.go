@@ -106,7 +106,7 @@ func gopayReply(m messageV3, known map[string]*rsa.PublicKey) (paymentV3, error)
 		HeaderSignature: m.header.Get(wechatv3.HeaderSignature), HeaderSerial: m.header.Get(wechatv3.HeaderSerial),
 		SignBody: string(body),
 	}
-	reply := &wechatv3.QueryOrderRsp{Code: wechatv3.Success, SignInfo: si, Response: new(wechatv3.QueryOrder)}
+	reply := &wechatv3.QueryOrderRsp{SignInfo: si, Response: new(wechatv3.QueryOrder)}
 	if err := json.Unmarshal(body, reply.Response); err != nil {
 		return paymentV3{}, err
 	}

@@ -60,6 +60,8 @@ type report struct {
 	LedgerRefund tally `json:"ledgerRefunds"`
 	Calls        tally `json:"calls"`
 	Callbacks    tally `json:"callbackAttempts"`
+	// Refused counts the calls that WeChat Pay refused without an injected fault.
+	Refused tally `json:"refusedCalls"`
 
 	Strikes   tally `json:"strikes"`
 	Faults    tally `json:"wechatFaults"`
