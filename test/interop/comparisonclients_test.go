@@ -106,15 +106,14 @@ func gopayReply(m messageV3, known map[string]*rsa.PublicKey) (paymentV3, error)
 		HeaderSignature: m.header.Get(wechatv3.HeaderSignature), HeaderSerial: m.header.Get(wechatv3.HeaderSerial),
 		SignBody: string(body),
 	}
-	reply := &wechatv3.QueryOrderRsp{SignInfo: si, Response: new(wechatv3.QueryOrder)}
-	if err := json.Unmarshal(body, reply.Response); err != nil {
+	paid := new(wechatv3.QueryOrder)
+	if err := json.Unmarshal(body, paid); err != nil {
 		return paymentV3{}, err
 	}
 	err = wechatv3.V3VerifySignByPK(si.HeaderTimestamp, si.HeaderNonce, si.SignBody, si.HeaderSignature, known[si.HeaderSerial])
 	if err != nil {
 		return paymentV3{}, err
 	}
-	paid := reply.Response
 	return paymentV3{
 		paid.OutTradeNo, paid.TransactionId, paid.Payer.Openid, paid.Attach, paid.TradeState, paid.SuccessTime, int64(paid.Amount.Total),
 	}, nil

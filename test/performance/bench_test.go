@@ -30,6 +30,7 @@ var sections = []struct {
 	measure     func(*bench)
 }{
 	{"throughput", "Orders created at once, prepared and paid by callback, beside a bare client", measureThroughput},
+	{"protocols", "Orders created at once, prepared and paid by callback: by API v3 beside API v2", measureProtocols},
 	{"writes", "Writes to the API server and calls to WeChat Pay for one Order and one Refund", measureWrites},
 	{"callbacks", "Callbacks, from the request to the answer that says that Paid is stored", measureCallbacks},
 	{"beside", "Callbacks beside large bodies, for the same Merchant and for a stranger's", measureBeside},
