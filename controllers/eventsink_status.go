@@ -64,12 +64,12 @@ func setEventSink(sink *v1alpha1.EventSink, state events.Snapshot, condition met
 	if state.Since.After(sink.CreationTimestamp.Time) {
 		sink.Status.DeliveredTime = new(metav1.NewTime(state.Since))
 	}
-	sink.Status.Pending = int32(min(state.Pending, math.MaxInt32))
+	sink.Status.Pending = new(int32(min(state.Pending, math.MaxInt32)))
 	sink.Status.OldestPendingTime = nil
 	if !state.Oldest.IsZero() {
 		sink.Status.OldestPendingTime = new(metav1.NewTime(state.Oldest))
 	}
-	sink.Status.GivenUp = state.GivenUp
+	sink.Status.GivenUp = new(state.GivenUp)
 	sink.Status.LastError = text.AtMost(mostError, state.LastError)
 }
 

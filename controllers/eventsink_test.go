@@ -114,7 +114,7 @@ func TestEventsAreDeliveredAcrossRestarts(t *testing.T) {
 	waitEvents(shop, receiver, "order-0100: OrderPaid")
 	shop.Eventually("the status tells how far the delivery is", func() error {
 		sink := shop.WaitEventSink("orders", "Delivering=True/Delivering")
-		if sink.Status.Pending > 0 || sink.Status.DeliveredTime == nil || sink.Status.DeliveredTime.Before(&sink.CreationTimestamp) {
+		if *sink.Status.Pending > 0 || sink.Status.DeliveredTime == nil || sink.Status.DeliveredTime.Before(&sink.CreationTimestamp) {
 			return fmt.Errorf("%+v", sink.Status)
 		}
 		return nil
@@ -219,7 +219,7 @@ func TestObjectsDoNotWaitForEverForTheirSinks(t *testing.T) {
 	shop.WaitGone(byTTL)
 	shop.WaitGone(deleted)
 	shop.Eventually("the status counts what was given up", func() error {
-		if got := shop.WaitEventSink("orders", "Delivering=False/EventsGivenUp").Status; got.GivenUp != 2 || got.Pending != 0 {
+		if got := shop.WaitEventSink("orders", "Delivering=False/EventsGivenUp").Status; *got.GivenUp != 2 || *got.Pending != 0 {
 			return fmt.Errorf("%+v", got)
 		}
 		return nil

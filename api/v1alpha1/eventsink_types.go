@@ -90,25 +90,26 @@ type EventSinkStatus struct {
 	// +optional
 	DeliveredTime *metav1.Time `json:"deliveredTime,omitempty"`
 
-	// pending is how many events are not delivered yet. Absent: none. Updated every few seconds.
+	// pending is how many events are not delivered yet. Updated every few seconds.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
-	Pending int32 `json:"pending,omitempty"`
+	Pending *int32 `json:"pending,omitempty"`
 
 	// oldestPendingTime is when the fact was recorded of the event that is pending for longest.
 	// +optional
 	OldestPendingTime *metav1.Time `json:"oldestPendingTime,omitempty"`
 
 	// givenUp is how many events were never delivered: the receiver did not take them for 24 hours, or their object was deleted
-	// and did not wait any longer. Absent: none. Counted since this object was created.
+	// and did not wait any longer. Counted since this object was created.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991
-	GivenUp int64 `json:"givenUp,omitempty"`
+	GivenUp *int64 `json:"givenUp,omitempty"`
 
 	// lastError is why the last delivery that failed did. It stays when deliveries succeed again.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	LastError string `json:"lastError,omitempty"`
 }

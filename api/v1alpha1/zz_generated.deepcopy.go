@@ -213,9 +213,19 @@ func (in *EventSinkStatus) DeepCopyInto(out *EventSinkStatus) {
 		in, out := &in.DeliveredTime, &out.DeliveredTime
 		*out = (*in).DeepCopy()
 	}
+	if in.Pending != nil {
+		in, out := &in.Pending, &out.Pending
+		*out = new(int32)
+		**out = **in
+	}
 	if in.OldestPendingTime != nil {
 		in, out := &in.OldestPendingTime, &out.OldestPendingTime
 		*out = (*in).DeepCopy()
+	}
+	if in.GivenUp != nil {
+		in, out := &in.GivenUp, &out.GivenUp
+		*out = new(int64)
+		**out = **in
 	}
 }
 

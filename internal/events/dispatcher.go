@@ -91,7 +91,7 @@ func (d *Dispatcher) Start(ctx context.Context) error {
 	d.mutex.Unlock()
 	d.workers.Wait()
 	for _, s := range served {
-		s.settings.close()
+		s.close()
 	}
 	return nil
 }
@@ -159,6 +159,7 @@ func (d *Dispatcher) Forget(key types.NamespacedName) {
 // remove ends the delivery to a sink. The mutex is held.
 func (d *Dispatcher) remove(s *sink) {
 	s.stop()
+	s.close()
 	delete(d.sinks, s.key)
 	metrics.ForgetEventSink(s.key.Namespace, s.key.Name)
 	home := d.tenants[s.key.Namespace]

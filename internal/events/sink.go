@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -53,7 +54,7 @@ func newSink(object *v1alpha1.EventSink, timing Timing, now time.Time) *sink {
 	return &sink{
 		key: client.ObjectKeyFromObject(object), uid: object.UID, wake: make(chan struct{}, 1), stop: func() {},
 		object: object, queue: newQueue(timing, startOf(object), now, object.Spec.Types),
-		givenUp: object.Status.GivenUp, lastError: object.Status.LastError,
+		givenUp: ptr.Deref(object.Status.GivenUp, 0), lastError: object.Status.LastError,
 	}
 }
 
@@ -154,6 +155,13 @@ func (s *sink) abandoned(sent *delivery, now time.Time) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.queue.abandoned(sent, now)
+}
+
+// close drops the kept connections.
+func (s *sink) close() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.settings.close()
 }
 
 func (s *sink) undelivered(object client.Object) []Event {
