@@ -17,7 +17,9 @@ import (
 
 var start = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-func at(seconds int) metav1.Time { return metav1.NewTime(start.Add(time.Duration(seconds) * time.Second)) }
+func at(seconds int) metav1.Time {
+	return metav1.NewTime(start.Add(time.Duration(seconds) * time.Second))
+}
 
 func condition(kind, state string, when int) metav1.Condition {
 	status, reason, _ := strings.Cut(state, "/")

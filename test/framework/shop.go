@@ -42,7 +42,7 @@ const (
 	APIKey = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
 	// APIV3Key is the merchant's APIv3 key.
 	APIV3Key = "V3TestOnlyKey000V3TestOnlyKey000"
-	OpenID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+	OpenID   = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 	// MerchantName is the Merchant that Orders of NewOrder refer to.
 	MerchantName = "shop"
 	// WeChatHost is where the simulator listens, for --endpoint-hosts.
