@@ -73,11 +73,11 @@ build: ## Build the operator: bin/manager.
 
 .PHONY: test
 test: export HELM := $(CURDIR)/$(MANIFEST_TOOLS)/helm
-test: control-plane $(MANIFEST_TOOLS)/helm ## Run all tests, on a real control plane where they need one.
+test: control-plane $(MANIFEST_TOOLS)/helm ## Run all tests, on a real control plane where they need one; those of controllers and callbacks with V2 and with V3.
 	@CGO_ENABLED=0 go -C hack/tools build -o ../../bin/testsummary ./testsummary
 	@$(if $(RACE),,echo "No C compiler: the tests run without the race detector.")
 	@mkdir -p bin/results
-	@bin/testsummary -summary bin/results/test $(TEST_MODULES) -- -timeout 30m -parallel $(PARALLEL) $(RACE) $(TESTFLAGS) ./...
+	@bin/testsummary -summary bin/results/test -also "TEST_PROTOCOL=V3 ./controllers ./webhookserver" $(TEST_MODULES) -- -timeout 30m -parallel $(PARALLEL) $(RACE) $(TESTFLAGS) ./...
 
 .PHONY: interop-axios
 interop-axios: ## Install the Node.js client with which test/interop tests the simulator too, if npm is there; make test skips it without.
@@ -91,8 +91,8 @@ test-lagging: ## Run all tests with the operator's watches late by up to LAG: wh
 	@TEST_WATCH_LAG=$(LAG) $(MAKE) test TESTFLAGS=-count=1
 
 .PHONY: chaos
-chaos: control-plane ## Cut every flow at every external effect by every fault, and once more after each; make test tries a part of it.
-	@EXPLORE_RUNS=all EXPLORE_PAIRS=$(PAIRS) go test -v -count=1 -timeout 300m -run TestExplore ./test/chaos
+chaos: control-plane ## Cut every flow of both protocols at every external effect by every fault, and once more after each; make test tries a part of it.
+	@EXPLORE_PROTOCOL=all EXPLORE_RUNS=all EXPLORE_PAIRS=$(PAIRS) go test -v -count=1 -timeout 300m -run TestExplore ./test/chaos
 
 FUZZTIME ?= 1m
 

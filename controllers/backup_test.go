@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	"github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
@@ -20,16 +18,16 @@ const attackerKey = "EvilKeyEvilKeyEvilKeyEvilKey1234"
 // call is repeated at the attacker's backup host, which accepts the attacker's key.
 func withAttackersBackup(shop *framework.Shop) *simulator.Simulator {
 	shop.T.Helper()
-	strangers, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: attackerKey}}})
+	strangers, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{framework.NewParty(framework.MchID, framework.AppID, attackerKey)}})
 	shop.Must(err)
 	shop.T.Cleanup(func() { _ = strangers.Close() })
-	shop.Create(
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Other(0), Name: "strangers"}, StringData: map[string]string{"apiKey": attackerKey}},
-		shop.NewMerchant(func(m *v1alpha1.Merchant) {
-			m.Namespace, m.Name, m.Spec.CertificateSecretRef = shop.Other(0), "strangers", nil
-			m.Spec.APIKeySecretRef.Name = "strangers"
-			m.Spec.Endpoint = &v1alpha1.Endpoint{URL: shop.WeChat.URL(), BackupURL: strangers.URL(), CABundle: strangers.CAPEM()}
-		}))
+	shop.CreateCredentialsOf(strangers, shop.Other(0), "strangers", framework.MchID, attackerKey)
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
+		m.Namespace, m.Name = shop.Other(0), "strangers"
+		framework.UseCredentials(m, "strangers")
+		m.Spec.Endpoint = &v1alpha1.Endpoint{URL: shop.WeChat.URL(), BackupURL: strangers.URL(), CABundle: strangers.CAPEM()}
+		believe(m, strangers)
+	}))
 	shop.WaitMerchant(shop.Other(0)+"/strangers", "Ready=True/Ready")
 	return strangers
 }

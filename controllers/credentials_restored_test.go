@@ -8,6 +8,7 @@ import (
 
 	"github.com/onsi/gomega"
 
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -24,7 +25,7 @@ func longRetries(timing *controllers.Timing) {
 
 // changeSecret replaces the Merchant's credentials with other valid ones.
 func changeSecret(shop *framework.Shop) {
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
+	setSecret(shop, "wechatpay", map[string][]byte{shop.KeyEntry() + ".previous": []byte(secondKey)})
 }
 
 // faultBadSignature answers one call with a bad signature, and its repetition on the backup host,
@@ -112,7 +113,7 @@ func TestBadlySignedAnswerIsRepeatedSoon(t *testing.T) {
 // TestMerchantShowsTheKeysThatWeChatTook: the current key, and the previous one while its entry
 // exists.
 func TestMerchantShowsTheKeysThatWeChatTook(t *testing.T) {
-	shop, _ := openReady(t)
+	shop, _ := openReady(t, framework.Speaking(v1alpha1.ProtocolV2))
 	keys := func(want ...string) {
 		t.Helper()
 		shop.Eventually("the keys are shown", func() error {

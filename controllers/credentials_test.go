@@ -20,11 +20,11 @@ const (
 // TestCorrectedKeyEndsPauses: what failed with the old key is retried at once with the new one.
 func TestCorrectedKeyEndsPauses(t *testing.T) {
 	shop, _ := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.RetrySlowly = time.Hour }))
-	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, secondKey))
+	rejectCredentials(shop)
 	shop.Create(shop.NewOrder("order-0001"))
-	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused")
+	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused", "Prepared=False/MerchantNotReady")
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
+	renewCredentials(shop)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }
 
@@ -33,7 +33,7 @@ func TestUnreachableWeChatSaysNothingAboutCredentials(t *testing.T) {
 	shop, _ := openReady(t)
 	asked := len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, probeNumber))
 	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultHTML})
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey.previous": []byte(secondKey)})
+	setSecret(shop, "wechatpay", map[string][]byte{shop.KeyEntry() + ".previous": []byte(secondKey)})
 	shop.Eventually("it is tried, more than once", func() error {
 		return atLeast(shop, simulator.OperationOrderQuery, probeNumber, asked+5)
 	})
@@ -46,16 +46,18 @@ func TestRejectedKeyIsRarelyProbed(t *testing.T) {
 	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) {
 		timing.SecretsCheck, timing.ProbeRejected = 20*time.Millisecond, time.Hour
 	}))
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
+	setWrongCredentials(shop)
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
+	certificates := shop.WeChat
+	if shop.Protocol == v1alpha1.ProtocolV3 {
+		certificates = elsewhere(shop, secondKey) // they are rejected too
+	}
 	probes := func() int { return len(shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, probeNumber)) }
 	before := probes()
 	const changes = 3
 	for range changes {
 		serial := shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber
-		other, err := shop.WeChat.IssueClientCertificate(framework.MchID)
-		shop.Must(err)
-		setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": other.CertPEM, "tls.key": other.KeyPEM})
+		setCertificate(shop, certificates)
 		shop.Eventually("the other certificate is shown", func() error {
 			return differs(shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected").Status.Certificate.SerialNumber, serial)
 		})
@@ -65,7 +67,7 @@ func TestRejectedKeyIsRarelyProbed(t *testing.T) {
 
 func TestKnownBadKeyThatComesBackIsNotUsed(t *testing.T) {
 	const bad = "dddddddddddddddddddddddddddddddd"
-	shop, g := openReady(t, framework.WithTiming(func(timing *controllers.Timing) { timing.ProbeRejected = time.Hour }))
+	shop, g := openReady(t, framework.Speaking(v1alpha1.ProtocolV2), framework.WithTiming(func(timing *controllers.Timing) { timing.ProbeRejected = time.Hour }))
 	for _, step := range []struct{ key, state string }{
 		{bad, "Ready=False/CredentialsRejected"}, {"too short", "Ready=False/InvalidAPIKey"}, {bad, "Ready=False/CredentialsRejected"},
 	} {
@@ -81,7 +83,7 @@ func TestKnownBadKeyThatComesBackIsNotUsed(t *testing.T) {
 func TestWrongKeyStopsOneMerchantOnly(t *testing.T) {
 	shop, g := openReady(t, withSecondMerchant())
 	createSecondMerchant(shop)
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
+	setWrongCredentials(shop)
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
@@ -89,6 +91,6 @@ func TestWrongKeyStopsOneMerchantOnly(t *testing.T) {
 	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
 	shop.WaitMerchant(secondMerchant, "Ready=True/Ready")
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.BeEmpty())
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(framework.APIKey)})
+	setGoodCredentials(shop)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }

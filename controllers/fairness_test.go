@@ -12,8 +12,6 @@ import (
 
 	"github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -29,16 +27,16 @@ const secondMerchant, secondMchID, secondAppID, secondMchKey = "second", "190000
 
 func withSecondMerchant() framework.Option {
 	return framework.WithWeChat(func(o *simulator.Options) {
-		o.Merchants = append(o.Merchants, simulator.Merchant{MchID: secondMchID, AppIDs: []string{secondAppID}, APIKey: secondMchKey})
+		o.Merchants = append(o.Merchants, framework.NewParty(secondMchID, secondAppID, secondMchKey))
 	})
 }
 
 func createSecondMerchant(shop *framework.Shop) {
 	shop.T.Helper()
-	shop.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: secondMerchant}, StringData: map[string]string{"apiKey": secondMchKey}})
+	shop.CreateCredentialsOf(shop.WeChat, shop.Namespace, secondMerchant, secondMchID, secondMchKey)
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
 		m.Name, m.Spec.MchID, m.Spec.AppID = secondMerchant, secondMchID, secondAppID
-		m.Spec.APIKeySecretRef.Name, m.Spec.CertificateSecretRef = secondMerchant, nil
+		framework.UseCredentials(m, secondMerchant)
 	}))
 	shop.WaitMerchant(secondMerchant, "Ready=True/Ready")
 }
@@ -158,21 +156,17 @@ func TestUnprovenMerchantUsesNoLimitsOfTheShop(t *testing.T) {
 	shop, g := paidShop(t, framework.WithNamespaces(1))
 	stranger := shop.Other(0)
 	host, err := simulator.New(simulator.Options{
-		Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: secondMchKey}},
+		Merchants: []simulator.Merchant{framework.NewParty(framework.MchID, framework.AppID, secondMchKey)},
 		TimeScale: 60, Rules: simulator.Rules{MinTimeExpire: -1, RefundDelay: -1, MinRefundInterval: -1},
 	})
 	shop.Must(err)
 	t.Cleanup(func() { _ = host.Close() })
-	certificate, err := host.IssueClientCertificate(framework.MchID)
-	shop.Must(err)
-	shop.Create(
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: stranger, Name: "wechatpay"}, Data: map[string][]byte{"apiKey": []byte(secondMchKey)}},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: stranger, Name: "wechatpay-cert"}, Type: corev1.SecretTypeTLS,
-			Data: map[string][]byte{corev1.TLSCertKey: certificate.CertPEM, corev1.TLSPrivateKeyKey: certificate.KeyPEM}},
-		shop.NewMerchant(func(m *v1alpha1.Merchant) {
-			m.Namespace = stranger
-			m.Spec.Endpoint = &v1alpha1.Endpoint{URL: host.URL(), BackupURL: host.BackupURL(), CABundle: host.CAPEM()}
-		}))
+	shop.CreateCredentialsOf(host, stranger, "wechatpay", framework.MchID, secondMchKey)
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
+		m.Namespace = stranger
+		m.Spec.Endpoint = &v1alpha1.Endpoint{URL: host.URL(), BackupURL: host.BackupURL(), CABundle: host.CAPEM()}
+		believe(m, host)
+	}))
 	for i := range 7 {
 		name := stranger + "/" + strangersOrder(i)
 		shop.Create(shop.NewOrder(strangersOrder(i), func(o *v1alpha1.Order) { o.Namespace = stranger }))

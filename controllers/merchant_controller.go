@@ -270,7 +270,7 @@ func (r *MerchantReconciler) checkCredentials(ctx context.Context, m *v1alpha1.M
 		return metav1.ConditionFalse, v1alpha1.ReasonCertificateRejected, refusal
 	}
 	if handle.HasKeyMismatch() {
-		return metav1.ConditionFalse, protocols.CredentialsOf(handle.Protocol, m).InvalidKey, keyMismatchMessage(m, handle)
+		return metav1.ConditionFalse, protocols.CredentialsOf(handle.Protocol, m).InvalidKey, keyMismatchMessage(m, handle, callbacksUnopened)
 	}
 	return status, reason, message
 }

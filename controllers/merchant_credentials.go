@@ -34,7 +34,7 @@ func rejectedMessage(m *v1alpha1.Merchant, handle *account.Account, err error, a
 func notVerified(m *v1alpha1.Merchant, handle *account.Account, err error) (reason, message string) {
 	switch wechatpay.MeaningOf(err) {
 	case wechatpay.KeyMismatch:
-		return v1alpha1.ReasonInvalidAPIV3Key, keyMismatchMessage(m, handle)
+		return protocols.CredentialsOf(handle.Protocol, m).InvalidKey, keyMismatchMessage(m, handle, "Nothing is sent until then, since no answer could be verified")
 	case wechatpay.VerifiersMissing:
 		return v1alpha1.ReasonPlatformCertificatesMissing, fmt.Sprintf(
 			"%v. WeChat Pay has no platform certificates for merchant number %s, so its answers can't be verified: download the public key in the merchant platform (账户中心 → API安全 → 微信支付公钥) and name it with its id in spec.publicKeys", err, m.Spec.MchID)
@@ -49,10 +49,14 @@ func notVerified(m *v1alpha1.Merchant, handle *account.Account, err error) (reas
 	}
 }
 
-func keyMismatchMessage(m *v1alpha1.Merchant, handle *account.Account) string {
+// callbacksUnopened is what follows where only callbacks can't be opened.
+const callbacksUnopened = "Payments are found by queries until then, since callbacks can't be opened; WeChat Pay repeats them for a day"
+
+// keyMismatchMessage says which key to correct, and what happens until then.
+func keyMismatchMessage(m *v1alpha1.Merchant, handle *account.Account, untilThen string) string {
 	credentials := protocols.CredentialsOf(handle.Protocol, m)
-	return fmt.Sprintf("What WeChat Pay encrypted for merchant number %s can't be opened with the %s in the entry %q of Secret %s/%s: set the same key there as in the merchant platform (账户中心 → API安全). "+
-		"Payments are found by queries until then, since callbacks can't be opened; WeChat Pay repeats them for a day", m.Spec.MchID, handle.KeyName, credentials.Entry, m.Namespace, credentials.Secret)
+	return fmt.Sprintf("What WeChat Pay encrypted for merchant number %s can't be opened with the %s in the entry %q of Secret %s/%s: set the same key there as in the merchant platform (账户中心 → API安全). %s",
+		m.Spec.MchID, handle.KeyName, credentials.Entry, m.Namespace, credentials.Secret, untilThen)
 }
 
 // Skews of the clock. WeChat accepts requests within five minutes.

@@ -102,13 +102,13 @@ func TestPausesOfOrdersAndRefundsAreShownApart(t *testing.T) {
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	paused := shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/RefundsPaused")
 	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("Refund requests are paused since"))
-	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring("SYSTEMERROR"), "in WeChat's words")
+	g.Expect(condition(paused, "CallsAllowed")).To(gomega.ContainSubstring(shop.Code("SYSTEMERROR")), "in WeChat's words")
 	shop.Paid("order-0002") // Orders are not affected
 
 	shop.Fault(simulator.Fault{Operation: simulator.OperationUnifiedOrder, Kind: simulator.FaultHTML})
 	shop.Create(shop.NewOrder("order-0003"))
 	paused = shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/AllPaused")
-	g.Expect(condition(paused, "CallsAllowed")).To(gomega.And(gomega.ContainSubstring("SYSTEMERROR"), gomega.ContainSubstring("HTTP 502")))
+	g.Expect(condition(paused, "CallsAllowed")).To(gomega.And(gomega.ContainSubstring(shop.Code("SYSTEMERROR")), gomega.ContainSubstring("HTTP 502")))
 	shop.WeChat.ClearFaults()
 	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
@@ -136,16 +136,16 @@ func TestPausesOfAMerchantGoWithIt(t *testing.T) {
 
 func TestWithoutAKeyNothingIsAllowed(t *testing.T) {
 	shop, _ := openReady(t)
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("too short")})
+	setSecret(shop, "wechatpay", map[string][]byte{shop.KeyEntry(): []byte("too short")})
 	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=False/MerchantNotReady")
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(framework.APIKey)})
+	setSecret(shop, "wechatpay", map[string][]byte{shop.KeyEntry(): []byte(shop.Key())})
 	shop.WaitMerchant(framework.MerchantName, "CallsAllowed=True/Allowed")
 }
 
 // TestCertificateThatWeChatRefuses: Refunds stop, Orders do not, and the status shows it until
 // WeChat accepts a certificate.
 func TestCertificateThatWeChatRefuses(t *testing.T) {
-	shop, g := paidShop(t)
+	shop, g := paidShop(t, framework.Speaking(v1alpha1.ProtocolV2))
 	before := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status.Certificate.SerialNumber
 	elsewhere, err := simulator.New(simulator.Options{Merchants: []simulator.Merchant{{MchID: framework.MchID, AppIDs: []string{framework.AppID}, APIKey: framework.APIKey}}})
 	shop.Must(err)
@@ -190,7 +190,7 @@ func TestCertificateThatWeChatTakesAgain(t *testing.T) {
 		"signed":              {Kind: simulator.FaultError, ErrCode: "CERT_ERROR", ErrCodeDes: "证书校验错误"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop, g := paidShop(t, noSecretsCheck)
+			shop, g := paidShop(t, framework.Speaking(v1alpha1.ProtocolV2), noSecretsCheck)
 			shop.Paid("order-0002")
 			fault.Operation = simulator.OperationRefund
 			shop.Fault(fault)
@@ -219,7 +219,7 @@ func TestDeletedMerchantIsAbandonedWithRejectedKey(t *testing.T) {
 	shop, _ := openReady(t)
 	shop.Create(shop.NewOrder("order-0001")) // never deleted
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte(secondKey)})
+	setWrongCredentials(shop)
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	merchant := shop.NewMerchant()
 	shop.Must(shop.Client.Delete(shop.Context(), merchant))

@@ -40,7 +40,7 @@ func ready(merchant *v1alpha1.Merchant) string { return merchant.Status.Conditio
 
 func TestMerchantSaysWhatIsWrongWithItsKey(t *testing.T) {
 	const wrongKey = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	shop, g := openReady(t)
+	shop, g := openReady(t, framework.Speaking(v1alpha1.ProtocolV2))
 	for _, c := range []struct {
 		key     []byte
 		state   string
@@ -63,17 +63,17 @@ func TestMerchantSaysWhatIsWrongWithItsKey(t *testing.T) {
 
 func TestWrongKeyStopsOrdersUntilItIsMended(t *testing.T) {
 	shop, g := openReady(t)
-	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
+	rejectCredentials(shop)
 	shop.Create(shop.NewOrder("order-0001")) // its call is rejected
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
-	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused")
+	shop.WaitOrder("order-0001", "Prepared=Unknown/Refused", "Prepared=False/MerchantNotReady")
 	calls := len(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, ""))
 	shop.Create(shop.NewOrder("order-0002"))
 	order := shop.WaitOrder("order-0002", "Prepared=False/MerchantNotReady")
-	g.Expect(order.Status.Conditions[0].Message).To(gomega.ContainSubstring("does not accept the API key"))
+	g.Expect(order.Status.Conditions[0].Message).To(gomega.ContainSubstring("WeChat Pay does not accept the API"))
 	g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "")).To(gomega.HaveLen(calls), "nothing is sent with a rejected key")
 
-	setSecret(shop, "wechatpay", map[string][]byte{"apiKey": []byte("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")})
+	renewCredentials(shop)
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
@@ -81,16 +81,16 @@ func TestWrongKeyStopsOrdersUntilItIsMended(t *testing.T) {
 
 func TestRejectedKeyIsTriedAgain(t *testing.T) {
 	shop, _ := openReady(t)
-	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
+	rejectCredentials(shop)
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
-	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, framework.APIKey))
+	acceptCredentials(shop)
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 }
 
 func TestCallbackSignedWithThePreviousKey(t *testing.T) {
-	shop, _ := openReady(t)
+	shop, _ := openReady(t, framework.Speaking(v1alpha1.ProtocolV2))
 	shop.Create(shop.NewOrder("order-0001"))
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	// The Secret has the new key already, and WeChat still signs with the previous one.
@@ -132,7 +132,7 @@ func TestMerchantSaysWhatIsWrongWithItsCertificate(t *testing.T) {
 }
 
 func TestExpiredCertificateStopsRefundsNotOrders(t *testing.T) {
-	shop, g := openReady(t)
+	shop, g := openReady(t, framework.Speaking(v1alpha1.ProtocolV2))
 	expired, err := shop.WeChat.IssueClientCertificateValid(framework.MchID, time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour))
 	shop.Must(err)
 	setSecret(shop, "wechatpay-cert", map[string][]byte{"tls.crt": expired.CertPEM, "tls.key": expired.KeyPEM})
@@ -151,7 +151,7 @@ func TestExpiredCertificateStopsRefundsNotOrders(t *testing.T) {
 
 func TestRefundsWithoutACertificate(t *testing.T) {
 	t.Parallel()
-	shop := framework.Open(t, env)
+	shop := framework.Open(t, env, framework.Speaking(v1alpha1.ProtocolV2))
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.CertificateSecretRef = nil }))
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Paid("order-0001")
@@ -208,7 +208,7 @@ func TestMerchantOfAnotherNamespaceNeedsAGrant(t *testing.T) {
 // what to do.
 func TestAMerchantNumberThatWeChatDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	shop := framework.Open(t, env)
+	shop := framework.Open(t, env, framework.Speaking(v1alpha1.ProtocolV2))
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.MchID = "1900000999" }))
 	merchant := shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	for _, words := range []string{"MCHID_NOT_EXIST", "the merchant number 1900000999", "create another Merchant"} {
@@ -220,13 +220,13 @@ func TestSeveralMerchantsDoNotMix(t *testing.T) {
 	t.Parallel()
 	const otherMch, otherKey = "1900000209", "cccccccccccccccccccccccccccccccc"
 	shop := framework.Open(t, env, framework.WithWeChat(func(o *simulator.Options) {
-		o.Merchants = append(o.Merchants, simulator.Merchant{MchID: otherMch, AppIDs: []string{"wx0000000000000002"}, APIKey: otherKey})
+		o.Merchants = append(o.Merchants, framework.NewParty(otherMch, "wx0000000000000002", otherKey))
 	}))
 	shop.Create(shop.NewMerchant())
-	shop.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: "other"}, StringData: map[string]string{"apiKey": otherKey}})
+	shop.CreateCredentialsOf(shop.WeChat, shop.Namespace, "other", otherMch, otherKey)
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
 		m.Name, m.Spec.MchID, m.Spec.AppID = "other", otherMch, "wx0000000000000002"
-		m.Spec.APIKeySecretRef.Name, m.Spec.CertificateSecretRef = "other", nil
+		framework.UseCredentials(m, "other")
 	}))
 	// The same number at two merchant numbers are two orders.
 	shop.Create(shop.NewOrder("order-0001"))
@@ -268,7 +268,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	shop, g := paidShop(t)
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
-	shop.Must(shop.WeChat.SetAPIKey(framework.MchID, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"))
+	rejectCredentials(shop)
 	shop.Create(shop.NewOrder("order-0002"))
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	for _, list := range []client.ObjectList{&v1alpha1.OrderList{}, &v1alpha1.RefundList{}, &v1alpha1.MerchantList{}, &corev1.EventList{}} {
@@ -276,6 +276,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		text, err := json.Marshal(list)
 		shop.Must(err)
 		g.Expect(string(text)).NotTo(gomega.ContainSubstring(framework.APIKey))
+		g.Expect(string(text)).NotTo(gomega.ContainSubstring(framework.APIV3Key))
 		g.Expect(string(text)).NotTo(gomega.ContainSubstring("PRIVATE KEY"))
 	}
 }

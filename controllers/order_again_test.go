@@ -102,9 +102,11 @@ func TestAppliedAgainAPaidOrderIsNotRefundedAsLate(t *testing.T) {
 }
 
 // paysMinutesAgo sets back WeChat's clock, so that a payment is older than an object that is
-// created now.
+// created now. What its answers and signatures say is right, since V3 compares the two clocks.
 var paysMinutesAgo = framework.WithWeChat(func(o *simulator.Options) {
-	o.Now = func() time.Time { return time.Now().Add(-10 * time.Minute) }
+	const ago = 10 * time.Minute
+	o.Now = func() time.Time { return time.Now().Add(-ago) }
+	o.ClockSkew = ago
 })
 
 func TestAppliedAgainADeletedOrderStaysClosed(t *testing.T) {
@@ -195,7 +197,7 @@ func TestMutableFieldsDoNotReachWeChat(t *testing.T) {
 }
 
 func TestChangedSettingsHoldForLaterOrdersOnly(t *testing.T) {
-	shop, g := openReady(t)
+	shop, g := openReady(t, framework.Speaking(v1alpha1.ProtocolV2))
 	order := shop.NewOrder("order-0001")
 	shop.Create(order)
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")

@@ -153,9 +153,18 @@ func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progre
 		r.forget(o.UID)
 		return done()
 	}
-	if !lifecycle.IsFinished(o.Order) && lifecycle.PaidReason(o.Order) != v1alpha1.ReasonAmountMismatch {
-		return next()
+	if lifecycle.IsFinished(o.Order) {
+		return r.releaseUnlessRefunding(ctx, o)
 	}
+	if lifecycle.PaidReason(o.Order) == v1alpha1.ReasonAmountMismatch {
+		// One message says so, and the next may contradict it: WeChat is asked before the Order goes.
+		r.closes.clear(o.UID)
+	}
+	return next()
+}
+
+// releaseUnlessRefunding removes the finalizer unless a Refund is open.
+func (r *OrderReconciler) releaseUnlessRefunding(ctx context.Context, o *order) progress {
 	open, err := r.hasOpenRefunds(ctx, o)
 	if err != nil {
 		return failed(err)

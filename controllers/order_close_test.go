@@ -115,7 +115,11 @@ func TestOnlyAnAbsoluteTimeIsSentToWeChat(t *testing.T) {
 	shop.WaitOrder("order-0002", "Prepared=True/Prepared")
 	ledger := shop.WeChat.Ledger()
 	g.Expect(ledger.Order(framework.MchID, "order-0001").Params).NotTo(gomega.HaveKey("time_expire"), "no clock in a money call")
-	want := shop.Order("order-0002").Spec.ExpireTime.In(time.FixedZone("", 8*3600)).Format("20060102150405")
+	format := "20060102150405"
+	if shop.Protocol == v1alpha1.ProtocolV3 {
+		format = time.RFC3339
+	}
+	want := shop.Order("order-0002").Spec.ExpireTime.In(time.FixedZone("", 8*3600)).Format(format)
 	g.Expect(ledger.Order(framework.MchID, "order-0002").Params).To(gomega.HaveKeyWithValue("time_expire", want))
 }
 

@@ -54,6 +54,33 @@ func TestPaymentInTheMomentOfDeletionIsRecordedFirst(t *testing.T) {
 	g.Expect(shop.WeChat.Ledger().Order(framework.MchID, "order-0001").State).To(gomega.Equal(simulator.StateSuccess))
 }
 
+// TestOneMismatchDoesNotEndADeletedOrder: a callback about another amount is followed by a deletion,
+// and only the query knows the payment.
+func TestOneMismatchDoesNotEndADeletedOrder(t *testing.T) {
+	shop, _ := openReady(t)
+	order := shop.NewOrder("order-0001", func(o *v1alpha1.Order) { o.Finalizers = []string{"example.com/keep"} })
+	shop.Create(order)
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.Fault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: simulator.FaultWrongAmount, Count: 1})
+	shop.Fault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: simulator.FaultLose})
+	shop.Pay("order-0001", simulator.PayOptions{})
+	shop.WaitOrder("order-0001", "Paid=Unknown/AmountMismatch")
+	shop.Must(shop.Client.Delete(shop.Context(), order))
+	shop.WaitOrder("order-0001", "Paid=True/Paid")
+}
+
+// TestPaidDifferentlyIsAskedForAndGoes: the query says what the callback said.
+func TestPaidDifferentlyIsAskedForAndGoes(t *testing.T) {
+	shop, _ := openReady(t)
+	order := shop.NewOrder("order-0001")
+	shop.Create(order)
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.Pay("order-0001", simulator.PayOptions{TotalFee: new(int64(1))})
+	shop.WaitOrder("order-0001", "Paid=Unknown/AmountMismatch")
+	shop.Must(shop.Client.Delete(shop.Context(), order))
+	shop.WaitGone(order)
+}
+
 func TestPaidOrderGoesAtOnce(t *testing.T) {
 	shop, g := openReady(t)
 	order := shop.Paid("order-0001")

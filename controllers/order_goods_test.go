@@ -13,7 +13,7 @@ import (
 
 // TestGoodsAndStoreReachWeChat in the words of the protocol.
 func TestGoodsAndStoreReachWeChat(t *testing.T) {
-	shop, g := openReady(t)
+	shop, g := openReady(t, framework.Speaking(v1alpha1.ProtocolV2))
 	shop.Create(shop.NewOrder("order-0001", func(o *v1alpha1.Order) {
 		o.Spec.Goods = &v1alpha1.Goods{ReceiptID: "R-1", Items: []v1alpha1.GoodsItem{{ID: "soap", Name: "肥皂 & more", Quantity: 1, Price: 101}}}
 		o.Spec.Store = &v1alpha1.Store{ID: "S-1", Name: "一号店", AreaCode: "440305"}
@@ -30,7 +30,7 @@ func TestGoodsAndStoreReachWeChat(t *testing.T) {
 
 // TestTooManyGoodsAreNotSent: the API takes a hundred lines, of which not every hundred fit in detail.
 func TestTooManyGoodsAreNotSent(t *testing.T) {
-	shop, g := openReady(t)
+	shop, g := openReady(t, framework.Speaking(v1alpha1.ProtocolV2))
 	shop.Create(shop.NewOrder("order-0001", func(o *v1alpha1.Order) {
 		o.Spec.Goods = &v1alpha1.Goods{}
 		for range 100 {

@@ -47,6 +47,9 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 	case lifecycle.NotOurs:
 		return r.otherPayment(ctx, o, trade.Payment.Attach)
 	}
+	if isDeleted(o) {
+		return r.releaseUnlessRefunding(ctx, o) // paid, although differently: there is nothing to close
+	}
 	// A person has to act. Until then it is rarely queried, in case the account is corrected.
 	r.closes.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
 	return again(r.Timing.RetrySlowly)

@@ -48,7 +48,7 @@ func TestOrderIsPaidByCallback(t *testing.T) {
 }
 
 func TestEveryTradeTypeGetsWhatItsClientNeeds(t *testing.T) {
-	shop, g := openReady(t)
+	shop, g := openReady(t, framework.Speaking(v1alpha1.ProtocolV2))
 	jsapi := shop.NewOrder("order-jsapi")
 	native := shop.NewOrder("order-native", func(o *v1alpha1.Order) {
 		o.Spec.TradeType, o.Spec.Payer = v1alpha1.TradeTypeNative, nil

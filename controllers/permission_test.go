@@ -30,7 +30,10 @@ func TestRefusalDoesNotRevealMerchants(t *testing.T) {
 		m.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector,
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "web"}}}
 	})
-	keyless := shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Name, m.Spec.APIKeySecretRef.Name = "broke", "there-is-none" })
+	keyless := shop.NewMerchant(func(m *v1alpha1.Merchant) {
+		m.Name = "broke"
+		framework.UseKey(m, "there-is-none")
+	})
 	leaving := shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Name, m.Finalizers = "leave", []string{"example.com/keep"} })
 	shop.Create(selecting, keyless, leaving)
 	shop.Must(shop.Client.Delete(shop.Context(), leaving))

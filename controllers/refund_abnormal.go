@@ -32,9 +32,9 @@ func (r *RefundReconciler) verifyAbnormalWhenSeen(ctx context.Context, f *refund
 	before, now := r.Guard.LookNow(ctx, f.Refund)
 	status, reason, message := metav1.ConditionUnknown, v1alpha1.ReasonApproved, "Where the money goes was decided; WeChat Pay is told next"
 	switch {
-	case before.State == guard.Missing, now.State == guard.Missing, lifecycle.AbnormalReason(f.Refund) == v1alpha1.ReasonPolicyMissing:
+	case before.State == guard.Missing, now.State == guard.Missing:
 		status, reason = metav1.ConditionFalse, v1alpha1.ReasonApprovedUnguarded
-		message = "spec.abnormal was set while the policy on approvals was missing, so nobody knows whether by somebody who may. It is not sent: give the money back in the merchant platform (交易中心 → 退款查询)"
+		message = "spec.abnormal was set while the policy on approvals was missing, so nobody knows whether by somebody who may. It is not sent: give the money back in the merchant platform (交易中心 → 退款管理)"
 	case now.State != guard.InForce:
 		reason, message = explainGuard(now, f.Namespace)
 	}

@@ -53,7 +53,7 @@ func TestErrorsAreShownWhileRefundIsFollowed(t *testing.T) {
 		words string
 	}{
 		"signed USER_ACCOUNT_ABNORMAL": {simulator.Fault{Kind: simulator.FaultError, ErrCode: "USER_ACCOUNT_ABNORMAL", ErrCodeDes: "用户账户异常"}, "USER_ACCOUNT_ABNORMAL: 用户账户异常"},
-		"signed REFUNDNOTEXIST":        {simulator.Fault{Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST", ErrCodeDes: "退款订单查询失败"}, "REFUNDNOTEXIST"},
+		"signed REFUNDNOTEXIST":        {simulator.Fault{Kind: simulator.FaultError, ErrCode: "REFUNDNOTEXIST", ErrCodeDes: "退款订单查询失败"}, "退款订单查询失败"},
 		"unsigned":                     {simulator.Fault{Kind: simulator.FaultFail, ReturnMsg: "参数格式错误"}, "参数格式错误"},
 		"badly signed":                 {simulator.Fault{Kind: simulator.FaultBadSignature}, "QueryRefund"},
 	} {
@@ -201,6 +201,7 @@ func TestErrorsAreShownWhileLostAnswerIsQueried(t *testing.T) {
 	shop, _ := paidShop(t)
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultDrop, AfterEffect: true})
 	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultError, ErrCode: "USER_ACCOUNT_ABNORMAL"})
+	shop.Fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 	shop.Create(shop.NewRefund("refund-0001", "order-0001", 101, approved))
 	shop.Eventually("WeChat's words are shown", func() error {
 		refund := shop.WaitRefund("refund-0001", "Accepted=Unknown/OutcomeUnknown")
@@ -224,7 +225,7 @@ func TestErrorsAreShownWhileOrderIsPolled(t *testing.T) {
 			return contains(message, part)
 		}
 	}
-	shop.Eventually("WeChat's words are shown", paidMessage("NOAUTH: 商户无此接口权限"))
+	shop.Eventually("WeChat's words are shown", paidMessage(shop.Code("NOAUTH")+": 商户无此接口权限"))
 	order := shop.WaitOrder("order-0001", "Paid=Unknown/AwaitingPayment")
 	waitForMoreQueries(shop, simulator.OperationOrderQuery, "order-0001", 3)
 	g.Expect(shop.Order("order-0001").ResourceVersion).To(gomega.Equal(order.ResourceVersion), "no write at each poll")
@@ -238,7 +239,7 @@ func TestErrorsAreShownWhileOrderIsPolled(t *testing.T) {
 	shop.Patch(order, wishClosed)
 	shop.WaitOrder("order-0001", "Paid=False/Closed")
 	shop.Fault(simulator.Fault{Operation: simulator.OperationOrderQuery, Kind: simulator.FaultError, ErrCode: "NOAUTH", ErrCodeDes: "商户无此接口权限"})
-	shop.Eventually("also of a closed one", paidMessage("NOAUTH"))
+	shop.Eventually("also of a closed one", paidMessage(shop.Code("NOAUTH")))
 }
 
 func has(conditions []metav1.Condition, kind, reason string) bool {

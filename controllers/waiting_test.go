@@ -23,7 +23,7 @@ func TestOrderGoesOnWhenItsMerchantComes(t *testing.T) {
 }
 
 func TestRefundGoesOnWhenItsMerchantGetsACertificate(t *testing.T) {
-	shop := framework.Open(t, env, withoutPeriodicChecks())
+	shop := framework.Open(t, env, framework.Speaking(v1alpha1.ProtocolV2), withoutPeriodicChecks())
 	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.CertificateSecretRef = nil }))
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Paid("order-0001")

@@ -55,8 +55,8 @@ func TestProbesAreAnswered(t *testing.T) {
 	callbacks, before, stored := counted(t), checksCounted(), d.versions()
 	for _, replica := range replicas {
 		for kind, path := range map[string]string{"payment": d.paymentPath(), "refund": d.refundPath()} {
-			probe := d.probeOf(framework.APIKey, kind, time.Now())
-			got := replica.post(path, string(probe.Body))
+			probe := d.probeOf(d.Key(), kind, time.Now())
+			got := replica.post(path, raw(string(probe.Body)))
 			if err := probe.Check([]byte(got.body)); err != nil || got.err != nil || got.status != http.StatusOK {
 				t.Errorf("%s: %v %+v", kind, err, got)
 			}
@@ -81,23 +81,24 @@ func TestProbesAreAnswered(t *testing.T) {
 func TestProbesThatAreRefused(t *testing.T) {
 	d := openFixture(t)
 	c := d.callbackServer()
-	good := func() string { return string(d.probeOf(framework.APIKey, "payment", time.Now()).Body) }
+	probe := func() string { return string(d.probeOf(d.Key(), "payment", time.Now()).Body) }
+	good := func() message { return raw(probe()) }
 	callbacks := counted(t)
 	for name, call := range map[string]func() answer{
-		"another key":      func() answer { return c.pay(string(d.probeOf(secondKey, "payment", time.Now()).Body)) },
+		"another key":      func() answer { return c.pay(raw(string(d.probeOf(secondKey, "payment", time.Now()).Body))) },
 		"the other path":   func() answer { return c.refund(good()) },
 		"another Merchant": func() answer { return c.post(d.secondPath(), good()) },
 		"an hour old": func() answer {
-			return c.pay(string(d.probeOf(framework.APIKey, "payment", time.Now().Add(-time.Hour)).Body))
+			return c.pay(raw(string(d.probeOf(d.Key(), "payment", time.Now().Add(-time.Hour)).Body)))
 		},
 		"an hour ahead": func() answer {
-			return c.pay(string(d.probeOf(framework.APIKey, "payment", time.Now().Add(time.Hour)).Body))
+			return c.pay(raw(string(d.probeOf(d.Key(), "payment", time.Now().Add(time.Hour)).Body)))
 		},
-		"without anything": func() answer { return c.pay("<callback_check></callback_check>") },
-		"cut off":          func() answer { return c.pay(good()[:100]) },
-		"larger than any":  func() answer { return c.pay(good() + strings.Repeat(" ", callbackprobe.MaxProbe)) },
+		"without anything": func() answer { return c.pay(raw("<callback_check></callback_check>")) },
+		"cut off":          func() answer { return c.pay(raw(probe()[:100])) },
+		"larger than any":  func() answer { return c.pay(raw(probe() + strings.Repeat(" ", callbackprobe.MaxProbe))) },
 		"signed in WeChat's way": func() answer {
-			return c.pay(paymentOf(d.NewOrder("order-0001")).signed(framework.APIKey, hmacSign).xml("callback_check"))
+			return c.pay(raw(paymentOf(d.NewOrder("order-0001")).signed(framework.APIKey, hmacSign).xml("callback_check")))
 		},
 	} {
 		before := checksCounted()
@@ -116,7 +117,7 @@ func TestProbesThatAreRefused(t *testing.T) {
 func TestProbeIsNoCallback(t *testing.T) {
 	t.Parallel()
 	d := openFixture(t)
-	body := string(d.probeOf(framework.APIKey, "payment", time.Now()).Body)
+	body := string(d.probeOf(d.Key(), "payment", time.Now()).Body)
 	handle, err := d.registry.Get(d.Context(), d.shopMerchant())
 	d.Must(err)
 	for _, text := range []string{body, strings.ReplaceAll(body, "callback_check>", "xml>")} {
@@ -146,10 +147,10 @@ func TestProbesWhileAKeyIsRotated(t *testing.T) {
 	t.Parallel()
 	d := openFixture(t)
 	c := d.callbackServer()
-	d.keys(secondKey, framework.APIKey)
-	for _, key := range []string{framework.APIKey, secondKey} {
+	d.keys(secondKey, d.Key())
+	for _, key := range []string{d.Key(), secondKey} {
 		probe := d.probeOf(key, "payment", time.Now())
-		if err := probe.Check([]byte(c.pay(string(probe.Body)).body)); err != nil {
+		if err := probe.Check([]byte(c.pay(raw(string(probe.Body))).body)); err != nil {
 			t.Error(err)
 		}
 	}

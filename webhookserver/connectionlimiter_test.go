@@ -65,6 +65,7 @@ func TestBlockedMerchantDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	const room = 64
 	d := openFixture(t)
+	tooMany := d.fails("too many callbacks")
 	entered, proceed := make(chan struct{}, room), make(chan struct{})
 	stuck := d.callbackServer(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, through client.Client, sub string, object client.Object, options ...client.SubResourceUpdateOption) error {
 		if _, isOrder := object.(*v1alpha1.Order); isOrder && object.GetNamespace() == d.Namespace {
@@ -87,8 +88,8 @@ func TestBlockedMerchantDoesNotBlockOthers(t *testing.T) {
 	if got := stuck.pay(paymentOf(order).good()); got.body != tooMany {
 		t.Errorf("one more was let in: %+v", got)
 	}
-	expectFail(t, stuck.pay(paymentOf(order).body(secondKey, hmacSign)), http.StatusForbidden)
-	expectSuccess(t, stuck.post(d.secondPath(), paymentOf(other).with("mch_id", secondMchID).body(secondKey, hmacSign)))
+	expectFail(t, stuck.pay(paymentOf(order).forged()), http.StatusForbidden)
+	expectSuccess(t, stuck.post(d.secondPath(), paymentOf(other).with("mch_id", secondMchID).by(secondKey)))
 	if got := stuck.refund(d.refundBody(refund, "PROCESSING")); got.body == tooMany {
 		t.Errorf("refunds have a room of their own: %+v", got)
 	}
@@ -99,5 +100,3 @@ func TestBlockedMerchantDoesNotBlockOthers(t *testing.T) {
 	d.expectPaid(order, "Unknown/AwaitingPayment")
 	expectSuccess(t, d.callbackServer().pay(paymentOf(order).good()))
 }
-
-const tooMany = `<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[too many callbacks]]></return_msg></xml>`

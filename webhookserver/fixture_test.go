@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -52,22 +51,28 @@ type fixture struct {
 
 func openFixture(t testing.TB, change ...func(*v1alpha1.Merchant)) *fixture {
 	t.Helper()
+	return openFixtureIn(t, framework.DefaultProtocol(), change...)
+}
+
+// openFixtureIn is for a test of what only one protocol has.
+func openFixtureIn(t testing.TB, protocol v1alpha1.Protocol, change ...func(*v1alpha1.Merchant)) *fixture {
+	t.Helper()
 	env := environment(t)
-	shop := framework.Open(t, env, framework.WithoutOperator(), framework.WithNamespaces(1))
+	shop := framework.Open(t, env, framework.WithoutOperator(), framework.WithNamespaces(1), framework.Speaking(protocol))
 	d := &fixture{Shop: shop, live: shop.Client, http: newHTTPClient(t)}
 	d.openCache(env)
 	d.registry = account.NewRegistry(d.live, account.Options{
 		NotifyBaseURL: "https://pay.example.com", EndpointHosts: hosts.MustParse(framework.WeChatHost), RefreshAfter: time.Nanosecond, Limits: account.Limits{BreakAfter: 1000},
 	})
-	d.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: d.Other(0), Name: "second-key"}, Data: map[string][]byte{"apiKey": []byte(secondKey)}})
-	first := d.NewMerchant(change...)
-	second := d.NewMerchant(func(m *v1alpha1.Merchant) {
+	d.CreateCredentialsOf(d.WeChat, d.Other(0), "second-key", secondMchID, secondKey)
+	first := d.NewMerchant(append([]func(*v1alpha1.Merchant){knowsPlatform}, change...)...)
+	second := d.NewMerchant(knowsPlatform, func(m *v1alpha1.Merchant) {
 		m.Namespace, m.Name, m.Spec.MchID = d.Other(0), secondName, secondMchID
-		m.Spec.APIKeySecretRef.Name, m.Spec.CertificateSecretRef = "second-key", nil
+		framework.UseCredentials(m, "second-key")
 	})
 	d.Create(first, second)
-	d.TakeKeys(first, framework.APIKey, previousKey)
-	d.TakeKeys(second, secondKey)
+	d.proven(first, framework.APIKey, previousKey)
+	d.proven(second, secondKey)
 	d.sync(first, second)
 	return d
 }
@@ -148,7 +153,11 @@ func (d *fixture) asPrepared(order *v1alpha1.Order, how v1alpha1.SignType) *v1al
 	d.T.Helper()
 	return d.update(order, func(o *v1alpha1.Order) {
 		expires := metav1.NewTime(time.Now().Add(2 * time.Hour))
-		lifecycle.Prepared(o, v1alpha1.OrderPrepay{ID: "wx2026", SignType: how, ExpireTime: &expires}, time.Now())
+		prepay := v1alpha1.OrderPrepay{ID: "wx2026", SignType: how, ExpireTime: &expires}
+		if d.Protocol == v1alpha1.ProtocolV3 {
+			prepay.Protocol, prepay.SignType = d.Protocol, ""
+		}
+		lifecycle.Prepared(o, prepay, time.Now())
 	})
 }
 
@@ -204,30 +213,48 @@ func serve(shop *framework.Shop, handler *webhookserver.Handler) string {
 
 // paymentPath and the following functions return the paths of callbacks.
 func (d *fixture) paymentPath() string {
-	return "/notify/v2/" + d.Namespace + "/" + framework.MerchantName + "/payment"
+	return root(d.Protocol) + d.Namespace + "/" + framework.MerchantName + "/payment"
 }
 func (d *fixture) refundPath() string {
-	return "/notify/v2/" + d.Namespace + "/" + framework.MerchantName + "/refund"
+	return root(d.Protocol) + d.Namespace + "/" + framework.MerchantName + "/refund"
 }
 func (d *fixture) secondPath() string {
-	return "/notify/v2/" + d.Other(0) + "/" + secondName + "/payment"
+	return root(d.Protocol) + d.Other(0) + "/" + secondName + "/payment"
 }
 
 // answer is what a client receives.
 type answer struct {
+	// v3 reports that it is an answer to a callback of V3.
+	v3     bool
 	status int
 	kind   string
 	body   string
 	err    error
 }
 
-func (a answer) success() bool { return a.status == http.StatusOK && a.body == success }
+// success reports whether WeChat takes it for a success: one document of V2, and an empty body of
+// V3.
+func (a answer) success() bool {
+	if a.v3 {
+		return a.status == http.StatusNoContent && a.body == ""
+	}
+	return a.status == http.StatusOK && a.body == success
+}
 
-func (c *callbackServer) pay(body string) answer    { return c.post(c.d.paymentPath(), body) }
-func (c *callbackServer) refund(body string) answer { return c.post(c.d.refundPath(), body) }
+func (c *callbackServer) pay(m message) answer    { return c.post(c.d.paymentPath(), m) }
+func (c *callbackServer) refund(m message) answer { return c.post(c.d.refundPath(), m) }
 
-func (c *callbackServer) post(path, body string) answer {
-	return c.d.send(http.MethodPost, c.base+path, strings.NewReader(body))
+func (c *callbackServer) post(path string, m message) answer { return c.deliver(path, m.to(path)) }
+
+func (c *callbackServer) deliver(path string, sent delivery) answer {
+	return c.d.send(http.MethodPost, c.base+path, strings.NewReader(sent.body), sent.setHeader)
+}
+
+// setHeader sets the headers of a request.
+func (d delivery) setHeader(request *http.Request) {
+	for name := range d.header {
+		request.Header.Set(name, d.header.Get(name))
+	}
 }
 
 func (d *fixture) send(method, url string, body io.Reader, change ...func(*http.Request)) answer {
@@ -245,7 +272,7 @@ func (d *fixture) send(method, url string, body io.Reader, change ...func(*http.
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	return answer{status: response.StatusCode, kind: response.Header.Get("Content-Type"), body: string(text), err: err}
+	return answer{v3: isV3(url), status: response.StatusCode, kind: response.Header.Get("Content-Type"), body: string(text), err: err}
 }
 
 // dial opens a TCP connection, to send what no HTTP client would.
@@ -261,7 +288,11 @@ func (c *callbackServer) dial() net.Conn {
 // expectSuccess fails the test unless the answer is WeChat's success, byte for byte.
 func expectSuccess(t testing.TB, got answer) {
 	t.Helper()
-	if got.err != nil || !got.success() || got.kind != "text/xml; charset=utf-8" {
+	kind := "text/xml; charset=utf-8"
+	if got.v3 {
+		kind = "" // there is no body
+	}
+	if got.err != nil || !got.success() || got.kind != kind {
 		t.Fatalf("want SUCCESS, got %d %q %q %v", got.status, got.kind, got.body, got.err)
 	}
 }
@@ -269,7 +300,8 @@ func expectSuccess(t testing.TB, got answer) {
 // expectFail fails the test unless the answer has the status and is not a success.
 func expectFail(t testing.TB, got answer, status int) {
 	t.Helper()
-	if got.err != nil || got.status != status || strings.Contains(got.body, "SUCCESS") {
+	isJSON := strings.HasPrefix(got.kind, "application/json") // what the handler of callbacks answers
+	if got.err != nil || got.status != status || strings.Contains(got.body, "SUCCESS") || isJSON && !strings.HasPrefix(got.body, `{"code":"FAIL","message":"`) {
 		t.Fatalf("want %d and no SUCCESS, got %d %q %v", status, got.status, got.body, got.err)
 	}
 }

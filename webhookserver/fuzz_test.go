@@ -191,8 +191,8 @@ func FuzzCallback(f *testing.F) {
 	payment := paymentOf(shop.order)
 	refund := fields{"out_trade_no": "order-0001", "out_refund_no": "refund-0001", "refund_status": "SUCCESS"}
 	bodies := []string{
-		"", success, payment.xml("xml"), payment.good(), payment.body(framework.APIKey, md5Sign), payment.body("", hmacSign),
-		payment.with("sign", strings.Repeat("0", 64)).xml("xml"), payment.with("mch_id", secondMchID).good(),
+		"", success, payment.xml("xml"), payment.goodXML(), payment.body(framework.APIKey, md5Sign), payment.body("", hmacSign),
+		payment.with("sign", strings.Repeat("0", 64)).xml("xml"), payment.with("mch_id", secondMchID).goodXML(),
 		payment.with("total_fee", "1").xml("xml"), payment.with("fee_type", "USD").xml("xml"), payment.with("out_trade_no", "order-9999").xml("xml"),
 		payment.with("result_code", "FAIL").xml("xml"), payment.with("fee_type", "").xml("xml"),
 		refund.sealed(framework.APIKey).xml("xml"), refund.sealed("").xml("xml"), refund.xml("root"), refund.with("out_refund_no", "refund-9999").xml("root"),

@@ -18,7 +18,7 @@ var allLogs = &logbook{}
 
 // secrets are in many messages that the tests send, and must not appear in any log or event. The
 // last ones are typical parts of bodies.
-var secrets = []string{framework.APIKey, previousKey, secondKey, framework.OpenID, "<xml", "<root", "<req_info", "CDATA"}
+var secrets = []string{framework.APIKey, framework.APIV3Key, previousKey, secondKey, framework.OpenID, "<xml", "<root", "<req_info", "CDATA"}
 
 // verbosity is the highest level at which the operator logs. From 8 on client-go logs whole
 // objects.

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	testclock "k8s.io/utils/clock/testing"
-
-	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // callbackServerWithClock starts a callback server with a fake clock.
@@ -39,7 +37,7 @@ func TestForgedCallbacksDoNotFillTheLog(t *testing.T) {
 	d := openFixture(t)
 	c, clock := d.callbackServerWithClock()
 	order := d.prepared("order-0001")
-	body, refund := paymentOf(order).body(secondKey, hmacSign), fields{"out_trade_no": "order-0001", "out_refund_no": "refund-0001"}.sealed(secondKey).xml("xml")
+	body, refund := paymentOf(order).forged(), refundOf(d.NewRefund("refund-0001", "order-0001", 50), order, "SUCCESS").refundForged()
 	for range forged {
 		expectFail(t, c.pay(body), http.StatusForbidden)
 		expectFail(t, c.refund(refund), http.StatusForbidden)
@@ -73,7 +71,7 @@ func TestLogValuesAreShortened(t *testing.T) {
 	long := strings.Repeat("9", 20<<10)
 	for _, number := range []string{long, "订单" + long, long[:65]} {
 		expectFail(t, c.pay(paymentOf(order).with("out_trade_no", number, "transaction_id", long).good()), http.StatusNotFound)
-		expectFail(t, c.refund(refundOf(refund, order, "SUCCESS").with("out_refund_no", number).sealed(framework.APIKey).xml("xml")), http.StatusNotFound)
+		expectFail(t, c.refund(refundOf(refund, order, "SUCCESS").with("out_refund_no", number).refunded()), http.StatusNotFound)
 	}
 	if len(c.linesWith("999")) != 6 {
 		t.Errorf("%q", c.log.all())
@@ -98,9 +96,9 @@ func TestUnknownNumbersSpareTheAPIServer(t *testing.T) {
 		expectFail(t, c.pay(deleted), http.StatusNotFound)
 	}
 	expectFail(t, c.pay(deleted), http.StatusServiceUnavailable)
-	expectFail(t, c.refund(refundOf(d.NewRefund("refund-9999", "order-0001", 50), order, "SUCCESS").sealed(framework.APIKey).xml("xml")), http.StatusServiceUnavailable)
+	expectFail(t, c.refund(refundOf(d.NewRefund("refund-9999", "order-0001", 50), order, "SUCCESS").refunded()), http.StatusServiceUnavailable)
 	expectSuccess(t, c.pay(paymentOf(order).good())) // the cache has it
-	expectFail(t, c.post(d.secondPath(), paymentOf(order).with("mch_id", secondMchID).body(secondKey, hmacSign)), http.StatusNotFound)
+	expectFail(t, c.post(d.secondPath(), paymentOf(order).with("mch_id", secondMchID).by(secondKey)), http.StatusNotFound)
 	clock.SetTime(clock.Now().Add(time.Second))
 	expectFail(t, c.pay(deleted), http.StatusNotFound)
 }

@@ -75,8 +75,8 @@ func (f fields) signed(key string, how algorithm) fields {
 // body signs and encodes.
 func (f fields) body(key string, how algorithm) string { return f.signed(key, how).xml("xml") }
 
-// good is the body that the shop's Merchant accepts.
-func (f fields) good() string { return f.body(framework.APIKey, hmacSign) }
+// goodXML is the body that the shop's Merchant accepts under V2.
+func (f fields) goodXML() string { return f.body(framework.APIKey, hmacSign) }
 
 // transactionOf returns the transaction id of an Order's payment in these tests.
 func transactionOf(outTradeNo string) string { return "42000000002026" + outTradeNo }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
-	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // results are all label values of the results of callbacks.
@@ -59,16 +58,16 @@ func TestCallbacksAreCounted(t *testing.T) {
 		{"another transaction", func() answer { return c.pay(payment.with("transaction_id", "42999").good()) }, "payment conflict"},
 		{"unknown number", func() answer { return c.pay(payment.with("out_trade_no", "order-9999").good()) }, "payment unmatched"},
 		{"another amount", func() answer { return c.pay(paymentOf(other).with("total_fee", "1").good()) }, "payment mismatch"},
-		{"forged", func() answer { return c.pay(payment.body(secondKey, hmacSign)) }, "payment refused"},
-		{"too large", func() answer { return c.pay(strings.Repeat("x", 65<<10)) }, "payment refused"},
+		{"forged", func() answer { return c.pay(payment.forged()) }, "payment refused"},
+		{"too large", func() answer { return c.pay(raw(strings.Repeat("x", 65<<10))) }, "payment refused"},
 		{"no merchant", func() answer { return c.post(strings.Replace(d.paymentPath(), "shop/", "other/", 1), body) }, "payment refused"},
 		{"no write", func() answer { return broken.pay(paymentOf(other).good()) }, "payment failed"},
 		{"another method", func() answer { return d.send(http.MethodGet, c.base+d.paymentPath(), nil) }, ""},
 		{"another path", func() answer { return c.post("/metrics", body) }, ""},
-		{"refund under way", func() answer { return c.refund(d.refundBody(refund, "SUCCESS")) }, "refund failed"},
-		{"refund forged", func() answer { return c.refund("<xml></xml>") }, "refund refused"},
+		{"refund under way", func() answer { return c.refund(d.refundBody(refund, "CHANGE")) }, "refund failed"},
+		{"refund forged", func() answer { return c.refund(raw("<xml></xml>")) }, "refund refused"},
 		{"refund unknown", func() answer {
-			return c.refund(refundOf(d.NewRefund("refund-9999", "order-0003", 50), order, "SUCCESS").sealed(framework.APIKey).xml("xml"))
+			return c.refund(refundOf(d.NewRefund("refund-9999", "order-0003", 50), order, "SUCCESS").refunded())
 		}, "refund unmatched"},
 		{"refund done", func() answer {
 			d.turn(refund, simulator.RefundSuccess)

@@ -62,7 +62,8 @@ func TestChunkedPaymentIsAccepted(t *testing.T) {
 	t.Parallel()
 	d := openFixture(t)
 	order := d.prepared("order-0001")
-	got := d.send(http.MethodPost, d.callbackServer().base+d.paymentPath(), chunkedBody{strings.NewReader(paymentOf(order).good())})
+	sent := paymentOf(order).good().to(d.paymentPath())
+	got := d.send(http.MethodPost, d.callbackServer().base+d.paymentPath(), chunkedBody{strings.NewReader(sent.body)}, sent.setHeader)
 	expectSuccess(t, got)
 	d.expectPaid(order, "True/Paid")
 }

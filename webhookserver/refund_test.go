@@ -52,9 +52,9 @@ func (d *fixture) refunding(orderName, refundName, notifyURL string) (*v1alpha1.
 }
 
 // refundBody returns a callback for a Refund of an Order over 101 fen.
-func (d *fixture) refundBody(refund *v1alpha1.Refund, status string) string {
+func (d *fixture) refundBody(refund *v1alpha1.Refund, status string) message {
 	order := d.NewOrder(refund.Spec.OrderRef.Name)
-	return refundOf(refund, order, status).sealed(framework.APIKey).xml("xml")
+	return refundOf(refund, order, status).refunded()
 }
 
 func (d *fixture) turn(refund *v1alpha1.Refund, status simulator.RefundStatus) {
@@ -78,7 +78,7 @@ func (d *fixture) refundQueries(refund *v1alpha1.Refund) int {
 
 func TestRefundCallbackOnlyQueries(t *testing.T) {
 	t.Parallel()
-	d := openFixture(t)
+	d := openFixtureIn(t, v1alpha1.ProtocolV2)
 	c, clock := d.callbackServerWithClock()
 	later := func() { clock.SetTime(clock.Now().Add(time.Second)) } // the query interval is over
 	refund, _ := d.refunding("order-0001", "refund-0001", "")
@@ -96,7 +96,7 @@ func TestRefundCallbackOnlyQueries(t *testing.T) {
 	// The amount and time in the callback differ: those of the query are stored.
 	d.turn(refund, simulator.RefundSuccess)
 	forged := refundOf(refund, d.NewOrder("order-0001"), "SUCCESS").with("refund_fee", "101", "refund_id", "999", "success_time", "2001-01-01 00:00:00", "refund_recv_accout", "forged")
-	expectSuccess(t, c.refund(forged.sealed(framework.APIKey).xml("xml")))
+	expectSuccess(t, c.refund(forged.refunded()))
 	now := d.expectRefund(refund, "True/Succeeded")
 	record := d.WeChat.Ledger().Refund(framework.MchID, "refund-0001")
 	if now.Status.RefundID != record.RefundID || now.Status.SucceededTime.Year() == 2001 || strings.Contains(now.Status.ReceivedAccount, "forged") {
@@ -141,7 +141,9 @@ func TestRefundCallbacksOfEachEnd(t *testing.T) {
 	}
 	t.Run("abnormal, then succeeded", func(t *testing.T) {
 		refund := d.Refund("refund-abnormal")
-		expectFail(t, c.refund(d.refundBody(refund, "SUCCESS")), http.StatusServiceUnavailable)
+		if d.Protocol == v1alpha1.ProtocolV2 { // under V3 it is signed, and so a fact
+			expectFail(t, c.refund(d.refundBody(refund, "SUCCESS")), http.StatusServiceUnavailable)
+		}
 		d.turn(refund, simulator.RefundSuccess)
 		clock.SetTime(clock.Now().Add(time.Second)) // the query interval is over
 		// The callback about CHANGE is late: the query returns a newer status, which is stored.
@@ -174,7 +176,7 @@ func TestRefundEndedByOperatorIsQueried(t *testing.T) {
 
 func TestRefundCallbacksThatAreRefused(t *testing.T) {
 	t.Parallel()
-	d := openFixture(t)
+	d := openFixtureIn(t, v1alpha1.ProtocolV2)
 	c := d.callbackServer()
 	refund, order := d.refunding("order-0001", "refund-0001", "")
 	d.turn(refund, simulator.RefundSuccess)
@@ -204,14 +206,14 @@ func TestRefundCallbacksThatAreRefused(t *testing.T) {
 		"another merchant's path":       {secondPath, message.xml("xml"), 403},
 		"another merchant, our refund":  {secondPath, second.xml("xml"), 404},
 		"unknown refund":                {d.refundPath(), good.with("out_refund_no", "refund-9999").sealed(framework.APIKey).xml("xml"), 404},
-		"a payment":                     {d.refundPath(), paymentOf(order).good(), 403},
-		"a payment with req_info":       {d.refundPath(), paymentOf(order).with("req_info", "AAAA").good(), 403},
+		"a payment":                     {d.refundPath(), paymentOf(order).goodXML(), 403},
+		"a payment with req_info":       {d.refundPath(), paymentOf(order).with("req_info", "AAAA").goodXML(), 403},
 		"a refund at the payment path":  {d.paymentPath(), message.xml("xml"), 403},
-		"a signed refund at that path":  {d.paymentPath(), message.good(), 403},
+		"a signed refund at that path":  {d.paymentPath(), message.goodXML(), 403},
 		"the inside without an outside": {d.refundPath(), good.xml("root"), 403},
 	} {
 		t.Run(name, func(t *testing.T) {
-			expectFail(t, c.post(bad.path, bad.body), bad.status)
+			expectFail(t, c.post(bad.path, raw(bad.body)), bad.status)
 			if diff := cmp.Diff(before, d.versions()); diff != "" {
 				t.Fatal(diff)
 			}
@@ -221,7 +223,7 @@ func TestRefundCallbacksThatAreRefused(t *testing.T) {
 		t.Errorf("asked %d times for what can't be read", d.refundQueries(refund))
 	}
 	d.keys(framework.APIKey, previousKey)
-	expectSuccess(t, c.refund(good.sealed(previousKey).xml("xml")))
+	expectSuccess(t, c.refund(raw(good.sealed(previousKey).xml("xml"))))
 	d.expectRefund(refund, "True/Succeeded")
 }
 
@@ -255,7 +257,7 @@ func TestRefundqueryIsDown(t *testing.T) {
 	c := d.callbackServer()
 	refund, _ := d.refunding("order-0001", "refund-0001", c.base+d.refundPath())
 	d.Fault(simulator.Fault{Operation: simulator.OperationRefundQuery, Kind: simulator.FaultHTML})
-	d.turn(refund, simulator.RefundSuccess)
+	d.turn(refund, simulator.RefundChange) // not final, so that it is asked for under V3 too
 	attempts := func() simulator.Callback {
 		return d.WeChat.Ledger().CallbacksOf(simulator.OperationRefundCallback, "refund-0001")[0]
 	}
@@ -273,7 +275,7 @@ func TestRefundqueryIsDown(t *testing.T) {
 		}
 		return nil
 	})
-	d.expectRefund(refund, "True/Succeeded")
+	d.expectRefund(refund, "Unknown/Abnormal")
 	for _, attempt := range attempts().Attempts[:2] {
 		if attempt.Outcome != simulator.OutcomeRefused || attempt.Status != http.StatusServiceUnavailable {
 			t.Errorf("%+v", attempt)

@@ -31,7 +31,7 @@ func openSwitchboard(t *testing.T) *callbackRouter {
 		s.mutex.Lock()
 		to := s.to
 		s.mutex.Unlock()
-		got := d.send(request.Method, to+request.URL.Path, request.Body)
+		got := d.send(request.Method, to+request.URL.Path, request.Body, func(forwarded *http.Request) { forwarded.Header = request.Header.Clone() })
 		s.mutex.Lock()
 		s.answers[fmt.Sprintf("%s %t", to, got.success())]++
 		s.mutex.Unlock()

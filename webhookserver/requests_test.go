@@ -14,7 +14,7 @@ func TestRequestsThatAreNotCallbacks(t *testing.T) {
 	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
-	body := paymentOf(order).good()
+	sent := paymentOf(order).good().to(d.paymentPath())
 	cases := map[string]struct {
 		method, path string
 		status       []int
@@ -32,25 +32,25 @@ func TestRequestsThatAreNotCallbacks(t *testing.T) {
 		"another kind":            {http.MethodPost, strings.TrimSuffix(d.paymentPath(), "payment") + "transfer", []int{404}},
 		"more after the kind":     {http.MethodPost, d.paymentPath() + "/more", []int{404}},
 		"a slash after the kind":  {http.MethodPost, d.paymentPath() + "/", []int{404}},
-		"another version":         {http.MethodPost, strings.Replace(d.paymentPath(), "/v2/", "/v3/", 1), []int{404}},
-		"no namespace":            {http.MethodPost, "/notify/v2//shop/payment", []int{301, 307, 308, 404}},
-		"dots":                    {http.MethodPost, "/notify/v2/x/../" + d.Namespace + "/shop/payment", []int{301, 307, 308}},
+		"another version":         {http.MethodPost, strings.Replace(d.paymentPath(), root(d.Protocol), "/notify/v1/", 1), []int{404}},
+		"no namespace":            {http.MethodPost, root(d.Protocol) + "/shop/payment", []int{301, 307, 308, 404}},
+		"dots":                    {http.MethodPost, root(d.Protocol) + "x/../" + d.Namespace + "/shop/payment", []int{301, 307, 308}},
 		"dots out of the root":    {http.MethodPost, "/../../../etc/passwd", []int{301, 307, 308, 404}},
-		"escaped dots":            {http.MethodPost, "/notify/v2/%2e%2e/%2e%2e/payment", []int{301, 307, 308, 404}},
-		"escaped slash":           {http.MethodPost, "/notify/v2/" + d.Namespace + "%2fshop/shop/payment", []int{404}},
-		"escaped slash in a name": {http.MethodPost, "/notify/v2/" + d.Namespace + "/..%2f" + d.Namespace + "%2fshop/payment", []int{404}},
-		"line break":              {http.MethodPost, "/notify/v2/" + d.Namespace + "/shop%0a%7b%22level%22:%22error%22%7d/payment", []int{404}},
-		"NUL":                     {http.MethodPost, "/notify/v2/" + d.Namespace + "/shop%00/payment", []int{404}},
-		"not UTF-8":               {http.MethodPost, "/notify/v2/" + d.Namespace + "/%ff%fe/payment", []int{404}},
-		"capital letters":         {http.MethodPost, "/notify/v2/" + d.Namespace + "/SHOP/payment", []int{404}},
-		"a name without end":      {http.MethodPost, "/notify/v2/" + d.Namespace + "/" + strings.Repeat("a", 4000) + "/payment", []int{404}},
-		"a namespace without end": {http.MethodPost, "/notify/v2/" + strings.Repeat("a", 4000) + "/shop/payment", []int{404}},
-		"a pattern as a name":     {http.MethodPost, "/notify/v2/%7Bnamespace%7D/%7Bname%7D/payment", []int{404}},
+		"escaped dots":            {http.MethodPost, root(d.Protocol) + "%2e%2e/%2e%2e/payment", []int{301, 307, 308, 404}},
+		"escaped slash":           {http.MethodPost, root(d.Protocol) + d.Namespace + "%2fshop/shop/payment", []int{404}},
+		"escaped slash in a name": {http.MethodPost, root(d.Protocol) + d.Namespace + "/..%2f" + d.Namespace + "%2fshop/payment", []int{404}},
+		"line break":              {http.MethodPost, root(d.Protocol) + d.Namespace + "/shop%0a%7b%22level%22:%22error%22%7d/payment", []int{404}},
+		"NUL":                     {http.MethodPost, root(d.Protocol) + d.Namespace + "/shop%00/payment", []int{404}},
+		"not UTF-8":               {http.MethodPost, root(d.Protocol) + d.Namespace + "/%ff%fe/payment", []int{404}},
+		"capital letters":         {http.MethodPost, root(d.Protocol) + d.Namespace + "/SHOP/payment", []int{404}},
+		"a name without end":      {http.MethodPost, root(d.Protocol) + d.Namespace + "/" + strings.Repeat("a", 4000) + "/payment", []int{404}},
+		"a namespace without end": {http.MethodPost, root(d.Protocol) + strings.Repeat("a", 4000) + "/shop/payment", []int{404}},
+		"a pattern as a name":     {http.MethodPost, root(d.Protocol) + "%7Bnamespace%7D/%7Bname%7D/payment", []int{404}},
 	}
 	expectUnchanged(t, d, c, order, func(t *testing.T, unchanged func(t *testing.T)) {
 		for name, bad := range cases {
 			t.Run(name, func(t *testing.T) {
-				got := d.send(bad.method, c.base+bad.path, strings.NewReader(body))
+				got := d.send(bad.method, c.base+bad.path, strings.NewReader(sent.body), sent.setHeader)
 				for _, status := range bad.status {
 					if got.status == status {
 						expectFail(t, got, status)
@@ -93,8 +93,9 @@ func TestRequestsThatNoClientSends(t *testing.T) {
 	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
-	body := paymentOf(order).good()
-	start := "POST " + d.paymentPath() + " HTTP/1.1\r\nHost: pay.example.com\r\n"
+	sent := paymentOf(order).good().to(d.paymentPath())
+	body := sent.body
+	start := "POST " + d.paymentPath() + " HTTP/1.1\r\nHost: pay.example.com\r\n" + sent.lines()
 	sized := func(n int) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n", n) }
 	chunk := fmt.Sprintf("%x\r\n%s\r\n", 16<<10, strings.Repeat("x", 16<<10))
 	cases := map[string]struct {
@@ -142,7 +143,8 @@ func TestSlowSendersDoNotBlockOthers(t *testing.T) {
 	d := openFixture(t)
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
-	body := paymentOf(order).with("total_fee", "101").good()
+	good := paymentOf(order).with("total_fee", "101").good()
+	body := good.to(d.paymentPath()).body
 	start := "POST " + d.paymentPath() + " HTTP/1.1\r\nHost: pay.example.com\r\n"
 	slow := map[string]string{
 		"half a header": start,
@@ -153,12 +155,12 @@ func TestSlowSendersDoNotBlockOthers(t *testing.T) {
 	for _, part := range slow {
 		go func() { results <- sendRaw(t, c, part) }()
 	}
-	expectSuccess(t, c.pay(body))
+	expectSuccess(t, c.pay(good))
 	for range slow {
 		if got := <-results; got.status != 0 && got.status != http.StatusBadRequest && got.status != http.StatusRequestTimeout {
 			t.Errorf("%+v", got)
 		}
 	}
 	d.expectPaid(order, "True/Paid")
-	expectSuccess(t, c.pay(body))
+	expectSuccess(t, c.pay(good))
 }

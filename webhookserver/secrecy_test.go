@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
@@ -13,7 +14,7 @@ import (
 // except the order and transaction numbers of verified ones.
 func TestCallbackContentIsNotRevealed(t *testing.T) {
 	t.Parallel()
-	d := openFixture(t)
+	d := openFixtureIn(t, v1alpha1.ProtocolV2)
 	c := d.callbackServer()
 	broken := d.callbackServer(failingWrites(func() (error, bool) { return errors.New("the API server is away"), false }))
 	order, other := d.prepared("order-0001"), d.prepared("order-0002")
@@ -27,13 +28,13 @@ func TestCallbackContentIsNotRevealed(t *testing.T) {
 	unverified := payment.with("out_trade_no", secret[:32], "transaction_id", secret[:32], "appid", secret[:32], "mch_id", secret, "total_fee", secret)
 	var answers []answer
 	for _, body := range []string{
-		payment.good(), payment.good(), payment.with("transaction_id", "4299").good(), payment.with("total_fee", secret).good(),
-		paymentOf(other).with(private...).with("total_fee", "7").good(),
-		payment.with("out_trade_no", "order-9999").good(), unverified.good(), unverified.xml("xml"), unverified.body(secondKey, hmacSign),
-		secret, "<" + secret + ">", "<xml><" + secret + "></xml>", "<!DOCTYPE " + secret + ">", payment.good() + secret, strings.Repeat(secret, 10_000),
+		payment.goodXML(), payment.goodXML(), payment.with("transaction_id", "4299").goodXML(), payment.with("total_fee", secret).goodXML(),
+		paymentOf(other).with(private...).with("total_fee", "7").goodXML(),
+		payment.with("out_trade_no", "order-9999").goodXML(), unverified.goodXML(), unverified.xml("xml"), unverified.body(secondKey, hmacSign),
+		secret, "<" + secret + ">", "<xml><" + secret + "></xml>", "<!DOCTYPE " + secret + ">", payment.goodXML() + secret, strings.Repeat(secret, 10_000),
 		"<xml><" + secret + ">1</" + secret + "><" + secret + ">1</" + secret + "></xml>",
 	} {
-		answers = append(answers, c.pay(body), c.refund(body), broken.pay(body))
+		answers = append(answers, c.pay(raw(body)), c.refund(raw(body)), broken.pay(raw(body)))
 	}
 	info := refundOf(refund, order, "SUCCESS").with("refund_recv_accout", secret, secret, "x")
 	for _, body := range []string{
@@ -41,10 +42,10 @@ func TestCallbackContentIsNotRevealed(t *testing.T) {
 		fields{"return_code": "SUCCESS", "appid": secret, "mch_id": secret, "req_info": secret}.xml("xml"),
 		fields{"return_code": "SUCCESS", "appid": framework.AppID, "mch_id": framework.MchID, "req_info": seal(secret, framework.APIKey)}.xml("xml"),
 	} {
-		answers = append(answers, c.refund(body))
+		answers = append(answers, c.refund(raw(body)))
 	}
 	d.turn(refund, simulator.RefundSuccess)
-	answers = append(answers, c.refund(info.sealed(framework.APIKey).xml("xml")))
+	answers = append(answers, c.refund(info.refunded()))
 	answers = append(answers, c.post("/notify/v2/"+secret+"%0a"+secret+"/"+secret+"/payment", payment.good()))
 	answers = append(answers, c.post("/"+secret, payment.good()))
 

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
 // TestLargeBodiesAreNotRead: a body whose declared length is too large is not read.
@@ -44,12 +45,13 @@ func TestManyBlockedMerchantsDoNotBlockOthers(t *testing.T) {
 	for n := range merchants {
 		stranger := d.NewMerchant(func(m *v1alpha1.Merchant) {
 			m.Namespace, m.Name, m.Spec.MchID = d.Other(0), fmt.Sprintf("stranger-%d", n), secondMchID
-			m.Spec.APIKeySecretRef.Name, m.Spec.CertificateSecretRef = "second-key", nil
+			framework.UseCredentials(m, "second-key")
+			knowsPlatform(m)
 		})
 		d.Create(stranger)
 		d.sync(stranger)
 		theirs := d.prepared(fmt.Sprintf("order-1%03d", n), func(o *v1alpha1.Order) { o.Namespace, o.Spec.MerchantRef.Name = d.Other(0), stranger.Name })
-		path, body := "/notify/v2/"+d.Other(0)+"/"+stranger.Name+"/payment", paymentOf(theirs).with("mch_id", secondMchID).body(secondKey, hmacSign)
+		path, body := root(d.Protocol)+d.Other(0)+"/"+stranger.Name+"/payment", paymentOf(theirs).with("mch_id", secondMchID).by(secondKey)
 		for range each {
 			go func() {
 				c.post(path, body)

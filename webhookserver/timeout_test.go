@@ -63,9 +63,9 @@ func TestAnswersInTimeDuringOutages(t *testing.T) {
 		"list":             func() answer { return lists.pay(payment) },
 		"read after":       func() answer { return conflicts.pay(payment) },
 		"Secrets":          func() answer { return secrets.pay(payment) },
-		"Secrets, refunds": func() answer { return secrets.refund(refundOf(refund, order, "SUCCESS").sealed(secondKey).xml("xml")) },
+		"Secrets, refunds": func() answer { return secrets.refund(refundOf(refund, order, "SUCCESS").refunded()) },
 		"refundquery": func() answer {
-			return d.callbackServer().refund(d.refundBody(refund, "SUCCESS"))
+			return d.callbackServer().refund(d.refundBody(refund, "CHANGE"))
 		},
 	}
 	for name, call := range calls {

@@ -1,6 +1,7 @@
 package webhookserver_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
@@ -24,7 +26,7 @@ const chosenKey = "ChosenBySomebodyChosenBySomebody"
 // error, and WeChat repeats it.
 func TestUnprovenKeyIsNotTrusted(t *testing.T) {
 	t.Parallel()
-	d := openFixture(t)
+	d := openFixtureIn(t, v1alpha1.ProtocolV2)
 	c := d.callbackServer()
 	order, other := d.prepared("order-0001"), d.prepared("order-0002")
 	refund, _ := d.refunding("order-0003", "refund-0003", "")
@@ -32,10 +34,10 @@ func TestUnprovenKeyIsNotTrusted(t *testing.T) {
 	before := unproven()
 
 	d.keys(chosenKey, "")
-	expectFail(t, c.pay(paymentOf(order).body(chosenKey, hmacSign)), http.StatusServiceUnavailable)
+	expectFail(t, c.pay(raw(paymentOf(order).body(chosenKey, hmacSign))), http.StatusServiceUnavailable)
 	d.keys(framework.APIKey, chosenKey)
-	expectFail(t, c.pay(paymentOf(order).body(chosenKey, hmacSign)), http.StatusServiceUnavailable)
-	expectFail(t, c.refund(fields{"out_trade_no": "order-0003", "out_refund_no": "refund-0003", "refund_status": "SUCCESS"}.sealed(chosenKey).xml("xml")),
+	expectFail(t, c.pay(raw(paymentOf(order).body(chosenKey, hmacSign))), http.StatusServiceUnavailable)
+	expectFail(t, c.refund(raw(fields{"out_trade_no": "order-0003", "out_refund_no": "refund-0003", "refund_status": "SUCCESS"}.sealed(chosenKey).xml("xml"))),
 		http.StatusServiceUnavailable)
 	d.expectPaid(order, "Unknown/AwaitingPayment")
 	if calls := d.WeChat.Ledger().CallsOf(simulator.OperationRefundQuery, refund.Name); len(calls) > 0 {
@@ -59,7 +61,7 @@ func TestUnprovenKeyIsNotTrusted(t *testing.T) {
 // rejected the key.
 func TestMerchantPointedAtAttackersKey(t *testing.T) {
 	t.Parallel()
-	shop := framework.Open(t, environment(t))
+	shop := framework.Open(t, environment(t), framework.Speaking(v1alpha1.ProtocolV2))
 	shop.Create(shop.NewMerchant())
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Create(shop.NewOrder("order-0001"))
@@ -87,6 +89,45 @@ func TestMerchantPointedAtAttackersKey(t *testing.T) {
 	shop.Patch(shop.NewMerchant(), `{"spec":{"apiKeySecretRef":{"name":"wechatpay","key":"apiKey"}}}`)
 	shop.Pay("order-0001")
 	shop.WaitOrder("order-0001", "Paid=True/Paid")
+}
+
+// TestMerchantPointedAtAttackersPublicKey: the same with V3, by a public key of the attacker's own.
+func TestMerchantPointedAtAttackersPublicKey(t *testing.T) {
+	t.Parallel()
+	// A certificate that WeChat took before stays Ready until several answers are not verified.
+	someAnswers := framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakAfter = 3 })
+	shop := framework.Open(t, environment(t), framework.Speaking(v1alpha1.ProtocolV3), someAnswers)
+	shop.Create(shop.NewMerchant())
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
+	shop.Create(shop.NewOrder("order-0001"))
+	order := shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	d := &fixture{Shop: shop, http: newHTTPClient(t)}
+	forge := func() answer {
+		sent := paymentOf(order).transaction().sent(strangersOwn, framework.APIV3Key)
+		return d.send(http.MethodPost, shop.CallbackURL(0)+d.paymentPath(), strings.NewReader(sent.body), sent.setHeader)
+	}
+	name := func(keys ...v1alpha1.PublicKey) {
+		t.Helper()
+		shop.Patch(shop.NewMerchant(), `{"spec":{"publicKeys":`+toJSON(keys)+`}}`)
+	}
+	name(strangersOwn().public())
+	shop.Eventually("no answer of WeChat's can be verified", func() error {
+		if got := forge(); got.success() {
+			t.Fatal("a forged callback was taken")
+		}
+		ready := meta.FindStatusCondition(merchantOf(shop).Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil || ready.Status == metav1.ConditionTrue {
+			return fmt.Errorf("%+v", ready)
+		}
+		return nil
+	})
+	name(append(shop.PublicKeys(), strangersOwn().public())...) // answers are verified by the other one
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
+	expectFail(t, forge(), http.StatusServiceUnavailable)
+	shop.Pay("order-0001")
+	if paid := shop.WaitOrder("order-0001", "Paid=True/Paid"); paid.Status.Transaction.ID == transactionOf("order-0001") {
+		t.Error("the forged payment is recorded")
+	}
 }
 
 func merchantOf(shop *framework.Shop) *v1alpha1.Merchant {

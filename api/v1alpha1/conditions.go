@@ -295,9 +295,9 @@ const (
 // arrived.
 //
 //	True:    Accepted
-//	False:   ApprovedUnguarded, SecretNotFound, MerchantNotReady, NotSent, RateLimited, Rejected (the last five wait and try
+//	False:   ApprovedUnguarded, SecretNotFound, CertificateMissing, NotSent, RateLimited, Rejected (the last five wait and try
 //	         again)
-//	Unknown: PolicyMissing, PolicyNotVerified, Approved, OutcomeUnknown, Refused
+//	Unknown: PolicyNotVerified, Approved, OutcomeUnknown, Refused
 const ConditionAbnormalHandled = "AbnormalHandled"
 
 // Delivering is the condition of an EventSink: the receiver takes the events.

@@ -77,7 +77,9 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 			continue
 		}
 		its, err := r.gatherProtocol(ctx, merchant, name, credentials, made)
-		if err != nil {
+		if problem, ok := AsProblem(err); ok {
+			its = &protocolParts{problem: problem}
+		} else if err != nil {
 			return nil, err
 		}
 		made.protocols[name] = its
@@ -87,32 +89,29 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 	return made, nil
 }
 
-// gatherProtocol reads what one protocol needs. Its error is the API server's.
+// gatherProtocol reads what one protocol needs. Its error is a *Problem, or the API server's.
 func (r *Registry) gatherProtocol(ctx context.Context, merchant *v1alpha1.Merchant, name v1alpha1.Protocol, credentials protocols.Credentials, made *parts) (*protocolParts, error) {
 	protocol, _ := protocols.Of(name)
 	payment, refund, problem := notifyURLs(merchant, name, r.options.NotifyBaseURL, made.settings.Endpoint)
 	if problem != nil && !r.options.CallbacksOnly {
-		return &protocolParts{problem: problem}, nil
+		return nil, problem
 	}
 	keySecret, err := r.secret(ctx, merchant, credentials.Secret, "the "+protocol.KeyForm().Name, credentials.Field)
 	if err != nil {
-		if problem, ok := AsProblem(err); ok {
-			return &protocolParts{problem: problem}, nil
-		}
 		return nil, err
 	}
 	keys, problem := readAPIKeys(keySecret, credentials, protocol.KeyForm())
 	if problem != nil {
-		return &protocolParts{problem: problem}, nil
+		return nil, problem
 	}
 	publicKeys, problem := readPublicKeys(credentials.PublicKeys)
 	if problem != nil {
-		return &protocolParts{problem: problem}, nil
+		return nil, problem
 	}
 	if credentials.CertificateForAllCalls && !signsWithRSA(made.certificate.pair) {
-		return &protocolParts{problem: &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf(
+		return nil, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf(
 			"The private key in Secret %s/%s is not an RSA key, with which protocol %s signs: put the merchant's apiclient_cert.pem and apiclient_key.pem there",
-			merchant.Namespace, merchant.Spec.CertificateSecretRef.Name, name)}}, nil
+			merchant.Namespace, merchant.Spec.CertificateSecretRef.Name, name)}
 	}
 	return &protocolParts{
 		protocol: protocol,

@@ -62,11 +62,13 @@ func whatToDoUnsigned(meaning wechatpay.Meaning) string {
 func whatToDo(meaning wechatpay.Meaning, otherwise string) string {
 	switch meaning {
 	case wechatpay.CredentialsRejected:
-		return "WeChat Pay rejects the signature or does not know the merchant number: compare the API key in the Merchant's Secret, and the Merchant's spec.mchID, with the merchant platform (账户中心 → API安全)"
+		return "WeChat Pay rejects the signature or does not know the merchant number: compare the API key or API certificate in the Merchant's Secret, and the Merchant's spec.mchID, with the merchant platform (账户中心 → API安全)"
 	case wechatpay.CertificateRejected:
 		return "WeChat Pay rejects the client certificate: put the merchant's current API certificate into the Merchant's certificate Secret"
 	case wechatpay.NoRight:
 		return "The merchant number may not do this: grant it in the merchant platform (a service provider needs the sub merchant's grant, 服务商API退款; the IP allow-list counts too). The operator retries the same call slowly"
+	case wechatpay.NotOffered:
+		return "Nothing was sent; it is tried again slowly, in case the Merchant's protocol changes"
 	case wechatpay.NeedsAttention:
 		return "Correct the settings in the merchant platform: the appid must be bound to the merchant number, and the product granted. The operator retries the same call slowly. If the Order names a wrong appid, create another Order"
 	case wechatpay.Rejected:

@@ -37,7 +37,7 @@ func AbnormalHandledBy(refund *v1alpha1.Refund, err error, now time.Time) {
 // AbnormalTrusted reports whether the decision was verified when it was first seen.
 func AbnormalTrusted(refund *v1alpha1.Refund) bool {
 	switch AbnormalReason(refund) {
-	case "", v1alpha1.ReasonPolicyMissing, v1alpha1.ReasonPolicyNotVerified, v1alpha1.ReasonApprovedUnguarded:
+	case "", v1alpha1.ReasonPolicyNotVerified, v1alpha1.ReasonApprovedUnguarded:
 		return false
 	default:
 		return true

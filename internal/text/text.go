@@ -47,4 +47,9 @@ func IsClean(text string) bool {
 }
 
 // hidden reports whether a character is in one of the categories Cc, Cf, Zl and Zp.
-func hidden(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+func hidden(r rune) bool {
+	if r < unicode.MaxASCII { // the tables take long, and most characters are these
+		return r < ' '
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}

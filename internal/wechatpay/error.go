@@ -73,6 +73,8 @@ const (
 	AmountConflict Meaning = "AmountConflict"
 	// NoRight: the merchant number, or the sub merchant's grant to it, does not permit the operation.
 	NoRight Meaning = "NoRight"
+	// NotOffered: the protocol has no such call. Always NotSent.
+	NotOffered Meaning = "NotOffered"
 	// NeedsAttention: a person must correct something at WeChat (a permission, a binding); repeat
 	// slowly.
 	NeedsAttention Meaning = "NeedsAttention"

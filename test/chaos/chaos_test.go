@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
 // Environment variables that configure the test.
@@ -19,6 +21,9 @@ const (
 	// runs that add a second cut to each of them; "all" makes every one.
 	runsVariable  = "EXPLORE_RUNS"
 	pairsVariable = "EXPLORE_PAIRS"
+	// protocolVariable is V2 or V3 for flows of that protocol, or all for every flow in both. By
+	// default the seed chooses a protocol for each flow.
+	protocolVariable = "EXPLORE_PROTOCOL"
 	// onlyVariable repeats one run and prints its trace: flow/step/fault, as in a violation's
 	// report, and for two cuts flow/step/fault + step/fault. The name of a flow alone makes the
 	// runs of that flow and of those whose names continue after a comma: "tenants" selects all with
@@ -37,9 +42,12 @@ type exploration struct {
 	seed  uint64
 	// flow and only select one flow and one run of it; empty selects all.
 	flow, only string
-	began      time.Time
+	// protocol is protocolVariable.
+	protocol string
+	began    time.Time
 
 	flows, points    int
+	speaking         map[v1alpha1.Protocol]int
 	singles, pairs   tried
 	violations, made int
 	broken, checked  map[invariant]int
@@ -51,8 +59,11 @@ type tried struct{ made, of int }
 func (t tried) String() string { return fmt.Sprintf("%d of %d", t.made, t.of) }
 
 func TestExplore(t *testing.T) {
-	e := &exploration{t: t, seed: uint64(numberOf(t, seedVariable, 1)), only: os.Getenv(onlyVariable), broken: map[invariant]int{}, checked: map[invariant]int{}}
+	e := &exploration{t: t, seed: uint64(numberOf(t, seedVariable, 1)), only: os.Getenv(onlyVariable), speaking: map[v1alpha1.Protocol]int{}, broken: map[invariant]int{}, checked: map[invariant]int{}}
 	flow, _, single := strings.Cut(e.only, "/")
+	if e.protocol = os.Getenv(protocolVariable); e.protocol == "" && e.only != "" {
+		e.protocol = everyProtocol // the name says which
+	}
 	if e.flow = flow; !single {
 		e.only = ""
 	}
@@ -71,8 +82,8 @@ func TestExplore(t *testing.T) {
 	e.pairs.made = len(pairs)
 	e.cutTwice(pairs)
 
-	t.Logf("figures: explored %d flows, %d points, %d faults: %s runs with one cut, %s with a second cut after those: %d violations (seed %d, %s)",
-		e.flows, e.points, len(faults), e.singles, e.pairs, e.violations, e.seed, e.elapsed())
+	t.Logf("figures: explored %d flows (%d of V2, %d of V3), %d points, %d faults: %s runs with one cut, %s with a second cut after those: %d violations (seed %d, %s)",
+		e.flows, e.speaking[v1alpha1.ProtocolV2], e.speaking[v1alpha1.ProtocolV3], e.points, len(faults), e.singles, e.pairs, e.violations, e.seed, e.elapsed())
 	for _, i := range invariants {
 		t.Logf("figures: %4d violations, looked at %6d times: %s", e.broken[i], e.checked[i], i)
 	}
@@ -81,7 +92,7 @@ func TestExplore(t *testing.T) {
 // uncut runs each flow without a cut, and lists every run with one cut.
 func (e *exploration) uncut() []run {
 	var uncut, singles []run
-	for _, f := range flows() {
+	for _, f := range flows(e.seed, e.protocol) {
 		if e.flow == "" || e.flow == f.name || e.only == "" && strings.HasPrefix(f.name, e.flow+", ") {
 			uncut = append(uncut, run{flow: f})
 		}
@@ -89,6 +100,7 @@ func (e *exploration) uncut() []run {
 	e.flows = len(uncut)
 	e.suite.makeAll(uncut, func(r result) {
 		e.judge(r)
+		e.speaking[r.run.flow.protocol]++
 		e.points += len(r.steps)
 		singles = append(singles, r.cutOnceMore()...)
 		if testing.Verbose() {

@@ -172,6 +172,10 @@ func answers() []*fault {
 				return outcome{}
 			}}
 	}
+	onlyV3 := func(f *fault) *fault {
+		f.fits = func(of *flow, s step) bool { return !s.api && of.protocol == v1alpha1.ProtocolV3 }
+		return f
+	}
 	code := func(c string, otherEnd bool, operations ...string) *fault {
 		return spoil("WeChat answers "+c, simulator.Fault{Kind: simulator.FaultError, ErrCode: c, ErrCodeDes: "说明"}, otherEnd, operations...)
 	}
@@ -182,6 +186,8 @@ func answers() []*fault {
 		spoil("WeChat answers with its rate limit, unsigned", simulator.Fault{Kind: simulator.FaultRateLimited}, false),
 		spoil("WeChat refuses the signature", simulator.Fault{Kind: simulator.FaultFail, ReturnCode: "FAIL", ReturnMsg: "签名错误"}, false),
 		spoil("the answer is badly signed", simulator.Fault{Kind: simulator.FaultBadSignature}, false),
+		onlyV3(spoil("WeChat tests whether signatures are verified", simulator.Fault{Kind: simulator.FaultSignTest}, false)),
+		onlyV3(spoil("the answer is signed by an unknown key", simulator.Fault{Kind: simulator.FaultUnknownSerial}, false)),
 		spoil("the answer is cut", simulator.Fault{Kind: simulator.FaultTruncate}, false),
 		spoil("the answer is about another number", simulator.Fault{Kind: simulator.FaultWrongNumber}, false, "orderquery", "refundquery", "refund"),
 		spoil("WeChat answers FREQUENCY_LIMITED", simulator.Fault{Kind: simulator.FaultFrequencyLimited}, false, "refund", "refundquery"),

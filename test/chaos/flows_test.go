@@ -19,8 +19,15 @@ const (
 
 // flow is a sequence of actions by users and payers, with milestones.
 type flow struct {
-	name   string
-	stages []stage
+	name string
+	// protocol is that of the Merchant at the beginning. A flow about one protocol has it from the
+	// start, the others get theirs from speaking.
+	protocol v1alpha1.Protocol
+	// verification is how WeChat Pay signs in API v3.
+	verification simulator.Verification
+	// provider: the merchant number is a service provider's, and the Merchant its sub merchant.
+	provider bool
+	stages   []stage
 	// payable: the order stays unpaid, so a payment in between is worth testing.
 	payable bool
 	// toTheEnd includes the steps after the last milestone.
@@ -50,7 +57,9 @@ type stage struct {
 	instant bool
 }
 
-func flows() []*flow { return append(shopFlows(), tenantFlows()...) }
+func flows(seed uint64, wanted string) []*flow {
+	return speaking(slices.Concat(shopFlows(), tenantFlows(), protocolFlows(), providerFlows()), seed, wanted)
+}
 
 // shopFlows are the flows of a single shop.
 func shopFlows() []*flow {
@@ -70,6 +79,8 @@ func shopFlows() []*flow {
 		{name: "pay before it is known to be prepared", stages: given(hold).and(anOrder(), pay(), until(paid)), payable: true},
 		{name: "pay another amount", stages: given(hold, anOrder()).and(payAnotherAmount(), deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder)))},
 		{name: "pay, a callback of another amount first", stages: given(hold, anOrder(), callbacksAre(simulator.FaultWrongAmount, 1)).and(payWith("the payer pays", simulator.PayOptions{}, paid))},
+		{name: "delete after a callback of another amount", stages: given(hold, anOrder(), callbacksAre(simulator.FaultWrongAmount, 1)).
+			and(payWith("the payer pays", simulator.PayOptions{}, mismatched), deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder)))},
 		{name: "pay, a forged callback first", stages: given(hold, anOrder(), callbacksAre(simulator.FaultForge, 1)).and(pay(), until(paid))},
 		{name: "expire", stages: given(hold, anOrder()).and(until(finished)), payable: true, toTheEnd: true},
 		{name: "expire, to be refreshed before", stages: given(hold).and(anOrder(func(o *v1alpha1.Order) { o.Spec.ExpireAfterSeconds = 3 * 3600 }), until(finished)), payable: true},
@@ -125,12 +136,12 @@ func shopFlows() []*flow {
 				payWith("the payer pays; WeChat's callback gets lost", simulator.PayOptions{NoCallback: true}, now), permit(v1alpha1.NamespacesFromAll), until(paid))},
 		{name: "merchant elsewhere, permission gone when paid", stages: given(merchantElsewhere(v1alpha1.NamespacesFromAll), anOrder(toElsewhere)).
 			and(permit(v1alpha1.NamespacesFromSame), pay())},
-		{name: "new key, first at WeChat", stages: given(automatic, anOrder()).
+		{name: "new key, first at WeChat", protocol: v1alpha1.ProtocolV2, stages: given(automatic, anOrder()).
 			and(keyAtWeChat(nextKey), payWith("the payer pays", simulator.PayOptions{}, merchantIs(false)), keyInSecret(nextKey, apiKey), until(paid), aRefund(firstRefund, 50), until(refunded(firstRefund)))},
-		{name: "new key, first in the Secret", stages: given(automatic, anOrder()).
+		{name: "new key, first in the Secret", protocol: v1alpha1.ProtocolV2, stages: given(automatic, anOrder()).
 			and(keyInSecret(nextKey, apiKey), until(merchantIs(false)), pay(), keyAtWeChat(nextKey), until(merchantIs(true)), aRefund(firstRefund, 50), until(refunded(firstRefund)))},
 		{name: "Secret gone and back", stages: given(hold, anOrder()).
-			and(noSecret(), until(merchantIs(false)), payWith("the payer pays", simulator.PayOptions{}, now), keyInSecret(apiKey, ""), until(paid))},
+			and(noSecret(), until(merchantIs(false)), payWith("the payer pays", simulator.PayOptions{}, now), secretBack(), until(paid))},
 		{name: "refund that the card can't take", stages: given(automatic, anOrder(), pay(), refundsBecome(simulator.FaultRefundChange)).
 			and(aRefund(firstRefund, 50), until(abnormal(firstRefund)), byHand(firstRefund, simulator.RefundSuccess), until(refunded(firstRefund)))},
 		{name: "refund closed by WeChat, then another", stages: given(automatic, anOrder(), pay(), refundsBecome(simulator.FaultRefundClose)).

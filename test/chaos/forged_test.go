@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
 // forgedSign is the sign of an attacker without the key.
@@ -62,21 +64,34 @@ func document(fields map[string]string) []byte {
 	return []byte(text.String())
 }
 
+// forgeAnswer answers as an attacker, in the protocol of the call.
+func (w *world) forgeAnswer(answer http.ResponseWriter, call apiCall) {
+	if call.protocol == v1alpha1.ProtocolV3 {
+		w.forgeAnswerV3(answer, call)
+		return
+	}
+	_, _ = answer.Write(forgedAnswer(call.operation, call.fields))
+}
+
 // forgeCallback sends another replica a callback without a valid signature that says that the order
 // is paid.
 func (w *world) forgeCallback() {
+	path := "/notify/v2/" + w.namespace + "/" + merchantName + "/payment"
 	fields := forgedPayment(firstOrder)
 	maps.Copy(fields, map[string]string{
 		"return_code": "SUCCESS", "result_code": "SUCCESS", "appid": appID, "mch_id": mchID, "nonce_str": "forged", "sign": forgedSign,
 	})
-	path := "/notify/v2/" + w.namespace + "/" + merchantName + "/payment"
+	request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(string(document(fields))))
+	if w.flow.protocol == v1alpha1.ProtocolV3 {
+		request = w.forgedCallbackV3()
+	}
 	receiver := newProcess(w, "other-replica")
 	w.register(receiver)
 	recorder := httptest.NewRecorder()
-	receiver.callbacks.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, path, strings.NewReader(string(document(fields)))))
+	receiver.callbacks.ServeHTTP(recorder, request)
 	receiver.dead = true
 	w.note("a forged callback is answered %d", recorder.Code)
-	if strings.Contains(recorder.Body.String(), "SUCCESS") {
-		w.violate("a forged callback was answered with SUCCESS")
+	if isAcknowledged(recorder) {
+		w.violate("a forged callback was accepted")
 	}
 }

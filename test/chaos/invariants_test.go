@@ -105,18 +105,11 @@ func (w *world) checkPrepay(there *simulator.Order, order *v1alpha1.Order) {
 	if shown == nil {
 		return
 	}
-	if shown.ID == "" {
+	if shown.ID == "" && shown.CodeURL == "" && shown.MWEBURL == "" {
 		w.checkOnlyHad(there, order)
 		return
 	}
-	var made *simulator.Prepay
-	if there != nil {
-		for i := range there.Prepays {
-			if there.Prepays[i].ID == shown.ID {
-				made = &there.Prepays[i]
-			}
-		}
-	}
+	made := madePrepay(there, shown)
 	switch {
 	case made == nil:
 		w.violate("%s shows the prepay %s, which WeChat Pay did not make", order.Name, shown.ID)
@@ -127,6 +120,21 @@ func (w *world) checkPrepay(there *simulator.Order, order *v1alpha1.Order) {
 	case shown.JSAPI != nil && shown.JSAPI.Package != "prepay_id="+shown.ID, shown.App != nil && shown.App.PrepayID != shown.ID:
 		w.violate("%s signs another prepay than it shows", order.Name)
 	}
+}
+
+// madePrepay returns WeChat Pay's record of a prepay. API v3 gives no prepay_id to who pays at an
+// address.
+func madePrepay(there *simulator.Order, shown *v1alpha1.OrderPrepay) *simulator.Prepay {
+	if there == nil {
+		return nil
+	}
+	for i := range there.Prepays {
+		made := &there.Prepays[i]
+		if shown.ID != "" && made.ID == shown.ID || shown.ID == "" && made.CodeURL == shown.CodeURL && made.MwebURL == shown.MWEBURL {
+			return made
+		}
+	}
+	return nil
 }
 
 // checkOnlyHad checks that an Order whose status only says that WeChat Pay had it is right, and has
@@ -212,7 +220,8 @@ func isHeldOpen(order *v1alpha1.Order) bool {
 
 // checkCall checks every call before it is sent: the number is that of an object, the parameters
 // are those of the first call, and no refund is sent without an approval.
-func (w *world) checkCall(p *process, operation, called string, fields map[string]string) {
+func (w *world) checkCall(p *process, call apiCall) {
+	operation, called := call.operation, call.number
 	if operation == "orderquery" && called == "WECHATPAY-OPERATOR-PROBE" {
 		return
 	}
@@ -231,14 +240,14 @@ func (w *world) checkCall(p *process, operation, called string, fields map[strin
 		return
 	}
 	w.checkCaller(p, acting, operation, called)
-	w.checkConstant(p, acting.place+" "+operation+" "+called, fields)
+	w.checkConstant(p, acting.place+" "+string(call.protocol)+" "+operation+" "+called, call.fields)
 	if refund, ok := of.(*v1alpha1.Refund); ok && operation == "refund" {
 		w.checkApproved(p, refund)
 	}
 }
 
-// checkConstant compares the parameters of a call with those of the first one for the number. Only
-// authentication fields may differ.
+// checkConstant compares the parameters of a call with those of the first one for the number in the
+// same protocol. Only authentication fields may differ.
 func (w *world) checkConstant(p *process, called string, fields map[string]string) {
 	given := maps.Clone(fields)
 	for _, proof := range []string{"sign", "nonce_str", "sign_type"} {
@@ -299,9 +308,9 @@ func showsRefund(refund *v1alpha1.Refund, told simulator.RefundStatus) bool {
 
 // checkArrival checks a delayed call: an object must still exist that shows its effect at WeChat
 // Pay.
-func (w *world) checkArrival(call heldCall, done bool) {
-	fields := fieldsOf(call.body)
-	if !done || strings.HasSuffix(call.request.URL.Path, "/closeorder") {
+func (w *world) checkArrival(call apiCall, done bool) {
+	fields := call.fields
+	if !done || call.operation == "closeorder" {
 		return
 	}
 	ledger, here := w.sim.Ledger(), false

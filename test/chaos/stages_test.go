@@ -34,7 +34,7 @@ func merchantElsewhere(allowed v1alpha1.FromNamespaces) stage {
 
 func (w *world) open(place string) {
 	w.openBare(place)
-	w.must(w.suite.createSecrets(w.namespaceOf(place), apiKey))
+	w.must(w.suite.createSecrets(w.namespaceOf(place), apiKey, apiV3Key, w.suite.certificate))
 }
 
 // openBare creates a namespace without Secrets.
@@ -47,11 +47,18 @@ func (w *world) createMerchant(place string, change ...func(*v1alpha1.MerchantSp
 	created := &v1alpha1.Merchant{
 		ObjectMeta: metav1.ObjectMeta{Name: merchantName},
 		Spec: v1alpha1.MerchantSpec{
-			MchID: mchID, AppID: appID,
+			MchID: mchID, AppID: appID, Protocol: w.flow.protocol,
 			APIKeySecretRef:      v1alpha1.SecretKeyReference{Name: keySecret},
 			CertificateSecretRef: &v1alpha1.SecretReference{Name: "wechatpay-cert"},
 			Endpoint:             &v1alpha1.Endpoint{URL: w.network.primary.URL, BackupURL: w.network.backup.URL, CABundle: certificatePEM(w.network.primary.Certificate())},
 		},
+	}
+	if w.flow.provider {
+		created.Spec.Partner = &v1alpha1.Partner{SubMchID: subMchID}
+	}
+	if w.flow.protocol == v1alpha1.ProtocolV3 {
+		speakV3(w, &created.Spec)
+		created.Spec.APIKeySecretRef = v1alpha1.SecretKeyReference{}
 	}
 	for _, c := range change {
 		c(&created.Spec)
@@ -73,17 +80,23 @@ func keyAtWeChat(value string) stage {
 
 // keyInSecret writes a key into the Secret, and keeps the previous one for callbacks.
 func keyInSecret(value, previous string) stage {
-	return stage{what: "the key changes in the Secret", do: func(w *world) {
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: keySecret}, Data: map[string][]byte{"apiKey": []byte(value)}}
-		if previous != "" {
-			secret.Data["apiKey.previous"] = []byte(previous)
-		}
-		err := w.suite.api.Create(context.Background(), secret)
-		if apierrors.IsAlreadyExists(err) {
-			err = w.suite.api.Update(context.Background(), secret)
-		}
-		w.must(err)
-	}, instant: true}
+	return stage{what: "the key changes in the Secret", instant: true, do: func(w *world) { w.writeSecret("apiKey", value, previous) }}
+}
+
+// secretBack creates the Secret again.
+func secretBack() stage {
+	return stage{what: "the Secret is there again", instant: true, do: func(w *world) {
+		w.must(w.suite.api.Create(context.Background(), &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: keySecret}, Data: map[string][]byte{"apiKey": []byte(apiKey), "apiV3Key": []byte(apiV3Key)},
+		}))
+	}}
+}
+
+func (w *world) writeSecret(entry, value, previous string) {
+	secret := &corev1.Secret{}
+	w.must(w.suite.api.Get(context.Background(), client.ObjectKey{Namespace: w.namespace, Name: keySecret}, secret))
+	secret.Data[entry], secret.Data[entry+".previous"] = []byte(value), []byte(previous)
+	w.must(w.suite.api.Update(context.Background(), secret))
 }
 
 func noSecret() stage {

@@ -30,8 +30,12 @@ type suite struct {
 	certificates string
 	pair         tls.Certificate
 	certificate  simulator.ClientCertificate
-	seed         uint64
-	preparing    sync.Mutex
+	// strangers is a certificate for the merchant number that WeChat Pay does not know.
+	strangers simulator.ClientCertificate
+	// platform has WeChat Pay's public key in every run.
+	platform  simulator.Platform
+	seed      uint64
+	preparing sync.Mutex
 }
 
 func openSuite(t *testing.T, seed uint64) *suite {
@@ -68,6 +72,10 @@ func openSuite(t *testing.T, seed uint64) *suite {
 	if s.certificate, err = issuer.IssueClientCertificate(mchID); err != nil {
 		t.Fatal(err)
 	}
+	if s.strangers, err = issuer.IssueClientCertificate(mchID); err != nil {
+		t.Fatal(err)
+	}
+	s.platform = issuer.Platform()
 	if s.pair, err = s.certificate.TLS(); err != nil {
 		t.Fatal(err)
 	}
@@ -85,11 +93,12 @@ func (s *suite) prepare(reconcilers ...interface{ SetupWithManager(ctrl.Manager)
 	}
 }
 
-func (s *suite) createSecrets(namespace, key string) error {
+// createSecrets creates the keys of both protocols and the API certificate.
+func (s *suite) createSecrets(namespace, key, v3Key string, certificate simulator.ClientCertificate) error {
 	for _, secret := range []*corev1.Secret{
-		{ObjectMeta: metav1.ObjectMeta{Name: keySecret}, Data: map[string][]byte{"apiKey": []byte(key)}},
+		{ObjectMeta: metav1.ObjectMeta{Name: keySecret}, Data: map[string][]byte{"apiKey": []byte(key), "apiV3Key": []byte(v3Key)}},
 		{ObjectMeta: metav1.ObjectMeta{Name: "wechatpay-cert"}, Type: corev1.SecretTypeTLS,
-			Data: map[string][]byte{corev1.TLSCertKey: s.certificate.CertPEM, corev1.TLSPrivateKeyKey: s.certificate.KeyPEM}},
+			Data: map[string][]byte{corev1.TLSCertKey: certificate.CertPEM, corev1.TLSPrivateKeyKey: certificate.KeyPEM}},
 	} {
 		secret.Namespace = namespace
 		if err := s.api.Create(context.Background(), secret); err != nil {

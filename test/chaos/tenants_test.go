@@ -133,11 +133,13 @@ func grant(places ...string) stage {
 	}, until: now}
 }
 
-// strangersMerchant creates a Merchant with the account's number and a key that WeChat Pay rejects.
+// strangersMerchant creates a Merchant with the account's number, and with keys and a certificate that
+// WeChat Pay rejects.
 func strangersMerchant() stage {
 	return stage{what: "create a stranger's merchant", do: func(w *world) {
 		w.openBare(stranger)
-		w.must(w.suite.createSecrets(w.namespaceOf(stranger), strings.Repeat("S", 32)))
+		unknown := strings.Repeat("S", 32)
+		w.must(w.suite.createSecrets(w.namespaceOf(stranger), unknown, unknown, w.suite.strangers))
 		w.createMerchant(stranger)
 	}, instant: true}
 }

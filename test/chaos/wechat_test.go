@@ -2,14 +2,12 @@ package chaos_test
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -73,10 +71,11 @@ func (l *network) arrive() {
 		if call.at.After(now) {
 			continue
 		}
-		_, content, err := l.forward(call.request, call.body, call.backup)
+		response, content, err := l.forward(call.request, call.body, call.backup)
 		l.w.must(err)
-		l.w.note("arrived: %s:%s", call.request.URL.Path, words(content))
-		l.w.checkArrival(call, strings.Contains(words(content), "result_code=SUCCESS"))
+		made := readCall(call.request, call.body)
+		l.w.note("arrived: %s %s:%s", made.operation, made.number, words(response, content))
+		l.w.checkArrival(made, made.isDone(response, content))
 	}
 }
 
@@ -102,20 +101,6 @@ func (l *network) close() {
 	l.certified.CloseIdleConnections()
 }
 
-var (
-	field = regexp.MustCompile(`<(\w+)>(?:<!\[CDATA\[(.*?)\]\]>|([^<]*))</`)
-	told  = regexp.MustCompile(`<(return_msg|result_code|err_code|trade_state|refund_status_0)>(?:<!\[CDATA\[)?([^<\]]+)`)
-)
-
-// fieldsOf returns the fields of a request.
-func fieldsOf(body []byte) map[string]string {
-	fields := map[string]string{}
-	for _, found := range field.FindAllSubmatch(body, -1) {
-		fields[string(found[1])] = string(found[2]) + string(found[3])
-	}
-	return fields
-}
-
 // serve handles one attempt of a call.
 func (l *network) serve(answer http.ResponseWriter, request *http.Request, backup bool) {
 	body, err := io.ReadAll(request.Body)
@@ -124,16 +109,18 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 	}
 	w := l.w
 	p := w.processNamed(request.UserAgent())
-	operation := request.URL.Path[strings.LastIndex(request.URL.Path, "/")+1:]
-	fields := fieldsOf(body)
-	number := cmp.Or(fields["out_refund_no"], fields["out_trade_no"], "?")
+	made := readCall(request, body)
+	operation, number := made.operation, made.number
 	if p == nil || p.isDead() {
 		drop(answer)
 		return
 	}
 	met := l.fate[p.name]
-	if !backup {
-		w.checkCall(p, operation, number, fields)
+	switch {
+	case operation == "certificates": // a reaction to an unknown signer, not a step
+		met = outcome{}
+	case !backup:
+		w.checkCall(p, made)
 		met = w.reach(p, step{verb: operation, on: number})
 		l.fate[p.name] = met.repeated()
 	}
@@ -150,7 +137,7 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 	}
 	if met.forged {
 		w.note("%s: %s %s: a forged answer", p.name, operation, number)
-		_, _ = answer.Write(forgedAnswer(operation, fields))
+		w.forgeAnswer(answer, made)
 		return
 	}
 	response, content, err := l.forward(request, body, backup)
@@ -159,24 +146,19 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 		drop(answer)
 		return
 	}
-	w.note("%s: %s %s:%s", p.name, operation, number, words(content))
+	w.note("%s: %s %s:%s", p.name, operation, number, words(response, content))
 	if met.after != nil {
 		w.note("%s: %s %s: %v", p.name, operation, number, met.after)
 		drop(answer)
 		return
 	}
-	answer.Header().Set("Content-Type", response.Header.Get("Content-Type"))
+	for name, values := range response.Header {
+		if name != "Content-Length" {
+			answer.Header()[name] = values // signature and date included
+		}
+	}
 	answer.WriteHeader(response.StatusCode)
 	_, _ = answer.Write(content) // a disconnected client misses the response
-}
-
-// words summarizes a reply for the trace.
-func words(content []byte) string {
-	said := ""
-	for _, found := range told.FindAllSubmatch(content, -1) {
-		said += " " + string(found[1]) + "=" + string(found[2])
-	}
-	return said
 }
 
 func (l *network) forward(request *http.Request, body []byte, backup bool) (*http.Response, []byte, error) {
@@ -184,11 +166,12 @@ func (l *network) forward(request *http.Request, body []byte, backup bool) (*htt
 	if backup {
 		target = l.w.sim.BackupURL()
 	}
-	onward, err := http.NewRequest(request.Method, target+request.URL.Path, bytes.NewReader(body))
+	onward, err := http.NewRequest(request.Method, target+request.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}
-	onward.Header.Set("Content-Type", request.Header.Get("Content-Type"))
+	onward.Header = request.Header.Clone()
+	onward.Header.Del("Accept-Encoding") // the client of this connection negotiates its own
 	way := l.through
 	if request.TLS != nil && len(request.TLS.PeerCertificates) > 0 {
 		way = l.certified
@@ -239,8 +222,8 @@ func (l *network) RoundTrip(request *http.Request) (*http.Response, error) {
 	if p.isDead() {
 		return nil, errDead
 	}
-	w.note("%s: answers the callback %s", p.name, strings.Join(strings.Fields(recorder.Body.String()), " "))
-	if strings.Contains(recorder.Body.String(), "SUCCESS") {
+	w.note("%s: answers the callback %d %s", p.name, recorder.Code, strings.Join(strings.Fields(recorder.Body.String()), " "))
+	if isAcknowledged(recorder) {
 		w.checkAcknowledged()
 	}
 	return recorder.Result(), nil
@@ -248,8 +231,16 @@ func (l *network) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // simulate starts a simulator for one run.
 func simulate(w *world) (*simulator.Simulator, error) {
+	var subMerchants []simulator.SubMerchant
+	if w.flow.provider {
+		subMerchants = []simulator.SubMerchant{{SubMchID: subMchID, RefundRight: true}}
+	}
 	return simulator.New(simulator.Options{
-		Merchants:       []simulator.Merchant{{MchID: mchID, AppIDs: []string{appID}, APIKey: apiKey}},
+		Merchants: []simulator.Merchant{{
+			MchID: mchID, AppIDs: []string{appID}, APIKey: apiKey, APIV3Key: apiV3Key,
+			Certificates: []string{string(w.suite.certificate.CertPEM)}, Verification: w.flow.verification,
+			SubMerchants: subMerchants,
+		}},
 		CallbackClient:  &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) { return w.network.RoundTrip(r) })},
 		CallbackWorkers: 1, // sequentially
 		CallbackTimeout: patience,

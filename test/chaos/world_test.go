@@ -26,10 +26,11 @@ const (
 	kindOrder    = "Order"
 	kindRefund   = "Refund"
 
-	mchID  = "1900000109"
-	appID  = "wxd678efh567hg6787"
-	apiKey = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
-	// nextKey follows apiKey in flows that rotate it.
+	mchID    = "1900000109"
+	appID    = "wxd678efh567hg6787"
+	apiKey   = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
+	apiV3Key = "V3TestOnlyKey000V3TestOnlyKey000"
+	// nextKey follows apiKey, or apiV3Key, in flows that rotate it.
 	nextKey   = "Next81TestOnlyKeyNext81TestOnlyK"
 	keySecret = "wechatpay"
 	openID    = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
@@ -192,7 +193,7 @@ func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
 		return nil, err
 	}
 	w.network = openNetwork(w)
-	return w, s.createSecrets(w.namespace, apiKey)
+	return w, s.createSecrets(w.namespace, apiKey, apiV3Key, s.certificate)
 }
 
 func (w *world) close() {

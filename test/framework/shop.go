@@ -51,7 +51,7 @@ const (
 
 // Patience is how long a test waits for a condition before it fails. It is long, because only
 // failing tests wait that long.
-const Patience = 12 * time.Second
+const Patience = 45 * time.Second
 
 // Shop is the fixture of a test.
 type Shop struct {

@@ -30,9 +30,11 @@ var sections = []struct {
 	measure     func(*bench)
 }{
 	{"throughput", "Orders created at once, prepared and paid by callback, beside a bare client", measureThroughput},
+	{"protocols", "Orders created at once, prepared and paid by callback: by API v3 beside API v2", measureProtocols},
 	{"writes", "Writes to the API server and calls to WeChat Pay for one Order and one Refund", measureWrites},
 	{"callbacks", "Callbacks, from the request to the answer that says that Paid is stored", measureCallbacks},
 	{"beside", "Callbacks beside large bodies, for the same Merchant and for a stranger's", measureBeside},
+	{"protocol", "Messages of API v3, beside gopay and WeChat Pay's own SDK", measureProtocol},
 	{"scale", "Memory, start and rest with many Orders", measureScale},
 	{"fairness", "A good Order beside others that hang, or are refused", measureFairness},
 	{"hostile", "Callbacks while others attack the server", measureHostile},

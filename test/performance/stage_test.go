@@ -24,6 +24,7 @@ import (
 // The shop and a stranger, each with a Merchant of the same name as its namespace. The keys are for the simulator only.
 const (
 	shop, mchID, apiKey                  = "shop", "1900000109", "BenchOnlyKey0BenchOnlyKey0Bench0"
+	apiV3Key                             = "BenchOnlyKey3BenchOnlyKey3Bench3"
 	stranger, strangerMchID, strangerKey = "stranger", "1900000110", "BenchOnlyKey1BenchOnlyKey1Bench1"
 
 	appID  = "wxd678efh567hg6787"
@@ -53,6 +54,8 @@ type scene struct {
 	payAfter time.Duration
 	// open are the out_trade_nos of orders that WeChat has from the beginning, and nobody pays.
 	open []string
+	// v3: WeChat Pay knows the shop's merchant number under API v3 too.
+	v3 bool
 	// audited has kube-apiserver log the operator's requests.
 	audited bool
 }
@@ -111,6 +114,10 @@ func (s *stage) startWeChat(is scene) {
 	arguments := []string{
 		"--admin-listen=" + address, "--merchant=" + mchID + ":" + appID + ":" + apiKey, "--merchant=" + strangerMchID + ":" + appID + ":" + strangerKey,
 		"--pay-after=" + is.payAfter.String(), "--refund-delay=100ms", "--log-level=warn",
+	}
+	if is.v3 {
+		arguments = append(arguments, "--merchant-v3="+mchID+":"+appID+":"+apiV3Key, "--verification="+mchID+":public-key",
+			"--certificates="+s.file("certificates"))
 	}
 	if len(is.open) > 0 {
 		s.writeOpenOrders(s.file("wechat.jsonl"), is.open)

@@ -23,9 +23,11 @@ type life struct {
 	shop, approver, admin client.Client
 	clients               map[string]client.Client
 	wechat                *simulator.AdminClient
-	memory                *memory
-	order                 *v1alpha1.Order
-	number                judge.Number
+	// ingress is the address to which WeChat Pay, and whoever pretends to be it, sends callbacks.
+	ingress string
+	memory  *memory
+	order   *v1alpha1.Order
+	number  judge.Number
 	// isTwin marks the second of two Orders that use one number.
 	isTwin bool
 	born   time.Time
@@ -46,6 +48,7 @@ func (l *life) live(ctx context.Context, merchant *v1alpha1.Merchant) {
 	var all sync.WaitGroup
 	if !l.isTwin {
 		all.Go(func() { l.challenge(ctx) })
+		all.Go(func() { l.forge(ctx) })
 	}
 	l.create(ctx, l.shop, l.order)
 	all.Go(func() { l.pay(ctx) })
@@ -78,11 +81,34 @@ func (l *life) pay(ctx context.Context) {
 		return
 	}
 	prepay := l.awaitPrepay(ctx)
-	if prepay == "" {
+	if prepay == nil {
 		return
 	}
 	for range map[bool]int{false: 1, true: 2}[l.payer == paysTwice] {
-		l.try(ctx, func() error { return l.payOnce(l.wechat.PayByPrepayID(ctx, prepay, options)) })
+		l.try(ctx, func() error { return l.payOnce(l.payWith(ctx, prepay, options)) })
+	}
+}
+
+// payWith pays with what the payer was given. With a code or a link of V3 there is no prepay_id: it
+// is the only one of its number.
+func (l *life) payWith(ctx context.Context, prepay *v1alpha1.OrderPrepay, options simulator.PayOptions) (simulator.Payment, error) {
+	switch {
+	case prepay.JSAPI != nil:
+		payment, err := l.wechat.RequestPayment(ctx, simulator.ClientPayment{
+			AppID: prepay.JSAPI.AppID, TimeStamp: prepay.JSAPI.TimeStamp, NonceStr: prepay.JSAPI.NonceStr,
+			Package: prepay.JSAPI.Package, SignType: prepay.JSAPI.SignType, PaySign: prepay.JSAPI.PaySign,
+		}, options)
+		if !errors.Is(err, simulator.ErrPaySign) {
+			return payment, err
+		}
+		if l.account.mchID != accounts[0].mchID { // whose key is reset, which ends what it has signed
+			l.memory.refusedPaySign(l.number)
+		}
+		return l.wechat.PayByPrepayID(ctx, prepay.ID, options)
+	case prepay.ID != "":
+		return l.wechat.PayByPrepayID(ctx, prepay.ID, options)
+	default:
+		return l.wechat.Pay(ctx, l.number.MchID, l.number.Number, options)
 	}
 }
 
@@ -102,8 +128,8 @@ func (l *life) payOnce(payment simulator.Payment, err error) error {
 }
 
 // awaitPrepay waits until the Order has a prepay, or never will.
-func (l *life) awaitPrepay(ctx context.Context) string {
-	prepay := ""
+func (l *life) awaitPrepay(ctx context.Context) *v1alpha1.OrderPrepay {
+	var prepay *v1alpha1.OrderPrepay
 	l.try(ctx, func() error {
 		order := &v1alpha1.Order{}
 		if err := l.shop.Get(ctx, client.ObjectKeyFromObject(l.order), order); err != nil {
@@ -112,10 +138,10 @@ func (l *life) awaitPrepay(ctx context.Context) string {
 		if lifecycle.PaidReason(order) == v1alpha1.ReasonNumberInUse {
 			return nil
 		}
-		if order.Status.Prepay == nil || order.Status.Prepay.ID == "" {
+		if p := order.Status.Prepay; p == nil || p.ID == "" && p.CodeURL == "" && p.MWEBURL == "" {
 			return errors.New("not prepared yet")
 		}
-		prepay = order.Status.Prepay.ID
+		prepay = order.Status.Prepay
 		return nil
 	})
 	return prepay

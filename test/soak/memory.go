@@ -12,14 +12,17 @@ import (
 
 // memory is what the soak requested. Each request is recorded before it is sent.
 type memory struct {
-	mu       sync.Mutex
-	orders   map[judge.Number]*judge.AskedOrder
-	refunds  map[judge.Number]*judge.AskedRefund
-	rivals   []judge.Rival
-	passed   []judge.Number
-	payments []judge.SeenPayment
-	pauses   []judge.Pause
-	counts   map[string]int
+	mu      sync.Mutex
+	orders  map[judge.Number]*judge.AskedOrder
+	refunds map[judge.Number]*judge.AskedRefund
+	rivals  []judge.Rival
+	passed  []judge.Number
+	// unpayable are Orders whose paySign WeChat Pay did not take.
+	unpayable []judge.Number
+	forgeries []judge.Forgery
+	payments  []judge.SeenPayment
+	pauses    []judge.Pause
+	counts    map[string]int
 }
 
 func newMemory() *memory {
@@ -79,6 +82,15 @@ func (m *memory) letThrough(number judge.Number) {
 	m.do(func() { m.passed = append(m.passed, number) })
 }
 
+// refusedPaySign records that WeChat Pay did not take what an Order gives its payer's client.
+func (m *memory) refusedPaySign(number judge.Number) {
+	m.do(func() { m.unpayable = append(m.unpayable, number) })
+}
+
+func (m *memory) forged(forgery judge.Forgery) {
+	m.do(func() { m.forgeries = append(m.forgeries, forgery) })
+}
+
 func (m *memory) paid(order judge.Number, transaction string) {
 	m.do(func() { m.payments = append(m.payments, judge.SeenPayment{Order: order, TransactionID: transaction}) })
 }
@@ -92,7 +104,8 @@ func (m *memory) evidence() judge.Evidence {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := judge.Evidence{Orders: map[judge.Number]*judge.AskedOrder{}, Refunds: map[judge.Number]*judge.AskedRefund{},
-		Rivals: slices.Clone(m.rivals), LetThrough: slices.Clone(m.passed), Payments: slices.Clone(m.payments), Pauses: slices.Clone(m.pauses)}
+		Rivals: slices.Clone(m.rivals), LetThrough: slices.Clone(m.passed), Unpayable: slices.Clone(m.unpayable), Forgeries: slices.Clone(m.forgeries),
+		Payments: slices.Clone(m.payments), Pauses: slices.Clone(m.pauses)}
 	for number, asked := range m.orders {
 		copied := *asked
 		if asked.Twin != nil {

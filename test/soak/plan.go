@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -45,6 +46,9 @@ type plan struct {
 	deleteAfter time.Duration
 	reapply     bool
 	refunds     []refundPlan
+	// forgery is a false callback about the Order, sent at forgeAfter; empty for none.
+	forgery    forgery
+	forgeAfter time.Duration
 }
 
 // refundPlan is the life of one Refund, counted from the creation of its Order.
@@ -63,7 +67,7 @@ func planLife(seed uint64, index int, window time.Duration) plan {
 	r := rand.New(rand.NewPCG(seed, uint64(index)))
 	p := plan{
 		name:      fmt.Sprintf("order-%04d-%05x", index, r.Uint32N(1<<20)),
-		account:   accounts[r.IntN(len(accounts))],
+		account:   pick(r, append(slices.Clone(accounts), moving, moving)...), // more often, to meet its changes
 		start:     time.Duration(r.Float64() * float64(window)),
 		tradeType: pick(r, v1alpha1.TradeTypeJSAPI, v1alpha1.TradeTypeNative, v1alpha1.TradeTypeApp, v1alpha1.TradeTypeMWEB),
 		total:     1 + r.Int64N(10_000),
@@ -72,6 +76,7 @@ func planLife(seed uint64, index int, window time.Duration) plan {
 	}
 	p.planTenants(r)
 	p.planEnd(r)
+	p.planForgery(r)
 	if p.twin {
 		p.keepObjects()
 	}
@@ -88,15 +93,24 @@ func planLife(seed uint64, index int, window time.Duration) plan {
 // planTenants draws who else uses the number.
 func (p *plan) planTenants(r *rand.Rand) {
 	p.namespace = p.account.namespace
+	if possible := strangersOf(p.account); len(possible) > 0 {
+		p.stranger = pick(r, possible...).name
+	}
 	if len(p.account.guests) == 0 {
 		return
 	}
 	if chance(r, 0.5) {
 		p.namespace = pick(r, p.account.guests...)
 	}
-	p.stranger = pick(r, strangers...).name
 	if p.twin = chance(r, 0.4); p.twin {
 		p.total += 10_000 // more than any other number in a message, so that a leak is visible
+	}
+}
+
+// planForgery draws what somebody without WeChat Pay's key tells of the Order.
+func (p *plan) planForgery(r *rand.Rand) {
+	if p.account.apiV3Key != "" && chance(r, 0.7) {
+		p.forgery, p.forgeAfter = pick(r, forgeries...), seconds(r, 1, 15)
 	}
 }
 

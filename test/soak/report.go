@@ -54,9 +54,14 @@ type report struct {
 	LedgerOrders tally `json:"ledgerOrders"`
 	PaidFen      int64 `json:"paidFen"`
 	RefundedFen  int64 `json:"refundedFen"`
+	// Fen sums by protocol; Crossed counts refunds in another protocol than their order's.
+	Fen          tally `json:"fen"`
+	Crossed      tally `json:"refundsInAnotherProtocol"`
 	LedgerRefund tally `json:"ledgerRefunds"`
 	Calls        tally `json:"calls"`
 	Callbacks    tally `json:"callbackAttempts"`
+	// Refused counts the calls that WeChat Pay refused without an injected fault.
+	Refused tally `json:"refusedCalls"`
 
 	Strikes   tally `json:"strikes"`
 	Faults    tally `json:"wechatFaults"`
@@ -81,7 +86,7 @@ func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge
 		Seed: s.seed, Holds: verdict.Holds(),
 		SetUpSeconds: moments[1].Sub(moments[0]).Seconds(), StrikingSeconds: moments[2].Sub(moments[1]).Seconds(), ConvergenceSeconds: moments[3].Sub(moments[2]).Seconds(),
 		Orders: len(evidence.Orders), Refunds: len(evidence.Refunds), Rivals: len(evidence.Rivals), Contested: contested(evidence), Wishes: s.memory.counted(), Versions: len(evidence.History),
-		OrderEnds: tally{}, RefundEnds: tally{}, LedgerOrders: tally{}, LedgerRefund: tally{}, Calls: tally{}, Callbacks: tally{},
+		OrderEnds: tally{}, RefundEnds: tally{}, LedgerOrders: tally{}, LedgerRefund: tally{}, Calls: tally{}, Callbacks: tally{}, Fen: tally{}, Crossed: tally{}, Refused: tally{},
 		Strikes: blows.dealt, Faults: faultsStruck(evidence.Ledger), Starts: tally{}, OwnEnds: tally{},
 		Rules: judge.Rules, LookedAt: verdict.LookedAt, Excused: verdict.Excused, Findings: verdict.Findings, Logs: s.folder,
 	}
@@ -152,21 +157,30 @@ func reason(conditions []metav1.Condition, kind string) string {
 	return "no status"
 }
 
+// countLedger counts by protocol what WeChat Pay has.
 func (r *report) countLedger(evidence judge.Evidence) {
 	for _, order := range evidence.Ledger.Orders {
-		r.LedgerOrders[string(order.State)]++
+		r.LedgerOrders[string(order.Protocol)+" "+string(order.State)]++
 		r.PaidFen += order.Sums.Paid
 		r.RefundedFen += order.Sums.Refunded
+		r.Fen[string(order.Protocol)+" paid"] += int(order.Sums.Paid)
+		r.Fen[string(order.Protocol)+" refunded"] += int(order.Sums.Refunded)
 	}
 	for _, refund := range evidence.Ledger.Refunds {
-		r.LedgerRefund[string(refund.Status)]++
+		r.LedgerRefund[string(refund.Protocol)+" "+string(refund.Status)]++
+		if order := evidence.Ledger.Order(refund.MchID, refund.OutTradeNo); order != nil && order.Protocol != refund.Protocol {
+			r.Crossed["in "+string(refund.Protocol)+", of orders of "+string(order.Protocol)]++
+		}
 	}
-	for operation, outcomes := range evidence.Ledger.CallCounts {
-		r.Calls[string(operation)] += tally(outcomes).sum()
+	for _, call := range evidence.Ledger.Calls {
+		r.Calls[string(call.Protocol)+" "+string(call.Operation)]++
+		if call.Outcome != "SUCCESS" && call.Fault == "" {
+			r.Refused[string(call.Protocol)+" "+string(call.Operation)+" "+call.Outcome]++
+		}
 	}
 	for _, callback := range evidence.Ledger.Callbacks {
 		for _, attempt := range callback.Attempts {
-			r.Callbacks[string(attempt.Outcome)]++
+			r.Callbacks[string(callback.Protocol)+" "+string(callback.Operation)+" "+string(attempt.Outcome)]++
 		}
 	}
 }
@@ -188,8 +202,13 @@ func (r *report) print(out io.Writer) {
 	section("WeChat's orders", r.LedgerOrders)
 	section("WeChat's refunds", r.LedgerRefund)
 	fmt.Fprintf(out, "\n%d fen were paid, %d fen refunded.\n", r.PaidFen, r.RefundedFen)
+	for _, name := range slices.Sorted(maps.Keys(r.Fen)) {
+		fmt.Fprintf(out, "  %s: %d fen\n", name, r.Fen[name])
+	}
+	section("Refunds in another protocol than their order's", r.Crossed)
 	section("Actions of users", r.Wishes)
-	section("Calls to WeChat", r.Calls)
+	section("Latest calls to WeChat", r.Calls)
+	section("Calls that WeChat Pay refused by itself", r.Refused)
 	section("Callback attempts", r.Callbacks)
 	section("Blows", r.Strikes)
 	section("Faults of WeChat Pay", r.Faults)

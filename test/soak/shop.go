@@ -2,8 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
+	"math/big"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -17,8 +23,12 @@ import (
 
 // openAccounts creates the namespaces with the permissions of shop and approver, and the Merchants,
 // and waits until they are ready.
-func openAccounts(ctx context.Context, admin client.Client, wechat *simulator.AdminClient) (map[string]*v1alpha1.Merchant, error) {
+func openAccounts(ctx context.Context, admin client.Client, wechat *simulator.AdminClient) (map[client.ObjectKey]*v1alpha1.Merchant, error) {
 	endpoint, err := endpointOf(ctx, wechat)
+	if err != nil {
+		return nil, err
+	}
+	publicKeys, err := publicKeysOf(ctx, wechat)
 	if err != nil {
 		return nil, err
 	}
@@ -27,9 +37,14 @@ func openAccounts(ctx context.Context, admin client.Client, wechat *simulator.Ad
 			return nil, err
 		}
 	}
-	merchants := map[string]*v1alpha1.Merchant{}
+	merchants := map[client.ObjectKey]*v1alpha1.Merchant{}
 	for _, a := range accounts {
-		if merchants[a.mchID], err = openAccount(ctx, admin, wechat, a, endpoint); err != nil {
+		certificate, err := wechat.IssueClientCertificate(ctx, a.mchID)
+		if err != nil {
+			return nil, err
+		}
+		merchants[a.key()] = a.merchant(endpoint, publicKeys)
+		if err := openAccount(ctx, admin, a, certificate, merchants[a.key()]); err != nil {
 			return nil, err
 		}
 	}
@@ -48,23 +63,22 @@ func openAccounts(ctx context.Context, admin client.Client, wechat *simulator.Ad
 }
 
 // openAccount creates a Merchant with its Secrets.
-func openAccount(ctx context.Context, admin client.Client, wechat *simulator.AdminClient, a account, endpoint *v1alpha1.Endpoint) (*v1alpha1.Merchant, error) {
-	certificate, err := wechat.IssueClientCertificate(ctx, a.mchID)
-	if err != nil {
-		return nil, err
-	}
+func openAccount(ctx context.Context, admin client.Client, a account, certificate simulator.ClientCertificate, merchant *v1alpha1.Merchant) error {
 	for _, secret := range a.secrets(certificate.CertPEM, certificate.KeyPEM) {
 		if err := admin.Create(ctx, secret); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	merchant := a.merchant(endpoint)
-	return merchant, admin.Create(ctx, merchant)
+	return admin.Create(ctx, merchant)
 }
 
 // openStrangers creates the Merchants of strangers without waiting for them, because they never
 // become ready.
 func openStrangers(ctx context.Context, admin client.Client, wechat *simulator.AdminClient) error {
+	publicKeys, err := publicKeysOf(ctx, wechat)
+	if err != nil {
+		return err
+	}
 	for _, s := range strangers {
 		endpoint, err := endpointOf(ctx, wechat)
 		if err != nil {
@@ -73,11 +87,42 @@ func openStrangers(ctx context.Context, admin client.Client, wechat *simulator.A
 		if s.endpoint != "" {
 			endpoint.URL, endpoint.BackupURL = s.endpoint, s.endpoint
 		}
-		if _, err := openAccount(ctx, admin, wechat, s.account(), endpoint); err != nil {
+		certificate, err := selfSigned(s.of.mchID)
+		if err != nil {
+			return err
+		}
+		if err := openAccount(ctx, admin, s.account(), certificate, s.account().merchant(endpoint, publicKeys)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// selfSigned makes a certificate that names a merchant number and that WeChat Pay did not issue.
+func selfSigned(mchID string) (simulator.ClientCertificate, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return simulator.ClientCertificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: mchID},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return simulator.ClientCertificate{}, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	return simulator.ClientCertificate{
+		CertPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}),
+		KeyPEM:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+	}, err
+}
+
+// publicKeysOf returns WeChat Pay's public key, for spec.publicKeys.
+func publicKeysOf(ctx context.Context, wechat *simulator.AdminClient) ([]v1alpha1.PublicKey, error) {
+	platform, err := wechat.Platform(ctx)
+	return []v1alpha1.PublicKey{{ID: platform.PublicKeyID, PEM: platform.PublicKeyPEM}}, err
 }
 
 func endpointOf(ctx context.Context, wechat *simulator.AdminClient) (*v1alpha1.Endpoint, error) {
@@ -110,25 +155,4 @@ func createAll(ctx context.Context, admin client.Client, objects []client.Object
 		}
 	}
 	return nil
-}
-
-// rotatedKey is the first account's key after its reset.
-const rotatedKey = "SoakOnlyNewKeySoakOnlyNewKey0000"
-
-// rotateKey resets a key at WeChat Pay and writes the Secret a moment later: in between, WeChat Pay
-// rejects every call.
-func (s *soak) rotateKey(ctx context.Context) {
-	a := accounts[0]
-	err := await(ctx, "the reset of a key", func(ctx context.Context) error { return s.account.SetAPIKey(ctx, a.mchID, rotatedKey) })
-	err = errors.Join(err, await(ctx, "the Secret of a key", func(ctx context.Context) error {
-		secret := &corev1.Secret{}
-		if err := s.clients[admin].Get(ctx, client.ObjectKey{Namespace: a.namespace, Name: a.keySecret()}, secret); err != nil {
-			return err
-		}
-		secret.Data["apiKey"], secret.Data["apiKey.previous"] = []byte(rotatedKey), []byte(a.apiKey)
-		return s.clients[admin].Update(ctx, secret)
-	}))
-	if err == nil {
-		s.memory.count("keys rotated")
-	}
 }

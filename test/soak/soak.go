@@ -43,7 +43,7 @@ type soak struct {
 	replicas  []*replica
 	ingress   *ingress.Ingress
 	clients   map[string]client.Client
-	merchants map[string]*v1alpha1.Merchant
+	merchants map[client.ObjectKey]*v1alpha1.Merchant
 }
 
 // play runs the whole soak.
@@ -62,10 +62,12 @@ func (s *soak) play(ctx context.Context) (*report, error) {
 	defer cancel()
 	var living sync.WaitGroup
 	s.beginLives(lives, &living)
-	living.Go(func() { pause(lives, s.duration/2); s.rotateKey(lives) })
 	striking, over := context.WithTimeout(ctx, s.duration)
+	var turning sync.WaitGroup
+	s.beginTurns(ctx, striking, &turning)
 	err := blows.strikeUntil(striking)
 	over()
+	turning.Wait()
 	if err != nil || ctx.Err() != nil {
 		return nil, errors.Join(err, ctx.Err())
 	}
@@ -94,8 +96,8 @@ func (s *soak) beginLives(ctx context.Context, living *sync.WaitGroup) {
 			plans = append(plans, p.twinPlan())
 		}
 		for n, p := range plans {
-			l := &life{plan: p, shop: s.clients[shopOf(p.namespace)], approver: s.clients[approver], admin: s.clients[admin], clients: s.clients, wechat: s.account, memory: s.memory, isTwin: n > 0}
-			living.Go(func() { l.live(ctx, s.merchants[p.account.mchID]) })
+			l := &life{plan: p, shop: s.clients[shopOf(p.namespace)], approver: s.clients[approver], admin: s.clients[admin], clients: s.clients, wechat: s.account, ingress: s.ingress.URL, memory: s.memory, isTwin: n > 0}
+			living.Go(func() { l.live(ctx, s.merchants[p.account.key()]) })
 		}
 	}
 }

@@ -19,20 +19,44 @@ const (
 // nobodyThere is an address that the operator may call, and where nothing listens.
 const nobodyThere = "https://127.0.0.1:9"
 
-// stranger is a Merchant with the merchant number of the first account that does not own it.
+// stranger is a Merchant with the merchant number of an account that does not own it.
 type stranger struct {
 	name string
+	// of is the account whose merchant number it names.
+	of account
 	// endpoint is its spec.endpoint; empty for the simulator's.
 	endpoint string
 }
 
-// strangers are one Merchant whose key WeChat Pay rejects, and one whose key gets no response.
-var strangers = []stranger{{name: "wrong-key"}, {name: "no-proof", endpoint: nobodyThere}}
+// strangers are Merchants whose key, or in V3 whose certificate, WeChat Pay rejects, and one whose
+// key gets no response.
+var strangers = []stranger{
+	{name: "wrong-key", of: accounts[0]},
+	{name: "no-proof", of: accounts[0], endpoint: nobodyThere},
+	{name: "wrong-certificate", of: byPublicKey},
+}
 
-// account is the stranger's Merchant, with a well-formed key.
+// strangersOf are those that use the merchant number of an account.
+func strangersOf(a account) []stranger {
+	var found []stranger
+	for _, s := range strangers {
+		if s.of.mchID == a.mchID {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// account is the stranger's Merchant, with well-formed keys.
 func (s stranger) account() account {
-	a := accounts[0]
-	a.namespace, a.name, a.guests, a.apiKey = strangerNamespace, s.name, nil, strings.Repeat("S", 32)
+	a := s.of
+	a.namespace, a.name, a.guests = strangerNamespace, s.name, nil
+	if a.apiKey != "" {
+		a.apiKey = strings.Repeat("S", 32)
+	}
+	if a.apiV3Key != "" {
+		a.apiV3Key = strings.Repeat("S", 32)
+	}
 	return a
 }
 

@@ -32,15 +32,35 @@ func startWeChat(ctx context.Context, folder, program string, seed uint64) (*chi
 		"--state=" + filepath.Join(folder, "wechat.jsonl"), "--certificates=" + filepath.Join(folder, "wechat"),
 		"--time-scale=" + timeScale, "--callback-schedule=" + callbackSchedule, fmt.Sprintf("--fault-seed=%d", seed), "--log-level=warn",
 	}
-	for _, a := range accounts {
-		arguments = append(arguments, "--merchant="+a.mchID+":"+a.appID+":"+a.apiKey)
-	}
+	arguments = append(arguments, merchantFlags()...)
 	wechat := newChild(folder, "wechat", program, arguments...)
 	if err := wechat.start(); err != nil {
 		return wechat, nil, err
 	}
 	client := simulator.NewAdminClient("http://" + addresses[2])
 	return wechat, client, await(ctx, "the simulated WeChat Pay", client.Health)
+}
+
+// merchantFlags tell the simulator of the accounts.
+func merchantFlags() []string {
+	var flags []string
+	told := map[string]bool{}
+	for _, a := range accounts {
+		if a.partner != nil {
+			flags = append(flags, "--sub-merchant="+a.mchID+":"+a.partner.SubMchID+":refund")
+		}
+		if told[a.mchID] {
+			continue
+		}
+		told[a.mchID] = true
+		if a.apiKey != "" {
+			flags = append(flags, "--merchant="+a.mchID+":"+a.appID+":"+a.apiKey)
+		}
+		if a.apiV3Key != "" {
+			flags = append(flags, "--merchant-v3="+a.mchID+":"+a.appID+":"+a.apiV3Key, "--verification="+a.mchID+":"+string(a.verification))
+		}
+	}
+	return flags
 }
 
 // wechatFaults are random failures of WeChat Pay, each with its own small probability.
@@ -64,6 +84,13 @@ func wechatFaults() []simulator.Fault {
 	for _, kind := range []simulator.FaultKind{simulator.FaultRateLimited, simulator.FaultFrequencyLimited, simulator.FaultTruncate, simulator.FaultCut, simulator.FaultBadSignature, simulator.FaultUnsigned, simulator.FaultExtraFields} {
 		add(0.01, simulator.Fault{Kind: kind}, calls...)
 	}
+	for _, kind := range []simulator.FaultKind{simulator.FaultSignTest, simulator.FaultUnknownSerial} {
+		add(0.01, simulator.Fault{Kind: kind, Protocol: simulator.ProtocolV3}, calls...)
+	}
+	add(0.02, simulator.Fault{Kind: simulator.FaultWrongSubMchID, Protocol: simulator.ProtocolV3}, simulator.OperationOrderQuery, simulator.OperationRefundQuery)
+	for _, kind := range []simulator.FaultKind{simulator.FaultDrop, simulator.FaultHTML, simulator.FaultSystemError, simulator.FaultSignTest, simulator.FaultTruncate} {
+		add(0.1, simulator.Fault{Kind: kind}, simulator.OperationCertificates)
+	}
 	add(0.02, simulator.Fault{Kind: simulator.FaultWrongNumber}, simulator.OperationOrderQuery, simulator.OperationRefund, simulator.OperationRefundQuery)
 	add(0.02, simulator.Fault{Kind: simulator.FaultNotEnough}, simulator.OperationRefund)
 	add(0.02, simulator.Fault{Kind: simulator.FaultNeedRetry}, simulator.OperationRefund)
@@ -74,8 +101,14 @@ func wechatFaults() []simulator.Fault {
 	for _, kind := range []simulator.FaultKind{simulator.FaultForge, simulator.FaultWrongAmount, simulator.FaultWrongMchID, simulator.FaultIgnoreAnswer} {
 		add(0.04, simulator.Fault{Kind: kind}, callbacks...)
 	}
+	for _, kind := range []simulator.FaultKind{
+		simulator.FaultSignTest, simulator.FaultUnknownSerial, simulator.FaultReplay, simulator.FaultWrongKey, simulator.FaultWrongCurrency, simulator.FaultWrongSubMchID,
+	} {
+		add(0.04, simulator.Fault{Kind: kind, Protocol: simulator.ProtocolV3}, callbacks...)
+	}
+	add(0.04, simulator.Fault{Kind: simulator.FaultUnsigned, Protocol: simulator.ProtocolV3}, simulator.OperationRefundCallback)
 	add(0.04, simulator.Fault{Kind: simulator.FaultUnsigned}, simulator.OperationPaymentCallback)
-	add(0.04, simulator.Fault{Kind: simulator.FaultMD5}, simulator.OperationPaymentCallback)
+	add(0.04, simulator.Fault{Kind: simulator.FaultMD5, Protocol: simulator.ProtocolV2}, simulator.OperationPaymentCallback)
 	return faults
 }
 
@@ -97,13 +130,13 @@ func faultsStruck(ledger simulator.Ledger) map[string]int {
 	struck := map[string]int{}
 	for _, call := range ledger.Calls {
 		if call.Fault != "" {
-			struck[string(call.Operation)+" "+string(call.Fault)]++
+			struck[string(call.Protocol)+" "+string(call.Operation)+" "+string(call.Fault)]++
 		}
 	}
 	for _, callback := range ledger.Callbacks {
 		for _, attempt := range callback.Attempts {
 			if attempt.Fault != "" {
-				struck[string(callback.Operation)+" "+string(attempt.Fault)]++
+				struck[string(callback.Protocol)+" "+string(callback.Operation)+" "+string(attempt.Fault)]++
 			}
 		}
 	}

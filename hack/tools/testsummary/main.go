@@ -2,24 +2,35 @@
 // lines as they arrive and the output of failed tests, and ends with a summary whose last line is
 // "N passed, N failed".
 //
-//	testsummary [-summary file] <module directory>... -- <go test flags and packages>
+//	testsummary [-summary file] [-also text]... <module directory>... -- <go test flags and packages>
+//
+// Each -also, such as "NAME=value ./folder", is another run at the end, of packages of the first
+// module with environment variables.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
 	summary := flag.String("summary", "", "also write the last line to this file")
+	var also []variant
+	flag.Func("also", "run packages of the first module once more with environment variables, such as \"NAME=value ./folder\"", func(text string) error {
+		parsed, err := parseVariant(text)
+		also = append(also, parsed)
+		return err
+	})
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: testsummary [-summary file] <module directory>... -- <go test flags and packages>")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: testsummary [-summary file] [-also text]... <module directory>... -- <go test flags and packages>")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -32,7 +43,7 @@ func main() {
 	// is still read. The signal is caught rather than ignored, because children inherit ignored
 	// signals.
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM)
-	if err := run(*summary, modules, arguments); err != nil {
+	if err := run(*summary, modules, also, arguments); err != nil {
 		fmt.Fprintln(os.Stderr, "testsummary:", err)
 		os.Exit(1)
 	}
@@ -46,13 +57,46 @@ func split(arguments []string) (modules, goTest []string) {
 	return arguments[:border], arguments[border+1:]
 }
 
-func run(summary string, modules, arguments []string) error {
+// variant is a run of some packages with environment variables.
+type variant struct{ environment, packages []string }
+
+func parseVariant(text string) (variant, error) {
+	var parsed variant
+	for _, field := range strings.Fields(text) {
+		if strings.HasPrefix(field, "./") {
+			parsed.packages = append(parsed.packages, field)
+		} else {
+			parsed.environment = append(parsed.environment, field)
+		}
+	}
+	if len(parsed.packages) == 0 {
+		return parsed, errors.New("no packages")
+	}
+	return parsed, nil
+}
+
+// of returns the arguments of go test with the variant's packages instead of the usual ones.
+func (v variant) of(arguments []string) []string {
+	usual := func(argument string) bool { return strings.HasPrefix(argument, "./") }
+	return append(slices.DeleteFunc(slices.Clone(arguments), usual), v.packages...)
+}
+
+func run(summary string, modules []string, also []variant, arguments []string) error {
 	started := time.Now()
 	total := newTally(os.Stdout)
 	for _, module := range modules {
 		fmt.Printf("==> go test in %s\n", module)
-		if err := test(total, module, arguments); err != nil {
+		total.begin("")
+		if err := test(total, module, nil, arguments); err != nil {
 			total.broken(module, err)
+		}
+	}
+	for _, again := range also {
+		with := strings.Join(again.environment, " ")
+		fmt.Printf("==> go test in %s with %s\n", modules[0], with)
+		total.begin(with)
+		if err := test(total, modules[0], again.environment, again.of(arguments)); err != nil {
+			total.broken(modules[0], err)
 		}
 	}
 	total.report(time.Since(started))
@@ -69,9 +113,10 @@ func run(summary string, modules, arguments []string) error {
 
 // test reads go test's events to their end. It returns an error if go test could not run; failed
 // tests are counted from its events.
-func test(total *tally, module string, arguments []string) error {
+func test(total *tally, module string, environment, arguments []string) error {
 	command := exec.Command("go", append([]string{"test", "-json"}, arguments...)...)
 	command.Dir = module
+	command.Env = append(os.Environ(), environment...)
 	command.Stderr = os.Stderr
 	events, err := command.StdoutPipe()
 	if err != nil {

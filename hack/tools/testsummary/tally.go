@@ -28,6 +28,8 @@ type tally struct {
 	passed, failed, skipped int
 	packages                int
 	failures                []string
+	// with names what is special about the run, in its failures.
+	with string
 
 	output map[testKey][]string
 	// parents are tests that had subtests, with the number of those that failed.
@@ -39,6 +41,14 @@ type tally struct {
 
 func newTally(out io.Writer) *tally {
 	return &tally{out: out, output: map[testKey][]string{}, parents: map[testKey]int{}, failedIn: map[string]int{}}
+}
+
+// begin starts another run, which may test the same packages again.
+func (t *tally) begin(with string) {
+	t.with = with
+	clear(t.output)
+	clear(t.parents)
+	clear(t.failedIn)
 }
 
 func (t *tally) read(events io.Reader) error {
@@ -147,6 +157,9 @@ func (t *tally) broken(module string, err error) {
 }
 
 func (t *tally) fail(what string) {
+	if t.with != "" {
+		what += " (" + t.with + ")"
+	}
 	t.failed++
 	t.failures = append(t.failures, what)
 }

@@ -88,3 +88,45 @@ func TestTally(t *testing.T) {
 		})
 	}
 }
+
+// TestRunsOfThePackagesAgain: a package that failed in an earlier run is judged anew, and the
+// summary names the run.
+func TestRunsOfThePackagesAgain(t *testing.T) {
+	var out strings.Builder
+	total := newTally(&out)
+	for _, run := range []struct{ with, events string }{
+		{"", `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p"}`},
+		{"NAME=value", `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p"}`},
+	} {
+		total.begin(run.with)
+		if err := total.read(strings.NewReader(run.events)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	total.report(0)
+	for _, line := range []string{"FAILED: p TestA\n", "FAILED: p (NAME=value)\n", "1 passed, 2 failed\n"} {
+		if !strings.Contains(out.String(), line) {
+			t.Errorf("no %q in %q", line, out.String())
+		}
+	}
+}
+
+func TestVariants(t *testing.T) {
+	again, err := parseVariant("NAME=value ./a ./b/...")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(again.of([]string{"-race", "-timeout", "30m", "./..."}), " "); got != "-race -timeout 30m ./a ./b/..." {
+		t.Error(got)
+	}
+	if got := strings.Join(again.environment, " "); got != "NAME=value" {
+		t.Error(got)
+	}
+	if _, err := parseVariant("NAME=value"); err == nil {
+		t.Error("a run of nothing")
+	}
+}

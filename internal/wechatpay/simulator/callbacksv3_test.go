@@ -177,6 +177,27 @@ func TestCallbackFaultsV3(t *testing.T) {
 	}
 }
 
+// A callback of an ordinary merchant names no sub merchant, so that there is nothing to falsify.
+func TestAFaultThatChangesNothingDoesNotMakeACallbackFalse(t *testing.T) {
+	c := startV3(t)
+	c.fault(Fault{Operation: OperationPaymentCallback, Kind: FaultWrongSubMchID, Count: 1})
+	c.mustOrder("order-0001")
+	c.mustPay("order-0001")
+	c.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
+	c.Expect(c.sim.Ledger().Violations).To(BeEmpty())
+}
+
+// A replayed callback is old for the shop too while WeChat Pay's clock is ahead.
+func TestAReplayIsOldWhateverTheClock(t *testing.T) {
+	c := startV3(t)
+	c.fault(Fault{Operation: OperationPaymentCallback, Kind: FaultReplay, Count: 1})
+	c.mustOrder("order-0001")
+	c.sim.SetClockSkew(time.Hour)
+	c.mustPay("order-0001")
+	c.attempted(OperationPaymentCallback, "order-0001", 1)
+	c.Expect(c.events()[0].header.Get("Wechatpay-Timestamp")).To(Equal(formatInt(c.clock.now().Add(-10 * time.Minute).Unix())))
+}
+
 func TestNoAPIV3KeyNoCallback(t *testing.T) {
 	c := startV3(t, func(o *Options) { o.Merchants[0].APIV3Key = "" })
 	c.mustOrder("order-0001")

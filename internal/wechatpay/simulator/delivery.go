@@ -195,7 +195,8 @@ func (s *Simulator) concludeDelivery(c *Callback, attempts []CallbackAttempt) {
 }
 
 // tampers reports whether a fault makes a message false. MD5 for an order placed with MD5 is
-// genuine, and so are faults that the callback's protocol does not know.
+// genuine, and so are faults that the callback's protocol does not know, or that change a member it
+// does not have.
 func (s *Simulator) tampers(c *Callback, kind FaultKind) bool {
 	switch {
 	case kind == FaultMD5:
@@ -203,8 +204,22 @@ func (s *Simulator) tampers(c *Callback, kind FaultKind) bool {
 		return c.Protocol == ProtocolV2 && o != nil && o.SignType != MD5
 	case c.Protocol == ProtocolV2 && slices.Contains(onlyV3, kind):
 		return false
+	case kind == FaultWrongSubMchID:
+		return s.subMchIDOf(c) != ""
 	}
 	return slices.Contains(tampering, kind)
+}
+
+// subMchIDOf is the sub merchant that a callback names; empty in ordinary mode.
+func (s *Simulator) subMchIDOf(c *Callback) string {
+	if c.Operation == OperationRefundCallback {
+		if r := s.store.refund(c.MchID, c.Number); r != nil {
+			return r.SubMchID
+		}
+	} else if o := s.store.order(c.MchID, c.Number); o != nil {
+		return o.SubMchID
+	}
+	return ""
 }
 
 // onlyV3 are the faults of callbacks that change nothing in API v2.

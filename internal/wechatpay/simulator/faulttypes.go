@@ -104,12 +104,13 @@ type Fault struct {
 	DelayMillis int64 `json:"delay_millis,omitempty"`
 	// Status is the HTTP status of html, and in API v3 that of error and fail; their code is then
 	// sent as it is, and otherwise in API v3's spelling with its own status.
-	Status     int               `json:"status,omitempty"`
-	ErrCode    string            `json:"err_code,omitempty"`
-	ErrCodeDes string            `json:"err_code_des,omitempty"`
-	ReturnCode string            `json:"return_code,omitempty"`
-	ReturnMsg  string            `json:"return_msg,omitempty"`
-	Fields     map[string]string `json:"fields,omitempty"`
+	Status     int    `json:"status,omitempty"`
+	ErrCode    string `json:"err_code,omitempty"`
+	ErrCodeDes string `json:"err_code_des,omitempty"`
+	ReturnCode string `json:"return_code,omitempty"`
+	ReturnMsg  string `json:"return_msg,omitempty"`
+	// Fields are by name, in API v2's words or as paths of API v3 such as amount.refund.
+	Fields map[string]string `json:"fields,omitempty"`
 	// Struck counts how often the fault struck.
 	Struck int `json:"struck"`
 }

@@ -23,6 +23,7 @@ func TestARestartedSimulatorKnowsItsKeys(t *testing.T) {
 	c.Expect(err).NotTo(HaveOccurred())
 	c.Expect(c.sim.SignWithPlatformCertificates(added.SerialNo)).To(Succeed())
 	c.Expect(c.sim.SetRefundRight(testProvider, otherSub, true)).To(Succeed())
+	c.Expect(c.sim.SetVerification(testProvider, VerifyMigrating, 0.5)).To(Succeed())
 	c.Expect(c.sim.SetAPIV3Key(testMerchant, testKey)).To(Succeed())
 	c.Expect(c.sim.SetVerification(testMerchant, VerifyMigrating, 0)).To(Succeed())
 	c.mustOrder("order-0001")

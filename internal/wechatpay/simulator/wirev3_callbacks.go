@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// replayAge is how old the signature of a replayed callback is.
+// replayAge is how old the signature of a replayed callback is, by the simulator's clock as well as
+// by WeChat Pay's, if that is wrong.
 const replayAge = 10 * time.Minute
 
 // Notification is an API v3 callback of a test's own making.
@@ -48,6 +49,9 @@ func (s *Simulator) composeV3(c *Callback, m *merchant, f *Fault, kind FaultKind
 	if kind != FaultUnsigned {
 		at := s.wireTimeLocked()
 		if kind == FaultReplay {
+			if now := s.now(); now.Before(at) {
+				at = now
+			}
 			at = at.Add(-replayAge)
 		}
 		by := s.callbackSigner(m)

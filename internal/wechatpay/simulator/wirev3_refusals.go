@@ -110,6 +110,14 @@ var spellingV3 = map[string]string{
 	"BANKERROR": "BANK_ERROR", "FAIL": "PARAM_ERROR",
 }
 
+// Spelling returns a protocol's spelling of an error code of API v2.
+func Spelling(protocol Protocol, code string) string {
+	if protocol == ProtocolV3 {
+		return firstOf(spellingV3[code], code)
+	}
+	return code
+}
+
 // statusV3 are the statuses of the codes that do not come with 400.
 var statusV3 = map[string]int{
 	"USERPAYING": 202, "SIGN_ERROR": 401, "NO_AUTH": 403, "OUT_TRADE_NO_USED": 403, "RULE_LIMIT": 403, "TRADE_ERROR": 403,
@@ -125,9 +133,7 @@ func translate(code, message string, f *Fault) problem {
 		said.status = f.Status
 		return said
 	}
-	if spelled := spellingV3[code]; spelled != "" {
-		said.code = spelled
-	}
+	said.code = Spelling(ProtocolV3, code)
 	said.status = statusV3[said.code]
 	if said.status == 0 {
 		said.status = http.StatusBadRequest

@@ -30,6 +30,38 @@ func (d document) bytes() []byte {
 	return text
 }
 
+// replace sets the member at a path; the value of a number stays a number.
+func (d document) replace(path []string, value string) {
+	if inner, isObject := d[path[0]].(document); isObject && len(path) > 1 {
+		inner.replace(path[1:], value)
+		return
+	}
+	name := strings.Join(path, ".")
+	if _, isNumber := d[name].(int64); isNumber {
+		if number, err := strconv.ParseInt(value, 10, 64); err == nil {
+			d[name] = number
+			return
+		}
+	}
+	d[name] = value
+}
+
+// namesV3 are the paths of members in API v3 for names of API v2.
+var namesV3 = map[string]string{
+	"mch_id": "mchid", "body": "description", "total_fee": "amount.total", "fee_type": "amount.currency", "mweb_url": "h5_url",
+	"refund_fee": "amount.refund", "refund_desc": "reason", "refund_fee_0": "amount.refund", "refund_status_0": "status",
+	"refund_id_0": "refund_id", "out_refund_no_0": "out_refund_no",
+}
+
+// ParamName returns a protocol's name of a parameter or a member that API v2 calls by the given
+// one. Faults that change members take either.
+func ParamName(protocol Protocol, name string) string {
+	if protocol == ProtocolV3 {
+		return firstOf(namesV3[name], name)
+	}
+	return name
+}
+
 // answerV3 is a successful answer; 204 has no document.
 type answerV3 struct {
 	status   int
@@ -164,7 +196,7 @@ func tamperV3(d document, f *Fault) {
 		extra := message{}
 		addExtraFields(extra, f)
 		for name, value := range extra {
-			d[name] = value
+			d.replace(strings.Split(ParamName(ProtocolV3, name), "."), value)
 		}
 	case FaultSparse:
 		for name := range d {

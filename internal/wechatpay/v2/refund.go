@@ -66,6 +66,6 @@ func checkAcceptance(reply fields, request wechatpay.RefundRequest) error {
 
 // ResolveAbnormalRefund is not possible: API v2 has no call for it.
 func (c *Client) ResolveAbnormalRefund(context.Context, wechatpay.AbnormalRefundRequest) error {
-	return notSent(wechatpay.OperationResolveAbnormalRefund, wechatpay.NeedsAttention, errors.New(
-		"API v2 has no call for this: give the money back in the merchant platform (交易中心 → 退款查询), or set the Merchant to protocol V3"))
+	return notSent(wechatpay.OperationResolveAbnormalRefund, wechatpay.NotOffered, errors.New(
+		"API v2 has no call for this: give the money back in the merchant platform (交易中心 → 退款管理), or set the Merchant to protocol V3"))
 }

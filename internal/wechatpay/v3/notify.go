@@ -107,17 +107,18 @@ func (c *Client) readContent(into *wechatpay.Notification, of event, content []b
 
 // readPayment returns the payment, or nil for the content of another product.
 func (c *Client) readPayment(content []byte) (*wechatpay.Payment, error) {
-	var other otherContent
-	if err := readJSON(content, &other); err != nil {
-		return nil, err
+	var said struct {
+		Paid   transaction  `json:",inline"`
+		Others otherMembers `json:",inline"`
 	}
-	if other.isCombined() || other.isProfitSharing() {
+	err := readJSON(content, &said)
+	if (err != nil || said.Others.areCombined() || said.Others.areShared()) && isOther(content) {
 		return nil, nil
 	}
-	var paid transaction
-	if err := readJSON(content, &paid); err != nil {
+	if err != nil {
 		return nil, err
 	}
+	paid := &said.Paid
 	if err := paid.Parties.check(c.mchID, c.partner, true); err != nil {
 		return nil, err
 	}

@@ -123,6 +123,8 @@ func TestEventsOfOtherProducts(t *testing.T) {
 		"profit sharing":                   eventBody("TRANSACTION.SUCCESS", oracleSeal(testKey, shared, "profitsharing", "profitsharing")),
 		"profit sharing, older":            eventBody("PROFITSHARING.SUCCESS", oracleSeal(testKey, shared, "", "profitsharing")),
 		"combined":                         paymentEvent(combined),
+		"members of other types":           paymentEvent(`{"order_id":"1","amount":888,"payer":"x","success_time":1}`),
+		"combined, of other types":         paymentEvent(`{"sub_orders":[],"trade_state":"SUCCESS","amount":"888"}`),
 		"a failed debit":                   eventBody("TRANSACTION.FAIL", oracleSeal(testKey, tradeBody("PAYERROR", nil), "transaction", "transaction")),
 		"a transfer":                       eventBody("MCHTRANSFER.BILL.FINISHED", oracleSeal(testKey, `{"amount":"text"}`, "mch_payment", "mch_payment")),
 		"a complaint":                      eventBody("COMPLAINT.CREATE", oracleSeal(testKey, `{}`, "", "complaint")),
@@ -132,6 +134,16 @@ func TestEventsOfOtherProducts(t *testing.T) {
 		if err != nil || got.Payment != nil || got.Refund != nil || !got.Proven {
 			t.Errorf("%s: %+v (%v)", name, got, err)
 		}
+	}
+}
+
+// TestPaymentsWithMembersOfOtherProducts are payments all the same, when they have a trade_state.
+func TestPaymentsWithMembersOfOtherProducts(t *testing.T) {
+	c := newTestClient(t, testOptions())
+	more := map[string]any{"order_id": "1", "out_order_no": "2", "receiver": map[string]any{}, "receivers": []any{}}
+	got, err := receive(c, delivery(c, "wechatpay_pub", paymentEvent(tradeBody("SUCCESS", more))))
+	if err != nil || got.Payment == nil || got.Payment.OutTradeNo != testNumber {
+		t.Errorf("%+v (%v)", got, err)
 	}
 }
 

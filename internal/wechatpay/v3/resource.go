@@ -56,8 +56,13 @@ func (r *resource) open(keys []resourceKey) ([]byte, error) {
 	if err != nil {
 		return nil, errors.New("the ciphertext of the resource is not base64")
 	}
-	for _, key := range keys {
-		if content, err := key.Open(nil, []byte(r.Nonce), ciphertext, []byte(r.AssociatedData)); err == nil {
+	nonce, associated := []byte(r.Nonce), []byte(r.AssociatedData)
+	for i, key := range keys {
+		var into []byte
+		if i == len(keys)-1 {
+			into = ciphertext[:0] // no other key needs it
+		}
+		if content, err := key.Open(into, nonce, ciphertext, associated); err == nil {
 			return content, nil
 		}
 	}

@@ -68,13 +68,12 @@ func (s *signer) sign(message []byte) (string, error) {
 	return base64.StdEncoding.EncodeToString(signature), nil
 }
 
+// usualMessage is the size of most texts to sign. One that is not larger needs no heap.
+const usualMessage = 2 << 10
+
 // lines returns the text to sign: each part on a line, the last one too, whatever it holds.
 func lines[Text ~string | ~[]byte](last Text, parts ...string) []byte {
-	size := len(last) + 1
-	for _, part := range parts {
-		size += len(part) + 1
-	}
-	message := make([]byte, 0, size)
+	message := make([]byte, 0, usualMessage)
 	for _, part := range parts {
 		message = append(append(message, part...), '\n')
 	}

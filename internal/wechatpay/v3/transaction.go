@@ -29,22 +29,32 @@ type transaction struct {
 	} `json:"amount"`
 }
 
-// otherContent are members by which contents of other products are told from a transaction: those
-// of combined orders, and of shared profits, whose events and types are called the same.
-type otherContent struct {
+// otherMembers are those by which contents of other products are told from a transaction: those of
+// combined orders, and of shared profits, whose events and types are called the same.
+type otherMembers struct {
 	CombineOutTradeNo jsontext.Value `json:"combine_out_trade_no"`
 	SubOrders         jsontext.Value `json:"sub_orders"`
 	OrderID           jsontext.Value `json:"order_id"`
 	OutOrderNo        jsontext.Value `json:"out_order_no"`
 	Receiver          jsontext.Value `json:"receiver"`
 	Receivers         jsontext.Value `json:"receivers"`
-	TradeState        jsontext.Value `json:"trade_state"`
 }
 
-func (o otherContent) isCombined() bool { return o.CombineOutTradeNo != nil || o.SubOrders != nil }
+func (o *otherMembers) areCombined() bool { return o.CombineOutTradeNo != nil || o.SubOrders != nil }
 
-func (o otherContent) isProfitSharing() bool {
-	return o.TradeState == nil && (o.OrderID != nil || o.OutOrderNo != nil || o.Receiver != nil || o.Receivers != nil)
+func (o *otherMembers) areShared() bool {
+	return o.OrderID != nil || o.OutOrderNo != nil || o.Receiver != nil || o.Receivers != nil
+}
+
+// isOther reports whether a content is another product's. Its members may have other types than a
+// transaction's of the same names, so none of those is read.
+func isOther(content []byte) bool {
+	var said struct {
+		Others     otherMembers   `json:",inline"`
+		TradeState jsontext.Value `json:"trade_state"`
+	}
+	err := readJSON(content, &said)
+	return err == nil && (said.Others.areCombined() || said.TradeState == nil && said.Others.areShared())
 }
 
 // payment returns the payment of a paid order. It requires the members that identify and record a

@@ -27,6 +27,10 @@ type Evidence struct {
 	Rivals []Rival
 	// LetThrough are the numbers of Refunds that a user without permission could approve.
 	LetThrough []Number
+	// Unpayable are the numbers of Orders whose paySign WeChat Pay did not take.
+	Unpayable []Number
+	// Forgeries are callbacks that were not WeChat Pay's.
+	Forgeries []Forgery
 	// Payments are those that payers were shown.
 	Payments []SeenPayment
 	// Ledger is WeChat Pay's ledger.
@@ -36,6 +40,15 @@ type Evidence struct {
 	History []Change
 	// Pauses are the times in which a leader was stopped by SIGSTOP.
 	Pauses []Pause
+}
+
+// Forgery is a callback that somebody without WeChat Pay's key sent.
+type Forgery struct {
+	Number Number
+	// TransactionID is the payment that it claims.
+	TransactionID string
+	// Accepted tells whether it was answered as accepted.
+	Accepted bool
 }
 
 // AskedOrder is an Order that was created, possibly several times with the same spec.
@@ -105,6 +118,8 @@ const (
 	PaidNeverLeft      Rule = "what is paid or final stays so"
 	NothingInvented    Rule = "no status says more than WeChat does"
 	AnswerAfterWrite   Rule = "a callback is answered SUCCESS only when its news is stored"
+	NothingForged      Rule = "no callback of a forged signer is accepted or recorded"
+	PayerCanPay        Rule = "WeChat Pay takes what an Order gives its payer"
 	Converged          Rule = "every status comes to agree with WeChat"
 	NothingLost        Rule = "no object goes unless it was deleted, and none leaves anything open"
 	WeChatContent      Rule = "WeChat has nothing to complain of"
@@ -116,7 +131,7 @@ const (
 var Rules = []Rule{
 	OneTransaction, OnePayout, NoFactCrosses, UngrantedIsNothing, RefundApproved,
 	OrderOnce, RefundOnce, RefundWithinPaid, ApprovedIsPaidOut, PaymentRecorded, PaidNeverLeft, NothingInvented,
-	AnswerAfterWrite, Converged, NothingLost, WeChatContent, LedgerTrustworthy, ProcessesDoNotFail,
+	AnswerAfterWrite, NothingForged, PayerCanPay, Converged, NothingLost, WeChatContent, LedgerTrustworthy, ProcessesDoNotFail,
 }
 
 // Finding is a violated rule.
@@ -166,6 +181,8 @@ func Judge(e Evidence, now time.Time) Verdict {
 	j.tenants()
 	j.guard()
 	j.callbacks()
+	j.forgeries()
+	j.payers()
 	j.complaints()
 	j.findings = append(j.findings, j.past.findings...)
 	slices.SortStableFunc(j.findings, func(a, b Finding) int {

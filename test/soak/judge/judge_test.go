@@ -85,6 +85,24 @@ func (s *story) stored() {
 
 func (s *story) then(changes ...judge.Change) { s.History = append(s.History, changes...) }
 
+// isV3 makes the order one of API v3, for a sub merchant of a service provider.
+func (s *story) isV3() {
+	s.merchant().Spec.Partner = &v1alpha1.Partner{SubMchID: "1900000201"}
+	s.ledgerOrder().Protocol, s.ledgerOrder().TradeType = simulator.ProtocolV3, "APP"
+	s.ledgerOrder().Params = map[string]string{
+		"sp_appid": "wx1", "sp_mchid": mchID, "sub_mchid": "1900000201", "out_trade_no": "order-1", "description": "soap", "amount.total": "100", "amount.currency": "CNY",
+		"notify_url": "https://pay.example.com/notify/v3/soap/shop/payment",
+	}
+}
+
+// refundCallback adds an accepted callback of the Refund.
+func (s *story) refundCallback(at time.Time, fault simulator.FaultKind) {
+	s.Ledger.Callbacks = append(s.Ledger.Callbacks, simulator.Callback{
+		Protocol: simulator.ProtocolV3, Operation: simulator.OperationRefundCallback, MchID: mchID, Number: "refund-1", RefundStatus: simulator.RefundSuccess,
+		Attempts: []simulator.CallbackAttempt{{Time: at, Outcome: simulator.OutcomeAccepted, Fault: fault}},
+	})
+}
+
 // unpaid removes payment and refund.
 func (s *story) unpaid(state simulator.TradeState) {
 	s.Payments, s.Refunds, s.Ledger.Refunds, s.Ledger.Callbacks = nil, nil, nil, nil
@@ -120,6 +138,12 @@ func TestEverythingHolds(t *testing.T) {
 			order, refund := s.order.DeepCopy(), s.refund.DeepCopy()
 			order.UID, refund.UID = "o2", "r2"
 			s.then(judge.Change{Order: order}, judge.Change{Refund: refund})
+		},
+		"an order of API v3 for a sub merchant":                     (*story).isV3,
+		"a refund callback after the Refund was shown as succeeded": func(s *story) { s.refundCallback(noon.Add(time.Second), "") },
+		"a false refund callback says nothing":                      func(s *story) { s.refundCallback(noon.Add(-time.Hour), simulator.FaultWrongSubMchID) },
+		"a forged callback that was refused": func(s *story) {
+			s.Forgeries = []judge.Forgery{{Number: orderNumber, TransactionID: "forged"}}
 		},
 		"an open Order": func(s *story) { s.unpaid(simulator.StateNotPay) },
 		"a closed Order": func(s *story) {
@@ -195,10 +219,12 @@ func TestEveryRuleCanFail(t *testing.T) {
 		"an order that nobody asked for": {judge.OrderOnce, func(s *story) {
 			s.Ledger.Orders = append(s.Ledger.Orders, simulator.Order{MchID: mchID, OutTradeNo: "x7f3a9"})
 		}, false},
-		"an order twice":   {judge.OrderOnce, func(s *story) { s.Ledger.Orders = append(s.Ledger.Orders, s.Ledger.Orders[0]) }, false},
-		"another total":    {judge.OrderOnce, func(s *story) { s.ledgerOrder().Params["total_fee"] = "101" }, false},
-		"another appid":    {judge.OrderOnce, func(s *story) { s.ledgerOrder().Params["appid"] = "wx2" }, false},
-		"another deadline": {judge.OrderOnce, func(s *story) { at := metav1.NewTime(noon); s.Orders[orderNumber].Order.Spec.ExpireTime = &at }, false},
+		"an order twice":       {judge.OrderOnce, func(s *story) { s.Ledger.Orders = append(s.Ledger.Orders, s.Ledger.Orders[0]) }, false},
+		"another total":        {judge.OrderOnce, func(s *story) { s.ledgerOrder().Params["total_fee"] = "101" }, false},
+		"another appid":        {judge.OrderOnce, func(s *story) { s.ledgerOrder().Params["appid"] = "wx2" }, false},
+		"another sub merchant": {judge.OrderOnce, func(s *story) { s.isV3(); s.ledgerOrder().Params["sub_mchid"] = "1900000202" }, false},
+		"another trade type":   {judge.OrderOnce, func(s *story) { s.isV3(); s.ledgerOrder().TradeType = "JSAPI" }, false},
+		"another deadline":     {judge.OrderOnce, func(s *story) { at := metav1.NewTime(noon); s.Orders[orderNumber].Order.Spec.ExpireTime = &at }, false},
 		"a refund that nobody asked for": {judge.RefundOnce, func(s *story) {
 			s.Ledger.Refunds = append(s.Ledger.Refunds, simulator.Refund{MchID: mchID, OutTradeNo: "order-1", OutRefundNo: "x7f3a9"})
 		}, false},
@@ -272,7 +298,18 @@ func TestEveryRuleCanFail(t *testing.T) {
 			other.Name = "refund-2"
 			s.then(judge.Change{Refund: other})
 		}, false},
-		"answered before the write": {judge.AnswerAfterWrite, func(s *story) { s.Ledger.Callbacks[0].Attempts[0].Time = noon.Add(-2 * time.Second) }, false},
+		"answered before the write":                   {judge.AnswerAfterWrite, func(s *story) { s.Ledger.Callbacks[0].Attempts[0].Time = noon.Add(-2 * time.Second) }, false},
+		"a refund callback answered before the write": {judge.AnswerAfterWrite, func(s *story) { s.refundCallback(noon.Add(-2*time.Second), "") }, false},
+		"a forged callback is accepted": {judge.NothingForged, func(s *story) {
+			s.Forgeries = []judge.Forgery{{Number: orderNumber, TransactionID: "forged", Accepted: true}}
+		}, false},
+		"a forged callback is recorded": {judge.NothingForged, func(s *story) {
+			s.Forgeries = []judge.Forgery{{Number: orderNumber, TransactionID: "t1"}}
+		}, false},
+		"a tampered callback is accepted": {judge.NothingForged, func(s *story) {
+			s.Ledger.Violations = []simulator.Violation{{Kind: simulator.ViolationForgedCallback, MchID: mchID, Number: "order-1"}}
+		}, false},
+		"a paySign that WeChat Pay refuses": {judge.PayerCanPay, func(s *story) { s.Unpayable = []judge.Number{orderNumber} }, false},
 		"answered and never written": {judge.AnswerAfterWrite, func(s *story) {
 			s.order.Status.Conditions[1].Status = metav1.ConditionUnknown
 			s.stored()

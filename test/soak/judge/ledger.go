@@ -1,14 +1,11 @@
 package judge
 
 import (
-	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
-	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
 )
 
 // lateSuffix is appended to an Order's number for the Refund of a late payment, for Merchants with
@@ -52,34 +49,17 @@ func (j *judge) ledgerOrder(recorded *simulator.Order, number Number) {
 		j.find(OrderOnce, number, "no Order has this number")
 		return
 	}
-	for field, wanted := range orderParameters(requested) {
+	for field, wanted := range orderParameters(requested, recorded.Protocol) {
 		if recorded.Params[field] != wanted {
 			j.find(OrderOnce, number, "%s is %q, the Order says %q", field, recorded.Params[field], wanted)
 		}
 	}
+	if recorded.TradeType != "" && recorded.TradeType != string(requested.Order.Spec.TradeType) {
+		j.find(OrderOnce, number, "it is of type %s, the Order says %s", recorded.TradeType, requested.Order.Spec.TradeType)
+	}
 	if recorded.Sums.Accepted > recorded.Sums.Paid {
 		j.find(RefundWithinPaid, number, "%d was paid and %d refunded", recorded.Sums.Paid, recorded.Sums.Accepted)
 	}
-}
-
-// orderParameters are the expected parameters of unifiedorder, from the spec and the Merchant.
-func orderParameters(requested *AskedOrder) map[string]string {
-	spec := requested.Order.Spec
-	parameters := map[string]string{
-		"appid": requested.Merchant.Spec.AppID, "mch_id": requested.Merchant.Spec.MchID, "out_trade_no": requested.Order.Number(),
-		"body": spec.Description, "total_fee": strconv.FormatInt(spec.Amount.Total, 10), "trade_type": string(spec.TradeType),
-		"product_id": spec.ProductID, "attach": tenancy.Attach(requested.Order),
-	}
-	if spec.Payer != nil {
-		parameters["openid"] = spec.Payer.OpenID
-	}
-	if spec.H5 != nil {
-		parameters["scene_info"] = fmt.Sprintf(`{"h5_info":{"type":%q,"wap_url":%q,"wap_name":%q}}`, spec.H5.Type, spec.H5.URL, spec.H5.Name)
-	}
-	if spec.ExpireTime != nil {
-		parameters["time_expire"] = spec.ExpireTime.In(time.FixedZone("UTC+8", 8*60*60)).Format("20060102150405")
-	}
-	return parameters
 }
 
 func (j *judge) ledgerRefund(recorded *simulator.Refund, number Number) {

@@ -20,6 +20,8 @@ type past struct {
 	// firstPaid is when an Order of this name first showed a transaction, by the time in its
 	// status.
 	firstPaid map[transactionOf]time.Time
+	// firstSucceeded is when a Refund of this name was first shown as succeeded.
+	firstSucceeded map[string]time.Time
 	// paidFor and paidBack say which object first showed a transaction, and a payout by its
 	// refund_id.
 	paidFor, paidBack map[string]string
@@ -44,7 +46,7 @@ func readHistory(history []Change, lookAt func(...Rule)) *past {
 	p := &past{
 		lookAt: lookAt,
 		orders: map[string]*v1alpha1.Order{}, refunds: map[string]*v1alpha1.Refund{},
-		firstPaid: map[transactionOf]time.Time{}, last: map[string]client.Object{}, paidFor: map[string]string{}, paidBack: map[string]string{},
+		firstPaid: map[transactionOf]time.Time{}, firstSucceeded: map[string]time.Time{}, last: map[string]client.Object{}, paidFor: map[string]string{}, paidBack: map[string]string{},
 	}
 	for _, change := range history {
 		switch {
@@ -93,13 +95,17 @@ func (p *past) readRefund(refund *v1alpha1.Refund, gone bool) {
 		return
 	}
 	p.refunds[name], p.last[name] = refund, refund
-	if id := refund.Status.RefundID; id != "" && condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Status == metav1.ConditionTrue {
+	succeeded := condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+	if _, known := p.firstSucceeded[name]; !known && succeeded.Status == metav1.ConditionTrue {
+		p.firstSucceeded[name] = succeeded.LastTransitionTime.Time
+	}
+	if id := refund.Status.RefundID; id != "" && succeeded.Status == metav1.ConditionTrue {
 		p.onlyOne(OnePayout, p.paidBack, id, name)
 	}
 	if before == nil || before.UID != refund.UID {
 		return
 	}
-	was, is := condition(before.Status.Conditions, v1alpha1.ConditionSucceeded), condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+	was, is := condition(before.Status.Conditions, v1alpha1.ConditionSucceeded), succeeded
 	if was.Status != metav1.ConditionTrue && was.Status != metav1.ConditionFalse {
 		return
 	}
@@ -185,7 +191,7 @@ func words(conditions []metav1.Condition) string {
 }
 
 func describeLedgerOrder(order *simulator.Order) string {
-	text := fmt.Sprintf("order %s %s %d fen, %d calls, created %s", order.OutTradeNo, order.State, order.TotalFee, order.UnifiedOrderCalls, order.CreateTime.Format(time.RFC3339Nano))
+	text := fmt.Sprintf("%s order %s %s %d fen, %d calls, created %s", order.Protocol, order.OutTradeNo, order.State, order.TotalFee, order.UnifiedOrderCalls, order.CreateTime.Format(time.RFC3339Nano))
 	if order.CloseTime != nil {
 		text += ", closed " + order.CloseTime.Format(time.RFC3339Nano)
 	}
@@ -196,6 +202,6 @@ func describeLedgerOrder(order *simulator.Order) string {
 }
 
 func describeLedgerRefund(refund *simulator.Refund) string {
-	return fmt.Sprintf("refund %s of %s %s %d of %d fen, %d calls, %d payouts, accepted %s", refund.OutRefundNo, refund.OutTradeNo, refund.Status,
+	return fmt.Sprintf("%s refund %s of %s %s %d of %d fen, %d calls, %d payouts, accepted %s", refund.Protocol, refund.OutRefundNo, refund.OutTradeNo, refund.Status,
 		refund.RefundFee, refund.TotalFee, refund.Calls, refund.Payouts, refund.AcceptTime.Format(time.RFC3339Nano))
 }

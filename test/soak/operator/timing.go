@@ -37,7 +37,7 @@ func timing(lease time.Duration) controllers.Timing {
 		RetryFirst:     200 * time.Millisecond,
 		RetryMost:      3 * minute,
 		RetrySlowly:    3 * minute,
-		RetryRight:     60 * minute,
+		RetryRight:     10 * minute, // less than a soak lasts, unlike an hour
 		CloseRetry:     minute / 2,
 		HoldSettles:    time.Second, // deletions take as long here as in production
 		SecretsCheck:   minute / 2,
