@@ -250,7 +250,17 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 		status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonClockSkewed, explained
 	}
 	r.warnOfExpiry(m, handle)
+	if r.isMended(m, handle, status) {
+		handle.EndWaits()
+	}
 	return r.show(ctx, m, handle, status, reason, message)
+}
+
+// isMended reports whether something was mended that made calls fail without the credentials being
+// rejected: the clock, or a sub merchant's grant. What waits because of it goes on at once.
+func (r *MerchantReconciler) isMended(m *v1alpha1.Merchant, handle *account.Account, status metav1.ConditionStatus) bool {
+	granted := statusOfCondition(m, v1alpha1.ConditionRefundsAllowed) == metav1.ConditionFalse && handle.RefundRight() == account.RefundRightGranted
+	return granted || status == metav1.ConditionTrue && readyReason(m) == v1alpha1.ReasonClockSkewed
 }
 
 // checkCredentials reports whether the key, the certificate and what WeChat's answers are verified
@@ -365,7 +375,7 @@ func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, ha
 		handle.AcceptedUnsigned()
 		return nil
 	}
-	if wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected {
+	if wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected && wechatpay.MeaningOf(err) != wechatpay.SlowDown {
 		return nil
 	}
 	return err

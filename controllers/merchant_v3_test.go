@@ -1,7 +1,11 @@
 package controllers_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"testing"
@@ -177,7 +181,9 @@ func TestMerchantShowsWhatProvesItUnderV3(t *testing.T) {
 	}
 	before := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status
 	g.Expect(before.Keys).To(gomega.Equal([]string{before.Certificate.SerialNumber}))
-	g.Expect(before.Verifiers).To(gomega.Equal([]v1alpha1.Verifier{{ID: shop.WeChat.Platform().PublicKeyID, Type: "PublicKey"}}))
+	g.Expect(before.Verifiers).To(gomega.HaveLen(1))
+	g.Expect(before.Verifiers[0].ID).To(gomega.Equal(shop.WeChat.Platform().PublicKeyID))
+	g.Expect(before.Verifiers[0].Fingerprint).To(gomega.HaveLen(16))
 	setWrongCredentials(shop)
 	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
 	keys, verifiers := shown()
@@ -297,4 +303,44 @@ func TestSecretsOfV3AreNeverShown(t *testing.T) {
 			g.Expect(string(text)).NotTo(gomega.ContainSubstring(secret))
 		}
 	}
+}
+
+// TestAnotherKeyUnderAKnownID: what was proven holds for the key and not for its id. Whoever may
+// write spec.publicKeys could otherwise sign callbacks.
+func TestAnotherKeyUnderAKnownID(t *testing.T) {
+	shop, g := openReady(t, inV3)
+	known := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status.Verifiers
+	g.Expect(known).To(gomega.HaveLen(1))
+	shop.ChangeMerchant(publicKeysPatch(t, known[0].ID, foreignPublicKey(t)))
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/AnswersNotVerified")
+	shop.Eventually("the key is proven no more", func() error {
+		if left := shop.WaitMerchant(framework.MerchantName, "Ready=False/AnswersNotVerified").Status.Verifiers; len(left) != 0 {
+			return fmt.Errorf("%v", left)
+		}
+		return nil
+	})
+	shop.ChangeMerchant(publicKeysPatch(t, known[0].ID, shop.PublicKeys()[0].PEM))
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
+}
+
+func publicKeysPatch(t *testing.T, id, pem string) string {
+	t.Helper()
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"publicKeys": []map[string]string{{"id": id, "pem": pem}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(patch)
+}
+
+func foreignPublicKey(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }

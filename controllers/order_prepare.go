@@ -197,6 +197,9 @@ func (r *OrderReconciler) queryBeforeReject(ctx context.Context, o *order, cause
 func (r *OrderReconciler) queryState(ctx context.Context, o *order, cause error) progress {
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	if err != nil {
+		if shown := r.showPoll(ctx, o, trade, err); shown != nil { // also where the payer has a prepay that works
+			return stoppedBy(shown)
+		}
 		// An answer that contradicts the query is trusted when both agree; until then the order may
 		// exist.
 		return r.notPreparedBy(ctx, o, &wechatpay.Error{Operation: wechatpay.OperationCreateOrder, Outcome: wechatpay.Unknown, Meaning: wechatpay.Repeat, Err: cause})

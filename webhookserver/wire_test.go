@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -275,7 +276,7 @@ func root(protocol v1alpha1.Protocol) string {
 func (d *fixture) proven(m *v1alpha1.Merchant, apiKeys ...string) {
 	d.T.Helper()
 	if m.Spec.Protocol == v1alpha1.ProtocolV3 {
-		m.Status.Verifiers = []v1alpha1.Verifier{{ID: genuine().id, Type: "PublicKey"}}
+		m.Status.Verifiers = []v1alpha1.Verifier{{ID: genuine().id, Type: "PublicKey", Fingerprint: genuine().fingerprint()}}
 	}
 	d.TakeKeys(m, apiKeys...)
 }
@@ -293,4 +294,10 @@ func (d *fixture) fails(reason string) string {
 		return fmt.Sprintf(`{"code":"FAIL","message":%q}`, reason)
 	}
 	return `<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[` + reason + `]]></return_msg></xml>`
+}
+
+// fingerprint identifies the key in a Merchant's status.
+func (p platformKey) fingerprint() string {
+	sum := sha256.Sum256(x509.MarshalPKCS1PublicKey(&p.key.PublicKey))
+	return hex.EncodeToString(sum[:8])
 }

@@ -113,7 +113,11 @@ type APIV3KeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
+// The rule about pem stands at PublicKey: the API server shows the value of a text that it refuses, and
+// what is pasted there by mistake may be a private key.
+
 // PublicKey is a public key of WeChat Pay, which verifies its answers and callbacks.
+// +kubebuilder:validation:XValidation:rule="self.pem.matches('^\\\\s*-----BEGIN PUBLIC KEY-----\\\\s[A-Za-z0-9+/=\\\\s]*[A-Za-z0-9+/=]\\\\s*-----END PUBLIC KEY-----\\\\s*$')",fieldPath=".pem",message="publicKeys.pem must be the content of pub_key.pem, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----, and nothing else: no certificate, no private key"
 type PublicKey struct {
 	// id of the key as the merchant platform shows it (微信支付公钥ID): PUB_KEY_ID_ and digits.
 	// +required
@@ -127,7 +131,6 @@ type PublicKey struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
-	// +kubebuilder:validation:XValidation:rule="self.matches('^\\\\s*-----BEGIN PUBLIC KEY-----\\\\s[A-Za-z0-9+/=\\\\s]*[A-Za-z0-9+/=]\\\\s*-----END PUBLIC KEY-----\\\\s*$')",message="publicKeys.pem must be the content of pub_key.pem, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----, and nothing else: no certificate, no private key"
 	PEM string `json:"pem,omitempty"`
 }
 
@@ -214,7 +217,7 @@ type AllowedNamespaces struct {
 }
 
 // MerchantSpec says which account at WeChat Pay this is, and how it is used.
-// +kubebuilder:validation:XValidation:rule="self.protocol != 'V2' || has(self.apiKeySecretRef)",fieldPath=".apiKeySecretRef",message="apiKeySecretRef is required for protocol V2"
+// +kubebuilder:validation:XValidation:rule="self.protocol != 'V2' || has(self.apiKeySecretRef)",fieldPath=".apiKeySecretRef",message="apiKeySecretRef is required for protocol V2, which is meant where protocol is absent: set protocol: V3 for an account with an APIv3 key"
 // +kubebuilder:validation:XValidation:rule="self.protocol != 'V3' || has(self.apiV3KeySecretRef)",fieldPath=".apiV3KeySecretRef",message="apiV3KeySecretRef is required for protocol V3"
 // +kubebuilder:validation:XValidation:rule="self.protocol != 'V3' || has(self.certificateSecretRef)",fieldPath=".certificateSecretRef",message="certificateSecretRef is required for protocol V3: the certificate's key signs every request"
 // +kubebuilder:validation:XValidation:rule="has(self.partner) ? has(oldSelf.partner) && self.partner == oldSelf.partner : !has(oldSelf.partner)",fieldPath=".partner",message="partner is immutable: create another Merchant for another sub merchant"
@@ -352,6 +355,13 @@ type Verifier struct {
 	// +required
 	Type VerifierType `json:"type,omitempty"`
 
+	// fingerprint of the key itself: the first 16 hexadecimal digits of the SHA-256 of its PKCS #1
+	// form. What was proven holds for this key only, and not for another one with its id.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Fingerprint string `json:"fingerprint,omitempty"`
+
 	// notAfter is when a certificate expires. Public keys do not.
 	// +optional
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
@@ -378,8 +388,8 @@ type MerchantStatus struct {
 	// keys are the ids of the API keys that the endpoint has taken, as its verified answers show:
 	// the current one, and the one before while keys are being rotated. A callback of V2 is
 	// believed under such a key only. The id of a V2 key is the first 16 hexadecimal digits of
-	// HMAC-SHA256(key, "wechatpay-operator/" and the mchID); for V3 it is the serial number of the
-	// merchant's API certificate.
+	// HMAC-SHA256(key, "wechatpay-operator/" and the mchID); for V3 it is the
+	// serial number of the merchant's API certificate.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

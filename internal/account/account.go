@@ -172,6 +172,9 @@ func (h *Account) CredentialsProven() {
 	}
 }
 
+// EndWaits reports that what made calls fail is mended.
+func (h *Account) EndWaits() { h.credentialsRestored() }
+
 // AcceptedUnsigned records that WeChat accepted the credentials, by an answer that it did not sign.
 // It proves nothing about WeChat's own keys.
 func (h *Account) AcceptedUnsigned() {

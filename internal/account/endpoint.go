@@ -81,6 +81,10 @@ func parseEndpoint(field, address string) (*url.URL, *Problem) {
 	if err == nil && !hosts.PortIsValid(parsed) {
 		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The port of spec.endpoint.%s is not a number from 1 to 65535", field)}
 	}
+	if err == nil && isWeChats(parsed) && parsed.EscapedPath() != "" {
+		// What WeChat answers under another path proves nothing about the credentials.
+		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("spec.endpoint.%s names a host of WeChat Pay, which takes no path: leave it out", field)}
+	}
 	if err != nil || parsed.Scheme != "https" || parsed.Hostname() == "" || parsed.User != nil || strings.ContainsAny(address, "?#") {
 		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("spec.endpoint.%s must be an https URL without user, query and fragment, such as %s", field, defaultEndpoint)}
 	}

@@ -157,9 +157,13 @@ func (m *membership) do(ctx context.Context, operation wechatpay.Operation, numb
 }
 
 // provesKey reports whether an answer shows that WeChat accepted the key: it is signed with the key
-// and does not say that the key is wrong.
+// and does not say that the key is wrong. A rate limit may be applied before the key is looked at.
 func provesKey(err error) bool {
-	return err == nil || wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected
+	if err == nil {
+		return true
+	}
+	meaning := wechatpay.MeaningOf(err)
+	return wechatpay.OutcomeOf(err) == wechatpay.Failed && meaning != wechatpay.CredentialsRejected && meaning != wechatpay.SlowDown
 }
 
 // permit delays refund requests until the key is proven: WeChat blocks a merchant number if too

@@ -31,7 +31,24 @@ func (h *Account) keyProven(connection *Connection, merchant *v1alpha1.Merchant)
 	if len(connection.keyIDs) == 0 {
 		return false
 	}
-	return connection.health.isProven() || h.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, connection.keyIDs[0])
+	return connection.health.isProven() ||
+		h.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, connection.keyIDs[0]) && h.hasVerifiedBefore(merchant, connection)
+}
+
+// hasVerifiedBefore reports whether one of WeChat's keys that this Connection has was proven: answers
+// were verified with it. A protocol in which both sides share one key has no others.
+func (h *Account) hasVerifiedBefore(merchant *v1alpha1.Merchant, connection *Connection) bool {
+	if connection.verifiers == nil {
+		return true
+	}
+	now := connection.verifiers()
+	for _, verifier := range now {
+		if hasVerifier(merchant, verifier.Fingerprint) {
+			return true
+		}
+	}
+	// Certificates are not there yet after a restart; what was proven is taken from the list then.
+	return len(now) == 0 && len(merchant.Status.Verifiers) > 0
 }
 
 func (h *Account) atEndpoint(merchant *v1alpha1.Merchant) bool {
@@ -47,12 +64,12 @@ func (h *Account) Believes(merchant *v1alpha1.Merchant, connection *Connection, 
 	return connection.health.isProven() && keyID == connection.keyIDs[0] || h.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, keyID)
 }
 
-func (c *Connection) hasProvenVerifier(id string) bool {
-	return slices.ContainsFunc(c.verifiers(), func(verifier wechatpay.Verifier) bool { return verifier.ID == id && verifier.Proven })
+func (c *Connection) hasProvenVerifier(fingerprint string) bool {
+	return slices.ContainsFunc(c.verifiers(), func(verifier wechatpay.Verifier) bool { return verifier.Fingerprint == fingerprint && verifier.Proven })
 }
 
-func hasVerifier(merchant *v1alpha1.Merchant, id string) bool {
-	return slices.ContainsFunc(merchant.Status.Verifiers, func(verifier v1alpha1.Verifier) bool { return verifier.ID == id })
+func hasVerifier(merchant *v1alpha1.Merchant, fingerprint string) bool {
+	return slices.ContainsFunc(merchant.Status.Verifiers, func(verifier v1alpha1.Verifier) bool { return verifier.Fingerprint == fingerprint })
 }
 
 // joinIfProven assigns the Merchant to the shared quota if its status says that WeChat accepted one
@@ -150,7 +167,7 @@ func (h *Account) provenVerifiers(merchant *v1alpha1.Merchant, now []wechatpay.V
 	knowsCertificates := false
 	for _, verifier := range now {
 		knowsCertificates = knowsCertificates || verifier.Type == wechatpay.VerifierCertificate
-		if verifier.Proven || h.atEndpoint(merchant) && hasVerifier(merchant, verifier.ID) {
+		if verifier.Proven || h.atEndpoint(merchant) && hasVerifier(merchant, verifier.Fingerprint) {
 			proven = append(proven, describeVerifier(verifier))
 		}
 	}
@@ -163,7 +180,7 @@ func (h *Account) provenVerifiers(merchant *v1alpha1.Merchant, now []wechatpay.V
 }
 
 func describeVerifier(verifier wechatpay.Verifier) v1alpha1.Verifier {
-	described := v1alpha1.Verifier{ID: verifier.ID, Type: v1alpha1.VerifierType(verifier.Type)}
+	described := v1alpha1.Verifier{ID: verifier.ID, Type: v1alpha1.VerifierType(verifier.Type), Fingerprint: verifier.Fingerprint}
 	if year := verifier.NotAfter.UTC().Year(); year >= 1970 && year <= 9999 {
 		described.NotAfter = new(metav1.NewTime(verifier.NotAfter))
 	}

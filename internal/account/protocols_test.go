@@ -15,6 +15,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 const publicKeyID = "PUB_KEY_ID_0114232134912410000000000000"
@@ -43,6 +44,10 @@ func rsaPair(t *testing.T, notAfter time.Time) pair {
 		certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		key:         pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
 	}
+}
+
+func fingerprintOfTestRSA() string {
+	return wechatpay.Fingerprint(x509.MarshalPKCS1PublicKey(&testRSA().PublicKey))
 }
 
 func publicKeyPEM(t *testing.T) string {
@@ -164,14 +169,21 @@ func TestCallbacksOnlyVerifiesWithPublicKeys(t *testing.T) {
 	p.store(keyName, map[string][]byte{"apiV3Key": []byte(key2)})
 	p.registry = account.NewRegistry(p.reader, account.Options{EndpointHosts: hosts.MustParse(allowed), Clock: p.clock, CallbacksOnly: true})
 	m := p.merchant(speaksV3(t), func(spec *v1alpha1.MerchantSpec) { spec.APIKeySecretRef = v1alpha1.SecretKeyReference{} })
-	handle := p.get(m)
-	if handle.Believes(m, handle.Connection, publicKeyID) {
+	handle, fingerprint := p.get(m), fingerprintOfTestRSA()
+	if handle.Believes(m, handle.Connection, fingerprint) {
 		t.Error("a public key is believed before it verified an answer")
 	}
 	m.Status.KeysEndpoint = account.EndpointID(m)
-	m.Status.Verifiers = []v1alpha1.Verifier{{ID: publicKeyID, Type: "PublicKey"}}
-	if !handle.Believes(m, handle.Connection, publicKeyID) {
+	m.Status.Verifiers = []v1alpha1.Verifier{{ID: publicKeyID, Type: "PublicKey", Fingerprint: fingerprint}}
+	if !handle.Believes(m, handle.Connection, fingerprint) {
 		t.Error("what the leader has proven is not believed")
+	}
+	if handle.Believes(m, handle.Connection, publicKeyID) {
+		t.Error("the id is believed, whatever key has it")
+	}
+	m.Status.Verifiers[0].Fingerprint = "0123456789abcdef"
+	if handle.Believes(m, handle.Connection, fingerprint) {
+		t.Error("another key is believed under an id that was proven")
 	}
 	m.Status.Keys = []string{"ABCDEF"}
 	if handle.Believes(m, handle.Connection, "ABCDEF") {
@@ -187,7 +199,9 @@ func TestProvenKeysOfBothProtocolsStay(t *testing.T) {
 	p.storeBoth()
 	m := p.merchant(speaksV3(t))
 	m.Status.Keys, m.Status.KeysEndpoint = []string{"86a20f2fb668f64c"}, account.EndpointID(m)
-	m.Status.Verifiers = []v1alpha1.Verifier{{ID: publicKeyID, Type: "PublicKey"}, {ID: "PUB_KEY_ID_2", Type: "PublicKey"}, {ID: "0A", Type: "Certificate"}}
+	m.Status.Verifiers = []v1alpha1.Verifier{
+		{ID: publicKeyID, Type: "PublicKey", Fingerprint: fingerprintOfTestRSA()}, {ID: "PUB_KEY_ID_2", Type: "PublicKey", Fingerprint: "01"}, {ID: "0A", Type: "Certificate", Fingerprint: "02"},
+	}
 	handle := p.get(m)
 	if keys, _ := handle.ProvenKeys(m); len(keys) != 1 || keys[0] != "86a20f2fb668f64c" {
 		t.Errorf("%v", keys)

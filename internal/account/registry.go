@@ -314,6 +314,7 @@ func (r *Registry) read(ctx context.Context, merchant *v1alpha1.Merchant) (*Acco
 		account, changed, err := r.keep(merchant, parts)
 		if changed {
 			r.notifyRestored(client.ObjectKeyFromObject(merchant))
+			r.notify(client.ObjectKeyFromObject(merchant))
 		}
 		return account, err
 	}

@@ -62,7 +62,7 @@ func whatToDoUnsigned(meaning wechatpay.Meaning) string {
 func whatToDo(meaning wechatpay.Meaning, otherwise string) string {
 	switch meaning {
 	case wechatpay.CredentialsRejected:
-		return "WeChat Pay rejects the signature or does not know the merchant number: compare the API key or API certificate in the Merchant's Secret, and the Merchant's spec.mchID, with the merchant platform (账户中心 → API安全)"
+		return "WeChat Pay rejects the signature or does not know the merchant number: see the Merchant's condition Ready, or compare the API key or certificate in its Secret, and its spec.mchID, with the merchant platform (账户中心 → API安全)"
 	case wechatpay.CertificateRejected:
 		return "WeChat Pay rejects the client certificate: put the merchant's current API certificate into the Merchant's certificate Secret"
 	case wechatpay.NoRight:
@@ -70,7 +70,7 @@ func whatToDo(meaning wechatpay.Meaning, otherwise string) string {
 	case wechatpay.NotOffered:
 		return "Nothing was sent; it is tried again slowly, in case the Merchant's protocol changes"
 	case wechatpay.NeedsAttention:
-		return "Correct the settings in the merchant platform: the appid must be bound to the merchant number, and the product granted. The operator retries the same call slowly. If the Order names a wrong appid, create another Order"
+		return "Correct the settings in the merchant platform: the appid must be bound to the merchant number, and the product granted, also by a sub merchant (spec.partner). The operator retries the same call slowly. If the Order names a wrong appid, create another Order"
 	case wechatpay.Rejected:
 		// The spec is immutable, so this object can't be corrected.
 		return "WeChat Pay never accepts these values: create another object with another name and corrected values"

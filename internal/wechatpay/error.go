@@ -123,6 +123,9 @@ func (e *Error) words() string {
 	case e.Code != "":
 		return fmt.Sprintf("%s: WeChat Pay answered %s", e.Operation, e.Code)
 	case e.Err != nil:
+		if cause, ok := errors.AsType[*Error](e.Err); ok && cause.Operation == e.Operation {
+			return cause.words() // it names the operation itself
+		}
 		return fmt.Sprintf("%s: %v", e.Operation, e.Err)
 	default:
 		return fmt.Sprintf("%s: %s", e.Operation, e.Outcome)

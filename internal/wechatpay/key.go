@@ -14,6 +14,13 @@ func KeyID(key, mchID string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
+// Fingerprint returns an identifier of a public key or a certificate, by what it consists of: the
+// first 16 hexadecimal digits of its SHA-256.
+func Fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:8])
+}
+
 // ConcealedError replaces any error of a host that has never given a verified answer. Its text is
 // always the same: an object names the host to call, and its status must not tell its author what
 // is behind that address. The cause is for the operator's log.

@@ -133,6 +133,8 @@ type Verifier struct {
 	// ID is the id of a public key, or the serial number of a certificate.
 	ID   string
 	Type VerifierType
+	// Fingerprint identifies the key itself (Fingerprint): an id can be given to another key.
+	Fingerprint string
 	// NotAfter is when a certificate expires; zero for a public key.
 	NotAfter time.Time
 	// Proven reports whether a verified answer has shown that it is WeChat's.

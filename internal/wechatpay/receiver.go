@@ -47,7 +47,7 @@ type Notification struct {
 	Proven bool
 	// Scheme is the algorithm of its signature.
 	Scheme Scheme
-	// KeyID is the id of the key that verified it (Verifier.ID or Connection.KeyIDs), or that
+	// KeyID identifies the key that verified it (Verifier.Fingerprint or Connection.KeyIDs), or that
 	// decrypted it where callbacks are not signed.
 	KeyID string
 }

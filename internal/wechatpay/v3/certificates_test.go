@@ -44,8 +44,8 @@ func TestCertificatesAreDownloadedBeforeTheFirstCall(t *testing.T) {
 		}
 	}
 	want := []wechatpay.Verifier{
-		{ID: testKeys()["platform_a"].serial, Type: wechatpay.VerifierCertificate, NotAfter: testKeys()["platform_a"].certificate.NotAfter, Proven: true},
-		{ID: testKeys()["platform_b"].serial, Type: wechatpay.VerifierCertificate, NotAfter: testKeys()["platform_b"].certificate.NotAfter, Proven: true},
+		{ID: testKeys()["platform_a"].serial, Type: wechatpay.VerifierCertificate, Fingerprint: fingerprintOf(&testKeys()["platform_a"].private.PublicKey), NotAfter: testKeys()["platform_a"].certificate.NotAfter, Proven: true},
+		{ID: testKeys()["platform_b"].serial, Type: wechatpay.VerifierCertificate, Fingerprint: fingerprintOf(&testKeys()["platform_b"].private.PublicKey), NotAfter: testKeys()["platform_b"].certificate.NotAfter, Proven: true},
 	}
 	if diff := cmp.Diff(want, c.verifiers.list()); diff != "" {
 		t.Errorf("verifiers (-want +got):\n%s", diff)

@@ -33,7 +33,7 @@ const (
 // callback chooses that name, so it is done at most once a minute.
 func (c *Client) Prepare(ctx context.Context, delivery wechatpay.Delivery) {
 	signed, why := readProof(delivery.Header)
-	if why != nil || c.signer == nil || c.verifiers.find(signed.serial, c.now()) != nil {
+	if why != nil || c.signer == nil || strings.HasPrefix(signed.serial, publicKeyPrefix) || c.verifiers.find(signed.serial, c.now()) != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, callbackDownload)
@@ -89,7 +89,7 @@ func (c *Client) parse(delivery wechatpay.Delivery) (wechatpay.Notification, err
 	if err != nil {
 		return wechatpay.Notification{}, err
 	}
-	notification := wechatpay.Notification{Proven: true, Scheme: SHA256WithRSA, KeyID: signed.serial}
+	notification := wechatpay.Notification{Proven: true, Scheme: SHA256WithRSA, KeyID: fingerprintOf(signed.key)}
 	return notification, c.readContent(&notification, said, content)
 }
 

@@ -79,7 +79,7 @@ func TestPaymentCallbacks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := wechatpay.Notification{Payment: &c.want, Proven: true, Scheme: SHA256WithRSA, KeyID: testKeys()["wechatpay_pub"].serial}
+			want := wechatpay.Notification{Payment: &c.want, Proven: true, Scheme: SHA256WithRSA, KeyID: fingerprintOf(&testKeys()["wechatpay_pub"].private.PublicKey)}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -102,7 +102,7 @@ func TestRefundCallbacks(t *testing.T) {
 		if said == "SUCCESS" {
 			fact.SuccessTime = time.Unix(1717199999, 0)
 		}
-		if diff := cmp.Diff(wechatpay.Notification{Refund: &fact, Proven: true, Scheme: SHA256WithRSA, KeyID: testKeys()["wechatpay_pub"].serial}, got); diff != "" {
+		if diff := cmp.Diff(wechatpay.Notification{Refund: &fact, Proven: true, Scheme: SHA256WithRSA, KeyID: fingerprintOf(&testKeys()["wechatpay_pub"].private.PublicKey)}, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
@@ -232,7 +232,7 @@ func TestACallbackMayCauseADownload(t *testing.T) {
 	s := newServer(t, done(wechatpay.OperationCloseOrder))
 	c := newTestClient(t, s.certificateOptions(t))
 	for range 2 {
-		if got, err := receive(c, delivery(c, "platform_b", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil || got.KeyID != testKeys()["platform_b"].serial {
+		if got, err := receive(c, delivery(c, "platform_b", paymentEvent(tradeBody("SUCCESS", nil)))); err != nil || got.KeyID != fingerprintOf(&testKeys()["platform_b"].private.PublicKey) {
 			t.Fatalf("%+v (%v)", got, err)
 		}
 	}

@@ -195,7 +195,7 @@ func checkNotifyVector(t *testing.T, v vector) {
 		}
 		return
 	}
-	if !got.Proven || got.KeyID != delivery.Header.Get(headerSerial) || got.Scheme != SHA256WithRSA {
+	if !got.Proven || got.KeyID != fingerprintOf(c.verifiers.find(delivery.Header.Get(headerSerial), delivery.Time)) || got.Scheme != SHA256WithRSA {
 		t.Errorf("%+v", got)
 	}
 	switch {

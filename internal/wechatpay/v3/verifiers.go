@@ -128,12 +128,19 @@ func (v *verifiers) list() []wechatpay.Verifier {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	for _, key := range v.publicKeys {
-		listed = append(listed, wechatpay.Verifier{ID: key.ID, Type: wechatpay.VerifierPublicKey, Proven: v.proven[key.ID]})
+		listed = append(listed, wechatpay.Verifier{ID: key.ID, Type: wechatpay.VerifierPublicKey, Fingerprint: fingerprintOf(key.Key), Proven: v.proven[key.ID]})
 	}
 	for _, certificate := range certificates {
+		key, _ := certificate.PublicKey.(*rsa.PublicKey) // lists with other keys are not taken
 		listed = append(listed, wechatpay.Verifier{
-			ID: serialOf(certificate), Type: wechatpay.VerifierCertificate, NotAfter: certificate.NotAfter, Proven: true,
+			ID: serialOf(certificate), Type: wechatpay.VerifierCertificate, Fingerprint: fingerprintOf(key), NotAfter: certificate.NotAfter, Proven: true,
 		})
 	}
 	return listed
+}
+
+// fingerprintOf identifies a key by what it consists of. A proof holds for the key that verified an
+// answer, and not for another one that is given the same id.
+func fingerprintOf(key *rsa.PublicKey) string {
+	return wechatpay.Fingerprint(x509.MarshalPKCS1PublicKey(key))
 }

@@ -48,8 +48,9 @@ func notVerified(text string) *unproven {
 // proof is the signature of a message with what belongs to it.
 type proof struct {
 	timestamp, nonce, signature, serial string
-	// digest is of what was signed. checkSignature sets it.
+	// digest is of what was signed, and key is what verified it. checkSignature sets them.
 	digest [sha256.Size]byte
+	key    *rsa.PublicKey
 }
 
 // readProof reads the headers. One that is there twice would be read differently by different
@@ -97,7 +98,7 @@ func (p *proof) checkSignature(body []byte, key *rsa.PublicKey) *unproven {
 	if err != nil {
 		return notVerified("its signature is not base64")
 	}
-	p.digest = sha256.Sum256(lines(body, p.timestamp, p.nonce))
+	p.key, p.digest = key, sha256.Sum256(lines(body, p.timestamp, p.nonce))
 	if rsa.VerifyPKCS1v15(key, crypto.SHA256, p.digest[:], signature) != nil {
 		return notVerified("its signature is wrong")
 	}
@@ -144,6 +145,9 @@ func (c *Client) verifyKnown(header http.Header, body []byte, now time.Time) (pr
 	if c.signer == nil {
 		return read, c.unknownWithoutCalls()
 	}
+	if strings.HasPrefix(read.serial, publicKeyPrefix) {
+		return read, unknownSerial(read.serial)
+	}
 	return read, c.withTrouble(unknownSerial(read.serial), c.downloadTrouble.Load())
 }
 
@@ -163,6 +167,9 @@ func (*Client) withTrouble(why *unproven, failure *wechatpay.Error) *unproven {
 func (c *Client) findAfterDownload(ctx context.Context, serial string, now time.Time) (*rsa.PublicKey, *unproven) {
 	if c.signer == nil {
 		return nil, c.unknownWithoutCalls()
+	}
+	if strings.HasPrefix(serial, publicKeyPrefix) {
+		return nil, unknownSerial(serial) // no list of certificates has it
 	}
 	failure := c.download(ctx)
 	if key := c.verifiers.find(serial, now); key != nil {
