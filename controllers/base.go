@@ -8,7 +8,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/events"
+	kubeevents "k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,6 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -36,8 +37,10 @@ type Base struct {
 	Callbacks *CallbackFindings
 	// Guard reports whether approvals can be trusted.
 	Guard Guard
+	// Events delivers to EventSinks; nil in tests about something else.
+	Events *events.Dispatcher
 	// Recorder writes events for decisions and for what needs a person's attention.
-	Recorder events.EventRecorder
+	Recorder kubeevents.EventRecorder
 	// Log gets one line for each change of state.
 	Log logr.Logger
 	// Timing holds the intervals.

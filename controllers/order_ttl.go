@@ -34,6 +34,9 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	if open {
 		return done() // the Refund's end starts the next reconcile
 	}
+	if wait := r.awaitSinks(ctx, o.Order, ttlTime(o.Order)); wait.stop {
+		return r.laterAfterTTL(o, wait)
+	}
 	// The cache may lag: the decision is made on the live object, and for no other with the same
 	// name.
 	live := &v1alpha1.Order{}
@@ -51,10 +54,15 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	if err := r.showRefusal(ctx, o, metrics.WriteDelete, err); err != nil {
 		return stoppedBy(err)
 	}
-	if !needsLateChecks(o.Order) {
-		return again(r.Timing.SecretsCheck)
+	return r.laterAfterTTL(o, again(r.Timing.SecretsCheck))
+}
+
+// laterAfterTTL tries the deletion again later. A closed Order is queried meanwhile.
+func (r *OrderReconciler) laterAfterTTL(o *order, later progress) progress {
+	if !needsLateChecks(o.Order) || later.err != nil {
+		return later
 	}
-	o.requeueAfter = r.Timing.SecretsCheck
+	o.requeueAfter = later.after
 	return next()
 }
 

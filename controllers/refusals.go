@@ -128,6 +128,8 @@ func kindOf(object client.Object) string {
 		return "Order"
 	case *v1alpha1.Refund:
 		return "Refund"
+	case *v1alpha1.EventSink:
+		return "EventSink"
 	default:
 		return "Merchant"
 	}
@@ -149,6 +151,9 @@ func (r *OrderReconciler) showRefusal(ctx context.Context, o *order, write strin
 
 // finishDeletion removes the finalizer of an Order without open work.
 func (r *OrderReconciler) finishDeletion(ctx context.Context, o *order) progress {
+	if wait := r.awaitSinks(ctx, o.Order, o.DeletionTimestamp.Time); wait.stop {
+		return wait
+	}
 	r.deleted.settled(o.Order)
 	err := r.release(ctx, o.Order)
 	if !isRefused(err) {
@@ -197,6 +202,9 @@ func (r *OrderReconciler) notHeld(ctx context.Context, o *order, refused error) 
 
 // finishDeletion removes the finalizer of a Refund without open work.
 func (r *RefundReconciler) finishDeletion(ctx context.Context, f *refund) progress {
+	if wait := r.awaitSinks(ctx, f.Refund, f.DeletionTimestamp.Time); wait.stop {
+		return wait
+	}
 	r.forget(f.UID)
 	r.settled(f.Refund)
 	refused := r.release(ctx, f.Refund)

@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
@@ -63,6 +64,9 @@ type Timing struct {
 	// AbandonAfter is how long a deleted object waits for missing credentials, and AbandonAtLast
 	// for WeChat to answer.
 	AbandonAfter, AbandonAtLast time.Duration
+
+	// Events holds the intervals of deliveries to EventSinks.
+	Events events.Timing
 }
 
 // DefaultTiming returns the timing of production.
@@ -95,6 +99,7 @@ func DefaultTiming() Timing {
 		CallbackCheck:  6 * time.Hour, CallbackRetryFirst: time.Minute, CallbackRetryMost: 30 * time.Minute,
 		AbandonAfter:  10 * time.Minute,
 		AbandonAtLast: 24 * time.Hour,
+		Events:        events.DefaultTiming(),
 	}
 }
 

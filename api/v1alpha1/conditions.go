@@ -299,3 +299,24 @@ const (
 //	         again)
 //	Unknown: PolicyNotVerified, Approved, OutcomeUnknown, Refused
 const ConditionAbnormalHandled = "AbnormalHandled"
+
+// Delivering is the condition of an EventSink: the receiver takes the events.
+//
+//	True:    Delivering
+//	False:   SecretNotFound, InvalidSigningKey, InvalidEndpoint, HostNotAllowed (with these nothing is sent), DeliveryFailed,
+//	         EventsGivenUp
+//	Unknown: Pending
+const (
+	ConditionDelivering = "Delivering"
+
+	// ReasonDelivering: the receiver took the last event, and none is waiting after a failure.
+	ReasonDelivering = "Delivering"
+	// ReasonInvalidSigningKey: the entry for the signing key is not there, or no key; which, only the Secret tells.
+	ReasonInvalidSigningKey = "InvalidSigningKey"
+	// ReasonHostNotAllowed: the url is at a host that the platform team does not let the operator call (--event-hosts).
+	ReasonHostNotAllowed = "HostNotAllowed"
+	// ReasonDeliveryFailed: the receiver did not take an event, which is sent again with growing waits for 24 hours.
+	ReasonDeliveryFailed = "DeliveryFailed"
+	// ReasonEventsGivenUp: events were given up, and none was delivered since.
+	ReasonEventsGivenUp = "EventsGivenUp"
+)

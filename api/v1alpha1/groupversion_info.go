@@ -26,6 +26,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Merchant{}, &MerchantList{},
 		&Order{}, &OrderList{},
 		&Refund{}, &RefundList{},
+		&EventSink{}, &EventSinkList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -123,6 +123,16 @@ var kinds = map[string]mutability{
 		},
 		once: []string{"approval", "abnormal.to", "abnormal.bankType", "abnormal.secretRef.name"},
 	},
+	"EventSink": {
+		build: eventSink,
+		mutable: map[string]field{
+			"url":            {"https://orders.shop.example/wechatpay", "https://orders.shop.example/events"},
+			"caBundle":       {"QUJD", "QUJE"},
+			"secretRef.name": {"shop-events", "other"},
+			"secretRef.key":  {"signingKey", "other"},
+			"types":          {[]any{"OrderPaid"}, []any{"OrderPaid", "OrderClosed"}},
+		},
+	},
 }
 
 // TestEveryFieldIsCovered fails when a spec has a field of which nobody said whether it may change.

@@ -67,6 +67,14 @@ func build(kind string, spec map[string]any, edits []edit) *unstructured.Unstruc
 	return u
 }
 
+// eventSink has only what is required.
+func eventSink(edits ...edit) *unstructured.Unstructured {
+	return build("EventSink", map[string]any{
+		"url":       "https://orders.shop.example/wechatpay",
+		"secretRef": map[string]any{"name": "shop-events"},
+	}, edits)
+}
+
 // merchant has only what is required.
 func merchant(edits ...edit) *unstructured.Unstructured {
 	return build("Merchant", map[string]any{

@@ -74,7 +74,12 @@ func TestPrintedColumns(t *testing.T) {
 		set("status.conditions", []any{condition("Approved", "True", "Automatic"), condition("Accepted", "True", "Accepted"), condition("Succeeded", "Unknown", "Processing")}),
 		set("status.refundID", "5000000001"))
 
+	e := mustCreate(t, ns, eventSink(named("orders")))
+	writeStatus(t, e, set("status.conditions", []any{condition("Delivering", "False", "DeliveryFailed")}), set("status.pending", int64(3)), set("status.givenUp", int64(2)))
+
 	for resource, want := range map[string]map[string]string{
+		"eventsinks": {"NAME": "orders", "URL": "https://orders.shop.example/wechatpay", "DELIVERING": "False", "REASON": "DeliveryFailed", "PENDING": "3",
+			"GIVEN UP": "2", "MESSAGE": "DeliveryFailed in words"},
 		"merchants": {"NAME": "shop", "MCHID": "1900000109", "READY": "False", "REASON": "CertificateExpired", "PROTOCOL": "V3", "APPID": "wxd678efh567hg6787",
 			"SUBMCHID": "1900000200", "MESSAGE": "CertificateExpired in words"},
 		"orders":  {"NAME": "order-0001", "STATE": "PaidLate", "TYPE": "APP", "TOTAL": "101", "CURRENCY": "CNY", "TRANSACTION": "4200000001", "MESSAGE": "PaidLate in words"},
@@ -105,7 +110,7 @@ func TestDiscovery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"merchants": "wxm", "orders": "wxo", "refunds": "wxr"}
+	want := map[string]string{"merchants": "wxm", "orders": "wxo", "refunds": "wxr", "eventsinks": "wxe"}
 	for _, r := range resources.APIResources {
 		short, ok := want[r.Name]
 		if !ok {

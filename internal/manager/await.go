@@ -30,8 +30,14 @@ const (
 	jitter       = 0.1
 )
 
-// awaited are the kinds that the operator needs at startup.
-var awaited = []string{"Merchant", "Order", "Refund"}
+// awaited returns the kinds that the operator needs at startup.
+func (o *Options) awaited() []string {
+	kinds := []string{"Merchant", "Order", "Refund"}
+	if o.Controllers {
+		kinds = append(kinds, "EventSink")
+	}
+	return kinds
+}
 
 // obstacle is why the operator can't start yet.
 type obstacle struct {
@@ -45,7 +51,7 @@ type obstacle struct {
 // operator to list them. If the process ended instead, the kubelet could delay its restart for up
 // to five minutes after the API server is back (CrashLoopBackOff). awaitAPIServer returns the
 // discovered mapper for later use; nil if the context ended before.
-func awaitAPIServer(ctx context.Context, config *rest.Config, namespaces []string, log logr.Logger) (meta.RESTMapper, error) {
+func awaitAPIServer(ctx context.Context, config *rest.Config, kinds, namespaces []string, log logr.Logger) (meta.RESTMapper, error) {
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("using the kubeconfig: %w", err)
@@ -53,7 +59,7 @@ func awaitAPIServer(ctx context.Context, config *rest.Config, namespaces []strin
 	began, lastLogged := time.Now(), ""
 	pause := wait.Backoff{Duration: 250 * time.Millisecond, Factor: 2, Jitter: jitter, Steps: 8, Cap: longestPause}
 	for {
-		mapper, found, err := look(ctx, config, httpClient, namespaces)
+		mapper, found, err := look(ctx, config, httpClient, kinds, namespaces)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +83,7 @@ func awaitAPIServer(ctx context.Context, config *rest.Config, namespaces []strin
 }
 
 // look checks once what the startup needs. It returns an error only if waiting can't resolve it.
-func look(ctx context.Context, config *rest.Config, httpClient *http.Client, namespaces []string) (meta.RESTMapper, *obstacle, error) {
+func look(ctx context.Context, config *rest.Config, httpClient *http.Client, kinds, namespaces []string) (meta.RESTMapper, *obstacle, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookDeadline)
 	defer cancel()
 	// Each attempt uses a new mapper, because a mapper caches missing kinds.
@@ -92,7 +98,7 @@ func look(ctx context.Context, config *rest.Config, httpClient *http.Client, nam
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
-	for _, kind := range awaited {
+	for _, kind := range kinds {
 		if found := lookFor(ctx, reader, mapper, kind, namespaces); found != nil {
 			return nil, found, nil
 		}

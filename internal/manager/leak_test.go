@@ -20,11 +20,15 @@ func TestMain(m *testing.M) { controlplane.Main(m, &env, nil) }
 func TestOperatorLeavesNothingBehind(t *testing.T) {
 	work := func(t *testing.T) {
 		shop := framework.Open(t, env)
-		shop.Create(shop.NewMerchant())
+		shop.Create(shop.NewMerchant(), shop.NewSigningKey(shop.Namespace, framework.SigningKey))
+		hanging := framework.NewReceiver(t)
+		hanging.AnswerWith(framework.Hang)
+		shop.Create(shop.NewEventSink("hanging", hanging), shop.NewEventSink("orders", framework.NewReceiver(t)))
 		shop.Paid("order-0001")
 		shop.Create(shop.NewRefund("refund-0001", "order-0001", 50))
 		shop.Approve("refund-0001")
 		shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+		shop.WaitEventSink("orders", "Delivering=True/Delivering")
 		shop.NoViolations()
 	}
 	t.Run("what every process keeps", work)

@@ -30,6 +30,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe/sender"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
@@ -70,7 +71,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if log.GetSink() == nil {
 		log = ctrl.Log
 	}
-	options.mapper, err = awaitAPIServer(ctx, config, options.Namespaces, log)
+	options.mapper, err = awaitAPIServer(ctx, config, options.awaited(), options.Namespaces, log)
 	if err != nil || options.mapper == nil {
 		return err
 	}
@@ -235,12 +236,17 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 	if err := index.Setup(ctx, o.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("adding indexes: %w", err)
 	}
+	sinks, err := o.newDispatcher(ctx, in)
+	if err != nil {
+		return fmt.Errorf("adding the delivery of events: %w", err)
+	}
 	base := controllers.Base{
 		Client:                  in.client,
 		APIReader:               in.apiReader,
 		Registry:                in.registry,
 		Claims:                  claims.New(in.client, in.apiReader, in.options.Accounts.Clock),
 		Callbacks:               controllers.NewCallbackFindings(),
+		Events:                  sinks,
 		Recorder:                o.GetEventRecorder("wechatpay-operator"),
 		Log:                     o.GetLogger(),
 		Timing:                  in.options.Timing,
@@ -258,6 +264,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		"Merchant":             &controllers.MerchantReconciler{Base: base, CallbacksElsewhere: !in.options.takesCallbacks()},
 		"Order":                &controllers.OrderReconciler{Base: base},
 		"Refund":               &controllers.RefundReconciler{Base: base},
+		"EventSink":            &controllers.EventSinkReconciler{Base: base, Hosts: in.options.EventHosts},
 		"Merchant's callbacks": &controllers.CallbackProbeReconciler{Base: base, Sender: newProbeSender(in.options)},
 	} {
 		if err := reconciler.SetupWithManager(o); err != nil {
@@ -268,6 +275,25 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		return fmt.Errorf("counting objects: %w", err)
 	}
 	return nil
+}
+
+// newDispatcher adds the delivery of events, which runs on the leader only.
+func (o *Operator) newDispatcher(ctx context.Context, in dependencies) (*events.Dispatcher, error) {
+	recorder := o.GetEventRecorder("wechatpay-operator")
+	dispatcher := &events.Dispatcher{
+		Client:    in.client,
+		Clock:     in.options.Accounts.Clock,
+		Timing:    in.options.Timing.Events,
+		Log:       o.GetLogger().WithName("events"),
+		UserAgent: in.options.Accounts.UserAgent,
+		Warn: func(sink *v1alpha1.EventSink, reason, format string, arguments ...any) {
+			recorder.Eventf(sink, nil, corev1.EventTypeWarning, reason, "Deliver", format, arguments...)
+		},
+	}
+	if err := dispatcher.Follow(ctx, o.GetCache()); err != nil {
+		return nil, err
+	}
+	return dispatcher, o.Add(manager.RunnableFunc(dispatcher.Start))
 }
 
 // newGuard adds the Guard, which runs on the leader only. Its client has no cache: the manager's

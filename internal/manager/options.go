@@ -38,6 +38,9 @@ type Options struct {
 	// Namespaces that the operator watches; empty means all.
 	Namespaces []string
 
+	// EventHosts are the hosts that EventSinks may name. None by default.
+	EventHosts hosts.List
+
 	// CheckCallbacks enables the check behind the Merchants' condition CallbacksReachable.
 	CheckCallbacks bool
 
@@ -100,6 +103,9 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 	flags.Var(&o.Accounts.EndpointHosts, "endpoint-hosts",
 		"Comma-separated hosts that a Merchant's spec.endpoint may name: host names, *.example.com for all hosts below a domain, or IP addresses; with a port, only that port. "+
 			"Replaces the default, WeChat Pay's own hosts. Anyone who may write a Merchant can make the operator call these hosts, and no others.")
+	flags.Var(&o.EventHosts, "event-hosts",
+		"Comma-separated hosts that an EventSink's spec.url may name, in the form of --endpoint-hosts. Default: none, so that no events are sent. "+
+			"Anyone who may write an EventSink can make the operator call these hosts, and no others.")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress,
 		"Address of the metrics endpoint; 0 disables it.")
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure,

@@ -132,6 +132,30 @@ var (
 		Help: "1 if the policy that keeps approvals of Refunds to those who have the right to approve was seen in force in a namespace with Merchants or Refunds, 0 if not, or if that is not known yet. Refunds that need an approval wait then. Only the leader has it.",
 	}, []string{"namespace"})
 
+	// EventDeliveries counts the attempts to deliver events to EventSinks.
+	EventDeliveries = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wechatpay_event_deliveries_total",
+		Help: "Events sent to the EventSinks of a namespace, each attempt counted, by result: delivered, failed. Only the leader sends.",
+	}, []string{"namespace", "result"})
+
+	// EventsGivenUp counts the events that were never delivered.
+	EventsGivenUp = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wechatpay_events_given_up_total",
+		Help: "Events that an EventSink of a namespace never took, by reason: time (24 hours are over), deleted (the object was deleted and did not wait any longer).",
+	}, []string{"namespace", "reason"})
+
+	// EventsPending is how many events an EventSink has not taken yet.
+	EventsPending = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "wechatpay_events_pending",
+		Help: "Events that an EventSink has not taken yet. Only the leader has it.",
+	}, []string{"namespace", "sink"})
+
+	// OldestEventAge is how long the oldest pending event of an EventSink has been waiting.
+	OldestEventAge = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "wechatpay_oldest_pending_event_age_seconds",
+		Help: "How long ago the fact was recorded of the oldest event that an EventSink has not taken yet; 0 if there is none. Updated twice a minute. Only the leader has it.",
+	}, []string{"namespace", "sink"})
+
 	// buildInfo is 1 for the running version.
 	buildInfo = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "wechatpay_build_info",
@@ -148,6 +172,36 @@ const (
 	WriteDelete  = "delete"
 )
 
+// Label values of EventDeliveries and EventsGivenUp.
+const (
+	EventDelivered    = "delivered"
+	EventFailed       = "failed"
+	EventLostToTime   = "time"
+	EventLostDeletion = "deleted"
+)
+
+// StartEvents creates the series of a namespace with EventSinks, so that the first increase counts.
+func StartEvents(namespace string) {
+	for _, result := range []string{EventDelivered, EventFailed} {
+		EventDeliveries.WithLabelValues(namespace, result)
+	}
+	for _, reason := range []string{EventLostToTime, EventLostDeletion} {
+		EventsGivenUp.WithLabelValues(namespace, reason)
+	}
+}
+
+// ForgetEvents removes the series of a namespace that has no EventSinks any more.
+func ForgetEvents(namespace string) {
+	EventDeliveries.DeletePartialMatch(prometheus.Labels{"namespace": namespace})
+	EventsGivenUp.DeletePartialMatch(prometheus.Labels{"namespace": namespace})
+}
+
+// ForgetEventSink removes the series of an EventSink.
+func ForgetEventSink(namespace, sink string) {
+	EventsPending.DeleteLabelValues(namespace, sink)
+	OldestEventAge.DeleteLabelValues(namespace, sink)
+}
+
 // Label values of OrdersPaid.
 const (
 	ByCallback = "callback"
@@ -163,7 +217,8 @@ const (
 func init() {
 	metrics.Registry.MustRegister(Requests, RequestDuration, Callbacks, CallbackDuration, CallbackConnectionsEvicted, OrdersPaid,
 		AmountMismatches, SecondPayments, PaidLate, FinalizersReleased, GoneDuringCalls, WritesRefused,
-		BreakerState, CallsDenied, CallbacksReachable, CallbackChecks, CallbackHealthChecks, RefundsGuarded, buildInfo)
+		BreakerState, CallsDenied, CallbacksReachable, CallbackChecks, CallbackHealthChecks, RefundsGuarded,
+		EventDeliveries, EventsGivenUp, EventsPending, OldestEventAge, buildInfo)
 	startAtZero()
 }
 

@@ -14,9 +14,10 @@ import (
 // StatusChanged logs one line if a write changed the state of an object, and nothing otherwise. The
 // keys are stable, because searches and alerts depend on them.
 //
-//	order, refund, merchant   namespace and name
+//	order, refund, merchant,  namespace and name
+//	eventSink
 //	outTradeNo, outRefundNo   the numbers at WeChat Pay
-//	state                     the reason of Paid, Succeeded or Ready: STATE of kubectl get
+//	state                     the reason of Paid, Succeeded, Ready or Delivering
 //	before                    the previous state, if it changed
 //	prepared                  the reason of an Order's Prepared
 //	approved, accepted        the reasons of a Refund's Approved and Accepted
@@ -31,6 +32,8 @@ func StatusChanged(log logr.Logger, before, now client.Object) {
 		refundChanged(log, before.(*v1alpha1.Refund), now)
 	case *v1alpha1.Merchant:
 		merchantChanged(log, before.(*v1alpha1.Merchant), now)
+	case *v1alpha1.EventSink:
+		eventSinkChanged(log, before.(*v1alpha1.EventSink), now)
 	}
 }
 
@@ -107,6 +110,15 @@ func merchantChanged(log logr.Logger, before, now *v1alpha1.Merchant) {
 	log.Info("Changed the state of a Merchant", values...)
 }
 
+func eventSinkChanged(log logr.Logger, before, now *v1alpha1.EventSink) {
+	was, is := lifecycle.Condition(before.Status.Conditions, v1alpha1.ConditionDelivering), lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionDelivering)
+	if was.Reason == is.Reason {
+		return
+	}
+	values := with(changed(eventSinkValues(now), was.Reason, is.Reason), "message", is.Message)
+	log.Info("Changed the state of an EventSink", values...)
+}
+
 func changed(values []any, before, now string) []any {
 	values = with(values, "state", now)
 	if before != "" && before != now {
@@ -123,6 +135,8 @@ func valuesOf(object client.Object) []any {
 		return refundValues(object)
 	case *v1alpha1.Merchant:
 		return merchantValues(object)
+	case *v1alpha1.EventSink:
+		return eventSinkValues(object)
 	default:
 		return nil
 	}
@@ -139,6 +153,10 @@ func refundValues(refund *v1alpha1.Refund) []any {
 
 func merchantValues(merchant *v1alpha1.Merchant) []any {
 	return []any{"merchant", klog.KObj(merchant), "mchID", merchant.Spec.MchID}
+}
+
+func eventSinkValues(sink *v1alpha1.EventSink) []any {
+	return []any{"eventSink", klog.KObj(sink)}
 }
 
 func with(values []any, more ...any) []any { return append(values, more...) }

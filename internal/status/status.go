@@ -95,6 +95,8 @@ func statusOf(object client.Object) any {
 		return object.Status
 	case *v1alpha1.Merchant:
 		return object.Status
+	case *v1alpha1.EventSink:
+		return object.Status
 	default:
 		return object
 	}

@@ -155,6 +155,8 @@ func QuickTiming() controllers.Timing {
 	timing.GuardCheck, timing.GuardRetry = 200*time.Millisecond, 100*time.Millisecond
 	timing.CallbackRetryFirst, timing.CallbackRetryMost = 100*time.Millisecond, 500*time.Millisecond
 	timing.AbandonAfter = 2 * time.Second
+	timing.Events.RetryFirst, timing.Events.RetryMost = 50*time.Millisecond, 500*time.Millisecond
+	timing.Events.StatusInterval, timing.Events.Overlap = 100*time.Millisecond, 2*time.Second
 	return timing
 }
 
@@ -176,6 +178,7 @@ func Open(t testing.TB, env *controlplane.Environment, options ...Option) *Shop 
 	s.options.MetricsBindAddress, s.options.HealthProbeBindAddress = "0", "0"
 	s.options.SeveralInProcess = true
 	s.options.Accounts.EndpointHosts = hosts.MustParse(WeChatHost)
+	s.options.EventHosts = hosts.MustParse(WeChatHost) // where tests listen
 	s.options.Guard = Guarded{}
 	s.options.Accounts.RefreshAfter = 100 * time.Millisecond
 	s.options.Accounts.Limits.BreakAfter, s.options.Accounts.Limits.BreakFor = 1000, 300*time.Millisecond

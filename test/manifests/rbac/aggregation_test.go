@@ -51,9 +51,10 @@ func TestAggregation(t *testing.T) {
 		t.Fatal(err)
 	}
 	const read = "get list watch"
-	reads := map[string]string{"merchants": read, "orders": read, "refunds": read}
-	edits := map[string]string{"merchants": read, "orders": read + " create update patch delete", "refunds": read + " create patch"}
-	administers := map[string]string{"merchants": read + " create update patch delete deletecollection", "orders": edits["orders"], "refunds": edits["refunds"]}
+	reads := map[string]string{"merchants": read, "orders": read, "refunds": read, "eventsinks": read}
+	edits := map[string]string{"merchants": read, "orders": read + " create update patch delete", "refunds": read + " create patch", "eventsinks": read}
+	administers := map[string]string{"merchants": read + " create update patch delete deletecollection", "orders": edits["orders"], "refunds": edits["refunds"],
+		"eventsinks": read + " create update patch delete deletecollection"}
 	for _, c := range []struct {
 		role string
 		want map[string]string
@@ -82,7 +83,7 @@ func TestAggregation(t *testing.T) {
 		}); err != nil {
 			t.Fatalf("%s: %v", c.role, err)
 		}
-		for _, resource := range []string{"merchants", "orders", "refunds"} {
+		for _, resource := range []string{"merchants", "orders", "refunds", "eventsinks"} {
 			for _, part := range []string{"", "/status", "/finalizers", "/approval"} {
 				want := map[string]bool{}
 				if part == "" {

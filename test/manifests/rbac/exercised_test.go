@@ -140,7 +140,7 @@ var rarely = []string{
 	// An Event that is told again.
 	"patch events.k8s.io events",
 	// A status that another replica changed is read again.
-	"get wechatpay-operator.io merchants", "get wechatpay-operator.io refunds",
+	"get wechatpay-operator.io merchants", "get wechatpay-operator.io refunds", "get wechatpay-operator.io eventsinks",
 	// Who may list them learns nothing more by it; it is for operators that are confined to some namespaces.
 	"get  namespaces",
 }
@@ -155,6 +155,10 @@ func live(shop *framework.Shop) {
 	shop.Create(merchant)
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Patch(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: shop.Other(0)}}, `{"metadata":{"labels":{"team":"web"}}}`)
+
+	// It is told what happens in the Merchant's namespace.
+	receiver := framework.NewReceiver(shop.T)
+	shop.Create(shop.NewSigningKey(shop.Namespace, framework.SigningKey), shop.NewEventSink("orders", receiver))
 
 	// Paid and paid back, in another namespace than the Merchant's.
 	elsewhere := func(o *v1alpha1.Order) { o.Namespace, o.Spec.MerchantRef.Namespace = shop.Other(0), shop.Namespace }
@@ -190,6 +194,7 @@ func live(shop *framework.Shop) {
 	shop.WaitOrder("order-0003", "Prepared=True/Prepared")
 	shop.Pay("order-0003")
 	shop.WaitGone(brief)
+	shop.WaitEventSink("orders", "Delivering=True/Delivering")
 	shop.Must(shop.Client.Delete(shop.Context(), merchant))
 	shop.WaitGone(merchant)
 }

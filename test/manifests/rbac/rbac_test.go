@@ -136,6 +136,7 @@ var resources = []struct{ group, resource string }{
 	{group, "merchants"}, {group, "merchants/status"}, {group, "merchants/finalizers"},
 	{group, "orders"}, {group, "orders/status"}, {group, "orders/finalizers"},
 	{group, "refunds"}, {group, "refunds/status"}, {group, "refunds/finalizers"}, {group, "refunds/approval"},
+	{group, "eventsinks"}, {group, "eventsinks/status"}, {group, "eventsinks/finalizers"},
 	{"", "secrets"}, {"", "configmaps"}, {"", "namespaces"}, {"", "events"}, {"", "pods"}, {"", "pods/exec"}, {"", "serviceaccounts"},
 	{"", "serviceaccounts/token"}, {"", "nodes"}, {"", "users"},
 	{"events.k8s.io", "events"}, {"coordination.k8s.io", "leases"}, {"apps", "deployments"},
@@ -153,6 +154,7 @@ func TestRights(t *testing.T) {
 		group + " merchants": read + " patch", group + " merchants/status": "update", group + " merchants/finalizers": "update",
 		group + " orders": read + " patch delete", group + " orders/status": "update", group + " orders/finalizers": "update",
 		group + " refunds": read + " create patch", group + " refunds/status": "update", group + " refunds/finalizers": "update",
+		group + " eventsinks": read, group + " eventsinks/status": "update",
 		" secrets": "get", " namespaces": read, "events.k8s.io events": "create patch",
 		"authentication.k8s.io tokenreviews": "create", "authorization.k8s.io subjectaccessreviews": "create",
 	}
@@ -164,10 +166,11 @@ func TestRights(t *testing.T) {
 	for k, v := range manager {
 		elected[k] = v
 	}
-	shop := map[string]string{group + " orders": read + " create update patch delete", group + " refunds": read + " create patch"}
+	shop := map[string]string{group + " orders": read + " create update patch delete", group + " refunds": read + " create patch", group + " eventsinks": read}
 	approver := map[string]string{group + " orders": read, group + " refunds": read + " update patch approve"}
-	viewer := map[string]string{group + " merchants": read, group + " orders": read, group + " refunds": read}
-	merchantAdmin := map[string]string{group + " merchants": read + " create update patch delete deletecollection"}
+	viewer := map[string]string{group + " merchants": read, group + " orders": read, group + " refunds": read, group + " eventsinks": read}
+	const all = read + " create update patch delete deletecollection"
+	merchantAdmin := map[string]string{group + " merchants": all, group + " eventsinks": all}
 
 	for _, c := range []struct {
 		user, namespace, name string

@@ -1,0 +1,45 @@
+package events
+
+import (
+	"net/http"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// typePrefix makes the CloudEvents type of an event: the reversed name of the API group, as
+// CloudEvents asks for.
+const typePrefix = "io.wechatpay-operator."
+
+// header returns the attributes of a CloudEvent in binary mode. No value needs to be escaped: they
+// consist of names, numbers and times in ASCII.
+func header(event Event, object client.Object) http.Header {
+	return http.Header{
+		"Ce-Specversion": {"1.0"},
+		"Ce-Id":          {event.ID()},
+		"Ce-Source":      {sourceOf(object)},
+		"Ce-Type":        {typePrefix + string(event.Type)},
+		"Ce-Subject":     {numberOf(object)},
+		"Ce-Time":        {event.Time.UTC().Format(time.RFC3339)},
+		"Content-Type":   {"application/json"},
+	}
+}
+
+// sourceOf returns the path of an object at the API server.
+func sourceOf(object client.Object) string {
+	resource := "orders"
+	if _, isRefund := object.(*v1alpha1.Refund); isRefund {
+		resource = "refunds"
+	}
+	return "/apis/" + v1alpha1.GroupVersion.String() + "/namespaces/" + object.GetNamespace() + "/" + resource + "/" + object.GetName()
+}
+
+// numberOf returns the object's number at WeChat Pay.
+func numberOf(object client.Object) string {
+	if numbered, ok := object.(interface{ Number() string }); ok {
+		return numbered.Number()
+	}
+	return object.GetName()
+}

@@ -1,0 +1,98 @@
+package events
+
+import (
+	"encoding/json"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// OrderData is the body of the events of an Order, as docs/events.md describes it. It is a choice
+// of fields and no copy of the object: nothing about the payer, nothing to pay with, and no text
+// that somebody else wrote.
+type OrderData struct {
+	Namespace     string            `json:"namespace"`
+	Name          string            `json:"name"`
+	UID           string            `json:"uid"`
+	Merchant      MerchantReference `json:"merchant"`
+	OutTradeNo    string            `json:"outTradeNo"`
+	TradeType     string            `json:"tradeType"`
+	State         string            `json:"state"`
+	Amount        Amount            `json:"amount"`
+	TransactionID string            `json:"transactionID,omitempty"`
+	PaidTime      string            `json:"paidTime,omitempty"`
+}
+
+// RefundData is the body of the events of a Refund.
+type RefundData struct {
+	Namespace     string `json:"namespace"`
+	Name          string `json:"name"`
+	UID           string `json:"uid"`
+	Order         string `json:"order"`
+	OutRefundNo   string `json:"outRefundNo"`
+	State         string `json:"state"`
+	Amount        int64  `json:"amount"`
+	RefundID      string `json:"refundID,omitempty"`
+	AcceptedTime  string `json:"acceptedTime,omitempty"`
+	SucceededTime string `json:"succeededTime,omitempty"`
+}
+
+// MerchantReference names a Merchant.
+type MerchantReference struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+// Amount is money in minor units of a currency.
+type Amount struct {
+	Total    int64  `json:"total"`
+	Currency string `json:"currency"`
+}
+
+// body returns the data of an event of an object.
+func body(event Event, object client.Object) ([]byte, error) {
+	switch object := object.(type) {
+	case *v1alpha1.Order:
+		return json.Marshal(orderData(event, object))
+	case *v1alpha1.Refund:
+		return json.Marshal(refundData(event, object))
+	default:
+		panic("events: this kind has no events")
+	}
+}
+
+func orderData(event Event, order *v1alpha1.Order) OrderData {
+	namespace, name := order.MerchantKey()
+	data := OrderData{
+		Namespace: order.Namespace, Name: order.Name, UID: string(order.UID),
+		Merchant:   MerchantReference{Namespace: namespace, Name: name},
+		OutTradeNo: order.Number(), TradeType: string(order.Spec.TradeType), State: event.State,
+		Amount: Amount{Total: order.Spec.Amount.Total, Currency: string(order.Spec.Amount.Currency)},
+	}
+	if transaction := order.Status.Transaction; transaction != nil && event.Type != v1alpha1.EventOrderClosed {
+		data.TransactionID, data.PaidTime = transaction.ID, timeText(transaction.PaidTime)
+	}
+	return data
+}
+
+func refundData(event Event, refund *v1alpha1.Refund) RefundData {
+	data := RefundData{
+		Namespace: refund.Namespace, Name: refund.Name, UID: string(refund.UID),
+		Order: refund.Spec.OrderRef.Name, OutRefundNo: refund.Number(), State: event.State, Amount: refund.Spec.Amount,
+	}
+	if event.Type != v1alpha1.EventRefundRequested {
+		data.RefundID = refund.Status.RefundID
+		data.AcceptedTime, data.SucceededTime = timeText(refund.Status.AcceptedTime), timeText(refund.Status.SucceededTime)
+	}
+	return data
+}
+
+func timeText(t *metav1.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

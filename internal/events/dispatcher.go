@@ -1,0 +1,303 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/semaphore"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+)
+
+// The deliveries that may be under way at a time, for one sink and for all sinks of a namespace.
+// The namespaces of others do not count: each has its own.
+const (
+	perSink      = 8
+	perNamespace = 16
+)
+
+// Dispatcher delivers the events of all EventSinks. It runs on the leader.
+type Dispatcher struct {
+	// Client reads from the cache.
+	Client client.Reader
+	// Clock is replaced only in tests.
+	Clock  clock.PassiveClock
+	Timing Timing
+	Log    logr.Logger
+	// UserAgent is sent with each event.
+	UserAgent string
+	// Warn writes a Warning event about an EventSink.
+	Warn func(sink *v1alpha1.EventSink, reason, format string, arguments ...any)
+
+	mutex sync.Mutex
+	// running is the context of Start.
+	running context.Context
+	workers sync.WaitGroup
+	sinks   map[types.NamespacedName]*sink
+	tenants map[string]*tenant
+	// changed is called when the status of a sink changed, and free when an object that waited for
+	// its sinks need not wait any more.
+	changed func(key types.NamespacedName, after time.Duration)
+	free    []func(object client.Object)
+	waiting map[types.UID]bool
+}
+
+// tenant is a namespace with EventSinks. Its places limit the deliveries under way.
+type tenant struct {
+	places *semaphore.Weighted
+	sinks  []*sink
+}
+
+// ListenToStatus sets the function that is called when the status of a sink changed and may be
+// written after the given time.
+func (d *Dispatcher) ListenToStatus(changed func(key types.NamespacedName, after time.Duration)) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.changed = changed
+}
+
+// ListenToObjects adds a function that is called when an object need not wait any more.
+func (d *Dispatcher) ListenToObjects(free func(object client.Object)) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.free = append(d.free, free)
+}
+
+// Start runs until the context ends. Then deliveries under way are broken off: the next leader sends
+// them again.
+func (d *Dispatcher) Start(ctx context.Context) error {
+	d.mutex.Lock()
+	d.running = ctx
+	for _, s := range d.sinks {
+		d.start(s)
+	}
+	d.mutex.Unlock()
+	<-ctx.Done()
+	d.mutex.Lock()
+	served := d.sinks
+	d.sinks, d.tenants = nil, nil
+	for _, s := range served {
+		s.stop()
+	}
+	d.mutex.Unlock()
+	d.workers.Wait()
+	for _, s := range served {
+		s.close()
+	}
+	return nil
+}
+
+// start starts the runner of a sink, if the Dispatcher runs. The mutex is held.
+func (d *Dispatcher) start(s *sink) {
+	if d.running == nil || d.running.Err() != nil {
+		return
+	}
+	ctx, stop := context.WithCancel(d.running)
+	s.stop = stop
+	places := d.tenants[s.key.Namespace].places
+	d.workers.Go(func() { d.run(ctx, s, places) })
+}
+
+// Serve delivers to an EventSink from now on, with the given settings; nil means that nothing can be
+// sent until they are corrected.
+func (d *Dispatcher) Serve(ctx context.Context, object *v1alpha1.EventSink, settings *Settings) error {
+	key := client.ObjectKeyFromObject(object)
+	d.mutex.Lock()
+	s := d.sinks[key]
+	if s != nil && s.uid != object.UID {
+		d.remove(s)
+		s = nil
+	}
+	if s == nil {
+		s = d.add(object)
+	}
+	d.mutex.Unlock()
+	d.lost(s, s.configure(object, settings, d.Clock.Now()))
+	if err := d.seed(ctx, s); err != nil {
+		return err
+	}
+	s.look()
+	return nil
+}
+
+// add begins to serve a sink. The mutex is held.
+func (d *Dispatcher) add(object *v1alpha1.EventSink) *sink {
+	s := newSink(object, d.Timing, d.Clock.Now())
+	if d.sinks == nil {
+		d.sinks, d.tenants = map[types.NamespacedName]*sink{}, map[string]*tenant{}
+	}
+	d.sinks[s.key] = s
+	home := d.tenants[s.key.Namespace]
+	if home == nil {
+		home = &tenant{places: semaphore.NewWeighted(perNamespace)}
+		d.tenants[s.key.Namespace] = home
+		metrics.StartEvents(s.key.Namespace)
+	}
+	home.sinks = append(home.sinks, s)
+	d.start(s)
+	return s
+}
+
+// Forget ends the delivery to a sink that is gone.
+func (d *Dispatcher) Forget(key types.NamespacedName) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if s := d.sinks[key]; s != nil {
+		d.remove(s)
+	}
+}
+
+// remove ends the delivery to a sink. The mutex is held.
+func (d *Dispatcher) remove(s *sink) {
+	s.stop()
+	s.close()
+	delete(d.sinks, s.key)
+	metrics.ForgetEventSink(s.key.Namespace, s.key.Name)
+	home := d.tenants[s.key.Namespace]
+	home.sinks = slices.DeleteFunc(home.sinks, func(other *sink) bool { return other == s })
+	if len(home.sinks) > 0 {
+		return
+	}
+	delete(d.tenants, s.key.Namespace)
+	metrics.ForgetEvents(s.key.Namespace)
+}
+
+func (d *Dispatcher) find(key types.NamespacedName) *sink {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return d.sinks[key]
+}
+
+// of returns the sinks of a namespace.
+func (d *Dispatcher) of(namespace string) []*sink {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if home := d.tenants[namespace]; home != nil {
+		return slices.Clone(home.sinks)
+	}
+	return nil
+}
+
+// seed offers a sink the objects that are there already. Those that change meanwhile are offered by
+// the watch, which does no harm.
+func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
+	s.mutex.Lock()
+	seeded := s.seeded
+	s.mutex.Unlock()
+	if seeded {
+		return nil
+	}
+	options := []client.ListOption{client.InNamespace(s.key.Namespace), index.WithoutOwnWrites, client.UnsafeDisableDeepCopy}
+	var orders v1alpha1.OrderList
+	var refunds v1alpha1.RefundList
+	if err := d.Client.List(ctx, &orders, options...); err != nil {
+		return fmt.Errorf("listing Orders: %w", err)
+	}
+	if err := d.Client.List(ctx, &refunds, options...); err != nil {
+		return fmt.Errorf("listing Refunds: %w", err)
+	}
+	now := d.Clock.Now()
+	for i := range orders.Items {
+		s.offer(nil, &orders.Items[i], now)
+	}
+	for i := range refunds.Items {
+		s.offer(nil, &refunds.Items[i], now)
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.seeded = true
+	return nil
+}
+
+// run delivers to one sink until the context ends.
+func (d *Dispatcher) run(ctx context.Context, s *sink, places *semaphore.Weighted) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		if places.Acquire(ctx, 1) != nil {
+			return
+		}
+		next, settings, wait := s.take(d.Clock.Now(), perSink)
+		if next != nil {
+			d.workers.Go(func() {
+				defer s.look()
+				defer places.Release(1)
+				d.deliver(ctx, s, next, settings)
+			})
+			continue
+		}
+		places.Release(1)
+		timer.Stop()
+		if wait > 0 {
+			timer.Reset(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// deliver sends one event and records how that ended.
+func (d *Dispatcher) deliver(ctx context.Context, s *sink, next *delivery, settings *Settings) {
+	answered, err := settings.send(ctx, next, d.UserAgent, d.Timing.Timeout, d.Clock.Now())
+	now := d.Clock.Now()
+	if isBroken(ctx, err) {
+		s.abandoned(next, now)
+		return
+	}
+	result := metrics.EventDelivered
+	if err != nil {
+		result = metrics.EventFailed
+	}
+	metrics.EventDeliveries.WithLabelValues(s.key.Namespace, result).Inc()
+	last, lost, logs := s.ended(next, settings, answered, err, now)
+	if logs != "" {
+		d.Log.Info("An EventSink did not take an event", "eventSink", s.key.String(), "event", string(next.event.Type), "object", next.object.GetName(), "problem", logs)
+	}
+	d.lost(s, lost)
+	if last {
+		d.freed(next.object)
+	}
+	d.announce(s)
+}
+
+// lost counts and tells what was given up.
+func (d *Dispatcher) lost(s *sink, lost []loss) {
+	if len(lost) == 0 {
+		return
+	}
+	reasons := map[string]int{}
+	for _, l := range lost {
+		reason := metrics.EventLostToTime
+		if l.deleted {
+			reason = metrics.EventLostDeletion
+		}
+		reasons[reason]++
+		metrics.EventsGivenUp.WithLabelValues(s.key.Namespace, reason).Inc()
+		d.freed(l.object)
+		d.Log.Info("Gave up an event", "eventSink", s.key.String(), "event", string(l.event.Type), "object", l.object.GetName(), "reason", reason)
+	}
+	s.mutex.Lock()
+	object := s.object
+	s.mutex.Unlock()
+	example := fmt.Sprintf("%s of %s", lost[0].event.Type, lost[0].object.GetName())
+	if count := reasons[metrics.EventLostToTime]; count > 0 {
+		d.Warn(object, v1alpha1.ReasonEventsGivenUp, "Gave up %d events, among them %s: the receiver did not take them for %s", count, example, d.Timing.GiveUpAfter)
+	}
+	if count := reasons[metrics.EventLostDeletion]; count > 0 {
+		d.Warn(object, v1alpha1.ReasonEventsGivenUp, "Gave up %d events, among them %s: the object was deleted, and was kept for %s at most", count, example, d.Timing.ObjectWaits)
+	}
+	d.announce(s)
+}

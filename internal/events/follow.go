@@ -1,0 +1,69 @@
+package events
+
+import (
+	"context"
+	"fmt"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// Follow registers event handlers with the cache. They do next to nothing in namespaces without
+// EventSinks.
+func (d *Dispatcher) Follow(ctx context.Context, informers cache.Informers) error {
+	for _, kind := range []client.Object{&v1alpha1.Order{}, &v1alpha1.Refund{}} {
+		informer, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+		if err != nil {
+			return fmt.Errorf("following %T: %w", kind, err)
+		}
+		if _, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc:    func(object any) { d.seen(nil, object) },
+			UpdateFunc: d.seen,
+			DeleteFunc: d.gone,
+		}); err != nil {
+			return fmt.Errorf("following %T: %w", kind, err)
+		}
+	}
+	return nil
+}
+
+func (d *Dispatcher) seen(before, now any) {
+	object := now.(client.Object)
+	sinks := d.of(object.GetNamespace())
+	if len(sinks) == 0 {
+		return
+	}
+	previous, _ := before.(client.Object)
+	for _, s := range sinks {
+		s.offer(previous, object, d.Clock.Now())
+		d.announceIfPending(s)
+	}
+}
+
+// announceIfPending lets the status show what could not be sent at once.
+func (d *Dispatcher) announceIfPending(s *sink) {
+	s.mutex.Lock()
+	stuck := s.settings == nil || s.queue.failures > 0
+	pending := s.queue.pending > 0
+	s.mutex.Unlock()
+	if stuck && pending {
+		d.announce(s)
+	}
+}
+
+func (d *Dispatcher) gone(last any) {
+	if missed, ok := last.(toolscache.DeletedFinalStateUnknown); ok {
+		last = missed.Obj
+	}
+	object, ok := last.(client.Object)
+	if !ok {
+		return
+	}
+	for _, s := range d.of(object.GetNamespace()) {
+		s.deleted(object, d.Clock.Now())
+	}
+	d.setWaiting(object.GetUID(), false)
+}

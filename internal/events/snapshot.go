@@ -1,0 +1,66 @@
+package events
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Snapshot is the state of a sink's delivery.
+type Snapshot struct {
+	// Since: every event of a fact recorded before it was delivered or given up.
+	Since time.Time
+	// Pending events, Retrying of whose objects were sent in vain, and when the fact of the oldest
+	// was recorded.
+	Pending, Retrying int
+	Oldest            time.Time
+	// Taken: the last attempt succeeded. Lost: an event was given up and none was delivered since.
+	Taken, Lost bool
+	GivenUp     int64
+	LastError   string
+	// Written is when the status was last written by this process.
+	Written time.Time
+}
+
+// Snapshot returns the state of a sink for its status, and false if it is not served.
+func (d *Dispatcher) Snapshot(key types.NamespacedName) (Snapshot, bool) {
+	s := d.find(key)
+	if s == nil {
+		return Snapshot{}, false
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.announced = false
+	s.queue.advance(d.Clock.Now())
+	return Snapshot{
+		Since: s.queue.since, Pending: s.queue.pending, Retrying: s.queue.retrying, Oldest: s.queue.oldest(),
+		Taken: s.taken, Lost: s.lost, GivenUp: s.givenUp, LastError: s.lastError, Written: s.written,
+	}, true
+}
+
+// Wrote records when the status of a sink was written.
+func (d *Dispatcher) Wrote(key types.NamespacedName) {
+	if s := d.find(key); s != nil {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		s.written = d.Clock.Now()
+	}
+}
+
+// announce tells the reconciler that there is something to write, not before it may be written.
+func (d *Dispatcher) announce(s *sink) {
+	s.mutex.Lock()
+	told := s.announced
+	s.announced = true
+	wait := s.written.Add(d.Timing.StatusInterval).Sub(d.Clock.Now())
+	s.mutex.Unlock()
+	if told {
+		return
+	}
+	d.mutex.Lock()
+	listener := d.changed
+	d.mutex.Unlock()
+	if listener != nil {
+		listener(s.key, max(wait, 0))
+	}
+}

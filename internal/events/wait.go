@@ -1,0 +1,99 @@
+package events
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+)
+
+// lookAgain is how often, during the longest wait, a waiting object looks whether it still has to: a
+// sink that is deleted tells nobody.
+const lookAgain = 20
+
+// Wait returns for how long an object that could have been deleted since a time still waits for the
+// sinks of its namespace; zero means not any longer. What it waited for in vain is given up.
+func (d *Dispatcher) Wait(ctx context.Context, object client.Object, since time.Time) (time.Duration, error) {
+	if len(Of(object)) == 0 {
+		return 0, nil
+	}
+	d.setWaiting(object.GetUID(), true) // before it looks, so that no delivery comes in between
+	slow, latest, err := d.slowSinks(ctx, object)
+	if err != nil {
+		return 0, err
+	}
+	if latest.After(since) {
+		since = latest
+	}
+	wait := since.Add(d.Timing.ObjectWaits).Sub(d.Clock.Now())
+	if len(slow) > 0 && wait > 0 {
+		return min(wait, d.Timing.ObjectWaits/lookAgain), nil
+	}
+	d.setWaiting(object.GetUID(), false)
+	for _, s := range slow {
+		d.lost(s, s.letGo(object))
+	}
+	return 0, nil
+}
+
+// slowSinks returns the sinks that have not taken all events of an object, and when the latest of
+// these events was recorded.
+func (d *Dispatcher) slowSinks(ctx context.Context, object client.Object) (slow []*sink, latest time.Time, err error) {
+	var list v1alpha1.EventSinkList
+	if err := d.Client.List(ctx, &list, client.InNamespace(object.GetNamespace()), index.WithoutOwnWrites); err != nil {
+		return nil, time.Time{}, err
+	}
+	for i := range list.Items {
+		named := &list.Items[i]
+		if named.DeletionTimestamp != nil {
+			continue
+		}
+		s := d.find(client.ObjectKeyFromObject(named))
+		if s == nil || s.uid != named.UID {
+			s = newSink(named, d.Timing, d.Clock.Now()) // its reconciler has not come to it yet
+		}
+		left := s.undelivered(object)
+		if len(left) == 0 {
+			continue
+		}
+		slow = append(slow, s)
+		for _, event := range left {
+			if event.Recorded.After(latest) {
+				latest = event.Recorded
+			}
+		}
+	}
+	return slow, latest, nil
+}
+
+func (d *Dispatcher) setWaiting(uid types.UID, waits bool) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if !waits {
+		delete(d.waiting, uid)
+		return
+	}
+	if d.waiting == nil {
+		d.waiting = map[types.UID]bool{}
+	}
+	d.waiting[uid] = true
+}
+
+// freed wakes the reconciler of an object that waited for a sink, which then looks at the others.
+func (d *Dispatcher) freed(object client.Object) {
+	d.mutex.Lock()
+	waited := d.waiting[object.GetUID()]
+	delete(d.waiting, object.GetUID())
+	listeners := d.free
+	d.mutex.Unlock()
+	if !waited {
+		return
+	}
+	for _, listener := range listeners {
+		listener(object)
+	}
+}
