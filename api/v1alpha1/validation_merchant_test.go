@@ -196,7 +196,9 @@ func TestMerchantPartner(t *testing.T) {
 func TestStatusOfMerchant(t *testing.T) {
 	ns := namespace(t)
 	u := mustCreate(t, ns, merchantV3())
-	verifier := func(id, kind string) map[string]any { return map[string]any{"id": id, "type": kind, "fingerprint": "0123456789abcdef"} }
+	verifier := func(id, kind string) map[string]any {
+		return map[string]any{"id": id, "type": kind, "fingerprint": "0123456789abcdef"}
+	}
 	certificate := verifier("5157F09EFDC096DE15EBE81A47057A7232F1B8E1", "Certificate")
 	certificate["notAfter"] = "2031-11-21T12:00:00Z"
 	writeStatus(t, u, set("status.verifiers", []any{verifier("PUB_KEY_ID_0114232134912410000000000000", "PublicKey"), certificate}),
