@@ -297,7 +297,7 @@ func (d *fixture) fails(reason string) string {
 }
 
 // fingerprint identifies the key in a Merchant's status.
-func (p platformKey) fingerprint() string {
-	sum := sha256.Sum256(x509.MarshalPKCS1PublicKey(&p.key.PublicKey))
+func (k platformKey) fingerprint() string {
+	sum := sha256.Sum256(x509.MarshalPKCS1PublicKey(&k.key.PublicKey))
 	return hex.EncodeToString(sum[:8])
 }
