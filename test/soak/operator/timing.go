@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 )
@@ -47,5 +48,9 @@ func timing(lease time.Duration) controllers.Timing {
 		CallbackCheck:  6 * 60 * minute, CallbackRetryFirst: minute, CallbackRetryMost: 30 * minute,
 		AbandonAfter:  40 * minute,
 		AbandonAtLast: 24 * 60 * minute,
+		Events: events.Timing{
+			Timeout: 2 * time.Second, RetryFirst: 200 * time.Millisecond, RetryMost: 5 * minute,
+			GiveUpAfter: 24 * 60 * minute, ObjectWaits: 10 * minute, StatusInterval: time.Second, Overlap: minute,
+		},
 	}
 }
