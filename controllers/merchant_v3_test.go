@@ -344,3 +344,19 @@ func foreignPublicKey(t *testing.T) string {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
+
+// TestUnsignedErrorsProveTheCertificateOnly: WeChat has verified the request before it says that
+// there is no such order, signed or not. Its own key is proven by the first signed answer.
+func TestUnsignedErrorsProveTheCertificateOnly(t *testing.T) {
+	shop, g := openReady(t, inV3, framework.WithWeChat(func(o *simulator.Options) { o.Rules.UnsignedErrors = true }))
+	ready := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
+	g.Expect(ready.Status.Keys).To(gomega.HaveLen(1))
+	g.Expect(ready.Status.Verifiers).To(gomega.BeEmpty())
+	shop.Paid("order-0001")
+	shop.Eventually("the public key is proven", func() error {
+		if proven := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status.Verifiers; len(proven) != 1 {
+			return fmt.Errorf("%v", proven)
+		}
+		return nil
+	})
+}

@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
@@ -94,9 +93,7 @@ func TestMerchantPointedAtAttackersKey(t *testing.T) {
 // TestMerchantPointedAtAttackersPublicKey: the same with V3, by a public key of the attacker's own.
 func TestMerchantPointedAtAttackersPublicKey(t *testing.T) {
 	t.Parallel()
-	// A certificate that WeChat took before stays Ready until several answers are not verified.
-	someAnswers := framework.WithOptions(func(o *manager.Options) { o.Accounts.Limits.BreakAfter = 3 })
-	shop := framework.Open(t, environment(t), framework.Speaking(v1alpha1.ProtocolV3), someAnswers)
+	shop := framework.Open(t, environment(t), framework.Speaking(v1alpha1.ProtocolV3))
 	shop.Create(shop.NewMerchant())
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Create(shop.NewOrder("order-0001"))

@@ -323,6 +323,23 @@ func TestUnprovenVerifierIsNotTrusted(t *testing.T) {
 	d.expectPaid(other, "Unknown/AwaitingPayment")
 }
 
+// TestAnotherKeyUnderAProvenIDIsNotTrusted: whoever may write spec.publicKeys gives the id that
+// WeChat's key has to a key of their own. Neither a payment nor a refund is taken under it.
+func TestAnotherKeyUnderAProvenIDIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	d := openFixtureIn(t, v1alpha1.ProtocolV3)
+	c := d.callbackServer()
+	order := d.prepared("order-0001")
+	refund, refunded := d.refunding("order-0002", "refund-0002", "")
+	m := d.NewMerchant()
+	d.Patch(m, `{"spec":{"publicKeys":`+toJSON([]v1alpha1.PublicKey{stranger().public()})+`}}`)
+	d.sync(m)
+	expectFail(t, c.deliver(d.paymentPath(), paymentOf(order).transaction().sent(stranger, framework.APIV3Key)), http.StatusServiceUnavailable)
+	expectFail(t, c.deliver(d.refundPath(), refundOf(refund, refunded, "SUCCESS").refundEvent().sent(stranger, framework.APIV3Key)), http.StatusServiceUnavailable)
+	d.expectPaid(order, "Unknown/AwaitingPayment")
+	d.expectRefund(refund, "Unknown/Processing")
+}
+
 // TestPreviousAPIV3KeyIsAcceptedDuringRotation: WeChat encrypts with the key of the moment.
 func TestPreviousAPIV3KeyIsAcceptedDuringRotation(t *testing.T) {
 	t.Parallel()
