@@ -359,7 +359,11 @@ func unreachable(m *v1alpha1.Merchant, handle *account.Account, err error) (meta
 		unchanged && (reason == v1alpha1.ReasonReady || reason == v1alpha1.ReasonCertificateRejected):
 		return status, reason, message
 	}
-	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("Whether WeChat Pay accepts the key is not known yet; it is checked again automatically. %v", err)
+	message := fmt.Sprintf("Whether WeChat Pay accepts the key is not known yet; it is checked again automatically. %v", err)
+	if wechatpay.MeaningOf(err) == wechatpay.NeedsAttention {
+		message += ". Compare spec.mchID, spec.appID and spec.partner with the merchant platform: a service provider's number needs spec.partner, and no other number may have it"
+	}
+	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, message
 }
 
 // probeNumber can't be the number of an order: names of Orders have no capital letters, and no shop

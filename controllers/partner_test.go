@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
@@ -154,5 +156,28 @@ func TestAnotherSubMerchantProvesNothing(t *testing.T) {
 		g.Expect(shop.Order("order-0001").Status.Transaction).To(gomega.BeNil())
 		shop.WeChat.ClearFaults()
 		shop.WaitOrder("order-0001", "Paid=True/Paid")
+	})
+}
+
+// TestProviderWithoutSubMerchant: a service provider's number can't receive money itself. WeChat Pay
+// says so in words only; the message says what the Merchant lacks. V2 does not sign these words, so
+// that the key is not proven either.
+func TestProviderWithoutSubMerchant(t *testing.T) {
+	inBothProtocols(t, func(t *testing.T, protocol v1alpha1.Protocol) {
+		shop, g := openPartner(t, protocol)
+		shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Name = "provider" }))
+		said := func(conditions []metav1.Condition, kind string) string {
+			return meta.FindStatusCondition(conditions, kind).Message
+		}
+		explained := gomega.And(gomega.ContainSubstring("必须传入sub_mch_id"), gomega.ContainSubstring("needs spec.partner"))
+		if protocol == v1alpha1.ProtocolV2 {
+			merchant := shop.WaitMerchant("provider", "Ready=Unknown/WeChatUnreachable")
+			g.Expect(said(merchant.Status.Conditions, v1alpha1.ConditionReady)).To(explained)
+			return
+		}
+		shop.WaitMerchant("provider", "Ready=True/Ready")
+		shop.Create(shop.NewOrder("order-0001", func(o *v1alpha1.Order) { o.Spec.MerchantRef.Name = "provider" }))
+		order := shop.WaitOrder("order-0001", "Prepared=False/Rejected")
+		g.Expect(said(order.Status.Conditions, v1alpha1.ConditionPrepared)).To(explained)
 	})
 }

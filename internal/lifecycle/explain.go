@@ -70,7 +70,7 @@ func whatToDo(meaning wechatpay.Meaning, otherwise string) string {
 	case wechatpay.NotOffered:
 		return "Nothing was sent; it is tried again slowly, in case the Merchant's protocol changes"
 	case wechatpay.NeedsAttention:
-		return "Correct the settings in the merchant platform: the appid must be bound to the merchant number, and the product granted, also by a sub merchant (spec.partner). The operator retries the same call slowly. If the Order names a wrong appid, create another Order"
+		return "Correct the settings in the merchant platform: bind the appid to the merchant number, and grant the product. Only a service provider needs spec.partner. The operator retries the same call slowly. If the Order names a wrong appid, create another Order"
 	case wechatpay.Rejected:
 		// The spec is immutable, so this object can't be corrected.
 		return "WeChat Pay never accepts these values: create another object with another name and corrected values"

@@ -96,6 +96,26 @@ var codes = map[string]rule{
 	"STATEMENTCREATING": {every: failed(wechatpay.Repeat)},
 }
 
+// relationWords are in answers about a service provider and its sub merchant: a provider's number
+// without a sub merchant, a number that is no provider's, no relation between the two. Their code
+// may be INVALID_REQUEST, which says of a prepay that its number was used; here a person has to
+// correct spec.partner or the relation.
+var relationWords = []string{"必须传入sub_mch", "不允许传sub_mch", "受理关系不存在", "受理关系不可用"}
+
+// judgeAnswer judges an error answer, by its words too where its code is too general.
+func judgeAnswer(operation wechatpay.Operation, status int, said errorAnswer) judgement {
+	judged := judgeCode(operation, status, said.Code)
+	if judged.outcome != wechatpay.Failed || status == http.StatusUnauthorized || status == http.StatusTooManyRequests {
+		return judged
+	}
+	for _, words := range relationWords {
+		if strings.Contains(said.Message, words) {
+			return failed(wechatpay.NeedsAttention)
+		}
+	}
+	return judged
+}
+
 // judgeCode judges an error answer by status and code. The status is not signed, so it decides
 // alone only where that is the cautious reading, or where it concerns the credentials and the pace.
 func judgeCode(operation wechatpay.Operation, status int, code string) judgement {

@@ -129,3 +129,27 @@ func TestAServerErrorIsNeverFinal(t *testing.T) {
 		}
 	}
 }
+
+func TestWordsAboutTheSubMerchant(t *testing.T) {
+	for _, c := range []struct {
+		status     int
+		code, says string
+		want       judgement
+	}{
+		{400, "INVALID_REQUEST", "受理机构必须传入sub_mch_id", failed(wechatpay.NeedsAttention)},
+		{400, "INVALID_REQUEST", "普通商户不允许传sub_mchid", failed(wechatpay.NeedsAttention)},
+		{403, "NO_AUTH", "受理关系不存在", failed(wechatpay.NeedsAttention)},
+		{400, "INVALID_REQUEST", "请求重入时，参数与首次请求时不一致", failed(wechatpay.NumberUsed)},
+		{401, "SIGN_ERROR", "受理关系不存在", failed(wechatpay.CredentialsRejected)},
+		{429, "FREQUENCY_LIMITED", "受理关系不存在", failed(wechatpay.SlowDown)},
+		{500, "SYSTEM_ERROR", "受理关系不存在", mayBeDone},
+	} {
+		if got := judgeAnswer(wechatpay.OperationCreateOrder, c.status, errorAnswer{Code: c.code, Message: c.says}); got != c.want {
+			t.Errorf("a prepay answered by %d %s %s means %v, not %v", c.status, c.code, c.says, got, c.want)
+		}
+	}
+	// NO_AUTH of a refund is a finding about the right to refund, not about the relation.
+	if got := judgeAnswer(wechatpay.OperationCreateRefund, 403, errorAnswer{Code: "NO_AUTH", Message: "该产品授权已被解除"}); got != failed(wechatpay.NoRight) {
+		t.Errorf("a refund without right means %v", got)
+	}
+}

@@ -32,7 +32,7 @@ func errorOf(operation wechatpay.Operation, answer transport.Answer, why *unprov
 	if err := readJSON(answer.Body, &said); err != nil || said.Code == "" {
 		return transport.UnknownByStatus(operation, answer.Status), why == nil || why.signed
 	}
-	judged := judgeCode(operation, answer.Status, said.Code)
+	judged := judgeAnswer(operation, answer.Status, said)
 	failure = &wechatpay.Error{
 		Operation: operation, Outcome: judged.outcome, Meaning: judged.meaning,
 		Code: transport.Shortened(said.Code), Description: transport.Shortened(said.describe(answer.Header.Get("Request-ID"))),
