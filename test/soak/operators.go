@@ -49,7 +49,7 @@ func startOperators(ctx context.Context, c *controlPlane, program string, admin 
 		r := &replica{metrics: "http://" + addresses[2+i] + "/metrics", health: "http://" + addresses[4+i] + "/readyz"}
 		r.child = newChild(c.folder, fmt.Sprintf("operator-%d", i+1), program,
 			"--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+controlplane.OperatorNamespace,
-			"--notify-bind-address="+addresses[i], "--notify-base-url="+front.URL, "--endpoint-hosts=127.0.0.1",
+			"--notify-bind-address="+addresses[i], "--notify-base-url="+front.URL, "--endpoint-hosts=127.0.0.1", "--event-hosts=127.0.0.1",
 			"--metrics-bind-address="+addresses[2+i], "--metrics-secure=false",
 			"--health-probe-bind-address="+addresses[4+i], "--zap-log-level=info")
 		if err := r.start(); err != nil {

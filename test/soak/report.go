@@ -63,6 +63,9 @@ type report struct {
 	// Refused counts the calls that WeChat Pay refused without an injected fault.
 	Refused tally `json:"refusedCalls"`
 
+	// Events counts what the receiver of the EventSinks took, and how it failed.
+	Events tally `json:"events"`
+
 	Strikes   tally `json:"strikes"`
 	Faults    tally `json:"wechatFaults"`
 	Starts    tally `json:"processStarts"`
@@ -87,7 +90,7 @@ func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge
 		SetUpSeconds: moments[1].Sub(moments[0]).Seconds(), StrikingSeconds: moments[2].Sub(moments[1]).Seconds(), ConvergenceSeconds: moments[3].Sub(moments[2]).Seconds(),
 		Orders: len(evidence.Orders), Refunds: len(evidence.Refunds), Rivals: len(evidence.Rivals), Contested: contested(evidence), Wishes: s.memory.counted(), Versions: len(evidence.History),
 		OrderEnds: tally{}, RefundEnds: tally{}, LedgerOrders: tally{}, LedgerRefund: tally{}, Calls: tally{}, Callbacks: tally{}, Fen: tally{}, Crossed: tally{}, Refused: tally{},
-		Strikes: blows.dealt, Faults: faultsStruck(evidence.Ledger), Starts: tally{}, OwnEnds: tally{},
+		Events: s.listener.counted(), Strikes: blows.dealt, Faults: faultsStruck(evidence.Ledger), Starts: tally{}, OwnEnds: tally{},
 		Rules: judge.Rules, LookedAt: verdict.LookedAt, Excused: verdict.Excused, Findings: verdict.Findings, Logs: s.folder,
 	}
 	if lease.Spec.LeaseTransitions != nil {
@@ -210,6 +213,7 @@ func (r *report) print(out io.Writer) {
 	section("Latest calls to WeChat", r.Calls)
 	section("Calls that WeChat Pay refused by itself", r.Refused)
 	section("Callback attempts", r.Callbacks)
+	section("Events", r.Events)
 	section("Blows", r.Strikes)
 	section("Faults of WeChat Pay", r.Faults)
 	section("Process starts", r.Starts)

@@ -42,6 +42,7 @@ type soak struct {
 	account   *simulator.AdminClient
 	replicas  []*replica
 	ingress   *ingress.Ingress
+	listener  *listener
 	clients   map[string]client.Client
 	merchants map[client.ObjectKey]*v1alpha1.Merchant
 }
@@ -121,6 +122,7 @@ func (s *soak) calmDown(ctx context.Context) error {
 	if err := await(ctx, "the simulated WeChat Pay", s.account.ClearFaults); err != nil {
 		return err
 	}
+	s.listener.calmDown()
 	for _, r := range s.replicas {
 		if err := await(ctx, r.name, func(ctx context.Context) error { _, err := get(ctx, r.health); return err }); err != nil {
 			return err
@@ -166,6 +168,10 @@ func (s *soak) converge(ctx context.Context, living *sync.WaitGroup, end context
 func (s *soak) judge(ctx context.Context) (judge.Verdict, judge.Evidence, error) {
 	evidence := s.memory.evidence()
 	var err error
+	if evidence.Sinks, err = givenUp(ctx, s.clients[admin]); err != nil {
+		return judge.Verdict{}, evidence, err
+	}
+	evidence.Events = s.listener.taken() // before the history, which has what they tell
 	if evidence.History, err = history(ctx, s.control.etcdURL); err != nil {
 		return judge.Verdict{}, evidence, err
 	}
@@ -227,6 +233,12 @@ func (s *soak) setUp(ctx context.Context) error {
 	if err := openStrangers(ctx, s.clients[admin], s.account); err != nil {
 		return err
 	}
+	if s.listener, err = startListener(s.seed); err != nil {
+		return err
+	}
+	if err := openSinks(ctx, s.clients[admin], s.listener); err != nil {
+		return err
+	}
 	return addFaults(ctx, s.account)
 }
 
@@ -253,6 +265,9 @@ func (s *soak) close() error {
 	}
 	if s.ingress != nil {
 		errs = append(errs, s.ingress.Close())
+	}
+	if s.listener != nil {
+		s.listener.close()
 	}
 	if s.wechat != nil {
 		errs = append(errs, s.wechat.close())

@@ -40,6 +40,11 @@ type Evidence struct {
 	History []Change
 	// Pauses are the times in which a leader was stopped by SIGSTOP.
 	Pauses []Pause
+	// Events are what the receiver of the EventSinks took, in the order in which it did.
+	Events []Event
+	// Sinks are how many events the EventSink of a namespace has given up; a namespace without one
+	// is absent.
+	Sinks map[string]int64
 }
 
 // Forgery is a callback that somebody without WeChat Pay's key sent.
@@ -120,6 +125,9 @@ const (
 	AnswerAfterWrite   Rule = "a callback is answered SUCCESS only when its news is stored"
 	NothingForged      Rule = "no callback of a forged signer is accepted or recorded"
 	PayerCanPay        Rule = "WeChat Pay takes what an Order gives its payer"
+	EventsArrive       Rule = "every event arrives at least once"
+	EventsInOrder      Rule = "the events of an object arrive in order"
+	EventsTrue         Rule = "no event tells what did not happen"
 	Converged          Rule = "every status comes to agree with WeChat"
 	NothingLost        Rule = "no object goes unless it was deleted, and none leaves anything open"
 	WeChatContent      Rule = "WeChat has nothing to complain of"
@@ -131,7 +139,7 @@ const (
 var Rules = []Rule{
 	OneTransaction, OnePayout, NoFactCrosses, UngrantedIsNothing, RefundApproved,
 	OrderOnce, RefundOnce, RefundWithinPaid, ApprovedIsPaidOut, PaymentRecorded, PaidNeverLeft, NothingInvented,
-	AnswerAfterWrite, NothingForged, PayerCanPay, Converged, NothingLost, WeChatContent, LedgerTrustworthy, ProcessesDoNotFail,
+	AnswerAfterWrite, NothingForged, PayerCanPay, EventsArrive, EventsInOrder, EventsTrue, Converged, NothingLost, WeChatContent, LedgerTrustworthy, ProcessesDoNotFail,
 }
 
 // Finding is a violated rule.
@@ -184,6 +192,7 @@ func Judge(e Evidence, now time.Time) Verdict {
 	j.forgeries()
 	j.payers()
 	j.complaints()
+	j.events()
 	j.findings = append(j.findings, j.past.findings...)
 	slices.SortStableFunc(j.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(slices.Index(Rules, a.Rule), slices.Index(Rules, b.Rule)), cmp.Compare(a.Number, b.Number))
