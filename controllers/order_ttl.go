@@ -34,6 +34,9 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	if open {
 		return done() // the Refund's end starts the next reconcile
 	}
+	if wait := r.awaitShipments(ctx, o.Order, ttlTime(o.Order)); wait.stop {
+		return wait
+	}
 	if wait := r.awaitSinks(ctx, o.Order, ttlTime(o.Order)); wait.stop {
 		return r.laterAfterTTL(o, wait)
 	}

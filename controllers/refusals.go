@@ -130,6 +130,10 @@ func kindOf(object client.Object) string {
 		return "Refund"
 	case *v1alpha1.EventSink:
 		return "EventSink"
+	case *v1alpha1.MiniProgram:
+		return "MiniProgram"
+	case *v1alpha1.Shipment:
+		return "Shipment"
 	default:
 		return "Merchant"
 	}

@@ -65,6 +65,15 @@ type Timing struct {
 	// for WeChat to answer.
 	AbandonAfter, AbandonAtLast time.Duration
 
+	// MiniProgramCheck is the interval at which a MiniProgram that is Ready is checked again.
+	MiniProgramCheck time.Duration
+	// ShippingUnknown is for how long after a payment it is usual that order shipping management does
+	// not know it; from then on it is asked rarely.
+	ShippingUnknown time.Duration
+	// ShipmentsKeepOrder is how long after its TTL an Order waits for Shipments of it that are not
+	// uploaded.
+	ShipmentsKeepOrder time.Duration
+
 	// Events holds the intervals of deliveries to EventSinks.
 	Events events.Timing
 }
@@ -97,6 +106,7 @@ func DefaultTiming() Timing {
 		GuardCheck:     5 * time.Minute,
 		GuardRetry:     30 * time.Second,
 		CallbackCheck:  6 * time.Hour, CallbackRetryFirst: time.Minute, CallbackRetryMost: 30 * time.Minute,
+		MiniProgramCheck: time.Hour, ShippingUnknown: 10 * time.Minute, ShipmentsKeepOrder: 24 * time.Hour,
 		AbandonAfter:  10 * time.Minute,
 		AbandonAtLast: 24 * time.Hour,
 		Events:        events.DefaultTiming(),

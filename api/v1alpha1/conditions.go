@@ -13,12 +13,14 @@ const (
 	LabelNumberPrefix = "wechatpay-operator.io/number-prefix"
 )
 
-// Ready is the condition of a Merchant: keys and certificates are in order, and WeChat took the key.
+// Ready is the condition of a Merchant: keys and certificates are in order, and WeChat took the key. It is that of a MiniProgram as
+// well: WeChat took the appid and the AppSecret. TradeNotManaged, AddressNotAllowed, QuotaExhausted and Refused are reasons of MiniPrograms
+// only, which have SecretNotFound, CredentialsRejected, InvalidEndpoint, EndpointNotAllowed and WeChatUnreachable beside them.
 //
-//	True:    Ready
+//	True:    Ready, TradeNotManaged
 //	False:   SecretNotFound, InvalidAPIKey, InvalidAPIV3Key, InvalidPublicKey, InvalidCertificate, CertificateMismatch,
 //	         CertificateExpired, CertificateRejected, CredentialsRejected, PlatformCertificatesMissing, AnswersNotVerified,
-//	         ClockSkewed, InvalidNotifyURL, InvalidEndpoint, EndpointNotAllowed
+//	         ClockSkewed, InvalidNotifyURL, InvalidEndpoint, EndpointNotAllowed, AddressNotAllowed, QuotaExhausted, Refused
 //	Unknown: WeChatUnreachable
 const (
 	ConditionReady = "Ready"
@@ -319,4 +321,40 @@ const (
 	ReasonDeliveryFailed = "DeliveryFailed"
 	// ReasonEventsGivenUp: events were given up, and none was delivered since.
 	ReasonEventsGivenUp = "EventsGivenUp"
+)
+
+// Uploaded is the condition of a Shipment: WeChat has the shipping information. True is final, and so are NothingLeft, Rejected
+// and NotShippable.
+//
+//	True:    Uploaded, AlreadyShipped
+//	False:   OrderNotFound, OrderNotPaid, MerchantNotReady, MiniProgramNotFound, MiniProgramNotReady, Refused (these wait and
+//	         try again), NothingLeft, Rejected, NotShippable
+//	Unknown: WaitingForTurn, NotYetKnown, NotSent, OutcomeUnknown
+const (
+	ConditionUploaded = "Uploaded"
+
+	// ReasonUploaded: WeChat took the shipping information.
+	ReasonUploaded = "Uploaded"
+	// ReasonAlreadyShipped: WeChat says that nothing is left to upload.
+	ReasonAlreadyShipped = "AlreadyShipped"
+	// ReasonMiniProgramNotFound: no MiniProgram of the Order's appid may be used in this namespace.
+	ReasonMiniProgramNotFound = "MiniProgramNotFound"
+	// ReasonMiniProgramNotReady: the MiniProgram can't be used now; its condition Ready says why.
+	ReasonMiniProgramNotReady = "MiniProgramNotReady"
+	// ReasonNotYetKnown: order shipping management does not know the payment yet, up to a minute after it.
+	ReasonNotYetKnown = "NotYetKnown"
+	// ReasonNothingLeft: WeChat has other shipping information, and the one chance to change it is used.
+	ReasonNothingLeft = "NothingLeft"
+	// ReasonNotShippable: the order was refunded, or the payer has confirmed it, before this upload.
+	ReasonNotShippable = "NotShippable"
+)
+
+// The condition Ready of a MiniProgram has these reasons beside those of a Merchant.
+const (
+	// ReasonTradeNotManaged: the credentials are good, and WeChat holds no money of this mini program until it is told of shipping.
+	ReasonTradeNotManaged = "TradeNotManaged"
+	// ReasonAddressNotAllowed: the address of the operator is not on the mini program's allow-list (40164).
+	ReasonAddressNotAllowed = "AddressNotAllowed"
+	// ReasonQuotaExhausted: the mini program's calls of this day are used up (45009).
+	ReasonQuotaExhausted = "QuotaExhausted"
 )

@@ -5,7 +5,7 @@ import (
 )
 
 // EventType is a kind of fact that an EventSink is told.
-// +kubebuilder:validation:Enum=OrderPaid;OrderPaidLate;OrderClosed;RefundRequested;RefundSucceeded;RefundFailed
+// +kubebuilder:validation:Enum=OrderPaid;OrderPaidLate;OrderClosed;RefundRequested;RefundSucceeded;RefundFailed;ShipmentUploaded
 type EventType string
 
 // The types of events. Each object has at most one event of each.
@@ -22,6 +22,8 @@ const (
 	EventRefundSucceeded EventType = "RefundSucceeded"
 	// EventRefundFailed: a Refund ended and nothing was paid back. Its state says why, Denied for example.
 	EventRefundFailed EventType = "RefundFailed"
+	// EventShipmentUploaded: WeChat has the shipping information of a Shipment.
+	EventShipmentUploaded EventType = "ShipmentUploaded"
 )
 
 // SigningKeyReference names one key of a Secret in the namespace of the EventSink.
@@ -114,7 +116,7 @@ type EventSinkStatus struct {
 	LastError string `json:"lastError,omitempty"`
 }
 
-// EventSink is where a shop hears of what happened to the Orders and Refunds in its namespace. Events are CloudEvents, sent by
+// EventSink is where a shop hears of what happened to the Orders, Refunds and Shipments in its namespace. Events are CloudEvents, sent by
 // HTTP at least once and in order for each object, beginning with what happens after the creation of the EventSink.
 //
 // +kubebuilder:object:root=true

@@ -1,4 +1,4 @@
-// Package v1alpha1 holds the kinds Merchant, Order and Refund of the group wechatpay-operator.io.
+// Package v1alpha1 holds the kinds Merchant, Order, Refund, EventSink, MiniProgram and Shipment of the group wechatpay-operator.io.
 //
 // +kubebuilder:object:generate=true
 // +groupName=wechatpay-operator.io
@@ -27,6 +27,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Order{}, &OrderList{},
 		&Refund{}, &RefundList{},
 		&EventSink{}, &EventSinkList{},
+		&MiniProgram{}, &MiniProgramList{},
+		&Shipment{}, &ShipmentList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -123,6 +123,32 @@ var kinds = map[string]mutability{
 		},
 		once: []string{"approval", "abnormal.to", "abnormal.bankType", "abnormal.secretRef.name"},
 	},
+	"MiniProgram": {
+		build:     miniProgram,
+		immutable: map[string]field{"appID": {"wxd678efh567hg6787", "wx0000000000000002"}},
+		mutable: map[string]field{
+			"appSecretRef.name":          {"shop-mini-program", "other"},
+			"appSecretRef.key":           {"appSecret", "other"},
+			"endpoint.url":               {"https://api.weixin.qq.com", "https://api2.weixin.qq.com"},
+			"endpoint.caBundle":          {"QUJD", "QUJE"},
+			"allowedNamespaces.from":     {"Same", "All"},
+			"allowedNamespaces.selector": {map[string]any{"matchLabels": map[string]any{"a": "b"}}, map[string]any{"matchLabels": map[string]any{"a": "c"}}},
+			"virtualGoods":               {"Ignore", "Ship"},
+		},
+		before: map[string]edit{
+			"endpoint.caBundle":          set("spec.endpoint.url", "https://api.weixin.qq.com"),
+			"allowedNamespaces.selector": set("spec.allowedNamespaces.from", "Selector"),
+		},
+	},
+	"Shipment": {
+		build: shipment,
+		immutable: map[string]field{
+			"orderRef.name": {"order-0001", "order-0002"},
+			"logistics":     {"Express", "SelfPickup"},
+			"parcels":       {[]any{parcel()}, []any{parcel("trackingNumber", "T2")}},
+			"complete":      {false, true},
+		},
+	},
 	"EventSink": {
 		build: eventSink,
 		mutable: map[string]field{

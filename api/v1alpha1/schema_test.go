@@ -170,7 +170,9 @@ func TestNamesAndColumns(t *testing.T) {
 			[]string{".spec.merchantRef.name", ".spec.tradeType", ".status.outTradeNo", ".status.transaction.id"}},
 		"Refund": {"wxr", []string{"STATE", "APPROVED", "ORDER", "AMOUNT", "AGE"}, []string{"REFUNDID", "ACCEPTED", "MESSAGE"},
 			[]string{".spec.approval", ".spec.orderRef.name", ".status.outRefundNo"}},
-		"EventSink": {"wxe", []string{"URL", "DELIVERING", "REASON", "PENDING", "AGE"}, []string{"GIVEN UP", "MESSAGE"}, nil},
+		"MiniProgram": {"wxp", []string{"APPID", "READY", "REASON", "AGE"}, []string{"VIRTUAL GOODS", "MESSAGE"}, nil},
+		"Shipment":    {"wxs", []string{"ORDER", "LOGISTICS", "UPLOADED", "REASON", "AGE"}, []string{"TRACKING", "MESSAGE"}, []string{".spec.orderRef.name"}},
+		"EventSink":   {"wxe", []string{"URL", "DELIVERING", "REASON", "PENDING", "AGE"}, []string{"GIVEN UP", "MESSAGE"}, nil},
 	} {
 		crd := crdOf(t, kind)
 		if got := crd.Spec.Names.ShortNames; !slices.Equal(got, []string{want.short}) {
@@ -202,7 +204,7 @@ func TestNamesAndColumns(t *testing.T) {
 			t.Errorf("%s: columns %q, wide %q, selectable %q", kind, columns, wide, selectable)
 		}
 	}
-	if got := slices.Sorted(maps.Keys(kinds)); !slices.Equal(got, []string{"EventSink", "Merchant", "Order", "Refund"}) {
+	if got := slices.Sorted(maps.Keys(kinds)); !slices.Equal(got, []string{"EventSink", "Merchant", "MiniProgram", "Order", "Refund", "Shipment"}) {
 		t.Errorf("kinds %q", got)
 	}
 }

@@ -75,6 +75,35 @@ func eventSink(edits ...edit) *unstructured.Unstructured {
 	}, edits)
 }
 
+// miniProgram has only what is required.
+func miniProgram(edits ...edit) *unstructured.Unstructured {
+	return build("MiniProgram", map[string]any{
+		"appID":        "wxd678efh567hg6787",
+		"appSecretRef": map[string]any{"name": "shop-mini-program"},
+	}, edits)
+}
+
+// shipment has only what is required.
+func shipment(edits ...edit) *unstructured.Unstructured {
+	return build("Shipment", map[string]any{
+		"orderRef":  map[string]any{"name": "order-0001"},
+		"logistics": "Express",
+		"parcels":   []any{parcel()},
+	}, edits)
+}
+
+// parcel is an entry of spec.parcels for Express.
+func parcel(pairs ...string) map[string]any {
+	made := map[string]any{"carrier": "STO", "trackingNumber": "T1", "items": "肥皂 x1"}
+	for i := 0; i < len(pairs); i += 2 {
+		made[pairs[i]] = pairs[i+1]
+		if pairs[i+1] == "" {
+			delete(made, pairs[i])
+		}
+	}
+	return made
+}
+
 // merchant has only what is required.
 func merchant(edits ...edit) *unstructured.Unstructured {
 	return build("Merchant", map[string]any{

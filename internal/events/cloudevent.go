@@ -30,8 +30,11 @@ func header(event Event, object client.Object) http.Header {
 // sourceOf returns the path of an object at the API server.
 func sourceOf(object client.Object) string {
 	resource := "orders"
-	if _, isRefund := object.(*v1alpha1.Refund); isRefund {
+	switch object.(type) {
+	case *v1alpha1.Refund:
 		resource = "refunds"
+	case *v1alpha1.Shipment:
+		resource = "shipments"
 	}
 	return "/apis/" + v1alpha1.GroupVersion.String() + "/namespaces/" + object.GetNamespace() + "/" + resource + "/" + object.GetName()
 }

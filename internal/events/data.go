@@ -40,6 +40,25 @@ type RefundData struct {
 	SucceededTime string `json:"succeededTime,omitempty"`
 }
 
+// ShipmentData is the body of the events of a Shipment.
+type ShipmentData struct {
+	Namespace  string       `json:"namespace"`
+	Name       string       `json:"name"`
+	UID        string       `json:"uid"`
+	Order      string       `json:"order"`
+	State      string       `json:"state"`
+	Logistics  string       `json:"logistics"`
+	Complete   bool         `json:"complete"`
+	Parcels    []ParcelData `json:"parcels"`
+	UploadTime string       `json:"uploadTime,omitempty"`
+}
+
+// ParcelData is how a parcel is tracked; both members are empty where there is no carrier.
+type ParcelData struct {
+	TrackingNumber string `json:"trackingNumber,omitempty"`
+	Carrier        string `json:"carrier,omitempty"`
+}
+
 // MerchantReference names a Merchant.
 type MerchantReference struct {
 	Namespace string `json:"namespace"`
@@ -59,6 +78,8 @@ func body(event Event, object client.Object) ([]byte, error) {
 		return json.Marshal(orderData(event, object))
 	case *v1alpha1.Refund:
 		return json.Marshal(refundData(event, object))
+	case *v1alpha1.Shipment:
+		return json.Marshal(shipmentData(event, object))
 	default:
 		panic("events: this kind has no events")
 	}
@@ -86,6 +107,18 @@ func refundData(event Event, refund *v1alpha1.Refund) RefundData {
 	if event.Type != v1alpha1.EventRefundRequested {
 		data.RefundID = refund.Status.RefundID
 		data.AcceptedTime, data.SucceededTime = timeText(refund.Status.AcceptedTime), timeText(refund.Status.SucceededTime)
+	}
+	return data
+}
+
+func shipmentData(event Event, shipment *v1alpha1.Shipment) ShipmentData {
+	data := ShipmentData{
+		Namespace: shipment.Namespace, Name: shipment.Name, UID: string(shipment.UID), Order: shipment.Spec.OrderRef.Name,
+		State: event.State, Logistics: string(shipment.Spec.Logistics), Complete: shipment.IsComplete(),
+		UploadTime: timeText(shipment.Status.UploadTime),
+	}
+	for _, p := range shipment.Spec.Parcels {
+		data.Parcels = append(data.Parcels, ParcelData{TrackingNumber: p.TrackingNumber, Carrier: p.Carrier})
 	}
 	return data
 }

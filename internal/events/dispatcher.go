@@ -199,11 +199,15 @@ func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
 	options := []client.ListOption{client.InNamespace(s.key.Namespace), index.WithoutOwnWrites, client.UnsafeDisableDeepCopy}
 	var orders v1alpha1.OrderList
 	var refunds v1alpha1.RefundList
+	var shipments v1alpha1.ShipmentList
 	if err := d.Client.List(ctx, &orders, options...); err != nil {
 		return fmt.Errorf("listing Orders: %w", err)
 	}
 	if err := d.Client.List(ctx, &refunds, options...); err != nil {
 		return fmt.Errorf("listing Refunds: %w", err)
+	}
+	if err := d.Client.List(ctx, &shipments, options...); err != nil {
+		return fmt.Errorf("listing Shipments: %w", err)
 	}
 	now := d.Clock.Now()
 	for i := range orders.Items {
@@ -211,6 +215,9 @@ func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
 	}
 	for i := range refunds.Items {
 		s.offer(nil, &refunds.Items[i], now)
+	}
+	for i := range shipments.Items {
+		s.offer(nil, &shipments.Items[i], now)
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -35,6 +35,8 @@ func Of(object client.Object) []Event {
 		return ofOrder(object)
 	case *v1alpha1.Refund:
 		return ofRefund(object)
+	case *v1alpha1.Shipment:
+		return ofShipment(object)
 	default:
 		return nil
 	}
@@ -76,6 +78,15 @@ func closedBefore(order *v1alpha1.Order, paidLate Event) Event {
 		closed.State, closed.Time = prepared.Reason, prepared.LastTransitionTime.Time
 	}
 	return closed
+}
+
+func ofShipment(shipment *v1alpha1.Shipment) []Event {
+	uploaded := lifecycle.Condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded)
+	if uploaded.Status != metav1.ConditionTrue {
+		return nil
+	}
+	at := uploaded.LastTransitionTime.Time
+	return []Event{{Type: v1alpha1.EventShipmentUploaded, UID: shipment.UID, State: uploaded.Reason, Time: at, Recorded: at}}
 }
 
 func ofRefund(refund *v1alpha1.Refund) []Event {

@@ -18,6 +18,10 @@ import (
 // WeChats are WeChat Pay's own hosts: mainland, its backup, Hong Kong and other regions.
 const WeChats = "api.mch.weixin.qq.com,api2.mch.weixin.qq.com,apihk.mch.weixin.qq.com,apius.mch.weixin.qq.com"
 
+// WeChatsMiniPrograms are WeChat's hosts for the server API of mini programs: the first one, its backup,
+// and those of its regions.
+const WeChatsMiniPrograms = "api.weixin.qq.com,api2.weixin.qq.com,sh.api.weixin.qq.com,sz.api.weixin.qq.com,hk.api.weixin.qq.com"
+
 // List is a list of hosts. It implements flag.Value. The zero List is empty.
 type List struct {
 	entries []entry

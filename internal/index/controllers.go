@@ -22,6 +22,12 @@ const (
 	// RefundWaiting finds the Refunds that WeChat has not taken yet, wherever they are; Waiting is its only value.
 	RefundWaiting = "waiting"
 	Waiting       = "yes"
+	// MiniProgramAppID finds MiniPrograms by their appid, wherever they are.
+	MiniProgramAppID = "appID"
+	// ShipmentOrder finds Shipments by the name of their Order, within a namespace.
+	ShipmentOrder = "order"
+	// ShipmentWaiting finds the Shipments that are not final, wherever they are; Waiting is its only value.
+	ShipmentWaiting = "waiting"
 )
 
 // Setup adds all indexes to a cache.
@@ -43,6 +49,26 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 		RefundWaiting: waitsForAcceptance,
 	} {
 		if err := add(ctx, indexer, &v1alpha1.Refund{}, name, values); err != nil {
+			return err
+		}
+	}
+	return setupShipping(ctx, indexer)
+}
+
+func setupShipping(ctx context.Context, indexer client.FieldIndexer) error {
+	if err := add(ctx, indexer, &v1alpha1.MiniProgram{}, MiniProgramAppID, func(m *v1alpha1.MiniProgram) []string { return []string{m.Spec.AppID} }); err != nil {
+		return err
+	}
+	for name, values := range map[string]func(*v1alpha1.Shipment) []string{
+		ShipmentOrder: func(shipment *v1alpha1.Shipment) []string { return []string{shipment.Spec.OrderRef.Name} },
+		ShipmentWaiting: func(shipment *v1alpha1.Shipment) []string {
+			if lifecycle.ShipmentFinal(shipment) {
+				return nil
+			}
+			return []string{Waiting}
+		},
+	} {
+		if err := add(ctx, indexer, &v1alpha1.Shipment{}, name, values); err != nil {
 			return err
 		}
 	}

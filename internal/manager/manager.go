@@ -34,6 +34,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/miniprogram"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
@@ -260,10 +261,16 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		}
 		base.Guard = approvals
 	}
+	miniPrograms := miniprogram.NewRegistry(in.apiReader, miniprogram.Options{
+		Hosts: in.options.Accounts.EndpointHosts, UserAgent: in.options.Accounts.UserAgent, Timeout: in.options.MiniProgramTimeout, Now: base.Clock.Now,
+	})
 	for kind, reconciler := range map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"Merchant":             &controllers.MerchantReconciler{Base: base, CallbacksElsewhere: !in.options.takesCallbacks()},
 		"Order":                &controllers.OrderReconciler{Base: base},
 		"Refund":               &controllers.RefundReconciler{Base: base},
+		"MiniProgram":          &controllers.MiniProgramReconciler{Base: base, MiniPrograms: miniPrograms},
+		"Shipment":             &controllers.ShipmentReconciler{Base: base, MiniPrograms: miniPrograms},
+		"virtual goods":        &controllers.VirtualGoodsReconciler{Base: base},
 		"EventSink":            &controllers.EventSinkReconciler{Base: base, Hosts: in.options.EventHosts},
 		"Merchant's callbacks": &controllers.CallbackProbeReconciler{Base: base, Sender: newProbeSender(in.options)},
 	} {

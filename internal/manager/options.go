@@ -38,6 +38,9 @@ type Options struct {
 	// Namespaces that the operator watches; empty means all.
 	Namespaces []string
 
+	// MiniProgramTimeout is how long a call to the server API of mini programs may take; zero is the
+	// default.
+	MiniProgramTimeout time.Duration
 	// EventHosts are the hosts that EventSinks may name. None by default.
 	EventHosts hosts.List
 
@@ -84,7 +87,7 @@ func DefaultOptions() Options {
 		MaxConcurrentReconciles: 16,
 		CheckCallbacks:          true,
 		Timing:                  controllers.DefaultTiming(),
-		Accounts:                account.Options{EndpointHosts: hosts.MustParse(hosts.WeChats)},
+		Accounts:                account.Options{EndpointHosts: hosts.MustParse(hosts.WeChats + "," + hosts.WeChatsMiniPrograms)},
 	}
 }
 
@@ -101,8 +104,8 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 	flags.StringVar(&o.NotifyBaseURL, "notify-base-url", o.NotifyBaseURL,
 		"Public address of the ingress, such as https://pay.example.com, for Merchants without spec.notifyBaseURL. WeChat Pay requires https, a public host and no port.")
 	flags.Var(&o.Accounts.EndpointHosts, "endpoint-hosts",
-		"Comma-separated hosts that a Merchant's spec.endpoint may name: host names, *.example.com for all hosts below a domain, or IP addresses; with a port, only that port. "+
-			"Replaces the default, WeChat Pay's own hosts. Anyone who may write a Merchant can make the operator call these hosts, and no others.")
+		"Comma-separated hosts that the spec.endpoint of a Merchant or MiniProgram may name: host names, *.example.com for all hosts below a domain, or IP addresses; with a port, only that port. "+
+			"Replaces the default, WeChat's own hosts. Anyone who may write a Merchant or MiniProgram can make the operator call these hosts, and no others.")
 	flags.Var(&o.EventHosts, "event-hosts",
 		"Comma-separated hosts that an EventSink's spec.url may name, in the form of --endpoint-hosts. Default: none, so that no events are sent. "+
 			"Anyone who may write an EventSink can make the operator call these hosts, and no others.")

@@ -20,8 +20,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// Objects exports how many Orders and Refunds are in which state, how long the oldest unknown
-// outcome and the oldest undecided Refund have lasted, and the state of the Merchants. It follows
+// Objects exports how many Orders, Refunds and Shipments are in which state, how long the oldest unknown
+// outcome, the oldest undecided Refund and the oldest Shipment of a paid Order have lasted, and the
+// state of the Merchants and MiniPrograms. It follows
 // the cache's events and maintains sums, so a scrape costs the same with ten Orders and with a
 // million.
 //
@@ -32,6 +33,10 @@ type Objects struct {
 
 	mutex           sync.Mutex
 	orders, refunds map[place]int
+	shipments       map[place]int
+	// unshipped holds since when Shipments of paid Orders are not uploaded.
+	unshipped    map[types.UID]time.Time
+	miniPrograms map[types.NamespacedName]*v1alpha1.MiniProgram
 	// doubts holds since when the outcome of an object at WeChat Pay is unknown, by kind; undecided
 	// holds the Refunds that await approval. Both are small in normal operation.
 	doubts    map[string]map[types.UID]time.Time
@@ -48,6 +53,8 @@ type place struct{ namespace, state string }
 type gauges struct {
 	orders, refunds, doubt, ready, expiry *prometheus.GaugeVec
 	undecided                             prometheus.Gauge
+	shipments, miniPrograms               *prometheus.GaugeVec
+	unshipped                             prometheus.Gauge
 }
 
 func newGauges() gauges {
@@ -68,6 +75,18 @@ func newGauges() gauges {
 			Name: "wechatpay_oldest_refund_awaiting_approval_age_seconds",
 			Help: "For how long the oldest Refund that awaits approval does; 0 if there is none. Told by the leader.",
 		}),
+		shipments: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "wechatpay_shipments",
+			Help: "Shipments by namespace and state: the reason of their condition Uploaded. Told by the leader.",
+		}, []string{"namespace", "state"}),
+		unshipped: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "wechatpay_oldest_shipment_not_uploaded_age_seconds",
+			Help: "For how long the oldest Shipment that waits for something else than its Order is not uploaded; 0 if there is none. Told by the leader.",
+		}),
+		miniPrograms: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "wechatpay_mini_program_ready",
+			Help: "1 for a MiniProgram that is Ready, 0 for one that is not, with the reason. Told by the leader.",
+		}, []string{"namespace", "mini_program", "reason"}),
 		ready: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "wechatpay_merchant_ready",
 			Help: "1 for a Merchant that is Ready, 0 for one that is not, with the reason. Told by the leader.",
@@ -80,7 +99,7 @@ func newGauges() gauges {
 }
 
 func (g gauges) all() []prometheus.Collector {
-	return []prometheus.Collector{g.orders, g.refunds, g.doubt, g.undecided, g.ready, g.expiry}
+	return []prometheus.Collector{g.orders, g.refunds, g.doubt, g.undecided, g.ready, g.expiry, g.shipments, g.unshipped, g.miniPrograms}
 }
 
 // NewObjects returns an Objects that reports nothing until leading is closed.
@@ -91,7 +110,9 @@ func NewObjects(clock clock.PassiveClock, leading <-chan struct{}) *Objects {
 		doubts:    map[string]map[types.UID]time.Time{"Order": {}, "Refund": {}},
 		undecided: map[types.UID]time.Time{},
 		merchants: map[types.NamespacedName]*v1alpha1.Merchant{},
-		gauges:    newGauges(),
+		shipments: map[place]int{}, unshipped: map[types.UID]time.Time{},
+		miniPrograms: map[types.NamespacedName]*v1alpha1.MiniProgram{},
+		gauges:       newGauges(),
 	}
 }
 
@@ -104,6 +125,8 @@ func (o *Objects) Follow(ctx context.Context, informers cache.Informers) error {
 		{&v1alpha1.Order{}, handler(&o.mutex, o.countOrder)},
 		{&v1alpha1.Refund{}, handler(&o.mutex, o.countRefund)},
 		{&v1alpha1.Merchant{}, handler(&o.mutex, o.keepMerchant)},
+		{&v1alpha1.Shipment{}, handler(&o.mutex, o.countShipment)},
+		{&v1alpha1.MiniProgram{}, handler(&o.mutex, o.keepMiniProgram)},
 	} {
 		informer, err := informers.GetInformer(ctx, kind.object)
 		if err != nil {
@@ -168,6 +191,27 @@ func (o *Objects) keepMerchant(merchant *v1alpha1.Merchant, by int) {
 		o.merchants[key] = merchant
 	} else {
 		delete(o.merchants, key)
+	}
+}
+
+func (o *Objects) countShipment(shipment *v1alpha1.Shipment, by int) {
+	change(o.shipments, place{shipment.Namespace, cmp.Or(lifecycle.UploadedReason(shipment), isNew)}, by)
+	since := time.Time{}
+	switch uploaded := lifecycle.Condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded); uploaded.Reason {
+	case "", v1alpha1.ReasonOrderNotFound, v1alpha1.ReasonOrderNotPaid: // nothing is owed to WeChat yet
+	default:
+		if !lifecycle.ShipmentFinal(shipment) {
+			since = shipment.CreationTimestamp.Time
+		}
+	}
+	keep(o.unshipped, shipment.UID, since, by)
+}
+
+func (o *Objects) keepMiniProgram(m *v1alpha1.MiniProgram, by int) {
+	if key := client.ObjectKeyFromObject(m); by > 0 {
+		o.miniPrograms[key] = m
+	} else {
+		delete(o.miniPrograms, key)
 	}
 }
 
@@ -239,6 +283,9 @@ func (o *Objects) Collect(metrics chan<- prometheus.Metric) {
 	}
 	g.undecided.Set(o.oldest(o.undecided))
 	o.showMerchants()
+	showSums(g.shipments, o.shipments)
+	g.unshipped.Set(o.oldest(o.unshipped))
+	o.showMiniPrograms()
 	for _, gauge := range g.all() {
 		gauge.Collect(metrics)
 	}
@@ -278,5 +325,16 @@ func (o *Objects) showMerchants() {
 		if certificate := merchant.Status.Certificate; certificate != nil && certificate.NotAfter != nil {
 			o.gauges.expiry.WithLabelValues(key.Namespace, key.Name).Set(float64(certificate.NotAfter.Unix()))
 		}
+	}
+}
+
+func (o *Objects) showMiniPrograms() {
+	o.gauges.miniPrograms.Reset()
+	for key, m := range o.miniPrograms {
+		shown, ready := lifecycle.Condition(m.Status.Conditions, v1alpha1.ConditionReady), 0.0
+		if shown.Status == metav1.ConditionTrue {
+			ready = 1
+		}
+		o.gauges.miniPrograms.WithLabelValues(key.Namespace, key.Name, cmp.Or(shown.Reason, isNew)).Set(ready)
 	}
 }

@@ -25,7 +25,7 @@ var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 // feed is a fake informer.
 type feed struct {
 	cache.Informers
-	orders, refunds, merchants feedOf
+	orders, refunds, merchants, shipments, miniPrograms feedOf
 }
 
 type feedOf struct {
@@ -39,6 +39,10 @@ func (f *feed) GetInformer(_ context.Context, object client.Object, _ ...cache.I
 		return &f.orders, nil
 	case *v1alpha1.Refund:
 		return &f.refunds, nil
+	case *v1alpha1.Shipment:
+		return &f.shipments, nil
+	case *v1alpha1.MiniProgram:
+		return &f.miniPrograms, nil
 	default:
 		return &f.merchants, nil
 	}
@@ -203,6 +207,44 @@ func TestMerchants(t *testing.T) {
 	told.merchants.handler.OnUpdate(good, bad)
 	expect(t, objects, ready, ready+`{merchant="till",namespace="shop",reason="CredentialsRejected"} 0`)
 	told.merchants.handler.OnDelete(bad)
+	expect(t, objects, ready, "")
+}
+
+// TestShipments: one that waits for its Order owes WeChat nothing, nor does one that is final.
+func TestShipments(t *testing.T) {
+	told, objects := follow(t)
+	shipment := func(pairs ...string) *v1alpha1.Shipment {
+		return &v1alpha1.Shipment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "one", UID: "one", CreationTimestamp: metav1.NewTime(now.Add(-time.Hour))},
+			Status:     v1alpha1.ShipmentStatus{Conditions: conditions(pairs...)},
+		}
+	}
+	created, waits := shipment(), shipment("Uploaded", "False/OrderNotPaid", "0s")
+	stuck, done := shipment("Uploaded", "False/MiniProgramNotFound", "0s"), shipment("Uploaded", "True/Uploaded", "0s")
+	const states, oldest = "wechatpay_shipments", "wechatpay_oldest_shipment_not_uploaded_age_seconds"
+	told.shipments.handler.OnAdd(created, false)
+	expect(t, objects, states, states+`{namespace="shop",state="New"} 1`)
+	told.shipments.handler.OnUpdate(created, waits)
+	expect(t, objects, oldest, oldest+" 0")
+	told.shipments.handler.OnUpdate(waits, stuck)
+	expect(t, objects, states, states+`{namespace="shop",state="MiniProgramNotFound"} 1`)
+	expect(t, objects, oldest, oldest+" 3600")
+	told.shipments.handler.OnUpdate(stuck, done)
+	expect(t, objects, oldest, oldest+" 0")
+	told.shipments.handler.OnDelete(done)
+	expect(t, objects, states, "")
+}
+
+func TestMiniPrograms(t *testing.T) {
+	told, objects := follow(t)
+	miniProgram := &v1alpha1.MiniProgram{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "till"},
+		Status:     v1alpha1.MiniProgramStatus{Conditions: conditions("Ready", "False/AddressNotAllowed", "0s")},
+	}
+	const ready = "wechatpay_mini_program_ready"
+	told.miniPrograms.handler.OnAdd(miniProgram, false)
+	expect(t, objects, ready, ready+`{mini_program="till",namespace="shop",reason="AddressNotAllowed"} 0`)
+	told.miniPrograms.handler.OnDelete(miniProgram)
 	expect(t, objects, ready, "")
 }
 

@@ -15,9 +15,9 @@ import (
 // keys are stable, because searches and alerts depend on them.
 //
 //	order, refund, merchant,  namespace and name
-//	eventSink
+//	eventSink, miniProgram, shipment
 //	outTradeNo, outRefundNo   the numbers at WeChat Pay
-//	state                     the reason of Paid, Succeeded, Ready or Delivering
+//	state                     the reason of Paid, Succeeded, Ready, Delivering or Uploaded
 //	before                    the previous state, if it changed
 //	prepared                  the reason of an Order's Prepared
 //	approved, accepted        the reasons of a Refund's Approved and Accepted
@@ -34,6 +34,10 @@ func StatusChanged(log logr.Logger, before, now client.Object) {
 		merchantChanged(log, before.(*v1alpha1.Merchant), now)
 	case *v1alpha1.EventSink:
 		eventSinkChanged(log, before.(*v1alpha1.EventSink), now)
+	case *v1alpha1.MiniProgram:
+		miniProgramChanged(log, before.(*v1alpha1.MiniProgram), now)
+	case *v1alpha1.Shipment:
+		shipmentChanged(log, before.(*v1alpha1.Shipment), now)
 	}
 }
 
@@ -119,6 +123,26 @@ func eventSinkChanged(log logr.Logger, before, now *v1alpha1.EventSink) {
 	log.Info("Changed the state of an EventSink", values...)
 }
 
+func miniProgramChanged(log logr.Logger, before, now *v1alpha1.MiniProgram) {
+	was, is := lifecycle.Condition(before.Status.Conditions, v1alpha1.ConditionReady), lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionReady)
+	if was.Reason == is.Reason {
+		return
+	}
+	log.Info("Changed the state of a MiniProgram", with(changed(miniProgramValues(now), was.Reason, is.Reason), "message", is.Message)...)
+}
+
+func shipmentChanged(log logr.Logger, before, now *v1alpha1.Shipment) {
+	was, is := lifecycle.UploadedReason(before), lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionUploaded)
+	if was == is.Reason {
+		return
+	}
+	values := changed(shipmentValues(now), was, is.Reason)
+	if !lifecycle.IsUploaded(now) {
+		values = with(values, "message", is.Message)
+	}
+	log.Info("Changed the state of a Shipment", values...)
+}
+
 func changed(values []any, before, now string) []any {
 	values = with(values, "state", now)
 	if before != "" && before != now {
@@ -137,6 +161,10 @@ func valuesOf(object client.Object) []any {
 		return merchantValues(object)
 	case *v1alpha1.EventSink:
 		return eventSinkValues(object)
+	case *v1alpha1.MiniProgram:
+		return miniProgramValues(object)
+	case *v1alpha1.Shipment:
+		return shipmentValues(object)
 	default:
 		return nil
 	}
@@ -157,6 +185,14 @@ func merchantValues(merchant *v1alpha1.Merchant) []any {
 
 func eventSinkValues(sink *v1alpha1.EventSink) []any {
 	return []any{"eventSink", klog.KObj(sink)}
+}
+
+func miniProgramValues(m *v1alpha1.MiniProgram) []any {
+	return []any{"miniProgram", klog.KObj(m), "appID", m.Spec.AppID}
+}
+
+func shipmentValues(shipment *v1alpha1.Shipment) []any {
+	return []any{"shipment", klog.KObj(shipment), "order", klog.KRef(shipment.Namespace, shipment.Spec.OrderRef.Name)}
 }
 
 func with(values []any, more ...any) []any { return append(values, more...) }

@@ -97,6 +97,10 @@ func statusOf(object client.Object) any {
 		return object.Status
 	case *v1alpha1.EventSink:
 		return object.Status
+	case *v1alpha1.MiniProgram:
+		return object.Status
+	case *v1alpha1.Shipment:
+		return object.Status
 	default:
 		return object
 	}

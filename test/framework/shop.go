@@ -32,6 +32,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	weixin "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
@@ -59,6 +60,8 @@ type Shop struct {
 	Namespace string
 	Client    client.Client
 	WeChat    *simulator.Simulator
+	// Weixin is the simulated api.weixin.qq.com of OpenWeixin.
+	Weixin *weixin.Simulator
 	// Base is the public address of the ingress.
 	Base string
 	// Protocol is what NewMerchant speaks.
@@ -155,6 +158,7 @@ func QuickTiming() controllers.Timing {
 	timing.GuardCheck, timing.GuardRetry = 200*time.Millisecond, 100*time.Millisecond
 	timing.CallbackRetryFirst, timing.CallbackRetryMost = 100*time.Millisecond, 500*time.Millisecond
 	timing.AbandonAfter = 2 * time.Second
+	timing.MiniProgramCheck = 10 * time.Second
 	timing.Events.RetryFirst, timing.Events.RetryMost = 50*time.Millisecond, 500*time.Millisecond
 	timing.Events.StatusInterval, timing.Events.Overlap = 100*time.Millisecond, 2*time.Second
 	return timing

@@ -67,6 +67,8 @@ func TestSingleNamespace(t *testing.T) {
 		read+" patch wechatpay-operator.io/merchants", "update wechatpay-operator.io/merchants/status", "update wechatpay-operator.io/merchants/finalizers",
 		read+" patch delete wechatpay-operator.io/orders", "update wechatpay-operator.io/orders/status", "update wechatpay-operator.io/orders/finalizers",
 		read+" create patch wechatpay-operator.io/refunds", "update wechatpay-operator.io/refunds/status", "update wechatpay-operator.io/refunds/finalizers",
+		read+" wechatpay-operator.io/miniprograms", "update wechatpay-operator.io/miniprograms/status",
+		read+" create delete wechatpay-operator.io/shipments", "update wechatpay-operator.io/shipments/status",
 		read+" wechatpay-operator.io/eventsinks", "update wechatpay-operator.io/eventsinks/status",
 		"get /secrets", "get /namespaces", "create patch events.k8s.io/events", "create patch /events",
 		"create coordination.k8s.io/leases", "get update patch coordination.k8s.io/leases=wechatpay-operator")

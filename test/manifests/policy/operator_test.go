@@ -8,9 +8,11 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
@@ -203,4 +205,27 @@ func TestOperatorIsKnownByItsName(t *testing.T) {
 			t.Errorf("%s has no ServiceAccount", folder)
 		}
 	}
+}
+
+// TestOperatorCreatesShipmentsOfVirtualGoodsOnly: what it reports as delivered by itself has the name
+// of its Order, and nothing that a person would have to hand over.
+func TestOperatorCreatesShipmentsOfVirtualGoodsOnly(t *testing.T) {
+	ctx := t.Context()
+	shipment := func(name, order string, logistics v1alpha1.Logistics) *v1alpha1.Shipment {
+		parcel := v1alpha1.Parcel{Items: "会员 x1"}
+		if logistics == v1alpha1.LogisticsExpress {
+			parcel.Carrier, parcel.TrackingNumber = "STO", "T1"
+		}
+		return &v1alpha1.Shipment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
+			Spec:       v1alpha1.ShipmentSpec{OrderRef: v1alpha1.OrderReference{Name: order}, Logistics: logistics, Parcels: []v1alpha1.Parcel{parcel}},
+		}
+	}
+	virtual := shipment("order-9001", "order-9001", v1alpha1.LogisticsVirtual)
+	virtual.OwnerReferences = []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Order", Name: "order-9001", UID: "3f1f8f6e-0000-4000-8000-000000000001"}}
+	if err := operator.Create(ctx, virtual, client.DryRunAll); err != nil {
+		t.Errorf("a Shipment of virtual goods: %v", err)
+	}
+	notTheOperators(t, "another name", operator.Create(ctx, shipment("order-9002", "order-9001", v1alpha1.LogisticsVirtual), client.DryRunAll))
+	notTheOperators(t, "a parcel", operator.Create(ctx, shipment("order-9001", "order-9001", v1alpha1.LogisticsExpress), client.DryRunAll))
 }

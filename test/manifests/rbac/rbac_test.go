@@ -137,6 +137,7 @@ var resources = []struct{ group, resource string }{
 	{group, "orders"}, {group, "orders/status"}, {group, "orders/finalizers"},
 	{group, "refunds"}, {group, "refunds/status"}, {group, "refunds/finalizers"}, {group, "refunds/approval"},
 	{group, "eventsinks"}, {group, "eventsinks/status"}, {group, "eventsinks/finalizers"},
+	{group, "miniprograms"}, {group, "miniprograms/status"}, {group, "shipments"}, {group, "shipments/status"},
 	{"", "secrets"}, {"", "configmaps"}, {"", "namespaces"}, {"", "events"}, {"", "pods"}, {"", "pods/exec"}, {"", "serviceaccounts"},
 	{"", "serviceaccounts/token"}, {"", "nodes"}, {"", "users"},
 	{"events.k8s.io", "events"}, {"coordination.k8s.io", "leases"}, {"apps", "deployments"},
@@ -155,6 +156,8 @@ func TestRights(t *testing.T) {
 		group + " orders": read + " patch delete", group + " orders/status": "update", group + " orders/finalizers": "update",
 		group + " refunds": read + " create patch", group + " refunds/status": "update", group + " refunds/finalizers": "update",
 		group + " eventsinks": read, group + " eventsinks/status": "update",
+		group + " miniprograms": read, group + " miniprograms/status": "update",
+		group + " shipments": read + " create delete", group + " shipments/status": "update",
 		" secrets": "get", " namespaces": read, "events.k8s.io events": "create patch",
 		"authentication.k8s.io tokenreviews": "create", "authorization.k8s.io subjectaccessreviews": "create",
 	}
@@ -166,11 +169,13 @@ func TestRights(t *testing.T) {
 	for k, v := range manager {
 		elected[k] = v
 	}
-	shop := map[string]string{group + " orders": read + " create update patch delete", group + " refunds": read + " create patch", group + " eventsinks": read}
+	shop := map[string]string{group + " orders": read + " create update patch delete", group + " refunds": read + " create patch", group + " eventsinks": read,
+		group + " miniprograms": read, group + " shipments": read + " create update patch delete"}
 	approver := map[string]string{group + " orders": read, group + " refunds": read + " update patch approve"}
-	viewer := map[string]string{group + " merchants": read, group + " orders": read, group + " refunds": read, group + " eventsinks": read}
+	viewer := map[string]string{group + " merchants": read, group + " orders": read, group + " refunds": read, group + " eventsinks": read,
+		group + " miniprograms": read, group + " shipments": read}
 	const all = read + " create update patch delete deletecollection"
-	merchantAdmin := map[string]string{group + " merchants": all, group + " eventsinks": all}
+	merchantAdmin := map[string]string{group + " merchants": all, group + " eventsinks": all, group + " miniprograms": all}
 
 	for _, c := range []struct {
 		user, namespace, name string

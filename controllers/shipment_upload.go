@@ -1,0 +1,165 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/miniprogram"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/weixin"
+)
+
+// upload asks WeChat what it has, and uploads what it does not have. So a lost answer never leads to
+// a second upload, and the one chance to ship again is not used by accident.
+func (r *ShipmentReconciler) upload(ctx context.Context, s *shipment) progress {
+	leave, entered := r.MiniPrograms.Enter(s.miniProgram.Namespace)
+	if !entered {
+		return again(placePause)
+	}
+	defer leave()
+	shipping := miniprogram.Shipping(s.Shipment, s.order, s.merchant, s.others)
+	known, err := s.account.GetOrder(ctx, shipping.Order)
+	if err != nil {
+		return r.failed(ctx, s, err)
+	}
+	if end := r.compare(ctx, s, shipping, known); end != nil {
+		return *end
+	}
+	// Parts of this delivery are there whose Shipments may be gone: it goes on as one.
+	shipping.Split = shipping.Split || !known.Complete && len(known.Parcels) > 0
+	err = s.account.UploadShipping(ctx, shipping)
+	switch {
+	case err == nil:
+		return r.uploaded(ctx, s, v1alpha1.ReasonUploaded, "WeChat has the shipping information", shipping, stateAfter(shipping))
+	case weixin.Means(err, weixin.AlreadyShipped), weixin.Means(err, weixin.NotShippable), weixin.Means(err, weixin.NothingLeft):
+		return r.settle(ctx, s, shipping, err)
+	default:
+		return r.failed(ctx, s, err)
+	}
+}
+
+func stateAfter(shipping weixin.Shipping) string {
+	if shipping.Complete {
+		return stateNames[weixin.StateShipped]
+	}
+	return stateNames[weixin.StateToShip]
+}
+
+// stateNames are the names of WeChat's states in status.weChatState.
+var stateNames = map[weixin.OrderState]string{
+	weixin.StateToShip: "ToShip", weixin.StateShipped: "Shipped", weixin.StateConfirmed: "Confirmed", weixin.StateCompleted: "Completed",
+	weixin.StateRefunded: "Refunded", weixin.StateSettlementPending: "SettlementPending",
+}
+
+func stateName(state weixin.OrderState) string {
+	if name, known := stateNames[state]; known {
+		return name
+	}
+	return fmt.Sprintf("State%d", state)
+}
+
+// compare ends the reconcile if what WeChat has leaves nothing to upload.
+func (r *ShipmentReconciler) compare(ctx context.Context, s *shipment, shipping weixin.Shipping, known weixin.Order) *progress {
+	var end progress
+	switch {
+	case known.Has(shipping):
+		end = r.uploaded(ctx, s, v1alpha1.ReasonAlreadyShipped, "WeChat has this shipping information already", shipping, stateName(known.State))
+	case known.State == weixin.StateRefunded:
+		end = r.ended(ctx, s, v1alpha1.ReasonNotShippable, "WeChat says that the order is refunded, so that nothing is shipped any more", known)
+	case known.State >= weixin.StateConfirmed:
+		end = r.ended(ctx, s, v1alpha1.ReasonNotShippable, fmt.Sprintf(
+			"WeChat takes no shipping information of this order any more: its state there is %s, and it has other shipping information than this", stateName(known.State)), known)
+	default:
+		return nil
+	}
+	return &end
+}
+
+// settle asks WeChat what it has after it refused an upload, and ends the Shipment by that.
+func (r *ShipmentReconciler) settle(ctx context.Context, s *shipment, shipping weixin.Shipping, refused error) progress {
+	known, err := s.account.GetOrder(ctx, shipping.Order)
+	if err != nil {
+		return r.failed(ctx, s, err)
+	}
+	if end := r.compare(ctx, s, shipping, known); end != nil {
+		return *end
+	}
+	if weixin.Means(refused, weixin.NotShippable) { // too early, for one
+		return r.failed(ctx, s, refused)
+	}
+	return r.ended(ctx, s, v1alpha1.ReasonNothingLeft, fmt.Sprintf(
+		"WeChat has other shipping information of this order, which stays: %v. Change it in mp.weixin.qq.com if it is wrong", refused), known)
+}
+
+func (r *ShipmentReconciler) uploaded(ctx context.Context, s *shipment, reason, message string, shipping weixin.Shipping, state string) progress {
+	ctx = withCallOutcome(ctx, weixin.OperationUploadShipping, nil)
+	err := r.record(ctx, s, func(shipment *v1alpha1.Shipment) {
+		lifecycle.Uploaded(shipment, reason, message, shipping.UploadTime, r.Clock.Now())
+		shipment.Status.WeChatState = state
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	r.forget(s.UID)
+	return done()
+}
+
+func (r *ShipmentReconciler) ended(ctx context.Context, s *shipment, reason, message string, known weixin.Order) progress {
+	err := r.record(ctx, s, func(shipment *v1alpha1.Shipment) {
+		lifecycle.NotUploaded(shipment, metav1.ConditionFalse, reason, message, r.Clock.Now())
+		shipment.Status.WeChatState = stateName(known.State)
+	})
+	if err != nil {
+		return stoppedBy(err)
+	}
+	r.warn(s.Shipment, reason, "Upload", "%s", message)
+	r.forget(s.UID)
+	return done()
+}
+
+// failed shows why a call failed, and when it is repeated.
+func (r *ShipmentReconciler) failed(ctx context.Context, s *shipment, err error) progress {
+	failure := weixin.AsError(err)
+	is := func(status metav1.ConditionStatus, reason, message string, wait time.Duration) progress {
+		return r.show(withCallOutcome(ctx, failure.Operation, err), s, status, reason, message, r.later(s, wait))
+	}
+	switch failure.Meaning {
+	case weixin.NotYetKnown:
+		return r.notYetKnown(ctx, s, err)
+	case weixin.CredentialsRejected, weixin.AddressNotAllowed, weixin.QuotaExhausted, weixin.TokenRejected:
+		return is(metav1.ConditionFalse, v1alpha1.ReasonMiniProgramNotReady, r.problemOf(s, err.Error()), r.Timing.ProbeRejected)
+	case weixin.Rejected:
+		if failure.Operation == weixin.OperationUploadShipping {
+			message := fmt.Sprintf("WeChat will never take this shipping information: %v. Create another Shipment that is right", err)
+			r.warn(s.Shipment, v1alpha1.ReasonRejected, "Upload", "%s", message)
+			return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRejected, message, done())
+		}
+		fallthrough
+	case weixin.NeedsAttention, weixin.NotShippable, weixin.NothingLeft, weixin.AlreadyShipped:
+		return is(metav1.ConditionFalse, v1alpha1.ReasonRefused, fmt.Sprintf("WeChat refuses: %v. It is tried again by itself", err), r.Timing.RetrySlowly)
+	}
+	wait := r.retries.next(s.UID)
+	if failure.Outcome == wechatpay.Unknown && failure.Operation == weixin.OperationUploadShipping {
+		return is(metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown, fmt.Sprintf(
+			"%v. WeChat may have the shipping information or not; it is asked, and the same upload is repeated if it does not have it", err), wait)
+	}
+	return is(metav1.ConditionUnknown, v1alpha1.ReasonNotSent, fmt.Sprintf("%v. Nothing was uploaded yet; it is tried again by itself", err), wait)
+}
+
+// notYetKnown waits for the payment to reach order shipping management, which takes up to a minute.
+// What stays unknown for longer is asked for rarely.
+func (r *ShipmentReconciler) notYetKnown(ctx context.Context, s *shipment, err error) progress {
+	wait, hint := r.retries.next(s.UID), ""
+	paid := lifecycle.Condition(s.order.Status.Conditions, v1alpha1.ConditionPaid).LastTransitionTime.Time
+	if age := r.Clock.Since(paid); age > r.Timing.ShippingUnknown {
+		wait = max(wait, min(age/4, time.Hour))
+		hint = " It never will, if the payment was made in the development version of the mini program, from an overseas wallet, or before the mini program got order shipping management; delete the Shipment then."
+	}
+	return r.show(ctx, s, metav1.ConditionUnknown, v1alpha1.ReasonNotYetKnown, fmt.Sprintf(
+		"WeChat's order shipping management does not know the payment yet (%v), which it does up to a minute after it. It is asked again by itself.%s", err, hint), r.later(s, wait))
+}

@@ -1,0 +1,165 @@
+package controllers
+
+import (
+	"context"
+	"time"
+	"unicode/utf8"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/miniprogram"
+)
+
+// +kubebuilder:rbac:groups=wechatpay-operator.io,resources=shipments,verbs=create;delete
+
+// VirtualGoodsReconciler creates the Shipments of Orders whose MiniProgram has virtualGoods: Ship. It
+// is a controller of its own, so that no payment waits for it, and creates an object, named as the
+// Order is, so that everything about an upload is seen and repeated as for any other Shipment.
+type VirtualGoodsReconciler struct {
+	Base
+}
+
+// SetupWithManager registers the reconciler with the manager. It runs on the leader.
+func (r *VirtualGoodsReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("virtualgoods").
+		For(&v1alpha1.Order{}, builder.WithPredicates(predicate.NewPredicateFuncs(isDeliverable))).
+		Watches(&v1alpha1.MiniProgram{}, handler.EnqueueRequestsFromMapFunc(r.deliverableOrders)).
+		WithOptions(r.controllerOptions()).
+		Complete(r)
+}
+
+// isDeliverable reports whether an Order may be delivered by itself: it is paid in a mini program. What
+// was paid late is for people to decide about.
+func isDeliverable(object client.Object) bool {
+	order, isOrder := object.(*v1alpha1.Order)
+	return isOrder && order.DeletionTimestamp == nil && order.Spec.TradeType == v1alpha1.TradeTypeJSAPI &&
+		lifecycle.IsPaid(order) && lifecycle.PaidReason(order) != v1alpha1.ReasonPaidLate
+}
+
+// deliverableOrders returns all Orders that a MiniProgram with virtualGoods: Ship may concern.
+func (r *VirtualGoodsReconciler) deliverableOrders(ctx context.Context, object client.Object) []reconcile.Request {
+	if object.(*v1alpha1.MiniProgram).Spec.VirtualGoods != v1alpha1.VirtualGoodsShip {
+		return nil
+	}
+	var orders v1alpha1.OrderList
+	if err := r.Client.List(ctx, &orders, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Orders of virtual goods")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range orders.Items {
+		if isDeliverable(&orders.Items[i]) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&orders.Items[i])})
+		}
+	}
+	return requests
+}
+
+// Reconcile creates the Shipment of an Order that has none.
+func (r *VirtualGoodsReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	order := &v1alpha1.Order{}
+	if err := r.Client.Get(ctx, request.NamespacedName, order); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	due, err := r.awaitsVirtualShipment(ctx, order)
+	if err != nil || !due {
+		return ctrl.Result{}, err
+	}
+	err = r.Client.Create(ctx, virtualShipment(order))
+	if isRefused(err) {
+		r.warn(order, v1alpha1.ReasonWriteRefused, "Ship", "The cluster refuses the Shipment that reports the Order as delivered: %v. It is tried again automatically", err)
+		return ctrl.Result{RequeueAfter: failurePause}, nil
+	}
+	if apierrors.IsAlreadyExists(err) {
+		return ctrl.Result{}, nil
+	}
+	return ctrl.Result{}, err
+}
+
+// awaitsVirtualShipment reports whether an Order is to be reported as delivered by itself, and has no
+// Shipment yet.
+func (b *Base) awaitsVirtualShipment(ctx context.Context, order *v1alpha1.Order) (bool, error) {
+	if !isDeliverable(order) {
+		return false, nil
+	}
+	merchant, err := account.OfParticipant(ctx, b.Client, order)
+	if _, isProblem := account.AsProblem(err); isProblem {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	found, err := miniprogram.ForAppID(ctx, b.Client, order.Namespace, lifecycle.PayerAppID(order, merchant))
+	if err != nil || found == nil || found.Spec.VirtualGoods != v1alpha1.VirtualGoodsShip {
+		return false, err
+	}
+	shipments, err := b.shipmentsOf(ctx, order)
+	return len(shipments) == 0, err
+}
+
+func (b *Base) shipmentsOf(ctx context.Context, order *v1alpha1.Order) ([]v1alpha1.Shipment, error) {
+	var shipments v1alpha1.ShipmentList
+	err := b.Client.List(ctx, &shipments, client.InNamespace(order.Namespace), client.MatchingFields{index.ShipmentOrder: order.Name}, index.WithoutOwnWrites)
+	return shipments.Items, err
+}
+
+// longestItems is the longest description of a parcel, in characters.
+const longestItems = 120
+
+// virtualShipment reports an Order as delivered. It is owned by the Order, with which it goes.
+func virtualShipment(order *v1alpha1.Order) *v1alpha1.Shipment {
+	items := order.Spec.Description
+	for utf8.RuneCountInString(items) > longestItems {
+		_, last := utf8.DecodeLastRuneInString(items)
+		items = items[:len(items)-last]
+	}
+	return &v1alpha1.Shipment{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: order.Namespace, Name: order.Name,
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Order", Name: order.Name, UID: order.UID}},
+		},
+		Spec: v1alpha1.ShipmentSpec{
+			OrderRef: v1alpha1.OrderReference{Name: order.Name}, Logistics: v1alpha1.LogisticsVirtual,
+			Parcels: []v1alpha1.Parcel{{Items: items}}, Complete: new(true),
+		},
+	}
+}
+
+// awaitShipments delays the end of a paid Order until its Shipments are uploaded, a day at most: they
+// need what it knows. since is when it could have ended otherwise.
+func (b *Base) awaitShipments(ctx context.Context, order *v1alpha1.Order, since time.Time) progress {
+	left := since.Add(b.Timing.ShipmentsKeepOrder).Sub(b.Clock.Now())
+	if left <= 0 || !lifecycle.IsPaid(order) {
+		return next()
+	}
+	wait := again(min(left, b.Timing.SecretsCheck))
+	due, err := b.awaitsVirtualShipment(ctx, order)
+	if err != nil {
+		return failed(err)
+	}
+	if due {
+		return wait
+	}
+	shipments, err := b.shipmentsOf(ctx, order)
+	if err != nil {
+		return failed(err)
+	}
+	for i := range shipments {
+		if !lifecycle.ShipmentFinal(&shipments[i]) && !isDeleted(&shipments[i]) {
+			return wait
+		}
+	}
+	return next()
+}

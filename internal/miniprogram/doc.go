@@ -1,0 +1,3 @@
+// Package miniprogram makes a ready client of a MiniProgram and its Secret, and says which
+// MiniProgram is for which Order.
+package miniprogram

@@ -1,0 +1,150 @@
+package miniprogram
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/weixin"
+)
+
+// Options configure a Registry.
+type Options struct {
+	// Hosts are those that MiniPrograms may name.
+	Hosts     hosts.List
+	UserAgent string
+	Timeout   time.Duration
+	Now       func() time.Time
+}
+
+// Registry makes the clients of MiniPrograms and keeps them, so that an access token is fetched once.
+type Registry struct {
+	secrets client.Reader
+	options Options
+	proofs  proofs
+
+	mutex sync.Mutex
+	kept  map[types.UID]*Account
+	// places limits the calls under way of each namespace, so that hosts which do not answer keep
+	// nobody else waiting.
+	places map[string]int
+}
+
+// perNamespace is how many calls of a namespace's MiniPrograms may be under way.
+const perNamespace = 4
+
+// Account is a MiniProgram that can be called.
+type Account struct {
+	*weixin.Client
+	// Version changes with everything that the client is made of.
+	Version string
+}
+
+// NewRegistry returns a Registry that reads Secrets from the API server.
+func NewRegistry(secrets client.Reader, options Options) *Registry {
+	return &Registry{secrets: secrets, options: options, kept: map[types.UID]*Account{}, places: map[string]int{}}
+}
+
+// Get returns the Account of a MiniProgram as its spec and its Secret say now. The error is an
+// *account.Problem if it can't be used.
+func (r *Registry) Get(ctx context.Context, m *v1alpha1.MiniProgram) (*Account, error) {
+	host, problem := endpoint(m, r.options.Hosts)
+	if problem != nil {
+		return nil, problem
+	}
+	roots, problem := authorities(m)
+	if problem != nil {
+		return nil, problem
+	}
+	secret, err := r.appSecret(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	version := checksum(m.Spec.AppID, secret, host.String(), string(bundleOf(m)))
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if known := r.kept[m.UID]; known != nil {
+		if known.Version == version {
+			return known, nil
+		}
+		known.Close()
+	}
+	made := &Account{Version: version, Client: weixin.New(weixin.Settings{
+		AppID: m.Spec.AppID, AppSecret: secret, Endpoint: host, RootCAs: roots, UserAgent: r.options.UserAgent,
+		Timeout: r.options.Timeout, Trust: newTrust(&r.proofs, bundleOf(m)), Now: r.options.Now,
+	})}
+	r.kept[m.UID] = made
+	return made, nil
+}
+
+// Forget drops the client of a MiniProgram that is gone.
+func (r *Registry) Forget(uid types.UID) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if known := r.kept[uid]; known != nil {
+		known.Close()
+		delete(r.kept, uid)
+	}
+}
+
+// Enter takes a place for calls of a MiniProgram of a namespace, and returns false if all are taken.
+// leave gives it back.
+func (r *Registry) Enter(namespace string) (leave func(), entered bool) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.places[namespace] >= perNamespace {
+		return nil, false
+	}
+	r.places[namespace]++
+	return func() {
+		r.mutex.Lock()
+		defer r.mutex.Unlock()
+		if r.places[namespace]--; r.places[namespace] == 0 {
+			delete(r.places, namespace)
+		}
+	}, true
+}
+
+// appSecret reads the AppSecret. What is wrong with an entry is not told: who sees the MiniProgram may
+// not see the Secret.
+func (r *Registry) appSecret(ctx context.Context, m *v1alpha1.MiniProgram) (string, error) {
+	reference := m.Spec.AppSecretRef
+	secret := &corev1.Secret{}
+	err := r.secrets.Get(ctx, types.NamespacedName{Namespace: m.Namespace, Name: reference.Name}, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", &account.Problem{Reason: v1alpha1.ReasonSecretNotFound, Message: fmt.Sprintf(
+			"Secret %s/%s with the AppSecret does not exist: create it, or name another in spec.appSecretRef", m.Namespace, reference.Name)}
+	case apierrors.IsForbidden(err):
+		return "", &account.Problem{Reason: v1alpha1.ReasonSecretNotFound, Message: fmt.Sprintf(
+			"The operator may not read Secret %s/%s with the AppSecret: give its ServiceAccount the verb get on it", m.Namespace, reference.Name)}
+	case err != nil:
+		return "", err
+	}
+	text := strings.TrimSpace(strings.TrimPrefix(string(secret.Data[reference.Key]), "\uFEFF"))
+	if text == "" {
+		return "", &account.Problem{Reason: v1alpha1.ReasonCredentialsRejected, Message: fmt.Sprintf(
+			"The entry %q of Secret %s/%s can't be used as an AppSecret: write the AppSecret of the mini program there, as mp.weixin.qq.com shows it once", reference.Key, m.Namespace, reference.Name)}
+	}
+	return text, nil
+}
+
+func checksum(parts ...string) string {
+	hash := sha256.New()
+	for _, part := range parts {
+		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part) // a hash takes everything
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
