@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	weixinsimulator "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
@@ -74,8 +75,11 @@ type shopFixture struct {
 	*framework.Shop
 	settings settings
 	config   *rest.Config
-	weixin   *fakeWeixin
+	weixin   *weixinsimulator.Simulator
 }
+
+// accountAppID is the official account's.
+const accountAppID = "wx0000000000000002"
 
 // replica is a running storefront.
 type replica struct {
@@ -85,7 +89,11 @@ type replica struct {
 
 func openShop(t *testing.T, options ...framework.Option) *shopFixture {
 	t.Helper()
-	f := &shopFixture{Shop: framework.Open(t, env, options...), weixin: newFakeWeixin(t)}
+	options = append(options, framework.WithWeChat(func(o *simulator.Options) {
+		o.Merchants[0].AppIDs = append(o.Merchants[0].AppIDs, accountAppID)
+	}))
+	f := &shopFixture{Shop: framework.Open(t, env, options...)}
+	f.openWeixin()
 	f.Create(f.NewMerchant())
 	f.WaitMerchant("shop", "Ready=True/Ready")
 	folder := t.TempDir()
@@ -97,14 +105,36 @@ func openShop(t *testing.T, options ...framework.Option) *shopFixture {
 	f.settings = settings{
 		namespace: f.Namespace, merchant: "shop", numberPrefix: "shop-", payWithin: 15 * time.Minute, wait: framework.Patience,
 		catalogue: write("catalogue.yaml", products), sessionFor: time.Hour,
-		keys:        write("keys", base64.StdEncoding.EncodeToString([]byte("TestOnlyKey00000TestOnlyKey00000"))),
-		weixinURL:   f.weixin.URL,
-		weixinCA:    write("ca.pem", f.weixin.authority()),
-		miniProgram: app{framework.AppID, write("appSecret", appSecret+"\n")},
-		h5Name:      "商店", h5URL: "https://shop.example.com",
+		keys:            write("keys", base64.StdEncoding.EncodeToString([]byte("TestOnlyKey00000TestOnlyKey00000"))),
+		weixinURL:       f.weixin.URL(),
+		weixinCA:        write("ca.pem", string(f.WeChat.CAPEM())),
+		miniProgram:     app{framework.AppID, write("appSecret", appSecret+"\n")},
+		officialAccount: app{accountAppID, write("accountSecret", appSecret)},
+		h5Name:          "商店", h5URL: "https://shop.example.com",
 	}
 	f.config = f.shopRights("storefront-" + f.Namespace)
 	return f
+}
+
+// openWeixin starts the api.weixin.qq.com that logins are asked of.
+func (f *shopFixture) openWeixin() {
+	certificate, err := f.WeChat.ServerCertificate()
+	f.Must(err)
+	f.weixin, err = weixinsimulator.New(weixinsimulator.Options{
+		Certificate: certificate, Payments: weixinsimulator.WeChatPay(f.WeChat),
+		MiniPrograms: []weixinsimulator.MiniProgram{
+			{AppID: framework.AppID, AppSecret: appSecret}, {AppID: accountAppID, AppSecret: appSecret, OfficialAccount: true},
+		},
+	})
+	f.Must(err)
+	f.T.Cleanup(func() { f.weixin.Close() })
+}
+
+// code is what wx.login gives to somebody's page.
+func (f *shopFixture) code(openID string) string {
+	code, err := f.weixin.Login(framework.AppID, openID)
+	f.Must(err)
+	return code
 }
 
 // shopRights binds the shipped role to a user, and returns their configuration.
@@ -237,7 +267,7 @@ func (a answer) ok(t testing.TB) answer {
 func (f *shopFixture) visit(r *replica, openID string) page {
 	f.T.Helper()
 	p := page{t: f.T, base: r.base}
-	p.token = p.post("/login", `{"code":"`+f.weixin.code(openID)+`"}`).ok(f.T).Token
+	p.token = p.post("/login", `{"code":"`+f.code(openID)+`"}`).ok(f.T).Token
 	return p
 }
 

@@ -2,76 +2,76 @@ package main
 
 import (
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
-	"sync"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
-
-	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-const appSecret = "TestOnlyAppSecret0TestOnlyApp000"
+const appSecret = "0123456789abcdef0123456789abcdef"
 
-// fakeWeixin is an api.weixin.qq.com that knows codes, each for one login.
-type fakeWeixin struct {
-	*httptest.Server
-	mutex sync.Mutex
-	codes map[string]string // openid by code; empty when used
-	// says replaces the next answers.
-	says string
-}
-
-func newFakeWeixin(t testing.TB) *fakeWeixin {
-	w := &fakeWeixin{codes: map[string]string{}}
-	w.Server = httptest.NewTLSServer(http.HandlerFunc(w.serve))
-	t.Cleanup(w.Close)
-	return w
-}
-
-func (w *fakeWeixin) authority() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Certificate().Raw}))
-}
-
-// code is what wx.login gives to somebody's page.
-func (w *fakeWeixin) code(openID string) string {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	code := "code-" + strconv.Itoa(len(w.codes))
-	w.codes[code] = openID
-	return code
-}
-
-// say has all logins answered like this; empty ends it.
-func (w *fakeWeixin) say(answer string) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	w.says = answer
-}
-
-func (w *fakeWeixin) serve(answer http.ResponseWriter, r *http.Request) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	query := r.URL.Query()
-	code := query.Get("code")
-	if r.URL.Path == "/sns/jscode2session" {
-		code = query.Get("js_code")
+// TestWhatWeChatSaysOfALogin: each answer becomes what the page can do about it.
+func TestWhatWeChatSaysOfALogin(t *testing.T) {
+	var says string
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, says) }))
+	defer server.Close()
+	write := func(name string, content []byte) string {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
 	}
-	openID, known := w.codes[code]
-	switch {
-	case w.says != "":
-		fmt.Fprint(answer, w.says)
-	case query.Get("appid") != framework.AppID:
-		fmt.Fprint(answer, `{"errcode":40013,"errmsg":"invalid appid"}`)
-	case query.Get("secret") != appSecret:
-		fmt.Fprint(answer, `{"errcode":40125,"errmsg":"invalid appsecret"}`)
-	case !known || query.Get("grant_type") != "authorization_code":
-		fmt.Fprint(answer, `{"errcode":40029,"errmsg":"invalid code"}`)
-	case openID == "":
-		fmt.Fprint(answer, `{"errcode":40163,"errmsg":"code been used"}`)
-	default:
-		w.codes[code] = ""
-		fmt.Fprintf(answer, `{"openid":%q,"session_key":"dGhpcyBpcyBhIHNlc3Npb24ga2V5","access_token":"a"}`, openID)
+	w, err := newWeixin(server.URL+"/", write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := app{"wx1", write("secret", []byte(appSecret))}
+	const unclear = -1 // no refusal: the page is told to try again, and the log why
+	for answer, code := range map[string]int{
+		`{"errcode":-1}`:    codeTryAgain,
+		`{"errcode":45011}`: codeTryAgain,
+		`{"errcode":40029}`: codeLogInAgain,
+		`{"errcode":40163}`: codeLogInAgain,
+		`{"errcode":40226}`: codeLoginRefused,
+		`{"errcode":41008}`: codeBadRequest,
+		`{"errcode":40013}`: codeTryAgain,
+		`{"errcode":40125,"errmsg":"invalid appsecret"}`: codeTryAgain,
+		`<html>`:           unclear,
+		`{}`:               unclear,
+		`{"openid":"o p"}`: unclear,
+		`{"openid":7}`:     unclear,
+		`{"openid":"` + strings.Repeat("o", 129) + `"}`: unclear,
+	} {
+		says = answer
+		openID, err := w.miniProgramOpenID(t.Context(), of, "code")
+		told := refusal{code: unclear}
+		errors.As(err, &told)
+		if err == nil || told.code != code || strings.Contains(err.Error(), appSecret) {
+			t.Errorf("%s: %q, %v", answer, openID, err)
+		}
+	}
+	says = `{"openid":"o-1_A","session_key":"x","errcode":0}`
+	if openID, err := w.officialAccountOpenID(t.Context(), of, "code"); openID != "o-1_A" || err != nil {
+		t.Errorf("%q, %v", openID, err)
+	}
+	server.Close()
+	if _, err := w.miniProgramOpenID(t.Context(), of, "code"); err == nil || strings.Contains(err.Error(), appSecret) || strings.Contains(err.Error(), "/sns/") {
+		t.Errorf("without an answer: %v", err)
+	}
+}
+
+func TestErrorsHaveNoURL(t *testing.T) {
+	inner := errors.New("connection refused")
+	if err := withoutURL(&url.Error{Op: "Get", URL: "https://x/?secret=" + appSecret, Err: inner}); !errors.Is(err, inner) || strings.Contains(err.Error(), appSecret) {
+		t.Errorf("the error is %v", err)
+	}
+	if err := withoutURL(inner); !errors.Is(err, inner) {
+		t.Errorf("the error is %v", err)
 	}
 }
