@@ -28,7 +28,7 @@ TESTFLAGS ?=
 # Tests of a package at a time: most of them wait, for a watch or a pause, so that more than there are CPUs are no burden.
 PARALLEL ?= 6
 SOAKFLAGS ?=
-TEST_MODULES := . hack/tools hack/tools/dockerfile $(patsubst %/go.mod,%,$(wildcard test/interop/go.mod))
+TEST_MODULES := . hack/tools hack/tools/dockerfile $(patsubst %/go.mod,%,$(wildcard test/interop/go.mod test/browser/go.mod))
 LINT_MODULES := $(TEST_MODULES)
 TIDY_MODULES := $(LINT_MODULES) $(addprefix hack/tools/,golangci-lint kube-score manifests promtool) hack/controlplane
 
