@@ -28,7 +28,7 @@ TESTFLAGS ?=
 # Tests of a package at a time: most of them wait, for a watch or a pause, so that more than there are CPUs are no burden.
 PARALLEL ?= 6
 SOAKFLAGS ?=
-TEST_MODULES := . hack/tools hack/tools/dockerfile $(patsubst %/go.mod,%,$(wildcard test/interop/go.mod))
+TEST_MODULES := . hack/tools hack/tools/dockerfile $(patsubst %/go.mod,%,$(wildcard test/interop/go.mod test/browser/go.mod))
 LINT_MODULES := $(TEST_MODULES)
 TIDY_MODULES := $(LINT_MODULES) $(addprefix hack/tools/,golangci-lint kube-score manifests promtool) hack/controlplane
 
@@ -45,7 +45,8 @@ CHART := config/helm/wechatpay-operator
 # Every folder that kustomize builds, and those of them that are installations.
 INSTALLATIONS := config/default $(patsubst %/,%,$(wildcard config/overlays/*/))
 KUSTOMIZATIONS := config/crd config/rbac config/policy config/manager config/network-policy $(INSTALLATIONS) \
-  config/components/example config/prometheus config/samples config/samples/callbacks config/samples/ingress
+  config/components/example config/prometheus config/samples config/samples/callbacks config/samples/ingress \
+  examples/storefront/deploy
 
 GO_FOLDERS := $(wildcard *.go) $(wildcard api cmd controllers examples hack internal test webhookserver)
 
@@ -108,6 +109,7 @@ BENCHFLAGS ?=
 .PHONY: bench
 bench: control-plane build ## Measure what the operator costs, beside a bare client: BENCHFLAGS="--only=throughput --orders=10000".
 	@go build -o bin/simulator ./cmd/simulator
+	@go build -o bin/storefront ./examples/storefront
 	@go test -c -o bin/bench ./test/performance
 	@bin/bench -test.run='^$$' -test.bench=. -test.benchtime=1x -test.timeout=0 $(BENCHFLAGS)
 
@@ -282,8 +284,8 @@ lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the man
 
 .PHONY: lint-image
 lint-image:
-	@echo "==> Dockerfile"
-	@go -C hack/tools/dockerfile run . $(CURDIR)/Dockerfile
+	@echo "==> Dockerfiles"
+	@go -C hack/tools/dockerfile run . $(CURDIR) Dockerfile examples/storefront/Dockerfile
 
 # Everything that the chart can render at once.
 CHART_ALL := metrics.serviceMonitor.enabled=true,callbacks.separate=true,callbacks.apiKeySecrets.shop={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com,httpRoute.enabled=true,httpRoute.hostnames={pay.example.com},httpRoute.parentRefs[0].name=public

@@ -86,6 +86,7 @@ func parse(args []string, errOut io.Writer) (settings, error) {
 	flags.StringVar(&o.ListenAddress, "listen", "127.0.0.1:0", "address of the primary host (HTTPS)")
 	flags.StringVar(&o.BackupListenAddress, "backup-listen", "127.0.0.1:0", "address of the backup host (HTTPS)")
 	flags.StringVar(&o.AdminListenAddress, "admin-listen", "127.0.0.1:0", "address of the admin API (HTTP; it has no authentication, keep it on loopback)")
+	flags.BoolVar(&o.CashierLinks, "cashier-links", false, "make mweb_url lead to the cashier, <admin URL>/cashier/, in place of wx.tenpay.com")
 	flags.Func("server-name", "a further host name or address for the server certificate, beside 127.0.0.1 and localhost; may be repeated",
 		func(name string) error { o.ServerNames = append(o.ServerNames, name); return nil })
 	flags.Func("merchant", "a merchant as mch_id:appid[,appid...]:api_key[:balance]; may be repeated", o.addMerchant)

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	weixinsimulator "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/ingress"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
@@ -23,7 +24,13 @@ type demo struct {
 
 	cluster *controlplane.Environment
 	wechat  *simulator.AdminClient
+	weixin  *weixinsimulator.AdminClient
 	ingress *ingress.Ingress
+
+	// appSecret is the mini program's.
+	appSecret string
+	// storefront and storefrontHealth are addresses.
+	storefront, storefrontHealth string
 
 	mu        sync.Mutex
 	closing   bool
@@ -57,6 +64,7 @@ func (d *demo) play(ctx context.Context) error {
 		{"A partial refund", d.showPartialRefund},
 		{"A second merchant number, which speaks API v3", d.showV3Merchant},
 		{"An order and a refund by API v3", d.showV3Order},
+		{"A shop sells: login, catalogue, checkout", d.showStorefront},
 		{"The approval policy is removed", d.showMissingPolicy},
 		{"Objects and WeChat's ledger, fen by fen", d.showLedger},
 	} {
@@ -108,7 +116,9 @@ func (d *demo) run(name, program string, arguments ...string) error {
 // stayUp keeps everything running until Ctrl-C.
 func (d *demo) stayUp(ctx context.Context) {
 	d.console.heading("Your turn")
-	d.console.output(fmt.Sprintf(`In another terminal:
+	d.console.output(d.addresses())
+	d.console.output(fmt.Sprintf(`
+In another terminal:
 
   export KUBECONFIG=%s PATH=%s:$PATH
 

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"strings"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	weixinsimulator "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
@@ -23,15 +26,26 @@ func (d *demo) startWeChat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	weixinAddress, err := process.FreeAddress()
+	if err != nil {
+		return err
+	}
+	d.appSecret = strings.ToLower((rand.Text() + rand.Text())[:32])
 	// WeChat Pay takes a minute or more for a refund, which is too long for a demo.
-	arguments := []string{"--admin-listen=" + address, "--refund-delay=2s"}
+	arguments := []string{
+		"--admin-listen=" + address, "--refund-delay=2s", "--cashier-links",
+		"--weixin-admin-listen=" + weixinAddress, "--mini-program=" + appID + ":" + d.appSecret,
+	}
 	d.console.command(append([]string{"bin/simulator"}, arguments...)...)
 	if err := d.run("wechat", program, arguments...); err != nil {
 		return err
 	}
 	d.wechat = simulator.NewAdminClient("http://" + address)
-	if err := awaitOK(ctx, d.wechat.BaseURL+"/healthz"); err != nil {
-		return err
+	d.weixin = weixinsimulator.NewAdminClient("http://" + weixinAddress)
+	for _, base := range []string{d.wechat.BaseURL, d.weixin.BaseURL} {
+		if err := awaitOK(ctx, base+"/healthz"); err != nil {
+			return err
+		}
 	}
 	url, _, err := d.wechat.URLs(ctx)
 	if err != nil {

@@ -30,6 +30,7 @@ func TestSimulatorIsDocumented(t *testing.T) {
 		{[]string{"cmd", "simulator", "main.go"}, `flags\.(?:\w+Var|Func|String)\((?:&[\w.]+, )?"([a-z0-9-]+)"`, "--", 25},
 		{[]string{"internal", "wechatpay", "simulator", "admin.go"}, `mux\.HandleFunc\("([A-Z]+ /[^"]+)"`, "", 15},
 		{[]string{"internal", "wechatpay", "simulator", "adminv3.go"}, `mux\.HandleFunc\("([A-Z]+ /[^"]+)"`, "", 10},
+		{[]string{"internal", "wechatpay", "simulator", "cashier.go"}, `mux\.HandleFunc\("([A-Z]+ /cashier/)\{\$\}"`, "", 1},
 		{[]string{"internal", "wechatpay", "simulator", "faulttypes.go"}, `FaultKind = "([a-z0-9-]+)"`, "", 34},
 		{[]string{"internal", "weixin", "simulator", "admin.go"}, `mux\.HandleFunc\("([A-Z]+ /[^"]+)"`, "", 14},
 		{[]string{"internal", "weixin", "simulator", "routes.go"}, `Operation = "([a-z0-9_]+)"`, "", 7},

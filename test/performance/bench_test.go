@@ -22,6 +22,7 @@ import (
 var flags struct {
 	only, scales, results string
 	orders, rounds        int
+	checkouts             int
 	check                 bool
 }
 
@@ -37,6 +38,7 @@ var sections = []struct {
 	{"protocol", "Messages of API v3, beside gopay and WeChat Pay's own SDK", measureProtocol},
 	{"scale", "Memory, start and rest with many Orders", measureScale},
 	{"fairness", "A good Order beside others that hang, or are refused", measureFairness},
+	{"checkout", "Checkouts at once in examples/storefront, beside bare clients", measureCheckout},
 	{"hostile", "Callbacks while others attack the server", measureHostile},
 }
 
@@ -45,6 +47,7 @@ func TestMain(m *testing.M) {
 	flag.StringVar(&flags.results, "results", inRepository("bin/results/bench.json"), "file for the figures; sections that were not measured keep theirs")
 	flag.IntVar(&flags.orders, "orders", 3000, "Orders of a round of throughput")
 	flag.IntVar(&flags.rounds, "rounds", 2, "rounds of throughput, each with the bare client and with the operator")
+	flag.IntVar(&flags.checkouts, "checkouts", 500, "people who check out at once")
 	flag.StringVar(&flags.scales, "scales", "10000,50000,100000", "numbers of Orders for scale; CPU at rest is measured with the middle one")
 	flag.BoolVar(&flags.check, "check", false, "hold the figures against ranges.yaml")
 	ctrl.SetLogger(logr.Discard()) // of the clients here; each process has a log of its own

@@ -17,14 +17,18 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: dockerfile <path of a Dockerfile>")
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: dockerfile <folder of the build context> <Dockerfile in it>...")
 		os.Exit(2)
 	}
-	complaints, err := check(os.Args[1])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "dockerfile:", err)
-		os.Exit(1)
+	var complaints []string
+	for _, name := range os.Args[2:] {
+		found, err := check(os.Args[1], name)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "dockerfile:", err)
+			os.Exit(1)
+		}
+		complaints = append(complaints, found...)
 	}
 	for _, complaint := range complaints {
 		fmt.Println(complaint)
@@ -35,7 +39,8 @@ func main() {
 }
 
 // check returns one line per complaint. It returns an error if the file is not a valid Dockerfile.
-func check(path string) ([]string, error) {
+func check(context, name string) ([]string, error) {
+	path := filepath.Join(context, name)
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -63,7 +68,7 @@ func check(path string) ([]string, error) {
 		for _, command := range stage.Commands {
 			if copied, ok := command.(*instructions.CopyCommand); ok && copied.From == "" {
 				for _, source := range copied.SourcePaths {
-					if _, err := os.Stat(filepath.Join(filepath.Dir(path), source)); err != nil {
+					if _, err := os.Stat(filepath.Join(context, source)); err != nil {
 						complain(copied.Location(), "%s is copied and does not exist", source)
 					}
 				}

@@ -26,7 +26,7 @@ func TestCheck(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			complaints, err := check(path)
+			complaints, err := check(folder, "Dockerfile")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -27,6 +27,7 @@ func (s *Simulator) adminHandler() http.Handler {
 	mux.HandleFunc("POST /balance", admin(s.adminBalance))
 	mux.HandleFunc("POST /callbacks/resend", admin(s.adminResend))
 	s.adminV3(mux)
+	s.serveCashier(mux)
 	return mux
 }
 

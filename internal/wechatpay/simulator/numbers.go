@@ -68,6 +68,7 @@ func newEventID() string {
 
 func newCodeURL() string { return "weixin://wxpay/bizpayurl?pr=" + randomText(9) }
 
-func newMwebURL(prepayID string) string {
-	return fmt.Sprintf("https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=%s&package=%s", prepayID, randomDigits(10))
+// newMwebURL is at wx.tenpay.com, or at another base that serves checkMWEB.
+func newMwebURL(base, prepayID string) string {
+	return fmt.Sprintf("%s%s?prepay_id=%s&package=%s", base, checkMWEB, prepayID, randomDigits(10))
 }

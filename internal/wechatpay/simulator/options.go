@@ -22,6 +22,10 @@ type Options struct {
 
 	Merchants []Merchant
 
+	// CashierLinks makes mweb_url lead to the cashier on the admin listener, in place of wx.tenpay.com, which
+	// knows none of the simulator's orders.
+	CashierLinks bool
+
 	// TimeScale divides every interval of WeChat Pay: 1 (the default) is real time, with 60 a
 	// minute lasts a second.
 	TimeScale float64

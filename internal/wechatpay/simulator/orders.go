@@ -116,7 +116,7 @@ func (s *Simulator) issuePrepay(o *Order, signType SignType) Prepay {
 	case "NATIVE":
 		prepay.CodeURL = newCodeURL()
 	case "MWEB":
-		prepay.MwebURL = newMwebURL(prepay.ID)
+		prepay.MwebURL = newMwebURL(s.mwebBase(), prepay.ID)
 		prepay.MwebExpireTime = now.Add(s.rules.mwebLife)
 	}
 	if len(o.Prepays) >= maxPrepays {

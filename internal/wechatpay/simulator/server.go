@@ -46,14 +46,16 @@ type Simulator struct {
 	// skew is how far WeChat Pay's clock is ahead of the simulator's. mu guards it.
 	skew time.Duration
 
-	urls    map[Host]string
-	admin   string
-	servers []*http.Server
-	context context.Context
-	cancel  context.CancelFunc
-	running sync.WaitGroup
-	closing sync.Once
-	closed  error
+	urls  map[Host]string
+	admin string
+	// cashierLinks is Options.CashierLinks.
+	cashierLinks bool
+	servers      []*http.Server
+	context      context.Context
+	cancel       context.CancelFunc
+	running      sync.WaitGroup
+	closing      sync.Once
+	closed       error
 }
 
 // New starts a simulator. Close stops it.
@@ -81,6 +83,7 @@ func New(options Options) (*Simulator, error) {
 		skew:       options.ClockSkew,
 
 		certificateDir: options.CertificateDir,
+		cashierLinks:   options.CashierLinks,
 	}
 	s.movedByHand = options.Now != nil
 	if err := openJournal(options.StateFile, s.store); err != nil {

@@ -1,0 +1,254 @@
+package browser
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+)
+
+const (
+	mchID  = "1900000109"
+	appID  = "wxd678efh567hg6787"
+	apiKey = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
+	// patience bounds a test; only failing ones use it up.
+	patience = 2 * time.Minute
+)
+
+// openWeChat starts a simulator whose H5 links lead to its cashier.
+func openWeChat(t *testing.T) *simulator.Simulator {
+	t.Helper()
+	weChat, err := simulator.New(simulator.Options{
+		Merchants: []simulator.Merchant{{MchID: mchID, AppIDs: []string{appID}, APIKey: apiKey}}, CashierLinks: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = weChat.Close() })
+	return weChat
+}
+
+// order places an order as a shop does, and returns WeChat's answer.
+func order(t *testing.T, weChat *simulator.Simulator, number, tradeType, description string) map[string]string {
+	t.Helper()
+	return call(t, weChat, "/pay/unifiedorder", map[string]string{
+		"out_trade_no": number, "body": description, "total_fee": "101", "trade_type": tradeType, "product_id": "soap",
+		"openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "spbill_create_ip": "203.0.113.7", "notify_url": "http://127.0.0.1:9/payment",
+		"scene_info": `{"h5_info":{"type":"Wap","wap_url":"https://shop.example.com","wap_name":"shop"}}`,
+	})
+}
+
+// call makes a signed call of API v2, which must succeed.
+func call(t *testing.T, weChat *simulator.Simulator, path string, fields map[string]string) map[string]string {
+	t.Helper()
+	maps.Copy(fields, map[string]string{"appid": appID, "mch_id": mchID, "nonce_str": rand(), "sign_type": "HMAC-SHA256"})
+	text := ""
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		text += name + "=" + fields[name] + "&"
+	}
+	mac := hmac.New(sha256.New, []byte(apiKey))
+	mac.Write([]byte(text + "key=" + apiKey))
+	fields["sign"] = strings.ToUpper(hex.EncodeToString(mac.Sum(nil)))
+	body := "<xml>"
+	for name, value := range fields {
+		body += "<" + name + "><![CDATA[" + value + "]]></" + name + ">"
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(weChat.CAPEM())
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	defer client.CloseIdleConnections()
+	response, err := client.Post(weChat.URL()+path, "text/xml", strings.NewReader(body+"</xml>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answered, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Members []struct {
+			XMLName xml.Name
+			Value   string `xml:",chardata"`
+		} `xml:",any"`
+	}
+	if err := xml.Unmarshal(answered, &document); err != nil {
+		t.Fatal(err)
+	}
+	members := map[string]string{}
+	for _, member := range document.Members {
+		members[member.XMLName.Local] = member.Value
+	}
+	if members["result_code"] != "SUCCESS" {
+		t.Fatalf("%s: %s", path, answered)
+	}
+	return members
+}
+
+var nonces struct {
+	sync.Mutex
+	last int
+}
+
+func rand() string {
+	nonces.Lock()
+	defer nonces.Unlock()
+	nonces.last++
+	return fmt.Sprintf("nonce%d", nonces.last)
+}
+
+// open starts a browser of the size of a phone. The test fails for whatever the browser complains of, and for a dialog.
+func open(t *testing.T) context.Context {
+	t.Helper()
+	binary := os.Getenv("CHROMIUM")
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil && binary == "" {
+			binary = found
+		}
+	}
+	if binary == "" {
+		if os.Getenv("CI") != "" {
+			t.Fatal("no Chromium")
+		}
+		t.Skip("no Chromium: install it, or name it in CHROMIUM")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(binary), chromedp.NoSandbox, chromedp.Flag("lang", "en"), chromedp.Flag("accept-lang", "en"))
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewContext(ctx)
+	t.Cleanup(stop)
+	err := chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *page.EventJavascriptDialogOpening:
+			t.Errorf("a dialog says %s", e.Message)
+		case *runtime.EventExceptionThrown:
+			t.Errorf("a script failed: %s", e.ExceptionDetails.Text)
+		case *log.EventEntryAdded:
+			if !strings.Contains(e.Entry.URL, "favicon.ico") {
+				t.Errorf("the browser complains: %s %s", e.Entry.Text, e.Entry.URL)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, chromedp.EmulateViewport(360, 640, chromedp.EmulateScale(2), chromedp.EmulateMobile))
+	return ctx
+}
+
+func do(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fits fails the test if the page has to be moved sideways on a phone.
+func fits(t *testing.T, ctx context.Context) {
+	t.Helper()
+	wide, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`))
+	if err != nil || wide {
+		t.Errorf("the page is wider than a phone, or %v", err)
+	}
+}
+
+func text(t *testing.T, ctx context.Context, selector string) string {
+	t.Helper()
+	content, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// TestAPersonPaysWhatWasScanned: a hostile description is text and nothing else, the list renews itself, a pasted code opens its
+// order, and it is cancelled, paid, and not paid again.
+func TestAPersonPaysWhatWasScanned(t *testing.T) {
+	weChat, ctx := openWeChat(t), open(t)
+	const hostile = `<img src=x onerror=alert(1)><script>alert(2)</script>` + "AVeryLongWordThatHasNoPlaceToBreakAndNeverEnds"
+	order(t, weChat, "order-0001", "JSAPI", hostile)
+	do(t, ctx, chromedp.Navigate(weChat.CashierURL()))
+	if shown := text(t, ctx, "#orders .goods"); shown != hostile {
+		t.Errorf("the description is shown as %s", shown)
+	}
+	fits(t, ctx)
+	code := order(t, weChat, "order-0002", "NATIVE", "肥皂 x1")["code_url"]
+	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`#orders a[href*="order-0002"]`))) // without a click
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#code"), code+"\n"), chromedp.WaitVisible(chromedp.CSS(".amount")))
+	if amount := text(t, ctx, ".amount"); amount != "¥1.01" {
+		t.Errorf("the amount is %s", amount)
+	}
+	fits(t, ctx)
+	do(t, ctx, chromedp.Click(chromedp.CSS(`form[action="/cashier/cancel"] button`)), chromedp.WaitVisible(chromedp.CSS(".result")))
+	if record := weChat.Ledger().Order(mchID, "order-0002"); record.Cancelled != 1 || record.Payment != nil {
+		t.Errorf("WeChat has %+v", record)
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS(".pay")), chromedp.WaitNotPresent(chromedp.CSS(".pay")), chromedp.WaitVisible(chromedp.CSS(".result")))
+	if record := weChat.Ledger().Order(mchID, "order-0002"); record.Payment == nil || text(t, ctx, ".result") != "Paid" {
+		t.Errorf("WeChat has %+v", record)
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS(`a[href="/cashier/"]`)), chromedp.Click(chromedp.CSS(`header a[lang="zh-CN"]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang="zh-CN"] h1`)))
+	if title := text(t, ctx, "h1"); title != "模拟收银台" {
+		t.Errorf("in Chinese it is called %s", title)
+	}
+}
+
+// TestAPersonPaysTooLate: a closed order, and only when that is asked for.
+func TestAPersonPaysTooLate(t *testing.T) {
+	weChat, ctx := openWeChat(t), open(t)
+	order(t, weChat, "order-0001", "JSAPI", "肥皂 x1")
+	do(t, ctx, chromedp.Navigate(weChat.CashierURL()), chromedp.Click(chromedp.CSS(`a[href*="order-0001"]`)), chromedp.WaitVisible(chromedp.CSS(".pay")))
+	call(t, weChat, "/pay/closeorder", map[string]string{"out_trade_no": "order-0001"})
+	do(t, ctx, chromedp.Click(chromedp.CSS(".pay")), chromedp.WaitVisible(chromedp.CSS(".late")))
+	if record := weChat.Ledger().Order(mchID, "order-0001"); record.Payment != nil {
+		t.Error("a closed order was paid")
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS(".late")), chromedp.WaitVisible(chromedp.CSS(".result")))
+	if record := weChat.Ledger().Order(mchID, "order-0001"); record.Payment == nil || !record.Payment.Forced {
+		t.Errorf("WeChat has %+v", record)
+	}
+}
+
+// TestAnH5PaymentReturnsToTheShop: the link leads to the cashier, and the payment back to where the shop said.
+func TestAnH5PaymentReturnsToTheShop(t *testing.T) {
+	weChat, ctx := openWeChat(t), open(t)
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<p id="back">%s</p>`, r.URL.Query().Get("order"))
+	}))
+	defer shop.Close()
+	link := order(t, weChat, "order-0001", "MWEB", "肥皂 x1")["mweb_url"]
+	do(t, ctx, chromedp.Navigate(link+"&redirect_url="+url.QueryEscape(shop.URL+"/?order=order-0001")),
+		chromedp.Click(chromedp.CSS(".pay")), chromedp.WaitVisible(chromedp.CSS("#back")))
+	if back := text(t, ctx, "#back"); back != "order-0001" {
+		t.Errorf("the browser came back for %s", back)
+	}
+	if record := weChat.Ledger().Order(mchID, "order-0001"); record.Payment == nil {
+		t.Error("it was not paid")
+	}
+}
