@@ -1,5 +1,5 @@
-// Command simulator runs a WeChat Pay (API v2 and v3) in a process of its own, for demonstrations and
-// endurance runs.
+// Command simulator runs a WeChat Pay (API v2 and v3), and with --mini-program an api.weixin.qq.com, in
+// a process of its own, for demonstrations and endurance runs.
 //
 //	go run ./cmd/simulator --merchant 1900000109:wxd678efh567hg6787:Zx81TestOnlyKey0Zx81TestOnlyKey0 \
 //		--time-scale 60 --state state.jsonl --certificates certificates
@@ -54,10 +54,16 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := announce(wechat, options, out); err != nil {
+	weixin, err := startWeixin(wechat, options)
+	if err != nil {
+		return errors.Join(err, wechat.Close())
+	}
+	if err := announce(wechat, weixin, options, out); err != nil {
+		weixin.Close()
 		return errors.Join(err, wechat.Close())
 	}
 	<-ctx.Done()
+	weixin.Close()
 	return wechat.Close()
 }
 
@@ -70,6 +76,7 @@ type settings struct {
 	verifications map[string]verification
 	// printed are the merchants of --merchant-v3.
 	printed []string
+	weixin  weixinSettings
 }
 
 func parse(args []string, errOut io.Writer) (settings, error) {
@@ -89,6 +96,11 @@ func parse(args []string, errOut io.Writer) (settings, error) {
 	flags.Func("verification", "how a merchant verifies API v3, as mch_id:certificate, mch_id:public-key or mch_id:migrating[:share], the share of callbacks by public key; may be repeated",
 		o.setVerification)
 	flags.Func("merchants", "JSON file with a list of merchants: mch_id, appids, api_key, api_v3_key, balance, currencies, refund_notify_url, certificates, verification, public_key_share, sub_merchants", o.addMerchants)
+	flags.Func("mini-program", "a mini program as appid:app_secret[:unmanaged], or an official account as appid:app_secret:official; starts a simulator of api.weixin.qq.com; may be repeated",
+		o.weixin.add)
+	flags.StringVar(&o.weixin.listen, "weixin-listen", "127.0.0.1:0", "address of the simulator of api.weixin.qq.com (HTTPS)")
+	flags.StringVar(&o.weixin.adminListen, "weixin-admin-listen", "127.0.0.1:0", "address of its admin API (HTTP; it has no authentication, keep it on loopback)")
+	flags.DurationVar(&o.weixin.rules.OrderDelay, "shipping-delay", 0, "time until order shipping management knows a payment (0: up to a minute, scaled; negative: none)")
 	flags.Float64Var(&o.TimeScale, "time-scale", 1, "divides every interval of WeChat's: 60 makes a minute last a second")
 	flags.StringVar(&o.StateFile, "state", "", "file that keeps the ledger over restarts")
 	flags.StringVar(&o.certificates, "certificates", "", "directory for ca.pem, WeChat Pay's keys and, for each merchant, <mch_id>-cert.pem and <mch_id>-key.pem; a restart keeps them")
@@ -183,7 +195,7 @@ func (o *settings) setSchedule(text string) error {
 
 // announce writes the merchants' certificates and then the URLs, so that the files exist once the
 // URLs are printed.
-func announce(wechat *simulator.Simulator, o settings, out io.Writer) error {
+func announce(wechat *simulator.Simulator, weixin *weixinServer, o settings, out io.Writer) error {
 	if o.certificates != "" {
 		for _, merchant := range o.Merchants {
 			if err := issueOnce(wechat, o.certificates, merchant.MchID); err != nil {
@@ -192,9 +204,9 @@ func announce(wechat *simulator.Simulator, o settings, out io.Writer) error {
 		}
 	}
 	lines := json.NewEncoder(out)
-	if err := lines.Encode(map[string]string{
-		"url": wechat.URL(), "backup_url": wechat.BackupURL(), "admin_url": wechat.AdminURL(),
-	}); err != nil {
+	urls := map[string]string{"url": wechat.URL(), "backup_url": wechat.BackupURL(), "admin_url": wechat.AdminURL()}
+	weixin.addURLs(urls)
+	if err := lines.Encode(urls); err != nil {
 		return err
 	}
 	return announceV3(wechat, o, lines)

@@ -31,6 +31,10 @@ func TestSimulatorIsDocumented(t *testing.T) {
 		{[]string{"internal", "wechatpay", "simulator", "admin.go"}, `mux\.HandleFunc\("([A-Z]+ /[^"]+)"`, "", 15},
 		{[]string{"internal", "wechatpay", "simulator", "adminv3.go"}, `mux\.HandleFunc\("([A-Z]+ /[^"]+)"`, "", 10},
 		{[]string{"internal", "wechatpay", "simulator", "faulttypes.go"}, `FaultKind = "([a-z0-9-]+)"`, "", 34},
+		{[]string{"internal", "weixin", "simulator", "admin.go"}, `mux\.HandleFunc\("([A-Z]+ /[^"]+)"`, "", 14},
+		{[]string{"internal", "weixin", "simulator", "routes.go"}, `Operation = "([a-z0-9_]+)"`, "", 7},
+		{[]string{"internal", "weixin", "simulator", "faults.go"}, `FaultKind = "([a-z0-9-]+)"`, "", 9},
+		{[]string{"internal", "weixin", "simulator", "journal.go"}, `ViolationKind = "([a-z0-9-]+)"`, "", 2},
 		{[]string{"internal", "wechatpay", "simulator", "ledger.go"}, `ViolationKind = "([a-z0-9-]+)"`, "", 10},
 	} {
 		found := regexp.MustCompile(source.pattern).FindAllStringSubmatch(read(source.path...), -1)

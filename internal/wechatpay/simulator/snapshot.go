@@ -23,12 +23,7 @@ func (s *Simulator) Ledger() Ledger {
 	}
 	slices.SortFunc(out.Merchants, func(a, b MerchantRecord) int { return cmp.Compare(a.MchID, b.MchID) })
 	for _, o := range t.orderList {
-		s.ageOut(o)
-		copied := *o
-		copied.Params, copied.Prepays = maps.Clone(o.Params), slices.Clone(o.Prepays)
-		copied.Payment = copyOf(o.Payment)
-		copied.Sums = t.sums(o)
-		out.Orders = append(out.Orders, copied)
+		out.Orders = append(out.Orders, s.copyOrder(o))
 	}
 	for _, r := range t.refundList {
 		copied := *r
