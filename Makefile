@@ -81,7 +81,7 @@ test: control-plane $(MANIFEST_TOOLS)/helm ## Run all tests, on a real control p
 	@bin/testsummary -summary bin/results/test -also "TEST_PROTOCOL=V3 ./controllers ./webhookserver" $(TEST_MODULES) -- -timeout 30m -parallel $(PARALLEL) $(RACE) $(TESTFLAGS) ./...
 
 .PHONY: printer-tools
-printer-tools: ## Install the IPP printer that examples/order-desk is tested with (Debian, as root); make test skips those tests without it.
+printer-tools: ## Install the IPP printer and the browser that examples/order-desk is tested with (Debian); make test skips those tests without them.
 	@examples/order-desk/test/install-printer.sh
 
 .PHONY: interop-axios

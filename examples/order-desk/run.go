@@ -80,7 +80,7 @@ func (d *daemon) startWork(ctx context.Context, getenv func(string) string) erro
 	var reader *orders.Reader
 	if o.readOrders {
 		var err error
-		if reader, err = orders.Connect(); err != nil {
+		if reader, err = orders.Connect(d.log); err != nil {
 			return fmt.Errorf("connecting to the API server (--read-orders=false does without): %w", err)
 		}
 		d.work.Go(func() { reader.Describe(ctx, d.book, d.notices, d.log) })

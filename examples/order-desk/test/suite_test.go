@@ -12,6 +12,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	"github.com/wechatpay-operator/wechatpay-operator/examples/order-desk/internal/event"
 	"github.com/wechatpay-operator/wechatpay-operator/examples/order-desk/internal/fixture"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
@@ -36,6 +39,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, output)
 		os.Exit(1)
 	}
+	ctrl.SetLogger(logr.Discard())
 	controlplane.Main(removing{m, folder}, &env, nil)
 }
 

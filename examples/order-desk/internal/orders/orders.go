@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -24,7 +25,8 @@ const timeout = 5 * time.Second
 type Reader struct{ client client.Reader }
 
 // Connect finds the cluster as kubectl does, or by the ServiceAccount of the Pod that this runs in.
-func Connect() (*Reader, error) {
+func Connect(log *slog.Logger) (*Reader, error) {
+	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return nil, err
