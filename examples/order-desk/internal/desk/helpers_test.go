@@ -19,7 +19,7 @@ func mkdir(t testing.TB, folder string, run int) string {
 // quickFolder returns a folder in memory where there is one: these tests write often, and what a disk
 // does is not their subject.
 func quickFolder(t testing.TB) string {
-	folder, err := os.MkdirTemp("/dev/shm", "desk")
+	folder, err := os.MkdirTemp("/dev/shm", "desk") //nolint:usetesting // t.TempDir is on the disk
 	if err != nil {
 		return t.TempDir()
 	}

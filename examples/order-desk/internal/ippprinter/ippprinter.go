@@ -41,7 +41,7 @@ func Start(t testing.TB) *Printer {
 		missing(t, Font)
 	}
 	// A socket has a short name, shorter than t.TempDir makes it.
-	folder, err := os.MkdirTemp("", "ipp")
+	folder, err := os.MkdirTemp("", "ipp") //nolint:usetesting // it is too long
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -99,13 +99,6 @@ func (p *Printer) Tickets() []string {
 	return slices.Clone(p.tickets)
 }
 
-// Busy reports whether something connected to it is open.
-func (p *Printer) Busy() bool {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	return len(p.connections) > 0
-}
-
 func (p *Printer) accept(listener net.Listener) {
 	for {
 		connection, err := listener.Accept()
