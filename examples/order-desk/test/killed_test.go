@@ -85,6 +85,12 @@ func TestTerminatedDeskFinishesItsTicket(t *testing.T) {
 	d.mustTake(fixture.Paid(t, "order-0001"))
 	waitTickets(t, printer, 1)
 	must(t, d.process.Process.Signal(syscall.SIGTERM))
+	fixture.Eventually(t, "the desk takes nothing more", func() error {
+		if status := d.send(fixture.Paid(t, "order-0001")); status != 0 {
+			return fmt.Errorf("HTTP %d", status)
+		}
+		return nil
+	})
 	printer.Withhold(false)
 	if err := d.process.Wait(); err != nil {
 		t.Error(err)
