@@ -28,7 +28,7 @@ TESTFLAGS ?=
 # Tests of a package at a time: most of them wait, for a watch or a pause, so that more than there are CPUs are no burden.
 PARALLEL ?= 6
 SOAKFLAGS ?=
-TEST_MODULES := . hack/tools hack/tools/dockerfile $(patsubst %/go.mod,%,$(wildcard test/interop/go.mod test/browser/go.mod))
+TEST_MODULES := . hack/tools hack/tools/dockerfile examples/order-desk $(patsubst %/go.mod,%,$(wildcard test/interop/go.mod test/browser/go.mod))
 LINT_MODULES := $(TEST_MODULES)
 TIDY_MODULES := $(LINT_MODULES) $(addprefix hack/tools/,golangci-lint kube-score manifests promtool) hack/controlplane
 
@@ -46,7 +46,8 @@ CHART := config/helm/wechatpay-operator
 INSTALLATIONS := config/default $(patsubst %/,%,$(wildcard config/overlays/*/))
 KUSTOMIZATIONS := config/crd config/rbac config/policy config/manager config/network-policy $(INSTALLATIONS) \
   config/components/example config/prometheus config/samples config/samples/callbacks config/samples/ingress \
-  examples/storefront/deploy
+  examples/storefront/deploy \
+  $(patsubst %/kustomization.yaml,%,$(wildcard examples/order-desk/deploy/kustomization.yaml examples/order-desk/deploy/*/kustomization.yaml))
 
 GO_FOLDERS := $(wildcard *.go) $(wildcard api cmd controllers examples hack internal test webhookserver)
 
@@ -79,6 +80,10 @@ test: control-plane $(MANIFEST_TOOLS)/helm ## Run all tests, on a real control p
 	@$(if $(RACE),,echo "No C compiler: the tests run without the race detector.")
 	@mkdir -p bin/results
 	@bin/testsummary -summary bin/results/test -also "TEST_PROTOCOL=V3 ./controllers ./webhookserver" $(TEST_MODULES) -- -timeout 30m -parallel $(PARALLEL) $(RACE) $(TESTFLAGS) ./...
+
+.PHONY: printer-tools
+printer-tools: ## Install the IPP printer and the browser that examples/order-desk is tested with (Debian); make test skips those tests without them.
+	@examples/order-desk/test/install-printer.sh
 
 .PHONY: interop-axios
 interop-axios: ## Install the Node.js client with which test/interop tests the simulator too, if npm is there; make test skips it without.
@@ -271,9 +276,12 @@ lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the man
 	done
 	@echo "==> kubeconform"
 	@go -C hack/tools/manifests mod download sigs.k8s.io/gateway-api github.com/prometheus-operator/prometheus-operator
-	@gateway=$$(go -C hack/tools/manifests list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)/config/crd/standard/gateway.networking.k8s.io_; \
+	@knative=$$(go mod download -json knative.dev/eventing@$(KNATIVE_EVENTING) | sed -n 's|.*"Dir": "\(.*\)".*|\1/config/core/resources|p'); \
+	argo=$$(go mod download -json github.com/argoproj/argo-events@$(ARGO_EVENTS) | sed -n 's|.*"Dir": "\(.*\)".*|\1/manifests/base/crds|p'); \
+	gateway=$$(go -C hack/tools/manifests list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)/config/crd/standard/gateway.networking.k8s.io_; \
 	prometheus=$$(go -C hack/tools/manifests list -m -f '{{.Dir}}' github.com/prometheus-operator/prometheus-operator)/example/prometheus-operator-crd/monitoring.coreos.com_; \
-	go run ./hack/schemas -out bin/schemas $${gateway}gateways.yaml $${gateway}httproutes.yaml $${prometheus}prometheusrules.yaml $${prometheus}servicemonitors.yaml
+	go run ./hack/schemas -out bin/schemas $${gateway}gateways.yaml $${gateway}httproutes.yaml $${prometheus}prometheusrules.yaml $${prometheus}servicemonitors.yaml \
+	  $$knative/{broker,sinkbindings,trigger}.yaml $$argo/argoproj.io_{eventbus,eventsources,sensors}.yaml
 	@$(MANIFEST_TOOLS)/kubeconform -strict -summary -schema-location 'bin/schemas/{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json' bin/manifests/*.yaml
 	@echo "==> kube-score"
 	@for file in $(foreach folder,$(INSTALLATIONS),bin/manifests/$(subst /,-,$(folder)).yaml) bin/manifests/helm-*.yaml; do \
@@ -281,6 +289,10 @@ lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the man
 	    --ignore-test container-image-pull-policy --ignore-test deployment-has-host-podantiaffinity \
 	    $$file >bin/manifests/score || { grep -v '\[OK\]\|\[SKIPPED\]' bin/manifests/score; echo "in $$file"; exit 1; }; \
 	done
+
+# The modules whose CRDs the samples of examples/order-desk/deploy are checked with. They are no tools, and are not built.
+KNATIVE_EVENTING := v0.47.0
+ARGO_EVENTS := v1.9.7
 
 .PHONY: lint-image
 lint-image:
