@@ -23,6 +23,14 @@ type ID struct {
 	MchID, Hosts string
 }
 
+// String is the merchant number, with the hosts if they are not WeChat's own.
+func (id ID) String() string {
+	if id.Hosts == weChatDomain {
+		return id.MchID
+	}
+	return id.MchID + "@" + id.Hosts
+}
+
 // IDOf returns the account that a Merchant claims to belong to. IsProven reports whether that was
 // proven.
 func IDOf(merchant *v1alpha1.Merchant) ID {

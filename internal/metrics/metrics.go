@@ -156,6 +156,24 @@ var (
 		Help: "How long ago the fact was recorded of the oldest event that an EventSink has not taken yet; 0 if there is none. Updated twice a minute. Only the leader has it.",
 	}, []string{"namespace", "sink"})
 
+	// LedgerPending is how many objects are not recorded in the ledger as they are.
+	LedgerPending = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "wechatpay_ledger_pending",
+		Help: "Orders and Refunds whose state is not recorded in the ledger's database yet. Only the leader has it.",
+	})
+
+	// LedgerRefused is how many objects the ledger's database refuses for their content.
+	LedgerRefused = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "wechatpay_ledger_refused",
+		Help: "Orders and Refunds whose row the ledger's database refuses for its content. They stay beyond their ttlSecondsAfterFinished. Only the leader has it.",
+	})
+
+	// LedgerUnavailable is 1 while the ledger's database takes no rows.
+	LedgerUnavailable = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "wechatpay_ledger_unavailable",
+		Help: "1 while the ledger's database takes no rows, 0 otherwise. Payments do not wait for it, ttlSecondsAfterFinished does. Only the leader has it.",
+	})
+
 	// buildInfo is 1 for the running version.
 	buildInfo = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "wechatpay_build_info",
@@ -218,7 +236,7 @@ func init() {
 	metrics.Registry.MustRegister(Requests, RequestDuration, Callbacks, CallbackDuration, CallbackConnectionsEvicted, OrdersPaid,
 		AmountMismatches, SecondPayments, PaidLate, FinalizersReleased, GoneDuringCalls, WritesRefused,
 		BreakerState, CallsDenied, CallbacksReachable, CallbackChecks, CallbackHealthChecks, RefundsGuarded,
-		EventDeliveries, EventsGivenUp, EventsPending, OldestEventAge, buildInfo)
+		EventDeliveries, EventsGivenUp, EventsPending, LedgerPending, LedgerRefused, LedgerUnavailable, OldestEventAge, buildInfo)
 	startAtZero()
 }
 

@@ -1,0 +1,149 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Database is the ledger's PostgreSQL database. It connects when it is first needed, and anew when
+// the file with its address has changed.
+type Database struct {
+	dsnFile string
+	dsn     string
+	pool    *pgxpool.Pool
+}
+
+// NewDatabase does not connect yet: payments do not wait for the ledger. The file has a connection
+// string as libpq takes it, URL or key=value.
+func NewDatabase(dsnFile string) *Database { return &Database{dsnFile: dsnFile} }
+
+// Close ends all connections.
+func (d *Database) Close() {
+	if d.pool != nil {
+		d.pool.Close()
+		d.pool = nil
+	}
+}
+
+const (
+	connectTimeout = 5 * time.Second
+	// statementTimeout ends a statement that waits for somebody's lock: the next try may find it
+	// free.
+	statementTimeout = 20 * time.Second
+)
+
+// open connects and migrates, once for each address.
+func (d *Database) open(ctx context.Context) error {
+	content, err := os.ReadFile(d.dsnFile)
+	if err != nil {
+		return fmt.Errorf("--ledger-dsn-file: %w", err)
+	}
+	dsn := string(bytes.TrimSpace(content))
+	if d.pool != nil && dsn == d.dsn {
+		return nil
+	}
+	d.Close()
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		// The library takes passwords out of its errors where it recognises them. What can't be
+		// parsed may have one anywhere.
+		return errors.New("--ledger-dsn-file: its content is no connection string of PostgreSQL")
+	}
+	config.MaxConns = 2 // the writer's, and one for migrations
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	config.ConnConfig.RuntimeParams["application_name"] = "wechatpay-operator"
+	config.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	if err := migrate(ctx, pool); err != nil {
+		pool.Close()
+		return err
+	}
+	d.pool, d.dsn = pool, dsn
+	return nil
+}
+
+// batch are rows that are written together. No two of a table have the same key.
+type batch struct {
+	orders  []orderRow
+	refunds []refundRow
+}
+
+// write stores a batch in one transaction, so that an order is never seen without what belongs to
+// it.
+func (d *Database) write(ctx context.Context, b batch) error {
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, d.pool, func(transaction pgx.Tx) error {
+		if err := upsert(ctx, transaction, ordersTable, b.orders); err != nil {
+			return err
+		}
+		return upsert(ctx, transaction, refundsTable, b.refunds)
+	})
+}
+
+// upsert passes all rows as one value, which is far faster than a statement for each.
+func upsert[T any](ctx context.Context, transaction pgx.Tx, into table, rows []T) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	values, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	_, err = transaction.Exec(ctx, into.statement, string(values))
+	return err
+}
+
+// table is one that rows are written to.
+type table struct{ statement string }
+
+var (
+	ordersTable = newTable("orders", "account out_trade_no", `account text, out_trade_no text, mch_id text, sub_mch_id text, app_id text,
+		protocol text, trade_type text, namespace text, name text, uid text, merchant_namespace text, merchant_name text, description text,
+		currency text, total bigint, state text, state_time timestamptz, created_time timestamptz, transaction_id text, paid_time timestamptz,
+		cash_total bigint, coupon_total bigint, settlement_total bigint, bank_type text`,
+		// Paid is never left, whoever writes later.
+		"(EXCLUDED.transaction_id IS NOT NULL, EXCLUDED.state_time) >= (known.transaction_id IS NOT NULL, known.state_time)")
+	refundsTable = newTable("refunds", "account out_refund_no", `account text, out_refund_no text, out_trade_no text, mch_id text, sub_mch_id text,
+		namespace text, name text, uid text, order_name text, reason text, currency text, amount bigint, state text, state_time timestamptz,
+		refund_id text, requested_time timestamptz, accepted_time timestamptz, succeeded_time timestamptz`,
+		"(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time) >= (known.state = 'Succeeded', known.state_time)")
+)
+
+// newTable builds the statement that writes rows of a table. A row replaces the one of its key if
+// it is not older.
+func newTable(name, key, columns, isNewer string) table {
+	var names, sets []string
+	for _, column := range strings.Split(columns, ",") {
+		names = append(names, strings.Fields(column)[0])
+	}
+	for _, column := range names {
+		sets = append(sets, column+" = EXCLUDED."+column)
+	}
+	sets = append(sets, "changed_time = now()")
+	all := strings.Join(names, ", ")
+	return table{fmt.Sprintf(`INSERT INTO %s.%s AS known (%s) SELECT %s FROM jsonb_to_recordset($1::jsonb) AS given(%s)
+		ON CONFLICT (%s) DO UPDATE SET %s WHERE %s`,
+		dbSchema, name, all, all, columns, strings.Join(strings.Fields(key), ", "), strings.Join(sets, ", "), isNewer)}
+}
+
+// isAboutData reports whether PostgreSQL refuses a row for what is in it (SQLSTATE classes 22 and
+// 23). Any other error may be gone at the next try.
+func isAboutData(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "22") || strings.HasPrefix(refused.Code, "23"))
+}

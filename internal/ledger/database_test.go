@@ -1,0 +1,233 @@
+package ledger
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/postgres"
+)
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// openDatabase returns a Database of a new server, and a connection to look into it.
+func openDatabase(t testing.TB) (*postgres.Server, *Database, *pgx.Conn) {
+	t.Helper()
+	server := postgres.Open(t)
+	file := filepath.Join(t.TempDir(), "dsn")
+	if err := os.WriteFile(file, []byte(server.DSN()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	database := NewDatabase(file)
+	t.Cleanup(database.Close)
+	return server, database, connect(t, server)
+}
+
+func connect(t testing.TB, server *postgres.Server) *pgx.Conn {
+	t.Helper()
+	connection, err := pgx.Connect(t.Context(), server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = connection.Close(context.Background()) })
+	return connection
+}
+
+func paidRow(number string) orderRow {
+	at := noon
+	return orderRow{
+		Account: "1900000109", OutTradeNo: number, MchID: "1900000109", AppID: "wxd678efh567hg6787", TradeType: "JSAPI",
+		Namespace: "shop", Name: number, UID: "uid-" + number, MerchantNamespace: "shop", MerchantName: "shop", Description: "肥皂 x1",
+		Currency: "CNY", Total: 101, State: "Paid", StateTime: at, CreatedTime: at.Add(-time.Minute),
+		TransactionID: new("42000-" + number), PaidTime: &at,
+	}
+}
+
+func acceptedRow(number, order string) refundRow {
+	at := noon.Add(time.Hour)
+	return refundRow{
+		Account: "1900000109", OutRefundNo: number, OutTradeNo: order, MchID: "1900000109", Namespace: "shop", Name: number, UID: "uid-" + number,
+		OrderName: order, Currency: "CNY", Amount: 50, State: "Processing", StateTime: at, RefundID: new("50300-" + number), RequestedTime: at, AcceptedTime: &at,
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func query[T any](t testing.TB, connection *pgx.Conn, sql string, arguments ...any) []T {
+	t.Helper()
+	rows, err := connection.Query(t.Context(), sql, arguments...)
+	must(t, err)
+	found, err := pgx.CollectRows(rows, pgx.RowTo[T])
+	must(t, err)
+	return found
+}
+
+func TestRowsAreWrittenOnceAndNeverBack(t *testing.T) {
+	_, database, look := openDatabase(t)
+	paid, closed := paidRow("order-0001"), paidRow("order-0001")
+	closed.State, closed.StateTime, closed.TransactionID, closed.PaidTime = "Closed", noon.Add(-time.Minute), nil, nil
+	accepted, succeeded := acceptedRow("refund-0001", "order-0001"), acceptedRow("refund-0001", "order-0001")
+	succeeded.State, succeeded.StateTime, succeeded.SucceededTime = "Succeeded", noon.Add(2*time.Hour), new(noon.Add(2*time.Hour))
+	for _, b := range []batch{
+		{orders: []orderRow{closed}},
+		{orders: []orderRow{paid}, refunds: []refundRow{accepted}},
+		{orders: []orderRow{paid}, refunds: []refundRow{succeeded}},
+		{orders: []orderRow{closed}, refunds: []refundRow{accepted}}, // by a leader that does not know yet that it is not one any more
+	} {
+		must(t, database.write(t.Context(), b))
+	}
+	if states := query[string](t, look, "SELECT state FROM wechatpay.orders"); !slices.Equal(states, []string{"Paid"}) {
+		t.Errorf("orders are %q", states)
+	}
+	if states := query[string](t, look, "SELECT state FROM wechatpay.refunds"); !slices.Equal(states, []string{"Succeeded"}) {
+		t.Errorf("refunds are %q", states)
+	}
+	if paidLater := paidRow("order-0001"); true {
+		// A payment whose time in the object is not the newest still beats an end without one.
+		paidLater.StateTime = noon.Add(-time.Hour)
+		late := closed
+		late.OutTradeNo, paidLater.OutTradeNo, late.StateTime = "order-0002", "order-0002", noon
+		paidLater.TransactionID = new("42000-2")
+		must(t, database.write(t.Context(), batch{orders: []orderRow{late}}))
+		must(t, database.write(t.Context(), batch{orders: []orderRow{paidLater}}))
+		must(t, database.write(t.Context(), batch{orders: []orderRow{late}}))
+		if states := query[string](t, look, "SELECT state FROM wechatpay.orders WHERE out_trade_no = 'order-0002'"); !slices.Equal(states, []string{"Paid"}) {
+			t.Errorf("an order that was paid is %q", states)
+		}
+	}
+}
+
+// TestDaysAreBeijings: the day of a payment is that of WeChat Pay's bill.
+func TestDaysAreBeijings(t *testing.T) {
+	_, database, look := openDatabase(t)
+	before, after := paidRow("order-0001"), paidRow("order-0002")
+	before.PaidTime, after.PaidTime = new(time.Date(2026, 11, 21, 15, 59, 59, 0, time.UTC)), new(time.Date(2026, 11, 21, 16, 0, 0, 0, time.UTC))
+	must(t, database.write(t.Context(), batch{orders: []orderRow{before, after}}))
+	if days := query[string](t, look, "SELECT paid_day::text FROM wechatpay.orders ORDER BY out_trade_no"); !slices.Equal(days, []string{"2026-11-21", "2026-11-22"}) {
+		t.Errorf("the days are %q", days)
+	}
+}
+
+func TestViewsAddUp(t *testing.T) {
+	_, database, look := openDatabase(t)
+	succeeded, closed := acceptedRow("refund-0001", "order-0001"), acceptedRow("refund-0003", "order-0002")
+	succeeded.State, closed.State = "Succeeded", "Closed"
+	other := paidRow("order-0003")
+	other.SubMchID = new("1900000201")
+	unpaid := paidRow("order-0004")
+	unpaid.State, unpaid.TransactionID, unpaid.PaidTime = "Closed", nil, nil
+	must(t, database.write(t.Context(), batch{
+		orders:  []orderRow{paidRow("order-0001"), paidRow("order-0002"), other, unpaid},
+		refunds: []refundRow{succeeded, acceptedRow("refund-0002", "order-0001"), closed},
+	}))
+	type balance struct{ Paid, Refunded, UnderWay, Kept int64 }
+	rows, err := look.Query(t.Context(), "SELECT paid, refunded, under_way, kept FROM wechatpay.order_balances ORDER BY out_trade_no")
+	must(t, err)
+	balances, err := pgx.CollectRows(rows, pgx.RowToStructByPos[balance])
+	must(t, err)
+	if want := []balance{{101, 50, 50, 51}, {101, 0, 0, 101}, {101, 0, 0, 101}}; !slices.Equal(balances, want) {
+		t.Errorf("the balances are %v, not %v", balances, want)
+	}
+	totals := query[string](t, look, `SELECT concat_ws(' ', account, coalesce(sub_mch_id, '-'), day, payments, paid, refunds, refunded, net)
+		FROM wechatpay.daily_totals ORDER BY sub_mch_id NULLS FIRST`)
+	if want := []string{"1900000109 - 2026-11-21 2 202 2 100 102", "1900000109 1900000201 2026-11-21 1 101 0 0 101"}; !slices.Equal(totals, want) {
+		t.Errorf("the totals are %q, not %q", totals, want)
+	}
+	if open := query[string](t, look, "SELECT out_refund_no FROM wechatpay.refunds_under_way"); !slices.Equal(open, []string{"refund-0002"}) {
+		t.Errorf("under way are %q", open)
+	}
+}
+
+// TestTwoProcessesMigrateTogether: both replicas may become the leader of a new installation.
+func TestTwoProcessesMigrateTogether(t *testing.T) {
+	server, first, _ := openDatabase(t)
+	file := filepath.Join(t.TempDir(), "dsn")
+	must(t, os.WriteFile(file, []byte(server.DSN()), 0o600))
+	second := NewDatabase(file)
+	t.Cleanup(second.Close)
+	failed := make(chan error, 2)
+	for i, database := range []*Database{first, second} {
+		go func() {
+			failed <- database.write(t.Context(), batch{orders: []orderRow{paidRow("order-000" + string(rune('1'+i)))}})
+		}()
+	}
+	must(t, <-failed)
+	must(t, <-failed)
+	third := NewDatabase(file) // the next process finds everything there
+	t.Cleanup(third.Close)
+	must(t, third.write(t.Context(), batch{orders: []orderRow{paidRow("order-0003")}}))
+}
+
+// TestLedgerWithoutRightOnTheDatabase: who runs the database may have made the schema for the
+// operator.
+func TestLedgerWithoutRightOnTheDatabase(t *testing.T) {
+	server, _, look := openDatabase(t)
+	for _, statement := range []string{"CREATE ROLE books LOGIN", "CREATE SCHEMA wechatpay AUTHORIZATION books"} {
+		_, err := look.Exec(t.Context(), statement)
+		must(t, err)
+	}
+	file := filepath.Join(t.TempDir(), "dsn")
+	must(t, os.WriteFile(file, []byte(strings.Replace(server.DSN(), "user=operator", "user=books", 1)), 0o600))
+	database := NewDatabase(file)
+	t.Cleanup(database.Close)
+	must(t, database.write(t.Context(), batch{orders: []orderRow{paidRow("order-0001")}}))
+}
+
+func TestErrorsHaveNoPassword(t *testing.T) {
+	for _, dsn := range []string{
+		"postgres://books:Secret81@127.0.0.1:1/books?connect_timeout=1",
+		"host=127.0.0.1 port=1 user=books password=Secret81",
+		"postgres://books:Secret81@[::1/books", "password=Secret81 port=x", "Secret81",
+	} {
+		file := filepath.Join(t.TempDir(), "dsn")
+		must(t, os.WriteFile(file, []byte(dsn), 0o600))
+		database := NewDatabase(file)
+		t.Cleanup(database.Close)
+		err := database.write(t.Context(), batch{orders: []orderRow{paidRow("order-0001")}})
+		if err == nil || strings.Contains(err.Error(), "Secret81") {
+			t.Errorf("%q: %v", dsn, err)
+		}
+	}
+}
+
+// TestAddressChanges: a rotated password takes effect without a restart.
+func TestAddressChanges(t *testing.T) {
+	_, database, look := openDatabase(t)
+	good, err := os.ReadFile(database.dsnFile)
+	must(t, err)
+	must(t, os.WriteFile(database.dsnFile, []byte("host=/nowhere"), 0o600))
+	if err := database.write(t.Context(), batch{orders: []orderRow{paidRow("order-0001")}}); err == nil {
+		t.Fatal("it wrote to nowhere")
+	}
+	must(t, os.WriteFile(database.dsnFile, good, 0o600))
+	must(t, database.write(t.Context(), batch{orders: []orderRow{paidRow("order-0001")}}))
+	if count := query[int64](t, look, "SELECT count(*) FROM wechatpay.orders"); count[0] != 1 {
+		t.Errorf("%d rows", count[0])
+	}
+}
+
+// TestColumns: what the statements name is what the tables have, but for what the database fills in
+// itself.
+func TestColumns(t *testing.T) {
+	_, database, look := openDatabase(t)
+	must(t, database.write(t.Context(), batch{orders: []orderRow{paidRow("order-0001")}}))
+	for name, table := range map[string]table{"orders": ordersTable, "refunds": refundsTable} {
+		for _, column := range query[string](t, look, `SELECT column_name FROM information_schema.columns
+			WHERE table_schema = 'wechatpay' AND table_name = $1 AND is_generated = 'NEVER' AND column_name <> ALL ('{recorded_time,changed_time}')`, name) {
+			if !strings.Contains(table.statement, column+" = EXCLUDED."+column) {
+				t.Errorf("the column %s of %s is never written", column, name)
+			}
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"hash/fnv"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// entry is an object with the row that it makes.
+type entry struct {
+	object client.Object
+	// key is the row's in its table.
+	key    [3]string
+	order  *orderRow
+	refund *refundRow
+	// sum tells two versions of a row apart.
+	sum uint64
+}
+
+// hasFact reports whether an object has something to record. Every caller asks this first: most
+// objects in a shop are open, and making a row costs a look at other objects.
+func hasFact(object client.Object) bool {
+	switch object := object.(type) {
+	case *v1alpha1.Order:
+		return isFact(object)
+	case *v1alpha1.Refund:
+		return isRefundFact(object)
+	default:
+		return false
+	}
+}
+
+// entryOf makes the row of an object that has a fact; nil if the objects that it needs for that are
+// gone. They are held until the row is written, so that it was.
+func (w *Writer) entryOf(ctx context.Context, object client.Object) (*entry, error) {
+	made := &entry{object: object}
+	switch object := object.(type) {
+	case *v1alpha1.Order:
+		merchant, err := w.merchantOf(ctx, object)
+		if err != nil || merchant == nil {
+			return nil, err
+		}
+		row := rowOfOrder(object, merchant)
+		made.order, made.key = &row, [3]string{"orders", row.Account, row.OutTradeNo}
+	case *v1alpha1.Refund:
+		order := &v1alpha1.Order{}
+		if found, err := w.find(ctx, types.NamespacedName{Namespace: object.Namespace, Name: object.Spec.OrderRef.Name}, order); err != nil || !found {
+			return nil, err
+		}
+		merchant, err := w.merchantOf(ctx, order)
+		if err != nil || merchant == nil {
+			return nil, err
+		}
+		row := rowOfRefund(object, order, merchant)
+		made.refund, made.key = &row, [3]string{"refunds", row.Account, row.OutRefundNo}
+	}
+	sum := fnv.New64a()
+	err := json.NewEncoder(sum).Encode([]any{made.order, made.refund})
+	made.sum = sum.Sum64()
+	return made, err
+}
+
+func (w *Writer) merchantOf(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
+	merchant := &v1alpha1.Merchant{}
+	namespace, name := order.MerchantKey()
+	found, err := w.find(ctx, types.NamespacedName{Namespace: namespace, Name: name}, merchant)
+	if err != nil || !found {
+		return nil, err
+	}
+	return merchant, nil
+}
+
+func (w *Writer) find(ctx context.Context, key types.NamespacedName, object client.Object) (bool, error) {
+	err := w.Reader.Get(ctx, key, object)
+	return err == nil, client.IgnoreNotFound(err)
+}
+
+// batchOf is what is written of entries.
+func batchOf(entries []*entry) batch {
+	var b batch
+	for _, e := range entries {
+		if e.order != nil {
+			b.orders = append(b.orders, *e.order)
+		} else {
+			b.refunds = append(b.refunds, *e.refund)
+		}
+	}
+	return b
+}

@@ -1,0 +1,137 @@
+package ledger
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+)
+
+// orderRow is a row of wechatpay.orders. The names in JSON are those of the columns. Nothing about
+// the payer is in it.
+type orderRow struct {
+	Account           string     `json:"account"`
+	OutTradeNo        string     `json:"out_trade_no"`
+	MchID             string     `json:"mch_id"`
+	SubMchID          *string    `json:"sub_mch_id"`
+	AppID             string     `json:"app_id"`
+	Protocol          *string    `json:"protocol"`
+	TradeType         string     `json:"trade_type"`
+	Namespace         string     `json:"namespace"`
+	Name              string     `json:"name"`
+	UID               string     `json:"uid"`
+	MerchantNamespace string     `json:"merchant_namespace"`
+	MerchantName      string     `json:"merchant_name"`
+	Description       string     `json:"description"`
+	Currency          string     `json:"currency"`
+	Total             int64      `json:"total"`
+	State             string     `json:"state"`
+	StateTime         time.Time  `json:"state_time"`
+	CreatedTime       time.Time  `json:"created_time"`
+	TransactionID     *string    `json:"transaction_id"`
+	PaidTime          *time.Time `json:"paid_time"`
+	CashTotal         *int64     `json:"cash_total"`
+	CouponTotal       *int64     `json:"coupon_total"`
+	SettlementTotal   *int64     `json:"settlement_total"`
+	BankType          *string    `json:"bank_type"`
+}
+
+// refundRow is a row of wechatpay.refunds.
+type refundRow struct {
+	Account       string     `json:"account"`
+	OutRefundNo   string     `json:"out_refund_no"`
+	OutTradeNo    string     `json:"out_trade_no"`
+	MchID         string     `json:"mch_id"`
+	SubMchID      *string    `json:"sub_mch_id"`
+	Namespace     string     `json:"namespace"`
+	Name          string     `json:"name"`
+	UID           string     `json:"uid"`
+	OrderName     string     `json:"order_name"`
+	Reason        *string    `json:"reason"`
+	Currency      string     `json:"currency"`
+	Amount        int64      `json:"amount"`
+	State         string     `json:"state"`
+	StateTime     time.Time  `json:"state_time"`
+	RefundID      *string    `json:"refund_id"`
+	RequestedTime time.Time  `json:"requested_time"`
+	AcceptedTime  *time.Time `json:"accepted_time"`
+	SucceededTime *time.Time `json:"succeeded_time"`
+}
+
+// isFact reports whether an Order's end is something that happened at WeChat Pay under its number.
+// An Order that lost its number, or that WeChat Pay never took, would be written over the row of
+// the one that has it.
+func isFact(order *v1alpha1.Order) bool {
+	switch lifecycle.PaidReason(order) {
+	case v1alpha1.ReasonClosed, v1alpha1.ReasonExpired:
+		return order.Status.Prepay != nil
+	default:
+		return lifecycle.IsPaid(order) && order.Status.Transaction != nil
+	}
+}
+
+// isRefundFact reports whether WeChat Pay has a Refund.
+func isRefundFact(refund *v1alpha1.Refund) bool {
+	return lifecycle.RefundAccepted(refund) || lifecycle.RefundSucceeded(refund)
+}
+
+// rowOfOrder is pure: the same Order and Merchant give the same row.
+func rowOfOrder(order *v1alpha1.Order, merchant *v1alpha1.Merchant) orderRow {
+	merchantNamespace, merchantName := order.MerchantKey()
+	row := orderRow{
+		Account: account.IDOf(merchant).String(), OutTradeNo: order.Number(), MchID: merchant.Spec.MchID, SubMchID: subMchID(merchant),
+		AppID: lifecycle.AppID(order, merchant), Protocol: protocolOf(order), TradeType: string(order.Spec.TradeType),
+		Namespace: order.Namespace, Name: order.Name, UID: string(order.UID), MerchantNamespace: merchantNamespace, MerchantName: merchantName,
+		Description: order.Spec.Description, Currency: string(order.Spec.Amount.Currency), Total: order.Spec.Amount.Total,
+		State: lifecycle.PaidReason(order), StateTime: lifecycle.FinishedTime(order).UTC(), CreatedTime: order.CreationTimestamp.UTC(),
+	}
+	if paid := order.Status.Transaction; paid != nil && lifecycle.IsPaid(order) {
+		row.TransactionID, row.PaidTime, row.BankType = optional(paid.ID), utc(paid.PaidTime), optional(paid.BankType)
+		row.CashTotal, row.CouponTotal, row.SettlementTotal = paid.CashTotal, paid.CouponTotal, paid.SettlementTotal
+	}
+	return row
+}
+
+func rowOfRefund(refund *v1alpha1.Refund, order *v1alpha1.Order, merchant *v1alpha1.Merchant) refundRow {
+	state := lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+	return refundRow{
+		Account: account.IDOf(merchant).String(), OutRefundNo: refund.Number(), OutTradeNo: order.Number(),
+		MchID: merchant.Spec.MchID, SubMchID: subMchID(merchant),
+		Namespace: refund.Namespace, Name: refund.Name, UID: string(refund.UID), OrderName: refund.Spec.OrderRef.Name,
+		Reason: optional(refund.Spec.Reason), Currency: string(order.Spec.Amount.Currency), Amount: refund.Spec.Amount,
+		State: state.Reason, StateTime: state.LastTransitionTime.UTC(), RefundID: optional(refund.Status.RefundID),
+		RequestedTime: refund.CreationTimestamp.UTC(), AcceptedTime: utc(refund.Status.AcceptedTime), SucceededTime: utc(refund.Status.SucceededTime),
+	}
+}
+
+func subMchID(merchant *v1alpha1.Merchant) *string {
+	if merchant.Spec.Partner == nil {
+		return nil
+	}
+	return optional(merchant.Spec.Partner.SubMchID)
+}
+
+func protocolOf(order *v1alpha1.Order) *string {
+	if order.Status.Prepay == nil {
+		return nil
+	}
+	return optional(string(order.Status.Prepay.Protocol))
+}
+
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+func utc(at *metav1.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	moment := at.UTC()
+	return &moment
+}

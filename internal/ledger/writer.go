@@ -1,0 +1,382 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+)
+
+// Timing holds the intervals of a Writer.
+type Timing struct {
+	// Gather is how long facts are gathered into a batch.
+	Gather time.Duration
+	// RetryFirst and RetryMost limit the growing waits while the database does not take rows.
+	RetryFirst, RetryMost time.Duration
+	// Batch is how many rows are written at once.
+	Batch int
+}
+
+// DefaultTiming is production's.
+func DefaultTiming() Timing {
+	return Timing{Gather: 200 * time.Millisecond, RetryFirst: time.Second, RetryMost: 30 * time.Second, Batch: 1000}
+}
+
+// store is what a Writer writes to: a Database.
+type store interface {
+	write(ctx context.Context, b batch) error
+	Close()
+}
+
+// Writer records facts. One process writes, the leader: it begins with all objects that there are,
+// and goes on with each that changes.
+//
+// It keeps no row in memory. While the database is away it keeps which objects are not recorded,
+// which themselves wait in the cluster.
+type Writer struct {
+	// Reader reads Merchants and Orders from the cache.
+	Reader   client.Reader
+	Database store
+	Clock    clock.Clock
+	Timing   Timing
+	Log      logr.Logger
+
+	mutex sync.Mutex
+	// leads is set once Start has been called.
+	leads bool
+	wake  chan struct{}
+	// pending are objects that are not recorded as they are.
+	pending map[types.UID]client.Object
+	// refused are objects whose row the database refuses for its content. They are tried again when
+	// they change, and by the next process.
+	refused map[types.UID]uint64
+	// recorded are the sums of the rows that are written.
+	recorded map[types.UID]uint64
+	// waiting objects are told when they are recorded.
+	waiting map[types.UID]bool
+	listen  []func(client.Object)
+	failing time.Time
+	problem string
+}
+
+// Follow hears of every change. Facts are recorded from Start on.
+func (w *Writer) Follow(ctx context.Context, informers cache.Cache) error {
+	w.reset()
+	for _, kind := range []client.Object{&v1alpha1.Order{}, &v1alpha1.Refund{}} {
+		informer, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+		if err != nil {
+			return fmt.Errorf("watching for the ledger: %w", err)
+		}
+		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc:    func(object any) { w.note(object.(client.Object)) },
+			UpdateFunc: func(_, object any) { w.note(object.(client.Object)) },
+			DeleteFunc: func(object any) {
+				if last, missed := object.(toolscache.DeletedFinalStateUnknown); missed {
+					object = last.Obj
+				}
+				w.forget(object.(client.Object).GetUID())
+			},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reset begins with an empty memory.
+func (w *Writer) reset() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.wake = make(chan struct{}, 1)
+	w.pending, w.recorded, w.refused, w.waiting = map[types.UID]client.Object{}, map[types.UID]uint64{}, map[types.UID]uint64{}, map[types.UID]bool{}
+}
+
+// Start records until the context ends. It is called when the caches are filled.
+func (w *Writer) Start(ctx context.Context) error {
+	defer w.Database.Close()
+	w.mutex.Lock()
+	w.leads = true
+	w.mutex.Unlock()
+	if err := w.noteAll(ctx); err != nil {
+		return err
+	}
+	wait := w.Timing.RetryFirst
+	for w.sleep(ctx, w.Timing.Gather) && w.awaitFacts(ctx) {
+		err := w.recordSome(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		w.show(err)
+		if err == nil {
+			wait = w.Timing.RetryFirst
+			continue
+		}
+		w.sleep(ctx, wait)
+		wait = min(2*wait, w.Timing.RetryMost)
+	}
+	return nil
+}
+
+// noteAll begins with what is there.
+func (w *Writer) noteAll(ctx context.Context) error {
+	var orders v1alpha1.OrderList
+	var refunds v1alpha1.RefundList
+	if err := w.Reader.List(ctx, &orders, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	for i := range orders.Items {
+		w.note(&orders.Items[i])
+	}
+	if err := w.Reader.List(ctx, &refunds, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	for i := range refunds.Items {
+		w.note(&refunds.Items[i])
+	}
+	return nil
+}
+
+// note takes up an object that has a fact.
+func (w *Writer) note(object client.Object) {
+	if !hasFact(object) {
+		return
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if !w.leads {
+		return
+	}
+	w.pending[object.GetUID()] = object
+	w.measure()
+	select {
+	case w.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// forget drops what is remembered of a deleted object. What is pending is still written.
+func (w *Writer) forget(uid types.UID) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	delete(w.recorded, uid)
+	delete(w.refused, uid)
+	delete(w.waiting, uid)
+	w.measure()
+}
+
+func (w *Writer) awaitFacts(ctx context.Context) bool {
+	for {
+		w.mutex.Lock()
+		some := len(w.pending) > 0
+		w.mutex.Unlock()
+		if some {
+			return true
+		}
+		select {
+		case <-w.wake:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (w *Writer) sleep(ctx context.Context, length time.Duration) bool {
+	select {
+	case <-w.Clock.After(length):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// recordSome writes one batch.
+func (w *Writer) recordSome(ctx context.Context) error {
+	entries, err := w.take(ctx)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	return w.writeEach(ctx, entries)
+}
+
+// take chooses what comes into the next batch: each row once. What is recorded already is dropped.
+func (w *Writer) take(ctx context.Context) ([]*entry, error) {
+	w.mutex.Lock()
+	objects := make([]client.Object, 0, min(len(w.pending), w.Timing.Batch))
+	for _, object := range w.pending {
+		if objects = append(objects, object); len(objects) == w.Timing.Batch {
+			break
+		}
+	}
+	w.mutex.Unlock()
+	var entries []*entry
+	rows := map[[3]string]bool{}
+	for _, object := range objects {
+		e, err := w.entryOf(ctx, object)
+		switch {
+		case err != nil:
+			return nil, err
+		case e == nil:
+			w.Log.Info("A fact can't be recorded any more: its Order or its Merchant is gone", "object", client.ObjectKeyFromObject(object).String())
+			w.settled(object, nil)
+		case w.isKnown(e):
+			w.settled(object, nil)
+		case rows[e.key]:
+			// Two objects used the number, one after the other. The next batch has the other.
+		default:
+			rows[e.key] = true
+			entries = append(entries, e)
+		}
+	}
+	return entries, nil
+}
+
+// writeEach writes entries, and finds those among them that the database refuses for their content.
+func (w *Writer) writeEach(ctx context.Context, entries []*entry) error {
+	err := w.Database.write(ctx, batchOf(entries))
+	switch {
+	case err == nil:
+		for _, e := range entries {
+			w.settled(e.object, e)
+		}
+		return nil
+	case !isAboutData(err):
+		return err
+	case len(entries) == 1:
+		w.refuse(entries[0], err)
+		return nil
+	}
+	half := len(entries) / 2
+	if err := w.writeEach(ctx, entries[:half]); err != nil {
+		return err
+	}
+	return w.writeEach(ctx, entries[half:])
+}
+
+// settled ends the wait of an object, unless it has changed meanwhile.
+func (w *Writer) settled(object client.Object, written *entry) {
+	uid := object.GetUID()
+	w.mutex.Lock()
+	if written != nil {
+		w.recorded[uid] = written.sum
+		delete(w.refused, uid)
+	}
+	if w.pending[uid] == object {
+		delete(w.pending, uid)
+	}
+	w.measure()
+	waits := w.waiting[uid]
+	delete(w.waiting, uid)
+	listeners := w.listen
+	w.mutex.Unlock()
+	if waits {
+		for _, listener := range listeners {
+			listener(object)
+		}
+	}
+}
+
+// refuse puts an object aside that the database does not take as it is.
+func (w *Writer) refuse(e *entry, err error) {
+	w.Log.Error(err, "The ledger's database refuses a row for its content; it is tried again when the object changes, and after a restart",
+		"table", e.key[0], "object", client.ObjectKeyFromObject(e.object).String())
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.refused[e.object.GetUID()] = e.sum
+	if w.pending[e.object.GetUID()] == e.object {
+		delete(w.pending, e.object.GetUID())
+	}
+	w.measure()
+}
+
+// measure sets the metrics. The mutex is held.
+func (w *Writer) measure() {
+	metrics.LedgerPending.Set(float64(len(w.pending)))
+	metrics.LedgerRefused.Set(float64(len(w.refused)))
+	unavailable := 0.0
+	if !w.failing.IsZero() {
+		unavailable = 1
+	}
+	metrics.LedgerUnavailable.Set(unavailable)
+}
+
+func (w *Writer) isKnown(e *entry) bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	uid := e.object.GetUID()
+	sum, known := w.recorded[uid]
+	refused, isRefused := w.refused[uid]
+	return known && sum == e.sum || isRefused && refused == e.sum
+}
+
+// show remembers since when the database takes nothing, and logs when that begins and ends.
+func (w *Writer) show(err error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	defer w.measure()
+	switch {
+	case err == nil && !w.failing.IsZero():
+		w.Log.Info("The ledger is written again", "pending", len(w.pending), "after", w.Clock.Since(w.failing).Truncate(time.Second).String())
+		w.failing, w.problem = time.Time{}, ""
+	case err != nil && err.Error() != w.problem:
+		w.Log.Error(err, "The ledger can't be written; payments do not wait for it", "pending", len(w.pending))
+		if w.problem = err.Error(); w.failing.IsZero() {
+			w.failing = w.Clock.Now()
+		}
+	}
+}
+
+// IsRecorded reports whether everything that an object states is in the database. If not, whoever
+// listens is told when it is.
+func (w *Writer) IsRecorded(ctx context.Context, object client.Object) (bool, error) {
+	if !hasFact(object) {
+		return true, nil
+	}
+	e, err := w.entryOf(ctx, object)
+	if err != nil {
+		return false, err
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	uid := object.GetUID()
+	if e == nil {
+		return true, nil // nothing is left to make the row of
+	}
+	if sum, known := w.recorded[uid]; known && sum == e.sum {
+		return true, nil
+	}
+	w.waiting[uid] = true
+	return false, nil
+}
+
+// Listen adds a function that is told of objects that IsRecorded said were not recorded.
+func (w *Writer) Listen(listener func(client.Object)) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.listen = append(w.listen, listener)
+}
+
+// State is how the Writer is.
+type State struct {
+	// Failing is since when the database takes no rows; zero if it does.
+	Failing time.Time
+	// Pending objects are not recorded yet; Refused can't be, for their content.
+	Pending, Refused int
+}
+
+// State returns how the Writer is.
+func (w *Writer) State() State {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return State{Failing: w.failing, Pending: len(w.pending), Refused: len(w.refused)}
+}
