@@ -39,6 +39,8 @@ type Base struct {
 	Guard Guard
 	// Events delivers to EventSinks; nil in tests about something else.
 	Events *events.Dispatcher
+	// Ledger records what happened; nil if there is none.
+	Ledger Ledger
 	// Recorder writes events for decisions and for what needs a person's attention.
 	Recorder kubeevents.EventRecorder
 	// Log gets one line for each change of state.

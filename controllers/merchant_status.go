@@ -30,6 +30,7 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 		r.set(m, v1alpha1.ConditionReady, status, reason, message)
 		r.set(m, v1alpha1.ConditionCallsAllowed, allowed, why, pauses)
 		r.set(m, v1alpha1.ConditionRefundsGuarded, guarded.Status, guarded.Reason, guarded.Message)
+		r.setRecorded(m)
 		if tested {
 			callbacks.LastTransitionTime = metav1.NewTime(r.Clock.Now())
 			meta.SetStatusCondition(&m.Status.Conditions, callbacks)

@@ -86,6 +86,7 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Refund{}, handler.EnqueueRequestsFromMapFunc(orderOfRefund)).
 		WatchesRawSource(r.whenCredentialsRestored(r.endWaits)).
 		WatchesRawSource(source.Func(listenToEvents[*v1alpha1.Order](&r.Base))).
+		WatchesRawSource(source.Func(listenToLedger(&r.Base))).
 		WithOptions(r.waitingOptions()).
 		Complete(r.limitWorkers(account.OrderWorkers, r))
 }

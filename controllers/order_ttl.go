@@ -40,6 +40,13 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	if wait := r.awaitSinks(ctx, o.Order, ttlTime(o.Order)); wait.stop {
 		return r.laterAfterTTL(o, wait)
 	}
+	objects, err := r.withRefunds(ctx, o.Order)
+	if err != nil {
+		return failed(err)
+	}
+	if wait := r.awaitLedger(ctx, time.Time{}, objects...); wait.stop {
+		return r.laterAfterTTL(o, wait)
+	}
 	// The cache may lag: the decision is made on the live object, and for no other with the same
 	// name.
 	live := &v1alpha1.Order{}

@@ -158,8 +158,15 @@ func (r *OrderReconciler) finishDeletion(ctx context.Context, o *order) progress
 	if wait := r.awaitSinks(ctx, o.Order, o.DeletionTimestamp.Time); wait.stop {
 		return wait
 	}
+	objects, err := r.withRefunds(ctx, o.Order)
+	if err != nil {
+		return failed(err)
+	}
+	if wait := r.awaitLedger(ctx, o.DeletionTimestamp.Time, objects...); wait.stop {
+		return wait
+	}
 	r.deleted.settled(o.Order)
-	err := r.release(ctx, o.Order)
+	err = r.release(ctx, o.Order)
 	if !isRefused(err) {
 		r.refusals.forget(o.UID)
 		return stop(err)
@@ -207,6 +214,9 @@ func (r *OrderReconciler) notHeld(ctx context.Context, o *order, refused error) 
 // finishDeletion removes the finalizer of a Refund without open work.
 func (r *RefundReconciler) finishDeletion(ctx context.Context, f *refund) progress {
 	if wait := r.awaitSinks(ctx, f.Refund, f.DeletionTimestamp.Time); wait.stop {
+		return wait
+	}
+	if wait := r.awaitLedger(ctx, f.DeletionTimestamp.Time, f.Refund); wait.stop {
 		return wait
 	}
 	r.forget(f.UID)

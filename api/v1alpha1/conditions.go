@@ -118,6 +118,20 @@ const (
 	ReasonNotChecked = "NotChecked"
 )
 
+// Recorded is the condition of a Merchant where the operator keeps a ledger (--ledger-dsn-file): its database takes what happens. Neither
+// Ready nor any Order or Refund depends on it; only ttlSecondsAfterFinished waits.
+//
+//	True:    Recorded
+//	False:   LedgerUnavailable
+const (
+	ConditionRecorded = "Recorded"
+
+	// ReasonRecorded: what happens is written into the ledger's database.
+	ReasonRecorded = "Recorded"
+	// ReasonLedgerUnavailable: the ledger's database takes no rows.
+	ReasonLedgerUnavailable = "LedgerUnavailable"
+)
+
 // RefundsGuarded is the condition of a Merchant: in its namespace the policy is in force that lets nobody approve a Refund but who
 // has the right to. The operator tries it now and then by a dry run of what the policy must refuse. Refunds that need an approval
 // wait while it is not True, each by what holds in its own namespace; Ready and Orders do not depend on it.

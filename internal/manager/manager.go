@@ -33,6 +33,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/guard"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/miniprogram"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
@@ -241,6 +242,10 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 	if err != nil {
 		return fmt.Errorf("adding the delivery of events: %w", err)
 	}
+	books, err := o.newLedger(ctx, in)
+	if err != nil {
+		return fmt.Errorf("adding the ledger: %w", err)
+	}
 	base := controllers.Base{
 		Client:                  in.client,
 		APIReader:               in.apiReader,
@@ -253,6 +258,9 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		Timing:                  in.options.Timing,
 		Clock:                   in.options.Accounts.Clock,
 		MaxConcurrentReconciles: in.options.MaxConcurrentReconciles,
+	}
+	if books != nil { // a nil *ledger.Writer would be no nil Ledger
+		base.Ledger = books
 	}
 	if base.Guard = in.options.Guard; base.Guard == nil {
 		approvals, err := o.newGuard(base)
@@ -301,6 +309,24 @@ func (o *Operator) newDispatcher(ctx context.Context, in dependencies) (*events.
 		return nil, err
 	}
 	return dispatcher, o.Add(manager.RunnableFunc(dispatcher.Start))
+}
+
+// newLedger adds the ledger's writer, which runs on the leader only; nil if there is no ledger.
+func (o *Operator) newLedger(ctx context.Context, in dependencies) (*ledger.Writer, error) {
+	if in.options.LedgerDSNFile == "" {
+		return nil, nil //nolint:nilnil // no ledger is not an error
+	}
+	writer := &ledger.Writer{
+		Reader:   in.client,
+		Database: ledger.NewDatabase(in.options.LedgerDSNFile),
+		Clock:    clock.RealClock{},
+		Timing:   in.options.Ledger,
+		Log:      o.GetLogger().WithName("ledger"),
+	}
+	if err := writer.Follow(ctx, o.GetCache()); err != nil {
+		return nil, err
+	}
+	return writer, o.Add(manager.RunnableFunc(writer.Start))
 }
 
 // newGuard adds the Guard, which runs on the leader only. Its client has no cache: the manager's

@@ -19,6 +19,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe/sender"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
 )
 
 // Options holds the flags, and settings for tests.
@@ -44,11 +45,16 @@ type Options struct {
 	// EventHosts are the hosts that EventSinks may name. None by default.
 	EventHosts hosts.List
 
+	// LedgerDSNFile names the file with the address of the ledger's database. Empty: there is no
+	// ledger.
+	LedgerDSNFile string
+
 	// CheckCallbacks enables the check behind the Merchants' condition CallbacksReachable.
 	CheckCallbacks bool
 
-	// Timing, Accounts and CallbackProbe are the production values unless a test changes them.
+	// Timing, Ledger, Accounts and CallbackProbe are the production values unless a test changes them.
 	Timing   controllers.Timing
+	Ledger   ledger.Timing
 	Accounts account.Options
 	// Election is controller-runtime's default unless a test shortens it.
 	Election      Election
@@ -87,6 +93,7 @@ func DefaultOptions() Options {
 		MaxConcurrentReconciles: 16,
 		CheckCallbacks:          true,
 		Timing:                  controllers.DefaultTiming(),
+		Ledger:                  ledger.DefaultTiming(),
 		Accounts:                account.Options{EndpointHosts: hosts.MustParse(hosts.WeChats + "," + hosts.WeChatsMiniPrograms)},
 	}
 }
@@ -109,6 +116,9 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 	flags.Var(&o.EventHosts, "event-hosts",
 		"Comma-separated hosts that an EventSink's spec.url may name, in the form of --endpoint-hosts. Default: none, so that no events are sent. "+
 			"Anyone who may write an EventSink can make the operator call these hosts, and no others.")
+	flags.StringVar(&o.LedgerDSNFile, "ledger-dsn-file", o.LedgerDSNFile,
+		"File with the connection string of a PostgreSQL database in which every payment and refund is recorded before its objects may go, such as postgres://operator:password@books.example.com/books?sslmode=verify-full. "+
+			"Read anew when it changes. Default: no ledger.")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress,
 		"Address of the metrics endpoint; 0 disables it.")
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure,

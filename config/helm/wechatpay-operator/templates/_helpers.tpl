@@ -200,6 +200,18 @@ spec:
           capabilities:
             drop:
             - ALL
+        {{- if .ledger }}
+        volumeMounts:
+        - name: ledger
+          mountPath: /etc/wechatpay-operator/ledger
+          readOnly: true
+        {{- end }}
+      {{- if .ledger }}
+      volumes:
+      - name: ledger
+        secret:
+          secretName: {{ .ledger }}
+      {{- end }}
 {{- end }}
 
 {{/* Metrics are HTTPS where the operator may ask the API server who scrapes, which takes a ClusterRole. */}}

@@ -1,0 +1,92 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
+)
+
+// Ledger records what happened before the objects go.
+type Ledger interface {
+	// IsRecorded reports whether everything that an object states is in the ledger. If not,
+	// whoever listens is told when it is.
+	IsRecorded(ctx context.Context, object client.Object) (bool, error)
+	Listen(func(client.Object))
+	State() ledger.State
+}
+
+// awaitLedger delays the end of objects until the ledger has what they state. A deletion by somebody
+// waits as long as for EventSinks, ten minutes at most: what is not recorded by then still is,
+// unless the operator is restarted before. A TTL waits without limit, so that since is zero then.
+func (b *Base) awaitLedger(ctx context.Context, since time.Time, objects ...client.Object) progress {
+	if b.Ledger == nil || !since.IsZero() && b.Clock.Since(since) > b.Timing.Events.ObjectWaits {
+		return next()
+	}
+	for _, object := range objects {
+		recorded, err := b.Ledger.IsRecorded(ctx, object)
+		switch {
+		case err != nil:
+			return failed(err)
+		case recorded:
+		case since.IsZero():
+			return done() // the ledger tells when it is recorded
+		default:
+			return again(since.Add(b.Timing.Events.ObjectWaits).Sub(b.Clock.Now()) + time.Second)
+		}
+	}
+	return next()
+}
+
+// withRefunds returns an Order and its Refunds, whose rows need it.
+func (b *Base) withRefunds(ctx context.Context, order *v1alpha1.Order) ([]client.Object, error) {
+	objects := []client.Object{order}
+	if b.Ledger == nil {
+		return objects, nil
+	}
+	refunds, err := b.refundsOf(ctx, b.Client, order.Namespace, order.Name)
+	for i := range refunds {
+		objects = append(objects, &refunds[i])
+	}
+	return objects, err
+}
+
+// listenToLedger reconciles an object when what it waited for is recorded. Of a Refund that is its
+// Order.
+func listenToLedger(b *Base) func(context.Context, workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	return func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		if b.Ledger == nil {
+			return nil
+		}
+		b.Ledger.Listen(func(object client.Object) {
+			key := client.ObjectKeyFromObject(object)
+			if refund, isRefund := object.(*v1alpha1.Refund); isRefund {
+				key.Name = refund.Spec.OrderRef.Name
+			}
+			queue.Add(reconcile.Request{NamespacedName: key})
+		})
+		return nil
+	}
+}
+
+// setRecorded shows whether the ledger takes what happens; nothing without a ledger. The text stays
+// the same while the database is away.
+func (r *MerchantReconciler) setRecorded(m *v1alpha1.Merchant) {
+	if r.Ledger == nil {
+		return
+	}
+	switch state := r.Ledger.State(); {
+	case !state.Failing.IsZero():
+		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionFalse, v1alpha1.ReasonLedgerUnavailable,
+			"The ledger's database takes no rows since "+state.Failing.UTC().Format(time.RFC3339)+
+				". Payments and refunds go on; finished Orders stay beyond their ttlSecondsAfterFinished until they are recorded. The operator's log says why")
+	default:
+		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionTrue, v1alpha1.ReasonRecorded, "Payments and refunds are recorded in the ledger's database")
+	}
+}
