@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// spoiledBills are what faults make of a bill before it is hashed.
+// spoilBill is what a fault makes of a bill before it is hashed.
 func spoilBill(text []byte, f *Fault) []byte {
 	if f == nil {
 		return text

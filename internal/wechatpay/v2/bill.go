@@ -5,9 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
@@ -44,14 +44,8 @@ func (c *Client) DownloadBill(ctx context.Context, request wechatpay.BillRequest
 	if failure != nil {
 		return nil, failure
 	}
-	bill := &wechatpay.Bill{Body: stream}
-	if algorithm, digest, found := strings.Cut(stream.Header.Get("Digest"), "="); found {
-		bill.HashType, bill.Hash, bill.HashOrPacked = algorithm, digest, true
-		if strings.EqualFold(algorithm, "SHA") {
-			bill.HashType = "SHA1"
-		}
-	}
-	return bill, nil
+	announced := bills.ExpectDigest(stream.Header.Get("Digest"))
+	return &wechatpay.Bill{Body: stream, HashType: announced.HashType, Hash: announced.Hash, HashOrPacked: announced.OrPacked}, nil
 }
 
 // billCall returns the request for a bill without the common fields.
@@ -100,7 +94,7 @@ func judgeStream(stream *transport.Stream) *wechatpay.Error {
 	case failure != nil:
 		_ = stream.Close()
 		return failure
-	case stream.Status == http.StatusOK && isBill(start):
+	case stream.Status == http.StatusOK && !bills.IsReply(start):
 		return nil
 	}
 	body, failure := stream.ReadAll(maxDocument + 1)

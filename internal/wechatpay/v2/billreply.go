@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
@@ -36,19 +37,13 @@ var billCodes = map[string]wechatpay.Meaning{
 // billRightClosed is a part of the text that says that this merchant number may not download bills.
 const billRightClosed = "账单api权限"
 
-// isBill reports whether an answer begins like a bill, and not like a message.
-func isBill(start []byte) bool {
-	start = bytes.TrimLeft(bytes.TrimPrefix(start, []byte("\uFEFF")), " \t\r\n")
-	return len(start) == 0 || start[0] != '<'
-}
-
 // BillReply judges an answer to the request for a bill by its status and its text; nil means that it
 // is the bill.
 func BillReply(status int, body []byte) *wechatpay.Error {
 	if status != http.StatusOK {
 		return judgeStatus(wechatpay.OperationDownloadBill, status, body)
 	}
-	if isBill(body) {
+	if !bills.IsReply(body) {
 		return nil
 	}
 	reply, err := readFields(bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF"))), messageRoot, maxReplyFields)
