@@ -57,7 +57,7 @@ func flows(t *rapid.T) []flow {
 	return all
 }
 
-func balanceOK(t *rapid.T, all []flow) bool {
+func balanceOK(t rapid.TB, all []flow) bool {
 	report, err := readFund(strings.NewReader(fundText(all)), bills.Of{Day: "2026-11-27"}, func(bills.FundRow) {})
 	if err != nil || !report.SummaryOK {
 		t.Fatalf("%v %s", err, report.Problems())
@@ -79,6 +79,10 @@ func TestBalancesFollowInAnyOrderOfASecond(t *testing.T) {
 			t.Fatalf("the balance before %v does not follow", changed[at])
 		}
 	})
+	// Two chains in one second that have no balance in common are not one.
+	if apart := []flow{{0, true, 5, 5}, {1, true, 2, 7}, {1, true, 90, 190}, {1, false, 90, 100}}; balanceOK(t, apart) {
+		t.Error("movements that are not connected form a chain")
+	}
 	// A movement in the middle is missing, and no order of the others closes the gap.
 	gap := []flow{{0, true, 5, 5}, {1, true, 7, 12}, {1, false, 2, 10}, {2, true, 1, 11}}
 	rapid.Check(t, func(t *rapid.T) {
