@@ -85,6 +85,11 @@ func (a arriving) Read(into []byte) (int, error) {
 	s := a.stream
 	s.idle.Reset(s.attempt.limit)
 	n, err := s.body.Read(into)
+	if err != nil && s.attempt.own.Err() != nil {
+		// We ended it. The remote side may have noticed that and closed the answer properly, so that a
+		// part of it looks like the whole.
+		return n, s.attempt.failure(s.attempt.own.Err())
+	}
 	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}
