@@ -114,6 +114,7 @@ func parse(args []string, errOut io.Writer) (settings, error) {
 	flags.BoolVar(&o.Rules.RefuseEarlyClose, "refuse-early-close", false, "refuse closeorder within five minutes (scaled) of the order's creation")
 	flags.BoolVar(&o.Rules.StrictNotifyURL, "strict-notify-url", false, "refuse notify URLs with http, a port or a private host, as WeChat does")
 	flags.BoolVar(&o.Rules.UnsignedErrors, "unsigned-errors", false, "leave API v3 errors unsigned")
+	flags.BoolVar(&o.Rules.BillsOfToday, "bills-of-today", false, "give the bill of the day that is not over, cut at the moment")
 	flags.BoolVar(&o.Rules.CloseUnknownOrders, "close-unknown-orders", false, "let API v3 answer 204 when an order that does not exist is closed")
 	flags.DurationVar(&o.ClockSkew, "clock-skew", 0, "how far WeChat Pay's clock is ahead of this machine's")
 	flags.Func("callback-schedule", "pauses between the attempts of a callback, as 1s,1s,5s (default: WeChat's, scaled)", o.setSchedule)

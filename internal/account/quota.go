@@ -21,6 +21,8 @@ type quota struct {
 	lookups       *fairLimiter
 	failureBudget *failureBudget
 	breakers      map[Calls]*breaker
+	// bills is held while a bill is downloaded.
+	bills sync.Mutex
 
 	mutex   sync.Mutex
 	members map[*membership]bool

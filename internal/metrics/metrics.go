@@ -101,7 +101,7 @@ var (
 	// CallsDenied counts the calls that the operator's own limits rejected unsent.
 	CallsDenied = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "wechatpay_calls_denied_total",
-		Help: "Calls that were not sent, by operation and limit: Paused (after failures), RateLimit (calls a second), Concurrency (calls under way: of the account, the host, the namespace, or of all Merchants without a proven key), FailingRefunds (WeChat Pay blocks who fails more), Looks (questions whether a refund exists), Unproven (refund requests and looks of a Merchant whose key WeChat Pay has not taken yet).",
+		Help: "Calls that were not sent, by operation and limit: Paused (after failures), RateLimit (calls a second), Concurrency (calls under way: of the account, the host, the namespace, or of all Merchants without a proven key), FailingRefunds (WeChat Pay blocks who fails more), Looks (questions whether a refund exists), Bills (another one is being downloaded), Unproven (refund requests, looks and bills of a Merchant whose key WeChat Pay has not taken yet).",
 	}, []string{"operation", "limit"})
 
 	// CallbacksReachable is the condition CallbacksReachable of each Merchant for which it is True
@@ -246,6 +246,7 @@ func startAtZero() {
 	for _, operation := range []wechatpay.Operation{
 		wechatpay.OperationCreateOrder, wechatpay.OperationQueryOrder, wechatpay.OperationCloseOrder,
 		wechatpay.OperationCreateRefund, wechatpay.OperationQueryRefund, wechatpay.OperationResolveAbnormalRefund,
+		wechatpay.OperationDownloadBill,
 	} {
 		for _, outcome := range []string{
 			"Succeeded", string(wechatpay.NotSent), string(wechatpay.Failed), string(wechatpay.Refused), string(wechatpay.Unknown),

@@ -33,6 +33,11 @@ type Caller interface {
 	// means accepted: only QueryRefund returns that it arrived. A protocol that can't do this
 	// returns NotSent with NeedsAttention and says what to do instead.
 	ResolveAbnormalRefund(ctx context.Context, request AbnormalRefundRequest) error
+
+	// DownloadBill opens a bill of a day. Its body is read as it arrives, and ends with the context.
+	// For a day without a bill the error means NoStatement. A bill need not be signed, so that one
+	// was sent proves neither the host nor the key.
+	DownloadBill(ctx context.Context, request BillRequest) (*Bill, error)
 }
 
 // OrderRef identifies an order of an account.

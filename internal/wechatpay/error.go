@@ -24,6 +24,10 @@ const (
 	OperationResolveAbnormalRefund Operation = "ResolveAbnormalRefund"
 	// OperationGetCertificates downloads WeChat's certificates.
 	OperationGetCertificates Operation = "GetCertificates"
+	// OperationDownloadBill asks for a bill, and OperationFetchBill gets it from the address that
+	// the answer names, in a protocol that does it in two steps.
+	OperationDownloadBill    Operation = "DownloadBill"
+	OperationFetchBill       Operation = "FetchBill"
 	OperationPaymentCallback Operation = "payment callback"
 	OperationRefundCallback  Operation = "refund callback"
 )
@@ -75,6 +79,13 @@ const (
 	NoRight Meaning = "NoRight"
 	// NotOffered: the protocol has no such call. Always NotSent.
 	NotOffered Meaning = "NotOffered"
+	// NoStatement: there is no bill. The day had no payments and no refunds, or the bill is not made
+	// yet.
+	NoStatement Meaning = "NoStatement"
+	// StatementCreating: the bill is being made. Ask again in half an hour.
+	StatementCreating Meaning = "StatementCreating"
+	// AddressExpired: the address of the bill is no longer valid. Ask for the bill again.
+	AddressExpired Meaning = "AddressExpired"
 	// NeedsAttention: a person must correct something at WeChat (a permission, a binding); repeat
 	// slowly.
 	NeedsAttention Meaning = "NeedsAttention"

@@ -155,6 +155,7 @@ type Timeouts struct {
 	Connect time.Duration
 	// Query limits queries and closing an order. 10 s by default.
 	Query time.Duration
-	// Pay limits the creation of an order or a refund. 20 s by default.
+	// Pay limits the creation of an order or a refund, and each wait for a piece of a bill. 20 s by
+	// default.
 	Pay time.Duration
 }

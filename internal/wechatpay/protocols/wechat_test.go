@@ -51,7 +51,7 @@ type taken struct {
 	wechatpay.Notification
 }
 
-func open(t *testing.T, partner bool, verification simulator.Verification) *account {
+func open(t *testing.T, partner bool, verification simulator.Verification, change ...func(*simulator.Options, *wechatpay.Settings)) *account {
 	a := &account{
 		GomegaWithT: NewWithT(t), t: t, connections: map[simulator.Protocol]*wechatpay.Connection{}, taken: make(chan taken, 10),
 		appID: appID, openID: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
@@ -65,11 +65,15 @@ func open(t *testing.T, partner bool, verification simulator.Verification) *acco
 		settings.Partner = &wechatpay.Partner{SubMchID: subMchID, SubAppID: subAppID}
 		a.appID, a.openID, a.subOpenID = subAppID, "", "oSubUserUnderTheSubApp000000"
 	}
-	sim, err := simulator.New(simulator.Options{
+	options := simulator.Options{
 		Merchants: []simulator.Merchant{merchant}, TimeScale: 600, Rules: simulator.Rules{
 			MinRefundInterval: -1, CallbackSchedule: make([]time.Duration, 15),
 		},
-	})
+	}
+	for _, c := range change {
+		c(&options, &settings)
+	}
+	sim, err := simulator.New(options)
 	a.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { a.Expect(sim.Close()).To(Succeed()) })
 	a.sim = sim

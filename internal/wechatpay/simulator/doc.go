@@ -48,6 +48,13 @@
 // an override is not scaled. Options.Now replaces the clock: work that becomes due because a test
 // moved the clock is done within milliseconds, or at once if an API call needs its result.
 //
+// # Bills
+//
+// The bill of a day is made from the ledger. Days begin at midnight in Beijing by the simulator's
+// clock, and a bill is there BillDelay (10 hours, scaled) after its day. It says what was known at the
+// end of the day: a refund that was in progress stays so. Options.Now, or Rules.BillsOfToday, lets a
+// test have one sooner.
+//
 // # Violations
 //
 // Ledger.Violations lists forbidden client behaviour, even where WeChat Pay only answers with an

@@ -26,8 +26,11 @@ var (
 	// Faults of replies that contain a number, and of replies that contain a trade_state.
 	numberedReplies = []FaultKind{FaultWrongNumber, FaultWrongSubMchID}
 	statedReplies   = []FaultKind{FaultSparse}
-	refundOutcomes  = []FaultKind{FaultRefundChange, FaultRefundClose, FaultRefundHold}
-	anyCallback     = []FaultKind{FaultLose, FaultDelay, FaultDuplicate, FaultForge, FaultWrongAmount, FaultWrongMchID,
+	// billFaults are those of bills, and billFileFaults those of the file alone.
+	billFaults     = []FaultKind{FaultOtherMerchant, FaultRenamedColumn, FaultWrongDigest}
+	billFileFaults = []FaultKind{FaultTruncate, FaultCut}
+	refundOutcomes = []FaultKind{FaultRefundChange, FaultRefundClose, FaultRefundHold}
+	anyCallback    = []FaultKind{FaultLose, FaultDelay, FaultDuplicate, FaultForge, FaultWrongAmount, FaultWrongMchID,
 		FaultIgnoreAnswer, FaultExtraFields, FaultWrongSubMchID}
 	// callbackV3 are the faults of callbacks that are signed with RSA keys and encrypted.
 	callbackV3      = []FaultKind{FaultSignTest, FaultUnknownSerial, FaultReplay, FaultWrongKey, FaultUnsigned, FaultWrongCurrency}
@@ -61,6 +64,10 @@ func checkFault(f Fault) error {
 		possible = slices.Concat(errorFaults, spoiledReplies)
 	case OperationAbnormalRefund:
 		possible = slices.Concat(errorFaults, spoiledReplies, numberedReplies)
+	case OperationTradeBill, OperationFundBill:
+		possible = slices.Concat(errorFaults, spoiledReplies, billFaults)
+	case OperationBillFile:
+		possible = slices.Concat(errorFaults, billFileFaults)
 	default:
 		return fmt.Errorf("%w: operation %q", ErrInvalid, f.Operation)
 	}

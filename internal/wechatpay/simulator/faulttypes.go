@@ -12,6 +12,9 @@ const (
 	OperationRefundQuery     Operation = "refundquery"
 	OperationCertificates    Operation = "certificates"    // API v3 only
 	OperationAbnormalRefund  Operation = "abnormal-refund" // API v3 only
+	OperationTradeBill       Operation = "tradebill"
+	OperationFundBill        Operation = "fundflowbill"
+	OperationBillFile        Operation = "bill-file" // API v3 only: the second step
 	OperationPaymentCallback Operation = "payment-callback"
 	OperationRefundCallback  Operation = "refund-callback"
 )
@@ -57,6 +60,11 @@ const (
 	FaultSignTest      FaultKind = "sign-test"        // a wrong signature that begins with WECHATPAY/SIGNTEST/
 	FaultUnknownSerial FaultKind = "unknown-serial"   // signed well by a key that nobody was told of
 	FaultWrongSubMchID FaultKind = "wrong-sub-mch-id" // well signed, of another sub merchant; also callbacks, both protocols
+
+	// Bills, in addition to truncate (half of the file) and cut. The first two come with a right hash.
+	FaultOtherMerchant FaultKind = "other-merchant" // the rows are of another merchant number
+	FaultRenamedColumn FaultKind = "renamed-column" // a column of amounts has another name
+	FaultWrongDigest   FaultKind = "wrong-digest"   // the hash that is announced is of another file
 
 	// The refund is accepted and ends differently. These combine with the faults above.
 	FaultRefundChange FaultKind = "refund-change" // CHANGE: the money could not go back

@@ -98,6 +98,12 @@ type Rules struct {
 	OrderLife time.Duration
 	// RefundPeriod is how long after payment an order can be refunded: a year.
 	RefundPeriod time.Duration
+	// BillDelay is the time from the end of a day, at midnight in Beijing, until its bill is there:
+	// 10 hours. Negative: at once.
+	BillDelay time.Duration
+	// BillsOfToday also gives the bill of the day that is not over, cut at the moment, for runs that
+	// are shorter than a day.
+	BillsOfToday bool
 	// CallbackSchedule are the pauses between the attempts to deliver a callback. nil: WeChat Pay's
 	// 15 pauses over 24 h 4 min, divided by TimeScale. Otherwise unscaled; empty but not nil: one
 	// attempt only.

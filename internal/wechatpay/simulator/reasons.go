@@ -41,6 +41,10 @@ const (
 	errSubMchIsProvider   reason = "the sub merchant is the provider itself"
 	errNoRelation         reason = "there is no relation with the sub merchant"
 	errSubMchMismatch     reason = "the sub merchant is not the order's"
+	errNoBill             reason = "nothing happened on the day, so there is no bill"
+	errBillCreating       reason = "the bill is being made"
+	errBillOfToday        reason = "the day is not over"
+	errBillTooOld         reason = "the bill is not kept any more"
 	errNoRefundRight      reason = "the sub merchant never granted the right to refund"
 	errRefundRightRevoked reason = "the sub merchant revoked the right to refund"
 )

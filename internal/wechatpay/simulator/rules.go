@@ -22,6 +22,9 @@ type rules struct {
 	strictNotifyURL     bool
 	unsignedErrors      bool
 	closeUnknownOrders  bool
+	billDelay           time.Duration
+	billAddressLife     time.Duration
+	billsOfToday        bool
 }
 
 // forEver is the lifetime if the rule is disabled.
@@ -71,6 +74,9 @@ func (o Options) rules() rules {
 		strictNotifyURL:     in.StrictNotifyURL,
 		unsignedErrors:      in.UnsignedErrors,
 		closeUnknownOrders:  in.CloseUnknownOrders,
+		billDelay:           choose(in.BillDelay, scaled(10*time.Hour), 0),
+		billAddressLife:     scaled(5 * time.Minute),
+		billsOfToday:        in.BillsOfToday,
 	}
 	if in.InvalidRefundLimit > 0 {
 		r.invalidRefundLimit = in.InvalidRefundLimit

@@ -30,6 +30,8 @@ type Simulator struct {
 
 	// delayed holds the callbacks that a fault has delayed, which no fault strikes again.
 	delayed map[string]bool
+	// billAddresses are the bills that wait to be fetched by API v3, by token.
+	billAddresses map[string]billAddress
 	// movedByHand is true if a test sets the clock.
 	movedByHand bool
 
@@ -80,7 +82,9 @@ func New(options Options) (*Simulator, error) {
 		payAfter:   options.PayAfter,
 		urls:       map[Host]string{},
 		delayed:    map[string]bool{},
-		skew:       options.ClockSkew,
+
+		billAddresses: map[string]billAddress{},
+		skew:          options.ClockSkew,
 
 		certificateDir: options.CertificateDir,
 		cashierLinks:   options.CashierLinks,

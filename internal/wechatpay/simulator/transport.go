@@ -20,6 +20,8 @@ type call struct {
 	outRefundNo string
 	// merchant is set once the request is verified.
 	merchant *merchant
+	// fault is what strikes the reply; nil if nothing does.
+	fault *Fault
 }
 
 // wireCall is a call in its protocol.
@@ -45,6 +47,7 @@ func (s *Simulator) gateway(host Host) http.Handler {
 // answer performs a verified call and replies, subject to faults.
 func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, c wireCall) {
 	fault := s.strike(c.common(), isReplyFault)
+	c.common().fault = fault
 	if fault != nil && !fault.AfterEffect && s.interrupt(w, r, c, fault) {
 		return
 	}

@@ -10,6 +10,8 @@ import (
 type refusal struct {
 	code    string // FAIL by default
 	message string
+	// errorCode is a number that refusals of bills have.
+	errorCode string
 }
 
 func (r refusal) Error() string { return r.message }

@@ -22,7 +22,11 @@ func draftOf(c *callV2, fields message, err error) draft {
 	var refused refusal
 	if errors.As(err, &refused) {
 		code := firstOf(refused.code, "FAIL")
-		return draft{message{"return_code": code, "return_msg": refused.message}, refused.message, true}
+		reply := message{"return_code": code, "return_msg": refused.message}
+		if refused.errorCode != "" {
+			reply["error_code"] = refused.errorCode
+		}
+		return draft{reply, refused.message, true}
 	}
 	reply := message{
 		"return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS",
@@ -46,6 +50,10 @@ func draftOf(c *callV2, fields message, err error) draft {
 // send signs a reply with the request's key and sign type and sends it, damaged if a fault requires
 // it.
 func (c *callV2) send(s *Simulator, w http.ResponseWriter, result any, err error, f *Fault) {
+	if file, isBill := result.(billFile); isBill && err == nil {
+		c.sendBill(s, w, file, f)
+		return
+	}
 	fields, _ := result.(message)
 	d := draftOf(c, fields, err)
 	kind := FaultKind("")

@@ -26,7 +26,7 @@ func (c *callV2) name() {
 		mchID: c.mchID, subMchID: c.subMchID, transactionID: c.request["transaction_id"], outTradeNo: c.request["out_trade_no"],
 	}
 	c.outRefundNo = c.request["out_refund_no"]
-	fields := []string{"out_trade_no", "transaction_id"}
+	fields := []string{"out_trade_no", "transaction_id", "bill_date"}
 	if c.operation == OperationRefund || c.operation == OperationRefundQuery {
 		fields = []string{"out_refund_no", "refund_id", "out_trade_no", "transaction_id"}
 	}
@@ -44,6 +44,14 @@ var operationsByPath = map[string]Operation{
 	"/pay/closeorder":    OperationCloseOrder,
 	"/secapi/pay/refund": OperationRefund,
 	"/pay/refundquery":   OperationRefundQuery,
+
+	"/pay/downloadbill":     OperationTradeBill,
+	"/pay/downloadfundflow": OperationFundBill,
+}
+
+// needsCertificate reports whether WeChat Pay wants a client certificate for a call.
+func (c *callV2) needsCertificate() bool {
+	return c.operation == OperationRefund || c.operation == OperationFundBill
 }
 
 func (s *Simulator) gatewayV2(w http.ResponseWriter, r *http.Request, host Host) {
@@ -56,7 +64,7 @@ func (s *Simulator) gatewayV2(w http.ResponseWriter, r *http.Request, host Host)
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		c.certificate = r.TLS.PeerCertificates[0]
 	}
-	if operation == OperationRefund && c.certificate == nil {
+	if c.needsCertificate() && c.certificate == nil {
 		s.record(&c.call, "No required SSL certificate was sent", "")
 		writeHTML(w, http.StatusBadRequest, "400 No required SSL certificate was sent")
 		return
@@ -109,7 +117,7 @@ func (s *Simulator) identify(c *callV2) error {
 	if m == nil {
 		return refuse("MCHID_NOT_EXIST")
 	}
-	if c.operation == OperationRefund {
+	if c.needsCertificate() {
 		if reason := s.ca.refuseClient(c.certificate, c.request["mch_id"], s.now()); reason != "" {
 			return refuse(reason)
 		}
@@ -124,6 +132,10 @@ func (s *Simulator) identify(c *callV2) error {
 
 // perform implements wireCall.
 func (c *callV2) perform(s *Simulator) (any, error) {
+	if c.operation == OperationTradeBill || c.operation == OperationFundBill {
+		file, err := s.billV2(c)
+		return file, err
+	}
 	if err := c.merchant.checkParties(c.request["appid"], c.request["sub_mch_id"], c.request["sub_appid"]); err != nil {
 		return nil, err
 	}

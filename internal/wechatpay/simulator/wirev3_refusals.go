@@ -69,6 +69,10 @@ var wordsV3 = map[reason]problem{
 	errSubMchIsProvider:   newProblem(400, "INVALID_REQUEST", 268443705, "sub_mchid不能与sp_mchid相同"),
 	errNoRelation:         newProblem(403, "NO_AUTH", 268443701, "受理关系不存在"),
 	errSubMchMismatch:     newProblem(400, "INVALID_REQUEST", 268447845, "sub_mchid与订单信息不一致"),
+	errNoBill:             newProblem(400, "NO_STATEMENT_EXIST", internalInvalidRequest, "请求的账单文件不存在"),
+	errBillCreating:       newProblem(400, "STATEMENT_CREATING", internalInvalidRequest, "请求的账单正在生成中"),
+	errBillOfToday:        newProblem(400, "INVALID_REQUEST", internalInvalidRequest, "请求的账单日期不合法"),
+	errBillTooOld:         newProblem(400, "INVALID_REQUEST", internalInvalidRequest, "请求的账单日期已过期"),
 	errNoRefundRight:      newProblem(403, "NO_AUTH", internalInvalidRequest, "特约子商户商户号未授权服务商的产品权限"),
 	errRefundRightRevoked: newProblem(403, "NO_AUTH", internalInvalidRequest, "服务商与特约商户关系上，该产品授权已被解除"),
 }

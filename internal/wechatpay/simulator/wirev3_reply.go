@@ -93,12 +93,16 @@ func truncatedMessage(c *callV3) string {
 
 // send signs an answer and sends it, damaged if a fault requires it.
 func (c *callV3) send(s *Simulator, w http.ResponseWriter, result any, err error, f *Fault) {
+	if file, isBill := result.(billFile); isBill && err == nil {
+		c.sendBill(s, w, file, f)
+		return
+	}
 	answer, _ := result.(answerV3)
 	outcome, internal, unsigned := "SUCCESS", internalOK, false
 	if err != nil {
 		said := sayV3(c.operation, err, f)
 		answer = answerV3{status: said.status, document: errorDocument(c, said)}
-		outcome, internal, unsigned = said.code, said.internal, said.unsigned || s.rules.unsignedErrors
+		outcome, internal, unsigned = said.code, said.internal, said.unsigned || s.rules.unsignedErrors || c.operation == OperationBillFile
 	}
 	kind := FaultKind("")
 	if f != nil {

@@ -15,8 +15,10 @@ type callV3 struct {
 	call
 	routeV3
 	method, target string
-	header         http.Header
-	body           []byte
+	// hostName is how the merchant calls this host.
+	hostName string
+	header   http.Header
+	body     []byte
 	// document is the body of a POST; documentErr says why it can't be read.
 	document    map[string]any
 	documentErr error
@@ -50,6 +52,12 @@ func routeOf(method, path string) (routeV3, bool) {
 	switch {
 	case isGet && at("certificates"):
 		return routeV3{api: OperationCertificates}, true
+	case isGet && at("bill", "tradebill"):
+		return routeV3{api: OperationTradeBill}, true
+	case isGet && at("bill", "fundflowbill"):
+		return routeV3{api: OperationFundBill}, true
+	case isGet && at("billdownload", "file"):
+		return routeV3{api: OperationBillFile}, true
 	case isPost && at("refund", "domestic", "refunds"):
 		return routeV3{api: OperationRefund}, true
 	case isGet && at("refund", "domestic", "refunds", "*"):
@@ -86,7 +94,7 @@ func (s *Simulator) gatewayV3(w http.ResponseWriter, r *http.Request, host Host)
 	route, known := routeOf(r.Method, r.URL.Path)
 	c := &callV3{
 		call: call{protocol: ProtocolV3, host: host, operation: route.api}, routeV3: route, method: r.Method,
-		target: r.RequestURI, header: r.Header, params: map[string]string{},
+		target: r.RequestURI, hostName: r.Host, header: r.Header, params: map[string]string{},
 	}
 	if !known {
 		c.send(s, w, nil, newProblem(404, "RESOURCE_NOT_EXISTS", internalParameter, "接口不存在"), nil)
@@ -131,7 +139,7 @@ func (c *callV3) read(query string) {
 	c.mchID = firstOf(c.params["sp_mchid"], c.params["mchid"])
 	c.subMchID = c.params["sub_mchid"]
 	c.outRefundNo = c.params["out_refund_no"]
-	c.number = firstOf(c.outRefundNo, c.pathNumber, c.params["out_trade_no"], c.params["transaction_id"])
+	c.number = firstOf(c.outRefundNo, c.pathNumber, c.params["out_trade_no"], c.params["transaction_id"], c.params["bill_date"])
 }
 
 // identifyV3 verifies Authorization against the API certificates of the merchant that it names.
@@ -177,6 +185,10 @@ func (c *callV3) perform(s *Simulator) (any, error) {
 	if c.documentErr != nil {
 		return nil, c.documentErr
 	}
+	if c.operation == OperationBillFile {
+		file, err := s.billFileV3(c)
+		return file, err
+	}
 	answer, err := interfacesV3[c.operation](s, c)
 	if err != nil {
 		return nil, err
@@ -207,6 +219,8 @@ var interfacesV3 = map[Operation]func(*Simulator, *callV3) (answerV3, error){
 	OperationRefundQuery:    (*Simulator).refundQueryV3,
 	OperationAbnormalRefund: (*Simulator).abnormalRefundV3,
 	OperationCertificates:   (*Simulator).certificatesV3,
+	OperationTradeBill:      (*Simulator).billV3,
+	OperationFundBill:       (*Simulator).billV3,
 }
 
 // checkQuery refuses query parameters other than these, and requires the first ones.

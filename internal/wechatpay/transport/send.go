@@ -43,15 +43,7 @@ type Answer struct {
 func Send(ctx context.Context, client *http.Client, sent Request) (Answer, *wechatpay.Error) {
 	attempt, cancel := newAttempt(ctx, sent)
 	defer cancel()
-	traced := httptrace.WithClientTrace(attempt.own, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { attempt.connected.Store(true) },
-	})
-	request, err := http.NewRequestWithContext(traced, sent.Method, sent.URL.String(), bytes.NewReader(sent.Body))
-	if err != nil {
-		return Answer{}, attempt.failure(err)
-	}
-	request.Header = sent.Header
-	response, err := client.Do(request)
+	response, err := attempt.do(client, sent)
 	if err != nil {
 		return Answer{}, attempt.failure(err)
 	}
@@ -64,6 +56,19 @@ func Send(ctx context.Context, client *http.Client, sent Request) (Answer, *wech
 		return Answer{}, attempt.failure(err)
 	}
 	return Answer{Status: response.StatusCode, Header: response.Header, Body: body}, nil
+}
+
+// do sends the request, and returns once the headers of the answer are there.
+func (a *attempt) do(client *http.Client, sent Request) (*http.Response, error) {
+	traced := httptrace.WithClientTrace(a.own, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { a.connected.Store(true) },
+	})
+	request, err := http.NewRequestWithContext(traced, sent.Method, sent.URL.String(), bytes.NewReader(sent.Body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header = sent.Header
+	return client.Do(request)
 }
 
 // endsWithConnection reports whether only the end of the connection marks the end of the response.

@@ -70,7 +70,8 @@ func WithDefaults(t wechatpay.Timeouts) wechatpay.Timeouts {
 // Limit returns the timeout of one attempt at an operation. Callers shorten it with the context.
 func Limit(t wechatpay.Timeouts, operation wechatpay.Operation) time.Duration {
 	switch operation {
-	case wechatpay.OperationCreateOrder, wechatpay.OperationCreateRefund, wechatpay.OperationResolveAbnormalRefund:
+	case wechatpay.OperationCreateOrder, wechatpay.OperationCreateRefund, wechatpay.OperationResolveAbnormalRefund,
+		wechatpay.OperationDownloadBill, wechatpay.OperationFetchBill:
 		return t.Pay
 	default:
 		return t.Query

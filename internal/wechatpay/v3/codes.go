@@ -49,6 +49,9 @@ var codes = map[string]rule{
 		wechatpay.OperationCreateOrder:           failed(wechatpay.NumberUsed),
 		wechatpay.OperationCloseOrder:            failed(wechatpay.StateConflict),
 		wechatpay.OperationResolveAbnormalRefund: failed(wechatpay.StateConflict),
+		// The day is too old, or not over.
+		wechatpay.OperationDownloadBill: failed(wechatpay.Rejected),
+		wechatpay.OperationFetchBill:    failed(wechatpay.AddressExpired),
 	}},
 
 	"ORDERPAID":      {every: failed(wechatpay.OrderPaid)},
@@ -74,6 +77,8 @@ var codes = map[string]rule{
 	"NOAUTH": {every: failed(wechatpay.NeedsAttention), in: map[wechatpay.Operation]judgement{
 		wechatpay.OperationCreateRefund:          failed(wechatpay.NoRight),
 		wechatpay.OperationResolveAbnormalRefund: failed(wechatpay.NoRight),
+		wechatpay.OperationDownloadBill:          failed(wechatpay.NoRight),
+		wechatpay.OperationFetchBill:             failed(wechatpay.NoRight),
 	}},
 	"NOTENOUGH": {every: failed(wechatpay.NeedsAttention), in: map[wechatpay.Operation]judgement{
 		// Elsewhere it is the payer's balance, not the merchant's.
@@ -92,8 +97,12 @@ var codes = map[string]rule{
 	// With any status but 401, the credentials are not known to be wrong.
 	"SIGNERROR": {every: failed(wechatpay.NeedsAttention)},
 
-	"NOSTATEMENTEXIST":  {every: failed(wechatpay.NeedsAttention)},
-	"STATEMENTCREATING": {every: failed(wechatpay.Repeat)},
+	"NOSTATEMENTEXIST": {every: failed(wechatpay.NeedsAttention), in: map[wechatpay.Operation]judgement{
+		wechatpay.OperationDownloadBill: failed(wechatpay.NoStatement),
+	}},
+	"STATEMENTCREATING": {every: failed(wechatpay.Repeat), in: map[wechatpay.Operation]judgement{
+		wechatpay.OperationDownloadBill: failed(wechatpay.StatementCreating),
+	}},
 }
 
 // relationWords are in answers about a service provider and its sub merchant: a provider's number

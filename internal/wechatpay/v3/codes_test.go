@@ -18,6 +18,8 @@ const (
 	refunded = wechatpay.OperationQueryRefund
 	abnormal = wechatpay.OperationResolveAbnormalRefund
 	list     = wechatpay.OperationGetCertificates
+	bill     = wechatpay.OperationDownloadBill
+	fetch    = wechatpay.OperationFetchBill
 )
 
 // documented are the codes of WeChat Pay's documentation, with the status that it gives them.
@@ -76,6 +78,12 @@ var documented = []struct {
 	{500, "INVALID_TRANSACTIONID", query, failed(wechatpay.Rejected)},
 	{500, "OPENID_MISMATCH", create, failed(wechatpay.Rejected)},
 	{503, "SERVICE_UNAVAILABLE", create, mayBeDone},
+	{400, "NO_STATEMENT_EXIST", bill, failed(wechatpay.NoStatement)},
+	{400, "STATEMENT_CREATING", bill, failed(wechatpay.StatementCreating)},
+	{400, "INVALID_REQUEST", bill, failed(wechatpay.Rejected)},
+	{403, "NO_AUTH", bill, failed(wechatpay.NoRight)},
+	{400, "INVALID_REQUEST", fetch, failed(wechatpay.AddressExpired)},
+	{403, "NO_AUTH", fetch, failed(wechatpay.NoRight)},
 	{418, "SOMETHING_NEW", create, failed(wechatpay.NeedsAttention)},
 	{500, "SOMETHING_NEW", create, mayBeDone},
 	{500, "PARAM_ERROR", refund, mayBeDone},
@@ -108,7 +116,7 @@ func TestEveryCodeIsTested(t *testing.T) {
 // TestOnly401RejectsCredentials, whatever code comes with another status.
 func TestOnly401RejectsCredentials(t *testing.T) {
 	for code := range codes {
-		for _, operation := range []wechatpay.Operation{create, query, closing, refund, refunded, abnormal, list} {
+		for _, operation := range []wechatpay.Operation{create, query, closing, refund, refunded, abnormal, list, bill, fetch} {
 			for _, status := range []int{400, 403, 404, 429, 500, 503} {
 				if got := judgeCode(operation, status, code); got.meaning == wechatpay.CredentialsRejected {
 					t.Errorf("%s: %d %s", operation, status, code)

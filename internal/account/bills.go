@@ -1,0 +1,80 @@
+package account
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+const (
+	// billDeadline limits the download of a bill as a whole, so that a connection that hardly moves
+	// does not keep the next bill waiting for ever.
+	billDeadline = 10 * time.Minute
+	// untilNextBill is when to retry while another bill is downloaded.
+	untilNextBill = 5 * time.Second
+)
+
+// DownloadBill opens a bill, one at a time for an account: WeChat limits the calls for bills of a
+// merchant number, and does not say how far.
+//
+// Bills are apart from payments. Their failures pause nothing, because WeChat may have no bills for
+// hours while payments go on. And they prove no key: a bill need not be signed.
+func (g *limitedCaller) DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error) {
+	const operation = wechatpay.OperationDownloadBill
+	done, denied := g.member.beginBill()
+	if denied != nil {
+		metrics.CallsDenied.WithLabelValues(string(operation), denied.limit).Inc()
+		return nil, &wechatpay.Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: wechatpay.SlowDown, Err: denied, RetryAfter: denied.retryAfter}
+	}
+	started := g.clock.Now()
+	ctx, cancel := context.WithTimeout(ctx, billDeadline)
+	end := func() { cancel(); done() }
+	over := CallerWaits(ctx)
+	bill, err := g.Caller.DownloadBill(ctx, request)
+	over()
+	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && g.health.note(operation, err) {
+		g.member.notify(g.member.merchant)
+	}
+	metrics.Requests.WithLabelValues(string(operation), outcomeLabel(err)).Inc()
+	metrics.RequestDuration.WithLabelValues(string(operation)).Observe(g.clock.Since(started).Seconds())
+	if err != nil {
+		end()
+		return nil, err
+	}
+	bill.Body = &billBody{ReadCloser: bill.Body, end: sync.OnceFunc(end)}
+	return bill, nil
+}
+
+// billBody lets the next bill begin when it is closed.
+type billBody struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b *billBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
+}
+
+// beginBill starts a download, or says why there is none now. A Merchant whose key is not proven
+// waits: what it downloads would come under nobody's limits.
+func (m *membership) beginBill() (end func(), denied *throttledError) {
+	assigned := m.assignment.Load()
+	if !assigned.proven {
+		m.notify(m.merchant) // starts a probe of the key
+		return nil, &throttledError{
+			limit: "Unproven", reason: "WeChat Pay has not accepted the Merchant's key yet, so bills wait", retryAfter: untilProven(),
+		}
+	}
+	bills := &assigned.quota.bills
+	if !bills.TryLock() {
+		return nil, &throttledError{
+			limit: "Bills", reason: "another bill of this merchant number is being downloaded", retryAfter: untilNextBill,
+		}
+	}
+	return bills.Unlock, nil
+}

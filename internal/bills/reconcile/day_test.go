@@ -1,0 +1,139 @@
+package reconcile_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/billtest"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+)
+
+const (
+	theDay = bills.Day("2026-11-27")
+	mchID  = "1900000109"
+	appID  = "wx0000000000000001"
+)
+
+var account = reconcile.Account{MchID: mchID}
+
+// rules name a till and a mini shop as other systems.
+var rules = reconcile.Rules{
+	Foreign: reconcile.Foreign{Prefixes: []string{"pos-"}, AppIDs: []string{"wx00000000000shop1"}, TradeTypes: []string{"FACEPAY"}},
+}
+
+// books are a day as WeChat and the operator see it.
+type books struct {
+	orders  []reconcile.Order
+	refunds []reconcile.Refund
+	rows    []billtest.Row
+	// numbers makes numbers that nothing else has.
+	numbers int
+}
+
+func (b *books) next(prefix string) string {
+	b.numbers++
+	return fmt.Sprintf("%s%08d", prefix, b.numbers)
+}
+
+// pay adds a payment that both know, and returns its places.
+func (b *books) pay(total int64, second int) (order, row int) {
+	at := theDay.Start().Add(time.Duration(second) * time.Second)
+	transaction, number := b.next("42000099992026112700"), b.next("ord-")
+	settled := total
+	b.orders = append(b.orders, reconcile.Order{
+		OutTradeNo: number, TransactionID: transaction, AppID: appID, Total: total, Currency: "CNY",
+		SettlementTotal: &settled, Paid: true, PaidTime: at,
+	})
+	b.rows = append(b.rows, billtest.Row{
+		Time: at, AppID: appID, MchID: mchID, TransactionID: transaction, OutTradeNo: number, TradeType: "JSAPI", State: "SUCCESS", Currency: "CNY",
+		Order: total, Settled: total, Goods: "tea", Fee: total * 6 / 1000 * 1000,
+	})
+	return len(b.orders) - 1, len(b.rows) - 1
+}
+
+// refund adds a refund of an order that was paid on another day, which both know.
+func (b *books) refund(amount int64, second int) (refund, row int) {
+	at := theDay.Start().Add(time.Duration(second) * time.Second)
+	transaction, number, id, own := b.next("42000099992026112000"), b.next("old-"), b.next("50300099992026112700"), b.next("rfd-")
+	b.refunds = append(b.refunds, reconcile.Refund{
+		OutRefundNo: own, RefundID: id, OutTradeNo: number, TransactionID: transaction, Amount: amount, Currency: "CNY",
+		Accepted: true, AcceptedTime: at,
+	})
+	b.rows = append(b.rows, billtest.Row{
+		Time: at, AppID: appID, MchID: mchID, TransactionID: transaction, OutTradeNo: number, TradeType: "JSAPI", State: "REFUND", Currency: "CNY",
+		RefundID: id, OutRefundNo: own, RefundStatus: "PROCESSING", Requested: amount, Refunded: amount, Fee: -(amount * 6 / 1000 * 1000),
+	})
+	return len(b.refunds) - 1, len(b.rows) - 1
+}
+
+// reverse adds the reversal of a payment.
+func (b *books) reverse(payment int) {
+	row := b.rows[payment]
+	row.State, row.Requested, row.Refunded, row.Order, row.Settled, row.Fee = "REVOKED", row.Order, row.Order, 0, 0, -row.Fee
+	b.rows = append(b.rows, row)
+}
+
+func (b *books) dropRow(at int)    { b.rows = append(b.rows[:at], b.rows[at+1:]...) }
+func (b *books) dropOrder(at int)  { b.orders = append(b.orders[:at], b.orders[at+1:]...) }
+func (b *books) dropRefund(at int) { b.refunds = append(b.refunds[:at], b.refunds[at+1:]...) }
+
+// aDay draws a day on which both agree.
+func aDay(t *rapid.T) *books {
+	b := &books{}
+	second := rapid.IntRange(0, 24*60*60-1)
+	amount := rapid.Int64Range(1, 10_000_000)
+	for range rapid.IntRange(0, 8).Draw(t, "payments") {
+		b.pay(amount.Draw(t, "total"), second.Draw(t, "second"))
+	}
+	for range rapid.IntRange(0, 5).Draw(t, "refunds") {
+		b.refund(amount.Draw(t, "amount"), second.Draw(t, "second"))
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "foreign") {
+		_, row := b.pay(amount.Draw(t, "foreign total"), second.Draw(t, "second"))
+		b.dropOrder(len(b.orders) - 1)
+		b.rows[row].OutTradeNo = b.next("pos-")
+	}
+	return b
+}
+
+func (b *books) matcher(of reconcile.Account) *reconcile.Matcher {
+	matcher := reconcile.New(of, theDay, rules)
+	for _, order := range b.orders {
+		matcher.AddOrder(order)
+	}
+	for _, refund := range b.refunds {
+		matcher.AddRefund(refund)
+	}
+	return matcher
+}
+
+// compare reads a bill and compares it.
+func (b *books) compare(bill []byte) (reconcile.Result, bills.TradeReport, error) {
+	matcher := b.matcher(account)
+	report, err := eachRow(bytes.NewReader(bill), func(row bills.TradeRow) { matcher.Row(reconcile.TradeBill, row) })
+	matcher.Begin(reconcile.TradeBill)
+	return matcher.Result(), report, err
+}
+
+func eachRow(bill io.Reader, each func(bills.TradeRow)) (bills.TradeReport, error) {
+	reader, err := bills.ReadTrade(bill, bills.Of{Day: theDay, MchID: mchID})
+	if err != nil {
+		return bills.TradeReport{}, err
+	}
+	for {
+		row, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return reader.Report(), nil
+		}
+		if err != nil {
+			return bills.TradeReport{}, err
+		}
+		each(row)
+	}
+}

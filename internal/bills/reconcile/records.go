@@ -1,0 +1,214 @@
+package reconcile
+
+import (
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
+)
+
+// A day may have hundreds of thousands of orders, so what is held of them is small: both numbers in
+// one text, and texts that repeat as an index into names.
+
+type mark uint8
+
+const (
+	// settled is for what counts at WeChat: Paid, or Accepted.
+	settled mark = 1 << iota
+	// timed: the time is known.
+	timed
+	// local: the time is not WeChat's.
+	local
+	doubtful
+	fromBalance
+	// seen: the bill has a row of it.
+	seen
+	// matched: a row of it agrees.
+	matched
+	// inNeighbour: the bill of a neighbouring day has a row of it.
+	inNeighbour
+)
+
+func (m mark) has(marks mark) bool { return m&marks == marks }
+
+func when(condition bool, m mark) mark {
+	if condition {
+		return m
+	}
+	return 0
+}
+
+// pair is two numbers: the merchant's and WeChat's.
+type pair struct {
+	both  string
+	split uint8
+}
+
+// newPair joins two numbers. None has more than 255 bytes: Kubernetes objects limit theirs to 64.
+func newPair(merchants, weChats string) pair {
+	merchants = merchants[:min(len(merchants), 255)]
+	return pair{both: merchants + weChats, split: uint8(len(merchants))}
+}
+
+func (p pair) merchants() string { return p.both[:p.split] }
+func (p pair) weChats() string   { return p.both[p.split:] }
+
+// names holds texts that repeat.
+type names struct {
+	texts []string
+	index map[string]uint32
+}
+
+func (n *names) of(text string) uint32 {
+	if at, found := n.index[text]; found {
+		return at
+	}
+	if n.index == nil {
+		n.index = map[string]uint32{}
+	}
+	at := uint32(len(n.texts))
+	n.texts = append(n.texts, text)
+	n.index[text] = at
+	return at
+}
+
+type orderRecord struct {
+	numbers              pair
+	marks                mark
+	appID, sub, currency uint32
+	total                int64
+	// settlement is -1 if it is not known.
+	settlement int64
+	// paid is in seconds since 1970.
+	paid int64
+}
+
+type refundRecord struct {
+	numbers       pair
+	marks         mark
+	order         pair
+	sub, currency uint32
+	amount        int64
+	accepted      int64
+}
+
+// slab holds records in blocks, so that it grows without being copied.
+type slab[Record any] struct {
+	blocks [][]Record
+	length int32
+}
+
+const blockSize = 1024
+
+func (s *slab[Record]) add(record Record) int32 {
+	if s.length%blockSize == 0 {
+		s.blocks = append(s.blocks, make([]Record, 0, blockSize))
+	}
+	last := len(s.blocks) - 1
+	s.blocks[last] = append(s.blocks[last], record)
+	s.length++
+	return s.length - 1
+}
+
+func (s *slab[Record]) at(index int32) *Record {
+	return &s.blocks[index/blockSize][index%blockSize]
+}
+
+// all calls yield with every record.
+func (s *slab[Record]) all(yield func(*Record) bool) {
+	for _, block := range s.blocks {
+		for i := range block {
+			if !yield(&block[i]) {
+				return
+			}
+		}
+	}
+}
+
+// register finds records by either number.
+type register struct {
+	byMerchants, byWeChats map[string]int32
+}
+
+func newRegister() register {
+	return register{byMerchants: map[string]int32{}, byWeChats: map[string]int32{}}
+}
+
+func (r register) add(numbers pair, index int32) {
+	if number := numbers.merchants(); number != "" {
+		r.byMerchants[number] = index
+	}
+	if number := numbers.weChats(); number != "" {
+		r.byWeChats[number] = index
+	}
+}
+
+// AddOrder adds an order of the day: one that was paid on it, or whose time of payment is not
+// known. Others do no harm.
+func (m *Matcher) AddOrder(order Order) {
+	record := orderRecord{
+		numbers: newPair(order.OutTradeNo, order.TransactionID), total: order.Total, settlement: -1, paid: order.PaidTime.Unix(),
+		appID: m.names.of(order.AppID), sub: m.names.of(order.SubMchID), currency: m.names.of(order.Currency),
+		// A payment is recorded with its number.
+		marks: when(order.Paid && order.TransactionID != "", settled) | when(!order.PaidTime.IsZero(), timed) | when(order.PaidTimeLocal, local),
+	}
+	if order.SettlementTotal != nil {
+		record.settlement = *order.SettlementTotal
+	}
+	m.ordersBy.add(record.numbers, m.orders.add(record))
+}
+
+// AddRefund adds a refund that was accepted on the day or near one of its midnights, or may have
+// been.
+func (m *Matcher) AddRefund(refund Refund) {
+	record := refundRecord{
+		numbers: newPair(refund.OutRefundNo, refund.RefundID), order: newPair(refund.OutTradeNo, refund.TransactionID),
+		amount: refund.Amount, accepted: refund.AcceptedTime.Unix(), sub: m.names.of(refund.SubMchID), currency: m.names.of(refund.Currency),
+		marks: when(refund.Accepted && refund.RefundID != "", settled) | when(!refund.AcceptedTime.IsZero(), timed) |
+			when(refund.AcceptedTimeLocal, local) | when(refund.Doubtful, doubtful) | when(refund.FromAvailableBalance, fromBalance),
+	}
+	m.refundsBy.add(record.numbers, m.refunds.add(record))
+}
+
+// findOrder finds the order of a row: by WeChat's number, else by the merchant's. A row of another
+// sub merchant is found by WeChat's number only.
+func (m *Matcher) findOrder(row bills.TradeRow, own bool) *orderRecord {
+	if at, found := m.ordersBy.byWeChats[row.TransactionID]; found {
+		return m.orders.at(at)
+	}
+	if !own {
+		return nil
+	}
+	if at, found := m.ordersBy.byMerchants[row.OutTradeNo]; found {
+		return m.orders.at(at)
+	}
+	if m.rules.Find == nil {
+		return nil
+	}
+	order, found := m.rules.Find.FindOrder(row.TransactionID, row.OutTradeNo)
+	if !found {
+		return nil
+	}
+	m.AddOrder(order)
+	return m.orders.at(m.orders.length - 1)
+}
+
+// findRefund finds the refund of a row, never by its transaction: an order may have several refunds
+// of the same amount.
+func (m *Matcher) findRefund(row bills.TradeRow, own bool) *refundRecord {
+	if at, found := m.refundsBy.byWeChats[row.RefundID]; found {
+		return m.refunds.at(at)
+	}
+	if !own {
+		return nil
+	}
+	if at, found := m.refundsBy.byMerchants[row.OutRefundNo]; found {
+		return m.refunds.at(at)
+	}
+	if m.rules.Find == nil {
+		return nil
+	}
+	refund, found := m.rules.Find.FindRefund(row.RefundID, row.OutRefundNo)
+	if !found {
+		return nil
+	}
+	m.AddRefund(refund)
+	return m.refunds.at(m.refunds.length - 1)
+}

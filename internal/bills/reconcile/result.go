@@ -1,0 +1,139 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
+)
+
+// Result is what the comparison found.
+type Result struct {
+	// Bill has the rows of this account. It is the sum of Matched, Foreign and Differing.
+	Bill, Matched, Foreign, Differing Sums
+	// Missing is what the bill should have and does not.
+	Missing Sums
+	// Differences are sorted by class and key. There may be more of them than are listed; Counts
+	// has them all.
+	Differences []Difference
+	Counts      map[Class]int
+	// Pending is what later bills will tell; PendingCounts has it all.
+	Pending       []Pending
+	PendingCounts map[PendingReason]int
+	// TooLarge: a sum does not fit into 64 bits, so nothing can be said.
+	TooLarge bool
+}
+
+// Result ends the comparison. It is called once.
+func (m *Matcher) Result() Result {
+	m.findMissing()
+	return Result{
+		Bill: m.bill, Matched: m.matched, Foreign: m.foreign, Differing: m.differing, Missing: m.missing,
+		Differences: shared(m.byClass, m.rules.Limit), Counts: m.counts,
+		Pending: slices.Clone(m.pending.entries), PendingCounts: m.waiting, TooLarge: m.tooLarge,
+	}
+}
+
+// findMissing looks for what the bill should have and does not.
+func (m *Matcher) findMissing() {
+	for order := range m.orders.all {
+		if m.isExpected(order.marks, order.paid) {
+			m.missingOrder(order)
+		}
+	}
+	for refund := range m.refunds.all {
+		if m.isExpected(refund.marks, refund.accepted) {
+			m.missingRefund(refund)
+		}
+	}
+	if missing := m.missing.Count(); m.noBill && missing > 0 {
+		m.emit(Difference{Class: BillMissingWithActivity, Key: string(m.day), Bill: "no bill", Here: fmt.Sprintf("%d payments and refunds", missing)})
+	}
+}
+
+// isExpected reports whether the day's bill should have a row and has none.
+func (m *Matcher) isExpected(marks mark, at int64) bool {
+	return marks.has(settled|timed) && !marks.has(seen) && !marks.has(inNeighbour) && at >= m.start && at < m.end
+}
+
+func (m *Matcher) missingOrder(order *orderRecord) {
+	number := order.numbers.merchants()
+	if order.marks.has(local) && !(m.read[PreviousDay] && m.read[NextDay]) {
+		m.wait(AwaitingNeighbour, number)
+		return
+	}
+	currency := m.names.texts[order.currency]
+	m.lacks(bills.Payment, currency, order.total, Difference{
+		Class: PaymentNotInBill, OutTradeNo: number, TransactionID: order.numbers.weChats(), Key: number, Here: money(order.total, currency),
+	})
+}
+
+func (m *Matcher) missingRefund(refund *refundRecord) {
+	number := refund.numbers.merchants()
+	switch {
+	case refund.marks.has(fromBalance) && !m.read[RechargeBill]:
+		m.wait(NeedsRechargeBill, number)
+		return
+	case m.needsNeighbour(refund):
+		m.wait(AwaitingNeighbour, number)
+		return
+	}
+	currency := m.names.texts[refund.currency]
+	m.lacks(bills.Refund, currency, refund.amount, Difference{
+		Class: RefundNotInBill, OutTradeNo: refund.order.merchants(), TransactionID: refund.order.weChats(),
+		OutRefundNo: number, RefundID: refund.numbers.weChats(), Key: number, Here: money(refund.amount, currency),
+	})
+}
+
+// needsNeighbour reports whether a refund may be in the bill of a neighbouring day that was not
+// read. Its time is not WeChat's then, and near a midnight; or any, after a call whose outcome was
+// unknown.
+func (m *Matcher) needsNeighbour(refund *refundRecord) bool {
+	edge := int64(m.rules.Edge.Seconds())
+	nearStart := refund.marks.has(local) && refund.accepted-m.start < edge
+	nearEnd := refund.marks.has(local) && m.end-refund.accepted <= edge
+	return (nearStart || refund.marks.has(doubtful)) && !m.read[PreviousDay] ||
+		(nearEnd || refund.marks.has(doubtful)) && !m.read[NextDay]
+}
+
+func (m *Matcher) wait(reason PendingReason, number string) {
+	m.waiting[reason]++
+	m.pending.add(Pending{Reason: reason, Number: number})
+}
+
+// lacks counts what is missing. If the whole bill is, that is one difference, not one for each.
+func (m *Matcher) lacks(kind bills.RowKind, currency string, amount int64, d Difference) {
+	if !m.missing.add(kind, currency, amount) {
+		m.tooLarge = true
+	}
+	if !m.noBill {
+		m.emit(d)
+	}
+}
+
+// Verdict is what a comparison says as a whole.
+type Verdict string
+
+// The verdicts.
+const (
+	Balanced Verdict = "Balanced"
+	Differs  Verdict = "Differs"
+	// Undecided: nothing differs so far, and a later bill tells about the rest.
+	Undecided Verdict = "Undecided"
+	// Incomplete: a bill has not all rows or others, so nothing is ever balanced by it.
+	Incomplete Verdict = "Incomplete"
+)
+
+// Verdict judges the result by what was found about the bills of the day that were read.
+func (r Result) Verdict(checks ...bills.Checks) Verdict {
+	switch {
+	case r.TooLarge || slices.ContainsFunc(checks, func(c bills.Checks) bool { return !c.Complete() }):
+		return Incomplete
+	case len(r.Counts) > 0:
+		return Differs
+	case len(r.PendingCounts) > 0:
+		return Undecided
+	default:
+		return Balanced
+	}
+}

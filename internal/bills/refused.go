@@ -1,0 +1,39 @@
+package bills
+
+// Reason is why a bill, or its download, is not accepted at all.
+type Reason string
+
+// The reasons.
+const (
+	// ReasonNotUTF8: the bill is not text.
+	ReasonNotUTF8 Reason = "not-utf8"
+	// ReasonUnknownFormat: a column that says when, what or how much is missing.
+	ReasonUnknownFormat Reason = "unknown-format"
+	// ReasonNoSummary: the bill ends before its summary, so it was cut.
+	ReasonNoSummary Reason = "no-summary"
+	// ReasonNotABill: it is an error reply, or a page of something on the way.
+	ReasonNotABill Reason = "not-a-bill"
+	// ReasonHash: the file is not the one that WeChat announced.
+	ReasonHash Reason = "hash"
+	// ReasonGzip: the file can't be unpacked.
+	ReasonGzip Reason = "gzip"
+	// ReasonTooLarge: the unpacked file has more bytes than are read.
+	ReasonTooLarge Reason = "too-large"
+)
+
+// Refused is the error of a bill that is not accepted. Its text holds nothing of a row.
+type Refused struct {
+	Reason Reason
+	// Detail says what is wrong, in words for a person.
+	Detail string
+}
+
+// Error returns the reason in words.
+func (r *Refused) Error() string {
+	if r.Detail == "" {
+		return "the bill is refused: " + string(r.Reason)
+	}
+	return "the bill is refused: " + r.Detail
+}
+
+func refuse(reason Reason, detail string) *Refused { return &Refused{Reason: reason, Detail: detail} }

@@ -1,0 +1,97 @@
+package transport
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// Stream is an answer whose body is read as it arrives. It is not limited in size or time as a
+// whole, but each piece of it has to arrive within the time of an attempt.
+type Stream struct {
+	Status int
+	Header http.Header
+
+	body    io.ReadCloser
+	buffer  *bufio.Reader
+	attempt *attempt
+	cancel  context.CancelFunc
+	// idle ends the attempt when no piece arrives.
+	idle *time.Timer
+}
+
+// startOfStream is how much of a body can be looked at before it is read.
+const startOfStream = 4 << 10
+
+// Open makes one attempt, and returns as soon as the body begins. The Stream has to be closed.
+func Open(ctx context.Context, client *http.Client, sent Request) (*Stream, *wechatpay.Error) {
+	own, cancel := context.WithCancel(ctx)
+	attempt := &attempt{
+		operation: sent.Operation, certified: sent.Certified, caller: ctx, own: own,
+		limit: sent.Limit, connect: sent.Connect, hurried: sent.Limit < sent.Usual,
+	}
+	idle := time.AfterFunc(sent.Limit, cancel)
+	response, err := attempt.do(client, sent)
+	if err != nil {
+		failure := attempt.failure(err)
+		idle.Stop()
+		cancel()
+		return nil, failure
+	}
+	s := &Stream{Status: response.StatusCode, Header: response.Header, body: response.Body, attempt: attempt, cancel: cancel, idle: idle}
+	s.buffer = bufio.NewReaderSize(arriving{s}, startOfStream)
+	return s, nil
+}
+
+// Peek returns the beginning of the body, at most 4 KiB, without reading it.
+func (s *Stream) Peek(n int) ([]byte, *wechatpay.Error) {
+	start, err := s.buffer.Peek(n)
+	if failure, ok := errors.AsType[*wechatpay.Error](err); ok {
+		return nil, failure
+	}
+	return start, nil
+}
+
+// ReadAll returns the whole body if it has at most so many bytes, else its beginning, and closes the
+// stream.
+func (s *Stream) ReadAll(most int64) ([]byte, *wechatpay.Error) {
+	defer func() { _ = s.Close() }()
+	body, err := io.ReadAll(io.LimitReader(s.buffer, most))
+	if failure, ok := errors.AsType[*wechatpay.Error](err); ok {
+		return nil, failure
+	}
+	return body, nil
+}
+
+// Read returns the next piece. Errors other than io.EOF are *wechatpay.Error.
+func (s *Stream) Read(into []byte) (int, error) { return s.buffer.Read(into) }
+
+// Close ends the answer, read or not.
+func (s *Stream) Close() error {
+	s.idle.Stop()
+	s.cancel()
+	return s.body.Close()
+}
+
+// arriving reads what arrives within the time of an attempt.
+type arriving struct{ stream *Stream }
+
+func (a arriving) Read(into []byte) (int, error) {
+	s := a.stream
+	s.idle.Reset(s.attempt.limit)
+	n, err := s.body.Read(into)
+	if err != nil && s.attempt.own.Err() != nil {
+		// We ended it. The remote side may have noticed that and closed the answer properly, so that a
+		// part of it looks like the whole.
+		return n, s.attempt.failure(s.attempt.own.Err())
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	return n, s.attempt.failure(err)
+}

@@ -1,0 +1,143 @@
+package v3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
+)
+
+const (
+	tradeBillPath = "/v3/bill/tradebill"
+	fundFlowPath  = "/v3/bill/fundflowbill"
+)
+
+// billTypes are bill_type of the trade bill.
+var billTypes = map[wechatpay.BillKind]string{wechatpay.TradeBill: "ALL", wechatpay.RechargeRefundBill: "RECHARGE_REFUND"}
+
+// billAnswer says where a bill is. Its address is like a password for it, and valid for minutes.
+type billAnswer struct {
+	HashType    string `json:"hash_type"`
+	HashValue   string `json:"hash_value"`
+	DownloadURL string `json:"download_url"`
+}
+
+// DownloadBill asks for a bill, and opens it at the address that the signed answer names. The bill
+// itself is not signed; the hash in the answer proves it.
+func (c *Client) DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error) {
+	target, failure := c.billTarget(request)
+	if failure != nil {
+		return nil, failure
+	}
+	bill, failure := c.downloadBill(ctx, target)
+	if failure != nil && failure.Meaning == wechatpay.AddressExpired {
+		bill, failure = c.downloadBill(ctx, target)
+	}
+	if failure != nil {
+		return nil, failure
+	}
+	return bill, nil
+}
+
+// billTarget returns path and query of the request for a bill. An optional parameter that is sent
+// empty is refused, so it is left out.
+func (c *Client) billTarget(request wechatpay.BillRequest) (string, *wechatpay.Error) {
+	query := url.Values{"bill_date": {request.Day}, "tar_type": {"GZIP"}}
+	path, billType := tradeBillPath, billTypes[request.Kind]
+	switch _, err := time.Parse(time.DateOnly, request.Day); {
+	case err != nil:
+		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.Rejected, errors.New("the day of the bill is not one"))
+	case billType != "":
+		query.Set("bill_type", billType)
+		if c.partner != nil {
+			query.Set("sub_mchid", c.partner.SubMchID)
+		}
+	case request.Kind != wechatpay.FundFlowBill || request.Account == "":
+		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.Rejected, errors.New("there is no such bill"))
+	case c.partner != nil:
+		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.NotOffered, errors.New("WeChat Pay has no fund-flow bill of a sub merchant"))
+	default:
+		path = fundFlowPath
+		query.Set("account_type", strings.ToUpper(string(request.Account)))
+	}
+	return path + "?" + query.Encode(), nil
+}
+
+func (c *Client) downloadBill(ctx context.Context, target string) (*wechatpay.Bill, *wechatpay.Error) {
+	body, failure := c.exchange(ctx, call{operation: wechatpay.OperationDownloadBill, method: http.MethodGet, target: target})
+	if failure != nil {
+		return nil, failure
+	}
+	var said billAnswer
+	if err := readJSON(body, &said); err != nil {
+		return nil, transport.Unknown(wechatpay.OperationDownloadBill, wechatpay.NeedsAttention, err)
+	}
+	if said.HashType == "" || said.HashValue == "" {
+		return nil, transport.Unknown(wechatpay.OperationDownloadBill, wechatpay.NeedsAttention, errors.New("the answer has no hash, so the bill could not be checked"))
+	}
+	address, host, err := c.billAddress(said.DownloadURL)
+	if err != nil {
+		return nil, transport.Unknown(wechatpay.OperationDownloadBill, wechatpay.NeedsAttention, err)
+	}
+	stream, failure := c.fetchBill(ctx, host, address)
+	if failure != nil {
+		return nil, transport.Discreet(c.trust, host, failure, failure.Code != "")
+	}
+	return &wechatpay.Bill{Body: stream, HashType: said.HashType, Hash: said.HashValue}, nil
+}
+
+// wechatHosts are in the addresses that WeChat Pay gives, also to a merchant that reaches it through
+// a gateway of its own.
+var wechatHosts = []string{"api.mch.weixin.qq.com", "api2.mch.weixin.qq.com"}
+
+// billAddress returns path and query of a bill, and through which host of this merchant to get it:
+// the one that the address names, or the merchant's own way to WeChat Pay.
+func (c *Client) billAddress(text string) (target string, host *url.URL, err error) {
+	address, err := bills.DownloadURL(text, append([]string{c.primary.Host, c.backup.Host}, wechatHosts...))
+	if err != nil {
+		return "", nil, err
+	}
+	if strings.EqualFold(address.Host, c.backup.Host) {
+		return address.RequestURI(), c.backup, nil
+	}
+	return address.RequestURI(), c.primary, nil
+}
+
+// fetchBill opens a bill. The request is signed, and the answer is not.
+func (c *Client) fetchBill(ctx context.Context, host *url.URL, target string) (*transport.Stream, *wechatpay.Error) {
+	asked := call{operation: wechatpay.OperationFetchBill, method: http.MethodGet, target: target}
+	authorization, err := c.signer.authorization(asked.method, target, nil, c.now(), newNonce())
+	if err != nil {
+		return nil, transport.NotSent(asked.operation, wechatpay.NeedsAttention, err)
+	}
+	header := c.header(asked, authorization)
+	header.Set("Accept", "*/*")
+	path, query, _ := strings.Cut(target, "?")
+	to := host.JoinPath(path)
+	to.RawQuery = query
+	limit := transport.Limit(c.timeouts, asked.operation)
+	stream, failure := transport.Open(ctx, c.http, transport.Request{
+		Operation: asked.operation, Method: asked.method, URL: to, Header: header, Limit: limit, Usual: limit, Connect: c.timeouts.Connect,
+	})
+	if failure != nil || isSuccess(stream.Status) {
+		return stream, failure
+	}
+	body, failure := stream.ReadAll(maxAnswer)
+	if failure != nil {
+		return nil, failure
+	}
+	if stream.Status < http.StatusBadRequest {
+		return nil, transport.UnknownByStatus(asked.operation, stream.Status)
+	}
+	failure, _ = errorOf(asked.operation, transport.Answer{Status: stream.Status, Header: stream.Header, Body: body}, errBillNotSigned)
+	return nil, failure
+}
+
+// errBillNotSigned is true of every answer to the second request for a bill.
+var errBillNotSigned = &unproven{meaning: wechatpay.NotVerified, cause: errors.New("it is not signed")}
