@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// stock counts what the Orders in the cluster take from it: nothing of it has to be stored. The book's mutex guards it.
+type stock struct {
+	products map[string]product
+	// taken is the sum of the claims by product.
+	taken map[string]int64
+	// reserved is, by product and number, what Orders will claim that are about to be created.
+	reserved map[string]map[string]int64
+}
+
+// claim is what an Order takes from the stock.
+type claim struct {
+	product  string
+	quantity int64
+}
+
+func newStock(products *catalogue) stock {
+	s := stock{products: map[string]product{}, taken: map[string]int64{}, reserved: map[string]map[string]int64{}}
+	for _, p := range products.Products {
+		s.products[p.ID] = p
+	}
+	return s
+}
+
+// claimOf is what an Order takes: while it is open it reserves its pieces, and when it is paid it has sold them, unless they were
+// gone already when the stock was counted. An Order that ends unpaid gives them back.
+func (s stock) claimOf(order *v1alpha1.Order) claim {
+	sold := stateOf(order) == orderPaid
+	counted := s.products[order.Labels[labelProduct]].CountedTime
+	if sold && order.Status.Transaction != nil && order.Status.Transaction.PaidTime != nil {
+		sold = !order.Status.Transaction.PaidTime.Before(&counted)
+	}
+	if !sold && !isOpen(order) {
+		return claim{}
+	}
+	return claim{order.Labels[labelProduct], quantityOf(order)}
+}
+
+func (s stock) exchange(before, now claim) {
+	s.taken[before.product] -= before.quantity
+	s.taken[now.product] += now.quantity
+}
+
+// arrived ends the reservation of an Order, which claims for itself from now on.
+func (s stock) arrived(order *v1alpha1.Order) { s.release(order.Labels[labelProduct], order.Name) }
+
+func (s stock) release(productID, number string) { remove(s.reserved, productID, number) }
+
+func (s stock) available(p product) int64 {
+	left := p.Stock - s.taken[p.ID]
+	for _, quantity := range s.reserved[p.ID] {
+		left -= quantity
+	}
+	return left
+}
+
+// reserve fails if too few pieces are left. A second click reserves nothing more.
+func (s stock) reserve(number string, of goods) error {
+	if _, found := s.reserved[of.product.ID][number]; found {
+		return nil
+	}
+	if left := s.available(of.product); left < of.quantity {
+		return soldOut(of, left)
+	}
+	add(s.reserved, of.product.ID, number, of.quantity)
+	return nil
+}
+
+// isExcess reports whether all pieces were taken by earlier Orders when this one was created. It settles the race between replicas,
+// which see Orders arrive in the same order.
+func (e entry) isExcess(of goods) bool { return e.ahead+of.quantity > of.product.Stock }
+
+func soldOut(of goods, left int64) error {
+	return refusal{codeSoldOut, fmt.Sprintf("%d pieces of %q are left", max(0, left), of.product.ID)}
+}
