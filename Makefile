@@ -90,6 +90,24 @@ interop-axios: ## Install the Node.js client with which test/interop tests the s
 	@if command -v npm >/dev/null; then npm ci --prefix test/interop/axios --no-audit --no-fund; else echo "No npm: its test is skipped."; fi
 	@go -C test/interop test -count=1 -run 'Axios' -v .
 
+# Each is installed again when its lock file has changed, and built each time. No package fetches a browser, and none runs a script.
+FRONTENDS := miniprogram taro h5
+
+.PHONY: frontends
+frontends: export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
+frontends: export PUPPETEER_SKIP_DOWNLOAD := 1
+frontends: $(FRONTENDS:%=examples/%/node_modules/.package-lock.json) ## Install and build examples/miniprogram, taro and h5, which make test then tests; it needs Node.js.
+	@mkdir -p bin; \
+	for example in $(FRONTENDS); do \
+	  echo "==> npm run build in examples/$$example"; \
+	  npm run build --silent --prefix examples/$$example >bin/frontends.log 2>&1 || { cat bin/frontends.log; exit 1; }; \
+	done
+
+examples/%/node_modules/.package-lock.json: examples/%/package-lock.json
+	@echo "==> npm ci in examples/$*"
+	@npm ci --prefix examples/$* --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 LAG ?= 400ms
 
 .PHONY: test-lagging
