@@ -41,7 +41,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 		return err
 	}
 	connection := stdlib.OpenDBFromPool(pool)
-	defer connection.Close()
+	defer func() { _ = connection.Close() }() // the pool stays open
 	provider, err := goose.NewProvider(database.DialectCustom, connection, files, goose.WithStore(versions), goose.WithSessionLocker(turns))
 	if err != nil {
 		return err

@@ -157,11 +157,11 @@ func open(t *testing.T) context.Context {
 	if err != nil {
 		t.Fatal(err)
 	}
-	do(t, ctx, chromedp.EmulateViewport(360, 640, chromedp.EmulateScale(2), chromedp.EmulateMobile))
+	do(ctx, t, chromedp.EmulateViewport(360, 640, chromedp.EmulateScale(2), chromedp.EmulateMobile))
 	return ctx
 }
 
-func do(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) {
+func do(ctx context.Context, t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func do(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.V
 }
 
 // fits fails the test if the page has to be moved sideways on a phone.
-func fits(t *testing.T, ctx context.Context) {
+func fits(ctx context.Context, t *testing.T) {
 	t.Helper()
 	wide, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`))
 	if err != nil || wide {
@@ -177,7 +177,7 @@ func fits(t *testing.T, ctx context.Context) {
 	}
 }
 
-func text(t *testing.T, ctx context.Context, selector string) string {
+func text(ctx context.Context, t *testing.T, selector string) string {
 	t.Helper()
 	content, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
 	if err != nil {
@@ -192,28 +192,28 @@ func TestAPersonPaysWhatWasScanned(t *testing.T) {
 	weChat, ctx := openWeChat(t), open(t)
 	const hostile = `<img src=x onerror=alert(1)><script>alert(2)</script>` + "AVeryLongWordThatHasNoPlaceToBreakAndNeverEnds"
 	order(t, weChat, "order-0001", "JSAPI", hostile)
-	do(t, ctx, chromedp.Navigate(weChat.CashierURL()))
-	if shown := text(t, ctx, "#orders .goods"); shown != hostile {
+	do(ctx, t, chromedp.Navigate(weChat.CashierURL()))
+	if shown := text(ctx, t, "#orders .goods"); shown != hostile {
 		t.Errorf("the description is shown as %s", shown)
 	}
-	fits(t, ctx)
+	fits(ctx, t)
 	code := order(t, weChat, "order-0002", "NATIVE", "肥皂 x1")["code_url"]
-	do(t, ctx, chromedp.WaitVisible(chromedp.CSS(`#orders a[href*="order-0002"]`))) // without a click
-	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#code"), code+"\n"), chromedp.WaitVisible(chromedp.CSS(".amount")))
-	if amount := text(t, ctx, ".amount"); amount != "¥1.01" {
+	do(ctx, t, chromedp.WaitVisible(chromedp.CSS(`#orders a[href*="order-0002"]`))) // without a click
+	do(ctx, t, chromedp.SendKeys(chromedp.CSS("#code"), code+"\n"), chromedp.WaitVisible(chromedp.CSS(".amount")))
+	if amount := text(ctx, t, ".amount"); amount != "¥1.01" {
 		t.Errorf("the amount is %s", amount)
 	}
-	fits(t, ctx)
-	do(t, ctx, chromedp.Click(chromedp.CSS(`form[action="/cashier/cancel"] button`)), chromedp.WaitVisible(chromedp.CSS(".result")))
+	fits(ctx, t)
+	do(ctx, t, chromedp.Click(chromedp.CSS(`form[action="/cashier/cancel"] button`)), chromedp.WaitVisible(chromedp.CSS(".result")))
 	if record := weChat.Ledger().Order(mchID, "order-0002"); record.Cancelled != 1 || record.Payment != nil {
 		t.Errorf("WeChat has %+v", record)
 	}
-	do(t, ctx, chromedp.Click(chromedp.CSS(".pay")), chromedp.WaitNotPresent(chromedp.CSS(".pay")), chromedp.WaitVisible(chromedp.CSS(".result")))
-	if record := weChat.Ledger().Order(mchID, "order-0002"); record.Payment == nil || text(t, ctx, ".result") != "Paid" {
+	do(ctx, t, chromedp.Click(chromedp.CSS(".pay")), chromedp.WaitNotPresent(chromedp.CSS(".pay")), chromedp.WaitVisible(chromedp.CSS(".result")))
+	if record := weChat.Ledger().Order(mchID, "order-0002"); record.Payment == nil || text(ctx, t, ".result") != "Paid" {
 		t.Errorf("WeChat has %+v", record)
 	}
-	do(t, ctx, chromedp.Click(chromedp.CSS(`a[href="/cashier/"]`)), chromedp.Click(chromedp.CSS(`header a[lang="zh-CN"]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang="zh-CN"] h1`)))
-	if title := text(t, ctx, "h1"); title != "模拟收银台" {
+	do(ctx, t, chromedp.Click(chromedp.CSS(`a[href="/cashier/"]`)), chromedp.Click(chromedp.CSS(`header a[lang="zh-CN"]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang="zh-CN"] h1`)))
+	if title := text(ctx, t, "h1"); title != "模拟收银台" {
 		t.Errorf("in Chinese it is called %s", title)
 	}
 }
@@ -222,13 +222,13 @@ func TestAPersonPaysWhatWasScanned(t *testing.T) {
 func TestAPersonPaysTooLate(t *testing.T) {
 	weChat, ctx := openWeChat(t), open(t)
 	order(t, weChat, "order-0001", "JSAPI", "肥皂 x1")
-	do(t, ctx, chromedp.Navigate(weChat.CashierURL()), chromedp.Click(chromedp.CSS(`a[href*="order-0001"]`)), chromedp.WaitVisible(chromedp.CSS(".pay")))
+	do(ctx, t, chromedp.Navigate(weChat.CashierURL()), chromedp.Click(chromedp.CSS(`a[href*="order-0001"]`)), chromedp.WaitVisible(chromedp.CSS(".pay")))
 	call(t, weChat, "/pay/closeorder", map[string]string{"out_trade_no": "order-0001"})
-	do(t, ctx, chromedp.Click(chromedp.CSS(".pay")), chromedp.WaitVisible(chromedp.CSS(".late")))
+	do(ctx, t, chromedp.Click(chromedp.CSS(".pay")), chromedp.WaitVisible(chromedp.CSS(".late")))
 	if record := weChat.Ledger().Order(mchID, "order-0001"); record.Payment != nil {
 		t.Error("a closed order was paid")
 	}
-	do(t, ctx, chromedp.Click(chromedp.CSS(".late")), chromedp.WaitVisible(chromedp.CSS(".result")))
+	do(ctx, t, chromedp.Click(chromedp.CSS(".late")), chromedp.WaitVisible(chromedp.CSS(".result")))
 	if record := weChat.Ledger().Order(mchID, "order-0001"); record.Payment == nil || !record.Payment.Forced {
 		t.Errorf("WeChat has %+v", record)
 	}
@@ -243,9 +243,9 @@ func TestAnH5PaymentReturnsToTheShop(t *testing.T) {
 	}))
 	defer shop.Close()
 	link := order(t, weChat, "order-0001", "MWEB", "肥皂 x1")["mweb_url"]
-	do(t, ctx, chromedp.Navigate(link+"&redirect_url="+url.QueryEscape(shop.URL+"/?order=order-0001")),
+	do(ctx, t, chromedp.Navigate(link+"&redirect_url="+url.QueryEscape(shop.URL+"/?order=order-0001")),
 		chromedp.Click(chromedp.CSS(".pay")), chromedp.WaitVisible(chromedp.CSS("#back")))
-	if back := text(t, ctx, "#back"); back != "order-0001" {
+	if back := text(ctx, t, "#back"); back != "order-0001" {
 		t.Errorf("the browser came back for %s", back)
 	}
 	if record := weChat.Ledger().Order(mchID, "order-0001"); record.Payment == nil {

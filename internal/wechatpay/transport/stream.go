@@ -36,7 +36,7 @@ func Open(ctx context.Context, client *http.Client, sent Request) (*Stream, *wec
 		limit: sent.Limit, connect: sent.Connect, hurried: sent.Limit < sent.Usual,
 	}
 	idle := time.AfterFunc(sent.Limit, cancel)
-	response, err := attempt.do(client, sent)
+	response, err := attempt.do(client, sent) //nolint:bodyclose // the Stream closes it
 	if err != nil {
 		failure := attempt.failure(err)
 		idle.Stop()

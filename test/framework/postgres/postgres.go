@@ -37,7 +37,7 @@ type Server struct {
 // Open starts a server for a test. Without PostgreSQL on the machine the test is skipped.
 func Open(t testing.TB) *Server {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "pg") // short: the path of a socket may have 107 bytes
+	folder, err := os.MkdirTemp("", "pg") //nolint:usetesting // short: the path of a socket may have 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
