@@ -65,6 +65,7 @@ func (d *demo) play(ctx context.Context) error {
 		{"A second merchant number, which speaks API v3", d.showV3Merchant},
 		{"An order and a refund by API v3", d.showV3Order},
 		{"A shop sells: login, catalogue, checkout", d.showStorefront},
+		{"The tutorial", d.walkTutorial},
 		{"The approval policy is removed", d.showMissingPolicy},
 		{"Objects and WeChat's ledger, fen by fen", d.showLedger},
 	} {
@@ -116,11 +117,15 @@ func (d *demo) run(name, program string, arguments ...string) error {
 // stayUp keeps everything running until Ctrl-C.
 func (d *demo) stayUp(ctx context.Context) {
 	d.console.heading("Your turn")
+	if err := d.writeEnvironment(); err != nil {
+		d.console.say("%s can't be written: %v", runEnv, err)
+	}
+	defer func() { _ = os.Remove(filepath.Join(controlplane.Root(), runEnv)) }() // its cluster is gone
 	d.console.output(d.addresses())
 	d.console.output(fmt.Sprintf(`
-In another terminal:
+In another terminal, in this folder (docs/tutorial.md goes on from here):
 
-  export KUBECONFIG=%s PATH=%s:$PATH
+  . bin/run.env
 
   kubectl get wechatpay                                   # as admin; --context shop-backend, editor or wang for the others
   kubectl --context shop-backend apply -f my-order.yaml
@@ -128,7 +133,7 @@ In another terminal:
   curl %s/ledger                         # what WeChat has on record
   tail -f %s/operator-*.log
 
-Ctrl-C stops everything.`, d.kubeconfig(), assets(), d.wechat.BaseURL, mchID, v3MchID, v3Merchant, d.wechat.BaseURL, d.folder))
+Ctrl-C stops everything.`, d.wechat.BaseURL, mchID, v3MchID, v3Merchant, d.wechat.BaseURL, d.folder))
 	<-ctx.Done()
 }
 
