@@ -7,8 +7,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -51,7 +54,7 @@ func (r *ShipmentReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Shipment{}).
 		Watches(&v1alpha1.Shipment{}, handler.EnqueueRequestsFromMapFunc(r.shipmentsOfSameOrder)).
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.shipmentsOfOrder)).
-		Watches(&v1alpha1.MiniProgram{}, handler.EnqueueRequestsFromMapFunc(r.shipmentsWaiting)).
+		Watches(&v1alpha1.MiniProgram{}, handler.EnqueueRequestsFromMapFunc(r.shipmentsWaiting), builder.WithPredicates(miniProgramChanged)).
 		WithOptions(options).
 		Complete(r)
 }
@@ -107,10 +110,22 @@ func (r *ShipmentReconciler) shipmentsOfOrder(ctx context.Context, object client
 	return r.waitingOf(ctx, object.GetNamespace(), client.MatchingFields{index.ShipmentOrder: object.GetName()})
 }
 
-// shipmentsWaiting returns all Shipments that are not uploaded: a MiniProgram that changed may be
-// theirs. Their pauses end, because what they waited for may be corrected.
-func (r *ShipmentReconciler) shipmentsWaiting(ctx context.Context, _ client.Object) []reconcile.Request {
-	return r.waitingOf(ctx, "", client.MatchingFields{index.ShipmentWaiting: index.Waiting})
+// miniProgramChanged passes on what can help a Shipment: another spec, or another state. Labels and
+// times of a MiniProgram end nobody's pause.
+var miniProgramChanged = predicate.Funcs{UpdateFunc: func(change event.UpdateEvent) bool {
+	before, after := change.ObjectOld.(*v1alpha1.MiniProgram), change.ObjectNew.(*v1alpha1.MiniProgram)
+	return before.Generation != after.Generation || (before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil) ||
+		lifecycle.Condition(before.Status.Conditions, v1alpha1.ConditionReady).Reason != lifecycle.Condition(after.Status.Conditions, v1alpha1.ConditionReady).Reason
+}}
+
+// shipmentsWaiting returns the Shipments that are not uploaded and may use a MiniProgram. Their pauses
+// end, because what they waited for may be corrected.
+func (r *ShipmentReconciler) shipmentsWaiting(ctx context.Context, object client.Object) []reconcile.Request {
+	namespace := object.GetNamespace()
+	if object.(*v1alpha1.MiniProgram).Spec.AllowedNamespaces.From != v1alpha1.NamespacesFromSame {
+		namespace = ""
+	}
+	return r.waitingOf(ctx, namespace, client.MatchingFields{index.ShipmentWaiting: index.Waiting})
 }
 
 func (r *ShipmentReconciler) waitingOf(ctx context.Context, namespace string, fields client.MatchingFields) []reconcile.Request {

@@ -56,14 +56,14 @@ func (r *ShipmentReconciler) findMerchant(ctx context.Context, s *shipment) prog
 // findMiniProgram finds the MiniProgram of the appid in which the payer paid, and its client.
 func (r *ShipmentReconciler) findMiniProgram(ctx context.Context, s *shipment) progress {
 	appID := lifecycle.PayerAppID(s.order, s.merchant)
-	found, err := miniprogram.ForAppID(ctx, r.Client, s.Namespace, appID)
+	found, err := miniprogram.For(ctx, r.Client, s.order, s.merchant)
 	if err != nil {
 		return failed(err)
 	}
 	if found == nil {
 		// A grant by a Namespace's label causes no event.
 		return r.wait(ctx, s, v1alpha1.ReasonMiniProgramNotFound, fmt.Sprintf(
-			"The payer paid under appid %s, and namespace %s may use no MiniProgram of it: create one here, or have the owner of one elsewhere allow this namespace in its spec.allowedNamespaces", appID, s.Namespace),
+			"The payer paid under appid %s, and namespace %s may use no MiniProgram of it: create one here, or have the owner of the Merchant's namespace create one there that allows this namespace in its spec.allowedNamespaces", appID, s.Namespace),
 			again(r.Timing.SecretsCheck))
 	}
 	s.miniProgram = found

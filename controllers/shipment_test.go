@@ -187,20 +187,41 @@ func TestShipmentThatWeChatNeverTakes(t *testing.T) {
 	shop.WaitShipment("shipment-0001", "Uploaded=False/Rejected")
 }
 
+// TestShipmentFindsItsMiniProgram: in its own namespace or in that of the Order's Merchant, and nowhere
+// else. An appid is public, so that a stranger may name it, lend it to everybody, and say that
+// everything is delivered by itself.
 func TestShipmentFindsItsMiniProgram(t *testing.T) {
-	shop, g := openReady(t, framework.WithNamespaces(1))
+	shop, g := openReady(t, framework.WithNamespaces(2))
+	guest, stranger := shop.Other(0), shop.Other(1)
 	shop.OpenWeixin()
-	shop.Paid("order-0001")
-	shop.Create(shop.NewShipment("shipment-0001", "order-0001"))
-	shop.WaitShipment("shipment-0001", "Uploaded=False/MiniProgramNotFound")
-	lent := shop.NewMiniProgram("lent", func(m *v1alpha1.MiniProgram) { m.Namespace = shop.Other(0) })
-	shop.Create(shop.NewAppSecret(shop.Other(0), "wrong"), lent)
-	shop.Patch(lent, `{"spec":{"allowedNamespaces":{"from":"All"}}}`)
-	hidden := shop.WaitShipment("shipment-0001", "Uploaded=False/MiniProgramNotReady")
+	shop.Patch(shop.NewMerchant(), `{"spec":{"allowedNamespaces":{"from":"All"}}}`)
+	theirs := shop.NewMiniProgram("theirs", func(m *v1alpha1.MiniProgram) {
+		m.Namespace, m.Spec.VirtualGoods, m.Spec.AllowedNamespaces.From = stranger, v1alpha1.VirtualGoodsShip, v1alpha1.NamespacesFromAll
+	})
+	shop.Create(shop.NewAppSecret(stranger, framework.AppSecret), theirs)
+	shop.WaitMiniProgram(stranger+"/theirs", "Ready=True/Ready")
+
+	order := shop.NewOrder("order-0001", func(o *v1alpha1.Order) {
+		o.Namespace, o.Spec.MerchantRef.Namespace = guest, shop.Namespace
+	})
+	shop.Create(order)
+	shop.WaitOrder(guest+"/order-0001", "Prepared=True/Prepared")
+	shop.Pay("order-0001")
+	shop.WaitOrder(guest+"/order-0001", "Paid=True/Paid")
+	shop.Create(shop.NewShipment("shipment-0001", "order-0001", func(s *v1alpha1.Shipment) { s.Namespace = guest }))
+	shop.WaitShipment(guest+"/shipment-0001", "Uploaded=False/MiniProgramNotFound")
+
+	lent := shop.NewMiniProgram("lent", func(m *v1alpha1.MiniProgram) { m.Spec.AllowedNamespaces.From = v1alpha1.NamespacesFromAll })
+	shop.Patch(shop.NewAppSecret(shop.Namespace, ""), `{"stringData":{"appSecret":"wrong"}}`)
+	shop.Create(lent)
+	hidden := shop.WaitShipment(guest+"/shipment-0001", "Uploaded=False/MiniProgramNotReady")
 	g.Expect(hidden.Status.Conditions[0].Message).NotTo(gomega.ContainSubstring("40125"), "what is wrong elsewhere is its owner's")
-	shop.Patch(shop.NewAppSecret(shop.Other(0), ""), fmt.Sprintf(`{"stringData":{"appSecret":%q}}`, framework.AppSecret))
-	uploaded := shop.WaitShipment("shipment-0001", "Uploaded=True/Uploaded")
-	g.Expect(uploaded.Status.MiniProgram).To(gomega.Equal(shop.Other(0) + "/lent"))
+	shop.Patch(shop.NewAppSecret(shop.Namespace, ""), fmt.Sprintf(`{"stringData":{"appSecret":%q}}`, framework.AppSecret))
+	uploaded := shop.WaitShipment(guest+"/shipment-0001", "Uploaded=True/Uploaded")
+	g.Expect(uploaded.Status.MiniProgram).To(gomega.Equal(shop.Namespace + "/lent"))
+	var planted v1alpha1.ShipmentList
+	shop.Must(shop.Client.List(shop.Context(), &planted, client.InNamespace(guest)))
+	g.Expect(planted.Items).To(gomega.HaveLen(1), "the stranger's MiniProgram reports no Order of others as delivered")
 }
 
 func TestVirtualGoodsShipThemselves(t *testing.T) {

@@ -35,17 +35,18 @@ func (r *VirtualGoodsReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("virtualgoods").
 		For(&v1alpha1.Order{}, builder.WithPredicates(predicate.NewPredicateFuncs(isDeliverable))).
-		Watches(&v1alpha1.MiniProgram{}, handler.EnqueueRequestsFromMapFunc(r.deliverableOrders)).
+		Watches(&v1alpha1.MiniProgram{}, handler.EnqueueRequestsFromMapFunc(r.deliverableOrders), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(r.controllerOptions()).
 		Complete(r)
 }
 
-// isDeliverable reports whether an Order may be delivered by itself: it is paid in a mini program. What
-// was paid late is for people to decide about.
+// isDeliverable reports whether an Order may be delivered by itself: it is paid in a mini program. A
+// payment that is late, older than the object or under other parameters is for people to look at
+// before anything is delivered.
 func isDeliverable(object client.Object) bool {
 	order, isOrder := object.(*v1alpha1.Order)
 	return isOrder && order.DeletionTimestamp == nil && order.Spec.TradeType == v1alpha1.TradeTypeJSAPI &&
-		lifecycle.IsPaid(order) && lifecycle.PaidReason(order) != v1alpha1.ReasonPaidLate
+		lifecycle.IsPaid(order) && lifecycle.PaidReason(order) == v1alpha1.ReasonPaid
 }
 
 // deliverableOrders returns all Orders that a MiniProgram with virtualGoods: Ship may concern.
@@ -53,14 +54,19 @@ func (r *VirtualGoodsReconciler) deliverableOrders(ctx context.Context, object c
 	if object.(*v1alpha1.MiniProgram).Spec.VirtualGoods != v1alpha1.VirtualGoodsShip {
 		return nil
 	}
+	namespace := object.GetNamespace()
+	if object.(*v1alpha1.MiniProgram).Spec.AllowedNamespaces.From != v1alpha1.NamespacesFromSame {
+		namespace = "" // Orders of other namespaces, with a Merchant of this one
+	}
 	var orders v1alpha1.OrderList
-	if err := r.Client.List(ctx, &orders, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, &orders, client.InNamespace(namespace), index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Orders of virtual goods")
 		return nil
 	}
 	var requests []reconcile.Request
 	for i := range orders.Items {
-		if isDeliverable(&orders.Items[i]) {
+		merchantNamespace, _ := orders.Items[i].MerchantKey()
+		if isDeliverable(&orders.Items[i]) && (orders.Items[i].Namespace == object.GetNamespace() || merchantNamespace == object.GetNamespace()) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&orders.Items[i])})
 		}
 	}
@@ -83,9 +89,22 @@ func (r *VirtualGoodsReconciler) Reconcile(ctx context.Context, request ctrl.Req
 		return ctrl.Result{RequeueAfter: failurePause}, nil
 	}
 	if apierrors.IsAlreadyExists(err) {
-		return ctrl.Result{}, nil
+		return ctrl.Result{}, r.nameTaken(ctx, order)
 	}
 	return ctrl.Result{}, err
+}
+
+// nameTaken tells of a Shipment that has the name of an Order and is about another one, so that this
+// Order can't be reported as delivered.
+func (r *VirtualGoodsReconciler) nameTaken(ctx context.Context, order *v1alpha1.Order) error {
+	existing := &v1alpha1.Shipment{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(order), existing); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if existing.Spec.OrderRef.Name != order.Name {
+		r.warn(order, "ShipmentNameTaken", "Ship", "The Order is not reported as delivered: there is a Shipment of its name, which is about the Order %s. Create a Shipment with another name for it", existing.Spec.OrderRef.Name)
+	}
+	return nil
 }
 
 // awaitsVirtualShipment reports whether an Order is to be reported as delivered by itself, and has no
@@ -101,7 +120,7 @@ func (b *Base) awaitsVirtualShipment(ctx context.Context, order *v1alpha1.Order)
 	if err != nil {
 		return false, err
 	}
-	found, err := miniprogram.ForAppID(ctx, b.Client, order.Namespace, lifecycle.PayerAppID(order, merchant))
+	found, err := miniprogram.For(ctx, b.Client, order, merchant)
 	if err != nil || found == nil || found.Spec.VirtualGoods != v1alpha1.VirtualGoodsShip {
 		return false, err
 	}

@@ -10,36 +10,36 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// ForAppID returns the MiniProgram of an appid that a namespace may use; nil if there is none. If
-// there are several, its own namespace comes first, and then they go by their names.
-func ForAppID(ctx context.Context, reader client.Reader, namespace, appID string) (*v1alpha1.MiniProgram, error) {
-	var all v1alpha1.MiniProgramList
-	if err := reader.List(ctx, &all, client.MatchingFields{index.MiniProgramAppID: appID}, index.WithoutOwnWrites); err != nil {
-		return nil, err
-	}
-	own := func(m v1alpha1.MiniProgram) int {
-		if m.Namespace == namespace {
-			return 0
-		}
-		return 1
-	}
-	slices.SortFunc(all.Items, func(a, b v1alpha1.MiniProgram) int {
-		return cmp.Or(cmp.Compare(own(a), own(b)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
-	for i := range all.Items {
-		m := &all.Items[i]
-		if m.DeletionTimestamp != nil {
-			continue
-		}
-		allowed, err := account.PermitsNamespace(ctx, reader, m, m.Spec.AllowedNamespaces.From, m.Spec.AllowedNamespaces.Selector, namespace)
-		if err != nil {
+// For returns the MiniProgram in which an Order was paid; nil if there is none that it may use.
+//
+// It is in the Order's own namespace, or in that of the Order's Merchant, which the shop trusts with
+// its money already. A MiniProgram anywhere else can't be meant, whatever namespaces it allows: an
+// appid is public, so that anybody could name another's, and would get the payers of strangers, and
+// the say about what was shipped to them.
+func For(ctx context.Context, reader client.Reader, order *v1alpha1.Order, merchant *v1alpha1.Merchant) (*v1alpha1.MiniProgram, error) {
+	appID := lifecycle.PayerAppID(order, merchant)
+	for _, namespace := range slices.Compact([]string{order.Namespace, merchant.Namespace}) {
+		var all v1alpha1.MiniProgramList
+		if err := reader.List(ctx, &all, client.InNamespace(namespace), client.MatchingFields{index.MiniProgramAppID: appID}, index.WithoutOwnWrites); err != nil {
 			return nil, err
 		}
-		if allowed {
-			return m, nil
+		slices.SortFunc(all.Items, func(a, b v1alpha1.MiniProgram) int { return cmp.Compare(a.Name, b.Name) })
+		for i := range all.Items {
+			m := &all.Items[i]
+			if m.DeletionTimestamp != nil {
+				continue
+			}
+			allowed, err := account.PermitsNamespace(ctx, reader, m, m.Spec.AllowedNamespaces.From, m.Spec.AllowedNamespaces.Selector, order.Namespace)
+			if err != nil {
+				return nil, err
+			}
+			if allowed {
+				return m, nil
+			}
 		}
 	}
-	return nil, nil
+	return nil, nil //nolint:nilnil // there may be none
 }
