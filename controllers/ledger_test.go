@@ -31,7 +31,7 @@ func openWithLedger(t *testing.T) (*framework.Shop, *postgres.Server, *gomega.Wi
 	}
 	shop, g := openReady(t, framework.WithOptions(func(options *manager.Options) {
 		options.LedgerDSNFile = file
-		options.Ledger = ledger.Timing{Gather: 10 * time.Millisecond, RetryFirst: 50 * time.Millisecond, RetryMost: 200 * time.Millisecond, Batch: 100}
+		options.Ledger = ledger.Timing{Gather: 10 * time.Millisecond, RetryFirst: 50 * time.Millisecond, RetryMost: 200 * time.Millisecond, Batch: 100, Aside: time.Second}
 	}))
 	return shop, server, g
 }

@@ -116,16 +116,19 @@ var (
 		protocol text, trade_type text, namespace text, name text, uid text, merchant_namespace text, merchant_name text, description text,
 		currency text, total bigint, state text, state_time timestamptz, created_time timestamptz, transaction_id text, paid_time timestamptz,
 		cash_total bigint, coupon_total bigint, settlement_total bigint, bank_type text`,
-		// Paid is never left, whoever writes later.
-		"(EXCLUDED.transaction_id IS NOT NULL, EXCLUDED.state_time) >= (known.transaction_id IS NOT NULL, known.state_time)")
+		// Paid is never left, whoever writes later. A payment's row is replaced by the same payment or by the same object's only.
+		`(EXCLUDED.transaction_id IS NOT NULL, EXCLUDED.state_time) >= (known.transaction_id IS NOT NULL, known.state_time)
+		AND (known.transaction_id IS NULL OR known.transaction_id = EXCLUDED.transaction_id OR known.uid = EXCLUDED.uid)`)
 	refundsTable = newTable("refunds", "account out_refund_no", `account text, out_refund_no text, out_trade_no text, mch_id text, sub_mch_id text,
 		namespace text, name text, uid text, order_name text, reason text, currency text, amount bigint, state text, state_time timestamptz,
 		refund_id text, requested_time timestamptz, accepted_time timestamptz, succeeded_time timestamptz`,
-		"(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time) >= (known.state = 'Succeeded', known.state_time)")
+		`(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time) >= (known.state = 'Succeeded', known.state_time)
+		AND (known.refund_id IS NULL OR known.refund_id = EXCLUDED.refund_id OR known.uid = EXCLUDED.uid)`)
 )
 
 // newTable builds the statement that writes rows of a table. A row replaces the one of its key if
-// it is not older.
+// it is not older. An object keeps the account under which it was first recorded: its Merchant may
+// have got another endpoint since, and nothing shall be in the books twice.
 func newTable(name, key, columns, isNewer string) table {
 	var names, sets []string
 	for _, column := range strings.Split(columns, ",") {
@@ -135,10 +138,11 @@ func newTable(name, key, columns, isNewer string) table {
 		sets = append(sets, column+" = EXCLUDED."+column)
 	}
 	sets = append(sets, "changed_time = now()")
-	all := strings.Join(names, ", ")
-	return table{fmt.Sprintf(`INSERT INTO %s.%s AS known (%s) SELECT %s FROM jsonb_to_recordset($1::jsonb) AS given(%s)
+	target, into := dbSchema+"."+name, strings.Join(names, ", ")
+	values := append([]string{fmt.Sprintf("coalesce((SELECT account FROM %s AS own WHERE own.uid = given.uid LIMIT 1), given.account)", target)}, names[1:]...)
+	return table{fmt.Sprintf(`INSERT INTO %s AS known (%s) SELECT %s FROM jsonb_to_recordset($1::jsonb) AS given(%s)
 		ON CONFLICT (%s) DO UPDATE SET %s WHERE %s`,
-		dbSchema, name, all, all, columns, strings.Join(strings.Fields(key), ", "), strings.Join(sets, ", "), isNewer)}
+		target, into, strings.Join(values, ", "), columns, strings.Join(strings.Fields(key), ", "), strings.Join(sets, ", "), isNewer)}
 }
 
 // isAboutData reports whether PostgreSQL refuses a row for what is in it (SQLSTATE classes 22 and

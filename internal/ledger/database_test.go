@@ -108,6 +108,37 @@ func TestRowsAreWrittenOnceAndNeverBack(t *testing.T) {
 	}
 }
 
+// TestObjectsKeepTheirAccount: a Merchant that gets another endpoint puts nothing into the books twice,
+// and what happens afterwards is found where the beginning is.
+func TestObjectsKeepTheirAccount(t *testing.T) {
+	_, database, look := openDatabase(t)
+	refund := acceptedRow("refund-0001", "order-0001")
+	must(t, database.write(t.Context(), batch{orders: []orderRow{paidRow("order-0001")}, refunds: []refundRow{refund}}))
+	order := paidRow("order-0001")
+	order.Account, refund.Account = "1900000109@proxy.example.com", "1900000109@proxy.example.com"
+	refund.State, refund.StateTime = "Succeeded", refund.StateTime.Add(time.Hour)
+	must(t, database.write(t.Context(), batch{orders: []orderRow{order}, refunds: []refundRow{refund}}))
+	rows := query[string](t, look, "SELECT account || ' ' || state FROM wechatpay.orders UNION ALL SELECT account || ' ' || state FROM wechatpay.refunds")
+	if !slices.Equal(rows, []string{"1900000109 Paid", "1900000109 Succeeded"}) {
+		t.Errorf("the rows are %q", rows)
+	}
+}
+
+// TestAnotherPaymentTakesNoRow: a number has one payment. Whoever comes with another is not believed.
+func TestAnotherPaymentTakesNoRow(t *testing.T) {
+	_, database, look := openDatabase(t)
+	must(t, database.write(t.Context(), batch{orders: []orderRow{paidRow("order-0001")}}))
+	other := paidRow("order-0001")
+	other.UID, other.Namespace, other.Total, other.StateTime, other.TransactionID = "uid-other", "stranger", 1, noon.Add(time.Hour), new("42000-other")
+	must(t, database.write(t.Context(), batch{orders: []orderRow{other}}))
+	again := paidRow("order-0001") // the same payment, of an Order that was applied again
+	again.UID, again.State, again.StateTime = "uid-again", "PaidEarlier", noon.Add(2*time.Hour)
+	must(t, database.write(t.Context(), batch{orders: []orderRow{again}}))
+	if rows := query[string](t, look, "SELECT namespace || ' ' || total || ' ' || state FROM wechatpay.orders"); !slices.Equal(rows, []string{"shop 101 PaidEarlier"}) {
+		t.Errorf("the rows are %q", rows)
+	}
+}
+
 // TestDaysAreBeijings: the day of a payment is that of WeChat Pay's bill.
 func TestDaysAreBeijings(t *testing.T) {
 	_, database, look := openDatabase(t)

@@ -3,12 +3,14 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"hash/fnv"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
 // entry is an object with the row that it makes.
@@ -65,12 +67,17 @@ func (w *Writer) entryOf(ctx context.Context, object client.Object) (*entry, err
 	return made, err
 }
 
+// merchantOf returns the Merchant of an Order. What it says of its merchant number counts only once
+// WeChat Pay has accepted a key for it: anybody can name another's number.
 func (w *Writer) merchantOf(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
 	merchant := &v1alpha1.Merchant{}
 	namespace, name := order.MerchantKey()
 	found, err := w.find(ctx, types.NamespacedName{Namespace: namespace, Name: name}, merchant)
 	if err != nil || !found {
 		return nil, err
+	}
+	if !account.WasProven(merchant) {
+		return nil, fmt.Errorf("WeChat Pay has accepted no key of Merchant %s/%s for its merchant number %s", namespace, name, merchant.Spec.MchID)
 	}
 	return merchant, nil
 }

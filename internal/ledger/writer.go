@@ -25,11 +25,13 @@ type Timing struct {
 	RetryFirst, RetryMost time.Duration
 	// Batch is how many rows are written at once.
 	Batch int
+	// Aside is how often what can't be recorded is tried again.
+	Aside time.Duration
 }
 
 // DefaultTiming is production's.
 func DefaultTiming() Timing {
-	return Timing{Gather: 200 * time.Millisecond, RetryFirst: time.Second, RetryMost: 30 * time.Second, Batch: 1000}
+	return Timing{Gather: 200 * time.Millisecond, RetryFirst: time.Second, RetryMost: 30 * time.Second, Batch: 1000, Aside: 5 * time.Minute}
 }
 
 // store is what a Writer writes to: a Database.
@@ -57,9 +59,11 @@ type Writer struct {
 	wake  chan struct{}
 	// pending are objects that are not recorded as they are.
 	pending map[types.UID]client.Object
-	// refused are objects whose row the database refuses for its content. They are tried again when
-	// they change, and by the next process.
-	refused map[types.UID]uint64
+	// aside are objects that can't be recorded as they are, for a reason of their own: the database
+	// refuses their row for its content, or it can't be made. Nothing else waits for them.
+	aside map[types.UID]client.Object
+	// gone are objects that were deleted while they were pending, of which nothing is remembered.
+	gone map[types.UID]bool
 	// recorded are the sums of the rows that are written.
 	recorded map[types.UID]uint64
 	// waiting objects are told when they are recorded.
@@ -99,7 +103,8 @@ func (w *Writer) reset() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.wake = make(chan struct{}, 1)
-	w.pending, w.recorded, w.refused, w.waiting = map[types.UID]client.Object{}, map[types.UID]uint64{}, map[types.UID]uint64{}, map[types.UID]bool{}
+	w.pending, w.aside, w.recorded = map[types.UID]client.Object{}, map[types.UID]client.Object{}, map[types.UID]uint64{}
+	w.waiting, w.gone = map[types.UID]bool{}, map[types.UID]bool{}
 }
 
 // Start records until the context ends. It is called when the caches are filled.
@@ -157,12 +162,23 @@ func (w *Writer) note(object client.Object) {
 	if !w.leads {
 		return
 	}
-	w.pending[object.GetUID()] = object
-	w.measure()
+	w.add(object)
+	w.rouse()
+}
+
+// rouse starts the writer if it waits. The mutex is held.
+func (w *Writer) rouse() {
 	select {
 	case w.wake <- struct{}{}:
 	default: // it is awake
 	}
+}
+
+// add has an object recorded. The mutex is held.
+func (w *Writer) add(object client.Object) {
+	delete(w.aside, object.GetUID())
+	w.pending[object.GetUID()] = object
+	w.measure()
 }
 
 // forget drops what is remembered of a deleted object. What is pending is still written.
@@ -170,8 +186,11 @@ func (w *Writer) forget(uid types.UID) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	delete(w.recorded, uid)
-	delete(w.refused, uid)
+	delete(w.aside, uid)
 	delete(w.waiting, uid)
+	if w.pending[uid] != nil {
+		w.gone[uid] = true
+	}
 	w.measure()
 }
 
@@ -185,9 +204,20 @@ func (w *Writer) awaitFacts(ctx context.Context) bool {
 		}
 		select {
 		case <-w.wake:
+		case <-w.Clock.After(w.Timing.Aside):
+			w.tryAgain()
 		case <-ctx.Done():
 			return false
 		}
+	}
+}
+
+// tryAgain takes up what was put aside: what stood in its way may be gone.
+func (w *Writer) tryAgain() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	for _, object := range w.aside {
+		w.add(object)
 	}
 }
 
@@ -225,7 +255,7 @@ func (w *Writer) take(ctx context.Context) ([]*entry, error) {
 		e, err := w.entryOf(ctx, object)
 		switch {
 		case err != nil:
-			return nil, err
+			w.putAside(object, err)
 		case e == nil:
 			w.Log.Info("A fact can't be recorded any more: its Order or its Merchant is gone", "object", client.ObjectKeyFromObject(object).String())
 			w.settled(object, nil)
@@ -253,7 +283,7 @@ func (w *Writer) writeEach(ctx context.Context, entries []*entry) error {
 	case !isAboutData(err):
 		return err
 	case len(entries) == 1:
-		w.refuse(entries[0], err)
+		w.putAside(entries[0].object, err)
 		return nil
 	}
 	half := len(entries) / 2
@@ -267,13 +297,10 @@ func (w *Writer) writeEach(ctx context.Context, entries []*entry) error {
 func (w *Writer) settled(object client.Object, written *entry) {
 	uid := object.GetUID()
 	w.mutex.Lock()
-	if written != nil {
+	if written != nil && !w.gone[uid] {
 		w.recorded[uid] = written.sum
-		delete(w.refused, uid)
 	}
-	if w.pending[uid] == object {
-		delete(w.pending, uid)
-	}
+	w.unpend(object)
 	w.measure()
 	waits := w.waiting[uid]
 	delete(w.waiting, uid)
@@ -286,23 +313,37 @@ func (w *Writer) settled(object client.Object, written *entry) {
 	}
 }
 
-// refuse puts an object aside that the database does not take as it is.
-func (w *Writer) refuse(e *entry, err error) {
-	w.Log.Error(err, "The ledger's database refuses a row for its content; it is tried again when the object changes, and after a restart",
-		"table", e.key[0], "object", client.ObjectKeyFromObject(e.object).String())
+// unpend ends the wait of an object, unless it has changed meanwhile. The mutex is held.
+func (w *Writer) unpend(object client.Object) {
+	uid := object.GetUID()
+	if w.pending[uid] == object {
+		delete(w.pending, uid)
+		delete(w.gone, uid)
+	}
+}
+
+// putAside lets everything else go on without an object that can't be recorded.
+func (w *Writer) putAside(object client.Object, err error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.refused[e.object.GetUID()] = e.sum
-	if w.pending[e.object.GetUID()] == e.object {
-		delete(w.pending, e.object.GetUID())
+	if w.pending[object.GetUID()] != object {
+		return // it has changed
 	}
+	if !w.gone[object.GetUID()] {
+		if w.aside[object.GetUID()] == nil {
+			w.Log.Error(err, "An object can't be recorded in the ledger; it is tried again when it changes, and every few minutes",
+				"object", client.ObjectKeyFromObject(object).String())
+		}
+		w.aside[object.GetUID()] = object
+	}
+	w.unpend(object)
 	w.measure()
 }
 
 // measure sets the metrics. The mutex is held.
 func (w *Writer) measure() {
 	metrics.LedgerPending.Set(float64(len(w.pending)))
-	metrics.LedgerRefused.Set(float64(len(w.refused)))
+	metrics.LedgerRefused.Set(float64(len(w.aside)))
 	unavailable := 0.0
 	if !w.failing.IsZero() {
 		unavailable = 1
@@ -315,8 +356,7 @@ func (w *Writer) isKnown(e *entry) bool {
 	defer w.mutex.Unlock()
 	uid := e.object.GetUID()
 	sum, known := w.recorded[uid]
-	refused, isRefused := w.refused[uid]
-	return known && sum == e.sum || isRefused && refused == e.sum
+	return known && sum == e.sum
 }
 
 // show remembers since when the database takes nothing, and logs when that begins and ends.
@@ -343,20 +383,23 @@ func (w *Writer) IsRecorded(ctx context.Context, object client.Object) (bool, er
 		return true, nil
 	}
 	e, err := w.entryOf(ctx, object)
-	if err != nil {
-		return false, err
-	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	uid := object.GetUID()
-	if e == nil {
+	switch {
+	case err == nil && e == nil:
 		return true, nil // nothing is left to make the row of
+	case err == nil:
+		if sum, known := w.recorded[uid]; known && sum == e.sum {
+			return true, nil
+		}
 	}
-	if sum, known := w.recorded[uid]; known && sum == e.sum {
-		return true, nil
+	if w.leads && w.pending[uid] == nil && w.aside[uid] == nil {
+		w.add(object) // what its row is made of has changed, and not the object
+		w.rouse()
 	}
 	w.waiting[uid] = true
-	return false, nil
+	return false, nil //nolint:nilerr // the writer meets the error again, and tells
 }
 
 // Listen adds a function that is told of objects that IsRecorded said were not recorded.
@@ -370,13 +413,13 @@ func (w *Writer) Listen(listener func(client.Object)) {
 type State struct {
 	// Failing is since when the database takes no rows; zero if it does.
 	Failing time.Time
-	// Pending objects are not recorded yet; Refused can't be, for their content.
-	Pending, Refused int
+	// Pending objects are not recorded yet; those Aside can't be, for a reason of their own.
+	Pending, Aside int
 }
 
 // State returns how the Writer is.
 func (w *Writer) State() State {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return State{Failing: w.failing, Pending: len(w.pending), Refused: len(w.refused)}
+	return State{Failing: w.failing, Pending: len(w.pending), Aside: len(w.aside)}
 }

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
 
 // cached is what the cache has.
@@ -136,8 +137,9 @@ func processingRefund(name, order string) *v1alpha1.Refund {
 // newWriter returns a Writer of a shop with the given objects, which has not started.
 func newWriter(orders []*v1alpha1.Order, refunds ...*v1alpha1.Refund) (*Writer, *cached, *stores) {
 	there := &cached{orders: map[string]*v1alpha1.Order{}, refunds: map[string]*v1alpha1.Refund{}, merchants: map[string]*v1alpha1.Merchant{
-		"shop": {ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop"}, Spec: v1alpha1.MerchantSpec{MchID: "1900000109"}},
+		"shop": {ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop"}, Spec: v1alpha1.MerchantSpec{MchID: "1900000109"}, Status: v1alpha1.MerchantStatus{Keys: []string{"proven"}}},
 	}}
+	there.merchants["shop"].Status.KeysEndpoint = account.EndpointID(there.merchants["shop"])
 	for _, order := range orders {
 		there.orders[order.Name] = order
 	}
@@ -252,14 +254,105 @@ func TestOneBadRowHarmsItselfOnly(t *testing.T) {
 		if len(written.rows) != 99 || written.rows["order-0042"] != "" {
 			t.Errorf("%d rows", len(written.rows))
 		}
-		if state := w.State(); state.Refused != 1 || state.Pending != 0 || !state.Failing.IsZero() {
+		if state := w.State(); state.Aside != 1 || state.Pending != 0 || !state.Failing.IsZero() {
 			t.Errorf("%+v", state)
 		}
-		if written.writes > 20 {
+		if written.writes > 40 {
 			t.Errorf("%d writes", written.writes)
 		}
 		if recorded, _ := w.IsRecorded(t.Context(), orders[42]); recorded {
 			t.Error("the bad one counts as recorded")
+		}
+	})
+}
+
+// TestUnprovenMerchantNamesNoAccount: anybody can make a Merchant with another's number. Nobody else
+// waits for its Orders.
+func TestUnprovenMerchantNamesNoAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		theirs := paidOrder("order-0002")
+		theirs.Spec.MerchantRef.Name = "copy"
+		w, there, written := newWriter([]*v1alpha1.Order{paidOrder("order-0001"), theirs})
+		unproven := there.merchants["shop"].DeepCopy()
+		unproven.Name, unproven.Status = "copy", v1alpha1.MerchantStatus{}
+		there.merchants["copy"] = unproven
+		stop := w.started(t)
+		defer stop()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if is := written.states(); is != "order-0001=Paid" {
+			t.Errorf("recorded: %s", is)
+		}
+		if state := w.State(); state.Aside != 1 || state.Pending != 0 || !state.Failing.IsZero() {
+			t.Errorf("%+v", state)
+		}
+		if recorded, err := w.IsRecorded(t.Context(), theirs); err != nil || recorded {
+			t.Errorf("recorded: %t %v", recorded, err)
+		}
+		proven := unproven.DeepCopy() // WeChat Pay accepts its key
+		proven.Status = there.merchants["shop"].Status
+		there.mutex.Lock()
+		there.merchants["copy"] = proven
+		there.mutex.Unlock()
+		time.Sleep(DefaultTiming().Aside + time.Minute)
+		synctest.Wait()
+		if is := written.states(); is != "order-0001=Paid order-0002=Paid" {
+			t.Errorf("recorded: %s", is)
+		}
+	})
+}
+
+// TestWhatARowIsMadeOfChanges: the Order does not change when its Merchant does, and does not wait for
+// ever.
+func TestWhatARowIsMadeOfChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		order := paidOrder("order-0001")
+		w, there, written := newWriter([]*v1alpha1.Order{order})
+		stop := w.started(t)
+		defer stop()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		moved := there.merchants["shop"].DeepCopy()
+		moved.Spec.Endpoint = &v1alpha1.Endpoint{URL: "https://proxy.example.com"}
+		moved.Status.KeysEndpoint = account.EndpointID(moved)
+		there.mutex.Lock()
+		there.merchants["shop"] = moved
+		there.mutex.Unlock()
+		if recorded, err := w.IsRecorded(t.Context(), order); err != nil || recorded {
+			t.Errorf("recorded: %t %v", recorded, err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if recorded, err := w.IsRecorded(t.Context(), order); err != nil || !recorded || written.writes != 2 {
+			t.Errorf("recorded: %t %v after %d writes", recorded, err, written.writes)
+		}
+	})
+}
+
+// TestDeletedObjectsAreForgotten: also one that could not be recorded.
+func TestDeletedObjectsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		good, bad := paidOrder("order-0001"), paidOrder("order-0002")
+		w, _, written := newWriter([]*v1alpha1.Order{good, bad})
+		written.fail(func(b batch) error {
+			if slices.ContainsFunc(b.orders, func(row orderRow) bool { return row.OutTradeNo == "order-0002" }) {
+				return &pgconn.PgError{Code: "22P05"}
+			}
+			return errors.New("connection refused")
+		})
+		stop := w.started(t)
+		defer stop()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		w.forget(good.UID)
+		w.forget(bad.UID)
+		written.fail(nil)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
+		if left := len(w.pending) + len(w.aside) + len(w.recorded) + len(w.waiting) + len(w.gone); left != 0 {
+			t.Errorf("%d objects are remembered", left)
 		}
 	})
 }
@@ -281,7 +374,7 @@ func TestDatabaseIsKilled(t *testing.T) {
 		orders = append(orders, paidOrder(fmt.Sprintf("order-%04d", i)))
 	}
 	w, _, _ := newWriter(orders)
-	w.Database, w.Timing = database, Timing{Gather: time.Millisecond, RetryFirst: 10 * time.Millisecond, RetryMost: 100 * time.Millisecond, Batch: 50}
+	w.Database, w.Timing = database, Timing{Gather: time.Millisecond, RetryFirst: 10 * time.Millisecond, RetryMost: 100 * time.Millisecond, Batch: 50, Aside: time.Minute}
 	stop := w.started(t)
 	defer stop()
 	for _, left := range []int{2500, 1500, 500} {

@@ -162,10 +162,10 @@ var (
 		Help: "Orders and Refunds whose state is not recorded in the ledger's database yet. Only the leader has it.",
 	})
 
-	// LedgerRefused is how many objects the ledger's database refuses for their content.
+	// LedgerRefused is how many objects can't be recorded for a reason of their own.
 	LedgerRefused = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "wechatpay_ledger_refused",
-		Help: "Orders and Refunds whose row the ledger's database refuses for its content. They stay beyond their ttlSecondsAfterFinished. Only the leader has it.",
+		Help: "Orders and Refunds that can't be recorded in the ledger for a reason of their own. They stay beyond their ttlSecondsAfterFinished. Only the leader has it.",
 	})
 
 	// LedgerUnavailable is 1 while the ledger's database takes no rows.

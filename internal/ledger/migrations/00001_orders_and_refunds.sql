@@ -38,6 +38,7 @@ CREATE TABLE wechatpay.orders (
 CREATE UNIQUE INDEX orders_transaction ON wechatpay.orders (account, transaction_id);
 CREATE INDEX orders_paid_day ON wechatpay.orders (account, paid_day);
 CREATE INDEX orders_object ON wechatpay.orders (namespace, name);
+CREATE INDEX orders_uid ON wechatpay.orders (uid);
 
 CREATE TABLE wechatpay.refunds (
     account            text        NOT NULL,
@@ -69,6 +70,7 @@ CREATE TABLE wechatpay.refunds (
 CREATE INDEX refunds_order ON wechatpay.refunds (account, out_trade_no);
 CREATE INDEX refunds_accepted_day ON wechatpay.refunds (account, accepted_day);
 CREATE INDEX refunds_object ON wechatpay.refunds (namespace, name);
+CREATE INDEX refunds_uid ON wechatpay.refunds (uid);
 
 -- One line for each paid order: what was paid, what went back, what is left.
 CREATE VIEW wechatpay.order_balances AS

@@ -128,30 +128,57 @@ func (s *Server) command(program string, arguments ...string) *exec.Cmd {
 // DSN is the address of the database.
 func (s *Server) DSN() string { return "host=" + s.folder + " user=operator dbname=postgres" }
 
-// Start starts the server and waits until it takes connections.
+// Start starts the server and waits until it takes connections. After Kill it is tried again while
+// the old one's processes, which are not its children any more, still end.
 func (s *Server) Start() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		if err := s.launch(); err != nil {
+			return err
+		}
+		err := s.awaitConnections(ctx)
+		if !errors.Is(err, errEnded) || ctx.Err() != nil {
+			return err
+		}
+		pause(ctx)
+	}
+}
+
+var errEnded = errors.New("PostgreSQL ended at its start")
+
+func (s *Server) launch() error {
 	s.process = s.command(s.program, "-D", s.data(), "-k", s.folder, "-c", "listen_addresses=", "-c", "max_connections=20")
 	if err := s.process.Start(); err != nil {
 		return err
 	}
-	ended := make(chan struct{})
+	process, ended := s.process, make(chan struct{})
 	s.ended = ended
-	process := s.process
 	go func() { _ = process.Wait(); close(ended) }()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	return nil
+}
+
+func (s *Server) awaitConnections(ctx context.Context) error {
 	for {
 		connection, err := pgx.Connect(ctx, s.DSN())
 		if err == nil {
 			return connection.Close(ctx)
 		}
 		select {
-		case <-ended:
-			return errors.New("PostgreSQL ended at its start")
+		case <-s.ended:
+			return errEnded
 		case <-ctx.Done():
 			return fmt.Errorf("PostgreSQL takes no connections: %w", err)
-		case <-time.After(50 * time.Millisecond):
+		default:
+			pause(ctx)
 		}
+	}
+}
+
+func pause(ctx context.Context) {
+	select {
+	case <-time.After(50 * time.Millisecond):
+	case <-ctx.Done():
 	}
 }
 
