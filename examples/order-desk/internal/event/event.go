@@ -24,6 +24,12 @@ const (
 	ShipmentUploaded = "ShipmentUploaded"
 )
 
+// The states of a payment that the goods may have been shipped for already; docs/troubleshooting.md describes them.
+const (
+	PaidEarlier              = "PaidEarlier"
+	PaidUnderOtherParameters = "PaidUnderOtherParameters"
+)
+
 // The resources that events are about.
 const (
 	orders    = "orders"
@@ -83,6 +89,19 @@ type Merchant struct {
 
 // IsPayment reports whether the event says that an Order was paid.
 func (e Event) IsPayment() bool { return e.Type == OrderPaid || e.Type == OrderPaidLate }
+
+// MayBeShipped reports whether the event says that the payment may be of an earlier object, so that people have to compare first.
+func (e Event) MayBeShipped() bool {
+	return e.IsPayment() && (e.Object.State == PaidEarlier || e.Object.State == PaidUnderOtherParameters)
+}
+
+// IsSamePayment reports whether two events tell of the same money: an Order that was deleted and applied again, or restored, is another
+// object with other ids, and its payment is the one from before.
+func (e Event) IsSamePayment(other Event) bool {
+	a, b := e.Object, other.Object
+	return e.IsPayment() && other.IsPayment() && a.TransactionID != "" && a.TransactionID == b.TransactionID &&
+		a.OutTradeNo == b.OutTradeNo && a.Merchant == b.Merchant
+}
 
 // IsRefund reports whether the event is about a Refund.
 func (e Event) IsRefund() bool { return resources[e.Type] == refunds }
