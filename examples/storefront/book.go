@@ -214,12 +214,13 @@ func (b *book) available(p product) int64 {
 	return b.stock.available(p)
 }
 
-// reserve keeps pieces for an Order that is about to be created, unless too few are left.
-func (b *book) reserve(number string, of goods) error {
+// reserve keeps pieces for an Order that is about to be created, unless too few are left. Only the request that made the reservation
+// may release it; otherwise it ends when the watch shows the Order.
+func (b *book) reserve(number string, of goods) (made bool, err error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if b.orders[number] != nil {
-		return nil // it is counted already
+		return false, nil // it is counted already
 	}
 	return b.stock.reserve(number, of)
 }

@@ -180,14 +180,17 @@ func (s *storefront) create(ctx context.Context, order *v1alpha1.Order, wanted g
 	if s.book.order(order.Name) != nil {
 		return nil
 	}
-	if err := s.book.reserve(order.Name, wanted); err != nil {
+	made, err := s.book.reserve(order.Name, wanted)
+	if err != nil {
 		return err
 	}
-	err := s.kube.Create(ctx, order)
+	err = s.kube.Create(ctx, order)
 	if err == nil {
 		return nil // what is reserved is the Order's claim when the watch shows it
 	}
-	s.book.release(order.Name, wanted)
+	if made { // an earlier request's reservation stands for the Order that it created
+		s.book.release(order.Name, wanted)
+	}
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		return nil // a second click, a retry, or another replica was faster

@@ -62,16 +62,16 @@ func (s stock) available(p product) int64 {
 	return left
 }
 
-// reserve fails if too few pieces are left. A second click reserves nothing more.
-func (s stock) reserve(number string, of goods) error {
+// reserve fails if too few pieces are left. A second click reserves nothing more, and so has made nothing that it may release.
+func (s stock) reserve(number string, of goods) (made bool, err error) {
 	if _, found := s.reserved[of.product.ID][number]; found {
-		return nil
+		return false, nil
 	}
 	if left := s.available(of.product); left < of.quantity {
-		return soldOut(of, left)
+		return false, soldOut(of, left)
 	}
 	add(s.reserved, of.product.ID, number, of.quantity)
-	return nil
+	return true, nil
 }
 
 // isExceededBy reports whether all pieces are taken by earlier Orders when this one arrives. It settles the race between replicas,

@@ -112,18 +112,18 @@ func TestReservations(t *testing.T) {
 	b := newBook(&catalogue{Products: []product{soap}})
 	of := goods{product: soap, quantity: 6}
 	for range 2 {
-		if err := b.reserve("one", of); err != nil {
+		if _, err := b.reserve("one", of); err != nil {
 			t.Error("a click is refused")
 		}
 	}
-	if err := b.reserve("two", of); err == nil {
+	if _, err := b.reserve("two", of); err == nil {
 		t.Error("twelve of ten pieces are reserved")
 	}
 	b.putOrder(soapOrder("one", 6), false)
 	if left := b.available(soap); left != 4 {
 		t.Errorf("%d are left: the Order counts beside its reservation", left)
 	}
-	if err := b.reserve("two", goods{product: soap, quantity: 4}); err != nil {
+	if _, err := b.reserve("two", goods{product: soap, quantity: 4}); err != nil {
 		t.Error(err)
 	}
 	if b.release("two", of); b.available(soap) != 4 {
