@@ -19,6 +19,8 @@ type book struct {
 	// waiting are the requests that wait for an Order, by its number.
 	waiting map[string]*waiting
 	stock   stock
+	// withdraw is called, by itself, to close an Order for which there are no pieces.
+	withdraw func(*v1alpha1.Order)
 }
 
 // waiting are those who wait for one Order.
@@ -33,8 +35,19 @@ type entry struct {
 	order *v1alpha1.Order
 	// claimed is what the Order takes from the stock.
 	claimed claim
-	// ahead is how many pieces of the product were claimed when the Order arrived.
-	ahead int64
+	// excess is set if all pieces were taken when the Order arrived.
+	excess bool
+	// withdrawing is set while the Order is being closed for that.
+	withdrawing bool
+}
+
+// state is what a page that pays is told: an Order for which there are no pieces can't be paid.
+func (e entry) state() orderState {
+	state := stateOf(e.order)
+	if state == orderAwaitingPayment && (e.excess || e.order.Annotations[annotationWithdrawn] != "") {
+		return orderPending
+	}
+	return state
 }
 
 func newBook(products *catalogue) *book {
@@ -55,14 +68,31 @@ func (b *book) putOrder(order *v1alpha1.Order, initial bool) {
 		b.orders[order.Name] = known
 		add(b.byPayer, order.Labels[labelPayer], order.Name, true)
 		if !initial {
-			known.ahead = b.stock.taken[order.Labels[labelProduct]]
+			known.excess = b.stock.isExceededBy(order)
 		}
 		b.stock.arrived(order)
 	}
 	now := b.stock.claimOf(order)
 	b.stock.exchange(known.claimed, now)
 	known.order, known.claimed = order, now
+	b.withdrawExcess(known)
 	b.wake(order.Name)
+}
+
+// withdrawExcess has an Order closed for which there are no pieces, whether or not a request waits for it. The mutex is held.
+func (b *book) withdrawExcess(known *entry) {
+	order := known.order
+	closing := order.Annotations[annotationWithdrawn] != "" || order.DeletionTimestamp != nil
+	if !known.excess || known.withdrawing || closing || !isOpen(order) || b.withdraw == nil {
+		return
+	}
+	known.withdrawing = true
+	go func() {
+		b.withdraw(order)
+		b.mutex.Lock()
+		defer b.mutex.Unlock()
+		known.withdrawing = false
+	}()
 }
 
 func (b *book) removeOrder(order *v1alpha1.Order) {
@@ -157,13 +187,13 @@ func (b *book) ordersOf(payer string) []*v1alpha1.Order {
 }
 
 // orderOf returns an Order of a payer; another one's is not told from one that does not exist.
-func (b *book) orderOf(payer, number string) (*v1alpha1.Order, error) {
+func (b *book) orderOf(payer, number string) (entry, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if known := b.orders[number]; known != nil && known.order.Labels[labelPayer] == payer {
-		return known.order, nil
+		return *known, nil
 	}
-	return nil, noSuchOrder(number)
+	return entry{}, noSuchOrder(number)
 }
 
 // refundsOf returns the Refunds of an Order, in no order.
@@ -184,12 +214,13 @@ func (b *book) available(p product) int64 {
 	return b.stock.available(p)
 }
 
-// reserve keeps pieces for an Order that is about to be created, unless too few are left.
-func (b *book) reserve(number string, of goods) error {
+// reserve keeps pieces for an Order that is about to be created, unless too few are left. Only the request that made the reservation
+// may release it; otherwise it ends when the watch shows the Order.
+func (b *book) reserve(number string, of goods) (made bool, err error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if b.orders[number] != nil {
-		return nil // it is counted already
+		return false, nil // it is counted already
 	}
 	return b.stock.reserve(number, of)
 }

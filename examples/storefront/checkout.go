@@ -53,9 +53,11 @@ type payInfo struct {
 	PaySign   string `json:"paySign"`
 }
 
-// payInfoOf returns nil unless the Order can be paid through WeChat's client now.
-func payInfoOf(order *v1alpha1.Order) *payInfo {
-	if stateOf(order) != orderAwaitingPayment || order.Status.Prepay.JSAPI == nil {
+// payInfo returns nil unless the Order can be paid through WeChat's client now, and there are pieces for it. Nothing else tells a page
+// how to pay through that client.
+func (e entry) payInfo() *payInfo {
+	order := e.order
+	if e.state() != orderAwaitingPayment || order.Status.Prepay.JSAPI == nil {
 		return nil
 	}
 	p := order.Status.Prepay.JSAPI
@@ -81,14 +83,15 @@ func (s *storefront) createOrder(r *http.Request) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.settings.wait)
 	defer cancel()
-	order, err := s.orderOfBasket(ctx, by, wanted, request.Basket, s.clientIP(r))
+	placed, err := s.orderOfBasket(ctx, by, wanted, request.Basket, s.clientIP(r))
 	if errors.Is(err, context.DeadlineExceeded) && r.Context().Err() == nil {
 		return nil, tryAgain("the order is not prepared yet; ask again for the same basket")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return checkout{OrderNumber: order.Name, PayInfo: payInfoOf(order), MWEBURL: order.Status.Prepay.MWEBURL, CodeURL: order.Status.Prepay.CodeURL}, nil
+	prepay := placed.order.Status.Prepay
+	return checkout{OrderNumber: placed.order.Name, PayInfo: placed.payInfo(), MWEBURL: prepay.MWEBURL, CodeURL: prepay.CodeURL}, nil
 }
 
 // goodsOf looks up what a page wants, and refuses what can't be sold to this payer.
@@ -121,7 +124,7 @@ func (s *storefront) goodsOf(request checkoutRequest, by session) (goods, error)
 
 // orderOfBasket returns the Order of a basket when it can be paid. A page that names no basket gets its open Order of the same goods,
 // or the next one.
-func (s *storefront) orderOfBasket(ctx context.Context, by session, wanted goods, basket, clientIP string) (*v1alpha1.Order, error) {
+func (s *storefront) orderOfBasket(ctx context.Context, by session, wanted goods, basket, clientIP string) (entry, error) {
 	if basket != "" {
 		return s.place(ctx, s.newOrder(s.numbers.ofBasket(by.payer(), basket), by, wanted, basket, clientIP), wanted)
 	}
@@ -142,29 +145,29 @@ func (s *storefront) orderOfBasket(ctx context.Context, by session, wanted goods
 		}
 		return order, err
 	}
-	return nil, badRequest("this session ordered the same %d times; name a basket", mostTurns)
+	return entry{}, badRequest("this session ordered the same %d times; name a basket", mostTurns)
 }
 
 // place creates an Order unless it is there, and waits until it can be paid.
-func (s *storefront) place(ctx context.Context, order *v1alpha1.Order, wanted goods) (*v1alpha1.Order, error) {
+func (s *storefront) place(ctx context.Context, order *v1alpha1.Order, wanted goods) (entry, error) {
 	if err := s.create(ctx, order, wanted); err != nil {
-		return nil, err
+		return entry{}, err
 	}
-	var prepared *v1alpha1.Order
+	var prepared entry
 	number := order.Name
 	refresh := refresher{storefront: s}
 	err := s.book.await(ctx, number, func(known entry) (bool, error) {
 		if known.order == nil {
 			return false, nil // the watch is about to show it
 		}
-		if err := s.check(ctx, known, order.Labels[labelPayer], wanted); err != nil {
+		if err := check(known, order.Labels[labelPayer], wanted); err != nil {
 			return false, err
 		}
-		prepared = known.order
-		if stateOf(prepared) != orderAwaitingPayment {
+		prepared = known
+		if known.state() != orderAwaitingPayment {
 			return false, nil
 		}
-		return refresh.isFresh(ctx, prepared)
+		return refresh.isFresh(ctx, known.order)
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.logUnprepared(number)
@@ -177,14 +180,17 @@ func (s *storefront) create(ctx context.Context, order *v1alpha1.Order, wanted g
 	if s.book.order(order.Name) != nil {
 		return nil
 	}
-	if err := s.book.reserve(order.Name, wanted); err != nil {
+	made, err := s.book.reserve(order.Name, wanted)
+	if err != nil {
 		return err
 	}
-	err := s.kube.Create(ctx, order)
+	err = s.kube.Create(ctx, order)
 	if err == nil {
 		return nil // what is reserved is the Order's claim when the watch shows it
 	}
-	s.book.release(order.Name, wanted)
+	if made { // an earlier request's reservation stands for the Order that it created
+		s.book.release(order.Name, wanted)
+	}
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		return nil // a second click, a retry, or another replica was faster
@@ -194,8 +200,8 @@ func (s *storefront) create(ctx context.Context, order *v1alpha1.Order, wanted g
 	return err
 }
 
-// check refuses an Order that is not what the page wants, has ended, or was created when all pieces were taken. The last is closed.
-func (s *storefront) check(ctx context.Context, known entry, payer string, wanted goods) error {
+// check refuses an Order that is not what the page wants, has ended, or was created when all pieces were taken. The watch closes the last.
+func check(known entry, payer string, wanted goods) error {
 	order := known.order
 	state := stateOf(order)
 	switch {
@@ -205,24 +211,12 @@ func (s *storefront) check(ctx context.Context, known entry, payer string, wante
 		return badRequest("this basket was ordered with another id, num or tradeType: name another basket")
 	case order.Annotations[annotationWithdrawn] != "":
 		return soldOut(wanted, 0)
-	case isOpen(order) && known.isExcess(wanted):
-		s.withdraw(ctx, order)
+	case isOpen(order) && known.excess:
 		return soldOut(wanted, 0)
 	case !isOpen(order), order.Spec.DesiredState == v1alpha1.DesiredStateClosed, order.DeletionTimestamp != nil:
 		return orderEnded("order %s is %s", order.Name, state)
 	}
 	return nil
-}
-
-// withdraw closes an Order for which there are no pieces. Nobody was told how to pay it; if it can't be closed now, it expires.
-func (s *storefront) withdraw(ctx context.Context, order *v1alpha1.Order) {
-	err := s.patch(ctx, order, map[string]any{
-		"metadata": map[string]any{"annotations": map[string]string{annotationWithdrawn: "SoldOut"}},
-		"spec":     map[string]any{"desiredState": v1alpha1.DesiredStateClosed},
-	})
-	if err != nil {
-		slog.Error("an order for which nothing is left can't be closed", "order", order.Name, "error", err)
-	}
 }
 
 func (s *storefront) patch(ctx context.Context, order *v1alpha1.Order, changes map[string]any) error {

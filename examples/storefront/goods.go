@@ -19,6 +19,8 @@ const (
 	annotationBasket = labelPrefix + "basket"
 	// annotationWithdrawn marks an Order that was created when all pieces were taken, and is closed for that.
 	annotationWithdrawn = labelPrefix + "withdrawn"
+	// annotationCount names the count of the stock that an Order was admitted by.
+	annotationCount = labelPrefix + "count"
 )
 
 // goods are what an Order sells.
@@ -59,8 +61,9 @@ func (s *storefront) newOrder(number string, by session, of goods, basket, clien
 			ExpireAfterSeconds: int32(s.settings.payWithin.Seconds()),
 		},
 	}
+	order.Annotations = map[string]string{annotationCount: of.product.count()}
 	if basket != "" {
-		order.Annotations = map[string]string{annotationBasket: basket}
+		order.Annotations[annotationBasket] = basket
 	}
 	switch of.tradeType {
 	case v1alpha1.TradeTypeJSAPI:

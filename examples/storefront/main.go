@@ -116,6 +116,7 @@ func newStorefront(ctx context.Context, config *rest.Config, s settings) (*store
 		usedTickets: usedTickets{until: map[string]time.Time{}},
 		replicas:    &http.Client{Timeout: weixinTimeout},
 	}
+	shop.book.withdraw = func(order *v1alpha1.Order) { shop.withdraw(ctx, order) }
 	watches, err := watchInto(ctx, shop.book, config, scheme, s.namespace)
 	if err != nil {
 		return nil, nil, err

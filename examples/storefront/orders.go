@@ -80,22 +80,23 @@ func (s *storefront) listOrders(r *http.Request) (any, error) {
 
 // showOrder answers GET /orders/{number}.
 func (s *storefront) showOrder(r *http.Request) (any, error) {
-	order, err := s.ownOrder(r)
+	known, err := s.ownOrder(r)
 	if err != nil {
 		return nil, err
 	}
 	return struct {
 		Code int `json:"code"`
 		orderView
-	}{codeSuccess, s.view(order)}, nil
+	}{codeSuccess, s.view(known.order)}, nil
 }
 
 // showPayment answers GET /pay/{number}, for the Pay page that a web-view opens with a number only.
 func (s *storefront) showPayment(r *http.Request) (any, error) {
-	order, err := s.ownOrder(r)
+	known, err := s.ownOrder(r)
 	if err != nil {
 		return nil, err
 	}
+	order := known.order
 	return struct {
 		Code        int               `json:"code"`
 		OrderNumber string            `json:"orderNumber"`
@@ -104,14 +105,14 @@ func (s *storefront) showPayment(r *http.Request) (any, error) {
 		Currency    v1alpha1.Currency `json:"currency"`
 		State       orderState        `json:"state"`
 		PayInfo     *payInfo          `json:"payInfo,omitempty"`
-	}{codeSuccess, order.Name, order.Spec.Description, order.Spec.Amount.Total, order.Spec.Amount.Currency, stateOf(order), payInfoOf(order)}, nil
+	}{codeSuccess, order.Name, order.Spec.Description, order.Spec.Amount.Total, order.Spec.Amount.Currency, known.state(), known.payInfo()}, nil
 }
 
 // ownOrder returns the Order in a request's path, if it is this payer's.
-func (s *storefront) ownOrder(r *http.Request) (*v1alpha1.Order, error) {
+func (s *storefront) ownOrder(r *http.Request) (entry, error) {
 	by, err := s.sessions.of(r)
 	if err != nil {
-		return nil, err
+		return entry{}, err
 	}
 	return s.book.orderOf(by.payer(), r.PathValue("number"))
 }

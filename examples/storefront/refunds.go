@@ -26,10 +26,11 @@ type refundRequest struct {
 // requestRefund answers POST /orders/{number}/refund. It creates a Refund, which a person then approves or denies: the storefront's
 // role has no right to.
 func (s *storefront) requestRefund(r *http.Request) (any, error) {
-	order, err := s.ownOrder(r)
+	bought, err := s.ownOrder(r)
 	if err != nil {
 		return nil, err
 	}
+	order := bought.order
 	request, err := readJSON[refundRequest](r)
 	if err != nil {
 		return nil, err

@@ -273,6 +273,24 @@ func TestRaceForTheLastPieces(t *testing.T) {
 	})
 }
 
+// TestAnOrderBeyondTheStockIsClosedByTheWatch: another replica created it and ended; no request asks for it.
+func TestAnOrderBeyondTheStockIsClosedByTheWatch(t *testing.T) {
+	t.Parallel()
+	f := openShop(t)
+	p := f.visit(f.start(), framework.OpenID)
+	first := f.Order(p.post("/createdOrder", `{"id":"soap","num":1}`).ok(t).OrderNumber)
+	excess := &v1alpha1.Order{ObjectMeta: f.NewOrder("shop-excess").ObjectMeta, Spec: *first.Spec.DeepCopy()}
+	excess.Labels = goods{product: product{ID: "soap"}, quantity: 10}.labels(first.Labels[labelPayer])
+	f.Create(excess)
+	f.WaitOrder("shop-excess", "Paid=False/Closed")
+	if order := f.Order("shop-excess"); order.Annotations[annotationWithdrawn] != "SoldOut" {
+		t.Errorf("its annotations are %v", order.Annotations)
+	}
+	if at := p.get("/pay/shop-excess").ok(t); at.PayInfo != nil {
+		t.Errorf("the Pay page is given %s", at.Text)
+	}
+}
+
 // TestARestartForgetsNothing: what is sold and who bought it stands in the cluster. The storefront ends while a checkout waits.
 func TestARestartForgetsNothing(t *testing.T) {
 	t.Parallel()

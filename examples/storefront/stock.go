@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
@@ -61,21 +62,34 @@ func (s stock) available(p product) int64 {
 	return left
 }
 
-// reserve fails if too few pieces are left. A second click reserves nothing more.
-func (s stock) reserve(number string, of goods) error {
+// reserve fails if too few pieces are left. A second click reserves nothing more, and so has made nothing that it may release.
+func (s stock) reserve(number string, of goods) (made bool, err error) {
 	if _, found := s.reserved[of.product.ID][number]; found {
-		return nil
+		return false, nil
 	}
 	if left := s.available(of.product); left < of.quantity {
-		return soldOut(of, left)
+		return false, soldOut(of, left)
 	}
 	add(s.reserved, of.product.ID, number, of.quantity)
-	return nil
+	return true, nil
 }
 
-// isExcess reports whether all pieces were taken by earlier Orders when this one was created. It settles the race between replicas,
-// which see Orders arrive in the same order.
-func (e entry) isExcess(of goods) bool { return e.ahead+of.quantity > of.product.Stock }
+// isExceededBy reports whether all pieces are taken by earlier Orders when this one arrives. It settles the race between replicas,
+// which see Orders arrive in the same order. While replicas restart with a new catalogue, each judges by its own count only: one with
+// the old count would close what the new one has pieces for.
+func (s stock) isExceededBy(order *v1alpha1.Order) bool {
+	p, found := s.products[order.Labels[labelProduct]]
+	if count, named := order.Annotations[annotationCount]; !found || (named && count != p.count()) {
+		return false
+	}
+	quantity := quantityOf(order)
+	return quantity > 0 && s.taken[p.ID]+quantity > p.Stock
+}
+
+// count names the stock and the time at which it was counted.
+func (p product) count() string {
+	return fmt.Sprintf("%d at %s", p.Stock, p.CountedTime.UTC().Format(time.RFC3339))
+}
 
 func soldOut(of goods, left int64) error {
 	return refusal{codeSoldOut, fmt.Sprintf("%d pieces of %q are left", max(0, left), of.product.ID)}

@@ -65,7 +65,7 @@ func TestWhatWasAdmittedIsNeverMoreThanTheStock(t *testing.T) {
 		var admitted int64
 		for i, quantity := range rapid.SliceOf(rapid.Int64Range(1, 4)).Draw(t, "quantities") {
 			b.putOrder(soapOrder(strconv.Itoa(i), quantity), false)
-			if known := b.orders[strconv.Itoa(i)]; !known.isExcess(goods{product: soap, quantity: quantity}) {
+			if !b.orders[strconv.Itoa(i)].excess {
 				admitted += quantity
 			}
 		}
@@ -75,22 +75,55 @@ func TestWhatWasAdmittedIsNeverMoreThanTheStock(t *testing.T) {
 	})
 }
 
+// TestAnOrderWithoutPiecesCannotBePaid: whatever asks how to pay it, and before it is closed.
+func TestAnOrderWithoutPiecesCannotBePaid(t *testing.T) {
+	prepared := func(number string, quantity int64) *v1alpha1.Order {
+		order := soapOrder(number, quantity, "Paid=Unknown/AwaitingPayment", "Prepared=True/Prepared")
+		order.Status.Prepay = &v1alpha1.OrderPrepay{ID: "wx1", JSAPI: &v1alpha1.JSAPIParameters{PaySign: "sign"}}
+		return order
+	}
+	b := newBook(&catalogue{Products: []product{soap}})
+	withdrawn := make(chan string, 3)
+	b.withdraw = func(order *v1alpha1.Order) { withdrawn <- order.Name }
+	b.putOrder(prepared("first", 6), false)
+	excess := prepared("excess", 5)
+	excess.Annotations = map[string]string{annotationCount: soap.count()}
+	b.putOrder(excess, false)
+	unknown := prepared("unknown", 5)
+	unknown.Labels[labelProduct] = "sold by a newer catalogue"
+	b.putOrder(unknown, false)
+	recounted := soap
+	recounted.Stock = 100
+	newer := prepared("newer", 5)
+	newer.Annotations = map[string]string{annotationCount: recounted.count()}
+	b.putOrder(newer, false)
+	for number, payable := range map[string]bool{"first": true, "excess": false, "unknown": true, "newer": true} {
+		known, err := b.orderOf("payer", number)
+		if err != nil || (known.payInfo() != nil) != payable || (known.state() == orderAwaitingPayment) != payable {
+			t.Errorf("order %s: %v is %s, payInfo %v", number, err, known.state(), known.payInfo())
+		}
+	}
+	if number := <-withdrawn; number != "excess" || len(withdrawn) != 0 {
+		t.Errorf("order %s is withdrawn, and %d more", number, len(withdrawn))
+	}
+}
+
 func TestReservations(t *testing.T) {
 	b := newBook(&catalogue{Products: []product{soap}})
 	of := goods{product: soap, quantity: 6}
 	for range 2 {
-		if b.reserve("one", of) != nil {
+		if _, err := b.reserve("one", of); err != nil {
 			t.Error("a click is refused")
 		}
 	}
-	if b.reserve("two", of) == nil {
+	if _, err := b.reserve("two", of); err == nil {
 		t.Error("twelve of ten pieces are reserved")
 	}
 	b.putOrder(soapOrder("one", 6), false)
 	if left := b.available(soap); left != 4 {
 		t.Errorf("%d are left: the Order counts beside its reservation", left)
 	}
-	if err := b.reserve("two", goods{product: soap, quantity: 4}); err != nil {
+	if _, err := b.reserve("two", goods{product: soap, quantity: 4}); err != nil {
 		t.Error(err)
 	}
 	if b.release("two", of); b.available(soap) != 4 {

@@ -191,6 +191,24 @@ func (b *Book) Waiting() []string {
 	return ids(b.queue)
 }
 
+// WasPrinted reports whether there may be paper of the same payment from an earlier event with another id.
+func (b *Book) WasPrinted(e event.Event) bool {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	for _, entry := range b.entries {
+		if entry.Event.ID == e.ID {
+			return false
+		}
+		if (entry.Copies > 0 || entry.Begun) && entry.Event.IsSamePayment(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// CheckFirst reports whether what was paid may have been shipped already, so that people have to compare before they ship.
+func (b *Book) CheckFirst(e event.Event) bool { return e.MayBeShipped() || b.WasPrinted(e) }
+
 // OrderOf returns the payment of an Order, nil if the desk has not heard of it.
 func (b *Book) OrderOf(namespace, name string) *Entry {
 	payments, _ := b.Select(func(e *Entry) bool {

@@ -97,7 +97,7 @@ func outlast(parent context.Context, grace time.Duration) (context.Context, func
 func (p *Printing) ticketOf(entry *Entry) ticket.Ticket {
 	object := entry.Event.Object
 	t := ticket.Ticket{
-		Number: entry.Event.Number(), Late: entry.Event.Type == event.OrderPaidLate,
+		Number: entry.Event.Number(), Late: entry.Event.Type == event.OrderPaidLate, CheckFirst: p.Book.CheckFirst(entry.Event),
 		Total: object.Total, Currency: object.Currency, PaidTime: object.PaidTime, TransactionID: object.TransactionID,
 		TradeType: object.TradeType, Shop: object.Namespace + "/" + object.Merchant.Name,
 	}
@@ -115,6 +115,8 @@ func (p *Printing) ticketOf(entry *Entry) ticket.Ticket {
 		t.Copy = ticket.MayBeSecond
 	case entry.Copies > 0:
 		t.Copy = ticket.AskedFor
+	case p.Book.WasPrinted(entry.Event):
+		t.Copy = ticket.OfEarlierEvent
 	}
 	return t
 }

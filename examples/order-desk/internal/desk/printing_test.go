@@ -47,6 +47,60 @@ func (p *paper) printed() (descriptions []string) {
 	return descriptions
 }
 
+// TestWhatMayBeShippedIsNotPrintedAsNew: a restored Order is another object, and may be told as paid anew.
+func TestWhatMayBeShippedIsNotPrintedAsNew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	synctest.Test(t, func(t *testing.T) {
+		open := func() *desk.Book {
+			book, _, err := desk.Open(path, month, time.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return book
+		}
+		book := open()
+		for _, c := range []struct {
+			uid, number, state, transaction string
+			check                           bool
+			copy                            ticket.Copy
+		}{
+			{"a", "order-1", "Paid", "42001", false, ticket.First},
+			{"b", "order-1", "Paid", "42001", true, ticket.OfEarlierEvent},
+			{"c", "order-1", "PaidEarlier", "42001", true, ticket.OfEarlierEvent},
+			{"d", "order-1", "Paid", "42002", false, ticket.First},
+			{"e", "order-2", "Paid", "42001", false, ticket.First},
+			{"f", "order-3", "PaidEarlier", "42003", true, ticket.First},
+			{"g", "order-4", "PaidUnderOtherParameters", "42004", true, ticket.First},
+			{"h", "order-5", "Paid", "", false, ticket.First},
+			{"i", "order-5", "Paid", "", false, ticket.First},
+		} {
+			device := &paper{}
+			printing := desk.Printing{Book: book, Printer: device, Notices: &desk.Notices{}, Log: slog.New(slog.DiscardHandler), Pace: desk.Pace{First: time.Second, Most: time.Second}}
+			ctx, stop := context.WithCancel(t.Context())
+			go printing.Run(ctx)
+			if err := book.Receive(fixture.PaidBy(t, c.uid, c.number, c.state, c.transaction)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			stop()
+			synctest.Wait()
+			if len(device.tickets) != 1 || device.tickets[0].CheckFirst != c.check || device.tickets[0].Copy != c.copy {
+				t.Errorf("%+v: printed %+v", c, device.tickets)
+			}
+			if err := book.Close(); err != nil { // what was printed is known after a restart
+				t.Fatal(err)
+			}
+			book = open()
+		}
+		if book.CheckFirst(fixture.PaidBy(t, "a", "order-1", "Paid", "42001")) {
+			t.Error("the first is to be checked because the second was printed")
+		}
+		if err := book.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestGoodsAreWaitedForAndNotForEver: a ticket without goods is of little use, and none is worse.
 func TestGoodsAreWaitedForAndNotForEver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")

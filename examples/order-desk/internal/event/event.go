@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// The types of events that the desk acts on. It stores and forwards others as well.
+// The types of events that this version knows. It stores and forwards others as well.
 const (
 	OrderPaid       = "OrderPaid"
 	OrderPaidLate   = "OrderPaidLate"
@@ -19,12 +20,34 @@ const (
 	RefundRequested = "RefundRequested"
 	RefundSucceeded = "RefundSucceeded"
 	RefundFailed    = "RefundFailed"
+
+	ShipmentUploaded = "ShipmentUploaded"
 )
+
+// The states of a payment that the goods may have been shipped for already; docs/troubleshooting.md describes them.
+const (
+	PaidEarlier              = "PaidEarlier"
+	PaidUnderOtherParameters = "PaidUnderOtherParameters"
+)
+
+// The resources that events are about.
+const (
+	orders    = "orders"
+	refunds   = "refunds"
+	shipments = "shipments"
+)
+
+// resources says what each type is about. The body does not, and the ce-source that does is not signed.
+var resources = map[string]string{
+	OrderPaid: orders, OrderPaidLate: orders, OrderClosed: orders,
+	RefundRequested: refunds, RefundSucceeded: refunds, RefundFailed: refunds,
+	ShipmentUploaded: shipments,
+}
 
 // TypePrefix precedes the type in ce-type.
 const TypePrefix = "io.wechatpay-operator."
 
-// Event is what happened to an Order or a Refund.
+// Event is what happened to an Order, a Refund or a Shipment.
 type Event struct {
 	// ID is <uid of the object>/<type>, the same whenever the event is sent.
 	ID   string `json:"id"`
@@ -37,7 +60,7 @@ type Event struct {
 	Object Object `json:"-"`
 }
 
-// Object is what the body says of an Order or a Refund; docs/events.md describes it.
+// Object is what the body says of an object; docs/events.md describes it.
 type Object struct {
 	Namespace     string          `json:"namespace"`
 	Name          string          `json:"name"`
@@ -67,26 +90,42 @@ type Merchant struct {
 // IsPayment reports whether the event says that an Order was paid.
 func (e Event) IsPayment() bool { return e.Type == OrderPaid || e.Type == OrderPaidLate }
 
-// IsRefund reports whether the event is about a Refund.
-func (e Event) IsRefund() bool { return strings.HasPrefix(e.Type, "Refund") }
+// MayBeShipped reports whether the event says that the payment may be of an earlier object, so that people have to compare first.
+func (e Event) MayBeShipped() bool {
+	return e.IsPayment() && (e.Object.State == PaidEarlier || e.Object.State == PaidUnderOtherParameters)
+}
 
-// Number returns the object's number at WeChat Pay.
+// IsSamePayment reports whether two events tell of the same money: an Order that was deleted and applied again, or restored, is another
+// object with other ids, and its payment is the one from before.
+func (e Event) IsSamePayment(other Event) bool {
+	a, b := e.Object, other.Object
+	return e.IsPayment() && other.IsPayment() && a.TransactionID != "" && a.TransactionID == b.TransactionID &&
+		a.OutTradeNo == b.OutTradeNo && a.Merchant == b.Merchant
+}
+
+// IsRefund reports whether the event is about a Refund.
+func (e Event) IsRefund() bool { return resources[e.Type] == refunds }
+
+// Number returns the object's number at WeChat Pay, or its name if it has none there.
 func (e Event) Number() string {
-	for _, number := range []string{e.Object.OutTradeNo, e.Object.OutRefundNo} {
-		if number != "" {
-			return number
-		}
+	switch resources[e.Type] {
+	case orders:
+		return cmp.Or(e.Object.OutTradeNo, e.Object.Name)
+	case refunds:
+		return cmp.Or(e.Object.OutRefundNo, e.Object.Name)
 	}
 	return e.Object.Name
 }
 
-// Source returns the path of the object at the API server.
+// Source returns the path of the object at the API server. Of a type that this version does not know it is the path of the namespace:
+// nothing signed says of which kind the object is, and a guess would name another one.
 func (e Event) Source() string {
-	resource := "orders"
-	if e.IsRefund() {
-		resource = "refunds"
+	namespace := "/apis/wechatpay-operator.io/v1alpha1/namespaces/" + e.Object.Namespace
+	resource, known := resources[e.Type]
+	if !known {
+		return namespace
 	}
-	return "/apis/wechatpay-operator.io/v1alpha1/namespaces/" + e.Object.Namespace + "/" + resource + "/" + e.Object.Name
+	return namespace + "/" + resource + "/" + e.Object.Name
 }
 
 // Parse reads an event whose signature was verified. The signature covers webhook-id and the body.
@@ -134,7 +173,7 @@ func (e *Event) read() error {
 	if e.IsRefund() {
 		return json.Unmarshal(e.Object.Amount, &e.Object.Total)
 	}
-	if len(e.Object.Amount) == 0 {
+	if len(e.Object.Amount) == 0 || resources[e.Type] != orders {
 		return nil
 	}
 	var amount struct {

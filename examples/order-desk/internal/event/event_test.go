@@ -163,10 +163,24 @@ func TestEventsAreRead(t *testing.T) {
 	if err != nil || !e.IsRefund() || e.Object.Total != 50 || e.Number() != "r-1" || !strings.HasSuffix(e.Source(), "/refunds/refund-0001") {
 		t.Errorf("%+v, %v", e, err)
 	}
-	// A type of a later version is taken too.
-	const shipment = `{"namespace":"shop","name":"s","uid":"u"}`
-	if _, err := Parse(signed(t, "u/ShipmentUploaded", shipment, now, oneKey), []byte(shipment)); err != nil {
-		t.Error(err)
+}
+
+// TestSourceIsTheObject: a receiver behind K_SINK follows it. Whatever the body names besides is not the object.
+func TestSourceIsTheObject(t *testing.T) {
+	const namespace = "/apis/wechatpay-operator.io/v1alpha1/namespaces/shop"
+	for kind, c := range map[string]struct{ body, source, number string }{
+		OrderClosed:      {`"outTradeNo":"n-1"`, namespace + "/orders/o", "n-1"},
+		RefundSucceeded:  {`"outRefundNo":"r-1","outTradeNo":"n-1","amount":5`, namespace + "/refunds/o", "r-1"},
+		ShipmentUploaded: {`"order":"order-0001","outTradeNo":"n-1"`, namespace + "/shipments/o", "o"},
+		// Types of a later version are taken too, whatever their amount is.
+		"RefundRemitted": {`"amount":{"refund":5}`, namespace, "o"},
+		"ParcelLost":     {`"outTradeNo":"n-1","amount":5`, namespace, "o"},
+	} {
+		body := `{"namespace":"shop","name":"o","uid":"u",` + c.body + `}`
+		e, err := Parse(signed(t, "u/"+kind, body, now, oneKey), []byte(body))
+		if err != nil || e.Source() != c.source || e.Number() != c.number {
+			t.Errorf("%s: %s %s, %v", kind, e.Source(), e.Number(), err)
+		}
 	}
 }
 

@@ -106,7 +106,7 @@ type problem struct{ Subject, Text, Since string }
 
 type row struct {
 	ID, Number, Amount, Goods, Paid, State, Class, Payer string
-	Late, CanPrint                                       bool
+	Late, CheckFirst, CanPrint                           bool
 	Refunds                                              []string
 }
 
@@ -157,7 +157,7 @@ func (p *Page) row(e *desk.Entry, words map[string]string, place int) row {
 	object := e.Event.Object
 	line := row{
 		ID: e.Event.ID, Number: e.Event.Number(), Amount: ticket.Money(object.Total, object.Currency),
-		Late: e.Event.Type == event.OrderPaidLate, CanPrint: place < 0, Payer: words["message:"+e.Messaged],
+		Late: e.Event.Type == event.OrderPaidLate, CheckFirst: p.Book.CheckFirst(e.Event), CanPrint: place < 0, Payer: words["message:"+e.Messaged],
 	}
 	if !object.PaidTime.IsZero() {
 		line.Paid = object.PaidTime.In(p.Zone).Format("01-02 15:04:05")

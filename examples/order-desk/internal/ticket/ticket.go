@@ -14,17 +14,21 @@ import (
 type Copy int
 
 // A ticket is the first of its order, or one that was asked for, or the repetition of an attempt
-// whose end is not known, so that two tickets of the order may lie there.
+// whose end is not known, so that two tickets of the order may lie there, or the first of an object
+// whose payment was printed for an earlier object.
 const (
 	First Copy = iota
 	AskedFor
 	MayBeSecond
+	OfEarlierEvent
 )
 
 // Ticket is what is known of a paid order when it is printed.
 type Ticket struct {
-	Number        string
-	Late          bool
+	Number string
+	Late   bool
+	// CheckFirst is set if the goods may have been shipped already.
+	CheckFirst    bool
 	Total         int64
 	Currency      string
 	PaidTime      time.Time
@@ -62,6 +66,10 @@ type Row struct {
 // show. Everything that comes from outside passes through it.
 func (t Ticket) Layout(columns int, zone *time.Location, show func(string) string) []Row {
 	l := layout{columns: columns, show: show}
+	if t.CheckFirst {
+		l.add(Row{Text: "先核对，可能已发货", Bold: true, Centre: true})
+		l.add(Row{Text: "Check first: may be shipped", Bold: true, Centre: true})
+	}
 	title := "已付款 PAID"
 	if t.Late {
 		title = "迟到付款 PAID LATE"
@@ -73,6 +81,9 @@ func (t Ticket) Layout(columns int, zone *time.Location, show func(string) strin
 	case MayBeSecond:
 		l.add(Row{Text: "补打：可能已有一张", Bold: true, Centre: true})
 		l.add(Row{Text: "COPY, there may be another", Centre: true})
+	case OfEarlierEvent:
+		l.add(Row{Text: "补打：此付款已打印过", Bold: true, Centre: true})
+		l.add(Row{Text: "COPY, payment printed before", Centre: true})
 	}
 	if t.Late {
 		l.add(Row{Text: "关单后才付款，请先确认", Centre: true})

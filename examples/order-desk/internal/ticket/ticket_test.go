@@ -49,6 +49,7 @@ func TestLayoutSaysWhatMatters(t *testing.T) {
 	for want, change := range map[string]func(*Ticket){
 		"迟到付款":                         func(t *Ticket) { t.Late = true },
 		"补打 COPY":                      func(t *Ticket) { t.Copy = AskedFor },
+		"补打：此付款已打印过":                   func(t *Ticket) { t.Copy = OfEarlierEvent },
 		"可能已有一张":                       func(t *Ticket) { t.Copy = MayBeSecond },
 		"已退款 Refunded           0.50元": func(t *Ticket) { t.Refunds = []Refund{{50, "已退款 Refunded"}} },
 		"很长很长很长很长很长很长很长很长\n很长的香皂                   x12": func(t *Ticket) {
@@ -60,6 +61,15 @@ func TestLayoutSaysWhatMatters(t *testing.T) {
 		if got := text(order.Layout(32, beijing, ForReceipt)); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
+	}
+}
+
+// TestCheckFirstStandsFirst: whoever packs reads the first line.
+func TestCheckFirstStandsFirst(t *testing.T) {
+	order := sample()
+	order.CheckFirst, order.Late, order.Copy = true, true, OfEarlierEvent
+	if got := text(order.Layout(32, beijing, ForReceipt)); !strings.HasPrefix(got, "先核对，可能已发货\nCheck first: may be shipped\n") {
+		t.Errorf("\n%s", got)
 	}
 }
 

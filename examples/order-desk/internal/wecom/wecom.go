@@ -115,7 +115,11 @@ func line(book *desk.Book, entry *desk.Entry) string {
 		}
 		return words[e.Type] + e.Number() + " " + ticket.Money(e.Object.Total, currency) + " 订单 " + e.Object.Order
 	}
-	text := words[e.Type] + e.Number() + " " + ticket.Money(e.Object.Total, e.Object.Currency)
+	text := words[e.Type]
+	if book.CheckFirst(e) {
+		text = "先核对，可能已发货 " + text
+	}
+	text += e.Number() + " " + ticket.Money(e.Object.Total, e.Object.Currency)
 	if entry.Goods != nil && entry.Goods.Description != "" {
 		text += " " + ticket.ForReceipt(entry.Goods.Description)
 	}
