@@ -112,14 +112,14 @@ func upsert[T any](ctx context.Context, transaction pgx.Tx, into table, rows []T
 type table struct{ statement string }
 
 var (
-	ordersTable = newTable("orders", "account out_trade_no", `account text, out_trade_no text, mch_id text, sub_mch_id text, app_id text,
+	ordersTable = newTable("orders", "account out_trade_no", `account text, out_trade_no text, merchant_number text, sub_merchant_number text, app_id text,
 		protocol text, trade_type text, namespace text, name text, uid text, merchant_namespace text, merchant_name text, description text,
 		currency text, total bigint, state text, state_time timestamptz, created_time timestamptz, transaction_id text, paid_time timestamptz,
 		cash_total bigint, coupon_total bigint, settlement_total bigint, bank_type text`,
 		// Paid is never left, whoever writes later. A payment's row is replaced by the same payment or by the same object's only.
 		`(EXCLUDED.transaction_id IS NOT NULL, EXCLUDED.state_time) >= (known.transaction_id IS NOT NULL, known.state_time)
 		AND (known.transaction_id IS NULL OR known.transaction_id = EXCLUDED.transaction_id OR known.uid = EXCLUDED.uid)`)
-	refundsTable = newTable("refunds", "account out_refund_no", `account text, out_refund_no text, out_trade_no text, mch_id text, sub_mch_id text,
+	refundsTable = newTable("refunds", "account out_refund_no", `account text, out_refund_no text, out_trade_no text, merchant_number text, sub_merchant_number text,
 		namespace text, name text, uid text, order_name text, reason text, currency text, amount bigint, state text, state_time timestamptz,
 		refund_id text, requested_time timestamptz, accepted_time timestamptz, succeeded_time timestamptz`,
 		`(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time) >= (known.state = 'Succeeded', known.state_time)

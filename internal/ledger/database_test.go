@@ -170,8 +170,8 @@ func TestViewsAddUp(t *testing.T) {
 	if want := []balance{{101, 50, 50, 51}, {101, 0, 0, 101}, {101, 0, 0, 101}}; !slices.Equal(balances, want) {
 		t.Errorf("the balances are %v, not %v", balances, want)
 	}
-	totals := query[string](t, look, `SELECT concat_ws(' ', account, coalesce(sub_mch_id, '-'), day, payments, paid, refunds, refunded, net)
-		FROM wechatpay.daily_totals ORDER BY sub_mch_id NULLS FIRST`)
+	totals := query[string](t, look, `SELECT concat_ws(' ', account, coalesce(sub_merchant_number, '-'), day, payments, paid, refunds, refunded, net)
+		FROM wechatpay.daily_totals ORDER BY sub_merchant_number NULLS FIRST`)
 	if want := []string{"1900000109 - 2026-11-21 2 202 2 100 102", "1900000109 1900000201 2026-11-21 1 101 0 0 101"}; !slices.Equal(totals, want) {
 		t.Errorf("the totals are %q, not %q", totals, want)
 	}

@@ -15,8 +15,8 @@ import (
 type orderRow struct {
 	Account           string     `json:"account"`
 	OutTradeNo        string     `json:"out_trade_no"`
-	MchID             string     `json:"mch_id"`
-	SubMchID          *string    `json:"sub_mch_id"`
+	MchID             string     `json:"merchant_number"`
+	SubMchID          *string    `json:"sub_merchant_number"`
 	AppID             string     `json:"app_id"`
 	Protocol          *string    `json:"protocol"`
 	TradeType         string     `json:"trade_type"`
@@ -44,8 +44,8 @@ type refundRow struct {
 	Account       string     `json:"account"`
 	OutRefundNo   string     `json:"out_refund_no"`
 	OutTradeNo    string     `json:"out_trade_no"`
-	MchID         string     `json:"mch_id"`
-	SubMchID      *string    `json:"sub_mch_id"`
+	MchID         string     `json:"merchant_number"`
+	SubMchID      *string    `json:"sub_merchant_number"`
 	Namespace     string     `json:"namespace"`
 	Name          string     `json:"name"`
 	UID           string     `json:"uid"`

@@ -232,15 +232,14 @@ func (w *Writer) sleep(ctx context.Context, length time.Duration) bool {
 
 // recordSome writes one batch.
 func (w *Writer) recordSome(ctx context.Context) error {
-	entries, err := w.take(ctx)
-	if err != nil || len(entries) == 0 {
-		return err
+	if entries := w.take(ctx); len(entries) > 0 {
+		return w.writeEach(ctx, entries)
 	}
-	return w.writeEach(ctx, entries)
+	return nil
 }
 
 // take chooses what comes into the next batch: each row once. What is recorded already is dropped.
-func (w *Writer) take(ctx context.Context) ([]*entry, error) {
+func (w *Writer) take(ctx context.Context) []*entry {
 	w.mutex.Lock()
 	objects := make([]client.Object, 0, min(len(w.pending), w.Timing.Batch))
 	for _, object := range w.pending {
@@ -268,7 +267,7 @@ func (w *Writer) take(ctx context.Context) ([]*entry, error) {
 			entries = append(entries, e)
 		}
 	}
-	return entries, nil
+	return entries
 }
 
 // writeEach writes entries, and finds those among them that the database refuses for their content.
@@ -399,7 +398,7 @@ func (w *Writer) IsRecorded(ctx context.Context, object client.Object) (bool, er
 		w.rouse()
 	}
 	w.waiting[uid] = true
-	return false, nil //nolint:nilerr // the writer meets the error again, and tells
+	return false, nil // the writer meets an error again, and tells
 }
 
 // Listen adds a function that is told of objects that IsRecorded said were not recorded.

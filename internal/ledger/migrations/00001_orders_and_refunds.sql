@@ -6,8 +6,8 @@
 CREATE TABLE wechatpay.orders (
     account            text        NOT NULL,
     out_trade_no       text        NOT NULL,
-    mch_id             text        NOT NULL,
-    sub_mch_id         text,
+    merchant_number    text        NOT NULL,
+    sub_merchant_number text,
     app_id             text        NOT NULL,
     protocol           text,
     trade_type         text        NOT NULL,
@@ -44,8 +44,8 @@ CREATE TABLE wechatpay.refunds (
     account            text        NOT NULL,
     out_refund_no      text        NOT NULL,
     out_trade_no       text        NOT NULL,
-    mch_id             text        NOT NULL,
-    sub_mch_id         text,
+    merchant_number    text        NOT NULL,
+    sub_merchant_number text,
     namespace          text        NOT NULL,
     name               text        NOT NULL,
     uid                text        NOT NULL,
@@ -74,7 +74,7 @@ CREATE INDEX refunds_uid ON wechatpay.refunds (uid);
 
 -- One line for each paid order: what was paid, what went back, what is left.
 CREATE VIEW wechatpay.order_balances AS
-SELECT o.account, o.sub_mch_id, o.out_trade_no, o.transaction_id, o.namespace, o.name, o.description, o.paid_time, o.paid_day, o.currency,
+SELECT o.account, o.sub_merchant_number, o.out_trade_no, o.transaction_id, o.namespace, o.name, o.description, o.paid_time, o.paid_day, o.currency,
        o.total                                                              AS paid,
        coalesce(sum(r.amount) FILTER (WHERE r.paid_back), 0)::bigint           AS refunded,
        coalesce(sum(r.amount) FILTER (WHERE r.state = 'Processing'), 0)::bigint AS under_way,
@@ -87,21 +87,21 @@ GROUP BY o.account, o.out_trade_no;
 -- One line for each day in Beijing, merchant number, sub merchant and currency. A refund counts on the day on which WeChat Pay
 -- accepted it, as in WeChat Pay's bill.
 CREATE VIEW wechatpay.daily_totals AS
-SELECT account, sub_mch_id, day, currency,
+SELECT account, sub_merchant_number, day, currency,
        sum(payments)::bigint AS payments, sum(paid)::bigint AS paid, sum(refunds)::bigint AS refunds, sum(refunded)::bigint AS refunded,
        (sum(paid) - sum(refunded))::bigint AS net
 FROM (
-    SELECT account, sub_mch_id, paid_day AS day, currency, 1 AS payments, total AS paid, 0 AS refunds, 0::bigint AS refunded
+    SELECT account, sub_merchant_number, paid_day AS day, currency, 1 AS payments, total AS paid, 0 AS refunds, 0::bigint AS refunded
     FROM wechatpay.orders WHERE paid
     UNION ALL
-    SELECT account, sub_mch_id, accepted_day, currency, 0, 0, 1, amount
+    SELECT account, sub_merchant_number, accepted_day, currency, 0, 0, 1, amount
     FROM wechatpay.refunds WHERE accepted_day IS NOT NULL AND state <> 'Closed'
 ) AS moves
-GROUP BY account, sub_mch_id, day, currency;
+GROUP BY account, sub_merchant_number, day, currency;
 
 -- Refunds that WeChat Pay accepted and whose money is not back yet.
 CREATE VIEW wechatpay.refunds_under_way AS
-SELECT account, sub_mch_id, out_refund_no, out_trade_no, namespace, name, reason, currency, amount, state, accepted_time
+SELECT account, sub_merchant_number, out_refund_no, out_trade_no, namespace, name, reason, currency, amount, state, accepted_time
 FROM wechatpay.refunds WHERE state IN ('Processing', 'Abnormal');
 
 COMMENT ON SCHEMA wechatpay IS 'What happened at WeChat Pay, written by wechatpay-operator';

@@ -83,10 +83,10 @@ func (j *Journal) read(replay func([]byte) error) (good int64, err error) {
 	position, damagedAt := int64(0), int64(-1)
 	for {
 		line, err := reader.ReadBytes('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
 			return 0, err
 		}
-		ended := err != nil
 		record, ok := decode(line)
 		switch {
 		case ok && damagedAt >= 0:
