@@ -2,6 +2,9 @@ module github.com/wechatpay-operator/wechatpay-operator
 
 go 1.26.0
 
+// npm brings Go files too.
+ignore node_modules
+
 require (
 	github.com/go-json-experiment/json v0.0.0-20251027170946-4849db3c2f7e
 	github.com/go-logr/logr v1.4.3
