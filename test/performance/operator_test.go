@@ -65,6 +65,9 @@ func (s *stage) start(at addresses) *operator {
 		return err
 	})
 	o.ready = time.Since(began).Seconds()
+	if s.apart {
+		s.keepApart()
+	}
 	return o
 }
 

@@ -107,9 +107,23 @@ func (s *stage) paid(namespace string) map[string]bool {
 	return paid
 }
 
-// allPaid fails unless as many Orders of a namespace are prepared and paid.
+// allPaid fails unless as many Orders of a namespace are paid, and nearly all of them were prepared before. A callback may
+// overtake the write that says prepared, where the machine is slower than the payer; the operator then spares that write.
 func (s *stage) allPaid(namespace string, count int) {
-	if paid := len(s.paid(namespace)); paid != count {
-		s.Fatalf("%d of %d Orders are prepared and paid", paid, count)
+	paid, overtaken := 0, 0
+	for _, order := range s.list(namespace) {
+		if !lifecycle.IsPaid(&order) || order.Status.Transaction == nil {
+			continue
+		}
+		paid++
+		if order.Status.Prepay == nil {
+			overtaken++
+		}
+	}
+	if paid != count {
+		s.Fatalf("%d of %d Orders are paid", paid, count)
+	}
+	if overtaken > count/50 {
+		s.Fatalf("%d of %d Orders were paid before they were shown as prepared: payers are too fast for this machine", overtaken, count)
 	}
 }

@@ -44,6 +44,8 @@ type stage struct {
 	merchant *v1alpha1.Merchant
 	// at is where each operator of the stage serves, unless there are two.
 	at addresses
+	// apart: each operator is kept away from the control plane's cores.
+	apart bool
 }
 
 // scene says what a stage is to be like.
@@ -56,13 +58,15 @@ type scene struct {
 	open []string
 	// v3: WeChat Pay knows the shop's merchant number under API v3 too.
 	v3 bool
+	// apart keeps the control plane and everything else on cores of their own.
+	apart bool
 	// audited has kube-apiserver log the operator's requests.
 	audited bool
 }
 
 // open builds a stage.
 func (b *bench) open(is scene) *stage {
-	s := &stage{bench: b, folder: b.TempDir(), at: b.freeAddresses()}
+	s := &stage{bench: b, folder: b.TempDir(), at: b.freeAddresses(), apart: is.apart}
 	var options []controlplane.Option
 	if is.audited {
 		b.must(os.WriteFile(s.file("policy.yaml"), []byte(auditPolicy), 0o600))
