@@ -48,6 +48,8 @@ func timing(lease time.Duration) controllers.Timing {
 		CallbackCheck:  6 * 60 * minute, CallbackRetryFirst: minute, CallbackRetryMost: 30 * minute,
 		AbandonAfter:  40 * minute,
 		AbandonAtLast: 24 * 60 * minute,
+		// No soak has Shipments yet.
+		MiniProgramCheck: 60 * minute, ShippingUnknown: 10 * minute, ShipmentsKeepOrder: 24 * 60 * minute,
 		Events: events.Timing{
 			Timeout: 2 * time.Second, RetryFirst: 200 * time.Millisecond, RetryMost: 5 * minute,
 			GiveUpAfter: 24 * 60 * minute, ObjectWaits: 10 * minute, StatusInterval: time.Second, Overlap: minute,
