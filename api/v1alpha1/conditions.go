@@ -372,3 +372,44 @@ const (
 	// ReasonQuotaExhausted: the mini program's calls of this day are used up (45009).
 	ReasonQuotaExhausted = "QuotaExhausted"
 )
+
+// Downloaded is the condition of a Statement: WeChat's bill of the day is here, and it is whole. Empty is final, and so is Expired: WeChat does not have
+// the bill any more.
+//
+//	True:    Downloaded, Empty
+//	False:   MerchantNotFound, MerchantNotReady, Waiting, Creating, NotAllowed, Incomplete, Expired
+//	Unknown: WeChatUnreachable
+const (
+	ConditionDownloaded = "Downloaded"
+
+	// ReasonDownloaded: the bill is here, and its rows add up to its summary.
+	ReasonDownloaded = "Downloaded"
+	// ReasonEmpty: WeChat has no bill, because nothing happened at the merchant number on that day.
+	ReasonEmpty = "Empty"
+	// ReasonWaiting: WeChat has the bill of a day from 10:00 (Beijing) of the next day on.
+	ReasonWaiting = "Waiting"
+	// ReasonCreating: WeChat has not made the bill yet.
+	ReasonCreating = "Creating"
+	// ReasonNotAllowed: WeChat does not give this bill to this merchant number.
+	ReasonNotAllowed = "NotAllowed"
+	// ReasonIncomplete: what arrived is no bill, or not all of it, or another day's or merchant's. Nothing is balanced by it.
+	ReasonIncomplete = "Incomplete"
+)
+
+// Balanced is the condition of a Statement: the bill agrees with what the operator knows.
+//
+//	True:    Balanced
+//	False:   Differs
+//	Unknown: Undecided, NotCompared
+const (
+	ConditionBalanced = "Balanced"
+
+	// ReasonBalanced: everything agrees to the fen.
+	ReasonBalanced = "Balanced"
+	// ReasonDiffers: status.differences says in what.
+	ReasonDiffers = "Differs"
+	// ReasonUndecided: what happened near midnight may be in the bill of the day before or after.
+	ReasonUndecided = "Undecided"
+	// ReasonNotCompared: there is no whole bill.
+	ReasonNotCompared = "NotCompared"
+)

@@ -29,6 +29,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&EventSink{}, &EventSinkList{},
 		&MiniProgram{}, &MiniProgramList{},
 		&Shipment{}, &ShipmentList{},
+		&Statement{}, &StatementList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

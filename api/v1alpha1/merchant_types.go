@@ -319,6 +319,11 @@ type MerchantSpec struct {
 	// +optional
 	// +kubebuilder:default={from: Same}
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
+
+	// statements says how the merchant number's daily bills are compared with what the operator knows. By default only Statements
+	// that somebody creates are.
+	// +optional
+	Statements *MerchantStatements `json:"statements,omitempty"`
 }
 
 // MerchantCertificate is what the client certificate says of itself.

@@ -89,6 +89,14 @@ type RefundSpec struct {
 	// +optional
 	Approval Approval `json:"approval,omitempty"`
 
+	// approvalMessage says why it was approved or denied, for whoever reads the Refund; the payer does not see it. At most 256
+	// characters. It is set together with approval, and then final.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="approvalMessage must not hold control characters, nor begin or end with white space"
+	ApprovalMessage string `json:"approvalMessage,omitempty"`
+
 	// abnormal is set by a person who has the right to approve, once the Refund is Abnormal, and is
 	// then final: it says where the money goes that WeChat could not give back to where it came
 	// from. Protocol V3 only; under V2 it is done in the merchant platform.
@@ -163,6 +171,7 @@ type RefundStatus struct {
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !has(self.spec.abnormal)",optionalOldSelf=true,fieldPath=".spec.abnormal",message="abnormal can be set only once the Refund is Abnormal, not at its creation"
 // +kubebuilder:validation:XValidation:rule="has(self.status) && (!has(oldSelf.status) || self.status != oldSelf.status) || !has(oldSelf.spec.abnormal) || (has(self.spec.abnormal) && self.spec.abnormal == oldSelf.spec.abnormal)",fieldPath=".spec.abnormal",message="abnormal is final once set"
 // +kubebuilder:validation:XValidation:rule="has(self.status) && (!has(oldSelf.status) || self.status != oldSelf.status) || !has(oldSelf.spec.approval) || (has(self.spec.approval) && self.spec.approval == oldSelf.spec.approval)",fieldPath=".spec.approval",message="approval is final once decided"
+// +kubebuilder:validation:XValidation:rule="has(self.status) && (!has(oldSelf.status) || self.status != oldSelf.status) || self.spec == oldSelf.spec || (!has(self.spec.approvalMessage) || has(self.spec.approval)) && (!has(oldSelf.spec.approval) || (has(self.spec.approvalMessage) ? has(oldSelf.spec.approvalMessage) && self.spec.approvalMessage == oldSelf.spec.approvalMessage : !has(oldSelf.spec.approvalMessage)))",fieldPath=".spec.approvalMessage",message="approvalMessage is set together with approval, and is final then"
 type Refund struct {
 	metav1.TypeMeta `json:",inline"`
 

@@ -1,0 +1,273 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// StatementSchedule says whether Statements are made by the operator.
+// +kubebuilder:validation:Enum=None;Daily
+type StatementSchedule string
+
+// The schedules of Statements.
+const (
+	// StatementsNone: only those that somebody creates.
+	StatementsNone StatementSchedule = "None"
+	// StatementsDaily: one for each Beijing day, once WeChat has its bill.
+	StatementsDaily StatementSchedule = "Daily"
+)
+
+// ForeignPayments says which payments of the merchant number belong to other systems. A payment is foreign if one of these fits and the
+// operator does not know it.
+type ForeignPayments struct {
+	// outTradeNoPrefixes are what the numbers (out_trade_no) of another system begin with.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=32
+	OutTradeNoPrefixes []string `json:"outTradeNoPrefixes,omitempty"`
+
+	// appIDs that only other systems take payments for.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=32
+	AppIDs []string `json:"appIDs,omitempty"`
+
+	// tradeTypes in WeChat's spelling that only other systems take payments by, such as MICROPAY (a till that scans the payer's code).
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=32
+	TradeTypes []string `json:"tradeTypes,omitempty"`
+}
+
+// MerchantStatements says how the merchant number's bills are compared with what the operator knows.
+type MerchantStatements struct {
+	// schedule is None, or Daily: a Statement <merchant>-<date> is made for each Beijing day, and days that were missed while the
+	// operator was down are made up for as long as WeChat has their bills.
+	// +optional
+	// +default="None"
+	// +kubebuilder:default=None
+	Schedule StatementSchedule `json:"schedule,omitempty"`
+
+	// foreign says which payments belong to other systems that use the same merchant number. Without it they are differences.
+	// +optional
+	Foreign *ForeignPayments `json:"foreign,omitempty"`
+}
+
+// LocalMerchantReference names a Merchant in the namespace of the object that refers to it.
+type LocalMerchantReference struct {
+	// name of the Merchant.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+}
+
+// StatementSpec says which bill to compare. It is immutable.
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec is immutable: create another Statement"
+type StatementSpec struct {
+	// merchantRef names the Merchant, in the namespace of the Statement.
+	// +required
+	MerchantRef LocalMerchantReference `json:"merchantRef,omitzero"`
+
+	// date is a day in Beijing, such as "2026-11-27" (in quotes: YAML takes it for something else without). WeChat has its bill
+	// from 10:00 of the next day on, for 89 days.
+	// +required
+	// +kubebuilder:validation:MinLength=10
+	// +kubebuilder:validation:MaxLength=10
+	// +kubebuilder:validation:XValidation:rule="self.matches('^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$')",message="date must be a day like \"2026-11-27\""
+	Date string `json:"date,omitempty"`
+}
+
+// StatementTally is a number of rows with their money.
+type StatementTally struct {
+	// count of rows.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Count int64 `json:"count"`
+
+	// total in minor units of the currency (fen for CNY).
+	// +required
+	Total int64 `json:"total"`
+}
+
+// StatementTotals are the bill's rows of one currency.
+type StatementTotals struct {
+	// currency of the amounts.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16
+	Currency string `json:"currency,omitempty"`
+
+	// payments of the day.
+	// +required
+	Payments StatementTally `json:"payments,omitzero"`
+
+	// refunds that WeChat accepted on the day.
+	// +required
+	Refunds StatementTally `json:"refunds,omitzero"`
+
+	// foreign payments and refunds, which Merchant.spec.statements.foreign leaves to other systems. They are part of payments and
+	// refunds.
+	// +required
+	Foreign StatementTally `json:"foreign,omitzero"`
+
+	// fees that WeChat keeps, in yuan with five decimals, as the bill has them: "0.60000".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Fees string `json:"fees,omitempty"`
+}
+
+// StatementDifference is something in which the bill and the operator differ.
+type StatementDifference struct {
+	// class of the difference, such as PaymentNotInLedger (WeChat lists a payment that nobody here knows) or PaymentNotInBill (an
+	// Order is Paid and WeChat does not list it). docs/statements.md has them all.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Class string `json:"class,omitempty"`
+
+	// outTradeNo is the order's number, if it is known.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	OutTradeNo string `json:"outTradeNo,omitempty"`
+
+	// transactionID is WeChat's number of the payment, if it is known.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	TransactionID string `json:"transactionID,omitempty"`
+
+	// outRefundNo is the refund's number, if it is about one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	OutRefundNo string `json:"outRefundNo,omitempty"`
+
+	// refundID is WeChat's number of the refund, if it is about one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	RefundID string `json:"refundID,omitempty"`
+
+	// bill is what WeChat's bill says.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Bill string `json:"bill,omitempty"`
+
+	// here is what the operator knows.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Here string `json:"here,omitempty"`
+}
+
+// StatementDifferenceCount says how many differences of a class there are.
+type StatementDifferenceCount struct {
+	// class of the differences.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Class string `json:"class,omitempty"`
+
+	// count of the differences.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Count int64 `json:"count,omitempty"`
+}
+
+// StatementStatus is what the comparison found.
+type StatementStatus struct {
+	// conditions of the Statement: Downloaded (the bill is here and whole) and Balanced (it agrees with what the operator knows).
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// hash is the SHA-1 of the unpacked bill, in hexadecimal: two downloads of the same bill have the same.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Hash string `json:"hash,omitempty"`
+
+	// comparedTime is when the bill was last compared.
+	// +optional
+	ComparedTime *metav1.Time `json:"comparedTime,omitempty"`
+
+	// totals are the bill's rows by currency. Of a service provider's bill they are those of the Merchant's sub merchant only.
+	// +optional
+	// +listType=map
+	// +listMapKey=currency
+	// +kubebuilder:validation:MaxItems=32
+	Totals []StatementTotals `json:"totals,omitempty"`
+
+	// differences are at most 50; where there are more, each class has its share of them. Nothing about the payer is in them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	Differences []StatementDifference `json:"differences,omitempty"`
+
+	// differenceCounts says how many differences of each class there are, listed or not.
+	// +optional
+	// +listType=map
+	// +listMapKey=class
+	// +kubebuilder:validation:MaxItems=64
+	DifferenceCounts []StatementDifferenceCount `json:"differenceCounts,omitempty"`
+
+	// differing is how many differences there are altogether; absent until the bill was compared.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Differing *int64 `json:"differing,omitempty"`
+
+	// undecided is how many payments and refunds near midnight a bill of the day before or after will tell about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Undecided *int64 `json:"undecided,omitempty"`
+}
+
+// Statement compares WeChat's bill (对账单) of one merchant number and one day with what the operator knows of that day. It changes
+// neither Orders nor Refunds: where the bill says that a payment or refund was missed, WeChat is asked about it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=wxt,categories=wechatpay
+// +kubebuilder:printcolumn:name="MERCHANT",type=string,JSONPath=`.spec.merchantRef.name`
+// +kubebuilder:printcolumn:name="DATE",type=string,JSONPath=`.spec.date`
+// +kubebuilder:printcolumn:name="DOWNLOADED",type=string,JSONPath=`.status.conditions[?(@.type=="Downloaded")].reason`
+// +kubebuilder:printcolumn:name="BALANCED",type=string,JSONPath=`.status.conditions[?(@.type=="Balanced")].reason`
+// +kubebuilder:printcolumn:name="DIFFERING",type=integer,JSONPath=`.status.differing`
+// +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="PAYMENTS",type=string,JSONPath=`.status.totals[*].payments.total`,priority=1
+// +kubebuilder:printcolumn:name="REFUNDS",type=string,JSONPath=`.status.totals[*].refunds.total`,priority=1
+// +kubebuilder:printcolumn:name="MESSAGE",type=string,JSONPath=`.status.conditions[?(@.type=="Balanced")].message`,priority=1
+// +kubebuilder:selectablefield:JSONPath=`.spec.merchantRef.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.date`
+type Statement struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says which bill to compare.
+	// +required
+	Spec StatementSpec `json:"spec,omitzero"`
+
+	// status is what the comparison found.
+	// +optional
+	Status StatementStatus `json:"status,omitzero"`
+}
+
+// StatementList is a list of Statements.
+//
+// +kubebuilder:object:root=true
+type StatementList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Statement `json:"items"`
+}
