@@ -26,6 +26,7 @@ type demo struct {
 	wechat  *simulator.AdminClient
 	weixin  *weixinsimulator.AdminClient
 	ingress *ingress.Ingress
+	books   books
 
 	// appSecret is the mini program's.
 	appSecret string
@@ -50,6 +51,7 @@ func (d *demo) play(ctx context.Context) error {
 	}{
 		{"A control plane", d.startControlPlane},
 		{"A simulated WeChat Pay", d.startWeChat},
+		{"A database for the ledger", d.startBooks},
 		{"The operator: two replicas with their own permissions", d.startOperator},
 		{"A merchant number", d.showMerchant},
 		{"Another tenant uses the shop's next number", d.showForeignNumber},
@@ -68,6 +70,7 @@ func (d *demo) play(ctx context.Context) error {
 		{"The tutorial", d.walkTutorial},
 		{"The approval policy is removed", d.showMissingPolicy},
 		{"Objects and WeChat's ledger, fen by fen", d.showLedger},
+		{"The books, in PostgreSQL", d.showBooks},
 	} {
 		d.console.heading(step.title)
 		err := step.play(ctx)
@@ -122,6 +125,9 @@ func (d *demo) stayUp(ctx context.Context) {
 	}
 	defer func() { _ = os.Remove(filepath.Join(controlplane.Root(), runEnv)) }() // its cluster is gone
 	d.console.output(d.addresses())
+	if d.books.server != nil {
+		d.console.output("The ledger:     " + d.books.command())
+	}
 	d.console.output(fmt.Sprintf(`
 In another terminal, in this folder (docs/tutorial.md goes on from here):
 
@@ -163,6 +169,7 @@ func (d *demo) close() error {
 	if d.cluster != nil {
 		errs = append(errs, d.cluster.Stop())
 	}
+	errs = append(errs, d.books.close())
 	if d.folder != "" {
 		errs = append(errs, os.RemoveAll(d.folder))
 	}

@@ -52,6 +52,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 			"--health-probe-bind-address=" + health[i],
 			"--zap-log-level=info",
 		}
+		arguments = append(arguments, d.books.operatorFlags()...)
 		d.console.command(append([]string{"bin/manager"}, arguments...)...)
 		if err := d.run(fmt.Sprintf("operator-%d", i+1), program, arguments...); err != nil {
 			return err
