@@ -44,21 +44,28 @@ func (b *Base) awaitLedger(ctx context.Context, since time.Time, objects ...clie
 	return next()
 }
 
-// withRefunds returns an Order and its Refunds, whose rows need it.
-func (b *Base) withRefunds(ctx context.Context, order *v1alpha1.Order) ([]client.Object, error) {
+// withWhatNeedsIt returns an Order with its Refunds and Shipments, whose rows are made of it.
+func (b *Base) withWhatNeedsIt(ctx context.Context, order *v1alpha1.Order) ([]client.Object, error) {
 	objects := []client.Object{order}
 	if b.Ledger == nil {
 		return objects, nil
 	}
 	refunds, err := b.refundsOf(ctx, b.Client, order.Namespace, order.Name)
+	if err != nil {
+		return nil, err
+	}
 	for i := range refunds {
 		objects = append(objects, &refunds[i])
+	}
+	shipments, err := b.shipmentsOf(ctx, order)
+	for i := range shipments {
+		objects = append(objects, &shipments[i])
 	}
 	return objects, err
 }
 
-// listenToLedger reconciles an object when what it waited for is recorded. Of a Refund that is its
-// Order.
+// listenToLedger reconciles an object when what it waited for is recorded. Of a Refund or a Shipment
+// that is its Order.
 func listenToLedger(b *Base) func(context.Context, workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	return func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		if b.Ledger == nil {
@@ -66,8 +73,11 @@ func listenToLedger(b *Base) func(context.Context, workqueue.TypedRateLimitingIn
 		}
 		b.Ledger.Listen(func(object client.Object) {
 			key := client.ObjectKeyFromObject(object)
-			if refund, isRefund := object.(*v1alpha1.Refund); isRefund {
-				key.Name = refund.Spec.OrderRef.Name
+			switch object := object.(type) {
+			case *v1alpha1.Refund:
+				key.Name = object.Spec.OrderRef.Name
+			case *v1alpha1.Shipment:
+				key.Name = object.Spec.OrderRef.Name
 			}
 			queue.Add(reconcile.Request{NamespacedName: key})
 		})

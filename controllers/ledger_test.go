@@ -17,12 +17,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
+	weixin "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/postgres"
 )
 
 // openWithLedger opens a shop whose operator keeps a ledger.
-func openWithLedger(t *testing.T) (*framework.Shop, *postgres.Server, *gomega.WithT) {
+func openWithLedger(t *testing.T, adjust ...func(*ledger.Timing)) (*framework.Shop, *postgres.Server, *gomega.WithT) {
 	t.Helper()
 	server := postgres.Open(t)
 	file := filepath.Join(t.TempDir(), "dsn")
@@ -32,6 +33,9 @@ func openWithLedger(t *testing.T) (*framework.Shop, *postgres.Server, *gomega.Wi
 	shop, g := openReady(t, framework.WithOptions(func(options *manager.Options) {
 		options.LedgerDSNFile = file
 		options.Ledger = ledger.Timing{Gather: 10 * time.Millisecond, RetryFirst: 50 * time.Millisecond, RetryMost: 200 * time.Millisecond, Batch: 100, Aside: time.Second}
+		for _, change := range adjust {
+			change(&options.Ledger)
+		}
 	}))
 	return shop, server, g
 }
@@ -44,7 +48,8 @@ func states(t *testing.T, server *postgres.Server) (map[string]string, error) {
 		return nil, err
 	}
 	defer func() { _ = connection.Close(context.Background()) }()
-	rows, err := connection.Query(t.Context(), "SELECT out_trade_no, state FROM wechatpay.orders UNION ALL SELECT out_refund_no, state FROM wechatpay.refunds")
+	rows, err := connection.Query(t.Context(), `SELECT out_trade_no, state FROM wechatpay.orders
+		UNION ALL SELECT out_refund_no, state FROM wechatpay.refunds UNION ALL SELECT name, state FROM wechatpay.shipments`)
 	if err != nil {
 		return nil, err
 	}
@@ -117,4 +122,29 @@ func TestTTLWaitsForTheLedger(t *testing.T) {
 	shop.Must(err)
 	g.Expect(found).To(gomega.HaveLen(7))
 	shop.WaitMerchant(framework.MerchantName, "Recorded=True/Recorded")
+}
+
+// TestShipmentIsRecordedBeforeItsOrderGoes: the Shipment is the Order's, and goes with it.
+func TestShipmentIsRecordedBeforeItsOrderGoes(t *testing.T) {
+	// WeChat takes the Shipment when the Order is recorded already, and its row comes late, so that an
+	// Order that does not wait for it is gone before.
+	shop, server, g := openWithLedger(t, func(timing *ledger.Timing) { timing.Gather = 3 * time.Second })
+	shop.OpenWeixin(func(o *weixin.Options) { o.Rules.OrderDelay = 5 * time.Second })
+	shop.Create(shop.NewMiniProgram("shop"))
+	shop.WaitMiniProgram("shop", "Ready=True/Ready")
+	shop.Paid("order-0001")
+	waitRecorded(shop, t, server, map[string]string{"order-0001": "Paid"})
+
+	shop.Create(shop.NewShipment("shipment-0001", "order-0002"))
+	shop.Paid("order-0002", func(o *v1alpha1.Order) { o.Spec.TTLSecondsAfterFinished = ptr.To[int32](0) })
+	shop.Eventually("the Order goes", func() error {
+		err := shop.Client.Get(shop.Context(), client.ObjectKey{Namespace: shop.Namespace, Name: "order-0002"}, &v1alpha1.Order{})
+		if client.IgnoreNotFound(err) != nil || err == nil {
+			return errors.Join(err, errors.New("it is there"))
+		}
+		return nil
+	})
+	found, err := states(t, server)
+	shop.Must(err)
+	g.Expect(found).To(gomega.Equal(map[string]string{"order-0001": "Paid", "order-0002": "Paid", "shipment-0001": "Uploaded"}))
 }

@@ -40,7 +40,7 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	if wait := r.awaitSinks(ctx, o.Order, ttlTime(o.Order)); wait.stop {
 		return r.laterAfterTTL(o, wait)
 	}
-	objects, err := r.withRefunds(ctx, o.Order)
+	objects, err := r.withWhatNeedsIt(ctx, o.Order)
 	if err != nil {
 		return failed(err)
 	}

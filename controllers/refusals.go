@@ -158,7 +158,7 @@ func (r *OrderReconciler) finishDeletion(ctx context.Context, o *order) progress
 	if wait := r.awaitSinks(ctx, o.Order, o.DeletionTimestamp.Time); wait.stop {
 		return wait
 	}
-	objects, err := r.withRefunds(ctx, o.Order)
+	objects, err := r.withWhatNeedsIt(ctx, o.Order)
 	if err != nil {
 		return failed(err)
 	}

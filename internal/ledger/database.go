@@ -77,8 +77,9 @@ func (d *Database) open(ctx context.Context) error {
 
 // batch are rows that are written together. No two of a table have the same key.
 type batch struct {
-	orders  []orderRow
-	refunds []refundRow
+	orders    []orderRow
+	refunds   []refundRow
+	shipments []shipmentRow
 }
 
 // write stores a batch in one transaction, so that an order is never seen without what belongs to
@@ -91,7 +92,10 @@ func (d *Database) write(ctx context.Context, b batch) error {
 		if err := upsert(ctx, transaction, ordersTable, b.orders); err != nil {
 			return err
 		}
-		return upsert(ctx, transaction, refundsTable, b.refunds)
+		if err := upsert(ctx, transaction, refundsTable, b.refunds); err != nil {
+			return err
+		}
+		return upsert(ctx, transaction, shipmentsTable, b.shipments)
 	})
 }
 
@@ -122,8 +126,14 @@ var (
 	refundsTable = newTable("refunds", "account out_refund_no", `account text, out_refund_no text, out_trade_no text, merchant_number text, sub_merchant_number text,
 		namespace text, name text, uid text, order_name text, reason text, currency text, amount bigint, state text, state_time timestamptz,
 		refund_id text, requested_time timestamptz, accepted_time timestamptz, succeeded_time timestamptz`,
-		`(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time) >= (known.state = 'Succeeded', known.state_time)
+		// Times have seconds. Within one of them a refund becomes Abnormal, or Closed, after it was Processing.
+		`(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time, EXCLUDED.state <> 'Processing') >= (known.state = 'Succeeded', known.state_time, known.state <> 'Processing')
 		AND (known.refund_id IS NULL OR known.refund_id = EXCLUDED.refund_id OR known.uid = EXCLUDED.uid)`)
+	shipmentsTable = newTable("shipments", "account out_trade_no name", `account text, out_trade_no text, name text, merchant_number text, sub_merchant_number text,
+		namespace text, uid text, order_name text, logistics text, complete boolean, carriers text[], tracking_numbers text[], items text[],
+		state text, state_time timestamptz, uploaded_time timestamptz`,
+		// A number has one Order, so the name is one of its namespace.
+		`EXCLUDED.state_time >= known.state_time AND known.namespace = EXCLUDED.namespace`)
 )
 
 // newTable builds the statement that writes rows of a table. A row replaces the one of its key if

@@ -57,6 +57,15 @@ func acceptedRow(number, order string) refundRow {
 	}
 }
 
+func uploadedRow(name, order string) shipmentRow {
+	at := noon.Add(time.Hour)
+	return shipmentRow{
+		Account: "1900000109", OutTradeNo: order, Name: name, MchID: "1900000109", Namespace: "shop", UID: "uid-" + name, OrderName: order,
+		Logistics: "Express", Complete: true, Carriers: []string{"SF", "JD"}, TrackingNumbers: []string{"SF1", "JD2"}, Items: []string{"肥皂 x1", "cup"},
+		State: "Uploaded", StateTime: at, UploadedTime: &at,
+	}
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -136,6 +145,43 @@ func TestAnotherPaymentTakesNoRow(t *testing.T) {
 	must(t, database.write(t.Context(), batch{orders: []orderRow{again}}))
 	if rows := query[string](t, look, "SELECT namespace || ' ' || total || ' ' || state FROM wechatpay.orders"); !slices.Equal(rows, []string{"shop 101 PaidEarlier"}) {
 		t.Errorf("the rows are %q", rows)
+	}
+}
+
+// TestAStateOfTheSameSecond: times in status have no fractions.
+func TestAStateOfTheSameSecond(t *testing.T) {
+	_, database, look := openDatabase(t)
+	processing, abnormal := acceptedRow("refund-0001", "order-0001"), acceptedRow("refund-0001", "order-0001")
+	abnormal.State = "Abnormal"
+	for _, row := range []refundRow{processing, abnormal, processing} {
+		must(t, database.write(t.Context(), batch{refunds: []refundRow{row}}))
+	}
+	if states := query[string](t, look, "SELECT state FROM wechatpay.refunds"); !slices.Equal(states, []string{"Abnormal"}) {
+		t.Errorf("the refund is %q", states)
+	}
+	processing.StateTime = processing.StateTime.Add(time.Second) // spec.abnormal was decided
+	must(t, database.write(t.Context(), batch{refunds: []refundRow{processing}}))
+	if states := query[string](t, look, "SELECT state FROM wechatpay.refunds"); !slices.Equal(states, []string{"Processing"}) {
+		t.Errorf("the refund is %q", states)
+	}
+}
+
+// TestShipmentsAreRecorded: one row for each part of a delivery, which an applied backup does not double.
+func TestShipmentsAreRecorded(t *testing.T) {
+	_, database, look := openDatabase(t)
+	first, second := uploadedRow("shipment-0001", "order-0001"), uploadedRow("shipment-0002", "order-0001")
+	first.Complete = false
+	must(t, database.write(t.Context(), batch{shipments: []shipmentRow{first, second}}))
+	again, strange := second, second
+	again.UID, again.State, again.StateTime = "uid-again", "AlreadyShipped", second.StateTime.Add(time.Hour)
+	strange.UID, strange.Namespace, strange.StateTime = "uid-stranger", "stranger", second.StateTime.Add(2*time.Hour)
+	must(t, database.write(t.Context(), batch{shipments: []shipmentRow{again}}))
+	must(t, database.write(t.Context(), batch{shipments: []shipmentRow{strange}}))
+	rows := query[string](t, look, `SELECT concat_ws(' ', namespace, name, complete, carriers, tracking_numbers[2], items[1], state, uploaded_day)
+		FROM wechatpay.shipments ORDER BY name`)
+	want := []string{"shop shipment-0001 f {SF,JD} JD2 肥皂 x1 Uploaded 2026-11-21", "shop shipment-0002 t {SF,JD} JD2 肥皂 x1 AlreadyShipped 2026-11-21"}
+	if !slices.Equal(rows, want) {
+		t.Errorf("the rows are %q, not %q", rows, want)
 	}
 }
 
@@ -253,7 +299,7 @@ func TestAddressChanges(t *testing.T) {
 func TestColumns(t *testing.T) {
 	_, database, look := openDatabase(t)
 	must(t, database.write(t.Context(), batch{orders: []orderRow{paidRow("order-0001")}}))
-	for name, table := range map[string]table{"orders": ordersTable, "refunds": refundsTable} {
+	for name, table := range map[string]table{"orders": ordersTable, "refunds": refundsTable, "shipments": shipmentsTable} {
 		for _, column := range query[string](t, look, `SELECT column_name FROM information_schema.columns
 			WHERE table_schema = 'wechatpay' AND table_name = $1 AND is_generated = 'NEVER' AND column_name <> ALL ('{recorded_time,changed_time}')`, name) {
 			if !strings.Contains(table.statement, column+" = EXCLUDED."+column) {

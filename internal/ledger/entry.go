@@ -11,6 +11,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
 // entry is an object with the row that it makes.
@@ -18,8 +19,9 @@ type entry struct {
 	object client.Object
 	// key is the row's in its table.
 	key    [3]string
-	order  *orderRow
-	refund *refundRow
+	order    *orderRow
+	refund   *refundRow
+	shipment *shipmentRow
 	// sum tells two versions of a row apart.
 	sum uint64
 }
@@ -32,6 +34,8 @@ func hasFact(object client.Object) bool {
 		return isFact(object)
 	case *v1alpha1.Refund:
 		return isRefundFact(object)
+	case *v1alpha1.Shipment:
+		return lifecycle.IsUploaded(object)
 	default:
 		return false
 	}
@@ -50,21 +54,34 @@ func (w *Writer) entryOf(ctx context.Context, object client.Object) (*entry, err
 		row := rowOfOrder(object, merchant)
 		made.order, made.key = &row, [3]string{"orders", row.Account, row.OutTradeNo}
 	case *v1alpha1.Refund:
-		order := &v1alpha1.Order{}
-		if found, err := w.find(ctx, types.NamespacedName{Namespace: object.Namespace, Name: object.Spec.OrderRef.Name}, order); err != nil || !found {
-			return nil, err
-		}
-		merchant, err := w.merchantOf(ctx, order)
+		order, merchant, err := w.orderOf(ctx, object.Namespace, object.Spec.OrderRef.Name)
 		if err != nil || merchant == nil {
 			return nil, err
 		}
 		row := rowOfRefund(object, order, merchant)
 		made.refund, made.key = &row, [3]string{"refunds", row.Account, row.OutRefundNo}
+	case *v1alpha1.Shipment:
+		order, merchant, err := w.orderOf(ctx, object.Namespace, object.Spec.OrderRef.Name)
+		if err != nil || merchant == nil {
+			return nil, err
+		}
+		row := rowOfShipment(object, order, merchant)
+		made.shipment, made.key = &row, [3]string{"shipments", row.Account, row.OutTradeNo + "/" + row.Name}
 	}
 	sum := fnv.New64a()
-	err := json.NewEncoder(sum).Encode([]any{made.order, made.refund})
+	err := json.NewEncoder(sum).Encode([]any{made.order, made.refund, made.shipment})
 	made.sum = sum.Sum64()
 	return made, err
+}
+
+// orderOf returns the Order that an object names, and its Merchant; nil if one of them is gone.
+func (w *Writer) orderOf(ctx context.Context, namespace, name string) (*v1alpha1.Order, *v1alpha1.Merchant, error) {
+	order := &v1alpha1.Order{}
+	if found, err := w.find(ctx, types.NamespacedName{Namespace: namespace, Name: name}, order); err != nil || !found {
+		return nil, nil, err
+	}
+	merchant, err := w.merchantOf(ctx, order)
+	return order, merchant, err
 }
 
 // merchantOf returns the Merchant of an Order. What it says of its merchant number counts only once
@@ -91,10 +108,13 @@ func (w *Writer) find(ctx context.Context, key types.NamespacedName, object clie
 func batchOf(entries []*entry) batch {
 	var b batch
 	for _, e := range entries {
-		if e.order != nil {
+		switch {
+		case e.order != nil:
 			b.orders = append(b.orders, *e.order)
-		} else {
+		case e.refund != nil:
 			b.refunds = append(b.refunds, *e.refund)
+		default:
+			b.shipments = append(b.shipments, *e.shipment)
 		}
 	}
 	return b

@@ -61,6 +61,26 @@ type refundRow struct {
 	SucceededTime *time.Time `json:"succeeded_time"`
 }
 
+// shipmentRow is a row of wechatpay.shipments. Telephone numbers are not in it.
+type shipmentRow struct {
+	Account         string     `json:"account"`
+	OutTradeNo      string     `json:"out_trade_no"`
+	Name            string     `json:"name"`
+	MchID           string     `json:"merchant_number"`
+	SubMchID        *string    `json:"sub_merchant_number"`
+	Namespace       string     `json:"namespace"`
+	UID             string     `json:"uid"`
+	OrderName       string     `json:"order_name"`
+	Logistics       string     `json:"logistics"`
+	Complete        bool       `json:"complete"`
+	Carriers        []string   `json:"carriers"`
+	TrackingNumbers []string   `json:"tracking_numbers"`
+	Items           []string   `json:"items"`
+	State           string     `json:"state"`
+	StateTime       time.Time  `json:"state_time"`
+	UploadedTime    *time.Time `json:"uploaded_time"`
+}
+
 // isFact reports whether an Order's end is something that happened at WeChat Pay under its number.
 // An Order that lost its number, or that WeChat Pay never took, would be written over the row of
 // the one that has it.
@@ -105,6 +125,24 @@ func rowOfRefund(refund *v1alpha1.Refund, order *v1alpha1.Order, merchant *v1alp
 		State: state.Reason, StateTime: state.LastTransitionTime.UTC(), RefundID: optional(refund.Status.RefundID),
 		RequestedTime: refund.CreationTimestamp.UTC(), AcceptedTime: utc(refund.Status.AcceptedTime), SucceededTime: utc(refund.Status.SucceededTime),
 	}
+}
+
+func rowOfShipment(shipment *v1alpha1.Shipment, order *v1alpha1.Order, merchant *v1alpha1.Merchant) shipmentRow {
+	state := lifecycle.Condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded)
+	row := shipmentRow{
+		Account: account.IDOf(merchant).String(), OutTradeNo: order.Number(), Name: shipment.Name,
+		MchID: merchant.Spec.MchID, SubMchID: subMchID(merchant),
+		Namespace: shipment.Namespace, UID: string(shipment.UID), OrderName: shipment.Spec.OrderRef.Name,
+		Logistics: string(shipment.Spec.Logistics), Complete: shipment.IsComplete(),
+		Carriers: []string{}, TrackingNumbers: []string{}, Items: []string{},
+		State: state.Reason, StateTime: state.LastTransitionTime.UTC(), UploadedTime: utc(shipment.Status.UploadTime),
+	}
+	for _, parcel := range shipment.Spec.Parcels {
+		row.Carriers = append(row.Carriers, parcel.Carrier)
+		row.TrackingNumbers = append(row.TrackingNumbers, parcel.TrackingNumber)
+		row.Items = append(row.Items, parcel.Items)
+	}
+	return row
 }
 
 func subMchID(merchant *v1alpha1.Merchant) *string {

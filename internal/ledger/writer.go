@@ -76,7 +76,7 @@ type Writer struct {
 // Follow hears of every change. Facts are recorded from Start on.
 func (w *Writer) Follow(ctx context.Context, informers cache.Cache) error {
 	w.reset()
-	for _, kind := range []client.Object{&v1alpha1.Order{}, &v1alpha1.Refund{}} {
+	for _, kind := range []client.Object{&v1alpha1.Order{}, &v1alpha1.Refund{}, &v1alpha1.Shipment{}} {
 		informer, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {
 			return fmt.Errorf("watching for the ledger: %w", err)
@@ -137,6 +137,7 @@ func (w *Writer) Start(ctx context.Context) error {
 func (w *Writer) noteAll(ctx context.Context) error {
 	var orders v1alpha1.OrderList
 	var refunds v1alpha1.RefundList
+	var shipments v1alpha1.ShipmentList
 	if err := w.Reader.List(ctx, &orders, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
@@ -148,6 +149,12 @@ func (w *Writer) noteAll(ctx context.Context) error {
 	}
 	for i := range refunds.Items {
 		w.note(&refunds.Items[i])
+	}
+	if err := w.Reader.List(ctx, &shipments, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	for i := range shipments.Items {
+		w.note(&shipments.Items[i])
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ type cached struct {
 	mutex     sync.Mutex
 	orders    map[string]*v1alpha1.Order
 	refunds   map[string]*v1alpha1.Refund
+	shipments []v1alpha1.Shipment
 	merchants map[string]*v1alpha1.Merchant
 }
 
@@ -62,6 +63,8 @@ func (c *cached) List(_ context.Context, into client.ObjectList, _ ...client.Lis
 		for _, refund := range c.refunds {
 			into.Items = append(into.Items, *refund)
 		}
+	case *v1alpha1.ShipmentList:
+		into.Items = append(into.Items, c.shipments...)
 	}
 	return nil
 }
@@ -89,6 +92,9 @@ func (s *stores) write(_ context.Context, b batch) error {
 	}
 	for _, row := range b.refunds {
 		s.rows[row.OutRefundNo] = row.State
+	}
+	for _, row := range b.shipments {
+		s.rows[row.Name] = row.State
 	}
 	return nil
 }
@@ -194,6 +200,29 @@ func TestWriterRecordsWhatIsThereAndWhatChanges(t *testing.T) {
 		}
 		if written.writes != writes+1 {
 			t.Errorf("%d writes for one change", written.writes-writes)
+		}
+	})
+}
+
+// TestShipmentsAreFacts: once WeChat has the shipping information, and not before.
+func TestShipmentsAreFacts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shipment := func(name, reason string, status metav1.ConditionStatus) v1alpha1.Shipment {
+			made := v1alpha1.Shipment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID("uid-" + name)}}
+			made.Spec.OrderRef.Name = "order-0001"
+			made.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionUploaded, status, reason)}
+			return made
+		}
+		w, there, written := newWriter([]*v1alpha1.Order{paidOrder("order-0001")})
+		there.shipments = []v1alpha1.Shipment{
+			shipment("shipment-0001", v1alpha1.ReasonUploaded, metav1.ConditionTrue), shipment("shipment-0002", v1alpha1.ReasonNotYetKnown, metav1.ConditionUnknown),
+		}
+		stop := w.started(t)
+		defer stop()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if is := written.states(); is != "order-0001=Paid shipment-0001=Uploaded" {
+			t.Errorf("recorded: %s", is)
 		}
 	})
 }
