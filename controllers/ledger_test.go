@@ -23,20 +23,18 @@ import (
 )
 
 // openWithLedger opens a shop whose operator keeps a ledger.
-func openWithLedger(t *testing.T, adjust ...func(*ledger.Timing)) (*framework.Shop, *postgres.Server, *gomega.WithT) {
+func openWithLedger(t *testing.T, more ...framework.Option) (*framework.Shop, *postgres.Server, *gomega.WithT) {
 	t.Helper()
 	server := postgres.Open(t)
 	file := filepath.Join(t.TempDir(), "dsn")
 	if err := os.WriteFile(file, []byte(server.DSN()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	shop, g := openReady(t, framework.WithOptions(func(options *manager.Options) {
+	keep := framework.WithOptions(func(options *manager.Options) {
 		options.LedgerDSNFile = file
 		options.Ledger = ledger.Timing{Gather: 10 * time.Millisecond, RetryFirst: 50 * time.Millisecond, RetryMost: 200 * time.Millisecond, Batch: 100, Aside: time.Second}
-		for _, change := range adjust {
-			change(&options.Ledger)
-		}
-	}))
+	})
+	shop, g := openReady(t, append([]framework.Option{keep}, more...)...)
 	return shop, server, g
 }
 
@@ -128,7 +126,7 @@ func TestTTLWaitsForTheLedger(t *testing.T) {
 func TestShipmentIsRecordedBeforeItsOrderGoes(t *testing.T) {
 	// WeChat takes the Shipment when the Order is recorded already, and its row comes late, so that an
 	// Order that does not wait for it is gone before.
-	shop, server, g := openWithLedger(t, func(timing *ledger.Timing) { timing.Gather = 3 * time.Second })
+	shop, server, g := openWithLedger(t, framework.WithOptions(func(options *manager.Options) { options.Ledger.Gather = 3 * time.Second }))
 	shop.OpenWeixin(func(o *weixin.Options) { o.Rules.OrderDelay = 5 * time.Second })
 	shop.Create(shop.NewMiniProgram("shop"))
 	shop.WaitMiniProgram("shop", "Ready=True/Ready")

@@ -236,7 +236,7 @@ func (r *MerchantReconciler) forget(key types.NamespacedName) (uid types.UID) {
 // check determines whether the Merchant is ready, writes its status, and schedules the next read of
 // its Secrets.
 func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) progress {
-	handle, err := r.Registry.Get(ctx, m)
+	handle, err := r.Registry.ForProbe(ctx, m)
 	if err != nil {
 		problem, ok := account.AsProblem(err)
 		if !ok {
@@ -248,6 +248,10 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 	status, reason, message := r.checkCredentials(ctx, m, handle)
 	if skewed, explained := clockSkewed(handle, status == metav1.ConditionTrue); skewed {
 		status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonClockSkewed, explained
+	}
+	// After the probe: a key that WeChat rejects proves nothing, whatever the callback address is.
+	if problem := handle.NotifyProblem; problem != nil && status != metav1.ConditionFalse {
+		status, reason, message = metav1.ConditionFalse, problem.Reason, problem.Message
 	}
 	r.warnOfExpiry(m, handle)
 	if r.isMended(m, handle, status) {

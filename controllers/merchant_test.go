@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -170,10 +171,32 @@ func TestUnreachableWeChatLeavesReadyAsItWas(t *testing.T) {
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 }
 
+// TestKeyIsTriedAlthoughTheNotifyURLIsInvalid: a callback address is no reason to go on believing in
+// a key. Its former owner would keep the numbers of the merchant's Orders from everybody else.
+func TestKeyIsTriedAlthoughTheNotifyURLIsInvalid(t *testing.T) {
+	shop, _ := openReady(t)
+	shop.StopOperators()
+	shop.StartOperator(func(o *manager.Options) { o.NotifyBaseURL = "nothing" })
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/InvalidNotifyURL")
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Prepared=False/MerchantNotReady")
+	setWrongCredentials(shop)
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/CredentialsRejected")
+	setGoodCredentials(shop)
+	shop.WaitMerchant(framework.MerchantName, "Ready=False/InvalidNotifyURL")
+	shop.Patch(shop.NewMerchant(), fmt.Sprintf(`{"spec":{"notifyBaseURL":%q}}`, shop.Base))
+	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+}
+
 func TestNotifyURLThatWeChatWouldRefuse(t *testing.T) {
 	t.Parallel()
-	shop := framework.Open(t, env, framework.WithOptions(func(o *manager.Options) { o.Accounts.EndpointHosts = hosts.MustParse(hosts.WeChats) }))
-	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Spec.Endpoint = nil })) // WeChat's own host, a loopback base URL
+	// A name of WeChat's that does not exist, and a loopback base URL.
+	const nobody = "nobody.mch.weixin.qq.com"
+	shop := framework.Open(t, env, framework.WithOptions(func(o *manager.Options) { o.Accounts.EndpointHosts = hosts.MustParse(nobody) }))
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
+		m.Spec.Endpoint.URL, m.Spec.Endpoint.BackupURL = "https://"+nobody, ""
+	}))
 	merchant := shop.WaitMerchant(framework.MerchantName, "Ready=False/InvalidNotifyURL")
 	gomega.NewWithT(t).Expect(ready(merchant)).To(gomega.ContainSubstring("Use a public https address without port"))
 }

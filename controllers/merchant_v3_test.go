@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
@@ -170,8 +172,19 @@ func TestMerchantWithPlatformCertificates(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestMerchantShowsWhatProvesItUnderV3: the serial number of the API certificate that WeChat took,
-// and the public key that verified its answers. A certificate that it rejects is not added.
+// keyIDs are the ids of the API certificate in the shop's Secret.
+func keyIDs(shop *framework.Shop) []string {
+	shop.T.Helper()
+	secret := &corev1.Secret{}
+	shop.Must(shop.Client.Get(shop.Context(), client.ObjectKey{Namespace: shop.Namespace, Name: "wechatpay-cert"}, secret))
+	block, _ := pem.Decode(secret.Data[corev1.TLSCertKey])
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	shop.Must(err)
+	return []string{wechatpay.Fingerprint(x509.MarshalPKCS1PublicKey(certificate.PublicKey.(*rsa.PublicKey)))}
+}
+
+// TestMerchantShowsWhatProvesItUnderV3: the key of the API certificate that WeChat took, and the
+// public key that verified its answers. A certificate that it rejects is not added.
 func TestMerchantShowsWhatProvesItUnderV3(t *testing.T) {
 	shop, g := openReady(t, inV3)
 	shown := func() ([]string, []v1alpha1.Verifier) {
@@ -180,7 +193,7 @@ func TestMerchantShowsWhatProvesItUnderV3(t *testing.T) {
 		return m.Status.Keys, m.Status.Verifiers
 	}
 	before := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready").Status
-	g.Expect(before.Keys).To(gomega.Equal([]string{before.Certificate.SerialNumber}))
+	g.Expect(before.Keys).To(gomega.Equal(keyIDs(shop)))
 	g.Expect(before.Verifiers).To(gomega.HaveLen(1))
 	g.Expect(before.Verifiers[0].ID).To(gomega.Equal(shop.WeChat.Platform().PublicKeyID))
 	g.Expect(before.Verifiers[0].Fingerprint).To(gomega.HaveLen(16))
@@ -193,7 +206,7 @@ func TestMerchantShowsWhatProvesItUnderV3(t *testing.T) {
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	shop.Eventually("the new certificate is shown", func() error {
 		m := shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
-		if len(m.Status.Keys) != 1 || m.Status.Keys[0] != m.Status.Certificate.SerialNumber || m.Status.Keys[0] == before.Keys[0] {
+		if !slices.Equal(m.Status.Keys, keyIDs(shop)) || m.Status.Keys[0] == before.Keys[0] {
 			return fmt.Errorf("%v", m.Status.Keys)
 		}
 		return nil

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ const placePause = time.Second
 
 // workersForMiniPrograms is how many reconciles of each kind run at a time. They wait for WeChat most
 // of the time, and each namespace has a few places only.
-const workersForMiniPrograms = 64
+const workersForMiniPrograms = 128
 
 // SetupWithManager registers the reconciler with the manager. It runs on the leader.
 func (r *MiniProgramReconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -71,6 +72,11 @@ func (r *MiniProgramReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 }
 
 func (r *MiniProgramReconciler) check(ctx context.Context, m *v1alpha1.MiniProgram) progress {
+	leave, entered := r.MiniPrograms.Enter(ctx, m.Namespace, m.Namespace)
+	if !entered {
+		return again(placePause + rand.N(placePause))
+	}
+	defer leave()
 	handle, err := r.MiniPrograms.Get(ctx, m)
 	if problem, isProblem := account.AsProblem(err); isProblem {
 		r.plan(m, "", r.Clock.Now())
@@ -82,12 +88,7 @@ func (r *MiniProgramReconciler) check(ctx context.Context, m *v1alpha1.MiniProgr
 	if wait := r.untilCheck(m, handle.Version); wait > 0 {
 		return again(min(wait, r.Timing.SecretsCheck))
 	}
-	leave, entered := r.MiniPrograms.Enter(m.Namespace)
-	if !entered {
-		return again(placePause)
-	}
 	managed, err := tradeManaged(ctx, handle)
-	leave()
 	wait := r.waitAfter(m, err)
 	r.plan(m, handle.Version, r.Clock.Now().Add(wait))
 	return r.show(ctx, m, readiness(m, managed, err), min(wait, r.Timing.SecretsCheck))

@@ -31,6 +31,8 @@ type ShipmentReconciler struct {
 	retries *retries
 	// due holds when a Shipment is tried next after a failure, whatever starts a reconcile until then.
 	due *dueTimes
+	// firstAnswers holds when WeChat first said that an order is not shippable.
+	firstAnswers *dueTimes
 }
 
 // shipment is the state of one reconcile of a Shipment, which the steps share.
@@ -42,11 +44,17 @@ type shipment struct {
 	account     *miniprogram.Account
 	// others are the other Shipments of the Order.
 	others []v1alpha1.Shipment
+	// last is the Shipment before this one that was uploaded as the last one of the Order; empty if none
+	// was.
+	last string
+	// leave gives the place for calls back.
+	leave func()
 }
 
 // SetupWithManager registers the reconciler with the manager. It runs on the leader.
 func (r *ShipmentReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.refusals, r.retries, r.due, r.written = &refusals{}, newRetries(r.Timing), newDueTimes(), newOwnWrites(r.Clock)
+	r.refusals, r.retries, r.written = &refusals{}, newRetries(r.Timing), newOwnWrites(r.Clock)
+	r.due, r.firstAnswers = newDueTimes(), newDueTimes()
 	options := r.controllerOptions()
 	options.MaxConcurrentReconciles = workersForMiniPrograms
 	return ctrl.NewControllerManagedBy(mgr).
@@ -61,7 +69,7 @@ func (r *ShipmentReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile runs the steps of a Shipment.
 func (r *ShipmentReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	scope := &shipment{Shipment: &v1alpha1.Shipment{}}
+	scope := &shipment{Shipment: &v1alpha1.Shipment{}, leave: func() {}}
 	err := r.Client.Get(ctx, request.NamespacedName, scope.Shipment)
 	if apierrors.IsNotFound(err) {
 		return ctrl.Result{}, nil
@@ -76,12 +84,14 @@ func (r *ShipmentReconciler) Reconcile(ctx context.Context, request ctrl.Request
 		r.forget(scope.UID)
 		return ctrl.Result{}, nil
 	}
-	return run(ctx, scope, r.findOrder, r.awaitPayment, r.findMerchant, r.findMiniProgram, r.awaitTurn, r.rest, r.upload)
+	defer func() { scope.leave() }()
+	return run(ctx, scope, r.findOrder, r.awaitPayment, r.findMerchant, r.findMiniProgram, r.rest, r.enter, r.openMiniProgram, r.awaitTurn, r.upload)
 }
 
 func (r *ShipmentReconciler) forget(uid types.UID) {
 	r.retries.forget(uid)
 	r.due.clear(uid)
+	r.firstAnswers.clear(uid)
 	r.refusals.forget(uid)
 }
 

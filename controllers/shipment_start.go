@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -53,7 +54,7 @@ func (r *ShipmentReconciler) findMerchant(ctx context.Context, s *shipment) prog
 	return next()
 }
 
-// findMiniProgram finds the MiniProgram of the appid in which the payer paid, and its client.
+// findMiniProgram finds the MiniProgram of the appid in which the payer paid.
 func (r *ShipmentReconciler) findMiniProgram(ctx context.Context, s *shipment) progress {
 	appID := lifecycle.PayerAppID(s.order, s.merchant)
 	found, err := miniprogram.For(ctx, r.Client, s.order, s.merchant)
@@ -67,7 +68,24 @@ func (r *ShipmentReconciler) findMiniProgram(ctx context.Context, s *shipment) p
 			again(r.Timing.SecretsCheck))
 	}
 	s.miniProgram = found
-	s.account, err = r.MiniPrograms.Get(ctx, found)
+	return next()
+}
+
+// enter takes a place for calls, before anything is read that is not in the cache: the waiting
+// Shipments of one namespace must neither keep those of others waiting nor load the API server.
+func (r *ShipmentReconciler) enter(ctx context.Context, s *shipment) progress {
+	leave, entered := r.MiniPrograms.Enter(ctx, s.miniProgram.Namespace, s.Namespace)
+	if !entered {
+		return again(placePause + rand.N(placePause))
+	}
+	s.leave = leave
+	return next()
+}
+
+// openMiniProgram reads the AppSecret, and makes the client of the MiniProgram.
+func (r *ShipmentReconciler) openMiniProgram(ctx context.Context, s *shipment) progress {
+	var err error
+	s.account, err = r.MiniPrograms.Get(ctx, s.miniProgram)
 	if problem, isProblem := account.AsProblem(err); isProblem {
 		return r.wait(ctx, s, v1alpha1.ReasonMiniProgramNotReady, r.problemOf(s, problem.Message), again(r.Timing.SecretsCheck))
 	}
@@ -106,9 +124,7 @@ func (r *ShipmentReconciler) awaitTurn(ctx context.Context, s *shipment) progres
 			return r.show(ctx, s, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForTurn, fmt.Sprintf(
 				"Shipment %s of the same Order was created before this one and comes first; its condition Uploaded is %s", earlier.Name, lifecycle.UploadedReason(&earlier)), done())
 		case lifecycle.IsUploaded(&earlier) && earlier.IsComplete():
-			return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRejected, fmt.Sprintf(
-				"WeChat was not asked: Shipment %s was uploaded before this one, as the last one of the Order (complete: true). "+
-					"To change what WeChat has, which it takes once, delete both and create one that says everything", earlier.Name), done())
+			s.last = earlier.Name
 		}
 	}
 	return next()

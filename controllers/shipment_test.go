@@ -127,6 +127,77 @@ func TestSplitDeliveryGoesInOrder(t *testing.T) {
 	g.Expect(uploads(shop, "order-0001")).To(gomega.HaveLen(3), "WeChat was not asked")
 }
 
+// TestPartsAppliedAgainInAnotherOrder: a restore applies the Shipments of an Order as it likes. WeChat
+// has all of them.
+func TestPartsAppliedAgainInAnotherOrder(t *testing.T) {
+	shop, g := openWithMiniProgram(t)
+	part := func(s *v1alpha1.Shipment) { s.Spec.Complete = new(false) }
+	shop.Paid("order-0001")
+	shop.Create(shop.NewShipment("b", "order-0001", part))
+	shop.WaitShipment("b", "Uploaded=True/Uploaded")
+	shop.Create(shop.NewShipment("a", "order-0001"))
+	shop.WaitShipment("a", "Uploaded=True/Uploaded")
+	for _, name := range []string{"a", "b"} {
+		shop.Must(shop.Client.Delete(shop.Context(), shop.NewShipment(name, "order-0001")))
+	}
+	shop.Create(shop.NewShipment("a", "order-0001"), shop.NewShipment("b", "order-0001", part))
+	shop.WaitShipment("a", "Uploaded=True/AlreadyShipped")
+	shop.WaitShipment("b", "Uploaded=True/AlreadyShipped")
+	g.Expect(uploads(shop, "order-0001")).To(gomega.HaveLen(2), "nothing is uploaded again")
+	g.Expect(shop.Weixin.Journal().Violations).To(gomega.BeEmpty())
+}
+
+// TestOneAnswerAloneMakesNoOrderUnshippable: a state is said twice, with time between, before a
+// Shipment ends by it.
+func TestOneAnswerAloneMakesNoOrderUnshippable(t *testing.T) {
+	shop, g := openWithMiniProgram(t, framework.WithTiming(func(timing *controllers.Timing) { timing.SecondAnswer = time.Hour }))
+	shop.Paid("order-0001")
+	shop.Create(shop.NewShipment("shipment-0001", "order-0001"))
+	shop.WaitShipment("shipment-0001", "Uploaded=True/Uploaded")
+	shop.Must(shop.Client.Delete(shop.Context(), shop.NewShipment("shipment-0001", "order-0001")))
+	shop.Must(shop.Weixin.Receive(framework.MchID, "order-0001", weixin.Confirmed))
+	shop.Create(shop.NewShipment("shipment-0002", "order-0001"))
+	shop.WaitShipment("shipment-0002", "Uploaded=False/Refused")
+	shop.StopOperators()
+	shop.StartOperator(func(o *manager.Options) { o.Timing.SecondAnswer = time.Millisecond })
+	ended := shop.WaitShipment("shipment-0002", "Uploaded=False/NotShippable")
+	g.Expect(ended.Status.WeChatState).To(gomega.Equal("Confirmed"))
+	g.Expect(uploads(shop, "order-0001")).To(gomega.HaveLen(1))
+}
+
+// TestBorrowersDoNotStarveEachOther: one namespace that borrows a MiniProgram has more Shipments under
+// way than it may, all of which hang. Another one's is uploaded meanwhile.
+func TestBorrowersDoNotStarveEachOther(t *testing.T) {
+	shop, g := openReady(t, framework.WithNamespaces(2), framework.WithOptions(func(o *manager.Options) { o.MiniProgramTimeout = time.Hour }))
+	greedy, modest := shop.Other(0), shop.Other(1)
+	shop.OpenWeixin()
+	shop.Patch(shop.NewMerchant(), `{"spec":{"allowedNamespaces":{"from":"All"}}}`)
+	shop.Create(shop.NewMiniProgram("lent", func(m *v1alpha1.MiniProgram) { m.Spec.AllowedNamespaces.From = v1alpha1.NamespacesFromAll }))
+	shop.WaitMiniProgram("lent", "Ready=True/Ready")
+	ship := func(namespace, order string) {
+		shop.Create(shop.NewOrder(order, func(o *v1alpha1.Order) { o.Namespace, o.Spec.MerchantRef.Namespace = namespace, shop.Namespace }))
+		shop.WaitOrder(namespace+"/"+order, "Prepared=True/Prepared")
+		shop.Pay(order)
+		shop.WaitOrder(namespace+"/"+order, "Paid=True/Paid")
+		shop.Create(shop.NewShipment(order, order, func(s *v1alpha1.Shipment) { s.Namespace = namespace }))
+	}
+	for i := range 12 {
+		name := fmt.Sprintf("greedy-%04d", i)
+		fault(shop, weixin.Fault{Operation: weixin.OperationGetOrder, Number: name, Kind: weixin.FaultHang})
+		ship(greedy, name)
+	}
+	shop.Eventually("the calls of one namespace hang", func() error {
+		if hanging := len(shop.Weixin.Journal().CallsOf(weixin.OperationGetOrder)); hanging < 4 {
+			return fmt.Errorf("%d", hanging)
+		}
+		return nil
+	})
+	ship(modest, "modest-0001")
+	shop.WaitShipment(modest+"/modest-0001", "Uploaded=True/Uploaded")
+	g.Expect(shop.Weixin.Journal().CallsOf(weixin.OperationGetOrder)).To(gomega.HaveLen(4+1), "the first namespace got its share, and no more")
+	shop.StopOperators() // this ends the hanging calls
+}
+
 // TestOneChangeAndNothingLeft: a Shipment in place of a wrong one that was deleted uses the one chance
 // to ship again; the next one comes too late.
 func TestOneChangeAndNothingLeft(t *testing.T) {

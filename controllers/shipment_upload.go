@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,20 +16,23 @@ import (
 )
 
 // upload asks WeChat what it has, and uploads what it does not have. So a lost answer never leads to
-// a second upload, and the one chance to ship again is not used by accident.
+// a second upload, and the one chance to ship again is not used by accident: not by a Shipment that
+// comes after the last one of its Order either. WeChat may have it all the same, if the Shipments of
+// an Order were applied again in another order after a restore.
 func (r *ShipmentReconciler) upload(ctx context.Context, s *shipment) progress {
-	leave, entered := r.MiniPrograms.Enter(s.miniProgram.Namespace)
-	if !entered {
-		return again(placePause)
-	}
-	defer leave()
 	shipping := miniprogram.Shipping(s.Shipment, s.order, s.merchant, s.others)
 	known, err := s.account.GetOrder(ctx, shipping.Order)
 	if err != nil {
 		return r.failed(ctx, s, err)
 	}
-	if end := r.compare(ctx, s, shipping, known); end != nil {
+	if end := r.compare(ctx, s, shipping, known, false); end != nil {
 		return *end
+	}
+	r.firstAnswers.clear(s.UID)
+	if s.last != "" {
+		return r.ended(ctx, s, v1alpha1.ReasonRejected, fmt.Sprintf(
+			"WeChat does not have it, and was not told: Shipment %s was uploaded before this one, as the last one of the Order (complete: true). "+
+				"To change what WeChat has, which it takes once, delete both and create one that says everything", s.last), known)
 	}
 	// Parts of this delivery are there whose Shipments may be gone: it goes on as one.
 	shipping.Split = shipping.Split || !known.Complete && len(known.Parcels) > 0
@@ -63,21 +67,51 @@ func stateName(state weixin.OrderState) string {
 	return fmt.Sprintf("State%d", state)
 }
 
-// compare ends the reconcile if what WeChat has leaves nothing to upload.
-func (r *ShipmentReconciler) compare(ctx context.Context, s *shipment, shipping weixin.Shipping, known weixin.Order) *progress {
+// compare ends the reconcile if what WeChat has leaves nothing to upload. refused says that WeChat
+// has refused the upload for the state of the order.
+//
+// Its answers are not signed. That it has this shipping information follows from one that names the
+// payment and all of the parcels. That it takes none any more is a state only, which a wrong answer
+// can hold as well: it takes a second witness.
+func (r *ShipmentReconciler) compare(ctx context.Context, s *shipment, shipping weixin.Shipping, known weixin.Order, refused bool) *progress {
 	var end progress
 	switch {
+	case s.order.Status.Transaction != nil && known.TransactionID != s.order.Status.Transaction.ID:
+		end = r.failed(ctx, s, &weixin.Error{Operation: weixin.OperationGetOrder, Outcome: wechatpay.Unknown, Meaning: weixin.Repeat,
+			Err: errors.New("GetOrder: the answer is about another payment")})
 	case known.Has(shipping):
 		end = r.uploaded(ctx, s, v1alpha1.ReasonAlreadyShipped, "WeChat has this shipping information already", shipping, stateName(known.State))
 	case known.State == weixin.StateRefunded:
-		end = r.ended(ctx, s, v1alpha1.ReasonNotShippable, "WeChat says that the order is refunded, so that nothing is shipped any more", known)
+		end = r.notShippable(ctx, s, "WeChat says that the order is refunded, so that nothing is shipped any more", known, refused || isRefunded(s.order))
 	case known.State >= weixin.StateConfirmed:
-		end = r.ended(ctx, s, v1alpha1.ReasonNotShippable, fmt.Sprintf(
-			"WeChat takes no shipping information of this order any more: its state there is %s, and it has other shipping information than this", stateName(known.State)), known)
+		end = r.notShippable(ctx, s, fmt.Sprintf(
+			"WeChat takes no shipping information of this order any more: its state there is %s, and it has other shipping information than this", stateName(known.State)), known, refused)
 	default:
 		return nil
 	}
 	return &end
+}
+
+// isRefunded reports whether all that was paid went back, by the Refunds of the Order.
+func isRefunded(order *v1alpha1.Order) bool {
+	return order.Status.Refunded != nil && order.Status.Refunded.Total >= order.Spec.Amount.Total
+}
+
+// notShippable ends a Shipment if there is a second witness: the refusal of the upload, the Order's
+// own Refunds, or the same answer at least a minute ago. The first answer is in memory only: after a
+// restart two are needed again.
+func (r *ShipmentReconciler) notShippable(ctx context.Context, s *shipment, message string, known weixin.Order, witnessed bool) progress {
+	now := r.Clock.Now()
+	first, before := r.firstAnswers.get(s.UID)
+	if !before {
+		r.firstAnswers.set(s.UID, now)
+		first = now
+	}
+	wait := first.Add(r.Timing.SecondAnswer).Sub(now)
+	if witnessed || before && wait <= 0 {
+		return r.ended(ctx, s, v1alpha1.ReasonNotShippable, message, known)
+	}
+	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRefused, message+". It is asked once more before this is final", r.later(s, max(wait, 0)))
 }
 
 // settle asks WeChat what it has after it refused an upload, and ends the Shipment by that.
@@ -86,11 +120,14 @@ func (r *ShipmentReconciler) settle(ctx context.Context, s *shipment, shipping w
 	if err != nil {
 		return r.failed(ctx, s, err)
 	}
-	if end := r.compare(ctx, s, shipping, known); end != nil {
+	if end := r.compare(ctx, s, shipping, known, weixin.Means(refused, weixin.NotShippable)); end != nil {
 		return *end
 	}
-	if weixin.Means(refused, weixin.NotShippable) { // too early, for one
+	switch {
+	case weixin.Means(refused, weixin.NotShippable): // too early, for one
 		return r.failed(ctx, s, refused)
+	case !known.Complete:
+		return r.failed(ctx, s, refused) // a contradiction ends nothing
 	}
 	return r.ended(ctx, s, v1alpha1.ReasonNothingLeft, fmt.Sprintf(
 		"WeChat has other shipping information of this order, which stays: %v. Change it in mp.weixin.qq.com if it is wrong", refused), known)

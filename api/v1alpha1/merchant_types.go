@@ -393,8 +393,8 @@ type MerchantStatus struct {
 	// keys are the ids of the API keys that the endpoint has taken, as its verified answers show:
 	// the current one, and the one before while keys are being rotated. A callback of V2 is
 	// believed under such a key only. The id of a V2 key is the first 16 hexadecimal digits of
-	// HMAC-SHA256(key, "wechatpay-operator/" and the mchID); for V3 it is the
-	// serial number of the merchant's API certificate.
+	// HMAC-SHA256(key, "wechatpay-operator/" and the mchID); for V3 it is that of the SHA-256 over
+	// the public key of the merchant's API certificate.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -101,6 +101,7 @@ func parse(args []string, errOut io.Writer) (settings, error) {
 		o.weixin.add)
 	flags.StringVar(&o.weixin.listen, "weixin-listen", "127.0.0.1:0", "address of the simulator of api.weixin.qq.com (HTTPS)")
 	flags.StringVar(&o.weixin.adminListen, "weixin-admin-listen", "127.0.0.1:0", "address of its admin API (HTTP; it has no authentication, keep it on loopback)")
+	flags.StringVar(&o.weixin.state, "weixin-state", "", "file that keeps shipping information over restarts")
 	flags.DurationVar(&o.weixin.rules.OrderDelay, "shipping-delay", 0, "time until order shipping management knows a payment (0: up to a minute, scaled; negative: none)")
 	flags.Float64Var(&o.TimeScale, "time-scale", 1, "divides every interval of WeChat's: 60 makes a minute last a second")
 	flags.StringVar(&o.StateFile, "state", "", "file that keeps the ledger over restarts")

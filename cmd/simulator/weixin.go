@@ -12,6 +12,7 @@ import (
 type weixinSettings struct {
 	miniPrograms        []weixinsimulator.MiniProgram
 	listen, adminListen string
+	state               string
 	rules               weixinsimulator.Rules
 }
 
@@ -47,6 +48,7 @@ func startWeixin(wechat *simulator.Simulator, o settings) (*weixinServer, error)
 		ListenAddress: o.weixin.listen, AdminListenAddress: o.weixin.adminListen, Certificate: certificate,
 		MiniPrograms: o.weixin.miniPrograms, Payments: weixinsimulator.WeChatPay(wechat),
 		TimeScale: o.TimeScale, Rules: o.weixin.rules, Logger: o.Logger,
+		StateFile: o.weixin.state, FaultSeed: o.FaultSeed,
 	})
 	return &weixinServer{weixin}, err
 }

@@ -17,6 +17,7 @@ type options struct {
 	readOrders                  bool
 	goodsWithin                 time.Duration
 	weComURLFile, pageURL       string
+	pageHosts                   string
 	weComInterval, weComBlocked time.Duration
 	miniProgram, weixinURL      string
 	template, fields            string
@@ -29,6 +30,7 @@ func bind(flags *flag.FlagSet) *options {
 	o := &options{}
 	flags.StringVar(&o.eventsAddress, "events-bind-address", ":8443", "where events are received, on the path /wechatpay")
 	flags.StringVar(&o.pageAddress, "page-bind-address", ":8080", "where the page for the staff is served, and /healthz. It has no login of its own")
+	flags.StringVar(&o.pageHosts, "page-hosts", "", "comma-separated host names at which the staff opens the page, besides localhost and that of --page-url; another one is refused")
 	flags.StringVar(&o.tlsFolder, "tls", "", "folder with tls.crt and tls.key for events; empty: plain HTTP, behind an ingress that terminates TLS")
 	flags.StringVar(&o.signingKeys, "signing-keys", "/etc/order-desk/events", "folder with the EventSink's signingKey, and signingKey.previous while it is changed")
 	flags.StringVar(&o.data, "data", "/var/lib/order-desk", "folder for the journal, on a disk that outlives the process")

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"time"
@@ -144,11 +145,20 @@ func newClient(config *tls.Config) *http.Client {
 func (d *daemon) serve(ctx context.Context) error {
 	events := http.NewServeMux()
 	events.Handle("POST /wechatpay", event.Handler(event.KeysIn(d.options.signingKeys), d.book.Receive, d.log))
-	staff := page.Page{Book: d.book, Notices: d.notices, Zone: d.zone, Log: d.log}
+	staff := page.Page{Book: d.book, Notices: d.notices, Zone: d.zone, Log: d.log, Hosts: page.ParseHosts(d.options.pageHosts, hostOf(d.options.pageURL))}
 	return cmp.Or(
 		d.listen(ctx, "events", d.options.eventsAddress, d.options.tlsFolder, &http.Server{Handler: events, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second}),
 		d.listen(ctx, "page", d.options.pageAddress, "", &http.Server{Handler: staff.Handler(), ReadTimeout: 10 * time.Second}),
 	)
+}
+
+// hostOf returns the host name of a URL; empty if it has none.
+func hostOf(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return parsed.Hostname()
 }
 
 func (d *daemon) listen(ctx context.Context, name, address, tlsFolder string, server *http.Server) error {

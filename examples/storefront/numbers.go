@@ -29,7 +29,9 @@ func digest(parts ...string) string {
 // replica, finds the Order that is there.
 type numbers struct{ prefix, namespace string }
 
-// ofBasket is for a basket that the page names. It lasts for the payer, not for the session.
+// ofBasket is for a basket that the page names. It lasts for the payer, not for the session, and longer than the Order: when that
+// was deleted, the number is derived again on purpose. WeChat Pay knows it as paid or closed, so that a page which is loaded again
+// can't make the payer pay for the same basket twice.
 func (n numbers) ofBasket(payer, basket string) string {
 	return n.prefix + digest("basket", n.namespace, payer, basket)
 }

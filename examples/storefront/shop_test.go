@@ -452,3 +452,35 @@ func TestARefundIsAskedForOnce(t *testing.T) {
 	})
 	f.NoViolations()
 }
+
+// TestABasketIsPaidOnceEvenIfItsOrderIsGone: a page that is loaded again after the Order was deleted asks for the same basket. It has
+// the same number, by which WeChat Pay knows that it was paid or closed: the payer is told so, and never pays twice.
+func TestABasketIsPaidOnceEvenIfItsOrderIsGone(t *testing.T) {
+	f := openShop(t)
+	r := f.start()
+	p := f.visit(r, framework.OpenID)
+	for basket, end := range map[string]func(answer){
+		"paid": func(a answer) { f.pay(a); f.shows(p, a.OrderNumber, "Paid") },
+		"closed": func(a answer) {
+			f.Patch(f.NewOrder(a.OrderNumber), `{"spec":{"desiredState":"Closed"}}`)
+			f.shows(p, a.OrderNumber, "Closed")
+		},
+	} {
+		body := `{"id":"soap","num":1,"basket":"` + basket + `"}`
+		first := p.post("/createdOrder", body).ok(t)
+		end(first)
+		order := f.Order(first.OrderNumber)
+		f.Must(f.Client.Delete(f.Context(), order))
+		f.WaitGone(order)
+		f.Eventually("the page is told that "+basket+" has ended", func() error {
+			again := p.post("/createdOrder", body)
+			switch again.Code {
+			case codeOrderEnded:
+				return nil
+			case 0:
+				t.Errorf("%s: it can be paid again, as %s", basket, again.OrderNumber)
+			}
+			return errors.New("not told yet")
+		})
+	}
+}

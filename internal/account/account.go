@@ -71,6 +71,18 @@ type Connection struct {
 	// problem is the reason why this protocol can't be used; nothing else is set then.
 	problem *Problem
 	close   func()
+
+	// NotifyProblem is what is wrong with the callback addresses. No Order or Refund may be sent then;
+	// that WeChat accepts the key can still be tried.
+	NotifyProblem *Problem
+}
+
+// unusable returns why Orders and Refunds can't use this protocol, or nil.
+func (c *Connection) unusable() *Problem {
+	if c.problem != nil {
+		return c.problem
+	}
+	return c.NotifyProblem
 }
 
 // In returns the Account's Connection in a protocol; an empty name means the Merchant's. The error
@@ -84,8 +96,8 @@ func (h *Account) In(protocol v1alpha1.Protocol) (*Connection, error) {
 	case !known:
 		return nil, &Problem{v1alpha1.ReasonMerchantNotReady, fmt.Sprintf(
 			"The Merchant has no credentials for protocol %s any more, in which the order was made: name them again in its spec, beside those of protocol %s", protocol, h.Protocol)}
-	case connection.problem != nil:
-		return nil, connection.problem
+	case connection.unusable() != nil:
+		return nil, connection.unusable()
 	case connection.Rejected():
 		return nil, &Problem{v1alpha1.ReasonCredentialsRejected, fmt.Sprintf("WeChat Pay does not accept the Merchant's credentials for protocol %s, in which the order was made", protocol)}
 	}

@@ -34,6 +34,8 @@ type protocolParts struct {
 	payment, refund        string
 	certificateForAllCalls bool
 	problem                *Problem
+	// notifyProblem is what is wrong with the callback addresses; nothing else is wrong then.
+	notifyProblem *Problem
 }
 
 // gather reads everything that an Account is made of. It returns a *Problem if no protocol can be
@@ -92,9 +94,9 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 // gatherProtocol reads what one protocol needs. Its error is a *Problem, or the API server's.
 func (r *Registry) gatherProtocol(ctx context.Context, merchant *v1alpha1.Merchant, name v1alpha1.Protocol, credentials protocols.Credentials, made *parts) (*protocolParts, error) {
 	protocol, _ := protocols.Of(name)
-	payment, refund, problem := notifyURLs(merchant, name, r.options.NotifyBaseURL, made.settings.Endpoint)
-	if problem != nil && !r.options.CallbacksOnly {
-		return nil, problem
+	payment, refund, notifyProblem := notifyURLs(merchant, name, r.options.NotifyBaseURL, made.settings.Endpoint)
+	if r.options.CallbacksOnly {
+		notifyProblem = nil
 	}
 	keySecret, err := r.secret(ctx, merchant, credentials.Secret, "the "+protocol.KeyForm().Name, credentials.Field)
 	if err != nil {
@@ -116,7 +118,7 @@ func (r *Registry) gatherProtocol(ctx context.Context, merchant *v1alpha1.Mercha
 	return &protocolParts{
 		protocol: protocol,
 		secrets:  wechatpay.Secrets{Key: keys.current, PreviousKey: keys.previous, Certificate: made.certificate.pair, PublicKeys: publicKeys},
-		payment:  payment, refund: refund,
+		payment:  payment, refund: refund, notifyProblem: notifyProblem,
 		certificateForAllCalls: credentials.CertificateForAllCalls,
 	}, nil
 }
@@ -132,10 +134,14 @@ func signsWithRSA(pair *tls.Certificate) bool {
 }
 
 func (p *protocolParts) message() string {
-	if p.problem == nil {
+	switch {
+	case p.problem != nil:
+		return p.problem.Message
+	case p.notifyProblem != nil:
+		return p.notifyProblem.Message
+	default:
 		return ""
 	}
-	return p.problem.Message
 }
 
 // certificateParts is the result of reading a certificate Secret.

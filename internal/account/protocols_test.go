@@ -207,7 +207,7 @@ func TestProvenKeysOfBothProtocolsStay(t *testing.T) {
 		t.Errorf("%v", keys)
 	}
 	handle.AcceptedUnsigned()
-	if keys, _ := handle.ProvenKeys(m); len(keys) != 2 || keys[0] != "ABCDEF" {
+	if keys, _ := handle.ProvenKeys(m); len(keys) != 2 || keys[0] != fingerprintOfTestRSA() {
 		t.Errorf("%v", keys)
 	}
 	// A key that the Merchant does not name any more is dropped; certificates are not known yet.
@@ -218,6 +218,25 @@ func TestProvenKeysOfBothProtocolsStay(t *testing.T) {
 	m.Status.KeysEndpoint = "elsewhere"
 	if verifiers := handle.ProvenVerifiers(m); len(verifiers) != 0 {
 		t.Errorf("of another endpoint: %v", verifiers)
+	}
+}
+
+// TestASerialNumberProvesNothing: anybody can make a certificate with the serial number of another one.
+// A status of before, which has the serial number, is proven anew.
+func TestASerialNumberProvesNothing(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t)
+	p.storeBoth()
+	m := p.merchant(speaksV3(t))
+	m.Status.Keys, m.Status.KeysEndpoint = []string{"ABCDEF"}, account.EndpointID(m)
+	m.Status.Verifiers = []v1alpha1.Verifier{{ID: publicKeyID, Type: "PublicKey", Fingerprint: fingerprintOfTestRSA()}}
+	handle := p.get(m)
+	if handle.Certificate.SerialNumber != "ABCDEF" || handle.KeyProven(m) {
+		t.Error("the serial number is taken for a proof")
+	}
+	m.Status.Keys = []string{fingerprintOfTestRSA()}
+	if !handle.KeyProven(m) {
+		t.Error("the key that WeChat accepted is not taken")
 	}
 }
 

@@ -132,8 +132,8 @@ func (r *Registry) In(ctx context.Context, merchant *v1alpha1.Merchant, protocol
 		return nil, nil, err
 	}
 	connection, err := account.In(protocol)
-	if err == nil && connection.problem != nil {
-		err = connection.problem
+	if err == nil && connection.unusable() != nil {
+		err = connection.unusable()
 	}
 	if err != nil {
 		return nil, nil, err
@@ -143,6 +143,17 @@ func (r *Registry) In(ctx context.Context, merchant *v1alpha1.Merchant, protocol
 
 // ofDay returns the problem of the Merchant's protocol, if it has one.
 func (*Registry) ofDay(account *Account, err error) (*Account, error) {
+	if err == nil && account.unusable() != nil {
+		return nil, account.unusable()
+	}
+	return account, err
+}
+
+// ForProbe returns the Account of a Merchant for trying its key, although the callback addresses may
+// be wrong (NotifyProblem): a key that WeChat does not accept any more must not count as proven for
+// as long as they are. The errors are otherwise those of Get.
+func (r *Registry) ForProbe(ctx context.Context, merchant *v1alpha1.Merchant) (*Account, error) {
+	account, err := r.find(ctx, merchant)
 	if err == nil && account.problem != nil {
 		return nil, account.problem
 	}
@@ -176,10 +187,16 @@ func (r *Registry) find(ctx context.Context, merchant *v1alpha1.Merchant) (*Acco
 // KnownProblem returns why a Merchant can't be used in any protocol, from the cache; it reads
 // nothing.
 func (r *Registry) KnownProblem(merchant *v1alpha1.Merchant) *Problem {
-	if account, problem := r.cached(merchant); account == nil {
+	account, problem := r.cached(merchant)
+	if account == nil {
 		return problem
 	}
-	return nil
+	for _, connection := range account.connections {
+		if connection.unusable() == nil {
+			return nil
+		}
+	}
+	return account.unusable()
 }
 
 // MaxInFlight returns how many calls may be in flight for one kind of workers.
@@ -267,7 +284,7 @@ func (r *Registry) cached(merchant *v1alpha1.Merchant) (*Account, *Problem) {
 // refreshAfter is shorter while the Merchant's protocol can't be used, so that a corrected Secret
 // takes effect soon.
 func (r *Registry) refreshAfter(account *Account) time.Duration {
-	if account.problem != nil {
+	if account.unusable() != nil {
 		return min(r.options.RefreshAfter, retryAfter)
 	}
 	return r.options.RefreshAfter
@@ -437,7 +454,7 @@ func (r *Registry) connect(account *Account, made *parts, name v1alpha1.Protocol
 		CertificateForAllCalls: its.certificateForAllCalls,
 		ProbeKeys:              callbackprobe.NewKeys(opened.Shared...),
 		keyIDs:                 opened.KeyIDs, verifiers: opened.Verifiers, clockSkew: opened.ClockSkew,
-		health: health, changed: account.notify, close: opened.Close,
+		health: health, changed: account.notify, close: opened.Close, NotifyProblem: its.notifyProblem,
 	}
 }
 

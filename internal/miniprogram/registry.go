@@ -37,13 +37,9 @@ type Registry struct {
 
 	mutex sync.Mutex
 	kept  map[types.UID]*Account
-	// places limits the calls under way of each namespace, so that hosts which do not answer keep
-	// nobody else waiting.
-	places map[string]int
+	// places limits the calls under way.
+	places *places
 }
-
-// perNamespace is how many calls of a namespace's MiniPrograms may be under way.
-const perNamespace = 4
 
 // Account is a MiniProgram that can be called.
 type Account struct {
@@ -54,7 +50,7 @@ type Account struct {
 
 // NewRegistry returns a Registry that reads Secrets from the API server.
 func NewRegistry(secrets client.Reader, options Options) *Registry {
-	return &Registry{secrets: secrets, options: options, kept: map[types.UID]*Account{}, places: map[string]int{}}
+	return &Registry{secrets: secrets, options: options, kept: map[types.UID]*Account{}, places: newPlaces()}
 }
 
 // Get returns the Account of a MiniProgram as its spec and its Secret say now. The error is an
@@ -99,22 +95,10 @@ func (r *Registry) Forget(uid types.UID) {
 	}
 }
 
-// Enter takes a place for calls of a MiniProgram of a namespace, and returns false if all are taken.
-// leave gives it back.
-func (r *Registry) Enter(namespace string) (leave func(), entered bool) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if r.places[namespace] >= perNamespace {
-		return nil, false
-	}
-	r.places[namespace]++
-	return func() {
-		r.mutex.Lock()
-		defer r.mutex.Unlock()
-		if r.places[namespace]--; r.places[namespace] == 0 {
-			delete(r.places, namespace)
-		}
-	}, true
+// Enter takes a place for calls of a MiniProgram of one namespace, which another namespace or the same
+// one needs, and returns false if there is none for it now. leave gives it back.
+func (r *Registry) Enter(ctx context.Context, of, namespace string) (leave func(), entered bool) {
+	return r.places.enter(ctx, of, namespace)
 }
 
 // appSecret reads the AppSecret. What is wrong with an entry is not told: who sees the MiniProgram may

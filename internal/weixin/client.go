@@ -89,10 +89,7 @@ func (c *Client) read(operation Operation, received transport.Answer, answer any
 		return c.unreadable(operation, received, errors.New("it is not WeChat's JSON"))
 	}
 	if said.Errcode != nil && *said.Errcode != 0 {
-		return &Error{
-			Operation: operation, Outcome: wechatpay.Failed, Meaning: meaningOf(operation, *said.Errcode),
-			Code: *said.Errcode, Words: transport.Shortened(withoutRequestID(said.Errmsg)),
-		}
+		return c.refused(operation, *said.Errcode, said.Errmsg)
 	}
 	if answer == nil {
 		if said.Errcode == nil {
@@ -104,6 +101,23 @@ func (c *Client) read(operation Operation, received transport.Answer, answer any
 		return c.unreadable(operation, received, errors.New("a member has another type than documented"))
 	}
 	return nil
+}
+
+// refused converts an errcode. A host that has never given an access token may be anything that
+// speaks JSON: what it says is not repeated, but for an errcode that WeChat has.
+func (c *Client) refused(operation Operation, code int, words string) error {
+	failure := &Error{
+		Operation: operation, Outcome: wechatpay.Failed, Meaning: meaningOf(operation, code),
+		Code: code, Words: transport.Shortened(withoutRequestID(words)),
+	}
+	if c.settings.Trust == nil || c.settings.Trust.Proven(c.settings.Endpoint) {
+		return failure
+	}
+	if _, known := meanings[code]; !known {
+		return c.concealed(transport.Unknown(operation, wechatpay.Repeat, errors.New("an errcode that is not WeChat's")))
+	}
+	failure.Words = ""
+	return failure
 }
 
 func (c *Client) unreadable(operation Operation, received transport.Answer, err error) error {

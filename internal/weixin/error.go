@@ -65,6 +65,8 @@ type Error struct {
 // Error returns one line with stable wording, so that a condition with it is not written repeatedly.
 func (e *Error) Error() string {
 	switch {
+	case e.Code != 0 && e.Words == "":
+		return fmt.Sprintf("%s: WeChat answered %d", e.Operation, e.Code)
 	case e.Code != 0:
 		return text.Clean(fmt.Sprintf("%s: WeChat answered %d: %s", e.Operation, e.Code, e.Words))
 	case e.Err != nil:

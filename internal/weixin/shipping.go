@@ -130,8 +130,10 @@ const (
 
 // Order is what order shipping management has of an order.
 type Order struct {
-	State     OrderState
-	Logistics Logistics
+	// TransactionID names the payment.
+	TransactionID string
+	State         OrderState
+	Logistics     Logistics
 	// Complete says that everything is shipped.
 	Complete bool
 	Parcels  []Parcel
@@ -164,6 +166,7 @@ type (
 	}
 	orderAnswer struct {
 		Order *struct {
+			TransactionID   string     `json:"transaction_id"`
 			MerchantTradeNo string     `json:"merchant_trade_no"`
 			OrderState      OrderState `json:"order_state"`
 			Shipping        struct {
@@ -190,7 +193,7 @@ func (c *Client) GetOrder(ctx context.Context, order OrderRef) (Order, error) {
 		return Order{}, &Error{Operation: OperationGetOrder, Outcome: wechatpay.Unknown, Meaning: Repeat, Err: errors.New("GetOrder: the answer is about another order")}
 	}
 	shipping := answer.Order.Shipping
-	found := Order{State: answer.Order.OrderState, Logistics: shipping.LogisticsType, Complete: shipping.FinishShipping}
+	found := Order{TransactionID: answer.Order.TransactionID, State: answer.Order.OrderState, Logistics: shipping.LogisticsType, Complete: shipping.FinishShipping}
 	for _, p := range shipping.ShippingList {
 		found.Parcels = append(found.Parcels, Parcel{TrackingNumber: p.TrackingNo, Carrier: p.ExpressCompany, Items: p.GoodsDesc})
 	}

@@ -217,7 +217,14 @@ func add(list client.ObjectList, object client.Object) {
 		if refund, ok := object.(*v1alpha1.Refund); ok {
 			list.Items = append(list.Items, *refund)
 		}
-	case *v1alpha1.ShipmentList, *v1alpha1.MiniProgramList: // no flow has them
+	case *v1alpha1.MiniProgramList:
+		if m, ok := object.(*v1alpha1.MiniProgram); ok {
+			list.Items = append(list.Items, *m)
+		}
+	case *v1alpha1.ShipmentList:
+		if shipment, ok := object.(*v1alpha1.Shipment); ok {
+			list.Items = append(list.Items, *shipment)
+		}
 	default:
 		panic(fmt.Sprintf("nobody lists %T", list))
 	}
@@ -231,6 +238,10 @@ func assign(to, from client.Object) {
 		*to = *from.(*v1alpha1.Refund)
 	case *v1alpha1.Merchant:
 		*to = *from.(*v1alpha1.Merchant)
+	case *v1alpha1.MiniProgram:
+		*to = *from.(*v1alpha1.MiniProgram)
+	case *v1alpha1.Shipment:
+		*to = *from.(*v1alpha1.Shipment)
 	default:
 		panic(fmt.Sprintf("nobody reads %T", to))
 	}

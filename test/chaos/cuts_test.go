@@ -28,6 +28,9 @@ func (w *world) reach(p *process, s step) outcome {
 		w.sim.RemoveFault(w.spoiled) // any remaining fault belongs to the previous step
 		w.spoiled = ""
 	}
+	if s.weixin {
+		w.weixin.ClearFaults("")
+	}
 	if p != w.leader || !w.counting {
 		return outcome{}
 	}

@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	weixin "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
 )
 
 // outcome is the effect of a cut on a step: nothing, an error instead of it, or an error after it
@@ -68,10 +70,16 @@ var (
 func anyStep(*flow, step) bool        { return true }
 func apiStep(_ *flow, s step) bool    { return s.api }
 func weChatStep(_ *flow, s step) bool { return !s.api }
+func payStep(_ *flow, s step) bool    { return !s.api && !s.weixin }
 func payable(f *flow, _ step) bool    { return f.payable }
 
 // effectStep matches calls that change something at WeChat Pay.
-func effectStep(_ *flow, s step) bool { return !s.api && !strings.HasSuffix(s.verb, "query") }
+func effectStep(_ *flow, s step) bool {
+	if s.weixin {
+		return s.verb == string(weixin.OperationUpload)
+	}
+	return !s.api && !strings.HasSuffix(s.verb, "query")
+}
 
 func dies(_ *world, p *process, _ step) outcome {
 	p.dead = true
@@ -105,19 +113,20 @@ func allFaults() []*fault {
 			}
 			return outcome{after: errLost}
 		}},
-		{name: "the answer is lost once", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{after: errLost, once: true} }},
+		{name: "the answer is lost once", fits: payStep, do: func(*world, *process, step) outcome { return outcome{after: errLost, once: true} }},
 		{name: "the call does not arrive", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{before: errUnsent} }},
 		{name: "the call arrives after its sender gave up", pace: true, fits: effectStep, do: func(*world, *process, step) outcome { return outcome{late: true} }},
 		{name: "the process dies, and its call arrives later", pace: true, fits: effectStep, do: func(_ *world, p *process, _ step) outcome {
 			p.dead = true
 			return outcome{late: true}
 		}},
-		{name: "somebody else answers", fits: weChatStep, do: func(*world, *process, step) outcome { return outcome{forged: true} }},
+		{name: "somebody else answers", fits: payStep, do: func(*world, *process, step) outcome { return outcome{forged: true} }},
 	}
 	for _, failure := range errAPIFailed {
 		all = append(all, &fault{name: failure.name, fits: apiStep, do: func(*world, *process, step) outcome { return outcome{before: failure.err} }})
 	}
 	all = append(all, answers()...)
+	all = append(all, weixinAnswers()...)
 	return append(all,
 		&fault{name: "a second replica acts before it", fits: anyStep, do: func(w *world, _ *process, _ step) outcome {
 			w.actOnce(0)
@@ -155,13 +164,52 @@ func allFaults() []*fault {
 	)
 }
 
+// weixinAnswers are the answers of api.weixin.qq.com instead of the result, or without it.
+func weixinAnswers() []*fault {
+	spoil := func(name string, strike weixin.Fault, operations ...weixin.Operation) *fault {
+		return &fault{name: "api.weixin.qq.com: " + name,
+			fits: func(_ *flow, s step) bool {
+				return s.weixin && (len(operations) == 0 || slices.Contains(operations, weixin.Operation(s.verb)))
+			},
+			do: func(w *world, _ *process, s step) outcome {
+				added := strike
+				added.Operation, added.Count = weixin.Operation(s.verb), 1
+				_, err := w.weixin.AddFault(added)
+				w.must(err)
+				return outcome{}
+			}}
+	}
+	code := func(errcode weixin.Errcode, operations ...weixin.Operation) *fault {
+		return spoil(fmt.Sprintf("errcode %d", errcode), weixin.Fault{Kind: weixin.FaultError, Errcode: errcode, Errmsg: "说明"}, operations...)
+	}
+	falseState := &fault{name: "api.weixin.qq.com: a false state",
+		fits: func(_ *flow, s step) bool { return s.weixin && s.verb == string(weixin.OperationGetOrder) },
+		do:   func(*world, *process, step) outcome { return outcome{forged: true} },
+	}
+	return []*fault{
+		falseState,
+		spoil("busy", weixin.Fault{Kind: weixin.FaultBusy}),
+		spoil("busy, and it did it", weixin.Fault{Kind: weixin.FaultBusy, AfterEffect: true}),
+		spoil("a page", weixin.Fault{Kind: weixin.FaultHTML}),
+		spoil("the answer is cut", weixin.Fault{Kind: weixin.FaultTruncate}),
+		spoil("the access token ends", weixin.Fault{Kind: weixin.FaultRevoke}, weixin.OperationUpload, weixin.OperationGetOrder),
+		code(weixin.CodePaymentNotFound, weixin.OperationUpload, weixin.OperationGetOrder),
+		code(weixin.CodeAlreadyShipped, weixin.OperationUpload),
+		code(weixin.CodeNothingChanged, weixin.OperationUpload),
+		code(weixin.CodeReshipUsed, weixin.OperationUpload),
+		code(weixin.CodeNotShippable, weixin.OperationUpload),
+		code(weixin.CodeTooFast),
+		code(weixin.CodeDailyQuota),
+	}
+}
+
 // answers are the replies that WeChat Pay may send instead of the result, or without executing the
 // call.
 func answers() []*fault {
 	spoil := func(name string, answer simulator.Fault, otherEnd bool, operations ...string) *fault {
 		return &fault{name: name, otherEnd: otherEnd,
 			fits: func(_ *flow, s step) bool {
-				return !s.api && (len(operations) == 0 || slices.Contains(operations, s.verb))
+				return payStep(nil, s) && (len(operations) == 0 || slices.Contains(operations, s.verb))
 			},
 			do: func(w *world, _ *process, s step) outcome {
 				strike := answer
@@ -173,7 +221,7 @@ func answers() []*fault {
 			}}
 	}
 	onlyV3 := func(f *fault) *fault {
-		f.fits = func(of *flow, s step) bool { return !s.api && of.protocol == v1alpha1.ProtocolV3 }
+		f.fits = func(of *flow, s step) bool { return payStep(of, s) && of.protocol == v1alpha1.ProtocolV3 }
 		return f
 	}
 	code := func(c string, otherEnd bool, operations ...string) *fault {

@@ -58,7 +58,7 @@ type stage struct {
 }
 
 func flows(seed uint64, wanted string) []*flow {
-	return speaking(slices.Concat(shopFlows(), tenantFlows(), protocolFlows(), providerFlows()), seed, wanted)
+	return speaking(slices.Concat(shopFlows(), tenantFlows(), protocolFlows(), providerFlows(), shippingFlows()), seed, wanted)
 }
 
 // shopFlows are the flows of a single shop.

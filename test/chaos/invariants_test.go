@@ -45,6 +45,8 @@ func (w *world) checkChange(before, after client.Object) {
 		w.checkOrderChange(ledger, before.(*v1alpha1.Order), after)
 	case *v1alpha1.Refund:
 		w.checkRefundChange(ledger, before.(*v1alpha1.Refund), after)
+	case *v1alpha1.Shipment:
+		w.checkShipmentChange(before.(*v1alpha1.Shipment), after)
 	}
 }
 
@@ -340,6 +342,7 @@ func (w *world) checkEnd() {
 		w.violate("WeChat Pay complains: %s %s %s: %s", found.Kind, found.Operation, found.Number, found.Detail)
 	}
 	w.checkNumbers(ledger)
+	w.checkShipping()
 	for _, k := range slices.SortedFunc(maps.Keys(w.created), key.compare) {
 		object, exists := w.objects()[k]
 		if !exists {
@@ -435,7 +438,7 @@ func (w *world) end() string {
 	var lines []string
 	objects := w.objects()
 	for _, k := range objects.keys() {
-		if k.kind != kindMerchant {
+		if k.kind != kindMerchant && k.kind != kindMiniProgram {
 			lines = append(lines, fmt.Sprintf("%s %s", k, summary(objects[k])))
 		}
 	}
@@ -446,6 +449,9 @@ func (w *world) end() string {
 	slices.SortFunc(ledger.Refunds, func(a, b simulator.Refund) int { return strings.Compare(a.OutRefundNo, b.OutRefundNo) })
 	for _, there := range ledger.Refunds {
 		lines = append(lines, fmt.Sprintf("refund %s %s %s", there.OutRefundNo, there.Status, w.parameters(there.Params)))
+	}
+	for _, there := range w.weixin.Journal().Shippings {
+		lines = append(lines, fmt.Sprintf("shipping %s finished=%t %v", there.OutTradeNo, there.Finished, there.Parcels))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/miniprogram"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
@@ -65,8 +66,14 @@ func newProcess(w *world, name string) *process {
 		Timing: controllers.DefaultTiming(), Clock: w.clock, Guard: framework.Guarded{},
 	}
 	orders, refunds, merchants := &controllers.OrderReconciler{Base: base}, &controllers.RefundReconciler{Base: base}, &controllers.MerchantReconciler{Base: base}
-	w.suite.prepare(orders, refunds, merchants)
-	p.reconcilers = map[string]reconcile.Reconciler{kindOrder: orders, kindRefund: refunds, kindMerchant: merchants}
+	registered := miniprogram.NewRegistry(live, miniprogram.Options{
+		Hosts: options.EndpointHosts, UserAgent: name, Timeout: patience, Now: w.clock.Now,
+	})
+	miniPrograms, shipments := &controllers.MiniProgramReconciler{Base: base, MiniPrograms: registered}, &controllers.ShipmentReconciler{Base: base, MiniPrograms: registered}
+	w.suite.prepare(orders, refunds, merchants, miniPrograms, shipments)
+	p.reconcilers = map[string]reconcile.Reconciler{
+		kindOrder: orders, kindRefund: refunds, kindMerchant: merchants, kindMiniProgram: miniPrograms, kindShipment: shipments,
+	}
 	handler := &webhookserver.Handler{Client: cached, APIReader: live, Registry: registry, Recorder: &events.FakeRecorder{}, Clock: w.clock, Log: logr.Discard()}
 	p.callbacks = handler.Routes()
 	p.relist()
@@ -103,7 +110,7 @@ func (p *process) enqueue(k key, at time.Time) {
 	}
 }
 
-// changed does what the watches of the three controllers do. A lagging cache does not receive the
+// changed does what the watches of the controllers do. A lagging cache does not receive the
 // change.
 func (p *process) changed(k key, object client.Object) {
 	if p.seen != nil || p.dead {
@@ -118,6 +125,11 @@ func (p *process) changed(k key, object client.Object) {
 			p.enqueue(merchant, now)
 		}
 		p.refundsOf(k, now)
+		p.shipmentsOf(k.name, now)
+	case *v1alpha1.Shipment:
+		p.shipmentsOf(object.Spec.OrderRef.Name, now)
+	case *v1alpha1.MiniProgram:
+		p.shipmentsOf("", now)
 	case *v1alpha1.Refund:
 		p.enqueue(orderKey(object), now)
 	case *v1alpha1.Merchant:
@@ -128,6 +140,17 @@ func (p *process) changed(k key, object client.Object) {
 				}
 				p.refundsOf(other, now)
 			}
+		}
+	}
+}
+
+// shipmentsOf enqueues the Shipments of an Order that are not uploaded; those of all Orders without a
+// name.
+func (p *process) shipmentsOf(order string, now time.Time) {
+	for k, found := range p.view() {
+		shipment, ok := found.(*v1alpha1.Shipment)
+		if ok && (order == "" || shipment.Spec.OrderRef.Name == order) && !lifecycle.ShipmentFinal(shipment) {
+			p.enqueue(k, now)
 		}
 	}
 }

@@ -22,11 +22,13 @@ const (
 	noFactCrosses          invariant = tenancy.NoFactCrosses
 	ungrantedIsNothing     invariant = tenancy.UngrantedIsNothing
 	noneUnapproved         invariant = "no refund without an approval"
+	shippedOnce            invariant = "an upload is made once or repeated the same, and nothing is shipped again"
+	shippedIsThere         invariant = "a Shipment that says Uploaded is at WeChat"
 	agreement              invariant = "status, ledger and calls agree"
 	sameEnd                invariant = "a run that is cut ends as the uncut one"
 )
 
-var invariants = []invariant{oneTransactionOneOrder, onePayoutOneRefund, noFactCrosses, ungrantedIsNothing, noneUnapproved, agreement, sameEnd}
+var invariants = []invariant{oneTransactionOneOrder, onePayoutOneRefund, noFactCrosses, ungrantedIsNothing, noneUnapproved, shippedOnce, shippedIsThere, agreement, sameEnd}
 
 type violation struct {
 	of   invariant

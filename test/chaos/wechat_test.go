@@ -23,8 +23,11 @@ const notifyBase = "http://operator.example"
 type network struct {
 	w               *world
 	primary, backup *httptest.Server
-	through         *http.Client
-	certified       *http.Client
+	// weixin is api.weixin.qq.com.
+	weixin    *httptest.Server
+	toWeixin  *http.Client
+	through   *http.Client
+	certified *http.Client
 	// fate is what happens to the retry of a call on the backup host.
 	fate map[string]outcome
 	// held are delayed calls; w.mutex guards them.
@@ -71,6 +74,13 @@ func (l *network) arrive() {
 		if call.at.After(now) {
 			continue
 		}
+		if !l.isPay(call.request) {
+			made := readWeixinCall(call.request, call.body)
+			_, content, err := l.forwardWeixin(call.request, call.body)
+			l.w.must(err)
+			l.w.note("arrived: %s %s: %s", made.operation, made.number, weixinWords(content))
+			continue
+		}
 		response, content, err := l.forward(call.request, call.body, call.backup)
 		l.w.must(err)
 		made := readCall(call.request, call.body)
@@ -91,14 +101,22 @@ func openNetwork(w *world) *network {
 		return server
 	}
 	l.primary, l.backup = open(false), open(true)
+	l.openWeixin()
 	return l
 }
 
 func (l *network) close() {
 	l.primary.Close()
 	l.backup.Close()
+	l.weixin.Close()
+	l.toWeixin.CloseIdleConnections()
 	l.through.CloseIdleConnections()
 	l.certified.CloseIdleConnections()
+}
+
+// isPay reports whether a call is one of WeChat Pay's API.
+func (l *network) isPay(request *http.Request) bool {
+	return !strings.HasPrefix(request.URL.Path, "/wxa/") && !strings.HasPrefix(request.URL.Path, "/cgi-bin/")
 }
 
 // serve handles one attempt of a call.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	weixin "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
 )
 
 const (
@@ -90,6 +91,10 @@ func kindOf(object client.Object) string {
 		return kindOrder
 	case *v1alpha1.Refund:
 		return kindRefund
+	case *v1alpha1.MiniProgram:
+		return kindMiniProgram
+	case *v1alpha1.Shipment:
+		return kindShipment
 	default:
 		return ""
 	}
@@ -116,8 +121,10 @@ type birth struct {
 
 // step is one effect that the operator is about to have.
 type step struct {
-	// api is true for a write to the API server; other steps are calls to WeChat Pay.
+	// api is true for a write to the API server, weixin for a call to api.weixin.qq.com; other steps
+	// are calls to WeChat Pay.
 	api      bool
+	weixin   bool
 	verb, on string
 	object   client.Object
 }
@@ -135,6 +142,7 @@ type world struct {
 	clock   *clocktesting.FakeClock
 	began   time.Time
 	sim     *simulator.Simulator
+	weixin  *weixin.Simulator
 	network *network
 
 	// turn is held by the active process, so that callbacks and reconciles do not interleave
@@ -192,12 +200,16 @@ func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
 	if w.sim, err = simulate(w); err != nil {
 		return nil, err
 	}
+	if w.weixin, err = simulateWeixin(w); err != nil {
+		return nil, err
+	}
 	w.network = openNetwork(w)
 	return w, s.createSecrets(w.namespace, apiKey, apiV3Key, s.certificate)
 }
 
 func (w *world) close() {
 	w.network.close()
+	w.weixin.Close()
 	_ = w.sim.Close()
 }
 
@@ -322,6 +334,9 @@ func (w *world) nextEvent() (time.Time, bool) {
 		if merchant := w.merchant(k.place, k.name); k.kind == kindMerchant && merchant != nil && merchant.DeletionTimestamp == nil && isReady(merchant) {
 			continue
 		}
+		if k.kind == kindMiniProgram {
+			continue // it asks WeChat from time to time, and nothing waits for that
+		}
 		consider(at)
 	}
 	for _, at := range w.network.onTheWay() {
@@ -441,6 +456,10 @@ func newObject(kind string) client.Object {
 		return &v1alpha1.Merchant{}
 	case kindOrder:
 		return &v1alpha1.Order{}
+	case kindMiniProgram:
+		return &v1alpha1.MiniProgram{}
+	case kindShipment:
+		return &v1alpha1.Shipment{}
 	default:
 		return &v1alpha1.Refund{}
 	}
@@ -485,6 +504,10 @@ func summary(object client.Object) string {
 	case *v1alpha1.Order:
 		conditions = object.Status.Conditions
 	case *v1alpha1.Refund:
+		conditions = object.Status.Conditions
+	case *v1alpha1.MiniProgram:
+		conditions = object.Status.Conditions
+	case *v1alpha1.Shipment:
 		conditions = object.Status.Conditions
 	}
 	var words []string

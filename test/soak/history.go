@@ -22,7 +22,7 @@ const (
 	marker = stored + "soak"
 )
 
-// history reads every write of Merchants, Orders and Refunds from etcd: a watch through an API
+// history reads every write of Merchants, Orders, Refunds and Shipments from etcd: a watch through an API
 // server that is killed repeatedly would have gaps.
 func history(ctx context.Context, etcdURL string) ([]judge.Change, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -103,6 +103,9 @@ func (e watchEvent) change() (*judge.Change, error) {
 	case "refunds":
 		change.Refund = &v1alpha1.Refund{}
 		err = json.Unmarshal(value, change.Refund)
+	case "shipments":
+		change.Shipment = &v1alpha1.Shipment{}
+		err = json.Unmarshal(value, change.Shipment)
 	default:
 		return nil, nil //nolint:nilnil // no change is not an error
 	}

@@ -54,6 +54,7 @@ func (l *life) live(ctx context.Context, merchant *v1alpha1.Merchant) {
 	all.Go(func() { l.pay(ctx) })
 	all.Go(func() { l.closeOrder(ctx) })
 	all.Go(func() { l.deleteOrder(ctx) })
+	all.Go(func() { l.ship(ctx) })
 	for _, refund := range l.refunds {
 		all.Go(func() { l.refund(ctx, refund) })
 	}

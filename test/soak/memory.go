@@ -16,7 +16,9 @@ type memory struct {
 	orders  map[judge.Number]*judge.AskedOrder
 	refunds map[judge.Number]*judge.AskedRefund
 	rivals  []judge.Rival
-	passed  []judge.Number
+	// shipments are changed under the lock.
+	shipments []*judge.AskedShipment
+	passed    []judge.Number
 	// unpayable are Orders whose paySign WeChat Pay did not take.
 	unpayable []judge.Number
 	forgeries []judge.Forgery
@@ -121,6 +123,10 @@ func (m *memory) evidence() judge.Evidence {
 			copied.Twin = &twin
 		}
 		e.Refunds[number] = &copied
+	}
+	for _, asked := range m.shipments {
+		copied := *asked
+		e.Shipments = append(e.Shipments, &copied)
 	}
 	return e
 }

@@ -49,6 +49,8 @@ type plan struct {
 	// forgery is a false callback about the Order, sent at forgeAfter; empty for none.
 	forgery    forgery
 	forgeAfter time.Duration
+	// shipping are the Shipments of the Order.
+	shipping shippingPlan
 }
 
 // refundPlan is the life of one Refund, counted from the creation of its Order.
@@ -77,6 +79,8 @@ func planLife(seed uint64, index int, window time.Duration) plan {
 	p.planTenants(r)
 	p.planEnd(r)
 	p.planForgery(r)
+	// Of a source of its own, so that the rest of a seed's plan stays as it was.
+	p.planShipping(rand.New(rand.NewPCG(seed, 1<<42+uint64(index))))
 	if p.twin {
 		p.keepObjects()
 	}

@@ -48,6 +48,12 @@ func TestPlansHaveEverything(t *testing.T) {
 			note("deleted unpaid", p.deleteAfter > 0 && p.payer == paysNever)
 			note("deleted", p.deleteAfter > 0 && p.payer != paysNever)
 			note("applied again", p.reapply)
+			note("shipped at once", p.shipping.parts == 1)
+			note("shipped in parts", p.shipping.parts > 1)
+			note("Shipment deleted", p.shipping.deleteAfter > 0)
+			note("Shipment applied again", p.shipping.reapply)
+			note("Shipment replaced", p.shipping.replace)
+			note("two that ship", p.twin && p.shipping.parts > 0)
 			sum := int64(0)
 			for _, r := range p.refunds {
 				sum += r.amount
@@ -60,6 +66,7 @@ func TestPlansHaveEverything(t *testing.T) {
 		}
 		wanted := []string{
 			"a guest", "two that may use the Merchant", "expires", "is closed", "deleted unpaid", "deleted", "applied again", "refund deleted", "refund applied again", "several refunds", "refunds exceed",
+			"shipped at once", "shipped in parts", "Shipment deleted", "Shipment applied again", "Shipment replaced", "two that ship",
 			"refund decided " + string(v1alpha1.ApprovalApproved), "refund decided " + string(v1alpha1.ApprovalDenied), "refund decided ",
 		}
 		for _, payer := range []payerKind{paysAtOnce, paysLater, paysNever, paysTwice, paysSecretly, paysAtClose, paysAfterClose} {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -44,6 +43,10 @@ type report struct {
 	ConvergenceSeconds float64 `json:"convergenceSeconds"`
 
 	Orders       int   `json:"orders"`
+	Shipments    int   `json:"shipments"`
+	ShipmentEnds tally `json:"shipmentEnds"`
+	// WeixinCalls counts the calls to api.weixin.qq.com by their errcode or fault.
+	WeixinCalls  tally `json:"weixinCalls"`
 	OrderEnds    tally `json:"orderEnds"`
 	Refunds      int   `json:"refunds"`
 	Rivals       int   `json:"rivals"`
@@ -88,15 +91,15 @@ func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge
 	r := &report{
 		Seed: s.seed, Holds: verdict.Holds(),
 		SetUpSeconds: moments[1].Sub(moments[0]).Seconds(), StrikingSeconds: moments[2].Sub(moments[1]).Seconds(), ConvergenceSeconds: moments[3].Sub(moments[2]).Seconds(),
-		Orders: len(evidence.Orders), Refunds: len(evidence.Refunds), Rivals: len(evidence.Rivals), Contested: contested(evidence), Wishes: s.memory.counted(), Versions: len(evidence.History),
-		OrderEnds: tally{}, RefundEnds: tally{}, LedgerOrders: tally{}, LedgerRefund: tally{}, Calls: tally{}, Callbacks: tally{}, Fen: tally{}, Crossed: tally{}, Refused: tally{},
-		Events: s.listener.counted(), Strikes: blows.dealt, Faults: faultsStruck(evidence.Ledger), Starts: tally{}, OwnEnds: tally{},
+		Orders: len(evidence.Orders), Shipments: len(evidence.Shipments), Refunds: len(evidence.Refunds), Rivals: len(evidence.Rivals), Contested: contested(evidence), Wishes: s.memory.counted(), Versions: len(evidence.History),
+		OrderEnds: tally{}, RefundEnds: tally{}, ShipmentEnds: tally{}, WeixinCalls: tally{}, LedgerOrders: tally{}, LedgerRefund: tally{}, Calls: tally{}, Callbacks: tally{}, Fen: tally{}, Crossed: tally{}, Refused: tally{},
+		Events: s.listener.counted(), Strikes: blows.dealt, Faults: faultsStruck(evidence.Ledger, evidence.Weixin), Starts: tally{}, OwnEnds: tally{},
 		Rules: judge.Rules, LookedAt: verdict.LookedAt, Excused: verdict.Excused, Findings: verdict.Findings, Logs: s.folder,
 	}
 	if lease.Spec.LeaseTransitions != nil {
 		r.Failovers = *lease.Spec.LeaseTransitions
 	}
-	for _, c := range []*child{s.control.etcd, s.control.apiserver, s.wechat, s.replicas[0].child, s.replicas[1].child} {
+	for _, c := range []*child{s.control.etcd, s.control.apiserver, s.wechat.child, s.replicas[0].child, s.replicas[1].child} {
 		r.Starts[c.name] = c.started()
 		for how, count := range c.ownEnds() {
 			r.OwnEnds[c.name+": "+how] += count
@@ -120,6 +123,8 @@ func (r *report) countObjects(history []judge.Change) {
 			if end == v1alpha1.ReasonPending {
 				end = reason(change.Refund.Status.Conditions, v1alpha1.ConditionApproved)
 			}
+		case change.Shipment != nil:
+			name, end = "s "+change.Shipment.Namespace+"/"+change.Shipment.Name, reason(change.Shipment.Status.Conditions, v1alpha1.ConditionUploaded)
 		default:
 			continue // a Merchant
 		}
@@ -129,10 +134,13 @@ func (r *report) countObjects(history []judge.Change) {
 		ends[name] = end
 	}
 	for name, end := range ends {
-		if strings.HasPrefix(name, "o ") {
+		switch name[0] {
+		case 'o':
 			r.OrderEnds[end]++
-		} else {
+		case 'r':
 			r.RefundEnds[end]++
+		default:
+			r.ShipmentEnds[end]++
 		}
 	}
 }
@@ -181,6 +189,11 @@ func (r *report) countLedger(evidence judge.Evidence) {
 			r.Refused[string(call.Protocol)+" "+string(call.Operation)+" "+call.Outcome]++
 		}
 	}
+	for operation, outcomes := range evidence.Weixin.CallCounts {
+		for outcome, count := range outcomes {
+			r.WeixinCalls[string(operation)+" "+outcome] += count
+		}
+	}
 	for _, callback := range evidence.Ledger.Callbacks {
 		for _, attempt := range callback.Attempts {
 			r.Callbacks[string(callback.Protocol)+" "+string(callback.Operation)+" "+string(attempt.Outcome)]++
@@ -197,11 +210,12 @@ func (r *report) print(out io.Writer) {
 		}
 	}
 	fmt.Fprintf(out, "\nSeed %d; set up in %.0f s, strikes for %.0f s, converged after %.0f s.\n", r.Seed, r.SetUpSeconds, r.StrikingSeconds, r.ConvergenceSeconds)
-	fmt.Fprintf(out, "Requested %d Orders and %d Refunds, and %d more that use the number of one of these without permission; %d versions of Merchants, Orders and Refunds were stored.\n",
-		r.Orders, r.Refunds, r.Rivals, r.Versions)
+	fmt.Fprintf(out, "Requested %d Orders, %d Refunds and %d Shipments, and %d more Orders and Refunds that use the number of one of these without permission; %d versions were stored.\n",
+		r.Orders, r.Refunds, r.Shipments, r.Rivals, r.Versions)
 	fmt.Fprintf(out, "%d of the numbers were requested in the same second by two namespaces that may both use the Merchant.\n", r.Contested)
 	section("How the Orders ended", r.OrderEnds)
 	section("How the Refunds ended (with those of late payments)", r.RefundEnds)
+	section("How the Shipments ended (with those of rivals)", r.ShipmentEnds)
 	section("WeChat's orders", r.LedgerOrders)
 	section("WeChat's refunds", r.LedgerRefund)
 	fmt.Fprintf(out, "\n%d fen were paid, %d fen refunded.\n", r.PaidFen, r.RefundedFen)
@@ -211,6 +225,7 @@ func (r *report) print(out io.Writer) {
 	section("Refunds in another protocol than their order's", r.Crossed)
 	section("Actions of users", r.Wishes)
 	section("Latest calls to WeChat", r.Calls)
+	section("Calls to api.weixin.qq.com since its last start", r.WeixinCalls)
 	section("Calls that WeChat Pay refused by itself", r.Refused)
 	section("Callback attempts", r.Callbacks)
 	section("Events", r.Events)

@@ -44,6 +44,7 @@ func (l *life) playRival(ctx context.Context, order *v1alpha1.Order) {
 	l.memory.count("Orders for the number of another, in " + order.Namespace)
 	l.create(ctx, l.clients[shopOf(order.Namespace)], order)
 	var all sync.WaitGroup
+	all.Go(func() { l.playRivalShipment(ctx, order) })
 	for _, r := range l.refunds {
 		all.Go(func() { l.playRivalRefund(ctx, order, r) })
 	}

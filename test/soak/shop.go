@@ -156,3 +156,46 @@ func createAll(ctx context.Context, admin client.Client, objects []client.Object
 	}
 	return nil
 }
+
+// openMiniPrograms creates the mini programs in which the payers pay, and one of a stranger, who
+// knows an appid and lends it to everybody.
+func openMiniPrograms(ctx context.Context, admin client.Client, wechat *weChat) error {
+	url, err := wechat.weixin.URL(ctx)
+	if err != nil {
+		return err
+	}
+	authority, err := wechat.pay.CAPEM(ctx)
+	if err != nil {
+		return err
+	}
+	endpoint := &v1alpha1.WeixinEndpoint{URL: url, CABundle: authority}
+	strangers := accounts[0]
+	strangers.namespace = strangerNamespace
+	lent := strangers.miniProgram(endpoint)
+	lent.Spec.AllowedNamespaces = v1alpha1.MiniProgramNamespaces{From: v1alpha1.NamespacesFromAll}
+	opened := []*v1alpha1.MiniProgram{lent}
+	for _, a := range accounts {
+		opened = append(opened, a.miniProgram(endpoint))
+	}
+	for _, m := range opened {
+		secret := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Spec.AppSecretRef.Name},
+			Data:       map[string][]byte{"appSecret": []byte(appSecretOf(m.Spec.AppID))},
+		}
+		if err := createAll(ctx, admin, []client.Object{secret, m}); err != nil {
+			return err
+		}
+	}
+	for _, m := range opened {
+		if err := await(ctx, "MiniProgram "+m.Namespace+"/"+m.Name, func(ctx context.Context) error {
+			err := admin.Get(ctx, client.ObjectKeyFromObject(m), m)
+			if err == nil && !meta.IsStatusConditionTrue(m.Status.Conditions, v1alpha1.ConditionReady) {
+				err = fmt.Errorf("not ready: %v", m.Status.Conditions)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -38,7 +38,7 @@ type soak struct {
 	memory *memory
 
 	control   *controlPlane
-	wechat    *child
+	wechat    *weChat
 	account   *simulator.AdminClient
 	replicas  []*replica
 	ingress   *ingress.Ingress
@@ -56,7 +56,7 @@ func (s *soak) play(ctx context.Context) (*report, error) {
 	ready := time.Now()
 	fmt.Printf("%s: everything runs. Striking begins.\n", s.age())
 	blows := &striker{
-		chance: rand.New(rand.NewPCG(s.seed, 1<<40)), control: s.control, replicas: s.replicas, wechat: s.wechat, memory: s.memory,
+		chance: rand.New(rand.NewPCG(s.seed, 1<<40)), control: s.control, replicas: s.replicas, wechat: s.wechat.child, memory: s.memory,
 		recover: s.rearm, dealt: map[string]int{},
 	}
 	lives, cancel := context.WithCancel(ctx)
@@ -106,11 +106,10 @@ func (s *soak) beginLives(ctx context.Context, living *sync.WaitGroup) {
 // rearm adds the faults again after the simulator was killed.
 func (s *soak) rearm(ctx context.Context) error {
 	return await(ctx, "the simulated WeChat Pay", func(ctx context.Context) error {
-		faults, err := s.account.Faults(ctx)
-		if err != nil || len(faults) > 0 {
+		if all, err := s.wechat.hasFaults(ctx); err != nil || all {
 			return err
 		}
-		return addFaults(ctx, s.account)
+		return s.wechat.addFaults(ctx)
 	})
 }
 
@@ -119,7 +118,7 @@ func (s *soak) calmDown(ctx context.Context) error {
 	if err := s.control.awaitReady(ctx); err != nil {
 		return err
 	}
-	if err := await(ctx, "the simulated WeChat Pay", s.account.ClearFaults); err != nil {
+	if err := await(ctx, "the simulated WeChat Pay", s.wechat.clearFaults); err != nil {
 		return err
 	}
 	s.listener.calmDown()
@@ -175,7 +174,10 @@ func (s *soak) judge(ctx context.Context) (judge.Verdict, judge.Evidence, error)
 	if evidence.History, err = history(ctx, s.control.etcdURL); err != nil {
 		return judge.Verdict{}, evidence, err
 	}
-	// The ledger is read last, so that it contains everything that the objects show.
+	// The records of WeChat are read last, so that they contain everything that the objects show.
+	if evidence.Weixin, err = s.wechat.weixin.Journal(ctx); err != nil {
+		return judge.Verdict{}, evidence, err
+	}
 	if evidence.Ledger, err = s.account.Ledger(ctx); err != nil {
 		return judge.Verdict{}, evidence, err
 	}
@@ -221,9 +223,10 @@ func (s *soak) setUp(ctx context.Context) error {
 			return err
 		}
 	}
-	if s.wechat, s.account, err = startWeChat(ctx, s.folder, weChatProgram, s.seed); err != nil {
+	if s.wechat, err = startWeChat(ctx, s.folder, weChatProgram, s.seed); err != nil {
 		return err
 	}
+	s.account = s.wechat.pay
 	if s.replicas, s.ingress, err = startOperators(ctx, s.control, operatorProgram, s.clients[admin]); err != nil {
 		return err
 	}
@@ -233,13 +236,16 @@ func (s *soak) setUp(ctx context.Context) error {
 	if err := openStrangers(ctx, s.clients[admin], s.account); err != nil {
 		return err
 	}
+	if err := openMiniPrograms(ctx, s.clients[admin], s.wechat); err != nil {
+		return err
+	}
 	if s.listener, err = startListener(s.seed); err != nil {
 		return err
 	}
 	if err := openSinks(ctx, s.clients[admin], s.listener); err != nil {
 		return err
 	}
-	return addFaults(ctx, s.account)
+	return s.wechat.addFaults(ctx)
 }
 
 // build compiles a command of the repository into the soak's folder, so that later changes of the

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	weixin "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
@@ -17,13 +19,21 @@ const timeScale = "20"
 // scaled.
 const callbackSchedule = "250ms,250ms,500ms,3s,5s,10s,10s,10s,10s,10s,15s,15s,15s,15s,15s"
 
-// startWeChat starts the simulator on fixed ports, with a ledger that survives restarts.
-func startWeChat(ctx context.Context, folder, program string, seed uint64) (*child, *simulator.AdminClient, error) {
-	var addresses [3]string
+// weChat is the process that simulates WeChat Pay and api.weixin.qq.com, and the admin clients of
+// both.
+type weChat struct {
+	*child
+	pay    *simulator.AdminClient
+	weixin *weixin.AdminClient
+}
+
+// startWeChat starts the simulators on fixed ports, with records that survive restarts.
+func startWeChat(ctx context.Context, folder, program string, seed uint64) (*weChat, error) {
+	var addresses [5]string
 	for i := range addresses {
 		address, err := process.FreeAddress()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		addresses[i] = address
 	}
@@ -31,14 +41,17 @@ func startWeChat(ctx context.Context, folder, program string, seed uint64) (*chi
 		"--listen=" + addresses[0], "--backup-listen=" + addresses[1], "--admin-listen=" + addresses[2],
 		"--state=" + filepath.Join(folder, "wechat.jsonl"), "--certificates=" + filepath.Join(folder, "wechat"),
 		"--time-scale=" + timeScale, "--callback-schedule=" + callbackSchedule, fmt.Sprintf("--fault-seed=%d", seed), "--log-level=warn",
+		"--weixin-listen=" + addresses[3], "--weixin-admin-listen=" + addresses[4], "--weixin-state=" + filepath.Join(folder, "weixin.jsonl"),
 	}
 	arguments = append(arguments, merchantFlags()...)
-	wechat := newChild(folder, "wechat", program, arguments...)
-	if err := wechat.start(); err != nil {
-		return wechat, nil, err
+	started := &weChat{
+		child: newChild(folder, "wechat", program, arguments...),
+		pay:   simulator.NewAdminClient("http://" + addresses[2]), weixin: weixin.NewAdminClient("http://" + addresses[4]),
 	}
-	client := simulator.NewAdminClient("http://" + addresses[2])
-	return wechat, client, await(ctx, "the simulated WeChat Pay", client.Health)
+	if err := started.start(); err != nil {
+		return started, err
+	}
+	return started, await(ctx, "the simulated WeChat Pay", started.pay.Health)
 }
 
 // merchantFlags tell the simulator of the accounts.
@@ -53,6 +66,7 @@ func merchantFlags() []string {
 			continue
 		}
 		told[a.mchID] = true
+		flags = append(flags, "--mini-program="+a.appID+":"+appSecretOf(a.appID))
 		if a.apiKey != "" {
 			flags = append(flags, "--merchant="+a.mchID+":"+a.appID+":"+a.apiKey)
 		}
@@ -112,22 +126,73 @@ func wechatFaults() []simulator.Fault {
 	return faults
 }
 
-// addFaults adds the faults. A killed simulator has lost its faults, but not its ledger.
-func addFaults(ctx context.Context, wechat *simulator.AdminClient) error {
-	if err := wechat.ClearFaults(ctx); err != nil {
+// weixinFaults are random failures of api.weixin.qq.com.
+func weixinFaults() []weixin.Fault {
+	var faults []weixin.Fault
+	add := func(probability float64, fault weixin.Fault, operations ...weixin.Operation) {
+		for _, operation := range operations {
+			fault.Operation, fault.Probability = operation, probability
+			faults = append(faults, fault)
+		}
+	}
+	calls := []weixin.Operation{weixin.OperationToken, weixin.OperationUpload, weixin.OperationGetOrder, weixin.OperationManaged}
+	for _, after := range []bool{false, true} {
+		add(0.05, weixin.Fault{Kind: weixin.FaultDrop, AfterEffect: after}, calls...)
+		add(0.02, weixin.Fault{Kind: weixin.FaultHang, AfterEffect: after}, calls...)
+		add(0.03, weixin.Fault{Kind: weixin.FaultHTML, AfterEffect: after}, calls...)
+		add(0.03, weixin.Fault{Kind: weixin.FaultBusy, AfterEffect: after}, calls...)
+		add(0.02, weixin.Fault{Kind: weixin.FaultDelay, AfterEffect: after, DelayMillis: 1200}, calls...)
+	}
+	add(0.05, weixin.Fault{Kind: weixin.FaultTruncate}, calls...)
+	add(0.05, weixin.Fault{Kind: weixin.FaultRevoke}, weixin.OperationUpload, weixin.OperationGetOrder)
+	add(0.05, weixin.Fault{Kind: weixin.FaultError, Errcode: weixin.CodePaymentNotFound, Errmsg: "支付单不存在"}, weixin.OperationUpload, weixin.OperationGetOrder)
+	add(0.01, weixin.Fault{Kind: weixin.FaultError, Errcode: weixin.CodeTooFast, Errmsg: "api minute-quota reach limit"}, calls...)
+	for _, code := range []weixin.Errcode{weixin.CodeAlreadyShipped, weixin.CodeNothingChanged, weixin.CodeNotShippable} {
+		add(0.02, weixin.Fault{Kind: weixin.FaultError, Errcode: code, Errmsg: "假"}, weixin.OperationUpload)
+	}
+	return faults
+}
+
+// addFaults adds the faults. A killed simulator has lost its faults, but not its records.
+func (w *weChat) addFaults(ctx context.Context) error {
+	if err := w.clearFaults(ctx); err != nil {
 		return err
 	}
 	for _, fault := range wechatFaults() {
-		if _, err := wechat.AddFault(ctx, fault); err != nil {
+		if _, err := w.pay.AddFault(ctx, fault); err != nil {
+			return err
+		}
+	}
+	for _, fault := range weixinFaults() {
+		if _, err := w.weixin.AddFault(ctx, fault); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (w *weChat) clearFaults(ctx context.Context) error {
+	return errors.Join(w.pay.ClearFaults(ctx), w.weixin.ClearFaults(ctx))
+}
+
+// hasFaults reports whether all faults are set.
+func (w *weChat) hasFaults(ctx context.Context) (bool, error) {
+	pay, err := w.pay.Faults(ctx)
+	if err != nil {
+		return false, err
+	}
+	weixin, err := w.weixin.Faults(ctx)
+	return len(pay) == len(wechatFaults()) && len(weixin) == len(weixinFaults()), err
+}
+
 // faultsStruck counts the faults that struck calls and callbacks, by kind.
-func faultsStruck(ledger simulator.Ledger) map[string]int {
+func faultsStruck(ledger simulator.Ledger, journal weixin.Journal) map[string]int {
 	struck := map[string]int{}
+	for _, call := range journal.Calls {
+		if call.Fault != "" {
+			struck["weixin "+string(call.Operation)+" "+string(call.Fault)]++
+		}
+	}
 	for _, call := range ledger.Calls {
 		if call.Fault != "" {
 			struck[string(call.Protocol)+" "+string(call.Operation)+" "+string(call.Fault)]++

@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -56,7 +57,7 @@ func TestOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	if len(connection.KeyIDs) != 1 || connection.KeyIDs[0] != "0A4C1F0E5B7D2C3A9E8F7061524334251607F8E9" {
+	if len(connection.KeyIDs) != 1 || connection.KeyIDs[0] != fingerprintOf(options.Certificate.PrivateKey.(crypto.Signer).Public().(*rsa.PublicKey)) {
 		t.Errorf("key ids %v", connection.KeyIDs)
 	}
 	if len(connection.Shared) != 2 || connection.Shared[0] != testKey || connection.Shared[1] != testOtherKey {

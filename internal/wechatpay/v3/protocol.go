@@ -25,7 +25,7 @@ func (Protocol) Open(settings wechatpay.Settings, secrets wechatpay.Secrets) (*w
 		Shared: []string{secrets.Key},
 	}
 	if client.signer != nil {
-		connection.KeyIDs = []string{client.signer.serial}
+		connection.KeyIDs = client.signer.ids()
 	}
 	if secrets.PreviousKey != "" {
 		connection.Shared = append(connection.Shared, secrets.PreviousKey)

@@ -3,6 +3,7 @@ package v3
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -38,6 +39,18 @@ func newSigner(mchID string, certificate *tls.Certificate) (*signer, error) {
 	}
 	key, _ := certificate.PrivateKey.(crypto.Signer) // validated
 	return &signer{mchID: mchID, serial: serialOf(leaf), key: key, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter}, nil
+}
+
+// ids identifies the key of the certificate by what it consists of. A serial number is no identity:
+// anybody can make a certificate with any.
+func (s *signer) ids() []string {
+	if s.key == nil {
+		return nil
+	}
+	if public, isRSA := s.key.Public().(*rsa.PublicKey); isRSA {
+		return []string{fingerprintOf(public)}
+	}
+	return nil
 }
 
 // serialOf returns a serial number as WeChat Pay writes it: upper-case hex, two digits for a byte,

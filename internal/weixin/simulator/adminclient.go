@@ -70,6 +70,13 @@ func (c *AdminClient) AddFault(ctx context.Context, fault Fault) (Fault, error) 
 	return added, err
 }
 
+// Faults lists the faults, including exhausted ones.
+func (c *AdminClient) Faults(ctx context.Context) ([]Fault, error) {
+	var faults []Fault
+	err := c.do(ctx, http.MethodGet, "/faults", nil, &faults)
+	return faults, err
+}
+
 // ClearFaults removes all faults.
 func (c *AdminClient) ClearFaults(ctx context.Context) error {
 	return c.do(ctx, http.MethodDelete, "/faults", nil, nil)

@@ -29,6 +29,11 @@
 // TimeScale divides every interval of WeChat's: with 60, a code of wx.login is valid for five
 // seconds and an access token for two minutes. Rules overrides single values, unscaled.
 //
+// # State
+//
+// With StateFile it may be killed at any time: uploads, shipping information and violations are in
+// the file before the call is answered. A restart forgets the rest, access tokens too.
+//
 // # Violations
 //
 // Journal.Violations lists what a client must not do, even where WeChat only answers with an error:

@@ -96,7 +96,9 @@ func (s *Simulator) record(call Call) {
 }
 
 func (s *Simulator) violate(kind ViolationKind, appID, number, detail string) {
-	s.journal.Violations = append(s.journal.Violations, Violation{Time: s.now(), Kind: kind, AppID: appID, Number: number, Detail: detail})
+	violation := Violation{Time: s.now(), Kind: kind, AppID: appID, Number: number, Detail: detail}
+	s.journal.Violations = append(s.journal.Violations, violation)
+	s.state.keep(entry{Violation: &violation})
 }
 
 // Journal returns a copy of what happened.

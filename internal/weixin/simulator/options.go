@@ -17,6 +17,11 @@ type Options struct {
 	Certificate tls.Certificate
 
 	MiniPrograms []MiniProgram
+	// StateFile keeps uploads, shipping information and violations over restarts; empty keeps them in
+	// memory. Access tokens, codes, settings and faults are forgotten by every restart.
+	StateFile string
+	// FaultSeed makes faults with a probability repeatable.
+	FaultSeed uint64
 	// Payments are what the order shipping system knows of WeChat Pay.
 	Payments Payments
 

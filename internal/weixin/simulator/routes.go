@@ -82,7 +82,13 @@ func (s *Simulator) handle(operation Operation, action func(*http.Request, []byt
 		}
 		s.mu.Lock()
 		reply, err := action(r, body, &noted)
+		kept := s.state.flush()
 		s.mu.Unlock()
+		if kept != nil { // what is not kept must not be answered
+			s.logger.Error("state file", "error", kept)
+			dropConnection(w)
+			return
+		}
 		if fault != nil && fault.AfterEffect && s.interrupt(w, r, &noted, fault) {
 			return
 		}

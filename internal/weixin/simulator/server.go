@@ -33,6 +33,7 @@ type Simulator struct {
 	faults   []*Fault
 	faultNo  int
 	chance   *rand.Rand
+	state    *state
 
 	url, admin string
 	servers    []*http.Server
@@ -52,13 +53,16 @@ func New(options Options) (*Simulator, error) {
 		rules: options.rules(), logger: options.Logger, payments: options.Payments,
 		now:  func() time.Time { return options.Now().Round(0) },
 		apps: map[string]*app{}, codes: map[string]*loginCode{}, tokens: map[string]*accessToken{},
-		shipped: map[string]*Shipping{}, consents: map[consent]int{}, chance: rand.New(rand.NewPCG(0, 0)),
+		shipped: map[string]*Shipping{}, consents: map[consent]int{}, chance: rand.New(rand.NewPCG(options.FaultSeed, 0)),
 		journal: Journal{CallCounts: map[Operation]map[string]int{}},
 	}
 	for _, m := range options.MiniPrograms {
 		if err := s.AddMiniProgram(m); err != nil {
 			return nil, fmt.Errorf("weixin simulator: %w", err)
 		}
+	}
+	if err := s.openState(options.StateFile); err != nil {
+		return nil, fmt.Errorf("weixin simulator: %w", err)
 	}
 	s.context, s.cancel = context.WithCancel(context.Background())
 	if err := s.listen(options); err != nil {
@@ -122,6 +126,7 @@ func (s *Simulator) Close() {
 			_ = server.Close()
 		}
 		s.running.Wait()
+		s.state.close()
 	})
 }
 

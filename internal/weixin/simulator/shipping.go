@@ -50,6 +50,7 @@ func (s *Simulator) upload(a *app, body []byte, noted *Call) (any, error) {
 	}
 	noted.Number = noteOfUpload.OutTradeNo
 	s.journal.Uploads = append(s.journal.Uploads, noteOfUpload)
+	s.state.keep(entry{Upload: &noteOfUpload})
 	return nil, err
 }
 
@@ -75,7 +76,18 @@ func (s *Simulator) uploadAndNote(a *app, body []byte, note *Upload) error {
 	if order.Payment.OpenIDs[a.AppID] != request.Payer.OpenID {
 		return refuse(CodeNotOfPayer, "该笔支付单不属于openid所指定的用户")
 	}
-	return s.ship(a, order, request, at)
+	if err := s.ship(a, order, request, at); err != nil {
+		return err
+	}
+	s.keepShipping(s.shipped[order.Payment.TransactionID])
+	return nil
+}
+
+// keepShipping writes the shipping information of an order as it is now.
+func (s *Simulator) keepShipping(known *Shipping) {
+	copied := *known
+	copied.Parcels = slices.Clone(known.Parcels)
+	s.state.keep(entry{Shipping: &copied})
 }
 
 func (s *Simulator) find(request uploadRequest) (Order, bool) {
@@ -211,8 +223,10 @@ func (s *Simulator) Receive(mchID, outTradeNo string, state OrderState) error {
 	if order.Payment == nil || s.shipped[order.Payment.TransactionID] == nil {
 		return fmt.Errorf("shipping of order %s: %w", outTradeNo, ErrNotFound)
 	}
-	s.shipped[order.Payment.TransactionID].Received = state
-	return nil
+	known := s.shipped[order.Payment.TransactionID]
+	known.Received = state
+	s.keepShipping(known)
+	return s.state.flush()
 }
 
 // compact keeps a body that is not JSON as a text, so that the journal stays JSON.

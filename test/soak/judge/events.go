@@ -36,7 +36,8 @@ type told struct {
 // turn says which event of an object comes first.
 var turn = map[v1alpha1.EventType]int{
 	v1alpha1.EventRefundRequested: 0, v1alpha1.EventRefundSucceeded: 1, v1alpha1.EventRefundFailed: 1,
-	v1alpha1.EventOrderClosed: 0, v1alpha1.EventOrderPaidLate: 1, v1alpha1.EventOrderPaid: 1,
+	v1alpha1.EventShipmentUploaded: 0,
+	v1alpha1.EventOrderClosed:      0, v1alpha1.EventOrderPaidLate: 1, v1alpha1.EventOrderPaid: 1,
 }
 
 // events: each fact of an object arrives at least once, in order, and nothing else does.
@@ -126,6 +127,8 @@ func whatToTell(history []Change) map[types.UID]*told {
 			see(change.Order, change.Gone).readOrder(change.Order)
 		case change.Refund != nil:
 			see(change.Refund, change.Gone).readRefund(change.Refund)
+		case change.Shipment != nil:
+			see(change.Shipment, change.Gone).readShipment(change.Shipment)
 		}
 	}
 	return objects
@@ -150,6 +153,12 @@ func (t *told) readOrder(order *v1alpha1.Order) {
 		t.allowed = []v1alpha1.EventType{v1alpha1.EventOrderClosed} // it ended before, whether or not that was ever stored
 	case paid.Status == metav1.ConditionTrue:
 		t.fact(v1alpha1.EventOrderPaid, paid.Reason)
+	}
+}
+
+func (t *told) readShipment(shipment *v1alpha1.Shipment) {
+	if uploaded := condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded); uploaded.Status == metav1.ConditionTrue {
+		t.fact(v1alpha1.EventShipmentUploaded, uploaded.Reason)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	weixin "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
 )
 
@@ -23,6 +24,8 @@ type Evidence struct {
 	// Orders and Refunds are what was requested, whether or not the objects still exist.
 	Orders  map[Number]*AskedOrder
 	Refunds map[Number]*AskedRefund
+	// Shipments are those that were requested, whether or not they still exist.
+	Shipments []*AskedShipment
 	// Rivals use somebody else's number without permission.
 	Rivals []Rival
 	// LetThrough are the numbers of Refunds that a user without permission could approve.
@@ -35,7 +38,9 @@ type Evidence struct {
 	Payments []SeenPayment
 	// Ledger is WeChat Pay's ledger.
 	Ledger simulator.Ledger
-	// History are all writes of Merchants, Orders and Refunds, in the order in which they were
+	// Weixin is what order shipping management was told.
+	Weixin weixin.Journal
+	// History are all writes of Merchants, Orders, Refunds and Shipments, in the order in which they were
 	// stored.
 	History []Change
 	// Pauses are the times in which a leader was stopped by SIGSTOP.
@@ -93,12 +98,13 @@ type SeenPayment struct {
 	TransactionID string
 }
 
-// Change is one stored version of an object, or its deletion. One of the three is set; if Gone, it
+// Change is one stored version of an object, or its deletion. One of the four is set; if Gone, it
 // is the last version.
 type Change struct {
 	Merchant *v1alpha1.Merchant
 	Order    *v1alpha1.Order
 	Refund   *v1alpha1.Refund
+	Shipment *v1alpha1.Shipment
 	Gone     bool
 }
 
@@ -125,6 +131,10 @@ const (
 	AnswerAfterWrite   Rule = "a callback is answered SUCCESS only when its news is stored"
 	NothingForged      Rule = "no callback of a forged signer is accepted or recorded"
 	PayerCanPay        Rule = "WeChat Pay takes what an Order gives its payer"
+	UploadOnce         Rule = "an upload is made once, or repeated the same, as its Shipment says"
+	UploadedIsThere    Rule = "a Shipment that says Uploaded is at WeChat"
+	ShippedByOwner     Rule = "WeChat has no parcel of another's Shipment"
+	ReshipAsked        Rule = "the one chance to ship again is used only if somebody asked for it"
 	EventsArrive       Rule = "every event arrives at least once"
 	EventsInOrder      Rule = "the events of an object arrive in order"
 	EventsTrue         Rule = "no event tells what did not happen"
@@ -139,7 +149,9 @@ const (
 var Rules = []Rule{
 	OneTransaction, OnePayout, NoFactCrosses, UngrantedIsNothing, RefundApproved,
 	OrderOnce, RefundOnce, RefundWithinPaid, ApprovedIsPaidOut, PaymentRecorded, PaidNeverLeft, NothingInvented,
-	AnswerAfterWrite, NothingForged, PayerCanPay, EventsArrive, EventsInOrder, EventsTrue, Converged, NothingLost, WeChatContent, LedgerTrustworthy, ProcessesDoNotFail,
+	AnswerAfterWrite, NothingForged, PayerCanPay,
+	UploadOnce, UploadedIsThere, ShippedByOwner, ReshipAsked,
+	EventsArrive, EventsInOrder, EventsTrue, Converged, NothingLost, WeChatContent, LedgerTrustworthy, ProcessesDoNotFail,
 }
 
 // Finding is a violated rule.
@@ -191,6 +203,7 @@ func Judge(e Evidence, now time.Time) Verdict {
 	j.callbacks()
 	j.forgeries()
 	j.payers()
+	j.shipments()
 	j.complaints()
 	j.events()
 	j.findings = append(j.findings, j.past.findings...)

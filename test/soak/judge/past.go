@@ -17,6 +17,8 @@ import (
 type past struct {
 	orders  map[string]*v1alpha1.Order
 	refunds map[string]*v1alpha1.Refund
+	// shipments are those that exist.
+	shipments map[string]*v1alpha1.Shipment
 	// firstPaid is when an Order of this name first showed a transaction, by the time in its
 	// status.
 	firstPaid map[transactionOf]time.Time
@@ -35,8 +37,11 @@ type transactionOf struct{ object, transaction string }
 
 func key(object client.Object) string {
 	kind := "Order"
-	if _, isRefund := object.(*v1alpha1.Refund); isRefund {
+	switch object.(type) {
+	case *v1alpha1.Refund:
 		kind = "Refund"
+	case *v1alpha1.Shipment:
+		kind = "Shipment"
 	}
 	return kind + " " + object.GetNamespace() + "/" + object.GetName()
 }
@@ -45,7 +50,7 @@ func key(object client.Object) string {
 func readHistory(history []Change, lookAt func(...Rule)) *past {
 	p := &past{
 		lookAt: lookAt,
-		orders: map[string]*v1alpha1.Order{}, refunds: map[string]*v1alpha1.Refund{},
+		orders: map[string]*v1alpha1.Order{}, refunds: map[string]*v1alpha1.Refund{}, shipments: map[string]*v1alpha1.Shipment{},
 		firstPaid: map[transactionOf]time.Time{}, firstSucceeded: map[string]time.Time{}, last: map[string]client.Object{}, paidFor: map[string]string{}, paidBack: map[string]string{},
 	}
 	for _, change := range history {
@@ -54,6 +59,8 @@ func readHistory(history []Change, lookAt func(...Rule)) *past {
 			p.readOrder(change.Order, change.Gone)
 		case change.Refund != nil:
 			p.readRefund(change.Refund, change.Gone)
+		case change.Shipment != nil:
+			p.readShipment(change.Shipment, change.Gone)
 		}
 	}
 	return p
@@ -115,6 +122,28 @@ func (p *past) readRefund(refund *v1alpha1.Refund, gone bool) {
 	}
 }
 
+// readShipment checks that the end of a Shipment stays.
+func (p *past) readShipment(shipment *v1alpha1.Shipment, gone bool) {
+	name := key(shipment)
+	before := p.shipments[name]
+	if gone {
+		delete(p.shipments, name)
+		return
+	}
+	p.shipments[name], p.last[name] = shipment, shipment
+	if before == nil || before.UID != shipment.UID {
+		return
+	}
+	was, is := condition(before.Status.Conditions, v1alpha1.ConditionUploaded), condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded)
+	if was.Status != metav1.ConditionTrue {
+		return
+	}
+	p.lookAt(PaidNeverLeft)
+	if was.Status != is.Status || was.Reason != is.Reason {
+		p.left(name, before.Status.Conditions, shipment.Status.Conditions)
+	}
+}
+
 // onlyOne checks that one object shows a fact. An object that is applied again has the same name
 // and may show it again; another may not, whatever its namespace.
 func (p *past) onlyOne(rule Rule, shown map[string]string, fact, name string) {
@@ -152,6 +181,11 @@ func (p *past) describe(name string) string {
 	case *v1alpha1.Refund:
 		text += words(object.Status.Conditions)
 		if p.refunds[name] == nil {
+			text += " (gone)"
+		}
+	case *v1alpha1.Shipment:
+		text += words(object.Status.Conditions)
+		if p.shipments[name] == nil {
 			text += " (gone)"
 		}
 	}

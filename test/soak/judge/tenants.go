@@ -148,22 +148,28 @@ func (j *judge) findAll(object client.Object, number Number, broken []tenancy.Br
 	}
 }
 
-// content returns a change's Order or Refund; nil for other kinds.
+// content returns a change's Order, Refund or Shipment; nil for other kinds.
 func (c Change) content() (client.Object, []metav1.Condition, any) {
 	switch {
 	case c.Order != nil:
 		return c.Order, c.Order.Status.Conditions, c.Order.Status
 	case c.Refund != nil:
 		return c.Refund, c.Refund.Status.Conditions, c.Refund.Status
+	case c.Shipment != nil:
+		return c.Shipment, c.Shipment.Status.Conditions, c.Shipment.Status
 	default:
 		return nil, nil, nil
 	}
 }
 
-// orderKey returns the key of an Order, or of a Refund's Order.
+// orderKey returns the key of an Order, or of the Order of a Refund or a Shipment.
 func orderKey(object client.Object) string {
-	if refund, isRefund := object.(*v1alpha1.Refund); isRefund {
-		return "Order " + refund.Namespace + "/" + refund.Spec.OrderRef.Name
+	switch object := object.(type) {
+	case *v1alpha1.Refund:
+		return "Order " + object.Namespace + "/" + object.Spec.OrderRef.Name
+	case *v1alpha1.Shipment:
+		return "Order " + object.Namespace + "/" + object.Spec.OrderRef.Name
+	default:
+		return key(object)
 	}
-	return key(object)
 }

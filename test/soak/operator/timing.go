@@ -23,6 +23,7 @@ func hasten(options *manager.Options) {
 	options.Accounts.Timeouts.Connect = time.Second
 	options.Accounts.Timeouts.Query = 2 * time.Second
 	options.Accounts.Timeouts.Pay = 3 * time.Second
+	options.MiniProgramTimeout = 2 * time.Second
 }
 
 func timing(lease time.Duration) controllers.Timing {
@@ -46,9 +47,8 @@ func timing(lease time.Duration) controllers.Timing {
 		GuardCheck:     5 * minute,
 		GuardRetry:     minute / 2,
 		CallbackCheck:  6 * 60 * minute, CallbackRetryFirst: minute, CallbackRetryMost: 30 * minute,
-		AbandonAfter:  40 * minute,
-		AbandonAtLast: 24 * 60 * minute,
-		// No soak has Shipments yet.
+		AbandonAfter:     40 * minute,
+		AbandonAtLast:    24 * 60 * minute,
 		MiniProgramCheck: 60 * minute, ShippingUnknown: 10 * minute, ShipmentsKeepOrder: 24 * 60 * minute,
 		Events: events.Timing{
 			Timeout: 2 * time.Second, RetryFirst: 200 * time.Millisecond, RetryMost: 5 * minute,

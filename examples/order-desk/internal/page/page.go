@@ -41,6 +41,8 @@ type Page struct {
 	Notices *desk.Notices
 	Zone    *time.Location
 	Log     *slog.Logger
+	// Hosts are those that the page is served under.
+	Hosts Hosts
 
 	mutex   sync.Mutex
 	noticed chan struct{}
@@ -57,7 +59,7 @@ func (p *Page) Handler() http.Handler {
 	mux.HandleFunc("GET /page.css", file("text/css; charset=utf-8", style))
 	mux.HandleFunc("GET /page.js", file("text/javascript; charset=utf-8", script))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	return http.NewCrossOriginProtection().Handler(guarded(mux))
+	return p.Hosts.only(http.NewCrossOriginProtection().Handler(guarded(mux)))
 }
 
 // guarded sets the headers that keep a page from running what is not its own.
