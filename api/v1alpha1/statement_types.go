@@ -119,6 +119,11 @@ type StatementTotals struct {
 	// +required
 	Foreign StatementTally `json:"foreign,omitzero"`
 
+	// unexplained are the rows that differ, and what the bill lacks: how much money status.differences is about. Amounts are added up
+	// whichever way the money went.
+	// +optional
+	Unexplained *StatementTally `json:"unexplained,omitempty"`
+
 	// fees that WeChat keeps, in yuan with five decimals, as the bill has them: "0.60000".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
