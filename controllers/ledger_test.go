@@ -22,17 +22,17 @@ import (
 )
 
 // openWithLedger opens a shop whose operator keeps a ledger.
-func openWithLedger(t *testing.T) (*framework.Shop, *postgres.Server, *gomega.WithT) {
+func openWithLedger(t *testing.T, more ...framework.Option) (*framework.Shop, *postgres.Server, *gomega.WithT) {
 	t.Helper()
 	server := postgres.Open(t)
 	file := filepath.Join(t.TempDir(), "dsn")
 	if err := os.WriteFile(file, []byte(server.DSN()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	shop, g := openReady(t, framework.WithOptions(func(options *manager.Options) {
+	shop, g := openReady(t, append(more, framework.WithOptions(func(options *manager.Options) {
 		options.LedgerDSNFile = file
 		options.Ledger = ledger.Timing{Gather: 10 * time.Millisecond, RetryFirst: 50 * time.Millisecond, RetryMost: 200 * time.Millisecond, Batch: 100, Aside: time.Second}
-	}))
+	}))...)
 	return shop, server, g
 }
 

@@ -108,16 +108,16 @@ type StatementTotals struct {
 
 	// payments of the day.
 	// +required
-	Payments StatementTally `json:"payments,omitzero"`
+	Payments StatementTally `json:"payments"`
 
 	// refunds that WeChat accepted on the day.
 	// +required
-	Refunds StatementTally `json:"refunds,omitzero"`
+	Refunds StatementTally `json:"refunds"`
 
 	// foreign payments and refunds, which Merchant.spec.statements.foreign leaves to other systems. They are part of payments and
 	// refunds.
 	// +required
-	Foreign StatementTally `json:"foreign,omitzero"`
+	Foreign StatementTally `json:"foreign"`
 
 	// unexplained are the rows that differ, and what the bill lacks: how much money status.differences is about. Amounts are added up
 	// whichever way the money went.

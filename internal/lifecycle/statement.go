@@ -57,7 +57,7 @@ func NotDownloaded(statement *v1alpha1.Statement, status metav1.ConditionStatus,
 // NotCompared records that there is a bill, and why it can't be compared. A comparison that was made before stands.
 func NotCompared(statement *v1alpha1.Statement, message string, now time.Time) {
 	if !StatementCompared(statement) && !StatementFinal(statement) {
-		setStatement(statement, now, v1alpha1.ConditionDownloaded, metav1.ConditionUnknown, v1alpha1.ReasonWaiting, "The bill is downloaded once it can be compared")
+		setStatement(statement, now, v1alpha1.ConditionDownloaded, metav1.ConditionFalse, v1alpha1.ReasonWaiting, "The bill is downloaded once it can be compared")
 		setStatement(statement, now, v1alpha1.ConditionBalanced, metav1.ConditionUnknown, v1alpha1.ReasonNotCompared, message)
 	}
 }

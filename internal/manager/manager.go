@@ -37,6 +37,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/miniprogram"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
@@ -252,6 +253,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		Registry:                in.registry,
 		Claims:                  claims.New(in.client, in.apiReader, in.options.Accounts.Clock),
 		Callbacks:               controllers.NewCallbackFindings(),
+		Wakeups:                 &controllers.Wakeups{},
 		Events:                  sinks,
 		Recorder:                o.GetEventRecorder("wechatpay-operator"),
 		Log:                     o.GetLogger(),
@@ -279,6 +281,8 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		"MiniProgram":          &controllers.MiniProgramReconciler{Base: base, MiniPrograms: miniPrograms},
 		"Shipment":             &controllers.ShipmentReconciler{Base: base, MiniPrograms: miniPrograms},
 		"virtual goods":        &controllers.VirtualGoodsReconciler{Base: base},
+		"Statement":            &controllers.StatementReconciler{Base: base, Records: records(in.options)},
+		"daily Statements":     &controllers.DailyStatementReconciler{Base: base},
 		"EventSink":            &controllers.EventSinkReconciler{Base: base, Hosts: in.options.EventHosts},
 		"Merchant's callbacks": &controllers.CallbackProbeReconciler{Base: base, Sender: newProbeSender(in.options)},
 	} {
@@ -309,6 +313,14 @@ func (o *Operator) newDispatcher(ctx context.Context, in dependencies) (*events.
 		return nil, err
 	}
 	return dispatcher, o.Add(manager.RunnableFunc(dispatcher.Start))
+}
+
+// records returns what the ledger has of objects that are gone; nil if there is no ledger.
+func records(options Options) statement.Ledger {
+	if options.LedgerDSNFile == "" {
+		return nil
+	}
+	return ledger.NewReader(options.LedgerDSNFile)
 }
 
 // newLedger adds the ledger's writer, which runs on the leader only; nil if there is no ledger.
