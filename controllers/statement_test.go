@@ -436,3 +436,22 @@ func TestPaymentThatTheBillLacks(t *testing.T) {
 	g.Expect(countsOf(differs)).To(gomega.Equal(map[string]int64{"PaymentDayDiffers": 1}))
 	g.Expect(strings.Join([]string{differs.Status.Differences[0].Bill, differs.Status.Differences[0].Here}, " ")).To(gomega.Equal(string(day) + " " + string(day.Previous())))
 }
+
+func TestEventSinkHearsOfADifference(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	receiver := framework.NewReceiver(t)
+	shop.Create(shop.NewSigningKey(shop.Namespace, framework.SigningKey), shop.NewEventSink("books", receiver, func(s *v1alpha1.EventSink) {
+		s.Spec.Types = []v1alpha1.EventType{v1alpha1.EventStatementDiffers}
+	}))
+	day := paidDay(shop.Paid("order-0001"))
+	outside(shop, "till-0001", 700)
+	days.set(day.Next(), billReady)
+	shop.Create(shop.NewStatement("books", string(day)))
+	shop.WaitStatement("books", "Balanced=False/Differs")
+	waitEvents(shop, receiver, "books: StatementDiffers")
+	event := receiver.Accepted()[0]
+	g.Expect(event.Source).To(gomega.HaveSuffix("/statements/books"))
+	g.Expect(event.Data["date"]).To(gomega.Equal(string(day)))
+	g.Expect(event.Data["differences"]).To(gomega.HaveKeyWithValue("PaymentNotInLedger", float64(1)))
+	g.Expect(event.Body).NotTo(gomega.ContainSubstring("till-0001"), "numbers are for who may read the Statement")
+}
