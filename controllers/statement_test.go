@@ -438,14 +438,17 @@ func TestPaymentThatTheBillLacks(t *testing.T) {
 }
 
 func TestEventSinkHearsOfADifference(t *testing.T) {
-	shop, days, g := openWithBills(t)
+	days := newDays()
+	days.move(-48 * time.Hour) // a receiver refuses events that were signed in its future
+	shop, g := openReady(t, days.option())
 	receiver := framework.NewReceiver(t)
 	shop.Create(shop.NewSigningKey(shop.Namespace, framework.SigningKey), shop.NewEventSink("books", receiver, func(s *v1alpha1.EventSink) {
 		s.Spec.Types = []v1alpha1.EventType{v1alpha1.EventStatementDiffers}
 	}))
 	day := paidDay(shop.Paid("order-0001"))
 	outside(shop, "till-0001", 700)
-	days.set(day.Next(), billReady)
+	days.operators.Set(time.Now())
+	days.weChats.Set(time.Now())
 	shop.Create(shop.NewStatement("books", string(day)))
 	shop.WaitStatement("books", "Balanced=False/Differs")
 	waitEvents(shop, receiver, "books: StatementDiffers")
