@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	matching "github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
@@ -23,11 +24,17 @@ import (
 
 // compare downloads the bill and compares it.
 func (r *StatementReconciler) compare(ctx context.Context, s *billOf) progress {
-	leave, entered := r.places.enter(s.Namespace, statementsPerNamespace)
+	leave, entered := r.namespaces.enter(s.Namespace, statementsPerNamespace)
 	if !entered {
 		return again(r.Timing.Bills.Busy)
 	}
 	defer leave()
+	// WeChat limits bills by merchant number, so the next one need not even be prepared.
+	leaveAccount, entered := r.accounts.enter(account.IDOf(s.merchant).String(), 1)
+	if !entered {
+		return again(r.Timing.Bills.Busy)
+	}
+	defer leaveAccount()
 	found, err := r.comparer.Compare(ctx, s.account, s.merchant, s.day, r.Clock.Now())
 	if err != nil {
 		return r.failed(ctx, s, err)

@@ -38,8 +38,9 @@ type StatementReconciler struct {
 	// failures counts the downloads that failed, repairs the comparisons that found something that was missed.
 	failures, repairs *retries
 	// due holds when a Statement is downloaded next, whatever starts a reconcile until then.
-	due    *dueTimes
-	places namespacePlaces
+	due *dueTimes
+	// namespaces and accounts limit how much is done for one of them at a time.
+	namespaces, accounts places
 }
 
 const (
@@ -184,28 +185,28 @@ func (r *StatementReconciler) spread(namespace, merchant string) time.Duration {
 	return time.Duration(uint64(sum.Sum32()) % uint64(r.Timing.Bills.Spread))
 }
 
-// namespacePlaces limits how much is done for a namespace at a time.
-type namespacePlaces struct {
+// places limit how much is done for somebody at a time.
+type places struct {
 	mutex sync.Mutex
 	taken map[string]int
 }
 
 // enter takes a place, and returns false if there is none. leave gives it back.
-func (p *namespacePlaces) enter(namespace string, most int) (leave func(), entered bool) {
+func (p *places) enter(who string, most int) (leave func(), entered bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	if p.taken[namespace] >= most {
+	if p.taken[who] >= most {
 		return nil, false
 	}
 	if p.taken == nil {
 		p.taken = map[string]int{}
 	}
-	p.taken[namespace]++
+	p.taken[who]++
 	return func() {
 		p.mutex.Lock()
 		defer p.mutex.Unlock()
-		if p.taken[namespace]--; p.taken[namespace] == 0 {
-			delete(p.taken, namespace)
+		if p.taken[who]--; p.taken[who] == 0 {
+			delete(p.taken, who)
 		}
 	}, true
 }
