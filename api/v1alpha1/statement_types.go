@@ -71,7 +71,7 @@ type LocalMerchantReference struct {
 }
 
 // StatementSpec says which bill to compare. It is immutable.
-// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec is immutable: create another Statement"
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="(self.merchantRef == oldSelf.merchantRef ? \"\" : 'merchantRef is immutable; ') + (self.date == oldSelf.date ? \"\" : 'date is immutable; ') + 'create another Statement'"
 type StatementSpec struct {
 	// merchantRef names the Merchant, in the namespace of the Statement.
 	// +required
@@ -91,10 +91,13 @@ type StatementTally struct {
 	// count of rows.
 	// +required
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Count int64 `json:"count"`
 
 	// total in minor units of the currency (fen for CNY).
 	// +required
+	// +kubebuilder:validation:Minimum=-9007199254740991
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Total int64 `json:"total"`
 }
 
@@ -182,6 +185,7 @@ type StatementDifferenceCount struct {
 	// count of the differences.
 	// +required
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Count int64 `json:"count,omitempty"`
 }
 
@@ -227,11 +231,13 @@ type StatementStatus struct {
 	// differing is how many differences there are altogether; absent until the bill was compared.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Differing *int64 `json:"differing,omitempty"`
 
 	// undecided is how many payments and refunds near midnight a bill of the day before or after will tell about.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Undecided *int64 `json:"undecided,omitempty"`
 }
 

@@ -23,7 +23,7 @@ func TestMerchantStatements(t *testing.T) {
 	prefix := func(prefixes ...any) edit { return set("spec.statements.foreign.outTradeNoPrefixes", prefixes) }
 	check(t, []row{
 		accept("a prefix", merchant(prefix("till-"))),
-		refuse("none", merchant(prefix()), "outTradeNoPrefixes", "at least 1"),
+		refuse("none", merchant(set("spec.statements.foreign.outTradeNoPrefixes", []any{})), "outTradeNoPrefixes", "at least 1"),
 		refuse("an empty one, which everything begins with", merchant(prefix("")), "outTradeNoPrefixes[0]", "at least 1"),
 		refuse("twice the same", merchant(prefix("a", "a")), "outTradeNoPrefixes[1]", "Duplicate"),
 	})

@@ -89,7 +89,7 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 	if known.err != nil {
 		return nil, known.err
 	}
-	if found.TooLarge {
+	if found.TooLarge || !fits(found.Result) {
 		return nil, &IncompleteError{"its amounts are too large to be added up"}
 	}
 	found.Verdict = found.Result.Verdict(checks...)
@@ -100,6 +100,24 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 		found.Refunds = append(found.Refunds, object)
 	}
 	return found, nil
+}
+
+// largest is the largest amount that the API takes: beyond it, JSON readers lose the last digits.
+const largest = 1<<53 - 1
+
+// fits reports whether all sums of a result can be shown.
+func fits(result reconcile.Result) bool {
+	for _, sums := range []reconcile.Sums{result.Bill, result.Missing} {
+		for _, amounts := range []reconcile.Amounts{sums.Payments, sums.Refunds, sums.Reversals} {
+			for _, tally := range amounts {
+				// Three kinds of money, in the bill and missing, are added up at most.
+				if tally.Total > largest/6 {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // problemOf says why a bill can't be relied on. Rows of other sub merchants are nothing but ignored, unless there are no others: then

@@ -112,6 +112,7 @@ func TestBillsThatAreNotTheOneBalanceNothing(t *testing.T) {
 		"a page":                    {bill: []byte("<html><body>502</body></html>"), words: ""},
 		"nothing":                   {bill: nil, words: ""},
 		"amounts beyond all limits": {bill: bytes.ReplaceAll(of(func(*billtest.Row) {}), []byte("`0.02,"), []byte("`99999999999999999999.99,")), words: "can't be read"},
+		"amounts beyond the API's":  {bill: of(func(r *billtest.Row) { r.Order, r.Settled = 1<<53, 1<<53 }), words: "too large"},
 		"a renamed column":          {bill: bytes.Replace(whole, []byte("订单金额"), []byte("订单总额"), 2), words: ""},
 		"another summary":           {bill: bytes.Replace(whole, []byte("`2,`"), []byte("`3,`"), 1), words: "summary"},
 	} {
