@@ -41,6 +41,8 @@ type Base struct {
 	Events *events.Dispatcher
 	// Ledger records what happened; nil if there is none.
 	Ledger Ledger
+	// Wakeups start the queries of what a bill says was missed; nil in tests about something else.
+	Wakeups *Wakeups
 	// Recorder writes events for decisions and for what needs a person's attention.
 	Recorder kubeevents.EventRecorder
 	// Log gets one line for each change of state.
@@ -77,6 +79,9 @@ func (r *retries) after(uid types.UID, err error) time.Duration {
 	}
 	return r.next(uid)
 }
+
+// count returns the number of failed attempts.
+func (r *retries) count(uid types.UID) int { return r.limiter.NumRequeues(uid) }
 
 func (r *retries) forget(uid types.UID) { r.limiter.Forget(uid) }
 

@@ -87,6 +87,7 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(r.whenCredentialsRestored(r.endWaits)).
 		WatchesRawSource(source.Func(listenToEvents[*v1alpha1.Order](&r.Base))).
 		WatchesRawSource(source.Func(listenToLedger(&r.Base))).
+		WatchesRawSource(source.Func(r.listenToStatements)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.limitWorkers(account.OrderWorkers, r))
 }

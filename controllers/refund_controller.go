@@ -40,6 +40,8 @@ type RefundReconciler struct {
 	contradictions *dueTimes
 	// holds is the time before which a Refund is not sent after the finalizer was added.
 	holds *dueTimes
+	// woken are the Refunds that a bill has as accepted, until they are queried.
+	woken *dueTimes
 	// sent are the Refunds with a recent refund request.
 	sent *recent[types.NamespacedName, *sentRefund]
 	// spacing keeps refund requests of one Order apart.
@@ -81,13 +83,14 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(r.whenCredentialsRestored(r.endWaits)).
 		WatchesRawSource(source.Func(listenToEvents[*v1alpha1.Refund](&r.Base))).
 		WatchesRawSource(source.Func(r.listenToGuard)).
+		WatchesRawSource(source.Func(r.listenToStatements)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.limitWorkers(account.RefundWorkers, r))
 }
 
 func (r *RefundReconciler) init() {
 	r.retries, r.polls, r.calls, r.polled = newRetries(r.Timing), newDueTimes(), newHoldoffs(), newHoldoffs()
-	r.contradictions, r.holds = newDueTimes(), newDueTimes()
+	r.contradictions, r.holds, r.woken = newDueTimes(), newDueTimes(), newDueTimes()
 	r.sent, r.refusals = newRecent[types.NamespacedName, *sentRefund](deletionWindow, r.Clock), &refusals{}
 	r.written = newOwnWrites(r.Clock)
 	r.spacing = newRefundSpacing(r.Timing.RefundSpacing, r.Clock)
@@ -164,6 +167,7 @@ func (r *RefundReconciler) forget(uid types.UID) {
 	r.polled.clear(uid)
 	r.contradictions.clear(uid)
 	r.holds.clear(uid)
+	r.woken.clear(uid)
 }
 
 // rest delays the next call, whatever else starts a reconcile until then.

@@ -153,10 +153,13 @@ func (r *RefundReconciler) allowLookup(ctx context.Context, f *refund) (allowed 
 // is.
 func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) progress {
 	undecided := ""
+	_, woken := r.woken.get(f.UID)
 	switch lifecycle.ApprovedReason(f.Refund) {
 	case undecided, v1alpha1.ReasonPending:
 	default:
-		return next()
+		if !woken {
+			return next()
+		}
 	}
 	if lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
 		return next() // the request returns an existing refund, and pays nothing twice
@@ -165,6 +168,7 @@ func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) p
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
+	r.woken.clear(f.UID)
 	switch {
 	case err == nil:
 		return r.recover(ctx, f, fact)

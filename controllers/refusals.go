@@ -134,6 +134,8 @@ func kindOf(object client.Object) string {
 		return "MiniProgram"
 	case *v1alpha1.Shipment:
 		return "Shipment"
+	case *v1alpha1.Statement:
+		return "Statement"
 	default:
 		return "Merchant"
 	}

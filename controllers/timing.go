@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
@@ -74,6 +75,9 @@ type Timing struct {
 	// uploaded.
 	ShipmentsKeepOrder time.Duration
 
+	// Bills holds the intervals of Statements.
+	Bills BillTiming
+
 	// Events holds the intervals of deliveries to EventSinks.
 	Events events.Timing
 }
@@ -109,8 +113,31 @@ func DefaultTiming() Timing {
 		MiniProgramCheck: time.Hour, ShippingUnknown: 10 * time.Minute, ShipmentsKeepOrder: 24 * time.Hour,
 		AbandonAfter:  10 * time.Minute,
 		AbandonAtLast: 24 * time.Hour,
-		Events:        events.DefaultTiming(),
+		Bills: BillTiming{
+			Policy: bills.WeChatPolicy, Spread: 10 * time.Minute, RetryFirst: time.Minute, RetryMost: time.Hour, RetrySlowly: 6 * time.Hour,
+			RepairFirst: time.Minute, RepairMost: 30 * time.Minute, Again: 24 * time.Hour, AgainFor: 7 * 24 * time.Hour, Look: time.Hour, Busy: 5 * time.Second,
+		},
+		Events: events.DefaultTiming(),
 	}
+}
+
+// BillTiming holds the intervals of Statements.
+type BillTiming struct {
+	// Policy says when WeChat has a bill.
+	Policy bills.Policy
+	// Spread is how long after a bill is there it is asked for at the latest, so that not all merchants ask in the same second.
+	Spread time.Duration
+	// RetryFirst and RetryMost limit the backoff after a download that failed, and RetrySlowly is the wait where a person has to
+	// correct something at WeChat.
+	RetryFirst, RetryMost, RetrySlowly time.Duration
+	// RepairFirst and RepairMost limit the backoff after the query of what was missed, until the bill is compared again.
+	RepairFirst, RepairMost time.Duration
+	// Again is how often a Statement that differs is compared again, and AgainFor for how long after its bill was there.
+	Again, AgainFor time.Duration
+	// Look is how often a Statement that waits looks at the clock: timers stand still while a machine sleeps.
+	Look time.Duration
+	// Busy is the wait while other Statements of the namespace are compared.
+	Busy time.Duration
 }
 
 // callbackCheckAfter returns the time until the next test callback after a number of failures in a

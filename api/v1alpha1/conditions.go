@@ -382,6 +382,8 @@ const (
 const (
 	ConditionDownloaded = "Downloaded"
 
+	// ReasonMerchantNotFound: the Merchant does not exist in the namespace.
+	ReasonMerchantNotFound = "MerchantNotFound"
 	// ReasonDownloaded: the bill is here, and its rows add up to its summary.
 	ReasonDownloaded = "Downloaded"
 	// ReasonEmpty: WeChat has no bill, because nothing happened at the merchant number on that day.

@@ -31,7 +31,7 @@ type choosy struct {
 
 var goTypes = map[string]reflect.Type{
 	"Merchant": reflect.TypeFor[v1alpha1.Merchant](), "Order": reflect.TypeFor[v1alpha1.Order](), "Refund": reflect.TypeFor[v1alpha1.Refund](),
-	"EventSink": reflect.TypeFor[v1alpha1.EventSink](), "MiniProgram": reflect.TypeFor[v1alpha1.MiniProgram](), "Shipment": reflect.TypeFor[v1alpha1.Shipment](),
+	"EventSink": reflect.TypeFor[v1alpha1.EventSink](), "MiniProgram": reflect.TypeFor[v1alpha1.MiniProgram](), "Shipment": reflect.TypeFor[v1alpha1.Shipment](), "Statement": reflect.TypeFor[v1alpha1.Statement](),
 }
 
 // choosyFields walks a kind's schema and its Go type side by side. The API server decodes metadata itself.
@@ -210,7 +210,7 @@ var whatGoDoesNotTake = map[string][]any{
 // write everything, and then reads all objects as the operator does.
 func TestTheAPIServerTakesNothingThatGoDoesNot(t *testing.T) {
 	ns := namespace(t)
-	for kind, make := range map[string]func(...edit) *unstructured.Unstructured{"Merchant": merchant, "Order": order, "Refund": refund, "EventSink": eventSink, "MiniProgram": miniProgram, "Shipment": shipment} {
+	for kind, make := range map[string]func(...edit) *unstructured.Unstructured{"Merchant": merchant, "Order": order, "Refund": refund, "EventSink": eventSink, "MiniProgram": miniProgram, "Shipment": shipment, "Statement": statement} {
 		t.Run(kind, func(t *testing.T) {
 			status, ok := sample(schemaNode(schemaOf(t, kind).Properties["status"])).(map[string]any)
 			if !ok {

@@ -5,7 +5,7 @@ import (
 )
 
 // EventType is a kind of fact that an EventSink is told.
-// +kubebuilder:validation:Enum=OrderPaid;OrderPaidLate;OrderClosed;RefundRequested;RefundSucceeded;RefundFailed;ShipmentUploaded
+// +kubebuilder:validation:Enum=OrderPaid;OrderPaidLate;OrderClosed;RefundRequested;RefundSucceeded;RefundFailed;ShipmentUploaded;StatementDiffers
 type EventType string
 
 // The types of events. Each object has at most one event of each.
@@ -24,6 +24,8 @@ const (
 	EventRefundFailed EventType = "RefundFailed"
 	// EventShipmentUploaded: WeChat has the shipping information of a Shipment.
 	EventShipmentUploaded EventType = "ShipmentUploaded"
+	// EventStatementDiffers: WeChat's bill of a day and what the operator knows differ.
+	EventStatementDiffers EventType = "StatementDiffers"
 )
 
 // SigningKeyReference names one key of a Secret in the namespace of the EventSink.

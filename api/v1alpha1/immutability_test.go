@@ -61,6 +61,11 @@ var kinds = map[string]mutability{
 			"allowedNamespaces.from":     {"Same", "All"},
 			"allowedNamespaces.numbers":  {"Any", "Prefixed"},
 			"allowedNamespaces.selector": {map[string]any{}, map[string]any{"matchLabels": map[string]any{"shop": "yes"}}},
+
+			"statements.schedule":                   {"None", "Daily"},
+			"statements.foreign.outTradeNoPrefixes": {[]any{"till-"}, []any{"till-", "pos-"}},
+			"statements.foreign.appIDs":             {[]any{"wx1"}, []any{"wx2"}},
+			"statements.foreign.tradeTypes":         {[]any{"MICROPAY"}, []any{"FACEPAY"}},
 		},
 		before: map[string]edit{
 			"protocol":                   speaksBoth,
@@ -147,6 +152,13 @@ var kinds = map[string]mutability{
 			"logistics":     {"Express", "SelfPickup"},
 			"parcels":       {[]any{parcel()}, []any{parcel("trackingNumber", "T2")}},
 			"complete":      {false, true},
+		},
+	},
+	"Statement": {
+		build: statement,
+		immutable: map[string]field{
+			"merchantRef.name": {"shop", "shop-2"},
+			"date":             {"2026-11-27", "2026-11-28"},
 		},
 	},
 	"EventSink": {

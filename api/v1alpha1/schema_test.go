@@ -171,6 +171,7 @@ func TestNamesAndColumns(t *testing.T) {
 		"Refund": {"wxr", []string{"STATE", "APPROVED", "ORDER", "AMOUNT", "AGE"}, []string{"REFUNDID", "ACCEPTED", "MESSAGE"},
 			[]string{".spec.approval", ".spec.orderRef.name", ".status.outRefundNo"}},
 		"MiniProgram": {"wxp", []string{"APPID", "READY", "REASON", "AGE"}, []string{"VIRTUAL GOODS", "MESSAGE"}, nil},
+		"Statement":   {"wxt", []string{"MERCHANT", "DATE", "DOWNLOADED", "BALANCED", "DIFFERING", "AGE"}, []string{"PAYMENTS", "REFUNDS", "MESSAGE"}, []string{".spec.date", ".spec.merchantRef.name"}},
 		"Shipment":    {"wxs", []string{"ORDER", "LOGISTICS", "UPLOADED", "REASON", "AGE"}, []string{"TRACKING", "MESSAGE"}, []string{".spec.orderRef.name"}},
 		"EventSink":   {"wxe", []string{"URL", "DELIVERING", "REASON", "PENDING", "AGE"}, []string{"GIVEN UP", "MESSAGE"}, nil},
 	} {
@@ -204,7 +205,7 @@ func TestNamesAndColumns(t *testing.T) {
 			t.Errorf("%s: columns %q, wide %q, selectable %q", kind, columns, wide, selectable)
 		}
 	}
-	if got := slices.Sorted(maps.Keys(kinds)); !slices.Equal(got, []string{"EventSink", "Merchant", "MiniProgram", "Order", "Refund", "Shipment"}) {
+	if got := slices.Sorted(maps.Keys(kinds)); !slices.Equal(got, []string{"EventSink", "Merchant", "MiniProgram", "Order", "Refund", "Shipment", "Statement"}) {
 		t.Errorf("kinds %q", got)
 	}
 }

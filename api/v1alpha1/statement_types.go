@@ -71,7 +71,7 @@ type LocalMerchantReference struct {
 }
 
 // StatementSpec says which bill to compare. It is immutable.
-// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec is immutable: create another Statement"
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="(self.merchantRef == oldSelf.merchantRef ? \"\" : 'merchantRef is immutable; ') + (self.date == oldSelf.date ? \"\" : 'date is immutable; ') + 'create another Statement'"
 type StatementSpec struct {
 	// merchantRef names the Merchant, in the namespace of the Statement.
 	// +required
@@ -91,10 +91,13 @@ type StatementTally struct {
 	// count of rows.
 	// +required
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Count int64 `json:"count"`
 
 	// total in minor units of the currency (fen for CNY).
 	// +required
+	// +kubebuilder:validation:Minimum=-9007199254740991
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Total int64 `json:"total"`
 }
 
@@ -108,16 +111,21 @@ type StatementTotals struct {
 
 	// payments of the day.
 	// +required
-	Payments StatementTally `json:"payments,omitzero"`
+	Payments StatementTally `json:"payments"`
 
 	// refunds that WeChat accepted on the day.
 	// +required
-	Refunds StatementTally `json:"refunds,omitzero"`
+	Refunds StatementTally `json:"refunds"`
 
 	// foreign payments and refunds, which Merchant.spec.statements.foreign leaves to other systems. They are part of payments and
 	// refunds.
 	// +required
-	Foreign StatementTally `json:"foreign,omitzero"`
+	Foreign StatementTally `json:"foreign"`
+
+	// unexplained are the rows that differ, and what the bill lacks: how much money status.differences is about. Amounts are added up
+	// whichever way the money went.
+	// +optional
+	Unexplained *StatementTally `json:"unexplained,omitempty"`
 
 	// fees that WeChat keeps, in yuan with five decimals, as the bill has them: "0.60000".
 	// +optional
@@ -177,6 +185,7 @@ type StatementDifferenceCount struct {
 	// count of the differences.
 	// +required
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Count int64 `json:"count,omitempty"`
 }
 
@@ -222,11 +231,13 @@ type StatementStatus struct {
 	// differing is how many differences there are altogether; absent until the bill was compared.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Differing *int64 `json:"differing,omitempty"`
 
 	// undecided is how many payments and refunds near midnight a bill of the day before or after will tell about.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Undecided *int64 `json:"undecided,omitempty"`
 }
 

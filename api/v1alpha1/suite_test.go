@@ -92,6 +92,11 @@ func shipment(edits ...edit) *unstructured.Unstructured {
 	}, edits)
 }
 
+// statement has only what is required.
+func statement(edits ...edit) *unstructured.Unstructured {
+	return build("Statement", map[string]any{"merchantRef": map[string]any{"name": "shop"}, "date": "2026-11-27"}, edits)
+}
+
 // parcel is an entry of spec.parcels for Express.
 func parcel(pairs ...string) map[string]any {
 	made := map[string]any{"carrier": "STO", "trackingNumber": "T1", "items": "肥皂 x1"}

@@ -1,6 +1,7 @@
 package bills
 
 import (
+	"fmt"
 	"math"
 	"math/bits"
 	"strconv"
@@ -10,6 +11,15 @@ import (
 // Fee is an amount in hundred-thousandths of a yuan: fees have five decimals. It is negative where
 // WeChat gives a fee back.
 type Fee int64
+
+// String writes a fee in yuan, as a bill does.
+func (f Fee) String() string {
+	sign, digits := "", uint64(f)
+	if f < 0 {
+		sign, digits = "-", -digits
+	}
+	return fmt.Sprintf("%s%d.%05d", sign, digits/100_000, digits%100_000)
+}
 
 // feesPerFen is one fen as a Fee.
 const feesPerFen = 1000

@@ -35,6 +35,8 @@ func sourceOf(object client.Object) string {
 		resource = "refunds"
 	case *v1alpha1.Shipment:
 		resource = "shipments"
+	case *v1alpha1.Statement:
+		resource = "statements"
 	}
 	return "/apis/" + v1alpha1.GroupVersion.String() + "/namespaces/" + object.GetNamespace() + "/" + resource + "/" + object.GetName()
 }

@@ -53,6 +53,21 @@ type ShipmentData struct {
 	UploadTime string       `json:"uploadTime,omitempty"`
 }
 
+// StatementData is the body of the events of a Statement.
+type StatementData struct {
+	Namespace string            `json:"namespace"`
+	Name      string            `json:"name"`
+	UID       string            `json:"uid"`
+	Merchant  MerchantReference `json:"merchant"`
+	Date      string            `json:"date"`
+	State     string            `json:"state"`
+	// Differing is how many differences there are, and Differences how many of each class.
+	Differing    int64            `json:"differing"`
+	Differences  map[string]int64 `json:"differences,omitempty"`
+	Unexplained  []Amount         `json:"unexplained,omitempty"`
+	ComparedTime string           `json:"comparedTime,omitempty"`
+}
+
 // ParcelData is how a parcel is tracked; both members are empty where there is no carrier.
 type ParcelData struct {
 	TrackingNumber string `json:"trackingNumber,omitempty"`
@@ -80,6 +95,8 @@ func body(event Event, object client.Object) ([]byte, error) {
 		return json.Marshal(refundData(event, object))
 	case *v1alpha1.Shipment:
 		return json.Marshal(shipmentData(event, object))
+	case *v1alpha1.Statement:
+		return json.Marshal(statementData(event, object))
 	default:
 		panic("events: this kind has no events")
 	}
@@ -119,6 +136,26 @@ func shipmentData(event Event, shipment *v1alpha1.Shipment) ShipmentData {
 	}
 	for _, p := range shipment.Spec.Parcels {
 		data.Parcels = append(data.Parcels, ParcelData{TrackingNumber: p.TrackingNumber, Carrier: p.Carrier})
+	}
+	return data
+}
+
+func statementData(event Event, statement *v1alpha1.Statement) StatementData {
+	data := StatementData{
+		Namespace: statement.Namespace, Name: statement.Name, UID: string(statement.UID),
+		Merchant: MerchantReference{Namespace: statement.Namespace, Name: statement.Spec.MerchantRef.Name},
+		Date:     statement.Spec.Date, State: event.State, ComparedTime: timeText(statement.Status.ComparedTime), Differences: map[string]int64{},
+	}
+	if differing := statement.Status.Differing; differing != nil {
+		data.Differing = *differing
+	}
+	for _, of := range statement.Status.DifferenceCounts {
+		data.Differences[of.Class] = of.Count
+	}
+	for _, of := range statement.Status.Totals {
+		if of.Unexplained != nil && of.Unexplained.Count > 0 {
+			data.Unexplained = append(data.Unexplained, Amount{Total: of.Unexplained.Total, Currency: of.Currency})
+		}
 	}
 	return data
 }

@@ -200,6 +200,7 @@ func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
 	var orders v1alpha1.OrderList
 	var refunds v1alpha1.RefundList
 	var shipments v1alpha1.ShipmentList
+	var statements v1alpha1.StatementList
 	if err := d.Client.List(ctx, &orders, options...); err != nil {
 		return fmt.Errorf("listing Orders: %w", err)
 	}
@@ -208,6 +209,9 @@ func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
 	}
 	if err := d.Client.List(ctx, &shipments, options...); err != nil {
 		return fmt.Errorf("listing Shipments: %w", err)
+	}
+	if err := d.Client.List(ctx, &statements, options...); err != nil {
+		return fmt.Errorf("listing Statements: %w", err)
 	}
 	now := d.Clock.Now()
 	for i := range orders.Items {
@@ -218,6 +222,9 @@ func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
 	}
 	for i := range shipments.Items {
 		s.offer(nil, &shipments.Items[i], now)
+	}
+	for i := range statements.Items {
+		s.offer(nil, &statements.Items[i], now)
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -1,4 +1,5 @@
-// Package events tells EventSinks what happened to the Orders, Refunds and Shipments in their namespace.
+// Package events tells EventSinks what happened to the Orders, Refunds, Shipments and Statements in their
+// namespace.
 //
 // The objects are the outbox: an event follows from the status of its object, and from nothing
 // else. How far a sink is stands in its status as one time, which is written every few seconds and

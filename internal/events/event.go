@@ -37,6 +37,8 @@ func Of(object client.Object) []Event {
 		return ofRefund(object)
 	case *v1alpha1.Shipment:
 		return ofShipment(object)
+	case *v1alpha1.Statement:
+		return ofStatement(object)
 	default:
 		return nil
 	}
@@ -87,6 +89,15 @@ func ofShipment(shipment *v1alpha1.Shipment) []Event {
 	}
 	at := uploaded.LastTransitionTime.Time
 	return []Event{{Type: v1alpha1.EventShipmentUploaded, UID: shipment.UID, State: uploaded.Reason, Time: at, Recorded: at}}
+}
+
+func ofStatement(statement *v1alpha1.Statement) []Event {
+	balanced := lifecycle.Condition(statement.Status.Conditions, v1alpha1.ConditionBalanced)
+	if balanced.Reason != v1alpha1.ReasonDiffers {
+		return nil
+	}
+	at := balanced.LastTransitionTime.Time
+	return []Event{{Type: v1alpha1.EventStatementDiffers, UID: statement.UID, State: balanced.Reason, Time: at, Recorded: at}}
 }
 
 func ofRefund(refund *v1alpha1.Refund) []Event {

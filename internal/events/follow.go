@@ -14,7 +14,7 @@ import (
 // Follow registers event handlers with the cache. They do next to nothing in namespaces without
 // EventSinks.
 func (d *Dispatcher) Follow(ctx context.Context, informers cache.Informers) error {
-	for _, kind := range []client.Object{&v1alpha1.Order{}, &v1alpha1.Refund{}, &v1alpha1.Shipment{}} {
+	for _, kind := range []client.Object{&v1alpha1.Order{}, &v1alpha1.Refund{}, &v1alpha1.Shipment{}, &v1alpha1.Statement{}} {
 		informer, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {
 			return fmt.Errorf("following %T: %w", kind, err)

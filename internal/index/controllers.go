@@ -28,6 +28,8 @@ const (
 	ShipmentOrder = "order"
 	// ShipmentWaiting finds the Shipments that are not final, wherever they are; Waiting is its only value.
 	ShipmentWaiting = "waiting"
+	// StatementMerchant finds Statements by the name of their Merchant, within a namespace.
+	StatementMerchant = "merchant"
 )
 
 // Setup adds all indexes to a cache.
@@ -52,7 +54,17 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 			return err
 		}
 	}
+	if err := setupDays(ctx, indexer); err != nil {
+		return err
+	}
+	if err := setupStatements(ctx, indexer); err != nil {
+		return err
+	}
 	return setupShipping(ctx, indexer)
+}
+
+func setupStatements(ctx context.Context, indexer client.FieldIndexer) error {
+	return add(ctx, indexer, &v1alpha1.Statement{}, StatementMerchant, func(s *v1alpha1.Statement) []string { return []string{s.Spec.MerchantRef.Name} })
 }
 
 func setupShipping(ctx context.Context, indexer client.FieldIndexer) error {

@@ -34,7 +34,7 @@ const (
 func (o *Options) awaited() []string {
 	kinds := []string{"Merchant", "Order", "Refund"}
 	if o.Controllers {
-		kinds = append(kinds, "EventSink", "MiniProgram", "Shipment")
+		kinds = append(kinds, "EventSink", "MiniProgram", "Shipment", "Statement")
 	}
 	return kinds
 }

@@ -37,6 +37,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/miniprogram"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/nsfilter"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 	"github.com/wechatpay-operator/wechatpay-operator/webhookserver"
 )
 
@@ -252,6 +253,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		Registry:                in.registry,
 		Claims:                  claims.New(in.client, in.apiReader, in.options.Accounts.Clock),
 		Callbacks:               controllers.NewCallbackFindings(),
+		Wakeups:                 &controllers.Wakeups{},
 		Events:                  sinks,
 		Recorder:                o.GetEventRecorder("wechatpay-operator"),
 		Log:                     o.GetLogger(),
@@ -272,6 +274,10 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 	miniPrograms := miniprogram.NewRegistry(in.apiReader, miniprogram.Options{
 		Hosts: in.options.Accounts.EndpointHosts, UserAgent: in.options.Accounts.UserAgent, Timeout: in.options.MiniProgramTimeout, Now: base.Clock.Now,
 	})
+	records, err := o.newRecords(in.options)
+	if err != nil {
+		return fmt.Errorf("adding the reader of the ledger: %w", err)
+	}
 	for kind, reconciler := range map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"Merchant":             &controllers.MerchantReconciler{Base: base, CallbacksElsewhere: !in.options.takesCallbacks()},
 		"Order":                &controllers.OrderReconciler{Base: base},
@@ -279,6 +285,8 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		"MiniProgram":          &controllers.MiniProgramReconciler{Base: base, MiniPrograms: miniPrograms},
 		"Shipment":             &controllers.ShipmentReconciler{Base: base, MiniPrograms: miniPrograms},
 		"virtual goods":        &controllers.VirtualGoodsReconciler{Base: base},
+		"Statement":            &controllers.StatementReconciler{Base: base, Records: records},
+		"daily Statements":     &controllers.DailyStatementReconciler{Base: base},
 		"EventSink":            &controllers.EventSinkReconciler{Base: base, Hosts: in.options.EventHosts},
 		"Merchant's callbacks": &controllers.CallbackProbeReconciler{Base: base, Sender: newProbeSender(in.options)},
 	} {
@@ -309,6 +317,19 @@ func (o *Operator) newDispatcher(ctx context.Context, in dependencies) (*events.
 		return nil, err
 	}
 	return dispatcher, o.Add(manager.RunnableFunc(dispatcher.Start))
+}
+
+// newRecords returns what reads the ledger for Statements; nil if there is no ledger.
+func (o *Operator) newRecords(options Options) (statement.Ledger, error) {
+	if options.LedgerDSNFile == "" {
+		return nil, nil //nolint:nilnil // no ledger is not an error
+	}
+	reader := ledger.NewReader(options.LedgerDSNFile)
+	return reader, o.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		<-ctx.Done()
+		reader.Close()
+		return nil
+	}))
 }
 
 // newLedger adds the ledger's writer, which runs on the leader only; nil if there is no ledger.

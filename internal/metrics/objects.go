@@ -20,7 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// Objects exports how many Orders, Refunds and Shipments are in which state, how long the oldest unknown
+// Objects exports how many Orders, Refunds, Shipments and Statements are in which state, how long the oldest unknown
 // outcome, the oldest undecided Refund and the oldest Shipment of a paid Order have lasted, and the
 // state of the Merchants and MiniPrograms. It follows
 // the cache's events and maintains sums, so a scrape costs the same with ten Orders and with a
@@ -34,6 +34,12 @@ type Objects struct {
 	mutex           sync.Mutex
 	orders, refunds map[place]int
 	shipments       map[place]int
+	statements      map[place]int
+	// differing are how many differences the Statements of a Merchant have, and unexplained how much money they are about.
+	differing   map[types.NamespacedName]int64
+	unexplained map[moneyOf]int64
+	// uncompared holds since when Statements whose bill should be there are not compared.
+	uncompared map[types.UID]time.Time
 	// unshipped holds since when Shipments of paid Orders are not uploaded.
 	unshipped    map[types.UID]time.Time
 	miniPrograms map[types.NamespacedName]*v1alpha1.MiniProgram
@@ -50,7 +56,16 @@ type Objects struct {
 // of namespaces is limited, but Orders may contain any number of Merchant names.
 type place struct{ namespace, state string }
 
+// moneyOf is money of a Merchant.
+type moneyOf struct {
+	merchant types.NamespacedName
+	currency string
+}
+
 type gauges struct {
+	statements, differing, unexplained *prometheus.GaugeVec
+	uncompared                         prometheus.Gauge
+
 	orders, refunds, doubt, ready, expiry *prometheus.GaugeVec
 	undecided                             prometheus.Gauge
 	shipments, miniPrograms               *prometheus.GaugeVec
@@ -87,6 +102,22 @@ func newGauges() gauges {
 			Name: "wechatpay_mini_program_ready",
 			Help: "1 for a MiniProgram that is Ready, 0 for one that is not, with the reason. Told by the leader.",
 		}, []string{"namespace", "mini_program", "reason"}),
+		statements: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "wechatpay_statements",
+			Help: "Statements by namespace and state: the reason of their condition Balanced, or while nothing is compared, of Downloaded. Told by the leader.",
+		}, []string{"namespace", "state"}),
+		differing: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "wechatpay_statement_differences",
+			Help: "Differences in the Statements of a Merchant, over all Statements that there are. Told by the leader.",
+		}, []string{"namespace", "merchant"}),
+		unexplained: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "wechatpay_statement_unexplained_amount",
+			Help: "Money that the differences in the Statements of a Merchant are about, in minor units of the currency (fen). Told by the leader.",
+		}, []string{"namespace", "merchant", "currency"}),
+		uncompared: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "wechatpay_oldest_statement_not_compared_age_seconds",
+			Help: "For how long the oldest Statement is not compared whose bill should be there (from 10:00 of the next day in Beijing on); 0 if there is none. Told by the leader.",
+		}),
 		ready: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "wechatpay_merchant_ready",
 			Help: "1 for a Merchant that is Ready, 0 for one that is not, with the reason. Told by the leader.",
@@ -99,7 +130,8 @@ func newGauges() gauges {
 }
 
 func (g gauges) all() []prometheus.Collector {
-	return []prometheus.Collector{g.orders, g.refunds, g.doubt, g.undecided, g.ready, g.expiry, g.shipments, g.unshipped, g.miniPrograms}
+	return []prometheus.Collector{g.orders, g.refunds, g.doubt, g.undecided, g.ready, g.expiry, g.shipments, g.unshipped, g.miniPrograms,
+		g.statements, g.differing, g.unexplained, g.uncompared}
 }
 
 // NewObjects returns an Objects that reports nothing until leading is closed.
@@ -111,6 +143,8 @@ func NewObjects(clock clock.PassiveClock, leading <-chan struct{}) *Objects {
 		undecided: map[types.UID]time.Time{},
 		merchants: map[types.NamespacedName]*v1alpha1.Merchant{},
 		shipments: map[place]int{}, unshipped: map[types.UID]time.Time{},
+		statements: map[place]int{}, differing: map[types.NamespacedName]int64{}, unexplained: map[moneyOf]int64{},
+		uncompared:   map[types.UID]time.Time{},
 		miniPrograms: map[types.NamespacedName]*v1alpha1.MiniProgram{},
 		gauges:       newGauges(),
 	}
@@ -127,6 +161,7 @@ func (o *Objects) Follow(ctx context.Context, informers cache.Informers) error {
 		{&v1alpha1.Merchant{}, handler(&o.mutex, o.keepMerchant)},
 		{&v1alpha1.Shipment{}, handler(&o.mutex, o.countShipment)},
 		{&v1alpha1.MiniProgram{}, handler(&o.mutex, o.keepMiniProgram)},
+		{&v1alpha1.Statement{}, handler(&o.mutex, o.countStatement)},
 	} {
 		informer, err := informers.GetInformer(ctx, kind.object)
 		if err != nil {
@@ -286,6 +321,7 @@ func (o *Objects) Collect(metrics chan<- prometheus.Metric) {
 	showSums(g.shipments, o.shipments)
 	g.unshipped.Set(o.oldest(o.unshipped))
 	o.showMiniPrograms()
+	o.showStatements()
 	for _, gauge := range g.all() {
 		gauge.Collect(metrics)
 	}

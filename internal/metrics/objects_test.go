@@ -25,7 +25,7 @@ var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 // feed is a fake informer.
 type feed struct {
 	cache.Informers
-	orders, refunds, merchants, shipments, miniPrograms feedOf
+	orders, refunds, merchants, shipments, miniPrograms, statements feedOf
 }
 
 type feedOf struct {
@@ -43,6 +43,8 @@ func (f *feed) GetInformer(_ context.Context, object client.Object, _ ...cache.I
 		return &f.shipments, nil
 	case *v1alpha1.MiniProgram:
 		return &f.miniPrograms, nil
+	case *v1alpha1.Statement:
+		return &f.statements, nil
 	default:
 		return &f.merchants, nil
 	}
@@ -308,4 +310,34 @@ func BenchmarkChange(b *testing.B) {
 		told.orders.handler.OnUpdate(before[i%len(before)], after[i%len(before)])
 		i++
 	}
+}
+
+func TestStatements(t *testing.T) {
+	told, objects := follow(t)
+	statement := func(date string, pairs ...string) *v1alpha1.Statement {
+		return &v1alpha1.Statement{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: date, UID: types.UID(date), CreationTimestamp: metav1.NewTime(now.Add(-time.Hour))},
+			Spec:       v1alpha1.StatementSpec{MerchantRef: v1alpha1.LocalMerchantReference{Name: "till"}, Date: date},
+			Status:     v1alpha1.StatementStatus{Conditions: conditions(pairs...)},
+		}
+	}
+	const count, differing, unexplained, age = "wechatpay_statements", "wechatpay_statement_differences", "wechatpay_statement_unexplained_amount", "wechatpay_oldest_statement_not_compared_age_seconds"
+	old := statement("2020-01-01", "Downloaded", "False/Incomplete", "0s", "Balanced", "Unknown/NotCompared", "0s")
+	told.statements.handler.OnAdd(old, false)
+	expect(t, objects, count, count+`{namespace="shop",state="Incomplete"} 1`)
+	expect(t, objects, age, age+" 3600")
+	differs := statement("2020-01-01", "Downloaded", "True/Downloaded", "0s", "Balanced", "False/Differs", "0s")
+	differs.Status.Differing = new(int64(3))
+	differs.Status.Totals = []v1alpha1.StatementTotals{{Currency: "CNY", Unexplained: &v1alpha1.StatementTally{Count: 3, Total: 700}}}
+	told.statements.handler.OnUpdate(old, differs)
+	expect(t, objects, count, count+`{namespace="shop",state="Differs"} 1`)
+	expect(t, objects, differing, differing+`{merchant="till",namespace="shop"} 3`)
+	expect(t, objects, unexplained, unexplained+`{currency="CNY",merchant="till",namespace="shop"} 700`)
+	expect(t, objects, age, age+" 0")
+	told.statements.handler.OnDelete(differs)
+	expect(t, objects, differing, "")
+	expect(t, objects, unexplained, "")
+	waiting := statement("2999-01-01", "Downloaded", "False/Waiting", "0s", "Balanced", "Unknown/NotCompared", "0s")
+	told.statements.handler.OnAdd(waiting, false)
+	expect(t, objects, age, age+" 0")
 }

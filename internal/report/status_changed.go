@@ -15,9 +15,9 @@ import (
 // keys are stable, because searches and alerts depend on them.
 //
 //	order, refund, merchant,  namespace and name
-//	eventSink, miniProgram, shipment
+//	eventSink, miniProgram, shipment, statement
 //	outTradeNo, outRefundNo   the numbers at WeChat Pay
-//	state                     the reason of Paid, Succeeded, Ready, Delivering or Uploaded
+//	state                     the reason of Paid, Succeeded, Ready, Delivering, Uploaded or Balanced
 //	before                    the previous state, if it changed
 //	prepared                  the reason of an Order's Prepared
 //	approved, accepted        the reasons of a Refund's Approved and Accepted
@@ -38,6 +38,8 @@ func StatusChanged(log logr.Logger, before, now client.Object) {
 		miniProgramChanged(log, before.(*v1alpha1.MiniProgram), now)
 	case *v1alpha1.Shipment:
 		shipmentChanged(log, before.(*v1alpha1.Shipment), now)
+	case *v1alpha1.Statement:
+		statementChanged(log, before.(*v1alpha1.Statement), now)
 	}
 }
 
@@ -143,6 +145,18 @@ func shipmentChanged(log logr.Logger, before, now *v1alpha1.Shipment) {
 	log.Info("Changed the state of a Shipment", values...)
 }
 
+func statementChanged(log logr.Logger, before, now *v1alpha1.Statement) {
+	was, is := lifecycle.StatementState(before), lifecycle.StatementState(now)
+	if was == is {
+		return
+	}
+	message := lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionBalanced).Message
+	if !lifecycle.StatementCompared(now) {
+		message = lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionDownloaded).Message
+	}
+	log.Info("Changed the state of a Statement", with(changed(statementValues(now), was, is), "message", message)...)
+}
+
 func changed(values []any, before, now string) []any {
 	values = with(values, "state", now)
 	if before != "" && before != now {
@@ -165,6 +179,8 @@ func valuesOf(object client.Object) []any {
 		return miniProgramValues(object)
 	case *v1alpha1.Shipment:
 		return shipmentValues(object)
+	case *v1alpha1.Statement:
+		return statementValues(object)
 	default:
 		return nil
 	}
@@ -193,6 +209,10 @@ func miniProgramValues(m *v1alpha1.MiniProgram) []any {
 
 func shipmentValues(shipment *v1alpha1.Shipment) []any {
 	return []any{"shipment", klog.KObj(shipment), "order", klog.KRef(shipment.Namespace, shipment.Spec.OrderRef.Name)}
+}
+
+func statementValues(statement *v1alpha1.Statement) []any {
+	return []any{"statement", klog.KObj(statement), "merchant", klog.KRef(statement.Namespace, statement.Spec.MerchantRef.Name), "date", statement.Spec.Date}
 }
 
 func with(values []any, more ...any) []any { return append(values, more...) }

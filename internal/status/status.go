@@ -101,6 +101,8 @@ func statusOf(object client.Object) any {
 		return object.Status
 	case *v1alpha1.Shipment:
 		return object.Status
+	case *v1alpha1.Statement:
+		return object.Status
 	default:
 		return object
 	}

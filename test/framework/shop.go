@@ -159,6 +159,9 @@ func QuickTiming() controllers.Timing {
 	timing.CallbackRetryFirst, timing.CallbackRetryMost = 100*time.Millisecond, 500*time.Millisecond
 	timing.AbandonAfter = 2 * time.Second
 	timing.MiniProgramCheck = 10 * time.Second
+	timing.Bills.Spread, timing.Bills.Look, timing.Bills.Busy = 0, 200*time.Millisecond, 50*time.Millisecond
+	timing.Bills.RetryFirst, timing.Bills.RetryMost, timing.Bills.RetrySlowly = 100*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
+	timing.Bills.RepairFirst, timing.Bills.RepairMost, timing.Bills.Policy.Retry = 300*time.Millisecond, time.Second, 200*time.Millisecond
 	timing.Events.RetryFirst, timing.Events.RetryMost = 50*time.Millisecond, 500*time.Millisecond
 	timing.Events.StatusInterval, timing.Events.Overlap = 100*time.Millisecond, 2*time.Second
 	return timing

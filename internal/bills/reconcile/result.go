@@ -137,3 +137,36 @@ func (r Result) Verdict(checks ...bills.Checks) Verdict {
 		return Balanced
 	}
 }
+
+// Awaits reports which neighbouring days' bills tell what is still open. It is called after the rows
+// of the day, and before Result: what it names and can be had is read then.
+func (m *Matcher) Awaits() (previous, next bool) {
+	edge := int64(m.rules.Edge.Seconds())
+	open := func(marks mark, at int64, needed bool) {
+		if !needed || !m.isExpected(marks, at) || marks.has(fromBalance) && !m.read[RechargeBill] {
+			return
+		}
+		previous = previous || !m.read[PreviousDay]
+		next = next || !m.read[NextDay]
+	}
+	for order := range m.orders.all {
+		open(order.marks, order.paid, order.marks.has(local))
+	}
+	for refund := range m.refunds.all {
+		near := refund.marks.has(local) && (refund.accepted-m.start < edge || m.end-refund.accepted <= edge)
+		open(refund.marks, refund.accepted, refund.marks.has(doubtful) || near)
+	}
+	return previous, next
+}
+
+// HasOrder reports whether an order with a number was added.
+func (m *Matcher) HasOrder(outTradeNo string) bool {
+	_, found := m.ordersBy.byMerchants[outTradeNo]
+	return found
+}
+
+// HasRefund reports whether a refund with a number was added.
+func (m *Matcher) HasRefund(outRefundNo string) bool {
+	_, found := m.refundsBy.byMerchants[outRefundNo]
+	return found
+}

@@ -69,6 +69,7 @@ func TestSingleNamespace(t *testing.T) {
 		read+" create patch wechatpay-operator.io/refunds", "update wechatpay-operator.io/refunds/status", "update wechatpay-operator.io/refunds/finalizers",
 		read+" wechatpay-operator.io/miniprograms", "update wechatpay-operator.io/miniprograms/status",
 		read+" create delete wechatpay-operator.io/shipments", "update wechatpay-operator.io/shipments/status",
+		read+" create wechatpay-operator.io/statements", "update wechatpay-operator.io/statements/status",
 		read+" wechatpay-operator.io/eventsinks", "update wechatpay-operator.io/eventsinks/status",
 		"get /secrets", "get /namespaces", "create patch events.k8s.io/events", "create patch /events",
 		"create coordination.k8s.io/leases", "get update patch coordination.k8s.io/leases=wechatpay-operator")

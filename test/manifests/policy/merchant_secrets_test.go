@@ -52,6 +52,7 @@ var fieldsOfMerchant = map[string]fieldOfMerchant{
 		`{"endpoint":{"caBundle":"TUlORQ=="}}`, `{"endpoint":{"caBundle":null}}`, `{"endpoint":null}`}},
 	"refundApproval":    {patches: []string{`{"refundApproval":null}`}},
 	"latePayment":       {patches: []string{`{"latePayment":"Refund"}`}},
+	"statements":        {patches: []string{`{"statements":{"schedule":"Daily"}}`}},
 	"allowedNamespaces": {patches: []string{`{"allowedNamespaces":{"from":"All"}}`}},
 }
 

@@ -229,3 +229,18 @@ func TestOperatorCreatesShipmentsOfVirtualGoodsOnly(t *testing.T) {
 	notTheOperators(t, "another name", operator.Create(ctx, shipment("order-9002", "order-9001", v1alpha1.LogisticsVirtual), client.DryRunAll))
 	notTheOperators(t, "a parcel", operator.Create(ctx, shipment("order-9001", "order-9001", v1alpha1.LogisticsExpress), client.DryRunAll))
 }
+
+// TestOperatorCreatesDailyStatementsOnly: what it has compared by itself is named by its Merchant and its day.
+func TestOperatorCreatesDailyStatementsOnly(t *testing.T) {
+	statement := func(name, date string) *v1alpha1.Statement {
+		return &v1alpha1.Statement{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
+			Spec:       v1alpha1.StatementSpec{MerchantRef: v1alpha1.LocalMerchantReference{Name: "shop"}, Date: date},
+		}
+	}
+	if err := operator.Create(t.Context(), statement("shop-2026-11-27", "2026-11-27"), client.DryRunAll); err != nil {
+		t.Errorf("a daily Statement: %v", err)
+	}
+	notTheOperators(t, "another name", operator.Create(t.Context(), statement("books", "2026-11-27"), client.DryRunAll))
+	notTheOperators(t, "another day", operator.Create(t.Context(), statement("shop-2026-11-28", "2026-11-27"), client.DryRunAll))
+}

@@ -51,12 +51,12 @@ func TestAggregation(t *testing.T) {
 		t.Fatal(err)
 	}
 	const read = "get list watch"
-	reads := map[string]string{"merchants": read, "orders": read, "refunds": read, "eventsinks": read, "miniprograms": read, "shipments": read}
+	reads := map[string]string{"merchants": read, "orders": read, "refunds": read, "eventsinks": read, "miniprograms": read, "shipments": read, "statements": read}
 	edits := map[string]string{"merchants": read, "orders": read + " create update patch delete", "refunds": read + " create patch", "eventsinks": read, "miniprograms": read,
-		"shipments": read + " create update patch delete"}
+		"shipments": read + " create update patch delete", "statements": read}
 	administers := map[string]string{"merchants": read + " create update patch delete deletecollection", "orders": edits["orders"], "refunds": edits["refunds"],
 		"eventsinks": read + " create update patch delete deletecollection", "miniprograms": read + " create update patch delete deletecollection",
-		"shipments": edits["shipments"]}
+		"shipments": edits["shipments"], "statements": read + " create update patch delete deletecollection"}
 	for _, c := range []struct {
 		role string
 		want map[string]string
@@ -85,7 +85,7 @@ func TestAggregation(t *testing.T) {
 		}); err != nil {
 			t.Fatalf("%s: %v", c.role, err)
 		}
-		for _, resource := range []string{"merchants", "orders", "refunds", "eventsinks", "miniprograms", "shipments"} {
+		for _, resource := range []string{"merchants", "orders", "refunds", "eventsinks", "miniprograms", "shipments", "statements"} {
 			for _, part := range []string{"", "/status", "/finalizers", "/approval"} {
 				want := map[string]bool{}
 				if part == "" {

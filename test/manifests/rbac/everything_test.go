@@ -26,6 +26,7 @@ func TestManagerMayDoNothingElse(t *testing.T) {
 		group + " eventsinks": "get list watch", group + " eventsinks/status": "update",
 		group + " miniprograms": "get list watch", group + " miniprograms/status": "update",
 		group + " shipments": "get list watch create delete", group + " shipments/status": "update",
+		group + " statements": "get list watch create", group + " statements/status": "update",
 		" secrets": "get", " namespaces": "get list watch", "events.k8s.io events": "create patch",
 		"authentication.k8s.io tokenreviews": "create", "authorization.k8s.io subjectaccessreviews": "create",
 		// What every ServiceAccount may: know whom to trust, and ask about itself.

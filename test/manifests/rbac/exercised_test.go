@@ -19,6 +19,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
@@ -141,7 +142,9 @@ var rarely = []string{
 	"patch events.k8s.io events",
 	// A status that another replica changed is read again.
 	"get wechatpay-operator.io merchants", "get wechatpay-operator.io refunds", "get wechatpay-operator.io eventsinks",
-	"get wechatpay-operator.io miniprograms", "get wechatpay-operator.io shipments",
+	"get wechatpay-operator.io miniprograms", "get wechatpay-operator.io shipments", "get wechatpay-operator.io statements",
+	// A day has to pass before a Statement is made by itself.
+	"create wechatpay-operator.io statements",
 	// The policy wechatpay-operator-owners asks for it of who makes a Shipment that goes with its Order.
 	"delete wechatpay-operator.io shipments",
 	// Who may list them learns nothing more by it; it is for operators that are confined to some namespaces.
@@ -162,6 +165,11 @@ func live(shop *framework.Shop) {
 	// It is told what happens in the Merchant's namespace.
 	receiver := framework.NewReceiver(shop.T)
 	shop.Create(shop.NewSigningKey(shop.Namespace, framework.SigningKey), shop.NewEventSink("orders", receiver))
+
+	// A day before the merchant number was used.
+	yesterday := bills.DayOf(time.Now()).Previous().Previous()
+	shop.Create(shop.NewStatement("books", string(yesterday)))
+	shop.WaitStatement("books", "Downloaded=True/Empty", "Balanced=True/Balanced")
 
 	// Paid and paid back, in another namespace than the Merchant's.
 	elsewhere := func(o *v1alpha1.Order) { o.Namespace, o.Spec.MerchantRef.Namespace = shop.Other(0), shop.Namespace }

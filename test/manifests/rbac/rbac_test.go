@@ -138,6 +138,7 @@ var resources = []struct{ group, resource string }{
 	{group, "refunds"}, {group, "refunds/status"}, {group, "refunds/finalizers"}, {group, "refunds/approval"},
 	{group, "eventsinks"}, {group, "eventsinks/status"}, {group, "eventsinks/finalizers"},
 	{group, "miniprograms"}, {group, "miniprograms/status"}, {group, "shipments"}, {group, "shipments/status"},
+	{group, "statements"}, {group, "statements/status"},
 	{"", "secrets"}, {"", "configmaps"}, {"", "namespaces"}, {"", "events"}, {"", "pods"}, {"", "pods/exec"}, {"", "serviceaccounts"},
 	{"", "serviceaccounts/token"}, {"", "nodes"}, {"", "users"},
 	{"events.k8s.io", "events"}, {"coordination.k8s.io", "leases"}, {"apps", "deployments"},
@@ -158,6 +159,7 @@ func TestRights(t *testing.T) {
 		group + " eventsinks": read, group + " eventsinks/status": "update",
 		group + " miniprograms": read, group + " miniprograms/status": "update",
 		group + " shipments": read + " create delete", group + " shipments/status": "update",
+		group + " statements": read + " create", group + " statements/status": "update",
 		" secrets": "get", " namespaces": read, "events.k8s.io events": "create patch",
 		"authentication.k8s.io tokenreviews": "create", "authorization.k8s.io subjectaccessreviews": "create",
 	}
@@ -170,12 +172,12 @@ func TestRights(t *testing.T) {
 		elected[k] = v
 	}
 	shop := map[string]string{group + " orders": read + " create update patch delete", group + " refunds": read + " create patch", group + " eventsinks": read,
-		group + " miniprograms": read, group + " shipments": read + " create update patch delete"}
+		group + " miniprograms": read, group + " shipments": read + " create update patch delete", group + " statements": read}
 	approver := map[string]string{group + " orders": read, group + " refunds": read + " update patch approve"}
 	viewer := map[string]string{group + " merchants": read, group + " orders": read, group + " refunds": read, group + " eventsinks": read,
-		group + " miniprograms": read, group + " shipments": read}
+		group + " miniprograms": read, group + " shipments": read, group + " statements": read}
 	const all = read + " create update patch delete deletecollection"
-	merchantAdmin := map[string]string{group + " merchants": all, group + " eventsinks": all, group + " miniprograms": all}
+	merchantAdmin := map[string]string{group + " merchants": all, group + " eventsinks": all, group + " miniprograms": all, group + " statements": all}
 
 	for _, c := range []struct {
 		user, namespace, name string

@@ -1,0 +1,460 @@
+package controllers_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
+)
+
+// days are the clocks of a shop whose days can pass: the operator's and WeChat Pay's.
+type days struct{ operators, weChats framework.Clock }
+
+// newDays begins far from midnight in Beijing, so that a test stays within a day.
+func newDays() *days {
+	d := &days{}
+	if day := bills.DayOf(time.Now()); time.Since(day.Start()) < 2*time.Hour || time.Until(day.End()) < 2*time.Hour {
+		d.move(-6 * time.Hour)
+	}
+	return d
+}
+
+func (d *days) move(by time.Duration) {
+	d.operators.Move(by)
+	d.weChats.Move(by)
+}
+
+// set sets both clocks to a time of day in Beijing.
+func (d *days) set(day bills.Day, after time.Duration) {
+	d.operators.Set(day.Start().Add(after))
+	d.weChats.Set(day.Start().Add(after))
+}
+
+func (d *days) option() framework.Option { return framework.WithClocks(&d.operators, &d.weChats) }
+
+// billReady is a time of the next day at which WeChat has the bill, or says that there will be none.
+const billReady = 13 * time.Hour
+
+// openWithBills opens a shop whose simulated WeChat makes a bill each day.
+func openWithBills(t *testing.T, options ...framework.Option) (*framework.Shop, *days, *gomega.WithT) {
+	t.Helper()
+	d := newDays()
+	shop, g := openReady(t, append([]framework.Option{d.option()}, options...)...)
+	return shop, d, g
+}
+
+func paidDay(order *v1alpha1.Order) bills.Day {
+	return bills.DayOf(order.Status.Transaction.PaidTime.Time)
+}
+
+func words(statement *v1alpha1.Statement, kind string) string {
+	for _, condition := range statement.Status.Conditions {
+		if condition.Type == kind {
+			return condition.Message
+		}
+	}
+	return ""
+}
+
+func countsOf(statement *v1alpha1.Statement) map[string]int64 {
+	counts := map[string]int64{}
+	for _, of := range statement.Status.DifferenceCounts {
+		counts[of.Class] = of.Count
+	}
+	return counts
+}
+
+func TestStatementIsBalanced(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	day := paidDay(shop.Paid("order-0001"))
+	shop.Paid("order-0002", func(o *v1alpha1.Order) { o.Spec.Amount.Total = 250 })
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 51))
+	shop.Approve("refund-0001")
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+
+	shop.Create(shop.NewStatement("today", string(day)))
+	waiting := shop.WaitStatement("today", "Downloaded=False/Waiting", "Balanced=Unknown/NotCompared")
+	g.Expect(words(waiting, "Downloaded")).To(gomega.ContainSubstring(day.End().Add(10 * time.Hour).UTC().Format(time.RFC3339)))
+
+	days.set(day.Next(), billReady)
+	balanced := shop.WaitStatement("today", "Downloaded=True/Downloaded", "Balanced=True/Balanced")
+	g.Expect(balanced.Status.Hash).To(gomega.HaveLen(40))
+	g.Expect(balanced.Status.Differences).To(gomega.BeEmpty())
+	g.Expect(*balanced.Status.Differing).To(gomega.BeZero())
+	g.Expect(balanced.Status.Totals).To(gomega.Equal([]v1alpha1.StatementTotals{{
+		Currency: "CNY", Payments: v1alpha1.StatementTally{Count: 2, Total: 351}, Refunds: v1alpha1.StatementTally{Count: 1, Total: 51},
+		Unexplained: &v1alpha1.StatementTally{}, Fees: "0.03000",
+	}}))
+
+	// A Statement that is balanced is not downloaded again.
+	calls := billCalls(shop)
+	shop.Patch(balanced, `{"metadata":{"labels":{"looked":"at"}}}`)
+	shop.Create(shop.NewStatement("again", string(day)))
+	shop.WaitStatement("again", "Balanced=True/Balanced")
+	g.Expect(billCalls(shop)).To(gomega.Equal(calls+1), "only the other Statement of the day was downloaded")
+	shop.NoViolations()
+}
+
+// billCalls returns how often a trade bill was asked for.
+func billCalls(shop *framework.Shop) (count int) {
+	for _, call := range shop.WeChat.Ledger().Calls {
+		if call.Operation == simulator.OperationTradeBill {
+			count++
+		}
+	}
+	return count
+}
+
+// TestPaymentThatNobodyKnows is a difference, unless it is of another system.
+func TestPaymentThatNobodyKnows(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	day := paidDay(shop.Paid("order-0001"))
+	outside(shop, "till-0001", 700)
+	days.set(day.Next(), billReady)
+	shop.Create(shop.NewStatement("books", string(day)))
+	differs := shop.WaitStatement("books", "Downloaded=True/Downloaded", "Balanced=False/Differs")
+	g.Expect(countsOf(differs)).To(gomega.Equal(map[string]int64{"PaymentNotInLedger": 1}))
+	g.Expect(differs.Status.Differences).To(gomega.HaveLen(1))
+	g.Expect(differs.Status.Differences[0].OutTradeNo).To(gomega.Equal("till-0001"))
+	g.Expect(differs.Status.Differences[0].Bill).To(gomega.Equal("7.00 CNY"))
+	g.Expect(*differs.Status.Totals[0].Unexplained).To(gomega.Equal(v1alpha1.StatementTally{Count: 1, Total: 700}))
+	g.Expect(words(differs, "Balanced")).To(gomega.ContainSubstring("There is no ledger"))
+
+	shop.Patch(shop.NewMerchant(), `{"spec":{"statements":{"foreign":{"outTradeNoPrefixes":["till-"]}}}}`)
+	balanced := shop.WaitStatement("books", "Balanced=True/Balanced")
+	g.Expect(balanced.Status.Totals[0].Foreign).To(gomega.Equal(v1alpha1.StatementTally{Count: 1, Total: 700}))
+	g.Expect(*balanced.Status.Totals[0].Unexplained).To(gomega.Equal(v1alpha1.StatementTally{}))
+}
+
+// outside makes a payment that no object knows, as another system on the merchant number does.
+func outside(shop *framework.Shop, number string, total int64) {
+	shop.T.Helper()
+	order := shop.Paid(number, func(o *v1alpha1.Order) { o.Spec.Amount.Total = total })
+	shop.Must(shop.Client.Delete(shop.Context(), order))
+	shop.WaitGone(order)
+}
+
+// TestBadBillsBalanceNothing: whatever is wrong with a bill is said, and it is downloaded again.
+func TestBadBillsBalanceNothing(t *testing.T) {
+	file := simulator.OperationTradeBill
+	if framework.DefaultProtocol() == v1alpha1.ProtocolV3 {
+		file = simulator.OperationBillFile
+	}
+	for name, c := range map[string]struct {
+		fault simulator.Fault
+		want  string
+		words string
+	}{
+		"half of it":          {simulator.Fault{Operation: file, Kind: simulator.FaultTruncate}, "Downloaded=False/Incomplete", "bill"},
+		"a broken connection": {simulator.Fault{Operation: file, Kind: simulator.FaultCut}, "Downloaded=Unknown/WeChatUnreachable", "tried again"},
+		"a page":              {simulator.Fault{Operation: file, Kind: simulator.FaultHTML}, "Downloaded=Unknown/WeChatUnreachable", "tried again"},
+		"another merchant's":  {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultOtherMerchant}, "Downloaded=False/Incomplete", "another merchant number"},
+		"a renamed column":    {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultRenamedColumn}, "Downloaded=False/Incomplete", "应结订单金额"},
+		"no right":            {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultFail, ReturnMsg: "当前商户号账单API权限已经关闭", Status: 403, ErrCode: "NO_AUTH"}, "Downloaded=False/NotAllowed", "产品中心"},
+		"not made yet":        {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultFail, ReturnMsg: "Bill Creating", Status: 400, ErrCode: "STATEMENT_CREATING"}, "Downloaded=False/Creating", "asked again at"},
+		"another file":        {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultWrongDigest}, "Downloaded=False/Incomplete", "SHA-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.fault.Kind == simulator.FaultWrongDigest && framework.DefaultProtocol() == v1alpha1.ProtocolV2 {
+				t.Skip("V2 announces no digest of the trade bill")
+			}
+			shop, days, g := openWithBills(t)
+			day := paidDay(shop.Paid("order-0001"))
+			days.set(day.Next(), billReady)
+			fault := c.fault
+			if framework.DefaultProtocol() == v1alpha1.ProtocolV3 {
+				fault.ReturnMsg, fault.ErrCodeDes = "", fault.ReturnMsg
+				if fault.Kind == simulator.FaultFail {
+					fault.Kind = simulator.FaultError
+				}
+			}
+			shop.Fault(fault)
+			shop.Create(shop.NewStatement("books", string(day)))
+			bad := shop.WaitStatement("books", c.want, "Balanced=Unknown/NotCompared")
+			g.Expect(words(bad, "Downloaded")).To(gomega.ContainSubstring(c.words))
+			g.Expect(bad.Status.Differences).To(gomega.BeEmpty())
+			g.Expect(bad.Status.Differing).To(gomega.BeNil())
+			shop.WeChat.ClearFaults()
+			shop.WaitStatement("books", "Downloaded=True/Downloaded", "Balanced=True/Balanced")
+		})
+	}
+}
+
+// TestMissedPaymentIsRepaired: a bill sets nothing Paid. WeChat is asked, and the bill compared again.
+func TestMissedPaymentIsRepaired(t *testing.T) {
+	never := framework.WithTiming(func(timing *controllers.Timing) { timing.OrderPoll = framework.EverySoOften(1000 * time.Hour) })
+	shop, days, g := openWithBills(t, never)
+	shop.Create(shop.NewOrder("order-0001"))
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	shop.Pay("order-0001", simulator.PayOptions{NoCallback: true})
+	day := bills.DayOf(days.weChats.Now())
+	days.set(day.Next(), billReady)
+	shop.Create(shop.NewStatement("books", string(day)))
+	shop.WaitStatement("books", "Balanced=True/Balanced")
+	paid := shop.WaitOrder("order-0001", "Paid=True/Paid")
+	g.Expect(paid.Status.Transaction.ID).NotTo(gomega.BeEmpty())
+	queries := shop.WeChat.Ledger().CallsOf(simulator.OperationOrderQuery, "order-0001")
+	g.Expect(queries).NotTo(gomega.BeEmpty())
+}
+
+// TestMissedRefundIsRepaired: a Refund that awaits approval was made under its number by somebody else.
+func TestRefundByStaffIsADifference(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	day := paidDay(shop.Paid("order-0001"))
+	_, err := shop.WeChat.RefundByStaff(framework.MchID, "order-0001", 30)
+	shop.Must(err)
+	days.set(day.Next(), billReady)
+	shop.Create(shop.NewStatement("books", string(day)))
+	differs := shop.WaitStatement("books", "Balanced=False/Differs")
+	g.Expect(countsOf(differs)).To(gomega.Equal(map[string]int64{"RefundNotInLedger": 1}))
+	g.Expect(differs.Status.Differences[0].OutTradeNo).To(gomega.Equal("order-0001"))
+	g.Expect(differs.Status.Differences[0].OutRefundNo).To(gomega.HavePrefix("staff"))
+}
+
+// TestRefundNearMidnightIsDecidedByTheNextBill: WeChat accepted it after midnight, and the operator recorded it before.
+func TestRefundNearMidnightIsDecidedByTheNextBill(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	day := paidDay(shop.Paid("order-0001"))
+	days.operators.Set(day.End().Add(-time.Minute))
+	days.weChats.Set(day.End().Add(time.Minute))
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50))
+	shop.Approve("refund-0001")
+	refund := shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	g.Expect(bills.DayOf(refund.Status.AcceptedTime.Time)).To(gomega.Equal(day))
+
+	shop.Create(shop.NewStatement("first", string(day)), shop.NewStatement("second", string(day.Next())))
+	days.set(day.Next(), billReady)
+	undecided := shop.WaitStatement("first", "Downloaded=True/Downloaded", "Balanced=Unknown/Undecided")
+	g.Expect(*undecided.Status.Undecided).To(gomega.Equal(int64(1)))
+	g.Expect(words(undecided, "Balanced")).To(gomega.ContainSubstring("compared again at " + day.Next().End().Add(10*time.Hour).UTC().Format(time.RFC3339)))
+	shop.WaitStatement("second", "Downloaded=False/Waiting")
+	days.set(day.Next().Next(), billReady)
+	shop.WaitStatement("first", "Balanced=True/Balanced")
+	shop.WaitStatement("second", "Balanced=True/Balanced")
+}
+
+// TestRefundThatTheBillLacks: the previous day's bill is read at once, and tells that the refund is in it.
+func TestRefundOfTheDayBefore(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	day := paidDay(shop.Paid("order-0001"))
+	days.operators.Set(day.End().Add(time.Minute))
+	days.weChats.Set(day.End().Add(-time.Minute))
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50))
+	shop.Approve("refund-0001")
+	refund := shop.WaitRefund("refund-0001", "Accepted=True/Accepted")
+	g.Expect(bills.DayOf(refund.Status.AcceptedTime.Time)).To(gomega.Equal(day.Next()))
+	days.set(day.Next().Next(), billReady)
+	shop.Create(shop.NewStatement("second", string(day.Next())))
+	shop.WaitStatement("second", "Downloaded=True/Empty", "Balanced=True/Balanced")
+}
+
+// TestDailyStatements are made once the bill is there, and made up for after an outage.
+func TestDailyStatements(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	shop.Patch(shop.NewMerchant(), `{"spec":{"statements":{"schedule":"Daily"}}}`)
+	day := paidDay(shop.Paid("order-0001"))
+	days.set(day.Next(), billReady)
+	first := shop.WaitStatement(framework.MerchantName+"-"+string(day), "Balanced=True/Balanced")
+	g.Expect(first.OwnerReferences).To(gomega.BeEmpty(), "a record outlives its Merchant")
+
+	shop.StopOperators()
+	later := day.Next().Next().Next().Next()
+	days.set(later, billReady)
+	shop.StartOperator()
+	for of := day.Next(); of < later; of = of.Next() {
+		empty := shop.WaitStatement(framework.MerchantName+"-"+string(of), "Downloaded=True/Empty", "Balanced=True/Balanced")
+		g.Expect(empty.Status.Totals).To(gomega.BeEmpty())
+	}
+	var all v1alpha1.StatementList
+	shop.Must(shop.Client.List(shop.Context(), &all, client.InNamespace(shop.Namespace)))
+	g.Expect(all.Items).To(gomega.HaveLen(4), "none of a day before the Merchant, and none of a day whose bill is not there")
+	shop.NoViolations()
+}
+
+// TestDayWithoutABill differs if there were payments here.
+func TestDayWithoutABillButWithPayments(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	day := paidDay(shop.Paid("order-0001"))
+	days.set(day.Next(), billReady)
+	fault := simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultFail, ReturnMsg: "No Bill Exist"}
+	if shop.Protocol == v1alpha1.ProtocolV3 {
+		fault = simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultError, Status: 400, ErrCode: "NO_STATEMENT_EXIST", ErrCodeDes: "请求的账单文件不存在"}
+	}
+	shop.Fault(fault)
+	shop.Create(shop.NewStatement("books", string(day)))
+	differs := shop.WaitStatement("books", "Downloaded=True/Empty", "Balanced=False/Differs")
+	g.Expect(countsOf(differs)).To(gomega.Equal(map[string]int64{"BillMissingWithActivity": 1}))
+}
+
+// TestStatementsOfDaysThatCannotBeHad.
+func TestStatementsOfDaysThatCannotBeHad(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	long := bills.DayOf(days.operators.Now().AddDate(0, 0, -100))
+	shop.Create(shop.NewStatement("long-ago", string(long)), shop.NewStatement("never", "2026-02-30"))
+	expired := shop.WaitStatement("long-ago", "Downloaded=False/Expired", "Balanced=Unknown/NotCompared")
+	g.Expect(words(expired, "Downloaded")).To(gomega.ContainSubstring("merchant platform"))
+	never := shop.WaitStatement("never", "Downloaded=False/Expired")
+	g.Expect(words(never, "Downloaded")).To(gomega.ContainSubstring("There is no day"))
+	g.Expect(billCalls(shop)).To(gomega.BeZero())
+}
+
+// TestStatementNeedsAMerchantOfItsNamespaceThatIsProven: a stranger sees nothing by naming a merchant number, or a Merchant elsewhere.
+func TestStatementNeedsAMerchantOfItsNamespaceThatIsProven(t *testing.T) {
+	shop, days, g := openWithBills(t, framework.WithNamespaces(1))
+	stranger := shop.Other(0)
+	day := paidDay(shop.Paid("order-0001"))
+	shop.Create(shop.NewStatement("theirs", string(day), func(s *v1alpha1.Statement) { s.Namespace = stranger }))
+	missing := shop.WaitStatement(stranger+"/theirs", "Downloaded=False/MerchantNotFound")
+	g.Expect(words(missing, "Downloaded")).NotTo(gomega.ContainSubstring(shop.Namespace))
+
+	shop.CreateCredentialsOf(shop.WeChat, stranger, "wechatpay", framework.MchID, "Wr0ngTestOnlyKey0Wr0ngTestOnlyKe")
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) {
+		m.Namespace = stranger
+		m.Spec.Endpoint.URL, m.Spec.Endpoint.BackupURL = "https://127.0.0.1:1/", "https://127.0.0.1:1/"
+		m.Spec.Statements = &v1alpha1.MerchantStatements{Schedule: v1alpha1.StatementsDaily}
+	}))
+	days.set(day.Next(), billReady)
+	shop.WaitStatement(stranger+"/theirs", "Downloaded=False/MerchantNotReady", "Balanced=Unknown/NotCompared")
+	g.Expect(billCalls(shop)).To(gomega.BeZero())
+	var all v1alpha1.StatementList
+	shop.Must(shop.Client.List(shop.Context(), &all, client.InNamespace(stranger)))
+	g.Expect(all.Items).To(gomega.HaveLen(1), "none is made by itself for a merchant number that is not proven")
+}
+
+func TestStatementWaitsForItsMerchant(t *testing.T) {
+	shop, days, _ := openWithBills(t)
+	day := paidDay(shop.Paid("order-0001"))
+	days.set(day.Next(), billReady)
+	name := "wechatpay"
+	shop.Create(shop.NewStatement("books", string(day), func(s *v1alpha1.Statement) { s.Spec.MerchantRef.Name = "second" }))
+	shop.WaitStatement("books", "Downloaded=False/MerchantNotFound")
+	shop.Create(shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Name = "second"; framework.UseKey(m, "there-is-none") }))
+	shop.WaitStatement("books", "Downloaded=False/MerchantNotReady")
+	second := shop.NewMerchant(func(m *v1alpha1.Merchant) { m.Name = "second" })
+	if shop.Protocol == v1alpha1.ProtocolV3 {
+		shop.Patch(second, fmt.Sprintf(`{"spec":{"apiV3KeySecretRef":{"name":%q}}}`, name))
+	} else {
+		shop.Patch(second, fmt.Sprintf(`{"spec":{"apiKeySecretRef":{"name":%q}}}`, name))
+	}
+	// The Order is another Merchant's of the same number.
+	shop.WaitStatement("books", "Balanced=True/Balanced")
+}
+
+// TestStatementsOfSubMerchants: each has its own rows, and sees nothing of the other's.
+func TestStatementsOfSubMerchants(t *testing.T) {
+	inBothProtocols(t, func(t *testing.T, protocol v1alpha1.Protocol) {
+		days := newDays()
+		shop, g := openPartner(t, protocol, days.option())
+		day := paidDay(shop.Paid("order-0001"))
+		shop.Create(shop.NewOrder("order-0002", inNamespace(shop.Other(0)), func(o *v1alpha1.Order) { o.Spec.Amount.Total = 777 }))
+		shop.WaitOrder(shop.Other(0)+"/order-0002", "Prepared=True/Prepared")
+		shop.Pay("order-0002")
+		order := shop.WaitOrder(shop.Other(0)+"/order-0002", "Paid=True/Paid")
+		shop.Must(shop.Client.Delete(shop.Context(), order)) // so that the second one differs
+		shop.WaitGone(order)
+		days.set(day.Next(), billReady)
+		shop.Create(shop.NewStatement("books", string(day)), shop.NewStatement("books", string(day), func(s *v1alpha1.Statement) { s.Namespace = shop.Other(0) }))
+		first := shop.WaitStatement("books", "Balanced=True/Balanced")
+		g.Expect(first.Status.Totals[0].Payments).To(gomega.Equal(v1alpha1.StatementTally{Count: 1, Total: 101}))
+		second := shop.WaitStatement(shop.Other(0)+"/books", "Balanced=False/Differs")
+		g.Expect(second.Status.Totals[0].Payments).To(gomega.Equal(v1alpha1.StatementTally{Count: 1, Total: 777}))
+		for i, statement := range []*v1alpha1.Statement{first, second} {
+			other := []string{"order-0002", "order-0001"}[i]
+			g.Expect(fmt.Sprint(statement.Status)).NotTo(gomega.ContainSubstring(other))
+		}
+		shop.NoViolations()
+	})
+}
+
+// TestDeletedOrderIsKnownFromTheLedger.
+func TestDeletedOrderIsKnownFromTheLedger(t *testing.T) {
+	days := newDays()
+	shop, server, g := openWithLedger(t, days.option())
+	short := func(o *v1alpha1.Order) { o.Spec.TTLSecondsAfterFinished = new(int32) }
+	order := shop.NewOrder("order-0001", short)
+	shop.Create(order)
+	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
+	day := bills.DayOf(days.weChats.Now())
+	shop.Pay("order-0001")
+	shop.WaitGone(order)
+	refunded := shop.Paid("order-0002")
+	shop.Create(shop.NewRefund("refund-0001", "order-0002", 50))
+	shop.Approve("refund-0001")
+	shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	waitRecorded(shop, t, server, map[string]string{"order-0001": "Paid", "order-0002": "Paid", "refund-0001": "Succeeded"})
+	refund := shop.NewRefund("refund-0001", "order-0002", 50)
+	shop.Must(shop.Client.Delete(shop.Context(), refund))
+	shop.WaitGone(refund)
+	shop.Must(shop.Client.Delete(shop.Context(), refunded))
+	shop.WaitGone(refunded)
+
+	days.set(day.Next(), billReady)
+	server.Kill()
+	shop.Create(shop.NewStatement("books", string(day)))
+	waiting := shop.WaitStatement("books", "Balanced=Unknown/NotCompared")
+	g.Expect(words(waiting, "Balanced")).To(gomega.ContainSubstring("ledger"))
+	shop.Must(server.Start())
+	balanced := shop.WaitStatement("books", "Balanced=True/Balanced")
+	g.Expect(balanced.Status.Totals[0].Payments.Count).To(gomega.Equal(int64(2)))
+	g.Expect(balanced.Status.Totals[0].Refunds.Count).To(gomega.Equal(int64(1)))
+}
+
+// TestPhantomPayment: an Order is Paid, and WeChat lists nothing.
+func TestPaymentThatTheBillLacks(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	order := shop.Paid("order-0001")
+	day := paidDay(order)
+	shop.Paid("order-0002")
+	// As if it was paid on the day before.
+	order.Status.Transaction.PaidTime.Time = day.Start().Add(-time.Hour)
+	shop.Must(shop.Client.Status().Update(shop.Context(), order))
+	shop.Eventually("the bill of the day before lacks it", func() error {
+		days.set(day, billReady)
+		statement := &v1alpha1.Statement{}
+		err := shop.Client.Get(shop.Context(), keyOf(shop.NewStatement("before", "")), statement)
+		if err != nil {
+			return errors.Join(err, client.IgnoreAlreadyExists(shop.Client.Create(shop.Context(), shop.NewStatement("before", string(day.Previous())))))
+		}
+		if countsOf(statement)["BillMissingWithActivity"] != 1 {
+			return errNotYet
+		}
+		return nil
+	})
+	days.set(day.Next(), billReady)
+	shop.Create(shop.NewStatement("books", string(day)))
+	differs := shop.WaitStatement("books", "Balanced=False/Differs")
+	g.Expect(countsOf(differs)).To(gomega.Equal(map[string]int64{"PaymentDayDiffers": 1}))
+	g.Expect(strings.Join([]string{differs.Status.Differences[0].Bill, differs.Status.Differences[0].Here}, " ")).To(gomega.Equal(string(day) + " " + string(day.Previous())))
+}
+
+func TestEventSinkHearsOfADifference(t *testing.T) {
+	days := newDays()
+	days.move(-48 * time.Hour) // a receiver refuses events that were signed in its future
+	shop, g := openReady(t, days.option())
+	receiver := framework.NewReceiver(t)
+	shop.Create(shop.NewSigningKey(shop.Namespace, framework.SigningKey), shop.NewEventSink("books", receiver, func(s *v1alpha1.EventSink) {
+		s.Spec.Types = []v1alpha1.EventType{v1alpha1.EventStatementDiffers}
+	}))
+	day := paidDay(shop.Paid("order-0001"))
+	outside(shop, "till-0001", 700)
+	days.operators.Set(time.Now())
+	days.weChats.Set(time.Now())
+	shop.Create(shop.NewStatement("books", string(day)))
+	shop.WaitStatement("books", "Balanced=False/Differs")
+	waitEvents(shop, receiver, "books: StatementDiffers")
+	event := receiver.Accepted()[0]
+	g.Expect(event.Source).To(gomega.HaveSuffix("/statements/books"))
+	g.Expect(event.Data["date"]).To(gomega.Equal(string(day)))
+	g.Expect(event.Data["differences"]).To(gomega.HaveKeyWithValue("PaymentNotInLedger", float64(1)))
+	g.Expect(event.Body).NotTo(gomega.ContainSubstring("till-0001"), "numbers are for who may read the Statement")
+}

@@ -1,0 +1,172 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Reader reads what the ledger has of a day. It has a connection of its own, so that the writer does not wait for it, and
+// changes nothing, the schema included.
+type Reader struct {
+	dsnFile string
+
+	mutex sync.Mutex
+	dsn   string
+	pool  *pgxpool.Pool
+}
+
+// NewReader does not connect yet.
+func NewReader(dsnFile string) *Reader { return &Reader{dsnFile: dsnFile} }
+
+// Account is whose rows are read: all numbers are unique within it.
+type Account struct {
+	// ID is account.ID.String().
+	ID string
+	// SubMchID is empty for a merchant number of its own.
+	SubMchID string
+}
+
+// PaidOrder is a paid order of the ledger.
+type PaidOrder struct {
+	OutTradeNo, TransactionID, AppID string
+	Currency                         string
+	Total                            int64
+	SettlementTotal                  *int64
+	PaidTime                         time.Time
+}
+
+// AcceptedRefund is a refund of the ledger that WeChat accepted.
+type AcceptedRefund struct {
+	OutRefundNo, RefundID       string
+	OutTradeNo, TransactionID   string
+	Currency                    string
+	Amount                      int64
+	RequestedTime, AcceptedTime time.Time
+	// SucceededTime is zero if the money is not back.
+	SucceededTime time.Time
+}
+
+// readTimeout ends a query that does not.
+const readTimeout = 2 * time.Minute
+
+// Paid calls each with the orders that were paid from one time until another.
+func (r *Reader) Paid(ctx context.Context, of Account, from, until time.Time, each func(PaidOrder) error) error {
+	return r.read(ctx, `SELECT out_trade_no, transaction_id, app_id, currency, total, settlement_total, paid_time FROM wechatpay.orders
+		WHERE account = $1 AND coalesce(sub_merchant_number, '') = $2 AND paid AND paid_time >= $3 AND paid_time < $4
+		AND paid_day BETWEEN ($3::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AND ($4::timestamptz AT TIME ZONE 'Asia/Shanghai')::date`,
+		[]any{of.ID, of.SubMchID, from, until}, func(rows pgx.Rows) error {
+			var order PaidOrder
+			if err := rows.Scan(&order.OutTradeNo, &order.TransactionID, &order.AppID, &order.Currency, &order.Total, &order.SettlementTotal, &order.PaidTime); err != nil {
+				return err
+			}
+			return each(order)
+		})
+}
+
+const selectRefunds = `SELECT r.out_refund_no, coalesce(r.refund_id, ''), r.out_trade_no, coalesce(o.transaction_id, ''), r.currency, r.amount,
+	r.requested_time, r.accepted_time, r.succeeded_time
+	FROM wechatpay.refunds r LEFT JOIN wechatpay.orders o USING (account, out_trade_no)
+	WHERE r.account = $1 AND coalesce(r.sub_merchant_number, '') = $2 AND r.accepted_time IS NOT NULL AND `
+
+// Accepted calls each with the refunds that were accepted from one time until another.
+func (r *Reader) Accepted(ctx context.Context, of Account, from, until time.Time, each func(AcceptedRefund) error) error {
+	return r.read(ctx, selectRefunds+`r.accepted_time >= $3 AND r.accepted_time < $4
+		AND r.accepted_day BETWEEN ($3::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AND ($4::timestamptz AT TIME ZONE 'Asia/Shanghai')::date`,
+		[]any{of.ID, of.SubMchID, from, until}, scanRefund(each))
+}
+
+// FindRefund looks up a refund by the merchant's number.
+func (r *Reader) FindRefund(ctx context.Context, of Account, outRefundNo string) (found AcceptedRefund, ok bool, err error) {
+	err = r.read(ctx, selectRefunds+`r.out_refund_no = $3`, []any{of.ID, of.SubMchID, outRefundNo}, scanRefund(func(refund AcceptedRefund) error {
+		found, ok = refund, true
+		return nil
+	}))
+	return found, ok, err
+}
+
+func scanRefund(each func(AcceptedRefund) error) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		var refund AcceptedRefund
+		var succeeded *time.Time
+		if err := rows.Scan(&refund.OutRefundNo, &refund.RefundID, &refund.OutTradeNo, &refund.TransactionID, &refund.Currency, &refund.Amount,
+			&refund.RequestedTime, &refund.AcceptedTime, &succeeded); err != nil {
+			return err
+		}
+		if succeeded != nil {
+			refund.SucceededTime = *succeeded
+		}
+		return each(refund)
+	}
+}
+
+// read calls each for every row of a query.
+func (r *Reader) read(ctx context.Context, query string, arguments []any, each func(pgx.Rows) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	pool, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := pool.Query(ctx, query, arguments...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// connect returns the connections to the database that the file names now.
+func (r *Reader) connect(ctx context.Context) (*pgxpool.Pool, error) {
+	content, err := os.ReadFile(r.dsnFile)
+	if err != nil {
+		return nil, fmt.Errorf("--ledger-dsn-file: %w", err)
+	}
+	dsn := string(bytes.TrimSpace(content))
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.pool != nil && dsn == r.dsn {
+		return r.pool, nil
+	}
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, errors.New("--ledger-dsn-file: its content is no connection string of PostgreSQL")
+	}
+	config.MaxConns = 2
+	config.MaxConnIdleTime = time.Minute // a Statement is compared once a day
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	config.ConnConfig.RuntimeParams["application_name"] = "wechatpay-operator"
+	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	config.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(readTimeout.Milliseconds())
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if r.pool != nil {
+		go r.pool.Close() // which waits for those that read
+	}
+	r.pool, r.dsn = pool, dsn
+	return pool, nil
+}
+
+// Close ends all connections.
+func (r *Reader) Close() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.pool != nil {
+		r.pool.Close()
+		r.pool = nil
+	}
+}

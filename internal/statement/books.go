@@ -1,0 +1,334 @@
+package statement
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+)
+
+// Ledger is what Books need of the ledger.
+type Ledger interface {
+	Paid(ctx context.Context, of ledger.Account, from, until time.Time, each func(ledger.PaidOrder) error) error
+	Accepted(ctx context.Context, of ledger.Account, from, until time.Time, each func(ledger.AcceptedRefund) error) error
+	FindRefund(ctx context.Context, of ledger.Account, outRefundNo string) (ledger.AcceptedRefund, bool, error)
+}
+
+// LedgerError is the error of a ledger that can't be read.
+type LedgerError struct{ Err error }
+
+// Error returns the cause.
+func (e *LedgerError) Error() string { return "the ledger's database can't be read: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *LedgerError) Unwrap() error { return e.Err }
+
+// Object is one that the bill says more about than its status does.
+type Object struct {
+	types.NamespacedName
+	UID types.UID
+}
+
+// mostMissed limits how many objects are named: each costs a call.
+const mostMissed = 500
+
+// books are what the operator knows of an account.
+type books struct {
+	ctx    context.Context
+	client client.Reader
+	// ledger is nil if there is none.
+	ledger  Ledger
+	account ledger.Account
+	sub     string
+	// merchants are those of the account, by "namespace/name".
+	merchants map[string]*v1alpha1.Merchant
+	// missedOrders are those that the bill has as paid and that are not, missedRefunds those that it has as accepted.
+	missedOrders, missedRefunds map[types.UID]Object
+	// err is the first error of a lookup.
+	err error
+}
+
+// openBooks finds the Merchants of an account: all that have its merchant number, as far as WeChat accepted their keys, and act for
+// the same sub merchant.
+func openBooks(ctx context.Context, reader client.Reader, db Ledger, of *v1alpha1.Merchant) (*books, error) {
+	b := &books{
+		ctx: ctx, client: reader, ledger: db, sub: subMchID(of),
+		merchants: map[string]*v1alpha1.Merchant{}, missedOrders: map[types.UID]Object{}, missedRefunds: map[types.UID]Object{},
+	}
+	b.account = ledger.Account{ID: account.IDOf(of).String(), SubMchID: b.sub}
+	var all v1alpha1.MerchantList
+	if err := reader.List(ctx, &all, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing Merchants: %w", err)
+	}
+	for i := range all.Items {
+		if m := &all.Items[i]; account.SameAccount(m, of) && subMchID(m) == b.sub {
+			b.merchants[m.Namespace+"/"+m.Name] = m
+		}
+	}
+	return b, nil
+}
+
+func subMchID(merchant *v1alpha1.Merchant) string {
+	if merchant.Spec.Partner == nil {
+		return ""
+	}
+	return merchant.Spec.Partner.SubMchID
+}
+
+// lateAcceptance is how much later than WeChat the operator may record that a refund was accepted, and still know the day.
+const lateAcceptance = 24 * time.Hour
+
+// addDay adds what the day's bill should have.
+func (b *books) addDay(matcher *reconcile.Matcher, day bills.Day) error {
+	for name := range b.merchants {
+		for at := day.Start(); at.Before(day.End()); at = at.Add(index.Piece) {
+			if err := b.addOrders(matcher, name, at); err != nil {
+				return err
+			}
+		}
+	}
+	for at := day.Start(); at.Before(day.End().Add(lateAcceptance)); at = at.Add(index.Piece) {
+		if err := b.addRefunds(matcher, at); err != nil {
+			return err
+		}
+	}
+	if b.ledger == nil {
+		return nil
+	}
+	return b.addLedger(matcher, day)
+}
+
+// addOrders adds the Orders of a Merchant that were paid in a piece of the day.
+func (b *books) addOrders(matcher *reconcile.Matcher, merchant string, at time.Time) error {
+	var orders v1alpha1.OrderList
+	err := b.client.List(b.ctx, &orders, client.MatchingFields{index.OrderPaid: index.PaidIn(merchant, at)}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return fmt.Errorf("listing Orders: %w", err)
+	}
+	for i := range orders.Items {
+		// Two objects of one number have one payment.
+		if !matcher.HasOrder(orders.Items[i].Number()) {
+			matcher.AddOrder(b.order(&orders.Items[i], b.merchants[merchant]))
+		}
+	}
+	return nil
+}
+
+func (b *books) addRefunds(matcher *reconcile.Matcher, at time.Time) error {
+	var refunds v1alpha1.RefundList
+	err := b.client.List(b.ctx, &refunds, client.MatchingFields{index.RefundAccepted: index.AcceptedIn(at)}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return fmt.Errorf("listing Refunds: %w", err)
+	}
+	for i := range refunds.Items {
+		order, err := b.orderOf(&refunds.Items[i])
+		if err != nil {
+			return err
+		}
+		if order != nil && b.merchants[index.MerchantOf(order)] != nil && !matcher.HasRefund(refunds.Items[i].Number()) {
+			matcher.AddRefund(b.refund(&refunds.Items[i], order))
+		}
+	}
+	return nil
+}
+
+// orderOf returns the Order of a Refund, or nil if it is gone.
+func (b *books) orderOf(refund *v1alpha1.Refund) (*v1alpha1.Order, error) {
+	order := &v1alpha1.Order{}
+	err := b.client.Get(b.ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return order, err
+}
+
+func (b *books) order(order *v1alpha1.Order, merchant *v1alpha1.Merchant) reconcile.Order {
+	known := reconcile.Order{
+		OutTradeNo: order.Number(), SubMchID: b.sub, Total: order.Spec.Amount.Total, Currency: string(order.Spec.Amount.Currency), Paid: lifecycle.IsPaid(order),
+	}
+	if b.sub == "" { // which of its two appids a sub merchant's bill has is not documented
+		known.AppID = lifecycle.AppID(order, merchant)
+	}
+	if !known.Paid {
+		return known
+	}
+	known.PaidTime, known.PaidTimeLocal = index.PaidTime(order)
+	if paid := order.Status.Transaction; paid != nil {
+		known.TransactionID, known.SettlementTotal = paid.ID, paid.SettlementTotal
+	}
+	return known
+}
+
+func (b *books) refund(refund *v1alpha1.Refund, order *v1alpha1.Order) reconcile.Refund {
+	known := reconcile.Refund{
+		OutRefundNo: refund.Number(), RefundID: refund.Status.RefundID, SubMchID: b.sub, Amount: refund.Spec.Amount,
+		Accepted: lifecycle.RefundAccepted(refund) || lifecycle.RefundSucceeded(refund), AcceptedTimeLocal: true,
+	}
+	if order != nil {
+		known.OutTradeNo, known.Currency = order.Number(), string(order.Spec.Amount.Currency)
+		if paid := order.Status.Transaction; paid != nil {
+			known.TransactionID = paid.ID
+		}
+	}
+	accepted := refund.Status.AcceptedTime
+	approved := lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionApproved)
+	if accepted == nil || approved.Reason == v1alpha1.ReasonRecovered {
+		return known // WeChat had it before the object was there, and does not say since when
+	}
+	succeeded := time.Time{}
+	if refund.Status.SucceededTime != nil {
+		succeeded = refund.Status.SucceededTime.Time
+	}
+	known.AcceptedTime, known.Doubtful = acceptance(approved.LastTransitionTime.Time, accepted.Time, succeeded)
+	return known
+}
+
+// clocksDiffer is the tolerated difference between WeChat's clock and the cluster's.
+const clocksDiffer = 5 * time.Minute
+
+// acceptance returns when WeChat accepted a refund, as well as that is known: neither protocol's answer says it. It was not before the
+// decision, and neither after the operator learned of it nor after the money was back. Where that leaves more than a day it is zero,
+// and doubtful where it leaves two days to choose from.
+func acceptance(decided, learned, succeeded time.Time) (at time.Time, doubtful bool) {
+	at = learned
+	if !succeeded.IsZero() && succeeded.Before(at) {
+		at = succeeded
+	}
+	switch {
+	case at.Before(decided.Add(-clocksDiffer)), at.Sub(decided) > lateAcceptance:
+		return time.Time{}, true
+	default:
+		return at, bills.DayOf(decided) != bills.DayOf(at)
+	}
+}
+
+// FindOrder finds the Order of a row in the cluster. One that is not paid is missed.
+func (b *books) FindOrder(transactionID, outTradeNo string) (reconcile.Order, bool) {
+	found, merchant := b.orderByNumber(transactionID, outTradeNo)
+	if found == nil {
+		return reconcile.Order{}, false
+	}
+	if !lifecycle.IsPaid(found) && len(b.missedOrders) < mostMissed {
+		b.missedOrders[found.UID] = Object{client.ObjectKeyFromObject(found), found.UID}
+	}
+	return b.order(found, merchant), true
+}
+
+func (b *books) orderByNumber(transactionID, outTradeNo string) (best *v1alpha1.Order, its *v1alpha1.Merchant) {
+	orders, err := index.OrdersByNumber(b.ctx, b.client, outTradeNo)
+	b.fail(err)
+	for i := range orders {
+		order := &orders[i]
+		merchant := b.merchants[index.MerchantOf(order)]
+		if merchant == nil || order.Number() != outTradeNo || lifecycle.PaidReason(order) == v1alpha1.ReasonNumberInUse || !b.mayUse(order) {
+			continue
+		}
+		if best == nil || strengthOf(order, transactionID) > strengthOf(best, transactionID) {
+			best, its = order, merchant
+		}
+	}
+	return best, its
+}
+
+// mayUse reports whether an Order counts for its Merchant: it was started, or may be.
+func (b *books) mayUse(order *v1alpha1.Order) bool {
+	if lifecycle.IsPaid(order) || lifecycle.Started(order) {
+		return true
+	}
+	_, err := account.ForOrder(b.ctx, b.client, order)
+	if _, isProblem := account.AsProblem(err); isProblem {
+		return false
+	}
+	b.fail(err)
+	return err == nil
+}
+
+// strengthOf says which of several Orders with a number a row is about.
+func strengthOf(order *v1alpha1.Order, transactionID string) int {
+	switch paid := order.Status.Transaction; {
+	case paid != nil && paid.ID == transactionID:
+		return 3
+	case lifecycle.IsPaid(order):
+		return 2
+	case lifecycle.Started(order):
+		return 1
+	default:
+		return 0
+	}
+}
+
+// FindRefund finds the Refund of a row, in the cluster or in the ledger. One that is not accepted is missed.
+func (b *books) FindRefund(refundID, outRefundNo string) (reconcile.Refund, bool) {
+	refund, order := b.refundByNumber(refundID, outRefundNo)
+	if refund == nil {
+		return b.refundInLedger(outRefundNo)
+	}
+	known := b.refund(refund, order)
+	if !known.Accepted && len(b.missedRefunds) < mostMissed {
+		b.missedRefunds[refund.UID] = Object{client.ObjectKeyFromObject(refund), refund.UID}
+	}
+	return known, true
+}
+
+func (b *books) refundByNumber(refundID, outRefundNo string) (best *v1alpha1.Refund, its *v1alpha1.Order) {
+	refunds, err := index.RefundsByNumber(b.ctx, b.client, outRefundNo)
+	b.fail(err)
+	strongest := -1
+	for i := range refunds {
+		refund := &refunds[i]
+		if refund.Number() != outRefundNo || lifecycle.SucceededReason(refund) == v1alpha1.ReasonNumberInUse {
+			continue
+		}
+		order, err := b.orderOf(refund)
+		b.fail(err)
+		isIt := refundID != "" && refund.Status.RefundID == refundID
+		switch {
+		case order == nil && !isIt: // whose it is can't be known
+			continue
+		case order != nil && (b.merchants[index.MerchantOf(order)] == nil || !lifecycle.RefundBegun(refund) && !b.mayUse(order)):
+			continue
+		}
+		strength := 0
+		switch {
+		case isIt:
+			strength = 3
+		case lifecycle.RefundAccepted(refund):
+			strength = 2
+		case lifecycle.RefundBegun(refund):
+			strength = 1
+		}
+		if strength > strongest {
+			best, its, strongest = refund, order, strength
+		}
+	}
+	return best, its
+}
+
+func (b *books) refundInLedger(outRefundNo string) (reconcile.Refund, bool) {
+	if b.ledger == nil || b.err != nil {
+		return reconcile.Refund{}, false
+	}
+	recorded, found, err := b.ledger.FindRefund(b.ctx, b.account, outRefundNo)
+	if err != nil {
+		b.fail(&LedgerError{err})
+		return reconcile.Refund{}, false
+	}
+	return b.recordedRefund(recorded), found
+}
+
+func (b *books) fail(err error) {
+	if b.err == nil {
+		b.err = err
+	}
+}

@@ -1,0 +1,229 @@
+package statement
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+)
+
+// Comparer compares bills.
+type Comparer struct {
+	// Client reads from the cache.
+	Client client.Reader
+	// Ledger is nil if there is none.
+	Ledger Ledger
+	Policy bills.Policy
+}
+
+// Bills downloads bills.
+type Bills interface {
+	DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error)
+}
+
+// Finding is what a comparison found.
+type Finding struct {
+	reconcile.Result
+	Verdict reconcile.Verdict
+	// Empty: WeChat has no bill of the day, and will not have one.
+	Empty bool
+	// Hash is the SHA-1 of the bill.
+	Hash string
+	// Fees is what WeChat keeps, if the bill has one currency only.
+	Fees *bills.Fee
+	// AwaitsNext: the bill of the next day tells what is still open, and is not there yet.
+	AwaitsNext bool
+	// Neighbour is why the bill of a neighbouring day could not be read, if it should have been.
+	Neighbour error
+	// Orders and Refunds are those that the bill says more about than their status does.
+	Orders, Refunds []Object
+}
+
+// IncompleteError is the error of a bill that is one, and not whole or not the right one.
+type IncompleteError struct{ Problems string }
+
+// Error says what is wrong with the bill.
+func (e *IncompleteError) Error() string { return e.Problems }
+
+// mostBytes limits an unpacked bill. 200,000 rows have some 60 MB.
+const mostBytes = 2 << 30
+
+// Compare downloads the bill of a Merchant's day and compares it. Errors are *wechatpay.Error, *bills.Refused, *IncompleteError,
+// *LedgerError, or of the API server; nothing counts then that was read.
+func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.Merchant, day bills.Day, now time.Time) (*Finding, error) {
+	known, err := openBooks(ctx, c.Client, c.Ledger, merchant)
+	if err != nil {
+		return nil, err
+	}
+	matcher := reconcile.New(reconcile.Account{MchID: merchant.Spec.MchID, SubMchID: known.sub}, day, reconcile.Rules{Foreign: foreignOf(merchant), Find: known})
+	if err := known.addDay(matcher, day); err != nil {
+		return nil, err
+	}
+	r := reading{ctx: ctx, from: from, merchant: merchant}
+	found := &Finding{}
+	whole, err := r.read(day, func(row bills.TradeRow) { matcher.Row(reconcile.TradeBill, row) })
+	var checks []bills.Checks
+	switch {
+	case err == nil:
+		if problem := problemOf(whole, known.sub); problem != "" {
+			return nil, &IncompleteError{problem}
+		}
+		matcher.Begin(reconcile.TradeBill)
+		found.Hash, found.Fees = whole.hash, feesOf(whole.report, known.sub)
+		checks = append(checks, whole.report.Checks)
+	case wechatpay.MeaningOf(err) == wechatpay.NoStatement && c.Policy.NoBillIsFinal(day, now):
+		matcher.NoBill()
+		found.Empty = true
+	default:
+		return nil, err
+	}
+	c.readNeighbours(r, matcher, day, now, found)
+	found.Result = matcher.Result()
+	if known.err != nil {
+		return nil, known.err
+	}
+	if found.TooLarge || !fits(found.Result) {
+		return nil, &IncompleteError{"its amounts are too large to be added up"}
+	}
+	found.Verdict = found.Result.Verdict(checks...)
+	for _, object := range known.missedOrders {
+		found.Orders = append(found.Orders, object)
+	}
+	for _, object := range known.missedRefunds {
+		found.Refunds = append(found.Refunds, object)
+	}
+	return found, nil
+}
+
+// largest is the largest amount that the API takes: beyond it, JSON readers lose the last digits.
+const largest = 1<<53 - 1
+
+// fits reports whether all sums of a result can be shown.
+func fits(result reconcile.Result) bool {
+	for _, sums := range []reconcile.Sums{result.Bill, result.Missing} {
+		for _, amounts := range []reconcile.Amounts{sums.Payments, sums.Refunds, sums.Reversals} {
+			for _, tally := range amounts {
+				// Three kinds of money, in the bill and missing, are added up at most.
+				if tally.Total > largest/6 {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// problemOf says why a bill can't be relied on. Rows of other sub merchants are nothing but ignored, unless there are no others: then
+// it is somebody else's.
+func problemOf(whole *wholeBill, sub string) string {
+	if !whole.report.Complete() {
+		return whole.report.Problems()
+	}
+	if _, own := whole.report.BySub[sub]; !own && len(whole.report.BySub) > 0 {
+		return "it has rows of other sub merchants only"
+	}
+	return ""
+}
+
+func foreignOf(merchant *v1alpha1.Merchant) reconcile.Foreign {
+	if merchant.Spec.Statements == nil || merchant.Spec.Statements.Foreign == nil {
+		return reconcile.Foreign{}
+	}
+	foreign := merchant.Spec.Statements.Foreign
+	return reconcile.Foreign{Prefixes: foreign.OutTradeNoPrefixes, AppIDs: foreign.AppIDs, TradeTypes: foreign.TradeTypes}
+}
+
+// feesOf returns the fees of an account's rows; nil if they are of several currencies.
+func feesOf(report bills.TradeReport, sub string) *bills.Fee {
+	if len(report.ByCurrency) != 1 {
+		return nil
+	}
+	fee := report.BySub[sub].Fee
+	return &fee
+}
+
+// readNeighbours reads the bills of the days before and after, if they tell what is still open.
+func (c *Comparer) readNeighbours(r reading, matcher *reconcile.Matcher, day bills.Day, now time.Time, found *Finding) {
+	previous, next := matcher.Awaits()
+	if previous {
+		c.readNeighbour(r, matcher, reconcile.PreviousDay, day.Previous(), now, found)
+	}
+	if !next {
+		return
+	}
+	if c.Policy.Turn(day.Next(), now) == bills.TooEarly {
+		found.AwaitsNext = true
+		return
+	}
+	c.readNeighbour(r, matcher, reconcile.NextDay, day.Next(), now, found)
+}
+
+// readNeighbour notes the rows of a neighbouring day's bill, if it is whole. Only those of what is known matter, and they are few.
+func (c *Comparer) readNeighbour(r reading, matcher *reconcile.Matcher, source reconcile.Source, day bills.Day, now time.Time, found *Finding) {
+	var rows []bills.TradeRow
+	whole, err := r.read(day, func(row bills.TradeRow) {
+		if matcher.HasOrder(row.OutTradeNo) || row.Kind == bills.Refund && matcher.HasRefund(row.OutRefundNo) {
+			rows = append(rows, row)
+		}
+	})
+	switch {
+	case err == nil && !whole.report.Complete():
+		found.Neighbour = &IncompleteError{whole.report.Problems()}
+	case err == nil:
+		matcher.Begin(source)
+		for _, row := range rows {
+			matcher.Row(source, row)
+		}
+	case wechatpay.MeaningOf(err) == wechatpay.NoStatement && c.Policy.NoBillIsFinal(day, now):
+		matcher.Begin(source)
+	default:
+		found.Neighbour = err
+	}
+}
+
+// reading downloads bills of a Merchant, one after the other.
+type reading struct {
+	ctx      context.Context
+	from     Bills
+	merchant *v1alpha1.Merchant
+}
+
+// wholeBill is a bill that was read to its end.
+type wholeBill struct {
+	report bills.TradeReport
+	hash   string
+}
+
+// read downloads a bill. What is made of the rows counts only if there is no error.
+func (r reading) read(day bills.Day, each func(bills.TradeRow)) (*wholeBill, error) {
+	bill, err := r.from.DownloadBill(r.ctx, wechatpay.BillRequest{Kind: wechatpay.TradeBill, Day: string(day), AppID: r.merchant.Spec.AppID})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = bill.Body.Close() }()
+	body, err := bills.Open(bill.Body, bills.Expected{MaxBytes: mostBytes, HashType: bill.HashType, Hash: bill.Hash, OrPacked: bill.HashOrPacked})
+	if err != nil {
+		return nil, err
+	}
+	trade, err := bills.ReadTrade(body, bills.Of{Day: day, MchID: r.merchant.Spec.MchID})
+	if err != nil {
+		return nil, err
+	}
+	for {
+		row, err := trade.Next()
+		if errors.Is(err, io.EOF) {
+			return &wholeBill{report: trade.Report(), hash: body.Hash()}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		each(row)
+	}
+}
