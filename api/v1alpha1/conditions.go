@@ -8,6 +8,13 @@ const (
 	// AnnotationRefreshPrepay makes the operator ask for a new prepay now, whenever its value changes.
 	AnnotationRefreshPrepay = "wechatpay-operator.io/refresh-prepay"
 
+	// AnnotationRequestedBy says who asked for a Refund, AnnotationDecidedBy who set its spec.approval, and AnnotationAbnormalDecidedBy who
+	// set its spec.abnormal. The optional component four-eyes writes them, by the names that the API server knows people by, and
+	// keeps them from being made up. Without it, anybody could have written them.
+	AnnotationRequestedBy       = "wechatpay-operator.io/requested-by"
+	AnnotationDecidedBy         = "wechatpay-operator.io/decided-by"
+	AnnotationAbnormalDecidedBy = "wechatpay-operator.io/abnormal-decided-by"
+
 	// LabelNumberPrefix, on a Namespace, is what the numbers of its Orders and Refunds have to begin with at a Merchant of
 	// another namespace whose spec.allowedNamespaces.numbers is Prefixed.
 	LabelNumberPrefix = "wechatpay-operator.io/number-prefix"

@@ -126,7 +126,7 @@ var kinds = map[string]mutability{
 			"outRefundNo":   {"R1", "R2"},
 			"reason":        {"质量问题", "质量"},
 		},
-		once: []string{"approval", "abnormal.to", "abnormal.bankType", "abnormal.secretRef.name"},
+		once: []string{"approval", "approvalMessage", "abnormal.to", "abnormal.bankType", "abnormal.secretRef.name"},
 	},
 	"MiniProgram": {
 		build:     miniProgram,

@@ -14,6 +14,52 @@ func TestRefundApproval(t *testing.T) {
 	check(t, enumRows("spec.approval", refund, "approved", "Approved", "Denied"))
 }
 
+// TestRefundApprovalMessage: it comes with the decision, at the creation or later, and stays as it is.
+func TestRefundApprovalMessage(t *testing.T) {
+	const path = "spec.approvalMessage"
+	const together = "approvalMessage is set together with approval, and is final then"
+	ns := namespace(t)
+	approved, denied := set("spec.approval", "Approved"), set("spec.approval", "Denied")
+	for name, c := range map[string]struct {
+		born  []edit
+		edits []edit
+		words []string
+	}{
+		"with an approval":                      {nil, []edit{approved, set(path, "质量问题属实")}, nil},
+		"with a denial":                         {nil, []edit{denied, set(path, "Paid in cash.")}, nil},
+		"an approval without":                   {nil, []edit{approved}, nil},
+		"born with a decision":                  {[]edit{approved, set(path, "a hole in it")}, nil, nil},
+		"longest":                               {nil, []edit{approved, set(path, repeat("款", 256))}, nil},
+		"too long":                              {nil, []edit{approved, set(path, repeat("款", 257))}, []string{path, "256"}},
+		"empty":                                 {nil, []edit{approved, set(path, "")}, []string{path}},
+		"a line feed":                           {nil, []edit{approved, set(path, "one\nother")}, []string{path, "control characters"}},
+		"a terminal command":                    {nil, []edit{approved, set(path, "\x1b[2J")}, []string{path, "control characters"}},
+		"white space at its end":                {nil, []edit{approved, set(path, "yes ")}, []string{path, "white space"}},
+		"without a decision":                    {nil, []edit{set(path, "to be approved")}, []string{path, together}},
+		"after the decision":                    {[]edit{approved}, []edit{set(path, "late")}, []string{path, together}},
+		"another one":                           {[]edit{approved, set(path, "one")}, []edit{set(path, "other")}, []string{path, together}},
+		"none any more":                         {[]edit{approved, set(path, "one")}, []edit{unset(path)}, []string{path, together}},
+		"another one with the same decision":    {[]edit{denied, set(path, "one")}, []edit{denied, set(path, "other")}, []string{path, together}},
+		"the same once more":                    {[]edit{denied, set(path, "one")}, []edit{denied, set(path, "one")}, nil},
+		"labels beside what was decided before": {[]edit{denied, set(path, "one")}, []edit{set("metadata.labels", map[string]any{"seen": "yes"})}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := mustCreate(t, ns, refund(c.born...))
+			for _, e := range c.edits {
+				e(u)
+			}
+			err := env.Client.Update(t.Context(), u, strict)
+			if c.words == nil && err != nil {
+				t.Fatal(err)
+			}
+			if c.words != nil {
+				refused(t, err, c.words...)
+			}
+		})
+	}
+	refused(t, create(t.Context(), ns, refund(set(path, "looks like the approver's"))), path, together)
+}
+
 func TestRefundAbnormal(t *testing.T) {
 	const path = "spec.abnormal"
 	const rule = "abnormal.bankType and abnormal.secretRef are required for to: UserBankCard, and for that only"

@@ -23,10 +23,12 @@ import (
 )
 
 const (
-	ns        = "shop"
-	requester = "wechatpay-operator.io/requested-by"
-	manager   = "system:serviceaccount:wechatpay-operator-system:wechatpay-operator-controller-manager"
-	backend   = "system:serviceaccount:shop:backend"
+	ns         = "shop"
+	requester  = v1alpha1.AnnotationRequestedBy
+	decider    = v1alpha1.AnnotationDecidedBy
+	redirecter = v1alpha1.AnnotationAbnormalDecidedBy
+	manager    = "system:serviceaccount:wechatpay-operator-system:wechatpay-operator-controller-manager"
+	backend    = "system:serviceaccount:shop:backend"
 	// strange is a name that an identity provider may give.
 	strange = `https://sso.example.com#王小明 "o'neil" <a/b>`
 )
@@ -109,7 +111,7 @@ func prepare(ctx context.Context) error {
 	if err := letAct(ctx); err != nil {
 		return err
 	}
-	// The API server learns of bindings and policies a moment after they are written.
+	// The API server learns of bindings and policies a moment after they are written. Those of who decided are asked by a denial.
 	return wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		for user, c := range users {
 			probe := refund("order-0001-late", "")
@@ -121,6 +123,11 @@ func prepare(ctx context.Context) error {
 			mayApprove := user != "shop" && user != manager && user != backend
 			if !apierrors.IsForbidden(err) || mayApprove && !strings.Contains(err.Error(), "four eyes") {
 				return false, ignoreNotYet(err)
+			}
+			if denied := refund("order-0001-late", v1alpha1.ApprovalDenied); mayApprove {
+				if err := c.Create(ctx, denied, client.DryRunAll); err != nil || denied.Annotations[decider] != user {
+					return false, ignoreNotYet(err)
+				}
 			}
 		}
 		return true, nil
@@ -191,11 +198,16 @@ func refused(t *testing.T, err error, words ...string) {
 
 func requestedBy(t *testing.T, name string) string {
 	t.Helper()
+	return annotation(t, name, requester)
+}
+
+func annotation(t *testing.T, name, key string) string {
+	t.Helper()
 	r := refund(name, "")
 	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(r), r); err != nil {
 		t.Fatal(err)
 	}
-	return r.Annotations[requester]
+	return r.Annotations[key]
 }
 
 func TestFourEyes(t *testing.T) {
@@ -298,6 +310,76 @@ func TestRefundOfUnknownRequester(t *testing.T) {
 	if err := decide(t, "li", "older-0001", v1alpha1.ApprovalDenied); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestWhoDecidedIsWrittenDown: by the name that the API server knows, whatever the request says, and never again after that.
+func TestWhoDecidedIsWrittenDown(t *testing.T) {
+	asked(t, "wang", "decided-0001")
+	if got := annotation(t, "decided-0001", decider); got != "" {
+		t.Errorf("nobody has decided, and it says %q", got)
+	}
+	for _, body := range []string{`{"metadata":{"annotations":{"wechatpay-operator.io/decided-by":"wang"}}}`, `{"metadata":{"annotations":{"wechatpay-operator.io/abnormal-decided-by":"wang"}}}`} {
+		refused(t, patch(t, "wang", "decided-0001", body), "can't be added, changed or removed")
+	}
+	forged := `{"metadata":{"annotations":{"wechatpay-operator.io/decided-by":"wang"}},"spec":{"approval":"Approved","approvalMessage":"a hole in it"}}`
+	if err := patch(t, "li", "decided-0001", forged); err != nil {
+		t.Fatal(err)
+	}
+	if got := annotation(t, "decided-0001", decider); got != "li" {
+		t.Errorf("decided by %q, want li", got)
+	}
+	for _, body := range []string{
+		`{"metadata":{"annotations":{"wechatpay-operator.io/decided-by":"wang"}}}`,
+		`{"metadata":{"annotations":{"wechatpay-operator.io/decided-by":null}}}`,
+		`{"metadata":{"annotations":{"wechatpay-operator.io/decided-by":"velero"}},"spec":{"approval":"Approved"}}`,
+	} {
+		refused(t, patch(t, "velero", "decided-0001", body), "decided-by")
+	}
+	if err := patch(t, "wang", "decided-0001", `{"metadata":{"labels":{"seen":"yes"}}}`); err != nil {
+		t.Error(err)
+	}
+	if got := annotation(t, "decided-0001", decider); got != "li" {
+		t.Errorf("decided by %q, want li", got)
+	}
+
+	asked(t, strange, "decided-0002")
+	if err := decide(t, strange, "decided-0002", v1alpha1.ApprovalDenied); err != nil {
+		t.Fatal(err)
+	}
+	if got := annotation(t, "decided-0002", decider); got != strange {
+		t.Errorf("decided by %q", got)
+	}
+
+	born := refund("decided-0003", v1alpha1.ApprovalDenied)
+	born.Annotations = map[string]string{decider: "li"}
+	if err := users["wang"].Create(t.Context(), born); err != nil {
+		t.Fatal(err)
+	}
+	if got := annotation(t, born.Name, decider); got != "wang" {
+		t.Errorf("born denied, decided by %q", got)
+	}
+	undecided := refund("decided-0004", "")
+	undecided.Annotations = map[string]string{decider: "li"}
+	refused(t, users["wang"].Create(t.Context(), undecided), "decided-by", "written with the decision")
+}
+
+// TestWhoRedirectedIsWrittenDown: beside who approved, and not in their place.
+func TestWhoRedirectedIsWrittenDown(t *testing.T) {
+	r := asked(t, "wang", "redirected-0001")
+	if err := decide(t, "li", r.Name, v1alpha1.ApprovalApproved); err != nil {
+		t.Fatal(err)
+	}
+	status := fmt.Sprintf(`{"status":{"conditions":[{"type":"Succeeded","status":"Unknown","reason":%q,"message":"","lastTransitionTime":"2026-11-21T12:00:00Z"}]}}`, v1alpha1.ReasonAbnormal)
+	if err := admin.Status().Patch(t.Context(), r, client.RawPatch(types.MergePatchType, []byte(status))); err != nil {
+		t.Fatal(err)
+	}
+	if err := patch(t, "velero", r.Name, `{"spec":{"abnormal":{"to":"MerchantBankCard"}}}`); err != nil {
+		t.Fatal(err)
+	}
+	if first, second := annotation(t, r.Name, decider), annotation(t, r.Name, redirecter); first != "li" || second != "velero" {
+		t.Errorf("approved by %q and redirected by %q, want li and velero", first, second)
+	}
+	refused(t, patch(t, "li", r.Name, `{"metadata":{"annotations":{"wechatpay-operator.io/abnormal-decided-by":"li"}}}`), "abnormal-decided-by")
 }
 
 // TestRequesterStays: nobody changes who asked, by whatever way.
