@@ -44,7 +44,7 @@ func TestWhatIsPassedOn(t *testing.T) {
 		{"PATCH", own + "/refunds/refund-1?fieldManager=me", decided, own + "/refunds/refund-1?fieldManager=wechatpay-console", decided},
 		{"POST", accesses, asking, accesses, `{"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview",` + asking[1:]},
 		{"POST", reviews, `{"a":1}`, reviews, whoAmI},
-		{"GET", "/apis/events.k8s.io/v1/namespaces/shop/events?fieldSelector=regarding.uid%3D5", "", "/apis/events.k8s.io/v1/namespaces/shop/events?fieldSelector=regarding.uid%3D5&limit=500", ""},
+		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid%3D5", "", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid%3D5&limit=500", ""},
 	} {
 		before := len(f.api.requests())
 		kind := "application/json"
@@ -76,6 +76,11 @@ func TestWhatIsNotPassedOn(t *testing.T) {
 		code                       int
 	}{
 		{"GET", "/api/v1/namespaces/shop/secrets", "", "", 404},
+		{"GET", "/apis/events.k8s.io/v1/namespaces/shop/events?fieldSelector=regarding.uid%3D5", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop", "", "", 404},
+		{"GET", "/api/v1/namespaces", "", "", 404},
+		{"GET", "/namespaces/shop/orders", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop/events/e", "", "", 404},
 		{"GET", "/api", "", "", 404},
 		{"GET", "/apis", "", "", 404},
 		{"GET", "/version", "", "", 404},
@@ -105,11 +110,11 @@ func TestWhatIsNotPassedOn(t *testing.T) {
 		{"GET", own + "/orders?resourceVersion=0", "", "", 400}, // a list of unbounded size
 		{"GET", own + "/orders/order-1?watch=1", "", "", 400},
 		{"GET", own + "/orders?continue=" + strings.Repeat("a", 5000), "", "", 400},
-		{"GET", "/apis/events.k8s.io/v1/namespaces/shop/events", "", "", 404},
-		{"GET", "/apis/events.k8s.io/v1/namespaces/shop/events?fieldSelector=type%3DNormal", "", "", 404},
-		{"GET", "/apis/events.k8s.io/v1/namespaces/shop/events?fieldSelector=regarding.kind%3DSecret", "", "", 404},
-		{"GET", "/apis/events.k8s.io/v1/namespaces/shop/events?fieldSelector=regarding.uid%3D", "", "", 404},
-		{"GET", "/apis/events.k8s.io/v1/namespaces/shop/events?fieldSelector=regarding.uid%3D5&watch=1", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop/events", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=type%3DNormal", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.kind%3DSecret", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid%3D", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid%3D5&watch=1", "", "", 404},
 		{"DELETE", own + "/refunds/refund-1", "", "", 404},
 		{"PUT", own + "/refunds/refund-1", "application/json", decided, 404},
 		{"POST", own + "/refunds", "application/json", "{}", 404},

@@ -43,7 +43,7 @@ var parameters = map[string][]string{
 // call is a request that may be passed on, taken apart.
 type call struct {
 	verb      string
-	prefix    string // /apis/<group>/<version>
+	prefix    string // /apis/<group>/<version>, or /api/v1
 	namespace string
 	resource  string
 	name      string
@@ -81,11 +81,13 @@ func admit(r *http.Request) (*call, *refusal) {
 	case r.Method == http.MethodPost && r.URL.Path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
 		r.Method == http.MethodPost && r.URL.Path == "/apis/authentication.k8s.io/v1/selfsubjectreviews":
 		c.verb, c.prefix, c.resource = verbCreate, strings.Join(segments[:4], "/"), segments[4]
-	case len(segments) < 7 || segments[0] != "" || segments[1] != "apis" || segments[4] != "namespaces":
-		return nil, notServed
 	default:
-		c.prefix, c.namespace, c.resource = strings.Join(segments[:4], "/"), segments[5], segments[6]
-		if refused := c.object(r.Method, segments[7:]); refused != nil {
+		at := slices.Index(segments, "namespaces")
+		if at < 1 || len(segments) < at+3 {
+			return nil, notServed
+		}
+		c.prefix, c.namespace, c.resource = strings.Join(segments[:at], "/"), segments[at+1], segments[at+2]
+		if refused := c.object(r.Method, segments[at+3:]); refused != nil {
 			return nil, refused
 		}
 	}
@@ -107,7 +109,8 @@ func (c *call) object(method string, rest []string) *refusal {
 		if !slices.Contains(kinds, c.resource) {
 			return notServed
 		}
-	case "/apis/events.k8s.io/v1":
+	// Events by the older of their two addresses, since that is the one that the cluster's role view gives.
+	case "/api/v1":
 		if c.resource != "events" || c.name != "" || method != http.MethodGet || c.query.Has("watch") || !aboutOneObject(c.query.Get("fieldSelector")) {
 			return notServed
 		}
@@ -138,9 +141,9 @@ func aboutOneObject(selector string) bool {
 	named := false
 	for _, requirement := range parsed.Requirements() {
 		switch requirement.Field {
-		case "regarding.name", "regarding.uid":
+		case "involvedObject.name", "involvedObject.uid":
 			named = named || requirement.Value != ""
-		case "regarding.kind":
+		case "involvedObject.kind":
 		default:
 			return false
 		}

@@ -100,8 +100,8 @@ export async function list<T>(namespace: string, resource: string, fieldSelector
 }
 
 export async function eventsOf<T>(namespace: string, uid: string): Promise<T[]> {
-  const query = new URLSearchParams({ fieldSelector: `regarding.uid=${uid}`, limit: '100' })
-  return (await json<List<T>>(`/apis/events.k8s.io/v1/namespaces/${namespace}/events?${query}`)).items ?? []
+  const query = new URLSearchParams({ fieldSelector: `involvedObject.uid=${uid}`, limit: '100' })
+  return (await json<List<T>>(`/api/v1/namespaces/${namespace}/events?${query}`)).items ?? []
 }
 
 // decide answers a Refund as it was seen: the resourceVersion keeps the answer from being to another one.

@@ -85,10 +85,10 @@ export interface Event {
   metadata: Meta
   type: string
   reason: string
-  note: string
-  eventTime?: string
+  message: string
+  eventTime?: string | null
   series?: { count: number; lastObservedTime: string }
-  deprecatedLastTimestamp?: string
+  lastTimestamp?: string | null
 }
 
 export const requestedBy = 'wechatpay-operator.io/requested-by'

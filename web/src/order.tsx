@@ -165,7 +165,7 @@ function Around({ order }: { order: Order }) {
               <li key={e.metadata.uid}>
                 <Time at={timeOf(e)} /> <strong>{e.reason}</strong> <code>{e.type}</code>
                 <p>
-                  <Text>{e.note}</Text>
+                  <Text>{e.message}</Text>
                 </p>
               </li>
             ))}
@@ -179,5 +179,5 @@ function Around({ order }: { order: Order }) {
 }
 
 function timeOf(e: Event): string {
-  return e.series?.lastObservedTime ?? e.eventTime ?? e.deprecatedLastTimestamp ?? e.metadata.creationTimestamp
+  return e.series?.lastObservedTime ?? e.lastTimestamp ?? e.eventTime ?? e.metadata.creationTimestamp
 }

@@ -145,7 +145,7 @@ func TestARevokedRightTakesEffect(t *testing.T) {
 	click(p, "#cancel")
 	p.Await(mayNotDecide)
 	// And what may not be seen any more goes, although a watch was open.
-	d.revoke("wang-"+viewerRole, "wang-view")
+	d.revoke("wang-"+viewerRole, "wang-aggregate-to-view")
 	p.Await(`document.querySelector('.trouble[data-code="403"]') && !document.querySelector('` + card + `')`)
 }
 

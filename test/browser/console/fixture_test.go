@@ -171,14 +171,16 @@ func (d *desk) token(name string, roles ...string) string {
 	return token
 }
 
-// The roles of people, as they are shipped.
+// The roles of people, as they are shipped. The last one is what the cluster's own role view is made of: what aggregates them is not
+// part of an API server.
 const (
 	viewerRole   = "wechatpay-operator-viewer"
 	approverRole = "wechatpay-operator-approver"
+	viewRole     = "system:aggregate-to-view"
 )
 
-func (d *desk) viewer() string   { return d.token("viewer", viewerRole, "view") }
-func (d *desk) approver() string { return d.token("wang", viewerRole, approverRole, "view") }
+func (d *desk) viewer() string   { return d.token("viewer", viewerRole, viewRole) }
+func (d *desk) approver() string { return d.token("wang", viewerRole, approverRole, viewRole) }
 
 // desktop is the screen of a computer.
 var desktop = chromium.Options{Width: 1280, Height: 900, Language: "en"}
@@ -214,7 +216,7 @@ const live = `document.querySelector('.liveness[data-live=true]')`
 func (d *desk) bind(name, role string) {
 	d.t.Helper()
 	d.Create(&rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: name + "-" + role},
+		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: name + "-" + strings.TrimPrefix(role, "system:")},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: d.Namespace, Name: name}},
 	})
