@@ -44,8 +44,8 @@ KUBE_SCORE := bin/tools/$(call stamp,hack/tools/kube-score)/kube-score
 CHART := config/helm/wechatpay-operator
 # Every folder that kustomize builds, and those of them that are installations.
 INSTALLATIONS := config/default $(patsubst %/,%,$(wildcard config/overlays/*/))
-KUSTOMIZATIONS := config/crd config/rbac config/policy config/manager config/network-policy $(INSTALLATIONS) \
-  config/components/example config/prometheus config/samples config/samples/callbacks config/samples/ingress \
+KUSTOMIZATIONS := config/crd config/rbac config/policy config/manager config/network-policy config/console $(INSTALLATIONS) \
+  config/components/example config/prometheus config/samples config/samples/callbacks config/samples/console config/samples/ingress \
   examples/storefront/deploy \
   $(patsubst %/kustomization.yaml,%,$(wildcard examples/order-desk/deploy/kustomization.yaml examples/order-desk/deploy/*/kustomization.yaml))
 
@@ -302,7 +302,7 @@ lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the man
 	  $$knative/{broker,sinkbindings,trigger}.yaml $$argo/argoproj.io_{eventbus,eventsources,sensors}.yaml
 	@$(MANIFEST_TOOLS)/kubeconform -strict -summary -schema-location 'bin/schemas/{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json' bin/manifests/*.yaml
 	@echo "==> kube-score"
-	@for file in $(foreach folder,$(INSTALLATIONS),bin/manifests/$(subst /,-,$(folder)).yaml) bin/manifests/helm-*.yaml; do \
+	@for file in $(foreach folder,$(INSTALLATIONS) config/console,bin/manifests/$(subst /,-,$(folder)).yaml) bin/manifests/helm-*.yaml; do \
 	  $(KUBE_SCORE) score --output-format ci --exit-one-on-warning --ignore-container-cpu-limit \
 	    --ignore-test container-image-pull-policy --ignore-test deployment-has-host-podantiaffinity \
 	    $$file >bin/manifests/score || { grep -v '\[OK\]\|\[SKIPPED\]' bin/manifests/score; echo "in $$file"; exit 1; }; \
@@ -318,7 +318,7 @@ lint-image:
 	@go -C hack/tools/dockerfile run . $(CURDIR) Dockerfile examples/storefront/Dockerfile
 
 # Everything that the chart can render at once.
-CHART_ALL := metrics.serviceMonitor.enabled=true,callbacks.separate=true,callbacks.apiKeySecrets.shop={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com,httpRoute.enabled=true,httpRoute.hostnames={pay.example.com},httpRoute.parentRefs[0].name=public
+CHART_ALL := metrics.serviceMonitor.enabled=true,callbacks.separate=true,callbacks.apiKeySecrets.shop={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com,httpRoute.enabled=true,httpRoute.hostnames={pay.example.com},httpRoute.parentRefs[0].name=public,console.enabled=true,console.replicas=2,console.sessionKeysSecret=keys,console.httpRoute.enabled=true,console.httpRoute.hostnames={console.example.com},console.httpRoute.parentRefs[0].name=public
 
 .PHONY: manifest-tools
 manifest-tools: $(MANIFEST_TOOLS)/helm $(MANIFEST_TOOLS)/kubeconform $(KUBE_SCORE)

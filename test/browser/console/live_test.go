@@ -52,7 +52,7 @@ func TestFilters(t *testing.T) {
 	p := d.logIn(desktop, d.viewer(), "orders")
 	found := func(count string) { p.Await(`document.querySelector('#count').dataset.found === '` + count + `'`) }
 	found("3")
-	enterText(p, "#search", "0002")
+	enterText(p, "#search", "r-0002")
 	found("1")
 	chromium.Read[bool](p, set("#search", transactionID[10:]))
 	found("1")
