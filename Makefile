@@ -96,7 +96,7 @@ FRONTENDS := miniprogram taro h5
 .PHONY: frontends
 frontends: export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 frontends: export PUPPETEER_SKIP_DOWNLOAD := 1
-frontends: $(FRONTENDS:%=examples/%/node_modules/.package-lock.json) ## Install and build examples/miniprogram, taro and h5, which make test then tests; it needs Node.js.
+frontends: $(FRONTENDS:%=examples/%/node_modules/.package-lock.json) web/node_modules/.package-lock.json ## Install and build examples/miniprogram, taro and h5, and install web, which make test then tests; it needs Node.js.
 	@mkdir -p bin; \
 	for example in $(FRONTENDS); do \
 	  echo "==> npm run build in examples/$$example"; \
@@ -107,6 +107,26 @@ examples/%/node_modules/.package-lock.json: examples/%/package-lock.json
 	@echo "==> npm ci in examples/$*"
 	@npm ci --prefix examples/$* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@echo "==> npm ci in web"
+	@npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# What internal/console/dist has must be what web/ builds: nobody reviews a bundle. make test compares them where Node.js is.
+.PHONY: console
+console: web/node_modules/.package-lock.json ## Build the console's page from web/ into internal/console/dist, which is committed and embedded; it needs Node.js.
+	@npm run build --silent --prefix web -- --logLevel warn
+
+.PHONY: console-pictures
+console-pictures: control-plane console ## Take the pictures of the console in docs/images; it needs Chromium and a Chinese font (fonts-wqy-microhei).
+	@UPDATE_PICTURES=1 go -C test/browser test -count=1 -run TestPictures ./console
+
+CONSOLE_ORDERS ?= 10000
+
+.PHONY: console-bench
+console-bench: control-plane ## Measure the console's page with CONSOLE_ORDERS Orders in a real Chromium.
+	@CONSOLE_ORDERS=$(CONSOLE_ORDERS) go -C test/browser test -count=1 -v -run TestManyOrders ./console | grep many_test
 
 LAG ?= 400ms
 
