@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -200,9 +201,11 @@ func enter(p *chromium.Page, token string) {
 	p.Do(chromedp.WaitVisible(chromedp.CSS("#token")), chromedp.SendKeys(chromedp.CSS("#token"), token+"\n"), chromedp.WaitVisible(chromedp.CSS("#user")))
 }
 
+// click presses what is there and enabled. A click at the place where it was a moment ago would miss it when something arrives above it.
 func click(p *chromium.Page, selector string) {
 	p.Helper()
-	p.Do(chromedp.Click(chromedp.CSS(selector)))
+	p.Await(fmt.Sprintf(`document.querySelector(%[1]q) && !document.querySelector(%[1]q).disabled`, selector))
+	chromium.Read[bool](p, fmt.Sprintf(`(document.querySelector(%q).click(), true)`, selector))
 }
 
 func enterText(p *chromium.Page, selector, text string) {

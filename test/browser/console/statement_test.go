@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,7 +49,7 @@ func TestStatements(t *testing.T) {
 	d.paid("order-0001")
 	d.statement("shop-2026-11-27")
 	p := d.logIn(desktop, d.token("bookkeeper", viewerRole, d.statementReader()), "statements")
-	p.Do(chromedp.WaitVisible(chromedp.CSS(`a[href$="shop-2026-11-27"]`)), chromedp.Click(chromedp.CSS(`a[href$="shop-2026-11-27"]`)))
+	click(p, `a[href$="shop-2026-11-27"]`)
 	p.Await(`document.querySelector('#differences')`)
 	shown := p.Text("main")
 	for _, words := range []string{"1234.56 yuan (12)", "0.50 yuan (1)", "9.90 yuan (2)", "7.41000", "PaymentNotInLedger 1", "TILL|77", "9.90 paid", "2 of 2 differences are listed"} {
