@@ -11,15 +11,20 @@ RUN go mod download
 
 COPY main.go main.go
 COPY api api
+COPY cmd/console cmd/console
 COPY controllers controllers
 COPY internal internal
 COPY webhookserver webhookserver
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /manager .
+    go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /manager . && \
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /console ./cmd/console
 
-# Nothing but the binary and the certificate authorities that WeChat's hosts are verified with. No shell, no root.
+# Nothing but the two binaries and the certificate authorities that WeChat's hosts are verified with. No shell, no root. config/console
+# runs the other one, so that an installation has one image to pin, to scan and to mirror.
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /manager /manager
+COPY --from=build /console /console
 USER 65532:65532
 ENTRYPOINT ["/manager"]

@@ -44,8 +44,8 @@ KUBE_SCORE := bin/tools/$(call stamp,hack/tools/kube-score)/kube-score
 CHART := config/helm/wechatpay-operator
 # Every folder that kustomize builds, and those of them that are installations.
 INSTALLATIONS := config/default $(patsubst %/,%,$(wildcard config/overlays/*/))
-KUSTOMIZATIONS := config/crd config/rbac config/policy config/manager config/network-policy $(INSTALLATIONS) \
-  config/components/example config/prometheus config/samples config/samples/callbacks config/samples/ingress \
+KUSTOMIZATIONS := config/crd config/rbac config/policy config/manager config/network-policy config/console $(INSTALLATIONS) \
+  config/components/example config/prometheus config/samples config/samples/callbacks config/samples/console config/samples/ingress \
   examples/storefront/deploy \
   $(patsubst %/kustomization.yaml,%,$(wildcard examples/order-desk/deploy/kustomization.yaml examples/order-desk/deploy/*/kustomization.yaml))
 
@@ -101,7 +101,7 @@ FRONTENDS := miniprogram taro h5
 .PHONY: frontends
 frontends: export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 frontends: export PUPPETEER_SKIP_DOWNLOAD := 1
-frontends: $(FRONTENDS:%=examples/%/node_modules/.package-lock.json) ## Install and build examples/miniprogram, taro and h5, which make test then tests; it needs Node.js.
+frontends: $(FRONTENDS:%=examples/%/node_modules/.package-lock.json) web/node_modules/.package-lock.json ## Install and build examples/miniprogram, taro and h5, and install web, which make test then tests; it needs Node.js.
 	@mkdir -p bin; \
 	for example in $(FRONTENDS); do \
 	  echo "==> npm run build in examples/$$example"; \
@@ -112,6 +112,26 @@ examples/%/node_modules/.package-lock.json: examples/%/package-lock.json
 	@echo "==> npm ci in examples/$*"
 	@npm ci --prefix examples/$* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@echo "==> npm ci in web"
+	@npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# What internal/console/dist has must be what web/ builds: nobody reviews a bundle. make test compares them where Node.js is.
+.PHONY: console
+console: web/node_modules/.package-lock.json ## Build the console's page from web/ into internal/console/dist, which is committed and embedded; it needs Node.js.
+	@npm run build --silent --prefix web -- --logLevel warn
+
+.PHONY: console-pictures
+console-pictures: control-plane console ## Take the pictures of the console in docs/images; it needs Chromium and a Chinese font (fonts-wqy-microhei).
+	@UPDATE_PICTURES=1 go -C test/browser test -count=1 -run TestPictures ./console
+
+CONSOLE_ORDERS ?= 10000
+
+.PHONY: console-bench
+console-bench: control-plane ## Measure the console's page with CONSOLE_ORDERS Orders in a real Chromium.
+	@CONSOLE_ORDERS=$(CONSOLE_ORDERS) go -C test/browser test -count=1 -v -run TestManyOrders ./console | grep many_test
 
 LAG ?= 400ms
 
@@ -307,7 +327,7 @@ lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the man
 	  $$knative/{broker,sinkbindings,trigger}.yaml $$argo/argoproj.io_{eventbus,eventsources,sensors}.yaml
 	@$(MANIFEST_TOOLS)/kubeconform -strict -summary -schema-location 'bin/schemas/{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json' bin/manifests/*.yaml
 	@echo "==> kube-score"
-	@for file in $(foreach folder,$(INSTALLATIONS),bin/manifests/$(subst /,-,$(folder)).yaml) bin/manifests/helm-*.yaml; do \
+	@for file in $(foreach folder,$(INSTALLATIONS) config/console,bin/manifests/$(subst /,-,$(folder)).yaml) bin/manifests/helm-*.yaml; do \
 	  $(KUBE_SCORE) score --output-format ci --exit-one-on-warning --ignore-container-cpu-limit \
 	    --ignore-test container-image-pull-policy --ignore-test deployment-has-host-podantiaffinity \
 	    $$file >bin/manifests/score || { grep -v '\[OK\]\|\[SKIPPED\]' bin/manifests/score; echo "in $$file"; exit 1; }; \
@@ -323,7 +343,7 @@ lint-image:
 	@go -C hack/tools/dockerfile run . $(CURDIR) Dockerfile examples/storefront/Dockerfile
 
 # Everything that the chart can render at once.
-CHART_ALL := metrics.serviceMonitor.enabled=true,callbacks.separate=true,callbacks.apiKeySecrets.shop={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com,httpRoute.enabled=true,httpRoute.hostnames={pay.example.com},httpRoute.parentRefs[0].name=public
+CHART_ALL := metrics.serviceMonitor.enabled=true,callbacks.separate=true,callbacks.apiKeySecrets.shop={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com,httpRoute.enabled=true,httpRoute.hostnames={pay.example.com},httpRoute.parentRefs[0].name=public,console.enabled=true,console.replicas=2,console.sessionKeysSecret=keys,console.httpRoute.enabled=true,console.httpRoute.hostnames={console.example.com},console.httpRoute.parentRefs[0].name=public
 
 .PHONY: manifest-tools
 manifest-tools: $(MANIFEST_TOOLS)/helm $(MANIFEST_TOOLS)/kubeconform $(KUBE_SCORE)

@@ -67,6 +67,7 @@ func (d *demo) play(ctx context.Context) error {
 		{"A second merchant number, which speaks API v3", d.showV3Merchant},
 		{"An order and a refund by API v3", d.showV3Order},
 		{"A shop sells: login, catalogue, checkout", d.showStorefront},
+		{"The console of the shop's staff", d.showConsole},
 		{"The tutorial", d.walkTutorial},
 		{"The approval policy is removed", d.showMissingPolicy},
 		{"Objects and WeChat's ledger, fen by fen", d.showLedger},
@@ -125,6 +126,7 @@ func (d *demo) stayUp(ctx context.Context) {
 	}
 	defer func() { _ = os.Remove(filepath.Join(controlplane.Root(), runEnv)) }() // its cluster is gone
 	d.console.output(d.addresses())
+	d.console.output(consoleAddress())
 	if d.books.server != nil {
 		d.console.output("The ledger:     " + d.books.command())
 	}

@@ -14,28 +14,21 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/browser/chromium"
 )
 
 const (
 	mchID  = "1900000109"
 	appID  = "wxd678efh567hg6787"
 	apiKey = "Zx81TestOnlyKey0Zx81TestOnlyKey0"
-	// patience bounds a test; only failing ones use it up.
-	patience = 2 * time.Minute
 )
 
 // openWeChat starts a simulator whose H5 links lead to its cashier.
@@ -120,45 +113,10 @@ func rand() string {
 	return fmt.Sprintf("nonce%d", nonces.last)
 }
 
-// open starts a browser of the size of a phone. The test fails for whatever the browser complains of, and for a dialog.
+// open starts a browser of the size of a phone.
 func open(t *testing.T) context.Context {
 	t.Helper()
-	binary := os.Getenv("CHROMIUM")
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil && binary == "" {
-			binary = found
-		}
-	}
-	if binary == "" {
-		if os.Getenv("REQUIRE_FRONTENDS") == "1" {
-			t.Fatal("no Chromium")
-		}
-		t.Skip("no Chromium: install it, or name it in CHROMIUM")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(binary), chromedp.NoSandbox, chromedp.Flag("lang", "en"), chromedp.Flag("accept-lang", "en"))
-	ctx, stop := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx)
-	t.Cleanup(stop)
-	err := chromedp.Listen(ctx, func(event any) {
-		switch e := event.(type) {
-		case *page.EventJavascriptDialogOpening:
-			t.Errorf("a dialog says %s", e.Message)
-		case *runtime.EventExceptionThrown:
-			t.Errorf("a script failed: %s", e.ExceptionDetails.Text)
-		case *log.EventEntryAdded:
-			if !strings.Contains(e.Entry.URL, "favicon.ico") {
-				t.Errorf("the browser complains: %s %s", e.Entry.Text, e.Entry.URL)
-			}
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	do(ctx, t, chromedp.EmulateViewport(360, 640, chromedp.EmulateScale(2), chromedp.EmulateMobile))
-	return ctx
+	return chromium.Open(t, chromium.Phone).Context
 }
 
 func do(ctx context.Context, t *testing.T, actions ...chromedp.Action[chromedp.Void]) {

@@ -19,6 +19,7 @@ func TestInStep(t *testing.T) {
 		{"config/overlays/separate-callbacks", "wechatpay-operator-system", `callbacks: {separate: true}`},
 		{"config/overlays/single-namespace", "payments", `scope: Namespace`},
 		{"config/overlays/cluster", "wechatpay-operator-system", `operator: {enabled: false}`},
+		{"config/console", "wechatpay-operator-system", `{console: {enabled: true}, operator: {enabled: false}, crds: {enabled: false}, policies: {enabled: false}, roles: {enabled: false}}`},
 	} {
 		t.Run(test.folder, func(t *testing.T) {
 			wanted, err := controlplane.Kustomize(t.Context(), test.folder)

@@ -11,6 +11,7 @@ const (
 	system    = "wechatpay-operator-system"
 	manager   = "Deployment/wechatpay-operator-controller-manager"
 	callbacks = "Deployment/wechatpay-operator-callbacks"
+	console   = "Deployment/wechatpay-operator-console"
 )
 
 // TestValues renders values and looks for what they are to change.
@@ -77,6 +78,21 @@ func TestValues(t *testing.T) {
 			has: map[string][]string{"Ingress/wechatpay-operator-notify": {`"ingressClassName":"nginx"`, `"path":"/notify/"`, `"hosts":["pay.example.com"]`, `letsencrypt`}}},
 		{name: "route", values: `httpRoute: {enabled: true, parentRefs: [{name: public, namespace: gateways}], hostnames: [pay.example.com]}`,
 			has: map[string][]string{"HTTPRoute/wechatpay-operator-notify": {`"parentRefs":[{"name":"public","namespace":"gateways"}]`, `"value":"/notify/"`}}},
+		{name: "no console", values: `{}`, hasNot: []string{console, "Service/wechatpay-operator-console", "NetworkPolicy/wechatpay-operator-console"}},
+		{name: "console", values: `console: {enabled: true, replicas: 2, sessionKeysSecret: keys, namespaces: [shop, next-door], extraArgs: [--watch-duration=1m]}`,
+			has: map[string][]string{
+				console: {`"--login=token","--namespaces=shop,next-door","--session-key-file=/etc/wechatpay-console/session/sessionKeys","--watch-duration=1m"`, `"secretName":"keys"`,
+					`"automountServiceAccountToken":false`, `"command":["/console"]`, `"replicas":2`},
+				"PodDisruptionBudget/wechatpay-operator-console": {`"minAvailable":1`},
+				"NetworkPolicy/wechatpay-operator-console":       {`"wechatpay-operator.io/ingress":"true"`},
+			}},
+		{name: "console behind a proxy", values: `console: {enabled: true, login: proxy, replicas: 2, signOutURL: /oauth2/sign_out, sessionKeysSecret: unused,
+			httpRoute: {enabled: true, parentRefs: [{name: public}], hostnames: [console.example.com], backend: oauth2-proxy}}`,
+			has: map[string][]string{
+				console: {`"--login=proxy","--sign-out-url=/oauth2/sign_out"]`},
+				"HTTPRoute/wechatpay-operator-console":     {`"backendRefs":[{"name":"oauth2-proxy","port":80}]`},
+				"NetworkPolicy/wechatpay-operator-console": {`"ingress":[{"from":[{"podSelector":{"matchLabels":{"app.kubernetes.io/name":"oauth2-proxy"}}}]`},
+			}, hasNot: []string{console + `:session`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			objects := mustRender(t, system, test.values)
@@ -120,6 +136,11 @@ func TestNonsense(t *testing.T) {
 		`httpRoute: {enabled: true, hostnames: [pay.test]}`:  "/httpRoute/parentRefs",
 		`{scope: Namespace, callbacks: {separate: true}}`:    "/callbacks/separate",
 		`callbacks: {apiKeySecrets: {shop: []}}`:             "/callbacks/apiKeySecrets/shop",
+		`console: {enabled: true, replicas: 2}`:              "/console/sessionKeysSecret",
+		`console: {login: basic}`:                            "/console/login",
+		`console: {signOutURL: "javascript:alert(1)"}`:       "/console/signOutURL",
+		`console: {signOutURL: "//evil.test"}`:               "/console/signOutURL",
+		`console: {httpRoute: {enabled: true}}`:              "/console/httpRoute",
 		`networkPolicy: {apiServer: {ports: [0]}}`:           "/networkPolicy/apiServer/ports/0",
 		`networkPolicy: {ingressNamespaceLabels: {wechatpay-operator.io/ingress: null}}`: "/networkPolicy/ingressNamespaceLabels",
 	} {

@@ -30,8 +30,9 @@ func TestInstall(t *testing.T) {
 		{"kustomize, separate callbacks", system, folder("config/overlays/separate-callbacks")},
 		{"kustomize, cluster", system, folder("config/overlays/cluster")},
 		{"kustomize, single namespace", "payments", folder("config/overlays/single-namespace")},
+		{"kustomize, console", system, folder("config/console")},
 		{"helm", system, chart(system)},
-		{"helm, all there is", system, chart(system, "--set", "callbacks.separate=true,callbacks.apiKeySecrets.default={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com")},
+		{"helm, all there is", system, chart(system, "--set", "callbacks.separate=true,callbacks.apiKeySecrets.default={shop-wechatpay},ingress.enabled=true,ingress.host=pay.example.com,console.enabled=true,console.replicas=2,console.sessionKeysSecret=keys")},
 		{"helm, single namespace", "payments", chart("payments", "--set", "scope=Namespace")},
 	} {
 		t.Run(test.name, func(t *testing.T) {

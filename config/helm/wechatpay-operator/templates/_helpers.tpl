@@ -10,6 +10,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* Those of the console, which the operator's policies and Services don't select. */}}
+{{- define "wechatpay-operator.consoleLabels" -}}
+{{ include "wechatpay-operator.labels" . | replace "app.kubernetes.io/name: wechatpay-operator" "app.kubernetes.io/name: wechatpay-operator-console" }}
+{{- end }}
+
 {{/* The component whose pods take callbacks. */}}
 {{- define "wechatpay-operator.notified" -}}
 {{ .Values.callbacks.separate | ternary "callbacks" "controller-manager" }}

@@ -1,0 +1,63 @@
+package console
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// caller is who sent a request: a token, until when it is good, and whether it came by the login cookie.
+type caller struct {
+	token    string
+	expires  time.Time // zero: not known
+	byCookie bool
+}
+
+// bearer is a token as RFC 6750 writes it. Nothing else is sent on in a header.
+var bearer = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
+
+// maxToken is more than any issuer's token has, and less than the API server takes as headers.
+const maxToken = 16_000
+
+func isToken(text string) bool { return len(text) <= maxToken && bearer.MatchString(text) }
+
+// identify finds the token of a request. The header wins: the proxy in front has set it, and it can't be set by another site's page.
+func (s *Server) identify(r *http.Request) (caller, *refusal) {
+	switch headers := r.Header.Values("Authorization"); {
+	case len(headers) > 1:
+		return caller{}, ambiguousCaller
+	case len(headers) == 1:
+		scheme, token, _ := strings.Cut(headers[0], " ")
+		if !strings.EqualFold(scheme, "Bearer") || !isToken(token) {
+			return caller{}, ambiguousCaller
+		}
+		return caller{token: token, expires: endOf(token)}, nil
+	case s.options.Login == LoginToken:
+		if session, ok := s.session(r); ok {
+			return caller{session.Token, session.Expires, true}, nil
+		}
+	}
+	return caller{}, notLoggedIn
+}
+
+// endOf reads until when a token is good, without believing anything else of it: the API server verifies tokens.
+func endOf(token string) time.Time {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return time.Time{}
+	}
+	var claims struct {
+		Expires float64 `json:"exp"`
+	}
+	if json.Unmarshal(payload, &claims) != nil || claims.Expires <= 0 || claims.Expires > 1<<40 {
+		return time.Time{}
+	}
+	return time.Unix(int64(claims.Expires), 0)
+}

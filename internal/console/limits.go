@@ -1,0 +1,54 @@
+package console
+
+import (
+	"crypto/sha256"
+	"sync"
+)
+
+// Limits bound what is under way at once, so that one caller, or one broken page, does not use up the console or the API server.
+type Limits struct {
+	WatchesPerCaller, RequestsPerCaller int
+	Watches, Requests                   int
+}
+
+// places counts what is under way. Callers are told apart by a digest of their token.
+type places struct {
+	watchesEach, requestsEach int
+	watches, requests         int
+
+	mutex sync.Mutex
+	taken map[place]int
+}
+
+type place struct {
+	watch  bool
+	caller [sha256.Size]byte // zero: all together
+}
+
+func newPlaces(l Limits) *places {
+	return &places{watchesEach: l.WatchesPerCaller, requestsEach: l.RequestsPerCaller, watches: l.Watches, requests: l.Requests, taken: map[place]int{}}
+}
+
+// take reserves a place until the returned function is called, or returns nil if there is none.
+func (p *places) take(token string, watch bool) (release func()) {
+	own, all := place{watch, sha256.Sum256([]byte(token))}, place{watch: watch}
+	each, most := p.requestsEach, p.requests
+	if watch {
+		each, most = p.watchesEach, p.watches
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.taken[own] >= each || p.taken[all] >= most {
+		return nil
+	}
+	p.taken[own]++
+	p.taken[all]++
+	return func() {
+		p.mutex.Lock()
+		defer p.mutex.Unlock()
+		p.taken[all]--
+		if p.taken[own]--; p.taken[own] == 0 {
+			delete(p.taken, own)
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// requestTimeout is how long the API server may take for an answer that is no watch.
+	requestTimeout = 30 * time.Second
+	// watchGrace is what a watch may last longer than the API server was asked to keep it.
+	watchGrace = 15 * time.Second
+	// table is the form of lists in which the page reads many Orders: the columns of kubectl get.
+	table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+)
+
+// answered are the headers of the API server that a browser gets to see.
+var answered = []string{"Content-Type", "Content-Encoding", "Retry-After", "Audit-Id"}
+
+// outgoing is what a request to the API server is made of.
+type outgoing struct {
+	url    *url.URL
+	header http.Header
+	body   []byte
+}
+
+type outgoingKey struct{}
+
+// header is everything that the API server gets to see of a request beside its path, query and body.
+func (s *Server) header(token, accept, contentType string) http.Header {
+	header := http.Header{
+		"Authorization": {"Bearer " + token}, "Accept": {accept}, "User-Agent": {"wechatpay-console/" + s.options.Version},
+	}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	return header
+}
+
+// serveAPI passes a request on.
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
+	asked, refused := admit(r)
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	who, refused := s.identify(r)
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	body, refused := asked.body(w, r)
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	release := s.places.take(who.token, asked.verb == verbWatch)
+	if release == nil {
+		tooMany.write(w)
+		return
+	}
+	defer release()
+
+	deadline := time.Now().Add(requestTimeout)
+	if asked.verb == verbWatch {
+		deadline = time.Now().Add(s.bound(asked.query) + watchGrace)
+	}
+	if !who.expires.IsZero() && who.expires.Before(deadline) {
+		deadline = who.expires // the API server looks at a token when a watch starts, and not again
+	}
+	ctx, cancel := context.WithDeadline(r.Context(), deadline)
+	defer cancel()
+	// A browser that does not read must not keep the place for longer.
+	_ = http.NewResponseController(w).SetWriteDeadline(deadline.Add(watchGrace))
+	defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
+
+	out := &outgoing{url: &url.URL{Scheme: s.apiServer.Scheme, Host: s.apiServer.Host, Path: asked.path(), RawQuery: asked.query.Encode()}, body: body}
+	out.header = s.header(who.token, accepted(r, asked.verb), contentType(asked.verb))
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		out.header.Set("Accept-Encoding", "gzip")
+	}
+	if who.byCookie {
+		w = &sessionEnder{ResponseWriter: w, server: s}
+	}
+	if asked.verb == verbPatch {
+		defer s.log.Info("a decision was passed on", "namespace", asked.namespace, "refund", asked.name)
+	}
+	s.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, outgoingKey{}, out)))
+}
+
+// bound sees to it that a watch ends, and tells after how long.
+func (s *Server) bound(query url.Values) time.Duration {
+	most := int(s.options.WatchDuration / time.Second)
+	if seconds, err := strconv.Atoi(query.Get("timeoutSeconds")); err == nil && seconds > 0 && seconds < most {
+		most = seconds
+	}
+	query.Set("timeoutSeconds", strconv.Itoa(most))
+	return time.Duration(most) * time.Second
+}
+
+// accepted lets a list or watch come as a table.
+func accepted(r *http.Request, verb string) string {
+	wanted := strings.ReplaceAll(r.Header.Get("Accept"), " ", "")
+	if (verb == verbList || verb == verbWatch) && strings.HasPrefix(wanted, table) {
+		return table
+	}
+	return "application/json"
+}
+
+func contentType(verb string) string {
+	switch verb {
+	case verbPatch:
+		return "application/merge-patch+json"
+	case verbCreate:
+		return "application/json"
+	}
+	return ""
+}
+
+func (s *Server) newProxy() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport:     s.transport,
+		FlushInterval: -1, // each change of a watch at once
+		Rewrite: func(p *httputil.ProxyRequest) {
+			out, _ := p.In.Context().Value(outgoingKey{}).(*outgoing)
+			p.Out.URL, p.Out.Host, p.Out.Header = out.url, out.url.Host, out.header
+			p.Out.Body, p.Out.ContentLength, p.Out.TransferEncoding = http.NoBody, int64(len(out.body)), nil
+			p.Out.Trailer, p.Out.Close = nil, false
+			if len(out.body) > 0 {
+				p.Out.Body = io.NopCloser(bytes.NewReader(out.body))
+			}
+		},
+		ModifyResponse: func(response *http.Response) error {
+			if response.StatusCode < http.StatusOK || response.StatusCode/100 == 3 {
+				return errUnexpected
+			}
+			header := http.Header{"Cache-Control": {"no-store"}}
+			for _, name := range answered {
+				if values := response.Header.Values(name); len(values) > 0 {
+					header[name] = values
+				}
+			}
+			response.Header, response.Trailer = header, nil
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if r.Context().Err() == nil {
+				s.log.Warn("the API server did not answer", "error", err.Error())
+			}
+			serverAway.write(w)
+		},
+		ErrorLog: log.New(io.Discard, "", 0), // that a browser left in the middle of a watch is ordinary
+	}
+}
+
+var errUnexpected = errors.New("the API server answered with a redirect or another protocol")
+
+// sessionEnder forgets a token that the API server does not take any more.
+type sessionEnder struct {
+	http.ResponseWriter
+	server *Server
+}
+
+func (e *sessionEnder) WriteHeader(code int) {
+	if code == http.StatusUnauthorized {
+		e.server.logOut(e.ResponseWriter)
+	}
+	e.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap lets http.ResponseController flush.
+func (e *sessionEnder) Unwrap() http.ResponseWriter { return e.ResponseWriter }

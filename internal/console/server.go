@@ -1,0 +1,159 @@
+package console
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// Server is the console.
+type Server struct {
+	options   Options
+	apiServer *url.URL
+	transport *http.Transport
+	proxy     *httputil.ReverseProxy
+	sealer    *sealer
+	places    *places
+	page      map[string]*asset
+	origin    *http.CrossOriginProtection
+	log       *slog.Logger
+}
+
+// New reads the files that the options name.
+func New(o Options, logger *slog.Logger) (*Server, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	address, err := url.Parse(o.APIServer)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := newTransport(o.APIServerCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("--api-server-ca-file: %w", err)
+	}
+	keys, err := newSealer(o.SessionKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("--session-key-file: %w", err)
+	}
+	page, err := readPage()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		options: o, apiServer: &url.URL{Scheme: address.Scheme, Host: address.Host}, transport: transport, sealer: keys, places: newPlaces(o.Limits),
+		page: page, origin: http.NewCrossOriginProtection(), log: logger,
+	}
+	s.proxy = s.newProxy()
+	return s, nil
+}
+
+// newTransport verifies the API server by the given authorities only, and has no identity of its own.
+func newTransport(authorities string) (*http.Transport, error) {
+	content, err := os.ReadFile(authorities)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("%s has no certificate in PEM", authorities)
+	}
+	return &http.Transport{
+		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 100,
+		ForceAttemptHTTP2: true, HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+		DisableCompression: true, // the browser unpacks
+	}, nil
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Security-Policy", policy)
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	header.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if err := s.origin.Check(r); err != nil {
+		crossOrigin.write(w)
+		return
+	}
+	switch path := r.URL.Path; {
+	case path == "/healthz":
+		fmt.Fprintln(w, "ok")
+	case path == "/session":
+		s.serveSession(w, r)
+	case path == "/config.json":
+		s.serveSettings(w, r)
+	case path == "/api", path == "/apis", strings.HasPrefix(path, "/api/"), strings.HasPrefix(path, "/apis/"):
+		s.serveAPI(w, r)
+	default:
+		s.servePage(w, r)
+	}
+}
+
+// Run serves until the context ends. Requests that are under way are then answered, and watches end.
+func Run(ctx context.Context, o Options, logger *slog.Logger) error {
+	s, err := New(o, logger)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", o.BindAddress)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, listener)
+}
+
+// shutdownTimeout is how long answers that are under way may take at the end.
+const shutdownTimeout = 10 * time.Second
+
+// Serve is Run on a listener.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	// A watch would keep a connection for minutes. The page starts it anew, at another replica.
+	serving, endWatches := context.WithCancel(context.WithoutCancel(ctx))
+	defer endWatches()
+	server := &http.Server{
+		Handler: s, BaseContext: func(net.Listener) context.Context { return serving },
+		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		ErrorLog: log.New(io.Discard, "", 0), // what clients send that is no HTTP
+	}
+	failed := make(chan error, 1)
+	go func() {
+		if s.options.TLSCertFile != "" {
+			failed <- server.ServeTLS(listener, s.options.TLSCertFile, s.options.TLSKeyFile)
+			return
+		}
+		failed <- server.Serve(listener)
+	}()
+	s.log.Info("the console is open", "address", listener.Addr().String(), "login", s.options.Login, "version", s.options.Version)
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ending, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer done()
+	stop := time.AfterFunc(time.Second, endWatches) // short answers first
+	defer stop.Stop()
+	err := server.Shutdown(ending)
+	s.transport.CloseIdleConnections()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	}
+	return err
+}

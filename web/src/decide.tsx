@@ -1,0 +1,237 @@
+import { useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import { decide, get, list, Problem } from './api'
+import { condition, decidedBy, requestedBy, type Order, type Refund } from './kinds'
+import { money } from './money'
+import { asProblem, Fact, Facts, State, Text, Time, Trouble } from './parts'
+import { amountOf, stateOf } from './refunds'
+import { askWhetherMayDecide, mayDecide } from './state'
+import { shown } from './text'
+import { conditionWord, reasonWord, t } from './words'
+
+// Seen is what is shown before somebody decides, all of it read at that moment.
+interface Seen {
+  refund: Refund
+  order?: Order
+  others: Refund[]
+}
+
+async function look(namespace: string, name: string): Promise<Seen> {
+  const refund = await get<Refund>(namespace, 'refunds', name)
+  const [order, others] = await Promise.all([
+    get<Order>(namespace, 'orders', refund.spec.orderRef.name).catch(() => undefined),
+    list<Refund>(namespace, 'refunds', `spec.orderRef.name=${refund.spec.orderRef.name}`),
+    askWhetherMayDecide(),
+  ])
+  return { refund, order, others: others.filter((r) => r.metadata.name !== name) }
+}
+
+// Decide has the two buttons, and the dialog in which a decision is confirmed.
+export function Decide({ refund }: { refund: Refund }) {
+  const choice = useSignal<'Approved' | 'Denied' | undefined>(undefined)
+  const { name } = refund.metadata
+  return (
+    <>
+      <p class="buttons">
+        <button type="button" class="approve" disabled={!mayDecide.value} aria-label={`${t('approve')} ${name}`} onClick={() => (choice.value = 'Approved')}>
+          {t('approve')}
+        </button>
+        <button type="button" class="deny" disabled={!mayDecide.value} aria-label={`${t('deny')} ${name}`} onClick={() => (choice.value = 'Denied')}>
+          {t('deny')}
+        </button>
+      </p>
+      {choice.value && <Confirm namespace={refund.metadata.namespace} name={name} approval={choice.value} close={() => (choice.value = undefined)} />}
+    </>
+  )
+}
+
+function Confirm({ namespace, name, approval, close }: { namespace: string; name: string; approval: 'Approved' | 'Denied'; close: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  const seen = useSignal<Seen | undefined>(undefined)
+  const why = useSignal('')
+  const changes = useSignal<string[] | undefined>(undefined)
+  const problem = useSignal<Problem | undefined>(undefined)
+  const unknown = useSignal(false)
+  const lacking = useSignal(false)
+  const sending = useSignal(false)
+
+  useEffect(() => {
+    dialog.current?.showModal()
+    look(namespace, name).then(
+      (now) => (seen.value = now),
+      (error) => (problem.value = asProblem(error)),
+    )
+  }, [])
+
+  async function send(): Promise<void> {
+    const was = seen.value
+    const message = why.value.trim()
+    if (!was || sending.value) return
+    lacking.value = approval === 'Denied' && !message
+    if (lacking.value) return
+    sending.value = true
+    problem.value = changes.value = undefined
+    unknown.value = false
+    try {
+      await decide(namespace, name, was.refund.metadata.resourceVersion, approval, message)
+      dialog.current?.close()
+    } catch (error) {
+      const failed = asProblem(error)
+      if (failed.code === 409) await compare(was)
+      else if (failed.code === 0 || failed.code >= 500) {
+        unknown.value = true
+        await compare(was, false)
+      } else {
+        problem.value = failed
+        void askWhetherMayDecide()
+      }
+    }
+    sending.value = false
+  }
+
+  // compare reads the Refund again, and says what is different from what was shown.
+  async function compare(was: Seen, always = true): Promise<void> {
+    try {
+      const now = await look(namespace, name)
+      seen.value = now
+      const found = differences(was.refund, now.refund)
+      if (always || found.length) changes.value = found
+    } catch (error) {
+      problem.value = asProblem(error)
+    }
+  }
+
+  const current = seen.value
+  const amount = current ? amountOf(current.refund, current.order) : ''
+  const already = current?.refund.spec.approval
+  const title = approval === 'Approved' ? t('approveTitle', amount) : t('denyTitle', amount)
+  return (
+    <dialog ref={dialog} aria-labelledby="decide-title" onClose={close}>
+      <h2 id="decide-title">{title}</h2>
+      {!current && !problem.value && <p class="hint">{t('loading')}</p>}
+      {unknown.value && (
+        <p class="trouble" role="alert">
+          {t('unknownSent')}
+        </p>
+      )}
+      {changes.value && (
+        <div class="trouble" role="alert" id="changed">
+          <p>{t('changedMeanwhile')}</p>
+          <ul>
+            {changes.value.map((change) => (
+              <li key={change}>{change}</li>
+            ))}
+          </ul>
+          {!already && <p>{t('askAgain')}</p>}
+        </div>
+      )}
+      {current && <WhatIsAsked seen={current} />}
+      <Trouble problem={problem.value} />
+      {already ? (
+        <p role="alert" id="already">
+          {t('alreadyDecided', reasonWord(already))} <Text>{current?.refund.metadata.annotations?.[decidedBy] ?? ''}</Text>
+        </p>
+      ) : (
+        current && (
+          <>
+            <label>
+              {t('whyHint')}
+              <textarea
+                id="why" maxLength={256} rows={2} value={why.value} required={approval === 'Denied'} aria-invalid={lacking.value}
+                aria-describedby={lacking.value ? 'why-needed' : undefined} onInput={(e) => (why.value = e.currentTarget.value.replace(/\s+/g, ' '))}
+              />
+            </label>
+            {lacking.value && (
+              <p id="why-needed" class="trouble" role="alert">
+                {t('whyNeeded')}
+              </p>
+            )}
+            <p class="hint">{t('final')}</p>
+            {mayDecide.value === false && (
+              <p class="trouble" role="alert">
+                {t('mayNot')}
+              </p>
+            )}
+          </>
+        )
+      )}
+      <p class="buttons">
+        {current && !already && (
+          <button type="button" id="confirm" class={approval === 'Approved' ? 'approve' : 'deny'} disabled={mayDecide.value === false || sending.value} onClick={() => void send()}>
+            {approval === 'Approved' ? t('approveNow', amount) : t('denyNow')}
+          </button>
+        )}
+        <button type="button" id="cancel" onClick={() => dialog.current?.close()}>
+          {t('cancel')}
+        </button>
+      </p>
+    </dialog>
+  )
+}
+
+function WhatIsAsked({ seen: { refund, order, others } }: { seen: Seen }) {
+  const currency = order?.spec.amount.currency
+  const transaction = order?.status?.transaction
+  const taken = (order?.status?.refunded?.total ?? 0) + sum(others)
+  return (
+    <Facts>
+      <Fact name="refundNumber">
+        <Text>{refund.spec.outRefundNo || refund.metadata.name}</Text>
+      </Fact>
+      <Fact name="amount">
+        <strong>{amountOf(refund, order)}</strong>
+      </Fact>
+      <Fact name="requestedBy">
+        <Text>{refund.metadata.annotations?.[requestedBy] ?? t('requestedUnknown')}</Text>
+      </Fact>
+      <Fact name="reason">
+        <Text>{refund.spec.reason ?? '–'}</Text>
+      </Fact>
+      <Fact name="order">
+        <Text>{refund.spec.orderRef.name}</Text> <Text>{order?.spec.description}</Text> <State reason={condition(order, 'Paid')?.reason} />
+      </Fact>
+      <Fact name="paidSum">
+        {transaction ? (
+          <>
+            {money(transaction.total, transaction.currency)} <Time at={transaction.paidTime} />
+          </>
+        ) : (
+          '–'
+        )}
+      </Fact>
+      <Fact name="otherRefunds">
+        {others.length
+          ? others.map((r) => (
+              <span class="other" key={r.metadata.name}>
+                <Text>{r.metadata.name}</Text> {money(r.spec.amount, currency)} <State reason={stateOf(r)} kind="Refund" />
+              </span>
+            ))
+          : '–'}
+      </Fact>
+      {transaction?.total !== undefined && <Fact name="left">{money(transaction.total - taken, currency)}</Fact>}
+    </Facts>
+  )
+}
+
+// sum adds what other Refunds will take: those that succeeded are counted by the Order, and those that ended otherwise take nothing.
+function sum(others: Refund[]): number {
+  return others.filter((r) => condition(r, 'Succeeded')?.status !== 'True' && condition(r, 'Succeeded')?.status !== 'False').reduce((total, r) => total + r.spec.amount, 0)
+}
+
+function differences(was: Refund, now: Refund): string[] {
+  const changes: string[] = []
+  const compare = (what: string, before: string | undefined, after: string | undefined) => {
+    if ((before ?? '') !== (after ?? '')) changes.push(shown(`${what}: ${before || '–'} → ${after || '–'}`))
+  }
+  const word = (reason: string | undefined) => reason && reasonWord(reason, 'Refund')
+  compare(t('why'), was.spec.approvalMessage, now.spec.approvalMessage)
+  compare(t('state'), word(was.spec.approval), word(now.spec.approval))
+  const types = [...new Set([...(was.status?.conditions ?? []), ...(now.status?.conditions ?? [])].map((c) => c.type))]
+  for (const type of types) {
+    compare(conditionWord(type), word(condition(was, type)?.reason), word(condition(now, type)?.reason))
+    if (condition(was, type)?.reason === condition(now, type)?.reason) compare(conditionWord(type), condition(was, type)?.message, condition(now, type)?.message)
+  }
+  const annotations = { ...was.metadata.annotations, ...now.metadata.annotations }
+  for (const key of Object.keys(annotations)) compare(key, was.metadata.annotations?.[key], now.metadata.annotations?.[key])
+  return changes.length ? changes : ['metadata']
+}
