@@ -35,6 +35,9 @@ func (d *Database) Close() {
 	}
 }
 
+// Migrate brings the tables up to this version's. Everything else does that first as well.
+func (d *Database) Migrate(ctx context.Context) error { return d.open(ctx) }
+
 const (
 	connectTimeout = 5 * time.Second
 	// statementTimeout ends a statement that waits for somebody's lock: the next try may find it

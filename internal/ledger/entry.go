@@ -18,7 +18,7 @@ import (
 type entry struct {
 	object client.Object
 	// key is the row's in its table.
-	key    [3]string
+	key      [3]string
 	order    *orderRow
 	refund   *refundRow
 	shipment *shipmentRow

@@ -82,13 +82,13 @@ func (w *Writer) Follow(ctx context.Context, informers cache.Cache) error {
 			return fmt.Errorf("watching for the ledger: %w", err)
 		}
 		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-			AddFunc:    func(object any) { w.note(object.(client.Object)) },
-			UpdateFunc: func(_, object any) { w.note(object.(client.Object)) },
+			AddFunc:    func(object any) { w.Note(object.(client.Object)) },
+			UpdateFunc: func(_, object any) { w.Note(object.(client.Object)) },
 			DeleteFunc: func(object any) {
 				if last, missed := object.(toolscache.DeletedFinalStateUnknown); missed {
 					object = last.Obj
 				}
-				w.forget(object.(client.Object).GetUID())
+				w.Forget(object.(client.Object).GetUID())
 			},
 		})
 		if err != nil {
@@ -110,19 +110,15 @@ func (w *Writer) reset() {
 // Start records until the context ends. It is called when the caches are filled.
 func (w *Writer) Start(ctx context.Context) error {
 	defer w.Database.Close()
-	w.mutex.Lock()
-	w.leads = true
-	w.mutex.Unlock()
-	if err := w.noteAll(ctx); err != nil {
+	if err := w.lead(ctx); err != nil {
 		return err
 	}
 	wait := w.Timing.RetryFirst
 	for w.sleep(ctx, w.Timing.Gather) && w.awaitFacts(ctx) {
-		err := w.recordSome(ctx)
+		err := w.Record(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		w.show(err)
 		if err == nil {
 			wait = w.Timing.RetryFirst
 			continue
@@ -131,6 +127,20 @@ func (w *Writer) Start(ctx context.Context) error {
 		wait = min(2*wait, w.Timing.RetryMost)
 	}
 	return nil
+}
+
+// Lead begins with what is there, for who calls Note, Forget and Record as things happen. In an
+// operator Follow and Start do all of it.
+func (w *Writer) Lead(ctx context.Context) error {
+	w.reset()
+	return w.lead(ctx)
+}
+
+func (w *Writer) lead(ctx context.Context) error {
+	w.mutex.Lock()
+	w.leads = true
+	w.mutex.Unlock()
+	return w.noteAll(ctx)
 }
 
 // noteAll begins with what is there.
@@ -142,25 +152,25 @@ func (w *Writer) noteAll(ctx context.Context) error {
 		return err
 	}
 	for i := range orders.Items {
-		w.note(&orders.Items[i])
+		w.Note(&orders.Items[i])
 	}
 	if err := w.Reader.List(ctx, &refunds, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
 	for i := range refunds.Items {
-		w.note(&refunds.Items[i])
+		w.Note(&refunds.Items[i])
 	}
 	if err := w.Reader.List(ctx, &shipments, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
 	for i := range shipments.Items {
-		w.note(&shipments.Items[i])
+		w.Note(&shipments.Items[i])
 	}
 	return nil
 }
 
-// note takes up an object that has a fact.
-func (w *Writer) note(object client.Object) {
+// Note takes up an object that is new or has changed.
+func (w *Writer) Note(object client.Object) {
 	if !hasFact(object) {
 		return
 	}
@@ -188,8 +198,8 @@ func (w *Writer) add(object client.Object) {
 	w.measure()
 }
 
-// forget drops what is remembered of a deleted object. What is pending is still written.
-func (w *Writer) forget(uid types.UID) {
+// Forget drops what is remembered of a deleted object. What is pending is still written.
+func (w *Writer) Forget(uid types.UID) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	delete(w.recorded, uid)
@@ -237,12 +247,16 @@ func (w *Writer) sleep(ctx context.Context, length time.Duration) bool {
 	}
 }
 
-// recordSome writes one batch.
-func (w *Writer) recordSome(ctx context.Context) error {
+// Record writes one batch of what is pending, and tells who waits for it.
+func (w *Writer) Record(ctx context.Context) error {
+	var err error
 	if entries := w.take(ctx); len(entries) > 0 {
-		return w.writeEach(ctx, entries)
+		err = w.writeEach(ctx, entries)
 	}
-	return nil
+	if ctx.Err() == nil {
+		w.show(err)
+	}
+	return err
 }
 
 // take chooses what comes into the next batch: each row once. What is recorded already is dropped.

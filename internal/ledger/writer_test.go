@@ -190,9 +190,9 @@ func TestWriterRecordsWhatIsThereAndWhatChanges(t *testing.T) {
 		}
 		there.refunds["refund-0001"] = there.refunds["refund-0001"].DeepCopy()
 		there.refunds["refund-0001"].Status.Conditions[1] = condition(v1alpha1.ConditionSucceeded, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
-		w.note(there.refunds["refund-0001"])
+		w.Note(there.refunds["refund-0001"])
 		writes := written.writes
-		w.note(there.orders["order-0001"]) // it has not changed
+		w.Note(there.orders["order-0001"]) // it has not changed
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if is := written.states(); is != "order-0001=Paid refund-0001=Succeeded" {
@@ -373,8 +373,8 @@ func TestDeletedObjectsAreForgotten(t *testing.T) {
 		defer stop()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		w.forget(good.UID)
-		w.forget(bad.UID)
+		w.Forget(good.UID)
+		w.Forget(bad.UID)
 		written.fail(nil)
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -389,7 +389,7 @@ func TestDeletedObjectsAreForgotten(t *testing.T) {
 // TestFollowersKeepNothing: a process that does not lead would gather everything for ever.
 func TestFollowersKeepNothing(t *testing.T) {
 	w, _, _ := newWriter(nil)
-	w.note(paidOrder("order-0001"))
+	w.Note(paidOrder("order-0001"))
 	if state := w.State(); state.Pending != 0 {
 		t.Errorf("%+v", state)
 	}
@@ -448,7 +448,7 @@ func BenchmarkWriter(b *testing.B) {
 			b.Fatal(err)
 		}
 		for w.State().Pending > 0 {
-			if err := w.recordSome(ctx); err != nil {
+			if err := w.Record(ctx); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -24,6 +24,9 @@ type apiCall struct {
 	fields map[string]string
 }
 
+// operationBill is the download of a bill, in the name of API v2.
+const operationBill = "downloadbill"
+
 func readCall(request *http.Request, body []byte) apiCall {
 	if strings.HasPrefix(request.URL.Path, "/v3/") {
 		return readCallV3(request, body)
@@ -47,6 +50,8 @@ func readCallV3(request *http.Request, body []byte) apiCall {
 	parts := strings.Split(strings.TrimPrefix(request.URL.Path, "/v3/"), "/")
 	last := parts[len(parts)-1]
 	switch {
+	case parts[0] == "bill", parts[0] == "billdownload":
+		call.operation = operationBill
 	case last == "certificates":
 		call.operation = string(simulator.OperationCertificates)
 	case last == "close":

@@ -92,7 +92,7 @@ func TestExplore(t *testing.T) {
 // uncut runs each flow without a cut, and lists every run with one cut.
 func (e *exploration) uncut() []run {
 	var uncut, singles []run
-	for _, f := range flows(e.seed, e.protocol) {
+	for _, f := range flows(e.seed, e.protocol, e.suite.databases != nil) {
 		if e.flow == "" || e.flow == f.name || e.only == "" && strings.HasPrefix(f.name, e.flow+", ") {
 			uncut = append(uncut, run{flow: f})
 		}

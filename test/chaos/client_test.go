@@ -217,6 +217,10 @@ func add(list client.ObjectList, object client.Object) {
 		if refund, ok := object.(*v1alpha1.Refund); ok {
 			list.Items = append(list.Items, *refund)
 		}
+	case *v1alpha1.MerchantList:
+		if merchant, ok := object.(*v1alpha1.Merchant); ok {
+			list.Items = append(list.Items, *merchant)
+		}
 	case *v1alpha1.MiniProgramList:
 		if m, ok := object.(*v1alpha1.MiniProgram); ok {
 			list.Items = append(list.Items, *m)

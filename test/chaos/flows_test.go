@@ -42,6 +42,8 @@ type flow struct {
 	losesOwners bool
 	// losesStatus: a user wipes the status, as a restore does.
 	losesStatus bool
+	// ledger: the operator keeps a ledger.
+	ledger bool
 }
 
 // stage is one action and the milestone after it. Without a milestone it continues until nothing is
@@ -57,8 +59,12 @@ type stage struct {
 	instant bool
 }
 
-func flows(seed uint64, wanted string) []*flow {
-	return speaking(slices.Concat(shopFlows(), tenantFlows(), protocolFlows(), providerFlows(), shippingFlows()), seed, wanted)
+func flows(seed uint64, wanted string, withLedger bool) []*flow {
+	all := slices.Concat(shopFlows(), tenantFlows(), protocolFlows(), providerFlows(), shippingFlows())
+	if withLedger {
+		all = append(all, ledgerFlows()...)
+	}
+	return speaking(all, seed, wanted)
 }
 
 // shopFlows are the flows of a single shop.

@@ -18,6 +18,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/miniprogram"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -42,6 +43,10 @@ type process struct {
 	// seen is the stale view of a lagging cache; nil is an up-to-date one.
 	seen snapshot
 
+	cached      client.Client
+	database    *ledger.Database
+	writer      *ledger.Writer
+	registry    *account.Registry
 	reconcilers map[string]reconcile.Reconciler
 	callbacks   http.Handler
 	queue       map[key]time.Time
@@ -61,10 +66,12 @@ func newProcess(w *world, name string) *process {
 		Timeouts: wechatpay.Timeouts{Connect: patience, Query: patience, Pay: patience},
 	}
 	registry := account.NewRegistry(live, options)
+	p.cached, p.registry = cached, registry
 	base := controllers.Base{
 		Client: cached, APIReader: live, Registry: registry, Claims: claims.New(cached, live, w.clock), Recorder: &events.FakeRecorder{},
 		Timing: controllers.DefaultTiming(), Clock: w.clock, Guard: framework.Guarded{},
 	}
+	p.keepsLedger(&base)
 	orders, refunds, merchants := &controllers.OrderReconciler{Base: base}, &controllers.RefundReconciler{Base: base}, &controllers.MerchantReconciler{Base: base}
 	registered := miniprogram.NewRegistry(live, miniprogram.Options{
 		Hosts: options.EndpointHosts, UserAgent: name, Timeout: patience, Now: w.clock.Now,
@@ -93,6 +100,11 @@ func (p *process) relist() {
 	for k := range p.view() {
 		p.enqueue(k, p.w.clock.Now())
 	}
+	if p.writer != nil {
+		for _, object := range p.view() {
+			p.writer.Note(object)
+		}
+	}
 }
 
 // view returns the content of the process's cache.
@@ -118,6 +130,13 @@ func (p *process) changed(k key, object client.Object) {
 	}
 	now := p.w.clock.Now()
 	p.enqueue(k, now)
+	if p.writer != nil {
+		if _, exists := p.view()[k]; exists {
+			p.writer.Note(object)
+		} else {
+			p.writer.Forget(object.GetUID())
+		}
+	}
 	switch object := object.(type) {
 	case *v1alpha1.Order:
 		merchant := merchantKey(object)

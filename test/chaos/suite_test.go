@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"os"
 	"sync"
 	"testing"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/postgres"
 )
 
 // suite is shared by the runs.
@@ -33,7 +35,9 @@ type suite struct {
 	// strangers is a certificate for the merchant number that WeChat Pay does not know.
 	strangers simulator.ClientCertificate
 	// platform has WeChat Pay's public key in every run.
-	platform  simulator.Platform
+	platform simulator.Platform
+	// databases is nil if the machine has no PostgreSQL.
+	databases *databases
 	seed      uint64
 	preparing sync.Mutex
 }
@@ -78,6 +82,19 @@ func openSuite(t *testing.T, seed uint64) *suite {
 	s.platform = issuer.Platform()
 	if s.pair, err = s.certificate.TLS(); err != nil {
 		t.Fatal(err)
+	}
+	folder, err := os.MkdirTemp("", "pg") //nolint:usetesting // short: the path of a socket may have 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	if s.databases, err = openDatabases(folder); err != nil {
+		t.Fatal(err)
+	}
+	if s.databases == nil {
+		t.Logf("PostgreSQL is not installed: flows with a ledger are left out; %s=1 makes this a failure", postgres.Required)
+	} else {
+		t.Cleanup(s.databases.server.Kill)
 	}
 	return s
 }

@@ -24,11 +24,13 @@ const (
 	noneUnapproved         invariant = "no refund without an approval"
 	shippedOnce            invariant = "an upload is made once or repeated the same, and nothing is shipped again"
 	shippedIsThere         invariant = "a Shipment that says Uploaded is at WeChat"
+	booksAgree             invariant = "a bill agrees with the objects to the fen, but for those that are gone"
+	ledgerAgrees           invariant = "the ledger has what WeChat Pay has, once and to the fen"
 	agreement              invariant = "status, ledger and calls agree"
 	sameEnd                invariant = "a run that is cut ends as the uncut one"
 )
 
-var invariants = []invariant{oneTransactionOneOrder, onePayoutOneRefund, noFactCrosses, ungrantedIsNothing, noneUnapproved, shippedOnce, shippedIsThere, agreement, sameEnd}
+var invariants = []invariant{oneTransactionOneOrder, onePayoutOneRefund, noFactCrosses, ungrantedIsNothing, noneUnapproved, shippedOnce, shippedIsThere, booksAgree, ledgerAgrees, agreement, sameEnd}
 
 type violation struct {
 	of   invariant

@@ -123,7 +123,9 @@ type birth struct {
 type step struct {
 	// api is true for a write to the API server, weixin for a call to api.weixin.qq.com; other steps
 	// are calls to WeChat Pay.
-	api      bool
+	api bool
+	// ledger: it is a write to the ledger's database.
+	ledger   bool
 	weixin   bool
 	verb, on string
 	object   client.Object
@@ -138,7 +140,9 @@ type world struct {
 	cuts      []cut
 	namespace string
 	// places are those whose namespaces exist.
-	places  []string
+	places []string
+	// ledger is the name of the ledger's database; empty if the flow has none.
+	ledger  string
 	clock   *clocktesting.FakeClock
 	began   time.Time
 	sim     *simulator.Simulator
@@ -204,10 +208,16 @@ func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
 		return nil, err
 	}
 	w.network = openNetwork(w)
+	if f.ledger {
+		if err := w.openLedger(); err != nil {
+			return nil, err
+		}
+	}
 	return w, s.createSecrets(w.namespace, apiKey, apiV3Key, s.certificate)
 }
 
 func (w *world) close() {
+	w.closeLedger()
 	w.network.close()
 	w.weixin.Close()
 	_ = w.sim.Close()
@@ -240,6 +250,8 @@ func (w *world) explored() {
 	}
 	w.settle(func(*world) bool { return false })
 	w.checkEnd()
+	w.checkLedger()
+	w.checkBooks()
 }
 
 const (
@@ -256,10 +268,11 @@ func (w *world) settle(until func(*world) bool) {
 		w.deliver()
 		switch {
 		case w.leader.isDead():
+			w.leader.closeLedger()
 			w.clock.Step(w.restartDelay())
 			w.restart()
 			continue
-		case w.leader.work():
+		case w.leader.work(), w.leader.record():
 			continue
 		case w.leader.seen != nil:
 			w.note("%s: the cache catches up", w.leader.name)

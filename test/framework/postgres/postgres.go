@@ -148,7 +148,7 @@ func (s *Server) Start() error {
 var errEnded = errors.New("PostgreSQL ended at its start")
 
 func (s *Server) launch() error {
-	s.process = s.command(s.program, "-D", s.data(), "-k", s.folder, "-c", "listen_addresses=", "-c", "max_connections=20")
+	s.process = s.command(s.program, "-D", s.data(), "-k", s.folder, "-c", "listen_addresses=", "-c", "max_connections=60")
 	if err := s.process.Start(); err != nil {
 		return err
 	}
