@@ -22,7 +22,7 @@ const (
 	marker = stored + "soak"
 )
 
-// history reads every write of Merchants, Orders, Refunds and Shipments from etcd: a watch through an API
+// history reads every write of Merchants, Orders, Refunds, Shipments and Statements from etcd: a watch through an API
 // server that is killed repeatedly would have gaps.
 func history(ctx context.Context, etcdURL string) ([]judge.Change, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -106,6 +106,9 @@ func (e watchEvent) change() (*judge.Change, error) {
 	case "shipments":
 		change.Shipment = &v1alpha1.Shipment{}
 		err = json.Unmarshal(value, change.Shipment)
+	case "statements":
+		change.Statement = &v1alpha1.Statement{}
+		err = json.Unmarshal(value, change.Statement)
 	default:
 		return nil, nil //nolint:nilnil // no change is not an error
 	}

@@ -25,7 +25,7 @@ type replica struct {
 }
 
 // startOperators starts two replicas with the ServiceAccount's permissions, behind an ingress.
-func startOperators(ctx context.Context, c *controlPlane, program string, admin client.Client) ([]*replica, *ingress.Ingress, error) {
+func startOperators(ctx context.Context, c *controlPlane, books *database, program string, admin client.Client) ([]*replica, *ingress.Ingress, error) {
 	var err error
 	if c.tokens[operatorAccount], err = controlplane.ServiceAccountToken(ctx, admin, controlplane.OperatorNamespace, controlplane.OperatorServiceAccount); err != nil {
 		return nil, nil, err
@@ -47,11 +47,11 @@ func startOperators(ctx context.Context, c *controlPlane, program string, admin 
 	var replicas []*replica
 	for i := range 2 {
 		r := &replica{metrics: "http://" + addresses[2+i] + "/metrics", health: "http://" + addresses[4+i] + "/readyz"}
-		r.child = newChild(c.folder, fmt.Sprintf("operator-%d", i+1), program,
+		r.child = newChild(c.folder, fmt.Sprintf("operator-%d", i+1), program, append(books.operatorFlags(),
 			"--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+controlplane.OperatorNamespace,
 			"--notify-bind-address="+addresses[i], "--notify-base-url="+front.URL, "--endpoint-hosts=127.0.0.1", "--event-hosts=127.0.0.1",
 			"--metrics-bind-address="+addresses[2+i], "--metrics-secure=false",
-			"--health-probe-bind-address="+addresses[4+i], "--zap-log-level=info")
+			"--health-probe-bind-address="+addresses[4+i], "--zap-log-level=info")...)
 		if err := r.start(); err != nil {
 			return replicas, front, err
 		}

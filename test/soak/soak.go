@@ -38,6 +38,7 @@ type soak struct {
 	memory *memory
 
 	control   *controlPlane
+	database  *database
 	wechat    *weChat
 	account   *simulator.AdminClient
 	replicas  []*replica
@@ -56,7 +57,7 @@ func (s *soak) play(ctx context.Context) (*report, error) {
 	ready := time.Now()
 	fmt.Printf("%s: everything runs. Striking begins.\n", s.age())
 	blows := &striker{
-		chance: rand.New(rand.NewPCG(s.seed, 1<<40)), control: s.control, replicas: s.replicas, wechat: s.wechat.child, memory: s.memory,
+		chance: rand.New(rand.NewPCG(s.seed, 1<<40)), control: s.control, replicas: s.replicas, wechat: s.wechat.child, database: s.database, memory: s.memory,
 		recover: s.rearm, dealt: map[string]int{},
 	}
 	lives, cancel := context.WithCancel(ctx)
@@ -79,6 +80,12 @@ func (s *soak) play(ctx context.Context) (*report, error) {
 	}
 	verdict, evidence, err := s.converge(ctx, &living, cancel)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.makeStatements(ctx); err != nil {
+		return nil, err
+	}
+	if verdict, evidence, err = s.converge(ctx, &living, cancel); err != nil {
 		return nil, err
 	}
 	settled := time.Now()
@@ -170,6 +177,9 @@ func (s *soak) judge(ctx context.Context) (judge.Verdict, judge.Evidence, error)
 	if evidence.Sinks, err = givenUp(ctx, s.clients[admin]); err != nil {
 		return judge.Verdict{}, evidence, err
 	}
+	if evidence.Books, err = s.books(ctx); err != nil {
+		return judge.Verdict{}, evidence, err
+	}
 	evidence.Events = s.listener.taken() // before the history, which has what they tell
 	if evidence.History, err = history(ctx, s.control.etcdURL); err != nil {
 		return judge.Verdict{}, evidence, err
@@ -227,7 +237,10 @@ func (s *soak) setUp(ctx context.Context) error {
 		return err
 	}
 	s.account = s.wechat.pay
-	if s.replicas, s.ingress, err = startOperators(ctx, s.control, operatorProgram, s.clients[admin]); err != nil {
+	if s.database, err = startDatabase(s.folder); err != nil {
+		return err
+	}
+	if s.replicas, s.ingress, err = startOperators(ctx, s.control, s.database, operatorProgram, s.clients[admin]); err != nil {
 		return err
 	}
 	if s.merchants, err = openAccounts(ctx, s.clients[admin], s.account); err != nil {
@@ -278,6 +291,7 @@ func (s *soak) close() error {
 	if s.wechat != nil {
 		errs = append(errs, s.wechat.close())
 	}
+	errs = append(errs, s.database.close())
 	if s.control != nil {
 		errs = append(errs, s.control.close())
 	}

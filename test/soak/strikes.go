@@ -29,6 +29,9 @@ var strikes = []strike{
 	{"SIGKILL of etcd", func(s *striker, _ context.Context) bool { return s.end(s.control.etcd, syscall.SIGKILL) }},
 	{"SIGSTOP of etcd, SIGCONT", func(s *striker, ctx context.Context) bool { return s.control.etcd.pause(ctx, s.pauseLength()) }},
 	{"SIGKILL of WeChat Pay", func(s *striker, _ context.Context) bool { return s.end(s.wechat, syscall.SIGKILL) }},
+	{"SIGKILL of PostgreSQL", func(s *striker, ctx context.Context) bool {
+		return s.database.kill(ctx, time.Duration(s.chance.Int64N(int64(8*time.Second))))
+	}},
 	{"SIGKILL of leader and WeChat Pay", func(s *striker, ctx context.Context) bool {
 		return s.end(s.leader(ctx), syscall.SIGKILL) && s.end(s.wechat, syscall.SIGKILL)
 	}},
@@ -47,6 +50,7 @@ type striker struct {
 	control  *controlPlane
 	replicas []*replica
 	wechat   *child
+	database *database
 	memory   *memory
 	// recover restores what a killed simulator forgot.
 	recover func(context.Context) error

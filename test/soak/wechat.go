@@ -40,7 +40,7 @@ func startWeChat(ctx context.Context, folder, program string, seed uint64) (*weC
 	arguments := []string{
 		"--listen=" + addresses[0], "--backup-listen=" + addresses[1], "--admin-listen=" + addresses[2],
 		"--state=" + filepath.Join(folder, "wechat.jsonl"), "--certificates=" + filepath.Join(folder, "wechat"),
-		"--time-scale=" + timeScale, "--callback-schedule=" + callbackSchedule, fmt.Sprintf("--fault-seed=%d", seed), "--log-level=warn",
+		"--time-scale=" + timeScale, "--bills-of-today", "--callback-schedule=" + callbackSchedule, fmt.Sprintf("--fault-seed=%d", seed), "--log-level=warn",
 		"--weixin-listen=" + addresses[3], "--weixin-admin-listen=" + addresses[4], "--weixin-state=" + filepath.Join(folder, "weixin.jsonl"),
 	}
 	arguments = append(arguments, merchantFlags()...)

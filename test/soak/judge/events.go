@@ -36,8 +36,8 @@ type told struct {
 // turn says which event of an object comes first.
 var turn = map[v1alpha1.EventType]int{
 	v1alpha1.EventRefundRequested: 0, v1alpha1.EventRefundSucceeded: 1, v1alpha1.EventRefundFailed: 1,
-	v1alpha1.EventShipmentUploaded: 0,
-	v1alpha1.EventOrderClosed:      0, v1alpha1.EventOrderPaidLate: 1, v1alpha1.EventOrderPaid: 1,
+	v1alpha1.EventShipmentUploaded: 0, v1alpha1.EventStatementDiffers: 0,
+	v1alpha1.EventOrderClosed: 0, v1alpha1.EventOrderPaidLate: 1, v1alpha1.EventOrderPaid: 1,
 }
 
 // events: each fact of an object arrives at least once, in order, and nothing else does.
@@ -129,6 +129,8 @@ func whatToTell(history []Change) map[types.UID]*told {
 			see(change.Refund, change.Gone).readRefund(change.Refund)
 		case change.Shipment != nil:
 			see(change.Shipment, change.Gone).readShipment(change.Shipment)
+		case change.Statement != nil:
+			see(change.Statement, change.Gone).readStatement(change.Statement)
 		}
 	}
 	return objects
@@ -159,6 +161,12 @@ func (t *told) readOrder(order *v1alpha1.Order) {
 func (t *told) readShipment(shipment *v1alpha1.Shipment) {
 	if uploaded := condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded); uploaded.Status == metav1.ConditionTrue {
 		t.fact(v1alpha1.EventShipmentUploaded, uploaded.Reason)
+	}
+}
+
+func (t *told) readStatement(statement *v1alpha1.Statement) {
+	if balanced := condition(statement.Status.Conditions, v1alpha1.ConditionBalanced); balanced.Status == metav1.ConditionFalse {
+		t.fact(v1alpha1.EventStatementDiffers, balanced.Reason)
 	}
 }
 

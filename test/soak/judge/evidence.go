@@ -40,13 +40,15 @@ type Evidence struct {
 	Ledger simulator.Ledger
 	// Weixin is what order shipping management was told.
 	Weixin weixin.Journal
-	// History are all writes of Merchants, Orders, Refunds and Shipments, in the order in which they were
+	// History are all writes of Merchants, Orders, Refunds, Shipments and Statements, in the order in which they were
 	// stored.
 	History []Change
 	// Pauses are the times in which a leader was stopped by SIGSTOP.
 	Pauses []Pause
 	// Events are what the receiver of the EventSinks took, in the order in which it did.
 	Events []Event
+	// Books are the ledger and the Statements; nil if there is no ledger.
+	Books *Books
 	// Sinks are how many events the EventSink of a namespace has given up; a namespace without one
 	// is absent.
 	Sinks map[string]int64
@@ -98,14 +100,15 @@ type SeenPayment struct {
 	TransactionID string
 }
 
-// Change is one stored version of an object, or its deletion. One of the four is set; if Gone, it
+// Change is one stored version of an object, or its deletion. One of the five is set; if Gone, it
 // is the last version.
 type Change struct {
-	Merchant *v1alpha1.Merchant
-	Order    *v1alpha1.Order
-	Refund   *v1alpha1.Refund
-	Shipment *v1alpha1.Shipment
-	Gone     bool
+	Merchant  *v1alpha1.Merchant
+	Order     *v1alpha1.Order
+	Refund    *v1alpha1.Refund
+	Shipment  *v1alpha1.Shipment
+	Statement *v1alpha1.Statement
+	Gone      bool
 }
 
 // Pause is a period in which a process was stopped by SIGSTOP.
@@ -135,6 +138,8 @@ const (
 	UploadedIsThere    Rule = "a Shipment that says Uploaded is at WeChat"
 	ShippedByOwner     Rule = "WeChat has no parcel of another's Shipment"
 	ReshipAsked        Rule = "the one chance to ship again is used only if somebody asked for it"
+	BooksComplete      Rule = "the ledger has every payment and refund that an object showed, once and to the fen"
+	StatementsTrue     Rule = "a Statement adds up to WeChat's record, and exactly what the ledger lacks differs"
 	EventsArrive       Rule = "every event arrives at least once"
 	EventsInOrder      Rule = "the events of an object arrive in order"
 	EventsTrue         Rule = "no event tells what did not happen"
@@ -151,6 +156,7 @@ var Rules = []Rule{
 	OrderOnce, RefundOnce, RefundWithinPaid, ApprovedIsPaidOut, PaymentRecorded, PaidNeverLeft, NothingInvented,
 	AnswerAfterWrite, NothingForged, PayerCanPay,
 	UploadOnce, UploadedIsThere, ShippedByOwner, ReshipAsked,
+	BooksComplete, StatementsTrue,
 	EventsArrive, EventsInOrder, EventsTrue, Converged, NothingLost, WeChatContent, LedgerTrustworthy, ProcessesDoNotFail,
 }
 
@@ -204,6 +210,7 @@ func Judge(e Evidence, now time.Time) Verdict {
 	j.forgeries()
 	j.payers()
 	j.shipments()
+	j.books()
 	j.complaints()
 	j.events()
 	j.findings = append(j.findings, j.past.findings...)

@@ -42,6 +42,8 @@ func key(object client.Object) string {
 		kind = "Refund"
 	case *v1alpha1.Shipment:
 		kind = "Shipment"
+	case *v1alpha1.Statement:
+		kind = "Statement"
 	}
 	return kind + " " + object.GetNamespace() + "/" + object.GetName()
 }
@@ -61,6 +63,8 @@ func readHistory(history []Change, lookAt func(...Rule)) *past {
 			p.readRefund(change.Refund, change.Gone)
 		case change.Shipment != nil:
 			p.readShipment(change.Shipment, change.Gone)
+		case change.Statement != nil:
+			p.last[key(change.Statement)] = change.Statement
 		}
 	}
 	return p
@@ -188,6 +192,8 @@ func (p *past) describe(name string) string {
 		if p.shipments[name] == nil {
 			text += " (gone)"
 		}
+	case *v1alpha1.Statement:
+		text += words(object.Status.Conditions)
 	}
 	if object.GetDeletionTimestamp() != nil {
 		text += " (deleted at " + object.GetDeletionTimestamp().UTC().Format(time.RFC3339) + ")"

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/manager"
@@ -24,6 +25,7 @@ func hasten(options *manager.Options) {
 	options.Accounts.Timeouts.Query = 2 * time.Second
 	options.Accounts.Timeouts.Pay = 3 * time.Second
 	options.MiniProgramTimeout = 2 * time.Second
+	options.Ledger.RetryMost = minute
 }
 
 func timing(lease time.Duration) controllers.Timing {
@@ -50,6 +52,11 @@ func timing(lease time.Duration) controllers.Timing {
 		AbandonAfter:     40 * minute,
 		AbandonAtLast:    24 * 60 * minute,
 		MiniProgramCheck: 60 * minute, ShippingUnknown: 10 * minute, ShipmentsKeepOrder: 24 * 60 * minute,
+		// WeChat Pay gives the bill of a day here while it goes on.
+		Bills: controllers.BillTiming{
+			Policy: bills.Policy{ReadyHour: -24, DaysBack: 89, Retry: minute, NoBillAfter: time.Second}, RetryFirst: time.Second, RetryMost: minute, RetrySlowly: minute,
+			RepairFirst: time.Second, RepairMost: minute, Again: 10 * minute, AgainFor: 7 * 24 * time.Hour, Look: minute, Busy: time.Second,
+		},
 		Events: events.Timing{
 			Timeout: 2 * time.Second, RetryFirst: 200 * time.Millisecond, RetryMost: 5 * minute,
 			GiveUpAfter: 24 * 60 * minute, ObjectWaits: 10 * minute, StatusInterval: time.Second, Overlap: minute,
