@@ -89,8 +89,8 @@ func TestValues(t *testing.T) {
 		{name: "console behind a proxy", values: `console: {enabled: true, login: proxy, replicas: 2, signOutURL: /oauth2/sign_out, sessionKeysSecret: unused,
 			httpRoute: {enabled: true, parentRefs: [{name: public}], hostnames: [console.example.com], backend: oauth2-proxy}}`,
 			has: map[string][]string{
-				console: {`"--login=proxy","--sign-out-url=/oauth2/sign_out"]`},
-				"HTTPRoute/wechatpay-operator-console":     {`"backendRefs":[{"name":"oauth2-proxy","port":80}]`},
+				console:                                {`"--login=proxy","--sign-out-url=/oauth2/sign_out"]`},
+				"HTTPRoute/wechatpay-operator-console": {`"backendRefs":[{"name":"oauth2-proxy","port":80}]`},
 				"NetworkPolicy/wechatpay-operator-console": {`"ingress":[{"from":[{"podSelector":{"matchLabels":{"app.kubernetes.io/name":"oauth2-proxy"}}}]`},
 			}, hasNot: []string{console + `:session`}},
 	} {
