@@ -108,7 +108,9 @@ func TestUnprovenTenantsOrdersNeverReachTheLedger(t *testing.T) {
 		"apiKey": []byte(secondMchKey), "apiV3Key": []byte(secondMchKey),
 	}}
 	merchant := shop.NewMerchant(func(m *v1alpha1.Merchant) {
-		m.Namespace, m.Spec.CertificateSecretRef = namespace, nil
+		m.Namespace, m.Spec.Protocol, m.Spec.CertificateSecretRef = namespace, v1alpha1.ProtocolV2, nil
+		m.Spec.APIKeySecretRef = v1alpha1.SecretKeyReference{Name: "wechatpay"}
+		m.Spec.APIV3KeySecretRef, m.Spec.PublicKeys = v1alpha1.APIV3KeyReference{}, nil
 	})
 	createAs(shop, as, keys, merchant)
 	for _, name := range []string{"order-0001", "order-0002"} {

@@ -233,7 +233,7 @@ func (r *report) print(out io.Writer) {
 	section("Faults of WeChat Pay", r.Faults)
 	section("Process starts", r.Starts)
 	section("Processes that ended unexpectedly", r.OwnEnds)
-	fmt.Fprintf(out, "\nFailovers: %d\nRefund calls of a resumed leader, refused for their spacing and excused: %d\n\n", r.Failovers, r.Excused)
+	fmt.Fprintf(out, "\nFailovers: %d\nCalls of a resumed leader, refused by WeChat Pay and excused: %d\n\n", r.Failovers, r.Excused)
 	r.printFindings(out)
 }
 

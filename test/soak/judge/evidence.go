@@ -177,8 +177,8 @@ type Verdict struct {
 	Findings []Finding
 	// LookedAt counts how often each rule was checked where it could fail.
 	LookedAt map[Rule]int
-	// Excused are refund calls by a resumed leader before it noticed that another one had taken
-	// over. WeChat Pay refuses them for their spacing, and they have no effect.
+	// Excused are calls by a resumed leader before it noticed that another one had taken over. WeChat
+	// Pay refuses them, and they have no effect.
 	Excused int
 }
 

@@ -123,6 +123,25 @@ func (s *story) orderShows(status metav1.ConditionStatus, reason string) {
 	s.History = []judge.Change{{Order: s.order.DeepCopy()}}
 }
 
+// otherParameters has a resumed leader send the Order of a neighbour, who may use the number too, a
+// moment after another leader sent this one.
+func (s *story) otherParameters() {
+	twin := s.Orders[orderNumber].Order.DeepCopy()
+	twin.Namespace = "towels"
+	s.Orders[orderNumber].Twin = &judge.AskedOrder{Order: twin, Merchant: s.merchant()}
+	s.Pauses = []judge.Pause{{From: noon, Until: noon.Add(5 * time.Second)}}
+	s.Ledger.Violations = []simulator.Violation{{Kind: simulator.ViolationOrderParams, MchID: mchID, Number: "order-1", Time: noon.Add(6 * time.Second)}}
+}
+
+func TestAResumedLeadersOrderIsExcused(t *testing.T) {
+	s := newStory()
+	s.otherParameters()
+	verdict := judge.Judge(s.Evidence, noon.Add(time.Minute))
+	if slices.ContainsFunc(verdict.Findings, func(f judge.Finding) bool { return f.Rule == judge.WeChatContent }) || verdict.Excused != 1 {
+		t.Errorf("%d excused: %+v", verdict.Excused, verdict.Findings)
+	}
+}
+
 func TestEverythingHolds(t *testing.T) {
 	for name, change := range map[string]func(*story){
 		"a paid Order with a Refund": func(*story) {},
@@ -360,6 +379,14 @@ func TestEveryRuleCanFail(t *testing.T) {
 		}, false},
 		"a pace without a pause": {judge.WeChatContent, func(s *story) {
 			s.Ledger.Violations = []simulator.Violation{{Kind: simulator.ViolationRefundPace, Time: noon}}
+		}, false},
+		"other parameters of an order, without a pause": {judge.WeChatContent, func(s *story) {
+			s.otherParameters()
+			s.Pauses = nil
+		}, false},
+		"other parameters of an order that only one asked for": {judge.WeChatContent, func(s *story) {
+			s.otherParameters()
+			s.Orders[orderNumber].Twin = nil
 		}, false},
 		"a neighbour shows the payment, and goes": {judge.OneTransaction, func(s *story) {
 			other := s.order.DeepCopy()

@@ -41,7 +41,7 @@ func (j *judge) shipments() {
 	}
 	j.shownShipments(w)
 	for _, asked := range j.Shipments {
-		j.shipmentEnd(w, asked)
+		j.shipmentEnd(asked)
 	}
 }
 
@@ -282,7 +282,7 @@ func (j *judge) missing(w *shipping, asked *AskedShipment) string {
 }
 
 // shipmentEnd checks that a Shipment of a paid Order comes to its end.
-func (j *judge) shipmentEnd(w *shipping, asked *AskedShipment) {
+func (j *judge) shipmentEnd(asked *AskedShipment) {
 	name := key(asked.Shipment)
 	now := j.past.shipments[name]
 	j.lookAt(NothingLost)
