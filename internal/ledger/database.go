@@ -122,21 +122,21 @@ var (
 	ordersTable = newTable("orders", "account out_trade_no", `account text, out_trade_no text, merchant_number text, sub_merchant_number text, app_id text,
 		protocol text, trade_type text, namespace text, name text, uid text, merchant_namespace text, merchant_name text, description text,
 		currency text, total bigint, state text, state_time timestamptz, created_time timestamptz, transaction_id text, paid_time timestamptz,
-		cash_total bigint, coupon_total bigint, settlement_total bigint, bank_type text`,
+		cash_total bigint, coupon_total bigint, settlement_total bigint, bank_type text, revision bigint`,
 		// Paid is never left, whoever writes later. A payment's row is replaced by the same payment or by the same object's only.
-		`(EXCLUDED.transaction_id IS NOT NULL, EXCLUDED.state_time) >= (known.transaction_id IS NOT NULL, known.state_time)
+		`(EXCLUDED.transaction_id IS NOT NULL, EXCLUDED.state_time, EXCLUDED.revision) >= (known.transaction_id IS NOT NULL, known.state_time, known.revision)
 		AND (known.transaction_id IS NULL OR known.transaction_id = EXCLUDED.transaction_id OR known.uid = EXCLUDED.uid)`)
 	refundsTable = newTable("refunds", "account out_refund_no", `account text, out_refund_no text, out_trade_no text, merchant_number text, sub_merchant_number text,
 		namespace text, name text, uid text, order_name text, reason text, currency text, amount bigint, state text, state_time timestamptz,
-		refund_id text, requested_time timestamptz, accepted_time timestamptz, succeeded_time timestamptz`,
-		// Times have seconds. Within one of them a refund becomes Abnormal, or Closed, after it was Processing.
-		`(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time, EXCLUDED.state <> 'Processing') >= (known.state = 'Succeeded', known.state_time, known.state <> 'Processing')
+		refund_id text, requested_time timestamptz, accepted_time timestamptz, succeeded_time timestamptz, revision bigint`,
+		// Processing and Abnormal follow each other without a new time: the status of the condition stays Unknown.
+		`(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time, EXCLUDED.revision) >= (known.state = 'Succeeded', known.state_time, known.revision)
 		AND (known.refund_id IS NULL OR known.refund_id = EXCLUDED.refund_id OR known.uid = EXCLUDED.uid)`)
 	shipmentsTable = newTable("shipments", "account out_trade_no name", `account text, out_trade_no text, name text, merchant_number text, sub_merchant_number text,
 		namespace text, uid text, order_name text, logistics text, complete boolean, carriers text[], tracking_numbers text[], items text[],
-		state text, state_time timestamptz, uploaded_time timestamptz`,
+		state text, state_time timestamptz, uploaded_time timestamptz, revision bigint`,
 		// A number has one Order, so the name is one of its namespace.
-		`EXCLUDED.state_time >= known.state_time AND known.namespace = EXCLUDED.namespace`)
+		`(EXCLUDED.state_time, EXCLUDED.revision) >= (known.state_time, known.revision) AND known.namespace = EXCLUDED.namespace`)
 )
 
 // newTable builds the statement that writes rows of a table. A row replaces the one of its key if

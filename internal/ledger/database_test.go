@@ -148,18 +148,19 @@ func TestAnotherPaymentTakesNoRow(t *testing.T) {
 	}
 }
 
-// TestAStateOfTheSameSecond: times in status have no fractions.
-func TestAStateOfTheSameSecond(t *testing.T) {
+// TestAStateOfTheSameTime: Processing and Abnormal follow each other, in both directions, without a
+// new time of the state.
+func TestAStateOfTheSameTime(t *testing.T) {
 	_, database, look := openDatabase(t)
 	processing, abnormal := acceptedRow("refund-0001", "order-0001"), acceptedRow("refund-0001", "order-0001")
-	abnormal.State = "Abnormal"
+	abnormal.State, processing.Revision, abnormal.Revision = "Abnormal", 41, 42
 	for _, row := range []refundRow{processing, abnormal, processing} {
 		must(t, database.write(t.Context(), batch{refunds: []refundRow{row}}))
 	}
 	if states := query[string](t, look, "SELECT state FROM wechatpay.refunds"); !slices.Equal(states, []string{"Abnormal"}) {
 		t.Errorf("the refund is %q", states)
 	}
-	processing.StateTime = processing.StateTime.Add(time.Second) // spec.abnormal was decided
+	processing.Revision = 43 // spec.abnormal was decided
 	must(t, database.write(t.Context(), batch{refunds: []refundRow{processing}}))
 	if states := query[string](t, look, "SELECT state FROM wechatpay.refunds"); !slices.Equal(states, []string{"Processing"}) {
 		t.Errorf("the refund is %q", states)

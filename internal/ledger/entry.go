@@ -71,7 +71,20 @@ func (w *Writer) entryOf(ctx context.Context, object client.Object) (*entry, err
 	sum := fnv.New64a()
 	err := json.NewEncoder(sum).Encode([]any{made.order, made.refund, made.shipment})
 	made.sum = sum.Sum64()
+	made.setRevision(revision(object))
 	return made, err
+}
+
+// setRevision comes after the sum: a version that says nothing new is not written again.
+func (e *entry) setRevision(revision int64) {
+	switch {
+	case e.order != nil:
+		e.order.Revision = revision
+	case e.refund != nil:
+		e.refund.Revision = revision
+	case e.shipment != nil:
+		e.shipment.Revision = revision
+	}
 }
 
 // orderOf returns the Order that an object names, and its Merchant; nil if one of them is gone.

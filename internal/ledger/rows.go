@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
@@ -37,6 +39,7 @@ type orderRow struct {
 	CouponTotal       *int64     `json:"coupon_total"`
 	SettlementTotal   *int64     `json:"settlement_total"`
 	BankType          *string    `json:"bank_type"`
+	Revision          int64      `json:"revision"`
 }
 
 // refundRow is a row of wechatpay.refunds.
@@ -59,6 +62,7 @@ type refundRow struct {
 	RequestedTime time.Time  `json:"requested_time"`
 	AcceptedTime  *time.Time `json:"accepted_time"`
 	SucceededTime *time.Time `json:"succeeded_time"`
+	Revision      int64      `json:"revision"`
 }
 
 // shipmentRow is a row of wechatpay.shipments. Telephone numbers are not in it.
@@ -79,6 +83,7 @@ type shipmentRow struct {
 	State           string     `json:"state"`
 	StateTime       time.Time  `json:"state_time"`
 	UploadedTime    *time.Time `json:"uploaded_time"`
+	Revision        int64      `json:"revision"`
 }
 
 // isFact reports whether an Order's end is something that happened at WeChat Pay under its number.
@@ -143,6 +148,16 @@ func rowOfShipment(shipment *v1alpha1.Shipment, order *v1alpha1.Order, merchant 
 		row.Items = append(row.Items, parcel.Items)
 	}
 	return row
+}
+
+// revision orders the versions of an object, which Kubernetes allows since 1.35 and has always been so
+// in etcd. It is zero where it is no number: then the time of the state alone decides.
+func revision(object client.Object) int64 {
+	number, err := strconv.ParseInt(object.GetResourceVersion(), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return number
 }
 
 func subMchID(merchant *v1alpha1.Merchant) *string {

@@ -1,5 +1,11 @@
 -- +goose Up
 
+-- Which of two rows of one object is the newer one, where their states are of the same time.
+ALTER TABLE wechatpay.orders ADD COLUMN revision bigint NOT NULL DEFAULT 0;
+ALTER TABLE wechatpay.refunds ADD COLUMN revision bigint NOT NULL DEFAULT 0;
+COMMENT ON COLUMN wechatpay.orders.revision IS 'resourceVersion of the object';
+COMMENT ON COLUMN wechatpay.refunds.revision IS 'resourceVersion of the object';
+
 -- What WeChat was told about the delivery of an order. WeChat gives it no number, so it goes by its name beside the order's number.
 
 CREATE TABLE wechatpay.shipments (
@@ -19,6 +25,7 @@ CREATE TABLE wechatpay.shipments (
     state              text        NOT NULL,
     state_time         timestamptz NOT NULL,
     uploaded_time      timestamptz,
+    revision           bigint      NOT NULL,
     uploaded_day       date        GENERATED ALWAYS AS ((uploaded_time AT TIME ZONE 'Asia/Shanghai')::date) STORED,
     recorded_time      timestamptz NOT NULL DEFAULT now(),
     changed_time       timestamptz NOT NULL DEFAULT now(),
