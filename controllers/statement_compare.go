@@ -52,8 +52,7 @@ func (r *StatementReconciler) compare(ctx context.Context, s *billOf) progress {
 	}
 	r.report(s, found, before, hash)
 	if !again {
-		r.due.set(s.UID, farFuture)
-		return done()
+		at = farFuture
 	}
 	return r.later(s, at)
 }

@@ -39,6 +39,8 @@ type StatementReconciler struct {
 	failures, repairs *retries
 	// due holds when a Statement is downloaded next, whatever starts a reconcile until then.
 	due *dueTimes
+	// changed are the Statements whose Merchant changed since their reconcile began.
+	changed *dueTimes
 	// namespaces and accounts limit how much is done for one of them at a time.
 	namespaces, accounts places
 }
@@ -75,7 +77,7 @@ func (r *StatementReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 func (r *StatementReconciler) init() {
 	timing := r.Timing.Bills
-	r.refusals, r.due, r.written = &refusals{}, newDueTimes(), newOwnWrites(r.Clock)
+	r.refusals, r.due, r.changed, r.written = &refusals{}, newDueTimes(), newDueTimes(), newOwnWrites(r.Clock)
 	r.failures = newRetries(Timing{RetryFirst: timing.RetryFirst, RetryMost: timing.RetryMost})
 	r.repairs = newRetries(Timing{RetryFirst: timing.RepairFirst, RetryMost: timing.RepairMost})
 	r.comparer = &statement.Comparer{Client: r.Client, Ledger: r.Records, Policy: timing.Policy}
@@ -98,6 +100,7 @@ func (r *StatementReconciler) Reconcile(ctx context.Context, request ctrl.Reques
 		r.forget(scope.UID)
 		return ctrl.Result{}, nil
 	}
+	r.changed.clear(scope.UID) // before the Merchant is read
 	return run(ctx, scope, r.readDate, r.findMerchant, r.awaitBill, r.findAccount, r.awaitDue, r.compare)
 }
 
@@ -105,17 +108,26 @@ func (r *StatementReconciler) forget(uid types.UID) {
 	r.failures.forget(uid)
 	r.repairs.forget(uid)
 	r.due.clear(uid)
+	r.changed.clear(uid)
 	r.refusals.forget(uid)
 }
 
 // until ends the reconcile until a time.
 func (r *StatementReconciler) until(at time.Time) progress {
+	if at.Equal(farFuture) {
+		return done()
+	}
 	return again(min(at.Sub(r.Clock.Now()), r.Timing.Bills.Look))
 }
 
 // later downloads the bill at a time, and not before.
+// What changed meanwhile is downloaded for at once.
 func (r *StatementReconciler) later(s *billOf, at time.Time) progress {
 	r.due.set(s.UID, at)
+	if changed, known := r.changed.get(s.UID); known {
+		at = changed
+		r.due.set(s.UID, at)
+	}
 	return r.until(at)
 }
 
@@ -169,6 +181,7 @@ func (r *StatementReconciler) enqueue(ctx context.Context, merchant client.Objec
 			continue
 		}
 		if compareAgain || !lifecycle.StatementCompared(waiting) {
+			r.changed.set(waiting.UID, r.Clock.Now())
 			r.due.set(waiting.UID, r.Clock.Now())
 		}
 		queue.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(waiting)})

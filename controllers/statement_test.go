@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -207,7 +208,37 @@ func TestMissedPaymentIsRepaired(t *testing.T) {
 	g.Expect(queries).NotTo(gomega.BeEmpty())
 }
 
-// TestMissedRefundIsRepaired: a Refund that awaits approval was made under its number by somebody else.
+// TestMissedRefundIsRepaired: a Refund that awaits approval, and that WeChat has all the same, is not asked about again by itself.
+func TestMissedRefundIsRepaired(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	day := paidDay(shop.Paid("order-0001"))
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50))
+	shop.Approve("refund-0001")
+	made := shop.WaitRefund("refund-0001", "Succeeded=True/Succeeded")
+	shop.Must(shop.Client.Delete(shop.Context(), made))
+	shop.WaitGone(made)
+	shop.Create(shop.NewRefund("refund-0001", "order-0001", 50))
+	found := shop.WaitRefund("refund-0001", "Approved=True/Recovered")
+	forgotten := v1alpha1.RefundStatus{OutRefundNo: "refund-0001"}
+	for kind, reason := range map[string]string{"Approved": "AwaitingApproval", "Accepted": "Pending", "Succeeded": "Pending"} {
+		forgotten.Conditions = append(forgotten.Conditions, metav1.Condition{
+			Type: kind, Status: metav1.ConditionUnknown, Reason: reason, LastTransitionTime: found.CreationTimestamp,
+		})
+	}
+	shop.Eventually("the Refund is as if WeChat was not asked", func() error {
+		if err := shop.Client.Get(shop.Context(), keyOf(found), found); err != nil {
+			return err
+		}
+		found.Status = forgotten
+		return shop.Client.Status().Update(shop.Context(), found)
+	})
+	days.set(day.Next(), billReady)
+	shop.Create(shop.NewStatement("books", string(day)))
+	shop.WaitStatement("books", "Balanced=True/Balanced")
+	g.Expect(shop.WaitRefund("refund-0001", "Approved=True/Recovered").Status.RefundID).To(gomega.Equal(made.Status.RefundID))
+}
+
+// TestRefundByStaffIsADifference: it was made in the merchant platform.
 func TestRefundByStaffIsADifference(t *testing.T) {
 	shop, days, g := openWithBills(t)
 	day := paidDay(shop.Paid("order-0001"))
@@ -243,7 +274,7 @@ func TestRefundNearMidnightIsDecidedByTheNextBill(t *testing.T) {
 	shop.WaitStatement("second", "Balanced=True/Balanced")
 }
 
-// TestRefundThatTheBillLacks: the previous day's bill is read at once, and tells that the refund is in it.
+// TestRefundOfTheDayBefore: the previous day's bill is read at once, and tells that the refund is in it.
 func TestRefundOfTheDayBefore(t *testing.T) {
 	shop, days, g := openWithBills(t)
 	day := paidDay(shop.Paid("order-0001"))
@@ -281,7 +312,7 @@ func TestDailyStatements(t *testing.T) {
 	shop.NoViolations()
 }
 
-// TestDayWithoutABill differs if there were payments here.
+// TestDayWithoutABillButWithPayments differs if there were payments here.
 func TestDayWithoutABillButWithPayments(t *testing.T) {
 	shop, days, g := openWithBills(t)
 	day := paidDay(shop.Paid("order-0001"))
@@ -296,7 +327,7 @@ func TestDayWithoutABillButWithPayments(t *testing.T) {
 	g.Expect(countsOf(differs)).To(gomega.Equal(map[string]int64{"BillMissingWithActivity": 1}))
 }
 
-// TestStatementsOfDaysThatCannotBeHad.
+// TestStatementsOfDaysThatCannotBeHad ask WeChat nothing.
 func TestStatementsOfDaysThatCannotBeHad(t *testing.T) {
 	shop, days, g := openWithBills(t)
 	long := bills.DayOf(days.operators.Now().AddDate(0, 0, -100))
@@ -376,7 +407,7 @@ func TestStatementsOfSubMerchants(t *testing.T) {
 	})
 }
 
-// TestDeletedOrderIsKnownFromTheLedger.
+// TestDeletedOrderIsKnownFromTheLedger, and a Refund. While the ledger can't be read nothing is said.
 func TestDeletedOrderIsKnownFromTheLedger(t *testing.T) {
 	days := newDays()
 	shop, server, g := openWithLedger(t, days.option())
@@ -409,7 +440,7 @@ func TestDeletedOrderIsKnownFromTheLedger(t *testing.T) {
 	g.Expect(balanced.Status.Totals[0].Refunds.Count).To(gomega.Equal(int64(1)))
 }
 
-// TestPhantomPayment: an Order is Paid, and WeChat lists nothing.
+// TestPaymentThatTheBillLacks: an Order is Paid, and WeChat lists nothing.
 func TestPaymentThatTheBillLacks(t *testing.T) {
 	shop, days, g := openWithBills(t)
 	order := shop.Paid("order-0001")

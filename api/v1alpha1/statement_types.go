@@ -18,6 +18,7 @@ const (
 
 // ForeignPayments says which payments of the merchant number belong to other systems. A payment is foreign if one of these fits and the
 // operator does not know it.
+// +kubebuilder:validation:MinProperties=1
 type ForeignPayments struct {
 	// outTradeNoPrefixes are what the numbers (out_trade_no) of another system begin with.
 	// +optional
@@ -48,6 +49,7 @@ type ForeignPayments struct {
 }
 
 // MerchantStatements says how the merchant number's bills are compared with what the operator knows.
+// +kubebuilder:validation:MinProperties=1
 type MerchantStatements struct {
 	// schedule is None, or Daily: a Statement <merchant>-<date> is made for each Beijing day, and days that were missed while the
 	// operator was down are made up for as long as WeChat has their bills.
@@ -145,31 +147,37 @@ type StatementDifference struct {
 
 	// outTradeNo is the order's number, if it is known.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	OutTradeNo string `json:"outTradeNo,omitempty"`
 
 	// transactionID is WeChat's number of the payment, if it is known.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	TransactionID string `json:"transactionID,omitempty"`
 
 	// outRefundNo is the refund's number, if it is about one.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	OutRefundNo string `json:"outRefundNo,omitempty"`
 
 	// refundID is WeChat's number of the refund, if it is about one.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	RefundID string `json:"refundID,omitempty"`
 
 	// bill is what WeChat's bill says.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Bill string `json:"bill,omitempty"`
 
 	// here is what the operator knows.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Here string `json:"here,omitempty"`
 }
@@ -212,12 +220,14 @@ type StatementStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=currency
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Totals []StatementTotals `json:"totals,omitempty"`
 
 	// differences are at most 50; where there are more, each class has its share of them. Nothing about the payer is in them.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=50
 	Differences []StatementDifference `json:"differences,omitempty"`
 
@@ -225,6 +235,7 @@ type StatementStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=class
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	DifferenceCounts []StatementDifferenceCount `json:"differenceCounts,omitempty"`
 

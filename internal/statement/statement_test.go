@@ -92,7 +92,7 @@ func row(i int, change ...func(*billtest.Row)) billtest.Row {
 	return r
 }
 
-// TestBillsThatAreNotTheOneBalanceNothing.
+// TestBillsThatAreNotTheOneBalanceNothing: each is refused with words.
 func TestBillsThatAreNotTheOneBalanceNothing(t *testing.T) {
 	t.Parallel()
 	whole := billtest.Bill(row(1), row(2))
