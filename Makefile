@@ -73,6 +73,11 @@ control-plane: ## Build kube-apiserver, etcd and kubectl into bin/k8s, unless th
 build: ## Build the operator: bin/manager.
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/manager .
 
+.PHONY: plugin
+plugin: ## Build the kubectl plugin: bin/kubectl-wechatpay. With bin in PATH it is kubectl wechatpay.
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/kubectl-wechatpay ./cmd/kubectl-wechatpay
+	@cp cmd/kubectl-wechatpay/kubectl_complete-wechatpay bin/
+
 .PHONY: test
 test: export HELM := $(CURDIR)/$(MANIFEST_TOOLS)/helm
 test: control-plane $(MANIFEST_TOOLS)/helm ## Run all tests, on a real control plane where they need one; those of controllers and callbacks with V2 and with V3.

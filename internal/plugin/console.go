@@ -1,0 +1,185 @@
+package plugin
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf16"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin/money"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin/words"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
+)
+
+// console prints to people. Every argument that is text is cleaned first: a description that clears the screen, or goes on in
+// another line with another amount, must not decide what an approver sees.
+type console struct {
+	language words.Language
+	streams  genericiooptions.IOStreams
+	location *time.Location
+	input    *bufio.Reader
+}
+
+func newConsole(language words.Language, streams genericiooptions.IOStreams, location *time.Location) *console {
+	return &console{language: language, streams: streams, location: location, input: bufio.NewReader(streams.In)}
+}
+
+// text is a message of the catalogue in the console's language, with its arguments cleaned.
+func (c *console) text(format string, args ...any) string {
+	cleaned := make([]any, len(args))
+	for i, arg := range args {
+		cleaned[i] = clean(arg)
+	}
+	translated := words.Translate(c.language, format)
+	if len(args) == 0 {
+		return translated
+	}
+	return fmt.Sprintf(translated, cleaned...)
+}
+
+func clean(arg any) any {
+	switch value := arg.(type) {
+	case string:
+		return text.Clean(value)
+	case error:
+		return text.Clean(value.Error())
+	case fmt.Stringer:
+		return text.Clean(value.String())
+	default:
+		return arg
+	}
+}
+
+// word is a kind, a reason or a label of the glossary in the console's language. In Chinese a reason keeps its name beside it, by which
+// the documents and kubectl know it.
+func (c *console) word(english string) string {
+	english = text.Clean(english)
+	if english == "" {
+		return "-"
+	}
+	return words.Word(c.language, english)
+}
+
+func (c *console) reason(reason string) string { return c.reasonOf("", reason) }
+
+// reasonOf is for reasons whose word depends on the kind.
+func (c *console) reasonOf(kind, reason string) string {
+	word := c.word(reason)
+	if special := kind + "/" + reason; words.KnowsWord(special) {
+		word = c.word(special)
+	}
+	if word == text.Clean(reason) || reason == "" {
+		return word
+	}
+	return word + " (" + text.Clean(reason) + ")"
+}
+
+// printf writes a line to stdout, notef to stderr.
+func (c *console) printf(format string, args ...any) {
+	fmt.Fprintln(c.streams.Out, c.text(format, args...))
+}
+func (c *console) notef(format string, args ...any) {
+	fmt.Fprintln(c.streams.ErrOut, c.text(format, args...))
+}
+
+// ask puts a question on stderr, and is true for a yes only. No answer is a no.
+func (c *console) ask(format string, args ...any) bool {
+	fmt.Fprint(c.streams.ErrOut, c.text(format, args...), " [y/N] ")
+	line, err := c.input.ReadString('\n')
+	if err != nil && line == "" {
+		fmt.Fprintln(c.streams.ErrOut)
+		c.notef("There was no answer. Use --yes where nobody can be asked.")
+	}
+	return slices.Contains([]string{"y", "yes", "是"}, strings.ToLower(strings.TrimSpace(line)))
+}
+
+// amount writes a sum in yuan, or in its own currency.
+func (c *console) amount(minor int64, currency string) string {
+	if currency == "" || currency == "CNY" {
+		return c.text("%s yuan", money.Decimal(minor, "CNY"))
+	}
+	return money.Decimal(minor, currency) + " " + text.Clean(currency)
+}
+
+// moment writes a time by the clock of whoever reads it.
+func (c *console) moment(when *metav1.Time) string {
+	if when == nil || when.IsZero() {
+		return "-"
+	}
+	return when.In(c.location).Format("2006-01-02 15:04:05 -0700")
+}
+
+// dash stands for what is not there.
+func dash(value string) string {
+	if value = text.Clean(value); value == "" {
+		return "-"
+	}
+	return value
+}
+
+// line is a label of the glossary and what it says.
+type line struct{ label, value string }
+
+// lines prints labels and values under each other. Values are clean already: they are made by text, word, amount and dash.
+func (c *console) lines(out io.Writer, indent string, all ...line) {
+	widest := 0
+	for _, l := range all {
+		widest = max(widest, widthOf(c.word(l.label)))
+	}
+	for _, l := range all {
+		label := c.word(l.label)
+		fmt.Fprintf(out, "%s%s:%s  %s\n", indent, label, strings.Repeat(" ", widest-widthOf(label)), l.value)
+	}
+}
+
+// table prints columns whose heads are of the glossary, indented. Those of cli-runtime count a Chinese character as one column.
+func (c *console) table(heads []string, rows [][]string) {
+	all := [][]string{{}}
+	for _, head := range heads {
+		all[0] = append(all[0], c.word(head))
+	}
+	all = append(all, rows...)
+	widths := make([]int, len(heads))
+	for _, row := range all {
+		for i, cell := range row {
+			widths[i] = max(widths[i], widthOf(cell))
+		}
+	}
+	for _, row := range all {
+		var line strings.Builder
+		line.WriteString("  ")
+		for i, cell := range row {
+			line.WriteString(cell)
+			line.WriteString(strings.Repeat(" ", widths[i]-widthOf(cell)+3))
+		}
+		fmt.Fprintln(c.streams.Out, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// harmless makes the output of a printer safe for terminals: JSON has escapes for what a terminal would interpret, other formats leave it
+// out.
+func harmless(output []byte, isJSON bool) []byte {
+	var safe bytes.Buffer
+	for _, r := range string(output) {
+		switch {
+		case r == '\n' || r == '\t' || !interpreted(r):
+			safe.WriteRune(r)
+		case isJSON:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&safe, `\u%04x`, unit)
+			}
+		}
+	}
+	return safe.Bytes()
+}
+
+// interpreted reports whether a terminal acts on a character instead of showing it.
+func interpreted(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }

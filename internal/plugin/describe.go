@@ -1,0 +1,330 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+)
+
+// story is one Order with everything that belongs to it.
+type story struct {
+	order     *v1alpha1.Order
+	refunds   []v1alpha1.Refund
+	shipments []v1alpha1.Shipment
+	events    []corev1.Event
+	// unread says what could not be read, and why. The rest is shown.
+	unread []error
+}
+
+func (p *plugin) describe() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "describe [order] ORDER",
+		Short: p.text("Show an Order with its Refunds, Shipments, history and events"),
+		Long: p.text("Shows one Order with everything that belongs to it: amounts in yuan, who asked for and decided on its " +
+			"Refunds, its Shipments, " +
+			"what happened when, events, and WeChat Pay's words. -o wide shows numbers at WeChat Pay and the payer's openID " +
+			"as well."),
+		Example:           "  kubectl wechatpay describe order order-20261121-0001",
+		ValidArgsFunction: p.complete(p.orders),
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) == 2 && slices.Contains([]string{"order", "orders", "wxo"}, args[0]) {
+				args = args[1:]
+			}
+			if len(args) != 1 {
+				return p.usagef("Usage: %s", "kubectl wechatpay describe [order] ORDER")
+			}
+			if err := p.checkOutput(); err != nil {
+				return err
+			}
+			if err := p.connect(); err != nil {
+				return err
+			}
+			told, err := p.readStory(command.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			for _, err := range told.unread {
+				p.notef("Not shown: %s", err)
+			}
+			if p.machine() {
+				return p.print(told.list())
+			}
+			p.tell(told)
+			return nil
+		},
+	}
+	p.outputFlag(command)
+	return command
+}
+
+// readStory reads an Order, which has to be readable, and what belongs to it, which may be left out.
+func (p *plugin) readStory(ctx context.Context, name string) (*story, error) {
+	s := &story{order: &v1alpha1.Order{}}
+	if err := p.client.Get(ctx, client.ObjectKey{Namespace: p.namespace, Name: name}, s.order); err != nil {
+		return nil, p.notFound(err, "Order", p.namespace, name)
+	}
+	var err error
+	if s.refunds, err = p.refundsOf(ctx, name); err != nil {
+		s.unread = append(s.unread, err)
+	}
+	slices.SortStableFunc(s.refunds, func(a,
+		b v1alpha1.Refund) int {
+		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
+	})
+	var shipments v1alpha1.ShipmentList
+	if err := p.client.List(ctx, &shipments, client.InNamespace(p.namespace),
+		client.MatchingFields{"spec.orderRef.name": name}); err != nil {
+		s.unread = append(s.unread, p.explain(err))
+	}
+	s.shipments = shipments.Items
+	slices.SortStableFunc(s.shipments, func(a,
+		b v1alpha1.Shipment) int {
+		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
+	})
+	if err := p.readEvents(ctx, s); err != nil {
+		s.unread = append(s.unread, p.explain(err))
+	}
+	return s, nil
+}
+
+// readEvents reads the events of all objects of the story, by their UIDs, so that no namesake's are among them.
+func (p *plugin) readEvents(ctx context.Context, s *story) error {
+	uids := []string{string(s.order.UID)}
+	for _, refund := range s.refunds {
+		uids = append(uids, string(refund.UID))
+	}
+	for _, shipment := range s.shipments {
+		uids = append(uids, string(shipment.UID))
+	}
+	for _, uid := range uids {
+		var events corev1.EventList
+		if err := p.client.List(ctx, &events, client.InNamespace(p.namespace),
+			client.MatchingFields{"involvedObject.uid": uid}); err != nil {
+			return err
+		}
+		s.events = append(s.events, events.Items...)
+	}
+	slices.SortStableFunc(s.events, func(a, b corev1.Event) int { return eventTime(a).Compare(eventTime(b)) })
+	return nil
+}
+
+func eventTime(event corev1.Event) time.Time {
+	switch {
+	case event.Series != nil:
+		return event.Series.LastObservedTime.Time
+	case !event.LastTimestamp.IsZero():
+		return event.LastTimestamp.Time
+	default:
+		return event.EventTime.Time
+	}
+}
+
+// list is the story for programs.
+func (s *story) list() runtime.Object {
+	list := &corev1.List{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("List"))
+	add := func(kind string, object runtime.Object) {
+		object.GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+		if err == nil {
+			list.Items = append(list.Items, runtime.RawExtension{Object: &unstructured.Unstructured{Object: content}})
+		}
+	}
+	add("Order", s.order)
+	for i := range s.refunds {
+		add("Refund", &s.refunds[i])
+	}
+	for i := range s.shipments {
+		add("Shipment", &s.shipments[i])
+	}
+	for i := range s.events {
+		s.events[i].SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Event"))
+		list.Items = append(list.Items, runtime.RawExtension{Object: &s.events[i]})
+	}
+	return list
+}
+
+// tell prints a story.
+func (p *plugin) tell(s *story) {
+	out, order := p.Streams.Out, s.order
+	p.printf("Order %[1]s in namespace %[2]s", order.Name, order.Namespace)
+	p.lines(out, "  ", p.orderLines(s)...)
+	p.words("Order", "  ", order.Status.Conditions)
+	if len(s.refunds) > 0 {
+		p.section("Refunds")
+		p.tellRefunds(s)
+	}
+	if len(s.shipments) > 0 {
+		p.section("Shipments")
+		p.tellShipments(s)
+	}
+	p.section("History")
+	p.tellHistory(s)
+	if len(s.events) > 0 {
+		p.section("Events")
+		var rows [][]string
+		for _, event := range s.events {
+			at := metav1.NewTime(eventTime(event))
+			rows = append(rows, []string{p.moment(&at), p.word(event.Type), dash(event.Reason),
+				p.word(event.InvolvedObject.Kind) + " " + dash(event.InvolvedObject.Name), dash(event.Message)})
+		}
+		p.table([]string{"Time", "Type", "Reason", "Object", "Message"}, rows)
+	}
+}
+
+func (p *plugin) section(title string) { fmt.Fprintf(p.Streams.Out, "\n%s\n", p.word(title)) }
+
+func (p *plugin) orderLines(s *story) []line {
+	order := s.order
+	lines := []line{
+		{"State", p.reason(condition(order.Status.Conditions, v1alpha1.ConditionPaid).Reason)},
+		{"Amount", p.amount(order.Spec.Amount.Total, string(order.Spec.Amount.Currency))},
+		p.paidLine(order),
+		{"Description", p.text("%s (the payer sees it)", order.Spec.Description)},
+		{"Merchant", dash(order.Spec.MerchantRef.Name)},
+		{"Trade type", string(order.Spec.TradeType)},
+		{"Order number", dash(order.Number())},
+	}
+	if id := transactionID(order); id != "" {
+		lines = append(lines, line{"Transaction", dash(id)})
+	} else {
+		deadline := metav1.NewTime(order.Deadline())
+		lines = append(lines, line{"Expires", p.moment(&deadline)})
+	}
+	if sum := add(order, s.refunds); sum.refunded > 0 {
+		lines = append(lines, line{"Refunded", p.amount(sum.refunded, string(order.Spec.Amount.Currency))})
+	}
+	if !p.wide() {
+		return lines
+	}
+	if ref := order.Spec.MerchantRef.Namespace; ref != "" {
+		lines = append(lines, line{"Merchant's namespace", dash(ref)})
+	}
+	if transaction := order.Status.Transaction; transaction != nil {
+		lines = append(lines, line{"Payer", dash(transaction.OpenID + transaction.SubOpenID)}, line{"Bank",
+			dash(transaction.BankType)})
+		if transaction.CashTotal != nil {
+			lines = append(lines, line{"Cash", p.amount(*transaction.CashTotal, transaction.CashCurrency)})
+		}
+	}
+	return lines
+}
+
+// words prints what conditions say beyond their reason, which is where WeChat Pay's own words are.
+func (p *plugin) words(kind, indent string, conditions []metav1.Condition) {
+	var lines []line
+	for _, c := range conditions {
+		if c.Message != "" && c.Message != c.Reason {
+			lines = append(lines, line{c.Type, p.said(kind, c)})
+		}
+	}
+	p.lines(p.Streams.Out, indent, lines...)
+}
+
+// said is the reason of a kind's condition with its message, if that says more.
+func (c *console) said(kind string, condition metav1.Condition) string {
+	if condition.Message == "" || condition.Message == condition.Reason {
+		return c.reasonOf(kind, condition.Reason)
+	}
+	return c.reasonOf(kind, condition.Reason) + ": " + dash(condition.Message)
+}
+
+func (p *plugin) tellRefunds(s *story) {
+	out, currency := p.Streams.Out, string(s.order.Spec.Amount.Currency)
+	heads := []string{"Name", "Amount", "State", "Decision", "Requested by", "Decided by", "Approval message", "Refund reason"}
+	if p.wide() {
+		heads = append(heads, "Refund number", "WeChat Pay's number", "Account")
+	}
+	var rows [][]string
+	for _, refund := range s.refunds {
+		row := []string{
+			refund.Name, p.amount(refund.Spec.Amount, currency),
+			p.reasonOf("Refund", condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Reason),
+			p.reason(condition(refund.Status.Conditions, v1alpha1.ConditionApproved).Reason),
+			dash(refund.Annotations[v1alpha1.AnnotationRequestedBy]), dash(refund.Annotations[v1alpha1.AnnotationDecidedBy]),
+			dash(refund.Spec.ApprovalMessage), dash(refund.Spec.Reason),
+		}
+		if p.wide() {
+			row = append(row, dash(refund.Number()), dash(refund.Status.RefundID), dash(refund.Status.ReceivedAccount))
+		}
+		rows = append(rows, row)
+	}
+	p.table(heads, rows)
+	for _, refund := range s.refunds {
+		if isTrue(refund.Status.Conditions, v1alpha1.ConditionSucceeded) {
+			continue
+		}
+		fmt.Fprintf(out, "  %s\n", refund.Name)
+		p.words("Refund", "    ", refund.Status.Conditions)
+	}
+}
+
+func (p *plugin) tellShipments(s *story) {
+	var rows [][]string
+	for _, shipment := range s.shipments {
+		var parcels []string
+		for _, parcel := range shipment.Spec.Parcels {
+			parcels = append(parcels, strings.Join(slices.DeleteFunc([]string{parcel.Carrier, parcel.TrackingNumber,
+				parcel.Items}, func(s string) bool { return s == "" }), " "))
+		}
+		uploaded := condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded)
+		rows = append(rows, []string{shipment.Name, p.word(string(shipment.Spec.Logistics)), p.reason(uploaded.Reason),
+			p.moment(shipment.Status.UploadTime),
+			dash(strings.Join(parcels, "; ")), dash(uploaded.Message)})
+	}
+	p.table([]string{"Name", "Logistics", "State", "Uploaded at", "Parcels", "Message"}, rows)
+}
+
+// tellHistory says what happened when, in order.
+func (p *plugin) tellHistory(s *story) {
+	type moment struct {
+		at   time.Time
+		what string
+	}
+	var history []moment
+	happened := func(at *metav1.Time, format string, args ...any) {
+		if at != nil && !at.IsZero() {
+			history = append(history, moment{at.Time, p.text(format, args...)})
+		}
+	}
+	order := s.order
+	happened(&order.CreationTimestamp, "the Order was created")
+	if prepared := condition(order.Status.Conditions, v1alpha1.ConditionPrepared); prepared.Status == metav1.ConditionTrue {
+		happened(&prepared.LastTransitionTime, "the payer could pay")
+	}
+	if transaction := order.Status.Transaction; transaction != nil {
+		happened(transaction.PaidTime, "the payer paid, by WeChat Pay's clock")
+	}
+	if paid := condition(order.Status.Conditions, v1alpha1.ConditionPaid); paid.Status != metav1.ConditionUnknown {
+		happened(&paid.LastTransitionTime, "the Order became %s", p.reason(paid.Reason))
+	}
+	for _, refund := range s.refunds {
+		happened(&refund.CreationTimestamp, "Refund %s was asked for", refund.Name)
+		if approved := condition(refund.Status.Conditions, v1alpha1.ConditionApproved); approved.Status == metav1.ConditionTrue ||
+			approved.Status == metav1.ConditionFalse {
+			happened(&approved.LastTransitionTime, "Refund %[1]s: %[2]s", refund.Name, p.reason(approved.Reason))
+		}
+		happened(refund.Status.AcceptedTime, "Refund %s was accepted by WeChat Pay", refund.Name)
+		happened(refund.Status.SucceededTime, "Refund %s was paid back, by WeChat Pay's clock", refund.Name)
+	}
+	for _, shipment := range s.shipments {
+		happened(&shipment.CreationTimestamp, "Shipment %s was created", shipment.Name)
+		happened(shipment.Status.UploadTime, "Shipment %s was uploaded", shipment.Name)
+	}
+	slices.SortStableFunc(history, func(a, b moment) int { return a.at.Compare(b.at) })
+	for _, m := range history {
+		at := metav1.NewTime(m.at)
+		fmt.Fprintf(p.Streams.Out, "  %s  %s\n", p.moment(&at), m.what)
+	}
+}

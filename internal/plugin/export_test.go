@@ -1,0 +1,4 @@
+package plugin
+
+// PolicyNames is for tests.
+var PolicyNames = policyNames

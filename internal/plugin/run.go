@@ -1,0 +1,220 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/cli-runtime/pkg/printers"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin/words"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
+)
+
+// fieldManager is the name under which the API server keeps what the plugin wrote.
+const fieldManager = "kubectl-wechatpay"
+
+// Env is what a process has around it.
+type Env struct {
+	Streams genericiooptions.IOStreams
+	// Getenv tells the language, by LC_ALL, LC_MESSAGES and LANG. os.Getenv by default.
+	Getenv func(string) string
+	// Now and Location are the clock of whoever reads the output; the machine's by default.
+	Now      func() time.Time
+	Location *time.Location
+	// Version of the plugin.
+	Version string
+}
+
+// quiet keeps controller-runtime from complaining on stderr that nobody wants its log.
+var quiet = sync.OnceFunc(func() { log.SetLogger(logr.Discard()) })
+
+// Run is the command as a function: arguments in, exit code out.
+func Run(ctx context.Context, args []string, env Env) int {
+	quiet()
+	if env.Getenv == nil {
+		env.Getenv = os.Getenv
+	}
+	if env.Now == nil {
+		env.Now = time.Now
+	}
+	if env.Location == nil {
+		env.Location = time.Local
+	}
+	p := &plugin{
+		Env: env, console: newConsole(words.Of(env.Getenv), env.Streams, env.Location),
+		flags:    genericclioptions.NewConfigFlags(true).WithWarningPrinter(env.Streams),
+		printing: genericclioptions.NewPrintFlags("").WithTypeSetter(scheme),
+	}
+	root := p.command()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	code := codeOf(err)
+	if err != nil {
+		said := cleanLines(err.Error())
+		if code != ExitDeclined && code != ExitUnexpected { // which are answers, not errors
+			said = p.text("Error: %s", "") + said
+		}
+		fmt.Fprintln(env.Streams.ErrOut, said)
+	}
+	return code
+}
+
+// cleanLines cleans a text that may have several lines.
+func cleanLines(message string) string {
+	all := strings.Split(message, "\n")
+	for i := range all {
+		all[i] = text.Clean(all[i])
+	}
+	return strings.Join(all, "\n")
+}
+
+var scheme = newScheme()
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme,
+		v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err)
+		}
+	}
+	return scheme
+}
+
+// plugin is one call of the command.
+type plugin struct {
+	Env
+	*console
+	flags    *genericclioptions.ConfigFlags
+	printing *genericclioptions.PrintFlags
+
+	config    *rest.Config
+	namespace string
+	client    client.WithWatch
+}
+
+func (p *plugin) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kubectl-wechatpay",
+		Short: p.text("Approve refunds, show orders and QR codes, and check an installation of the wechatpay-operator"),
+		Long: p.text("Approve refunds, show orders and QR codes, and check an installation of the wechatpay-operator.\n\n" +
+			"It works with your own rights at the API server, and writes only what a command says."),
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl wechatpay"},
+		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
+	}
+	root.SetIn(p.Streams.In)
+	root.SetOut(p.Streams.Out)
+	root.SetErr(p.Streams.ErrOut)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return p.usagef("%s", err) })
+	p.flags.AddFlags(root.PersistentFlags())
+	root.AddCommand(p.decide(approving), p.decide(denying), p.qr(), p.describe(), p.pay(), p.statement(), p.doctor(), p.version())
+	root.RunE = func(command *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return p.usagef("There is no command %s.", args[0])
+		}
+		return command.Help()
+	}
+	root.InitDefaultCompletionCmd()
+	for _, shell := range []string{"namespace", "context"} {
+		_ = root.RegisterFlagCompletionFunc(shell, p.complete(p.completeFlag(shell)))
+	}
+	return root
+}
+
+// exactly is cobra.ExactArgs in the console's language.
+func (p *plugin) exactly(count int) cobra.PositionalArgs {
+	return func(command *cobra.Command, args []string) error {
+		if len(args) != count {
+			return p.usagef("Usage: %s", "kubectl wechatpay "+command.Use)
+		}
+		return nil
+	}
+}
+
+// connect opens the connection that the flags and the kubeconfig name.
+func (p *plugin) connect() error {
+	if p.client != nil {
+		return nil
+	}
+	config, err := p.flags.ToRESTConfig()
+	if err != nil {
+		return p.failf(ExitFailure, "The kubeconfig cannot be used: %s", err)
+	}
+	config.UserAgent = fieldManager + "/" + p.Version
+	config.QPS = -1
+	config.WarningHandler = warnings{p.console}
+	if p.namespace, _, err = p.flags.ToRawKubeConfigLoader().Namespace(); err != nil {
+		return p.failf(ExitFailure, "The kubeconfig cannot be used: %s", err)
+	}
+	opened, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return p.explain(err)
+	}
+	p.config, p.client = config, opened
+	return nil
+}
+
+// warnings passes on what the API server warns of.
+type warnings struct{ console *console }
+
+func (w warnings) HandleWarningHeader(code int, _ string, message string) {
+	if code == 299 && message != "" {
+		w.console.notef("Warning: %s", message)
+	}
+}
+
+// wide reports whether -o wide was asked for, and machine whether the output is for programs.
+func (p *plugin) wide() bool { return *p.printing.OutputFormat == "wide" }
+func (p *plugin) machine() bool {
+	return *p.printing.OutputFormat != "" && *p.printing.OutputFormat != "wide"
+}
+
+// outputFlag adds -o to a command.
+func (p *plugin) outputFlag(command *cobra.Command) {
+	p.printing.AddFlags(command)
+	flag := command.Flags().Lookup("output")
+	flag.Usage = p.text("Output format: %s.", "wide|"+strings.Join(p.printing.AllowedFormats(), "|"))
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(append([]string{"wide"},
+		p.printing.AllowedFormats()...), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// checkOutput refuses a format that does not exist before anything is done.
+func (p *plugin) checkOutput() error {
+	if !p.machine() {
+		return nil
+	}
+	if _, err := p.printing.ToPrinter(); err != nil {
+		return p.usagef("%s", err)
+	}
+	return nil
+}
+
+// print writes an object in the format that was asked for.
+func (p *plugin) print(object runtime.Object) error {
+	printer, err := p.printing.ToPrinter()
+	if err != nil {
+		return p.usagef("%s", err)
+	}
+	var output bytes.Buffer
+	if err := (&printers.OmitManagedFieldsPrinter{Delegate: printer}).PrintObj(object, &output); err != nil {
+		return err
+	}
+	_, err = p.Streams.Out.Write(harmless(output.Bytes(), *p.printing.OutputFormat == "json"))
+	return err
+}
