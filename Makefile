@@ -422,6 +422,10 @@ PLATFORMS ?= linux/amd64,linux/arm64
 docker-buildx: ## Build the image for several platforms and push it: IMG=<image> PLATFORMS=<list>.
 	$(DOCKER) buildx build --platform "$(PLATFORMS)" --build-arg VERSION="$(VERSION)" --push -t "$(IMG)" .
 
+.PHONY: release-archives
+release-archives: ## Pack the kubectl plugin for all platforms into dist/, with checksums and krew's manifest: VERSION=<tag>.
+	@go run ./hack/release -version "$(VERSION)" -out dist
+
 .PHONY: sbom
 sbom: $(TOOLS)/cyclonedx-gomod ## List what the binary is made of, in CycloneDX: dist/sbom.json.
 	@mkdir -p dist
