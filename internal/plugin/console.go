@@ -68,8 +68,14 @@ func (c *console) word(english string) string {
 	return words.Word(c.language, english)
 }
 
-func (c *console) reason(reason string) string {
+func (c *console) reason(reason string) string { return c.reasonOf("", reason) }
+
+// reasonOf is for reasons whose word depends on the kind.
+func (c *console) reasonOf(kind, reason string) string {
 	word := c.word(reason)
+	if special := kind + "/" + reason; words.KnowsWord(special) {
+		word = c.word(special)
+	}
 	if word == text.Clean(reason) || reason == "" {
 		return word
 	}

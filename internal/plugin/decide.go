@@ -189,7 +189,7 @@ func (p *plugin) nothingToDecide(d decision, f *refundFacts) (bool, error) {
 			p.reason(approved.Reason))
 	case succeeded.Status == metav1.ConditionTrue || succeeded.Status == metav1.ConditionFalse:
 		return false, p.failf(ExitUnexpected, "Refund %[1]s has ended as %[2]s; there is nothing to decide.", r.Name,
-			p.reason(succeeded.Reason))
+			p.reasonOf("Refund", succeeded.Reason))
 	case d.approval == v1alpha1.ApprovalApproved && approved.Reason == v1alpha1.ReasonPolicyMissing:
 		return false, p.failf(ExitUnexpected,
 			"The policy on approvals is not in force in this namespace. What is approved now is never sent, so nothing was "+

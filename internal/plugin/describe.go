@@ -160,7 +160,7 @@ func (p *plugin) tell(s *story) {
 	out, order := p.Streams.Out, s.order
 	p.printf("Order %[1]s in namespace %[2]s", order.Name, order.Namespace)
 	p.lines(out, "  ", p.orderLines(s)...)
-	p.words(out, "  ", order.Status.Conditions)
+	p.words("Order", "  ", order.Status.Conditions)
 	if len(s.refunds) > 0 {
 		p.section("Refunds")
 		p.tellRefunds(s)
@@ -222,22 +222,22 @@ func (p *plugin) orderLines(s *story) []line {
 }
 
 // words prints what conditions say beyond their reason, which is where WeChat Pay's own words are.
-func (p *plugin) words(out interface{ Write([]byte) (int, error) }, indent string, conditions []metav1.Condition) {
+func (p *plugin) words(kind, indent string, conditions []metav1.Condition) {
 	var lines []line
 	for _, c := range conditions {
 		if c.Message != "" && c.Message != c.Reason {
-			lines = append(lines, line{c.Type, p.said(c)})
+			lines = append(lines, line{c.Type, p.said(kind, c)})
 		}
 	}
-	p.lines(out, indent, lines...)
+	p.lines(p.Streams.Out, indent, lines...)
 }
 
-// said is a condition's reason with its message, if that says more.
-func (c *console) said(condition metav1.Condition) string {
+// said is the reason of a kind's condition with its message, if that says more.
+func (c *console) said(kind string, condition metav1.Condition) string {
 	if condition.Message == "" || condition.Message == condition.Reason {
-		return c.reason(condition.Reason)
+		return c.reasonOf(kind, condition.Reason)
 	}
-	return c.reason(condition.Reason) + ": " + dash(condition.Message)
+	return c.reasonOf(kind, condition.Reason) + ": " + dash(condition.Message)
 }
 
 func (p *plugin) tellRefunds(s *story) {
@@ -250,7 +250,7 @@ func (p *plugin) tellRefunds(s *story) {
 	for _, refund := range s.refunds {
 		row := []string{
 			refund.Name, p.amount(refund.Spec.Amount, currency),
-			p.reason(condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Reason),
+			p.reasonOf("Refund", condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Reason),
 			p.reason(condition(refund.Status.Conditions, v1alpha1.ConditionApproved).Reason),
 			dash(refund.Annotations[v1alpha1.AnnotationRequestedBy]), dash(refund.Annotations[v1alpha1.AnnotationDecidedBy]),
 			dash(refund.Spec.ApprovalMessage), dash(refund.Spec.Reason),
@@ -266,7 +266,7 @@ func (p *plugin) tellRefunds(s *story) {
 			continue
 		}
 		fmt.Fprintf(out, "  %s\n", refund.Name)
-		p.words(out, "    ", refund.Status.Conditions)
+		p.words("Refund", "    ", refund.Status.Conditions)
 	}
 }
 

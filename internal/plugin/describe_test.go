@@ -96,6 +96,19 @@ func TestDescribeByRights(t *testing.T) {
 	}
 }
 
+// TestWordsByKind: what closes an Order is another thing in Chinese than what closes a Refund.
+func TestWordsByKind(t *testing.T) {
+	ns := namespaceFor(t, "words")
+	create(t, paidOrder(ns, "order-0001", func(o *v1alpha1.Order) {
+		o.Status = v1alpha1.OrderStatus{Conditions: []metav1.Condition{at("Paid", "False", "Closed", "")}}
+	}), newRefund(ns, "refund-0001", func(r *v1alpha1.Refund) {
+		r.Status.Conditions = []metav1.Condition{at("Succeeded", "False", "Closed", "REFUNDCLOSE")}
+	}))
+	call{user: "viewer", locale: "zh"}.run(t, ns, "describe", "order-0001").
+		expect(t, plugin.ExitDone, "已关单 (Closed)", "退款已关闭 (Closed)", "退款已关闭 (Closed): REFUNDCLOSE")
+	call{user: "viewer"}.run(t, ns, "describe", "order-0001").expect(t, plugin.ExitDone, "Succeeded:  Closed: REFUNDCLOSE")
+}
+
 func TestQR(t *testing.T) {
 	ns := namespaceFor(t, "qr")
 	open := func(o *v1alpha1.Order) {

@@ -19,8 +19,8 @@ const day = 24 * time.Hour
 // expiring is how long before its end a certificate is warned of.
 const expiring = 30 * day
 
-// billHour is when WeChat Pay has the bill of the day before, with some time for the operator.
-const billHour = 12 * time.Hour
+// billDelay is when WeChat Pay has the bill of the day before, with some time for the operator.
+const billDelay = 12 * time.Hour
 
 // allMerchants looks at each Merchant: its conditions, its endpoint and its certificates.
 func (e *examination) allMerchants(ctx context.Context) {
@@ -63,9 +63,9 @@ func (e *examination) merchant(m *v1alpha1.Merchant) {
 		case c.Status == metav1.ConditionTrue:
 			e.report(inOrder, subject, e.reason(c.Reason), "")
 		case c.Status == metav1.ConditionFalse:
-			e.report(check.worst, subject, e.said(c), e.text("docs/troubleshooting.md has a paragraph on %s", c.Reason))
+			e.report(check.worst, subject, e.said("Merchant", c), e.text("docs/troubleshooting.md has a paragraph on %s", c.Reason))
 		default:
-			e.report(careful, subject, e.said(c), e.text("docs/troubleshooting.md has a paragraph on %s", c.Reason))
+			e.report(careful, subject, e.said("Merchant", c), e.text("docs/troubleshooting.md has a paragraph on %s", c.Reason))
 		}
 	}
 	if endpoint := m.Spec.Endpoint; endpoint != nil {
@@ -137,9 +137,9 @@ func (e *examination) state(kind string, object client.Object, c metav1.Conditio
 	case metav1.ConditionTrue:
 		e.report(inOrder, subject, e.reason(c.Reason), "")
 	case metav1.ConditionFalse:
-		e.report(faulty, subject, e.said(c), e.text("docs/troubleshooting.md has a paragraph on %s", c.Reason))
+		e.report(faulty, subject, e.said(kind, c), e.text("docs/troubleshooting.md has a paragraph on %s", c.Reason))
 	default:
-		e.report(careful, subject, e.said(c), e.text("see the line about the operator"))
+		e.report(careful, subject, e.said(kind, c), e.text("see the line about the operator"))
 	}
 }
 
@@ -194,7 +194,7 @@ func (e *examination) statements(ctx context.Context) {
 }
 
 func (e *examination) latestStatement(m *v1alpha1.Merchant, subject string, all []v1alpha1.Statement) {
-	due := bills.DayOf(e.Now().Add(-billHour)).Previous()
+	due := bills.DayOf(e.Now().Add(-billDelay)).Previous()
 	if bills.DayOf(m.CreationTimestamp.Time) > due {
 		e.report(inOrder, subject, e.text("none is due yet"), "")
 		return
@@ -214,9 +214,9 @@ func (e *examination) latestStatement(m *v1alpha1.Merchant, subject string, all 
 	case metav1.ConditionTrue:
 		e.report(inOrder, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.reason(balanced.Reason)), "")
 	case metav1.ConditionFalse:
-		e.report(faulty, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.said(balanced)), look)
+		e.report(faulty, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.said("Statement", balanced)), look)
 	default:
-		e.report(careful, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.said(condition(latest.Status.Conditions,
+		e.report(careful, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.said("Statement", condition(latest.Status.Conditions,
 			v1alpha1.ConditionDownloaded))), look)
 	}
 }

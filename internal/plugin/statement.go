@@ -131,7 +131,7 @@ func (p *plugin) awaitComparison(ctx context.Context, statement *v1alpha1.Statem
 			return true, nil
 		case downloaded.Reason != "" && downloaded.Reason != said:
 			said = downloaded.Reason
-			p.notef("%[1]s: %[2]s", p.reason(said), downloaded.Message)
+			p.notef("%[1]s: %[2]s", p.reasonOf("Statement", said), downloaded.Message)
 		}
 		return false, nil
 	})
@@ -147,8 +147,8 @@ func (p *plugin) tellStatement(statement *v1alpha1.Statement) {
 	out, status := p.Streams.Out, &statement.Status
 	p.printf("Statement %[1]s in namespace %[2]s", statement.Name, statement.Namespace)
 	lines := []line{{"Merchant", dash(statement.Spec.MerchantRef.Name)}, {"Day", dash(statement.Spec.Date)}}
-	lines = append(lines, line{"Bill", p.said(condition(status.Conditions, v1alpha1.ConditionDownloaded))},
-		line{"Comparison", p.said(condition(status.Conditions, v1alpha1.ConditionBalanced))})
+	lines = append(lines, line{"Bill", p.said("Statement", condition(status.Conditions, v1alpha1.ConditionDownloaded))},
+		line{"Comparison", p.said("Statement", condition(status.Conditions, v1alpha1.ConditionBalanced))})
 	lines = append(lines, line{"Compared", p.moment(status.ComparedTime)})
 	if status.Differing != nil {
 		lines = append(lines, line{"Differences", strconv.FormatInt(*status.Differing, 10)})

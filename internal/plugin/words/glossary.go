@@ -38,7 +38,7 @@ var glossary = map[string]entry{
 	"Denied": {chinese: "已拒绝"}, "Automatic": {chinese: "自动批准"}, "Recovered": {chinese: "微信支付已有此退款"}, "AwaitingApproval": {chinese: "待审批"},
 	"ApprovedUnguarded": {chinese: "批准无效（当时审批策略未生效）"}, "PolicyMissing": {chinese: "审批策略未生效"}, "PolicyNotVerified": {chinese: "审批策略未核实"},
 	"Pending": {chinese: "等待处理"}, "AwaitingPayment": {chinese: "待支付"}, "PaidLate": {chinese: "关单后到账"}, "PaidEarlier": {chinese: "创建前已支付"},
-	"PaidUnderOtherParameters": {chinese: "以其他参数支付"}, "AlreadyPaid": {chinese: "此前已支付"}, "Closing": {chinese: "正在关单"}, "Closed": {chinese: "已关闭"}, "Expired": {chinese: "已过期"},
+	"PaidUnderOtherParameters": {chinese: "以其他参数支付"}, "AlreadyPaid": {chinese: "此前已支付"}, "Closing": {chinese: "正在关单"}, "Closed": {chinese: "已关单"}, "Refund/Closed": {"Closed", "退款已关闭"}, "Statement/Expired": {"Expired", "账单已过期"}, "Expired": {chinese: "已过期"},
 	"Rejected": {chinese: "被微信支付拒绝"}, "Refused": {chinese: "被拒绝（未签名，会重试）"}, "NumberInUse": {chinese: "单号已被占用"}, "UsedAtWeChat": {chinese: "微信支付已有此单号"},
 	"AmountMismatch": {chinese: "金额不符"}, "Mismatch": {chinese: "与微信支付不一致"}, "UnknownState": {chinese: "未知状态"}, "OutcomeUnknown": {chinese: "结果未知"}, "NotSent": {chinese: "未发出"},
 	"RateLimited": {chinese: "被限频"}, "MerchantNotReady": {chinese: "商户不可用"}, "NotPermitted": {chinese: "未获商户允许"}, "WriteRefused": {chinese: "集群拒绝写入"},

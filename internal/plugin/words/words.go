@@ -49,7 +49,7 @@ func Word(language Language, english string) string {
 	}
 }
 
-// Knows reports whether a message is in the catalogue, and KnowsWord whether a word is in the glossary: for tests.
+// Knows reports whether a message is in the catalogue: for tests.
 func Knows(english string) bool {
 	_, known := messages[english]
 	return known
