@@ -279,7 +279,7 @@ func TestAnswersAreFiltered(t *testing.T) {
 		fmt.Fprint(w, `{"kind":"Status"}`)
 	}
 	response := f.send("GET", own+"/orders", "", withToken("a-token"))
-	if response.StatusCode != 403 || response.Header.Get("Set-Cookie")+response.Header.Get("Location")+response.Header.Get("X-Kubernetes-Pf-Flowschema-Uid") != "" {
+	if response.StatusCode != http.StatusForbidden || response.Header.Get("Set-Cookie")+response.Header.Get("Location")+response.Header.Get("X-Kubernetes-Pf-Flowschema-Uid") != "" {
 		t.Errorf("%s %v", response.Status, response.Header)
 	}
 	if response.Header.Get("Audit-Id") != "audit" || response.Header.Get("Cache-Control") != "no-store" || response.Header.Get("Content-Security-Policy") == "" {
