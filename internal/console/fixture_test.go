@@ -167,7 +167,7 @@ func (f *fixture) raw(text string) string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 	if _, err := io.WriteString(connection, text); err != nil {
 		f.Fatal(err)
 	}

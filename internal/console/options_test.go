@@ -1,6 +1,9 @@
 package console
 
 import (
+	"flag"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -29,5 +32,31 @@ func TestOptionsAreValidated(t *testing.T) {
 		if (err == nil) != (complaint == "") || err != nil && !strings.Contains(err.Error(), complaint) {
 			t.Errorf("%v, want %q", err, complaint)
 		}
+	}
+}
+
+// TestFlagsAreDocumented compares the tables of the documents with the flags that there are.
+func TestFlagsAreDocumented(t *testing.T) {
+	options, flags := DefaultOptions(), flag.NewFlagSet("console", flag.ContinueOnError)
+	options.BindFlags(flags)
+	for _, document := range []string{"../../docs/console.md", "../../docs/zh-CN/console.md"} {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documented := map[string]bool{"version": true}
+		for _, row := range regexp.MustCompile("(?m)^\\| (`--[^|]*)\\|").FindAllStringSubmatch(string(text), -1) {
+			for _, name := range regexp.MustCompile("`--([a-z-]+)`").FindAllStringSubmatch(row[1], -1) {
+				documented[name[1]] = true
+				if flags.Lookup(name[1]) == nil && name[1] != "version" {
+					t.Errorf("%s has --%s, which is no flag", document, name[1])
+				}
+			}
+		}
+		flags.VisitAll(func(f *flag.Flag) {
+			if !documented[f.Name] {
+				t.Errorf("%s has no row for --%s", document, f.Name)
+			}
+		})
 	}
 }

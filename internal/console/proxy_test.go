@@ -279,7 +279,7 @@ func TestAnswersAreFiltered(t *testing.T) {
 		fmt.Fprint(w, `{"kind":"Status"}`)
 	}
 	response := f.send("GET", own+"/orders", "", withToken("a-token"))
-	if response.StatusCode != 403 || response.Header.Get("Set-Cookie")+response.Header.Get("Location")+response.Header.Get("X-Kubernetes-Pf-Flowschema-Uid") != "" {
+	if response.StatusCode != http.StatusForbidden || response.Header.Get("Set-Cookie")+response.Header.Get("Location")+response.Header.Get("X-Kubernetes-Pf-Flowschema-Uid") != "" {
 		t.Errorf("%s %v", response.Status, response.Header)
 	}
 	if response.Header.Get("Audit-Id") != "audit" || response.Header.Get("Cache-Control") != "no-store" || response.Header.Get("Content-Security-Policy") == "" {
@@ -365,8 +365,9 @@ func TestAWatchEndsWithItsToken(t *testing.T) {
 	f.api.answer = watching(nil)
 	end := time.Now().Add(2 * time.Second)
 	response := f.send("GET", own+"/orders?watch=1", "", withToken(tokenUntil(end)))
+	tooLate := time.AfterFunc(30*time.Second, func() { _ = response.Body.Close() })
 	_, err := io.ReadAll(response.Body)
-	if err == nil || time.Now().Before(end.Truncate(time.Second)) {
+	if err == nil || !tooLate.Stop() || time.Now().Before(end.Truncate(time.Second)) {
 		t.Errorf("the watch ended with %v at %s, the token at %s", err, time.Now(), end)
 	}
 }

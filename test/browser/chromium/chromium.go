@@ -134,7 +134,7 @@ func (p *Page) Await(expression string) {
 			return
 		}
 		select {
-		case <-p.Context.Done():
+		case <-p.Done():
 			shown, _ := chromedp.Run(p.last(), chromedp.Evaluate[string](`document.body.innerText`))
 			p.Fatalf("still not so: %s: %v\nThe page shows:\n%s", expression, err, shown)
 		case <-time.After(20 * time.Millisecond):

@@ -106,6 +106,7 @@ func newFaults(t *testing.T) *faults {
 // open starts a shop without an operator, whose objects a test writes itself, and a console.
 func open(t *testing.T, options ...framework.Option) *desk {
 	t.Helper()
+	t.Parallel() // each has a namespace, a console and browsers of its own
 	d := &desk{Shop: framework.Open(t, env, options...), t: t, faults: newFaults(t)}
 	folder := t.TempDir()
 	d.options = console.DefaultOptions()
