@@ -28,8 +28,9 @@ var (
 		"TTLSecondsAfterFinished": "mutable",
 	}
 	notInRefundRequest = map[string]string{
-		"OrderRef.Name": "the Order itself is an argument",
-		"Approval":      "mutable",
+		"OrderRef.Name":   "the Order itself is an argument",
+		"Approval":        "mutable",
+		"ApprovalMessage": "mutable",
 		// What is decided once the refund is Abnormal is sent by a call of its own.
 		"Abnormal.To":             "another call",
 		"Abnormal.BankType":       "another call",
