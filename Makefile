@@ -327,7 +327,7 @@ lint-manifests: control-plane $(TOOLS)/kustomize manifest-tools ## Check the man
 	  $$knative/{broker,sinkbindings,trigger}.yaml $$argo/argoproj.io_{eventbus,eventsources,sensors}.yaml
 	@$(MANIFEST_TOOLS)/kubeconform -strict -summary -schema-location 'bin/schemas/{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json' bin/manifests/*.yaml
 	@echo "==> kube-score"
-	@for file in $(foreach folder,$(INSTALLATIONS) config/console,bin/manifests/$(subst /,-,$(folder)).yaml) bin/manifests/helm-*.yaml; do \
+	@for file in $(foreach folder,$(INSTALLATIONS),bin/manifests/$(subst /,-,$(folder)).yaml) bin/manifests/helm-*.yaml; do \
 	  $(KUBE_SCORE) score --output-format ci --exit-one-on-warning --ignore-container-cpu-limit \
 	    --ignore-test container-image-pull-policy --ignore-test deployment-has-host-podantiaffinity \
 	    $$file >bin/manifests/score || { grep -v '\[OK\]\|\[SKIPPED\]' bin/manifests/score; echo "in $$file"; exit 1; }; \

@@ -68,7 +68,7 @@ func inCluster() string {
 
 // BindFlags adds the flags.
 func (o *Options) BindFlags(flags *flag.FlagSet) {
-	flags.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "Address that the page is served on, with /healthz beside it.")
+	flags.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "Address that the page is served on, with /healthz and /readyz beside it.")
 	flags.StringVar(&o.APIServer, "api-server", o.APIServer, "Address of the API server, such as https://kubernetes.default.svc. Default: the one that pods are told.")
 	flags.StringVar(&o.APIServerCAFile, "api-server-ca-file", o.APIServerCAFile, "File with the certificate authorities of the API server, in PEM. The ConfigMap kube-root-ca.crt of every namespace has it.")
 	flags.StringVar(&o.Login, "login", o.Login,

@@ -42,7 +42,7 @@ func TestThePage(t *testing.T) {
 	if again.StatusCode != http.StatusNotModified {
 		t.Errorf("a file that is there already: %s", again.Status)
 	}
-	for target, code := range map[string]int{"/healthz": 200, "/config.json": 200, "/index.html": 200, "/icon.svg": 200, "/dist/index.html": 404, "/../go.mod": 404, "/%2e%2e/go.mod": 404, "/console": 404} {
+	for target, code := range map[string]int{"/healthz": 200, "/readyz": 200, "/config.json": 200, "/index.html": 200, "/icon.svg": 200, "/dist/index.html": 404, "/../go.mod": 404, "/%2e%2e/go.mod": 404, "/console": 404} {
 		if response := f.send("GET", target, ""); response.StatusCode != code {
 			t.Errorf("%s: %s", target, response.Status)
 		}

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,6 +30,7 @@ type Server struct {
 	page      map[string]*asset
 	origin    *http.CrossOriginProtection
 	log       *slog.Logger
+	ending    atomic.Bool
 }
 
 // New reads the files that the options name.
@@ -95,6 +97,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == "/healthz":
 		fmt.Fprintln(w, "ok")
+	case path == "/readyz" && s.ending.Load():
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case path == "/readyz":
+		fmt.Fprintln(w, "ok")
 	case path == "/session":
 		s.serveSession(w, r)
 	case path == "/config.json":
@@ -146,6 +152,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
+	s.ending.Store(true)
 	ending, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer done()
 	stop := time.AfterFunc(time.Second, endWatches) // short answers first
