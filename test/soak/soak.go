@@ -78,14 +78,14 @@ func (s *soak) play(ctx context.Context) (*report, error) {
 	if err := s.calmDown(ctx); err != nil {
 		return nil, err
 	}
+	if _, _, err := s.converge(ctx, &living, cancel); err != nil {
+		return nil, err
+	}
+	if err := s.makeStatements(ctx); err != nil { // nothing changes any more that their bills have
+		return nil, err
+	}
 	verdict, evidence, err := s.converge(ctx, &living, cancel)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.makeStatements(ctx); err != nil {
-		return nil, err
-	}
-	if verdict, evidence, err = s.converge(ctx, &living, cancel); err != nil {
 		return nil, err
 	}
 	settled := time.Now()
