@@ -59,6 +59,8 @@ type Writer struct {
 	wake  chan struct{}
 	// pending are objects that are not recorded as they are.
 	pending map[types.UID]client.Object
+	// since is when each of them was noted first.
+	since map[types.UID]time.Time
 	// aside are objects that can't be recorded as they are, for a reason of their own: the database
 	// refuses their row for its content, or it can't be made. Nothing else waits for them.
 	aside map[types.UID]client.Object
@@ -104,6 +106,7 @@ func (w *Writer) reset() {
 	defer w.mutex.Unlock()
 	w.wake = make(chan struct{}, 1)
 	w.pending, w.aside, w.recorded = map[types.UID]client.Object{}, map[types.UID]client.Object{}, map[types.UID]uint64{}
+	w.since = map[types.UID]time.Time{}
 	w.waiting, w.gone = map[types.UID]bool{}, map[types.UID]bool{}
 }
 
@@ -195,6 +198,9 @@ func (w *Writer) rouse() {
 func (w *Writer) add(object client.Object) {
 	delete(w.aside, object.GetUID())
 	w.pending[object.GetUID()] = object
+	if _, waits := w.since[object.GetUID()]; !waits {
+		w.since[object.GetUID()] = w.Clock.Now()
+	}
 	w.measure()
 }
 
@@ -255,6 +261,7 @@ func (w *Writer) Record(ctx context.Context) error {
 	}
 	if ctx.Err() == nil {
 		w.show(err)
+		w.measureLag()
 	}
 	return err
 }
@@ -338,6 +345,7 @@ func (w *Writer) unpend(object client.Object) {
 	uid := object.GetUID()
 	if w.pending[uid] == object {
 		delete(w.pending, uid)
+		delete(w.since, uid)
 		delete(w.gone, uid)
 	}
 }
@@ -369,6 +377,17 @@ func (w *Writer) measure() {
 		unavailable = 1
 	}
 	metrics.LedgerUnavailable.Set(unavailable)
+}
+
+// measureLag comes once for each batch: it looks at everything that waits.
+func (w *Writer) measureLag() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	var lag time.Duration
+	for _, since := range w.since {
+		lag = max(lag, w.Clock.Since(since))
+	}
+	metrics.LedgerLag.Set(lag.Seconds())
 }
 
 func (w *Writer) isKnown(e *entry) bool {

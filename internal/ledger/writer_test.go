@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
 // cached is what the cache has.
@@ -244,6 +246,9 @@ func TestFactsWaitForTheDatabase(t *testing.T) {
 		if state := w.State(); state.Pending != 1 || time.Since(state.Failing) < 59*time.Minute {
 			t.Errorf("%+v", state)
 		}
+		if lag := testutil.ToFloat64(metrics.LedgerLag); lag < 3500 || lag > 3600 {
+			t.Errorf("the lag is %f s", lag)
+		}
 		if written.writes > 200 {
 			t.Errorf("%d tries in an hour", written.writes)
 		}
@@ -252,6 +257,9 @@ func TestFactsWaitForTheDatabase(t *testing.T) {
 		synctest.Wait()
 		if recorded, err := w.IsRecorded(t.Context(), order); err != nil || !recorded {
 			t.Errorf("recorded: %t %v", recorded, err)
+		}
+		if lag := testutil.ToFloat64(metrics.LedgerLag); lag != 0 {
+			t.Errorf("the lag is %f s", lag)
 		}
 		if !slices.Equal(told, []string{"order-0001"}) {
 			t.Errorf("told of %q", told)
@@ -380,7 +388,7 @@ func TestDeletedObjectsAreForgotten(t *testing.T) {
 		synctest.Wait()
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
-		if left := len(w.pending) + len(w.aside) + len(w.recorded) + len(w.waiting) + len(w.gone); left != 0 {
+		if left := len(w.pending) + len(w.since) + len(w.aside) + len(w.recorded) + len(w.waiting) + len(w.gone); left != 0 {
 			t.Errorf("%d objects are remembered", left)
 		}
 	})

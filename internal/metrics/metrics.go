@@ -159,13 +159,19 @@ var (
 	// LedgerPending is how many objects are not recorded in the ledger as they are.
 	LedgerPending = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "wechatpay_ledger_pending",
-		Help: "Orders and Refunds whose state is not recorded in the ledger's database yet. Only the leader has it.",
+		Help: "Orders, Refunds and Shipments whose state is not recorded in the ledger's database yet. Only the leader has it.",
+	})
+
+	// LedgerLag is how long the oldest of them has waited.
+	LedgerLag = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "wechatpay_ledger_lag_seconds",
+		Help: "How long the oldest of wechatpay_ledger_pending has waited to be recorded; 0 if nothing waits. Only the leader has it.",
 	})
 
 	// LedgerRefused is how many objects can't be recorded for a reason of their own.
 	LedgerRefused = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "wechatpay_ledger_refused",
-		Help: "Orders and Refunds that can't be recorded in the ledger for a reason of their own. They stay beyond their ttlSecondsAfterFinished. Only the leader has it.",
+		Help: "Orders, Refunds and Shipments that can't be recorded in the ledger for a reason of their own. Orders stay beyond their ttlSecondsAfterFinished. Only the leader has it.",
 	})
 
 	// LedgerUnavailable is 1 while the ledger's database takes no rows.
@@ -236,7 +242,7 @@ func init() {
 	metrics.Registry.MustRegister(Requests, RequestDuration, Callbacks, CallbackDuration, CallbackConnectionsEvicted, OrdersPaid,
 		AmountMismatches, SecondPayments, PaidLate, FinalizersReleased, GoneDuringCalls, WritesRefused,
 		BreakerState, CallsDenied, CallbacksReachable, CallbackChecks, CallbackHealthChecks, RefundsGuarded,
-		EventDeliveries, EventsGivenUp, EventsPending, LedgerPending, LedgerRefused, LedgerUnavailable, OldestEventAge, buildInfo)
+		EventDeliveries, EventsGivenUp, EventsPending, LedgerLag, LedgerPending, LedgerRefused, LedgerUnavailable, OldestEventAge, buildInfo)
 	startAtZero()
 }
 
