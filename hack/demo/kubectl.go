@@ -63,9 +63,14 @@ func (d *demo) quietKubectl(ctx context.Context, arguments ...string) (string, e
 	command := exec.CommandContext(ctx, filepath.Join(assets(), "kubectl"), arguments...)
 	command.Dir = controlplane.Root()
 	// No personal settings or cache, so that the output is the same for everyone.
-	command.Env = []string{"KUBECONFIG=" + d.kubeconfig(), "HOME=" + d.folder, "PATH=" + os.Getenv("PATH")}
+	command.Env = []string{"KUBECONFIG=" + d.kubeconfig(), "HOME=" + d.folder, "PATH=" + d.path()}
 	output, err := command.CombinedOutput()
 	return string(output), err
+}
+
+// path has what was built here and the control plane's kubectl first.
+func (d *demo) path() string {
+	return filepath.Join(controlplane.Root(), "bin") + ":" + assets() + ":" + os.Getenv("PATH")
 }
 
 // assets returns the folder of the control plane's binaries, which exist because it already runs.

@@ -52,7 +52,7 @@ func shellBlocks(page string) string {
 // environment is what bin/run.env sets.
 func (d *demo) environment() []string {
 	return []string{
-		"KUBECONFIG=" + d.kubeconfig(), "PATH=" + assets() + ":" + os.Getenv("PATH"),
+		"KUBECONFIG=" + d.kubeconfig(), "PATH=" + d.path(),
 		"SHOP=http://" + d.storefront, "CASHIER=" + d.wechat.BaseURL + "/cashier/", "WECHAT=" + d.wechat.BaseURL,
 	}
 }
