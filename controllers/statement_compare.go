@@ -225,6 +225,9 @@ func wordsOf(found *statement.Finding, at time.Time, again, ledger bool) string 
 		if foreign := found.Foreign.Count(); foreign > 0 {
 			words = append(words, fmt.Sprintf("%d of them are of other systems, as Merchant.spec.statements.foreign says", foreign))
 		}
+		if found.NoRecharge != nil {
+			words = append(words, withoutRecharge)
+		}
 		return strings.Join(words, "; ")
 	case matching.Undecided:
 		words = append(words, fmt.Sprintf("Nothing differs so far. %d payments or refunds near midnight may be in the bill of the day before or after", sum(found.PendingCounts)))
@@ -240,6 +243,9 @@ func wordsOf(found *statement.Finding, at time.Time, again, ledger bool) string 
 			words = append(words, "There is no ledger: what ttlSecondsAfterFinished or somebody deleted before the bill came is among what is not known")
 		}
 	}
+	if found.NoRecharge != nil {
+		words = append(words, withoutRecharge)
+	}
 	if found.Neighbour != nil {
 		words = append(words, fmt.Sprintf("The neighbouring day's bill could not be read: %v", found.Neighbour))
 	}
@@ -250,6 +256,9 @@ func wordsOf(found *statement.Finding, at time.Time, again, ledger bool) string 
 	}
 	return strings.Join(words, ". ")
 }
+
+// withoutRecharge is said where WeChat does not give the bill RECHARGE_REFUND.
+const withoutRecharge = "Refunds from the available balance (充值退款) were not compared: WeChat Pay does not give the merchant number their bill"
 
 // classesOf lists counts by class, the largest first.
 func classesOf(counts map[matching.Class]int) string {

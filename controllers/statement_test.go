@@ -102,7 +102,7 @@ func TestStatementIsBalanced(t *testing.T) {
 	shop.Patch(balanced, `{"metadata":{"labels":{"looked":"at"}}}`)
 	shop.Create(shop.NewStatement("again", string(day)))
 	shop.WaitStatement("again", "Balanced=True/Balanced")
-	g.Expect(billCalls(shop)).To(gomega.Equal(calls+1), "only the other Statement of the day was downloaded")
+	g.Expect(billCalls(shop)).To(gomega.Equal(calls+2), "only the two bills of the other Statement were downloaded")
 	shop.NoViolations()
 }
 
@@ -250,6 +250,19 @@ func TestRefundByStaffIsADifference(t *testing.T) {
 	g.Expect(countsOf(differs)).To(gomega.Equal(map[string]int64{"RefundNotInLedger": 1}))
 	g.Expect(differs.Status.Differences[0].OutTradeNo).To(gomega.Equal("order-0001"))
 	g.Expect(differs.Status.Differences[0].OutRefundNo).To(gomega.HavePrefix("staff"))
+}
+
+// TestRefundFromTheAvailableBalance: the trade bill leaves it out, so that money would be gone unseen.
+func TestRefundFromTheAvailableBalance(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	day := paidDay(shop.Paid("order-0001"))
+	_, err := shop.WeChat.RefundByStaffFromBalance(framework.MchID, "order-0001", 30)
+	shop.Must(err)
+	days.set(day.Next(), billReady)
+	shop.Create(shop.NewStatement("books", string(day)))
+	differs := shop.WaitStatement("books", "Balanced=False/Differs")
+	g.Expect(countsOf(differs)).To(gomega.Equal(map[string]int64{"RefundNotInLedger": 1}))
+	g.Expect(differs.Status.Totals[0].Refunds).To(gomega.Equal(v1alpha1.StatementTally{Count: 1, Total: 30}))
 }
 
 // TestRefundNearMidnightIsDecidedByTheNextBill: WeChat accepted it after midnight, and the operator recorded it before.

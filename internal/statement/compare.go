@@ -38,6 +38,8 @@ type Finding struct {
 	Hash string
 	// Fees is what WeChat keeps, if the bill has one currency only.
 	Fees *bills.Fee
+	// NoRecharge is why WeChat does not give the bill of refunds from the available balance, so that they were not compared.
+	NoRecharge error
 	// AwaitsNext: the bill of the next day tells what is still open, and is not there yet.
 	AwaitsNext bool
 	// Neighbour is why the bill of a neighbouring day could not be read, if it should have been.
@@ -68,7 +70,7 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 	}
 	r := reading{ctx: ctx, from: from, merchant: merchant}
 	found := &Finding{}
-	whole, err := r.read(day, func(row bills.TradeRow) { matcher.Row(reconcile.TradeBill, row) })
+	whole, err := r.read(wechatpay.TradeBill, day, func(row bills.TradeRow) { matcher.Row(reconcile.TradeBill, row) })
 	var checks []bills.Checks
 	switch {
 	case err == nil:
@@ -82,6 +84,9 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 		matcher.NoBill()
 		found.Empty = true
 	default:
+		return nil, err
+	}
+	if err := readRecharge(r, matcher, day, known.sub, found); err != nil {
 		return nil, err
 	}
 	c.readNeighbours(r, matcher, day, now, found)
@@ -100,6 +105,46 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 		found.Refunds = append(found.Refunds, object)
 	}
 	return found, nil
+}
+
+// readRecharge reads the refunds from the available balance (充值退款), which the trade bill leaves out. WeChat makes both bills
+// together, so that it has none of them if it has no such bill now.
+func readRecharge(r reading, matcher *reconcile.Matcher, day bills.Day, sub string, found *Finding) error {
+	rows := 0
+	whole, err := r.read(wechatpay.RechargeRefundBill, day, func(row bills.TradeRow) {
+		rows++
+		matcher.Row(reconcile.RechargeBill, row)
+	})
+	switch {
+	case err == nil:
+		if problem := problemOf(whole, sub); problem != "" {
+			return &IncompleteError{"the bill of refunds from the available balance: " + problem}
+		}
+		matcher.Begin(reconcile.RechargeBill)
+		found.Empty = found.Empty && rows == 0
+	case wechatpay.MeaningOf(err) == wechatpay.NoStatement:
+		matcher.Begin(reconcile.RechargeBill)
+	case isNotGiven(err):
+		found.NoRecharge = err
+	default:
+		return err
+	}
+	return nil
+}
+
+// isNotGiven reports whether WeChat refuses a bill as such. API v3 does not describe that of refunds from the available balance
+// everywhere, so that a merchant number may not have it.
+func isNotGiven(err error) bool {
+	refused, ok := errors.AsType[*wechatpay.Error](err)
+	if !ok || refused.Outcome == wechatpay.Unknown {
+		return false
+	}
+	switch refused.Meaning {
+	case wechatpay.NoRight, wechatpay.NotOffered, wechatpay.Rejected:
+		return true
+	default:
+		return false
+	}
 }
 
 // largest is the largest amount that the API takes: beyond it, JSON readers lose the last digits.
@@ -168,7 +213,7 @@ func (c *Comparer) readNeighbours(r reading, matcher *reconcile.Matcher, day bil
 // readNeighbour notes the rows of a neighbouring day's bill, if it is whole. Only those of what is known matter, and they are few.
 func (c *Comparer) readNeighbour(r reading, matcher *reconcile.Matcher, source reconcile.Source, day bills.Day, now time.Time, found *Finding) {
 	var rows []bills.TradeRow
-	whole, err := r.read(day, func(row bills.TradeRow) {
+	whole, err := r.read(wechatpay.TradeBill, day, func(row bills.TradeRow) {
 		if matcher.HasOrder(row.OutTradeNo) || row.Kind == bills.Refund && matcher.HasRefund(row.OutRefundNo) {
 			rows = append(rows, row)
 		}
@@ -202,8 +247,8 @@ type wholeBill struct {
 }
 
 // read downloads a bill. What is made of the rows counts only if there is no error.
-func (r reading) read(day bills.Day, each func(bills.TradeRow)) (*wholeBill, error) {
-	bill, err := r.from.DownloadBill(r.ctx, wechatpay.BillRequest{Kind: wechatpay.TradeBill, Day: string(day), AppID: r.merchant.Spec.AppID})
+func (r reading) read(kind wechatpay.BillKind, day bills.Day, each func(bills.TradeRow)) (*wholeBill, error) {
+	bill, err := r.from.DownloadBill(r.ctx, wechatpay.BillRequest{Kind: kind, Day: string(day), AppID: r.merchant.Spec.AppID})
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,8 @@ type (
 		MchID      string `json:"mch_id"`
 		OutTradeNo string `json:"out_trade_no"`
 		RefundFee  int64  `json:"refund_fee"`
+		// FromBalance pays it from the available balance.
+		FromBalance bool `json:"from_balance,omitempty"`
 	}
 	refundStatusRequest struct {
 		MchID  string       `json:"mch_id"`
@@ -170,7 +172,7 @@ func (s *Simulator) adminClearFaults(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Simulator) adminRefundByStaff(_ *http.Request, body staffRefundRequest) (any, error) {
-	return s.RefundByStaff(body.MchID, body.OutTradeNo, body.RefundFee)
+	return s.refundByStaff(body.MchID, body.OutTradeNo, body.RefundFee, body.FromBalance)
 }
 
 func (s *Simulator) adminRefundStatus(r *http.Request, body refundStatusRequest) (any, error) {

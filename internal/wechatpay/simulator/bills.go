@@ -96,7 +96,7 @@ func (s *Simulator) rowsOf(b billOrder, end time.Time) []tradeRow {
 // fromAvailableBalance reports whether the merchant asked for the refund to be paid from its
 // available balance: such refunds are in a bill of their own.
 func (r *Refund) fromAvailableBalance() bool {
-	return r.Params["refund_account"] == "REFUND_SOURCE_RECHARGE_FUNDS" || r.Params["funds_account"] == "AVAILABLE"
+	return r.FromBalance || r.Params["refund_account"] == "REFUND_SOURCE_RECHARGE_FUNDS" || r.Params["funds_account"] == "AVAILABLE"
 }
 
 // statusAt is the status of a refund when a bill is cut.

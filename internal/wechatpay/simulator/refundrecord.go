@@ -22,6 +22,8 @@ type Refund struct {
 	Params        map[string]string `json:"params,omitempty"`
 	NotifyURL     string            `json:"notify_url,omitempty"`
 	RequestSource string            `json:"request_source"`
+	// FromBalance: staff paid it from the available balance.
+	FromBalance bool `json:"from_balance,omitempty"`
 	// Calls counts the refund calls with this number; Payouts counts how often money was paid out,
 	// at most once.
 	Calls       int        `json:"calls"`

@@ -81,6 +81,15 @@ func (s *Simulator) SetRefundStatus(mchID, outRefundNo string, status RefundStat
 // RefundByStaff creates a refund as staff does in the merchant platform: its number is not the
 // shop's, and it reduces what the shop can still refund.
 func (s *Simulator) RefundByStaff(mchID, outTradeNo string, refundFee int64) (Refund, error) {
+	return s.refundByStaff(mchID, outTradeNo, refundFee, false)
+}
+
+// RefundByStaffFromBalance pays such a refund from the available balance: it is in a bill of its own.
+func (s *Simulator) RefundByStaffFromBalance(mchID, outTradeNo string, refundFee int64) (Refund, error) {
+	return s.refundByStaff(mchID, outTradeNo, refundFee, true)
+}
+
+func (s *Simulator) refundByStaff(mchID, outTradeNo string, refundFee int64, fromBalance bool) (Refund, error) {
 	var made Refund
 	err := s.change(func() error {
 		m, o := s.store.merchants[mchID], s.store.order(mchID, outTradeNo)
@@ -93,7 +102,7 @@ func (s *Simulator) RefundByStaff(mchID, outTradeNo string, refundFee int64) (Re
 		}
 		made = *s.acceptRefund(m, o, &Refund{
 			Protocol: o.Protocol, MchID: mchID, OutRefundNo: "staff" + randomDigits(20), TotalFee: o.Payment.TotalFee,
-			RefundFee: refundFee, NotifyURL: m.RefundNotifyURL, RequestSource: "VENDOR_PLATFORM",
+			RefundFee: refundFee, NotifyURL: m.RefundNotifyURL, RequestSource: "VENDOR_PLATFORM", FromBalance: fromBalance,
 		})
 		return nil
 	})
