@@ -91,8 +91,7 @@ printer-tools: ## Install the IPP printer and the browser that examples/order-de
 	@examples/order-desk/test/install-printer.sh
 
 .PHONY: interop-axios
-interop-axios: ## Install the Node.js client with which test/interop tests the simulator too, if npm is there; make test skips it without.
-	@if command -v npm >/dev/null; then npm ci --prefix test/interop/axios --no-audit --no-fund; else echo "No npm: its test is skipped."; fi
+interop-axios: test/interop/axios/node_modules/.package-lock.json ## Test the simulator with WeChat Pay's client for Node.js, which make frontends installs too; make test skips it without.
 	@go -C test/interop test -count=1 -run 'Axios' -v .
 
 # Each is installed again when its lock file has changed, and built each time. No package fetches a browser, and none runs a script.
@@ -101,7 +100,7 @@ FRONTENDS := miniprogram taro h5
 .PHONY: frontends
 frontends: export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 frontends: export PUPPETEER_SKIP_DOWNLOAD := 1
-frontends: $(FRONTENDS:%=examples/%/node_modules/.package-lock.json) web/node_modules/.package-lock.json ## Install and build examples/miniprogram, taro and h5, and install web, which make test then tests; it needs Node.js.
+frontends: $(FRONTENDS:%=examples/%/node_modules/.package-lock.json) web/node_modules/.package-lock.json test/interop/axios/node_modules/.package-lock.json ## Install and build examples/miniprogram, taro and h5, and install web and the Node.js client of test/interop, which make test then tests; it needs Node.js.
 	@mkdir -p bin; \
 	for example in $(FRONTENDS); do \
 	  echo "==> npm run build in examples/$$example"; \
@@ -113,9 +112,9 @@ examples/%/node_modules/.package-lock.json: examples/%/package-lock.json
 	@npm ci --prefix examples/$* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-web/node_modules/.package-lock.json: web/package-lock.json
-	@echo "==> npm ci in web"
-	@npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error
+web/node_modules/.package-lock.json test/interop/axios/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package-lock.json
+	@echo "==> npm ci in $*"
+	@npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # What internal/console/dist has must be what web/ builds: nobody reviews a bundle. make test compares them where Node.js is.
