@@ -124,20 +124,24 @@ var (
 		currency text, total bigint, state text, state_time timestamptz, created_time timestamptz, transaction_id text, paid_time timestamptz,
 		cash_total bigint, coupon_total bigint, settlement_total bigint, bank_type text, revision bigint`,
 		// Paid is never left, whoever writes later. A payment's row is replaced by the same payment or by the same object's only.
-		`(EXCLUDED.transaction_id IS NOT NULL, EXCLUDED.state_time, EXCLUDED.revision) >= (known.transaction_id IS NOT NULL, known.state_time, known.revision)
+		`(EXCLUDED.transaction_id IS NOT NULL, EXCLUDED.state_time, `+revisionOfOne+`) >= (known.transaction_id IS NOT NULL, known.state_time, known.revision)
 		AND (known.transaction_id IS NULL OR known.transaction_id = EXCLUDED.transaction_id OR known.uid = EXCLUDED.uid)`)
 	refundsTable = newTable("refunds", "account out_refund_no", `account text, out_refund_no text, out_trade_no text, merchant_number text, sub_merchant_number text,
 		namespace text, name text, uid text, order_name text, reason text, currency text, amount bigint, state text, state_time timestamptz,
 		refund_id text, requested_time timestamptz, accepted_time timestamptz, succeeded_time timestamptz, revision bigint`,
 		// Processing and Abnormal follow each other without a new time: the status of the condition stays Unknown.
-		`(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time, EXCLUDED.revision) >= (known.state = 'Succeeded', known.state_time, known.revision)
+		`(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time, `+revisionOfOne+`) >= (known.state = 'Succeeded', known.state_time, known.revision)
 		AND (known.refund_id IS NULL OR known.refund_id = EXCLUDED.refund_id OR known.uid = EXCLUDED.uid)`)
 	shipmentsTable = newTable("shipments", "account out_trade_no name", `account text, out_trade_no text, name text, merchant_number text, sub_merchant_number text,
 		namespace text, uid text, order_name text, logistics text, complete boolean, carriers text[], tracking_numbers text[], items text[],
 		state text, state_time timestamptz, uploaded_time timestamptz, revision bigint`,
 		// A number has one Order, so the name is one of its namespace.
-		`(EXCLUDED.state_time, EXCLUDED.revision) >= (known.state_time, known.revision) AND known.namespace = EXCLUDED.namespace`)
+		`(EXCLUDED.state_time, `+revisionOfOne+`) >= (known.state_time, known.revision) AND known.namespace = EXCLUDED.namespace`)
 )
+
+// revisionOfOne orders the versions of one object. Those of another one, as after a restore into
+// another cluster, have revisions that mean nothing here.
+const revisionOfOne = `CASE WHEN EXCLUDED.uid = known.uid THEN EXCLUDED.revision ELSE known.revision END`
 
 // newTable builds the statement that writes rows of a table. A row replaces the one of its key if
 // it is not older. An object keeps the account under which it was first recorded: its Merchant may
@@ -158,9 +162,13 @@ func newTable(name, key, columns, isNewer string) table {
 		target, into, strings.Join(values, ", "), columns, strings.Join(strings.Fields(key), ", "), strings.Join(sets, ", "), isNewer)}
 }
 
+// cardinalityViolation is PostgreSQL's code where two rows of a statement have one key. Two objects
+// used one number then, of which one was recorded under the account that it had before.
+const cardinalityViolation = "21000"
+
 // isAboutData reports whether PostgreSQL refuses a row for what is in it (SQLSTATE classes 22 and
-// 23). Any other error may be gone at the next try.
+// 23), or rows that can't be written together. Any other error may be gone at the next try.
 func isAboutData(err error) bool {
 	var refused *pgconn.PgError
-	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "22") || strings.HasPrefix(refused.Code, "23"))
+	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "22") || strings.HasPrefix(refused.Code, "23") || refused.Code == cardinalityViolation)
 }

@@ -133,6 +133,37 @@ func TestObjectsKeepTheirAccount(t *testing.T) {
 	}
 }
 
+// TestTwoObjectsOfOneNumber: an object keeps the account under which it was recorded, and another one of
+// that account has its number. They can't be in one statement, and nobody else may wait for that.
+func TestTwoObjectsOfOneNumber(t *testing.T) {
+	_, database, look := openDatabase(t)
+	first := paidRow("order-0001")
+	must(t, database.write(t.Context(), batch{orders: []orderRow{first}}))
+	moved, copied := first, first
+	moved.Account, copied.UID, copied.StateTime = "1900000110", "uid-copy", noon.Add(time.Hour)
+	err := database.write(t.Context(), batch{orders: []orderRow{moved, copied}})
+	if err == nil || !isAboutData(err) {
+		t.Fatalf("%v", err)
+	}
+	must(t, database.write(t.Context(), batch{orders: []orderRow{moved}})) // as the writer goes on
+	must(t, database.write(t.Context(), batch{orders: []orderRow{copied}}))
+	if rows := query[string](t, look, "SELECT account || ' ' || uid FROM wechatpay.orders"); !slices.Equal(rows, []string{"1900000109 uid-copy"}) {
+		t.Errorf("the rows are %q", rows)
+	}
+}
+
+// TestTablesAreThereBeforeTheFirstFact: who reads the ledger finds them empty.
+func TestTablesAreThereBeforeTheFirstFact(t *testing.T) {
+	_, database, look := openDatabase(t)
+	w, _, _ := newWriter(nil)
+	w.Database = database
+	stop := w.started(t)
+	defer stop()
+	await(t, func() bool {
+		return query[bool](t, look, "SELECT to_regclass('wechatpay.shipments') IS NOT NULL")[0]
+	})
+}
+
 // TestAnotherPaymentTakesNoRow: a number has one payment. Whoever comes with another is not believed.
 func TestAnotherPaymentTakesNoRow(t *testing.T) {
 	_, database, look := openDatabase(t)

@@ -37,6 +37,7 @@ func DefaultTiming() Timing {
 // store is what a Writer writes to: a Database.
 type store interface {
 	write(ctx context.Context, b batch) error
+	Migrate(ctx context.Context) error
 	Close()
 }
 
@@ -116,6 +117,9 @@ func (w *Writer) Start(ctx context.Context) error {
 	if err := w.lead(ctx); err != nil {
 		return err
 	}
+	if !w.migrate(ctx) {
+		return nil
+	}
 	wait := w.Timing.RetryFirst
 	for w.sleep(ctx, w.Timing.Gather) && w.awaitFacts(ctx) {
 		err := w.Record(ctx)
@@ -130,6 +134,24 @@ func (w *Writer) Start(ctx context.Context) error {
 		wait = min(2*wait, w.Timing.RetryMost)
 	}
 	return nil
+}
+
+// migrate makes the tables before there is anything to record: who reads the ledger needs them. It
+// is tried until it succeeds, or the context ends.
+func (w *Writer) migrate(ctx context.Context) bool {
+	wait := w.Timing.RetryFirst
+	for {
+		err := w.Database.Migrate(ctx)
+		if ctx.Err() != nil {
+			return false
+		}
+		w.show(err)
+		if err == nil {
+			return true
+		}
+		w.sleep(ctx, wait)
+		wait = min(2*wait, w.Timing.RetryMost)
+	}
 }
 
 // Lead begins with what is there, for who calls Note, Forget and Record as things happen. In an

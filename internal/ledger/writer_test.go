@@ -101,6 +101,8 @@ func (s *stores) write(_ context.Context, b batch) error {
 	return nil
 }
 
+func (s *stores) Migrate(context.Context) error { return nil }
+
 func (s *stores) Close() {}
 
 func (s *stores) fail(how func(batch) error) {
