@@ -66,8 +66,13 @@ func checkReads(t *testing.T, where, expr string, known []metric) {
 	}
 }
 
+// runbooks are the documents that say what to do about each alert, with the headings of each section.
+var runbooks = map[string][]string{
+	"docs/runbooks.md":       {"**Money:**", "**Look:**", "**Do:**"},
+	"docs/zh-CN/runbooks.md": {"**资金：**", "**怎么查：**", "**怎么办：**"},
+}
+
 func TestEveryAlertHasARunbook(t *testing.T) {
-	runbooks := string(must(os.ReadFile(filepath.Join(root, "docs", "runbooks.md")))(t))
 	known, alerts := must(findMetrics(root))(t), must(readAlerts(root))(t)
 	var names []string
 	for _, a := range alerts {
@@ -82,15 +87,32 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 		if !slices.Contains([]string{"critical", "warning"}, a.Labels["severity"]) {
 			t.Errorf("%s: severity %q", a.Alert, a.Labels["severity"])
 		}
-		_, section, there := strings.Cut(runbooks, "\n## "+a.Alert+"\n")
-		section, _, _ = strings.Cut(section, "\n## ")
-		if !there || !strings.Contains(section, "**Money:**") || !strings.Contains(section, "**Look:**") || !strings.Contains(section, "**Do:**") {
-			t.Errorf("docs/runbooks.md has no section ## %s with Money, Look and Do", a.Alert)
+	}
+	for document, headings := range runbooks {
+		checkRunbook(t, document, headings, names)
+	}
+}
+
+// checkRunbook checks that the document has a section for each alert, with all headings, and no other sections.
+func checkRunbook(t *testing.T, document string, headings, alerts []string) {
+	t.Helper()
+	sections := strings.Split(string(must(os.ReadFile(filepath.Join(root, document)))(t)), "\n## ")[1:]
+	var names []string
+	for _, section := range sections {
+		name, content, _ := strings.Cut(section, "\n")
+		names = append(names, name)
+		if !slices.Contains(alerts, name) {
+			t.Errorf("%s has a section of %s, which is no alert", document, name)
+		}
+		for _, heading := range headings {
+			if !strings.Contains(content, "\n"+heading) {
+				t.Errorf("%s has no %s in the section ## %s", document, heading, name)
+			}
 		}
 	}
-	for _, line := range strings.Split(runbooks, "\n") {
-		if name, section := strings.CutPrefix(line, "## "); section && !slices.Contains(names, name) {
-			t.Errorf("docs/runbooks.md has a section of %s, which is no alert", name)
+	for _, alert := range alerts {
+		if !slices.Contains(names, alert) {
+			t.Errorf("%s has no section ## %s", document, alert)
 		}
 	}
 }

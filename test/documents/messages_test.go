@@ -20,6 +20,7 @@ var quoted = map[string][]string{
 		"the reply was given before", "the answer has the prepay of", "the reply is for another call", "which the signature does not tell apart",
 		"holds an ampersand, a name and an equals sign",
 	},
+	"docs/zh-CN/runbooks.md": {"has the number", "The number of a", "not settled", "refuses a write", "Waiting to start"},
 	"docs/zh-CN/troubleshooting.md": {
 		"WeChat Pay has not accepted the Merchant's key yet", "oo many calls are waiting",
 		"the reply was given before", "the answer has the prepay of", "the reply is for another call", "which the signature does not tell apart",
