@@ -3,7 +3,9 @@ package events
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -261,6 +263,26 @@ func (d *Dispatcher) run(ctx context.Context, s *sink, places *semaphore.Weighte
 		case <-timer.C:
 		}
 	}
+}
+
+// DeliverNext sends one event that is due, for who drives a Dispatcher step by step instead of by
+// Start. It reports whether there was one, and if not when there will be; the zero time is never.
+func (d *Dispatcher) DeliverNext(ctx context.Context) (sent bool, due time.Time) {
+	d.mutex.Lock()
+	served := slices.SortedFunc(maps.Values(d.sinks), func(a, b *sink) int { return strings.Compare(a.key.String(), b.key.String()) })
+	d.mutex.Unlock()
+	for _, s := range served {
+		now := d.Clock.Now()
+		next, settings, wait := s.take(now, perSink)
+		if next != nil {
+			d.deliver(ctx, s, next, settings)
+			return true, time.Time{}
+		}
+		if at := now.Add(wait); wait > 0 && (due.IsZero() || at.Before(due)) {
+			due = at
+		}
+	}
+	return false, due
 }
 
 // deliver sends one event and records how that ended.

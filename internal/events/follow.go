@@ -20,9 +20,16 @@ func (d *Dispatcher) Follow(ctx context.Context, informers cache.Informers) erro
 			return fmt.Errorf("following %T: %w", kind, err)
 		}
 		if _, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-			AddFunc:    func(object any) { d.seen(nil, object) },
-			UpdateFunc: d.seen,
-			DeleteFunc: d.gone,
+			AddFunc:    func(object any) { d.Saw(nil, object.(client.Object)) },
+			UpdateFunc: func(before, now any) { d.Saw(before.(client.Object), now.(client.Object)) },
+			DeleteFunc: func(last any) {
+				if missed, ok := last.(toolscache.DeletedFinalStateUnknown); ok {
+					last = missed.Obj
+				}
+				if object, ok := last.(client.Object); ok {
+					d.Gone(object)
+				}
+			},
 		}); err != nil {
 			return fmt.Errorf("following %T: %w", kind, err)
 		}
@@ -30,15 +37,10 @@ func (d *Dispatcher) Follow(ctx context.Context, informers cache.Informers) erro
 	return nil
 }
 
-func (d *Dispatcher) seen(before, now any) {
-	object := now.(client.Object)
-	sinks := d.of(object.GetNamespace())
-	if len(sinks) == 0 {
-		return
-	}
-	previous, _ := before.(client.Object)
-	for _, s := range sinks {
-		s.offer(previous, object, d.Clock.Now())
+// Saw offers an object that is new or has changed; before is its previous version if that is known.
+func (d *Dispatcher) Saw(before, now client.Object) {
+	for _, s := range d.of(now.GetNamespace()) {
+		s.offer(before, now, d.Clock.Now())
 		d.announceIfPending(s)
 	}
 }
@@ -54,14 +56,8 @@ func (d *Dispatcher) announceIfPending(s *sink) {
 	}
 }
 
-func (d *Dispatcher) gone(last any) {
-	if missed, ok := last.(toolscache.DeletedFinalStateUnknown); ok {
-		last = missed.Obj
-	}
-	object, ok := last.(client.Object)
-	if !ok {
-		return
-	}
+// Gone is told of the last version of an object that was deleted.
+func (d *Dispatcher) Gone(object client.Object) {
 	for _, s := range d.of(object.GetNamespace()) {
 		s.deleted(object, d.Clock.Now())
 	}

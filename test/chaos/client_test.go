@@ -221,6 +221,11 @@ func add(list client.ObjectList, object client.Object) {
 		if merchant, ok := object.(*v1alpha1.Merchant); ok {
 			list.Items = append(list.Items, *merchant)
 		}
+	case *v1alpha1.EventSinkList:
+		if sink, ok := object.(*v1alpha1.EventSink); ok {
+			list.Items = append(list.Items, *sink)
+		}
+	case *v1alpha1.StatementList: // a run has none
 	case *v1alpha1.MiniProgramList:
 		if m, ok := object.(*v1alpha1.MiniProgram); ok {
 			list.Items = append(list.Items, *m)
@@ -242,6 +247,8 @@ func assign(to, from client.Object) {
 		*to = *from.(*v1alpha1.Refund)
 	case *v1alpha1.Merchant:
 		*to = *from.(*v1alpha1.Merchant)
+	case *v1alpha1.EventSink:
+		*to = *from.(*v1alpha1.EventSink)
 	case *v1alpha1.MiniProgram:
 		*to = *from.(*v1alpha1.MiniProgram)
 	case *v1alpha1.Shipment:

@@ -24,7 +24,7 @@ func (c cut) String() string { return fmt.Sprintf("%d/%s", c.at, c.fault.name) }
 
 // reach is called before every step of every process, and applies the cuts.
 func (w *world) reach(p *process, s step) outcome {
-	if w.spoiled != "" && !s.api && !s.ledger {
+	if w.spoiled != "" && !s.api && !s.ledger && !s.event {
 		w.sim.RemoveFault(w.spoiled) // any remaining fault belongs to the previous step
 		w.spoiled = ""
 	}
@@ -53,7 +53,7 @@ func (w *world) actOnce(pause time.Duration) {
 	other := newProcess(w, "other-replica")
 	w.register(other)
 	for range most {
-		if !other.work() && !other.record() {
+		if !other.work() && !other.record() && !other.tell() {
 			other.dead = true
 			other.closeLedger()
 			return

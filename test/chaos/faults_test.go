@@ -69,8 +69,8 @@ var (
 
 func anyStep(*flow, step) bool        { return true }
 func apiStep(_ *flow, s step) bool    { return s.api }
-func weChatStep(_ *flow, s step) bool { return !s.api && !s.ledger }
-func payStep(_ *flow, s step) bool    { return !s.api && !s.weixin && !s.ledger }
+func weChatStep(_ *flow, s step) bool { return !s.api && !s.ledger && !s.event }
+func payStep(_ *flow, s step) bool    { return !s.api && !s.weixin && !s.ledger && !s.event }
 func payable(f *flow, _ step) bool    { return f.payable }
 
 // effectStep matches calls that change something at WeChat Pay.
@@ -78,7 +78,7 @@ func effectStep(_ *flow, s step) bool {
 	if s.weixin {
 		return s.verb == string(weixin.OperationUpload)
 	}
-	return !s.api && !s.ledger && !strings.HasSuffix(s.verb, "query")
+	return !s.api && !s.ledger && !s.event && !strings.HasSuffix(s.verb, "query")
 }
 
 func dies(_ *world, p *process, _ step) outcome {
@@ -107,7 +107,7 @@ func allFaults() []*fault {
 			w.nextSeen = w.beginning
 			return dies(w, p, s)
 		}},
-		{name: "the answer is lost", fits: func(_ *flow, s step) bool { return !s.ledger }, do: func(_ *world, _ *process, s step) outcome {
+		{name: "the answer is lost", fits: func(_ *flow, s step) bool { return !s.ledger && !s.event }, do: func(_ *world, _ *process, s step) outcome {
 			if s.api {
 				return outcome{after: apierrors.NewTimeoutError("the server did not answer", 1)}
 			}
@@ -128,6 +128,7 @@ func allFaults() []*fault {
 	all = append(all, answers()...)
 	all = append(all, weixinAnswers()...)
 	all = append(all, ledgerFaults()...)
+	all = append(all, eventFaults()...)
 	return append(all,
 		&fault{name: "a second replica acts before it", fits: anyStep, do: func(w *world, _ *process, _ step) outcome {
 			w.actOnce(0)

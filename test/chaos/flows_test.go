@@ -42,6 +42,8 @@ type flow struct {
 	losesOwners bool
 	// losesStatus: a user wipes the status, as a restore does.
 	losesStatus bool
+	// events: an EventSink is told what happens.
+	events bool
 	// ledger: the operator keeps a ledger.
 	ledger bool
 }
@@ -60,7 +62,7 @@ type stage struct {
 }
 
 func flows(seed uint64, wanted string, withLedger bool) []*flow {
-	all := slices.Concat(shopFlows(), tenantFlows(), protocolFlows(), providerFlows(), shippingFlows())
+	all := slices.Concat(shopFlows(), tenantFlows(), protocolFlows(), providerFlows(), shippingFlows(), eventFlows())
 	if withLedger {
 		all = append(all, ledgerFlows()...)
 	}

@@ -438,7 +438,7 @@ func (w *world) end() string {
 	var lines []string
 	objects := w.objects()
 	for _, k := range objects.keys() {
-		if k.kind != kindMerchant && k.kind != kindMiniProgram {
+		if k.kind != kindMerchant && k.kind != kindMiniProgram && k.kind != kindEventSink {
 			lines = append(lines, fmt.Sprintf("%s %s", k, summary(objects[k])))
 		}
 	}

@@ -149,7 +149,7 @@ func ledgerFlows() []*flow {
 	automatic := newMerchant(func(s *v1alpha1.MerchantSpec) { s.RefundApproval = v1alpha1.RefundApprovalAutomatic })
 	return []*flow{
 		{name: "ledger, gone at once", ledger: true, stages: given(automatic, anOrder(at(0))).
-			and(payWith("the payer pays", simulator.PayOptions{}, gone(kindOrder, firstOrder)))},
+			and(payUntilGone())},
 		{name: "ledger, closed and gone", ledger: true, payable: true, stages: given(automatic, anOrder(at(0))).and(wish("Closed"), until(gone(kindOrder, firstOrder)))},
 		{name: "ledger, refunded and gone", ledger: true, stages: given(automatic, anOrder(at(1)), pay()).
 			and(aRefund(firstRefund, 50), until(refunded(firstRefund)), until(gone(kindOrder, firstOrder)))},
@@ -160,6 +160,11 @@ func ledgerFlows() []*flow {
 		{name: "ledger, apply again", ledger: true, stages: given(automatic, anOrder(), pay(), deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder))).
 			and(fresh(anOrder()), until(paid), deletion(kindOrder, firstOrder), until(gone(kindOrder, firstOrder)))},
 	}
+}
+
+// payUntilGone pays an Order that goes at once.
+func payUntilGone() stage {
+	return payWith("the payer pays", simulator.PayOptions{}, gone(kindOrder, firstOrder))
 }
 
 // checkLedger compares the ledger's rows with what WeChat Pay has: each movement once, and to the

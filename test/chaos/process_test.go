@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/client-go/tools/events"
+	recorder "k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -17,6 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/claims"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
@@ -43,9 +44,12 @@ type process struct {
 	// seen is the stale view of a lagging cache; nil is an up-to-date one.
 	seen snapshot
 
-	cached      client.Client
-	database    *ledger.Database
-	writer      *ledger.Writer
+	cached     client.Client
+	database   *ledger.Database
+	writer     *ledger.Writer
+	dispatcher *events.Dispatcher
+	// eventDue is when an event is sent next; zero if none waits.
+	eventDue    time.Time
 	registry    *account.Registry
 	reconcilers map[string]reconcile.Reconciler
 	callbacks   http.Handler
@@ -68,10 +72,11 @@ func newProcess(w *world, name string) *process {
 	registry := account.NewRegistry(live, options)
 	p.cached, p.registry = cached, registry
 	base := controllers.Base{
-		Client: cached, APIReader: live, Registry: registry, Claims: claims.New(cached, live, w.clock), Recorder: &events.FakeRecorder{},
+		Client: cached, APIReader: live, Registry: registry, Claims: claims.New(cached, live, w.clock), Recorder: &recorder.FakeRecorder{},
 		Timing: controllers.DefaultTiming(), Clock: w.clock, Guard: framework.Guarded{},
 	}
 	p.keepsLedger(&base)
+	p.tellsEvents(&base)
 	orders, refunds, merchants := &controllers.OrderReconciler{Base: base}, &controllers.RefundReconciler{Base: base}, &controllers.MerchantReconciler{Base: base}
 	registered := miniprogram.NewRegistry(live, miniprogram.Options{
 		Hosts: options.EndpointHosts, UserAgent: name, Timeout: patience, Now: w.clock.Now,
@@ -81,7 +86,12 @@ func newProcess(w *world, name string) *process {
 	p.reconcilers = map[string]reconcile.Reconciler{
 		kindOrder: orders, kindRefund: refunds, kindMerchant: merchants, kindMiniProgram: miniPrograms, kindShipment: shipments,
 	}
-	handler := &webhookserver.Handler{Client: cached, APIReader: live, Registry: registry, Recorder: &events.FakeRecorder{}, Clock: w.clock, Log: logr.Discard()}
+	if p.dispatcher != nil {
+		sinks := p.eventSinks(base)
+		w.suite.prepare(sinks)
+		p.reconcilers[kindEventSink] = sinks
+	}
+	handler := &webhookserver.Handler{Client: cached, APIReader: live, Registry: registry, Recorder: &recorder.FakeRecorder{}, Clock: w.clock, Log: logr.Discard()}
 	p.callbacks = handler.Routes()
 	p.relist()
 	return p
@@ -100,10 +110,11 @@ func (p *process) relist() {
 	for k := range p.view() {
 		p.enqueue(k, p.w.clock.Now())
 	}
-	if p.writer != nil {
-		for _, object := range p.view() {
+	for k, object := range p.view() {
+		if p.writer != nil {
 			p.writer.Note(object)
 		}
+		p.hears(k, object)
 	}
 }
 
@@ -130,6 +141,7 @@ func (p *process) changed(k key, object client.Object) {
 	}
 	now := p.w.clock.Now()
 	p.enqueue(k, now)
+	p.hears(k, object)
 	if p.writer != nil {
 		if _, exists := p.view()[k]; exists {
 			p.writer.Note(object)

@@ -25,12 +25,13 @@ const (
 	shippedOnce            invariant = "an upload is made once or repeated the same, and nothing is shipped again"
 	shippedIsThere         invariant = "a Shipment that says Uploaded is at WeChat"
 	booksAgree             invariant = "a bill agrees with the objects to the fen, but for those that are gone"
+	eventsArrive           invariant = "each event arrives at least once, in the order of its object, and tells what happened"
 	ledgerAgrees           invariant = "the ledger has what WeChat Pay has, once and to the fen"
 	agreement              invariant = "status, ledger and calls agree"
 	sameEnd                invariant = "a run that is cut ends as the uncut one"
 )
 
-var invariants = []invariant{oneTransactionOneOrder, onePayoutOneRefund, noFactCrosses, ungrantedIsNothing, noneUnapproved, shippedOnce, shippedIsThere, booksAgree, ledgerAgrees, agreement, sameEnd}
+var invariants = []invariant{oneTransactionOneOrder, onePayoutOneRefund, noFactCrosses, ungrantedIsNothing, noneUnapproved, shippedOnce, shippedIsThere, booksAgree, eventsArrive, ledgerAgrees, agreement, sameEnd}
 
 type violation struct {
 	of   invariant

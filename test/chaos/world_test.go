@@ -95,6 +95,8 @@ func kindOf(object client.Object) string {
 		return kindMiniProgram
 	case *v1alpha1.Shipment:
 		return kindShipment
+	case *v1alpha1.EventSink:
+		return kindEventSink
 	default:
 		return ""
 	}
@@ -124,6 +126,8 @@ type step struct {
 	// api is true for a write to the API server, weixin for a call to api.weixin.qq.com; other steps
 	// are calls to WeChat Pay.
 	api bool
+	// event: it is a delivery to an EventSink.
+	event bool
 	// ledger: it is a write to the ledger's database.
 	ledger   bool
 	weixin   bool
@@ -141,6 +145,8 @@ type world struct {
 	namespace string
 	// places are those whose namespaces exist.
 	places []string
+	// events is the receiver of an EventSink; nil if the flow has none.
+	events *receiver
 	// ledger is the name of the ledger's database; empty if the flow has none.
 	ledger  string
 	clock   *clocktesting.FakeClock
@@ -208,6 +214,9 @@ func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
 		return nil, err
 	}
 	w.network = openNetwork(w)
+	if f.events {
+		w.network.openReceiver()
+	}
 	if f.ledger {
 		if err := w.openLedger(); err != nil {
 			return nil, err
@@ -218,6 +227,7 @@ func newWorld(s *suite, f *flow, cuts []cut) (*world, error) {
 
 func (w *world) close() {
 	w.closeLedger()
+	w.closeReceiver()
 	w.network.close()
 	w.weixin.Close()
 	_ = w.sim.Close()
@@ -250,6 +260,7 @@ func (w *world) explored() {
 	}
 	w.settle(func(*world) bool { return false })
 	w.checkEnd()
+	w.checkEvents()
 	w.checkLedger()
 	w.checkBooks()
 }
@@ -272,7 +283,7 @@ func (w *world) settle(until func(*world) bool) {
 			w.clock.Step(w.restartDelay())
 			w.restart()
 			continue
-		case w.leader.work(), w.leader.record():
+		case w.leader.work(), w.leader.record(), w.leader.tell():
 			continue
 		case w.leader.seen != nil:
 			w.note("%s: the cache catches up", w.leader.name)
@@ -347,9 +358,12 @@ func (w *world) nextEvent() (time.Time, bool) {
 		if merchant := w.merchant(k.place, k.name); k.kind == kindMerchant && merchant != nil && merchant.DeletionTimestamp == nil && isReady(merchant) {
 			continue
 		}
-		if k.kind == kindMiniProgram {
-			continue // it asks WeChat from time to time, and nothing waits for that
+		if k.kind == kindMiniProgram || k.kind == kindEventSink {
+			continue // it asks WeChat, or reads its Secret, from time to time, and nothing waits for that
 		}
+		consider(at)
+	}
+	if at := w.leader.eventDue; !at.IsZero() {
 		consider(at)
 	}
 	for _, at := range w.network.onTheWay() {
@@ -454,6 +468,7 @@ func (w *world) put(k key, object client.Object, gone bool) {
 	w.noteGrants()
 	if !gone {
 		w.checkFacts(object)
+		w.noteFacts(object)
 	}
 	if before != nil && !gone {
 		w.checkChange(before, object)
@@ -473,6 +488,8 @@ func newObject(kind string) client.Object {
 		return &v1alpha1.MiniProgram{}
 	case kindShipment:
 		return &v1alpha1.Shipment{}
+	case kindEventSink:
+		return &v1alpha1.EventSink{}
 	default:
 		return &v1alpha1.Refund{}
 	}
@@ -519,6 +536,8 @@ func summary(object client.Object) string {
 	case *v1alpha1.Refund:
 		conditions = object.Status.Conditions
 	case *v1alpha1.MiniProgram:
+		conditions = object.Status.Conditions
+	case *v1alpha1.EventSink:
 		conditions = object.Status.Conditions
 	case *v1alpha1.Shipment:
 		conditions = object.Status.Conditions
