@@ -72,6 +72,11 @@ func (r *StatementReconciler) failed(ctx context.Context, s *billOf, err error) 
 	if incomplete, ok := errors.AsType[*statement.IncompleteError](err); ok {
 		return r.incomplete(ctx, s, incomplete.Problems)
 	}
+	if busy, ok := errors.AsType[*statement.BusyError](err); ok {
+		return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonWaiting, fmt.Sprintf(
+			"The bill of %s is large, and one large bill is compared at a time: %v. It is tried again by itself, at least every %s",
+			s.day, busy, r.Timing.Bills.RetryMost), r.later(s, now.Add(r.failures.next(s.UID))))
+	}
 	if unreadable, ok := errors.AsType[*statement.LedgerError](err); ok {
 		return r.withoutLedger(ctx, s, unreadable)
 	}
