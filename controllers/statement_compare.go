@@ -72,6 +72,11 @@ func (r *StatementReconciler) failed(ctx context.Context, s *billOf, err error) 
 	if incomplete, ok := errors.AsType[*statement.IncompleteError](err); ok {
 		return r.incomplete(ctx, s, incomplete.Problems)
 	}
+	if busy, ok := errors.AsType[*statement.BusyError](err); ok {
+		return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonWaiting, fmt.Sprintf(
+			"The bill of %s is large, and one large bill is compared at a time: %v. It is tried again by itself, at least every %s",
+			s.day, busy, r.Timing.Bills.RetryMost), r.later(s, now.Add(r.failures.next(s.UID))))
+	}
 	if unreadable, ok := errors.AsType[*statement.LedgerError](err); ok {
 		return r.withoutLedger(ctx, s, unreadable)
 	}
@@ -225,10 +230,7 @@ func wordsOf(found *statement.Finding, at time.Time, again, ledger bool) string 
 		if foreign := found.Foreign.Count(); foreign > 0 {
 			words = append(words, fmt.Sprintf("%d of them are of other systems, as Merchant.spec.statements.foreign says", foreign))
 		}
-		if found.NoRecharge != nil {
-			words = append(words, withoutRecharge)
-		}
-		return strings.Join(words, "; ")
+		return withoutRecharge(found) + strings.Join(words, "; ")
 	case matching.Undecided:
 		words = append(words, fmt.Sprintf("Nothing differs so far. %d payments or refunds near midnight may be in the bill of the day before or after", sum(found.PendingCounts)))
 	default:
@@ -243,9 +245,6 @@ func wordsOf(found *statement.Finding, at time.Time, again, ledger bool) string 
 			words = append(words, "There is no ledger: what ttlSecondsAfterFinished or somebody deleted before the bill came is among what is not known")
 		}
 	}
-	if found.NoRecharge != nil {
-		words = append(words, withoutRecharge)
-	}
 	if found.Neighbour != nil {
 		words = append(words, fmt.Sprintf("The neighbouring day's bill could not be read: %v", found.Neighbour))
 	}
@@ -254,11 +253,18 @@ func wordsOf(found *statement.Finding, at time.Time, again, ledger bool) string 
 	} else {
 		words = append(words, "It is not compared again by itself; another Statement of the same day is")
 	}
-	return strings.Join(words, ". ")
+	return withoutRecharge(found) + strings.Join(words, ". ")
 }
 
-// withoutRecharge is said where WeChat does not give the bill RECHARGE_REFUND.
-const withoutRecharge = "Refunds from the available balance (充值退款) were not compared: WeChat Pay does not give the merchant number their bill"
+// withoutRecharge says first where WeChat does not give the bill RECHARGE_REFUND: money may have left that nothing here saw. Most
+// merchant numbers have no such refunds, and WeChat refuses some of them the bill for good, so that the rest is judged all the same.
+func withoutRecharge(found *statement.Finding) string {
+	if found.NoRecharge == nil {
+		return ""
+	}
+	return fmt.Sprintf("Not compared are refunds from the available balance (充值退款): WeChat Pay does not give the merchant number their bill: %s. "+
+		"If anybody makes such refunds, look at them in the merchant platform. Of everything else: ", text.AtMost(256, found.NoRecharge.Error()))
+}
 
 // classesOf lists counts by class, the largest first.
 func classesOf(counts map[matching.Class]int) string {

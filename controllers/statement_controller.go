@@ -46,7 +46,7 @@ type StatementReconciler struct {
 }
 
 const (
-	// workersForStatements limits how many bills are read at a time, and with it the memory: a bill of 200,000 rows takes 64 MiB.
+	// workersForStatements limits how many bills are read at a time, and with it the memory: see statement.DefaultLimits.
 	workersForStatements = 4
 	// statementsPerNamespace leaves workers for others where the bills of one namespace hang.
 	statementsPerNamespace = 2

@@ -27,6 +27,7 @@ const statementsAtOnce = 10
 
 // SetupWithManager registers the reconciler with the manager. It runs on the leader.
 func (r *DailyStatementReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.refusals = &refusals{}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("daily-statements").
 		For(&v1alpha1.Merchant{}).
@@ -53,11 +54,20 @@ func (r *DailyStatementReconciler) create(ctx context.Context, m *v1alpha1.Merch
 	if err != nil {
 		return failed(err)
 	}
-	for i, day := range missing {
-		if i == statementsAtOnce {
+	created := 0
+	for _, day := range missing {
+		taken, err := r.isTaken(ctx, m, day)
+		if err != nil {
+			return failed(err)
+		}
+		if taken {
+			continue
+		}
+		if created == statementsAtOnce {
 			return again(r.Timing.RetryFirst)
 		}
-		err := r.Client.Create(ctx, dailyStatement(m, day))
+		created++
+		err = r.Client.Create(ctx, dailyStatement(m, day))
 		switch {
 		case apierrors.IsAlreadyExists(err): // the cache lags
 		case isRefused(err):
@@ -69,6 +79,26 @@ func (r *DailyStatementReconciler) create(ctx context.Context, m *v1alpha1.Merch
 	}
 	next := r.Timing.Bills.Policy.Ready(r.lastReady().Next())
 	return again(min(next.Sub(r.Clock.Now()), r.Timing.Bills.Look))
+}
+
+// isTaken reports whether a Statement has the name of a day's, and says so once if it is about something else: its spec never changes,
+// so that whoever made it has to decide.
+func (r *DailyStatementReconciler) isTaken(ctx context.Context, m *v1alpha1.Merchant, day bills.Day) (bool, error) {
+	wanted, other := dailyStatement(m, day), &v1alpha1.Statement{}
+	err := r.Client.Get(ctx, client.ObjectKeyFromObject(wanted), other)
+	if apierrors.IsNotFound(err) {
+		r.refusals.clear(m.UID, wanted.Name)
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if other.Spec != wanted.Spec && r.refusals.note(m.UID, wanted.Name, string(other.UID)) {
+		r.warn(m, "StatementNameTaken", "CreateStatement",
+			"Statement %s exists and is of Merchant %s and %s, so that none is made of Merchant %s and %s. Delete it, or create one of them by another name",
+			other.Name, other.Spec.MerchantRef.Name, other.Spec.Date, m.Name, day)
+	}
+	return true, nil
 }
 
 // lastReady returns the last day whose bill is there.

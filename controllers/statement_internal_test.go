@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -107,5 +108,21 @@ func TestTenDifferencesOfEachClass(t *testing.T) {
 	}
 	if want := int64(found.Differing.Count() + found.Missing.Count()); differing != want || want == 0 {
 		t.Errorf("%d rows are unexplained, want %d", differing, want)
+	}
+}
+
+// TestWhatWasNotComparedIsSaidFirst: a Statement may be balanced without the refunds from the available balance, and does not hide it.
+func TestWhatWasNotComparedIsSaidFirst(t *testing.T) {
+	t.Parallel()
+	for _, verdict := range []matching.Verdict{matching.Balanced, matching.Undecided, matching.Differs} {
+		found := &statement.Finding{Verdict: verdict}
+		if whole := wordsOf(found, time.Time{}, false, true); strings.Contains(whole, "充值退款") {
+			t.Errorf("%s: all was compared, and it says: %s", verdict, whole)
+		}
+		found.NoRecharge = errors.New("WeChat's own words")
+		words := wordsOf(found, time.Time{}, false, true)
+		if !strings.HasPrefix(words, "Not compared are refunds from the available balance (充值退款)") || !strings.Contains(words, "WeChat's own words") {
+			t.Errorf("%s: it says: %s", verdict, words)
+		}
 	}
 }

@@ -325,6 +325,27 @@ func TestDailyStatements(t *testing.T) {
 	shop.NoViolations()
 }
 
+// TestNameOfADailyStatementIsTaken: it is said once, not tried again and again, and keeps no other day from its Statement.
+func TestNameOfADailyStatementIsTaken(t *testing.T) {
+	shop, days, g := openWithBills(t)
+	day := paidDay(shop.Paid("order-0001"))
+	daily := func(of bills.Day) string { return framework.MerchantName + "-" + string(of) }
+	// A copied file with one field changed.
+	shop.Create(shop.NewStatement(daily(day), string(day), func(s *v1alpha1.Statement) { s.Spec.MerchantRef.Name = "another" }))
+	shop.Patch(shop.NewMerchant(), `{"spec":{"statements":{"schedule":"Daily"}}}`)
+	days.set(day.Next(), billReady)
+	waitEvent(shop, framework.MerchantName, "StatementNameTaken")
+	days.set(day.Next().Next(), billReady)
+	shop.WaitStatement(daily(day.Next()), "Downloaded=True/Empty", "Balanced=True/Balanced")
+	shop.Patch(shop.NewMerchant(), `{"metadata":{"labels":{"looked":"at"}}}`)
+	days.set(day.Next().Next().Next(), billReady)
+	shop.WaitStatement(daily(day.Next().Next()), "Downloaded=True/Empty", "Balanced=True/Balanced")
+	for _, told := range eventsAbout(shop, framework.MerchantName, "StatementNameTaken") {
+		g.Expect(told.Series).To(gomega.BeNil(), "it is said once")
+		g.Expect(told.Note).To(gomega.ContainSubstring("by another name"))
+	}
+}
+
 // TestDayWithoutABillButWithPayments differs if there were payments here.
 func TestDayWithoutABillButWithPayments(t *testing.T) {
 	shop, days, g := openWithBills(t)

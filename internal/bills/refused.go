@@ -17,7 +17,7 @@ const (
 	ReasonHash Reason = "hash"
 	// ReasonGzip: the file can't be unpacked.
 	ReasonGzip Reason = "gzip"
-	// ReasonTooLarge: the unpacked file has more bytes than are read.
+	// ReasonTooLarge: the file has more bytes, rows or sub merchants than are read.
 	ReasonTooLarge Reason = "too-large"
 )
 

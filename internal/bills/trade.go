@@ -1,6 +1,7 @@
 package bills
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -53,6 +54,9 @@ type Of struct {
 	Day Day
 	// MchID is the merchant number; empty means any.
 	MchID string
+	// MostRows and MostSubMerchants limit what is held in memory of a bill, which bytes do not: a row can be short. A bill with
+	// more is refused; 0 is no limit.
+	MostRows, MostSubMerchants int
 }
 
 // Format is a generation of the trade bill.
@@ -137,6 +141,11 @@ func (b *TradeBill) Next() (TradeRow, error) {
 			return TradeRow{}, err
 		}
 		row, ok := b.read(cells)
+		if ok {
+			if err := b.hasRoom(row); err != nil {
+				return TradeRow{}, err
+			}
+		}
 		if !ok || !b.totals.add(row) {
 			b.sheet.reject()
 			continue
@@ -144,6 +153,18 @@ func (b *TradeBill) Next() (TradeRow, error) {
 		b.note(row, flag, cells)
 		return row, nil
 	}
+}
+
+// hasRoom refuses a bill that has more than its limits allow.
+func (b *TradeBill) hasRoom(row TradeRow) error {
+	if b.of.MostRows > 0 && b.totals.all.Rows() >= b.of.MostRows {
+		return refuse(ReasonTooLarge, fmt.Sprintf("it has more than %d rows", b.of.MostRows))
+	}
+	_, known := b.totals.bySub[row.SubMchID]
+	if b.of.MostSubMerchants > 0 && !known && len(b.totals.bySub) >= b.of.MostSubMerchants {
+		return refuse(ReasonTooLarge, fmt.Sprintf("it has rows of more than %d sub merchants", b.of.MostSubMerchants))
+	}
+	return nil
 }
 
 // read reads a row. What it does not understand in an amount, a number, a time or a state makes it

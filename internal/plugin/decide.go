@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -131,6 +132,7 @@ func (p *plugin) decideAll(ctx context.Context, d decision, names []string, mess
 
 // decideOne shows a Refund, asks, and writes the decision into exactly what was shown. If it changed meanwhile, it is shown again.
 func (p *plugin) decideOne(ctx context.Context, d decision, name, message string, yes bool) error {
+	var shown *v1alpha1.Refund
 	for range maxShown {
 		facts, err := p.gather(ctx, name)
 		if err != nil {
@@ -139,6 +141,12 @@ func (p *plugin) decideOne(ctx context.Context, d decision, name, message string
 		if done, err := p.nothingToDecide(d, facts); done || err != nil {
 			return err
 		}
+		if yes && shown != nil && (shown.UID != facts.refund.UID || !equality.Semantic.DeepEqual(shown.Spec, facts.refund.Spec)) {
+			p.show(facts, message)
+			return p.failf(ExitFailure, "The Refund is another one than was shown, or asks for something else now, and --yes was for "+
+				"what was shown: nothing was recorded. Look at it, and call the command again.")
+		}
+		shown = facts.refund.DeepCopy()
 		p.show(facts, message)
 		if !yes && !p.ask(d.question, p.sum(facts, facts.refund.Spec.Amount)) {
 			return p.failf(ExitDeclined, "Nothing was changed.")

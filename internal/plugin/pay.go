@@ -167,18 +167,21 @@ func (p *plugin) awaitPayment(ctx context.Context, order *v1alpha1.Order, t test
 		}
 		return false, nil
 	})
-	if err == nil || codeOf(err) == ExitUnexpected {
+	switch {
+	case err == nil || codeOf(err) == ExitUnexpected:
 		return err
-	}
-	if ctx.Err() != nil {
-		return p.failf(ExitFailure, "Interrupted. The Order can still be paid until %[1]s; this closes it: kubectl -n %[2]s "+
-			"patch wxo %[3]s --type=merge -p '{\"spec\":{\"desiredState\":\"Closed\"}}'",
-			p.moment(deadline(order)), order.Namespace, order.Name)
-	}
-	if !errors.Is(waiting.Err(), context.DeadlineExceeded) {
-		return err
+	case ctx.Err() != nil:
+		return p.stillOpen(order, p.failf(ExitFailure, "Interrupted."))
+	case !errors.Is(waiting.Err(), context.DeadlineExceeded):
+		return p.stillOpen(order, err)
 	}
 	return p.closeUnpaid(ctx, order, t.timeout)
+}
+
+// stillOpen adds to an error how the Order is closed, which is left behind and can be paid.
+func (p *plugin) stillOpen(order *v1alpha1.Order, err error) error {
+	return p.failf(codeOf(err), "%[1]s\nThe Order can still be paid until %[2]s; this closes it: kubectl -n %[3]s patch wxo %[4]s "+
+		"--type=merge -p '{\"spec\":{\"desiredState\":\"Closed\"}}'", p.explain(err), p.moment(deadline(order)), order.Namespace, order.Name)
 }
 
 func deadline(order *v1alpha1.Order) *metav1.Time {
@@ -202,8 +205,7 @@ func (p *plugin) closeUnpaid(ctx context.Context, order *v1alpha1.Order, waited 
 	body := []byte(`{"spec":{"desiredState":"Closed"}}`)
 	if err := p.client.Patch(ctx, order, client.RawPatch(types.MergePatchType, body),
 		client.FieldOwner(fieldManager)); err != nil {
-		return p.failf(ExitTimeout, "Not paid within %[1]s, and the Order could not be closed: %[2]s. It can be paid until "+
-			"%[3]s.", waited, p.explain(err), p.moment(deadline(order)))
+		return p.stillOpen(order, p.failf(ExitTimeout, "Not paid within %[1]s, and the Order could not be closed: %[2]s", waited, p.explain(err)))
 	}
 	return p.failf(ExitTimeout, "Not paid within %s. The operator closes the Order now; if it is paid all the same, it "+
 		"becomes PaidLate.", waited)

@@ -78,11 +78,9 @@ func (p *plugin) compare(ctx context.Context, merchant string, day bills.Day, wa
 			ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: merchant + "-" + string(day)},
 			Spec:       v1alpha1.StatementSpec{MerchantRef: v1alpha1.LocalMerchantReference{Name: merchant}, Date: string(day)},
 		}
-		if err := p.client.Create(ctx, statement, client.FieldOwner(fieldManager)); err != nil &&
-			!apierrors.IsAlreadyExists(err) {
-			return p.explain(err)
+		if err := p.createStatement(ctx, statement); err != nil {
+			return err
 		}
-		p.notef("Statement %s was created.", statement.Name)
 	}
 	if wait {
 		if err := p.awaitComparison(ctx, statement, timeout); err != nil {
@@ -98,6 +96,28 @@ func (p *plugin) compare(ctx context.Context, merchant string, day bills.Day, wa
 	}
 	if condition(statement.Status.Conditions, v1alpha1.ConditionBalanced).Status == metav1.ConditionFalse {
 		return p.failf(ExitUnexpected, "The bill differs from what the operator knows.")
+	}
+	return nil
+}
+
+// createStatement creates a Statement, or takes up the one that somebody else created meanwhile, if it is about the same.
+func (p *plugin) createStatement(ctx context.Context, statement *v1alpha1.Statement) error {
+	wanted := statement.Spec
+	err := p.client.Create(ctx, statement, client.FieldOwner(fieldManager))
+	if err == nil {
+		p.notef("Statement %s was created.", statement.Name)
+		return nil
+	}
+	if !apierrors.IsAlreadyExists(err) {
+		return p.explain(err)
+	}
+	if err := p.client.Get(ctx, client.ObjectKeyFromObject(statement), statement); err != nil {
+		return p.notFound(err, "Statement", statement.Namespace, statement.Name)
+	}
+	if statement.Spec != wanted {
+		return p.failf(ExitUnexpected, "Statement %[1]s exists and is of Merchant %[2]s and of %[3]s. Delete it, or create one of "+
+			"Merchant %[4]s and of %[5]s by another name.", statement.Name, dash(statement.Spec.MerchantRef.Name),
+			dash(statement.Spec.Date), wanted.MerchantRef.Name, wanted.Date)
 	}
 	return nil
 }

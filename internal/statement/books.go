@@ -55,6 +55,8 @@ type books struct {
 	merchants map[string]*v1alpha1.Merchant
 	// missedOrders are those that the bill has as paid and that are not, missedRefunds those that it has as accepted.
 	missedOrders, missedRefunds map[types.UID]Object
+	// hasOrders says of namespaces whether they have Orders of the merchants.
+	hasOrders map[string]bool
 	// err is the first error of a lookup.
 	err error
 }
@@ -64,7 +66,7 @@ type books struct {
 func openBooks(ctx context.Context, reader client.Reader, db Ledger, of *v1alpha1.Merchant) (*books, error) {
 	b := &books{
 		ctx: ctx, client: reader, ledger: db, sub: subMchID(of),
-		merchants: map[string]*v1alpha1.Merchant{}, missedOrders: map[types.UID]Object{}, missedRefunds: map[types.UID]Object{},
+		merchants: map[string]*v1alpha1.Merchant{}, hasOrders: map[string]bool{}, missedOrders: map[types.UID]Object{}, missedRefunds: map[types.UID]Object{},
 	}
 	b.account = ledger.Account{ID: account.IDOf(of).String(), SubMchID: b.sub}
 	var all v1alpha1.MerchantList
@@ -132,21 +134,52 @@ func (b *books) addRefunds(matcher *reconcile.Matcher, at time.Time) error {
 		return fmt.Errorf("listing Refunds: %w", err)
 	}
 	for i := range refunds.Items {
-		order, err := b.orderOf(&refunds.Items[i])
+		refund := &refunds.Items[i]
+		ours, err := b.hasOrdersIn(refund.Namespace)
 		if err != nil {
 			return err
 		}
-		if order != nil && b.merchants[index.MerchantOf(order)] != nil && !matcher.HasRefund(refunds.Items[i].Number()) {
-			matcher.AddRefund(b.refund(&refunds.Items[i], order))
+		if !ours || matcher.HasRefund(refund.Number()) {
+			continue
+		}
+		order, err := b.orderOf(refund)
+		if err != nil {
+			return err
+		}
+		if order != nil && b.merchants[index.MerchantOf(order)] != nil {
+			matcher.AddRefund(b.refund(refund, order))
 		}
 	}
 	return nil
 }
 
-// orderOf returns the Order of a Refund, or nil if it is gone.
+// hasOrdersIn reports whether a namespace has Orders of the account. The Refunds of a piece of a day are those of all tenants: without
+// this, each Statement would look up the Order of every Refund of the cluster.
+func (b *books) hasOrdersIn(namespace string) (bool, error) {
+	has, known := b.hasOrders[namespace]
+	if known {
+		return has, nil
+	}
+	for name := range b.merchants {
+		var one v1alpha1.OrderList
+		err := b.client.List(b.ctx, &one, client.InNamespace(namespace), client.MatchingFields{index.OrderMerchant: name}, client.Limit(1),
+			index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			return false, fmt.Errorf("listing Orders: %w", err)
+		}
+		if len(one.Items) > 0 {
+			has = true
+			break
+		}
+	}
+	b.hasOrders[namespace] = has
+	return has, nil
+}
+
+// orderOf returns the Order of a Refund, or nil if it is gone. It is the cache's own, and is only read.
 func (b *books) orderOf(refund *v1alpha1.Refund) (*v1alpha1.Order, error) {
 	order := &v1alpha1.Order{}
-	err := b.client.Get(b.ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order)
+	err := b.client.Get(b.ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

@@ -3,7 +3,7 @@ package statement
 import (
 	"context"
 	"errors"
-	"io"
+	"sync"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,6 +21,11 @@ type Comparer struct {
 	// Ledger is nil if there is none.
 	Ledger Ledger
 	Policy bills.Policy
+	// Limits are DefaultLimits where they are 0.
+	Limits Limits
+
+	// large is held by the comparison of a large bill.
+	large sync.Mutex
 }
 
 // Bills downloads bills.
@@ -54,11 +59,8 @@ type IncompleteError struct{ Problems string }
 // Error says what is wrong with the bill.
 func (e *IncompleteError) Error() string { return e.Problems }
 
-// mostBytes limits an unpacked bill. 200,000 rows have some 60 MB.
-const mostBytes = 2 << 30
-
 // Compare downloads the bill of a Merchant's day and compares it. Errors are *wechatpay.Error, *bills.Refused, *IncompleteError,
-// *LedgerError, or of the API server; nothing counts then that was read.
+// *LedgerError, *BusyError, or of the API server; nothing counts then that was read.
 func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.Merchant, day bills.Day, now time.Time) (*Finding, error) {
 	known, err := openBooks(ctx, c.Client, c.Ledger, merchant)
 	if err != nil {
@@ -68,7 +70,8 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 	if err := known.addDay(matcher, day); err != nil {
 		return nil, err
 	}
-	r := reading{ctx: ctx, from: from, merchant: merchant}
+	r := c.newReading(ctx, from, merchant)
+	defer r.end()
 	found := &Finding{}
 	whole, err := r.read(wechatpay.TradeBill, day, func(row bills.TradeRow) { matcher.Row(reconcile.TradeBill, row) })
 	var checks []bills.Checks
@@ -109,7 +112,7 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 
 // readRecharge reads the refunds from the available balance (充值退款), which the trade bill leaves out. WeChat makes both bills
 // together, so that it has none of them if it has no such bill now.
-func readRecharge(r reading, matcher *reconcile.Matcher, day bills.Day, sub string, found *Finding) error {
+func readRecharge(r *reading, matcher *reconcile.Matcher, day bills.Day, sub string, found *Finding) error {
 	rows := 0
 	whole, err := r.read(wechatpay.RechargeRefundBill, day, func(row bills.TradeRow) {
 		rows++
@@ -195,7 +198,7 @@ func feesOf(report bills.TradeReport, sub string) *bills.Fee {
 }
 
 // readNeighbours reads the bills of the days before and after, if they tell what is still open.
-func (c *Comparer) readNeighbours(r reading, matcher *reconcile.Matcher, day bills.Day, now time.Time, found *Finding) {
+func (c *Comparer) readNeighbours(r *reading, matcher *reconcile.Matcher, day bills.Day, now time.Time, found *Finding) {
 	previous, next := matcher.Awaits()
 	if previous {
 		c.readNeighbour(r, matcher, reconcile.PreviousDay, day.Previous(), now, found)
@@ -210,65 +213,18 @@ func (c *Comparer) readNeighbours(r reading, matcher *reconcile.Matcher, day bil
 	c.readNeighbour(r, matcher, reconcile.NextDay, day.Next(), now, found)
 }
 
-// readNeighbour notes the rows of a neighbouring day's bill, if it is whole. Only those of what is known matter, and they are few.
-func (c *Comparer) readNeighbour(r reading, matcher *reconcile.Matcher, source reconcile.Source, day bills.Day, now time.Time, found *Finding) {
-	var rows []bills.TradeRow
-	whole, err := r.read(wechatpay.TradeBill, day, func(row bills.TradeRow) {
-		if matcher.HasOrder(row.OutTradeNo) || row.Kind == bills.Refund && matcher.HasRefund(row.OutRefundNo) {
-			rows = append(rows, row)
-		}
-	})
+// readNeighbour notes what a neighbouring day's bill has, if it is whole.
+func (c *Comparer) readNeighbour(r *reading, matcher *reconcile.Matcher, source reconcile.Source, day bills.Day, now time.Time, found *Finding) {
+	notes := matcher.Neighbour(source)
+	whole, err := r.read(wechatpay.TradeBill, day, notes.Row)
 	switch {
 	case err == nil && !whole.report.Complete():
 		found.Neighbour = &IncompleteError{whole.report.Problems()}
 	case err == nil:
-		matcher.Begin(source)
-		for _, row := range rows {
-			matcher.Row(source, row)
-		}
+		notes.Whole()
 	case wechatpay.MeaningOf(err) == wechatpay.NoStatement && c.Policy.NoBillIsFinal(day, now):
 		matcher.Begin(source)
 	default:
 		found.Neighbour = err
-	}
-}
-
-// reading downloads bills of a Merchant, one after the other.
-type reading struct {
-	ctx      context.Context
-	from     Bills
-	merchant *v1alpha1.Merchant
-}
-
-// wholeBill is a bill that was read to its end.
-type wholeBill struct {
-	report bills.TradeReport
-	hash   string
-}
-
-// read downloads a bill. What is made of the rows counts only if there is no error.
-func (r reading) read(kind wechatpay.BillKind, day bills.Day, each func(bills.TradeRow)) (*wholeBill, error) {
-	bill, err := r.from.DownloadBill(r.ctx, wechatpay.BillRequest{Kind: kind, Day: string(day), AppID: r.merchant.Spec.AppID})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = bill.Body.Close() }()
-	body, err := bills.Open(bill.Body, bills.Expected{MaxBytes: mostBytes, HashType: bill.HashType, Hash: bill.Hash, OrPacked: bill.HashOrPacked})
-	if err != nil {
-		return nil, err
-	}
-	trade, err := bills.ReadTrade(body, bills.Of{Day: day, MchID: r.merchant.Spec.MchID})
-	if err != nil {
-		return nil, err
-	}
-	for {
-		row, err := trade.Next()
-		if errors.Is(err, io.EOF) {
-			return &wholeBill{report: trade.Report(), hash: body.Hash()}, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		each(row)
 	}
 }

@@ -91,17 +91,7 @@ func (m *Matcher) Row(source Source, row bills.TradeRow) {
 
 // noteNeighbour marks what the bill of a neighbouring day has.
 func (m *Matcher) noteNeighbour(row bills.TradeRow, own bool) {
-	if !own {
-		return
-	}
-	find, by, number := m.ordersBy, row.TransactionID, row.OutTradeNo
-	if row.Kind == bills.Refund {
-		find, by, number = m.refundsBy, row.RefundID, row.OutRefundNo
-	}
-	at, found := find.byWeChats[by]
-	if !found {
-		at, found = find.byMerchants[number]
-	}
+	at, found := m.inDay(row, own)
 	switch {
 	case !found:
 	case row.Kind == bills.Refund:
@@ -109,6 +99,21 @@ func (m *Matcher) noteNeighbour(row bills.TradeRow, own bool) {
 	case row.Kind == bills.Payment:
 		m.orders.at(at).marks |= inNeighbour
 	}
+}
+
+// inDay finds the record of a row among those of the day, and looks for it nowhere else.
+func (m *Matcher) inDay(row bills.TradeRow, own bool) (at int32, found bool) {
+	if !own {
+		return 0, false
+	}
+	find, by, number := m.ordersBy, row.TransactionID, row.OutTradeNo
+	if row.Kind == bills.Refund {
+		find, by, number = m.refundsBy, row.RefundID, row.OutRefundNo
+	}
+	if at, found = find.byWeChats[by]; !found {
+		at, found = find.byMerchants[number]
+	}
+	return at, found
 }
 
 func (m *Matcher) payment(row bills.TradeRow, own bool) {
