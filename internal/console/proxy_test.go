@@ -198,11 +198,16 @@ func TestWithoutATokenNothingIsAsked(t *testing.T) {
 		"no token":           {withHeader("Authorization", "Bearer "), 400},
 		"a tab":              {withHeader("Authorization", "Bearer a\tb"), 400},
 		"too long":           {withHeader("Authorization", "Bearer "+strings.Repeat("a", 17_000)), 400},
+		"expired":            {withToken(tokenUntil(time.Now().Add(-time.Minute))), 401},
 		"in the query":       {func(r *http.Request) { r.URL.RawQuery = "access_token=a" }, 400},
 	} {
 		response := f.send("GET", own+"/orders", "", test.change)
-		if response.StatusCode != test.code || !strings.Contains(bodyOf(t, response), `"kind":"Status"`) {
+		body := bodyOf(t, response)
+		if response.StatusCode != test.code || !strings.Contains(body, `"kind":"Status"`) {
 			t.Errorf("%s: %s", name, response.Status)
+		}
+		if name == "expired" && !strings.Contains(body, "the token has expired") {
+			t.Errorf("an expired token is answered with %s", body)
 		}
 	}
 	if got := f.api.requests(); len(got) > 0 {

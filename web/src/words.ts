@@ -54,6 +54,7 @@ const words = {
   sessionEnded: ['Your session has ended. Log in again.', '会话已结束，请重新登录。'],
   sessionEnds: ['Session ends at {0}', '会话于 {0} 结束'],
   reload: ['Load the page again', '重新加载'],
+  signOutHint: ['If this page comes again after loading, log out: the login in front of the console still has the old token.', '如果重新加载后仍是此页，请退出：控制台前面的登录代理仍保存着旧令牌。'],
   namespaceHint: ['Which namespace are the Orders in? You see what your own rights let you see.', '订单在哪个命名空间？能看到什么由您自己的权限决定。'],
   badNamespace: ['A namespace has lower-case letters, digits and hyphens.', '命名空间只含小写字母、数字和连字符。'],
   number: ['Number', '单号'],

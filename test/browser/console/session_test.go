@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
@@ -98,6 +99,23 @@ func TestBehindAProxy(t *testing.T) {
 	p.Do(authorize(d.viewer()), chromedp.Navigate(d.url+"/#/"+d.Namespace+"/orders"))
 	p.Await(row("order-0001", ""))
 	p.Await(`document.querySelector('#logout')`)
+}
+
+// TestBehindAProxyWithAnOldToken: it has expired, and a proxy that hands it on again and again must be logged out of.
+func TestBehindAProxyWithAnOldToken(t *testing.T) {
+	d := open(t, quiet)
+	d.restart(func(o *console.Options) {
+		o.Login, o.SessionKeyFile, o.InsecureCookies, o.SignOutURL = console.LoginProxy, "", false, "/oauth2/sign_out"
+	})
+	claims := base64.RawURLEncoding.EncodeToString([]byte(`{"exp":1700000000}`))
+	p := chromium.Open(t, chromium.Options{Width: 1280, Height: 900, Language: "en", Refusals: true})
+	p.Do(authorize("e30."+claims+".c2ln"), chromedp.Navigate(d.url+"/#/"+d.Namespace+"/orders"))
+	p.Await(`document.querySelector('#ended') && document.querySelector('main #logout')`)
+	if shown := p.Text("main"); !strings.Contains(shown, "Your session has ended") {
+		t.Errorf("it says %s", shown)
+	}
+	click(p, "main #logout")
+	p.Await(`location.pathname === '/oauth2/sign_out'`)
 }
 
 // TestAHostileDescription is text, and so are a number, a reason and a message: nothing runs, and nothing hides what is beside it.
