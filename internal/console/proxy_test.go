@@ -115,6 +115,8 @@ func TestWhatIsNotPassedOn(t *testing.T) {
 		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.kind%3DSecret", "", "", 404},
 		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid%3D", "", "", 404},
 		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid%3D5&watch=1", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.name%21%3Dx", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid%3D5,involvedObject.kind%21%3DOrder", "", "", 404},
 		{"DELETE", own + "/refunds/refund-1", "", "", 404},
 		{"PUT", own + "/refunds/refund-1", "application/json", decided, 404},
 		{"POST", own + "/refunds", "application/json", "{}", 404},
@@ -178,6 +180,26 @@ func TestOnlyKnownHeadersArrive(t *testing.T) {
 	f.send("GET", own+"/orders", "", withToken("a-token"), withHeader("Accept", table), withHeader("Accept-Encoding", "br, gzip"))
 	if header := f.api.requests()[1].header; header.Get("Accept") != table || header.Get("Accept-Encoding") != "gzip" {
 		t.Errorf("%v arrived", header)
+	}
+}
+
+// TestTheLogTellsWhatBecameOfADecision: one that the API server refused was passed on as well.
+func TestTheLogTellsWhatBecameOfADecision(t *testing.T) {
+	f := open(t)
+	for _, code := range []int{http.StatusOK, http.StatusForbidden, http.StatusConflict} {
+		f.api.mutex.Lock()
+		f.api.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+		f.api.mutex.Unlock()
+		_ = bodyOf(t, f.send("PATCH", own+"/refunds/refund-1", decided, withToken("a-token"), withHeader("Content-Type", "application/merge-patch+json")))
+	}
+	f.api.Close()
+	_ = bodyOf(t, f.send("PATCH", own+"/refunds/refund-1", decided, withToken("a-token"), withHeader("Content-Type", "application/merge-patch+json")))
+	f.stop() // it waits for what is under way
+	f.stopped <- <-f.stopped
+	for _, code := range []int{200, 403, 409, 502} {
+		if want := fmt.Sprintf(`msg="a decision was passed on" namespace=shop refund=refund-1 answer=%d`, code); !strings.Contains(f.logged.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, f.logged)
+		}
 	}
 }
 
