@@ -103,7 +103,7 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
 
   const current = seen.value
   const amount = current ? amountOf(current.refund, current.order) : ''
-  const already = current?.refund.spec.approval
+  const nothing = current && nothingToDecide(current.refund, approval)
   const title = approval === 'Approved' ? t('approveTitle', amount) : t('denyTitle', amount)
   return (
     <dialog ref={dialog} aria-labelledby="decide-title" onClose={close}>
@@ -122,14 +122,14 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
               <li key={change}>{change}</li>
             ))}
           </ul>
-          {!already && <p>{t('askAgain')}</p>}
+          {!nothing && <p>{t('askAgain')}</p>}
         </div>
       )}
       {current && <WhatIsAsked seen={current} />}
       <Trouble problem={problem.value} />
-      {already ? (
-        <p role="alert" id="already">
-          {t('alreadyDecided', reasonWord(already))} <Text>{current?.refund.metadata.annotations?.[decidedBy] ?? ''}</Text>
+      {nothing ? (
+        <p class="trouble" role="alert" id="nothing-to-decide">
+          {nothing} {current.refund.spec.approval && <Text>{current.refund.metadata.annotations?.[decidedBy]}</Text>}
         </p>
       ) : (
         current && (
@@ -156,7 +156,7 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
         )
       )}
       <p class="buttons">
-        {current && !already && (
+        {current && !nothing && (
           <button type="button" id="confirm" class={approval === 'Approved' ? 'approve' : 'deny'} disabled={mayDecide.value === false || sending.value} onClick={() => void send()}>
             {approval === 'Approved' ? t('approveNow', amount) : t('denyNow')}
           </button>
@@ -167,6 +167,18 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
       </p>
     </dialog>
   )
+}
+
+// nothingToDecide says why a decision is not offered, in the cases in which kubectl wechatpay does not make one
+// (internal/plugin/decide.go). What is approved while the policy is missing would be final and never sent.
+function nothingToDecide(refund: Refund, approval: 'Approved' | 'Denied'): string | undefined {
+  const [approved, succeeded] = [condition(refund, 'Approved'), condition(refund, 'Succeeded')]
+  if (refund.spec.approval) return t('alreadyDecided', reasonWord(refund.spec.approval))
+  if (refund.metadata.deletionTimestamp) return t('beingDeleted')
+  if (approved?.status === 'True') return t('needsNoDecision', reasonWord(approved.reason, 'Refund'))
+  if (succeeded?.status === 'True' || succeeded?.status === 'False') return t('hasEnded', reasonWord(succeeded.reason, 'Refund'))
+  if (approval === 'Approved' && approved?.reason === 'PolicyMissing') return t('policyMissing')
+  return undefined
 }
 
 function WhatIsAsked({ seen: { refund, order, others } }: { seen: Seen }) {
@@ -180,6 +192,9 @@ function WhatIsAsked({ seen: { refund, order, others } }: { seen: Seen }) {
       </Fact>
       <Fact name="amount">
         <strong>{amountOf(refund, order)}</strong>
+      </Fact>
+      <Fact name="state">
+        <State reason={stateOf(refund) ?? condition(refund, 'Approved')?.reason} kind="Refund" />
       </Fact>
       <Fact name="requestedBy">
         <Text>{refund.metadata.annotations?.[requestedBy] ?? t('requestedUnknown')}</Text>

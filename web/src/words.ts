@@ -122,6 +122,13 @@ const words = {
   changedMeanwhile: ['Somebody changed this Refund after it was shown to you. Nothing was sent. What changed:', '这笔退款在您查看之后被修改，尚未提交。变化如下：'],
   askAgain: ['Look at it, and confirm again if you still want to.', '请核对，仍要继续请再次确认。'],
   alreadyDecided: ['This Refund has been decided already: {0}.', '这笔退款已审批：{0}。'],
+  beingDeleted: ['This Refund is being deleted; there is nothing to decide.', '这笔退款正在被删除，无需审批。'],
+  needsNoDecision: ['This Refund needs no decision and cannot be held back any more: {0}.', '这笔退款无需审批，也无法再阻止：{0}。'],
+  hasEnded: ['This Refund has ended as {0}; there is nothing to decide.', '这笔退款已结束（{0}），无需审批。'],
+  policyMissing: [
+    'The policy on approvals is not in force in this namespace. What is approved now is never sent. Ask who runs the operator to install config/policy, and approve then.',
+    '此命名空间的审批策略未生效，现在批准的退款永远不会发出。请让 operator 的管理员安装 config/policy，之后再批准。',
+  ],
   unknownSent: ['No answer came, so it is not known whether the decision was taken. It is looked at again; a repeat does no harm.', '没有收到答复，不知道审批是否生效。正在重新查看，重复提交没有影响。'],
   withoutCurrency: ['The Order can’t be read, so the currency is not known: {0} minor units.', '无法读取订单，不知道币种：{0}（最小货币单位）。'],
   accepted: ['Accepted', '受理时间'],
