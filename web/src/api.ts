@@ -94,14 +94,32 @@ interface List<T> {
   items?: T[]
 }
 
-// list reads all that a selector selects: what belongs to one Order.
-export async function list<T>(namespace: string, resource: string, fieldSelector: string): Promise<T[]> {
-  return (await json<List<T>>(`${own}/${namespace}/${resource}?${new URLSearchParams({ fieldSelector, limit: String(pageSize) })}`)).items ?? []
+// Listed is what was read of a list. more: it goes on beyond that.
+export interface Listed<T> {
+  items: T[]
+  more: boolean
 }
 
-export async function eventsOf<T>(namespace: string, uid: string): Promise<T[]> {
+const mostPages = 4
+
+// list reads what a selector selects: what belongs to one Order.
+export async function list<T>(namespace: string, resource: string, fieldSelector: string): Promise<Listed<T>> {
+  const items: T[] = []
+  let next = ''
+  for (let page = 0; page < mostPages; page++) {
+    const query = new URLSearchParams({ fieldSelector, limit: String(pageSize), ...(next && { continue: next }) })
+    const body = await json<List<T>>(`${own}/${namespace}/${resource}?${query}`)
+    items.push(...(body.items ?? []))
+    next = body.metadata.continue ?? ''
+    if (!next) break
+  }
+  return { items, more: next !== '' }
+}
+
+export async function eventsOf<T>(namespace: string, uid: string): Promise<Listed<T>> {
   const query = new URLSearchParams({ fieldSelector: `involvedObject.uid=${uid}`, limit: '100' })
-  return (await json<List<T>>(`/api/v1/namespaces/${namespace}/events?${query}`)).items ?? []
+  const body = await json<List<T>>(`/api/v1/namespaces/${namespace}/events?${query}`)
+  return { items: body.items ?? [], more: !!body.metadata.continue }
 }
 
 // decide answers a Refund as it was seen: the resourceVersion keeps the answer from being to another one.

@@ -1,11 +1,13 @@
 import { useSignal } from '@preact/signals'
+import type { ComponentChild } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { decide, get, list, Problem } from './api'
 import { condition, decidedBy, requestedBy, type Order, type Refund } from './kinds'
 import { money } from './money'
-import { asProblem, Fact, Facts, State, Text, Time, Trouble } from './parts'
+import { asProblem, explained, Fact, Facts, State, Text, Time, Trouble } from './parts'
 import { amountOf, stateOf } from './refunds'
 import { askWhetherMayDecide, mayDecide } from './state'
+import { add } from './sums'
 import { shown } from './text'
 import { conditionWord, reasonWord, t } from './words'
 
@@ -13,17 +15,26 @@ import { conditionWord, reasonWord, t } from './words'
 interface Seen {
   refund: Refund
   order?: Order
+  orderProblem?: Problem
   others: Refund[]
+  // more: the Order has other Refunds beyond those that were read.
+  more: boolean
 }
+
+// listed is how many other Refunds are named one by one.
+const listed = 20
 
 async function look(namespace: string, name: string): Promise<Seen> {
   const refund = await get<Refund>(namespace, 'refunds', name)
-  const [order, others] = await Promise.all([
-    get<Order>(namespace, 'orders', refund.spec.orderRef.name).catch(() => undefined),
+  const [order, all] = await Promise.all([
+    get<Order>(namespace, 'orders', refund.spec.orderRef.name).then(
+      (order) => ({ order }),
+      (error) => ({ orderProblem: asProblem(error) }),
+    ),
     list<Refund>(namespace, 'refunds', `spec.orderRef.name=${refund.spec.orderRef.name}`),
     askWhetherMayDecide(),
   ])
-  return { refund, order, others: others.filter((r) => r.metadata.name !== name) }
+  return { refund, ...order, others: all.items.filter((r) => r.metadata.name !== name), more: all.more }
 }
 
 // Decide has the two buttons, and the dialog in which a decision is confirmed.
@@ -126,6 +137,7 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
         </div>
       )}
       {current && <WhatIsAsked seen={current} />}
+      {current && <Careful seen={current} />}
       <Trouble problem={problem.value} />
       {nothing ? (
         <p class="trouble" role="alert" id="nothing-to-decide">
@@ -181,10 +193,9 @@ function nothingToDecide(refund: Refund, approval: 'Approved' | 'Denied'): strin
   return undefined
 }
 
-function WhatIsAsked({ seen: { refund, order, others } }: { seen: Seen }) {
+function WhatIsAsked({ seen: { refund, order, others, more } }: { seen: Seen }) {
   const currency = order?.spec.amount.currency
-  const transaction = order?.status?.transaction
-  const taken = (order?.status?.refunded?.total ?? 0) + sum(others)
+  const sums = add(order, others)
   return (
     <Facts>
       <Fact name="refundNumber">
@@ -206,31 +217,67 @@ function WhatIsAsked({ seen: { refund, order, others } }: { seen: Seen }) {
         <Text>{refund.spec.orderRef.name}</Text> <Text>{order?.spec.description}</Text> <State reason={condition(order, 'Paid')?.reason} />
       </Fact>
       <Fact name="paidSum">
-        {transaction ? (
+        {sums.paid ? (
           <>
-            {money(transaction.total, transaction.currency)} <Time at={transaction.paidTime} />
+            {money(sums.paid, order?.status?.transaction?.currency)} <Time at={order?.status?.transaction?.paidTime} />
           </>
         ) : (
           '–'
         )}
       </Fact>
       <Fact name="otherRefunds">
+        {order && !more && others.length > 0 && (
+          <p id="other-sums">
+            {t('otherSums', money(sums.refunded, currency), sums.refundedCount, money(sums.underWay, currency), sums.underWayCount, money(sums.asked, currency), sums.askedCount)}
+          </p>
+        )}
         {others.length
-          ? others.map((r) => (
+          ? others.slice(0, listed).map((r) => (
               <span class="other" key={r.metadata.name}>
-                <Text>{r.metadata.name}</Text> {money(r.spec.amount, currency)} <State reason={stateOf(r)} kind="Refund" />
+                <Text>{r.metadata.name}</Text> {order ? money(r.spec.amount, currency) : r.spec.amount} <State reason={stateOf(r)} kind="Refund" />
               </span>
             ))
           : '–'}
+        {others.length > listed && <p class="hint">{t('showing', listed, more ? `> ${others.length}` : others.length)}</p>}
       </Fact>
-      {transaction?.total !== undefined && <Fact name="left">{money(transaction.total - taken, currency)}</Fact>}
+      {sums.paid > 0 && !more && (
+        <Fact name="left">
+          <span id="left">{t('leftAfter', money(sums.left, currency), money(sums.left - refund.spec.amount, currency))}</span>
+        </Fact>
+      )}
     </Facts>
   )
 }
 
-// sum adds what other Refunds will take: those that succeeded are counted by the Order, and those that ended otherwise take nothing.
-function sum(others: Refund[]): number {
-  return others.filter((r) => condition(r, 'Succeeded')?.status !== 'True' && condition(r, 'Succeeded')?.status !== 'False').reduce((total, r) => total + r.spec.amount, 0)
+const unusual = ['PaidEarlier', 'PaidUnderOtherParameters', 'PaidLate']
+
+// Careful says what an approver could overlook, as kubectl wechatpay does.
+function Careful({ seen: { refund, order, orderProblem, others, more } }: { seen: Seen }) {
+  const warnings: ComponentChild[] = []
+  if (orderProblem) {
+    warnings.push(
+      <>
+        {t('orderUnread')} {t(explained(orderProblem))} <Text>{orderProblem.message}</Text>
+      </>,
+    )
+  } else {
+    const sums = add(order, others)
+    const paid = condition(order, 'Paid')?.reason ?? ''
+    if (!sums.paid) warnings.push(t('orderNotPaid'))
+    else if (refund.spec.amount > sums.left) warnings.push(t('moreThanLeft'))
+    if (unusual.includes(paid)) warnings.push(t('paidUnusually', reasonWord(paid)))
+  }
+  if (more) warnings.push(t('moreRefunds', others.length))
+  if (!warnings.length) return null
+  return (
+    <ul class="trouble" role="alert" id="careful">
+      {warnings.map((warning, i) => (
+        <li key={i}>
+          <strong>{t('careful')}</strong> {warning}
+        </li>
+      ))}
+    </ul>
+  )
 }
 
 function differences(was: Refund, now: Refund): string[] {

@@ -133,9 +133,9 @@ function Around({ order }: { order: Order }) {
       <section aria-labelledby="shipments">
         <h2 id="shipments">{t('shipments')}</h2>
         <Trouble problem={shipments.problem} />
-        {shipments.value?.length ? (
+        {shipments.value?.items.length ? (
           <ul class="conditions">
-            {shipments.value.sort(byAge).map((s) => (
+            {shipments.value.items.sort(byAge).map((s) => (
               <li key={s.metadata.name}>
                 <strong>
                   <Text>{s.metadata.name}</Text>
@@ -159,9 +159,9 @@ function Around({ order }: { order: Order }) {
       <section aria-labelledby="events">
         <h2 id="events">{t('events')}</h2>
         <Trouble problem={events.problem} />
-        {events.value?.length ? (
+        {events.value?.items.length ? (
           <ul class="conditions">
-            {events.value.sort((a, b) => timeOf(b).localeCompare(timeOf(a))).map((e) => (
+            {events.value.items.sort((a, b) => timeOf(b).localeCompare(timeOf(a))).map((e) => (
               <li key={e.metadata.uid}>
                 <Time at={timeOf(e)} /> <strong>{e.reason}</strong> <code>{e.type}</code>
                 <p>
