@@ -148,8 +148,9 @@ export interface Source {
   resource: string
   fieldSelector?: string
   table?: boolean
-  // most is how many objects are kept.
+  // most is how many objects are kept: the first by name, or all are read and useFollow chooses.
   most: number
+  toTheEnd?: boolean
 }
 
 // Followed is told what there is, and what becomes of it.
@@ -186,6 +187,7 @@ export function follow<T>(source: Source, watchSeconds: number, told: Followed<T
     let version = ''
     let next = ''
     let count = 0
+    const full = () => !source.toTheEnd && count >= source.most
     do {
       const query = new URLSearchParams({ ...shared, limit: String(pageSize), ...(next && { continue: next }) })
       const body = await json<Table & List<T>>(`${path}?${query}`, { headers, signal: stopped.signal })
@@ -193,8 +195,8 @@ export function follow<T>(source: Source, watchSeconds: number, told: Followed<T
       next = body.metadata.continue ?? ''
       const items = unpack(body)
       count += items.length
-      told.page(items, next !== '' && count >= source.most)
-    } while (next && count < source.most)
+      told.page(items, next !== '' && full())
+    } while (next && !full())
     told.end()
     return version
   }

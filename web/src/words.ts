@@ -77,6 +77,8 @@ const words = {
   attention: ['Needs attention', '需要处理'],
   showing: ['{0} of {1}', '{0} / {1}'],
   more: ['Show more', '显示更多'],
+  cut: ['There are more than the {0} that the page keeps, which are the first by name. kubectl get lists all.', '多于页面保留的 {0} 个（按名称的前 {0} 个）。kubectl get 会列出全部。'],
+  olderCut: ['There are older ones than the {0} that the page keeps. kubectl get wxt lists all.', '另有早于页面保留的 {0} 个的对账单。kubectl get wxt 会列出全部。'],
   none: ['Nothing here.', '没有内容。'],
   loading: ['Loading …', '加载中…'],
   tooManyOrders: [
