@@ -8,7 +8,6 @@ import { asProblem, explained, Fact, Facts, State, Text, Time, Trouble } from '.
 import { amountOf, stateOf } from './refunds'
 import { askWhetherMayDecide, mayDecide } from './state'
 import { add } from './sums'
-import { shown } from './text'
 import { conditionWord, reasonWord, t } from './words'
 
 // Seen is what is shown before somebody decides, all of it read at that moment.
@@ -60,7 +59,7 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
   const dialog = useRef<HTMLDialogElement>(null)
   const seen = useSignal<Seen | undefined>(undefined)
   const why = useSignal('')
-  const changes = useSignal<string[] | undefined>(undefined)
+  const changes = useSignal<Change[] | undefined>(undefined)
   const problem = useSignal<Problem | undefined>(undefined)
   const unknown = useSignal(false)
   const lacking = useSignal(false)
@@ -129,8 +128,10 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
         <div class="trouble" role="alert" id="changed">
           <p>{t('changedMeanwhile')}</p>
           <ul>
-            {changes.value.map((change) => (
-              <li key={change}>{change}</li>
+            {changes.value.map(({ what, before, after }) => (
+              <li key={what + before + after}>
+                <Text>{what}</Text>: <Text>{before || '–'}</Text> → <Text>{after || '–'}</Text>
+              </li>
             ))}
           </ul>
           {!nothing && <p>{t('askAgain')}</p>}
@@ -280,10 +281,17 @@ function Careful({ seen: { refund, order, orderProblem, others, more } }: { seen
   )
 }
 
-function differences(was: Refund, now: Refund): string[] {
-  const changes: string[] = []
+// Change has texts of different people: each keeps its direction to itself, so that before and after don't change places.
+interface Change {
+  what: string
+  before: string | undefined
+  after: string | undefined
+}
+
+function differences(was: Refund, now: Refund): Change[] {
+  const changes: Change[] = []
   const compare = (what: string, before: string | undefined, after: string | undefined) => {
-    if ((before ?? '') !== (after ?? '')) changes.push(shown(`${what}: ${before || '–'} → ${after || '–'}`))
+    if ((before ?? '') !== (after ?? '')) changes.push({ what, before, after })
   }
   const word = (reason: string | undefined) => reason && reasonWord(reason, 'Refund')
   compare(t('why'), was.spec.approvalMessage, now.spec.approvalMessage)
@@ -295,5 +303,6 @@ function differences(was: Refund, now: Refund): string[] {
   }
   const annotations = { ...was.metadata.annotations, ...now.metadata.annotations }
   for (const key of Object.keys(annotations)) compare(key, was.metadata.annotations?.[key], now.metadata.annotations?.[key])
-  return changes.length ? changes : ['metadata']
+  if (!changes.length) compare('metadata.resourceVersion', was.metadata.resourceVersion, now.metadata.resourceVersion)
+  return changes
 }

@@ -194,6 +194,13 @@ func TestAConflictShowsWhatChanged(t *testing.T) {
 	if refund := d.Refund("refund-0001"); refund.Spec.Approval != "" {
 		t.Fatalf("the Refund is %s", refund.Spec.Approval)
 	}
+	// Texts of others do not change places: what was Hebrew or Arabic is before the arrow still.
+	d.Patch(d.Refund("refund-0001"), `{"metadata":{"annotations":{"wechatpay-operator.io/note":"שלום"}}}`)
+	click(p, "dialog #confirm")
+	p.Await(`document.querySelector('#changed') && document.querySelector('#changed').textContent.includes('note')`)
+	if parts := chromium.Read[string](p, `[...document.querySelectorAll('#changed li bdi')].map((part) => part.textContent).join('|')`); parts != "wechatpay-operator.io/note|–|שלום" {
+		t.Errorf("the parts that keep their direction are %s", parts)
+	}
 	click(p, "dialog #confirm")
 	p.Await(decided)
 }
