@@ -210,6 +210,7 @@ function WhatIsAsked({ seen: { refund, order, others, more } }: { seen: Seen }) 
       </Fact>
       <Fact name="requestedBy">
         <Text>{refund.metadata.annotations?.[requestedBy] ?? t('requestedUnknown')}</Text>
+        <p class="hint">{t('believed')}</p>
       </Fact>
       <Fact name="reason">
         <Text>{refund.spec.reason ?? '–'}</Text>

@@ -99,6 +99,7 @@ function Details({ order, refunds, refundProblem, moreRefunds }: { order: Order;
         <Trouble problem={refundProblem?.code === 403 ? refundProblem : undefined} />
         <More of={moreRefunds} most={mostRefunds} />
         {refunds.length ? <RefundTable refunds={refunds.sort(byAge)} currency={currency} /> : <p class="hint">{t('none')}</p>}
+        {refunds.length > 0 && <p class="hint" id="believed">{t('believed')}</p>}
       </section>
       <Around order={order} />
     </>

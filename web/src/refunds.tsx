@@ -95,6 +95,11 @@ export function Refunds() {
       <p class="unseen" role="status" id="news">
         {news.value}
       </p>
+      {shown.length > 0 && (
+        <p class="hint" id="believed">
+          {t('believed')}
+        </p>
+      )}
       <ul class="cards">
         {shown.slice(0, count.value).map((refund) => (
           <Card key={refund.metadata.name} refund={refund} />

@@ -105,6 +105,10 @@ const words = {
   requestedBy: ['Requested by', '申请人'],
   requestedUnknown: ['not recorded', '未记录'],
   decidedBy: ['Decided by', '审批人'],
+  believed: [
+    '“Requested by” and “Decided by” are verified only where the component four-eyes is installed. Elsewhere whoever may write Refunds can have written them.',
+    '“申请人”和“审批人”只有安装了组件 four-eyes 才经过核实；否则有权写入退款的人都可能写上。',
+  ],
   why: ['Why', '审批意见'],
   whyHint: ['Why (at most 256 characters; the payer does not see it)', '审批意见（最多 256 字，付款人不可见）'],
   whyNeeded: ['Say why it is denied.', '请填写拒绝的原因。'],

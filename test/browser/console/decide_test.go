@@ -80,6 +80,11 @@ func TestAnApproverApproves(t *testing.T) {
 			t.Errorf("the dialog does not say %q: %s", words, asked)
 		}
 	}
+	for where, text := range map[string]string{"dialog": asked, "page": approver.Text("main #believed")} {
+		if !strings.Contains(text, "verified only where the component four-eyes is installed") {
+			t.Errorf("the %s does not say what the names are worth: %s", where, text)
+		}
+	}
 	enterText(approver, "#why", "the soap was broken")
 	click(approver, "dialog #confirm")
 	approver.Await(decided)
