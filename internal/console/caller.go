@@ -34,7 +34,11 @@ func (s *Server) identify(r *http.Request) (caller, *refusal) {
 		if !strings.EqualFold(scheme, "Bearer") || !isToken(token) {
 			return caller{}, ambiguousCaller
 		}
-		return caller{token: token, expires: endOf(token)}, nil
+		end := endOf(token)
+		if !end.IsZero() && !time.Now().Before(end) {
+			return caller{}, tokenExpired
+		}
+		return caller{token: token, expires: end}, nil
 	case s.options.Login == LoginToken:
 		if session, ok := s.session(r); ok {
 			return caller{session.Token, session.Expires, true}, nil

@@ -92,7 +92,11 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w = &sessionEnder{ResponseWriter: w, server: s}
 	}
 	if asked.verb == verbPatch {
-		defer s.log.Info("a decision was passed on", "namespace", asked.namespace, "refund", asked.name)
+		answer := &answerCode{ResponseWriter: w}
+		w = answer
+		defer func() {
+			s.log.Info("a decision was passed on", "namespace", asked.namespace, "refund", asked.name, "answer", answer.code)
+		}()
 	}
 	s.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, outgoingKey{}, out)))
 }
@@ -163,6 +167,20 @@ func (s *Server) newProxy() *httputil.ReverseProxy {
 }
 
 var errUnexpected = errors.New("the API server answered with a redirect or another protocol")
+
+// answerCode remembers what a request was answered with.
+type answerCode struct {
+	http.ResponseWriter
+	code int
+}
+
+func (a *answerCode) WriteHeader(code int) {
+	a.code = code
+	a.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap lets http.ResponseController flush.
+func (a *answerCode) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // sessionEnder forgets a token that the API server does not take any more.
 type sessionEnder struct {

@@ -115,6 +115,8 @@ func TestWhatIsNotPassedOn(t *testing.T) {
 		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.kind%3DSecret", "", "", 404},
 		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid%3D", "", "", 404},
 		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid%3D5&watch=1", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.name%21%3Dx", "", "", 404},
+		{"GET", "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid%3D5,involvedObject.kind%21%3DOrder", "", "", 404},
 		{"DELETE", own + "/refunds/refund-1", "", "", 404},
 		{"PUT", own + "/refunds/refund-1", "application/json", decided, 404},
 		{"POST", own + "/refunds", "application/json", "{}", 404},
@@ -181,6 +183,26 @@ func TestOnlyKnownHeadersArrive(t *testing.T) {
 	}
 }
 
+// TestTheLogTellsWhatBecameOfADecision: one that the API server refused was passed on as well.
+func TestTheLogTellsWhatBecameOfADecision(t *testing.T) {
+	f := open(t)
+	for _, code := range []int{http.StatusOK, http.StatusForbidden, http.StatusConflict} {
+		f.api.mutex.Lock()
+		f.api.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+		f.api.mutex.Unlock()
+		_ = bodyOf(t, f.send("PATCH", own+"/refunds/refund-1", decided, withToken("a-token"), withHeader("Content-Type", "application/merge-patch+json")))
+	}
+	f.api.Close()
+	_ = bodyOf(t, f.send("PATCH", own+"/refunds/refund-1", decided, withToken("a-token"), withHeader("Content-Type", "application/merge-patch+json")))
+	f.stop() // it waits for what is under way
+	f.stopped <- <-f.stopped
+	for _, code := range []int{200, 403, 409, 502} {
+		if want := fmt.Sprintf(`msg="a decision was passed on" namespace=shop refund=refund-1 answer=%d`, code); !strings.Contains(f.logged.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, f.logged)
+		}
+	}
+}
+
 // TestWithoutATokenNothingIsAsked: the API server would answer as to an anonymous caller. The header has to be one, and a bearer's.
 func TestWithoutATokenNothingIsAsked(t *testing.T) {
 	f := open(t)
@@ -198,11 +220,16 @@ func TestWithoutATokenNothingIsAsked(t *testing.T) {
 		"no token":           {withHeader("Authorization", "Bearer "), 400},
 		"a tab":              {withHeader("Authorization", "Bearer a\tb"), 400},
 		"too long":           {withHeader("Authorization", "Bearer "+strings.Repeat("a", 17_000)), 400},
+		"expired":            {withToken(tokenUntil(time.Now().Add(-time.Minute))), 401},
 		"in the query":       {func(r *http.Request) { r.URL.RawQuery = "access_token=a" }, 400},
 	} {
 		response := f.send("GET", own+"/orders", "", test.change)
-		if response.StatusCode != test.code || !strings.Contains(bodyOf(t, response), `"kind":"Status"`) {
+		body := bodyOf(t, response)
+		if response.StatusCode != test.code || !strings.Contains(body, `"kind":"Status"`) {
 			t.Errorf("%s: %s", name, response.Status)
+		}
+		if name == "expired" && !strings.Contains(body, "the token has expired") {
+			t.Errorf("an expired token is answered with %s", body)
 		}
 	}
 	if got := f.api.requests(); len(got) > 0 {

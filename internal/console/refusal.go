@@ -23,6 +23,7 @@ type refusal struct {
 var (
 	notServed       = &refusal{http.StatusNotFound, metav1.StatusReasonNotFound, "the console does not pass on this request: it serves what its page needs"}
 	notLoggedIn     = &refusal{http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "no token came with the request: log in"}
+	tokenExpired    = &refusal{http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "the token has expired: log in again"}
 	crossOrigin     = &refusal{http.StatusForbidden, metav1.StatusReasonForbidden, "the request came from another site's page"}
 	tooMany         = &refusal{http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "too many requests or watches are under way: close some pages"}
 	serverAway      = &refusal{http.StatusBadGateway, metav1.StatusReasonServiceUnavailable, "the API server can't be reached, or its answer can't be used"}

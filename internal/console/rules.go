@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -140,6 +141,9 @@ func aboutOneObject(selector string) bool {
 	}
 	named := false
 	for _, requirement := range parsed.Requirements() {
+		if requirement.Operator != selection.Equals && requirement.Operator != selection.DoubleEquals {
+			return false // all but one are not one
+		}
 		switch requirement.Field {
 		case "involvedObject.name", "involvedObject.uid":
 			named = named || requirement.Value != ""

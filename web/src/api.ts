@@ -94,14 +94,32 @@ interface List<T> {
   items?: T[]
 }
 
-// list reads all that a selector selects: what belongs to one Order.
-export async function list<T>(namespace: string, resource: string, fieldSelector: string): Promise<T[]> {
-  return (await json<List<T>>(`${own}/${namespace}/${resource}?${new URLSearchParams({ fieldSelector, limit: String(pageSize) })}`)).items ?? []
+// Listed is what was read of a list. more: it goes on beyond that.
+export interface Listed<T> {
+  items: T[]
+  more: boolean
 }
 
-export async function eventsOf<T>(namespace: string, uid: string): Promise<T[]> {
+const mostPages = 4
+
+// list reads what a selector selects: what belongs to one Order.
+export async function list<T>(namespace: string, resource: string, fieldSelector: string): Promise<Listed<T>> {
+  const items: T[] = []
+  let next = ''
+  for (let page = 0; page < mostPages; page++) {
+    const query = new URLSearchParams({ fieldSelector, limit: String(pageSize), ...(next && { continue: next }) })
+    const body = await json<List<T>>(`${own}/${namespace}/${resource}?${query}`)
+    items.push(...(body.items ?? []))
+    next = body.metadata.continue ?? ''
+    if (!next) break
+  }
+  return { items, more: next !== '' }
+}
+
+export async function eventsOf<T>(namespace: string, uid: string): Promise<Listed<T>> {
   const query = new URLSearchParams({ fieldSelector: `involvedObject.uid=${uid}`, limit: '100' })
-  return (await json<List<T>>(`/api/v1/namespaces/${namespace}/events?${query}`)).items ?? []
+  const body = await json<List<T>>(`/api/v1/namespaces/${namespace}/events?${query}`)
+  return { items: body.items ?? [], more: !!body.metadata.continue }
 }
 
 // decide answers a Refund as it was seen: the resourceVersion keeps the answer from being to another one.
@@ -130,8 +148,9 @@ export interface Source {
   resource: string
   fieldSelector?: string
   table?: boolean
-  // most is how many objects are kept.
+  // most is how many objects are kept: the first by name, or all are read and useFollow chooses.
   most: number
+  toTheEnd?: boolean
 }
 
 // Followed is told what there is, and what becomes of it.
@@ -168,6 +187,7 @@ export function follow<T>(source: Source, watchSeconds: number, told: Followed<T
     let version = ''
     let next = ''
     let count = 0
+    const full = () => !source.toTheEnd && count >= source.most
     do {
       const query = new URLSearchParams({ ...shared, limit: String(pageSize), ...(next && { continue: next }) })
       const body = await json<Table & List<T>>(`${path}?${query}`, { headers, signal: stopped.signal })
@@ -175,8 +195,8 @@ export function follow<T>(source: Source, watchSeconds: number, told: Followed<T
       next = body.metadata.continue ?? ''
       const items = unpack(body)
       count += items.length
-      told.page(items, next !== '' && count >= source.most)
-    } while (next && count < source.most)
+      told.page(items, next !== '' && full())
+    } while (next && !full())
     told.end()
     return version
   }

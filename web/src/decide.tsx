@@ -1,29 +1,39 @@
 import { useSignal } from '@preact/signals'
+import type { ComponentChild } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { decide, get, list, Problem } from './api'
 import { condition, decidedBy, requestedBy, type Order, type Refund } from './kinds'
 import { money } from './money'
-import { asProblem, Fact, Facts, State, Text, Time, Trouble } from './parts'
+import { asProblem, explained, Fact, Facts, State, Text, Time, Trouble } from './parts'
 import { amountOf, stateOf } from './refunds'
 import { askWhetherMayDecide, mayDecide } from './state'
-import { shown } from './text'
+import { add } from './sums'
 import { conditionWord, reasonWord, t } from './words'
 
 // Seen is what is shown before somebody decides, all of it read at that moment.
 interface Seen {
   refund: Refund
   order?: Order
+  orderProblem?: Problem
   others: Refund[]
+  // more: the Order has other Refunds beyond those that were read.
+  more: boolean
 }
+
+// listed is how many other Refunds are named one by one.
+const listed = 20
 
 async function look(namespace: string, name: string): Promise<Seen> {
   const refund = await get<Refund>(namespace, 'refunds', name)
-  const [order, others] = await Promise.all([
-    get<Order>(namespace, 'orders', refund.spec.orderRef.name).catch(() => undefined),
+  const [order, all] = await Promise.all([
+    get<Order>(namespace, 'orders', refund.spec.orderRef.name).then(
+      (order) => ({ order }),
+      (error) => ({ orderProblem: asProblem(error) }),
+    ),
     list<Refund>(namespace, 'refunds', `spec.orderRef.name=${refund.spec.orderRef.name}`),
     askWhetherMayDecide(),
   ])
-  return { refund, order, others: others.filter((r) => r.metadata.name !== name) }
+  return { refund, ...order, others: all.items.filter((r) => r.metadata.name !== name), more: all.more }
 }
 
 // Decide has the two buttons, and the dialog in which a decision is confirmed.
@@ -49,7 +59,7 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
   const dialog = useRef<HTMLDialogElement>(null)
   const seen = useSignal<Seen | undefined>(undefined)
   const why = useSignal('')
-  const changes = useSignal<string[] | undefined>(undefined)
+  const changes = useSignal<Change[] | undefined>(undefined)
   const problem = useSignal<Problem | undefined>(undefined)
   const unknown = useSignal(false)
   const lacking = useSignal(false)
@@ -103,7 +113,7 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
 
   const current = seen.value
   const amount = current ? amountOf(current.refund, current.order) : ''
-  const already = current?.refund.spec.approval
+  const nothing = current && nothingToDecide(current.refund, approval)
   const title = approval === 'Approved' ? t('approveTitle', amount) : t('denyTitle', amount)
   return (
     <dialog ref={dialog} aria-labelledby="decide-title" onClose={close}>
@@ -118,18 +128,21 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
         <div class="trouble" role="alert" id="changed">
           <p>{t('changedMeanwhile')}</p>
           <ul>
-            {changes.value.map((change) => (
-              <li key={change}>{change}</li>
+            {changes.value.map(({ what, before, after }) => (
+              <li key={what + before + after}>
+                <Text>{what}</Text>: <Text>{before || '–'}</Text> → <Text>{after || '–'}</Text>
+              </li>
             ))}
           </ul>
-          {!already && <p>{t('askAgain')}</p>}
+          {!nothing && <p>{t('askAgain')}</p>}
         </div>
       )}
       {current && <WhatIsAsked seen={current} />}
+      {current && <Careful seen={current} />}
       <Trouble problem={problem.value} />
-      {already ? (
-        <p role="alert" id="already">
-          {t('alreadyDecided', reasonWord(already))} <Text>{current?.refund.metadata.annotations?.[decidedBy] ?? ''}</Text>
+      {nothing ? (
+        <p class="trouble" role="alert" id="nothing-to-decide">
+          {nothing} {current.refund.spec.approval && <Text>{current.refund.metadata.annotations?.[decidedBy]}</Text>}
         </p>
       ) : (
         current && (
@@ -156,7 +169,7 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
         )
       )}
       <p class="buttons">
-        {current && !already && (
+        {current && !nothing && (
           <button type="button" id="confirm" class={approval === 'Approved' ? 'approve' : 'deny'} disabled={mayDecide.value === false || sending.value} onClick={() => void send()}>
             {approval === 'Approved' ? t('approveNow', amount) : t('denyNow')}
           </button>
@@ -169,10 +182,21 @@ function Confirm({ namespace, name, approval, close }: { namespace: string; name
   )
 }
 
-function WhatIsAsked({ seen: { refund, order, others } }: { seen: Seen }) {
+// nothingToDecide says why a decision is not offered, in the cases in which kubectl wechatpay does not make one
+// (internal/plugin/decide.go). What is approved while the policy is missing would be final and never sent.
+function nothingToDecide(refund: Refund, approval: 'Approved' | 'Denied'): string | undefined {
+  const [approved, succeeded] = [condition(refund, 'Approved'), condition(refund, 'Succeeded')]
+  if (refund.spec.approval) return t('alreadyDecided', reasonWord(refund.spec.approval))
+  if (refund.metadata.deletionTimestamp) return t('beingDeleted')
+  if (approved?.status === 'True') return t('needsNoDecision', reasonWord(approved.reason, 'Refund'))
+  if (succeeded?.status === 'True' || succeeded?.status === 'False') return t('hasEnded', reasonWord(succeeded.reason, 'Refund'))
+  if (approval === 'Approved' && approved?.reason === 'PolicyMissing') return t('policyMissing')
+  return undefined
+}
+
+function WhatIsAsked({ seen: { refund, order, others, more } }: { seen: Seen }) {
   const currency = order?.spec.amount.currency
-  const transaction = order?.status?.transaction
-  const taken = (order?.status?.refunded?.total ?? 0) + sum(others)
+  const sums = add(order, others)
   return (
     <Facts>
       <Fact name="refundNumber">
@@ -181,8 +205,12 @@ function WhatIsAsked({ seen: { refund, order, others } }: { seen: Seen }) {
       <Fact name="amount">
         <strong>{amountOf(refund, order)}</strong>
       </Fact>
+      <Fact name="state">
+        <State reason={stateOf(refund) ?? condition(refund, 'Approved')?.reason} kind="Refund" />
+      </Fact>
       <Fact name="requestedBy">
         <Text>{refund.metadata.annotations?.[requestedBy] ?? t('requestedUnknown')}</Text>
+        <p class="hint">{t('believed')}</p>
       </Fact>
       <Fact name="reason">
         <Text>{refund.spec.reason ?? '–'}</Text>
@@ -191,37 +219,80 @@ function WhatIsAsked({ seen: { refund, order, others } }: { seen: Seen }) {
         <Text>{refund.spec.orderRef.name}</Text> <Text>{order?.spec.description}</Text> <State reason={condition(order, 'Paid')?.reason} />
       </Fact>
       <Fact name="paidSum">
-        {transaction ? (
+        {sums.paid ? (
           <>
-            {money(transaction.total, transaction.currency)} <Time at={transaction.paidTime} />
+            {money(sums.paid, order?.status?.transaction?.currency)} <Time at={order?.status?.transaction?.paidTime} />
           </>
         ) : (
           '–'
         )}
       </Fact>
       <Fact name="otherRefunds">
+        {order && !more && others.length > 0 && (
+          <p id="other-sums">
+            {t('otherSums', money(sums.refunded, currency), sums.refundedCount, money(sums.underWay, currency), sums.underWayCount, money(sums.asked, currency), sums.askedCount)}
+          </p>
+        )}
         {others.length
-          ? others.map((r) => (
+          ? others.slice(0, listed).map((r) => (
               <span class="other" key={r.metadata.name}>
-                <Text>{r.metadata.name}</Text> {money(r.spec.amount, currency)} <State reason={stateOf(r)} kind="Refund" />
+                <Text>{r.metadata.name}</Text> {order ? money(r.spec.amount, currency) : r.spec.amount} <State reason={stateOf(r)} kind="Refund" />
               </span>
             ))
           : '–'}
+        {others.length > listed && <p class="hint">{t('showing', listed, more ? `> ${others.length}` : others.length)}</p>}
       </Fact>
-      {transaction?.total !== undefined && <Fact name="left">{money(transaction.total - taken, currency)}</Fact>}
+      {sums.paid > 0 && !more && (
+        <Fact name="left">
+          <span id="left">{t('leftAfter', money(sums.left, currency), money(sums.left - refund.spec.amount, currency))}</span>
+        </Fact>
+      )}
     </Facts>
   )
 }
 
-// sum adds what other Refunds will take: those that succeeded are counted by the Order, and those that ended otherwise take nothing.
-function sum(others: Refund[]): number {
-  return others.filter((r) => condition(r, 'Succeeded')?.status !== 'True' && condition(r, 'Succeeded')?.status !== 'False').reduce((total, r) => total + r.spec.amount, 0)
+const unusual = ['PaidEarlier', 'PaidUnderOtherParameters', 'PaidLate']
+
+// Careful says what an approver could overlook, as kubectl wechatpay does.
+function Careful({ seen: { refund, order, orderProblem, others, more } }: { seen: Seen }) {
+  const warnings: ComponentChild[] = []
+  if (orderProblem) {
+    warnings.push(
+      <>
+        {t('orderUnread')} {t(explained(orderProblem))} <Text>{orderProblem.message}</Text>
+      </>,
+    )
+  } else {
+    const sums = add(order, others)
+    const paid = condition(order, 'Paid')?.reason ?? ''
+    if (!sums.paid) warnings.push(t('orderNotPaid'))
+    else if (refund.spec.amount > sums.left) warnings.push(t('moreThanLeft'))
+    if (unusual.includes(paid)) warnings.push(t('paidUnusually', reasonWord(paid)))
+  }
+  if (more) warnings.push(t('moreRefunds', others.length))
+  if (!warnings.length) return null
+  return (
+    <ul class="trouble" role="alert" id="careful">
+      {warnings.map((warning, i) => (
+        <li key={i}>
+          <strong>{t('careful')}</strong> {warning}
+        </li>
+      ))}
+    </ul>
+  )
 }
 
-function differences(was: Refund, now: Refund): string[] {
-  const changes: string[] = []
+// Change has texts of different people: each keeps its direction to itself, so that before and after don't change places.
+interface Change {
+  what: string
+  before: string | undefined
+  after: string | undefined
+}
+
+function differences(was: Refund, now: Refund): Change[] {
+  const changes: Change[] = []
   const compare = (what: string, before: string | undefined, after: string | undefined) => {
-    if ((before ?? '') !== (after ?? '')) changes.push(shown(`${what}: ${before || '–'} → ${after || '–'}`))
+    if ((before ?? '') !== (after ?? '')) changes.push({ what, before, after })
   }
   const word = (reason: string | undefined) => reason && reasonWord(reason, 'Refund')
   compare(t('why'), was.spec.approvalMessage, now.spec.approvalMessage)
@@ -233,5 +304,6 @@ function differences(was: Refund, now: Refund): string[] {
   }
   const annotations = { ...was.metadata.annotations, ...now.metadata.annotations }
   for (const key of Object.keys(annotations)) compare(key, was.metadata.annotations?.[key], now.metadata.annotations?.[key])
-  return changes.length ? changes : ['metadata']
+  if (!changes.length) compare('metadata.resourceVersion', was.metadata.resourceVersion, now.metadata.resourceVersion)
+  return changes
 }

@@ -37,7 +37,7 @@ export interface Order extends Resource {
     expireTime?: string
     prepay?: { id?: string; expireTime?: string; codeURL?: string; mwebURL?: string; protocol?: string }
     transaction?: { id?: string; total?: number; currency?: string; paidTime?: string; bankType?: string; couponTotal?: number }
-    refunded?: { total?: number; count?: number }
+    refunded?: { total?: number; count?: number; refunds?: { outRefundNo: string }[] }
   }
 }
 

@@ -11,10 +11,18 @@ export function Login({ entered }: { entered: () => Promise<void> }) {
   if (settings.value.login !== 'token') {
     return (
       <section class="narrow" role="alert">
-        <h1>{t('sessionEnded')}</h1>
-        <button type="button" onClick={() => location.reload()}>
-          {t('reload')}
-        </button>
+        <h1 id="ended">{t('sessionEnded')}</h1>
+        <p class="buttons">
+          <button type="button" onClick={() => location.reload()}>
+            {t('reload')}
+          </button>
+          {settings.value.signOut && (
+            <button type="button" id="logout" onClick={() => location.assign(settings.value.signOut!)}>
+              {t('logOut')}
+            </button>
+          )}
+        </p>
+        {settings.value.signOut && <p class="hint">{t('signOutHint')}</p>}
       </section>
     )
   }

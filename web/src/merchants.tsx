@@ -1,17 +1,20 @@
 import { condition, type Merchant } from './kinds'
-import { Conditions, Fact, Facts, Liveness, State, Text, Time, useFollow } from './parts'
+import { Conditions, Fact, Facts, Liveness, More, State, Text, Time, useFollow } from './parts'
 import { route } from './state'
 import { t } from './words'
 
+const most = 500
+
 export function Merchants() {
   const { namespace } = route.value
-  const following = useFollow<Merchant>({ namespace, resource: 'merchants', most: 500 })
+  const following = useFollow<Merchant>({ namespace, resource: 'merchants', most })
   void following.turn.value
   const merchants = [...following.items.values()].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name))
   return (
     <>
       <h1>{t('merchants')}</h1>
       <Liveness of={following} />
+      <More of={following.more.value} most={most} />
       {!merchants.length && <p class="hint">{following.loading.value ? t('loading') : t('none')}</p>}
       <ul class="cards">
         {merchants.map((merchant) => (

@@ -3,16 +3,18 @@ import { useEffect } from 'preact/hooks'
 import { eventsOf, list } from './api'
 import { condition, type Event, type Order, type Refund, type Shipment } from './kinds'
 import { money } from './money'
-import { Conditions, Fact, Facts, Liveness, State, Text, Time, Trouble, useFollow, useRead } from './parts'
+import { Conditions, Fact, Facts, Liveness, More, State, Text, Time, Trouble, useFollow, useRead } from './parts'
 import { QR } from './qr'
 import { RefundTable } from './refunds'
 import { link, route } from './state'
 import { t } from './words'
 
+const mostRefunds = 500
+
 export function OneOrder() {
   const { namespace, name } = route.value
   const orders = useFollow<Order>({ namespace, resource: 'orders', fieldSelector: `metadata.name=${name}`, most: 1 })
-  const refunds = useFollow<Refund>({ namespace, resource: 'refunds', fieldSelector: `spec.orderRef.name=${name}`, most: 500 })
+  const refunds = useFollow<Refund>({ namespace, resource: 'refunds', fieldSelector: `spec.orderRef.name=${name}`, most: mostRefunds })
   void orders.turn.value
   void refunds.turn.value
   const order = orders.items.get(name)
@@ -25,12 +27,12 @@ export function OneOrder() {
         {t('order')} <Text>{name}</Text>
       </h1>
       <Liveness of={orders} />
-      {orders.loading.value ? <p class="hint">{t('loading')}</p> : order ? <Details order={order} refunds={[...refunds.items.values()]} refundProblem={refunds.problem.value} /> : !orders.problem.value && <p role="alert">{t('notFound')}</p>}
+      {orders.loading.value ? <p class="hint">{t('loading')}</p> : order ? <Details order={order} refunds={[...refunds.items.values()]} refundProblem={refunds.problem.value} moreRefunds={refunds.more.value} /> : !orders.problem.value && <p role="alert">{t('notFound')}</p>}
     </>
   )
 }
 
-function Details({ order, refunds, refundProblem }: { order: Order; refunds: Refund[]; refundProblem: Parameters<typeof Trouble>[0]['problem'] }) {
+function Details({ order, refunds, refundProblem, moreRefunds }: { order: Order; refunds: Refund[]; moreRefunds: boolean; refundProblem: Parameters<typeof Trouble>[0]['problem'] }) {
   const { spec, status } = order
   const paid = condition(order, 'Paid')
   const currency = spec.amount.currency ?? 'CNY'
@@ -95,7 +97,9 @@ function Details({ order, refunds, refundProblem }: { order: Order; refunds: Ref
       <section aria-labelledby="refunds">
         <h2 id="refunds">{t('refunds')}</h2>
         <Trouble problem={refundProblem?.code === 403 ? refundProblem : undefined} />
+        <More of={moreRefunds} most={mostRefunds} />
         {refunds.length ? <RefundTable refunds={refunds.sort(byAge)} currency={currency} /> : <p class="hint">{t('none')}</p>}
+        {refunds.length > 0 && <p class="hint" id="believed">{t('believed')}</p>}
       </section>
       <Around order={order} />
     </>
@@ -133,9 +137,10 @@ function Around({ order }: { order: Order }) {
       <section aria-labelledby="shipments">
         <h2 id="shipments">{t('shipments')}</h2>
         <Trouble problem={shipments.problem} />
-        {shipments.value?.length ? (
+        <More of={!!shipments.value?.more} most={shipments.value?.items.length ?? 0} />
+        {shipments.value?.items.length ? (
           <ul class="conditions">
-            {shipments.value.sort(byAge).map((s) => (
+            {shipments.value.items.sort(byAge).map((s) => (
               <li key={s.metadata.name}>
                 <strong>
                   <Text>{s.metadata.name}</Text>
@@ -159,9 +164,10 @@ function Around({ order }: { order: Order }) {
       <section aria-labelledby="events">
         <h2 id="events">{t('events')}</h2>
         <Trouble problem={events.problem} />
-        {events.value?.length ? (
+        <More of={!!events.value?.more} most={events.value?.items.length ?? 0} />
+        {events.value?.items.length ? (
           <ul class="conditions">
-            {events.value.sort((a, b) => timeOf(b).localeCompare(timeOf(a))).map((e) => (
+            {events.value.items.sort((a, b) => timeOf(b).localeCompare(timeOf(a))).map((e) => (
               <li key={e.metadata.uid}>
                 <Time at={timeOf(e)} /> <strong>{e.reason}</strong> <code>{e.type}</code>
                 <p>

@@ -170,7 +170,7 @@ function ByNumber({ namespace, number }: { namespace: string; number: string }) 
     let over = false
     const timer = setTimeout(async () => {
       const lists = await Promise.allSettled(['status.outTradeNo', 'status.transaction.id', 'metadata.name'].map((field) => list<Order>(namespace, 'orders', `${field}=${number}`)))
-      if (!over) found.value = [...new Set(lists.flatMap((l) => (l.status === 'fulfilled' ? l.value.map((o) => o.metadata.name) : [])))]
+      if (!over) found.value = [...new Set(lists.flatMap((l) => (l.status === 'fulfilled' ? l.value.items.map((o) => o.metadata.name) : [])))]
     }, 400)
     return () => {
       over = true

@@ -123,6 +123,7 @@ const often = 150
 export function useFollow<T extends { metadata: { name: string } }>(
   source: Source,
   heard?: (type: 'ADDED' | 'MODIFIED' | 'DELETED', item: T, before: T | undefined) => void,
+  first?: (a: T, b: T) => number, // of more than source.most, those that come first in this order are kept
 ): Following<T> {
   const key = JSON.stringify(source)
   const following = useMemo<Following<T>>(
@@ -138,13 +139,22 @@ export function useFollow<T extends { metadata: { name: string } }>(
       }, often)
     }
     let fresh = following.items
+    let cut = false
+    const keep = (items: Map<string, T>) => {
+      if (!first || items.size <= source.most) return
+      cut = true
+      for (const item of [...items.values()].sort(first).slice(source.most)) items.delete(item.metadata.name)
+    }
     const stop = follow<T>(source, settings.value.watchSeconds, {
       begin: () => {
         fresh = following.items.size ? new Map() : following.items
+        cut = false
       },
       page: (items, more) => {
         for (const item of items) fresh.set(item.metadata.name, item)
-        following.more.value = more
+        if (more) cut = true
+        keep(fresh)
+        following.more.value = cut
         tell()
       },
       end: () => {
@@ -157,7 +167,10 @@ export function useFollow<T extends { metadata: { name: string } }>(
         const name = item.metadata.name
         heard?.(type, item, following.items.get(name))
         if (type === 'DELETED') following.items.delete(name)
-        else if (following.items.has(name) || following.items.size < source.most) following.items.set(name, item)
+        else if (first || following.items.has(name) || following.items.size < source.most) following.items.set(name, item)
+        else cut = true
+        keep(following.items)
+        following.more.value = cut
         tell()
       },
       live: () => {
@@ -194,6 +207,15 @@ export function Liveness({ of }: { of: Following<never> | Following<any> }) {
       {problem && !of.live.value && <Trouble problem={problem} />}
     </>
   )
+}
+
+// More says that a list was cut.
+export function More({ of, most, word = 'cut' }: { of: boolean; most: number; word?: Word }) {
+  return of ? (
+    <p class="trouble" role="status" data-cut={most}>
+      {t(word, most)}
+    </p>
+  ) : null
 }
 
 // useRead reads something once, and again when what it depends on changes.

@@ -5,7 +5,7 @@ import { Decide } from './decide'
 import { condition, decidedBy, requestedBy, type Order, type Refund } from './kinds'
 import { money } from './money'
 import { byAge } from './order'
-import { Liveness, State, Text, Time, useFollow } from './parts'
+import { Liveness, More, State, Text, Time, useFollow } from './parts'
 import { askWhetherMayDecide, link, mayDecide, route, settings } from './state'
 import { reasonWord, t } from './words'
 
@@ -83,6 +83,7 @@ export function Refunds() {
     <>
       <h1>{t('waiting')}</h1>
       <Liveness of={following} />
+      <More of={following.more.value} most={most} />
       {mayDecide.value === false && !following.loading.value && (
         <p class="hint" id="may-not">
           {t('mayNot')}
@@ -94,6 +95,11 @@ export function Refunds() {
       <p class="unseen" role="status" id="news">
         {news.value}
       </p>
+      {shown.length > 0 && (
+        <p class="hint" id="believed">
+          {t('believed')}
+        </p>
+      )}
       <ul class="cards">
         {shown.slice(0, count.value).map((refund) => (
           <Card key={refund.metadata.name} refund={refund} />

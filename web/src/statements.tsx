@@ -1,22 +1,32 @@
+import type { Cells } from './api'
 import { condition, type Statement } from './kinds'
 import { money } from './money'
-import { Conditions, Fact, Facts, Liveness, State, Text, Time, useFollow } from './parts'
+import { Conditions, Fact, Facts, Liveness, More, State, Text, Time, useFollow } from './parts'
 import { link, route } from './state'
 import { t } from './words'
 
 const isOrderName = /^[a-z0-9-]{6,32}$/
 
+// The API server lists by name, so all are read, as the table of kubectl get, to find the newest days.
+const most = 1000
+const text = (cell: Cells['cells'][string] | undefined) => String(cell ?? '')
+
+function newestFirst(a: Cells, b: Cells): number {
+  return text(b.cells['DATE']).localeCompare(text(a.cells['DATE'])) || a.metadata.name.localeCompare(b.metadata.name)
+}
+
 export function Statements() {
   const { namespace } = route.value
-  const following = useFollow<Statement>({ namespace, resource: 'statements', most: 1000 })
+  const following = useFollow<Cells>({ namespace, resource: 'statements', table: true, most, toTheEnd: true }, undefined, newestFirst)
   void following.turn.value
-  const statements = [...following.items.values()].sort((a, b) => b.spec.date.localeCompare(a.spec.date) || a.metadata.name.localeCompare(b.metadata.name))
+  const rows = [...following.items.values()].sort(newestFirst)
   return (
     <>
       <h1>{t('statements')}</h1>
       <Liveness of={following} />
-      {!statements.length && <p class="hint">{following.loading.value ? t('loading') : t('none')}</p>}
-      {statements.length > 0 && (
+      <More of={following.more.value} most={most} word="olderCut" />
+      {!rows.length && <p class="hint">{following.loading.value ? t('loading') : t('none')}</p>}
+      {rows.length > 0 && (
         <table class="list">
           <thead>
             <tr>
@@ -31,23 +41,23 @@ export function Statements() {
             </tr>
           </thead>
           <tbody>
-            {statements.map((s) => (
-              <tr key={s.metadata.name}>
+            {rows.map(({ metadata: { name }, cells }) => (
+              <tr key={name}>
                 <th scope="row">
-                  <a href={link('statements', s.metadata.name)}>{s.metadata.name}</a>
+                  <a href={link('statements', name)}>{name}</a>
                 </th>
-                <td data-label={t('date')}>{s.spec.date}</td>
+                <td data-label={t('date')}>{cells['DATE']}</td>
                 <td data-label={t('merchant')}>
-                  <Text>{s.spec.merchantRef.name}</Text>
+                  <Text>{text(cells['MERCHANT'])}</Text>
                 </td>
                 <td data-label={t('bill')}>
-                  <State reason={condition(s, 'Downloaded')?.reason} kind="Statement" />
+                  <State reason={text(cells['DOWNLOADED'])} kind="Statement" />
                 </td>
                 <td data-label={t('state')}>
-                  <State reason={condition(s, 'Balanced')?.reason} kind="Statement" />
+                  <State reason={text(cells['BALANCED'])} kind="Statement" />
                 </td>
                 <td data-label={t('differences')} class="sum">
-                  {s.status?.differing ?? '–'}
+                  {cells['DIFFERING'] ?? '–'}
                 </td>
               </tr>
             ))}

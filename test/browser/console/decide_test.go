@@ -75,9 +75,14 @@ func TestAnApproverApproves(t *testing.T) {
 	click(approver, card+" button.approve")
 	approver.Do(chromedp.WaitVisible(chromedp.CSS("dialog #confirm")))
 	asked := approver.Text("dialog")
-	for _, words := range []string{"Pay back 0.50 yuan?", "system:serviceaccount:shop:storefront", "质量问题", "肥皂 x1", "1.01 yuan", "refund-0002", "0.20 yuan", "0.81 yuan", "A decision is final."} {
+	for _, words := range []string{"Pay back 0.50 yuan?", "system:serviceaccount:shop:storefront", "质量问题", "肥皂 x1", "1.01 yuan", "refund-0002", "0.20 yuan waiting for a decision (1)", "1.01 yuan, and 0.51 yuan after this one", "A decision is final."} {
 		if !strings.Contains(asked, words) {
 			t.Errorf("the dialog does not say %q: %s", words, asked)
+		}
+	}
+	for where, text := range map[string]string{"dialog": asked, "page": approver.Text("main #believed")} {
+		if !strings.Contains(text, "verified only where the component four-eyes is installed") {
+			t.Errorf("the %s does not say what the names are worth: %s", where, text)
 		}
 	}
 	enterText(approver, "#why", "the soap was broken")
@@ -185,14 +190,21 @@ func TestAConflictShowsWhatChanged(t *testing.T) {
 	click(p, card+" button.approve")
 	p.Do(chromedp.WaitVisible(chromedp.CSS("dialog #confirm")))
 	refund := d.Refund("refund-0001")
-	d.condition(refund, &refund.Status.Conditions, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonPolicyMissing, "the policy is not in force")
+	d.condition(refund, &refund.Status.Conditions, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonPolicyNotVerified, "the policy can't be read")
 	click(p, "dialog #confirm")
 	p.Await(`document.querySelector('#changed')`)
-	if shown := p.Text("#changed"); !strings.Contains(shown, "Approved: Awaiting approval → Policy missing") {
+	if shown := p.Text("#changed"); !strings.Contains(shown, "Approved: Awaiting approval → Policy not verified") {
 		t.Errorf("it says %s", shown)
 	}
 	if refund := d.Refund("refund-0001"); refund.Spec.Approval != "" {
 		t.Fatalf("the Refund is %s", refund.Spec.Approval)
+	}
+	// Texts of others do not change places: what was Hebrew or Arabic is before the arrow still.
+	d.Patch(d.Refund("refund-0001"), `{"metadata":{"annotations":{"wechatpay-operator.io/note":"שלום"}}}`)
+	click(p, "dialog #confirm")
+	p.Await(`document.querySelector('#changed') && document.querySelector('#changed').textContent.includes('note')`)
+	if parts := chromium.Read[string](p, `[...document.querySelectorAll('#changed li bdi')].map((part) => part.textContent).join('|')`); parts != "wechatpay-operator.io/note|–|שלום" {
+		t.Errorf("the parts that keep their direction are %s", parts)
 	}
 	click(p, "dialog #confirm")
 	p.Await(decided)
@@ -203,7 +215,19 @@ func TestSomebodyElseWasFaster(t *testing.T) {
 	d := answers(t)
 	p := d.logIn(desktop, d.approver(), "refunds")
 	p.Await(mayApprove)
-	// The page's watch is cut, so that it does not learn of it by itself.
+	d.cutWatches()
+	click(p, card+" button.approve")
+	p.Do(chromedp.WaitVisible(chromedp.CSS("dialog #confirm")))
+	d.Patch(d.Refund("refund-0001"), `{"spec":{"approval":"Denied","approvalMessage":"no"}}`)
+	click(p, "dialog #confirm")
+	p.Await(`document.querySelector('#nothing-to-decide') && !document.querySelector('#confirm')`)
+	if shown := p.Text("#changed"); !strings.Contains(shown, "Denied") {
+		t.Errorf("it says %s", shown)
+	}
+}
+
+// cutWatches keeps a page from learning by itself what changes.
+func (d *desk) cutWatches() {
 	d.faults.set(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Query().Has("watch") {
 			panic(http.ErrAbortHandler)
@@ -211,14 +235,64 @@ func TestSomebodyElseWasFaster(t *testing.T) {
 		return false
 	})
 	d.faults.CloseClientConnections()
-	click(p, card+" button.approve")
-	p.Do(chromedp.WaitVisible(chromedp.CSS("dialog #confirm")))
-	d.Patch(d.Refund("refund-0001"), `{"spec":{"approval":"Denied","approvalMessage":"no"}}`)
-	click(p, "dialog #confirm")
-	p.Await(`document.querySelector('#already') && !document.querySelector('#confirm')`)
-	if shown := p.Text("#changed"); !strings.Contains(shown, "Denied") {
-		t.Errorf("it says %s", shown)
+}
+
+// TestNothingIsLeftToDecide: what kubectl wechatpay does not decide on, the page does not either, though it learns of it only when the
+// decision is refused because the Refund has changed.
+func TestNothingIsLeftToDecide(t *testing.T) {
+	d := open(t, quiet)
+	d.paid("order-0001")
+	cases := []struct {
+		name, says string
+		change     func(r *v1alpha1.Refund)
+	}{
+		{"refund-policy", "The policy on approvals is not in force", func(r *v1alpha1.Refund) {
+			d.condition(r, &r.Status.Conditions, v1alpha1.ConditionApproved, metav1.ConditionUnknown, v1alpha1.ReasonPolicyMissing, "no policy")
+		}},
+		{"refund-deleted", "is being deleted", func(r *v1alpha1.Refund) {
+			d.Patch(r, `{"metadata":{"finalizers":["test.example.com/keep"]}}`)
+			d.Must(d.Client.Delete(d.Context(), r))
+		}},
+		{"refund-automatic", "needs no decision and cannot be held back any more: Automatic", func(r *v1alpha1.Refund) {
+			d.condition(r, &r.Status.Conditions, v1alpha1.ConditionApproved, metav1.ConditionTrue, v1alpha1.ReasonAutomatic, "automatic")
+		}},
+		{"refund-ended", "has ended as Rejected", func(r *v1alpha1.Refund) {
+			d.condition(r, &r.Status.Conditions, v1alpha1.ConditionSucceeded, metav1.ConditionFalse, v1alpha1.ReasonRejected, "no")
+		}},
 	}
+	for _, c := range cases {
+		d.refund(c.name, "order-0001", 10)
+	}
+	p := d.logIn(desktop, d.approver(), "refunds")
+	p.Await(`document.querySelectorAll('.card button.approve:enabled').length === 4`)
+	d.cutWatches()
+	for _, c := range cases {
+		click(p, "#refund-"+c.name+" button.approve")
+		p.Await(`document.querySelector('dialog #confirm')`)
+		c.change(d.Refund(c.name))
+		click(p, "dialog #confirm")
+		p.Await(`document.querySelector('dialog #nothing-to-decide') && !document.querySelector('dialog #confirm')`)
+		if shown := p.Text("dialog"); !strings.Contains(shown, c.says) {
+			t.Errorf("%s: it says %s", c.name, shown)
+		}
+		if refund := d.Refund(c.name); refund.Spec.Approval != "" {
+			t.Errorf("%s is %s", c.name, refund.Spec.Approval)
+		}
+		click(p, "dialog #cancel")
+		p.Await(`!document.querySelector('dialog')`)
+	}
+	d.Patch(d.Refund("refund-deleted"), `{"metadata":{"finalizers":null}}`)
+
+	// At the first look too, with its state; and what can't be approved can be denied.
+	p.Do(chromedp.Reload())
+	click(p, "#refund-refund-policy button.approve")
+	p.Await(`document.querySelector('dialog #nothing-to-decide') && !document.querySelector('dialog #confirm')`)
+	if shown := p.Text("dialog .facts"); !strings.Contains(shown, "Policy missing") {
+		t.Errorf("the state is not shown: %s", shown)
+	}
+	click(p, "dialog #cancel")
+	click(p, "#refund-refund-policy button.deny")
+	p.Await(`document.querySelector('dialog #confirm:enabled') && !document.querySelector('dialog #nothing-to-decide')`)
 }
 
 // TestALostAnswerIsNoDecisionAndNoFailure: the page says that it does not know, and looks again.

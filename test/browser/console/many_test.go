@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/test/browser/chromium"
@@ -63,13 +65,19 @@ func TestManyOrders(t *testing.T) {
 // fill creates Orders, several at a time.
 func (d *desk) fill(count int) {
 	d.t.Helper()
+	d.createMany(count, func(number int) client.Object {
+		return d.NewOrder(fmt.Sprintf("order-a-%05d", number), func(o *v1alpha1.Order) { o.Spec.Amount.Total = int64(100 + number) })
+	})
+}
+
+func (d *desk) createMany(count int, object func(number int) client.Object) {
+	d.t.Helper()
 	numbers := make(chan int)
 	var workers sync.WaitGroup
 	for range 8 {
 		workers.Go(func() {
 			for number := range numbers {
-				order := d.NewOrder(fmt.Sprintf("order-a-%05d", number), func(o *v1alpha1.Order) { o.Spec.Amount.Total = int64(100 + number) })
-				if err := d.Client.Create(d.Context(), order); err != nil {
+				if err := d.Client.Create(d.Context(), object(number)); err != nil {
 					d.t.Error(err)
 				}
 			}
@@ -80,4 +88,48 @@ func (d *desk) fill(count int) {
 	}
 	close(numbers)
 	workers.Wait()
+}
+
+// TestManyStatements: the newest days are shown, whatever their names, and the page says that it has not all.
+func TestManyStatements(t *testing.T) {
+	d := open(t, quiet)
+	statement := func(name, date string) *v1alpha1.Statement {
+		return &v1alpha1.Statement{
+			ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: name},
+			Spec:       v1alpha1.StatementSpec{MerchantRef: v1alpha1.LocalMerchantReference{Name: "shop"}, Date: date},
+		}
+	}
+	d.createMany(1000, func(number int) client.Object { return statement(fmt.Sprintf("a-%04d", number), "2026-10-01") })
+	d.Create(statement("z-2026-11-27", "2026-11-27"))
+	p := d.logIn(desktop, d.token("bookkeeper", viewerRole, d.statementReader()), "statements")
+	const first = `document.querySelector('tbody tr').textContent.includes('%s') && document.querySelectorAll('tbody tr').length === 1000 && document.querySelector('[data-cut="1000"]')`
+	p.Await(`document.querySelector('tbody tr')`)
+	p.Await(fmt.Sprintf(first, "z-2026-11-27"))
+	p.Await(live)
+	d.Create(statement("z-2026-11-28", "2026-11-28"))
+	p.Await(fmt.Sprintf(first, "z-2026-11-28"))
+}
+
+// TestManyMerchants: a list that is cut by name says so, when it is read and when one more comes.
+func TestManyMerchants(t *testing.T) {
+	d := open(t, quiet)
+	merchant := func(name string) *v1alpha1.Merchant {
+		return d.NewMerchant(func(m *v1alpha1.Merchant) { m.Name = name })
+	}
+	before := len(d.merchants())
+	d.createMany(500-before, func(number int) client.Object { return merchant(fmt.Sprintf("a-%04d", number)) })
+	p := d.logIn(desktop, d.viewer(), "merchants")
+	p.Await(`document.querySelectorAll('.card').length === 500`)
+	p.Await(live + ` && !document.querySelector('[data-cut]')`)
+	d.Create(merchant("z-last"))
+	p.Await(`document.querySelector('[data-cut="500"]')`)
+	p.Do(chromedp.Reload())
+	p.Await(`document.querySelectorAll('.card').length === 500 && document.querySelector('[data-cut="500"]')`)
+}
+
+func (d *desk) merchants() []v1alpha1.Merchant {
+	d.t.Helper()
+	var all v1alpha1.MerchantList
+	d.Must(d.Client.List(d.Context(), &all, client.InNamespace(d.Namespace)))
+	return all.Items
 }

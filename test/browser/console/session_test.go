@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
@@ -100,10 +101,27 @@ func TestBehindAProxy(t *testing.T) {
 	p.Await(`document.querySelector('#logout')`)
 }
 
+// TestBehindAProxyWithAnOldToken: it has expired, and a proxy that hands it on again and again must be logged out of.
+func TestBehindAProxyWithAnOldToken(t *testing.T) {
+	d := open(t, quiet)
+	d.restart(func(o *console.Options) {
+		o.Login, o.SessionKeyFile, o.InsecureCookies, o.SignOutURL = console.LoginProxy, "", false, "/oauth2/sign_out"
+	})
+	claims := base64.RawURLEncoding.EncodeToString([]byte(`{"exp":1700000000}`))
+	p := chromium.Open(t, chromium.Options{Width: 1280, Height: 900, Language: "en", Refusals: true})
+	p.Do(authorize("e30."+claims+".c2ln"), chromedp.Navigate(d.url+"/#/"+d.Namespace+"/orders"))
+	p.Await(`document.querySelector('#ended') && document.querySelector('main #logout')`)
+	if shown := p.Text("main"); !strings.Contains(shown, "Your session has ended") {
+		t.Errorf("it says %s", shown)
+	}
+	click(p, "main #logout")
+	p.Await(`location.pathname === '/oauth2/sign_out'`)
+}
+
 // TestAHostileDescription is text, and so are a number, a reason and a message: nothing runs, and nothing hides what is beside it.
 func TestAHostileDescription(t *testing.T) {
 	d := open(t, quiet)
-	const hostile = `<img src=x onerror=alert(1)><script>alert(2)</script>"'` + "\u202e\u200b" + `javascript:alert(3)`
+	const hostile = `<img src=x onerror=alert(1)><script>alert(2)</script>"'` + "\u202e\u200b\u3164\u115f\uffa0\u2800\u00a0\u2003\u3000\u0020" + `javascript:alert(3)`
 	order := d.paid("order-0001", func(o *v1alpha1.Order) { o.Spec.Description = hostile })
 	d.condition(order, &order.Status.Conditions, v1alpha1.ConditionPrepared, metav1.ConditionFalse, v1alpha1.ReasonRejected, hostile)
 	d.refund("refund-0001", "order-0001", 1, func(r *v1alpha1.Refund) {
@@ -115,7 +133,7 @@ func TestAHostileDescription(t *testing.T) {
 		InvolvedObject: corev1.ObjectReference{Kind: "Order", Namespace: d.Namespace, Name: order.Name, UID: order.UID, APIVersion: "wechatpay-operator.io/v1alpha1"},
 		Type:           "Warning", Reason: "Hostile", Message: hostile, FirstTimestamp: metav1.Now(), LastTimestamp: metav1.Now(),
 	})
-	want := `<img src=x onerror=alert(1)><script>alert(2)</script>"'[U+202E][U+200B]javascript:alert(3)`
+	want := `<img src=x onerror=alert(1)><script>alert(2)</script>"'[U+202E][U+200B][U+3164][U+115F][U+FFA0][U+2800][U+00A0][U+2003]` + "\u3000 " + `javascript:alert(3)`
 	p := d.logIn(desktop, d.approver(), "orders/order-0001")
 	p.Await(`document.querySelector('#description')`)
 	if shown := p.Text("#description"); shown != want {
