@@ -214,6 +214,8 @@ func (r *TradeRow) isIdentified() bool {
 		return false
 	case r.Kind == Refund:
 		return isNumber(r.RefundID) && isNumber(r.OutRefundNo)
+	case r.Kind == Payment: // anything there belongs to another column
+		return r.RefundID == "" && r.OutRefundNo == ""
 	default:
 		return true
 	}

@@ -101,11 +101,11 @@ func TestMoneyIsConserved(t *testing.T) {
 	})
 }
 
-// whatCounts is what a row says about money and to whom it belongs. The numbers of other systems are
-// known to nobody here.
+// whatCounts is what a row says about money and to whom it belongs. The numbers and the currency of
+// other systems' payments are known to nobody here.
 func whatCounts(row bills.TradeRow) string {
 	if strings.HasPrefix(row.OutTradeNo, "pos-") {
-		row.OutTradeNo, row.TransactionID = "pos-", ""
+		row.OutTradeNo, row.TransactionID, row.Currency = "pos-", "", ""
 	}
 	return fmt.Sprint(row.Kind, bills.DayOf(row.Time), row.MchID, row.SubMchID, row.TransactionID, row.OutTradeNo, row.Currency,
 		row.Order, row.Settled, row.RefundID, row.OutRefundNo, row.Requested, row.Refunded, row.CouponRefunded, row.Fee)
