@@ -201,7 +201,7 @@ const reasons: Record<string, string> = {
   WaitingForTurn: '排队中', QueryFailed: '查询失败', Uploaded: '已上传发货信息', AlreadyShipped: '微信已有发货信息', NotYetKnown: '微信尚不知此支付',
   NothingLeft: '无法再次发货', NotShippable: '不可发货', Downloaded: '账单已下载', Empty: '当日无账单', Waiting: '等待账单', Creating: '账单生成中',
   Incomplete: '账单不完整', Balanced: '账目一致', Differs: '有差异', Undecided: '待定', NotCompared: '未比对', Ready: '就绪',
-  Allowed: '可以调用', Guarded: '审批策略生效', Reachable: '回调可达', NotChecked: '未检查', Recorded: '已记账', LedgerUnavailable: '账簿不可用',
+  Allowed: '可以调用', Guarded: '审批策略已生效', Reachable: '可以到达', NotChecked: '未检查', Recorded: '已记账', LedgerUnavailable: '账簿数据库不可用',
   RefundAccepted: '可以退款', NoRight: '无退款权限',
 }
 
