@@ -30,8 +30,8 @@ type demo struct {
 
 	// appSecret is the mini program's.
 	appSecret string
-	// storefront and storefrontHealth are addresses.
-	storefront, storefrontHealth string
+	// storefront, storefrontHealth and staffConsole are addresses.
+	storefront, storefrontHealth, staffConsole string
 
 	mu        sync.Mutex
 	closing   bool
@@ -128,7 +128,7 @@ func (d *demo) stayUp(ctx context.Context) {
 	}
 	defer func() { _ = os.Remove(filepath.Join(controlplane.Root(), runEnv)) }() // its cluster is gone
 	d.console.output(d.addresses())
-	d.console.output(consoleAddress())
+	d.console.output(d.consoleAddress())
 	if d.books.server != nil {
 		d.console.output("The ledger:     " + d.books.command())
 	}

@@ -13,9 +13,6 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/process"
 )
 
-// staffConsole is the address of the console, once it runs.
-var staffConsole string
-
 // mayApprove is what the console's page asks before it offers a decision.
 const mayApprove = `{"spec":{"resourceAttributes":{"namespace":"shop","verb":"approve","group":"wechatpay-operator.io","resource":"refunds"}}}`
 
@@ -32,15 +29,15 @@ func (d *demo) showConsole(ctx context.Context) error {
 	if err := os.WriteFile(authority, d.cluster.Config.CAData, 0o600); err != nil {
 		return err
 	}
-	if staffConsole, err = process.FreeAddress(); err != nil {
+	if d.staffConsole, err = process.FreeAddress(); err != nil {
 		return err
 	}
-	arguments := []string{"--bind-address=" + staffConsole, "--api-server=" + d.cluster.Config.Host, "--api-server-ca-file=" + authority, "--insecure-cookies", "--namespaces=" + namespace}
+	arguments := []string{"--bind-address=" + d.staffConsole, "--api-server=" + d.cluster.Config.Host, "--api-server-ca-file=" + authority, "--insecure-cookies", "--namespaces=" + namespace}
 	d.console.command(append([]string{"bin/console"}, arguments...)...)
 	if err := d.run("console", program, arguments...); err != nil {
 		return err
 	}
-	if err := awaitOK(ctx, "http://"+staffConsole+"/healthz"); err != nil {
+	if err := awaitOK(ctx, "http://"+d.staffConsole+"/healthz"); err != nil {
 		return err
 	}
 	d.console.say("A page for the shop's staff. It has no rights: everybody acts with their own, and only the approver is offered a decision.")
@@ -67,7 +64,7 @@ func (d *demo) asStaff(ctx context.Context, account string) (allowed bool, err e
 	if err != nil {
 		return false, err
 	}
-	entered, err := postToConsole(ctx, "/session", string(login))
+	entered, err := d.postToConsole(ctx, "/session", string(login))
 	if err != nil {
 		return false, err
 	}
@@ -75,7 +72,7 @@ func (d *demo) asStaff(ctx context.Context, account string) (allowed bool, err e
 	if err := expect("logging in as "+account, entered.StatusCode, http.StatusOK); err != nil {
 		return false, err
 	}
-	asked, err := postToConsole(ctx, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", mayApprove, entered.Cookies()...)
+	asked, err := d.postToConsole(ctx, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", mayApprove, entered.Cookies()...)
 	if err != nil {
 		return false, err
 	}
@@ -89,8 +86,8 @@ func (d *demo) asStaff(ctx context.Context, account string) (allowed bool, err e
 	return review.Status.Allowed, err
 }
 
-func postToConsole(ctx context.Context, path, body string, cookies ...*http.Cookie) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+staffConsole+path, strings.NewReader(body))
+func (d *demo) postToConsole(ctx context.Context, path, body string, cookies ...*http.Cookie) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+d.staffConsole+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -102,10 +99,10 @@ func postToConsole(ctx context.Context, path, body string, cookies ...*http.Cook
 }
 
 // consoleAddress says where the console is, and how to log in.
-func consoleAddress() string {
+func (d *demo) consoleAddress() string {
 	return fmt.Sprintf(`  http://%s/#/%s/orders     the console, for the shop's staff. Log in with a token, which one of these makes (after . bin/run.env):
 
     kubectl create token staff-approver     # decides on Refunds
     kubectl create token staff-shop         # asks for Refunds, and decides on none
-    kubectl create token staff-viewer       # looks`, staffConsole, namespace)
+    kubectl create token staff-viewer       # looks`, d.staffConsole, namespace)
 }

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin/qrcode"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
@@ -58,7 +59,7 @@ func (d *demo) showNativeOrder(ctx context.Context) error {
 	if order.Status.Prepay == nil || !strings.HasPrefix(order.Status.Prepay.CodeURL, "weixin://") {
 		return &mismatch{what: "status.prepay.codeURL", expected: "weixin://...", got: fmt.Sprintf("%+v", order.Status.Prepay)}
 	}
-	picture, err := qrCode(order.Status.Prepay.CodeURL)
+	picture, err := qrcode.Terminal(order.Status.Prepay.CodeURL)
 	if err != nil {
 		return err
 	}

@@ -48,64 +48,6 @@ const (
 	stranger = "stranger"
 )
 
-// key identifies an object of a run. place stands for its namespace, whose name differs between
-// runs.
-type key struct{ kind, name, place string }
-
-func (k key) String() string {
-	if k.place == home {
-		return k.kind + "/" + k.name
-	}
-	return k.kind + "/" + k.place + "/" + k.name
-}
-
-func (k key) compare(other key) int {
-	return cmp.Or(cmp.Compare(k.kind, other.kind), cmp.Compare(k.place, other.place), cmp.Compare(k.name, other.name))
-}
-
-// placeOf returns the place of a namespace: home is named explore-<random>, the others append their
-// place.
-func placeOf(namespace string) string {
-	if parts := strings.SplitN(namespace, "-", 3); len(parts) == 3 {
-		return parts[2]
-	}
-	return home
-}
-
-func (w *world) namespaceOf(place string) string {
-	if place == home {
-		return w.namespace
-	}
-	return w.namespace + "-" + place
-}
-
-// isOurs reports whether a namespace belongs to this run: other runs are in progress at the same
-// time.
-func (w *world) isOurs(namespace string) bool { return w.namespaceOf(placeOf(namespace)) == namespace }
-
-func kindOf(object client.Object) string {
-	switch object.(type) {
-	case *v1alpha1.Merchant:
-		return kindMerchant
-	case *v1alpha1.Order:
-		return kindOrder
-	case *v1alpha1.Refund:
-		return kindRefund
-	case *v1alpha1.MiniProgram:
-		return kindMiniProgram
-	case *v1alpha1.Shipment:
-		return kindShipment
-	case *v1alpha1.EventSink:
-		return kindEventSink
-	default:
-		return ""
-	}
-}
-
-func keyOf(object client.Object) key {
-	return key{kindOf(object), object.GetName(), placeOf(object.GetNamespace())}
-}
-
 // snapshot is the content of a namespace at one moment. It is immutable; each write makes a new
 // one.
 type snapshot map[key]client.Object
