@@ -112,6 +112,8 @@ func (d *Dispatcher) start(s *sink) {
 // Serve delivers to an EventSink from now on, with the given settings; nil means that nothing can be
 // sent until they are corrected.
 func (d *Dispatcher) Serve(ctx context.Context, object *v1alpha1.EventSink, settings *Settings) error {
+	// Kept for warnings: the caller goes on to change its object while deliveries run.
+	object = object.DeepCopy()
 	key := client.ObjectKeyFromObject(object)
 	d.mutex.Lock()
 	s := d.sinks[key]
