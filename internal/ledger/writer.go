@@ -456,7 +456,9 @@ func (w *Writer) IsRecorded(ctx context.Context, object client.Object) (bool, er
 		}
 	}
 	if w.leads && w.pending[uid] == nil && w.aside[uid] == nil {
-		w.add(object) // what its row is made of has changed, and not the object
+		// What its row is made of has changed, and not the object. A copy, because the caller may
+		// change its object while the row is written.
+		w.add(object.DeepCopyObject().(client.Object))
 		w.rouse()
 	}
 	w.waiting[uid] = true

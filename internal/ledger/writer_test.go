@@ -357,13 +357,18 @@ func TestWhatARowIsMadeOfChanges(t *testing.T) {
 		there.mutex.Lock()
 		there.merchants["shop"] = moved
 		there.mutex.Unlock()
-		if recorded, err := w.IsRecorded(t.Context(), order); err != nil || recorded {
+		asked := order.DeepCopy()
+		if recorded, err := w.IsRecorded(t.Context(), asked); err != nil || recorded {
 			t.Errorf("recorded: %t %v", recorded, err)
 		}
+		asked.Name = "decoded-into" // by the reconciler that asked
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if recorded, err := w.IsRecorded(t.Context(), order); err != nil || !recorded || written.writes != 2 {
 			t.Errorf("recorded: %t %v after %d writes", recorded, err, written.writes)
+		}
+		if is := written.states(); is != "order-0001=Paid" {
+			t.Errorf("recorded: %s", is)
 		}
 	})
 }
