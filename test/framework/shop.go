@@ -191,8 +191,8 @@ func Open(t testing.TB, env *controlplane.Environment, options ...Option) *Shop 
 	s.options.Accounts.Limits.BreakAfter, s.options.Accounts.Limits.BreakFor = 1000, 300*time.Millisecond
 	s.simulated = simulator.Options{
 		Merchants: []simulator.Merchant{{MchID: MchID, AppIDs: []string{AppID}, APIKey: APIKey, APIV3Key: APIV3Key, Verification: simulator.VerifyByPublicKey}},
-		TimeScale: 60,
-		Rules:     simulator.Rules{MinTimeExpire: -1, RefundDelay: -1, MinRefundInterval: 900 * time.Millisecond},
+		TimeScale: 60, NewRSAKey: rsaKeysFor(t),
+		Rules: simulator.Rules{MinTimeExpire: -1, RefundDelay: -1, MinRefundInterval: 900 * time.Millisecond},
 	}
 	for _, option := range options {
 		option(s)

@@ -37,6 +37,7 @@ type authority struct {
 	key         crypto.Signer
 	pem         []byte
 	pool        *x509.CertPool
+	newRSAKey   func() *rsa.PrivateKey
 }
 
 const (
@@ -164,7 +165,7 @@ func (a *authority) issuePlatform(notBefore, notAfter time.Time) (ClientCertific
 func (a *authority) issueRSA(
 	name string, notBefore, notAfter time.Time, usages ...x509.ExtKeyUsage,
 ) (ClientCertificate, *rsa.PrivateKey, error) {
-	key := newRSAKey()
+	key := a.newRSAKey()
 	template := &x509.Certificate{
 		SerialNumber: newSerial(),
 		Subject:      pkix.Name{Country: []string{"CN"}, Organization: []string{"WeChat Pay simulator"}, CommonName: name},

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"crypto/rsa"
 	"crypto/tls"
 	"log/slog"
 	"net/http"
@@ -49,6 +50,9 @@ type Options struct {
 	// CertificateDir stores the CA (ca.pem, ca-key.pem), so that clients still trust a restarted
 	// simulator.
 	CertificateDir string
+	// NewRSAKey makes the keys of merchants and of the platform: new ones by default. Tests that
+	// open many simulators share keys between them, because making one takes some 50 ms.
+	NewRSAKey func() *rsa.PrivateKey
 	// StateFile stores the ledger: every change is on disk before it is answered, so that a killed
 	// and restarted simulator still has its orders, refunds and undelivered callbacks.
 	StateFile string

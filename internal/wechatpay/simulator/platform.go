@@ -108,7 +108,7 @@ func (s *Simulator) RemovePlatformCertificate(serial string) error {
 func (s *Simulator) ReplacePublicKey() (Platform, error) {
 	err := s.change(func() error {
 		keys := s.keys()
-		keys.newPublicKey()
+		keys.newPublicKey(s.ca)
 		s.store.savePlatform(keys)
 		return nil
 	})

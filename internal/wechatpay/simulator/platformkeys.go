@@ -76,12 +76,12 @@ func (s *Simulator) openPlatform() *platformKeys {
 
 func (s *Simulator) newPlatform() *platformKeys {
 	made := &platformKeys{Certificates: []*platformKeyPair{s.newPlatformCertificate(true)}}
-	made.newPublicKey()
+	made.newPublicKey(s.ca)
 	return made
 }
 
-func (p *platformKeys) newPublicKey() {
-	key := newRSAKey()
+func (p *platformKeys) newPublicKey(ca *authority) {
+	key := ca.newRSAKey()
 	public, _ := x509.MarshalPKIXPublicKey(key.Public()) // never fails for RSA keys
 	private, _ := encodeKey(key)
 	p.PublicKeyID = "PUB_KEY_ID_01" + randomDigits(26)
@@ -180,7 +180,8 @@ func (p *platformKeys) decrypter(serial string) *rsa.PrivateKey {
 	return nil
 }
 
-func newRSAKey() *rsa.PrivateKey {
+// NewRSAKey makes a key of the size that WeChat Pay's have.
+func NewRSAKey() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic(err) // crypto/rand never fails

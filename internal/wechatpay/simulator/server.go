@@ -70,6 +70,7 @@ func New(options Options) (*Simulator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
+	ca.newRSAKey = options.NewRSAKey
 	s := &Simulator{
 		rules:      options.rules(),
 		logger:     options.Logger,
@@ -117,6 +118,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.MaxCalls <= 0 {
 		o.MaxCalls = 100_000
+	}
+	if o.NewRSAKey == nil {
+		o.NewRSAKey = NewRSAKey
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -125,7 +125,7 @@ func (c *callV3) send(s *Simulator, w http.ResponseWriter, result any, err error
 }
 
 // strangersKey signs what is forged.
-var strangersKey = sync.OnceValue(newRSAKey)
+var strangersKey = sync.OnceValue(NewRSAKey)
 
 // sign sets the signature headers, or false ones if a fault requires it.
 func sign(header http.Header, by signer, timestamp int64, body []byte, f *Fault) {
