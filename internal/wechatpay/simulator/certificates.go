@@ -119,7 +119,7 @@ func newAuthority() (*authority, error) {
 func authorityOf(certificate *x509.Certificate, key crypto.Signer, certPEM []byte) *authority {
 	pool := x509.NewCertPool()
 	pool.AddCert(certificate)
-	return &authority{certificate: certificate, key: key, pem: certPEM, pool: pool}
+	return &authority{certificate: certificate, key: key, pem: certPEM, pool: pool, newRSAKey: NewRSAKey}
 }
 
 // issueServer issues the certificate of both hosts: like WeChat Pay's, one certificate names them
@@ -216,7 +216,8 @@ func (a *authority) refuseClient(certificate *x509.Certificate, mchID string, no
 // Pay's. Its key may sign API v3 requests of that merchant.
 func (s *Simulator) IssueClientCertificate(mchID string) (ClientCertificate, error) {
 	now := s.now()
-	return s.IssueClientCertificateValid(mchID, now.Add(-time.Hour), now.AddDate(5, 0, 0))
+	// From a week ago, because tests set clocks back to an earlier time of the day, or by days.
+	return s.IssueClientCertificateValid(mchID, now.AddDate(0, 0, -7), now.AddDate(5, 0, 0))
 }
 
 // IssueClientCertificateValid issues a merchant certificate with any validity, for tests of expiry.

@@ -70,7 +70,9 @@ func New(options Options) (*Simulator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
-	ca.newRSAKey = options.NewRSAKey
+	if options.NewRSAKey != nil {
+		ca.newRSAKey = options.NewRSAKey
+	}
 	s := &Simulator{
 		rules:      options.rules(),
 		logger:     options.Logger,
@@ -118,9 +120,6 @@ func withDefaults(o Options) Options {
 	}
 	if o.MaxCalls <= 0 {
 		o.MaxCalls = 100_000
-	}
-	if o.NewRSAKey == nil {
-		o.NewRSAKey = NewRSAKey
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
