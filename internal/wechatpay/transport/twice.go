@@ -27,17 +27,11 @@ func Twice[T any](ctx context.Context, operation wechatpay.Operation, limit time
 	return answer, whatBothSay(first, second)
 }
 
-// PaysBack reports whether a call may move money back. Calls for one refund must be a minute apart
-// (WeChat Pay's limits), so one that may have arrived is never repeated at once.
-func PaysBack(operation wechatpay.Operation) bool {
-	return operation == wechatpay.OperationCreateRefund || operation == wechatpay.OperationResolveAbnormalRefund
-}
-
 // shareOfFirst reserves half of the caller's time for the retry. A refund may use all of it,
 // because it is retried only if it was not sent, which is known early.
 func shareOfFirst(ctx context.Context, operation wechatpay.Operation, limit time.Duration) time.Duration {
 	deadline, hurried := ctx.Deadline()
-	if !hurried || PaysBack(operation) {
+	if !hurried || operation.PaysBack() {
 		return limit
 	}
 	return min(limit, time.Until(deadline)/2)

@@ -64,7 +64,7 @@ func mayRepeat(failure *wechatpay.Error) bool {
 	case wechatpay.NotSent:
 		return true
 	case wechatpay.Unknown:
-		return !transport.PaysBack(failure.Operation) && failure.Meaning != wechatpay.SlowDown &&
+		return !failure.Operation.PaysBack() && failure.Meaning != wechatpay.SlowDown &&
 			(failure.Code == "" || failure.Meaning == wechatpay.Repeat && sameCode(failure.Code, codeSystemError))
 	default:
 		return false

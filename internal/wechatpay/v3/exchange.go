@@ -56,7 +56,7 @@ func mayRepeat(failure *wechatpay.Error) bool {
 	switch {
 	case failure.Outcome == wechatpay.NotSent:
 		return true
-	case transport.PaysBack(failure.Operation):
+	case failure.Operation.PaysBack():
 		return false
 	case failure.Outcome == wechatpay.Refused:
 		return failure.Meaning == wechatpay.NotVerified
