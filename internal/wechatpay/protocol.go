@@ -91,6 +91,15 @@ type Settings struct {
 	Now func() time.Time
 }
 
+// Payee returns the merchant number that an app is bound to, which its SDK takes: the sub merchant's for
+// an app of its own. WeChat Pay's documentation does not say so for an app of the sub merchant.
+func (s Settings) Payee(appID string) string {
+	if s.Partner != nil && appID == s.Partner.SubAppID {
+		return s.Partner.SubMchID
+	}
+	return s.MchID
+}
+
 // Secrets are the credentials of an account.
 type Secrets struct {
 	// Key is the API key of the protocol.

@@ -55,12 +55,12 @@ func (c *Client) billTarget(request wechatpay.BillRequest) (string, *wechatpay.E
 		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.Rejected, errors.New("the day of the bill is not one"))
 	case billType != "":
 		query.Set("bill_type", billType)
-		if c.partner != nil {
-			query.Set("sub_mchid", c.partner.SubMchID)
+		if c.settings.Partner != nil {
+			query.Set("sub_mchid", c.settings.Partner.SubMchID)
 		}
 	case request.Kind != wechatpay.FundFlowBill || request.Account == "":
 		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.Rejected, errors.New("there is no such bill"))
-	case c.partner != nil:
+	case c.settings.Partner != nil:
 		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.NotOffered, errors.New("WeChat Pay has no fund-flow bill of a sub merchant"))
 	default:
 		path = fundFlowPath
@@ -87,7 +87,7 @@ func (c *Client) downloadBill(ctx context.Context, target string) (*wechatpay.Bi
 	}
 	stream, failure := c.fetchBill(ctx, host, address)
 	if failure != nil {
-		return nil, transport.Discreet(c.trust, host, failure, failure.Code != "")
+		return nil, transport.Discreet(c.settings.Trust, host, failure, failure.Code != "")
 	}
 	return &wechatpay.Bill{Body: stream, HashType: said.HashType, Hash: said.HashValue}, nil
 }
@@ -99,32 +99,25 @@ var wechatHosts = []string{"api.mch.weixin.qq.com", "api2.mch.weixin.qq.com"}
 // billAddress returns path and query of a bill, and through which host of this merchant to get it:
 // the one that the address names, or the merchant's own way to WeChat Pay.
 func (c *Client) billAddress(text string) (target string, host *url.URL, err error) {
-	address, err := bills.DownloadURL(text, append([]string{c.primary.Host, c.backup.Host}, wechatHosts...))
+	address, err := bills.DownloadURL(text, append([]string{c.settings.Endpoint.Host, c.settings.BackupEndpoint.Host}, wechatHosts...))
 	if err != nil {
 		return "", nil, err
 	}
-	if strings.EqualFold(address.Host, c.backup.Host) {
-		return address.RequestURI(), c.backup, nil
+	if strings.EqualFold(address.Host, c.settings.BackupEndpoint.Host) {
+		return address.RequestURI(), c.settings.BackupEndpoint, nil
 	}
-	return address.RequestURI(), c.primary, nil
+	return address.RequestURI(), c.settings.Endpoint, nil
 }
 
 // fetchBill opens a bill. The request is signed, and the answer is not.
 func (c *Client) fetchBill(ctx context.Context, host *url.URL, target string) (*transport.Stream, *wechatpay.Error) {
 	asked := call{operation: wechatpay.OperationFetchBill, method: http.MethodGet, target: target}
-	authorization, err := c.signer.authorization(asked.method, target, nil, c.now(), newNonce())
-	if err != nil {
-		return nil, transport.NotSent(asked.operation, wechatpay.NeedsAttention, err)
+	request, failure := c.request(asked, host, transport.Limit(c.settings.Timeouts, asked.operation))
+	if failure != nil {
+		return nil, failure
 	}
-	header := c.header(asked, authorization)
-	header.Set("Accept", "*/*")
-	path, query, _ := strings.Cut(target, "?")
-	to := host.JoinPath(path)
-	to.RawQuery = query
-	limit := transport.Limit(c.timeouts, asked.operation)
-	stream, failure := transport.Open(ctx, c.http, transport.Request{
-		Operation: asked.operation, Method: asked.method, URL: to, Header: header, Limit: limit, Usual: limit, Connect: c.timeouts.Connect,
-	})
+	request.Header.Set("Accept", "*/*")
+	stream, failure := transport.Open(ctx, c.http, request)
 	if failure != nil || isSuccess(stream.Status) {
 		return stream, failure
 	}

@@ -33,7 +33,7 @@ const (
 // callback chooses that name, so it is done at most once a minute.
 func (c *Client) Prepare(ctx context.Context, delivery wechatpay.Delivery) {
 	signed, why := readProof(delivery.Header)
-	if why != nil || c.signer == nil || strings.HasPrefix(signed.serial, publicKeyPrefix) || c.verifiers.find(signed.serial, c.now()) != nil {
+	if why != nil || c.signer == nil || strings.HasPrefix(signed.serial, publicKeyPrefix) || c.verifiers.find(signed.serial, c.settings.Now()) != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, callbackDownload)
@@ -72,7 +72,7 @@ func (c *Client) parse(delivery wechatpay.Delivery) (wechatpay.Notification, err
 	}
 	received := delivery.Time
 	if received.IsZero() {
-		received = c.now()
+		received = c.settings.Now()
 	}
 	signed, why := c.verifyKnown(delivery.Header, delivery.Body, received)
 	if why != nil {
@@ -119,7 +119,7 @@ func (c *Client) readPayment(content []byte) (*wechatpay.Payment, error) {
 		return nil, err
 	}
 	paid := &said.Paid
-	if err := paid.Parties.check(c.mchID, c.partner, true); err != nil {
+	if err := paid.Parties.check(c.settings.MchID, c.settings.Partner, true); err != nil {
 		return nil, err
 	}
 	if state := wechatpay.TradeState(paid.TradeState); !state.Paid() {
@@ -146,7 +146,7 @@ func (c *Client) readRefundNotification(content []byte) (*wechatpay.RefundFact, 
 	}
 	refund := said.Refund
 	refund.Status = said.RefundStatus
-	if err := refund.Parties.check(c.mchID, c.partner, true); err != nil {
+	if err := refund.Parties.check(c.settings.MchID, c.settings.Partner, true); err != nil {
 		return nil, err
 	}
 	if refund.OutRefundNo == "" {

@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // Protocol is API v3.
@@ -35,7 +36,7 @@ func (Protocol) Open(settings wechatpay.Settings, secrets wechatpay.Secrets) (*w
 
 // KeyForm describes APIv3 keys.
 func (Protocol) KeyForm() wechatpay.KeyForm {
-	return wechatpay.KeyForm{Name: "APIv3 key (APIv3 密钥)", Looks: "exactly 32 letters and digits", Fits: isAPIv3Key}
+	return wechatpay.KeyForm{Name: "APIv3 key (APIv3 密钥)", Looks: "exactly 32 letters and digits", Fits: transport.IsAPIKey}
 }
 
 // Weaker reports that no callback is weaker: there is one algorithm.

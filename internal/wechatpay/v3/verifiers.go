@@ -26,9 +26,6 @@ type verifiers struct {
 }
 
 func newVerifiers(publicKeys []wechatpay.PublicKey, certificates *wechatpay.PlatformCertificates, changed func()) *verifiers {
-	if certificates == nil {
-		certificates = wechatpay.NewPlatformCertificates()
-	}
 	return &verifiers{publicKeys: slices.Clone(publicKeys), certificates: certificates, changed: changed, proven: map[string]bool{}}
 }
 
