@@ -2,9 +2,9 @@ package v2
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
@@ -17,23 +17,15 @@ const (
 	fundFlowPath  = "/pay/downloadfundflow"
 )
 
-// billTypes are bill_type of the trade bill.
-var billTypes = map[wechatpay.BillKind]string{wechatpay.TradeBill: "ALL", wechatpay.RechargeRefundBill: "RECHARGE_REFUND"}
-
 // DownloadBill opens a bill. WeChat signs neither the bill nor, for the trade bill, a refusal; the
 // fund-flow bill comes with a digest.
 func (c *Client) DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error) {
-	call, err := billCall(request)
-	if err != nil {
-		return nil, transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.Rejected, err)
+	if failure := request.Check(c.settings.Partner); failure != nil {
+		return nil, failure
 	}
-	if request.Kind == wechatpay.FundFlowBill {
-		if c.settings.Partner != nil {
-			return nil, transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.NotOffered, errors.New("WeChat Pay has no fund-flow bill of a sub merchant"))
-		}
-		if err := c.checkCertificate(c.settings.Now()); err != nil {
-			return nil, transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.CertificateMissing, err)
-		}
+	call := billCall(request)
+	if failure := c.check(call); failure != nil {
+		return nil, failure
 	}
 	stream, failure := transport.Twice(ctx, c.settings, call.operation, mayRepeat,
 		func(host *url.URL, limit time.Duration) (*transport.Stream, *wechatpay.Error) {
@@ -47,24 +39,17 @@ func (c *Client) DownloadBill(ctx context.Context, request wechatpay.BillRequest
 }
 
 // billCall returns the request for a bill without the common fields.
-func billCall(request wechatpay.BillRequest) (call, error) {
-	day, err := time.Parse(time.DateOnly, request.Day)
-	if err != nil {
-		return call{}, errors.New("the day of the bill is not one")
+func billCall(request wechatpay.BillRequest) call {
+	asked := callBy(wechatpay.OperationDownloadBill, request.AppID, "bill_date", strings.ReplaceAll(request.Day, "-", ""))
+	asked.fields = append(asked.fields, field{"tar_type", "GZIP"})
+	if request.Kind != wechatpay.FundFlowBill {
+		asked.path, asked.fields = tradeBillPath, append(asked.fields, field{"bill_type", wechatpay.BillTypes[request.Kind]})
+		return asked
 	}
-	asked := callBy(wechatpay.OperationDownloadBill, request.AppID, "bill_date", day.Format("20060102"))
-	asked.path, asked.fields = tradeBillPath, append(asked.fields, field{"tar_type", "GZIP"})
-	switch billType := billTypes[request.Kind]; {
-	case billType != "":
-		asked.fields = append(asked.fields, field{"bill_type", billType})
-	case request.Kind == wechatpay.FundFlowBill && request.Account != "":
-		asked.fields = append(asked.fields, field{"account_type", string(request.Account)})
-		asked.path, asked.certified = fundFlowPath, true
-		asked.signType = HMACSHA256 // WeChat Pay takes no other there
-	default:
-		return call{}, errors.New("there is no such bill")
-	}
-	return asked, asked.check()
+	asked.path, asked.fields = fundFlowPath, append(asked.fields, field{"account_type", string(request.Account)})
+	asked.certified = true
+	asked.signType = HMACSHA256 // WeChat Pay takes no other there
+	return asked
 }
 
 // openBill asks one host for a bill. That it answers with one does not prove that it is WeChat.

@@ -46,13 +46,8 @@ var paths = map[wechatpay.Operation]string{
 
 // exchange makes a call, retries it at most once, and returns the verified success reply.
 func (c *Client) exchange(ctx context.Context, call call) (fields, *wechatpay.Error) {
-	if call.certified {
-		if err := c.checkCertificate(c.settings.Now()); err != nil {
-			return nil, transport.NotSent(call.operation, wechatpay.CertificateMissing, err)
-		}
-	}
-	if err := call.check(); err != nil {
-		return nil, transport.NotSent(call.operation, wechatpay.Rejected, err)
+	if failure := c.check(call); failure != nil {
+		return nil, failure
 	}
 	return transport.Twice(ctx, c.settings, call.operation, mayRepeat,
 		func(host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
@@ -78,6 +73,19 @@ func mayRepeat(failure *wechatpay.Error) bool {
 	default:
 		return false
 	}
+}
+
+// check returns why a call is not sent.
+func (c *Client) check(call call) *wechatpay.Error {
+	if call.certified {
+		if err := c.checkCertificate(c.settings.Now()); err != nil {
+			return transport.NotSent(call.operation, wechatpay.CertificateMissing, err)
+		}
+	}
+	if err := call.check(); err != nil {
+		return transport.NotSent(call.operation, wechatpay.Rejected, err)
+	}
+	return nil
 }
 
 // check rejects, before sending, a request that WeChat Pay could not accept.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -18,9 +17,6 @@ const (
 	fundFlowPath  = "/v3/bill/fundflowbill"
 )
 
-// billTypes are bill_type of the trade bill.
-var billTypes = map[wechatpay.BillKind]string{wechatpay.TradeBill: "ALL", wechatpay.RechargeRefundBill: "RECHARGE_REFUND"}
-
 // billAnswer says where a bill is. Its address is like a password for it, and valid for minutes.
 type billAnswer struct {
 	HashType    string `json:"hash_type"`
@@ -31,10 +27,10 @@ type billAnswer struct {
 // DownloadBill asks for a bill, and opens it at the address that the signed answer names. The bill
 // itself is not signed; the hash in the answer proves it.
 func (c *Client) DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error) {
-	target, failure := c.billTarget(request)
-	if failure != nil {
+	if failure := request.Check(c.settings.Partner); failure != nil {
 		return nil, failure
 	}
+	target := c.billTarget(request)
 	bill, failure := c.downloadBill(ctx, target)
 	if failure != nil && failure.Meaning == wechatpay.AddressExpired {
 		bill, failure = c.downloadBill(ctx, target)
@@ -47,26 +43,17 @@ func (c *Client) DownloadBill(ctx context.Context, request wechatpay.BillRequest
 
 // billTarget returns path and query of the request for a bill. An optional parameter that is sent
 // empty is refused, so it is left out.
-func (c *Client) billTarget(request wechatpay.BillRequest) (string, *wechatpay.Error) {
+func (c *Client) billTarget(request wechatpay.BillRequest) string {
 	query := url.Values{"bill_date": {request.Day}, "tar_type": {"GZIP"}}
-	path, billType := tradeBillPath, billTypes[request.Kind]
-	switch _, err := time.Parse(time.DateOnly, request.Day); {
-	case err != nil:
-		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.Rejected, errors.New("the day of the bill is not one"))
-	case billType != "":
-		query.Set("bill_type", billType)
-		if c.settings.Partner != nil {
-			query.Set("sub_mchid", c.settings.Partner.SubMchID)
-		}
-	case request.Kind != wechatpay.FundFlowBill || request.Account == "":
-		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.Rejected, errors.New("there is no such bill"))
-	case c.settings.Partner != nil:
-		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.NotOffered, errors.New("WeChat Pay has no fund-flow bill of a sub merchant"))
-	default:
-		path = fundFlowPath
+	if request.Kind == wechatpay.FundFlowBill {
 		query.Set("account_type", strings.ToUpper(string(request.Account)))
+		return fundFlowPath + "?" + query.Encode()
 	}
-	return path + "?" + query.Encode(), nil
+	query.Set("bill_type", wechatpay.BillTypes[request.Kind])
+	if c.settings.Partner != nil {
+		query.Set("sub_mchid", c.settings.Partner.SubMchID)
+	}
+	return tradeBillPath + "?" + query.Encode()
 }
 
 func (c *Client) downloadBill(ctx context.Context, target string) (*wechatpay.Bill, *wechatpay.Error) {

@@ -114,7 +114,7 @@ func (c *Client) tryDownload(ctx context.Context, host *url.URL, limit time.Dura
 	}
 	now := c.settings.Now()
 	if !isSuccess(answer.Status) {
-		failure, speaks := errorOf(call.operation, answer, c.checkKnown(answer, now))
+		failure, speaks := errorOf(call.operation, answer, c.checkList(answer, nil, now))
 		if failure.Meaning == wechatpay.VerifiersMissing {
 			// What to do says more than WeChat's words.
 			failure.Code, failure.Description, failure.Err = "", "", errNoCertificates
@@ -138,12 +138,7 @@ func (c *Client) tryDownload(ctx context.Context, host *url.URL, limit time.Dura
 	return certificates, transport.Discreet(c.settings.Trust, host, failure, true)
 }
 
-// checkKnown verifies an answer with the keys that are known, without a download.
-func (c *Client) checkKnown(answer transport.Answer, now time.Time) *unproven {
-	return c.checkList(answer, nil, now)
-}
-
-// checkList verifies an answer with the keys that are known or one of its own list.
+// checkList verifies an answer with the keys that are known or one of its own list, without a download.
 func (c *Client) checkList(answer transport.Answer, list []*x509.Certificate, now time.Time) *unproven {
 	read, why := readFreshProof(answer.Header, now)
 	if why != nil {

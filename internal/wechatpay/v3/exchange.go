@@ -160,13 +160,12 @@ func (c *Client) judge(ctx context.Context, call call, answer transport.Answer) 
 
 // verifyAnswer proves that WeChat signed an answer, and that it was not taken before.
 func (c *Client) verifyAnswer(ctx context.Context, answer transport.Answer) *unproven {
-	var read proof
-	var why *unproven
 	if answer.Status == http.StatusUnauthorized {
 		// WeChat does not take our signature, so it would not take that of a download either.
-		return c.checkKnown(answer, c.settings.Now())
+		return c.checkList(answer, nil, c.settings.Now())
 	}
-	if read, why = c.verify(ctx, answer.Header, answer.Body, c.settings.Now()); why != nil {
+	read, why := c.verify(ctx, answer.Header, answer.Body, c.settings.Now())
+	if why != nil {
 		return why
 	}
 	return c.takeOnce(read)
