@@ -3,6 +3,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -98,9 +99,7 @@ const (
 // NewRegistry returns a Registry that reads Secrets with the given reader, which must not be a
 // cache.
 func NewRegistry(secrets client.Reader, options Options) *Registry {
-	if options.RefreshAfter == 0 {
-		options.RefreshAfter = 30 * time.Second
-	}
+	options.RefreshAfter = cmp.Or(options.RefreshAfter, 30*time.Second)
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}

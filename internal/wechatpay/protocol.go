@@ -112,6 +112,14 @@ type Secrets struct {
 	PublicKeys []PublicKey
 }
 
+// Keys returns the current API key and, during a rotation, the previous one.
+func (s Secrets) Keys() []string {
+	if s.PreviousKey == "" {
+		return []string{s.Key}
+	}
+	return []string{s.Key, s.PreviousKey}
+}
+
 // PublicKey is a public key of WeChat Pay with its id.
 type PublicKey struct {
 	// ID is as the merchant platform shows it.

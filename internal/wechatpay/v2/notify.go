@@ -20,12 +20,10 @@ type receiver struct {
 
 func newReceiver(settings wechatpay.Settings, secrets wechatpay.Secrets) *receiver {
 	r := &receiver{mchID: settings.MchID, partner: settings.Partner}
-	for _, apiKey := range []string{secrets.Key, secrets.PreviousKey} {
-		if apiKey != "" {
-			made := newSigner(apiKey)
-			made.id = wechatpay.KeyID(apiKey, settings.MchID)
-			r.keys = append(r.keys, made)
-		}
+	for _, apiKey := range secrets.Keys() {
+		made := newSigner(apiKey)
+		made.id = wechatpay.KeyID(apiKey, settings.MchID)
+		r.keys = append(r.keys, made)
 	}
 	return r
 }

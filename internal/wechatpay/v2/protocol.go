@@ -18,10 +18,9 @@ func (Protocol) Open(settings wechatpay.Settings, secrets wechatpay.Secrets) (*w
 	if err != nil {
 		return nil, err
 	}
-	connection := &wechatpay.Connection{Caller: client, Receiver: client.receiver, Close: client.CloseIdleConnections}
+	connection := &wechatpay.Connection{Caller: client, Receiver: client.receiver, Shared: secrets.Keys(), Close: client.CloseIdleConnections}
 	for _, key := range client.receiver.keys {
 		connection.KeyIDs = append(connection.KeyIDs, key.id)
-		connection.Shared = append(connection.Shared, key.key)
 	}
 	return connection, nil
 }

@@ -46,10 +46,7 @@ func New(options Options) (*Client, error) {
 		skew:      &clockSkew{changed: settings.Changed},
 		http:      transport.NewHTTPClient(settings.Timeouts.Connect, settings.RootCAs, nil),
 	}
-	for _, key := range []string{options.Key, options.PreviousKey} {
-		if key == "" {
-			continue
-		}
+	for _, key := range options.Keys() {
 		opens, err := newResourceKey(key)
 		if err != nil {
 			return nil, err

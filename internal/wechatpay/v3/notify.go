@@ -132,15 +132,12 @@ func (c *Client) readPayment(content []byte) (*wechatpay.Payment, error) {
 	return &payment, nil
 }
 
-// refundNotification is the content of a callback about a refund. Its state has another name than
-// in an answer.
-type refundNotification struct {
-	Refund       refundAnswer `json:",inline"`
-	RefundStatus string       `json:"refund_status"`
-}
-
+// readRefundNotification reads a refund, whose state has another name here than in an answer.
 func (c *Client) readRefundNotification(content []byte) (*wechatpay.RefundFact, error) {
-	var said refundNotification
+	var said struct {
+		Refund       refundAnswer `json:",inline"`
+		RefundStatus string       `json:"refund_status"`
+	}
 	if err := readJSON(content, &said); err != nil {
 		return nil, err
 	}

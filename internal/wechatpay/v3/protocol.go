@@ -23,13 +23,10 @@ func (Protocol) Open(settings wechatpay.Settings, secrets wechatpay.Secrets) (*w
 	connection := &wechatpay.Connection{
 		Caller: client, Receiver: client, Close: client.http.CloseIdleConnections,
 		Verifiers: client.verifiers.list, ClockSkew: client.skew.get,
-		Shared: []string{secrets.Key},
+		Shared: secrets.Keys(),
 	}
 	if client.signer != nil {
 		connection.KeyIDs = client.signer.ids()
-	}
-	if secrets.PreviousKey != "" {
-		connection.Shared = append(connection.Shared, secrets.PreviousKey)
 	}
 	return connection, nil
 }
