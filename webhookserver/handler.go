@@ -65,10 +65,8 @@ func (h *Handler) Routes() http.Handler {
 	h.logSampler, h.activeByNamespace, h.parseSemaphores = newLogSampler(h.Clock), newTenantShares(maxConnections), newParseSemaphores()
 	mux := http.NewServeMux()
 	for _, protocol := range protocols.Names() {
-		for kind, settle := range map[wechatpay.CallbackKind]func(context.Context, *callback) result{
-			wechatpay.PaymentCallback: h.payment, wechatpay.RefundCallback: h.refund,
-		} {
-			mux.HandleFunc(fmt.Sprintf("POST /notify/%s/{namespace}/{name}/%s", protocols.Path(protocol), kind), h.serve(protocol, string(kind), settle))
+		for kind, record := range map[wechatpay.CallbackKind]recordFunc{wechatpay.PaymentCallback: h.payment, wechatpay.RefundCallback: h.refund} {
+			mux.HandleFunc(fmt.Sprintf("POST /notify/%s/{namespace}/{name}/%s", protocols.Path(protocol), kind), h.serve(protocol, string(kind), record))
 		}
 	}
 	return mux
@@ -88,20 +86,23 @@ type callback struct {
 	log        logr.Logger
 }
 
+// recordFunc records what a callback says of a payment or a refund.
+type recordFunc func(context.Context, *callback, wechatpay.Notification) result
+
 func (c *callback) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(c.merchant) }
 
 // tenantKey is shared by all callbacks of the same Merchant and kind.
 func (c *callback) tenantKey() tenantKey { return tenantKey{c.kind, c.merchantKey()} }
 
 // serve reads a callback, handles it, answers and counts.
-func (h *Handler) serve(protocol v1alpha1.Protocol, kind string, settle func(context.Context, *callback) result) http.HandlerFunc {
+func (h *Handler) serve(protocol v1alpha1.Protocol, kind string, record recordFunc) http.HandlerFunc {
 	spoken, _ := protocols.Of(protocol)
 	return func(w http.ResponseWriter, request *http.Request) {
 		// If the client disconnects, the write in progress continues.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), settleDeadline)
 		defer cancel()
 		began := h.Clock.Now()
-		outcome := h.handle(ctx, w, request, &callback{protocol: protocol, kind: kind, header: request.Header}, settle)
+		outcome := h.handle(ctx, w, request, &callback{protocol: protocol, kind: kind, header: request.Header}, record)
 		outcome.count(kind, h.Clock.Since(began))
 		outcome.write(w, spoken)
 	}
@@ -110,7 +111,7 @@ func (h *Handler) serve(protocol v1alpha1.Protocol, kind string, settle func(con
 // handle does the cheapest checks first: a body that is too large, and a path without a Merchant or
 // with one known not to be ready, are refused before the body is read; then the tenant's share is
 // checked.
-func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *http.Request, c *callback, settle func(context.Context, *callback) result) result {
+func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *http.Request, c *callback, record recordFunc) result {
 	key := types.NamespacedName{Namespace: request.PathValue("namespace"), Name: request.PathValue("name")}
 	if !couldExist(key) {
 		return refused(http.StatusNotFound, "no such merchant")
@@ -152,7 +153,24 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 	if callbackprobe.IsProbe(c.body) {
 		return c.answerProbe(h.Clock.Now())
 	}
-	return settle(ctx, c)
+	return h.settle(ctx, c, record)
+}
+
+// settle verifies a callback over its raw fields, and records it if its key is proven and it is about
+// something of this operator's.
+func (h *Handler) settle(ctx context.Context, c *callback, record recordFunc) result {
+	notification, err := h.parse(ctx, c, wechatpay.CallbackKind(c.kind))
+	switch {
+	case err != nil:
+		return c.unreadable(err)
+	case !c.account.Believes(c.merchant, c.connection, notification.KeyID):
+		return c.unproven()
+	}
+	c.connection.NoteKeyFits()
+	if isOfOthers(notification) {
+		return c.notOurs()
+	}
+	return record(ctx, c, notification)
 }
 
 func (c *callback) notReady(err error) result {

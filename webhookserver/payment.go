@@ -1,6 +1,7 @@
 package webhookserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -12,20 +13,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
-// payment handles a payment callback: it verifies it over its raw fields, finds its Order, stores
-// the payment, and then answers.
-func (h *Handler) payment(ctx context.Context, c *callback) result {
-	notification, err := h.parse(ctx, c, wechatpay.PaymentCallback)
-	if err != nil {
-		return c.unreadable(err)
-	}
-	if !c.account.Believes(c.merchant, c.connection, notification.KeyID) {
-		return c.unproven()
-	}
-	c.connection.NoteKeyFits()
-	if isOfOthers(notification) {
-		return c.notOurs()
-	}
+// payment finds the Order of a payment callback, stores the payment, and then answers.
+func (h *Handler) payment(ctx context.Context, c *callback, notification wechatpay.Notification) result {
 	payment := notification.Payment
 	c.log = c.log.WithValues("outTradeNo", payment.OutTradeNo)
 	order, err := h.claims().OrderOfPayment(ctx, h.lookupReader(c), c.merchant, payment.OutTradeNo, payment.Attach)
@@ -66,12 +55,8 @@ func (h *Handler) storePayment(ctx context.Context, c *callback, order *v1alpha1
 		if prepared := lifecycle.PreparedScheme(order, c.merchant); weaker(c.protocol, notification.Scheme, prepared) {
 			return errWeakScheme
 		}
-		owns, err := h.owns(ctx, c, order, notification.Payment.TransactionID)
-		switch {
-		case err != nil:
+		if err := h.checkOwner(ctx, c, order, notification.Payment.TransactionID); err != nil {
 			return err
-		case !owns:
-			return errNotOwner
 		}
 		verdict, message = lifecycle.Paid(order, payee, *notification.Payment, h.Clock.Now())
 		return nil
@@ -99,20 +84,20 @@ func weaker(protocol v1alpha1.Protocol, callback, order wechatpay.Scheme) bool {
 	return !known || spoken.Weaker(callback, order)
 }
 
-// owns reports whether an Order may record a payment. A payment that is recorded already is not
-// checked again.
-func (h *Handler) owns(ctx context.Context, c *callback, order *v1alpha1.Order, transactionID string) (bool, error) {
+// checkOwner returns errNotOwner if an Order may not record a payment. A payment that is recorded
+// already is not checked again.
+func (h *Handler) checkOwner(ctx context.Context, c *callback, order *v1alpha1.Order, transactionID string) error {
 	if lifecycle.IsPaid(order) {
-		return true, nil
+		return nil
 	}
 	if holder, err := h.claims().HolderOfPayment(ctx, order, c.merchant, transactionID); holder != nil || err != nil {
-		return false, err
+		return cmp.Or(err, errNotOwner)
 	}
 	owner, err := h.claims().OwnerOfOrder(ctx, order, c.merchant)
-	if err != nil {
-		return false, err
+	if err == nil && owner.UID != order.UID {
+		return errNotOwner
 	}
-	return owner.UID == order.UID, nil
+	return err
 }
 
 func resultOf(verdict lifecycle.Verdict) result {

@@ -1,6 +1,7 @@
 package webhookserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -13,21 +14,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// refund handles a refund callback. If it is not signed it proves nothing: it only names the refund
+// refund finds the Refund of a refund callback. If it is not signed it proves nothing: it only names the refund
 // to query, and the result of the query is stored. One that is signed and agrees with its Refund is
 // stored as it is.
-func (h *Handler) refund(ctx context.Context, c *callback) result {
-	notification, err := h.parse(ctx, c, wechatpay.RefundCallback)
-	if err != nil {
-		return c.unreadable(err)
-	}
-	if !c.account.Believes(c.merchant, c.connection, notification.KeyID) {
-		return c.unproven()
-	}
-	c.connection.NoteKeyFits()
-	if isOfOthers(notification) {
-		return c.notOurs()
-	}
+func (h *Handler) refund(ctx context.Context, c *callback, notification wechatpay.Notification) result {
 	claimed := notification.Refund
 	c.log = c.log.WithValues("outRefundNo", claimed.OutRefundNo)
 	refund, order, err := h.claims().RefundOfCallback(ctx, h.lookupReader(c), c.merchant,
@@ -74,16 +64,16 @@ func (h *Handler) queryRefund(ctx context.Context, c *callback, refund *v1alpha1
 	return queryResult{queried: true, status: fact.Status, result: h.storeRefund(ctx, c, refund, order, fact)}
 }
 
-// ownsRefund reports whether a Refund may record the WeChat refund refundID.
-func (h *Handler) ownsRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, refundID string) (bool, error) {
+// checkRefundOwner returns errNotOwner if a Refund may not record the WeChat refund refundID.
+func (h *Handler) checkRefundOwner(ctx context.Context, c *callback, refund *v1alpha1.Refund, refundID string) error {
 	if holder, err := h.claims().HolderOfRefund(ctx, refund, c.merchant, refundID); holder != nil || err != nil {
-		return false, err
+		return cmp.Or(err, errNotOwner)
 	}
 	owner, err := h.claims().OwnerOfRefund(ctx, refund, c.merchant)
-	if err != nil {
-		return false, err
+	if err == nil && owner.UID != refund.UID {
+		return errNotOwner
 	}
-	return owner.UID == refund.UID, nil
+	return err
 }
 
 // finalAtWeChat reports whether QueryRefund has returned the final state of the refund, which no
@@ -99,12 +89,8 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 	reporter.Log = reporter.Log.WithValues("merchant", klog.KObj(c.merchant), "outTradeNo", order.Number())
 	var before string
 	written, err := status.Update(ctx, h.writer(reporter.Log), refund, func(refund *v1alpha1.Refund) error {
-		owns, err := h.ownsRefund(ctx, c, refund, fact.RefundID)
-		switch {
-		case err != nil:
+		if err := h.checkRefundOwner(ctx, c, refund, fact.RefundID); err != nil {
 			return err
-		case !owns:
-			return errNotOwner
 		}
 		before = lifecycle.SucceededReason(refund)
 		lifecycle.RefundLearned(refund, c.merchant.Spec.RefundApproval, order.Number(), fact, h.Clock.Now())

@@ -116,24 +116,24 @@ func (h *Account) Other() *Connection {
 }
 
 // Rejected reports whether WeChat was found to reject the key of this Connection.
-func (c *Connection) Rejected() bool { return c.health != nil && c.health.isRejected() }
+func (c *Connection) Rejected() bool { return c.health != nil && c.health.rejected.Load() }
 
 // NoteKeyMismatch records that a genuine callback could not be decrypted with the key.
 func (c *Connection) NoteKeyMismatch() {
-	if c.health.noteKeyMismatch() {
+	if !c.health.keyMismatch.Swap(true) {
 		c.changed()
 	}
 }
 
 // NoteKeyFits records that a genuine callback was decrypted with the key.
 func (c *Connection) NoteKeyFits() {
-	if c.health.noteKeyFits() {
+	if c.health.keyMismatch.Swap(false) {
 		c.changed()
 	}
 }
 
 // HasKeyMismatch reports whether such a callback arrived, and none since that could be.
-func (c *Connection) HasKeyMismatch() bool { return c.health.hasKeyMismatch() }
+func (c *Connection) HasKeyMismatch() bool { return c.health.keyMismatch.Load() }
 
 // ClockSkew returns how far this process's clock is ahead of WeChat's, by its last answer; zero if
 // that is not known.
@@ -175,7 +175,7 @@ func (h *Account) Paused(calls Calls) *Pause { return h.member.pause(calls) }
 
 // CredentialsSuspect reports whether WeChat rejected the key in an ordinary call, so that it should
 // be probed.
-func (h *Account) CredentialsSuspect() bool { return h.health.isSuspect() }
+func (h *Account) CredentialsSuspect() bool { return h.health.suspect.Load() }
 
 // CredentialsProven clears the suspicion after a signed answer.
 func (h *Account) CredentialsProven() {
@@ -190,22 +190,27 @@ func (h *Account) EndWaits() { h.credentialsRestored() }
 // AcceptedUnsigned records that WeChat accepted the credentials, by an answer that it did not sign.
 // It proves nothing about WeChat's own keys.
 func (h *Account) AcceptedUnsigned() {
-	h.health.accept()
+	h.health.proven.Store(true)
 	h.member.prove()
 }
 
 // Reject records that the probe found the key rejected. Only other credentials or a later probe
 // reset it. An Account with a rejected key no longer shares the limits of its merchant number.
 func (h *Account) Reject() {
-	h.health.reject()
+	h.health.rejected.Store(true)
+	h.health.unprovenCallback.Store(false)
 	h.member.disprove()
 }
 
 // RefundRight returns what this process knows about the right to refund for a sub merchant.
-func (h *Account) RefundRight() RefundRight { return h.health.right() }
+func (h *Account) RefundRight() RefundRight {
+	right, _ := h.health.refundRight.Load().(RefundRight)
+	return right
+}
 
 // CertificateRefusal returns WeChat's error if it rejected the client certificate in the last
 // refund request, and "" if it accepted it. known is false until a refund request has shown either.
 func (h *Account) CertificateRefusal() (refusal string, known bool) {
-	return h.health.certificateRefusal()
+	refusal, known = h.health.refusal.Load().(string)
+	return refusal, known
 }

@@ -2,6 +2,7 @@ package account
 
 import (
 	"crypto/sha256"
+	"maps"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -49,9 +50,5 @@ func (r *Registry) remembered(id answersKey, now time.Time) *memoryOfKey {
 }
 
 func (r *Registry) dropUnusedAnswers(now time.Time) {
-	for key, known := range r.answers {
-		if now.Sub(known.used) > answersTTL {
-			delete(r.answers, key)
-		}
-	}
+	maps.DeleteFunc(r.answers, func(_ answersKey, known *memoryOfKey) bool { return now.Sub(known.used) > answersTTL })
 }

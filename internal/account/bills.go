@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -27,8 +26,7 @@ func (g *limitedCaller) DownloadBill(ctx context.Context, request wechatpay.Bill
 	const operation = wechatpay.OperationDownloadBill
 	done, denied := g.member.beginBill()
 	if denied != nil {
-		metrics.CallsDenied.WithLabelValues(string(operation), denied.limit).Inc()
-		return nil, &wechatpay.Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: wechatpay.SlowDown, Err: denied, RetryAfter: denied.retryAfter}
+		return nil, denied.notSent(operation)
 	}
 	started := g.clock.Now()
 	ctx, cancel := context.WithTimeout(ctx, billDeadline)
@@ -39,8 +37,7 @@ func (g *limitedCaller) DownloadBill(ctx context.Context, request wechatpay.Bill
 	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && g.health.note(operation, err) {
 		g.member.notify(g.member.merchant)
 	}
-	metrics.Requests.WithLabelValues(string(operation), outcomeLabel(err)).Inc()
-	metrics.RequestDuration.WithLabelValues(string(operation)).Observe(g.clock.Since(started).Seconds())
+	g.count(operation, started, err)
 	if err != nil {
 		end()
 		return nil, err

@@ -90,7 +90,7 @@ func TestABillProvesNoKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = bill.Body.Close()
-	if g.health.isProven() {
+	if g.health.proven.Load() {
 		t.Error("the bill proved the key")
 	}
 }
@@ -110,7 +110,7 @@ func TestFailingBillsPauseNothing(t *testing.T) {
 	if pause := g.member.pause(OrderCalls); pause != nil {
 		t.Errorf("calls are paused: %+v", pause)
 	}
-	if !g.health.isSuspect() {
+	if !g.health.suspect.Load() {
 		t.Error("WeChat refused the key, and nobody looks")
 	}
 }

@@ -25,16 +25,10 @@ const (
 )
 
 func callsOf(operation wechatpay.Operation) Calls {
-	if movesMoney(operation) {
+	if operation.PaysBack() {
 		return RefundCalls
 	}
 	return OrderCalls
-}
-
-// movesMoney reports whether an operation gives money back: WeChat blocks a merchant number of which
-// too many such requests fail.
-func movesMoney(operation wechatpay.Operation) bool {
-	return operation == wechatpay.OperationCreateRefund || operation == wechatpay.OperationResolveAbnormalRefund
 }
 
 // Pause describes since when calls are paused, and the last error.
@@ -84,9 +78,10 @@ type breaker struct {
 	limits  Limits
 	clock   clock.PassiveClock
 	inner   *gobreaker.CircuitBreaker[struct{}]
-	changed func(Calls, gobreaker.State)
+	changed func(gobreaker.State)
 
 	mutex sync.Mutex
+	state gobreaker.State
 	// lastError is the last failure. certificateRejected reports whether its cause was the
 	// certificate.
 	lastError           string
@@ -98,8 +93,8 @@ type breaker struct {
 }
 
 // newBreakers returns a breaker for each group of calls. changed is called on each state change,
-// under gobreaker's lock: it must not block or call the breakers.
-func newBreakers(scope failureScope, limits Limits, clock clock.PassiveClock, changed func(Calls, gobreaker.State)) map[Calls]*breaker {
+// under gobreaker's lock: it must not block or make calls through the breakers.
+func newBreakers(scope failureScope, limits Limits, clock clock.PassiveClock, changed func(gobreaker.State)) map[Calls]*breaker {
 	breakers := map[Calls]*breaker{}
 	for _, calls := range []Calls{OrderCalls, RefundCalls} {
 		breakers[calls] = newBreaker(scope, calls, limits, clock, changed)
@@ -107,7 +102,7 @@ func newBreakers(scope failureScope, limits Limits, clock clock.PassiveClock, ch
 	return breakers
 }
 
-func newBreaker(scope failureScope, calls Calls, limits Limits, clock clock.PassiveClock, changed func(Calls, gobreaker.State)) *breaker {
+func newBreaker(scope failureScope, calls Calls, limits Limits, clock clock.PassiveClock, changed func(gobreaker.State)) *breaker {
 	b := &breaker{scope: scope, calls: calls, limits: limits, clock: clock, changed: changed}
 	b.inner = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:          string(calls),
@@ -183,6 +178,7 @@ func (b *breaker) denial() error {
 // stateChanged is called by gobreaker, under its lock.
 func (b *breaker) stateChanged(_ string, _, to gobreaker.State) {
 	b.mutex.Lock()
+	b.state = to
 	switch now := b.clock.Now(); to {
 	case gobreaker.StateClosed:
 		b.paused = nil
@@ -194,9 +190,14 @@ func (b *breaker) stateChanged(_ string, _, to gobreaker.State) {
 		b.paused.LastError = b.lastError
 	}
 	b.mutex.Unlock()
-	if b.changed != nil {
-		b.changed(b.calls, to)
-	}
+	b.changed(to)
+}
+
+// currentState can be called under gobreaker's lock, unlike gobreaker's own State.
+func (b *breaker) currentState() gobreaker.State {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.state
 }
 
 // pause returns nil if calls are not paused.

@@ -19,7 +19,7 @@ type concurrencyLimit struct {
 
 	mutex   sync.Mutex
 	total   int
-	usages  map[share]*usage
+	usages  map[share]usage
 	waiting []*waiter
 }
 
@@ -75,7 +75,7 @@ type waiter struct {
 }
 
 func newConcurrencyLimit(limits Limits) *concurrencyLimit {
-	return &concurrencyLimit{limits: limits, usages: map[share]*usage{}}
+	return &concurrencyLimit{limits: limits, usages: map[share]usage{}}
 }
 
 // acquireTimeout is how long a call waits for a slot. If the usage of its share has not changed for
@@ -141,14 +141,7 @@ func (p *concurrencyLimit) release(c callShares) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.total--
-	for _, s := range c.shares() {
-		h := p.usages[s]
-		if h.slots--; h.slots == 0 {
-			delete(p.usages, s)
-		} else {
-			h.changedTime = time.Now()
-		}
-	}
+	p.change(c, -1)
 	p.waiting = slices.DeleteFunc(p.waiting, func(w *waiter) bool {
 		if !p.hasCapacity(w.shares) {
 			return false
@@ -166,30 +159,28 @@ const accountDivisor, namespaceDivisor = 4, 2
 // hasCapacity reports whether each share of a call uses fewer slots than it may.
 func (p *concurrencyLimit) hasCapacity(c callShares) bool {
 	free := p.limits.MaxInFlight - p.total
-	left := free - p.used(c.group)
+	left := free - p.usages[c.group].slots
 	if !c.proven {
-		left = min(free, p.limits.MaxUnprovenInFlight-p.used(unprovenGroup))
+		left = min(free, p.limits.MaxUnprovenInFlight-p.usages[unprovenGroup].slots)
 	}
-	return p.used(c.namespace) < free && p.used(c.account) < p.limits.Concurrent &&
-		accountDivisor*p.used(c.account) < left && namespaceDivisor*p.used(c.namespaceInGroup) < left
-}
-
-func (p *concurrencyLimit) used(s share) int {
-	if h := p.usages[s]; h != nil {
-		return h.slots
-	}
-	return 0
+	byAccount := p.usages[c.account].slots
+	return p.usages[c.namespace].slots < free && byAccount < p.limits.Concurrent &&
+		accountDivisor*byAccount < left && namespaceDivisor*p.usages[c.namespaceInGroup].slots < left
 }
 
 func (p *concurrencyLimit) take(c callShares) {
 	p.total++
+	p.change(c, 1)
+}
+
+// change adds slots to the usage of each share of a call, or removes them.
+func (p *concurrencyLimit) change(c callShares, slots int) {
 	now := time.Now()
 	for _, s := range c.shares() {
-		if p.usages[s] == nil {
-			p.usages[s] = &usage{}
+		p.usages[s] = usage{slots: p.usages[s].slots + slots, changedTime: now}
+		if p.usages[s].slots == 0 {
+			delete(p.usages, s)
 		}
-		p.usages[s].slots++
-		p.usages[s].changedTime = now
 	}
 }
 
@@ -197,7 +188,7 @@ func (p *concurrencyLimit) take(c callShares) {
 // no slot, that of the share that uses them.
 func (p *concurrencyLimit) stalledFor(c callShares) time.Duration {
 	for _, s := range []share{c.account, c.namespaceInGroup, c.group, c.namespace} {
-		if h := p.usages[s]; h != nil {
+		if h, used := p.usages[s]; used {
 			return time.Since(h.changedTime)
 		}
 	}

@@ -1,29 +1,28 @@
 package account
 
 import (
-	"sync"
+	"sync/atomic"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// credentialHealth is what is known about credentials. The key is suspect if an ordinary call was
-// rejected because of it, and rejected if the probe confirmed that. Only refund requests present
-// the certificate, so only they tell whether WeChat accepts it.
+// credentialHealth is what is known about credentials. Each finding stands for itself, so that each
+// is atomic, and none is locked together with another.
 type credentialHealth struct {
-	mutex             sync.Mutex
-	suspect, rejected bool
+	// The key is suspect if an ordinary call was rejected because of it, and rejected if the probe
+	// confirmed that.
+	suspect, rejected atomic.Bool
 	// proven reports whether a verified answer arrived, and unprovenCallback whether a callback
 	// arrived before that.
-	proven, unprovenCallback bool
-	// certificateKnown reports whether a refund request showed if WeChat accepts the certificate.
-	// refusal is the error if it does not.
-	certificateKnown bool
-	refusal          string
+	proven, unprovenCallback atomic.Bool
 	// keyMismatch reports whether a genuine callback could not be decrypted.
-	keyMismatch bool
-	// refundRight is what the last refund request of a service provider showed about the right to
-	// refund.
-	refundRight RefundRight
+	keyMismatch atomic.Bool
+	// refusal (a string) is the error if WeChat rejected the certificate in the last refund request,
+	// and "" if it accepted it. Only refund requests present the certificate, so there is none before.
+	refusal atomic.Value
+	// refundRight (a RefundRight) is what the last refund request of a service provider showed about
+	// the right to refund.
+	refundRight atomic.Value
 }
 
 // RefundRight is what is known about a service provider's right to refund for a sub merchant.
@@ -37,144 +36,53 @@ const (
 )
 
 // note records the result of a call, and reports whether it changed anything.
-func (v *credentialHealth) note(operation wechatpay.Operation, err error) bool {
+func (v *credentialHealth) note(operation wechatpay.Operation, err error) (news bool) {
 	if isThrottled(err) {
 		return false
 	}
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	news := false
 	if provesKey(err) {
-		news = !v.proven
-		v.proven = true
+		news = !v.proven.Swap(true)
 	}
-	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && !v.suspect {
-		v.suspect, news = true, true
+	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected {
+		news = !v.suspect.Swap(true) || news
 	}
 	if operation == wechatpay.OperationCreateRefund {
-		news = v.noteRefund(err) || news
+		news = v.noteCertificate(err) || news
 		news = v.noteRight(err) || news
 	}
 	return news
 }
 
-// noteRight: only an accepted request shows that the right is there.
-func (v *credentialHealth) noteRight(err error) bool {
-	before := v.refundRight
-	switch {
-	case err == nil:
-		v.refundRight = RefundRightGranted
-	case wechatpay.MeaningOf(err) == wechatpay.NoRight:
-		v.refundRight = RefundRightMissing
-	}
-	return v.refundRight != before
-}
-
-func (v *credentialHealth) right() RefundRight {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	return v.refundRight
-}
-
-// noteKeyMismatch reports whether this is the first one.
-func (v *credentialHealth) noteKeyMismatch() bool {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	before := v.keyMismatch
-	v.keyMismatch = true
-	return !before
-}
-
-// noteKeyFits reports whether that ends a mismatch.
-func (v *credentialHealth) noteKeyFits() bool {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	before := v.keyMismatch
-	v.keyMismatch = false
-	return before
-}
-
-func (v *credentialHealth) hasKeyMismatch() bool {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	return v.keyMismatch
-}
-
-// noteRefund: any verified answer to a refund request shows that the certificate was accepted. Lost
-// answers and other unsigned refusals show nothing.
-func (v *credentialHealth) noteRefund(err error) bool {
+// noteCertificate: any verified answer to a refund request shows that the certificate was accepted.
+// Lost answers and other unsigned refusals show nothing.
+func (v *credentialHealth) noteCertificate(err error) bool {
 	switch {
 	case err != nil && wechatpay.MeaningOf(err) == wechatpay.CertificateRejected:
-		news := v.refusal != err.Error()
-		v.certificateKnown, v.refusal = true, err.Error()
-		return news
+		return v.refusal.Swap(err.Error()) != err.Error()
 	case err == nil || wechatpay.OutcomeOf(err) == wechatpay.Failed:
-		news := !v.certificateKnown || v.refusal != ""
-		v.certificateKnown, v.refusal = true, ""
-		return news
+		return v.refusal.Swap("") != ""
 	default:
 		return false
 	}
 }
 
-func (v *credentialHealth) certificateRefusal() (refusal string, known bool) {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	return v.refusal, v.certificateKnown
+// noteRight: only an accepted request shows that the right is there.
+func (v *credentialHealth) noteRight(err error) bool {
+	switch {
+	case err == nil:
+		return v.refundRight.Swap(RefundRightGranted) != RefundRightGranted
+	case wechatpay.MeaningOf(err) == wechatpay.NoRight:
+		return v.refundRight.Swap(RefundRightMissing) != RefundRightMissing
+	default:
+		return false
+	}
 }
 
 // clear resets the findings, and reports whether the credentials were rejected before. It does not
 // report suspect credentials: if WeChat rejected a call for reasons of its own, the call would be
 // repeated at once, forever.
-func (v *credentialHealth) clear() bool {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	rejected := v.rejected
-	v.suspect, v.rejected, v.unprovenCallback = false, false, false
-	return rejected
-}
-
-func (v *credentialHealth) accept() {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	v.proven = true
-}
-
-func (v *credentialHealth) isProven() bool {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	return v.proven
-}
-
-// noteUnprovenCallback reports whether this is the first one since the last probe.
-func (v *credentialHealth) noteUnprovenCallback() bool {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	before := v.unprovenCallback
-	v.unprovenCallback = true
-	return !before
-}
-
-func (v *credentialHealth) hasUnprovenCallback() bool {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	return v.unprovenCallback
-}
-
-func (v *credentialHealth) reject() {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	v.rejected, v.unprovenCallback = true, false
-}
-
-func (v *credentialHealth) isRejected() bool {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	return v.rejected
-}
-
-func (v *credentialHealth) isSuspect() bool {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	return v.suspect
+func (v *credentialHealth) clear() (wereRejected bool) {
+	v.suspect.Store(false)
+	v.unprovenCallback.Store(false)
+	return v.rejected.Swap(false)
 }

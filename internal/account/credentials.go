@@ -64,8 +64,6 @@ func readPublicKeys(named []v1alpha1.PublicKey) ([]wechatpay.PublicKey, *Problem
 	return keys, nil
 }
 
-func publicKeyText(keys []v1alpha1.PublicKey) []byte { return fmt.Appendf(nil, "%q", keys) }
-
 // readCertificate reads the client certificate from its Secret. It returns the leaf for display
 // even if a Problem forbids its use.
 //
@@ -158,24 +156,25 @@ func describe(leaf *x509.Certificate) *v1alpha1.MerchantCertificate {
 	if leaf == nil {
 		return nil
 	}
-	described := &v1alpha1.MerchantCertificate{
+	return &v1alpha1.MerchantCertificate{
 		// Two digits for each byte, as the merchant platform shows it.
 		SerialNumber: text.AtMost(64, fmt.Sprintf("%X", leaf.SerialNumber.Bytes())),
 		Subject:      text.AtMost(1024, leaf.Subject.String()),
+		NotAfter:     describeTime(leaf.NotAfter),
 	}
-	if year := leaf.NotAfter.UTC().Year(); year >= 1970 && year <= 9999 { // the range that the API accepts
-		notAfter := metav1.NewTime(leaf.NotAfter)
-		described.NotAfter = &notAfter
-	}
-	return described
 }
 
-// checksum detects a change of the credentials without storing them.
-func checksum(parts ...[]byte) string {
-	hash := sha256.New()
-	for _, part := range parts {
-		length := sha256.Sum256(part)
-		_, _ = hash.Write(length[:])
+// describeTime returns nil for a time that the API does not accept.
+func describeTime(t time.Time) *metav1.Time {
+	if year := t.UTC().Year(); year < 1970 || year > 9999 {
+		return nil
 	}
-	return hex.EncodeToString(hash.Sum(nil))
+	return new(metav1.NewTime(t))
+}
+
+// Checksum detects a change of the credentials without storing them. The quotes keep a part from
+// running into the next one.
+func Checksum(parts ...string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	return hex.EncodeToString(sum[:])
 }

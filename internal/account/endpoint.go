@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -66,11 +67,11 @@ func namedEndpoints(merchant *v1alpha1.Merchant) (primary, backup *url.URL, prob
 		return nil, nil, problem
 	}
 	if backupAddress == "" {
-		if host, ok := backupHosts[hostOf(primary)]; ok && (primary.Port() == "" || primary.Port() == "443") {
-			backupAddress = "https://" + host
-		} else {
+		host, known := backupHosts[hosts.Name(primary)]
+		if !known || primary.Port() != "" && primary.Port() != "443" {
 			return primary, nil, nil
 		}
+		backupAddress = "https://" + host
 	}
 	backup, problem = parseEndpoint("backupURL", backupAddress)
 	return primary, backup, problem
@@ -124,12 +125,7 @@ func notifyURLs(merchant *v1alpha1.Merchant, protocol v1alpha1.Protocol, fallbac
 }
 
 func isWeChats(endpoint *url.URL) bool {
-	return strings.HasSuffix(hostOf(endpoint), weChatDomain)
-}
-
-// hostOf returns the host in its canonical spelling, for comparison.
-func hostOf(address *url.URL) string {
-	return hosts.Name(address)
+	return strings.HasSuffix(hosts.Name(endpoint), weChatDomain)
 }
 
 // privateDomains don't exist in the public DNS (RFC 6761, 6762, 8375 and Kubernetes).
@@ -137,7 +133,7 @@ var privateDomains = []string{".localhost", ".local", ".internal", ".svc", ".lan
 
 // notPublicReason returns why WeChat could not or would not call an address, or "" if it would.
 func notPublicReason(base *url.URL) string {
-	host := hostOf(base)
+	host := hosts.Name(base)
 	switch {
 	case base.Scheme != "https":
 		return "it is not https"
@@ -151,16 +147,13 @@ func notPublicReason(base *url.URL) string {
 		return ""
 	}
 	dot := strings.LastIndex(host, ".")
-	if dot < 0 || !strings.ContainsAny(host[dot:], letters) {
-		// A single label, or another spelling of an IPv4 address.
+	switch {
+	case dot < 0, !strings.ContainsAny(host[dot:], letters), // a single label, or another spelling of an IPv4 address
+		slices.ContainsFunc(privateDomains, func(domain string) bool { return strings.HasSuffix(host, domain) }):
 		return "the host is not public"
+	default:
+		return ""
 	}
-	for _, domain := range privateDomains {
-		if strings.HasSuffix(host, domain) {
-			return "the host is not public"
-		}
-	}
-	return ""
 }
 
 func notPublicURL(address string) string {

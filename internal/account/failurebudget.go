@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -102,11 +103,5 @@ func (b *failureBudget) end(failed bool) {
 // counts.
 func (b *failureBudget) dropOld() {
 	horizon := b.clock.Now().Add(-time.Second)
-	kept := b.failures[:0]
-	for _, at := range b.failures {
-		if !at.Before(horizon) {
-			kept = append(kept, at)
-		}
-	}
-	b.failures = kept
+	b.failures = slices.DeleteFunc(b.failures, func(at time.Time) bool { return at.Before(horizon) })
 }

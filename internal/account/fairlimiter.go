@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -83,16 +84,10 @@ func (l *fairLimiter) sweep(now time.Time) {
 		return
 	}
 	l.swept = now
-	for namespace, queue := range l.namespaces {
-		for number, reserved := range queue.reservations {
-			if now.Sub(reserved.turn) > reservationTTL {
-				delete(queue.reservations, number)
-			}
-		}
-		if len(queue.reservations) == 0 && queue.schedule.TokensAt(now) >= float64(l.burst) {
-			delete(l.namespaces, namespace)
-		}
-	}
+	maps.DeleteFunc(l.namespaces, func(_ string, queue *namespaceQueue) bool {
+		maps.DeleteFunc(queue.reservations, func(_ string, reserved *reservation) bool { return now.Sub(reserved.turn) > reservationTTL })
+		return len(queue.reservations) == 0 && queue.schedule.TokensAt(now) >= float64(l.burst)
+	})
 }
 
 // reserve makes a reservation, and returns an error if the turn is later than most from now.
@@ -112,10 +107,7 @@ func (l *fairLimiter) wait(ctx context.Context, namespace, number string) error 
 		if taken {
 			return nil
 		}
-		if deadline, hurried := ctx.Deadline(); hurried && now.Add(wait).After(deadline) {
-			return l.throttled(wait)
-		}
-		if sleep(ctx, wait) != nil {
+		if deadline, hurried := ctx.Deadline(); hurried && now.Add(wait).After(deadline) || sleep(ctx, wait) != nil {
 			return l.throttled(wait)
 		}
 	}

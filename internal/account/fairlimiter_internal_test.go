@@ -124,7 +124,7 @@ func TestBreakerOpensAtOnceOnRejectedCertificate(t *testing.T) {
 			g, w := limited(breakerOnlyLimits, says(outcome, wechatpay.CertificateRejected))
 			_ = refund(g)
 			wantDenied(t, refund(g), "paused")
-			if refusal, known := g.health.certificateRefusal(); refusal == "" || !known {
+			if refusal, known := g.health.refusal.Load().(string); refusal == "" || !known {
 				t.Errorf("%s: it is not known: %q", outcome, refusal)
 			}
 			w.answer = says(wechatpay.Failed, wechatpay.Rejected) // a signed answer: the certificate was accepted
@@ -134,7 +134,7 @@ func TestBreakerOpensAtOnceOnRejectedCertificate(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if refusal, known := g.health.certificateRefusal(); refusal != "" || !known {
+			if refusal, known := g.health.refusal.Load().(string); refusal != "" || !known {
 				t.Errorf("%s: it is still refused: %q", outcome, refusal)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
@@ -62,16 +63,16 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 		settings: wechatpay.Settings{
 			MchID: merchant.Spec.MchID, Scheme: wechatpay.Scheme(merchant.Spec.SignType), Partner: partnerOf(merchant),
 			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots,
-			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts, Trust: newTrust(&r.proofs, bundle),
+			UserAgent: r.options.UserAgent, Timeouts: r.options.Timeouts, Trust: r.proofs.Under(bundle, isWeChats),
 			Now: r.options.Clock.Now,
 		},
 		certificate: certificate,
 		protocols:   map[v1alpha1.Protocol]*protocolParts{},
 		endpoint:    EndpointID(merchant),
 	}
-	inputs := [][]byte{
-		certificate.raw, []byte(certificate.message()), bundle, []byte(primary.String()), []byte(backupOf(backup)),
-		[]byte(merchant.Spec.SignType), []byte(ofDay), partnerVersion(made.settings.Partner),
+	inputs := []string{
+		certificate.raw, certificate.problem.message(), string(bundle), primary.String(), backupOf(backup),
+		string(merchant.Spec.SignType), string(ofDay), partnerVersion(made.settings.Partner),
 	}
 	for _, name := range protocols.Names() {
 		credentials := protocols.CredentialsOf(name, merchant)
@@ -85,9 +86,10 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 			return nil, err
 		}
 		made.protocols[name] = its
-		inputs = append(inputs, []byte(name), []byte(its.secrets.Key), []byte(its.secrets.PreviousKey), []byte(its.payment), publicKeyText(credentials.PublicKeys), []byte(its.message()))
+		inputs = append(inputs, string(name), its.secrets.Key, its.secrets.PreviousKey, its.payment,
+			fmt.Sprintf("%q", credentials.PublicKeys), its.problem.message(), its.notifyProblem.message())
 	}
-	made.version = checksum(inputs...)
+	made.version = Checksum(inputs...)
 	return made, nil
 }
 
@@ -98,7 +100,7 @@ func (r *Registry) gatherProtocol(ctx context.Context, merchant *v1alpha1.Mercha
 	if r.options.CallbacksOnly {
 		notifyProblem = nil
 	}
-	keySecret, err := r.secret(ctx, merchant, credentials.Secret, "the "+protocol.KeyForm().Name, credentials.Field)
+	keySecret, err := ReadSecret(ctx, r.secrets, merchant.Namespace, credentials.Secret, "the "+protocol.KeyForm().Name, credentials.Field)
 	if err != nil {
 		return nil, err
 	}
@@ -133,32 +135,12 @@ func signsWithRSA(pair *tls.Certificate) bool {
 	return isRSA
 }
 
-func (p *protocolParts) message() string {
-	switch {
-	case p.problem != nil:
-		return p.problem.Message
-	case p.notifyProblem != nil:
-		return p.notifyProblem.Message
-	default:
-		return ""
-	}
-}
-
 // certificateParts is the result of reading a certificate Secret.
 type certificateParts struct {
 	pair    *tls.Certificate
 	leaf    *x509.Certificate
 	problem *Problem
-	raw     []byte
-}
-
-func (c certificateParts) description() *v1alpha1.MerchantCertificate { return describe(c.leaf) }
-
-func (c certificateParts) message() string {
-	if c.problem == nil {
-		return ""
-	}
-	return c.problem.Message
+	raw     string
 }
 
 func backupOf(backup *url.URL) string {
@@ -176,7 +158,7 @@ func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant)
 		return certificateParts{}, nil
 	}
 	stops := whatStops(merchant)
-	secret, err := r.secret(ctx, merchant, reference.Name, "the client certificate", "spec.certificateSecretRef")
+	secret, err := ReadSecret(ctx, r.secrets, merchant.Namespace, reference.Name, "the client certificate", "spec.certificateSecretRef")
 	if err != nil {
 		if problem, ok := AsProblem(err); ok {
 			problem.Message += stops
@@ -188,7 +170,7 @@ func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant)
 	if problem != nil {
 		problem.Message += stops
 	}
-	raw := append(append([]byte{}, secret.Data[corev1.TLSCertKey]...), secret.Data[corev1.TLSPrivateKeyKey]...)
+	raw := string(secret.Data[corev1.TLSCertKey]) + string(secret.Data[corev1.TLSPrivateKeyKey])
 	return certificateParts{pair: pair, leaf: leaf, problem: problem, raw: raw}, nil
 }
 
@@ -200,19 +182,21 @@ func whatStops(merchant *v1alpha1.Merchant) string {
 	return ". Refunds stop until then, Orders do not"
 }
 
-func (r *Registry) secret(ctx context.Context, merchant *v1alpha1.Merchant, name, what, field string) (*corev1.Secret, error) {
+// ReadSecret reads the Secret that a field of an object in its namespace names. The error is a *Problem,
+// or the API server's.
+func ReadSecret(ctx context.Context, secrets client.Reader, namespace, name, what, field string) (*corev1.Secret, error) {
 	// The CRD rejects other names, but an object created before that rule may have one, and the
 	// client's error for it would look temporary.
 	if refused := validation.NameIsDNSSubdomain(name, false); len(refused) > 0 {
 		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("No Secret with %s can have the name %q: write the name of an existing one in %s", what, text.Clean(name), field)}
 	}
 	secret := &corev1.Secret{}
-	err := r.secrets.Get(ctx, types.NamespacedName{Namespace: merchant.Namespace, Name: name}, secret)
+	err := secrets.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
-		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("Secret %s/%s with %s does not exist: create it, or name another in %s", merchant.Namespace, name, what, field)}
+		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("Secret %s/%s with %s does not exist: create it, or name another in %s", namespace, name, what, field)}
 	}
 	if apierrors.IsForbidden(err) {
-		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("The operator may not read Secret %s/%s with %s: give its ServiceAccount the verb get on it", merchant.Namespace, name, what)}
+		return nil, &Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("The operator may not read Secret %s/%s with %s: give its ServiceAccount the verb get on it", namespace, name, what)}
 	}
 	return secret, err
 }

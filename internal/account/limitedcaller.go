@@ -19,20 +19,12 @@ type limitedCaller struct {
 	clock  clock.PassiveClock
 }
 
-func (g *limitedCaller) CreateOrder(ctx context.Context, request wechatpay.OrderRequest) (prepay wechatpay.Prepay, err error) {
-	err = g.do(ctx, wechatpay.OperationCreateOrder, request.OutTradeNo, func(ctx context.Context) error {
-		prepay, err = g.Caller.CreateOrder(ctx, request)
-		return err
-	})
-	return prepay, err
+func (g *limitedCaller) CreateOrder(ctx context.Context, request wechatpay.OrderRequest) (wechatpay.Prepay, error) {
+	return ask(ctx, g, wechatpay.OperationCreateOrder, request.OutTradeNo, g.Caller.CreateOrder, request)
 }
 
-func (g *limitedCaller) QueryOrder(ctx context.Context, order wechatpay.OrderRef) (trade wechatpay.Trade, err error) {
-	err = g.do(ctx, wechatpay.OperationQueryOrder, order.OutTradeNo, func(ctx context.Context) error {
-		trade, err = g.Caller.QueryOrder(ctx, order)
-		return err
-	})
-	return trade, err
+func (g *limitedCaller) QueryOrder(ctx context.Context, order wechatpay.OrderRef) (wechatpay.Trade, error) {
+	return ask(ctx, g, wechatpay.OperationQueryOrder, order.OutTradeNo, g.Caller.QueryOrder, order)
 }
 
 func (g *limitedCaller) CloseOrder(ctx context.Context, order wechatpay.OrderRef) error {
@@ -41,34 +33,33 @@ func (g *limitedCaller) CloseOrder(ctx context.Context, order wechatpay.OrderRef
 	})
 }
 
-func (g *limitedCaller) CreateRefund(ctx context.Context, request wechatpay.RefundRequest) (acceptance wechatpay.RefundAcceptance, err error) {
-	err = g.do(ctx, wechatpay.OperationCreateRefund, request.OutRefundNo, func(ctx context.Context) error {
-		acceptance, err = g.Caller.CreateRefund(ctx, request)
-		return err
-	})
-	return acceptance, err
+func (g *limitedCaller) CreateRefund(ctx context.Context, request wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
+	return ask(ctx, g, wechatpay.OperationCreateRefund, request.OutRefundNo, g.Caller.CreateRefund, request)
 }
 
-func (g *limitedCaller) QueryRefund(ctx context.Context, refund wechatpay.RefundRef) (fact wechatpay.RefundFact, err error) {
-	err = g.do(ctx, wechatpay.OperationQueryRefund, refund.OutRefundNo, func(ctx context.Context) error {
-		fact, err = g.Caller.QueryRefund(ctx, refund)
-		return err
-	})
-	return fact, err
+func (g *limitedCaller) QueryRefund(ctx context.Context, refund wechatpay.RefundRef) (wechatpay.RefundFact, error) {
+	return ask(ctx, g, wechatpay.OperationQueryRefund, refund.OutRefundNo, g.Caller.QueryRefund, refund)
 }
 
-func (g *limitedCaller) QueryRefunds(ctx context.Context, order wechatpay.OrderRef) (facts []wechatpay.RefundFact, err error) {
-	err = g.do(ctx, wechatpay.OperationQueryRefund, order.OutTradeNo, func(ctx context.Context) error {
-		facts, err = g.Caller.QueryRefunds(ctx, order)
-		return err
-	})
-	return facts, err
+func (g *limitedCaller) QueryRefunds(ctx context.Context, order wechatpay.OrderRef) ([]wechatpay.RefundFact, error) {
+	return ask(ctx, g, wechatpay.OperationQueryRefund, order.OutTradeNo, g.Caller.QueryRefunds, order)
 }
 
 func (g *limitedCaller) ResolveAbnormalRefund(ctx context.Context, request wechatpay.AbnormalRefundRequest) error {
 	return g.do(ctx, wechatpay.OperationResolveAbnormalRefund, request.OutRefundNo, func(ctx context.Context) error {
 		return g.Caller.ResolveAbnormalRefund(ctx, request)
 	})
+}
+
+// ask makes a call that has an answer.
+func ask[Request, Answer any](ctx context.Context, g *limitedCaller, operation wechatpay.Operation, number string,
+	call func(context.Context, Request) (Answer, error), request Request,
+) (answer Answer, err error) {
+	err = g.do(ctx, operation, number, func(ctx context.Context) error {
+		answer, err = call(ctx, request)
+		return err
+	})
+	return answer, err
 }
 
 func (g *limitedCaller) do(ctx context.Context, operation wechatpay.Operation, number string, call func(context.Context) error) error {
@@ -81,9 +72,17 @@ func (g *limitedCaller) do(ctx context.Context, operation wechatpay.Operation, n
 	if g.health.note(operation, err) {
 		g.member.notify(g.member.merchant)
 	}
-	metrics.Requests.WithLabelValues(string(operation), outcomeLabel(err)).Inc()
-	metrics.RequestDuration.WithLabelValues(string(operation)).Observe(g.clock.Since(started).Seconds())
+	g.count(operation, started, err)
 	return err
+}
+
+func (g *limitedCaller) count(operation wechatpay.Operation, started time.Time, err error) {
+	outcome := "Succeeded"
+	if err != nil {
+		outcome = string(wechatpay.OutcomeOf(err))
+	}
+	metrics.Requests.WithLabelValues(string(operation), outcome).Inc()
+	metrics.RequestDuration.WithLabelValues(string(operation)).Observe(g.clock.Since(started).Seconds())
 }
 
 // callDeadline limits a call including its repetition. Together with writing the result it fits
@@ -99,11 +98,4 @@ func withCallDeadline(ctx context.Context) (context.Context, context.CancelFunc)
 		deadline = earlier
 	}
 	return context.WithDeadline(detached, deadline)
-}
-
-func outcomeLabel(err error) string {
-	if err == nil {
-		return "Succeeded"
-	}
-	return string(wechatpay.OutcomeOf(err))
 }

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // Limits keep an account below what WeChat allows (600 orders, 150 refunds and 300 refund queries a
@@ -65,6 +68,12 @@ type throttledError struct {
 }
 
 func (d *throttledError) Error() string { return d.reason }
+
+// notSent counts the denial, and returns it as the error of a call.
+func (d *throttledError) notSent(operation wechatpay.Operation) error {
+	metrics.CallsDenied.WithLabelValues(string(operation), d.limit).Inc()
+	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: wechatpay.SlowDown, Err: d, RetryAfter: d.retryAfter}
+}
 
 func isThrottled(err error) bool {
 	_, ours := errors.AsType[*throttledError](err)

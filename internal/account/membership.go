@@ -32,7 +32,6 @@ type membership struct {
 	assignment atomic.Pointer[quotaAssignment]
 	mutex      sync.Mutex
 	closed     bool
-	states     map[Calls]gobreaker.State
 }
 
 // quotaAssignment is the quota that a member uses.
@@ -45,9 +44,8 @@ type quotaAssignment struct {
 func (r *Registry) newMembership(merchant types.NamespacedName, host string, id ID) *membership {
 	m := &membership{
 		merchant: merchant, host: host, id: id, accounts: r.accounts, concurrency: r.concurrency, notify: r.notify,
-		states: map[Calls]gobreaker.State{},
 	}
-	m.breakers = newBreakers(scopeCredentials, r.options.Limits, r.options.Clock, m.ownBreakerChanged)
+	m.breakers = newBreakers(scopeCredentials, r.options.Limits, r.options.Clock, m.breakerChanged)
 	m.assignment.Store(&quotaAssignment{quota: r.accounts.unshared(m)})
 	m.setBreakerMetric()
 	return m
@@ -91,21 +89,13 @@ func (m *membership) close() {
 	if m.isProven() {
 		m.accounts.leave(m.id, m)
 	}
-	for _, calls := range []Calls{OrderCalls, RefundCalls} {
+	for calls := range m.breakers {
 		metrics.BreakerState.DeleteLabelValues(m.merchant.Namespace, m.merchant.Name, string(calls))
 	}
 }
 
-// ownBreakerChanged is called by a breaker of this member, under its lock.
-func (m *membership) ownBreakerChanged(calls Calls, to gobreaker.State) {
-	m.mutex.Lock()
-	m.states[calls] = to
-	m.mutex.Unlock()
-	m.breakerChanged(to)
-}
-
-// breakerChanged is called on each state change of a breaker that the Merchant's calls pass. The
-// half-open state is not notified; the result of its trial call is.
+// breakerChanged is called on each state change of a breaker that the Merchant's calls pass, under
+// gobreaker's lock. The half-open state is not notified; the result of its trial call is.
 func (m *membership) breakerChanged(to gobreaker.State) {
 	m.mutex.Lock()
 	m.setBreakerMetric()
@@ -120,8 +110,8 @@ func (m *membership) setBreakerMetric() {
 	if m.closed {
 		return
 	}
-	for _, calls := range []Calls{OrderCalls, RefundCalls} {
-		state := max(m.states[calls], m.assignment.Load().quota.state(calls))
+	for calls, own := range m.breakers {
+		state := max(own.currentState(), m.assignment.Load().quota.breakers[calls].currentState())
 		metrics.BreakerState.WithLabelValues(m.merchant.Namespace, m.merchant.Name, string(calls)).Set(float64(state))
 	}
 }
@@ -147,8 +137,7 @@ func (m *membership) do(ctx context.Context, operation wechatpay.Operation, numb
 		})
 	}
 	if denied, ours := errors.AsType[*throttledError](err); ours {
-		metrics.CallsDenied.WithLabelValues(string(operation), denied.limit).Inc()
-		return &wechatpay.Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: wechatpay.SlowDown, Err: denied, RetryAfter: denied.retryAfter}
+		return denied.notSent(operation)
 	}
 	if provesKey(err) {
 		m.prove()
@@ -167,9 +156,9 @@ func provesKey(err error) bool {
 }
 
 // permit delays refund requests until the key is proven: WeChat blocks a merchant number if too
-// many of them fail, so they must count against the budget of the account.
+// many of them fail, so they must count against the failure budget of the account.
 func (m *membership) permit(assigned *quotaAssignment, operation wechatpay.Operation) error {
-	if assigned.proven || !movesMoney(operation) {
+	if assigned.proven || !operation.PaysBack() {
 		return nil
 	}
 	m.notify(m.merchant) // starts a probe of the key
@@ -206,7 +195,7 @@ func (m *membership) callWithinLimits(ctx context.Context, assigned *quotaAssign
 		return err
 	}
 	defer slots.release(shares)
-	if !movesMoney(operation) {
+	if !operation.PaysBack() {
 		if err := limiter.wait(waiting, caller.Namespace, number); err != nil {
 			return err
 		}

@@ -14,9 +14,9 @@ func partnerOf(merchant *v1alpha1.Merchant) *wechatpay.Partner {
 }
 
 // partnerVersion identifies a sub merchant in the version of an Account.
-func partnerVersion(partner *wechatpay.Partner) []byte {
+func partnerVersion(partner *wechatpay.Partner) string {
 	if partner == nil {
-		return nil
+		return ""
 	}
-	return []byte(partner.SubMchID + "/" + partner.SubAppID)
+	return partner.SubMchID + "/" + partner.SubAppID
 }

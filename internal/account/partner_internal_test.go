@@ -27,7 +27,7 @@ func TestPartners(t *testing.T) {
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		versions[string(partnerVersion(got))], ids[IDOf(merchant)] = true, true
+		versions[partnerVersion(got)], ids[IDOf(merchant)] = true, true
 	}
 	if len(versions) != 4 || len(ids) != 1 {
 		t.Errorf("versions %v, accounts %v", versions, ids)

@@ -13,5 +13,13 @@ type Problem struct {
 // Error returns the message.
 func (p *Problem) Error() string { return p.Message }
 
+// message returns the message, or "" without a Problem.
+func (p *Problem) message() string {
+	if p == nil {
+		return ""
+	}
+	return p.Message
+}
+
 // AsProblem returns the Problem in err, if there is one.
 func AsProblem(err error) (*Problem, bool) { return errors.AsType[*Problem](err) }

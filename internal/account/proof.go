@@ -6,12 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
@@ -31,7 +27,7 @@ func (h *Account) keyProven(connection *Connection, merchant *v1alpha1.Merchant)
 	if len(connection.keyIDs) == 0 {
 		return false
 	}
-	return connection.health.isProven() ||
+	return connection.health.proven.Load() ||
 		h.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, connection.keyIDs[0]) && h.hasVerifiedBefore(merchant, connection)
 }
 
@@ -42,13 +38,11 @@ func (h *Account) hasVerifiedBefore(merchant *v1alpha1.Merchant, connection *Con
 		return true
 	}
 	now := connection.verifiers()
-	for _, verifier := range now {
-		if hasVerifier(merchant, verifier.Fingerprint) {
-			return true
-		}
+	if len(now) == 0 {
+		// Certificates are not there yet after a restart; what was proven is taken from the list then.
+		return len(merchant.Status.Verifiers) > 0
 	}
-	// Certificates are not there yet after a restart; what was proven is taken from the list then.
-	return len(now) == 0 && len(merchant.Status.Verifiers) > 0
+	return slices.ContainsFunc(now, func(verifier wechatpay.Verifier) bool { return hasVerifier(merchant, verifier.Fingerprint) })
 }
 
 func (h *Account) atEndpoint(merchant *v1alpha1.Merchant) bool {
@@ -61,7 +55,7 @@ func (h *Account) Believes(merchant *v1alpha1.Merchant, connection *Connection, 
 	if connection.verifiers != nil {
 		return connection.hasProvenVerifier(keyID) || h.atEndpoint(merchant) && hasVerifier(merchant, keyID)
 	}
-	return connection.health.isProven() && keyID == connection.keyIDs[0] || h.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, keyID)
+	return connection.health.proven.Load() && keyID == connection.keyIDs[0] || h.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, keyID)
 }
 
 func (c *Connection) hasProvenVerifier(fingerprint string) bool {
@@ -88,13 +82,13 @@ func (h *Account) joinIfProven(merchant *v1alpha1.Merchant) {
 // NoteUnprovenCallback records that a callback arrived under an unproven key, so that the leader
 // probes it soon.
 func (h *Account) NoteUnprovenCallback() {
-	if h.health.noteUnprovenCallback() {
+	if !h.health.unprovenCallback.Swap(true) {
 		h.notify()
 	}
 }
 
 // HasUnprovenCallback reports whether such a callback arrived since the last probe.
-func (h *Account) HasUnprovenCallback() bool { return h.health.hasUnprovenCallback() }
+func (h *Account) HasUnprovenCallback() bool { return h.health.unprovenCallback.Load() }
 
 // maxKeys is how many ids status.keys can hold.
 const maxKeys = 8
@@ -112,7 +106,7 @@ func (h *Account) ProvenKeys(merchant *v1alpha1.Merchant) (keys []string, endpoi
 		connection := h.connections[protocol]
 		switch {
 		case connection == nil:
-		case !connection.health.isProven():
+		case !connection.health.proven.Load():
 			complete = false
 		default:
 			proven = true
@@ -180,11 +174,9 @@ func (h *Account) provenVerifiers(merchant *v1alpha1.Merchant, now []wechatpay.V
 }
 
 func describeVerifier(verifier wechatpay.Verifier) v1alpha1.Verifier {
-	described := v1alpha1.Verifier{ID: verifier.ID, Type: v1alpha1.VerifierType(verifier.Type), Fingerprint: verifier.Fingerprint}
-	if year := verifier.NotAfter.UTC().Year(); year >= 1970 && year <= 9999 {
-		described.NotAfter = new(metav1.NewTime(verifier.NotAfter))
+	return v1alpha1.Verifier{
+		ID: verifier.ID, Type: v1alpha1.VerifierType(verifier.Type), Fingerprint: verifier.Fingerprint, NotAfter: describeTime(verifier.NotAfter),
 	}
-	return described
 }
 
 // endpointID identifies what a proof is valid for: the hosts that are called, their ports and
@@ -213,50 +205,4 @@ func bundleOf(merchant *v1alpha1.Merchant) []byte {
 		return nil
 	}
 	return merchant.Spec.Endpoint.CABundle
-}
-
-// proofs are the hosts that have given this process a verified answer, for any Merchant. It is in
-// memory only: after a restart the first probe of a host fills it again.
-type proofs struct {
-	mutex sync.Mutex
-	known map[string]struct{}
-}
-
-// maxProofs limits the memory that a user can fill with invented CA bundles for one host.
-const maxProofs = 10000
-
-// trust is what is known about hosts under one CA bundle.
-type trust struct {
-	proofs *proofs
-	bundle string
-}
-
-func newTrust(known *proofs, bundle []byte) trust {
-	sum := sha256.Sum256(bundle)
-	return trust{known, string(sum[:])}
-}
-
-// Proven reports whether errors of a host may be shown in detail: it has given a verified answer,
-// or it is WeChat's own.
-func (t trust) Proven(host *url.URL) bool {
-	if isWeChats(host) {
-		return true
-	}
-	t.proofs.mutex.Lock()
-	defer t.proofs.mutex.Unlock()
-	_, known := t.proofs.known[hosts.Canonical(host)+" "+t.bundle]
-	return known
-}
-
-// Prove records a verified answer.
-func (t trust) Prove(host *url.URL) {
-	if isWeChats(host) {
-		return
-	}
-	t.proofs.mutex.Lock()
-	defer t.proofs.mutex.Unlock()
-	if t.proofs.known == nil || len(t.proofs.known) >= maxProofs {
-		t.proofs.known = map[string]struct{}{}
-	}
-	t.proofs.known[hosts.Canonical(host)+" "+t.bundle] = struct{}{}
 }

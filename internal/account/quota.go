@@ -1,6 +1,8 @@
 package account
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,7 +28,6 @@ type quota struct {
 
 	mutex   sync.Mutex
 	members map[*membership]bool
-	states  map[Calls]gobreaker.State
 }
 
 func newQuota(limits Limits, clock clock.PassiveClock) *quota {
@@ -43,7 +44,7 @@ func newQuota(limits Limits, clock clock.PassiveClock) *quota {
 		},
 		lookups:       newFairLimiter(limits.Lookups, max(int(limits.Lookups), 1)),
 		failureBudget: &failureBudget{limit: limits.FailingRefunds, clock: clock},
-		members:       map[*membership]bool{}, states: map[Calls]gobreaker.State{},
+		members:       map[*membership]bool{},
 	}
 	a.breakers = newBreakers(scopeAccount, limits, clock, a.breakerChanged)
 	return a
@@ -56,24 +57,14 @@ func (a *quota) drain(now time.Time) {
 	a.lookups.drain(now)
 }
 
-// breakerChanged is called by a breaker, under its lock.
-func (a *quota) breakerChanged(calls Calls, to gobreaker.State) {
+// breakerChanged is called by a breaker, under gobreaker's lock.
+func (a *quota) breakerChanged(to gobreaker.State) {
 	a.mutex.Lock()
-	a.states[calls] = to
-	members := make([]*membership, 0, len(a.members))
-	for m := range a.members {
-		members = append(members, m)
-	}
+	members := slices.Collect(maps.Keys(a.members))
 	a.mutex.Unlock()
 	for _, m := range members {
 		m.breakerChanged(to)
 	}
-}
-
-func (a *quota) state(calls Calls) gobreaker.State {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	return a.states[calls]
 }
 
 // add adds a member. remove returns how many are left.

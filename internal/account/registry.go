@@ -3,6 +3,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // Options configure a Registry. The zero value of a field means its default.
@@ -67,7 +69,7 @@ type Registry struct {
 	// again.
 	restoredListeners []func(types.NamespacedName)
 	// proofs are the hosts that have proven to be WeChat Pay.
-	proofs proofs
+	proofs transport.Proofs
 }
 
 type entry struct {
@@ -97,9 +99,7 @@ const (
 // NewRegistry returns a Registry that reads Secrets with the given reader, which must not be a
 // cache.
 func NewRegistry(secrets client.Reader, options Options) *Registry {
-	if options.RefreshAfter == 0 {
-		options.RefreshAfter = 30 * time.Second
-	}
+	options.RefreshAfter = cmp.Or(options.RefreshAfter, 30*time.Second)
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
@@ -121,7 +121,11 @@ func NewRegistry(secrets client.Reader, options Options) *Registry {
 // Get returns the Account of a Merchant. The error is a *Problem if its protocol can't be used; any
 // other error is the API server's.
 func (r *Registry) Get(ctx context.Context, merchant *v1alpha1.Merchant) (*Account, error) {
-	return r.ofDay(r.find(ctx, merchant))
+	account, err := r.find(ctx, merchant)
+	if err == nil && account.unusable() != nil {
+		return nil, account.unusable()
+	}
+	return account, err
 }
 
 // In returns the Account of a Merchant and its Connection in a protocol, which may be another than
@@ -139,14 +143,6 @@ func (r *Registry) In(ctx context.Context, merchant *v1alpha1.Merchant, protocol
 		return nil, nil, err
 	}
 	return account, connection, nil
-}
-
-// ofDay returns the problem of the Merchant's protocol, if it has one.
-func (*Registry) ofDay(account *Account, err error) (*Account, error) {
-	if err == nil && account.unusable() != nil {
-		return nil, account.unusable()
-	}
-	return account, err
 }
 
 // ForProbe returns the Account of a Merchant for trying its key, although the callback addresses may
@@ -373,7 +369,7 @@ func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (account *Acco
 	}
 	key := client.ObjectKeyFromObject(merchant)
 	account = &Account{
-		Certificate: made.certificate.description(), CertificateProblem: made.certificate.problem, HasCertificate: made.certificate.pair != nil,
+		Certificate: describe(made.certificate.leaf), CertificateProblem: made.certificate.problem, HasCertificate: made.certificate.pair != nil,
 		Version: made.version, endpoint: made.endpoint,
 		connections: map[v1alpha1.Protocol]*Connection{},
 		notify:      func() { r.notify(key) }, credentialsRestored: func() { r.notifyRestored(key) },

@@ -2,21 +2,18 @@ package miniprogram
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/weixin"
 )
 
@@ -33,7 +30,7 @@ type Options struct {
 type Registry struct {
 	secrets client.Reader
 	options Options
-	proofs  proofs
+	proofs  transport.Proofs
 
 	mutex sync.Mutex
 	kept  map[types.UID]*Account
@@ -68,7 +65,7 @@ func (r *Registry) Get(ctx context.Context, m *v1alpha1.MiniProgram) (*Account, 
 	if err != nil {
 		return nil, err
 	}
-	version := checksum(m.Spec.AppID, secret, host.String(), string(bundleOf(m)))
+	version := account.Checksum(m.Spec.AppID, secret, host.String(), string(bundleOf(m)))
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if known := r.kept[m.UID]; known != nil {
@@ -79,7 +76,7 @@ func (r *Registry) Get(ctx context.Context, m *v1alpha1.MiniProgram) (*Account, 
 	}
 	made := &Account{Version: version, Client: weixin.New(weixin.Settings{
 		AppID: m.Spec.AppID, AppSecret: secret, Endpoint: host, RootCAs: roots, UserAgent: r.options.UserAgent,
-		Timeout: r.options.Timeout, Trust: newTrust(&r.proofs, bundleOf(m)), Now: r.options.Now,
+		Timeout: r.options.Timeout, Trust: r.proofs.Under(bundleOf(m), isWeChats), Now: r.options.Now,
 	})}
 	r.kept[m.UID] = made
 	return made, nil
@@ -105,16 +102,8 @@ func (r *Registry) Enter(ctx context.Context, of, namespace string) (leave func(
 // not see the Secret.
 func (r *Registry) appSecret(ctx context.Context, m *v1alpha1.MiniProgram) (string, error) {
 	reference := m.Spec.AppSecretRef
-	secret := &corev1.Secret{}
-	err := r.secrets.Get(ctx, types.NamespacedName{Namespace: m.Namespace, Name: reference.Name}, secret)
-	switch {
-	case apierrors.IsNotFound(err):
-		return "", &account.Problem{Reason: v1alpha1.ReasonSecretNotFound, Message: fmt.Sprintf(
-			"Secret %s/%s with the AppSecret does not exist: create it, or name another in spec.appSecretRef", m.Namespace, reference.Name)}
-	case apierrors.IsForbidden(err):
-		return "", &account.Problem{Reason: v1alpha1.ReasonSecretNotFound, Message: fmt.Sprintf(
-			"The operator may not read Secret %s/%s with the AppSecret: give its ServiceAccount the verb get on it", m.Namespace, reference.Name)}
-	case err != nil:
+	secret, err := account.ReadSecret(ctx, r.secrets, m.Namespace, reference.Name, "the AppSecret", "spec.appSecretRef")
+	if err != nil {
 		return "", err
 	}
 	text := strings.TrimSpace(strings.TrimPrefix(string(secret.Data[reference.Key]), "\uFEFF"))
@@ -123,12 +112,4 @@ func (r *Registry) appSecret(ctx context.Context, m *v1alpha1.MiniProgram) (stri
 			"The entry %q of Secret %s/%s can't be used as an AppSecret: write the AppSecret of the mini program there, as mp.weixin.qq.com shows it once", reference.Key, m.Namespace, reference.Name)}
 	}
 	return text, nil
-}
-
-func checksum(parts ...string) string {
-	hash := sha256.New()
-	for _, part := range parts {
-		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part) // a hash takes everything
-	}
-	return hex.EncodeToString(hash.Sum(nil))
 }

@@ -1,6 +1,10 @@
 package wechatpay
 
-import "io"
+import (
+	"errors"
+	"io"
+	"time"
+)
 
 // BillKind is a kind of daily bill.
 type BillKind string
@@ -35,6 +39,27 @@ type BillRequest struct {
 	Account FundAccount
 	// AppID is one that is bound to the merchant number, whichever the rows have.
 	AppID string
+}
+
+// BillTypes are bill_type of the trade bill, which all protocols spell alike.
+var BillTypes = map[BillKind]string{TradeBill: "ALL", RechargeRefundBill: "RECHARGE_REFUND"}
+
+// Check returns why a bill can't be asked for. The partner is nil in direct mode.
+func (r BillRequest) Check(partner *Partner) *Error {
+	refused := Error{Operation: OperationDownloadBill, Outcome: NotSent, Meaning: Rejected}
+	_, err := time.Parse(time.DateOnly, r.Day)
+	isFundFlow := r.Kind == FundFlowBill
+	switch {
+	case err != nil:
+		refused.Err = errors.New("the day of the bill is not one")
+	case isFundFlow && r.Account == "", !isFundFlow && BillTypes[r.Kind] == "":
+		refused.Err = errors.New("there is no such bill")
+	case isFundFlow && partner != nil:
+		refused.Meaning, refused.Err = NotOffered, errors.New("WeChat Pay has no fund-flow bill of a sub merchant")
+	default:
+		return nil
+	}
+	return &refused
 }
 
 // Bill is a bill that WeChat sends. It may be gzip; nothing of it was checked yet.

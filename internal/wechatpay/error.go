@@ -32,6 +32,13 @@ const (
 	OperationRefundCallback  Operation = "refund callback"
 )
 
+// PaysBack reports whether a call may give money back. Calls for one refund must be a minute apart
+// (WeChat Pay's limits), so one that may have arrived is never repeated at once; and WeChat blocks a
+// merchant number of which too many of them fail.
+func (o Operation) PaysBack() bool {
+	return o == OperationCreateRefund || o == OperationResolveAbnormalRefund
+}
+
 // Outcome is what is known about a call that did not succeed.
 type Outcome string
 

@@ -91,6 +91,15 @@ type Settings struct {
 	Now func() time.Time
 }
 
+// Payee returns the merchant number that an app is bound to, which its SDK takes: the sub merchant's for
+// an app of its own. WeChat Pay's documentation does not say so for an app of the sub merchant.
+func (s Settings) Payee(appID string) string {
+	if s.Partner != nil && appID == s.Partner.SubAppID {
+		return s.Partner.SubMchID
+	}
+	return s.MchID
+}
+
 // Secrets are the credentials of an account.
 type Secrets struct {
 	// Key is the API key of the protocol.
@@ -101,6 +110,14 @@ type Secrets struct {
 	Certificate *tls.Certificate
 	// PublicKeys are WeChat Pay's public keys of the account, for a protocol that has them.
 	PublicKeys []PublicKey
+}
+
+// Keys returns the current API key and, during a rotation, the previous one.
+func (s Secrets) Keys() []string {
+	if s.PreviousKey == "" {
+		return []string{s.Key}
+	}
+	return []string{s.Key, s.PreviousKey}
 }
 
 // PublicKey is a public key of WeChat Pay with its id.

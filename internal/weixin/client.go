@@ -1,11 +1,9 @@
 package weixin
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"unicode/utf8"
@@ -53,7 +51,7 @@ func (c *Client) call(ctx context.Context, operation Operation, path string, bod
 
 // post makes one attempt.
 func (c *Client) post(ctx context.Context, operation Operation, path string, query url.Values, body, answer any) error {
-	content, err := encode(body)
+	content, err := transport.PlainJSON(body)
 	if err != nil {
 		return &Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: Rejected, Err: errors.New("the call can't be written as JSON")}
 	}
@@ -143,15 +141,4 @@ func (c *Client) proven() {
 	if c.settings.Trust != nil {
 		c.settings.Trust.Prove(c.settings.Endpoint)
 	}
-}
-
-// encode writes JSON as it is read by people: WeChat shows texts as they are sent, \u0026 too.
-func encode(body any) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(body); err != nil {
-		return nil, fmt.Errorf("encoding: %w", err)
-	}
-	return bytes.TrimSpace(out.Bytes()), nil
 }

@@ -1,8 +1,10 @@
 package weixin
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -95,12 +97,9 @@ func (c *Client) UploadShipping(ctx context.Context, shipping Shipping) error {
 
 func requestOf(s Shipping) uploadRequest {
 	request := uploadRequest{
-		OrderKey:      orderKey{OrderNumberType: byOutTradeNo, MchID: s.Order.MchID, OutTradeNo: s.Order.OutTradeNo},
+		OrderKey:      orderKey{OrderNumberType: byOutTradeNo, MchID: cmp.Or(s.Order.SubMchID, s.Order.MchID), OutTradeNo: s.Order.OutTradeNo},
 		LogisticsType: s.Logistics, DeliveryMode: modeUnified,
 		UploadTime: s.UploadTime.In(beijing).Format(uploadTimeFormat), Payer: payer{OpenID: s.OpenID},
-	}
-	if s.Order.SubMchID != "" {
-		request.OrderKey.MchID = s.Order.SubMchID
 	}
 	if s.Split {
 		request.DeliveryMode, request.IsAllDelivered = modeSplit, &s.Complete
@@ -144,18 +143,13 @@ func (o Order) Has(s Shipping) bool {
 	if len(o.Parcels) == 0 || o.Logistics != s.Logistics || (!s.Split || s.Complete) && !o.Complete {
 		return false
 	}
-	for _, wanted := range s.Parcels {
-		found := false
-		for _, known := range o.Parcels {
-			// Without a tracking number the description is all there is to compare.
-			found = found || known.TrackingNumber == wanted.TrackingNumber && known.Carrier == wanted.Carrier &&
-				(wanted.TrackingNumber != "" || known.Items == wanted.Items)
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(s.Parcels, func(wanted Parcel) bool { return !slices.ContainsFunc(o.Parcels, wanted.is) })
+}
+
+// is reports whether WeChat has a parcel as this one. Without a tracking number the description is all
+// there is to compare.
+func (p Parcel) is(known Parcel) bool {
+	return known.TrackingNumber == p.TrackingNumber && known.Carrier == p.Carrier && (p.TrackingNumber != "" || known.Items == p.Items)
 }
 
 type (

@@ -5,6 +5,7 @@ package sender
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -66,9 +67,7 @@ const defaultTimeout = 10 * time.Second
 
 // New returns a Sender. It reads the environment's proxy settings once.
 func New(options Options) *Sender {
-	if options.Timeout == 0 {
-		options.Timeout = defaultTimeout
-	}
+	options.Timeout = cmp.Or(options.Timeout, defaultTimeout)
 	if options.Resolver == nil {
 		options.Resolver = net.DefaultResolver
 	}

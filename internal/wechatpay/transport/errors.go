@@ -19,6 +19,20 @@ func Unknown(operation wechatpay.Operation, meaning wechatpay.Meaning, err error
 	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.Unknown, Meaning: meaning, Err: err}
 }
 
+// Read reads the verified reply to a call, if there is one. A reply that does not say what it has to
+// leaves the outcome unknown.
+func Read[Reply, Answer any](operation wechatpay.Operation, reply Reply, failure *wechatpay.Error, read func(Reply) (Answer, error)) (Answer, error) {
+	var none Answer
+	if failure != nil {
+		return none, failure
+	}
+	answer, err := read(reply)
+	if err != nil {
+		return none, Unknown(operation, wechatpay.NeedsAttention, err)
+	}
+	return answer, nil
+}
+
 // UnknownByStatus returns the error of an answer of which only the HTTP status is understood.
 func UnknownByStatus(operation wechatpay.Operation, status int) *wechatpay.Error {
 	switch {

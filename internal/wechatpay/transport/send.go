@@ -29,6 +29,15 @@ type Request struct {
 	Certified bool
 }
 
+// By returns the request as an account with these settings makes it.
+func (r Request) By(s wechatpay.Settings) Request {
+	if s.UserAgent != "" {
+		r.Header.Set("User-Agent", s.UserAgent)
+	}
+	r.Usual, r.Connect = Limit(s.Timeouts, r.Operation), s.Timeouts.Connect
+	return r
+}
+
 // Answer is what came back, whatever its status.
 type Answer struct {
 	Status int
@@ -41,8 +50,9 @@ type Answer struct {
 // net/http resends a POST only if a kept connection turns out to be closed before its first byte
 // was written, so no such request reaches WeChat Pay twice.
 func Send(ctx context.Context, client *http.Client, sent Request) (Answer, *wechatpay.Error) {
-	attempt, cancel := newAttempt(ctx, sent)
+	own, cancel := context.WithTimeout(ctx, sent.Limit)
 	defer cancel()
+	attempt := newAttempt(ctx, own, sent)
 	response, err := attempt.do(client, sent)
 	if err != nil {
 		return Answer{}, attempt.failure(err)
@@ -90,10 +100,9 @@ type attempt struct {
 	connected atomic.Bool
 }
 
-func newAttempt(ctx context.Context, sent Request) (*attempt, context.CancelFunc) {
-	own, cancel := context.WithTimeout(ctx, sent.Limit)
+func newAttempt(caller, own context.Context, sent Request) *attempt {
 	return &attempt{
-		operation: sent.Operation, certified: sent.Certified, caller: ctx, own: own,
+		operation: sent.Operation, certified: sent.Certified, caller: caller, own: own,
 		limit: sent.Limit, connect: sent.Connect, hurried: sent.Limit < sent.Usual,
-	}, cancel
+	}
 }

@@ -14,9 +14,9 @@ import (
 // secret in the wrong field.
 func CheckSettings(s wechatpay.Settings) error {
 	switch {
-	case !IsMchID(s.MchID):
+	case !isMchID(s.MchID):
 		return errors.New("the merchant number is not 8 to 10 digits")
-	case s.Partner != nil && !IsMchID(s.Partner.SubMchID):
+	case s.Partner != nil && !isMchID(s.Partner.SubMchID):
 		return errors.New("the sub merchant's number is not 8 to 10 digits")
 	case s.Partner != nil && s.Partner.SubMchID == s.MchID:
 		return errors.New("the sub merchant's number is the service provider's own")
@@ -35,8 +35,12 @@ func CheckSettings(s wechatpay.Settings) error {
 	}
 }
 
-// IsMchID reports whether a text is a merchant number.
-func IsMchID(text string) bool {
+// IsAPIKey reports whether a text has the form of the keys that are entered in the merchant platform.
+func IsAPIKey(text string) bool {
+	return len(text) == 32 && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+}
+
+func isMchID(text string) bool {
 	return len(text) >= 8 && len(text) <= 10 && strings.Trim(text, "0123456789") == ""
 }
 
@@ -49,22 +53,25 @@ func isEndpoint(u *url.URL) bool {
 		u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }
 
-// Hosts returns the host for the first attempt and the one for the repetition: WeChat Pay's own
-// two, unless the settings name an endpoint.
-func Hosts(s wechatpay.Settings) (primary, backup *url.URL) {
+// WithDefaults fills in what was left out of settings, but for the scheme: calls go to WeChat Pay's own
+// two hosts unless the settings name an endpoint.
+func WithDefaults(s wechatpay.Settings) wechatpay.Settings {
 	if s.Endpoint == nil {
-		return &url.URL{Scheme: "https", Host: "api.mch.weixin.qq.com"}, &url.URL{Scheme: "https", Host: "api2.mch.weixin.qq.com"}
+		s.Endpoint, s.BackupEndpoint = &url.URL{Scheme: "https", Host: "api.mch.weixin.qq.com"}, &url.URL{Scheme: "https", Host: "api2.mch.weixin.qq.com"}
 	}
-	return s.Endpoint, cmp.Or(s.BackupEndpoint, s.Endpoint)
-}
-
-// WithDefaults fills in the timeouts that are zero.
-func WithDefaults(t wechatpay.Timeouts) wechatpay.Timeouts {
-	return wechatpay.Timeouts{
-		Connect: cmp.Or(t.Connect, 5*time.Second),
-		Query:   cmp.Or(t.Query, 10*time.Second),
-		Pay:     cmp.Or(t.Pay, 20*time.Second),
+	s.BackupEndpoint = cmp.Or(s.BackupEndpoint, s.Endpoint)
+	s.Timeouts.Connect = cmp.Or(s.Timeouts.Connect, 5*time.Second)
+	s.Timeouts.Query = cmp.Or(s.Timeouts.Query, 10*time.Second)
+	s.Timeouts.Pay = cmp.Or(s.Timeouts.Pay, 20*time.Second)
+	s.Answers = cmp.Or(s.Answers, wechatpay.NewTakenAnswers())
+	s.Certificates = cmp.Or(s.Certificates, wechatpay.NewPlatformCertificates())
+	if s.Changed == nil {
+		s.Changed = func() {}
 	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	return s
 }
 
 // Limit returns the timeout of one attempt at an operation. Callers shorten it with the context.

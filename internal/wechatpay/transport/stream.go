@@ -31,10 +31,7 @@ const startOfStream = 4 << 10
 // Open makes one attempt, and returns as soon as the body begins. The Stream has to be closed.
 func Open(ctx context.Context, client *http.Client, sent Request) (*Stream, *wechatpay.Error) {
 	own, cancel := context.WithCancel(ctx)
-	attempt := &attempt{
-		operation: sent.Operation, certified: sent.Certified, caller: ctx, own: own,
-		limit: sent.Limit, connect: sent.Connect, hurried: sent.Limit < sent.Usual,
-	}
+	attempt := newAttempt(ctx, own, sent)
 	idle := time.AfterFunc(sent.Limit, cancel)
 	response, err := attempt.do(client, sent) //nolint:bodyclose // the Stream closes it
 	if err != nil {

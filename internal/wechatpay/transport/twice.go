@@ -11,33 +11,28 @@ import (
 // Attempt makes one attempt at a call on a host.
 type Attempt[T any] func(host *url.URL, limit time.Duration) (T, *wechatpay.Error)
 
-// Twice makes a call on the primary host, and once more on the backup host if mayRepeat says that
-// an immediate repetition may help.
-func Twice[T any](ctx context.Context, operation wechatpay.Operation, limit time.Duration, primary, backup *url.URL,
+// Twice makes a call on the endpoint of the settings, and once more on the backup endpoint if mayRepeat
+// says that an immediate repetition may help.
+func Twice[T any](ctx context.Context, s wechatpay.Settings, operation wechatpay.Operation,
 	mayRepeat func(*wechatpay.Error) bool, try Attempt[T],
 ) (T, *wechatpay.Error) {
-	answer, first := try(primary, shareOfFirst(ctx, operation, limit))
+	limit := Limit(s.Timeouts, operation)
+	answer, first := try(s.Endpoint, shareOfFirst(ctx, operation, limit))
 	if first == nil || !mayRepeat(first) {
 		return answer, first
 	}
-	answer, second := try(backup, limit)
+	answer, second := try(s.BackupEndpoint, limit)
 	if second == nil {
 		return answer, nil
 	}
 	return answer, whatBothSay(first, second)
 }
 
-// PaysBack reports whether a call may move money back. Calls for one refund must be a minute apart
-// (WeChat Pay's limits), so one that may have arrived is never repeated at once.
-func PaysBack(operation wechatpay.Operation) bool {
-	return operation == wechatpay.OperationCreateRefund || operation == wechatpay.OperationResolveAbnormalRefund
-}
-
 // shareOfFirst reserves half of the caller's time for the retry. A refund may use all of it,
 // because it is retried only if it was not sent, which is known early.
 func shareOfFirst(ctx context.Context, operation wechatpay.Operation, limit time.Duration) time.Duration {
 	deadline, hurried := ctx.Deadline()
-	if !hurried || PaysBack(operation) {
+	if !hurried || operation.PaysBack() {
 		return limit
 	}
 	return min(limit, time.Until(deadline)/2)

@@ -63,7 +63,7 @@ func BenchmarkReply(b *testing.B) {
 	compare(b, func(t testing.TB, algorithm wechatpay.Scheme) func() error {
 		c, body := comparisonClient(t, algorithm), comparisonFile(t, "reply-"+string(algorithm)+".xml")
 		return func() error {
-			c.answers = wechatpay.NewTakenAnswers() // or it would be the same reply again
+			c.settings.Answers = wechatpay.NewTakenAnswers() // or it would be the same reply again
 			_, err := takeReply(c, body)
 			return err
 		}

@@ -2,9 +2,9 @@ package v2
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
@@ -17,29 +17,19 @@ const (
 	fundFlowPath  = "/pay/downloadfundflow"
 )
 
-// billTypes are bill_type of the trade bill.
-var billTypes = map[wechatpay.BillKind]string{wechatpay.TradeBill: "ALL", wechatpay.RechargeRefundBill: "RECHARGE_REFUND"}
-
 // DownloadBill opens a bill. WeChat signs neither the bill nor, for the trade bill, a refusal; the
 // fund-flow bill comes with a digest.
 func (c *Client) DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error) {
-	call, err := billCall(request)
-	if err != nil {
-		return nil, notSent(wechatpay.OperationDownloadBill, wechatpay.Rejected, err)
+	if failure := request.Check(c.settings.Partner); failure != nil {
+		return nil, failure
 	}
-	path, client := tradeBillPath, c.anonymous
-	if request.Kind == wechatpay.FundFlowBill {
-		if c.partner != nil {
-			return nil, notSent(wechatpay.OperationDownloadBill, wechatpay.NotOffered, errors.New("WeChat Pay has no fund-flow bill of a sub merchant"))
-		}
-		if err := c.checkCertificate(c.now()); err != nil {
-			return nil, notSent(wechatpay.OperationDownloadBill, wechatpay.CertificateMissing, err)
-		}
-		path, client = fundFlowPath, c.certified
+	call := billCall(request)
+	if failure := c.check(call); failure != nil {
+		return nil, failure
 	}
-	stream, failure := transport.Twice(ctx, call.operation, c.limit(call.operation), c.primary, c.backup, mayRepeat,
+	stream, failure := transport.Twice(ctx, c.settings, call.operation, mayRepeat,
 		func(host *url.URL, limit time.Duration) (*transport.Stream, *wechatpay.Error) {
-			return c.openBill(ctx, call, client, host, path, limit)
+			return c.openBill(ctx, call, host, limit)
 		})
 	if failure != nil {
 		return nil, failure
@@ -49,40 +39,27 @@ func (c *Client) DownloadBill(ctx context.Context, request wechatpay.BillRequest
 }
 
 // billCall returns the request for a bill without the common fields.
-func billCall(request wechatpay.BillRequest) (call, error) {
-	day, err := time.Parse(time.DateOnly, request.Day)
-	if err != nil {
-		return call{}, errors.New("the day of the bill is not one")
-	}
-	asked := callBy(wechatpay.OperationDownloadBill, request.AppID, "bill_date", day.Format("20060102"))
+func billCall(request wechatpay.BillRequest) call {
+	asked := callBy(wechatpay.OperationDownloadBill, request.AppID, "bill_date", strings.ReplaceAll(request.Day, "-", ""))
 	asked.fields = append(asked.fields, field{"tar_type", "GZIP"})
-	switch billType := billTypes[request.Kind]; {
-	case billType != "":
-		asked.fields = append(asked.fields, field{"bill_type", billType})
-	case request.Kind == wechatpay.FundFlowBill && request.Account != "":
-		asked.fields = append(asked.fields, field{"account_type", string(request.Account)})
-		asked.signType = HMACSHA256 // WeChat Pay takes no other there
-	default:
-		return call{}, errors.New("there is no such bill")
+	if request.Kind != wechatpay.FundFlowBill {
+		asked.path, asked.fields = tradeBillPath, append(asked.fields, field{"bill_type", wechatpay.BillTypes[request.Kind]})
+		return asked
 	}
-	return asked, asked.check()
+	asked.path, asked.fields = fundFlowPath, append(asked.fields, field{"account_type", string(request.Account)})
+	asked.certified = true
+	asked.signType = HMACSHA256 // WeChat Pay takes no other there
+	return asked
 }
 
 // openBill asks one host for a bill. That it answers with one does not prove that it is WeChat.
-func (c *Client) openBill(ctx context.Context, asked call, client *http.Client, host *url.URL, path string, limit time.Duration) (*transport.Stream, *wechatpay.Error) {
-	header := http.Header{"Content-Type": {"text/xml; charset=utf-8"}}
-	if c.userAgent != "" {
-		header.Set("User-Agent", c.userAgent)
-	}
-	stream, failure := transport.Open(ctx, client, transport.Request{
-		Operation: asked.operation, Method: http.MethodPost, URL: host.JoinPath(path), Header: header, Body: c.encode(asked),
-		Limit: limit, Usual: c.limit(asked.operation), Connect: c.timeouts.Connect, Certified: path == fundFlowPath,
-	})
+func (c *Client) openBill(ctx context.Context, asked call, host *url.URL, limit time.Duration) (*transport.Stream, *wechatpay.Error) {
+	stream, failure := transport.Open(ctx, c.httpClient(asked), c.request(asked, host, limit))
 	if failure == nil {
 		failure = judgeStream(stream)
 	}
 	if failure != nil {
-		return nil, transport.Discreet(c.trust, host, failure, isRefusalInWords(failure))
+		return nil, transport.Discreet(c.settings.Trust, host, failure, isRefusalInWords(failure))
 	}
 	return stream, nil
 }

@@ -48,12 +48,12 @@ func BillReply(status int, body []byte) *wechatpay.Error {
 	}
 	reply, err := readFields(bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF"))), messageRoot, maxReplyFields)
 	if err != nil {
-		return unknown(wechatpay.OperationDownloadBill, wechatpay.Repeat, transport.Unreadable(body, err))
+		return transport.Unknown(wechatpay.OperationDownloadBill, wechatpay.Repeat, transport.Unreadable(body, err))
 	}
 	failure := &wechatpay.Error{
 		Operation: wechatpay.OperationDownloadBill, Outcome: wechatpay.Refused, Meaning: meaningOfBillReply(reply),
-		Code:        shortened(cmp.Or(reply.get("err_code"), reply.get("error_code"), reply.get("return_code"))),
-		Description: shortened(cmp.Or(reply.get("err_code_des"), reply.get("return_msg"))),
+		Code:        transport.Shortened(cmp.Or(reply.get("err_code"), reply.get("error_code"), reply.get("return_code"))),
+		Description: transport.Shortened(cmp.Or(reply.get("err_code_des"), reply.get("return_msg"))),
 	}
 	if failure.Meaning == wechatpay.Repeat {
 		failure.Outcome = wechatpay.Unknown

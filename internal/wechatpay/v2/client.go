@@ -1,11 +1,9 @@
 package v2
 
 import (
-	"cmp"
 	"crypto/tls"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -14,24 +12,14 @@ import (
 
 // Client calls WeChat Pay for one merchant number.
 type Client struct {
-	mchID string
-	// partner is nil in direct mode.
-	partner *wechatpay.Partner
-	scheme  wechatpay.Scheme
+	settings wechatpay.Settings
 	// current signs requests and verifies replies.
 	current  *signer
 	receiver *receiver
-	answers  *wechatpay.TakenAnswers
-	now      func() time.Time
 
-	primary, backup *url.URL
-	userAgent       string
-	timeouts        wechatpay.Timeouts
-	trust           wechatpay.Trust
-
-	// anonymous makes calls without the client certificate; certified, used for refunds, presents
-	// it. WeChat Pay's servers request a certificate on every path, but it is presented only where
-	// required.
+	// anonymous makes calls without the client certificate; certified, used for refunds and the
+	// fund-flow bill, presents it. WeChat Pay's servers request a certificate on every path, but it is
+	// presented only where required.
 	anonymous, certified *http.Client
 	certificate          *tls.Certificate
 }
@@ -43,26 +31,16 @@ func New(options Options) (*Client, error) {
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
+	settings := transport.WithDefaults(options.Settings)
 	c := &Client{
-		mchID:       options.MchID,
-		partner:     options.Partner,
-		scheme:      options.Scheme,
-		receiver:    newReceiver(options.Settings, options.Secrets),
-		userAgent:   options.UserAgent,
-		timeouts:    transport.WithDefaults(options.Timeouts),
+		settings:    settings,
+		receiver:    newReceiver(settings, options.Secrets),
 		certificate: options.Certificate,
-		answers:     cmp.Or(options.Answers, wechatpay.NewTakenAnswers()),
-		trust:       options.Trust,
-		now:         options.Now,
-	}
-	if c.now == nil {
-		c.now = time.Now
+		anonymous:   transport.NewHTTPClient(settings.Timeouts.Connect, settings.RootCAs, nil),
 	}
 	c.current = c.receiver.keys[0]
-	c.primary, c.backup = transport.Hosts(options.Settings)
-	c.anonymous = transport.NewHTTPClient(c.timeouts.Connect, options.RootCAs, nil)
 	if c.certificate != nil {
-		c.certified = transport.NewHTTPClient(c.timeouts.Connect, options.RootCAs, c.certificate)
+		c.certified = transport.NewHTTPClient(settings.Timeouts.Connect, settings.RootCAs, c.certificate)
 	}
 	return c, nil
 }
@@ -75,7 +53,7 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// checkCertificate returns why refunds can't be sent, if they can't.
+// checkCertificate returns why calls that need the certificate can't be sent, if they can't.
 func (c *Client) checkCertificate(now time.Time) error {
 	switch {
 	case c.certificate == nil:
@@ -91,15 +69,10 @@ func (c *Client) checkCertificate(now time.Time) error {
 	}
 }
 
-// httpClient returns the client for an operation: only refunds present the certificate.
-func (c *Client) httpClient(operation wechatpay.Operation) *http.Client {
-	if operation == wechatpay.OperationCreateRefund {
+// httpClient returns the client for a call.
+func (c *Client) httpClient(call call) *http.Client {
+	if call.certified {
 		return c.certified
 	}
 	return c.anonymous
-}
-
-// limit returns the timeout of one attempt. Callers shorten it with the context.
-func (c *Client) limit(operation wechatpay.Operation) time.Duration {
-	return transport.Limit(c.timeouts, operation)
 }

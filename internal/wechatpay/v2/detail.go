@@ -1,11 +1,10 @@
 package v2
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // Two parameters of unifiedorder are JSON. A repeated call has to be the same call byte for byte, so it is written from structs,
@@ -24,12 +23,13 @@ type detail struct {
 	GoodsDetail []goodsDetail `json:"goods_detail"`
 }
 
+// goodsDetail is a wechatpay.GoodsItem in the names of V2.
 type goodsDetail struct {
-	GoodsID      string `json:"goods_id"`
-	WXPayGoodsID string `json:"wxpay_goods_id,omitempty"`
-	GoodsName    string `json:"goods_name,omitempty"`
-	Quantity     int64  `json:"quantity"`
-	Price        int64  `json:"price"`
+	ID       string `json:"goods_id"`
+	WeChatID string `json:"wxpay_goods_id,omitempty"`
+	Name     string `json:"goods_name,omitempty"`
+	Quantity int64  `json:"quantity"`
+	Price    int64  `json:"price"`
 }
 
 // sceneInfo is where the payment takes place (chapter 9_1).
@@ -38,6 +38,7 @@ type sceneInfo struct {
 	H5Info    *h5Info    `json:"h5_info,omitempty"`
 }
 
+// storeInfo is a wechatpay.Store.
 type storeInfo struct {
 	ID       string `json:"id"`
 	Name     string `json:"name,omitempty"`
@@ -62,34 +63,28 @@ func detailOf(goods *wechatpay.Goods) (string, error) {
 	}
 	written := detail{CostPrice: goods.CostPrice, ReceiptID: goods.ReceiptID, GoodsDetail: make([]goodsDetail, 0, len(goods.Items))}
 	for _, item := range goods.Items {
-		written.GoodsDetail = append(written.GoodsDetail, goodsDetail{
-			GoodsID: item.ID, WXPayGoodsID: item.WeChatID, GoodsName: item.Name, Quantity: item.Quantity, Price: item.Price,
-		})
+		written.GoodsDetail = append(written.GoodsDetail, goodsDetail(item))
 	}
 	return withinLimit(written, "the goods come", "detail", maxDetail)
 }
 
 // sceneInfoOf writes the store and the page or app of an order as scene_info; empty when there is neither.
 func sceneInfoOf(store *wechatpay.Store, h5 *wechatpay.H5) (string, error) {
-	var written sceneInfo
-	if store != nil {
-		written.StoreInfo = &storeInfo{ID: store.ID, Name: store.Name, AreaCode: store.AreaCode, Address: store.Address}
-	}
-	if h5 != nil {
-		written.H5Info = h5InfoOf(*h5)
-	}
+	written := sceneInfo{StoreInfo: (*storeInfo)(store), H5Info: h5InfoOf(h5)}
 	if written == (sceneInfo{}) {
 		return "", nil
 	}
 	return withinLimit(written, "store and h5 come", "scene_info", maxSceneInfo)
 }
 
-func h5InfoOf(h5 wechatpay.H5) *h5Info {
-	switch h5.Type {
-	case wechatpay.H5TypeIOS:
+func h5InfoOf(h5 *wechatpay.H5) *h5Info {
+	switch {
+	case h5 == nil:
+		return nil
+	case h5.Type == wechatpay.H5TypeIOS:
 		// In capitals, unlike V3.
 		return &h5Info{Type: "IOS", AppName: h5.Name, BundleID: h5.BundleID}
-	case wechatpay.H5TypeAndroid:
+	case h5.Type == wechatpay.H5TypeAndroid:
 		return &h5Info{Type: "Android", AppName: h5.Name, PackageName: h5.PackageName}
 	default:
 		return &h5Info{Type: string(h5.Type), WapURL: h5.URL, WapName: h5.Name}
@@ -98,14 +93,11 @@ func h5InfoOf(h5 wechatpay.H5) *h5Info {
 
 // withinLimit writes JSON that WeChat's signature has one reading of, or says by how much it is too long.
 func withinLimit(value any, what, parameter string, limit int) (string, error) {
-	var written bytes.Buffer
-	encoder := json.NewEncoder(&written)
-	// The escapes of &, < and > are for HTML, and count.
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
+	written, err := transport.PlainJSON(value) // escapes would count
+	if err != nil {
 		return "", fmt.Errorf("%s can't be written: %w", parameter, err)
 	}
-	text := withoutBorders(string(bytes.TrimSpace(written.Bytes())))
+	text := withoutBorders(string(written))
 	if len(text) > limit {
 		return "", fmt.Errorf("%s is too long: WeChat Pay's protocol V2 takes %d bytes of it, and %s to %d. Create another Order with less",
 			parameter, limit, what, len(text))

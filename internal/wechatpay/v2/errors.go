@@ -10,14 +10,6 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
-func notSent(operation wechatpay.Operation, meaning wechatpay.Meaning, err error) *wechatpay.Error {
-	return transport.NotSent(operation, meaning, err)
-}
-
-func unknown(operation wechatpay.Operation, meaning wechatpay.Meaning, err error) *wechatpay.Error {
-	return transport.Unknown(operation, meaning, err)
-}
-
 // verifiedFailure converts a verified FAIL to an error. Only here an outcome may become Failed.
 func verifiedFailure(operation wechatpay.Operation, reply fields) *wechatpay.Error {
 	code, description := reply.get("err_code"), reply.get("err_code_des")
@@ -25,7 +17,7 @@ func verifiedFailure(operation wechatpay.Operation, reply fields) *wechatpay.Err
 	return &wechatpay.Error{
 		Operation: operation, Outcome: judgement.outcome, Meaning: judgement.meaning,
 		// The code distinguishes a FAIL without one from a transport error, which has none either.
-		Code: shortened(cmp.Or(code, "FAIL")), Description: shortened(description),
+		Code: transport.Shortened(cmp.Or(code, "FAIL")), Description: transport.Shortened(description),
 	}
 }
 
@@ -37,7 +29,7 @@ func unsignedRefusal(operation wechatpay.Operation, reply fields) *wechatpay.Err
 	texts := []string{reply.get("err_code_des"), reply.get("return_msg")}
 	failure := &wechatpay.Error{
 		Operation: operation, Outcome: wechatpay.Refused, Meaning: judgeUnsigned(operation, codes, texts),
-		Code: shortened(cmp.Or(codes...)), Description: shortened(cmp.Or(texts...)),
+		Code: transport.Shortened(cmp.Or(codes...)), Description: transport.Shortened(cmp.Or(texts...)),
 	}
 	if failure.Meaning == wechatpay.Repeat {
 		// A system error does not even say that the call had no effect.
@@ -64,6 +56,3 @@ func isCertificatePage(body []byte) bool {
 	return bytes.Contains(body, []byte("No required SSL certificate was sent")) ||
 		bytes.Contains(body, []byte("The SSL certificate error"))
 }
-
-// shortened limits WeChat Pay's texts.
-func shortened(words string) string { return transport.Shortened(words) }

@@ -24,6 +24,10 @@ type call struct {
 	fields   []field
 	// signType is the Client's, unless the call sets its own.
 	signType wechatpay.Scheme
+	// path is that of the operation, unless the call sets its own.
+	path string
+	// certified: WeChat Pay requires the client certificate.
+	certified bool
 }
 
 // callBy returns a call with one field of its own, the number of the order or refund.
@@ -31,7 +35,7 @@ func callBy(operation wechatpay.Operation, appID, by, number string) call {
 	return call{operation: operation, appID: appID, required: []string{by}, fields: []field{{by, number}}}
 }
 
-// paths of the operations. WeChat Pay requires a client certificate only for the refund path.
+// paths of the operations.
 var paths = map[wechatpay.Operation]string{
 	wechatpay.OperationCreateOrder:  "/pay/unifiedorder",
 	wechatpay.OperationQueryOrder:   "/pay/orderquery",
@@ -42,17 +46,17 @@ var paths = map[wechatpay.Operation]string{
 
 // exchange makes a call, retries it at most once, and returns the verified success reply.
 func (c *Client) exchange(ctx context.Context, call call) (fields, *wechatpay.Error) {
-	if call.operation == wechatpay.OperationCreateRefund {
-		if err := c.checkCertificate(c.now()); err != nil {
-			return nil, notSent(call.operation, wechatpay.CertificateMissing, err)
-		}
+	if failure := c.check(call); failure != nil {
+		return nil, failure
 	}
-	if err := call.check(); err != nil {
-		return nil, notSent(call.operation, wechatpay.Rejected, err)
-	}
-	return transport.Twice(ctx, call.operation, c.limit(call.operation), c.primary, c.backup, mayRepeat,
+	return transport.Twice(ctx, c.settings, call.operation, mayRepeat,
 		func(host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
-			return c.try(ctx, call, host, limit)
+			answer, failure := transport.Send(ctx, c.httpClient(call), c.request(call, host, limit))
+			var reply fields
+			if failure == nil {
+				reply, failure = c.judge(call, answer.Status, answer.Body)
+			}
+			return reply, transport.Discreet(c.settings.Trust, host, failure, isRefusalInWords(failure))
 		})
 }
 
@@ -64,11 +68,24 @@ func mayRepeat(failure *wechatpay.Error) bool {
 	case wechatpay.NotSent:
 		return true
 	case wechatpay.Unknown:
-		return !transport.PaysBack(failure.Operation) && failure.Meaning != wechatpay.SlowDown &&
+		return !failure.Operation.PaysBack() && failure.Meaning != wechatpay.SlowDown &&
 			(failure.Code == "" || failure.Meaning == wechatpay.Repeat && sameCode(failure.Code, codeSystemError))
 	default:
 		return false
 	}
+}
+
+// check returns why a call is not sent.
+func (c *Client) check(call call) *wechatpay.Error {
+	if call.certified {
+		if err := c.checkCertificate(c.settings.Now()); err != nil {
+			return transport.NotSent(call.operation, wechatpay.CertificateMissing, err)
+		}
+	}
+	if err := call.check(); err != nil {
+		return transport.NotSent(call.operation, wechatpay.Rejected, err)
+	}
+	return nil
 }
 
 // check rejects, before sending, a request that WeChat Pay could not accept.
@@ -82,32 +99,18 @@ func (call call) check() error {
 	return message.checkSendable()
 }
 
-// try sends a call once and judges the reply.
-func (c *Client) try(ctx context.Context, call call, host *url.URL, limit time.Duration) (fields, *wechatpay.Error) {
-	answer, failure := c.post(ctx, call.operation, host, c.encode(call), limit)
-	var reply fields
-	if failure == nil {
-		reply, failure = c.judge(call, answer.Status, answer.Body)
-	}
-	return reply, transport.Discreet(c.trust, host, failure, isRefusalInWords(failure))
-}
-
 // isRefusalInWords reports whether only who speaks WeChat Pay's protocol writes such an answer.
 func isRefusalInWords(failure *wechatpay.Error) bool {
 	return failure != nil && failure.Outcome == wechatpay.Refused && failure.Code != ""
 }
 
-// post sends one request and reads up to one byte more than a message may have.
-func (c *Client) post(ctx context.Context, operation wechatpay.Operation, host *url.URL, body []byte, limit time.Duration) (transport.Answer, *wechatpay.Error) {
-	header := http.Header{"Content-Type": {"text/xml; charset=utf-8"}}
-	if c.userAgent != "" {
-		header.Set("User-Agent", c.userAgent)
-	}
-	return transport.Send(ctx, c.httpClient(operation), transport.Request{
-		Operation: operation, Method: http.MethodPost, URL: host.JoinPath(paths[operation]), Header: header, Body: body,
-		Limit: limit, Usual: c.limit(operation), Connect: c.timeouts.Connect, MaxAnswer: maxDocument + 1,
-		Certified: operation == wechatpay.OperationCreateRefund,
-	})
+// request returns one attempt at a call. Up to one byte more than a message may have is read.
+func (c *Client) request(call call, host *url.URL, limit time.Duration) transport.Request {
+	return transport.Request{
+		Operation: call.operation, Method: http.MethodPost, URL: host.JoinPath(cmp.Or(call.path, paths[call.operation])),
+		Header: http.Header{"Content-Type": {"text/xml; charset=utf-8"}}, Body: c.encode(call),
+		Limit: limit, MaxAnswer: maxDocument + 1, Certified: call.certified,
+	}.By(c.settings)
 }
 
 // encode builds the signed request. Nonce and signature are new for each attempt; everything else
@@ -115,10 +118,10 @@ func (c *Client) post(ctx context.Context, operation wechatpay.Operation, host *
 func (c *Client) encode(call call) []byte {
 	request := make(fields, 0, len(call.fields)+7)
 	request = append(request, call.fields...)
-	request = append(request, subMerchantFields(c.partner)...)
+	request = append(request, subMerchantFields(c.settings.Partner)...)
 	request = append(request,
 		field{"appid", call.appID},
-		field{"mch_id", c.mchID},
+		field{"mch_id", c.settings.MchID},
 		field{"nonce_str", newNonce()},
 		field{"sign_type", string(c.signTypeOf(call))},
 	)
@@ -127,7 +130,9 @@ func (c *Client) encode(call call) []byte {
 }
 
 // signTypeOf returns the algorithm of a call; its reply is signed with the same.
-func (c *Client) signTypeOf(call call) wechatpay.Scheme { return cmp.Or(call.signType, c.scheme) }
+func (c *Client) signTypeOf(call call) wechatpay.Scheme {
+	return cmp.Or(call.signType, c.settings.Scheme)
+}
 
 // newNonce returns 26 random letters and digits (at most 32 are permitted). The nonce makes
 // signatures unpredictable (chapter 4_3).
@@ -141,33 +146,33 @@ func (c *Client) judge(call call, status int, body []byte) (fields, *wechatpay.E
 	}
 	reply, err := readFields(body, messageRoot, maxReplyFields)
 	if err != nil {
-		return nil, unknown(call.operation, wechatpay.Repeat, transport.Unreadable(body, err))
+		return nil, transport.Unknown(call.operation, wechatpay.Repeat, transport.Unreadable(body, err))
 	}
 	switch reply.get("return_code") {
 	case success:
 	case "":
-		return nil, unknown(call.operation, wechatpay.Repeat, errors.New("the reply has no return_code"))
+		return nil, transport.Unknown(call.operation, wechatpay.Repeat, errors.New("the reply has no return_code"))
 	default:
 		return nil, unsignedRefusal(call.operation, reply)
 	}
 	if err := c.verifyReply(call, reply); err != nil {
-		return nil, unknown(call.operation, wechatpay.NeedsAttention, err)
+		return nil, transport.Unknown(call.operation, wechatpay.NeedsAttention, err)
 	}
 	// The reply is verified from here on.
 	if err := c.checkReplySubMerchant(call.operation, reply); err != nil {
 		// Another sub merchant has the number. That concerns this order only, not the account.
-		return nil, unknown(call.operation, wechatpay.NumberUsed, fmt.Errorf("the reply is not taken: %w", err))
+		return nil, transport.Unknown(call.operation, wechatpay.NumberUsed, fmt.Errorf("the reply is not taken: %w", err))
 	}
 	switch reply.get("result_code") {
 	case success:
 		if reply.get("appid") == "" || reply.get("mch_id") == "" {
-			return nil, unknown(call.operation, wechatpay.NeedsAttention, errors.New("the reply does not say whom it is for"))
+			return nil, transport.Unknown(call.operation, wechatpay.NeedsAttention, errors.New("the reply does not say whom it is for"))
 		}
 		return reply, nil
 	case "FAIL":
 		return nil, verifiedFailure(call.operation, reply)
 	default:
-		return nil, unknown(call.operation, wechatpay.NeedsAttention, errors.New("the reply has no result_code that is known"))
+		return nil, transport.Unknown(call.operation, wechatpay.NeedsAttention, errors.New("the reply has no result_code that is known"))
 	}
 }
 
@@ -185,7 +190,7 @@ func (c *Client) verifyReply(call call, reply fields) error {
 	if appID := reply.get("appid"); appID != "" && appID != call.appID {
 		return errors.New("the reply is for another appid")
 	}
-	if mchID := reply.get("mch_id"); mchID != "" && mchID != c.mchID {
+	if mchID := reply.get("mch_id"); mchID != "" && mchID != c.settings.MchID {
 		return errors.New("the reply is for another mch_id")
 	}
 	if call.operation == wechatpay.OperationCloseOrder {
@@ -210,5 +215,5 @@ func (c *Client) isNew(reply fields) bool {
 		return true
 	}
 	digest := sha256.Sum256([]byte(reply.get(signField)))
-	return c.answers.Take(wechatpay.AnswerMark(digest[:]))
+	return c.settings.Answers.Take(wechatpay.AnswerMark(digest[:]))
 }

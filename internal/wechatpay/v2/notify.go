@@ -1,6 +1,7 @@
 package v2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,12 +20,10 @@ type receiver struct {
 
 func newReceiver(settings wechatpay.Settings, secrets wechatpay.Secrets) *receiver {
 	r := &receiver{mchID: settings.MchID, partner: settings.Partner}
-	for _, apiKey := range []string{secrets.Key, secrets.PreviousKey} {
-		if apiKey != "" {
-			made := newSigner(apiKey)
-			made.id = wechatpay.KeyID(apiKey, settings.MchID)
-			r.keys = append(r.keys, made)
-		}
+	for _, apiKey := range secrets.Keys() {
+		made := newSigner(apiKey)
+		made.id = wechatpay.KeyID(apiKey, settings.MchID)
+		r.keys = append(r.keys, made)
 	}
 	return r
 }
@@ -32,15 +31,9 @@ func newReceiver(settings wechatpay.Settings, secrets wechatpay.Secrets) *receiv
 // Parse reads a callback. Everything that counts is in its body.
 func (r *receiver) Parse(delivery wechatpay.Delivery) (wechatpay.Notification, error) {
 	if delivery.Kind == wechatpay.RefundCallback {
-		return r.parseRefund(delivery.Body)
+		return readCallback(wechatpay.OperationRefundCallback, delivery.Body, ofPayments, r.readRefundNotification)
 	}
-	return r.parsePayment(delivery.Body)
-}
-
-// parsePayment verifies a payment callback (chapter 9_7). Anyone who knows the URL can post to it,
-// so an unsigned message or one for another merchant is rejected.
-func (r *receiver) parsePayment(body []byte) (wechatpay.Notification, error) {
-	return readCallback(wechatpay.OperationPaymentCallback, body, ofRefunds, r.readPaymentNotification)
+	return readCallback(wechatpay.OperationPaymentCallback, delivery.Body, ofRefunds, r.readPaymentNotification)
 }
 
 // readCallback reads a callback, which must have no field of the foreign ones. A rejected one proves nothing, not even that our key is wrong.
@@ -64,15 +57,11 @@ func readCallback(operation wechatpay.Operation, body []byte, foreign []string, 
 	return notification, nil
 }
 
+// readPaymentNotification verifies a payment callback (chapter 9_7). Anyone who knows the URL can post
+// to it, so an unsigned message or one for another merchant is rejected.
 func (r *receiver) readPaymentNotification(message fields) (wechatpay.Notification, error) {
 	algorithm, key, err := r.verifyCallback(message)
-	if err != nil {
-		return wechatpay.Notification{}, err
-	}
-	if err := r.checkRecipient(message); err != nil {
-		return wechatpay.Notification{}, err
-	}
-	if err := checkNamesSubMerchant(r.partner, message); err != nil {
+	if err := cmp.Or(err, r.checkRecipient(message), checkNamesSubMerchant(r.partner, message)); err != nil {
 		return wechatpay.Notification{}, err
 	}
 	if message.get("return_code") != success || message.get("result_code") != success {
@@ -113,28 +102,18 @@ func (r *receiver) verifyCallback(message fields) (algorithm wechatpay.Scheme, k
 // Prepare does nothing: callbacks are signed with the merchant's own key.
 func (*receiver) Prepare(context.Context, wechatpay.Delivery) {}
 
-// parseRefund decrypts a refund callback (chapter 9_16). Successful decryption is its
+// readRefundNotification decrypts a refund callback (chapter 9_16). Successful decryption is its
 // only authentication: ECB binds its blocks neither to each other nor to a time.
-func (r *receiver) parseRefund(body []byte) (wechatpay.Notification, error) {
-	return readCallback(wechatpay.OperationRefundCallback, body, ofPayments, r.readRefundNotification)
-}
-
 func (r *receiver) readRefundNotification(message fields) (wechatpay.Notification, error) {
 	if message.get("return_code") != success {
 		return wechatpay.Notification{}, errors.New("return_code is not SUCCESS")
 	}
-	if err := r.checkRecipient(message); err != nil {
-		return wechatpay.Notification{}, err
-	}
 	// Only the outer message names a sub merchant, and what req_info says is queried anyway.
-	if err := checkSubMerchant(r.partner, message); err != nil {
+	if err := cmp.Or(r.checkRecipient(message), checkSubMerchant(r.partner, message)); err != nil {
 		return wechatpay.Notification{}, err
 	}
 	info, key, err := r.readRefundInfo(message.get("req_info"))
-	if err != nil {
-		return wechatpay.Notification{}, fmt.Errorf("req_info: %w", err)
-	}
-	if err := info.checkOneReading(wechatpay.OperationRefundCallback); err != nil {
+	if err := cmp.Or(err, info.checkOneReading(wechatpay.OperationRefundCallback)); err != nil {
 		return wechatpay.Notification{}, fmt.Errorf("req_info: %w", err)
 	}
 	if info.get("out_trade_no") == "" || info.get("out_refund_no") == "" {

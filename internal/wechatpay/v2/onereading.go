@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // The signed text (chapter 4_3) joins fields by & and = without escaping. A value that contains
@@ -50,7 +51,7 @@ func (f fields) checkOneReading(operation wechatpay.Operation) error {
 			continue
 		}
 		if holdsBorder(e.value) {
-			return fmt.Errorf("%s holds text that could be another field (&name=), which the signature does not tell apart", shortened(e.name))
+			return fmt.Errorf("%s holds text that could be another field (&name=), which the signature does not tell apart", transport.Shortened(e.name))
 		}
 	}
 	return nil

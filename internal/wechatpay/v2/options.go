@@ -2,7 +2,6 @@ package v2
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
@@ -26,9 +25,9 @@ func (o Options) validate() error {
 		return err
 	}
 	switch {
-	case !isAPIKey(o.Key):
+	case !transport.IsAPIKey(o.Key):
 		return errors.New("the API key is not 32 letters and digits")
-	case o.PreviousKey != "" && !isAPIKey(o.PreviousKey):
+	case o.PreviousKey != "" && !transport.IsAPIKey(o.PreviousKey):
 		return errors.New("the previous API key is not 32 letters and digits")
 	case o.Scheme != MD5 && o.Scheme != HMACSHA256:
 		return errors.New("the sign type is neither MD5 nor HMAC-SHA256")
@@ -37,8 +36,4 @@ func (o Options) validate() error {
 	default:
 		return nil
 	}
-}
-
-func isAPIKey(text string) bool {
-	return len(text) == 32 && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 func TestOptionsThatAreRefused(t *testing.T) {
@@ -66,31 +67,31 @@ func TestOptionsThatAreRefused(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	c := newTestClient(t, testOptions())
-	if c.primary.String() != "https://api.mch.weixin.qq.com" || c.backup.String() != "https://api2.mch.weixin.qq.com" {
-		t.Errorf("calls %s and %s", c.primary, c.backup)
+	if c.settings.Endpoint.String() != "https://api.mch.weixin.qq.com" || c.settings.BackupEndpoint.String() != "https://api2.mch.weixin.qq.com" {
+		t.Errorf("calls %s and %s", c.settings.Endpoint, c.settings.BackupEndpoint)
 	}
 	want := map[wechatpay.Operation]time.Duration{
 		wechatpay.OperationCreateOrder: 20 * time.Second, wechatpay.OperationCreateRefund: 20 * time.Second,
 		wechatpay.OperationQueryOrder: 10 * time.Second, wechatpay.OperationQueryRefund: 10 * time.Second, wechatpay.OperationCloseOrder: 10 * time.Second,
 	}
 	for operation, limit := range want {
-		if got := c.limit(operation); got != limit {
+		if got := transport.Limit(c.settings.Timeouts, operation); got != limit {
 			t.Errorf("%s may take %v", operation, got)
 		}
 	}
-	if c.timeouts.Connect != 5*time.Second {
-		t.Errorf("connecting may take %v", c.timeouts.Connect)
+	if c.settings.Timeouts.Connect != 5*time.Second {
+		t.Errorf("connecting may take %v", c.settings.Timeouts.Connect)
 	}
-	if c.scheme != HMACSHA256 {
-		t.Errorf("signs with %s", c.scheme)
+	if c.settings.Scheme != HMACSHA256 {
+		t.Errorf("signs with %s", c.settings.Scheme)
 	}
 }
 
 func TestAnEndpointOfItsOwnIsItsBackup(t *testing.T) {
 	options := testOptions()
 	options.Endpoint = &url.URL{Scheme: "https", Host: "proxy.example"}
-	if c := newTestClient(t, options); c.primary != c.backup || c.primary.Host != "proxy.example" {
-		t.Errorf("calls %s and %s", c.primary, c.backup)
+	if c := newTestClient(t, options); c.settings.Endpoint != c.settings.BackupEndpoint || c.settings.Endpoint.Host != "proxy.example" {
+		t.Errorf("calls %s and %s", c.settings.Endpoint, c.settings.BackupEndpoint)
 	}
 }
 
@@ -114,9 +115,7 @@ func TestTransportsVerifyAndShowTheCertificateOnlyForRefunds(t *testing.T) {
 			t.Errorf("%s: the transport is not what it should be", name)
 		}
 	}
-	for operation := range calls {
-		if certified := c.httpClient(operation) == c.certified; certified != (operation == wechatpay.OperationCreateRefund) {
-			t.Errorf("%s shows the certificate: %v", operation, certified)
-		}
+	if c.httpClient(call{}) != c.anonymous || c.httpClient(refundCall(wechatpay.RefundRequest{})) != c.certified {
+		t.Error("only a refund shows the certificate")
 	}
 }

@@ -7,19 +7,15 @@ import (
 	"fmt"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // QueryOrder queries an order by its number.
 func (c *Client) QueryOrder(ctx context.Context, order wechatpay.OrderRef) (wechatpay.Trade, error) {
 	reply, failure := c.exchange(ctx, callBy(wechatpay.OperationQueryOrder, order.AppID, "out_trade_no", order.OutTradeNo))
-	if failure != nil {
-		return wechatpay.Trade{}, failure
-	}
-	trade, err := readTrade(reply, order.OutTradeNo)
-	if err != nil {
-		return wechatpay.Trade{}, unknown(wechatpay.OperationQueryOrder, wechatpay.NeedsAttention, err)
-	}
-	return trade, nil
+	return transport.Read(wechatpay.OperationQueryOrder, reply, failure, func(reply fields) (wechatpay.Trade, error) {
+		return readTrade(reply, order.OutTradeNo)
+	})
 }
 
 // readTrade reads the reply and keeps an unknown state as it is. Only a paid order has the fields
@@ -37,11 +33,10 @@ func readTrade(reply fields, outTradeNo string) (wechatpay.Trade, error) {
 	case !trade.State.Paid():
 		return trade, nil
 	}
-	payment, err := readPayment(reply)
-	if err != nil {
+	var err error
+	if trade.Payment, err = readPayment(reply); err != nil {
 		return wechatpay.Trade{}, fmt.Errorf("the reply is incomplete: %w", err)
 	}
-	trade.Payment = payment
 	return trade, nil
 }
 

@@ -1,6 +1,7 @@
 package v2
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -10,12 +11,13 @@ import (
 // signParameters adds what the payer's client takes, signed now. Nothing in it is chosen by a payer: the same key signs callbacks, and
 // the signed text does not tell where one value ends and the next name begins (chapter 7_7).
 func (c *Client) signParameters(prepay *wechatpay.Prepay, request wechatpay.OrderRequest) {
-	scheme, now := prepay.Scheme, strconv.FormatInt(c.now().Unix(), 10)
+	scheme, now := prepay.Scheme, strconv.FormatInt(c.settings.Now().Unix(), 10)
+	appID := cmp.Or(request.PayerAppID, request.AppID)
 	switch request.TradeType {
 	case wechatpay.TradeTypeJSAPI:
-		prepay.JSAPI = c.current.jsapiParameters(payingAppID(request), prepay.ID, newNonce(), now, scheme)
+		prepay.JSAPI = c.current.jsapiParameters(appID, prepay.ID, newNonce(), now, scheme)
 	case wechatpay.TradeTypeApp:
-		prepay.App = c.current.appParameters(payingAppID(request), c.partnerID(request), prepay.ID, newNonce(), now, scheme)
+		prepay.App = c.current.appParameters(appID, c.settings.Payee(appID), prepay.ID, newNonce(), now, scheme)
 	}
 }
 

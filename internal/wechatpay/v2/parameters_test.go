@@ -13,7 +13,7 @@ import (
 
 func TestClientParameters(t *testing.T) {
 	c := rotating(t)
-	c.now = func() time.Time { return time.UnixMilli(1490840662999) }
+	c.settings.Now = func() time.Time { return time.UnixMilli(1490840662999) }
 	for _, algorithm := range []wechatpay.Scheme{MD5, HMACSHA256} {
 		of := func(tradeType wechatpay.TradeType) wechatpay.Prepay {
 			prepay := wechatpay.Prepay{ID: "wx2017", Scheme: algorithm}

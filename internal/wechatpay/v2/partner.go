@@ -49,19 +49,22 @@ func checkNamesSubMerchant(partner *wechatpay.Partner, message fields) error {
 // it: replies to other calls may leave it out, and repeat the number that was sent.
 func (c *Client) checkReplySubMerchant(operation wechatpay.Operation, reply fields) error {
 	if operation == wechatpay.OperationQueryOrder && reply.get("result_code") == success {
-		return checkNamesSubMerchant(c.partner, reply)
+		return checkNamesSubMerchant(c.settings.Partner, reply)
 	}
-	return checkSubMerchant(c.partner, reply)
+	return checkSubMerchant(c.settings.Partner, reply)
 }
 
-// checkPayer rejects, before sending, an order whose payer WeChat Pay could not find: openid is
-// known under appid only, sub_openid under sub_appid only, and the payer pays in one of the two.
-func checkPayer(partner *wechatpay.Partner, request wechatpay.OrderRequest) error {
+// checkOrder rejects, before sending, an order without an amount, or whose payer WeChat Pay could not
+// find: openid is known under appid only, sub_openid under sub_appid only, and the payer pays in one of
+// the two.
+func (c *Client) checkOrder(request wechatpay.OrderRequest) error {
 	subAppID := ""
-	if partner != nil {
-		subAppID = partner.SubAppID
+	if c.settings.Partner != nil {
+		subAppID = c.settings.Partner.SubAppID
 	}
 	switch {
+	case request.Total <= 0 || request.Total > maxAmount:
+		return errors.New("total_fee is out of range")
 	case request.OpenID != "" && request.SubOpenID != "":
 		return errors.New("openid and sub_openid are both given")
 	case request.SubOpenID != "" && subAppID == "":
@@ -71,21 +74,4 @@ func checkPayer(partner *wechatpay.Partner, request wechatpay.OrderRequest) erro
 	default:
 		return nil
 	}
-}
-
-// payingAppID returns the appid in which the payer pays, which paySign has to name.
-func payingAppID(request wechatpay.OrderRequest) string {
-	if request.PayerAppID != "" {
-		return request.PayerAppID
-	}
-	return request.AppID
-}
-
-// partnerID returns the merchant number that the SDK of an app takes as partnerid: the one that the
-// app is bound to. WeChat Pay's documentation does not say so for an app of the sub merchant.
-func (c *Client) partnerID(request wechatpay.OrderRequest) string {
-	if c.partner != nil && c.partner.SubAppID != "" && payingAppID(request) == c.partner.SubAppID {
-		return c.partner.SubMchID
-	}
-	return c.mchID
 }

@@ -198,7 +198,7 @@ func TestThePayersParametersInPartnerMode(t *testing.T) {
 			for _, tradeType := range []wechatpay.TradeType{wechatpay.TradeTypeJSAPI, wechatpay.TradeTypeApp} {
 				s := newServer(t, done(map[string]string{"prepay_id": "wx2017"}))
 				c2 := s.partnerClient(t, c.partner)
-				c2.now = func() time.Time { return time.Unix(1490840662, 0) }
+				c2.settings.Now = func() time.Time { return time.Unix(1490840662, 0) }
 				order := testOrder()
 				order.TradeType, order.PayerAppID = tradeType, c.payerAppID
 				prepay, err := c2.CreateOrder(t.Context(), order)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // Protocol is API v2.
@@ -17,17 +18,16 @@ func (Protocol) Open(settings wechatpay.Settings, secrets wechatpay.Secrets) (*w
 	if err != nil {
 		return nil, err
 	}
-	connection := &wechatpay.Connection{Caller: client, Receiver: client.receiver, Close: client.CloseIdleConnections}
+	connection := &wechatpay.Connection{Caller: client, Receiver: client.receiver, Shared: secrets.Keys(), Close: client.CloseIdleConnections}
 	for _, key := range client.receiver.keys {
 		connection.KeyIDs = append(connection.KeyIDs, key.id)
-		connection.Shared = append(connection.Shared, key.key)
 	}
 	return connection, nil
 }
 
 // KeyForm describes APIv2 keys (key overview of v2).
 func (Protocol) KeyForm() wechatpay.KeyForm {
-	return wechatpay.KeyForm{Name: "API key (APIv2 密钥)", Looks: "exactly 32 letters and digits", Fits: isAPIKey}
+	return wechatpay.KeyForm{Name: "API key (APIv2 密钥)", Looks: "exactly 32 letters and digits", Fits: transport.IsAPIKey}
 }
 
 // Weaker reports MD5 as weaker, unless the order was made with MD5: an attacker who can construct MD5

@@ -5,21 +5,18 @@ import (
 	"errors"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // CreateRefund requests a refund. The number makes it one refund however often it is sent (chapter 9_4).
 func (c *Client) CreateRefund(ctx context.Context, request wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
 	if err := checkRefundAmounts(request); err != nil {
-		return wechatpay.RefundAcceptance{}, notSent(wechatpay.OperationCreateRefund, wechatpay.Rejected, err)
+		return wechatpay.RefundAcceptance{}, transport.NotSent(wechatpay.OperationCreateRefund, wechatpay.Rejected, err)
 	}
 	reply, failure := c.exchange(ctx, refundCall(request))
-	if failure != nil {
-		return wechatpay.RefundAcceptance{}, failure
-	}
-	if err := checkAcceptance(reply, request); err != nil {
-		return wechatpay.RefundAcceptance{}, unknown(wechatpay.OperationCreateRefund, wechatpay.NeedsAttention, err)
-	}
-	return wechatpay.RefundAcceptance{RefundID: reply.get("refund_id")}, nil
+	return transport.Read(wechatpay.OperationCreateRefund, reply, failure, func(reply fields) (wechatpay.RefundAcceptance, error) {
+		return wechatpay.RefundAcceptance{RefundID: reply.get("refund_id")}, checkAcceptance(reply, request)
+	})
 }
 
 func checkRefundAmounts(request wechatpay.RefundRequest) error {
@@ -36,6 +33,7 @@ func checkRefundAmounts(request wechatpay.RefundRequest) error {
 func refundCall(request wechatpay.RefundRequest) call {
 	return call{
 		operation: wechatpay.OperationCreateRefund,
+		certified: true,
 		appID:     request.AppID,
 		required:  []string{"out_trade_no", "out_refund_no"},
 		fields: []field{
@@ -66,6 +64,6 @@ func checkAcceptance(reply fields, request wechatpay.RefundRequest) error {
 
 // ResolveAbnormalRefund is not possible: API v2 has no call for it.
 func (c *Client) ResolveAbnormalRefund(context.Context, wechatpay.AbnormalRefundRequest) error {
-	return notSent(wechatpay.OperationResolveAbnormalRefund, wechatpay.NotOffered, errors.New(
+	return transport.NotSent(wechatpay.OperationResolveAbnormalRefund, wechatpay.NotOffered, errors.New(
 		"API v2 has no call for this: give the money back in the merchant platform (交易中心 → 退款管理), or set the Merchant to protocol V3"))
 }

@@ -1,12 +1,14 @@
 package v2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // An order has at most 50 refunds (chapter 9_4), and a page has ten of them (chapter 9_5).
@@ -18,19 +20,15 @@ const (
 // QueryRefund queries one refund by its number.
 func (c *Client) QueryRefund(ctx context.Context, refund wechatpay.RefundRef) (wechatpay.RefundFact, error) {
 	reply, failure := c.exchange(ctx, callBy(wechatpay.OperationQueryRefund, refund.AppID, "out_refund_no", refund.OutRefundNo))
-	if failure != nil {
-		return wechatpay.RefundFact{}, failure
-	}
-	facts, err := readRefunds(reply)
-	if err != nil {
-		return wechatpay.RefundFact{}, refundQueryUnknown(err)
-	}
-	for _, fact := range facts {
-		if fact.OutRefundNo == refund.OutRefundNo {
-			return fact, nil
+	return transport.Read(wechatpay.OperationQueryRefund, reply, failure, func(reply fields) (wechatpay.RefundFact, error) {
+		facts, err := readRefunds(reply)
+		for _, fact := range facts {
+			if fact.OutRefundNo == refund.OutRefundNo {
+				return fact, nil
+			}
 		}
-	}
-	return wechatpay.RefundFact{}, refundQueryUnknown(errors.New("the reply is for another out_refund_no"))
+		return wechatpay.RefundFact{}, cmp.Or(err, errors.New("the reply is for another out_refund_no"))
+	})
 }
 
 // QueryRefunds queries all refunds of an order, page by page.
@@ -84,7 +82,7 @@ func (c *Client) queryRefundPage(ctx context.Context, order wechatpay.OrderRef, 
 }
 
 func refundQueryUnknown(err error) error {
-	return unknown(wechatpay.OperationQueryRefund, wechatpay.NeedsAttention, err)
+	return transport.Unknown(wechatpay.OperationQueryRefund, wechatpay.NeedsAttention, err)
 }
 
 // errPagesDiffer: a refund was made between two calls and moved others to another page.
@@ -113,7 +111,7 @@ func readRefunds(reply fields) ([]wechatpay.RefundFact, error) {
 		}
 		fact, err := readRefund(reply, suffix)
 		if err != nil {
-			return nil, fmt.Errorf("refund %s of the reply: %w", shortened(suffix), err)
+			return nil, fmt.Errorf("refund %s of the reply: %w", transport.Shortened(suffix), err)
 		}
 		facts = append(facts, fact)
 	}
@@ -156,10 +154,7 @@ func readRefund(reply fields, suffix string) (wechatpay.RefundFact, error) {
 
 // refundStatus is refund_status in our own words (chapter 9_5); one that is not known stays as it is.
 func refundStatus(said string) wechatpay.RefundStatus {
-	if known, ok := refundStatuses[said]; ok {
-		return known
-	}
-	return wechatpay.RefundStatus(said)
+	return cmp.Or(refundStatuses[said], wechatpay.RefundStatus(said))
 }
 
 var refundStatuses = map[string]wechatpay.RefundStatus{

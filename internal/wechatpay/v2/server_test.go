@@ -279,3 +279,12 @@ func newCertificate(from, to time.Time) *tls.Certificate {
 	}
 	return &tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key, Leaf: leaf}
 }
+
+// parsePayment and parseRefund read a body as a callback of their kind.
+func (r *receiver) parsePayment(body []byte) (wechatpay.Notification, error) {
+	return r.Parse(wechatpay.Delivery{Kind: wechatpay.PaymentCallback, Body: body})
+}
+
+func (r *receiver) parseRefund(body []byte) (wechatpay.Notification, error) {
+	return r.Parse(wechatpay.Delivery{Kind: wechatpay.RefundCallback, Body: body})
+}

@@ -126,7 +126,7 @@ func TestNoAnswer(t *testing.T) {
 			if err := call(t.Context(), client); err != nil {
 				t.Fatal(err)
 			}
-			client.timeouts.Query, client.timeouts.Pay = 50*time.Millisecond, 60*time.Millisecond
+			client.settings.Timeouts.Query, client.settings.Timeouts.Pay = 50*time.Millisecond, 60*time.Millisecond
 			limit := "50ms"
 			if operation == wechatpay.OperationCreateOrder || operation == wechatpay.OperationCreateRefund {
 				limit = "60ms"

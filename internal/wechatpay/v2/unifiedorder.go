@@ -7,32 +7,25 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // CreateOrder creates the order, or repeats it: the same parameters with the same number return a
 // prepay_id that is valid for another two hours (chapter 9_1).
 func (c *Client) CreateOrder(ctx context.Context, request wechatpay.OrderRequest) (wechatpay.Prepay, error) {
-	if request.Total <= 0 || request.Total > maxAmount {
-		return wechatpay.Prepay{}, notSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, errors.New("total_fee is out of range"))
-	}
-	if err := checkPayer(c.partner, request); err != nil {
-		return wechatpay.Prepay{}, notSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, err)
-	}
 	order, err := orderCall(request)
-	if err != nil {
-		return wechatpay.Prepay{}, notSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, err)
+	if err := cmp.Or(c.checkOrder(request), err); err != nil {
+		return wechatpay.Prepay{}, transport.NotSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, err)
 	}
 	reply, failure := c.exchange(ctx, order)
-	if failure != nil {
-		return wechatpay.Prepay{}, failure
-	}
-	prepay, err := readPrepay(reply, request.TradeType)
-	if err != nil {
-		return wechatpay.Prepay{}, unknown(wechatpay.OperationCreateOrder, wechatpay.NeedsAttention, err)
-	}
-	prepay.Scheme = c.signTypeOf(order)
-	c.signParameters(&prepay, request)
-	return prepay, nil
+	return transport.Read(wechatpay.OperationCreateOrder, reply, failure, func(reply fields) (wechatpay.Prepay, error) {
+		prepay, err := readPrepay(reply, request.TradeType)
+		if err == nil {
+			prepay.Scheme = c.signTypeOf(order)
+			c.signParameters(&prepay, request)
+		}
+		return prepay, err
+	})
 }
 
 // unknownClientIP stands for an address that is not known: unifiedorder is not taken without one. It

@@ -47,21 +47,18 @@ func (c *Client) ResolveAbnormalRefund(ctx context.Context, request wechatpay.Ab
 		return transport.NotSent(operation, wechatpay.NeedsAttention, err)
 	}
 	reply, failure := c.exchange(ctx, call)
-	if failure != nil {
-		return failure
-	}
-	answer, err := c.readRefund(reply)
-	switch {
-	case err != nil:
-	case answer.OutRefundNo != request.OutRefundNo:
-		err = errors.New("the reply is for another out_refund_no")
-	case answer.RefundID != request.RefundID:
-		err = errors.New("the reply is for another refund_id")
-	}
-	if err != nil {
-		return transport.Unknown(operation, wechatpay.NeedsAttention, err)
-	}
-	return nil
+	_, err = transport.Read(operation, reply, failure, func(reply []byte) (refundAnswer, error) {
+		answer, err := c.readRefund(reply)
+		switch {
+		case err != nil:
+		case answer.OutRefundNo != request.OutRefundNo:
+			err = errors.New("the reply is for another out_refund_no")
+		case answer.RefundID != request.RefundID:
+			err = errors.New("the reply is for another refund_id")
+		}
+		return answer, err
+	})
+	return err
 }
 
 // checkAbnormal never includes a value in its error: it is the payer's.
@@ -89,10 +86,10 @@ func checkAbnormal(request wechatpay.AbnormalRefundRequest) error {
 
 func (c *Client) abnormalCall(request wechatpay.AbnormalRefundRequest) (call, error) {
 	written := abnormalRequest{OutRefundNo: request.OutRefundNo, Type: abnormalTypes[request.To], BankType: request.BankType}
-	if c.partner != nil {
-		written.SubMchID = c.partner.SubMchID
+	if c.settings.Partner != nil {
+		written.SubMchID = c.settings.Partner.SubMchID
 	}
-	serial, key := c.verifiers.preferred(c.now())
+	serial, key := c.verifiers.preferred(c.settings.Now())
 	if request.To == wechatpay.AbnormalToUserBankCard {
 		if key == nil {
 			return call{}, errors.New("there is no key of WeChat Pay to encrypt the bank card with")

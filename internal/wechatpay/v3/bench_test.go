@@ -79,7 +79,7 @@ func BenchmarkReply(b *testing.B) {
 	b.Run("ours", func(b *testing.B) {
 		c, m := comparisonClient(b), comparisonMessage(b, "trade-v3.json")
 		measure(b, func() error {
-			c.answers = wechatpay.NewTakenAnswers() // or it would be the same answer again
+			c.settings.Answers = wechatpay.NewTakenAnswers() // or it would be the same answer again
 			_, err := takeReply(c, m)
 			return err
 		})

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -18,9 +17,6 @@ const (
 	fundFlowPath  = "/v3/bill/fundflowbill"
 )
 
-// billTypes are bill_type of the trade bill.
-var billTypes = map[wechatpay.BillKind]string{wechatpay.TradeBill: "ALL", wechatpay.RechargeRefundBill: "RECHARGE_REFUND"}
-
 // billAnswer says where a bill is. Its address is like a password for it, and valid for minutes.
 type billAnswer struct {
 	HashType    string `json:"hash_type"`
@@ -31,10 +27,10 @@ type billAnswer struct {
 // DownloadBill asks for a bill, and opens it at the address that the signed answer names. The bill
 // itself is not signed; the hash in the answer proves it.
 func (c *Client) DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error) {
-	target, failure := c.billTarget(request)
-	if failure != nil {
+	if failure := request.Check(c.settings.Partner); failure != nil {
 		return nil, failure
 	}
+	target := c.billTarget(request)
 	bill, failure := c.downloadBill(ctx, target)
 	if failure != nil && failure.Meaning == wechatpay.AddressExpired {
 		bill, failure = c.downloadBill(ctx, target)
@@ -47,26 +43,17 @@ func (c *Client) DownloadBill(ctx context.Context, request wechatpay.BillRequest
 
 // billTarget returns path and query of the request for a bill. An optional parameter that is sent
 // empty is refused, so it is left out.
-func (c *Client) billTarget(request wechatpay.BillRequest) (string, *wechatpay.Error) {
+func (c *Client) billTarget(request wechatpay.BillRequest) string {
 	query := url.Values{"bill_date": {request.Day}, "tar_type": {"GZIP"}}
-	path, billType := tradeBillPath, billTypes[request.Kind]
-	switch _, err := time.Parse(time.DateOnly, request.Day); {
-	case err != nil:
-		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.Rejected, errors.New("the day of the bill is not one"))
-	case billType != "":
-		query.Set("bill_type", billType)
-		if c.partner != nil {
-			query.Set("sub_mchid", c.partner.SubMchID)
-		}
-	case request.Kind != wechatpay.FundFlowBill || request.Account == "":
-		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.Rejected, errors.New("there is no such bill"))
-	case c.partner != nil:
-		return "", transport.NotSent(wechatpay.OperationDownloadBill, wechatpay.NotOffered, errors.New("WeChat Pay has no fund-flow bill of a sub merchant"))
-	default:
-		path = fundFlowPath
+	if request.Kind == wechatpay.FundFlowBill {
 		query.Set("account_type", strings.ToUpper(string(request.Account)))
+		return fundFlowPath + "?" + query.Encode()
 	}
-	return path + "?" + query.Encode(), nil
+	query.Set("bill_type", wechatpay.BillTypes[request.Kind])
+	if c.settings.Partner != nil {
+		query.Set("sub_mchid", c.settings.Partner.SubMchID)
+	}
+	return tradeBillPath + "?" + query.Encode()
 }
 
 func (c *Client) downloadBill(ctx context.Context, target string) (*wechatpay.Bill, *wechatpay.Error) {
@@ -87,7 +74,7 @@ func (c *Client) downloadBill(ctx context.Context, target string) (*wechatpay.Bi
 	}
 	stream, failure := c.fetchBill(ctx, host, address)
 	if failure != nil {
-		return nil, transport.Discreet(c.trust, host, failure, failure.Code != "")
+		return nil, transport.Discreet(c.settings.Trust, host, failure, failure.Code != "")
 	}
 	return &wechatpay.Bill{Body: stream, HashType: said.HashType, Hash: said.HashValue}, nil
 }
@@ -99,32 +86,25 @@ var wechatHosts = []string{"api.mch.weixin.qq.com", "api2.mch.weixin.qq.com"}
 // billAddress returns path and query of a bill, and through which host of this merchant to get it:
 // the one that the address names, or the merchant's own way to WeChat Pay.
 func (c *Client) billAddress(text string) (target string, host *url.URL, err error) {
-	address, err := bills.DownloadURL(text, append([]string{c.primary.Host, c.backup.Host}, wechatHosts...))
+	address, err := bills.DownloadURL(text, append([]string{c.settings.Endpoint.Host, c.settings.BackupEndpoint.Host}, wechatHosts...))
 	if err != nil {
 		return "", nil, err
 	}
-	if strings.EqualFold(address.Host, c.backup.Host) {
-		return address.RequestURI(), c.backup, nil
+	if strings.EqualFold(address.Host, c.settings.BackupEndpoint.Host) {
+		return address.RequestURI(), c.settings.BackupEndpoint, nil
 	}
-	return address.RequestURI(), c.primary, nil
+	return address.RequestURI(), c.settings.Endpoint, nil
 }
 
 // fetchBill opens a bill. The request is signed, and the answer is not.
 func (c *Client) fetchBill(ctx context.Context, host *url.URL, target string) (*transport.Stream, *wechatpay.Error) {
 	asked := call{operation: wechatpay.OperationFetchBill, method: http.MethodGet, target: target}
-	authorization, err := c.signer.authorization(asked.method, target, nil, c.now(), newNonce())
-	if err != nil {
-		return nil, transport.NotSent(asked.operation, wechatpay.NeedsAttention, err)
+	request, failure := c.request(asked, host, transport.Limit(c.settings.Timeouts, asked.operation))
+	if failure != nil {
+		return nil, failure
 	}
-	header := c.header(asked, authorization)
-	header.Set("Accept", "*/*")
-	path, query, _ := strings.Cut(target, "?")
-	to := host.JoinPath(path)
-	to.RawQuery = query
-	limit := transport.Limit(c.timeouts, asked.operation)
-	stream, failure := transport.Open(ctx, c.http, transport.Request{
-		Operation: asked.operation, Method: asked.method, URL: to, Header: header, Limit: limit, Usual: limit, Connect: c.timeouts.Connect,
-	})
+	request.Header.Set("Accept", "*/*")
+	stream, failure := transport.Open(ctx, c.http, request)
 	if failure != nil || isSuccess(stream.Status) {
 		return stream, failure
 	}

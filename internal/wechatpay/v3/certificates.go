@@ -37,7 +37,7 @@ var errJustTried = errors.New("WeChat Pay's certificates were downloaded, or ask
 // needVerifiers makes sure, before a call, that something can verify its answer. Without that a
 // refund would be made whose answer counts for nothing.
 func (c *Client) needVerifiers(ctx context.Context, operation wechatpay.Operation) *wechatpay.Error {
-	now := c.now()
+	now := c.settings.Now()
 	if !c.verifiers.areMissing(now) {
 		if c.verifiers.areStale(now) {
 			// In the background: the old certificates are good meanwhile, and kept if this fails.
@@ -47,7 +47,7 @@ func (c *Client) needVerifiers(ctx context.Context, operation wechatpay.Operatio
 	}
 	failure := c.download(ctx)
 	switch {
-	case !c.verifiers.areMissing(c.now()):
+	case !c.verifiers.areMissing(c.settings.Now()):
 		return nil
 	case failure == nil:
 		return transport.NotSent(operation, wechatpay.VerifiersMissing, errNoCertificates)
@@ -78,7 +78,7 @@ func (c *Client) startDownload() <-chan singleflight.Result {
 }
 
 func (c *Client) downloadNow() *wechatpay.Error {
-	now := c.now()
+	now := c.settings.Now()
 	if err := c.checkCertificate(now); err != nil {
 		failure := transport.NotSent(wechatpay.OperationGetCertificates, wechatpay.CertificateMissing, err)
 		c.downloadTrouble.Store(failure)
@@ -90,15 +90,15 @@ func (c *Client) downloadNow() *wechatpay.Error {
 		}
 		return transport.NotSent(wechatpay.OperationGetCertificates, wechatpay.Repeat, errJustTried)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*c.timeouts.Query)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*c.settings.Timeouts.Query)
 	defer cancel()
-	certificates, failure := transport.Twice(ctx, wechatpay.OperationGetCertificates, c.timeouts.Query, c.primary, c.backup, mayRepeat,
+	certificates, failure := transport.Twice(ctx, c.settings, wechatpay.OperationGetCertificates, mayRepeat,
 		func(host *url.URL, limit time.Duration) ([]*x509.Certificate, *wechatpay.Error) {
 			return c.tryDownload(ctx, host, limit)
 		})
 	c.downloadTrouble.Store(failure)
 	if failure == nil {
-		c.verifiers.replaceCertificates(certificates, c.now())
+		c.verifiers.replaceCertificates(certificates, c.settings.Now())
 	}
 	return failure
 }
@@ -110,16 +110,16 @@ func (c *Client) tryDownload(ctx context.Context, host *url.URL, limit time.Dura
 	call := call{operation: wechatpay.OperationGetCertificates, method: http.MethodGet, target: certificatesPath}
 	answer, failure := c.send(ctx, call, host, limit)
 	if failure != nil {
-		return nil, transport.Discreet(c.trust, host, failure, false)
+		return nil, transport.Discreet(c.settings.Trust, host, failure, false)
 	}
-	now := c.now()
+	now := c.settings.Now()
 	if !isSuccess(answer.Status) {
-		failure, speaks := errorOf(call.operation, answer, c.checkKnown(answer, now))
+		failure, speaks := errorOf(call.operation, answer, c.checkList(answer, nil, now))
 		if failure.Meaning == wechatpay.VerifiersMissing {
 			// What to do says more than WeChat's words.
 			failure.Code, failure.Description, failure.Err = "", "", errNoCertificates
 		}
-		return nil, transport.Discreet(c.trust, host, failure, speaks)
+		return nil, transport.Discreet(c.settings.Trust, host, failure, speaks)
 	}
 	certificates, err := c.readCertificates(answer.Body)
 	if err != nil {
@@ -127,28 +127,20 @@ func (c *Client) tryDownload(ctx context.Context, host *url.URL, limit time.Dura
 		if errors.Is(err, errKeyMismatch) {
 			meaning = wechatpay.KeyMismatch
 		}
-		return nil, transport.Discreet(c.trust, host, transport.Unknown(call.operation, meaning, err), errors.Is(err, errKeyMismatch))
+		return nil, transport.Discreet(c.settings.Trust, host, transport.Unknown(call.operation, meaning, err), errors.Is(err, errKeyMismatch))
 	}
 	if why := c.checkList(answer, certificates, now); why != nil {
-		return nil, transport.Discreet(c.trust, host, unverified(call.operation, why), why.signed)
+		return nil, transport.Discreet(c.settings.Trust, host, unverified(call.operation, why), why.signed)
 	}
 	if len(certificates) == 0 {
 		failure = transport.Unknown(call.operation, wechatpay.VerifiersMissing, errNoCertificates)
 	}
-	return certificates, transport.Discreet(c.trust, host, failure, true)
+	return certificates, transport.Discreet(c.settings.Trust, host, failure, true)
 }
 
-// checkKnown verifies an answer with the keys that are known, without a download.
-func (c *Client) checkKnown(answer transport.Answer, now time.Time) *unproven {
-	return c.checkList(answer, nil, now)
-}
-
-// checkList verifies an answer with the keys that are known or one of its own list.
+// checkList verifies an answer with the keys that are known or one of its own list, without a download.
 func (c *Client) checkList(answer transport.Answer, list []*x509.Certificate, now time.Time) *unproven {
-	read, why := readProof(answer.Header)
-	if why == nil {
-		why = read.checkTime(now)
-	}
+	read, why := readFreshProof(answer.Header, now)
 	if why != nil {
 		return why
 	}

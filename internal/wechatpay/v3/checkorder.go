@@ -36,19 +36,8 @@ func (c *Client) checkOrder(request wechatpay.OrderRequest) error {
 	case request.Goods != nil && request.Goods.CostPrice < 0:
 		return errors.New("goods.costPrice is negative")
 	}
-	for _, check := range []func(wechatpay.OrderRequest) error{checkOutTradeNoOf, c.checkPayer, checkTexts, checkGoods, checkScene} {
-		if err := check(request); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkOutTradeNoOf(request wechatpay.OrderRequest) error {
-	if err := checkOutTradeNo(request.OutTradeNo); err != nil {
-		return err
-	}
-	return checkNotifyURL(request.NotifyURL, 255)
+	return cmp.Or(checkOutTradeNo(request.OutTradeNo), checkNotifyURL(request.NotifyURL, 255),
+		c.checkPayer(request), checkTexts(request), checkGoods(request), checkScene(request))
 }
 
 // checkOutTradeNo checks the number of an order, which is a part of addresses too.
@@ -86,11 +75,11 @@ func checkNotifyURL(address string, most int) error {
 // checkPayer: an openid belongs to one appid, and the payer pays in the app of one of them.
 func (c *Client) checkPayer(request wechatpay.OrderRequest) error {
 	subAppID := ""
-	if c.partner != nil {
-		subAppID = c.partner.SubAppID
+	if c.settings.Partner != nil {
+		subAppID = c.settings.Partner.SubAppID
 	}
 	switch {
-	case request.SubOpenID != "" && c.partner == nil:
+	case request.SubOpenID != "" && c.settings.Partner == nil:
 		return errors.New("payer.subOpenID is for the Merchants of service providers")
 	case request.SubOpenID != "" && subAppID == "":
 		return errors.New("payer.subOpenID takes the sub merchant's appid, which the Merchant does not have")

@@ -1,10 +1,8 @@
 package v3
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -16,22 +14,14 @@ import (
 
 // Client calls WeChat Pay for one merchant number, and reads its callbacks.
 type Client struct {
-	mchID   string
-	partner *wechatpay.Partner
+	settings wechatpay.Settings
 	// signer signs requests and what the payer's client gets. It is nil in a process without the
 	// merchant's certificate, which makes no calls.
 	signer    *signer
 	keys      []resourceKey
 	verifiers *verifiers
 	skew      *clockSkew
-	answers   *wechatpay.TakenAnswers
-	now       func() time.Time
-
-	primary, backup *url.URL
-	userAgent       string
-	timeouts        wechatpay.Timeouts
-	trust           wechatpay.Trust
-	http            *http.Client
+	http      *http.Client
 
 	// downloads lets one download of the certificates run at a time; downloadTrouble is why the
 	// last one failed.
@@ -49,28 +39,14 @@ func New(options Options) (*Client, error) {
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
-	changed := options.Changed
-	if changed == nil {
-		changed = func() {}
-	}
+	settings := transport.WithDefaults(options.Settings)
 	c := &Client{
-		mchID:     options.MchID,
-		partner:   options.Partner,
-		verifiers: newVerifiers(options.PublicKeys, options.Certificates, changed),
-		skew:      &clockSkew{changed: changed},
-		answers:   cmp.Or(options.Answers, wechatpay.NewTakenAnswers()),
-		now:       options.Now,
-		userAgent: options.UserAgent,
-		timeouts:  transport.WithDefaults(options.Timeouts),
-		trust:     options.Trust,
+		settings:  settings,
+		verifiers: newVerifiers(options.PublicKeys, settings.Certificates, settings.Changed),
+		skew:      &clockSkew{changed: settings.Changed},
+		http:      transport.NewHTTPClient(settings.Timeouts.Connect, settings.RootCAs, nil),
 	}
-	if c.now == nil {
-		c.now = time.Now
-	}
-	for _, key := range []string{options.Key, options.PreviousKey} {
-		if key == "" {
-			continue
-		}
+	for _, key := range options.Keys() {
 		opens, err := newResourceKey(key)
 		if err != nil {
 			return nil, err
@@ -84,8 +60,6 @@ func New(options Options) (*Client, error) {
 		}
 		c.signer = signer
 	}
-	c.primary, c.backup = transport.Hosts(options.Settings)
-	c.http = transport.NewHTTPClient(c.timeouts.Connect, options.RootCAs, nil)
 	return c, nil
 }
 

@@ -2,7 +2,7 @@ package v3
 
 import (
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,9 +13,7 @@ const noticeableSkew = 4 * time.Minute
 // clockSkew is how far this process's clock is ahead of WeChat's. It is safe for concurrent use.
 type clockSkew struct {
 	changed func()
-
-	mutex sync.Mutex
-	skew  time.Duration
+	skew    atomic.Int64
 }
 
 // note reads the Date header of an answer, which says WeChat's time to the second.
@@ -24,20 +22,12 @@ func (s *clockSkew) note(date string, now time.Time) {
 	if err != nil {
 		return
 	}
-	s.mutex.Lock()
-	before := s.skew
-	s.skew = now.Sub(said)
-	crossed := isNoticeable(before) != isNoticeable(s.skew)
-	s.mutex.Unlock()
-	if crossed {
+	skew := now.Sub(said)
+	if before := time.Duration(s.skew.Swap(int64(skew))); isNoticeable(before) != isNoticeable(skew) {
 		s.changed()
 	}
 }
 
 func isNoticeable(skew time.Duration) bool { return skew.Abs() > noticeableSkew }
 
-func (s *clockSkew) get() time.Duration {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.skew
-}
+func (s *clockSkew) get() time.Duration { return time.Duration(s.skew.Load()) }

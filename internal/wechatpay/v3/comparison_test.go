@@ -42,7 +42,7 @@ func takePayment(c *Client, m message) (wechatpay.Notification, error) {
 	if err != nil {
 		return wechatpay.Notification{}, err
 	}
-	return c.Parse(wechatpay.Delivery{Kind: wechatpay.PaymentCallback, Header: m.header, Body: body, Time: c.now()})
+	return c.Parse(wechatpay.Delivery{Kind: wechatpay.PaymentCallback, Header: m.header, Body: body, Time: c.settings.Now()})
 }
 
 func makeOrder(c *Client, order wechatpay.OrderRequest) (body []byte, authorization string, err error) {
@@ -50,7 +50,7 @@ func makeOrder(c *Client, order wechatpay.OrderRequest) (body []byte, authorizat
 	if err != nil {
 		return nil, "", err
 	}
-	authorization, err = c.signer.authorization(call.method, call.target, call.body, c.now(), newNonce())
+	authorization, err = c.signer.authorization(call.method, call.target, call.body, c.settings.Now(), newNonce())
 	return call.body, authorization, err
 }
 

@@ -1,6 +1,8 @@
 package v3
 
 import (
+	"cmp"
+
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -11,12 +13,13 @@ type detail struct {
 	GoodsDetail []goodsDetail `json:"goods_detail,omitempty"`
 }
 
+// goodsDetail is a wechatpay.GoodsItem in the names of V3.
 type goodsDetail struct {
-	MerchantGoodsID  string `json:"merchant_goods_id"`
-	WechatpayGoodsID string `json:"wechatpay_goods_id,omitempty"`
-	GoodsName        string `json:"goods_name,omitempty"`
-	Quantity         int64  `json:"quantity"`
-	UnitPrice        int64  `json:"unit_price"`
+	ID       string `json:"merchant_goods_id"`
+	WeChatID string `json:"wechatpay_goods_id,omitempty"`
+	Name     string `json:"goods_name,omitempty"`
+	Quantity int64  `json:"quantity"`
+	Price    int64  `json:"unit_price"`
 }
 
 // sceneInfo is where the payment takes place.
@@ -27,6 +30,7 @@ type sceneInfo struct {
 	H5Info        *h5Info    `json:"h5_info,omitempty"`
 }
 
+// storeInfo is a wechatpay.Store.
 type storeInfo struct {
 	ID       string `json:"id"`
 	Name     string `json:"name,omitempty"`
@@ -34,12 +38,13 @@ type storeInfo struct {
 	Address  string `json:"address,omitempty"`
 }
 
+// h5Info is a wechatpay.H5 in the names of V3.
 type h5Info struct {
-	Type        string `json:"type"`
-	AppName     string `json:"app_name,omitempty"`
-	AppURL      string `json:"app_url,omitempty"`
-	BundleID    string `json:"bundle_id,omitempty"`
-	PackageName string `json:"package_name,omitempty"`
+	Type        wechatpay.H5Type `json:"type"`
+	Name        string           `json:"app_name,omitempty"`
+	URL         string           `json:"app_url,omitempty"`
+	BundleID    string           `json:"bundle_id,omitempty"`
+	PackageName string           `json:"package_name,omitempty"`
 }
 
 // detailOf writes the goods of an order; nil when there are none.
@@ -49,9 +54,7 @@ func detailOf(goods *wechatpay.Goods) *detail {
 	}
 	written := &detail{CostPrice: goods.CostPrice, InvoiceID: goods.ReceiptID}
 	for _, item := range goods.Items {
-		written.GoodsDetail = append(written.GoodsDetail, goodsDetail{
-			MerchantGoodsID: item.ID, WechatpayGoodsID: item.WeChatID, GoodsName: item.Name, Quantity: item.Quantity, UnitPrice: item.Price,
-		})
+		written.GoodsDetail = append(written.GoodsDetail, goodsDetail(item))
 	}
 	return written
 }
@@ -65,15 +68,8 @@ func sceneInfoOf(request wechatpay.OrderRequest) *sceneInfo {
 	if request.ClientIP == "" && request.DeviceInfo == "" && request.Store == nil && request.H5 == nil {
 		return nil
 	}
-	written := &sceneInfo{PayerClientIP: request.ClientIP, DeviceID: request.DeviceInfo}
-	if written.PayerClientIP == "" {
-		written.PayerClientIP = unknownPayerIP
+	return &sceneInfo{
+		PayerClientIP: cmp.Or(request.ClientIP, unknownPayerIP), DeviceID: request.DeviceInfo,
+		StoreInfo: (*storeInfo)(request.Store), H5Info: (*h5Info)(request.H5),
 	}
-	if store := request.Store; store != nil {
-		written.StoreInfo = &storeInfo{ID: store.ID, Name: store.Name, AreaCode: store.AreaCode, Address: store.Address}
-	}
-	if h5 := request.H5; h5 != nil {
-		written.H5Info = &h5Info{Type: string(h5.Type), AppName: h5.Name, AppURL: h5.URL, BundleID: h5.BundleID, PackageName: h5.PackageName}
-	}
-	return written
 }

@@ -23,6 +23,8 @@ type call struct {
 	serial string
 	// bodiless: success has no body.
 	bodiless bool
+	// refused is why WeChat could not accept the call. It is not sent then.
+	refused error
 }
 
 // maxAnswer limits the body of an answer in bytes. An order with many goods and coupons has some
@@ -31,10 +33,13 @@ const maxAnswer = 256 << 10
 
 // exchange makes a call, retries it at most once, and returns the verified body of a success.
 func (c *Client) exchange(ctx context.Context, call call) ([]byte, *wechatpay.Error) {
+	if call.refused != nil {
+		return nil, transport.NotSent(call.operation, wechatpay.Rejected, call.refused)
+	}
 	if failure := c.prepare(ctx, call.operation); failure != nil {
 		return nil, failure
 	}
-	return transport.Twice(ctx, call.operation, transport.Limit(c.timeouts, call.operation), c.primary, c.backup, mayRepeat,
+	return transport.Twice(ctx, c.settings, call.operation, mayRepeat,
 		func(host *url.URL, limit time.Duration) ([]byte, *wechatpay.Error) {
 			return c.try(ctx, call, host, limit)
 		})
@@ -43,7 +48,7 @@ func (c *Client) exchange(ctx context.Context, call call) ([]byte, *wechatpay.Er
 // prepare returns why a call can't be made. It is not sent in vain: an answer that can't be
 // verified would leave its outcome unknown.
 func (c *Client) prepare(ctx context.Context, operation wechatpay.Operation) *wechatpay.Error {
-	if err := c.checkCertificate(c.now()); err != nil {
+	if err := c.checkCertificate(c.settings.Now()); err != nil {
 		return transport.NotSent(operation, wechatpay.CertificateMissing, err)
 	}
 	return c.needVerifiers(ctx, operation)
@@ -56,7 +61,7 @@ func mayRepeat(failure *wechatpay.Error) bool {
 	switch {
 	case failure.Outcome == wechatpay.NotSent:
 		return true
-	case transport.PaysBack(failure.Operation):
+	case failure.Operation.PaysBack():
 		return false
 	case failure.Outcome == wechatpay.Refused:
 		return failure.Meaning == wechatpay.NotVerified
@@ -71,53 +76,59 @@ func mayRepeat(failure *wechatpay.Error) bool {
 func (c *Client) try(ctx context.Context, call call, host *url.URL, limit time.Duration) ([]byte, *wechatpay.Error) {
 	answer, failure := c.send(ctx, call, host, limit)
 	if failure != nil {
-		return nil, transport.Discreet(c.trust, host, failure, false)
+		return nil, transport.Discreet(c.settings.Trust, host, failure, false)
 	}
 	failure, speaks := c.judge(ctx, call, answer)
-	return answer.Body, transport.Discreet(c.trust, host, failure, speaks)
+	return answer.Body, transport.Discreet(c.settings.Trust, host, failure, speaks)
 }
 
 // send signs and sends a call. WeChat verifies the signature over its own path: the prefix of an
 // endpoint leads to a gateway that takes it off, and is not signed.
 func (c *Client) send(ctx context.Context, call call, host *url.URL, limit time.Duration) (transport.Answer, *wechatpay.Error) {
-	authorization, err := c.signer.authorization(call.method, call.target, call.body, c.now(), newNonce())
-	if err != nil {
-		return transport.Answer{}, transport.NotSent(call.operation, wechatpay.NeedsAttention, err)
+	request, failure := c.request(call, host, limit)
+	if failure != nil {
+		return transport.Answer{}, failure
 	}
-	// Parsed, not joined: what is escaped in the target must not be escaped again.
-	target, err := url.Parse(call.target)
-	if err != nil {
-		return transport.Answer{}, transport.NotSent(call.operation, wechatpay.Rejected, errors.New("the number can't be a part of an address"))
-	}
-	to := host.JoinPath(target.EscapedPath())
-	to.RawQuery = target.RawQuery
-	answer, failure := transport.Send(ctx, c.http, transport.Request{
-		Operation: call.operation, Method: call.method, URL: to, Header: c.header(call, authorization), Body: call.body,
-		Limit: limit, Usual: transport.Limit(c.timeouts, call.operation), Connect: c.timeouts.Connect, MaxAnswer: maxAnswer + 1,
-	})
+	answer, failure := transport.Send(ctx, c.http, request)
 	if failure != nil {
 		return answer, failure
 	}
-	c.skew.note(answer.Header.Get("Date"), c.now())
+	c.skew.note(answer.Header.Get("Date"), c.settings.Now())
 	if len(answer.Body) > maxAnswer {
 		return answer, transport.Unknown(call.operation, wechatpay.Repeat, errors.New("the reply is too large"))
 	}
 	return answer, nil
 }
 
+// request returns one attempt at a call, signed.
+func (c *Client) request(call call, host *url.URL, limit time.Duration) (transport.Request, *wechatpay.Error) {
+	authorization, err := c.signer.authorization(call.method, call.target, call.body, c.settings.Now(), newNonce())
+	if err != nil {
+		return transport.Request{}, transport.NotSent(call.operation, wechatpay.NeedsAttention, err)
+	}
+	// Parsed, not joined: what is escaped in the target must not be escaped again.
+	target, err := url.ParseRequestURI(call.target)
+	if err != nil {
+		return transport.Request{}, transport.NotSent(call.operation, wechatpay.Rejected, errors.New("the number can't be a part of an address"))
+	}
+	to := host.JoinPath(target.EscapedPath())
+	to.RawQuery = target.RawQuery
+	return transport.Request{
+		Operation: call.operation, Method: call.method, URL: to, Header: c.header(call, authorization), Body: call.body,
+		Limit: limit, MaxAnswer: maxAnswer + 1,
+	}.By(c.settings), nil
+}
+
 // header returns the headers of a request. Wechatpay-Serial tells WeChat which of its keys the
 // answer is to be signed with.
 func (c *Client) header(call call, authorization string) http.Header {
 	header := http.Header{"Accept": {"application/json"}, "Authorization": {authorization}}
-	if c.userAgent != "" {
-		header.Set("User-Agent", c.userAgent)
-	}
 	if call.body != nil {
 		header.Set("Content-Type", "application/json")
 	}
 	serial := call.serial
 	if serial == "" {
-		serial, _ = c.verifiers.preferred(c.now())
+		serial, _ = c.verifiers.preferred(c.settings.Now())
 	}
 	if serial != "" {
 		header.Set(headerSerial, serial)
@@ -149,13 +160,12 @@ func (c *Client) judge(ctx context.Context, call call, answer transport.Answer) 
 
 // verifyAnswer proves that WeChat signed an answer, and that it was not taken before.
 func (c *Client) verifyAnswer(ctx context.Context, answer transport.Answer) *unproven {
-	var read proof
-	var why *unproven
 	if answer.Status == http.StatusUnauthorized {
 		// WeChat does not take our signature, so it would not take that of a download either.
-		return c.checkKnown(answer, c.now())
+		return c.checkList(answer, nil, c.settings.Now())
 	}
-	if read, why = c.verify(ctx, answer.Header, answer.Body, c.now()); why != nil {
+	read, why := c.verify(ctx, answer.Header, answer.Body, c.settings.Now())
+	if why != nil {
 		return why
 	}
 	return c.takeOnce(read)
@@ -163,7 +173,7 @@ func (c *Client) verifyAnswer(ctx context.Context, answer transport.Answer) *unp
 
 // takeOnce records a verified answer, and refuses one that was taken before.
 func (c *Client) takeOnce(read proof) *unproven {
-	if !c.answers.Take(read.mark()) {
+	if !c.settings.Answers.Take(read.mark()) {
 		return &unproven{
 			meaning: wechatpay.NeedsAttention, signed: true,
 			cause: errors.New("it was given before: somebody between here and WeChat Pay repeats recorded answers"),

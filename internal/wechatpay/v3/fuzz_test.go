@@ -81,7 +81,7 @@ func FuzzReply(f *testing.F) {
 			answer.Header = oracleHeaders(testKeys()["wechatpay_pub"], testNow, string(body))
 		}
 		for operation := range calls {
-			c.answers = wechatpay.NewTakenAnswers()
+			c.settings.Answers = wechatpay.NewTakenAnswers()
 			failure, _ := c.judge(t.Context(), call{operation: operation, bodiless: operation == wechatpay.OperationCloseOrder}, answer)
 			if failure != nil {
 				checkError(t, failure)

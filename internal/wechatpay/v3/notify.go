@@ -33,7 +33,7 @@ const (
 // callback chooses that name, so it is done at most once a minute.
 func (c *Client) Prepare(ctx context.Context, delivery wechatpay.Delivery) {
 	signed, why := readProof(delivery.Header)
-	if why != nil || c.signer == nil || strings.HasPrefix(signed.serial, publicKeyPrefix) || c.verifiers.find(signed.serial, c.now()) != nil {
+	if why != nil || c.signer == nil || strings.HasPrefix(signed.serial, publicKeyPrefix) || c.verifiers.find(signed.serial, c.settings.Now()) != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, callbackDownload)
@@ -72,7 +72,7 @@ func (c *Client) parse(delivery wechatpay.Delivery) (wechatpay.Notification, err
 	}
 	received := delivery.Time
 	if received.IsZero() {
-		received = c.now()
+		received = c.settings.Now()
 	}
 	signed, why := c.verifyKnown(delivery.Header, delivery.Body, received)
 	if why != nil {
@@ -119,7 +119,7 @@ func (c *Client) readPayment(content []byte) (*wechatpay.Payment, error) {
 		return nil, err
 	}
 	paid := &said.Paid
-	if err := paid.Parties.check(c.mchID, c.partner, true); err != nil {
+	if err := paid.Parties.check(c.settings.MchID, c.settings.Partner, true); err != nil {
 		return nil, err
 	}
 	if state := wechatpay.TradeState(paid.TradeState); !state.Paid() {
@@ -132,21 +132,18 @@ func (c *Client) readPayment(content []byte) (*wechatpay.Payment, error) {
 	return &payment, nil
 }
 
-// refundNotification is the content of a callback about a refund. Its state has another name than
-// in an answer.
-type refundNotification struct {
-	Refund       refundAnswer `json:",inline"`
-	RefundStatus string       `json:"refund_status"`
-}
-
+// readRefundNotification reads a refund, whose state has another name here than in an answer.
 func (c *Client) readRefundNotification(content []byte) (*wechatpay.RefundFact, error) {
-	var said refundNotification
+	var said struct {
+		Refund       refundAnswer `json:",inline"`
+		RefundStatus string       `json:"refund_status"`
+	}
 	if err := readJSON(content, &said); err != nil {
 		return nil, err
 	}
 	refund := said.Refund
 	refund.Status = said.RefundStatus
-	if err := refund.Parties.check(c.mchID, c.partner, true); err != nil {
+	if err := refund.Parties.check(c.settings.MchID, c.settings.Partner, true); err != nil {
 		return nil, err
 	}
 	if refund.OutRefundNo == "" {

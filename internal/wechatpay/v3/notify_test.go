@@ -52,7 +52,7 @@ func refundEvent(status string, more map[string]any) string {
 // delivery is a callback that a key signs now.
 func delivery(c *Client, key, body string) wechatpay.Delivery {
 	return wechatpay.Delivery{
-		Kind: wechatpay.PaymentCallback, Header: oracleHeaders(testKeys()[key], c.now(), body), Body: []byte(body), Time: c.now(),
+		Kind: wechatpay.PaymentCallback, Header: oracleHeaders(testKeys()[key], c.settings.Now(), body), Body: []byte(body), Time: c.settings.Now(),
 	}
 }
 

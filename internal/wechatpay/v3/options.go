@@ -33,9 +33,9 @@ func (o Options) validate() error {
 		return err
 	}
 	switch {
-	case !isAPIv3Key(o.Key):
+	case !transport.IsAPIKey(o.Key):
 		return errors.New("the APIv3 key is not 32 letters and digits")
-	case o.PreviousKey != "" && !isAPIv3Key(o.PreviousKey):
+	case o.PreviousKey != "" && !transport.IsAPIKey(o.PreviousKey):
 		return errors.New("the previous APIv3 key is not 32 letters and digits")
 	}
 	if err := checkMerchantCertificate(o.Certificate); err != nil {
@@ -73,8 +73,4 @@ func checkPublicKeys(keys []wechatpay.PublicKey) error {
 		seen[key.ID] = true
 	}
 	return nil
-}
-
-func isAPIv3Key(text string) bool {
-	return len(text) == 32 && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }

@@ -78,8 +78,8 @@ func TestOpen(t *testing.T) {
 
 func TestHostsAndTLS(t *testing.T) {
 	c := newTestClient(t, testOptions())
-	if c.primary.String() != "https://api.mch.weixin.qq.com" || c.backup.String() != "https://api2.mch.weixin.qq.com" {
-		t.Errorf("calls %s and %s", c.primary, c.backup)
+	if c.settings.Endpoint.String() != "https://api.mch.weixin.qq.com" || c.settings.BackupEndpoint.String() != "https://api2.mch.weixin.qq.com" {
+		t.Errorf("calls %s and %s", c.settings.Endpoint, c.settings.BackupEndpoint)
 	}
 	transport, ok := c.http.Transport.(*http.Transport)
 	if !ok || transport.TLSClientConfig.InsecureSkipVerify || transport.TLSClientConfig.MinVersion < tls.VersionTLS12 || transport.TLSClientConfig.GetClientCertificate != nil {

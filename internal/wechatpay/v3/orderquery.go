@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,20 +16,13 @@ import (
 
 // QueryOrder queries an order by its number.
 func (c *Client) QueryOrder(ctx context.Context, order wechatpay.OrderRef) (wechatpay.Trade, error) {
-	if err := checkOutTradeNo(order.OutTradeNo); err != nil {
-		return wechatpay.Trade{}, transport.NotSent(wechatpay.OperationQueryOrder, wechatpay.Rejected, err)
-	}
 	body, failure := c.exchange(ctx, call{
 		operation: wechatpay.OperationQueryOrder, method: http.MethodGet, target: c.orderPath(order.OutTradeNo) + "?" + c.orderQuery(),
+		refused: checkOutTradeNo(order.OutTradeNo),
 	})
-	if failure != nil {
-		return wechatpay.Trade{}, failure
-	}
-	trade, err := c.readTrade(body, order.OutTradeNo)
-	if err != nil {
-		return wechatpay.Trade{}, transport.Unknown(wechatpay.OperationQueryOrder, wechatpay.NeedsAttention, err)
-	}
-	return trade, nil
+	return transport.Read(wechatpay.OperationQueryOrder, body, failure, func(body []byte) (wechatpay.Trade, error) {
+		return c.readTrade(body, order.OutTradeNo)
+	})
 }
 
 // orderPath is the path of an order, escaped.
@@ -38,10 +32,10 @@ func (c *Client) orderPath(outTradeNo string) string {
 
 // orderQuery names whose order it is. Merchant numbers are digits, which need no escape.
 func (c *Client) orderQuery() string {
-	if c.partner != nil {
-		return "sp_mchid=" + c.mchID + "&sub_mchid=" + c.partner.SubMchID
+	if c.settings.Partner != nil {
+		return "sp_mchid=" + c.settings.MchID + "&sub_mchid=" + c.settings.Partner.SubMchID
 	}
-	return "mchid=" + c.mchID
+	return "mchid=" + c.settings.MchID
 }
 
 // readTrade reads the answer and keeps an unknown state as it is. Only a paid order has the members
@@ -52,7 +46,7 @@ func (c *Client) readTrade(body []byte, outTradeNo string) (wechatpay.Trade, err
 		return wechatpay.Trade{}, transport.Unreadable(body, err)
 	}
 	trade := wechatpay.Trade{State: wechatpay.TradeState(answer.TradeState), Attach: answer.Attach}
-	if err := answer.Parties.check(c.mchID, c.partner, trade.State.Paid()); err != nil {
+	if err := answer.Parties.check(c.settings.MchID, c.settings.Partner, trade.State.Paid()); err != nil {
 		return wechatpay.Trade{}, fmt.Errorf("the reply is not for this call: %w", err)
 	}
 	switch {
@@ -63,11 +57,10 @@ func (c *Client) readTrade(body []byte, outTradeNo string) (wechatpay.Trade, err
 	case !trade.State.Paid():
 		return trade, nil
 	}
-	payment, err := answer.payment()
-	if err != nil {
+	var err error
+	if trade.Payment, err = answer.payment(); err != nil {
 		return wechatpay.Trade{}, fmt.Errorf("the reply is incomplete: %w", err)
 	}
-	trade.Payment = payment
 	return trade, nil
 }
 
@@ -81,20 +74,14 @@ type closeRequest struct {
 // CloseOrder closes an unpaid order. It succeeds if the order is already closed. WeChat answers 204
 // without a body.
 func (c *Client) CloseOrder(ctx context.Context, order wechatpay.OrderRef) error {
-	if err := checkOutTradeNo(order.OutTradeNo); err != nil {
-		return transport.NotSent(wechatpay.OperationCloseOrder, wechatpay.Rejected, err)
-	}
-	request := closeRequest{MchID: c.mchID}
-	if c.partner != nil {
-		request = closeRequest{SpMchID: c.mchID, SubMchID: c.partner.SubMchID}
+	request := closeRequest{MchID: c.settings.MchID}
+	if c.settings.Partner != nil {
+		request = closeRequest{SpMchID: c.settings.MchID, SubMchID: c.settings.Partner.SubMchID}
 	}
 	body, err := json.Marshal(request)
-	if err != nil {
-		return transport.NotSent(wechatpay.OperationCloseOrder, wechatpay.Rejected, err)
-	}
 	_, failure := c.exchange(ctx, call{
 		operation: wechatpay.OperationCloseOrder, method: http.MethodPost, target: c.orderPath(order.OutTradeNo) + "/close",
-		body: body, bodiless: true,
+		body: body, bodiless: true, refused: cmp.Or(checkOutTradeNo(order.OutTradeNo), err),
 	})
 	if failure == nil || wechatpay.Means(failure, wechatpay.OrderClosed) {
 		return nil

@@ -12,25 +12,17 @@ import (
 // signParameters adds what the payer's client takes, signed now with the key that signed the
 // prepay. The appid is that of the app in which the payer pays.
 func (c *Client) signParameters(prepay *wechatpay.Prepay, request wechatpay.OrderRequest) (err error) {
-	appID, now := cmp.Or(request.PayerAppID, request.AppID), c.now()
+	appID, now := cmp.Or(request.PayerAppID, request.AppID), c.settings.Now()
 	switch request.TradeType {
 	case wechatpay.TradeTypeJSAPI:
 		if request.PayerAppID == "" && request.SubOpenID != "" {
-			appID = c.partner.SubAppID
+			appID = c.settings.Partner.SubAppID
 		}
 		prepay.JSAPI, err = c.signer.jsapiParameters(appID, prepay.ID, newNonce(), now)
 	case wechatpay.TradeTypeApp:
-		prepay.App, err = c.signer.appParameters(appID, c.payee(appID), prepay.ID, newNonce(), now)
+		prepay.App, err = c.signer.appParameters(appID, c.settings.Payee(appID), prepay.ID, newNonce(), now)
 	}
 	return err
-}
-
-// payee is the merchant number of an app: the sub merchant's in an app of its own.
-func (c *Client) payee(appID string) string {
-	if c.partner != nil && appID == c.partner.SubAppID {
-		return c.partner.SubMchID
-	}
-	return c.mchID
 }
 
 // jsapiParameters signs what a mini program or the page of an official account takes.

@@ -76,17 +76,13 @@ func (c *Client) CreateOrder(ctx context.Context, request wechatpay.OrderRequest
 		return wechatpay.Prepay{}, transport.NotSent(wechatpay.OperationCreateOrder, wechatpay.Rejected, err)
 	}
 	body, failure := c.exchange(ctx, call)
-	if failure != nil {
-		return wechatpay.Prepay{}, failure
-	}
-	prepay, err := readPrepay(body, request.TradeType)
-	if err == nil {
-		err = c.signParameters(&prepay, request)
-	}
-	if err != nil {
-		return wechatpay.Prepay{}, transport.Unknown(wechatpay.OperationCreateOrder, wechatpay.NeedsAttention, err)
-	}
-	return prepay, nil
+	return transport.Read(wechatpay.OperationCreateOrder, body, failure, func(body []byte) (wechatpay.Prepay, error) {
+		prepay, err := readPrepay(body, request.TradeType)
+		if err == nil {
+			err = c.signParameters(&prepay, request)
+		}
+		return prepay, err
+	})
 }
 
 func (c *Client) prepayCall(request wechatpay.OrderRequest) (call, error) {
@@ -106,7 +102,7 @@ func (c *Client) prepayCall(request wechatpay.OrderRequest) (call, error) {
 
 // transactions is the path of the orders, which tells the modes apart.
 func (c *Client) transactions() string {
-	if c.partner != nil {
+	if c.settings.Partner != nil {
 		return "/v3/pay/partner/transactions"
 	}
 	return "/v3/pay/transactions"
@@ -126,11 +122,11 @@ func (c *Client) prepayRequest(request wechatpay.OrderRequest) prepayRequest {
 		Detail:      detailOf(request.Goods),
 		SceneInfo:   sceneInfoOf(request),
 	}
-	if c.partner == nil {
-		written.AppID, written.MchID = request.AppID, c.mchID
+	if c.settings.Partner == nil {
+		written.AppID, written.MchID = request.AppID, c.settings.MchID
 	} else {
-		written.SpAppID, written.SpMchID = request.AppID, c.mchID
-		written.SubAppID, written.SubMchID = c.partner.SubAppID, c.partner.SubMchID
+		written.SpAppID, written.SpMchID = request.AppID, c.settings.MchID
+		written.SubAppID, written.SubMchID = c.settings.Partner.SubAppID, c.settings.Partner.SubMchID
 	}
 	if request.LimitPay != "" {
 		written.LimitPay = []string{request.LimitPay}
@@ -152,7 +148,7 @@ func (c *Client) payerOf(request wechatpay.OrderRequest) *payer {
 	switch {
 	case request.TradeType != wechatpay.TradeTypeJSAPI:
 		return nil
-	case c.partner == nil:
+	case c.settings.Partner == nil:
 		return &payer{OpenID: request.OpenID}
 	default:
 		return &payer{SpOpenID: request.OpenID, SubOpenID: request.SubOpenID}

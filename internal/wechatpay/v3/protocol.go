@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
 // Protocol is API v3.
@@ -22,20 +23,17 @@ func (Protocol) Open(settings wechatpay.Settings, secrets wechatpay.Secrets) (*w
 	connection := &wechatpay.Connection{
 		Caller: client, Receiver: client, Close: client.http.CloseIdleConnections,
 		Verifiers: client.verifiers.list, ClockSkew: client.skew.get,
-		Shared: []string{secrets.Key},
+		Shared: secrets.Keys(),
 	}
 	if client.signer != nil {
 		connection.KeyIDs = client.signer.ids()
-	}
-	if secrets.PreviousKey != "" {
-		connection.Shared = append(connection.Shared, secrets.PreviousKey)
 	}
 	return connection, nil
 }
 
 // KeyForm describes APIv3 keys.
 func (Protocol) KeyForm() wechatpay.KeyForm {
-	return wechatpay.KeyForm{Name: "APIv3 key (APIv3 密钥)", Looks: "exactly 32 letters and digits", Fits: isAPIv3Key}
+	return wechatpay.KeyForm{Name: "APIv3 key (APIv3 密钥)", Looks: "exactly 32 letters and digits", Fits: transport.IsAPIKey}
 }
 
 // Weaker reports that no callback is weaker: there is one algorithm.

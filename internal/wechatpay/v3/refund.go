@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -36,21 +37,16 @@ type refundRequestAmount struct {
 // CreateRefund requests a refund. The number makes it one refund however often it is sent.
 func (c *Client) CreateRefund(ctx context.Context, request wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
 	body, err := c.refundBody(request)
-	if err != nil {
-		return wechatpay.RefundAcceptance{}, transport.NotSent(wechatpay.OperationCreateRefund, wechatpay.Rejected, err)
-	}
-	reply, failure := c.exchange(ctx, call{operation: wechatpay.OperationCreateRefund, method: http.MethodPost, target: refundsPath, body: body})
-	if failure != nil {
-		return wechatpay.RefundAcceptance{}, failure
-	}
-	answer, err := c.readRefund(reply)
-	if err == nil {
-		err = answer.checkAcceptance(request)
-	}
-	if err != nil {
-		return wechatpay.RefundAcceptance{}, transport.Unknown(wechatpay.OperationCreateRefund, wechatpay.NeedsAttention, err)
-	}
-	return wechatpay.RefundAcceptance{RefundID: answer.RefundID}, nil
+	reply, failure := c.exchange(ctx, call{
+		operation: wechatpay.OperationCreateRefund, method: http.MethodPost, target: refundsPath, body: body, refused: err,
+	})
+	return transport.Read(wechatpay.OperationCreateRefund, reply, failure, func(reply []byte) (wechatpay.RefundAcceptance, error) {
+		answer, err := c.readRefund(reply)
+		if err == nil {
+			err = answer.checkAcceptance(request)
+		}
+		return wechatpay.RefundAcceptance{RefundID: answer.RefundID}, err
+	})
 }
 
 func (c *Client) refundBody(request wechatpay.RefundRequest) ([]byte, error) {
@@ -65,8 +61,8 @@ func (c *Client) refundBody(request wechatpay.RefundRequest) ([]byte, error) {
 		NotifyURL: request.NotifyURL,
 		Amount:    refundRequestAmount{Refund: request.Amount, Total: request.Total, Currency: currency},
 	}
-	if c.partner != nil {
-		written.SubMchID = c.partner.SubMchID
+	if c.settings.Partner != nil {
+		written.SubMchID = c.settings.Partner.SubMchID
 	}
 	body, err := json.Marshal(written)
 	if err != nil {
@@ -86,16 +82,11 @@ func checkRefund(request wechatpay.RefundRequest) error {
 	case len(request.Reason) > maxReason:
 		return errors.New("the reason has more than 80 bytes")
 	}
-	if err := checkOutTradeNo(request.OutTradeNo); err != nil {
-		return err
+	err := cmp.Or(checkOutTradeNo(request.OutTradeNo), checkOutRefundNo(request.OutRefundNo))
+	if err == nil && request.NotifyURL != "" {
+		err = checkNotifyURL(request.NotifyURL, 256)
 	}
-	if err := checkOutRefundNo(request.OutRefundNo); err != nil {
-		return err
-	}
-	if request.NotifyURL == "" {
-		return nil
-	}
-	return checkNotifyURL(request.NotifyURL, 256)
+	return err
 }
 
 // refundAnswer is a refund in an answer.
@@ -119,7 +110,7 @@ func (c *Client) readRefund(body []byte) (refundAnswer, error) {
 	if err := readJSON(body, &answer); err != nil {
 		return refundAnswer{}, transport.Unreadable(body, err)
 	}
-	if err := answer.Parties.check(c.mchID, c.partner, false); err != nil {
+	if err := answer.Parties.check(c.settings.MchID, c.settings.Partner, false); err != nil {
 		return refundAnswer{}, errors.New("the reply is not for this call: " + err.Error())
 	}
 	return answer, nil

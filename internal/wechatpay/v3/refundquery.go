@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -13,29 +14,24 @@ import (
 
 // QueryRefund queries one refund by its number.
 func (c *Client) QueryRefund(ctx context.Context, refund wechatpay.RefundRef) (wechatpay.RefundFact, error) {
-	if err := checkOutRefundNo(refund.OutRefundNo); err != nil {
-		return wechatpay.RefundFact{}, transport.NotSent(wechatpay.OperationQueryRefund, wechatpay.Rejected, err)
-	}
 	target := refundsPath + "/" + url.PathEscape(refund.OutRefundNo)
-	if c.partner != nil {
-		target += "?sub_mchid=" + c.partner.SubMchID
+	if c.settings.Partner != nil {
+		target += "?sub_mchid=" + c.settings.Partner.SubMchID
 	}
-	body, failure := c.exchange(ctx, call{operation: wechatpay.OperationQueryRefund, method: http.MethodGet, target: target})
-	if failure != nil {
-		return wechatpay.RefundFact{}, failure
-	}
-	answer, err := c.readRefund(body)
-	if err == nil && answer.OutRefundNo != refund.OutRefundNo {
-		err = errors.New("the reply is for another out_refund_no")
-	}
-	var fact wechatpay.RefundFact
-	if err == nil {
-		fact, err = answer.fact()
-	}
-	if err != nil {
-		return wechatpay.RefundFact{}, transport.Unknown(wechatpay.OperationQueryRefund, wechatpay.NeedsAttention, err)
-	}
-	return fact, nil
+	body, failure := c.exchange(ctx, call{
+		operation: wechatpay.OperationQueryRefund, method: http.MethodGet, target: target, refused: checkOutRefundNo(refund.OutRefundNo),
+	})
+	return transport.Read(wechatpay.OperationQueryRefund, body, failure, func(body []byte) (wechatpay.RefundFact, error) {
+		answer, err := c.readRefund(body)
+		switch {
+		case err != nil:
+			return wechatpay.RefundFact{}, err
+		case answer.OutRefundNo != refund.OutRefundNo:
+			return wechatpay.RefundFact{}, errors.New("the reply is for another out_refund_no")
+		default:
+			return answer.fact()
+		}
+	})
 }
 
 // QueryRefunds is not possible: API v3 has no call for all refunds of an order. Without their sum a
@@ -69,10 +65,7 @@ func (r refundAnswer) fact() (wechatpay.RefundFact, error) {
 
 // refundStatus is a state in our own words; one that is not known stays as it is.
 func refundStatus(said string) wechatpay.RefundStatus {
-	if known, ok := refundStatuses[said]; ok {
-		return known
-	}
-	return wechatpay.RefundStatus(said)
+	return cmp.Or(refundStatuses[said], wechatpay.RefundStatus(said))
 }
 
 var refundStatuses = map[string]wechatpay.RefundStatus{

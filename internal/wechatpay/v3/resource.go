@@ -30,9 +30,6 @@ var errKeyMismatch = errors.New("what WeChat Pay encrypted can't be opened with 
 type resourceKey struct{ cipher.AEAD }
 
 func newResourceKey(key string) (resourceKey, error) {
-	if !isAPIv3Key(key) {
-		return resourceKey{}, errors.New("the APIv3 key is not 32 letters and digits")
-	}
 	block, err := aes.NewCipher([]byte(key))
 	if err != nil {
 		return resourceKey{}, errors.New("the APIv3 key is not 32 letters and digits")

@@ -145,7 +145,7 @@ func headersOf(v vector) http.Header {
 
 func checkResponseVector(t *testing.T, v vector) {
 	c := vectorClient(t, v)
-	read, why := c.verify(t.Context(), headersOf(v), []byte(v.Inputs.Body), c.now())
+	read, why := c.verify(t.Context(), headersOf(v), []byte(v.Inputs.Body), c.settings.Now())
 	if (why == nil) != v.Expect.OK {
 		t.Fatalf("verified: %v (%v)", why == nil, why)
 	}
@@ -178,9 +178,9 @@ func checkNotifyVector(t *testing.T, v vector) {
 		}
 	}
 	if said.SubMchID != "" {
-		c.partner = testPartner()
+		c.settings.Partner = testPartner()
 	}
-	delivery := wechatpay.Delivery{Kind: wechatpay.PaymentCallback, Header: headersOf(v), Body: []byte(v.Inputs.Body), Time: c.now()}
+	delivery := wechatpay.Delivery{Kind: wechatpay.PaymentCallback, Header: headersOf(v), Body: []byte(v.Inputs.Body), Time: c.settings.Now()}
 	got, err := c.Parse(delivery)
 	if v.Expect.Business == "mchid_mismatch" {
 		expect(t, err, wechatpay.Refused, wechatpay.Rejected, "payment callback: mchid is not ours")

@@ -4,8 +4,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"slices"
-	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -15,33 +14,33 @@ import (
 // certificates that were downloaded. Both are in use at once while a merchant number moves from one
 // to the other. It is safe for concurrent use.
 type verifiers struct {
-	publicKeys   []wechatpay.PublicKey
+	publicKeys   []*publicKey
 	certificates *wechatpay.PlatformCertificates
 	changed      func()
+}
 
-	mutex sync.Mutex
-	// proven has the ids of the public keys that have verified an answer. A certificate is proven
-	// by its download.
-	proven map[string]bool
+// publicKey is a key that a person entered. It is proven once it has verified an answer; a certificate
+// is proven by its download.
+type publicKey struct {
+	wechatpay.PublicKey
+	proven atomic.Bool
 }
 
 func newVerifiers(publicKeys []wechatpay.PublicKey, certificates *wechatpay.PlatformCertificates, changed func()) *verifiers {
-	if certificates == nil {
-		certificates = wechatpay.NewPlatformCertificates()
+	v := &verifiers{certificates: certificates, changed: changed}
+	for _, key := range publicKeys {
+		v.publicKeys = append(v.publicKeys, &publicKey{PublicKey: key})
 	}
-	return &verifiers{publicKeys: slices.Clone(publicKeys), certificates: certificates, changed: changed, proven: map[string]bool{}}
+	return v
 }
 
 // find returns the key that Wechatpay-Serial names, or nil. An expired certificate verifies
 // nothing: WeChat has stopped to use it.
 func (v *verifiers) find(serial string, now time.Time) *rsa.PublicKey {
-	if strings.HasPrefix(serial, publicKeyPrefix) {
-		for _, key := range v.publicKeys {
-			if key.ID == serial {
-				return key.Key
-			}
+	for _, key := range v.publicKeys {
+		if key.ID == serial {
+			return key.Key
 		}
-		return nil
 	}
 	certificates, _ := v.certificates.Get()
 	return findCertificate(certificates, serial, now)
@@ -108,15 +107,10 @@ func (v *verifiers) replaceCertificates(certificates []*x509.Certificate, now ti
 
 // prove records that a key has verified an answer.
 func (v *verifiers) prove(id string) {
-	if !strings.HasPrefix(id, publicKeyPrefix) {
-		return
-	}
-	v.mutex.Lock()
-	news := !v.proven[id]
-	v.proven[id] = true
-	v.mutex.Unlock()
-	if news {
-		v.changed()
+	for _, key := range v.publicKeys {
+		if key.ID == id && !key.proven.Swap(true) {
+			v.changed()
+		}
 	}
 }
 
@@ -125,10 +119,8 @@ func (v *verifiers) prove(id string) {
 func (v *verifiers) list() []wechatpay.Verifier {
 	certificates, _ := v.certificates.Get()
 	listed := make([]wechatpay.Verifier, 0, len(v.publicKeys)+len(certificates))
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
 	for _, key := range v.publicKeys {
-		listed = append(listed, wechatpay.Verifier{ID: key.ID, Type: wechatpay.VerifierPublicKey, Fingerprint: fingerprintOf(key.Key), Proven: v.proven[key.ID]})
+		listed = append(listed, wechatpay.Verifier{ID: key.ID, Type: wechatpay.VerifierPublicKey, Fingerprint: fingerprintOf(key.Key), Proven: key.proven.Load()})
 	}
 	for _, certificate := range certificates {
 		key, _ := certificate.PublicKey.(*rsa.PublicKey) // lists with other keys are not taken

@@ -76,6 +76,15 @@ func readProof(header http.Header) (proof, *unproven) {
 	return read, nil
 }
 
+// readFreshProof also checks the time of the signature.
+func readFreshProof(header http.Header, now time.Time) (proof, *unproven) {
+	read, why := readProof(header)
+	if why == nil {
+		why = read.checkTime(now)
+	}
+	return read, why
+}
+
 // checkTime refuses a signature that is too old or too new by our clock: a recorded message is not
 // taken later.
 func (p proof) checkTime(now time.Time) *unproven {
@@ -109,19 +118,27 @@ func (p *proof) checkSignature(body []byte, key *rsa.PublicKey) *unproven {
 // so a genuine one never comes twice.
 func (p proof) mark() wechatpay.AnswerMark { return wechatpay.AnswerMark(p.digest[:]) }
 
-// verify proves that WeChat signed a message. The key is that which the message names, never
-// another one. If it is not known, the certificates are downloaded first.
+// verify proves that WeChat signed a message. If its key is not known, the certificates are downloaded
+// first.
 func (c *Client) verify(ctx context.Context, header http.Header, body []byte, now time.Time) (proof, *unproven) {
-	read, why := readProof(header)
-	if why == nil {
-		why = read.checkTime(now)
-	}
+	return c.verifyAfter(func() *wechatpay.Error { return c.download(ctx) }, header, body, now)
+}
+
+// verifyKnown is verify without a download.
+func (c *Client) verifyKnown(header http.Header, body []byte, now time.Time) (proof, *unproven) {
+	return c.verifyAfter(c.downloadTrouble.Load, header, body, now)
+}
+
+// verifyAfter verifies a message with the key that it names, never with another one. If that is not
+// known, download is called before, and returns why the certificates could not be downloaded.
+func (c *Client) verifyAfter(download func() *wechatpay.Error, header http.Header, body []byte, now time.Time) (proof, *unproven) {
+	read, why := readFreshProof(header, now)
 	if why != nil {
 		return read, why
 	}
 	key := c.verifiers.find(read.serial, now)
 	if key == nil {
-		key, why = c.findAfterDownload(ctx, read.serial, now)
+		key, why = c.findAfter(download, read.serial, now)
 	}
 	if why == nil {
 		why = read.checkSignature(body, key)
@@ -129,30 +146,8 @@ func (c *Client) verify(ctx context.Context, header http.Header, body []byte, no
 	return read, why
 }
 
-// verifyKnown is verify without a download.
-func (c *Client) verifyKnown(header http.Header, body []byte, now time.Time) (proof, *unproven) {
-	read, why := readProof(header)
-	if why == nil {
-		why = read.checkTime(now)
-	}
-	if why != nil {
-		return read, why
-	}
-	if key := c.verifiers.find(read.serial, now); key != nil {
-		why = read.checkSignature(body, key)
-		return read, why
-	}
-	if c.signer == nil {
-		return read, c.unknownWithoutCalls()
-	}
-	if strings.HasPrefix(read.serial, publicKeyPrefix) {
-		return read, unknownSerial(read.serial)
-	}
-	return read, c.withTrouble(unknownSerial(read.serial), c.downloadTrouble.Load())
-}
-
 // withTrouble says why the certificates could not be downloaded, if they could not.
-func (*Client) withTrouble(why *unproven, failure *wechatpay.Error) *unproven {
+func withTrouble(why *unproven, failure *wechatpay.Error) *unproven {
 	if failure == nil || errors.Is(failure, errJustTried) {
 		return why
 	}
@@ -163,19 +158,19 @@ func (*Client) withTrouble(why *unproven, failure *wechatpay.Error) *unproven {
 	return why
 }
 
-// findAfterDownload downloads the certificates because a message names an unknown key.
-func (c *Client) findAfterDownload(ctx context.Context, serial string, now time.Time) (*rsa.PublicKey, *unproven) {
+// findAfter finds an unknown key after a download of the certificates.
+func (c *Client) findAfter(download func() *wechatpay.Error, serial string, now time.Time) (*rsa.PublicKey, *unproven) {
 	if c.signer == nil {
 		return nil, c.unknownWithoutCalls()
 	}
 	if strings.HasPrefix(serial, publicKeyPrefix) {
 		return nil, unknownSerial(serial) // no list of certificates has it
 	}
-	failure := c.download(ctx)
+	failure := download()
 	if key := c.verifiers.find(serial, now); key != nil {
 		return key, nil
 	}
-	return nil, c.withTrouble(unknownSerial(serial), failure)
+	return nil, withTrouble(unknownSerial(serial), failure)
 }
 
 // unknownWithoutCalls says what a process that may not make calls lacks.
