@@ -33,7 +33,7 @@ const maxBody = 64 << 10
 
 // settleDeadline leaves a margin within the five seconds that WeChat waits for the answer (chapter
 // 9_7).
-const settleDeadline = 4500 * time.Millisecond
+const answerDeadline = 4500 * time.Millisecond
 
 // Handler handles callbacks.
 type Handler struct {
@@ -99,11 +99,11 @@ func (h *Handler) serve(protocol v1alpha1.Protocol, kind string, record recordFu
 	spoken, _ := protocols.Of(protocol)
 	return func(w http.ResponseWriter, request *http.Request) {
 		// If the client disconnects, the write in progress continues.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), settleDeadline)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), answerDeadline)
 		defer cancel()
-		began := h.Clock.Now()
+		started := h.Clock.Now()
 		outcome := h.handle(ctx, w, request, &callback{protocol: protocol, kind: kind, header: request.Header}, record)
-		outcome.count(kind, h.Clock.Since(began))
+		outcome.count(kind, h.Clock.Since(started))
 		outcome.write(w, spoken)
 	}
 }
@@ -153,12 +153,12 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 	if callbackprobe.IsProbe(c.body) {
 		return c.answerProbe(h.Clock.Now())
 	}
-	return h.settle(ctx, c, record)
+	return h.verifyAndRecord(ctx, c, record)
 }
 
 // settle verifies a callback over its raw fields, and records it if its key is proven and it is about
 // something of this operator's.
-func (h *Handler) settle(ctx context.Context, c *callback, record recordFunc) result {
+func (h *Handler) verifyAndRecord(ctx context.Context, c *callback, record recordFunc) result {
 	notification, err := h.parse(ctx, c, wechatpay.CallbackKind(c.kind))
 	switch {
 	case err != nil:
@@ -166,7 +166,7 @@ func (h *Handler) settle(ctx context.Context, c *callback, record recordFunc) re
 	case !c.account.Believes(c.merchant, c.connection, notification.KeyID):
 		return c.unproven()
 	}
-	c.connection.NoteKeyFits()
+	c.connection.RecordKeyMatch()
 	if isOfOthers(notification) {
 		return c.notOurs()
 	}
@@ -184,12 +184,12 @@ func (h *Handler) claims() *claims.Claims {
 }
 
 // takeTokens takes a token of a Merchant, and one of its namespace.
-func (h *Handler) takeTokens(from tenantKey, perSecond int) bool {
+func (h *Handler) takeTokens(key tenantKey, perSecond int) bool {
 	now := h.Clock.Now()
-	if taken, _ := h.tokens.take(from, perSecond, perSecond, now); !taken {
+	if taken, _ := h.tokens.take(key, perSecond, perSecond, now); !taken {
 		return false
 	}
-	taken, _ := h.tokens.take(from.ofNamespace(), perNamespace*perSecond, perNamespace*perSecond, now)
+	taken, _ := h.tokens.take(key.ofNamespace(), perNamespace*perSecond, perNamespace*perSecond, now)
 	return taken
 }
 
@@ -210,7 +210,7 @@ func (c *callback) notOurs() result {
 // can change the Merchant or its Secret may have chosen that key. The leader probes it within half
 // a minute, when it reads the Secret, and WeChat repeats the callback.
 func (c *callback) unproven() result {
-	c.account.NoteUnprovenCallback()
+	c.account.RecordUnprovenCallback()
 	c.log.Info("A callback uses a key that WeChat Pay has not accepted yet; the key is probed, and WeChat Pay will repeat the callback")
 	return result{label: "unproven", status: http.StatusServiceUnavailable, reason: "key not proven yet"}
 }
@@ -239,7 +239,7 @@ func (c *callback) unreadable(err error) result {
 	}
 	if e, ok := errors.AsType[*wechatpay.Error](err); ok {
 		if e.Meaning == wechatpay.KeyMismatch {
-			c.connection.NoteKeyMismatch()
+			c.connection.RecordKeyMismatch()
 		}
 		c.log.Info("Refused a callback", "problem", e.Error())
 	} else {

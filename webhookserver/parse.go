@@ -27,11 +27,11 @@ func newParseSemaphores() *parseSemaphores {
 }
 
 // forBody returns the semaphore for a body.
-func (r *parseSemaphores) forBody(body []byte) *fairSemaphore {
+func (p *parseSemaphores) forBody(body []byte) *fairSemaphore {
 	if len(body) > smallBodySize {
-		return r.large
+		return p.large
 	}
-	return r.small
+	return p.small
 }
 
 var errBusy = errors.New("too many callbacks of one namespace at once")

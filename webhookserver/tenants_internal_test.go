@@ -195,7 +195,7 @@ func TestRefundCallbackWaitersAreLimited(t *testing.T) {
 			go func() { got <- asking.do(t.Context(), "refund", time.Now, ask) }()
 			synctest.Wait() // until it queries or waits
 		}
-		if one := asking.do(t.Context(), "refund", time.Now, ask); one.result.stored || one.result.reason != "too many callbacks" {
+		if one := asking.do(t.Context(), "refund", time.Now, ask); one.result.confirm || one.result.reason != "too many callbacks" {
 			t.Errorf("one more waited, and got %+v", one)
 		}
 		close(answered)
@@ -206,7 +206,7 @@ func TestRefundCallbackWaitersAreLimited(t *testing.T) {
 		if labels["recorded"] != 1 || labels["repeated"] != maxSharedWaiters {
 			t.Errorf("%v", labels)
 		}
-		if one := asking.do(t.Context(), "refund", time.Now, ask); !one.result.stored {
+		if one := asking.do(t.Context(), "refund", time.Now, ask); !one.result.confirm {
 			t.Errorf("within the pause: %+v", one)
 		}
 	})

@@ -87,15 +87,15 @@ func (c *Connection) unusable() *Problem {
 
 // In returns the Account's Connection in a protocol; an empty name means the Merchant's. The error
 // is a *Problem if the Merchant has no credentials for it that can be used.
-func (h *Account) In(protocol v1alpha1.Protocol) (*Connection, error) {
-	if protocol == "" || protocol == h.Protocol {
-		return h.Connection, nil
+func (a *Account) In(protocol v1alpha1.Protocol) (*Connection, error) {
+	if protocol == "" || protocol == a.Protocol {
+		return a.Connection, nil
 	}
-	connection, known := h.connections[protocol]
+	connection, known := a.connections[protocol]
 	switch {
 	case !known:
 		return nil, &Problem{v1alpha1.ReasonMerchantNotReady, fmt.Sprintf(
-			"The Merchant has no credentials for protocol %s any more, in which the order was made: name them again in its spec, beside those of protocol %s", protocol, h.Protocol)}
+			"The Merchant has no credentials for protocol %s any more, in which the order was made: name them again in its spec, beside those of protocol %s", protocol, a.Protocol)}
 	case connection.unusable() != nil:
 		return nil, connection.unusable()
 	case connection.Rejected():
@@ -106,9 +106,9 @@ func (h *Account) In(protocol v1alpha1.Protocol) (*Connection, error) {
 
 // Other returns a Connection in another protocol than the Merchant's, or nil if there is none that
 // can be used.
-func (h *Account) Other() *Connection {
-	for protocol := range h.connections {
-		if other, err := h.In(protocol); err == nil && other != h.Connection {
+func (a *Account) Other() *Connection {
+	for protocol := range a.connections {
+		if other, err := a.In(protocol); err == nil && other != a.Connection {
 			return other
 		}
 	}
@@ -119,14 +119,14 @@ func (h *Account) Other() *Connection {
 func (c *Connection) Rejected() bool { return c.health != nil && c.health.rejected.Load() }
 
 // NoteKeyMismatch records that a genuine callback could not be decrypted with the key.
-func (c *Connection) NoteKeyMismatch() {
+func (c *Connection) RecordKeyMismatch() {
 	if !c.health.keyMismatch.Swap(true) {
 		c.changed()
 	}
 }
 
 // NoteKeyFits records that a genuine callback was decrypted with the key.
-func (c *Connection) NoteKeyFits() {
+func (c *Connection) RecordKeyMatch() {
 	if c.health.keyMismatch.Swap(false) {
 		c.changed()
 	}
@@ -148,13 +148,13 @@ func (c *Connection) ClockSkew() time.Duration {
 // has a refund. Without a token it returns how long to wait, and keeps the refund's position until
 // then. WeChat counts a query for an unknown refund as an invalid request of the merchant number,
 // so no lookup is made with an unproven key.
-func (h *Account) AllowLookup(ctx context.Context, outRefundNo string, now time.Time) (bool, time.Duration) {
+func (a *Account) AllowLookup(ctx context.Context, outRefundNo string, now time.Time) (bool, time.Duration) {
 	limit, allowed, wait := "Unproven", false, untilProven()
-	if assigned := h.member.assignment.Load(); assigned.proven {
+	if assigned := a.member.assignment.Load(); assigned.proven {
 		limit = "Looks"
-		wait, allowed = assigned.quota.lookups.tryReserve(callerOf(ctx, h.member.merchant.Namespace).Namespace, outRefundNo, now)
+		wait, allowed = assigned.quota.lookups.tryReserve(callerOf(ctx, a.member.merchant.Namespace).Namespace, outRefundNo, now)
 	} else {
-		h.member.notify(h.member.merchant)
+		a.member.notify(a.member.merchant)
 	}
 	if !allowed {
 		metrics.CallsDenied.WithLabelValues(string(wechatpay.OperationQueryRefund), limit).Inc()
@@ -164,53 +164,49 @@ func (h *Account) AllowLookup(ctx context.Context, outRefundNo string, now time.
 
 // Proven reports whether WeChat accepted the key of this Account. Only then does it share the
 // limits of its merchant number.
-func (h *Account) Proven() bool { return h.member != nil && h.member.isProven() }
-
-// Prove records that WeChat accepted the key. Answers received by this process call it
-// automatically.
-func (h *Account) Prove() { h.member.prove() }
+func (a *Account) Proven() bool { return a.member != nil && a.member.isProven() }
 
 // Paused returns why this process currently makes no calls, or nil if it makes them.
-func (h *Account) Paused(calls Calls) *Pause { return h.member.pause(calls) }
+func (a *Account) Paused(calls Calls) *Pause { return a.member.pause(calls) }
 
 // CredentialsSuspect reports whether WeChat rejected the key in an ordinary call, so that it should
 // be probed.
-func (h *Account) CredentialsSuspect() bool { return h.health.suspect.Load() }
+func (a *Account) CredentialsSuspect() bool { return a.health.suspect.Load() }
 
 // CredentialsProven clears the suspicion after a signed answer.
-func (h *Account) CredentialsProven() {
-	if h.health.clear() {
-		h.credentialsRestored()
+func (a *Account) CredentialsProven() {
+	if a.health.clear() {
+		a.credentialsRestored()
 	}
 }
 
 // EndWaits reports that what made calls fail is mended.
-func (h *Account) EndWaits() { h.credentialsRestored() }
+func (a *Account) EndWaits() { a.credentialsRestored() }
 
 // AcceptedUnsigned records that WeChat accepted the credentials, by an answer that it did not sign.
 // It proves nothing about WeChat's own keys.
-func (h *Account) AcceptedUnsigned() {
-	h.health.proven.Store(true)
-	h.member.prove()
+func (a *Account) AcceptedUnsigned() {
+	a.health.proven.Store(true)
+	a.member.prove()
 }
 
 // Reject records that the probe found the key rejected. Only other credentials or a later probe
 // reset it. An Account with a rejected key no longer shares the limits of its merchant number.
-func (h *Account) Reject() {
-	h.health.rejected.Store(true)
-	h.health.unprovenCallback.Store(false)
-	h.member.disprove()
+func (a *Account) Reject() {
+	a.health.rejected.Store(true)
+	a.health.unprovenCallback.Store(false)
+	a.member.disprove()
 }
 
 // RefundRight returns what this process knows about the right to refund for a sub merchant.
-func (h *Account) RefundRight() RefundRight {
-	right, _ := h.health.refundRight.Load().(RefundRight)
+func (a *Account) RefundRight() RefundRight {
+	right, _ := a.health.refundRight.Load().(RefundRight)
 	return right
 }
 
 // CertificateRefusal returns WeChat's error if it rejected the client certificate in the last
 // refund request, and "" if it accepted it. known is false until a refund request has shown either.
-func (h *Account) CertificateRefusal() (refusal string, known bool) {
-	refusal, known = h.health.refusal.Load().(string)
+func (a *Account) CertificateRefusal() (refusal string, known bool) {
+	refusal, known = a.health.refusal.Load().(string)
 	return refusal, known
 }

@@ -22,22 +22,22 @@ const (
 //
 // Bills are apart from payments. Their failures pause nothing, because WeChat may have no bills for
 // hours while payments go on. And they prove no key: a bill need not be signed.
-func (g *limitedCaller) DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error) {
+func (c *limitedCaller) DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error) {
 	const operation = wechatpay.OperationDownloadBill
-	done, denied := g.member.beginBill()
+	done, denied := c.member.startBill()
 	if denied != nil {
 		return nil, denied.notSent(operation)
 	}
-	started := g.clock.Now()
+	started := c.clock.Now()
 	ctx, cancel := context.WithTimeout(ctx, billDeadline)
 	end := func() { cancel(); done() }
 	over := CallerWaits(ctx)
-	bill, err := g.Caller.DownloadBill(ctx, request)
+	bill, err := c.Caller.DownloadBill(ctx, request)
 	over()
-	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && g.health.note(operation, err) {
-		g.member.notify(g.member.merchant)
+	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && c.health.record(operation, err) {
+		c.member.notify(c.member.merchant)
 	}
-	g.count(operation, started, err)
+	c.count(operation, started, err)
 	if err != nil {
 		end()
 		return nil, err
@@ -59,7 +59,7 @@ func (b *billBody) Close() error {
 
 // beginBill starts a download, or says why there is none now. A Merchant whose key is not proven
 // waits: what it downloads would come under nobody's limits.
-func (m *membership) beginBill() (end func(), denied *throttledError) {
+func (m *membership) startBill() (end func(), denied *throttledError) {
 	assigned := m.assignment.Load()
 	if !assigned.proven {
 		m.notify(m.merchant) // starts a probe of the key

@@ -29,12 +29,12 @@ type failureBudget struct {
 // begin reserves a failure for a call. Without recent failures it waits until the budget allows one
 // more call, so that successful calls follow one another. After failures it returns an error, since
 // waiting would only block a worker.
-func (b *failureBudget) begin(ctx context.Context) error {
+func (b *failureBudget) reserve(ctx context.Context) error {
 	if err := b.waitWhileExhausted(ctx); err != nil {
 		return err
 	}
 	for {
-		ended, err := b.tryBegin()
+		ended, err := b.tryReserve()
 		if ended == nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (b *failureBudget) begin(ctx context.Context) error {
 }
 
 // tryBegin reserves a failure, or returns an error, or returns a channel to wait on.
-func (b *failureBudget) tryBegin() (<-chan struct{}, error) {
+func (b *failureBudget) tryReserve() (<-chan struct{}, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.dropOld()
@@ -85,7 +85,7 @@ func (b *failureBudget) waitWhileExhausted(ctx context.Context) error {
 	return nil
 }
 
-func (b *failureBudget) end(failed bool) {
+func (b *failureBudget) release(failed bool) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.inFlight--

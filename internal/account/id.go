@@ -96,6 +96,6 @@ func IsProven(merchant *v1alpha1.Merchant) bool {
 // SameAccount reports whether the numbers of one Merchant count for another: both are the same
 // object, or belong to the same account and its key was accepted. An unproven Merchant takes no
 // number from others.
-func SameAccount(its, of *v1alpha1.Merchant) bool {
-	return its.UID == of.UID || IsProven(its) && IDOf(its) == IDOf(of)
+func SameAccount(other, merchant *v1alpha1.Merchant) bool {
+	return other.UID == merchant.UID || IsProven(other) && IDOf(other) == IDOf(merchant)
 }

@@ -114,10 +114,10 @@ func notPermitted(order *v1alpha1.Order) *Problem {
 		"Namespace %s may not use a Merchant %s in namespace %s: its owner can allow it in spec.allowedNamespaces", order.Namespace, name, namespace)}
 }
 
-func selects(selector *metav1.LabelSelector, of labels.Set) bool {
+func selects(selector *metav1.LabelSelector, set labels.Set) bool {
 	parsed, err := metav1.LabelSelectorAsSelector(selector)
 	// An invalid selector allows no namespace. The users see a refusal, not an outage.
-	return err == nil && parsed.Matches(of)
+	return err == nil && parsed.Matches(set)
 }
 
 // PermitsNamespace reports whether an object is lent to a namespace: it is its own, or spec.allowedNamespaces

@@ -152,20 +152,20 @@ func TestCertificates(t *testing.T) {
 			if test.data != nil {
 				p.store(certName, test.data)
 			}
-			handle := p.get(p.merchant(withCertificate)) // Orders are not affected
-			if handle.HasCertificate != (test.reason == "") || (handle.Certificate != nil) != test.known {
-				t.Errorf("has a certificate %t, describes %+v", handle.HasCertificate, handle.Certificate)
+			acc := p.get(p.merchant(withCertificate)) // Orders are not affected
+			if acc.HasCertificate != (test.reason == "") || (acc.Certificate != nil) != test.known {
+				t.Errorf("has a certificate %t, describes %+v", acc.HasCertificate, acc.Certificate)
 			}
-			if test.known && (handle.Certificate.SerialNumber != "ABCDEF" || !strings.Contains(handle.Certificate.Subject, mchID)) {
-				t.Errorf("described as %+v", handle.Certificate)
+			if test.known && (acc.Certificate.SerialNumber != "ABCDEF" || !strings.Contains(acc.Certificate.Subject, mchID)) {
+				t.Errorf("described as %+v", acc.Certificate)
 			}
 			if test.reason == "" {
-				if handle.CertificateProblem != nil {
-					t.Errorf("problem %+v", handle.CertificateProblem)
+				if acc.CertificateProblem != nil {
+					t.Errorf("problem %+v", acc.CertificateProblem)
 				}
 				return
 			}
-			found := handle.CertificateProblem
+			found := acc.CertificateProblem
 			if found == nil || found.Reason != test.reason {
 				t.Fatalf("problem %+v, want %s", found, test.reason)
 			}
@@ -174,7 +174,7 @@ func TestCertificates(t *testing.T) {
 					t.Errorf("%q does not say %q", found.Message, word)
 				}
 			}
-			wantNoSecret(t, found.Message+fmt.Sprintf("%+v", *handle.CertificateProblem)+handle.Version, test.data)
+			wantNoSecret(t, found.Message+fmt.Sprintf("%+v", *acc.CertificateProblem)+acc.Version, test.data)
 		})
 	}
 }
@@ -199,8 +199,8 @@ func TestWithoutCertificate(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t)
 	p.storeKey(key1)
-	if handle := p.get(p.merchant()); handle.HasCertificate || handle.Certificate != nil || handle.CertificateProblem != nil {
-		t.Errorf("%+v", handle)
+	if acc := p.get(p.merchant()); acc.HasCertificate || acc.Certificate != nil || acc.CertificateProblem != nil {
+		t.Errorf("%+v", acc)
 	}
 }
 

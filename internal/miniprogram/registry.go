@@ -32,10 +32,10 @@ type Registry struct {
 	options Options
 	proofs  transport.Proofs
 
-	mutex sync.Mutex
-	kept  map[types.UID]*Account
+	mutex    sync.Mutex
+	accounts map[types.UID]*Account
 	// places limits the calls under way.
-	places *places
+	slots *callSlots
 }
 
 // Account is a MiniProgram that can be called.
@@ -47,7 +47,7 @@ type Account struct {
 
 // NewRegistry returns a Registry that reads Secrets from the API server.
 func NewRegistry(secrets client.Reader, options Options) *Registry {
-	return &Registry{secrets: secrets, options: options, kept: map[types.UID]*Account{}, places: newPlaces()}
+	return &Registry{secrets: secrets, options: options, accounts: map[types.UID]*Account{}, slots: newCallSlots()}
 }
 
 // Get returns the Account of a MiniProgram as its spec and its Secret say now. The error is an
@@ -68,34 +68,34 @@ func (r *Registry) Get(ctx context.Context, m *v1alpha1.MiniProgram) (*Account, 
 	version := account.Checksum(m.Spec.AppID, secret, host.String(), string(bundleOf(m)))
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if known := r.kept[m.UID]; known != nil {
+	if known := r.accounts[m.UID]; known != nil {
 		if known.Version == version {
 			return known, nil
 		}
 		known.Close()
 	}
-	made := &Account{Version: version, Client: weixin.New(weixin.Settings{
+	created := &Account{Version: version, Client: weixin.New(weixin.Settings{
 		AppID: m.Spec.AppID, AppSecret: secret, Endpoint: host, RootCAs: roots, UserAgent: r.options.UserAgent,
 		Timeout: r.options.Timeout, Trust: r.proofs.Under(bundleOf(m), isWeChats), Now: r.options.Now,
 	})}
-	r.kept[m.UID] = made
-	return made, nil
+	r.accounts[m.UID] = created
+	return created, nil
 }
 
 // Forget drops the client of a MiniProgram that is gone.
 func (r *Registry) Forget(uid types.UID) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if known := r.kept[uid]; known != nil {
+	if known := r.accounts[uid]; known != nil {
 		known.Close()
-		delete(r.kept, uid)
+		delete(r.accounts, uid)
 	}
 }
 
 // Enter takes a place for calls of a MiniProgram of one namespace, which another namespace or the same
 // one needs, and returns false if there is none for it now. leave gives it back.
-func (r *Registry) Enter(ctx context.Context, of, namespace string) (leave func(), entered bool) {
-	return r.places.enter(ctx, of, namespace)
+func (r *Registry) AcquireSlot(ctx context.Context, owner, namespace string) (release func(), acquired bool) {
+	return r.slots.acquire(ctx, owner, namespace)
 }
 
 // appSecret reads the AppSecret. What is wrong with an entry is not told: who sees the MiniProgram may

@@ -55,7 +55,7 @@ type Notification struct {
 // Reply is the answer to a callback.
 type Reply struct {
 	// Stored reports that the fact is durable. Only then is WeChat told success.
-	Stored bool
+	Confirm bool
 	// Status is the HTTP status of an answer that is not a success.
 	Status int
 	// Reason is sent with it. It is a constant, never part of the callback or of an error.

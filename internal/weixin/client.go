@@ -76,21 +76,21 @@ func (c *Client) read(operation Operation, received transport.Answer, answer any
 	if received.Status != http.StatusOK {
 		return c.concealed(transport.UnknownByStatus(operation, received.Status))
 	}
-	var said struct {
+	var status struct {
 		Errcode *int   `json:"errcode"`
 		Errmsg  string `json:"errmsg"`
 	}
 	if !utf8.Valid(received.Body) {
 		return c.unreadable(operation, received, errors.New("it is not UTF-8"))
 	}
-	if err := json.Unmarshal(received.Body, &said); err != nil {
+	if err := json.Unmarshal(received.Body, &status); err != nil {
 		return c.unreadable(operation, received, errors.New("it is not WeChat's JSON"))
 	}
-	if said.Errcode != nil && *said.Errcode != 0 {
-		return c.refused(operation, *said.Errcode, said.Errmsg)
+	if status.Errcode != nil && *status.Errcode != 0 {
+		return c.refused(operation, *status.Errcode, status.Errmsg)
 	}
 	if answer == nil {
-		if said.Errcode == nil {
+		if status.Errcode == nil {
 			return c.unreadable(operation, received, errors.New("it has no errcode"))
 		}
 		return nil
@@ -125,7 +125,7 @@ func (c *Client) unreadable(operation Operation, received transport.Answer, err 
 // concealed converts a failure to reach WeChat. A host that has never answered as WeChat does may be
 // anything that the operator can reach, so that its failures all look the same.
 func (c *Client) concealed(failure *wechatpay.Error) error {
-	shown := transport.Discreet(c.settings.Trust, c.settings.Endpoint, failure, false)
+	shown := transport.Conceal(c.settings.Trust, c.settings.Endpoint, failure, false)
 	meaning := Repeat
 	switch shown.Meaning {
 	case wechatpay.SlowDown:

@@ -22,13 +22,13 @@ func Unknown(operation wechatpay.Operation, meaning wechatpay.Meaning, err error
 // Read reads the verified reply to a call, if there is one. A reply that does not say what it has to
 // leaves the outcome unknown.
 func Read[Reply, Answer any](operation wechatpay.Operation, reply Reply, failure *wechatpay.Error, read func(Reply) (Answer, error)) (Answer, error) {
-	var none Answer
+	var zero Answer
 	if failure != nil {
-		return none, failure
+		return zero, failure
 	}
 	answer, err := read(reply)
 	if err != nil {
-		return none, Unknown(operation, wechatpay.NeedsAttention, err)
+		return zero, Unknown(operation, wechatpay.NeedsAttention, err)
 	}
 	return answer, nil
 }

@@ -96,13 +96,13 @@ type attempt struct {
 	caller, own    context.Context
 	limit, connect time.Duration
 	// hurried: the caller's deadline was shorter than the usual timeout.
-	hurried   bool
+	shortened bool
 	connected atomic.Bool
 }
 
 func newAttempt(caller, own context.Context, sent Request) *attempt {
 	return &attempt{
 		operation: sent.Operation, certified: sent.Certified, caller: caller, own: own,
-		limit: sent.Limit, connect: sent.Connect, hurried: sent.Limit < sent.Usual,
+		limit: sent.Limit, connect: sent.Connect, shortened: sent.Limit < sent.Usual,
 	}
 }

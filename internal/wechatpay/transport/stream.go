@@ -26,7 +26,7 @@ type Stream struct {
 }
 
 // startOfStream is how much of a body can be looked at before it is read.
-const startOfStream = 4 << 10
+const peekSize = 4 << 10
 
 // Open makes one attempt, and returns as soon as the body begins. The Stream has to be closed.
 func Open(ctx context.Context, client *http.Client, sent Request) (*Stream, *wechatpay.Error) {
@@ -41,7 +41,7 @@ func Open(ctx context.Context, client *http.Client, sent Request) (*Stream, *wec
 		return nil, failure
 	}
 	s := &Stream{Status: response.StatusCode, Header: response.Header, body: response.Body, attempt: attempt, cancel: cancel, idle: idle}
-	s.buffer = bufio.NewReaderSize(arriving{s}, startOfStream)
+	s.buffer = bufio.NewReaderSize(timedReader{s}, peekSize)
 	return s, nil
 }
 
@@ -76,10 +76,10 @@ func (s *Stream) Close() error {
 }
 
 // arriving reads what arrives within the time of an attempt.
-type arriving struct{ stream *Stream }
+type timedReader struct{ stream *Stream }
 
-func (a arriving) Read(into []byte) (int, error) {
-	s := a.stream
+func (r timedReader) Read(into []byte) (int, error) {
+	s := r.stream
 	s.idle.Reset(s.attempt.limit)
 	n, err := s.body.Read(into)
 	if err != nil && s.attempt.own.Err() != nil {

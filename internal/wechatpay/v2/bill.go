@@ -59,7 +59,7 @@ func (c *Client) openBill(ctx context.Context, asked call, host *url.URL, limit 
 		failure = judgeStream(stream)
 	}
 	if failure != nil {
-		return nil, transport.Discreet(c.settings.Trust, host, failure, isRefusalInWords(failure))
+		return nil, transport.Conceal(c.settings.Trust, host, failure, isRefusalWithCode(failure))
 	}
 	return stream, nil
 }

@@ -31,8 +31,8 @@ type call struct {
 }
 
 // callBy returns a call with one field of its own, the number of the order or refund.
-func callBy(operation wechatpay.Operation, appID, by, number string) call {
-	return call{operation: operation, appID: appID, required: []string{by}, fields: []field{{by, number}}}
+func callBy(operation wechatpay.Operation, appID, name, number string) call {
+	return call{operation: operation, appID: appID, required: []string{name}, fields: []field{{name, number}}}
 }
 
 // paths of the operations.
@@ -56,7 +56,7 @@ func (c *Client) exchange(ctx context.Context, call call) (fields, *wechatpay.Er
 			if failure == nil {
 				reply, failure = c.judge(call, answer.Status, answer.Body)
 			}
-			return reply, transport.Discreet(c.settings.Trust, host, failure, isRefusalInWords(failure))
+			return reply, transport.Conceal(c.settings.Trust, host, failure, isRefusalWithCode(failure))
 		})
 }
 
@@ -89,9 +89,9 @@ func (c *Client) check(call call) *wechatpay.Error {
 }
 
 // check rejects, before sending, a request that WeChat Pay could not accept.
-func (call call) check() error {
-	message := newFields(append([]field{{"appid", call.appID}}, call.fields...)...)
-	for _, name := range append([]string{"appid"}, call.required...) {
+func (c call) check() error {
+	message := newFields(append([]field{{"appid", c.appID}}, c.fields...)...)
+	for _, name := range append([]string{"appid"}, c.required...) {
 		if message.get(name) == "" {
 			return fmt.Errorf("%s is missing", name)
 		}
@@ -100,7 +100,7 @@ func (call call) check() error {
 }
 
 // isRefusalInWords reports whether only who speaks WeChat Pay's protocol writes such an answer.
-func isRefusalInWords(failure *wechatpay.Error) bool {
+func isRefusalWithCode(failure *wechatpay.Error) bool {
 	return failure != nil && failure.Outcome == wechatpay.Refused && failure.Code != ""
 }
 

@@ -40,7 +40,7 @@ func (Protocol) Weaker(callback, order wechatpay.Scheme) bool {
 func (Protocol) Reply(w http.ResponseWriter, reply wechatpay.Reply) {
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	code, status, reason := success, http.StatusOK, "OK"
-	if !reply.Stored {
+	if !reply.Confirm {
 		code, status, reason = "FAIL", reply.Status, reply.Reason
 	}
 	w.WriteHeader(status)

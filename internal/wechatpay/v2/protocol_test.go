@@ -33,7 +33,7 @@ func TestReply(t *testing.T) {
 		status int
 		body   string
 	}{
-		"stored":     {wechatpay.Reply{Stored: true, Status: 500}, 200, "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"},
+		"stored":     {wechatpay.Reply{Confirm: true, Status: 500}, 200, "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"},
 		"not stored": {wechatpay.Reply{Status: 403, Reason: "not verified"}, 403, "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not verified]]></return_msg></xml>"},
 	} {
 		w := httptest.NewRecorder()

@@ -26,7 +26,7 @@ type Client struct {
 	// downloads lets one download of the certificates run at a time; downloadTrouble is why the
 	// last one failed.
 	downloads       singleflight.Group
-	downloadTrouble atomic.Pointer[wechatpay.Error]
+	downloadFailure atomic.Pointer[wechatpay.Error]
 }
 
 var (

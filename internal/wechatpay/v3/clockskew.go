@@ -17,12 +17,12 @@ type clockSkew struct {
 }
 
 // note reads the Date header of an answer, which says WeChat's time to the second.
-func (s *clockSkew) note(date string, now time.Time) {
-	said, err := http.ParseTime(date)
+func (s *clockSkew) record(date string, now time.Time) {
+	weChatsTime, err := http.ParseTime(date)
 	if err != nil {
 		return
 	}
-	skew := now.Sub(said)
+	skew := now.Sub(weChatsTime)
 	if before := time.Duration(s.skew.Swap(int64(skew))); isNoticeable(before) != isNoticeable(skew) {
 		s.changed()
 	}

@@ -28,14 +28,14 @@ type errorDetail struct {
 // Failed: any proxy on the way could have written another one. speaks reports that only who speaks
 // WeChat Pay's protocol answers so.
 func errorOf(operation wechatpay.Operation, answer transport.Answer, why *unproven) (failure *wechatpay.Error, speaks bool) {
-	var said errorAnswer
-	if err := readJSON(answer.Body, &said); err != nil || said.Code == "" {
+	var parsed errorAnswer
+	if err := readJSON(answer.Body, &parsed); err != nil || parsed.Code == "" {
 		return transport.UnknownByStatus(operation, answer.Status), why == nil || why.signed
 	}
-	judged := judgeAnswer(operation, answer.Status, said)
+	judged := judgeAnswer(operation, answer.Status, parsed)
 	failure = &wechatpay.Error{
 		Operation: operation, Outcome: judged.outcome, Meaning: judged.meaning,
-		Code: transport.Shortened(said.Code), Description: transport.Shortened(said.describe(answer.Header.Get("Request-ID"))),
+		Code: transport.Shortened(parsed.Code), Description: transport.Shortened(parsed.describe(answer.Header.Get("Request-ID"))),
 	}
 	if why == nil {
 		return failure, true
@@ -46,7 +46,7 @@ func errorOf(operation wechatpay.Operation, answer transport.Answer, why *unprov
 	if answer.Status >= http.StatusInternalServerError {
 		failure.Outcome, failure.Meaning = wechatpay.Unknown, wechatpay.Repeat
 	}
-	if why.signed && !isMindedAnyway(failure) && (answer.Status < http.StatusInternalServerError || isAboutVerifiers(why)) {
+	if why.signed && !countsUnverified(failure) && (answer.Status < http.StatusInternalServerError || isAboutVerifiers(why)) {
 		// It is signed, and not with a key that is known: what it says is not known either.
 		failure.Meaning = why.meaning
 		failure.Err = fmt.Errorf("the answer (%s) can't be believed: %w", failure.Code, why)
@@ -62,7 +62,7 @@ func isAboutVerifiers(why *unproven) bool {
 
 // isMindedAnyway reports whether an answer is about our credentials, our pace, or certificates that
 // WeChat does not have and so can't sign with. That is minded also when anybody could have said so.
-func isMindedAnyway(failure *wechatpay.Error) bool {
+func countsUnverified(failure *wechatpay.Error) bool {
 	return failure.Meaning == wechatpay.CredentialsRejected || failure.Meaning == wechatpay.SlowDown || failure.Meaning == wechatpay.VerifiersMissing
 }
 

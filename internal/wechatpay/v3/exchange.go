@@ -76,10 +76,10 @@ func mayRepeat(failure *wechatpay.Error) bool {
 func (c *Client) try(ctx context.Context, call call, host *url.URL, limit time.Duration) ([]byte, *wechatpay.Error) {
 	answer, failure := c.send(ctx, call, host, limit)
 	if failure != nil {
-		return nil, transport.Discreet(c.settings.Trust, host, failure, false)
+		return nil, transport.Conceal(c.settings.Trust, host, failure, false)
 	}
 	failure, speaks := c.judge(ctx, call, answer)
-	return answer.Body, transport.Discreet(c.settings.Trust, host, failure, speaks)
+	return answer.Body, transport.Conceal(c.settings.Trust, host, failure, speaks)
 }
 
 // send signs and sends a call. WeChat verifies the signature over its own path: the prefix of an
@@ -93,7 +93,7 @@ func (c *Client) send(ctx context.Context, call call, host *url.URL, limit time.
 	if failure != nil {
 		return answer, failure
 	}
-	c.skew.note(answer.Header.Get("Date"), c.settings.Now())
+	c.skew.record(answer.Header.Get("Date"), c.settings.Now())
 	if len(answer.Body) > maxAnswer {
 		return answer, transport.Unknown(call.operation, wechatpay.Repeat, errors.New("the reply is too large"))
 	}

@@ -42,7 +42,7 @@ func (Protocol) Weaker(_, _ wechatpay.Scheme) bool { return false }
 // Reply answers 204 without a body when the fact is stored. Only the status counts for WeChat Pay;
 // the body of another answer is for people who read it.
 func (Protocol) Reply(w http.ResponseWriter, reply wechatpay.Reply) {
-	if reply.Stored {
+	if reply.Confirm {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}

@@ -13,8 +13,8 @@ func TestReplies(t *testing.T) {
 		status            int
 		body, contentType string
 	}{
-		{wechatpay.Reply{Stored: true}, 204, "", ""},
-		{wechatpay.Reply{Stored: true, Status: 500, Reason: "x"}, 204, "", ""},
+		{wechatpay.Reply{Confirm: true}, 204, "", ""},
+		{wechatpay.Reply{Confirm: true, Status: 500, Reason: "x"}, 204, "", ""},
 		{wechatpay.Reply{Status: 503, Reason: "try again"}, 503, `{"code":"FAIL","message":"try again"}`, "application/json; charset=utf-8"},
 		{wechatpay.Reply{Status: 401, Reason: `"<&>"`}, 401, `{"code":"FAIL","message":"\"<&>\""}`, "application/json; charset=utf-8"},
 		{wechatpay.Reply{Status: 404, Reason: "\xff"}, 404, `{"code":"FAIL"}`, "application/json; charset=utf-8"},

@@ -64,8 +64,8 @@ func (r refundAnswer) fact() (wechatpay.RefundFact, error) {
 }
 
 // refundStatus is a state in our own words; one that is not known stays as it is.
-func refundStatus(said string) wechatpay.RefundStatus {
-	return cmp.Or(refundStatuses[said], wechatpay.RefundStatus(said))
+func refundStatus(status string) wechatpay.RefundStatus {
+	return cmp.Or(refundStatuses[status], wechatpay.RefundStatus(status))
 }
 
 var refundStatuses = map[string]wechatpay.RefundStatus{

@@ -49,12 +49,12 @@ func (o *otherMembers) areShared() bool {
 // isOther reports whether a content is another product's. Its members may have other types than a
 // transaction's of the same names, so none of those is read.
 func isOther(content []byte) bool {
-	var said struct {
+	var parsed struct {
 		Others     otherMembers   `json:",inline"`
 		TradeState jsontext.Value `json:"trade_state"`
 	}
-	err := readJSON(content, &said)
-	return err == nil && (said.Others.areCombined() || said.TradeState == nil && said.Others.areShared())
+	err := readJSON(content, &parsed)
+	return err == nil && (parsed.Others.areCombined() || parsed.TradeState == nil && parsed.Others.areShared())
 }
 
 // payment returns the payment of a paid order. It requires the members that identify and record a

@@ -70,7 +70,7 @@ func readProof(header http.Header) (proof, *unproven) {
 		}
 		*part.into = values[0]
 	}
-	if said := header[headerSignatureType]; len(said) > 1 || len(said) == 1 && said[0] != string(SHA256WithRSA) {
+	if algorithms := header[headerSignatureType]; len(algorithms) > 1 || len(algorithms) == 1 && algorithms[0] != string(SHA256WithRSA) {
 		return proof{}, notVerified("it is signed with an algorithm that is not " + string(SHA256WithRSA))
 	}
 	return read, nil
@@ -126,7 +126,7 @@ func (c *Client) verify(ctx context.Context, header http.Header, body []byte, no
 
 // verifyKnown is verify without a download.
 func (c *Client) verifyKnown(header http.Header, body []byte, now time.Time) (proof, *unproven) {
-	return c.verifyAfter(c.downloadTrouble.Load, header, body, now)
+	return c.verifyAfter(c.downloadFailure.Load, header, body, now)
 }
 
 // verifyAfter verifies a message with the key that it names, never with another one. If that is not
@@ -147,7 +147,7 @@ func (c *Client) verifyAfter(download func() *wechatpay.Error, header http.Heade
 }
 
 // withTrouble says why the certificates could not be downloaded, if they could not.
-func withTrouble(why *unproven, failure *wechatpay.Error) *unproven {
+func withDownloadFailure(why *unproven, failure *wechatpay.Error) *unproven {
 	if failure == nil || errors.Is(failure, errJustTried) {
 		return why
 	}
@@ -170,7 +170,7 @@ func (c *Client) findAfter(download func() *wechatpay.Error, serial string, now 
 	if key := c.verifiers.find(serial, now); key != nil {
 		return key, nil
 	}
-	return nil, withTrouble(unknownSerial(serial), failure)
+	return nil, withDownloadFailure(unknownSerial(serial), failure)
 }
 
 // unknownWithoutCalls says what a process that may not make calls lacks.

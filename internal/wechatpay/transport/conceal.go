@@ -10,7 +10,7 @@ import (
 // so that the error does not reveal whether the address has a host, a port, TLS or HTTP. The
 // outcome is the cautious one. Only a failure in the protocol's own format is reported (speaks),
 // because it shows that the host speaks WeChat Pay's protocol.
-func Discreet(trust wechatpay.Trust, host *url.URL, failure *wechatpay.Error, speaks bool) *wechatpay.Error {
+func Conceal(trust wechatpay.Trust, host *url.URL, failure *wechatpay.Error, speaks bool) *wechatpay.Error {
 	switch {
 	case trust == nil:
 		return failure

@@ -8,31 +8,31 @@ import (
 )
 
 // enterAll takes places until there is none, and returns how to give each back.
-func enterAll(t *testing.T, p *places, of, namespace string) []func() {
+func acquireAll(t *testing.T, s *callSlots, owner, namespace string) []func() {
 	t.Helper()
 	var all []func()
 	for {
-		leave, entered := p.enter(t.Context(), of, namespace)
-		if !entered {
+		release, acquired := s.acquire(t.Context(), owner, namespace)
+		if !acquired {
 			return all
 		}
-		all = append(all, leave)
+		all = append(all, release)
 	}
 }
 
 func TestOneNamespaceNeverHoldsAllPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, p := NewWithT(t), newPlaces()
-		first := enterAll(t, p, "lender", "greedy")
-		g.Expect(first).To(HaveLen(perLender / 2))
+		g, s := NewWithT(t), newCallSlots()
+		first := acquireAll(t, s, "lender", "greedy")
+		g.Expect(first).To(HaveLen(slotsPerOwner / 2))
 		for _, namespace := range []string{"second", "third", "fourth"} {
-			leave, entered := p.enter(t.Context(), "lender", namespace)
-			g.Expect(entered).To(BeTrue(), namespace)
-			defer leave()
+			release, acquired := s.acquire(t.Context(), "lender", namespace)
+			g.Expect(acquired).To(BeTrue(), namespace)
+			defer release()
 		}
-		g.Expect(enterAll(t, p, "other lender", "greedy")).To(HaveLen(perLender/2), "the places of each lender are its own")
-		for _, leave := range first {
-			leave()
+		g.Expect(acquireAll(t, s, "other lender", "greedy")).To(HaveLen(slotsPerOwner/2), "the places of each lender are its own")
+		for _, release := range first {
+			release()
 		}
 	})
 }
@@ -41,16 +41,16 @@ func TestOneNamespaceNeverHoldsAllPlaces(t *testing.T) {
 // than the other.
 func TestNamespacesThatWaitAreServedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, p := NewWithT(t), newPlaces()
+		g, s := NewWithT(t), newCallSlots()
 		var held []func()
 		for _, namespace := range []string{"greedy", "a", "b", "c", "d"} {
-			held = append(held, enterAll(t, p, "lender", namespace)...)
+			held = append(held, acquireAll(t, s, "lender", namespace)...)
 		}
-		g.Expect(held).To(HaveLen(perLender))
+		g.Expect(held).To(HaveLen(slotsPerOwner))
 		served := make(chan string, 100)
 		try := func(namespace string) {
 			go func() {
-				if _, entered := p.enter(t.Context(), "lender", namespace); entered {
+				if _, acquired := s.acquire(t.Context(), "lender", namespace); acquired {
 					served <- namespace
 				}
 			}()
@@ -61,7 +61,7 @@ func TestNamespacesThatWaitAreServedInTurn(t *testing.T) {
 		synctest.Wait()
 		try("modest")
 		synctest.Wait()
-		g.Expect(p.lenders["lender"].waiting).To(HaveLen(2), "one call of each namespace waits")
+		g.Expect(s.byOwner["lender"].waiting).To(HaveLen(2), "one call of each namespace waits")
 		held[len(held)-1]()
 		synctest.Wait()
 		g.Expect(served).To(Receive(Equal("modest")), "it holds fewer places")
@@ -71,10 +71,10 @@ func TestNamespacesThatWaitAreServedInTurn(t *testing.T) {
 
 func TestPlacesAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, p := NewWithT(t), newPlaces()
-		for _, leave := range enterAll(t, p, "lender", "shop") {
-			leave()
+		g, s := NewWithT(t), newCallSlots()
+		for _, release := range acquireAll(t, s, "lender", "shop") {
+			release()
 		}
-		g.Expect(p.lenders).To(BeEmpty())
+		g.Expect(s.byOwner).To(BeEmpty())
 	})
 }

@@ -19,7 +19,7 @@ import (
 // its money already. A MiniProgram anywhere else can't be meant, whatever namespaces it allows: an
 // appid is public, so that anybody could name another's, and would get the payers of strangers, and
 // the say about what was shipped to them.
-func For(ctx context.Context, reader client.Reader, order *v1alpha1.Order, merchant *v1alpha1.Merchant) (*v1alpha1.MiniProgram, error) {
+func FindForOrder(ctx context.Context, reader client.Reader, order *v1alpha1.Order, merchant *v1alpha1.Merchant) (*v1alpha1.MiniProgram, error) {
 	appID := lifecycle.PayerAppID(order, merchant)
 	for _, namespace := range slices.Compact([]string{order.Namespace, merchant.Namespace}) {
 		var all v1alpha1.MiniProgramList
