@@ -31,17 +31,17 @@ import (
 // maxBody is ample: a callback has at most some 4 KiB.
 const maxBody = 64 << 10
 
-// settleDeadline leaves a margin within the five seconds that WeChat waits for the answer (chapter
+// answerDeadline leaves a margin within the five seconds that WeChat waits for the answer (chapter
 // 9_7).
 const answerDeadline = 4500 * time.Millisecond
 
-// Handler handles callbacks.
+// Handler receives callbacks, and stores what they prove.
 type Handler struct {
 	// Client reads from the cache and writes to the API server.
 	Client client.Client
 	// APIReader reads from the API server.
 	APIReader client.Reader
-	// Registry returns the Accounts.
+	// Registry has the keys that callbacks are verified with.
 	Registry *account.Registry
 	// Recorder writes events that need a person's attention.
 	Recorder events.EventRecorder
@@ -86,7 +86,7 @@ type callback struct {
 	log        logr.Logger
 }
 
-// recordFunc records what a callback says of a payment or a refund.
+// recordFunc records what a callback says about a payment or a refund.
 type recordFunc func(context.Context, *callback, wechatpay.Notification) result
 
 func (c *callback) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(c.merchant) }
@@ -156,8 +156,8 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 	return h.verifyAndRecord(ctx, c, record)
 }
 
-// settle verifies a callback over its raw fields, and records it if its key is proven and it is about
-// something of this operator's.
+// verifyAndRecord verifies a callback, and records it if its key is proven and it is about a
+// payment or a refund.
 func (h *Handler) verifyAndRecord(ctx context.Context, c *callback, record recordFunc) result {
 	notification, err := h.parse(ctx, c, wechatpay.CallbackKind(c.kind))
 	switch {
@@ -178,7 +178,9 @@ func (c *callback) notReady(err error) result {
 	return failed("merchant is not ready")
 }
 
-// claims decides which object owns a number. This process creates no orders or refunds.
+// claims decides which object owns a number. The callback server does not know the calls that
+// reconcilers of this process have in flight: a number without a stored status is decided by age,
+// and WeChat Pay repeats the callback.
 func (h *Handler) claims() *claims.Claims {
 	return &claims.Claims{Cached: h.Client, APIReader: h.APIReader, Clock: h.Clock}
 }

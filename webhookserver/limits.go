@@ -16,7 +16,7 @@ import (
 // limits are for callbacks that verify, or are repeated by anyone who has seen one.
 const (
 	// queriesPerSecond limits the queries for refund callbacks of one Merchant. A refund callback
-	// has no signature and no time, so anyone who has seen one can repeat it forever; the
+	// that is not signed has no time either, so anyone who has seen one can repeat it forever; the
 	// reconcilers must still have calls left. WeChat allows a merchant this many successful
 	// refunds, so genuine callbacks stay below it.
 	queriesPerSecond = 100
@@ -32,7 +32,7 @@ const (
 	// queuedPayments is how many payments of one Merchant may wait for one of these, and
 	// paymentQueueTimeout how long: a burst is handled while WeChat waits, and not by WeChat's
 	// repetitions, of which the later ones are hours apart. Both together use at most half of the
-	// connections. The rest of settleDeadline is for the write.
+	// connections. The rest of answerDeadline is for the write.
 	queuedPayments      = maxConnections/2 - concurrentCallbacks
 	paymentQueueTimeout = 3 * time.Second
 )
@@ -115,7 +115,7 @@ func (s *keyedSemaphore) addCaller(key tenantKey, size, queued int) *countedSema
 	return sem
 }
 
-// leave removes the semaphore after its last caller.
+// removeCaller removes the semaphore after its last caller.
 func (s *keyedSemaphore) removeCaller(key tenantKey) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -15,16 +15,16 @@ const (
 	// refundQueryInterval is how long a refund is not queried again after an answer.
 	refundQueryInterval = time.Second
 	// maxSharedWaiters is how many callbacks for one Refund may wait for a query that another one
-	// started. WeChat sends them one after the other, so more come from somebody who repeats them,
-	// and would hold connections while WeChat hangs.
+	// started. WeChat sends them one after the other, so more than that are replays, which would
+	// hold connections while WeChat hangs.
 	maxSharedWaiters = 8
 )
 
 // refundQueries queries the refunds that callbacks name: each refund at most once at a time and
-// once per refundQueryInterval. A refund callback has no signature and no time, so anyone who has
-// seen one can repeat it forever, thousands of times a second. All callbacks that arrive during a
-// query or shortly after share its result. If such a callback reports more than the result, the
-// answer is an error, and WeChat repeats the callback.
+// once per refundQueryInterval. A refund callback that is not signed has no time either, so anyone
+// who has seen one can repeat it forever, thousands of times a second. All callbacks that arrive
+// during a query or shortly after share its result. If such a callback reports more than the
+// result, the answer is an error, and WeChat repeats the callback.
 type refundQueries struct {
 	mutex    sync.Mutex
 	byRefund map[types.UID]*refundQuery
@@ -89,7 +89,7 @@ func (q *refundQueries) do(ctx context.Context, refund types.UID, now func() tim
 	return result
 }
 
-// begin returns the running or recent query, or a new one, or nil if too many callbacks wait for it
+// join returns the running or recent query, or a new one, or nil if too many callbacks wait for it
 // already.
 func (q *refundQueries) join(refund types.UID, now time.Time) (query *refundQuery, started bool) {
 	q.mutex.Lock()

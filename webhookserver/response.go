@@ -12,7 +12,8 @@ import (
 type result struct {
 	// label is the metric's label value.
 	label string
-	// stored reports that the fact is durable. Only then is the answer SUCCESS.
+	// confirm reports that WeChat need not repeat the callback: its fact is stored, or there is
+	// nothing to store. Only then is the callback confirmed.
 	confirm bool
 	status  int
 	// reason is sent to the caller. It is a constant, never part of the callback or of an error.

@@ -12,7 +12,8 @@ import (
 )
 
 // Account is a Merchant that is ready for use: a rate-limited and counted Caller, and what the
-// operator knows about the credentials. It has the Merchant's protocol; In returns the other ones.
+// operator knows about the credentials. Its embedded Connection is that of the Merchant's protocol;
+// In returns the others.
 type Account struct {
 	*Connection
 	// Certificate describes the API certificate. It is nil if the Merchant names none or it can't be
@@ -21,7 +22,7 @@ type Account struct {
 	// CertificateProblem is the reason why the certificate can't be used. It is nil if it can, or if
 	// the Merchant names none.
 	CertificateProblem *Problem
-	// HasCertificate reports whether there is one that can be used.
+	// HasCertificate reports whether the certificate can be used.
 	HasCertificate bool
 	// Version changes with the credentials and all other inputs of an Account. It does not reveal
 	// them.
@@ -72,8 +73,8 @@ type Connection struct {
 	problem *Problem
 	close   func()
 
-	// NotifyProblem is what is wrong with the callback addresses. No Order or Refund may be sent then;
-	// that WeChat accepts the key can still be tried.
+	// NotifyProblem is what is wrong with the callback addresses. No Order or Refund may be sent
+	// then, but the key can still be probed.
 	NotifyProblem *Problem
 }
 
@@ -104,8 +105,7 @@ func (a *Account) In(protocol v1alpha1.Protocol) (*Connection, error) {
 	return connection, nil
 }
 
-// Other returns a Connection in another protocol than the Merchant's, or nil if there is none that
-// can be used.
+// Other returns a Connection in another protocol than the Merchant's, or nil if none can be used.
 func (a *Account) Other() *Connection {
 	for protocol := range a.connections {
 		if other, err := a.In(protocol); err == nil && other != a.Connection {
@@ -118,21 +118,21 @@ func (a *Account) Other() *Connection {
 // Rejected reports whether WeChat was found to reject the key of this Connection.
 func (c *Connection) Rejected() bool { return c.health != nil && c.health.rejected.Load() }
 
-// NoteKeyMismatch records that a genuine callback could not be decrypted with the key.
+// RecordKeyMismatch records that a genuine callback could not be decrypted with the key.
 func (c *Connection) RecordKeyMismatch() {
 	if !c.health.keyMismatch.Swap(true) {
 		c.changed()
 	}
 }
 
-// NoteKeyFits records that a genuine callback was decrypted with the key.
+// RecordKeyMatch records that a genuine callback was decrypted with the key.
 func (c *Connection) RecordKeyMatch() {
 	if c.health.keyMismatch.Swap(false) {
 		c.changed()
 	}
 }
 
-// HasKeyMismatch reports whether such a callback arrived, and none since that could be.
+// HasKeyMismatch reports whether such a callback arrived, and none since then could be decrypted.
 func (c *Connection) HasKeyMismatch() bool { return c.health.keyMismatch.Load() }
 
 // ClockSkew returns how far this process's clock is ahead of WeChat's, by its last answer; zero if
@@ -169,8 +169,8 @@ func (a *Account) Proven() bool { return a.member != nil && a.member.isProven() 
 // Paused returns why this process currently makes no calls, or nil if it makes them.
 func (a *Account) Paused(calls Calls) *Pause { return a.member.pause(calls) }
 
-// CredentialsSuspect reports whether WeChat rejected the key in an ordinary call, so that it should
-// be probed.
+// CredentialsSuspect reports whether WeChat rejected the key in an ordinary call, so it should be
+// probed.
 func (a *Account) CredentialsSuspect() bool { return a.health.suspect.Load() }
 
 // CredentialsProven clears the suspicion after a signed answer.
@@ -180,7 +180,8 @@ func (a *Account) CredentialsProven() {
 	}
 }
 
-// EndWaits reports that what made calls fail is mended.
+// EndWaits ends the waits of the Merchant's objects, because the cause of their failing calls was
+// removed.
 func (a *Account) EndWaits() { a.credentialsRestored() }
 
 // AcceptedUnsigned records that WeChat accepted the credentials, by an answer that it did not sign.

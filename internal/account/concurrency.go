@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// concurrencyLimit limits the calls in flight for one kind of workers. No share is reserved for
-// anyone, and nobody can take everything: a host may use as many slots as are still free, a
-// namespace at this host half of what is left to the host, and an account at this host a quarter. A
-// single account that hangs reaches a sixth of all slots, the next one slightly less, and after ten
-// of them some are still free. Switches share their buffer between ports by the same rule (dynamic
-// thresholds, Choudhury and Hahne 1998).
+// concurrencyLimit limits the calls in flight for one kind of workers. No share is reserved, and no
+// tenant can use everything: a host may use as many slots as are still free, a namespace at this
+// host half of what is left to the host, and an account at this host a quarter. A single account
+// that hangs reaches a sixth of all slots, the next one slightly less, and after ten of them some
+// are still free. Switches share their buffer between ports by the same rule (dynamic thresholds,
+// Choudhury and Hahne 1998).
 type concurrencyLimit struct {
 	limits Limits
 

@@ -170,12 +170,12 @@ func TestHangingMerchantUsesOnlyItsShare(t *testing.T) {
 			workers.Go(func() { _ = query(c) })
 		}
 		synctest.Wait()
-		began := time.Now()
+		started := time.Now()
 		wantDenied(t, query(c), "waiting for an answer")
-		if waited := time.Since(began); waited != acquireTimeout {
+		if waited := time.Since(started); waited != acquireTimeout {
 			t.Errorf("one waited %s for a place", waited)
 		}
-		began = time.Now()
+		started = time.Now()
 		for range 100 {
 			err := query(c)
 			wantDenied(t, err, "waiting for an answer")
@@ -183,8 +183,8 @@ func TestHangingMerchantUsesOnlyItsShare(t *testing.T) {
 				t.Errorf("it is to come again after %s", wait)
 			}
 		}
-		if time.Since(began) > time.Millisecond {
-			t.Errorf("it hangs, and workers waited for it for %s all the same", time.Since(began))
+		if time.Since(started) > time.Millisecond {
+			t.Errorf("it hangs, and workers waited for it for %s all the same", time.Since(started))
 		}
 		other := unprovenCaller(registry, types.NamespacedName{Namespace: "other", Name: "other"}, &weChat{answer: succeeds})
 		must(t, query(other))

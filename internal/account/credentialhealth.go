@@ -6,8 +6,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// credentialHealth is what is known about credentials. Each finding stands for itself, so that each
-// is atomic, and none is locked together with another.
+// credentialHealth is what is known about credentials. The findings are independent of each other,
+// so each is atomic and there is no lock.
 type credentialHealth struct {
 	// The key is suspect if an ordinary call was rejected because of it, and rejected if the probe
 	// confirmed that.
@@ -17,8 +17,8 @@ type credentialHealth struct {
 	proven, unprovenCallback atomic.Bool
 	// keyMismatch reports whether a genuine callback could not be decrypted.
 	keyMismatch atomic.Bool
-	// refusal (a string) is the error if WeChat rejected the certificate in the last refund request,
-	// and "" if it accepted it. Only refund requests present the certificate, so there is none before.
+	// refusal (a string) is the error if WeChat rejected the certificate in the last refund
+	// request, and "" if it accepted it. It is not set before the first refund request.
 	refusal atomic.Value
 	// refundRight (a RefundRight) is what the last refund request of a service provider showed about
 	// the right to refund.
@@ -35,7 +35,7 @@ const (
 	RefundRightMissing
 )
 
-// note records the result of a call, and reports whether it changed anything.
+// record records the result of a call, and reports whether it changed anything.
 func (h *credentialHealth) record(operation wechatpay.Operation, err error) (changed bool) {
 	if isThrottled(err) {
 		return false
@@ -53,8 +53,8 @@ func (h *credentialHealth) record(operation wechatpay.Operation, err error) (cha
 	return changed
 }
 
-// noteCertificate: any verified answer to a refund request shows that the certificate was accepted.
-// Lost answers and other unsigned refusals show nothing.
+// recordCertificate: any verified answer to a refund request shows that the certificate was
+// accepted. Lost answers and other unsigned refusals show nothing.
 func (h *credentialHealth) recordCertificate(err error) bool {
 	switch {
 	case err != nil && wechatpay.MeaningOf(err) == wechatpay.CertificateRejected:
@@ -66,7 +66,7 @@ func (h *credentialHealth) recordCertificate(err error) bool {
 	}
 }
 
-// noteRight: only an accepted request shows that the right is there.
+// recordRefundRight: only an accepted request shows that the right was granted.
 func (h *credentialHealth) recordRefundRight(err error) bool {
 	switch {
 	case err == nil:

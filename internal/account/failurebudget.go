@@ -22,13 +22,13 @@ type failureBudget struct {
 	// exhaustedUntil: until this time the whole budget counts as used, since another process may
 	// have used it.
 	exhaustedUntil time.Time
-	// ended is closed when a call ends. It is nil if nobody waits for that.
+	// ended is closed when a call ends. It is nil if no call waits for that.
 	ended chan struct{}
 }
 
-// begin reserves a failure for a call. Without recent failures it waits until the budget allows one
-// more call, so that successful calls follow one another. After failures it returns an error, since
-// waiting would only block a worker.
+// reserve reserves a failure for a call. Without recent failures it waits until the budget allows
+// one more call, so successful calls only wait for each other. After failures it returns an error,
+// since waiting would only block a worker.
 func (b *failureBudget) reserve(ctx context.Context) error {
 	if err := b.waitWhileExhausted(ctx); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (b *failureBudget) reserve(ctx context.Context) error {
 	}
 }
 
-// tryBegin reserves a failure, or returns an error, or returns a channel to wait on.
+// tryReserve reserves a failure, or returns an error, or returns a channel to wait on.
 func (b *failureBudget) tryReserve() (<-chan struct{}, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()

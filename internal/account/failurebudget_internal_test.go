@@ -24,14 +24,14 @@ func TestFailureBudgetIsNeverExceeded(t *testing.T) {
 		fake := clocktesting.NewFakePassiveClock(now)
 		most := rapid.IntRange(1, 6).Draw(t, "most")
 		budget := &failureBudget{limit: most, clock: fake}
-		underWay, began := 0, map[int]time.Time{}
+		underWay, started := 0, map[int]time.Time{}
 		var failures []time.Time
 		for range rapid.IntRange(1, 100).Draw(t, "moves") {
 			fake.SetTime(fake.Now().Add(time.Duration(rapid.IntRange(0, 1200).Draw(t, "milliseconds")) * time.Millisecond))
 			switch move := rapid.SampledFrom([]string{"begin", "begin", "fail", "succeed"}).Draw(t, "move"); {
 			case move == "begin":
 				if budget.reserve(ended) == nil {
-					began[underWay] = fake.Now()
+					started[underWay] = fake.Now()
 					underWay++
 				}
 			case underWay == 0:
@@ -126,12 +126,12 @@ func TestSuccessfulRefundsAreNotDelayed(t *testing.T) {
 		limits := breakerOnlyLimits
 		limits.FailingRefunds = 5
 		c, _ := limited(limits, succeeds)
-		began := time.Now()
+		started := time.Now()
 		for range 1000 {
 			must(t, refund(c))
 		}
-		if time.Since(began) != 0 {
-			t.Errorf("they took %s", time.Since(began))
+		if time.Since(started) != 0 {
+			t.Errorf("they took %s", time.Since(started))
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestSuccessfulRefundsAreNotDelayed(t *testing.T) {
 		limits.FailingRefunds = 5
 		w := &slowWeChat{refund: func(int) error { time.Sleep(100 * time.Millisecond); return nil }}
 		c := provenCaller(NewRegistry(nil, Options{Limits: limits}), w)
-		began := time.Now()
+		started := time.Now()
 		var workers sync.WaitGroup
 		for range 16 {
 			workers.Go(func() {
@@ -149,7 +149,7 @@ func TestSuccessfulRefundsAreNotDelayed(t *testing.T) {
 			})
 		}
 		workers.Wait()
-		if took := time.Since(began); took != 400*time.Millisecond {
+		if took := time.Since(started); took != 400*time.Millisecond {
 			t.Errorf("16 refunds, five at once, took %s", took)
 		}
 	})
@@ -165,10 +165,10 @@ func TestExhaustedFailureBudgetDeniesAtOnce(t *testing.T) {
 			_ = refund(c)
 		}
 		w.answer = succeeds
-		began := time.Now()
+		started := time.Now()
 		wantDenied(t, refund(c), "more than 5 failing refund requests a second")
-		if time.Since(began) != 0 {
-			t.Errorf("a worker was held up for %s", time.Since(began))
+		if time.Since(started) != 0 {
+			t.Errorf("a worker was held up for %s", time.Since(started))
 		}
 		time.Sleep(time.Second + 1)
 		must(t, refund(c))

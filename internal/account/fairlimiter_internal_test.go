@@ -153,7 +153,7 @@ func TestFailedTrialsKeepThePause(t *testing.T) {
 		for range 5 {
 			_ = query(c)
 		}
-		began := *acc.Paused(OrderCalls)
+		first := *acc.Paused(OrderCalls)
 		for range 3 {
 			err := query(c)
 			if wait := wechatpay.RetryAfter(err); wait < 30*time.Second || wait > 48*time.Second {
@@ -161,8 +161,8 @@ func TestFailedTrialsKeepThePause(t *testing.T) {
 			}
 			time.Sleep(31 * time.Second)
 			_ = query(c)
-			if now := acc.Paused(OrderCalls); now == nil || *now != began {
-				t.Errorf("it was %+v, now it is %+v", began, now)
+			if now := acc.Paused(OrderCalls); now == nil || *now != first {
+				t.Errorf("it was %+v, now it is %+v", first, now)
 			}
 		}
 		if acc.Paused(RefundCalls) != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
-// parts are the inputs of an Account.
+// inputs are what an Account is made of: its Merchant's spec and Secrets, checked and parsed.
 type inputs struct {
 	settings          wechatpay.Settings
 	certificate       certificateInput
@@ -28,19 +28,19 @@ type inputs struct {
 	version, endpoint string
 }
 
-// protocolParts are the inputs of a Connection. Only problem is set if it can't be made.
+// protocolInputs are what a Connection is made of. If it can't be opened, only problem is set.
 type protocolInputs struct {
 	protocol               wechatpay.Protocol
 	secrets                wechatpay.Secrets
 	payment, refund        string
 	certificateForAllCalls bool
 	problem                *Problem
-	// notifyProblem is what is wrong with the callback addresses; nothing else is wrong then.
+	// notifyProblem is what is wrong with the callback addresses. It is set only if problem is nil.
 	notifyProblem *Problem
 }
 
-// gather reads everything that an Account is made of. It returns a *Problem if no protocol can be
-// used; one that concerns a single protocol is in its parts.
+// readInputs reads everything that an Account is made of. It returns a *Problem if no protocol can
+// be used; a Problem of a single protocol is in the inputs of that protocol.
 func (r *Registry) readInputs(ctx context.Context, merchant *v1alpha1.Merchant) (*inputs, error) {
 	current := protocols.OfMerchant(merchant)
 	if _, known := protocols.Of(current); !known {
@@ -93,7 +93,7 @@ func (r *Registry) readInputs(ctx context.Context, merchant *v1alpha1.Merchant) 
 	return in, nil
 }
 
-// gatherProtocol reads what one protocol needs. Its error is a *Problem, or the API server's.
+// readProtocolInputs reads what one protocol needs. Its error is a *Problem, or the API server's.
 func (r *Registry) readProtocolInputs(ctx context.Context, merchant *v1alpha1.Merchant, name v1alpha1.Protocol, credentials protocols.Credentials, in *inputs) (*protocolInputs, error) {
 	protocol, _ := protocols.Of(name)
 	payment, refund, notifyProblem := notifyURLs(merchant, name, r.options.NotifyBaseURL, in.settings.Endpoint)
@@ -125,8 +125,8 @@ func (r *Registry) readProtocolInputs(ctx context.Context, merchant *v1alpha1.Me
 	}, nil
 }
 
-// signsWithRSA reports whether a certificate has an RSA key; true if there is none, which is another
-// problem.
+// signsWithRSA reports whether a certificate has an RSA key. It is true for nil: a missing
+// certificate is a problem of its own.
 func signsWithRSA(pair *tls.Certificate) bool {
 	if pair == nil {
 		return true
@@ -135,7 +135,7 @@ func signsWithRSA(pair *tls.Certificate) bool {
 	return isRSA
 }
 
-// certificateParts is the result of reading a certificate Secret.
+// certificateInput is the result of reading a certificate Secret.
 type certificateInput struct {
 	pair    *tls.Certificate
 	leaf    *x509.Certificate
@@ -150,8 +150,8 @@ func backupOf(backup *url.URL) string {
 	return backup.String()
 }
 
-// certificate reads the API certificate. A problem with it stops only the calls that need it, so it
-// is not an error.
+// readCertificateInput reads the API certificate. A problem with it stops only the calls that need
+// it, so it is not an error.
 func (r *Registry) readCertificateInput(ctx context.Context, merchant *v1alpha1.Merchant) (certificateInput, error) {
 	reference := merchant.Spec.CertificateSecretRef
 	if reference == nil || r.options.CallbacksOnly {
@@ -174,7 +174,7 @@ func (r *Registry) readCertificateInput(ctx context.Context, merchant *v1alpha1.
 	return certificateInput{pair: pair, leaf: leaf, problem: problem, raw: raw}, nil
 }
 
-// whatStops says what a certificate that can't be used stops.
+// whatStops returns the end of a message: which calls an unusable certificate stops.
 func whatStops(merchant *v1alpha1.Merchant) string {
 	if protocols.CredentialsOf(merchant.Spec.Protocol, merchant).CertificateForAllCalls {
 		return ". Nothing is sent until then; callbacks are still taken"

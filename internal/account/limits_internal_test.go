@@ -24,28 +24,28 @@ type weChat struct {
 	calls  int
 }
 
-func (w *weChat) say() error { w.calls++; return w.answer() }
+func (w *weChat) call() error { w.calls++; return w.answer() }
 
 func (w *weChat) CreateOrder(context.Context, wechatpay.OrderRequest) (wechatpay.Prepay, error) {
-	return wechatpay.Prepay{ID: "prepay"}, w.say()
+	return wechatpay.Prepay{ID: "prepay"}, w.call()
 }
 
 func (w *weChat) QueryOrder(context.Context, wechatpay.OrderRef) (wechatpay.Trade, error) {
-	return wechatpay.Trade{State: wechatpay.TradeStateNotPay}, w.say()
+	return wechatpay.Trade{State: wechatpay.TradeStateNotPay}, w.call()
 }
 
-func (w *weChat) CloseOrder(context.Context, wechatpay.OrderRef) error { return w.say() }
+func (w *weChat) CloseOrder(context.Context, wechatpay.OrderRef) error { return w.call() }
 
 func (w *weChat) CreateRefund(context.Context, wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
-	return wechatpay.RefundAcceptance{RefundID: "5"}, w.say()
+	return wechatpay.RefundAcceptance{RefundID: "5"}, w.call()
 }
 
 func (w *weChat) QueryRefund(context.Context, wechatpay.RefundRef) (wechatpay.RefundFact, error) {
-	return wechatpay.RefundFact{Amount: 1}, w.say()
+	return wechatpay.RefundFact{Amount: 1}, w.call()
 }
 
 func (w *weChat) QueryRefunds(context.Context, wechatpay.OrderRef) ([]wechatpay.RefundFact, error) {
-	return []wechatpay.RefundFact{{}}, w.say()
+	return []wechatpay.RefundFact{{}}, w.call()
 }
 
 func says(outcome wechatpay.Outcome, meaning wechatpay.Meaning) func() error {
@@ -127,13 +127,13 @@ func TestRateLimitWaitsOrDenies(t *testing.T) {
 			limits := Limits{CreateOrder: 10, QueryOrder: 10, CloseOrder: 10, CreateRefund: 10, QueryRefund: 10, MaxWait: 250 * time.Millisecond}
 			c, w := limited(limits, succeeds)
 			call := operations(c)[operation]
-			began := time.Now()
+			started := time.Now()
 			for i := range 20 {
 				if err := call(); err != nil {
 					t.Fatalf("%s: call %d: %v", operation, i, err)
 				}
 			}
-			if took := time.Since(began); took != 1900*time.Millisecond {
+			if took := time.Since(started); took != 1900*time.Millisecond {
 				t.Errorf("%s: 20 calls took %s", operation, took)
 			}
 			// Of a burst, two calls wait for their turn, and the others get a denial with the time
@@ -143,11 +143,11 @@ func TestRateLimitWaitsOrDenies(t *testing.T) {
 			for _, other := range []string{"one", "two", "three"} {
 				queue.turnOf(shopKey.Namespace, other, time.Now())
 			}
-			began, w.calls = time.Now(), 0
+			started, w.calls = time.Now(), 0
 			err := call()
 			wantDenied(t, err, "limit of 10 calls a second")
-			if time.Since(began) != 0 || w.calls != 0 {
-				t.Errorf("%s: it waited %s, and %d calls were made", operation, time.Since(began), w.calls)
+			if time.Since(started) != 0 || w.calls != 0 {
+				t.Errorf("%s: it waited %s, and %d calls were made", operation, time.Since(started), w.calls)
 			}
 			if wait := wechatpay.RetryAfter(err); wait != 300*time.Millisecond {
 				t.Errorf("%s: it is to come again after %s", operation, wait)
@@ -166,11 +166,11 @@ func TestWaitEndsWithContext(t *testing.T) {
 		must(t, query(c))
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(100*time.Millisecond, cancel)
-		began := time.Now()
+		started := time.Now()
 		_, err := c.QueryOrder(ctx, wechatpay.OrderRef{})
 		wantDenied(t, err, "")
-		if time.Since(began) != 100*time.Millisecond || w.calls != 1 {
-			t.Errorf("after %s, %d calls", time.Since(began), w.calls)
+		if time.Since(started) != 100*time.Millisecond || w.calls != 1 {
+			t.Errorf("after %s, %d calls", time.Since(started), w.calls)
 		}
 	})
 }

@@ -145,8 +145,8 @@ func (m *membership) do(ctx context.Context, operation wechatpay.Operation, numb
 	return err
 }
 
-// provesKey reports whether an answer shows that WeChat accepted the key: it is signed with the key
-// and does not say that the key is wrong. A rate limit may be applied before the key is looked at.
+// provesKey reports whether an answer shows that WeChat accepted the key: it is verified, and does
+// not say that the credentials are wrong. A rate limit may be applied before the key is checked.
 func provesKey(err error) bool {
 	if err == nil {
 		return true

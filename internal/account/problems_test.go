@@ -242,8 +242,8 @@ func TestEndpointProblems(t *testing.T) {
 func TestInvalidSecretNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "a/b", "a%2fb", "..", "Upper", "a\nb", "k\x1b[31mred", "k\u202egnp"} {
-		of := newFixture(t)
-		key := of.problem(of.merchant(func(spec *v1alpha1.MerchantSpec) { spec.APIKeySecretRef.Name = name }))
+		withoutKey := newFixture(t)
+		key := withoutKey.problem(withoutKey.merchant(func(spec *v1alpha1.MerchantSpec) { spec.APIKeySecretRef.Name = name }))
 		p := newFixture(t)
 		p.store(keyName, map[string][]byte{"apiKey": []byte(key1)})
 		certificate := p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.CertificateSecretRef = &v1alpha1.SecretReference{Name: name} })).CertificateProblem

@@ -39,7 +39,8 @@ func (a *Account) hasVerifiedBefore(merchant *v1alpha1.Merchant, connection *Con
 	}
 	current := connection.verifiers()
 	if len(current) == 0 {
-		// Certificates are not there yet after a restart; what was proven is taken from the list then.
+		// After a restart no certificates are downloaded yet; until then the proven ones of the
+		// status count.
 		return len(merchant.Status.Verifiers) > 0
 	}
 	return slices.ContainsFunc(current, func(verifier wechatpay.Verifier) bool { return hasVerifier(merchant, verifier.Fingerprint) })
@@ -79,7 +80,7 @@ func (a *Account) joinIfProven(merchant *v1alpha1.Merchant) {
 	}
 }
 
-// NoteUnprovenCallback records that a callback arrived under an unproven key, so that the leader
+// RecordUnprovenCallback records that a callback arrived under an unproven key, so that the leader
 // probes it soon.
 func (a *Account) RecordUnprovenCallback() {
 	if !a.health.unprovenCallback.Swap(true) {

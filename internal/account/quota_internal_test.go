@@ -174,7 +174,7 @@ func TestNamespacesShareTheRate(t *testing.T) {
 				due[i] = time.Now().Add(wait)
 			}
 		}
-		began := time.Now()
+		started := time.Now()
 		for {
 			for i, at := range due { // retry at the returned time
 				if !time.Now().Before(at) {
@@ -191,7 +191,7 @@ func TestNamespacesShareTheRate(t *testing.T) {
 			}
 			time.Sleep(wait + time.Millisecond)
 		}
-		if waited := time.Since(began); waited > 5*time.Second {
+		if waited := time.Since(started); waited > 5*time.Second {
 			t.Errorf("the shop waited %s behind 600 of a stranger", waited)
 		}
 	})

@@ -57,8 +57,8 @@ type Registry struct {
 	mutex   sync.Mutex
 	entries map[types.UID]*entry
 	swept   time.Time
-	// accounts are the quotas of merchant numbers, which several Merchants may share. concurrency
-	// is shared by all Merchants.
+	// quotas are those of merchant numbers, which several Merchants may share. concurrency is
+	// shared by all Merchants.
 	quotas      *quotas
 	concurrency map[Workers]*concurrencyLimit
 	// answers are the accepted answers, by the key that they are signed with.
@@ -74,7 +74,7 @@ type Registry struct {
 
 type entry struct {
 	// account is nil while no credentials can be used. problem holds the reason if those for the
-	// Merchant's protocol can't be; callbacks of another one may still be taken then.
+	// Merchant's protocol can't be; callbacks of another one may still be accepted then.
 	account    *Account
 	problem    *Problem
 	generation int64
@@ -145,9 +145,9 @@ func (r *Registry) In(ctx context.Context, merchant *v1alpha1.Merchant, protocol
 	return account, connection, nil
 }
 
-// ForProbe returns the Account of a Merchant for trying its key, although the callback addresses may
-// be wrong (NotifyProblem): a key that WeChat does not accept any more must not count as proven for
-// as long as they are. The errors are otherwise those of Get.
+// ForProbe returns the Account of a Merchant for trying its key, although the callback addresses
+// may be wrong (NotifyProblem): otherwise a key that WeChat no longer accepts would count as proven
+// until they are corrected. Other errors are those of Get.
 func (r *Registry) ForProbe(ctx context.Context, merchant *v1alpha1.Merchant) (*Account, error) {
 	account, err := r.find(ctx, merchant)
 	if err == nil && account.problem != nil {
@@ -227,9 +227,9 @@ func (r *Registry) notifyRestored(merchant types.NamespacedName) {
 	}
 }
 
-// BeginLeading is called when this process starts to make refund requests. The previous leader may
-// have had failing refunds in its last second, so the failure budgets start exhausted, as do those
-// of quotas that are created later.
+// OnStartedLeading is called when this process starts to make refund requests. The previous leader
+// may have had failing refunds in its last second, so the failure budgets start exhausted, as do
+// those of quotas that are created later.
 func (r *Registry) OnStartedLeading() { r.quotas.drain() }
 
 // Forget drops what is kept for a deleted Merchant.
@@ -352,10 +352,10 @@ func (r *Registry) dropUnusable(merchant *v1alpha1.Merchant, problem *Problem) {
 	r.entries[merchant.UID] = &entry{problem: problem, readTime: r.options.Clock.Now(), generation: merchant.Generation}
 }
 
-// keep returns the existing Account if nothing changed, so that connections and limits are kept,
-// and a new one otherwise. The rate limits belong to the quota of the merchant number, which the
-// new Account joins when its key is proven. changed reports whether an Account or a Problem existed
-// before.
+// replaceIfChanged returns the existing Account if nothing changed, so that connections and limits
+// are kept, and a new one otherwise. The rate limits belong to the quota of the merchant number,
+// which the new Account joins when its key is proven. changed reports whether an earlier result was
+// replaced.
 func (r *Registry) replaceIfChanged(merchant *v1alpha1.Merchant, in *inputs) (account *Account, changed bool, err error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

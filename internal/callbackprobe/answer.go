@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	// ErrStranger: the answer was not made by a replica of this operator for this probe.
+	// ErrOtherServer: the answer was not made by a replica of this operator for this probe.
 	ErrOtherServer = errors.New("another server answered")
 	// ErrAltered: a replica answered, but it received another body than the one sent.
 	ErrAltered = errors.New("the body was modified on the path")
@@ -21,8 +21,8 @@ type reply struct {
 	Code    string   `xml:"code"`
 }
 
-// Check verifies that an answer proves that the probe arrived unmodified. The error is ErrStranger
-// or ErrAltered.
+// Check verifies that an answer proves that the probe arrived unmodified. The error is
+// ErrOtherServer or ErrAltered.
 func (p Probe) Check(answer []byte) error {
 	var parsed reply
 	if len(answer) > MaxAnswer || xml.Unmarshal(answer, &parsed) != nil {

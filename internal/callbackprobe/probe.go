@@ -115,7 +115,7 @@ func (k Keys) Answer(target Target, body []byte, now time.Time) ([]byte, error) 
 		answerRoot, arrived, keys.answerCode(target, nonce, arrived)), nil
 }
 
-// made finds the keys that made a probe.
+// findKeys finds the keys with which a probe was made.
 func (k Keys) findKeys(target Target, nonce, timestamp, code string) (pair, bool) {
 	for _, keys := range k.accepted {
 		if sameCode(code, keys.probeCode(target, nonce, timestamp)) {

@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// places limits the calls under way of the MiniPrograms of each namespace, so that hosts which do not
-// answer keep nobody else waiting. The namespaces that use a MiniProgram share its places: one may
-// take a place while it holds fewer than are free, so that one alone holds half of them, and the
-// next one finds a place at once, however many Shipments the first has.
+// callSlots limits the calls in flight of the MiniPrograms of each namespace, their owner, so that
+// a host that does not answer does not block the others. Namespaces that use the MiniPrograms share
+// the owner's slots: each may use as many as are still free. So a single one uses at most half of
+// them, and the next one gets a slot at once, however many Shipments the first has.
 type callSlots struct {
 	mutex   sync.Mutex
 	byOwner map[string]*ownerSlots
-	// patience is how long a call waits for a place.
+	// queueTimeout is how long a call waits for a slot.
 	queueTimeout time.Duration
 }
 
-// perLender is how many calls of a namespace's MiniPrograms may be under way.
+// slotsPerOwner is how many calls of a namespace's MiniPrograms may be in flight.
 const slotsPerOwner = 8
 
-// placePatience is short: a worker waits meanwhile. A call that finds no place is tried again.
+// defaultQueueTimeout is short, because a worker waits meanwhile. A call without a slot is retried.
 const defaultQueueTimeout = time.Second
 
-// lender is a namespace whose MiniPrograms are called.
+// ownerSlots are the slots of a namespace whose MiniPrograms are called.
 type ownerSlots struct {
 	free int
-	// held are the places by the namespace that the calls are for.
+	// held are the used slots by the namespace that the calls are for.
 	held map[string]int
-	// waiting is one call of each namespace that found no place, in the order of their coming.
+	// waiting has one call of each namespace that got no slot, in the order of arrival.
 	waiting []*slotWaiter
 }
 
@@ -49,9 +49,9 @@ func (o *ownerSlots) take(namespace string) {
 	o.held[namespace]++
 }
 
-// enter takes a place of a namespace's MiniPrograms for a call that another namespace, or the same
-// one, needs. It waits for a moment if there is none. Only one call of each namespace waits; for the
-// others, and after that moment, it returns false. leave gives the place back.
+// acquire takes a slot of an owner for a call that a namespace needs, which may be the owner
+// itself. If none is free, one call of each namespace waits for queueTimeout; others, and those
+// that time out, get false. release frees the slot.
 func (s *callSlots) acquire(ctx context.Context, owner, namespace string) (release func(), acquired bool) {
 	s.mutex.Lock()
 	slots := s.byOwner[owner]
@@ -83,7 +83,7 @@ func (s *callSlots) acquire(ctx context.Context, owner, namespace string) (relea
 	}
 }
 
-// gaveUp ends a wait, and reports whether a place was given at the same moment.
+// cancelWait ends a wait, and reports whether a slot was assigned at the same moment.
 func (s *callSlots) cancelWait(slots *ownerSlots, w *slotWaiter) (acquired bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -95,7 +95,7 @@ func (s *callSlots) cancelWait(slots *ownerSlots, w *slotWaiter) (acquired bool)
 	return false
 }
 
-// leave gives a place back, and free ones to those that wait.
+// release frees a slot, and assigns free slots to waiting calls.
 func (s *callSlots) release(owner, namespace string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

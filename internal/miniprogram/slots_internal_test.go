@@ -7,7 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// enterAll takes places until there is none, and returns how to give each back.
+// acquireAll acquires slots until none is free, and returns the functions that release them.
 func acquireAll(t *testing.T, s *callSlots, owner, namespace string) []func() {
 	t.Helper()
 	var all []func()
@@ -20,37 +20,37 @@ func acquireAll(t *testing.T, s *callSlots, owner, namespace string) []func() {
 	}
 }
 
-func TestOneNamespaceNeverHoldsAllPlaces(t *testing.T) {
+func TestOneNamespaceNeverHoldsAllSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, s := NewWithT(t), newCallSlots()
-		first := acquireAll(t, s, "lender", "greedy")
+		first := acquireAll(t, s, "owner", "greedy")
 		g.Expect(first).To(HaveLen(slotsPerOwner / 2))
 		for _, namespace := range []string{"second", "third", "fourth"} {
-			release, acquired := s.acquire(t.Context(), "lender", namespace)
+			release, acquired := s.acquire(t.Context(), "owner", namespace)
 			g.Expect(acquired).To(BeTrue(), namespace)
 			defer release()
 		}
-		g.Expect(acquireAll(t, s, "other lender", "greedy")).To(HaveLen(slotsPerOwner/2), "the places of each lender are its own")
+		g.Expect(acquireAll(t, s, "other owner", "greedy")).To(HaveLen(slotsPerOwner/2), "the slots of each owner are its own")
 		for _, release := range first {
 			release()
 		}
 	})
 }
 
-// TestNamespacesThatWaitAreServedInTurn: all places are taken, and one namespace has many more calls
+// TestNamespacesThatWaitAreServedInTurn: all slots are used, and one namespace has many more calls
 // than the other.
 func TestNamespacesThatWaitAreServedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, s := NewWithT(t), newCallSlots()
 		var held []func()
 		for _, namespace := range []string{"greedy", "a", "b", "c", "d"} {
-			held = append(held, acquireAll(t, s, "lender", namespace)...)
+			held = append(held, acquireAll(t, s, "owner", namespace)...)
 		}
 		g.Expect(held).To(HaveLen(slotsPerOwner))
 		served := make(chan string, 100)
 		try := func(namespace string) {
 			go func() {
-				if _, acquired := s.acquire(t.Context(), "lender", namespace); acquired {
+				if _, acquired := s.acquire(t.Context(), "owner", namespace); acquired {
 					served <- namespace
 				}
 			}()
@@ -61,10 +61,10 @@ func TestNamespacesThatWaitAreServedInTurn(t *testing.T) {
 		synctest.Wait()
 		try("modest")
 		synctest.Wait()
-		g.Expect(s.byOwner["lender"].waiting).To(HaveLen(2), "one call of each namespace waits")
+		g.Expect(s.byOwner["owner"].waiting).To(HaveLen(2), "one call of each namespace waits")
 		held[len(held)-1]()
 		synctest.Wait()
-		g.Expect(served).To(Receive(Equal("modest")), "it holds fewer places")
+		g.Expect(served).To(Receive(Equal("modest")), "it holds fewer slots")
 		g.Expect(served).NotTo(Receive())
 	})
 }
@@ -72,7 +72,7 @@ func TestNamespacesThatWaitAreServedInTurn(t *testing.T) {
 func TestPlacesAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, s := NewWithT(t), newCallSlots()
-		for _, release := range acquireAll(t, s, "lender", "shop") {
+		for _, release := range acquireAll(t, s, "owner", "shop") {
 			release()
 		}
 		g.Expect(s.byOwner).To(BeEmpty())

@@ -1,5 +1,5 @@
-// Package protocols lists the versions of WeChat Pay's API that the operator speaks, and says where a
-// Merchant keeps what each of them needs. No other package does.
+// Package protocols lists the versions of WeChat Pay's API that the operator supports, and where a
+// Merchant keeps the credentials of each. No other package knows that.
 package protocols
 
 import (
@@ -14,7 +14,7 @@ import (
 	v3 "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/v3"
 )
 
-// Credentials say where a Merchant keeps what a protocol needs.
+// Credentials say where a Merchant keeps the credentials of a protocol.
 type Credentials struct {
 	// Secret is the name of the Secret with the key, Entry the key's entry in it, and Field the field
 	// of the Merchant that names them. Secret is empty if the Merchant does not name one.
@@ -28,7 +28,7 @@ type Credentials struct {
 	PublicKeys []v1alpha1.PublicKey
 }
 
-// description is a protocol and where a Merchant keeps what it needs.
+// description is a protocol and where a Merchant keeps its credentials.
 type description struct {
 	protocol    wechatpay.Protocol
 	credentials func(*v1alpha1.MerchantSpec) Credentials
@@ -58,7 +58,7 @@ func Of(name v1alpha1.Protocol) (protocol wechatpay.Protocol, known bool) {
 	return described.protocol, known
 }
 
-// OfMerchant returns the name of the protocol that a Merchant speaks.
+// OfMerchant returns the name of a Merchant's protocol.
 func OfMerchant(merchant *v1alpha1.Merchant) v1alpha1.Protocol {
 	return orDefault(merchant.Spec.Protocol)
 }
@@ -66,7 +66,7 @@ func OfMerchant(merchant *v1alpha1.Merchant) v1alpha1.Protocol {
 // Names returns the names of all protocols.
 func Names() []v1alpha1.Protocol { return slices.Sorted(maps.Keys(protocols)) }
 
-// CredentialsOf returns where a Merchant keeps what a protocol needs.
+// CredentialsOf returns where a Merchant keeps the credentials of a protocol.
 func CredentialsOf(name v1alpha1.Protocol, merchant *v1alpha1.Merchant) Credentials {
 	return protocols[orDefault(name)].credentials(&merchant.Spec)
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Discreet returns the same error for all failures at a host that has never sent a verified answer,
+// Conceal returns the same error for all failures at a host that has never sent a verified answer,
 // so that the error does not reveal whether the address has a host, a port, TLS or HTTP. The
 // outcome is the cautious one. Only a failure in the protocol's own format is reported (speaks),
-// because it shows that the host speaks WeChat Pay's protocol.
+// because it shows that the host implements WeChat Pay's protocol.
 func Conceal(trust wechatpay.Trust, host *url.URL, failure *wechatpay.Error, speaks bool) *wechatpay.Error {
 	switch {
 	case trust == nil:

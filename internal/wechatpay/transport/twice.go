@@ -28,8 +28,8 @@ func Twice[T any](ctx context.Context, s wechatpay.Settings, operation wechatpay
 	return answer, combineFailures(first, second)
 }
 
-// shareOfFirst reserves half of the caller's time for the retry. A refund may use all of it,
-// because it is retried only if it was not sent, which is known early.
+// firstLimit reserves half of the caller's time for the retry. A refund may use all of it, because
+// it is retried only if it was not sent, which is known early.
 func firstLimit(ctx context.Context, operation wechatpay.Operation, limit time.Duration) time.Duration {
 	deadline, hasDeadline := ctx.Deadline()
 	if !hasDeadline || operation.PaysBack() {
@@ -38,8 +38,8 @@ func firstLimit(ctx context.Context, operation wechatpay.Operation, limit time.D
 	return min(limit, time.Until(deadline)/2)
 }
 
-// whatBothSay combines the errors of two attempts and keeps the uncertainty: an attempt that may
-// have arrived stays unknown, even if the retry was not sent or got an unsigned refusal. Only a
+// combineFailures combines the errors of two attempts and keeps the uncertainty: an attempt that
+// may have arrived stays unknown, even if the retry was not sent or got an unsigned refusal. Only a
 // verified reply resolves it.
 func combineFailures(first, second *wechatpay.Error) *wechatpay.Error {
 	switch {

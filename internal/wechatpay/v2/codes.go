@@ -198,7 +198,7 @@ func (w wording) isIn(text string) bool {
 	})
 }
 
-// isUmbrella reports whether a code is generic.
+// isGenericCode reports whether a code has several meanings, which only its text tells apart.
 func isGenericCode(code string) bool { return code == "INVALID_REQUEST" || code == "ERROR" }
 
 func lookUp(operation wechatpay.Operation, code string) (judgement, bool) {

@@ -36,7 +36,8 @@ func (r *receiver) Parse(delivery wechatpay.Delivery) (wechatpay.Notification, e
 	return readCallback(wechatpay.OperationPaymentCallback, delivery.Body, ofRefunds, r.readPaymentNotification)
 }
 
-// readCallback reads a callback, which must have no field of the foreign ones. A rejected one proves nothing, not even that our key is wrong.
+// readCallback reads a callback, and rejects one that has a foreign field. A rejected callback
+// proves nothing, not even that our key is wrong.
 func readCallback(operation wechatpay.Operation, body []byte, foreign []string, read func(fields) (wechatpay.Notification, error)) (wechatpay.Notification, error) {
 	message, err := readFields(body, messageRoot, maxCallbackFields)
 	if err == nil {

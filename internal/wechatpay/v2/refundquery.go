@@ -152,7 +152,7 @@ func readRefund(reply fields, suffix string) (wechatpay.RefundFact, error) {
 	return fact, nil
 }
 
-// refundStatus is refund_status in our own words (chapter 9_5); one that is not known stays as it is.
+// refundStatus translates refund_status (chapter 9_5); an unknown value stays unchanged.
 func refundStatus(status string) wechatpay.RefundStatus {
 	return cmp.Or(refundStatuses[status], wechatpay.RefundStatus(status))
 }

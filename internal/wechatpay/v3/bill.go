@@ -119,5 +119,5 @@ func (c *Client) fetchBill(ctx context.Context, host *url.URL, target string) (*
 	return nil, failure
 }
 
-// errBillNotSigned is true of every answer to the second request for a bill.
+// errBillNotSigned applies to every answer to the second request for a bill.
 var errBillNotSigned = &unproven{meaning: wechatpay.NotVerified, cause: errors.New("it is not signed")}

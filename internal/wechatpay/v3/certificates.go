@@ -34,13 +34,13 @@ const (
 // errJustTried: the certificates were asked for less than downloadInterval ago.
 var errJustTried = errors.New("WeChat Pay's certificates were downloaded, or asked for, less than a minute ago")
 
-// needVerifiers makes sure, before a call, that something can verify its answer. Without that a
-// refund would be made whose answer counts for nothing.
+// needVerifiers makes sure, before a call, that its answer can be verified. Otherwise a refund
+// could be made whose answer can't be believed.
 func (c *Client) needVerifiers(ctx context.Context, operation wechatpay.Operation) *wechatpay.Error {
 	now := c.settings.Now()
 	if !c.verifiers.areMissing(now) {
 		if c.verifiers.areStale(now) {
-			// In the background: the old certificates are good meanwhile, and kept if this fails.
+			// In the background: the old certificates are used meanwhile, and kept if this fails.
 			c.startDownload()
 		}
 		return nil
@@ -116,7 +116,7 @@ func (c *Client) tryDownload(ctx context.Context, host *url.URL, limit time.Dura
 	if !isSuccess(answer.Status) {
 		failure, speaks := errorOf(call.operation, answer, c.checkList(answer, nil, now))
 		if failure.Meaning == wechatpay.VerifiersMissing {
-			// What to do says more than WeChat's words.
+			// This error says what to do, which WeChat's text does not.
 			failure.Code, failure.Description, failure.Err = "", "", errNoCertificates
 		}
 		return nil, transport.Conceal(c.settings.Trust, host, failure, speaks)
@@ -170,7 +170,7 @@ type listedCertificate struct {
 	EncryptCertificate resource `json:"encrypt_certificate"`
 }
 
-// readCertificates reads and opens a list. Certificates of other kinds than RSA are left out.
+// readCertificates parses and decrypts a list. Certificates without an RSA key are left out.
 func (c *Client) readCertificates(body []byte) ([]*x509.Certificate, error) {
 	var list certificateList
 	if err := readJSON(body, &list); err != nil {

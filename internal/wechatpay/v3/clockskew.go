@@ -16,7 +16,7 @@ type clockSkew struct {
 	skew    atomic.Int64
 }
 
-// note reads the Date header of an answer, which says WeChat's time to the second.
+// record reads the Date header of an answer, which has WeChat's time to the second.
 func (s *clockSkew) record(date string, now time.Time) {
 	weChatsTime, err := http.ParseTime(date)
 	if err != nil {

@@ -29,7 +29,7 @@ const (
 	typeRefund      = "refund"
 )
 
-// Prepare downloads the certificates if a callback names one that is not known. Whoever sends a
+// Prepare downloads the certificates if a callback names one that is not known. The sender of a
 // callback chooses that name, so it is done at most once a minute.
 func (c *Client) Prepare(ctx context.Context, delivery wechatpay.Delivery) {
 	signed, why := readProof(delivery.Header)
@@ -41,8 +41,8 @@ func (c *Client) Prepare(ctx context.Context, delivery wechatpay.Delivery) {
 	_ = c.download(ctx) // Parse says what is missing then
 }
 
-// Parse verifies, decrypts and reads a callback. Nothing of its body is read before its signature
-// is verified, and a genuine event of another product has neither payment nor refund.
+// Parse verifies, decrypts and reads a callback. Its body is read only after its signature is
+// verified. A genuine event of another product has neither payment nor refund.
 func (c *Client) Parse(delivery wechatpay.Delivery) (wechatpay.Notification, error) {
 	notification, err := c.parse(delivery)
 	if err == nil {
@@ -132,7 +132,7 @@ func (c *Client) readPayment(content []byte) (*wechatpay.Payment, error) {
 	return &payment, nil
 }
 
-// readRefundNotification reads a refund, whose state has another name here than in an answer.
+// readRefundNotification reads a refund, whose state has another member name than in an answer.
 func (c *Client) readRefundNotification(content []byte) (*wechatpay.RefundFact, error) {
 	var parsed struct {
 		Refund       refundAnswer `json:",inline"`

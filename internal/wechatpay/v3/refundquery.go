@@ -63,7 +63,7 @@ func (r refundAnswer) fact() (wechatpay.RefundFact, error) {
 	return fact, nil
 }
 
-// refundStatus is a state in our own words; one that is not known stays as it is.
+// refundStatus translates a state; an unknown one stays unchanged.
 func refundStatus(status string) wechatpay.RefundStatus {
 	return cmp.Or(refundStatuses[status], wechatpay.RefundStatus(status))
 }
