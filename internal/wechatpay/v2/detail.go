@@ -7,8 +7,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
-// Two parameters of unifiedorder are JSON. A repeated call has to be the same call byte for byte, so it is written from structs,
-// whose members have one order, and never from maps.
+// Two parameters of unifiedorder are JSON. A repeated call has to be the same call byte for byte, so
+// they are written from structs, whose members have a fixed order, and never from maps.
 
 // How many bytes WeChat accepts (chapter 9_1; newer pages say 6144 for detail).
 const (
