@@ -130,6 +130,14 @@ func (b *Base) note(regarding runtime.Object, reason, action, format string, arg
 	b.Recorder.Eventf(regarding, nil, "Normal", reason, action, format, args...)
 }
 
+// afterWrite goes on, or ends the reconcile, as said, unless the write failed.
+func afterWrite(err error, then progress) progress {
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return then
+}
+
 // stoppedBy converts the error of a write. A deleted object needs nothing more.
 func stoppedBy(err error) progress {
 	if errors.Is(err, status.ErrReplaced) {

@@ -70,10 +70,7 @@ func (r *RefundReconciler) verifyApprovalWhenSeen(ctx context.Context, f *refund
 	case guard.InForce:
 		err = r.recordApproval(ctx, f)
 	}
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return next()
+	return afterWrite(err, next())
 }
 
 // trustApproval checks the policy for a Refund whose approval is seen: InForce means that it is
@@ -143,10 +140,7 @@ func (r *RefundReconciler) verifyApproval(ctx context.Context, f *refund) progre
 		}
 		return r.endUnguarded(ctx, f)
 	case guard.InForce:
-		if err := r.recordApproval(ctx, f); err != nil {
-			return stoppedBy(err)
-		}
-		return next()
+		return afterWrite(r.recordApproval(ctx, f), next())
 	default:
 		return r.awaitGuard(ctx, f, found)
 	}
@@ -179,10 +173,7 @@ func (r *RefundReconciler) awaitGuard(ctx context.Context, f *refund, found guar
 			lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, message, r.Clock.Now())
 		}
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.GuardRetry) // a change starts the next reconcile earlier
+	return afterWrite(err, again(r.Timing.GuardRetry)) // a change starts the next reconcile earlier
 }
 
 func (r *RefundReconciler) reportAutomatic(f *refund) {

@@ -51,18 +51,13 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 		return r.releaseUnlessRefunding(ctx, o) // paid, although differently: there is nothing to close
 	}
 	// A person has to act. Until then it is rarely queried, in case the account is corrected.
-	r.closes.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
-	return again(r.Timing.RetrySlowly)
+	return r.closeLater(o, r.Timing.RetrySlowly)
 }
 
 // poll queries an open Order periodically, in case its callback got lost.
 func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	now := r.Clock.Now()
-	due, known := r.polls.get(o.UID)
-	if !known {
-		due = r.nextPoll(o, now)
-		r.polls.set(o.UID, due)
-	}
+	due := r.polls.setIfUnknown(o.UID, r.nextPoll(o, now))
 	if now.Before(due) {
 		return again(r.untilNext(o, due, now))
 	}
@@ -73,10 +68,8 @@ func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	if err == nil && (trade.State.Paid() || trade.State.Closed() && isOurs(o, trade)) {
 		return r.applyTrade(ctx, o, trade)
 	}
-	if err := r.showPoll(ctx, o, trade, err); err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.untilNext(o, due, r.Clock.Now()))
+	err = r.showPoll(ctx, o, trade, err)
+	return afterWrite(err, again(r.untilNext(o, due, r.Clock.Now())))
 }
 
 // notePoll records a failed poll: it is repeated as soon as the Merchant's credentials are
@@ -125,12 +118,7 @@ func soonerOf(a, b time.Time) time.Time {
 // lost callback is found.
 func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress {
 	now := r.Clock.Now()
-	due, known := r.polls.get(o.UID)
-	if !known {
-		due = r.nextLateCheck(o, now)
-		r.polls.set(o.UID, due)
-	}
-	if now.Before(due) {
+	if due := r.polls.setIfUnknown(o.UID, r.nextLateCheck(o, now)); now.Before(due) {
 		return r.restUntil(o, due)
 	}
 	return next()

@@ -43,12 +43,9 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 			lifecycle.Closing(order, why+", but it can't be closed at WeChat Pay yet: "+problem.Message, r.Clock.Now())
 		}
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
 	// A change of the Merchant starts the next reconcile; this wait is for Secrets, which are not
 	// watched.
-	return again(r.Timing.SecretsCheck)
+	return afterWrite(err, again(r.Timing.SecretsCheck))
 }
 
 // merchantReason returns the reason of Prepared or Accepted for a problem of a Merchant.

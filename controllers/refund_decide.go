@@ -67,10 +67,8 @@ func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) p
 		return r.applyFact(ctx, f, fact)
 	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.noRequestInFlight(f):
 		r.contradictions.clear(f.UID)
-		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.NoMismatch(refund, r.Clock.Now()) }); err != nil {
-			return stoppedBy(err)
-		}
-		return next()
+		err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.NoMismatch(refund, r.Clock.Now()) })
+		return afterWrite(err, next())
 	case isDeleted(f) && r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
 		return r.abandonFinalizer(ctx, f, err.Error())
 	default:
@@ -85,11 +83,7 @@ func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) p
 // first answer is in memory: a restart waits again.
 func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress {
 	now := r.Clock.Now()
-	first, known := r.contradictions.get(f.UID)
-	if !known {
-		first = now
-		r.contradictions.set(f.UID, first)
-	}
+	first := r.contradictions.setIfUnknown(f.UID, now)
 	switch {
 	case isDeleted(f) && now.Sub(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
 		return r.abandonFinalizer(ctx, f, "WeChat Pay goes on to state another refund of this number")
@@ -292,10 +286,7 @@ func (r *RefundReconciler) waitForTurn(ctx context.Context, f *refund, message s
 			lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForTurn, message, r.Clock.Now())
 		}
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(wait)
+	return afterWrite(err, again(wait))
 }
 
 // isWaitingForAnything reports whether the status shows a more specific reason than waiting for the

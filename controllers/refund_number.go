@@ -74,10 +74,7 @@ func (r *RefundReconciler) waitForProof(ctx context.Context, f *refund) progress
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonPending, keyNotAcceptedMessage(f.merchant), r.Clock.Now())
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.SecretsCheck)
+	return afterWrite(err, again(r.Timing.SecretsCheck))
 }
 
 // numberOwnedByRefund describes the owner of the number. It names the owner only within the

@@ -168,11 +168,7 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 		return next()
 	}
 	now := r.Clock.Now()
-	due, known := r.polls.get(f.UID)
-	if !known {
-		due = r.nextPoll(f, now)
-		r.polls.set(f.UID, due)
-	}
+	due := r.polls.setIfUnknown(f.UID, r.nextPoll(f, now))
 	if now.Before(due) {
 		return again(due.Sub(now))
 	}

@@ -140,10 +140,8 @@ func (r *RefundReconciler) awaitPaidOrder(ctx context.Context, f *refund) progre
 
 // deny ends a Refund without a query: its Order ended unpaid.
 func (r *RefundReconciler) deny(ctx context.Context, f *refund) progress {
-	if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, r.Clock.Now()) }); err != nil {
-		return stoppedBy(err)
-	}
-	return done() // the write starts the next reconcile
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, r.Clock.Now()) })
+	return afterWrite(err, done()) // the write starts the next reconcile
 }
 
 // checkCertificate waits for the client certificate that refunds need.
@@ -166,8 +164,5 @@ func (r *RefundReconciler) waitFor(ctx context.Context, f *refund, reason, messa
 		lifecycle.Approved(refund, r.Clock.Now())
 		lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, message, r.Clock.Now())
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.SecretsCheck)
+	return afterWrite(err, again(r.Timing.SecretsCheck))
 }

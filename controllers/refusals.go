@@ -173,10 +173,7 @@ func (r *OrderReconciler) finishDeletion(ctx context.Context, o *order) progress
 		r.refusals.forget(o.UID)
 		return stop(err)
 	}
-	if err := r.showRefusal(ctx, o, metrics.WriteRelease, err); err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.SecretsCheck)
+	return afterWrite(r.showRefusal(ctx, o, metrics.WriteRelease, err), again(r.Timing.SecretsCheck))
 }
 
 // abandonIfUnwritable limits how long a deleted Order waits if its status can't be written, so that
@@ -195,22 +192,14 @@ func (r *OrderReconciler) abandonIfUnwritable(ctx context.Context, o *order) pro
 // be closed continues.
 func (r *OrderReconciler) notHeld(ctx context.Context, o *order, refused error) progress {
 	if lifecycle.Started(o.Order) {
-		if err := r.showRefusal(ctx, o, metrics.WriteHold, refused); err != nil {
-			return stoppedBy(err)
-		}
-		return next()
+		return afterWrite(r.showRefusal(ctx, o, metrics.WriteHold, refused), next())
 	}
 	if reason, why := r.closeReason(o); reason != "" {
 		return r.endUnpaid(ctx, o, reason, why+"; WeChat Pay was not asked")
 	}
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		lifecycle.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonWriteRefused,
-			"Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, refused), r.Clock.Now())
-	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.SecretsCheck)
+	err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonWriteRefused,
+		"Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, refused))
+	return afterWrite(err, again(r.Timing.SecretsCheck))
 }
 
 // finishDeletion removes the finalizer of a Refund without open work.

@@ -102,16 +102,11 @@ func isRefunded(order *v1alpha1.Order) bool {
 // restart two are needed again.
 func (r *ShipmentReconciler) notShippable(ctx context.Context, s *shipment, message string, known weixin.Order, witnessed bool) progress {
 	now := r.Clock.Now()
-	first, before := r.firstAnswers.get(s.UID)
-	if !before {
-		r.firstAnswers.set(s.UID, now)
-		first = now
-	}
-	wait := first.Add(r.Timing.SecondAnswer).Sub(now)
-	if witnessed || before && wait <= 0 {
+	wait := r.firstAnswers.setIfUnknown(s.UID, now).Add(r.Timing.SecondAnswer).Sub(now)
+	if witnessed || wait <= 0 {
 		return r.ended(ctx, s, v1alpha1.ReasonNotShippable, message, known)
 	}
-	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRefused, message+". It is asked once more before this is final", r.later(s, max(wait, 0)))
+	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRefused, message+". It is asked once more before this is final", r.later(s, wait))
 }
 
 // settle asks WeChat what it has after it refused an upload, and ends the Shipment by that.
