@@ -41,7 +41,7 @@ type Base struct {
 	Events *events.Dispatcher
 	// Ledger records what happened; nil if there is none.
 	Ledger Ledger
-	// Wakeups start the queries of what a bill says was missed; nil in tests about something else.
+	// Wakeups start the queries of what a bill says was missed.
 	Wakeups *Wakeups
 	// Recorder writes events for decisions and for what needs a person's attention.
 	Recorder kubeevents.EventRecorder

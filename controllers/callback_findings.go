@@ -1,14 +1,11 @@
 package controllers
 
 import (
-	"context"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
@@ -63,12 +60,11 @@ func (f *CallbackFindings) forget(key types.NamespacedName) {
 	delete(f.found, key)
 }
 
-// listenToCallbacks starts a reconcile of a Merchant when its finding has changed.
-func (r *MerchantReconciler) listenToCallbacks(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	r.Callbacks.mutex.Lock()
-	defer r.Callbacks.mutex.Unlock()
-	r.Callbacks.changed = func(merchant types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: merchant}) }
-	return nil
+// listen sets what is called when the finding about a Merchant has changed.
+func (f *CallbackFindings) listen(changed func(types.NamespacedName)) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.changed = changed
 }
 
 // reportCallbacks writes an event when callbacks stop arriving, or arrive again.

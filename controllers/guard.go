@@ -6,7 +6,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -194,7 +193,7 @@ func explainGuard(found guard.Finding, namespace string) (reason, message string
 
 // listenToGuard starts a reconcile of the waiting Refunds of a namespace when the policy is removed
 // or restored.
-func (r *RefundReconciler) listenToGuard(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (r *RefundReconciler) listenToGuard(ctx context.Context, queue queueOfRequests) error {
 	r.Guard.Listen(func(namespace string) {
 		var refunds v1alpha1.RefundList
 		if err := r.Client.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
@@ -210,7 +209,7 @@ func (r *RefundReconciler) listenToGuard(ctx context.Context, queue workqueue.Ty
 
 // listenToGuard starts a reconcile of the Merchants of a namespace when the policy is removed or
 // restored.
-func (r *MerchantReconciler) listenToGuard(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (r *MerchantReconciler) listenToGuard(ctx context.Context, queue queueOfRequests) error {
 	r.Guard.Listen(func(namespace string) {
 		var merchants v1alpha1.MerchantList
 		if err := r.Client.List(ctx, &merchants, client.InNamespace(namespace)); err != nil {

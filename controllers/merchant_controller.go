@@ -69,9 +69,9 @@ func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("merchant").
 		For(&v1alpha1.Merchant{}).
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.deletedMerchantOf)).
-		WatchesRawSource(source.Func(r.listen)).
+		WatchesRawSource(notifications(r.Registry.Listen)). // calls are paused or resumed, or show something new about the credentials
 		WatchesRawSource(source.Func(r.listenToGuard)).
-		WatchesRawSource(source.Func(r.listenToCallbacks)).
+		WatchesRawSource(notifications(r.Callbacks.listen)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.limitWorkers(account.MerchantWorkers, r))
 }

@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
@@ -85,9 +84,9 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
 		Watches(&v1alpha1.Refund{}, handler.EnqueueRequestsFromMapFunc(orderOfRefund)).
 		WatchesRawSource(r.whenCredentialsRestored(r.endWaits)).
-		WatchesRawSource(source.Func(listenToEvents[*v1alpha1.Order](&r.Base))).
-		WatchesRawSource(source.Func(listenToLedger(&r.Base))).
-		WatchesRawSource(source.Func(r.listenToStatements)).
+		WatchesRawSource(notifications(listenToEvents[*v1alpha1.Order](&r.Base))).
+		WatchesRawSource(notifications(r.listenToLedger)).
+		WatchesRawSource(notifications(r.listenToStatements)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.limitWorkers(account.OrderWorkers, r))
 }

@@ -81,9 +81,9 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForOrder)).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForMerchant)).
 		WatchesRawSource(r.whenCredentialsRestored(r.endWaits)).
-		WatchesRawSource(source.Func(listenToEvents[*v1alpha1.Refund](&r.Base))).
+		WatchesRawSource(notifications(listenToEvents[*v1alpha1.Refund](&r.Base))).
 		WatchesRawSource(source.Func(r.listenToGuard)).
-		WatchesRawSource(source.Func(r.listenToStatements)).
+		WatchesRawSource(notifications(r.listenToStatements)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.limitWorkers(account.RefundWorkers, r))
 }

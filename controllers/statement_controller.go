@@ -9,7 +9,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -146,9 +145,6 @@ func (r *StatementReconciler) awaitDue(_ context.Context, s *billOf) progress {
 	}
 	return next()
 }
-
-// queueOfRequests is what a watch adds requests to.
-type queueOfRequests = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // merchantAppeared reconciles the Statements of a Merchant that is there now.
 func (r *StatementReconciler) merchantAppeared(ctx context.Context, created event.CreateEvent, queue queueOfRequests) {
