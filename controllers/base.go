@@ -88,7 +88,7 @@ func (r *retries) forget(uid types.UID) { r.limiter.Forget(uid) }
 // hold adds the finalizer, so that the object remains until what is about to be started at WeChat
 // is settled.
 func (b *Base) hold(ctx context.Context, object client.Object) error {
-	if controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) {
+	if isHeld(object) {
 		return nil
 	}
 	patch := client.MergeFromWithOptions(object.DeepCopyObject().(client.Object), client.MergeFromWithOptimisticLock{})
@@ -112,8 +112,6 @@ func (b *Base) release(ctx context.Context, object client.Object) error {
 	}
 	return client.IgnoreNotFound(b.wrote(ctx, object, metrics.WriteRelease, err))
 }
-
-func ignoreNotFound(err error) error { return client.IgnoreNotFound(err) }
 
 func isDeleted(object client.Object) bool { return object.GetDeletionTimestamp() != nil }
 

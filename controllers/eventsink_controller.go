@@ -7,7 +7,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -72,6 +71,3 @@ func (r *EventSinkReconciler) serve(ctx context.Context, sink *v1alpha1.EventSin
 	}
 	return r.show(ctx, sink, problem)
 }
-
-// sinkKey returns the name by which the Dispatcher knows an EventSink.
-func sinkKey(sink *v1alpha1.EventSink) types.NamespacedName { return client.ObjectKeyFromObject(sink) }

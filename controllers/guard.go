@@ -247,10 +247,3 @@ func (r *MerchantReconciler) reportGuard(m *v1alpha1.Merchant, before metav1.Con
 		r.note(m, now.Reason, "CheckPolicy", "%s", now.Message)
 	}
 }
-
-func statusOfCondition(m *v1alpha1.Merchant, kind string) metav1.ConditionStatus {
-	if shown := conditionOf(m, kind); shown != nil {
-		return shown.Status
-	}
-	return ""
-}

@@ -20,12 +20,9 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 	before := readyReason(m)
 	message = r.withRefusal(m, r.withDeletion(m, message))
 	allowed, why, pauses := callsAllowed(handle)
-	guarded, wasGuarded := r.refundsGuarded(ctx, m), statusOfCondition(m, v1alpha1.ConditionRefundsGuarded)
+	guarded, wasGuarded := r.refundsGuarded(ctx, m), conditionOf(m, v1alpha1.ConditionRefundsGuarded).Status
+	callbacksBefore := conditionOf(m, v1alpha1.ConditionCallbacksReachable)
 	callbacks, tested := r.Callbacks.get(m)
-	var callbacksBefore metav1.Condition
-	if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); shown != nil {
-		callbacksBefore = *shown
-	}
 	err := record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) {
 		r.set(m, v1alpha1.ConditionReady, status, reason, message)
 		r.set(m, v1alpha1.ConditionCallsAllowed, allowed, why, pauses)
@@ -69,7 +66,7 @@ func readyReason(m *v1alpha1.Merchant) string {
 }
 
 func readyCondition(m *v1alpha1.Merchant) (metav1.ConditionStatus, string, string) {
-	if shown := meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionReady); shown != nil {
+	if shown := conditionOf(m, v1alpha1.ConditionReady); shown.Status != "" {
 		return shown.Status, shown.Reason, shown.Message
 	}
 	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, "Whether WeChat Pay accepts the key is not known yet"
@@ -124,16 +121,14 @@ func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *account.
 	if !near {
 		days = 0
 	}
-	r.mutex.Lock()
-	known := r.remember(m)
-	lastWarned := known.warned
-	known.warned = days
-	r.mutex.Unlock()
 	stops := "refunds stop then"
 	if handle.CertificateForAllCalls {
 		stops = "all calls stop then"
 	}
-	if near && lastWarned != days {
+	known := r.known.of(m)
+	warned := known.warned
+	known.warned = days
+	if near && warned != days {
 		r.warn(m, "CertificateExpires", "Check", "The client certificate expires in less than %d days, on %s; %s", days, expires.UTC().Format(time.DateOnly), stops)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -196,9 +195,7 @@ func (r *OrderReconciler) abandonWithoutCredentials(ctx context.Context, o *orde
 // abandonFinalizer removes the finalizer of an Order that could not be closed. WeChat closes it
 // automatically after seven days.
 func (r *OrderReconciler) abandonFinalizer(ctx context.Context, o *order, why string) progress {
-	if r.refusals.message(o.UID, metrics.WriteRelease) == "" { // otherwise it was reported before
-		r.reporter(ctx).FinalizerAbandoned(o.Order, "Order", "Removed the finalizer without closing order %s at WeChat Pay: %s", o.Number(), why)
-	}
+	r.reportAbandoned(ctx, o.Order, "Removed the finalizer without closing order %s at WeChat Pay: %s", o.Number(), why)
 	r.forget(o.UID)
 	return r.finishDeletion(ctx, o)
 }

@@ -104,7 +104,7 @@ func (r *OrderReconciler) init() {
 func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	scope := &order{Order: &v1alpha1.Order{}}
 	err := r.Client.Get(ctx, request.NamespacedName, scope.Order)
-	if ignoreNotFound(err) != nil {
+	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
 	closing := r.closeDeleted(ctx, request.NamespacedName, scope.UID)

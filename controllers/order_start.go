@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
@@ -148,7 +149,7 @@ func (r *OrderReconciler) holdBeforeFirstCall(ctx context.Context, o *order) pro
 	case isRefused(err):
 		return r.notHeld(ctx, o, err)
 	default:
-		return stop(ignoreNotFound(err))
+		return stop(client.IgnoreNotFound(err))
 	}
 }
 

@@ -109,7 +109,7 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	r.begin()
 	scope := &refund{Refund: &v1alpha1.Refund{}}
 	err := r.Client.Get(ctx, request.NamespacedName, scope.Refund)
-	if ignoreNotFound(err) != nil {
+	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
 	r.reportDeleted(ctx, request.NamespacedName, scope.UID)
@@ -206,7 +206,7 @@ func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object
 	var requests []reconcile.Request
 	for i := range refunds.Items {
 		refund, order := &refunds.Items[i], &v1alpha1.Order{}
-		if err := r.Client.Get(ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order); ignoreNotFound(err) != nil {
+		if err := r.Client.Get(ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order); client.IgnoreNotFound(err) != nil {
 			return failed(err)
 		} else if err == nil && index.MerchantOf(order) == object.GetNamespace()+"/"+object.GetName() {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(refund)})

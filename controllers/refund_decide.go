@@ -244,7 +244,7 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 		err = r.APIReader.Get(ctx, client.ObjectKeyFromObject(f.order), f.order)
 	}
 	if err != nil {
-		return failed(ignoreNotFound(err))
+		return failed(client.IgnoreNotFound(err))
 	}
 	if !lifecycle.IsPaid(f.order) {
 		return again(r.Timing.RetryFirst) // it lost its status or was recreated, and will record its payment again

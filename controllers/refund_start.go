@@ -7,11 +7,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
 // releaseIfFinal is the last step of a final Refund.
@@ -45,7 +45,7 @@ func (r *RefundReconciler) isCounted(ctx context.Context, f *refund) (bool, erro
 	}
 	order := &v1alpha1.Order{}
 	if err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, order); err != nil {
-		return true, ignoreNotFound(err)
+		return true, client.IgnoreNotFound(err)
 	}
 	return !lifecycle.IsPaid(order) || lifecycle.HasRefunded(order, f.Number()), nil
 }
@@ -117,9 +117,7 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason st
 
 // abandonFinalizer removes the finalizer of a Refund whose final state is unknown.
 func (r *RefundReconciler) abandonFinalizer(ctx context.Context, f *refund, why string) progress {
-	if r.refusals.message(f.UID, metrics.WriteRelease) == "" { // otherwise it was reported before
-		r.reporter(ctx).FinalizerAbandoned(f.Refund, "Refund", "Removed the finalizer without knowing the final state of refund %s at WeChat Pay: %s", f.Number(), why)
-	}
+	r.reportAbandoned(ctx, f.Refund, "Removed the finalizer without knowing the final state of refund %s at WeChat Pay: %s", f.Number(), why)
 	return r.finishDeletion(ctx, f)
 }
 
