@@ -112,46 +112,41 @@ func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, why string) 
 	return r.endUnpaid(ctx, o, v1alpha1.ReasonNumberInUse, why+". Create another Order with another name or spec.outTradeNo")
 }
 
-// ownsPayment checks whether the Order may record a payment. It returns nil if so; otherwise the
-// reconcile ends.
-func (r *OrderReconciler) ownsPayment(ctx context.Context, o *order, transactionID string) *progress {
+// ownsPayment goes on if the Order may record a payment, and ends the reconcile otherwise.
+func (r *OrderReconciler) ownsPayment(ctx context.Context, o *order, transactionID string) progress {
 	if lifecycle.IsPaid(o.Order) {
-		return nil
+		return next()
 	}
 	holder, err := r.Claims.HolderOfPayment(ctx, o.Order, o.merchant, transactionID)
 	if err != nil {
-		end := failed(err)
-		return &end
+		return failed(err)
 	}
 	if holder != nil {
-		end := r.loseNumber(ctx, o, numberOwnedBy(o.Order, holder))
-		return &end
+		return r.loseNumber(ctx, o, numberOwnedBy(o.Order, holder))
 	}
 	return r.ownsNumber(ctx, o)
 }
 
-// ownsNumber checks whether the Order owns its number. It returns nil if so; otherwise the
-// reconcile ends.
-func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
+// ownsNumber goes on if the Order owns its number, and ends the reconcile otherwise.
+func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) progress {
 	if lifecycle.IsPaid(o.Order) {
-		return nil
+		return next()
 	}
 	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
-	var end progress
 	switch {
 	case err != nil:
-		end = failed(err)
+		return failed(err)
 	case owner.UID == o.UID:
-		return nil
+		return next()
 	case claims.IsDecided(owner):
-		end = r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner))
+		return r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner))
 	case isDeleted(o) && r.Clock.Since(o.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
-		end = r.abandonFinalizer(ctx, o, "another Order of the number comes first, and WeChat Pay has not said whose it is")
+		return r.abandonFinalizer(ctx, o, "another Order of the number comes first, and WeChat Pay has not said whose it is")
 	default:
-		end = r.waitForNumber(ctx, o)
+		end := r.waitForNumber(ctx, o)
 		r.closes.until(o, r.Clock.Now().Add(r.Timing.CloseRetry)) // no query about it meanwhile
+		return end
 	}
-	return &end
 }
 
 // otherPayment handles a payment that WeChat reports for the number but that is not this Order's.
@@ -197,8 +192,8 @@ func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechat
 	if !isOurs(o, trade) && lifecycle.NamesAnotherNamespace(trade.Attach, o.Order) {
 		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
 	}
-	if end := r.ownsNumber(ctx, o); end != nil {
-		return *end
+	if end := r.ownsNumber(ctx, o); end.stop {
+		return end
 	}
 	return r.usedAtWeChat(ctx, o)
 }

@@ -29,8 +29,8 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 	if !trade.State.Paid() {
 		return r.endClosed(ctx, o, reason, why)
 	}
-	if end := r.ownsPayment(ctx, o, trade.Payment.TransactionID); end != nil {
-		return *end
+	if end := r.ownsPayment(ctx, o, trade.Payment.TransactionID); end.stop {
+		return end
 	}
 	var verdict lifecycle.Verdict
 	var message string

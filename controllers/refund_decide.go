@@ -185,8 +185,8 @@ func (r *RefundReconciler) queryBeforeDecisionFailed(ctx context.Context, f *ref
 }
 
 func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
-	if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
-		return *end
+	if end := r.ownsNumber(ctx, f, fact.RefundID); end.stop {
+		return end
 	}
 	if err := r.recordFact(ctx, f, fact); err != nil {
 		return stoppedBy(err)
