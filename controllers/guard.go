@@ -112,14 +112,14 @@ const maxPolicyTrials = 10
 // may exclude some of them by label.
 func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace string) []*v1alpha1.Refund {
 	return func(ctx context.Context, namespace string) (chosen []*v1alpha1.Refund) {
-		var refunds v1alpha1.RefundList
-		if err := cached.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+		refunds, err := waitingRefunds(ctx, cached, client.InNamespace(namespace))
+		if err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to list Refunds to try the policy on approvals on", "namespace", namespace)
 			return nil
 		}
 		seen := map[string]bool{}
-		for i := range refunds.Items {
-			refund := &refunds.Items[i]
+		for i := range refunds {
+			refund := &refunds[i]
 			labelled := labels.FormatLabels(refund.Labels)
 			if refund.Spec.Approval == "" && !isDeleted(refund) && !seen[labelled] && len(chosen) < maxPolicyTrials {
 				seen[labelled] = true
@@ -128,6 +128,14 @@ func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace stri
 		}
 		return chosen
 	}
+}
+
+// waitingRefunds lists the Refunds that WeChat has not accepted yet, which belong to the cache.
+func waitingRefunds(ctx context.Context, cached client.Reader, options ...client.ListOption) ([]v1alpha1.Refund, error) {
+	var refunds v1alpha1.RefundList
+	options = append(options, client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
+	err := cached.List(ctx, &refunds, options...)
+	return refunds.Items, err
 }
 
 // verifyApproval decides whether an approval that is seen for the first time is trusted.
@@ -195,13 +203,13 @@ func explainGuard(found guard.Finding, namespace string) (reason, message string
 // or restored.
 func (r *RefundReconciler) listenToGuard(ctx context.Context, queue queueOfRequests) error {
 	r.Guard.Listen(func(namespace string) {
-		var refunds v1alpha1.RefundList
-		if err := r.Client.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+		refunds, err := waitingRefunds(ctx, r.Client, client.InNamespace(namespace))
+		if err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Refunds that wait for the policy on approvals", "namespace", namespace)
 			return
 		}
-		for i := range refunds.Items {
-			queue.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&refunds.Items[i])})
+		for i := range refunds {
+			queue.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&refunds[i])})
 		}
 	})
 	return nil

@@ -199,13 +199,13 @@ func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object
 		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Refunds that wait for a Merchant", "merchant", client.ObjectKeyFromObject(object))
 		return nil
 	}
-	var refunds v1alpha1.RefundList
-	if err := r.Client.List(ctx, &refunds, client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+	refunds, err := waitingRefunds(ctx, r.Client)
+	if err != nil {
 		return failed(err)
 	}
 	var requests []reconcile.Request
-	for i := range refunds.Items {
-		refund, order := &refunds.Items[i], &v1alpha1.Order{}
+	for i := range refunds {
+		refund, order := &refunds[i], &v1alpha1.Order{}
 		if err := r.Client.Get(ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order); client.IgnoreNotFound(err) != nil {
 			return failed(err)
 		} else if err == nil && index.MerchantOf(order) == object.GetNamespace()+"/"+object.GetName() {
