@@ -66,13 +66,3 @@ func (f *CallbackFindings) listen(changed func(types.NamespacedName)) {
 	defer f.mutex.Unlock()
 	f.changed = changed
 }
-
-// reportCallbacks writes an event when callbacks stop arriving, or arrive again.
-func (r *MerchantReconciler) reportCallbacks(m *v1alpha1.Merchant, before, now metav1.Condition) {
-	switch {
-	case now.Status == metav1.ConditionFalse && before.Reason != now.Reason:
-		r.warn(m, now.Reason, "CheckCallbacks", "%s", now.Message)
-	case now.Status == metav1.ConditionTrue && before.Status == metav1.ConditionFalse:
-		r.note(m, now.Reason, "CheckCallbacks", "%s", now.Message)
-	}
-}

@@ -62,36 +62,27 @@ func (r *RefundReconciler) verifyApprovalWhenSeen(ctx context.Context, f *refund
 		lifecycle.ApprovalTrusted(f.Refund) || lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonApprovedUnguarded {
 		return next()
 	}
-	var err error
-	switch r.trustApproval(ctx, f).State {
-	case guard.Missing:
-		err = r.recordUnguarded(ctx, f)
-	case guard.InForce:
-		err = r.recordApproval(ctx, f)
-	}
+	_, err := r.recordTrust(ctx, f)
 	return afterWrite(err, next())
 }
 
-// trustApproval checks the policy for a Refund whose approval is seen: InForce means that it is
-// trusted, Missing that it never is.
-func (r *RefundReconciler) trustApproval(ctx context.Context, f *refund) guard.Finding {
-	before, now := r.Guard.LookNow(ctx, f.Refund)
+// recordTrust checks the policy for a Refund whose approval is seen, and records the result: InForce
+// means that the approval is trusted, Missing that it never is.
+func (r *RefundReconciler) recordTrust(ctx context.Context, f *refund) (found guard.Finding, err error) {
+	before, found := r.Guard.LookNow(ctx, f.Refund)
 	if before.State == guard.Missing || lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonPolicyMissing {
-		return guard.Finding{State: guard.Missing}
+		found = guard.Finding{State: guard.Missing}
 	}
-	return now
-}
-
-func (r *RefundReconciler) recordUnguarded(ctx context.Context, f *refund) error {
-	return r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(refund, r.Clock.Now()) })
-}
-
-func (r *RefundReconciler) recordApproval(ctx context.Context, f *refund) error {
-	if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Approved(refund, r.Clock.Now()) }); err != nil {
-		return err
+	switch found.State {
+	case guard.Missing:
+		err = r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(refund, r.Clock.Now()) })
+	case guard.InForce:
+		err = r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Approved(refund, r.Clock.Now()) })
+		if err == nil {
+			r.note(f.Refund, v1alpha1.ReasonApproved, "Decide", "Refund of %d (minor units) of Order %s was decided: %s", f.Spec.Amount, f.Spec.OrderRef.Name, f.Spec.Approval)
+		}
 	}
-	r.note(f.Refund, v1alpha1.ReasonApproved, "Decide", "Refund of %d (minor units) of Order %s was decided: %s", f.Spec.Amount, f.Spec.OrderRef.Name, f.Spec.Approval)
-	return nil
+	return found, err
 }
 
 // checkGuardBeforeDecision checks the policy for a Refund before it first awaits approval: a
@@ -140,14 +131,14 @@ func waitingRefunds(ctx context.Context, cached client.Reader, options ...client
 
 // verifyApproval decides whether an approval that is seen for the first time is trusted.
 func (r *RefundReconciler) verifyApproval(ctx context.Context, f *refund) progress {
-	switch found := r.trustApproval(ctx, f); found.State {
-	case guard.Missing:
-		if err := r.recordUnguarded(ctx, f); err != nil {
-			return stoppedBy(err)
-		}
+	found, err := r.recordTrust(ctx, f)
+	switch {
+	case err != nil:
+		return stoppedBy(err)
+	case found.State == guard.Missing:
 		return r.endUnguarded(ctx, f)
-	case guard.InForce:
-		return afterWrite(r.recordApproval(ctx, f), next())
+	case found.State == guard.InForce:
+		return next()
 	default:
 		return r.awaitGuard(ctx, f, found)
 	}
@@ -244,14 +235,4 @@ func (r *MerchantReconciler) refundsGuarded(ctx context.Context, m *v1alpha1.Mer
 	}
 	reason, message := explainGuard(found, m.Namespace)
 	return metav1.Condition{Status: status, Reason: reason, Message: message}
-}
-
-// reportGuard writes an event when the policy is removed, and when it is restored.
-func (r *MerchantReconciler) reportGuard(m *v1alpha1.Merchant, before metav1.ConditionStatus, now metav1.Condition) {
-	switch {
-	case now.Status == metav1.ConditionFalse && before != metav1.ConditionFalse:
-		r.warn(m, now.Reason, "CheckPolicy", "%s", now.Message)
-	case now.Status == metav1.ConditionTrue && before == metav1.ConditionFalse:
-		r.note(m, now.Reason, "CheckPolicy", "%s", now.Message)
-	}
 }

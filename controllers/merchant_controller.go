@@ -77,9 +77,7 @@ func (r *MerchantReconciler) init() { r.refusals = &refusals{} }
 // deletedMerchantOf returns the Merchant of an Order if it is being deleted, since it may wait for
 // this Order.
 func (r *MerchantReconciler) deletedMerchantOf(ctx context.Context, object client.Object) []reconcile.Request {
-	namespace, name := object.(*v1alpha1.Order).MerchantKey()
-	key := types.NamespacedName{Namespace: namespace, Name: name}
-	found := &v1alpha1.Merchant{}
+	key, found := merchantKeyOf(object.(*v1alpha1.Order)), &v1alpha1.Merchant{}
 	if err := r.Client.Get(ctx, key, found); err != nil || !isDeleted(found) {
 		return nil
 	}

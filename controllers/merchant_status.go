@@ -20,9 +20,9 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 	before := readyReason(m)
 	message = r.withRefusal(m, r.withDeletion(m, message))
 	allowed, why, pauses := callsAllowed(handle)
-	guarded, wasGuarded := r.refundsGuarded(ctx, m), conditionOf(m, v1alpha1.ConditionRefundsGuarded).Status
-	callbacksBefore := conditionOf(m, v1alpha1.ConditionCallbacksReachable)
+	guarded, guardedBefore := r.refundsGuarded(ctx, m), conditionOf(m, v1alpha1.ConditionRefundsGuarded)
 	callbacks, tested := r.Callbacks.get(m)
+	callbacksBefore := conditionOf(m, v1alpha1.ConditionCallbacksReachable)
 	err := record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) {
 		r.set(m, v1alpha1.ConditionReady, status, reason, message)
 		r.set(m, v1alpha1.ConditionCallsAllowed, allowed, why, pauses)
@@ -46,11 +46,21 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 	if status == metav1.ConditionFalse && before != reason {
 		r.warn(m, reason, "Check", "%s", message)
 	}
-	r.reportGuard(m, wasGuarded, guarded)
+	r.reportChange(m, "CheckPolicy", guardedBefore, guarded)
 	if tested {
-		r.reportCallbacks(m, callbacksBefore, callbacks)
+		r.reportChange(m, "CheckCallbacks", callbacksBefore, callbacks)
 	}
 	return again(r.Timing.SecretsCheck)
+}
+
+// reportChange writes an event when a condition becomes False, or False for another reason, and when it is True again.
+func (r *MerchantReconciler) reportChange(m *v1alpha1.Merchant, action string, before, now metav1.Condition) {
+	switch {
+	case now.Status == metav1.ConditionFalse && before.Reason != now.Reason:
+		r.warn(m, now.Reason, action, "%s", now.Message)
+	case now.Status == metav1.ConditionTrue && before.Status == metav1.ConditionFalse:
+		r.note(m, now.Reason, action, "%s", now.Message)
+	}
 }
 
 func (r *MerchantReconciler) set(m *v1alpha1.Merchant, kind string, status metav1.ConditionStatus, reason, message string) {

@@ -70,8 +70,10 @@ func (o *order) credentials() string {
 	return o.account.Version
 }
 
-func (o *order) merchantKey() types.NamespacedName {
-	namespace, name := o.MerchantKey()
+func (o *order) merchantKey() types.NamespacedName { return merchantKeyOf(o.Order) }
+
+func merchantKeyOf(order *v1alpha1.Order) types.NamespacedName {
+	namespace, name := order.MerchantKey()
 	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 

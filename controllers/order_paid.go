@@ -3,13 +3,13 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -92,26 +92,16 @@ func (r *OrderReconciler) nextPoll(o *order, now time.Time) time.Time {
 // untilNext returns the time until the next event: the poll, the refresh of the prepay, or the
 // deadline.
 func (r *OrderReconciler) untilNext(o *order, poll, now time.Time) time.Duration {
-	wake := poll
+	events := []time.Time{poll, o.Deadline()}
 	// An expired prepay that is not refreshed, because the grant was removed or a person has to
 	// act, causes no wake-up.
-	if prepay := o.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && prepay.ExpireTime.After(now) && prepay.ExpireTime.Time.Before(wake) {
-		wake = prepay.ExpireTime.Time
+	if prepay := o.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && prepay.ExpireTime.After(now) {
+		events = append(events, prepay.ExpireTime.Time)
 	}
 	if o.revoked != nil {
-		wake = soonerOf(wake, now.Add(r.Timing.SecretsCheck)) // the grant may be restored by a label, which causes no event
+		events = append(events, now.Add(r.Timing.SecretsCheck)) // the grant may be restored by a label, which causes no event
 	}
-	if deadline := o.Deadline(); deadline.Before(wake) {
-		wake = deadline
-	}
-	return max(wake.Sub(now), time.Second/10)
-}
-
-func soonerOf(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
+	return max(slices.MinFunc(events, time.Time.Compare).Sub(now), time.Second/10)
 }
 
 // waitForLateCheck delays a closed Order until it is queried once more, so that a payment with a
@@ -177,12 +167,10 @@ func (r *OrderReconciler) followLatePayment(ctx context.Context, o *order) progr
 	if lifecycle.PaidReason(o.Order) != v1alpha1.ReasonPaidLate || o.Status.LateRefund != "" {
 		return next()
 	}
-	namespace, name := o.MerchantKey()
 	found := &v1alpha1.Merchant{}
-	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, found); err != nil {
-		if apierrors.IsNotFound(err) {
-			return next()
-		}
+	if err := r.Client.Get(ctx, merchantKeyOf(o.Order), found); apierrors.IsNotFound(err) {
+		return next()
+	} else if err != nil {
 		return failed(err)
 	}
 	if found.Spec.LatePayment != v1alpha1.LatePaymentRefund || o.Status.Transaction == nil {

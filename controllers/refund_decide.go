@@ -175,7 +175,6 @@ func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) p
 
 func (r *RefundReconciler) queryBeforeDecisionFailed(ctx context.Context, f *refund, cause error) progress {
 	err := r.record(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) {
-		lifecycle.BeginRefund(refund, r.Clock.Now())
 		lifecycle.LookFailed(refund, cause, r.Clock.Now())
 	})
 	if err != nil {
