@@ -146,14 +146,9 @@ func (r *RefundReconciler) allowLookup(ctx context.Context, f *refund) (allowed 
 // that was refunded before this object was created (a restore, a re-applied file) is shown as it
 // is.
 func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) progress {
-	undecided := ""
-	_, woken := r.woken.get(f.UID)
-	switch lifecycle.ApprovedReason(f.Refund) {
-	case undecided, v1alpha1.ReasonPending:
-	default:
-		if !woken {
-			return next()
-		}
+	reason := lifecycle.ApprovedReason(f.Refund)
+	if _, woken := r.woken.get(f.UID); !woken && reason != "" && reason != v1alpha1.ReasonPending {
+		return next()
 	}
 	if lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
 		return next() // the request returns an existing refund, and pays nothing twice
@@ -203,7 +198,14 @@ func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpa
 func (r *RefundReconciler) decide(ctx context.Context, f *refund) progress {
 	before := lifecycle.ApprovedReason(f.Refund)
 	allowed := lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
-	err := r.decideNow(ctx, f, allowed)
+	var err error
+	switch {
+	case allowed: // it is written later, together with the result
+	case f.Spec.Approval == v1alpha1.ApprovalDenied:
+		err = r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, r.Clock.Now()) })
+	default:
+		err = r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.AwaitingApproval(refund, r.Clock.Now()) })
+	}
 	if err != nil {
 		return stoppedBy(err)
 	}
@@ -214,20 +216,6 @@ func (r *RefundReconciler) decide(ctx context.Context, f *refund) progress {
 		return done() // a decision starts the next reconcile
 	}
 	return next()
-}
-
-// decideNow writes a decision that ends the reconcile. An approval is written later, together with
-// its result.
-func (r *RefundReconciler) decideNow(ctx context.Context, f *refund, allowed bool) error {
-	now := r.Clock.Now()
-	switch {
-	case allowed:
-		return nil
-	case f.Spec.Approval == v1alpha1.ApprovalDenied:
-		return r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, now) })
-	default:
-		return r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.AwaitingApproval(refund, now) })
-	}
 }
 
 // takeTurn sends refunds of one Order one at a time, with the required interval, and within the
