@@ -7,8 +7,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// memory is what a reconciler remembers about each object while it exists. Only the reconcile of an object uses what is remembered
-// about it. One of them runs at a time, so that it takes no lock.
+// memory is what a reconciler remembers about each object while it exists. Only the reconcile of an
+// object uses what is remembered about it, and the workqueue runs one of them at a time, so that
+// reading and changing it takes no lock.
 type memory[T any] struct {
 	mutex   sync.Mutex
 	objects map[types.NamespacedName]*remembered[T]

@@ -67,8 +67,8 @@ func stateName(state weixin.OrderState) string {
 	return fmt.Sprintf("State%d", state)
 }
 
-// compare ends the reconcile if what WeChat has leaves nothing to upload, and goes on otherwise. refused says that WeChat
-// has refused the upload for the state of the order.
+// compare ends the reconcile if what WeChat has leaves nothing to upload, and goes on otherwise.
+// refused says that WeChat has refused the upload for the state of the order.
 //
 // Its answers are not signed. That it has this shipping information follows from one that names the
 // payment and all of the parcels. That it takes none any more is a state only, which a wrong answer

@@ -183,8 +183,9 @@ func ClosedAtWeChat(order *v1alpha1.Order, attach, reason, message string, now t
 	Closed(order, reason, message, now)
 }
 
-// Closed records, finally, that the Order ended unpaid. The reason is Closed or Expired if it was closed at WeChat Pay, Rejected if
-// WeChat Pay will never accept it, NumberInUse if its number belongs to another order. A paid Order stays paid.
+// Closed records, finally, that the Order ended unpaid. The reason is Closed or Expired if it was
+// closed at WeChat Pay or never made there, Rejected if WeChat Pay will never accept it, NumberInUse
+// if its number belongs to another order. A paid Order stays paid.
 func Closed(order *v1alpha1.Order, reason, message string, now time.Time) {
 	Begin(order, now)
 	if IsFinished(order) {

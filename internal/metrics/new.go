@@ -2,7 +2,8 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// These make metrics of a name, labels and a help. `make metricsdoc` finds their calls, so that all three are literals there.
+// These make metrics of a name, labels and a help. `make metricsdoc` finds their calls, so that all
+// three are literals there.
 
 func counter(name, help string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})

@@ -21,11 +21,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// Objects exports how many Orders, Refunds, Shipments and Statements are in which state, how long the oldest unknown
-// outcome, the oldest undecided Refund and the oldest Shipment of a paid Order have lasted, and the
-// state of the Merchants and MiniPrograms. It follows
-// the cache's events and maintains sums, so a scrape costs the same with ten Orders and with a
-// million.
+// Objects exports how many Orders, Refunds, Shipments and Statements are in which state, how long the
+// oldest unknown outcome, the oldest undecided Refund, the oldest Shipment of a paid Order and the
+// oldest Statement that is not compared have lasted, and the state of the Merchants and MiniPrograms.
+// It follows the cache's events and maintains sums, so a scrape costs the same with ten Orders and
+// with a million.
 //
 // Every replica has the cache, but only the leader reports, so that sums over replicas are correct.
 type Objects struct {
