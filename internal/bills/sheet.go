@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// sheet reads what all bills have in common: a line of column names, rows, and a summary.
+// sheet takes a bill apart: a line of column names, rows, and a summary.
 type sheet struct {
-	kind  kind
 	lines *lines
 	// header are the column names as they are in the file, and layout has today's.
 	header   []string
@@ -27,8 +26,8 @@ type sheet struct {
 }
 
 // openSheet reads the column names.
-func openSheet(text io.Reader, of kind) (*sheet, error) {
-	s := &sheet{kind: of, lines: newLines(text)}
+func openSheet(text io.Reader) (*sheet, error) {
+	s := &sheet{lines: newLines(text)}
 	first, err := s.firstLine()
 	if err != nil {
 		return nil, err
@@ -37,12 +36,12 @@ func openSheet(text io.Reader, of kind) (*sheet, error) {
 		return nil, refuse(ReasonNotABill, "it is an error reply or a web page")
 	}
 	s.header = readHeader(string(first))
-	s.layout = newLayout(renamed(s.header, of.aliases))
+	s.layout = newLayout(renamed(s.header, columnAliases))
 	if s.layout.repeated != "" {
 		return nil, refuse(ReasonUnknownFormat, "it has the column "+s.layout.repeated+" twice")
 	}
 	for _, name := range s.layout.names {
-		if !slices.Contains(of.known, name) {
+		if !slices.Contains(knownColumns, name) {
 			s.flags.add(FlagUnknownColumn)
 		}
 	}
@@ -150,7 +149,7 @@ func (s *sheet) split(line string) (cells []string, flag Flag, ok bool) {
 // splitFromBothEnds takes what is left and right of the merchant's texts by position. What the
 // texts are is not known, and nothing needs them.
 func (s *sheet) splitFromBothEnds() (cells []string, flag Flag, ok bool) {
-	first, last := s.layout.index(s.kind.firstText), s.layout.index(s.kind.lastText)
+	first, last := s.layout.index(columnGoods), s.layout.index(columnAttach)
 	if first < 0 || last < first {
 		return nil, "", false
 	}
@@ -175,7 +174,7 @@ func appendSplit(parts []string, text, by string) []string {
 // isSummary reports whether a line has the column names of the summary.
 func (s *sheet) isSummary(line []byte) bool {
 	first, _, _ := strings.Cut(string(line), ",")
-	return readHeader(first)[0] == s.kind.summaryFirst
+	return readHeader(first)[0] == summaryCount
 }
 
 // readSummary reads the values below the column names, and the end of the file. Lines after the
@@ -189,7 +188,7 @@ func (s *sheet) readSummary(header string) error {
 	if err != nil {
 		return err
 	}
-	s.summaryNames = renamed(readHeader(header), s.kind.summaryAliases)
+	s.summaryNames = renamed(readHeader(header), summaryAliases)
 	s.summary = make(map[string]string, len(s.summaryNames))
 	cells := appendSplit(nil, strings.TrimPrefix(string(values), "`"), separator)
 	for i, name := range s.summaryNames {

@@ -89,7 +89,7 @@ type tradeColumns struct {
 
 // ReadTrade starts to read a trade bill: ALL, SUCCESS, REFUND or RECHARGE_REFUND.
 func ReadTrade(text io.Reader, of Of) (*TradeBill, error) {
-	s, err := openSheet(text, tradeBill)
+	s, err := openSheet(text)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ type vector struct {
 const vectorsFile = "testdata/vectors-bills.json"
 
 // countOfVectors keeps a case from getting lost.
-const countOfVectors = 129
+const countOfVectors = 115
 
 func readVectors(t testing.TB) vectors {
 	t.Helper()
@@ -48,7 +48,7 @@ func readVectors(t testing.TB) vectors {
 
 func TestVectors(t *testing.T) {
 	kinds := map[string]func(*testing.T, vector){
-		"trade-parse": tradeVector, "fund-parse": fundVector, "fund-cross": crossVector, "download": downloadVector, "download-url": addressVector,
+		"trade-parse": tradeVector, "download": downloadVector, "download-url": addressVector,
 		"reply": replyVector, "reconcile": reconcileVector, "schedule": scheduleVector, "scalar-amount": amountVector, "scalar-fee": feeVector,
 		"scalar-rate": rateVector, "scalar-fee-rule": feeRuleVector, "scalar-day": dayVector,
 	}
@@ -217,77 +217,6 @@ func readTrade(text io.Reader, of bills.Of, each func(*bills.TradeBill, bills.Tr
 		}
 		each(bill, row)
 	}
-}
-
-// readFund does the same for a fund-flow bill.
-func readFund(text io.Reader, of bills.Of, each func(bills.FundRow)) (bills.FundReport, error) {
-	bill, err := bills.ReadFund(text, of)
-	if err != nil {
-		return bills.FundReport{}, err
-	}
-	for {
-		row, err := bill.Next()
-		if errors.Is(err, io.EOF) {
-			return bill.Report(), nil
-		}
-		if err != nil {
-			return bills.FundReport{}, err
-		}
-		each(row)
-	}
-}
-
-func fundVector(t *testing.T, c vector) {
-	input := read[billInput](t, c.Inputs)
-	want := read[struct {
-		Accept        bool
-		Reason        bills.Reason
-		Rows          int
-		InCount       int              `json:"in_count"`
-		In            int64            `json:"in_fen"`
-		OutCount      int              `json:"out_count"`
-		Out           int64            `json:"out_fen"`
-		Opening       *int64           `json:"opening_fen"`
-		Closing       *int64           `json:"closing_fen"`
-		BalanceOK     bool             `json:"balance_ok"`
-		SummaryOK     bool             `json:"summary_ok"`
-		ByType        map[string]int64 `json:"by_type"`
-		RejectedLines []int            `json:"rejected_lines"`
-	}](t, c.Expect)
-	rows := 0
-	report, err := readFund(input.reader(), bills.Of{Day: input.BillDate}, func(bills.FundRow) { rows++ })
-	if !checkReason(t, err, want.Accept, want.Reason) {
-		return
-	}
-	same(t, "rows", rows, want.Rows)
-	same(t, "sums", report.FundSums, bills.FundSums{InCount: want.InCount, InAmount: want.In, OutCount: want.OutCount, OutAmount: want.Out})
-	same(t, "opening_fen", report.Opening, want.Opening)
-	same(t, "closing_fen", report.Closing, want.Closing)
-	same(t, "balance_ok", report.BalanceOK, want.BalanceOK)
-	same(t, "summary_ok", report.SummaryOK, want.SummaryOK)
-	same(t, "by_type", report.ByType, want.ByType)
-	same(t, "rejected_lines", numbersOf(report.Rejected), want.RejectedLines)
-}
-
-func crossVector(t *testing.T, c vector) {
-	input := read[struct {
-		BillDate    bills.Day `json:"bill_date"`
-		Trade, Fund string
-	}](t, c.Inputs)
-	want := read[struct{ Differences [][2]string }](t, c.Expect)
-	cross := bills.NewFundCross()
-	_, err := readTrade(strings.NewReader(input.Trade), bills.Of{Day: input.BillDate}, func(_ *bills.TradeBill, row bills.TradeRow) { cross.Trade(row) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readFund(strings.NewReader(input.Fund), bills.Of{Day: input.BillDate}, cross.Fund); err != nil {
-		t.Fatal(err)
-	}
-	got := [][2]string{}
-	for _, difference := range cross.Differences() {
-		got = append(got, [2]string{string(difference.Class), difference.Number})
-	}
-	same(t, "differences", got, want.Differences)
 }
 
 func downloadVector(t *testing.T, c vector) {
