@@ -70,11 +70,7 @@ func (m *Matcher) missingOrder(order *orderRecord) {
 
 func (m *Matcher) missingRefund(refund *refundRecord) {
 	number := refund.numbers.merchants()
-	switch {
-	case refund.marks.has(fromBalance) && !m.read[RechargeBill]:
-		m.wait(NeedsRechargeBill, number)
-		return
-	case m.needsNeighbour(refund):
+	if m.needsNeighbour(refund) {
 		m.wait(AwaitingNeighbour, number)
 		return
 	}
@@ -143,7 +139,7 @@ func (r Result) Verdict(checks ...bills.Checks) Verdict {
 func (m *Matcher) Awaits() (previous, next bool) {
 	edge := int64(m.rules.Edge.Seconds())
 	open := func(marks mark, at int64, needed bool) {
-		if !needed || !m.isExpected(marks, at) || marks.has(fromBalance) && !m.read[RechargeBill] {
+		if !needed || !m.isExpected(marks, at) {
 			return
 		}
 		previous = previous || !m.read[PreviousDay]

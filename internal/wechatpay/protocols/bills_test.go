@@ -135,7 +135,7 @@ func (d *shopDay) readBills(partner bool, protocol simulator.Protocol) {
 	for _, by := range append(both, protocol) { // the last one once more: a bill never changes
 		matcher := d.known(partner)
 		report, err := d.tradeBill(by, func(row bills.TradeRow) {
-			matcher.Row(reconcile.TradeBill, row)
+			matcher.Row(row)
 			if row.Kind == bills.Refund {
 				d.Expect(row.RefundStatus).To(Equal("PROCESSING"))
 			}
