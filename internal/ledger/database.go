@@ -56,7 +56,11 @@ func (d *Database) open(ctx context.Context) error {
 		return nil
 	}
 	d.Close()
-	pool, err := openPool(ctx, dsn, statementTimeout, func(*pgxpool.Config) {})
+	config, err := parseDSN(dsn, statementTimeout)
+	if err != nil {
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -76,8 +80,8 @@ func readDSN(file string) (string, error) {
 	return string(bytes.TrimSpace(content)), nil
 }
 
-// openPool opens two connections at most: the writer needs a second one for migrations.
-func openPool(ctx context.Context, dsn string, timeout time.Duration, configure func(*pgxpool.Config)) (*pgxpool.Pool, error) {
+// parseDSN configures two connections at most: the writer needs a second one for migrations.
+func parseDSN(dsn string, timeout time.Duration) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		// The library takes passwords out of its errors where it recognises them. What can't be
@@ -88,8 +92,7 @@ func openPool(ctx context.Context, dsn string, timeout time.Duration, configure 
 	config.ConnConfig.ConnectTimeout = connectTimeout
 	config.ConnConfig.RuntimeParams["application_name"] = "wechatpay-operator"
 	config.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(timeout.Milliseconds())
-	configure(config)
-	return pgxpool.NewWithConfig(ctx, config)
+	return config, nil
 }
 
 // batch are rows that are written together. No two of a table have the same key.

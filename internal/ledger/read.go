@@ -118,10 +118,13 @@ func (r *Reader) connect(ctx context.Context) (*pgxpool.Pool, error) {
 	if r.pool != nil && dsn == r.dsn {
 		return r.pool, nil
 	}
-	pool, err := openPool(ctx, dsn, readTimeout, func(config *pgxpool.Config) {
-		config.MaxConnIdleTime = time.Minute // a Statement is compared once a day
-		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
-	})
+	config, err := parseDSN(dsn, readTimeout)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConnIdleTime = time.Minute // a Statement is compared once a day
+	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
