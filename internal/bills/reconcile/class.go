@@ -59,14 +59,14 @@ const (
 // BillMissingWithActivity: WeChat has no bill for a day on which there were payments or refunds.
 const BillMissingWithActivity Class = "BillMissingWithActivity"
 
-// classes are the differences that payments and refunds have alike.
-type classes struct{ notInLedger, numberDiffers, merchantDiffers, duplicated Class }
+// rowClasses are the differences that payments and refunds have alike.
+type rowClasses struct{ notInLedger, numberDiffers, merchantDiffers, duplicated Class }
 
-func classesOf(row bills.TradeRow) classes {
+func classesOf(row bills.TradeRow) rowClasses {
 	if row.Kind == bills.Refund {
-		return classes{RefundNotInLedger, RefundNumberDiffers, RefundMerchantDiffers, RefundDuplicated}
+		return rowClasses{RefundNotInLedger, RefundNumberDiffers, RefundMerchantDiffers, RefundDuplicated}
 	}
-	return classes{PaymentNotInLedger, PaymentNumberDiffers, PaymentMerchantDiffers, PaymentDuplicated}
+	return rowClasses{PaymentNotInLedger, PaymentNumberDiffers, PaymentMerchantDiffers, PaymentDuplicated}
 }
 
 // Classes are all kinds of differences.

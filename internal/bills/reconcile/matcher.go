@@ -89,8 +89,8 @@ func (m *Matcher) refund(row bills.TradeRow, own bool) {
 }
 
 // known counts a row of a payment or a refund that has a record.
-func (m *Matcher) known(row bills.TradeRow, own bool, record *record, order, refund pair, agrees func() bool) {
-	number := record.numbers.weChats()
+func (m *Matcher) known(row bills.TradeRow, own bool, counted *record, order, refund pair, agrees func() bool) {
+	number := counted.numbers.weChats()
 	if number != "" && number != keyOf(row) {
 		// Another payment under the number of an Order, whose own payment is still to be found.
 		m.differs(row, classesOf(row).numberDiffers, keyOf(row), number)
@@ -98,21 +98,23 @@ func (m *Matcher) known(row bills.TradeRow, own bool, record *record, order, ref
 		m.count(m.differing, row)
 		return
 	}
-	repeated := record.marks.has(seen)
+	repeated := counted.marks.has(seen)
 	if number == "" {
 		repeated = !m.isFirst(row)
 	}
-	record.marks |= seen
-	matches := own && agrees()
-	if !own {
+	counted.marks |= seen
+	matches := false
+	if own {
+		matches = agrees()
+	} else {
 		m.belongsToAnother(row, order, refund)
 	}
 	if repeated {
 		m.duplicated(row)
 	}
 	// It is matched once if it agrees.
-	if matches && !record.marks.has(matched) {
-		record.marks |= matched
+	if matches && !counted.marks.has(matched) {
+		counted.marks |= matched
 		m.count(m.matched, row)
 		return
 	}
