@@ -152,7 +152,7 @@ func (s *sheet) split(line string) bool {
 // the separator. What the texts are is not known, and nothing needs them.
 func (s *sheet) dropTexts() bool {
 	first, last := s.columns[columnGoods], s.columns[columnAttach]
-	if !s.has(columnGoods) || last < first {
+	if !s.has(columnGoods) || !s.has(columnAttach) || last < first {
 		return false
 	}
 	width := len(s.header)
