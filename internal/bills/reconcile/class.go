@@ -60,13 +60,13 @@ const (
 const BillMissingWithActivity Class = "BillMissingWithActivity"
 
 // rowClasses are the differences that payments and refunds have alike.
-type rowClasses struct{ notInLedger, numberDiffers, merchantDiffers, duplicated Class }
+type rowClasses struct{ notInLedger, notRecorded, numberDiffers, merchantDiffers, dayDiffers, duplicated Class }
 
 func classesOf(row bills.TradeRow) rowClasses {
 	if row.Kind == bills.Refund {
-		return rowClasses{RefundNotInLedger, RefundNumberDiffers, RefundMerchantDiffers, RefundDuplicated}
+		return rowClasses{RefundNotInLedger, RefundNotRecorded, RefundNumberDiffers, RefundMerchantDiffers, RefundDayDiffers, RefundDuplicated}
 	}
-	return rowClasses{PaymentNotInLedger, PaymentNumberDiffers, PaymentMerchantDiffers, PaymentDuplicated}
+	return rowClasses{PaymentNotInLedger, PaymentNotRecorded, PaymentNumberDiffers, PaymentMerchantDiffers, PaymentDayDiffers, PaymentDuplicated}
 }
 
 // Classes are all kinds of differences.

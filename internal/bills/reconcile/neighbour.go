@@ -33,12 +33,12 @@ func (n *Neighbour) Row(row bills.TradeRow) {
 	switch row.Kind {
 	case bills.Refund:
 		at, found := m.refundsBy.find(row.RefundID, row.OutRefundNo, true)
-		if found && m.isExpected(m.refunds.at(at).marks, m.refunds.at(at).accepted) {
+		if found && m.isExpected(&m.refunds.at(at).record) {
 			n.refunds[at] = struct{}{}
 		}
 	case bills.Payment:
 		at, found := m.ordersBy.find(row.TransactionID, row.OutTradeNo, true)
-		if found && m.isExpected(m.orders.at(at).marks, m.orders.at(at).paid) {
+		if found && m.isExpected(&m.orders.at(at).record) {
 			n.orders[at] = struct{}{}
 		}
 	}

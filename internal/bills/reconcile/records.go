@@ -72,24 +72,24 @@ func (n *names) of(text string) uint32 {
 type record struct {
 	numbers pair
 	marks   mark
+	sub     uint32
+	// at is when it was paid or accepted, in seconds since 1970.
+	at int64
 }
 
 type orderRecord struct {
 	record
-	appID, sub, currency uint32
-	total                int64
+	appID, currency uint32
+	total           int64
 	// settlement is -1 if it is not known.
 	settlement int64
-	// paid is in seconds since 1970.
-	paid int64
 }
 
 type refundRecord struct {
 	record
-	order         pair
-	sub, currency uint32
-	amount        int64
-	accepted      int64
+	order    pair
+	currency uint32
+	amount   int64
 }
 
 // slab holds records in blocks, so that it grows without being copied.
@@ -155,12 +155,13 @@ func (r register) find(weChats, merchants string, own bool) (at int32, found boo
 // known. Others do no harm.
 func (m *Matcher) AddOrder(order Order) {
 	added := orderRecord{
-		total: order.Total, settlement: -1, paid: order.PaidTime.Unix(),
-		appID: m.names.of(order.AppID), sub: m.names.of(order.SubMchID), currency: m.names.of(order.Currency),
+		record: record{
+			numbers: newPair(order.OutTradeNo, order.TransactionID), sub: m.names.of(order.SubMchID), at: order.PaidTime.Unix(),
+			// A payment is recorded with its number.
+			marks: when(order.Paid && order.TransactionID != "", settled) | when(!order.PaidTime.IsZero(), timed) | when(order.PaidTimeLocal, local),
+		},
+		appID: m.names.of(order.AppID), currency: m.names.of(order.Currency), total: order.Total, settlement: -1,
 	}
-	added.numbers = newPair(order.OutTradeNo, order.TransactionID)
-	// A payment is recorded with its number.
-	added.marks = when(order.Paid && order.TransactionID != "", settled) | when(!order.PaidTime.IsZero(), timed) | when(order.PaidTimeLocal, local)
 	if order.SettlementTotal != nil {
 		added.settlement = *order.SettlementTotal
 	}
@@ -171,12 +172,13 @@ func (m *Matcher) AddOrder(order Order) {
 // been.
 func (m *Matcher) AddRefund(refund Refund) {
 	added := refundRecord{
-		order:  newPair(refund.OutTradeNo, refund.TransactionID),
-		amount: refund.Amount, accepted: refund.AcceptedTime.Unix(), sub: m.names.of(refund.SubMchID), currency: m.names.of(refund.Currency),
+		record: record{
+			numbers: newPair(refund.OutRefundNo, refund.RefundID), sub: m.names.of(refund.SubMchID), at: refund.AcceptedTime.Unix(),
+			marks: when(refund.Accepted && refund.RefundID != "", settled) | when(!refund.AcceptedTime.IsZero(), timed) |
+				when(refund.AcceptedTimeLocal, local) | when(refund.Doubtful, doubtful),
+		},
+		order: newPair(refund.OutTradeNo, refund.TransactionID), currency: m.names.of(refund.Currency), amount: refund.Amount,
 	}
-	added.numbers = newPair(refund.OutRefundNo, refund.RefundID)
-	added.marks = when(refund.Accepted && refund.RefundID != "", settled) | when(!refund.AcceptedTime.IsZero(), timed) |
-		when(refund.AcceptedTimeLocal, local) | when(refund.Doubtful, doubtful)
 	m.refundsBy.add(added.numbers, m.refunds.add(added))
 }
 
