@@ -130,6 +130,7 @@ func (b *TradeBill) Next() (TradeRow, error) {
 			b.sheet.reject()
 			continue
 		}
+		// Without a day that is expected, every time begins with it.
 		b.otherDay = b.otherDay || !strings.HasPrefix(b.sheet.cell(columnTime), string(b.of.Day))
 		b.otherMerchant = b.otherMerchant || b.of.MchID != "" && row.MchID != b.of.MchID
 		return row, nil
