@@ -53,11 +53,9 @@ func (p Pending) compare(other Pending) int {
 	return cmp.Or(cmp.Compare(p.Reason, other.Reason), cmp.Compare(p.Number, other.Number))
 }
 
-func clone(text string) string { return strings.Clone(text) }
-
 func (d Difference) clone() Difference {
 	for _, text := range d.texts() {
-		*text = clone(*text)
+		*text = strings.Clone(*text)
 	}
 	return d
 }

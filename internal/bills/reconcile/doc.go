@@ -7,8 +7,7 @@
 //	matcher := reconcile.New(reconcile.Account{MchID: mchID}, day, reconcile.Rules{Foreign: foreign})
 //	for order := range paidThatDay { matcher.AddOrder(order) }
 //	for refund := range acceptedAround { matcher.AddRefund(refund) }
-//	matcher.Begin(reconcile.TradeBill)
-//	for { row, err := bill.Next(); ...; matcher.Row(reconcile.TradeBill, row) }
+//	for { row, err := bill.Next(); ...; matcher.Row(row) }
 //	result := matcher.Result()
 //	verdict := result.Verdict(bill.Report().Checks)
 //

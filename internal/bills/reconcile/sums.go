@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"maps"
+	"strings"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
@@ -52,7 +53,7 @@ func (s Sums) add(kind bills.RowKind, currency string, amount int64) bool {
 		return false
 	}
 	if !found {
-		currency = clone(currency)
+		currency = strings.Clone(currency)
 	}
 	amounts[currency] = Tally{tally.Count + 1, sum}
 	return true
