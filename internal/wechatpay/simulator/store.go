@@ -1,6 +1,10 @@
 package simulator
 
-import "time"
+import (
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
+)
 
 // store is the state that outlives a request. Simulator.mu guards it.
 type store struct {
@@ -28,7 +32,7 @@ type store struct {
 	// processing holds the refunds in progress.
 	processing map[string]*Refund
 
-	journal *journal
+	journal *simulation.StateFile[entry]
 }
 
 // merchant is a merchant with its counters and blocks.
@@ -83,18 +87,18 @@ func (t *store) refundByID(mchID, id string) *Refund {
 
 func (t *store) saveMerchant(m *merchant) {
 	t.merchants[m.MchID] = m
-	t.journal.note(m.MchID, entry{Merchant: m})
+	t.journal.Note(m.MchID, entry{Merchant: m})
 }
 
 func (t *store) saveIssued(c *issuedCertificate) {
 	c.parsed, _ = readMerchantCertificate([]byte(c.CertPEM)) // our own authority issued it
 	t.issued = append(t.issued, c)
-	t.journal.note("", entry{Issued: c})
+	t.journal.Note("", entry{Issued: c})
 }
 
 func (t *store) savePlatform(p *platformKeys) {
 	t.platform = p
-	t.journal.note("platform", entry{Platform: p})
+	t.journal.Note("platform", entry{Platform: p})
 }
 
 func (t *store) saveOrder(o *Order) {
@@ -109,7 +113,7 @@ func (t *store) saveOrder(o *Order) {
 	if o.Payment != nil {
 		t.byTransaction[o.Payment.TransactionID] = o
 	}
-	t.journal.note("order/"+key, entry{Order: o})
+	t.journal.Note("order/"+key, entry{Order: o})
 }
 
 func (t *store) saveRefund(r *Refund) {
@@ -127,7 +131,7 @@ func (t *store) saveRefund(r *Refund) {
 	} else {
 		delete(t.processing, key)
 	}
-	t.journal.note("refund/"+key, entry{Refund: r})
+	t.journal.Note("refund/"+key, entry{Refund: r})
 }
 
 func (t *store) saveCallback(c *Callback) {
@@ -135,12 +139,12 @@ func (t *store) saveCallback(c *Callback) {
 		t.callbacks[c.ID] = c
 		t.callbackList = append(t.callbackList, c)
 	}
-	t.journal.note("callback/"+c.ID, entry{Callback: c})
+	t.journal.Note("callback/"+c.ID, entry{Callback: c})
 }
 
 func (t *store) addViolation(v Violation) {
 	t.violations = append(t.violations, v)
-	t.journal.note("", entry{Violation: &v})
+	t.journal.Note("", entry{Violation: &v})
 }
 
 func (t *store) addCall(c Call) {
@@ -154,7 +158,7 @@ func (t *store) addCall(c Call) {
 	if len(t.calls) >= 2*t.maxCalls { // drop many at once, so that a full list costs nothing per call
 		t.calls = append([]Call(nil), t.latestCalls()...)
 	}
-	t.journal.note("", entry{Call: &c})
+	t.journal.Note("", entry{Call: &c})
 }
 
 func (t *store) latestCalls() []Call {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // draft is a reply before it is signed.
@@ -77,7 +79,7 @@ func (c *callV2) send(s *Simulator, w http.ResponseWriter, result any, err error
 		w.Header().Set("Content-Length", strconv.Itoa(len(document)))
 		writeXML(w, document[:len(document)/2])
 		_ = http.NewResponseController(w).Flush() // the connection breaks in any case
-		dropConnection(w)
+		simulation.DropConnection(w)
 	default:
 		writeXML(w, document)
 	}

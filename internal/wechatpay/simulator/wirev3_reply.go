@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // document is a JSON object that is sent.
@@ -173,7 +175,7 @@ func writeDamaged(w http.ResponseWriter, status int, body []byte, kind FaultKind
 		w.WriteHeader(http.StatusOK)
 		_, _ = w.Write(body[:len(body)/2])
 		_ = http.NewResponseController(w).Flush() // the connection breaks in any case
-		dropConnection(w)
+		simulation.DropConnection(w)
 		return
 	}
 	w.WriteHeader(status)

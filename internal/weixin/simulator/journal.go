@@ -98,7 +98,7 @@ func (s *Simulator) record(call Call) {
 func (s *Simulator) violate(kind ViolationKind, appID, number, detail string) {
 	violation := Violation{Time: s.now(), Kind: kind, AppID: appID, Number: number, Detail: detail}
 	s.journal.Violations = append(s.journal.Violations, violation)
-	s.state.keep(entry{Violation: &violation})
+	s.state.Note("", entry{Violation: &violation})
 }
 
 // Journal returns a copy of what happened.
