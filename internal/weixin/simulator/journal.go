@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // Journal is a copy of what happened, in order of time.
@@ -123,30 +125,15 @@ func (s *Simulator) Journal() Journal {
 
 // UploadsOf returns the uploads for an order.
 func (j Journal) UploadsOf(outTradeNo string) []Upload {
-	return matching(j.Uploads, func(u Upload) bool { return u.OutTradeNo == outTradeNo })
+	return simulation.Matching(j.Uploads, func(u Upload) bool { return u.OutTradeNo == outTradeNo })
 }
 
 // CallsOf returns the recorded calls of one operation.
 func (j Journal) CallsOf(operation Operation) []Call {
-	return matching(j.Calls, func(c Call) bool { return c.Operation == operation })
+	return simulation.Matching(j.Calls, func(c Call) bool { return c.Operation == operation })
 }
 
 // Shipping returns the shipping information of an order; nil if there is none.
 func (j Journal) Shipping(outTradeNo string) *Shipping {
-	for i := range j.Shippings {
-		if j.Shippings[i].OutTradeNo == outTradeNo {
-			return &j.Shippings[i]
-		}
-	}
-	return nil
-}
-
-func matching[T any](all []T, want func(T) bool) []T {
-	var found []T
-	for _, one := range all {
-		if want(one) {
-			found = append(found, one)
-		}
-	}
-	return found
+	return simulation.First(j.Shippings, func(s *Shipping) bool { return s.OutTradeNo == outTradeNo })
 }
