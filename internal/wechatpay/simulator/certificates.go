@@ -241,8 +241,7 @@ func (s *Simulator) CertPool() *x509.CertPool { return s.ca.pool.Clone() }
 // newSerial returns a serial number of 40 hex digits, the first of which is 0: a client that drops
 // it always fails here, instead of with one certificate in sixteen.
 func newSerial() *big.Int {
-	random := make([]byte, 20)
-	_, _ = rand.Read(random)
+	random := randomBytes(20)
 	random[0] = random[0]&0x0f | 1
 	return new(big.Int).SetBytes(random)
 }

@@ -31,6 +31,14 @@ var (
 	paymentCallback = []FaultKind{FaultUnsigned, FaultMD5, FaultWrongCurrency}
 )
 
+// kind is that of the fault that struck; empty if none did.
+func (f *Fault) kind() FaultKind {
+	if f == nil {
+		return ""
+	}
+	return f.Kind
+}
+
 func isRefundOutcome(kind FaultKind) bool { return slices.Contains(refundOutcomes, kind) }
 
 // isReplyFault reports whether a fault affects a reply; a refund's outcome combines with those

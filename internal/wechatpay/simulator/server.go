@@ -188,6 +188,15 @@ func (s *Simulator) BackupURL() string { return s.urls[HostBackup] }
 // AdminURL returns the URL of the admin API.
 func (s *Simulator) AdminURL() string { return s.admin }
 
+// changed is change for what has a result.
+func changed[T any](s *Simulator, what func() (T, error)) (result T, err error) {
+	err = s.change(func() (failed error) {
+		result, failed = what()
+		return failed
+	})
+	return result, err
+}
+
 // change applies a change to the store and writes it to the state file.
 func (s *Simulator) change(what func() error) error {
 	s.mu.Lock()

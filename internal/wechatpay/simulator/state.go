@@ -24,25 +24,13 @@ func (t *store) apply(e entry) {
 		t.saveMerchant(e.Merchant)
 	case e.Order != nil:
 		e.Order.upgrade()
-		if existing := t.order(e.Order.MchID, e.Order.OutTradeNo); existing != nil {
-			*existing = *e.Order
-			e.Order = existing
-		}
-		t.saveOrder(e.Order)
+		t.saveOrder(replaced(t.order(e.Order.MchID, e.Order.OutTradeNo), e.Order))
 	case e.Refund != nil:
 		e.Refund.Protocol = cmp.Or(e.Refund.Protocol, ProtocolV2)
-		if existing := t.refund(e.Refund.MchID, e.Refund.OutRefundNo); existing != nil {
-			*existing = *e.Refund
-			e.Refund = existing
-		}
-		t.saveRefund(e.Refund)
+		t.saveRefund(replaced(t.refund(e.Refund.MchID, e.Refund.OutRefundNo), e.Refund))
 	case e.Callback != nil:
 		e.Callback.Protocol = cmp.Or(e.Callback.Protocol, ProtocolV2)
-		if existing := t.callbacks[e.Callback.ID]; existing != nil {
-			*existing = *e.Callback
-			e.Callback = existing
-		}
-		t.saveCallback(e.Callback)
+		t.saveCallback(replaced(t.callbacks[e.Callback.ID], e.Callback))
 	case e.Violation != nil:
 		t.addViolation(*e.Violation)
 	case e.Call != nil:
@@ -54,6 +42,15 @@ func (t *store) apply(e entry) {
 	case e.Counts != nil:
 		t.callCounts = e.Counts
 	}
+}
+
+// replaced returns the record that stays: the known one, with the content of the newer.
+func replaced[T any](known, newer *T) *T {
+	if known == nil {
+		return newer
+	}
+	*known = *newer
+	return known
 }
 
 // upgrade completes an order from a state file that was written before API v3 was simulated.
