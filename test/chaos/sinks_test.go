@@ -20,6 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
@@ -59,7 +60,7 @@ func (l *network) receive(answer http.ResponseWriter, request *http.Request) {
 	w := l.w
 	p := w.processNamed(request.UserAgent())
 	if p == nil || p.isDead() {
-		drop(answer)
+		simulation.DropConnection(answer)
 		return
 	}
 	id := request.Header.Get("Ce-Id")
@@ -67,7 +68,7 @@ func (l *network) receive(answer http.ResponseWriter, request *http.Request) {
 	met := w.reach(p, step{verb: "event", on: string(event.kind), event: true})
 	if met.before != nil {
 		w.note("%s: event %s of %s: %v", p.name, event.kind, event.uid, met.before)
-		drop(answer)
+		simulation.DropConnection(answer)
 		return
 	}
 	w.note("%s: event %s of %s", p.name, event.kind, event.uid)
@@ -76,7 +77,7 @@ func (l *network) receive(answer http.ResponseWriter, request *http.Request) {
 	w.mutex.Unlock()
 	if met.after != nil {
 		w.note("%s: event %s of %s: %v", p.name, event.kind, event.uid, met.after)
-		drop(answer)
+		simulation.DropConnection(answer)
 		return
 	}
 	answer.WriteHeader(http.StatusNoContent)
