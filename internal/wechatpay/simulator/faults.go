@@ -152,18 +152,17 @@ var faultFailures = map[FaultKind]error{
 func (s *Simulator) interrupt(w http.ResponseWriter, r *http.Request, wired wireCall, f *Fault) bool {
 	c := wired.common()
 	switch f.Kind {
+	case FaultDelay:
+		if simulation.Delay(r, f.DelayMillis) {
+			return false
+		}
+		fallthrough
 	case FaultDrop:
 		s.record(c, string(f.Kind), f.Kind)
 		simulation.DropConnection(w)
 	case FaultHang:
 		s.record(c, string(f.Kind), f.Kind)
 		simulation.Hang(w, r)
-	case FaultDelay:
-		if simulation.Delay(r, f.DelayMillis) {
-			return false
-		}
-		s.record(c, string(f.Kind), f.Kind)
-		simulation.DropConnection(w)
 	case FaultHTML:
 		s.noteRefused(c, f)
 		s.record(c, string(f.Kind), f.Kind)

@@ -40,7 +40,7 @@ func (t *store) apply(e entry) {
 	case e.Platform != nil:
 		t.savePlatform(e.Platform)
 	case e.Counts != nil:
-		t.callCounts = e.Counts
+		t.calls.Counts = e.Counts
 	}
 }
 
@@ -86,11 +86,11 @@ func (t *store) entries() []entry {
 	for i := range t.violations {
 		out = append(out, entry{Violation: &t.violations[i]})
 	}
-	for _, c := range t.latestCalls() {
+	for _, c := range t.calls.Latest() {
 		out = append(out, entry{Call: &c})
 	}
-	if len(t.callCounts) > 0 {
-		out = append(out, entry{Counts: t.callCounts})
+	if len(t.calls.Counts) > 0 {
+		out = append(out, entry{Counts: t.calls.Counts})
 	}
 	return out
 }

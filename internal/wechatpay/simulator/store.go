@@ -16,9 +16,7 @@ type store struct {
 	refundList   []*Refund
 	callbackList []*Callback
 	violations   []Violation
-	calls        []Call
-	callCounts   map[Operation]map[string]int
-	maxCalls     int
+	calls        *simulation.Calls[Operation, Call]
 	// issued are the API certificates of merchants from this simulator's authority.
 	issued []*issuedCertificate
 	// platform are WeChat Pay's own keys; nil until they are needed.
@@ -54,7 +52,7 @@ type merchant struct {
 func newStore(maxCalls int) *store {
 	return &store{
 		merchants: map[string]*merchant{}, orders: map[string]*Order{}, refunds: map[string]*Refund{},
-		callbacks: map[string]*Callback{}, callCounts: map[Operation]map[string]int{}, maxCalls: maxCalls,
+		callbacks: map[string]*Callback{}, calls: simulation.NewCalls[Operation, Call](maxCalls),
 		byTransaction: map[string]*Order{}, byPrepay: map[string]*Order{}, byRefundID: map[string]*Refund{},
 		refundsOf: map[*Order][]*Refund{}, processing: map[string]*Refund{},
 	}
@@ -148,21 +146,8 @@ func (t *store) addViolation(v Violation) {
 }
 
 func (t *store) addCall(c Call) {
-	outcomes := t.callCounts[c.Operation]
-	if outcomes == nil {
-		outcomes = map[string]int{}
-		t.callCounts[c.Operation] = outcomes
-	}
-	outcomes[c.Outcome]++
-	t.calls = append(t.calls, c)
-	if len(t.calls) >= 2*t.maxCalls { // drop many at once, so that a full list costs nothing per call
-		t.calls = append([]Call(nil), t.latestCalls()...)
-	}
+	t.calls.Add(c, c.Operation, c.Outcome)
 	t.journal.Note("", entry{Call: &c})
-}
-
-func (t *store) latestCalls() []Call {
-	return t.calls[max(0, len(t.calls)-t.maxCalls):]
 }
 
 // sums adds up an order's money.

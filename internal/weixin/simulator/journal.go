@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"time"
 
@@ -83,17 +82,8 @@ const maxCalls = 100_000
 func (s *Simulator) record(call Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	outcomes := s.journal.CallCounts[call.Operation]
-	if outcomes == nil {
-		outcomes = map[string]int{}
-		s.journal.CallCounts[call.Operation] = outcomes
-	}
 	outcome := outcomeOf(call)
-	outcomes[outcome]++
-	if len(s.journal.Calls) >= 2*maxCalls { // drop many at once, so that a full list costs nothing per call
-		s.journal.Calls = slices.Clone(s.journal.Calls[maxCalls:])
-	}
-	s.journal.Calls = append(s.journal.Calls, call)
+	s.calls.Add(call, call.Operation, outcome)
 	s.logger.Debug("call", "operation", call.Operation, "appid", call.AppID, "number", call.Number, "outcome", outcome)
 }
 
@@ -109,16 +99,13 @@ func (s *Simulator) Journal() Journal {
 	defer s.mu.Unlock()
 	out := Journal{
 		Time: s.now(), Uploads: append([]Upload{}, s.journal.Uploads...), Shippings: []Shipping{},
-		Messages: append([]Message{}, s.journal.Messages...), Calls: append([]Call{}, s.journal.Calls...),
-		CallCounts: map[Operation]map[string]int{}, Violations: append([]Violation{}, s.journal.Violations...),
+		Messages: append([]Message{}, s.journal.Messages...), Calls: s.calls.Latest(),
+		CallCounts: s.calls.Counted(), Violations: append([]Violation{}, s.journal.Violations...),
 	}
 	for _, shipping := range s.order {
 		copied := *shipping
 		copied.Parcels = slices.Clone(shipping.Parcels)
 		out.Shippings = append(out.Shippings, copied)
-	}
-	for operation, outcomes := range s.journal.CallCounts {
-		out.CallCounts[operation] = maps.Clone(outcomes)
 	}
 	return out
 }

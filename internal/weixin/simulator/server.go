@@ -26,6 +26,7 @@ type Simulator struct {
 	order    []*Shipping
 	consents map[consent]int
 	journal  Journal
+	calls    *simulation.Calls[Operation, Call]
 	state    *simulation.StateFile[entry]
 
 	faults     *simulation.Faults[Fault]
@@ -45,7 +46,7 @@ func New(options Options) (*Simulator, error) {
 		now:  func() time.Time { return options.Now().Round(0) },
 		apps: map[string]*app{}, codes: map[string]*loginCode{}, tokens: map[string]*accessToken{},
 		shipped: map[string]*Shipping{}, consents: map[consent]int{}, faults: simulation.NewFaults(options.FaultSeed, (*Fault).terms),
-		journal: Journal{CallCounts: map[Operation]map[string]int{}},
+		calls: simulation.NewCalls[Operation, Call](maxCalls),
 	}
 	for _, m := range options.MiniPrograms {
 		if err := s.AddMiniProgram(m); err != nil {
