@@ -142,9 +142,7 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 		met = w.reach(p, step{verb: operation, on: number})
 		l.fate[p.name] = met.repeated()
 	}
-	if met.before != nil {
-		w.note("%s: %s %s: %v", p.name, operation, number, met.before)
-		simulation.DropConnection(answer)
+	if w.breaksOff(answer, p, operation+" "+number, met.before) {
 		return
 	}
 	if met.late {
@@ -165,9 +163,7 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 		return
 	}
 	w.note("%s: %s %s:%s", p.name, operation, number, words(response, content))
-	if met.after != nil {
-		w.note("%s: %s %s: %v", p.name, operation, number, met.after)
-		simulation.DropConnection(answer)
+	if w.breaksOff(answer, p, operation+" "+number, met.after) {
 		return
 	}
 	for name, values := range response.Header {
@@ -177,6 +173,16 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 	}
 	answer.WriteHeader(response.StatusCode)
 	_, _ = answer.Write(content) // a disconnected client misses the response
+}
+
+// breaksOff resets the connection of a call that failed, so that its caller does not learn more.
+func (w *world) breaksOff(answer http.ResponseWriter, p *process, what string, failure error) bool {
+	if failure == nil {
+		return false
+	}
+	w.note("%s: %s: %v", p.name, what, failure)
+	simulation.DropConnection(answer)
+	return true
 }
 
 func (l *network) forward(request *http.Request, body []byte, backup bool) (*http.Response, []byte, error) {

@@ -82,30 +82,25 @@ func (l *network) serveWeixin(answer http.ResponseWriter, request *http.Request)
 	made := readWeixinCall(request, body)
 	w.checkUpload(p, made, body)
 	met := w.reach(p, step{weixin: true, verb: made.operation, on: made.number})
-	switch {
-	case met.before != nil:
-		w.note("%s: %s %s: %v", p.name, made.operation, made.number, met.before)
-		simulation.DropConnection(answer)
+	what := made.operation + " " + made.number
+	if w.breaksOff(answer, p, what, met.before) {
 		return
-	case met.late:
-		w.note("%s: %s %s: is on its way", p.name, made.operation, made.number)
+	}
+	if met.late {
+		w.note("%s: %s: is on its way", p.name, what)
 		l.hold(request, body, false)
 		simulation.DropConnection(answer)
 		return
 	}
 	status, content, err := l.forwardWeixin(request, body)
-	if err != nil { // the simulator's fault broke the connection
-		w.note("%s: %s %s: %v", p.name, made.operation, made.number, err)
-		simulation.DropConnection(answer)
+	if w.breaksOff(answer, p, what, err) { // by a fault of the simulator
 		return
 	}
 	if met.forged {
 		content = orderState.ReplaceAll(content, []byte(`"order_state":4`))
 	}
-	w.note("%s: %s %s: %d %s", p.name, made.operation, made.number, status, weixinWords(content))
-	if met.after != nil {
-		w.note("%s: %s %s: %v", p.name, made.operation, made.number, met.after)
-		simulation.DropConnection(answer)
+	w.note("%s: %s: %d %s", p.name, what, status, weixinWords(content))
+	if w.breaksOff(answer, p, what, met.after) {
 		return
 	}
 	answer.WriteHeader(status)
