@@ -77,8 +77,9 @@ func TestTenDifferencesOfEachClass(t *testing.T) {
 		rows = append(rows, refundRow(n("refund-stranger")), refundRow(n("refund-twice")), refundRow(n("refund-twice")))
 		matcher.AddRefund(refund(n("refund-twice")))
 	}
+	matcher.Begin(matching.TradeBill)
 	for _, r := range rows {
-		matcher.Row(r)
+		matcher.Row(matching.TradeBill, r)
 	}
 	found := &statement.Finding{Result: matcher.Result()}
 	found.Verdict = found.Result.Verdict(bills.Checks{SummaryOK: true})

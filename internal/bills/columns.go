@@ -27,6 +27,7 @@ const (
 	columnGoods        = "商品名称"
 	columnAttach       = "商户数据包"
 	columnFee          = "手续费"
+	columnRate         = "费率"
 
 	// columnLegacyTotal stands for both amounts of a payment in bills of merchants that joined
 	// before 2018.
@@ -44,18 +45,76 @@ const (
 	summaryRequested    = "申请退款总金额"
 )
 
-// Older and other names of columns, and today's.
-var (
-	columnAliases = map[string]string{
+// kind is what distinguishes one kind of bill from another.
+type kind struct {
+	// known are all columns that were ever seen. Others are ignored, with a flag.
+	known []string
+	// aliases are older and other names of columns, by the name.
+	aliases map[string]string
+	// firstText and lastText enclose the columns in which a merchant's own text may hold a
+	// separator.
+	firstText, lastText string
+	// summaryFirst is the first column of the summary.
+	summaryFirst   string
+	summaryAliases map[string]string
+}
+
+var tradeBill = kind{
+	known: []string{
+		columnTime, columnAppID, columnMchID, columnSubMchID, "设备号", columnTransaction, columnOutTradeNo, "用户标识",
+		columnTradeType, columnState, "付款银行", columnCurrency, columnSettled, "代金券金额", "退款申请时间", "退款成功时间",
+		columnRefundID, columnOutRefundNo, columnRefunded, columnCouponRefund, "退款类型", columnRefundStatus,
+		columnGoods, columnAttach, columnFee, columnRate, columnOrder, columnRequested, "费率备注",
+	},
+	aliases: map[string]string{
 		"子商户号": columnSubMchID, columnLegacyTotal: columnSettled, "微信支付订单号": columnTransaction, "返还手续费": columnFee,
 		"代金券或立减优惠金额": "代金券金额", "企业红包金额": "代金券金额",
 		"代金券或立减优惠退款金额": columnCouponRefund, "企业红包退款金额": columnCouponRefund,
-	}
-	summaryAliases = map[string]string{
+	},
+	firstText: columnGoods, lastText: columnAttach,
+	summaryFirst: summaryCount,
+	summaryAliases: map[string]string{
 		"总交易额": summarySettled, "总退款金额": summaryRefunded,
 		"总代金券或立减优惠退款金额": summaryCouponRefund, "总企业红包退款金额": summaryCouponRefund,
+	},
+}
+
+// layout is where the columns of one bill are.
+type layout struct {
+	names []string
+	at    map[string]int
+	// repeated is a column that the header names twice; empty if there is none.
+	repeated string
+}
+
+func newLayout(names []string) layout {
+	l := layout{names: names, at: make(map[string]int, len(names))}
+	for i, name := range names {
+		if _, twice := l.at[name]; twice {
+			l.repeated = name
+		}
+		l.at[name] = i
 	}
-)
+	return l
+}
+
+func (l layout) has(column string) bool {
+	_, found := l.at[column]
+	return found
+}
+
+// missing returns the columns that the bill does not have.
+func (l layout) missing(columns ...string) []string {
+	return slices.DeleteFunc(slices.Clone(columns), l.has)
+}
+
+// index returns where a column is, or -1.
+func (l layout) index(column string) int {
+	if i, found := l.at[column]; found {
+		return i
+	}
+	return -1
+}
 
 // readHeader splits a line of column names. They have no backticks, but some tools write them.
 func readHeader(line string) []string {

@@ -1,4 +1,5 @@
-// Package bills reads the daily trade bills (交易账单) of WeChat Pay. Both protocols give the same files.
+// Package bills reads the daily bills of WeChat Pay: the trade bill (交易账单) and the fund-flow bill
+// (资金账单). Both protocols give the same files.
 //
 // A bill is read as a stream, one row at a time, and never held as a whole:
 //

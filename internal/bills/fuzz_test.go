@@ -67,6 +67,26 @@ func FuzzTradeBill(f *testing.F) {
 	})
 }
 
+func FuzzFundBill(f *testing.F) {
+	seeds(f, "fund-parse")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		rows, sum := 0, int64(0)
+		report, err := readFund(bytes.NewReader(text), bills.Of{Day: "2026-11-27"}, func(row bills.FundRow) {
+			rows++
+			sum += row.Signed()
+		})
+		if !checkEnd(t, err) {
+			return
+		}
+		if report.Rows() != rows || report.InAmount-report.OutAmount != sum {
+			t.Fatalf("the report does not add up to its rows: %+v", report)
+		}
+		if report.BalanceOK && rows > 0 && *report.Closing-*report.Opening != sum {
+			t.Fatalf("the balances do not follow from the movements: %d to %d by %d", *report.Opening, *report.Closing, sum)
+		}
+	})
+}
+
 func FuzzDownload(f *testing.F) {
 	for _, c := range readVectors(f).Cases {
 		if c.Kind == "download" {

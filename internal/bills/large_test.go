@@ -111,7 +111,7 @@ func TestALargeBillIsReadInLittleMemory(t *testing.T) {
 	}
 	peak, rows = 0, 0
 	readLarge(t, generated(largestDay), func(row bills.TradeRow) {
-		matcher.Row(row)
+		matcher.Row(reconcile.TradeBill, row)
 		if rows++; rows%50_000 == 0 {
 			runtime.GC()
 			peak = max(peak, heap())
@@ -146,7 +146,7 @@ func BenchmarkLargeBill(b *testing.B) {
 				}
 				readLarge(b, bytes.NewReader(text), func(row bills.TradeRow) {
 					if compare {
-						matcher.Row(row)
+						matcher.Row(reconcile.TradeBill, row)
 					}
 				})
 			}

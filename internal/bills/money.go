@@ -2,6 +2,8 @@ package bills
 
 import (
 	"fmt"
+	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -11,20 +13,16 @@ import (
 type Fee int64
 
 // String writes a fee in yuan, as a bill does.
-func (f Fee) String() string { return decimal(int64(f), 5) }
-
-// FormatFen writes an amount as WeChat does: yuan with two decimals.
-func FormatFen(fen int64) string { return decimal(fen, 2) }
-
-// decimal writes a whole number of a decimal place.
-func decimal(value int64, places int) string {
-	sign, magnitude := "", uint64(value)
-	if value < 0 {
-		sign, magnitude = "-", -magnitude
+func (f Fee) String() string {
+	sign, digits := "", uint64(f)
+	if f < 0 {
+		sign, digits = "-", -digits
 	}
-	digits := fmt.Sprintf("%0*d", places+1, magnitude)
-	return sign + digits[:len(digits)-places] + "." + digits[len(digits)-places:]
+	return fmt.Sprintf("%s%d.%05d", sign, digits/100_000, digits%100_000)
 }
+
+// feesPerFen is one fen as a Fee.
+const feesPerFen = 1000
 
 // ParseFen reads an amount in yuan as a whole number of fen. It may be negative; where that makes
 // no sense the caller refuses it.
@@ -36,6 +34,15 @@ func ParseFee(text string) (Fee, bool) {
 	return Fee(fee), ok
 }
 
+// ParseRate reads a rate like "0.60%" in millionths.
+func ParseRate(text string) (ppm int64, ok bool) {
+	percent, found := strings.CutSuffix(text, "%")
+	if !found {
+		return 0, false
+	}
+	return scaled(percent, 4)
+}
+
 // scaled reads a decimal number as a whole number of its given decimal place. Digits beyond that
 // place must be zeros. There are no signs but the minus, no exponents and no separators, and both
 // sides of a point have a digit.
@@ -45,15 +52,21 @@ func scaled(text string, places int) (int64, bool) {
 	if !isDigits(whole) || hasPoint && !isDigits(fraction) {
 		return 0, false
 	}
-	kept := fraction[:min(places, len(fraction))]
-	if strings.Trim(fraction[len(kept):], "0") != "" {
+	value, ok := appendDigits(0, whole)
+	for place := 0; place < places && ok; place++ {
+		next := "0"
+		if place < len(fraction) {
+			next = fraction[place : place+1]
+		}
+		value, ok = appendDigits(value, next)
+	}
+	if !ok || len(fraction) > places && strings.Trim(fraction[places:], "0") != "" {
 		return 0, false
 	}
-	value, err := strconv.ParseInt(whole+kept+strings.Repeat("0", places-len(kept)), 10, 64)
 	if negative {
-		value = -value
+		return -value, true
 	}
-	return value, err == nil
+	return value, true
 }
 
 func isDigits(text string) bool {
@@ -63,6 +76,51 @@ func isDigits(text string) bool {
 		}
 	}
 	return text != ""
+}
+
+// appendDigits writes digits behind a number that is not negative.
+func appendDigits(value int64, digits string) (int64, bool) {
+	for i := range len(digits) {
+		digit := int64(digits[i] - '0')
+		if value > (math.MaxInt64-digit)/10 {
+			return 0, false
+		}
+		value = value*10 + digit
+	}
+	return value, true
+}
+
+// FormatFen writes an amount as WeChat does: yuan with two decimals.
+func FormatFen(fen int64) string {
+	sign, magnitude := "", uint64(fen)
+	if fen < 0 {
+		sign, magnitude = "-", -magnitude
+	}
+	cents := strconv.FormatUint(magnitude%100, 10)
+	if len(cents) < 2 {
+		cents = "0" + cents
+	}
+	return sign + strconv.FormatUint(magnitude/100, 10) + "." + cents
+}
+
+// UsualFee is what a contract without caps and promotions charges: the settled amount times the
+// rate, rounded half up to a whole fen. Other fees are a hint, not an error.
+func UsualFee(settledFen, ratePPM int64) (fee Fee, ok bool) {
+	if settledFen < 0 || ratePPM < 0 {
+		return 0, false
+	}
+	const million = 1_000_000
+	high, low := bits.Mul64(uint64(settledFen), uint64(ratePPM))
+	low, carry := bits.Add64(low, million/2, 0)
+	high += carry
+	if high >= million {
+		return 0, false
+	}
+	fen, _ := bits.Div64(high, low, million)
+	if fen > math.MaxInt64/feesPerFen {
+		return 0, false
+	}
+	return Fee(fen) * feesPerFen, true
 }
 
 // addAmounts adds without overflow.

@@ -1,6 +1,32 @@
 package bills
 
-import "strings"
+import (
+	"hash/maphash"
+	"strings"
+)
+
+// NumberSet remembers which numbers it has seen, in 16 bytes each. It keeps a hash of 128 bits under
+// a seed of its own, so two numbers count as the same once in a number of bills that is never made.
+type NumberSet struct {
+	seeds [2]maphash.Seed
+	seen  map[[2]uint64]struct{}
+}
+
+// NewNumberSet returns an empty set.
+func NewNumberSet() *NumberSet {
+	return &NumberSet{
+		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		seen:  map[[2]uint64]struct{}{},
+	}
+}
+
+// Add reports whether the number is new, and remembers it.
+func (s *NumberSet) Add(number string) (isNew bool) {
+	key := [2]uint64{maphash.String(s.seeds[0], number), maphash.String(s.seeds[1], number)}
+	before := len(s.seen)
+	s.seen[key] = struct{}{}
+	return len(s.seen) > before
+}
 
 // longestNumber is what WeChat's longest number has: 资金流水单号.
 const longestNumber = 128

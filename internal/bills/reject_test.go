@@ -68,7 +68,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"nothing":          {"", bills.ReasonNoSummary, "empty"},
 		"no line ends":     {strings.ReplaceAll(small(func(row *billtest.Row) { row.Goods = strings.Repeat("x", 70_000) }), "\r\n", ""), bills.ReasonUnknownFormat, "took the line ends out"},
 		"cut":              {good[:len(good)/2], bills.ReasonNoSummary, "it was cut"},
-		"a fund-flow bill": {"记账时间,微信支付业务单号,收支金额(元)\r\n", bills.ReasonUnknownFormat, "no trade bill"},
+		"a fund-flow bill": {fundText(nil), bills.ReasonUnknownFormat, "no trade bill"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := readTrade(strings.NewReader(c.text), bills.Of{}, func(*bills.TradeBill, bills.TradeRow) {})

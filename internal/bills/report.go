@@ -2,6 +2,7 @@ package bills
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,9 @@ type TradeReport struct {
 	// BySub has the sums of each sub merchant, and under "" those of the merchant number itself.
 	BySub      map[string]Sums
 	ByCurrency map[string]Sums
+	// UnusualFees counts payments whose fee is not the settled amount times the rate. Contracts and
+	// promotions can be the reason.
+	UnusualFees int
 	Checks
 }
 
@@ -21,10 +25,8 @@ type TradeReport struct {
 type Checks struct {
 	// Rejected are lines that could not be used.
 	Rejected Lines
-	// OtherDay: a row is of another day than the bill.
-	OtherDay bool
-	// OtherMerchant: a row is of another merchant number, so the bill is not this one's.
-	OtherMerchant bool
+	// Flags are sorted.
+	Flags []Flag
 	// SummaryOK reports whether every line was used and the rows add up to the summary.
 	SummaryOK bool
 	// SummaryDifferences are the columns in which they do not.
@@ -34,7 +36,7 @@ type Checks struct {
 // Complete reports whether the bill has all rows of the day and of this merchant, and no others. One
 // that is not complete can show differences, but never that there are none.
 func (c Checks) Complete() bool {
-	return c.SummaryOK && !c.OtherDay && !c.OtherMerchant
+	return c.SummaryOK && !slices.Contains(c.Flags, FlagRowOutsideDay) && !slices.Contains(c.Flags, FlagOtherMerchant)
 }
 
 // Problems says why the bill is not complete, and is empty if it is. It holds nothing of a row.
@@ -46,10 +48,10 @@ func (c Checks) Problems() string {
 	if len(c.SummaryDifferences) > 0 {
 		problems = append(problems, "its rows do not add up to its summary ("+strings.Join(c.SummaryDifferences, ", ")+")")
 	}
-	if c.OtherDay {
+	if slices.Contains(c.Flags, FlagRowOutsideDay) {
 		problems = append(problems, "it has rows of another day")
 	}
-	if c.OtherMerchant {
+	if slices.Contains(c.Flags, FlagOtherMerchant) {
 		problems = append(problems, "it has rows of another merchant number")
 	}
 	return strings.Join(problems, "; ")
@@ -58,14 +60,10 @@ func (c Checks) Problems() string {
 // Report returns what the rows that were read add up to, and whether the summary agrees.
 func (b *TradeBill) Report() TradeReport {
 	report := TradeReport{
-		Format: b.format, Sums: b.totals.all, HasRefunds: b.sheet.has(columnRefunded),
-		BySub: copied(b.totals.bySub), ByCurrency: copied(b.totals.byCurrency),
+		Format: b.format, Sums: b.totals.all, HasRefunds: b.columns.refunded >= 0,
+		BySub: copied(b.totals.bySub), ByCurrency: copied(b.totals.byCurrency), UnusualFees: b.unusual,
 	}
-	differ := b.sheet.summaryDifferences(b.summed(report))
-	report.Checks = Checks{
-		Rejected: b.sheet.rejected, OtherDay: b.otherDay, OtherMerchant: b.otherMerchant,
-		SummaryOK: b.sheet.rejected.Count == 0 && len(differ) == 0, SummaryDifferences: differ,
-	}
+	report.Checks = b.sheet.checks(b.summed(report))
 	return report
 }
 
@@ -84,18 +82,11 @@ func (b *TradeBill) summed(report TradeReport) []summed {
 	}
 }
 
-// Lines are lines of a file, of which the first ones are listed.
-type Lines struct {
-	Count int
-	First []int
-}
-
-// mostLines limits the list: a broken file may have as many bad lines as bytes.
-const mostLines = 100
-
-func (l *Lines) add(number int) {
-	l.Count++
-	if len(l.First) < mostLines {
-		l.First = append(l.First, number)
+// checks compares the rows with the summary.
+func (s *sheet) checks(sums []summed) Checks {
+	differ := s.summaryDifferences(sums)
+	return Checks{
+		Rejected: s.rejected, Flags: slices.Clone(s.flags),
+		SummaryOK: s.rejected.Count == 0 && len(differ) == 0, SummaryDifferences: differ,
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"strings"
 )
 
-// sheet takes a bill apart: a line of column names, rows, and a summary.
+// sheet reads what all bills have in common: a line of column names, rows, and a summary.
 type sheet struct {
+	kind  kind
 	lines *lines
-	// header are the column names as they are in the file, and columns says where those of today are.
+	// header are the column names as they are in the file, and layout has today's.
 	header   []string
-	columns  map[string]int
+	layout   layout
+	flags    flagSet
 	rejected Lines
 	// blank are empty lines, which are part of a broken row unless they end the file.
 	blank []int
@@ -25,8 +27,8 @@ type sheet struct {
 }
 
 // openSheet reads the column names.
-func openSheet(text io.Reader) (*sheet, error) {
-	s := &sheet{lines: newLines(text)}
+func openSheet(text io.Reader, of kind) (*sheet, error) {
+	s := &sheet{kind: of, lines: newLines(text)}
 	first, err := s.firstLine()
 	if err != nil {
 		return nil, err
@@ -35,28 +37,16 @@ func openSheet(text io.Reader) (*sheet, error) {
 		return nil, refuse(ReasonNotABill, "it is an error reply or a web page")
 	}
 	s.header = readHeader(string(first))
-	s.columns = make(map[string]int, len(s.header))
-	for i, name := range renamed(s.header, columnAliases) {
-		if s.has(name) {
-			return nil, refuse(ReasonUnknownFormat, "it has the column "+name+" twice")
+	s.layout = newLayout(renamed(s.header, of.aliases))
+	if s.layout.repeated != "" {
+		return nil, refuse(ReasonUnknownFormat, "it has the column "+s.layout.repeated+" twice")
+	}
+	for _, name := range s.layout.names {
+		if !slices.Contains(of.known, name) {
+			s.flags.add(FlagUnknownColumn)
 		}
-		s.columns[name] = i
 	}
 	return s, nil
-}
-
-// has reports whether the bill has a column. Columns that nothing here asks for are ignored.
-func (s *sheet) has(column string) bool {
-	_, found := s.columns[column]
-	return found
-}
-
-// cell returns a value of the row that was read last; empty if the bill has no such column.
-func (s *sheet) cell(column string) string {
-	if at, found := s.columns[column]; found {
-		return s.cells[at]
-	}
-	return ""
 }
 
 // firstLine returns the first line that is not empty, without a byte order mark.
@@ -86,8 +76,9 @@ func IsReply(start []byte) bool {
 	return len(start) > 0 && (start[0] == '<' || start[0] == '{')
 }
 
-// next reads the next row that has the right number of cells. It returns io.EOF after the summary.
-func (s *sheet) next() error {
+// row returns the cells of the next row that has the right number of them, and what had to be done
+// for it. It returns io.EOF after the summary. The cells are valid until the following call.
+func (s *sheet) row() (cells []string, flag Flag, err error) {
 	for {
 		line, err := s.lines.next()
 		switch {
@@ -96,19 +87,21 @@ func (s *sheet) next() error {
 			s.reject()
 			continue
 		case errors.Is(err, io.EOF):
-			return refuse(ReasonNoSummary, "it ends before its summary: it was cut")
+			return nil, "", refuse(ReasonNoSummary, "it ends before its summary: it was cut")
 		case err != nil:
-			return err
+			return nil, "", err
 		case len(line) == 0:
 			s.noteBlankLine()
 			continue
 		}
 		s.rejectBlankLines()
-		if line[0] == '`' && s.split(string(line)) {
-			return nil
+		if line[0] == '`' {
+			if cells, flag, ok := s.split(string(line)); ok {
+				return cells, flag, nil
+			}
 		}
 		if s.isSummary(line) {
-			return s.readSummary(string(line))
+			return nil, "", s.readSummary(string(line))
 		}
 		s.reject() // it is a piece of a row with a line break in it
 	}
@@ -133,39 +126,56 @@ func (s *sheet) rejectBlankLines() {
 
 const separator = ",`"
 
-// split splits a row, and reports whether it has a cell for each column. Values are not quoted, so a
-// merchant's text may hold commas, backticks, and even the separator.
-func (s *sheet) split(line string) bool {
-	s.cells = slices.AppendSeq(s.cells[:0], strings.SplitSeq(line[1:], separator))
-	if surplus := len(s.cells) - len(s.header); surplus >= 0 {
-		return surplus == 0 || s.dropTexts()
+// split splits a row. Values are not quoted, so a merchant's text may hold commas, backticks, and
+// even the separator.
+func (s *sheet) split(line string) (cells []string, flag Flag, ok bool) {
+	width := len(s.layout.names)
+	s.cells = appendSplit(s.cells[:0], line[1:], separator)
+	switch {
+	case len(s.cells) == width:
+		return s.cells, "", true
+	case len(s.cells) > width:
+		return s.splitFromBothEnds()
 	}
-	// A value that does not begin with a backtick.
-	s.cells = s.cells[:0]
-	for cell := range strings.SplitSeq(line, ",") {
-		s.cells = append(s.cells, strings.TrimPrefix(cell, "`"))
+	s.cells = appendSplit(s.cells[:0], line, ",")
+	if len(s.cells) != width {
+		return nil, "", false
 	}
-	return len(s.cells) == len(s.header)
+	for i, cell := range s.cells {
+		s.cells[i] = strings.TrimPrefix(cell, "`")
+	}
+	return s.cells, FlagMissingBacktick, true
 }
 
-// dropTexts takes what is left and right of the merchant's texts by position, where these texts hold
-// the separator. What the texts are is not known, and nothing needs them.
-func (s *sheet) dropTexts() bool {
-	first, last := s.columns[columnGoods], s.columns[columnAttach]
-	if !s.has(columnGoods) || !s.has(columnAttach) || last < first {
-		return false
+// splitFromBothEnds takes what is left and right of the merchant's texts by position. What the
+// texts are is not known, and nothing needs them.
+func (s *sheet) splitFromBothEnds() (cells []string, flag Flag, ok bool) {
+	first, last := s.layout.index(s.kind.firstText), s.layout.index(s.kind.lastText)
+	if first < 0 || last < first {
+		return nil, "", false
 	}
-	width := len(s.header)
+	width := len(s.layout.names)
 	copy(s.cells[last+1:width], s.cells[len(s.cells)-(width-last-1):])
 	clear(s.cells[first : last+1])
 	s.cells = s.cells[:width]
-	return true
+	return s.cells, FlagFreeTextAmbiguous, true
+}
+
+func appendSplit(parts []string, text, by string) []string {
+	for {
+		before, after, found := strings.Cut(text, by)
+		parts = append(parts, before)
+		if !found {
+			return parts
+		}
+		text = after
+	}
 }
 
 // isSummary reports whether a line has the column names of the summary.
 func (s *sheet) isSummary(line []byte) bool {
 	first, _, _ := strings.Cut(string(line), ",")
-	return readHeader(first)[0] == summaryCount
+	return readHeader(first)[0] == s.kind.summaryFirst
 }
 
 // readSummary reads the values below the column names, and the end of the file. Lines after the
@@ -179,9 +189,9 @@ func (s *sheet) readSummary(header string) error {
 	if err != nil {
 		return err
 	}
-	s.summaryNames = renamed(readHeader(header), summaryAliases)
+	s.summaryNames = renamed(readHeader(header), s.kind.summaryAliases)
 	s.summary = make(map[string]string, len(s.summaryNames))
-	cells := strings.Split(strings.TrimPrefix(string(values), "`"), separator)
+	cells := appendSplit(nil, strings.TrimPrefix(string(values), "`"), separator)
 	for i, name := range s.summaryNames {
 		if len(cells) == len(s.summaryNames) {
 			s.summary[name] = strings.TrimSpace(cells[i])

@@ -19,6 +19,7 @@ func (s *sheet) summaryDifferences(sums []summed) []string {
 	for _, name := range s.summaryNames {
 		at := slices.IndexFunc(sums, func(sum summed) bool { return sum.column == name })
 		if at < 0 {
+			s.flags.add(FlagUnknownColumn)
 			continue
 		}
 		if said, ok := sums[at].read(s.summary[name]); !ok || said != sums[at].value {

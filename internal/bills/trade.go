@@ -72,43 +72,62 @@ const (
 
 // TradeBill reads a trade bill.
 type TradeBill struct {
-	sheet  *sheet
-	of     Of
-	format Format
-	totals totals
-	// otherDay and otherMerchant: the bill has a row of another day, or of another merchant number.
-	otherDay, otherMerchant bool
+	sheet   *sheet
+	of      Of
+	format  Format
+	columns tradeColumns
+	totals  totals
+	seen    *NumberSet
+	unusual int
+}
+
+// tradeColumns are the places of the columns; -1 where the bill has none.
+type tradeColumns struct {
+	time, appID, mchID, subMchID, transaction, outTradeNo, tradeType, state, currency, settled, order int
+	refundID, outRefundNo, refunded, couponRefund, requested, refundStatus, fee, rate                 int
 }
 
 // ReadTrade starts to read a trade bill: ALL, SUCCESS, REFUND or RECHARGE_REFUND.
 func ReadTrade(text io.Reader, of Of) (*TradeBill, error) {
-	s, err := openSheet(text)
+	s, err := openSheet(text, tradeBill)
 	if err != nil {
 		return nil, err
 	}
-	b := &TradeBill{sheet: s, of: of, totals: newTotals()}
-	if err := b.checkColumns(); err != nil {
+	b := &TradeBill{sheet: s, of: of, totals: newTotals(), seen: NewNumberSet()}
+	if err := b.findColumns(); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-// checkColumns refuses a bill without the columns that say when, what and how much: an amount is
+// findColumns refuses a bill without the columns that say when, what and how much: an amount is
 // never guessed.
-func (b *TradeBill) checkColumns() error {
+func (b *TradeBill) findColumns() error {
+	l := b.sheet.layout
 	b.format = FormatSettlement
 	needed := []string{columnTime, columnMchID, columnSubMchID, columnTransaction, columnOutTradeNo, columnState, columnCurrency, columnSettled, columnFee}
 	refunds := []string{columnRefundID, columnOutRefundNo, columnRefunded, columnCouponRefund}
-	if slices.Contains(b.sheet.header, columnLegacyTotal) && !b.sheet.has(columnOrder) && !b.sheet.has(columnRequested) {
+	if slices.Contains(b.sheet.header, columnLegacyTotal) && !l.has(columnOrder) && !l.has(columnRequested) {
 		b.format = FormatLegacy
 	} else {
 		needed, refunds = append(needed, columnOrder), append(refunds, columnRequested)
 	}
-	if slices.ContainsFunc(refunds, b.sheet.has) {
+	if len(l.missing(refunds...)) < len(refunds) {
 		needed = append(needed, refunds...)
 	}
-	if missing := slices.DeleteFunc(needed, b.sheet.has); len(missing) > 0 {
+	if missing := l.missing(needed...); len(missing) > 0 {
 		return refuse(ReasonUnknownFormat, "it is no trade bill that is known: it lacks the columns "+strings.Join(missing, ", "))
+	}
+	b.columns = tradeColumns{
+		time: l.index(columnTime), appID: l.index(columnAppID), mchID: l.index(columnMchID), subMchID: l.index(columnSubMchID),
+		transaction: l.index(columnTransaction), outTradeNo: l.index(columnOutTradeNo), tradeType: l.index(columnTradeType),
+		state: l.index(columnState), currency: l.index(columnCurrency), settled: l.index(columnSettled), order: l.index(columnOrder),
+		refundID: l.index(columnRefundID), outRefundNo: l.index(columnOutRefundNo), refunded: l.index(columnRefunded),
+		couponRefund: l.index(columnCouponRefund), requested: l.index(columnRequested), refundStatus: l.index(columnRefundStatus),
+		fee: l.index(columnFee), rate: l.index(columnRate),
+	}
+	if b.format == FormatLegacy {
+		b.columns.order, b.columns.requested = b.columns.settled, b.columns.refunded
 	}
 	return nil
 }
@@ -117,10 +136,11 @@ func (b *TradeBill) checkColumns() error {
 // that is not accepted ends with *Refused, and one whose source broke with the source's error.
 func (b *TradeBill) Next() (TradeRow, error) {
 	for {
-		if err := b.sheet.next(); err != nil {
+		cells, flag, err := b.sheet.row()
+		if err != nil {
 			return TradeRow{}, err
 		}
-		row, ok := b.read()
+		row, ok := b.read(cells)
 		if ok {
 			if err := b.hasRoom(row); err != nil {
 				return TradeRow{}, err
@@ -130,9 +150,7 @@ func (b *TradeBill) Next() (TradeRow, error) {
 			b.sheet.reject()
 			continue
 		}
-		// Without a day that is expected, every time begins with it.
-		b.otherDay = b.otherDay || !strings.HasPrefix(b.sheet.cell(columnTime), string(b.of.Day))
-		b.otherMerchant = b.otherMerchant || b.of.MchID != "" && row.MchID != b.of.MchID
+		b.note(row, flag, cells)
 		return row, nil
 	}
 }
@@ -151,32 +169,40 @@ func (b *TradeBill) hasRoom(row TradeRow) error {
 
 // read reads a row. What it does not understand in an amount, a number, a time or a state makes it
 // unusable.
-func (b *TradeBill) read() (TradeRow, bool) {
-	of := b.sheet.cell
-	at, ok := parseSecond(of(columnTime))
+func (b *TradeBill) read(cells []string) (TradeRow, bool) {
+	of := func(column int) string {
+		if column < 0 {
+			return ""
+		}
+		return cells[column]
+	}
+	c := &b.columns
+	at, ok := parseSecond(of(c.time))
 	row := TradeRow{
-		Line: b.sheet.lines.number, Kind: states[of(columnState)], Time: at,
-		AppID: of(columnAppID), MchID: of(columnMchID), SubMchID: present(of(columnSubMchID)),
-		TransactionID: of(columnTransaction), OutTradeNo: of(columnOutTradeNo),
-		TradeType: of(columnTradeType), Currency: of(columnCurrency),
-		RefundID: present(of(columnRefundID)), OutRefundNo: present(of(columnOutRefundNo)), RefundStatus: of(columnRefundStatus),
+		Line: b.sheet.lines.number, Kind: states[of(c.state)], Time: at,
+		AppID: of(c.appID), MchID: of(c.mchID), SubMchID: present(of(c.subMchID)),
+		TransactionID: of(c.transaction), OutTradeNo: of(c.outTradeNo), TradeType: of(c.tradeType), Currency: of(c.currency),
+		RefundID: present(of(c.refundID)), OutRefundNo: present(of(c.outRefundNo)), RefundStatus: of(c.refundStatus),
 	}
 	if !ok || !row.isIdentified() {
 		return row, false
 	}
-	amount := func(column string) int64 {
-		fen, known := ParseFen(of(column))
-		ok = ok && (known && fen >= 0 || !b.sheet.has(column))
-		return fen
+	for _, amount := range [...]struct {
+		column int
+		into   *int64
+	}{
+		{c.order, &row.Order}, {c.settled, &row.Settled}, {c.requested, &row.Requested},
+		{c.refunded, &row.Refunded}, {c.couponRefund, &row.CouponRefunded},
+	} {
+		if amount.column < 0 {
+			continue
+		}
+		if *amount.into, ok = ParseFen(cells[amount.column]); !ok || *amount.into < 0 {
+			return row, false
+		}
 	}
-	row.Order, row.Settled = amount(columnOrder), amount(columnSettled)
-	row.Requested, row.Refunded, row.CouponRefunded = amount(columnRequested), amount(columnRefunded), amount(columnCouponRefund)
-	if b.format == FormatLegacy {
-		row.Order, row.Requested = row.Settled, row.Refunded
-	}
-	fee, known := ParseFee(of(columnFee))
-	row.Fee = fee
-	return row, ok && known
+	row.Fee, ok = ParseFee(cells[c.fee])
+	return row, ok
 }
 
 // isIdentified reports whether a row says what it is about.
@@ -194,3 +220,36 @@ func (r *TradeRow) isIdentified() bool {
 		return true
 	}
 }
+
+// note records what is remarkable about a row that is used.
+func (b *TradeBill) note(row TradeRow, flag Flag, cells []string) {
+	flags := &b.sheet.flags
+	if flag != "" {
+		flags.add(flag)
+	}
+	if row.Currency != yuan {
+		flags.add(FlagForeignCurrency)
+	}
+	if b.of.Day != "" && !strings.HasPrefix(cells[b.columns.time], string(b.of.Day)) {
+		flags.add(FlagRowOutsideDay)
+	}
+	if b.of.MchID != "" && row.MchID != b.of.MchID {
+		flags.add(FlagOtherMerchant)
+	}
+	number := row.TransactionID
+	if row.Kind == Refund {
+		number = row.RefundID
+	}
+	if !b.seen.Add(string(row.Kind) + number) {
+		flags.add(FlagDuplicateRow)
+	}
+	if row.Kind == Payment && b.columns.rate >= 0 {
+		rate, known := ParseRate(cells[b.columns.rate])
+		if usual, ok := UsualFee(row.Settled, rate); known && ok && usual != row.Fee {
+			b.unusual++
+		}
+	}
+}
+
+// yuan is the currency of a bill in mainland China.
+const yuan = "CNY"

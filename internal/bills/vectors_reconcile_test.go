@@ -1,7 +1,6 @@
 package bills_test
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -38,13 +37,13 @@ type reconcileInput struct {
 		SubMchID              string `json:"sub_mchid"`
 	}
 	Refunds []struct {
-		Name, State   string
-		RefundID      string `json:"refund_id"`
-		OutRefundNo   string `json:"out_refund_no"`
-		TransactionID string `json:"transaction_id"`
-		Amount        int64
-		AcceptedTime  string `json:"accepted_time"`
-		AcceptedExact bool   `json:"accepted_exact"`
+		Name, State, From string
+		RefundID          string `json:"refund_id"`
+		OutRefundNo       string `json:"out_refund_no"`
+		TransactionID     string `json:"transaction_id"`
+		Amount            int64
+		AcceptedTime      string `json:"accepted_time"`
+		AcceptedExact     bool   `json:"accepted_exact"`
 	}
 	EdgeSeconds     int      `json:"edge_seconds"`
 	ForeignPrefixes []string `json:"foreign_prefixes"`
@@ -89,20 +88,22 @@ func reconcileVector(t *testing.T, c vector) {
 		matcher.AddRefund(reconcile.Refund{
 			OutRefundNo: refund.OutRefundNo, RefundID: refund.RefundID, TransactionID: refund.TransactionID, Amount: refund.Amount,
 			Accepted: refund.State != "Pending", AcceptedTime: instant(t, refund.AcceptedTime), AcceptedTimeLocal: !refund.AcceptedExact,
+			FromAvailableBalance: refund.From == "AVAILABLE",
 		})
 	}
-	for _, r := range slices.Concat(input.Rows, input.RechargeRows) {
-		matcher.Row(r.row(t))
-	}
-	for day, rows := range map[reconcile.NeighbourDay][]rowInput{reconcile.PreviousDay: input.PrevRows, reconcile.NextDay: input.NextRows} {
-		if rows == nil {
-			continue
+	for _, bill := range []struct {
+		source reconcile.Source
+		rows   []rowInput
+	}{
+		{reconcile.TradeBill, input.Rows}, {reconcile.RechargeBill, input.RechargeRows},
+		{reconcile.PreviousDay, input.PrevRows}, {reconcile.NextDay, input.NextRows},
+	} {
+		if bill.rows != nil {
+			matcher.Begin(bill.source)
 		}
-		notes := matcher.Neighbour(day)
-		for _, r := range rows {
-			notes.Row(r.row(t))
+		for _, row := range bill.rows {
+			matcher.Row(bill.source, row.row(t))
 		}
-		notes.Whole()
 	}
 	result := matcher.Result()
 	same(t, "matched", result.Matched.Count(), want.Matched)

@@ -31,7 +31,7 @@ type vector struct {
 const vectorsFile = "testdata/vectors-bills.json"
 
 // countOfVectors keeps a case from getting lost.
-const countOfVectors = 112
+const countOfVectors = 129
 
 func readVectors(t testing.TB) vectors {
 	t.Helper()
@@ -48,9 +48,9 @@ func readVectors(t testing.TB) vectors {
 
 func TestVectors(t *testing.T) {
 	kinds := map[string]func(*testing.T, vector){
-		"trade-parse": tradeVector, "download": downloadVector, "download-url": addressVector,
+		"trade-parse": tradeVector, "fund-parse": fundVector, "fund-cross": crossVector, "download": downloadVector, "download-url": addressVector,
 		"reply": replyVector, "reconcile": reconcileVector, "schedule": scheduleVector, "scalar-amount": amountVector, "scalar-fee": feeVector,
-		"scalar-day": dayVector,
+		"scalar-rate": rateVector, "scalar-fee-rule": feeRuleVector, "scalar-day": dayVector,
 	}
 	run := 0
 	for _, c := range readVectors(t).Cases {
@@ -139,9 +139,9 @@ type tradeExpectation struct {
 	CouponRefund                       json.RawMessage `json:"coupon_refund_fen"`
 	Fee                                *bills.Fee      `json:"fee_e5"`
 	RejectedLines                      *[]int          `json:"rejected_lines"`
-	OtherDay                           bool            `json:"other_day"`
-	SummaryOK                          *bool           `json:"summary_ok"`
-	SummaryDiff                        *[]string       `json:"summary_diff"`
+	Flags                              *[]bills.Flag
+	SummaryOK                          *bool     `json:"summary_ok"`
+	SummaryDiff                        *[]string `json:"summary_diff"`
 	First                              map[string]string
 	BySub                              map[string]struct {
 		Order     int64 `json:"order_fen"`
@@ -186,7 +186,7 @@ func tradeVector(t *testing.T, c vector) {
 	}
 	sameIfSaid(t, "fee_e5", report.Fee, want.Fee)
 	sameIfSaid(t, "rejected_lines", numbersOf(report.Rejected), want.RejectedLines)
-	same(t, "other_day", report.OtherDay, want.OtherDay)
+	sameIfSaid(t, "flags", append([]bills.Flag{}, report.Flags...), want.Flags)
 	sameIfSaid(t, "summary_ok", report.SummaryOK, want.SummaryOK)
 	sameIfSaid(t, "summary_diff", report.SummaryDifferences, want.SummaryDiff)
 	if want.First != nil {
@@ -217,6 +217,77 @@ func readTrade(text io.Reader, of bills.Of, each func(*bills.TradeBill, bills.Tr
 		}
 		each(bill, row)
 	}
+}
+
+// readFund does the same for a fund-flow bill.
+func readFund(text io.Reader, of bills.Of, each func(bills.FundRow)) (bills.FundReport, error) {
+	bill, err := bills.ReadFund(text, of)
+	if err != nil {
+		return bills.FundReport{}, err
+	}
+	for {
+		row, err := bill.Next()
+		if errors.Is(err, io.EOF) {
+			return bill.Report(), nil
+		}
+		if err != nil {
+			return bills.FundReport{}, err
+		}
+		each(row)
+	}
+}
+
+func fundVector(t *testing.T, c vector) {
+	input := read[billInput](t, c.Inputs)
+	want := read[struct {
+		Accept        bool
+		Reason        bills.Reason
+		Rows          int
+		InCount       int              `json:"in_count"`
+		In            int64            `json:"in_fen"`
+		OutCount      int              `json:"out_count"`
+		Out           int64            `json:"out_fen"`
+		Opening       *int64           `json:"opening_fen"`
+		Closing       *int64           `json:"closing_fen"`
+		BalanceOK     bool             `json:"balance_ok"`
+		SummaryOK     bool             `json:"summary_ok"`
+		ByType        map[string]int64 `json:"by_type"`
+		RejectedLines []int            `json:"rejected_lines"`
+	}](t, c.Expect)
+	rows := 0
+	report, err := readFund(input.reader(), bills.Of{Day: input.BillDate}, func(bills.FundRow) { rows++ })
+	if !checkReason(t, err, want.Accept, want.Reason) {
+		return
+	}
+	same(t, "rows", rows, want.Rows)
+	same(t, "sums", report.FundSums, bills.FundSums{InCount: want.InCount, InAmount: want.In, OutCount: want.OutCount, OutAmount: want.Out})
+	same(t, "opening_fen", report.Opening, want.Opening)
+	same(t, "closing_fen", report.Closing, want.Closing)
+	same(t, "balance_ok", report.BalanceOK, want.BalanceOK)
+	same(t, "summary_ok", report.SummaryOK, want.SummaryOK)
+	same(t, "by_type", report.ByType, want.ByType)
+	same(t, "rejected_lines", numbersOf(report.Rejected), want.RejectedLines)
+}
+
+func crossVector(t *testing.T, c vector) {
+	input := read[struct {
+		BillDate    bills.Day `json:"bill_date"`
+		Trade, Fund string
+	}](t, c.Inputs)
+	want := read[struct{ Differences [][2]string }](t, c.Expect)
+	cross := bills.NewFundCross()
+	_, err := readTrade(strings.NewReader(input.Trade), bills.Of{Day: input.BillDate}, func(_ *bills.TradeBill, row bills.TradeRow) { cross.Trade(row) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readFund(strings.NewReader(input.Fund), bills.Of{Day: input.BillDate}, cross.Fund); err != nil {
+		t.Fatal(err)
+	}
+	got := [][2]string{}
+	for _, difference := range cross.Differences() {
+		got = append(got, [2]string{string(difference.Class), difference.Number})
+	}
+	same(t, "differences", got, want.Differences)
 }
 
 func downloadVector(t *testing.T, c vector) {
@@ -322,6 +393,25 @@ func amountVector(t *testing.T, c vector) {
 func feeVector(t *testing.T, c vector) {
 	values := read[struct{ Values []string }](t, c.Inputs).Values
 	same(t, "e5", pointers(values, bills.ParseFee), read[struct{ E5 []*bills.Fee }](t, c.Expect).E5)
+}
+
+func rateVector(t *testing.T, c vector) {
+	values := read[struct{ Values []string }](t, c.Inputs).Values
+	same(t, "ppm", pointers(values, bills.ParseRate), read[struct{ PPM []*int64 }](t, c.Expect).PPM)
+}
+
+func feeRuleVector(t *testing.T, c vector) {
+	items := read[struct{ Items [][2]string }](t, c.Inputs).Items
+	var got []bills.Fee
+	for _, item := range items {
+		settled, _ := bills.ParseFen(item[0])
+		rate, _ := bills.ParseRate(item[1])
+		fee, _ := bills.UsualFee(settled, rate)
+		got = append(got, fee)
+	}
+	same(t, "fee_e5", got, read[struct {
+		Fees []bills.Fee `json:"fee_e5"`
+	}](t, c.Expect).Fees)
 }
 
 func dayVector(t *testing.T, c vector) {

@@ -73,13 +73,14 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 	r := c.newReading(ctx, from, merchant)
 	defer r.end()
 	found := &Finding{}
-	whole, err := r.read(wechatpay.TradeBill, day, matcher.Row)
+	whole, err := r.read(wechatpay.TradeBill, day, func(row bills.TradeRow) { matcher.Row(reconcile.TradeBill, row) })
 	var checks []bills.Checks
 	switch {
 	case err == nil:
 		if problem := problemOf(whole, known.sub); problem != "" {
 			return nil, &IncompleteError{problem}
 		}
+		matcher.Begin(reconcile.TradeBill)
 		found.Hash, found.Fees = whole.hash, feesOf(whole.report, known.sub)
 		checks = append(checks, whole.report.Checks)
 	case wechatpay.MeaningOf(err) == wechatpay.NoStatement && c.Policy.NoBillIsFinal(day, now):
@@ -112,14 +113,20 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 // readRecharge reads the refunds from the available balance (充值退款), which the trade bill leaves out. WeChat makes both bills
 // together, so that it has none of them if it has no such bill now.
 func readRecharge(r *reading, matcher *reconcile.Matcher, day bills.Day, sub string, found *Finding) error {
-	whole, err := r.read(wechatpay.RechargeRefundBill, day, matcher.Row)
+	rows := 0
+	whole, err := r.read(wechatpay.RechargeRefundBill, day, func(row bills.TradeRow) {
+		rows++
+		matcher.Row(reconcile.RechargeBill, row)
+	})
 	switch {
 	case err == nil:
 		if problem := problemOf(whole, sub); problem != "" {
 			return &IncompleteError{"the bill of refunds from the available balance: " + problem}
 		}
-		found.Empty = found.Empty && whole.report.Rows() == 0
+		matcher.Begin(reconcile.RechargeBill)
+		found.Empty = found.Empty && rows == 0
 	case wechatpay.MeaningOf(err) == wechatpay.NoStatement:
+		matcher.Begin(reconcile.RechargeBill)
 	case isNotGiven(err):
 		found.NoRecharge = err
 	default:
@@ -207,14 +214,16 @@ func (c *Comparer) readNeighbours(r *reading, matcher *reconcile.Matcher, day bi
 }
 
 // readNeighbour notes what a neighbouring day's bill has, if it is whole.
-func (c *Comparer) readNeighbour(r *reading, matcher *reconcile.Matcher, which reconcile.NeighbourDay, day bills.Day, now time.Time, found *Finding) {
-	notes := matcher.Neighbour(which)
+func (c *Comparer) readNeighbour(r *reading, matcher *reconcile.Matcher, source reconcile.Source, day bills.Day, now time.Time, found *Finding) {
+	notes := matcher.Neighbour(source)
 	whole, err := r.read(wechatpay.TradeBill, day, notes.Row)
 	switch {
 	case err == nil && !whole.report.Complete():
 		found.Neighbour = &IncompleteError{whole.report.Problems()}
-	case err == nil, wechatpay.MeaningOf(err) == wechatpay.NoStatement && c.Policy.NoBillIsFinal(day, now):
+	case err == nil:
 		notes.Whole()
+	case wechatpay.MeaningOf(err) == wechatpay.NoStatement && c.Policy.NoBillIsFinal(day, now):
+		matcher.Begin(source)
 	default:
 		found.Neighbour = err
 	}

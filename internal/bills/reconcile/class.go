@@ -1,7 +1,5 @@
 package reconcile
 
-import "github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-
 // Class is a kind of difference.
 type Class string
 
@@ -59,16 +57,6 @@ const (
 // BillMissingWithActivity: WeChat has no bill for a day on which there were payments or refunds.
 const BillMissingWithActivity Class = "BillMissingWithActivity"
 
-// rowClasses are the differences that payments and refunds have alike.
-type rowClasses struct{ notInLedger, notRecorded, numberDiffers, merchantDiffers, dayDiffers, duplicated Class }
-
-func classesOf(row bills.TradeRow) rowClasses {
-	if row.Kind == bills.Refund {
-		return rowClasses{RefundNotInLedger, RefundNotRecorded, RefundNumberDiffers, RefundMerchantDiffers, RefundDayDiffers, RefundDuplicated}
-	}
-	return rowClasses{PaymentNotInLedger, PaymentNotRecorded, PaymentNumberDiffers, PaymentMerchantDiffers, PaymentDayDiffers, PaymentDuplicated}
-}
-
 // Classes are all kinds of differences.
 var Classes = []Class{
 	PaymentNotInLedger, PaymentNotInBill, PaymentNotRecorded, PaymentReversed, PaymentAmountDiffers, PaymentSettlementDiffers,
@@ -84,5 +72,10 @@ func (c Class) RepairedByQuery() bool { return c == PaymentNotRecorded || c == R
 // PendingReason is why it is not known yet whether something is missing in the bill.
 type PendingReason string
 
-// AwaitingNeighbour: it may be in the bill of the day before or after.
-const AwaitingNeighbour PendingReason = "awaiting-neighbour"
+// The reasons.
+const (
+	// NeedsRechargeBill: refunds from the available balance are in a bill of their own.
+	NeedsRechargeBill PendingReason = "needs-recharge-bill"
+	// AwaitingNeighbour: it may be in the bill of the day before or after.
+	AwaitingNeighbour PendingReason = "awaiting-neighbour"
+)

@@ -116,7 +116,8 @@ func (b *books) matcher(of reconcile.Account) *reconcile.Matcher {
 // compare reads a bill and compares it.
 func (b *books) compare(bill []byte) (reconcile.Result, bills.TradeReport, error) {
 	matcher := b.matcher(account)
-	report, err := eachRow(bytes.NewReader(bill), matcher.Row)
+	report, err := eachRow(bytes.NewReader(bill), func(row bills.TradeRow) { matcher.Row(reconcile.TradeBill, row) })
+	matcher.Begin(reconcile.TradeBill)
 	return matcher.Result(), report, err
 }
 

@@ -53,9 +53,11 @@ func (p Pending) compare(other Pending) int {
 	return cmp.Or(cmp.Compare(p.Reason, other.Reason), cmp.Compare(p.Number, other.Number))
 }
 
+func clone(text string) string { return strings.Clone(text) }
+
 func (d Difference) clone() Difference {
 	for _, text := range d.texts() {
-		*text = strings.Clone(*text)
+		*text = clone(*text)
 	}
 	return d
 }

@@ -7,7 +7,8 @@
 //	matcher := reconcile.New(reconcile.Account{MchID: mchID}, day, reconcile.Rules{Foreign: foreign})
 //	for order := range paidThatDay { matcher.AddOrder(order) }
 //	for refund := range acceptedAround { matcher.AddRefund(refund) }
-//	for { row, err := bill.Next(); ...; matcher.Row(row) }
+//	matcher.Begin(reconcile.TradeBill)
+//	for { row, err := bill.Next(); ...; matcher.Row(reconcile.TradeBill, row) }
 //	result := matcher.Result()
 //	verdict := result.Verdict(bill.Report().Checks)
 //

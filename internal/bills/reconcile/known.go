@@ -51,6 +51,8 @@ type Refund struct {
 	// Doubtful: the outcome of an earlier call was unknown, so it may have been accepted long
 	// before AcceptedTime.
 	Doubtful bool
+	// FromAvailableBalance: such a refund is in the bill of recharge refunds only.
+	FromAvailableBalance bool
 }
 
 // Finder looks up what was not added: an order that is not paid, or was on another day. Either

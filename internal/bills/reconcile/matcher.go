@@ -9,6 +9,20 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
 
+// Source is the bill that rows come from.
+type Source int
+
+// The sources. Without TradeBill there is nothing to compare; the others answer what it leaves open.
+const (
+	// TradeBill is the day's bill of all payments and refunds.
+	TradeBill Source = iota
+	// RechargeBill has the day's refunds from the available balance.
+	RechargeBill
+	// PreviousDay and NextDay are the neighbouring days' bills.
+	PreviousDay
+	NextDay
+)
+
 // Matcher compares the bill of one day with what the operator knows. It is not safe for concurrent
 // use.
 type Matcher struct {
@@ -23,11 +37,11 @@ type Matcher struct {
 	ordersBy  register
 	refundsBy register
 
-	// noBill says that there is no bill of the day, and read that the bills of its neighbours were read as a whole.
+	// read are the bills that were read as a whole, and noBill says that there is none.
+	read   map[Source]bool
 	noBill bool
-	read   map[NeighbourDay]bool
 	// rows are the numbers of rows that have no record to mark, and emitted the differences.
-	rows, emitted *numberSet
+	rows, emitted *bills.NumberSet
 
 	bill, matched, foreign, differing, missing Sums
 
@@ -44,19 +58,27 @@ func New(account Account, day bills.Day, rules Rules) *Matcher {
 	return &Matcher{
 		account: account, day: day, start: day.Start().Unix(), end: day.End().Unix(), rules: rules,
 		ordersBy: newRegister(), refundsBy: newRegister(),
-		read: map[NeighbourDay]bool{}, rows: newNumberSet(), emitted: newNumberSet(),
+		read: map[Source]bool{}, rows: bills.NewNumberSet(), emitted: bills.NewNumberSet(),
 		bill: newSums(), matched: newSums(), foreign: newSums(), differing: newSums(), missing: newSums(),
 		byClass: map[Class]*smallest[Difference]{}, counts: map[Class]int{}, waiting: map[PendingReason]int{},
 		pending: smallest[Pending]{limit: rules.Limit, compare: Pending.compare, clone: func(p Pending) Pending { return p }},
 	}
 }
 
+// Begin records that a bill is read, also one without rows.
+func (m *Matcher) Begin(source Source) { m.read[source] = true }
+
 // NoBill records that WeChat has no trade bill of the day, and will not have one.
 func (m *Matcher) NoBill() { m.noBill = true }
 
-// Row compares a row of one of the day's bills. The row's texts are not kept.
-func (m *Matcher) Row(row bills.TradeRow) {
+// Row compares a row. The row's texts are not kept.
+func (m *Matcher) Row(source Source, row bills.TradeRow) {
+	m.read[source] = true
 	own := row.SubMchID == m.account.SubMchID
+	if source == PreviousDay || source == NextDay {
+		m.noteNeighbour(row, own)
+		return
+	}
 	switch row.Kind {
 	case bills.Payment:
 		m.payment(row, own)
@@ -67,67 +89,109 @@ func (m *Matcher) Row(row bills.TradeRow) {
 	}
 }
 
+// noteNeighbour marks what the bill of a neighbouring day has.
+func (m *Matcher) noteNeighbour(row bills.TradeRow, own bool) {
+	at, found := m.inDay(row, own)
+	switch {
+	case !found:
+	case row.Kind == bills.Refund:
+		m.refunds.at(at).marks |= inNeighbour
+	case row.Kind == bills.Payment:
+		m.orders.at(at).marks |= inNeighbour
+	}
+}
+
+// inDay finds the record of a row among those of the day, and looks for it nowhere else.
+func (m *Matcher) inDay(row bills.TradeRow, own bool) (at int32, found bool) {
+	if !own {
+		return 0, false
+	}
+	find, by, number := m.ordersBy, row.TransactionID, row.OutTradeNo
+	if row.Kind == bills.Refund {
+		find, by, number = m.refundsBy, row.RefundID, row.OutRefundNo
+	}
+	if at, found = find.byWeChats[by]; !found {
+		at, found = find.byMerchants[number]
+	}
+	return at, found
+}
+
 func (m *Matcher) payment(row bills.TradeRow, own bool) {
 	order := m.findOrder(row, own)
 	switch {
-	case order != nil:
-		m.known(row, own, &order.record, order.numbers, pair{}, func() bool { return m.comparePayment(row, order) })
-	case own:
-		m.stranger(row, false)
-	}
-	// The others are another tenant's.
-}
-
-func (m *Matcher) refund(row bills.TradeRow, own bool) {
-	refund := m.findRefund(row, own)
-	switch {
-	case refund != nil:
-		m.known(row, own, &refund.record, refund.order, refund.numbers, func() bool { return m.compareRefund(row, refund) })
-	case own:
-		m.stranger(row, m.findOrder(row, own) != nil)
-	}
-}
-
-// known counts a row of a payment or a refund that has a record.
-func (m *Matcher) known(row bills.TradeRow, own bool, counted *record, order, refund pair, agrees func() bool) {
-	number := counted.numbers.weChats()
-	if number != "" && number != keyOf(row) {
+	case order == nil && !own:
+		return // another tenant's
+	case order == nil:
+		m.stranger(row, PaymentNotInLedger, PaymentMerchantDiffers, PaymentDuplicated, false)
+		return
+	case order.numbers.weChats() != "" && order.numbers.weChats() != row.TransactionID:
 		// Another payment under the number of an Order, whose own payment is still to be found.
-		m.differs(row, classesOf(row).numberDiffers, keyOf(row), number)
-		m.markRepeated(row)
+		m.differs(row, PaymentNumberDiffers, row.TransactionID, order.numbers.weChats())
+		m.markRepeated(row, PaymentDuplicated)
 		m.count(m.differing, row)
 		return
 	}
-	repeated := counted.marks.has(seen)
-	if number == "" {
+	repeated := order.marks.has(seen)
+	if order.numbers.weChats() == "" {
 		repeated = !m.isFirst(row)
 	}
-	counted.marks |= seen
-	matches := false
-	if own {
-		matches = agrees()
-	} else {
-		m.belongsToAnother(row, order, refund)
+	order.marks |= seen
+	agrees := own && m.comparePayment(row, order)
+	if !own {
+		m.belongsToAnother(row, PaymentMerchantDiffers, order.numbers, pair{})
 	}
 	if repeated {
-		m.duplicated(row)
+		m.duplicated(row, PaymentDuplicated)
 	}
-	// It is matched once if it agrees.
-	if matches && !counted.marks.has(matched) {
-		counted.marks |= matched
+	m.settle(row, &order.marks, agrees)
+}
+
+// belongsToAnother reports that a payment or a refund of this account is in the bill as another sub
+// merchant's. Nothing of the row is shown but the number by which it was found.
+func (m *Matcher) belongsToAnother(row bills.TradeRow, class Class, order, refund pair) {
+	m.emit(Difference{
+		Class: class, OutTradeNo: order.merchants(), TransactionID: order.weChats(), OutRefundNo: refund.merchants(), RefundID: refund.weChats(),
+		Bill: anotherMerchant, Key: keyOf(row),
+	})
+}
+
+// settle counts a row: matched once if it agrees, else as differing.
+func (m *Matcher) settle(row bills.TradeRow, marks *mark, agrees bool) {
+	if agrees && !marks.has(matched) {
+		*marks |= matched
 		m.count(m.matched, row)
 		return
 	}
 	m.count(m.differing, row)
 }
 
-// belongsToAnother reports that a payment or a refund of this account is in the bill as another sub
-// merchant's. Nothing of the row is shown but the number by which it was found.
-func (m *Matcher) belongsToAnother(row bills.TradeRow, order, refund pair) {
-	m.emit(Difference{
-		Class: classesOf(row).merchantDiffers, OutTradeNo: order.merchants(), TransactionID: order.weChats(), OutRefundNo: refund.merchants(), RefundID: refund.weChats(),
-		Bill: anotherMerchant, Key: keyOf(row),
-	})
+func (m *Matcher) refund(row bills.TradeRow, own bool) {
+	refund := m.findRefund(row, own)
+	switch {
+	case refund == nil && !own:
+		return // another tenant's
+	case refund == nil:
+		m.stranger(row, RefundNotInLedger, RefundMerchantDiffers, RefundDuplicated, m.findOrder(row, own) != nil)
+		return
+	case refund.numbers.weChats() != "" && refund.numbers.weChats() != row.RefundID:
+		m.differs(row, RefundNumberDiffers, row.RefundID, refund.numbers.weChats())
+		m.markRepeated(row, RefundDuplicated)
+		m.count(m.differing, row)
+		return
+	}
+	repeated := refund.marks.has(seen)
+	if refund.numbers.weChats() == "" {
+		repeated = !m.isFirst(row)
+	}
+	refund.marks |= seen
+	agrees := own && m.compareRefund(row, refund)
+	if !own {
+		m.belongsToAnother(row, RefundMerchantDiffers, refund.order, refund.numbers)
+	}
+	if repeated {
+		m.duplicated(row, RefundDuplicated)
+	}
+	m.settle(row, &refund.marks, agrees)
 }
 
 // reversal reports a payment that was taken back. The operator never does that, so it is a
@@ -135,30 +199,32 @@ func (m *Matcher) belongsToAnother(row bills.TradeRow, order, refund pair) {
 func (m *Matcher) reversal(row bills.TradeRow, own bool) {
 	order := m.findOrder(row, own)
 	switch {
-	case order != nil:
-		m.differs(row, PaymentReversed, money(-row.Requested, row.Currency), "")
-		m.markRepeated(row)
-		m.count(m.differing, row)
-	case own:
-		m.stranger(row, false)
+	case order == nil && !own:
+		return
+	case order == nil:
+		m.stranger(row, PaymentNotInLedger, PaymentMerchantDiffers, PaymentDuplicated, false)
+		return
 	}
+	m.differs(row, PaymentReversed, money(-row.Requested, row.Currency), "")
+	m.markRepeated(row, PaymentDuplicated)
+	m.count(m.differing, row)
 }
 
 // stranger counts a row that belongs to nothing here: of another merchant number, of another system,
 // or of nobody. orderKnown says that it is about an Order of this operator, which no other system
 // has to do with.
-func (m *Matcher) stranger(row bills.TradeRow, orderKnown bool) {
+func (m *Matcher) stranger(row bills.TradeRow, unknown, otherMerchant, duplicated Class, orderKnown bool) {
 	switch {
 	case m.isOfOtherNumber(row):
-		m.differs(row, classesOf(row).merchantDiffers, anotherMerchant, "")
+		m.differs(row, otherMerchant, anotherMerchant, "")
 		m.count(m.differing, row)
 	case !orderKnown && m.isForeign(row):
 		m.count(m.foreign, row)
 	default:
-		m.differs(row, classesOf(row).notInLedger, amountOf(row), "")
+		m.differs(row, unknown, amountOf(row), "")
 		m.count(m.differing, row)
 	}
-	m.markRepeated(row)
+	m.markRepeated(row, duplicated)
 }
 
 // anotherMerchant is what is said of another merchant: not which one it is.
@@ -176,18 +242,18 @@ func (m *Matcher) isForeign(row bills.TradeRow) bool {
 }
 
 // isFirst reports whether no row of the same kind had this number.
-func (m *Matcher) isFirst(row bills.TradeRow) bool { return m.rows.add(string(row.Kind) + keyOf(row)) }
+func (m *Matcher) isFirst(row bills.TradeRow) bool { return m.rows.Add(string(row.Kind) + keyOf(row)) }
 
-func (m *Matcher) markRepeated(row bills.TradeRow) {
+func (m *Matcher) markRepeated(row bills.TradeRow, duplicated Class) {
 	if !m.isFirst(row) {
-		m.duplicated(row)
+		m.duplicated(row, duplicated)
 	}
 }
 
 // duplicated records that a number is listed twice. The rows may differ in everything else, so
 // nothing else of them is shown.
-func (m *Matcher) duplicated(row bills.TradeRow) {
-	d := Difference{Class: classesOf(row).duplicated, Key: keyOf(row)}
+func (m *Matcher) duplicated(row bills.TradeRow, class Class) {
+	d := Difference{Class: class, Key: keyOf(row)}
 	if row.Kind == bills.Refund {
 		d.RefundID = d.Key
 	} else {
@@ -244,7 +310,7 @@ func (m *Matcher) differs(row bills.TradeRow, class Class, inBill, here string) 
 
 // emit records a difference once.
 func (m *Matcher) emit(d Difference) {
-	if !m.emitted.add(d.identity()) {
+	if !m.emitted.Add(d.identity()) {
 		return
 	}
 	m.counts[d.Class]++

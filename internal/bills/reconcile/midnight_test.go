@@ -19,8 +19,8 @@ func TestRefundsNearMidnight(t *testing.T) {
 	for name, c := range map[string]struct {
 		at              time.Time
 		local, doubtful bool
-		read            []reconcile.NeighbourDay
-		found           []reconcile.NeighbourDay
+		read            []reconcile.Source
+		found           reconcile.Source // TradeBill means in none
 		counts          map[reconcile.Class]int
 		pending         map[reconcile.PendingReason]int
 	}{
@@ -30,13 +30,13 @@ func TestRefundsNearMidnight(t *testing.T) {
 		"before that":                            {at: end.Add(-10*time.Minute - time.Second), local: true, counts: missing},
 		"just after the start":                   {at: start.Add(10*time.Minute - time.Second), local: true, pending: waits},
 		"after that":                             {at: start.Add(10 * time.Minute), local: true, counts: missing},
-		"the wrong neighbour was read":           {at: end.Add(-time.Minute), local: true, read: []reconcile.NeighbourDay{previous}, pending: waits},
-		"the right neighbour lacks it":           {at: end.Add(-time.Minute), local: true, read: []reconcile.NeighbourDay{next}, counts: missing},
-		"the right neighbour has it":             {at: end.Add(-time.Minute), local: true, found: []reconcile.NeighbourDay{next}},
-		"the day before has it":                  {at: start.Add(time.Minute), local: true, found: []reconcile.NeighbourDay{previous}},
+		"the wrong neighbour was read":           {at: end.Add(-time.Minute), local: true, read: []reconcile.Source{previous}, pending: waits},
+		"the right neighbour lacks it":           {at: end.Add(-time.Minute), local: true, read: []reconcile.Source{next}, counts: missing},
+		"the right neighbour has it":             {at: end.Add(-time.Minute), local: true, found: next},
+		"the day before has it":                  {at: start.Add(time.Minute), local: true, found: previous},
 		"a lost answer":                          {at: start.Add(noon * time.Second), doubtful: true, pending: waits},
-		"a lost answer, one neighbour was read":  {at: start.Add(noon * time.Second), doubtful: true, read: []reconcile.NeighbourDay{previous}, pending: waits},
-		"a lost answer, both neighbours lack it": {at: start.Add(noon * time.Second), doubtful: true, read: []reconcile.NeighbourDay{previous, next}, counts: missing},
+		"a lost answer, one neighbour was read":  {at: start.Add(noon * time.Second), doubtful: true, read: []reconcile.Source{previous}, pending: waits},
+		"a lost answer, both neighbours lack it": {at: start.Add(noon * time.Second), doubtful: true, read: []reconcile.Source{previous, next}, counts: missing},
 		"another day":                            {at: end, local: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,13 +46,12 @@ func TestRefundsNearMidnight(t *testing.T) {
 				AcceptedTimeLocal: c.local, Doubtful: c.doubtful,
 			}
 			matcher.AddRefund(refund)
-			for _, day := range c.read {
-				matcher.Neighbour(day).Whole()
+			matcher.Begin(reconcile.TradeBill)
+			for _, source := range c.read {
+				matcher.Begin(source)
 			}
-			for _, day := range c.found {
-				notes := matcher.Neighbour(day)
-				notes.Row(bills.TradeRow{Kind: bills.Refund, MchID: mchID, RefundID: "50300", OutRefundNo: "rfd-1", Requested: 100, Currency: "CNY"})
-				notes.Whole()
+			if c.found != reconcile.TradeBill {
+				matcher.Row(c.found, bills.TradeRow{Kind: bills.Refund, MchID: mchID, RefundID: "50300", OutRefundNo: "rfd-1", Requested: 100, Currency: "CNY"})
 			}
 			result := matcher.Result()
 			if difference := cmp.Diff(orEmpty(c.counts), result.Counts) + cmp.Diff(orEmpty(c.pending), result.PendingCounts); difference != "" {
@@ -72,19 +71,19 @@ func orEmpty[Key comparable](counts map[Key]int) map[Key]int {
 // TestPaymentsWithoutWeChatsTime are looked for in both neighbours.
 func TestPaymentsWithoutWeChatsTime(t *testing.T) {
 	for _, c := range []struct {
-		read []reconcile.NeighbourDay
+		read []reconcile.Source
 		want reconcile.Verdict
 	}{
 		{nil, reconcile.Undecided},
-		{[]reconcile.NeighbourDay{reconcile.NextDay}, reconcile.Undecided},
-		{[]reconcile.NeighbourDay{reconcile.NextDay, reconcile.PreviousDay}, reconcile.Differs},
+		{[]reconcile.Source{reconcile.NextDay}, reconcile.Undecided},
+		{[]reconcile.Source{reconcile.NextDay, reconcile.PreviousDay}, reconcile.Differs},
 	} {
 		matcher := reconcile.New(account, theDay, reconcile.Rules{})
 		matcher.AddOrder(reconcile.Order{
 			OutTradeNo: "ord-1", TransactionID: "42", Total: 1, Currency: "CNY", Paid: true, PaidTime: theDay.Start().Add(time.Hour), PaidTimeLocal: true,
 		})
-		for _, day := range c.read {
-			matcher.Neighbour(day).Whole()
+		for _, source := range c.read {
+			matcher.Begin(source)
 		}
 		if got := matcher.Result().Verdict(); got != c.want {
 			t.Errorf("%v: %s, not %s", c.read, got, c.want)
@@ -131,7 +130,7 @@ func TestWhatIsNotOfTheDayIsLookedUp(t *testing.T) {
 			withFinder := rules
 			withFinder.Find = c.ledger
 			matcher := reconcile.New(account, theDay, withFinder)
-			matcher.Row(c.row)
+			matcher.Row(reconcile.TradeBill, c.row)
 			if difference := cmp.Diff(orEmpty(c.want), matcher.Result().Counts); difference != "" {
 				t.Error(difference)
 			}
@@ -156,7 +155,7 @@ func TestForeignByAnyOfItsMarks(t *testing.T) {
 		matcher := reconcile.New(account, theDay, rules)
 		changed := row
 		c.change(&changed)
-		matcher.Row(changed)
+		matcher.Row(reconcile.TradeBill, changed)
 		if got := matcher.Result(); got.Foreign.Count() != c.foreign || len(got.Counts) != 1-c.foreign {
 			t.Errorf("%s: %d foreign, %v", name, got.Foreign.Count(), got.Counts)
 		}

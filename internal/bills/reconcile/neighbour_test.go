@@ -19,7 +19,7 @@ func TestNotesOfANeighbour(t *testing.T) {
 			OutRefundNo: "rfd-1", RefundID: "50300", Amount: 100, Accepted: true, AcceptedTime: atMidnight, AcceptedTimeLocal: true,
 		})
 		matcher.AddOrder(reconcile.Order{OutTradeNo: "ord-1", TransactionID: "42001", Total: 100, Currency: "CNY", Paid: true, PaidTime: atMidnight})
-		matcher.Row(bills.TradeRow{
+		matcher.Row(reconcile.TradeBill, bills.TradeRow{
 			Kind: bills.Payment, Time: atMidnight, MchID: mchID, TransactionID: "42001", OutTradeNo: "ord-1", Currency: "CNY", Order: 100, Settled: 100,
 		})
 		return matcher, matcher.Neighbour(reconcile.NextDay)

@@ -17,6 +17,7 @@ const (
 	// local: the time is not WeChat's.
 	local
 	doubtful
+	fromBalance
 	// seen: the bill has a row of it.
 	seen
 	// matched: a row of it agrees.
@@ -68,28 +69,24 @@ func (n *names) of(text string) uint32 {
 	return at
 }
 
-// record is what orders and refunds have alike.
-type record struct {
-	numbers pair
-	marks   mark
-	sub     uint32
-	// at is when it was paid or accepted, in seconds since 1970.
-	at int64
-}
-
 type orderRecord struct {
-	record
-	appID, currency uint32
-	total           int64
+	numbers              pair
+	marks                mark
+	appID, sub, currency uint32
+	total                int64
 	// settlement is -1 if it is not known.
 	settlement int64
+	// paid is in seconds since 1970.
+	paid int64
 }
 
 type refundRecord struct {
-	record
-	order    pair
-	currency uint32
-	amount   int64
+	numbers       pair
+	marks         mark
+	order         pair
+	sub, currency uint32
+	amount        int64
+	accepted      int64
 }
 
 // slab holds records in blocks, so that it grows without being copied.
@@ -143,51 +140,46 @@ func (r register) add(numbers pair, index int32) {
 	}
 }
 
-// find finds a record by WeChat's number, else by the merchant's. A row of another sub merchant is found by WeChat's number only.
-func (r register) find(weChats, merchants string, own bool) (at int32, found bool) {
-	if at, found = r.byWeChats[weChats]; !found && own {
-		at, found = r.byMerchants[merchants]
-	}
-	return at, found
-}
-
 // AddOrder adds an order of the day: one that was paid on it, or whose time of payment is not
 // known. Others do no harm.
 func (m *Matcher) AddOrder(order Order) {
-	added := orderRecord{
-		record: record{
-			numbers: newPair(order.OutTradeNo, order.TransactionID), sub: m.names.of(order.SubMchID), at: order.PaidTime.Unix(),
-			// A payment is recorded with its number.
-			marks: when(order.Paid && order.TransactionID != "", settled) | when(!order.PaidTime.IsZero(), timed) | when(order.PaidTimeLocal, local),
-		},
-		appID: m.names.of(order.AppID), currency: m.names.of(order.Currency), total: order.Total, settlement: -1,
+	record := orderRecord{
+		numbers: newPair(order.OutTradeNo, order.TransactionID), total: order.Total, settlement: -1, paid: order.PaidTime.Unix(),
+		appID: m.names.of(order.AppID), sub: m.names.of(order.SubMchID), currency: m.names.of(order.Currency),
+		// A payment is recorded with its number.
+		marks: when(order.Paid && order.TransactionID != "", settled) | when(!order.PaidTime.IsZero(), timed) | when(order.PaidTimeLocal, local),
 	}
 	if order.SettlementTotal != nil {
-		added.settlement = *order.SettlementTotal
+		record.settlement = *order.SettlementTotal
 	}
-	m.ordersBy.add(added.numbers, m.orders.add(added))
+	m.ordersBy.add(record.numbers, m.orders.add(record))
 }
 
 // AddRefund adds a refund that was accepted on the day or near one of its midnights, or may have
 // been.
 func (m *Matcher) AddRefund(refund Refund) {
-	added := refundRecord{
-		record: record{
-			numbers: newPair(refund.OutRefundNo, refund.RefundID), sub: m.names.of(refund.SubMchID), at: refund.AcceptedTime.Unix(),
-			marks: when(refund.Accepted && refund.RefundID != "", settled) | when(!refund.AcceptedTime.IsZero(), timed) |
-				when(refund.AcceptedTimeLocal, local) | when(refund.Doubtful, doubtful),
-		},
-		order: newPair(refund.OutTradeNo, refund.TransactionID), currency: m.names.of(refund.Currency), amount: refund.Amount,
+	record := refundRecord{
+		numbers: newPair(refund.OutRefundNo, refund.RefundID), order: newPair(refund.OutTradeNo, refund.TransactionID),
+		amount: refund.Amount, accepted: refund.AcceptedTime.Unix(), sub: m.names.of(refund.SubMchID), currency: m.names.of(refund.Currency),
+		marks: when(refund.Accepted && refund.RefundID != "", settled) | when(!refund.AcceptedTime.IsZero(), timed) |
+			when(refund.AcceptedTimeLocal, local) | when(refund.Doubtful, doubtful) | when(refund.FromAvailableBalance, fromBalance),
 	}
-	m.refundsBy.add(added.numbers, m.refunds.add(added))
+	m.refundsBy.add(record.numbers, m.refunds.add(record))
 }
 
-// findOrder finds the order of a row, among those of the day or elsewhere.
+// findOrder finds the order of a row: by WeChat's number, else by the merchant's. A row of another
+// sub merchant is found by WeChat's number only.
 func (m *Matcher) findOrder(row bills.TradeRow, own bool) *orderRecord {
-	if at, found := m.ordersBy.find(row.TransactionID, row.OutTradeNo, own); found {
+	if at, found := m.ordersBy.byWeChats[row.TransactionID]; found {
 		return m.orders.at(at)
 	}
-	if !own || m.rules.Find == nil {
+	if !own {
+		return nil
+	}
+	if at, found := m.ordersBy.byMerchants[row.OutTradeNo]; found {
+		return m.orders.at(at)
+	}
+	if m.rules.Find == nil {
 		return nil
 	}
 	order, found := m.rules.Find.FindOrder(row.TransactionID, row.OutTradeNo)
@@ -201,10 +193,16 @@ func (m *Matcher) findOrder(row bills.TradeRow, own bool) *orderRecord {
 // findRefund finds the refund of a row, never by its transaction: an order may have several refunds
 // of the same amount.
 func (m *Matcher) findRefund(row bills.TradeRow, own bool) *refundRecord {
-	if at, found := m.refundsBy.find(row.RefundID, row.OutRefundNo, own); found {
+	if at, found := m.refundsBy.byWeChats[row.RefundID]; found {
 		return m.refunds.at(at)
 	}
-	if !own || m.rules.Find == nil {
+	if !own {
+		return nil
+	}
+	if at, found := m.refundsBy.byMerchants[row.OutRefundNo]; found {
+		return m.refunds.at(at)
+	}
+	if m.rules.Find == nil {
 		return nil
 	}
 	refund, found := m.rules.Find.FindRefund(row.RefundID, row.OutRefundNo)

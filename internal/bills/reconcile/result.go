@@ -37,12 +37,12 @@ func (m *Matcher) Result() Result {
 // findMissing looks for what the bill should have and does not.
 func (m *Matcher) findMissing() {
 	for order := range m.orders.all {
-		if m.isExpected(&order.record) {
+		if m.isExpected(order.marks, order.paid) {
 			m.missingOrder(order)
 		}
 	}
 	for refund := range m.refunds.all {
-		if m.isExpected(&refund.record) {
+		if m.isExpected(refund.marks, refund.accepted) {
 			m.missingRefund(refund)
 		}
 	}
@@ -52,8 +52,8 @@ func (m *Matcher) findMissing() {
 }
 
 // isExpected reports whether the day's bill should have a row and has none.
-func (m *Matcher) isExpected(r *record) bool {
-	return r.marks.has(settled|timed) && r.marks&(seen|inNeighbour) == 0 && r.at >= m.start && r.at < m.end
+func (m *Matcher) isExpected(marks mark, at int64) bool {
+	return marks.has(settled|timed) && !marks.has(seen) && !marks.has(inNeighbour) && at >= m.start && at < m.end
 }
 
 func (m *Matcher) missingOrder(order *orderRecord) {
@@ -70,7 +70,11 @@ func (m *Matcher) missingOrder(order *orderRecord) {
 
 func (m *Matcher) missingRefund(refund *refundRecord) {
 	number := refund.numbers.merchants()
-	if m.needsNeighbour(refund) {
+	switch {
+	case refund.marks.has(fromBalance) && !m.read[RechargeBill]:
+		m.wait(NeedsRechargeBill, number)
+		return
+	case m.needsNeighbour(refund):
 		m.wait(AwaitingNeighbour, number)
 		return
 	}
@@ -85,15 +89,11 @@ func (m *Matcher) missingRefund(refund *refundRecord) {
 // read. Its time is not WeChat's then, and near a midnight; or any, after a call whose outcome was
 // unknown.
 func (m *Matcher) needsNeighbour(refund *refundRecord) bool {
-	nearStart, nearEnd := m.isNear(refund)
+	edge := int64(m.rules.Edge.Seconds())
+	nearStart := refund.marks.has(local) && refund.accepted-m.start < edge
+	nearEnd := refund.marks.has(local) && m.end-refund.accepted <= edge
 	return (nearStart || refund.marks.has(doubtful)) && !m.read[PreviousDay] ||
 		(nearEnd || refund.marks.has(doubtful)) && !m.read[NextDay]
-}
-
-// isNear reports whether a refund that has no time of WeChat's is near one of the day's midnights.
-func (m *Matcher) isNear(refund *refundRecord) (start, end bool) {
-	edge, isLocal := int64(m.rules.Edge.Seconds()), refund.marks.has(local)
-	return isLocal && refund.at-m.start < edge, isLocal && m.end-refund.at <= edge
 }
 
 func (m *Matcher) wait(reason PendingReason, number string) {
@@ -141,15 +141,22 @@ func (r Result) Verdict(checks ...bills.Checks) Verdict {
 // Awaits reports which neighbouring days' bills tell what is still open. It is called after the rows
 // of the day, and before Result: what it names and can be had is read then.
 func (m *Matcher) Awaits() (previous, next bool) {
-	open := false
+	edge := int64(m.rules.Edge.Seconds())
+	open := func(marks mark, at int64, needed bool) {
+		if !needed || !m.isExpected(marks, at) || marks.has(fromBalance) && !m.read[RechargeBill] {
+			return
+		}
+		previous = previous || !m.read[PreviousDay]
+		next = next || !m.read[NextDay]
+	}
 	for order := range m.orders.all {
-		open = open || order.marks.has(local) && m.isExpected(&order.record)
+		open(order.marks, order.paid, order.marks.has(local))
 	}
 	for refund := range m.refunds.all {
-		nearStart, nearEnd := m.isNear(refund)
-		open = open || (refund.marks.has(doubtful) || nearStart || nearEnd) && m.isExpected(&refund.record)
+		near := refund.marks.has(local) && (refund.accepted-m.start < edge || m.end-refund.accepted <= edge)
+		open(refund.marks, refund.accepted, refund.marks.has(doubtful) || near)
 	}
-	return open && !m.read[PreviousDay], open && !m.read[NextDay]
+	return previous, next
 }
 
 // HasOrder reports whether an order with a number was added.

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"maps"
-	"strings"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
@@ -53,7 +52,7 @@ func (s Sums) add(kind bills.RowKind, currency string, amount int64) bool {
 		return false
 	}
 	if !found {
-		currency = strings.Clone(currency)
+		currency = clone(currency)
 	}
 	amounts[currency] = Tally{tally.Count + 1, sum}
 	return true

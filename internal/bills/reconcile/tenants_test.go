@@ -24,13 +24,13 @@ func TestRowsOfAnotherSubMerchantAreNotSeen(t *testing.T) {
 	matcher := reconcile.New(reconcile.Account{MchID: mchID, SubMchID: ourSub}, theDay, reconcile.Rules{})
 	matcher.AddOrder(reconcile.Order{OutTradeNo: "ord-1", TransactionID: "42001", SubMchID: ourSub, Total: 100, Currency: "CNY", Paid: true, PaidTime: at})
 	row := bills.TradeRow{Kind: bills.Payment, Time: at, MchID: mchID, SubMchID: theirSub, TransactionID: "42-theirs", OutTradeNo: "theirs", Currency: "CNY", Order: 7}
-	matcher.Row(row)
+	matcher.Row(reconcile.TradeBill, row)
 	row.OutTradeNo = "ord-1"
-	matcher.Row(row)
+	matcher.Row(reconcile.TradeBill, row)
 	row.Kind, row.RefundID, row.OutRefundNo, row.Requested = bills.Refund, "50-theirs", "rfd-theirs", 7
-	matcher.Row(row)
+	matcher.Row(reconcile.TradeBill, row)
 	row.Kind = bills.Reversal
-	matcher.Row(row)
+	matcher.Row(reconcile.TradeBill, row)
 	result := matcher.Result()
 	if difference := cmp.Diff(map[reconcile.Class]int{reconcile.PaymentNotInBill: 1}, result.Counts); difference != "" || result.Bill.Count() != 0 {
 		t.Errorf("%d rows, counts (-want +got):\n%s", result.Bill.Count(), difference)
@@ -47,9 +47,9 @@ func TestOurPaymentAtAnotherSubMerchant(t *testing.T) {
 	matcher.AddOrder(reconcile.Order{OutTradeNo: "ord-1", TransactionID: "42001", SubMchID: ourSub, Total: 100, Currency: "CNY", Paid: true, PaidTime: at})
 	matcher.AddRefund(reconcile.Refund{OutRefundNo: "rfd-1", RefundID: "50001", SubMchID: ourSub, Amount: 100, Accepted: true, AcceptedTime: at})
 	row := bills.TradeRow{Kind: bills.Payment, Time: at, MchID: mchID, SubMchID: theirSub, TransactionID: "42001", OutTradeNo: "theirs", Currency: "CNY", Order: 7}
-	matcher.Row(row)
+	matcher.Row(reconcile.TradeBill, row)
 	row.Kind, row.RefundID, row.OutRefundNo, row.Requested = bills.Refund, "50001", "rfd-theirs", 7
-	matcher.Row(row)
+	matcher.Row(reconcile.TradeBill, row)
 	result := matcher.Result()
 	want := map[reconcile.Class]int{reconcile.PaymentMerchantDiffers: 1, reconcile.RefundMerchantDiffers: 1}
 	if difference := cmp.Diff(want, result.Counts); difference != "" {
@@ -76,7 +76,7 @@ func TestARowThatComesThreeTimes(t *testing.T) {
 			matcher.AddOrder(reconcile.Order{OutTradeNo: "ord-1", TransactionID: "42001", Total: 7, Currency: "CNY", Paid: true, PaidTime: at})
 		}
 		for range 3 {
-			matcher.Row(bills.TradeRow{
+			matcher.Row(reconcile.TradeBill, bills.TradeRow{
 				Kind: bills.Payment, Time: at, MchID: mchID, TransactionID: "42001", OutTradeNo: "ord-1", Currency: "CNY", Order: 7,
 			})
 		}

@@ -3,7 +3,6 @@ package protocols_test
 import (
 	"errors"
 	"io"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -135,7 +134,7 @@ func (d *shopDay) readBills(partner bool, protocol simulator.Protocol) {
 	for _, by := range append(both, protocol) { // the last one once more: a bill never changes
 		matcher := d.known(partner)
 		report, err := d.tradeBill(by, func(row bills.TradeRow) {
-			matcher.Row(row)
+			matcher.Row(reconcile.TradeBill, row)
 			if row.Kind == bills.Refund {
 				d.Expect(row.RefundStatus).To(Equal("PROCESSING"))
 			}
@@ -143,7 +142,8 @@ func (d *shopDay) readBills(partner bool, protocol simulator.Protocol) {
 		d.Expect(err).NotTo(HaveOccurred())
 		result := matcher.Result()
 		d.Expect(result.Verdict(report.Checks)).To(Equal(reconcile.Balanced), "%s %v", report.Problems(), result.Differences)
-		d.Expect(report.Sums).To(And(HaveField("Payments", 2), HaveField("Refunds", 1), HaveField("Order", int64(24_690)), HaveField("Requested", int64(5_000)), HaveField("Fee", bills.Fee(118_000))))
+		d.Expect(report.Sums).To(And(HaveField("Payments", 2), HaveField("Refunds", 1), HaveField("Order", int64(24_690)), HaveField("Requested", int64(5_000))))
+		d.Expect(report.UnusualFees).To(BeZero())
 		d.set(d.now.Load().Add(15 * time.Hour)) // the refund succeeds meanwhile
 	}
 	if !partner {
@@ -158,37 +158,27 @@ func (d *shopDay) readBills(partner bool, protocol simulator.Protocol) {
 	d.Expect(meaning()).To(Equal(wechatpay.Rejected), "it is too old")
 }
 
-// readFundBill: the money in the account moved as the trade bill says. The operator has no use for that bill.
+// readFundBill: the money in the account moved as the trade bill says.
 func (d *shopDay) readFundBill(protocol simulator.Protocol) {
-	var settled int64
-	report, err := d.tradeBill(protocol, func(row bills.TradeRow) { settled += row.Settled - row.Refunded })
+	cross := bills.NewFundCross()
+	_, err := d.tradeBill(protocol, cross.Trade)
 	d.Expect(err).NotTo(HaveOccurred())
 	body, err := d.body(protocol, wechatpay.FundFlowBill)
 	d.Expect(err).NotTo(HaveOccurred())
-	text, err := io.ReadAll(body)
+	bill, err := bills.ReadFund(body, bills.Of{Day: d.day})
 	d.Expect(err).NotTo(HaveOccurred())
-	lines := strings.Split(strings.TrimSpace(string(text)), "\r\n")
-	d.Expect(lines).To(HaveLen(1+6+2), "two payments and a refund, each with its fee, and the summary")
-	fen := func(cell string) int64 {
-		amount, ok := bills.ParseFen(cell)
-		d.Expect(ok).To(BeTrue(), cell)
-		return amount
-	}
-	var in, out, balance int64
-	for i, line := range lines[1:7] {
-		cells := strings.Split(line, ",`")
-		amount, after := fen(cells[6]), fen(cells[7])
-		switch cells[5] {
-		case "收入":
-			in += amount
-		case "支出":
-			out, amount = out+amount, -amount
+	for {
+		row, err := bill.Next()
+		if errors.Is(err, io.EOF) {
+			break
 		}
-		d.Expect(i == 0 || balance+amount == after).To(BeTrue(), "%s does not follow from %d", line, balance)
-		balance = after
+		d.Expect(err).NotTo(HaveOccurred())
+		cross.Fund(row)
 	}
-	d.Expect(bills.FormatFen(in - out)).To(Equal(bills.FormatFen(settled - int64(report.Fee)/1000)))
-	d.Expect(lines[8]).To(Equal("`6,`3,`" + bills.FormatFen(in) + ",`3,`" + bills.FormatFen(out)))
+	d.Expect(bill.Report().Complete()).To(BeTrue(), "%s", bill.Report().Problems())
+	d.Expect(bill.Report().Rows()).To(Equal(6))
+	d.Expect(cross.Differences()).To(BeEmpty())
+	d.Expect(cross.Unmatched()).To(BeZero())
 }
 
 // TestSpoiledBills are never balanced, in either protocol.
