@@ -5,9 +5,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/workqueue"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
@@ -66,23 +65,20 @@ func (b *Base) withWhatNeedsIt(ctx context.Context, order *v1alpha1.Order) ([]cl
 
 // listenToLedger reconciles an object when what it waited for is recorded. Of a Refund or a Shipment
 // that is its Order.
-func listenToLedger(b *Base) func(context.Context, workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	return func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		if b.Ledger == nil {
-			return nil
-		}
-		b.Ledger.Listen(func(object client.Object) {
-			key := client.ObjectKeyFromObject(object)
-			switch object := object.(type) {
-			case *v1alpha1.Refund:
-				key.Name = object.Spec.OrderRef.Name
-			case *v1alpha1.Shipment:
-				key.Name = object.Spec.OrderRef.Name
-			}
-			queue.Add(reconcile.Request{NamespacedName: key})
-		})
-		return nil
+func (r *OrderReconciler) listenToLedger(changed func(types.NamespacedName)) {
+	if r.Ledger == nil {
+		return
 	}
+	r.Ledger.Listen(func(object client.Object) {
+		key := client.ObjectKeyFromObject(object)
+		switch object := object.(type) {
+		case *v1alpha1.Refund:
+			key.Name = object.Spec.OrderRef.Name
+		case *v1alpha1.Shipment:
+			key.Name = object.Spec.OrderRef.Name
+		}
+		changed(key)
+	})
 }
 
 // setRecorded shows whether the ledger takes what happens; nothing without a ledger. The text stays

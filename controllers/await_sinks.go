@@ -4,9 +4,8 @@ import (
 	"context"
 	"time"
 
-	"k8s.io/client-go/util/workqueue"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // awaitSinks delays the end of an object until the EventSinks of its namespace have taken its
@@ -28,16 +27,15 @@ func (b *Base) awaitSinks(ctx context.Context, object client.Object, since time.
 }
 
 // listenToEvents reconciles an object when the sinks that it waited for have taken its events.
-func listenToEvents[T client.Object](b *Base) func(context.Context, workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	return func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func listenToEvents[T client.Object](b *Base) func(changed func(types.NamespacedName)) {
+	return func(changed func(types.NamespacedName)) {
 		if b.Events == nil {
-			return nil
+			return
 		}
 		b.Events.ListenToObjects(func(object client.Object) {
 			if _, isKind := object.(T); isKind {
-				queue.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)})
+				changed(client.ObjectKeyFromObject(object))
 			}
 		})
-		return nil
 	}
 }

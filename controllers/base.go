@@ -41,7 +41,7 @@ type Base struct {
 	Events *events.Dispatcher
 	// Ledger records what happened; nil if there is none.
 	Ledger Ledger
-	// Wakeups start the queries of what a bill says was missed; nil in tests about something else.
+	// Wakeups start the queries of what a bill says was missed.
 	Wakeups *Wakeups
 	// Recorder writes events for decisions and for what needs a person's attention.
 	Recorder kubeevents.EventRecorder
@@ -88,7 +88,7 @@ func (r *retries) forget(uid types.UID) { r.limiter.Forget(uid) }
 // hold adds the finalizer, so that the object remains until what is about to be started at WeChat
 // is settled.
 func (b *Base) hold(ctx context.Context, object client.Object) error {
-	if controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) {
+	if isHeld(object) {
 		return nil
 	}
 	patch := client.MergeFromWithOptions(object.DeepCopyObject().(client.Object), client.MergeFromWithOptimisticLock{})
@@ -113,8 +113,6 @@ func (b *Base) release(ctx context.Context, object client.Object) error {
 	return client.IgnoreNotFound(b.wrote(ctx, object, metrics.WriteRelease, err))
 }
 
-func ignoreNotFound(err error) error { return client.IgnoreNotFound(err) }
-
 func isDeleted(object client.Object) bool { return object.GetDeletionTimestamp() != nil }
 
 func isHeld(object client.Object) bool {
@@ -128,6 +126,14 @@ func (b *Base) warn(regarding runtime.Object, reason, action, format string, arg
 
 func (b *Base) note(regarding runtime.Object, reason, action, format string, args ...any) {
 	b.Recorder.Eventf(regarding, nil, "Normal", reason, action, format, args...)
+}
+
+// afterWrite goes on, or ends the reconcile, as said, unless the write failed.
+func afterWrite(err error, then progress) progress {
+	if err != nil {
+		return stoppedBy(err)
+	}
+	return then
 }
 
 // stoppedBy converts the error of a write. A deleted object needs nothing more.

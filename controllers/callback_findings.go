@@ -1,14 +1,11 @@
 package controllers
 
 import (
-	"context"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
@@ -63,20 +60,9 @@ func (f *CallbackFindings) forget(key types.NamespacedName) {
 	delete(f.found, key)
 }
 
-// listenToCallbacks starts a reconcile of a Merchant when its finding has changed.
-func (r *MerchantReconciler) listenToCallbacks(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	r.Callbacks.mutex.Lock()
-	defer r.Callbacks.mutex.Unlock()
-	r.Callbacks.changed = func(merchant types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: merchant}) }
-	return nil
-}
-
-// reportCallbacks writes an event when callbacks stop arriving, or arrive again.
-func (r *MerchantReconciler) reportCallbacks(m *v1alpha1.Merchant, before, now metav1.Condition) {
-	switch {
-	case now.Status == metav1.ConditionFalse && before.Reason != now.Reason:
-		r.warn(m, now.Reason, "CheckCallbacks", "%s", now.Message)
-	case now.Status == metav1.ConditionTrue && before.Status == metav1.ConditionFalse:
-		r.note(m, now.Reason, "CheckCallbacks", "%s", now.Message)
-	}
+// listen sets what is called when the finding about a Merchant has changed.
+func (f *CallbackFindings) listen(changed func(types.NamespacedName)) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.changed = changed
 }

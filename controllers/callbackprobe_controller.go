@@ -2,11 +2,11 @@ package controllers
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,6 +15,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe/sender"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
 // CallbackProbeReconciler checks whether callbacks can arrive: it sends test callbacks to the
@@ -29,8 +30,7 @@ type CallbackProbeReconciler struct {
 	// chooses their target, and must not be able to use the operator as a source of traffic.
 	limiter *rate.Limiter
 
-	mutex  sync.Mutex
-	checks map[types.NamespacedName]callbackCheck
+	checks memory[callbackCheck]
 }
 
 // One test callback a second, with bursts of five.
@@ -49,10 +49,7 @@ func (r *CallbackProbeReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-func (r *CallbackProbeReconciler) init() {
-	r.limiter = rate.NewLimiter(probesPerSecond, probesAtOnce)
-	r.checks = map[types.NamespacedName]callbackCheck{}
-}
+func (r *CallbackProbeReconciler) init() { r.limiter = rate.NewLimiter(probesPerSecond, probesAtOnce) }
 
 // Reconcile sends a test callback if one is due, and publishes its result.
 func (r *CallbackProbeReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
@@ -61,7 +58,7 @@ func (r *CallbackProbeReconciler) Reconcile(ctx context.Context, request ctrl.Re
 		if apierrors.IsNotFound(err) {
 			r.forget(request.NamespacedName)
 		}
-		return ctrl.Result{}, ignoreNotFound(err)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	measureCallbacksReachable(m)
 	return run(ctx, m, r.awaitReady, r.checkEnabled, r.check)
@@ -69,7 +66,7 @@ func (r *CallbackProbeReconciler) Reconcile(ctx context.Context, request ctrl.Re
 
 // awaitReady skips a Merchant that is being deleted, or that has no condition Ready yet.
 func (r *CallbackProbeReconciler) awaitReady(_ context.Context, m *v1alpha1.Merchant) progress {
-	if isDeleted(m) || conditionOf(m, v1alpha1.ConditionReady) == nil {
+	if isDeleted(m) || conditionOf(m, v1alpha1.ConditionReady).Status == "" {
 		return done()
 	}
 	return next()
@@ -107,7 +104,7 @@ func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchan
 		return failed(ctx.Err()) // cancelled by the operator, so there is no result
 	}
 	after, first := r.plan(m, finding)
-	if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); first && isTrue(shown) && shown.ObservedGeneration == m.Generation {
+	if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); first && shown.Status == metav1.ConditionTrue && shown.ObservedGeneration == m.Generation {
 		return again(after) // a rollout takes a moment; it is reported if it lasts
 	}
 	return r.showFinding(m, finding, after)
@@ -116,7 +113,6 @@ func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchan
 // callbackCheck is what this process knows about the checks of a Merchant. After a restart all are
 // scheduled anew.
 type callbackCheck struct {
-	uid     types.UID
 	address string
 	// known reports whether this address was checked. ended is when the last check of any address
 	// ended.
@@ -135,33 +131,23 @@ type callbackCheck struct {
 // wait returns the time until the next check of an address, and whether it was checked before. If
 // it returns zero, the caller must make the check and call plan.
 func (r *CallbackProbeReconciler) wait(m *v1alpha1.Merchant, address string) (wait time.Duration, known bool) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	now, key := r.Clock.Now(), client.ObjectKeyFromObject(m)
-	last := r.checks[key]
-	if last.uid != m.UID {
-		last = callbackCheck{uid: m.UID, address: address, due: now}
-	}
+	now, last := r.Clock.Now(), r.checks.of(m)
 	if last.address != address {
 		last.address, last.failures, last.known = address, 0, false
 		if !last.scheduled {
-			last.due = last.ended.Add(r.Timing.CallbackRetryFirst) // soon, but a spec that changes often causes no more checks
+			last.due = last.ended.Add(r.Timing.CallbackRetryFirst) // at once at first, and soon, but a spec that changes often causes no more checks
 		}
 	}
 	if !last.scheduled && !last.due.After(now) {
 		last.due, last.scheduled = now.Add(r.limiter.ReserveN(now, 1).DelayFrom(now)), true
 	}
-	r.checks[key] = last
 	return last.due.Sub(now), last.known
 }
 
 // plan schedules the next check after one that was made, and reports whether that was the first
 // failure.
 func (r *CallbackProbeReconciler) plan(m *v1alpha1.Merchant, finding sender.Finding) (after time.Duration, first bool) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	now, key := r.Clock.Now(), client.ObjectKeyFromObject(m)
-	last := r.checks[key]
+	now, last := r.Clock.Now(), r.checks.of(m)
 	last.failures++
 	if finding.Reason == v1alpha1.ReasonReachable {
 		last.failures = 0
@@ -169,14 +155,11 @@ func (r *CallbackProbeReconciler) plan(m *v1alpha1.Merchant, finding sender.Find
 	after = r.Timing.callbackCheckAfter(last.failures)
 	last.known, last.ended, last.due, last.scheduled = true, now, now.Add(after), false
 	last.finding = finding
-	r.checks[key] = last
 	return after, last.failures == 1
 }
 
 func (r *CallbackProbeReconciler) forget(key types.NamespacedName) {
-	forgetCallbacksReachable(key)
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
+	metrics.CallbacksReachable.DeleteLabelValues(key.Namespace, key.Name)
 	r.Callbacks.forget(key)
-	delete(r.checks, key)
+	r.checks.forget(key)
 }

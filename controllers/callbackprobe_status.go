@@ -3,13 +3,11 @@ package controllers
 import (
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe/sender"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
@@ -24,20 +22,14 @@ func (r *CallbackProbeReconciler) showFinding(m *v1alpha1.Merchant, finding send
 func (r *CallbackProbeReconciler) showWaiting(m *v1alpha1.Merchant, known bool, wait time.Duration) progress {
 	shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable)
 	switch {
-	case shown == nil:
+	case shown.Status == "":
 		return r.showFinding(m, sender.Finding{Reason: v1alpha1.ReasonPending, Message: "Whether callbacks arrive is checked in its turn"}, wait)
 	case known && shown.Reason == v1alpha1.ReasonPending:
-		return r.showFinding(m, r.lastFinding(m), wait) // the Merchant could not be used for a while
+		return r.showFinding(m, r.checks.of(m).finding, wait) // the Merchant could not be used for a while
 	case known && shown.ObservedGeneration != m.Generation:
-		r.Callbacks.put(m, *shown)
+		r.Callbacks.put(m, shown)
 	}
 	return again(wait)
-}
-
-func (r *CallbackProbeReconciler) lastFinding(m *v1alpha1.Merchant) sender.Finding {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	return r.checks[client.ObjectKeyFromObject(m)].finding
 }
 
 func statusOfFinding(finding sender.Finding) metav1.ConditionStatus {
@@ -51,26 +43,19 @@ func statusOfFinding(finding sender.Finding) metav1.ConditionStatus {
 	}
 }
 
-func conditionOf(m *v1alpha1.Merchant, kind string) *metav1.Condition {
-	return meta.FindStatusCondition(m.Status.Conditions, kind)
-}
-
-func isTrue(condition *metav1.Condition) bool {
-	return condition != nil && condition.Status == metav1.ConditionTrue
+// conditionOf returns a Merchant's condition, which is empty if it was never set.
+func conditionOf(m *v1alpha1.Merchant, kind string) metav1.Condition {
+	return lifecycle.Condition(m.Status.Conditions, kind)
 }
 
 // measureCallbacksReachable sets the metric from the condition.
 func measureCallbacksReachable(m *v1alpha1.Merchant) {
-	switch shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); {
-	case isTrue(shown):
+	switch conditionOf(m, v1alpha1.ConditionCallbacksReachable).Status {
+	case metav1.ConditionTrue:
 		metrics.CallbacksReachable.WithLabelValues(m.Namespace, m.Name).Set(1)
-	case shown != nil && shown.Status == metav1.ConditionFalse:
+	case metav1.ConditionFalse:
 		metrics.CallbacksReachable.WithLabelValues(m.Namespace, m.Name).Set(0)
 	default:
 		metrics.CallbacksReachable.DeleteLabelValues(m.Namespace, m.Name)
 	}
-}
-
-func forgetCallbacksReachable(key types.NamespacedName) {
-	metrics.CallbacksReachable.DeleteLabelValues(key.Namespace, key.Name)
 }

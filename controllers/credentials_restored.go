@@ -1,12 +1,9 @@
 package controllers
 
 import (
-	"context"
 	"maps"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
@@ -14,14 +11,13 @@ import (
 // are accepted again, all objects that wait after a failure are reconciled. Such a wait may last
 // minutes or, between two polls, hours, and its cause may be gone.
 func (b *Base) whenCredentialsRestored(waiting func(merchant types.NamespacedName) map[types.UID]types.NamespacedName) source.Func {
-	return func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	return notifications(func(changed func(types.NamespacedName)) {
 		b.Registry.OnCredentialsRestored(func(merchant types.NamespacedName) {
 			for _, object := range waiting(merchant) {
-				queue.Add(reconcile.Request{NamespacedName: object})
+				changed(object)
 			}
 		})
-		return nil
-	}
+	})
 }
 
 // endWaits ends the waits of a Merchant's Orders and returns those Orders.

@@ -25,6 +25,17 @@ func (a *dueTimes) get(uid types.UID) (time.Time, bool) {
 	return at, ok
 }
 
+// setIfUnknown sets when the object is due, unless that was set in this process before, and returns it.
+func (a *dueTimes) setIfUnknown(uid types.UID, at time.Time) time.Time {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if known, ok := a.at[uid]; ok {
+		return known
+	}
+	a.at[uid] = at
+	return at
+}
+
 func (a *dueTimes) set(uid types.UID, at time.Time) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()

@@ -6,9 +6,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -39,7 +37,7 @@ func (r *EventSinkReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // listen reconciles an EventSink when its deliveries changed its state.
-func (r *EventSinkReconciler) listen(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (r *EventSinkReconciler) listen(_ context.Context, queue queueOfRequests) error {
 	r.Events.ListenToStatus(func(sink types.NamespacedName, after time.Duration) {
 		queue.AddAfter(reconcile.Request{NamespacedName: sink}, after)
 	})
@@ -73,6 +71,3 @@ func (r *EventSinkReconciler) serve(ctx context.Context, sink *v1alpha1.EventSin
 	}
 	return r.show(ctx, sink, problem)
 }
-
-// sinkKey returns the name by which the Dispatcher knows an EventSink.
-func sinkKey(sink *v1alpha1.EventSink) types.NamespacedName { return client.ObjectKeyFromObject(sink) }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
@@ -24,7 +25,7 @@ const mostError = 1024
 // show writes how far an EventSink is, at most every few seconds, and schedules the next read of its
 // Secret.
 func (r *EventSinkReconciler) show(ctx context.Context, sink *v1alpha1.EventSink, problem *account.Problem) progress {
-	state, served := r.Events.Snapshot(sinkKey(sink))
+	state, served := r.Events.Snapshot(client.ObjectKeyFromObject(sink))
 	if !served {
 		return done() // the operator stops
 	}
@@ -42,7 +43,7 @@ func (r *EventSinkReconciler) show(ctx context.Context, sink *v1alpha1.EventSink
 	if err := record(ctx, &r.Base, sink, change); err != nil {
 		return stoppedBy(err)
 	}
-	r.Events.Wrote(sinkKey(sink))
+	r.Events.Wrote(client.ObjectKeyFromObject(sink))
 	if condition.Status == metav1.ConditionFalse && condition.Reason != before && condition.Reason != v1alpha1.ReasonEventsGivenUp {
 		r.warn(sink, condition.Reason, "Deliver", "%s", condition.Message)
 	}

@@ -6,7 +6,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -63,39 +62,27 @@ func (r *RefundReconciler) verifyApprovalWhenSeen(ctx context.Context, f *refund
 		lifecycle.ApprovalTrusted(f.Refund) || lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonApprovedUnguarded {
 		return next()
 	}
-	var err error
-	switch r.trustApproval(ctx, f).State {
-	case guard.Missing:
-		err = r.recordUnguarded(ctx, f)
-	case guard.InForce:
-		err = r.recordApproval(ctx, f)
-	}
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return next()
+	_, err := r.recordTrust(ctx, f)
+	return afterWrite(err, next())
 }
 
-// trustApproval checks the policy for a Refund whose approval is seen: InForce means that it is
-// trusted, Missing that it never is.
-func (r *RefundReconciler) trustApproval(ctx context.Context, f *refund) guard.Finding {
-	before, now := r.Guard.LookNow(ctx, f.Refund)
+// recordTrust checks the policy for a Refund whose approval is seen, and records the result: InForce
+// means that the approval is trusted, Missing that it never is.
+func (r *RefundReconciler) recordTrust(ctx context.Context, f *refund) (found guard.Finding, err error) {
+	before, found := r.Guard.LookNow(ctx, f.Refund)
 	if before.State == guard.Missing || lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonPolicyMissing {
-		return guard.Finding{State: guard.Missing}
+		found = guard.Finding{State: guard.Missing}
 	}
-	return now
-}
-
-func (r *RefundReconciler) recordUnguarded(ctx context.Context, f *refund) error {
-	return r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(refund, r.Clock.Now()) })
-}
-
-func (r *RefundReconciler) recordApproval(ctx context.Context, f *refund) error {
-	if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Approved(refund, r.Clock.Now()) }); err != nil {
-		return err
+	switch found.State {
+	case guard.Missing:
+		err = r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.ApprovedUnguarded(refund, r.Clock.Now()) })
+	case guard.InForce:
+		err = r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Approved(refund, r.Clock.Now()) })
+		if err == nil {
+			r.note(f.Refund, v1alpha1.ReasonApproved, "Decide", "Refund of %d (minor units) of Order %s was decided: %s", f.Spec.Amount, f.Spec.OrderRef.Name, f.Spec.Approval)
+		}
 	}
-	r.note(f.Refund, v1alpha1.ReasonApproved, "Decide", "Refund of %d (minor units) of Order %s was decided: %s", f.Spec.Amount, f.Spec.OrderRef.Name, f.Spec.Approval)
-	return nil
+	return found, err
 }
 
 // checkGuardBeforeDecision checks the policy for a Refund before it first awaits approval: a
@@ -116,14 +103,14 @@ const maxPolicyTrials = 10
 // may exclude some of them by label.
 func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace string) []*v1alpha1.Refund {
 	return func(ctx context.Context, namespace string) (chosen []*v1alpha1.Refund) {
-		var refunds v1alpha1.RefundList
-		if err := cached.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+		refunds, err := waitingRefunds(ctx, cached, client.InNamespace(namespace))
+		if err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to list Refunds to try the policy on approvals on", "namespace", namespace)
 			return nil
 		}
 		seen := map[string]bool{}
-		for i := range refunds.Items {
-			refund := &refunds.Items[i]
+		for i := range refunds {
+			refund := &refunds[i]
 			labelled := labels.FormatLabels(refund.Labels)
 			if refund.Spec.Approval == "" && !isDeleted(refund) && !seen[labelled] && len(chosen) < maxPolicyTrials {
 				seen[labelled] = true
@@ -134,18 +121,23 @@ func RefundsToTry(cached client.Reader) func(ctx context.Context, namespace stri
 	}
 }
 
+// waitingRefunds lists the Refunds that WeChat has not accepted yet, which belong to the cache.
+func waitingRefunds(ctx context.Context, cached client.Reader, options ...client.ListOption) ([]v1alpha1.Refund, error) {
+	var refunds v1alpha1.RefundList
+	options = append(options, client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
+	err := cached.List(ctx, &refunds, options...)
+	return refunds.Items, err
+}
+
 // verifyApproval decides whether an approval that is seen for the first time is trusted.
 func (r *RefundReconciler) verifyApproval(ctx context.Context, f *refund) progress {
-	switch found := r.trustApproval(ctx, f); found.State {
-	case guard.Missing:
-		if err := r.recordUnguarded(ctx, f); err != nil {
-			return stoppedBy(err)
-		}
+	found, err := r.recordTrust(ctx, f)
+	switch {
+	case err != nil:
+		return stoppedBy(err)
+	case found.State == guard.Missing:
 		return r.endUnguarded(ctx, f)
-	case guard.InForce:
-		if err := r.recordApproval(ctx, f); err != nil {
-			return stoppedBy(err)
-		}
+	case found.State == guard.InForce:
 		return next()
 	default:
 		return r.awaitGuard(ctx, f, found)
@@ -179,10 +171,7 @@ func (r *RefundReconciler) awaitGuard(ctx context.Context, f *refund, found guar
 			lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, message, r.Clock.Now())
 		}
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.GuardRetry) // a change starts the next reconcile earlier
+	return afterWrite(err, again(r.Timing.GuardRetry)) // a change starts the next reconcile earlier
 }
 
 func (r *RefundReconciler) reportAutomatic(f *refund) {
@@ -203,15 +192,15 @@ func explainGuard(found guard.Finding, namespace string) (reason, message string
 
 // listenToGuard starts a reconcile of the waiting Refunds of a namespace when the policy is removed
 // or restored.
-func (r *RefundReconciler) listenToGuard(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (r *RefundReconciler) listenToGuard(ctx context.Context, queue queueOfRequests) error {
 	r.Guard.Listen(func(namespace string) {
-		var refunds v1alpha1.RefundList
-		if err := r.Client.List(ctx, &refunds, client.InNamespace(namespace), client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+		refunds, err := waitingRefunds(ctx, r.Client, client.InNamespace(namespace))
+		if err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Refunds that wait for the policy on approvals", "namespace", namespace)
 			return
 		}
-		for i := range refunds.Items {
-			queue.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&refunds.Items[i])})
+		for i := range refunds {
+			queue.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&refunds[i])})
 		}
 	})
 	return nil
@@ -219,7 +208,7 @@ func (r *RefundReconciler) listenToGuard(ctx context.Context, queue workqueue.Ty
 
 // listenToGuard starts a reconcile of the Merchants of a namespace when the policy is removed or
 // restored.
-func (r *MerchantReconciler) listenToGuard(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (r *MerchantReconciler) listenToGuard(ctx context.Context, queue queueOfRequests) error {
 	r.Guard.Listen(func(namespace string) {
 		var merchants v1alpha1.MerchantList
 		if err := r.Client.List(ctx, &merchants, client.InNamespace(namespace)); err != nil {
@@ -246,21 +235,4 @@ func (r *MerchantReconciler) refundsGuarded(ctx context.Context, m *v1alpha1.Mer
 	}
 	reason, message := explainGuard(found, m.Namespace)
 	return metav1.Condition{Status: status, Reason: reason, Message: message}
-}
-
-// reportGuard writes an event when the policy is removed, and when it is restored.
-func (r *MerchantReconciler) reportGuard(m *v1alpha1.Merchant, before metav1.ConditionStatus, now metav1.Condition) {
-	switch {
-	case now.Status == metav1.ConditionFalse && before != metav1.ConditionFalse:
-		r.warn(m, now.Reason, "CheckPolicy", "%s", now.Message)
-	case now.Status == metav1.ConditionTrue && before == metav1.ConditionFalse:
-		r.note(m, now.Reason, "CheckPolicy", "%s", now.Message)
-	}
-}
-
-func statusOfCondition(m *v1alpha1.Merchant, kind string) metav1.ConditionStatus {
-	if shown := conditionOf(m, kind); shown != nil {
-		return shown.Status
-	}
-	return ""
 }

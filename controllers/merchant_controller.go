@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,7 +20,6 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
@@ -37,13 +35,11 @@ type MerchantReconciler struct {
 	// private keys.
 	CallbacksElsewhere bool
 
-	mutex sync.Mutex
-	known map[types.NamespacedName]*knownMerchant
+	known memory[knownMerchant]
 }
 
 // knownMerchant is what this process remembers about a Merchant while it exists.
 type knownMerchant struct {
-	uid types.UID
 	// probe is the last one, or nil.
 	probe *probe
 	// warned is the last warning about the certificate's expiry, in days before it.
@@ -69,24 +65,19 @@ func (r *MerchantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("merchant").
 		For(&v1alpha1.Merchant{}).
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.deletedMerchantOf)).
-		WatchesRawSource(source.Func(r.listen)).
+		WatchesRawSource(notifications(r.Registry.Listen)). // calls are paused or resumed, or show something new about the credentials
 		WatchesRawSource(source.Func(r.listenToGuard)).
-		WatchesRawSource(source.Func(r.listenToCallbacks)).
+		WatchesRawSource(notifications(r.Callbacks.listen)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.limitWorkers(account.MerchantWorkers, r))
 }
 
-func (r *MerchantReconciler) init() {
-	r.known = map[types.NamespacedName]*knownMerchant{}
-	r.refusals = &refusals{}
-}
+func (r *MerchantReconciler) init() { r.refusals = &refusals{} }
 
 // deletedMerchantOf returns the Merchant of an Order if it is being deleted, since it may wait for
 // this Order.
 func (r *MerchantReconciler) deletedMerchantOf(ctx context.Context, object client.Object) []reconcile.Request {
-	namespace, name := object.(*v1alpha1.Order).MerchantKey()
-	key := types.NamespacedName{Namespace: namespace, Name: name}
-	found := &v1alpha1.Merchant{}
+	key, found := merchantKeyOf(object.(*v1alpha1.Order)), &v1alpha1.Merchant{}
 	if err := r.Client.Get(ctx, key, found); err != nil || !isDeleted(found) {
 		return nil
 	}
@@ -110,7 +101,7 @@ func (r *MerchantReconciler) holdWhileUsed(ctx context.Context, m *v1alpha1.Merc
 		return next()
 	}
 	if err := r.hold(ctx, m); err != nil && !isRefused(err) {
-		return stop(ignoreNotFound(err))
+		return stop(client.IgnoreNotFound(err))
 	}
 	return next() // also without finalizer: Orders have their own, and the condition shows it
 }
@@ -133,14 +124,10 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 		r.forget(client.ObjectKeyFromObject(m))
 		return r.finishDeletion(ctx, m)
 	}
-	r.mutex.Lock()
-	r.remember(m).users = users
-	r.mutex.Unlock()
+	r.known.of(m).users = users
 	waited := r.Clock.Since(m.DeletionTimestamp.Time)
 	if problem := r.unusable(ctx, m); problem != nil && waited >= r.Timing.AbandonAfter {
-		if r.refusals.message(m.UID, metrics.WriteRelease) == "" { // otherwise it was reported before
-			r.reporter(ctx).FinalizerAbandoned(m, "Merchant", "Removed the finalizer although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
-		}
+		r.reportAbandoned(ctx, m, "Removed the finalizer although %d unfinished Orders and Refunds refer to it: %s", users, problem.Message)
 		r.forget(client.ObjectKeyFromObject(m))
 		return r.finishDeletion(ctx, m)
 	}
@@ -209,26 +196,11 @@ func (r *MerchantReconciler) uses(ctx context.Context, order *v1alpha1.Order) (b
 	return err == nil, err
 }
 
-// remember returns the entry of a Merchant, for use while the mutex is held. A recreated Merchant
-// gets a new one.
-func (r *MerchantReconciler) remember(m *v1alpha1.Merchant) *knownMerchant {
-	key := client.ObjectKeyFromObject(m)
-	known := r.known[key]
-	if known == nil || known.uid != m.UID {
-		known = &knownMerchant{uid: m.UID}
-		r.known[key] = known
-	}
-	return known
-}
-
 // forget removes the entry of a Merchant that is deleted or being deleted, and returns its UID.
-func (r *MerchantReconciler) forget(key types.NamespacedName) (uid types.UID) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if known := r.known[key]; known != nil {
-		uid = known.uid
+func (r *MerchantReconciler) forget(key types.NamespacedName) types.UID {
+	uid, known := r.known.forget(key)
+	if known {
 		r.Registry.Forget(uid)
-		delete(r.known, key)
 	}
 	return uid
 }
@@ -263,7 +235,7 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 // isMended reports whether something was mended that made calls fail without the credentials being
 // rejected: the clock, or a sub merchant's grant. What waits because of it goes on at once.
 func (r *MerchantReconciler) isMended(m *v1alpha1.Merchant, handle *account.Account, status metav1.ConditionStatus) bool {
-	granted := statusOfCondition(m, v1alpha1.ConditionRefundsAllowed) == metav1.ConditionFalse && handle.RefundRight() == account.RefundRightGranted
+	granted := conditionOf(m, v1alpha1.ConditionRefundsAllowed).Status == metav1.ConditionFalse && handle.RefundRight() == account.RefundRightGranted
 	return granted || status == metav1.ConditionTrue && readyReason(m) == v1alpha1.ReasonClockSkewed
 }
 
@@ -294,8 +266,8 @@ func (r *MerchantReconciler) checkCredentials(ctx context.Context, m *v1alpha1.M
 // otherwise it returns the last result.
 func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) (metav1.ConditionStatus, string, string) {
 	now := r.Clock.Now()
-	last, known := r.lastProbe(m)
-	current := known && last.version == handle.Version
+	last := r.known.of(m).probe
+	current := last != nil && last.version == handle.Version
 	if current && last.accepted && handle.Proven() && !handle.CredentialsSuspect() {
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, r.readyMessage(m, handle, now)
 	}
@@ -311,11 +283,11 @@ func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant,
 	switch {
 	case err == nil:
 		handle.CredentialsProven()
-		r.noteProbe(m, probe{version: handle.Version, at: now, accepted: true})
+		r.known.of(m).probe = &probe{version: handle.Version, at: now, accepted: true}
 		return metav1.ConditionTrue, v1alpha1.ReasonReady, r.readyMessage(m, handle, now)
 	case wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && !clockBreaksCalls(handle):
 		handle.Reject()
-		r.noteProbe(m, probe{version: handle.Version, at: now})
+		r.known.of(m).probe = &probe{version: handle.Version, at: now}
 		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, rejectedMessage(m, handle, err, r.Timing.ProbeRejected)
 	default:
 		r.logConcealed(ctx, m, err)
@@ -330,19 +302,14 @@ func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant,
 // problem of a host that never gave a verified answer. It logs the same problem once.
 func (r *MerchantReconciler) logConcealed(ctx context.Context, m *v1alpha1.Merchant, err error) {
 	concealed, ok := errors.AsType[*wechatpay.ConcealedError](err)
-	if !ok || !r.isNewProblem(m, concealed.Cause.Error()) {
+	if !ok {
 		return
 	}
-	r.log(ctx).Info("The endpoint of a Merchant has not given an answer yet that could be verified", "merchant", klog.KObj(m), "problem", concealed.Cause.Error())
-}
-
-func (r *MerchantReconciler) isNewProblem(m *v1alpha1.Merchant, trouble string) bool {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	known := r.remember(m)
-	before := known.loggedProblem
-	known.loggedProblem = trouble
-	return before != trouble
+	problem, known := concealed.Cause.Error(), r.known.of(m)
+	if known.loggedProblem != problem {
+		known.loggedProblem = problem
+		r.log(ctx).Info("The endpoint of a Merchant has not given an answer yet that could be verified", "merchant", klog.KObj(m), "problem", problem)
+	}
 }
 
 // rejectedProbeInterval returns how long a rejected key is not probed again. A callback signed with
@@ -387,19 +354,4 @@ func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, ha
 		return nil
 	}
 	return err
-}
-
-func (r *MerchantReconciler) lastProbe(m *v1alpha1.Merchant) (last probe, known bool) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if p := r.remember(m).probe; p != nil {
-		return *p, true
-	}
-	return probe{}, false
-}
-
-func (r *MerchantReconciler) noteProbe(m *v1alpha1.Merchant, p probe) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	r.remember(m).probe = &p
 }

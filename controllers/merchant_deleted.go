@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
@@ -19,13 +17,11 @@ func (r *MerchantReconciler) withDeletion(m *v1alpha1.Merchant, message string) 
 	if !isDeleted(m) {
 		return message
 	}
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	known := r.known[client.ObjectKeyFromObject(m)]
-	if known == nil || known.uid != m.UID || known.users == 0 {
+	users := r.known.of(m).users
+	if users == 0 {
 		return message
 	}
-	return message + merchantDeletedNote + manyOrFew(known.users) + " to end: close the Orders, and decide or delete the Refunds"
+	return message + merchantDeletedNote + manyOrFew(users) + " to end: close the Orders, and decide or delete the Refunds"
 }
 
 // manyOrFew counts unfinished Orders and Refunds. Large numbers are rounded down, so that each Order

@@ -30,7 +30,7 @@ func TestADeletedMerchantSaysWhatItWaitsFor(t *testing.T) {
 				t.Errorf("not deleted: %q", got)
 			}
 			m.DeletionTimestamp = &metav1.Time{Time: staleNow}
-			r.remember(m).users = test.users
+			r.known.of(m).users = test.users
 			got := r.withDeletion(m, ready)
 			if got != test.want {
 				t.Errorf("%q, not %q", got, test.want)

@@ -6,20 +6,10 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 )
-
-// listen starts a reconcile of a Merchant when its calls are paused or resumed, or show something
-// new about its credentials.
-func (r *MerchantReconciler) listen(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	r.Registry.Listen(func(merchant types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: merchant}) })
-	return nil
-}
 
 // probeIfPaused makes a query without side effects while order calls are paused, so that they
 // resume soon after WeChat answers again, even if no Order makes a call. While the pause lasts, the

@@ -20,12 +20,9 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 	before := readyReason(m)
 	message = r.withRefusal(m, r.withDeletion(m, message))
 	allowed, why, pauses := callsAllowed(handle)
-	guarded, wasGuarded := r.refundsGuarded(ctx, m), statusOfCondition(m, v1alpha1.ConditionRefundsGuarded)
+	guarded, guardedBefore := r.refundsGuarded(ctx, m), conditionOf(m, v1alpha1.ConditionRefundsGuarded)
 	callbacks, tested := r.Callbacks.get(m)
-	var callbacksBefore metav1.Condition
-	if shown := conditionOf(m, v1alpha1.ConditionCallbacksReachable); shown != nil {
-		callbacksBefore = *shown
-	}
+	callbacksBefore := conditionOf(m, v1alpha1.ConditionCallbacksReachable)
 	err := record(ctx, &r.Base, m, func(m *v1alpha1.Merchant) {
 		r.set(m, v1alpha1.ConditionReady, status, reason, message)
 		r.set(m, v1alpha1.ConditionCallsAllowed, allowed, why, pauses)
@@ -49,11 +46,21 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 	if status == metav1.ConditionFalse && before != reason {
 		r.warn(m, reason, "Check", "%s", message)
 	}
-	r.reportGuard(m, wasGuarded, guarded)
+	r.reportChange(m, "CheckPolicy", guardedBefore, guarded)
 	if tested {
-		r.reportCallbacks(m, callbacksBefore, callbacks)
+		r.reportChange(m, "CheckCallbacks", callbacksBefore, callbacks)
 	}
 	return again(r.Timing.SecretsCheck)
+}
+
+// reportChange writes an event when a condition becomes False, or False for another reason, and when it is True again.
+func (r *MerchantReconciler) reportChange(m *v1alpha1.Merchant, action string, before, now metav1.Condition) {
+	switch {
+	case now.Status == metav1.ConditionFalse && before.Reason != now.Reason:
+		r.warn(m, now.Reason, action, "%s", now.Message)
+	case now.Status == metav1.ConditionTrue && before.Status == metav1.ConditionFalse:
+		r.note(m, now.Reason, action, "%s", now.Message)
+	}
 }
 
 func (r *MerchantReconciler) set(m *v1alpha1.Merchant, kind string, status metav1.ConditionStatus, reason, message string) {
@@ -69,7 +76,7 @@ func readyReason(m *v1alpha1.Merchant) string {
 }
 
 func readyCondition(m *v1alpha1.Merchant) (metav1.ConditionStatus, string, string) {
-	if shown := meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionReady); shown != nil {
+	if shown := conditionOf(m, v1alpha1.ConditionReady); shown.Status != "" {
 		return shown.Status, shown.Reason, shown.Message
 	}
 	return metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, "Whether WeChat Pay accepts the key is not known yet"
@@ -124,16 +131,14 @@ func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *account.
 	if !near {
 		days = 0
 	}
-	r.mutex.Lock()
-	known := r.remember(m)
-	lastWarned := known.warned
-	known.warned = days
-	r.mutex.Unlock()
 	stops := "refunds stop then"
 	if handle.CertificateForAllCalls {
 		stops = "all calls stop then"
 	}
-	if near && lastWarned != days {
+	known := r.known.of(m)
+	warned := known.warned
+	known.warned = days
+	if near && warned != days {
 		r.warn(m, "CertificateExpires", "Check", "The client certificate expires in less than %d days, on %s; %s", days, expires.UTC().Format(time.DateOnly), stops)
 	}
 }

@@ -75,9 +75,7 @@ func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 				}
 			}
 			reconcile()
-			merchants.mutex.Lock()
-			merchants.remember(m).loggedProblem = "trouble"
-			merchants.mutex.Unlock()
+			merchants.known.of(m).loggedProblem = "trouble"
 			merchants.refusals.note(m.UID, "hold", "refused")
 			if i%2 == 0 { // the others disappear without a reconcile of their deletion
 				if err := api.Delete(t.Context(), m); err != nil {
@@ -100,7 +98,7 @@ func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 		}
 	}
 	come(300)
-	if len(merchants.known)+len(merchants.refusals.messages)+len(probes.checks)+len(base.Callbacks.found) > 0 {
-		t.Errorf("left are %d remembered, %d refusals, %d checks, %d findings", len(merchants.known), len(merchants.refusals.messages), len(probes.checks), len(base.Callbacks.found))
+	if len(merchants.known.objects)+len(merchants.refusals.messages)+len(probes.checks.objects)+len(base.Callbacks.found) > 0 {
+		t.Errorf("left are %d remembered, %d refusals, %d checks, %d findings", len(merchants.known.objects), len(merchants.refusals.messages), len(probes.checks.objects), len(base.Callbacks.found))
 	}
 }

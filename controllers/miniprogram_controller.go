@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,14 +23,12 @@ type MiniProgramReconciler struct {
 	MiniPrograms *miniprogram.Registry
 
 	retries *retries
-	mutex   sync.Mutex
-	checked map[types.NamespacedName]checkedMiniProgram
+	checked memory[checkedMiniProgram]
 }
 
 // checkedMiniProgram is when a MiniProgram is asked about again, and with which credentials that was
 // decided.
 type checkedMiniProgram struct {
-	uid     types.UID
 	version string
 	next    time.Time
 }
@@ -46,7 +43,6 @@ const workersForMiniPrograms = 128
 // SetupWithManager registers the reconciler with the manager. It runs on the leader.
 func (r *MiniProgramReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.refusals, r.retries = &refusals{}, newRetries(r.Timing)
-	r.checked = map[types.NamespacedName]checkedMiniProgram{}
 	options := r.controllerOptions()
 	options.MaxConcurrentReconciles = workersForMiniPrograms
 	return ctrl.NewControllerManagedBy(mgr).
@@ -79,18 +75,18 @@ func (r *MiniProgramReconciler) check(ctx context.Context, m *v1alpha1.MiniProgr
 	defer leave()
 	handle, err := r.MiniPrograms.Get(ctx, m)
 	if problem, isProblem := account.AsProblem(err); isProblem {
-		r.plan(m, "", r.Clock.Now())
+		*r.checked.of(m) = checkedMiniProgram{}
 		return r.show(ctx, m, notReady(problem.Reason, problem.Message), r.Timing.SecretsCheck)
 	}
 	if err != nil {
 		return failed(err)
 	}
-	if wait := r.untilCheck(m, handle.Version); wait > 0 {
-		return again(min(wait, r.Timing.SecretsCheck))
+	if last := r.checked.of(m); last.version == handle.Version && r.Clock.Now().Before(last.next) {
+		return again(min(last.next.Sub(r.Clock.Now()), r.Timing.SecretsCheck))
 	}
 	managed, err := tradeManaged(ctx, handle)
 	wait := r.waitAfter(m, err)
-	r.plan(m, handle.Version, r.Clock.Now().Add(wait))
+	*r.checked.of(m) = checkedMiniProgram{version: handle.Version, next: r.Clock.Now().Add(wait)}
 	return r.show(ctx, m, readiness(m, managed, err), min(wait, r.Timing.SecretsCheck))
 }
 
@@ -103,35 +99,10 @@ func tradeManaged(ctx context.Context, handle *miniprogram.Account) (bool, error
 	return handle.IsTradeManaged(ctx)
 }
 
-// untilCheck returns the time until WeChat is asked again; zero if it is due, as it is when the
-// credentials changed.
-func (r *MiniProgramReconciler) untilCheck(m *v1alpha1.MiniProgram, version string) time.Duration {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	known := r.checked[keyOf(m)]
-	if known.uid != m.UID || known.version != version {
-		return 0
-	}
-	return max(known.next.Sub(r.Clock.Now()), 0)
-}
-
-func (r *MiniProgramReconciler) plan(m *v1alpha1.MiniProgram, version string, next time.Time) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	r.checked[keyOf(m)] = checkedMiniProgram{uid: m.UID, version: version, next: next}
-}
-
 func (r *MiniProgramReconciler) forget(key types.NamespacedName) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if known, found := r.checked[key]; found {
-		r.MiniPrograms.Forget(known.uid)
-		r.retries.forget(known.uid)
-		r.refusals.forget(known.uid)
-		delete(r.checked, key)
+	if uid, known := r.checked.forget(key); known {
+		r.MiniPrograms.Forget(uid)
+		r.retries.forget(uid)
+		r.refusals.forget(uid)
 	}
-}
-
-func keyOf(m *v1alpha1.MiniProgram) types.NamespacedName {
-	return types.NamespacedName{Namespace: m.Namespace, Name: m.Name}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -77,10 +76,6 @@ func (r *MiniProgramReconciler) show(ctx context.Context, m *v1alpha1.MiniProgra
 		meta.SetStatusCondition(&m.Status.Conditions, shown)
 	}
 	before := lifecycle.Condition(m.Status.Conditions, v1alpha1.ConditionReady).Reason
-	changed := m.DeepCopy()
-	if change(changed); equality.Semantic.DeepEqual(changed.Status, m.Status) {
-		return again(wait)
-	}
 	if err := record(ctx, &r.Base, m, change); err != nil {
 		return stoppedBy(err)
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -62,6 +62,11 @@ func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, wh
 	if err != nil {
 		return stoppedBy(err)
 	}
+	return r.closeLater(o, wait)
+}
+
+// closeLater delays the next attempt to close an Order, whatever else starts a reconcile until then.
+func (r *OrderReconciler) closeLater(o *order, wait time.Duration) progress {
 	r.closes.until(o, r.Clock.Now().Add(wait))
 	return again(wait)
 }
@@ -123,16 +128,13 @@ func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string
 		// The next query shows that it was paid in between, or that it is closed.
 		wait = r.retries.next(o.UID)
 	}
-	r.closes.until(o, r.Clock.Now().Add(wait))
-	return again(wait)
+	return r.closeLater(o, wait)
 }
 
+// endUnpaid ends an Order, finally, that nobody paid.
 func (r *OrderReconciler) endUnpaid(ctx context.Context, o *order, reason, message string) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.Closed(order, reason, message, r.Clock.Now()) })
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return done() // the write starts the next reconcile
+	return afterWrite(err, done()) // the write starts the next reconcile
 }
 
 // endClosed ends an Order that WeChat has closed.
@@ -140,10 +142,7 @@ func (r *OrderReconciler) endClosed(ctx context.Context, o *order, reason, messa
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.ClosedAtWeChat(order, o.payee.Attach, reason, message, r.Clock.Now())
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return done() // the write starts the next reconcile
+	return afterWrite(err, done()) // the write starts the next reconcile
 }
 
 // releaseIfSettled removes the finalizer of a deleted Order that is closed, or paid without open
@@ -188,10 +187,7 @@ func (r *OrderReconciler) abandonWithoutCredentials(ctx context.Context, o *orde
 		err := r.record(ctx, o, func(order *v1alpha1.Order) {
 			lifecycle.Closing(order, fmt.Sprintf("Deletion waits, at most %s, to close the order at WeChat Pay: %s", r.Timing.AbandonAfter, problem.Message), r.Clock.Now())
 		})
-		if err != nil {
-			return stoppedBy(err)
-		}
-		return again(min(r.Timing.AbandonAfter-waited, r.Timing.SecretsCheck))
+		return afterWrite(err, again(min(r.Timing.AbandonAfter-waited, r.Timing.SecretsCheck)))
 	}
 	return r.abandonFinalizer(ctx, o, problem.Message)
 }
@@ -199,9 +195,7 @@ func (r *OrderReconciler) abandonWithoutCredentials(ctx context.Context, o *orde
 // abandonFinalizer removes the finalizer of an Order that could not be closed. WeChat closes it
 // automatically after seven days.
 func (r *OrderReconciler) abandonFinalizer(ctx context.Context, o *order, why string) progress {
-	if r.refusals.message(o.UID, metrics.WriteRelease) == "" { // otherwise it was reported before
-		r.reporter(ctx).FinalizerAbandoned(o.Order, "Order", "Removed the finalizer without closing order %s at WeChat Pay: %s", o.Number(), why)
-	}
+	r.reportAbandoned(ctx, o.Order, "Removed the finalizer without closing order %s at WeChat Pay: %s", o.Number(), why)
 	r.forget(o.UID)
 	return r.finishDeletion(ctx, o)
 }

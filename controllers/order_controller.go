@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
@@ -71,8 +70,10 @@ func (o *order) credentials() string {
 	return o.account.Version
 }
 
-func (o *order) merchantKey() types.NamespacedName {
-	namespace, name := o.MerchantKey()
+func (o *order) merchantKey() types.NamespacedName { return merchantKeyOf(o.Order) }
+
+func merchantKeyOf(order *v1alpha1.Order) types.NamespacedName {
+	namespace, name := order.MerchantKey()
 	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 
@@ -85,9 +86,9 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.ordersWaitingFor)).
 		Watches(&v1alpha1.Refund{}, handler.EnqueueRequestsFromMapFunc(orderOfRefund)).
 		WatchesRawSource(r.whenCredentialsRestored(r.endWaits)).
-		WatchesRawSource(source.Func(listenToEvents[*v1alpha1.Order](&r.Base))).
-		WatchesRawSource(source.Func(listenToLedger(&r.Base))).
-		WatchesRawSource(source.Func(r.listenToStatements)).
+		WatchesRawSource(notifications(listenToEvents[*v1alpha1.Order](&r.Base))).
+		WatchesRawSource(notifications(r.listenToLedger)).
+		WatchesRawSource(notifications(r.listenToStatements)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.limitWorkers(account.OrderWorkers, r))
 }
@@ -105,7 +106,7 @@ func (r *OrderReconciler) init() {
 func (r *OrderReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	scope := &order{Order: &v1alpha1.Order{}}
 	err := r.Client.Get(ctx, request.NamespacedName, scope.Order)
-	if ignoreNotFound(err) != nil {
+	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
 	closing := r.closeDeleted(ctx, request.NamespacedName, scope.UID)

@@ -212,9 +212,8 @@ func closedAtWeChat(ctx context.Context, handle *account.Account, order wechatpa
 
 // warnMerchant writes an event about the Merchant of a deleted Order.
 func (r *OrderReconciler) warnMerchant(ctx context.Context, gone *askedOrder, format string, arguments ...any) {
-	namespace, name := gone.order.MerchantKey()
 	found := &v1alpha1.Merchant{}
-	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, found); err == nil {
+	if err := r.Client.Get(ctx, merchantKeyOf(gone.order), found); err == nil {
 		r.warn(found, "OrderGone", "Close", format, arguments...)
 	}
 }

@@ -21,12 +21,12 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 		return next()
 	}
 	if len(o.payee.Attach) > lifecycle.MaxAttach {
-		return r.rejectUnsent(ctx, o, fmt.Sprintf(
+		return r.endUnpaid(ctx, o, v1alpha1.ReasonRejected, fmt.Sprintf(
 			"spec.attach is too long: WeChat Pay takes %d bytes, and an Order of another namespace than its Merchant's is sent with %q before it. WeChat Pay was not asked. Create another Order with a shorter one",
 			lifecycle.MaxAttach, o.Namespace+"/"))
 	}
 	if problem := lifecycle.PayerProblem(o.Order, o.merchant); problem != "" {
-		return r.rejectUnsent(ctx, o, problem)
+		return r.endUnpaid(ctx, o, v1alpha1.ReasonRejected, problem)
 	}
 	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
 	if err != nil {
@@ -54,13 +54,13 @@ func (r *OrderReconciler) waitForNumber(ctx context.Context, o *order) progress 
 
 // showPending shows what an Order waits for before its first call, and retries after a wait.
 func (r *OrderReconciler) showPending(ctx context.Context, o *order, message string, wait time.Duration) progress {
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		lifecycle.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending, message, r.Clock.Now())
-	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(wait)
+	err := r.recordNotPrepared(ctx, o, metav1.ConditionUnknown, v1alpha1.ReasonPending, message)
+	return afterWrite(err, again(wait))
+}
+
+// recordNotPrepared records why the payer can't pay.
+func (r *OrderReconciler) recordNotPrepared(ctx context.Context, o *order, status metav1.ConditionStatus, reason, message string) error {
+	return r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.NotPrepared(order, status, reason, message, r.Clock.Now()) })
 }
 
 // hideOwner reports whether the owner of a number in another namespace must not be shown to an
@@ -109,62 +109,44 @@ func (r *OrderReconciler) loseNumber(ctx context.Context, o *order, why string) 
 	if lifecycle.IsFinished(o.Order) {
 		return r.lateCheckDone(o, true) // it has ended already
 	}
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		lifecycle.NumberLost(order, why+". Create another Order with another name or spec.outTradeNo", r.Clock.Now())
-	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return done() // the write starts the next reconcile
+	return r.endUnpaid(ctx, o, v1alpha1.ReasonNumberInUse, why+". Create another Order with another name or spec.outTradeNo")
 }
 
-func (r *OrderReconciler) rejectUnsent(ctx context.Context, o *order, why string) progress {
-	if err := r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.Rejected(order, why, r.Clock.Now()) }); err != nil {
-		return stoppedBy(err)
-	}
-	return done() // the write starts the next reconcile
-}
-
-// ownsPayment checks whether the Order may record a payment. It returns nil if so; otherwise the
-// reconcile ends.
-func (r *OrderReconciler) ownsPayment(ctx context.Context, o *order, transactionID string) *progress {
+// ownsPayment goes on if the Order may record a payment, and ends the reconcile otherwise.
+func (r *OrderReconciler) ownsPayment(ctx context.Context, o *order, transactionID string) progress {
 	if lifecycle.IsPaid(o.Order) {
-		return nil
+		return next()
 	}
 	holder, err := r.Claims.HolderOfPayment(ctx, o.Order, o.merchant, transactionID)
 	if err != nil {
-		end := failed(err)
-		return &end
+		return failed(err)
 	}
 	if holder != nil {
-		end := r.loseNumber(ctx, o, numberOwnedBy(o.Order, holder))
-		return &end
+		return r.loseNumber(ctx, o, numberOwnedBy(o.Order, holder))
 	}
 	return r.ownsNumber(ctx, o)
 }
 
-// ownsNumber checks whether the Order owns its number. It returns nil if so; otherwise the
-// reconcile ends.
-func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) *progress {
+// ownsNumber goes on if the Order owns its number, and ends the reconcile otherwise.
+func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) progress {
 	if lifecycle.IsPaid(o.Order) {
-		return nil
+		return next()
 	}
 	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
-	var end progress
 	switch {
 	case err != nil:
-		end = failed(err)
+		return failed(err)
 	case owner.UID == o.UID:
-		return nil
+		return next()
 	case claims.IsDecided(owner):
-		end = r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner))
+		return r.loseNumber(ctx, o, numberOwnedBy(o.Order, owner))
 	case isDeleted(o) && r.Clock.Since(o.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
-		end = r.abandonFinalizer(ctx, o, "another Order of the number comes first, and WeChat Pay has not said whose it is")
+		return r.abandonFinalizer(ctx, o, "another Order of the number comes first, and WeChat Pay has not said whose it is")
 	default:
-		end = r.waitForNumber(ctx, o)
+		end := r.waitForNumber(ctx, o)
 		r.closes.until(o, r.Clock.Now().Add(r.Timing.CloseRetry)) // no query about it meanwhile
+		return end
 	}
-	return &end
 }
 
 // otherPayment handles a payment that WeChat reports for the number but that is not this Order's.
@@ -194,8 +176,7 @@ func (r *OrderReconciler) showOtherAttach(ctx context.Context, o *order) progres
 	if err != nil {
 		return stoppedBy(err)
 	}
-	r.closes.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
-	return again(r.Timing.RetrySlowly)
+	return r.closeLater(o, r.Timing.RetrySlowly)
 }
 
 // isOurs reports whether the order that WeChat has under the number is this Order's: WeChat
@@ -211,8 +192,8 @@ func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechat
 	if !isOurs(o, trade) && lifecycle.NamesAnotherNamespace(trade.Attach, o.Order) {
 		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
 	}
-	if end := r.ownsNumber(ctx, o); end != nil {
-		return *end
+	if end := r.ownsNumber(ctx, o); end.stop {
+		return end
 	}
 	return r.usedAtWeChat(ctx, o)
 }
@@ -250,8 +231,7 @@ func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why str
 		}
 	case wechatpay.Means(err, wechatpay.OrderNotExist):
 		if ends, wait := r.confirmedBySecondAnswer(o); !ends {
-			r.closes.until(o, r.Clock.Now().Add(wait))
-			return again(wait)
+			return r.closeLater(o, wait)
 		}
 	case err != nil:
 		return r.closingFails(ctx, o, why, err)
@@ -262,14 +242,9 @@ func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why str
 // stopNewPrepay prevents a new prepay for an Order whose grant was removed. An existing one remains
 // valid.
 func (r *OrderReconciler) stopNewPrepay(ctx context.Context, o *order) progress {
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		lifecycle.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted,
-			o.revoked.Message+". What was started is followed to its end", r.Clock.Now())
-	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return next() // to the poll
+	err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted,
+		o.revoked.Message+". What was started is followed to its end")
+	return afterWrite(err, next()) // to the poll
 }
 
 // confirmedBySecondAnswer reports whether an answer that names no number may end the Order: another
@@ -277,13 +252,6 @@ func (r *OrderReconciler) stopNewPrepay(ctx context.Context, o *order) progress 
 // a replayed one, ends nothing. The first is in memory only: after a restart two are needed again.
 func (r *OrderReconciler) confirmedBySecondAnswer(o *order) (ends bool, wait time.Duration) {
 	now := r.Clock.Now()
-	first, known := r.firstAnswers.get(o.UID)
-	if !known {
-		r.firstAnswers.set(o.UID, now)
-		return false, r.Timing.SecondAnswer
-	}
-	if wait := first.Add(r.Timing.SecondAnswer).Sub(now); wait > 0 {
-		return false, wait
-	}
-	return true, 0
+	wait = r.firstAnswers.setIfUnknown(o.UID, now).Add(r.Timing.SecondAnswer).Sub(now)
+	return wait <= 0, wait
 }

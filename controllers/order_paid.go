@@ -3,13 +3,13 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -29,8 +29,8 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 	if !trade.State.Paid() {
 		return r.endClosed(ctx, o, reason, why)
 	}
-	if end := r.ownsPayment(ctx, o, trade.Payment.TransactionID); end != nil {
-		return *end
+	if end := r.ownsPayment(ctx, o, trade.Payment.TransactionID); end.stop {
+		return end
 	}
 	var verdict lifecycle.Verdict
 	var message string
@@ -51,18 +51,13 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 		return r.releaseUnlessRefunding(ctx, o) // paid, although differently: there is nothing to close
 	}
 	// A person has to act. Until then it is rarely queried, in case the account is corrected.
-	r.closes.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
-	return again(r.Timing.RetrySlowly)
+	return r.closeLater(o, r.Timing.RetrySlowly)
 }
 
 // poll queries an open Order periodically, in case its callback got lost.
 func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	now := r.Clock.Now()
-	due, known := r.polls.get(o.UID)
-	if !known {
-		due = r.nextPoll(o, now)
-		r.polls.set(o.UID, due)
-	}
+	due := r.polls.setIfUnknown(o.UID, r.nextPoll(o, now))
 	if now.Before(due) {
 		return again(r.untilNext(o, due, now))
 	}
@@ -73,10 +68,8 @@ func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	if err == nil && (trade.State.Paid() || trade.State.Closed() && isOurs(o, trade)) {
 		return r.applyTrade(ctx, o, trade)
 	}
-	if err := r.showPoll(ctx, o, trade, err); err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.untilNext(o, due, r.Clock.Now()))
+	err = r.showPoll(ctx, o, trade, err)
+	return afterWrite(err, again(r.untilNext(o, due, r.Clock.Now())))
 }
 
 // notePoll records a failed poll: it is repeated as soon as the Merchant's credentials are
@@ -99,38 +92,23 @@ func (r *OrderReconciler) nextPoll(o *order, now time.Time) time.Time {
 // untilNext returns the time until the next event: the poll, the refresh of the prepay, or the
 // deadline.
 func (r *OrderReconciler) untilNext(o *order, poll, now time.Time) time.Duration {
-	wake := poll
+	events := []time.Time{poll, o.Deadline()}
 	// An expired prepay that is not refreshed, because the grant was removed or a person has to
 	// act, causes no wake-up.
-	if prepay := o.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && prepay.ExpireTime.After(now) && prepay.ExpireTime.Time.Before(wake) {
-		wake = prepay.ExpireTime.Time
+	if prepay := o.Status.Prepay; prepay != nil && prepay.ExpireTime != nil && prepay.ExpireTime.After(now) {
+		events = append(events, prepay.ExpireTime.Time)
 	}
 	if o.revoked != nil {
-		wake = soonerOf(wake, now.Add(r.Timing.SecretsCheck)) // the grant may be restored by a label, which causes no event
+		events = append(events, now.Add(r.Timing.SecretsCheck)) // the grant may be restored by a label, which causes no event
 	}
-	if deadline := o.Deadline(); deadline.Before(wake) {
-		wake = deadline
-	}
-	return max(wake.Sub(now), time.Second/10)
-}
-
-func soonerOf(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
+	return max(slices.MinFunc(events, time.Time.Compare).Sub(now), time.Second/10)
 }
 
 // waitForLateCheck delays a closed Order until it is queried once more, so that a payment with a
 // lost callback is found.
 func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress {
 	now := r.Clock.Now()
-	due, known := r.polls.get(o.UID)
-	if !known {
-		due = r.nextLateCheck(o, now)
-		r.polls.set(o.UID, due)
-	}
-	if now.Before(due) {
+	if due := r.polls.setIfUnknown(o.UID, r.nextLateCheck(o, now)); now.Before(due) {
 		return r.restUntil(o, due)
 	}
 	return next()
@@ -189,12 +167,10 @@ func (r *OrderReconciler) followLatePayment(ctx context.Context, o *order) progr
 	if lifecycle.PaidReason(o.Order) != v1alpha1.ReasonPaidLate || o.Status.LateRefund != "" {
 		return next()
 	}
-	namespace, name := o.MerchantKey()
 	found := &v1alpha1.Merchant{}
-	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, found); err != nil {
-		if apierrors.IsNotFound(err) {
-			return next()
-		}
+	if err := r.Client.Get(ctx, merchantKeyOf(o.Order), found); apierrors.IsNotFound(err) {
+		return next()
+	} else if err != nil {
 		return failed(err)
 	}
 	if found.Spec.LatePayment != v1alpha1.LatePaymentRefund || o.Status.Transaction == nil {

@@ -45,10 +45,8 @@ func (r *OrderReconciler) queryIfTooLate(ctx context.Context, o *order) progress
 // confirmTooLate queries once more, after a wait, before an answer that does not name the Order
 // ends it.
 func (r *OrderReconciler) confirmTooLate(ctx context.Context, o *order, wait time.Duration) progress {
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		lifecycle.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
-			"Too little time is left to pay (WeChat Pay wants 5 minutes), so the order is not made. Whether WeChat Pay has it from before is asked once more", r.Clock.Now())
-	})
+	err := r.recordNotPrepared(ctx, o, metav1.ConditionUnknown, v1alpha1.ReasonPending,
+		"Too little time is left to pay (WeChat Pay wants 5 minutes), so the order is not made. Whether WeChat Pay has it from before is asked once more")
 	if err != nil {
 		return stoppedBy(err)
 	}
@@ -58,10 +56,8 @@ func (r *OrderReconciler) confirmTooLate(ctx context.Context, o *order, wait tim
 // queryFailed shows that WeChat could not be queried. Nothing was ordered, so the outcome is not
 // unknown.
 func (r *OrderReconciler) queryFailed(ctx context.Context, o *order, cause error) progress {
-	err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) {
-		lifecycle.NotPrepared(order, metav1.ConditionUnknown, v1alpha1.ReasonPending,
-			fmt.Sprintf("WeChat Pay could not be asked yet whether it has this order; it is asked again. %v", cause), r.Clock.Now())
-	})
+	err := r.recordNotPrepared(withCallError(ctx, cause), o, metav1.ConditionUnknown, v1alpha1.ReasonPending,
+		fmt.Sprintf("WeChat Pay could not be asked yet whether it has this order; it is asked again. %v", cause))
 	if err != nil {
 		return stoppedBy(err)
 	}
@@ -133,10 +129,7 @@ func (r *OrderReconciler) cannotRefresh(ctx context.Context, o *order, cause err
 	if o.merchant.Namespace != o.Namespace {
 		message = fmt.Sprintf("Merchant %s in namespace %s can't be used in the protocol in which the order was made (%s); its owner can see the cause", o.merchant.Name, o.merchant.Namespace, problem.Reason)
 	}
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		lifecycle.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, message, r.Clock.Now())
-	})
-	if err != nil {
+	if err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, message); err != nil {
 		return stoppedBy(err)
 	}
 	r.calls.until(o, r.Clock.Now().Add(r.Timing.SecretsCheck))
@@ -179,10 +172,7 @@ func (r *OrderReconciler) queryBeforeReject(ctx context.Context, o *order, cause
 			return r.pause(o, wait)
 		}
 		_, _, message := lifecycle.Explain(cause)
-		if err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) { lifecycle.Rejected(order, message, r.Clock.Now()) }); err != nil {
-			return stoppedBy(err)
-		}
-		return done() // the write starts the next reconcile
+		return r.endUnpaid(withCallError(ctx, cause), o, v1alpha1.ReasonRejected, message)
 	case err == nil && !isOurs(o, trade):
 		return r.numberUsed(ctx, o, trade)
 	case err == nil && (trade.State.Paid() || trade.State.Closed()):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
@@ -43,12 +44,9 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 			lifecycle.Closing(order, why+", but it can't be closed at WeChat Pay yet: "+problem.Message, r.Clock.Now())
 		}
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
 	// A change of the Merchant starts the next reconcile; this wait is for Secrets, which are not
 	// watched.
-	return again(r.Timing.SecretsCheck)
+	return afterWrite(err, again(r.Timing.SecretsCheck))
 }
 
 // merchantReason returns the reason of Prepared or Accepted for a problem of a Merchant.
@@ -83,28 +81,23 @@ func (b *Base) accountFor(ctx context.Context, order *v1alpha1.Order, found *v1a
 		return nil, nil, &account.Problem{Reason: v1alpha1.ReasonMerchantNotReady, Message: fmt.Sprintf("Merchant %s is being deleted and takes no new Orders", found.Name)}
 	}
 	handle, err := b.Registry.Get(ctx, found)
-	if err != nil {
-		if problem, ok := account.AsProblem(err); ok && found.Namespace != order.Namespace {
-			// Problems with Secrets of another namespace are shown only there.
-			return nil, nil, &account.Problem{Reason: problem.Reason, Message: notReadyElsewhere(found, problem)}
+	if err == nil {
+		if rejected := rejectedKey(found, handle); rejected != nil {
+			return nil, nil, rejected
 		}
+		if problem := noCalls(found, handle); problem != nil {
+			err = problem
+		}
+	}
+	if problem, ok := account.AsProblem(err); ok && found.Namespace != order.Namespace {
+		// Problems with Secrets of another namespace are shown only there.
+		err = &account.Problem{Reason: problem.Reason, Message: fmt.Sprintf(
+			"Merchant %s in namespace %s is not ready (%s); its owner can see the cause", found.Name, found.Namespace, problem.Reason)}
+	}
+	if err != nil {
 		return nil, nil, err
 	}
-	if rejected := rejectedKey(found, handle); rejected != nil {
-		return nil, nil, rejected
-	}
-	if problem := noCalls(found, handle); problem != nil {
-		if found.Namespace != order.Namespace {
-			problem = &account.Problem{Reason: problem.Reason, Message: notReadyElsewhere(found, problem)}
-		}
-		return nil, nil, problem
-	}
 	return found, handle, nil
-}
-
-// notReadyElsewhere hides the cause: it is shown only in the Merchant's namespace.
-func notReadyElsewhere(found *v1alpha1.Merchant, problem *account.Problem) string {
-	return fmt.Sprintf("Merchant %s in namespace %s is not ready (%s); its owner can see the cause", found.Name, found.Namespace, problem.Reason)
 }
 
 // noCalls returns why no call can be made although the key can be used: the protocol signs every
@@ -151,7 +144,7 @@ func (r *OrderReconciler) holdBeforeFirstCall(ctx context.Context, o *order) pro
 	case isRefused(err):
 		return r.notHeld(ctx, o, err)
 	default:
-		return stop(ignoreNotFound(err))
+		return stop(client.IgnoreNotFound(err))
 	}
 }
 

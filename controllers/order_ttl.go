@@ -51,7 +51,7 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	// name.
 	live := &v1alpha1.Order{}
 	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(o.Order), live); err != nil {
-		return stop(ignoreNotFound(err))
+		return stop(client.IgnoreNotFound(err))
 	}
 	if live.UID != o.UID || !lifecycle.IsFinished(live) || live.Spec.TTLSecondsAfterFinished == nil ||
 		r.Clock.Now().Before(ttlTime(live)) {
@@ -59,7 +59,7 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	}
 	err = r.wrote(ctx, o.Order, metrics.WriteDelete, r.Client.Delete(ctx, live, client.Preconditions{UID: &live.UID, ResourceVersion: &live.ResourceVersion}))
 	if !isRefused(err) {
-		return stop(ignoreNotFound(err))
+		return stop(client.IgnoreNotFound(err))
 	}
 	if err := r.showRefusal(ctx, o, metrics.WriteDelete, err); err != nil {
 		return stoppedBy(err)

@@ -84,21 +84,16 @@ func (r *RefundReconciler) resolveAbnormal(ctx context.Context, f *refund) progr
 		return r.abnormalWaits(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) { lifecycle.AbnormalHandledBy(refund, cause, r.Clock.Now()) })
 	}
 	r.calls.clear(f.UID)
-	if err := r.record(withCallOutcome(ctx, wechatpay.OperationResolveAbnormalRefund, nil), f, func(refund *v1alpha1.Refund) {
+	err = r.record(withCallOutcome(ctx, wechatpay.OperationResolveAbnormalRefund, nil), f, func(refund *v1alpha1.Refund) {
 		lifecycle.AbnormalHandled(refund, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "WeChat Pay took where the money goes; the condition Succeeded tells when it has arrived", r.Clock.Now())
-	}); err != nil {
-		return stoppedBy(err)
-	}
-	return done() // the write starts the next reconcile, which follows it
+	})
+	return afterWrite(err, done()) // the write starts the next reconcile, which follows it
 }
 
 // abnormalWaits shows what is wrong, and tries again slowly.
 func (r *RefundReconciler) abnormalWaits(ctx context.Context, f *refund, change func(*v1alpha1.Refund)) progress {
 	r.calls.until(f, r.Clock.Now().Add(r.Timing.RetrySlowly))
-	if err := r.record(ctx, f, change); err != nil {
-		return stoppedBy(err)
-	}
-	return next() // to the poll
+	return afterWrite(r.record(ctx, f, change), next()) // to the poll
 }
 
 // abnormalRequest reads the payer's bank card from its Secret. Nothing of it is shown.

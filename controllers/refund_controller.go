@@ -81,9 +81,9 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Order{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForOrder)).
 		Watches(&v1alpha1.Merchant{}, handler.EnqueueRequestsFromMapFunc(r.refundsWaitingForMerchant)).
 		WatchesRawSource(r.whenCredentialsRestored(r.endWaits)).
-		WatchesRawSource(source.Func(listenToEvents[*v1alpha1.Refund](&r.Base))).
+		WatchesRawSource(notifications(listenToEvents[*v1alpha1.Refund](&r.Base))).
 		WatchesRawSource(source.Func(r.listenToGuard)).
-		WatchesRawSource(source.Func(r.listenToStatements)).
+		WatchesRawSource(notifications(r.listenToStatements)).
 		WithOptions(r.waitingOptions()).
 		Complete(r.limitWorkers(account.RefundWorkers, r))
 }
@@ -109,7 +109,7 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	r.begin()
 	scope := &refund{Refund: &v1alpha1.Refund{}}
 	err := r.Client.Get(ctx, request.NamespacedName, scope.Refund)
-	if ignoreNotFound(err) != nil {
+	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
 	r.reportDeleted(ctx, request.NamespacedName, scope.UID)
@@ -199,14 +199,14 @@ func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object
 		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the Refunds that wait for a Merchant", "merchant", client.ObjectKeyFromObject(object))
 		return nil
 	}
-	var refunds v1alpha1.RefundList
-	if err := r.Client.List(ctx, &refunds, client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+	refunds, err := waitingRefunds(ctx, r.Client)
+	if err != nil {
 		return failed(err)
 	}
 	var requests []reconcile.Request
-	for i := range refunds.Items {
-		refund, order := &refunds.Items[i], &v1alpha1.Order{}
-		if err := r.Client.Get(ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order); ignoreNotFound(err) != nil {
+	for i := range refunds {
+		refund, order := &refunds[i], &v1alpha1.Order{}
+		if err := r.Client.Get(ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order); client.IgnoreNotFound(err) != nil {
 			return failed(err)
 		} else if err == nil && index.MerchantOf(order) == object.GetNamespace()+"/"+object.GetName() {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(refund)})

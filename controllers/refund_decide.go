@@ -67,10 +67,8 @@ func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) p
 		return r.applyFact(ctx, f, fact)
 	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.noRequestInFlight(f):
 		r.contradictions.clear(f.UID)
-		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.NoMismatch(refund, r.Clock.Now()) }); err != nil {
-			return stoppedBy(err)
-		}
-		return next()
+		err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.NoMismatch(refund, r.Clock.Now()) })
+		return afterWrite(err, next())
 	case isDeleted(f) && r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
 		return r.abandonFinalizer(ctx, f, err.Error())
 	default:
@@ -85,11 +83,7 @@ func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) p
 // first answer is in memory: a restart waits again.
 func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress {
 	now := r.Clock.Now()
-	first, known := r.contradictions.get(f.UID)
-	if !known {
-		first = now
-		r.contradictions.set(f.UID, first)
-	}
+	first := r.contradictions.setIfUnknown(f.UID, now)
 	switch {
 	case isDeleted(f) && now.Sub(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
 		return r.abandonFinalizer(ctx, f, "WeChat Pay goes on to state another refund of this number")
@@ -152,14 +146,9 @@ func (r *RefundReconciler) allowLookup(ctx context.Context, f *refund) (allowed 
 // that was refunded before this object was created (a restore, a re-applied file) is shown as it
 // is.
 func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) progress {
-	undecided := ""
-	_, woken := r.woken.get(f.UID)
-	switch lifecycle.ApprovedReason(f.Refund) {
-	case undecided, v1alpha1.ReasonPending:
-	default:
-		if !woken {
-			return next()
-		}
+	reason := lifecycle.ApprovedReason(f.Refund)
+	if _, woken := r.woken.get(f.UID); !woken && reason != "" && reason != v1alpha1.ReasonPending {
+		return next()
 	}
 	if lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
 		return next() // the request returns an existing refund, and pays nothing twice
@@ -181,7 +170,6 @@ func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) p
 
 func (r *RefundReconciler) queryBeforeDecisionFailed(ctx context.Context, f *refund, cause error) progress {
 	err := r.record(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) {
-		lifecycle.BeginRefund(refund, r.Clock.Now())
 		lifecycle.LookFailed(refund, cause, r.Clock.Now())
 	})
 	if err != nil {
@@ -191,8 +179,8 @@ func (r *RefundReconciler) queryBeforeDecisionFailed(ctx context.Context, f *ref
 }
 
 func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
-	if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
-		return *end
+	if end := r.ownsNumber(ctx, f, fact.RefundID); end.stop {
+		return end
 	}
 	if err := r.recordFact(ctx, f, fact); err != nil {
 		return stoppedBy(err)
@@ -210,7 +198,14 @@ func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpa
 func (r *RefundReconciler) decide(ctx context.Context, f *refund) progress {
 	before := lifecycle.ApprovedReason(f.Refund)
 	allowed := lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
-	err := r.decideNow(ctx, f, allowed)
+	var err error
+	switch {
+	case allowed: // it is written later, together with the result
+	case f.Spec.Approval == v1alpha1.ApprovalDenied:
+		err = r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, r.Clock.Now()) })
+	default:
+		err = r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.AwaitingApproval(refund, r.Clock.Now()) })
+	}
 	if err != nil {
 		return stoppedBy(err)
 	}
@@ -221,20 +216,6 @@ func (r *RefundReconciler) decide(ctx context.Context, f *refund) progress {
 		return done() // a decision starts the next reconcile
 	}
 	return next()
-}
-
-// decideNow writes a decision that ends the reconcile. An approval is written later, together with
-// its result.
-func (r *RefundReconciler) decideNow(ctx context.Context, f *refund, allowed bool) error {
-	now := r.Clock.Now()
-	switch {
-	case allowed:
-		return nil
-	case f.Spec.Approval == v1alpha1.ApprovalDenied:
-		return r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, now) })
-	default:
-		return r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.AwaitingApproval(refund, now) })
-	}
 }
 
 // takeTurn sends refunds of one Order one at a time, with the required interval, and within the
@@ -250,7 +231,7 @@ func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
 		err = r.APIReader.Get(ctx, client.ObjectKeyFromObject(f.order), f.order)
 	}
 	if err != nil {
-		return failed(ignoreNotFound(err))
+		return failed(client.IgnoreNotFound(err))
 	}
 	if !lifecycle.IsPaid(f.order) {
 		return again(r.Timing.RetryFirst) // it lost its status or was recreated, and will record its payment again
@@ -292,10 +273,7 @@ func (r *RefundReconciler) waitForTurn(ctx context.Context, f *refund, message s
 			lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForTurn, message, r.Clock.Now())
 		}
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(wait)
+	return afterWrite(err, again(wait))
 }
 
 // isWaitingForAnything reports whether the status shows a more specific reason than waiting for the

@@ -35,7 +35,7 @@ func (r *RefundReconciler) holdWhenSeen(ctx context.Context, f *refund) progress
 			f.holdError = err
 			return next()
 		}
-		return stop(ignoreNotFound(err))
+		return stop(client.IgnoreNotFound(err))
 	}
 	r.holds.set(f.UID, r.Clock.Now().Add(r.Timing.HoldSettles))
 	return next()

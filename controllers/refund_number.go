@@ -18,36 +18,31 @@ func (r *RefundReconciler) claimNumber(ctx context.Context, f *refund) progress 
 	if lifecycle.RefundBegun(f.Refund) {
 		return next()
 	}
-	if end := r.ownsNumber(ctx, f, ""); end != nil {
-		return *end
-	}
-	return next()
+	return r.ownsNumber(ctx, f, "")
 }
 
-// ownsNumber checks whether the Refund owns its number, and the WeChat refund refundID if that is
-// known. It returns nil if so; otherwise the reconcile ends.
-func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID string) *progress {
+// ownsNumber goes on if the Refund owns its number, and the WeChat refund refundID if that is known,
+// and ends the reconcile otherwise.
+func (r *RefundReconciler) ownsNumber(ctx context.Context, f *refund, refundID string) progress {
 	holder, err := r.Claims.HolderOfRefund(ctx, f.Refund, f.merchant, refundID)
 	owner := f.Refund
 	if err == nil && holder == nil {
 		owner, err = r.Claims.OwnerOfRefund(ctx, f.Refund, f.merchant)
 	}
-	var end progress
 	switch {
 	case err != nil:
-		end = failed(err)
+		return failed(err)
 	case holder != nil:
-		end = r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, holder)+". Create another Refund with another name or spec.outRefundNo")
+		return r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, holder)+". Create another Refund with another name or spec.outRefundNo")
 	case owner.UID == f.UID:
-		return nil
+		return next()
 	case hideOwner(f.merchant, f.Namespace, owner.Namespace) && !lifecycle.RefundBegun(f.Refund):
-		end = r.waitForProof(ctx, f)
+		return r.waitForProof(ctx, f)
 	case !claims.RefundIsDecided(owner) && !isDeleted(f):
-		end = r.waitForNumber(ctx, f)
+		return r.waitForNumber(ctx, f)
 	default:
-		end = r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, owner)+". Create another Refund with another name or spec.outRefundNo")
+		return r.end(ctx, f, v1alpha1.ReasonNumberInUse, numberOwnedByRefund(f.Refund, owner)+". Create another Refund with another name or spec.outRefundNo")
 	}
-	return &end
 }
 
 // waitForNumber handles a Refund after an older one whose number WeChat has not confirmed yet.
@@ -74,10 +69,7 @@ func (r *RefundReconciler) waitForProof(ctx context.Context, f *refund) progress
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
 		lifecycle.NotAccepted(refund, metav1.ConditionUnknown, v1alpha1.ReasonPending, keyNotAcceptedMessage(f.merchant), r.Clock.Now())
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.SecretsCheck)
+	return afterWrite(err, again(r.Timing.SecretsCheck))
 }
 
 // numberOwnedByRefund describes the owner of the number. It names the owner only within the

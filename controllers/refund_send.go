@@ -111,8 +111,8 @@ func (r *RefundReconciler) queryAfterRejection(ctx context.Context, f *refund, c
 	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err == nil:
-		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
-			return *end
+		if end := r.ownsNumber(ctx, f, fact.RefundID); end.stop {
+			return end
 		}
 		if recordErr := r.record(withCallOutcome(ctx, wechatpay.OperationQueryRefund, nil), f, func(refund *v1alpha1.Refund) {
 			r.noteRequest(refund)
@@ -168,19 +168,15 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 		return next()
 	}
 	now := r.Clock.Now()
-	due, known := r.polls.get(f.UID)
-	if !known {
-		due = r.nextPoll(f, now)
-		r.polls.set(f.UID, due)
-	}
+	due := r.polls.setIfUnknown(f.UID, r.nextPoll(f, now))
 	if now.Before(due) {
 		return again(due.Sub(now))
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
 	answered := err == nil
 	if answered {
-		if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
-			return *end
+		if end := r.ownsNumber(ctx, f, fact.RefundID); end.stop {
+			return end
 		}
 		err = r.recordFact(ctx, f, fact)
 	} else {
@@ -250,8 +246,8 @@ func (r *RefundReconciler) nextPoll(f *refund, now time.Time) time.Time {
 
 // applyFact records the result of QueryRefund for a Refund that was not known to be accepted.
 func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
-	if end := r.ownsNumber(ctx, f, fact.RefundID); end != nil {
-		return *end
+	if end := r.ownsNumber(ctx, f, fact.RefundID); end.stop {
+		return end
 	}
 	if err := r.recordFact(ctx, f, fact); err != nil {
 		return stoppedBy(err)

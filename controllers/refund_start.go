@@ -7,11 +7,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
 // releaseIfFinal is the last step of a final Refund.
@@ -45,7 +45,7 @@ func (r *RefundReconciler) isCounted(ctx context.Context, f *refund) (bool, erro
 	}
 	order := &v1alpha1.Order{}
 	if err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, order); err != nil {
-		return true, ignoreNotFound(err)
+		return true, client.IgnoreNotFound(err)
 	}
 	return !lifecycle.IsPaid(order) || lifecycle.HasRefunded(order, f.Number()), nil
 }
@@ -59,9 +59,8 @@ func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
 	if !apierrors.IsNotFound(err) {
 		return failed(err)
 	}
-	problem := &account.Problem{Reason: v1alpha1.ReasonOrderNotFound, Message: fmt.Sprintf(
-		"Order %s does not exist in namespace %s: create it again from its YAML, or create another Refund", f.Spec.OrderRef.Name, f.Namespace)}
-	return r.waitWithout(ctx, f, v1alpha1.ReasonOrderNotFound, problem)
+	return r.waitWithout(ctx, f, v1alpha1.ReasonOrderNotFound, fmt.Sprintf(
+		"Order %s does not exist in namespace %s: create it again from its YAML, or create another Refund", f.Spec.OrderRef.Name, f.Namespace))
 }
 
 func (r *RefundReconciler) findMerchant(ctx context.Context, f *refund) progress {
@@ -74,7 +73,7 @@ func (r *RefundReconciler) findMerchant(ctx context.Context, f *refund) progress
 	if !ok {
 		return failed(err)
 	}
-	return r.waitWithout(ctx, f, merchantReason(problem), problem)
+	return r.waitWithout(ctx, f, merchantReason(problem), problem.Message)
 }
 
 // merchantOf returns the Merchant and the Account of a Refund. A Refund that was requested with a
@@ -93,12 +92,12 @@ func (r *RefundReconciler) merchantOf(ctx context.Context, f *refund) (*v1alpha1
 
 // waitWithout shows what is missing for calls to WeChat, and limits how long a deleted Refund waits
 // for it. The finalizer of one that was never requested is removed at once.
-func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason string, problem *account.Problem) progress {
+func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason, message string) progress {
 	if isDeleted(f) && lifecycle.NeverRequested(f.Refund) {
 		return r.finishDeletion(ctx, f)
 	}
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, problem.Message, r.Clock.Now())
+		lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, message, r.Clock.Now())
 		if isDeleted(f) {
 			lifecycle.Withdrawn(refund, r.Clock.Now())
 		}
@@ -112,14 +111,12 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason st
 	if waited := r.Clock.Since(f.DeletionTimestamp.Time); waited < r.Timing.AbandonAfter {
 		return again(min(r.Timing.AbandonAfter-waited, r.Timing.SecretsCheck))
 	}
-	return r.abandonFinalizer(ctx, f, problem.Message)
+	return r.abandonFinalizer(ctx, f, message)
 }
 
 // abandonFinalizer removes the finalizer of a Refund whose final state is unknown.
 func (r *RefundReconciler) abandonFinalizer(ctx context.Context, f *refund, why string) progress {
-	if r.refusals.message(f.UID, metrics.WriteRelease) == "" { // otherwise it was reported before
-		r.reporter(ctx).FinalizerAbandoned(f.Refund, "Refund", "Removed the finalizer without knowing the final state of refund %s at WeChat Pay: %s", f.Number(), why)
-	}
+	r.reportAbandoned(ctx, f.Refund, "Removed the finalizer without knowing the final state of refund %s at WeChat Pay: %s", f.Number(), why)
 	return r.finishDeletion(ctx, f)
 }
 
@@ -134,16 +131,14 @@ func (r *RefundReconciler) awaitPaidOrder(ctx context.Context, f *refund) progre
 	case f.Spec.Approval == v1alpha1.ApprovalDenied && lifecycle.IsFinished(f.order) && !isDeleted(f):
 		return r.deny(ctx, f)
 	}
-	return r.waitWithout(ctx, f, v1alpha1.ReasonOrderNotPaid, &account.Problem{Reason: v1alpha1.ReasonOrderNotPaid, Message: fmt.Sprintf(
-		"Order %s is not paid (%s), so there is nothing to pay back yet", f.order.Name, lifecycle.PaidReason(f.order))})
+	return r.waitWithout(ctx, f, v1alpha1.ReasonOrderNotPaid, fmt.Sprintf(
+		"Order %s is not paid (%s), so there is nothing to pay back yet", f.order.Name, lifecycle.PaidReason(f.order)))
 }
 
 // deny ends a Refund without a query: its Order ended unpaid.
 func (r *RefundReconciler) deny(ctx context.Context, f *refund) progress {
-	if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, r.Clock.Now()) }); err != nil {
-		return stoppedBy(err)
-	}
-	return done() // the write starts the next reconcile
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, r.Clock.Now()) })
+	return afterWrite(err, done()) // the write starts the next reconcile
 }
 
 // checkCertificate waits for the client certificate that refunds need.
@@ -166,8 +161,5 @@ func (r *RefundReconciler) waitFor(ctx context.Context, f *refund, reason, messa
 		lifecycle.Approved(refund, r.Clock.Now())
 		lifecycle.NotAccepted(refund, metav1.ConditionFalse, reason, message, r.Clock.Now())
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.SecretsCheck)
+	return afterWrite(err, again(r.Timing.SecretsCheck))
 }

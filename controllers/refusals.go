@@ -99,7 +99,7 @@ func (b *Base) wrote(ctx context.Context, object client.Object, write string, er
 		}
 		return err
 	}
-	kind := kindOf(object)
+	kind := b.kindOf(object)
 	metrics.WritesRefused.WithLabelValues(kind, write).Inc()
 	if b.refusals.note(object.GetUID(), write, err.Error()) {
 		b.warn(object, v1alpha1.ReasonWriteRefused, "Write", "The cluster refuses %s: %v", writePurpose[write], err)
@@ -122,23 +122,25 @@ func refusal(write string, err error) string {
 	return fmt.Sprintf("the operator is not allowed %s: %v. It is retried automatically", writePurpose[write], err)
 }
 
-func kindOf(object client.Object) string {
-	switch object.(type) {
-	case *v1alpha1.Order:
-		return "Order"
-	case *v1alpha1.Refund:
-		return "Refund"
-	case *v1alpha1.EventSink:
-		return "EventSink"
-	case *v1alpha1.MiniProgram:
-		return "MiniProgram"
-	case *v1alpha1.Shipment:
-		return "Shipment"
-	case *v1alpha1.Statement:
-		return "Statement"
-	default:
-		return "Merchant"
+// reportAbandoned reports that a finalizer is removed although its object is not settled at WeChat.
+func (b *Base) reportAbandoned(ctx context.Context, object client.Object, format string, arguments ...any) {
+	if b.refusals.message(object.GetUID(), metrics.WriteRelease) == "" { // otherwise it was reported before
+		b.reporter(ctx).FinalizerAbandoned(object, b.kindOf(object), format, arguments...)
 	}
+}
+
+// unwritable returns why the status of an object that was deleted long ago can't be written, so that
+// its end can't be recorded; empty if it can.
+func (b *Base) unwritable(object client.Object) string {
+	if !isDeleted(object) || !isHeld(object) || b.Clock.Since(object.GetDeletionTimestamp().Time) <= b.Timing.AbandonAtLast {
+		return ""
+	}
+	return b.refusals.message(object.GetUID(), metrics.WriteStatus)
+}
+
+func (b *Base) kindOf(object client.Object) string {
+	kind, _ := b.Client.GroupVersionKindFor(object) // an error: not one of the operator's kinds
+	return kind.Kind
 }
 
 // showRefusal adds a note about a refused write to the condition Paid; nil removes it. It does not
@@ -173,19 +175,13 @@ func (r *OrderReconciler) finishDeletion(ctx context.Context, o *order) progress
 		r.refusals.forget(o.UID)
 		return stop(err)
 	}
-	if err := r.showRefusal(ctx, o, metrics.WriteRelease, err); err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.SecretsCheck)
+	return afterWrite(r.showRefusal(ctx, o, metrics.WriteRelease, err), again(r.Timing.SecretsCheck))
 }
 
 // abandonIfUnwritable limits how long a deleted Order waits if its status can't be written, so that
 // its end can't be recorded.
 func (r *OrderReconciler) abandonIfUnwritable(ctx context.Context, o *order) progress {
-	if !isHeld(o) || r.Clock.Since(o.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
-		return next()
-	}
-	if said := r.refusals.message(o.UID, metrics.WriteStatus); said != "" {
+	if said := r.unwritable(o); said != "" {
 		return r.abandonFinalizer(ctx, o, "the cluster refuses to have its status written: "+said)
 	}
 	return next()
@@ -195,22 +191,14 @@ func (r *OrderReconciler) abandonIfUnwritable(ctx context.Context, o *order) pro
 // be closed continues.
 func (r *OrderReconciler) notHeld(ctx context.Context, o *order, refused error) progress {
 	if lifecycle.Started(o.Order) {
-		if err := r.showRefusal(ctx, o, metrics.WriteHold, refused); err != nil {
-			return stoppedBy(err)
-		}
-		return next()
+		return afterWrite(r.showRefusal(ctx, o, metrics.WriteHold, refused), next())
 	}
 	if reason, why := r.closeReason(o); reason != "" {
 		return r.endUnpaid(ctx, o, reason, why+"; WeChat Pay was not asked")
 	}
-	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		lifecycle.NotPrepared(order, metav1.ConditionFalse, v1alpha1.ReasonWriteRefused,
-			"Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, refused), r.Clock.Now())
-	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.SecretsCheck)
+	err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonWriteRefused,
+		"Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, refused))
+	return afterWrite(err, again(r.Timing.SecretsCheck))
 }
 
 // finishDeletion removes the finalizer of a Refund without open work.
@@ -240,10 +228,7 @@ func (r *RefundReconciler) finishDeletion(ctx context.Context, f *refund) progre
 // abandonIfUnwritable limits how long a deleted Refund waits if its status can't be written, so
 // that its end can't be recorded.
 func (r *RefundReconciler) abandonIfUnwritable(ctx context.Context, f *refund) progress {
-	if !isDeleted(f) || !isHeld(f) || r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
-		return next()
-	}
-	if said := r.refusals.message(f.UID, metrics.WriteStatus); said != "" {
+	if said := r.unwritable(f); said != "" {
 		return r.abandonFinalizer(ctx, f, "the cluster refuses to have its status written: "+said)
 	}
 	return next()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -70,12 +69,8 @@ func (r *ShipmentReconciler) SetupWithManager(mgr ctrl.Manager) error {
 // Reconcile runs the steps of a Shipment.
 func (r *ShipmentReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	scope := &shipment{Shipment: &v1alpha1.Shipment{}, leave: func() {}}
-	err := r.Client.Get(ctx, request.NamespacedName, scope.Shipment)
-	if apierrors.IsNotFound(err) {
-		return ctrl.Result{}, nil
-	}
-	if err != nil {
-		return ctrl.Result{}, err
+	if err := r.Client.Get(ctx, request.NamespacedName, scope.Shipment); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.written.newerThan(scope.Shipment) {
 		return ctrl.Result{RequeueAfter: staleCacheRetry}, nil

@@ -140,10 +140,7 @@ func (r *ShipmentReconciler) show(ctx context.Context, s *shipment, status metav
 	err := r.record(ctx, s, func(shipment *v1alpha1.Shipment) {
 		lifecycle.NotUploaded(shipment, status, reason, message, r.Clock.Now())
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return end
+	return afterWrite(err, end)
 }
 
 // record writes a change of the status.

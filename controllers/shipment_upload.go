@@ -25,8 +25,8 @@ func (r *ShipmentReconciler) upload(ctx context.Context, s *shipment) progress {
 	if err != nil {
 		return r.failed(ctx, s, err)
 	}
-	if end := r.compare(ctx, s, shipping, known, false); end != nil {
-		return *end
+	if end := r.compare(ctx, s, shipping, known, false); end.stop {
+		return end
 	}
 	r.firstAnswers.clear(s.UID)
 	if s.last != "" {
@@ -67,29 +67,27 @@ func stateName(state weixin.OrderState) string {
 	return fmt.Sprintf("State%d", state)
 }
 
-// compare ends the reconcile if what WeChat has leaves nothing to upload. refused says that WeChat
-// has refused the upload for the state of the order.
+// compare ends the reconcile if what WeChat has leaves nothing to upload, and goes on otherwise.
+// refused says that WeChat has refused the upload for the state of the order.
 //
 // Its answers are not signed. That it has this shipping information follows from one that names the
 // payment and all of the parcels. That it takes none any more is a state only, which a wrong answer
 // can hold as well: it takes a second witness.
-func (r *ShipmentReconciler) compare(ctx context.Context, s *shipment, shipping weixin.Shipping, known weixin.Order, refused bool) *progress {
-	var end progress
+func (r *ShipmentReconciler) compare(ctx context.Context, s *shipment, shipping weixin.Shipping, known weixin.Order, refused bool) progress {
 	switch {
 	case s.order.Status.Transaction != nil && known.TransactionID != s.order.Status.Transaction.ID:
-		end = r.failed(ctx, s, &weixin.Error{Operation: weixin.OperationGetOrder, Outcome: wechatpay.Unknown, Meaning: weixin.Repeat,
+		return r.failed(ctx, s, &weixin.Error{Operation: weixin.OperationGetOrder, Outcome: wechatpay.Unknown, Meaning: weixin.Repeat,
 			Err: errors.New("GetOrder: the answer is about another payment")})
 	case known.Has(shipping):
-		end = r.uploaded(ctx, s, v1alpha1.ReasonAlreadyShipped, "WeChat has this shipping information already", shipping, stateName(known.State))
+		return r.uploaded(ctx, s, v1alpha1.ReasonAlreadyShipped, "WeChat has this shipping information already", shipping, stateName(known.State))
 	case known.State == weixin.StateRefunded:
-		end = r.notShippable(ctx, s, "WeChat says that the order is refunded, so that nothing is shipped any more", known, refused || isRefunded(s.order))
+		return r.notShippable(ctx, s, "WeChat says that the order is refunded, so that nothing is shipped any more", known, refused || isRefunded(s.order))
 	case known.State >= weixin.StateConfirmed:
-		end = r.notShippable(ctx, s, fmt.Sprintf(
+		return r.notShippable(ctx, s, fmt.Sprintf(
 			"WeChat takes no shipping information of this order any more: its state there is %s, and it has other shipping information than this", stateName(known.State)), known, refused)
 	default:
-		return nil
+		return next()
 	}
-	return &end
 }
 
 // isRefunded reports whether all that was paid went back, by the Refunds of the Order.
@@ -102,16 +100,11 @@ func isRefunded(order *v1alpha1.Order) bool {
 // restart two are needed again.
 func (r *ShipmentReconciler) notShippable(ctx context.Context, s *shipment, message string, known weixin.Order, witnessed bool) progress {
 	now := r.Clock.Now()
-	first, before := r.firstAnswers.get(s.UID)
-	if !before {
-		r.firstAnswers.set(s.UID, now)
-		first = now
-	}
-	wait := first.Add(r.Timing.SecondAnswer).Sub(now)
-	if witnessed || before && wait <= 0 {
+	wait := r.firstAnswers.setIfUnknown(s.UID, now).Add(r.Timing.SecondAnswer).Sub(now)
+	if witnessed || wait <= 0 {
 		return r.ended(ctx, s, v1alpha1.ReasonNotShippable, message, known)
 	}
-	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRefused, message+". It is asked once more before this is final", r.later(s, max(wait, 0)))
+	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRefused, message+". It is asked once more before this is final", r.later(s, wait))
 }
 
 // settle asks WeChat what it has after it refused an upload, and ends the Shipment by that.
@@ -120,8 +113,8 @@ func (r *ShipmentReconciler) settle(ctx context.Context, s *shipment, shipping w
 	if err != nil {
 		return r.failed(ctx, s, err)
 	}
-	if end := r.compare(ctx, s, shipping, known, weixin.Means(refused, weixin.NotShippable)); end != nil {
-		return *end
+	if end := r.compare(ctx, s, shipping, known, weixin.Means(refused, weixin.NotShippable)); end.stop {
+		return end
 	}
 	switch {
 	case weixin.Means(refused, weixin.NotShippable): // too early, for one

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
@@ -103,18 +104,14 @@ func (r *StatementReconciler) failed(ctx context.Context, s *billOf, err error) 
 	return is(metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("%v. It is tried again by itself, at least every %s", failure, r.Timing.Bills.RetryMost), r.failures.next(s.UID))
 }
 
+// incomplete shows that a bill can't be used. It warns of it once.
 func (r *StatementReconciler) incomplete(ctx context.Context, s *billOf, problem string) progress {
-	r.warnOnce(s, v1alpha1.ReasonIncomplete, "The bill of %s can't be used: %s", s.day, problem)
+	if lifecycle.DownloadedReason(s.Statement) != v1alpha1.ReasonIncomplete && !lifecycle.StatementCompared(s.Statement) {
+		r.warn(s.Statement, v1alpha1.ReasonIncomplete, "Download", "The bill of %s can't be used: %s", s.day, problem)
+	}
 	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonIncomplete, fmt.Sprintf(
 		"What WeChat Pay sent as the bill of %s can't be used, and nothing is balanced by it: %s. It is downloaded again by itself, at least every %s. If this stays, download it in the merchant platform and compare",
 		s.day, problem, r.Timing.Bills.RetryMost), r.later(s, r.Clock.Now().Add(r.failures.next(s.UID))))
-}
-
-// warnOnce writes a Warning event when the bill was not found incomplete before.
-func (r *StatementReconciler) warnOnce(s *billOf, reason, format string, arguments ...any) {
-	if lifecycle.DownloadedReason(s.Statement) != reason && !lifecycle.StatementCompared(s.Statement) {
-		r.warn(s.Statement, reason, "Download", format, arguments...)
-	}
 }
 
 // withoutLedger shows that the comparison waits for the ledger: without it, Orders that are gone would look like payments that nobody
@@ -172,16 +169,14 @@ func (r *StatementReconciler) nextComparison(s *billOf) (at time.Time, again boo
 	if s.Status.ComparedTime != nil {
 		last = s.Status.ComparedTime.Time
 	}
-	nextBill := r.Timing.Bills.Policy.Ready(s.day.Next()).Add(r.spread(s.Namespace, s.merchant.Name))
-	switch {
-	case lifecycle.BalancedReason(s.Statement) == v1alpha1.ReasonUndecided || s.Status.Undecided != nil && *s.Status.Undecided > 0:
-		if last.Before(nextBill) {
-			return nextBill, true
-		}
-		return last.Add(r.Timing.Bills.RetryMost), true
-	default:
+	if lifecycle.BalancedReason(s.Statement) != v1alpha1.ReasonUndecided && ptr.Deref(s.Status.Undecided, 0) == 0 {
 		return r.daily(s.day, last)
 	}
+	nextBill := r.Timing.Bills.Policy.Ready(s.day.Next()).Add(r.spread(s.Namespace, s.merchant.Name))
+	if last.Before(nextBill) {
+		return nextBill, true
+	}
+	return last.Add(r.Timing.Bills.RetryMost), true
 }
 
 // report writes events about what a person should look at, once.

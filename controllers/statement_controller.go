@@ -7,9 +7,7 @@ import (
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -86,12 +84,8 @@ func (r *StatementReconciler) init() {
 // Reconcile runs the steps of a Statement.
 func (r *StatementReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	scope := &billOf{Statement: &v1alpha1.Statement{}}
-	err := r.Client.Get(ctx, request.NamespacedName, scope.Statement)
-	if apierrors.IsNotFound(err) {
-		return ctrl.Result{}, nil
-	}
-	if err != nil {
-		return ctrl.Result{}, err
+	if err := r.Client.Get(ctx, request.NamespacedName, scope.Statement); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.written.newerThan(scope.Statement) {
 		return ctrl.Result{RequeueAfter: staleCacheRetry}, nil
@@ -146,9 +140,6 @@ func (r *StatementReconciler) awaitDue(_ context.Context, s *billOf) progress {
 	}
 	return next()
 }
-
-// queueOfRequests is what a watch adds requests to.
-type queueOfRequests = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // merchantAppeared reconciles the Statements of a Merchant that is there now.
 func (r *StatementReconciler) merchantAppeared(ctx context.Context, created event.CreateEvent, queue queueOfRequests) {

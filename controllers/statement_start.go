@@ -91,10 +91,7 @@ func (r *StatementReconciler) show(ctx context.Context, s *billOf, status metav1
 	err := record(ctx, &r.Base, s.Statement, func(shown *v1alpha1.Statement) {
 		lifecycle.NotDownloaded(shown, status, reason, message, r.Clock.Now())
 	})
-	if err != nil {
-		return stoppedBy(err)
-	}
-	return end
+	return afterWrite(err, end)
 }
 
 // timeText writes a time as the API does.

@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"time"
-	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -139,11 +138,7 @@ const longestItems = 120
 
 // virtualShipment reports an Order as delivered. It is owned by the Order, with which it goes.
 func virtualShipment(order *v1alpha1.Order) *v1alpha1.Shipment {
-	items := order.Spec.Description
-	for utf8.RuneCountInString(items) > longestItems {
-		_, last := utf8.DecodeLastRuneInString(items)
-		items = items[:len(items)-last]
-	}
+	items := []rune(order.Spec.Description)
 	return &v1alpha1.Shipment{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: order.Namespace, Name: order.Name,
@@ -151,7 +146,7 @@ func virtualShipment(order *v1alpha1.Order) *v1alpha1.Shipment {
 		},
 		Spec: v1alpha1.ShipmentSpec{
 			OrderRef: v1alpha1.OrderReference{Name: order.Name}, Logistics: v1alpha1.LogisticsVirtual,
-			Parcels: []v1alpha1.Parcel{{Items: items}}, Complete: new(true),
+			Parcels: []v1alpha1.Parcel{{Items: string(items[:min(len(items), longestItems)])}}, Complete: new(true),
 		},
 	}
 }

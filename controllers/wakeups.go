@@ -1,11 +1,9 @@
 package controllers
 
 import (
-	"context"
 	"sync"
 
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 )
@@ -18,9 +16,6 @@ type Wakeups struct {
 
 // wake has objects queried now.
 func (w *Wakeups) wake(found *statement.Finding) {
-	if w == nil {
-		return
-	}
 	w.mutex.Lock()
 	orders, refunds := w.orders, w.refunds
 	w.mutex.Unlock()
@@ -33,33 +28,23 @@ func (w *Wakeups) wake(found *statement.Finding) {
 }
 
 // listenToStatements queries the Orders now that a bill has as paid, as if their poll was due.
-func (r *OrderReconciler) listenToStatements(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	if r.Wakeups == nil {
-		return nil
-	}
-	r.Wakeups.mutex.Lock()
-	defer r.Wakeups.mutex.Unlock()
-	r.Wakeups.orders = func(missed []statement.Object) {
-		for _, object := range missed {
-			r.polls.set(object.UID, r.Clock.Now())
-			queue.Add(reconcile.Request{NamespacedName: object.NamespacedName})
-		}
-	}
-	return nil
+func (r *OrderReconciler) listenToStatements(changed func(types.NamespacedName)) {
+	r.queryMissed(&r.Wakeups.orders, r.polls, changed)
 }
 
 // listenToStatements queries the Refunds that a bill has as accepted, also while they await a decision.
-func (r *RefundReconciler) listenToStatements(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	if r.Wakeups == nil {
-		return nil
-	}
-	r.Wakeups.mutex.Lock()
-	defer r.Wakeups.mutex.Unlock()
-	r.Wakeups.refunds = func(missed []statement.Object) {
+func (r *RefundReconciler) listenToStatements(changed func(types.NamespacedName)) {
+	r.queryMissed(&r.Wakeups.refunds, r.woken, changed)
+}
+
+// queryMissed sets the listener that makes the query of what was missed due now, and starts its reconcile.
+func (b *Base) queryMissed(listener *func([]statement.Object), due *dueTimes, changed func(types.NamespacedName)) {
+	b.Wakeups.mutex.Lock()
+	defer b.Wakeups.mutex.Unlock()
+	*listener = func(missed []statement.Object) {
 		for _, object := range missed {
-			r.woken.set(object.UID, r.Clock.Now())
-			queue.Add(reconcile.Request{NamespacedName: object.NamespacedName})
+			due.set(object.UID, b.Clock.Now())
+			changed(object.NamespacedName)
 		}
 	}
-	return nil
 }

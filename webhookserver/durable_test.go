@@ -175,7 +175,7 @@ func TestStaleOrderIsReadAgain(t *testing.T) {
 	t.Run("the Order lost its number", func(t *testing.T) {
 		order := d.prepared("order-0004")
 		lagging := d.callbackServer(staleOrder(order.DeepCopy()))
-		d.update(order, func(o *v1alpha1.Order) { lifecycle.NumberLost(o, "another has it", time.Now()) })
+		d.update(order, func(o *v1alpha1.Order) { lifecycle.Closed(o, v1alpha1.ReasonNumberInUse, "another has it", time.Now()) })
 		expectFail(t, lagging.pay(paymentOf(order).good()), http.StatusNotFound)
 		if now := d.expectPaid(order, "False/NumberInUse"); now.Status.Transaction != nil {
 			t.Error("it got the transaction")

@@ -50,7 +50,7 @@ func TestNumberBelongsToTheOlderOrder(t *testing.T) {
 	d := openFixture(t)
 	number := func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "number-0001" }
 	older := d.prepared("order-a", number)
-	loser := d.update(d.prepared("order-b", number), func(o *v1alpha1.Order) { lifecycle.NumberLost(o, "the older one has it", time.Now()) })
+	loser := d.update(d.prepared("order-b", number), func(o *v1alpha1.Order) { lifecycle.Closed(o, v1alpha1.ReasonNumberInUse, "the older one has it", time.Now()) })
 	unaware := d.NewOrder("order-c", number)
 	d.Create(unaware)
 	d.sync(unaware)
@@ -64,7 +64,7 @@ func TestNumberBelongsToTheOlderOrder(t *testing.T) {
 func TestPaymentOfRejectedNumberIsUnmatched(t *testing.T) {
 	t.Parallel()
 	d := openFixture(t)
-	loser := d.update(d.prepared("order-0001"), func(o *v1alpha1.Order) { lifecycle.NumberLost(o, "another has it", time.Now()) })
+	loser := d.update(d.prepared("order-0001"), func(o *v1alpha1.Order) { lifecycle.Closed(o, v1alpha1.ReasonNumberInUse, "another has it", time.Now()) })
 	before := d.versions()
 	expectFail(t, d.callbackServer().pay(paymentOf(loser).good()), http.StatusNotFound)
 	if after := d.versions(); after["Order "+d.Namespace+"/order-0001"] != before["Order "+d.Namespace+"/order-0001"] {

@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"cmp"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -292,10 +293,7 @@ type OrderList struct {
 
 // Number is the order's number at WeChat: spec.outTradeNo, or the name. Never anything else.
 func (o *Order) Number() string {
-	if o.Spec.OutTradeNo != "" {
-		return o.Spec.OutTradeNo
-	}
-	return o.Name
+	return cmp.Or(o.Spec.OutTradeNo, o.Name)
 }
 
 // Deadline is when an unpaid Order is to be closed: spec.expireTime, or creation plus spec.expireAfterSeconds.
@@ -308,8 +306,5 @@ func (o *Order) Deadline() time.Time {
 
 // MerchantKey is the namespace and name of the Merchant that the Order refers to.
 func (o *Order) MerchantKey() (namespace, name string) {
-	if o.Spec.MerchantRef.Namespace != "" {
-		return o.Spec.MerchantRef.Namespace, o.Spec.MerchantRef.Name
-	}
-	return o.Namespace, o.Spec.MerchantRef.Name
+	return cmp.Or(o.Spec.MerchantRef.Namespace, o.Namespace), o.Spec.MerchantRef.Name
 }

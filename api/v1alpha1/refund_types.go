@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"cmp"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -200,8 +202,5 @@ type RefundList struct {
 
 // Number is the refund's number at WeChat: spec.outRefundNo, or the name. Never anything else.
 func (r *Refund) Number() string {
-	if r.Spec.OutRefundNo != "" {
-		return r.Spec.OutRefundNo
-	}
-	return r.Name
+	return cmp.Or(r.Spec.OutRefundNo, r.Name)
 }

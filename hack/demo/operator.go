@@ -24,18 +24,11 @@ func (d *demo) startOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var notify, health []string
-	for range 4 {
-		address, err := process.FreeAddress()
-		if err != nil {
-			return err
-		}
-		if len(notify) < 2 {
-			notify = append(notify, address)
-		} else {
-			health = append(health, address)
-		}
+	addresses, err := process.FreeAddresses(4)
+	if err != nil {
+		return err
 	}
+	notify, health := addresses[:2], addresses[2:]
 	if err := d.startIngress(notify); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -21,32 +20,32 @@ type metric struct {
 // prefix is the prefix of all of the operator's own metrics.
 const prefix = "wechatpay_"
 
-// findMetrics finds calls such as prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: ...}, labels)
-// in the code. Name and Help must be literals.
+// metricsPackage makes all of them.
+const metricsPackage = "internal/metrics"
+
+// findMetrics finds calls such as gaugeVec("name", []string{"label"}, "help") in the code. All three must be literals.
 func findMetrics(root string) ([]metric, error) {
+	paths, err := filepath.Glob(filepath.Join(root, metricsPackage, "*.go"))
+	if err != nil {
+		return nil, err
+	}
 	var found []metric
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && slices.Contains([]string{".git", "bin", "hack", "testdata"}, entry.Name()):
-			return filepath.SkipDir
-		case entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
-			return nil
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		inFile, err := metricsOf(file)
-		found = append(found, inFile...)
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		return nil
-	})
+		found = append(found, inFile...)
+	}
 	slices.SortFunc(found, func(a, b metric) int { return strings.Compare(a.name, b.name) })
-	return found, err
+	return found, nil
 }
 
 func metricsOf(file *ast.File) ([]metric, error) {
@@ -74,44 +73,19 @@ func metricsOf(file *ast.File) ([]metric, error) {
 
 // constructor returns the kind of metric that a call creates, if any.
 func constructor(call *ast.CallExpr) (string, bool) {
-	function, ok := call.Fun.(*ast.SelectorExpr)
+	function, ok := call.Fun.(*ast.Ident)
 	if !ok {
 		return "", false
 	}
-	from, ok := function.X.(*ast.Ident)
-	if !ok || (from.Name != "prometheus" && from.Name != "promauto") {
-		return "", false
-	}
-	name, made := strings.CutPrefix(function.Sel.Name, "New")
-	kind := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(name, "Func"), "Vec"))
-	return kind, made && slices.Contains([]string{"counter", "gauge", "histogram", "summary"}, kind)
+	kind := strings.TrimSuffix(function.Name, "Vec")
+	return kind, slices.Contains([]string{"counter", "gauge", "histogram"}, kind)
 }
 
 func metricOf(call *ast.CallExpr, kind string) (metric, error) {
 	made := metric{kind: kind}
-	options, ok := call.Args[0].(*ast.CompositeLit)
-	if !ok {
-		return made, fmt.Errorf("the options of a %s are no literal", kind)
-	}
-	for _, element := range options.Elts {
-		pair := element.(*ast.KeyValueExpr)
-		switch key := pair.Key.(*ast.Ident).Name; key {
-		case "Name", "Help":
-			value, ok := literal(pair.Value)
-			if !ok {
-				return made, fmt.Errorf("%s of a %s is no literal", key, kind)
-			}
-			if key == "Name" {
-				made.name = value
-			} else {
-				made.help = value
-			}
-		case "Namespace", "Subsystem", "ConstLabels":
-			return made, fmt.Errorf("%s of a %s: put the whole name into Name, so that people find it", key, kind)
-		}
-	}
-	if len(call.Args) > 1 {
-		if list, ok := call.Args[1].(*ast.CompositeLit); ok {
+	texts := []*string{&made.name, &made.help}
+	for _, argument := range call.Args {
+		if list, ok := argument.(*ast.CompositeLit); ok {
 			for _, element := range list.Elts {
 				label, ok := literal(element)
 				if !ok {
@@ -119,7 +93,16 @@ func metricOf(call *ast.CallExpr, kind string) (metric, error) {
 				}
 				made.labels = append(made.labels, label)
 			}
+			continue
 		}
+		if len(texts) == 0 {
+			break // the buckets of a histogram
+		}
+		text, ok := literal(argument)
+		if !ok {
+			return made, fmt.Errorf("name or help of a %s is no literal", kind)
+		}
+		*texts[0], texts = text, texts[1:]
 	}
 	return made, nil
 }

@@ -25,7 +25,7 @@ func (c *Claims) OrderOfPayment(ctx context.Context, live client.Reader, merchan
 			}
 			if takesPart, err := c.takesPart(ctx, order, merchant); err != nil {
 				return nil, err
-			} else if takesPart && (found == nil || c.orderBefore(order, found, merchant)) {
+			} else if takesPart && (found == nil || comesFirst(order, c.strengthOfOrder(order, merchant), found, c.strengthOfOrder(found, merchant))) {
 				found = order
 			}
 		}
@@ -44,11 +44,6 @@ func (c *Claims) takesPart(ctx context.Context, order *v1alpha1.Order, merchant 
 		return false, nil
 	}
 	return err == nil, err
-}
-
-func (c *Claims) orderBefore(a, b *v1alpha1.Order, merchant *v1alpha1.Merchant) bool {
-	strengthA, strengthB := c.strengthOfOrder(a, merchant), c.strengthOfOrder(b, merchant)
-	return strengthA > strengthB || strengthA == strengthB && lifecycle.Older(a, b)
 }
 
 // RefundNumbers are the two numbers in a refund callback.
@@ -77,7 +72,7 @@ func (c *Claims) RefundOfCallback(ctx context.Context, live client.Reader, merch
 			}
 			if takesPart, err := c.takesPart(ctx, order, merchant); err != nil {
 				return nil, err
-			} else if takesPart && (found == nil || c.refundBefore(refund, found, merchant)) {
+			} else if takesPart && (found == nil || comesFirst(refund, c.strengthOfRefund(refund, merchant), found, c.strengthOfRefund(found, merchant))) {
 				found, foundOrder = refund, order
 			}
 		}
@@ -87,9 +82,4 @@ func (c *Claims) RefundOfCallback(ctx context.Context, live client.Reader, merch
 		return nil, nil, err
 	}
 	return refund, foundOrder, nil
-}
-
-func (c *Claims) refundBefore(a, b *v1alpha1.Refund, merchant *v1alpha1.Merchant) bool {
-	strengthA, strengthB := c.strengthOfRefund(a, merchant), c.strengthOfRefund(b, merchant)
-	return strengthA > strengthB || strengthA == strengthB && lifecycle.Older(a, b)
 }

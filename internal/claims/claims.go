@@ -6,6 +6,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -50,6 +52,11 @@ const (
 	unbeatable
 )
 
+// comesFirst reports whether a's claim to a number is stronger than b's, or as strong and older.
+func comesFirst(a metav1.Object, strengthA strength, b metav1.Object, strengthB strength) bool {
+	return strengthA > strengthB || strengthA == strengthB && lifecycle.Older(a, b)
+}
+
 // OwnerOfOrder returns the Order that owns the number of an Order which may use the Merchant: the
 // Order itself or another one.
 func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, merchant *v1alpha1.Merchant) (*v1alpha1.Order, error) {
@@ -64,7 +71,7 @@ func (c *Claims) OwnerOfOrder(ctx context.Context, order *v1alpha1.Order, mercha
 		if merchantOutranks(rivalMerchant, merchant) {
 			strength = unbeatable
 		}
-		if strength > best || strength == best && lifecycle.Older(rival, owner) {
+		if comesFirst(rival, strength, owner, best) {
 			owner, best = rival, strength
 		}
 	}
@@ -260,7 +267,12 @@ func (c *Claims) strengthOfOrder(order *v1alpha1.Order, merchant *v1alpha1.Merch
 	case lifecycle.Started(order):
 		return begun
 	}
-	if by, calls := c.Calls.by(numberOf(account.IDOf(merchant), orders, order.Number())); calls && by == order.UID {
+	return c.strengthOfCall(numberOf(account.IDOf(merchant), orders, order.Number()), order.UID)
+}
+
+// strengthOfCall is the strength of an object whose first call is not known to have been made.
+func (c *Claims) strengthOfCall(number number, uid types.UID) strength {
+	if by, calls := c.Calls.by(number); calls && by == uid {
 		return calling
 	}
 	return waiting

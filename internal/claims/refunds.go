@@ -32,7 +32,7 @@ func (c *Claims) OwnerOfRefund(ctx context.Context, refund *v1alpha1.Refund, mer
 		if merchantOutranks(rivalMerchant, merchant) {
 			return rival, nil
 		}
-		if strength := c.strengthOfRefund(rival, rivalMerchant); strength > best || strength == best && lifecycle.Older(rival, owner) {
+		if strength := c.strengthOfRefund(rival, rivalMerchant); comesFirst(rival, strength, owner, best) {
 			owner, best = rival, strength
 		}
 	}
@@ -98,10 +98,7 @@ func (c *Claims) strengthOfRefund(refund *v1alpha1.Refund, merchant *v1alpha1.Me
 	case lifecycle.RefundBegun(refund):
 		return begun
 	}
-	if by, calls := c.Calls.by(numberOf(account.IDOf(merchant), refunds, refund.Number())); calls && by == refund.UID {
-		return calling
-	}
-	return waiting
+	return c.strengthOfCall(numberOf(account.IDOf(merchant), refunds, refund.Number()), refund.UID)
 }
 
 // RefundIsDecided reports whether WeChat Pay confirmed that the number belongs to its owner or is

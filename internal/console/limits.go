@@ -13,8 +13,7 @@ type Limits struct {
 
 // places counts what is under way. Callers are told apart by a digest of their token.
 type places struct {
-	watchesEach, requestsEach int
-	watches, requests         int
+	limits Limits
 
 	mutex sync.Mutex
 	taken map[place]int
@@ -26,15 +25,15 @@ type place struct {
 }
 
 func newPlaces(l Limits) *places {
-	return &places{watchesEach: l.WatchesPerCaller, requestsEach: l.RequestsPerCaller, watches: l.Watches, requests: l.Requests, taken: map[place]int{}}
+	return &places{limits: l, taken: map[place]int{}}
 }
 
 // take reserves a place until the returned function is called, or returns nil if there is none.
 func (p *places) take(token string, watch bool) (release func()) {
 	own, all := place{watch, sha256.Sum256([]byte(token))}, place{watch: watch}
-	each, most := p.requestsEach, p.requests
+	each, most := p.limits.RequestsPerCaller, p.limits.Requests
 	if watch {
-		each, most = p.watchesEach, p.watches
+		each, most = p.limits.WatchesPerCaller, p.limits.Watches
 	}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

@@ -56,11 +56,10 @@ func readPage() (map[string]*asset, error) {
 }
 
 // servePage serves a file. Browsers keep it, and ask each time whether it is still the same.
-func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request) *refusal {
 	file := s.page[r.URL.Path]
 	if file == nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
-		notServed.write(w)
-		return
+		return notServed
 	}
 	header := w.Header()
 	header.Set("Cache-Control", "no-cache")
@@ -75,11 +74,10 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Header.Get("If-None-Match") == header.Get("ETag") {
 		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	if r.Method == http.MethodGet {
+	} else if r.Method == http.MethodGet {
 		_, _ = w.Write(content)
 	}
+	return nil
 }
 
 // settings are what the page has to know. A copy in dist stands for them where the page is served without this server.
@@ -91,15 +89,12 @@ type settings struct {
 	Version      string   `json:"version"`
 }
 
-func (s *Server) serveSettings(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveSettings(w http.ResponseWriter, r *http.Request) *refusal {
 	if r.Method != http.MethodGet {
-		notServed.write(w)
-		return
+		return notServed
 	}
 	o := s.options
-	namespaces := o.Namespaces
-	if namespaces == nil {
-		namespaces = []string{}
-	}
+	namespaces := append([]string{}, o.Namespaces...) // never null
 	writeJSON(w, http.StatusOK, settings{o.Login, o.SignOutURL, namespaces, int(o.WatchDuration.Seconds()), o.Version})
+	return nil
 }

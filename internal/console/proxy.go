@@ -47,26 +47,22 @@ func (s *Server) header(token, accept, contentType string) http.Header {
 }
 
 // serveAPI passes a request on.
-func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) *refusal {
 	asked, refused := admit(r)
 	if refused != nil {
-		refused.write(w)
-		return
+		return refused
 	}
 	who, refused := s.identify(r)
 	if refused != nil {
-		refused.write(w)
-		return
+		return refused
 	}
 	body, refused := asked.body(w, r)
 	if refused != nil {
-		refused.write(w)
-		return
+		return refused
 	}
 	release := s.places.take(who.token, asked.verb == verbWatch)
 	if release == nil {
-		tooMany.write(w)
-		return
+		return tooMany
 	}
 	defer release()
 
@@ -88,17 +84,18 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		out.header.Set("Accept-Encoding", "gzip")
 	}
-	if who.byCookie {
-		w = &sessionEnder{ResponseWriter: w, server: s}
-	}
+	answer := &answerWriter{ResponseWriter: w, before: func(code int) {
+		if who.byCookie && code == http.StatusUnauthorized {
+			s.logOut(w) // the API server does not take the token any more
+		}
+	}}
 	if asked.verb == verbPatch {
-		answer := &answerCode{ResponseWriter: w}
-		w = answer
 		defer func() {
 			s.log.Info("a decision was passed on", "namespace", asked.namespace, "refund", asked.name, "answer", answer.code)
 		}()
 	}
-	s.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, outgoingKey{}, out)))
+	s.proxy.ServeHTTP(answer, r.WithContext(context.WithValue(ctx, outgoingKey{}, out)))
+	return nil
 }
 
 // bound sees to it that a watch ends, and tells after how long.
@@ -168,32 +165,18 @@ func (s *Server) newProxy() *httputil.ReverseProxy {
 
 var errUnexpected = errors.New("the API server answered with a redirect or another protocol")
 
-// answerCode remembers what a request was answered with.
-type answerCode struct {
+// answerWriter remembers what a request was answered with, and calls a function before that.
+type answerWriter struct {
 	http.ResponseWriter
-	code int
+	before func(code int)
+	code   int
 }
 
-func (a *answerCode) WriteHeader(code int) {
+func (a *answerWriter) WriteHeader(code int) {
 	a.code = code
+	a.before(code)
 	a.ResponseWriter.WriteHeader(code)
 }
 
 // Unwrap lets http.ResponseController flush.
-func (a *answerCode) Unwrap() http.ResponseWriter { return a.ResponseWriter }
-
-// sessionEnder forgets a token that the API server does not take any more.
-type sessionEnder struct {
-	http.ResponseWriter
-	server *Server
-}
-
-func (e *sessionEnder) WriteHeader(code int) {
-	if code == http.StatusUnauthorized {
-		e.server.logOut(e.ResponseWriter)
-	}
-	e.ResponseWriter.WriteHeader(code)
-}
-
-// Unwrap lets http.ResponseController flush.
-func (e *sessionEnder) Unwrap() http.ResponseWriter { return e.ResponseWriter }
+func (a *answerWriter) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -90,9 +90,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
+	if refused := s.serve(w, r); refused != nil {
+		refused.write(w)
+	}
+}
+
+// serve answers a request, or says why it is refused.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	if err := s.origin.Check(r); err != nil {
-		crossOrigin.write(w)
-		return
+		return crossOrigin
 	}
 	switch path := r.URL.Path; {
 	case path == "/healthz":
@@ -102,14 +108,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/readyz":
 		fmt.Fprintln(w, "ok")
 	case path == "/session":
-		s.serveSession(w, r)
+		return s.serveSession(w, r)
 	case path == "/config.json":
-		s.serveSettings(w, r)
+		return s.serveSettings(w, r)
 	case path == "/api", path == "/apis", strings.HasPrefix(path, "/api/"), strings.HasPrefix(path, "/apis/"):
-		s.serveAPI(w, r)
+		return s.serveAPI(w, r)
 	default:
-		s.servePage(w, r)
+		return s.servePage(w, r)
 	}
+	return nil
 }
 
 // Run serves until the context ends. Requests that are under way are then answered, and watches end.

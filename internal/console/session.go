@@ -46,28 +46,27 @@ func (s *Server) session(r *http.Request) (session, bool) {
 }
 
 // serveSession logs in (POST) and out (DELETE), and tells until when a session lasts (GET).
-func (s *Server) serveSession(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveSession(w http.ResponseWriter, r *http.Request) *refusal {
 	if s.options.Login != LoginToken {
-		notServed.write(w)
-		return
+		return notServed
 	}
 	switch r.Method {
 	case http.MethodGet:
 		found, ok := s.session(r)
 		if !ok {
-			notLoggedIn.write(w)
-			return
+			return notLoggedIn
 		}
 		writeJSON(w, http.StatusOK, map[string]time.Time{"expires": found.Expires})
 	case http.MethodPost:
-		s.logIn(w, r)
+		return s.logIn(w, r)
 	case http.MethodDelete:
 		s.logOut(w)
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header().Set("Allow", "GET, POST, DELETE")
-		(&refusal{http.StatusMethodNotAllowed, "MethodNotAllowed", "GET, POST or DELETE"}).write(w)
+		return &refusal{http.StatusMethodNotAllowed, "MethodNotAllowed", "GET, POST or DELETE"}
 	}
+	return nil
 }
 
 func (s *Server) logOut(w http.ResponseWriter) {
@@ -77,32 +76,27 @@ func (s *Server) logOut(w http.ResponseWriter) {
 }
 
 // logIn asks the API server whether it takes the token, and seals it in the cookie.
-func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
+func (s *Server) logIn(w http.ResponseWriter, r *http.Request) *refusal {
 	if mediaType(r) != "application/json" { // what another site's form can't send
-		(&refusal{http.StatusUnsupportedMediaType, reasonUnsupported, "a login is JSON"}).write(w)
-		return
+		return &refusal{http.StatusUnsupportedMediaType, reasonUnsupported, "a login is JSON"}
 	}
 	var given struct {
 		Token string `json:"token"`
 	}
 	if refused := read(w, r, &given); refused != nil {
-		refused.write(w)
-		return
+		return refused
 	}
 	token := strings.TrimPrefix(strings.TrimSpace(given.Token), "Bearer ")
 	if !isToken(token) {
-		badRequest("this is no token: paste what `kubectl create token` prints").write(w)
-		return
+		return badRequest("this is no token: paste what `kubectl create token` prints")
 	}
 	release := s.places.take("login", false)
 	if release == nil {
-		tooMany.write(w)
-		return
+		return tooMany
 	}
 	defer release()
 	if refused := s.verify(r.Context(), token); refused != nil {
-		refused.write(w)
-		return
+		return refused
 	}
 	expires := time.Now().Add(s.options.SessionDuration)
 	if end := endOf(token); !end.IsZero() && end.Before(expires) {
@@ -110,11 +104,11 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
 	}
 	sealed := s.sealer.seal(must(json.Marshal(session{token, expires})))
 	if len(sealed) > maxCookie {
-		badRequest("the token is too long for a cookie: use an OIDC proxy in front (--login=proxy)").write(w)
-		return
+		return badRequest("the token is too long for a cookie: use an OIDC proxy in front (--login=proxy)")
 	}
 	http.SetCookie(w, s.cookie(sealed, expires))
 	writeJSON(w, http.StatusOK, map[string]time.Time{"expires": expires})
+	return nil
 }
 
 // verify has the API server say who a token is.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/semaphore"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -200,35 +202,24 @@ func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
 	if seeded {
 		return nil
 	}
-	options := []client.ListOption{client.InNamespace(s.key.Namespace), index.WithoutOwnWrites, client.UnsafeDisableDeepCopy}
-	var orders v1alpha1.OrderList
-	var refunds v1alpha1.RefundList
-	var shipments v1alpha1.ShipmentList
-	var statements v1alpha1.StatementList
-	if err := d.Client.List(ctx, &orders, options...); err != nil {
-		return fmt.Errorf("listing Orders: %w", err)
-	}
-	if err := d.Client.List(ctx, &refunds, options...); err != nil {
-		return fmt.Errorf("listing Refunds: %w", err)
-	}
-	if err := d.Client.List(ctx, &shipments, options...); err != nil {
-		return fmt.Errorf("listing Shipments: %w", err)
-	}
-	if err := d.Client.List(ctx, &statements, options...); err != nil {
-		return fmt.Errorf("listing Statements: %w", err)
-	}
-	now := d.Clock.Now()
-	for i := range orders.Items {
-		s.offer(nil, &orders.Items[i], now)
-	}
-	for i := range refunds.Items {
-		s.offer(nil, &refunds.Items[i], now)
-	}
-	for i := range shipments.Items {
-		s.offer(nil, &shipments.Items[i], now)
-	}
-	for i := range statements.Items {
-		s.offer(nil, &statements.Items[i], now)
+	for _, kind := range []struct {
+		name string
+		list client.ObjectList
+	}{
+		{"Orders", &v1alpha1.OrderList{}}, {"Refunds", &v1alpha1.RefundList{}},
+		{"Shipments", &v1alpha1.ShipmentList{}}, {"Statements", &v1alpha1.StatementList{}},
+	} {
+		if err := d.Client.List(ctx, kind.list, client.InNamespace(s.key.Namespace), index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
+			return fmt.Errorf("listing %s: %w", kind.name, err)
+		}
+		now := d.Clock.Now()
+		offer := func(object runtime.Object) error {
+			s.offer(nil, object.(client.Object), now)
+			return nil
+		}
+		if err := meta.EachListItem(kind.list, offer); err != nil {
+			return err
+		}
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -44,23 +44,27 @@ func Of(object client.Object) []Event {
 	}
 }
 
+// about returns the event that a condition tells of.
+func about(condition metav1.Condition, of client.Object, kind v1alpha1.EventType) Event {
+	at := condition.LastTransitionTime.Time
+	return Event{Type: kind, UID: of.GetUID(), State: condition.Reason, Time: at, Recorded: at}
+}
+
 func ofOrder(order *v1alpha1.Order) []Event {
-	paid := lifecycle.Condition(order.Status.Conditions, v1alpha1.ConditionPaid)
-	event := Event{UID: order.UID, State: paid.Reason, Time: paid.LastTransitionTime.Time, Recorded: paid.LastTransitionTime.Time}
-	switch paid.Status {
+	condition := lifecycle.Condition(order.Status.Conditions, v1alpha1.ConditionPaid)
+	switch condition.Status {
 	case metav1.ConditionFalse:
-		event.Type = v1alpha1.EventOrderClosed
-		return []Event{event}
+		return []Event{about(condition, order, v1alpha1.EventOrderClosed)}
 	case metav1.ConditionTrue:
+		paid := about(condition, order, v1alpha1.EventOrderPaid)
 		if transaction := order.Status.Transaction; transaction != nil && transaction.PaidTime != nil {
-			event.Time = transaction.PaidTime.Time
+			paid.Time = transaction.PaidTime.Time
 		}
-		if paid.Reason == v1alpha1.ReasonPaidLate {
-			event.Type = v1alpha1.EventOrderPaidLate
-			return []Event{closedBefore(order, event), event}
+		if condition.Reason == v1alpha1.ReasonPaidLate {
+			paid.Type = v1alpha1.EventOrderPaidLate
+			return []Event{closedBefore(order, paid), paid}
 		}
-		event.Type = v1alpha1.EventOrderPaid
-		return []Event{event}
+		return []Event{paid}
 	default:
 		return nil
 	}
@@ -87,8 +91,7 @@ func ofShipment(shipment *v1alpha1.Shipment) []Event {
 	if uploaded.Status != metav1.ConditionTrue {
 		return nil
 	}
-	at := uploaded.LastTransitionTime.Time
-	return []Event{{Type: v1alpha1.EventShipmentUploaded, UID: shipment.UID, State: uploaded.Reason, Time: at, Recorded: at}}
+	return []Event{about(uploaded, shipment, v1alpha1.EventShipmentUploaded)}
 }
 
 func ofStatement(statement *v1alpha1.Statement) []Event {
@@ -96,25 +99,23 @@ func ofStatement(statement *v1alpha1.Statement) []Event {
 	if balanced.Reason != v1alpha1.ReasonDiffers {
 		return nil
 	}
-	at := balanced.LastTransitionTime.Time
-	return []Event{{Type: v1alpha1.EventStatementDiffers, UID: statement.UID, State: balanced.Reason, Time: at, Recorded: at}}
+	return []Event{about(balanced, statement, v1alpha1.EventStatementDiffers)}
 }
 
 func ofRefund(refund *v1alpha1.Refund) []Event {
 	created := refund.CreationTimestamp.Time
 	requested := Event{Type: v1alpha1.EventRefundRequested, UID: refund.UID, State: v1alpha1.ReasonPending, Time: created, Recorded: created}
-	succeeded := lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
-	end := Event{UID: refund.UID, State: succeeded.Reason, Time: succeeded.LastTransitionTime.Time, Recorded: succeeded.LastTransitionTime.Time}
-	switch succeeded.Status {
+	condition := lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
+	switch condition.Status {
 	case metav1.ConditionTrue:
-		end.Type = v1alpha1.EventRefundSucceeded
+		succeeded := about(condition, refund, v1alpha1.EventRefundSucceeded)
 		if refund.Status.SucceededTime != nil {
-			end.Time = refund.Status.SucceededTime.Time
+			succeeded.Time = refund.Status.SucceededTime.Time
 		}
+		return []Event{requested, succeeded}
 	case metav1.ConditionFalse:
-		end.Type = v1alpha1.EventRefundFailed
+		return []Event{requested, about(condition, refund, v1alpha1.EventRefundFailed)}
 	default:
 		return []Event{requested}
 	}
-	return []Event{requested, end}
 }

@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -37,52 +38,24 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 	if err := SetupNumbers(ctx, indexer); err != nil {
 		return err
 	}
-	for name, values := range map[string]func(*v1alpha1.Order) []string{
-		OrderMerchant: func(order *v1alpha1.Order) []string { return []string{MerchantOf(order)} },
-		OrderWaiting:  merchantWaitedFor,
-		OrderPrepay:   PrepayOf,
-	} {
-		if err := add(ctx, indexer, &v1alpha1.Order{}, name, values); err != nil {
-			return err
-		}
-	}
-	for name, values := range map[string]func(*v1alpha1.Refund) []string{
-		RefundOrder:   func(refund *v1alpha1.Refund) []string { return []string{refund.Spec.OrderRef.Name} },
-		RefundWaiting: waitsForAcceptance,
-	} {
-		if err := add(ctx, indexer, &v1alpha1.Refund{}, name, values); err != nil {
-			return err
-		}
-	}
-	if err := setupDays(ctx, indexer); err != nil {
-		return err
-	}
-	if err := setupStatements(ctx, indexer); err != nil {
-		return err
-	}
-	return setupShipping(ctx, indexer)
+	return add(ctx, indexer,
+		of(&v1alpha1.Order{}, OrderMerchant, func(order *v1alpha1.Order) []string { return []string{MerchantOf(order)} }),
+		of(&v1alpha1.Order{}, OrderWaiting, merchantWaitedFor),
+		of(&v1alpha1.Order{}, OrderPrepay, PrepayOf),
+		of(&v1alpha1.Order{}, OrderPaid, paidIn),
+		of(&v1alpha1.Refund{}, RefundOrder, func(refund *v1alpha1.Refund) []string { return []string{refund.Spec.OrderRef.Name} }),
+		of(&v1alpha1.Refund{}, RefundWaiting, func(refund *v1alpha1.Refund) []string { return waitingIf(WaitsForAcceptance(refund)) }),
+		of(&v1alpha1.Refund{}, RefundAccepted, acceptedIn),
+		of(&v1alpha1.Statement{}, StatementMerchant, func(s *v1alpha1.Statement) []string { return []string{s.Spec.MerchantRef.Name} }),
+		of(&v1alpha1.MiniProgram{}, MiniProgramAppID, func(m *v1alpha1.MiniProgram) []string { return []string{m.Spec.AppID} }),
+		of(&v1alpha1.Shipment{}, ShipmentOrder, func(s *v1alpha1.Shipment) []string { return []string{s.Spec.OrderRef.Name} }),
+		of(&v1alpha1.Shipment{}, ShipmentWaiting, func(s *v1alpha1.Shipment) []string { return waitingIf(!lifecycle.ShipmentFinal(s)) }),
+	)
 }
 
-func setupStatements(ctx context.Context, indexer client.FieldIndexer) error {
-	return add(ctx, indexer, &v1alpha1.Statement{}, StatementMerchant, func(s *v1alpha1.Statement) []string { return []string{s.Spec.MerchantRef.Name} })
-}
-
-func setupShipping(ctx context.Context, indexer client.FieldIndexer) error {
-	if err := add(ctx, indexer, &v1alpha1.MiniProgram{}, MiniProgramAppID, func(m *v1alpha1.MiniProgram) []string { return []string{m.Spec.AppID} }); err != nil {
-		return err
-	}
-	for name, values := range map[string]func(*v1alpha1.Shipment) []string{
-		ShipmentOrder: func(shipment *v1alpha1.Shipment) []string { return []string{shipment.Spec.OrderRef.Name} },
-		ShipmentWaiting: func(shipment *v1alpha1.Shipment) []string {
-			if lifecycle.ShipmentFinal(shipment) {
-				return nil
-			}
-			return []string{Waiting}
-		},
-	} {
-		if err := add(ctx, indexer, &v1alpha1.Shipment{}, name, values); err != nil {
-			return err
-		}
+func waitingIf(waits bool) []string {
+	if waits {
+		return []string{Waiting}
 	}
 	return nil
 }
@@ -102,13 +75,6 @@ func merchantWaitedFor(order *v1alpha1.Order) []string {
 	return nil
 }
 
-func waitsForAcceptance(refund *v1alpha1.Refund) []string {
-	if WaitsForAcceptance(refund) {
-		return []string{Waiting}
-	}
-	return nil
-}
-
 // WaitsForAcceptance says whether WeChat has not taken a Refund yet, and may.
 func WaitsForAcceptance(refund *v1alpha1.Refund) bool {
 	return !lifecycle.RefundFinal(refund) && !lifecycle.RefundAccepted(refund)
@@ -124,11 +90,6 @@ func PrepayOf(order *v1alpha1.Order) []string {
 }
 
 // PrepayValues are those of a prepay: its prepay_id, the content of its QR code, its link.
-func PrepayValues(id, codeURL, mwebURL string) (values []string) {
-	for _, value := range []string{id, codeURL, mwebURL} {
-		if value != "" {
-			values = append(values, value)
-		}
-	}
-	return values
+func PrepayValues(id, codeURL, mwebURL string) []string {
+	return slices.DeleteFunc([]string{id, codeURL, mwebURL}, func(value string) bool { return value == "" })
 }

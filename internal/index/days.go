@@ -1,11 +1,8 @@
 package index
 
 import (
-	"context"
 	"strconv"
 	"time"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
@@ -38,21 +35,17 @@ func PaidTime(order *v1alpha1.Order) (at time.Time, local bool) {
 	return lifecycle.Condition(order.Status.Conditions, v1alpha1.ConditionPaid).LastTransitionTime.Time, true
 }
 
-func setupDays(ctx context.Context, indexer client.FieldIndexer) error {
-	err := add(ctx, indexer, &v1alpha1.Order{}, OrderPaid, func(order *v1alpha1.Order) []string {
-		if !lifecycle.IsPaid(order) {
-			return nil
-		}
-		at, _ := PaidTime(order)
-		return []string{PaidIn(MerchantOf(order), at)}
-	})
-	if err != nil {
-		return err
+func paidIn(order *v1alpha1.Order) []string {
+	if !lifecycle.IsPaid(order) {
+		return nil
 	}
-	return add(ctx, indexer, &v1alpha1.Refund{}, RefundAccepted, func(refund *v1alpha1.Refund) []string {
-		if refund.Status.AcceptedTime == nil {
-			return nil
-		}
-		return []string{AcceptedIn(refund.Status.AcceptedTime.Time)}
-	})
+	at, _ := PaidTime(order)
+	return []string{PaidIn(MerchantOf(order), at)}
+}
+
+func acceptedIn(refund *v1alpha1.Refund) []string {
+	if refund.Status.AcceptedTime == nil {
+		return nil
+	}
+	return []string{AcceptedIn(refund.Status.AcceptedTime.Time)}
 }

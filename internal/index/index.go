@@ -31,14 +31,30 @@ const longestNumber = 64
 // SetupNumbers adds the indexes by numbers, which callbacks need too, to a cache. The numbers are
 // derived from the spec, so objects that lost their status are found too.
 func SetupNumbers(ctx context.Context, indexer client.FieldIndexer) error {
-	if err := add(ctx, indexer, &v1alpha1.Order{}, OrderNumber, func(order *v1alpha1.Order) []string { return []string{strings.ToLower(order.Number())} }); err != nil {
-		return err
-	}
-	return add(ctx, indexer, &v1alpha1.Refund{}, RefundNumber, func(refund *v1alpha1.Refund) []string { return []string{strings.ToLower(refund.Number())} })
+	return add(ctx, indexer,
+		of(&v1alpha1.Order{}, OrderNumber, func(order *v1alpha1.Order) []string { return []string{strings.ToLower(order.Number())} }),
+		of(&v1alpha1.Refund{}, RefundNumber, func(refund *v1alpha1.Refund) []string { return []string{strings.ToLower(refund.Number())} }),
+	)
 }
 
-func add[T client.Object](ctx context.Context, indexer client.FieldIndexer, kind T, name string, values func(T) []string) error {
-	return indexer.IndexField(ctx, kind, name, func(object client.Object) []string { return values(object.(T)) })
+// field is an index of a kind by values of its objects.
+type field struct {
+	kind   client.Object
+	name   string
+	values client.IndexerFunc
+}
+
+func of[T client.Object](kind T, name string, values func(T) []string) field {
+	return field{kind, name, func(object client.Object) []string { return values(object.(T)) }}
+}
+
+func add(ctx context.Context, indexer client.FieldIndexer, fields ...field) error {
+	for _, field := range fields {
+		if err := indexer.IndexField(ctx, field.kind, field.name, field.values); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // OrdersByNumber lists the Orders with a number, of any Merchant. It ignores letter case, because

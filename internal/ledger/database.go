@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -47,25 +48,18 @@ const (
 
 // open connects and migrates, once for each address.
 func (d *Database) open(ctx context.Context) error {
-	content, err := os.ReadFile(d.dsnFile)
+	dsn, err := readDSN(d.dsnFile)
 	if err != nil {
-		return fmt.Errorf("--ledger-dsn-file: %w", err)
+		return err
 	}
-	dsn := string(bytes.TrimSpace(content))
 	if d.pool != nil && dsn == d.dsn {
 		return nil
 	}
 	d.Close()
-	config, err := pgxpool.ParseConfig(dsn)
+	config, err := parseDSN(dsn, statementTimeout)
 	if err != nil {
-		// The library takes passwords out of its errors where it recognises them. What can't be
-		// parsed may have one anywhere.
-		return errors.New("--ledger-dsn-file: its content is no connection string of PostgreSQL")
+		return err
 	}
-	config.MaxConns = 2 // the writer's, and one for migrations
-	config.ConnConfig.ConnectTimeout = connectTimeout
-	config.ConnConfig.RuntimeParams["application_name"] = "wechatpay-operator"
-	config.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return err
@@ -76,6 +70,29 @@ func (d *Database) open(ctx context.Context) error {
 	}
 	d.pool, d.dsn = pool, dsn
 	return nil
+}
+
+func readDSN(file string) (string, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("--ledger-dsn-file: %w", err)
+	}
+	return string(bytes.TrimSpace(content)), nil
+}
+
+// parseDSN configures two connections at most: the writer needs a second one for migrations.
+func parseDSN(dsn string, timeout time.Duration) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		// The library takes passwords out of its errors where it recognises them. What can't be
+		// parsed may have one anywhere.
+		return nil, errors.New("--ledger-dsn-file: its content is no connection string of PostgreSQL")
+	}
+	config.MaxConns = 2
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	config.ConnConfig.RuntimeParams["application_name"] = "wechatpay-operator"
+	config.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(timeout.Milliseconds())
+	return config, nil
 }
 
 // batch are rows that are written together. No two of a table have the same key.
@@ -119,22 +136,15 @@ func upsert[T any](ctx context.Context, transaction pgx.Tx, into table, rows []T
 type table struct{ statement string }
 
 var (
-	ordersTable = newTable("orders", "account out_trade_no", `account text, out_trade_no text, merchant_number text, sub_merchant_number text, app_id text,
-		protocol text, trade_type text, namespace text, name text, uid text, merchant_namespace text, merchant_name text, description text,
-		currency text, total bigint, state text, state_time timestamptz, created_time timestamptz, transaction_id text, paid_time timestamptz,
-		cash_total bigint, coupon_total bigint, settlement_total bigint, bank_type text, revision bigint`,
+	ordersTable = newTable[orderRow]("orders", "account, out_trade_no",
 		// Paid is never left, whoever writes later. A payment's row is replaced by the same payment or by the same object's only.
 		`(EXCLUDED.transaction_id IS NOT NULL, EXCLUDED.state_time, `+revisionOfOne+`) >= (known.transaction_id IS NOT NULL, known.state_time, known.revision)
 		AND (known.transaction_id IS NULL OR known.transaction_id = EXCLUDED.transaction_id OR known.uid = EXCLUDED.uid)`)
-	refundsTable = newTable("refunds", "account out_refund_no", `account text, out_refund_no text, out_trade_no text, merchant_number text, sub_merchant_number text,
-		namespace text, name text, uid text, order_name text, reason text, currency text, amount bigint, state text, state_time timestamptz,
-		refund_id text, requested_time timestamptz, accepted_time timestamptz, succeeded_time timestamptz, revision bigint`,
+	refundsTable = newTable[refundRow]("refunds", "account, out_refund_no",
 		// Processing and Abnormal follow each other without a new time: the status of the condition stays Unknown.
 		`(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time, `+revisionOfOne+`) >= (known.state = 'Succeeded', known.state_time, known.revision)
 		AND (known.refund_id IS NULL OR known.refund_id = EXCLUDED.refund_id OR known.uid = EXCLUDED.uid)`)
-	shipmentsTable = newTable("shipments", "account out_trade_no name", `account text, out_trade_no text, name text, merchant_number text, sub_merchant_number text,
-		namespace text, uid text, order_name text, logistics text, complete boolean, carriers text[], tracking_numbers text[], items text[],
-		state text, state_time timestamptz, uploaded_time timestamptz, revision bigint`,
+	shipmentsTable = newTable[shipmentRow]("shipments", "account, out_trade_no, name",
 		// A number has one Order, so the name is one of its namespace.
 		`(EXCLUDED.state_time, `+revisionOfOne+`) >= (known.state_time, known.revision) AND known.namespace = EXCLUDED.namespace`)
 )
@@ -146,20 +156,23 @@ const revisionOfOne = `CASE WHEN EXCLUDED.uid = known.uid THEN EXCLUDED.revision
 // newTable builds the statement that writes rows of a table. A row replaces the one of its key if
 // it is not older. An object keeps the account under which it was first recorded: its Merchant may
 // have got another endpoint since, and nothing shall be in the books twice.
-func newTable(name, key, columns, isNewer string) table {
-	var names, sets []string
-	for _, column := range strings.Split(columns, ",") {
-		names = append(names, strings.Fields(column)[0])
+func newTable[Row any](name, key, isNewer string) table {
+	var columns, values, sets []string
+	target := dbSchema + "." + name
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Row]()) {
+		if field.Anonymous {
+			continue
+		}
+		column := field.Tag.Get("json")
+		value := "given." + column
+		if column == "account" {
+			value = fmt.Sprintf("coalesce((SELECT account FROM %s AS own WHERE own.uid = given.uid LIMIT 1), given.account)", target)
+		}
+		columns, values, sets = append(columns, column), append(values, value), append(sets, column+" = EXCLUDED."+column)
 	}
-	for _, column := range names {
-		sets = append(sets, column+" = EXCLUDED."+column)
-	}
-	sets = append(sets, "changed_time = now()")
-	target, into := dbSchema+"."+name, strings.Join(names, ", ")
-	values := append([]string{fmt.Sprintf("coalesce((SELECT account FROM %s AS own WHERE own.uid = given.uid LIMIT 1), given.account)", target)}, names[1:]...)
-	return table{fmt.Sprintf(`INSERT INTO %s AS known (%s) SELECT %s FROM jsonb_to_recordset($1::jsonb) AS given(%s)
-		ON CONFLICT (%s) DO UPDATE SET %s WHERE %s`,
-		target, into, strings.Join(values, ", "), columns, strings.Join(strings.Fields(key), ", "), strings.Join(sets, ", "), isNewer)}
+	return table{fmt.Sprintf(`INSERT INTO %s AS known (%s) SELECT %s FROM jsonb_populate_recordset(NULL::%[1]s, $1::jsonb) AS given
+		ON CONFLICT (%[4]s) DO UPDATE SET %[5]s, changed_time = now() WHERE %[6]s`,
+		target, strings.Join(columns, ", "), strings.Join(values, ", "), key, strings.Join(sets, ", "), isNewer)}
 }
 
 // cardinalityViolation is PostgreSQL's code where two rows of a statement have one key. Two objects

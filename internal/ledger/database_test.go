@@ -39,12 +39,19 @@ func connect(t testing.TB, server *postgres.Server) *pgx.Conn {
 	return connection
 }
 
+func commonRow(name, order, state string, at time.Time) common {
+	return common{
+		Account: "1900000109", OutTradeNo: order, MchID: "1900000109", Namespace: "shop", Name: name, UID: "uid-" + name,
+		State: state, StateTime: at,
+	}
+}
+
 func paidRow(number string) orderRow {
 	at := noon
 	return orderRow{
-		Account: "1900000109", OutTradeNo: number, MchID: "1900000109", AppID: "wxd678efh567hg6787", TradeType: "JSAPI",
-		Namespace: "shop", Name: number, UID: "uid-" + number, MerchantNamespace: "shop", MerchantName: "shop", Description: "肥皂 x1",
-		Currency: "CNY", Total: 101, State: "Paid", StateTime: at, CreatedTime: at.Add(-time.Minute),
+		common: commonRow(number, number, "Paid", at), AppID: "wxd678efh567hg6787", TradeType: "JSAPI",
+		MerchantNamespace: "shop", MerchantName: "shop", Description: "肥皂 x1",
+		Currency: "CNY", Total: 101, CreatedTime: at.Add(-time.Minute),
 		TransactionID: new("42000-" + number), PaidTime: &at,
 	}
 }
@@ -52,17 +59,17 @@ func paidRow(number string) orderRow {
 func acceptedRow(number, order string) refundRow {
 	at := noon.Add(time.Hour)
 	return refundRow{
-		Account: "1900000109", OutRefundNo: number, OutTradeNo: order, MchID: "1900000109", Namespace: "shop", Name: number, UID: "uid-" + number,
-		OrderName: order, Currency: "CNY", Amount: 50, State: "Processing", StateTime: at, RefundID: new("50300-" + number), RequestedTime: at, AcceptedTime: &at,
+		common: commonRow(number, order, "Processing", at), OutRefundNo: number,
+		OrderName: order, Currency: "CNY", Amount: 50, RefundID: new("50300-" + number), RequestedTime: at, AcceptedTime: &at,
 	}
 }
 
 func uploadedRow(name, order string) shipmentRow {
 	at := noon.Add(time.Hour)
 	return shipmentRow{
-		Account: "1900000109", OutTradeNo: order, Name: name, MchID: "1900000109", Namespace: "shop", UID: "uid-" + name, OrderName: order,
+		common: commonRow(name, order, "Uploaded", at), OrderName: order,
 		Logistics: "Express", Complete: true, Carriers: []string{"SF", "JD"}, TrackingNumbers: []string{"SF1", "JD2"}, Items: []string{"肥皂 x1", "cup"},
-		State: "Uploaded", StateTime: at, UploadedTime: &at,
+		UploadedTime: &at,
 	}
 }
 

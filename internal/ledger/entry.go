@@ -18,10 +18,10 @@ import (
 type entry struct {
 	object client.Object
 	// key is the row's in its table.
-	key      [3]string
-	order    *orderRow
-	refund   *refundRow
-	shipment *shipmentRow
+	key [3]string
+	// row is an *orderRow, *refundRow or *shipmentRow, and common are its common columns.
+	row    any
+	common *common
 	// sum tells two versions of a row apart.
 	sum uint64
 }
@@ -52,39 +52,28 @@ func (w *Writer) entryOf(ctx context.Context, object client.Object) (*entry, err
 			return nil, err
 		}
 		row := rowOfOrder(object, merchant)
-		made.order, made.key = &row, [3]string{"orders", row.Account, row.OutTradeNo}
+		made.row, made.common, made.key = &row, &row.common, [3]string{"orders", row.Account, row.OutTradeNo}
 	case *v1alpha1.Refund:
 		order, merchant, err := w.orderOf(ctx, object.Namespace, object.Spec.OrderRef.Name)
 		if err != nil || merchant == nil {
 			return nil, err
 		}
 		row := rowOfRefund(object, order, merchant)
-		made.refund, made.key = &row, [3]string{"refunds", row.Account, row.OutRefundNo}
+		made.row, made.common, made.key = &row, &row.common, [3]string{"refunds", row.Account, row.OutRefundNo}
 	case *v1alpha1.Shipment:
 		order, merchant, err := w.orderOf(ctx, object.Namespace, object.Spec.OrderRef.Name)
 		if err != nil || merchant == nil {
 			return nil, err
 		}
 		row := rowOfShipment(object, order, merchant)
-		made.shipment, made.key = &row, [3]string{"shipments", row.Account, row.OutTradeNo + "/" + row.Name}
+		made.row, made.common, made.key = &row, &row.common, [3]string{"shipments", row.Account, row.OutTradeNo + "/" + row.Name}
 	}
 	sum := fnv.New64a()
-	err := json.NewEncoder(sum).Encode([]any{made.order, made.refund, made.shipment})
+	err := json.NewEncoder(sum).Encode(made.row)
 	made.sum = sum.Sum64()
-	made.setRevision(revision(object))
+	// The revision comes after the sum: a version that says nothing new is not written again.
+	made.common.Revision = revision(object)
 	return made, err
-}
-
-// setRevision comes after the sum: a version that says nothing new is not written again.
-func (e *entry) setRevision(revision int64) {
-	switch {
-	case e.order != nil:
-		e.order.Revision = revision
-	case e.refund != nil:
-		e.refund.Revision = revision
-	case e.shipment != nil:
-		e.shipment.Revision = revision
-	}
 }
 
 // orderOf returns the Order that an object names, and its Merchant; nil if one of them is gone.
@@ -121,13 +110,13 @@ func (w *Writer) find(ctx context.Context, key types.NamespacedName, object clie
 func batchOf(entries []*entry) batch {
 	var b batch
 	for _, e := range entries {
-		switch {
-		case e.order != nil:
-			b.orders = append(b.orders, *e.order)
-		case e.refund != nil:
-			b.refunds = append(b.refunds, *e.refund)
-		default:
-			b.shipments = append(b.shipments, *e.shipment)
+		switch row := e.row.(type) {
+		case *orderRow:
+			b.orders = append(b.orders, *row)
+		case *refundRow:
+			b.refunds = append(b.refunds, *row)
+		case *shipmentRow:
+			b.shipments = append(b.shipments, *row)
 		}
 	}
 	return b

@@ -1,11 +1,7 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -34,7 +30,7 @@ type Account struct {
 	SubMchID string
 }
 
-// PaidOrder is a paid order of the ledger.
+// PaidOrder is a paid order of the ledger. Its fields are in the order of the columns that Paid selects.
 type PaidOrder struct {
 	OutTradeNo, TransactionID, AppID string
 	Currency                         string
@@ -43,15 +39,15 @@ type PaidOrder struct {
 	PaidTime                         time.Time
 }
 
-// AcceptedRefund is a refund of the ledger that WeChat accepted.
+// AcceptedRefund is a refund of the ledger that WeChat accepted. Its fields are in the order of selectRefunds.
 type AcceptedRefund struct {
 	OutRefundNo, RefundID       string
 	OutTradeNo, TransactionID   string
 	Currency                    string
 	Amount                      int64
 	RequestedTime, AcceptedTime time.Time
-	// SucceededTime is zero if the money is not back.
-	SucceededTime time.Time
+	// SucceededTime is nil if the money is not back.
+	SucceededTime *time.Time
 }
 
 // readTimeout ends a query that does not.
@@ -59,16 +55,10 @@ const readTimeout = 2 * time.Minute
 
 // Paid calls each with the orders that were paid from one time until another.
 func (r *Reader) Paid(ctx context.Context, of Account, from, until time.Time, each func(PaidOrder) error) error {
-	return r.read(ctx, `SELECT out_trade_no, transaction_id, app_id, currency, total, settlement_total, paid_time FROM wechatpay.orders
+	return read(ctx, r, `SELECT out_trade_no, transaction_id, app_id, currency, total, settlement_total, paid_time FROM wechatpay.orders
 		WHERE account = $1 AND coalesce(sub_merchant_number, '') = $2 AND paid AND paid_time >= $3 AND paid_time < $4
 		AND paid_day BETWEEN ($3::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AND ($4::timestamptz AT TIME ZONE 'Asia/Shanghai')::date`,
-		[]any{of.ID, of.SubMchID, from, until}, func(rows pgx.Rows) error {
-			var order PaidOrder
-			if err := rows.Scan(&order.OutTradeNo, &order.TransactionID, &order.AppID, &order.Currency, &order.Total, &order.SettlementTotal, &order.PaidTime); err != nil {
-				return err
-			}
-			return each(order)
-		})
+		[]any{of.ID, of.SubMchID, from, until}, each)
 }
 
 const selectRefunds = `SELECT r.out_refund_no, coalesce(r.refund_id, ''), r.out_trade_no, coalesce(o.transaction_id, ''), r.currency, r.amount,
@@ -78,37 +68,22 @@ const selectRefunds = `SELECT r.out_refund_no, coalesce(r.refund_id, ''), r.out_
 
 // Accepted calls each with the refunds that were accepted from one time until another.
 func (r *Reader) Accepted(ctx context.Context, of Account, from, until time.Time, each func(AcceptedRefund) error) error {
-	return r.read(ctx, selectRefunds+`r.accepted_time >= $3 AND r.accepted_time < $4
+	return read(ctx, r, selectRefunds+`r.accepted_time >= $3 AND r.accepted_time < $4
 		AND r.accepted_day BETWEEN ($3::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AND ($4::timestamptz AT TIME ZONE 'Asia/Shanghai')::date`,
-		[]any{of.ID, of.SubMchID, from, until}, scanRefund(each))
+		[]any{of.ID, of.SubMchID, from, until}, each)
 }
 
 // FindRefund looks up a refund by the merchant's number.
 func (r *Reader) FindRefund(ctx context.Context, of Account, outRefundNo string) (found AcceptedRefund, ok bool, err error) {
-	err = r.read(ctx, selectRefunds+`r.out_refund_no = $3`, []any{of.ID, of.SubMchID, outRefundNo}, scanRefund(func(refund AcceptedRefund) error {
+	err = read(ctx, r, selectRefunds+`r.out_refund_no = $3`, []any{of.ID, of.SubMchID, outRefundNo}, func(refund AcceptedRefund) error {
 		found, ok = refund, true
 		return nil
-	}))
+	})
 	return found, ok, err
 }
 
-func scanRefund(each func(AcceptedRefund) error) func(pgx.Rows) error {
-	return func(rows pgx.Rows) error {
-		var refund AcceptedRefund
-		var succeeded *time.Time
-		if err := rows.Scan(&refund.OutRefundNo, &refund.RefundID, &refund.OutTradeNo, &refund.TransactionID, &refund.Currency, &refund.Amount,
-			&refund.RequestedTime, &refund.AcceptedTime, &succeeded); err != nil {
-			return err
-		}
-		if succeeded != nil {
-			refund.SucceededTime = *succeeded
-		}
-		return each(refund)
-	}
-}
-
-// read calls each for every row of a query.
-func (r *Reader) read(ctx context.Context, query string, arguments []any, each func(pgx.Rows) error) error {
+// read calls each for every row of a query, whose columns are the fields of a Row in their order.
+func read[Row any](ctx context.Context, r *Reader, query string, arguments []any, each func(Row) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	pool, err := r.connect(ctx)
@@ -121,7 +96,11 @@ func (r *Reader) read(ctx context.Context, query string, arguments []any, each f
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := each(rows); err != nil {
+		row, err := pgx.RowToStructByPos[Row](rows)
+		if err == nil {
+			err = each(row)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -130,26 +109,21 @@ func (r *Reader) read(ctx context.Context, query string, arguments []any, each f
 
 // connect returns the connections to the database that the file names now.
 func (r *Reader) connect(ctx context.Context) (*pgxpool.Pool, error) {
-	content, err := os.ReadFile(r.dsnFile)
+	dsn, err := readDSN(r.dsnFile)
 	if err != nil {
-		return nil, fmt.Errorf("--ledger-dsn-file: %w", err)
+		return nil, err
 	}
-	dsn := string(bytes.TrimSpace(content))
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if r.pool != nil && dsn == r.dsn {
 		return r.pool, nil
 	}
-	config, err := pgxpool.ParseConfig(dsn)
+	config, err := parseDSN(dsn, readTimeout)
 	if err != nil {
-		return nil, errors.New("--ledger-dsn-file: its content is no connection string of PostgreSQL")
+		return nil, err
 	}
-	config.MaxConns = 2
 	config.MaxConnIdleTime = time.Minute // a Statement is compared once a day
-	config.ConnConfig.ConnectTimeout = connectTimeout
-	config.ConnConfig.RuntimeParams["application_name"] = "wechatpay-operator"
 	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
-	config.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(readTimeout.Milliseconds())
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err

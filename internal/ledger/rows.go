@@ -12,26 +12,31 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// orderRow is a row of wechatpay.orders. The names in JSON are those of the columns. Nothing about
-// the payer is in it.
+// common are the columns that all tables have. The names in JSON are those of the columns.
+type common struct {
+	Account    string    `json:"account"`
+	OutTradeNo string    `json:"out_trade_no"`
+	MchID      string    `json:"merchant_number"`
+	SubMchID   *string   `json:"sub_merchant_number"`
+	Namespace  string    `json:"namespace"`
+	Name       string    `json:"name"`
+	UID        string    `json:"uid"`
+	State      string    `json:"state"`
+	StateTime  time.Time `json:"state_time"`
+	Revision   int64     `json:"revision"`
+}
+
+// orderRow is a row of wechatpay.orders. Nothing about the payer is in it.
 type orderRow struct {
-	Account           string     `json:"account"`
-	OutTradeNo        string     `json:"out_trade_no"`
-	MchID             string     `json:"merchant_number"`
-	SubMchID          *string    `json:"sub_merchant_number"`
+	common
 	AppID             string     `json:"app_id"`
 	Protocol          *string    `json:"protocol"`
 	TradeType         string     `json:"trade_type"`
-	Namespace         string     `json:"namespace"`
-	Name              string     `json:"name"`
-	UID               string     `json:"uid"`
 	MerchantNamespace string     `json:"merchant_namespace"`
 	MerchantName      string     `json:"merchant_name"`
 	Description       string     `json:"description"`
 	Currency          string     `json:"currency"`
 	Total             int64      `json:"total"`
-	State             string     `json:"state"`
-	StateTime         time.Time  `json:"state_time"`
 	CreatedTime       time.Time  `json:"created_time"`
 	TransactionID     *string    `json:"transaction_id"`
 	PaidTime          *time.Time `json:"paid_time"`
@@ -39,51 +44,32 @@ type orderRow struct {
 	CouponTotal       *int64     `json:"coupon_total"`
 	SettlementTotal   *int64     `json:"settlement_total"`
 	BankType          *string    `json:"bank_type"`
-	Revision          int64      `json:"revision"`
 }
 
 // refundRow is a row of wechatpay.refunds.
 type refundRow struct {
-	Account       string     `json:"account"`
+	common
 	OutRefundNo   string     `json:"out_refund_no"`
-	OutTradeNo    string     `json:"out_trade_no"`
-	MchID         string     `json:"merchant_number"`
-	SubMchID      *string    `json:"sub_merchant_number"`
-	Namespace     string     `json:"namespace"`
-	Name          string     `json:"name"`
-	UID           string     `json:"uid"`
 	OrderName     string     `json:"order_name"`
 	Reason        *string    `json:"reason"`
 	Currency      string     `json:"currency"`
 	Amount        int64      `json:"amount"`
-	State         string     `json:"state"`
-	StateTime     time.Time  `json:"state_time"`
 	RefundID      *string    `json:"refund_id"`
 	RequestedTime time.Time  `json:"requested_time"`
 	AcceptedTime  *time.Time `json:"accepted_time"`
 	SucceededTime *time.Time `json:"succeeded_time"`
-	Revision      int64      `json:"revision"`
 }
 
 // shipmentRow is a row of wechatpay.shipments. Telephone numbers are not in it.
 type shipmentRow struct {
-	Account         string     `json:"account"`
-	OutTradeNo      string     `json:"out_trade_no"`
-	Name            string     `json:"name"`
-	MchID           string     `json:"merchant_number"`
-	SubMchID        *string    `json:"sub_merchant_number"`
-	Namespace       string     `json:"namespace"`
-	UID             string     `json:"uid"`
+	common
 	OrderName       string     `json:"order_name"`
 	Logistics       string     `json:"logistics"`
 	Complete        bool       `json:"complete"`
 	Carriers        []string   `json:"carriers"`
 	TrackingNumbers []string   `json:"tracking_numbers"`
 	Items           []string   `json:"items"`
-	State           string     `json:"state"`
-	StateTime       time.Time  `json:"state_time"`
 	UploadedTime    *time.Time `json:"uploaded_time"`
-	Revision        int64      `json:"revision"`
 }
 
 // isFact reports whether an Order's end is something that happened at WeChat Pay under its number.
@@ -103,15 +89,24 @@ func isRefundFact(refund *v1alpha1.Refund) bool {
 	return lifecycle.RefundAccepted(refund) || lifecycle.RefundSucceeded(refund)
 }
 
+// commonOf makes the common columns of what is about an Order, or of the Order itself.
+func commonOf(object client.Object, state metav1.Condition, order *v1alpha1.Order, merchant *v1alpha1.Merchant) common {
+	return common{
+		Account: account.IDOf(merchant).String(), OutTradeNo: order.Number(), MchID: merchant.Spec.MchID, SubMchID: subMchID(merchant),
+		Namespace: object.GetNamespace(), Name: object.GetName(), UID: string(object.GetUID()),
+		State: state.Reason, StateTime: state.LastTransitionTime.UTC(),
+	}
+}
+
 // rowOfOrder is pure: the same Order and Merchant give the same row.
 func rowOfOrder(order *v1alpha1.Order, merchant *v1alpha1.Merchant) orderRow {
 	merchantNamespace, merchantName := order.MerchantKey()
 	row := orderRow{
-		Account: account.IDOf(merchant).String(), OutTradeNo: order.Number(), MchID: merchant.Spec.MchID, SubMchID: subMchID(merchant),
-		AppID: lifecycle.AppID(order, merchant), Protocol: protocolOf(order), TradeType: string(order.Spec.TradeType),
-		Namespace: order.Namespace, Name: order.Name, UID: string(order.UID), MerchantNamespace: merchantNamespace, MerchantName: merchantName,
+		common: commonOf(order, lifecycle.Condition(order.Status.Conditions, v1alpha1.ConditionPaid), order, merchant),
+		AppID:  lifecycle.AppID(order, merchant), Protocol: protocolOf(order), TradeType: string(order.Spec.TradeType),
+		MerchantNamespace: merchantNamespace, MerchantName: merchantName,
 		Description: order.Spec.Description, Currency: string(order.Spec.Amount.Currency), Total: order.Spec.Amount.Total,
-		State: lifecycle.PaidReason(order), StateTime: lifecycle.FinishedTime(order).UTC(), CreatedTime: order.CreationTimestamp.UTC(),
+		CreatedTime: order.CreationTimestamp.UTC(),
 	}
 	if paid := order.Status.Transaction; paid != nil && lifecycle.IsPaid(order) {
 		row.TransactionID, row.PaidTime, row.BankType = optional(paid.ID), utc(paid.PaidTime), optional(paid.BankType)
@@ -121,26 +116,22 @@ func rowOfOrder(order *v1alpha1.Order, merchant *v1alpha1.Merchant) orderRow {
 }
 
 func rowOfRefund(refund *v1alpha1.Refund, order *v1alpha1.Order, merchant *v1alpha1.Merchant) refundRow {
-	state := lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
 	return refundRow{
-		Account: account.IDOf(merchant).String(), OutRefundNo: refund.Number(), OutTradeNo: order.Number(),
-		MchID: merchant.Spec.MchID, SubMchID: subMchID(merchant),
-		Namespace: refund.Namespace, Name: refund.Name, UID: string(refund.UID), OrderName: refund.Spec.OrderRef.Name,
+		common:      commonOf(refund, lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded), order, merchant),
+		OutRefundNo: refund.Number(), OrderName: refund.Spec.OrderRef.Name,
 		Reason: optional(refund.Spec.Reason), Currency: string(order.Spec.Amount.Currency), Amount: refund.Spec.Amount,
-		State: state.Reason, StateTime: state.LastTransitionTime.UTC(), RefundID: optional(refund.Status.RefundID),
+		RefundID:      optional(refund.Status.RefundID),
 		RequestedTime: refund.CreationTimestamp.UTC(), AcceptedTime: utc(refund.Status.AcceptedTime), SucceededTime: utc(refund.Status.SucceededTime),
 	}
 }
 
 func rowOfShipment(shipment *v1alpha1.Shipment, order *v1alpha1.Order, merchant *v1alpha1.Merchant) shipmentRow {
-	state := lifecycle.Condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded)
 	row := shipmentRow{
-		Account: account.IDOf(merchant).String(), OutTradeNo: order.Number(), Name: shipment.Name,
-		MchID: merchant.Spec.MchID, SubMchID: subMchID(merchant),
-		Namespace: shipment.Namespace, UID: string(shipment.UID), OrderName: shipment.Spec.OrderRef.Name,
+		common:    commonOf(shipment, lifecycle.Condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded), order, merchant),
+		OrderName: shipment.Spec.OrderRef.Name,
 		Logistics: string(shipment.Spec.Logistics), Complete: shipment.IsComplete(),
 		Carriers: []string{}, TrackingNumbers: []string{}, Items: []string{},
-		State: state.Reason, StateTime: state.LastTransitionTime.UTC(), UploadedTime: utc(shipment.Status.UploadTime),
+		UploadedTime: utc(shipment.Status.UploadTime),
 	}
 	for _, parcel := range shipment.Spec.Parcels {
 		row.Carriers = append(row.Carriers, parcel.Carrier)

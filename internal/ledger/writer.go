@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
@@ -117,41 +119,36 @@ func (w *Writer) Start(ctx context.Context) error {
 	if err := w.lead(ctx); err != nil {
 		return err
 	}
-	if !w.migrate(ctx) {
+	// The tables are made before there is anything to record: who reads the ledger needs them.
+	if !w.untilDone(ctx, w.migrate) {
 		return nil
 	}
-	wait := w.Timing.RetryFirst
-	for w.sleep(ctx, w.Timing.Gather) && w.awaitFacts(ctx) {
-		err := w.Record(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		if err == nil {
-			wait = w.Timing.RetryFirst
-			continue
-		}
-		w.sleep(ctx, wait)
-		wait = min(2*wait, w.Timing.RetryMost)
+	for w.sleep(ctx, w.Timing.Gather) && w.awaitFacts(ctx) && w.untilDone(ctx, w.Record) {
+		continue
 	}
 	return nil
 }
 
-// migrate makes the tables before there is anything to record: who reads the ledger needs them. It
-// is tried until it succeeds, or the context ends.
-func (w *Writer) migrate(ctx context.Context) bool {
-	wait := w.Timing.RetryFirst
-	for {
-		err := w.Database.Migrate(ctx)
+// untilDone tries something until it succeeds, and is false if the context ends before.
+func (w *Writer) untilDone(ctx context.Context, try func(context.Context) error) bool {
+	for wait := w.Timing.RetryFirst; ; wait = min(2*wait, w.Timing.RetryMost) {
+		err := try(ctx)
 		if ctx.Err() != nil {
 			return false
 		}
-		w.show(err)
 		if err == nil {
 			return true
 		}
 		w.sleep(ctx, wait)
-		wait = min(2*wait, w.Timing.RetryMost)
 	}
+}
+
+func (w *Writer) migrate(ctx context.Context) error {
+	err := w.Database.Migrate(ctx)
+	if ctx.Err() == nil {
+		w.show(err)
+	}
+	return err
 }
 
 // Lead begins with what is there, for who calls Note, Forget and Record as things happen. In an
@@ -161,35 +158,22 @@ func (w *Writer) Lead(ctx context.Context) error {
 	return w.lead(ctx)
 }
 
+// lead begins with what is there.
 func (w *Writer) lead(ctx context.Context) error {
 	w.mutex.Lock()
 	w.leads = true
 	w.mutex.Unlock()
-	return w.noteAll(ctx)
-}
-
-// noteAll begins with what is there.
-func (w *Writer) noteAll(ctx context.Context) error {
-	var orders v1alpha1.OrderList
-	var refunds v1alpha1.RefundList
-	var shipments v1alpha1.ShipmentList
-	if err := w.Reader.List(ctx, &orders, client.UnsafeDisableDeepCopy); err != nil {
-		return err
-	}
-	for i := range orders.Items {
-		w.Note(&orders.Items[i])
-	}
-	if err := w.Reader.List(ctx, &refunds, client.UnsafeDisableDeepCopy); err != nil {
-		return err
-	}
-	for i := range refunds.Items {
-		w.Note(&refunds.Items[i])
-	}
-	if err := w.Reader.List(ctx, &shipments, client.UnsafeDisableDeepCopy); err != nil {
-		return err
-	}
-	for i := range shipments.Items {
-		w.Note(&shipments.Items[i])
+	for _, list := range []client.ObjectList{&v1alpha1.OrderList{}, &v1alpha1.RefundList{}, &v1alpha1.ShipmentList{}} {
+		if err := w.Reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return err
+		}
+		note := func(object runtime.Object) error {
+			w.Note(object.(client.Object))
+			return nil
+		}
+		if err := meta.EachListItem(list, note); err != nil {
+			return err
+		}
 	}
 	return nil
 }

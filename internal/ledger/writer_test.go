@@ -458,8 +458,7 @@ func BenchmarkWriter(b *testing.B) {
 		w, _, _ := newWriter(orders)
 		w.Database = keepOpen{database}
 		ctx, cancel := context.WithCancel(b.Context())
-		w.leads = true
-		if err := w.noteAll(ctx); err != nil {
+		if err := w.lead(ctx); err != nil {
 			b.Fatal(err)
 		}
 		for w.State().Pending > 0 {

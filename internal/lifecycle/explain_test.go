@@ -122,7 +122,7 @@ func TestMessagesAreCutOnARuneBoundary(t *testing.T) {
 	for shift := range 4 {
 		order := newOrder()
 		text := strings.Repeat("x", shift) + strings.Repeat("订", 2000)
-		lifecycle.Rejected(order, text, now)
+		lifecycle.Closed(order, v1alpha1.ReasonRejected, text, now)
 		got := message(order.Status.Conditions, v1alpha1.ConditionPaid)
 		if len(got) > 1024 || len(got) < 1021 || !utf8.ValidString(got) || !strings.HasPrefix(text, got) {
 			t.Errorf("%d bytes, valid %t", len(got), utf8.ValidString(got))

@@ -155,7 +155,7 @@ func showNotReady(order *v1alpha1.Order, now time.Time) {
 	setOrder(order, now, v1alpha1.ConditionPaid, shown.Status, shown.Reason, n.String())
 }
 
-// NotPreparedBy records the error of CreateOrder. It does not make the Order final: see Rejected.
+// NotPreparedBy records the error of CreateOrder. It does not make the Order final: see Closed.
 func NotPreparedBy(order *v1alpha1.Order, err error, now time.Time) {
 	status, reason, message := Explain(err)
 	NotPrepared(order, status, reason, message, now)
@@ -173,16 +173,6 @@ func UsedAtWeChat(order *v1alpha1.Order, message string, now time.Time) {
 	showNotReady(order, now)
 }
 
-// Rejected records, finally, that WeChat Pay will never accept this order.
-func Rejected(order *v1alpha1.Order, message string, now time.Time) {
-	Closed(order, v1alpha1.ReasonRejected, message, now)
-}
-
-// NumberLost records, finally, that the number belongs to another order. A paid Order stays paid.
-func NumberLost(order *v1alpha1.Order, message string, now time.Time) {
-	Closed(order, v1alpha1.ReasonNumberInUse, message, now)
-}
-
 // ClosedAtWeChat records that WeChat Pay has the order and closed it, unpaid. If the Order has no
 // prepay (it lost its status, or was closed before the prepay was recorded), an empty prepay marks
 // it as started, so that it keeps its number: WeChat Pay never reuses a number.
@@ -193,7 +183,9 @@ func ClosedAtWeChat(order *v1alpha1.Order, attach, reason, message string, now t
 	Closed(order, reason, message, now)
 }
 
-// Closed records that the order was closed at WeChat Pay, unpaid. The reason is Closed or Expired.
+// Closed records, finally, that the Order ended unpaid. The reason is Closed or Expired if it was
+// closed at WeChat Pay or never made there, Rejected if WeChat Pay will never accept it, NumberInUse
+// if its number belongs to another order. A paid Order stays paid.
 func Closed(order *v1alpha1.Order, reason, message string, now time.Time) {
 	Begin(order, now)
 	if IsFinished(order) {

@@ -71,9 +71,9 @@ func drawOrderStep(t *rapid.T) step[*v1alpha1.Order] {
 		err := drawError(t, wechatpay.InsufficientBalance, wechatpay.CertificateMissing)
 		return step[*v1alpha1.Order]{name, func(o *v1alpha1.Order, now time.Time) { lifecycle.NotPreparedBy(o, err, now) }}
 	case "Rejected":
-		return step[*v1alpha1.Order]{name, func(o *v1alpha1.Order, now time.Time) { lifecycle.Rejected(o, text, now) }}
+		return step[*v1alpha1.Order]{name, func(o *v1alpha1.Order, now time.Time) { lifecycle.Closed(o, v1alpha1.ReasonRejected, text, now) }}
 	case "NumberLost":
-		return step[*v1alpha1.Order]{name, func(o *v1alpha1.Order, now time.Time) { lifecycle.NumberLost(o, text, now) }}
+		return step[*v1alpha1.Order]{name, func(o *v1alpha1.Order, now time.Time) { lifecycle.Closed(o, v1alpha1.ReasonNumberInUse, text, now) }}
 	case "Closed":
 		reason := rapid.SampledFrom([]string{v1alpha1.ReasonClosed, v1alpha1.ReasonExpired}).Draw(t, "reason")
 		return step[*v1alpha1.Order]{name, func(o *v1alpha1.Order, now time.Time) { lifecycle.Closed(o, reason, text, now) }}

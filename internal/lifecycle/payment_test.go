@@ -155,7 +155,7 @@ func TestLateAndEarlierPayments(t *testing.T) {
 			created.Add(time.Hour), "True/PaidUnderOtherParameters", "False/UsedAtWeChat"},
 		"after Closed":   {end(v1alpha1.ReasonClosed), created.Add(time.Hour), "True/PaidLate", "False/Closed"},
 		"after Expired":  {end(v1alpha1.ReasonExpired), created.Add(time.Hour), "True/PaidLate", "False/Expired"},
-		"after Rejected": {func(o *v1alpha1.Order) { lifecycle.Rejected(o, "No", now) }, created.Add(time.Hour), "True/PaidLate", "False/Rejected"},
+		"after Rejected": {func(o *v1alpha1.Order) { lifecycle.Closed(o, v1alpha1.ReasonRejected, "No", now) }, created.Add(time.Hour), "True/PaidLate", "False/Rejected"},
 		// A restored object that expired before WeChat Pay could be asked: the payment is that of the
 		// object before it, and latePayment must not refund it.
 		"expired unasked, before the object": {func(o *v1alpha1.Order) { unprepared(o); lifecycle.Closed(o, v1alpha1.ReasonExpired, "It is over", now) },
@@ -233,7 +233,7 @@ func TestAMismatchDoesNotReopenAClosedOrder(t *testing.T) {
 func TestAPaymentOfAnotherOrdersNumberIsNotOurs(t *testing.T) {
 	t.Parallel()
 	order := newOrder()
-	lifecycle.NumberLost(order, "An older Order has it", now)
+	lifecycle.Closed(order, v1alpha1.ReasonNumberInUse, "An older Order has it", now)
 	before := order.DeepCopy()
 	if verdict, said := lifecycle.Paid(order, account, newPayment(), now); verdict != lifecycle.NotOurs || said == "" {
 		t.Errorf("%s %q", verdict, said)

@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -17,10 +16,7 @@ func IsAbnormal(refund *v1alpha1.Refund) bool {
 
 // AbnormalReason returns the reason of the condition AbnormalHandled, or "" before it is set.
 func AbnormalReason(refund *v1alpha1.Refund) string {
-	if shown := meta.FindStatusCondition(refund.Status.Conditions, v1alpha1.ConditionAbnormalHandled); shown != nil {
-		return shown.Reason
-	}
-	return ""
+	return Condition(refund.Status.Conditions, v1alpha1.ConditionAbnormalHandled).Reason
 }
 
 // AbnormalHandled records how far the decision in spec.abnormal has got.

@@ -28,11 +28,6 @@ func ShipmentFinal(shipment *v1alpha1.Shipment) bool {
 	}
 }
 
-// UploadOutcomeUnknown reports whether WeChat may have the shipping information.
-func UploadOutcomeUnknown(shipment *v1alpha1.Shipment) bool {
-	return UploadedReason(shipment) == v1alpha1.ReasonOutcomeUnknown
-}
-
 // NotUploaded records why WeChat does not have the shipping information. What is final stays.
 func NotUploaded(shipment *v1alpha1.Shipment, status metav1.ConditionStatus, reason, message string, now time.Time) {
 	if !ShipmentFinal(shipment) {

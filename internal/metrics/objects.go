@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,133 +21,72 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// Objects exports how many Orders, Refunds, Shipments and Statements are in which state, how long the oldest unknown
-// outcome, the oldest undecided Refund and the oldest Shipment of a paid Order have lasted, and the
-// state of the Merchants and MiniPrograms. It follows
-// the cache's events and maintains sums, so a scrape costs the same with ten Orders and with a
-// million.
+// Objects exports how many Orders, Refunds, Shipments and Statements are in which state, how long the
+// oldest unknown outcome, the oldest undecided Refund, the oldest Shipment of a paid Order and the
+// oldest Statement that is not compared have lasted, and the state of the Merchants and MiniPrograms.
+// It follows the cache's events and maintains sums, so a scrape costs the same with ten Orders and
+// with a million.
 //
 // Every replica has the cache, but only the leader reports, so that sums over replicas are correct.
 type Objects struct {
 	clock   clock.PassiveClock
 	leading <-chan struct{}
 
-	mutex           sync.Mutex
-	orders, refunds map[place]int
-	shipments       map[place]int
-	statements      map[place]int
+	// mutex protects all gauges, so that a scrape sees each object once.
+	mutex sync.Mutex
+	// These count objects by namespace and state. They have no Merchant name: the number of namespaces
+	// is limited, but Orders may contain any number of Merchant names.
+	orders, refunds, shipments, statements sums
 	// differing are how many differences the Statements of a Merchant have, and unexplained how much money they are about.
-	differing   map[types.NamespacedName]int64
-	unexplained map[moneyOf]int64
-	// uncompared holds since when Statements whose bill should be there are not compared.
-	uncompared map[types.UID]time.Time
-	// unshipped holds since when Shipments of paid Orders are not uploaded.
-	unshipped    map[types.UID]time.Time
-	miniPrograms map[types.NamespacedName]*v1alpha1.MiniProgram
-	// doubts holds since when the outcome of an object at WeChat Pay is unknown, by kind; undecided
-	// holds the Refunds that await approval. Both are small in normal operation.
-	doubts    map[string]map[types.UID]time.Time
-	undecided map[types.UID]time.Time
-	merchants map[types.NamespacedName]*v1alpha1.Merchant
-
-	gauges gauges
-}
-
-// place is the label set of the counts of Orders and Refunds. It has no Merchant name: the number
-// of namespaces is limited, but Orders may contain any number of Merchant names.
-type place struct{ namespace, state string }
-
-// moneyOf is money of a Merchant.
-type moneyOf struct {
-	merchant types.NamespacedName
-	currency string
-}
-
-type gauges struct {
-	statements, differing, unexplained *prometheus.GaugeVec
-	uncompared                         prometheus.Gauge
-
-	orders, refunds, doubt, ready, expiry *prometheus.GaugeVec
-	undecided                             prometheus.Gauge
-	shipments, miniPrograms               *prometheus.GaugeVec
-	unshipped                             prometheus.Gauge
-}
-
-func newGauges() gauges {
-	return gauges{
-		orders: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "wechatpay_orders",
-			Help: "Orders by namespace and state: the reason of their condition Paid, which kubectl get prints as STATE. Told by the leader.",
-		}, []string{"namespace", "state"}),
-		refunds: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "wechatpay_refunds",
-			Help: "Refunds by namespace and state: the reason of Succeeded, or while that is Pending, of Approved until it is approved, and of Accepted then. Told by the leader.",
-		}, []string{"namespace", "state"}),
-		doubt: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "wechatpay_oldest_unknown_outcome_age_seconds",
-			Help: "For how long the oldest Order or Refund is in doubt (OutcomeUnknown, Refused: WeChat Pay may have it or not), by kind; 0 if there is none. Told by the leader.",
-		}, []string{"kind"}),
-		undecided: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "wechatpay_oldest_refund_awaiting_approval_age_seconds",
-			Help: "For how long the oldest Refund that awaits approval does; 0 if there is none. Told by the leader.",
-		}),
-		shipments: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "wechatpay_shipments",
-			Help: "Shipments by namespace and state: the reason of their condition Uploaded. Told by the leader.",
-		}, []string{"namespace", "state"}),
-		unshipped: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "wechatpay_oldest_shipment_not_uploaded_age_seconds",
-			Help: "For how long the oldest Shipment that waits for something else than its Order is not uploaded; 0 if there is none. Told by the leader.",
-		}),
-		miniPrograms: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "wechatpay_mini_program_ready",
-			Help: "1 for a MiniProgram that is Ready, 0 for one that is not, with the reason. Told by the leader.",
-		}, []string{"namespace", "mini_program", "reason"}),
-		statements: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "wechatpay_statements",
-			Help: "Statements by namespace and state: the reason of their condition Balanced, or while nothing is compared, of Downloaded. Told by the leader.",
-		}, []string{"namespace", "state"}),
-		differing: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "wechatpay_statement_differences",
-			Help: "Differences in the Statements of a Merchant, over all Statements that there are. Told by the leader.",
-		}, []string{"namespace", "merchant"}),
-		unexplained: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "wechatpay_statement_unexplained_amount",
-			Help: "Money that the differences in the Statements of a Merchant are about, in minor units of the currency (fen). Told by the leader.",
-		}, []string{"namespace", "merchant", "currency"}),
-		uncompared: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "wechatpay_oldest_statement_not_compared_age_seconds",
-			Help: "For how long the oldest Statement is not compared whose bill should be there (from 10:00 of the next day in Beijing on); 0 if there is none. Told by the leader.",
-		}),
-		ready: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "wechatpay_merchant_ready",
-			Help: "1 for a Merchant that is Ready, 0 for one that is not, with the reason. Told by the leader.",
-		}, []string{"namespace", "merchant", "reason"}),
-		expiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "wechatpay_merchant_certificate_expiry_timestamp_seconds",
-			Help: "When the client certificate of a Merchant expires, in seconds since 1970; refunds stop then. Told by the leader.",
-		}, []string{"namespace", "merchant"}),
-	}
-}
-
-func (g gauges) all() []prometheus.Collector {
-	return []prometheus.Collector{g.orders, g.refunds, g.doubt, g.undecided, g.ready, g.expiry, g.shipments, g.unshipped, g.miniPrograms,
-		g.statements, g.differing, g.unexplained, g.uncompared}
+	differing, unexplained sums
+	// doubt has the ages of doubtfulOrders and doubtfulRefunds, by kind: since when the outcome of an
+	// object at WeChat Pay is unknown. undecided are the Refunds that await approval, unshipped the
+	// Shipments of paid Orders that are not uploaded, uncompared the Statements whose bill should be
+	// there. All are few in normal operation.
+	doubt                                       *prometheus.GaugeVec
+	doubtfulOrders, doubtfulRefunds             ages
+	undecided, unshipped, uncompared            ages
+	merchantReady, merchantExpiry, miniPrograms *prometheus.GaugeVec
 }
 
 // NewObjects returns an Objects that reports nothing until leading is closed.
 func NewObjects(clock clock.PassiveClock, leading <-chan struct{}) *Objects {
+	doubt := gaugeVec("wechatpay_oldest_unknown_outcome_age_seconds", []string{"kind"},
+		"For how long the oldest Order or Refund is in doubt (OutcomeUnknown, Refused: WeChat Pay may have it or not), by kind; 0 if there is none. Told by the leader.")
 	return &Objects{
 		clock: clock, leading: leading,
-		orders: map[place]int{}, refunds: map[place]int{},
-		doubts:    map[string]map[types.UID]time.Time{"Order": {}, "Refund": {}},
-		undecided: map[types.UID]time.Time{},
-		merchants: map[types.NamespacedName]*v1alpha1.Merchant{},
-		shipments: map[place]int{}, unshipped: map[types.UID]time.Time{},
-		statements: map[place]int{}, differing: map[types.NamespacedName]int64{}, unexplained: map[moneyOf]int64{},
-		uncompared:   map[types.UID]time.Time{},
-		miniPrograms: map[types.NamespacedName]*v1alpha1.MiniProgram{},
-		gauges:       newGauges(),
+		orders: newSums(gaugeVec("wechatpay_orders", []string{"namespace", "state"},
+			"Orders by namespace and state: the reason of their condition Paid, which kubectl get prints as STATE. Told by the leader.")),
+		refunds: newSums(gaugeVec("wechatpay_refunds", []string{"namespace", "state"},
+			"Refunds by namespace and state: the reason of Succeeded, or while that is Pending, of Approved until it is approved, and of Accepted then. Told by the leader.")),
+		doubt: doubt, doubtfulOrders: newAges(doubt.WithLabelValues("Order")), doubtfulRefunds: newAges(doubt.WithLabelValues("Refund")),
+		undecided: newAges(gauge("wechatpay_oldest_refund_awaiting_approval_age_seconds",
+			"For how long the oldest Refund that awaits approval does; 0 if there is none. Told by the leader.")),
+		shipments: newSums(gaugeVec("wechatpay_shipments", []string{"namespace", "state"},
+			"Shipments by namespace and state: the reason of their condition Uploaded. Told by the leader.")),
+		unshipped: newAges(gauge("wechatpay_oldest_shipment_not_uploaded_age_seconds",
+			"For how long the oldest Shipment that waits for something else than its Order is not uploaded; 0 if there is none. Told by the leader.")),
+		miniPrograms: gaugeVec("wechatpay_mini_program_ready", []string{"namespace", "mini_program", "reason"},
+			"1 for a MiniProgram that is Ready, 0 for one that is not, with the reason. Told by the leader."),
+		statements: newSums(gaugeVec("wechatpay_statements", []string{"namespace", "state"},
+			"Statements by namespace and state: the reason of their condition Balanced, or while nothing is compared, of Downloaded. Told by the leader.")),
+		differing: newSums(gaugeVec("wechatpay_statement_differences", []string{"namespace", "merchant"},
+			"Differences in the Statements of a Merchant, over all Statements that there are. Told by the leader.")),
+		unexplained: newSums(gaugeVec("wechatpay_statement_unexplained_amount", []string{"namespace", "merchant", "currency"},
+			"Money that the differences in the Statements of a Merchant are about, in minor units of the currency (fen). Told by the leader.")),
+		uncompared: newAges(gauge("wechatpay_oldest_statement_not_compared_age_seconds",
+			"For how long the oldest Statement is not compared whose bill should be there (from 10:00 of the next day in Beijing on); 0 if there is none. Told by the leader.")),
+		merchantReady: gaugeVec("wechatpay_merchant_ready", []string{"namespace", "merchant", "reason"},
+			"1 for a Merchant that is Ready, 0 for one that is not, with the reason. Told by the leader."),
+		merchantExpiry: gaugeVec("wechatpay_merchant_certificate_expiry_timestamp_seconds", []string{"namespace", "merchant"},
+			"When the client certificate of a Merchant expires, in seconds since 1970; refunds stop then. Told by the leader."),
+	}
+}
+
+func (o *Objects) gauges() []prometheus.Collector {
+	return []prometheus.Collector{
+		o.orders.gauge, o.refunds.gauge, o.doubt, o.undecided.gauge, o.merchantReady, o.merchantExpiry, o.shipments.gauge, o.unshipped.gauge,
+		o.miniPrograms, o.statements.gauge, o.differing.gauge, o.unexplained.gauge, o.uncompared.gauge,
 	}
 }
 
@@ -158,9 +98,9 @@ func (o *Objects) Follow(ctx context.Context, informers cache.Informers) error {
 	}{
 		{&v1alpha1.Order{}, handler(&o.mutex, o.countOrder)},
 		{&v1alpha1.Refund{}, handler(&o.mutex, o.countRefund)},
-		{&v1alpha1.Merchant{}, handler(&o.mutex, o.keepMerchant)},
+		{&v1alpha1.Merchant{}, handler(&o.mutex, o.showMerchant)},
 		{&v1alpha1.Shipment{}, handler(&o.mutex, o.countShipment)},
-		{&v1alpha1.MiniProgram{}, handler(&o.mutex, o.keepMiniProgram)},
+		{&v1alpha1.MiniProgram{}, handler(&o.mutex, o.showMiniProgram)},
 		{&v1alpha1.Statement{}, handler(&o.mutex, o.countStatement)},
 	} {
 		informer, err := informers.GetInformer(ctx, kind.object)
@@ -176,8 +116,8 @@ func (o *Objects) Follow(ctx context.Context, informers cache.Informers) error {
 
 // handler counts an object when it is added, and uncounts its previous version when it changes or
 // is deleted. An informer always passes the version that it passed before.
-func handler[T client.Object](mutex *sync.Mutex, count func(T, int)) toolscache.ResourceEventHandler {
-	counting := func(object any, by int) {
+func handler[T client.Object](mutex *sync.Mutex, count func(T, int64)) toolscache.ResourceEventHandler {
+	counting := func(object any, by int64) {
 		if deleted, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
 			object = deleted.Obj
 		}
@@ -198,78 +138,73 @@ func handler[T client.Object](mutex *sync.Mutex, count func(T, int)) toolscache.
 	}
 }
 
-func (o *Objects) countOrder(order *v1alpha1.Order, by int) {
-	change(o.orders, place{order.Namespace, stateOfOrder(order)}, by)
+func (o *Objects) countOrder(order *v1alpha1.Order, by int64) {
+	o.orders.add(by, order.Namespace, cmp.Or(lifecycle.PaidReason(order), isNew))
 	since := time.Time{}
 	if lifecycle.MayBeAtWeChat(order) && !lifecycle.IsFinished(order) {
 		since = lifecycle.PreparedSince(order)
 	}
-	keep(o.doubts["Order"], order.UID, since, by)
+	o.doubtfulOrders.keep(order.UID, since, by)
 }
 
-func (o *Objects) countRefund(refund *v1alpha1.Refund, by int) {
-	change(o.refunds, place{refund.Namespace, stateOfRefund(refund)}, by)
+func (o *Objects) countRefund(refund *v1alpha1.Refund, by int64) {
+	state := stateOfRefund(refund)
+	o.refunds.add(by, refund.Namespace, state)
 	since, undecided := time.Time{}, time.Time{}
+	approved := lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionApproved).LastTransitionTime.Time
 	if lifecycle.RefundMayBeAtWeChat(refund) {
 		// Accepted is Unknown from creation on; the outcome can be unknown only since the approval.
-		since = latest(lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionAccepted).LastTransitionTime.Time, lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionApproved).LastTransitionTime.Time)
+		since = latest(lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionAccepted).LastTransitionTime.Time, approved)
 	}
-	if stateOfRefund(refund) == v1alpha1.ReasonAwaitingApproval {
-		undecided = lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionApproved).LastTransitionTime.Time
+	if state == v1alpha1.ReasonAwaitingApproval {
+		undecided = approved
 	}
-	keep(o.doubts["Refund"], refund.UID, since, by)
-	keep(o.undecided, refund.UID, undecided, by)
+	o.doubtfulRefunds.keep(refund.UID, since, by)
+	o.undecided.keep(refund.UID, undecided, by)
 }
 
-func (o *Objects) keepMerchant(merchant *v1alpha1.Merchant, by int) {
-	if key := client.ObjectKeyFromObject(merchant); by > 0 {
-		o.merchants[key] = merchant
-	} else {
-		delete(o.merchants, key)
+func (o *Objects) showMerchant(m *v1alpha1.Merchant, by int64) {
+	showReady(o.merchantReady, m, m.Status.Conditions, by)
+	o.merchantExpiry.DeleteLabelValues(m.Namespace, m.Name)
+	if certificate := m.Status.Certificate; by > 0 && certificate != nil && certificate.NotAfter != nil {
+		o.merchantExpiry.WithLabelValues(m.Namespace, m.Name).Set(float64(certificate.NotAfter.Unix()))
 	}
 }
 
-func (o *Objects) countShipment(shipment *v1alpha1.Shipment, by int) {
-	change(o.shipments, place{shipment.Namespace, cmp.Or(lifecycle.UploadedReason(shipment), isNew)}, by)
+func (o *Objects) countShipment(shipment *v1alpha1.Shipment, by int64) {
+	reason := lifecycle.UploadedReason(shipment)
+	o.shipments.add(by, shipment.Namespace, cmp.Or(reason, isNew))
 	since := time.Time{}
-	switch uploaded := lifecycle.Condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded); uploaded.Reason {
+	switch reason {
 	case "", v1alpha1.ReasonOrderNotFound, v1alpha1.ReasonOrderNotPaid: // nothing is owed to WeChat yet
 	default:
 		if !lifecycle.ShipmentFinal(shipment) {
 			since = shipment.CreationTimestamp.Time
 		}
 	}
-	keep(o.unshipped, shipment.UID, since, by)
+	o.unshipped.keep(shipment.UID, since, by)
 }
 
-func (o *Objects) keepMiniProgram(m *v1alpha1.MiniProgram, by int) {
-	if key := client.ObjectKeyFromObject(m); by > 0 {
-		o.miniPrograms[key] = m
-	} else {
-		delete(o.miniPrograms, key)
-	}
+func (o *Objects) showMiniProgram(m *v1alpha1.MiniProgram, by int64) {
+	showReady(o.miniPrograms, m, m.Status.Conditions, by)
 }
 
-func change(sums map[place]int, at place, by int) {
-	if sums[at] += by; sums[at] == 0 {
-		delete(sums, at)
-	}
-}
-
-func keep(times map[types.UID]time.Time, uid types.UID, since time.Time, by int) {
-	if by > 0 && !since.IsZero() {
-		times[uid] = since
-	} else {
-		delete(times, uid)
+// showReady shows an object's condition Ready in a gauge, or removes it when the object is uncounted.
+func showReady(gauge *prometheus.GaugeVec, object client.Object, conditions []metav1.Condition, by int64) {
+	shown := lifecycle.Condition(conditions, v1alpha1.ConditionReady)
+	labels := []string{object.GetNamespace(), object.GetName(), cmp.Or(shown.Reason, isNew)}
+	switch {
+	case by < 0:
+		gauge.DeleteLabelValues(labels...)
+	case shown.Status == metav1.ConditionTrue:
+		gauge.WithLabelValues(labels...).Set(1)
+	default:
+		gauge.WithLabelValues(labels...).Set(0)
 	}
 }
 
 // isNew is the state of objects without a status.
 const isNew = "New"
-
-func stateOfOrder(order *v1alpha1.Order) string {
-	return cmp.Or(lifecycle.PaidReason(order), isNew)
-}
 
 // stateOfRefund returns the most informative reason: while nothing is being refunded, what the
 // Refund waits for.
@@ -296,7 +231,7 @@ func latest(a, b time.Time) time.Time {
 
 // Describe implements prometheus.Collector.
 func (o *Objects) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, gauge := range o.gauges.all() {
+	for _, gauge := range o.gauges() {
 		gauge.Describe(descriptions)
 	}
 }
@@ -310,67 +245,55 @@ func (o *Objects) Collect(metrics chan<- prometheus.Metric) {
 	}
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	g := o.gauges
-	showSums(g.orders, o.orders)
-	showSums(g.refunds, o.refunds)
-	for kind, doubts := range o.doubts {
-		g.doubt.WithLabelValues(kind).Set(o.oldest(doubts))
+	for _, ages := range []ages{o.doubtfulOrders, o.doubtfulRefunds, o.undecided, o.unshipped, o.uncompared} {
+		ages.show(o.clock.Now())
 	}
-	g.undecided.Set(o.oldest(o.undecided))
-	o.showMerchants()
-	showSums(g.shipments, o.shipments)
-	g.unshipped.Set(o.oldest(o.unshipped))
-	o.showMiniPrograms()
-	o.showStatements()
-	for _, gauge := range g.all() {
+	for _, gauge := range o.gauges() {
 		gauge.Collect(metrics)
 	}
 }
 
-func showSums(gauge *prometheus.GaugeVec, sums map[place]int) {
-	gauge.Reset()
-	for at, sum := range sums {
-		gauge.WithLabelValues(at.namespace, at.state).Set(float64(sum))
+// sums is a gauge of a sum for each combination of label values. A sum of zero is not shown.
+type sums struct {
+	gauge *prometheus.GaugeVec
+	by    map[string]int64
+}
+
+func newSums(gauge *prometheus.GaugeVec) sums { return sums{gauge, map[string]int64{}} }
+
+func (s sums) add(by int64, labels ...string) {
+	key := strings.Join(labels, "/")
+	if s.by[key] += by; s.by[key] != 0 {
+		s.gauge.WithLabelValues(labels...).Set(float64(s.by[key]))
+		return
+	}
+	delete(s.by, key)
+	s.gauge.DeleteLabelValues(labels...)
+}
+
+// ages is a gauge of the age in seconds of the oldest of some objects; 0 if there is none.
+type ages struct {
+	gauge prometheus.Gauge
+	since map[types.UID]time.Time
+}
+
+func newAges(gauge prometheus.Gauge) ages { return ages{gauge, map[types.UID]time.Time{}} }
+
+// keep adds an object, unless it is uncounted or has no time.
+func (a ages) keep(uid types.UID, since time.Time, by int64) {
+	if by > 0 && !since.IsZero() {
+		a.since[uid] = since
+	} else {
+		delete(a.since, uid)
 	}
 }
 
-// oldest returns the age of the oldest entry in seconds; 0 if there is none.
-func (o *Objects) oldest(times map[types.UID]time.Time) float64 {
-	now := o.clock.Now()
+func (a ages) show(now time.Time) {
 	oldest := now
-	for _, since := range times {
+	for _, since := range a.since {
 		if since.Before(oldest) {
 			oldest = since
 		}
 	}
-	return now.Sub(oldest).Seconds()
-}
-
-func (o *Objects) showMerchants() {
-	o.gauges.ready.Reset()
-	o.gauges.expiry.Reset()
-	for key, merchant := range o.merchants {
-		reason, ready := isNew, 0.0
-		if shown := meta.FindStatusCondition(merchant.Status.Conditions, v1alpha1.ConditionReady); shown != nil {
-			reason = shown.Reason
-			if shown.Status == metav1.ConditionTrue {
-				ready = 1
-			}
-		}
-		o.gauges.ready.WithLabelValues(key.Namespace, key.Name, reason).Set(ready)
-		if certificate := merchant.Status.Certificate; certificate != nil && certificate.NotAfter != nil {
-			o.gauges.expiry.WithLabelValues(key.Namespace, key.Name).Set(float64(certificate.NotAfter.Unix()))
-		}
-	}
-}
-
-func (o *Objects) showMiniPrograms() {
-	o.gauges.miniPrograms.Reset()
-	for key, m := range o.miniPrograms {
-		shown, ready := lifecycle.Condition(m.Status.Conditions, v1alpha1.ConditionReady), 0.0
-		if shown.Status == metav1.ConditionTrue {
-			ready = 1
-		}
-		o.gauges.miniPrograms.WithLabelValues(key.Namespace, key.Name, cmp.Or(shown.Reason, isNew)).Set(ready)
-	}
+	a.gauge.Set(now.Sub(oldest).Seconds())
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -34,15 +36,22 @@ func (p *plugin) complete(list lister) cobra.CompletionFunc {
 	}
 }
 
-// undecided are the Refunds that nobody has decided on, each with its amount.
-func (p *plugin) undecided(ctx context.Context, _ []string) ([]string, error) {
-	var refunds v1alpha1.RefundList
-	err := p.client.List(ctx, &refunds, client.InNamespace(p.namespace), client.MatchingFields{"spec.approval": ""})
-	var names []string
-	for _, refund := range refunds.Items {
-		names = append(names, refund.Name)
+// names lists the names of objects.
+func (p *plugin) names(ctx context.Context, list client.ObjectList, options ...client.ListOption) ([]string, error) {
+	if err := p.client.List(ctx, list, options...); err != nil {
+		return nil, err
 	}
+	var names []string
+	err := meta.EachListItem(list, func(object runtime.Object) error {
+		names = append(names, object.(client.Object).GetName())
+		return nil
+	})
 	return names, err
+}
+
+// undecided are the Refunds that nobody has decided on.
+func (p *plugin) undecided(ctx context.Context, _ []string) ([]string, error) {
+	return p.names(ctx, &v1alpha1.RefundList{}, client.InNamespace(p.namespace), client.MatchingFields{"spec.approval": ""})
 }
 
 // orders are the names of Orders, one of them only.
@@ -50,45 +59,27 @@ func (p *plugin) orders(ctx context.Context, args []string) ([]string, error) {
 	if len(args) > 0 && args[len(args)-1] != "order" {
 		return nil, nil
 	}
-	var orders v1alpha1.OrderList
-	err := p.client.List(ctx, &orders, client.InNamespace(p.namespace))
-	var names []string
-	for _, order := range orders.Items {
-		names = append(names, order.Name)
-	}
-	return names, err
+	return p.names(ctx, &v1alpha1.OrderList{}, client.InNamespace(p.namespace))
 }
 
 func (p *plugin) merchants(ctx context.Context, args []string) ([]string, error) {
 	if len(args) > 0 {
 		return nil, nil
 	}
-	var merchants v1alpha1.MerchantList
-	err := p.client.List(ctx, &merchants, client.InNamespace(p.namespace))
-	var names []string
-	for _, merchant := range merchants.Items {
-		names = append(names, merchant.Name)
-	}
-	return names, err
+	return p.names(ctx, &v1alpha1.MerchantList{}, client.InNamespace(p.namespace))
 }
 
-// completeFlag lists what --namespace and --context can be.
-func (p *plugin) completeFlag(flag string) lister {
-	return func(ctx context.Context, _ []string) ([]string, error) {
-		var names []string
-		if flag == "context" {
-			config, err := p.flags.ToRawKubeConfigLoader().RawConfig()
-			for name := range config.Contexts {
-				names = append(names, text.Clean(name))
-			}
-			slices.Sort(names)
-			return names, err
-		}
-		var namespaces corev1.NamespaceList
-		err := p.client.List(ctx, &namespaces)
-		for _, namespace := range namespaces.Items {
-			names = append(names, namespace.Name)
-		}
-		return names, err
+// namespaces and contexts are what --namespace and --context can be.
+func (p *plugin) namespaces(ctx context.Context, _ []string) ([]string, error) {
+	return p.names(ctx, &corev1.NamespaceList{})
+}
+
+func (p *plugin) contexts(context.Context, []string) ([]string, error) {
+	config, err := p.flags.ToRawKubeConfigLoader().RawConfig()
+	var names []string
+	for name := range config.Contexts {
+		names = append(names, text.Clean(name))
 	}
+	slices.Sort(names)
+	return names, err
 }

@@ -77,10 +77,7 @@ func (p *plugin) decide(d decision) *cobra.Command {
 			}
 			message, err := p.checkMessage(d, message)
 			if err == nil {
-				err = p.checkOutput()
-			}
-			if err == nil {
-				err = p.connect()
+				err = p.ready()
 			}
 			if err != nil {
 				return err

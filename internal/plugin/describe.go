@@ -44,10 +44,7 @@ func (p *plugin) describe() *cobra.Command {
 			if len(args) != 1 {
 				return p.usagef("Usage: %s", "kubectl wechatpay describe [order] ORDER")
 			}
-			if err := p.checkOutput(); err != nil {
-				return err
-			}
-			if err := p.connect(); err != nil {
+			if err := p.ready(); err != nil {
 				return err
 			}
 			told, err := p.readStory(command.Context(), args[0])
@@ -71,8 +68,8 @@ func (p *plugin) describe() *cobra.Command {
 // readStory reads an Order, which has to be readable, and what belongs to it, which may be left out.
 func (p *plugin) readStory(ctx context.Context, name string) (*story, error) {
 	s := &story{order: &v1alpha1.Order{}}
-	if err := p.client.Get(ctx, client.ObjectKey{Namespace: p.namespace, Name: name}, s.order); err != nil {
-		return nil, p.notFound(err, "Order", p.namespace, name)
+	if err := p.get(ctx, "Order", name, s.order); err != nil {
+		return nil, err
 	}
 	var err error
 	if s.refunds, err = p.refundsOf(ctx, name); err != nil {
@@ -83,9 +80,8 @@ func (p *plugin) readStory(ctx context.Context, name string) (*story, error) {
 		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
 	})
 	var shipments v1alpha1.ShipmentList
-	if err := p.client.List(ctx, &shipments, client.InNamespace(p.namespace),
-		client.MatchingFields{"spec.orderRef.name": name}); err != nil {
-		s.unread = append(s.unread, p.explain(err))
+	if err := p.list(ctx, &shipments, client.MatchingFields{"spec.orderRef.name": name}); err != nil {
+		s.unread = append(s.unread, err)
 	}
 	s.shipments = shipments.Items
 	slices.SortStableFunc(s.shipments, func(a,
@@ -93,7 +89,7 @@ func (p *plugin) readStory(ctx context.Context, name string) (*story, error) {
 		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
 	})
 	if err := p.readEvents(ctx, s); err != nil {
-		s.unread = append(s.unread, p.explain(err))
+		s.unread = append(s.unread, err)
 	}
 	return s, nil
 }
@@ -109,8 +105,7 @@ func (p *plugin) readEvents(ctx context.Context, s *story) error {
 	}
 	for _, uid := range uids {
 		var events corev1.EventList
-		if err := p.client.List(ctx, &events, client.InNamespace(p.namespace),
-			client.MatchingFields{"involvedObject.uid": uid}); err != nil {
+		if err := p.list(ctx, &events, client.MatchingFields{"involvedObject.uid": uid}); err != nil {
 			return err
 		}
 		s.events = append(s.events, events.Items...)
@@ -199,8 +194,7 @@ func (p *plugin) orderLines(s *story) []line {
 	if id := transactionID(order); id != "" {
 		lines = append(lines, line{"Transaction", dash(id)})
 	} else {
-		deadline := metav1.NewTime(order.Deadline())
-		lines = append(lines, line{"Expires", p.moment(&deadline)})
+		lines = append(lines, line{"Expires", p.moment(deadline(order))})
 	}
 	if sum := add(order, s.refunds); sum.refunded > 0 {
 		lines = append(lines, line{"Refunded", p.amount(sum.refunded, string(order.Spec.Amount.Currency))})

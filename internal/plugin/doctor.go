@@ -2,14 +2,20 @@ package plugin
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -67,10 +73,7 @@ func (p *plugin) doctor() *cobra.Command {
 			"who administers the cluster sees more."),
 		Args: p.exactly(0),
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := p.checkOutput(); err != nil {
-				return err
-			}
-			if err := p.connect(); err != nil {
+			if err := p.ready(); err != nil {
 				return err
 			}
 			return e.examine(command.Context())
@@ -142,6 +145,31 @@ func (e *examination) skip(subject string, err error) {
 	e.report(careful, subject, e.text("could not be looked at"), said.Error())
 }
 
+// listed reads objects, or reports under a subject why it can't.
+func (e *examination) listed(ctx context.Context, subject string, list client.ObjectList, options ...client.ListOption) bool {
+	err := e.client.List(ctx, list, options...)
+	if err != nil {
+		e.skip(subject, err)
+	}
+	return err == nil
+}
+
+// judge reports a condition: the worst if it is False. unknown is what to do while it is neither True nor False.
+func (e *examination) judge(kind, subject string, c metav1.Condition, worst verdict, unknown string) {
+	switch c.Status {
+	case metav1.ConditionTrue:
+		e.report(inOrder, subject, e.reason(c.Reason), "")
+	case metav1.ConditionFalse:
+		e.report(worst, subject, e.said(kind, c), e.paragraphOn(c))
+	default:
+		e.report(careful, subject, e.said(kind, c), unknown)
+	}
+}
+
+func (e *examination) paragraphOn(c metav1.Condition) string {
+	return e.text("docs/troubleshooting.md has a paragraph on %s", c.Reason)
+}
+
 // may asks the API server whether the caller has a right.
 func (e *examination) may(ctx context.Context, verb, group, resource, namespace, name string) bool {
 	asked := &authorizationv1.ResourceAttributes{Group: group, Resource: resource, Verb: verb, Namespace: namespace, Name: name}
@@ -159,16 +187,16 @@ const (
 // connection looks at the API server: its version, and its clock beside this machine's.
 func (e *examination) connection(ctx context.Context) {
 	subject := e.text("API server")
-	version, at, err := e.askVersion(ctx)
+	server, at, err := e.askVersion(ctx)
 	if err != nil {
 		e.report(faulty, subject, e.text("cannot be reached"), e.explain(err).Error())
 		return
 	}
 	e.serverTime = at.Sub(e.Now()).Round(time.Second)
-	if version.minor < oldestMinor && version.major == 1 {
-		e.report(faulty, subject, e.text("Kubernetes %s is too old", version.text), e.text("the operator needs 1.32 or later"))
+	if minor, _ := strconv.Atoi(strings.TrimRight(server.Minor, "+")); server.Major == "1" && minor < oldestMinor {
+		e.report(faulty, subject, e.text("Kubernetes %s is too old", server.GitVersion), e.text("the operator needs 1.32 or later"))
 	} else {
-		e.report(inOrder, subject, e.text("Kubernetes %s", version.text), "")
+		e.report(inOrder, subject, e.text("Kubernetes %s", server.GitVersion), "")
 	}
 	if e.serverTime.Abs() > skewed {
 		e.report(careful, e.text("Clock"), e.text("this machine is %s from the API server", e.serverTime.Abs()),
@@ -178,27 +206,33 @@ func (e *examination) connection(ctx context.Context) {
 	}
 }
 
-// serverVersion is that of the API server.
-type serverVersion struct {
-	text         string
-	major, minor int
-}
-
-// askVersion reads /version, with the time at which it was answered.
-func (e *examination) askVersion(ctx context.Context) (serverVersion, time.Time, error) {
+// askVersion reads /version, with the API server's time at which it was answered.
+func (e *examination) askVersion(ctx context.Context) (answer version.Info, at time.Time, err error) {
 	httpClient, err := rest.HTTPClientFor(e.config)
 	if err != nil {
-		return serverVersion{}, time.Time{}, err
+		return answer, at, err
 	}
 	base, _, err := rest.DefaultServerUrlFor(e.config)
 	if err != nil {
-		return serverVersion{}, time.Time{}, err
+		return answer, at, err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath("version").String(), nil)
 	if err != nil {
-		return serverVersion{}, time.Time{}, err
+		return answer, at, err
 	}
-	return readVersion(httpClient, request)
+	response, err := httpClient.Do(request)
+	if err != nil {
+		return answer, at, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusUnauthorized {
+		return answer, at, apierrors.NewUnauthorized("credentials were refused")
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<16)).Decode(&answer); err != nil {
+		return answer, at, fmt.Errorf("/version was answered with %s and no version", response.Status)
+	}
+	at, err = http.ParseTime(response.Header.Get("Date"))
+	return answer, at, err
 }
 
 // kinds looks at the CRDs: by discovery, which everybody may, and at the fields that this plugin writes.

@@ -2,12 +2,7 @@ package plugin
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +12,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
@@ -39,29 +34,6 @@ var policyNames = []string{
 // approvalPolicyName is the policy without which Refunds wait.
 const approvalPolicyName = "wechatpay-operator-refund-approval"
 
-// readVersion asks for /version and reads the clock of whoever answers.
-func readVersion(httpClient *http.Client, request *http.Request) (serverVersion, time.Time, error) {
-	response, err := httpClient.Do(request)
-	if err != nil {
-		return serverVersion{}, time.Time{}, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode == http.StatusUnauthorized {
-		return serverVersion{}, time.Time{}, apierrors.NewUnauthorized("credentials were refused")
-	}
-	var answer version.Info
-	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<16)).Decode(&answer); err != nil {
-		return serverVersion{}, time.Time{}, fmt.Errorf("/version was answered with %s and no version", response.Status)
-	}
-	at, err := http.ParseTime(response.Header.Get("Date"))
-	if err != nil {
-		return serverVersion{}, time.Time{}, err
-	}
-	major, _ := strconv.Atoi(answer.Major)
-	minor, _ := strconv.Atoi(strings.TrimRight(answer.Minor, "+"))
-	return serverVersion{text: answer.GitVersion, major: major, minor: minor}, at, nil
-}
-
 func (e *examination) definition(ctx context.Context) (*apiextensionsv1.CustomResourceDefinition, error) {
 	var definition apiextensionsv1.CustomResourceDefinition
 	err := e.client.Get(ctx, client.ObjectKey{Name: "refunds." + v1alpha1.GroupVersion.Group}, &definition)
@@ -72,8 +44,7 @@ func (e *examination) definition(ctx context.Context) (*apiextensionsv1.CustomRe
 func (e *examination) operator(ctx context.Context) {
 	subject := e.text("Operator")
 	var deployments appsv1.DeploymentList
-	if err := e.client.List(ctx, &deployments, client.InNamespace(e.operatorNamespace), appLabel); err != nil {
-		e.skip(subject, err)
+	if !e.listed(ctx, subject, &deployments, client.InNamespace(e.operatorNamespace), appLabel) {
 		return
 	}
 	if len(deployments.Items) == 0 {
@@ -87,10 +58,7 @@ func (e *examination) operator(ctx context.Context) {
 			images = append(images, container.Image)
 		}
 		image := strings.Join(images, " ")
-		wanted := int32(1)
-		if d.Spec.Replicas != nil {
-			wanted = *d.Spec.Replicas
-		}
+		wanted := ptr.Deref(d.Spec.Replicas, 1)
 		look := e.text("kubectl -n %[1]s get pods, and the logs", d.Namespace)
 		switch ready := d.Status.ReadyReplicas; {
 		case ready == 0:
@@ -120,13 +88,7 @@ func (e *examination) leader(ctx context.Context) {
 		e.skip(subject, err)
 		return
 	}
-	holder, seconds := "", int32(15)
-	if lease.Spec.HolderIdentity != nil {
-		holder = *lease.Spec.HolderIdentity
-	}
-	if lease.Spec.LeaseDurationSeconds != nil {
-		seconds = *lease.Spec.LeaseDurationSeconds
-	}
+	holder, seconds := ptr.Deref(lease.Spec.HolderIdentity, ""), ptr.Deref(lease.Spec.LeaseDurationSeconds, 15)
 	if holder == "" || lease.Spec.RenewTime == nil {
 		e.report(faulty, subject, e.text("nobody leads"), e.text("kubectl -n %[1]s get pods, and the logs", e.operatorNamespace))
 		return
@@ -144,12 +106,7 @@ func (e *examination) policies(ctx context.Context) {
 	subject := e.text("Policies")
 	var policies admissionv1.ValidatingAdmissionPolicyList
 	var bindings admissionv1.ValidatingAdmissionPolicyBindingList
-	if err := e.client.List(ctx, &policies); err != nil {
-		e.skip(subject, err)
-		return
-	}
-	if err := e.client.List(ctx, &bindings); err != nil {
-		e.skip(subject, err)
+	if !e.listed(ctx, subject, &policies) || !e.listed(ctx, subject, &bindings) {
 		return
 	}
 	install := e.text("kubectl apply --server-side -k config/policy, or helm upgrade with policies.enabled=true")

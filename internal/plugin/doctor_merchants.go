@@ -25,8 +25,7 @@ const billDelay = 12 * time.Hour
 // allMerchants looks at each Merchant: its conditions, its endpoint and its certificates.
 func (e *examination) allMerchants(ctx context.Context) {
 	var merchants v1alpha1.MerchantList
-	if err := e.client.List(ctx, &merchants, e.here()...); err != nil {
-		e.skip(e.text("Merchants"), err)
+	if !e.listed(ctx, e.text("Merchants"), &merchants, e.here()...) {
 		return
 	}
 	e.merchants = merchants.Items
@@ -49,27 +48,21 @@ var conditionChecks = []struct {
 		careful},
 }
 
-func (e *examination) merchantName(m *v1alpha1.Merchant) string { return e.named("Merchant", m) }
-
 func (e *examination) merchant(m *v1alpha1.Merchant) {
 	for _, check := range conditionChecks {
 		c := condition(m.Status.Conditions, check.condition)
-		subject := e.merchantName(m) + " " + check.condition
+		subject := e.named("Merchant", m) + " " + check.condition
 		switch {
 		case c.Type == "" && check.condition == v1alpha1.ConditionReady:
 			e.report(faulty, subject, e.text("the operator has not looked at it"), e.text("see the line about the operator"))
 		case c.Type == "":
 			// It does not concern this Merchant.
-		case c.Status == metav1.ConditionTrue:
-			e.report(inOrder, subject, e.reason(c.Reason), "")
-		case c.Status == metav1.ConditionFalse:
-			e.report(check.worst, subject, e.said("Merchant", c), e.text("docs/troubleshooting.md has a paragraph on %s", c.Reason))
 		default:
-			e.report(careful, subject, e.said("Merchant", c), e.text("docs/troubleshooting.md has a paragraph on %s", c.Reason))
+			e.judge("Merchant", subject, c, check.worst, e.paragraphOn(c))
 		}
 	}
 	if endpoint := m.Spec.Endpoint; endpoint != nil {
-		e.report(careful, e.merchantName(m)+" endpoint", e.text("calls go to %s and not to WeChat Pay's own host", endpoint.URL),
+		e.report(careful, e.named("Merchant", m)+" endpoint", e.text("calls go to %s and not to WeChat Pay's own host", endpoint.URL),
 			e.text("this is right for simulators, proxies and other regions only"))
 	}
 	e.certificates(m)
@@ -78,12 +71,12 @@ func (e *examination) merchant(m *v1alpha1.Merchant) {
 // certificates looks at the ends of the merchant's own certificate and of WeChat Pay's.
 func (e *examination) certificates(m *v1alpha1.Merchant) {
 	if own := m.Status.Certificate; own != nil && own.NotAfter != nil {
-		e.expiry(e.text("%s certificate", e.merchantName(m)), own.NotAfter,
+		e.expiry(e.text("%s certificate", e.named("Merchant", m)), own.NotAfter,
 			e.text("get a new one in the merchant platform, and replace it as docs/rotate-credentials.md says"))
 	}
 	for _, verifier := range m.Status.Verifiers {
 		if verifier.NotAfter != nil {
-			e.expiry(e.text("%[1]s WeChat Pay's certificate %[2]s", e.merchantName(m), verifier.ID), verifier.NotAfter,
+			e.expiry(e.text("%[1]s WeChat Pay's certificate %[2]s", e.named("Merchant", m), verifier.ID), verifier.NotAfter,
 				e.text("the operator downloads the next one by itself, or name WeChat Pay's public key in spec.publicKeys"))
 		}
 	}
@@ -103,21 +96,20 @@ func (e *examination) expiry(subject string, end *metav1.Time, do string) {
 
 // sinksAndMiniPrograms looks at what else has a Secret in the namespace.
 func (e *examination) sinksAndMiniPrograms(ctx context.Context) {
+	operatorLine := e.text("see the line about the operator")
 	var sinks v1alpha1.EventSinkList
-	if err := e.client.List(ctx, &sinks, e.here()...); err != nil {
-		e.skip(e.word("EventSink"), err)
-	}
+	e.listed(ctx, e.word("EventSink"), &sinks, e.here()...)
 	for _, sink := range sinks.Items {
-		e.state("EventSink", &sink, condition(sink.Status.Conditions, v1alpha1.ConditionDelivering))
-		e.secret(ctx, e.named("EventSink", &sink), sink.Namespace, sink.Spec.SecretRef.Name)
+		name := e.named("EventSink", &sink)
+		e.judge("EventSink", name, condition(sink.Status.Conditions, v1alpha1.ConditionDelivering), faulty, operatorLine)
+		e.secret(ctx, name, sink.Namespace, sink.Spec.SecretRef.Name)
 	}
 	var programs v1alpha1.MiniProgramList
-	if err := e.client.List(ctx, &programs, e.here()...); err != nil {
-		e.skip(e.word("MiniProgram"), err)
-	}
+	e.listed(ctx, e.word("MiniProgram"), &programs, e.here()...)
 	for _, program := range programs.Items {
-		e.state("MiniProgram", &program, condition(program.Status.Conditions, v1alpha1.ConditionReady))
-		e.secret(ctx, e.named("MiniProgram", &program), program.Namespace, program.Spec.AppSecretRef.Name)
+		name := e.named("MiniProgram", &program)
+		e.judge("MiniProgram", name, condition(program.Status.Conditions, v1alpha1.ConditionReady), faulty, operatorLine)
+		e.secret(ctx, name, program.Namespace, program.Spec.AppSecretRef.Name)
 	}
 }
 
@@ -128,19 +120,6 @@ func (e *examination) named(kind string, object client.Object) string {
 		name = object.GetNamespace() + "/" + name
 	}
 	return e.word(kind) + " " + dash(name)
-}
-
-// state reports the condition that says whether an object works.
-func (e *examination) state(kind string, object client.Object, c metav1.Condition) {
-	subject := e.named(kind, object)
-	switch c.Status {
-	case metav1.ConditionTrue:
-		e.report(inOrder, subject, e.reason(c.Reason), "")
-	case metav1.ConditionFalse:
-		e.report(faulty, subject, e.said(kind, c), e.text("docs/troubleshooting.md has a paragraph on %s", c.Reason))
-	default:
-		e.report(careful, subject, e.said(kind, c), e.text("see the line about the operator"))
-	}
 }
 
 // secrets looks whether the Secrets are there that Merchants name. Their content is not read: only metadata is asked for.
@@ -154,7 +133,7 @@ func (e *examination) secrets(ctx context.Context) {
 		slices.Sort(names)
 		for _, name := range slices.Compact(names) {
 			if name != "" {
-				e.secret(ctx, e.merchantName(m), m.Namespace, name)
+				e.secret(ctx, e.named("Merchant", m), m.Namespace, name)
 			}
 		}
 	}
@@ -182,14 +161,11 @@ func (e *examination) statements(ctx context.Context) {
 		if m.Spec.Statements == nil || m.Spec.Statements.Schedule != v1alpha1.StatementsDaily {
 			continue
 		}
-		subject := e.text("%s Statements", e.merchantName(m))
+		subject := e.text("%s Statements", e.named("Merchant", m))
 		var all v1alpha1.StatementList
-		if err := e.client.List(ctx, &all, client.InNamespace(m.Namespace),
-			client.MatchingFields{"spec.merchantRef.name": m.Name}); err != nil {
-			e.skip(subject, err)
-			continue
+		if e.listed(ctx, subject, &all, client.InNamespace(m.Namespace), client.MatchingFields{"spec.merchantRef.name": m.Name}) {
+			e.latestStatement(m, subject, all.Items)
 		}
-		e.latestStatement(m, subject, all.Items)
 	}
 }
 
@@ -225,8 +201,7 @@ func (e *examination) latestStatement(m *v1alpha1.Merchant, subject string, all 
 func (e *examination) waiting(ctx context.Context) {
 	subject := e.text("Refunds")
 	var refunds v1alpha1.RefundList
-	if err := e.client.List(ctx, &refunds, append(e.here(), client.MatchingFields{"spec.approval": ""})...); err != nil {
-		e.skip(subject, err)
+	if !e.listed(ctx, subject, &refunds, append(e.here(), client.MatchingFields{"spec.approval": ""})...) {
 		return
 	}
 	waiting := 0

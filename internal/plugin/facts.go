@@ -35,14 +35,12 @@ func (s sums) left() int64 { return s.paid - s.refunded - s.underWay }
 // gather reads a Refund with its Order and the Order's other Refunds.
 func (p *plugin) gather(ctx context.Context, name string) (*refundFacts, error) {
 	facts := &refundFacts{refund: &v1alpha1.Refund{}}
-	if err := p.client.Get(ctx, client.ObjectKey{Namespace: p.namespace, Name: name}, facts.refund); err != nil {
-		return nil, p.notFound(err, "Refund", p.namespace, name)
+	if err := p.get(ctx, "Refund", name, facts.refund); err != nil {
+		return nil, err
 	}
 	var order v1alpha1.Order
 	orderName := facts.refund.Spec.OrderRef.Name
-	if err := p.client.Get(ctx, client.ObjectKey{Namespace: p.namespace, Name: orderName}, &order); err != nil {
-		facts.orderError = p.notFound(err, "Order", p.namespace, orderName)
-	} else {
+	if facts.orderError = p.get(ctx, "Order", orderName, &order); facts.orderError == nil {
 		facts.order = &order
 	}
 	all, err := p.refundsOf(ctx, orderName)
@@ -59,8 +57,8 @@ func (p *plugin) gather(ctx context.Context, name string) (*refundFacts, error) 
 
 func (p *plugin) refundsOf(ctx context.Context, order string) ([]v1alpha1.Refund, error) {
 	var refunds v1alpha1.RefundList
-	err := p.client.List(ctx, &refunds, client.InNamespace(p.namespace), client.MatchingFields{"spec.orderRef.name": order})
-	return refunds.Items, p.explain(err)
+	err := p.list(ctx, &refunds, client.MatchingFields{"spec.orderRef.name": order})
+	return refunds.Items, err
 }
 
 // add sums up Refunds over an Order. What is back counts by the Order's own record, which outlives the Refunds.

@@ -54,10 +54,7 @@ func (p *plugin) pay() *cobra.Command {
 			case t.timeout <= 0:
 				return p.usagef("--timeout must be more than nothing.")
 			}
-			if err := p.checkOutput(); err != nil {
-				return err
-			}
-			if err := p.connect(); err != nil {
+			if err := p.ready(); err != nil {
 				return err
 			}
 			return p.makePayment(command.Context(), t)
@@ -112,8 +109,7 @@ func (p *plugin) makePayment(ctx context.Context, t testPayment) error {
 	if err := p.createTestOrder(ctx, order); err != nil {
 		return err
 	}
-	err = p.awaitPayment(ctx, order, t)
-	if err != nil {
+	if err := p.awaitPayment(ctx, order, t); err != nil {
 		return err
 	}
 	if p.machine() {
@@ -128,16 +124,11 @@ func (p *plugin) makePayment(ctx context.Context, t testPayment) error {
 
 // createTestOrder creates the Order, or takes up one of the same name that is for the same.
 func (p *plugin) createTestOrder(ctx context.Context, order *v1alpha1.Order) error {
-	wanted := order.DeepCopy()
-	err := p.client.Create(ctx, order, client.FieldOwner(fieldManager))
-	if !apierrors.IsAlreadyExists(err) {
-		return p.explain(err)
+	wanted := order.Spec
+	if created, err := p.createOrGet(ctx, "Order", order); created || err != nil {
+		return err
 	}
-	if err := p.client.Get(ctx, client.ObjectKeyFromObject(wanted), order); err != nil {
-		return p.notFound(err, "Order", order.Namespace, order.Name)
-	}
-	if order.Spec.TradeType != wanted.Spec.TradeType || order.Spec.Amount != wanted.Spec.Amount ||
-		order.Spec.MerchantRef != wanted.Spec.MerchantRef {
+	if order.Spec.TradeType != wanted.TradeType || order.Spec.Amount != wanted.Amount || order.Spec.MerchantRef != wanted.MerchantRef {
 		return p.failf(ExitUnexpected, "Order %s exists and is for something else. Choose another --name.", order.Name)
 	}
 	return nil
@@ -191,13 +182,10 @@ func deadline(order *v1alpha1.Order) *metav1.Time {
 
 // offerCode draws the code where people look: not into the output of programs.
 func (p *plugin) offerCode(order *v1alpha1.Order) error {
-	if !p.machine() {
-		return p.draw(order)
+	if p.machine() {
+		return p.draw(p.Streams.ErrOut, order)
 	}
-	out := p.Streams.Out
-	p.Streams.Out = p.Streams.ErrOut
-	defer func() { p.Streams.Out = out }()
-	return p.draw(order)
+	return p.draw(p.Streams.Out, order)
 }
 
 // closeUnpaid leaves no Order behind that somebody may pay later.

@@ -3,11 +3,11 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin/qrcode"
@@ -39,8 +39,8 @@ func (p *plugin) qr() *cobra.Command {
 
 func (p *plugin) showQR(ctx context.Context, name, file string) error {
 	var order v1alpha1.Order
-	if err := p.client.Get(ctx, client.ObjectKey{Namespace: p.namespace, Name: name}, &order); err != nil {
-		return p.notFound(err, "Order", p.namespace, name)
+	if err := p.get(ctx, "Order", name, &order); err != nil {
+		return err
 	}
 	paid := condition(order.Status.Conditions, v1alpha1.ConditionPaid)
 	prepared := condition(order.Status.Conditions, v1alpha1.ConditionPrepared)
@@ -57,17 +57,17 @@ func (p *plugin) showQR(ctx context.Context, name, file string) error {
 	if file != "" {
 		return p.writePNG(&order, file)
 	}
-	return p.draw(&order)
+	return p.draw(p.Streams.Out, &order)
 }
 
 // draw shows what is to be paid, and the code.
-func (p *plugin) draw(order *v1alpha1.Order) error {
+func (p *plugin) draw(out io.Writer, order *v1alpha1.Order) error {
 	picture, err := qrcode.Terminal(order.Status.Prepay.CodeURL)
 	if err != nil {
 		return p.failf(ExitFailure, "The QR code cannot be drawn: %s", err)
 	}
-	fmt.Fprint(p.Streams.Out, picture)
-	p.lines(p.Streams.Out, "", p.codeLines(order)...)
+	fmt.Fprint(out, picture)
+	p.lines(out, "", p.codeLines(order)...)
 	return nil
 }
 

@@ -12,7 +12,9 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -84,17 +86,12 @@ func cleanLines(message string) string {
 	return strings.Join(all, "\n")
 }
 
-var scheme = newScheme()
+var scheme = runtime.NewScheme()
 
-func newScheme() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme,
-		v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			panic(err)
-		}
-	}
-	return scheme
+func init() {
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(apiextensionsv1.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 }
 
 // plugin is one call of the command.
@@ -131,9 +128,8 @@ func (p *plugin) command() *cobra.Command {
 		return command.Help()
 	}
 	root.InitDefaultCompletionCmd()
-	for _, shell := range []string{"namespace", "context"} {
-		_ = root.RegisterFlagCompletionFunc(shell, p.complete(p.completeFlag(shell)))
-	}
+	_ = root.RegisterFlagCompletionFunc("namespace", p.complete(p.namespaces))
+	_ = root.RegisterFlagCompletionFunc("context", p.complete(p.contexts))
 	return root
 }
 
@@ -194,15 +190,34 @@ func (p *plugin) outputFlag(command *cobra.Command) {
 		p.printing.AllowedFormats()...), cobra.ShellCompDirectiveNoFileComp))
 }
 
-// checkOutput refuses a format that does not exist before anything is done.
-func (p *plugin) checkOutput() error {
-	if !p.machine() {
-		return nil
+// ready connects, after it has refused a format that does not exist: before anything is done.
+func (p *plugin) ready() error {
+	if p.machine() {
+		if _, err := p.printing.ToPrinter(); err != nil {
+			return p.usagef("%s", err)
+		}
 	}
-	if _, err := p.printing.ToPrinter(); err != nil {
-		return p.usagef("%s", err)
+	return p.connect()
+}
+
+// get reads an object of the chosen namespace.
+func (p *plugin) get(ctx context.Context, kind, name string, into client.Object) error {
+	err := p.client.Get(ctx, client.ObjectKey{Namespace: p.namespace, Name: name}, into)
+	return p.notFound(err, kind, p.namespace, name)
+}
+
+// list lists the objects of the chosen namespace that have a value in a field.
+func (p *plugin) list(ctx context.Context, list client.ObjectList, fields client.MatchingFields) error {
+	return p.explain(p.client.List(ctx, list, client.InNamespace(p.namespace), fields))
+}
+
+// createOrGet creates an object, or reads the one that has its name already.
+func (p *plugin) createOrGet(ctx context.Context, kind string, object client.Object) (created bool, err error) {
+	err = p.client.Create(ctx, object, client.FieldOwner(fieldManager))
+	if apierrors.IsAlreadyExists(err) {
+		return false, p.get(ctx, kind, object.GetName(), object)
 	}
-	return nil
+	return err == nil, p.explain(err)
 }
 
 // print writes an object in the format that was asked for.

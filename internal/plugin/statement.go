@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,10 +34,7 @@ func (p *plugin) statement() *cobra.Command {
 			}
 			day, err := p.day(args[1])
 			if err == nil {
-				err = p.checkOutput()
-			}
-			if err == nil {
-				err = p.connect()
+				err = p.ready()
 			}
 			if err != nil {
 				return err
@@ -103,18 +99,13 @@ func (p *plugin) compare(ctx context.Context, merchant string, day bills.Day, wa
 // createStatement creates a Statement, or takes up the one that somebody else created meanwhile, if it is about the same.
 func (p *plugin) createStatement(ctx context.Context, statement *v1alpha1.Statement) error {
 	wanted := statement.Spec
-	err := p.client.Create(ctx, statement, client.FieldOwner(fieldManager))
-	if err == nil {
+	created, err := p.createOrGet(ctx, "Statement", statement)
+	if err != nil {
+		return err
+	}
+	if created {
 		p.notef("Statement %s was created.", statement.Name)
-		return nil
-	}
-	if !apierrors.IsAlreadyExists(err) {
-		return p.explain(err)
-	}
-	if err := p.client.Get(ctx, client.ObjectKeyFromObject(statement), statement); err != nil {
-		return p.notFound(err, "Statement", statement.Namespace, statement.Name)
-	}
-	if statement.Spec != wanted {
+	} else if statement.Spec != wanted {
 		return p.failf(ExitUnexpected, "Statement %[1]s exists and is of Merchant %[2]s and of %[3]s. Delete it, or create one of "+
 			"Merchant %[4]s and of %[5]s by another name.", statement.Name, dash(statement.Spec.MerchantRef.Name),
 			dash(statement.Spec.Date), wanted.MerchantRef.Name, wanted.Date)
@@ -125,9 +116,8 @@ func (p *plugin) createStatement(ctx context.Context, statement *v1alpha1.Statem
 // findStatement is nil if there is none of that Merchant and day, by whatever name.
 func (p *plugin) findStatement(ctx context.Context, merchant string, day bills.Day) (*v1alpha1.Statement, error) {
 	var found v1alpha1.StatementList
-	if err := p.client.List(ctx, &found, client.InNamespace(p.namespace),
-		client.MatchingFields{"spec.merchantRef.name": merchant, "spec.date": string(day)}); err != nil {
-		return nil, p.explain(err)
+	if err := p.list(ctx, &found, client.MatchingFields{"spec.merchantRef.name": merchant, "spec.date": string(day)}); err != nil {
+		return nil, err
 	}
 	if len(found.Items) == 0 {
 		return nil, nil
@@ -166,10 +156,12 @@ func (p *plugin) awaitComparison(ctx context.Context, statement *v1alpha1.Statem
 func (p *plugin) tellStatement(statement *v1alpha1.Statement) {
 	out, status := p.Streams.Out, &statement.Status
 	p.printf("Statement %[1]s in namespace %[2]s", statement.Name, statement.Namespace)
-	lines := []line{{"Merchant", dash(statement.Spec.MerchantRef.Name)}, {"Day", dash(statement.Spec.Date)}}
-	lines = append(lines, line{"Bill", p.said("Statement", condition(status.Conditions, v1alpha1.ConditionDownloaded))},
-		line{"Comparison", p.said("Statement", condition(status.Conditions, v1alpha1.ConditionBalanced))})
-	lines = append(lines, line{"Compared", p.moment(status.ComparedTime)})
+	lines := []line{
+		{"Merchant", dash(statement.Spec.MerchantRef.Name)}, {"Day", dash(statement.Spec.Date)},
+		{"Bill", p.said("Statement", condition(status.Conditions, v1alpha1.ConditionDownloaded))},
+		{"Comparison", p.said("Statement", condition(status.Conditions, v1alpha1.ConditionBalanced))},
+		{"Compared", p.moment(status.ComparedTime)},
+	}
 	if status.Differing != nil {
 		lines = append(lines, line{"Differences", strconv.FormatInt(*status.Differing, 10)})
 	}

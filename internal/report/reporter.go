@@ -29,11 +29,11 @@ func (t Reporter) Payment(order *v1alpha1.Order, merchant *v1alpha1.Merchant, ve
 		t.paid(order, merchant)
 	case lifecycle.Mismatch:
 		metrics.AmountMismatches.Inc()
-		t.Log.Info("Refused a payment that differs from its Order", with(orderValues(order), "difference", masked(order, message))...)
+		t.Log.Info("Refused a payment that differs from its Order", append(valuesOf(order), "difference", masked(order, message))...)
 		t.Recorder.Eventf(order, nil, "Warning", v1alpha1.ReasonAmountMismatch, "Settle", "%s", message)
 	case lifecycle.Conflict:
 		metrics.SecondPayments.Inc()
-		t.Log.Info("Refused a second payment of a paid Order", with(orderValues(order), "difference", masked(order, message))...)
+		t.Log.Info("Refused a second payment of a paid Order", append(valuesOf(order), "difference", masked(order, message))...)
 		t.Recorder.Eventf(order, nil, "Warning", "SecondPayment", "Settle", "%s", message)
 	}
 }
@@ -70,5 +70,5 @@ func (t Reporter) Refund(refund *v1alpha1.Refund, before string) {
 func (t Reporter) FinalizerAbandoned(object client.Object, kind, format string, arguments ...any) {
 	metrics.FinalizersReleased.WithLabelValues(kind).Inc()
 	t.Recorder.Eventf(object, nil, "Warning", "FinalizerAbandoned", "Delete", format, arguments...)
-	t.Log.Info("Removed the finalizer of an object that is not settled at WeChat Pay", with(valuesOf(object), "kind", kind)...)
+	t.Log.Info("Removed the finalizer of an object that is not settled at WeChat Pay", append(valuesOf(object), "kind", kind)...)
 }

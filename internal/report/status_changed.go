@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,16 +31,8 @@ func StatusChanged(log logr.Logger, before, now client.Object) {
 		orderChanged(log, before.(*v1alpha1.Order), now)
 	case *v1alpha1.Refund:
 		refundChanged(log, before.(*v1alpha1.Refund), now)
-	case *v1alpha1.Merchant:
-		merchantChanged(log, before.(*v1alpha1.Merchant), now)
-	case *v1alpha1.EventSink:
-		eventSinkChanged(log, before.(*v1alpha1.EventSink), now)
-	case *v1alpha1.MiniProgram:
-		miniProgramChanged(log, before.(*v1alpha1.MiniProgram), now)
-	case *v1alpha1.Shipment:
-		shipmentChanged(log, before.(*v1alpha1.Shipment), now)
-	case *v1alpha1.Statement:
-		statementChanged(log, before.(*v1alpha1.Statement), now)
+	default:
+		stateChanged(log, before, now)
 	}
 }
 
@@ -51,12 +44,12 @@ func orderChanged(log logr.Logger, before, now *v1alpha1.Order) {
 	if state == v1alpha1.ReasonAmountMismatch {
 		return // Reporter.Payment reports it, with the difference
 	}
-	values := with(changed(orderValues(now), lifecycle.PaidReason(before), state), "prepared", prepared)
+	values := append(changed(valuesOf(now), lifecycle.PaidReason(before), state), "prepared", prepared)
 	if transaction := now.Status.Transaction; transaction != nil {
-		values = with(values, "transactionID", transaction.ID)
+		values = append(values, "transactionID", transaction.ID)
 	}
 	if message := orderMessage(now); message != "" {
-		values = with(values, "message", masked(now, message))
+		values = append(values, "message", masked(now, message))
 	}
 	log.Info("Changed the state of an Order", values...)
 }
@@ -81,12 +74,12 @@ func refundChanged(log logr.Logger, before, now *v1alpha1.Refund) {
 	if state == lifecycle.SucceededReason(before) && approved == lifecycle.ApprovedReason(before) && accepted == lifecycle.AcceptedReason(before) {
 		return
 	}
-	values := with(changed(refundValues(now), lifecycle.SucceededReason(before), state), "approved", approved, "accepted", accepted)
+	values := append(changed(valuesOf(now), lifecycle.SucceededReason(before), state), "approved", approved, "accepted", accepted)
 	if now.Status.RefundID != "" {
-		values = with(values, "refundID", now.Status.RefundID)
+		values = append(values, "refundID", now.Status.RefundID)
 	}
 	if message := refundMessage(now); message != "" {
-		values = with(values, "message", message)
+		values = append(values, "message", message)
 	}
 	log.Info("Changed the state of a Refund", values...)
 }
@@ -107,115 +100,77 @@ func refundMessage(refund *v1alpha1.Refund) string {
 	}
 }
 
-func merchantChanged(log logr.Logger, before, now *v1alpha1.Merchant) {
-	was, is := lifecycle.Condition(before.Status.Conditions, v1alpha1.ConditionReady).Reason, lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionReady).Reason
-	if was == is {
-		return
-	}
-	values := with(changed(merchantValues(now), was, is), "message", lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionReady).Message)
-	log.Info("Changed the state of a Merchant", values...)
-}
-
-func eventSinkChanged(log logr.Logger, before, now *v1alpha1.EventSink) {
-	was, is := lifecycle.Condition(before.Status.Conditions, v1alpha1.ConditionDelivering), lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionDelivering)
+// stateChanged logs a change of the kinds that have one reason which says most about them.
+func stateChanged(log logr.Logger, before, now client.Object) {
+	_, was := stateOf(before)
+	kind, is := stateOf(now)
 	if was.Reason == is.Reason {
 		return
 	}
-	values := with(changed(eventSinkValues(now), was.Reason, is.Reason), "message", is.Message)
-	log.Info("Changed the state of an EventSink", values...)
+	values := changed(valuesOf(now), was.Reason, is.Reason)
+	if is.Message != "" {
+		values = append(values, "message", is.Message)
+	}
+	log.Info("Changed the state of "+kind, values...)
 }
 
-func miniProgramChanged(log logr.Logger, before, now *v1alpha1.MiniProgram) {
-	was, is := lifecycle.Condition(before.Status.Conditions, v1alpha1.ConditionReady), lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionReady)
-	if was.Reason == is.Reason {
-		return
+// stateOf returns an object's kind, and the reason and message that say most about it.
+func stateOf(object client.Object) (kind string, state metav1.Condition) {
+	switch object := object.(type) {
+	case *v1alpha1.Merchant:
+		return "a Merchant", lifecycle.Condition(object.Status.Conditions, v1alpha1.ConditionReady)
+	case *v1alpha1.EventSink:
+		return "an EventSink", lifecycle.Condition(object.Status.Conditions, v1alpha1.ConditionDelivering)
+	case *v1alpha1.MiniProgram:
+		return "a MiniProgram", lifecycle.Condition(object.Status.Conditions, v1alpha1.ConditionReady)
+	case *v1alpha1.Shipment:
+		state = lifecycle.Condition(object.Status.Conditions, v1alpha1.ConditionUploaded)
+		if lifecycle.IsUploaded(object) {
+			state.Message = "" // nothing blocks it
+		}
+		return "a Shipment", state
+	case *v1alpha1.Statement:
+		state = lifecycle.Condition(object.Status.Conditions, v1alpha1.ConditionBalanced)
+		if !lifecycle.StatementCompared(object) {
+			state = lifecycle.Condition(object.Status.Conditions, v1alpha1.ConditionDownloaded)
+		}
+		state.Reason = lifecycle.StatementState(object)
+		return "a Statement", state
+	default:
+		return "", metav1.Condition{}
 	}
-	log.Info("Changed the state of a MiniProgram", with(changed(miniProgramValues(now), was.Reason, is.Reason), "message", is.Message)...)
-}
-
-func shipmentChanged(log logr.Logger, before, now *v1alpha1.Shipment) {
-	was, is := lifecycle.UploadedReason(before), lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionUploaded)
-	if was == is.Reason {
-		return
-	}
-	values := changed(shipmentValues(now), was, is.Reason)
-	if !lifecycle.IsUploaded(now) {
-		values = with(values, "message", is.Message)
-	}
-	log.Info("Changed the state of a Shipment", values...)
-}
-
-func statementChanged(log logr.Logger, before, now *v1alpha1.Statement) {
-	was, is := lifecycle.StatementState(before), lifecycle.StatementState(now)
-	if was == is {
-		return
-	}
-	message := lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionBalanced).Message
-	if !lifecycle.StatementCompared(now) {
-		message = lifecycle.Condition(now.Status.Conditions, v1alpha1.ConditionDownloaded).Message
-	}
-	log.Info("Changed the state of a Statement", with(changed(statementValues(now), was, is), "message", message)...)
 }
 
 func changed(values []any, before, now string) []any {
-	values = with(values, "state", now)
+	values = append(values, "state", now)
 	if before != "" && before != now {
-		values = with(values, "before", before)
+		values = append(values, "before", before)
 	}
 	return values
 }
 
+// valuesOf returns the keys and values that name an object in a log line.
 func valuesOf(object client.Object) []any {
 	switch object := object.(type) {
 	case *v1alpha1.Order:
-		return orderValues(object)
+		namespace, name := object.MerchantKey()
+		return []any{"order", klog.KObj(object), "merchant", klog.KRef(namespace, name), "outTradeNo", object.Number()}
 	case *v1alpha1.Refund:
-		return refundValues(object)
+		return []any{"refund", klog.KObj(object), "order", klog.KRef(object.Namespace, object.Spec.OrderRef.Name), "outRefundNo", object.Number()}
 	case *v1alpha1.Merchant:
-		return merchantValues(object)
+		return []any{"merchant", klog.KObj(object), "mchID", object.Spec.MchID}
 	case *v1alpha1.EventSink:
-		return eventSinkValues(object)
+		return []any{"eventSink", klog.KObj(object)}
 	case *v1alpha1.MiniProgram:
-		return miniProgramValues(object)
+		return []any{"miniProgram", klog.KObj(object), "appID", object.Spec.AppID}
 	case *v1alpha1.Shipment:
-		return shipmentValues(object)
+		return []any{"shipment", klog.KObj(object), "order", klog.KRef(object.Namespace, object.Spec.OrderRef.Name)}
 	case *v1alpha1.Statement:
-		return statementValues(object)
+		return []any{"statement", klog.KObj(object), "merchant", klog.KRef(object.Namespace, object.Spec.MerchantRef.Name), "date", object.Spec.Date}
 	default:
 		return nil
 	}
 }
-
-func orderValues(order *v1alpha1.Order) []any {
-	namespace, name := order.MerchantKey()
-	return []any{"order", klog.KObj(order), "merchant", klog.KRef(namespace, name), "outTradeNo", order.Number()}
-}
-
-func refundValues(refund *v1alpha1.Refund) []any {
-	return []any{"refund", klog.KObj(refund), "order", klog.KRef(refund.Namespace, refund.Spec.OrderRef.Name), "outRefundNo", refund.Number()}
-}
-
-func merchantValues(merchant *v1alpha1.Merchant) []any {
-	return []any{"merchant", klog.KObj(merchant), "mchID", merchant.Spec.MchID}
-}
-
-func eventSinkValues(sink *v1alpha1.EventSink) []any {
-	return []any{"eventSink", klog.KObj(sink)}
-}
-
-func miniProgramValues(m *v1alpha1.MiniProgram) []any {
-	return []any{"miniProgram", klog.KObj(m), "appID", m.Spec.AppID}
-}
-
-func shipmentValues(shipment *v1alpha1.Shipment) []any {
-	return []any{"shipment", klog.KObj(shipment), "order", klog.KRef(shipment.Namespace, shipment.Spec.OrderRef.Name)}
-}
-
-func statementValues(statement *v1alpha1.Statement) []any {
-	return []any{"statement", klog.KObj(statement), "merchant", klog.KRef(statement.Namespace, statement.Spec.MerchantRef.Name), "date", statement.Spec.Date}
-}
-
-func with(values []any, more ...any) []any { return append(values, more...) }
 
 // masked hides the payer's openid, which is personal data, in WeChat Pay's text.
 func masked(order *v1alpha1.Order, text string) string {

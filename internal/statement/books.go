@@ -70,8 +70,8 @@ func openBooks(ctx context.Context, reader client.Reader, db Ledger, of *v1alpha
 	}
 	b.account = ledger.Account{ID: account.IDOf(of).String(), SubMchID: b.sub}
 	var all v1alpha1.MerchantList
-	if err := reader.List(ctx, &all, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("listing Merchants: %w", err)
+	if err := b.list("Merchants", &all); err != nil {
+		return nil, err
 	}
 	for i := range all.Items {
 		if m := &all.Items[i]; account.SameAccount(m, of) && subMchID(m) == b.sub {
@@ -79,6 +79,14 @@ func openBooks(ctx context.Context, reader client.Reader, db Ledger, of *v1alpha
 		}
 	}
 	return b, nil
+}
+
+// list reads objects of the cache, which are its own, and are only read.
+func (b *books) list(kind string, list client.ObjectList, options ...client.ListOption) error {
+	if err := b.client.List(b.ctx, list, append(options, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)...); err != nil {
+		return fmt.Errorf("listing %s: %w", kind, err)
+	}
+	return nil
 }
 
 func subMchID(merchant *v1alpha1.Merchant) string {
@@ -114,9 +122,8 @@ func (b *books) addDay(matcher *reconcile.Matcher, day bills.Day) error {
 // addOrders adds the Orders of a Merchant that were paid in a piece of the day.
 func (b *books) addOrders(matcher *reconcile.Matcher, merchant string, at time.Time) error {
 	var orders v1alpha1.OrderList
-	err := b.client.List(b.ctx, &orders, client.MatchingFields{index.OrderPaid: index.PaidIn(merchant, at)}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return fmt.Errorf("listing Orders: %w", err)
+	if err := b.list("Orders", &orders, client.MatchingFields{index.OrderPaid: index.PaidIn(merchant, at)}); err != nil {
+		return err
 	}
 	for i := range orders.Items {
 		// Two objects of one number have one payment.
@@ -129,9 +136,8 @@ func (b *books) addOrders(matcher *reconcile.Matcher, merchant string, at time.T
 
 func (b *books) addRefunds(matcher *reconcile.Matcher, at time.Time) error {
 	var refunds v1alpha1.RefundList
-	err := b.client.List(b.ctx, &refunds, client.MatchingFields{index.RefundAccepted: index.AcceptedIn(at)}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return fmt.Errorf("listing Refunds: %w", err)
+	if err := b.list("Refunds", &refunds, client.MatchingFields{index.RefundAccepted: index.AcceptedIn(at)}); err != nil {
+		return err
 	}
 	for i := range refunds.Items {
 		refund := &refunds.Items[i]
@@ -162,10 +168,8 @@ func (b *books) hasOrdersIn(namespace string) (bool, error) {
 	}
 	for name := range b.merchants {
 		var one v1alpha1.OrderList
-		err := b.client.List(b.ctx, &one, client.InNamespace(namespace), client.MatchingFields{index.OrderMerchant: name}, client.Limit(1),
-			index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
-		if err != nil {
-			return false, fmt.Errorf("listing Orders: %w", err)
+		if err := b.list("Orders", &one, client.InNamespace(namespace), client.MatchingFields{index.OrderMerchant: name}, client.Limit(1)); err != nil {
+			return false, err
 		}
 		if len(one.Items) > 0 {
 			has = true

@@ -3,6 +3,8 @@ package statement
 import (
 	"time"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
@@ -56,7 +58,7 @@ func (b *books) recordedRefund(recorded ledger.AcceptedRefund) reconcile.Refund 
 	}
 	// The ledger does not have when a refund was approved. One that was not accepted soon after its object was made may have waited for
 	// that, or for WeChat's lost answer.
-	known.AcceptedTime, known.Doubtful = acceptance(recorded.RequestedTime, recorded.AcceptedTime, recorded.SucceededTime)
+	known.AcceptedTime, known.Doubtful = acceptance(recorded.RequestedTime, recorded.AcceptedTime, ptr.Deref(recorded.SucceededTime, time.Time{}))
 	if known.AcceptedTime.Sub(recorded.RequestedTime) > time.Hour && known.Doubtful {
 		known.AcceptedTime = time.Time{}
 	}

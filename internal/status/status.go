@@ -13,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/report"
 )
 
@@ -45,7 +44,7 @@ func Update[T client.Object](ctx context.Context, w Writer, object T, change fun
 		if err := change(object); err != nil {
 			return false, err
 		}
-		if equality.Semantic.DeepEqual(statusOf(before), statusOf(object)) {
+		if equality.Semantic.DeepEqual(before, object) {
 			return false, nil
 		}
 		err := w.Client.Status().Update(ctx, object)
@@ -85,25 +84,4 @@ func goneIsReplaced(err error) error {
 		return ErrReplaced
 	}
 	return err
-}
-
-func statusOf(object client.Object) any {
-	switch object := object.(type) {
-	case *v1alpha1.Order:
-		return object.Status
-	case *v1alpha1.Refund:
-		return object.Status
-	case *v1alpha1.Merchant:
-		return object.Status
-	case *v1alpha1.EventSink:
-		return object.Status
-	case *v1alpha1.MiniProgram:
-		return object.Status
-	case *v1alpha1.Shipment:
-		return object.Status
-	case *v1alpha1.Statement:
-		return object.Status
-	default:
-		return object
-	}
 }

@@ -92,24 +92,16 @@ func (w *world) isBilled(number, sub string) bool {
 }
 
 func (w *world) knowsPayment(there *simulator.Order) bool {
-	for _, object := range w.objects() {
-		order, ok := object.(*v1alpha1.Order)
-		if ok && order.Number() == there.OutTradeNo && lifecycle.IsPaid(order) && order.Status.Transaction.ID == there.Payment.TransactionID &&
-			order.Spec.Amount.Total == there.Payment.TotalFee {
-			return true
-		}
-	}
-	return false
+	return exists(maps.Values(w.objects()), func(order *v1alpha1.Order) bool {
+		return order.Number() == there.OutTradeNo && lifecycle.IsPaid(order) && order.Status.Transaction.ID == there.Payment.TransactionID &&
+			order.Spec.Amount.Total == there.Payment.TotalFee
+	})
 }
 
 func (w *world) knowsRefund(there *simulator.Refund) bool {
-	for _, object := range w.objects() {
-		refund, ok := object.(*v1alpha1.Refund)
-		if ok && refund.Number() == there.OutRefundNo && (lifecycle.RefundAccepted(refund) || lifecycle.RefundSucceeded(refund)) && refund.Spec.Amount == there.RefundFee {
-			return true
-		}
-	}
-	return false
+	return exists(maps.Values(w.objects()), func(refund *v1alpha1.Refund) bool {
+		return refund.Number() == there.OutRefundNo && (lifecycle.RefundAccepted(refund) || lifecycle.RefundSucceeded(refund)) && refund.Spec.Amount == there.RefundFee
+	})
 }
 
 // checkBill compares what was found with WeChat Pay's own record of the day.

@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -208,55 +209,13 @@ func matches(x indexes, object client.Object, selector fields.Requirements) bool
 
 // add appends an object to a list of its kind; other kinds are omitted.
 func add(list client.ObjectList, object client.Object) {
-	switch list := list.(type) {
-	case *v1alpha1.OrderList:
-		if order, ok := object.(*v1alpha1.Order); ok {
-			list.Items = append(list.Items, *order)
-		}
-	case *v1alpha1.RefundList:
-		if refund, ok := object.(*v1alpha1.Refund); ok {
-			list.Items = append(list.Items, *refund)
-		}
-	case *v1alpha1.MerchantList:
-		if merchant, ok := object.(*v1alpha1.Merchant); ok {
-			list.Items = append(list.Items, *merchant)
-		}
-	case *v1alpha1.EventSinkList:
-		if sink, ok := object.(*v1alpha1.EventSink); ok {
-			list.Items = append(list.Items, *sink)
-		}
-	case *v1alpha1.StatementList: // a run has none
-	case *v1alpha1.MiniProgramList:
-		if m, ok := object.(*v1alpha1.MiniProgram); ok {
-			list.Items = append(list.Items, *m)
-		}
-	case *v1alpha1.ShipmentList:
-		if shipment, ok := object.(*v1alpha1.Shipment); ok {
-			list.Items = append(list.Items, *shipment)
-		}
-	default:
-		panic(fmt.Sprintf("nobody lists %T", list))
+	items, item := reflect.ValueOf(list).Elem().FieldByName("Items"), reflect.ValueOf(object).Elem()
+	if items.Type().Elem() == item.Type() {
+		items.Set(reflect.Append(items, item))
 	}
 }
 
-func assign(to, from client.Object) {
-	switch to := to.(type) {
-	case *v1alpha1.Order:
-		*to = *from.(*v1alpha1.Order)
-	case *v1alpha1.Refund:
-		*to = *from.(*v1alpha1.Refund)
-	case *v1alpha1.Merchant:
-		*to = *from.(*v1alpha1.Merchant)
-	case *v1alpha1.EventSink:
-		*to = *from.(*v1alpha1.EventSink)
-	case *v1alpha1.MiniProgram:
-		*to = *from.(*v1alpha1.MiniProgram)
-	case *v1alpha1.Shipment:
-		*to = *from.(*v1alpha1.Shipment)
-	default:
-		panic(fmt.Sprintf("nobody reads %T", to))
-	}
-}
+func assign(to, from client.Object) { reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem()) }
 
 // untranslated returns an object as the API server stores it: with its own UID.
 func (w *world) untranslated(object client.Object) client.Object {

@@ -362,9 +362,8 @@ func (w *world) checkEnd() {
 
 func (w *world) checkNumbers(ledger simulator.Ledger) {
 	for _, there := range ledger.Orders {
-		if !w.anyCreated(func(object client.Object) bool {
-			order, ok := object.(*v1alpha1.Order)
-			return ok && order.Number() == there.OutTradeNo && w.ownOrder(ledger, order) != nil
+		if !exists(slices.Values(w.everything()), func(order *v1alpha1.Order) bool {
+			return order.Number() == there.OutTradeNo && w.ownOrder(ledger, order) != nil
 		}) {
 			w.violate("WeChat Pay has the order %s, which is no object's", there.OutTradeNo)
 		}
@@ -373,9 +372,8 @@ func (w *world) checkNumbers(ledger simulator.Ledger) {
 		}
 	}
 	for _, there := range ledger.Refunds {
-		if !w.anyCreated(func(object client.Object) bool {
-			refund, ok := object.(*v1alpha1.Refund)
-			return ok && refund.Number() == there.OutRefundNo && w.ownRefund(ledger, refund) != nil
+		if !exists(slices.Values(w.everything()), func(refund *v1alpha1.Refund) bool {
+			return refund.Number() == there.OutRefundNo && w.ownRefund(ledger, refund) != nil
 		}) {
 			w.violate("WeChat Pay has the refund %s over %d of %s, which is no object's", there.OutRefundNo, there.RefundFee, there.OutTradeNo)
 		}

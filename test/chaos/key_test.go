@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"cmp"
+	"reflect"
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,24 +45,22 @@ func (w *world) namespaceOf(place string) string {
 // time.
 func (w *world) isOurs(namespace string) bool { return w.namespaceOf(placeOf(namespace)) == namespace }
 
+// kinds are empty objects of the kinds that a run has.
+var kinds = map[string]client.Object{
+	kindMerchant: &v1alpha1.Merchant{}, kindOrder: &v1alpha1.Order{}, kindRefund: &v1alpha1.Refund{},
+	kindMiniProgram: &v1alpha1.MiniProgram{}, kindShipment: &v1alpha1.Shipment{}, kindEventSink: &v1alpha1.EventSink{},
+}
+
+// kindOf returns the kind of an object that a run has; empty for others.
 func kindOf(object client.Object) string {
-	switch object.(type) {
-	case *v1alpha1.Merchant:
-		return kindMerchant
-	case *v1alpha1.Order:
-		return kindOrder
-	case *v1alpha1.Refund:
-		return kindRefund
-	case *v1alpha1.MiniProgram:
-		return kindMiniProgram
-	case *v1alpha1.Shipment:
-		return kindShipment
-	case *v1alpha1.EventSink:
-		return kindEventSink
-	default:
+	name := reflect.TypeOf(object).Elem().Name()
+	if kinds[name] == nil {
 		return ""
 	}
+	return name
 }
+
+func newObject(kind string) client.Object { return kinds[kind].DeepCopyObject().(client.Object) }
 
 func keyOf(object client.Object) key {
 	return key{kindOf(object), object.GetName(), placeOf(object.GetNamespace())}

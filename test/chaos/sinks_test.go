@@ -20,6 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/controllers"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
@@ -59,24 +60,21 @@ func (l *network) receive(answer http.ResponseWriter, request *http.Request) {
 	w := l.w
 	p := w.processNamed(request.UserAgent())
 	if p == nil || p.isDead() {
-		drop(answer)
+		simulation.DropConnection(answer)
 		return
 	}
 	id := request.Header.Get("Ce-Id")
 	event := toldEvent{uid: id[:max(strings.LastIndex(id, "/"), 0)], kind: v1alpha1.EventType(strings.TrimPrefix(request.Header.Get("Ce-Type"), eventType))}
 	met := w.reach(p, step{verb: "event", on: string(event.kind), event: true})
-	if met.before != nil {
-		w.note("%s: event %s of %s: %v", p.name, event.kind, event.uid, met.before)
-		drop(answer)
+	what := "event " + string(event.kind) + " of " + event.uid
+	if w.breaksOff(answer, p, what, met.before) {
 		return
 	}
-	w.note("%s: event %s of %s", p.name, event.kind, event.uid)
+	w.note("%s: %s", p.name, what)
 	w.mutex.Lock()
 	w.events.took = append(w.events.took, event)
 	w.mutex.Unlock()
-	if met.after != nil {
-		w.note("%s: event %s of %s: %v", p.name, event.kind, event.uid, met.after)
-		drop(answer)
+	if w.breaksOff(answer, p, what, met.after) {
 		return
 	}
 	answer.WriteHeader(http.StatusNoContent)

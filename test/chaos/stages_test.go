@@ -176,9 +176,13 @@ func denied(refund *v1alpha1.Refund)   { refund.Spec.Approval = v1alpha1.Approva
 // refundsBecome sets the outcome of the first refund at WeChat Pay.
 func refundsBecome(outcome simulator.FaultKind) stage {
 	return stage{what: "WeChat prepares " + string(outcome), do: func(w *world) {
-		_, err := w.sim.AddFault(simulator.Fault{Operation: simulator.OperationRefund, Number: firstRefund, Kind: outcome})
-		w.must(err)
+		w.fault(simulator.Fault{Operation: simulator.OperationRefund, Number: firstRefund, Kind: outcome})
 	}, until: now}
+}
+
+func (w *world) fault(f simulator.Fault) {
+	_, err := w.sim.AddFault(f)
+	w.must(err)
 }
 
 // byHand sets a refund's status as staff do in the merchant platform.
@@ -196,84 +200,49 @@ func now(*world) bool { return true }
 // wait continues until nothing is due.
 func wait() stage { return stage{what: "wait"} }
 
-func prepared(w *world) bool {
-	found := w.order(home, firstOrder)
-	return found != nil && lifecycle.IsPrepared(found)
-}
+// What the first Order comes to.
+var (
+	prepared     = isAt(home, firstOrder, lifecycle.IsPrepared)
+	paid         = isAt(home, firstOrder, lifecycle.IsPaid)
+	finished     = isAt(home, firstOrder, lifecycle.IsFinished)
+	notPermitted = isAt(home, firstOrder, isNotPermitted)
+	// mismatched also matches if no process received the callback and the Order found the mismatch by a query.
+	mismatched = isAt(home, firstOrder, func(o *v1alpha1.Order) bool { return lifecycle.PaidReason(o) == v1alpha1.ReasonAmountMismatch })
+)
 
-func paid(w *world) bool {
-	found := w.order(home, firstOrder)
-	return found != nil && lifecycle.IsPaid(found)
-}
+func lost(place, name string) func(*world) bool { return isAt(place, name, lostNumber) }
 
-func finished(w *world) bool {
-	found := w.order(home, firstOrder)
-	return found != nil && lifecycle.IsFinished(found)
-}
+// What the first Refund comes to.
+var (
+	accepted  = refundIs(firstRefund, lifecycle.RefundAccepted)
+	requested = refundIs(firstRefund, func(r *v1alpha1.Refund) bool {
+		return lifecycle.RefundAccepted(r) || lifecycle.RefundMayBeAtWeChat(r)
+	})
+	unknown = refundIs(firstRefund, func(r *v1alpha1.Refund) bool { return lifecycle.AcceptedReason(r) == v1alpha1.ReasonOutcomeUnknown })
+)
 
-func notPermitted(w *world) bool {
-	found := w.order(home, firstOrder)
-	return found != nil && lifecycle.PreparedReason(found) == v1alpha1.ReasonNotPermitted
-}
-
-// mismatched also matches if no process received the callback and the Order found the mismatch by a
-// query.
-func mismatched(w *world) bool {
-	found := w.order(home, firstOrder)
-	return found != nil && lifecycle.PaidReason(found) == v1alpha1.ReasonAmountMismatch
-}
-
-func lost(place, name string) func(*world) bool {
-	return func(w *world) bool {
-		found := w.order(place, name)
-		return found != nil && lostNumber(found)
-	}
-}
-
-func refunded(name string) func(*world) bool {
-	return func(w *world) bool {
-		found := w.refund(name)
-		return found != nil && lifecycle.RefundFinal(found)
-	}
-}
+func refunded(name string) func(*world) bool { return refundIs(name, lifecycle.RefundFinal) }
 
 func awaiting(name string) func(*world) bool {
+	return refundIs(name, func(r *v1alpha1.Refund) bool { return lifecycle.ApprovedReason(r) == v1alpha1.ReasonAwaitingApproval })
+}
+
+func abnormal(name string) func(*world) bool {
+	return refundIs(name, func(r *v1alpha1.Refund) bool { return lifecycle.SucceededReason(r) == v1alpha1.ReasonAbnormal })
+}
+
+func refundIs(name string, is func(*v1alpha1.Refund) bool) func(*world) bool {
 	return func(w *world) bool {
 		found := w.refund(name)
-		return found != nil && lifecycle.ApprovedReason(found) == v1alpha1.ReasonAwaitingApproval
+		return found != nil && is(found)
 	}
-}
-
-func accepted(w *world) bool {
-	found := w.refund(firstRefund)
-	return found != nil && lifecycle.RefundAccepted(found)
-}
-
-func requested(w *world) bool {
-	found := w.refund(firstRefund)
-	return found != nil && (lifecycle.RefundAccepted(found) || lifecycle.RefundMayBeAtWeChat(found))
 }
 
 // inDoubtOrPrepared creates the Order and continues once WeChat Pay may have it.
 func inDoubtOrPrepared() stage {
 	created := anOrder()
-	created.until = func(w *world) bool {
-		found := w.order(home, firstOrder)
-		return found != nil && lifecycle.Started(found)
-	}
+	created.until = isAt(home, firstOrder, lifecycle.Started)
 	return created
-}
-
-func unknown(w *world) bool {
-	found := w.refund(firstRefund)
-	return found != nil && lifecycle.AcceptedReason(found) == v1alpha1.ReasonOutcomeUnknown
-}
-
-func abnormal(name string) func(*world) bool {
-	return func(w *world) bool {
-		found := w.refund(name)
-		return found != nil && lifecycle.SucceededReason(found) == v1alpha1.ReasonAbnormal
-	}
 }
 
 func gone(kind, name string) func(*world) bool {
@@ -295,9 +264,13 @@ func payAnotherAmount() stage {
 }
 
 func payWith(what string, how simulator.PayOptions, until func(*world) bool) stage {
+	return payOf(firstOrder, what, how, until)
+}
+
+func payOf(number, what string, how simulator.PayOptions, until func(*world) bool) stage {
 	return stage{what: what, until: until, do: func(w *world) {
 		// After a cut there may be nothing to pay, or the order may already be paid.
-		if _, err := w.sim.Pay(mchID, firstOrder, how); err != nil {
+		if _, err := w.sim.Pay(mchID, number, how); err != nil {
 			w.note("the payer could not pay: %v", err)
 		}
 	}}
@@ -305,16 +278,14 @@ func payWith(what string, how simulator.PayOptions, until func(*world) bool) sta
 
 func loseCallbacks() stage {
 	return stage{what: "callbacks of refunds get lost", do: func(w *world) {
-		_, err := w.sim.AddFault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
-		w.must(err)
+		w.fault(simulator.Fault{Operation: simulator.OperationRefundCallback, Kind: simulator.FaultLose})
 	}, until: now}
 }
 
 // callbacksAre adds a fault for the first payment callbacks.
 func callbacksAre(kind simulator.FaultKind, count int) stage {
 	return stage{what: "callbacks are spoiled: " + string(kind), do: func(w *world) {
-		_, err := w.sim.AddFault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: kind, Count: count})
-		w.must(err)
+		w.fault(simulator.Fault{Operation: simulator.OperationPaymentCallback, Kind: kind, Count: count})
 	}, until: now}
 }
 
@@ -322,8 +293,7 @@ func callbacksAre(kind simulator.FaultKind, count int) stage {
 // backup host too.
 func loseRefundAnswer() stage {
 	return stage{what: "WeChat takes the refund and answers SYSTEMERROR", do: func(w *world) {
-		_, err := w.sim.AddFault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultSystemError, AfterEffect: true, Count: 2})
-		w.must(err)
+		w.fault(simulator.Fault{Operation: simulator.OperationRefund, Kind: simulator.FaultSystemError, AfterEffect: true, Count: 2})
 	}, until: now}
 }
 

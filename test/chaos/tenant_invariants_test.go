@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,9 +65,10 @@ func (w *world) orderOf(refund *v1alpha1.Refund) *v1alpha1.Order {
 	return order
 }
 
-func (w *world) anyCreated(is func(client.Object) bool) bool {
-	for _, object := range w.everything() {
-		if is(object) {
+// exists reports whether there is an object of a kind that matches.
+func exists[T client.Object](objects iter.Seq[client.Object], is func(T) bool) bool {
+	for object := range objects {
+		if of, isKind := object.(T); isKind && is(of) {
 			return true
 		}
 	}

@@ -187,11 +187,7 @@ func lossAt(place, kind, name string) stage {
 }
 
 func payNumber(number string, until func(*world) bool) stage {
-	return stage{what: "the payer pays " + number, until: until, do: func(w *world) {
-		if _, err := w.sim.Pay(mchID, number, simulator.PayOptions{}); err != nil {
-			w.note("the payer could not pay: %v", err)
-		}
-	}}
+	return payOf(number, "the payer pays "+number, simulator.PayOptions{}, until)
 }
 
 func isNotPermitted(order *v1alpha1.Order) bool {

@@ -5,13 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
@@ -130,7 +130,7 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 	made := readCall(request, body)
 	operation, number := made.operation, made.number
 	if p == nil || p.isDead() {
-		drop(answer)
+		simulation.DropConnection(answer)
 		return
 	}
 	met := l.fate[p.name]
@@ -142,15 +142,13 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 		met = w.reach(p, step{verb: operation, on: number})
 		l.fate[p.name] = met.repeated()
 	}
-	if met.before != nil {
-		w.note("%s: %s %s: %v", p.name, operation, number, met.before)
-		drop(answer)
+	if w.breaksOff(answer, p, operation+" "+number, met.before) {
 		return
 	}
 	if met.late {
 		w.note("%s: %s %s: is on its way", p.name, operation, number)
 		l.hold(request, body, backup)
-		drop(answer)
+		simulation.DropConnection(answer)
 		return
 	}
 	if met.forged {
@@ -161,13 +159,11 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 	response, content, err := l.forward(request, body, backup)
 	if err != nil {
 		w.violate("the connection to WeChat Pay broke: %v", err)
-		drop(answer)
+		simulation.DropConnection(answer)
 		return
 	}
 	w.note("%s: %s %s:%s", p.name, operation, number, words(response, content))
-	if met.after != nil {
-		w.note("%s: %s %s: %v", p.name, operation, number, met.after)
-		drop(answer)
+	if w.breaksOff(answer, p, operation+" "+number, met.after) {
 		return
 	}
 	for name, values := range response.Header {
@@ -177,6 +173,16 @@ func (l *network) serve(answer http.ResponseWriter, request *http.Request, backu
 	}
 	answer.WriteHeader(response.StatusCode)
 	_, _ = answer.Write(content) // a disconnected client misses the response
+}
+
+// breaksOff resets the connection of a call that failed, so that its caller does not learn more.
+func (w *world) breaksOff(answer http.ResponseWriter, p *process, what string, failure error) bool {
+	if failure == nil {
+		return false
+	}
+	w.note("%s: %s: %v", p.name, what, failure)
+	simulation.DropConnection(answer)
+	return true
 }
 
 func (l *network) forward(request *http.Request, body []byte, backup bool) (*http.Response, []byte, error) {
@@ -202,21 +208,6 @@ func (l *network) forward(request *http.Request, body []byte, backup bool) (*htt
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(response.Body)
 	return response, content, err
-}
-
-// drop resets a connection, so that the client does not learn the result.
-func drop(answer http.ResponseWriter) {
-	connection, _, err := http.NewResponseController(answer).Hijack()
-	if err != nil {
-		return
-	}
-	if wrapped, isTLS := connection.(*tls.Conn); isTLS {
-		connection = wrapped.NetConn()
-	}
-	if tcp, isTCP := connection.(*net.TCPConn); isTCP {
-		_ = tcp.SetLinger(0)
-	}
-	_ = connection.Close()
 }
 
 var errNobody = errors.New("connection refused")

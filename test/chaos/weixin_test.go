@@ -19,6 +19,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 	weixin "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
 )
 
@@ -75,36 +76,31 @@ func (l *network) serveWeixin(answer http.ResponseWriter, request *http.Request)
 	w := l.w
 	p := w.processNamed(request.UserAgent())
 	if p == nil || p.isDead() {
-		drop(answer)
+		simulation.DropConnection(answer)
 		return
 	}
 	made := readWeixinCall(request, body)
 	w.checkUpload(p, made, body)
 	met := w.reach(p, step{weixin: true, verb: made.operation, on: made.number})
-	switch {
-	case met.before != nil:
-		w.note("%s: %s %s: %v", p.name, made.operation, made.number, met.before)
-		drop(answer)
+	what := made.operation + " " + made.number
+	if w.breaksOff(answer, p, what, met.before) {
 		return
-	case met.late:
-		w.note("%s: %s %s: is on its way", p.name, made.operation, made.number)
+	}
+	if met.late {
+		w.note("%s: %s: is on its way", p.name, what)
 		l.hold(request, body, false)
-		drop(answer)
+		simulation.DropConnection(answer)
 		return
 	}
 	status, content, err := l.forwardWeixin(request, body)
-	if err != nil { // the simulator's fault broke the connection
-		w.note("%s: %s %s: %v", p.name, made.operation, made.number, err)
-		drop(answer)
+	if w.breaksOff(answer, p, what, err) { // by a fault of the simulator
 		return
 	}
 	if met.forged {
 		content = orderState.ReplaceAll(content, []byte(`"order_state":4`))
 	}
-	w.note("%s: %s %s: %d %s", p.name, made.operation, made.number, status, weixinWords(content))
-	if met.after != nil {
-		w.note("%s: %s %s: %v", p.name, made.operation, made.number, met.after)
-		drop(answer)
+	w.note("%s: %s: %d %s", p.name, what, status, weixinWords(content))
+	if w.breaksOff(answer, p, what, met.after) {
 		return
 	}
 	answer.WriteHeader(status)
@@ -234,7 +230,7 @@ func (w *world) checkUpload(p *process, call weixinCall, body []byte) {
 		return
 	}
 	tracking := members.ShippingList[0].TrackingNo
-	known := w.anyShipment(func(shipment *v1alpha1.Shipment) bool {
+	known := exists(slices.Values(w.everything()), func(shipment *v1alpha1.Shipment) bool {
 		return shipment.Spec.Parcels[0].TrackingNumber == tracking && shipment.Spec.OrderRef.Name == call.number
 	})
 	if !known {
@@ -246,15 +242,6 @@ func (w *world) checkUpload(p *process, call weixinCall, body []byte) {
 	case first != string(body):
 		w.breaks(shippedOnce, "%s: %s is uploaded otherwise than before:\n%s\nnot:\n%s", p.name, tracking, body, first)
 	}
-}
-
-func (w *world) anyShipment(is func(*v1alpha1.Shipment) bool) bool {
-	for _, object := range w.everything() {
-		if shipment, ok := object.(*v1alpha1.Shipment); ok && is(shipment) {
-			return true
-		}
-	}
-	return false
 }
 
 // uidOf tells Shipments apart that were applied again: another creation has another time, which is
@@ -306,7 +293,7 @@ func (w *world) checkShipping() {
 			w.breaks(shippedOnce, "%s was shipped completely %d times", there.OutTradeNo, there.FinishCount)
 		}
 		for _, parcel := range there.Parcels {
-			if !w.anyShipment(func(s *v1alpha1.Shipment) bool {
+			if !exists(slices.Values(w.everything()), func(s *v1alpha1.Shipment) bool {
 				return s.Spec.Parcels[0].TrackingNumber == parcel.TrackingNo && s.Spec.OrderRef.Name == there.OutTradeNo
 			}) {
 				w.breaks(shippedOnce, "WeChat has the parcel %s, which is no Shipment's", parcel.TrackingNo)

@@ -20,6 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	weixin "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/conditions"
 )
 
 const (
@@ -420,23 +421,6 @@ func (w *world) put(k key, object client.Object, gone bool) {
 	}
 }
 
-func newObject(kind string) client.Object {
-	switch kind {
-	case kindMerchant:
-		return &v1alpha1.Merchant{}
-	case kindOrder:
-		return &v1alpha1.Order{}
-	case kindMiniProgram:
-		return &v1alpha1.MiniProgram{}
-	case kindShipment:
-		return &v1alpha1.Shipment{}
-	case kindEventSink:
-		return &v1alpha1.EventSink{}
-	default:
-		return &v1alpha1.Refund{}
-	}
-}
-
 // must aborts a run if the test's own operations fail.
 func (w *world) must(err error) {
 	if err != nil {
@@ -469,23 +453,8 @@ func (w *world) holds(of invariant) {
 
 // summary describes an object in a trace.
 func summary(object client.Object) string {
-	var conditions []metav1.Condition
-	switch object := object.(type) {
-	case *v1alpha1.Merchant:
-		conditions = object.Status.Conditions
-	case *v1alpha1.Order:
-		conditions = object.Status.Conditions
-	case *v1alpha1.Refund:
-		conditions = object.Status.Conditions
-	case *v1alpha1.MiniProgram:
-		conditions = object.Status.Conditions
-	case *v1alpha1.EventSink:
-		conditions = object.Status.Conditions
-	case *v1alpha1.Shipment:
-		conditions = object.Status.Conditions
-	}
 	var words []string
-	for _, c := range conditions {
+	for _, c := range conditions.Of(object) {
 		words = append(words, fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason))
 	}
 	slices.Sort(words)

@@ -42,56 +42,34 @@ func (s *Shop) NewAppSecret(namespace, secret string) *corev1.Secret {
 
 // NewMiniProgram returns the MiniProgram of AppID with the simulator as its endpoint.
 func (s *Shop) NewMiniProgram(name string, change ...func(*v1alpha1.MiniProgram)) *v1alpha1.MiniProgram {
-	m := &v1alpha1.MiniProgram{
+	return changed(&v1alpha1.MiniProgram{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name},
 		Spec: v1alpha1.MiniProgramSpec{
 			AppID: AppID, AppSecretRef: v1alpha1.AppSecretReference{Name: "mini-program"},
 			Endpoint: &v1alpha1.WeixinEndpoint{URL: s.Weixin.URL(), CABundle: s.WeChat.CAPEM()},
 		},
-	}
-	for _, c := range change {
-		c(m)
-	}
-	return m
+	}, change)
 }
 
 // NewShipment returns a Shipment of an Order, of one parcel.
 func (s *Shop) NewShipment(name, order string, change ...func(*v1alpha1.Shipment)) *v1alpha1.Shipment {
-	shipment := &v1alpha1.Shipment{
+	return changed(&v1alpha1.Shipment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name},
 		Spec: v1alpha1.ShipmentSpec{
 			OrderRef: v1alpha1.OrderReference{Name: order}, Logistics: v1alpha1.LogisticsExpress,
 			Parcels: []v1alpha1.Parcel{{TrackingNumber: "T-" + name, Carrier: "STO", Items: "肥皂 x1"}},
 		},
-	}
-	for _, c := range change {
-		c(shipment)
-	}
-	return shipment
+	}, change)
 }
 
 // WaitMiniProgram waits until a MiniProgram has a condition in a state.
 func (s *Shop) WaitMiniProgram(name, state string) *v1alpha1.MiniProgram {
 	s.T.Helper()
-	m := &v1alpha1.MiniProgram{}
-	s.Eventually("MiniProgram "+name+" is "+state, func() error {
-		if err := s.Client.Get(s.Context(), s.key(name), m); err != nil {
-			return err
-		}
-		return has(m.Status.Conditions, state)
-	})
-	return m
+	return waitFor(s, &v1alpha1.MiniProgram{}, name, state)
 }
 
 // WaitShipment waits until a Shipment has a condition in a state.
 func (s *Shop) WaitShipment(name, state string) *v1alpha1.Shipment {
 	s.T.Helper()
-	shipment := &v1alpha1.Shipment{}
-	s.Eventually("Shipment "+name+" is "+state, func() error {
-		if err := s.Client.Get(s.Context(), s.key(name), shipment); err != nil {
-			return err
-		}
-		return has(shipment.Status.Conditions, state)
-	})
-	return shipment
+	return waitFor(s, &v1alpha1.Shipment{}, name, state)
 }

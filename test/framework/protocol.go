@@ -59,10 +59,15 @@ func NewParty(mchID, appID, key string) simulator.Merchant {
 // "-cert" after it for the certificate.
 func (s *Shop) CreateCredentialsOf(weChat *simulator.Simulator, namespace, name, mchID, key string) {
 	s.T.Helper()
+	s.createCredentials(weChat, namespace, name, mchID, key, key)
+}
+
+func (s *Shop) createCredentials(weChat *simulator.Simulator, namespace, name, mchID, apiKey, apiV3Key string) {
+	s.T.Helper()
 	certificate, err := weChat.IssueClientCertificate(mchID)
 	s.Must(err)
 	s.Create(
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string][]byte{"apiKey": []byte(key), "apiV3Key": []byte(key)}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string][]byte{"apiKey": []byte(apiKey), "apiV3Key": []byte(apiV3Key)}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name + "-cert"}, Type: corev1.SecretTypeTLS,
 			Data: map[string][]byte{corev1.TLSCertKey: certificate.CertPEM, corev1.TLSPrivateKeyKey: certificate.KeyPEM}},
 	)

@@ -148,17 +148,13 @@ func (r *Receiver) First() []string {
 
 // NewEventSink returns an EventSink for a Receiver.
 func (s *Shop) NewEventSink(name string, receiver *Receiver, change ...func(*v1alpha1.EventSink)) *v1alpha1.EventSink {
-	sink := &v1alpha1.EventSink{
+	return changed(&v1alpha1.EventSink{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name},
 		Spec: v1alpha1.EventSinkSpec{
 			URL: receiver.URL(), CABundle: receiver.CAPEM(),
 			SecretRef: v1alpha1.SigningKeyReference{Name: "events"},
 		},
-	}
-	for _, c := range change {
-		c(sink)
-	}
-	return sink
+	}, change)
 }
 
 // NewSigningKey returns the Secret that NewEventSink names.
@@ -169,12 +165,5 @@ func (s *Shop) NewSigningKey(namespace, key string) *corev1.Secret {
 // WaitEventSink waits until an EventSink has a condition in a state.
 func (s *Shop) WaitEventSink(name, state string) *v1alpha1.EventSink {
 	s.T.Helper()
-	sink := &v1alpha1.EventSink{}
-	s.Eventually("EventSink "+name+" is "+state, func() error {
-		if err := s.Client.Get(s.Context(), s.key(name), sink); err != nil {
-			return err
-		}
-		return has(sink.Status.Conditions, state)
-	})
-	return sink
+	return waitFor(s, &v1alpha1.EventSink{}, name, state)
 }

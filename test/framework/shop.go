@@ -5,7 +5,6 @@ package framework
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -393,10 +392,15 @@ func (s *Shop) NewMerchant(change ...func(*v1alpha1.Merchant)) *v1alpha1.Merchan
 		},
 	}
 	s.Speak(merchant, s.Protocol)
+	return changed(merchant, change)
+}
+
+// changed applies a test's changes to an object.
+func changed[T any](object *T, change []func(*T)) *T {
 	for _, c := range change {
-		c(merchant)
+		c(object)
 	}
-	return merchant
+	return object
 }
 
 // TakeKeys records in a Merchant's status that its endpoint accepted the keys, as a leader does
@@ -414,18 +418,12 @@ func (s *Shop) TakeKeys(m *v1alpha1.Merchant, keys ...string) {
 // CreateCredentials creates the Secrets that NewMerchant references.
 func (s *Shop) CreateCredentials(namespace string) {
 	s.T.Helper()
-	certificate, err := s.WeChat.IssueClientCertificate(MchID)
-	s.Must(err)
-	s.Create(
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "wechatpay"}, Data: map[string][]byte{"apiKey": []byte(APIKey), "apiV3Key": []byte(APIV3Key)}},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "wechatpay-cert"}, Type: corev1.SecretTypeTLS,
-			Data: map[string][]byte{corev1.TLSCertKey: certificate.CertPEM, corev1.TLSPrivateKeyKey: certificate.KeyPEM}},
-	)
+	s.createCredentials(s.WeChat, namespace, "wechatpay", MchID, APIKey, APIV3Key)
 }
 
 // NewOrder returns a JSAPI Order of 101 fen.
 func (s *Shop) NewOrder(name string, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
-	order := &v1alpha1.Order{
+	return changed(&v1alpha1.Order{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name},
 		Spec: v1alpha1.OrderSpec{
 			MerchantRef: v1alpha1.MerchantReference{Name: MerchantName},
@@ -433,23 +431,15 @@ func (s *Shop) NewOrder(name string, change ...func(*v1alpha1.Order)) *v1alpha1.
 			Amount: v1alpha1.Amount{Total: 101},
 			Payer:  &v1alpha1.Payer{OpenID: OpenID},
 		},
-	}
-	for _, c := range change {
-		c(order)
-	}
-	return order
+	}, change)
 }
 
 // NewRefund returns a Refund of an Order.
 func (s *Shop) NewRefund(name, order string, amount int64, change ...func(*v1alpha1.Refund)) *v1alpha1.Refund {
-	refund := &v1alpha1.Refund{
+	return changed(&v1alpha1.Refund{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name},
 		Spec:       v1alpha1.RefundSpec{OrderRef: v1alpha1.OrderReference{Name: order}, Amount: amount},
-	}
-	for _, c := range change {
-		c(refund)
-	}
-	return refund
+	}, change)
 }
 
 // Create creates objects.
@@ -460,12 +450,4 @@ func (s *Shop) Create(objects ...client.Object) {
 			s.T.Fatalf("creating %T %s: %v", object, object.GetName(), err)
 		}
 	}
-}
-
-func describe(conditions []metav1.Condition) string {
-	text := ""
-	for _, c := range conditions {
-		text += fmt.Sprintf(" %s=%s/%s (%s)", c.Type, c.Status, c.Reason, c.Message)
-	}
-	return text
 }

@@ -36,14 +36,10 @@ func WithClocks(operators, weChats *Clock) Option {
 
 // NewStatement returns a Statement of the shop's Merchant.
 func (s *Shop) NewStatement(name, date string, change ...func(*v1alpha1.Statement)) *v1alpha1.Statement {
-	statement := &v1alpha1.Statement{
+	return changed(&v1alpha1.Statement{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name},
 		Spec:       v1alpha1.StatementSpec{MerchantRef: v1alpha1.LocalMerchantReference{Name: MerchantName}, Date: date},
-	}
-	for _, c := range change {
-		c(statement)
-	}
-	return statement
+	}, change)
 }
 
 // WaitStatement waits until a Statement has conditions in some states.
@@ -55,7 +51,7 @@ func (s *Shop) WaitStatement(name string, states ...string) *v1alpha1.Statement 
 			return err
 		}
 		for _, state := range states {
-			if err := has(statement.Status.Conditions, state); err != nil {
+			if err := has(statement, state); err != nil {
 				return err
 			}
 		}

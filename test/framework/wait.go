@@ -4,16 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/conditions"
 )
 
 // Order reads an Order.
@@ -43,46 +44,38 @@ func (s *Shop) key(name string) types.NamespacedName {
 // returns the Order. The name may have the form namespace/name.
 func (s *Shop) WaitOrder(name string, states ...string) *v1alpha1.Order {
 	s.T.Helper()
-	order := &v1alpha1.Order{}
-	s.Eventually("Order "+name+" is "+strings.Join(states, " or "), func() error {
-		if err := s.Client.Get(s.Context(), s.key(name), order); err != nil {
+	return waitFor(s, &v1alpha1.Order{}, name, states...)
+}
+
+// waitFor waits until an object has a condition in one of the states, and returns the object.
+func waitFor[T client.Object](s *Shop, object T, name string, states ...string) T {
+	s.T.Helper()
+	kind := reflect.TypeOf(object).Elem().Name()
+	s.Eventually(kind+" "+name+" is "+strings.Join(states, " or "), func() error {
+		err := s.Client.Get(s.Context(), s.key(name), object)
+		if err != nil {
 			return err
 		}
-		var err error
 		for _, state := range states {
-			if err = has(order.Status.Conditions, state); err == nil {
+			if err = has(object, state); err == nil {
 				return nil
 			}
 		}
 		return err
 	})
-	return order
+	return object
 }
 
 // WaitRefund waits until a Refund has a condition in a state.
 func (s *Shop) WaitRefund(name, state string) *v1alpha1.Refund {
 	s.T.Helper()
-	refund := &v1alpha1.Refund{}
-	s.Eventually("Refund "+name+" is "+state, func() error {
-		if err := s.Client.Get(s.Context(), s.key(name), refund); err != nil {
-			return err
-		}
-		return has(refund.Status.Conditions, state)
-	})
-	return refund
+	return waitFor(s, &v1alpha1.Refund{}, name, state)
 }
 
 // WaitMerchant waits until a Merchant has a condition in a state.
 func (s *Shop) WaitMerchant(name, state string) *v1alpha1.Merchant {
 	s.T.Helper()
-	merchant := &v1alpha1.Merchant{}
-	s.Eventually("Merchant "+name+" is "+state, func() error {
-		if err := s.Client.Get(s.Context(), s.key(name), merchant); err != nil {
-			return err
-		}
-		return has(merchant.Status.Conditions, state)
-	})
-	return merchant
+	return waitFor(s, &v1alpha1.Merchant{}, name, state)
 }
 
 // ChangeMerchant changes the shop's Merchant and waits until the operator has seen it: a cache may
@@ -119,12 +112,13 @@ func (s *Shop) waitSeen(merchant *v1alpha1.Merchant) {
 	})
 }
 
-func has(conditions []metav1.Condition, state string) error {
+func has(object client.Object, state string) error {
 	kind, rest, _ := strings.Cut(state, "=")
 	status, reason, _ := strings.Cut(rest, "/")
-	found := meta.FindStatusCondition(conditions, kind)
+	all := conditions.Of(object)
+	found := meta.FindStatusCondition(all, kind)
 	if found == nil || string(found.Status) != status || found.Reason != reason {
-		return errors.New("it has" + describe(conditions))
+		return errors.New("it has" + conditions.Describe(all))
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/conditions"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/postgres"
 	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
 )
@@ -138,17 +139,9 @@ func (s *soak) makeStatements(ctx context.Context) error {
 			}
 			if balanced := meta.FindStatusCondition(statement.Status.Conditions, v1alpha1.ConditionBalanced); balanced == nil ||
 				!slices.Contains([]string{v1alpha1.ReasonBalanced, v1alpha1.ReasonDiffers}, balanced.Reason) {
-				return errors.New(statement.Namespace + "/" + statement.Name + " is not compared: " + described(statement.Status.Conditions))
+				return errors.New(statement.Namespace + "/" + statement.Name + " is not compared:" + conditions.Describe(statement.Status.Conditions))
 			}
 		}
 		return nil
 	})
-}
-
-func described(conditions []metav1.Condition) string {
-	text := ""
-	for _, c := range conditions {
-		text += c.Type + "=" + string(c.Status) + "/" + c.Reason + " " + c.Message + "; "
-	}
-	return text
 }

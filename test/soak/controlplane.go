@@ -48,13 +48,9 @@ type controlPlane struct {
 // startControlPlane starts both and waits until they serve.
 func startControlPlane(ctx context.Context, folder, assets string) (*controlPlane, error) {
 	c := &controlPlane{folder: folder, tokens: map[string]string{}}
-	addresses := make([]string, 3)
-	for i := range addresses {
-		address, err := process.FreeAddress()
-		if err != nil {
-			return nil, err
-		}
-		addresses[i] = address
+	addresses, err := process.FreeAddresses(3)
+	if err != nil {
+		return nil, err
 	}
 	c.etcdURL, c.address = "http://"+addresses[0], addresses[2]
 	peers := "http://" + addresses[1]
@@ -125,18 +121,7 @@ func (c *controlPlane) writeTokens() (string, error) {
 
 // awaitReady waits until the API server reports that it is ready.
 func (c *controlPlane) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		err := c.ready(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("kube-apiserver is not ready, see %s: %w", c.apiserver.log, err)
-		}
-		pause(ctx, 200*time.Millisecond)
-	}
+	return await(ctx, "kube-apiserver, see "+c.apiserver.log, c.ready)
 }
 
 func (c *controlPlane) ready(ctx context.Context) error {

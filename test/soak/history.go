@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
 )
@@ -84,35 +86,25 @@ type keyValue struct {
 	ModRevision string `json:"mod_revision"`
 }
 
+// kinds are empty objects by the names that etcd has for their kinds.
+var kinds = map[string]client.Object{
+	"merchants": &v1alpha1.Merchant{}, "orders": &v1alpha1.Order{}, "refunds": &v1alpha1.Refund{}, "shipments": &v1alpha1.Shipment{},
+	"statements": &v1alpha1.Statement{},
+}
+
 // change returns nil for other kinds.
 func (e watchEvent) change() (*judge.Change, error) {
-	change := &judge.Change{Gone: e.Type == "DELETE"}
+	name, _, _ := strings.Cut(strings.TrimPrefix(string(e.KV.Key), stored), "/")
+	kind, known := kinds[name]
+	if !known {
+		return nil, nil //nolint:nilnil // no change is not an error
+	}
+	change := &judge.Change{Object: kind.DeepCopyObject().(client.Object), Gone: e.Type == "DELETE"}
 	value := e.KV.Value
 	if change.Gone {
 		value = e.PrevKV.Value
 	}
-	kind, _, _ := strings.Cut(strings.TrimPrefix(string(e.KV.Key), stored), "/")
-	var err error
-	switch kind {
-	case "merchants":
-		change.Merchant = &v1alpha1.Merchant{}
-		err = json.Unmarshal(value, change.Merchant)
-	case "orders":
-		change.Order = &v1alpha1.Order{}
-		err = json.Unmarshal(value, change.Order)
-	case "refunds":
-		change.Refund = &v1alpha1.Refund{}
-		err = json.Unmarshal(value, change.Refund)
-	case "shipments":
-		change.Shipment = &v1alpha1.Shipment{}
-		err = json.Unmarshal(value, change.Shipment)
-	case "statements":
-		change.Statement = &v1alpha1.Statement{}
-		err = json.Unmarshal(value, change.Statement)
-	default:
-		return nil, nil //nolint:nilnil // no change is not an error
-	}
-	if err != nil {
+	if err := json.Unmarshal(value, change.Object); err != nil {
 		return nil, fmt.Errorf("%s: %w", e.KV.Key, err)
 	}
 	return change, nil

@@ -34,11 +34,9 @@ func startOperators(ctx context.Context, c *controlPlane, books *database, progr
 	if err != nil {
 		return nil, nil, err
 	}
-	var addresses [6]string
-	for i := range addresses {
-		if addresses[i], err = process.FreeAddress(); err != nil {
-			return nil, nil, err
-		}
+	addresses, err := process.FreeAddresses(6)
+	if err != nil {
+		return nil, nil, err
 	}
 	front, err := ingress.Open(filepath.Join(c.folder, "ingress.log"), addresses[0], addresses[1])
 	if err != nil {

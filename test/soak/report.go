@@ -13,10 +13,10 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/conditions"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
 )
@@ -112,36 +112,35 @@ func (s *soak) report(ctx context.Context, verdict judge.Verdict, evidence judge
 
 // countObjects counts how objects ended, by the last reason that they showed.
 func (r *report) countObjects(history []judge.Change) {
-	ends := map[string]string{}
-	for _, change := range history {
-		var name, end string
-		switch {
-		case change.Order != nil:
-			name, end = "o "+change.Order.Namespace+"/"+change.Order.Name, reason(change.Order.Status.Conditions, v1alpha1.ConditionPaid)
-		case change.Refund != nil:
-			name, end = "r "+change.Refund.Namespace+"/"+change.Refund.Name, reason(change.Refund.Status.Conditions, v1alpha1.ConditionSucceeded)
-			if end == v1alpha1.ReasonPending {
-				end = reason(change.Refund.Status.Conditions, v1alpha1.ConditionApproved)
-			}
-		case change.Shipment != nil:
-			name, end = "s "+change.Shipment.Namespace+"/"+change.Shipment.Name, reason(change.Shipment.Status.Conditions, v1alpha1.ConditionUploaded)
-		default:
-			continue // a Merchant
-		}
-		if change.Gone {
-			end += ", then deleted"
-		}
-		ends[name] = end
+	type end struct {
+		of  tally
+		how string
 	}
-	for name, end := range ends {
-		switch name[0] {
-		case 'o':
-			r.OrderEnds[end]++
-		case 'r':
-			r.RefundEnds[end]++
+	ends := map[string]end{}
+	for _, change := range history {
+		var of tally
+		var by string
+		switch change.Object.(type) {
+		case *v1alpha1.Order:
+			of, by = r.OrderEnds, v1alpha1.ConditionPaid
+		case *v1alpha1.Refund:
+			of, by = r.RefundEnds, v1alpha1.ConditionSucceeded
+			if reason(change.Object, by) == v1alpha1.ReasonPending {
+				by = v1alpha1.ConditionApproved
+			}
+		case *v1alpha1.Shipment:
+			of, by = r.ShipmentEnds, v1alpha1.ConditionUploaded
 		default:
-			r.ShipmentEnds[end]++
+			continue
 		}
+		how := reason(change.Object, by)
+		if change.Gone {
+			how += ", then deleted"
+		}
+		ends[fmt.Sprintf("%T %s", change.Object, client.ObjectKeyFromObject(change.Object))] = end{of, how}
+	}
+	for _, e := range ends {
+		e.of[e.how]++
 	}
 }
 
@@ -161,8 +160,8 @@ func contested(evidence judge.Evidence) int {
 	return count
 }
 
-func reason(conditions []metav1.Condition, kind string) string {
-	if found := meta.FindStatusCondition(conditions, kind); found != nil {
+func reason(object client.Object, kind string) string {
+	if found := meta.FindStatusCondition(conditions.Of(object), kind); found != nil {
 		return found.Reason
 	}
 	return "no status"

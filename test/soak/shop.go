@@ -7,7 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
+	"errors"
 	"math/big"
 	"time"
 
@@ -19,6 +19,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/conditions"
 )
 
 // openAccounts creates the namespaces with the permissions of shop and approver, and the Merchants,
@@ -49,17 +50,22 @@ func openAccounts(ctx context.Context, admin client.Client, wechat *simulator.Ad
 		}
 	}
 	for _, merchant := range merchants {
-		if err := await(ctx, "Merchant "+merchant.Name, func(ctx context.Context) error {
-			err := admin.Get(ctx, client.ObjectKeyFromObject(merchant), merchant)
-			if err == nil && !meta.IsStatusConditionTrue(merchant.Status.Conditions, v1alpha1.ConditionReady) {
-				err = fmt.Errorf("not ready: %v", merchant.Status.Conditions)
-			}
-			return err
-		}); err != nil {
+		if err := awaitReady(ctx, admin, "Merchant "+merchant.Name, merchant); err != nil {
 			return nil, err
 		}
 	}
 	return merchants, nil
+}
+
+// awaitReady waits until an object is ready.
+func awaitReady(ctx context.Context, admin client.Client, what string, object client.Object) error {
+	return await(ctx, what, func(ctx context.Context) error {
+		err := admin.Get(ctx, client.ObjectKeyFromObject(object), object)
+		if err == nil && !meta.IsStatusConditionTrue(conditions.Of(object), v1alpha1.ConditionReady) {
+			err = errors.New("not ready:" + conditions.Describe(conditions.Of(object)))
+		}
+		return err
+	})
 }
 
 // openAccount creates a Merchant with its Secrets.
@@ -187,13 +193,7 @@ func openMiniPrograms(ctx context.Context, admin client.Client, wechat *weChat) 
 		}
 	}
 	for _, m := range opened {
-		if err := await(ctx, "MiniProgram "+m.Namespace+"/"+m.Name, func(ctx context.Context) error {
-			err := admin.Get(ctx, client.ObjectKeyFromObject(m), m)
-			if err == nil && !meta.IsStatusConditionTrue(m.Status.Conditions, v1alpha1.ConditionReady) {
-				err = fmt.Errorf("not ready: %v", m.Status.Conditions)
-			}
-			return err
-		}); err != nil {
+		if err := awaitReady(ctx, admin, "MiniProgram "+m.Namespace+"/"+m.Name, m); err != nil {
 			return err
 		}
 	}

@@ -29,13 +29,9 @@ type weChat struct {
 
 // startWeChat starts the simulators on fixed ports, with records that survive restarts.
 func startWeChat(ctx context.Context, folder, program string, seed uint64) (*weChat, error) {
-	var addresses [5]string
-	for i := range addresses {
-		address, err := process.FreeAddress()
-		if err != nil {
-			return nil, err
-		}
-		addresses[i] = address
+	addresses, err := process.FreeAddresses(5)
+	if err != nil {
+		return nil, err
 	}
 	arguments := []string{
 		"--listen=" + addresses[0], "--backup-listen=" + addresses[1], "--admin-listen=" + addresses[2],

@@ -2,29 +2,20 @@
 package money
 
 import (
+	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
 
-// fractions are the currencies that do not have two decimals, of those that WeChat Pay takes. ISO 4217 has it so, and WeChat Pay
-// documents it for JPY and KRW.
-var fractions = map[string]int{"JPY": 0, "KRW": 0, "ISK": 0}
+// whole are the currencies without a smaller unit, of those that WeChat Pay takes. The others have two decimals. ISO 4217 has it so,
+// and WeChat Pay documents it for JPY and KRW.
+var whole = []string{"JPY", "KRW", "ISK"}
 
 // Decimal writes an amount in the currency's main unit: 101 CNY is 1.01, and 500 JPY is 500.
 func Decimal(minor int64, currency string) string {
-	places, known := fractions[currency]
-	if !known {
-		places = 2
-	}
-	if places == 0 {
+	if slices.Contains(whole, currency) {
 		return strconv.FormatInt(minor, 10)
 	}
-	sign, digits := "", strconv.FormatInt(minor, 10)
-	if minor < 0 {
-		sign, digits = "-", digits[1:]
-	}
-	if missing := places + 1 - len(digits); missing > 0 {
-		digits = strings.Repeat("0", missing) + digits
-	}
-	return sign + digits[:len(digits)-places] + "." + digits[len(digits)-places:]
+	return bills.FormatFen(minor)
 }

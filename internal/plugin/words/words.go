@@ -49,12 +49,6 @@ func Word(language Language, english string) string {
 	}
 }
 
-// Knows reports whether a message is in the catalogue: for tests.
-func Knows(english string) bool {
-	_, known := messages[english]
-	return known
-}
-
 // KnowsWord reports whether a word is in the glossary.
 func KnowsWord(english string) bool {
 	_, known := glossary[english]

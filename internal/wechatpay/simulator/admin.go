@@ -1,34 +1,56 @@
 package simulator
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"net/http"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
+
+// adminErrors are the statuses of the admin API's errors.
+var adminErrors = simulation.AdminErrors{
+	{Err: ErrNotFound, Status: http.StatusNotFound},
+	{Err: ErrInvalid, Status: http.StatusBadRequest},
+	{Err: ErrPaySign, Status: http.StatusForbidden},
+	{Err: ErrOrderPaid, Status: http.StatusConflict},
+	{Err: ErrOrderClosed, Status: http.StatusConflict},
+	{Err: ErrOrderExpired, Status: http.StatusConflict},
+	{Err: ErrPrepayExpired, Status: http.StatusConflict},
+}
 
 // adminHandler exposes the Simulator's methods to other processes. It has no authentication and
 // must listen on loopback only.
 func (s *Simulator) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /healthz", simulation.Healthy)
 	mux.HandleFunc("GET /ledger", s.adminLedger)
-	mux.HandleFunc("GET /urls", s.adminURLs)
+	mux.HandleFunc("GET /urls", simulation.Show(func() urlsReply {
+		return urlsReply{URL: s.URL(), BackupURL: s.BackupURL(), AdminURL: s.AdminURL()}
+	}))
 	mux.HandleFunc("GET /ca.pem", s.adminCA)
 	mux.HandleFunc("GET /client-certificate", s.adminClientCertificate)
 	mux.HandleFunc("POST /pay", admin(s.adminPay))
-	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Faults()) })
-	mux.HandleFunc("POST /faults", admin(func(_ *http.Request, f Fault) (any, error) { return s.AddFault(f) }))
+	mux.HandleFunc("GET /faults", simulation.Show(s.Faults))
+	mux.HandleFunc("POST /faults", admin(func(f Fault) (any, error) { return s.AddFault(f) }))
 	mux.HandleFunc("DELETE /faults", s.adminClearFaults)
-	mux.HandleFunc("POST /refunds", admin(s.adminRefundByStaff))
-	mux.HandleFunc("POST /refunds/{no}/status", admin(s.adminRefundStatus))
-	mux.HandleFunc("POST /merchants", admin(func(_ *http.Request, m Merchant) (any, error) { return nil, s.AddMerchant(m) }))
+	mux.HandleFunc("POST /refunds", admin(func(b staffRefundRequest) (any, error) {
+		return s.refundByStaff(b.MchID, b.OutTradeNo, b.RefundFee, b.FromBalance)
+	}))
+	mux.HandleFunc("POST /refunds/{no}/status", s.adminRefundStatus)
+	mux.HandleFunc("POST /merchants", admin(func(m Merchant) (any, error) { return nil, s.AddMerchant(m) }))
 	mux.HandleFunc("POST /api-key", admin(s.adminAPIKey))
-	mux.HandleFunc("POST /balance", admin(s.adminBalance))
-	mux.HandleFunc("POST /callbacks/resend", admin(s.adminResend))
+	mux.HandleFunc("POST /balance", admin(func(b balanceRequest) (any, error) { return nil, s.SetBalance(b.MchID, b.Balance) }))
+	mux.HandleFunc("POST /callbacks/resend", admin(func(b resendRequest) (any, error) {
+		return nil, s.ResendCallback(b.Operation, b.MchID, b.Number)
+	}))
 	s.adminV3(mux)
 	s.serveCashier(mux)
 	return mux
+}
+
+func admin[T any](act func(T) (any, error)) http.HandlerFunc {
+	return simulation.Action(adminErrors, act)
 }
 
 // The bodies of the admin API.
@@ -73,52 +95,7 @@ type (
 		BackupURL string `json:"backup_url"`
 		AdminURL  string `json:"admin_url"`
 	}
-	errorReply struct {
-		Error string `json:"error"`
-	}
 )
-
-// admin wraps an action on a JSON body.
-func admin[T any](action func(*http.Request, T) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		var body T
-		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&body); err != nil {
-			writeJSON(w, http.StatusBadRequest, errorReply{Error: err.Error()})
-			return
-		}
-		result, err := action(r, body)
-		if err != nil {
-			writeJSON(w, statusOf(err), errorReply{Error: err.Error()})
-			return
-		}
-		if result == nil {
-			result = struct{}{}
-		}
-		writeJSON(w, http.StatusOK, result)
-	}
-}
-
-func statusOf(err error) int {
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return http.StatusNotFound
-	case errors.Is(err, ErrInvalid):
-		return http.StatusBadRequest
-	case errors.Is(err, ErrPaySign):
-		return http.StatusForbidden
-	case errors.Is(err, ErrOrderPaid), errors.Is(err, ErrOrderClosed), errors.Is(err, ErrOrderExpired), errors.Is(err, ErrPrepayExpired):
-		return http.StatusConflict
-	}
-	return http.StatusInternalServerError
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a disconnected client misses the response
-}
 
 // adminLedger filters the ledger by mch_id and number, and omits the calls with calls=false.
 func (s *Simulator) adminLedger(w http.ResponseWriter, r *http.Request) {
@@ -127,11 +104,7 @@ func (s *Simulator) adminLedger(w http.ResponseWriter, r *http.Request) {
 	if query.Get("calls") == "false" {
 		ledger.Calls = []Call{}
 	}
-	writeJSON(w, http.StatusOK, ledger)
-}
-
-func (s *Simulator) adminURLs(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, urlsReply{URL: s.URL(), BackupURL: s.BackupURL(), AdminURL: s.AdminURL()})
+	simulation.WriteJSON(w, http.StatusOK, ledger)
 }
 
 func (s *Simulator) adminCA(w http.ResponseWriter, _ *http.Request) {
@@ -142,18 +115,14 @@ func (s *Simulator) adminCA(w http.ResponseWriter, _ *http.Request) {
 func (s *Simulator) adminClientCertificate(w http.ResponseWriter, r *http.Request) {
 	mchID := r.URL.Query().Get("mch_id")
 	if !mchIDFormat.MatchString(mchID) {
-		writeJSON(w, http.StatusBadRequest, errorReply{Error: "mch_id is 8 to 10 digits"})
+		simulation.Refuse(w, http.StatusBadRequest, errors.New("mch_id is 8 to 10 digits"))
 		return
 	}
 	certificate, err := s.IssueClientCertificate(mchID)
-	if err != nil {
-		writeJSON(w, statusOf(err), errorReply{Error: err.Error()})
-		return
-	}
-	writeJSON(w, http.StatusOK, certificateReply{CertPEM: string(certificate.CertPEM), KeyPEM: string(certificate.KeyPEM)})
+	adminErrors.Reply(w, certificateReply{CertPEM: string(certificate.CertPEM), KeyPEM: string(certificate.KeyPEM)}, err)
 }
 
-func (s *Simulator) adminPay(_ *http.Request, body payRequest) (any, error) {
+func (s *Simulator) adminPay(body payRequest) (any, error) {
 	if body.PrepayID != "" {
 		return s.PayByPrepayID(body.PrepayID, body.PayOptions)
 	}
@@ -162,35 +131,25 @@ func (s *Simulator) adminPay(_ *http.Request, body payRequest) (any, error) {
 
 // adminClearFaults removes one fault (id=...) or all.
 func (s *Simulator) adminClearFaults(w http.ResponseWriter, r *http.Request) {
+	var err error
 	if id := r.URL.Query().Get("id"); id == "" {
 		s.ClearFaults()
 	} else if !s.RemoveFault(id) {
-		writeJSON(w, http.StatusNotFound, errorReply{Error: "fault " + id + ": not found"})
-		return
+		err = fmt.Errorf("fault %s: %w", id, ErrNotFound)
 	}
-	writeJSON(w, http.StatusOK, struct{}{})
+	adminErrors.Reply(w, nil, err)
 }
 
-func (s *Simulator) adminRefundByStaff(_ *http.Request, body staffRefundRequest) (any, error) {
-	return s.refundByStaff(body.MchID, body.OutTradeNo, body.RefundFee, body.FromBalance)
+func (s *Simulator) adminRefundStatus(w http.ResponseWriter, r *http.Request) {
+	admin(func(b refundStatusRequest) (any, error) {
+		return nil, s.SetRefundStatus(b.MchID, r.PathValue("no"), b.Status)
+	})(w, r)
 }
 
-func (s *Simulator) adminRefundStatus(r *http.Request, body refundStatusRequest) (any, error) {
-	return nil, s.SetRefundStatus(body.MchID, r.PathValue("no"), body.Status)
-}
-
-func (s *Simulator) adminAPIKey(_ *http.Request, body apiKeyRequest) (any, error) {
+func (s *Simulator) adminAPIKey(body apiKeyRequest) (any, error) {
 	if body.APIKey == "" {
 		key, err := s.RotateAPIKey(body.MchID)
 		return apiKeyRequest{MchID: body.MchID, APIKey: key}, err
 	}
 	return body, s.SetAPIKey(body.MchID, body.APIKey)
-}
-
-func (s *Simulator) adminBalance(_ *http.Request, body balanceRequest) (any, error) {
-	return nil, s.SetBalance(body.MchID, body.Balance)
-}
-
-func (s *Simulator) adminResend(_ *http.Request, body resendRequest) (any, error) {
-	return nil, s.ResendCallback(body.Operation, body.MchID, body.Number)
 }

@@ -3,49 +3,45 @@ package simulator
 import (
 	"net/http"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // adminV3 adds what API v3, service providers and the payer's client need.
 func (s *Simulator) adminV3(mux *http.ServeMux) {
-	mux.HandleFunc("POST /request-payment", admin(func(_ *http.Request, body clientPaymentRequest) (any, error) {
+	mux.HandleFunc("POST /request-payment", admin(func(body clientPaymentRequest) (any, error) {
 		if body.Cancel {
 			return nil, s.CancelPayment(body.ClientPayment)
 		}
 		return s.RequestPayment(body.ClientPayment, body.Options)
 	}))
-	mux.HandleFunc("POST /api-v3-key", admin(func(_ *http.Request, body apiV3KeyRequest) (any, error) {
+	mux.HandleFunc("POST /api-v3-key", admin(func(body apiV3KeyRequest) (any, error) {
 		return nil, s.SetAPIV3Key(body.MchID, body.APIV3Key)
 	}))
-	mux.HandleFunc("POST /verification", admin(func(_ *http.Request, body verificationRequest) (any, error) {
+	mux.HandleFunc("POST /verification", admin(func(body verificationRequest) (any, error) {
 		return nil, s.SetVerification(body.MchID, body.Verification, body.PublicKeyShare)
 	}))
-	mux.HandleFunc("POST /refund-right", admin(func(_ *http.Request, body refundRightRequest) (any, error) {
+	mux.HandleFunc("POST /refund-right", admin(func(body refundRightRequest) (any, error) {
 		return nil, s.SetRefundRight(body.MchID, body.SubMchID, body.Granted)
 	}))
-	mux.HandleFunc("POST /relation", admin(func(_ *http.Request, body relationRequest) (any, error) {
+	mux.HandleFunc("POST /relation", admin(func(body relationRequest) (any, error) {
 		return nil, s.SetRelation(body.MchID, body.SubMchID, body.Exists)
 	}))
-	mux.HandleFunc("POST /sub-balance", admin(func(_ *http.Request, body subBalanceRequest) (any, error) {
+	mux.HandleFunc("POST /sub-balance", admin(func(body subBalanceRequest) (any, error) {
 		return nil, s.SetSubBalance(body.MchID, body.SubMchID, body.Balance)
 	}))
-	mux.HandleFunc("POST /clock-skew", admin(func(_ *http.Request, body clockSkewRequest) (any, error) {
+	mux.HandleFunc("POST /clock-skew", admin(func(body clockSkewRequest) (any, error) {
 		s.SetClockSkew(time.Duration(body.SkewMillis) * time.Millisecond)
 		return nil, nil
 	}))
-	mux.HandleFunc("GET /platform", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Platform()) })
-	mux.HandleFunc("POST /platform/certificates", admin(func(*http.Request, struct{}) (any, error) {
-		return s.AddPlatformCertificate()
-	}))
-	mux.HandleFunc("POST /platform/public-key", admin(func(*http.Request, struct{}) (any, error) { return s.ReplacePublicKey() }))
-	mux.HandleFunc("POST /platform/signers", admin(func(_ *http.Request, body signersRequest) (any, error) {
+	mux.HandleFunc("GET /platform", simulation.Show(s.Platform))
+	mux.HandleFunc("POST /platform/certificates", admin(func(struct{}) (any, error) { return s.AddPlatformCertificate() }))
+	mux.HandleFunc("POST /platform/public-key", admin(func(struct{}) (any, error) { return s.ReplacePublicKey() }))
+	mux.HandleFunc("POST /platform/signers", admin(func(body signersRequest) (any, error) {
 		return nil, s.SignWithPlatformCertificates(body.SerialNos...)
 	}))
 	mux.HandleFunc("DELETE /platform/certificates/{serial}", func(w http.ResponseWriter, r *http.Request) {
-		if err := s.RemovePlatformCertificate(r.PathValue("serial")); err != nil {
-			writeJSON(w, statusOf(err), errorReply{Error: err.Error()})
-			return
-		}
-		writeJSON(w, http.StatusOK, struct{}{})
+		adminErrors.Reply(w, nil, s.RemovePlatformCertificate(r.PathValue("serial")))
 	})
 }
 

@@ -19,19 +19,19 @@ func TestAuthorizationIsChecked(t *testing.T) {
 	}
 	at := func(d time.Duration) func(*http.Request) {
 		return func(r *http.Request) {
-			r.Header.Set("Authorization", c.authorize(r.Method, r.URL.RequestURI(), nil, c.clock.now().Add(d), newNonce()))
+			r.Header.Set("Authorization", c.authorize(r.Method, r.URL.RequestURI(), nil, c.clock.Now().Add(d), newNonce()))
 		}
 	}
 	foreign, err := c.sim.IssueClientCertificate(testProvider)
 	c.Expect(err).NotTo(HaveOccurred())
-	expired, err := c.sim.IssueClientCertificateValid(testMerchant, c.clock.now().AddDate(-1, 0, 0), c.clock.now().AddDate(0, 0, -1))
+	expired, err := c.sim.IssueClientCertificateValid(testMerchant, c.clock.Now().AddDate(-1, 0, 0), c.clock.Now().AddDate(0, 0, -1))
 	c.Expect(err).NotTo(HaveOccurred())
 	with := func(issued ClientCertificate) func(*http.Request) {
 		return func(r *http.Request) {
 			other := *c
 			other.serial, _ = issued.SerialNo()
 			other.key, _ = parseRSAKey(string(issued.KeyPEM))
-			r.Header.Set("Authorization", other.authorize(r.Method, r.URL.RequestURI(), nil, c.clock.now(), newNonce()))
+			r.Header.Set("Authorization", other.authorize(r.Method, r.URL.RequestURI(), nil, c.clock.Now(), newNonce()))
 		}
 	}
 	issued, err := c.sim.IssueClientCertificate(testMerchant)
@@ -78,7 +78,7 @@ func TestNonceReuse(t *testing.T) {
 	c := startV3(t)
 	send := func(number, nonce string) {
 		c.spoil = func(r *http.Request) {
-			r.Header.Set("Authorization", c.authorize(r.Method, r.URL.RequestURI(), nil, c.clock.now(), nonce))
+			r.Header.Set("Authorization", c.authorize(r.Method, r.URL.RequestURI(), nil, c.clock.Now(), nonce))
 		}
 		c.get("/v3/pay/transactions/out-trade-no/" + number + "?mchid=" + testMerchant)
 	}
@@ -88,7 +88,7 @@ func TestNonceReuse(t *testing.T) {
 	c.Expect(c.violations()).To(BeEmpty(), "the same request may go to the other host")
 	send("order-0002", "nonce1")
 	c.Expect(c.violations()).To(Equal([]ViolationKind{ViolationNonceReuse}))
-	c.clock.advance(21 * time.Minute)
+	c.clock.Step(21 * time.Minute)
 	send("order-0003", "nonce1")
 	c.Expect(c.violations()).To(HaveLen(1))
 }
@@ -99,7 +99,7 @@ func TestClockSkew(t *testing.T) {
 	for _, skew := range []time.Duration{4 * time.Minute, -4 * time.Minute, 6 * time.Minute} {
 		c.sim.SetClockSkew(skew)
 		reply := c.get(path)
-		wechat := c.clock.now().Add(skew)
+		wechat := c.clock.Now().Add(skew)
 		c.Expect(reply.header.Get("Date")).To(Equal(wechat.UTC().Format(http.TimeFormat)))
 		c.Expect(reply.header.Get("Wechatpay-Timestamp")).To(Equal(formatInt(wechat.Unix())))
 		c.Expect(reply.code()).To(Equal(map[bool]string{true: "SIGN_ERROR", false: "ORDER_NOT_EXIST"}[skew > 5*time.Minute]))

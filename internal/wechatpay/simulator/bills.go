@@ -30,6 +30,8 @@ type billOrder struct {
 type billFile struct {
 	text []byte
 	gzip bool
+	// digest is the header that announces the hash of a fund-flow bill of API v2.
+	digest string
 }
 
 const dayFormat = "2006-01-02"

@@ -35,12 +35,12 @@ func (c *clientV3) fetch(target string) replyV3 {
 
 func TestBillsOfAProvider(t *testing.T) {
 	c := startV3(t, withBills).provider()
-	day := c.clock.now().In(beijing).Format(dayFormat)
+	day := c.clock.Now().In(beijing).Format(dayFormat)
 	c.Expect(c.post(partnerPath, c.partnerJSAPI("order-1")).status).To(Equal(200))
 	c.Expect(c.post(partnerPath, c.partnerJSAPI("order-2", "sub_mchid", otherSub, "sub_appid", nil, "payer", fields{"sp_openid": "oUser"})).status).To(Equal(200))
 	c.mustPay("order-1")
 	c.mustPay("order-2")
-	c.clock.advance(time.Second)
+	c.clock.Step(time.Second)
 	for more, numbers := range map[string][]string{
 		"": {"order-1", "order-2"}, "&sub_mchid=" + testSub: {"order-1"}, "&sub_mchid=" + otherSub: {"order-2"}, "&bill_type=SUCCESS": {"order-1", "order-2"},
 	} {
@@ -57,14 +57,14 @@ func TestBillsOfAProvider(t *testing.T) {
 
 func TestAddressesOfBills(t *testing.T) {
 	c := startV3(t, withBills)
-	day := c.clock.now().In(beijing).Format(dayFormat)
+	day := c.clock.Now().In(beijing).Format(dayFormat)
 	c.mustOrder("order-1")
 	c.mustPay("order-1")
-	c.clock.advance(time.Second)
+	c.clock.Step(time.Second)
 	address := c.ask(day, "&tar_type=GZIP")
 	c.Expect(c.fetch(address).raw[:2]).To(Equal([]byte{0x1f, 0x8b}))
 	c.Expect(c.provider().fetch(address).code()).To(Equal("NO_AUTH"), "only who asked may fetch it")
-	c.clock.advance(5 * time.Minute)
+	c.clock.Step(5 * time.Minute)
 	c.Expect(c.fetch(address).code()).To(Equal("INVALID_REQUEST"), "it has lapsed")
 	for _, query := range []string{"", "bill_date=" + day + "&tar_type=", "bill_date=" + day + "&tar_type=ZIP", "bill_date=20261127", "bill_date=" + day + "&appid=a"} {
 		c.Expect(c.get("/v3/bill/tradebill?"+query).code()).To(Equal("PARAM_ERROR"), query)
@@ -73,7 +73,7 @@ func TestAddressesOfBills(t *testing.T) {
 
 func TestRefusalsOfBillsV2(t *testing.T) {
 	f := start(t, withBills)
-	day := f.clock.now().In(beijing).Format("20060102")
+	day := f.clock.Now().In(beijing).Format("20060102")
 	refusal := func(pairs ...string) (string, string) {
 		_, body, err := f.post(f.sim.URL(), OperationTradeBill, formatXML(f.sign(message{"bill_date": day}.with(pairs...)), "xml"))
 		f.Expect(err).NotTo(HaveOccurred())

@@ -45,12 +45,13 @@ func (b billFile) packed() []byte {
 	return file.Bytes()
 }
 
-// send sends a bill, damaged if a fault requires it. Half of the file in a complete answer is half of
-// the text: the packing is whole.
-func (b billFile) send(w http.ResponseWriter, f *Fault) {
-	kind := FaultKind("")
-	if f != nil {
-		kind = f.Kind
+// sendBill answers with a bill, which is not signed, damaged if a fault requires it. Half of the file in a
+// complete answer is half of the text: the packing is whole.
+func (s *Simulator) sendBill(w http.ResponseWriter, c *call, b billFile, f *Fault) {
+	kind := f.kind()
+	s.record(c, "SUCCESS", kind)
+	if b.digest != "" {
+		w.Header().Set("Digest", b.digest)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if kind == FaultTruncate {

@@ -1,7 +1,9 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +67,7 @@ func (s *Simulator) tradeBill(b billOrder, end time.Time) ([]byte, error) {
 func (row tradeRow) values(cut time.Time) map[string]string {
 	o := row.order
 	values := map[string]string{
-		"交易时间": inBeijing(o.Payment.Time), "公众账号ID": o.AppID, "商户号": o.MchID, "特约商户号": firstOf(o.SubMchID, "0"), "设备号": billText(o.DeviceInfo),
+		"交易时间": inBeijing(o.Payment.Time), "公众账号ID": o.AppID, "商户号": o.MchID, "特约商户号": cmp.Or(o.SubMchID, "0"), "设备号": billText(o.DeviceInfo),
 		"微信订单号": o.Payment.TransactionID, "商户订单号": o.OutTradeNo, "用户标识": o.Payment.OpenID, "交易类型": o.TradeType, "交易状态": "SUCCESS",
 		"付款银行": o.Payment.BankType, "货币种类": o.Payment.FeeType, "应结订单金额": inYuan(o.Payment.settled()), "代金券金额": inYuan(o.Payment.couponSum()),
 		"微信退款单号": "0", "商户退款单号": "0", "退款金额": "0.00", "充值券退款金额": "0.00", "商品名称": billText(o.Description), "商户数据包": billText(o.Attach),
@@ -76,14 +78,12 @@ func (row tradeRow) values(cut time.Time) map[string]string {
 		return values
 	}
 	back := refunded(r, o)
-	for column, value := range map[string]string{
+	maps.Copy(values, map[string]string{
 		"交易时间": inBeijing(r.AcceptTime), "交易状态": "REFUND", "应结订单金额": "0.00", "代金券金额": "0.00", "订单金额": "0.00",
 		"退款申请时间": inBeijing(r.AcceptTime), "微信退款单号": r.RefundID, "商户退款单号": r.OutRefundNo, "退款金额": inYuan(back),
 		"充值券退款金额": inYuan(r.RefundFee - cashPart(r, o)), "退款类型": "ORIGINAL", "退款状态": r.statusAt(cut), "申请退款金额": inYuan(r.RefundFee),
 		"手续费": inYuan(-feeOf(back)) + "000", "返还手续费": inYuan(feeOf(back)) + "000",
-	} {
-		values[column] = value
-	}
+	})
 	if r.statusAt(cut) == "SUCCESS" {
 		values["退款成功时间"] = inBeijing(*r.SuccessTime)
 	}

@@ -82,12 +82,8 @@ func (s *Simulator) compose(c *Callback, f *Fault) (notification, error) {
 	if m == nil {
 		return notification{}, fmt.Errorf("merchant %s: %w", c.MchID, ErrNotFound)
 	}
-	kind := FaultKind("")
-	if f != nil {
-		kind = f.Kind
-	}
 	if c.Protocol == ProtocolV3 {
-		return s.composeV3(c, m, f, kind)
+		return s.composeV3(c, m, f)
 	}
-	return s.composeV2(c, m, f, kind)
+	return s.composeV2(c, m, f)
 }

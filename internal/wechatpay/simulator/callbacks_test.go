@@ -60,7 +60,7 @@ func TestRefundCallback(t *testing.T) {
 	f.paidOrder("order-0001")
 	reply := f.mustCall(OperationRefund, f.refund("order-0001", "refund-1", "50"))
 	f.Expect(f.sim.Ledger().CallbacksOf(OperationRefundCallback, "")).To(BeEmpty(), "nothing to tell yet")
-	f.clock.advance(time.Minute)
+	f.clock.Step(time.Minute)
 	f.sim.Ledger() // settles what is due
 	f.delivered(OperationRefundCallback, "refund-1", CallbackDelivered)
 	messages := f.shop.messages()
@@ -72,7 +72,7 @@ func TestRefundCallback(t *testing.T) {
 	for name, want := range map[string]string{
 		"refund_id": reply["refund_id"], "out_refund_no": "refund-1", "out_trade_no": "order-0001", "total_fee": "101", "refund_fee": "50",
 		"refund_status": "SUCCESS", "refund_recv_accout": "支付用户零钱", "refund_request_source": "API",
-		"success_time": f.clock.now().In(beijing).Format(readableTime),
+		"success_time": f.clock.Now().In(beijing).Format(readableTime),
 	} {
 		f.Expect(info[name]).To(Equal(want), name)
 	}
@@ -133,7 +133,7 @@ func TestASlowShopIsTooLate(t *testing.T) {
 	f.paidOrder("order-0001")
 	c := f.attempted(OperationPaymentCallback, "order-0001", 1)
 	f.Expect(c.Attempts[0].Outcome).To(Equal(OutcomeTimeout))
-	f.clock.advance(time.Second)
+	f.clock.Step(time.Second)
 	f.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
 }
 
@@ -142,17 +142,17 @@ func TestRetrySchedule(t *testing.T) {
 	for range 16 {
 		f.shop.answer(say(http.StatusOK, "no"))
 	}
-	began := f.clock.now()
+	began := f.clock.Now()
 	f.paidOrder("order-0001")
 	for n, pause := range append(wechatCallbackSchedule, 0) {
 		c := f.attempted(OperationPaymentCallback, "order-0001", n+1)
-		f.Expect(c.Attempts[n].Time).To(BeTemporally("==", f.clock.now()))
+		f.Expect(c.Attempts[n].Time).To(BeTemporally("==", f.clock.Now()))
 		if pause > 0 {
-			f.Expect(*c.NextAttempt).To(BeTemporally("==", f.clock.now().Add(pause/60)))
-			f.clock.advance(pause / 60)
+			f.Expect(*c.NextAttempt).To(BeTemporally("==", f.clock.Now().Add(pause/60)))
+			f.clock.Step(pause / 60)
 		}
 	}
-	f.Expect(f.clock.now().Sub(began)*60).To(Equal(24*time.Hour+4*time.Minute), "the whole schedule")
+	f.Expect(f.clock.Now().Sub(began)*60).To(Equal(24*time.Hour+4*time.Minute), "the whole schedule")
 	f.delivered(OperationPaymentCallback, "order-0001", CallbackExhausted)
 	f.Expect(f.sim.ResendCallback(OperationPaymentCallback, testMerchant, "order-0001")).To(Succeed())
 	f.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
@@ -200,7 +200,7 @@ func TestCallbackFaults(t *testing.T) {
 			f.attempted(OperationPaymentCallback, "order-0001", 1)
 			test.check(f, payment(f, f.shop.messages()[0]))
 			f.Expect(f.sim.Ledger().ViolationsOf(ViolationForgedCallback)).To(HaveLen(map[bool]int{true: 1}[test.violates]))
-			f.clock.advance(15 * time.Second)
+			f.clock.Step(15 * time.Second)
 			c := f.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
 			f.Expect(c.Attempts).To(HaveLen(2), "the true message follows")
 			f.Expect(wellSigned(payment(f, f.shop.messages()[1]))).To(BeTrue())
@@ -234,10 +234,10 @@ func TestLostIgnoredDelayedAndDoubledCallbacks(t *testing.T) {
 	fault("order-0004", FaultDelay)
 	f.paidOrder("order-0004")
 	f.Eventually(func() *time.Time { return f.callback(OperationPaymentCallback, "order-0004").NextAttempt }).
-		Should(HaveValue(BeTemporally("==", f.clock.now().Add(30*time.Second))))
+		Should(HaveValue(BeTemporally("==", f.clock.Now().Add(30*time.Second))))
 	f.Expect(f.callback(OperationPaymentCallback, "order-0004").Attempts).To(BeEmpty())
 
-	f.clock.advance(30 * time.Second)
+	f.clock.Step(30 * time.Second)
 	for _, number := range []string{"order-0001", "order-0002", "order-0004"} {
 		f.delivered(OperationPaymentCallback, number, CallbackDelivered)
 	}
@@ -267,7 +267,7 @@ func TestRefundCallbackFaults(t *testing.T) {
 				f.Expect(info["refund_fee"]).To(Equal("51"))
 			}
 			f.Expect(f.sim.Ledger().ViolationsOf(ViolationForgedCallback)).To(HaveLen(map[bool]int{true: 1}[violates]))
-			f.clock.advance(15 * time.Second)
+			f.clock.Step(15 * time.Second)
 			f.delivered(OperationRefundCallback, "refund-1", CallbackDelivered)
 		})
 	}

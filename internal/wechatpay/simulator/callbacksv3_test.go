@@ -68,7 +68,7 @@ func TestOtherStatusesAreTriedAgainV3(t *testing.T) {
 	c.mustPay("order-0001")
 	for n, pause := range wechatCallbackSchedule[:4] {
 		c.attempted(OperationPaymentCallback, "order-0001", n+1)
-		c.clock.advance(pause)
+		c.clock.Step(pause)
 	}
 	done := c.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
 	c.Expect(done.Attempts).To(HaveLen(5))
@@ -143,7 +143,7 @@ func TestCallbackFaultsV3(t *testing.T) {
 		}},
 		FaultUnknownSerial: {signed: false, violates: true},
 		FaultReplay: {signed: true, violates: true, check: func(c *clientV3, e event) {
-			c.Expect(e.header.Get("Wechatpay-Timestamp")).To(Equal(formatInt(c.clock.now().Add(-10 * time.Minute).Unix())))
+			c.Expect(e.header.Get("Wechatpay-Timestamp")).To(Equal(formatInt(c.clock.Now().Add(-10 * time.Minute).Unix())))
 		}},
 		FaultWrongMchID: {signed: true, violates: true, check: func(c *clientV3, e event) {
 			c.Expect(c.open(e.body.Resource)).To(HaveKeyWithValue("mchid", foreignMchID))
@@ -168,7 +168,7 @@ func TestCallbackFaultsV3(t *testing.T) {
 				test.check(c, false1)
 			}
 			c.Expect(c.sim.Ledger().ViolationsOf(ViolationForgedCallback)).To(HaveLen(map[bool]int{true: 1}[test.violates]))
-			c.clock.advance(15 * time.Second)
+			c.clock.Step(15 * time.Second)
 			c.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
 			true1 := c.events()[1]
 			c.Expect(c.verifies(true1.header, true1.raw)).To(BeTrue(), "the true message follows")
@@ -195,7 +195,7 @@ func TestAReplayIsOldWhateverTheClock(t *testing.T) {
 	c.sim.SetClockSkew(time.Hour)
 	c.mustPay("order-0001")
 	c.attempted(OperationPaymentCallback, "order-0001", 1)
-	c.Expect(c.events()[0].header.Get("Wechatpay-Timestamp")).To(Equal(formatInt(c.clock.now().Add(-10 * time.Minute).Unix())))
+	c.Expect(c.events()[0].header.Get("Wechatpay-Timestamp")).To(Equal(formatInt(c.clock.Now().Add(-10 * time.Minute).Unix())))
 }
 
 func TestNoAPIV3KeyNoCallback(t *testing.T) {

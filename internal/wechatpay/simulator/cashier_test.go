@@ -133,7 +133,7 @@ func TestCashierReturnsToTheShop(t *testing.T) {
 	f.Expect(f.sim.Ledger().Order(testMerchant, "order-0001").Payment).NotTo(BeNil())
 
 	old := strings.TrimPrefix(f.placed("order-0002", "trade_type", "MWEB", "scene_info", scene)["mweb_url"], f.sim.AdminURL())
-	f.clock.advance(5 * time.Minute)
+	f.clock.Step(5 * time.Minute)
 	f.Expect(v.get(old).status).To(Equal(http.StatusGone))
 }
 

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -58,7 +59,7 @@ func (s *Simulator) payable(mchID, outTradeNo string) (payable, bool) {
 func (s *Simulator) payableOf(o *Order) payable {
 	refusals := map[error]string{ErrOrderPaid: "paid", ErrOrderClosed: "closed", ErrOrderExpired: "expired", ErrPrepayExpired: "prepay"}
 	return payable{
-		MchID: o.MchID, OutTradeNo: o.OutTradeNo, Shop: firstOf(o.SubMchID, o.MchID), Description: o.Description,
+		MchID: o.MchID, OutTradeNo: o.OutTradeNo, Shop: cmp.Or(o.SubMchID, o.MchID), Description: o.Description,
 		Currency: o.FeeType, Total: o.TotalFee, TradeType: o.TradeType, State: o.State, Refusal: refusals[s.refusePayment(o, "")],
 	}
 }
@@ -99,13 +100,7 @@ func (s *Simulator) turnBack(mchID, outTradeNo string) error {
 		if order == nil {
 			return fmt.Errorf("order %s: %w", outTradeNo, ErrNotFound)
 		}
-		s.ageOut(order)
-		if err := s.refusePayment(order, ""); err != nil {
-			return fmt.Errorf("order %s: %w", outTradeNo, err)
-		}
-		order.Cancelled++
-		s.store.saveOrder(order)
-		return nil
+		return s.leave(order, "")
 	})
 }
 

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 )
@@ -47,7 +48,7 @@ func languageOf(r *http.Request) words {
 	if cookie, err := r.Cookie(languageCookie); err == nil && chosen == "" {
 		chosen = cookie.Value
 	}
-	if strings.HasPrefix(firstOf(chosen, r.Header.Get("Accept-Language")), "zh") {
+	if strings.HasPrefix(cmp.Or(chosen, r.Header.Get("Accept-Language")), "zh") {
 		return chinese
 	}
 	return english

@@ -17,6 +17,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // ClientCertificate is a merchant's API certificate as the two PEM files that WeChat Pay issues,
@@ -85,10 +87,10 @@ func createAuthority(dir string) (*authority, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := writeFile(filepath.Join(dir, authorityKeyFile), keyPEM); err != nil {
+	if err := simulation.WriteFile(filepath.Join(dir, authorityKeyFile), keyPEM); err != nil {
 		return nil, err
 	}
-	return ca, writeFile(filepath.Join(dir, authorityCertFile), ca.pem)
+	return ca, simulation.WriteFile(filepath.Join(dir, authorityCertFile), ca.pem)
 }
 
 func newAuthority() (*authority, error) {
@@ -241,8 +243,7 @@ func (s *Simulator) CertPool() *x509.CertPool { return s.ca.pool.Clone() }
 // newSerial returns a serial number of 40 hex digits, the first of which is 0: a client that drops
 // it always fails here, instead of with one certificate in sixteen.
 func newSerial() *big.Int {
-	random := make([]byte, 20)
-	_, _ = rand.Read(random)
+	random := randomBytes(20)
 	random[0] = random[0]&0x0f | 1
 	return new(big.Int).SetBytes(random)
 }
@@ -257,17 +258,4 @@ func encodeKey(key crypto.Signer) ([]byte, error) {
 		return nil, err
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
-}
-
-// writeFile writes a file atomically, readable by its owner only.
-func writeFile(path string, content []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(content)
-	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	return os.Rename(temporary.Name(), path)
 }

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,16 +45,13 @@ func (p ClientPayment) prepayID() (id string, inApp bool) {
 // over: MD5 or HMAC-SHA256 with the API key in API v2, RSA with the merchant's API certificate in
 // API v3. What is wrong is ErrPaySign.
 func (s *Simulator) RequestPayment(request ClientPayment, options PayOptions) (Payment, error) {
-	var paid Payment
-	err := s.change(func() error {
+	return changed(s, func() (Payment, error) {
 		order, prepayID, err := s.openCheckout(request)
 		if err != nil {
-			return err
+			return Payment{}, err
 		}
-		paid, err = s.pay(order, prepayID, options)
-		return err
+		return s.pay(order, prepayID, options)
 	})
-	return paid, err
 }
 
 // CancelPayment is the payer who looks at what RequestPayment would show and goes back. The same is
@@ -64,14 +62,19 @@ func (s *Simulator) CancelPayment(request ClientPayment) error {
 		if err != nil {
 			return err
 		}
-		s.ageOut(order)
-		if err := s.refusePayment(order, prepayID); err != nil {
-			return fmt.Errorf("order %s: %w", order.OutTradeNo, err)
-		}
-		order.Cancelled++
-		s.store.saveOrder(order)
-		return nil
+		return s.leave(order, prepayID)
 	})
+}
+
+// leave counts that a payer opened an order that can be paid, and left it.
+func (s *Simulator) leave(o *Order, prepayID string) error {
+	s.ageOut(o)
+	if err := s.refusePayment(o, prepayID); err != nil {
+		return fmt.Errorf("order %s: %w", o.OutTradeNo, err)
+	}
+	o.Cancelled++
+	s.store.saveOrder(o)
+	return nil
 }
 
 // openCheckout finds the order of a client's request and verifies the request.
@@ -98,7 +101,7 @@ func (s *Simulator) openCheckout(request ClientPayment) (*Order, string, error) 
 		return refuse("timeStamp or nonceStr is missing or too long")
 	case inApp && !mine(request.PartnerID, order.MchID, order.SubMchID):
 		return refuse("partnerid is not the order's merchant")
-	case inApp && firstOf(request.Package, request.PackageValue) != appPackage:
+	case inApp && cmp.Or(request.Package, request.PackageValue) != appPackage:
 		return refuse("package is not " + appPackage)
 	case !inApp && !strings.HasPrefix(request.Package, "prepay_id="):
 		return refuse("package does not begin with prepay_id=")

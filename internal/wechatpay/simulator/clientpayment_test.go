@@ -112,7 +112,7 @@ func TestRequestPaymentOfAProvidersOrder(t *testing.T) {
 func TestAnOldPrepayIDIsRefused(t *testing.T) {
 	c := startV3(t)
 	page := c.jsapiOf(ProtocolV3, testApp, c.mustOrder("order-0001"))
-	c.clock.advance(2 * time.Hour)
+	c.clock.Step(2 * time.Hour)
 	_, err := c.sim.RequestPayment(page, PayOptions{})
 	c.Expect(err).To(MatchError(ErrPrepayExpired))
 	_, err = c.sim.RequestPayment(c.jsapiOf(ProtocolV3, testApp, "wx-nobody"), PayOptions{})

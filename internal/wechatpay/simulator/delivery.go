@@ -71,7 +71,7 @@ func (s *Simulator) deliver(id string) {
 		under.Go(func() { attempts[n] = s.attempt(sending) })
 	}
 	under.Wait()
-	if s.context.Err() != nil {
+	if s.servers.Context.Err() != nil {
 		return // interrupted by Close: a restart sends the callback
 	}
 	_ = s.change(func() error { // change logs a failure of the state file
@@ -91,7 +91,7 @@ func (s *Simulator) prepareDelivery(id string) *delivery {
 	}
 	var fault *Fault
 	if !s.delayed[id] {
-		fault = s.pickFault(c.call(), isAnyFault)
+		fault = s.strike(c.call(), isAnyFault)
 	}
 	delete(s.delayed, id)
 	if fault != nil && fault.Kind == FaultDelay {
@@ -126,7 +126,7 @@ func (s *Simulator) attempt(sending *delivery) CallbackAttempt {
 		made.Outcome = OutcomeLost
 		return made
 	}
-	ctx, done := context.WithTimeout(s.context, s.answerTime)
+	ctx, done := context.WithTimeout(s.servers.Context, s.answerTime)
 	defer done()
 	status, body, err := s.post(ctx, sending)
 	made.TookMillis = time.Since(began).Milliseconds()

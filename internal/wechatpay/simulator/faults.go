@@ -1,21 +1,15 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
-)
 
-// activeFault is a fault with its own random source, if it has a seed.
-type activeFault struct {
-	Fault
-	chance *rand.Rand
-}
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
+)
 
 // Operations to which a kind of fault applies.
 var (
@@ -36,6 +30,14 @@ var (
 	callbackV3      = []FaultKind{FaultSignTest, FaultUnknownSerial, FaultReplay, FaultWrongKey, FaultUnsigned, FaultWrongCurrency}
 	paymentCallback = []FaultKind{FaultUnsigned, FaultMD5, FaultWrongCurrency}
 )
+
+// kind is that of the fault that struck; empty if none did.
+func (f *Fault) kind() FaultKind {
+	if f == nil {
+		return ""
+	}
+	return f.Kind
+}
 
 func isRefundOutcome(kind FaultKind) bool { return slices.Contains(refundOutcomes, kind) }
 
@@ -86,7 +88,7 @@ func checkFault(f Fault) error {
 		return fmt.Errorf("%w: fault %q does not happen to %s", ErrInvalid, f.Kind, f.Operation)
 	case f.Host != "" && f.Host != HostPrimary && f.Host != HostBackup:
 		return fmt.Errorf("%w: host %q", ErrInvalid, f.Host)
-	case f.Count < 0 || f.Probability < 0 || f.Probability > 1 || f.DelayMillis < 0:
+	case !f.terms().InRange():
 		return fmt.Errorf("%w: count, probability or delay_millis out of range", ErrInvalid)
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return fmt.Errorf("%w: status %d", ErrInvalid, f.Status)
@@ -101,66 +103,34 @@ func (s *Simulator) AddFault(f Fault) (Fault, error) {
 	if err := checkFault(f); err != nil {
 		return Fault{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faultNo++
-	f.ID, f.Struck, f.Fields = strconv.Itoa(s.faultNo), 0, maps.Clone(f.Fields)
-	active := &activeFault{Fault: f, chance: s.chance}
-	if f.Seed != 0 {
-		active.chance = rand.New(rand.NewPCG(f.Seed, 0))
+	f.Fields = maps.Clone(f.Fields)
+	return s.faults.Add(f), nil
+}
+
+func (f *Fault) terms() simulation.Terms {
+	return simulation.Terms{
+		ID: &f.ID, Struck: &f.Struck, Count: f.Count, Probability: f.Probability, Seed: f.Seed, DelayMillis: f.DelayMillis,
 	}
-	s.faults = append(s.faults, active)
-	return f, nil
 }
 
 // Faults lists the faults, including exhausted ones.
 func (s *Simulator) Faults() []Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]Fault, 0, len(s.faults))
-	for _, f := range s.faults {
-		copied := f.Fault
-		copied.Fields = maps.Clone(f.Fields)
-		out = append(out, copied)
+	out := s.faults.List()
+	for i := range out {
+		out[i].Fields = maps.Clone(out[i].Fields)
 	}
 	return out
 }
 
 // RemoveFault removes one fault and reports whether it existed.
-func (s *Simulator) RemoveFault(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := len(s.faults)
-	s.faults = slices.DeleteFunc(s.faults, func(f *activeFault) bool { return f.ID == id })
-	return len(s.faults) < before
-}
+func (s *Simulator) RemoveFault(id string) bool { return s.faults.Remove(id) }
 
 // ClearFaults removes all faults.
-func (s *Simulator) ClearFaults() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-}
+func (s *Simulator) ClearFaults() { s.faults.Clear() }
 
 // strike picks the fault for a call, if any.
 func (s *Simulator) strike(c *call, kinds func(FaultKind) bool) *Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.pickFault(c, kinds)
-}
-
-// pickFault is strike for callers that hold the lock.
-func (s *Simulator) pickFault(c *call, kinds func(FaultKind) bool) *Fault {
-	for _, f := range s.faults {
-		usedUp := f.Count > 0 && f.Struck >= f.Count
-		if !f.matches(c) || !kinds(f.Kind) || usedUp || f.Probability > 0 && f.chance.Float64() >= f.Probability {
-			continue
-		}
-		f.Struck++
-		struck := f.Fault
-		return &struck
-	}
-	return nil
+	return s.faults.Strike(func(f *Fault) bool { return f.matches(c) && kinds(f.Kind) })
 }
 
 func (f *Fault) matches(c *call) bool {
@@ -182,26 +152,21 @@ var faultFailures = map[FaultKind]error{
 func (s *Simulator) interrupt(w http.ResponseWriter, r *http.Request, wired wireCall, f *Fault) bool {
 	c := wired.common()
 	switch f.Kind {
-	case FaultDrop:
-		s.record(c, string(f.Kind), f.Kind)
-		dropConnection(w)
-	case FaultHang:
-		s.record(c, string(f.Kind), f.Kind)
-		<-r.Context().Done()
-		dropConnection(w)
 	case FaultDelay:
-		if s.wait(r, time.Duration(f.DelayMillis)*time.Millisecond) {
+		if simulation.Delay(r, f.DelayMillis) {
 			return false
 		}
+		fallthrough
+	case FaultDrop:
 		s.record(c, string(f.Kind), f.Kind)
-		dropConnection(w)
+		simulation.DropConnection(w)
+	case FaultHang:
+		s.record(c, string(f.Kind), f.Kind)
+		simulation.Hang(w, r)
 	case FaultHTML:
 		s.noteRefused(c, f)
 		s.record(c, string(f.Kind), f.Kind)
-		status := f.Status
-		if status == 0 {
-			status = http.StatusBadGateway
-		}
+		status := cmp.Or(f.Status, http.StatusBadGateway)
 		writeHTML(w, status, strconv.Itoa(status)+" "+http.StatusText(status))
 	default:
 		err := f.asError()
@@ -222,19 +187,4 @@ func (f *Fault) asError() error {
 		return refusal{code: f.ReturnCode, message: f.ReturnMsg}
 	}
 	return faultFailures[f.Kind]
-}
-
-// dropConnection resets the connection under a request.
-func dropConnection(w http.ResponseWriter) {
-	connection, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	if wrapped, isTLS := connection.(interface{ NetConn() net.Conn }); isTLS {
-		connection = wrapped.NetConn() // no TLS close_notify: the connection is dead
-	}
-	if tcp, isTCP := connection.(*net.TCPConn); isTCP {
-		_ = tcp.SetLinger(0)
-	}
-	_ = connection.Close()
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	clocktesting "k8s.io/utils/clock/testing"
 )
 
 const (
@@ -58,30 +59,12 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// handClock is a clock that tests advance.
-type handClock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *handClock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *handClock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 // fixture is a simulator with a merchant, a shop and a client.
 type fixture struct {
 	*GomegaWithT
 	t        *testing.T
 	sim      *Simulator
-	clock    *handClock
+	clock    *clocktesting.FakeClock
 	shop     *testShop
 	signType SignType
 	key      string
@@ -93,12 +76,12 @@ func start(t *testing.T, change ...func(*Options)) *fixture {
 	t.Helper()
 	f := &fixture{
 		GomegaWithT: NewWithT(t), t: t, shop: newTestShop(t), signType: HMACSHA256, key: testKey,
-		clock: &handClock{t: time.Now().Truncate(time.Second)},
+		clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)),
 	}
 	options := Options{
 		Merchants:      []Merchant{{MchID: testMerchant, AppIDs: []string{testApp, "wx0000000000000002"}, APIKey: testKey}},
 		CertificateDir: sharedDir,
-		Now:            f.clock.now,
+		Now:            f.clock.Now,
 	}
 	for _, c := range change {
 		c(&options)

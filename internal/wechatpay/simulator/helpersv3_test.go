@@ -129,7 +129,7 @@ func (c *clientV3) request(method, target string, body any) *http.Request {
 	c.Expect(err).NotTo(HaveOccurred())
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", c.authorize(method, r.URL.RequestURI(), raw, c.clock.now(), newNonce()))
+	r.Header.Set("Authorization", c.authorize(method, r.URL.RequestURI(), raw, c.clock.Now(), newNonce()))
 	if c.wanted != "" {
 		r.Header.Set("Wechatpay-Serial", c.wanted)
 	}

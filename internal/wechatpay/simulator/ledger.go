@@ -3,6 +3,8 @@ package simulator
 import (
 	"slices"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // Protocol is a version of WeChat Pay's API. What one protocol ordered the other can query, close
@@ -176,66 +178,32 @@ type Violation struct {
 
 // Order returns an order; nil if there is none.
 func (l Ledger) Order(mchID, outTradeNo string) *Order {
-	for i := range l.Orders {
-		if l.Orders[i].MchID == mchID && l.Orders[i].OutTradeNo == outTradeNo {
-			return &l.Orders[i]
-		}
-	}
-	return nil
+	return simulation.First(l.Orders, func(o *Order) bool { return o.MchID == mchID && o.OutTradeNo == outTradeNo })
 }
 
 // Refund returns a refund; nil if there is none.
 func (l Ledger) Refund(mchID, outRefundNo string) *Refund {
-	for i := range l.Refunds {
-		if l.Refunds[i].MchID == mchID && l.Refunds[i].OutRefundNo == outRefundNo {
-			return &l.Refunds[i]
-		}
-	}
-	return nil
+	return simulation.First(l.Refunds, func(r *Refund) bool { return r.MchID == mchID && r.OutRefundNo == outRefundNo })
 }
 
 // RefundsOf returns the refunds of an order.
 func (l Ledger) RefundsOf(mchID, outTradeNo string) []Refund {
-	var found []Refund
-	for _, refund := range l.Refunds {
-		if refund.MchID == mchID && refund.OutTradeNo == outTradeNo {
-			found = append(found, refund)
-		}
-	}
-	return found
+	return simulation.Matching(l.Refunds, func(r Refund) bool { return r.MchID == mchID && r.OutTradeNo == outTradeNo })
 }
 
 // CallsOf returns the recorded calls of one operation for one number; an empty number matches all.
 func (l Ledger) CallsOf(operation Operation, number string) []Call {
-	var found []Call
-	for _, call := range l.Calls {
-		if call.Operation == operation && (number == "" || call.Number == number) {
-			found = append(found, call)
-		}
-	}
-	return found
+	return simulation.Matching(l.Calls, func(c Call) bool { return c.Operation == operation && (number == "" || c.Number == number) })
 }
 
 // CallbacksOf returns the callbacks of one kind for one number; an empty number matches all.
 func (l Ledger) CallbacksOf(operation Operation, number string) []Callback {
-	var found []Callback
-	for _, callback := range l.Callbacks {
-		if callback.Operation == operation && (number == "" || callback.Number == number) {
-			found = append(found, callback)
-		}
-	}
-	return found
+	return simulation.Matching(l.Callbacks, func(c Callback) bool { return c.Operation == operation && (number == "" || c.Number == number) })
 }
 
 // ViolationsOf returns the violations of one kind.
 func (l Ledger) ViolationsOf(kind ViolationKind) []Violation {
-	var found []Violation
-	for _, violation := range l.Violations {
-		if violation.Kind == kind {
-			found = append(found, violation)
-		}
-	}
-	return found
+	return simulation.Matching(l.Violations, func(v Violation) bool { return v.Kind == kind })
 }
 
 // narrow keeps what belongs to one merchant and one number; empty matches all. An order keeps its

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -66,8 +67,8 @@ func (s *Simulator) meetMerchant(m Merchant) error {
 	}
 	return s.change(func() error {
 		if existing := s.store.merchants[m.MchID]; existing != nil {
-			m.APIKey, m.Balance = firstOf(existing.APIKey, m.APIKey), existing.Balance
-			m.APIV3Key = firstOf(existing.APIV3Key, m.APIV3Key)
+			m.APIKey, m.Balance = cmp.Or(existing.APIKey, m.APIKey), existing.Balance
+			m.APIV3Key = cmp.Or(existing.APIV3Key, m.APIV3Key)
 			m.SubMerchants = keptSubMerchants(existing.SubMerchants, m.SubMerchants)
 			if existing.Verification != "" {
 				m.Verification, m.PublicKeyShare = existing.Verification, existing.PublicKeyShare
@@ -87,10 +88,7 @@ func (s *Simulator) putMerchant(m Merchant) {
 	m.Currencies = slices.Clone(m.Currencies)
 	m.Certificates = slices.Clone(m.Certificates)
 	m.SubMerchants = cloneSubMerchants(m.SubMerchants)
-	if m.Balance != nil {
-		balance := *m.Balance
-		m.Balance = &balance
-	}
+	m.Balance = copyOf(m.Balance)
 	existing.Merchant, existing.parsed = m, nil
 	s.store.saveMerchant(existing)
 }
@@ -124,11 +122,7 @@ func (s *Simulator) SetBalance(mchID string, balance *int64) error {
 	if balance != nil && *balance < 0 {
 		return fmt.Errorf("%w: negative balance", ErrInvalid)
 	}
-	if balance != nil {
-		amount := *balance
-		balance = &amount
-	}
-	return s.withMerchant(mchID, func(m *merchant) { m.Balance = balance })
+	return s.withMerchant(mchID, func(m *merchant) { m.Balance = copyOf(balance) })
 }
 
 func (s *Simulator) withMerchant(mchID string, what func(*merchant)) error {

@@ -18,10 +18,15 @@ const (
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// randomText returns n random letters and digits. crypto/rand never fails.
-func randomText(n int) string {
+func randomBytes(n int) []byte {
 	random := make([]byte, n)
-	_, _ = rand.Read(random)
+	_, _ = rand.Read(random) // crypto/rand never fails
+	return random
+}
+
+// randomText returns n random letters and digits.
+func randomText(n int) string {
+	random := randomBytes(n)
 	for i, b := range random {
 		random[i] = alphabet[int(b)%len(alphabet)]
 	}
@@ -31,14 +36,11 @@ func randomText(n int) string {
 func newNonce() string { return randomText(32) }
 
 func randomHex(n int) string {
-	random := make([]byte, n)
-	_, _ = rand.Read(random)
-	return hex.EncodeToString(random)
+	return hex.EncodeToString(randomBytes(n))
 }
 
 func randomDigits(n int) string {
-	random := make([]byte, n)
-	_, _ = rand.Read(random)
+	random := randomBytes(n)
 	for i, b := range random {
 		random[i] = '0' + b%10
 	}

@@ -12,7 +12,7 @@ const wapScene = `{"h5_info":{"type":"Wap","wap_url":"https://shop.example.com",
 
 func TestUnifiedOrderChecksItsFields(t *testing.T) {
 	f := start(t)
-	soon := func(d time.Duration) string { return f.clock.now().Add(d).In(beijing).Format(compactTime) }
+	soon := func(d time.Duration) string { return f.clock.Now().Add(d).In(beijing).Format(compactTime) }
 	for name, test := range map[string]struct {
 		pairs []string
 		want  string
@@ -111,9 +111,9 @@ func TestSendingANumberAgain(t *testing.T) {
 		otherWords string
 	}{
 		"not paid": {func(*fixture) {}, "SUCCESS", "INVALID_REQUEST", "201 商户订单号重复"},
-		"close to its deadline": {func(f *fixture) { f.clock.advance(58 * time.Minute) }, "SUCCESS", "INVALID_REQUEST",
+		"close to its deadline": {func(f *fixture) { f.clock.Step(58 * time.Minute) }, "SUCCESS", "INVALID_REQUEST",
 			"201 商户订单号重复"},
-		"expired": {func(f *fixture) { f.clock.advance(2 * time.Hour) }, "SUCCESS", "INVALID_REQUEST", "201 商户订单号重复"},
+		"expired": {func(f *fixture) { f.clock.Step(2 * time.Hour) }, "SUCCESS", "INVALID_REQUEST", "201 商户订单号重复"},
 		"paid": {func(f *fixture) {
 			_, err := f.sim.Pay(testMerchant, "order-0001", PayOptions{})
 			f.Expect(err).NotTo(HaveOccurred())
@@ -129,7 +129,7 @@ func TestSendingANumberAgain(t *testing.T) {
 	} {
 		t.Run(state, func(t *testing.T) {
 			f := start(t)
-			order := f.order("order-0001", "time_expire", f.clock.now().Add(time.Hour).In(beijing).Format(compactTime))
+			order := f.order("order-0001", "time_expire", f.clock.Now().Add(time.Hour).In(beijing).Format(compactTime))
 			first := f.mustCall(OperationUnifiedOrder, order)
 			test.bring(f)
 			again := f.call(OperationUnifiedOrder, order)
@@ -181,7 +181,7 @@ func TestOrderQueryTellsOnlyWhatIsPromised(t *testing.T) {
 		"trade_state": "SUCCESS", "total_fee": "101", "fee_type": "CNY", "cash_fee": "86", "coupon_fee": "15", "coupon_count": "2",
 		"coupon_id_0": "c1", "coupon_type_1": "NO_CASH", "coupon_fee_1": "5", "settlement_total_fee": "96",
 		"transaction_id": payment.TransactionID, "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "trade_type": "JSAPI",
-		"time_end": f.clock.now().In(beijing).Format(compactTime), "out_trade_no": "order-0001", "attach": "a b",
+		"time_end": f.clock.Now().In(beijing).Format(compactTime), "out_trade_no": "order-0001", "attach": "a b",
 	} {
 		f.Expect(paid[name]).To(Equal(want), name)
 	}
@@ -194,9 +194,9 @@ func TestOrderQueryTellsOnlyWhatIsPromised(t *testing.T) {
 
 func TestExpiryClosesNothing(t *testing.T) {
 	f := start(t)
-	expire := f.clock.now().Add(10 * time.Minute).In(beijing).Format(compactTime)
+	expire := f.clock.Now().Add(10 * time.Minute).In(beijing).Format(compactTime)
 	f.mustCall(OperationUnifiedOrder, f.order("order-0001", "time_expire", expire))
-	f.clock.advance(30 * 24 * time.Hour)
+	f.clock.Step(30 * 24 * time.Hour)
 	f.Expect(f.mustCall(OperationOrderQuery, message{"out_trade_no": "order-0001"})["trade_state"]).To(Equal("NOTPAY"))
 	_, err := f.sim.Pay(testMerchant, "order-0001", PayOptions{})
 	f.Expect(err).To(MatchError(ErrOrderExpired))
@@ -206,7 +206,7 @@ func TestExpiryClosesNothing(t *testing.T) {
 func TestOrdersWithoutDeadlineCloseBySevenDays(t *testing.T) {
 	f := start(t)
 	f.mustCall(OperationUnifiedOrder, f.order("order-0001"))
-	f.clock.advance(7*24*time.Hour + time.Second)
+	f.clock.Step(7*24*time.Hour + time.Second)
 	f.Expect(f.mustCall(OperationOrderQuery, message{"out_trade_no": "order-0001"})["trade_state"]).To(Equal("CLOSED"))
 }
 
@@ -226,9 +226,9 @@ func TestCloseOrder(t *testing.T) {
 func TestEarlyCloseIsRefusedOnDemand(t *testing.T) {
 	f := start(t, func(o *Options) { o.TimeScale, o.Rules.RefuseEarlyClose = 60, true })
 	f.mustCall(OperationUnifiedOrder, f.order("order-0001"))
-	f.clock.advance(5*time.Second - time.Millisecond)
+	f.clock.Step(5*time.Second - time.Millisecond)
 	f.Expect(outcome(f.call(OperationCloseOrder, message{"out_trade_no": "order-0001"}))).To(Equal("TRADE_STATE_ERROR"))
-	f.clock.advance(time.Millisecond)
+	f.clock.Step(time.Millisecond)
 	f.mustCall(OperationCloseOrder, message{"out_trade_no": "order-0001"})
 }
 
@@ -237,7 +237,7 @@ func TestPayerIsRefusedAsWeChatRefuses(t *testing.T) {
 	_, err := f.sim.Pay(testMerchant, "order-0001", PayOptions{})
 	f.Expect(err).To(MatchError(ErrNotFound))
 	first := f.mustCall(OperationUnifiedOrder, f.order("order-0001"))
-	f.clock.advance(2 * time.Hour)
+	f.clock.Step(2 * time.Hour)
 	_, err = f.sim.PayByPrepayID(first["prepay_id"], PayOptions{})
 	f.Expect(err).To(MatchError(ErrPrepayExpired))
 	second := f.mustCall(OperationUnifiedOrder, f.order("order-0001"))
@@ -285,7 +285,7 @@ func TestPayersPayByThemselves(t *testing.T) {
 	f.mustCall(OperationUnifiedOrder, f.order("order-0002"))
 	f.mustCall(OperationCloseOrder, message{"out_trade_no": "order-0002"})
 	f.Expect(state("order-0001")).To(Equal(StateNotPay))
-	f.clock.advance(time.Minute)
+	f.clock.Step(time.Minute)
 	f.Eventually(func() TradeState { return state("order-0001") }).WithTimeout(10 * time.Second).Should(Equal(StateSuccess))
 	f.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
 	f.Expect(state("order-0002")).To(Equal(StateClosed))

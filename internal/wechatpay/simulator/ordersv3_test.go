@@ -119,14 +119,14 @@ func TestReentryV3(t *testing.T) {
 
 func TestTimeExpireV3(t *testing.T) {
 	c := startV3(t)
-	now := c.clock.now()
+	now := c.clock.Now()
 	for number, test := range map[string]struct{ given, want time.Duration }{
 		"order-soon": {time.Second, time.Minute}, "order-late": {90 * 24 * time.Hour, 15 * 24 * time.Hour}, "order-good": {time.Hour, time.Hour},
 	} {
 		c.mustOrder(number, "time_expire", now.Add(test.given).Format(time.RFC3339))
 		c.Expect(*c.sim.Ledger().Order(testMerchant, number).ExpireTime).To(BeTemporally("==", now.Add(test.want)), number)
 	}
-	c.clock.advance(2 * time.Minute)
+	c.clock.Step(2 * time.Minute)
 	_, err := c.sim.Pay(testMerchant, "order-soon", PayOptions{})
 	c.Expect(err).To(MatchError(ErrOrderExpired))
 }

@@ -38,7 +38,7 @@ func TestPartnerV3(t *testing.T) {
 
 	refund := c.post(refundsPath, c.refundBody("order-0001", "refund-1", 50, "sub_mchid", testSub))
 	c.Expect(refund.status).To(Equal(200), "%s", refund.raw)
-	c.clock.advance(time.Minute)
+	c.clock.Step(time.Minute)
 	c.Expect(c.get(refundsPath + "/refund-1?sub_mchid=" + testSub).text("status")).To(Equal("SUCCESS"))
 	c.delivered(OperationRefundCallback, "refund-1", CallbackDelivered)
 	c.Expect(c.open(c.events()[1].body.Resource)).To(And(HaveKeyWithValue("sp_mchid", testProvider), HaveKeyWithValue("sub_mchid", testSub)))

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -8,17 +9,13 @@ import (
 // Pay pays an order as the payer. It fails for orders that are paid, closed or expired, or have no
 // valid prepay_id; options.Force overrides all but the first.
 func (s *Simulator) Pay(mchID, outTradeNo string, options PayOptions) (Payment, error) {
-	var paid Payment
-	err := s.change(func() error {
+	return changed(s, func() (Payment, error) {
 		order := s.store.order(mchID, outTradeNo)
 		if order == nil {
-			return fmt.Errorf("order %s: %w", outTradeNo, ErrNotFound)
+			return Payment{}, fmt.Errorf("order %s: %w", outTradeNo, ErrNotFound)
 		}
-		payment, err := s.pay(order, "", options)
-		paid = payment
-		return err
+		return s.pay(order, "", options)
 	})
-	return paid, err
 }
 
 // planPayment schedules the automatic payment of a new order (PayAfter). An order that can't be
@@ -36,17 +33,13 @@ func (s *Simulator) planPayment(o *Order) {
 
 // PayByPrepayID pays with the prepay_id that the shop's page passed to WeChat.
 func (s *Simulator) PayByPrepayID(prepayID string, options PayOptions) (Payment, error) {
-	var paid Payment
-	err := s.change(func() error {
+	return changed(s, func() (Payment, error) {
 		order := s.store.byPrepay[prepayID]
 		if order == nil {
-			return fmt.Errorf("prepay_id %s: %w", prepayID, ErrNotFound)
+			return Payment{}, fmt.Errorf("prepay_id %s: %w", prepayID, ErrNotFound)
 		}
-		payment, err := s.pay(order, prepayID, options)
-		paid = payment
-		return err
+		return s.pay(order, prepayID, options)
 	})
-	return paid, err
 }
 
 // PayAfterClose makes a late payment: it succeeds although the order was closed or expired.
@@ -108,25 +101,25 @@ func (s *Simulator) newPayment(o *Order, options PayOptions) (Payment, error) {
 	if options.TotalFee != nil {
 		p.TotalFee = *options.TotalFee
 	}
-	p.FeeType = firstOf(options.FeeType, p.FeeType)
-	p.OpenID = firstOf(p.OpenID, o.OpenID, "oSimulatedPayer0000000000000")
+	p.FeeType = cmp.Or(options.FeeType, p.FeeType)
+	p.OpenID = cmp.Or(p.OpenID, o.OpenID, "oSimulatedPayer0000000000000")
 	if o.SubAppID != "" {
-		p.SubOpenID = firstOf(options.SubOpenID, o.SubOpenID, "oSimulatedSubPayer0000000000")
+		p.SubOpenID = cmp.Or(options.SubOpenID, o.SubOpenID, "oSimulatedSubPayer0000000000")
 	}
-	p.BankType = firstOf(p.BankType, "OTHERS")
-	p.CashFeeType = firstOf(p.CashFeeType, p.FeeType)
+	p.BankType = cmp.Or(p.BankType, "OTHERS")
+	p.CashFeeType = cmp.Or(p.CashFeeType, p.FeeType)
 	return p, addCash(&p, options.CashFee)
 }
 
 // addCash sets the cash amount and what the merchant receives of it.
 func addCash(p *Payment, cash *int64) error {
-	var coupons, notSettled int64
+	var notSettled int64
 	for _, coupon := range p.Coupons {
-		coupons += coupon.Fee
 		if coupon.Type == "NO_CASH" {
 			notSettled += coupon.Fee
 		}
 	}
+	coupons := p.couponSum()
 	p.CashFee = p.TotalFee - coupons
 	if cash != nil {
 		p.CashFee = *cash
@@ -139,13 +132,4 @@ func addCash(p *Payment, cash *int64) error {
 		return fmt.Errorf("%w: total %d, cash %d, coupons %d", ErrInvalid, p.TotalFee, p.CashFee, coupons)
 	}
 	return nil
-}
-
-func firstOf(values ...string) string {
-	for _, value := range values {
-		if value != "" {
-			return value
-		}
-	}
-	return ""
 }

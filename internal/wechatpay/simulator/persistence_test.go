@@ -38,7 +38,7 @@ func TestARestartedSimulatorKnowsEverything(t *testing.T) {
 
 	options := Options{
 		Merchants: []Merchant{{MchID: testMerchant, AppIDs: before.Merchants[0].AppIDs, APIKey: testKey, Balance: pointer(int64(1000))}},
-		StateFile: killed, CertificateDir: sharedDir, Now: f.clock.now,
+		StateFile: killed, CertificateDir: sharedDir, Now: f.clock.Now,
 	}
 	again, err := New(options)
 	f.Expect(err).NotTo(HaveOccurred())
@@ -47,7 +47,7 @@ func TestARestartedSimulatorKnowsEverything(t *testing.T) {
 
 	f.sim, f.key = again, key
 	f.mustCall(OperationOrderQuery, message{"out_trade_no": "order-0001"})
-	f.clock.advance(time.Minute)
+	f.clock.Step(time.Minute)
 	f.Expect(f.mustCall(OperationRefundQuery, message{"out_refund_no": "refund-1"})["refund_status_0"]).To(Equal("SUCCESS"))
 	f.delivered(OperationRefundCallback, "refund-1", CallbackDelivered)
 	f.Expect(*f.sim.Ledger().Merchants[0].Balance).To(Equal(int64(949)))
@@ -69,11 +69,11 @@ func TestOwedCallbacksSurviveARestart(t *testing.T) {
 	f.attempted(OperationPaymentCallback, "order-0001", 1)
 	f.Expect(f.sim.Close()).To(Succeed())
 
-	again, err := New(Options{StateFile: state, CertificateDir: sharedDir, Now: f.clock.now})
+	again, err := New(Options{StateFile: state, CertificateDir: sharedDir, Now: f.clock.Now})
 	f.Expect(err).NotTo(HaveOccurred())
 	defer func() { _ = again.Close() }()
 	f.sim = again
-	f.clock.advance(15 * time.Second)
+	f.clock.Step(15 * time.Second)
 	c := f.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
 	f.Expect(c.Attempts).To(HaveLen(2))
 }

@@ -45,7 +45,7 @@ func TestARestartedSimulatorKnowsItsKeys(t *testing.T) {
 	c.key, err = parseRSAKey(string(issued.KeyPEM))
 	c.Expect(err).NotTo(HaveOccurred())
 	c.Expect(c.signers(1)).To(Equal([]string{added.SerialNo}))
-	c.clock.advance(time.Minute)
+	c.clock.Step(time.Minute)
 	c.Expect(c.get(refundsPath + "/refund-1").text("status")).To(Equal("SUCCESS"))
 	c.delivered(OperationRefundCallback, "refund-1", CallbackDelivered)
 }

@@ -59,16 +59,13 @@ func (s *Simulator) Platform() Platform {
 // AddPlatformCertificate begins a rotation: GET /v3/certificates lists a new certificate from now
 // on. It signs nothing before SignWithPlatformCertificates.
 func (s *Simulator) AddPlatformCertificate() (PlatformCertificate, error) {
-	var added PlatformCertificate
-	err := s.change(func() error {
+	return changed(s, func() (PlatformCertificate, error) {
 		keys := s.keys()
 		pair := s.newPlatformCertificate(false)
 		keys.Certificates = append(keys.Certificates, pair)
 		s.store.savePlatform(keys)
-		added = pair.PlatformCertificate
-		return nil
+		return pair.PlatformCertificate, nil
 	})
-	return added, err
 }
 
 // SignWithPlatformCertificates sets the certificates that sign from now on, in turn if there are

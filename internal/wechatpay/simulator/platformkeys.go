@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // platformKeys are the same with their private keys.
@@ -66,7 +68,7 @@ func (s *Simulator) openPlatform() *platformKeys {
 	}
 	made := s.newPlatform()
 	if content, err = json.Marshal(made); err == nil {
-		err = writeFile(path, content)
+		err = simulation.WriteFile(path, content)
 	}
 	if err != nil {
 		s.logger.Error("the platform's keys can't be stored", "error", err)

@@ -133,7 +133,7 @@ func (s *Simulator) acceptRefund(m *merchant, o *Order, r *Refund) *Refund {
 	r.RefundID, r.Status, r.AcceptTime, r.Calls = newRefundID(now), RefundProcessing, now, 1
 	r.Outcome, r.SettleTime = RefundSuccess, &settles
 	asked := &call{protocol: r.Protocol, operation: OperationRefund, mchID: r.MchID, number: r.OutRefundNo}
-	if fault := s.pickFault(asked, isRefundOutcome); fault != nil {
+	if fault := s.strike(asked, isRefundOutcome); fault != nil {
 		r.Outcome = map[FaultKind]RefundStatus{FaultRefundChange: RefundChange, FaultRefundClose: RefundClosed}[fault.Kind]
 		if fault.Kind == FaultRefundHold {
 			r.SettleTime = nil

@@ -18,10 +18,10 @@ func TestRefundIsAcceptedFirstAndSucceedsLater(t *testing.T) {
 	query := message{"out_refund_no": "refund-1"}
 	processing := f.mustCall(OperationRefundQuery, query)
 	f.Expect(processing).To(And(HaveKeyWithValue("refund_status_0", "PROCESSING"), Not(HaveKey("refund_success_time_0"))))
-	f.clock.advance(time.Minute)
+	f.clock.Step(time.Minute)
 	success := f.mustCall(OperationRefundQuery, query)
 	f.Expect(success).To(And(HaveKeyWithValue("refund_status_0", "SUCCESS"), HaveKeyWithValue("refund_recv_accout_0", "支付用户零钱"),
-		HaveKeyWithValue("refund_success_time_0", f.clock.now().In(beijing).Format(readableTime)), HaveKeyWithValue("refund_count", "1"),
+		HaveKeyWithValue("refund_success_time_0", f.clock.Now().In(beijing).Format(readableTime)), HaveKeyWithValue("refund_count", "1"),
 		Not(HaveKey("total_refund_count"))))
 	ledger := f.sim.Ledger()
 	f.Expect(ledger.Order(testMerchant, "order-0001").Sums).To(Equal(OrderSums{Paid: 101, Accepted: 50, Refunded: 50, Count: 1}))
@@ -74,7 +74,7 @@ func TestOneNumberRefundsOnce(t *testing.T) {
 	first := f.mustCall(OperationRefund, f.refund("order-0001", "refund-1", "50"))
 	again := f.mustCall(OperationRefund, f.refund("order-0001", "refund-1", "50", "refund_desc", "other words"))
 	f.Expect(again["refund_id"]).To(Equal(first["refund_id"]))
-	f.clock.advance(time.Minute)
+	f.clock.Step(time.Minute)
 	late := f.mustCall(OperationRefund, f.refund("order-0001", "refund-1", "50"))
 	f.Expect(late["refund_id"]).To(Equal(first["refund_id"]))
 	ledger := f.sim.Ledger()
@@ -93,11 +93,11 @@ func TestRefundsOfAnOrderKeepApart(t *testing.T) {
 	f.paidOrder("order-0001")
 	f.paidOrder("order-0002")
 	f.mustCall(OperationRefund, f.refund("order-0001", "refund-1", "1"))
-	f.clock.advance(time.Second - time.Millisecond)
+	f.clock.Step(time.Second - time.Millisecond)
 	f.Expect(outcome(f.call(OperationRefund, f.refund("order-0001", "refund-2", "1")))).To(Equal("FREQUENCY_LIMITED"))
 	f.Expect(outcome(f.call(OperationRefund, f.refund("order-0001", "refund-1", "1")))).To(Equal("FREQUENCY_LIMITED"), "a repeat is a call too")
 	f.mustCall(OperationRefund, f.refund("order-0002", "refund-3", "1"))
-	f.clock.advance(time.Millisecond)
+	f.clock.Step(time.Millisecond)
 	f.mustCall(OperationRefund, f.refund("order-0001", "refund-2", "1"))
 	f.Expect(f.violations()).To(Equal([]ViolationKind{ViolationRefundPace, ViolationRefundPace}))
 	f.Expect(f.sim.Ledger().Merchants[0].InvalidRefundCalls).To(BeZero())
@@ -195,7 +195,7 @@ func TestBalance(t *testing.T) {
 func TestRefundPeriod(t *testing.T) {
 	f := start(t)
 	f.paidOrder("order-0001")
-	f.clock.advance(365*24*time.Hour + time.Second)
+	f.clock.Step(365*24*time.Hour + time.Second)
 	f.Expect(outcome(f.call(OperationRefund, f.refund("order-0001", "refund-1", "1")))).To(Equal("TRADE_OVERDUE"))
 }
 
@@ -206,20 +206,20 @@ func TestSixInvalidRefundsBlockTheMerchant(t *testing.T) {
 	for range 5 {
 		f.Expect(outcome(f.call(OperationRefund, invalid))).To(Equal("ORDERNOTEXIST"))
 	}
-	f.clock.advance(time.Second)
+	f.clock.Step(time.Second)
 	for n := range 6 {
 		f.Expect(f.sim.Ledger().Merchants[0].Blocks).To(BeZero(), "five calls that are a second old, %d new ones", n)
 		f.Expect(outcome(f.call(OperationRefund, invalid))).To(Equal("ORDERNOTEXIST"))
 	}
 	record := f.sim.Ledger().Merchants[0]
 	f.Expect(record).To(And(HaveField("Blocks", 1), HaveField("InvalidRefundCalls", 11)))
-	f.Expect(record.BlockedUntil).To(HaveValue(BeTemporally("==", f.clock.now().Add(time.Minute))))
+	f.Expect(record.BlockedUntil).To(HaveValue(BeTemporally("==", f.clock.Now().Add(time.Minute))))
 
 	valid := f.refund("order-0001", "refund-2", "1")
-	f.clock.advance(time.Minute - time.Millisecond)
+	f.clock.Step(time.Minute - time.Millisecond)
 	f.Expect(outcome(f.call(OperationRefund, valid))).To(Equal("INVALID_REQ_TOO_MUCH"))
 	f.mustCall(OperationOrderQuery, message{"out_trade_no": "order-0001"})
-	f.clock.advance(time.Millisecond)
+	f.clock.Step(time.Millisecond)
 	f.mustCall(OperationRefund, valid)
 	f.Expect(f.violations()).To(Equal([]ViolationKind{ViolationInvalidRefunds, ViolationCallWhenBlocked}))
 }
@@ -245,7 +245,7 @@ func TestRefundOutcomesOnDemand(t *testing.T) {
 		return f.mustCall(OperationRefundQuery, message{"out_refund_no": number})["refund_status_0"]
 	}
 	f.Expect(status("refund-1")).To(Equal("PROCESSING"))
-	f.clock.advance(time.Hour)
+	f.clock.Step(time.Hour)
 	f.Expect(status("refund-1")).To(Equal("CHANGE"))
 	f.Expect(status("refund-2")).To(Equal("REFUNDCLOSE"))
 	f.Expect(status("refund-3")).To(Equal("PROCESSING"))

@@ -20,12 +20,12 @@ func TestRefundV3(t *testing.T) {
 	accepted := c.post(refundsPath, c.refundBody("order-0001", "refund@1", 50))
 	c.Expect(accepted.status).To(Equal(200), "%s", accepted.raw)
 	c.Expect(accepted.body).To(And(HaveKeyWithValue("status", "PROCESSING"), HaveKeyWithValue("transaction_id", payment.TransactionID),
-		HaveKeyWithValue("create_time", rfc3339(c.clock.now())), HaveKeyWithValue("amount", And(HaveKeyWithValue("refund", 50.0),
+		HaveKeyWithValue("create_time", rfc3339(c.clock.Now())), HaveKeyWithValue("amount", And(HaveKeyWithValue("refund", 50.0),
 			HaveKeyWithValue("total", 101.0), HaveKeyWithValue("payer_refund", 50.0), HaveKeyWithValue("currency", "CNY"))),
 		Not(HaveKey("success_time")), Not(HaveKey("mchid"))))
-	c.clock.advance(time.Minute)
+	c.clock.Step(time.Minute)
 	done := c.get(refundsPath + "/refund@1")
-	c.Expect(done.body).To(And(HaveKeyWithValue("status", "SUCCESS"), HaveKeyWithValue("success_time", rfc3339(c.clock.now())),
+	c.Expect(done.body).To(And(HaveKeyWithValue("status", "SUCCESS"), HaveKeyWithValue("success_time", rfc3339(c.clock.Now())),
 		HaveKeyWithValue("user_received_account", "支付用户零钱"), HaveKeyWithValue("refund_id", accepted.text("refund_id"))))
 	again := c.post(refundsPath, c.refundBody("order-0001", "refund@1", 50))
 	c.Expect(again.text("refund_id")).To(Equal(accepted.text("refund_id")), "one number refunds once")
@@ -157,7 +157,7 @@ func TestAbnormalRefund(t *testing.T) {
 	c.Expect(c.sim.Ledger().Refund(testMerchant, "refund-1").Abnormal).To(Equal(&AbnormalRefund{
 		Type: "USER_BANK_CARD", BankType: "ICBC_DEBIT", BankAccount: "6222020000000000", RealName: "张三",
 	}))
-	c.clock.advance(time.Minute)
+	c.clock.Step(time.Minute)
 	c.Expect(c.get(refundsPath + "/refund-1").text("status")).To(Equal("SUCCESS"))
 	c.Expect(c.sim.Ledger().Refund(testMerchant, "refund-1").Payouts).To(Equal(1))
 }

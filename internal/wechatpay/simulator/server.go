@@ -1,18 +1,15 @@
 package simulator
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // Simulator is a running WeChat Pay simulator.
@@ -22,12 +19,9 @@ type Simulator struct {
 	now    func() time.Time
 	ca     *authority
 
-	mu      sync.Mutex
-	store   *store
-	faults  []*activeFault
-	faultNo int
-	chance  *rand.Rand
-
+	faults *simulation.Faults[Fault]
+	mu     sync.Mutex
+	store  *store
 	// delayed holds the callbacks that a fault has delayed, which no fault strikes again.
 	delayed map[string]bool
 	// billAddresses are the bills that wait to be fetched by API v3, by token.
@@ -52,10 +46,7 @@ type Simulator struct {
 	admin string
 	// cashierLinks is Options.CashierLinks.
 	cashierLinks bool
-	servers      []*http.Server
-	context      context.Context
-	cancel       context.CancelFunc
-	running      sync.WaitGroup
+	servers      *simulation.Servers
 	closing      sync.Once
 	closed       error
 }
@@ -79,7 +70,7 @@ func New(options Options) (*Simulator, error) {
 		now:        clock(options.Now),
 		ca:         ca,
 		store:      newStore(options.MaxCalls),
-		chance:     rand.New(rand.NewPCG(options.FaultSeed, 0)),
+		faults:     simulation.NewFaults(options.FaultSeed, (*Fault).terms),
 		shop:       shopClient(options),
 		answerTime: options.CallbackTimeout,
 		payAfter:   options.PayAfter,
@@ -93,10 +84,10 @@ func New(options Options) (*Simulator, error) {
 		cashierLinks:   options.CashierLinks,
 	}
 	s.movedByHand = options.Now != nil
-	if err := openJournal(options.StateFile, s.store); err != nil {
+	if s.store.journal, err = simulation.OpenStateFile(options.StateFile, s.store.apply, s.store.entries); err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
 	}
-	s.context, s.cancel = context.WithCancel(context.Background())
+	s.servers = simulation.NewServers(s.logger)
 	if err := s.begin(options); err != nil {
 		return nil, errors.Join(fmt.Errorf("simulator: %w", err), s.Close())
 	}
@@ -150,84 +141,43 @@ func (s *Simulator) begin(options Options) error {
 	s.payers = newScheduler(s.now, poll)
 	s.deliveries = newScheduler(s.now, poll)
 	s.resume()
-	s.settlements.start(s.context, &s.running, 1)
-	s.payers.start(s.context, &s.running, 1)
-	s.deliveries.start(s.context, &s.running, options.CallbackWorkers)
+	s.settlements.start(s.servers.Context, &s.servers.Running, 1)
+	s.payers.start(s.servers.Context, &s.servers.Running, 1)
+	s.deliveries.start(s.servers.Context, &s.servers.Running, options.CallbackWorkers)
 
 	certificate, err := s.ca.issueServer(options.ServerNames)
 	if err != nil {
 		return err
 	}
-	config := &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{certificate},
-		// Any certificate is accepted here and checked per API, as WeChat Pay does: only some
-		// require one.
-		ClientAuth: tls.RequestClientCert,
-		// HTTP/1.1 only, because a fault may have to break the connection of a single reply.
-		NextProtos: []string{"http/1.1"},
-	}
+	config := simulation.TLSConfig(certificate)
+	// Any certificate is accepted here and checked per API, as WeChat Pay does: only some require one.
+	config.ClientAuth = tls.RequestClientCert
 	for host, address := range map[Host]string{HostPrimary: options.ListenAddress, HostBackup: options.BackupListenAddress} {
-		listener, err := net.Listen("tcp", address)
+		listener, at, err := simulation.Listen(address)
 		if err != nil {
 			return err
 		}
-		s.urls[host] = "https://" + reachable(listener.Addr())
-		s.serve(tls.NewListener(listener, config), s.gateway(host))
+		s.urls[host] = "https://" + at
+		s.servers.Serve(tls.NewListener(listener, config), s.gateway(host))
 	}
-	listener, err := net.Listen("tcp", options.AdminListenAddress)
+	listener, at, err := simulation.Listen(options.AdminListenAddress)
 	if err != nil {
 		return err
 	}
-	s.admin = "http://" + reachable(listener.Addr())
-	s.serve(listener, s.adminHandler())
+	s.admin = "http://" + at
+	s.servers.Serve(listener, s.adminHandler())
 	return nil
-}
-
-// reachable replaces the wildcard address, to which clients can't connect.
-func reachable(address net.Addr) string {
-	tcp, isTCP := address.(*net.TCPAddr)
-	if !isTCP || !tcp.IP.IsUnspecified() {
-		return address.String()
-	}
-	return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
-}
-
-func (s *Simulator) serve(listener net.Listener, handler http.Handler) {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		BaseContext:       func(net.Listener) context.Context { return s.context },
-		ErrorLog:          log.New(io.Discard, "", 0), // some tests provoke failed handshakes
-	}
-	s.servers = append(s.servers, server)
-	s.running.Go(func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			s.logger.Error("stopped listening", "address", listener.Addr().String(), "error", err)
-		}
-	})
 }
 
 // Close stops listening and sending callbacks, waits for calls in progress, and closes the state
 // file.
 func (s *Simulator) Close() error {
 	s.closing.Do(func() {
-		s.cancel()
-		for _, server := range s.servers {
-			// The context has ended every wait, so calls in progress finish at once.
-			ending, done := context.WithTimeout(context.Background(), 2*time.Second)
-			if server.Shutdown(ending) != nil {
-				_ = server.Close() // the remaining connections had two seconds
-			}
-			done()
-		}
-		s.running.Wait()
+		s.servers.Close()
 		s.shop.CloseIdleConnections()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.closed = s.store.journal.close()
+		s.closed = s.store.journal.Close()
 	})
 	return s.closed
 }
@@ -241,12 +191,21 @@ func (s *Simulator) BackupURL() string { return s.urls[HostBackup] }
 // AdminURL returns the URL of the admin API.
 func (s *Simulator) AdminURL() string { return s.admin }
 
+// changed is change for what has a result.
+func changed[T any](s *Simulator, what func() (T, error)) (result T, err error) {
+	err = s.change(func() (failed error) {
+		result, failed = what()
+		return failed
+	})
+	return result, err
+}
+
 // change applies a change to the store and writes it to the state file.
 func (s *Simulator) change(what func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := what()
-	if failure := s.store.journal.flush(); failure != nil {
+	if failure := s.store.journal.Flush(); failure != nil {
 		s.logger.Error("state file can't be written", "error", failure)
 		return errors.Join(err, failure)
 	}

@@ -90,21 +90,18 @@ func (s *Simulator) RefundByStaffFromBalance(mchID, outTradeNo string, refundFee
 }
 
 func (s *Simulator) refundByStaff(mchID, outTradeNo string, refundFee int64, fromBalance bool) (Refund, error) {
-	var made Refund
-	err := s.change(func() error {
+	return changed(s, func() (Refund, error) {
 		m, o := s.store.merchants[mchID], s.store.order(mchID, outTradeNo)
 		if m == nil || o == nil || o.Payment == nil {
-			return fmt.Errorf("paid order %s: %w", outTradeNo, ErrNotFound)
+			return Refund{}, fmt.Errorf("paid order %s: %w", outTradeNo, ErrNotFound)
 		}
 		sums := s.store.sums(o)
 		if refundFee <= 0 || sums.Accepted+refundFee > sums.Paid || sums.Count >= maxRefundsPerOrder || !m.canPay(o.SubMchID, refundFee) {
-			return fmt.Errorf("%w: refund of %d", ErrInvalid, refundFee)
+			return Refund{}, fmt.Errorf("%w: refund of %d", ErrInvalid, refundFee)
 		}
-		made = *s.acceptRefund(m, o, &Refund{
+		return *s.acceptRefund(m, o, &Refund{
 			Protocol: o.Protocol, MchID: mchID, OutRefundNo: "staff" + randomDigits(20), TotalFee: o.Payment.TotalFee,
 			RefundFee: refundFee, NotifyURL: m.RefundNotifyURL, RequestSource: "VENDOR_PLATFORM", FromBalance: fromBalance,
-		})
-		return nil
+		}), nil
 	})
-	return made, err
 }

@@ -15,7 +15,7 @@ func (s *Simulator) Ledger() Ledger {
 	out := Ledger{
 		Time: s.now(), Merchants: []MerchantRecord{}, Orders: make([]Order, 0, len(t.orderList)),
 		Refunds: make([]Refund, 0, len(t.refundList)), Callbacks: make([]Callback, 0, len(t.callbackList)),
-		Calls: append([]Call{}, t.latestCalls()...), CallCounts: map[Operation]map[string]int{},
+		Calls: t.calls.Latest(), CallCounts: t.calls.Counted(),
 		Violations: append([]Violation{}, t.violations...),
 	}
 	for _, m := range t.merchants {
@@ -34,9 +34,6 @@ func (s *Simulator) Ledger() Ledger {
 		copied := *c
 		copied.Attempts = append([]CallbackAttempt{}, c.Attempts...)
 		out.Callbacks = append(out.Callbacks, copied)
-	}
-	for operation, outcomes := range t.callCounts {
-		out.CallCounts[operation] = maps.Clone(outcomes)
 	}
 	return out
 }

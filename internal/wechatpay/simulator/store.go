@@ -1,6 +1,10 @@
 package simulator
 
-import "time"
+import (
+	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
+)
 
 // store is the state that outlives a request. Simulator.mu guards it.
 type store struct {
@@ -12,9 +16,7 @@ type store struct {
 	refundList   []*Refund
 	callbackList []*Callback
 	violations   []Violation
-	calls        []Call
-	callCounts   map[Operation]map[string]int
-	maxCalls     int
+	calls        *simulation.Calls[Operation, Call]
 	// issued are the API certificates of merchants from this simulator's authority.
 	issued []*issuedCertificate
 	// platform are WeChat Pay's own keys; nil until they are needed.
@@ -28,7 +30,7 @@ type store struct {
 	// processing holds the refunds in progress.
 	processing map[string]*Refund
 
-	journal *journal
+	journal *simulation.StateFile[entry]
 }
 
 // merchant is a merchant with its counters and blocks.
@@ -50,7 +52,7 @@ type merchant struct {
 func newStore(maxCalls int) *store {
 	return &store{
 		merchants: map[string]*merchant{}, orders: map[string]*Order{}, refunds: map[string]*Refund{},
-		callbacks: map[string]*Callback{}, callCounts: map[Operation]map[string]int{}, maxCalls: maxCalls,
+		callbacks: map[string]*Callback{}, calls: simulation.NewCalls[Operation, Call](maxCalls),
 		byTransaction: map[string]*Order{}, byPrepay: map[string]*Order{}, byRefundID: map[string]*Refund{},
 		refundsOf: map[*Order][]*Refund{}, processing: map[string]*Refund{},
 	}
@@ -83,18 +85,18 @@ func (t *store) refundByID(mchID, id string) *Refund {
 
 func (t *store) saveMerchant(m *merchant) {
 	t.merchants[m.MchID] = m
-	t.journal.note(m.MchID, entry{Merchant: m})
+	t.journal.Note(m.MchID, entry{Merchant: m})
 }
 
 func (t *store) saveIssued(c *issuedCertificate) {
 	c.parsed, _ = readMerchantCertificate([]byte(c.CertPEM)) // our own authority issued it
 	t.issued = append(t.issued, c)
-	t.journal.note("", entry{Issued: c})
+	t.journal.Note("", entry{Issued: c})
 }
 
 func (t *store) savePlatform(p *platformKeys) {
 	t.platform = p
-	t.journal.note("platform", entry{Platform: p})
+	t.journal.Note("platform", entry{Platform: p})
 }
 
 func (t *store) saveOrder(o *Order) {
@@ -109,7 +111,7 @@ func (t *store) saveOrder(o *Order) {
 	if o.Payment != nil {
 		t.byTransaction[o.Payment.TransactionID] = o
 	}
-	t.journal.note("order/"+key, entry{Order: o})
+	t.journal.Note("order/"+key, entry{Order: o})
 }
 
 func (t *store) saveRefund(r *Refund) {
@@ -127,7 +129,7 @@ func (t *store) saveRefund(r *Refund) {
 	} else {
 		delete(t.processing, key)
 	}
-	t.journal.note("refund/"+key, entry{Refund: r})
+	t.journal.Note("refund/"+key, entry{Refund: r})
 }
 
 func (t *store) saveCallback(c *Callback) {
@@ -135,30 +137,17 @@ func (t *store) saveCallback(c *Callback) {
 		t.callbacks[c.ID] = c
 		t.callbackList = append(t.callbackList, c)
 	}
-	t.journal.note("callback/"+c.ID, entry{Callback: c})
+	t.journal.Note("callback/"+c.ID, entry{Callback: c})
 }
 
 func (t *store) addViolation(v Violation) {
 	t.violations = append(t.violations, v)
-	t.journal.note("", entry{Violation: &v})
+	t.journal.Note("", entry{Violation: &v})
 }
 
 func (t *store) addCall(c Call) {
-	outcomes := t.callCounts[c.Operation]
-	if outcomes == nil {
-		outcomes = map[string]int{}
-		t.callCounts[c.Operation] = outcomes
-	}
-	outcomes[c.Outcome]++
-	t.calls = append(t.calls, c)
-	if len(t.calls) >= 2*t.maxCalls { // drop many at once, so that a full list costs nothing per call
-		t.calls = append([]Call(nil), t.latestCalls()...)
-	}
-	t.journal.note("", entry{Call: &c})
-}
-
-func (t *store) latestCalls() []Call {
-	return t.calls[max(0, len(t.calls)-t.maxCalls):]
+	t.calls.Add(c, c.Operation, c.Outcome)
+	t.journal.Note("", entry{Call: &c})
 }
 
 // sums adds up an order's money.

@@ -41,7 +41,7 @@ func TestRefundOutcomesOfV3(t *testing.T) {
 		c.fault(Fault{Operation: OperationRefund, Number: number, Kind: kind})
 		c.Expect(c.post(refundsPath, c.refundBody("order-0001", number, 10)).text("status")).To(Equal("PROCESSING"))
 	}
-	c.clock.advance(time.Hour)
+	c.clock.Step(time.Hour)
 	for number, want := range map[string]string{"refund-1": "ABNORMAL", "refund-2": "CLOSED", "refund-3": "PROCESSING"} {
 		c.Expect(c.get(refundsPath + "/" + number).text("status")).To(Equal(want))
 	}
@@ -57,7 +57,7 @@ func TestDuplicatedLostAndIgnoredCallbacksOfV3(t *testing.T) {
 	c.Expect(c.attempted(OperationPaymentCallback, "order-0001", 1).Attempts[0].Outcome).To(Equal(OutcomeLost))
 	c.Expect(c.attempted(OperationPaymentCallback, "order-0002", 1).State).To(Equal(CallbackPending))
 	c.Expect(c.delivered(OperationPaymentCallback, "order-0003", CallbackDelivered).Attempts).To(HaveLen(2))
-	c.clock.advance(15 * time.Second)
+	c.clock.Step(15 * time.Second)
 	c.delivered(OperationPaymentCallback, "order-0001", CallbackDelivered)
 	c.delivered(OperationPaymentCallback, "order-0002", CallbackDelivered)
 	c.Expect(c.violations()).To(BeEmpty())

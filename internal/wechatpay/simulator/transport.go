@@ -3,7 +3,6 @@ package simulator
 import (
 	"net/http"
 	"strings"
-	"time"
 )
 
 // call is one API call in progress, as far as it does not depend on the protocol.
@@ -84,17 +83,4 @@ func (s *Simulator) record(c *call, outcome string, fault FaultKind) {
 	})
 	s.logger.Debug("call", "host", c.host, "protocol", c.protocol, "operation", c.operation, "merchant", entry.MchID,
 		"number", entry.Number, "outcome", outcome, "fault", fault)
-}
-
-// wait waits until the time has passed, the client disconnects or the simulator closes. In real
-// time: faults are not scaled.
-func (s *Simulator) wait(r *http.Request, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
 }

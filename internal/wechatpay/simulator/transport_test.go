@@ -108,7 +108,7 @@ func TestKeyReset(t *testing.T) {
 func TestRefundCertificates(t *testing.T) {
 	f := start(t)
 	f.paidOrder("order-0001")
-	now := f.clock.now()
+	now := f.clock.Now()
 	issue := func(sim *Simulator, mchID string, notBefore, notAfter time.Time) tls.Certificate {
 		issued, err := sim.IssueClientCertificateValid(mchID, notBefore, notAfter)
 		f.Expect(err).NotTo(HaveOccurred())

@@ -1,8 +1,8 @@
 package simulator
 
 import (
+	"cmp"
 	"errors"
-	"net/http"
 	"slices"
 	"time"
 )
@@ -11,7 +11,7 @@ import (
 func (s *Simulator) billV2(c *callV2) (billFile, error) {
 	request := c.request
 	allowed := []string{"appid", "mch_id", "nonce_str", "sign", "sign_type", "bill_date", "tar_type", "bill_type", "sub_mch_id", "sub_appid"}
-	order := billOrder{kind: billKind(firstOf(request["bill_type"], "ALL")), mchID: c.mchID, subMchID: request["sub_mch_id"]}
+	order := billOrder{kind: billKind(cmp.Or(request["bill_type"], "ALL")), mchID: c.mchID, subMchID: request["sub_mch_id"]}
 	if c.operation == OperationFundBill {
 		allowed = []string{"appid", "mch_id", "nonce_str", "sign", "sign_type", "bill_date", "tar_type", "account_type"}
 		order.kind, order.account = billFund, map[string]string{"Basic": "BASIC", "Operation": "OPERATION", "Fees": "FEES"}[request["account_type"]]
@@ -45,7 +45,11 @@ func (s *Simulator) billV2(c *callV2) (billFile, error) {
 	if err != nil {
 		return billFile{}, sayBillV2(c.operation, err)
 	}
-	return billFile{text: text, gzip: request["tar_type"] == "GZIP"}, nil
+	file := billFile{text: spoilBill(text, c.fault.of(c.mchID)), gzip: request["tar_type"] == "GZIP"}
+	if c.operation == OperationFundBill {
+		file.digest = "SHA=" + hashOf(file.text, c.fault)
+	}
+	return file, nil
 }
 
 // sayBillV2 says why there is no bill: unsigned texts of the trade bill, signed codes of the
@@ -70,20 +74,6 @@ func sayBillV2(operation Operation, err error) error {
 	default:
 		return refusal{message: text, errorCode: "20001"}
 	}
-}
-
-// sendBill sends a bill, which is not signed.
-func (c *callV2) sendBill(s *Simulator, w http.ResponseWriter, file billFile, f *Fault) {
-	kind := FaultKind("")
-	if f != nil {
-		kind = f.Kind
-	}
-	s.record(&c.call, "SUCCESS", kind)
-	file.text = spoilBill(file.text, f.of(c.mchID))
-	if c.operation == OperationFundBill {
-		w.Header().Set("Digest", "SHA="+hashOf(file.text, f))
-	}
-	file.send(w, f)
 }
 
 // of is a fault that names the merchant whose call it strikes.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -33,16 +34,10 @@ func require(request message, fields ...string) error {
 }
 
 func oneOf(request message, field string, allowed ...string) error {
-	value := request[field]
-	if value == "" {
-		return nil
+	if value := request[field]; value != "" && !slices.Contains(allowed, value) {
+		return malformed(field)
 	}
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
-	}
-	return malformed(field)
+	return nil
 }
 
 // amountOf reads a positive whole number of minor units.

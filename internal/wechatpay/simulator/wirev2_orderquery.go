@@ -24,9 +24,7 @@ func (s *Simulator) orderQuery(c *callV2) (message, error) {
 		"trade_state": string(order.State), "trade_state_desc": stateWords[order.State],
 	}
 	if order.Payment != nil {
-		for name, value := range paymentFields(order) {
-			reply[name] = value
-		}
+		maps.Copy(reply, paymentFields(order))
 	}
 	return reply, nil
 }
@@ -49,14 +47,12 @@ func paymentFields(o *Order) message {
 	}
 	if len(p.Coupons) > 0 {
 		fields["coupon_count"] = fmt.Sprint(len(p.Coupons))
-		var sum int64
+		fields["coupon_fee"] = formatInt(p.couponSum())
 		for n, coupon := range p.Coupons {
-			sum += coupon.Fee
 			fields[fmt.Sprintf("coupon_id_%d", n)] = coupon.ID
 			fields[fmt.Sprintf("coupon_type_%d", n)] = coupon.Type
 			fields[fmt.Sprintf("coupon_fee_%d", n)] = formatInt(coupon.Fee)
 		}
-		fields["coupon_fee"] = formatInt(sum)
 	}
 	if o.Params["version"] == "1.0" {
 		fields["promotion_detail"] = p.PromotionDetail

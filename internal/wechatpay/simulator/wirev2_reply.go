@@ -1,10 +1,12 @@
 package simulator
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
-	"strconv"
+	"slices"
 )
 
 // draft is a reply before it is signed.
@@ -21,7 +23,7 @@ func draftOf(c *callV2, fields message, err error) draft {
 	err = sayV2(err)
 	var refused refusal
 	if errors.As(err, &refused) {
-		code := firstOf(refused.code, "FAIL")
+		code := cmp.Or(refused.code, "FAIL")
 		reply := message{"return_code": code, "return_msg": refused.message}
 		if refused.errorCode != "" {
 			reply["error_code"] = refused.errorCode
@@ -34,9 +36,7 @@ func draftOf(c *callV2, fields message, err error) draft {
 		"sub_appid": c.request["sub_appid"], "sub_mch_id": c.request["sub_mch_id"],
 	}
 	if err == nil {
-		for name, value := range fields {
-			reply[name] = value
-		}
+		maps.Copy(reply, fields)
 		return draft{fields: reply, outcome: "SUCCESS"}
 	}
 	var failed failure
@@ -51,14 +51,13 @@ func draftOf(c *callV2, fields message, err error) draft {
 // it.
 func (c *callV2) send(s *Simulator, w http.ResponseWriter, result any, err error, f *Fault) {
 	if file, isBill := result.(billFile); isBill && err == nil {
-		c.sendBill(s, w, file, f)
+		s.sendBill(w, &c.call, file, f)
 		return
 	}
 	fields, _ := result.(message)
 	d := draftOf(c, fields, err)
-	kind := FaultKind("")
+	kind := f.kind()
 	if f != nil {
-		kind = f.Kind
 		tamper(d.fields, f)
 	}
 	s.record(&c.call, d.outcome, kind)
@@ -69,18 +68,8 @@ func (c *callV2) send(s *Simulator, w http.ResponseWriter, result any, err error
 		}
 		d.fields = signed(d.fields, key, c.signType)
 	}
-	document := formatXML(d.fields, "xml")
-	switch kind {
-	case FaultTruncate:
-		writeXML(w, document[:len(document)/2])
-	case FaultCut:
-		w.Header().Set("Content-Length", strconv.Itoa(len(document)))
-		writeXML(w, document[:len(document)/2])
-		_ = http.NewResponseController(w).Flush() // the connection breaks in any case
-		dropConnection(w)
-	default:
-		writeXML(w, document)
-	}
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	writeDamaged(w, http.StatusOK, formatXML(d.fields, "xml"), kind)
 }
 
 // tamper changes a reply before it is signed, so that the signature is valid.
@@ -99,7 +88,7 @@ func tamper(reply message, f *Fault) {
 	case FaultExtraFields:
 		addExtraFields(reply, f)
 	case FaultSparse:
-		keepPromised(reply)
+		maps.DeleteFunc(reply, func(name, _ string) bool { return !slices.Contains(promised, name) })
 	}
 }
 
@@ -110,29 +99,12 @@ func addExtraFields(reply message, f *Fault) {
 	if len(extra) == 0 {
 		extra = map[string]string{"some_future_field": "新字段", "some_future_count": "3", "Zeta": "a & b = c <d> ]]>"}
 	}
-	for name, value := range extra {
-		reply[name] = value
-	}
+	maps.Copy(reply, extra)
 }
 
-// keepPromised keeps only the fields documented for every trade_state.
-func keepPromised(reply message) {
-	promised := message{}
-	for _, name := range []string{"return_code", "return_msg", "result_code", "err_code", "err_code_des", "appid", "mch_id",
-		"sub_appid", "sub_mch_id", "out_trade_no", "attach", "trade_state", "trade_state_desc"} {
-		promised[name] = reply[name]
-	}
-	for name := range reply {
-		if promised[name] == "" {
-			delete(reply, name)
-		}
-	}
-}
-
-func writeXML(w http.ResponseWriter, document []byte) {
-	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	_, _ = w.Write(document) // a disconnected client misses the response
-}
+// promised are the fields that are documented for every trade_state.
+var promised = []string{"return_code", "return_msg", "result_code", "err_code", "err_code_des", "appid", "mch_id",
+	"sub_appid", "sub_mch_id", "out_trade_no", "attach", "trade_state", "trade_state_desc"}
 
 func writeHTML(w http.ResponseWriter, status int, title string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

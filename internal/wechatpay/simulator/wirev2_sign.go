@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -49,10 +50,7 @@ func signature(fields message, key string, signType SignType) string {
 
 // signed adds nonce_str and sign to a copy of the fields.
 func signed(fields message, key string, signType SignType) message {
-	out := make(message, len(fields)+2)
-	for name, value := range fields {
-		out[name] = value
-	}
+	out := maps.Clone(fields)
 	out["nonce_str"] = newNonce()
 	out["sign"] = signature(out, key, signType)
 	return out

@@ -1,8 +1,8 @@
 package simulator
 
 import (
+	"cmp"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -43,11 +43,11 @@ func (s *Simulator) billV3(c *callV3) (answerV3, error) {
 
 // billOrder reads the query of a request for a bill.
 func (c *callV3) billOrder() (billOrder, error) {
-	order := billOrder{kind: billKind(firstOf(c.params["bill_type"], "ALL")), mchID: c.mchID, subMchID: c.params["sub_mchid"]}
+	order := billOrder{kind: billKind(cmp.Or(c.params["bill_type"], "ALL")), mchID: c.mchID, subMchID: c.params["sub_mchid"]}
 	optional := []string{"bill_type", "tar_type", "sub_mchid"}
 	if c.operation == OperationFundBill {
 		optional = []string{"account_type", "tar_type"}
-		order.kind, order.account = billFund, firstOf(c.params["account_type"], "BASIC")
+		order.kind, order.account = billFund, cmp.Or(c.params["account_type"], "BASIC")
 	}
 	if err := c.checkQuery([]string{"bill_date"}, optional...); err != nil {
 		return order, err
@@ -84,14 +84,4 @@ func (s *Simulator) billFileV3(c *callV3) (billFile, error) {
 	default:
 		return address.file, nil
 	}
-}
-
-// sendBill sends a bill, which is not signed.
-func (c *callV3) sendBill(s *Simulator, w http.ResponseWriter, file billFile, f *Fault) {
-	kind := FaultKind("")
-	if f != nil {
-		kind = f.Kind
-	}
-	s.record(&c.call, "SUCCESS", kind)
-	file.send(w, f)
 }

@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"time"
 )
@@ -18,7 +17,7 @@ type Notification struct {
 }
 
 // composeV3 encrypts an order or a refund with the APIv3 key and signs the body.
-func (s *Simulator) composeV3(c *Callback, m *merchant, f *Fault, kind FaultKind) (notification, error) {
+func (s *Simulator) composeV3(c *Callback, m *merchant, f *Fault) (notification, error) {
 	content, eventType, originalType, err := s.eventOf(c)
 	if err != nil {
 		return notification{}, err
@@ -27,7 +26,7 @@ func (s *Simulator) composeV3(c *Callback, m *merchant, f *Fault, kind FaultKind
 		tamperEvent(content, f)
 	}
 	apiV3Key := m.APIV3Key
-	if kind == FaultWrongKey {
+	if f.kind() == FaultWrongKey {
 		apiV3Key = randomText(32)
 	}
 	if len(apiV3Key) != 32 {
@@ -37,18 +36,13 @@ func (s *Simulator) composeV3(c *Callback, m *merchant, f *Fault, kind FaultKind
 	if c.EventTime != nil {
 		created = *c.EventTime
 	}
-	resource := seal(apiV3Key, originalType, content.bytes())
-	resource["original_type"] = originalType
-	body := document{
-		"id": c.EventID, "create_time": rfc3339(created), "event_type": eventType, "resource_type": "encrypt-resource",
-		"summary": summaries[eventType], "resource": resource,
-	}.bytes()
+	body := envelope(c.EventID, created, eventType, originalType, content, apiV3Key)
 	header := http.Header{"Content-Type": {"application/json; charset=utf-8"}}
 	header.Set("Request-ID", "08"+randomHex(16)+"-0")
 	made := notification{header: header, document: body}
-	if kind != FaultUnsigned {
+	if f.kind() != FaultUnsigned {
 		at := s.wireTimeLocked()
-		if kind == FaultReplay {
+		if f.kind() == FaultReplay {
 			if now := s.now(); now.Before(at) {
 				at = now
 			}
@@ -58,6 +52,16 @@ func (s *Simulator) composeV3(c *Callback, m *merchant, f *Fault, kind FaultKind
 		made.sign = func() { sign(header, by, at.Unix(), body, f) }
 	}
 	return made, nil
+}
+
+// envelope is the body of a callback, with its content encrypted.
+func envelope(id string, created time.Time, eventType, originalType string, content document, apiV3Key string) []byte {
+	resource := seal(apiV3Key, originalType, content.bytes())
+	resource["original_type"] = originalType
+	return document{
+		"id": id, "create_time": rfc3339(created), "event_type": eventType, "resource_type": "encrypt-resource",
+		"summary": summaries[eventType], "resource": resource,
+	}.bytes()
 }
 
 // summaries are WeChat's words for the events.
@@ -110,21 +114,14 @@ func tamperEvent(content document, f *Fault) {
 // Notify builds an API v3 callback for a merchant: the content is encrypted with its APIv3 key and
 // the whole signed as WeChat Pay does now. Tests send it themselves.
 func (s *Simulator) Notify(mchID, eventType, originalType string, content map[string]any) (Notification, error) {
-	var out Notification
-	err := s.change(func() error {
+	return changed(s, func() (out Notification, err error) {
 		m := s.store.merchants[mchID]
 		if m == nil || m.APIV3Key == "" {
-			return fmt.Errorf("merchant %s with an APIv3 key: %w", mchID, ErrNotFound)
+			return out, fmt.Errorf("merchant %s with an APIv3 key: %w", mchID, ErrNotFound)
 		}
-		resource := seal(m.APIV3Key, originalType, document(maps.Clone(content)).bytes())
-		resource["original_type"] = originalType
-		out.Body = document{
-			"id": newEventID(), "create_time": rfc3339(s.now()), "event_type": eventType, "resource_type": "encrypt-resource",
-			"summary": summaries[eventType], "resource": resource,
-		}.bytes()
+		out.Body = envelope(newEventID(), s.now(), eventType, originalType, content, m.APIV3Key)
 		out.Header = http.Header{"Content-Type": {"application/json; charset=utf-8"}}
 		sign(out.Header, s.callbackSigner(m), s.wireTimeLocked().Unix(), out.Body, nil)
-		return nil
+		return out, nil
 	})
-	return out, err
 }

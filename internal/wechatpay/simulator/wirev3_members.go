@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -89,16 +90,12 @@ func (m member) check(path string, given any, params map[string]string) error {
 }
 
 func (m member) checkText(path, value string) error {
-	permitted := m.words == nil
-	for _, word := range m.words {
-		permitted = permitted || word == value
-	}
 	switch {
 	case m.required && strings.TrimSpace(value) == "":
 		return badParameter(path, "is empty", internalParameter)
 	case utf8.RuneCountInString(value) > m.max:
 		return badParameter(path, "is too long", internalRange)
-	case m.format != nil && !m.format.MatchString(value), !permitted:
+	case m.format != nil && !m.format.MatchString(value), m.words != nil && !slices.Contains(m.words, value):
 		return badParameter(path, "is not as documented", internalParameter)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/netip"
 	"time"
@@ -52,10 +53,10 @@ func (s *Simulator) readOrderV3(c *callV3) (*Order, error) {
 	}
 	total, _ := c.document["amount"].(map[string]any)["total"].(json.Number).Int64() // its shape is checked
 	return &Order{
-		Protocol: ProtocolV3, MchID: c.mchID, AppID: firstOf(p["sp_appid"], p["appid"]), SubMchID: p["sub_mchid"],
+		Protocol: ProtocolV3, MchID: c.mchID, AppID: cmp.Or(p["sp_appid"], p["appid"]), SubMchID: p["sub_mchid"],
 		SubAppID: p["sub_appid"], OutTradeNo: p["out_trade_no"], TradeType: products[c.product], TotalFee: total, FeeType: "CNY", State: StateNotPay,
 		Description: p["description"], Attach: p["attach"], NotifyURL: p["notify_url"], DeviceInfo: p["scene_info.device_id"],
-		OpenID: firstOf(p["payer.openid"], p["payer.sp_openid"]), SubOpenID: p["payer.sub_openid"],
+		OpenID: cmp.Or(p["payer.openid"], p["payer.sp_openid"]), SubOpenID: p["payer.sub_openid"],
 		Params: p, CreateTime: s.now(), ExpireTime: expire,
 	}, nil
 }

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -97,7 +98,7 @@ func sayV3(operation Operation, err error, f *Fault) problem {
 	case errors.As(err, &failed):
 		return translate(failed.code, failed.description, f)
 	case errors.As(err, &refused):
-		said = translate(firstOf(refused.code, codeOfRefusal(refused.message)), refused.message, f)
+		said = translate(cmp.Or(refused.code, codeOfRefusal(refused.message)), refused.message, f)
 		said.unsigned = true
 		return said
 	}
@@ -117,7 +118,7 @@ var spellingV3 = map[string]string{
 // Spelling returns a protocol's spelling of an error code of API v2.
 func Spelling(protocol Protocol, code string) string {
 	if protocol == ProtocolV3 {
-		return firstOf(spellingV3[code], code)
+		return cmp.Or(spellingV3[code], code)
 	}
 	return code
 }

@@ -1,12 +1,17 @@
 package simulator
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // document is a JSON object that is sent.
@@ -57,7 +62,7 @@ var namesV3 = map[string]string{
 // one. Faults that change members take either.
 func ParamName(protocol Protocol, name string) string {
 	if protocol == ProtocolV3 {
-		return firstOf(namesV3[name], name)
+		return cmp.Or(namesV3[name], name)
 	}
 	return name
 }
@@ -94,7 +99,7 @@ func truncatedMessage(c *callV3) string {
 // send signs an answer and sends it, damaged if a fault requires it.
 func (c *callV3) send(s *Simulator, w http.ResponseWriter, result any, err error, f *Fault) {
 	if file, isBill := result.(billFile); isBill && err == nil {
-		c.sendBill(s, w, file, f)
+		s.sendBill(w, &c.call, file, f)
 		return
 	}
 	answer, _ := result.(answerV3)
@@ -104,9 +109,8 @@ func (c *callV3) send(s *Simulator, w http.ResponseWriter, result any, err error
 		answer = answerV3{status: said.status, document: errorDocument(c, said)}
 		outcome, internal, unsigned = said.code, said.internal, said.unsigned || s.rules.unsignedErrors || c.operation == OperationBillFile
 	}
-	kind := FaultKind("")
+	kind := f.kind()
 	if f != nil {
-		kind = f.Kind
 		tamperV3(answer.document, f)
 	}
 	s.record(&c.call, outcome, kind)
@@ -129,19 +133,15 @@ var strangersKey = sync.OnceValue(NewRSAKey)
 
 // sign sets the signature headers, or false ones if a fault requires it.
 func sign(header http.Header, by signer, timestamp int64, body []byte, f *Fault) {
-	kind := FaultKind("")
-	if f != nil {
-		kind = f.Kind
-	}
 	nonce, seconds := newNonce(), strconv.FormatInt(timestamp, 10)
-	switch kind {
+	switch f.kind() {
 	case FaultBadSignature, FaultForge:
 		by.key = strangersKey() // under a serial number that is known
 	case FaultUnknownSerial:
 		by = signer{serial: strings.ToUpper(randomHex(20)), key: strangersKey()}
 	}
 	signature := signRSA(by.key, seconds+"\n"+nonce+"\n"+string(body)+"\n")
-	if kind == FaultSignTest {
+	if f.kind() == FaultSignTest {
 		signature = signTest(f.Struck)
 	}
 	for name, value := range map[string]string{
@@ -173,12 +173,16 @@ func writeDamaged(w http.ResponseWriter, status int, body []byte, kind FaultKind
 		w.WriteHeader(http.StatusOK)
 		_, _ = w.Write(body[:len(body)/2])
 		_ = http.NewResponseController(w).Flush() // the connection breaks in any case
-		dropConnection(w)
+		simulation.DropConnection(w)
 		return
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a disconnected client misses the answer
 }
+
+// promisedV3 are the members that are documented for every trade_state.
+var promisedV3 = []string{"code", "message", "mchid", "appid", "sp_mchid", "sp_appid", "sub_mchid", "sub_appid", "out_trade_no",
+	"attach", "trade_state", "trade_state_desc"}
 
 // tamperV3 changes an answer before it is signed, so that the signature is valid.
 func tamperV3(d document, f *Fault) {
@@ -203,13 +207,6 @@ func tamperV3(d document, f *Fault) {
 			d.replace(strings.Split(ParamName(ProtocolV3, name), "."), value)
 		}
 	case FaultSparse:
-		for name := range d {
-			switch name {
-			case "code", "message", "mchid", "appid", "sp_mchid", "sp_appid", "sub_mchid", "sub_appid", "out_trade_no", "attach",
-				"trade_state", "trade_state_desc":
-			default:
-				delete(d, name)
-			}
-		}
+		maps.DeleteFunc(d, func(name string, _ any) bool { return !slices.Contains(promisedV3, name) })
 	}
 }

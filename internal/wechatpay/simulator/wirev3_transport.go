@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"io"
 	"mime"
@@ -46,8 +47,7 @@ func routeOf(method, path string) (routeV3, bool) {
 	parts := strings.Split(strings.TrimPrefix(path, "/v3/"), "/")
 	isGet, isPost := method == http.MethodGet, method == http.MethodPost
 	at := func(want ...string) bool { // "*" is any number
-		return len(parts) == len(want) && !slices.Contains(parts, "") &&
-			!slices.ContainsFunc(seq(len(want)), func(i int) bool { return want[i] != "*" && want[i] != parts[i] })
+		return slices.EqualFunc(want, parts, func(w, part string) bool { return part != "" && (w == "*" || w == part) })
 	}
 	switch {
 	case isGet && at("certificates"):
@@ -80,14 +80,6 @@ func routeOf(method, path string) (routeV3, bool) {
 		return routeV3{api: OperationCloseOrder, partner: partner, pathNumber: parts[3]}, true
 	}
 	return routeV3{}, false
-}
-
-func seq(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
-	}
-	return out
 }
 
 func (s *Simulator) gatewayV3(w http.ResponseWriter, r *http.Request, host Host) {
@@ -136,10 +128,10 @@ func (c *callV3) read(query string) {
 			}
 		}
 	}
-	c.mchID = firstOf(c.params["sp_mchid"], c.params["mchid"])
+	c.mchID = cmp.Or(c.params["sp_mchid"], c.params["mchid"])
 	c.subMchID = c.params["sub_mchid"]
 	c.outRefundNo = c.params["out_refund_no"]
-	c.number = firstOf(c.outRefundNo, c.pathNumber, c.params["out_trade_no"], c.params["transaction_id"], c.params["bill_date"])
+	c.number = cmp.Or(c.outRefundNo, c.pathNumber, c.params["out_trade_no"], c.params["transaction_id"], c.params["bill_date"])
 }
 
 // identifyV3 verifies Authorization against the API certificates of the merchant that it names.

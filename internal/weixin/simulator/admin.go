@@ -1,11 +1,13 @@
 package simulator
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
+
+// adminErrors are the statuses of the admin API's errors.
+var adminErrors = simulation.AdminErrors{{Err: ErrNotFound, Status: http.StatusNotFound}, {Err: ErrInvalid, Status: http.StatusBadRequest}}
 
 // The bodies of the admin API.
 type (
@@ -51,18 +53,15 @@ type (
 	urlReply struct {
 		URL string `json:"url"`
 	}
-	adminError struct {
-		Error string `json:"error"`
-	}
 )
 
 // adminHandler exposes the Simulator's methods to other processes. It has no authentication and must
 // listen on loopback only.
 func (s *Simulator) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /url", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, urlReply{URL: s.url}) })
-	mux.HandleFunc("GET /journal", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Journal()) })
+	mux.HandleFunc("GET /healthz", simulation.Healthy)
+	mux.HandleFunc("GET /url", simulation.Show(func() urlReply { return urlReply{URL: s.url} }))
+	mux.HandleFunc("GET /journal", simulation.Show(s.Journal))
 	mux.HandleFunc("POST /mini-programs", admin(func(m MiniProgram) (any, error) { return nil, s.AddMiniProgram(m) }))
 	mux.HandleFunc("POST /login", admin(s.adminLogin))
 	mux.HandleFunc("POST /app-secret", admin(func(b secretRequest) (any, error) { return nil, s.SetAppSecret(b.AppID, b.AppSecret) }))
@@ -76,13 +75,17 @@ func (s *Simulator) adminHandler() http.Handler {
 		return nil, s.Subscribe(b.AppID, b.OpenID, b.TemplateID)
 	}))
 	mux.HandleFunc("POST /receive", admin(func(b receiveRequest) (any, error) { return nil, s.Receive(b.MchID, b.OutTradeNo, b.State) }))
-	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Faults()) })
+	mux.HandleFunc("GET /faults", simulation.Show(s.Faults))
 	mux.HandleFunc("POST /faults", admin(func(f Fault) (any, error) { return s.AddFault(f) }))
 	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, r *http.Request) {
 		s.ClearFaults(r.URL.Query().Get("id"))
-		writeJSON(w, http.StatusOK, struct{}{})
+		adminErrors.Reply(w, nil, nil)
 	})
 	return mux
+}
+
+func admin[T any](act func(T) (any, error)) http.HandlerFunc {
+	return simulation.Action(adminErrors, act)
 }
 
 func (s *Simulator) adminLogin(b loginRequest) (any, error) {
@@ -91,42 +94,4 @@ func (s *Simulator) adminLogin(b loginRequest) (any, error) {
 		err = s.SetUnionID(b.AppID, b.OpenID, b.UnionID)
 	}
 	return loginReply{Code: code}, err
-}
-
-// admin wraps an action on a JSON body.
-func admin[T any](action func(T) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		var body T
-		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&body); err != nil {
-			writeJSON(w, http.StatusBadRequest, adminError{Error: err.Error()})
-			return
-		}
-		result, err := action(body)
-		if err != nil {
-			writeJSON(w, statusOf(err), adminError{Error: err.Error()})
-			return
-		}
-		if result == nil {
-			result = struct{}{}
-		}
-		writeJSON(w, http.StatusOK, result)
-	}
-}
-
-func statusOf(err error) int {
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return http.StatusNotFound
-	case errors.Is(err, ErrInvalid):
-		return http.StatusBadRequest
-	}
-	return http.StatusInternalServerError
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a disconnected client misses the response
 }

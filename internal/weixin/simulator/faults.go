@@ -2,12 +2,13 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // FaultKind names what goes wrong.
@@ -69,56 +70,41 @@ func (s *Simulator) AddFault(f Fault) (Fault, error) {
 		return Fault{}, fmt.Errorf("%w: fault %q", ErrInvalid, f.Kind)
 	case f.Kind == FaultError && f.Errcode == 0, f.Kind == FaultRedirect && f.Location == "":
 		return Fault{}, fmt.Errorf("%w: fault %s needs its errcode or location", ErrInvalid, f.Kind)
-	case f.Count < 0 || f.Probability < 0 || f.Probability > 1 || f.DelayMillis < 0:
+	case !f.terms().InRange():
 		return Fault{}, fmt.Errorf("%w: count, probability or delay_millis out of range", ErrInvalid)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faultNo++
-	f.ID, f.Struck = strconv.Itoa(s.faultNo), 0
-	added := f
-	s.faults = append(s.faults, &added)
-	return f, nil
+	return s.faults.Add(f), nil
+}
+
+func (f *Fault) terms() simulation.Terms {
+	return simulation.Terms{ID: &f.ID, Struck: &f.Struck, Count: f.Count, Probability: f.Probability, DelayMillis: f.DelayMillis}
 }
 
 // Faults lists the faults, including exhausted ones.
-func (s *Simulator) Faults() []Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := []Fault{}
-	for _, f := range s.faults {
-		out = append(out, *f)
-	}
-	return out
-}
+func (s *Simulator) Faults() []Fault { return s.faults.List() }
 
 // ClearFaults removes all faults, or the one with an ID.
 func (s *Simulator) ClearFaults(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return id == "" || f.ID == id })
+	if id != "" {
+		s.faults.Remove(id)
+		return
+	}
+	s.faults.Clear()
 }
 
 // strike picks the fault for a call, if any.
 func (s *Simulator) strike(operation Operation, r *http.Request, body []byte) *Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range s.faults {
-		usedUp := f.Count > 0 && f.Struck >= f.Count
-		elsewhere := f.Operation != operation || f.Number != "" && !bytes.Contains(body, []byte(strconv.Quote(f.Number)))
-		if elsewhere || usedUp || f.Probability > 0 && s.chance.Float64() >= f.Probability {
-			continue
+	struck := s.faults.Strike(func(f *Fault) bool {
+		return f.Operation == operation && (f.Number == "" || bytes.Contains(body, []byte(strconv.Quote(f.Number))))
+	})
+	if struck != nil && struck.Kind == FaultRevoke {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if token := s.tokens[r.URL.Query().Get("access_token")]; token != nil {
+			token.revoked = true
 		}
-		f.Struck++
-		struck := *f
-		if f.Kind == FaultRevoke {
-			if token := s.tokens[r.URL.Query().Get("access_token")]; token != nil {
-				token.revoked = true
-			}
-		}
-		return &struck
 	}
-	return nil
+	return struck
 }
 
 // interrupt answers a call, or leaves it without an answer, in place of its result. It reports
@@ -129,7 +115,7 @@ func (s *Simulator) interrupt(w http.ResponseWriter, r *http.Request, noted *Cal
 	case FaultTruncate, FaultRevoke:
 		return false
 	case FaultDelay:
-		if s.wait(r, time.Duration(f.DelayMillis)*time.Millisecond) {
+		if simulation.Delay(r, f.DelayMillis) {
 			return false
 		}
 	case FaultBusy:
@@ -142,20 +128,16 @@ func (s *Simulator) interrupt(w http.ResponseWriter, r *http.Request, noted *Cal
 	s.record(*noted)
 	switch f.Kind {
 	case FaultHang:
-		<-r.Context().Done()
-		dropConnection(w)
+		simulation.Hang(w, r)
 	case FaultHTML:
-		status := f.Status
-		if status == 0 {
-			status = http.StatusBadGateway
-		}
+		status := cmp.Or(f.Status, http.StatusBadGateway)
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(status)
 		_, _ = fmt.Fprintf(w, "<html><body><h1>%d %s</h1></body></html>", status, http.StatusText(status))
 	case FaultRedirect:
 		http.Redirect(w, r, f.Location, http.StatusFound)
 	default:
-		dropConnection(w)
+		simulation.DropConnection(w)
 	}
 	return true
 }
@@ -166,31 +148,4 @@ func outcomeOf(call Call) string {
 		return string(call.Fault)
 	}
 	return strconv.Itoa(int(call.Errcode))
-}
-
-// wait waits in real time, until the client disconnects or the simulator closes.
-func (s *Simulator) wait(r *http.Request, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
-}
-
-// dropConnection resets the connection under a request.
-func dropConnection(w http.ResponseWriter) {
-	connection, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	if wrapped, isTLS := connection.(interface{ NetConn() net.Conn }); isTLS {
-		connection = wrapped.NetConn() // no TLS close_notify: the connection is dead
-	}
-	if tcp, isTCP := connection.(*net.TCPConn); isTCP {
-		_ = tcp.SetLinger(0)
-	}
-	_ = connection.Close()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	wechatpay "github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
@@ -23,24 +24,6 @@ const (
 	testMerchant = "1900000109"
 	testOpenID   = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 )
-
-// handClock is a clock that a test moves.
-type handClock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *handClock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *handClock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
 
 // ledger are the payments that a test makes.
 type ledger struct {
@@ -78,7 +61,7 @@ type fixture struct {
 	*GomegaWithT
 	t      *testing.T
 	sim    *Simulator
-	clock  *handClock
+	clock  *clocktesting.FakeClock
 	ledger *ledger
 	client *http.Client
 }
@@ -89,14 +72,14 @@ var sharedPay = sync.OnceValues(func() (*wechatpay.Simulator, error) { return we
 func start(t *testing.T, change ...func(*Options)) *fixture {
 	t.Helper()
 	f := &fixture{
-		GomegaWithT: NewWithT(t), t: t, clock: &handClock{t: time.Now().Truncate(time.Second)}, ledger: &ledger{orders: map[string]Order{}},
+		GomegaWithT: NewWithT(t), t: t, clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), ledger: &ledger{orders: map[string]Order{}},
 	}
 	pay, err := sharedPay()
 	f.Expect(err).NotTo(HaveOccurred())
 	certificate, err := pay.ServerCertificate()
 	f.Expect(err).NotTo(HaveOccurred())
 	options := Options{
-		Certificate: certificate, Payments: f.ledger, Now: f.clock.now,
+		Certificate: certificate, Payments: f.ledger, Now: f.clock.Now,
 		MiniPrograms: []MiniProgram{
 			{AppID: testApp, AppSecret: testSecret, Templates: []Template{{ID: "paid", Keys: []string{"thing1", "amount2"}}}},
 			{AppID: testOfficial, AppSecret: testSecret, OfficialAccount: true},
@@ -117,8 +100,8 @@ func start(t *testing.T, change ...func(*Options)) *fixture {
 // paid adds a paid order.
 func (f *fixture) paid(number string) Order {
 	order := Order{
-		MchID: testMerchant, OutTradeNo: number, CreateTime: f.clock.now(),
-		Payment: &Payment{TransactionID: "420000" + number, Time: f.clock.now(), Total: 101, OpenIDs: map[string]string{testApp: testOpenID}},
+		MchID: testMerchant, OutTradeNo: number, CreateTime: f.clock.Now(),
+		Payment: &Payment{TransactionID: "420000" + number, Time: f.clock.Now(), Total: 101, OpenIDs: map[string]string{testApp: testOpenID}},
 	}
 	f.ledger.put(order)
 	return order

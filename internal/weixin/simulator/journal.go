@@ -2,9 +2,10 @@ package simulator
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"time"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // Journal is a copy of what happened, in order of time.
@@ -81,24 +82,15 @@ const maxCalls = 100_000
 func (s *Simulator) record(call Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	outcomes := s.journal.CallCounts[call.Operation]
-	if outcomes == nil {
-		outcomes = map[string]int{}
-		s.journal.CallCounts[call.Operation] = outcomes
-	}
 	outcome := outcomeOf(call)
-	outcomes[outcome]++
-	if len(s.journal.Calls) >= 2*maxCalls { // drop many at once, so that a full list costs nothing per call
-		s.journal.Calls = slices.Clone(s.journal.Calls[maxCalls:])
-	}
-	s.journal.Calls = append(s.journal.Calls, call)
+	s.calls.Add(call, call.Operation, outcome)
 	s.logger.Debug("call", "operation", call.Operation, "appid", call.AppID, "number", call.Number, "outcome", outcome)
 }
 
 func (s *Simulator) violate(kind ViolationKind, appID, number, detail string) {
 	violation := Violation{Time: s.now(), Kind: kind, AppID: appID, Number: number, Detail: detail}
 	s.journal.Violations = append(s.journal.Violations, violation)
-	s.state.keep(entry{Violation: &violation})
+	s.state.Note("", entry{Violation: &violation})
 }
 
 // Journal returns a copy of what happened.
@@ -107,46 +99,28 @@ func (s *Simulator) Journal() Journal {
 	defer s.mu.Unlock()
 	out := Journal{
 		Time: s.now(), Uploads: append([]Upload{}, s.journal.Uploads...), Shippings: []Shipping{},
-		Messages: append([]Message{}, s.journal.Messages...), Calls: append([]Call{}, s.journal.Calls...),
-		CallCounts: map[Operation]map[string]int{}, Violations: append([]Violation{}, s.journal.Violations...),
+		Messages: append([]Message{}, s.journal.Messages...), Calls: s.calls.Latest(),
+		CallCounts: s.calls.Counted(), Violations: append([]Violation{}, s.journal.Violations...),
 	}
 	for _, shipping := range s.order {
 		copied := *shipping
 		copied.Parcels = slices.Clone(shipping.Parcels)
 		out.Shippings = append(out.Shippings, copied)
 	}
-	for operation, outcomes := range s.journal.CallCounts {
-		out.CallCounts[operation] = maps.Clone(outcomes)
-	}
 	return out
 }
 
 // UploadsOf returns the uploads for an order.
 func (j Journal) UploadsOf(outTradeNo string) []Upload {
-	return matching(j.Uploads, func(u Upload) bool { return u.OutTradeNo == outTradeNo })
+	return simulation.Matching(j.Uploads, func(u Upload) bool { return u.OutTradeNo == outTradeNo })
 }
 
 // CallsOf returns the recorded calls of one operation.
 func (j Journal) CallsOf(operation Operation) []Call {
-	return matching(j.Calls, func(c Call) bool { return c.Operation == operation })
+	return simulation.Matching(j.Calls, func(c Call) bool { return c.Operation == operation })
 }
 
 // Shipping returns the shipping information of an order; nil if there is none.
 func (j Journal) Shipping(outTradeNo string) *Shipping {
-	for i := range j.Shippings {
-		if j.Shippings[i].OutTradeNo == outTradeNo {
-			return &j.Shippings[i]
-		}
-	}
-	return nil
-}
-
-func matching[T any](all []T, want func(T) bool) []T {
-	var found []T
-	for _, one := range all {
-		if want(one) {
-			found = append(found, one)
-		}
-	}
-	return found
+	return simulation.First(j.Shippings, func(s *Shipping) bool { return s.OutTradeNo == outTradeNo })
 }

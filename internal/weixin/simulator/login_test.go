@@ -43,9 +43,9 @@ func TestRefusedLogins(t *testing.T) {
 func TestACodeEndsAfterFiveMinutes(t *testing.T) {
 	f := start(t, func(o *Options) { o.TimeScale = 60 })
 	text, other := f.login(testApp), f.login(testApp)
-	f.clock.advance(4900 * time.Millisecond)
+	f.clock.Step(4900 * time.Millisecond)
 	f.Expect(code(f.session(text))).To(Equal(CodeOK))
-	f.clock.advance(100 * time.Millisecond)
+	f.clock.Step(100 * time.Millisecond)
 	f.Expect(code(f.session(other))).To(Equal(CodeInvalidCode))
 }
 
@@ -54,7 +54,7 @@ func TestUsersAreSlowedAndBlocked(t *testing.T) {
 	f.Expect(code(f.session(f.login(testApp)))).To(Equal(CodeOK))
 	f.Expect(code(f.session(f.login(testApp)))).To(Equal(CodeOK))
 	f.Expect(code(f.session(f.login(testApp)))).To(Equal(CodeTooFast))
-	f.clock.advance(time.Minute)
+	f.clock.Step(time.Minute)
 	f.Expect(code(f.session(f.login(testApp)))).To(Equal(CodeOK))
 	f.Expect(f.sim.SetHighRisk(testApp, testOpenID, true)).To(Succeed())
 	f.Expect(code(f.session(f.login(testApp)))).To(Equal(CodeHighRisk))

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+
+	"github.com/wechatpay-operator/wechatpay-operator/internal/simulation"
 )
 
 // Operation names an API of WeChat.
@@ -72,7 +74,7 @@ func (s *Simulator) handle(operation Operation, action func(*http.Request, []byt
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
-			dropConnection(w)
+			simulation.DropConnection(w)
 			return
 		}
 		noted := Call{Time: s.now(), Operation: operation}
@@ -82,11 +84,11 @@ func (s *Simulator) handle(operation Operation, action func(*http.Request, []byt
 		}
 		s.mu.Lock()
 		reply, err := action(r, body, &noted)
-		kept := s.state.flush()
+		kept := s.state.Flush()
 		s.mu.Unlock()
 		if kept != nil { // what is not kept must not be answered
 			s.logger.Error("state file", "error", kept)
-			dropConnection(w)
+			simulation.DropConnection(w)
 			return
 		}
 		if fault != nil && fault.AfterEffect && s.interrupt(w, r, &noted, fault) {

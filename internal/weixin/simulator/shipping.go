@@ -50,7 +50,7 @@ func (s *Simulator) upload(a *app, body []byte, noted *Call) (any, error) {
 	}
 	noted.Number = noteOfUpload.OutTradeNo
 	s.journal.Uploads = append(s.journal.Uploads, noteOfUpload)
-	s.state.keep(entry{Upload: &noteOfUpload})
+	s.state.Note("", entry{Upload: &noteOfUpload})
 	return nil, err
 }
 
@@ -85,9 +85,7 @@ func (s *Simulator) uploadAndNote(a *app, body []byte, note *Upload) error {
 
 // keepShipping writes the shipping information of an order as it is now.
 func (s *Simulator) keepShipping(known *Shipping) {
-	copied := *known
-	copied.Parcels = slices.Clone(known.Parcels)
-	s.state.keep(entry{Shipping: &copied})
+	s.state.Note("shipping/"+known.TransactionID, entry{Shipping: known})
 }
 
 func (s *Simulator) find(request uploadRequest) (Order, bool) {
@@ -226,7 +224,7 @@ func (s *Simulator) Receive(mchID, outTradeNo string, state OrderState) error {
 	known := s.shipped[order.Payment.TransactionID]
 	known.Received = state
 	s.keepShipping(known)
-	return s.state.flush()
+	return s.state.Flush()
 }
 
 // compact keeps a body that is not JSON as a text, so that the journal stays JSON.

@@ -25,7 +25,7 @@ func (f *fixture) body(number string, changes ...members) members {
 	body := members{
 		"order_key":      members{"order_number_type": 1, "mchid": testMerchant, "out_trade_no": number},
 		"logistics_type": 1, "delivery_mode": 1, "shipping_list": []any{parcel("T1")},
-		"upload_time": f.clock.now().Format(time.RFC3339), "payer": members{"openid": testOpenID},
+		"upload_time": f.clock.Now().Format(time.RFC3339), "payer": members{"openid": testOpenID},
 	}
 	for _, change := range changes {
 		maps.Copy(body, change)
@@ -45,7 +45,7 @@ func split(last bool, numbers ...string) members {
 // known adds a paid order that is known here.
 func (f *fixture) known(number string) Order {
 	order := f.paid(number)
-	f.clock.advance(time.Minute)
+	f.clock.Step(time.Minute)
 	return order
 }
 
@@ -73,9 +73,9 @@ func TestAnOrderIsShippedOnceAndOnceMore(t *testing.T) {
 	f.Expect(f.sim.Journal().Violations).To(BeEmpty(), "the same upload again changes nothing")
 
 	f.Expect(f.upload("order-0001", members{"shipping_list": []any{parcel("T2")}})).To(Equal(CodeParameter), "not later")
-	f.clock.advance(time.Second)
+	f.clock.Step(time.Second)
 	f.Expect(f.upload("order-0001", members{"shipping_list": []any{parcel("T2")}})).To(Equal(CodeOK))
-	f.clock.advance(time.Second)
+	f.clock.Step(time.Second)
 	f.Expect(f.upload("order-0001", members{"shipping_list": []any{parcel("T3")}})).To(Equal(CodeReshipUsed))
 	journal := f.sim.Journal()
 	f.Expect(journal.Violations).To(HaveLen(1))
@@ -90,7 +90,7 @@ func TestASplitDelivery(t *testing.T) {
 	f.Expect(f.upload("order-0001", split(false, "T1", "T2"))).To(Equal(CodeOK))
 	f.Expect(f.upload("order-0001", split(false, "T1", "T2"))).To(Equal(CodeNothingChanged))
 	f.Expect(f.order("order-0001")).To(HaveKeyWithValue("order_state", BeEquivalentTo(ToShip)))
-	f.clock.advance(time.Second)
+	f.clock.Step(time.Second)
 	f.Expect(f.upload("order-0001", split(true, "T3"))).To(Equal(CodeOK))
 	f.Expect(f.upload("order-0001", split(true, "T3"))).To(Equal(CodeNothingChanged))
 	f.Expect(f.upload("order-0001", split(false, "T1", "T2"))).To(Equal(CodeAlreadyShipped))
@@ -103,7 +103,7 @@ func TestAPaymentIsKnownLater(t *testing.T) {
 	f.paid("order-0001")
 	f.Expect(f.upload("order-0001")).To(Equal(CodePaymentNotFound))
 	f.Expect(code(f.call(orderPath, members{"merchant_id": testMerchant, "merchant_trade_no": "order-0001"}))).To(Equal(CodePaymentNotFound))
-	f.clock.advance(time.Second)
+	f.clock.Step(time.Second)
 	f.Expect(f.upload("order-0001")).To(Equal(CodeOK))
 }
 
@@ -126,7 +126,7 @@ func TestOrdersThatCanNotBeShipped(t *testing.T) {
 	f.known("order-0002")
 	f.Expect(f.upload("order-0002")).To(Equal(CodeOK))
 	f.Expect(f.sim.Receive(testMerchant, "order-0002", Confirmed)).To(Succeed())
-	f.clock.advance(time.Second)
+	f.clock.Step(time.Second)
 	f.Expect(f.upload("order-0002")).To(Equal(CodeNotShippable))
 }
 

@@ -19,7 +19,7 @@ func (f *fixture) restart(state string) {
 	killed := filepath.Join(f.t.TempDir(), "weixin.jsonl")
 	f.Expect(os.WriteFile(killed, append(content, `{"shipping":{"appid":"wx`...), 0o600)).To(Succeed())
 	clock, ledger := f.clock, f.ledger
-	*f = *start(f.t, func(o *Options) { o.StateFile, o.Payments, o.Now = killed, ledger, clock.now })
+	*f = *start(f.t, func(o *Options) { o.StateFile, o.Payments, o.Now = killed, ledger, clock.Now })
 	f.clock, f.ledger = clock, ledger
 }
 
@@ -28,12 +28,12 @@ func TestARestartedSimulatorKnowsWhatWasUploaded(t *testing.T) {
 	f := start(t, func(o *Options) { o.StateFile = state })
 	f.known("order-0001")
 	part := func(tracking string, last bool) members {
-		return members{"delivery_mode": 2, "is_all_delivered": last, "shipping_list": []any{parcel(tracking)}, "upload_time": f.clock.now().Format(time.RFC3339)}
+		return members{"delivery_mode": 2, "is_all_delivered": last, "shipping_list": []any{parcel(tracking)}, "upload_time": f.clock.Now().Format(time.RFC3339)}
 	}
 	f.Expect(f.upload("order-0001", part("T1", false))).To(Equal(CodeOK))
-	f.clock.advance(time.Second)
+	f.clock.Step(time.Second)
 	f.Expect(f.upload("order-0001", part("T2", true))).To(Equal(CodeOK))
-	f.clock.advance(time.Second)
+	f.clock.Step(time.Second)
 	f.Expect(f.upload("order-0001", part("T3", true))).To(Equal(CodeOK), "the one chance to ship again")
 	f.Expect(f.sim.Receive(testMerchant, "order-0001", Confirmed)).To(Succeed())
 	before := f.sim.Journal()
@@ -44,7 +44,7 @@ func TestARestartedSimulatorKnowsWhatWasUploaded(t *testing.T) {
 	f.Expect(cmp.Diff(before.Shippings, after.Shippings)).To(BeEmpty())
 	f.Expect(cmp.Diff(before.Uploads, after.Uploads)).To(BeEmpty())
 	f.Expect(cmp.Diff(before.Violations, after.Violations)).To(BeEmpty())
-	f.clock.advance(time.Second)
+	f.clock.Step(time.Second)
 	f.Expect(f.upload("order-0001", part("T4", true))).To(Equal(CodeNotShippable), "the payer has the goods")
 	f.Expect(f.sim.Journal().Uploads).To(HaveLen(4))
 }

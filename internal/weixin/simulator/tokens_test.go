@@ -18,13 +18,13 @@ func TestATokenStaysTheSameUntilItsLastFiveMinutes(t *testing.T) {
 	f := start(t)
 	first := f.token(false)
 	f.Expect(first["expires_in"]).To(BeEquivalentTo(7200))
-	f.clock.advance(114 * time.Minute)
+	f.clock.Step(114 * time.Minute)
 	f.Expect(f.token(false)["access_token"]).To(Equal(first["access_token"]))
-	f.clock.advance(time.Minute)
+	f.clock.Step(time.Minute)
 	second := f.token(false)
 	f.Expect(second["access_token"]).NotTo(Equal(first["access_token"]))
 	f.Expect(f.managed(first["access_token"])).To(Equal(CodeOK), "both are valid for five minutes")
-	f.clock.advance(5 * time.Minute)
+	f.clock.Step(5 * time.Minute)
 	f.Expect(f.managed(first["access_token"])).To(Equal(CodeExpiredToken))
 	f.Expect(f.managed(second["access_token"])).To(Equal(CodeOK))
 }
@@ -35,9 +35,9 @@ func TestForceRefreshEndsTheOldToken(t *testing.T) {
 	f.Expect(f.managed(first["access_token"])).To(Equal(CodeInvalidCredential))
 	f.Expect(f.managed(second["access_token"])).To(Equal(CodeOK))
 	f.Expect(code(f.token(true))).To(Equal(CodeTooFast))
-	f.clock.advance(30 * time.Second)
+	f.clock.Step(30 * time.Second)
 	f.Expect(code(f.token(true))).To(Equal(CodeOK))
-	f.clock.advance(30 * time.Second)
+	f.clock.Step(30 * time.Second)
 	f.Expect(code(f.token(true))).To(Equal(CodeDailyQuota))
 }
 
@@ -73,9 +73,9 @@ func TestQuotasAndTheAllowListOfAddresses(t *testing.T) {
 	f.Expect(code(f.token(false))).To(Equal(CodeOK))
 	f.Expect(code(f.token(false))).To(Equal(CodeOK))
 	f.Expect(code(f.token(false))).To(Equal(CodeTooFast))
-	f.clock.advance(time.Minute)
+	f.clock.Step(time.Minute)
 	f.Expect(code(f.token(false))).To(Equal(CodeOK))
-	f.clock.advance(time.Minute)
+	f.clock.Step(time.Minute)
 	f.Expect(code(f.token(false))).To(Equal(CodeDailyQuota))
 }
 

@@ -7,17 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -146,22 +143,16 @@ func (e *Environment) applyFile(ctx context.Context, file string) error {
 		return err
 	}
 	defer func() { _ = content.Close() }()
-	decoder := yaml.NewYAMLOrJSONDecoder(content, 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		if err := decoder.Decode(object); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-		if len(object.Object) == 0 {
-			continue
-		}
+	objects, err := Decode(content)
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
 		if err := e.Client.Create(ctx, object); err != nil && !apierrors.IsAlreadyExists(err) {
 			return err
 		}
 	}
+	return nil
 }
 
 // Root returns the repository's root folder.

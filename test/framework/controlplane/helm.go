@@ -22,15 +22,20 @@ func Helm(ctx context.Context, arguments ...string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, helm, arguments...)
+	return output(ctx, helm, arguments...)
+}
+
+// output runs a program in the repository, and returns what it prints. An error contains its error output.
+func output(ctx context.Context, program string, arguments ...string) ([]byte, error) {
+	command := exec.CommandContext(ctx, program, arguments...)
 	command.Dir = Root()
 	var complaint bytes.Buffer
 	command.Stderr = &complaint
-	output, err := command.Output()
+	printed, err := command.Output()
 	if err != nil {
-		return nil, fmt.Errorf("helm %v: %w: %s", arguments, err, complaint.String())
+		return nil, fmt.Errorf("%s %v: %w: %s", filepath.Base(program), arguments, err, complaint.String())
 	}
-	return output, nil
+	return printed, nil
 }
 
 // HelmTemplate returns the objects that the chart renders with the given helm flags.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"path/filepath"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -27,15 +26,11 @@ func Kustomize(ctx context.Context, folder string) ([]*unstructured.Unstructured
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, kubectl, "kustomize", folder)
-	command.Dir = Root()
-	var complaint bytes.Buffer
-	command.Stderr = &complaint
-	output, err := command.Output()
+	printed, err := output(ctx, kubectl, "kustomize", folder)
 	if err != nil {
-		return nil, fmt.Errorf("kubectl kustomize %s: %w: %s", folder, err, complaint.String())
+		return nil, err
 	}
-	return Decode(bytes.NewReader(output))
+	return Decode(bytes.NewReader(printed))
 }
 
 // Decode reads the objects of a YAML stream.

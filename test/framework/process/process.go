@@ -96,3 +96,15 @@ func FreeAddress() (string, error) {
 	}
 	return listener.Addr().String(), listener.Close()
 }
+
+// FreeAddresses returns different unused loopback addresses.
+func FreeAddresses(count int) ([]string, error) {
+	addresses := make([]string, count)
+	for i := range addresses {
+		var err error
+		if addresses[i], err = FreeAddress(); err != nil {
+			return nil, err
+		}
+	}
+	return addresses, nil
+}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
@@ -72,12 +73,13 @@ func (j *judge) forgeries() {
 		}
 	}
 	for _, change := range j.History {
-		if change.Order == nil {
+		order, isOrder := change.Object.(*v1alpha1.Order)
+		if !isOrder {
 			continue
 		}
-		if number, forged := claimed[transactionID(change.Order)]; forged {
-			j.find(NothingForged, number, "%s shows transaction %s of a forged callback", key(change.Order), transactionID(change.Order))
-			delete(claimed, transactionID(change.Order)) // later versions show it again
+		if number, forged := claimed[transactionID(order)]; forged {
+			j.find(NothingForged, number, "%s shows transaction %s of a forged callback", key(order), transactionID(order))
+			delete(claimed, transactionID(order)) // later versions show it again
 		}
 	}
 	for _, violation := range j.Ledger.ViolationsOf(simulator.ViolationForgedCallback) {

@@ -122,15 +122,15 @@ func whatToTell(history []Change) map[types.UID]*told {
 		return known
 	}
 	for _, change := range history {
-		switch {
-		case change.Order != nil:
-			see(change.Order, change.Gone).readOrder(change.Order)
-		case change.Refund != nil:
-			see(change.Refund, change.Gone).readRefund(change.Refund)
-		case change.Shipment != nil:
-			see(change.Shipment, change.Gone).readShipment(change.Shipment)
-		case change.Statement != nil:
-			see(change.Statement, change.Gone).readStatement(change.Statement)
+		switch object := change.Object.(type) {
+		case *v1alpha1.Order:
+			see(object, change.Gone).readOrder(object)
+		case *v1alpha1.Refund:
+			see(object, change.Gone).readRefund(object)
+		case *v1alpha1.Shipment:
+			see(object, change.Gone).readShipment(object)
+		case *v1alpha1.Statement:
+			see(object, change.Gone).readStatement(object)
 		}
 	}
 	return objects

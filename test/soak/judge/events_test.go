@@ -36,7 +36,7 @@ func (s *story) isDeleted(held bool) {
 		s.order.Finalizers = []string{v1alpha1.Finalizer}
 	}
 	s.stored()
-	s.then(judge.Change{Order: s.order, Gone: true})
+	s.then(judge.Change{Object: s.order, Gone: true})
 }
 
 // isPaidLate has the Order paid after it was closed.
@@ -45,7 +45,7 @@ func (s *story) isPaidLate() {
 	closed.Status.Conditions[1] = condition(v1alpha1.ConditionPaid, metav1.ConditionFalse, v1alpha1.ReasonClosed)
 	closed.Status.Transaction = nil
 	s.order.Status.Conditions[1].Reason = v1alpha1.ReasonPaidLate
-	s.History = []judge.Change{{Order: closed}, {Order: s.order.DeepCopy()}, {Refund: s.refund.DeepCopy()}}
+	s.History = []judge.Change{{Object: closed}, {Object: s.order.DeepCopy()}, {Object: s.refund.DeepCopy()}}
 	s.ledgerOrder().Payment.Forced = true
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 	weixin "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
@@ -100,15 +102,11 @@ type SeenPayment struct {
 	TransactionID string
 }
 
-// Change is one stored version of an object, or its deletion. One of the five is set; if Gone, it
-// is the last version.
+// Change is one stored version of a Merchant, an Order, a Refund, a Shipment or a Statement, or its
+// deletion; if Gone, it is the last version.
 type Change struct {
-	Merchant  *v1alpha1.Merchant
-	Order     *v1alpha1.Order
-	Refund    *v1alpha1.Refund
-	Shipment  *v1alpha1.Shipment
-	Statement *v1alpha1.Statement
-	Gone      bool
+	Object client.Object
+	Gone   bool
 }
 
 // Pause is a period in which a process was stopped by SIGSTOP.

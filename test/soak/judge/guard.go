@@ -15,13 +15,14 @@ func (j *judge) guard() {
 	}
 	last := map[string]*v1alpha1.Merchant{}
 	for _, change := range j.History {
-		if change.Merchant == nil || change.Gone {
+		merchant, isMerchant := change.Object.(*v1alpha1.Merchant)
+		if !isMerchant || change.Gone {
 			continue
 		}
-		name := change.Merchant.Namespace + "/" + change.Merchant.Name
-		last[name] = change.Merchant
-		if guarded := condition(change.Merchant.Status.Conditions, v1alpha1.ConditionRefundsGuarded); guarded.Status == metav1.ConditionFalse {
-			j.find(RefundApproved, Number{MchID: change.Merchant.Spec.MchID}, "Merchant %s shows RefundsGuarded=False/%s: %s", name, guarded.Reason, guarded.Message)
+		name := merchant.Namespace + "/" + merchant.Name
+		last[name] = merchant
+		if guarded := condition(merchant.Status.Conditions, v1alpha1.ConditionRefundsGuarded); guarded.Status == metav1.ConditionFalse {
+			j.find(RefundApproved, Number{MchID: merchant.Spec.MchID}, "Merchant %s shows RefundsGuarded=False/%s: %s", name, guarded.Reason, guarded.Message)
 		}
 	}
 	for name, merchant := range last {

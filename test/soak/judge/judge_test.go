@@ -80,7 +80,7 @@ func newStory() *story {
 
 // stored makes the current objects the whole history.
 func (s *story) stored() {
-	s.History = []judge.Change{{Order: s.order.DeepCopy()}, {Refund: s.refund.DeepCopy()}}
+	s.History = []judge.Change{{Object: s.order.DeepCopy()}, {Object: s.refund.DeepCopy()}}
 }
 
 func (s *story) then(changes ...judge.Change) { s.History = append(s.History, changes...) }
@@ -109,7 +109,7 @@ func (s *story) unpaid(state simulator.TradeState) {
 	s.ledgerOrder().Payment, s.ledgerOrder().State, s.ledgerOrder().Sums = nil, state, simulator.OrderSums{}
 	s.order.Status.Transaction, s.order.Status.Refunded = nil, nil
 	s.order.Status.Conditions[1] = condition(v1alpha1.ConditionPaid, metav1.ConditionUnknown, v1alpha1.ReasonAwaitingPayment)
-	s.History = []judge.Change{{Order: s.order.DeepCopy()}}
+	s.History = []judge.Change{{Object: s.order.DeepCopy()}}
 }
 
 // refundShows gives the Refund another final condition.
@@ -120,7 +120,7 @@ func (s *story) refundShows(status metav1.ConditionStatus, reason string) {
 
 func (s *story) orderShows(status metav1.ConditionStatus, reason string) {
 	s.order.Status.Conditions[1] = condition(v1alpha1.ConditionPaid, status, reason)
-	s.History = []judge.Change{{Order: s.order.DeepCopy()}}
+	s.History = []judge.Change{{Object: s.order.DeepCopy()}}
 }
 
 // otherParameters has a resumed leader send the Order of a neighbour, who may use the number too, a
@@ -156,7 +156,7 @@ func TestEverythingHolds(t *testing.T) {
 			s.stored()
 			order, refund := s.order.DeepCopy(), s.refund.DeepCopy()
 			order.UID, refund.UID = "o2", "r2"
-			s.then(judge.Change{Order: order}, judge.Change{Refund: refund})
+			s.then(judge.Change{Object: order}, judge.Change{Object: refund})
 		},
 		"an order of API v3 for a sub merchant":                     (*story).isV3,
 		"a refund callback after the Refund was shown as succeeded": func(s *story) { s.refundCallback(noon.Add(time.Second), "") },
@@ -172,9 +172,12 @@ func TestEverythingHolds(t *testing.T) {
 		"a deleted closed one": func(s *story) {
 			s.unpaid(simulator.StateClosed)
 			s.Orders[orderNumber].Deleted = true
-			s.then(judge.Change{Order: s.order, Gone: true})
+			s.then(judge.Change{Object: s.order, Gone: true})
 		},
-		"a deleted paid one": func(s *story) { s.Orders[orderNumber].Deleted = true; s.then(judge.Change{Order: s.order, Gone: true}) },
+		"a deleted paid one": func(s *story) {
+			s.Orders[orderNumber].Deleted = true
+			s.then(judge.Change{Object: s.order, Gone: true})
+		},
 		"an automatic Refund": func(s *story) {
 			s.merchant().Spec.RefundApproval = v1alpha1.RefundApprovalAutomatic
 			s.Refunds[refundNo].ApprovedTime = time.Time{}
@@ -196,14 +199,14 @@ func TestEverythingHolds(t *testing.T) {
 			s.Refunds = map[judge.Number]*judge.AskedRefund{refundNo: {Refund: s.refund.DeepCopy(), Order: orderNumber}}
 			s.refund.Spec.Approval = v1alpha1.ApprovalDenied
 			s.refund.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonOrderNotFound)}
-			s.then(judge.Change{Order: s.order, Gone: true}, judge.Change{Refund: s.refund})
+			s.then(judge.Change{Object: s.order, Gone: true}, judge.Change{Object: s.refund})
 		},
 		"a Refund that was paid out, and is applied again when its Order is gone": func(s *story) {
 			s.Orders[orderNumber].Deleted, s.Refunds[refundNo].Deleted = true, true
 			again := s.refund.DeepCopy()
 			again.UID = "r2"
 			again.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonOrderNotFound)}
-			s.then(judge.Change{Refund: s.refund, Gone: true}, judge.Change{Order: s.order, Gone: true}, judge.Change{Refund: again})
+			s.then(judge.Change{Object: s.refund, Gone: true}, judge.Change{Object: s.order, Gone: true}, judge.Change{Object: again})
 		},
 		"the Refund of a late payment": func(s *story) {
 			s.merchant().Spec.RefundApproval, s.merchant().Spec.LatePayment = v1alpha1.RefundApprovalAutomatic, v1alpha1.LatePaymentRefund
@@ -271,7 +274,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 		"sent, its Order gone, and nobody deleted it": {judge.ApprovedIsPaidOut, func(s *story) {
 			s.Orders[orderNumber].Deleted = true
 			s.refund.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonOrderNotFound)}
-			s.History = []judge.Change{{Order: s.order}, {Refund: s.refund}, {Order: s.order, Gone: true}}
+			s.History = []judge.Change{{Object: s.order}, {Object: s.refund}, {Object: s.order, Gone: true}}
 		}, true},
 		"sent and not shown": {judge.ApprovedIsPaidOut, func(s *story) { s.refundShows(metav1.ConditionUnknown, v1alpha1.ReasonPending) }, true},
 		"paid and not shown": {judge.PaymentRecorded, func(s *story) {
@@ -283,22 +286,22 @@ func TestEveryRuleCanFail(t *testing.T) {
 			s.Orders[orderNumber].Deleted, s.Ledger.Callbacks = true, nil
 			s.order.Status.Conditions[1].Status = metav1.ConditionUnknown
 			s.stored()
-			s.then(judge.Change{Order: s.order, Gone: true})
+			s.then(judge.Change{Object: s.order, Gone: true})
 		}, false},
 		"Paid was left": {judge.PaidNeverLeft, func(s *story) {
 			between := s.order.DeepCopy()
 			between.Status.Conditions[1].Status = metav1.ConditionUnknown
-			s.then(judge.Change{Order: between}, judge.Change{Order: s.order})
+			s.then(judge.Change{Object: between}, judge.Change{Object: s.order})
 		}, false},
 		"the transaction changed": {judge.PaidNeverLeft, func(s *story) {
 			between := s.order.DeepCopy()
 			between.Status.Transaction.ID = "t2"
-			s.then(judge.Change{Order: between}, judge.Change{Order: s.order})
+			s.then(judge.Change{Object: between}, judge.Change{Object: s.order})
 		}, false},
 		"a final Refund was left": {judge.PaidNeverLeft, func(s *story) {
 			between := s.refund.DeepCopy()
 			between.Status.Conditions[0].Status = metav1.ConditionUnknown
-			s.then(judge.Change{Refund: between}, judge.Change{Refund: s.refund})
+			s.then(judge.Change{Object: between}, judge.Change{Object: s.refund})
 		}, false},
 		"paid by nobody": {judge.NothingInvented, func(s *story) {
 			s.unpaid(simulator.StateNotPay)
@@ -318,7 +321,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 		"a Refund created by nobody": {judge.NothingInvented, func(s *story) {
 			other := s.refund.DeepCopy()
 			other.Name = "refund-2"
-			s.then(judge.Change{Refund: other})
+			s.then(judge.Change{Object: other})
 		}, false},
 		"answered before the write":                   {judge.AnswerAfterWrite, func(s *story) { s.Ledger.Callbacks[0].Attempts[0].Time = noon.Add(-2 * time.Second) }, false},
 		"a refund callback answered before the write": {judge.AnswerAfterWrite, func(s *story) { s.refundCallback(noon.Add(-2*time.Second), "") }, false},
@@ -341,17 +344,17 @@ func TestEveryRuleCanFail(t *testing.T) {
 		"past its deadline": {judge.Converged, func(s *story) {
 			s.unpaid(simulator.StateNotPay)
 			s.order.Spec.ExpireAfterSeconds = 30
-			s.History = []judge.Change{{Order: s.order}}
+			s.History = []judge.Change{{Object: s.order}}
 		}, true},
 		"to be closed": {judge.Converged, func(s *story) {
 			s.unpaid(simulator.StateNotPay)
 			s.order.Spec.DesiredState = v1alpha1.DesiredStateClosed
-			s.History = []judge.Change{{Order: s.order}}
+			s.History = []judge.Change{{Object: s.order}}
 		}, true},
 		"not prepared": {judge.Converged, func(s *story) {
 			s.unpaid(simulator.StateNotPay)
 			s.order.Status.Conditions = s.order.Status.Conditions[1:]
-			s.History = []judge.Change{{Order: s.order}}
+			s.History = []judge.Change{{Object: s.order}}
 		}, true},
 		"rejected without a cause": {judge.Converged, func(s *story) {
 			s.unpaid(simulator.StateClosed)
@@ -360,19 +363,19 @@ func TestEveryRuleCanFail(t *testing.T) {
 		"deleted and does not go": {judge.Converged, func(s *story) { at := metav1.NewTime(noon); s.order.DeletionTimestamp = &at; s.stored() }, true},
 		"a deleted Refund stays":  {judge.Converged, func(s *story) { at := metav1.NewTime(noon); s.refund.DeletionTimestamp = &at; s.stored() }, true},
 		"refunded and not shown":  {judge.Converged, func(s *story) { s.order.Status.Refunded = nil; s.stored() }, true},
-		"an Order vanished":       {judge.NothingLost, func(s *story) { s.then(judge.Change{Order: s.order, Gone: true}) }, false},
-		"a Refund vanished":       {judge.NothingLost, func(s *story) { s.then(judge.Change{Refund: s.refund, Gone: true}) }, false},
+		"an Order vanished":       {judge.NothingLost, func(s *story) { s.then(judge.Change{Object: s.order, Gone: true}) }, false},
+		"a Refund vanished":       {judge.NothingLost, func(s *story) { s.then(judge.Change{Object: s.refund, Gone: true}) }, false},
 		"an Order never came":     {judge.NothingLost, func(s *story) { s.unpaid(simulator.StateNotPay); s.Ledger.Orders, s.History = nil, nil }, true},
 		"a Refund never came":     {judge.NothingLost, func(s *story) { s.History = s.History[:1] }, true},
 		"gone, and can be paid": {judge.NothingLost, func(s *story) {
 			s.unpaid(simulator.StateNotPay)
 			s.Orders[orderNumber].Deleted = true
-			s.then(judge.Change{Order: s.order, Gone: true})
+			s.then(judge.Change{Object: s.order, Gone: true})
 		}, false},
 		"gone, and under way": {judge.NothingLost, func(s *story) {
 			s.Refunds[refundNo].Deleted = true
 			s.ledgerRefund().Status = simulator.RefundProcessing
-			s.then(judge.Change{Refund: s.refund, Gone: true})
+			s.then(judge.Change{Object: s.refund, Gone: true})
 		}, true},
 		"WeChat complains": {judge.WeChatContent, func(s *story) {
 			s.Ledger.Violations = []simulator.Violation{{Kind: simulator.ViolationRefundSum, Time: noon}}
@@ -391,14 +394,14 @@ func TestEveryRuleCanFail(t *testing.T) {
 		"a neighbour shows the payment, and goes": {judge.OneTransaction, func(s *story) {
 			other := s.order.DeepCopy()
 			other.Namespace = "towels"
-			s.then(judge.Change{Order: other}, judge.Change{Order: other, Gone: true})
+			s.then(judge.Change{Object: other}, judge.Change{Object: other, Gone: true})
 		}, false},
 		"a neighbour shows the payout, and goes": {judge.OnePayout, func(s *story) {
 			s.refund.Status.RefundID = "50300"
 			s.stored()
 			other := s.refund.DeepCopy()
 			other.Namespace = "towels"
-			s.then(judge.Change{Refund: other}, judge.Change{Refund: other, Gone: true})
+			s.then(judge.Change{Object: other}, judge.Change{Object: other, Gone: true})
 		}, false},
 		"a payment is not on file":  {judge.LedgerTrustworthy, func(s *story) { s.Payments[0].TransactionID = "t9" }, false},
 		"a paid order is not there": {judge.LedgerTrustworthy, func(s *story) { s.Ledger.Orders, s.Ledger.Callbacks = nil, nil }, false},

@@ -15,7 +15,7 @@ func (j *judge) orders() {
 			j.lookAt(PaymentRecorded)
 		}
 		j.lookAt(NothingLost)
-		now := j.past.orders[key(requested.Order)]
+		now := j.past.order(key(requested.Order))
 		if now == nil {
 			j.orderGone(number, requested, recorded)
 			continue
@@ -91,8 +91,9 @@ func (j *judge) paidOrder(number Number, order *v1alpha1.Order, recorded *simula
 
 // waitsForApproval reports whether an undecided Refund blocks the deletion of an Order.
 func (j *judge) waitsForApproval(order *v1alpha1.Order) bool {
-	for _, refund := range j.past.refunds {
-		if refund.Namespace == order.Namespace && refund.Spec.OrderRef.Name == order.Name && isUndecided(refund) {
+	for _, object := range j.past.now {
+		refund, isRefund := object.(*v1alpha1.Refund)
+		if isRefund && refund.Namespace == order.Namespace && refund.Spec.OrderRef.Name == order.Name && isUndecided(refund) {
 			return true
 		}
 	}

@@ -2,7 +2,8 @@ package judge
 
 import (
 	"fmt"
-	"strings"
+	"reflect"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -11,14 +12,13 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/conditions"
 )
 
 // past is what the objects ever showed.
 type past struct {
-	orders  map[string]*v1alpha1.Order
-	refunds map[string]*v1alpha1.Refund
-	// shipments are those that exist.
-	shipments map[string]*v1alpha1.Shipment
+	// now are the objects that exist, and last is the last version of every object, deleted ones included.
+	now, last map[string]client.Object
 	// firstPaid is when an Order of this name first showed a transaction, by the time in its
 	// status.
 	firstPaid map[transactionOf]time.Time
@@ -27,57 +27,58 @@ type past struct {
 	// paidFor and paidBack say which object first showed a transaction, and a payout by its
 	// refund_id.
 	paidFor, paidBack map[string]string
-	// last is the last version of every object, deleted ones included.
-	last     map[string]client.Object
-	findings []Finding
-	lookAt   func(...Rule)
+	findings          []Finding
+	lookAt            func(...Rule)
 }
 
 type transactionOf struct{ object, transaction string }
 
 func key(object client.Object) string {
-	kind := "Order"
-	switch object.(type) {
-	case *v1alpha1.Refund:
-		kind = "Refund"
-	case *v1alpha1.Shipment:
-		kind = "Shipment"
-	case *v1alpha1.Statement:
-		kind = "Statement"
-	}
-	return kind + " " + object.GetNamespace() + "/" + object.GetName()
+	return reflect.TypeOf(object).Elem().Name() + " " + object.GetNamespace() + "/" + object.GetName()
 }
 
 // readHistory checks every transition between two versions.
 func readHistory(history []Change, lookAt func(...Rule)) *past {
 	p := &past{
-		lookAt: lookAt,
-		orders: map[string]*v1alpha1.Order{}, refunds: map[string]*v1alpha1.Refund{}, shipments: map[string]*v1alpha1.Shipment{},
-		firstPaid: map[transactionOf]time.Time{}, firstSucceeded: map[string]time.Time{}, last: map[string]client.Object{}, paidFor: map[string]string{}, paidBack: map[string]string{},
+		lookAt: lookAt, now: map[string]client.Object{}, last: map[string]client.Object{},
+		firstPaid: map[transactionOf]time.Time{}, firstSucceeded: map[string]time.Time{}, paidFor: map[string]string{}, paidBack: map[string]string{},
 	}
 	for _, change := range history {
-		switch {
-		case change.Order != nil:
-			p.readOrder(change.Order, change.Gone)
-		case change.Refund != nil:
-			p.readRefund(change.Refund, change.Gone)
-		case change.Shipment != nil:
-			p.readShipment(change.Shipment, change.Gone)
-		case change.Statement != nil:
-			p.last[key(change.Statement)] = change.Statement
-		}
+		p.read(change)
 	}
 	return p
 }
 
-func (p *past) readOrder(order *v1alpha1.Order, gone bool) {
-	name := key(order)
-	before := p.orders[name]
-	if gone {
-		delete(p.orders, name)
+func (p *past) read(change Change) {
+	name := key(change.Object)
+	before := p.now[name]
+	if change.Gone {
+		delete(p.now, name)
 		return
 	}
-	p.orders[name], p.last[name] = order, order
+	p.now[name], p.last[name] = change.Object, change.Object
+	if before != nil && before.GetUID() != change.Object.GetUID() {
+		before = nil // another object that had the name
+	}
+	switch object := change.Object.(type) {
+	case *v1alpha1.Order:
+		earlier, _ := before.(*v1alpha1.Order)
+		p.readOrder(name, earlier, object)
+	case *v1alpha1.Refund:
+		p.readRefund(name, object)
+		p.endStays(name, before, object, v1alpha1.ConditionSucceeded, metav1.ConditionTrue, metav1.ConditionFalse)
+	case *v1alpha1.Shipment:
+		p.endStays(name, before, object, v1alpha1.ConditionUploaded, metav1.ConditionTrue)
+	}
+}
+
+// order returns an Order that exists; nil if it does not.
+func (p *past) order(name string) *v1alpha1.Order {
+	order, _ := p.now[name].(*v1alpha1.Order)
+	return order
+}
+
+func (p *past) readOrder(name string, before, order *v1alpha1.Order) {
 	if paid := condition(order.Status.Conditions, v1alpha1.ConditionPaid); paid.Status == metav1.ConditionTrue && order.Status.Transaction != nil {
 		p.onlyOne(OneTransaction, p.paidFor, order.Status.Transaction.ID, name)
 		first := transactionOf{name, order.Status.Transaction.ID}
@@ -85,27 +86,20 @@ func (p *past) readOrder(order *v1alpha1.Order, gone bool) {
 			p.firstPaid[first] = paid.LastTransitionTime.Time
 		}
 	}
-	if before == nil || before.UID != order.UID || !isPaid(before) {
+	if before == nil || !isPaid(before) {
 		return
 	}
 	p.lookAt(PaidNeverLeft)
 	switch {
 	case !isPaid(order):
-		p.left(name, before.Status.Conditions, order.Status.Conditions)
+		p.left(name, before, order)
 	case transactionID(before) != transactionID(order):
 		p.findings = append(p.findings, Finding{Rule: PaidNeverLeft, Number: name, What: fmt.Sprintf(
 			"the transaction changed from %q to %q", transactionID(before), transactionID(order))})
 	}
 }
 
-func (p *past) readRefund(refund *v1alpha1.Refund, gone bool) {
-	name := key(refund)
-	before := p.refunds[name]
-	if gone {
-		delete(p.refunds, name)
-		return
-	}
-	p.refunds[name], p.last[name] = refund, refund
+func (p *past) readRefund(name string, refund *v1alpha1.Refund) {
 	succeeded := condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded)
 	if _, known := p.firstSucceeded[name]; !known && succeeded.Status == metav1.ConditionTrue {
 		p.firstSucceeded[name] = succeeded.LastTransitionTime.Time
@@ -113,38 +107,20 @@ func (p *past) readRefund(refund *v1alpha1.Refund, gone bool) {
 	if id := refund.Status.RefundID; id != "" && succeeded.Status == metav1.ConditionTrue {
 		p.onlyOne(OnePayout, p.paidBack, id, name)
 	}
-	if before == nil || before.UID != refund.UID {
-		return
-	}
-	was, is := condition(before.Status.Conditions, v1alpha1.ConditionSucceeded), succeeded
-	if was.Status != metav1.ConditionTrue && was.Status != metav1.ConditionFalse {
-		return
-	}
-	p.lookAt(PaidNeverLeft)
-	if was.Status != is.Status || was.Reason != is.Reason {
-		p.left(name, before.Status.Conditions, refund.Status.Conditions)
-	}
 }
 
-// readShipment checks that the end of a Shipment stays.
-func (p *past) readShipment(shipment *v1alpha1.Shipment, gone bool) {
-	name := key(shipment)
-	before := p.shipments[name]
-	if gone {
-		delete(p.shipments, name)
+// endStays checks that a condition which ended an object stays as it is.
+func (p *past) endStays(name string, before, after client.Object, kind string, ends ...metav1.ConditionStatus) {
+	if before == nil {
 		return
 	}
-	p.shipments[name], p.last[name] = shipment, shipment
-	if before == nil || before.UID != shipment.UID {
-		return
-	}
-	was, is := condition(before.Status.Conditions, v1alpha1.ConditionUploaded), condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded)
-	if was.Status != metav1.ConditionTrue {
+	was, is := condition(conditions.Of(before), kind), condition(conditions.Of(after), kind)
+	if !slices.Contains(ends, was.Status) {
 		return
 	}
 	p.lookAt(PaidNeverLeft)
 	if was.Status != is.Status || was.Reason != is.Reason {
-		p.left(name, before.Status.Conditions, shipment.Status.Conditions)
+		p.left(name, before, after)
 	}
 }
 
@@ -162,8 +138,9 @@ func (p *past) onlyOne(rule Rule, shown map[string]string, fact, name string) {
 	}
 }
 
-func (p *past) left(name string, before, after []metav1.Condition) {
-	p.findings = append(p.findings, Finding{Rule: PaidNeverLeft, Number: name, What: "was left", Object: words(before) + ", then " + words(after)})
+func (p *past) left(name string, before, after client.Object) {
+	p.findings = append(p.findings, Finding{Rule: PaidNeverLeft, Number: name, What: "was left",
+		Object: conditions.Describe(conditions.Of(before)) + ", then " + conditions.Describe(conditions.Of(after))})
 }
 
 // describe summarizes an object's current or last version.
@@ -172,28 +149,12 @@ func (p *past) describe(name string) string {
 	if object == nil {
 		return name + " was never stored"
 	}
-	text := name
-	switch object := object.(type) {
-	case *v1alpha1.Order:
-		text += words(object.Status.Conditions)
-		if transactionID(object) != "" {
-			text += " transaction " + transactionID(object)
-		}
-		if p.orders[name] == nil {
-			text += " (gone)"
-		}
-	case *v1alpha1.Refund:
-		text += words(object.Status.Conditions)
-		if p.refunds[name] == nil {
-			text += " (gone)"
-		}
-	case *v1alpha1.Shipment:
-		text += words(object.Status.Conditions)
-		if p.shipments[name] == nil {
-			text += " (gone)"
-		}
-	case *v1alpha1.Statement:
-		text += words(object.Status.Conditions)
+	text := name + conditions.Describe(conditions.Of(object))
+	if order, isOrder := object.(*v1alpha1.Order); isOrder && transactionID(order) != "" {
+		text += " transaction " + transactionID(order)
+	}
+	if p.now[name] == nil {
+		text += " (gone)"
 	}
 	if object.GetDeletionTimestamp() != nil {
 		text += " (deleted at " + object.GetDeletionTimestamp().UTC().Format(time.RFC3339) + ")"
@@ -217,17 +178,6 @@ func transactionID(order *v1alpha1.Order) string {
 		return ""
 	}
 	return order.Status.Transaction.ID
-}
-
-func words(conditions []metav1.Condition) string {
-	var text strings.Builder
-	for _, c := range conditions {
-		fmt.Fprintf(&text, " %s=%s/%s", c.Type, c.Status, c.Reason)
-		if c.Status != metav1.ConditionTrue && c.Message != "" {
-			fmt.Fprintf(&text, " (%s)", c.Message)
-		}
-	}
-	return text.String()
 }
 
 func describeLedgerOrder(order *simulator.Order) string {

@@ -24,8 +24,9 @@ func (j *judge) refunds() {
 			known[key(rival.Refund)] = true
 		}
 	}
-	for name, refund := range j.past.refunds {
-		if known[name] {
+	for name, object := range j.past.now {
+		refund, isRefund := object.(*v1alpha1.Refund)
+		if !isRefund || known[name] {
 			continue
 		}
 		order, isLate := strings.CutSuffix(refund.Number(), lateSuffix)
@@ -49,7 +50,7 @@ func (j *judge) mchIDOf(refund *v1alpha1.Refund) string {
 
 func (j *judge) refund(number Number, requested *AskedRefund) {
 	recorded := j.Ledger.Refund(number.MchID, number.Number)
-	now := j.past.refunds[key(requested.Refund)]
+	now, _ := j.past.now[key(requested.Refund)].(*v1alpha1.Refund)
 	j.lookAt(NothingLost)
 	if now == nil {
 		switch {
@@ -112,7 +113,7 @@ func (j *judge) openRefund(number Number, now *v1alpha1.Refund, requested *Asked
 	order := j.Ledger.Order(requested.Order.MchID, requested.Order.Number)
 	accepted := condition(now.Status.Conditions, v1alpha1.ConditionAccepted)
 	allowed := j.isAutomatic(requested) || now.Spec.Approval == v1alpha1.ApprovalApproved
-	orderIsGone := accepted.Reason == v1alpha1.ReasonOrderNotFound && j.past.orders[orderKey(now)] == nil
+	orderIsGone := accepted.Reason == v1alpha1.ReasonOrderNotFound && j.past.order(orderKey(now)) == nil
 	switch {
 	case recorded != nil && requested.Deleted && orderIsGone: // applied again, and only the Order could tell the Merchant
 	case recorded != nil:

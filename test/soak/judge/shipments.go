@@ -11,6 +11,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	weixin "github.com/wechatpay-operator/wechatpay-operator/internal/weixin/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/conditions"
 )
 
 // AskedShipment is a Shipment that was created, possibly several times with the same spec. The soak
@@ -215,11 +216,12 @@ func (j *judge) shownShipments(w *shipping) {
 	}
 	seen := map[string]bool{}
 	for _, change := range j.History {
-		if change.Shipment == nil || change.Gone {
+		shipment, isShipment := change.Object.(*v1alpha1.Shipment)
+		if !isShipment || change.Gone {
 			continue
 		}
-		name, uploaded := key(change.Shipment), condition(change.Shipment.Status.Conditions, v1alpha1.ConditionUploaded)
-		version := name + words(change.Shipment.Status.Conditions) + change.Shipment.Status.MiniProgram
+		name, uploaded := key(shipment), condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded)
+		version := name + conditions.Describe(shipment.Status.Conditions) + shipment.Status.MiniProgram
 		if seen[version] {
 			continue
 		}
@@ -229,7 +231,7 @@ func (j *judge) shownShipments(w *shipping) {
 			j.findAbout(NothingInvented, name, "was created by nobody")
 			continue
 		}
-		j.miniProgram(asked, change.Shipment)
+		j.miniProgram(asked, shipment)
 		if uploaded.Status == metav1.ConditionTrue {
 			j.lookAt(UploadedIsThere)
 			if missing := j.missing(w, asked); missing != "" {
@@ -284,7 +286,7 @@ func (j *judge) missing(w *shipping, asked *AskedShipment) string {
 // shipmentEnd checks that a Shipment of a paid Order comes to its end.
 func (j *judge) shipmentEnd(asked *AskedShipment) {
 	name := key(asked.Shipment)
-	now := j.past.shipments[name]
+	now, _ := j.past.now[name].(*v1alpha1.Shipment)
 	j.lookAt(NothingLost)
 	if now == nil {
 		switch {
@@ -296,7 +298,7 @@ func (j *judge) shipmentEnd(asked *AskedShipment) {
 		}
 		return
 	}
-	order := j.past.orders["Order "+now.Namespace+"/"+now.Spec.OrderRef.Name]
+	order := j.past.order(orderKey(now))
 	uploaded := condition(now.Status.Conditions, v1alpha1.ConditionUploaded)
 	if order == nil || order.DeletionTimestamp != nil || !isPaid(order) || !j.owns(asked, asked.Order) {
 		return // what it shows is checked by shownShipments

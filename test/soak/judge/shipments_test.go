@@ -65,7 +65,7 @@ func (s *shippedStory) uploaded(shipment *v1alpha1.Shipment, at time.Time, code 
 func (s *shippedStory) show() {
 	s.stored()
 	for _, shipment := range s.shipments {
-		s.then(judge.Change{Shipment: shipment.DeepCopy()})
+		s.then(judge.Change{Object: shipment.DeepCopy()})
 	}
 }
 
@@ -89,7 +89,7 @@ func (s *shippedStory) isReplaced() {
 	s.Weixin.Shippings[0].FinishCount = 2
 	s.Weixin.Shippings[0].Parcels = s.Weixin.Shippings[0].Parcels[1:]
 	s.Weixin.Violations = []weixin.Violation{{Kind: weixin.ViolationReship, Number: "order-1"}}
-	s.then(judge.Change{Shipment: s.shipments[0], Gone: true})
+	s.then(judge.Change{Object: s.shipments[0], Gone: true})
 }
 
 func TestShipmentsHold(t *testing.T) {
@@ -100,10 +100,10 @@ func TestShipmentsHold(t *testing.T) {
 		},
 		"applied again": func(s *shippedStory) {
 			s.Shipments[0].Deleted = true
-			s.then(judge.Change{Shipment: s.shipments[0], Gone: true})
+			s.then(judge.Change{Object: s.shipments[0], Gone: true})
 			again := s.shipments[0].DeepCopy()
 			again.UID = "again"
-			s.then(judge.Change{Shipment: again})
+			s.then(judge.Change{Object: again})
 			s.uploaded(again, noon.Add(time.Minute), weixin.CodeNothingChanged)
 		},
 		"replaced": (*shippedStory).isReplaced,
@@ -117,7 +117,7 @@ func TestShipmentsHold(t *testing.T) {
 			s.Weixin.Shippings, s.Weixin.Uploads = nil, nil
 			for _, shipment := range s.shipments {
 				shipment.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionUploaded, metav1.ConditionFalse, v1alpha1.ReasonOrderNotPaid)}
-				s.then(judge.Change{Shipment: shipment})
+				s.then(judge.Change{Object: shipment})
 			}
 		},
 	} {
@@ -182,10 +182,10 @@ func TestShipmentsThatBreakARule(t *testing.T) {
 		"rejected":              {judge.Converged, func(s *shippedStory) { s.shows(metav1.ConditionFalse, v1alpha1.ReasonRejected) }, false},
 		"not shippable":         {judge.Converged, func(s *shippedStory) { s.shows(metav1.ConditionFalse, v1alpha1.ReasonNotShippable) }, false},
 		"never stored":          {judge.NothingLost, func(s *shippedStory) { s.stored() }, true},
-		"vanished":              {judge.NothingLost, func(s *shippedStory) { s.then(judge.Change{Shipment: s.shipments[0], Gone: true}) }, false},
+		"vanished":              {judge.NothingLost, func(s *shippedStory) { s.then(judge.Change{Object: s.shipments[0], Gone: true}) }, false},
 		"Uploaded was left": {judge.PaidNeverLeft, func(s *shippedStory) {
 			s.shows(metav1.ConditionUnknown, v1alpha1.ReasonNotSent)
-			s.History = append(slices.Insert(s.History, 2, judge.Change{Shipment: newShippedStory().shipments[0]}), s.History[len(s.History)-1])
+			s.History = append(slices.Insert(s.History, 2, judge.Change{Object: newShippedStory().shipments[0]}), s.History[len(s.History)-1])
 		}, false},
 		"created by nobody": {judge.NothingInvented, func(s *shippedStory) { s.Shipments = s.Shipments[1:] }, false},
 		"an event of another state": {judge.EventsTrue, func(s *shippedStory) {

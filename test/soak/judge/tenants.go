@@ -9,6 +9,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/conditions"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
 )
 
@@ -26,8 +27,9 @@ func (j *judge) tenants() {
 	c := j.contest()
 	told := map[string]string{}
 	for _, change := range j.History {
-		object, conditions, status := change.content()
-		if object == nil || change.Gone {
+		object := change.Object
+		status := statusOf(object)
+		if status == nil || change.Gone {
 			continue
 		}
 		mine := c.tenants[orderKey(object)]
@@ -40,7 +42,7 @@ func (j *judge) tenants() {
 		}
 		told[key(object)] = string(text)
 		j.shown(object, mine)
-		j.secrecy(c, object, mine, string(text), conditions)
+		j.secrecy(c, object, mine, string(text))
 	}
 	j.ungranted(c)
 }
@@ -95,8 +97,8 @@ var transactions = regexp.MustCompile(`\b42000\d{20,}\b`)
 
 // secrecy: a status reveals nothing about Orders of other namespaces with the same number, and no
 // transaction of another namespace's Orders at all.
-func (j *judge) secrecy(c *contest, object client.Object, mine *tenant, text string, conditions []metav1.Condition) {
-	told, err := tenancy.ToldBy(mine.order, json.RawMessage(text), conditions)
+func (j *judge) secrecy(c *contest, object client.Object, mine *tenant, text string) {
+	told, err := tenancy.ToldBy(mine.order, json.RawMessage(text), conditions.Of(object))
 	if err != nil {
 		return // it could be marshalled before
 	}
@@ -128,14 +130,14 @@ func (j *judge) ungranted(c *contest) {
 		}
 	}
 	for _, rival := range j.Rivals {
-		if rival.Order != nil && len(j.statusOf(rival.Order)) == 0 {
+		if rival.Order != nil && len(j.conditionsOf(rival.Order)) == 0 {
 			j.notYet(Converged, rival.Number, "%s, which was never granted, is not told so", key(rival.Order))
 		}
 	}
 }
 
-func (j *judge) statusOf(order *v1alpha1.Order) []metav1.Condition {
-	if now := j.past.orders[key(order)]; now != nil {
+func (j *judge) conditionsOf(order *v1alpha1.Order) []metav1.Condition {
+	if now := j.past.order(key(order)); now != nil {
 		return now.Status.Conditions
 	}
 	return nil
@@ -148,17 +150,17 @@ func (j *judge) findAll(object client.Object, number Number, broken []tenancy.Br
 	}
 }
 
-// content returns a change's Order, Refund or Shipment; nil for other kinds.
-func (c Change) content() (client.Object, []metav1.Condition, any) {
-	switch {
-	case c.Order != nil:
-		return c.Order, c.Order.Status.Conditions, c.Order.Status
-	case c.Refund != nil:
-		return c.Refund, c.Refund.Status.Conditions, c.Refund.Status
-	case c.Shipment != nil:
-		return c.Shipment, c.Shipment.Status.Conditions, c.Shipment.Status
+// statusOf returns the status of an Order, a Refund or a Shipment; nil for other kinds.
+func statusOf(object client.Object) any {
+	switch object := object.(type) {
+	case *v1alpha1.Order:
+		return object.Status
+	case *v1alpha1.Refund:
+		return object.Status
+	case *v1alpha1.Shipment:
+		return object.Status
 	default:
-		return nil, nil, nil
+		return nil
 	}
 }
 

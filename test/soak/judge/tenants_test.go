@@ -61,8 +61,8 @@ func (s *tenants) copyTo(namespace string) (*v1alpha1.Order, *v1alpha1.Refund) {
 func (s *tenants) stored() {
 	s.story.stored()
 	s.History = slices.Insert(s.History, 0, s.before...)
-	s.then(judge.Change{Order: s.guest.DeepCopy()}, judge.Change{Order: s.rival.DeepCopy()}, judge.Change{Refund: s.guestRefund.DeepCopy()},
-		judge.Change{Refund: s.rivalRefund.DeepCopy()}, judge.Change{Merchant: s.shop.DeepCopy()})
+	s.then(judge.Change{Object: s.guest.DeepCopy()}, judge.Change{Object: s.rival.DeepCopy()}, judge.Change{Object: s.guestRefund.DeepCopy()},
+		judge.Change{Object: s.rivalRefund.DeepCopy()}, judge.Change{Object: s.shop.DeepCopy()})
 }
 
 func (s *tenants) shopIs(guarded metav1.ConditionStatus) {
@@ -95,7 +95,7 @@ func TestTenantsThatHold(t *testing.T) {
 			s.Ledger.Orders = nil
 			s.orderShows(metav1.ConditionFalse, v1alpha1.ReasonNumberInUse)
 			s.guest.Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionPaid, metav1.ConditionFalse, v1alpha1.ReasonClosed)}
-			s.then(judge.Change{Order: s.guest}, judge.Change{Order: s.rival}, judge.Change{Refund: s.rivalRefund})
+			s.then(judge.Change{Object: s.guest}, judge.Change{Object: s.rival}, judge.Change{Object: s.rivalRefund})
 		},
 		"who lost was closed before it could try": func(s *tenants) {
 			s.guest.Status.Conditions[1].Reason = v1alpha1.ReasonClosed
@@ -189,7 +189,7 @@ func TestTenantsThatBreakARule(t *testing.T) {
 		"the policy was away": {judge.RefundApproved, "", "Merchant soap/shop shows RefundsGuarded=False/PolicyMissing", func(s *tenants) {
 			away := s.shop.DeepCopy()
 			away.Status.Conditions[0].Status = metav1.ConditionFalse
-			s.before = []judge.Change{{Merchant: away}}
+			s.before = []judge.Change{{Object: away}}
 		}},
 		"nobody knows whether the policy is in force": {judge.RefundApproved, "", "Merchant soap/shop does not show RefundsGuarded", func(s *tenants) {
 			s.shopIs(metav1.ConditionUnknown)

@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
+	"github.com/wechatpay-operator/wechatpay-operator/test/framework/conditions"
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/tenancy"
 )
 
@@ -41,7 +42,7 @@ func (j *judge) twinOwns(number Number, requested *AskedOrder) bool {
 }
 
 func (j *judge) lostNumber(requested *AskedOrder) bool {
-	return condition(j.statusOf(requested.Order), v1alpha1.ConditionPaid).Reason == v1alpha1.ReasonNumberInUse
+	return condition(j.conditionsOf(requested.Order), v1alpha1.ConditionPaid).Reason == v1alpha1.ReasonNumberInUse
 }
 
 // losers checks that an Order that did not get the number says so in the end, or was closed before
@@ -52,11 +53,11 @@ func (j *judge) losers() {
 			continue
 		}
 		j.lookAt(Converged)
-		paid := condition(j.statusOf(requested.Twin.Order), v1alpha1.ConditionPaid)
+		paid := condition(j.conditionsOf(requested.Twin.Order), v1alpha1.ConditionPaid)
 		ended := paid.Status == metav1.ConditionFalse &&
 			(paid.Reason == v1alpha1.ReasonNumberInUse || paid.Reason == v1alpha1.ReasonClosed || paid.Reason == v1alpha1.ReasonExpired)
 		if !ended {
-			j.notYet(Converged, number, "%s lost the number and does not show it: %s", key(requested.Twin.Order), words(j.statusOf(requested.Twin.Order)))
+			j.notYet(Converged, number, "%s lost the number and does not show it: %s", key(requested.Twin.Order), conditions.Describe(j.conditionsOf(requested.Twin.Order)))
 		}
 	}
 }
