@@ -277,8 +277,8 @@ func (r *MerchantReconciler) checkCredentials(ctx context.Context, m *v1alpha1.M
 	if status != metav1.ConditionTrue {
 		return status, reason, message
 	}
-	if handle.CertificateProblem != nil {
-		return metav1.ConditionFalse, handle.CertificateProblem.Reason, handle.CertificateProblem.Message
+	if problem := handle.CertificateProblem; problem != nil && handle.LacksCertificateFor(wechatpay.OperationCreateRefund) {
+		return metav1.ConditionFalse, problem.Reason, problem.Message
 	}
 	if refusal, rejected := certificateRejected(m, handle); rejected {
 		return metav1.ConditionFalse, v1alpha1.ReasonCertificateRejected, refusal
@@ -379,7 +379,7 @@ const probeNumber = "WECHATPAY-OPERATOR-PROBE"
 // it looks: the host is one that the platform allows, and TLS has verified it.
 func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) error {
 	_, err := handle.QueryOrder(ctx, wechatpay.OrderRef{OutTradeNo: probeNumber, AppID: m.Spec.AppID})
-	if handle.CertificateForAllCalls && wechatpay.OutcomeOf(err) == wechatpay.Refused && wechatpay.MeaningOf(err) == wechatpay.OrderNotExist {
+	if handle.CertificateUse == protocols.CertificateForAllCalls && wechatpay.OutcomeOf(err) == wechatpay.Refused && wechatpay.MeaningOf(err) == wechatpay.OrderNotExist {
 		handle.AcceptedUnsigned()
 		return nil
 	}

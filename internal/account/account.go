@@ -9,6 +9,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // Account is a Merchant that is ready for use: a rate-limited and counted Caller, and what the
@@ -48,9 +49,8 @@ type Connection struct {
 	Receiver wechatpay.Receiver
 	// KeyName is the name of its key in the merchant platform.
 	KeyName string
-	// CertificateForAllCalls reports whether every call needs the API certificate, and not only
-	// refunds.
-	CertificateForAllCalls bool
+	// CertificateUse says which calls need the API certificate.
+	CertificateUse protocols.CertificateUse
 	// PaymentNotifyURL and RefundNotifyURL are the callback addresses that are sent to WeChat.
 	PaymentNotifyURL, RefundNotifyURL string
 	// NotPublic is the reason why the operator does not probe these addresses: they are not public
@@ -113,6 +113,12 @@ func (h *Account) Other() *Connection {
 		}
 	}
 	return nil
+}
+
+// LacksCertificateFor reports whether a call needs the API certificate, and there is none that can
+// be used.
+func (h *Account) LacksCertificateFor(operation wechatpay.Operation) bool {
+	return !h.HasCertificate && h.CertificateUse.NeededFor(operation)
 }
 
 // Rejected reports whether WeChat was found to reject the key of this Connection.

@@ -16,6 +16,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 const publicKeyID = "PUB_KEY_ID_0114232134912410000000000000"
@@ -78,7 +79,7 @@ func TestAccountSpeaksEachProtocolThatItHasCredentialsFor(t *testing.T) {
 	p := newFixture(t)
 	p.storeBoth()
 	handle := p.get(p.merchant(speaksV3(t)))
-	if handle.Protocol != v1alpha1.ProtocolV3 || !handle.CertificateForAllCalls || handle.Certificate.SerialNumber != "ABCDEF" {
+	if handle.Protocol != v1alpha1.ProtocolV3 || handle.CertificateUse != protocols.CertificateForAllCalls || handle.Certificate.SerialNumber != "ABCDEF" {
 		t.Errorf("%s, %+v", handle.Protocol, handle.Certificate)
 	}
 	other, err := handle.In(v1alpha1.ProtocolV2)
