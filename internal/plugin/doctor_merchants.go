@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -147,15 +146,8 @@ func (e *examination) state(kind string, object client.Object, c metav1.Conditio
 func (e *examination) secrets(ctx context.Context) {
 	for i := range e.merchants {
 		m := &e.merchants[i]
-		names := []string{m.Spec.APIKeySecretRef.Name, m.Spec.APIV3KeySecretRef.Name}
-		if m.Spec.CertificateSecretRef != nil {
-			names = append(names, m.Spec.CertificateSecretRef.Name)
-		}
-		slices.Sort(names)
-		for _, name := range slices.Compact(names) {
-			if name != "" {
-				e.secret(ctx, e.merchantName(m), m.Namespace, name)
-			}
+		for _, name := range m.Spec.SecretNames() {
+			e.secret(ctx, e.merchantName(m), m.Namespace, name)
 		}
 	}
 }
