@@ -454,7 +454,8 @@ func (r *Registry) connect(account *Account, made *parts, name v1alpha1.Protocol
 		CertificateUse: its.certificateUse,
 		ProbeKeys:      callbackprobe.NewKeys(opened.Shared...),
 		keyIDs:         opened.KeyIDs, verifiers: opened.Verifiers, clockSkew: opened.ClockSkew,
-		health: health, changed: account.notify, close: opened.Close, NotifyProblem: its.notifyProblem,
+		acceptedUnsigned: its.protocol.AcceptedUnsigned,
+		health:           health, changed: account.notify, close: opened.Close, NotifyProblem: its.notifyProblem,
 	}
 }
 
