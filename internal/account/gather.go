@@ -30,11 +30,11 @@ type parts struct {
 
 // protocolParts are the inputs of a Connection. Only problem is set if it can't be made.
 type protocolParts struct {
-	protocol               wechatpay.Protocol
-	secrets                wechatpay.Secrets
-	payment, refund        string
-	certificateForAllCalls bool
-	problem                *Problem
+	protocol        wechatpay.Protocol
+	secrets         wechatpay.Secrets
+	payment, refund string
+	certificateUse  protocols.CertificateUse
+	problem         *Problem
 	// notifyProblem is what is wrong with the callback addresses; nothing else is wrong then.
 	notifyProblem *Problem
 }
@@ -112,7 +112,7 @@ func (r *Registry) gatherProtocol(ctx context.Context, merchant *v1alpha1.Mercha
 	if problem != nil {
 		return nil, problem
 	}
-	if credentials.CertificateForAllCalls && !signsWithRSA(made.certificate.pair) {
+	if credentials.Certificate == protocols.CertificateForAllCalls && !signsWithRSA(made.certificate.pair) {
 		return nil, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf(
 			"The private key in Secret %s/%s is not an RSA key, with which protocol %s signs: put the merchant's apiclient_cert.pem and apiclient_key.pem there",
 			merchant.Namespace, merchant.Spec.CertificateSecretRef.Name, name)}
@@ -121,7 +121,7 @@ func (r *Registry) gatherProtocol(ctx context.Context, merchant *v1alpha1.Mercha
 		protocol: protocol,
 		secrets:  wechatpay.Secrets{Key: keys.current, PreviousKey: keys.previous, Certificate: made.certificate.pair, PublicKeys: publicKeys},
 		payment:  payment, refund: refund, notifyProblem: notifyProblem,
-		certificateForAllCalls: credentials.CertificateForAllCalls,
+		certificateUse: credentials.Certificate,
 	}, nil
 }
 
@@ -157,7 +157,7 @@ func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant)
 	if reference == nil || r.options.CallbacksOnly {
 		return certificateParts{}, nil
 	}
-	stops := whatStops(merchant)
+	stops := whatStops(protocols.CredentialsOf(merchant.Spec.Protocol, merchant).Certificate)
 	secret, err := ReadSecret(ctx, r.secrets, merchant.Namespace, reference.Name, "the client certificate", "spec.certificateSecretRef")
 	if err != nil {
 		if problem, ok := AsProblem(err); ok {
@@ -175,11 +175,15 @@ func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant)
 }
 
 // whatStops says what a certificate that can't be used stops.
-func whatStops(merchant *v1alpha1.Merchant) string {
-	if protocols.CredentialsOf(merchant.Spec.Protocol, merchant).CertificateForAllCalls {
+func whatStops(use protocols.CertificateUse) string {
+	switch use {
+	case protocols.CertificateForAllCalls:
 		return ". Nothing is sent until then; callbacks are still taken"
+	case protocols.CertificateForRefunds:
+		return ". Refunds stop until then, Orders do not"
+	default:
+		return ""
 	}
-	return ". Refunds stop until then, Orders do not"
 }
 
 // ReadSecret reads the Secret that a field of an object in its namespace names. The error is a *Problem,

@@ -447,10 +447,11 @@ func (r *Registry) connect(account *Account, made *parts, name v1alpha1.Protocol
 		Receiver:         opened.Receiver,
 		KeyName:          its.protocol.KeyForm().Name,
 		PaymentNotifyURL: its.payment, RefundNotifyURL: its.refund, NotPublic: notPublicURL(its.payment),
-		CertificateForAllCalls: its.certificateForAllCalls,
-		ProbeKeys:              callbackprobe.NewKeys(opened.Shared...),
-		keyIDs:                 opened.KeyIDs, verifiers: opened.Verifiers, clockSkew: opened.ClockSkew,
-		health: health, changed: account.notify, close: opened.Close, NotifyProblem: its.notifyProblem,
+		CertificateUse: its.certificateUse,
+		ProbeKeys:      callbackprobe.NewKeys(opened.Shared...),
+		keyIDs:         opened.KeyIDs, verifiers: opened.Verifiers, clockSkew: opened.ClockSkew,
+		acceptedUnsigned: its.protocol.AcceptedUnsigned,
+		health:           health, changed: account.notify, close: opened.Close, NotifyProblem: its.notifyProblem,
 	}
 }
 
