@@ -43,6 +43,8 @@ type Handler struct {
 	APIReader client.Reader
 	// Registry has the keys that callbacks are verified with.
 	Registry *account.Registry
+	// Calls are those that reconcilers of this process have in flight; nil if none run in it.
+	Calls *claims.Calls
 	// Recorder writes events that need a person's attention.
 	Recorder events.EventRecorder
 	// Clock is replaced only in tests.
@@ -178,11 +180,10 @@ func (c *callback) notReady(err error) result {
 	return failed("merchant is not ready")
 }
 
-// claims decides which object owns a number. The callback server does not know the calls that
-// reconcilers of this process have in flight: a number without a stored status is decided by age,
-// and WeChat Pay repeats the callback.
+// claims decides which object owns a number. The calls of other processes are not known here: until
+// their results are stored, the oldest object has the number.
 func (h *Handler) claims() *claims.Claims {
-	return &claims.Claims{Cached: h.Client, APIReader: h.APIReader, Clock: h.Clock}
+	return &claims.Claims{Cached: h.Client, APIReader: h.APIReader, Clock: h.Clock, Calls: h.Calls}
 }
 
 // takeTokens takes a token of a Merchant, and one of its namespace.

@@ -3,12 +3,15 @@ package account
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // Account is a Merchant that is ready for use: a rate-limited and counted Caller, and what the
@@ -49,9 +52,8 @@ type Connection struct {
 	Receiver wechatpay.Receiver
 	// KeyName is the name of its key in the merchant platform.
 	KeyName string
-	// CertificateForAllCalls reports whether every call needs the API certificate, and not only
-	// refunds.
-	CertificateForAllCalls bool
+	// CertificateUse says which calls need the API certificate.
+	CertificateUse protocols.CertificateUse
 	// PaymentNotifyURL and RefundNotifyURL are the callback addresses that are sent to WeChat.
 	PaymentNotifyURL, RefundNotifyURL string
 	// NotPublic is the reason why the operator does not probe these addresses: they are not public
@@ -66,7 +68,9 @@ type Connection struct {
 	// verifiers and clockSkew are those of the wechatpay.Connection; they may be nil.
 	verifiers func() []wechatpay.Verifier
 	clockSkew func() time.Duration
-	health    *credentialHealth
+	// acceptedUnsigned is the protocol's.
+	acceptedUnsigned func(error) bool
+	health           *credentialHealth
 	// changed reports a change in what is known about the credentials.
 	changed func()
 	// problem is the reason why this protocol can't be used; nothing else is set then.
@@ -105,14 +109,21 @@ func (a *Account) In(protocol v1alpha1.Protocol) (*Connection, error) {
 	return connection, nil
 }
 
-// Other returns a Connection in another protocol than the Merchant's, or nil if none can be used.
-func (a *Account) Other() *Connection {
-	for protocol := range a.connections {
+// Others returns the Connections in other protocols than the Merchant's that can be used, by the
+// protocols' names.
+func (a *Account) Others() (others []*Connection) {
+	for _, protocol := range slices.Sorted(maps.Keys(a.connections)) {
 		if other, err := a.In(protocol); err == nil && other != a.Connection {
-			return other
+			others = append(others, other)
 		}
 	}
-	return nil
+	return others
+}
+
+// LacksCertificateFor reports whether a call needs the API certificate, and there is none that can
+// be used.
+func (a *Account) LacksCertificateFor(operation wechatpay.Operation) bool {
+	return !a.HasCertificate && a.CertificateUse.NeededFor(operation)
 }
 
 // Rejected reports whether WeChat was found to reject the key of this Connection.
@@ -184,11 +195,15 @@ func (a *Account) CredentialsProven() {
 // removed.
 func (a *Account) EndWaits() { a.credentialsRestored() }
 
-// AcceptedUnsigned records that WeChat accepted the credentials, by an answer that it did not sign.
-// It proves nothing about WeChat's own keys.
-func (a *Account) AcceptedUnsigned() {
+// AcceptedUnsigned records that WeChat accepted the credentials if an error shows that although the
+// answer was not signed, and reports whether it does. It proves nothing about WeChat's own keys.
+func (a *Account) AcceptedUnsigned(err error) bool {
+	if !a.acceptedUnsigned(err) {
+		return false
+	}
 	a.health.proven.Store(true)
 	a.member.prove()
+	return true
 }
 
 // Reject records that the probe found the key rejected. Only other credentials or a later probe

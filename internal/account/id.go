@@ -86,8 +86,7 @@ func IsProven(merchant *v1alpha1.Merchant) bool {
 	case v1alpha1.ReasonReady, v1alpha1.ReasonWeChatUnreachable, v1alpha1.ReasonClockSkewed, v1alpha1.ReasonInvalidNotifyURL:
 		return true
 	case v1alpha1.ReasonInvalidCertificate, v1alpha1.ReasonCertificateMismatch, v1alpha1.ReasonCertificateExpired, v1alpha1.ReasonCertificateRejected:
-		// Where every call needs the certificate, WeChat identifies the merchant by it.
-		return !protocols.CredentialsOf(merchant.Spec.Protocol, merchant).CertificateForAllCalls
+		return !protocols.CredentialsOf(merchant.Spec.Protocol, merchant).Certificate.IdentifiesMerchant()
 	default:
 		return false
 	}

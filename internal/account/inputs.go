@@ -30,11 +30,11 @@ type inputs struct {
 
 // protocolInputs are what a Connection is made of. If it can't be opened, only problem is set.
 type protocolInputs struct {
-	protocol               wechatpay.Protocol
-	secrets                wechatpay.Secrets
-	payment, refund        string
-	certificateForAllCalls bool
-	problem                *Problem
+	protocol        wechatpay.Protocol
+	secrets         wechatpay.Secrets
+	payment, refund string
+	certificateUse  protocols.CertificateUse
+	problem         *Problem
 	// notifyProblem is what is wrong with the callback addresses. It is set only if problem is nil.
 	notifyProblem *Problem
 }
@@ -112,7 +112,7 @@ func (r *Registry) readProtocolInputs(ctx context.Context, merchant *v1alpha1.Me
 	if problem != nil {
 		return nil, problem
 	}
-	if credentials.CertificateForAllCalls && !signsWithRSA(in.certificate.pair) {
+	if credentials.Certificate == protocols.CertificateForAllCalls && !signsWithRSA(in.certificate.pair) {
 		return nil, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf(
 			"The private key in Secret %s/%s is not an RSA key, with which protocol %s signs: put the merchant's apiclient_cert.pem and apiclient_key.pem there",
 			merchant.Namespace, merchant.Spec.CertificateSecretRef.Name, name)}
@@ -121,7 +121,7 @@ func (r *Registry) readProtocolInputs(ctx context.Context, merchant *v1alpha1.Me
 		protocol: protocol,
 		secrets:  wechatpay.Secrets{Key: keys.current, PreviousKey: keys.previous, Certificate: in.certificate.pair, PublicKeys: publicKeys},
 		payment:  payment, refund: refund, notifyProblem: notifyProblem,
-		certificateForAllCalls: credentials.CertificateForAllCalls,
+		certificateUse: credentials.Certificate,
 	}, nil
 }
 
@@ -157,7 +157,7 @@ func (r *Registry) readCertificateInput(ctx context.Context, merchant *v1alpha1.
 	if reference == nil || r.options.CallbacksOnly {
 		return certificateInput{}, nil
 	}
-	stops := whatStops(merchant)
+	stops := whatStops(protocols.CredentialsOf(merchant.Spec.Protocol, merchant).Certificate)
 	secret, err := ReadSecret(ctx, r.secrets, merchant.Namespace, reference.Name, "the client certificate", "spec.certificateSecretRef")
 	if err != nil {
 		if problem, ok := AsProblem(err); ok {
@@ -175,11 +175,15 @@ func (r *Registry) readCertificateInput(ctx context.Context, merchant *v1alpha1.
 }
 
 // whatStops returns the end of a message: which calls an unusable certificate stops.
-func whatStops(merchant *v1alpha1.Merchant) string {
-	if protocols.CredentialsOf(merchant.Spec.Protocol, merchant).CertificateForAllCalls {
+func whatStops(use protocols.CertificateUse) string {
+	switch use {
+	case protocols.CertificateForAllCalls:
 		return ". Nothing is sent until then; callbacks are still taken"
+	case protocols.CertificateForRefunds:
+		return ". Refunds stop until then, Orders do not"
+	default:
+		return ""
 	}
-	return ". Refunds stop until then, Orders do not"
 }
 
 // ReadSecret reads the Secret that a field of an object in its namespace names. The error is a *Problem,

@@ -16,6 +16,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 const publicKeyID = "PUB_KEY_ID_0114232134912410000000000000"
@@ -78,12 +79,12 @@ func TestAccountSpeaksEachProtocolThatItHasCredentialsFor(t *testing.T) {
 	p := newFixture(t)
 	p.storeBoth()
 	acc := p.get(p.merchant(speaksV3(t)))
-	if acc.Protocol != v1alpha1.ProtocolV3 || !acc.CertificateForAllCalls || acc.Certificate.SerialNumber != "ABCDEF" {
+	if acc.Protocol != v1alpha1.ProtocolV3 || acc.CertificateUse != protocols.CertificateForAllCalls || acc.Certificate.SerialNumber != "ABCDEF" {
 		t.Errorf("%s, %+v", acc.Protocol, acc.Certificate)
 	}
 	other, err := acc.In(v1alpha1.ProtocolV2)
 	must(t, err)
-	if other.Protocol != v1alpha1.ProtocolV2 || other != acc.Other() {
+	if others := acc.Others(); other.Protocol != v1alpha1.ProtocolV2 || len(others) != 1 || other != others[0] {
 		t.Errorf("the other one is %+v", other)
 	}
 	for connection, path := range map[*account.Connection]string{acc.Connection: "/notify/v3/", other: "/notify/v2/"} {
@@ -96,7 +97,7 @@ func TestAccountSpeaksEachProtocolThatItHasCredentialsFor(t *testing.T) {
 	if _, err := p.get(only).In(v1alpha1.ProtocolV2); err == nil || !strings.Contains(err.Error(), "no credentials for protocol V2") {
 		t.Errorf("%v", err)
 	}
-	if p.get(only).Other() != nil {
+	if len(p.get(only).Others()) > 0 {
 		t.Error("it has another one")
 	}
 }
@@ -206,7 +207,15 @@ func TestProvenKeysOfBothProtocolsStay(t *testing.T) {
 	if keys, _ := acc.ProvenKeys(m); len(keys) != 1 || keys[0] != "86a20f2fb668f64c" {
 		t.Errorf("%v", keys)
 	}
-	acc.AcceptedUnsigned()
+	for _, err := range []error{nil, &wechatpay.Error{Outcome: wechatpay.Refused, Meaning: wechatpay.CredentialsRejected}} {
+		keys, _ := acc.ProvenKeys(m)
+		if acc.AcceptedUnsigned(err) || len(keys) != 1 {
+			t.Errorf("proven by %v", err)
+		}
+	}
+	if !acc.AcceptedUnsigned(&wechatpay.Error{Outcome: wechatpay.Refused, Meaning: wechatpay.OrderNotExist}) {
+		t.Error("not proven")
+	}
 	if keys, _ := acc.ProvenKeys(m); len(keys) != 2 || keys[0] != fingerprintOfTestRSA() {
 		t.Errorf("%v", keys)
 	}

@@ -447,10 +447,11 @@ func (r *Registry) connect(account *Account, in *inputs, name v1alpha1.Protocol,
 		Receiver:         opened.Receiver,
 		KeyName:          protocolIn.protocol.KeyForm().Name,
 		PaymentNotifyURL: protocolIn.payment, RefundNotifyURL: protocolIn.refund, NotPublic: notPublicURL(protocolIn.payment),
-		CertificateForAllCalls: protocolIn.certificateForAllCalls,
-		ProbeKeys:              callbackprobe.NewKeys(opened.Shared...),
-		keyIDs:                 opened.KeyIDs, verifiers: opened.Verifiers, clockSkew: opened.ClockSkew,
-		health: health, changed: account.notify, close: opened.Close, NotifyProblem: protocolIn.notifyProblem,
+		CertificateUse: protocolIn.certificateUse,
+		ProbeKeys:      callbackprobe.NewKeys(opened.Shared...),
+		keyIDs:         opened.KeyIDs, verifiers: opened.Verifiers, clockSkew: opened.ClockSkew,
+		acceptedUnsigned: protocolIn.protocol.AcceptedUnsigned,
+		health:           health, changed: account.notify, close: opened.Close, NotifyProblem: protocolIn.notifyProblem,
 	}
 }
 

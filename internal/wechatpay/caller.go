@@ -103,7 +103,8 @@ type OrderRequest struct {
 	Store *Store
 	H5    *H5
 	// Scheme to sign with; empty means that of the account. A refreshed prepay keeps the scheme
-	// with which its order was created, even if the Merchant has changed.
+	// with which its order was created, even if the Merchant has changed. A protocol that has only
+	// one ignores it.
 	Scheme Scheme
 }
 
@@ -119,6 +120,8 @@ type Prepay struct {
 	// MWEBURL is set for MWEB and is valid for five minutes.
 	MWEBURL string
 	// Scheme is the algorithm that the order was created with; empty if the protocol has only one.
+	// It becomes status.prepay.signType, so it must be one of the values that the CRD allows there:
+	// with any other the API server refuses every write of the Order's status.
 	Scheme Scheme
 }
 

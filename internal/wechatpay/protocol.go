@@ -21,6 +21,9 @@ type Protocol interface {
 	// Weaker reports whether a callback's scheme is weaker than the one that an order was created
 	// with. Such a callback is refused. The order's scheme may be another protocol's, or empty.
 	Weaker(callback, order Scheme) bool
+	// AcceptedUnsigned reports whether an error shows that WeChat accepted the credentials although
+	// its answer was not signed.
+	AcceptedUnsigned(err error) bool
 	// Reply answers a callback, also one for an account that does not exist.
 	Reply(w http.ResponseWriter, reply Reply)
 }

@@ -21,12 +21,33 @@ type Credentials struct {
 	Secret, Entry, Field string
 	// InvalidKey is the reason of the condition Ready for a key that can't be used.
 	InvalidKey string
-	// CertificateForAllCalls reports whether every call needs the API certificate, and not only
-	// refunds.
-	CertificateForAllCalls bool
+	// Certificate says which calls need the API certificate.
+	Certificate CertificateUse
 	// PublicKeys are those of WeChat Pay that the Merchant names.
 	PublicKeys []v1alpha1.PublicKey
 }
+
+// CertificateUse says which calls need the merchant's API certificate.
+type CertificateUse int
+
+// The values of CertificateUse.
+const (
+	// CertificateNotUsed: no call needs it.
+	CertificateNotUsed CertificateUse = iota
+	// CertificateForRefunds: only refund requests present it.
+	CertificateForRefunds
+	// CertificateForAllCalls: every call is signed with it.
+	CertificateForAllCalls
+)
+
+// NeededFor reports whether a call needs the certificate.
+func (u CertificateUse) NeededFor(operation wechatpay.Operation) bool {
+	return u == CertificateForAllCalls || u == CertificateForRefunds && operation == wechatpay.OperationCreateRefund
+}
+
+// IdentifiesMerchant reports whether WeChat recognises the merchant by the certificate. Otherwise it
+// does by the key.
+func (u CertificateUse) IdentifiesMerchant() bool { return u == CertificateForAllCalls }
 
 // description is a protocol and where a Merchant keeps its credentials.
 type description struct {
@@ -38,13 +59,13 @@ var protocols = map[v1alpha1.Protocol]description{
 	v1alpha1.ProtocolV2: {v2.Protocol{}, func(spec *v1alpha1.MerchantSpec) Credentials {
 		return Credentials{
 			Secret: spec.APIKeySecretRef.Name, Entry: cmp.Or(spec.APIKeySecretRef.Key, "apiKey"), Field: "spec.apiKeySecretRef",
-			InvalidKey: v1alpha1.ReasonInvalidAPIKey,
+			InvalidKey: v1alpha1.ReasonInvalidAPIKey, Certificate: CertificateForRefunds,
 		}
 	}},
 	v1alpha1.ProtocolV3: {v3.Protocol{}, func(spec *v1alpha1.MerchantSpec) Credentials {
 		return Credentials{
 			Secret: spec.APIV3KeySecretRef.Name, Entry: cmp.Or(spec.APIV3KeySecretRef.Key, "apiV3Key"), Field: "spec.apiV3KeySecretRef",
-			InvalidKey: v1alpha1.ReasonInvalidAPIV3Key, CertificateForAllCalls: true, PublicKeys: spec.PublicKeys,
+			InvalidKey: v1alpha1.ReasonInvalidAPIV3Key, Certificate: CertificateForAllCalls, PublicKeys: spec.PublicKeys,
 		}
 	}},
 }

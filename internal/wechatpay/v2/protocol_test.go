@@ -26,6 +26,15 @@ func TestWeaker(t *testing.T) {
 	}
 }
 
+// TestNothingUnsignedProvesTheKey: anybody could have said it.
+func TestNothingUnsignedProvesTheKey(t *testing.T) {
+	for _, meaning := range []wechatpay.Meaning{wechatpay.OrderNotExist, wechatpay.NeedsAttention} {
+		if (Protocol{}).AcceptedUnsigned(&wechatpay.Error{Outcome: wechatpay.Refused, Meaning: meaning}) {
+			t.Errorf("%s does", meaning)
+		}
+	}
+}
+
 // WeChat takes these bytes for a yes, and repeats the callback after anything else (chapter 9_7).
 func TestReply(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -27,6 +27,21 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+// TestWhatProvesTheCertificateUnsigned: WeChat verifies the signature of a request before it looks for the order.
+func TestWhatProvesTheCertificateUnsigned(t *testing.T) {
+	for err, want := range map[error]bool{
+		&wechatpay.Error{Outcome: wechatpay.Refused, Meaning: wechatpay.OrderNotExist}:       true,
+		&wechatpay.Error{Outcome: wechatpay.Refused, Meaning: wechatpay.CredentialsRejected}: false,
+		&wechatpay.Error{Outcome: wechatpay.Refused, Meaning: wechatpay.NotVerified}:         false,
+		&wechatpay.Error{Outcome: wechatpay.Unknown, Meaning: wechatpay.OrderNotExist}:       false,
+		nil: false,
+	} {
+		if got := (Protocol{}).AcceptedUnsigned(err); got != want {
+			t.Errorf("%v: %t", err, got)
+		}
+	}
+}
+
 func TestStrictBase64(t *testing.T) {
 	for text, valid := range map[string]bool{"": true, "AA==": true, "AB==": false, "AA=": false, "AA": false, "AA==\n": false, "A\r\nA==": false, "A-==": false, "A A==": false} {
 		if _, err := decodeBase64(text); (err == nil) != valid {
