@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -79,20 +78,4 @@ func (r *OrderReconciler) listenToLedger(changed func(types.NamespacedName)) {
 		}
 		changed(key)
 	})
-}
-
-// setRecorded shows whether the ledger takes what happens; nothing without a ledger. The text stays
-// the same while the database is away.
-func (r *MerchantReconciler) setRecorded(m *v1alpha1.Merchant) {
-	if r.Ledger == nil {
-		return
-	}
-	switch state := r.Ledger.State(); {
-	case !state.Failing.IsZero():
-		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionFalse, v1alpha1.ReasonLedgerUnavailable,
-			"The ledger's database takes no rows since "+state.Failing.UTC().Format(time.RFC3339)+
-				". Payments and refunds go on; finished Orders stay beyond their ttlSecondsAfterFinished until they are recorded. The operator's log says why")
-	default:
-		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionTrue, v1alpha1.ReasonRecorded, "Payments and refunds are recorded in the ledger's database")
-	}
 }

@@ -15,6 +15,9 @@ type dueTimes struct {
 	at    map[types.UID]time.Time
 }
 
+// farFuture marks what is never due again.
+var farFuture = time.Unix(1<<40, 0)
+
 func newDueTimes() *dueTimes { return &dueTimes{at: map[types.UID]time.Time{}} }
 
 // get returns when the object is due, and false if that was not set in this process.

@@ -10,6 +10,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
+// credentialName returns the name of what WeChat recognises the merchant by.
+func credentialName(handle *account.Account) string {
+	if handle.CertificateForAllCalls {
+		return "API certificate"
+	}
+	return "API key"
+}
+
 // credentialSecret returns the Secret with what WeChat recognises the merchant by.
 func credentialSecret(m *v1alpha1.Merchant, handle *account.Account) string {
 	if handle.CertificateForAllCalls {
@@ -59,28 +67,29 @@ func keyMismatchMessage(m *v1alpha1.Merchant, handle *account.Account, untilThen
 		m.Spec.MchID, handle.KeyName, credentials.Entry, m.Namespace, credentials.Secret, untilThen)
 }
 
-// Skews of the clock. WeChat accepts requests within five minutes.
-const (
-	clockWarns  = 4 * time.Minute
-	clockBreaks = 5 * time.Minute
-)
-
-// clockBreaksCalls reports whether WeChat rejects requests because of the operator's clock, which says
-// nothing about the credentials. Nothing is stopped for it: calls succeed again as soon as the clock
-// is right.
-func clockBreaksCalls(handle *account.Account) bool { return handle.ClockSkew().Abs() > clockBreaks }
-
-// clockSkewed reports whether the operator's clock is too far from WeChat's, and explains it in words
-// that are stable while the skew is. A smaller skew does not hide another problem.
-func clockSkewed(handle *account.Account, ready bool) (skewed bool, message string) {
-	skew := handle.ClockSkew()
-	ahead := "ahead of"
-	if skew < 0 {
-		skew, ahead = -skew, "behind"
+// certificateRejected reports whether WeChat rejects the certificate. Only refund requests show
+// that, so the status keeps the result until another request or another certificate replaces it.
+func certificateRejected(m *v1alpha1.Merchant, handle *account.Account) (message string, rejected bool) {
+	refusal, known := handle.CertificateRefusal()
+	_, reason, shown := readyCondition(m)
+	switch {
+	case refusal != "":
+		return fmt.Sprintf("%s. WeChat Pay does not take the client certificate in Secret %s/%s: put the merchant's current API certificate there (账户中心 → API安全 → API证书). "+
+			"Refunds stop until then, Orders do not; one refund that waits is tried now and then, and shows when WeChat Pay takes it", refusal, m.Namespace, certificateSecret(m)), true
+	case !known && !handle.CertificateForAllCalls && reason == v1alpha1.ReasonCertificateRejected && sameCertificate(m.Status.Certificate, handle.Certificate):
+		return shown, true
+	default:
+		return "", false
 	}
-	if skew <= clockWarns || !ready && skew <= clockBreaks {
-		return false, ""
+}
+
+func certificateSecret(m *v1alpha1.Merchant) string {
+	if m.Spec.CertificateSecretRef == nil {
+		return ""
 	}
-	return true, fmt.Sprintf("The clock of the operator's node is about %d minutes %s WeChat Pay's, which takes requests within 5 minutes only: run NTP on the nodes. This clears with WeChat Pay's next answer",
-		int(skew.Round(time.Minute)/time.Minute), ahead)
+	return m.Spec.CertificateSecretRef.Name
+}
+
+func sameCertificate(a, b *v1alpha1.MerchantCertificate) bool {
+	return a != nil && b != nil && a.SerialNumber == b.SerialNumber
 }

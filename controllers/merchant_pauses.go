@@ -45,30 +45,3 @@ func explainPause(calls string, pause *account.Pause) string {
 	return fmt.Sprintf("%s are paused since %s, as the last ones failed: %s. One is tried every %s, and all go on when WeChat Pay answers it",
 		calls, pause.Since.UTC().Format(time.RFC3339), pause.LastError, pause.TriedEvery)
 }
-
-// certificateRejected reports whether WeChat rejects the certificate. Only refund requests show
-// that, so the status keeps the result until another request or another certificate replaces it.
-func certificateRejected(m *v1alpha1.Merchant, handle *account.Account) (message string, rejected bool) {
-	refusal, known := handle.CertificateRefusal()
-	_, reason, shown := readyCondition(m)
-	switch {
-	case refusal != "":
-		return fmt.Sprintf("%s. WeChat Pay does not take the client certificate in Secret %s/%s: put the merchant's current API certificate there (账户中心 → API安全 → API证书). "+
-			"Refunds stop until then, Orders do not; one refund that waits is tried now and then, and shows when WeChat Pay takes it", refusal, m.Namespace, certificateSecret(m)), true
-	case !known && !handle.CertificateForAllCalls && reason == v1alpha1.ReasonCertificateRejected && sameCertificate(m.Status.Certificate, handle.Certificate):
-		return shown, true
-	default:
-		return "", false
-	}
-}
-
-func certificateSecret(m *v1alpha1.Merchant) string {
-	if m.Spec.CertificateSecretRef == nil {
-		return ""
-	}
-	return m.Spec.CertificateSecretRef.Name
-}
-
-func sameCertificate(a, b *v1alpha1.MerchantCertificate) bool {
-	return a != nil && b != nil && a.SerialNumber == b.SerialNumber
-}

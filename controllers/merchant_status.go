@@ -98,6 +98,22 @@ func (r *MerchantReconciler) setRefundsAllowed(m *v1alpha1.Merchant, handle *acc
 	}
 }
 
+// setRecorded shows whether the ledger takes what happens; nothing without a ledger. The text stays
+// the same while the database is away.
+func (r *MerchantReconciler) setRecorded(m *v1alpha1.Merchant) {
+	if r.Ledger == nil {
+		return
+	}
+	switch state := r.Ledger.State(); {
+	case !state.Failing.IsZero():
+		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionFalse, v1alpha1.ReasonLedgerUnavailable,
+			"The ledger's database takes no rows since "+state.Failing.UTC().Format(time.RFC3339)+
+				". Payments and refunds go on; finished Orders stay beyond their ttlSecondsAfterFinished until they are recorded. The operator's log says why")
+	default:
+		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionTrue, v1alpha1.ReasonRecorded, "Payments and refunds are recorded in the ledger's database")
+	}
+}
+
 // readyMessage names dates, not days left, so that it does not change every day.
 func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, handle *account.Account, now time.Time) string {
 	accepted, without, ends := "WeChat Pay accepts the key", ". There is no client certificate, so refunds can't be made", "refunds stop then"

@@ -130,10 +130,11 @@ func (r *OrderReconciler) stepsFor(o *order) []step[*order] {
 	case finished:
 		return []step[*order]{r.followLatePayment, r.sumRefunds, r.deleteAfterTTL, r.waitForLateCheck, r.findMerchant, r.checkLatePayment}
 	case deleted:
-		return []step[*order]{r.abandonIfUnwritable, r.releaseIfSettled, r.findMerchant, r.claimNumber, r.queryIfTooLate, r.closeIfDue}
+		return []step[*order]{r.abandonIfUnwritable, r.releaseIfSettled, r.findMerchant, r.checkSpec, r.claimNumber, r.queryIfTooLate, r.closeIfDue}
 	default:
 		return []step[*order]{
-			r.findMerchant, r.awaitNumber, r.claimNumber, r.holdBeforeFirstCall, r.queryIfTooLate, r.closeIfDue, r.prepare, r.poll,
+			r.findMerchant, r.awaitNumber, r.checkSpec, r.claimNumber, r.holdBeforeFirstCall, r.queryIfTooLate, r.closeIfDue,
+			r.prepare, r.poll,
 		}
 	}
 }

@@ -20,14 +20,6 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 	if lifecycle.Started(o.Order) {
 		return next()
 	}
-	if len(o.payee.Attach) > lifecycle.MaxAttach {
-		return r.endUnpaid(ctx, o, v1alpha1.ReasonRejected, fmt.Sprintf(
-			"spec.attach is too long: WeChat Pay takes %d bytes, and an Order of another namespace than its Merchant's is sent with %q before it. WeChat Pay was not asked. Create another Order with a shorter one",
-			lifecycle.MaxAttach, o.Namespace+"/"))
-	}
-	if problem := lifecycle.PayerProblem(o.Order, o.merchant); problem != "" {
-		return r.endUnpaid(ctx, o, v1alpha1.ReasonRejected, problem)
-	}
 	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
 	if err != nil {
 		return failed(err)
@@ -212,46 +204,4 @@ func (r *OrderReconciler) usedAtWeChat(ctx context.Context, o *order) progress {
 	}
 	r.calls.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
 	return next() // to the poll
-}
-
-// mayTryAgain reports whether to try again if WeChat accepts the parameters: periodically, and at
-// once after a change of the Merchant.
-func (r *OrderReconciler) mayTryAgain(o *order) bool {
-	return !lifecycle.IsUsedAtWeChat(o.Order) || r.calls.wait(o, r.Clock.Now()) <= 0
-}
-
-// endUsed ends an Order whose number WeChat has with other parameters. It queries once more, and
-// does not close the order, which may belong to another system.
-func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why string) progress {
-	trade, err := o.account.QueryOrder(ctx, o.ref())
-	switch {
-	case err == nil && trade.State.Paid():
-		if trade.Payment.Attach == o.payee.Attach {
-			return r.applyTrade(ctx, o, trade)
-		}
-	case wechatpay.Means(err, wechatpay.OrderNotExist):
-		if ends, wait := r.confirmedBySecondAnswer(o); !ends {
-			return r.closeLater(o, wait)
-		}
-	case err != nil:
-		return r.closingFails(ctx, o, why, err)
-	}
-	return r.endUnpaid(ctx, o, reason, why+"; what WeChat Pay has under the number was left as it is")
-}
-
-// stopNewPrepay prevents a new prepay for an Order whose grant was removed. An existing one remains
-// valid.
-func (r *OrderReconciler) stopNewPrepay(ctx context.Context, o *order) progress {
-	err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted,
-		o.revoked.Message+". What was started is followed to its end")
-	return afterWrite(err, next()) // to the poll
-}
-
-// confirmedBySecondAnswer reports whether an answer that names no number may end the Order: another
-// one was received at least a minute ago. WeChat's errors don't name the order, so a single one, or
-// a replayed one, ends nothing. The first is in memory only: after a restart two are needed again.
-func (r *OrderReconciler) confirmedBySecondAnswer(o *order) (ends bool, wait time.Duration) {
-	now := r.Clock.Now()
-	wait = r.firstAnswers.setIfUnknown(o.UID, now).Add(r.Timing.SecondAnswer).Sub(now)
-	return wait <= 0, wait
 }

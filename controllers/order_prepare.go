@@ -93,6 +93,20 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	return r.recordPrepay(ctx, o, connection, answer)
 }
 
+// stopNewPrepay prevents a new prepay for an Order whose grant was removed. An existing one remains
+// valid.
+func (r *OrderReconciler) stopNewPrepay(ctx context.Context, o *order) progress {
+	err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted,
+		o.revoked.Message+". What was started is followed to its end")
+	return afterWrite(err, next()) // to the poll
+}
+
+// mayTryAgain reports whether to try again if WeChat accepts the parameters: periodically, and at
+// once after a change of the Merchant.
+func (r *OrderReconciler) mayTryAgain(o *order) bool {
+	return !lifecycle.IsUsedAtWeChat(o.Order) || r.calls.wait(o, r.Clock.Now()) <= 0
+}
+
 // create creates the order in a protocol.
 func (r *OrderReconciler) create(ctx context.Context, o *order, connection *account.Connection) (wechatpay.Prepay, error) {
 	r.deleted.note(o)

@@ -119,24 +119,36 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	if r.written.newerThan(scope.Refund) {
 		return ctrl.Result{RequeueAfter: staleCacheRetry}, nil
 	}
+	// Each step goes on to the next one if it does not concern the Refund's state.
 	return run(ctx, scope,
+		// The end of a Refund, and decisions that must be verified when they are first seen.
 		r.releaseIfFinal,
 		r.abandonIfUnwritable,
 		r.verifyApprovalWhenSeen,
 		r.verifyAbnormalWhenSeen,
+
+		// What every call needs.
 		r.findOrder,
 		r.findMerchant,
 		r.awaitPaidOrder,
 		r.claimNumber,
 		r.holdWhenSeen,
+
+		// A Refund that WeChat has accepted.
 		r.resolveAbnormal,
 		r.follow,
+
+		// One that WeChat may have, or that is being deleted.
 		r.settleContradiction,
 		r.withdrawIfDeleted,
 		r.queryLostAnswer,
+
+		// The decision.
 		r.queryBeforeDecision,
 		r.requireGuard,
 		r.decide,
+
+		// The request.
 		r.checkCertificate,
 		r.checkHeld,
 		r.awaitHold,
@@ -213,4 +225,12 @@ func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object
 		}
 	}
 	return requests
+}
+
+// waitingRefunds lists the Refunds that WeChat has not accepted yet, which belong to the cache.
+func waitingRefunds(ctx context.Context, cached client.Reader, options ...client.ListOption) ([]v1alpha1.Refund, error) {
+	var refunds v1alpha1.RefundList
+	options = append(options, client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
+	err := cached.List(ctx, &refunds, options...)
+	return refunds.Items, err
 }

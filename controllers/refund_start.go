@@ -7,48 +7,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
-
-// releaseIfFinal is the last step of a final Refund.
-func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progress {
-	if isDeleted(f) && !isHeld(f) {
-		r.forget(f.UID)
-		return done()
-	}
-	if !lifecycle.RefundFinal(f.Refund) {
-		return next()
-	}
-	r.forget(f.UID)
-	if !isDeleted(f) {
-		return done()
-	}
-	counted, err := r.isCounted(ctx, f)
-	if err != nil {
-		return failed(err)
-	}
-	if !counted && r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
-		return again(r.Timing.RetryFirst)
-	}
-	return r.finishDeletion(ctx, f)
-}
-
-// isCounted reports whether the Order has recorded the refunded amount, so that the next Refund's
-// limit includes it.
-func (r *RefundReconciler) isCounted(ctx context.Context, f *refund) (bool, error) {
-	if !lifecycle.RefundSucceeded(f.Refund) {
-		return true, nil
-	}
-	order := &v1alpha1.Order{}
-	if err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, order); err != nil {
-		return true, client.IgnoreNotFound(err)
-	}
-	return !lifecycle.IsPaid(order) || lifecycle.HasRefunded(order, f.Number()), nil
-}
 
 func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
 	f.order = &v1alpha1.Order{}
@@ -112,12 +75,6 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason, m
 		return again(min(r.Timing.AbandonAfter-waited, r.Timing.SecretsCheck))
 	}
 	return r.abandonFinalizer(ctx, f, message)
-}
-
-// abandonFinalizer removes the finalizer of a Refund whose final state is unknown.
-func (r *RefundReconciler) abandonFinalizer(ctx context.Context, f *refund, why string) progress {
-	r.reportAbandoned(ctx, f.Refund, "Removed the finalizer without knowing the final state of refund %s at WeChat Pay: %s", f.Number(), why)
-	return r.finishDeletion(ctx, f)
 }
 
 // awaitPaidOrder prevents all queries about a Refund whose Order is not paid, unless it was
