@@ -30,7 +30,7 @@ func (b *Base) merchantOfStarted(ctx context.Context, order *v1alpha1.Order) (*v
 
 func (b *Base) accountFor(ctx context.Context, order *v1alpha1.Order, found *v1alpha1.Merchant) (*v1alpha1.Merchant, *account.Account, error) {
 	if createdTooLate(order, found) {
-		return nil, nil, &account.Problem{Reason: v1alpha1.ReasonMerchantNotReady, Message: fmt.Sprintf("Merchant %s is being deleted and takes no new Orders", found.Name)}
+		return nil, nil, &account.Problem{Reason: v1alpha1.ReasonMerchantNotReady, Message: fmt.Sprintf("Merchant %s is being deleted and accepts no new Orders", found.Name)}
 	}
 	handle, err := b.Registry.Get(ctx, found)
 	if err == nil {

@@ -13,16 +13,16 @@ import (
 
 // Ledger records what happened before the objects go.
 type Ledger interface {
-	// IsRecorded reports whether everything that an object states is in the ledger. If not,
-	// whoever listens is told when it is.
+	// IsRecorded reports whether everything that an object states is in the ledger. If not, the
+	// functions passed to Listen are called once it is.
 	IsRecorded(ctx context.Context, object client.Object) (bool, error)
 	Listen(func(client.Object))
 	State() ledger.State
 }
 
-// awaitLedger delays the end of objects until the ledger has what they state. A deletion by somebody
-// waits as long as for EventSinks, ten minutes at most: what is not recorded by then still is,
-// unless the operator is restarted before. A TTL waits without limit, so that since is zero then.
+// awaitLedger delays the end of objects until the ledger has what they state. A deletion by a user
+// waits at most ten minutes, as for EventSinks; after that the row is still written, unless the
+// operator restarts first. For a TTL, since is zero: it waits without limit.
 func (b *Base) awaitLedger(ctx context.Context, since time.Time, objects ...client.Object) progress {
 	if b.Ledger == nil || !since.IsZero() && b.Clock.Since(since) > b.Timing.Events.ObjectWaits {
 		return next()
@@ -42,7 +42,7 @@ func (b *Base) awaitLedger(ctx context.Context, since time.Time, objects ...clie
 	return next()
 }
 
-// withWhatNeedsIt returns an Order with its Refunds and Shipments, whose rows are made of it.
+// withDependents returns an Order with its Refunds and Shipments, whose ledger rows need the Order.
 func (b *Base) withWhatNeedsIt(ctx context.Context, order *v1alpha1.Order) ([]client.Object, error) {
 	objects := []client.Object{order}
 	if b.Ledger == nil {

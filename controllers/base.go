@@ -26,11 +26,12 @@ type Base struct {
 	Callbacks *CallbackFindings
 	// Guard reports whether approvals can be trusted.
 	Guard Guard
-	// Events delivers to EventSinks; nil in tests about something else.
+	// Events delivers to EventSinks; nil in tests that do not need it.
 	Events *events.Dispatcher
 	// Ledger records what happened; nil if there is none.
 	Ledger Ledger
-	// Wakeups start the queries of what a bill says was missed.
+	// Wakeups start queries for objects that a bill lists as paid or accepted, and their status
+	// does not.
 	Wakeups *Wakeups
 	// Recorder writes events for decisions and for what needs a person's attention.
 	Recorder kubeevents.EventRecorder

@@ -219,7 +219,7 @@ func TestNumberOfDeletedOrderIsBlockedUntilClosed(t *testing.T) {
 			shop, g := goneDuringTheCall(t, func(shop *framework.Shop) { shop.Fault(fault) })
 			shop.Create(shop.NewOrder("order-0001"))
 			waiting := shop.WaitOrder("order-0001", "Prepared=Unknown/Pending")
-			g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is being closed there first"))
+			g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is closed there first"))
 			waitForMoreQueries(shop, simulator.OperationCloseOrder, "order-0001", 2)
 			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
 			shop.WeChat.ClearFaults()

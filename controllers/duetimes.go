@@ -8,7 +8,7 @@ import (
 )
 
 // dueTimes records when something is due for an object, so that a reconcile with another cause does
-// not do it early. It is in memory only: after a restart all times are set anew, spread by their
+// not do it early. It is in memory only: after a restart all times are set again, spread by their
 // schedule's jitter.
 type dueTimes struct {
 	mutex sync.Mutex

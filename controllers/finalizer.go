@@ -11,7 +11,7 @@ import (
 )
 
 // hold adds the finalizer, so that the object remains until what is about to be started at WeChat
-// is settled.
+// has ended.
 func (b *Base) hold(ctx context.Context, object client.Object) error {
 	if isHeld(object) {
 		return nil

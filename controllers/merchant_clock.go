@@ -29,6 +29,6 @@ func clockSkewed(handle *account.Account, ready bool) (skewed bool, message stri
 	if skew <= clockWarns || !ready && skew <= clockBreaks {
 		return false, ""
 	}
-	return true, fmt.Sprintf("The clock of the operator's node is about %d minutes %s WeChat Pay's, which takes requests within 5 minutes only: run NTP on the nodes. This clears with WeChat Pay's next answer",
+	return true, fmt.Sprintf("The clock of the operator's node is about %d minutes %s WeChat Pay's, which accepts requests within 5 minutes only: run NTP on the nodes. This clears with WeChat Pay's next answer",
 		int(skew.Round(time.Minute)/time.Minute), ahead)
 }

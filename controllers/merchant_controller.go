@@ -22,7 +22,7 @@ import (
 // MerchantReconciler determines whether a Merchant can be used.
 type MerchantReconciler struct {
 	Base
-	// CallbacksElsewhere reports that another process takes the callbacks, which has no right to
+	// CallbacksElsewhere reports that another process receives the callbacks, which has no right to
 	// private keys.
 	CallbacksElsewhere bool
 
@@ -96,8 +96,9 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 	return r.show(ctx, m, handle, status, reason, message)
 }
 
-// isMended reports whether something was mended that made calls fail without the credentials being
-// rejected: the clock, or a sub merchant's grant. What waits because of it goes on at once.
+// isFixed reports whether the clock was corrected or a sub merchant's grant restored, without which
+// calls fail although the credentials are accepted. Objects that wait for it are then reconciled at
+// once.
 func (r *MerchantReconciler) isMended(m *v1alpha1.Merchant, handle *account.Account, status metav1.ConditionStatus) bool {
 	granted := conditionOf(m, v1alpha1.ConditionRefundsAllowed).Status == metav1.ConditionFalse && handle.RefundRight() == account.RefundRightGranted
 	return granted || status == metav1.ConditionTrue && readyReason(m) == v1alpha1.ReasonClockSkewed

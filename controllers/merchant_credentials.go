@@ -30,9 +30,9 @@ func credentialSecret(m *v1alpha1.Merchant, handle *account.Account) string {
 func rejectedMessage(m *v1alpha1.Merchant, handle *account.Account, err error, again time.Duration) string {
 	if handle.CertificateForAllCalls {
 		return fmt.Sprintf("%v. WeChat Pay does not accept the API certificate in Secret %s/%s: put the current apiclient_cert.pem and apiclient_key.pem of merchant number %s there (账户中心 → API安全 → API证书). "+
-			"Nothing is sent for this Merchant until then; the certificate is tried again every %s", err, m.Namespace, credentialSecret(m, handle), m.Spec.MchID, again)
+			"Nothing is sent for this Merchant until then; the operator tries the certificate again every %s", err, m.Namespace, credentialSecret(m, handle), m.Spec.MchID, again)
 	}
-	return fmt.Sprintf("%v. WeChat Pay does not accept the %s in Secret %s/%s for the merchant number %s: compare both with the merchant platform (账户中心 → API安全); spec.mchID is immutable, so create another Merchant if it is wrong. Nothing is sent for this Merchant until then; the key is tried again every %s",
+	return fmt.Sprintf("%v. WeChat Pay does not accept the %s in Secret %s/%s for the merchant number %s: compare both with the merchant platform (账户中心 → API安全); spec.mchID is immutable, so create another Merchant if it is wrong. Nothing is sent for this Merchant until then; the operator tries the key again every %s",
 		err, handle.KeyName, m.Namespace, credentialSecret(m, handle), m.Spec.MchID, again)
 }
 
@@ -51,7 +51,7 @@ func notVerified(m *v1alpha1.Merchant, handle *account.Account, err error) (reas
 			return "", ""
 		}
 		return v1alpha1.ReasonAnswersNotVerified, fmt.Sprintf(
-			"%v. None of the keys that are known verifies WeChat Pay's answers: compare the ids and keys in spec.publicKeys with those of merchant number %s in the merchant platform (账户中心 → API安全 → 微信支付公钥); they are tried again automatically", err, m.Spec.MchID)
+			"%v. None of the keys that are known verifies WeChat Pay's answers: compare the ids and keys in spec.publicKeys with those of merchant number %s in the merchant platform (账户中心 → API安全 → 微信支付公钥); the operator tries again automatically", err, m.Spec.MchID)
 	default:
 		return "", ""
 	}
@@ -74,8 +74,8 @@ func certificateRejected(m *v1alpha1.Merchant, handle *account.Account) (message
 	_, reason, shown := readyCondition(m)
 	switch {
 	case refusal != "":
-		return fmt.Sprintf("%s. WeChat Pay does not take the client certificate in Secret %s/%s: put the merchant's current API certificate there (账户中心 → API安全 → API证书). "+
-			"Refunds stop until then, Orders do not; one refund that waits is tried now and then, and shows when WeChat Pay takes it", refusal, m.Namespace, certificateSecret(m)), true
+		return fmt.Sprintf("%s. WeChat Pay does not accept the client certificate in Secret %s/%s: put the merchant's current API certificate there (账户中心 → API安全 → API证书). "+
+			"Refunds stop until then, Orders do not; the operator tries one waiting refund now and then, which shows when WeChat Pay accepts it", refusal, m.Namespace, certificateSecret(m)), true
 	case !known && !handle.CertificateForAllCalls && reason == v1alpha1.ReasonCertificateRejected && sameCertificate(m.Status.Certificate, handle.Certificate):
 		return shown, true
 	default:

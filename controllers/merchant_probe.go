@@ -61,7 +61,7 @@ func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant,
 			return status, reason, message
 		}
 		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
-			"WeChat Pay rejected the %s in Secret %s/%s when it was last tried; it is tried again every %s", credentialName(handle), m.Namespace, credentialSecret(m, handle), r.Timing.ProbeRejected)
+			"WeChat Pay rejected the %s in Secret %s/%s when it was last tried; the operator tries it again every %s", credentialName(handle), m.Namespace, credentialSecret(m, handle), r.Timing.ProbeRejected)
 	}
 	err := r.probe(ctx, m, handle)
 	switch {

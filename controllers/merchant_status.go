@@ -93,13 +93,13 @@ func (r *MerchantReconciler) setRefundsAllowed(m *v1alpha1.Merchant, handle *acc
 		r.set(m, v1alpha1.ConditionRefundsAllowed, metav1.ConditionTrue, v1alpha1.ReasonRefundAccepted, "WeChat Pay accepted a refund request for the sub merchant")
 	case account.RefundRightMissing:
 		r.set(m, v1alpha1.ConditionRefundsAllowed, metav1.ConditionFalse, v1alpha1.ReasonNoRight, fmt.Sprintf(
-			"Sub merchant %s does not let service provider %s refund: its super administrator grants 服务商API退款 in the merchant platform (产品中心 → 我授权的产品). Refunds wait and are tried again every hour",
+			"Sub merchant %s does not let service provider %s refund: its super administrator grants 服务商API退款 in the merchant platform (产品中心 → 我授权的产品). Refunds wait, and the operator tries them again every hour",
 			m.Spec.Partner.SubMchID, m.Spec.MchID))
 	}
 }
 
-// setRecorded shows whether the ledger takes what happens; nothing without a ledger. The text stays
-// the same while the database is away.
+// setRecorded shows whether the ledger can be written; nothing without a ledger. The text stays the
+// same while the database can't be reached.
 func (r *MerchantReconciler) setRecorded(m *v1alpha1.Merchant) {
 	if r.Ledger == nil {
 		return
@@ -107,7 +107,7 @@ func (r *MerchantReconciler) setRecorded(m *v1alpha1.Merchant) {
 	switch state := r.Ledger.State(); {
 	case !state.Failing.IsZero():
 		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionFalse, v1alpha1.ReasonLedgerUnavailable,
-			"The ledger's database takes no rows since "+state.Failing.UTC().Format(time.RFC3339)+
+			"The ledger's database has accepted no rows since "+state.Failing.UTC().Format(time.RFC3339)+
 				". Payments and refunds go on; finished Orders stay beyond their ttlSecondsAfterFinished until they are recorded. The operator's log says why")
 	default:
 		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionTrue, v1alpha1.ReasonRecorded, "Payments and refunds are recorded in the ledger's database")
@@ -120,7 +120,7 @@ func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, handle *account.
 	if handle.CertificateForAllCalls {
 		accepted, ends = "WeChat Pay accepts the API certificate", "all calls stop then"
 		if r.CallbacksElsewhere && len(m.Spec.PublicKeys) == 0 {
-			accepted += ". Callbacks are taken by a process without a right to private keys, which can't verify them: name WeChat Pay's public key in spec.publicKeys"
+			accepted += ". Callbacks are received by a process without a right to private keys, which can't verify them: name WeChat Pay's public key in spec.publicKeys"
 		}
 	}
 	switch {

@@ -17,7 +17,7 @@ import (
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=miniprograms,verbs=get;list;watch
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=miniprograms/status,verbs=update
 
-// MiniProgramReconciler shows whether WeChat takes the credentials of MiniPrograms.
+// MiniProgramReconciler shows whether WeChat accepts the credentials of MiniPrograms.
 type MiniProgramReconciler struct {
 	Base
 	MiniPrograms *miniprogram.Registry

@@ -59,8 +59,8 @@ func (r *OrderReconciler) closeReason(o *order) (reason, why string) {
 	}
 }
 
-// closeUnknown handles an Order that WeChat says it does not have. An answer that names no order
-// never ends an Order that had a prepay, and takes a second answer otherwise.
+// closeUnknown handles an Order that WeChat says it does not have. A single answer that names no
+// order never ends an Order that had a prepay; for others a second one is needed.
 func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, why string, cause error) progress {
 	if o.Status.Prepay != nil || r.mayStillArrive(o) {
 		return r.closingFails(ctx, o, why, cause)
@@ -70,7 +70,7 @@ func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, wh
 		return r.endUnpaid(withCallError(ctx, cause), o, reason, why+"; WeChat Pay never had it")
 	}
 	err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) {
-		lifecycle.Closing(order, why+". WeChat Pay says that it does not have it, and is asked once more", r.Clock.Now())
+		lifecycle.Closing(order, why+". WeChat Pay says that it does not have it, and is queried once more", r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -111,13 +111,13 @@ func (r *OrderReconciler) confirmClosed(ctx context.Context, o *order, reason, w
 }
 
 // errQueryLags: QueryOrder does not show the effect of CloseOrder yet.
-var errQueryLags = errors.New("WeChat Pay took the request to close it, and its query does not show it closed yet")
+var errQueryLags = errors.New("WeChat Pay accepted the request to close it, but its query does not show it closed yet")
 
 // closingFails shows why the Order is not closed yet, and retries. WeChat may refuse to close an
 // order in its first five minutes (chapter 9_3).
 func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string, cause error) progress {
 	err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) {
-		lifecycle.Closing(order, fmt.Sprintf("%s, but it is not closed at WeChat Pay yet; it is tried again. %v", why, cause), r.Clock.Now())
+		lifecycle.Closing(order, fmt.Sprintf("%s, but it is not closed at WeChat Pay yet; the operator tries again. %v", why, cause), r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)

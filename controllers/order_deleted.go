@@ -21,7 +21,8 @@ func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progre
 		return r.releaseUnlessRefunding(ctx, o)
 	}
 	if lifecycle.PaidReason(o.Order) == v1alpha1.ReasonAmountMismatch {
-		// One message says so, and the next may contradict it: WeChat is asked before the Order goes.
+		// The next answer can contradict the mismatch, so WeChat is asked before the Order is
+		// removed.
 		r.closes.clear(o.UID)
 	}
 	return next()

@@ -113,7 +113,7 @@ func (r *OrderReconciler) awaitNumber(ctx context.Context, o *order) progress {
 	if o.Status.Prepay != nil || !r.numberBeingClosed(account.IDOf(o.merchant), o.Number()) {
 		return next()
 	}
-	return r.showPending(ctx, o, fmt.Sprintf("Another Order of the number %s was deleted while WeChat Pay was being asked to make it, and is being closed there first", o.Number()), r.Timing.CloseRetry)
+	return r.showPending(ctx, o, fmt.Sprintf("Another Order of the number %s was deleted during the call that creates it at WeChat Pay, and is closed there first", o.Number()), r.Timing.CloseRetry)
 }
 
 // stoppedDuringCreate is stoppedBy after a call that may have created the order at WeChat.

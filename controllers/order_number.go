@@ -81,7 +81,7 @@ func numberOwnedBy(order, owner *v1alpha1.Order) string {
 	if owner.Namespace == order.Namespace {
 		return fmt.Sprintf("The number %s belongs to Order %s of the same merchant number", order.Number(), owner.Name)
 	}
-	return fmt.Sprintf("The number %s belongs to an Order of another namespace of the same merchant number", order.Number())
+	return fmt.Sprintf("The number %s belongs to an Order in another namespace with the same merchant number", order.Number())
 }
 
 // beginCall records that the first call is about to be made, so that no other Order takes the
@@ -93,7 +93,7 @@ func (r *OrderReconciler) beginCall(o *order) bool {
 // awaitOtherCall handles an Order whose number may be used by a call of another object, such as a
 // deleted one with the same name.
 func (r *OrderReconciler) awaitOtherCall(ctx context.Context, o *order) progress {
-	return r.showPending(ctx, o, fmt.Sprintf("A call about the number %s for an object that is gone may still be under way; this Order is asked for within two minutes", o.Number()), r.Timing.RetryFirst)
+	return r.showPending(ctx, o, fmt.Sprintf("A call for the number %s by an object that is gone may still be in flight; this Order is sent within two minutes", o.Number()), r.Timing.RetryFirst)
 }
 
 // loseNumber records, finally, that the number belongs to another order.
@@ -142,7 +142,7 @@ func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) progress {
 }
 
 // otherPayment handles a payment that WeChat reports for the number but that is not this Order's.
-// Nothing of that payment is shown.
+// The status shows nothing about it.
 func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach string) progress {
 	switch {
 	case lifecycle.PaidReason(o.Order) == v1alpha1.ReasonNumberInUse:
@@ -150,7 +150,7 @@ func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach str
 	case o.Status.Prepay != nil:
 		return r.showOtherAttach(ctx, o) // WeChat returned a prepay for this object, so one contradicting answer ends nothing
 	case lifecycle.NamesAnotherNamespace(attach, o.Order):
-		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
+		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order in another namespace", o.Number()))
 	}
 	if shown := r.usedAtWeChat(ctx, o); shown.stop {
 		return shown
@@ -163,7 +163,7 @@ func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach str
 // Order.
 func (r *OrderReconciler) showOtherAttach(ctx context.Context, o *order) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		lifecycle.PaymentDiffers(order, "WeChat Pay states a payment of the number with another attach than this Order sent. It is not taken as paid: compare with the merchant platform", r.Clock.Now())
+		lifecycle.PaymentDiffers(order, "WeChat Pay reports a payment of the number with another attach than this Order sent. The Order does not count as paid: compare with the merchant platform", r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -182,7 +182,7 @@ func isOurs(o *order, trade wechatpay.Trade) bool {
 // Order owns it, or one of another namespace had it, or its owner is unknown.
 func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechatpay.Trade) progress {
 	if !isOurs(o, trade) && lifecycle.NamesAnotherNamespace(trade.Attach, o.Order) {
-		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
+		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order in another namespace", o.Number()))
 	}
 	if end := r.ownsNumber(ctx, o); end.stop {
 		return end
@@ -192,7 +192,7 @@ func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechat
 
 const usedAtWeChatMessage = "WeChat Pay has the number %s with other parameters, and no other Order that may use this merchant number is known to own it. If it is this Order from before a change, what may differ is the callback address " +
 	"(spec.notifyBaseURL of the Merchant or --notify-base-url, and the Merchant's name and namespace), the Merchant's signType or protocol, or the spec itself: set them as they were, and it is prepared again. " +
-	"Otherwise create another Order with another name or spec.outTradeNo. It is asked for until its time is over, and never closed from here"
+	"Otherwise create another Order with another name or spec.outTradeNo. The operator queries it until it expires, and never closes it"
 
 // usedAtWeChat shows that the number is used, and keeps polling: the payment may be this Order's.
 func (r *OrderReconciler) usedAtWeChat(ctx context.Context, o *order) progress {

@@ -30,7 +30,7 @@ func (r *OrderReconciler) queryIfTooLate(ctx context.Context, o *order) progress
 		if ends, wait := r.confirmedBySecondAnswer(o); !ends {
 			return r.confirmTooLate(ctx, o, wait)
 		}
-		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "Too little time was left to pay (WeChat Pay wants 5 minutes), so the order was not made")
+		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "Too little time was left to pay (WeChat Pay wants 5 minutes), so the order was not created")
 	case err != nil:
 		return r.queryFailed(ctx, o, err)
 	case !isOurs(o, trade):
@@ -46,7 +46,7 @@ func (r *OrderReconciler) queryIfTooLate(ctx context.Context, o *order) progress
 // ends it.
 func (r *OrderReconciler) confirmTooLate(ctx context.Context, o *order, wait time.Duration) progress {
 	err := r.recordNotPrepared(ctx, o, metav1.ConditionUnknown, v1alpha1.ReasonPending,
-		"Too little time is left to pay (WeChat Pay wants 5 minutes), so the order is not made. Whether WeChat Pay has it from before is asked once more")
+		"Too little time is left to pay (WeChat Pay wants 5 minutes), so the order is not created. The operator asks WeChat Pay once more whether it has it from before")
 	if err != nil {
 		return stoppedBy(err)
 	}
@@ -57,7 +57,7 @@ func (r *OrderReconciler) confirmTooLate(ctx context.Context, o *order, wait tim
 // unknown.
 func (r *OrderReconciler) queryFailed(ctx context.Context, o *order, cause error) progress {
 	err := r.recordNotPrepared(withCallError(ctx, cause), o, metav1.ConditionUnknown, v1alpha1.ReasonPending,
-		fmt.Sprintf("WeChat Pay could not be asked yet whether it has this order; it is asked again. %v", cause))
+		fmt.Sprintf("WeChat Pay could not be asked yet whether it has this order; the operator asks again. %v", cause))
 	if err != nil {
 		return stoppedBy(err)
 	}
@@ -132,8 +132,9 @@ func (r *OrderReconciler) recordPrepay(ctx context.Context, o *order, connection
 	return next()
 }
 
-// cannotRefresh shows what the protocol lacks in which the order was made. Only there can it be
-// given to the payer anew; it is still queried, closed and refunded in the Merchant's.
+// cannotRefresh shows why the prepay can't be refreshed: only the protocol that created the order
+// can do that, and its credentials can't be used. Queries, closing and refunds use the Merchant's
+// protocol and go on.
 func (r *OrderReconciler) cannotRefresh(ctx context.Context, o *order, cause error) progress {
 	problem, ok := account.AsProblem(cause)
 	if !ok {
@@ -225,8 +226,8 @@ func (r *OrderReconciler) queryState(ctx context.Context, o *order, cause error)
 		return r.notPreparedBy(ctx, o, cause)
 	}
 	if other := o.account.Other(); other != nil {
-		// The first answer may be lost, and the Merchant's protocol changed since: WeChat has the
-		// order with the other one's parameters.
+		// If the answer to the first CreateOrder was lost and the Merchant's protocol changed
+		// since, WeChat has the order with the other protocol's parameters.
 		if answer, err := r.create(ctx, o, other); err == nil {
 			return r.recordPrepay(ctx, o, other, answer)
 		}

@@ -57,7 +57,7 @@ func (r *OrderReconciler) checkSpec(ctx context.Context, o *order) progress {
 	}
 	if len(o.payee.Attach) > lifecycle.MaxAttach {
 		return r.endUnpaid(ctx, o, v1alpha1.ReasonRejected, fmt.Sprintf(
-			"spec.attach is too long: WeChat Pay takes %d bytes, and an Order of another namespace than its Merchant's is sent with %q before it. WeChat Pay was not asked. Create another Order with a shorter one",
+			"spec.attach is too long: WeChat Pay takes %d bytes, and an Order in another namespace than its Merchant is sent with %q before it. WeChat Pay was not asked. Create another Order with a shorter one",
 			lifecycle.MaxAttach, o.Namespace+"/"))
 	}
 	if problem := lifecycle.PayerProblem(o.Order, o.merchant); problem != "" {

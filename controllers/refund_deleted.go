@@ -12,7 +12,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// releaseIfFinal is the last step of a final Refund.
+// releaseIfFinal ends the reconcile of a final Refund, and removes the finalizer of a deleted one.
 func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progress {
 	if isDeleted(f) && !isHeld(f) {
 		r.forget(f.UID)

@@ -96,8 +96,8 @@ func (r *RefundReconciler) reportDeleted(ctx context.Context, key types.Namespac
 	r.Claims.Calls.End(gone.refund.UID)
 	metrics.GoneDuringCalls.WithLabelValues("Refund").Inc()
 	r.log(ctx).Info("A Refund is gone since WeChat Pay was asked to pay back", "refund", key.String(), "order", gone.order.Name, "outRefundNo", gone.refund.Number())
-	r.warn(gone.order, "RefundGone", "Refund", "Refund %s over %d (minor units) was deleted while WeChat Pay was being asked to pay back, which may have been done. "+
-		"Create it again with the same name, number and amount to see what became of it: nothing is paid twice", gone.refund.Name, gone.refund.Spec.Amount)
+	r.warn(gone.order, "RefundGone", "Refund", "Refund %s over %d (minor units) was deleted during its refund request, which may have succeeded. "+
+		"Create it again with the same name, number and amount to see its result: nothing is paid twice", gone.refund.Name, gone.refund.Spec.Amount)
 }
 
 // sending records a Refund before its request. settled removes one that was deleted regularly or

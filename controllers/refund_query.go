@@ -44,7 +44,7 @@ func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress
 	first := r.contradictions.setIfUnknown(f.UID, now)
 	switch {
 	case isDeleted(f) && now.Sub(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
-		return r.abandonFinalizer(ctx, f, "WeChat Pay goes on to state another refund of this number")
+		return r.abandonFinalizer(ctx, f, "WeChat Pay keeps reporting another refund with this number")
 	case now.Sub(first) < r.Timing.NotExistGrace:
 		return r.rest(f, r.Timing.NotExistGrace-now.Sub(first))
 	}

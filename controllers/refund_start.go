@@ -80,7 +80,7 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason, m
 // awaitPaidOrder prevents all queries about a Refund whose Order is not paid, unless it was
 // requested before. A refund that WeChat has under the number is this Refund's only if the payment
 // is this Order's: otherwise it belongs to another tenant or system, and nothing of it may be
-// shown. An Order that lost its status finds its payment by itself.
+// shown. An Order that lost its status finds its payment again without help.
 func (r *RefundReconciler) awaitPaidOrder(ctx context.Context, f *refund) progress {
 	switch {
 	case lifecycle.IsPaid(f.order), lifecycle.RefundBegun(f.Refund):

@@ -110,7 +110,7 @@ func (b *Base) wrote(ctx context.Context, object client.Object, write string, er
 // writePurpose describes each write.
 var writePurpose = map[string]string{
 	metrics.WriteHold:    "to have the finalizer " + v1alpha1.Finalizer + " added",
-	metrics.WriteRelease: "to have the finalizer " + v1alpha1.Finalizer + " taken off",
+	metrics.WriteRelease: "to have the finalizer " + v1alpha1.Finalizer + " removed",
 	metrics.WriteStatus:  "to have the status written",
 	metrics.WriteCreate:  "the Refund of a late payment",
 	metrics.WriteDelete:  "to have it deleted after ttlSecondsAfterFinished",

@@ -21,8 +21,8 @@ func newRetries(timing Timing) *retries {
 func (r *retries) next(uid types.UID) time.Duration { return r.limiter.When(uid) }
 
 // after returns the wait after an error: the exponential backoff, unless the operator's own limits
-// say when to retry. That wait does not grow, so that objects that have waited longest are not
-// served after new ones.
+// say when to retry. That wait does not grow, so objects that have waited longest are not served
+// after new ones.
 func (r *retries) after(uid types.UID, err error) time.Duration {
 	if wait := wechatpay.RetryAfter(err); wait > 0 {
 		return wait

@@ -46,7 +46,7 @@ type shipment struct {
 	// last is the Shipment before this one that was uploaded as the last one of the Order; empty if none
 	// was.
 	last string
-	// leave gives the place for calls back.
+	// leave frees the slot for calls.
 	leave func()
 }
 
@@ -153,7 +153,7 @@ func (r *ShipmentReconciler) waitingOf(ctx context.Context, namespace string, fi
 	return requests
 }
 
-// mayBeMended reports whether a Shipment waits for something that people correct, so that a change is
+// mayBeFixed reports whether a Shipment waits for something that people correct, so a change is
 // tried at once. Waits for WeChat go on.
 func mayBeMended(waiting *v1alpha1.Shipment) bool {
 	switch lifecycle.UploadedReason(waiting) {

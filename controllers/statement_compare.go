@@ -36,7 +36,8 @@ func (r *StatementReconciler) compare(ctx context.Context, s *billOf) progress {
 	}
 	r.failures.forget(s.UID)
 	before, hash := lifecycle.BalancedReason(s.Statement), s.Status.Hash
-	// The wake-up comes first: if the process ends in between, it is repeated by the next comparison.
+	// The objects are queried before the result is stored: if the process ends between the two, the
+	// next comparison queries them again.
 	r.Wakeups.wake(found)
 	at, again := r.afterComparison(s, found)
 	err = record(withCallOutcome(ctx, wechatpay.OperationDownloadBill, nil), &r.Base, s.Statement, func(shown *v1alpha1.Statement) {
@@ -52,7 +53,7 @@ func (r *StatementReconciler) compare(ctx context.Context, s *billOf) progress {
 	return r.later(s, at)
 }
 
-// failed shows why there is no whole bill, and when it is tried again.
+// failed shows why there is no complete bill, and when it is downloaded again.
 func (r *StatementReconciler) failed(ctx context.Context, s *billOf, err error) progress {
 	if wait := wechatpay.RetryAfter(err); wait > 0 {
 		return again(wait) // the operator's own limits: another bill is being downloaded
@@ -69,7 +70,7 @@ func (r *StatementReconciler) failed(ctx context.Context, s *billOf, err error) 
 	}
 	if busy, ok := errors.AsType[*statement.BusyError](err); ok {
 		return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonWaiting, fmt.Sprintf(
-			"The bill of %s is large, and one large bill is compared at a time: %v. It is tried again by itself, at least every %s",
+			"The bill of %s is large, and one large bill is compared at a time: %v. The operator tries again automatically, at least every %s",
 			s.day, busy, r.Timing.Bills.RetryMost), r.later(s, now.Add(r.failures.next(s.UID))))
 	}
 	if unreadable, ok := errors.AsType[*statement.LedgerError](err); ok {
@@ -84,7 +85,7 @@ func (r *StatementReconciler) failed(ctx context.Context, s *billOf, err error) 
 	case wechatpay.NoStatement, wechatpay.StatementCreating:
 		at := policy.NextAttempt(s.day, now)
 		return r.show(withCallError(ctx, err), s, metav1.ConditionFalse, v1alpha1.ReasonCreating, fmt.Sprintf(
-			"WeChat Pay has not made the bill of %s yet: %v. It is asked again at %s", s.day, failure, timeText(at)), r.later(s, at))
+			"WeChat Pay has not made the bill of %s yet: %v. The operator asks again at %s", s.day, failure, timeText(at)), r.later(s, at))
 	case wechatpay.CredentialsRejected, wechatpay.CertificateRejected, wechatpay.CertificateMissing, wechatpay.KeyMismatch, wechatpay.VerifiersMissing:
 		return is(metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, fmt.Sprintf("Merchant %s can't be used: %v", s.merchant.Name, failure), r.Timing.ProbeRejected)
 	case wechatpay.NoRight, wechatpay.NotOffered, wechatpay.NeedsAttention, wechatpay.Rejected:
@@ -92,10 +93,10 @@ func (r *StatementReconciler) failed(ctx context.Context, s *billOf, err error) 
 			break // the answer itself could not be used
 		}
 		return is(metav1.ConditionFalse, v1alpha1.ReasonNotAllowed, fmt.Sprintf(
-			"WeChat Pay does not give this bill to the merchant number: %v. Look in the merchant platform (产品中心) whether bills may be downloaded by API. It is tried again every %s",
+			"WeChat Pay refuses this bill to the merchant number: %v. Look in the merchant platform (产品中心) whether bills may be downloaded by API. The operator tries again every %s",
 			failure, r.Timing.Bills.RetrySlowly), r.Timing.Bills.RetrySlowly)
 	}
-	return is(metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("%v. It is tried again by itself, at least every %s", failure, r.Timing.Bills.RetryMost), r.failures.next(s.UID))
+	return is(metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("%v. The operator tries again automatically, at least every %s", failure, r.Timing.Bills.RetryMost), r.failures.next(s.UID))
 }
 
 // incomplete shows that a bill can't be used. It warns of it once.
@@ -104,7 +105,7 @@ func (r *StatementReconciler) incomplete(ctx context.Context, s *billOf, problem
 		r.warn(s.Statement, v1alpha1.ReasonIncomplete, "Download", "The bill of %s can't be used: %s", s.day, problem)
 	}
 	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonIncomplete, fmt.Sprintf(
-		"What WeChat Pay sent as the bill of %s can't be used, and nothing is balanced by it: %s. It is downloaded again by itself, at least every %s. If this stays, download it in the merchant platform and compare",
+		"What WeChat Pay sent as the bill of %s can't be used, so nothing is compared with it: %s. The operator downloads it again automatically, at least every %s. If this stays, download it in the merchant platform and compare",
 		s.day, problem, r.Timing.Bills.RetryMost), r.later(s, r.Clock.Now().Add(r.failures.next(s.UID))))
 }
 

@@ -25,8 +25,8 @@ import (
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=statements,verbs=get;list;watch
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=statements/status,verbs=update
 
-// StatementReconciler compares WeChat's bills with what the operator knows. It has workers of its own, so that no payment waits for a
-// bill.
+// StatementReconciler compares WeChat's bills with what the operator knows. It has workers of its own, so no payment
+// waits for a bill.
 type StatementReconciler struct {
 	Base
 	// Records has what happened to objects that are gone; nil if there is none.
@@ -114,8 +114,7 @@ func (r *StatementReconciler) until(at time.Time) progress {
 	return again(min(at.Sub(r.Clock.Now()), r.Timing.Bills.Look))
 }
 
-// later downloads the bill at a time, and not before.
-// What changed meanwhile is downloaded for at once.
+// later schedules the next download. If the Merchant changed during this reconcile, it is due now.
 func (r *StatementReconciler) later(s *billOf, at time.Time) progress {
 	r.due.set(s.UID, at)
 	if changed, known := r.changed.get(s.UID); known {
@@ -141,7 +140,7 @@ func (r *StatementReconciler) awaitDue(_ context.Context, s *billOf) progress {
 	return next()
 }
 
-// merchantAppeared reconciles the Statements of a Merchant that is there now.
+// merchantAppeared reconciles the Statements of a Merchant that exists now.
 func (r *StatementReconciler) merchantAppeared(ctx context.Context, created event.CreateEvent, queue queueOfRequests) {
 	r.enqueue(ctx, created.Object, queue, false)
 }
@@ -189,13 +188,13 @@ func (r *StatementReconciler) spread(namespace, merchant string) time.Duration {
 	return time.Duration(uint64(sum.Sum32()) % uint64(r.Timing.Bills.Spread))
 }
 
-// places limit how much is done for somebody at a time.
+// slots limits how much is done for a namespace or a merchant number at a time.
 type places struct {
 	mutex sync.Mutex
 	taken map[string]int
 }
 
-// enter takes a place, and returns false if there is none. leave gives it back.
+// acquire takes a slot, and returns false if none is free. release frees it.
 func (p *places) enter(who string, most int) (leave func(), entered bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

@@ -14,10 +14,12 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// mostRepairs is how often a bill is compared soon after the query of what it says was missed. What that does not end is for a person.
+// mostRepairs is how often a bill is compared again soon after the missed objects were queried. After that a person
+// has to look.
 const mostRepairs = 6
 
-// afterComparison returns when a bill is compared again, and false if never by itself.
+// afterComparison returns when a bill is compared again, and false if it is not, unless somebody
+// creates another Statement.
 func (r *StatementReconciler) afterComparison(s *billOf, found *statement.Finding) (at time.Time, again bool) {
 	timing, now := r.Timing.Bills, r.Clock.Now()
 	missed := found.Counts[matching.PaymentNotRecorded]+found.Counts[matching.RefundNotRecorded] > 0 && len(found.Orders)+len(found.Refunds) > 0

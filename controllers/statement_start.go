@@ -25,7 +25,8 @@ func (r *StatementReconciler) readDate(ctx context.Context, s *billOf) progress 
 	return next()
 }
 
-// findMerchant fetches the Merchant, from the Statement's namespace only: who may create Statements there may see its bills.
+// findMerchant fetches the Merchant, from the Statement's namespace only: so a user who may create Statements in the
+// Merchant's namespace can see its bills.
 func (r *StatementReconciler) findMerchant(ctx context.Context, s *billOf) progress {
 	s.merchant = &v1alpha1.Merchant{}
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: s.Namespace, Name: s.Spec.MerchantRef.Name}, s.merchant)
@@ -49,17 +50,18 @@ func (r *StatementReconciler) awaitBill(ctx context.Context, s *billOf) progress
 	switch turn := policy.Turn(s.day, now); {
 	case turn == bills.TooEarly || turn == bills.MayAsk && now.Before(ready):
 		return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonWaiting, fmt.Sprintf(
-			"WeChat Pay has the bill of %s from %s on (10:00 of the next day in Beijing), and it is asked at %s", s.day, timeText(policy.Ready(s.day)), timeText(ready)), r.until(ready))
+			"WeChat Pay has the bill of %s from %s on (10:00 of the next day in Beijing), and the operator asks at %s", s.day, timeText(policy.Ready(s.day)), timeText(ready)), r.until(ready))
 	case turn == bills.TooLate:
 		r.forget(s.UID)
 		return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonExpired, fmt.Sprintf(
-			"WeChat Pay gave the bill of %s to programs until %s only. The merchant platform (账户中心, 交易账单) has it for longer, by hand", s.day, timeText(policy.Expires(s.day))), done())
+			"WeChat Pay let programs download the bill of %s until %s only. In the merchant platform (账户中心, 交易账单) a person can download it for longer", s.day, timeText(policy.Expires(s.day))), done())
 	default:
 		return next()
 	}
 }
 
-// findAccount gets the Account of the Merchant, if WeChat takes its key. A bill may be unsigned, so that it proves nothing itself.
+// findAccount gets the Account of the Merchant, if its key is proven. A bill may be unsigned, so downloading one does
+// not prove the key.
 func (r *StatementReconciler) findAccount(ctx context.Context, s *billOf) progress {
 	handle, err := r.Registry.Get(ctx, s.merchant)
 	problem, isProblem := account.AsProblem(err)
@@ -86,7 +88,7 @@ func (r *StatementReconciler) notReady(ctx context.Context, s *billOf, message s
 	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, message, again(r.Timing.SecretsCheck))
 }
 
-// show writes why there is no whole bill, and ends the reconcile.
+// show writes why there is no complete bill, and ends the reconcile.
 func (r *StatementReconciler) show(ctx context.Context, s *billOf, status metav1.ConditionStatus, reason, message string, end progress) progress {
 	err := record(ctx, &r.Base, s.Statement, func(shown *v1alpha1.Statement) {
 		lifecycle.NotDownloaded(shown, status, reason, message, r.Clock.Now())

@@ -34,7 +34,7 @@ func (r *StatementReconciler) comparison(s *billOf, found *statement.Finding, at
 	for _, class := range slices.Sorted(maps.Keys(found.Counts)) {
 		compared.Counts = append(compared.Counts, v1alpha1.StatementDifferenceCount{Class: string(class), Count: int64(found.Counts[class])})
 	}
-	compared.Downloaded = fmt.Sprintf("The bill of %s is here, and adds up", s.day)
+	compared.Downloaded = fmt.Sprintf("The bill of %s is complete, and its sums are right", s.day)
 	if found.Empty {
 		compared.Downloaded = fmt.Sprintf("WeChat Pay has no bill of %s: nothing was paid or refunded at the merchant number that day, as far as it says", s.day)
 	}
@@ -49,14 +49,14 @@ func sum[K comparable](counts map[K]int) (all int) {
 	return all
 }
 
-// wordsOf says what a comparison found, what a person can do, and when it is repeated.
+// wordsOf describes what a comparison found, what a person can do, and when it is repeated.
 func wordsOf(found *statement.Finding, at time.Time, again, ledger bool) string {
 	var words []string
 	switch found.Verdict {
 	case matching.Balanced:
 		words = append(words, fmt.Sprintf("All %d rows of the bill agree to the fen", found.Bill.Count()))
 		if found.Empty || found.Bill.Count() == 0 {
-			words = []string{"Nothing was paid or refunded, here as in the bill"}
+			words = []string{"Nothing was paid or refunded, neither in the cluster nor in the bill"}
 		}
 		if foreign := found.Foreign.Count(); foreign > 0 {
 			words = append(words, fmt.Sprintf("%d of them are of other systems, as Merchant.spec.statements.foreign says", foreign))
@@ -70,31 +70,32 @@ func wordsOf(found *statement.Finding, at time.Time, again, ledger bool) string 
 			words = append(words, fmt.Sprintf("%d more payments or refunds near midnight may be in the bill of the day before or after", pending))
 		}
 		if missed := len(found.Orders) + len(found.Refunds); missed > 0 {
-			words = append(words, fmt.Sprintf("WeChat Pay is being asked about %d Orders and Refunds that it says more about than they do", missed))
+			words = append(words, fmt.Sprintf("WeChat Pay is being asked about %d Orders and Refunds that the bill lists as paid or accepted, and their status does not", missed))
 		}
 		if !ledger && found.Counts[matching.PaymentNotInLedger]+found.Counts[matching.RefundNotInLedger] > 0 {
-			words = append(words, "There is no ledger: what ttlSecondsAfterFinished or somebody deleted before the bill came is among what is not known")
+			words = append(words, "There is no ledger: objects that were deleted before the bill came, by ttlSecondsAfterFinished or by somebody, are among the unknown")
 		}
 	}
 	if found.Neighbour != nil {
 		words = append(words, fmt.Sprintf("The neighbouring day's bill could not be read: %v", found.Neighbour))
 	}
 	if again {
-		words = append(words, "It is compared again at "+timeText(at))
+		words = append(words, "The operator compares it again at "+timeText(at))
 	} else {
-		words = append(words, "It is not compared again by itself; another Statement of the same day is")
+		words = append(words, "The operator does not compare it again: to compare this day again, create another Statement")
 	}
 	return withoutRecharge(found) + strings.Join(words, ". ")
 }
 
-// withoutRecharge says first where WeChat does not give the bill RECHARGE_REFUND: money may have left that nothing here saw. Most
-// merchant numbers have no such refunds, and WeChat refuses some of them the bill for good, so that the rest is judged all the same.
+// withoutRecharge returns a warning, for the beginning of the message, that refunds from the available balance were
+// not compared. WeChat refuses that bill to some merchant numbers permanently, so everything else is judged without
+// it.
 func withoutRecharge(found *statement.Finding) string {
 	if found.NoRecharge == nil {
 		return ""
 	}
-	return fmt.Sprintf("Not compared are refunds from the available balance (充值退款): WeChat Pay does not give the merchant number their bill: %s. "+
-		"If anybody makes such refunds, look at them in the merchant platform. Of everything else: ", text.AtMost(256, found.NoRecharge.Error()))
+	return fmt.Sprintf("Not compared are refunds from the available balance (充值退款): WeChat Pay refuses the merchant number their bill: %s. "+
+		"If anybody makes such refunds, compare them in the merchant platform. The rest: ", text.AtMost(256, found.NoRecharge.Error()))
 }
 
 // classesOf lists counts by class, the largest first.

@@ -38,7 +38,7 @@ func failed(err error) progress { return progress{stop: true, err: err} }
 // stop ends the reconcile with the result of a write.
 func stop(err error) progress { return progress{stop: true, err: err} }
 
-// afterWrite goes on, or ends the reconcile, as said, unless the write failed.
+// afterWrite returns then, unless the write failed.
 func afterWrite(err error, then progress) progress {
 	if err != nil {
 		return stoppedBy(err)

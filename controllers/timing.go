@@ -123,9 +123,10 @@ func DefaultTiming() Timing {
 
 // BillTiming holds the intervals of Statements.
 type BillTiming struct {
-	// Policy says when WeChat has a bill.
+	// Policy determines when WeChat has a bill.
 	Policy bills.Policy
-	// Spread is how long after a bill is there it is asked for at the latest, so that not all merchants ask in the same second.
+	// Spread is how long after a bill is available it is downloaded at the latest, so that not all merchants download
+	// in the same second.
 	Spread time.Duration
 	// RetryFirst and RetryMost limit the backoff after a download that failed, and RetrySlowly is the wait where a person has to
 	// correct something at WeChat.
@@ -134,7 +135,8 @@ type BillTiming struct {
 	RepairFirst, RepairMost time.Duration
 	// Again is how often a Statement that differs is compared again, and AgainFor for how long after its bill was there.
 	Again, AgainFor time.Duration
-	// Look is how often a Statement that waits looks at the clock: timers stand still while a machine sleeps.
+	// Look is how often a Statement that waits checks the time at least this often, because timers stop while a
+	// machine sleeps.
 	Look time.Duration
 	// Busy is the wait while other Statements of the namespace are compared.
 	Busy time.Duration

@@ -21,9 +21,9 @@ import (
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=shipments,verbs=create;delete
 
-// VirtualGoodsReconciler creates the Shipments of Orders whose MiniProgram has virtualGoods: Ship. It
-// is a controller of its own, so that no payment waits for it, and creates an object, named as the
-// Order is, so that everything about an upload is seen and repeated as for any other Shipment.
+// VirtualGoodsReconciler creates the Shipments of Orders whose MiniProgram has virtualGoods: Ship.
+// It is a separate controller, so payments do not wait for it. It creates a Shipment with the
+// Order's name, so the upload is visible and retried like any other.
 type VirtualGoodsReconciler struct {
 	Base
 }
@@ -38,9 +38,9 @@ func (r *VirtualGoodsReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// isDeliverable reports whether an Order may be delivered by itself: it is paid in a mini program. A
-// payment that is late, older than the object or under other parameters is for people to look at
-// before anything is delivered.
+// isDeliverable reports whether an Order may be delivered automatically: it is paid in a mini
+// program. A payment that is late, older than the object or under other parameters is for people to
+// look at before anything is delivered.
 func isDeliverable(object client.Object) bool {
 	order, isOrder := object.(*v1alpha1.Order)
 	return isOrder && order.DeletionTimestamp == nil && order.Spec.TradeType == v1alpha1.TradeTypeJSAPI &&
@@ -83,7 +83,7 @@ func (r *VirtualGoodsReconciler) Reconcile(ctx context.Context, request ctrl.Req
 	}
 	err = r.Client.Create(ctx, virtualShipment(order))
 	if isRefused(err) {
-		r.warn(order, v1alpha1.ReasonWriteRefused, "Ship", "The cluster refuses the Shipment that reports the Order as delivered: %v. It is tried again automatically", err)
+		r.warn(order, v1alpha1.ReasonWriteRefused, "Ship", "The cluster refuses the Shipment that reports the Order as delivered: %v. The operator tries again automatically", err)
 		return ctrl.Result{RequeueAfter: failurePause}, nil
 	}
 	if apierrors.IsAlreadyExists(err) {
@@ -92,7 +92,7 @@ func (r *VirtualGoodsReconciler) Reconcile(ctx context.Context, request ctrl.Req
 	return ctrl.Result{}, err
 }
 
-// nameTaken tells of a Shipment that has the name of an Order and is about another one, so that this
+// nameTaken warns about a Shipment that has the name of an Order and is about another one, so this
 // Order can't be reported as delivered.
 func (r *VirtualGoodsReconciler) nameTaken(ctx context.Context, order *v1alpha1.Order) error {
 	existing := &v1alpha1.Shipment{}
@@ -105,8 +105,8 @@ func (r *VirtualGoodsReconciler) nameTaken(ctx context.Context, order *v1alpha1.
 	return nil
 }
 
-// awaitsVirtualShipment reports whether an Order is to be reported as delivered by itself, and has no
-// Shipment yet.
+// awaitsVirtualShipment reports whether an Order is to be reported as delivered automatically, and
+// has no Shipment yet.
 func (b *Base) awaitsVirtualShipment(ctx context.Context, order *v1alpha1.Order) (bool, error) {
 	if !isDeliverable(order) {
 		return false, nil

@@ -8,7 +8,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 )
 
-// Wakeups pass on what a bill says was missed to the reconcilers that ask WeChat about it. A bill is no proof: only the answer is.
+// Wakeups passes objects that a bill lists as paid or accepted, and their status does not, to the reconcilers, which
+// query WeChat: a bill alone proves nothing.
 type Wakeups struct {
 	mutex           sync.Mutex
 	orders, refunds func([]statement.Object)

@@ -21,8 +21,8 @@ type Caller interface {
 	// error means OrderPaid.
 	CloseOrder(ctx context.Context, order OrderRef) error
 
-	// CreateRefund requests a refund. A nil error means accepted, not refunded: only QueryRefund
-	// returns that.
+	// CreateRefund requests a refund. A nil error means accepted, not refunded: QueryRefund or a
+	// signed callback states that.
 	CreateRefund(ctx context.Context, request RefundRequest) (RefundAcceptance, error)
 	// QueryRefund queries one refund. For an unknown refund the error means RefundNotExist.
 	QueryRefund(ctx context.Context, refund RefundRef) (RefundFact, error)
@@ -30,8 +30,8 @@ type Caller interface {
 	// means RefundNotExist.
 	QueryRefunds(ctx context.Context, order OrderRef) ([]RefundFact, error)
 	// ResolveAbnormalRefund tells WeChat where the money of an Abnormal refund goes. A nil error
-	// means accepted: only QueryRefund returns that it arrived. A protocol that can't do this
-	// returns NotSent with NeedsAttention and says what to do instead.
+	// means accepted: QueryRefund or a signed callback states that it arrived. A protocol that
+	// can't do this returns NotSent with NotOffered and says what to do instead.
 	ResolveAbnormalRefund(ctx context.Context, request AbnormalRefundRequest) error
 
 	// DownloadBill opens a bill of a day. Its body is read as it arrives, and ends with the context.
