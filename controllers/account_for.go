@@ -32,12 +32,12 @@ func (b *Base) accountFor(ctx context.Context, order *v1alpha1.Order, found *v1a
 	if createdTooLate(order, found) {
 		return nil, nil, &account.Problem{Reason: v1alpha1.ReasonMerchantNotReady, Message: fmt.Sprintf("Merchant %s is being deleted and accepts no new Orders", found.Name)}
 	}
-	handle, err := b.Registry.Get(ctx, found)
+	acc, err := b.Registry.Get(ctx, found)
 	if err == nil {
-		if rejected := rejectedKey(found, handle); rejected != nil {
+		if rejected := rejectedKey(found, acc); rejected != nil {
 			return nil, nil, rejected
 		}
-		if problem := noCalls(found, handle); problem != nil {
+		if problem := noCalls(found, acc); problem != nil {
 			err = problem
 		}
 	}
@@ -49,7 +49,7 @@ func (b *Base) accountFor(ctx context.Context, order *v1alpha1.Order, found *v1a
 	if err != nil {
 		return nil, nil, err
 	}
-	return found, handle, nil
+	return found, acc, nil
 }
 
 // createdTooLate reports whether an Order must not use a Merchant that is being deleted: it was not
@@ -58,29 +58,29 @@ func createdTooLate(order *v1alpha1.Order, found *v1alpha1.Merchant) bool {
 	if !isDeleted(found) || lifecycle.Started(order) {
 		return false
 	}
-	return !isHeld(order) || order.CreationTimestamp.After(found.DeletionTimestamp.Time)
+	return !hasFinalizer(order) || order.CreationTimestamp.After(found.DeletionTimestamp.Time)
 }
 
 // rejectedKey stops all calls with a rejected key, until the Merchant's probe succeeds.
-func rejectedKey(found *v1alpha1.Merchant, handle *account.Account) *account.Problem {
-	if handle.Rejected() {
+func rejectedKey(found *v1alpha1.Merchant, acc *account.Account) *account.Problem {
+	if acc.Rejected() {
 		return &account.Problem{Reason: v1alpha1.ReasonCredentialsRejected, Message: fmt.Sprintf(
-			"WeChat Pay does not accept the %s of Merchant %s for its merchant number; nothing is sent until that is corrected", credentialName(handle), found.Name)}
+			"WeChat Pay does not accept the %s of Merchant %s for its merchant number; nothing is sent until that is corrected", credentialName(acc), found.Name)}
 	}
 	return nil
 }
 
 // noCalls returns why no call can be made although the key can be used: the protocol signs every
 // call with the API certificate, and that can't be used.
-func noCalls(found *v1alpha1.Merchant, handle *account.Account) *account.Problem {
+func noCalls(found *v1alpha1.Merchant, acc *account.Account) *account.Problem {
 	switch {
-	case !handle.CertificateForAllCalls || handle.HasCertificate:
+	case !acc.CertificateForAllCalls || acc.HasCertificate:
 		return nil
-	case handle.CertificateProblem != nil:
-		return handle.CertificateProblem
+	case acc.CertificateProblem != nil:
+		return acc.CertificateProblem
 	default:
 		return &account.Problem{Reason: v1alpha1.ReasonInvalidCertificate, Message: fmt.Sprintf(
-			"Protocol %s signs every call with the merchant's API certificate: set spec.certificateSecretRef of Merchant %s to a Secret of type kubernetes.io/tls with it", handle.Protocol, found.Name)}
+			"Protocol %s signs every call with the merchant's API certificate: set spec.certificateSecretRef of Merchant %s to a Secret of type kubernetes.io/tls with it", acc.Protocol, found.Name)}
 	}
 }
 

@@ -43,7 +43,7 @@ func (b *Base) awaitLedger(ctx context.Context, since time.Time, objects ...clie
 }
 
 // withDependents returns an Order with its Refunds and Shipments, whose ledger rows need the Order.
-func (b *Base) withWhatNeedsIt(ctx context.Context, order *v1alpha1.Order) ([]client.Object, error) {
+func (b *Base) withDependents(ctx context.Context, order *v1alpha1.Order) ([]client.Object, error) {
 	objects := []client.Object{order}
 	if b.Ledger == nil {
 		return objects, nil

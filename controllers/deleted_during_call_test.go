@@ -119,7 +119,7 @@ func waitHeld(shop *framework.Shop, object client.Object) {
 }
 
 func settles(after time.Duration) framework.Option {
-	return framework.WithTiming(func(timing *controllers.Timing) { timing.HoldSettles = after })
+	return framework.WithTiming(func(timing *controllers.Timing) { timing.DeletionSettles = after })
 }
 
 // TestRefundBeingDeletedIsNotSent: the deletion began before the finalizer was added, and
@@ -130,7 +130,7 @@ func TestRefundBeingDeletedIsNotSent(t *testing.T) {
 	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 	shop.Create(refund) // the Order does not exist yet, so no finalizer is added
 	slow.begin(refund)
-	afterThisSecond(shop) // the Order is younger than the leader, so only HoldSettles is waited for
+	afterThisSecond(shop) // the Order is younger than the leader, so only DeletionSettles is waited for
 	shop.Paid("order-0001")
 	waitHeld(shop, refund)
 	slow.letThrough()

@@ -15,8 +15,8 @@ type dueTimes struct {
 	at    map[types.UID]time.Time
 }
 
-// farFuture marks what is never due again.
-var farFuture = time.Unix(1<<40, 0)
+// neverDue marks what is never due again.
+var neverDue = time.Unix(1<<40, 0)
 
 func newDueTimes() *dueTimes { return &dueTimes{at: map[types.UID]time.Time{}} }
 

@@ -10,10 +10,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// hold adds the finalizer, so that the object remains until what is about to be started at WeChat
+// addFinalizer adds the finalizer, so that the object remains until what is about to be started at WeChat
 // has ended.
-func (b *Base) hold(ctx context.Context, object client.Object) error {
-	if isHeld(object) {
+func (b *Base) addFinalizer(ctx context.Context, object client.Object) error {
+	if hasFinalizer(object) {
 		return nil
 	}
 	patch := client.MergeFromWithOptions(object.DeepCopyObject().(client.Object), client.MergeFromWithOptimisticLock{})
@@ -25,8 +25,8 @@ func (b *Base) hold(ctx context.Context, object client.Object) error {
 	return b.wrote(ctx, object, metrics.WriteHold, err)
 }
 
-// release removes the finalizer.
-func (b *Base) release(ctx context.Context, object client.Object) error {
+// removeFinalizer removes the finalizer.
+func (b *Base) removeFinalizer(ctx context.Context, object client.Object) error {
 	patch := client.MergeFromWithOptions(object.DeepCopyObject().(client.Object), client.MergeFromWithOptimisticLock{})
 	if !controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer) {
 		return nil
@@ -38,7 +38,7 @@ func (b *Base) release(ctx context.Context, object client.Object) error {
 	return client.IgnoreNotFound(b.wrote(ctx, object, metrics.WriteRelease, err))
 }
 
-func isHeld(object client.Object) bool {
+func hasFinalizer(object client.Object) bool {
 	return controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer)
 }
 

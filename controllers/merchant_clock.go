@@ -16,12 +16,12 @@ const (
 // clockBreaksCalls reports whether WeChat rejects requests because of the operator's clock, which says
 // nothing about the credentials. Nothing is stopped for it: calls succeed again as soon as the clock
 // is right.
-func clockBreaksCalls(handle *account.Account) bool { return handle.ClockSkew().Abs() > clockBreaks }
+func clockBreaksCalls(acc *account.Account) bool { return acc.ClockSkew().Abs() > clockBreaks }
 
 // clockSkewed reports whether the operator's clock is too far from WeChat's, and explains it in words
 // that are stable while the skew is. A smaller skew does not hide another problem.
-func clockSkewed(handle *account.Account, ready bool) (skewed bool, message string) {
-	skew := handle.ClockSkew()
+func clockSkewed(acc *account.Account, ready bool) (skewed bool, message string) {
+	skew := acc.ClockSkew()
 	ahead := "ahead of"
 	if skew < 0 {
 		skew, ahead = -skew, "behind"

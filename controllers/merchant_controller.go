@@ -66,13 +66,13 @@ func (r *MerchantReconciler) Reconcile(ctx context.Context, request ctrl.Request
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	return run(ctx, m, r.holdWhileUsed, r.releaseIfUnused, r.check)
+	return run(ctx, m, r.addFinalizerUnlessDeleted, r.releaseIfUnused, r.check)
 }
 
 // check determines whether the Merchant is ready, writes its status, and schedules the next read of
 // its Secrets.
 func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) progress {
-	handle, err := r.Registry.ForProbe(ctx, m)
+	acc, err := r.Registry.ForProbe(ctx, m)
 	if err != nil {
 		problem, ok := account.AsProblem(err)
 		if !ok {
@@ -80,27 +80,27 @@ func (r *MerchantReconciler) check(ctx context.Context, m *v1alpha1.Merchant) pr
 		}
 		return r.show(ctx, m, nil, metav1.ConditionFalse, problem.Reason, problem.Message)
 	}
-	r.probeIfPaused(ctx, m, handle)
-	status, reason, message := r.checkCredentials(ctx, m, handle)
-	if skewed, explained := clockSkewed(handle, status == metav1.ConditionTrue); skewed {
+	r.probeIfPaused(ctx, m, acc)
+	status, reason, message := r.checkCredentials(ctx, m, acc)
+	if skewed, explained := clockSkewed(acc, status == metav1.ConditionTrue); skewed {
 		status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonClockSkewed, explained
 	}
 	// After the probe: a key that WeChat rejects proves nothing, whatever the callback address is.
-	if problem := handle.NotifyProblem; problem != nil && status != metav1.ConditionFalse {
+	if problem := acc.NotifyProblem; problem != nil && status != metav1.ConditionFalse {
 		status, reason, message = metav1.ConditionFalse, problem.Reason, problem.Message
 	}
-	r.warnOfExpiry(m, handle)
-	if r.isMended(m, handle, status) {
-		handle.EndWaits()
+	r.warnOfExpiry(m, acc)
+	if r.isFixed(m, acc, status) {
+		acc.EndWaits()
 	}
-	return r.show(ctx, m, handle, status, reason, message)
+	return r.show(ctx, m, acc, status, reason, message)
 }
 
 // isFixed reports whether the clock was corrected or a sub merchant's grant restored, without which
 // calls fail although the credentials are accepted. Objects that wait for it are then reconciled at
 // once.
-func (r *MerchantReconciler) isMended(m *v1alpha1.Merchant, handle *account.Account, status metav1.ConditionStatus) bool {
-	granted := conditionOf(m, v1alpha1.ConditionRefundsAllowed).Status == metav1.ConditionFalse && handle.RefundRight() == account.RefundRightGranted
+func (r *MerchantReconciler) isFixed(m *v1alpha1.Merchant, acc *account.Account, status metav1.ConditionStatus) bool {
+	granted := conditionOf(m, v1alpha1.ConditionRefundsAllowed).Status == metav1.ConditionFalse && acc.RefundRight() == account.RefundRightGranted
 	return granted || status == metav1.ConditionTrue && readyReason(m) == v1alpha1.ReasonClockSkewed
 }
 

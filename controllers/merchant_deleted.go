@@ -14,11 +14,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-func (r *MerchantReconciler) holdWhileUsed(ctx context.Context, m *v1alpha1.Merchant) progress {
+func (r *MerchantReconciler) addFinalizerUnlessDeleted(ctx context.Context, m *v1alpha1.Merchant) progress {
 	if isDeleted(m) {
 		return next()
 	}
-	if err := r.hold(ctx, m); err != nil && !isRefused(err) {
+	if err := r.addFinalizer(ctx, m); err != nil && !isRefused(err) {
 		return stop(client.IgnoreNotFound(err))
 	}
 	return next() // also without finalizer: Orders have their own, and the condition shows it
@@ -30,7 +30,7 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 	if !isDeleted(m) {
 		return next()
 	}
-	if !isHeld(m) {
+	if !hasFinalizer(m) {
 		r.forget(client.ObjectKeyFromObject(m))
 		return done()
 	}
@@ -55,7 +55,7 @@ func (r *MerchantReconciler) releaseIfUnused(ctx context.Context, m *v1alpha1.Me
 // finishDeletion removes the finalizer of an unused Merchant. If the cluster refuses that, the
 // Merchant is reconciled like any other.
 func (r *MerchantReconciler) finishDeletion(ctx context.Context, m *v1alpha1.Merchant) progress {
-	err := r.release(ctx, m)
+	err := r.removeFinalizer(ctx, m)
 	if !isRefused(err) {
 		r.refusals.forget(m.UID)
 		return stop(err)
@@ -66,15 +66,15 @@ func (r *MerchantReconciler) finishDeletion(ctx context.Context, m *v1alpha1.Mer
 // unusable returns why no Order or Refund can make calls with the Merchant's credentials, or nil if
 // they can or it is not known.
 func (r *MerchantReconciler) unusable(ctx context.Context, m *v1alpha1.Merchant) *account.Problem {
-	handle, err := r.Registry.Get(ctx, m)
+	acc, err := r.Registry.Get(ctx, m)
 	if err != nil {
 		problem, _ := account.AsProblem(err)
 		return problem
 	}
-	if problem := rejectedKey(m, handle); problem != nil {
+	if problem := rejectedKey(m, acc); problem != nil {
 		return problem
 	}
-	return noCalls(m, handle)
+	return noCalls(m, acc)
 }
 
 // countUsers counts the Orders and Refunds that may still need a call. Those that were never
@@ -87,7 +87,7 @@ func (r *MerchantReconciler) countUsers(ctx context.Context, m *v1alpha1.Merchan
 	users := 0
 	for i := range orders.Items {
 		order := &orders.Items[i]
-		if isHeld(order) && !lifecycle.IsFinished(order) && !createdTooLate(order, m) {
+		if hasFinalizer(order) && !lifecycle.IsFinished(order) && !createdTooLate(order, m) {
 			uses, err := r.uses(ctx, order)
 			if err != nil {
 				return 0, err

@@ -14,20 +14,20 @@ import (
 // probeIfPaused makes a query without side effects while order calls are paused, so that they
 // resume soon after WeChat answers again, even if no Order makes a call. While the pause lasts, the
 // breaker rejects it.
-func (r *MerchantReconciler) probeIfPaused(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) {
-	if handle.Paused(account.OrderCalls) != nil && !handle.Rejected() {
-		_ = r.probe(ctx, m, handle) // the breaker counts the result
+func (r *MerchantReconciler) probeIfPaused(ctx context.Context, m *v1alpha1.Merchant, acc *account.Account) {
+	if acc.Paused(account.OrderCalls) != nil && !acc.Rejected() {
+		_ = r.probe(ctx, m, acc) // the breaker counts the result
 	}
 }
 
 // callsAllowed returns the condition that shows pauses. Its message has the time when a pause began
 // and the interval of trials, and nothing that changes during the pause, so that it is written
 // once.
-func callsAllowed(handle *account.Account) (status metav1.ConditionStatus, reason, message string) {
-	if handle == nil || handle.Rejected() {
+func callsAllowed(acc *account.Account) (status metav1.ConditionStatus, reason, message string) {
+	if acc == nil || acc.Rejected() {
 		return metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, "Nothing is sent for this Merchant; the condition Ready says why"
 	}
-	orders, refunds := handle.Paused(account.OrderCalls), handle.Paused(account.RefundCalls)
+	orders, refunds := acc.Paused(account.OrderCalls), acc.Paused(account.RefundCalls)
 	const ofOrders, ofRefunds = "All calls but refund requests", "Refund requests"
 	switch {
 	case orders != nil && refunds != nil:

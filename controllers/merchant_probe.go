@@ -25,22 +25,22 @@ type probe struct {
 
 // checkCredentials reports whether the key, the certificate and what WeChat's answers are verified
 // with are in order.
-func (r *MerchantReconciler) checkCredentials(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) (metav1.ConditionStatus, string, string) {
-	if problem := noCalls(m, handle); problem != nil {
+func (r *MerchantReconciler) checkCredentials(ctx context.Context, m *v1alpha1.Merchant, acc *account.Account) (metav1.ConditionStatus, string, string) {
+	if problem := noCalls(m, acc); problem != nil {
 		return metav1.ConditionFalse, problem.Reason, problem.Message
 	}
-	status, reason, message := r.checkKey(ctx, m, handle)
+	status, reason, message := r.checkKey(ctx, m, acc)
 	if status != metav1.ConditionTrue {
 		return status, reason, message
 	}
-	if handle.CertificateProblem != nil {
-		return metav1.ConditionFalse, handle.CertificateProblem.Reason, handle.CertificateProblem.Message
+	if acc.CertificateProblem != nil {
+		return metav1.ConditionFalse, acc.CertificateProblem.Reason, acc.CertificateProblem.Message
 	}
-	if refusal, rejected := certificateRejected(m, handle); rejected {
+	if refusal, rejected := certificateRejected(m, acc); rejected {
 		return metav1.ConditionFalse, v1alpha1.ReasonCertificateRejected, refusal
 	}
-	if handle.HasKeyMismatch() {
-		return metav1.ConditionFalse, protocols.CredentialsOf(handle.Protocol, m).InvalidKey, keyMismatchMessage(m, handle, callbacksUnopened)
+	if acc.HasKeyMismatch() {
+		return metav1.ConditionFalse, protocols.CredentialsOf(acc.Protocol, m).InvalidKey, keyMismatchMessage(m, acc, callbacksUnopened)
 	}
 	return status, reason, message
 }
@@ -48,44 +48,44 @@ func (r *MerchantReconciler) checkCredentials(ctx context.Context, m *v1alpha1.M
 // checkKey reports whether WeChat accepts the key. It probes when the credentials have changed,
 // when an ordinary call was rejected because of them, and periodically while they are rejected;
 // otherwise it returns the last result.
-func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) (metav1.ConditionStatus, string, string) {
+func (r *MerchantReconciler) checkKey(ctx context.Context, m *v1alpha1.Merchant, acc *account.Account) (metav1.ConditionStatus, string, string) {
 	now := r.Clock.Now()
 	last := r.known.of(m).probe
-	current := last != nil && last.version == handle.Version
-	if current && last.accepted && handle.Proven() && !handle.CredentialsSuspect() {
-		return metav1.ConditionTrue, v1alpha1.ReasonReady, r.readyMessage(m, handle, now)
+	current := last != nil && last.version == acc.Version
+	if current && last.accepted && acc.Proven() && !acc.CredentialsSuspect() {
+		return metav1.ConditionTrue, v1alpha1.ReasonReady, r.readyMessage(m, acc, now)
 	}
-	if current && !last.accepted && now.Sub(last.at) < r.rejectedProbeInterval(handle) {
-		handle.Reject() // a rejected key that was set again
+	if current && !last.accepted && now.Sub(last.at) < r.rejectedProbeInterval(acc) {
+		acc.Reject() // a rejected key that was set again
 		if status, reason, message := readyCondition(m); reason == v1alpha1.ReasonCredentialsRejected {
 			return status, reason, message
 		}
 		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
-			"WeChat Pay rejected the %s in Secret %s/%s when it was last tried; the operator tries it again every %s", credentialName(handle), m.Namespace, credentialSecret(m, handle), r.Timing.ProbeRejected)
+			"WeChat Pay rejected the %s in Secret %s/%s when it was last tried; the operator tries it again every %s", credentialName(acc), m.Namespace, credentialSecret(m, acc), r.Timing.ProbeRejected)
 	}
-	err := r.probe(ctx, m, handle)
+	err := r.probe(ctx, m, acc)
 	switch {
 	case err == nil:
-		handle.CredentialsProven()
-		r.known.of(m).probe = &probe{version: handle.Version, at: now, accepted: true}
-		return metav1.ConditionTrue, v1alpha1.ReasonReady, r.readyMessage(m, handle, now)
-	case wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && !clockBreaksCalls(handle):
-		handle.Reject()
-		r.known.of(m).probe = &probe{version: handle.Version, at: now}
-		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, rejectedMessage(m, handle, err, r.Timing.ProbeRejected)
+		acc.CredentialsProven()
+		r.known.of(m).probe = &probe{version: acc.Version, at: now, accepted: true}
+		return metav1.ConditionTrue, v1alpha1.ReasonReady, r.readyMessage(m, acc, now)
+	case wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && !clockBreaksCalls(acc):
+		acc.Reject()
+		r.known.of(m).probe = &probe{version: acc.Version, at: now}
+		return metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected, rejectedMessage(m, acc, err, r.Timing.ProbeRejected)
 	default:
 		r.logConcealed(ctx, m, err)
-		if reason, message := notVerified(m, handle, err); reason != "" {
+		if reason, message := notVerified(m, acc, err); reason != "" {
 			return metav1.ConditionFalse, reason, message
 		}
-		return unreachable(m, handle, err)
+		return unreachable(m, acc, err)
 	}
 }
 
 // rejectedProbeInterval returns how long a rejected key is not probed again. A callback signed with
 // it suggests that WeChat has the key by now.
-func (r *MerchantReconciler) rejectedProbeInterval(handle *account.Account) time.Duration {
-	if handle.HasUnprovenCallback() {
+func (r *MerchantReconciler) rejectedProbeInterval(acc *account.Account) time.Duration {
+	if acc.HasUnprovenCallback() {
 		return min(r.Timing.SecretsCheck, r.Timing.ProbeRejected)
 	}
 	return r.Timing.ProbeRejected
@@ -98,10 +98,10 @@ const probeNumber = "WECHATPAY-OPERATOR-PROBE"
 // probe queries an order that can't exist. Any signed answer proves the key. So does an unsigned one
 // that says that there is no such order, under a protocol in which WeChat verifies the request before
 // it looks: the host is one that the platform allows, and TLS has verified it.
-func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account) error {
-	_, err := handle.QueryOrder(ctx, wechatpay.OrderRef{OutTradeNo: probeNumber, AppID: m.Spec.AppID})
-	if handle.CertificateForAllCalls && wechatpay.OutcomeOf(err) == wechatpay.Refused && wechatpay.MeaningOf(err) == wechatpay.OrderNotExist {
-		handle.AcceptedUnsigned()
+func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, acc *account.Account) error {
+	_, err := acc.QueryOrder(ctx, wechatpay.OrderRef{OutTradeNo: probeNumber, AppID: m.Spec.AppID})
+	if acc.CertificateForAllCalls && wechatpay.OutcomeOf(err) == wechatpay.Refused && wechatpay.MeaningOf(err) == wechatpay.OrderNotExist {
+		acc.AcceptedUnsigned()
 		return nil
 	}
 	if wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected && wechatpay.MeaningOf(err) != wechatpay.SlowDown {
@@ -126,8 +126,8 @@ func (r *MerchantReconciler) logConcealed(ctx context.Context, m *v1alpha1.Merch
 
 // unreachable leaves Ready unchanged: an unreachable WeChat says nothing about the key. This holds
 // only for a key that was accepted or rejected at this endpoint; about any other nothing is known.
-func unreachable(m *v1alpha1.Merchant, handle *account.Account, err error) (metav1.ConditionStatus, string, string) {
-	unchanged := m.Status.KeysEndpoint == "" || handle.KeyProven(m)
+func unreachable(m *v1alpha1.Merchant, acc *account.Account, err error) (metav1.ConditionStatus, string, string) {
+	unchanged := m.Status.KeysEndpoint == "" || acc.KeyProven(m)
 	switch status, reason, message := readyCondition(m); {
 	case reason == v1alpha1.ReasonCredentialsRejected,
 		unchanged && (reason == v1alpha1.ReasonReady || reason == v1alpha1.ReasonCertificateRejected):

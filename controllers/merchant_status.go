@@ -16,10 +16,10 @@ import (
 var warnDays = []int{7, 30, 60}
 
 // show writes the status, and schedules the next read of the Secrets.
-func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account, status metav1.ConditionStatus, reason, message string) progress {
+func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, acc *account.Account, status metav1.ConditionStatus, reason, message string) progress {
 	before := readyReason(m)
 	message = r.withRefusal(m, r.withDeletion(m, message))
-	allowed, why, pauses := callsAllowed(handle)
+	allowed, why, pauses := callsAllowed(acc)
 	guarded, guardedBefore := r.refundsGuarded(ctx, m), conditionOf(m, v1alpha1.ConditionRefundsGuarded)
 	callbacks, tested := r.Callbacks.get(m)
 	callbacksBefore := conditionOf(m, v1alpha1.ConditionCallbacksReachable)
@@ -32,12 +32,12 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 			callbacks.LastTransitionTime = metav1.NewTime(r.Clock.Now())
 			meta.SetStatusCondition(&m.Status.Conditions, callbacks)
 		}
-		if handle != nil {
-			m.Status.Certificate = handle.Certificate
-			verifiers := handle.ProvenVerifiers(m)
-			m.Status.Keys, m.Status.KeysEndpoint = handle.ProvenKeys(m)
+		if acc != nil {
+			m.Status.Certificate = acc.Certificate
+			verifiers := acc.ProvenVerifiers(m)
+			m.Status.Keys, m.Status.KeysEndpoint = acc.ProvenKeys(m)
 			m.Status.Verifiers = verifiers
-			r.setRefundsAllowed(m, handle)
+			r.setRefundsAllowed(m, acc)
 		}
 	})
 	if err != nil {
@@ -84,11 +84,11 @@ func readyCondition(m *v1alpha1.Merchant) (metav1.ConditionStatus, string, strin
 
 // setRefundsAllowed shows whether the sub merchant lets its service provider refund. What is not
 // known to this process stays as it was.
-func (r *MerchantReconciler) setRefundsAllowed(m *v1alpha1.Merchant, handle *account.Account) {
+func (r *MerchantReconciler) setRefundsAllowed(m *v1alpha1.Merchant, acc *account.Account) {
 	if m.Spec.Partner == nil {
 		return
 	}
-	switch handle.RefundRight() {
+	switch acc.RefundRight() {
 	case account.RefundRightGranted:
 		r.set(m, v1alpha1.ConditionRefundsAllowed, metav1.ConditionTrue, v1alpha1.ReasonRefundAccepted, "WeChat Pay accepted a refund request for the sub merchant")
 	case account.RefundRightMissing:
@@ -115,9 +115,9 @@ func (r *MerchantReconciler) setRecorded(m *v1alpha1.Merchant) {
 }
 
 // readyMessage names dates, not days left, so that it does not change every day.
-func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, handle *account.Account, now time.Time) string {
+func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, acc *account.Account, now time.Time) string {
 	accepted, without, ends := "WeChat Pay accepts the key", ". There is no client certificate, so refunds can't be made", "refunds stop then"
-	if handle.CertificateForAllCalls {
+	if acc.CertificateForAllCalls {
 		accepted, ends = "WeChat Pay accepts the API certificate", "all calls stop then"
 		if r.CallbacksElsewhere && len(m.Spec.PublicKeys) == 0 {
 			accepted += ". Callbacks are received by a process without a right to private keys, which can't verify them: name WeChat Pay's public key in spec.publicKeys"
@@ -126,10 +126,10 @@ func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, handle *account.
 	switch {
 	case m.Spec.CertificateSecretRef == nil:
 		return accepted + without
-	case handle.Certificate == nil:
+	case acc.Certificate == nil:
 		return accepted
 	}
-	expires := handle.Certificate.NotAfter.Time
+	expires := acc.Certificate.NotAfter.Time
 	date := expires.UTC().Format(time.DateOnly)
 	if days, near := warnDaysBefore(expires, now); near {
 		return fmt.Sprintf("%s. The client certificate expires in less than %d days, on %s: get a new one in the merchant platform, or %s", accepted, days, date, ends)
@@ -138,17 +138,17 @@ func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, handle *account.
 }
 
 // warnOfExpiry writes an event each time the remaining days fall below one of warnDays.
-func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *account.Account) {
-	if handle.Certificate == nil {
+func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, acc *account.Account) {
+	if acc.Certificate == nil {
 		return
 	}
-	expires := handle.Certificate.NotAfter.Time
+	expires := acc.Certificate.NotAfter.Time
 	days, near := warnDaysBefore(expires, r.Clock.Now())
 	if !near {
 		days = 0
 	}
 	stops := "refunds stop then"
-	if handle.CertificateForAllCalls {
+	if acc.CertificateForAllCalls {
 		stops = "all calls stop then"
 	}
 	known := r.known.of(m)

@@ -19,7 +19,7 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	if reason == "" {
 		return next()
 	}
-	if wait := r.closes.wait(o, r.Clock.Now()); wait > 0 {
+	if wait := r.closeHoldoffs.wait(o, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
 	if lifecycle.IsUsedAtWeChat(o.Order) {
@@ -135,7 +135,7 @@ func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string
 
 // closeLater delays the next attempt to close an Order, whatever else starts a reconcile until then.
 func (r *OrderReconciler) closeLater(o *order, wait time.Duration) progress {
-	r.closes.until(o, r.Clock.Now().Add(wait))
+	r.closeHoldoffs.until(o, r.Clock.Now().Add(wait))
 	return again(wait)
 }
 
@@ -161,7 +161,7 @@ func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why str
 // endUnpaid ends an Order, finally, that nobody paid.
 func (r *OrderReconciler) endUnpaid(ctx context.Context, o *order, reason, message string) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.Closed(order, reason, message, r.Clock.Now()) })
-	return afterWrite(err, done()) // the write starts the next reconcile
+	return afterWrite(err, done())
 }
 
 // endClosed ends an Order that WeChat has closed.
@@ -169,5 +169,5 @@ func (r *OrderReconciler) endClosed(ctx context.Context, o *order, reason, messa
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.ClosedAtWeChat(order, o.payee.Attach, reason, message, r.Clock.Now())
 	})
-	return afterWrite(err, done()) // the write starts the next reconcile
+	return afterWrite(err, done())
 }

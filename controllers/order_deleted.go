@@ -13,7 +13,7 @@ import (
 // releaseIfSettled removes the finalizer of a deleted Order that is closed, or paid without open
 // Refunds.
 func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progress {
-	if !isHeld(o) {
+	if !hasFinalizer(o) {
 		r.forget(o.UID)
 		return done()
 	}
@@ -23,7 +23,7 @@ func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progre
 	if lifecycle.PaidReason(o.Order) == v1alpha1.ReasonAmountMismatch {
 		// The next answer can contradict the mismatch, so WeChat is asked before the Order is
 		// removed.
-		r.closes.clear(o.UID)
+		r.closeHoldoffs.clear(o.UID)
 	}
 	return next()
 }
@@ -46,15 +46,15 @@ func (r *OrderReconciler) finishDeletion(ctx context.Context, o *order) progress
 	if wait := r.awaitSinks(ctx, o.Order, o.DeletionTimestamp.Time); wait.stop {
 		return wait
 	}
-	objects, err := r.withWhatNeedsIt(ctx, o.Order)
+	objects, err := r.withDependents(ctx, o.Order)
 	if err != nil {
 		return failed(err)
 	}
 	if wait := r.awaitLedger(ctx, o.DeletionTimestamp.Time, objects...); wait.stop {
 		return wait
 	}
-	r.deleted.settled(o.Order)
-	err = r.release(ctx, o.Order)
+	r.deleted.forget(o.Order)
+	err = r.removeFinalizer(ctx, o.Order)
 	if !isRefused(err) {
 		r.refusals.forget(o.UID)
 		return stop(err)

@@ -60,8 +60,8 @@ func (g *deletedOrders) note(o *order) {
 	g.asked.set(client.ObjectKeyFromObject(order), &askedOrder{order: order, account: account.IDOf(o.merchant)})
 }
 
-// settled removes an Order whose deletion is regular.
-func (g *deletedOrders) settled(order *v1alpha1.Order) {
+// forget removes an Order whose deletion is regular.
+func (g *deletedOrders) forget(order *v1alpha1.Order) {
 	g.asked.take(client.ObjectKeyFromObject(order), func(asked *askedOrder) bool { return asked.order.UID == order.UID })
 }
 
@@ -131,7 +131,7 @@ func (r *OrderReconciler) forgetIfNotCreated(o *order, err error) {
 	outcome := wechatpay.OutcomeOf(err)
 	if err != nil && (outcome == wechatpay.NotSent || outcome == wechatpay.Failed) &&
 		(!lifecycle.Started(o.Order) || lifecycle.IsUsedAtWeChat(o.Order)) {
-		r.deleted.settled(o.Order)
+		r.deleted.forget(o.Order)
 	}
 }
 
@@ -164,9 +164,9 @@ func (r *OrderReconciler) closeDeleted(ctx context.Context, key types.Namespaced
 
 // closeNow closes a deleted Order. It returns when to retry, or zero if nothing more is to be done.
 func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.Duration {
-	found, handle, err := r.merchantOfStarted(ctx, gone.order)
+	found, acc, err := r.merchantOfStarted(ctx, gone.order)
 	if err == nil {
-		err = closedAtWeChat(ctx, handle, wechatpay.OrderRef{OutTradeNo: gone.order.Number(), AppID: lifecycle.AppID(gone.order, found)})
+		err = closedAtWeChat(ctx, acc, wechatpay.OrderRef{OutTradeNo: gone.order.Number(), AppID: lifecycle.AppID(gone.order, found)})
 	}
 	patience, wait := r.Timing.AbandonAtLast, r.Timing.CloseRetry
 	waited := r.Clock.Since(gone.deletedTime)
@@ -195,11 +195,11 @@ func (r *OrderReconciler) closeNow(ctx context.Context, gone *askedOrder) time.D
 
 // closedAtWeChat closes an order and confirms it by a query: the answer to CloseOrder does not name
 // the order.
-func closedAtWeChat(ctx context.Context, handle *account.Account, order wechatpay.OrderRef) error {
-	if err := handle.CloseOrder(ctx, order); err != nil {
+func closedAtWeChat(ctx context.Context, acc *account.Account, order wechatpay.OrderRef) error {
+	if err := acc.CloseOrder(ctx, order); err != nil {
 		return err
 	}
-	trade, err := handle.QueryOrder(ctx, order)
+	trade, err := acc.QueryOrder(ctx, order)
 	switch {
 	case err != nil:
 		return err

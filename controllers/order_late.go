@@ -12,7 +12,7 @@ import (
 // lost callback is found.
 func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress {
 	now := r.Clock.Now()
-	if due := r.polls.setIfUnknown(o.UID, r.nextLateCheck(o, now)); now.Before(due) {
+	if due := r.nextPolls.setIfUnknown(o.UID, r.nextLateCheck(o, now)); now.Before(due) {
 		return r.restUntil(o, due)
 	}
 	return next()
@@ -22,10 +22,10 @@ func (r *OrderReconciler) waitForLateCheck(_ context.Context, o *order) progress
 func (r *OrderReconciler) checkLatePayment(ctx context.Context, o *order) progress {
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	if err == nil && trade.State.Paid() {
-		r.polls.clear(o.UID)
+		r.nextPolls.clear(o.UID)
 		return r.applyTrade(ctx, o, trade)
 	}
-	r.notePoll(o, farFuture, err)
+	r.notePoll(o, neverDue, err)
 	if err := r.showPoll(ctx, o, trade, err); err != nil {
 		return stoppedBy(err)
 	}
@@ -39,7 +39,7 @@ func (r *OrderReconciler) lateCheckDone(o *order, conclusive bool) progress {
 	if !conclusive && now.Sub(lifecycle.FinishedTime(o.Order)) < giveUpLateChecks {
 		due = now.Add(r.Timing.RetrySlowly)
 	}
-	r.polls.set(o.UID, due)
+	r.nextPolls.set(o.UID, due)
 	return r.restUntil(o, due)
 }
 
@@ -47,19 +47,19 @@ func (r *OrderReconciler) lateCheckDone(o *order, conclusive bool) progress {
 // check.
 const giveUpLateChecks = 48 * time.Hour
 
-// nextLateCheck returns the next time of the schedule, or farFuture.
+// nextLateCheck returns the next time of the schedule, or neverDue.
 func (r *OrderReconciler) nextLateCheck(o *order, now time.Time) time.Time {
 	closed := lifecycle.FinishedTime(o.Order)
 	age, more := r.Timing.LateCheck.Next(now.Sub(closed), string(o.UID))
 	if !more {
-		return farFuture
+		return neverDue
 	}
 	return closed.Add(age)
 }
 
 // restUntil ends the reconcile of a finished Order until its next check or its TTL.
 func (r *OrderReconciler) restUntil(o *order, due time.Time) progress {
-	if due.Equal(farFuture) {
+	if due.Equal(neverDue) {
 		return r.untilTTL(o)
 	}
 	return soonest(again(due.Sub(r.Clock.Now())), r.untilTTL(o))

@@ -136,7 +136,7 @@ func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) progress {
 		return r.abandonFinalizer(ctx, o, "another Order of the number comes first, and WeChat Pay has not said whose it is")
 	default:
 		end := r.waitForNumber(ctx, o)
-		r.closes.until(o, r.Clock.Now().Add(r.Timing.CloseRetry)) // no query about it meanwhile
+		r.closeHoldoffs.until(o, r.Clock.Now().Add(r.Timing.CloseRetry)) // no query about it meanwhile
 		return end
 	}
 }
@@ -202,6 +202,6 @@ func (r *OrderReconciler) usedAtWeChat(ctx context.Context, o *order) progress {
 	if err != nil {
 		return stoppedBy(err)
 	}
-	r.calls.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
+	r.callHoldoffs.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
 	return next() // to the poll
 }

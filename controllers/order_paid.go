@@ -32,7 +32,7 @@ func (r *OrderReconciler) applyTradeAs(ctx context.Context, o *order, trade wech
 	r.reporter(ctx).Payment(o.Order, o.merchant, verdict, message)
 	switch verdict {
 	case lifecycle.Recorded, lifecycle.AlreadyRecorded:
-		return done() // the write starts the next reconcile
+		return done()
 	case lifecycle.NotOurs:
 		return r.otherPayment(ctx, o, trade.Payment.Attach)
 	}

@@ -13,13 +13,13 @@ import (
 // poll queries an open Order periodically, in case its callback got lost.
 func (r *OrderReconciler) poll(ctx context.Context, o *order) progress {
 	now := r.Clock.Now()
-	due := r.polls.setIfUnknown(o.UID, r.nextPoll(o, now))
+	due := r.nextPolls.setIfUnknown(o.UID, r.nextPoll(o, now))
 	if now.Before(due) {
 		return again(r.untilNext(o, due, now))
 	}
 	trade, err := o.account.QueryOrder(ctx, o.ref())
 	due = r.nextPoll(o, r.Clock.Now())
-	r.polls.set(o.UID, due)
+	r.nextPolls.set(o.UID, due)
 	r.notePoll(o, due, err)
 	if err == nil && (trade.State.Paid() || trade.State.Closed() && isOurs(o, trade)) {
 		return r.applyTrade(ctx, o, trade)
@@ -54,10 +54,10 @@ func (r *OrderReconciler) untilNext(o *order, poll, now time.Time) time.Duration
 // restored.
 func (r *OrderReconciler) notePoll(o *order, due time.Time, err error) {
 	if err == nil || wechatpay.Means(err, wechatpay.OrderNotExist) {
-		r.polled.clear(o.UID)
+		r.failedPolls.clear(o.UID)
 		return
 	}
-	r.polled.until(o, due)
+	r.failedPolls.until(o, due)
 }
 
 // showPoll shows the result of a poll for an order that is neither paid nor closed at WeChat.

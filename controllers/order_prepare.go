@@ -21,7 +21,7 @@ func (r *OrderReconciler) queryIfTooLate(ctx context.Context, o *order) progress
 	if lifecycle.Started(o.Order) || !tooLate {
 		return next()
 	}
-	if wait := r.calls.wait(o, now); wait > 0 {
+	if wait := r.callHoldoffs.wait(o, now); wait > 0 {
 		return again(wait)
 	}
 	trade, err := o.account.QueryOrder(ctx, o.ref())
@@ -61,8 +61,8 @@ func (r *OrderReconciler) queryFailed(ctx context.Context, o *order, cause error
 	if err != nil {
 		return stoppedBy(err)
 	}
-	r.calls.until(o, r.Clock.Now().Add(r.waitAfter(o, cause)))
-	return again(r.calls.wait(o, r.Clock.Now()))
+	r.callHoldoffs.until(o, r.Clock.Now().Add(r.waitAfter(o, cause)))
+	return again(r.callHoldoffs.wait(o, r.Clock.Now()))
 }
 
 // prepare gets the first prepay of the Order, or a new one.
@@ -76,7 +76,7 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	if !r.mayTryAgain(o) {
 		return next() // to the poll
 	}
-	if wait := r.calls.wait(o, r.Clock.Now()); wait > 0 {
+	if wait := r.callHoldoffs.wait(o, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
 	if !r.beginCall(o) {
@@ -104,7 +104,7 @@ func (r *OrderReconciler) stopNewPrepay(ctx context.Context, o *order) progress 
 // mayTryAgain reports whether to try again if WeChat accepts the parameters: periodically, and at
 // once after a change of the Merchant.
 func (r *OrderReconciler) mayTryAgain(o *order) bool {
-	return !lifecycle.IsUsedAtWeChat(o.Order) || r.calls.wait(o, r.Clock.Now()) <= 0
+	return !lifecycle.IsUsedAtWeChat(o.Order) || r.callHoldoffs.wait(o, r.Clock.Now()) <= 0
 }
 
 // create creates the order in a protocol.
@@ -126,9 +126,9 @@ func (r *OrderReconciler) recordPrepay(ctx context.Context, o *order, connection
 	if err != nil {
 		return r.stoppedDuringCreate(ctx, o, err)
 	}
-	r.deleted.settled(o.Order) // from now on a payer may have the prepay: if the object is lost, it is applied again
+	r.deleted.forget(o.Order) // from now on a payer may have the prepay: if the object is lost, it is applied again
 	r.retries.forget(o.UID)
-	r.calls.clear(o.UID)
+	r.callHoldoffs.clear(o.UID)
 	return next()
 }
 
@@ -147,7 +147,7 @@ func (r *OrderReconciler) cannotRefresh(ctx context.Context, o *order, cause err
 	if err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, message); err != nil {
 		return stoppedBy(err)
 	}
-	r.calls.until(o, r.Clock.Now().Add(r.Timing.SecretsCheck))
+	r.callHoldoffs.until(o, r.Clock.Now().Add(r.Timing.SecretsCheck))
 	return next() // to the poll
 }
 
@@ -249,7 +249,7 @@ func (r *OrderReconciler) notPreparedBy(ctx context.Context, o *order, cause err
 
 // pause delays the next call, whatever else starts a reconcile until then.
 func (r *OrderReconciler) pause(o *order, wait time.Duration) progress {
-	r.calls.until(o, r.Clock.Now().Add(wait))
+	r.callHoldoffs.until(o, r.Clock.Now().Add(wait))
 	return again(min(wait, max(o.Deadline().Sub(r.Clock.Now()), time.Second)))
 }
 

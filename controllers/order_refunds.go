@@ -48,7 +48,7 @@ func (r *OrderReconciler) hasOpenRefunds(ctx context.Context, o *order) (bool, e
 }
 
 func isDeletedAndFree(refund *v1alpha1.Refund) bool {
-	return isDeleted(refund) && !isHeld(refund)
+	return isDeleted(refund) && !hasFinalizer(refund)
 }
 
 // refundsOf lists the Refunds of an Order, from the cache by its index or live by the selectable

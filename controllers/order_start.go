@@ -15,13 +15,13 @@ import (
 
 // findMerchant gets the Merchant and its Account, if the Order may use it and it can be used.
 func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
-	found, handle, err := r.merchantFor(ctx, o.Order)
+	found, acc, err := r.merchantFor(ctx, o.Order)
 	if problem, ok := account.AsProblem(err); ok && problem.Reason == v1alpha1.ReasonNotPermitted && lifecycle.Started(o.Order) {
 		o.revoked = problem
-		found, handle, err = r.merchantOfStarted(ctx, o.Order)
+		found, acc, err = r.merchantOfStarted(ctx, o.Order)
 	}
 	if err == nil {
-		o.merchant, o.account, o.payee = found, handle, lifecycle.PayeeOf(o.Order, found)
+		o.merchant, o.account, o.payee = found, acc, lifecycle.PayeeOf(o.Order, found)
 		return next()
 	}
 	problem, ok := account.AsProblem(err)
@@ -32,16 +32,16 @@ func (r *OrderReconciler) findMerchant(ctx context.Context, o *order) progress {
 		return r.abandonWithoutCredentials(ctx, o, problem)
 	}
 	if lifecycle.IsFinished(o.Order) {
-		r.polled.until(o, farFuture)
+		r.failedPolls.until(o, neverDue)
 		return r.lateCheckDone(o, true) // not possible now; the schedule has more checks, and restored credentials start one
 	}
-	if !isHeld(o) && !r.Clock.Now().Before(o.Deadline()) {
+	if !hasFinalizer(o) && !r.Clock.Now().Before(o.Deadline()) {
 		// Without the finalizer no call was made, so there is nothing to query.
 		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "The time to pay is over; WeChat Pay was not asked. "+problem.Message)
 	}
 	err = r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.NotPrepared(order, metav1.ConditionFalse, merchantReason(problem), problem.Message, r.Clock.Now())
-		if reason, why := r.closeReason(o); reason != "" && isHeld(o) {
+		if reason, why := r.closeReason(o); reason != "" && hasFinalizer(o) {
 			lifecycle.Closing(order, why+", but it can't be closed at WeChat Pay yet: "+problem.Message, r.Clock.Now())
 		}
 	})
@@ -66,25 +66,25 @@ func (r *OrderReconciler) checkSpec(ctx context.Context, o *order) progress {
 	return next()
 }
 
-// holdBeforeFirstCall adds the finalizer, unless the Order was created with it: after this step
+// addFinalizerBeforeFirstCall adds the finalizer, unless the Order was created with it: after this step
 // WeChat may know the order.
-func (r *OrderReconciler) holdBeforeFirstCall(ctx context.Context, o *order) progress {
-	if isHeld(o) {
+func (r *OrderReconciler) addFinalizerBeforeFirstCall(ctx context.Context, o *order) progress {
+	if hasFinalizer(o) {
 		return next()
 	}
-	switch err := r.hold(ctx, o.Order); {
+	switch err := r.addFinalizer(ctx, o.Order); {
 	case err == nil:
 		return next()
 	case isRefused(err):
-		return r.notHeld(ctx, o, err)
+		return r.goOnWithoutFinalizer(ctx, o, err)
 	default:
 		return stop(client.IgnoreNotFound(err))
 	}
 }
 
-// notHeld shows that no call is made for an Order without finalizer. One that was started or is to
+// goOnWithoutFinalizer shows that no call is made for an Order without finalizer. One that was started or is to
 // be closed continues.
-func (r *OrderReconciler) notHeld(ctx context.Context, o *order, refused error) progress {
+func (r *OrderReconciler) goOnWithoutFinalizer(ctx context.Context, o *order, refused error) progress {
 	if lifecycle.Started(o.Order) {
 		return afterWrite(r.showRefusal(ctx, o, metrics.WriteHold, refused), next())
 	}

@@ -37,7 +37,7 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	if wait := r.awaitSinks(ctx, o.Order, ttlTime(o.Order)); wait.stop {
 		return r.laterAfterTTL(o, wait)
 	}
-	objects, err := r.withWhatNeedsIt(ctx, o.Order)
+	objects, err := r.withDependents(ctx, o.Order)
 	if err != nil {
 		return failed(err)
 	}

@@ -56,17 +56,17 @@ func (r *RefundReconciler) resolveAbnormal(ctx context.Context, f *refund) progr
 	if f.Spec.Abnormal == nil || !lifecycle.IsAbnormal(f.Refund) || !lifecycle.AbnormalTrusted(f.Refund) || lifecycle.AbnormalReason(f.Refund) == v1alpha1.ReasonAccepted {
 		return next()
 	}
-	if r.calls.wait(f, r.Clock.Now()) > 0 {
+	if r.callHoldoffs.wait(f, r.Clock.Now()) > 0 {
 		return next() // to the poll
 	}
 	if found := r.Guard.Look(ctx, f.Namespace); found.State != guard.InForce {
-		r.calls.until(f, r.Clock.Now().Add(r.Timing.GuardRetry))
+		r.callHoldoffs.until(f, r.Clock.Now().Add(r.Timing.GuardRetry))
 		return next()
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err != nil:
-		r.calls.until(f, r.Clock.Now().Add(r.waitAfter(f, err)))
+		r.callHoldoffs.until(f, r.Clock.Now().Add(r.waitAfter(f, err)))
 		return next()
 	case fact.Status != wechatpay.RefundStatusAbnormal:
 		return r.applyFact(ctx, f, fact)
@@ -83,7 +83,7 @@ func (r *RefundReconciler) resolveAbnormal(ctx context.Context, f *refund) progr
 	if cause := f.account.ResolveAbnormalRefund(ctx, request); cause != nil {
 		return r.abnormalWaits(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) { lifecycle.AbnormalHandledBy(refund, cause, r.Clock.Now()) })
 	}
-	r.calls.clear(f.UID)
+	r.callHoldoffs.clear(f.UID)
 	err = r.record(withCallOutcome(ctx, wechatpay.OperationResolveAbnormalRefund, nil), f, func(refund *v1alpha1.Refund) {
 		lifecycle.AbnormalHandled(refund, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "WeChat Pay accepted the new target of the money; the condition Succeeded shows when it has arrived", r.Clock.Now())
 	})
@@ -92,7 +92,7 @@ func (r *RefundReconciler) resolveAbnormal(ctx context.Context, f *refund) progr
 
 // abnormalWaits shows what is wrong, and tries again slowly.
 func (r *RefundReconciler) abnormalWaits(ctx context.Context, f *refund, change func(*v1alpha1.Refund)) progress {
-	r.calls.until(f, r.Clock.Now().Add(r.Timing.RetrySlowly))
+	r.callHoldoffs.until(f, r.Clock.Now().Add(r.Timing.RetrySlowly))
 	return afterWrite(r.record(ctx, f, change), next()) // to the poll
 }
 

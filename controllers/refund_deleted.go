@@ -14,7 +14,7 @@ import (
 
 // releaseIfFinal ends the reconcile of a final Refund, and removes the finalizer of a deleted one.
 func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progress {
-	if isDeleted(f) && !isHeld(f) {
+	if isDeleted(f) && !hasFinalizer(f) {
 		r.forget(f.UID)
 		return done()
 	}
@@ -57,7 +57,7 @@ func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) pro
 	if r.wasNeverSent(f) {
 		return r.finishDeletion(ctx, f)
 	}
-	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+	if wait := r.callHoldoffs.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
@@ -91,8 +91,8 @@ func (r *RefundReconciler) finishDeletion(ctx context.Context, f *refund) progre
 		return wait
 	}
 	r.forget(f.UID)
-	r.settled(f.Refund)
-	refused := r.release(ctx, f.Refund)
+	r.forgetSent(f.Refund)
+	refused := r.removeFinalizer(ctx, f.Refund)
 	if !isRefused(refused) {
 		r.refusals.forget(f.UID)
 		return stop(refused)

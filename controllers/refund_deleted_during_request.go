@@ -24,34 +24,34 @@ type sentRefund struct {
 	order  *v1alpha1.Order
 }
 
-// holdWhenSeen adds the finalizer, usually long before anything is sent, since people take time to
+// addFinalizerWhenSeen adds the finalizer, usually long before anything is sent, since people take time to
 // decide. A Refund that was denied from the start is never sent.
-func (r *RefundReconciler) holdWhenSeen(ctx context.Context, f *refund) progress {
-	if isHeld(f) || isDeleted(f) || f.Spec.Approval == v1alpha1.ApprovalDenied && lifecycle.NeverRequested(f.Refund) {
+func (r *RefundReconciler) addFinalizerWhenSeen(ctx context.Context, f *refund) progress {
+	if hasFinalizer(f) || isDeleted(f) || f.Spec.Approval == v1alpha1.ApprovalDenied && lifecycle.NeverRequested(f.Refund) {
 		return next()
 	}
-	if err := r.hold(ctx, f.Refund); err != nil {
+	if err := r.addFinalizer(ctx, f.Refund); err != nil {
 		if isRefused(err) {
-			f.holdError = err
+			f.finalizerError = err
 			return next()
 		}
 		return stop(client.IgnoreNotFound(err))
 	}
-	r.holds.set(f.UID, r.Clock.Now().Add(r.Timing.HoldSettles))
+	r.finalizerAdded.set(f.UID, r.Clock.Now().Add(r.Timing.DeletionSettles))
 	return next()
 }
 
-// checkHeld stops a Refund without finalizer.
-func (r *RefundReconciler) checkHeld(ctx context.Context, f *refund) progress {
-	if isHeld(f) {
+// requireFinalizer stops a Refund without finalizer.
+func (r *RefundReconciler) requireFinalizer(ctx context.Context, f *refund) progress {
+	if hasFinalizer(f) {
 		return next()
 	}
-	return r.waitFor(ctx, f, v1alpha1.ReasonWriteRefused, "Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, f.holdError))
+	return r.waitFor(ctx, f, v1alpha1.ReasonWriteRefused, "Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, f.finalizerError))
 }
 
-// awaitHold waits for the end of a deletion that may have begun before the finalizer was added.
-func (r *RefundReconciler) awaitHold(_ context.Context, f *refund) progress {
-	if settled, known := r.holds.get(f.UID); known {
+// awaitEarlierDeletion waits for the end of a deletion that may have begun before the finalizer was added.
+func (r *RefundReconciler) awaitEarlierDeletion(_ context.Context, f *refund) progress {
+	if settled, known := r.finalizerAdded.get(f.UID); known {
 		if wait := settled.Sub(r.Clock.Now()); wait > 0 {
 			return again(wait)
 		}
@@ -68,7 +68,7 @@ func (r *RefundReconciler) stillThere(f *refund, live []v1alpha1.Refund) progres
 		switch {
 		case isDeleted(&live[i]):
 			return done() // the deletion starts the next reconcile
-		case !isHeld(&live[i]):
+		case !hasFinalizer(&live[i]):
 			return again(r.Timing.RetryFirst) // somebody removed the finalizer; it is added again
 		default:
 			return next()
@@ -100,12 +100,12 @@ func (r *RefundReconciler) reportDeleted(ctx context.Context, key types.Namespac
 		"Create it again with the same name, number and amount to see its result: nothing is paid twice", gone.refund.Name, gone.refund.Spec.Amount)
 }
 
-// sending records a Refund before its request. settled removes one that was deleted regularly or
+// sending records a Refund before its request. forgetSent removes one that was deleted regularly or
 // not sent.
 func (r *RefundReconciler) sending(f *refund) {
 	r.sent.set(client.ObjectKeyFromObject(f.Refund), &sentRefund{refund: f.DeepCopy(), order: f.order.DeepCopy()})
 }
 
-func (r *RefundReconciler) settled(refund *v1alpha1.Refund) {
+func (r *RefundReconciler) forgetSent(refund *v1alpha1.Refund) {
 	r.sent.take(client.ObjectKeyFromObject(refund), func(sent *sentRefund) bool { return sent.refund.UID == refund.UID })
 }

@@ -17,7 +17,7 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 		return next()
 	}
 	now := r.Clock.Now()
-	due := r.polls.setIfUnknown(f.UID, r.nextPoll(f, now))
+	due := r.nextPolls.setIfUnknown(f.UID, r.nextPoll(f, now))
 	if now.Before(due) {
 		return again(due.Sub(now))
 	}
@@ -32,11 +32,11 @@ func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
 		err = r.followFails(ctx, f, err)
 	}
 	due = r.nextPollAfter(f, r.Clock.Now())
-	r.polls.set(f.UID, due)
+	r.nextPolls.set(f.UID, due)
 	if answered {
-		r.polled.clear(f.UID)
+		r.failedPolls.clear(f.UID)
 	} else {
-		r.polled.until(f, due)
+		r.failedPolls.until(f, due)
 	}
 	if err != nil {
 		return stoppedBy(err)

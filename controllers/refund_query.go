@@ -10,13 +10,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// settleContradiction queries again a refund that WeChat reported with another amount or order,
+// queryContradiction queries again a refund that WeChat reported with another amount or order,
 // before anything else is done with its number.
-func (r *RefundReconciler) settleContradiction(ctx context.Context, f *refund) progress {
+func (r *RefundReconciler) queryContradiction(ctx context.Context, f *refund) progress {
 	if !lifecycle.RefundMismatched(f.Refund) {
 		return next()
 	}
-	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+	if wait := r.callHoldoffs.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
@@ -46,7 +46,7 @@ func (r *RefundReconciler) contradicted(ctx context.Context, f *refund) progress
 	case isDeleted(f) && now.Sub(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
 		return r.abandonFinalizer(ctx, f, "WeChat Pay keeps reporting another refund with this number")
 	case now.Sub(first) < r.Timing.NotExistGrace:
-		return r.rest(f, r.Timing.NotExistGrace-now.Sub(first))
+		return r.retryAfter(f, r.Timing.NotExistGrace-now.Sub(first))
 	}
 	return r.end(ctx, f, v1alpha1.ReasonNumberInUse, fmt.Sprintf(
 		"WeChat Pay has another refund of the number %s, with another amount or of another order, and said so twice. Create another Refund with another name or spec.outRefundNo", f.Number()))
@@ -58,7 +58,7 @@ func (r *RefundReconciler) queryLostAnswer(ctx context.Context, f *refund) progr
 	if !lifecycle.RefundMayBeAtWeChat(f.Refund) {
 		return next()
 	}
-	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+	if wait := r.callHoldoffs.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
@@ -77,7 +77,7 @@ func (r *RefundReconciler) queryLostAnswer(ctx context.Context, f *refund) progr
 // is.
 func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) progress {
 	reason := lifecycle.ApprovedReason(f.Refund)
-	if _, woken := r.woken.get(f.UID); !woken && reason != "" && reason != v1alpha1.ReasonPending {
+	if _, missed := r.missed.get(f.UID); !missed && reason != "" && reason != v1alpha1.ReasonPending {
 		return next()
 	}
 	if lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval) {
@@ -87,7 +87,7 @@ func (r *RefundReconciler) queryBeforeDecision(ctx context.Context, f *refund) p
 		return again(wait)
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
-	r.woken.clear(f.UID)
+	r.missed.clear(f.UID)
 	switch {
 	case err == nil:
 		return r.recover(ctx, f, fact)
@@ -105,13 +105,13 @@ func (r *RefundReconciler) queryBeforeDecisionFailed(ctx context.Context, f *ref
 	if err != nil {
 		return stoppedBy(err)
 	}
-	return r.rest(f, r.retries.after(f.UID, cause))
+	return r.retryAfter(f, r.retries.after(f.UID, cause))
 }
 
 // allowLookup reports whether WeChat may be queried now about a Refund that was not sent: not
 // before its delay is over, and within the account's lookup budget.
 func (r *RefundReconciler) allowLookup(ctx context.Context, f *refund) (allowed bool, wait time.Duration) {
-	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+	if wait := r.callHoldoffs.wait(f, r.Clock.Now()); wait > 0 {
 		return false, wait
 	}
 	return f.account.AllowLookup(ctx, f.Number(), r.Clock.Now())
@@ -138,7 +138,7 @@ func (r *RefundReconciler) queryFailed(ctx context.Context, f *refund, cause err
 			return stoppedBy(err)
 		}
 	}
-	return r.rest(f, wait)
+	return r.retryAfter(f, wait)
 }
 
 func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
@@ -154,7 +154,7 @@ func (r *RefundReconciler) recover(ctx context.Context, f *refund, fact wechatpa
 	if lifecycle.ApprovedReason(f.Refund) == v1alpha1.ReasonRecovered {
 		r.note(f.Refund, v1alpha1.ReasonRecovered, "Refund", "WeChat Pay has refund %s already (%s)", f.Number(), fact.Status)
 	}
-	return done() // the write starts the next reconcile
+	return done()
 }
 
 // applyFact records the result of QueryRefund for a Refund that was not known to be accepted.
@@ -169,9 +169,9 @@ func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechat
 		return r.contradicted(ctx, f)
 	}
 	r.retries.forget(f.UID)
-	r.calls.clear(f.UID)
+	r.callHoldoffs.clear(f.UID)
 	r.contradictions.clear(f.UID)
-	return done() // the write starts the next reconcile
+	return done()
 }
 
 // recordFact records the result of QueryRefund, and warns if a person has to act.

@@ -26,7 +26,7 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	r.sending(f)
 	acceptance, err := f.account.CreateRefund(ctx, request)
 	if outcome := wechatpay.OutcomeOf(err); err != nil && (outcome == wechatpay.NotSent || outcome == wechatpay.Failed) {
-		r.settled(f.Refund)
+		r.forgetSent(f.Refund)
 	}
 	if wechatpay.RetryAfter(err) > 0 {
 		r.spacing.undo(spacingKey, before)
@@ -44,7 +44,7 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 		return r.stoppedDuringRefund(ctx, f, err)
 	}
 	r.retries.forget(f.UID)
-	r.calls.clear(f.UID)
+	r.callHoldoffs.clear(f.UID)
 	return done() // the write starts the next reconcile, which follows it
 }
 
@@ -72,7 +72,7 @@ func (r *RefundReconciler) retryLater(ctx context.Context, f *refund, cause erro
 	if wechatpay.Means(cause, wechatpay.InsufficientBalance) && before != v1alpha1.ReasonInsufficientBalance {
 		r.warn(f.Refund, v1alpha1.ReasonInsufficientBalance, "Refund", "%v", cause)
 	}
-	return r.rest(f, r.waitAfter(f, cause))
+	return r.retryAfter(f, r.waitAfter(f, cause))
 }
 
 func (r *RefundReconciler) recordError(ctx context.Context, f *refund, cause error) error {
@@ -134,7 +134,7 @@ func (r *RefundReconciler) queryAfterRejection(ctx context.Context, f *refund, c
 		}); recordErr != nil {
 			return stoppedBy(recordErr)
 		}
-		return r.rest(f, r.retries.after(f.UID, err))
+		return r.retryAfter(f, r.retries.after(f.UID, err))
 	}
 }
 

@@ -27,9 +27,9 @@ func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
 }
 
 func (r *RefundReconciler) findMerchant(ctx context.Context, f *refund) progress {
-	found, handle, err := r.merchantOf(ctx, f)
+	found, acc, err := r.merchantOf(ctx, f)
 	if err == nil {
-		f.merchant, f.account, f.appID = found, handle, lifecycle.AppID(f.order, found)
+		f.merchant, f.account, f.appID = found, acc, lifecycle.AppID(f.order, found)
 		return next()
 	}
 	problem, ok := account.AsProblem(err)
@@ -46,11 +46,11 @@ func (r *RefundReconciler) merchantOf(ctx context.Context, f *refund) (*v1alpha1
 	if lifecycle.RefundBegun(f.Refund) {
 		return r.merchantOfStarted(ctx, f.order)
 	}
-	found, handle, err := r.merchantFor(ctx, f.order)
+	found, acc, err := r.merchantFor(ctx, f.order)
 	if err == nil {
 		err = account.PermitsRefund(ctx, r.Client, found, f.order, f.Number())
 	}
-	return found, handle, err
+	return found, acc, err
 }
 
 // waitWithout shows what is missing for calls to WeChat, and limits how long a deleted Refund waits
@@ -95,7 +95,7 @@ func (r *RefundReconciler) awaitPaidOrder(ctx context.Context, f *refund) progre
 // deny ends a Refund without a query: its Order ended unpaid.
 func (r *RefundReconciler) deny(ctx context.Context, f *refund) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, r.Clock.Now()) })
-	return afterWrite(err, done()) // the write starts the next reconcile
+	return afterWrite(err, done())
 }
 
 // checkCertificate waits for the client certificate that refunds need.

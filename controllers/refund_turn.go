@@ -15,7 +15,7 @@ import (
 // takeTurn sends refunds of one Order one at a time, with the required interval, and within the
 // paid amount.
 func (r *RefundReconciler) takeTurn(ctx context.Context, f *refund) progress {
-	if wait := r.calls.wait(f, r.Clock.Now()); wait > 0 {
+	if wait := r.callHoldoffs.wait(f, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
 	// Live: a decision about a sum must not be made with a cache that may lag. The Refunds are read

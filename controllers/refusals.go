@@ -131,7 +131,7 @@ func (b *Base) reportAbandoned(ctx context.Context, object client.Object, format
 // unwritable returns why the status of an object that was deleted long ago can't be written, so that
 // its end can't be recorded; empty if it can.
 func (b *Base) unwritable(object client.Object) string {
-	if !isDeleted(object) || !isHeld(object) || b.Clock.Since(object.GetDeletionTimestamp().Time) <= b.Timing.AbandonAtLast {
+	if !isDeleted(object) || !hasFinalizer(object) || b.Clock.Since(object.GetDeletionTimestamp().Time) <= b.Timing.AbandonAtLast {
 		return ""
 	}
 	return b.refusals.message(object.GetUID(), metrics.WriteStatus)

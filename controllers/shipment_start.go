@@ -71,12 +71,12 @@ func (r *ShipmentReconciler) findMiniProgram(ctx context.Context, s *shipment) p
 	return next()
 }
 
-// enter takes a place for calls, before anything is read that is not in the cache: the waiting
+// takeSlot takes a slot for calls, before anything is read that is not in the cache: the waiting
 // Shipments of one namespace must neither keep those of others waiting nor load the API server.
-func (r *ShipmentReconciler) enter(ctx context.Context, s *shipment) progress {
+func (r *ShipmentReconciler) takeSlot(ctx context.Context, s *shipment) progress {
 	leave, entered := r.MiniPrograms.Enter(ctx, s.miniProgram.Namespace, s.Namespace)
 	if !entered {
-		return again(placePause + rand.N(placePause))
+		return again(slotPause + rand.N(slotPause))
 	}
 	s.leave = leave
 	return next()

@@ -41,7 +41,7 @@ func (r *ShipmentReconciler) upload(ctx context.Context, s *shipment) progress {
 	case err == nil:
 		return r.uploaded(ctx, s, v1alpha1.ReasonUploaded, "WeChat has the shipping information", shipping, stateAfter(shipping))
 	case weixin.Means(err, weixin.AlreadyShipped), weixin.Means(err, weixin.NotShippable), weixin.Means(err, weixin.NothingLeft):
-		return r.settle(ctx, s, shipping, err)
+		return r.queryAfterRefusal(ctx, s, shipping, err)
 	default:
 		return r.failed(ctx, s, err)
 	}
@@ -107,8 +107,8 @@ func (r *ShipmentReconciler) notShippable(ctx context.Context, s *shipment, mess
 	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRefused, message+". The operator asks once more before this is final", r.later(s, wait))
 }
 
-// settle asks WeChat what it has after it refused an upload, and ends the Shipment by that.
-func (r *ShipmentReconciler) settle(ctx context.Context, s *shipment, shipping weixin.Shipping, refused error) progress {
+// queryAfterRefusal asks WeChat what it has after it refused an upload, and ends the Shipment by that.
+func (r *ShipmentReconciler) queryAfterRefusal(ctx context.Context, s *shipment, shipping weixin.Shipping, refused error) progress {
 	known, err := s.account.GetOrder(ctx, shipping.Order)
 	if err != nil {
 		return r.failed(ctx, s, err)

@@ -18,18 +18,18 @@ import (
 )
 
 // compare downloads the bill and compares it.
-func (r *StatementReconciler) compare(ctx context.Context, s *billOf) progress {
-	leave, entered := r.namespaces.enter(s.Namespace, statementsPerNamespace)
-	if !entered {
+func (r *StatementReconciler) compare(ctx context.Context, s *statementScope) progress {
+	release, acquired := r.namespaces.acquire(s.Namespace, statementsPerNamespace)
+	if !acquired {
 		return again(r.Timing.Bills.Busy)
 	}
-	defer leave()
+	defer release()
 	// WeChat limits bills by merchant number, so the next one need not even be prepared.
-	leaveAccount, entered := r.accounts.enter(account.IDOf(s.merchant).String(), 1)
-	if !entered {
+	releaseAccount, acquired := r.accounts.acquire(account.IDOf(s.merchant).String(), 1)
+	if !acquired {
 		return again(r.Timing.Bills.Busy)
 	}
-	defer leaveAccount()
+	defer releaseAccount()
 	found, err := r.comparer.Compare(ctx, s.account, s.merchant, s.day, r.Clock.Now())
 	if err != nil {
 		return r.failed(ctx, s, err)
@@ -48,13 +48,13 @@ func (r *StatementReconciler) compare(ctx context.Context, s *billOf) progress {
 	}
 	r.report(s, found, before, hash)
 	if !again {
-		at = farFuture
+		at = neverDue
 	}
 	return r.later(s, at)
 }
 
 // failed shows why there is no complete bill, and when it is downloaded again.
-func (r *StatementReconciler) failed(ctx context.Context, s *billOf, err error) progress {
+func (r *StatementReconciler) failed(ctx context.Context, s *statementScope, err error) progress {
 	if wait := wechatpay.RetryAfter(err); wait > 0 {
 		return again(wait) // the operator's own limits: another bill is being downloaded
 	}
@@ -100,7 +100,7 @@ func (r *StatementReconciler) failed(ctx context.Context, s *billOf, err error) 
 }
 
 // incomplete shows that a bill can't be used. It warns of it once.
-func (r *StatementReconciler) incomplete(ctx context.Context, s *billOf, problem string) progress {
+func (r *StatementReconciler) incomplete(ctx context.Context, s *statementScope, problem string) progress {
 	if lifecycle.DownloadedReason(s.Statement) != v1alpha1.ReasonIncomplete && !lifecycle.StatementCompared(s.Statement) {
 		r.warn(s.Statement, v1alpha1.ReasonIncomplete, "Download", "The bill of %s can't be used: %s", s.day, problem)
 	}
@@ -111,7 +111,7 @@ func (r *StatementReconciler) incomplete(ctx context.Context, s *billOf, problem
 
 // withoutLedger shows that the comparison waits for the ledger: without it, Orders that are gone would look like payments that nobody
 // knows. The cause is the operator's, and in its log.
-func (r *StatementReconciler) withoutLedger(ctx context.Context, s *billOf, cause error) progress {
+func (r *StatementReconciler) withoutLedger(ctx context.Context, s *statementScope, cause error) progress {
 	r.log(ctx).Info("A Statement waits for the ledger", "statement", s.Namespace+"/"+s.Name, "problem", text.AtMost(512, cause.Error()))
 	err := record(ctx, &r.Base, s.Statement, func(shown *v1alpha1.Statement) {
 		lifecycle.NotCompared(shown, "The ledger's database can't be read, and it has the Orders that are gone. The bill is compared once it can; the operator's log says why it can't", r.Clock.Now())

@@ -89,6 +89,6 @@ func TestNameOfADailyStatementIsTaken(t *testing.T) {
 	shop.WaitStatement(daily(day.Next().Next()), "Downloaded=True/Empty", "Balanced=True/Balanced")
 	for _, told := range eventsAbout(shop, framework.MerchantName, "StatementNameTaken") {
 		g.Expect(told.Series).To(gomega.BeNil(), "it is said once")
-		g.Expect(told.Note).To(gomega.ContainSubstring("by another name"))
+		g.Expect(told.Note).To(gomega.ContainSubstring("with another name"))
 	}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // report writes events about what a person should look at, once.
-func (r *StatementReconciler) report(s *billOf, found *statement.Finding, before, hash string) {
+func (r *StatementReconciler) report(s *statementScope, found *statement.Finding, before, hash string) {
 	if reason := lifecycle.BalancedReason(s.Statement); reason == v1alpha1.ReasonDiffers && before != reason {
 		r.warn(s.Statement, reason, "Compare", "%s", lifecycle.Condition(s.Status.Conditions, v1alpha1.ConditionBalanced).Message)
 	}
@@ -26,7 +26,7 @@ func (r *StatementReconciler) report(s *billOf, found *statement.Finding, before
 }
 
 // comparison puts what was found into the words of a status.
-func (r *StatementReconciler) comparison(s *billOf, found *statement.Finding, at time.Time, again bool) lifecycle.Compared {
+func (r *StatementReconciler) comparison(s *statementScope, found *statement.Finding, at time.Time, again bool) lifecycle.Compared {
 	compared := lifecycle.Compared{
 		Empty: found.Empty, Reason: string(found.Verdict), Hash: found.Hash, Totals: totalsOf(found),
 		Differences: differencesOf(found), Undecided: int64(sum(found.PendingCounts)), Differing: int64(sum(found.Counts)),

@@ -24,7 +24,8 @@ const conflictPause = 500 * time.Millisecond
 // next continues with the following step.
 func next() progress { return progress{} }
 
-// done ends the reconcile; a change of the object or of what it refers to starts the next one.
+// done ends the reconcile. A change of the object, such as a write of this reconcile, or of what it refers
+// to starts the next one.
 func done() progress { return progress{stop: true} }
 
 // again ends the reconcile and schedules the next one.

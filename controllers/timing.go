@@ -44,9 +44,9 @@ type Timing struct {
 	// CloseRetry is the wait after WeChat refused to close an Order.
 	CloseRetry time.Duration
 
-	// HoldSettles is how long after adding the finalizer a Refund is not sent: a deletion that
+	// DeletionSettles is how long after adding the finalizer a Refund is not sent: a deletion that
 	// began before ends within it.
-	HoldSettles time.Duration
+	DeletionSettles time.Duration
 
 	// SecretsCheck is the interval at which a Merchant's Secrets are read.
 	SecretsCheck time.Duration
@@ -94,22 +94,22 @@ func DefaultTiming() Timing {
 			time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute,
 			70 * time.Minute, 130 * time.Minute,
 		}},
-		MinimumLeft:    5 * time.Minute,
-		PrepayLifetime: lifecycle.PrepayLifetime,
-		RefundSpacing:  time.Minute,
-		NotExistGrace:  time.Minute,
-		SecondAnswer:   time.Minute,
-		RetryFirst:     2 * time.Second,
-		RetryMost:      5 * time.Minute,
-		RetrySlowly:    5 * time.Minute,
-		RetryRight:     time.Hour,
-		CloseRetry:     30 * time.Second,
-		HoldSettles:    time.Second,
-		SecretsCheck:   30 * time.Second,
-		ProbeRejected:  5 * time.Minute,
-		GuardCheck:     5 * time.Minute,
-		GuardRetry:     30 * time.Second,
-		CallbackCheck:  6 * time.Hour, CallbackRetryFirst: time.Minute, CallbackRetryMost: 30 * time.Minute,
+		MinimumLeft:     5 * time.Minute,
+		PrepayLifetime:  lifecycle.PrepayLifetime,
+		RefundSpacing:   time.Minute,
+		NotExistGrace:   time.Minute,
+		SecondAnswer:    time.Minute,
+		RetryFirst:      2 * time.Second,
+		RetryMost:       5 * time.Minute,
+		RetrySlowly:     5 * time.Minute,
+		RetryRight:      time.Hour,
+		CloseRetry:      30 * time.Second,
+		DeletionSettles: time.Second,
+		SecretsCheck:    30 * time.Second,
+		ProbeRejected:   5 * time.Minute,
+		GuardCheck:      5 * time.Minute,
+		GuardRetry:      30 * time.Second,
+		CallbackCheck:   6 * time.Hour, CallbackRetryFirst: time.Minute, CallbackRetryMost: 30 * time.Minute,
 		MiniProgramCheck: time.Hour, ShippingUnknown: 10 * time.Minute, ShipmentsKeepOrder: 24 * time.Hour,
 		AbandonAfter:  10 * time.Minute,
 		AbandonAtLast: 24 * time.Hour,

@@ -30,12 +30,12 @@ func (w *Wakeups) wake(found *statement.Finding) {
 
 // listenToStatements queries the Orders now that a bill has as paid, as if their poll was due.
 func (r *OrderReconciler) listenToStatements(changed func(types.NamespacedName)) {
-	r.queryMissed(&r.Wakeups.orders, r.polls, changed)
+	r.queryMissed(&r.Wakeups.orders, r.nextPolls, changed)
 }
 
 // listenToStatements queries the Refunds that a bill has as accepted, also while they await a decision.
 func (r *RefundReconciler) listenToStatements(changed func(types.NamespacedName)) {
-	r.queryMissed(&r.Wakeups.refunds, r.woken, changed)
+	r.queryMissed(&r.Wakeups.refunds, r.missed, changed)
 }
 
 // queryMissed sets the listener that makes the query of what was missed due now, and starts its reconcile.
