@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -14,16 +13,16 @@ import (
 
 // Ledger records what happened before the objects go.
 type Ledger interface {
-	// IsRecorded reports whether everything that an object states is in the ledger. If not,
-	// whoever listens is told when it is.
+	// IsRecorded reports whether everything that an object states is in the ledger. If not, the
+	// functions passed to Listen are called once it is.
 	IsRecorded(ctx context.Context, object client.Object) (bool, error)
 	Listen(func(client.Object))
 	State() ledger.State
 }
 
-// awaitLedger delays the end of objects until the ledger has what they state. A deletion by somebody
-// waits as long as for EventSinks, ten minutes at most: what is not recorded by then still is,
-// unless the operator is restarted before. A TTL waits without limit, so that since is zero then.
+// awaitLedger delays the end of objects until the ledger has what they state. A deletion by a user
+// waits at most ten minutes, as for EventSinks; after that the row is still written, unless the
+// operator restarts first. For a TTL, since is zero: it waits without limit.
 func (b *Base) awaitLedger(ctx context.Context, since time.Time, objects ...client.Object) progress {
 	if b.Ledger == nil || !since.IsZero() && b.Clock.Since(since) > b.Timing.Events.ObjectWaits {
 		return next()
@@ -43,8 +42,8 @@ func (b *Base) awaitLedger(ctx context.Context, since time.Time, objects ...clie
 	return next()
 }
 
-// withWhatNeedsIt returns an Order with its Refunds and Shipments, whose rows are made of it.
-func (b *Base) withWhatNeedsIt(ctx context.Context, order *v1alpha1.Order) ([]client.Object, error) {
+// withDependents returns an Order with its Refunds and Shipments, whose ledger rows need the Order.
+func (b *Base) withDependents(ctx context.Context, order *v1alpha1.Order) ([]client.Object, error) {
 	objects := []client.Object{order}
 	if b.Ledger == nil {
 		return objects, nil
@@ -79,20 +78,4 @@ func (r *OrderReconciler) listenToLedger(changed func(types.NamespacedName)) {
 		}
 		changed(key)
 	})
-}
-
-// setRecorded shows whether the ledger takes what happens; nothing without a ledger. The text stays
-// the same while the database is away.
-func (r *MerchantReconciler) setRecorded(m *v1alpha1.Merchant) {
-	if r.Ledger == nil {
-		return
-	}
-	switch state := r.Ledger.State(); {
-	case !state.Failing.IsZero():
-		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionFalse, v1alpha1.ReasonLedgerUnavailable,
-			"The ledger's database takes no rows since "+state.Failing.UTC().Format(time.RFC3339)+
-				". Payments and refunds go on; finished Orders stay beyond their ttlSecondsAfterFinished until they are recorded. The operator's log says why")
-	default:
-		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionTrue, v1alpha1.ReasonRecorded, "Payments and refunds are recorded in the ledger's database")
-	}
 }

@@ -83,7 +83,7 @@ func (r *CallbackProbeReconciler) checkEnabled(_ context.Context, m *v1alpha1.Me
 
 // check sends a test callback if it is due.
 func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchant) progress {
-	handle, err := r.Registry.Get(ctx, m)
+	acc, err := r.Registry.Get(ctx, m)
 	if err != nil {
 		if _, ok := account.AsProblem(err); !ok {
 			return failed(err)
@@ -91,13 +91,13 @@ func (r *CallbackProbeReconciler) check(ctx context.Context, m *v1alpha1.Merchan
 		return r.showFinding(m, sender.Finding{Reason: v1alpha1.ReasonPending,
 			Message: "Whether callbacks arrive is checked as soon as the Merchant can be used: see the condition Ready"}, r.Timing.CallbackRetryFirst)
 	}
-	if handle.NotPublic != "" {
-		return r.showFinding(m, sender.NotChecked(handle.PaymentNotifyURL, handle.NotPublic), 0)
+	if acc.NotPublic != "" {
+		return r.showFinding(m, sender.NotChecked(acc.PaymentNotifyURL, acc.NotPublic), 0)
 	}
-	if wait, known := r.wait(m, handle.PaymentNotifyURL); wait > 0 {
+	if wait, known := r.wait(m, acc.PaymentNotifyURL); wait > 0 {
 		return r.showWaiting(m, known, wait)
 	}
-	finding := r.Sender.Probe(ctx, handle.PaymentNotifyURL, handle.ProbeKeys, callbackprobe.Target{
+	finding := r.Sender.Probe(ctx, acc.PaymentNotifyURL, acc.ProbeKeys, callbackprobe.Target{
 		Namespace: m.Namespace, Name: m.Name, UID: string(m.UID), Kind: "payment",
 	})
 	if ctx.Err() != nil {

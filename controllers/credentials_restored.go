@@ -22,9 +22,9 @@ func (b *Base) whenCredentialsRestored(waiting func(merchant types.NamespacedNam
 
 // endWaits ends the waits of a Merchant's Orders and returns those Orders.
 func (r *OrderReconciler) endWaits(merchant types.NamespacedName) map[types.UID]types.NamespacedName {
-	waiting := r.calls.end(merchant)
-	maps.Copy(waiting, r.closes.end(merchant))
-	maps.Copy(waiting, endPolls(r.polled, r.polls, &r.Base, merchant))
+	waiting := r.callHoldoffs.end(merchant)
+	maps.Copy(waiting, r.closeHoldoffs.end(merchant))
+	maps.Copy(waiting, endPolls(r.failedPolls, r.nextPolls, &r.Base, merchant))
 	for uid := range waiting {
 		r.retries.forget(uid)
 	}
@@ -33,8 +33,8 @@ func (r *OrderReconciler) endWaits(merchant types.NamespacedName) map[types.UID]
 
 // endWaits ends the waits of a Merchant's Refunds and returns those Refunds.
 func (r *RefundReconciler) endWaits(merchant types.NamespacedName) map[types.UID]types.NamespacedName {
-	waiting := r.calls.end(merchant)
-	maps.Copy(waiting, endPolls(r.polled, r.polls, &r.Base, merchant))
+	waiting := r.callHoldoffs.end(merchant)
+	maps.Copy(waiting, endPolls(r.failedPolls, r.nextPolls, &r.Base, merchant))
 	for uid := range waiting {
 		r.retries.forget(uid)
 	}

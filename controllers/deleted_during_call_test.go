@@ -119,7 +119,7 @@ func waitHeld(shop *framework.Shop, object client.Object) {
 }
 
 func settles(after time.Duration) framework.Option {
-	return framework.WithTiming(func(timing *controllers.Timing) { timing.HoldSettles = after })
+	return framework.WithTiming(func(timing *controllers.Timing) { timing.DeletionSettles = after })
 }
 
 // TestRefundBeingDeletedIsNotSent: the deletion began before the finalizer was added, and
@@ -130,7 +130,7 @@ func TestRefundBeingDeletedIsNotSent(t *testing.T) {
 	refund := shop.NewRefund("refund-0001", "order-0001", 101, approved)
 	shop.Create(refund) // the Order does not exist yet, so no finalizer is added
 	slow.begin(refund)
-	afterThisSecond(shop) // the Order is younger than the leader, so only HoldSettles is waited for
+	afterThisSecond(shop) // the Order is younger than the leader, so only DeletionSettles is waited for
 	shop.Paid("order-0001")
 	waitHeld(shop, refund)
 	slow.letThrough()
@@ -219,7 +219,7 @@ func TestNumberOfDeletedOrderIsBlockedUntilClosed(t *testing.T) {
 			shop, g := goneDuringTheCall(t, func(shop *framework.Shop) { shop.Fault(fault) })
 			shop.Create(shop.NewOrder("order-0001"))
 			waiting := shop.WaitOrder("order-0001", "Prepared=Unknown/Pending")
-			g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is being closed there first"))
+			g.Expect(describeAll(waiting.Status.Conditions)).To(gomega.ContainSubstring("is closed there first"))
 			waitForMoreQueries(shop, simulator.OperationCloseOrder, "order-0001", 2)
 			g.Expect(shop.WeChat.Ledger().CallsOf(simulator.OperationUnifiedOrder, "order-0001")).To(gomega.HaveLen(1))
 			shop.WeChat.ClearFaults()

@@ -8,12 +8,15 @@ import (
 )
 
 // dueTimes records when something is due for an object, so that a reconcile with another cause does
-// not do it early. It is in memory only: after a restart all times are set anew, spread by their
+// not do it early. It is in memory only: after a restart all times are set again, spread by their
 // schedule's jitter.
 type dueTimes struct {
 	mutex sync.Mutex
 	at    map[types.UID]time.Time
 }
+
+// neverDue marks what is never due again.
+var neverDue = time.Unix(1<<40, 0)
 
 func newDueTimes() *dueTimes { return &dueTimes{at: map[types.UID]time.Time{}} }
 

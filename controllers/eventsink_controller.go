@@ -18,7 +18,7 @@ import (
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=eventsinks,verbs=get;list;watch
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=eventsinks/status,verbs=update
 
-// EventSinkReconciler tells the Dispatcher which EventSinks there are, and writes how far they are.
+// EventSinkReconciler passes the EventSinks to the Dispatcher, and writes their delivery progress.
 type EventSinkReconciler struct {
 	Base
 	// Hosts are those that EventSinks may name.
@@ -59,7 +59,7 @@ func (r *EventSinkReconciler) Reconcile(ctx context.Context, request ctrl.Reques
 	return run(ctx, sink, r.serve)
 }
 
-// serve delivers to an EventSink with what its spec and its Secret say now.
+// serve delivers to an EventSink with its current spec and Secret.
 func (r *EventSinkReconciler) serve(ctx context.Context, sink *v1alpha1.EventSink) progress {
 	settings, err := r.settings(ctx, sink)
 	problem, isProblem := account.AsProblem(err)

@@ -97,8 +97,8 @@ func (r *EventSinkReconciler) signingKeys(ctx context.Context, sink *v1alpha1.Ev
 	return events.Keys{Current: string(secret.Data[reference.Key]), Previous: string(secret.Data[reference.Key+previousKeySuffix])}, nil
 }
 
-// invalidSigningKey does not say what is wrong with the entry: who sees the EventSink may not see the
-// Secret.
+// invalidSigningKey does not say what is wrong with the entry: a user who can read the EventSink
+// may not be allowed to read the Secret.
 func invalidSigningKey(sink *v1alpha1.EventSink) *account.Problem {
 	return &account.Problem{Reason: v1alpha1.ReasonInvalidSigningKey, Message: fmt.Sprintf(
 		"The entry %q of Secret %s/%s can't be used as a signing key: it must be there and hold 24 to 64 random bytes in base64, with or without whsec_ before them. "+

@@ -85,12 +85,12 @@ func delivering(sink *v1alpha1.EventSink, state events.Snapshot, problem *accoun
 		return is(metav1.ConditionFalse, problem.Reason, problem.Message)
 	case state.Retrying > 0:
 		return is(metav1.ConditionFalse, v1alpha1.ReasonDeliveryFailed, fmt.Sprintf(
-			"The receiver at %s does not take an event: %s. It is sent again with growing waits for 24 hours; correct the receiver, or spec.url", sink.Spec.URL, state.LastError))
+			"The receiver at %s does not accept an event: %s. It is sent again with growing waits for 24 hours; correct the receiver, or spec.url", sink.Spec.URL, state.LastError))
 	case state.Lost:
 		return is(metav1.ConditionFalse, v1alpha1.ReasonEventsGivenUp,
 			"Events were given up, and none was delivered since; the events of this object say which. Read the Orders and Refunds to learn what the receiver has missed")
 	case state.Taken:
-		return is(metav1.ConditionTrue, v1alpha1.ReasonDelivering, "The receiver takes the events")
+		return is(metav1.ConditionTrue, v1alpha1.ReasonDelivering, "The receiver accepts the events")
 	case before.Reason == v1alpha1.ReasonDelivering, before.Reason == v1alpha1.ReasonEventsGivenUp,
 		before.Reason == v1alpha1.ReasonDeliveryFailed && state.Pending > 0:
 		return before // what this process has not seen change

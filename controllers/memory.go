@@ -8,8 +8,8 @@ import (
 )
 
 // memory is what a reconciler remembers about each object while it exists. Only the reconcile of an
-// object uses what is remembered about it, and the workqueue runs one of them at a time, so that
-// reading and changing it takes no lock.
+// object uses what is remembered about it, and the workqueue runs one of them at a time, so reading
+// and changing it needs no lock.
 type memory[T any] struct {
 	mutex   sync.Mutex
 	objects map[types.NamespacedName]*remembered[T]
@@ -20,7 +20,7 @@ type remembered[T any] struct {
 	what T
 }
 
-// of returns what is remembered about an object. A recreated object begins anew.
+// of returns what is remembered about an object. For a recreated object it is empty.
 func (m *memory[T]) of(object client.Object) *T {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()

@@ -17,10 +17,10 @@ import (
 var warnDays = []int{7, 30, 60}
 
 // show writes the status, and schedules the next read of the Secrets.
-func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, handle *account.Account, status metav1.ConditionStatus, reason, message string) progress {
+func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, acc *account.Account, status metav1.ConditionStatus, reason, message string) progress {
 	before := readyReason(m)
 	message = r.withRefusal(m, r.withDeletion(m, message))
-	allowed, why, pauses := callsAllowed(handle)
+	allowed, why, pauses := callsAllowed(acc)
 	guarded, guardedBefore := r.refundsGuarded(ctx, m), conditionOf(m, v1alpha1.ConditionRefundsGuarded)
 	callbacks, tested := r.Callbacks.get(m)
 	callbacksBefore := conditionOf(m, v1alpha1.ConditionCallbacksReachable)
@@ -33,12 +33,12 @@ func (r *MerchantReconciler) show(ctx context.Context, m *v1alpha1.Merchant, han
 			callbacks.LastTransitionTime = metav1.NewTime(r.Clock.Now())
 			meta.SetStatusCondition(&m.Status.Conditions, callbacks)
 		}
-		if handle != nil {
-			m.Status.Certificate = handle.Certificate
-			verifiers := handle.ProvenVerifiers(m)
-			m.Status.Keys, m.Status.KeysEndpoint = handle.ProvenKeys(m)
+		if acc != nil {
+			m.Status.Certificate = acc.Certificate
+			verifiers := acc.ProvenVerifiers(m)
+			m.Status.Keys, m.Status.KeysEndpoint = acc.ProvenKeys(m)
 			m.Status.Verifiers = verifiers
-			r.setRefundsAllowed(m, handle)
+			r.setRefundsAllowed(m, acc)
 		}
 	})
 	if err != nil {
@@ -85,27 +85,43 @@ func readyCondition(m *v1alpha1.Merchant) (metav1.ConditionStatus, string, strin
 
 // setRefundsAllowed shows whether the sub merchant lets its service provider refund. What is not
 // known to this process stays as it was.
-func (r *MerchantReconciler) setRefundsAllowed(m *v1alpha1.Merchant, handle *account.Account) {
+func (r *MerchantReconciler) setRefundsAllowed(m *v1alpha1.Merchant, acc *account.Account) {
 	if m.Spec.Partner == nil {
 		return
 	}
-	switch handle.RefundRight() {
+	switch acc.RefundRight() {
 	case account.RefundRightGranted:
 		r.set(m, v1alpha1.ConditionRefundsAllowed, metav1.ConditionTrue, v1alpha1.ReasonRefundAccepted, "WeChat Pay accepted a refund request for the sub merchant")
 	case account.RefundRightMissing:
 		r.set(m, v1alpha1.ConditionRefundsAllowed, metav1.ConditionFalse, v1alpha1.ReasonNoRight, fmt.Sprintf(
-			"Sub merchant %s does not let service provider %s refund: its super administrator grants 服务商API退款 in the merchant platform (产品中心 → 我授权的产品). Refunds wait and are tried again every hour",
+			"Sub merchant %s does not let service provider %s refund: its super administrator grants 服务商API退款 in the merchant platform (产品中心 → 我授权的产品). Refunds wait, and the operator tries them again every hour",
 			m.Spec.Partner.SubMchID, m.Spec.MchID))
 	}
 }
 
+// setRecorded shows whether the ledger can be written; nothing without a ledger. The text stays the
+// same while the database can't be reached.
+func (r *MerchantReconciler) setRecorded(m *v1alpha1.Merchant) {
+	if r.Ledger == nil {
+		return
+	}
+	switch state := r.Ledger.State(); {
+	case !state.Failing.IsZero():
+		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionFalse, v1alpha1.ReasonLedgerUnavailable,
+			"The ledger's database has accepted no rows since "+state.Failing.UTC().Format(time.RFC3339)+
+				". Payments and refunds go on; finished Orders stay beyond their ttlSecondsAfterFinished until they are recorded. The operator's log says why")
+	default:
+		r.set(m, v1alpha1.ConditionRecorded, metav1.ConditionTrue, v1alpha1.ReasonRecorded, "Payments and refunds are recorded in the ledger's database")
+	}
+}
+
 // readyMessage names dates, not days left, so that it does not change every day.
-func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, handle *account.Account, now time.Time) string {
-	accepted, ends := "WeChat Pay accepts the key", stopsAtExpiry(handle.CertificateUse)
-	if handle.CertificateUse.IdentifiesMerchant() {
+func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, acc *account.Account, now time.Time) string {
+	accepted, ends := "WeChat Pay accepts the key", stopsAtExpiry(acc.CertificateUse)
+	if acc.CertificateUse.IdentifiesMerchant() {
 		accepted = "WeChat Pay accepts the API certificate"
 		if r.CallbacksElsewhere && len(m.Spec.PublicKeys) == 0 {
-			accepted += ". Callbacks are taken by a process without a right to private keys, which can't verify them: name WeChat Pay's public key in spec.publicKeys"
+			accepted += ". Callbacks are received by a process without a right to private keys, which can't verify them: name WeChat Pay's public key in spec.publicKeys"
 		}
 	}
 	switch {
@@ -113,10 +129,10 @@ func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, handle *account.
 		return accepted
 	case m.Spec.CertificateSecretRef == nil:
 		return accepted + ". There is no client certificate, so refunds can't be made"
-	case handle.Certificate == nil:
+	case acc.Certificate == nil:
 		return accepted
 	}
-	expires := handle.Certificate.NotAfter.Time
+	expires := acc.Certificate.NotAfter.Time
 	date := expires.UTC().Format(time.DateOnly)
 	if days, near := warnDaysBefore(expires, now); near {
 		return fmt.Sprintf("%s. The client certificate expires in less than %d days, on %s: get a new one in the merchant platform, or %s", accepted, days, date, ends)
@@ -137,12 +153,12 @@ func stopsAtExpiry(use protocols.CertificateUse) string {
 }
 
 // warnOfExpiry writes an event each time the remaining days fall below one of warnDays.
-func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, handle *account.Account) {
-	stops := stopsAtExpiry(handle.CertificateUse)
-	if handle.Certificate == nil || stops == "" {
+func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, acc *account.Account) {
+	stops := stopsAtExpiry(acc.CertificateUse)
+	if acc.Certificate == nil || stops == "" {
 		return
 	}
-	expires := handle.Certificate.NotAfter.Time
+	expires := acc.Certificate.NotAfter.Time
 	days, near := warnDaysBefore(expires, r.Clock.Now())
 	if !near {
 		days = 0

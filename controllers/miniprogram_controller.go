@@ -17,7 +17,7 @@ import (
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=miniprograms,verbs=get;list;watch
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=miniprograms/status,verbs=update
 
-// MiniProgramReconciler shows whether WeChat takes the credentials of MiniPrograms.
+// MiniProgramReconciler shows whether WeChat accepts the credentials of MiniPrograms.
 type MiniProgramReconciler struct {
 	Base
 	MiniPrograms *miniprogram.Registry
@@ -33,11 +33,11 @@ type checkedMiniProgram struct {
 	next    time.Time
 }
 
-// placePause is when a call is tried again for which no place was free.
-const placePause = time.Second
+// slotPause is when a call is tried again for which no slot was free.
+const slotPause = time.Second
 
 // workersForMiniPrograms is how many reconciles of each kind run at a time. They wait for WeChat most
-// of the time, and each namespace has a few places only.
+// of the time, and each namespace has a few slots only.
 const workersForMiniPrograms = 128
 
 // SetupWithManager registers the reconciler with the manager. It runs on the leader.
@@ -70,10 +70,10 @@ func (r *MiniProgramReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 func (r *MiniProgramReconciler) check(ctx context.Context, m *v1alpha1.MiniProgram) progress {
 	leave, entered := r.MiniPrograms.AcquireSlot(ctx, m.Namespace, m.Namespace)
 	if !entered {
-		return again(placePause + rand.N(placePause))
+		return again(slotPause + rand.N(slotPause))
 	}
 	defer leave()
-	handle, err := r.MiniPrograms.Get(ctx, m)
+	acc, err := r.MiniPrograms.Get(ctx, m)
 	if problem, isProblem := account.AsProblem(err); isProblem {
 		*r.checked.of(m) = checkedMiniProgram{}
 		return r.show(ctx, m, notReady(problem.Reason, problem.Message), r.Timing.SecretsCheck)
@@ -81,22 +81,22 @@ func (r *MiniProgramReconciler) check(ctx context.Context, m *v1alpha1.MiniProgr
 	if err != nil {
 		return failed(err)
 	}
-	if last := r.checked.of(m); last.version == handle.Version && r.Clock.Now().Before(last.next) {
+	if last := r.checked.of(m); last.version == acc.Version && r.Clock.Now().Before(last.next) {
 		return again(min(last.next.Sub(r.Clock.Now()), r.Timing.SecretsCheck))
 	}
-	managed, err := tradeManaged(ctx, handle)
+	managed, err := tradeManaged(ctx, acc)
 	wait := r.waitAfter(m, err)
-	*r.checked.of(m) = checkedMiniProgram{version: handle.Version, next: r.Clock.Now().Add(wait)}
+	*r.checked.of(m) = checkedMiniProgram{version: acc.Version, next: r.Clock.Now().Add(wait)}
 	return r.show(ctx, m, readiness(m, managed, err), min(wait, r.Timing.SecretsCheck))
 }
 
 // tradeManaged asks WeChat for an access token, unless one is known to be good, and with it whether
 // the trade is managed.
-func tradeManaged(ctx context.Context, handle *miniprogram.Account) (bool, error) {
-	if err := handle.Token(ctx); err != nil {
+func tradeManaged(ctx context.Context, acc *miniprogram.Account) (bool, error) {
+	if err := acc.Token(ctx); err != nil {
 		return false, err
 	}
-	return handle.IsTradeManaged(ctx)
+	return acc.IsTradeManaged(ctx)
 }
 
 func (r *MiniProgramReconciler) forget(key types.NamespacedName) {

@@ -17,30 +17,30 @@ import (
 // readiness returns the condition Ready after WeChat was asked.
 func readiness(m *v1alpha1.MiniProgram, managed bool, err error) metav1.Condition {
 	if err == nil && managed {
-		return ready(v1alpha1.ReasonReady, "WeChat took the AppSecret, and holds the money of payments in this mini program until it is told of their shipping")
+		return ready(v1alpha1.ReasonReady, "WeChat accepted the AppSecret, and holds the money of payments in this mini program until their shipping is reported")
 	}
 	if err == nil {
-		return ready(v1alpha1.ReasonTradeNotManaged, "WeChat took the AppSecret. It does not manage the trade of this mini program, so that no Shipments are needed")
+		return ready(v1alpha1.ReasonTradeNotManaged, "WeChat accepted the AppSecret. It does not manage the trade of this mini program, so no Shipments are needed")
 	}
 	secret := m.Namespace + "/" + m.Spec.AppSecretRef.Name
 	switch weixin.AsError(err).Meaning {
 	case weixin.CredentialsRejected:
 		return notReady(v1alpha1.ReasonCredentialsRejected, fmt.Sprintf(
-			"WeChat does not take spec.appID with the AppSecret in Secret %s: %v. Compare both with mp.weixin.qq.com (开发管理), and write the AppSecret of today into the Secret", secret, err))
+			"WeChat does not accept spec.appID with the AppSecret in Secret %s: %v. Compare both with mp.weixin.qq.com (开发管理), and write the current AppSecret into the Secret", secret, err))
 	case weixin.AddressNotAllowed:
 		return notReady(v1alpha1.ReasonAddressNotAllowed, fmt.Sprintf(
-			"WeChat gives no access token to the address that the operator calls from: %v. Add this address to the allow-list (IP白名单) of the mini program in mp.weixin.qq.com", err))
+			"WeChat issues no access token to the address that the operator calls from: %v. Add this address to the allow-list (IP白名单) of the mini program in mp.weixin.qq.com", err))
 	case weixin.QuotaExhausted:
 		return notReady(v1alpha1.ReasonQuotaExhausted, fmt.Sprintf(
 			"The calls of this mini program are used up for today: %v. Find the program that fetches access tokens in a loop, or clear the quota in mp.weixin.qq.com", err))
 	case weixin.NeedsAttention, weixin.Rejected:
-		return notReady(v1alpha1.ReasonRefused, fmt.Sprintf("WeChat refuses what it is asked about this mini program: %v. It is asked again by itself", err))
+		return notReady(v1alpha1.ReasonRefused, fmt.Sprintf("WeChat refuses the queries about this mini program: %v. The operator asks again automatically", err))
 	}
 	before := lifecycle.Condition(m.Status.Conditions, v1alpha1.ConditionReady)
 	if before.Status == metav1.ConditionTrue {
 		return before // WeChat being away says nothing about the credentials
 	}
-	return condition(metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("WeChat has not said yet whether it takes the AppSecret: %v. It is asked again by itself", err))
+	return condition(metav1.ConditionUnknown, v1alpha1.ReasonWeChatUnreachable, fmt.Sprintf("Whether WeChat accepts the AppSecret is not known yet: %v. The operator asks again automatically", err))
 }
 
 func ready(reason, message string) metav1.Condition {

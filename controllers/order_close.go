@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
@@ -20,7 +19,7 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	if reason == "" {
 		return next()
 	}
-	if wait := r.closes.wait(o, r.Clock.Now()); wait > 0 {
+	if wait := r.closeHoldoffs.wait(o, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
 	if lifecycle.IsUsedAtWeChat(o.Order) {
@@ -46,8 +45,22 @@ func (r *OrderReconciler) closeIfDue(ctx context.Context, o *order) progress {
 	return r.confirmClosed(ctx, o, reason, why)
 }
 
-// closeUnknown handles an Order that WeChat says it does not have. An answer that names no order
-// never ends an Order that had a prepay, and takes a second answer otherwise.
+// closeReason returns why the Order is to be closed, or "".
+func (r *OrderReconciler) closeReason(o *order) (reason, why string) {
+	switch {
+	case isDeleted(o):
+		return v1alpha1.ReasonClosed, "The Order is being deleted"
+	case o.Spec.DesiredState == v1alpha1.DesiredStateClosed:
+		return v1alpha1.ReasonClosed, "spec.desiredState is Closed"
+	case !r.Clock.Now().Before(o.Deadline()):
+		return v1alpha1.ReasonExpired, "The time to pay is over"
+	default:
+		return "", ""
+	}
+}
+
+// closeUnknown handles an Order that WeChat says it does not have. A single answer that names no
+// order never ends an Order that had a prepay; for others a second one is needed.
 func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, why string, cause error) progress {
 	if o.Status.Prepay != nil || r.mayStillArrive(o) {
 		return r.closingFails(ctx, o, why, cause)
@@ -57,7 +70,7 @@ func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, wh
 		return r.endUnpaid(withCallError(ctx, cause), o, reason, why+"; WeChat Pay never had it")
 	}
 	err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) {
-		lifecycle.Closing(order, why+". WeChat Pay says that it does not have it, and is asked once more", r.Clock.Now())
+		lifecycle.Closing(order, why+". WeChat Pay says that it does not have it, and is queried once more", r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -65,10 +78,20 @@ func (r *OrderReconciler) closeUnknown(ctx context.Context, o *order, reason, wh
 	return r.closeLater(o, wait)
 }
 
-// closeLater delays the next attempt to close an Order, whatever else starts a reconcile until then.
-func (r *OrderReconciler) closeLater(o *order, wait time.Duration) progress {
-	r.closes.until(o, r.Clock.Now().Add(wait))
-	return again(wait)
+// mayStillArrive reports whether a CreateOrder whose answer was lost may still reach WeChat. It
+// counts from the first doubt, not from the last call: an order that arrives after it was given up
+// can't be paid, since nobody has its prepay_id.
+func (r *OrderReconciler) mayStillArrive(o *order) bool {
+	return lifecycle.MayBeAtWeChat(o.Order) && r.Clock.Since(lifecycle.PreparedSince(o.Order)) < r.Timing.NotExistGrace
+}
+
+// confirmedBySecondAnswer reports whether an answer that names no number may end the Order: another
+// one was received at least a minute ago. WeChat's errors don't name the order, so a single one, or
+// a replayed one, ends nothing. The first is in memory only: after a restart two are needed again.
+func (r *OrderReconciler) confirmedBySecondAnswer(o *order) (ends bool, wait time.Duration) {
+	now := r.Clock.Now()
+	wait = r.firstAnswers.setIfUnknown(o.UID, now).Add(r.Timing.SecondAnswer).Sub(now)
+	return wait <= 0, wait
 }
 
 // confirmClosed ends an Order that WeChat says it closed, after QueryOrder has confirmed it: the
@@ -88,34 +111,13 @@ func (r *OrderReconciler) confirmClosed(ctx context.Context, o *order, reason, w
 }
 
 // errQueryLags: QueryOrder does not show the effect of CloseOrder yet.
-var errQueryLags = errors.New("WeChat Pay took the request to close it, and its query does not show it closed yet")
-
-// closeReason returns why the Order is to be closed, or "".
-func (r *OrderReconciler) closeReason(o *order) (reason, why string) {
-	switch {
-	case isDeleted(o):
-		return v1alpha1.ReasonClosed, "The Order is being deleted"
-	case o.Spec.DesiredState == v1alpha1.DesiredStateClosed:
-		return v1alpha1.ReasonClosed, "spec.desiredState is Closed"
-	case !r.Clock.Now().Before(o.Deadline()):
-		return v1alpha1.ReasonExpired, "The time to pay is over"
-	default:
-		return "", ""
-	}
-}
-
-// mayStillArrive reports whether a CreateOrder whose answer was lost may still reach WeChat. It
-// counts from the first doubt, not from the last call: an order that arrives after it was given up
-// can't be paid, since nobody has its prepay_id.
-func (r *OrderReconciler) mayStillArrive(o *order) bool {
-	return lifecycle.MayBeAtWeChat(o.Order) && r.Clock.Since(lifecycle.PreparedSince(o.Order)) < r.Timing.NotExistGrace
-}
+var errQueryLags = errors.New("WeChat Pay accepted the request to close it, but its query does not show it closed yet")
 
 // closingFails shows why the Order is not closed yet, and retries. WeChat may refuse to close an
 // order in its first five minutes (chapter 9_3).
 func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string, cause error) progress {
 	err := r.record(withCallError(ctx, cause), o, func(order *v1alpha1.Order) {
-		lifecycle.Closing(order, fmt.Sprintf("%s, but it is not closed at WeChat Pay yet; it is tried again. %v", why, cause), r.Clock.Now())
+		lifecycle.Closing(order, fmt.Sprintf("%s, but it is not closed at WeChat Pay yet; the operator tries again. %v", why, cause), r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -131,10 +133,35 @@ func (r *OrderReconciler) closingFails(ctx context.Context, o *order, why string
 	return r.closeLater(o, wait)
 }
 
+// closeLater delays the next attempt to close an Order, whatever else starts a reconcile until then.
+func (r *OrderReconciler) closeLater(o *order, wait time.Duration) progress {
+	r.closeHoldoffs.until(o, r.Clock.Now().Add(wait))
+	return again(wait)
+}
+
+// endUsed ends an Order whose number WeChat has with other parameters. It queries once more, and
+// does not close the order, which may belong to another system.
+func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why string) progress {
+	trade, err := o.account.QueryOrder(ctx, o.ref())
+	switch {
+	case err == nil && trade.State.Paid():
+		if trade.Payment.Attach == o.payee.Attach {
+			return r.applyTrade(ctx, o, trade)
+		}
+	case wechatpay.Means(err, wechatpay.OrderNotExist):
+		if ends, wait := r.confirmedBySecondAnswer(o); !ends {
+			return r.closeLater(o, wait)
+		}
+	case err != nil:
+		return r.closingFails(ctx, o, why, err)
+	}
+	return r.endUnpaid(ctx, o, reason, why+"; what WeChat Pay has under the number was left as it is")
+}
+
 // endUnpaid ends an Order, finally, that nobody paid.
 func (r *OrderReconciler) endUnpaid(ctx context.Context, o *order, reason, message string) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) { lifecycle.Closed(order, reason, message, r.Clock.Now()) })
-	return afterWrite(err, done()) // the write starts the next reconcile
+	return afterWrite(err, done())
 }
 
 // endClosed ends an Order that WeChat has closed.
@@ -142,60 +169,5 @@ func (r *OrderReconciler) endClosed(ctx context.Context, o *order, reason, messa
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
 		lifecycle.ClosedAtWeChat(order, o.payee.Attach, reason, message, r.Clock.Now())
 	})
-	return afterWrite(err, done()) // the write starts the next reconcile
-}
-
-// releaseIfSettled removes the finalizer of a deleted Order that is closed, or paid without open
-// Refunds.
-func (r *OrderReconciler) releaseIfSettled(ctx context.Context, o *order) progress {
-	if !isHeld(o) {
-		r.forget(o.UID)
-		return done()
-	}
-	if lifecycle.IsFinished(o.Order) {
-		return r.releaseUnlessRefunding(ctx, o)
-	}
-	if lifecycle.PaidReason(o.Order) == v1alpha1.ReasonAmountMismatch {
-		// One message says so, and the next may contradict it: WeChat is asked before the Order goes.
-		r.closes.clear(o.UID)
-	}
-	return next()
-}
-
-// releaseUnlessRefunding removes the finalizer unless a Refund is open.
-func (r *OrderReconciler) releaseUnlessRefunding(ctx context.Context, o *order) progress {
-	open, err := r.hasOpenRefunds(ctx, o)
-	if err != nil {
-		return failed(err)
-	}
-	if open {
-		return done() // the Refund's end starts the next reconcile
-	}
-	r.forget(o.UID)
-	return r.finishDeletion(ctx, o)
-}
-
-// abandonWithoutCredentials limits how long a deleted Order waits for missing credentials. An Order
-// that was never started does not wait, even if it had the finalizer from its creation on.
-func (r *OrderReconciler) abandonWithoutCredentials(ctx context.Context, o *order, problem *account.Problem) progress {
-	if !lifecycle.Started(o.Order) {
-		r.forget(o.UID)
-		return r.finishDeletion(ctx, o)
-	}
-	waited := r.Clock.Since(o.DeletionTimestamp.Time)
-	if waited < r.Timing.AbandonAfter {
-		err := r.record(ctx, o, func(order *v1alpha1.Order) {
-			lifecycle.Closing(order, fmt.Sprintf("Deletion waits, at most %s, to close the order at WeChat Pay: %s", r.Timing.AbandonAfter, problem.Message), r.Clock.Now())
-		})
-		return afterWrite(err, again(min(r.Timing.AbandonAfter-waited, r.Timing.SecretsCheck)))
-	}
-	return r.abandonFinalizer(ctx, o, problem.Message)
-}
-
-// abandonFinalizer removes the finalizer of an Order that could not be closed. WeChat closes it
-// automatically after seven days.
-func (r *OrderReconciler) abandonFinalizer(ctx context.Context, o *order, why string) progress {
-	r.reportAbandoned(ctx, o.Order, "Removed the finalizer without closing order %s at WeChat Pay: %s", o.Number(), why)
-	r.forget(o.UID)
-	return r.finishDeletion(ctx, o)
+	return afterWrite(err, done())
 }

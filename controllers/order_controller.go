@@ -32,11 +32,11 @@ type OrderReconciler struct {
 	Base
 
 	retries *retries
-	// polls holds when an Order is queried next.
-	polls *dueTimes
-	// calls and closes hold until when CreateOrder and CloseOrder are delayed after a failure, and
-	// polled the Orders that wait for their next poll after a failed one.
-	calls, closes, polled *holdoffs
+	// nextPolls holds when an Order is queried next.
+	nextPolls *dueTimes
+	// callHoldoffs and closeHoldoffs hold until when CreateOrder and CloseOrder are delayed after a
+	// failure, and failedPolls the Orders that wait for their next poll after a failed one.
+	callHoldoffs, closeHoldoffs, failedPolls *holdoffs
 	// firstAnswers holds when WeChat first gave an answer that would end an Order but does not name
 	// its number.
 	firstAnswers *dueTimes
@@ -94,8 +94,8 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 func (r *OrderReconciler) init() {
-	r.retries, r.polls = newRetries(r.Timing), newDueTimes()
-	r.calls, r.closes, r.polled = newHoldoffs(), newHoldoffs(), newHoldoffs()
+	r.retries, r.nextPolls = newRetries(r.Timing), newDueTimes()
+	r.callHoldoffs, r.closeHoldoffs, r.failedPolls = newHoldoffs(), newHoldoffs(), newHoldoffs()
 	r.firstAnswers = newDueTimes()
 	r.deleted, r.refusals = newDeletedOrders(r.Clock), &refusals{}
 	r.written = newOwnWrites(r.Clock)
@@ -130,10 +130,11 @@ func (r *OrderReconciler) stepsFor(o *order) []step[*order] {
 	case finished:
 		return []step[*order]{r.followLatePayment, r.sumRefunds, r.deleteAfterTTL, r.waitForLateCheck, r.findMerchant, r.checkLatePayment}
 	case deleted:
-		return []step[*order]{r.abandonIfUnwritable, r.releaseIfSettled, r.findMerchant, r.claimNumber, r.queryIfTooLate, r.closeIfDue}
+		return []step[*order]{r.abandonIfUnwritable, r.releaseIfSettled, r.findMerchant, r.checkSpec, r.claimNumber, r.queryIfTooLate, r.closeIfDue}
 	default:
 		return []step[*order]{
-			r.findMerchant, r.awaitNumber, r.claimNumber, r.holdBeforeFirstCall, r.queryIfTooLate, r.closeIfDue, r.prepare, r.poll,
+			r.findMerchant, r.awaitNumber, r.checkSpec, r.claimNumber, r.addFinalizerBeforeFirstCall, r.queryIfTooLate, r.closeIfDue,
+			r.prepare, r.poll,
 		}
 	}
 }
@@ -147,11 +148,11 @@ func (r *OrderReconciler) record(ctx context.Context, o *order, change func(*v1a
 func (r *OrderReconciler) forget(uid types.UID) {
 	r.Claims.Calls.End(uid)
 	r.retries.forget(uid)
-	r.polls.clear(uid)
-	r.calls.clear(uid)
-	r.closes.clear(uid)
+	r.nextPolls.clear(uid)
+	r.callHoldoffs.clear(uid)
+	r.closeHoldoffs.clear(uid)
 	r.firstAnswers.clear(uid)
-	r.polled.clear(uid)
+	r.failedPolls.clear(uid)
 }
 
 // ordersWaitingFor returns the Orders that a change of their Merchant may help: those that can't be

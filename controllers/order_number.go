@@ -20,14 +20,6 @@ func (r *OrderReconciler) claimNumber(ctx context.Context, o *order) progress {
 	if lifecycle.Started(o.Order) {
 		return next()
 	}
-	if len(o.payee.Attach) > lifecycle.MaxAttach {
-		return r.endUnpaid(ctx, o, v1alpha1.ReasonRejected, fmt.Sprintf(
-			"spec.attach is too long: WeChat Pay takes %d bytes, and an Order of another namespace than its Merchant's is sent with %q before it. WeChat Pay was not asked. Create another Order with a shorter one",
-			lifecycle.MaxAttach, o.Namespace+"/"))
-	}
-	if problem := lifecycle.PayerProblem(o.Order, o.merchant); problem != "" {
-		return r.endUnpaid(ctx, o, v1alpha1.ReasonRejected, problem)
-	}
 	owner, err := r.Claims.OwnerOfOrder(ctx, o.Order, o.merchant)
 	if err != nil {
 		return failed(err)
@@ -89,7 +81,7 @@ func numberOwnedBy(order, owner *v1alpha1.Order) string {
 	if owner.Namespace == order.Namespace {
 		return fmt.Sprintf("The number %s belongs to Order %s of the same merchant number", order.Number(), owner.Name)
 	}
-	return fmt.Sprintf("The number %s belongs to an Order of another namespace of the same merchant number", order.Number())
+	return fmt.Sprintf("The number %s belongs to an Order in another namespace with the same merchant number", order.Number())
 }
 
 // beginCall records that the first call is about to be made, so that no other Order takes the
@@ -101,7 +93,7 @@ func (r *OrderReconciler) beginCall(o *order) bool {
 // awaitOtherCall handles an Order whose number may be used by a call of another object, such as a
 // deleted one with the same name.
 func (r *OrderReconciler) awaitOtherCall(ctx context.Context, o *order) progress {
-	return r.showPending(ctx, o, fmt.Sprintf("A call about the number %s for an object that is gone may still be under way; this Order is asked for within two minutes", o.Number()), r.Timing.RetryFirst)
+	return r.showPending(ctx, o, fmt.Sprintf("A call for the number %s by an object that is gone may still be in flight; this Order is sent within two minutes", o.Number()), r.Timing.RetryFirst)
 }
 
 // loseNumber records, finally, that the number belongs to another order.
@@ -144,13 +136,13 @@ func (r *OrderReconciler) ownsNumber(ctx context.Context, o *order) progress {
 		return r.abandonFinalizer(ctx, o, "another Order of the number comes first, and WeChat Pay has not said whose it is")
 	default:
 		end := r.waitForNumber(ctx, o)
-		r.closes.until(o, r.Clock.Now().Add(r.Timing.CloseRetry)) // no query about it meanwhile
+		r.closeHoldoffs.until(o, r.Clock.Now().Add(r.Timing.CloseRetry)) // no query about it meanwhile
 		return end
 	}
 }
 
 // otherPayment handles a payment that WeChat reports for the number but that is not this Order's.
-// Nothing of that payment is shown.
+// The status shows nothing about it.
 func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach string) progress {
 	switch {
 	case lifecycle.PaidReason(o.Order) == v1alpha1.ReasonNumberInUse:
@@ -158,7 +150,7 @@ func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach str
 	case o.Status.Prepay != nil:
 		return r.showOtherAttach(ctx, o) // WeChat returned a prepay for this object, so one contradicting answer ends nothing
 	case lifecycle.NamesAnotherNamespace(attach, o.Order):
-		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
+		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order in another namespace", o.Number()))
 	}
 	if shown := r.usedAtWeChat(ctx, o); shown.stop {
 		return shown
@@ -171,7 +163,7 @@ func (r *OrderReconciler) otherPayment(ctx context.Context, o *order, attach str
 // Order.
 func (r *OrderReconciler) showOtherAttach(ctx context.Context, o *order) progress {
 	err := r.record(ctx, o, func(order *v1alpha1.Order) {
-		lifecycle.PaymentDiffers(order, "WeChat Pay states a payment of the number with another attach than this Order sent. It is not taken as paid: compare with the merchant platform", r.Clock.Now())
+		lifecycle.PaymentDiffers(order, "WeChat Pay reports a payment of the number with another attach than this Order sent. The Order does not count as paid: compare with the merchant platform", r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
@@ -190,7 +182,7 @@ func isOurs(o *order, trade wechatpay.Trade) bool {
 // Order owns it, or one of another namespace had it, or its owner is unknown.
 func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechatpay.Trade) progress {
 	if !isOurs(o, trade) && lifecycle.NamesAnotherNamespace(trade.Attach, o.Order) {
-		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order of another namespace", o.Number()))
+		return r.loseNumber(ctx, o, fmt.Sprintf("WeChat Pay has the number %s for an Order in another namespace", o.Number()))
 	}
 	if end := r.ownsNumber(ctx, o); end.stop {
 		return end
@@ -200,7 +192,7 @@ func (r *OrderReconciler) numberUsed(ctx context.Context, o *order, trade wechat
 
 const usedAtWeChatMessage = "WeChat Pay has the number %s with other parameters, and no other Order that may use this merchant number is known to own it. If it is this Order from before a change, what may differ is the callback address " +
 	"(spec.notifyBaseURL of the Merchant or --notify-base-url, and the Merchant's name and namespace), the Merchant's signType or protocol, or the spec itself: set them as they were, and it is prepared again. " +
-	"Otherwise create another Order with another name or spec.outTradeNo. It is asked for until its time is over, and never closed from here"
+	"Otherwise create another Order with another name or spec.outTradeNo. The operator queries it until it expires, and never closes it"
 
 // usedAtWeChat shows that the number is used, and keeps polling: the payment may be this Order's.
 func (r *OrderReconciler) usedAtWeChat(ctx context.Context, o *order) progress {
@@ -210,48 +202,6 @@ func (r *OrderReconciler) usedAtWeChat(ctx context.Context, o *order) progress {
 	if err != nil {
 		return stoppedBy(err)
 	}
-	r.calls.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
+	r.callHoldoffs.until(o, r.Clock.Now().Add(r.Timing.RetrySlowly))
 	return next() // to the poll
-}
-
-// mayTryAgain reports whether to try again if WeChat accepts the parameters: periodically, and at
-// once after a change of the Merchant.
-func (r *OrderReconciler) mayTryAgain(o *order) bool {
-	return !lifecycle.IsUsedAtWeChat(o.Order) || r.calls.wait(o, r.Clock.Now()) <= 0
-}
-
-// endUsed ends an Order whose number WeChat has with other parameters. It queries once more, and
-// does not close the order, which may belong to another system.
-func (r *OrderReconciler) endUsed(ctx context.Context, o *order, reason, why string) progress {
-	trade, err := o.account.QueryOrder(ctx, o.ref())
-	switch {
-	case err == nil && trade.State.Paid():
-		if trade.Payment.Attach == o.payee.Attach {
-			return r.applyTrade(ctx, o, trade)
-		}
-	case wechatpay.Means(err, wechatpay.OrderNotExist):
-		if ends, wait := r.confirmedBySecondAnswer(o); !ends {
-			return r.closeLater(o, wait)
-		}
-	case err != nil:
-		return r.closingFails(ctx, o, why, err)
-	}
-	return r.endUnpaid(ctx, o, reason, why+"; what WeChat Pay has under the number was left as it is")
-}
-
-// stopNewPrepay prevents a new prepay for an Order whose grant was removed. An existing one remains
-// valid.
-func (r *OrderReconciler) stopNewPrepay(ctx context.Context, o *order) progress {
-	err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted,
-		o.revoked.Message+". What was started is followed to its end")
-	return afterWrite(err, next()) // to the poll
-}
-
-// confirmedBySecondAnswer reports whether an answer that names no number may end the Order: another
-// one was received at least a minute ago. WeChat's errors don't name the order, so a single one, or
-// a replayed one, ends nothing. The first is in memory only: after a restart two are needed again.
-func (r *OrderReconciler) confirmedBySecondAnswer(o *order) (ends bool, wait time.Duration) {
-	now := r.Clock.Now()
-	wait = r.firstAnswers.setIfUnknown(o.UID, now).Add(r.Timing.SecondAnswer).Sub(now)
-	return wait <= 0, wait
 }

@@ -21,7 +21,7 @@ func (r *OrderReconciler) queryIfTooLate(ctx context.Context, o *order) progress
 	if lifecycle.Started(o.Order) || !tooLate {
 		return next()
 	}
-	if wait := r.calls.wait(o, now); wait > 0 {
+	if wait := r.callHoldoffs.wait(o, now); wait > 0 {
 		return again(wait)
 	}
 	trade, err := o.account.QueryOrder(ctx, o.ref())
@@ -30,7 +30,7 @@ func (r *OrderReconciler) queryIfTooLate(ctx context.Context, o *order) progress
 		if ends, wait := r.confirmedBySecondAnswer(o); !ends {
 			return r.confirmTooLate(ctx, o, wait)
 		}
-		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "Too little time was left to pay (WeChat Pay wants 5 minutes), so the order was not made")
+		return r.endUnpaid(ctx, o, v1alpha1.ReasonExpired, "Too little time was left to pay (WeChat Pay wants 5 minutes), so the order was not created")
 	case err != nil:
 		return r.queryFailed(ctx, o, err)
 	case !isOurs(o, trade):
@@ -46,7 +46,7 @@ func (r *OrderReconciler) queryIfTooLate(ctx context.Context, o *order) progress
 // ends it.
 func (r *OrderReconciler) confirmTooLate(ctx context.Context, o *order, wait time.Duration) progress {
 	err := r.recordNotPrepared(ctx, o, metav1.ConditionUnknown, v1alpha1.ReasonPending,
-		"Too little time is left to pay (WeChat Pay wants 5 minutes), so the order is not made. Whether WeChat Pay has it from before is asked once more")
+		"Too little time is left to pay (WeChat Pay wants 5 minutes), so the order is not created. The operator asks WeChat Pay once more whether it has it from before")
 	if err != nil {
 		return stoppedBy(err)
 	}
@@ -57,12 +57,12 @@ func (r *OrderReconciler) confirmTooLate(ctx context.Context, o *order, wait tim
 // unknown.
 func (r *OrderReconciler) queryFailed(ctx context.Context, o *order, cause error) progress {
 	err := r.recordNotPrepared(withCallError(ctx, cause), o, metav1.ConditionUnknown, v1alpha1.ReasonPending,
-		fmt.Sprintf("WeChat Pay could not be asked yet whether it has this order; it is asked again. %v", cause))
+		fmt.Sprintf("WeChat Pay could not be asked yet whether it has this order; the operator asks again. %v", cause))
 	if err != nil {
 		return stoppedBy(err)
 	}
-	r.calls.until(o, r.Clock.Now().Add(r.waitAfter(o, cause)))
-	return again(r.calls.wait(o, r.Clock.Now()))
+	r.callHoldoffs.until(o, r.Clock.Now().Add(r.waitAfter(o, cause)))
+	return again(r.callHoldoffs.wait(o, r.Clock.Now()))
 }
 
 // prepare gets the first prepay of the Order, or a new one.
@@ -76,7 +76,7 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 	if !r.mayTryAgain(o) {
 		return next() // to the poll
 	}
-	if wait := r.calls.wait(o, r.Clock.Now()); wait > 0 {
+	if wait := r.callHoldoffs.wait(o, r.Clock.Now()); wait > 0 {
 		return again(wait)
 	}
 	if !r.beginCall(o) {
@@ -91,6 +91,20 @@ func (r *OrderReconciler) prepare(ctx context.Context, o *order) progress {
 		return r.handleOrderError(ctx, o, err)
 	}
 	return r.recordPrepay(ctx, o, connection, answer)
+}
+
+// stopNewPrepay prevents a new prepay for an Order whose grant was removed. An existing one remains
+// valid.
+func (r *OrderReconciler) stopNewPrepay(ctx context.Context, o *order) progress {
+	err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonNotPermitted,
+		o.revoked.Message+". What was started is followed to its end")
+	return afterWrite(err, next()) // to the poll
+}
+
+// mayTryAgain reports whether to try again if WeChat accepts the parameters: periodically, and at
+// once after a change of the Merchant.
+func (r *OrderReconciler) mayTryAgain(o *order) bool {
+	return !lifecycle.IsUsedAtWeChat(o.Order) || r.callHoldoffs.wait(o, r.Clock.Now()) <= 0
 }
 
 // create creates the order in a protocol.
@@ -112,14 +126,15 @@ func (r *OrderReconciler) recordPrepay(ctx context.Context, o *order, connection
 	if err != nil {
 		return r.stoppedDuringCreate(ctx, o, err)
 	}
-	r.deleted.settled(o.Order) // from now on a payer may have the prepay: if the object is lost, it is applied again
+	r.deleted.forget(o.Order) // from now on a payer may have the prepay: if the object is lost, it is applied again
 	r.retries.forget(o.UID)
-	r.calls.clear(o.UID)
+	r.callHoldoffs.clear(o.UID)
 	return next()
 }
 
-// cannotRefresh shows what the protocol lacks in which the order was made. Only there can it be
-// given to the payer anew; it is still queried, closed and refunded in the Merchant's.
+// cannotRefresh shows why the prepay can't be refreshed: only the protocol that created the order
+// can do that, and its credentials can't be used. Queries, closing and refunds use the Merchant's
+// protocol and go on.
 func (r *OrderReconciler) cannotRefresh(ctx context.Context, o *order, cause error) progress {
 	problem, ok := account.AsProblem(cause)
 	if !ok {
@@ -132,7 +147,7 @@ func (r *OrderReconciler) cannotRefresh(ctx context.Context, o *order, cause err
 	if err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonMerchantNotReady, message); err != nil {
 		return stoppedBy(err)
 	}
-	r.calls.until(o, r.Clock.Now().Add(r.Timing.SecretsCheck))
+	r.callHoldoffs.until(o, r.Clock.Now().Add(r.Timing.SecretsCheck))
 	return next() // to the poll
 }
 
@@ -211,8 +226,8 @@ func (r *OrderReconciler) queryState(ctx context.Context, o *order, cause error)
 		return r.notPreparedBy(ctx, o, cause)
 	}
 	for _, other := range o.account.Others() {
-		// The first answer may be lost, and the Merchant's protocol changed since: WeChat has the
-		// order with the other one's parameters.
+		// If the answer to the first CreateOrder was lost and the Merchant's protocol changed
+		// since, WeChat has the order with the other protocol's parameters.
 		if answer, err := r.create(ctx, o, other); err == nil {
 			return r.recordPrepay(ctx, o, other, answer)
 		}
@@ -234,7 +249,7 @@ func (r *OrderReconciler) notPreparedBy(ctx context.Context, o *order, cause err
 
 // pause delays the next call, whatever else starts a reconcile until then.
 func (r *OrderReconciler) pause(o *order, wait time.Duration) progress {
-	r.calls.until(o, r.Clock.Now().Add(wait))
+	r.callHoldoffs.until(o, r.Clock.Now().Add(wait))
 	return again(min(wait, max(o.Deadline().Sub(r.Clock.Now()), time.Second)))
 }
 

@@ -11,9 +11,6 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// farFuture marks what is never due again.
-var farFuture = time.Unix(1<<40, 0)
-
 // deleteAfterTTL deletes a finished Order after its TTL. It is the last step of one that is paid,
 // rejected, or lost its number; a closed one is still queried.
 func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress {
@@ -40,7 +37,7 @@ func (r *OrderReconciler) deleteAfterTTL(ctx context.Context, o *order) progress
 	if wait := r.awaitSinks(ctx, o.Order, ttlTime(o.Order)); wait.stop {
 		return r.laterAfterTTL(o, wait)
 	}
-	objects, err := r.withWhatNeedsIt(ctx, o.Order)
+	objects, err := r.withDependents(ctx, o.Order)
 	if err != nil {
 		return failed(err)
 	}

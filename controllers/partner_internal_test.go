@@ -30,7 +30,7 @@ func TestAnOrderOfAPayerThatCantBeFoundIsRejectedUnsent(t *testing.T) {
 			orders := &OrderReconciler{Base: base}
 			orders.init()
 			o := &order{Order: stored(t, base, placed), merchant: merchant}
-			end := orders.claimNumber(t.Context(), o)
+			end := orders.checkSpec(t.Context(), o)
 			if rejected := lifecycle.PaidReason(o.Order) == v1alpha1.ReasonRejected; end.err != nil || end.stop != test.rejected || rejected != test.rejected {
 				t.Errorf("%+v, %+v", end, o.Status.Conditions)
 			}

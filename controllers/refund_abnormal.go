@@ -49,24 +49,24 @@ func (r *RefundReconciler) verifyAbnormalWhenSeen(ctx context.Context, f *refund
 	return next()
 }
 
-// resolveAbnormal tells WeChat where the money of an Abnormal refund goes. What it sends is encrypted
-// and differs each time, so WeChat is asked about the refund before it is told, and told again only
-// while it still says Abnormal.
+// resolveAbnormal tells WeChat where to send the money of an abnormal refund. What it sends is
+// encrypted and differs each time, so WeChat is asked about the refund before it is told, and told
+// again only while it still says Abnormal.
 func (r *RefundReconciler) resolveAbnormal(ctx context.Context, f *refund) progress {
 	if f.Spec.Abnormal == nil || !lifecycle.IsAbnormal(f.Refund) || !lifecycle.AbnormalTrusted(f.Refund) || lifecycle.AbnormalReason(f.Refund) == v1alpha1.ReasonAccepted {
 		return next()
 	}
-	if r.calls.wait(f, r.Clock.Now()) > 0 {
+	if r.callHoldoffs.wait(f, r.Clock.Now()) > 0 {
 		return next() // to the poll
 	}
 	if found := r.Guard.Look(ctx, f.Namespace); found.State != guard.InForce {
-		r.calls.until(f, r.Clock.Now().Add(r.Timing.GuardRetry))
+		r.callHoldoffs.until(f, r.Clock.Now().Add(r.Timing.GuardRetry))
 		return next()
 	}
 	fact, err := f.account.QueryRefund(ctx, f.ref())
 	switch {
 	case err != nil:
-		r.calls.until(f, r.Clock.Now().Add(r.waitAfter(f, err)))
+		r.callHoldoffs.until(f, r.Clock.Now().Add(r.waitAfter(f, err)))
 		return next()
 	case fact.Status != wechatpay.RefundStatusAbnormal:
 		return r.applyFact(ctx, f, fact)
@@ -83,16 +83,16 @@ func (r *RefundReconciler) resolveAbnormal(ctx context.Context, f *refund) progr
 	if cause := f.account.ResolveAbnormalRefund(ctx, request); cause != nil {
 		return r.abnormalWaits(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) { lifecycle.AbnormalHandledBy(refund, cause, r.Clock.Now()) })
 	}
-	r.calls.clear(f.UID)
+	r.callHoldoffs.clear(f.UID)
 	err = r.record(withCallOutcome(ctx, wechatpay.OperationResolveAbnormalRefund, nil), f, func(refund *v1alpha1.Refund) {
-		lifecycle.AbnormalHandled(refund, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "WeChat Pay took where the money goes; the condition Succeeded tells when it has arrived", r.Clock.Now())
+		lifecycle.AbnormalHandled(refund, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "WeChat Pay accepted the new target of the money; the condition Succeeded shows when it has arrived", r.Clock.Now())
 	})
 	return afterWrite(err, done()) // the write starts the next reconcile, which follows it
 }
 
 // abnormalWaits shows what is wrong, and tries again slowly.
 func (r *RefundReconciler) abnormalWaits(ctx context.Context, f *refund, change func(*v1alpha1.Refund)) progress {
-	r.calls.until(f, r.Clock.Now().Add(r.Timing.RetrySlowly))
+	r.callHoldoffs.until(f, r.Clock.Now().Add(r.Timing.RetrySlowly))
 	return afterWrite(r.record(ctx, f, change), next()) // to the poll
 }
 
@@ -112,8 +112,8 @@ func (r *RefundReconciler) abnormalRequest(ctx context.Context, f *refund) (wech
 	}
 	request.Account, request.Name = strings.TrimSpace(string(secret.Data[entryBankAccount])), strings.TrimSpace(string(secret.Data[entryBankName]))
 	if request.Account == "" || request.Name == "" {
-		// The same message for a Secret that is missing and for one that is incomplete: who decides
-		// may not read it.
+		// The same message for a Secret that is missing and for one that is incomplete: the user
+		// who decides may not be allowed to read it.
 		return request, &account.Problem{Reason: v1alpha1.ReasonSecretNotFound, Message: fmt.Sprintf(
 			"Secret %s/%s of spec.abnormal.secretRef can't be used: it must exist, be readable for the operator, and have the entries %s (the card's number) and %s (its owner's name)",
 			f.Namespace, decided.SecretRef.Name, entryBankAccount, entryBankName)}, nil

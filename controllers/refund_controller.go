@@ -31,17 +31,17 @@ type RefundReconciler struct {
 	Base
 
 	retries *retries
-	// polls holds when an accepted Refund is queried next.
-	polls *dueTimes
-	// calls holds until when the refund request and the queries before it are delayed after a
-	// failure, and polled the Refunds that wait for their next poll after a failed one.
-	calls, polled *holdoffs
+	// nextPolls holds when an accepted Refund is queried next.
+	nextPolls *dueTimes
+	// callHoldoffs holds until when the refund request and the queries before it are delayed after a
+	// failure, and failedPolls the Refunds that wait for their next poll after a failed one.
+	callHoldoffs, failedPolls *holdoffs
 	// contradictions holds since when WeChat reports another refund with a Refund's number.
 	contradictions *dueTimes
-	// holds is the time before which a Refund is not sent after the finalizer was added.
-	holds *dueTimes
-	// woken are the Refunds that a bill has as accepted, until they are queried.
-	woken *dueTimes
+	// finalizerAdded holds the time before which a Refund is not sent after the finalizer was added.
+	finalizerAdded *dueTimes
+	// missed are the Refunds that a bill has as accepted, until they are queried.
+	missed *dueTimes
 	// sent are the Refunds with a recent refund request.
 	sent *recent[types.NamespacedName, *sentRefund]
 	// spacing keeps refund requests of one Order apart.
@@ -56,8 +56,8 @@ type refund struct {
 	merchant *v1alpha1.Merchant
 	account  *account.Account
 	appID    string
-	// holdError is why the finalizer can't be added.
-	holdError error
+	// finalizerError is why the finalizer can't be added.
+	finalizerError error
 }
 
 func (f *refund) credentials() string { return f.account.Version }
@@ -89,8 +89,8 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 func (r *RefundReconciler) init() {
-	r.retries, r.polls, r.calls, r.polled = newRetries(r.Timing), newDueTimes(), newHoldoffs(), newHoldoffs()
-	r.contradictions, r.holds, r.woken = newDueTimes(), newDueTimes(), newDueTimes()
+	r.retries, r.nextPolls, r.callHoldoffs, r.failedPolls = newRetries(r.Timing), newDueTimes(), newHoldoffs(), newHoldoffs()
+	r.contradictions, r.finalizerAdded, r.missed = newDueTimes(), newDueTimes(), newDueTimes()
 	r.sent, r.refusals = newRecent[types.NamespacedName, *sentRefund](deletionWindow, r.Clock), &refusals{}
 	r.written = newOwnWrites(r.Clock)
 	r.spacing = newRefundSpacing(r.Timing.RefundSpacing, r.Clock)
@@ -119,27 +119,39 @@ func (r *RefundReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	if r.written.newerThan(scope.Refund) {
 		return ctrl.Result{RequeueAfter: staleCacheRetry}, nil
 	}
+	// Each step goes on to the next one if it does not concern the Refund's state.
 	return run(ctx, scope,
+		// The end of a Refund, and decisions that must be verified when they are first seen.
 		r.releaseIfFinal,
 		r.abandonIfUnwritable,
 		r.verifyApprovalWhenSeen,
 		r.verifyAbnormalWhenSeen,
+
+		// What every call needs.
 		r.findOrder,
 		r.findMerchant,
 		r.awaitPaidOrder,
 		r.claimNumber,
-		r.holdWhenSeen,
+		r.addFinalizerWhenSeen,
+
+		// A Refund that WeChat has accepted.
 		r.resolveAbnormal,
 		r.follow,
-		r.settleContradiction,
+
+		// One that WeChat may have, or that is being deleted.
+		r.queryContradiction,
 		r.withdrawIfDeleted,
 		r.queryLostAnswer,
+
+		// The decision.
 		r.queryBeforeDecision,
 		r.requireGuard,
 		r.decide,
+
+		// The request.
 		r.checkCertificate,
-		r.checkHeld,
-		r.awaitHold,
+		r.requireFinalizer,
+		r.awaitEarlierDeletion,
 		r.takeTurn,
 		r.send,
 	)
@@ -162,17 +174,17 @@ func (r *RefundReconciler) record(ctx context.Context, f *refund, change func(*v
 func (r *RefundReconciler) forget(uid types.UID) {
 	r.Claims.Calls.End(uid)
 	r.retries.forget(uid)
-	r.polls.clear(uid)
-	r.calls.clear(uid)
-	r.polled.clear(uid)
+	r.nextPolls.clear(uid)
+	r.callHoldoffs.clear(uid)
+	r.failedPolls.clear(uid)
 	r.contradictions.clear(uid)
-	r.holds.clear(uid)
-	r.woken.clear(uid)
+	r.finalizerAdded.clear(uid)
+	r.missed.clear(uid)
 }
 
-// rest delays the next call, whatever else starts a reconcile until then.
-func (r *RefundReconciler) rest(f *refund, wait time.Duration) progress {
-	r.calls.until(f, r.Clock.Now().Add(wait))
+// retryAfter delays the next call, whatever else starts a reconcile until then.
+func (r *RefundReconciler) retryAfter(f *refund, wait time.Duration) progress {
+	r.callHoldoffs.until(f, r.Clock.Now().Add(wait))
 	return again(wait)
 }
 
@@ -213,4 +225,12 @@ func (r *RefundReconciler) refundsWaitingForMerchant(ctx context.Context, object
 		}
 	}
 	return requests
+}
+
+// waitingRefunds lists the Refunds that WeChat has not accepted yet, which belong to the cache.
+func waitingRefunds(ctx context.Context, cached client.Reader, options ...client.ListOption) ([]v1alpha1.Refund, error) {
+	var refunds v1alpha1.RefundList
+	options = append(options, client.MatchingFields{index.RefundWaiting: index.Waiting}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
+	err := cached.List(ctx, &refunds, options...)
+	return refunds.Items, err
 }

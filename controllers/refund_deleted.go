@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -10,94 +9,114 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/status"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Like an Order, a Refund may be removed by a deletion that began before the finalizer was added. A
-// refund request can't be undone, so it is not sent before such a deletion has ended: the finalizer
-// is added when the Refund is first seen, and the request is sent only after a later live read
-// finds it undeleted.
-
-// sentRefund is a Refund for which a request was sent, as it was at that time.
-type sentRefund struct {
-	refund *v1alpha1.Refund
-	order  *v1alpha1.Order
-}
-
-// holdWhenSeen adds the finalizer, usually long before anything is sent, since people take time to
-// decide. A Refund that was denied from the start is never sent.
-func (r *RefundReconciler) holdWhenSeen(ctx context.Context, f *refund) progress {
-	if isHeld(f) || isDeleted(f) || f.Spec.Approval == v1alpha1.ApprovalDenied && lifecycle.NeverRequested(f.Refund) {
+// releaseIfFinal ends the reconcile of a final Refund, and removes the finalizer of a deleted one.
+func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progress {
+	if isDeleted(f) && !hasFinalizer(f) {
+		r.forget(f.UID)
+		return done()
+	}
+	if !lifecycle.RefundFinal(f.Refund) {
 		return next()
 	}
-	if err := r.hold(ctx, f.Refund); err != nil {
-		if isRefused(err) {
-			f.holdError = err
-			return next()
-		}
-		return stop(client.IgnoreNotFound(err))
+	r.forget(f.UID)
+	if !isDeleted(f) {
+		return done()
 	}
-	r.holds.set(f.UID, r.Clock.Now().Add(r.Timing.HoldSettles))
+	counted, err := r.isCounted(ctx, f)
+	if err != nil {
+		return failed(err)
+	}
+	if !counted && r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
+		return again(r.Timing.RetryFirst)
+	}
+	return r.finishDeletion(ctx, f)
+}
+
+// isCounted reports whether the Order has recorded the refunded amount, so that the next Refund's
+// limit includes it.
+func (r *RefundReconciler) isCounted(ctx context.Context, f *refund) (bool, error) {
+	if !lifecycle.RefundSucceeded(f.Refund) {
+		return true, nil
+	}
+	order := &v1alpha1.Order{}
+	if err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, order); err != nil {
+		return true, client.IgnoreNotFound(err)
+	}
+	return !lifecycle.IsPaid(order) || lifecycle.HasRefunded(order, f.Number()), nil
+}
+
+// withdrawIfDeleted ends a deleted Refund that WeChat has not accepted: nothing is sent any more,
+// and the finalizer is removed as soon as it is certain that WeChat does not have it.
+func (r *RefundReconciler) withdrawIfDeleted(ctx context.Context, f *refund) progress {
+	if !isDeleted(f) {
+		return next()
+	}
+	if r.wasNeverSent(f) {
+		return r.finishDeletion(ctx, f)
+	}
+	if wait := r.callHoldoffs.wait(f, r.Clock.Now()); wait > 0 {
+		return again(wait)
+	}
+	fact, err := f.account.QueryRefund(ctx, f.ref())
+	switch {
+	case err == nil:
+		return r.applyFact(ctx, f, fact)
+	case wechatpay.Means(err, wechatpay.RefundNotExist) && r.noRequestInFlight(f):
+		return r.finishDeletion(ctx, f)
+	case r.Clock.Since(f.DeletionTimestamp.Time) > r.Timing.AbandonAtLast:
+		return r.abandonFinalizer(ctx, f, err.Error())
+	default:
+		if err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Withdrawn(refund, r.Clock.Now()) }); err != nil {
+			return stoppedBy(err)
+		}
+		return r.queryFailed(ctx, f, err, max(r.Timing.NotExistGrace/4, r.Timing.RetryFirst))
+	}
+}
+
+// wasNeverSent reports whether it is certain without a query that no request was made, because none
+// was allowed.
+func (r *RefundReconciler) wasNeverSent(f *refund) bool {
+	return lifecycle.NeverRequested(f.Refund) && !lifecycle.MayBeSent(f.Refund, f.merchant.Spec.RefundApproval)
+}
+
+// finishDeletion removes the finalizer of a Refund without open work.
+func (r *RefundReconciler) finishDeletion(ctx context.Context, f *refund) progress {
+	if wait := r.awaitSinks(ctx, f.Refund, f.DeletionTimestamp.Time); wait.stop {
+		return wait
+	}
+	if wait := r.awaitLedger(ctx, f.DeletionTimestamp.Time, f.Refund); wait.stop {
+		return wait
+	}
+	r.forget(f.UID)
+	r.forgetSent(f.Refund)
+	refused := r.removeFinalizer(ctx, f.Refund)
+	if !isRefused(refused) {
+		r.refusals.forget(f.UID)
+		return stop(refused)
+	}
+	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
+		lifecycle.RefundWriteRefused(refund, refusal(metrics.WriteRelease, refused), r.Clock.Now())
+	})
+	if err != nil && !isRefused(err) {
+		return stoppedBy(err)
+	}
+	return again(r.Timing.SecretsCheck)
+}
+
+// abandonIfUnwritable limits how long a deleted Refund waits if its status can't be written, so
+// that its end can't be recorded.
+func (r *RefundReconciler) abandonIfUnwritable(ctx context.Context, f *refund) progress {
+	if said := r.unwritable(f); said != "" {
+		return r.abandonFinalizer(ctx, f, "the cluster refuses to have its status written: "+said)
+	}
 	return next()
 }
 
-// awaitHold waits for the end of a deletion that may have begun before the finalizer was added.
-func (r *RefundReconciler) awaitHold(_ context.Context, f *refund) progress {
-	if settled, known := r.holds.get(f.UID); known {
-		if wait := settled.Sub(r.Clock.Now()); wait > 0 {
-			return again(wait)
-		}
-	}
-	return next()
-}
-
-// stillThere checks that a live list has the Refund, undeleted and with the finalizer.
-func (r *RefundReconciler) stillThere(f *refund, live []v1alpha1.Refund) progress {
-	for i := range live {
-		if live[i].UID != f.UID {
-			continue
-		}
-		switch {
-		case isDeleted(&live[i]):
-			return done() // the deletion starts the next reconcile
-		case !isHeld(&live[i]):
-			return again(r.Timing.RetryFirst) // somebody removed the finalizer; it is added again
-		default:
-			return next()
-		}
-	}
-	return done()
-}
-
-// stoppedDuringRefund is stoppedBy after a call that may have refunded.
-func (r *RefundReconciler) stoppedDuringRefund(ctx context.Context, f *refund, err error) progress {
-	if errors.Is(err, status.ErrReplaced) {
-		const nobody = types.UID("")
-		r.reportDeleted(ctx, client.ObjectKeyFromObject(f.Refund), nobody)
-	}
-	return stoppedBy(err)
-}
-
-// reportDeleted writes an event about the Order of a Refund that was deleted during its request: no
-// object has that name now, or another one has it.
-func (r *RefundReconciler) reportDeleted(ctx context.Context, key types.NamespacedName, present types.UID) {
-	gone, found := r.sent.take(key, func(sent *sentRefund) bool { return sent.refund.UID != present })
-	if !found {
-		return
-	}
-	r.Claims.Calls.End(gone.refund.UID)
-	metrics.GoneDuringCalls.WithLabelValues("Refund").Inc()
-	r.log(ctx).Info("A Refund is gone since WeChat Pay was asked to pay back", "refund", key.String(), "order", gone.order.Name, "outRefundNo", gone.refund.Number())
-	r.warn(gone.order, "RefundGone", "Refund", "Refund %s over %d (minor units) was deleted while WeChat Pay was being asked to pay back, which may have been done. "+
-		"Create it again with the same name, number and amount to see what became of it: nothing is paid twice", gone.refund.Name, gone.refund.Spec.Amount)
-}
-
-// sending records a Refund before its request. settled removes one that was deleted regularly or
-// not sent.
-func (r *RefundReconciler) sending(f *refund) {
-	r.sent.set(client.ObjectKeyFromObject(f.Refund), &sentRefund{refund: f.DeepCopy(), order: f.order.DeepCopy()})
-}
-
-func (r *RefundReconciler) settled(refund *v1alpha1.Refund) {
-	r.sent.take(client.ObjectKeyFromObject(refund), func(sent *sentRefund) bool { return sent.refund.UID == refund.UID })
+// abandonFinalizer removes the finalizer of a Refund whose final state is unknown.
+func (r *RefundReconciler) abandonFinalizer(ctx context.Context, f *refund, why string) progress {
+	r.reportAbandoned(ctx, f.Refund, "Removed the finalizer without knowing the final state of refund %s at WeChat Pay: %s", f.Number(), why)
+	return r.finishDeletion(ctx, f)
 }

@@ -78,7 +78,7 @@ func numberOwnedByRefund(refund, owner *v1alpha1.Refund) string {
 	if owner.Namespace == refund.Namespace {
 		return fmt.Sprintf("The number %s belongs to Refund %s of the same merchant number", refund.Number(), owner.Name)
 	}
-	return fmt.Sprintf("The number %s belongs to a Refund of another namespace of the same merchant number", refund.Number())
+	return fmt.Sprintf("The number %s belongs to a Refund in another namespace with the same merchant number", refund.Number())
 }
 
 // beginCall records that the first request is about to be made, so that no other Refund takes the

@@ -26,7 +26,7 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 	r.sending(f)
 	acceptance, err := f.account.CreateRefund(ctx, request)
 	if outcome := wechatpay.OutcomeOf(err); err != nil && (outcome == wechatpay.NotSent || outcome == wechatpay.Failed) {
-		r.settled(f.Refund)
+		r.forgetSent(f.Refund)
 	}
 	if wechatpay.RetryAfter(err) > 0 {
 		r.spacing.undo(spacingKey, before)
@@ -44,7 +44,7 @@ func (r *RefundReconciler) send(ctx context.Context, f *refund) progress {
 		return r.stoppedDuringRefund(ctx, f, err)
 	}
 	r.retries.forget(f.UID)
-	r.calls.clear(f.UID)
+	r.callHoldoffs.clear(f.UID)
 	return done() // the write starts the next reconcile, which follows it
 }
 
@@ -72,7 +72,7 @@ func (r *RefundReconciler) retryLater(ctx context.Context, f *refund, cause erro
 	if wechatpay.Means(cause, wechatpay.InsufficientBalance) && before != v1alpha1.ReasonInsufficientBalance {
 		r.warn(f.Refund, v1alpha1.ReasonInsufficientBalance, "Refund", "%v", cause)
 	}
-	return r.rest(f, r.waitAfter(f, cause))
+	return r.retryAfter(f, r.waitAfter(f, cause))
 }
 
 func (r *RefundReconciler) recordError(ctx context.Context, f *refund, cause error) error {
@@ -134,7 +134,7 @@ func (r *RefundReconciler) queryAfterRejection(ctx context.Context, f *refund, c
 		}); recordErr != nil {
 			return stoppedBy(recordErr)
 		}
-		return r.rest(f, r.retries.after(f.UID, err))
+		return r.retryAfter(f, r.retries.after(f.UID, err))
 	}
 }
 
@@ -159,117 +159,4 @@ func (r *RefundReconciler) endAfterRequest(ctx context.Context, f *refund, cause
 		return stoppedBy(err)
 	}
 	return r.end(ctx, f, reason, message)
-}
-
-// follow queries an accepted Refund until it is final, first a minute after acceptance, then less
-// and less often.
-func (r *RefundReconciler) follow(ctx context.Context, f *refund) progress {
-	if !lifecycle.RefundAccepted(f.Refund) {
-		return next()
-	}
-	now := r.Clock.Now()
-	due := r.polls.setIfUnknown(f.UID, r.nextPoll(f, now))
-	if now.Before(due) {
-		return again(due.Sub(now))
-	}
-	fact, err := f.account.QueryRefund(ctx, f.ref())
-	answered := err == nil
-	if answered {
-		if end := r.ownsNumber(ctx, f, fact.RefundID); end.stop {
-			return end
-		}
-		err = r.recordFact(ctx, f, fact)
-	} else {
-		err = r.followFails(ctx, f, err)
-	}
-	due = r.nextPollAfter(f, r.Clock.Now())
-	r.polls.set(f.UID, due)
-	if answered {
-		r.polled.clear(f.UID)
-	} else {
-		r.polled.until(f, due)
-	}
-	if err != nil {
-		return stoppedBy(err)
-	}
-	if r.waitedLongEnough(f, r.Clock.Now()) {
-		return r.abandonFinalizer(ctx, f, fmt.Sprintf("WeChat Pay has not confirmed for %s that it is paying back (%s)", r.Timing.AbandonAtLast, lifecycle.SucceededReason(f.Refund)))
-	}
-	return again(due.Sub(r.Clock.Now()))
-}
-
-// followFails shows WeChat's error. A denial by the operator's own limits is not worth a write,
-// unless the Refund is being deleted.
-func (r *RefundReconciler) followFails(ctx context.Context, f *refund, cause error) error {
-	if wechatpay.RetryAfter(cause) > 0 && !isDeleted(f) {
-		return nil
-	}
-	return r.record(withCallError(ctx, cause), f, func(refund *v1alpha1.Refund) { lifecycle.FollowFailed(refund, cause, r.Clock.Now()) })
-}
-
-// waitedLongEnough limits how long a deleted Refund waits for a person to act in the merchant
-// platform, or for WeChat to answer. The wait starts with the deletion, and again each time WeChat
-// reports that it is processing the refund, which ends without help.
-func (r *RefundReconciler) waitedLongEnough(f *refund, now time.Time) bool {
-	stalled := f.Status.StalledTime
-	if !isDeleted(f) || stalled == nil || lifecycle.RefundFinal(f.Refund) {
-		return false
-	}
-	return now.Sub(laterOf(stalled.Time, f.DeletionTimestamp.Time)) > r.Timing.AbandonAtLast
-}
-
-func laterOf(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// nextPollAfter returns the time of the next poll. A contradiction is queried again soon, whatever
-// the schedule says.
-func (r *RefundReconciler) nextPollAfter(f *refund, now time.Time) time.Time {
-	due := r.nextPoll(f, now)
-	if soon := now.Add(r.Timing.RetrySlowly); lifecycle.RefundMismatched(f.Refund) && soon.Before(due) {
-		return soon
-	}
-	return due
-}
-
-func (r *RefundReconciler) nextPoll(f *refund, now time.Time) time.Time {
-	start := now
-	if f.Status.AcceptedTime != nil {
-		start = f.Status.AcceptedTime.Time
-	}
-	age, _ := r.Timing.RefundPoll.Next(now.Sub(start), string(f.UID))
-	return start.Add(age)
-}
-
-// applyFact records the result of QueryRefund for a Refund that was not known to be accepted.
-func (r *RefundReconciler) applyFact(ctx context.Context, f *refund, fact wechatpay.RefundFact) progress {
-	if end := r.ownsNumber(ctx, f, fact.RefundID); end.stop {
-		return end
-	}
-	if err := r.recordFact(ctx, f, fact); err != nil {
-		return stoppedBy(err)
-	}
-	if lifecycle.RefundMismatched(f.Refund) && !lifecycle.RefundAccepted(f.Refund) {
-		return r.contradicted(ctx, f)
-	}
-	r.retries.forget(f.UID)
-	r.calls.clear(f.UID)
-	r.contradictions.clear(f.UID)
-	return done() // the write starts the next reconcile
-}
-
-// recordFact records the result of QueryRefund, and warns if a person has to act.
-func (r *RefundReconciler) recordFact(ctx context.Context, f *refund, fact wechatpay.RefundFact) error {
-	before := lifecycle.SucceededReason(f.Refund)
-	ctx = withCallOutcome(ctx, wechatpay.OperationQueryRefund, nil)
-	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		lifecycle.RefundLearned(refund, f.merchant.Spec.RefundApproval, f.order.Number(), fact, r.Clock.Now())
-	})
-	if err == nil {
-		r.reporter(ctx).Refund(f.Refund, before)
-	}
-	return err
 }

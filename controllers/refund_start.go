@@ -7,49 +7,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
-
-// releaseIfFinal is the last step of a final Refund.
-func (r *RefundReconciler) releaseIfFinal(ctx context.Context, f *refund) progress {
-	if isDeleted(f) && !isHeld(f) {
-		r.forget(f.UID)
-		return done()
-	}
-	if !lifecycle.RefundFinal(f.Refund) {
-		return next()
-	}
-	r.forget(f.UID)
-	if !isDeleted(f) {
-		return done()
-	}
-	counted, err := r.isCounted(ctx, f)
-	if err != nil {
-		return failed(err)
-	}
-	if !counted && r.Clock.Since(f.DeletionTimestamp.Time) <= r.Timing.AbandonAtLast {
-		return again(r.Timing.RetryFirst)
-	}
-	return r.finishDeletion(ctx, f)
-}
-
-// isCounted reports whether the Order has recorded the refunded amount, so that the next Refund's
-// limit includes it.
-func (r *RefundReconciler) isCounted(ctx context.Context, f *refund) (bool, error) {
-	if !lifecycle.RefundSucceeded(f.Refund) {
-		return true, nil
-	}
-	order := &v1alpha1.Order{}
-	if err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: f.Spec.OrderRef.Name}, order); err != nil {
-		return true, client.IgnoreNotFound(err)
-	}
-	return !lifecycle.IsPaid(order) || lifecycle.HasRefunded(order, f.Number()), nil
-}
 
 func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
 	f.order = &v1alpha1.Order{}
@@ -65,9 +28,9 @@ func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
 }
 
 func (r *RefundReconciler) findMerchant(ctx context.Context, f *refund) progress {
-	found, handle, err := r.merchantOf(ctx, f)
+	found, acc, err := r.merchantOf(ctx, f)
 	if err == nil {
-		f.merchant, f.account, f.appID = found, handle, lifecycle.AppID(f.order, found)
+		f.merchant, f.account, f.appID = found, acc, lifecycle.AppID(f.order, found)
 		return next()
 	}
 	problem, ok := account.AsProblem(err)
@@ -84,11 +47,11 @@ func (r *RefundReconciler) merchantOf(ctx context.Context, f *refund) (*v1alpha1
 	if lifecycle.RefundBegun(f.Refund) {
 		return r.merchantOfStarted(ctx, f.order)
 	}
-	found, handle, err := r.merchantFor(ctx, f.order)
+	found, acc, err := r.merchantFor(ctx, f.order)
 	if err == nil {
 		err = account.PermitsRefund(ctx, r.Client, found, f.order, f.Number())
 	}
-	return found, handle, err
+	return found, acc, err
 }
 
 // waitWithout shows what is missing for calls to WeChat, and limits how long a deleted Refund waits
@@ -115,16 +78,10 @@ func (r *RefundReconciler) waitWithout(ctx context.Context, f *refund, reason, m
 	return r.abandonFinalizer(ctx, f, message)
 }
 
-// abandonFinalizer removes the finalizer of a Refund whose final state is unknown.
-func (r *RefundReconciler) abandonFinalizer(ctx context.Context, f *refund, why string) progress {
-	r.reportAbandoned(ctx, f.Refund, "Removed the finalizer without knowing the final state of refund %s at WeChat Pay: %s", f.Number(), why)
-	return r.finishDeletion(ctx, f)
-}
-
 // awaitPaidOrder prevents all queries about a Refund whose Order is not paid, unless it was
 // requested before. A refund that WeChat has under the number is this Refund's only if the payment
 // is this Order's: otherwise it belongs to another tenant or system, and nothing of it may be
-// shown. An Order that lost its status finds its payment by itself.
+// shown. An Order that lost its status finds its payment again without help.
 func (r *RefundReconciler) awaitPaidOrder(ctx context.Context, f *refund) progress {
 	switch {
 	case lifecycle.IsPaid(f.order), lifecycle.RefundBegun(f.Refund):
@@ -139,7 +96,7 @@ func (r *RefundReconciler) awaitPaidOrder(ctx context.Context, f *refund) progre
 // deny ends a Refund without a query: its Order ended unpaid.
 func (r *RefundReconciler) deny(ctx context.Context, f *refund) progress {
 	err := r.record(ctx, f, func(refund *v1alpha1.Refund) { lifecycle.Denied(refund, r.Clock.Now()) })
-	return afterWrite(err, done()) // the write starts the next reconcile
+	return afterWrite(err, done())
 }
 
 // checkCertificate waits for the client certificate, in a protocol in which refunds need it.

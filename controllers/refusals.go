@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -111,7 +110,7 @@ func (b *Base) wrote(ctx context.Context, object client.Object, write string, er
 // writePurpose describes each write.
 var writePurpose = map[string]string{
 	metrics.WriteHold:    "to have the finalizer " + v1alpha1.Finalizer + " added",
-	metrics.WriteRelease: "to have the finalizer " + v1alpha1.Finalizer + " taken off",
+	metrics.WriteRelease: "to have the finalizer " + v1alpha1.Finalizer + " removed",
 	metrics.WriteStatus:  "to have the status written",
 	metrics.WriteCreate:  "the Refund of a late payment",
 	metrics.WriteDelete:  "to have it deleted after ttlSecondsAfterFinished",
@@ -132,7 +131,7 @@ func (b *Base) reportAbandoned(ctx context.Context, object client.Object, format
 // unwritable returns why the status of an object that was deleted long ago can't be written, so that
 // its end can't be recorded; empty if it can.
 func (b *Base) unwritable(object client.Object) string {
-	if !isDeleted(object) || !isHeld(object) || b.Clock.Since(object.GetDeletionTimestamp().Time) <= b.Timing.AbandonAtLast {
+	if !isDeleted(object) || !hasFinalizer(object) || b.Clock.Since(object.GetDeletionTimestamp().Time) <= b.Timing.AbandonAtLast {
 		return ""
 	}
 	return b.refusals.message(object.GetUID(), metrics.WriteStatus)
@@ -155,102 +154,6 @@ func (r *OrderReconciler) showRefusal(ctx context.Context, o *order, write strin
 		return nil
 	}
 	return err
-}
-
-// finishDeletion removes the finalizer of an Order without open work.
-func (r *OrderReconciler) finishDeletion(ctx context.Context, o *order) progress {
-	if wait := r.awaitSinks(ctx, o.Order, o.DeletionTimestamp.Time); wait.stop {
-		return wait
-	}
-	objects, err := r.withWhatNeedsIt(ctx, o.Order)
-	if err != nil {
-		return failed(err)
-	}
-	if wait := r.awaitLedger(ctx, o.DeletionTimestamp.Time, objects...); wait.stop {
-		return wait
-	}
-	r.deleted.settled(o.Order)
-	err = r.release(ctx, o.Order)
-	if !isRefused(err) {
-		r.refusals.forget(o.UID)
-		return stop(err)
-	}
-	return afterWrite(r.showRefusal(ctx, o, metrics.WriteRelease, err), again(r.Timing.SecretsCheck))
-}
-
-// abandonIfUnwritable limits how long a deleted Order waits if its status can't be written, so that
-// its end can't be recorded.
-func (r *OrderReconciler) abandonIfUnwritable(ctx context.Context, o *order) progress {
-	if said := r.unwritable(o); said != "" {
-		return r.abandonFinalizer(ctx, o, "the cluster refuses to have its status written: "+said)
-	}
-	return next()
-}
-
-// notHeld shows that no call is made for an Order without finalizer. One that was started or is to
-// be closed continues.
-func (r *OrderReconciler) notHeld(ctx context.Context, o *order, refused error) progress {
-	if lifecycle.Started(o.Order) {
-		return afterWrite(r.showRefusal(ctx, o, metrics.WriteHold, refused), next())
-	}
-	if reason, why := r.closeReason(o); reason != "" {
-		return r.endUnpaid(ctx, o, reason, why+"; WeChat Pay was not asked")
-	}
-	err := r.recordNotPrepared(ctx, o, metav1.ConditionFalse, v1alpha1.ReasonWriteRefused,
-		"Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, refused))
-	return afterWrite(err, again(r.Timing.SecretsCheck))
-}
-
-// finishDeletion removes the finalizer of a Refund without open work.
-func (r *RefundReconciler) finishDeletion(ctx context.Context, f *refund) progress {
-	if wait := r.awaitSinks(ctx, f.Refund, f.DeletionTimestamp.Time); wait.stop {
-		return wait
-	}
-	if wait := r.awaitLedger(ctx, f.DeletionTimestamp.Time, f.Refund); wait.stop {
-		return wait
-	}
-	r.forget(f.UID)
-	r.settled(f.Refund)
-	refused := r.release(ctx, f.Refund)
-	if !isRefused(refused) {
-		r.refusals.forget(f.UID)
-		return stop(refused)
-	}
-	err := r.record(ctx, f, func(refund *v1alpha1.Refund) {
-		lifecycle.RefundWriteRefused(refund, refusal(metrics.WriteRelease, refused), r.Clock.Now())
-	})
-	if err != nil && !isRefused(err) {
-		return stoppedBy(err)
-	}
-	return again(r.Timing.SecretsCheck)
-}
-
-// abandonIfUnwritable limits how long a deleted Refund waits if its status can't be written, so
-// that its end can't be recorded.
-func (r *RefundReconciler) abandonIfUnwritable(ctx context.Context, f *refund) progress {
-	if said := r.unwritable(f); said != "" {
-		return r.abandonFinalizer(ctx, f, "the cluster refuses to have its status written: "+said)
-	}
-	return next()
-}
-
-// checkHeld stops a Refund without finalizer.
-func (r *RefundReconciler) checkHeld(ctx context.Context, f *refund) progress {
-	if isHeld(f) {
-		return next()
-	}
-	return r.waitFor(ctx, f, v1alpha1.ReasonWriteRefused, "Nothing is sent to WeChat Pay without it, but "+refusal(metrics.WriteHold, f.holdError))
-}
-
-// finishDeletion removes the finalizer of an unused Merchant. If the cluster refuses that, the
-// Merchant is reconciled like any other.
-func (r *MerchantReconciler) finishDeletion(ctx context.Context, m *v1alpha1.Merchant) progress {
-	err := r.release(ctx, m)
-	if !isRefused(err) {
-		r.refusals.forget(m.UID)
-		return stop(err)
-	}
-	return next()
 }
 
 const writeRefusedNote = ". The cluster refuses a write: "

@@ -46,7 +46,7 @@ type shipment struct {
 	// last is the Shipment before this one that was uploaded as the last one of the Order; empty if none
 	// was.
 	last string
-	// leave gives the place for calls back.
+	// leave frees the slot for calls.
 	leave func()
 }
 
@@ -80,7 +80,7 @@ func (r *ShipmentReconciler) Reconcile(ctx context.Context, request ctrl.Request
 		return ctrl.Result{}, nil
 	}
 	defer func() { scope.leave() }()
-	return run(ctx, scope, r.findOrder, r.awaitPayment, r.findMerchant, r.findMiniProgram, r.rest, r.enter, r.openMiniProgram, r.awaitTurn, r.upload)
+	return run(ctx, scope, r.findOrder, r.awaitPayment, r.findMerchant, r.findMiniProgram, r.awaitRetry, r.takeSlot, r.openMiniProgram, r.awaitTurn, r.upload)
 }
 
 func (r *ShipmentReconciler) forget(uid types.UID) {
@@ -90,8 +90,8 @@ func (r *ShipmentReconciler) forget(uid types.UID) {
 	r.refusals.forget(uid)
 }
 
-// rest waits for the end of the pause after a failure.
-func (r *ShipmentReconciler) rest(_ context.Context, s *shipment) progress {
+// awaitRetry waits for the end of the pause after a failure.
+func (r *ShipmentReconciler) awaitRetry(_ context.Context, s *shipment) progress {
 	if due, known := r.due.get(s.UID); known {
 		if wait := due.Sub(r.Clock.Now()); wait > 0 {
 			return again(wait)
@@ -145,7 +145,7 @@ func (r *ShipmentReconciler) waitingOf(ctx context.Context, namespace string, fi
 		if lifecycle.ShipmentFinal(waiting) {
 			continue
 		}
-		if mayBeMended(waiting) {
+		if mayBeFixed(waiting) {
 			r.due.clear(waiting.UID)
 		}
 		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(waiting)})
@@ -153,9 +153,9 @@ func (r *ShipmentReconciler) waitingOf(ctx context.Context, namespace string, fi
 	return requests
 }
 
-// mayBeMended reports whether a Shipment waits for something that people correct, so that a change is
+// mayBeFixed reports whether a Shipment waits for something that people correct, so a change is
 // tried at once. Waits for WeChat go on.
-func mayBeMended(waiting *v1alpha1.Shipment) bool {
+func mayBeFixed(waiting *v1alpha1.Shipment) bool {
 	switch lifecycle.UploadedReason(waiting) {
 	case v1alpha1.ReasonMiniProgramNotReady, v1alpha1.ReasonMiniProgramNotFound, v1alpha1.ReasonNotSent:
 		return true

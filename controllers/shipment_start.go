@@ -23,7 +23,7 @@ func (r *ShipmentReconciler) findOrder(ctx context.Context, s *shipment) progres
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: s.Namespace, Name: s.Spec.OrderRef.Name}, s.order)
 	if apierrors.IsNotFound(err) {
 		return r.wait(ctx, s, v1alpha1.ReasonOrderNotFound, fmt.Sprintf(
-			"Order %s does not exist in namespace %s. The Shipment is uploaded once it is there and paid; delete the Shipment if it is not wanted", s.Spec.OrderRef.Name, s.Namespace), done())
+			"Order %s does not exist in namespace %s. The Shipment is uploaded once the Order exists and is paid; delete the Shipment if it is not wanted", s.Spec.OrderRef.Name, s.Namespace), done())
 	}
 	if err != nil {
 		return failed(err)
@@ -71,12 +71,12 @@ func (r *ShipmentReconciler) findMiniProgram(ctx context.Context, s *shipment) p
 	return next()
 }
 
-// enter takes a place for calls, before anything is read that is not in the cache: the waiting
+// takeSlot takes a slot for calls, before anything is read that is not in the cache: the waiting
 // Shipments of one namespace must neither keep those of others waiting nor load the API server.
-func (r *ShipmentReconciler) enter(ctx context.Context, s *shipment) progress {
+func (r *ShipmentReconciler) takeSlot(ctx context.Context, s *shipment) progress {
 	leave, entered := r.MiniPrograms.AcquireSlot(ctx, s.miniProgram.Namespace, s.Namespace)
 	if !entered {
-		return again(placePause + rand.N(placePause))
+		return again(slotPause + rand.N(slotPause))
 	}
 	s.leave = leave
 	return next()
@@ -95,7 +95,8 @@ func (r *ShipmentReconciler) openMiniProgram(ctx context.Context, s *shipment) p
 	return next()
 }
 
-// problemOf tells what is wrong with the MiniProgram; in another namespace only that something is.
+// problemOf returns what is wrong with the MiniProgram; in another namespace only that something is
+// wrong.
 func (r *ShipmentReconciler) problemOf(s *shipment, message string) string {
 	if s.miniProgram.Namespace == s.Namespace {
 		return fmt.Sprintf("MiniProgram %s can't be used: %s", s.miniProgram.Name, message)
@@ -104,7 +105,7 @@ func (r *ShipmentReconciler) problemOf(s *shipment, message string) string {
 }
 
 // awaitTurn uploads the Shipments of an Order one at a time, in the order of their creation: WeChat
-// takes the parts of a split delivery until the last one.
+// accepts the parts of a split delivery until the last one.
 func (r *ShipmentReconciler) awaitTurn(ctx context.Context, s *shipment) progress {
 	// Live, for one that was created before this one may not be in the cache yet.
 	var all v1alpha1.ShipmentList

@@ -31,8 +31,8 @@ func (r *ShipmentReconciler) upload(ctx context.Context, s *shipment) progress {
 	r.firstAnswers.clear(s.UID)
 	if s.last != "" {
 		return r.ended(ctx, s, v1alpha1.ReasonRejected, fmt.Sprintf(
-			"WeChat does not have it, and was not told: Shipment %s was uploaded before this one, as the last one of the Order (complete: true). "+
-				"To change what WeChat has, which it takes once, delete both and create one that says everything", s.last), known)
+			"WeChat does not have it, and it was not uploaded: Shipment %s was uploaded before it as the last one of the Order (complete: true). "+
+				"To change what WeChat has, which it accepts once, delete both and create one with everything", s.last), known)
 	}
 	// Parts of this delivery are there whose Shipments may be gone: it goes on as one.
 	shipping.Split = shipping.Split || !known.Complete && len(known.Parcels) > 0
@@ -41,7 +41,7 @@ func (r *ShipmentReconciler) upload(ctx context.Context, s *shipment) progress {
 	case err == nil:
 		return r.uploaded(ctx, s, v1alpha1.ReasonUploaded, "WeChat has the shipping information", shipping, stateAfter(shipping))
 	case weixin.Means(err, weixin.AlreadyShipped), weixin.Means(err, weixin.NotShippable), weixin.Means(err, weixin.NothingLeft):
-		return r.settle(ctx, s, shipping, err)
+		return r.queryAfterRefusal(ctx, s, shipping, err)
 	default:
 		return r.failed(ctx, s, err)
 	}
@@ -70,9 +70,9 @@ func stateName(state weixin.OrderState) string {
 // compare ends the reconcile if what WeChat has leaves nothing to upload, and goes on otherwise.
 // refused says that WeChat has refused the upload for the state of the order.
 //
-// Its answers are not signed. That it has this shipping information follows from one that names the
-// payment and all of the parcels. That it takes none any more is a state only, which a wrong answer
-// can hold as well: it takes a second witness.
+// Answers of this API are not signed. An answer that names the payment and all parcels proves that
+// WeChat has them. An answer that only states a final state could be wrong, so it needs a second
+// confirmation (notShippable).
 func (r *ShipmentReconciler) compare(ctx context.Context, s *shipment, shipping weixin.Shipping, known weixin.Order, refused bool) progress {
 	switch {
 	case s.order.Status.Transaction != nil && known.TransactionID != s.order.Status.Transaction.ID:
@@ -81,10 +81,10 @@ func (r *ShipmentReconciler) compare(ctx context.Context, s *shipment, shipping 
 	case known.Has(shipping):
 		return r.uploaded(ctx, s, v1alpha1.ReasonAlreadyShipped, "WeChat has this shipping information already", shipping, stateName(known.State))
 	case known.State == weixin.StateRefunded:
-		return r.notShippable(ctx, s, "WeChat says that the order is refunded, so that nothing is shipped any more", known, refused || isRefunded(s.order))
+		return r.notShippable(ctx, s, "WeChat says that the order is refunded, so nothing is shipped any more", known, refused || isRefunded(s.order))
 	case known.State >= weixin.StateConfirmed:
 		return r.notShippable(ctx, s, fmt.Sprintf(
-			"WeChat takes no shipping information of this order any more: its state there is %s, and it has other shipping information than this", stateName(known.State)), known, refused)
+			"WeChat accepts no more shipping information for this order: its state at WeChat is %s, and the shipping information there differs from this", stateName(known.State)), known, refused)
 	default:
 		return next()
 	}
@@ -104,11 +104,11 @@ func (r *ShipmentReconciler) notShippable(ctx context.Context, s *shipment, mess
 	if witnessed || wait <= 0 {
 		return r.ended(ctx, s, v1alpha1.ReasonNotShippable, message, known)
 	}
-	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRefused, message+". It is asked once more before this is final", r.later(s, wait))
+	return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRefused, message+". The operator asks once more before this is final", r.later(s, wait))
 }
 
-// settle asks WeChat what it has after it refused an upload, and ends the Shipment by that.
-func (r *ShipmentReconciler) settle(ctx context.Context, s *shipment, shipping weixin.Shipping, refused error) progress {
+// queryAfterRefusal asks WeChat what it has after it refused an upload, and ends the Shipment by that.
+func (r *ShipmentReconciler) queryAfterRefusal(ctx context.Context, s *shipment, shipping weixin.Shipping, refused error) progress {
 	known, err := s.account.GetOrder(ctx, shipping.Order)
 	if err != nil {
 		return r.failed(ctx, s, err)
@@ -165,20 +165,20 @@ func (r *ShipmentReconciler) failed(ctx context.Context, s *shipment, err error)
 		return is(metav1.ConditionFalse, v1alpha1.ReasonMiniProgramNotReady, r.problemOf(s, err.Error()), r.Timing.ProbeRejected)
 	case weixin.Rejected:
 		if failure.Operation == weixin.OperationUploadShipping {
-			message := fmt.Sprintf("WeChat will never take this shipping information: %v. Create another Shipment that is right", err)
+			message := fmt.Sprintf("WeChat will never accept this shipping information: %v. Create a corrected Shipment", err)
 			r.warn(s.Shipment, v1alpha1.ReasonRejected, "Upload", "%s", message)
 			return r.show(ctx, s, metav1.ConditionFalse, v1alpha1.ReasonRejected, message, done())
 		}
 		fallthrough
 	case weixin.NeedsAttention, weixin.NotShippable, weixin.NothingLeft, weixin.AlreadyShipped:
-		return is(metav1.ConditionFalse, v1alpha1.ReasonRefused, fmt.Sprintf("WeChat refuses: %v. It is tried again by itself", err), r.Timing.RetrySlowly)
+		return is(metav1.ConditionFalse, v1alpha1.ReasonRefused, fmt.Sprintf("WeChat refuses: %v. The operator tries again automatically", err), r.Timing.RetrySlowly)
 	}
 	wait := r.retries.next(s.UID)
 	if failure.Outcome == wechatpay.Unknown && failure.Operation == weixin.OperationUploadShipping {
 		return is(metav1.ConditionUnknown, v1alpha1.ReasonOutcomeUnknown, fmt.Sprintf(
-			"%v. WeChat may have the shipping information or not; it is asked, and the same upload is repeated if it does not have it", err), wait)
+			"%v. It is unknown whether WeChat has the shipping information; the operator asks, and repeats the same upload if it does not", err), wait)
 	}
-	return is(metav1.ConditionUnknown, v1alpha1.ReasonNotSent, fmt.Sprintf("%v. Nothing was uploaded yet; it is tried again by itself", err), wait)
+	return is(metav1.ConditionUnknown, v1alpha1.ReasonNotSent, fmt.Sprintf("%v. Nothing was uploaded yet; the operator tries again automatically", err), wait)
 }
 
 // notYetKnown waits for the payment to reach order shipping management, which takes up to a minute.
@@ -188,8 +188,8 @@ func (r *ShipmentReconciler) notYetKnown(ctx context.Context, s *shipment, err e
 	paid := lifecycle.Condition(s.order.Status.Conditions, v1alpha1.ConditionPaid).LastTransitionTime.Time
 	if age := r.Clock.Since(paid); age > r.Timing.ShippingUnknown {
 		wait = max(wait, min(age/4, time.Hour))
-		hint = " It never will, if the payment was made in the development version of the mini program, from an overseas wallet, or before the mini program got order shipping management; delete the Shipment then."
+		hint = " It will never know it if the payment was made in the development version of the mini program, from an overseas wallet, or before the mini program got order shipping management; delete the Shipment then."
 	}
 	return r.show(ctx, s, metav1.ConditionUnknown, v1alpha1.ReasonNotYetKnown, fmt.Sprintf(
-		"WeChat's order shipping management does not know the payment yet (%v), which it does up to a minute after it. It is asked again by itself.%s", err, hint), r.later(s, wait))
+		"WeChat's order shipping management does not know the payment yet (%v), which can take a minute. The operator asks again automatically.%s", err, hint), r.later(s, wait))
 }

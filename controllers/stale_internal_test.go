@@ -150,8 +150,8 @@ func TestDeletedRefundStaysUntilItIsCounted(t *testing.T) {
 			if p := r.releaseIfFinal(t.Context(), f); !p.stop || p.err != nil || (p.after == 0) != counted {
 				t.Errorf("counted %t: %+v", counted, p)
 			}
-			if isHeld(f.Refund) == counted {
-				t.Errorf("counted %t, held %t", counted, isHeld(f.Refund))
+			if hasFinalizer(f.Refund) == counted {
+				t.Errorf("counted %t, held %t", counted, hasFinalizer(f.Refund))
 			}
 		})
 	}

@@ -25,8 +25,8 @@ import (
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=statements,verbs=get;list;watch
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=statements/status,verbs=update
 
-// StatementReconciler compares WeChat's bills with what the operator knows. It has workers of its own, so that no payment waits for a
-// bill.
+// StatementReconciler compares WeChat's bills with what the operator knows. It has workers of its own, so no payment
+// waits for a bill.
 type StatementReconciler struct {
 	Base
 	// Records has what happened to objects that are gone; nil if there is none.
@@ -40,7 +40,7 @@ type StatementReconciler struct {
 	// changed are the Statements whose Merchant changed since their reconcile began.
 	changed *dueTimes
 	// namespaces and accounts limit how much is done for one of them at a time.
-	namespaces, accounts places
+	namespaces, accounts slots
 }
 
 const (
@@ -52,8 +52,8 @@ const (
 	statementDeadline = 8 * time.Minute
 )
 
-// billOf is the state of one reconcile of a Statement, which the steps share.
-type billOf struct {
+// statementScope is the state of one reconcile of a Statement, which the steps share.
+type statementScope struct {
 	*v1alpha1.Statement
 	day      bills.Day
 	merchant *v1alpha1.Merchant
@@ -83,7 +83,7 @@ func (r *StatementReconciler) init() {
 
 // Reconcile runs the steps of a Statement.
 func (r *StatementReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	scope := &billOf{Statement: &v1alpha1.Statement{}}
+	scope := &statementScope{Statement: &v1alpha1.Statement{}}
 	if err := r.Client.Get(ctx, request.NamespacedName, scope.Statement); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -108,15 +108,14 @@ func (r *StatementReconciler) forget(uid types.UID) {
 
 // until ends the reconcile until a time.
 func (r *StatementReconciler) until(at time.Time) progress {
-	if at.Equal(farFuture) {
+	if at.Equal(neverDue) {
 		return done()
 	}
 	return again(min(at.Sub(r.Clock.Now()), r.Timing.Bills.Look))
 }
 
-// later downloads the bill at a time, and not before.
-// What changed meanwhile is downloaded for at once.
-func (r *StatementReconciler) later(s *billOf, at time.Time) progress {
+// later schedules the next download. If the Merchant changed during this reconcile, it is due now.
+func (r *StatementReconciler) later(s *statementScope, at time.Time) progress {
 	r.due.set(s.UID, at)
 	if changed, known := r.changed.get(s.UID); known {
 		at = changed
@@ -126,7 +125,7 @@ func (r *StatementReconciler) later(s *billOf, at time.Time) progress {
 }
 
 // awaitDue waits until the bill is to be downloaded. After a start of the operator that follows from the last comparison.
-func (r *StatementReconciler) awaitDue(_ context.Context, s *billOf) progress {
+func (r *StatementReconciler) awaitDue(_ context.Context, s *statementScope) progress {
 	due, known := r.due.get(s.UID)
 	if !known && lifecycle.StatementCompared(s.Statement) {
 		due, known = r.nextComparison(s)
@@ -141,7 +140,7 @@ func (r *StatementReconciler) awaitDue(_ context.Context, s *billOf) progress {
 	return next()
 }
 
-// merchantAppeared reconciles the Statements of a Merchant that is there now.
+// merchantAppeared reconciles the Statements of a Merchant that exists now.
 func (r *StatementReconciler) merchantAppeared(ctx context.Context, created event.CreateEvent, queue queueOfRequests) {
 	r.enqueue(ctx, created.Object, queue, false)
 }
@@ -189,28 +188,28 @@ func (r *StatementReconciler) spread(namespace, merchant string) time.Duration {
 	return time.Duration(uint64(sum.Sum32()) % uint64(r.Timing.Bills.Spread))
 }
 
-// places limit how much is done for somebody at a time.
-type places struct {
+// slots limits how much is done for a namespace or a merchant number at a time.
+type slots struct {
 	mutex sync.Mutex
 	taken map[string]int
 }
 
-// enter takes a place, and returns false if there is none. leave gives it back.
-func (p *places) enter(who string, most int) (leave func(), entered bool) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	if p.taken[who] >= most {
+// acquire takes a slot, and returns false if none is free. release frees it.
+func (s *slots) acquire(who string, most int) (release func(), acquired bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.taken[who] >= most {
 		return nil, false
 	}
-	if p.taken == nil {
-		p.taken = map[string]int{}
+	if s.taken == nil {
+		s.taken = map[string]int{}
 	}
-	p.taken[who]++
+	s.taken[who]++
 	return func() {
-		p.mutex.Lock()
-		defer p.mutex.Unlock()
-		if p.taken[who]--; p.taken[who] == 0 {
-			delete(p.taken, who)
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		if s.taken[who]--; s.taken[who] == 0 {
+			delete(s.taken, who)
 		}
 	}, true
 }

@@ -16,8 +16,8 @@ import (
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=statements,verbs=create
 
-// DailyStatementReconciler creates the Statements of Merchants whose spec.statements.schedule is Daily. They are records: they are
-// owned by nobody, outlive their Merchant, and are deleted by people only.
+// DailyStatementReconciler creates the Statements of Merchants whose spec.statements.schedule is Daily. They are
+// records: they are owned by nobody, outlive their Merchant, and are deleted only by people.
 type DailyStatementReconciler struct {
 	Base
 }
@@ -71,7 +71,7 @@ func (r *DailyStatementReconciler) create(ctx context.Context, m *v1alpha1.Merch
 		switch {
 		case apierrors.IsAlreadyExists(err): // the cache lags
 		case isRefused(err):
-			r.warn(m, v1alpha1.ReasonWriteRefused, "CreateStatement", "The cluster refuses the Statement of %s: %v. It is tried again by itself", day, err)
+			r.warn(m, v1alpha1.ReasonWriteRefused, "CreateStatement", "The cluster refuses the Statement of %s: %v. The operator tries again automatically", day, err)
 			return again(failurePause)
 		case err != nil:
 			return failed(err)
@@ -81,8 +81,8 @@ func (r *DailyStatementReconciler) create(ctx context.Context, m *v1alpha1.Merch
 	return again(min(next.Sub(r.Clock.Now()), r.Timing.Bills.Look))
 }
 
-// isTaken reports whether a Statement has the name of a day's, and says so once if it is about something else: its spec never changes,
-// so that whoever made it has to decide.
+// isTaken reports whether a Statement has the name of a day's, and warns once if that Statement is about another
+// Merchant or day. Specs are immutable, so a person has to delete one.
 func (r *DailyStatementReconciler) isTaken(ctx context.Context, m *v1alpha1.Merchant, day bills.Day) (bool, error) {
 	wanted, other := dailyStatement(m, day), &v1alpha1.Statement{}
 	err := r.Client.Get(ctx, client.ObjectKeyFromObject(wanted), other)
@@ -95,13 +95,13 @@ func (r *DailyStatementReconciler) isTaken(ctx context.Context, m *v1alpha1.Merc
 	}
 	if other.Spec != wanted.Spec && r.refusals.note(m.UID, wanted.Name, string(other.UID)) {
 		r.warn(m, "StatementNameTaken", "CreateStatement",
-			"Statement %s exists and is of Merchant %s and %s, so that none is made of Merchant %s and %s. Delete it, or create one of them by another name",
+			"Statement %s exists and is about Merchant %s and %s, so none is created for Merchant %s and %s. Delete it, or create one of them with another name",
 			other.Name, other.Spec.MerchantRef.Name, other.Spec.Date, m.Name, day)
 	}
 	return true, nil
 }
 
-// lastReady returns the last day whose bill is there.
+// lastReady returns the last day whose bill is available.
 func (r *DailyStatementReconciler) lastReady() bills.Day {
 	day := bills.DayOf(r.Clock.Now())
 	for r.Timing.Bills.Policy.Turn(day, r.Clock.Now()) == bills.TooEarly {
@@ -110,8 +110,9 @@ func (r *DailyStatementReconciler) lastReady() bills.Day {
 	return day
 }
 
-// missing returns the days without a Statement, the latest first: from the earliest daily one of the Merchant on, so that an outage is
-// made up for. If there is none it begins with the last day whose bill is there, but not before the Merchant.
+// missing returns the days without a Statement, the latest first: from the earliest daily one of the Merchant on, so
+// that days of an outage are compared later. If there is none it begins with the last day whose bill is available,
+// but not before the Merchant.
 func (r *DailyStatementReconciler) missing(ctx context.Context, m *v1alpha1.Merchant) ([]bills.Day, error) {
 	var statements v1alpha1.StatementList
 	err := r.Client.List(ctx, &statements, client.InNamespace(m.Namespace), client.MatchingFields{index.StatementMerchant: m.Name}, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)
@@ -142,7 +143,7 @@ func (r *DailyStatementReconciler) missing(ctx context.Context, m *v1alpha1.Merc
 	return missing, nil
 }
 
-// dailyStatement has a name that says of whom and of which day it is, so that it is created once.
+// dailyStatement has a name made of the Merchant and the day, so that it is created once.
 func dailyStatement(m *v1alpha1.Merchant, day bills.Day) *v1alpha1.Statement {
 	return &v1alpha1.Statement{
 		ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: dailyName(m, day)},

@@ -27,7 +27,7 @@ func TestRefundNearMidnightIsDecidedByTheNextBill(t *testing.T) {
 	days.set(day.Next(), billReady)
 	undecided := shop.WaitStatement("first", "Downloaded=True/Downloaded", "Balanced=Unknown/Undecided")
 	g.Expect(*undecided.Status.Undecided).To(gomega.Equal(int64(1)))
-	g.Expect(words(undecided, "Balanced")).To(gomega.ContainSubstring("compared again at " + day.Next().End().Add(10*time.Hour).UTC().Format(time.RFC3339)))
+	g.Expect(words(undecided, "Balanced")).To(gomega.ContainSubstring("compares it again at " + day.Next().End().Add(10*time.Hour).UTC().Format(time.RFC3339)))
 	shop.WaitStatement("second", "Downloaded=False/Waiting")
 	days.set(day.Next().Next(), billReady)
 	shop.WaitStatement("first", "Balanced=True/Balanced")
@@ -89,6 +89,6 @@ func TestNameOfADailyStatementIsTaken(t *testing.T) {
 	shop.WaitStatement(daily(day.Next().Next()), "Downloaded=True/Empty", "Balanced=True/Balanced")
 	for _, told := range eventsAbout(shop, framework.MerchantName, "StatementNameTaken") {
 		g.Expect(told.Series).To(gomega.BeNil(), "it is said once")
-		g.Expect(told.Note).To(gomega.ContainSubstring("by another name"))
+		g.Expect(told.Note).To(gomega.ContainSubstring("with another name"))
 	}
 }

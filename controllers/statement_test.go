@@ -161,7 +161,7 @@ func TestBadBillsBalanceNothing(t *testing.T) {
 		"another merchant's":  {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultOtherMerchant}, "Downloaded=False/Incomplete", "another merchant number"},
 		"a renamed column":    {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultRenamedColumn}, "Downloaded=False/Incomplete", "应结订单金额"},
 		"no right":            {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultFail, ReturnMsg: "当前商户号账单API权限已经关闭", Status: 403, ErrCode: "NO_AUTH"}, "Downloaded=False/NotAllowed", "产品中心"},
-		"not made yet":        {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultFail, ReturnMsg: "Bill Creating", Status: 400, ErrCode: "STATEMENT_CREATING"}, "Downloaded=False/Creating", "asked again at"},
+		"not made yet":        {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultFail, ReturnMsg: "Bill Creating", Status: 400, ErrCode: "STATEMENT_CREATING"}, "Downloaded=False/Creating", "asks again at"},
 		"another file":        {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultWrongDigest}, "Downloaded=False/Incomplete", "SHA-1"},
 	} {
 		if c.fault.Kind == simulator.FaultWrongDigest && framework.DefaultProtocol() == v1alpha1.ProtocolV2 {

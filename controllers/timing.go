@@ -44,9 +44,9 @@ type Timing struct {
 	// CloseRetry is the wait after WeChat refused to close an Order.
 	CloseRetry time.Duration
 
-	// HoldSettles is how long after adding the finalizer a Refund is not sent: a deletion that
+	// DeletionSettles is how long after adding the finalizer a Refund is not sent: a deletion that
 	// began before ends within it.
-	HoldSettles time.Duration
+	DeletionSettles time.Duration
 
 	// SecretsCheck is the interval at which a Merchant's Secrets are read.
 	SecretsCheck time.Duration
@@ -94,22 +94,22 @@ func DefaultTiming() Timing {
 			time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute,
 			70 * time.Minute, 130 * time.Minute,
 		}},
-		MinimumLeft:    5 * time.Minute,
-		PrepayLifetime: lifecycle.PrepayLifetime,
-		RefundSpacing:  time.Minute,
-		NotExistGrace:  time.Minute,
-		SecondAnswer:   time.Minute,
-		RetryFirst:     2 * time.Second,
-		RetryMost:      5 * time.Minute,
-		RetrySlowly:    5 * time.Minute,
-		RetryRight:     time.Hour,
-		CloseRetry:     30 * time.Second,
-		HoldSettles:    time.Second,
-		SecretsCheck:   30 * time.Second,
-		ProbeRejected:  5 * time.Minute,
-		GuardCheck:     5 * time.Minute,
-		GuardRetry:     30 * time.Second,
-		CallbackCheck:  6 * time.Hour, CallbackRetryFirst: time.Minute, CallbackRetryMost: 30 * time.Minute,
+		MinimumLeft:     5 * time.Minute,
+		PrepayLifetime:  lifecycle.PrepayLifetime,
+		RefundSpacing:   time.Minute,
+		NotExistGrace:   time.Minute,
+		SecondAnswer:    time.Minute,
+		RetryFirst:      2 * time.Second,
+		RetryMost:       5 * time.Minute,
+		RetrySlowly:     5 * time.Minute,
+		RetryRight:      time.Hour,
+		CloseRetry:      30 * time.Second,
+		DeletionSettles: time.Second,
+		SecretsCheck:    30 * time.Second,
+		ProbeRejected:   5 * time.Minute,
+		GuardCheck:      5 * time.Minute,
+		GuardRetry:      30 * time.Second,
+		CallbackCheck:   6 * time.Hour, CallbackRetryFirst: time.Minute, CallbackRetryMost: 30 * time.Minute,
 		MiniProgramCheck: time.Hour, ShippingUnknown: 10 * time.Minute, ShipmentsKeepOrder: 24 * time.Hour,
 		AbandonAfter:  10 * time.Minute,
 		AbandonAtLast: 24 * time.Hour,
@@ -123,9 +123,10 @@ func DefaultTiming() Timing {
 
 // BillTiming holds the intervals of Statements.
 type BillTiming struct {
-	// Policy says when WeChat has a bill.
+	// Policy determines when WeChat has a bill.
 	Policy bills.Policy
-	// Spread is how long after a bill is there it is asked for at the latest, so that not all merchants ask in the same second.
+	// Spread is how long after a bill is available it is downloaded at the latest, so that not all merchants download
+	// in the same second.
 	Spread time.Duration
 	// RetryFirst and RetryMost limit the backoff after a download that failed, and RetrySlowly is the wait where a person has to
 	// correct something at WeChat.
@@ -134,7 +135,8 @@ type BillTiming struct {
 	RepairFirst, RepairMost time.Duration
 	// Again is how often a Statement that differs is compared again, and AgainFor for how long after its bill was there.
 	Again, AgainFor time.Duration
-	// Look is how often a Statement that waits looks at the clock: timers stand still while a machine sleeps.
+	// Look is how often a Statement that waits checks the time at least this often, because timers stop while a
+	// machine sleeps.
 	Look time.Duration
 	// Busy is the wait while other Statements of the namespace are compared.
 	Busy time.Duration

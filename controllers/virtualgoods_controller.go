@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,9 +21,9 @@ import (
 
 // +kubebuilder:rbac:groups=wechatpay-operator.io,resources=shipments,verbs=create;delete
 
-// VirtualGoodsReconciler creates the Shipments of Orders whose MiniProgram has virtualGoods: Ship. It
-// is a controller of its own, so that no payment waits for it, and creates an object, named as the
-// Order is, so that everything about an upload is seen and repeated as for any other Shipment.
+// VirtualGoodsReconciler creates the Shipments of Orders whose MiniProgram has virtualGoods: Ship.
+// It is a separate controller, so payments do not wait for it. It creates a Shipment with the
+// Order's name, so the upload is visible and retried like any other.
 type VirtualGoodsReconciler struct {
 	Base
 }
@@ -39,9 +38,9 @@ func (r *VirtualGoodsReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// isDeliverable reports whether an Order may be delivered by itself: it is paid in a mini program. A
-// payment that is late, older than the object or under other parameters is for people to look at
-// before anything is delivered.
+// isDeliverable reports whether an Order may be delivered automatically: it is paid in a mini
+// program. A payment that is late, older than the object or under other parameters is for people to
+// look at before anything is delivered.
 func isDeliverable(object client.Object) bool {
 	order, isOrder := object.(*v1alpha1.Order)
 	return isOrder && order.DeletionTimestamp == nil && order.Spec.TradeType == v1alpha1.TradeTypeJSAPI &&
@@ -84,7 +83,7 @@ func (r *VirtualGoodsReconciler) Reconcile(ctx context.Context, request ctrl.Req
 	}
 	err = r.Client.Create(ctx, virtualShipment(order))
 	if isRefused(err) {
-		r.warn(order, v1alpha1.ReasonWriteRefused, "Ship", "The cluster refuses the Shipment that reports the Order as delivered: %v. It is tried again automatically", err)
+		r.warn(order, v1alpha1.ReasonWriteRefused, "Ship", "The cluster refuses the Shipment that reports the Order as delivered: %v. The operator tries again automatically", err)
 		return ctrl.Result{RequeueAfter: failurePause}, nil
 	}
 	if apierrors.IsAlreadyExists(err) {
@@ -93,7 +92,7 @@ func (r *VirtualGoodsReconciler) Reconcile(ctx context.Context, request ctrl.Req
 	return ctrl.Result{}, err
 }
 
-// nameTaken tells of a Shipment that has the name of an Order and is about another one, so that this
+// nameTaken warns about a Shipment that has the name of an Order and is about another one, so this
 // Order can't be reported as delivered.
 func (r *VirtualGoodsReconciler) nameTaken(ctx context.Context, order *v1alpha1.Order) error {
 	existing := &v1alpha1.Shipment{}
@@ -106,8 +105,8 @@ func (r *VirtualGoodsReconciler) nameTaken(ctx context.Context, order *v1alpha1.
 	return nil
 }
 
-// awaitsVirtualShipment reports whether an Order is to be reported as delivered by itself, and has no
-// Shipment yet.
+// awaitsVirtualShipment reports whether an Order is to be reported as delivered automatically, and
+// has no Shipment yet.
 func (b *Base) awaitsVirtualShipment(ctx context.Context, order *v1alpha1.Order) (bool, error) {
 	if !isDeliverable(order) {
 		return false, nil
@@ -127,12 +126,6 @@ func (b *Base) awaitsVirtualShipment(ctx context.Context, order *v1alpha1.Order)
 	return len(shipments) == 0, err
 }
 
-func (b *Base) shipmentsOf(ctx context.Context, order *v1alpha1.Order) ([]v1alpha1.Shipment, error) {
-	var shipments v1alpha1.ShipmentList
-	err := b.Client.List(ctx, &shipments, client.InNamespace(order.Namespace), client.MatchingFields{index.ShipmentOrder: order.Name}, index.WithoutOwnWrites)
-	return shipments.Items, err
-}
-
 // longestItems is the longest description of a parcel, in characters.
 const longestItems = 120
 
@@ -149,31 +142,4 @@ func virtualShipment(order *v1alpha1.Order) *v1alpha1.Shipment {
 			Parcels: []v1alpha1.Parcel{{Items: string(items[:min(len(items), longestItems)])}}, Complete: new(true),
 		},
 	}
-}
-
-// awaitShipments delays the end of a paid Order until its Shipments are uploaded, a day at most: they
-// need what it knows. since is when it could have ended otherwise.
-func (b *Base) awaitShipments(ctx context.Context, order *v1alpha1.Order, since time.Time) progress {
-	left := since.Add(b.Timing.ShipmentsKeepOrder).Sub(b.Clock.Now())
-	if left <= 0 || !lifecycle.IsPaid(order) {
-		return next()
-	}
-	wait := again(min(left, b.Timing.SecretsCheck))
-	due, err := b.awaitsVirtualShipment(ctx, order)
-	if err != nil {
-		return failed(err)
-	}
-	if due {
-		return wait
-	}
-	shipments, err := b.shipmentsOf(ctx, order)
-	if err != nil {
-		return failed(err)
-	}
-	for i := range shipments {
-		if !lifecycle.ShipmentFinal(&shipments[i]) && !isDeleted(&shipments[i]) {
-			return wait
-		}
-	}
-	return next()
 }

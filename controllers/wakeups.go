@@ -8,7 +8,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 )
 
-// Wakeups pass on what a bill says was missed to the reconcilers that ask WeChat about it. A bill is no proof: only the answer is.
+// Wakeups passes objects that a bill lists as paid or accepted, and their status does not, to the reconcilers, which
+// query WeChat: a bill alone proves nothing.
 type Wakeups struct {
 	mutex           sync.Mutex
 	orders, refunds func([]statement.Object)
@@ -29,12 +30,12 @@ func (w *Wakeups) wake(found *statement.Finding) {
 
 // listenToStatements queries the Orders now that a bill has as paid, as if their poll was due.
 func (r *OrderReconciler) listenToStatements(changed func(types.NamespacedName)) {
-	r.queryMissed(&r.Wakeups.orders, r.polls, changed)
+	r.queryMissed(&r.Wakeups.orders, r.nextPolls, changed)
 }
 
 // listenToStatements queries the Refunds that a bill has as accepted, also while they await a decision.
 func (r *RefundReconciler) listenToStatements(changed func(types.NamespacedName)) {
-	r.queryMissed(&r.Wakeups.refunds, r.woken, changed)
+	r.queryMissed(&r.Wakeups.refunds, r.missed, changed)
 }
 
 // queryMissed sets the listener that makes the query of what was missed due now, and starts its reconcile.

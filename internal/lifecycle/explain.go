@@ -68,7 +68,7 @@ func whatToDo(meaning wechatpay.Meaning, otherwise string) string {
 	case wechatpay.NoRight:
 		return "The merchant number may not do this: grant it in the merchant platform (a service provider needs the sub merchant's grant, 服务商API退款; the IP allow-list counts too). The operator retries the same call slowly"
 	case wechatpay.NotOffered:
-		return "Nothing was sent; it is tried again slowly, in case the Merchant's protocol changes"
+		return "Nothing was sent; the operator tries again slowly, in case the Merchant's protocol changes"
 	case wechatpay.NeedsAttention:
 		return "Correct the settings in the merchant platform: bind the appid to the merchant number, and grant the product. Only a service provider needs spec.partner. The operator retries the same call slowly. If the Order names a wrong appid, create another Order"
 	case wechatpay.Rejected:

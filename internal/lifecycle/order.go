@@ -19,7 +19,7 @@ func IsPaid(order *v1alpha1.Order) bool {
 	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionPaid)
 }
 
-// IsFinished reports whether the Order was paid, closed, expired or rejected.
+// IsFinished reports whether the Order has ended: the condition Paid is True or False.
 func IsFinished(order *v1alpha1.Order) bool {
 	return IsPaid(order) || meta.IsStatusConditionFalse(order.Status.Conditions, v1alpha1.ConditionPaid)
 }
@@ -29,7 +29,7 @@ func IsPrepared(order *v1alpha1.Order) bool {
 	return meta.IsStatusConditionTrue(order.Status.Conditions, v1alpha1.ConditionPrepared)
 }
 
-// FinishedTime returns when the Order was paid, closed, expired or rejected; zero if it was not.
+// FinishedTime returns when the Order ended; zero if it has not.
 func FinishedTime(order *v1alpha1.Order) time.Time {
 	if !IsFinished(order) {
 		return time.Time{}

@@ -53,7 +53,7 @@ func Paid(order *v1alpha1.Order, account Payee, payment wechatpay.Payment, now t
 		return NotOurs, fmt.Sprintf("the number %s belongs to another order", order.Number())
 	}
 	if payment.Attach != account.Attach {
-		return NotOurs, fmt.Sprintf("WeChat Pay states a payment of the number %s with another attach than this Order sends", order.Number())
+		return NotOurs, fmt.Sprintf("WeChat Pay reports a payment of the number %s with another attach than this Order sends", order.Number())
 	}
 	if difference := differenceBetween(order, account, payment); difference != "" {
 		return mismatch(order, difference, now)
@@ -62,7 +62,7 @@ func Paid(order *v1alpha1.Order, account Payee, payment wechatpay.Payment, now t
 		if recorded := order.Status.Transaction; recorded != nil && recorded.ID == text.AtMost(maxTransactionID, payment.TransactionID) {
 			return AlreadyRecorded, ""
 		}
-		return Conflict, fmt.Sprintf("WeChat Pay states the payment %s for an order that is paid by another transaction", text.AtMost(maxTransactionID, payment.TransactionID))
+		return Conflict, fmt.Sprintf("WeChat Pay reports the payment %s for an order that is paid by another transaction", text.AtMost(maxTransactionID, payment.TransactionID))
 	}
 
 	reason, message := whenPaid(order, payment)
@@ -97,11 +97,11 @@ func differenceBetween(order *v1alpha1.Order, account Payee, payment wechatpay.P
 }
 
 func mismatch(order *v1alpha1.Order, difference string, now time.Time) (Verdict, string) {
-	message := fmt.Sprintf("WeChat Pay states a payment with %.512s. The Order does not count as paid: compare with the merchant platform, and refund or settle the payment there", difference)
+	message := fmt.Sprintf("WeChat Pay reports a payment with %.512s. The Order does not count as paid: compare with the merchant platform, and refund or settle the payment there", difference)
 	return PaymentDiffers(order, message, now), message
 }
 
-// PaymentDiffers records that WeChat Pay states a payment with this number that does not match the
+// PaymentDiffers records that WeChat Pay reports a payment with this number that does not match the
 // Order.
 func PaymentDiffers(order *v1alpha1.Order, message string, now time.Time) Verdict {
 	Begin(order, now)

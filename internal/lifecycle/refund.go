@@ -230,8 +230,8 @@ func NotAcceptedBy(refund *v1alpha1.Refund, err error, now time.Time) {
 	NotAccepted(refund, status, reason, message, now)
 }
 
-// Accepted records that WeChat Pay accepted the refund. Only QueryRefund confirms that the money
-// was refunded. It changes nothing if the Refund is already final.
+// Accepted records that WeChat Pay accepted the refund. Only a query or a signed callback confirms
+// that the money was refunded. It changes nothing if the Refund is already final.
 func Accepted(refund *v1alpha1.Refund, acceptance wechatpay.RefundAcceptance, now time.Time) {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) {
@@ -275,8 +275,9 @@ func recovered(refund *v1alpha1.Refund, now time.Time) {
 		"WeChat Pay already has a refund with this number, so it was approved before this object was created")
 }
 
-// RefundLearned records the result of QueryRefund, and why the refund was sent: it was approved
-// here, or before this object was created (a restore, a re-applied manifest).
+// RefundLearned records a refund as QueryRefund or a signed callback states it, and why the refund
+// was sent: it was approved here, or before this object was created (a restore, a re-applied
+// manifest).
 func RefundLearned(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval, orderNumber string, fact wechatpay.RefundFact, now time.Time) {
 	if RefundFinal(refund) || !RefundState(refund, orderNumber, fact, now) {
 		return
@@ -291,10 +292,10 @@ func RefundLearned(refund *v1alpha1.Refund, policy v1alpha1.RefundApproval, orde
 	}
 }
 
-// RefundState records the result of QueryRefund. It returns false if the response describes another
-// refund: another amount or another order. A single such response ends nothing: WeChat Pay accepted
-// or may have accepted this refund, or is queried once more before the number counts as used. A
-// final state never changes.
+// RefundState records a refund as QueryRefund or a signed callback states it. It returns false if
+// the response describes another refund: another amount or another order. A single such response
+// ends nothing: WeChat Pay accepted or may have accepted this refund, or is queried once more
+// before the number counts as used. A final state never changes.
 func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.RefundFact, now time.Time) bool {
 	BeginRefund(refund, now)
 	if RefundFinal(refund) {
@@ -322,7 +323,7 @@ func RefundState(refund *v1alpha1.Refund, orderNumber string, fact wechatpay.Ref
 	case wechatpay.RefundStatusAbnormal:
 		stalled(refund, now)
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonAbnormal,
-			"The payer's card or account can't receive the money. Somebody who may approve says in spec.abnormal where it goes, or handles the refund manually in the merchant platform (交易中心). The operator then records the result here")
+			"The payer's card or account can't receive the money. A user with the right to approve chooses in spec.abnormal where it goes, or handles the refund manually in the merchant platform (交易中心). The operator then records the result here")
 	default:
 		stalled(refund, now)
 		setRefund(refund, now, v1alpha1.ConditionSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonUnknownState,
@@ -337,7 +338,7 @@ func RefundMismatched(refund *v1alpha1.Refund) bool {
 }
 
 func mismatched(refund *v1alpha1.Refund, difference string, now time.Time) {
-	message := fmt.Sprintf("WeChat Pay states a refund %s with %s. ", refund.Number(), difference)
+	message := fmt.Sprintf("WeChat Pay reports a refund %s with %s. ", refund.Number(), difference)
 	if RefundAccepted(refund) {
 		stalled(refund, now)
 		message += "That contradicts the accepted refund, so the operator draws no conclusion and queries it again automatically. If this persists, compare with the merchant platform (交易中心) before refunding in any other way"

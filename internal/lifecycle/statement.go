@@ -19,7 +19,8 @@ func BalancedReason(statement *v1alpha1.Statement) string {
 	return Condition(statement.Status.Conditions, v1alpha1.ConditionBalanced).Reason
 }
 
-// StatementState returns the one reason that says most about a Statement: what the comparison found, or why there is none.
+// StatementState returns the reason that describes a Statement best: what the comparison found, or why there was
+// none.
 func StatementState(statement *v1alpha1.Statement) string {
 	if reason := BalancedReason(statement); reason != v1alpha1.ReasonNotCompared {
 		return reason
@@ -45,13 +46,13 @@ func StatementFinal(statement *v1alpha1.Statement) bool {
 	return BalancedReason(statement) == v1alpha1.ReasonBalanced || DownloadedReason(statement) == v1alpha1.ReasonExpired
 }
 
-// NotDownloaded records why there is no whole bill. A comparison that was made before stands.
+// NotDownloaded records why there is no complete bill. An earlier comparison stays.
 func NotDownloaded(statement *v1alpha1.Statement, status metav1.ConditionStatus, reason, message string, now time.Time) {
 	if StatementCompared(statement) || StatementFinal(statement) {
 		return
 	}
 	setStatement(statement, now, v1alpha1.ConditionDownloaded, status, reason, message)
-	setStatement(statement, now, v1alpha1.ConditionBalanced, metav1.ConditionUnknown, v1alpha1.ReasonNotCompared, "There is no whole bill yet: see the condition Downloaded")
+	setStatement(statement, now, v1alpha1.ConditionBalanced, metav1.ConditionUnknown, v1alpha1.ReasonNotCompared, "There is no complete bill yet: see the condition Downloaded")
 }
 
 // NotCompared records that there is a bill, and why it can't be compared. A comparison that was made before stands.

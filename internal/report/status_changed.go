@@ -100,7 +100,7 @@ func refundMessage(refund *v1alpha1.Refund) string {
 	}
 }
 
-// stateChanged logs a change of the kinds that have one reason which says most about them.
+// stateChanged logs a change of the kinds that have one reason that describes them best.
 func stateChanged(log logr.Logger, before, now client.Object) {
 	_, was := stateOf(before)
 	kind, is := stateOf(now)

@@ -151,7 +151,7 @@ func QuickTiming() controllers.Timing {
 	timing.RetrySlowly = 300 * time.Millisecond
 	timing.RetryRight = 500 * time.Millisecond
 	timing.CloseRetry = 200 * time.Millisecond
-	timing.HoldSettles = 20 * time.Millisecond
+	timing.DeletionSettles = 20 * time.Millisecond
 	timing.SecretsCheck = 200 * time.Millisecond
 	timing.ProbeRejected = 300 * time.Millisecond
 	timing.GuardCheck, timing.GuardRetry = 200*time.Millisecond, 100*time.Millisecond

@@ -125,7 +125,7 @@ func TestOperatorTriesThePolicyOnApprovals(t *testing.T) {
 	}
 }
 
-// TestOperatorCreatesLateRefundsOnly: those that it makes for late payments, named as controllers/order_paid.go names them.
+// TestOperatorCreatesLateRefundsOnly: those that it makes for late payments, named as controllers/order_late_refund.go names them.
 func TestOperatorCreatesLateRefundsOnly(t *testing.T) {
 	ctx := t.Context()
 	long := strings.Repeat("a", 247) + "-" + strings.Repeat("b", 5)

@@ -42,7 +42,7 @@ func TestPrepayIsUniqueBeforeTheCacheShowsIt(t *testing.T) {
 		"another Order, the id alone":        {proven("a"), proven("a"), "order-0002", wechatpay.Prepay{ID: answer.ID}, "the prepay of the Order order-0001"},
 		"another Order, the QR code alone":   {proven("a"), proven("a"), "order-0002", wechatpay.Prepay{ID: "wx2", CodeURL: answer.CodeURL}, "the prepay of the Order order-0001"},
 		"another Order of one unproven":      {unproven("a"), unproven("a"), "order-0002", answer, "the prepay of the Order order-0001"},
-		"of another namespace":               {proven("a"), proven("b"), "order-0001", answer, "the prepay of an Order of another namespace"},
+		"of another namespace":               {proven("a"), proven("b"), "order-0001", answer, "the prepay of an Order in another namespace"},
 		"of another namespace that can't be": {unproven("a"), proven("b"), "order-0001", answer, ""},
 		"of another merchant number":         {proven("a"), otherNumber, "order-0001", answer, ""},
 		"another prepay":                     {proven("a"), proven("a"), "order-0002", wechatpay.Prepay{ID: "wx2"}, ""},

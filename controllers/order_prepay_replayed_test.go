@@ -36,7 +36,7 @@ func TestPrepayIsUnique(t *testing.T) {
 		{"prepay_id", payable, "order-0002", prepayID, shop.Namespace, "the Order order-0002"},
 		{"code_url", native, "order-0001", codeURL, shop.Namespace, "the Order order-0001"},
 		{"mweb_url", inBrowser, "order-0001", codeURL, shop.Namespace, "the Order order-0001"},
-		{"prepay_id", payable, "order-0002", prepayID, shop.Other(0), "an Order of another namespace"},
+		{"prepay_id", payable, "order-0002", prepayID, shop.Other(0), "an Order in another namespace"},
 	} {
 		name := orderName(i + 3)
 		first := shop.Order(c.first) // a lagging cache may have caused a second prepare

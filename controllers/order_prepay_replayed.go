@@ -67,7 +67,7 @@ func (r *OrderReconciler) checkPrepayIsNew(ctx context.Context, o *order, answer
 
 // prepayOfAnother names the other Order only within the namespace.
 func prepayOfAnother(o *order, other types.NamespacedName) error {
-	whose := "an Order of another namespace"
+	whose := "an Order in another namespace"
 	if other.Namespace == o.Namespace {
 		whose = "the Order " + other.Name
 	}
