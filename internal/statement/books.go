@@ -12,7 +12,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
@@ -100,7 +100,7 @@ func subMchID(merchant *v1alpha1.Merchant) string {
 const lateAcceptance = 24 * time.Hour
 
 // addDay adds what the day's bill should have.
-func (b *books) addDay(matcher *reconcile.Matcher, day bills.Day) error {
+func (b *books) addDay(matcher *matching.Matcher, day bills.Day) error {
 	for name := range b.merchants {
 		for at := day.Start(); at.Before(day.End()); at = at.Add(index.Piece) {
 			if err := b.addOrders(matcher, name, at); err != nil {
@@ -120,7 +120,7 @@ func (b *books) addDay(matcher *reconcile.Matcher, day bills.Day) error {
 }
 
 // addOrders adds the Orders of a Merchant that were paid in a piece of the day.
-func (b *books) addOrders(matcher *reconcile.Matcher, merchant string, at time.Time) error {
+func (b *books) addOrders(matcher *matching.Matcher, merchant string, at time.Time) error {
 	var orders v1alpha1.OrderList
 	if err := b.list("Orders", &orders, client.MatchingFields{index.OrderPaid: index.PaidIn(merchant, at)}); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (b *books) addOrders(matcher *reconcile.Matcher, merchant string, at time.T
 	return nil
 }
 
-func (b *books) addRefunds(matcher *reconcile.Matcher, at time.Time) error {
+func (b *books) addRefunds(matcher *matching.Matcher, at time.Time) error {
 	var refunds v1alpha1.RefundList
 	if err := b.list("Refunds", &refunds, client.MatchingFields{index.RefundAccepted: index.AcceptedIn(at)}); err != nil {
 		return err
@@ -190,8 +190,8 @@ func (b *books) orderOf(refund *v1alpha1.Refund) (*v1alpha1.Order, error) {
 	return order, err
 }
 
-func (b *books) order(order *v1alpha1.Order, merchant *v1alpha1.Merchant) reconcile.Order {
-	known := reconcile.Order{
+func (b *books) order(order *v1alpha1.Order, merchant *v1alpha1.Merchant) matching.Order {
+	known := matching.Order{
 		OutTradeNo: order.Number(), SubMchID: b.sub, Total: order.Spec.Amount.Total, Currency: string(order.Spec.Amount.Currency), Paid: lifecycle.IsPaid(order),
 	}
 	if b.sub == "" { // which of its two appids a sub merchant's bill has is not documented
@@ -207,8 +207,8 @@ func (b *books) order(order *v1alpha1.Order, merchant *v1alpha1.Merchant) reconc
 	return known
 }
 
-func (b *books) refund(refund *v1alpha1.Refund, order *v1alpha1.Order) reconcile.Refund {
-	known := reconcile.Refund{
+func (b *books) refund(refund *v1alpha1.Refund, order *v1alpha1.Order) matching.Refund {
+	known := matching.Refund{
 		OutRefundNo: refund.Number(), RefundID: refund.Status.RefundID, SubMchID: b.sub, Amount: refund.Spec.Amount,
 		Accepted: lifecycle.RefundAccepted(refund) || lifecycle.RefundSucceeded(refund), AcceptedTimeLocal: true,
 	}
@@ -251,10 +251,10 @@ func acceptance(decided, learned, succeeded time.Time) (at time.Time, doubtful b
 }
 
 // FindOrder finds the Order of a row in the cluster. One that is not paid is missed.
-func (b *books) FindOrder(transactionID, outTradeNo string) (reconcile.Order, bool) {
+func (b *books) FindOrder(transactionID, outTradeNo string) (matching.Order, bool) {
 	found, merchant := b.orderByNumber(transactionID, outTradeNo)
 	if found == nil {
-		return reconcile.Order{}, false
+		return matching.Order{}, false
 	}
 	if !lifecycle.IsPaid(found) && len(b.missedOrders) < mostMissed {
 		b.missedOrders[found.UID] = Object{client.ObjectKeyFromObject(found), found.UID}
@@ -306,7 +306,7 @@ func strengthOf(order *v1alpha1.Order, transactionID string) int {
 }
 
 // FindRefund finds the Refund of a row, in the cluster or in the ledger. One that is not accepted is missed.
-func (b *books) FindRefund(refundID, outRefundNo string) (reconcile.Refund, bool) {
+func (b *books) FindRefund(refundID, outRefundNo string) (matching.Refund, bool) {
 	refund, order := b.refundByNumber(refundID, outRefundNo)
 	if refund == nil {
 		return b.refundInLedger(outRefundNo)
@@ -352,14 +352,14 @@ func (b *books) refundByNumber(refundID, outRefundNo string) (best *v1alpha1.Ref
 	return best, its
 }
 
-func (b *books) refundInLedger(outRefundNo string) (reconcile.Refund, bool) {
+func (b *books) refundInLedger(outRefundNo string) (matching.Refund, bool) {
 	if b.ledger == nil || b.err != nil {
-		return reconcile.Refund{}, false
+		return matching.Refund{}, false
 	}
 	recorded, found, err := b.ledger.FindRefund(b.ctx, b.account, outRefundNo)
 	if err != nil {
 		b.fail(&LedgerError{err})
-		return reconcile.Refund{}, false
+		return matching.Refund{}, false
 	}
 	return b.recordedRefund(recorded), found
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -35,8 +35,8 @@ type Bills interface {
 
 // Finding is what a comparison found.
 type Finding struct {
-	reconcile.Result
-	Verdict reconcile.Verdict
+	matching.Result
+	Verdict matching.Verdict
 	// Empty: WeChat has no bill of the day, and will not have one.
 	Empty bool
 	// Hash is the SHA-1 of the bill.
@@ -66,21 +66,21 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 	if err != nil {
 		return nil, err
 	}
-	matcher := reconcile.New(reconcile.Account{MchID: merchant.Spec.MchID, SubMchID: known.sub}, day, reconcile.Rules{Foreign: foreignOf(merchant), Find: known})
+	matcher := matching.New(matching.Account{MchID: merchant.Spec.MchID, SubMchID: known.sub}, day, matching.Rules{Foreign: foreignOf(merchant), Find: known})
 	if err := known.addDay(matcher, day); err != nil {
 		return nil, err
 	}
 	r := c.newReading(ctx, from, merchant)
 	defer r.end()
 	found := &Finding{}
-	whole, err := r.read(wechatpay.TradeBill, day, func(row bills.TradeRow) { matcher.Row(reconcile.TradeBill, row) })
+	whole, err := r.read(wechatpay.TradeBill, day, func(row bills.TradeRow) { matcher.Row(matching.TradeBill, row) })
 	var checks []bills.Checks
 	switch {
 	case err == nil:
 		if problem := problemOf(whole, known.sub); problem != "" {
 			return nil, &IncompleteError{problem}
 		}
-		matcher.Begin(reconcile.TradeBill)
+		matcher.Begin(matching.TradeBill)
 		found.Hash, found.Fees = whole.hash, feesOf(whole.report, known.sub)
 		checks = append(checks, whole.report.Checks)
 	case wechatpay.MeaningOf(err) == wechatpay.NoStatement && c.Policy.NoBillIsFinal(day, now):
@@ -112,21 +112,21 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 
 // readRecharge reads the refunds from the available balance (充值退款), which the trade bill leaves out. WeChat makes both bills
 // together, so that it has none of them if it has no such bill now.
-func readRecharge(r *reading, matcher *reconcile.Matcher, day bills.Day, sub string, found *Finding) error {
+func readRecharge(r *reading, matcher *matching.Matcher, day bills.Day, sub string, found *Finding) error {
 	rows := 0
 	whole, err := r.read(wechatpay.RechargeRefundBill, day, func(row bills.TradeRow) {
 		rows++
-		matcher.Row(reconcile.RechargeBill, row)
+		matcher.Row(matching.RechargeBill, row)
 	})
 	switch {
 	case err == nil:
 		if problem := problemOf(whole, sub); problem != "" {
 			return &IncompleteError{"the bill of refunds from the available balance: " + problem}
 		}
-		matcher.Begin(reconcile.RechargeBill)
+		matcher.Begin(matching.RechargeBill)
 		found.Empty = found.Empty && rows == 0
 	case wechatpay.MeaningOf(err) == wechatpay.NoStatement:
-		matcher.Begin(reconcile.RechargeBill)
+		matcher.Begin(matching.RechargeBill)
 	case isNotGiven(err):
 		found.NoRecharge = err
 	default:
@@ -154,9 +154,9 @@ func isNotGiven(err error) bool {
 const largest = 1<<53 - 1
 
 // fits reports whether all sums of a result can be shown.
-func fits(result reconcile.Result) bool {
-	for _, sums := range []reconcile.Sums{result.Bill, result.Missing} {
-		for _, amounts := range []reconcile.Amounts{sums.Payments, sums.Refunds, sums.Reversals} {
+func fits(result matching.Result) bool {
+	for _, sums := range []matching.Sums{result.Bill, result.Missing} {
+		for _, amounts := range []matching.Amounts{sums.Payments, sums.Refunds, sums.Reversals} {
 			for _, tally := range amounts {
 				// Three kinds of money, in the bill and missing, are added up at most.
 				if tally.Total > largest/6 {
@@ -180,12 +180,12 @@ func problemOf(whole *wholeBill, sub string) string {
 	return ""
 }
 
-func foreignOf(merchant *v1alpha1.Merchant) reconcile.Foreign {
+func foreignOf(merchant *v1alpha1.Merchant) matching.Foreign {
 	if merchant.Spec.Statements == nil || merchant.Spec.Statements.Foreign == nil {
-		return reconcile.Foreign{}
+		return matching.Foreign{}
 	}
 	foreign := merchant.Spec.Statements.Foreign
-	return reconcile.Foreign{Prefixes: foreign.OutTradeNoPrefixes, AppIDs: foreign.AppIDs, TradeTypes: foreign.TradeTypes}
+	return matching.Foreign{Prefixes: foreign.OutTradeNoPrefixes, AppIDs: foreign.AppIDs, TradeTypes: foreign.TradeTypes}
 }
 
 // feesOf returns the fees of an account's rows; nil if they are of several currencies.
@@ -198,10 +198,10 @@ func feesOf(report bills.TradeReport, sub string) *bills.Fee {
 }
 
 // readNeighbours reads the bills of the days before and after, if they tell what is still open.
-func (c *Comparer) readNeighbours(r *reading, matcher *reconcile.Matcher, day bills.Day, now time.Time, found *Finding) {
+func (c *Comparer) readNeighbours(r *reading, matcher *matching.Matcher, day bills.Day, now time.Time, found *Finding) {
 	previous, next := matcher.Awaits()
 	if previous {
-		c.readNeighbour(r, matcher, reconcile.PreviousDay, day.Previous(), now, found)
+		c.readNeighbour(r, matcher, matching.PreviousDay, day.Previous(), now, found)
 	}
 	if !next {
 		return
@@ -210,11 +210,11 @@ func (c *Comparer) readNeighbours(r *reading, matcher *reconcile.Matcher, day bi
 		found.AwaitsNext = true
 		return
 	}
-	c.readNeighbour(r, matcher, reconcile.NextDay, day.Next(), now, found)
+	c.readNeighbour(r, matcher, matching.NextDay, day.Next(), now, found)
 }
 
 // readNeighbour notes what a neighbouring day's bill has, if it is whole.
-func (c *Comparer) readNeighbour(r *reading, matcher *reconcile.Matcher, source reconcile.Source, day bills.Day, now time.Time, found *Finding) {
+func (c *Comparer) readNeighbour(r *reading, matcher *matching.Matcher, source matching.Source, day bills.Day, now time.Time, found *Finding) {
 	notes := matcher.Neighbour(source)
 	whole, err := r.read(wechatpay.TradeBill, day, notes.Row)
 	switch {

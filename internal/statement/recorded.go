@@ -6,13 +6,13 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
 )
 
 // addLedger adds what the ledger has of the day and the cluster does not have any more. An object that is there says more: it may have
 // lost its status, and asks WeChat then.
-func (b *books) addLedger(matcher *reconcile.Matcher, day bills.Day) error {
+func (b *books) addLedger(matcher *matching.Matcher, day bills.Day) error {
 	err := b.ledger.Paid(b.ctx, b.account, day.Start(), day.End(), func(recorded ledger.PaidOrder) error {
 		if matcher.HasOrder(recorded.OutTradeNo) {
 			return nil
@@ -40,8 +40,8 @@ func (b *books) addLedger(matcher *reconcile.Matcher, day bills.Day) error {
 	return nil
 }
 
-func (b *books) recordedOrder(recorded ledger.PaidOrder) reconcile.Order {
-	known := reconcile.Order{
+func (b *books) recordedOrder(recorded ledger.PaidOrder) matching.Order {
+	known := matching.Order{
 		OutTradeNo: recorded.OutTradeNo, TransactionID: recorded.TransactionID, SubMchID: b.sub, Total: recorded.Total, Currency: recorded.Currency,
 		SettlementTotal: recorded.SettlementTotal, Paid: true, PaidTime: recorded.PaidTime,
 	}
@@ -51,8 +51,8 @@ func (b *books) recordedOrder(recorded ledger.PaidOrder) reconcile.Order {
 	return known
 }
 
-func (b *books) recordedRefund(recorded ledger.AcceptedRefund) reconcile.Refund {
-	known := reconcile.Refund{
+func (b *books) recordedRefund(recorded ledger.AcceptedRefund) matching.Refund {
+	known := matching.Refund{
 		OutRefundNo: recorded.OutRefundNo, RefundID: recorded.RefundID, OutTradeNo: recorded.OutTradeNo, TransactionID: recorded.TransactionID,
 		SubMchID: b.sub, Amount: recorded.Amount, Currency: recorded.Currency, Accepted: true, AcceptedTimeLocal: true,
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/billtest"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 )
@@ -95,7 +95,7 @@ func TestRefundsOfOthersCostNothing(t *testing.T) {
 	}))
 	comparer := statement.Comparer{Client: cache, Policy: bills.WeChatPolicy}
 	found, err := comparer.Compare(t.Context(), text(bill), merchant(), day, day.End().Add(12*time.Hour))
-	if err != nil || found.Verdict != reconcile.Balanced || found.Matched.Count() != 1 {
+	if err != nil || found.Verdict != matching.Balanced || found.Matched.Count() != 1 {
 		t.Fatalf("%v %+v", err, found)
 	}
 	got := 0

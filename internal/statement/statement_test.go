@@ -20,7 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/billtest"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -125,14 +125,14 @@ func TestRechargeBill(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		from    withRecharge
-		verdict reconcile.Verdict
+		verdict matching.Verdict
 		fails   bool
 		missing bool
 	}{
-		"a refund that nobody knows":     {from: withRecharge{sent: trade, bill: billtest.Bill(row(1, refund))}, verdict: reconcile.Differs},
-		"no such bill":                   {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.NoStatement)}, verdict: reconcile.Balanced},
-		"no right":                       {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.NoRight)}, verdict: reconcile.Balanced, missing: true},
-		"refused as a parameter":         {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.Rejected)}, verdict: reconcile.Balanced, missing: true},
+		"a refund that nobody knows":     {from: withRecharge{sent: trade, bill: billtest.Bill(row(1, refund))}, verdict: matching.Differs},
+		"no such bill":                   {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.NoStatement)}, verdict: matching.Balanced},
+		"no right":                       {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.NoRight)}, verdict: matching.Balanced, missing: true},
+		"refused as a parameter":         {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.Rejected)}, verdict: matching.Balanced, missing: true},
 		"an answer that says nothing":    {from: withRecharge{sent: trade, refused: refusal(wechatpay.Unknown, wechatpay.Rejected)}, fails: true},
 		"not made yet":                   {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.StatementCreating)}, fails: true},
 		"a bill of another merchant":     {from: withRecharge{sent: trade, bill: billtest.Bill(row(1, refund, func(r *billtest.Row) { r.MchID = "1900000999" }))}, fails: true},
@@ -203,7 +203,7 @@ func TestBillsThatAreNotTheOneBalanceNothing(t *testing.T) {
 func TestABillWithoutRows(t *testing.T) {
 	t.Parallel()
 	found, err := compare(t, merchant(), text(billtest.Bill()))
-	if err != nil || found.Verdict != reconcile.Balanced {
+	if err != nil || found.Verdict != matching.Balanced {
 		t.Errorf("%v %v", found, err)
 	}
 }
@@ -217,7 +217,7 @@ func TestRowsOfOtherSubMerchantsAreNotCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found.Bill.Count() != 1 || found.Counts[reconcile.PaymentNotInLedger] != 1 || strings.Contains(fmt.Sprint(found), row(2).TransactionID) {
+	if found.Bill.Count() != 1 || found.Counts[matching.PaymentNotInLedger] != 1 || strings.Contains(fmt.Sprint(found), row(2).TransactionID) {
 		t.Errorf("%+v", found)
 	}
 }
@@ -280,7 +280,7 @@ func TestALargeDayIsComparedInLittleMemory(t *testing.T) {
 	rest = heap()
 	comparer := statement.Comparer{Client: objects{merchant: m, paid: paid}, Policy: bills.WeChatPolicy}
 	found, err := comparer.Compare(t.Context(), generated, m, day, day.End().Add(12*time.Hour))
-	if err != nil || found.Verdict != reconcile.Balanced || found.Matched.Count() != largestDay {
+	if err != nil || found.Verdict != matching.Balanced || found.Matched.Count() != largestDay {
 		t.Fatalf("%v %+v", err, found)
 	}
 	t.Logf("%d rows compared in %d MiB above rest", largestDay, (peak-rest)>>20)

@@ -9,7 +9,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
@@ -106,7 +106,7 @@ func (w *world) knowsRefund(there *simulator.Refund) bool {
 
 // checkBill compares what was found with WeChat Pay's own record of the day.
 func (w *world) checkBill(day bills.Day, found *statement.Finding) {
-	var paid, back reconcile.Tally
+	var paid, back matching.Tally
 	expected := map[string]bool{}
 	for _, moved := range w.movements() {
 		if bills.DayOf(moved.at) != day {
@@ -138,7 +138,7 @@ func (w *world) checkBill(day bills.Day, found *statement.Finding) {
 	if !maps.Equal(differing, expected) {
 		w.breaks(booksAgree, "in the bill of %s these numbers differ: %v, not %v: %+v", day, slices.Sorted(maps.Keys(differing)), slices.Sorted(maps.Keys(expected)), found.Differences)
 	}
-	if verdict := found.Verdict; (verdict == reconcile.Balanced) != (len(expected) == 0) {
+	if verdict := found.Verdict; (verdict == matching.Balanced) != (len(expected) == 0) {
 		w.breaks(booksAgree, "the bill of %s is %s, and %d numbers differ; open are %+v", day, verdict, len(expected), found.Pending)
 	}
 }

@@ -1,14 +1,14 @@
-// Package reconcile compares a trade bill with what the operator knows of the same day. It is pure:
+// Package matching compares a trade bill with what the operator knows of the same day. It is pure:
 // it reads no clock, and sends nothing.
 //
 // Both directions count. Money in the bill that nobody here knows is a difference, and so is money
 // here that the bill does not have:
 //
-//	matcher := reconcile.New(reconcile.Account{MchID: mchID}, day, reconcile.Rules{Foreign: foreign})
+//	matcher := matching.New(matching.Account{MchID: mchID}, day, matching.Rules{Foreign: foreign})
 //	for order := range paidThatDay { matcher.AddOrder(order) }
 //	for refund := range acceptedAround { matcher.AddRefund(refund) }
-//	matcher.Begin(reconcile.TradeBill)
-//	for { row, err := bill.Next(); ...; matcher.Row(reconcile.TradeBill, row) }
+//	matcher.Begin(matching.TradeBill)
+//	for { row, err := bill.Next(); ...; matcher.Row(matching.TradeBill, row) }
 //	result := matcher.Result()
 //	verdict := result.Verdict(bill.Report().Checks)
 //
@@ -25,4 +25,4 @@
 //
 // A service provider's bill has the rows of all its sub merchants. A Matcher sees those of its own
 // account only: rows of others are not counted, summed or shown.
-package reconcile
+package matching

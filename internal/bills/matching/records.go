@@ -1,4 +1,4 @@
-package reconcile
+package matching
 
 import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"

@@ -1,4 +1,4 @@
-package reconcile
+package matching
 
 // Class is a kind of difference.
 type Class string

@@ -1,4 +1,4 @@
-package reconcile_test
+package matching_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/billtest"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 )
 
 // aMess draws a day with differences of any classes, rows that contradict each other among them.
@@ -82,20 +82,20 @@ func TestMoneyIsConserved(t *testing.T) {
 		if difference := cmp.Diff(result.Bill, result.Matched.Plus(result.Foreign).Plus(result.Differing)); difference != "" {
 			t.Fatalf("the bill is not the sum of its parts: %s", difference)
 		}
-		payments, refunds := reconcile.Amounts{}, reconcile.Amounts{}
+		payments, refunds := matching.Amounts{}, matching.Amounts{}
 		for currency, sums := range report.ByCurrency {
 			if sums.Payments > 0 {
-				payments[currency] = reconcile.Tally{Count: sums.Payments, Total: sums.Order}
+				payments[currency] = matching.Tally{Count: sums.Payments, Total: sums.Order}
 			}
 			if sums.Refunds+sums.Reversals > 0 {
-				refunds[currency] = reconcile.Tally{Count: sums.Refunds + sums.Reversals, Total: sums.Requested}
+				refunds[currency] = matching.Tally{Count: sums.Refunds + sums.Reversals, Total: sums.Requested}
 			}
 		}
-		returned := reconcile.Sums{Refunds: result.Bill.Refunds}.Plus(reconcile.Sums{Refunds: result.Bill.Reversals}).Refunds
+		returned := matching.Sums{Refunds: result.Bill.Refunds}.Plus(matching.Sums{Refunds: result.Bill.Reversals}).Refunds
 		if difference := cmp.Diff(payments, result.Bill.Payments) + cmp.Diff(refunds, returned); difference != "" {
 			t.Fatalf("the reader counts otherwise: %s", difference)
 		}
-		if balanced := result.Verdict(report.Checks) == reconcile.Balanced; balanced && (result.Differing.Count() > 0 || result.Missing.Count() > 0) {
+		if balanced := result.Verdict(report.Checks) == matching.Balanced; balanced && (result.Differing.Count() > 0 || result.Missing.Count() > 0) {
 			t.Fatal("balanced, although money is left over")
 		}
 	})
@@ -153,7 +153,7 @@ func TestAChangedBillIsNeverBalanced(t *testing.T) {
 		if err != nil {
 			return // refused
 		}
-		if result.Verdict(report.Checks) == reconcile.Balanced && !slices.Equal(allThatCounts(changed), allThatCounts(bill)) {
+		if result.Verdict(report.Checks) == matching.Balanced && !slices.Equal(allThatCounts(changed), allThatCounts(bill)) {
 			t.Fatalf("balanced:\n%s", changed)
 		}
 	})
@@ -192,19 +192,19 @@ func TestNoTenantSeesAnother(t *testing.T) {
 			tenants[sub] = day
 			all = append(all, day.rows...)
 		}
-		matchers := map[string]*reconcile.Matcher{}
+		matchers := map[string]*matching.Matcher{}
 		for sub, day := range tenants {
-			matchers[sub] = day.matcher(reconcile.Account{MchID: mchID, SubMchID: sub})
+			matchers[sub] = day.matcher(matching.Account{MchID: mchID, SubMchID: sub})
 		}
-		split := reconcile.NewSplit(slices.Collect(maps.Values(matchers))...)
-		_, err := eachRow(bytes.NewReader(billtest.Bill(rapid.Permutation(all).Draw(t, "order")...)), func(row bills.TradeRow) { split.Row(reconcile.TradeBill, row) })
+		split := matching.NewSplit(slices.Collect(maps.Values(matchers))...)
+		_, err := eachRow(bytes.NewReader(billtest.Bill(rapid.Permutation(all).Draw(t, "order")...)), func(row bills.TradeRow) { split.Row(matching.TradeBill, row) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, sub := range subs {
 			day := tenants[sub]
-			alone := day.matcher(reconcile.Account{MchID: mchID, SubMchID: sub})
-			if _, err := eachRow(bytes.NewReader(billtest.Bill(day.rows...)), func(row bills.TradeRow) { alone.Row(reconcile.TradeBill, row) }); err != nil {
+			alone := day.matcher(matching.Account{MchID: mchID, SubMchID: sub})
+			if _, err := eachRow(bytes.NewReader(billtest.Bill(day.rows...)), func(row bills.TradeRow) { alone.Row(matching.TradeBill, row) }); err != nil {
 				t.Fatal(err)
 			}
 			beside := matchers[sub].Result()
