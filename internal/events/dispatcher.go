@@ -22,8 +22,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// The deliveries that may be under way at a time, for one sink and for all sinks of a namespace.
-// The namespaces of others do not count: each has its own.
+// Limits of concurrent deliveries, for one sink and for all sinks of a namespace. Each namespace has its own limit, so
+// namespaces do not wait for each other.
 const (
 	perSink      = 8
 	perNamespace = 16
@@ -33,7 +33,7 @@ const (
 type Dispatcher struct {
 	// Client reads from the cache.
 	Client client.Reader
-	// Clock is replaced only in tests.
+	// Clock is replaced in tests only.
 	Clock  clock.PassiveClock
 	Timing Timing
 	Log    logr.Logger
@@ -48,14 +48,14 @@ type Dispatcher struct {
 	workers sync.WaitGroup
 	sinks   map[types.NamespacedName]*sink
 	tenants map[string]*tenant
-	// changed is called when the status of a sink changed, and free when an object that waited for
-	// its sinks need not wait any more.
+	// changed is called when the status of a sink changed, and free when an object need not wait for its sinks any
+	// more.
 	changed func(key types.NamespacedName, after time.Duration)
 	free    []func(object client.Object)
 	waiting map[types.UID]bool
 }
 
-// tenant is a namespace with EventSinks. Its places limit the deliveries under way.
+// tenant is a namespace with EventSinks. places limits its concurrent deliveries.
 type tenant struct {
 	places *semaphore.Weighted
 	sinks  []*sink
@@ -76,8 +76,7 @@ func (d *Dispatcher) ListenToObjects(free func(object client.Object)) {
 	d.free = append(d.free, free)
 }
 
-// Start runs until the context ends. Then deliveries under way are broken off: the next leader sends
-// them again.
+// Start runs until the context ends. It then cancels deliveries in progress; the next leader repeats them.
 func (d *Dispatcher) Start(ctx context.Context) error {
 	d.mutex.Lock()
 	d.running = ctx
@@ -111,10 +110,10 @@ func (d *Dispatcher) start(s *sink) {
 	d.workers.Go(func() { d.run(ctx, s, places) })
 }
 
-// Serve delivers to an EventSink from now on, with the given settings; nil means that nothing can be
-// sent until they are corrected.
+// Serve delivers events to an EventSink from now on, with the given settings. If settings is nil, nothing can be sent
+// until the EventSink is corrected.
 func (d *Dispatcher) Serve(ctx context.Context, object *v1alpha1.EventSink, settings *Settings) error {
-	// Kept for warnings: the caller goes on to change its object while deliveries run.
+	// The copy is kept for Warning events: the caller changes its object while deliveries run.
 	object = object.DeepCopy()
 	key := client.ObjectKeyFromObject(object)
 	d.mutex.Lock()
@@ -135,7 +134,7 @@ func (d *Dispatcher) Serve(ctx context.Context, object *v1alpha1.EventSink, sett
 	return nil
 }
 
-// add begins to serve a sink. The mutex is held.
+// add starts to serve a sink. The mutex is held.
 func (d *Dispatcher) add(object *v1alpha1.EventSink) *sink {
 	s := newSink(object, d.Timing, d.Clock.Now())
 	if d.sinks == nil {
@@ -153,7 +152,7 @@ func (d *Dispatcher) add(object *v1alpha1.EventSink) *sink {
 	return s
 }
 
-// Forget ends the delivery to a sink that is gone.
+// Forget ends the delivery to a deleted sink.
 func (d *Dispatcher) Forget(key types.NamespacedName) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
@@ -193,8 +192,7 @@ func (d *Dispatcher) of(namespace string) []*sink {
 	return nil
 }
 
-// seed offers a sink the objects that are there already. Those that change meanwhile are offered by
-// the watch, which does no harm.
+// seed offers the existing objects to a sink. The watch may offer some of them as well, which has no effect.
 func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
 	s.mutex.Lock()
 	seeded := s.seeded
@@ -258,8 +256,8 @@ func (d *Dispatcher) run(ctx context.Context, s *sink, places *semaphore.Weighte
 	}
 }
 
-// DeliverNext sends one event that is due, for who drives a Dispatcher step by step instead of by
-// Start. It reports whether there was one, and if not when there will be; the zero time is never.
+// DeliverNext sends one event that is due, for tests that call it step by step. It reports whether it sent one. If not,
+// it returns when one will be due; zero is never.
 func (d *Dispatcher) DeliverNext(ctx context.Context) (sent bool, due time.Time) {
 	d.mutex.Lock()
 	served := slices.SortedFunc(maps.Values(d.sinks), func(a, b *sink) int { return strings.Compare(a.key.String(), b.key.String()) })
@@ -278,7 +276,7 @@ func (d *Dispatcher) DeliverNext(ctx context.Context) (sent bool, due time.Time)
 	return false, due
 }
 
-// deliver sends one event and records how that ended.
+// deliver sends one event and records the result.
 func (d *Dispatcher) deliver(ctx context.Context, s *sink, next *delivery, settings *Settings) {
 	answered, err := settings.send(ctx, next, d.UserAgent, d.Timing.Timeout, d.Clock.Now())
 	now := d.Clock.Now()
@@ -302,7 +300,7 @@ func (d *Dispatcher) deliver(ctx context.Context, s *sink, next *delivery, setti
 	d.announce(s)
 }
 
-// lost counts and tells what was given up.
+// lost reports events that were given up: in metrics, in the log and by Warning events.
 func (d *Dispatcher) lost(s *sink, lost []loss) {
 	if len(lost) == 0 {
 		return

@@ -11,8 +11,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// Follow registers event handlers with the cache. They do next to nothing in namespaces without
-// EventSinks.
+// Follow registers event handlers with the cache. In namespaces without EventSinks the handlers return at once.
 func (d *Dispatcher) Follow(ctx context.Context, informers cache.Informers) error {
 	for _, kind := range []client.Object{&v1alpha1.Order{}, &v1alpha1.Refund{}, &v1alpha1.Shipment{}, &v1alpha1.Statement{}} {
 		informer, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
@@ -37,7 +36,7 @@ func (d *Dispatcher) Follow(ctx context.Context, informers cache.Informers) erro
 	return nil
 }
 
-// Saw offers an object that is new or has changed; before is its previous version if that is known.
+// Saw offers an object that is new or has changed to its sinks. before is its previous version; nil if unknown.
 func (d *Dispatcher) Saw(before, now client.Object) {
 	for _, s := range d.of(now.GetNamespace()) {
 		s.offer(before, now, d.Clock.Now())
@@ -45,7 +44,7 @@ func (d *Dispatcher) Saw(before, now client.Object) {
 	}
 }
 
-// announceIfPending lets the status show what could not be sent at once.
+// announceIfPending requests a status write if events wait for a sink that does not work.
 func (d *Dispatcher) announceIfPending(s *sink) {
 	s.mutex.Lock()
 	stuck := s.settings == nil || s.queue.failures > 0
@@ -56,7 +55,7 @@ func (d *Dispatcher) announceIfPending(s *sink) {
 	}
 }
 
-// Gone is told of the last version of an object that was deleted.
+// Gone records that an object was deleted. It gets the object's last version.
 func (d *Dispatcher) Gone(object client.Object) {
 	for _, s := range d.of(object.GetNamespace()) {
 		s.deleted(object, d.Clock.Now())

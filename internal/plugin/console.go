@@ -19,8 +19,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
-// console prints to people. Every argument that is text is cleaned first: a description that clears the screen, or goes on in
-// another line with another amount, must not decide what an approver sees.
+// console prints for people. It cleans every text argument first: an approver must not be misled by a description that
+// clears the screen or adds a line with another amount.
 type console struct {
 	language words.Language
 	streams  genericiooptions.IOStreams
@@ -32,7 +32,7 @@ func newConsole(language words.Language, streams genericiooptions.IOStreams, loc
 	return &console{language: language, streams: streams, location: location, input: bufio.NewReader(streams.In)}
 }
 
-// text is a message of the catalogue in the console's language, with its arguments cleaned.
+// text translates a message into the console's language and inserts the cleaned arguments.
 func (c *console) text(format string, args ...any) string {
 	cleaned := make([]any, len(args))
 	for i, arg := range args {
@@ -58,8 +58,8 @@ func clean(arg any) any {
 	}
 }
 
-// word is a kind, a reason or a label of the glossary in the console's language. In Chinese a reason keeps its name beside it, by which
-// the documents and kubectl know it.
+// word translates a kind, a reason or a label by the glossary. In Chinese the name of a reason is added, because the
+// documents and kubectl use it.
 func (c *console) word(english string) string {
 	english = text.Clean(english)
 	if english == "" {
@@ -70,7 +70,7 @@ func (c *console) word(english string) string {
 
 func (c *console) reason(reason string) string { return c.reasonOf("", reason) }
 
-// reasonOf is for reasons whose word depends on the kind.
+// reasonOf translates a reason whose translation may depend on the kind.
 func (c *console) reasonOf(kind, reason string) string {
 	word := c.word(reason)
 	if special := kind + "/" + reason; words.KnowsWord(special) {
@@ -90,7 +90,7 @@ func (c *console) notef(format string, args ...any) {
 	fmt.Fprintln(c.streams.ErrOut, c.text(format, args...))
 }
 
-// ask puts a question on stderr, and is true for a yes only. No answer is a no.
+// ask asks a question on stderr, and returns true only for a yes. No answer counts as no.
 func (c *console) ask(format string, args ...any) bool {
 	fmt.Fprint(c.streams.ErrOut, c.text(format, args...), " [y/N] ")
 	line, err := c.input.ReadString('\n')
@@ -101,7 +101,7 @@ func (c *console) ask(format string, args ...any) bool {
 	return slices.Contains([]string{"y", "yes", "是"}, strings.ToLower(strings.TrimSpace(line)))
 }
 
-// amount writes a sum in yuan, or in its own currency.
+// amount writes an amount in yuan, or in its own currency.
 func (c *console) amount(minor int64, currency string) string {
 	if currency == "" || currency == "CNY" {
 		return c.text("%s yuan", money.Decimal(minor, "CNY"))
@@ -109,7 +109,7 @@ func (c *console) amount(minor int64, currency string) string {
 	return money.Decimal(minor, currency) + " " + text.Clean(currency)
 }
 
-// moment writes a time by the clock of whoever reads it.
+// moment writes a time in the reader's time zone.
 func (c *console) moment(when *metav1.Time) string {
 	if when == nil || when.IsZero() {
 		return "-"
@@ -117,7 +117,7 @@ func (c *console) moment(when *metav1.Time) string {
 	return when.In(c.location).Format("2006-01-02 15:04:05 -0700")
 }
 
-// dash stands for what is not there.
+// dash returns a cleaned text, or a dash if it is empty.
 func dash(value string) string {
 	if value = text.Clean(value); value == "" {
 		return "-"
@@ -125,10 +125,11 @@ func dash(value string) string {
 	return value
 }
 
-// line is a label of the glossary and what it says.
+// line is a label of the glossary with its value.
 type line struct{ label, value string }
 
-// lines prints labels and values under each other. Values are clean already: they are made by text, word, amount and dash.
+// lines prints labels and values, one pair per line. The values must be clean: text, word, amount and dash return clean
+// texts.
 func (c *console) lines(out io.Writer, indent string, all ...line) {
 	widest := 0
 	for _, l := range all {
@@ -140,7 +141,8 @@ func (c *console) lines(out io.Writer, indent string, all ...line) {
 	}
 }
 
-// table prints columns whose heads are of the glossary, indented. Those of cli-runtime count a Chinese character as one column.
+// table prints an indented table whose headings are in the glossary. The tables of cli-runtime count a Chinese
+// character as one column.
 func (c *console) table(heads []string, rows [][]string) {
 	all := [][]string{{}}
 	for _, head := range heads {
@@ -164,8 +166,8 @@ func (c *console) table(heads []string, rows [][]string) {
 	}
 }
 
-// harmless makes the output of a printer safe for terminals: JSON has escapes for what a terminal would interpret, other formats leave it
-// out.
+// harmless makes the output of a printer safe for terminals: in JSON it escapes the characters that a terminal would
+// interpret, and it removes them from other formats.
 func harmless(output []byte, isJSON bool) []byte {
 	var safe bytes.Buffer
 	for _, r := range string(output) {

@@ -17,13 +17,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// story is one Order with everything that belongs to it.
+// story is an Order with its Refunds, Shipments and events.
 type story struct {
 	order     *v1alpha1.Order
 	refunds   []v1alpha1.Refund
 	shipments []v1alpha1.Shipment
 	events    []corev1.Event
-	// unread says what could not be read, and why. The rest is shown.
+	// unread are the errors of what could not be read. The rest is shown.
 	unread []error
 }
 
@@ -65,7 +65,7 @@ func (p *plugin) describe() *cobra.Command {
 	return command
 }
 
-// readStory reads an Order, which has to be readable, and what belongs to it, which may be left out.
+// readStory reads an Order with its Refunds, Shipments and events. It fails only if the Order can't be read.
 func (p *plugin) readStory(ctx context.Context, name string) (*story, error) {
 	s := &story{order: &v1alpha1.Order{}}
 	if err := p.get(ctx, "Order", name, s.order); err != nil {
@@ -94,7 +94,7 @@ func (p *plugin) readStory(ctx context.Context, name string) (*story, error) {
 	return s, nil
 }
 
-// readEvents reads the events of all objects of the story, by their UIDs, so that no namesake's are among them.
+// readEvents reads the events of these objects, by UID, because another object may have had the same name.
 func (p *plugin) readEvents(ctx context.Context, s *story) error {
 	uids := []string{string(s.order.UID)}
 	for _, refund := range s.refunds {
@@ -125,7 +125,7 @@ func eventTime(event corev1.Event) time.Time {
 	}
 }
 
-// list is the story for programs.
+// list returns the objects as a list, for -o json and yaml.
 func (s *story) list() runtime.Object {
 	list := &corev1.List{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("List"))
@@ -150,7 +150,7 @@ func (s *story) list() runtime.Object {
 	return list
 }
 
-// tell prints a story.
+// tell prints an Order with its Refunds, Shipments, history and events.
 func (p *plugin) tell(s *story) {
 	out, order := p.Streams.Out, s.order
 	p.printf("Order %[1]s in namespace %[2]s", order.Name, order.Namespace)
@@ -215,7 +215,7 @@ func (p *plugin) orderLines(s *story) []line {
 	return lines
 }
 
-// words prints what conditions say beyond their reason, which is where WeChat Pay's own words are.
+// words prints the messages of conditions, which contain the error texts of WeChat Pay.
 func (p *plugin) words(kind, indent string, conditions []metav1.Condition) {
 	var lines []line
 	for _, c := range conditions {
@@ -226,7 +226,7 @@ func (p *plugin) words(kind, indent string, conditions []metav1.Condition) {
 	p.lines(p.Streams.Out, indent, lines...)
 }
 
-// said is the reason of a kind's condition with its message, if that says more.
+// said returns the reason of a condition, with the message if it adds something.
 func (c *console) said(kind string, condition metav1.Condition) string {
 	if condition.Message == "" || condition.Message == condition.Reason {
 		return c.reasonOf(kind, condition.Reason)
@@ -280,7 +280,7 @@ func (p *plugin) tellShipments(s *story) {
 	p.table([]string{"Name", "Logistics", "State", "Uploaded at", "Parcels", "Message"}, rows)
 }
 
-// tellHistory says what happened when, in order.
+// tellHistory prints what happened, in the order of time.
 func (p *plugin) tellHistory(s *story) {
 	type moment struct {
 		at   time.Time

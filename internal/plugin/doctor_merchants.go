@@ -16,13 +16,13 @@ import (
 
 const day = 24 * time.Hour
 
-// expiring is how long before its end a certificate is warned of.
+// expiring is how long before the expiry of a certificate doctor warns.
 const expiring = 30 * day
 
-// billDelay is when WeChat Pay has the bill of the day before, with some time for the operator.
+// billDelay is how long after midnight WeChat Pay has the previous day's bill, with some time for the operator.
 const billDelay = 12 * time.Hour
 
-// allMerchants looks at each Merchant: its conditions, its endpoint and its certificates.
+// allMerchants checks each Merchant: its conditions, its endpoint and its certificates.
 func (e *examination) allMerchants(ctx context.Context) {
 	var merchants v1alpha1.MerchantList
 	if !e.listed(ctx, e.text("Merchants"), &merchants, e.here()...) {
@@ -38,7 +38,7 @@ func (e *examination) allMerchants(ctx context.Context) {
 	}
 }
 
-// conditionChecks are what a Merchant's conditions say, and what it means that one is not True.
+// conditionChecks define for each condition of a Merchant what it means that it is not True.
 var conditionChecks = []struct {
 	condition string
 	worst     verdict
@@ -56,7 +56,7 @@ func (e *examination) merchant(m *v1alpha1.Merchant) {
 		case c.Type == "" && check.condition == v1alpha1.ConditionReady:
 			e.report(faulty, subject, e.text("the operator has not looked at it"), e.text("see the line about the operator"))
 		case c.Type == "":
-			// It does not concern this Merchant.
+			// The condition does not apply to this Merchant.
 		default:
 			e.judge("Merchant", subject, c, check.worst, e.paragraphOn(c))
 		}
@@ -68,7 +68,7 @@ func (e *examination) merchant(m *v1alpha1.Merchant) {
 	e.certificates(m)
 }
 
-// certificates looks at the ends of the merchant's own certificate and of WeChat Pay's.
+// certificates checks when the merchant's own certificate and WeChat Pay's expire.
 func (e *examination) certificates(m *v1alpha1.Merchant) {
 	if own := m.Status.Certificate; own != nil && own.NotAfter != nil {
 		e.expiry(e.text("%s certificate", e.named("Merchant", m)), own.NotAfter,
@@ -94,7 +94,7 @@ func (e *examination) expiry(subject string, end *metav1.Time, do string) {
 	}
 }
 
-// sinksAndMiniPrograms looks at what else has a Secret in the namespace.
+// sinksAndMiniPrograms checks the EventSinks and MiniPrograms of the namespace.
 func (e *examination) sinksAndMiniPrograms(ctx context.Context) {
 	operatorLine := e.text("see the line about the operator")
 	var sinks v1alpha1.EventSinkList
@@ -113,7 +113,7 @@ func (e *examination) sinksAndMiniPrograms(ctx context.Context) {
 	}
 }
 
-// named is an object by its kind and name, with its namespace where several are looked at.
+// named returns an object's kind and name, with its namespace if several are checked.
 func (e *examination) named(kind string, object client.Object) string {
 	name := object.GetName()
 	if e.everywhere {
@@ -122,7 +122,8 @@ func (e *examination) named(kind string, object client.Object) string {
 	return e.word(kind) + " " + dash(name)
 }
 
-// secrets looks whether the Secrets are there that Merchants name. Their content is not read: only metadata is asked for.
+// secrets checks that the Secrets named by Merchants exist. It asks for metadata only, so it does not read their
+// content.
 func (e *examination) secrets(ctx context.Context) {
 	for i := range e.merchants {
 		m := &e.merchants[i]
@@ -154,7 +155,7 @@ func (e *examination) secret(ctx context.Context, owner, namespace, name string)
 	}
 }
 
-// statements looks at the latest Statement of each Merchant that has one made every day.
+// statements checks the latest Statement of each Merchant with daily Statements.
 func (e *examination) statements(ctx context.Context) {
 	for i := range e.merchants {
 		m := &e.merchants[i]
@@ -197,7 +198,7 @@ func (e *examination) latestStatement(m *v1alpha1.Merchant, subject string, all 
 	}
 }
 
-// waiting counts the Refunds that nobody has decided on.
+// waiting counts the Refunds that await a decision.
 func (e *examination) waiting(ctx context.Context) {
 	subject := e.text("Refunds")
 	var refunds v1alpha1.RefundList

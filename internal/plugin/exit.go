@@ -17,15 +17,15 @@ import (
 // Exit codes, which scripts can rely on. docs/kubectl-plugin.md has the table.
 const (
 	ExitDone         = 0
-	ExitFailure      = 1 // something did not work; what, stands on stderr
+	ExitFailure      = 1 // an error, which is printed to stderr
 	ExitUsage        = 2 // the command line is wrong
 	ExitNotPermitted = 3 // RBAC or a policy refused it
-	ExitDeclined     = 4 // the question was not answered with yes; nothing was changed
-	ExitTimeout      = 5 // the wait ended before what was waited for
-	ExitUnexpected   = 6 // it is decided already, the Order ended unpaid, the Statement differs, doctor found a fault
+	ExitDeclined     = 4 // the question was not answered with yes; no object was changed
+	ExitTimeout      = 5 // the time limit ended first
+	ExitUnexpected   = 6 // it is already decided, the Order ended unpaid, the Statement differs, doctor found a fault
 )
 
-// problem is an error that was said in words already, with the code to exit with.
+// problem is an error with a translated message and an exit code.
 type problem struct {
 	code int
 	text string
@@ -33,12 +33,12 @@ type problem struct {
 
 func (p *problem) Error() string { return p.text }
 
-// failf makes a problem in the language of the console.
+// failf makes a problem in the console's language.
 func (c *console) failf(code int, format string, args ...any) error {
 	return &problem{code, c.text(format, args...)}
 }
 
-// codeOf is the exit code of an error.
+// codeOf returns the exit code of an error.
 func codeOf(err error) int {
 	var p *problem
 	switch {
@@ -52,12 +52,12 @@ func codeOf(err error) int {
 }
 
 var (
-	// missingRight is how the API server says that RBAC grants nothing.
+	// missingRight is part of the API server's message if RBAC does not grant a right.
 	missingRight = regexp.MustCompile(`cannot ([a-z]+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
 	policyWord   = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']+)'.*? denied request: (?s:(.*))$`)
 )
 
-// explain says an error of the API server in words: what is wrong, and what to do.
+// explain translates an error of the API server: what is wrong, and what to do.
 func (c *console) explain(err error) error {
 	var said *problem
 	var network net.Error
@@ -88,7 +88,7 @@ func (c *console) explain(err error) error {
 	}
 }
 
-// missing names the right that is missing, and the role that has it.
+// missing returns the missing right, and the role that grants it.
 func (c *console) missing(found []string) error {
 	verb, resource, group, namespace := found[1], found[2], found[3], found[4]
 	if group != "" {
@@ -104,7 +104,7 @@ func (c *console) missing(found []string) error {
 	return &problem{ExitNotPermitted, text}
 }
 
-// roleFor is the least of the shipped roles that has a right.
+// roleFor returns the smallest of the shipped roles that grants a right.
 func roleFor(verb, resource, group string) string {
 	read := verb == "get" || verb == "list" || verb == "watch"
 	switch {
@@ -121,7 +121,7 @@ func roleFor(verb, resource, group string) string {
 	}
 }
 
-// notFound says what is not there, and where it was looked for; other errors are explained.
+// notFound explains which object does not exist in which namespace. It passes other errors to explain.
 func (c *console) notFound(err error, kind, namespace, name string) error {
 	if apierrors.IsNotFound(err) && !strings.Contains(err.Error(), "could not find the requested resource") {
 		return c.failf(ExitFailure, "There is no %[1]s %[2]s in namespace %[3]s. Another namespace is chosen with -n.",
@@ -130,7 +130,7 @@ func (c *console) notFound(err error, kind, namespace, name string) error {
 	return c.explain(err)
 }
 
-// usagef is for command lines that cannot be meant.
+// usagef makes the error of an invalid command line.
 func (c *console) usagef(format string, args ...any) error {
 	return &problem{ExitUsage, fmt.Sprintf("%s\n%s", c.text(format, args...), c.text("See kubectl wechatpay --help."))}
 }

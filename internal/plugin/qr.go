@@ -60,7 +60,7 @@ func (p *plugin) showQR(ctx context.Context, name, file string) error {
 	return p.draw(p.Streams.Out, &order)
 }
 
-// draw shows what is to be paid, and the code.
+// draw shows the amount and the QR code.
 func (p *plugin) draw(out io.Writer, order *v1alpha1.Order) error {
 	picture, err := qrcode.Terminal(order.Status.Prepay.CodeURL)
 	if err != nil {
@@ -76,7 +76,7 @@ func (p *plugin) codeLines(order *v1alpha1.Order) []line {
 		{"Description", dash(order.Spec.Description)}, {"Works until", p.moment(order.Status.Prepay.ExpireTime)}}
 }
 
-// writePNG writes the code into a file that only its owner can read: whoever has the code can pay.
+// writePNG writes the QR code into a file that only its owner can read: anybody with the code can pay.
 func (p *plugin) writePNG(order *v1alpha1.Order, file string) error {
 	picture, err := qrcode.PNG(order.Status.Prepay.CodeURL)
 	if err != nil {

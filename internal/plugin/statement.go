@@ -48,7 +48,7 @@ func (p *plugin) statement() *cobra.Command {
 	return command
 }
 
-// day reads DATE.
+// day parses DATE.
 func (p *plugin) day(date string) (bills.Day, error) {
 	today := bills.DayOf(p.Now())
 	if date == "yesterday" {
@@ -96,7 +96,7 @@ func (p *plugin) compare(ctx context.Context, merchant string, day bills.Day, wa
 	return nil
 }
 
-// createStatement creates a Statement, or takes up the one that somebody else created meanwhile, if it is about the same.
+// createStatement creates a Statement. If another one with its name exists, it is used if it has the same spec.
 func (p *plugin) createStatement(ctx context.Context, statement *v1alpha1.Statement) error {
 	wanted := statement.Spec
 	created, err := p.createOrGet(ctx, "Statement", statement)
@@ -113,7 +113,7 @@ func (p *plugin) createStatement(ctx context.Context, statement *v1alpha1.Statem
 	return nil
 }
 
-// findStatement is nil if there is none of that Merchant and day, by whatever name.
+// findStatement returns the Statement of a Merchant and day, under any name; nil if there is none.
 func (p *plugin) findStatement(ctx context.Context, merchant string, day bills.Day) (*v1alpha1.Statement, error) {
 	var found v1alpha1.StatementList
 	if err := p.list(ctx, &found, client.MatchingFields{"spec.merchantRef.name": merchant, "spec.date": string(day)}); err != nil {
@@ -125,7 +125,7 @@ func (p *plugin) findStatement(ctx context.Context, merchant string, day bills.D
 	return &found.Items[0], nil
 }
 
-// awaitComparison waits until the bill was compared, or there is none to compare.
+// awaitComparison waits until the bill was compared, or is known not to exist.
 func (p *plugin) awaitComparison(ctx context.Context, statement *v1alpha1.Statement, timeout time.Duration) error {
 	waiting, stop := context.WithTimeout(ctx, timeout)
 	defer stop()

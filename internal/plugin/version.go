@@ -31,7 +31,7 @@ func (p *plugin) version() *cobra.Command {
 	return command
 }
 
-// report is what -o json and yaml print of something that is no object of the cluster.
+// report is the output of -o json and yaml that is not an object of the cluster.
 func report(kind string, content map[string]any) *unstructured.Unstructured {
 	object := &unstructured.Unstructured{Object: content}
 	object.SetGroupVersionKind(metav1.SchemeGroupVersion.WithKind(kind))

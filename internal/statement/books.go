@@ -18,7 +18,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// Ledger is what Books need of the ledger.
+// Ledger is what the comparison needs of the ledger.
 type Ledger interface {
 	Paid(ctx context.Context, of ledger.Account, from, until time.Time, each func(ledger.PaidOrder) error) error
 	Accepted(ctx context.Context, of ledger.Account, from, until time.Time, each func(ledger.AcceptedRefund) error) error
@@ -34,16 +34,16 @@ func (e *LedgerError) Error() string { return "the ledger's database can't be re
 // Unwrap returns the cause.
 func (e *LedgerError) Unwrap() error { return e.Err }
 
-// Object is one that the bill says more about than its status does.
+// Object is an Order or Refund that the bill lists as paid or accepted, and its status does not.
 type Object struct {
 	types.NamespacedName
 	UID types.UID
 }
 
-// mostMissed limits how many objects are named: each costs a call.
+// mostMissed limits how many objects are queried: each costs a call.
 const mostMissed = 500
 
-// books are what the operator knows of an account.
+// books are the records that the operator has of an account: Orders and Refunds in the cluster, and rows of the ledger.
 type books struct {
 	ctx    context.Context
 	client client.Reader
@@ -51,18 +51,19 @@ type books struct {
 	ledger  Ledger
 	account ledger.Account
 	sub     string
-	// merchants are those of the account, by "namespace/name".
+	// merchants are the Merchants of the account, by "namespace/name".
 	merchants map[string]*v1alpha1.Merchant
-	// missedOrders are those that the bill has as paid and that are not, missedRefunds those that it has as accepted.
+	// missedOrders are the Orders that the bill lists as paid and that are not Paid; missedRefunds are the Refunds that
+	// it lists as accepted and that are not.
 	missedOrders, missedRefunds map[types.UID]Object
-	// hasOrders says of namespaces whether they have Orders of the merchants.
+	// hasOrders remembers which namespaces have Orders of these Merchants.
 	hasOrders map[string]bool
 	// err is the first error of a lookup.
 	err error
 }
 
-// openBooks finds the Merchants of an account: all that have its merchant number, as far as WeChat accepted their keys, and act for
-// the same sub merchant.
+// openBooks finds the Merchants of an account: all that have its merchant number, a proven key and the same sub
+// merchant.
 func openBooks(ctx context.Context, reader client.Reader, db Ledger, of *v1alpha1.Merchant) (*books, error) {
 	b := &books{
 		ctx: ctx, client: reader, ledger: db, sub: subMchID(of),
@@ -81,7 +82,7 @@ func openBooks(ctx context.Context, reader client.Reader, db Ledger, of *v1alpha
 	return b, nil
 }
 
-// list reads objects of the cache, which are its own, and are only read.
+// list reads objects from the cache without copying them, so they must not be changed.
 func (b *books) list(kind string, list client.ObjectList, options ...client.ListOption) error {
 	if err := b.client.List(b.ctx, list, append(options, index.WithoutOwnWrites, client.UnsafeDisableDeepCopy)...); err != nil {
 		return fmt.Errorf("listing %s: %w", kind, err)
@@ -96,10 +97,11 @@ func subMchID(merchant *v1alpha1.Merchant) string {
 	return merchant.Spec.Partner.SubMchID
 }
 
-// lateAcceptance is how much later than WeChat the operator may record that a refund was accepted, and still know the day.
+// lateAcceptance is how much later than WeChat the operator may record that a refund was accepted, without losing the
+// day.
 const lateAcceptance = 24 * time.Hour
 
-// addDay adds what the day's bill should have.
+// addDay adds the orders and refunds that the day's bill should have.
 func (b *books) addDay(matcher *matching.Matcher, day bills.Day) error {
 	for name := range b.merchants {
 		for at := day.Start(); at.Before(day.End()); at = at.Add(index.Piece) {
@@ -119,14 +121,14 @@ func (b *books) addDay(matcher *matching.Matcher, day bills.Day) error {
 	return b.addLedger(matcher, day)
 }
 
-// addOrders adds the Orders of a Merchant that were paid in a piece of the day.
+// addOrders adds the Orders of a Merchant that were paid in a part of the day.
 func (b *books) addOrders(matcher *matching.Matcher, merchant string, at time.Time) error {
 	var orders v1alpha1.OrderList
 	if err := b.list("Orders", &orders, client.MatchingFields{index.OrderPaid: index.PaidIn(merchant, at)}); err != nil {
 		return err
 	}
 	for i := range orders.Items {
-		// Two objects of one number have one payment.
+		// Two objects with the same number have the same payment.
 		if !matcher.HasOrder(orders.Items[i].Number()) {
 			matcher.AddOrder(b.order(&orders.Items[i], b.merchants[merchant]))
 		}
@@ -159,8 +161,8 @@ func (b *books) addRefunds(matcher *matching.Matcher, at time.Time) error {
 	return nil
 }
 
-// hasOrdersIn reports whether a namespace has Orders of the account. The Refunds of a piece of a day are those of all tenants: without
-// this, each Statement would look up the Order of every Refund of the cluster.
+// hasOrdersIn reports whether a namespace has Orders of the account. The index returns the Refunds of all tenants:
+// without this, each Statement would look up the Order of every Refund in the cluster.
 func (b *books) hasOrdersIn(namespace string) (bool, error) {
 	has, known := b.hasOrders[namespace]
 	if known {
@@ -180,7 +182,7 @@ func (b *books) hasOrdersIn(namespace string) (bool, error) {
 	return has, nil
 }
 
-// orderOf returns the Order of a Refund, or nil if it is gone. It is the cache's own, and is only read.
+// orderOf returns the Order of a Refund, or nil if it is gone. It belongs to the cache and must not be changed.
 func (b *books) orderOf(refund *v1alpha1.Refund) (*v1alpha1.Order, error) {
 	order := &v1alpha1.Order{}
 	err := b.client.Get(b.ctx, types.NamespacedName{Namespace: refund.Namespace, Name: refund.Spec.OrderRef.Name}, order, client.UnsafeDisableDeepCopy)
@@ -194,7 +196,7 @@ func (b *books) order(order *v1alpha1.Order, merchant *v1alpha1.Merchant) matchi
 	known := matching.Order{
 		OutTradeNo: order.Number(), SubMchID: b.sub, Total: order.Spec.Amount.Total, Currency: string(order.Spec.Amount.Currency), Paid: lifecycle.IsPaid(order),
 	}
-	if b.sub == "" { // which of its two appids a sub merchant's bill has is not documented
+	if b.sub == "" { // it is not documented which of its two appids a sub merchant's bill has
 		known.AppID = lifecycle.AppID(order, merchant)
 	}
 	if !known.Paid {
@@ -221,7 +223,7 @@ func (b *books) refund(refund *v1alpha1.Refund, order *v1alpha1.Order) matching.
 	accepted := refund.Status.AcceptedTime
 	approved := lifecycle.Condition(refund.Status.Conditions, v1alpha1.ConditionApproved)
 	if accepted == nil || approved.Reason == v1alpha1.ReasonRecovered {
-		return known // WeChat had it before the object was there, and does not say since when
+		return known // WeChat had the refund before the object was created, and does not say since when
 	}
 	succeeded := time.Time{}
 	if refund.Status.SucceededTime != nil {
@@ -234,9 +236,9 @@ func (b *books) refund(refund *v1alpha1.Refund, order *v1alpha1.Order) matching.
 // clocksDiffer is the tolerated difference between WeChat's clock and the cluster's.
 const clocksDiffer = 5 * time.Minute
 
-// acceptance returns when WeChat accepted a refund, as well as that is known: neither protocol's answer says it. It was not before the
-// decision, and neither after the operator learned of it nor after the money was back. Where that leaves more than a day it is zero,
-// and doubtful where it leaves two days to choose from.
+// acceptance returns when WeChat accepted a refund. No answer states it, so it is estimated: after the decision, and
+// before the operator learned of it or the money was back. The result is zero if that leaves more than a day, and
+// doubtful if it leaves two days.
 func acceptance(decided, learned, succeeded time.Time) (at time.Time, doubtful bool) {
 	at = learned
 	if !succeeded.IsZero() && succeeded.Before(at) {
@@ -250,7 +252,7 @@ func acceptance(decided, learned, succeeded time.Time) (at time.Time, doubtful b
 	}
 }
 
-// FindOrder finds the Order of a row in the cluster. One that is not paid is missed.
+// FindOrder finds the Order of a row in the cluster. If the Order is not paid, it is added to missedOrders.
 func (b *books) FindOrder(transactionID, outTradeNo string) (matching.Order, bool) {
 	found, merchant := b.orderByNumber(transactionID, outTradeNo)
 	if found == nil {
@@ -278,7 +280,7 @@ func (b *books) orderByNumber(transactionID, outTradeNo string) (best *v1alpha1.
 	return best, its
 }
 
-// mayUse reports whether an Order counts for its Merchant: it was started, or may be.
+// mayUse reports whether an Order belongs to its Merchant: it was started, or its namespace may use the Merchant.
 func (b *books) mayUse(order *v1alpha1.Order) bool {
 	if lifecycle.IsPaid(order) || lifecycle.Started(order) {
 		return true
@@ -291,7 +293,7 @@ func (b *books) mayUse(order *v1alpha1.Order) bool {
 	return err == nil
 }
 
-// strengthOf says which of several Orders with a number a row is about.
+// strengthOf ranks the Orders with a row's number: the row is about the one with the highest value.
 func strengthOf(order *v1alpha1.Order, transactionID string) int {
 	switch paid := order.Status.Transaction; {
 	case paid != nil && paid.ID == transactionID:
@@ -305,7 +307,8 @@ func strengthOf(order *v1alpha1.Order, transactionID string) int {
 	}
 }
 
-// FindRefund finds the Refund of a row, in the cluster or in the ledger. One that is not accepted is missed.
+// FindRefund finds the Refund of a row in the cluster or in the ledger. If the Refund is not accepted, it is added to
+// missedRefunds.
 func (b *books) FindRefund(refundID, outRefundNo string) (matching.Refund, bool) {
 	refund, order := b.refundByNumber(refundID, outRefundNo)
 	if refund == nil {
@@ -331,7 +334,7 @@ func (b *books) refundByNumber(refundID, outRefundNo string) (best *v1alpha1.Ref
 		b.fail(err)
 		isIt := refundID != "" && refund.Status.RefundID == refundID
 		switch {
-		case order == nil && !isIt: // whose it is can't be known
+		case order == nil && !isIt: // without its Order its merchant number is unknown
 			continue
 		case order != nil && (b.merchants[index.MerchantOf(order)] == nil || !lifecycle.RefundBegun(refund) && !b.mayUse(order)):
 			continue

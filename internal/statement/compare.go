@@ -21,10 +21,10 @@ type Comparer struct {
 	// Ledger is nil if there is none.
 	Ledger Ledger
 	Policy bills.Policy
-	// Limits are DefaultLimits where they are 0.
+	// Limits that are 0 are replaced by DefaultLimits.
 	Limits Limits
 
-	// large is held by the comparison of a large bill.
+	// large is locked while a large bill is compared.
 	large sync.Mutex
 }
 
@@ -33,7 +33,7 @@ type Bills interface {
 	DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error)
 }
 
-// Finding is what a comparison found.
+// Finding is the result of a comparison.
 type Finding struct {
 	matching.Result
 	Verdict matching.Verdict
@@ -41,26 +41,27 @@ type Finding struct {
 	Empty bool
 	// Hash is the SHA-1 of the bill.
 	Hash string
-	// Fees is what WeChat keeps, if the bill has one currency only.
+	// Fees is what WeChat keeps; nil if the bill has several currencies.
 	Fees *bills.Fee
-	// NoRecharge is why WeChat does not give the bill of refunds from the available balance, so that they were not compared.
+	// NoRecharge is why WeChat does not give the bill of refunds from the available balance; they were not compared
+	// then.
 	NoRecharge error
-	// AwaitsNext: the bill of the next day tells what is still open, and is not there yet.
+	// AwaitsNext: the bill of the next day is needed to decide what is pending, and is not available yet.
 	AwaitsNext bool
-	// Neighbour is why the bill of a neighbouring day could not be read, if it should have been.
+	// Neighbour is why the bill of an adjacent day could not be read although it was needed.
 	Neighbour error
-	// Orders and Refunds are those that the bill says more about than their status does.
+	// Orders and Refunds are those that the bill lists as paid or accepted, and their status does not.
 	Orders, Refunds []Object
 }
 
-// IncompleteError is the error of a bill that is one, and not whole or not the right one.
+// IncompleteError is the error of a bill that could be read but is incomplete or belongs to another account or day.
 type IncompleteError struct{ Problems string }
 
-// Error says what is wrong with the bill.
+// Error returns what is wrong with the bill.
 func (e *IncompleteError) Error() string { return e.Problems }
 
-// Compare downloads the bill of a Merchant's day and compares it. Errors are *wechatpay.Error, *bills.Refused, *IncompleteError,
-// *LedgerError, *BusyError, or of the API server; nothing counts then that was read.
+// Compare downloads the bill of a Merchant's day and compares it. Errors are *wechatpay.Error, *bills.Refused,
+// *IncompleteError, *LedgerError, *BusyError, or errors of the API server. After an error nothing that was read counts.
 func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.Merchant, day bills.Day, now time.Time) (*Finding, error) {
 	known, err := openBooks(ctx, c.Client, c.Ledger, merchant)
 	if err != nil {
@@ -110,8 +111,8 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 	return found, nil
 }
 
-// readRecharge reads the refunds from the available balance (充值退款), which the trade bill leaves out. WeChat makes both bills
-// together, so that it has none of them if it has no such bill now.
+// readRecharge reads the refunds from the available balance (充值退款), which the trade bill leaves out. WeChat makes both
+// bills together: if the trade bill exists and this one does not, there were none.
 func readRecharge(r *reading, matcher *matching.Matcher, day bills.Day, sub string, found *Finding) error {
 	rows := 0
 	whole, err := r.read(wechatpay.RechargeRefundBill, day, func(row bills.TradeRow) {
@@ -135,8 +136,8 @@ func readRecharge(r *reading, matcher *matching.Matcher, day bills.Day, sub stri
 	return nil
 }
 
-// isNotGiven reports whether WeChat refuses a bill as such. API v3 does not describe that of refunds from the available balance
-// everywhere, so that a merchant number may not have it.
+// isNotGiven reports whether WeChat refuses this kind of bill. API v3 documents the bill of refunds from the available
+// balance for some merchants only, so a merchant number may not have it.
 func isNotGiven(err error) bool {
 	refused, ok := errors.AsType[*wechatpay.Error](err)
 	if !ok || refused.Outcome == wechatpay.Unknown {
@@ -150,15 +151,15 @@ func isNotGiven(err error) bool {
 	}
 }
 
-// largest is the largest amount that the API takes: beyond it, JSON readers lose the last digits.
+// largest is the largest amount that the API accepts: beyond it, JSON readers lose the last digits.
 const largest = 1<<53 - 1
 
-// fits reports whether all sums of a result can be shown.
+// fits reports whether all sums of a result fit into the status.
 func fits(result matching.Result) bool {
 	for _, sums := range []matching.Sums{result.Bill, result.Missing} {
 		for _, amounts := range []matching.Amounts{sums.Payments, sums.Refunds, sums.Reversals} {
 			for _, tally := range amounts {
-				// Three kinds of money, in the bill and missing, are added up at most.
+				// At most six sums are added up: payments, refunds and reversals, in the bill and missing.
 				if tally.Total > largest/6 {
 					return false
 				}
@@ -168,8 +169,8 @@ func fits(result matching.Result) bool {
 	return true
 }
 
-// problemOf says why a bill can't be relied on. Rows of other sub merchants are nothing but ignored, unless there are no others: then
-// it is somebody else's.
+// problemOf returns why a bill can't be used; empty if it can. Rows of other sub merchants are ignored; a bill without
+// any rows of this one belongs to somebody else.
 func problemOf(whole *wholeBill, sub string) string {
 	if !whole.report.Complete() {
 		return whole.report.Problems()
@@ -188,7 +189,7 @@ func foreignOf(merchant *v1alpha1.Merchant) matching.Foreign {
 	return matching.Foreign{Prefixes: foreign.OutTradeNoPrefixes, AppIDs: foreign.AppIDs, TradeTypes: foreign.TradeTypes}
 }
 
-// feesOf returns the fees of an account's rows; nil if they are of several currencies.
+// feesOf returns the fees of an account's rows; nil if the bill has several currencies.
 func feesOf(report bills.TradeReport, sub string) *bills.Fee {
 	if len(report.ByCurrency) != 1 {
 		return nil
@@ -197,7 +198,7 @@ func feesOf(report bills.TradeReport, sub string) *bills.Fee {
 	return &fee
 }
 
-// readNeighbours reads the bills of the days before and after, if they tell what is still open.
+// readNeighbours reads the bills of the days before and after, if the comparison needs them.
 func (c *Comparer) readNeighbours(r *reading, matcher *matching.Matcher, day bills.Day, now time.Time, found *Finding) {
 	previous, next := matcher.Awaits()
 	if previous {
@@ -213,7 +214,7 @@ func (c *Comparer) readNeighbours(r *reading, matcher *matching.Matcher, day bil
 	c.readNeighbour(r, matcher, matching.NextDay, day.Next(), now, found)
 }
 
-// readNeighbour notes what a neighbouring day's bill has, if it is whole.
+// readNeighbour notes the rows of an adjacent day's bill, if it is complete.
 func (c *Comparer) readNeighbour(r *reading, matcher *matching.Matcher, source matching.Source, day bills.Day, now time.Time, found *Finding) {
 	notes := matcher.Neighbour(source)
 	whole, err := r.read(wechatpay.TradeBill, day, notes.Row)

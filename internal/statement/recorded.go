@@ -10,8 +10,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
 )
 
-// addLedger adds what the ledger has of the day and the cluster does not have any more. An object that is there says more: it may have
-// lost its status, and asks WeChat then.
+// addLedger adds the ledger's rows of the day whose objects are not in the cluster any more. If the object exists, it
+// is used instead: it may have lost its status, and then WeChat is queried.
 func (b *books) addLedger(matcher *matching.Matcher, day bills.Day) error {
 	err := b.ledger.Paid(b.ctx, b.account, day.Start(), day.End(), func(recorded ledger.PaidOrder) error {
 		if matcher.HasOrder(recorded.OutTradeNo) {
@@ -56,8 +56,8 @@ func (b *books) recordedRefund(recorded ledger.AcceptedRefund) matching.Refund {
 		OutRefundNo: recorded.OutRefundNo, RefundID: recorded.RefundID, OutTradeNo: recorded.OutTradeNo, TransactionID: recorded.TransactionID,
 		SubMchID: b.sub, Amount: recorded.Amount, Currency: recorded.Currency, Accepted: true, AcceptedTimeLocal: true,
 	}
-	// The ledger does not have when a refund was approved. One that was not accepted soon after its object was made may have waited for
-	// that, or for WeChat's lost answer.
+	// The ledger does not record when a refund was approved. If a refund was accepted long after its object was
+	// created, it may have waited for the approval or for a lost answer of WeChat.
 	known.AcceptedTime, known.Doubtful = acceptance(recorded.RequestedTime, recorded.AcceptedTime, ptr.Deref(recorded.SucceededTime, time.Time{}))
 	if known.AcceptedTime.Sub(recorded.RequestedTime) > time.Hour && known.Doubtful {
 		known.AcceptedTime = time.Time{}

@@ -4,8 +4,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
 
-// comparePayment records every difference between a row and its Order, and reports whether there is
-// none.
+// comparePayment records every difference between a row and its Order, and reports whether there is none.
 func (m *Matcher) comparePayment(row bills.TradeRow, order *orderRecord) (agrees bool) {
 	agrees = true
 	differs := func(class Class, inBill, here string) {
@@ -40,8 +39,7 @@ func (m *Matcher) comparePayment(row bills.TradeRow, order *orderRecord) (agrees
 	return agrees
 }
 
-// compareRefund does the same for a Refund. The status in the bill is of the day it was made, and
-// not compared.
+// compareRefund does the same for a Refund. The bill has the refund's status of its day, so the status is not compared.
 func (m *Matcher) compareRefund(row bills.TradeRow, refund *refundRecord) (agrees bool) {
 	agrees = true
 	differs := func(class Class, inBill, here string) {

@@ -1,8 +1,8 @@
-// Package matching compares a trade bill with what the operator knows of the same day. It is pure:
-// it reads no clock, and sends nothing.
+// Package matching compares a trade bill with the operator's records of the same day. It is pure: it reads no clock,
+// and sends nothing.
 //
-// Both directions count. Money in the bill that nobody here knows is a difference, and so is money
-// here that the bill does not have:
+// It works in both directions. Money in the bill that the operator does not know is a difference, and so is money that
+// the operator knows and the bill does not have:
 //
 //	matcher := matching.New(matching.Account{MchID: mchID}, day, matching.Rules{Foreign: foreign})
 //	for order := range paidThatDay { matcher.AddOrder(order) }
@@ -12,17 +12,17 @@
 //	result := matcher.Result()
 //	verdict := result.Verdict(bill.Report().Checks)
 //
-// The result is the same whatever the order of the rows. Every row of the account lands in exactly
-// one of matched, foreign and differing, so their sums are that of the bill.
+// The result does not depend on the order of the rows. Every row of the account counts as exactly one of matched,
+// foreign and differing, so their sums are the sum of the bill.
 //
 // # Memory
 //
-// Held are the orders and refunds that were added, about 200 bytes each, and 16 bytes for each row
-// that is not one of them. Rows are not held. Add those of the day (and refunds near its midnights);
-// what a row mentions beside them is looked up one by one (Rules.Find).
+// The Matcher holds the orders and refunds that were added, about 200 bytes each, and 16 bytes for each row that is not
+// one of them. It does not hold rows. Add the objects of the day, and refunds near its midnights; others that a row
+// names are looked up one by one (Rules.Find).
 //
 // # Tenants
 //
-// A service provider's bill has the rows of all its sub merchants. A Matcher sees those of its own
-// account only: rows of others are not counted, summed or shown.
+// A service provider's bill has the rows of all its sub merchants. A Matcher uses only those of its own account: rows
+// of others are not counted, summed or shown.
 package matching

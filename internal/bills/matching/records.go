@@ -4,13 +4,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
 
-// A day may have hundreds of thousands of orders, so what is held of them is small: both numbers in
-// one text, and texts that repeat as an index into names.
+// A day may have hundreds of thousands of orders, so their records are small: both numbers share one string, and
+// repeated texts are indices into names.
 
 type mark uint8
 
 const (
-	// settled is for what counts at WeChat: Paid, or Accepted.
+	// settled: WeChat has it, because the Order is Paid or the Refund Accepted.
 	settled mark = 1 << iota
 	// timed: the time is known.
 	timed
@@ -22,7 +22,7 @@ const (
 	seen
 	// matched: a row of it agrees.
 	matched
-	// inNeighbour: the bill of a neighbouring day has a row of it.
+	// inNeighbour: the bill of an adjacent day has a row of it.
 	inNeighbour
 )
 
@@ -35,13 +35,13 @@ func when(condition bool, m mark) mark {
 	return 0
 }
 
-// pair is two numbers: the merchant's and WeChat's.
+// pair has two numbers: the merchant's and WeChat's.
 type pair struct {
 	both  string
 	split uint8
 }
 
-// newPair joins two numbers. None has more than 255 bytes: Kubernetes objects limit theirs to 64.
+// newPair joins two numbers. Neither has more than 255 bytes: the CRDs limit them to 64.
 func newPair(merchants, weChats string) pair {
 	merchants = merchants[:min(len(merchants), 255)]
 	return pair{both: merchants + weChats, split: uint8(len(merchants))}
@@ -50,7 +50,7 @@ func newPair(merchants, weChats string) pair {
 func (p pair) merchants() string { return p.both[:p.split] }
 func (p pair) weChats() string   { return p.both[p.split:] }
 
-// names holds texts that repeat.
+// names maps repeated texts to small numbers.
 type names struct {
 	texts []string
 	index map[string]uint32
@@ -89,7 +89,7 @@ type refundRecord struct {
 	accepted      int64
 }
 
-// slab holds records in blocks, so that it grows without being copied.
+// slab holds records in blocks, so it grows without copying them.
 type slab[Record any] struct {
 	blocks [][]Record
 	length int32
@@ -140,13 +140,13 @@ func (r register) add(numbers pair, index int32) {
 	}
 }
 
-// AddOrder adds an order of the day: one that was paid on it, or whose time of payment is not
-// known. Others do no harm.
+// AddOrder adds an order that was paid on the day, or whose time of payment is unknown. Other orders have no effect on
+// the result.
 func (m *Matcher) AddOrder(order Order) {
 	record := orderRecord{
 		numbers: newPair(order.OutTradeNo, order.TransactionID), total: order.Total, settlement: -1, paid: order.PaidTime.Unix(),
 		appID: m.names.of(order.AppID), sub: m.names.of(order.SubMchID), currency: m.names.of(order.Currency),
-		// A payment is recorded with its number.
+		// A payment is always recorded with its transaction id.
 		marks: when(order.Paid && order.TransactionID != "", settled) | when(!order.PaidTime.IsZero(), timed) | when(order.PaidTimeLocal, local),
 	}
 	if order.SettlementTotal != nil {
@@ -155,8 +155,7 @@ func (m *Matcher) AddOrder(order Order) {
 	m.ordersBy.add(record.numbers, m.orders.add(record))
 }
 
-// AddRefund adds a refund that was accepted on the day or near one of its midnights, or may have
-// been.
+// AddRefund adds a refund that was accepted on the day or near one of its midnights, or may have been.
 func (m *Matcher) AddRefund(refund Refund) {
 	record := refundRecord{
 		numbers: newPair(refund.OutRefundNo, refund.RefundID), order: newPair(refund.OutTradeNo, refund.TransactionID),
@@ -167,8 +166,8 @@ func (m *Matcher) AddRefund(refund Refund) {
 	m.refundsBy.add(record.numbers, m.refunds.add(record))
 }
 
-// findOrder finds the order of a row: by WeChat's number, else by the merchant's. A row of another
-// sub merchant is found by WeChat's number only.
+// findOrder finds the order of a row: by WeChat's number, otherwise by the merchant's. A row of another sub merchant is
+// found by WeChat's number only.
 func (m *Matcher) findOrder(row bills.TradeRow, own bool) *orderRecord {
 	if at, found := m.ordersBy.byWeChats[row.TransactionID]; found {
 		return m.orders.at(at)
@@ -190,8 +189,8 @@ func (m *Matcher) findOrder(row bills.TradeRow, own bool) *orderRecord {
 	return m.orders.at(m.orders.length - 1)
 }
 
-// findRefund finds the refund of a row, never by its transaction: an order may have several refunds
-// of the same amount.
+// findRefund finds the refund of a row. It never searches by transaction id: an order may have several refunds of the
+// same amount.
 func (m *Matcher) findRefund(row bills.TradeRow, own bool) *refundRecord {
 	if at, found := m.refundsBy.byWeChats[row.RefundID]; found {
 		return m.refunds.at(at)
