@@ -48,17 +48,17 @@ type Dispatcher struct {
 	workers sync.WaitGroup
 	sinks   map[types.NamespacedName]*sink
 	tenants map[string]*tenant
-	// changed is called when the status of a sink changed, and free when an object need not wait for its sinks any
+	// changed is called when the status of a sink changed, and released when an object need not wait for its sinks any
 	// more.
-	changed func(key types.NamespacedName, after time.Duration)
-	free    []func(object client.Object)
-	waiting map[types.UID]bool
+	changed  func(key types.NamespacedName, after time.Duration)
+	released []func(object client.Object)
+	waiting  map[types.UID]bool
 }
 
-// tenant is a namespace with EventSinks. places limits its concurrent deliveries.
+// tenant is a namespace with EventSinks. slots limits its concurrent deliveries.
 type tenant struct {
-	places *semaphore.Weighted
-	sinks  []*sink
+	slots *semaphore.Weighted
+	sinks []*sink
 }
 
 // ListenToStatus sets the function that is called when the status of a sink changed and may be
@@ -70,10 +70,10 @@ func (d *Dispatcher) ListenToStatus(changed func(key types.NamespacedName, after
 }
 
 // ListenToObjects adds a function that is called when an object need not wait any more.
-func (d *Dispatcher) ListenToObjects(free func(object client.Object)) {
+func (d *Dispatcher) ListenToObjects(released func(object client.Object)) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	d.free = append(d.free, free)
+	d.released = append(d.released, released)
 }
 
 // Start runs until the context ends. It then cancels deliveries in progress; the next leader repeats them.
@@ -106,8 +106,8 @@ func (d *Dispatcher) start(s *sink) {
 	}
 	ctx, stop := context.WithCancel(d.running)
 	s.stop = stop
-	places := d.tenants[s.key.Namespace].places
-	d.workers.Go(func() { d.run(ctx, s, places) })
+	slots := d.tenants[s.key.Namespace].slots
+	d.workers.Go(func() { d.run(ctx, s, slots) })
 }
 
 // Serve delivers events to an EventSink from now on, with the given settings. If settings is nil, nothing can be sent
@@ -126,11 +126,11 @@ func (d *Dispatcher) Serve(ctx context.Context, object *v1alpha1.EventSink, sett
 		s = d.add(object)
 	}
 	d.mutex.Unlock()
-	d.lost(s, s.configure(object, settings, d.Clock.Now()))
+	d.reportLost(s, s.configure(object, settings, d.Clock.Now()))
 	if err := d.seed(ctx, s); err != nil {
 		return err
 	}
-	s.look()
+	s.wakeUp()
 	return nil
 }
 
@@ -141,13 +141,13 @@ func (d *Dispatcher) add(object *v1alpha1.EventSink) *sink {
 		d.sinks, d.tenants = map[types.NamespacedName]*sink{}, map[string]*tenant{}
 	}
 	d.sinks[s.key] = s
-	home := d.tenants[s.key.Namespace]
-	if home == nil {
-		home = &tenant{places: semaphore.NewWeighted(perNamespace)}
-		d.tenants[s.key.Namespace] = home
+	t := d.tenants[s.key.Namespace]
+	if t == nil {
+		t = &tenant{slots: semaphore.NewWeighted(perNamespace)}
+		d.tenants[s.key.Namespace] = t
 		metrics.StartEvents(s.key.Namespace)
 	}
-	home.sinks = append(home.sinks, s)
+	t.sinks = append(t.sinks, s)
 	d.start(s)
 	return s
 }
@@ -167,9 +167,9 @@ func (d *Dispatcher) remove(s *sink) {
 	s.close()
 	delete(d.sinks, s.key)
 	metrics.ForgetEventSink(s.key.Namespace, s.key.Name)
-	home := d.tenants[s.key.Namespace]
-	home.sinks = slices.DeleteFunc(home.sinks, func(other *sink) bool { return other == s })
-	if len(home.sinks) > 0 {
+	t := d.tenants[s.key.Namespace]
+	t.sinks = slices.DeleteFunc(t.sinks, func(other *sink) bool { return other == s })
+	if len(t.sinks) > 0 {
 		return
 	}
 	delete(d.tenants, s.key.Namespace)
@@ -182,12 +182,12 @@ func (d *Dispatcher) find(key types.NamespacedName) *sink {
 	return d.sinks[key]
 }
 
-// of returns the sinks of a namespace.
-func (d *Dispatcher) of(namespace string) []*sink {
+// sinksOf returns the sinks of a namespace.
+func (d *Dispatcher) sinksOf(namespace string) []*sink {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	if home := d.tenants[namespace]; home != nil {
-		return slices.Clone(home.sinks)
+	if t := d.tenants[namespace]; t != nil {
+		return slices.Clone(t.sinks)
 	}
 	return nil
 }
@@ -226,23 +226,23 @@ func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
 }
 
 // run delivers to one sink until the context ends.
-func (d *Dispatcher) run(ctx context.Context, s *sink, places *semaphore.Weighted) {
+func (d *Dispatcher) run(ctx context.Context, s *sink, slots *semaphore.Weighted) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		if places.Acquire(ctx, 1) != nil {
+		if slots.Acquire(ctx, 1) != nil {
 			return
 		}
 		next, settings, wait := s.take(d.Clock.Now(), perSink)
 		if next != nil {
 			d.workers.Go(func() {
-				defer s.look()
-				defer places.Release(1)
+				defer s.wakeUp()
+				defer slots.Release(1)
 				d.deliver(ctx, s, next, settings)
 			})
 			continue
 		}
-		places.Release(1)
+		slots.Release(1)
 		timer.Stop()
 		if wait > 0 {
 			timer.Reset(wait)
@@ -293,15 +293,15 @@ func (d *Dispatcher) deliver(ctx context.Context, s *sink, next *delivery, setti
 	if logs != "" {
 		d.Log.Info("An EventSink did not take an event", "eventSink", s.key.String(), "event", string(next.event.Type), "object", next.object.GetName(), "problem", logs)
 	}
-	d.lost(s, lost)
+	d.reportLost(s, lost)
 	if last {
-		d.freed(next.object)
+		d.objectReleased(next.object)
 	}
-	d.announce(s)
+	d.requestStatus(s)
 }
 
-// lost reports events that were given up: in metrics, in the log and by Warning events.
-func (d *Dispatcher) lost(s *sink, lost []loss) {
+// reportLost reports events that were given up: in metrics, in the log and by Warning events.
+func (d *Dispatcher) reportLost(s *sink, lost []loss) {
 	if len(lost) == 0 {
 		return
 	}
@@ -313,7 +313,7 @@ func (d *Dispatcher) lost(s *sink, lost []loss) {
 		}
 		reasons[reason]++
 		metrics.EventsGivenUp.WithLabelValues(s.key.Namespace, reason).Inc()
-		d.freed(l.object)
+		d.objectReleased(l.object)
 		d.Log.Info("Gave up an event", "eventSink", s.key.String(), "event", string(l.event.Type), "object", l.object.GetName(), "reason", reason)
 	}
 	s.mutex.Lock()
@@ -326,5 +326,5 @@ func (d *Dispatcher) lost(s *sink, lost []loss) {
 	if count := reasons[metrics.EventLostDeletion]; count > 0 {
 		d.Warn(object, v1alpha1.ReasonEventsGivenUp, "Gave up %d events, among them %s: the object was deleted, and was kept for %s at most", count, example, d.Timing.ObjectWaits)
 	}
-	d.announce(s)
+	d.requestStatus(s)
 }

@@ -19,19 +19,19 @@ type queue struct {
 	timing Timing
 	// began is when this process started to deliver to the sink.
 	began time.Time
-	// since: every event recorded before it is settled, which means delivered or given up.
+	// since: every event recorded before it is finished, which means delivered or given up.
 	since time.Time
 	types []v1alpha1.EventType
 	// backlogs are the objects with pending events. ready has those of them that are not being sent, the next one
 	// first.
 	backlogs map[types.UID]*backlog
 	ready    readyHeap
-	// settled are the settled events that were recorded after since, by ID.
-	settled map[string]time.Time
+	// finished are the finished events that were recorded after since, by ID.
+	finished map[string]time.Time
 	// failures counts consecutive failures of any events. If there are too many, nothing is sent until resume.
 	failures int
 	resume   time.Time
-	// inFlight counts deliveries in progress, and pending all events that are not settled.
+	// inFlight counts deliveries in progress, and pending all events that are not finished.
 	inFlight, pending int
 	// retrying counts the objects whose next event has failed before.
 	retrying int
@@ -69,7 +69,7 @@ type loss struct {
 func newQueue(timing Timing, since, now time.Time, chosen []v1alpha1.EventType) *queue {
 	return &queue{
 		timing: timing, began: now, since: since.Truncate(time.Second), types: chosen,
-		backlogs: map[types.UID]*backlog{}, settled: map[string]time.Time{},
+		backlogs: map[types.UID]*backlog{}, finished: map[string]time.Time{},
 	}
 }
 
@@ -77,13 +77,13 @@ func (q *queue) wants(event Event) bool {
 	return len(q.types) == 0 || slices.Contains(q.types, event.Type)
 }
 
-// isSettled reports whether an event that is not pending was delivered or given up.
-func (q *queue) isSettled(event Event) bool {
-	_, settled := q.settled[event.ID()]
-	return settled || event.Recorded.Before(q.since)
+// isFinished reports whether an event that is not pending was delivered or given up.
+func (q *queue) isFinished(event Event) bool {
+	_, finished := q.finished[event.ID()]
+	return finished || event.Recorded.Before(q.since)
 }
 
-// offer adds the events of an object that are neither pending nor settled. An event that follows from this change of
+// offer adds the events of an object that are neither pending nor finished. An event that follows from this change of
 // the object is always added: the clock of the replica that recorded it may be slow, so its time may be before since.
 // before is the previous version; nil if unknown.
 func (q *queue) offer(before, object client.Object, now time.Time) {
@@ -93,7 +93,7 @@ func (q *queue) offer(before, object client.Object, now time.Time) {
 	}
 	for _, event := range Of(object) {
 		isNew := before != nil && before.GetUID() == object.GetUID() && !implies(before, event)
-		if !q.wants(event) || known.has(event) || q.isSettled(event) && !isNew {
+		if !q.wants(event) || known.has(event) || q.isFinished(event) && !isNew {
 			continue
 		}
 		if known == nil {
@@ -117,7 +117,7 @@ func (b *backlog) has(event Event) bool {
 // undelivered returns the events of an object that the sink has not accepted yet.
 func (q *queue) undelivered(object client.Object) []Event {
 	return slices.DeleteFunc(Of(object), func(event Event) bool {
-		return !q.wants(event) || !q.backlogs[object.GetUID()].has(event) && q.isSettled(event)
+		return !q.wants(event) || !q.backlogs[object.GetUID()].has(event) && q.isFinished(event)
 	})
 }
 
@@ -148,10 +148,10 @@ func (q *queue) delivered(sent *delivery, now time.Time) (last bool) {
 	recovered := q.failures >= failing
 	q.failures, q.resume = 0, time.Time{}
 	if q.isCurrent(sent) {
-		q.settleFirst(sent.from, now)
+		q.finishFirst(sent.from, now)
 	}
 	if recovered {
-		q.hurry(now)
+		q.retryNow(now)
 	}
 	return q.backlogs[sent.event.UID] == nil
 }
@@ -210,7 +210,7 @@ func (q *queue) expireOne(known *backlog, now time.Time) (lost []loss) {
 		}
 		lost = append(lost, loss{known.events[0], known.object, deleted})
 		heap.Remove(&q.ready, known.position)
-		q.settleFirst(known, now)
+		q.finishFirst(known, now)
 	}
 	return lost
 }
@@ -221,10 +221,10 @@ func (q *queue) isOverdue(event Event, now time.Time) bool {
 	return now.Sub(event.Recorded) >= q.timing.GiveUpAfter && now.Sub(q.began) >= min(q.timing.ObjectWaits, q.timing.GiveUpAfter)
 }
 
-// letGo gives up the remaining events of an object that does not wait any longer.
-func (q *queue) letGo(object client.Object) (lost []loss) {
+// giveUp gives up the remaining events of an object that does not wait any longer.
+func (q *queue) giveUp(object client.Object) (lost []loss) {
 	for _, event := range q.undelivered(object) {
-		q.settle(event)
+		q.finish(event)
 		lost = append(lost, loss{event, object, true})
 	}
 	if known := q.backlogs[object.GetUID()]; known != nil {
@@ -252,8 +252,8 @@ func (q *queue) deleted(uid types.UID, now time.Time) {
 	}
 }
 
-// hurry makes all events due now, because the sink works again or its settings have changed.
-func (q *queue) hurry(now time.Time) {
+// retryNow makes all events due now, because the sink works again or its settings have changed.
+func (q *queue) retryNow(now time.Time) {
 	q.failures, q.resume = 0, time.Time{}
 	for _, known := range q.ready {
 		known.next = now
@@ -261,8 +261,8 @@ func (q *queue) hurry(now time.Time) {
 	heap.Init(&q.ready)
 }
 
-// choose sets the types of events, and reports whether they changed.
-func (q *queue) choose(chosen []v1alpha1.EventType) bool {
+// setTypes sets the types of events, and reports whether they changed.
+func (q *queue) setTypes(chosen []v1alpha1.EventType) bool {
 	if slices.Equal(chosen, q.types) {
 		return false
 	}
@@ -281,9 +281,9 @@ func (q *queue) choose(chosen []v1alpha1.EventType) bool {
 	return true
 }
 
-// settleFirst removes the first event of an object that is not in the heap, and makes the next one due.
-func (q *queue) settleFirst(known *backlog, now time.Time) {
-	q.settle(known.events[0])
+// finishFirst removes the first event of an object that is not in the heap, and makes the next one due.
+func (q *queue) finishFirst(known *backlog, now time.Time) {
+	q.finish(known.events[0])
 	known.events = known.events[1:]
 	q.pending--
 	if known.attempts > 0 {
@@ -297,9 +297,9 @@ func (q *queue) settleFirst(known *backlog, now time.Time) {
 	heap.Push(&q.ready, known)
 }
 
-func (q *queue) settle(event Event) {
+func (q *queue) finish(event Event) {
 	if !event.Recorded.Before(q.since) {
-		q.settled[event.ID()] = event.Recorded
+		q.finished[event.ID()] = event.Recorded
 	}
 }
 
@@ -316,17 +316,17 @@ func (q *queue) oldest() (oldest time.Time) {
 }
 
 // advance moves since to the oldest pending event, or close to now if none is pending. It does so only if that passes a
-// settled event: the status should not be written just because time passes.
+// finished event: the status should not be written just because time passes.
 func (q *queue) advance(now time.Time) {
 	reached := now.Add(-q.timing.Overlap).Truncate(time.Second)
 	if oldest := q.oldest(); !oldest.IsZero() && oldest.Before(reached) {
 		reached = oldest
 	}
 	passed := false
-	for id, recorded := range q.settled {
+	for id, recorded := range q.finished {
 		if recorded.Before(reached) {
 			passed = true
-			delete(q.settled, id)
+			delete(q.finished, id)
 		}
 	}
 	if passed && reached.After(q.since) {

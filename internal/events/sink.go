@@ -37,9 +37,9 @@ type sink struct {
 	lastError   string
 	// logged is the last failure in the log.
 	logged string
-	// announced: a status write was requested. written is when the status was last written.
-	announced bool
-	written   time.Time
+	// statusRequested: a status write was requested. written is when the status was last written.
+	statusRequested bool
+	written         time.Time
 }
 
 // startOf returns the time from which on facts are sent to an EventSink.
@@ -64,7 +64,7 @@ func (s *sink) configure(object *v1alpha1.EventSink, settings *Settings, now tim
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.object = object
-	if s.queue.choose(object.Spec.Types) {
+	if s.queue.setTypes(object.Spec.Types) {
 		s.seeded = false // there may be events of types that were not sent before
 	}
 	before := s.settings
@@ -80,7 +80,7 @@ func (s *sink) configure(object *v1alpha1.EventSink, settings *Settings, now tim
 	default:
 		s.settings = settings
 		s.answered = s.answered && before != nil && before.address == settings.address
-		s.queue.hurry(now)
+		s.queue.retryNow(now)
 		before.close()
 	}
 	return nil
@@ -94,12 +94,12 @@ func (s *sink) offer(before, object client.Object, now time.Time) {
 	added := s.queue.pending > pending
 	s.mutex.Unlock()
 	if added {
-		s.look()
+		s.wakeUp()
 	}
 }
 
-// look wakes the runner.
-func (s *sink) look() {
+// wakeUp wakes the runner.
+func (s *sink) wakeUp() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -170,10 +170,10 @@ func (s *sink) undelivered(object client.Object) []Event {
 	return s.queue.undelivered(object)
 }
 
-func (s *sink) letGo(object client.Object) []loss {
+func (s *sink) giveUp(object client.Object) []loss {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	lost := s.queue.letGo(object)
+	lost := s.queue.giveUp(object)
 	s.noteLost(lost)
 	return lost
 }

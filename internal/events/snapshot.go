@@ -30,7 +30,7 @@ func (d *Dispatcher) Snapshot(key types.NamespacedName) (Snapshot, bool) {
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.announced = false
+	s.statusRequested = false
 	s.queue.advance(d.Clock.Now())
 	return Snapshot{
 		Since: s.queue.since, Pending: s.queue.pending, Retrying: s.queue.retrying, Oldest: s.queue.oldest(),
@@ -47,14 +47,14 @@ func (d *Dispatcher) Wrote(key types.NamespacedName) {
 	}
 }
 
-// announce requests a status write from the reconciler, at the earliest time at which it may write.
-func (d *Dispatcher) announce(s *sink) {
+// requestStatus requests a status write from the reconciler, at the earliest time at which it may write.
+func (d *Dispatcher) requestStatus(s *sink) {
 	s.mutex.Lock()
-	told := s.announced
-	s.announced = true
+	requested := s.statusRequested
+	s.statusRequested = true
 	wait := s.written.Add(d.Timing.StatusInterval).Sub(d.Clock.Now())
 	s.mutex.Unlock()
-	if told {
+	if requested {
 		return
 	}
 	d.mutex.Lock()

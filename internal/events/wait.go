@@ -11,9 +11,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 )
 
-// lookAgain is how often a waiting object is checked again during the longest wait, because the deletion of a sink does
+// rechecks is how often a waiting object is checked again during the longest wait, because the deletion of a sink does
 // not wake it.
-const lookAgain = 20
+const rechecks = 20
 
 // Wait returns for how long an object waits for the sinks of its namespace; zero means no longer. since is when the
 // object could have been deleted. If the wait is over, the remaining events are given up.
@@ -31,11 +31,11 @@ func (d *Dispatcher) Wait(ctx context.Context, object client.Object, since time.
 	}
 	wait := since.Add(d.Timing.ObjectWaits).Sub(d.Clock.Now())
 	if len(slow) > 0 && wait > 0 {
-		return min(wait, d.Timing.ObjectWaits/lookAgain), nil
+		return min(wait, d.Timing.ObjectWaits/rechecks), nil
 	}
 	d.setWaiting(object.GetUID(), false)
 	for _, s := range slow {
-		d.lost(s, s.letGo(object))
+		d.reportLost(s, s.giveUp(object))
 	}
 	return 0, nil
 }
@@ -48,13 +48,13 @@ func (d *Dispatcher) slowSinks(ctx context.Context, object client.Object) (slow 
 		return nil, time.Time{}, err
 	}
 	for i := range list.Items {
-		named := &list.Items[i]
-		if named.DeletionTimestamp != nil {
+		listed := &list.Items[i]
+		if listed.DeletionTimestamp != nil {
 			continue
 		}
-		s := d.find(client.ObjectKeyFromObject(named))
-		if s == nil || s.uid != named.UID {
-			s = newSink(named, d.Timing, d.Clock.Now()) // its reconciler has not served it yet
+		s := d.find(client.ObjectKeyFromObject(listed))
+		if s == nil || s.uid != listed.UID {
+			s = newSink(listed, d.Timing, d.Clock.Now()) // its reconciler has not served it yet
 		}
 		left := s.undelivered(object)
 		if len(left) == 0 {
@@ -83,12 +83,12 @@ func (d *Dispatcher) setWaiting(uid types.UID, waits bool) {
 	d.waiting[uid] = true
 }
 
-// freed calls the listeners if an object waited for a sink. The reconciler then checks the other sinks.
-func (d *Dispatcher) freed(object client.Object) {
+// objectReleased calls the listeners if an object waited for a sink. The reconciler then checks the other sinks.
+func (d *Dispatcher) objectReleased(object client.Object) {
 	d.mutex.Lock()
 	waited := d.waiting[object.GetUID()]
 	delete(d.waiting, object.GetUID())
-	listeners := d.free
+	listeners := d.released
 	d.mutex.Unlock()
 	if !waited {
 		return

@@ -27,13 +27,13 @@ type Timing struct {
 	RetryFirst, RetryMost time.Duration
 	// Batch is the largest number of rows in one write.
 	Batch int
-	// Aside is how often objects that can't be recorded are tried again.
-	Aside time.Duration
+	// RetryRefused is how often objects that can't be recorded are tried again.
+	RetryRefused time.Duration
 }
 
 // DefaultTiming returns the intervals of production.
 func DefaultTiming() Timing {
-	return Timing{Gather: 200 * time.Millisecond, RetryFirst: time.Second, RetryMost: 30 * time.Second, Batch: 1000, Aside: 5 * time.Minute}
+	return Timing{Gather: 200 * time.Millisecond, RetryFirst: time.Second, RetryMost: 30 * time.Second, Batch: 1000, RetryRefused: 5 * time.Minute}
 }
 
 // store is the database of a Writer.
@@ -64,11 +64,11 @@ type Writer struct {
 	pending map[types.UID]client.Object
 	// since is when each of them became pending.
 	since map[types.UID]time.Time
-	// aside are objects that can't be recorded: the database refuses their row for its content, or the row can't be
+	// refused are objects that can't be recorded: the database refuses their row for its content, or the row can't be
 	// derived. Other objects do not wait for them.
-	aside map[types.UID]client.Object
-	// gone are objects that were deleted while they were pending; their sums are not kept.
-	gone map[types.UID]bool
+	refused map[types.UID]client.Object
+	// deletedPending are objects that were deleted while they were pending; their sums are not kept.
+	deletedPending map[types.UID]bool
 	// recorded are the sums of the written rows.
 	recorded map[types.UID]uint64
 	// waiting are objects for which the listeners are called once they are recorded.
@@ -108,9 +108,9 @@ func (w *Writer) reset() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.wake = make(chan struct{}, 1)
-	w.pending, w.aside, w.recorded = map[types.UID]client.Object{}, map[types.UID]client.Object{}, map[types.UID]uint64{}
+	w.pending, w.refused, w.recorded = map[types.UID]client.Object{}, map[types.UID]client.Object{}, map[types.UID]uint64{}
 	w.since = map[types.UID]time.Time{}
-	w.waiting, w.gone = map[types.UID]bool{}, map[types.UID]bool{}
+	w.waiting, w.deletedPending = map[types.UID]bool{}, map[types.UID]bool{}
 }
 
 // Start records facts until the context ends. The caches must be synced.
@@ -146,7 +146,7 @@ func (w *Writer) untilDone(ctx context.Context, try func(context.Context) error)
 func (w *Writer) migrate(ctx context.Context) error {
 	err := w.Database.Migrate(ctx)
 	if ctx.Err() == nil {
-		w.show(err)
+		w.noteDatabase(err)
 	}
 	return err
 }
@@ -188,11 +188,11 @@ func (w *Writer) Note(object client.Object) {
 		return
 	}
 	w.add(object)
-	w.rouse()
+	w.wakeUp()
 }
 
-// rouse wakes the writer if it waits. The mutex is held.
-func (w *Writer) rouse() {
+// wakeUp wakes the writer if it waits. The mutex is held.
+func (w *Writer) wakeUp() {
 	select {
 	case w.wake <- struct{}{}:
 	default: // it is not waiting
@@ -201,7 +201,7 @@ func (w *Writer) rouse() {
 
 // add makes an object pending. The mutex is held.
 func (w *Writer) add(object client.Object) {
-	delete(w.aside, object.GetUID())
+	delete(w.refused, object.GetUID())
 	w.pending[object.GetUID()] = object
 	if _, waits := w.since[object.GetUID()]; !waits {
 		w.since[object.GetUID()] = w.Clock.Now()
@@ -214,10 +214,10 @@ func (w *Writer) Forget(uid types.UID) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	delete(w.recorded, uid)
-	delete(w.aside, uid)
+	delete(w.refused, uid)
 	delete(w.waiting, uid)
 	if w.pending[uid] != nil {
-		w.gone[uid] = true
+		w.deletedPending[uid] = true
 	}
 	w.measure()
 }
@@ -232,19 +232,19 @@ func (w *Writer) awaitFacts(ctx context.Context) bool {
 		}
 		select {
 		case <-w.wake:
-		case <-w.Clock.After(w.Timing.Aside):
-			w.tryAgain()
+		case <-w.Clock.After(w.Timing.RetryRefused):
+			w.retryRefused()
 		case <-ctx.Done():
 			return false
 		}
 	}
 }
 
-// tryAgain makes the objects that could not be recorded pending again: the cause may be gone.
-func (w *Writer) tryAgain() {
+// retryRefused makes the objects that could not be recorded pending again: the cause may be gone.
+func (w *Writer) retryRefused() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	for _, object := range w.aside {
+	for _, object := range w.refused {
 		w.add(object)
 	}
 }
@@ -265,7 +265,7 @@ func (w *Writer) Record(ctx context.Context) error {
 		err = w.writeEach(ctx, entries)
 	}
 	if ctx.Err() == nil {
-		w.show(err)
+		w.noteDatabase(err)
 		w.measureLag()
 	}
 	return err
@@ -287,12 +287,12 @@ func (w *Writer) take(ctx context.Context) []*entry {
 		e, err := w.entryOf(ctx, object)
 		switch {
 		case err != nil:
-			w.putAside(object, err)
+			w.keepForRetry(object, err)
 		case e == nil:
 			w.Log.Info("A fact can't be recorded any more: its Order or its Merchant is gone", "object", client.ObjectKeyFromObject(object).String())
-			w.settled(object, nil)
+			w.finish(object, nil)
 		case w.isKnown(e):
-			w.settled(object, nil)
+			w.finish(object, nil)
 		case rows[e.key]:
 			// Two objects used the number one after the other. The next batch has the other object.
 		default:
@@ -309,13 +309,13 @@ func (w *Writer) writeEach(ctx context.Context, entries []*entry) error {
 	switch {
 	case err == nil:
 		for _, e := range entries {
-			w.settled(e.object, e)
+			w.finish(e.object, e)
 		}
 		return nil
 	case !isAboutData(err):
 		return err
 	case len(entries) == 1:
-		w.putAside(entries[0].object, err)
+		w.keepForRetry(entries[0].object, err)
 		return nil
 	}
 	half := len(entries) / 2
@@ -325,14 +325,14 @@ func (w *Writer) writeEach(ctx context.Context, entries []*entry) error {
 	return w.writeEach(ctx, entries[half:])
 }
 
-// settled records that an object needs no write, unless it has changed meanwhile, and calls the listeners if it waits.
-func (w *Writer) settled(object client.Object, written *entry) {
+// finish records that an object needs no write, unless it has changed meanwhile, and calls the listeners if it waits.
+func (w *Writer) finish(object client.Object, written *entry) {
 	uid := object.GetUID()
 	w.mutex.Lock()
-	if written != nil && !w.gone[uid] {
+	if written != nil && !w.deletedPending[uid] {
 		w.recorded[uid] = written.sum
 	}
-	w.unpend(object)
+	w.removePending(object)
 	w.measure()
 	waits := w.waiting[uid]
 	delete(w.waiting, uid)
@@ -345,38 +345,38 @@ func (w *Writer) settled(object client.Object, written *entry) {
 	}
 }
 
-// unpend removes a pending object, unless it has changed meanwhile. The mutex is held.
-func (w *Writer) unpend(object client.Object) {
+// removePending removes a pending object, unless it has changed meanwhile. The mutex is held.
+func (w *Writer) removePending(object client.Object) {
 	uid := object.GetUID()
 	if w.pending[uid] == object {
 		delete(w.pending, uid)
 		delete(w.since, uid)
-		delete(w.gone, uid)
+		delete(w.deletedPending, uid)
 	}
 }
 
-// putAside keeps an object that can't be recorded for a later attempt, so that the others can be written.
-func (w *Writer) putAside(object client.Object, err error) {
+// keepForRetry keeps an object that can't be recorded for a later attempt, so that the others can be written.
+func (w *Writer) keepForRetry(object client.Object, err error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.pending[object.GetUID()] != object {
 		return // it has changed
 	}
-	if !w.gone[object.GetUID()] {
-		if w.aside[object.GetUID()] == nil {
+	if !w.deletedPending[object.GetUID()] {
+		if w.refused[object.GetUID()] == nil {
 			w.Log.Error(err, "An object can't be recorded in the ledger; it is tried again when it changes, and every few minutes",
 				"object", client.ObjectKeyFromObject(object).String())
 		}
-		w.aside[object.GetUID()] = object
+		w.refused[object.GetUID()] = object
 	}
-	w.unpend(object)
+	w.removePending(object)
 	w.measure()
 }
 
 // measure sets the metrics. The mutex is held.
 func (w *Writer) measure() {
 	metrics.LedgerPending.Set(float64(len(w.pending)))
-	metrics.LedgerRefused.Set(float64(len(w.aside)))
+	metrics.LedgerRefused.Set(float64(len(w.refused)))
 	unavailable := 0.0
 	if !w.failing.IsZero() {
 		unavailable = 1
@@ -403,8 +403,8 @@ func (w *Writer) isKnown(e *entry) bool {
 	return known && sum == e.sum
 }
 
-// show remembers since when the database accepts no rows, and logs when that begins and ends.
-func (w *Writer) show(err error) {
+// noteDatabase remembers since when the database accepts no rows, and logs when that begins and ends.
+func (w *Writer) noteDatabase(err error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	defer w.measure()
@@ -438,11 +438,11 @@ func (w *Writer) IsRecorded(ctx context.Context, object client.Object) (bool, er
 			return true, nil
 		}
 	}
-	if w.leads && w.pending[uid] == nil && w.aside[uid] == nil {
+	if w.leads && w.pending[uid] == nil && w.refused[uid] == nil {
 		// Its Order or Merchant has changed, and the object itself has not. The copy is needed because the caller may
 		// change its object while the row is written.
 		w.add(object.DeepCopyObject().(client.Object))
-		w.rouse()
+		w.wakeUp()
 	}
 	w.waiting[uid] = true
 	return false, nil // the writer gets the same error and logs it
@@ -459,13 +459,13 @@ func (w *Writer) Listen(listener func(client.Object)) {
 type State struct {
 	// Failing is since when the database accepts no rows; zero if it does.
 	Failing time.Time
-	// Pending counts objects that are not recorded yet, and Aside those that can't be recorded.
-	Pending, Aside int
+	// Pending counts objects that are not recorded yet, and Refused those that can't be recorded.
+	Pending, Refused int
 }
 
 // State returns the state of the Writer.
 func (w *Writer) State() State {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return State{Failing: w.failing, Pending: len(w.pending), Aside: len(w.aside)}
+	return State{Failing: w.failing, Pending: len(w.pending), Refused: len(w.refused)}
 }

@@ -293,7 +293,7 @@ func TestOneBadRowHarmsItselfOnly(t *testing.T) {
 		if len(written.rows) != 99 || written.rows["order-0042"] != "" {
 			t.Errorf("%d rows", len(written.rows))
 		}
-		if state := w.State(); state.Aside != 1 || state.Pending != 0 || !state.Failing.IsZero() {
+		if state := w.State(); state.Refused != 1 || state.Pending != 0 || !state.Failing.IsZero() {
 			t.Errorf("%+v", state)
 		}
 		if written.writes > 40 {
@@ -322,7 +322,7 @@ func TestUnprovenMerchantNamesNoAccount(t *testing.T) {
 		if is := written.states(); is != "order-0001=Paid" {
 			t.Errorf("recorded: %s", is)
 		}
-		if state := w.State(); state.Aside != 1 || state.Pending != 0 || !state.Failing.IsZero() {
+		if state := w.State(); state.Refused != 1 || state.Pending != 0 || !state.Failing.IsZero() {
 			t.Errorf("%+v", state)
 		}
 		if recorded, err := w.IsRecorded(t.Context(), theirs); err != nil || recorded {
@@ -333,7 +333,7 @@ func TestUnprovenMerchantNamesNoAccount(t *testing.T) {
 		there.mutex.Lock()
 		there.merchants["copy"] = proven
 		there.mutex.Unlock()
-		time.Sleep(DefaultTiming().Aside + time.Minute)
+		time.Sleep(DefaultTiming().RetryRefused + time.Minute)
 		synctest.Wait()
 		if is := written.states(); is != "order-0001=Paid order-0002=Paid" {
 			t.Errorf("recorded: %s", is)
@@ -395,7 +395,7 @@ func TestDeletedObjectsAreForgotten(t *testing.T) {
 		synctest.Wait()
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
-		if left := len(w.pending) + len(w.since) + len(w.aside) + len(w.recorded) + len(w.waiting) + len(w.gone); left != 0 {
+		if left := len(w.pending) + len(w.since) + len(w.refused) + len(w.recorded) + len(w.waiting) + len(w.deletedPending); left != 0 {
 			t.Errorf("%d objects are remembered", left)
 		}
 	})
@@ -418,7 +418,7 @@ func TestDatabaseIsKilled(t *testing.T) {
 		orders = append(orders, paidOrder(fmt.Sprintf("order-%04d", i)))
 	}
 	w, _, _ := newWriter(orders)
-	w.Database, w.Timing = database, Timing{Gather: time.Millisecond, RetryFirst: 10 * time.Millisecond, RetryMost: 100 * time.Millisecond, Batch: 50, Aside: time.Minute}
+	w.Database, w.Timing = database, Timing{Gather: time.Millisecond, RetryFirst: 10 * time.Millisecond, RetryMost: 100 * time.Millisecond, Batch: 50, RetryRefused: time.Minute}
 	stop := w.started(t)
 	defer stop()
 	for _, left := range []int{2500, 1500, 500} {

@@ -243,7 +243,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 	if err != nil {
 		return fmt.Errorf("adding the delivery of events: %w", err)
 	}
-	books, err := o.newLedger(ctx, in)
+	ledgerWriter, err := o.newLedger(ctx, in)
 	if err != nil {
 		return fmt.Errorf("adding the ledger: %w", err)
 	}
@@ -261,8 +261,8 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		Clock:                   in.options.Accounts.Clock,
 		MaxConcurrentReconciles: in.options.MaxConcurrentReconciles,
 	}
-	if books != nil { // an interface with a nil *ledger.Writer would not be nil
-		base.Ledger = books
+	if ledgerWriter != nil { // an interface with a nil *ledger.Writer would not be nil
+		base.Ledger = ledgerWriter
 	}
 	if base.Guard = in.options.Guard; base.Guard == nil {
 		approvals, err := o.newGuard(base)

@@ -48,7 +48,7 @@ type Finding struct {
 	NoRecharge error
 	// AwaitsNext: the bill of the next day is needed to decide what is pending, and is not available yet.
 	AwaitsNext bool
-	// Neighbour is why the bill of an adjacent day could not be read although it was needed.
+	// Neighbour is why the bill of a neighbouring day could not be read although it was needed.
 	Neighbour error
 	// Orders and Refunds are those that the bill lists as paid or accepted, and their status does not.
 	Orders, Refunds []Object
@@ -63,12 +63,12 @@ func (e *IncompleteError) Error() string { return e.Problems }
 // Compare downloads the bill of a Merchant's day and compares it. Errors are *wechatpay.Error, *bills.Refused,
 // *IncompleteError, *LedgerError, *BusyError, or errors of the API server. After an error nothing that was read counts.
 func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.Merchant, day bills.Day, now time.Time) (*Finding, error) {
-	known, err := openBooks(ctx, c.Client, c.Ledger, merchant)
+	records, err := findRecords(ctx, c.Client, c.Ledger, merchant)
 	if err != nil {
 		return nil, err
 	}
-	matcher := matching.New(matching.Account{MchID: merchant.Spec.MchID, SubMchID: known.sub}, day, matching.Rules{Foreign: foreignOf(merchant), Find: known})
-	if err := known.addDay(matcher, day); err != nil {
+	matcher := matching.New(matching.Account{MchID: merchant.Spec.MchID, SubMchID: records.sub}, day, matching.Rules{Foreign: foreignOf(merchant), Find: records})
+	if err := records.addDay(matcher, day); err != nil {
 		return nil, err
 	}
 	r := c.newReading(ctx, from, merchant)
@@ -78,11 +78,11 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 	var checks []bills.Checks
 	switch {
 	case err == nil:
-		if problem := problemOf(whole, known.sub); problem != "" {
+		if problem := problemOf(whole, records.sub); problem != "" {
 			return nil, &IncompleteError{problem}
 		}
 		matcher.Begin(matching.TradeBill)
-		found.Hash, found.Fees = whole.hash, feesOf(whole.report, known.sub)
+		found.Hash, found.Fees = whole.hash, feesOf(whole.report, records.sub)
 		checks = append(checks, whole.report.Checks)
 	case wechatpay.MeaningOf(err) == wechatpay.NoStatement && c.Policy.NoBillIsFinal(day, now):
 		matcher.NoBill()
@@ -90,22 +90,22 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 	default:
 		return nil, err
 	}
-	if err := readRecharge(r, matcher, day, known.sub, found); err != nil {
+	if err := readRecharge(r, matcher, day, records.sub, found); err != nil {
 		return nil, err
 	}
 	c.readNeighbours(r, matcher, day, now, found)
 	found.Result = matcher.Result()
-	if known.err != nil {
-		return nil, known.err
+	if records.err != nil {
+		return nil, records.err
 	}
 	if found.TooLarge || !fits(found.Result) {
 		return nil, &IncompleteError{"its amounts are too large to be added up"}
 	}
 	found.Verdict = found.Result.Verdict(checks...)
-	for _, object := range known.missedOrders {
+	for _, object := range records.missedOrders {
 		found.Orders = append(found.Orders, object)
 	}
-	for _, object := range known.missedRefunds {
+	for _, object := range records.missedRefunds {
 		found.Refunds = append(found.Refunds, object)
 	}
 	return found, nil
@@ -214,7 +214,7 @@ func (c *Comparer) readNeighbours(r *reading, matcher *matching.Matcher, day bil
 	c.readNeighbour(r, matcher, matching.NextDay, day.Next(), now, found)
 }
 
-// readNeighbour notes the rows of an adjacent day's bill, if it is complete.
+// readNeighbour notes the rows of a neighbouring day's bill, if it is complete.
 func (c *Comparer) readNeighbour(r *reading, matcher *matching.Matcher, source matching.Source, day bills.Day, now time.Time, found *Finding) {
 	notes := matcher.Neighbour(source)
 	whole, err := r.read(wechatpay.TradeBill, day, notes.Row)

@@ -119,9 +119,9 @@ func (p *process) hears(k key, object client.Object) {
 		return
 	}
 	if _, exists := p.view()[k]; exists {
-		p.dispatcher.Saw(nil, object)
+		p.dispatcher.Changed(nil, object)
 	} else {
-		p.dispatcher.Gone(object)
+		p.dispatcher.Deleted(object)
 	}
 }
 

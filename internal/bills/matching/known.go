@@ -75,7 +75,7 @@ type Foreign struct {
 type Rules struct {
 	Foreign Foreign
 	// Edge is the tolerated difference between a local time and WeChat's: that close to midnight, the bill of the
-	// adjacent day decides. Zero means DefaultEdge.
+	// neighbouring day decides. Zero means DefaultEdge.
 	Edge time.Duration
 	// Limit is how many differences are listed; zero means DefaultLimit. All are counted.
 	Limit int

@@ -30,17 +30,17 @@ type Matcher struct {
 	rules      Rules
 	day        bills.Day
 
-	names     names
+	texts     textTable
 	orders    slab[orderRecord]
 	refunds   slab[refundRecord]
-	ordersBy  register
-	refundsBy register
+	ordersBy  recordIndex
+	refundsBy recordIndex
 
 	// read are the bills that were read completely; noBill is true if there is none.
 	read   map[Source]bool
 	noBill bool
-	// rows are the numbers of rows that have no record to mark, and emitted the identities of the differences.
-	rows, emitted *bills.NumberSet
+	// rows are the numbers of rows that have no record to mark, and reported the identities of the differences.
+	rows, reported *bills.NumberSet
 
 	bill, matched, foreign, differing, missing Sums
 
@@ -56,8 +56,8 @@ func New(account Account, day bills.Day, rules Rules) *Matcher {
 	rules.Edge, rules.Limit = cmp.Or(rules.Edge, DefaultEdge), cmp.Or(rules.Limit, DefaultLimit)
 	return &Matcher{
 		account: account, day: day, start: day.Start().Unix(), end: day.End().Unix(), rules: rules,
-		ordersBy: newRegister(), refundsBy: newRegister(),
-		read: map[Source]bool{}, rows: bills.NewNumberSet(), emitted: bills.NewNumberSet(),
+		ordersBy: newRecordIndex(), refundsBy: newRecordIndex(),
+		read: map[Source]bool{}, rows: bills.NewNumberSet(), reported: bills.NewNumberSet(),
 		bill: newSums(), matched: newSums(), foreign: newSums(), differing: newSums(), missing: newSums(),
 		byClass: map[Class]*smallest[Difference]{}, counts: map[Class]int{}, waiting: map[PendingReason]int{},
 		pending: smallest[Pending]{limit: rules.Limit, compare: Pending.compare, clone: func(p Pending) Pending { return p }},
@@ -88,9 +88,9 @@ func (m *Matcher) Row(source Source, row bills.TradeRow) {
 	}
 }
 
-// noteNeighbour marks the record of a row in the bill of an adjacent day.
+// noteNeighbour marks the record of a row in the bill of a neighbouring day.
 func (m *Matcher) noteNeighbour(row bills.TradeRow, own bool) {
-	at, found := m.inDay(row, own)
+	at, found := m.findInDay(row, own)
 	switch {
 	case !found:
 	case row.Kind == bills.Refund:
@@ -100,8 +100,8 @@ func (m *Matcher) noteNeighbour(row bills.TradeRow, own bool) {
 	}
 }
 
-// inDay finds the record of a row among those that were added. It does not use Finder.
-func (m *Matcher) inDay(row bills.TradeRow, own bool) (at int32, found bool) {
+// findInDay finds the record of a row among those that were added. It does not use Finder.
+func (m *Matcher) findInDay(row bills.TradeRow, own bool) (at int32, found bool) {
 	if !own {
 		return 0, false
 	}
@@ -121,7 +121,7 @@ func (m *Matcher) payment(row bills.TradeRow, own bool) {
 	case order == nil && !own:
 		return // it belongs to another tenant
 	case order == nil:
-		m.stranger(row, PaymentNotInLedger, PaymentMerchantDiffers, PaymentDuplicated, false)
+		m.unknownRow(row, PaymentNotInLedger, PaymentMerchantDiffers, PaymentDuplicated, false)
 		return
 	case order.numbers.weChats() != "" && order.numbers.weChats() != row.TransactionID:
 		// Another payment has the number of an Order. The Order's own payment may still follow.
@@ -137,25 +137,25 @@ func (m *Matcher) payment(row bills.TradeRow, own bool) {
 	order.marks |= seen
 	agrees := own && m.comparePayment(row, order)
 	if !own {
-		m.belongsToAnother(row, PaymentMerchantDiffers, order.numbers, pair{})
+		m.belongsToAnother(row, PaymentMerchantDiffers, order.numbers, numberPair{})
 	}
 	if repeated {
 		m.duplicated(row, PaymentDuplicated)
 	}
-	m.settle(row, &order.marks, agrees)
+	m.countRow(row, &order.marks, agrees)
 }
 
 // belongsToAnother reports that the bill lists a payment or refund of this account under another sub merchant. The
 // difference contains only the number by which the row was found.
-func (m *Matcher) belongsToAnother(row bills.TradeRow, class Class, order, refund pair) {
-	m.emit(Difference{
+func (m *Matcher) belongsToAnother(row bills.TradeRow, class Class, order, refund numberPair) {
+	m.addDifference(Difference{
 		Class: class, OutTradeNo: order.merchants(), TransactionID: order.weChats(), OutRefundNo: refund.merchants(), RefundID: refund.weChats(),
 		Bill: anotherMerchant, Key: keyOf(row),
 	})
 }
 
-// settle counts a row as matched if it agrees and is the first one of its record, and otherwise as differing.
-func (m *Matcher) settle(row bills.TradeRow, marks *mark, agrees bool) {
+// countRow counts a row as matched if it agrees and is the first one of its record, and otherwise as differing.
+func (m *Matcher) countRow(row bills.TradeRow, marks *mark, agrees bool) {
 	if agrees && !marks.has(matched) {
 		*marks |= matched
 		m.count(m.matched, row)
@@ -170,7 +170,7 @@ func (m *Matcher) refund(row bills.TradeRow, own bool) {
 	case refund == nil && !own:
 		return // it belongs to another tenant
 	case refund == nil:
-		m.stranger(row, RefundNotInLedger, RefundMerchantDiffers, RefundDuplicated, m.findOrder(row, own) != nil)
+		m.unknownRow(row, RefundNotInLedger, RefundMerchantDiffers, RefundDuplicated, m.findOrder(row, own) != nil)
 		return
 	case refund.numbers.weChats() != "" && refund.numbers.weChats() != row.RefundID:
 		m.differs(row, RefundNumberDiffers, row.RefundID, refund.numbers.weChats())
@@ -190,7 +190,7 @@ func (m *Matcher) refund(row bills.TradeRow, own bool) {
 	if repeated {
 		m.duplicated(row, RefundDuplicated)
 	}
-	m.settle(row, &refund.marks, agrees)
+	m.countRow(row, &refund.marks, agrees)
 }
 
 // reversal reports a payment that was reversed. The operator never does that, so it is a difference for a known Order.
@@ -201,7 +201,7 @@ func (m *Matcher) reversal(row bills.TradeRow, own bool) {
 	case order == nil && !own:
 		return
 	case order == nil:
-		m.stranger(row, PaymentNotInLedger, PaymentMerchantDiffers, PaymentDuplicated, false)
+		m.unknownRow(row, PaymentNotInLedger, PaymentMerchantDiffers, PaymentDuplicated, false)
 		return
 	}
 	m.differs(row, PaymentReversed, money(-row.Requested, row.Currency), "")
@@ -209,9 +209,9 @@ func (m *Matcher) reversal(row bills.TradeRow, own bool) {
 	m.count(m.differing, row)
 }
 
-// stranger counts a row without a record: it belongs to another merchant number, to another system, or is unknown.
+// unknownRow counts a row without a record: it belongs to another merchant number, to another system, or is unknown.
 // orderKnown: it is about an Order of this operator, so it is never foreign.
-func (m *Matcher) stranger(row bills.TradeRow, unknown, otherMerchant, duplicated Class, orderKnown bool) {
+func (m *Matcher) unknownRow(row bills.TradeRow, unknown, otherMerchant, duplicated Class, orderKnown bool) {
 	switch {
 	case m.isOfOtherNumber(row):
 		m.differs(row, otherMerchant, anotherMerchant, "")
@@ -257,7 +257,7 @@ func (m *Matcher) duplicated(row bills.TradeRow, class Class) {
 	} else {
 		d.TransactionID = d.Key
 	}
-	m.emit(d)
+	m.addDifference(d)
 }
 
 // count adds a row to the sums of the bill and to the given ones.
@@ -300,15 +300,15 @@ func money(amount int64, currency string) string {
 
 // differs records a difference of a row.
 func (m *Matcher) differs(row bills.TradeRow, class Class, inBill, here string) {
-	m.emit(Difference{
+	m.addDifference(Difference{
 		Class: class, OutTradeNo: row.OutTradeNo, TransactionID: row.TransactionID, OutRefundNo: row.OutRefundNo, RefundID: row.RefundID,
 		Bill: inBill, Here: here, Key: keyOf(row),
 	})
 }
 
-// emit records a difference once.
-func (m *Matcher) emit(d Difference) {
-	if !m.emitted.Add(d.identity()) {
+// addDifference records a difference once.
+func (m *Matcher) addDifference(d Difference) {
+	if !m.reported.Add(d.identity()) {
 		return
 	}
 	m.counts[d.Class]++

@@ -2,7 +2,7 @@ package matching
 
 import "github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 
-// Neighbour notes the rows of an adjacent day's bill until that bill is known to be complete. It notes only records
+// Neighbour notes the rows of a neighbouring day's bill until that bill is known to be complete. It notes only records
 // that the day's bill left open, once each, so it stays small even if the other bill is large.
 type Neighbour struct {
 	matcher         *Matcher
@@ -19,7 +19,7 @@ func (m *Matcher) Neighbour(source Source) *Neighbour {
 // Row notes a row. It does not keep the row's texts.
 func (n *Neighbour) Row(row bills.TradeRow) {
 	m := n.matcher
-	at, found := m.inDay(row, row.SubMchID == m.account.SubMchID)
+	at, found := m.findInDay(row, row.SubMchID == m.account.SubMchID)
 	if !found {
 		return
 	}

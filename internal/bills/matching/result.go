@@ -46,13 +46,13 @@ func (m *Matcher) findMissing() {
 		}
 	}
 	if missing := m.missing.Count(); m.noBill && missing > 0 {
-		m.emit(Difference{Class: BillMissingWithActivity, Key: string(m.day), Bill: "no bill", Here: fmt.Sprintf("%d payments and refunds", missing)})
+		m.addDifference(Difference{Class: BillMissingWithActivity, Key: string(m.day), Bill: "no bill", Here: fmt.Sprintf("%d payments and refunds", missing)})
 	}
 }
 
 // isExpected reports whether the day's bill should have a row for a record and has none.
 func (m *Matcher) isExpected(marks mark, at int64) bool {
-	return marks.has(settled|timed) && !marks.has(seen) && !marks.has(inNeighbour) && at >= m.start && at < m.end
+	return marks.has(confirmed|timed) && !marks.has(seen) && !marks.has(inNeighbour) && at >= m.start && at < m.end
 }
 
 func (m *Matcher) missingOrder(order *orderRecord) {
@@ -61,8 +61,8 @@ func (m *Matcher) missingOrder(order *orderRecord) {
 		m.wait(AwaitingNeighbour, number)
 		return
 	}
-	currency := m.names.texts[order.currency]
-	m.lacks(bills.Payment, currency, order.total, Difference{
+	currency := m.texts.list[order.currency]
+	m.addMissing(bills.Payment, currency, order.total, Difference{
 		Class: PaymentNotInBill, OutTradeNo: number, TransactionID: order.numbers.weChats(), Key: number, Here: money(order.total, currency),
 	})
 }
@@ -77,14 +77,14 @@ func (m *Matcher) missingRefund(refund *refundRecord) {
 		m.wait(AwaitingNeighbour, number)
 		return
 	}
-	currency := m.names.texts[refund.currency]
-	m.lacks(bills.Refund, currency, refund.amount, Difference{
+	currency := m.texts.list[refund.currency]
+	m.addMissing(bills.Refund, currency, refund.amount, Difference{
 		Class: RefundNotInBill, OutTradeNo: refund.order.merchants(), TransactionID: refund.order.weChats(),
 		OutRefundNo: number, RefundID: refund.numbers.weChats(), Key: number, Here: money(refund.amount, currency),
 	})
 }
 
-// needsNeighbour reports whether a refund may be in the bill of an adjacent day that was not read: its time is not
+// needsNeighbour reports whether a refund may be in the bill of a neighbouring day that was not read: its time is not
 // WeChat's and is near a midnight, or the outcome of a call was unknown.
 func (m *Matcher) needsNeighbour(refund *refundRecord) bool {
 	edge := int64(m.rules.Edge.Seconds())
@@ -99,13 +99,13 @@ func (m *Matcher) wait(reason PendingReason, number string) {
 	m.pending.add(Pending{Reason: reason, Number: number})
 }
 
-// lacks counts a missing payment or refund. If the whole bill is missing, that is one difference and not one for each.
-func (m *Matcher) lacks(kind bills.RowKind, currency string, amount int64, d Difference) {
+// addMissing counts a missing payment or refund. If the whole bill is missing, that is one difference and not one for each.
+func (m *Matcher) addMissing(kind bills.RowKind, currency string, amount int64, d Difference) {
 	if !m.missing.add(kind, currency, amount) {
 		m.tooLarge = true
 	}
 	if !m.noBill {
-		m.emit(d)
+		m.addDifference(d)
 	}
 }
 
@@ -136,7 +136,7 @@ func (r Result) Verdict(checks ...bills.Checks) Verdict {
 	}
 }
 
-// Awaits reports which adjacent days' bills are needed to decide what is pending. Call it after all rows of the day and
+// Awaits reports which neighbouring days' bills are needed to decide what is pending. Call it after all rows of the day and
 // before Result, and read these bills in between.
 func (m *Matcher) Awaits() (previous, next bool) {
 	edge := int64(m.rules.Edge.Seconds())

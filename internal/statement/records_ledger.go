@@ -12,27 +12,27 @@ import (
 
 // addLedger adds the ledger's rows of the day whose objects are not in the cluster any more. If the object exists, it
 // is used instead: it may have lost its status, and then WeChat is queried.
-func (b *books) addLedger(matcher *matching.Matcher, day bills.Day) error {
-	err := b.ledger.Paid(b.ctx, b.account, day.Start(), day.End(), func(recorded ledger.PaidOrder) error {
+func (r *records) addLedger(matcher *matching.Matcher, day bills.Day) error {
+	err := r.ledger.Paid(r.ctx, r.account, day.Start(), day.End(), func(recorded ledger.PaidOrder) error {
 		if matcher.HasOrder(recorded.OutTradeNo) {
 			return nil
 		}
-		if object, _ := b.orderByNumber(recorded.TransactionID, recorded.OutTradeNo); object == nil {
-			matcher.AddOrder(b.recordedOrder(recorded))
+		if object, _ := r.orderByNumber(recorded.TransactionID, recorded.OutTradeNo); object == nil {
+			matcher.AddOrder(r.recordedOrder(recorded))
 		}
-		return b.err
+		return r.err
 	})
 	if err != nil {
 		return &LedgerError{err}
 	}
-	err = b.ledger.Accepted(b.ctx, b.account, day.Start(), day.End().Add(lateAcceptance), func(recorded ledger.AcceptedRefund) error {
+	err = r.ledger.Accepted(r.ctx, r.account, day.Start(), day.End().Add(lateAcceptance), func(recorded ledger.AcceptedRefund) error {
 		if matcher.HasRefund(recorded.OutRefundNo) {
 			return nil
 		}
-		if object, _ := b.refundByNumber(recorded.RefundID, recorded.OutRefundNo); object == nil {
-			matcher.AddRefund(b.recordedRefund(recorded))
+		if object, _ := r.refundByNumber(recorded.RefundID, recorded.OutRefundNo); object == nil {
+			matcher.AddRefund(r.recordedRefund(recorded))
 		}
-		return b.err
+		return r.err
 	})
 	if err != nil {
 		return &LedgerError{err}
@@ -40,21 +40,21 @@ func (b *books) addLedger(matcher *matching.Matcher, day bills.Day) error {
 	return nil
 }
 
-func (b *books) recordedOrder(recorded ledger.PaidOrder) matching.Order {
+func (r *records) recordedOrder(recorded ledger.PaidOrder) matching.Order {
 	known := matching.Order{
-		OutTradeNo: recorded.OutTradeNo, TransactionID: recorded.TransactionID, SubMchID: b.sub, Total: recorded.Total, Currency: recorded.Currency,
+		OutTradeNo: recorded.OutTradeNo, TransactionID: recorded.TransactionID, SubMchID: r.sub, Total: recorded.Total, Currency: recorded.Currency,
 		SettlementTotal: recorded.SettlementTotal, Paid: true, PaidTime: recorded.PaidTime,
 	}
-	if b.sub == "" {
+	if r.sub == "" {
 		known.AppID = recorded.AppID
 	}
 	return known
 }
 
-func (b *books) recordedRefund(recorded ledger.AcceptedRefund) matching.Refund {
+func (r *records) recordedRefund(recorded ledger.AcceptedRefund) matching.Refund {
 	known := matching.Refund{
 		OutRefundNo: recorded.OutRefundNo, RefundID: recorded.RefundID, OutTradeNo: recorded.OutTradeNo, TransactionID: recorded.TransactionID,
-		SubMchID: b.sub, Amount: recorded.Amount, Currency: recorded.Currency, Accepted: true, AcceptedTimeLocal: true,
+		SubMchID: r.sub, Amount: recorded.Amount, Currency: recorded.Currency, Accepted: true, AcceptedTimeLocal: true,
 	}
 	// The ledger does not record when a refund was approved. If a refund was accepted long after its object was
 	// created, it may have waited for the approval or for a lost answer of WeChat.
