@@ -60,7 +60,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) *refusal {
 	if refused != nil {
 		return refused
 	}
-	release := s.places.take(who.token, asked.verb == verbWatch)
+	release := s.slots.take(who.token, asked.verb == verbWatch)
 	if release == nil {
 		return tooMany
 	}

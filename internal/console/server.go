@@ -26,7 +26,7 @@ type Server struct {
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
 	sealer    *sealer
-	places    *places
+	slots     *slots
 	page      map[string]*asset
 	origin    *http.CrossOriginProtection
 	log       *slog.Logger
@@ -55,7 +55,7 @@ func New(o Options, logger *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		options: o, apiServer: &url.URL{Scheme: address.Scheme, Host: address.Host}, transport: transport, sealer: keys, places: newPlaces(o.Limits),
+		options: o, apiServer: &url.URL{Scheme: address.Scheme, Host: address.Host}, transport: transport, sealer: keys, slots: newSlots(o.Limits),
 		page: page, origin: http.NewCrossOriginProtection(), log: logger,
 	}
 	s.proxy = s.newProxy()

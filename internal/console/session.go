@@ -90,7 +90,7 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request) *refusal {
 	if !isToken(token) {
 		return badRequest("this is no token: paste what `kubectl create token` prints")
 	}
-	release := s.places.take("login", false)
+	release := s.slots.take("login", false)
 	if release == nil {
 		return tooMany
 	}

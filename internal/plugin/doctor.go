@@ -137,12 +137,12 @@ func (e *examination) report(v verdict, subject, found, do string) {
 
 // skip reports that something could not be checked. That is a fault unless the caller lacks the right.
 func (e *examination) skip(subject string, err error) {
-	said := e.explain(err)
-	if codeOf(said) == ExitNotPermitted {
-		e.report(notSeen, subject, e.text("not visible with your rights"), said.Error())
+	explained := e.explain(err)
+	if codeOf(explained) == ExitNotPermitted {
+		e.report(notSeen, subject, e.text("not visible with your rights"), explained.Error())
 		return
 	}
-	e.report(careful, subject, e.text("could not be looked at"), said.Error())
+	e.report(careful, subject, e.text("could not be looked at"), explained.Error())
 }
 
 // listed lists objects. If it can't, it reports the reason under a subject.
@@ -161,9 +161,9 @@ func (e *examination) judge(kind, subject string, c metav1.Condition, worst verd
 	case metav1.ConditionTrue:
 		e.report(inOrder, subject, e.reason(c.Reason), "")
 	case metav1.ConditionFalse:
-		e.report(worst, subject, e.said(kind, c), e.paragraphOn(c))
+		e.report(worst, subject, e.conditionText(kind, c), e.paragraphOn(c))
 	default:
-		e.report(careful, subject, e.said(kind, c), unknown)
+		e.report(careful, subject, e.conditionText(kind, c), unknown)
 	}
 }
 

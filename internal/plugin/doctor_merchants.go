@@ -86,11 +86,11 @@ func (e *examination) expiry(subject string, end *metav1.Time, do string) {
 	left := end.Sub(e.Now())
 	switch {
 	case left <= 0:
-		e.report(faulty, subject, e.text("expired at %s", e.moment(end)), do)
+		e.report(faulty, subject, e.text("expired at %s", e.formatTime(end)), do)
 	case left < expiring:
-		e.report(careful, subject, e.text("expires at %[1]s, in %[2]d days", e.moment(end), int(left/day)), do)
+		e.report(careful, subject, e.text("expires at %[1]s, in %[2]d days", e.formatTime(end), int(left/day)), do)
 	default:
-		e.report(inOrder, subject, e.text("is good until %s", e.moment(end)), "")
+		e.report(inOrder, subject, e.text("is good until %s", e.formatTime(end)), "")
 	}
 }
 
@@ -119,7 +119,7 @@ func (e *examination) named(kind string, object client.Object) string {
 	if e.everywhere {
 		name = object.GetNamespace() + "/" + name
 	}
-	return e.word(kind) + " " + dash(name)
+	return e.word(kind) + " " + orNone(name)
 }
 
 // secrets checks that the Secrets named by Merchants exist. It asks for metadata only, so it does not read their
@@ -191,9 +191,9 @@ func (e *examination) latestStatement(m *v1alpha1.Merchant, subject string, all 
 	case metav1.ConditionTrue:
 		e.report(inOrder, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.reason(balanced.Reason)), "")
 	case metav1.ConditionFalse:
-		e.report(faulty, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.said("Statement", balanced)), look)
+		e.report(faulty, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.conditionText("Statement", balanced)), look)
 	default:
-		e.report(careful, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.said("Statement", condition(latest.Status.Conditions,
+		e.report(careful, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.conditionText("Statement", condition(latest.Status.Conditions,
 			v1alpha1.ConditionDownloaded))), look)
 	}
 }

@@ -125,12 +125,12 @@ func (p *plugin) show(f *refundFacts, message string) {
 	r, out := f.refund, p.Streams.ErrOut
 	p.notef("Refund %[1]s in namespace %[2]s", r.Name, r.Namespace)
 	state := condition(r.Status.Conditions, v1alpha1.ConditionApproved)
-	lines := []line{{"Amount", p.sum(f, r.Spec.Amount)}, {"Order", dash(r.Spec.OrderRef.Name)}}
+	lines := []line{{"Amount", p.sum(f, r.Spec.Amount)}, {"Order", orNone(r.Spec.OrderRef.Name)}}
 	if f.order != nil {
 		lines = append(lines, p.paidLine(f.order), line{"Description", p.text("%s (the payer sees it)",
 			f.order.Spec.Description)})
 	}
-	reason := dash("")
+	reason := orNone("")
 	if r.Spec.Reason != "" {
 		reason = p.text("%s (the payer sees it)", r.Spec.Reason)
 	}
@@ -139,13 +139,13 @@ func (p *plugin) show(f *refundFacts, message string) {
 		lines = append(lines, p.otherRefunds(f)...)
 	}
 	lines = append(lines, line{"Requested by", p.person(r.Annotations[v1alpha1.AnnotationRequestedBy])}, line{"Requested",
-		p.moment(&r.CreationTimestamp)},
+		p.formatTime(&r.CreationTimestamp)},
 		line{"State", p.reason(state.Reason)})
 	if p.wide() {
-		lines = append(lines, line{"Refund number", dash(r.Number())})
+		lines = append(lines, line{"Refund number", orNone(r.Number())})
 		if f.order != nil {
-			lines = append(lines, line{"Order number", dash(f.order.Number())}, line{"Merchant",
-				dash(f.order.Spec.MerchantRef.Name)}, line{"Transaction", dash(transactionID(f.order))})
+			lines = append(lines, line{"Order number", orNone(f.order.Number())}, line{"Merchant",
+				orNone(f.order.Spec.MerchantRef.Name)}, line{"Transaction", orNone(transactionID(f.order))})
 		}
 	}
 	if message != "" {
@@ -162,7 +162,7 @@ func (p *plugin) person(name string) string {
 	if name == "" {
 		return p.text("not recorded")
 	}
-	return dash(name)
+	return orNone(name)
 }
 
 func transactionID(order *v1alpha1.Order) string {
@@ -182,7 +182,7 @@ func paidTime(order *v1alpha1.Order) *metav1.Time {
 func (p *plugin) paidLine(order *v1alpha1.Order) line {
 	if transaction := order.Status.Transaction; transaction != nil && isTrue(order.Status.Conditions, v1alpha1.ConditionPaid) {
 		return line{"Paid sum", p.text("%[1]s at %[2]s", p.amount(transaction.Total, transaction.Currency),
-			p.moment(transaction.PaidTime))}
+			p.formatTime(transaction.PaidTime))}
 	}
 	return line{"Paid sum", p.text("nothing so far: %s", p.reason(condition(order.Status.Conditions,
 		v1alpha1.ConditionPaid).Reason))}

@@ -117,7 +117,7 @@ func (p *plugin) makePayment(ctx context.Context, t testPayment) error {
 			return err
 		}
 	} else {
-		p.printf("Paid: %[1]s at %[2]s, transaction %[3]s.", amount, p.moment(paidTime(order)), dash(transactionID(order)))
+		p.printf("Paid: %[1]s at %[2]s, transaction %[3]s.", amount, p.formatTime(paidTime(order)), orNone(transactionID(order)))
 	}
 	return p.offerRefund(ctx, order, t)
 }
@@ -172,7 +172,7 @@ func (p *plugin) awaitPayment(ctx context.Context, order *v1alpha1.Order, t test
 // stillOpen adds to an error how to close the Order, which can still be paid.
 func (p *plugin) stillOpen(order *v1alpha1.Order, err error) error {
 	return p.failf(codeOf(err), "%[1]s\nThe Order can still be paid until %[2]s; this closes it: kubectl -n %[3]s patch wxo %[4]s "+
-		"--type=merge -p '{\"spec\":{\"desiredState\":\"Closed\"}}'", p.explain(err), p.moment(deadline(order)), order.Namespace, order.Name)
+		"--type=merge -p '{\"spec\":{\"desiredState\":\"Closed\"}}'", p.explain(err), p.formatTime(deadline(order)), order.Namespace, order.Name)
 }
 
 func deadline(order *v1alpha1.Order) *metav1.Time {

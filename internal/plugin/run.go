@@ -59,7 +59,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 		env.Location = time.Local
 	}
 	p := &plugin{
-		Env: env, console: newConsole(words.Of(env.Getenv), env.Streams, env.Location),
+		Env: env, printer: newPrinter(words.Of(env.Getenv), env.Streams, env.Location),
 		flags:    genericclioptions.NewConfigFlags(true).WithWarningPrinter(env.Streams),
 		printing: genericclioptions.NewPrintFlags("").WithTypeSetter(scheme),
 	}
@@ -97,7 +97,7 @@ func init() {
 // plugin is one execution of the command.
 type plugin struct {
 	Env
-	*console
+	*printer
 	flags    *genericclioptions.ConfigFlags
 	printing *genericclioptions.PrintFlags
 
@@ -133,7 +133,7 @@ func (p *plugin) command() *cobra.Command {
 	return root
 }
 
-// exactly is cobra.ExactArgs with a message in the console's language.
+// exactly is cobra.ExactArgs with a message in the printer's language.
 func (p *plugin) exactly(count int) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
 		if len(args) != count {
@@ -154,7 +154,7 @@ func (p *plugin) connect() error {
 	}
 	config.UserAgent = fieldManager + "/" + p.Version
 	config.QPS = -1
-	config.WarningHandler = warnings{p.console}
+	config.WarningHandler = warnings{p.printer}
 	if p.namespace, _, err = p.flags.ToRawKubeConfigLoader().Namespace(); err != nil {
 		return p.failf(ExitFailure, "The kubeconfig cannot be used: %s", err)
 	}
@@ -167,11 +167,11 @@ func (p *plugin) connect() error {
 }
 
 // warnings prints the API server's warnings.
-type warnings struct{ console *console }
+type warnings struct{ printer *printer }
 
 func (w warnings) HandleWarningHeader(code int, _ string, message string) {
 	if code == 299 && message != "" {
-		w.console.notef("Warning: %s", message)
+		w.printer.notef("Warning: %s", message)
 	}
 }
 

@@ -19,7 +19,7 @@ func (p *plugin) version() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			platform := runtime.GOOS + "/" + runtime.GOARCH
 			if !p.machine() {
-				fmt.Fprintf(p.Streams.Out, "kubectl-wechatpay %s (%s, %s, %s)\n", dash(p.Version), v1alpha1.GroupVersion,
+				fmt.Fprintf(p.Streams.Out, "kubectl-wechatpay %s (%s, %s, %s)\n", orNone(p.Version), v1alpha1.GroupVersion,
 					runtime.Version(), platform)
 				return nil
 			}

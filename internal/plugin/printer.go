@@ -19,26 +19,26 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
-// console prints for people. It cleans every text argument first: an approver must not be misled by a description that
+// printer prints for people. It cleans every text argument first: an approver must not be misled by a description that
 // clears the screen or adds a line with another amount.
-type console struct {
+type printer struct {
 	language words.Language
 	streams  genericiooptions.IOStreams
 	location *time.Location
 	input    *bufio.Reader
 }
 
-func newConsole(language words.Language, streams genericiooptions.IOStreams, location *time.Location) *console {
-	return &console{language: language, streams: streams, location: location, input: bufio.NewReader(streams.In)}
+func newPrinter(language words.Language, streams genericiooptions.IOStreams, location *time.Location) *printer {
+	return &printer{language: language, streams: streams, location: location, input: bufio.NewReader(streams.In)}
 }
 
-// text translates a message into the console's language and inserts the cleaned arguments.
-func (c *console) text(format string, args ...any) string {
+// text translates a message into the printer's language and inserts the cleaned arguments.
+func (p *printer) text(format string, args ...any) string {
 	cleaned := make([]any, len(args))
 	for i, arg := range args {
 		cleaned[i] = clean(arg)
 	}
-	translated := words.Translate(c.language, format)
+	translated := words.Translate(p.language, format)
 	if len(args) == 0 {
 		return translated
 	}
@@ -60,21 +60,21 @@ func clean(arg any) any {
 
 // word translates a kind, a reason or a label by the glossary. In Chinese the name of a reason is added, because the
 // documents and kubectl use it.
-func (c *console) word(english string) string {
+func (p *printer) word(english string) string {
 	english = text.Clean(english)
 	if english == "" {
 		return "-"
 	}
-	return words.Word(c.language, english)
+	return words.Word(p.language, english)
 }
 
-func (c *console) reason(reason string) string { return c.reasonOf("", reason) }
+func (p *printer) reason(reason string) string { return p.reasonOf("", reason) }
 
 // reasonOf translates a reason whose translation may depend on the kind.
-func (c *console) reasonOf(kind, reason string) string {
-	word := c.word(reason)
+func (p *printer) reasonOf(kind, reason string) string {
+	word := p.word(reason)
 	if special := kind + "/" + reason; words.KnowsWord(special) {
-		word = c.word(special)
+		word = p.word(special)
 	}
 	if word == text.Clean(reason) || reason == "" {
 		return word
@@ -83,42 +83,42 @@ func (c *console) reasonOf(kind, reason string) string {
 }
 
 // printf writes a line to stdout, notef to stderr.
-func (c *console) printf(format string, args ...any) {
-	fmt.Fprintln(c.streams.Out, c.text(format, args...))
+func (p *printer) printf(format string, args ...any) {
+	fmt.Fprintln(p.streams.Out, p.text(format, args...))
 }
-func (c *console) notef(format string, args ...any) {
-	fmt.Fprintln(c.streams.ErrOut, c.text(format, args...))
+func (p *printer) notef(format string, args ...any) {
+	fmt.Fprintln(p.streams.ErrOut, p.text(format, args...))
 }
 
 // ask asks a question on stderr, and returns true only for a yes. No answer counts as no.
-func (c *console) ask(format string, args ...any) bool {
-	fmt.Fprint(c.streams.ErrOut, c.text(format, args...), " [y/N] ")
-	line, err := c.input.ReadString('\n')
+func (p *printer) ask(format string, args ...any) bool {
+	fmt.Fprint(p.streams.ErrOut, p.text(format, args...), " [y/N] ")
+	line, err := p.input.ReadString('\n')
 	if err != nil && line == "" {
-		fmt.Fprintln(c.streams.ErrOut)
-		c.notef("There was no answer. Use --yes where nobody can be asked.")
+		fmt.Fprintln(p.streams.ErrOut)
+		p.notef("There was no answer. Use --yes where nobody can be asked.")
 	}
 	return slices.Contains([]string{"y", "yes", "是"}, strings.ToLower(strings.TrimSpace(line)))
 }
 
 // amount writes an amount in yuan, or in its own currency.
-func (c *console) amount(minor int64, currency string) string {
+func (p *printer) amount(minor int64, currency string) string {
 	if currency == "" || currency == "CNY" {
-		return c.text("%s yuan", money.Decimal(minor, "CNY"))
+		return p.text("%s yuan", money.Decimal(minor, "CNY"))
 	}
 	return money.Decimal(minor, currency) + " " + text.Clean(currency)
 }
 
-// moment writes a time in the reader's time zone.
-func (c *console) moment(when *metav1.Time) string {
+// formatTime writes a time in the reader's time zone.
+func (p *printer) formatTime(when *metav1.Time) string {
 	if when == nil || when.IsZero() {
 		return "-"
 	}
-	return when.In(c.location).Format("2006-01-02 15:04:05 -0700")
+	return when.In(p.location).Format("2006-01-02 15:04:05 -0700")
 }
 
-// dash returns a cleaned text, or a dash if it is empty.
-func dash(value string) string {
+// orNone returns a cleaned text, or a dash if it is empty.
+func orNone(value string) string {
 	if value = text.Clean(value); value == "" {
 		return "-"
 	}
@@ -128,25 +128,25 @@ func dash(value string) string {
 // line is a label of the glossary with its value.
 type line struct{ label, value string }
 
-// lines prints labels and values, one pair per line. The values must be clean: text, word, amount and dash return clean
+// lines prints labels and values, one pair per line. The values must be clean: text, word, amount and orNone return clean
 // texts.
-func (c *console) lines(out io.Writer, indent string, all ...line) {
+func (p *printer) lines(out io.Writer, indent string, all ...line) {
 	widest := 0
 	for _, l := range all {
-		widest = max(widest, widthOf(c.word(l.label)))
+		widest = max(widest, widthOf(p.word(l.label)))
 	}
 	for _, l := range all {
-		label := c.word(l.label)
+		label := p.word(l.label)
 		fmt.Fprintf(out, "%s%s:%s  %s\n", indent, label, strings.Repeat(" ", widest-widthOf(label)), l.value)
 	}
 }
 
 // table prints an indented table whose headings are in the glossary. The tables of cli-runtime count a Chinese
 // character as one column.
-func (c *console) table(heads []string, rows [][]string) {
+func (p *printer) table(heads []string, rows [][]string) {
 	all := [][]string{{}}
 	for _, head := range heads {
-		all[0] = append(all[0], c.word(head))
+		all[0] = append(all[0], p.word(head))
 	}
 	all = append(all, rows...)
 	widths := make([]int, len(heads))
@@ -162,7 +162,7 @@ func (c *console) table(heads []string, rows [][]string) {
 			line.WriteString(cell)
 			line.WriteString(strings.Repeat(" ", widths[i]-widthOf(cell)+3))
 		}
-		fmt.Fprintln(c.streams.Out, strings.TrimRight(line.String(), " "))
+		fmt.Fprintln(p.streams.Out, strings.TrimRight(line.String(), " "))
 	}
 }
 
