@@ -54,8 +54,8 @@ const (
 	// ReasonClockSkewed: the operator's clock differs from WeChat's by more than four minutes. WeChat refuses requests
 	// from five minutes on.
 	ReasonClockSkewed = "ClockSkewed"
-	// ReasonInvalidCertificate: the Secret has no certificate of the merchant number, or its private key can't be read. Stops
-	// Refunds, not Orders; under V3 all calls.
+	// ReasonInvalidCertificate: the Secret has no certificate of the merchant number, or its private key can't be read.
+	// Stops Refunds, not Orders; under V3 all calls.
 	ReasonInvalidCertificate = "InvalidCertificate"
 	// ReasonCertificateMismatch: the private key is not the certificate's. Stops Refunds, not
 	// Orders; under V3 all calls.
@@ -358,8 +358,8 @@ const (
 	ReasonEventsGivenUp = "EventsGivenUp"
 )
 
-// Uploaded is the condition of a Shipment: WeChat has the shipping information. True is final, and so are NothingLeft, Rejected
-// and NotShippable.
+// Uploaded is the condition of a Shipment: WeChat has the shipping information. True is final, and so are NothingLeft,
+// Rejected and NotShippable.
 //
 //	True:    Uploaded, AlreadyShipped
 //	False:   OrderNotFound, OrderNotPaid, MerchantNotReady, MiniProgramNotFound, MiniProgramNotReady, Refused (these wait and

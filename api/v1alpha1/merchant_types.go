@@ -255,7 +255,8 @@ type MerchantSpec struct {
 	// +kubebuilder:default=HMAC-SHA256
 	SignType SignType `json:"signType,omitempty"`
 
-	// apiKeySecretRef names the Secret entry that holds the API key (APIv2 密钥), 32 letters and digits. Required for protocol V2.
+	// apiKeySecretRef names the Secret entry that holds the API key (APIv2 密钥), 32 letters and digits. Required for
+	// protocol V2.
 	// +optional
 	APIKeySecretRef SecretKeyReference `json:"apiKeySecretRef,omitzero"`
 

@@ -220,7 +220,8 @@ type StatementStatus struct {
 	// +optional
 	ComparedTime *metav1.Time `json:"comparedTime,omitempty"`
 
-	// totals are the bill's rows by currency. Of a service provider's bill they are those of the Merchant's sub merchant only.
+	// totals are the bill's rows by currency. Of a service provider's bill they are those of the Merchant's sub
+	// merchant only.
 	// +optional
 	// +listType=map
 	// +listMapKey=currency

@@ -37,7 +37,7 @@ func largeRow(i int) billtest.Row {
 	return row
 }
 
-// addLargeRow adds what the operator knows of a row.
+// addLargeRow adds the operator's record of a row.
 func addLargeRow(matcher *matching.Matcher, i int) {
 	row := largeRow(i)
 	if row.State == "REFUND" {
@@ -52,7 +52,7 @@ func addLargeRow(matcher *matching.Matcher, i int) {
 	})
 }
 
-// generated writes a bill while it is read, so that none is ever whole in memory.
+// generated writes a bill while it is read, so that the whole bill is never in memory.
 func generated(rows int) io.Reader {
 	reading, writing := io.Pipe()
 	go func() {
@@ -85,8 +85,8 @@ func heap() uint64 {
 	return statistics.HeapAlloc
 }
 
-// TestALargeBillIsReadInLittleMemory: what is held while it is read, garbage included, and while it
-// is compared with as many orders, without garbage.
+// TestALargeBillIsReadInLittleMemory measures the memory while a bill is read, garbage included, and while it is
+// compared with as many orders, without garbage.
 func TestALargeBillIsReadInLittleMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads a bill of 200,000 rows")

@@ -49,7 +49,7 @@ type reconcileInput struct {
 	ForeignPrefixes []string `json:"foreign_prefixes"`
 }
 
-// direct returns what a sub merchant's number is here: none for the merchant number itself.
+// direct returns the sub merchant's number as rows have it: empty for the merchant number itself.
 func direct(subMchID string) string {
 	if subMchID == "0" {
 		return ""

@@ -146,8 +146,8 @@ func TestLetGoDuringADelivery(t *testing.T) {
 	}
 }
 
-// TestNothingIsLostAcrossRestarts: whatever happens in whatever order, with a restart from the
-// stored time at any moment, each event is delivered, and those of an object in order.
+// TestNothingIsLostAcrossRestarts: for any sequence of operations, with a restart from the stored time at any moment,
+// each event is delivered, and those of an object in order.
 func TestNothingIsLostAcrossRestarts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		timing := DefaultTiming()
@@ -247,7 +247,7 @@ func summaryTypes(order *v1alpha1.Order) string {
 	return strings.Join(kinds, " ")
 }
 
-// TestIdleSinksAreNotWritten: the time in the status moves for a delivery, and not by itself.
+// TestIdleSinksAreNotWritten: the time in the status moves after a delivery, not with the clock alone.
 func TestIdleSinksAreNotWritten(t *testing.T) {
 	q := newQueue(DefaultTiming(), start, start, nil)
 	now := start.Add(time.Hour)

@@ -60,8 +60,8 @@ type records struct {
 	err error
 }
 
-// findRecords starts to read records. It finds the Merchants of the account: all that have its merchant number, a proven key and the same sub
-// merchant.
+// findRecords starts to read records. It finds the Merchants of the account: all that have its merchant number, a
+// proven key and the same sub merchant.
 func findRecords(ctx context.Context, reader client.Reader, db Ledger, merchant *v1alpha1.Merchant) (*records, error) {
 	r := &records{
 		ctx: ctx, client: reader, ledger: db, sub: subMchID(merchant),

@@ -31,7 +31,7 @@ const (
 	day   = bills.Day("2026-11-27")
 )
 
-// objects is a cache with one Merchant and the Orders that a function makes of a piece of a day.
+// objects is a cache with one Merchant, and the Orders that a function returns for a part of a day.
 type objects struct {
 	client.Reader
 	merchant *v1alpha1.Merchant
@@ -95,7 +95,7 @@ func row(i int, change ...func(*billtest.Row)) billtest.Row {
 	return r
 }
 
-// withRecharge is a WeChat that has a bill of refunds from the available balance too, or refuses it.
+// withRecharge is a WeChat that also has a bill of refunds from the available balance, or refuses it.
 type withRecharge struct {
 	sent
 	bill    []byte
@@ -112,8 +112,8 @@ func (w withRecharge) DownloadBill(ctx context.Context, request wechatpay.BillRe
 	return w.sent.DownloadBill(ctx, request)
 }
 
-// TestRechargeBill: it is part of the comparison where WeChat gives it, and said to be missing where it does not. What may be there a
-// moment later is waited for.
+// TestRechargeBill: it is part of the comparison if WeChat gives it. If WeChat refuses it, the result says that it is
+// missing, and if it may become available later, the comparison waits.
 func TestRechargeBill(t *testing.T) {
 	t.Parallel()
 	trade := text(billtest.Bill())
@@ -156,7 +156,7 @@ func TestRechargeBill(t *testing.T) {
 	}
 }
 
-// TestBillsThatAreNotTheOneBalanceNothing: each is refused with words.
+// TestBillsThatAreNotTheOneBalanceNothing: each is refused with an explanation.
 func TestBillsThatAreNotTheOneBalanceNothing(t *testing.T) {
 	t.Parallel()
 	whole := billtest.Bill(row(1), row(2))
@@ -208,7 +208,7 @@ func TestABillWithoutRows(t *testing.T) {
 	}
 }
 
-// TestRowsOfOtherSubMerchantsAreNotCounted where a provider's bill has those of all.
+// TestRowsOfOtherSubMerchantsAreNotCounted in a provider's bill, which has the rows of all.
 func TestRowsOfOtherSubMerchantsAreNotCounted(t *testing.T) {
 	t.Parallel()
 	m := merchant(func(m *v1alpha1.Merchant) { m.Spec.Partner = &v1alpha1.Partner{SubMchID: "1900000201"} })
@@ -227,8 +227,8 @@ const (
 	mostForBill = 64 << 20
 )
 
-// TestALargeDayIsComparedInLittleMemory: 200,000 Orders in the cache against as many rows. The cache itself is not counted: here it is
-// made anew for each piece, which is garbage then.
+// TestALargeDayIsComparedInLittleMemory: 200,000 Orders in the cache and as many rows. The cache itself is not counted:
+// here it creates the objects of each part of the day again.
 func TestALargeDayIsComparedInLittleMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compares 200,000 rows")

@@ -16,9 +16,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// checkBooks compares WeChat Pay's bills with the objects when a run is over, as a Statement does:
-// they agree to the fen, or exactly those numbers differ whose objects are gone or say something
-// else. With a ledger nothing does.
+// checkBooks compares WeChat Pay's bills with the objects when a run is over, as a Statement does: they agree to the
+// fen, or exactly those numbers differ whose objects are gone or show another state. With a ledger nothing differs.
 func (w *world) checkBooks() {
 	merchant := w.merchant(home, merchantName)
 	if merchant == nil || merchant.DeletionTimestamp != nil || w.leader.isDead() || !isReady(merchant) || !account.IsProven(merchant) {
@@ -28,7 +27,7 @@ func (w *world) checkBooks() {
 	if len(days) == 0 {
 		return
 	}
-	// The bill of the last day, and that of the day after it, are there two days later.
+	// The bill of the last day, and that of the day after it, are available two days later.
 	w.clock.SetTime(days[len(days)-1].End().Add(36 * time.Hour))
 	from, err := w.leader.registry.Get(context.Background(), merchant)
 	w.must(err)
@@ -64,7 +63,7 @@ type movement struct {
 	isRefund bool
 	amount   int64
 	at       time.Time
-	// known reports whether an object here says the same.
+	// known reports whether an object agrees with it.
 	known bool
 }
 

@@ -13,7 +13,7 @@ import (
 
 const noon = 12 * 60 * 60
 
-// oneOf adds one thing to a day that is a difference of the class, and nothing else.
+// oneOf adds one difference of a class to a day, and nothing else that differs.
 var oneOf = map[matching.Class]func(*books){
 	matching.PaymentNotInLedger: func(b *books) { order, _ := b.pay(100, noon); b.dropOrder(order) },
 	matching.PaymentNotInBill:   func(b *books) { _, row := b.pay(100, noon); b.dropRow(row) },

@@ -27,12 +27,12 @@ var rules = matching.Rules{
 	Foreign: matching.Foreign{Prefixes: []string{"pos-"}, AppIDs: []string{"wx00000000000shop1"}, TradeTypes: []string{"FACEPAY"}},
 }
 
-// books are a day as WeChat and the operator see it.
+// books are the records of WeChat and of the operator about a day.
 type books struct {
 	orders  []matching.Order
 	refunds []matching.Refund
 	rows    []billtest.Row
-	// numbers makes numbers that nothing else has.
+	// numbers makes unique numbers.
 	numbers int
 }
 
@@ -41,7 +41,7 @@ func (b *books) next(prefix string) string {
 	return fmt.Sprintf("%s%08d", prefix, b.numbers)
 }
 
-// pay adds a payment that both know, and returns its places.
+// pay adds a payment that both know, and returns its indices.
 func (b *books) pay(total int64, second int) (order, row int) {
 	at := theDay.Start().Add(time.Duration(second) * time.Second)
 	transaction, number := b.next("42000099992026112700"), b.next("ord-")
@@ -57,7 +57,7 @@ func (b *books) pay(total int64, second int) (order, row int) {
 	return len(b.orders) - 1, len(b.rows) - 1
 }
 
-// refund adds a refund of an order that was paid on another day, which both know.
+// refund adds a refund, which both know, of an order that was paid on another day.
 func (b *books) refund(amount int64, second int) (refund, row int) {
 	at := theDay.Start().Add(time.Duration(second) * time.Second)
 	transaction, number, id, own := b.next("42000099992026112000"), b.next("old-"), b.next("50300099992026112700"), b.next("rfd-")

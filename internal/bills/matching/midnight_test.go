@@ -10,7 +10,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 )
 
-// TestRefundsNearMidnight: WeChat does not always say when it accepted a refund.
+// TestRefundsNearMidnight: WeChat does not always state when it accepted a refund.
 func TestRefundsNearMidnight(t *testing.T) {
 	const previous, next = matching.PreviousDay, matching.NextDay
 	missing := map[matching.Class]int{matching.RefundNotInBill: 1}
@@ -68,7 +68,7 @@ func orEmpty[Key comparable](counts map[Key]int) map[Key]int {
 	return counts
 }
 
-// TestPaymentsWithoutWeChatsTime are looked for in both neighbours.
+// TestPaymentsWithoutWeChatsTime are searched in the bills of both neighbouring days.
 func TestPaymentsWithoutWeChatsTime(t *testing.T) {
 	for _, c := range []struct {
 		read []matching.Source
@@ -91,7 +91,7 @@ func TestPaymentsWithoutWeChatsTime(t *testing.T) {
 	}
 }
 
-// found is a ledger of other days.
+// found has the records of other days.
 type found struct {
 	order  matching.Order
 	refund matching.Refund
@@ -105,7 +105,7 @@ func (f found) FindRefund(refundID, outRefundNo string) (matching.Refund, bool) 
 	return f.refund, f.refund.OutRefundNo == outRefundNo || f.refund.RefundID == refundID
 }
 
-// TestWhatIsNotOfTheDayIsLookedUp before it counts as unknown, or as another system's.
+// TestWhatIsNotOfTheDayIsLookedUp before it counts as unknown or foreign.
 func TestWhatIsNotOfTheDayIsLookedUp(t *testing.T) {
 	at := theDay.Start().Add(time.Hour)
 	payment := bills.TradeRow{
@@ -138,7 +138,7 @@ func TestWhatIsNotOfTheDayIsLookedUp(t *testing.T) {
 	}
 }
 
-// TestForeignByAnyOfItsMarks, and never what another merchant number has.
+// TestForeignByAnyOfItsMarks: one match is enough, and rows of another merchant number are never foreign.
 func TestForeignByAnyOfItsMarks(t *testing.T) {
 	row := bills.TradeRow{Kind: bills.Payment, MchID: mchID, TransactionID: "42", OutTradeNo: "x-1", AppID: appID, TradeType: "JSAPI", Currency: "CNY", Order: 1}
 	for name, c := range map[string]struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 )
 
-// TestNotesOfANeighbour count once the bill is whole, and take no memory for rows that are repeated or of no interest.
+// TestNotesOfANeighbour count once the bill is complete, and take no memory for rows that are repeated or not pending.
 func TestNotesOfANeighbour(t *testing.T) {
 	atMidnight := theDay.End().Add(-time.Minute)
 	open := func() (*matching.Matcher, *matching.Neighbour) {

@@ -20,7 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 )
 
-// aMess draws a day with differences of any classes, rows that contradict each other among them.
+// aMess draws a day with differences of any classes, including rows that contradict each other.
 func aMess(t *rapid.T) *books {
 	day := aDay(t)
 	classes := slices.Sorted(maps.Keys(oneOf))
@@ -53,7 +53,7 @@ func aMess(t *rapid.T) *books {
 	return day
 }
 
-// TestTheOrderOfRowsMeansNothing, also among rows of the same number.
+// TestTheOrderOfRowsMeansNothing, even among rows with the same number.
 func TestTheOrderOfRowsMeansNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		day := aMess(t)
@@ -71,7 +71,7 @@ func TestTheOrderOfRowsMeansNothing(t *testing.T) {
 	})
 }
 
-// TestMoneyIsConserved: every row lands in one place, and none is lost.
+// TestMoneyIsConserved: every row counts in exactly one place.
 func TestMoneyIsConserved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		day := aMess(t)
@@ -101,8 +101,8 @@ func TestMoneyIsConserved(t *testing.T) {
 	})
 }
 
-// whatCounts is what a row says about money and to whom it belongs. The numbers and the currency of
-// other systems' payments are known to nobody here.
+// whatCounts has the texts of a row that concern money and its owner. The operator does not know the numbers and the
+// currency of other systems' payments.
 func whatCounts(row bills.TradeRow) string {
 	if strings.HasPrefix(row.OutTradeNo, "pos-") {
 		row.OutTradeNo, row.TransactionID, row.Currency = "pos-", "", ""
@@ -131,19 +131,19 @@ func mutated(t *rapid.T, bill []byte) []byte {
 		return changed
 	case 1: // cut
 		return bill[:at]
-	case 2: // a piece is lost
+	case 2: // a part is lost
 		return slices.Concat(bill[:at], bill[end:])
-	case 3: // a piece comes twice
+	case 3: // a part is repeated
 		return slices.Concat(bill[:end], bill[at:])
 	case 4: // a line is lost
 		return []byte(strings.Join(slices.Delete(lines, line, line+1), ""))
-	default: // a line comes twice
+	default: // a line is repeated
 		return []byte(strings.Join(slices.Insert(lines, line, lines[line]), ""))
 	}
 }
 
-// TestAChangedBillIsNeverBalanced, unless all that changed is something that nobody reads: an openid,
-// a goods name, a bank.
+// TestAChangedBillIsNeverBalanced, unless the change only affects texts that are not read: an openid, a goods name, a
+// bank.
 func TestAChangedBillIsNeverBalanced(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		day := aDay(t)
@@ -175,8 +175,8 @@ func TestAChangedBillWithAHashIsRefused(t *testing.T) {
 	})
 }
 
-// TestNoTenantSeesAnother: the rows of one sub merchant give the same result alone and beside those
-// of others, and nothing of the others is in it.
+// TestNoTenantSeesAnother: the rows of one sub merchant give the same result alone and among those of others, and
+// contain no data of the others.
 func TestNoTenantSeesAnother(t *testing.T) {
 	subs := []string{"1900000201", "1900000202", ""}
 	rapid.Check(t, func(t *rapid.T) {
@@ -185,7 +185,7 @@ func TestNoTenantSeesAnother(t *testing.T) {
 		numbers := 0
 		for _, sub := range subs {
 			day := aMess(t)
-			// Numbers of a provider are unique among its sub merchants.
+			// The numbers of a provider are unique among its sub merchants.
 			tag := fmt.Sprintf("-%d-", numbers)
 			numbers++
 			day.tag(tag, sub)
@@ -220,7 +220,7 @@ func TestNoTenantSeesAnother(t *testing.T) {
 	})
 }
 
-// tag makes all numbers those of a sub merchant.
+// tag changes all numbers to those of a sub merchant.
 func (b *books) tag(tag, sub string) {
 	add := func(numbers ...*string) {
 		for _, number := range numbers {

@@ -99,7 +99,8 @@ func (m *Matcher) wait(reason PendingReason, number string) {
 	m.pending.add(Pending{Reason: reason, Number: number})
 }
 
-// addMissing counts a missing payment or refund. If the whole bill is missing, that is one difference and not one for each.
+// addMissing counts a missing payment or refund. If the whole bill is missing, that is one difference and not one for
+// each.
 func (m *Matcher) addMissing(kind bills.RowKind, currency string, amount int64, d Difference) {
 	if !m.missing.add(kind, currency, amount) {
 		m.tooLarge = true
@@ -136,8 +137,8 @@ func (r Result) Verdict(checks ...bills.Checks) Verdict {
 	}
 }
 
-// Awaits reports which neighbouring days' bills are needed to decide what is pending. Call it after all rows of the day and
-// before Result, and read these bills in between.
+// Awaits reports which neighbouring days' bills are needed to decide what is pending. Call it after all rows of the day
+// and before Result, and read these bills in between.
 func (m *Matcher) Awaits() (previous, next bool) {
 	edge := int64(m.rules.Edge.Seconds())
 	open := func(marks mark, at int64, needed bool) {

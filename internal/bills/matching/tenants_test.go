@@ -17,8 +17,8 @@ const (
 	theirSub = "1900000202"
 )
 
-// TestRowsOfAnotherSubMerchantAreNotSeen by a Matcher that gets the whole bill of the provider, also
-// if they have the number of one of its own orders.
+// TestRowsOfAnotherSubMerchantAreNotSeen by a Matcher that gets the provider's whole bill, even if they have the number
+// of one of its own orders.
 func TestRowsOfAnotherSubMerchantAreNotSeen(t *testing.T) {
 	at := theDay.Start().Add(time.Hour)
 	matcher := matching.New(matching.Account{MchID: mchID, SubMchID: ourSub}, theDay, matching.Rules{})
@@ -40,7 +40,7 @@ func TestRowsOfAnotherSubMerchantAreNotSeen(t *testing.T) {
 	}
 }
 
-// TestOurPaymentAtAnotherSubMerchant is told, and not whose it is.
+// TestOurPaymentAtAnotherSubMerchant is reported, without the other sub merchant.
 func TestOurPaymentAtAnotherSubMerchant(t *testing.T) {
 	at := theDay.Start().Add(time.Hour)
 	matcher := matching.New(matching.Account{MchID: mchID, SubMchID: ourSub}, theDay, matching.Rules{})
@@ -60,7 +60,7 @@ func TestOurPaymentAtAnotherSubMerchant(t *testing.T) {
 	}
 }
 
-// TestARowThatComesThreeTimes is one difference and one duplicate, and matches once if it does.
+// TestARowThatComesThreeTimes is one difference and one duplicate; if it matches, it matches once.
 func TestARowThatComesThreeTimes(t *testing.T) {
 	at := theDay.Start().Add(time.Hour)
 	for name, c := range map[string]struct {
