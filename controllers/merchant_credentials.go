@@ -12,15 +12,15 @@ import (
 
 // credentialSecret returns the Secret with what WeChat recognises the merchant by.
 func credentialSecret(m *v1alpha1.Merchant, handle *account.Account) string {
-	if handle.CertificateForAllCalls {
+	if handle.CertificateUse.IdentifiesMerchant() {
 		return certificateSecret(m)
 	}
-	return m.Spec.APIKeySecretRef.Name
+	return protocols.CredentialsOf(handle.Protocol, m).Secret
 }
 
 // rejectedMessage says what to do about credentials that WeChat does not accept.
 func rejectedMessage(m *v1alpha1.Merchant, handle *account.Account, err error, again time.Duration) string {
-	if handle.CertificateForAllCalls {
+	if handle.CertificateUse.IdentifiesMerchant() {
 		return fmt.Sprintf("%v. WeChat Pay does not accept the API certificate in Secret %s/%s: put the current apiclient_cert.pem and apiclient_key.pem of merchant number %s there (账户中心 → API安全 → API证书). "+
 			"Nothing is sent for this Merchant until then; the certificate is tried again every %s", err, m.Namespace, credentialSecret(m, handle), m.Spec.MchID, again)
 	}

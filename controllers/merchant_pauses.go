@@ -9,6 +9,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // probeIfPaused makes a query without side effects while order calls are paused, so that they
@@ -55,7 +56,7 @@ func certificateRejected(m *v1alpha1.Merchant, handle *account.Account) (message
 	case refusal != "":
 		return fmt.Sprintf("%s. WeChat Pay does not take the client certificate in Secret %s/%s: put the merchant's current API certificate there (账户中心 → API安全 → API证书). "+
 			"Refunds stop until then, Orders do not; one refund that waits is tried now and then, and shows when WeChat Pay takes it", refusal, m.Namespace, certificateSecret(m)), true
-	case !known && !handle.CertificateForAllCalls && reason == v1alpha1.ReasonCertificateRejected && sameCertificate(m.Status.Certificate, handle.Certificate):
+	case !known && handle.CertificateUse == protocols.CertificateForRefunds && reason == v1alpha1.ReasonCertificateRejected && sameCertificate(m.Status.Certificate, handle.Certificate):
 		return shown, true
 	default:
 		return "", false

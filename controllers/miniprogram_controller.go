@@ -68,7 +68,7 @@ func (r *MiniProgramReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 }
 
 func (r *MiniProgramReconciler) check(ctx context.Context, m *v1alpha1.MiniProgram) progress {
-	leave, entered := r.MiniPrograms.Enter(ctx, m.Namespace, m.Namespace)
+	leave, entered := r.MiniPrograms.AcquireSlot(ctx, m.Namespace, m.Namespace)
 	if !entered {
 		return again(placePause + rand.N(placePause))
 	}

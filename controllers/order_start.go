@@ -10,6 +10,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // findMerchant gets the Merchant and its Account, if the Order may use it and it can be used.
@@ -104,7 +105,7 @@ func (b *Base) accountFor(ctx context.Context, order *v1alpha1.Order, found *v1a
 // call with the API certificate, and that can't be used.
 func noCalls(found *v1alpha1.Merchant, handle *account.Account) *account.Problem {
 	switch {
-	case !handle.CertificateForAllCalls || handle.HasCertificate:
+	case !handle.LacksCertificateFor(wechatpay.OperationQueryOrder):
 		return nil
 	case handle.CertificateProblem != nil:
 		return handle.CertificateProblem
@@ -150,7 +151,7 @@ func (r *OrderReconciler) holdBeforeFirstCall(ctx context.Context, o *order) pro
 
 // credentialName returns the name of what WeChat recognises the merchant by.
 func credentialName(handle *account.Account) string {
-	if handle.CertificateForAllCalls {
+	if handle.CertificateUse.IdentifiesMerchant() {
 		return "API certificate"
 	}
 	return "API key"

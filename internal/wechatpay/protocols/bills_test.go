@@ -54,11 +54,11 @@ func (d *shopDay) set(now time.Time) { d.now.Store(&now) }
 
 // known gives a matcher what the operator would know, from the simulator's ledger.
 func (d *shopDay) known(partner bool) *matching.Matcher {
-	of := matching.Account{MchID: mchID}
+	account := matching.Account{MchID: mchID}
 	if partner {
-		of.SubMchID = subMchID
+		account.SubMchID = subMchID
 	}
-	matcher := matching.New(of, d.day, matching.Rules{})
+	matcher := matching.New(account, d.day, matching.Rules{})
 	ledger := d.sim.Ledger()
 	for _, order := range ledger.Orders {
 		matcher.AddOrder(matching.Order{
