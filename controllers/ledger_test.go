@@ -32,7 +32,7 @@ func openWithLedger(t *testing.T, more ...framework.Option) (*framework.Shop, *p
 	}
 	keep := framework.WithOptions(func(options *manager.Options) {
 		options.LedgerDSNFile = file
-		options.Ledger = ledger.Timing{Gather: 10 * time.Millisecond, RetryFirst: 50 * time.Millisecond, RetryMost: 200 * time.Millisecond, Batch: 100, Aside: time.Second}
+		options.Ledger = ledger.Timing{Gather: 10 * time.Millisecond, RetryFirst: 50 * time.Millisecond, RetryMost: 200 * time.Millisecond, Batch: 100, RetryRefused: time.Second}
 	})
 	shop, g := openReady(t, append([]framework.Option{keep}, more...)...)
 	return shop, server, g

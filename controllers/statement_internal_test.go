@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	matching "github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	matching "github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
-	matching "github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"

@@ -2,27 +2,29 @@ package v1alpha1
 
 // Names that stand in metadata.
 const (
-	// Finalizer keeps an object until what it started at WeChat is settled.
+	// Finalizer keeps an object until what it started at WeChat has ended.
 	Finalizer = "wechatpay-operator.io/settle"
 
-	// AnnotationRefreshPrepay makes the operator ask for a new prepay now, whenever its value changes.
+	// AnnotationRefreshPrepay makes the operator request a new prepay whenever its value changes.
 	AnnotationRefreshPrepay = "wechatpay-operator.io/refresh-prepay"
 
-	// AnnotationRequestedBy says who asked for a Refund, AnnotationDecidedBy who set its spec.approval, and AnnotationAbnormalDecidedBy who
-	// set its spec.abnormal. The optional component four-eyes writes them, by the names that the API server knows people by, and
-	// keeps them from being made up. Without it, anybody could have written them.
+	// AnnotationRequestedBy names the user who created a Refund, AnnotationDecidedBy the one who set its spec.approval,
+	// and AnnotationAbnormalDecidedBy the one who set its spec.abnormal. The optional component four-eyes writes them
+	// with the names that the API server knows, and refuses invented values. Without it, anybody could have written
+	// them.
 	AnnotationRequestedBy       = "wechatpay-operator.io/requested-by"
 	AnnotationDecidedBy         = "wechatpay-operator.io/decided-by"
 	AnnotationAbnormalDecidedBy = "wechatpay-operator.io/abnormal-decided-by"
 
-	// LabelNumberPrefix, on a Namespace, is what the numbers of its Orders and Refunds have to begin with at a Merchant of
-	// another namespace whose spec.allowedNamespaces.numbers is Prefixed.
+	// LabelNumberPrefix, on a Namespace, is the required prefix of the numbers of its Orders and Refunds at a Merchant
+	// in another namespace whose spec.allowedNamespaces.numbers is Prefixed.
 	LabelNumberPrefix = "wechatpay-operator.io/number-prefix"
 )
 
-// Ready is the condition of a Merchant: keys and certificates are in order, and WeChat took the key. It is that of a MiniProgram as
-// well: WeChat took the appid and the AppSecret. TradeNotManaged, AddressNotAllowed, QuotaExhausted and Refused are reasons of MiniPrograms
-// only, which have SecretNotFound, CredentialsRejected, InvalidEndpoint, EndpointNotAllowed and WeChatUnreachable beside them.
+// Ready is the condition of a Merchant: keys and certificates are valid, and WeChat accepted the key. MiniPrograms have
+// it as well: WeChat accepted the appid and the AppSecret. TradeNotManaged, AddressNotAllowed, QuotaExhausted and
+// Refused are reasons of MiniPrograms only. They also have SecretNotFound, CredentialsRejected, InvalidEndpoint,
+// EndpointNotAllowed and WeChatUnreachable.
 //
 //	True:    Ready, TradeNotManaged
 //	False:   SecretNotFound, InvalidAPIKey, InvalidAPIV3Key, InvalidPublicKey, InvalidCertificate, CertificateMismatch,
@@ -34,57 +36,59 @@ const (
 
 	// ReasonReady: WeChat answered a query that was signed with the key.
 	ReasonReady = "Ready"
-	// ReasonSecretNotFound: a Secret that the Merchant names is not there.
+	// ReasonSecretNotFound: a Secret that the Merchant names does not exist.
 	ReasonSecretNotFound = "SecretNotFound"
-	// ReasonInvalidAPIKey: the entry for the key is not there, or not 32 letters and digits; which, only the Secret tells.
+	// ReasonInvalidAPIKey: the entry for the key is missing, or not 32 letters and digits. The status does not say
+	// which, because that would reveal part of the Secret.
 	ReasonInvalidAPIKey = "InvalidAPIKey"
-	// ReasonInvalidAPIV3Key: the entry for the APIv3 key is not there, or not 32 letters and
-	// digits, or what WeChat encrypted with the account's key can't be opened with it.
+	// ReasonInvalidAPIV3Key: the entry for the APIv3 key is missing or not 32 letters and digits, or the key does not
+	// decrypt what WeChat encrypted with the account's key.
 	ReasonInvalidAPIV3Key = "InvalidAPIV3Key"
-	// ReasonInvalidPublicKey: an entry of spec.publicKeys is no RSA public key in PEM.
+	// ReasonInvalidPublicKey: an entry of spec.publicKeys is not an RSA public key in PEM.
 	ReasonInvalidPublicKey = "InvalidPublicKey"
 	// ReasonPlatformCertificatesMissing: WeChat has no platform certificates for this merchant
 	// number, and spec.publicKeys is empty.
 	ReasonPlatformCertificatesMissing = "PlatformCertificatesMissing"
-	// ReasonAnswersNotVerified: WeChat's answers are signed with none of the keys that are known.
+	// ReasonAnswersNotVerified: WeChat's answers are signed with an unknown key.
 	ReasonAnswersNotVerified = "AnswersNotVerified"
-	// ReasonClockSkewed: the operator's clock is more than four minutes from WeChat's, which takes
-	// requests within five only.
+	// ReasonClockSkewed: the operator's clock differs from WeChat's by more than four minutes. WeChat refuses requests
+	// from five minutes on.
 	ReasonClockSkewed = "ClockSkewed"
-	// ReasonInvalidCertificate: the Secret has no certificate of the merchant number, or its private key can't be read. Stops
-	// Refunds, not Orders; under V3 all calls.
+	// ReasonInvalidCertificate: the Secret has no certificate of the merchant number, or its private key can't be read.
+	// Stops Refunds, not Orders; under V3 all calls.
 	ReasonInvalidCertificate = "InvalidCertificate"
 	// ReasonCertificateMismatch: the private key is not the certificate's. Stops Refunds, not
 	// Orders; under V3 all calls.
 	ReasonCertificateMismatch = "CertificateMismatch"
-	// ReasonCertificateExpired: the certificate's time is over, or has not begun. Stops Refunds,
-	// not Orders; under V3 all calls.
+	// ReasonCertificateExpired: the certificate has expired or is not valid yet. Stops Refunds, not Orders; under V3
+	// all calls.
 	ReasonCertificateExpired = "CertificateExpired"
-	// ReasonCertificateRejected: WeChat did not take the certificate in a refund request. Stops Refunds, not Orders.
+	// ReasonCertificateRejected: WeChat rejected the certificate of a refund request. Stops Refunds, not Orders.
 	ReasonCertificateRejected = "CertificateRejected"
-	// ReasonCredentialsRejected: WeChat does not take the key.
+	// ReasonCredentialsRejected: WeChat rejects the key.
 	ReasonCredentialsRejected = "CredentialsRejected"
 	// ReasonInvalidNotifyURL: WeChat would refuse the callback address.
 	ReasonInvalidNotifyURL = "InvalidNotifyURL"
 	// ReasonInvalidEndpoint: the endpoint or its CA bundle can't be used.
 	ReasonInvalidEndpoint = "InvalidEndpoint"
-	// ReasonEndpointNotAllowed: the endpoint is a host that the platform team does not let the operator call (--endpoint-hosts).
+	// ReasonEndpointNotAllowed: the platform team has not allowed the host of the endpoint (--endpoint-hosts).
 	ReasonEndpointNotAllowed = "EndpointNotAllowed"
-	// ReasonWeChatUnreachable: no answer yet that tells whether the key is right.
+	// ReasonWeChatUnreachable: no answer so far shows whether the key is right.
 	ReasonWeChatUnreachable = "WeChatUnreachable"
 )
 
-// CallsAllowed is the condition of a Merchant: its calls are not paused. Calls pause for a while after several in a row had no
-// answer, one that can't be trusted, or one that refused the key or asked for fewer calls; refund requests also when WeChat did
-// not take the certificate. What WeChat says of one call's parameters pauses nothing. It is what the leader sees,
-// which makes nearly all calls; other replicas ask about refunds when a callback comes, and have pauses of their own.
+// CallsAllowed is the condition of a Merchant: its calls are not paused. Calls pause for a while after several
+// consecutive ones had no answer, an answer that can't be trusted, or one that rejected the key or asked for fewer
+// calls. Refund requests also pause after WeChat rejected the certificate. An error about the parameters of one call
+// pauses nothing. The condition shows the pauses of the leader, which makes nearly all calls. Other replicas query
+// refunds after a callback, and have their own pauses.
 //
 //	True:  Allowed
 //	False: OrdersPaused, RefundsPaused, AllPaused, MerchantNotReady (nothing is sent at all; Ready says why)
 const (
 	ConditionCallsAllowed = "CallsAllowed"
 
-	// ReasonAllowed: no calls are paused. Limits on calls a second do not count: they hold single calls back for a moment.
+	// ReasonAllowed: no calls are paused. Rate limits do not count: they delay single calls for a moment.
 	ReasonAllowed = "Allowed"
 	// ReasonOrdersPaused: all calls but refund requests are paused.
 	ReasonOrdersPaused = "OrdersPaused"
@@ -94,8 +98,8 @@ const (
 	ReasonAllPaused = "AllPaused"
 )
 
-// CallbacksReachable is the condition of a Merchant: a test callback that the operator sent to its own public address came back in.
-// It is how things look from inside of the cluster, and a warning only: neither Ready nor any Order depends on it.
+// CallbacksReachable is the condition of a Merchant: a test callback that the operator sent to its own public address
+// arrived. The test is made from inside the cluster and is only a warning: neither Ready nor any Order depends on it.
 //
 //	True:    Reachable
 //	False:   DNSFailed, ConnectFailed, TLSFailed, NoAnswer, Redirected, HTTPStatus, WrongAnswer, BodyAltered
@@ -103,45 +107,47 @@ const (
 const (
 	ConditionCallbacksReachable = "CallbacksReachable"
 
-	// ReasonReachable: a replica of this operator answered, and the body arrived as it was sent.
+	// ReasonReachable: a replica of this operator answered, and the body arrived unchanged.
 	ReasonReachable = "Reachable"
 	// ReasonDNSFailed: the host is not in DNS, or DNS does not answer.
 	ReasonDNSFailed = "DNSFailed"
-	// ReasonConnectFailed: no connection to port 443. It may be the cluster's own egress or load balancer.
+	// ReasonConnectFailed: no connection to port 443. The cause may be the cluster's egress or load balancer.
 	ReasonConnectFailed = "ConnectFailed"
-	// ReasonTLSFailed: the certificate is expired, for another host or not from a public authority, or there is no TLS.
+	// ReasonTLSFailed: the certificate has expired, is for another host or not from a public authority, or there is no
+	// TLS.
 	ReasonTLSFailed = "TLSFailed"
-	// ReasonNoAnswer: TLS was set up, but no complete HTTP answer came in time.
+	// ReasonNoAnswer: TLS was established, but no complete HTTP answer came in time.
 	ReasonNoAnswer = "NoAnswer"
 	// ReasonRedirected: WeChat does not follow redirects.
 	ReasonRedirected = "Redirected"
-	// ReasonHTTPStatus: the answer was another than 200; the message says which, and what it mostly comes from.
+	// ReasonHTTPStatus: the status of the answer was not 200; the message has the status and its usual cause.
 	ReasonHTTPStatus = "HTTPStatus"
-	// ReasonWrongAnswer: somebody else answered with 200.
+	// ReasonWrongAnswer: another server answered with 200.
 	ReasonWrongAnswer = "WrongAnswer"
-	// ReasonBodyAltered: a replica answered, but got another body than was sent, which breaks the signature of a callback.
+	// ReasonBodyAltered: a replica answered, but got a changed body, which would break the signature of a callback.
 	ReasonBodyAltered = "BodyAltered"
-	// ReasonNotChecked: the address is not public or must not be called, or the check is turned off; the message says which.
+	// ReasonNotChecked: the address is not public or must not be called, or the check is disabled; the message says
+	// which.
 	ReasonNotChecked = "NotChecked"
 )
 
-// Recorded is the condition of a Merchant where the operator keeps a ledger (--ledger-dsn-file): its database takes what happens. Neither
-// Ready nor any Order or Refund depends on it; only ttlSecondsAfterFinished waits.
+// Recorded is the condition of a Merchant if the operator keeps a ledger (--ledger-dsn-file): the ledger's database
+// accepts rows. Neither Ready nor any Order or Refund depends on it; only ttlSecondsAfterFinished waits.
 //
 //	True:    Recorded
 //	False:   LedgerUnavailable
 const (
 	ConditionRecorded = "Recorded"
 
-	// ReasonRecorded: what happens is written into the ledger's database.
+	// ReasonRecorded: facts are written into the ledger's database.
 	ReasonRecorded = "Recorded"
-	// ReasonLedgerUnavailable: the ledger's database takes no rows.
+	// ReasonLedgerUnavailable: the ledger's database accepts no rows.
 	ReasonLedgerUnavailable = "LedgerUnavailable"
 )
 
-// RefundsGuarded is the condition of a Merchant: in its namespace the policy is in force that lets nobody approve a Refund but who
-// has the right to. The operator tries it now and then by a dry run of what the policy must refuse. Refunds that need an approval
-// wait while it is not True, each by what holds in its own namespace; Ready and Orders do not depend on it.
+// RefundsGuarded is the condition of a Merchant: the policy that restricts approvals is in force in its namespace. The
+// operator checks this regularly by a dry run of a request that the policy must refuse. Refunds that need an approval
+// wait while the policy of their own namespace is not in force; Ready and Orders do not depend on it.
 //
 //	True:    Guarded
 //	False:   PolicyMissing
@@ -151,22 +157,22 @@ const (
 
 	// ReasonGuarded: the policy refused what it must refuse.
 	ReasonGuarded = "Guarded"
-	// ReasonPolicyMissing: what the policy must refuse was let through: it is not installed, not bound or only warns, or the
-	// operator itself has the right to approve.
+	// ReasonPolicyMissing: a request that the policy must refuse was accepted: the policy is not installed, not bound
+	// or only warns, or the operator itself has the right to approve.
 	ReasonPolicyMissing = "PolicyMissing"
-	// ReasonPolicyNotVerified: whether the policy is in force could not be tried yet; the message says why.
+	// ReasonPolicyNotVerified: the operator could not check yet whether the policy is in force; the message says why.
 	ReasonPolicyNotVerified = "PolicyNotVerified"
 )
 
-// RefundsAllowed is the condition of a Merchant of a service provider: the sub merchant lets the
-// provider refund for it. It is known from refund requests only; one is tried again every hour.
+// RefundsAllowed is the condition of a Merchant of a service provider: the sub merchant lets the provider refund for
+// it. Only refund requests show this; one is tried again every hour.
 //
 //	True:  RefundAccepted
 //	False: NoRight
 const (
 	ConditionRefundsAllowed = "RefundsAllowed"
 
-	// ReasonRefundAccepted: WeChat took a refund request.
+	// ReasonRefundAccepted: WeChat accepted a refund request.
 	ReasonRefundAccepted = "RefundAccepted"
 	// ReasonNoRight: the sub merchant has not granted the provider the right to refund, or has
 	// revoked it.
@@ -182,36 +188,39 @@ const (
 const (
 	ConditionPrepared = "Prepared"
 
-	// ReasonPrepared: status.prepay holds what the payer needs.
+	// ReasonPrepared: status.prepay has what the payer needs to pay.
 	ReasonPrepared = "Prepared"
 	// ReasonMerchantNotReady: the Merchant is missing or its credentials can't be used; the message says which.
 	ReasonMerchantNotReady = "MerchantNotReady"
-	// ReasonNotPermitted: the Merchant does not allow this namespace, or there is none; which of the two is not told.
+	// ReasonNotPermitted: the Merchant does not allow this namespace, or does not exist. The status does not say which.
 	ReasonNotPermitted = "NotPermitted"
 	// ReasonNumberInUse: another Order owns the number, or WeChat has it for another namespace. Final.
 	ReasonNumberInUse = "NumberInUse"
-	// ReasonUsedAtWeChat: WeChat has the number with other parameters, and no other Order of the account is known to own it. It is
-	// asked for like any open Order and ends as Expired, or as Closed by wish or deletion; what WeChat has is never closed.
+	// ReasonUsedAtWeChat: WeChat has the number with other parameters, and no other Order of the account is known to
+	// own it. The operator queries the order like any open one, and never closes it at WeChat. It ends as Expired, or
+	// as Closed by desiredState or deletion.
 	ReasonUsedAtWeChat = "UsedAtWeChat"
-	// ReasonNotSent: the call did not reach WeChat. Repeated by itself.
+	// ReasonNotSent: the call did not reach WeChat. The operator retries automatically.
 	ReasonNotSent = "NotSent"
-	// ReasonRateLimited: WeChat's limit. Repeated by itself.
+	// ReasonRateLimited: WeChat's rate limit. The operator retries automatically.
 	ReasonRateLimited = "RateLimited"
-	// ReasonRejected: WeChat said no, in a signed answer; the message has its words.
+	// ReasonRejected: WeChat rejected the call in a signed answer; the message has its text.
 	ReasonRejected = "Rejected"
 	// ReasonOutcomeUnknown: the answer was lost. The same call is repeated with the same number.
 	ReasonOutcomeUnknown = "OutcomeUnknown"
-	// ReasonRefused: WeChat said no in an answer without signature, which proves nothing. Repeated slowly.
+	// ReasonRefused: WeChat refused the call in an answer without signature, which proves nothing. The operator retries
+	// slowly.
 	ReasonRefused = "Refused"
-	// ReasonPending: not asked yet.
+	// ReasonPending: WeChat was not asked yet.
 	ReasonPending = "Pending"
-	// ReasonAlreadyPaid: paid before this object got a prepay of its own; nothing is left to pay.
+	// ReasonAlreadyPaid: paid before this object got its own prepay, so there is nothing left to pay.
 	ReasonAlreadyPaid = "AlreadyPaid"
-	// ReasonWriteRefused: the cluster refuses a write without which nothing is sent (the finalizer); the message has its words.
+	// ReasonWriteRefused: the cluster refuses the write of the finalizer, without which nothing is sent; the message
+	// has its error.
 	ReasonWriteRefused = "WriteRefused"
 )
 
-// Paid is the condition of an Order. True is never left.
+// Paid is the condition of an Order. Once it is True, it stays True.
 //
 //	True:    Paid, PaidLate, PaidEarlier, PaidUnderOtherParameters
 //	False:   Closed, Expired, Rejected, NumberInUse
@@ -219,15 +228,16 @@ const (
 const (
 	ConditionPaid = "Paid"
 
-	// ReasonPaid: WeChat's verified word, equal to the spec in appid, mch_id, number, amount and currency.
+	// ReasonPaid: WeChat reports the payment in a verified message that equals the spec in appid, mch_id, number,
+	// amount and currency.
 	ReasonPaid = "Paid"
-	// ReasonPaidLate: paid after the Order was closed or expired; the Merchant's latePayment says what follows.
+	// ReasonPaidLate: paid after the Order was closed or expired; the Merchant's latePayment decides what follows.
 	ReasonPaidLate = "PaidLate"
-	// ReasonPaidEarlier: paid more than five minutes before this object was created: a restore, a re-applied file, or a name
-	// used again.
+	// ReasonPaidEarlier: paid more than five minutes before this object was created: by a restore, a re-applied file,
+	// or a reused name.
 	ReasonPaidEarlier = "PaidEarlier"
-	// ReasonPaidUnderOtherParameters: paid as this Order says, while WeChat has the number with parameters that this object
-	// did not send (UsedAtWeChat).
+	// ReasonPaidUnderOtherParameters: paid as this Order specifies, while WeChat has the number with parameters that
+	// this object did not send (UsedAtWeChat).
 	ReasonPaidUnderOtherParameters = "PaidUnderOtherParameters"
 	// ReasonClosed: closed at WeChat, unpaid.
 	ReasonClosed = "Closed"
@@ -237,13 +247,14 @@ const (
 	ReasonAwaitingPayment = "AwaitingPayment"
 	// ReasonClosing: it is being closed; WeChat may refuse that in the first five minutes.
 	ReasonClosing = "Closing"
-	// ReasonAmountMismatch: WeChat states a payment that differs from the spec. A person must look.
+	// ReasonAmountMismatch: WeChat reports a payment that differs from the spec. A person must look.
 	ReasonAmountMismatch = "AmountMismatch"
-	// ReasonUnknownState: WeChat states it as something that this version does not know; the message has the word. It is asked again.
+	// ReasonUnknownState: WeChat reports a state that this version does not know; the message has it. The operator
+	// queries again.
 	ReasonUnknownState = "UnknownState"
 )
 
-// Approved is the condition of a Refund: may it be sent to WeChat.
+// Approved is the condition of a Refund: it may be sent to WeChat.
 //
 //	True:    Approved, Automatic, Recovered
 //	False:   Denied, ApprovedUnguarded
@@ -256,18 +267,18 @@ const (
 	ReasonApproved = "Approved"
 	// ReasonAutomatic: the Merchant's refundApproval is Automatic.
 	ReasonAutomatic = "Automatic"
-	// ReasonRecovered: WeChat has a refund of this number already, so it was approved before.
+	// ReasonRecovered: WeChat already has a refund with this number, so it was approved before.
 	ReasonRecovered = "Recovered"
 	// ReasonDenied: spec.approval is Denied.
 	ReasonDenied = "Denied"
-	// ReasonApprovedUnguarded: it was approved while the policy on approvals was missing, so that nobody knows whether by somebody
-	// who may. Final: it has to be asked for anew, by another Refund.
+	// ReasonApprovedUnguarded: it was approved while the policy on approvals was missing, so it is unknown whether the
+	// approver had the right. Final: create another Refund.
 	ReasonApprovedUnguarded = "ApprovedUnguarded"
 	// ReasonAwaitingApproval: nobody has decided yet.
 	ReasonAwaitingApproval = "AwaitingApproval"
 )
 
-// Accepted is the condition of a Refund: WeChat took it.
+// Accepted is the condition of a Refund: WeChat accepted it.
 //
 //	True:    Accepted
 //	False:   InsufficientBalance, CertificateMissing, OrderNotPaid, OrderNotFound, MerchantNotReady, NotPermitted, WriteRefused,
@@ -277,21 +288,21 @@ const (
 const (
 	ConditionAccepted = "Accepted"
 
-	// ReasonAccepted: WeChat took the refund; only Succeeded says that the money is back.
+	// ReasonAccepted: WeChat accepted the refund. Only Succeeded shows that the money was returned.
 	ReasonAccepted = "Accepted"
-	// ReasonInsufficientBalance: the merchant account must be topped up; the refund is then sent again by itself.
+	// ReasonInsufficientBalance: the merchant account must be topped up. The operator then retries automatically.
 	ReasonInsufficientBalance = "InsufficientBalance"
-	// ReasonCertificateMissing: refunds need the Merchant's client certificate, and there is none that can be used.
+	// ReasonCertificateMissing: refunds need the Merchant's client certificate, and none can be used.
 	ReasonCertificateMissing = "CertificateMissing"
 	// ReasonOrderNotPaid: the Order is not paid.
 	ReasonOrderNotPaid = "OrderNotPaid"
 	// ReasonOrderNotFound: the Order does not exist.
 	ReasonOrderNotFound = "OrderNotFound"
-	// ReasonWaitingForTurn: refunds of one Order go one at a time, a minute apart.
+	// ReasonWaitingForTurn: the refunds of an Order are sent one at a time, a minute apart.
 	ReasonWaitingForTurn = "WaitingForTurn"
 )
 
-// Succeeded is the condition of a Refund: the money is back. True and False are final.
+// Succeeded is the condition of a Refund: the money was returned. True and False are final.
 //
 //	True:    Succeeded
 //	False:   Denied, ApprovedUnguarded, Closed, Rejected, ExceedsPaid, NumberInUse
@@ -299,23 +310,24 @@ const (
 const (
 	ConditionSucceeded = "Succeeded"
 
-	// ReasonSucceeded: refundquery says that the money is back.
+	// ReasonSucceeded: WeChat reports that the money was returned.
 	ReasonSucceeded = "Succeeded"
-	// ReasonProcessing: WeChat is at it: minutes for balances, days for cards.
+	// ReasonProcessing: WeChat is processing the refund, which takes minutes for balances and days for cards.
 	ReasonProcessing = "Processing"
-	// ReasonAbnormal: the payer's card can't take the money; a person must act in the merchant platform.
+	// ReasonAbnormal: the payer's card can't receive the money; a person must act in the merchant platform.
 	ReasonAbnormal = "Abnormal"
-	// ReasonQueryFailed: WeChat took the refund, but its answers to the question what became of it are errors; the message has its words.
+	// ReasonQueryFailed: WeChat accepted the refund, but answers queries about it with errors; the message has the
+	// text.
 	ReasonQueryFailed = "QueryFailed"
-	// ReasonMismatch: WeChat states a refund of that number with another amount or order. Nothing is concluded from it when WeChat
-	// took this one; otherwise it ends as NumberInUse when WeChat says so again, a minute later.
+	// ReasonMismatch: WeChat reports a refund with this number and another amount or order. If WeChat accepted this
+	// Refund, it stays open. Otherwise it ends as NumberInUse if WeChat reports the same a minute later.
 	ReasonMismatch = "Mismatch"
-	// ReasonExceedsPaid: with the other refunds of the Order it would be more than was paid, or the 51st.
+	// ReasonExceedsPaid: with the other refunds of the Order it would exceed the paid amount, or it would be the 51st.
 	ReasonExceedsPaid = "ExceedsPaid"
 )
 
-// AbnormalHandled is the condition of a Refund with spec.abnormal: WeChat took where the money goes. Succeeded tells when it
-// arrived.
+// AbnormalHandled is the condition of a Refund with spec.abnormal: WeChat accepted where to send the money. Succeeded
+// shows when it arrived.
 //
 //	True:    Accepted
 //	False:   ApprovedUnguarded, SecretNotFound, CertificateMissing, NotSent, RateLimited, Rejected (the last five wait and try
@@ -323,7 +335,7 @@ const (
 //	Unknown: PolicyNotVerified, Approved, OutcomeUnknown, Refused
 const ConditionAbnormalHandled = "AbnormalHandled"
 
-// Delivering is the condition of an EventSink: the receiver takes the events.
+// Delivering is the condition of an EventSink: the receiver accepts the events.
 //
 //	True:    Delivering
 //	False:   SecretNotFound, InvalidSigningKey, InvalidEndpoint, HostNotAllowed (with these nothing is sent), DeliveryFailed,
@@ -332,20 +344,22 @@ const ConditionAbnormalHandled = "AbnormalHandled"
 const (
 	ConditionDelivering = "Delivering"
 
-	// ReasonDelivering: the receiver took the last event, and none is waiting after a failure.
+	// ReasonDelivering: the receiver accepted the last event, and none is waiting after a failure.
 	ReasonDelivering = "Delivering"
-	// ReasonInvalidSigningKey: the entry for the signing key is not there, or no key; which, only the Secret tells.
+	// ReasonInvalidSigningKey: the entry for the signing key is missing, or not a key. The status does not say which,
+	// because that would reveal part of the Secret.
 	ReasonInvalidSigningKey = "InvalidSigningKey"
-	// ReasonHostNotAllowed: the url is at a host that the platform team does not let the operator call (--event-hosts).
+	// ReasonHostNotAllowed: the platform team has not allowed the host of the url (--event-hosts).
 	ReasonHostNotAllowed = "HostNotAllowed"
-	// ReasonDeliveryFailed: the receiver did not take an event, which is sent again with growing waits for 24 hours.
+	// ReasonDeliveryFailed: the receiver did not accept an event. The operator retries at growing intervals for 24
+	// hours.
 	ReasonDeliveryFailed = "DeliveryFailed"
 	// ReasonEventsGivenUp: events were given up, and none was delivered since.
 	ReasonEventsGivenUp = "EventsGivenUp"
 )
 
-// Uploaded is the condition of a Shipment: WeChat has the shipping information. True is final, and so are NothingLeft, Rejected
-// and NotShippable.
+// Uploaded is the condition of a Shipment: WeChat has the shipping information. True is final, and so are NothingLeft,
+// Rejected and NotShippable.
 //
 //	True:    Uploaded, AlreadyShipped
 //	False:   OrderNotFound, OrderNotPaid, MerchantNotReady, MiniProgramNotFound, MiniProgramNotReady, Refused (these wait and
@@ -354,34 +368,35 @@ const (
 const (
 	ConditionUploaded = "Uploaded"
 
-	// ReasonUploaded: WeChat took the shipping information.
+	// ReasonUploaded: WeChat accepted the shipping information.
 	ReasonUploaded = "Uploaded"
-	// ReasonAlreadyShipped: WeChat says that nothing is left to upload.
+	// ReasonAlreadyShipped: WeChat reports that nothing is left to upload.
 	ReasonAlreadyShipped = "AlreadyShipped"
-	// ReasonMiniProgramNotFound: no MiniProgram of the Order's appid may be used in this namespace.
+	// ReasonMiniProgramNotFound: there is no MiniProgram with the Order's appid that this namespace may use.
 	ReasonMiniProgramNotFound = "MiniProgramNotFound"
 	// ReasonMiniProgramNotReady: the MiniProgram can't be used now; its condition Ready says why.
 	ReasonMiniProgramNotReady = "MiniProgramNotReady"
-	// ReasonNotYetKnown: order shipping management does not know the payment yet, up to a minute after it.
+	// ReasonNotYetKnown: order shipping management does not know the payment yet, which takes up to a minute.
 	ReasonNotYetKnown = "NotYetKnown"
-	// ReasonNothingLeft: WeChat has other shipping information, and the one chance to change it is used.
+	// ReasonNothingLeft: WeChat has other shipping information, and the only permitted correction was used.
 	ReasonNothingLeft = "NothingLeft"
 	// ReasonNotShippable: the order was refunded, or the payer has confirmed it, before this upload.
 	ReasonNotShippable = "NotShippable"
 )
 
-// The condition Ready of a MiniProgram has these reasons beside those of a Merchant.
+// The condition Ready of a MiniProgram has these reasons in addition to those of a Merchant.
 const (
-	// ReasonTradeNotManaged: the credentials are good, and WeChat holds no money of this mini program until it is told of shipping.
+	// ReasonTradeNotManaged: the credentials are valid, and WeChat does not hold the money of this mini program until
+	// shipping is reported.
 	ReasonTradeNotManaged = "TradeNotManaged"
 	// ReasonAddressNotAllowed: the address of the operator is not on the mini program's allow-list (40164).
 	ReasonAddressNotAllowed = "AddressNotAllowed"
-	// ReasonQuotaExhausted: the mini program's calls of this day are used up (45009).
+	// ReasonQuotaExhausted: the mini program has used up its calls of this day (45009).
 	ReasonQuotaExhausted = "QuotaExhausted"
 )
 
-// Downloaded is the condition of a Statement: WeChat's bill of the day is here, and it is whole. Empty is final, and so is Expired: WeChat does not have
-// the bill any more.
+// Downloaded is the condition of a Statement: WeChat's bill of the day was downloaded, and is complete. Empty is final,
+// and so is Expired: WeChat does not have the bill any more.
 //
 //	True:    Downloaded, Empty
 //	False:   MerchantNotFound, MerchantNotReady, Waiting, Creating, NotAllowed, Incomplete, Expired
@@ -391,9 +406,9 @@ const (
 
 	// ReasonMerchantNotFound: the Merchant does not exist in the namespace.
 	ReasonMerchantNotFound = "MerchantNotFound"
-	// ReasonDownloaded: the bill is here, and its rows add up to its summary.
+	// ReasonDownloaded: the bill was downloaded, and its rows add up to its summary.
 	ReasonDownloaded = "Downloaded"
-	// ReasonEmpty: WeChat has no bill, because nothing happened at the merchant number on that day.
+	// ReasonEmpty: WeChat has no bill, because there were no payments or refunds on that day.
 	ReasonEmpty = "Empty"
 	// ReasonWaiting: WeChat has the bill of a day from 10:00 (Beijing) of the next day on.
 	ReasonWaiting = "Waiting"
@@ -401,11 +416,12 @@ const (
 	ReasonCreating = "Creating"
 	// ReasonNotAllowed: WeChat does not give this bill to this merchant number.
 	ReasonNotAllowed = "NotAllowed"
-	// ReasonIncomplete: what arrived is no bill, or not all of it, or another day's or merchant's. Nothing is balanced by it.
+	// ReasonIncomplete: the download is not a bill, not complete, or of another day or merchant. It is not used as a
+	// proof of balance.
 	ReasonIncomplete = "Incomplete"
 )
 
-// Balanced is the condition of a Statement: the bill agrees with what the operator knows.
+// Balanced is the condition of a Statement: the bill agrees with the operator's records.
 //
 //	True:    Balanced
 //	False:   Differs
@@ -415,10 +431,10 @@ const (
 
 	// ReasonBalanced: everything agrees to the fen.
 	ReasonBalanced = "Balanced"
-	// ReasonDiffers: status.differences says in what.
+	// ReasonDiffers: status.differences lists the differences.
 	ReasonDiffers = "Differs"
-	// ReasonUndecided: what happened near midnight may be in the bill of the day before or after.
+	// ReasonUndecided: payments or refunds near midnight may be in the bill of the day before or after.
 	ReasonUndecided = "Undecided"
-	// ReasonNotCompared: there is no whole bill.
+	// ReasonNotCompared: there is no complete bill.
 	ReasonNotCompared = "NotCompared"
 )

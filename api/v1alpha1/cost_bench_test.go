@@ -30,15 +30,15 @@ var floorKind = schema.GroupVersionKind{Group: "floor." + v1alpha1.GroupVersion.
 const (
 	// costWorkers write at once, so that kube-apiserver is not measured while it waits.
 	costWorkers = 4
-	// costRound is how many Orders are written before it is the other kind's turn: enough for several garbage collections, which
-	// would otherwise fall on one kind by chance.
+	// costRound is how many Orders are written before it is the other kind's turn: enough for several garbage
+	// collections, which would otherwise fall on one kind by chance.
 	costRound = 100
 )
 
-// BenchmarkCostOfAPaidOrder compares the CPU time of kube-apiserver for a paid Order with that for the same writes of a kind
-// without a schema: one creation with the finalizer, and the two status updates of the operator. The kinds take turns, so that
-// what the machine does besides strikes both alike. The ratio is to be 1.5 at most; on a busy machine one run differs from the
-// next by some 0.1 even so, and more Orders or -count tell more.
+// BenchmarkCostOfAPaidOrder compares the CPU time of kube-apiserver for a paid Order with that for the same writes of a
+// kind without a schema: one creation with the finalizer, and the two status updates of the operator. The kinds take
+// turns, so that what the machine does besides strikes both alike. The ratio is to be 1.5 at most; on a busy machine
+// one run differs from the next by some 0.1 even so, and more Orders or -count tell more.
 //
 //	go test -run '^$' -bench Cost -benchtime 300x ./api/v1alpha1
 func BenchmarkCostOfAPaidOrder(b *testing.B) {

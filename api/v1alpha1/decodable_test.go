@@ -20,7 +20,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// One object that Go can't decode keeps the operator from listing any of its kind. So whatever the API server takes, Go takes.
+// One object that Go can't decode keeps the operator from listing any of its kind. So whatever the API server takes, Go
+// takes.
 
 // A choosy field is one that Go decodes into more than JSON has, or into less.
 type choosy struct {
@@ -90,8 +91,8 @@ func fieldType(t *testing.T, of reflect.Type, name string) reflect.Type {
 	return nil
 }
 
-// TestGoTakesWhatTheSchemasTake demands a pattern where Go is choosy about text, and bounds within every number's type. A number
-// beyond 2^53 is stored as a fraction may be.
+// TestGoTakesWhatTheSchemasTake demands a pattern where Go is choosy about text, and bounds within every number's type.
+// A number beyond 2^53 is stored as a fraction may be.
 func TestGoTakesWhatTheSchemasTake(t *testing.T) {
 	const most = 1 << 53
 	kindsOf := map[string]int{}
@@ -206,8 +207,8 @@ var whatGoDoesNotTake = map[string][]any{
 	"int32": {float64(1 << 31), 1e10, 1e30, -1e30},
 }
 
-// TestTheAPIServerTakesNothingThatGoDoesNot writes each of them to each field that is choosy, spec and status, as somebody who may
-// write everything, and then reads all objects as the operator does.
+// TestTheAPIServerTakesNothingThatGoDoesNot writes each of them to each field that is choosy, spec and status, as
+// somebody who may write everything, and then reads all objects as the operator does.
 func TestTheAPIServerTakesNothingThatGoDoesNot(t *testing.T) {
 	ns := namespace(t)
 	for kind, make := range map[string]func(...edit) *unstructured.Unstructured{"Merchant": merchant, "Order": order, "Refund": refund, "EventSink": eventSink, "MiniProgram": miniProgram, "Shipment": shipment, "Statement": statement} {

@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// EventType is a kind of fact that an EventSink is told.
+// EventType is a type of event that an EventSink gets.
 // +kubebuilder:validation:Enum=OrderPaid;OrderPaidLate;OrderClosed;RefundRequested;RefundSucceeded;RefundFailed;ShipmentUploaded;StatementDiffers
 type EventType string
 
@@ -18,13 +18,13 @@ const (
 	EventOrderClosed EventType = "OrderClosed"
 	// EventRefundRequested: a Refund was created.
 	EventRefundRequested EventType = "RefundRequested"
-	// EventRefundSucceeded: the money of a Refund is back.
+	// EventRefundSucceeded: the money of a Refund was returned.
 	EventRefundSucceeded EventType = "RefundSucceeded"
-	// EventRefundFailed: a Refund ended and nothing was paid back. Its state says why, Denied for example.
+	// EventRefundFailed: a Refund ended and no money was returned. Its state says why, for example Denied.
 	EventRefundFailed EventType = "RefundFailed"
 	// EventShipmentUploaded: WeChat has the shipping information of a Shipment.
 	EventShipmentUploaded EventType = "ShipmentUploaded"
-	// EventStatementDiffers: WeChat's bill of a day and what the operator knows differ.
+	// EventStatementDiffers: WeChat's bill of a day differs from the operator's records.
 	EventStatementDiffers EventType = "StatementDiffers"
 )
 
@@ -37,8 +37,8 @@ type SigningKeyReference struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name,omitempty"`
 
-	// key in the Secret that holds the signing key: 24 to 64 bytes in base64, with or without whsec_ before it. While a key is
-	// being rotated, the entry "<key>.previous" holds the one before it, and events are signed with both.
+	// key in the Secret that holds the signing key: 24 to 64 bytes in base64, with or without the prefix whsec_. While
+	// a key is being rotated, the entry "<key>.previous" holds the previous key, and events are signed with both.
 	// +optional
 	// +default="signingKey"
 	// +kubebuilder:default=signingKey
@@ -48,26 +48,26 @@ type SigningKeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// EventSinkSpec says where events are sent, and which.
+// EventSinkSpec defines which events are sent, and where.
 type EventSinkSpec struct {
-	// url that events are posted to, https only. The platform team chooses the hosts that it may name (--event-hosts). Redirects
-	// are not followed.
+	// url to which events are posted, https only. The platform team allows hosts by --event-hosts. Redirects are not
+	// followed.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https://[^#@\\\\s\\\\p{Cc}]+$') && url(self).getHostname().size() > 0",message="url must be an https URL without user and fragment, such as https://orders.shop.example/wechatpay"
 	URL string `json:"url,omitempty"`
 
-	// caBundle is PEM, base64 encoded in YAML: the certificate authorities to trust instead of the system's. The receiver's
-	// certificate is always verified; there is no switch that turns that off.
+	// caBundle is PEM, base64 encoded in YAML: the certificate authorities to trust instead of the system's. The
+	// receiver's certificate is always verified; this can't be disabled.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=131072
 	// +kubebuilder:validation:Pattern=`^([0-9A-Za-z+/]{4})*([0-9A-Za-z+/]{2}==|[0-9A-Za-z+/]{3}=)?$`
 	CABundle []byte `json:"caBundle,omitempty"`
 
-	// secretRef names the Secret entry that holds the key by which events are signed (Standard Webhooks), so that the receiver
-	// knows that they are genuine.
+	// secretRef names the Secret entry that holds the key with which events are signed (Standard Webhooks). The
+	// receiver verifies the signature.
 	// +required
 	SecretRef SigningKeyReference `json:"secretRef,omitzero"`
 
@@ -79,7 +79,7 @@ type EventSinkSpec struct {
 	Types []EventType `json:"types,omitempty"`
 }
 
-// EventSinkStatus is how far the delivery is.
+// EventSinkStatus is the progress of the delivery.
 type EventSinkStatus struct {
 	// conditions of the EventSink: Delivering.
 	// +optional
@@ -88,9 +88,9 @@ type EventSinkStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// deliveredTime says how far the delivery is: every event of a fact that was recorded before it was delivered, or given up.
-	// Delivery goes on from it after a restart of the operator, so that some events are sent twice. It is at least a minute ago,
-	// and moves only when something was delivered.
+	// deliveredTime is the progress of the delivery: every event recorded before it was delivered or given up. After a
+	// restart the operator continues from here, so it sends some events twice. It is at least a minute ago, and moves
+	// only when an event was delivered.
 	// +optional
 	DeliveredTime *metav1.Time `json:"deliveredTime,omitempty"`
 
@@ -100,26 +100,26 @@ type EventSinkStatus struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Pending *int32 `json:"pending,omitempty"`
 
-	// oldestPendingTime is when the fact was recorded of the event that is pending for longest.
+	// oldestPendingTime is when the oldest pending event was recorded.
 	// +optional
 	OldestPendingTime *metav1.Time `json:"oldestPendingTime,omitempty"`
 
-	// givenUp is how many events were never delivered: the receiver did not take them for 24 hours, or their object was deleted
-	// and did not wait any longer. Counted since this object was created.
+	// givenUp is how many events were never delivered: the receiver did not accept them for 24 hours, or their object
+	// was deleted and its wait was over. Counted since this object was created.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991
 	GivenUp *int64 `json:"givenUp,omitempty"`
 
-	// lastError is why the last delivery that failed did. It stays when deliveries succeed again.
+	// lastError is why the last failed delivery failed. It stays when deliveries succeed again.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	LastError string `json:"lastError,omitempty"`
 }
 
-// EventSink is where a shop hears of what happened to the Orders, Refunds and Shipments in its namespace. Events are CloudEvents, sent by
-// HTTP at least once and in order for each object, beginning with what happens after the creation of the EventSink.
+// EventSink is a webhook that gets events about the Orders, Refunds, Shipments and Statements in its namespace. Events
+// are CloudEvents, sent by HTTP at least once and in order for each object. It gets events from its creation on.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -138,11 +138,11 @@ type EventSink struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says where events are sent, and which.
+	// spec defines which events are sent, and where.
 	// +required
 	Spec EventSinkSpec `json:"spec,omitzero"`
 
-	// status is how far the delivery is.
+	// status is the progress of the delivery.
 	// +optional
 	Status EventSinkStatus `json:"status,omitzero"`
 }

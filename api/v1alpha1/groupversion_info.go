@@ -1,4 +1,5 @@
-// Package v1alpha1 holds the kinds Merchant, Order, Refund, EventSink, MiniProgram, Shipment and Statement of the group wechatpay-operator.io.
+// Package v1alpha1 holds the kinds Merchant, Order, Refund, EventSink, MiniProgram, Shipment and Statement of the group
+// wechatpay-operator.io.
 //
 // +kubebuilder:object:generate=true
 // +groupName=wechatpay-operator.io

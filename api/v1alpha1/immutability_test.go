@@ -98,7 +98,8 @@ var kinds = map[string]mutability{
 			"goodsTag":              {"one", "other"},
 			"deviceInfo":            {"one", "other"},
 			"productID":             {"one", "other"},
-			// The second value is none that the enumeration has, which is as good a refusal as any while there is one value.
+			// The second value is none that the enumeration has, which is as good a refusal as any while there is one
+			// value.
 			"limitPay":       {"no_credit", "no_debit"},
 			"receipt":        {"Y", "N"},
 			"profitSharing":  {"Y", "N"},
@@ -344,8 +345,8 @@ func TestImmutable(t *testing.T) {
 	}
 }
 
-// blames tells whether a refusal names the field or the object that it is in: as what it blames, or in the words of the rule for
-// the whole spec.
+// blames tells whether a refusal names the field or the object that it is in: as what it blames, or in the words of the
+// rule for the whole spec.
 func blames(err error, path string) bool {
 	top, _, _ := strings.Cut(path, ".")
 	return slices.ContainsFunc(causes(err), func(cause metav1.StatusCause) bool {
@@ -367,8 +368,8 @@ func TestEveryChangedFieldIsNamed(t *testing.T) {
 	refused(t, err, "amount is immutable; attach is immutable; desiredState can't go back from Closed to Open; create another Order")
 }
 
-// TestAChangedStatusOpensNoWay: the rules on what is immutable rest where the status changes, since no write changes both. Whoever
-// writes the object can't change the status, and whoever writes the status can't change the rest.
+// TestAChangedStatusOpensNoWay: the rules on what is immutable rest where the status changes, since no write changes
+// both. Whoever writes the object can't change the status, and whoever writes the status can't change the rest.
 func TestAChangedStatusOpensNoWay(t *testing.T) {
 	ns := namespace(t)
 	for kind, c := range map[string]struct {

@@ -28,23 +28,23 @@ const (
 	SignTypeHMACSHA256 SignType = "HMAC-SHA256"
 )
 
-// RefundApproval says whether a person decides on a Refund.
+// RefundApproval defines whether a person decides on a Refund.
 // +kubebuilder:validation:Enum=Manual;Automatic
 type RefundApproval string
 
-// Manual waits for spec.approval on each Refund; Automatic approves by itself.
+// Manual waits for spec.approval on each Refund; Automatic approves each Refund.
 const (
 	RefundApprovalManual    RefundApproval = "Manual"
 	RefundApprovalAutomatic RefundApproval = "Automatic"
 )
 
-// LatePayment says what happens to money that arrives after the Order was closed.
+// LatePayment defines what happens to money that arrives after the Order was closed.
 // +kubebuilder:validation:Enum=Hold;Accept;Refund
 type LatePayment string
 
-// Whatever the policy, the Order becomes Paid=True/PaidLate.
+// With each of them the Order becomes Paid=True/PaidLate.
 const (
-	// LatePaymentHold warns by an event and a metric, and leaves the decision to people.
+	// LatePaymentHold warns by an event and a metric, and leaves the decision to a person.
 	LatePaymentHold LatePayment = "Hold"
 	// LatePaymentAccept does nothing more.
 	LatePaymentAccept LatePayment = "Accept"
@@ -52,26 +52,27 @@ const (
 	LatePaymentRefund LatePayment = "Refund"
 )
 
-// FromNamespaces says which namespaces are meant.
+// FromNamespaces selects namespaces.
 // +kubebuilder:validation:Enum=Same;All;Selector
 type FromNamespaces string
 
-// As in the Gateway API.
+// The values are those of the Gateway API.
 const (
 	NamespacesFromSame     FromNamespaces = "Same"
 	NamespacesFromAll      FromNamespaces = "All"
 	NamespacesFromSelector FromNamespaces = "Selector"
 )
 
-// Numbers says which numbers the Orders of other namespaces may have.
+// Numbers defines which numbers the Orders of other namespaces may have.
 // +kubebuilder:validation:Enum=Any;Prefixed
 type Numbers string
 
-// A number is unique for the merchant number for ever, so whoever takes one first keeps it from everybody else.
+// A number is unique for the merchant number for ever, so the first user of a number prevents all others from using it.
 const (
 	// NumbersAny lets every namespace choose freely.
 	NumbersAny Numbers = "Any"
-	// NumbersPrefixed wants the numbers of another namespace to begin with the value of its label LabelNumberPrefix.
+	// NumbersPrefixed requires that the numbers of another namespace begin with the value of its label
+	// LabelNumberPrefix.
 	NumbersPrefixed Numbers = "Prefixed"
 )
 
@@ -85,7 +86,7 @@ type SecretKeyReference struct {
 	Name string `json:"name,omitempty"`
 
 	// key in the Secret that holds the API key. While a key is being rotated, the entry "<key>.previous" holds the
-	// one before it, which is then still accepted for callbacks.
+	// previous one, which is still accepted for callbacks.
 	// +optional
 	// +default="apiKey"
 	// +kubebuilder:default=apiKey
@@ -104,8 +105,8 @@ type APIV3KeyReference struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name,omitempty"`
 
-	// key in the Secret that holds the APIv3 key. While a key is being rotated, the entry
-	// "<key>.previous" holds the one before it, which still decrypts callbacks.
+	// key in the Secret that holds the APIv3 key. While a key is being rotated, the entry "<key>.previous" holds the
+	// previous one, which still decrypts callbacks.
 	// +optional
 	// +default="apiV3Key"
 	// +kubebuilder:default=apiV3Key
@@ -115,8 +116,8 @@ type APIV3KeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// The rule about pem stands at PublicKey: the API server shows the value of a text that it refuses, and
-// what is pasted there by mistake may be a private key.
+// The rule about pem is at PublicKey: the API server shows the value of a field that it refuses, and somebody may paste
+// a private key there by mistake.
 
 // PublicKey is a public key of WeChat Pay, which verifies its answers and callbacks.
 // +kubebuilder:validation:XValidation:rule="self.pem.matches('^\\\\s*-----BEGIN PUBLIC KEY-----\\\\s[A-Za-z0-9+/=\\\\s]*[A-Za-z0-9+/=]\\\\s*-----END PUBLIC KEY-----\\\\s*$')",fieldPath=".pem",message="publicKeys.pem must be the content of pub_key.pem, from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----, and nothing else: no certificate, no private key"
@@ -128,8 +129,7 @@ type PublicKey struct {
 	// +kubebuilder:validation:Pattern=`^PUB_KEY_ID_[0-9]{1,53}$`
 	ID string `json:"id,omitempty"`
 
-	// pem is the content of the downloaded pub_key.pem, from -----BEGIN PUBLIC KEY----- on. It is
-	// no secret.
+	// pem is the content of the downloaded pub_key.pem, from -----BEGIN PUBLIC KEY----- on. It is not secret.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
@@ -164,28 +164,28 @@ type SecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Endpoint is where WeChat Pay is reached.
+// Endpoint is the address of WeChat Pay.
 // +kubebuilder:validation:XValidation:rule="isURL(self.url) && self.url.matches('^https://[^?#@\\\\s\\\\p{Cc}]+$') && url(self.url).getHostname().size() > 0",fieldPath=".url",message="endpoint.url must be an https URL without user, query and fragment, such as https://api.mch.weixin.qq.com: calls that move money are never made without TLS"
 // +kubebuilder:validation:XValidation:rule="!has(self.backupURL) || (isURL(self.backupURL) && self.backupURL.matches('^https://[^?#@\\\\s\\\\p{Cc}]+$') && url(self.backupURL).getHostname().size() > 0)",fieldPath=".backupURL",message="endpoint.backupURL must be an https URL without user, query and fragment, such as https://api2.mch.weixin.qq.com"
 type Endpoint struct {
-	// url of the host that calls go to, https only. WeChat's are https://api.mch.weixin.qq.com (mainland, the
-	// default), https://apihk.mch.weixin.qq.com and https://apius.mch.weixin.qq.com (overseas); a proxy or a
-	// simulator may stand here as well.
+	// url of the host that is called, https only. WeChat's are https://api.mch.weixin.qq.com (mainland, the default),
+	// https://apihk.mch.weixin.qq.com and https://apius.mch.weixin.qq.com (overseas). It may also be a proxy or a
+	// simulator.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	URL string `json:"url,omitempty"`
 
-	// backupURL is the host that a call is repeated on, once, when the first host can't be reached or its answer is lost.
-	// Without it WeChat's own backup host is taken for WeChat's hosts, and the same host for others. Merchants of one mchID
-	// that are to share its numbers and limits must name the same hosts here and in url.
+	// backupURL is the host at which a call is repeated once if the first host can't be reached or its answer is lost.
+	// By default it is WeChat's own backup host for WeChat's hosts, and the same host for others. Merchants of one
+	// mchID must have the same hosts here and in url to share numbers and limits.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	BackupURL string `json:"backupURL,omitempty"`
 
 	// caBundle is PEM, base64 encoded in YAML: the certificate authorities to trust instead of the system's. The
-	// certificate of the endpoint is always verified; there is no switch that turns that off.
+	// certificate of the endpoint is always verified; this can't be disabled.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=131072
@@ -193,7 +193,7 @@ type Endpoint struct {
 	CABundle []byte `json:"caBundle,omitempty"`
 }
 
-// AllowedNamespaces says who may refer to a Merchant.
+// AllowedNamespaces defines who may refer to a Merchant.
 // +kubebuilder:validation:XValidation:rule="self.from != 'Selector' || has(self.selector)",fieldPath=".selector",message="allowedNamespaces.selector is required when allowedNamespaces.from is Selector"
 // +kubebuilder:validation:XValidation:rule="self.from == 'Selector' || !has(self.selector)",fieldPath=".selector",message="allowedNamespaces.selector is only for allowedNamespaces.from Selector"
 // +kubebuilder:validation:XValidation:rule="!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && e.values.size() > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || e.values.size() == 0))",fieldPath=".selector",message="allowedNamespaces.selector.matchExpressions: the operator is In or NotIn with values, or Exists or DoesNotExist without"
@@ -204,28 +204,28 @@ type AllowedNamespaces struct {
 	// +kubebuilder:default=Same
 	From FromNamespaces `json:"from,omitempty"`
 
-	// selector picks namespaces by their labels.
+	// selector selects namespaces by their labels.
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 
-	// numbers is Any, or Prefixed: the numbers of Orders and Refunds of another namespace must then begin with the value of
-	// the label wechatpay-operator.io/number-prefix of that Namespace, so that no tenant can take a number that another
-	// one is about to use. A namespace without the label, or with an empty one, may then use no number at all. Choose values of
-	// which none begins another one: with web and web2, the first may use the numbers of the second.
+	// numbers is Any, or Prefixed: the numbers of Orders and Refunds in another namespace must then begin with the
+	// value of the label wechatpay-operator.io/number-prefix of that Namespace, so that no tenant can use a number that
+	// another one is about to use. A namespace without the label, or with an empty one, may then use no number at all.
+	// No value may be the beginning of another one: with web and web2, the first may use the numbers of the second.
 	// +optional
 	// +default="Any"
 	// +kubebuilder:default=Any
 	Numbers Numbers `json:"numbers,omitempty"`
 }
 
-// MerchantSpec says which account at WeChat Pay this is, and how it is used.
+// MerchantSpec defines the account at WeChat Pay, and how it is used.
 // +kubebuilder:validation:XValidation:rule="self.protocol != 'V2' || has(self.apiKeySecretRef)",fieldPath=".apiKeySecretRef",message="apiKeySecretRef is required for protocol V2, which is meant where protocol is absent: set protocol: V3 for an account with an APIv3 key"
 // +kubebuilder:validation:XValidation:rule="self.protocol != 'V3' || has(self.apiV3KeySecretRef)",fieldPath=".apiV3KeySecretRef",message="apiV3KeySecretRef is required for protocol V3"
 // +kubebuilder:validation:XValidation:rule="self.protocol != 'V3' || has(self.certificateSecretRef)",fieldPath=".certificateSecretRef",message="certificateSecretRef is required for protocol V3: the certificate's key signs every request"
 // +kubebuilder:validation:XValidation:rule="has(self.partner) ? has(oldSelf.partner) && self.partner == oldSelf.partner : !has(oldSelf.partner)",fieldPath=".partner",message="partner is immutable: create another Merchant for another sub merchant"
 // +kubebuilder:validation:XValidation:rule="!has(self.partner) || self.partner.subMchID != self.mchID",fieldPath=".partner.subMchID",message="partner.subMchID must be the sub merchant's number, not the service provider's, which is mchID"
 type MerchantSpec struct {
-	// mchID is the merchant number that WeChat Pay gave (mch_id), 8 to 10 digits. Immutable.
+	// mchID is the merchant number at WeChat Pay (mch_id), 8 to 10 digits. Immutable.
 	// +required
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=10
@@ -242,23 +242,23 @@ type MerchantSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="appID is immutable: create another Merchant, or set spec.appID on Orders"
 	AppID string `json:"appID,omitempty"`
 
-	// protocol is the version of WeChat Pay's API: V2 (API key) or V3 (API certificate and APIv3
-	// key; accounts that are opened today). It may be changed: an Order keeps the protocol with
-	// which it was prepared for what its payer needs, and everything else goes by the new one.
-	// Callbacks of both are taken at any time.
+	// protocol is the version of WeChat Pay's API: V2 (API key) or V3 (API certificate and APIv3 key; for accounts that
+	// are opened today). It may be changed: the payer's parameters of an Order keep the protocol with which the Order
+	// was prepared, and all other calls use the new one. Callbacks of both protocols are accepted at any time.
 	// +optional
 	// +default="V2"
 	// +kubebuilder:default=V2
 	Protocol Protocol `json:"protocol,omitempty"`
 
-	// signType is for protocol V2: the algorithm that requests are signed with, and callbacks have to be, HMAC-SHA256 or MD5.
-	// A change holds for Orders that are prepared after it.
+	// signType is for protocol V2: the algorithm with which requests are signed and callbacks must be signed,
+	// HMAC-SHA256 or MD5. A change applies to Orders that are prepared after it.
 	// +optional
 	// +default="HMAC-SHA256"
 	// +kubebuilder:default=HMAC-SHA256
 	SignType SignType `json:"signType,omitempty"`
 
-	// apiKeySecretRef names the Secret entry that holds the API key (APIv2 密钥), 32 letters and digits. Required for protocol V2.
+	// apiKeySecretRef names the Secret entry that holds the API key (APIv2 密钥), 32 letters and digits. Required for
+	// protocol V2.
 	// +optional
 	APIKeySecretRef SecretKeyReference `json:"apiKeySecretRef,omitzero"`
 
@@ -273,10 +273,9 @@ type MerchantSpec struct {
 	// +optional
 	CertificateSecretRef *SecretReference `json:"certificateSecretRef,omitempty"`
 
-	// publicKeys are for protocol V3: WeChat Pay's public keys (微信支付公钥) of the merchant number, by
-	// which its answers and callbacks are verified. Without any, WeChat's platform certificates are
-	// downloaded, which merchant numbers of today no longer have. During a migration both are in
-	// use, each for what is signed with it.
+	// publicKeys are for protocol V3: WeChat Pay's public keys (微信支付公钥) of the merchant number, with which its answers
+	// and callbacks are verified. If empty, the operator downloads WeChat's platform certificates, which new merchant
+	// numbers no longer have. During a migration both are in use, each for what is signed with it.
 	// +optional
 	// +listType=map
 	// +listMapKey=id
@@ -289,10 +288,10 @@ type MerchantSpec struct {
 	// +optional
 	Partner *Partner `json:"partner,omitempty"`
 
-	// notifyBaseURL is the public address under which WeChat reaches this operator, for example
-	// https://pay.example.com. WeChat wants https without port and query, on a public host. Defaults to the manager's
-	// --notify-base-url. A change holds for Orders that are prepared after it. At most 110 characters, which leaves room
-	// for the callback's path in the 256 that WeChat takes.
+	// notifyBaseURL is the public address at which WeChat reaches this operator, for example https://pay.example.com.
+	// WeChat requires https without port and query, on a public host. Defaults to the manager's --notify-base-url. A
+	// change applies to Orders that are prepared after it. At most 110 characters: WeChat allows 256, and the rest is
+	// for the callback's path.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=110
@@ -300,7 +299,7 @@ type MerchantSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('&[A-Za-z_][0-9A-Za-z_.-]*=')",message="notifyBaseURL must not hold an ampersand with a name and an equals sign (&name=): WeChat's signature does not tell it from another field"
 	NotifyBaseURL string `json:"notifyBaseURL,omitempty"`
 
-	// endpoint is where WeChat Pay is reached, when it is not https://api.mch.weixin.qq.com.
+	// endpoint is the address of WeChat Pay, if it is not https://api.mch.weixin.qq.com.
 	// +optional
 	Endpoint *Endpoint `json:"endpoint,omitempty"`
 
@@ -310,20 +309,20 @@ type MerchantSpec struct {
 	// +kubebuilder:default=Manual
 	RefundApproval RefundApproval `json:"refundApproval,omitempty"`
 
-	// latePayment says what happens to money that arrives after an Order was closed: Hold (warn and leave it to
-	// people), Accept, or Refund (create the Refund <order>-late). The Order is Paid=True/PaidLate in any case.
+	// latePayment defines what happens to money that arrives after an Order was closed: Hold (warn, and leave it to a
+	// person), Accept, or Refund (create the Refund <order>-late). The Order is Paid=True/PaidLate in each case.
 	// +optional
 	// +default="Hold"
 	// +kubebuilder:default=Hold
 	LatePayment LatePayment `json:"latePayment,omitempty"`
 
-	// allowedNamespaces says whose Orders may refer to this Merchant. By default only those of its own namespace.
+	// allowedNamespaces defines whose Orders may refer to this Merchant. By default only those of its own namespace.
 	// +optional
 	// +kubebuilder:default={from: Same}
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
 
-	// statements says how the merchant number's daily bills are compared with what the operator knows. By default only Statements
-	// that somebody creates are.
+	// statements defines how the merchant number's daily bills are compared with the operator's records. By default
+	// bills are compared only for Statements that users create.
 	// +optional
 	Statements *MerchantStatements `json:"statements,omitempty"`
 }
@@ -338,7 +337,7 @@ func (s *MerchantSpec) SecretNames() []string {
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
 }
 
-// MerchantCertificate is what the client certificate says of itself.
+// MerchantCertificate describes the client certificate.
 type MerchantCertificate struct {
 	// serialNumber in upper-case hexadecimal, as the merchant platform shows it.
 	// +optional
@@ -361,8 +360,7 @@ type VerifierType string
 
 // Verifier is a key of WeChat Pay.
 type Verifier struct {
-	// id of a public key, or serial number of a platform certificate, as the header
-	// Wechatpay-Serial names it.
+	// id of a public key, or serial number of a platform certificate, as in the header Wechatpay-Serial.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -372,8 +370,8 @@ type Verifier struct {
 	// +required
 	Type VerifierType `json:"type,omitempty"`
 
-	// fingerprint of the key itself: the first 16 hexadecimal digits of the SHA-256 of its PKCS #1
-	// form. What was proven holds for this key only, and not for another one with its id.
+	// fingerprint of the key: the first 16 hexadecimal digits of the SHA-256 of its PKCS #1 form. A proof is valid for
+	// this key only, and not for another one with the same id.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -384,14 +382,13 @@ type Verifier struct {
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 }
 
-// MerchantStatus is what is known of the account.
+// MerchantStatus is the operator's knowledge about the account.
 type MerchantStatus struct {
-	// conditions of the Merchant: Ready says whether keys and certificates are in order and WeChat
-	// took the key. Orders need only the key, Refunds the certificate as well. CallsAllowed says
-	// whether calls are paused for a while after failures, RefundsGuarded whether the policy on
-	// approvals is in force, and CallbacksReachable whether a test callback to the public address
-	// came back. RefundsAllowed, of a service provider, says whether the sub merchant lets it
-	// refund.
+	// conditions of the Merchant: Ready says whether keys and certificates are valid and WeChat accepted the key.
+	// Orders need only the key, Refunds the certificate as well. CallsAllowed says whether calls are paused for a while
+	// after failures, RefundsGuarded whether the policy on approvals is in force, and CallbacksReachable whether a test
+	// callback to the public address arrived. RefundsAllowed, of a service provider, says whether the sub merchant lets
+	// it refund. Recorded says whether the ledger's database accepts rows.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -402,11 +399,10 @@ type MerchantStatus struct {
 	// +optional
 	Certificate *MerchantCertificate `json:"certificate,omitempty"`
 
-	// keys are the ids of the API keys that the endpoint has taken, as its verified answers show:
-	// the current one, and the one before while keys are being rotated. A callback of V2 is
-	// believed under such a key only. The id of a V2 key is the first 16 hexadecimal digits of
-	// HMAC-SHA256(key, "wechatpay-operator/" and the mchID); for V3 it is that of the SHA-256 over
-	// the public key of the merchant's API certificate.
+	// keys are the ids of the keys that the endpoint has accepted, as its verified answers show: the current one, and
+	// the previous one while keys are being rotated. A callback of V2 is believed only if it is signed with one of
+	// these keys. The id of a V2 key is the first 16 hexadecimal digits of HMAC-SHA256(key, "wechatpay-operator/" and
+	// the mchID); for V3 it is that of the SHA-256 over the public key of the merchant's API certificate.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -416,9 +412,9 @@ type MerchantStatus struct {
 	// +kubebuilder:validation:items:Pattern=`^[0-9A-Fa-f]+$`
 	Keys []string `json:"keys,omitempty"`
 
-	// verifiers are WeChat's keys that answers and callbacks of V3 are verified with now. A
-	// callback is believed under one of these only; each has verified an answer of the endpoint, or
-	// was in a list that did.
+	// verifiers are WeChat's keys with which answers and callbacks of V3 are verified now. A callback is believed only
+	// if one of these verifies it. Each of them has verified an answer of the endpoint, or was in a list that another
+	// one verified.
 	// +optional
 	// +listType=map
 	// +listMapKey=id
@@ -426,9 +422,8 @@ type MerchantStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Verifiers []Verifier `json:"verifiers,omitempty"`
 
-	// keysEndpoint says for which endpoint keys and verifiers hold: it is a digest of the hosts
-	// that are called, their ports and paths, and the CA bundle. At another endpoint a key has to
-	// be taken anew.
+	// keysEndpoint identifies the endpoint for which keys and verifiers are valid: it is a digest of the hosts that are
+	// called, their ports and paths, and the CA bundle. Another endpoint has to accept the key again.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -457,11 +452,11 @@ type Merchant struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says which account this is, and how it is used.
+	// spec defines the account, and how it is used.
 	// +required
 	Spec MerchantSpec `json:"spec,omitzero"`
 
-	// status is what is known of the account.
+	// status is the operator's knowledge about the account.
 	// +optional
 	Status MerchantStatus `json:"status,omitzero"`
 }

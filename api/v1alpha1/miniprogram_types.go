@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// VirtualGoods says whether a paid Order is reported as delivered by itself.
+// VirtualGoods defines whether the operator reports paid Orders as delivered.
 // +kubebuilder:validation:Enum=Ignore;Ship
 type VirtualGoods string
 
@@ -12,7 +12,7 @@ type VirtualGoods string
 const (
 	// VirtualGoodsIgnore: shops create Shipments.
 	VirtualGoodsIgnore VirtualGoods = "Ignore"
-	// VirtualGoodsShip: everything that is paid is delivered by itself.
+	// VirtualGoodsShip: the operator reports each paid Order as delivered.
 	VirtualGoodsShip VirtualGoods = "Ship"
 )
 
@@ -35,20 +35,19 @@ type AppSecretReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// WeixinEndpoint is where the server API of mini programs is reached, which is another host than
-// WeChat Pay's.
+// WeixinEndpoint is the address of the server API of mini programs, which has another host than WeChat Pay.
 // +kubebuilder:validation:XValidation:rule="isURL(self.url) && self.url.matches('^https://[^?#@\\\\s\\\\p{Cc}]+$') && url(self.url).getHostname().size() > 0",fieldPath=".url",message="endpoint.url must be an https URL without user, query and fragment, such as https://api.weixin.qq.com"
 type WeixinEndpoint struct {
-	// url of the host that calls go to, https only. WeChat's are https://api.weixin.qq.com (the default),
-	// https://api2.weixin.qq.com, and those of its regions, https://sh.api.weixin.qq.com for one; a proxy or a simulator may
-	// stand here as well. The platform team chooses the hosts that it may name (--endpoint-hosts).
+	// url of the host that is called, https only. WeChat's are https://api.weixin.qq.com (the default),
+	// https://api2.weixin.qq.com, and those of its regions, such as https://sh.api.weixin.qq.com. It may also be a
+	// proxy or a simulator. The platform team allows hosts by --endpoint-hosts.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	URL string `json:"url,omitempty"`
 
 	// caBundle is PEM, base64 encoded in YAML: the certificate authorities to trust instead of the system's. The
-	// certificate of the endpoint is always verified; there is no switch that turns that off.
+	// certificate of the endpoint is always verified; this can't be disabled.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=131072
@@ -56,7 +55,7 @@ type WeixinEndpoint struct {
 	CABundle []byte `json:"caBundle,omitempty"`
 }
 
-// MiniProgramNamespaces says whose Shipments may use a MiniProgram.
+// MiniProgramNamespaces defines whose Shipments may use a MiniProgram.
 // +kubebuilder:validation:XValidation:rule="self.from != 'Selector' || has(self.selector)",fieldPath=".selector",message="allowedNamespaces.selector is required when allowedNamespaces.from is Selector"
 // +kubebuilder:validation:XValidation:rule="self.from == 'Selector' || !has(self.selector)",fieldPath=".selector",message="allowedNamespaces.selector is only for allowedNamespaces.from Selector"
 // +kubebuilder:validation:XValidation:rule="!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && e.values.size() > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || e.values.size() == 0))",fieldPath=".selector",message="allowedNamespaces.selector.matchExpressions: the operator is In or NotIn with values, or Exists or DoesNotExist without"
@@ -67,12 +66,12 @@ type MiniProgramNamespaces struct {
 	// +kubebuilder:default=Same
 	From FromNamespaces `json:"from,omitempty"`
 
-	// selector picks namespaces by their labels.
+	// selector selects namespaces by their labels.
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
 
-// MiniProgramSpec says which mini program this is, and how it is reached.
+// MiniProgramSpec identifies the mini program and its address.
 type MiniProgramSpec struct {
 	// appID of the mini program (appid), under which its payers have their openids. Immutable.
 	// +required
@@ -82,29 +81,29 @@ type MiniProgramSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="appID is immutable: create another MiniProgram for another appid"
 	AppID string `json:"appID,omitempty"`
 
-	// appSecretRef names the Secret entry that holds the AppSecret. It is another secret than the keys of WeChat Pay.
+	// appSecretRef names the Secret entry that holds the AppSecret. It is not a key of WeChat Pay.
 	// +required
 	AppSecretRef AppSecretReference `json:"appSecretRef,omitzero"`
 
-	// endpoint is another host than https://api.weixin.qq.com.
+	// endpoint is the address of the server API, if it is not https://api.weixin.qq.com.
 	// +optional
 	Endpoint *WeixinEndpoint `json:"endpoint,omitempty"`
 
-	// allowedNamespaces says in which namespaces Shipments may use this MiniProgram.
+	// allowedNamespaces defines in which namespaces Shipments may use this MiniProgram.
 	// +optional
 	// +kubebuilder:default={from: Same}
 	AllowedNamespaces MiniProgramNamespaces `json:"allowedNamespaces,omitzero"`
 
-	// virtualGoods is Ignore (shops create Shipments), or Ship: each JSAPI Order that is paid under this appid is reported as
-	// delivered by a Shipment that the operator creates, named as the Order is. Ship is for shops that sell nothing but what
-	// is delivered at once, such as memberships.
+	// virtualGoods is Ignore (shops create Shipments), or Ship: the operator reports each JSAPI Order that is paid
+	// under this appid as delivered, by a Shipment with the Order's name. Use Ship only if everything that the shop
+	// sells is delivered at once, such as memberships.
 	// +optional
 	// +default="Ignore"
 	// +kubebuilder:default=Ignore
 	VirtualGoods VirtualGoods `json:"virtualGoods,omitempty"`
 }
 
-// MiniProgramStatus is what WeChat said.
+// MiniProgramStatus is WeChat's answer about the mini program.
 type MiniProgramStatus struct {
 	// conditions of the MiniProgram: Ready.
 	// +optional
@@ -114,8 +113,8 @@ type MiniProgramStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// MiniProgram is one mini program with its AppSecret, for what WeChat wants to know after a payment. Shipments find theirs by the
-// appid of their Order.
+// MiniProgram is a mini program with its AppSecret, with which the operator reports to WeChat after a payment.
+// Shipments find their MiniProgram by the appid of their Order.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -133,11 +132,11 @@ type MiniProgram struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says which mini program this is, and how it is reached.
+	// spec identifies the mini program and its address.
 	// +required
 	Spec MiniProgramSpec `json:"spec,omitzero"`
 
-	// status is what WeChat said.
+	// status is WeChat's answer about the mini program.
 	// +optional
 	Status MiniProgramStatus `json:"status,omitzero"`
 }

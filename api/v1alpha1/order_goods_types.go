@@ -1,13 +1,13 @@
 package v1alpha1
 
-// Bounds are the narrower ones of WeChat Pay's protocols V2 and V3, and those of texts are in bytes, so that an Order that is
-// accepted can be sent by either.
+// Bounds are the narrower ones of WeChat Pay's protocols V2 and V3, and lengths are in bytes, so either protocol can
+// send an accepted Order.
 
-// Goods are what is sold, line by line. WeChat Pay gives coupons on single goods by it.
+// Goods are the sold items. WeChat Pay uses them for coupons on single goods.
 type Goods struct {
-	// costPrice of the whole receipt, before discounts, in minor units of the Order's currency (cost_price). It changes nothing of
-	// what is to be paid. Where it differs from amount.total WeChat takes the Order for a part of a receipt, and gives no coupons:
-	// leave it out where the receipt is not split.
+	// costPrice of the whole receipt, before discounts, in minor units of the Order's currency (cost_price). It does
+	// not change the amount to pay. If it differs from amount.total, WeChat treats the Order as part of a receipt and
+	// gives no coupons; so leave it out unless the receipt is split.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
@@ -37,7 +37,7 @@ type GoodsItem struct {
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
 	ID string `json:"id,omitempty"`
 
-	// weChatID is the number that WeChat Pay gave the goods (wxpay_goods_id in V2, wechatpay_goods_id in V3).
+	// weChatID is WeChat Pay's number of the goods (wxpay_goods_id in V2, wechatpay_goods_id in V3).
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
@@ -51,13 +51,14 @@ type GoodsItem struct {
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 256 && !self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]') && self == self.trim()",messageExpression="self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'name must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'name must be at most 256 bytes in UTF-8, without control characters, and not begin or end with white space'"
 	Name string `json:"name,omitempty"`
 
-	// quantity that is sold.
+	// quantity of these goods.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
 	Quantity int64 `json:"quantity,omitempty"`
 
-	// price of one, in minor units of the Order's currency, after the shop's own discounts (price in V2, unit_price in V3).
+	// price of one, in minor units of the Order's currency, after the shop's own discounts (price in V2, unit_price in
+	// V3).
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
@@ -81,7 +82,7 @@ type Store struct {
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 64 && !self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]') && self == self.trim()",messageExpression="self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'name must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'name must be at most 64 bytes in UTF-8, without control characters, and not begin or end with white space'"
 	Name string `json:"name,omitempty"`
 
-	// areaCode is the administrative division that the store is in, six digits (GB/T 2260), such as 440305.
+	// areaCode is the administrative division of the store, six digits (GB/T 2260), such as 440305.
 	// +optional
 	// +kubebuilder:validation:MinLength=6
 	// +kubebuilder:validation:MaxLength=6
@@ -96,7 +97,7 @@ type Store struct {
 	Address string `json:"address,omitempty"`
 }
 
-// H5Type says what sends the payer to WeChat.
+// H5Type is what sends the payer to WeChat.
 // +kubebuilder:validation:Enum=Wap;iOS;Android
 type H5Type string
 
@@ -123,7 +124,7 @@ type H5 struct {
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 64 && !self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]') && self == self.trim()",messageExpression="self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'name must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'name must be at most 64 bytes in UTF-8, without control characters, and not begin or end with white space'"
 	Name string `json:"name,omitempty"`
 
-	// url of the page (wap_url in V2, app_url in V3). V2 takes none of an app.
+	// url of the page (wap_url in V2, app_url in V3). V2 has none for an app.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128

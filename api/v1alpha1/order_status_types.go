@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// JSAPIParameters is, name for name, what wx.requestPayment takes.
+// JSAPIParameters are the parameters of wx.requestPayment, under the same names.
 type JSAPIParameters struct {
 	// appId of the mini program or official account.
 	// +required
@@ -22,7 +22,7 @@ type JSAPIParameters struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=128
 	Package string `json:"package"`
-	// signType that paySign was made with.
+	// signType with which paySign was made.
 	// +required
 	// +kubebuilder:validation:MaxLength=32
 	SignType string `json:"signType"`
@@ -32,7 +32,7 @@ type JSAPIParameters struct {
 	PaySign string `json:"paySign"`
 }
 
-// AppParameters is what WeChat's SDK for native apps takes.
+// AppParameters are the parameters of WeChat's SDK for native apps.
 type AppParameters struct {
 	// appid of the app.
 	// +required
@@ -64,14 +64,14 @@ type AppParameters struct {
 	Sign string `json:"sign"`
 }
 
-// OrderPrepay is what the payer's client needs to pay.
+// OrderPrepay has what the payer's client needs to pay.
 type OrderPrepay struct {
 	// id is WeChat's prepay_id.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	ID string `json:"id,omitempty"`
 
-	// expireTime is when id and codeURL stop working, two hours after WeChat gave them. They are refreshed by themselves
+	// expireTime is when id and codeURL stop working, two hours after WeChat gave them. The operator refreshes them
 	// while the Order is open.
 	// +optional
 	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
@@ -81,48 +81,48 @@ type OrderPrepay struct {
 	// +kubebuilder:validation:MaxLength=512
 	CodeURL string `json:"codeURL,omitempty"`
 
-	// mwebURL is where the payer's browser is sent for MWEB. It lives five minutes: set the annotation
-	// wechatpay-operator.io/refresh-prepay to any new value to get a fresh one.
+	// mwebURL is where the payer's browser is sent for MWEB. It is valid for five minutes: set the annotation
+	// wechatpay-operator.io/refresh-prepay to any new value to get a new one.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	MWEBURL string `json:"mwebURL,omitempty"`
 
-	// jsapi is, name for name, what wx.requestPayment takes.
+	// jsapi has the parameters of wx.requestPayment, under the same names.
 	// +optional
 	JSAPI *JSAPIParameters `json:"jsapi,omitempty"`
 
-	// app is what WeChat's SDK for native apps takes.
+	// app has the parameters of WeChat's SDK for native apps.
 	// +optional
 	App *AppParameters `json:"app,omitempty"`
 
-	// protocol that the order was made with. Absent on Orders that were prepared before there was more than one; those were made
-	// with V2.
+	// protocol with which the order was made. Absent on Orders that were prepared before there was more than one; those
+	// were made with V2.
 	// +optional
 	Protocol Protocol `json:"protocol,omitempty"`
 
-	// signType that the order was made with, and its callback has to be signed with, in protocol V2.
+	// signType with which the order was made and its callback must be signed, in protocol V2.
 	// +optional
 	SignType SignType `json:"signType,omitempty"`
 
-	// notifyURL that WeChat was given for the callback.
+	// notifyURL that was sent to WeChat for the callback.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	NotifyURL string `json:"notifyURL,omitempty"`
 
-	// attach that WeChat was given: spec.attach, with "<namespace>/" before it where the Merchant is of another namespace. A
-	// payment that states another one is not this Order's. Absent on Orders of other namespaces that were prepared before
-	// their attach named them; those were sent spec.attach as it is.
+	// attach that was sent to WeChat: spec.attach, with "<namespace>/" before it if the Merchant is in another
+	// namespace. A payment with another attach does not belong to this Order. Absent on Orders in other namespaces that
+	// were prepared before their attach named the namespace; for those spec.attach was sent unchanged.
 	// +optional
 	// +kubebuilder:validation:MaxLength=127
 	Attach string `json:"attach,omitempty"`
 
-	// refreshRequest is the value of the annotation wechatpay-operator.io/refresh-prepay that this was made for.
+	// refreshRequest is the value of the annotation wechatpay-operator.io/refresh-prepay for which this was made.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	RefreshRequest string `json:"refreshRequest,omitempty"`
 }
 
-// Transaction is the payment as WeChat stated it, verified.
+// Transaction is the payment as WeChat reported it, verified.
 type Transaction struct {
 	// id is WeChat's number of the payment (transaction_id).
 	// +optional
@@ -146,25 +146,25 @@ type Transaction struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	CashCurrency string `json:"cashCurrency,omitempty"`
-	// settlementTotal is what the merchant is credited when coupons were used (settlement_total_fee).
+	// settlementTotal is what the merchant is credited if coupons were used (settlement_total_fee).
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991
 	SettlementTotal *int64 `json:"settlementTotal,omitempty"`
-	// couponTotal is the worth of the coupons used (coupon_fee).
+	// couponTotal is the value of the used coupons (coupon_fee).
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991
 	CouponTotal *int64 `json:"couponTotal,omitempty"`
-	// openID of who paid.
+	// openID of the payer.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	OpenID string `json:"openID,omitempty"`
-	// subOpenID of who paid, under the sub merchant's appid of a service provider's Merchant.
+	// subOpenID of the payer, under the sub merchant's appid of a service provider's Merchant.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	SubOpenID string `json:"subOpenID,omitempty"`
-	// bankType the payer paid with, in WeChat's code (bank_type).
+	// bankType with which the payer paid, in WeChat's code (bank_type).
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	BankType string `json:"bankType,omitempty"`
@@ -187,7 +187,7 @@ type RefundedItem struct {
 	Amount int64 `json:"amount,omitempty"`
 }
 
-// Refunded sums the refunds of an Order that succeeded, those whose objects are gone included.
+// Refunded adds up the refunds of an Order that succeeded, including those whose objects are gone.
 type Refunded struct {
 	// total paid back, in minor units of the Order's currency.
 	// +optional
@@ -199,7 +199,7 @@ type Refunded struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	Count int32 `json:"count,omitempty"`
-	// refunds that the total is made of, so that each counts once and none is forgotten with its object.
+	// refunds that are part of the total, so that each counts once and is not forgotten with its object.
 	// +optional
 	// +listType=map
 	// +listMapKey=outRefundNo
@@ -207,7 +207,7 @@ type Refunded struct {
 	Refunds []RefundedItem `json:"refunds,omitempty"`
 }
 
-// OrderStatus is what WeChat said of the order.
+// OrderStatus is the state of the order at WeChat.
 type OrderStatus struct {
 	// conditions of the Order: Prepared (the payer can pay now) and Paid.
 	// +optional
@@ -216,7 +216,7 @@ type OrderStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// outTradeNo is the number in use at WeChat.
+	// outTradeNo is the number that is used at WeChat.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	OutTradeNo string `json:"outTradeNo,omitempty"`
@@ -225,7 +225,7 @@ type OrderStatus struct {
 	// +optional
 	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
 
-	// prepay is what the payer's client needs to pay. Where Prepared never was True it holds no more than attach: WeChat had the
+	// prepay has what the payer's client needs to pay. If Prepared was never True, it has only attach: WeChat had the
 	// order when it was closed.
 	// +optional
 	Prepay *OrderPrepay `json:"prepay,omitempty"`
@@ -234,13 +234,13 @@ type OrderStatus struct {
 	// +optional
 	Transaction *Transaction `json:"transaction,omitempty"`
 
-	// lateRefund is the name of the Refund that was made of a payment that came after the Order was closed (the Merchant's latePayment
-	// is Refund). It is made once, also when it was denied or deleted since.
+	// lateRefund is the name of the Refund that was created for a payment after the Order was closed (the Merchant's
+	// latePayment is Refund). It is created once, even if it was denied or deleted since.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	LateRefund string `json:"lateRefund,omitempty"`
 
-	// refunded sums the refunds that succeeded.
+	// refunded adds up the refunds that succeeded.
 	// +optional
 	Refunded *Refunded `json:"refunded,omitempty"`
 }

@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TradeType says where the payer pays.
+// TradeType defines where the payer pays.
 // +kubebuilder:validation:Enum=JSAPI;NATIVE;APP;MWEB
 type TradeType string
 
@@ -23,7 +23,7 @@ const (
 	TradeTypeMWEB TradeType = "MWEB"
 )
 
-// DesiredState is what the shop wishes an Order to be.
+// DesiredState is the state that the shop wants.
 // +kubebuilder:validation:Enum=Open;Closed
 type DesiredState string
 
@@ -45,15 +45,15 @@ type MerchantReference struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
-	// namespace of the Merchant; defaults to the Order's. Another namespace needs a grant by the Merchant's
-	// spec.allowedNamespaces.
+	// namespace of the Merchant; defaults to the Order's. For another namespace the Merchant's spec.allowedNamespaces
+	// must allow it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 }
 
-// Currency is an ISO 4217 code that WeChat Pay takes. Mainland merchants: CNY only.
+// Currency is an ISO 4217 code that WeChat Pay supports. Mainland merchants: CNY only.
 // +kubebuilder:validation:Enum=CNY;HKD;GBP;USD;JPY;CAD;AUD;EUR;NZD;KRW;THB;SGD;RUB;CHF;SEK;DKK;NOK;AED;TRY;MOP;TWD;CZK;MYR;PHP;IDR;MNT;QAR;HUF;KHR;ISK
 type Currency string
 
@@ -77,7 +77,7 @@ type Amount struct {
 	Currency Currency `json:"currency,omitempty"`
 }
 
-// Payer is who pays.
+// Payer identifies the payer.
 // +kubebuilder:validation:XValidation:rule="has(self.openID) != has(self.subOpenID)",message="payer needs openID, or subOpenID (under the partner.subAppID of a service provider's Merchant), and not both"
 type Payer struct {
 	// openID of the payer under the Order's appID (openid).
@@ -96,8 +96,8 @@ type Payer struct {
 	SubOpenID string `json:"subOpenID,omitempty"`
 }
 
-// OrderSpec says what is to be paid. Everything is immutable but desiredState and ttlSecondsAfterFinished, so that
-// every call to WeChat can be repeated with the same parameters. The rules that say so stand at Order.
+// OrderSpec defines what is to be paid. All fields but desiredState and ttlSecondsAfterFinished are immutable, so that
+// every call to WeChat can be repeated with the same parameters. The rules for that are at Order.
 type OrderSpec struct {
 	// merchantRef names the Merchant that is paid.
 	// +required
@@ -110,16 +110,16 @@ type OrderSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.size() == 0 || self.matches('^[0-9A-Za-z_|*-]{6,32}$')",message="outTradeNo must be 6 to 32 characters of [0-9A-Za-z_-|*]"
 	OutTradeNo string `json:"outTradeNo,omitempty"`
 
-	// appID under which the payer pays (appid); defaults to the Merchant's. It must be bound to the
-	// merchant number, or be the partner.subAppID of a service provider's Merchant. Immutable.
+	// appID under which the payer pays (appid); defaults to the Merchant's. It must be bound to the merchant number, or
+	// be the partner.subAppID of a service provider's Merchant. Immutable.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_-]+$`
 	AppID string `json:"appID,omitempty"`
 
-	// tradeType says where the payer pays: JSAPI (mini program, official account), NATIVE (QR code), APP, MWEB
-	// (browser outside WeChat).
+	// tradeType is where the payer pays: JSAPI (mini program, official account), NATIVE (QR code), APP, MWEB (browser
+	// outside WeChat).
 	// +required
 	TradeType TradeType `json:"tradeType,omitempty"`
 
@@ -134,12 +134,12 @@ type OrderSpec struct {
 	// +required
 	Amount Amount `json:"amount,omitzero"`
 
-	// payer is who pays; required for JSAPI.
+	// payer identifies the payer; required for JSAPI.
 	// +optional
 	Payer *Payer `json:"payer,omitempty"`
 
-	// clientIP is the payer's IPv4 or IPv6 address (spbill_create_ip). Required for MWEB, where WeChat checks it;
-	// otherwise, when it is absent, V2 is sent 127.0.0.1 and V3 nothing.
+	// clientIP is the payer's IPv4 or IPv6 address (spbill_create_ip). Required for MWEB, where WeChat checks it. If it
+	// is absent otherwise, V2 sends 127.0.0.1 and V3 nothing.
 	// +optional
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=45
@@ -155,23 +155,23 @@ type OrderSpec struct {
 	// +kubebuilder:validation:Maximum=604800
 	ExpireAfterSeconds int32 `json:"expireAfterSeconds,omitempty"`
 
-	// expireTime is the moment at which the Order ends, in place of expireAfterSeconds. Only this absolute time is sent to
-	// WeChat (time_expire), which wants it at least 5 minutes ahead. RFC 3339 in whole seconds with an offset, such as
-	// 2026-11-21T20:00:00+08:00. Immutable.
+	// expireTime is when the Order ends, instead of expireAfterSeconds. Only this absolute time is sent to WeChat
+	// (time_expire), which requires it to be at least 5 minutes ahead. RFC 3339 in whole seconds with an offset, such
+	// as 2026-11-21T20:00:00+08:00. Immutable.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
 	// +kubebuilder:validation:Pattern=`^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$`
 	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
 
-	// attach comes back unchanged in callbacks and queries, at most 127 bytes in UTF-8, without & and =.
+	// attach is returned unchanged in callbacks and queries, at most 127 bytes in UTF-8, without & and =.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=127
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 127 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]') && self == self.trim()",messageExpression="size(bytes(self)) > 127 ? 'attach must be at most 127 bytes in UTF-8' : self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'attach must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'attach must not hold & or = (WeChat Pay\\'s signature does not tell them from field borders) or control characters, nor begin or end with white space'"
 	Attach string `json:"attach,omitempty"`
 
-	// goods are what is sold, for coupons on single goods (detail): at most 6000 bytes as WeChat Pay's JSON in all.
+	// goods are the sold items, for coupons on single goods (detail): at most 6000 bytes in WeChat Pay's JSON.
 	// +optional
 	Goods *Goods `json:"goods,omitempty"`
 
@@ -189,8 +189,8 @@ type OrderSpec struct {
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 32 && !self.matches('[&=\\\\p{Cc}\\uFFFE\\uFFFF\\\\x{10000}-\\\\x{10FFFF}]') && self == self.trim()",messageExpression="self.matches('[\\\\x{10000}-\\\\x{10FFFF}]') ? 'deviceInfo must not hold emoji or other characters of four bytes in UTF-8: WeChat Pay does not take them' : 'deviceInfo must be at most 32 bytes in UTF-8, without &, = and control characters, and not begin or end with white space'"
 	DeviceInfo string `json:"deviceInfo,omitempty"`
 
-	// productID is the shop's own number of what is sold (product_id). Protocol V2 wants one for NATIVE, and is sent the
-	// Order's number when it is absent.
+	// productID is the shop's own number of the goods (product_id). Protocol V2 requires one for NATIVE; if it is
+	// absent, the Order's number is sent.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
@@ -218,7 +218,7 @@ type OrderSpec struct {
 	// +optional
 	H5 *H5 `json:"h5,omitempty"`
 
-	// desiredState is Open, or Closed to have an unpaid Order closed at WeChat. It can't go back to Open.
+	// desiredState is Open, or Closed to close an unpaid Order at WeChat. It can't go back to Open.
 	// +optional
 	// +default="Open"
 	// +kubebuilder:default=Open
@@ -232,17 +232,18 @@ type OrderSpec struct {
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
 
-// Every write of an Order evaluates every rule, a status update too, and each field that a rule selects makes the API server
-// copy the schemas of all its siblings, which in the spec are many. So the rules at Order ask first for what spares them that:
+// Every write of an Order evaluates every rule, including status updates. For each field that a rule selects, the API
+// server copies the schemas of all its siblings, and the spec has many. So the rules at Order first check whether that
+// can be skipped:
 //
-//   - What can never change is asked for at the creation, when there is no oldSelf.
-//   - A write changes the status or the rest, never both, since the status is a subresource. So where the status changes, nothing
-//     immutable did.
-//   - What is immutable is one rule, and not one for each field. It has each field twice: to compare it, and to name it in the
-//     message. TestImmutable fails for a field that is left out. Optional ones are compared by has(), since the API server can't
+//   - Fields that can never change are checked at creation only, when there is no oldSelf.
+//   - A write changes the status or the rest, never both, since the status is a subresource. So if the status changes, no
+//     immutable field does.
+//   - All immutable fields are in one rule. It has each field twice: to compare it, and to name it in the message.
+//     TestImmutable fails for a field that is left out. Optional fields are compared by has(), since the API server can't
 //     bound the cost of .? and refuses the rule.
 //
-// A field has a rule of its own for its text only, which is evaluated where the field is there.
+// A field has its own rule only for its text. That rule is evaluated if the field is set.
 
 // Order is one payment by one payer.
 //
@@ -273,11 +274,11 @@ type Order struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says what is to be paid.
+	// spec defines what is to be paid.
 	// +required
 	Spec OrderSpec `json:"spec,omitzero"`
 
-	// status is what WeChat said of the order.
+	// status is the state of the order at WeChat.
 	// +optional
 	Status OrderStatus `json:"status,omitzero"`
 }
@@ -291,12 +292,12 @@ type OrderList struct {
 	Items           []Order `json:"items"`
 }
 
-// Number is the order's number at WeChat: spec.outTradeNo, or the name. Never anything else.
+// Number is the order's number at WeChat: spec.outTradeNo, or the name. It never changes.
 func (o *Order) Number() string {
 	return cmp.Or(o.Spec.OutTradeNo, o.Name)
 }
 
-// Deadline is when an unpaid Order is to be closed: spec.expireTime, or creation plus spec.expireAfterSeconds.
+// Deadline is when an unpaid Order is closed: spec.expireTime, or creation plus spec.expireAfterSeconds.
 func (o *Order) Deadline() time.Time {
 	if o.Spec.ExpireTime != nil {
 		return o.Spec.ExpireTime.Time

@@ -14,8 +14,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// TestObjectsFromBeforeTheRulesGoOn: what was stored before a rule came is kept, and everything else of it can be written. A time that
-// Go can't decode is mended by a patch, as docs/upgrade.md says.
+// TestObjectsFromBeforeTheRulesGoOn: what was stored before a rule came is kept, and everything else of it can be
+// written. A time that Go can't decode is mended by a patch, as docs/upgrade.md says.
 func TestObjectsFromBeforeTheRulesGoOn(t *testing.T) {
 	ns := namespace(t)
 	const forged = "肥皂&total_fee=1"
@@ -53,8 +53,8 @@ func TestObjectsFromBeforeTheRulesGoOn(t *testing.T) {
 	}
 }
 
-// withoutRules does something while a kind has neither patterns nor rules, as the kind of a version before. The probe is an object
-// that only such a kind takes.
+// withoutRules does something while a kind has neither patterns nor rules, as the kind of a version before. The probe
+// is an object that only such a kind takes.
 func withoutRules(t *testing.T, kind string, probe *unstructured.Unstructured, do func()) {
 	t.Helper()
 	asIs := crdOf(t, kind).Spec.Versions[0].Schema.OpenAPIV3Schema

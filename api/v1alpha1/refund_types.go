@@ -25,21 +25,20 @@ type OrderReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// AbnormalTarget says where the money of an abnormal refund goes.
+// AbnormalTarget defines where the money of an abnormal refund goes.
 // +kubebuilder:validation:Enum=MerchantBankCard;UserBankCard
 type AbnormalTarget string
 
 // The targets of an abnormal refund.
 const (
-	// AbnormalToMerchantBankCard gives the money back to the merchant's settlement card, to be paid
-	// back outside of WeChat Pay.
+	// AbnormalToMerchantBankCard returns the money to the merchant's settlement card; the merchant pays it back outside
+	// of WeChat Pay.
 	AbnormalToMerchantBankCard AbnormalTarget = "MerchantBankCard"
 	// AbnormalToUserBankCard pays it to a bank card of the payer.
 	AbnormalToUserBankCard AbnormalTarget = "UserBankCard"
 )
 
-// AbnormalRefund is a decision on a refund whose money WeChat could not give back to where it came
-// from.
+// AbnormalRefund is a decision on a refund whose money WeChat could not return to its source.
 // +kubebuilder:validation:XValidation:rule="self.to == 'UserBankCard' ? has(self.bankType) && has(self.secretRef) : !has(self.bankType) && !has(self.secretRef)",message="abnormal.bankType and abnormal.secretRef are required for to: UserBankCard, and for that only"
 type AbnormalRefund struct {
 	// to is MerchantBankCard (the merchant's settlement card; pay the payer by other means) or
@@ -52,28 +51,29 @@ type AbnormalRefund struct {
 	// +kubebuilder:validation:Enum=CMB_DEBIT;COMM_DEBIT;ABC_DEBIT;CCB_DEBIT;ICBC_DEBIT;BOC_DEBIT;PAB_DEBIT;SPDB_DEBIT;CITIC_DEBIT;CEB_DEBIT;CMBC_DEBIT;CIB_DEBIT;GDB_DEBIT;PSBC_DEBIT;NBCB_DEBIT
 	BankType string `json:"bankType,omitempty"`
 
-	// secretRef names the Secret, in the Refund's namespace, with the entries account (the card's
-	// number) and name (its owner's), which are encrypted for WeChat and shown nowhere.
+	// secretRef names the Secret, in the Refund's namespace, with the entries account (the card's number) and name (its
+	// owner's). They are encrypted for WeChat and never shown.
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 }
 
-// RefundSpec says what is to be paid back. Everything is immutable but approval and abnormal, which
-// are decided once. The rules that say so stand at Refund.
+// RefundSpec defines what is to be paid back. All fields but approval and abnormal are immutable, and these two are set
+// once. The rules for that are at Refund.
 type RefundSpec struct {
 	// orderRef names the Order to refund, in the same namespace.
 	// +required
 	OrderRef OrderReference `json:"orderRef,omitzero"`
 
-	// amount to pay back, in minor units of the Order's currency (fen for CNY): 50 is 0.50 yuan. At most what was paid,
-	// less what other Refunds of the Order took.
+	// amount to pay back, in minor units of the Order's currency (fen for CNY): 50 is 0.50 yuan. At most the paid
+	// amount minus the Order's other Refunds.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
 	Amount int64 `json:"amount,omitempty"`
 
 	// outRefundNo is the refund's number at WeChat (out_refund_no): 1 to 64 characters of [0-9A-Za-z_-|*@], unique for
-	// the merchant number. Defaults to metadata.name. WeChat pays once for a number, however often it is asked.
+	// the merchant number. Defaults to metadata.name. WeChat pays once for a number, even if it is requested several
+	// times.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9A-Za-z_|*@-]{0,64}$')",message="outRefundNo must be 1 to 64 characters of [0-9A-Za-z_-|*@]"
@@ -87,41 +87,41 @@ type RefundSpec struct {
 	Reason string `json:"reason,omitempty"`
 
 	// approval is the decision of a person who has the right to approve: Approved or Denied. Absent until decided, and
-	// then final.
+	// final afterwards.
 	// +optional
 	Approval Approval `json:"approval,omitempty"`
 
-	// approvalMessage says why it was approved or denied, for whoever reads the Refund; the payer does not see it. At most 256
-	// characters. It is set together with approval, and then final.
+	// approvalMessage says why it was approved or denied. Readers of the Refund see it; the payer does not. At most 256
+	// characters. It is set together with approval, and is final as well.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="approvalMessage must not hold control characters, nor begin or end with white space"
 	ApprovalMessage string `json:"approvalMessage,omitempty"`
 
-	// abnormal is set by a person who has the right to approve, once the Refund is Abnormal, and is
-	// then final: it says where the money goes that WeChat could not give back to where it came
-	// from. Protocol V3 only; under V2 it is done in the merchant platform.
+	// abnormal is set once by a person who has the right to approve, after the Refund has become Abnormal. It defines
+	// where the money goes that WeChat could not return to its source. Protocol V3 only; under V2 use the merchant
+	// platform.
 	// +optional
 	Abnormal *AbnormalRefund `json:"abnormal,omitempty"`
 }
 
-// RefundStatus is what WeChat said of the refund.
+// RefundStatus is the state of the refund at WeChat.
 type RefundStatus struct {
-	// conditions of the Refund: Approved (may it be sent), Accepted (WeChat took it), Succeeded (the money is back), and
-	// AbnormalHandled (WeChat took what spec.abnormal says).
+	// conditions of the Refund: Approved (it may be sent), Accepted (WeChat accepted it), Succeeded (the money was
+	// returned), and AbnormalHandled (WeChat accepted spec.abnormal).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// outRefundNo is the number in use at WeChat.
+	// outRefundNo is the number that is used at WeChat.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	OutRefundNo string `json:"outRefundNo,omitempty"`
 
-	// refundID is WeChat's own number for the refund (refund_id).
+	// refundID is WeChat's number of the refund (refund_id).
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	RefundID string `json:"refundID,omitempty"`
@@ -131,28 +131,30 @@ type RefundStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	ReceivedAccount string `json:"receivedAccount,omitempty"`
 
-	// lastRequestTime is when WeChat was last asked to refund, on this Order at least a minute after the request before.
+	// lastRequestTime is when WeChat was last asked to refund. It is at least a minute after the previous request for
+	// this Order.
 	// +optional
 	LastRequestTime *metav1.Time `json:"lastRequestTime,omitempty"`
 
-	// acceptedTime is when WeChat was seen to have taken the refund.
+	// acceptedTime is when the operator learned that WeChat accepted the refund.
 	// +optional
 	AcceptedTime *metav1.Time `json:"acceptedTime,omitempty"`
 
-	// stalledTime is since when WeChat has not confirmed any more that it is paying back a refund that it took: its answers are errors,
-	// contradict the Refund, are not known to this version, or say that a person must act. Absent while it confirms it. A Refund that
-	// is being deleted is let go 24 hours after this time, or after its deletion if that is later.
+	// stalledTime is since when WeChat has not confirmed that it is paying back a refund that it accepted: its answers
+	// are errors, contradict the Refund, are not known to this version, or say that a person must act. Absent while
+	// WeChat confirms it. The finalizer of a Refund that is being deleted is removed 24 hours after this time, or after
+	// its deletion if that is later.
 	// +optional
 	StalledTime *metav1.Time `json:"stalledTime,omitempty"`
 
-	// succeededTime is when the money was back, by WeChat's clock (refund_success_time).
+	// succeededTime is when the money was returned, by WeChat's clock (refund_success_time).
 	// +optional
 	SucceededTime *metav1.Time `json:"succeededTime,omitempty"`
 }
 
-// What the rules at Refund ask for first, and why, is said at Order. That approval is final is a rule of its own.
+// The comment at Order says what the rules check first, and why. That approval is final is a separate rule.
 
-// Refund is one refund of a paid Order. WeChat is asked only after it was approved.
+// Refund is one refund of a paid Order. It is sent to WeChat only after it was approved.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -182,11 +184,11 @@ type Refund struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says what is to be paid back.
+	// spec defines what is to be paid back.
 	// +required
 	Spec RefundSpec `json:"spec,omitzero"`
 
-	// status is what WeChat said of the refund.
+	// status is the state of the refund at WeChat.
 	// +optional
 	Status RefundStatus `json:"status,omitzero"`
 }
@@ -200,7 +202,7 @@ type RefundList struct {
 	Items           []Refund `json:"items"`
 }
 
-// Number is the refund's number at WeChat: spec.outRefundNo, or the name. Never anything else.
+// Number is the refund's number at WeChat: spec.outRefundNo, or the name. It never changes.
 func (r *Refund) Number() string {
 	return cmp.Or(r.Spec.OutRefundNo, r.Name)
 }

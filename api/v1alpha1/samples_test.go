@@ -15,7 +15,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// TestSamplesAreTaken applies each file of config/samples once and again. What is applied over another one comes after it.
+// TestSamplesAreTaken applies each file of config/samples once and again. What is applied over another one comes after
+// it.
 func TestSamplesAreTaken(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(controlplane.Root(), "config/samples/*.yaml"))
 	if err != nil {

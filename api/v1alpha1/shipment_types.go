@@ -10,40 +10,40 @@ type Logistics string
 
 // The kinds of logistics (logistics_type).
 const (
-	// LogisticsExpress: a carrier brings it, with a tracking number.
+	// LogisticsExpress: a carrier delivers it, with a tracking number.
 	LogisticsExpress Logistics = "Express"
-	// LogisticsSameCity: somebody in the same city brings it.
+	// LogisticsSameCity: it is delivered within the city.
 	LogisticsSameCity Logistics = "SameCity"
-	// LogisticsVirtual: nothing has to be brought.
+	// LogisticsVirtual: there is nothing to deliver.
 	LogisticsVirtual Logistics = "Virtual"
-	// LogisticsSelfPickup: the payer comes for it.
+	// LogisticsSelfPickup: the payer collects it.
 	LogisticsSelfPickup Logistics = "SelfPickup"
 )
 
 // Parcel is one parcel, or what is handed over at once.
 type Parcel struct {
-	// trackingNumber of the carrier (tracking_no); for Express, and required there.
+	// trackingNumber of the carrier (tracking_no); required for Express, and only allowed there.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_.-]+$`
 	TrackingNumber string `json:"trackingNumber,omitempty"`
 
-	// carrier by WeChat's code (express_company), such as SF, STO or JD; for Express, and required there.
+	// carrier by WeChat's code (express_company), such as SF, STO or JD; required for Express, and only allowed there.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z_.-]+$`
 	Carrier string `json:"carrier,omitempty"`
 
-	// items says what is in it, and is shown to the payer (item_desc): at most 120 characters.
+	// items describes the content, and is shown to the payer (item_desc): at most 120 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=120
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\uFFFE\\uFFFF]') && self == self.trim()",message="items must not hold control characters, nor begin or end with white space"
 	Items string `json:"items,omitempty"`
 
-	// receiverContact is the telephone number of who gets it, masked but for the last four digits, such as 189****1234
+	// receiverContact is the receiver's telephone number, masked but for the last four digits, such as 189****1234
 	// (receiver_contact). The carrier SF needs it, or consignorContact.
 	// +optional
 	// +kubebuilder:validation:MinLength=5
@@ -51,7 +51,7 @@ type Parcel struct {
 	// +kubebuilder:validation:Pattern=`^[0-9+*-]*\*[0-9+*-]*[0-9]{4}$`
 	ReceiverContact string `json:"receiverContact,omitempty"`
 
-	// consignorContact is the telephone number of who sends it, masked in the same way (consignor_contact).
+	// consignorContact is the sender's telephone number, masked in the same way (consignor_contact).
 	// +optional
 	// +kubebuilder:validation:MinLength=5
 	// +kubebuilder:validation:MaxLength=64
@@ -59,7 +59,7 @@ type Parcel struct {
 	ConsignorContact string `json:"consignorContact,omitempty"`
 }
 
-// ShipmentSpec says what is on its way. All of it is immutable: WeChat takes shipping information once, and changes of it once more.
+// ShipmentSpec defines what was shipped. It is immutable: WeChat accepts shipping information once, and one correction.
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="(self.orderRef == oldSelf.orderRef ? \"\" : 'orderRef is immutable; ') + (self.logistics == oldSelf.logistics ? \"\" : 'logistics is immutable; ') + (self.parcels == oldSelf.parcels ? \"\" : 'parcels is immutable; ') + (self.complete == oldSelf.complete ? \"\" : 'complete is immutable; ') + 'create another Shipment: WeChat takes a change of what was shipped only once'"
 // +kubebuilder:validation:XValidation:rule="self.logistics != 'Express' || self.parcels.all(p, has(p.trackingNumber) && has(p.carrier))",fieldPath=".parcels",message="each parcel needs trackingNumber and carrier for logistics Express"
 // +kubebuilder:validation:XValidation:rule="self.logistics == 'Express' || (self.parcels.size() == 1 && self.complete && !has(self.parcels[0].trackingNumber) && !has(self.parcels[0].carrier))",fieldPath=".parcels",message="WeChat takes several parcels, or several Shipments of an Order, for logistics Express only, and so it does tracking numbers and carriers: write one parcel with items, and complete: true"
@@ -69,27 +69,27 @@ type ShipmentSpec struct {
 	// +required
 	OrderRef OrderReference `json:"orderRef,omitzero"`
 
-	// logistics is Express, SameCity, Virtual (nothing has to be brought) or SelfPickup (logistics_type).
+	// logistics is Express, SameCity, Virtual (nothing to deliver) or SelfPickup (logistics_type).
 	// +required
 	Logistics Logistics `json:"logistics,omitempty"`
 
-	// parcels that are on their way, 1 to 15. Several are for Express only.
+	// parcels that were shipped, 1 to 15. Several are allowed for Express only.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=15
 	Parcels []Parcel `json:"parcels,omitempty"`
 
-	// complete is true if nothing more comes after this Shipment (is_all_delivered), the default. An Order that is shipped in
-	// parts has a Shipment for each: all of them but the last one are complete: false, and they are uploaded in the order of
-	// their creation.
+	// complete is true if nothing more is shipped after this Shipment (is_all_delivered), the default. An Order that is
+	// shipped in parts has a Shipment for each part: all but the last one are complete: false, and they are uploaded in
+	// the order of their creation.
 	// +optional
 	// +default=true
 	// +kubebuilder:default=true
 	Complete *bool `json:"complete,omitempty"`
 }
 
-// ShipmentStatus is what WeChat has.
+// ShipmentStatus is the state of the shipping information at WeChat.
 type ShipmentStatus struct {
 	// conditions of the Shipment: Uploaded.
 	// +optional
@@ -98,13 +98,13 @@ type ShipmentStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// uploadTime is when WeChat took the shipping information, or was found to have it.
+	// uploadTime is when WeChat accepted the shipping information, or was found to have it.
 	// +optional
 	UploadTime *metav1.Time `json:"uploadTime,omitempty"`
 
-	// weChatState is the state of the order in WeChat's order shipping management when it was last asked: ToShip, Shipped,
-	// Confirmed (the payer has the goods), Completed, Refunded or SettlementPending. It is asked about when an upload is in
-	// doubt, not regularly.
+	// weChatState is the state of the order in WeChat's order shipping management at the last query: ToShip, Shipped,
+	// Confirmed (the payer has the goods), Completed, Refunded or SettlementPending. The operator queries it when an
+	// upload is in doubt, not regularly.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
@@ -117,8 +117,8 @@ type ShipmentStatus struct {
 	MiniProgram string `json:"miniProgram,omitempty"`
 }
 
-// Shipment is shipping information (发货信息) of an Order, which WeChat wants to have of payments in mini programs: without it the
-// money stays frozen. It is uploaded once the Order is paid.
+// Shipment is shipping information (发货信息) of an Order. WeChat requires it for payments in mini programs, and freezes
+// the money until it has it. It is uploaded once the Order is paid.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -138,16 +138,16 @@ type Shipment struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says what is on its way.
+	// spec defines what was shipped.
 	// +required
 	Spec ShipmentSpec `json:"spec,omitzero"`
 
-	// status is what WeChat has.
+	// status is the state of the shipping information at WeChat.
 	// +optional
 	Status ShipmentStatus `json:"status,omitzero"`
 }
 
-// IsComplete reports whether nothing more comes after this Shipment.
+// IsComplete reports whether nothing more is shipped after this Shipment.
 func (s *Shipment) IsComplete() bool { return s.Spec.Complete == nil || *s.Spec.Complete }
 
 // ShipmentList is a list of Shipments.

@@ -4,23 +4,23 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// StatementSchedule says whether Statements are made by the operator.
+// StatementSchedule defines whether the operator creates Statements.
 // +kubebuilder:validation:Enum=None;Daily
 type StatementSchedule string
 
 // The schedules of Statements.
 const (
-	// StatementsNone: only those that somebody creates.
+	// StatementsNone: users create Statements.
 	StatementsNone StatementSchedule = "None"
-	// StatementsDaily: one for each Beijing day, once WeChat has its bill.
+	// StatementsDaily: the operator creates one for each Beijing day, once WeChat has its bill.
 	StatementsDaily StatementSchedule = "Daily"
 )
 
-// ForeignPayments says which payments of the merchant number belong to other systems. A payment is foreign if one of these fits and the
-// operator does not know it.
+// ForeignPayments defines which payments of the merchant number belong to other systems. A payment is foreign if one of
+// these fields matches and the operator does not know the payment.
 // +kubebuilder:validation:MinProperties=1
 type ForeignPayments struct {
-	// outTradeNoPrefixes are what the numbers (out_trade_no) of another system begin with.
+	// outTradeNoPrefixes are the prefixes of another system's numbers (out_trade_no).
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -29,7 +29,7 @@ type ForeignPayments struct {
 	// +kubebuilder:validation:items:MaxLength=32
 	OutTradeNoPrefixes []string `json:"outTradeNoPrefixes,omitempty"`
 
-	// appIDs that only other systems take payments for.
+	// appIDs that only other systems use.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -38,7 +38,8 @@ type ForeignPayments struct {
 	// +kubebuilder:validation:items:MaxLength=32
 	AppIDs []string `json:"appIDs,omitempty"`
 
-	// tradeTypes in WeChat's spelling that only other systems take payments by, such as MICROPAY (a till that scans the payer's code).
+	// tradeTypes that only other systems use, as WeChat writes them, such as MICROPAY (a till that scans the payer's
+	// code).
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -48,17 +49,18 @@ type ForeignPayments struct {
 	TradeTypes []string `json:"tradeTypes,omitempty"`
 }
 
-// MerchantStatements says how the merchant number's bills are compared with what the operator knows.
+// MerchantStatements defines how the merchant number's bills are compared with the operator's records.
 // +kubebuilder:validation:MinProperties=1
 type MerchantStatements struct {
-	// schedule is None, or Daily: a Statement <merchant>-<date> is made for each Beijing day, and days that were missed while the
-	// operator was down are made up for as long as WeChat has their bills.
+	// schedule is None, or Daily: the operator creates a Statement <merchant>-<date> for each Beijing day. After a
+	// downtime it creates those of the missed days, as long as WeChat has their bills.
 	// +optional
 	// +default="None"
 	// +kubebuilder:default=None
 	Schedule StatementSchedule `json:"schedule,omitempty"`
 
-	// foreign says which payments belong to other systems that use the same merchant number. Without it they are differences.
+	// foreign defines which payments belong to other systems that use the same merchant number. Without it they are
+	// differences.
 	// +optional
 	Foreign *ForeignPayments `json:"foreign,omitempty"`
 }
@@ -72,15 +74,15 @@ type LocalMerchantReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// StatementSpec says which bill to compare. It is immutable.
+// StatementSpec defines which bill to compare. It is immutable.
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="(self.merchantRef == oldSelf.merchantRef ? \"\" : 'merchantRef is immutable; ') + (self.date == oldSelf.date ? \"\" : 'date is immutable; ') + 'create another Statement'"
 type StatementSpec struct {
 	// merchantRef names the Merchant, in the namespace of the Statement.
 	// +required
 	MerchantRef LocalMerchantReference `json:"merchantRef,omitzero"`
 
-	// date is a day in Beijing, such as "2026-11-27" (in quotes: YAML takes it for something else without). WeChat has its bill
-	// from 10:00 of the next day on, for 89 days.
+	// date is a day in Beijing, such as "2026-11-27" (in quotes, because YAML would read it as a timestamp). WeChat has
+	// its bill from 10:00 of the next day on, for 89 days.
 	// +required
 	// +kubebuilder:validation:MinLength=10
 	// +kubebuilder:validation:MaxLength=10
@@ -88,7 +90,7 @@ type StatementSpec struct {
 	Date string `json:"date,omitempty"`
 }
 
-// StatementTally is a number of rows with their money.
+// StatementTally is a number of rows and the sum of their amounts.
 type StatementTally struct {
 	// count of rows.
 	// +required
@@ -119,13 +121,13 @@ type StatementTotals struct {
 	// +required
 	Refunds StatementTally `json:"refunds"`
 
-	// foreign payments and refunds, which Merchant.spec.statements.foreign leaves to other systems. They are part of payments and
-	// refunds.
+	// foreign payments and refunds, which belong to other systems according to Merchant.spec.statements.foreign. They
+	// are part of payments and refunds.
 	// +required
 	Foreign StatementTally `json:"foreign"`
 
-	// unexplained are the rows that differ, and what the bill lacks: how much money status.differences is about. Amounts are added up
-	// whichever way the money went.
+	// unexplained are the rows that differ, and those that the bill lacks: the amount of money that status.differences
+	// is about. Amounts are added up regardless of the direction of the money.
 	// +optional
 	Unexplained *StatementTally `json:"unexplained,omitempty"`
 
@@ -136,10 +138,11 @@ type StatementTotals struct {
 	Fees string `json:"fees,omitempty"`
 }
 
-// StatementDifference is something in which the bill and the operator differ.
+// StatementDifference is a difference between the bill and the operator's records.
 type StatementDifference struct {
-	// class of the difference, such as PaymentNotInLedger (WeChat lists a payment that nobody here knows) or PaymentNotInBill (an
-	// Order is Paid and WeChat does not list it). docs/statements.md has them all.
+	// class of the difference, such as PaymentNotInLedger (WeChat lists a payment that is neither in the cluster nor in
+	// the ledger) or PaymentNotInBill (an Order is Paid and WeChat does not list it). docs/statements.md lists all
+	// classes.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -157,32 +160,32 @@ type StatementDifference struct {
 	// +kubebuilder:validation:MaxLength=64
 	TransactionID string `json:"transactionID,omitempty"`
 
-	// outRefundNo is the refund's number, if it is about one.
+	// outRefundNo is the refund's number, if the difference is about one.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	OutRefundNo string `json:"outRefundNo,omitempty"`
 
-	// refundID is WeChat's number of the refund, if it is about one.
+	// refundID is WeChat's number of the refund, if the difference is about one.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	RefundID string `json:"refundID,omitempty"`
 
-	// bill is what WeChat's bill says.
+	// bill is the value in WeChat's bill.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Bill string `json:"bill,omitempty"`
 
-	// here is what the operator knows.
+	// here is the operator's value.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Here string `json:"here,omitempty"`
 }
 
-// StatementDifferenceCount says how many differences of a class there are.
+// StatementDifferenceCount is the number of differences of a class.
 type StatementDifferenceCount struct {
 	// class of the differences.
 	// +required
@@ -197,9 +200,10 @@ type StatementDifferenceCount struct {
 	Count int64 `json:"count,omitempty"`
 }
 
-// StatementStatus is what the comparison found.
+// StatementStatus is the result of the comparison.
 type StatementStatus struct {
-	// conditions of the Statement: Downloaded (the bill is here and whole) and Balanced (it agrees with what the operator knows).
+	// conditions of the Statement: Downloaded (the bill was downloaded and is complete) and Balanced (it agrees with
+	// the operator's records).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -216,7 +220,8 @@ type StatementStatus struct {
 	// +optional
 	ComparedTime *metav1.Time `json:"comparedTime,omitempty"`
 
-	// totals are the bill's rows by currency. Of a service provider's bill they are those of the Merchant's sub merchant only.
+	// totals are the bill's rows by currency. Of a service provider's bill they are those of the Merchant's sub
+	// merchant only.
 	// +optional
 	// +listType=map
 	// +listMapKey=currency
@@ -224,14 +229,15 @@ type StatementStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Totals []StatementTotals `json:"totals,omitempty"`
 
-	// differences are at most 50; where there are more, each class has its share of them. Nothing about the payer is in them.
+	// differences lists at most 50. If there are more, each class has its share of them. They contain no data about the
+	// payer.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=50
 	Differences []StatementDifference `json:"differences,omitempty"`
 
-	// differenceCounts says how many differences of each class there are, listed or not.
+	// differenceCounts is the number of differences of each class, listed or not.
 	// +optional
 	// +listType=map
 	// +listMapKey=class
@@ -239,21 +245,23 @@ type StatementStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	DifferenceCounts []StatementDifferenceCount `json:"differenceCounts,omitempty"`
 
-	// differing is how many differences there are altogether; absent until the bill was compared.
+	// differing is the total number of differences; absent until the bill was compared.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991
 	Differing *int64 `json:"differing,omitempty"`
 
-	// undecided is how many payments and refunds near midnight a bill of the day before or after will tell about.
+	// undecided is the number of payments and refunds near midnight that the bill of the day before or after will
+	// decide.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991
 	Undecided *int64 `json:"undecided,omitempty"`
 }
 
-// Statement compares WeChat's bill (对账单) of one merchant number and one day with what the operator knows of that day. It changes
-// neither Orders nor Refunds: where the bill says that a payment or refund was missed, WeChat is asked about it.
+// Statement compares WeChat's bill (对账单) of one merchant number and one day with the operator's records of that day. It
+// changes neither Orders nor Refunds: if the bill shows that the operator missed a payment or refund, the operator
+// queries WeChat.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -276,11 +284,11 @@ type Statement struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says which bill to compare.
+	// spec defines which bill to compare.
 	// +required
 	Spec StatementSpec `json:"spec,omitzero"`
 
-	// status is what the comparison found.
+	// status is the result of the comparison.
 	// +optional
 	Status StatementStatus `json:"status,omitzero"`
 }

@@ -237,8 +237,8 @@ spec:
 			}
 			shop()
 			object := typed(t, u)
-			// A patch, as an update would write the whole spec: without the empty number, and with the time in UTC. The same
-			// to WeChat, but not to who applied it.
+			// A patch, as an update would write the whole spec: without the empty number, and with the time in UTC. The
+			// same to WeChat, but not to who applied it.
 			before := object.DeepCopyObject().(client.Object)
 			object.SetFinalizers([]string{v1alpha1.Finalizer})
 			if err := env.Client.Patch(t.Context(), object, client.MergeFrom(before), client.FieldOwner("operator")); err != nil {

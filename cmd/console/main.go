@@ -1,5 +1,5 @@
-// Command console serves the page for the shop's staff: Orders, Refunds that wait for a decision, Merchants and Statements.
-// docs/console.md describes it. It has no rights of its own: whoever uses it acts with their own.
+// Command console serves the page for the shop's staff: Orders, Refunds that await a decision, Merchants and
+// Statements. docs/console.md describes it. It has no rights of its own: it uses those of each user.
 package main
 
 import (

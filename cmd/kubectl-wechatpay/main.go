@@ -1,5 +1,5 @@
-// Command kubectl-wechatpay is the plugin of kubectl: in a folder of PATH, it is kubectl wechatpay. docs/kubectl-plugin.md describes
-// it.
+// Command kubectl-wechatpay is a kubectl plugin: if it is in a folder of PATH, kubectl wechatpay runs it.
+// docs/kubectl-plugin.md describes it.
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 	"syscall"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	_ "k8s.io/client-go/plugin/pkg/client/auth" // kubeconfigs of cloud providers
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // for kubeconfigs of cloud providers
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin"
 )

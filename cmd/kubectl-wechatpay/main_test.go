@@ -20,7 +20,7 @@ var env *controlplane.Environment
 
 func TestMain(m *testing.M) { controlplane.Main(m, &env, nil) }
 
-// kubectl calls kubectl with the plugin and its completion in PATH.
+// kubectl runs kubectl with the plugin and its completion in PATH.
 type kubectl struct {
 	binary, path, kubeconfig string
 }
@@ -56,7 +56,7 @@ func install(t *testing.T) kubectl {
 		os.Getenv("PATH"), kubeconfig}
 }
 
-// run returns the exit code and what was printed.
+// run returns the exit code and the output.
 func (k kubectl) run(t *testing.T, input string, args ...string) (int, string, string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), k.binary, args...)
@@ -75,7 +75,7 @@ func (k kubectl) run(t *testing.T, input string, args ...string) (int, string, s
 	return 0, out.String(), errOut.String()
 }
 
-// TestAsAPluginOfKubectl: kubectl finds the command, hands over arguments, input, output and exit codes, and completes.
+// TestAsAPluginOfKubectl: kubectl finds the command, passes on arguments, input, output and exit codes, and completes.
 func TestAsAPluginOfKubectl(t *testing.T) {
 	k := install(t)
 	if err := env.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}); err != nil {

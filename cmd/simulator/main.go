@@ -1,12 +1,11 @@
-// Command simulator runs a WeChat Pay (API v2 and v3), and with --mini-program an api.weixin.qq.com, in
-// a process of its own, for demonstrations and endurance runs.
+// Command simulator runs a simulated WeChat Pay (API v2 and v3), and with --mini-program a simulated api.weixin.qq.com,
+// in its own process, for demonstrations and endurance runs.
 //
 //	go run ./cmd/simulator --merchant 1900000109:wxd678efh567hg6787:Zx81TestOnlyKey0Zx81TestOnlyKey0 \
 //		--time-scale 60 --state state.jsonl --certificates certificates
 //
-// It prints its URLs as JSON, one line, then one line for each merchant of API v3, and runs until
-// SIGTERM or an interrupt. Package simulator describes what it does and the admin API that drives
-// it.
+// It prints its URLs as one line of JSON, then one line for each merchant of API v3, and runs until SIGTERM or an
+// interrupt. Package simulator describes its behaviour and its admin API.
 package main
 
 import (
@@ -67,14 +66,14 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	return wechat.Close()
 }
 
-// settings are the simulator's options and those of the command.
+// settings are the options of the simulator and of the command.
 type settings struct {
 	simulator.Options
 	certificates string
 	// subMerchants and verifications are applied when all merchants are known.
 	subMerchants  map[string][]simulator.SubMerchant
 	verifications map[string]verification
-	// printed are the merchants of --merchant-v3.
+	// printed are the merchants of --merchant-v3, whose credentials are printed.
 	printed []string
 	weixin  weixinSettings
 }
@@ -175,7 +174,7 @@ func (o *settings) trustShop(path string) error {
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
-		pool = x509.NewCertPool() // a machine without system roots
+		pool = x509.NewCertPool() // the machine has no system roots
 	}
 	if !pool.AppendCertsFromPEM(content) {
 		return errors.New("the file contains no certificate")
@@ -220,7 +219,7 @@ func filesOf(dir, mchID string) (certFile, keyFile string) {
 	return filepath.Join(dir, mchID+"-cert.pem"), filepath.Join(dir, mchID+"-key.pem")
 }
 
-// issueOnce writes a merchant's certificate unless an earlier run did.
+// issueOnce writes a merchant's certificate unless an earlier run wrote it.
 func issueOnce(wechat *simulator.Simulator, dir, mchID string) error {
 	certFile, keyFile := filesOf(dir, mchID)
 	if _, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil {

@@ -14,16 +14,16 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// verification is how a merchant verifies API v3.
+// verification is how a merchant verifies responses of API v3.
 type verification struct {
 	by    simulator.Verification
 	share float64
 }
 
-// publicKeyFile is WeChat Pay's public key.
+// publicKeyFile has WeChat Pay's public key.
 const publicKeyFile = "wechatpay-public-key.pem"
 
-// addMerchantV3 adds a merchant, or an APIv3 key to one that was named before.
+// addMerchantV3 adds a merchant, or adds an APIv3 key to an existing one.
 func (o *settings) addMerchantV3(text string) error {
 	parts := strings.Split(text, ":")
 	if len(parts) != 2 && len(parts) != 3 {
@@ -89,8 +89,8 @@ func (o *settings) setVerification(text string) error {
 	return nil
 }
 
-// completeV3 applies what was said of merchants, whatever the order of the flags, and registers the
-// certificates of an earlier run.
+// completeV3 applies the flags about merchants, in whatever order they were given, and registers the certificates of an
+// earlier run.
 func (o *settings) completeV3() error {
 	for mchID, subs := range o.subMerchants {
 		m := o.merchant(mchID)
@@ -144,7 +144,7 @@ func (o *settings) chooseKey(m *simulator.Merchant) error {
 	return os.WriteFile(file, []byte(m.APIV3Key+"\n"), 0o600)
 }
 
-// merchantV3 is what somebody has to tell an SDK of API v3.
+// merchantV3 has the settings that an SDK of API v3 needs.
 type merchantV3 struct {
 	MchID        string   `json:"mchid"`
 	AppIDs       []string `json:"appids"`
@@ -158,7 +158,7 @@ type merchantV3 struct {
 	Verification string   `json:"verification"`
 }
 
-// announceV3 writes WeChat Pay's public key and says what the merchants of --merchant-v3 need.
+// announceV3 writes WeChat Pay's public key and prints the settings of the merchants of --merchant-v3.
 func announceV3(wechat *simulator.Simulator, o settings, lines *json.Encoder) error {
 	if len(o.printed) == 0 {
 		return nil

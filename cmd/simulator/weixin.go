@@ -35,7 +35,7 @@ func (o *weixinSettings) add(text string) error {
 // weixinServer is the simulator of api.weixin.qq.com; nil without --mini-program.
 type weixinServer struct{ *weixinsimulator.Simulator }
 
-// startWeixin starts it with a certificate of WeChat Pay's authority, so that clients need one only.
+// startWeixin starts it with a certificate of WeChat Pay's authority, so that clients need only one authority.
 func startWeixin(wechat *simulator.Simulator, o settings) (*weixinServer, error) {
 	if len(o.weixin.miniPrograms) == 0 {
 		return nil, nil
@@ -53,7 +53,7 @@ func startWeixin(wechat *simulator.Simulator, o settings) (*weixinServer, error)
 	return &weixinServer{weixin}, err
 }
 
-// addURLs adds its addresses to those that are printed.
+// addURLs adds its addresses to the printed ones.
 func (s *weixinServer) addURLs(urls map[string]string) {
 	if s == nil {
 		return

@@ -15,8 +15,8 @@ import (
 // h5Pages are the pages of examples/h5, if they were built. Without them the storefront has a page of its own.
 const h5Pages = "examples/h5/dist"
 
-// startStorefront applies examples/storefront/deploy, and runs its storefront with the token of its ServiceAccount, because there is
-// no kubelet.
+// startStorefront applies examples/storefront/deploy, and runs its storefront with the token of its ServiceAccount,
+// because there is no kubelet.
 func (d *demo) startStorefront(ctx context.Context) error {
 	d.console.say("The shop's own backend, with the role wechatpay-operator-shop:")
 	if err := d.kubectl(ctx, admin, "apply", "--server-side", "-k", "examples/storefront/deploy"); err != nil {

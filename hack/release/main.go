@@ -1,5 +1,5 @@
-// Command release builds kubectl-wechatpay for the usual platforms, packs each into an archive with its license, and writes their
-// checksums and the manifest of krew beside them. The same commit and the same Go make the same archives.
+// Command release builds kubectl-wechatpay for the usual platforms, packs each into an archive with its license, and
+// writes their checksums and the manifest of krew beside them. The same commit and the same Go make the same archives.
 //
 //	go run ./hack/release -version v1.2.3 -out dist
 package main

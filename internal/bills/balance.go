@@ -4,25 +4,24 @@ import (
 	"slices"
 )
 
-// movement is what the chain of balances needs of a row: 24 bytes.
+// movement has the fields of a row that the chain of balances needs: 24 bytes.
 type movement struct {
 	second        int64
 	before, after int64
 }
 
-// balanceChain checks that each balance follows from the one before. Rows of one second may come in
-// any order, so it holds all movements, and looks for an order in which those of a second form a
-// chain.
+// balanceChain checks that each balance follows from the one before. Rows of one second may come in any order, so it
+// holds all movements, and looks for an order in which those of a second form a chain.
 type balanceChain []movement
 
 func (c *balanceChain) add(row FundRow) {
-	// The amount and the balance are not negative, so the sum may only be too large. Then it is
-	// negative, and no chain has it.
+	// The amount and the balance are not negative, so the sum can only be too large. It then becomes negative, which no
+	// balance in the chain is.
 	*c = append(*c, movement{second: row.Time.Unix(), before: row.Balance - row.Signed(), after: row.Balance})
 }
 
-// check returns the balances before and after all movements. If the chain is broken, they are those
-// of the first and the last row.
+// check returns the balances before and after all movements. If the chain is broken, they are those of the first and
+// the last row.
 func (c balanceChain) check() (opening, closing *int64, ok bool) {
 	if len(c) == 0 {
 		return nil, nil, true
@@ -68,8 +67,8 @@ func (c balanceChain) ofSecond(at int) balanceChain {
 	return c[at:end]
 }
 
-// start returns the balance at which the chain begins, if there is one. The movements of a second
-// that end where they began say nothing but that they pass through it; the first other ones tell it.
+// start returns the balance at which the chain begins, if there is one. A second whose movements end at the balance
+// where they began does not determine the start; the first other second does.
 func (c balanceChain) start() int64 {
 	passed := map[int64]int{}
 	seconds := 0
@@ -98,9 +97,9 @@ func (c balanceChain) start() int64 {
 	return c[0].before
 }
 
-// follow returns where a chain through all movements of a second ends if it begins at a balance.
-// Such a chain exists if the movements are connected, every balance is left as often as it is
-// reached, and only the start is left once more, and only the end reached once more (Euler).
+// follow returns where a chain through all movements of a second ends if it begins at a balance. Such a chain exists if
+// the movements are connected and each balance is left as often as it is reached; only the start is left once more, and
+// only the end reached once more (Euler).
 func follow(start int64, movements balanceChain) (end int64, ok bool) {
 	if len(movements) == 1 { // nearly always
 		return movements[0].after, movements[0].before == start
@@ -112,7 +111,7 @@ func follow(start int64, movements balanceChain) (end int64, ok bool) {
 		left[m.after]--
 		groups.join(m.before, m.after)
 	}
-	// The start counts as reached from outside, so that only the end is out of balance.
+	// The start counts as reached from outside, so only the end is out of balance.
 	end, found := start, false
 	for balance, times := range left {
 		switch {
@@ -131,7 +130,7 @@ func follow(start int64, movements balanceChain) (end int64, ok bool) {
 	return end, found
 }
 
-// groups are balances that movements connect.
+// groups are sets of balances that movements connect.
 type groups map[int64]int64
 
 func (g groups) of(balance int64) int64 {

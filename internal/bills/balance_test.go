@@ -43,7 +43,7 @@ func flows(t *rapid.T) []flow {
 	balance, second := rapid.Int64Range(0, 50).Draw(t, "opening"), 0
 	var all []flow
 	for range rapid.IntRange(1, 12).Draw(t, "count") {
-		// Small amounts, so that a balance occurs several times.
+		// Small amounts make a balance occur several times.
 		amount := rapid.Int64Range(1, 4).Draw(t, "amount")
 		income := rapid.Bool().Draw(t, "income") || balance < amount
 		if income {
@@ -65,7 +65,7 @@ func balanceOK(t rapid.TB, all []flow) bool {
 	return report.BalanceOK
 }
 
-// TestBalancesFollowInAnyOrderOfASecond, and not once a movement is missing or added.
+// TestBalancesFollowInAnyOrderOfASecond, unless a movement is missing or added.
 func TestBalancesFollowInAnyOrderOfASecond(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := flows(t)
@@ -79,7 +79,7 @@ func TestBalancesFollowInAnyOrderOfASecond(t *testing.T) {
 			t.Fatalf("the balance before %v does not follow", changed[at])
 		}
 	})
-	// Two chains in one second that have no balance in common are not one.
+	// Two chains in one second without a common balance are not one chain.
 	if apart := []flow{{0, true, 5, 5}, {1, true, 2, 7}, {1, true, 90, 190}, {1, false, 90, 100}}; balanceOK(t, apart) {
 		t.Error("movements that are not connected form a chain")
 	}

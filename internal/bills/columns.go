@@ -29,8 +29,7 @@ const (
 	columnFee          = "手续费"
 	columnRate         = "费率"
 
-	// columnLegacyTotal stands for both amounts of a payment in bills of merchants that joined
-	// before 2018.
+	// columnLegacyTotal replaces both amounts of a payment in bills of merchants that joined before 2018.
 	columnLegacyTotal = "总金额"
 )
 
@@ -45,14 +44,13 @@ const (
 	summaryRequested    = "申请退款总金额"
 )
 
-// kind is what distinguishes one kind of bill from another.
+// kind describes one kind of bill.
 type kind struct {
-	// known are all columns that were ever seen. Others are ignored, with a flag.
+	// known are all columns that WeChat documents or has used. Other columns are ignored, with a flag.
 	known []string
-	// aliases are older and other names of columns, by the name.
+	// aliases are older and alternative names of columns, by today's name.
 	aliases map[string]string
-	// firstText and lastText enclose the columns in which a merchant's own text may hold a
-	// separator.
+	// firstText and lastText are the first and last column with text of the merchant, which may contain a separator.
 	firstText, lastText string
 	// summaryFirst is the first column of the summary.
 	summaryFirst   string
@@ -79,7 +77,7 @@ var tradeBill = kind{
 	},
 }
 
-// layout is where the columns of one bill are.
+// layout has the positions of the columns of one bill.
 type layout struct {
 	names []string
 	at    map[string]int
@@ -108,7 +106,7 @@ func (l layout) missing(columns ...string) []string {
 	return slices.DeleteFunc(slices.Clone(columns), l.has)
 }
 
-// index returns where a column is, or -1.
+// index returns the position of a column, or -1.
 func (l layout) index(column string) int {
 	if i, found := l.at[column]; found {
 		return i
@@ -116,7 +114,7 @@ func (l layout) index(column string) int {
 	return -1
 }
 
-// readHeader splits a line of column names. They have no backticks, but some tools write them.
+// readHeader splits a line of column names. WeChat writes them without backticks, but some tools add them.
 func readHeader(line string) []string {
 	names := strings.Split(line, ",")
 	for i, name := range names {

@@ -6,32 +6,31 @@ import (
 	"strings"
 )
 
-// FundClass is how a fund-flow bill contradicts a trade bill.
+// FundClass is a kind of contradiction between a fund-flow bill and a trade bill.
 type FundClass string
 
 // The classes.
 const (
-	// FundPaymentMissing: nothing was booked for a payment of the day. It may be booked on another
-	// day.
+	// FundPaymentMissing: the fund-flow bill has no movement for a payment of the day. It may be booked on another day.
 	FundPaymentMissing FundClass = "FundPaymentMissing"
-	// FundRefundMissing: nothing was booked for a refund of the day. It may come from another day or
-	// another account.
+	// FundRefundMissing: the fund-flow bill has no movement for a refund of the day. It may be booked on another day or
+	// from another account.
 	FundRefundMissing FundClass = "FundRefundMissing"
-	// FundAmountDiffers: another amount was booked than was settled.
+	// FundAmountDiffers: the booked amount is not the settled one.
 	FundAmountDiffers FundClass = "FundAmountDiffers"
-	// FundFeeDiffers: another fee was booked.
+	// FundFeeDiffers: the booked fee is another one.
 	FundFeeDiffers FundClass = "FundFeeDiffers"
-	// FundDirectionDiffers: the money went the wrong way.
+	// FundDirectionDiffers: the money moved in the wrong direction.
 	FundDirectionDiffers FundClass = "FundDirectionDiffers"
 )
 
-// FundDifference is one contradiction. Number is the transaction's or the refund's.
+// FundDifference is one contradiction. Number is the transaction id or the refund id.
 type FundDifference struct {
 	Class  FundClass
 	Number string
 }
 
-// The movements of payments and refunds, by 业务名称 and 业务类型. All others are summed and shown.
+// The movements of payments and refunds, by 业务名称 and 业务类型. All others are only summed.
 var (
 	paymentNames = []string{"交易", "订单入账"}
 	refundNames  = []string{"退款"}
@@ -44,32 +43,31 @@ const (
 	typeFeeReturned = "退还交易手续费"
 )
 
-// FundCross compares the two bills of a day. It holds a record for each payment and refund of the
-// trade bill.
+// FundCross compares the two bills of a day. It holds a record for each payment and refund of the trade bill.
 //
-// Trade money may be booked on another day, and a refund may come from another account, so a
-// difference here is a hint for a person.
+// Payments may be booked on another day, and refunds may come from another account. So a person has to look at a
+// difference.
 type FundCross struct {
 	payments, refunds map[string]*booked
 	wrongWay          []string
 	unknown           FundSums
 }
 
-// booked is what the two bills say about one number.
+// booked is what the two bills have under one number.
 type booked struct {
 	amount, bookedAmount int64
-	// fee is what WeChat took, or for a refund what it gave back.
+	// fee is what WeChat kept, or for a refund what it returned.
 	fee       Fee
 	bookedFee int64
 	found     bool
 }
 
-// NewFundCross returns an empty comparison. All rows of the trade bill come first.
+// NewFundCross returns an empty comparison. Add all rows of the trade bill first.
 func NewFundCross() *FundCross {
 	return &FundCross{payments: map[string]*booked{}, refunds: map[string]*booked{}}
 }
 
-// Trade adds a row of the trade bill. Reversals are left out: how they are booked is not known.
+// Trade adds a row of the trade bill. Reversals are left out: it is not documented how they are booked.
 func (c *FundCross) Trade(row TradeRow) {
 	switch row.Kind {
 	case Payment:
@@ -103,7 +101,7 @@ func (c *FundCross) book(of map[string]*booked, row FundRow, income, isFee bool)
 	entry, found := of[row.BusinessNo]
 	switch {
 	case !found:
-		// It is of another day, or of an order that the trade bill of this number does not have.
+		// The trade bill does not have it: it belongs to another day, or to an order of another merchant number.
 		if row.Income {
 			c.unknown.InCount++
 			c.unknown.InAmount += row.Amount
@@ -125,7 +123,7 @@ func (c *FundCross) book(of map[string]*booked, row FundRow, income, isFee bool)
 // Unmatched returns the movements of payments and refunds that the trade bill does not have.
 func (c *FundCross) Unmatched() FundSums { return c.unknown }
 
-// Differences returns what differs, sorted by class and number.
+// Differences returns the contradictions, sorted by class and number.
 func (c *FundCross) Differences() []FundDifference {
 	var differences []FundDifference
 	wrong := map[string]bool{}
@@ -164,6 +162,6 @@ func (b *booked) compare(differences []FundDifference, number string, missing Fu
 	return differences
 }
 
-// agrees reports whether a fee was booked as it is. Old bills have fees of less than a fen, and how
-// those are booked is not known.
+// agrees reports whether the booked fee is the fee of the trade bill. Old bills have fees of less than a fen, and it is
+// not documented how those are booked.
 func (f Fee) agrees(fen int64) bool { return f%feesPerFen != 0 || int64(f/feesPerFen) == fen }

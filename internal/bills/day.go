@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// beijing has had no summer time since 1991, and the image of the operator needs no time zones.
+// beijing has had no summer time since 1991, so the operator's image needs no time zone database.
 var beijing = time.FixedZone("Beijing", 8*60*60)
 
 const (
@@ -13,7 +13,7 @@ const (
 	secondLayout = "2006-01-02 15:04:05"
 )
 
-// Day is a day in Beijing, from 00:00:00 to 23:59:59, written 2006-01-02. Days compare as texts do.
+// Day is a day in Beijing, from 00:00:00 to 23:59:59, written 2006-01-02. Days sort as strings.
 type Day string
 
 // DayOf returns the day of an instant.
@@ -27,7 +27,7 @@ func ParseDay(text string) (Day, error) {
 	return Day(text), nil
 }
 
-// Start returns the first instant of the day, and the zero time for what is no day.
+// Start returns the first instant of the day; the zero time if the text is not a day.
 func (d Day) Start() time.Time {
 	start, err := time.ParseInLocation(dayLayout, string(d), beijing)
 	if err != nil {

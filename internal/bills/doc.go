@@ -11,11 +11,10 @@
 //	}
 //	report := bill.Report()
 //
-// The summary and the hash come last, so what was made of the rows counts only after io.EOF. A bill
-// that can't be accepted ends with *Refused instead. One that was accepted but has rows that could
-// not be read, or does not add up, is not Complete: it may show differences, and can never show
-// that there are none.
+// The summary and the hash come last, so results computed from the rows count only after io.EOF. A bill that can't be
+// accepted ends with *Refused instead. A bill that was accepted but has rows that could not be read, or does not add
+// up, is not Complete: it may show differences, and can never show that there are none.
 //
-// Money is a whole number of fen, read from decimal text without floating point; fees have five
-// decimals. Nothing about the payer, the goods or the merchant's own data is kept.
+// Money is a whole number of fen, read from decimal text without floating point; fees have five decimals. Rows keep no
+// data about the payer or the goods, and no text of the merchant.
 package bills

@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// DownloadURL reads the address that WeChat gave for a bill. It comes from outside, and the request
-// to it is signed and names the merchant, so it must be https to one of the hosts that the merchant
-// uses, each a host name with its port if that is not 443. The address is like a password for the
-// bill: no error repeats it.
+// DownloadURL parses the address that WeChat gave for a bill. It comes from outside, and the request to it is signed
+// and names the merchant, so it must be https to one of the hosts that the merchant uses, each a host name with its
+// port if that is not 443. Whoever has the address can download the bill, so errors do not contain it.
 func DownloadURL(text string, hosts []string) (*url.URL, error) {
 	address, err := url.Parse(strings.TrimSpace(text))
 	switch {

@@ -1,6 +1,6 @@
 package bills
 
-// Value returns a value of the row that was read last, also one that rows do not keep.
+// Value returns a value of the row that was read last, including those that rows do not keep.
 func (b *TradeBill) Value(column string) string {
 	return b.sheet.cells[b.sheet.layout.index(column)]
 }

@@ -7,24 +7,24 @@ type Flag string
 
 // The flags.
 const (
-	// FlagFreeTextAmbiguous: a merchant's text holds the separator. Numbers and money were read
-	// from both ends of the row, the text was not.
+	// FlagFreeTextAmbiguous: a text of the merchant contains the separator. Numbers and amounts were read from both
+	// ends of the row; the text was not read.
 	FlagFreeTextAmbiguous Flag = "free-text-ambiguous"
 	// FlagMissingBacktick: a value does not begin with a backtick.
 	FlagMissingBacktick Flag = "missing-backtick"
-	// FlagUnknownColumn: the bill has a column that is not known, and ignored.
+	// FlagUnknownColumn: the bill has an unknown column, which is ignored.
 	FlagUnknownColumn Flag = "unknown-column"
 	// FlagForeignCurrency: a row is not in CNY.
 	FlagForeignCurrency Flag = "foreign-currency"
 	// FlagDuplicateRow: a payment or a refund is listed twice.
 	FlagDuplicateRow Flag = "duplicate-row"
-	// FlagRowOutsideDay: a row is of another day than the bill, which is not complete then.
+	// FlagRowOutsideDay: a row is of another day than the bill, so the bill is not complete.
 	FlagRowOutsideDay Flag = "row-outside-day"
-	// FlagOtherMerchant: a row is of another merchant number, so the bill is not this one's.
+	// FlagOtherMerchant: a row is of another merchant number, so the bill is not this merchant's.
 	FlagOtherMerchant Flag = "other-merchant"
 )
 
-// flagSet is a set of flags; there are few.
+// flagSet is a set of flags.
 type flagSet []Flag
 
 func (s *flagSet) add(flag Flag) {
@@ -33,7 +33,7 @@ func (s *flagSet) add(flag Flag) {
 	}
 }
 
-// Lines are lines of a file, of which the first ones are listed.
+// Lines are lines of a file; only the first ones are listed.
 type Lines struct {
 	Count int
 	First []int

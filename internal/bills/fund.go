@@ -34,17 +34,17 @@ var fundBill = kind{
 	summaryFirst: summaryFlows,
 }
 
-// directions say which way the money goes.
+// directions say whether the money comes in or goes out.
 var directions = map[string]bool{"收入": true, "支出": false}
 
 // FundRow is a movement of an account.
 type FundRow struct {
 	Line int
 	Time time.Time
-	// BusinessNo is the number that the movement is about: of a transaction, or of a refund.
+	// BusinessNo is the transaction id or the refund id.
 	BusinessNo string
 	FlowNo     string
-	// Name and Type say why; WeChat adds new ones.
+	// Name and Type describe the movement; WeChat adds new ones.
 	Name, Type string
 	// Income reports whether the balance grew.
 	Income bool
@@ -74,13 +74,13 @@ type fundColumns struct {
 	time, businessNo, flowNo, name, kind, direction, amount, balance int
 }
 
-// FundSums add up a fund-flow bill.
+// FundSums are the totals of a fund-flow bill.
 type FundSums struct {
 	InCount, OutCount   int
 	InAmount, OutAmount int64
 }
 
-// ReadFund starts to read a fund-flow bill. It names no merchant number.
+// ReadFund starts to read a fund-flow bill, which does not contain a merchant number.
 func ReadFund(text io.Reader, of Of) (*FundBill, error) {
 	s, err := openSheet(text, fundBill)
 	if err != nil {
@@ -133,7 +133,7 @@ func (b *FundBill) read(cells []string) (FundRow, bool) {
 	return row, timed && directed && known && balanced && row.Amount >= 0 && row.Balance >= 0 && isNumber(row.BusinessNo) && isNumber(row.FlowNo)
 }
 
-// add adds a row to the sums, or changes nothing and is false if one would be too large.
+// add adds a row to the sums. If a sum would be too large, it changes nothing and returns false.
 func (b *FundBill) add(row FundRow) bool {
 	count, amount := &b.sums.OutCount, &b.sums.OutAmount
 	if row.Income {
@@ -145,7 +145,7 @@ func (b *FundBill) add(row FundRow) bool {
 	}
 	*amount = sum
 	*count++
-	// A part of two sums that fit, one of them negative, fits as well.
+	// If two sums fit and one of them is negative, each partial sum fits as well.
 	if of, found := b.byType[row.Type]; found {
 		*of += row.Signed()
 	} else {
@@ -155,7 +155,7 @@ func (b *FundBill) add(row FundRow) bool {
 	return true
 }
 
-// FundReport is what a fund-flow bill says as a whole. It is final once Next has returned io.EOF.
+// FundReport is the result of a whole fund-flow bill. It is final once Next has returned io.EOF.
 type FundReport struct {
 	FundSums
 	// ByType are the signed sums of each type of movement.

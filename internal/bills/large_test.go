@@ -10,7 +10,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/billtest"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 )
 
 // largestDay is a day of a large merchant: 200,000 rows, some 60 MB.
@@ -37,22 +37,22 @@ func largeRow(i int) billtest.Row {
 	return row
 }
 
-// addLargeRow adds what the operator knows of a row.
-func addLargeRow(matcher *reconcile.Matcher, i int) {
+// addLargeRow adds the operator's record of a row.
+func addLargeRow(matcher *matching.Matcher, i int) {
 	row := largeRow(i)
 	if row.State == "REFUND" {
-		matcher.AddRefund(reconcile.Refund{
+		matcher.AddRefund(matching.Refund{
 			OutRefundNo: row.OutRefundNo, RefundID: row.RefundID, OutTradeNo: row.OutTradeNo, TransactionID: row.TransactionID,
 			Amount: row.Requested, Currency: "CNY", Accepted: true, AcceptedTime: row.Time,
 		})
 		return
 	}
-	matcher.AddOrder(reconcile.Order{
+	matcher.AddOrder(matching.Order{
 		OutTradeNo: row.OutTradeNo, TransactionID: row.TransactionID, AppID: row.AppID, Total: row.Order, Currency: "CNY", Paid: true, PaidTime: row.Time,
 	})
 }
 
-// generated writes a bill while it is read, so that none is ever whole in memory.
+// generated writes a bill while it is read, so that the whole bill is never in memory.
 func generated(rows int) io.Reader {
 	reading, writing := io.Pipe()
 	go func() {
@@ -85,8 +85,8 @@ func heap() uint64 {
 	return statistics.HeapAlloc
 }
 
-// TestALargeBillIsReadInLittleMemory: what is held while it is read, garbage included, and while it
-// is compared with as many orders, without garbage.
+// TestALargeBillIsReadInLittleMemory measures the memory while a bill is read, garbage included, and while it is
+// compared with as many orders, without garbage.
 func TestALargeBillIsReadInLittleMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads a bill of 200,000 rows")
@@ -105,13 +105,13 @@ func TestALargeBillIsReadInLittleMemory(t *testing.T) {
 
 	runtime.GC()
 	rest = heap()
-	matcher := reconcile.New(reconcile.Account{MchID: largeMchID}, largeDay, reconcile.Rules{})
+	matcher := matching.New(matching.Account{MchID: largeMchID}, largeDay, matching.Rules{})
 	for i := range largestDay {
 		addLargeRow(matcher, i)
 	}
 	peak, rows = 0, 0
 	readLarge(t, generated(largestDay), func(row bills.TradeRow) {
-		matcher.Row(reconcile.TradeBill, row)
+		matcher.Row(matching.TradeBill, row)
 		if rows++; rows%50_000 == 0 {
 			runtime.GC()
 			peak = max(peak, heap())
@@ -138,7 +138,7 @@ func BenchmarkLargeBill(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				matcher := reconcile.New(reconcile.Account{MchID: largeMchID}, largeDay, reconcile.Rules{})
+				matcher := matching.New(matching.Account{MchID: largeMchID}, largeDay, matching.Rules{})
 				for i := range largestDay {
 					if compare {
 						addLargeRow(matcher, i)
@@ -146,7 +146,7 @@ func BenchmarkLargeBill(b *testing.B) {
 				}
 				readLarge(b, bytes.NewReader(text), func(row bills.TradeRow) {
 					if compare {
-						matcher.Row(reconcile.TradeBill, row)
+						matcher.Row(matching.TradeBill, row)
 					}
 				})
 			}

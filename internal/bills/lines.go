@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// longestLine is far more than a row has: its longest value has 2048 characters. A line that is
-// longer is skipped without being held.
+// longestLine is far longer than any row: its longest value has 2048 characters. A longer line is skipped without being
+// held in memory.
 const longestLine = 64 << 10
 
 // errLineTooLong: the line was skipped, and the next one can be read.
@@ -26,7 +26,7 @@ func newLines(text io.Reader) *lines {
 	return &lines{reader: bufio.NewReaderSize(text, longestLine)}
 }
 
-// next returns the next line, which is valid until the following call. Its end is taken off.
+// next returns the next line without its line end. It is valid until the following call.
 func (l *lines) next() ([]byte, error) {
 	line, err := l.reader.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
@@ -43,8 +43,7 @@ func (l *lines) next() ([]byte, error) {
 	return bytes.TrimSuffix(line, []byte("\r")), nil
 }
 
-// skip goes to the end of a line that is too long. The row is lost anyway, so its encoding is not
-// checked.
+// skip goes to the end of a line that is too long. Its encoding is not checked, because the row is lost anyway.
 func (l *lines) skip() error {
 	for {
 		_, err := l.reader.ReadSlice('\n')

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// Fee is an amount in hundred-thousandths of a yuan: fees have five decimals. It is negative where
-// WeChat gives a fee back.
+// Fee is an amount in hundred-thousandths of a yuan: fees have five decimals. It is negative if WeChat returns a fee.
 type Fee int64
 
 // String writes a fee in yuan, as a bill does.
@@ -24,8 +23,8 @@ func (f Fee) String() string {
 // feesPerFen is one fen as a Fee.
 const feesPerFen = 1000
 
-// ParseFen reads an amount in yuan as a whole number of fen. It may be negative; where that makes
-// no sense the caller refuses it.
+// ParseFen reads an amount in yuan as a whole number of fen. It may be negative; the caller has to refuse that where it
+// makes no sense.
 func ParseFen(text string) (fen int64, ok bool) { return scaled(text, 2) }
 
 // ParseFee reads a fee in yuan.
@@ -43,9 +42,8 @@ func ParseRate(text string) (ppm int64, ok bool) {
 	return scaled(percent, 4)
 }
 
-// scaled reads a decimal number as a whole number of its given decimal place. Digits beyond that
-// place must be zeros. There are no signs but the minus, no exponents and no separators, and both
-// sides of a point have a digit.
+// scaled reads a decimal number as a whole number of its given decimal place. Digits beyond that place must be zeros.
+// The only sign is the minus; exponents and separators are refused, and both sides of a point need a digit.
 func scaled(text string, places int) (int64, bool) {
 	digits, negative := strings.CutPrefix(text, "-")
 	whole, fraction, hasPoint := strings.Cut(digits, ".")
@@ -78,7 +76,7 @@ func isDigits(text string) bool {
 	return text != ""
 }
 
-// appendDigits writes digits behind a number that is not negative.
+// appendDigits appends the digits of a number that is not negative.
 func appendDigits(value int64, digits string) (int64, bool) {
 	for i := range len(digits) {
 		digit := int64(digits[i] - '0')
@@ -103,8 +101,8 @@ func FormatFen(fen int64) string {
 	return sign + strconv.FormatUint(magnitude/100, 10) + "." + cents
 }
 
-// UsualFee is what a contract without caps and promotions charges: the settled amount times the
-// rate, rounded half up to a whole fen. Other fees are a hint, not an error.
+// UsualFee is the fee of a contract without caps and promotions: the settled amount times the rate, rounded half up to
+// a whole fen. Another fee is not an error; it is only counted.
 func UsualFee(settledFen, ratePPM int64) (fee Fee, ok bool) {
 	if settledFen < 0 || ratePPM < 0 {
 		return 0, false

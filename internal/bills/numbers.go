@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// NumberSet remembers which numbers it has seen, in 16 bytes each. It keeps a hash of 128 bits under
-// a seed of its own, so two numbers count as the same once in a number of bills that is never made.
+// NumberSet remembers which numbers it has seen, in 16 bytes each: a hash of 128 bits with a random seed, so collisions
+// are negligible.
 type NumberSet struct {
 	seeds [2]maphash.Seed
 	seen  map[[2]uint64]struct{}
@@ -28,11 +28,11 @@ func (s *NumberSet) Add(number string) (isNew bool) {
 	return len(s.seen) > before
 }
 
-// longestNumber is what WeChat's longest number has: 资金流水单号.
+// longestNumber is the length of WeChat's longest number (资金流水单号).
 const longestNumber = 128
 
-// isNumber reports whether a text can be a number of an order or a refund: letters, digits and
-// _-|*@, as WeChat Pay has it.
+// isNumber reports whether a text can be the number of an order or a refund: letters, digits and _-|*@, as WeChat Pay
+// documents it.
 func isNumber(text string) bool {
 	if text == "" || len(text) > longestNumber {
 		return false
@@ -54,7 +54,7 @@ func isCurrency(text string) bool {
 	return len(text) == 3 && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
-// present returns a value that WeChat writes as 0 or not at all if there is none.
+// present returns an optional value. WeChat writes 0 or nothing if there is none.
 func present(text string) string {
 	if text == "0" {
 		return ""

@@ -12,24 +12,23 @@ import (
 	"strings"
 )
 
-// Expected is what a download has to be.
+// Expected describes the download.
 type Expected struct {
-	// MaxBytes is how large the unpacked bill may be.
+	// MaxBytes is the largest permitted size of the unpacked bill.
 	MaxBytes int64
-	// HashType is WeChat's name of the algorithm, which has to be SHA1; empty if WeChat announced
-	// no hash.
+	// HashType is WeChat's name of the algorithm. It must be SHA1, or empty if WeChat announced no hash.
 	HashType string
 	// Hash is the hexadecimal hash of the unpacked bill.
 	Hash string
-	// OrPacked: WeChat does not say whether the hash is of the unpacked or of the packed bill.
+	// OrPacked: WeChat does not say whether the hash is of the unpacked or of the packed bill, so either matches.
 	OrPacked bool
 }
 
 // SHA1 is the only hash type of WeChat Pay.
 const SHA1 = "SHA1"
 
-// ExpectDigest returns the hash that a Digest header announces ("SHA=" and hexadecimal digits).
-// Without the header nothing is announced.
+// ExpectDigest returns the hash in a Digest header ("SHA=" and hexadecimal digits). Without the header no hash is
+// expected.
 func ExpectDigest(header string) Expected {
 	if header == "" {
 		return Expected{}
@@ -41,11 +40,11 @@ func ExpectDigest(header string) Expected {
 	return Expected{HashType: algorithm, Hash: digest, OrPacked: true}
 }
 
-// packedSlack is how much larger than MaxBytes the packed file may be: gzip makes what it can't
-// compress a little larger. Without a limit a file that unpacks to nothing would never end.
+// packedSlack is how much larger than MaxBytes the packed file may be: gzip makes incompressible data a little larger.
+// Without a limit, a file that unpacks to nothing could be endless.
 const packedSlack = 1 << 20
 
-// Body is a bill's text, unpacked and checked while it is read. Only io.EOF says that it is whole.
+// Body is the text of a bill, unpacked and checked while it is read. Only io.EOF shows that it is complete.
 type Body struct {
 	from         *source
 	unpacked     io.Reader
@@ -57,8 +56,8 @@ type Body struct {
 	err          error
 }
 
-// Open starts to read a download. It unpacks gzip if it begins with gzip's magic number, whatever
-// was asked for. An error of the source is returned as it is; everything else is *Refused.
+// Open starts to read a download. It unpacks the file if it begins with gzip's magic number, even if gzip was not
+// requested. An error of the source is returned as it is; all other errors are *Refused.
 func Open(download io.Reader, expected Expected) (*Body, error) {
 	if expected.HashType != "" && !strings.EqualFold(expected.HashType, SHA1) {
 		return nil, refuse(ReasonHash, "WeChat Pay announced a hash that is not SHA1, so the bill can't be checked")
@@ -105,11 +104,10 @@ func (b *Body) Read(into []byte) (int, error) {
 // Size returns how many bytes were read.
 func (b *Body) Size() int64 { return b.size }
 
-// Hash returns the SHA-1 of what was read, unpacked, in hexadecimal digits.
+// Hash returns the SHA-1 of the unpacked text that was read, in hexadecimal digits.
 func (b *Body) Hash() string { return hex.EncodeToString(b.unpackedHash.Sum(nil)) }
 
-// unpackingFailed tells a connection that broke, where the same download may succeed, from a file
-// that is broken.
+// unpackingFailed distinguishes a broken connection, after which the same download may succeed, from a broken file.
 func (b *Body) unpackingFailed(err error) error {
 	if b.from.err != nil {
 		return b.from.err
@@ -135,7 +133,7 @@ func (b *Body) checkHash() error {
 	return refuse(ReasonHash, "its SHA-1 is not the one that WeChat Pay announced: it was cut or changed on the way")
 }
 
-// source hashes a download, and remembers why it broke.
+// source hashes a download, and remembers the error that ended it.
 type source struct {
 	reader io.Reader
 	hash   hash.Hash

@@ -7,28 +7,28 @@ type Reason string
 const (
 	// ReasonNotUTF8: the bill is not text.
 	ReasonNotUTF8 Reason = "not-utf8"
-	// ReasonUnknownFormat: a column that says when, what or how much is missing.
+	// ReasonUnknownFormat: the time, the number or an amount has no column.
 	ReasonUnknownFormat Reason = "unknown-format"
-	// ReasonNoSummary: the bill ends before its summary, so it was cut.
+	// ReasonNoSummary: the bill ends before its summary, so it was cut off.
 	ReasonNoSummary Reason = "no-summary"
-	// ReasonNotABill: it is an error reply, or a page of something on the way.
+	// ReasonNotABill: the file is an error reply, or a page of a proxy.
 	ReasonNotABill Reason = "not-a-bill"
 	// ReasonHash: the file is not the one that WeChat announced.
 	ReasonHash Reason = "hash"
 	// ReasonGzip: the file can't be unpacked.
 	ReasonGzip Reason = "gzip"
-	// ReasonTooLarge: the file has more bytes, rows or sub merchants than are read.
+	// ReasonTooLarge: the file has more bytes, rows or sub merchants than the limits allow.
 	ReasonTooLarge Reason = "too-large"
 )
 
-// Refused is the error of a bill that is not accepted. Its text holds nothing of a row.
+// Refused is the error of a bill that is not accepted. It contains no data of a row.
 type Refused struct {
 	Reason Reason
-	// Detail says what is wrong, in words for a person.
+	// Detail describes the problem for a person.
 	Detail string
 }
 
-// Error returns the reason in words.
+// Error returns the reason and the detail.
 func (r *Refused) Error() string {
 	if r.Detail == "" {
 		return "the bill is refused: " + string(r.Reason)

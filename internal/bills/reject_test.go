@@ -20,7 +20,7 @@ func small(change func(*billtest.Row)) string {
 	return string(billtest.Bill(row, largeRow(2)))
 }
 
-// TestWhatIsNotComplete: every bill here is read, and none of them is the whole day of this merchant.
+// TestWhatIsNotComplete: each of these bills can be read, and none has exactly the rows of this merchant's day.
 func TestWhatIsNotComplete(t *testing.T) {
 	good := small(func(*billtest.Row) {})
 	for name, c := range map[string]struct{ text, says string }{
@@ -51,7 +51,7 @@ func TestWhatIsNotComplete(t *testing.T) {
 	}
 }
 
-// TestWhatIsRefused says in words why.
+// TestWhatIsRefused has an explanation.
 func TestWhatIsRefused(t *testing.T) {
 	good := small(func(*billtest.Row) {})
 	for name, c := range map[string]struct {
@@ -116,7 +116,7 @@ func TestAFileThatUnpacksToNothingEnds(t *testing.T) {
 	}
 }
 
-// endless gives the same bytes for ever.
+// endless repeats the same bytes without end.
 type endless struct {
 	content []byte
 	read    *int

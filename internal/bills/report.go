@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// TradeReport is what a trade bill says as a whole. It is final once Next has returned io.EOF.
+// TradeReport is the result of a whole trade bill. It is final once Next has returned io.EOF.
 type TradeReport struct {
 	Format Format
 	Sums
@@ -15,13 +15,13 @@ type TradeReport struct {
 	// BySub has the sums of each sub merchant, and under "" those of the merchant number itself.
 	BySub      map[string]Sums
 	ByCurrency map[string]Sums
-	// UnusualFees counts payments whose fee is not the settled amount times the rate. Contracts and
-	// promotions can be the reason.
+	// UnusualFees counts payments whose fee is not the settled amount times the rate. Contracts and promotions can be
+	// the reason.
 	UnusualFees int
 	Checks
 }
 
-// Checks say whether a bill can be relied on.
+// Checks show whether a bill can be relied on.
 type Checks struct {
 	// Rejected are lines that could not be used.
 	Rejected Lines
@@ -29,17 +29,17 @@ type Checks struct {
 	Flags []Flag
 	// SummaryOK reports whether every line was used and the rows add up to the summary.
 	SummaryOK bool
-	// SummaryDifferences are the columns in which they do not.
+	// SummaryDifferences are the columns in which they don't.
 	SummaryDifferences []string
 }
 
-// Complete reports whether the bill has all rows of the day and of this merchant, and no others. One
-// that is not complete can show differences, but never that there are none.
+// Complete reports whether the bill has all rows of the day and of this merchant, and no others. A bill that is not
+// complete can show differences, but never that there are none.
 func (c Checks) Complete() bool {
 	return c.SummaryOK && !slices.Contains(c.Flags, FlagRowOutsideDay) && !slices.Contains(c.Flags, FlagOtherMerchant)
 }
 
-// Problems says why the bill is not complete, and is empty if it is. It holds nothing of a row.
+// Problems returns why the bill is not complete; empty if it is. It contains no data of a row.
 func (c Checks) Problems() string {
 	var problems []string
 	if c.Rejected.Count > 0 {
@@ -57,7 +57,7 @@ func (c Checks) Problems() string {
 	return strings.Join(problems, "; ")
 }
 
-// Report returns what the rows that were read add up to, and whether the summary agrees.
+// Report returns the sums of the rows that were read, and whether the summary agrees.
 func (b *TradeBill) Report() TradeReport {
 	report := TradeReport{
 		Format: b.format, Sums: b.totals.all, HasRefunds: b.columns.refunded >= 0,
@@ -67,8 +67,8 @@ func (b *TradeBill) Report() TradeReport {
 	return report
 }
 
-// summed returns what the summary has to say. A bill of payments alone may have no columns for
-// refunds in it, or zeros.
+// summed returns the sums that the summary must have. The summary of a bill with payments only may lack the columns for
+// refunds, or have zeros there.
 func (b *TradeBill) summed(report TradeReport) []summed {
 	settlement := b.format == FormatSettlement
 	return []summed{

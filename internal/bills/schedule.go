@@ -2,26 +2,25 @@ package bills
 
 import "time"
 
-// Policy says when WeChat may be asked for the bill of a day.
+// Policy defines when WeChat may be asked for the bill of a day.
 type Policy struct {
-	// ReadyHour is the hour of the next day, in Beijing, from which a bill is there.
+	// ReadyHour is the hour of the next day, in Beijing, from which a bill is available.
 	ReadyHour int
-	// MonthsBack and DaysBack end the time in which a bill can be had by API; the earlier end
-	// counts, and zero means none. The day that is so many months, or days, after the bill's is
-	// the last one.
+	// MonthsBack and DaysBack limit for how long the API gives a bill; zero is no limit. The last day is MonthsBack
+	// months or DaysBack days after the bill's day, whichever is earlier.
 	MonthsBack, DaysBack int
-	// Retry is how long to wait after an answer that there is no bill yet.
+	// Retry is how long to wait after WeChat answered that there is no bill yet.
 	Retry time.Duration
-	// NoBillAfter is how long after ReadyHour the answer that there is no bill is taken as final:
-	// it may also come before the bill is made.
+	// NoBillAfter is how long after ReadyHour the answer that there is no bill becomes final: before, the bill may not
+	// have been made yet.
 	NoBillAfter time.Duration
 }
 
-// WeChatPolicy is the strictest reading of WeChat Pay's texts, which differ: ready between 08:00 and
-// 10:00, kept for three months or for 90 days.
+// WeChatPolicy is the strictest reading of WeChat Pay's documents, which differ: ready between 08:00 and 10:00, kept
+// for three months or for 90 days.
 var WeChatPolicy = Policy{ReadyHour: 10, MonthsBack: 3, DaysBack: 89, Retry: 30 * time.Minute, NoBillAfter: 2 * time.Hour}
 
-// Turn is whether WeChat may be asked for a bill now.
+// Turn says whether WeChat may be asked for a bill now.
 type Turn string
 
 // The turns.
@@ -43,12 +42,12 @@ func (p Policy) Turn(day Day, now time.Time) Turn {
 	}
 }
 
-// Ready returns when the bill of a day is there.
+// Ready returns when the bill of a day is available.
 func (p Policy) Ready(day Day) time.Time {
 	return day.End().Add(time.Duration(p.ReadyHour) * time.Hour)
 }
 
-// Expires returns the instant from which the bill of a day can't be had any more.
+// Expires returns the instant from which the bill of a day is not available any more.
 func (p Policy) Expires(day Day) time.Time { return p.lastDay(day).End() }
 
 // NoBillIsFinal reports whether the answer that there is no bill means that the day had no rows.
@@ -56,7 +55,7 @@ func (p Policy) NoBillIsFinal(day Day, now time.Time) bool {
 	return !now.Before(p.Ready(day).Add(p.NoBillAfter))
 }
 
-// NextAttempt returns when to ask again after an attempt that brought no bill.
+// NextAttempt returns when to ask again after an attempt that returned no bill.
 func (p Policy) NextAttempt(day Day, tried time.Time) time.Time {
 	next := tried.Add(p.Retry)
 	if ready := p.Ready(day); next.Before(ready) {
@@ -65,7 +64,7 @@ func (p Policy) NextAttempt(day Day, tried time.Time) time.Time {
 	return next
 }
 
-// lastDay returns the last day on which the bill of a day can be had.
+// lastDay returns the last day on which the bill of a day is available.
 func (p Policy) lastDay(day Day) Day {
 	last := Day("9999-12-31")
 	if p.MonthsBack > 0 {
@@ -77,8 +76,8 @@ func (p Policy) lastDay(day Day) Day {
 	return last
 }
 
-// monthsLater keeps the day of the month, or takes the last one of a shorter month. AddDate would
-// go on into the next month.
+// monthsLater keeps the day of the month, or uses the last day of a shorter month. AddDate would continue into the next
+// month.
 func monthsLater(day Day, months int) Day {
 	start := day.Start()
 	first := time.Date(start.Year(), start.Month()+time.Month(months), 1, 0, 0, 0, 0, beijing)

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// sheet reads what all bills have in common: a line of column names, rows, and a summary.
+// sheet reads what all kinds of bills have: a line of column names, rows, and a summary.
 type sheet struct {
 	kind  kind
 	lines *lines
-	// header are the column names as they are in the file, and layout has today's.
+	// header has the column names as they are in the file, and layout today's names.
 	header   []string
 	layout   layout
 	flags    flagSet
 	rejected Lines
 	// blank are empty lines, which are part of a broken row unless they end the file.
 	blank []int
-	// cells are those of the row that was read last.
+	// cells are the cells of the row that was read last.
 	cells   []string
 	summary map[string]string
 	// summaryNames are the columns of the summary in their order.
@@ -70,14 +70,14 @@ func (s *sheet) firstLine() ([]byte, error) {
 	}
 }
 
-// IsReply reports whether a text that should be a bill is a document of another kind instead.
+// IsReply reports whether a text that should be a bill is another kind of document.
 func IsReply(start []byte) bool {
 	start = bytes.TrimLeft(bytes.TrimPrefix(start, []byte("\uFEFF")), " \t\r\n")
 	return len(start) > 0 && (start[0] == '<' || start[0] == '{')
 }
 
-// row returns the cells of the next row that has the right number of them, and what had to be done
-// for it. It returns io.EOF after the summary. The cells are valid until the following call.
+// row returns the cells of the next row that has the right number of them, with flags about how it was split. It
+// returns io.EOF after the summary. The cells are valid until the following call.
 func (s *sheet) row() (cells []string, flag Flag, err error) {
 	for {
 		line, err := s.lines.next()
@@ -103,14 +103,14 @@ func (s *sheet) row() (cells []string, flag Flag, err error) {
 		if s.isSummary(line) {
 			return nil, "", s.readSummary(string(line))
 		}
-		s.reject() // it is a piece of a row with a line break in it
+		s.reject() // it is part of a row that contains a line break
 	}
 }
 
-// reject records that the line which was read last is not used.
+// reject records that the line that was read last is not used.
 func (s *sheet) reject() { s.rejected.add(s.lines.number) }
 
-// noteBlankLine remembers an empty line until it is known whether another one follows.
+// noteBlankLine remembers an empty line until it is known whether another line follows.
 func (s *sheet) noteBlankLine() {
 	if len(s.blank) < mostLines {
 		s.blank = append(s.blank, s.lines.number)
@@ -126,8 +126,8 @@ func (s *sheet) rejectBlankLines() {
 
 const separator = ",`"
 
-// split splits a row. Values are not quoted, so a merchant's text may hold commas, backticks, and
-// even the separator.
+// split splits a row. Values are not quoted, so a merchant's text may contain commas, backticks, and even the
+// separator.
 func (s *sheet) split(line string) (cells []string, flag Flag, ok bool) {
 	width := len(s.layout.names)
 	s.cells = appendSplit(s.cells[:0], line[1:], separator)
@@ -147,8 +147,8 @@ func (s *sheet) split(line string) (cells []string, flag Flag, ok bool) {
 	return s.cells, FlagMissingBacktick, true
 }
 
-// splitFromBothEnds takes what is left and right of the merchant's texts by position. What the
-// texts are is not known, and nothing needs them.
+// splitFromBothEnds reads the columns left and right of the merchant's texts by position. The texts themselves are
+// ambiguous then, and are not needed.
 func (s *sheet) splitFromBothEnds() (cells []string, flag Flag, ok bool) {
 	first, last := s.layout.index(s.kind.firstText), s.layout.index(s.kind.lastText)
 	if first < 0 || last < first {
@@ -178,8 +178,7 @@ func (s *sheet) isSummary(line []byte) bool {
 	return readHeader(first)[0] == s.kind.summaryFirst
 }
 
-// readSummary reads the values below the column names, and the end of the file. Lines after the
-// summary are rejected.
+// readSummary reads the values below the column names, and the end of the file. Lines after the summary are rejected.
 func (s *sheet) readSummary(header string) error {
 	cut := refuse(ReasonNoSummary, "it ends within its summary: it was cut")
 	values, err := s.lines.next()
@@ -207,7 +206,7 @@ func (s *sheet) readToEnd() error {
 		case errors.Is(err, errLineTooLong):
 			s.reject()
 		case err != nil:
-			return err // io.EOF if all is well
+			return err // io.EOF if the file is complete
 		case len(line) == 0:
 			s.noteBlankLine()
 		default:

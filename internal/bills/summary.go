@@ -2,18 +2,18 @@ package bills
 
 import "slices"
 
-// summed is what the rows of a bill add up to in one column of its summary.
+// summed is the sum of the rows of a bill in one column of its summary.
 type summed struct {
 	column string
 	value  int64
-	// read reads a value of the summary.
+	// read parses a value of the summary.
 	read func(text string) (int64, bool)
 	// required: the summary of such a bill has this column.
 	required bool
 }
 
-// summaryDifferences returns the columns in which the summary says something else than the rows,
-// in their order in the file. Those that the summary should have, and lacks, follow.
+// summaryDifferences returns the columns in which the summary differs from the rows, in the order of the file. Required
+// columns that the summary lacks follow.
 func (s *sheet) summaryDifferences(sums []summed) []string {
 	var differ []string
 	for _, name := range s.summaryNames {

@@ -2,20 +2,20 @@ package bills
 
 import "strings"
 
-// Sums add up rows of a trade bill.
+// Sums are sums over rows of a trade bill.
 type Sums struct {
 	Payments, Refunds, Reversals int
 	Order, Settled               int64
 	Requested, Refunded          int64
 	CouponRefunded               int64
-	// Fee is what WeChat kept less what it gave back.
+	// Fee is what WeChat kept, minus what it returned.
 	Fee Fee
 }
 
 // Rows returns how many rows were added up.
 func (s Sums) Rows() int { return s.Payments + s.Refunds + s.Reversals }
 
-// plus returns the sums with one row more. It is false if one of them would be too large.
+// plus returns the sums with one row more, and false if one of them would be too large.
 func (s Sums) plus(row TradeRow) (Sums, bool) {
 	switch row.Kind {
 	case Payment:
@@ -42,8 +42,8 @@ func (s Sums) plus(row TradeRow) (Sums, bool) {
 	return s, fits && ok
 }
 
-// totals add up a bill as a whole and in parts. The rows of a service provider's bill belong to
-// several merchants, and amounts of two currencies are never one amount.
+// totals adds up a whole bill and its parts. The rows of a service provider's bill belong to several merchants, and
+// amounts of different currencies are never added.
 type totals struct {
 	all        Sums
 	bySub      map[string]*Sums
@@ -54,7 +54,7 @@ func newTotals() totals {
 	return totals{bySub: map[string]*Sums{}, byCurrency: map[string]*Sums{}}
 }
 
-// add adds a row, or changes nothing and is false if a sum would be too large.
+// add adds a row. If a sum would be too large, it changes nothing and returns false.
 func (t *totals) add(row TradeRow) bool {
 	sub, currency := part(t.bySub, row.SubMchID), part(t.byCurrency, row.Currency)
 	all, fits := t.all.plus(row)

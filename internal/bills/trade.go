@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// RowKind is what a row of a trade bill is.
+// RowKind is the kind of a row of a trade bill.
 type RowKind string
 
 // The kinds of rows. Each row is an event: an order that was paid and refunded on one day has two.
 const (
 	Payment RowKind = "payment"
 	Refund  RowKind = "refund"
-	// Reversal is a code payment that was paid and taken back.
+	// Reversal is a code payment that was paid and reversed.
 	Reversal RowKind = "reversal"
 )
 
 // states are the trade states of rows.
 var states = map[string]RowKind{"SUCCESS": Payment, "REFUND": Refund, "REVOKED": Reversal}
 
-// TradeRow is a row of a trade bill, as far as anything here needs it. Its texts share memory with
-// the line; clone what is kept.
+// TradeRow has the columns of a row of a trade bill that the operator uses. Its texts share memory with the line, so
+// clone what you keep.
 type TradeRow struct {
 	// Line is the row's line in the file.
 	Line int
@@ -37,25 +37,24 @@ type TradeRow struct {
 	TransactionID, OutTradeNo string
 	TradeType                 string
 	Currency                  string
-	// Order is what was to pay, to compare with the Order; Settled is what the merchant gets of it.
+	// Order is the amount to pay, which is compared with the Order; Settled is what the merchant gets of it.
 	Order, Settled int64
 	// RefundID and OutRefundNo are empty in rows of payments.
 	RefundID, OutRefundNo string
-	// Requested is what was to refund, to compare with the Refund; Refunded is what the merchant
-	// pays of it.
+	// Requested is the amount to refund, which is compared with the Refund; Refunded is what the merchant pays of it.
 	Requested, Refunded, CouponRefunded int64
-	// RefundStatus is what it was when the bill was made. It never changes afterwards.
+	// RefundStatus is the status when the bill was made. WeChat does not update it.
 	RefundStatus string
 	Fee          Fee
 }
 
-// Of is the bill that is expected.
+// Of identifies the expected bill.
 type Of struct {
 	Day Day
 	// MchID is the merchant number; empty means any.
 	MchID string
-	// MostRows and MostSubMerchants limit what is held in memory of a bill, which bytes do not: a row can be short. A bill with
-	// more is refused; 0 is no limit.
+	// MostRows and MostSubMerchants limit what is held in memory. MaxBytes does not limit that, because rows can be
+	// short. A bill with more is refused; 0 is no limit.
 	MostRows, MostSubMerchants int
 }
 
@@ -64,9 +63,9 @@ type Format string
 
 // The formats.
 const (
-	// FormatSettlement is today's.
+	// FormatSettlement is today's format.
 	FormatSettlement Format = "settlement"
-	// FormatLegacy has one amount where there are two today.
+	// FormatLegacy has one amount instead of two.
 	FormatLegacy Format = "legacy"
 )
 
@@ -81,7 +80,7 @@ type TradeBill struct {
 	unusual int
 }
 
-// tradeColumns are the places of the columns; -1 where the bill has none.
+// tradeColumns are the positions of the columns; -1 for columns that the bill does not have.
 type tradeColumns struct {
 	time, appID, mchID, subMchID, transaction, outTradeNo, tradeType, state, currency, settled, order int
 	refundID, outRefundNo, refunded, couponRefund, requested, refundStatus, fee, rate                 int
@@ -100,8 +99,7 @@ func ReadTrade(text io.Reader, of Of) (*TradeBill, error) {
 	return b, nil
 }
 
-// findColumns refuses a bill without the columns that say when, what and how much: an amount is
-// never guessed.
+// findColumns refuses a bill without the columns for the time, the numbers and the amounts: an amount is never guessed.
 func (b *TradeBill) findColumns() error {
 	l := b.sheet.layout
 	b.format = FormatSettlement
@@ -132,8 +130,8 @@ func (b *TradeBill) findColumns() error {
 	return nil
 }
 
-// Next returns the next row. After the last row of a bill that is accepted it returns io.EOF; a bill
-// that is not accepted ends with *Refused, and one whose source broke with the source's error.
+// Next returns the next row. After the last row of an accepted bill it returns io.EOF. A bill that is not accepted ends
+// with *Refused, and one whose source failed with the source's error.
 func (b *TradeBill) Next() (TradeRow, error) {
 	for {
 		cells, flag, err := b.sheet.row()
@@ -155,7 +153,7 @@ func (b *TradeBill) Next() (TradeRow, error) {
 	}
 }
 
-// hasRoom refuses a bill that has more than its limits allow.
+// hasRoom refuses a bill that exceeds its limits.
 func (b *TradeBill) hasRoom(row TradeRow) error {
 	if b.of.MostRows > 0 && b.totals.all.Rows() >= b.of.MostRows {
 		return refuse(ReasonTooLarge, fmt.Sprintf("it has more than %d rows", b.of.MostRows))
@@ -167,8 +165,7 @@ func (b *TradeBill) hasRoom(row TradeRow) error {
 	return nil
 }
 
-// read reads a row. What it does not understand in an amount, a number, a time or a state makes it
-// unusable.
+// read parses a row. A row with an invalid amount, number, time or state can't be used.
 func (b *TradeBill) read(cells []string) (TradeRow, bool) {
 	of := func(column int) string {
 		if column < 0 {
@@ -205,7 +202,7 @@ func (b *TradeBill) read(cells []string) (TradeRow, bool) {
 	return row, ok
 }
 
-// isIdentified reports whether a row says what it is about.
+// isIdentified reports whether a row has the numbers of its payment or refund.
 func (r *TradeRow) isIdentified() bool {
 	switch {
 	case r.Kind == "" || !isCurrency(r.Currency) || !isMchID(r.MchID) || r.SubMchID != "" && !isMchID(r.SubMchID):
@@ -214,14 +211,14 @@ func (r *TradeRow) isIdentified() bool {
 		return false
 	case r.Kind == Refund:
 		return isNumber(r.RefundID) && isNumber(r.OutRefundNo)
-	case r.Kind == Payment: // anything there belongs to another column
+	case r.Kind == Payment: // values there belong to other columns
 		return r.RefundID == "" && r.OutRefundNo == ""
 	default:
 		return true
 	}
 }
 
-// note records what is remarkable about a row that is used.
+// note records the flags of a row that is used.
 func (b *TradeBill) note(row TradeRow, flag Flag, cells []string) {
 	flags := &b.sheet.flags
 	if flag != "" {

@@ -17,7 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
 
-// vectors are bills with what is to be found in them.
+// vectors are bills with their expected results.
 type vectors struct {
 	Headers map[string][]string
 	Cases   []vector
@@ -30,7 +30,7 @@ type vector struct {
 
 const vectorsFile = "testdata/vectors-bills.json"
 
-// countOfVectors keeps a case from getting lost.
+// countOfVectors fails the test if a case is lost.
 const countOfVectors = 129
 
 func readVectors(t testing.TB) vectors {
@@ -67,7 +67,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// read decodes a part of a case strictly: a member that nothing reads is not checked.
+// read decodes a part of a case strictly: an unknown member would not be checked.
 func read[Part any](t *testing.T, from json.RawMessage) Part {
 	t.Helper()
 	var part Part
@@ -92,7 +92,7 @@ func (i billInput) reader() io.Reader {
 	return bytes.NewReader(i.Base64)
 }
 
-// checkReason reports whether a bill was accepted, after it was compared with what is expected.
+// checkReason compares the reason with the expected one, and reports whether the bill was accepted.
 func checkReason(t *testing.T, err error, accept bool, reason bills.Reason) bool {
 	t.Helper()
 	if refused, ok := errors.AsType[*bills.Refused](err); ok {
@@ -117,7 +117,7 @@ func same(t *testing.T, what string, got, want any) {
 	}
 }
 
-// sameIfSaid compares what a case says something about.
+// sameIfSaid compares only members that the case has.
 func sameIfSaid[Value any](t *testing.T, what string, got Value, want *Value) {
 	t.Helper()
 	if want != nil {
@@ -372,7 +372,7 @@ func instant(t *testing.T, text string) time.Time {
 	return at
 }
 
-// pointers returns what each text is read as; nil where it is refused.
+// pointers returns the value of each text; nil if it is refused.
 func pointers[Number any](texts []string, read func(string) (Number, bool)) []*Number {
 	var numbers []*Number
 	for _, text := range texts {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// decision is what may be changed of a Refund: the answer to it, of the Refund as it was seen.
+// decision has the fields of a Refund that the page may change: the decision, and the resourceVersion for which it was
+// made.
 type decision struct {
 	Metadata struct {
 		ResourceVersion string `json:"resourceVersion"`
@@ -20,7 +21,7 @@ type decision struct {
 	} `json:"spec"`
 }
 
-// question asks the API server whether the caller may do something with the kinds of the page.
+// question asks the API server whether the caller may do something with the page's kinds.
 type question struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -37,7 +38,8 @@ type question struct {
 
 const whoAmI = `{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`
 
-// body is what is sent to the API server: read into a type and written from it again, so that it has one reading and nothing more.
+// body is the body of a request to the API server: parsed into a type and marshalled again, so that it has only known
+// fields and only one interpretation.
 func (c *call) body(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	switch {
 	case c.verb == verbPatch:
@@ -71,10 +73,10 @@ func (c *call) body(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	return nil, nil
 }
 
-// read decodes the body, which is small and arrives soon.
+// read decodes the body. It limits its size and the time for reading it.
 func read(w http.ResponseWriter, r *http.Request, into any) *refusal {
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(10 * time.Second)) // what can't have a deadline is a test's recorder
+	_ = control.SetReadDeadline(time.Now().Add(10 * time.Second)) // fails only for httptest.ResponseRecorder
 	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -95,7 +97,7 @@ func read(w http.ResponseWriter, r *http.Request, into any) *refusal {
 	return nil
 }
 
-// must is for what can't fail: structs of strings.
+// must panics on errors that can't happen: structs of strings can always be marshalled.
 func must(text []byte, err error) []byte {
 	if err != nil {
 		panic(err)

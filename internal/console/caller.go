@@ -9,22 +9,23 @@ import (
 	"time"
 )
 
-// caller is who sent a request: a token, until when it is good, and whether it came by the login cookie.
+// caller identifies the sender of a request: the token, when it expires, and whether it came in the login cookie.
 type caller struct {
 	token    string
-	expires  time.Time // zero: not known
+	expires  time.Time // zero: unknown
 	byCookie bool
 }
 
-// bearer is a token as RFC 6750 writes it. Nothing else is sent on in a header.
+// bearer matches a token as RFC 6750 defines it. Other values are not passed on.
 var bearer = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
-// maxToken is more than any issuer's token has, and less than the API server takes as headers.
+// maxToken is longer than the tokens of any issuer, and shorter than the API server's limit for headers.
 const maxToken = 16_000
 
 func isToken(text string) bool { return len(text) <= maxToken && bearer.MatchString(text) }
 
-// identify finds the token of a request. The header wins: the proxy in front has set it, and it can't be set by another site's page.
+// identify finds the token of a request. The header has precedence over the cookie: the proxy in front sets it, and
+// pages of other sites can't.
 func (s *Server) identify(r *http.Request) (caller, *refusal) {
 	switch headers := r.Header.Values("Authorization"); {
 	case len(headers) > 1:
@@ -47,7 +48,7 @@ func (s *Server) identify(r *http.Request) (caller, *refusal) {
 	return caller{}, notLoggedIn
 }
 
-// endOf reads until when a token is good, without believing anything else of it: the API server verifies tokens.
+// endOf reads the expiry of a token. It does not verify the token; the API server does.
 func endOf(token string) time.Time {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestTheBundleIsBuiltFromTheSource: what is embedded, and nobody reads, is what web/ builds.
+// TestTheBundleIsBuiltFromTheSource: the embedded files, which nobody reviews, are those that web/ builds.
 func TestTheBundleIsBuiltFromTheSource(t *testing.T) {
 	web, err := filepath.Abs("../../web")
 	if err != nil {
@@ -60,7 +60,7 @@ func filesOf(t *testing.T, folder fs.FS) map[string]string {
 	return files
 }
 
-// TestTheLockFileNamesNoRegistry: it holds wherever it is installed from.
+// TestTheLockFileNamesNoRegistry, so that it works with any registry.
 func TestTheLockFileNamesNoRegistry(t *testing.T) {
 	content, err := os.ReadFile("../../web/package-lock.json")
 	if err != nil || strings.Contains(string(content), `"resolved"`) || !strings.Contains(string(content), `"integrity"`) {

@@ -19,19 +19,19 @@ import (
 	"time"
 )
 
-// received is a request as the API server got it.
+// received is a request as the API server received it.
 type received struct {
 	method, target string
 	header         http.Header
 	body           string
 }
 
-// apiServer stands in for kube-apiserver where only what reaches it matters. test/browser/console has the real one.
+// apiServer replaces kube-apiserver in tests that only check what reaches it. test/browser/console has the real one.
 type apiServer struct {
 	*httptest.Server
 	mutex sync.Mutex
 	got   []received
-	// answer is what it answers with; by default 200 and {}.
+	// answer is its response; by default 200 and {}.
 	answer http.HandlerFunc
 }
 
@@ -67,7 +67,7 @@ type fixture struct {
 	stopped chan error
 }
 
-// logged keeps what was logged.
+// logged keeps the log lines.
 type logged struct {
 	mutex sync.Mutex
 	text  strings.Builder
@@ -124,7 +124,7 @@ func open(t *testing.T, change ...func(*Options)) *fixture {
 	return f
 }
 
-// send makes a request; changes are made to it before.
+// send makes a request, after applying changes to it.
 func (f *fixture) send(method, target, body string, changes ...func(*http.Request)) *http.Response {
 	f.Helper()
 	request, err := http.NewRequestWithContext(f.Context(), method, f.url+target, strings.NewReader(body))
@@ -154,13 +154,13 @@ func withCookie(cookie *http.Cookie) func(*http.Request) {
 	return func(r *http.Request) { r.AddCookie(cookie) }
 }
 
-// tokenUntil is a token that says when it ends, as those of ServiceAccounts do.
+// tokenUntil is a token with an expiry, like those of ServiceAccounts.
 func tokenUntil(end time.Time) string {
 	claims, _ := json.Marshal(map[string]int64{"exp": end.Unix()})
 	return "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString(claims) + ".c2lnbmF0dXJl"
 }
 
-// raw sends bytes and returns the status line of the answer.
+// raw sends bytes and returns the status line of the response.
 func (f *fixture) raw(text string) string {
 	f.Helper()
 	connection, err := net.Dial("tcp", f.address)

@@ -5,32 +5,33 @@ import (
 	"sync"
 )
 
-// Limits bound what is under way at once, so that one caller, or one broken page, does not use up the console or the API server.
+// Limits bound the concurrent requests, so that one caller, or one broken page, does not use up the console or the API
+// server.
 type Limits struct {
 	WatchesPerCaller, RequestsPerCaller int
 	Watches, Requests                   int
 }
 
-// places counts what is under way. Callers are told apart by a digest of their token.
-type places struct {
+// slots counts the concurrent requests. Callers are distinguished by a hash of their token.
+type slots struct {
 	limits Limits
 
 	mutex sync.Mutex
-	taken map[place]int
+	taken map[slot]int
 }
 
-type place struct {
+type slot struct {
 	watch  bool
-	caller [sha256.Size]byte // zero: all together
+	caller [sha256.Size]byte // zero: all callers together
 }
 
-func newPlaces(l Limits) *places {
-	return &places{limits: l, taken: map[place]int{}}
+func newSlots(l Limits) *slots {
+	return &slots{limits: l, taken: map[slot]int{}}
 }
 
-// take reserves a place until the returned function is called, or returns nil if there is none.
-func (p *places) take(token string, watch bool) (release func()) {
-	own, all := place{watch, sha256.Sum256([]byte(token))}, place{watch: watch}
+// take reserves a slot until the returned function is called. It returns nil if none is free.
+func (p *slots) take(token string, watch bool) (release func()) {
+	own, all := slot{watch, sha256.Sum256([]byte(token))}, slot{watch: watch}
 	each, most := p.limits.RequestsPerCaller, p.limits.Requests
 	if watch {
 		each, most = p.limits.WatchesPerCaller, p.limits.Watches

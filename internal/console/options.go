@@ -13,11 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// How people log in.
+// The ways of logging in.
 const (
-	// LoginToken: the page asks for a token, as `kubectl create token` prints it. A header Authorization is taken as well.
+	// LoginToken: the page asks for a token, as `kubectl create token` prints it. The header Authorization is accepted
+	// as well.
 	LoginToken = "token"
-	// LoginProxy: an OIDC proxy in front sets the header Authorization. Nothing else is taken.
+	// LoginProxy: an OIDC proxy in front sets the header Authorization. Only this header is accepted.
 	LoginProxy = "proxy"
 )
 
@@ -34,12 +35,12 @@ type Options struct {
 	TLSCertFile     string
 	TLSKeyFile      string
 	WatchDuration   time.Duration
-	// Namespaces that the page proposes. Which of them somebody may see is for the API server to say.
+	// Namespaces are proposed by the page. The API server decides which of them a user may see.
 	Namespaces []string
 
-	// Limits on what one caller, and all together, may have under way.
+	// Limits bound the concurrent requests of one caller and of all callers.
 	Limits Limits
-	// Version is shown in the page and sent as User-Agent.
+	// Version is shown on the page and sent as User-Agent.
 	Version string
 }
 
@@ -57,7 +58,7 @@ func DefaultOptions() Options {
 	}
 }
 
-// inCluster is the address that every pod is told.
+// inCluster returns the API server's address in the environment of every pod.
 func inCluster() string {
 	host, port := os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")
 	if host == "" || port == "" {
@@ -87,7 +88,7 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 	flags.DurationVar(&o.WatchDuration, "watch-duration", o.WatchDuration, "How long a watch lasts before the page starts it anew. The API server checks rights when a watch starts, so this is how long somebody still sees changes after the right was taken away.")
 }
 
-// Validate refuses what can't work, and what is not safe.
+// Validate refuses options that are invalid or not safe.
 func (o *Options) Validate() error {
 	server, err := url.Parse(o.APIServer)
 	if err != nil || server.Scheme != "https" || server.Host == "" || (server.Path != "" && server.Path != "/") || server.RawQuery != "" || server.User != nil {

@@ -35,7 +35,7 @@ func TestOptionsAreValidated(t *testing.T) {
 	}
 }
 
-// TestFlagsAreDocumented compares the tables of the documents with the flags that there are.
+// TestFlagsAreDocumented compares the tables of the documents with the flags.
 func TestFlagsAreDocumented(t *testing.T) {
 	options, flags := DefaultOptions(), flag.NewFlagSet("console", flag.ContinueOnError)
 	options.BindFlags(flags)

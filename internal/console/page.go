@@ -18,7 +18,8 @@ import (
 //go:embed dist
 var dist embed.FS
 
-// policy lets the page have scripts, styles and connections of its own server only, and no text become a script.
+// policy permits the page only scripts, styles and connections of its own server, and forbids turning text into
+// scripts.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
@@ -55,7 +56,7 @@ func readPage() (map[string]*asset, error) {
 	return assets, err
 }
 
-// servePage serves a file. Browsers keep it, and ask each time whether it is still the same.
+// servePage serves a file. Browsers cache it and revalidate it each time.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) *refusal {
 	file := s.page[r.URL.Path]
 	if file == nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
@@ -80,7 +81,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) *refusal {
 	return nil
 }
 
-// settings are what the page has to know. A copy in dist stands for them where the page is served without this server.
+// settings are what the page needs to know. If another server serves the page, a file in dist is used instead.
 type settings struct {
 	Login        string   `json:"login"`
 	SignOut      string   `json:"signOut,omitempty"`
@@ -94,7 +95,7 @@ func (s *Server) serveSettings(w http.ResponseWriter, r *http.Request) *refusal 
 		return notServed
 	}
 	o := s.options
-	namespaces := append([]string{}, o.Namespaces...) // never null
+	namespaces := append([]string{}, o.Namespaces...) // never null in JSON
 	writeJSON(w, http.StatusOK, settings{o.Login, o.SignOutURL, namespaces, int(o.WatchDuration.Seconds()), o.Version})
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestThePage: what is served, with which headers, and that nothing in it is written inline.
+// TestThePage checks which files are served, with which headers, and that no script or style is inline.
 func TestThePage(t *testing.T) {
 	f := open(t)
 	response := f.send("GET", "/", "")
@@ -52,7 +52,7 @@ func TestThePage(t *testing.T) {
 	}
 }
 
-// maxPageSize is what the whole page may have before compression, so that it opens on a phone.
+// maxPageSize is the size limit of the whole page before compression, so that it loads quickly on a phone.
 const maxPageSize = 150_000
 
 func TestThePageIsSmall(t *testing.T) {

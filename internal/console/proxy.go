@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	// requestTimeout is how long the API server may take for an answer that is no watch.
+	// requestTimeout limits a request to the API server that is not a watch.
 	requestTimeout = 30 * time.Second
-	// watchGrace is what a watch may last longer than the API server was asked to keep it.
+	// watchGrace is how much longer than requested a watch may take.
 	watchGrace = 15 * time.Second
-	// table is the form of lists in which the page reads many Orders: the columns of kubectl get.
+	// table is the format in which the page lists Orders: the columns of kubectl get.
 	table = "application/json;as=Table;v=v1;g=meta.k8s.io"
 )
 
-// answered are the headers of the API server that a browser gets to see.
+// answered are the response headers that are passed on to the browser.
 var answered = []string{"Content-Type", "Content-Encoding", "Retry-After", "Audit-Id"}
 
-// outgoing is what a request to the API server is made of.
+// outgoing has the parts of a request to the API server.
 type outgoing struct {
 	url    *url.URL
 	header http.Header
@@ -35,7 +35,7 @@ type outgoing struct {
 
 type outgoingKey struct{}
 
-// header is everything that the API server gets to see of a request beside its path, query and body.
+// header returns all headers of a request to the API server.
 func (s *Server) header(token, accept, contentType string) http.Header {
 	header := http.Header{
 		"Authorization": {"Bearer " + token}, "Accept": {accept}, "User-Agent": {"wechatpay-console/" + s.options.Version},
@@ -60,7 +60,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) *refusal {
 	if refused != nil {
 		return refused
 	}
-	release := s.places.take(who.token, asked.verb == verbWatch)
+	release := s.slots.take(who.token, asked.verb == verbWatch)
 	if release == nil {
 		return tooMany
 	}
@@ -71,11 +71,11 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) *refusal {
 		deadline = time.Now().Add(s.bound(asked.query) + watchGrace)
 	}
 	if !who.expires.IsZero() && who.expires.Before(deadline) {
-		deadline = who.expires // the API server looks at a token when a watch starts, and not again
+		deadline = who.expires // the API server checks the token only when a watch starts
 	}
 	ctx, cancel := context.WithDeadline(r.Context(), deadline)
 	defer cancel()
-	// A browser that does not read must not keep the place for longer.
+	// A browser that stops reading must not keep its slot for longer.
 	_ = http.NewResponseController(w).SetWriteDeadline(deadline.Add(watchGrace))
 	defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
 
@@ -86,7 +86,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) *refusal {
 	}
 	answer := &answerWriter{ResponseWriter: w, before: func(code int) {
 		if who.byCookie && code == http.StatusUnauthorized {
-			s.logOut(w) // the API server does not take the token any more
+			s.logOut(w) // the API server does not accept the token any more
 		}
 	}}
 	if asked.verb == verbPatch {
@@ -98,7 +98,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) *refusal {
 	return nil
 }
 
-// bound sees to it that a watch ends, and tells after how long.
+// bound limits the duration of a watch, and returns it.
 func (s *Server) bound(query url.Values) time.Duration {
 	most := int(s.options.WatchDuration / time.Second)
 	if seconds, err := strconv.Atoi(query.Get("timeoutSeconds")); err == nil && seconds > 0 && seconds < most {
@@ -108,7 +108,7 @@ func (s *Server) bound(query url.Values) time.Duration {
 	return time.Duration(most) * time.Second
 }
 
-// accepted lets a list or watch come as a table.
+// accepted permits the table format for lists and watches.
 func accepted(r *http.Request, verb string) string {
 	wanted := strings.ReplaceAll(r.Header.Get("Accept"), " ", "")
 	if (verb == verbList || verb == verbWatch) && strings.HasPrefix(wanted, table) {
@@ -130,7 +130,7 @@ func contentType(verb string) string {
 func (s *Server) newProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport:     s.transport,
-		FlushInterval: -1, // each change of a watch at once
+		FlushInterval: -1, // flush each event of a watch at once
 		Rewrite: func(p *httputil.ProxyRequest) {
 			out, _ := p.In.Context().Value(outgoingKey{}).(*outgoing)
 			p.Out.URL, p.Out.Host, p.Out.Header = out.url, out.url.Host, out.header
@@ -159,13 +159,13 @@ func (s *Server) newProxy() *httputil.ReverseProxy {
 			}
 			serverAway.write(w)
 		},
-		ErrorLog: log.New(io.Discard, "", 0), // that a browser left in the middle of a watch is ordinary
+		ErrorLog: log.New(io.Discard, "", 0), // browsers often disconnect during a watch
 	}
 }
 
 var errUnexpected = errors.New("the API server answered with a redirect or another protocol")
 
-// answerWriter remembers what a request was answered with, and calls a function before that.
+// answerWriter records the status code of a response, and calls a function before the headers are written.
 type answerWriter struct {
 	http.ResponseWriter
 	before func(code int)

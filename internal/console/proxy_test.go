@@ -27,7 +27,7 @@ const (
 	reviews  = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 )
 
-// TestWhatIsPassedOn: each request that the page makes, and what the API server gets of it.
+// TestWhatIsPassedOn has each request that the page makes, and the request that reaches the API server.
 func TestWhatIsPassedOn(t *testing.T) {
 	f := open(t)
 	for _, test := range []struct{ method, target, body, wantTarget, wantBody string }{
@@ -67,7 +67,7 @@ func TestWhatIsPassedOn(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotPassedOn: other paths, verbs, queries and bodies end here.
+// TestWhatIsNotPassedOn: other paths, verbs, queries and bodies are refused.
 func TestWhatIsNotPassedOn(t *testing.T) {
 	f := open(t)
 	merge := "application/merge-patch+json"
@@ -86,7 +86,7 @@ func TestWhatIsNotPassedOn(t *testing.T) {
 		{"GET", "/version", "", "", 404},
 		{"GET", "/apis/wechatpay-operator.io/v1alpha1/orders", "", "", 404}, // all namespaces
 		{"GET", own + "/secrets", "", "", 404},
-		{"GET", own + "/eventsinks", "", "", 404}, // nothing in the page shows them
+		{"GET", own + "/eventsinks", "", "", 404}, // the page does not show them
 		{"GET", own + "/orders/order-1/status", "", "", 404},
 		{"GET", own + "/orders/", "", "", 404},
 		{"GET", own + "/orders/../secrets", "", "", 404},
@@ -155,7 +155,7 @@ func TestWhatIsNotPassedOn(t *testing.T) {
 	}
 }
 
-// TestOnlyKnownHeadersArrive: whatever a browser, a proxy or an attacker adds.
+// TestOnlyKnownHeadersArrive, whatever a browser, a proxy or an attacker adds.
 func TestOnlyKnownHeadersArrive(t *testing.T) {
 	f := open(t)
 	f.send("GET", own+"/orders", "", withToken("a-token"), func(r *http.Request) {
@@ -183,7 +183,7 @@ func TestOnlyKnownHeadersArrive(t *testing.T) {
 	}
 }
 
-// TestTheLogTellsWhatBecameOfADecision: one that the API server refused was passed on as well.
+// TestTheLogTellsWhatBecameOfADecision, including one that the API server refused.
 func TestTheLogTellsWhatBecameOfADecision(t *testing.T) {
 	f := open(t)
 	for _, code := range []int{http.StatusOK, http.StatusForbidden, http.StatusConflict} {
@@ -194,7 +194,7 @@ func TestTheLogTellsWhatBecameOfADecision(t *testing.T) {
 	}
 	f.api.Close()
 	_ = bodyOf(t, f.send("PATCH", own+"/refunds/refund-1", decided, withToken("a-token"), withHeader("Content-Type", "application/merge-patch+json")))
-	f.stop() // it waits for what is under way
+	f.stop() // it waits for requests in progress
 	f.stopped <- <-f.stopped
 	for _, code := range []int{200, 403, 409, 502} {
 		if want := fmt.Sprintf(`msg="a decision was passed on" namespace=shop refund=refund-1 answer=%d`, code); !strings.Contains(f.logged.String(), want) {
@@ -203,7 +203,8 @@ func TestTheLogTellsWhatBecameOfADecision(t *testing.T) {
 	}
 }
 
-// TestWithoutATokenNothingIsAsked: the API server would answer as to an anonymous caller. The header has to be one, and a bearer's.
+// TestWithoutATokenNothingIsAsked: the API server would treat the caller as anonymous. The header must be a single
+// bearer token.
 func TestWithoutATokenNothingIsAsked(t *testing.T) {
 	f := open(t)
 	for name, test := range map[string]struct {
@@ -237,7 +238,7 @@ func TestWithoutATokenNothingIsAsked(t *testing.T) {
 	}
 }
 
-// TestHostileConnections: what http.Client does not send.
+// TestHostileConnections sends what http.Client does not.
 func TestHostileConnections(t *testing.T) {
 	f := open(t)
 	head := "Host: console\r\nAuthorization: Bearer a-token\r\nConnection: close\r\n"
@@ -247,7 +248,7 @@ func TestHostileConnections(t *testing.T) {
 		"another host":         {"GET https://kubernetes.default.svc/api/v1/secrets HTTP/1.1\r\n" + head + "\r\n", "404"},
 		"absolute":             {"GET http://console" + own + "/orders HTTP/1.1\r\n" + head + "\r\n", "404"},
 		"connect":              {"CONNECT kubernetes.default.svc:443 HTTP/1.1\r\n" + head + "\r\n", "404"},
-		"star":                 {"OPTIONS * HTTP/1.1\r\n" + head + "\r\n", "200"}, // net/http answers it by itself
+		"star":                 {"OPTIONS * HTTP/1.1\r\n" + head + "\r\n", "200"}, // net/http itself answers it
 		"two lengths":          {"PATCH " + own + "/refunds/a HTTP/1.1\r\n" + head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}", "400"},
 		"length and chunks":    {"PATCH " + own + "/refunds/a HTTP/1.1\r\n" + head + "Content-Type: application/merge-patch+json\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "400"},
 		"odd coding":           {"PATCH " + own + "/refunds/a HTTP/1.1\r\n" + head + "Transfer-Encoding: chunked, identity\r\n\r\n", "501"},
@@ -267,7 +268,7 @@ func TestHostileConnections(t *testing.T) {
 	}
 }
 
-// TestOtherSitesPages can't make a decision with somebody's session.
+// TestOtherSitesPages can't make a decision with a user's session.
 func TestOtherSitesPages(t *testing.T) {
 	f := open(t)
 	for name, change := range map[string]func(*http.Request){
@@ -288,7 +289,8 @@ func TestOtherSitesPages(t *testing.T) {
 	}
 }
 
-// TestAnswersAreFiltered: cookies and addresses of the API server don't reach the browser, and a redirect or another protocol is no answer.
+// TestAnswersAreFiltered: cookies and addresses of the API server don't reach the browser, and redirects and protocol
+// upgrades are refused.
 func TestAnswersAreFiltered(t *testing.T) {
 	f := open(t)
 	f.api.answer = func(w http.ResponseWriter, r *http.Request) {
@@ -317,7 +319,7 @@ func TestAnswersAreFiltered(t *testing.T) {
 	}
 }
 
-// TestTheAPIServerIsVerified: another authority's certificate gets no token.
+// TestTheAPIServerIsVerified: a server with another authority's certificate gets no token.
 func TestTheAPIServerIsVerified(t *testing.T) {
 	f := open(t, func(o *Options) { o.APIServerCAFile = stranger(t) })
 	response := f.send("GET", own+"/orders", "", withToken("a-token"))
@@ -332,7 +334,7 @@ func TestTheAPIServerIsVerified(t *testing.T) {
 	}
 }
 
-// stranger is a file with the certificate of an authority that has issued nothing here.
+// stranger is a file with the certificate of an unrelated authority.
 func stranger(t *testing.T) string {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -350,7 +352,7 @@ func stranger(t *testing.T) string {
 	return path
 }
 
-// watching has the API server send a line for each text of the channel.
+// watching makes the API server send a line for each text of the channel.
 func watching(lines <-chan string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -386,7 +388,7 @@ func TestAWatchIsPassedOnAtOnce(t *testing.T) {
 	}
 }
 
-// TestAWatchEndsWithItsToken, at the second that the token says, although the API server would go on.
+// TestAWatchEndsWithItsToken, at the second at which the token expires, although the API server would continue.
 func TestAWatchEndsWithItsToken(t *testing.T) {
 	f := open(t)
 	f.api.answer = watching(nil)
@@ -399,7 +401,8 @@ func TestAWatchEndsWithItsToken(t *testing.T) {
 	}
 }
 
-// TestPlacesOfACaller: a caller with too many watches is told so, others are not, and a place that gets free can be had again.
+// TestPlacesOfACaller: a caller with too many watches is refused, others are not, and a released slot can be used
+// again.
 func TestPlacesOfACaller(t *testing.T) {
 	f := open(t, func(o *Options) {
 		o.Limits = Limits{WatchesPerCaller: 2, RequestsPerCaller: 5, Watches: 3, Requests: 9}
@@ -435,7 +438,7 @@ func TestPlacesOfACaller(t *testing.T) {
 	}
 }
 
-// TestShutdown: watches end, and what was asked before is answered.
+// TestShutdown: watches end, and earlier requests are answered.
 func TestShutdown(t *testing.T) {
 	f := open(t)
 	release := make(chan struct{})

@@ -13,7 +13,7 @@ const (
 	reasonTooLarge    = metav1.StatusReasonRequestEntityTooLarge
 )
 
-// refusal is an answer of the console's own, in the form that the API server gives its answers.
+// refusal is an error response of the console, in the format of the API server's errors.
 type refusal struct {
 	code    int
 	reason  metav1.StatusReason
@@ -48,7 +48,7 @@ func writeJSON(w http.ResponseWriter, code int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(value) // who asked is gone
+	_ = json.NewEncoder(w).Encode(value) // the client disconnected
 }
 
 func mediaType(r *http.Request) string {

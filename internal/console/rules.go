@@ -14,11 +14,11 @@ import (
 
 const (
 	ownGroup = "wechatpay-operator.io"
-	// fieldManager stands in managedFields for what was decided in the page.
+	// fieldManager is the page's name in managedFields.
 	fieldManager = "wechatpay-console"
-	// maxPage is how many objects a list gives at once.
+	// maxPage is the largest page size of a list.
 	maxPage = 500
-	// maxBody bounds what a browser may send.
+	// maxBody is the largest request body.
 	maxBody = 8 << 10
 )
 
@@ -31,17 +31,17 @@ const (
 	verbCreate = "create"
 )
 
-// kinds are what the page shows.
+// kinds are the kinds that the page shows.
 var kinds = []string{"orders", "refunds", "shipments", "merchants", "statements"}
 
-// parameters are what the query may say, by verb. The others have none: patch is given its own.
+// parameters are the permitted query parameters by verb. The other verbs have none.
 var parameters = map[string][]string{
 	verbList:  {"limit", "continue", "fieldSelector", "includeObject"},
 	verbWatch: {"watch", "allowWatchBookmarks", "resourceVersion", "timeoutSeconds", "fieldSelector", "includeObject"},
-	verbPatch: {"fieldManager"}, // replaced
+	verbPatch: {"fieldManager"}, // the value is replaced
 }
 
-// call is a request that may be passed on, taken apart.
+// call is a parsed request that may be passed on.
 type call struct {
 	verb      string
 	prefix    string // /apis/<group>/<version>, or /api/v1
@@ -63,9 +63,9 @@ func (c *call) path() string {
 	return path
 }
 
-// admit takes a request apart. A path, verb or parameter that the page has no use for is refused.
+// admit parses a request. It refuses paths, verbs and parameters that the page does not need.
 func admit(r *http.Request) (*call, *refusal) {
-	// An encoded slash or dot is read by some as a separator and by others not.
+	// Servers disagree on whether an encoded slash or dot is a separator.
 	if r.URL.RawPath != "" || !strings.HasPrefix(r.RequestURI, "/") || strings.Contains(r.RequestURI, "#") {
 		return nil, notServed
 	}
@@ -95,7 +95,7 @@ func admit(r *http.Request) (*call, *refusal) {
 	return c, c.restrict()
 }
 
-// object decides on objects in a namespace.
+// object decides on requests for objects in a namespace.
 func (c *call) object(method string, rest []string) *refusal {
 	if len(validation.IsDNS1123Label(c.namespace)) > 0 || len(rest) > 1 {
 		return notServed
@@ -110,7 +110,7 @@ func (c *call) object(method string, rest []string) *refusal {
 		if !slices.Contains(kinds, c.resource) {
 			return notServed
 		}
-	// Events by the older of their two addresses, since that is the one that the cluster's role view gives.
+	// Events have two API groups. The core group is used, because the cluster role view grants only that one.
 	case "/api/v1":
 		if c.resource != "events" || c.name != "" || method != http.MethodGet || c.query.Has("watch") || !aboutOneObject(c.query.Get("fieldSelector")) {
 			return notServed
@@ -133,7 +133,8 @@ func (c *call) object(method string, rest []string) *refusal {
 	return nil
 }
 
-// aboutOneObject reports whether a selector of events names one object. All events of a namespace are more than the page shows.
+// aboutOneObject reports whether a selector of events selects one object. The page does not show all events of a
+// namespace.
 func aboutOneObject(selector string) bool {
 	parsed, err := fields.ParseSelector(selector)
 	if err != nil {
@@ -142,7 +143,7 @@ func aboutOneObject(selector string) bool {
 	named := false
 	for _, requirement := range parsed.Requirements() {
 		if requirement.Operator != selection.Equals && requirement.Operator != selection.DoubleEquals {
-			return false // all but one are not one
+			return false // a != selector matches many objects
 		}
 		switch requirement.Field {
 		case "involvedObject.name", "involvedObject.uid":
@@ -155,7 +156,7 @@ func aboutOneObject(selector string) bool {
 	return named
 }
 
-// restrict bounds the query.
+// restrict limits the query.
 func (c *call) restrict() *refusal {
 	for name, values := range c.query {
 		if !slices.Contains(parameters[c.verb], name) || len(values) != 1 || len(values[0]) > 4096 {

@@ -11,10 +11,11 @@ import (
 	"os"
 )
 
-// sealer encrypts the token in the login cookie by AES-256-GCM. Who holds the cookie can neither read nor change what is in it.
+// sealer encrypts the token in the login cookie by AES-256-GCM. The holder of the cookie can neither read nor change
+// it.
 type sealer struct{ ciphers []cipher.AEAD }
 
-// newSealer reads the keys, one a line. Without a file there is a random one, which ends with the process.
+// newSealer reads the keys, one per line. Without a file it uses a random key, so restarts end all sessions.
 func newSealer(file string) (*sealer, error) {
 	if file == "" {
 		key := make([]byte, 32)
@@ -57,7 +58,7 @@ func (s *sealer) add(key []byte) error {
 
 var errNotSealed = errors.New("not sealed by this console")
 
-// purpose keeps a text that was sealed for something else from being taken for a session.
+// purpose binds a ciphertext to sessions: one that was made for another purpose is not accepted.
 var purpose = []byte("wechatpay-console/session/v1")
 
 func (s *sealer) seal(plain []byte) string {

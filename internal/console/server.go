@@ -26,7 +26,7 @@ type Server struct {
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
 	sealer    *sealer
-	places    *places
+	slots     *slots
 	page      map[string]*asset
 	origin    *http.CrossOriginProtection
 	log       *slog.Logger
@@ -55,14 +55,14 @@ func New(o Options, logger *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		options: o, apiServer: &url.URL{Scheme: address.Scheme, Host: address.Host}, transport: transport, sealer: keys, places: newPlaces(o.Limits),
+		options: o, apiServer: &url.URL{Scheme: address.Scheme, Host: address.Host}, transport: transport, sealer: keys, slots: newSlots(o.Limits),
 		page: page, origin: http.NewCrossOriginProtection(), log: logger,
 	}
 	s.proxy = s.newProxy()
 	return s, nil
 }
 
-// newTransport verifies the API server by the given authorities only, and has no identity of its own.
+// newTransport verifies the API server by the given authorities only, and has no client certificate.
 func newTransport(authorities string) (*http.Transport, error) {
 	content, err := os.ReadFile(authorities)
 	if err != nil {
@@ -77,7 +77,7 @@ func newTransport(authorities string) (*http.Transport, error) {
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 100,
 		ForceAttemptHTTP2: true, HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
-		DisableCompression: true, // the browser unpacks
+		DisableCompression: true, // the browser decompresses
 	}, nil
 }
 
@@ -95,7 +95,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve answers a request, or says why it is refused.
+// serve answers a request, or returns why it is refused.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	if err := s.origin.Check(r); err != nil {
 		return crossOrigin
@@ -119,7 +119,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	return nil
 }
 
-// Run serves until the context ends. Requests that are under way are then answered, and watches end.
+// Run serves until the context ends. It then finishes requests in progress, and ends watches.
 func Run(ctx context.Context, o Options, logger *slog.Logger) error {
 	s, err := New(o, logger)
 	if err != nil {
@@ -132,18 +132,18 @@ func Run(ctx context.Context, o Options, logger *slog.Logger) error {
 	return s.Serve(ctx, listener)
 }
 
-// shutdownTimeout is how long answers that are under way may take at the end.
+// shutdownTimeout limits how long requests in progress may take at shutdown.
 const shutdownTimeout = 10 * time.Second
 
-// Serve is Run on a listener.
+// Serve is Run on an existing listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	// A watch would keep a connection for minutes. The page starts it anew, at another replica.
+	// A watch would keep its connection for minutes. The page restarts it at another replica.
 	serving, endWatches := context.WithCancel(context.WithoutCancel(ctx))
 	defer endWatches()
 	server := &http.Server{
 		Handler: s, BaseContext: func(net.Listener) context.Context { return serving },
 		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		ErrorLog: log.New(io.Discard, "", 0), // what clients send that is no HTTP
+		ErrorLog: log.New(io.Discard, "", 0), // invalid requests are not logged
 	}
 	failed := make(chan error, 1)
 	go func() {
@@ -162,7 +162,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	s.ending.Store(true)
 	ending, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer done()
-	stop := time.AfterFunc(time.Second, endWatches) // short answers first
+	stop := time.AfterFunc(time.Second, endWatches) // short requests may finish first
 	defer stop.Stop()
 	err := server.Shutdown(ending)
 	s.transport.CloseIdleConnections()

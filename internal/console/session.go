@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// maxCookie is what browsers keep of a cookie, less its name and attributes.
+// maxCookie is the size limit of browsers, minus the name and the attributes.
 const maxCookie = 3900
 
-// session is what the login cookie holds, sealed.
+// session is the content of the login cookie before encryption.
 type session struct {
 	Token   string    `json:"token"`
 	Expires time.Time `json:"expires"`
 }
 
-// cookieName has a prefix by which browsers take the cookie over TLS only, for this host and all its paths.
+// cookieName has the prefix __Host-: browsers accept such a cookie over TLS only, for this host and all its paths.
 func (s *Server) cookieName() string {
 	if s.options.InsecureCookies {
 		return "wechatpay-console"
@@ -45,7 +45,7 @@ func (s *Server) session(r *http.Request) (session, bool) {
 	return found, isToken(found.Token) && time.Now().Before(found.Expires)
 }
 
-// serveSession logs in (POST) and out (DELETE), and tells until when a session lasts (GET).
+// serveSession logs in (POST) and out (DELETE), and returns when a session expires (GET).
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request) *refusal {
 	if s.options.Login != LoginToken {
 		return notServed
@@ -75,9 +75,9 @@ func (s *Server) logOut(w http.ResponseWriter) {
 	http.SetCookie(w, gone)
 }
 
-// logIn asks the API server whether it takes the token, and seals it in the cookie.
+// logIn asks the API server whether it accepts the token, and stores the token encrypted in the cookie.
 func (s *Server) logIn(w http.ResponseWriter, r *http.Request) *refusal {
-	if mediaType(r) != "application/json" { // what another site's form can't send
+	if mediaType(r) != "application/json" { // a form of another site can't send this type
 		return &refusal{http.StatusUnsupportedMediaType, reasonUnsupported, "a login is JSON"}
 	}
 	var given struct {
@@ -90,7 +90,7 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request) *refusal {
 	if !isToken(token) {
 		return badRequest("this is no token: paste what `kubectl create token` prints")
 	}
-	release := s.places.take("login", false)
+	release := s.slots.take("login", false)
 	if release == nil {
 		return tooMany
 	}
@@ -111,7 +111,7 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request) *refusal {
 	return nil
 }
 
-// verify has the API server say who a token is.
+// verify asks the API server whose token it is.
 func (s *Server) verify(ctx context.Context, token string) *refusal {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -127,7 +127,7 @@ func (s *Server) verify(ctx context.Context, token string) *refusal {
 	}
 	defer response.Body.Close()
 	switch response.StatusCode {
-	case http.StatusCreated, http.StatusOK, http.StatusForbidden: // who is known and may not ask, is known
+	case http.StatusCreated, http.StatusOK, http.StatusForbidden: // 403 also means that the token was accepted
 		return nil
 	case http.StatusUnauthorized:
 		return &refusal{http.StatusUnauthorized, notLoggedIn.reason, "the API server does not take this token: it may have expired"}

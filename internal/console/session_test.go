@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// accepting has the API server take tokens that begin with good.
+// accepting makes the API server accept tokens that begin with good.
 func accepting(w http.ResponseWriter, r *http.Request) {
 	code := http.StatusCreated
 	if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer good") && !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer eyJ") {
@@ -30,7 +30,8 @@ func (f *fixture) logIn(token string) *http.Response {
 	return f.send("POST", "/session", string(body), withHeader("Content-Type", "application/json"))
 }
 
-// TestLogIn: the token is kept where scripts and other sites can't get at it, is used for requests, and is forgotten at the end.
+// TestLogIn: the token is stored where scripts and other sites can't read it, is used for requests, and is deleted at
+// logout.
 func TestLogIn(t *testing.T) {
 	f := open(t)
 	f.api.answer = accepting
@@ -50,7 +51,7 @@ func TestLogIn(t *testing.T) {
 	if last := got[len(got)-1]; last.header.Get("Authorization") != "Bearer good-token" || last.header.Get("Cookie") != "" {
 		t.Errorf("the API server got %v", last.header)
 	}
-	// The header that a proxy sets wins over the cookie.
+	// The header of a proxy has precedence over the cookie.
 	f.send("GET", own+"/orders", "", withCookie(cookie), withToken("good-other"))
 	got = f.api.requests()
 	if last := got[len(got)-1]; last.header.Get("Authorization") != "Bearer good-other" {
@@ -78,7 +79,7 @@ func TestCookiesOfHTTPS(t *testing.T) {
 	}
 }
 
-// TestLogInRefused: without telling more than that.
+// TestLogInRefused without further details.
 func TestLogInRefused(t *testing.T) {
 	f := open(t)
 	f.api.answer = accepting
@@ -102,7 +103,7 @@ func TestLogInRefused(t *testing.T) {
 	}
 }
 
-// TestSessionEnd: with the token, and no later than the console says; a token that the API server does not take any more is forgotten.
+// TestSessionEnd with the token, or earlier if the console says so. A token that the API server rejects is deleted.
 func TestSessionEnd(t *testing.T) {
 	f := open(t, func(o *Options) { o.SessionDuration = time.Hour })
 	f.api.answer = accepting
@@ -133,7 +134,7 @@ func TestSessionEnd(t *testing.T) {
 	}
 }
 
-// TestCookiesOfOthers: a changed one, one of another key, two at once.
+// TestCookiesOfOthers: a changed cookie, one of another key, two cookies.
 func TestCookiesOfOthers(t *testing.T) {
 	f, other := open(t), open(t)
 	f.api.answer, other.api.answer = accepting, accepting
@@ -151,7 +152,7 @@ func TestCookiesOfOthers(t *testing.T) {
 	}
 }
 
-// TestKeysAreReplaced: a new key seals, and the old one still opens.
+// TestKeysAreReplaced: a new key encrypts, and the old one still decrypts.
 func TestKeysAreReplaced(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys")
 	older, newer := strings.Repeat("A", 43)+"=", strings.Repeat("B", 43)+"="
@@ -187,7 +188,7 @@ func TestKeysAreReplaced(t *testing.T) {
 	}
 }
 
-// TestBehindAProxyThereAreNoCookies: the header that the proxy sets is the only way in.
+// TestBehindAProxyThereAreNoCookies: only the proxy's header is accepted.
 func TestBehindAProxyThereAreNoCookies(t *testing.T) {
 	f := open(t, func(o *Options) { o.Login, o.InsecureCookies, o.SignOutURL = LoginProxy, false, "/oauth2/sign_out" })
 	f.api.answer = accepting

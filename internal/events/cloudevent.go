@@ -9,12 +9,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// typePrefix makes the CloudEvents type of an event: the reversed name of the API group, as
-// CloudEvents asks for.
+// typePrefix makes the CloudEvents type of an event: the reversed name of the API group, as CloudEvents recommends.
 const typePrefix = "io.wechatpay-operator."
 
-// header returns the attributes of a CloudEvent in binary mode. No value needs to be escaped: they
-// consist of names, numbers and times in ASCII.
+// header returns the attributes of a CloudEvent in binary mode. The values are names, numbers and times in ASCII, so
+// nothing has to be escaped.
 func header(event Event, object client.Object) http.Header {
 	return http.Header{
 		"Ce-Specversion": {"1.0"},

@@ -10,9 +10,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// OrderData is the body of the events of an Order, as docs/events.md describes it. It is a choice
-// of fields and no copy of the object: nothing about the payer, nothing to pay with, and no text
-// that somebody else wrote.
+// OrderData is the body of the events of an Order, as docs/events.md describes it. It has selected fields only: no data
+// about the payer, nothing to pay with, and no text that other people wrote.
 type OrderData struct {
 	Namespace     string            `json:"namespace"`
 	Name          string            `json:"name"`
@@ -61,14 +60,14 @@ type StatementData struct {
 	Merchant  MerchantReference `json:"merchant"`
 	Date      string            `json:"date"`
 	State     string            `json:"state"`
-	// Differing is how many differences there are, and Differences how many of each class.
+	// Differing is the number of differences, and Differences their numbers by class.
 	Differing    int64            `json:"differing"`
 	Differences  map[string]int64 `json:"differences,omitempty"`
 	Unexplained  []Amount         `json:"unexplained,omitempty"`
 	ComparedTime string           `json:"comparedTime,omitempty"`
 }
 
-// ParcelData is how a parcel is tracked; both members are empty where there is no carrier.
+// ParcelData identifies a parcel; both members are empty if there is no carrier.
 type ParcelData struct {
 	TrackingNumber string `json:"trackingNumber,omitempty"`
 	Carrier        string `json:"carrier,omitempty"`
@@ -86,7 +85,7 @@ type Amount struct {
 	Currency string `json:"currency"`
 }
 
-// body returns the data of an event of an object.
+// body returns the data of an object's event.
 func body(event Event, object client.Object) ([]byte, error) {
 	switch object := object.(type) {
 	case *v1alpha1.Order:

@@ -22,8 +22,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// The deliveries that may be under way at a time, for one sink and for all sinks of a namespace.
-// The namespaces of others do not count: each has its own.
+// Limits of concurrent deliveries, for one sink and for all sinks of a namespace. Each namespace has its own limit, so
+// namespaces do not wait for each other.
 const (
 	perSink      = 8
 	perNamespace = 16
@@ -33,7 +33,7 @@ const (
 type Dispatcher struct {
 	// Client reads from the cache.
 	Client client.Reader
-	// Clock is replaced only in tests.
+	// Clock is replaced in tests only.
 	Clock  clock.PassiveClock
 	Timing Timing
 	Log    logr.Logger
@@ -48,17 +48,17 @@ type Dispatcher struct {
 	workers sync.WaitGroup
 	sinks   map[types.NamespacedName]*sink
 	tenants map[string]*tenant
-	// changed is called when the status of a sink changed, and free when an object that waited for
-	// its sinks need not wait any more.
-	changed func(key types.NamespacedName, after time.Duration)
-	free    []func(object client.Object)
-	waiting map[types.UID]bool
+	// changed is called when the status of a sink changed, and released when an object need not wait for its sinks any
+	// more.
+	changed  func(key types.NamespacedName, after time.Duration)
+	released []func(object client.Object)
+	waiting  map[types.UID]bool
 }
 
-// tenant is a namespace with EventSinks. Its places limit the deliveries under way.
+// tenant is a namespace with EventSinks. slots limits its concurrent deliveries.
 type tenant struct {
-	places *semaphore.Weighted
-	sinks  []*sink
+	slots *semaphore.Weighted
+	sinks []*sink
 }
 
 // ListenToStatus sets the function that is called when the status of a sink changed and may be
@@ -70,14 +70,13 @@ func (d *Dispatcher) ListenToStatus(changed func(key types.NamespacedName, after
 }
 
 // ListenToObjects adds a function that is called when an object need not wait any more.
-func (d *Dispatcher) ListenToObjects(free func(object client.Object)) {
+func (d *Dispatcher) ListenToObjects(released func(object client.Object)) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	d.free = append(d.free, free)
+	d.released = append(d.released, released)
 }
 
-// Start runs until the context ends. Then deliveries under way are broken off: the next leader sends
-// them again.
+// Start runs until the context ends. It then cancels deliveries in progress; the next leader repeats them.
 func (d *Dispatcher) Start(ctx context.Context) error {
 	d.mutex.Lock()
 	d.running = ctx
@@ -107,14 +106,14 @@ func (d *Dispatcher) start(s *sink) {
 	}
 	ctx, stop := context.WithCancel(d.running)
 	s.stop = stop
-	places := d.tenants[s.key.Namespace].places
-	d.workers.Go(func() { d.run(ctx, s, places) })
+	slots := d.tenants[s.key.Namespace].slots
+	d.workers.Go(func() { d.run(ctx, s, slots) })
 }
 
-// Serve delivers to an EventSink from now on, with the given settings; nil means that nothing can be
-// sent until they are corrected.
+// Serve delivers events to an EventSink from now on, with the given settings. If settings is nil, nothing can be sent
+// until the EventSink is corrected.
 func (d *Dispatcher) Serve(ctx context.Context, object *v1alpha1.EventSink, settings *Settings) error {
-	// Kept for warnings: the caller goes on to change its object while deliveries run.
+	// The copy is kept for Warning events: the caller changes its object while deliveries run.
 	object = object.DeepCopy()
 	key := client.ObjectKeyFromObject(object)
 	d.mutex.Lock()
@@ -127,33 +126,33 @@ func (d *Dispatcher) Serve(ctx context.Context, object *v1alpha1.EventSink, sett
 		s = d.add(object)
 	}
 	d.mutex.Unlock()
-	d.lost(s, s.configure(object, settings, d.Clock.Now()))
+	d.reportLost(s, s.configure(object, settings, d.Clock.Now()))
 	if err := d.seed(ctx, s); err != nil {
 		return err
 	}
-	s.look()
+	s.wakeUp()
 	return nil
 }
 
-// add begins to serve a sink. The mutex is held.
+// add starts to serve a sink. The mutex is held.
 func (d *Dispatcher) add(object *v1alpha1.EventSink) *sink {
 	s := newSink(object, d.Timing, d.Clock.Now())
 	if d.sinks == nil {
 		d.sinks, d.tenants = map[types.NamespacedName]*sink{}, map[string]*tenant{}
 	}
 	d.sinks[s.key] = s
-	home := d.tenants[s.key.Namespace]
-	if home == nil {
-		home = &tenant{places: semaphore.NewWeighted(perNamespace)}
-		d.tenants[s.key.Namespace] = home
+	t := d.tenants[s.key.Namespace]
+	if t == nil {
+		t = &tenant{slots: semaphore.NewWeighted(perNamespace)}
+		d.tenants[s.key.Namespace] = t
 		metrics.StartEvents(s.key.Namespace)
 	}
-	home.sinks = append(home.sinks, s)
+	t.sinks = append(t.sinks, s)
 	d.start(s)
 	return s
 }
 
-// Forget ends the delivery to a sink that is gone.
+// Forget ends the delivery to a deleted sink.
 func (d *Dispatcher) Forget(key types.NamespacedName) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
@@ -168,9 +167,9 @@ func (d *Dispatcher) remove(s *sink) {
 	s.close()
 	delete(d.sinks, s.key)
 	metrics.ForgetEventSink(s.key.Namespace, s.key.Name)
-	home := d.tenants[s.key.Namespace]
-	home.sinks = slices.DeleteFunc(home.sinks, func(other *sink) bool { return other == s })
-	if len(home.sinks) > 0 {
+	t := d.tenants[s.key.Namespace]
+	t.sinks = slices.DeleteFunc(t.sinks, func(other *sink) bool { return other == s })
+	if len(t.sinks) > 0 {
 		return
 	}
 	delete(d.tenants, s.key.Namespace)
@@ -183,18 +182,17 @@ func (d *Dispatcher) find(key types.NamespacedName) *sink {
 	return d.sinks[key]
 }
 
-// of returns the sinks of a namespace.
-func (d *Dispatcher) of(namespace string) []*sink {
+// sinksOf returns the sinks of a namespace.
+func (d *Dispatcher) sinksOf(namespace string) []*sink {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	if home := d.tenants[namespace]; home != nil {
-		return slices.Clone(home.sinks)
+	if t := d.tenants[namespace]; t != nil {
+		return slices.Clone(t.sinks)
 	}
 	return nil
 }
 
-// seed offers a sink the objects that are there already. Those that change meanwhile are offered by
-// the watch, which does no harm.
+// seed offers the existing objects to a sink. The watch may offer some of them as well, which has no effect.
 func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
 	s.mutex.Lock()
 	seeded := s.seeded
@@ -228,23 +226,23 @@ func (d *Dispatcher) seed(ctx context.Context, s *sink) error {
 }
 
 // run delivers to one sink until the context ends.
-func (d *Dispatcher) run(ctx context.Context, s *sink, places *semaphore.Weighted) {
+func (d *Dispatcher) run(ctx context.Context, s *sink, slots *semaphore.Weighted) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		if places.Acquire(ctx, 1) != nil {
+		if slots.Acquire(ctx, 1) != nil {
 			return
 		}
 		next, settings, wait := s.take(d.Clock.Now(), perSink)
 		if next != nil {
 			d.workers.Go(func() {
-				defer s.look()
-				defer places.Release(1)
+				defer s.wakeUp()
+				defer slots.Release(1)
 				d.deliver(ctx, s, next, settings)
 			})
 			continue
 		}
-		places.Release(1)
+		slots.Release(1)
 		timer.Stop()
 		if wait > 0 {
 			timer.Reset(wait)
@@ -258,8 +256,8 @@ func (d *Dispatcher) run(ctx context.Context, s *sink, places *semaphore.Weighte
 	}
 }
 
-// DeliverNext sends one event that is due, for who drives a Dispatcher step by step instead of by
-// Start. It reports whether there was one, and if not when there will be; the zero time is never.
+// DeliverNext sends one event that is due, for tests that call it step by step. It reports whether it sent one. If not,
+// it returns when one will be due; zero is never.
 func (d *Dispatcher) DeliverNext(ctx context.Context) (sent bool, due time.Time) {
 	d.mutex.Lock()
 	served := slices.SortedFunc(maps.Values(d.sinks), func(a, b *sink) int { return strings.Compare(a.key.String(), b.key.String()) })
@@ -278,7 +276,7 @@ func (d *Dispatcher) DeliverNext(ctx context.Context) (sent bool, due time.Time)
 	return false, due
 }
 
-// deliver sends one event and records how that ended.
+// deliver sends one event and records the result.
 func (d *Dispatcher) deliver(ctx context.Context, s *sink, next *delivery, settings *Settings) {
 	answered, err := settings.send(ctx, next, d.UserAgent, d.Timing.Timeout, d.Clock.Now())
 	now := d.Clock.Now()
@@ -295,15 +293,15 @@ func (d *Dispatcher) deliver(ctx context.Context, s *sink, next *delivery, setti
 	if logs != "" {
 		d.Log.Info("An EventSink did not take an event", "eventSink", s.key.String(), "event", string(next.event.Type), "object", next.object.GetName(), "problem", logs)
 	}
-	d.lost(s, lost)
+	d.reportLost(s, lost)
 	if last {
-		d.freed(next.object)
+		d.objectReleased(next.object)
 	}
-	d.announce(s)
+	d.requestStatus(s)
 }
 
-// lost counts and tells what was given up.
-func (d *Dispatcher) lost(s *sink, lost []loss) {
+// reportLost reports events that were given up: in metrics, in the log and by Warning events.
+func (d *Dispatcher) reportLost(s *sink, lost []loss) {
 	if len(lost) == 0 {
 		return
 	}
@@ -315,7 +313,7 @@ func (d *Dispatcher) lost(s *sink, lost []loss) {
 		}
 		reasons[reason]++
 		metrics.EventsGivenUp.WithLabelValues(s.key.Namespace, reason).Inc()
-		d.freed(l.object)
+		d.objectReleased(l.object)
 		d.Log.Info("Gave up an event", "eventSink", s.key.String(), "event", string(l.event.Type), "object", l.object.GetName(), "reason", reason)
 	}
 	s.mutex.Lock()
@@ -328,5 +326,5 @@ func (d *Dispatcher) lost(s *sink, lost []loss) {
 	if count := reasons[metrics.EventLostDeletion]; count > 0 {
 		d.Warn(object, v1alpha1.ReasonEventsGivenUp, "Gave up %d events, among them %s: the object was deleted, and was kept for %s at most", count, example, d.Timing.ObjectWaits)
 	}
-	d.announce(s)
+	d.requestStatus(s)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// sinksOnly lists the EventSinks that it has, and nothing else.
+// sinksOnly lists its EventSinks, and no other objects.
 type sinksOnly struct {
 	client.Reader
 	sinks []v1alpha1.EventSink
@@ -25,8 +25,8 @@ func (r sinksOnly) List(_ context.Context, list client.ObjectList, _ ...client.L
 	return nil
 }
 
-// TestWarningsNameTheSinkAsItWasServed: the reconciler that serves a sink decodes a newer version
-// into the same object after a conflict, while a deletion elsewhere gives events up and warns.
+// TestWarningsNameTheSinkAsItWasServed: after a conflict, the reconciler that serves a sink decodes a newer version
+// into the same object, while the deletion of another object gives up events and warns.
 func TestWarningsNameTheSinkAsItWasServed(t *testing.T) {
 	sink := v1alpha1.EventSink{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "accounting", UID: "sink", CreationTimestamp: metav1.NewTime(start)}}
 	var warned []string

@@ -1,11 +1,10 @@
-// Package events tells EventSinks what happened to the Orders, Refunds, Shipments and Statements in their
-// namespace.
+// Package events sends events about the Orders, Refunds, Shipments and Statements of a namespace to its EventSinks.
 //
-// The objects are the outbox: an event follows from the status of its object, and from nothing
-// else. How far a sink is stands in its status as one time, which is written every few seconds and
-// not for each event. After a restart every event is sent again whose fact was recorded since that
-// time. So an event is delivered at least once, and no Order costs a write more.
+// The objects are the outbox: an event is derived from the status of its object only. The status of a sink has one
+// time: every event recorded before it was delivered or given up. It is written every few seconds, not for each event.
+// After a restart, every event recorded since that time is sent again. So an event is delivered at least once, and
+// events cause no additional writes of Orders.
 //
-// A Dispatcher follows the objects in the cache, and has a queue and a few workers for each sink.
-// Nothing that concerns a payment waits for it.
+// A Dispatcher watches the objects through the cache, and has a queue and a few workers for each sink. Payments do not
+// wait for it.
 package events

@@ -11,24 +11,24 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// Event is a fact about an object. Which object it is follows from where the Event comes from.
+// Event is a fact about an object. The caller knows which object.
 type Event struct {
 	Type v1alpha1.EventType
 	UID  types.UID
 	// State is the reason of the condition that the event is about.
 	State string
-	// Time is when it happened, by WeChat's clock where WeChat states it.
+	// Time is when it happened, by WeChat's clock if WeChat states it.
 	Time time.Time
-	// Recorded is when it became a fact in the object, in whole seconds. WeChat's time can be hours
-	// before, so that the order of delivery is by this one.
+	// Recorded is when the object's status got the fact, in whole seconds. Events are delivered in this order, because
+	// WeChat's time can be hours earlier.
 	Recorded time.Time
 }
 
-// ID is the same whenever the event is sent. Receivers recognize repetitions by it.
+// ID is the same whenever the event is sent. Receivers use it to recognize repetitions.
 func (e Event) ID() string { return string(e.UID) + "/" + string(e.Type) }
 
-// Of returns the events that follow from an object as it is stored, in the order in which they
-// happened. It returns none for kinds without events.
+// Of returns the events that follow from an object's stored status, in the order in which they happened. It returns
+// none for kinds without events.
 func Of(object client.Object) []Event {
 	switch object := object.(type) {
 	case *v1alpha1.Order:
@@ -44,7 +44,7 @@ func Of(object client.Object) []Event {
 	}
 }
 
-// about returns the event that a condition tells of.
+// about returns the event that follows from a condition.
 func about(condition metav1.Condition, of client.Object, kind v1alpha1.EventType) Event {
 	at := condition.LastTransitionTime.Time
 	return Event{Type: kind, UID: of.GetUID(), State: condition.Reason, Time: at, Recorded: at}
@@ -70,9 +70,9 @@ func ofOrder(order *v1alpha1.Order) []Event {
 	}
 }
 
-// closedBefore returns the end of an Order that was paid after it. When that end was recorded is not
-// stored any more: it counts as recorded with the payment, so that it is not lost if the operator
-// was not running in between. Then it may be sent once more.
+// closedBefore returns the event of an Order that was closed and paid afterwards. The time at which the Order was
+// closed is no longer stored, so the event counts as recorded with the payment. Then it is not lost if the operator was
+// not running in between. It may be sent a second time.
 func closedBefore(order *v1alpha1.Order, paidLate Event) Event {
 	closed := Event{
 		Type: v1alpha1.EventOrderClosed, UID: order.UID, State: v1alpha1.ReasonClosed,

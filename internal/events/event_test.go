@@ -78,7 +78,7 @@ func TestEventsFollowFromTheStatus(t *testing.T) {
 	}
 }
 
-// harmless are the string fields of an Order and a Refund that may be in the body of an event.
+// harmless are the string fields of an Order and a Refund that the body of an event may contain.
 var harmless = []string{
 	"Order.ObjectMeta.Name", "Order.ObjectMeta.Namespace", "Order.ObjectMeta.UID",
 	"Order.Spec.MerchantRef.Name", "Order.Spec.MerchantRef.Namespace", "Order.Spec.OutTradeNo", "Order.Spec.TradeType", "Order.Spec.Amount.Currency",
@@ -87,7 +87,7 @@ var harmless = []string{
 	"Refund.Spec.OrderRef.Name", "Refund.Spec.OutRefundNo", "Refund.Status.RefundID",
 }
 
-// fill sets every string of an object to a text that names its field, and returns these texts.
+// fill sets every string field of an object to a text with the field's name, and returns these texts.
 func fill(path string, value reflect.Value, found map[string]string) {
 	switch value.Kind() {
 	case reflect.Pointer:

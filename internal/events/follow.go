@@ -11,8 +11,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// Follow registers event handlers with the cache. They do next to nothing in namespaces without
-// EventSinks.
+// Follow registers event handlers with the cache. In namespaces without EventSinks the handlers return at once.
 func (d *Dispatcher) Follow(ctx context.Context, informers cache.Informers) error {
 	for _, kind := range []client.Object{&v1alpha1.Order{}, &v1alpha1.Refund{}, &v1alpha1.Shipment{}, &v1alpha1.Statement{}} {
 		informer, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
@@ -20,14 +19,14 @@ func (d *Dispatcher) Follow(ctx context.Context, informers cache.Informers) erro
 			return fmt.Errorf("following %T: %w", kind, err)
 		}
 		if _, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-			AddFunc:    func(object any) { d.Saw(nil, object.(client.Object)) },
-			UpdateFunc: func(before, now any) { d.Saw(before.(client.Object), now.(client.Object)) },
+			AddFunc:    func(object any) { d.Changed(nil, object.(client.Object)) },
+			UpdateFunc: func(before, now any) { d.Changed(before.(client.Object), now.(client.Object)) },
 			DeleteFunc: func(last any) {
 				if missed, ok := last.(toolscache.DeletedFinalStateUnknown); ok {
 					last = missed.Obj
 				}
 				if object, ok := last.(client.Object); ok {
-					d.Gone(object)
+					d.Deleted(object)
 				}
 			},
 		}); err != nil {
@@ -37,28 +36,28 @@ func (d *Dispatcher) Follow(ctx context.Context, informers cache.Informers) erro
 	return nil
 }
 
-// Saw offers an object that is new or has changed; before is its previous version if that is known.
-func (d *Dispatcher) Saw(before, now client.Object) {
-	for _, s := range d.of(now.GetNamespace()) {
+// Changed offers an object that is new or has changed to its sinks. before is its previous version; nil if unknown.
+func (d *Dispatcher) Changed(before, now client.Object) {
+	for _, s := range d.sinksOf(now.GetNamespace()) {
 		s.offer(before, now, d.Clock.Now())
-		d.announceIfPending(s)
+		d.requestStatusIfStuck(s)
 	}
 }
 
-// announceIfPending lets the status show what could not be sent at once.
-func (d *Dispatcher) announceIfPending(s *sink) {
+// requestStatusIfStuck requests a status write if events wait for a sink that does not work.
+func (d *Dispatcher) requestStatusIfStuck(s *sink) {
 	s.mutex.Lock()
 	stuck := s.settings == nil || s.queue.failures > 0
 	pending := s.queue.pending > 0
 	s.mutex.Unlock()
 	if stuck && pending {
-		d.announce(s)
+		d.requestStatus(s)
 	}
 }
 
-// Gone is told of the last version of an object that was deleted.
-func (d *Dispatcher) Gone(object client.Object) {
-	for _, s := range d.of(object.GetNamespace()) {
+// Deleted records that an object was deleted. It gets the object's last version.
+func (d *Dispatcher) Deleted(object client.Object) {
+	for _, s := range d.sinksOf(object.GetNamespace()) {
 		s.deleted(object, d.Clock.Now())
 	}
 	d.setWaiting(object.GetUID(), false)

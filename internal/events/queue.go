@@ -11,44 +11,43 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// failing is how many failures in a row pause a whole sink and not only the event.
+// failing is the number of consecutive failures from which on the whole sink is paused, and not only the event.
 const failing = 3
 
-// queue is what one sink has to be told. It is a data structure without locks, goroutines and a
-// clock of its own.
+// queue has the pending events of one sink. It is a data structure without locks, goroutines and clock.
 type queue struct {
 	timing Timing
-	// began is when this process began to deliver to the sink.
+	// began is when this process started to deliver to the sink.
 	began time.Time
-	// since: every event recorded before it is settled, which means delivered or given up.
+	// since: every event recorded before it is finished, which means delivered or given up.
 	since time.Time
 	types []v1alpha1.EventType
-	// backlogs are the objects with pending events, and ready those of them that are not being sent,
-	// the next one first.
+	// backlogs are the objects with pending events. ready has those of them that are not being sent, the next one
+	// first.
 	backlogs map[types.UID]*backlog
 	ready    readyHeap
-	// settled are the events settled since, by their ID.
-	settled map[string]time.Time
-	// failures in a row, of any event, and until when the sink is left alone because of them.
+	// finished are the finished events that were recorded after since, by ID.
+	finished map[string]time.Time
+	// failures counts consecutive failures of any events. If there are too many, nothing is sent until resume.
 	failures int
 	resume   time.Time
-	// inFlight are the deliveries under way, and pending all events that are not settled.
+	// inFlight counts deliveries in progress, and pending all events that are not finished.
 	inFlight, pending int
-	// retrying are the objects whose next event was sent before, in vain.
+	// retrying counts the objects whose next event has failed before.
 	retrying int
 }
 
-// backlog holds the pending events of one object, which are sent one after the other.
+// backlog has the pending events of one object, which are sent one after the other.
 type backlog struct {
-	// object is the latest version that was seen.
+	// object is the latest known version.
 	object client.Object
 	events []Event
-	// attempts in vain at the first event, and when it is sent next.
+	// attempts counts failed attempts of the first event, and next is when it is sent next.
 	attempts int
 	next     time.Time
 	// deleted is when the object was found deleted; zero while it exists.
 	deleted time.Time
-	// position in the heap; -1 while an event is being sent.
+	// position is the position in the heap; -1 while an event is being sent.
 	position int
 }
 
@@ -63,14 +62,14 @@ type delivery struct {
 type loss struct {
 	event  Event
 	object client.Object
-	// deleted: the object is gone; otherwise the time is over.
+	// deleted: the object was deleted; otherwise the event was too old.
 	deleted bool
 }
 
 func newQueue(timing Timing, since, now time.Time, chosen []v1alpha1.EventType) *queue {
 	return &queue{
 		timing: timing, began: now, since: since.Truncate(time.Second), types: chosen,
-		backlogs: map[types.UID]*backlog{}, settled: map[string]time.Time{},
+		backlogs: map[types.UID]*backlog{}, finished: map[string]time.Time{},
 	}
 }
 
@@ -78,15 +77,15 @@ func (q *queue) wants(event Event) bool {
 	return len(q.types) == 0 || slices.Contains(q.types, event.Type)
 }
 
-// isSettled reports whether an event that is not pending needs nothing more.
-func (q *queue) isSettled(event Event) bool {
-	_, settled := q.settled[event.ID()]
-	return settled || event.Recorded.Before(q.since)
+// isFinished reports whether an event that is not pending was delivered or given up.
+func (q *queue) isFinished(event Event) bool {
+	_, finished := q.finished[event.ID()]
+	return finished || event.Recorded.Before(q.since)
 }
 
-// offer adds the events of an object that are neither pending nor settled. An event that this
-// change of the object brought about is added whatever time it was recorded at, because the clock
-// of the replica that recorded it can be late. before is nil if it is not known.
+// offer adds the events of an object that are neither pending nor finished. An event that follows from this change of
+// the object is always added: the clock of the replica that recorded it may be slow, so its time may be before since.
+// before is the previous version; nil if unknown.
 func (q *queue) offer(before, object client.Object, now time.Time) {
 	known := q.backlogs[object.GetUID()]
 	if known != nil {
@@ -94,7 +93,7 @@ func (q *queue) offer(before, object client.Object, now time.Time) {
 	}
 	for _, event := range Of(object) {
 		isNew := before != nil && before.GetUID() == object.GetUID() && !implies(before, event)
-		if !q.wants(event) || known.has(event) || q.isSettled(event) && !isNew {
+		if !q.wants(event) || known.has(event) || q.isFinished(event) && !isNew {
 			continue
 		}
 		if known == nil {
@@ -115,15 +114,15 @@ func (b *backlog) has(event Event) bool {
 	return b != nil && slices.ContainsFunc(b.events, func(other Event) bool { return other.Type == event.Type })
 }
 
-// undelivered returns the events of an object that the sink has not taken yet.
+// undelivered returns the events of an object that the sink has not accepted yet.
 func (q *queue) undelivered(object client.Object) []Event {
 	return slices.DeleteFunc(Of(object), func(event Event) bool {
-		return !q.wants(event) || !q.backlogs[object.GetUID()].has(event) && q.isSettled(event)
+		return !q.wants(event) || !q.backlogs[object.GetUID()].has(event) && q.isFinished(event)
 	})
 }
 
-// take returns the next event to send, if there is one and the sink may be called. Otherwise it
-// returns when to look again; zero means after the next change.
+// take returns the next event to send, if there is one and the sink may be called. Otherwise it returns how long to
+// wait; zero means until the next change.
 func (q *queue) take(now time.Time, most int) (*delivery, time.Duration) {
 	if q.failures >= failing {
 		most = 1
@@ -143,21 +142,21 @@ func (q *queue) take(now time.Time, most int) (*delivery, time.Duration) {
 	return &delivery{first.events[0], first.object, first}, 0
 }
 
-// delivered records that the sink took an event. It reports whether its object has no other.
+// delivered records that the sink accepted an event. It reports whether that was the object's last pending event.
 func (q *queue) delivered(sent *delivery, now time.Time) (last bool) {
 	q.inFlight--
 	recovered := q.failures >= failing
 	q.failures, q.resume = 0, time.Time{}
 	if q.isCurrent(sent) {
-		q.settleFirst(sent.from, now)
+		q.finishFirst(sent.from, now)
 	}
 	if recovered {
-		q.hurry(now)
+		q.retryNow(now)
 	}
 	return q.backlogs[sent.event.UID] == nil
 }
 
-// failed records that the sink did not take an event, and returns what is given up.
+// failed records that the sink did not accept an event, and returns the events that are given up.
 func (q *queue) failed(sent *delivery, now time.Time) []loss {
 	q.inFlight--
 	q.failures++
@@ -180,7 +179,7 @@ func (q *queue) failed(sent *delivery, now time.Time) []loss {
 	return q.expire(now)
 }
 
-// abandoned ends a delivery that was broken off, which says nothing about the sink.
+// abandoned records that a delivery was cancelled. It does not count as a failure of the sink.
 func (q *queue) abandoned(sent *delivery, now time.Time) {
 	q.inFlight--
 	if q.isCurrent(sent) {
@@ -189,11 +188,11 @@ func (q *queue) abandoned(sent *delivery, now time.Time) {
 	}
 }
 
-// isCurrent reports whether an event is still pending whose delivery ends.
+// isCurrent reports whether the event of a delivery is still pending.
 func (q *queue) isCurrent(sent *delivery) bool { return q.backlogs[sent.event.UID] == sent.from }
 
-// expire gives up what is over time. It is for a sink that takes nothing; of one that does, only an
-// event that it was just sent in vain is given up.
+// expire gives up all events that are overdue. It is used while the sink accepts nothing; otherwise only an event whose
+// delivery just failed is given up (expireOne).
 func (q *queue) expire(now time.Time) (lost []loss) {
 	for _, known := range q.backlogs {
 		if known.position >= 0 {
@@ -211,21 +210,21 @@ func (q *queue) expireOne(known *backlog, now time.Time) (lost []loss) {
 		}
 		lost = append(lost, loss{known.events[0], known.object, deleted})
 		heap.Remove(&q.ready, known.position)
-		q.settleFirst(known, now)
+		q.finishFirst(known, now)
 	}
 	return lost
 }
 
-// isOverdue reports whether an event was tried for long enough. One that became old while no operator
-// was running is tried for a while too.
+// isOverdue reports whether an event was tried for long enough. Events that became old while no operator was running
+// are tried for a while too.
 func (q *queue) isOverdue(event Event, now time.Time) bool {
 	return now.Sub(event.Recorded) >= q.timing.GiveUpAfter && now.Sub(q.began) >= min(q.timing.ObjectWaits, q.timing.GiveUpAfter)
 }
 
-// letGo gives up what is left of an object that does not wait any longer.
-func (q *queue) letGo(object client.Object) (lost []loss) {
+// giveUp gives up the remaining events of an object that does not wait any longer.
+func (q *queue) giveUp(object client.Object) (lost []loss) {
 	for _, event := range q.undelivered(object) {
-		q.settle(event)
+		q.finish(event)
 		lost = append(lost, loss{event, object, true})
 	}
 	if known := q.backlogs[object.GetUID()]; known != nil {
@@ -234,7 +233,7 @@ func (q *queue) letGo(object client.Object) (lost []loss) {
 	return lost
 }
 
-// remove takes an object out. A delivery under way ends without effect.
+// remove removes an object. The result of a delivery in progress is ignored.
 func (q *queue) remove(known *backlog) {
 	q.pending -= len(known.events)
 	if known.attempts > 0 {
@@ -246,15 +245,15 @@ func (q *queue) remove(known *backlog) {
 	delete(q.backlogs, known.object.GetUID())
 }
 
-// deleted records that an object is gone. What it left is still sent for a while.
+// deleted records that an object was deleted. Its pending events are still sent for a while.
 func (q *queue) deleted(uid types.UID, now time.Time) {
 	if known := q.backlogs[uid]; known != nil && known.deleted.IsZero() {
 		known.deleted = now
 	}
 }
 
-// hurry makes everything due now: the sink works again, or its settings were changed.
-func (q *queue) hurry(now time.Time) {
+// retryNow makes all events due now, because the sink works again or its settings have changed.
+func (q *queue) retryNow(now time.Time) {
 	q.failures, q.resume = 0, time.Time{}
 	for _, known := range q.ready {
 		known.next = now
@@ -262,15 +261,15 @@ func (q *queue) hurry(now time.Time) {
 	heap.Init(&q.ready)
 }
 
-// choose sets the types of events, and reports whether they changed.
-func (q *queue) choose(chosen []v1alpha1.EventType) bool {
+// setTypes sets the types of events, and reports whether they changed.
+func (q *queue) setTypes(chosen []v1alpha1.EventType) bool {
 	if slices.Equal(chosen, q.types) {
 		return false
 	}
 	q.types = chosen
 	for _, known := range q.backlogs {
 		if known.position < 0 {
-			continue // it is being sent; the receiver ignores what it does not know
+			continue // it is being sent, and the receiver ignores unknown types
 		}
 		before := len(known.events)
 		known.events = slices.DeleteFunc(known.events, func(event Event) bool { return !q.wants(event) })
@@ -282,9 +281,9 @@ func (q *queue) choose(chosen []v1alpha1.EventType) bool {
 	return true
 }
 
-// settleFirst ends the first event of an object that is not in the heap, and makes the next one due.
-func (q *queue) settleFirst(known *backlog, now time.Time) {
-	q.settle(known.events[0])
+// finishFirst removes the first event of an object that is not in the heap, and makes the next one due.
+func (q *queue) finishFirst(known *backlog, now time.Time) {
+	q.finish(known.events[0])
 	known.events = known.events[1:]
 	q.pending--
 	if known.attempts > 0 {
@@ -298,14 +297,13 @@ func (q *queue) settleFirst(known *backlog, now time.Time) {
 	heap.Push(&q.ready, known)
 }
 
-func (q *queue) settle(event Event) {
+func (q *queue) finish(event Event) {
 	if !event.Recorded.Before(q.since) {
-		q.settled[event.ID()] = event.Recorded
+		q.finished[event.ID()] = event.Recorded
 	}
 }
 
-// oldest returns when the fact was recorded of the event that is pending for longest; zero if none
-// is pending.
+// oldest returns when the oldest pending event was recorded; zero if none is pending.
 func (q *queue) oldest() (oldest time.Time) {
 	for _, known := range q.backlogs {
 		for _, event := range known.events {
@@ -317,18 +315,18 @@ func (q *queue) oldest() (oldest time.Time) {
 	return oldest
 }
 
-// advance moves since as far as everything is settled, unless that would tell nothing: then the
-// status would be written for the time that passes and not for a delivery.
+// advance moves since to the oldest pending event, or close to now if none is pending. It does so only if that passes a
+// finished event: the status should not be written just because time passes.
 func (q *queue) advance(now time.Time) {
 	reached := now.Add(-q.timing.Overlap).Truncate(time.Second)
 	if oldest := q.oldest(); !oldest.IsZero() && oldest.Before(reached) {
 		reached = oldest
 	}
 	passed := false
-	for id, recorded := range q.settled {
+	for id, recorded := range q.finished {
 		if recorded.Before(reached) {
 			passed = true
-			delete(q.settled, id)
+			delete(q.finished, id)
 		}
 	}
 	if passed && reached.After(q.since) {
@@ -336,7 +334,7 @@ func (q *queue) advance(now time.Time) {
 	}
 }
 
-// readyHeap orders objects by when their next event is sent.
+// readyHeap orders objects by the time at which their next event is sent.
 type readyHeap []*backlog
 
 func (h readyHeap) Len() int { return len(h) }
@@ -348,14 +346,14 @@ func (h readyHeap) Swap(i, j int) {
 	h[i].position, h[j].position = i, j
 }
 
-// Push is for container/heap.
+// Push implements heap.Interface.
 func (h *readyHeap) Push(added any) {
 	known := added.(*backlog)
 	known.position = len(*h)
 	*h = append(*h, known)
 }
 
-// Pop is for container/heap.
+// Pop implements heap.Interface.
 func (h *readyHeap) Pop() any {
 	last := len(*h) - 1
 	known := (*h)[last]

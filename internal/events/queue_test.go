@@ -49,11 +49,11 @@ func TestPastIsSettledUnlessItIsNews(t *testing.T) {
 	paid := orderWith("a", condition("Paid", "True/Paid", 1))
 	q.offer(nil, paid, start)
 	if q.pending != 0 {
-		t.Error("the past is told")
+		t.Error("the past is offered")
 	}
 	q.offer(orderWith("a", condition("Paid", "Unknown/Pending", 0)), paid, start) // by a slow clock
 	if q.pending != 1 {
-		t.Error("the change is not told")
+		t.Error("the change is not offered")
 	}
 }
 
@@ -64,7 +64,7 @@ func TestOtherTypesAreNotTold(t *testing.T) {
 	if q.pending != 1 || len(q.undelivered(refund)) != 1 {
 		t.Errorf("%d pending", q.pending)
 	}
-	if !q.choose([]v1alpha1.EventType{v1alpha1.EventOrderPaid}) || q.pending != 0 || len(q.backlogs) != 0 || len(q.ready) != 0 {
+	if !q.setTypes([]v1alpha1.EventType{v1alpha1.EventOrderPaid}) || q.pending != 0 || len(q.backlogs) != 0 || len(q.ready) != 0 {
 		t.Errorf("%d pending", q.pending)
 	}
 }
@@ -136,7 +136,7 @@ func TestLetGoDuringADelivery(t *testing.T) {
 	order := orderWith("a", condition("Paid", "True/Paid", 1))
 	q.offer(nil, order, start)
 	sent := takeOne(t, q, start)
-	if lost := q.letGo(order); len(lost) != 1 || q.pending != 0 {
+	if lost := q.giveUp(order); len(lost) != 1 || q.pending != 0 {
 		t.Errorf("%v", lost)
 	}
 	q.offer(nil, order, start)
@@ -146,8 +146,8 @@ func TestLetGoDuringADelivery(t *testing.T) {
 	}
 }
 
-// TestNothingIsLostAcrossRestarts: whatever happens in whatever order, with a restart from the
-// stored time at any moment, each event is delivered, and those of an object in order.
+// TestNothingIsLostAcrossRestarts: for any sequence of operations, with a restart from the stored time at any moment,
+// each event is delivered, and those of an object in order.
 func TestNothingIsLostAcrossRestarts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		timing := DefaultTiming()
@@ -247,7 +247,7 @@ func summaryTypes(order *v1alpha1.Order) string {
 	return strings.Join(kinds, " ")
 }
 
-// TestIdleSinksAreNotWritten: the time in the status moves for a delivery, and not by itself.
+// TestIdleSinksAreNotWritten: the time in the status moves after a delivery, not with the clock alone.
 func TestIdleSinksAreNotWritten(t *testing.T) {
 	q := newQueue(DefaultTiming(), start, start, nil)
 	now := start.Add(time.Hour)
@@ -262,7 +262,7 @@ func TestIdleSinksAreNotWritten(t *testing.T) {
 	now = now.Add(2 * time.Minute)
 	q.advance(now)
 	reached := q.since
-	if !reached.After(start.Add(time.Hour)) || len(q.settled) != 0 {
+	if !reached.After(start.Add(time.Hour)) || len(q.finished) != 0 {
 		t.Errorf("%s", reached)
 	}
 	if q.advance(now.Add(time.Hour)); !q.since.Equal(reached) {

@@ -16,29 +16,29 @@ import (
 )
 
 const (
-	// connectTimeout is for a connection and its TLS handshake.
+	// connectTimeout limits the connection with its TLS handshake.
 	connectTimeout = 5 * time.Second
-	// mostAnswer is how much of an answer's body is read. Nothing in it matters.
+	// mostAnswer is how much of a response body is read. The content is ignored.
 	mostAnswer = 4 << 10
 )
 
-// Settings are how the events of a sink are sent.
+// Settings define how the events of a sink are sent.
 type Settings struct {
 	url    *url.URL
 	keys   []Key
 	client *http.Client
-	// version changes with everything, and address with what tells who answers.
+	// version changes with every setting, and address only with those that determine which server answers.
 	version, address [sha256.Size]byte
 }
 
-// Keys are the texts of the signing keys: the one in use, and those before it that still sign.
+// Keys are the signing keys as texts: the current one, and previous ones that still sign.
 type Keys struct {
 	Current  string
 	Previous string
 }
 
-// NewSettings prepares deliveries to an https address. A nil pool means the system's authorities;
-// bundle is what the pool was made of.
+// NewSettings prepares deliveries to an https address. A nil pool means the system's authorities; bundle is the text
+// from which the pool was made.
 func NewSettings(address *url.URL, roots *x509.CertPool, bundle []byte, keys Keys) (*Settings, error) {
 	current, err := ParseKey(keys.Current)
 	if err != nil {
@@ -53,15 +53,15 @@ func NewSettings(address *url.URL, roots *x509.CertPool, bundle []byte, keys Key
 	return settings, nil
 }
 
-// close drops the kept connections.
+// close closes idle connections.
 func (s *Settings) close() {
 	if s != nil {
 		s.client.CloseIdleConnections()
 	}
 }
 
-// send makes one attempt to deliver an event. Only an answer of class 2xx says that it was taken.
-// answered reports that the host answered by HTTP at all, over TLS that was verified.
+// send makes one attempt to deliver an event. Only a 2xx response means that the event was accepted. answered reports
+// whether the host returned any HTTP response over verified TLS.
 func (s *Settings) send(ctx context.Context, sent *delivery, userAgent string, timeout time.Duration, now time.Time) (answered bool, err error) {
 	content, err := body(sent.event, sent.object)
 	if err != nil {
@@ -89,6 +89,6 @@ func (s *Settings) send(ctx context.Context, sent *delivery, userAgent string, t
 	}
 }
 
-// errUnreachable replaces every failure to reach a host that never answered. The differences would
-// tell whoever can write an EventSink which hosts and ports there are.
+// errUnreachable replaces every network error of a host that never answered. Different errors would show users who can
+// write EventSinks which hosts and ports exist.
 var errUnreachable = errors.New("it could not be reached, or its certificate could not be verified")

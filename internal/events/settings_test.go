@@ -54,7 +54,7 @@ func TestOnlyAnAnswerOfClass2xxIsADelivery(t *testing.T) {
 	}
 }
 
-// TestAnswersWithoutEndAreCutOff: the body does not end while the client reads.
+// TestAnswersWithoutEndAreCutOff: the body does not end while the client reads it.
 func TestAnswersWithoutEndAreCutOff(t *testing.T) {
 	_, err := sendTo(t, func(w http.ResponseWriter, _ *http.Request) {
 		for block := strings.Repeat("x", 1<<10); ; {

@@ -11,23 +11,23 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// Standard Webhooks wants keys of this many bytes.
+// Standard Webhooks requires keys with a number of bytes in this range.
 const (
 	shortestKey = 24
 	longestKey  = 64
 )
 
-// keyPrefix may precede a key.
+// keyPrefix is an optional prefix of a key.
 const keyPrefix = "whsec_"
 
-// ErrKey is the error of every text that is no signing key. It does not say what is wrong: who sees
-// an EventSink may not see the Secret.
+// ErrKey is the error of every invalid signing key. It has no details: users who may read an EventSink may not be
+// allowed to read the Secret.
 var ErrKey = errors.New("can't be used as a signing key")
 
-// Key signs events. It hides its content from logs and errors.
+// Key signs events. It does not print its content.
 type Key struct{ webhook *standardwebhooks.Webhook }
 
-// ParseKey reads a signing key: base64, with or without whsec_ before it.
+// ParseKey reads a signing key: base64, with or without the prefix whsec_.
 func ParseKey(text string) (Key, error) {
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(strings.TrimSpace(text), keyPrefix))
 	if err != nil || len(raw) < shortestKey || len(raw) > longestKey {
@@ -46,7 +46,7 @@ func (Key) String() string { return "hidden" }
 // GoString hides the key.
 func (Key) GoString() string { return "hidden" }
 
-// sign adds the headers of Standard Webhooks, with a signature by each key.
+// sign adds the headers of Standard Webhooks, with one signature for each key.
 func sign(header http.Header, keys []Key, id string, now time.Time, body []byte) error {
 	var signatures []string
 	for _, key := range keys {

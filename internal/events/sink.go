@@ -17,32 +17,32 @@ import (
 type sink struct {
 	key types.NamespacedName
 	uid types.UID
-	// wake makes the runner look again, and stop ends it.
+	// wake wakes the runner, and stop ends it.
 	wake chan struct{}
 	stop context.CancelFunc
 
 	mutex sync.Mutex
-	// object is the EventSink as it was served last, for events about it.
+	// object is the EventSink that Serve got last, for Warning events.
 	object *v1alpha1.EventSink
 	queue  *queue
 	// settings are nil while nothing can be sent.
 	settings *Settings
-	// seeded: the objects that existed before are in the queue.
+	// seeded: the objects that existed before were offered.
 	seeded bool
-	// answered: the host of the settings answered once.
+	// answered: the host of these settings has answered at least once.
 	answered bool
-	// taken: an event was delivered, and lost: one was given up, whichever came last.
+	// taken: the last attempt succeeded. lost: an event was given up, and none was delivered since.
 	taken, lost bool
 	givenUp     int64
 	lastError   string
-	// logged is the last failure that was logged.
+	// logged is the last failure in the log.
 	logged string
-	// announced: the reconciler knows that there is something to write. written is when it last wrote.
-	announced bool
-	written   time.Time
+	// statusRequested: a status write was requested. written is when the status was last written.
+	statusRequested bool
+	written         time.Time
 }
 
-// startOf returns from when on facts are told to an EventSink.
+// startOf returns the time from which on facts are sent to an EventSink.
 func startOf(object *v1alpha1.EventSink) time.Time {
 	if object.Status.DeliveredTime != nil {
 		return object.Status.DeliveredTime.Time
@@ -58,14 +58,14 @@ func newSink(object *v1alpha1.EventSink, timing Timing, now time.Time) *sink {
 	}
 }
 
-// configure takes over the spec and the Secret. What was changed is tried at once, whatever wait was
-// running. It returns what is given up because nothing can be sent.
+// configure applies the spec and the Secret. After a change all events are tried at once. It returns the events that
+// are given up because nothing can be sent.
 func (s *sink) configure(object *v1alpha1.EventSink, settings *Settings, now time.Time) []loss {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.object = object
-	if s.queue.choose(object.Spec.Types) {
-		s.seeded = false // there may be events of types that were not wanted before
+	if s.queue.setTypes(object.Spec.Types) {
+		s.seeded = false // there may be events of types that were not sent before
 	}
 	before := s.settings
 	switch {
@@ -80,13 +80,13 @@ func (s *sink) configure(object *v1alpha1.EventSink, settings *Settings, now tim
 	default:
 		s.settings = settings
 		s.answered = s.answered && before != nil && before.address == settings.address
-		s.queue.hurry(now)
+		s.queue.retryNow(now)
 		before.close()
 	}
 	return nil
 }
 
-// offer tells the sink of an object; before is its previous version if that is known.
+// offer adds the events of an object to the queue. before is its previous version; nil if unknown.
 func (s *sink) offer(before, object client.Object, now time.Time) {
 	s.mutex.Lock()
 	pending := s.queue.pending
@@ -94,19 +94,19 @@ func (s *sink) offer(before, object client.Object, now time.Time) {
 	added := s.queue.pending > pending
 	s.mutex.Unlock()
 	if added {
-		s.look()
+		s.wakeUp()
 	}
 }
 
-// look wakes the runner.
-func (s *sink) look() {
+// wakeUp wakes the runner.
+func (s *sink) wakeUp() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// take returns the next event to send and how, or when to look again.
+// take returns the next event to send and the settings, or how long to wait.
 func (s *sink) take(now time.Time, most int) (*delivery, *Settings, time.Duration) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -117,7 +117,7 @@ func (s *sink) take(now time.Time, most int) (*delivery, *Settings, time.Duratio
 	return next, s.settings, wait
 }
 
-// ended records how a delivery ended. logs is a text to log, if it is a new one.
+// ended records the result of a delivery. logs is the error to log; empty if it was logged before.
 func (s *sink) ended(sent *delivery, used *Settings, answered bool, err error, now time.Time) (last bool, lost []loss, logs string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -128,7 +128,7 @@ func (s *sink) ended(sent *delivery, used *Settings, answered bool, err error, n
 		return s.queue.delivered(sent, now), nil, ""
 	}
 	if !current {
-		s.queue.abandoned(sent, now) // other settings are tried at once
+		s.queue.abandoned(sent, now) // it is tried again at once with the new settings
 		return false, nil, ""
 	}
 	s.taken = false
@@ -157,7 +157,7 @@ func (s *sink) abandoned(sent *delivery, now time.Time) {
 	s.queue.abandoned(sent, now)
 }
 
-// close drops the kept connections.
+// close closes idle connections.
 func (s *sink) close() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -170,10 +170,10 @@ func (s *sink) undelivered(object client.Object) []Event {
 	return s.queue.undelivered(object)
 }
 
-func (s *sink) letGo(object client.Object) []loss {
+func (s *sink) giveUp(object client.Object) []loss {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	lost := s.queue.letGo(object)
+	lost := s.queue.giveUp(object)
 	s.noteLost(lost)
 	return lost
 }
@@ -185,7 +185,7 @@ func (s *sink) deleted(object client.Object, now time.Time) {
 	s.queue.deleted(object.GetUID(), now)
 }
 
-// isBroken reports whether a delivery ended because the operator stops.
+// isBroken reports whether a delivery was cancelled because the operator stops.
 func isBroken(ctx context.Context, err error) bool {
 	return err != nil && (ctx.Err() != nil || errors.Is(err, context.Canceled))
 }

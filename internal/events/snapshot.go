@@ -6,12 +6,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Snapshot is the state of a sink's delivery.
+// Snapshot is the delivery state of a sink.
 type Snapshot struct {
-	// Since: every event of a fact recorded before it was delivered or given up.
+	// Since: every event recorded before it was delivered or given up.
 	Since time.Time
-	// Pending events, Retrying of whose objects were sent in vain, and when the fact of the oldest
-	// was recorded.
+	// Pending counts pending events, and Retrying the objects whose next event has failed before. Oldest is when the
+	// oldest pending event was recorded.
 	Pending, Retrying int
 	Oldest            time.Time
 	// Taken: the last attempt succeeded. Lost: an event was given up and none was delivered since.
@@ -30,7 +30,7 @@ func (d *Dispatcher) Snapshot(key types.NamespacedName) (Snapshot, bool) {
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.announced = false
+	s.statusRequested = false
 	s.queue.advance(d.Clock.Now())
 	return Snapshot{
 		Since: s.queue.since, Pending: s.queue.pending, Retrying: s.queue.retrying, Oldest: s.queue.oldest(),
@@ -38,7 +38,7 @@ func (d *Dispatcher) Snapshot(key types.NamespacedName) (Snapshot, bool) {
 	}, true
 }
 
-// Wrote records when the status of a sink was written.
+// Wrote records that the status of a sink was written now.
 func (d *Dispatcher) Wrote(key types.NamespacedName) {
 	if s := d.find(key); s != nil {
 		s.mutex.Lock()
@@ -47,14 +47,14 @@ func (d *Dispatcher) Wrote(key types.NamespacedName) {
 	}
 }
 
-// announce tells the reconciler that there is something to write, not before it may be written.
-func (d *Dispatcher) announce(s *sink) {
+// requestStatus requests a status write from the reconciler, at the earliest time at which it may write.
+func (d *Dispatcher) requestStatus(s *sink) {
 	s.mutex.Lock()
-	told := s.announced
-	s.announced = true
+	requested := s.statusRequested
+	s.statusRequested = true
 	wait := s.written.Add(d.Timing.StatusInterval).Sub(d.Clock.Now())
 	s.mutex.Unlock()
-	if told {
+	if requested {
 		return
 	}
 	d.mutex.Lock()

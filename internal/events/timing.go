@@ -4,18 +4,18 @@ import "time"
 
 // Timing holds the intervals of deliveries. Tests shorten them; production uses DefaultTiming.
 type Timing struct {
-	// Timeout is how long one delivery may take.
+	// Timeout limits one delivery.
 	Timeout time.Duration
 	// RetryFirst and RetryMost limit the growing waits after a failure.
 	RetryFirst, RetryMost time.Duration
-	// GiveUpAfter is how long after its fact was recorded an event is sent again.
+	// GiveUpAfter is how long after it was recorded an event is retried.
 	GiveUpAfter time.Duration
 	// ObjectWaits is how long an object is kept for its sinks after it could be deleted.
 	ObjectWaits time.Duration
 	// StatusInterval is the shortest time between two writes of a sink's status.
 	StatusInterval time.Duration
-	// Overlap is how far status.deliveredTime stays behind. A fact can be stored later than the time
-	// in it says: the write is repeated for up to 15 seconds, and clocks of replicas differ.
+	// Overlap is how far status.deliveredTime stays behind. A fact can be stored later than its recorded time: the
+	// write is retried for up to 15 seconds, and the clocks of replicas differ.
 	Overlap time.Duration
 }
 
@@ -31,7 +31,7 @@ func DefaultTiming() Timing {
 	}
 }
 
-// retryAfter returns the wait after a number of failures in a row.
+// retryAfter returns the wait after a number of consecutive failures.
 func (t Timing) retryAfter(failures int) time.Duration {
 	wait := t.RetryFirst
 	for ; failures > 1 && wait < t.RetryMost; failures-- {

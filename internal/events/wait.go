@@ -11,17 +11,17 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 )
 
-// lookAgain is how often, during the longest wait, a waiting object looks whether it still has to: a
-// sink that is deleted tells nobody.
-const lookAgain = 20
+// rechecks is how often a waiting object is checked again during the longest wait, because the deletion of a sink does
+// not wake it.
+const rechecks = 20
 
-// Wait returns for how long an object that could have been deleted since a time still waits for the
-// sinks of its namespace; zero means not any longer. What it waited for in vain is given up.
+// Wait returns for how long an object waits for the sinks of its namespace; zero means no longer. since is when the
+// object could have been deleted. If the wait is over, the remaining events are given up.
 func (d *Dispatcher) Wait(ctx context.Context, object client.Object, since time.Time) (time.Duration, error) {
 	if len(Of(object)) == 0 {
 		return 0, nil
 	}
-	d.setWaiting(object.GetUID(), true) // before it looks, so that no delivery comes in between
+	d.setWaiting(object.GetUID(), true) // before the check, so that a delivery in between is noticed
 	slow, latest, err := d.slowSinks(ctx, object)
 	if err != nil {
 		return 0, err
@@ -31,30 +31,30 @@ func (d *Dispatcher) Wait(ctx context.Context, object client.Object, since time.
 	}
 	wait := since.Add(d.Timing.ObjectWaits).Sub(d.Clock.Now())
 	if len(slow) > 0 && wait > 0 {
-		return min(wait, d.Timing.ObjectWaits/lookAgain), nil
+		return min(wait, d.Timing.ObjectWaits/rechecks), nil
 	}
 	d.setWaiting(object.GetUID(), false)
 	for _, s := range slow {
-		d.lost(s, s.letGo(object))
+		d.reportLost(s, s.giveUp(object))
 	}
 	return 0, nil
 }
 
-// slowSinks returns the sinks that have not taken all events of an object, and when the latest of
-// these events was recorded.
+// slowSinks returns the sinks that have not accepted all events of an object, and when the latest of these events was
+// recorded.
 func (d *Dispatcher) slowSinks(ctx context.Context, object client.Object) (slow []*sink, latest time.Time, err error) {
 	var list v1alpha1.EventSinkList
 	if err := d.Client.List(ctx, &list, client.InNamespace(object.GetNamespace()), index.WithoutOwnWrites); err != nil {
 		return nil, time.Time{}, err
 	}
 	for i := range list.Items {
-		named := &list.Items[i]
-		if named.DeletionTimestamp != nil {
+		listed := &list.Items[i]
+		if listed.DeletionTimestamp != nil {
 			continue
 		}
-		s := d.find(client.ObjectKeyFromObject(named))
-		if s == nil || s.uid != named.UID {
-			s = newSink(named, d.Timing, d.Clock.Now()) // its reconciler has not come to it yet
+		s := d.find(client.ObjectKeyFromObject(listed))
+		if s == nil || s.uid != listed.UID {
+			s = newSink(listed, d.Timing, d.Clock.Now()) // its reconciler has not served it yet
 		}
 		left := s.undelivered(object)
 		if len(left) == 0 {
@@ -83,12 +83,12 @@ func (d *Dispatcher) setWaiting(uid types.UID, waits bool) {
 	d.waiting[uid] = true
 }
 
-// freed wakes the reconciler of an object that waited for a sink, which then looks at the others.
-func (d *Dispatcher) freed(object client.Object) {
+// objectReleased calls the listeners if an object waited for a sink. The reconciler then checks the other sinks.
+func (d *Dispatcher) objectReleased(object client.Object) {
 	d.mutex.Lock()
 	waited := d.waiting[object.GetUID()]
 	delete(d.waiting, object.GetUID())
-	listeners := d.free
+	listeners := d.released
 	d.mutex.Unlock()
 	if !waited {
 		return

@@ -16,16 +16,16 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Database is the ledger's PostgreSQL database. It connects when it is first needed, and anew when
-// the file with its address has changed.
+// Database is the ledger's PostgreSQL database. It connects when it is first needed, and again when the file with its
+// address has changed.
 type Database struct {
 	dsnFile string
 	dsn     string
 	pool    *pgxpool.Pool
 }
 
-// NewDatabase does not connect yet: payments do not wait for the ledger. The file has a connection
-// string as libpq takes it, URL or key=value.
+// NewDatabase does not connect yet: payments do not wait for the ledger. The file contains a connection string for
+// libpq, as a URL or as key=value.
 func NewDatabase(dsnFile string) *Database { return &Database{dsnFile: dsnFile} }
 
 // Close ends all connections.
@@ -36,13 +36,12 @@ func (d *Database) Close() {
 	}
 }
 
-// Migrate brings the tables up to this version's. Everything else does that first as well.
+// Migrate creates or updates the tables. All other calls do that first as well.
 func (d *Database) Migrate(ctx context.Context) error { return d.open(ctx) }
 
 const (
 	connectTimeout = 5 * time.Second
-	// statementTimeout ends a statement that waits for somebody's lock: the next try may find it
-	// free.
+	// statementTimeout ends a statement that waits for a lock; the next attempt may find it free.
 	statementTimeout = 20 * time.Second
 )
 
@@ -80,12 +79,12 @@ func readDSN(file string) (string, error) {
 	return string(bytes.TrimSpace(content)), nil
 }
 
-// parseDSN configures two connections at most: the writer needs a second one for migrations.
+// parseDSN allows two connections: the writer needs a second one for migrations.
 func parseDSN(dsn string, timeout time.Duration) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		// The library takes passwords out of its errors where it recognises them. What can't be
-		// parsed may have one anywhere.
+		// The library removes passwords from its errors if it recognises them. An invalid string may contain one
+		// anywhere.
 		return nil, errors.New("--ledger-dsn-file: its content is no connection string of PostgreSQL")
 	}
 	config.MaxConns = 2
@@ -95,15 +94,14 @@ func parseDSN(dsn string, timeout time.Duration) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// batch are rows that are written together. No two of a table have the same key.
+// batch has the rows that are written together. No two of a table have the same key.
 type batch struct {
 	orders    []orderRow
 	refunds   []refundRow
 	shipments []shipmentRow
 }
 
-// write stores a batch in one transaction, so that an order is never seen without what belongs to
-// it.
+// write stores a batch in one transaction, so that readers never see an order without its refunds and shipments.
 func (d *Database) write(ctx context.Context, b batch) error {
 	if err := d.open(ctx); err != nil {
 		return err
@@ -132,12 +130,13 @@ func upsert[T any](ctx context.Context, transaction pgx.Tx, into table, rows []T
 	return err
 }
 
-// table is one that rows are written to.
+// table is a table that rows are written to.
 type table struct{ statement string }
 
 var (
 	ordersTable = newTable[orderRow]("orders", "account, out_trade_no",
-		// Paid is never left, whoever writes later. A payment's row is replaced by the same payment or by the same object's only.
+		// An order never changes from Paid to another state. Only the same payment or the same object replaces a
+		// payment's row.
 		`(EXCLUDED.transaction_id IS NOT NULL, EXCLUDED.state_time, `+revisionOfOne+`) >= (known.transaction_id IS NOT NULL, known.state_time, known.revision)
 		AND (known.transaction_id IS NULL OR known.transaction_id = EXCLUDED.transaction_id OR known.uid = EXCLUDED.uid)`)
 	refundsTable = newTable[refundRow]("refunds", "account, out_refund_no",
@@ -145,17 +144,17 @@ var (
 		`(EXCLUDED.state = 'Succeeded', EXCLUDED.state_time, `+revisionOfOne+`) >= (known.state = 'Succeeded', known.state_time, known.revision)
 		AND (known.refund_id IS NULL OR known.refund_id = EXCLUDED.refund_id OR known.uid = EXCLUDED.uid)`)
 	shipmentsTable = newTable[shipmentRow]("shipments", "account, out_trade_no, name",
-		// A number has one Order, so the name is one of its namespace.
+		// A number has only one Order, so the Shipment's name is unique within that Order's namespace.
 		`(EXCLUDED.state_time, `+revisionOfOne+`) >= (known.state_time, known.revision) AND known.namespace = EXCLUDED.namespace`)
 )
 
-// revisionOfOne orders the versions of one object. Those of another one, as after a restore into
-// another cluster, have revisions that mean nothing here.
+// revisionOfOne orders the versions of one object. Revisions of different objects can't be compared, for example after
+// a restore into another cluster.
 const revisionOfOne = `CASE WHEN EXCLUDED.uid = known.uid THEN EXCLUDED.revision ELSE known.revision END`
 
-// newTable builds the statement that writes rows of a table. A row replaces the one of its key if
-// it is not older. An object keeps the account under which it was first recorded: its Merchant may
-// have got another endpoint since, and nothing shall be in the books twice.
+// newTable builds the statement that writes rows of a table. A row replaces the one with its key unless it is older. An
+// object keeps the account under which it was first recorded: its Merchant may have another endpoint since, and a
+// payment must not be recorded under two accounts.
 func newTable[Row any](name, key, isNewer string) table {
 	var columns, values, sets []string
 	target := dbSchema + "." + name
@@ -175,12 +174,12 @@ func newTable[Row any](name, key, isNewer string) table {
 		target, strings.Join(columns, ", "), strings.Join(values, ", "), key, strings.Join(sets, ", "), isNewer)}
 }
 
-// cardinalityViolation is PostgreSQL's code where two rows of a statement have one key. Two objects
-// used one number then, of which one was recorded under the account that it had before.
+// cardinalityViolation is PostgreSQL's code for two rows of a statement with the same key. That happens if two objects
+// used a number and one of them was recorded under an earlier account.
 const cardinalityViolation = "21000"
 
-// isAboutData reports whether PostgreSQL refuses a row for what is in it (SQLSTATE classes 22 and
-// 23), or rows that can't be written together. Any other error may be gone at the next try.
+// isAboutData reports whether PostgreSQL refuses a row for its content (SQLSTATE classes 22 and 23), or rows that can't
+// be written together. After any other error the same rows may be accepted later.
 func isAboutData(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "22") || strings.HasPrefix(refused.Code, "23") || refused.Code == cardinalityViolation)

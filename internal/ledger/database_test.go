@@ -16,7 +16,7 @@ import (
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// openDatabase returns a Database of a new server, and a connection to look into it.
+// openDatabase returns a Database of a new server, and a connection for queries.
 func openDatabase(t testing.TB) (*postgres.Server, *Database, *pgx.Conn) {
 	t.Helper()
 	server := postgres.Open(t)
@@ -99,7 +99,7 @@ func TestRowsAreWrittenOnceAndNeverBack(t *testing.T) {
 		{orders: []orderRow{closed}},
 		{orders: []orderRow{paid}, refunds: []refundRow{accepted}},
 		{orders: []orderRow{paid}, refunds: []refundRow{succeeded}},
-		{orders: []orderRow{closed}, refunds: []refundRow{accepted}}, // by a leader that does not know yet that it is not one any more
+		{orders: []orderRow{closed}, refunds: []refundRow{accepted}}, // by a leader that has not noticed yet that it is not the leader any more
 	} {
 		must(t, database.write(t.Context(), b))
 	}
@@ -110,7 +110,7 @@ func TestRowsAreWrittenOnceAndNeverBack(t *testing.T) {
 		t.Errorf("refunds are %q", states)
 	}
 	if paidLater := paidRow("order-0001"); true {
-		// A payment whose time in the object is not the newest still beats an end without one.
+		// A payment beats an end without payment, even if its time is older.
 		paidLater.StateTime = noon.Add(-time.Hour)
 		late := closed
 		late.OutTradeNo, paidLater.OutTradeNo, late.StateTime = "order-0002", "order-0002", noon
@@ -124,8 +124,8 @@ func TestRowsAreWrittenOnceAndNeverBack(t *testing.T) {
 	}
 }
 
-// TestObjectsKeepTheirAccount: a Merchant that gets another endpoint puts nothing into the books twice,
-// and what happens afterwards is found where the beginning is.
+// TestObjectsKeepTheirAccount: if a Merchant gets another endpoint, no payment is recorded under two accounts, and
+// later facts are recorded in the same rows.
 func TestObjectsKeepTheirAccount(t *testing.T) {
 	_, database, look := openDatabase(t)
 	refund := acceptedRow("refund-0001", "order-0001")
@@ -140,8 +140,8 @@ func TestObjectsKeepTheirAccount(t *testing.T) {
 	}
 }
 
-// TestTwoObjectsOfOneNumber: an object keeps the account under which it was recorded, and another one of
-// that account has its number. They can't be in one statement, and nobody else may wait for that.
+// TestTwoObjectsOfOneNumber: an object keeps the account under which it was recorded, and another object of that
+// account has its number. They can't be in one statement, and other rows must not wait for that.
 func TestTwoObjectsOfOneNumber(t *testing.T) {
 	_, database, look := openDatabase(t)
 	first := paidRow("order-0001")
@@ -152,14 +152,14 @@ func TestTwoObjectsOfOneNumber(t *testing.T) {
 	if err == nil || !isAboutData(err) {
 		t.Fatalf("%v", err)
 	}
-	must(t, database.write(t.Context(), batch{orders: []orderRow{moved}})) // as the writer goes on
+	must(t, database.write(t.Context(), batch{orders: []orderRow{moved}})) // the writer continues with this
 	must(t, database.write(t.Context(), batch{orders: []orderRow{copied}}))
 	if rows := query[string](t, look, "SELECT account || ' ' || uid FROM wechatpay.orders"); !slices.Equal(rows, []string{"1900000109 uid-copy"}) {
 		t.Errorf("the rows are %q", rows)
 	}
 }
 
-// TestTablesAreThereBeforeTheFirstFact: who reads the ledger finds them empty.
+// TestTablesAreThereBeforeTheFirstFact: readers of the ledger find empty tables.
 func TestTablesAreThereBeforeTheFirstFact(t *testing.T) {
 	_, database, look := openDatabase(t)
 	w, _, _ := newWriter(nil)
@@ -171,14 +171,14 @@ func TestTablesAreThereBeforeTheFirstFact(t *testing.T) {
 	})
 }
 
-// TestAnotherPaymentTakesNoRow: a number has one payment. Whoever comes with another is not believed.
+// TestAnotherPaymentTakesNoRow: a number has one payment. Another payment does not replace it.
 func TestAnotherPaymentTakesNoRow(t *testing.T) {
 	_, database, look := openDatabase(t)
 	must(t, database.write(t.Context(), batch{orders: []orderRow{paidRow("order-0001")}}))
 	other := paidRow("order-0001")
 	other.UID, other.Namespace, other.Total, other.StateTime, other.TransactionID = "uid-other", "stranger", 1, noon.Add(time.Hour), new("42000-other")
 	must(t, database.write(t.Context(), batch{orders: []orderRow{other}}))
-	again := paidRow("order-0001") // the same payment, of an Order that was applied again
+	again := paidRow("order-0001") // the same payment, in an Order that was applied again
 	again.UID, again.State, again.StateTime = "uid-again", "PaidEarlier", noon.Add(2*time.Hour)
 	must(t, database.write(t.Context(), batch{orders: []orderRow{again}}))
 	if rows := query[string](t, look, "SELECT namespace || ' ' || total || ' ' || state FROM wechatpay.orders"); !slices.Equal(rows, []string{"shop 101 PaidEarlier"}) {
@@ -205,7 +205,7 @@ func TestAStateOfTheSameTime(t *testing.T) {
 	}
 }
 
-// TestShipmentsAreRecorded: one row for each part of a delivery, which an applied backup does not double.
+// TestShipmentsAreRecorded: one row for each part of a delivery. Restoring a backup does not duplicate it.
 func TestShipmentsAreRecorded(t *testing.T) {
 	_, database, look := openDatabase(t)
 	first, second := uploadedRow("shipment-0001", "order-0001"), uploadedRow("shipment-0002", "order-0001")
@@ -224,7 +224,7 @@ func TestShipmentsAreRecorded(t *testing.T) {
 	}
 }
 
-// TestDaysAreBeijings: the day of a payment is that of WeChat Pay's bill.
+// TestDaysAreBeijings: the day of a payment is the day of WeChat Pay's bill.
 func TestDaysAreBeijings(t *testing.T) {
 	_, database, look := openDatabase(t)
 	before, after := paidRow("order-0001"), paidRow("order-0002")
@@ -280,13 +280,12 @@ func TestTwoProcessesMigrateTogether(t *testing.T) {
 	}
 	must(t, <-failed)
 	must(t, <-failed)
-	third := NewDatabase(file) // the next process finds everything there
+	third := NewDatabase(file) // the next process finds all tables
 	t.Cleanup(third.Close)
 	must(t, third.write(t.Context(), batch{orders: []orderRow{paidRow("order-0003")}}))
 }
 
-// TestLedgerWithoutRightOnTheDatabase: who runs the database may have made the schema for the
-// operator.
+// TestLedgerWithoutRightOnTheDatabase: the owner of the database may have created the schema for the operator.
 func TestLedgerWithoutRightOnTheDatabase(t *testing.T) {
 	server, _, look := openDatabase(t)
 	for _, statement := range []string{"CREATE ROLE books LOGIN", "CREATE SCHEMA wechatpay AUTHORIZATION books"} {
@@ -333,8 +332,7 @@ func TestAddressChanges(t *testing.T) {
 	}
 }
 
-// TestColumns: what the statements name is what the tables have, but for what the database fills in
-// itself.
+// TestColumns: the statements name all columns of the tables, except those that the database fills in.
 func TestColumns(t *testing.T) {
 	_, database, look := openDatabase(t)
 	must(t, database.write(t.Context(), batch{orders: []orderRow{paidRow("order-0001")}}))

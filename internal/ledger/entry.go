@@ -14,20 +14,20 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// entry is an object with the row that it makes.
+// entry is an object with its row.
 type entry struct {
 	object client.Object
-	// key is the row's in its table.
+	// key identifies the row: the table, the account and the number.
 	key [3]string
-	// row is an *orderRow, *refundRow or *shipmentRow, and common are its common columns.
+	// row is an *orderRow, *refundRow or *shipmentRow, and common points to its common columns.
 	row    any
 	common *common
-	// sum tells two versions of a row apart.
+	// sum is a hash of the row, by which a changed row is recognized.
 	sum uint64
 }
 
-// hasFact reports whether an object has something to record. Every caller asks this first: most
-// objects in a shop are open, and making a row costs a look at other objects.
+// hasFact reports whether an object has something to record. All callers check this first: most objects are open, and a
+// row needs other objects as well.
 func hasFact(object client.Object) bool {
 	switch object := object.(type) {
 	case *v1alpha1.Order:
@@ -41,8 +41,8 @@ func hasFact(object client.Object) bool {
 	}
 }
 
-// entryOf makes the row of an object that has a fact; nil if the objects that it needs for that are
-// gone. They are held until the row is written, so that it was.
+// entryOf derives the row of an object that has a fact; nil if its Order or Merchant is gone. An Order stays until its
+// row and those of its dependents are written (awaitLedger), so nil means that the row was written before.
 func (w *Writer) entryOf(ctx context.Context, object client.Object) (*entry, error) {
 	made := &entry{object: object}
 	switch object := object.(type) {
@@ -71,7 +71,7 @@ func (w *Writer) entryOf(ctx context.Context, object client.Object) (*entry, err
 	sum := fnv.New64a()
 	err := json.NewEncoder(sum).Encode(made.row)
 	made.sum = sum.Sum64()
-	// The revision comes after the sum: a version that says nothing new is not written again.
+	// The revision is set after the sum is taken, so a new resourceVersion alone does not cause a write.
 	made.common.Revision = revision(object)
 	return made, err
 }
@@ -86,8 +86,8 @@ func (w *Writer) orderOf(ctx context.Context, namespace, name string) (*v1alpha1
 	return order, merchant, err
 }
 
-// merchantOf returns the Merchant of an Order. What it says of its merchant number counts only once
-// WeChat Pay has accepted a key for it: anybody can name another's number.
+// merchantOf returns the Merchant of an Order. It returns an error unless WeChat Pay has accepted a key of the
+// Merchant: without that, anybody could record payments under another merchant's number.
 func (w *Writer) merchantOf(ctx context.Context, order *v1alpha1.Order) (*v1alpha1.Merchant, error) {
 	merchant := &v1alpha1.Merchant{}
 	namespace, name := order.MerchantKey()
@@ -106,7 +106,7 @@ func (w *Writer) find(ctx context.Context, key types.NamespacedName, object clie
 	return err == nil, client.IgnoreNotFound(err)
 }
 
-// batchOf is what is written of entries.
+// batchOf sorts the rows of entries by table.
 func batchOf(entries []*entry) batch {
 	var b batch
 	for _, e := range entries {

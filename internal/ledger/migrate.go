@@ -15,15 +15,14 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// dbSchema is the one that everything of the ledger is in.
+// dbSchema is the PostgreSQL schema of all tables.
 const dbSchema = "wechatpay"
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the tables up to this version's. Two processes that start at the same time take
-// turns. Tables of a newer version stay as they are: migrations only add, so that the version
-// before goes on working.
+// migrate creates or updates the tables. Two processes that start at the same time do so one after the other. Tables of
+// a newer version stay as they are: migrations only add, so the previous version of the operator can still use them.
 func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	if err := createSchema(ctx, pool); err != nil {
 		return err
@@ -52,11 +51,11 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// uniqueViolation is PostgreSQL's code of what its own catalog refuses.
+// uniqueViolation is PostgreSQL's code for a conflict in its own catalog.
 const uniqueViolation = "23505"
 
-// createSchema asks first: CREATE SCHEMA IF NOT EXISTS needs a right on the database also when the
-// schema is there.
+// createSchema checks first whether the schema exists: CREATE SCHEMA IF NOT EXISTS needs a right on the database even
+// then.
 func createSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	var found bool
 	if err := pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", dbSchema).Scan(&found); err != nil || found {
@@ -65,7 +64,7 @@ func createSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	_, err := pool.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+dbSchema)
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.Code == uniqueViolation {
-		return nil // another process created it in the same moment
+		return nil // another process created it at the same moment
 	}
 	if err != nil {
 		return fmt.Errorf("creating the schema %s, which takes CREATE on the database: %w", dbSchema, err)

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Reader reads what the ledger has of a day. It has a connection of its own, so that the writer does not wait for it, and
-// changes nothing, the schema included.
+// Reader reads the ledger's rows of a day. It has its own connection, so the writer does not wait for it. It changes
+// nothing, and does not create the schema.
 type Reader struct {
 	dsnFile string
 
@@ -22,15 +22,15 @@ type Reader struct {
 // NewReader does not connect yet.
 func NewReader(dsnFile string) *Reader { return &Reader{dsnFile: dsnFile} }
 
-// Account is whose rows are read: all numbers are unique within it.
+// Account identifies the rows to read: all numbers are unique within it.
 type Account struct {
 	// ID is account.ID.String().
 	ID string
-	// SubMchID is empty for a merchant number of its own.
+	// SubMchID is empty unless it is a sub merchant.
 	SubMchID string
 }
 
-// PaidOrder is a paid order of the ledger. Its fields are in the order of the columns that Paid selects.
+// PaidOrder is a paid order in the ledger. Its fields are in the order of the columns that Paid selects.
 type PaidOrder struct {
 	OutTradeNo, TransactionID, AppID string
 	Currency                         string
@@ -39,21 +39,21 @@ type PaidOrder struct {
 	PaidTime                         time.Time
 }
 
-// AcceptedRefund is a refund of the ledger that WeChat accepted. Its fields are in the order of selectRefunds.
+// AcceptedRefund is a refund in the ledger that WeChat accepted. Its fields are in the order of selectRefunds.
 type AcceptedRefund struct {
 	OutRefundNo, RefundID       string
 	OutTradeNo, TransactionID   string
 	Currency                    string
 	Amount                      int64
 	RequestedTime, AcceptedTime time.Time
-	// SucceededTime is nil if the money is not back.
+	// SucceededTime is nil if the refund has not succeeded.
 	SucceededTime *time.Time
 }
 
-// readTimeout ends a query that does not.
+// readTimeout limits a query.
 const readTimeout = 2 * time.Minute
 
-// Paid calls each with the orders that were paid from one time until another.
+// Paid calls each with the orders that were paid between two times.
 func (r *Reader) Paid(ctx context.Context, of Account, from, until time.Time, each func(PaidOrder) error) error {
 	return read(ctx, r, `SELECT out_trade_no, transaction_id, app_id, currency, total, settlement_total, paid_time FROM wechatpay.orders
 		WHERE account = $1 AND coalesce(sub_merchant_number, '') = $2 AND paid AND paid_time >= $3 AND paid_time < $4
@@ -66,7 +66,7 @@ const selectRefunds = `SELECT r.out_refund_no, coalesce(r.refund_id, ''), r.out_
 	FROM wechatpay.refunds r LEFT JOIN wechatpay.orders o USING (account, out_trade_no)
 	WHERE r.account = $1 AND coalesce(r.sub_merchant_number, '') = $2 AND r.accepted_time IS NOT NULL AND `
 
-// Accepted calls each with the refunds that were accepted from one time until another.
+// Accepted calls each with the refunds that were accepted between two times.
 func (r *Reader) Accepted(ctx context.Context, of Account, from, until time.Time, each func(AcceptedRefund) error) error {
 	return read(ctx, r, selectRefunds+`r.accepted_time >= $3 AND r.accepted_time < $4
 		AND r.accepted_day BETWEEN ($3::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AND ($4::timestamptz AT TIME ZONE 'Asia/Shanghai')::date`,
@@ -82,7 +82,7 @@ func (r *Reader) FindRefund(ctx context.Context, of Account, outRefundNo string)
 	return found, ok, err
 }
 
-// read calls each for every row of a query, whose columns are the fields of a Row in their order.
+// read calls each for every row of a query. The columns are the fields of Row, in their order.
 func read[Row any](ctx context.Context, r *Reader, query string, arguments []any, each func(Row) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -107,7 +107,7 @@ func read[Row any](ctx context.Context, r *Reader, query string, arguments []any
 	return rows.Err()
 }
 
-// connect returns the connections to the database that the file names now.
+// connect returns the pool for the database that the file names now.
 func (r *Reader) connect(ctx context.Context) (*pgxpool.Pool, error) {
 	dsn, err := readDSN(r.dsnFile)
 	if err != nil {
@@ -129,7 +129,7 @@ func (r *Reader) connect(ctx context.Context) (*pgxpool.Pool, error) {
 		return nil, err
 	}
 	if r.pool != nil {
-		go r.pool.Close() // which waits for those that read
+		go r.pool.Close() // Close waits for queries in progress
 	}
 	r.pool, r.dsn = pool, dsn
 	return pool, nil

@@ -26,7 +26,7 @@ type common struct {
 	Revision   int64     `json:"revision"`
 }
 
-// orderRow is a row of wechatpay.orders. Nothing about the payer is in it.
+// orderRow is a row of wechatpay.orders. It has no data about the payer.
 type orderRow struct {
 	common
 	AppID             string     `json:"app_id"`
@@ -60,7 +60,7 @@ type refundRow struct {
 	SucceededTime *time.Time `json:"succeeded_time"`
 }
 
-// shipmentRow is a row of wechatpay.shipments. Telephone numbers are not in it.
+// shipmentRow is a row of wechatpay.shipments. It has no telephone numbers.
 type shipmentRow struct {
 	common
 	OrderName       string     `json:"order_name"`
@@ -72,9 +72,8 @@ type shipmentRow struct {
 	UploadedTime    *time.Time `json:"uploaded_time"`
 }
 
-// isFact reports whether an Order's end is something that happened at WeChat Pay under its number.
-// An Order that lost its number, or that WeChat Pay never took, would be written over the row of
-// the one that has it.
+// isFact reports whether an Order ended at WeChat Pay under its number. An Order that lost its number, or that WeChat
+// Pay never accepted, must not overwrite the row of the Order that has the number.
 func isFact(order *v1alpha1.Order) bool {
 	switch lifecycle.PaidReason(order) {
 	case v1alpha1.ReasonClosed, v1alpha1.ReasonExpired:
@@ -89,7 +88,7 @@ func isRefundFact(refund *v1alpha1.Refund) bool {
 	return lifecycle.RefundAccepted(refund) || lifecycle.RefundSucceeded(refund)
 }
 
-// commonOf makes the common columns of what is about an Order, or of the Order itself.
+// commonOf returns the common columns of an Order, or of a Refund or Shipment with its Order.
 func commonOf(object client.Object, state metav1.Condition, order *v1alpha1.Order, merchant *v1alpha1.Merchant) common {
 	return common{
 		Account: account.IDOf(merchant).String(), OutTradeNo: order.Number(), MchID: merchant.Spec.MchID, SubMchID: subMchID(merchant),
@@ -98,7 +97,7 @@ func commonOf(object client.Object, state metav1.Condition, order *v1alpha1.Orde
 	}
 }
 
-// rowOfOrder is pure: the same Order and Merchant give the same row.
+// rowOfOrder is pure: the same Order and Merchant always result in the same row.
 func rowOfOrder(order *v1alpha1.Order, merchant *v1alpha1.Merchant) orderRow {
 	merchantNamespace, merchantName := order.MerchantKey()
 	row := orderRow{
@@ -141,8 +140,8 @@ func rowOfShipment(shipment *v1alpha1.Shipment, order *v1alpha1.Order, merchant 
 	return row
 }
 
-// revision orders the versions of an object, which Kubernetes allows since 1.35 and has always been so
-// in etcd. It is zero where it is no number: then the time of the state alone decides.
+// revision orders the versions of an object by resourceVersion. Kubernetes guarantees this order since 1.35; etcd
+// always had it. If it is not a number, revision returns zero, and only the time of the state decides.
 func revision(object client.Object) int64 {
 	number, err := strconv.ParseInt(object.GetResourceVersion(), 10, 64)
 	if err != nil {

@@ -21,33 +21,33 @@ import (
 
 // Timing holds the intervals of a Writer.
 type Timing struct {
-	// Gather is how long facts are gathered into a batch.
+	// Gather is how long facts are collected into a batch.
 	Gather time.Duration
-	// RetryFirst and RetryMost limit the growing waits while the database does not take rows.
+	// RetryFirst and RetryMost limit the growing waits while the database does not accept rows.
 	RetryFirst, RetryMost time.Duration
-	// Batch is how many rows are written at once.
+	// Batch is the largest number of rows in one write.
 	Batch int
-	// Aside is how often what can't be recorded is tried again.
-	Aside time.Duration
+	// RetryRefused is how often objects that can't be recorded are tried again.
+	RetryRefused time.Duration
 }
 
-// DefaultTiming is production's.
+// DefaultTiming returns the intervals of production.
 func DefaultTiming() Timing {
-	return Timing{Gather: 200 * time.Millisecond, RetryFirst: time.Second, RetryMost: 30 * time.Second, Batch: 1000, Aside: 5 * time.Minute}
+	return Timing{Gather: 200 * time.Millisecond, RetryFirst: time.Second, RetryMost: 30 * time.Second, Batch: 1000, RetryRefused: 5 * time.Minute}
 }
 
-// store is what a Writer writes to: a Database.
+// store is the database of a Writer.
 type store interface {
 	write(ctx context.Context, b batch) error
 	Migrate(ctx context.Context) error
 	Close()
 }
 
-// Writer records facts. One process writes, the leader: it begins with all objects that there are,
-// and goes on with each that changes.
+// Writer records facts. Only the leader writes: it starts with all existing objects, and continues with each one that
+// changes.
 //
-// It keeps no row in memory. While the database is away it keeps which objects are not recorded,
-// which themselves wait in the cluster.
+// It keeps no rows in memory. While the database is unavailable it keeps references to the objects that are not
+// recorded.
 type Writer struct {
 	// Reader reads Merchants and Orders from the cache.
 	Reader   client.Reader
@@ -57,28 +57,28 @@ type Writer struct {
 	Log      logr.Logger
 
 	mutex sync.Mutex
-	// leads is set once Start has been called.
+	// leads is true once Start was called.
 	leads bool
 	wake  chan struct{}
-	// pending are objects that are not recorded as they are.
+	// pending are objects whose current version is not recorded.
 	pending map[types.UID]client.Object
-	// since is when each of them was noted first.
+	// since is when each of them became pending.
 	since map[types.UID]time.Time
-	// aside are objects that can't be recorded as they are, for a reason of their own: the database
-	// refuses their row for its content, or it can't be made. Nothing else waits for them.
-	aside map[types.UID]client.Object
-	// gone are objects that were deleted while they were pending, of which nothing is remembered.
-	gone map[types.UID]bool
-	// recorded are the sums of the rows that are written.
+	// refused are objects that can't be recorded: the database refuses their row for its content, or the row can't be
+	// derived. Other objects do not wait for them.
+	refused map[types.UID]client.Object
+	// deletedPending are objects that were deleted while they were pending; their sums are not kept.
+	deletedPending map[types.UID]bool
+	// recorded are the sums of the written rows.
 	recorded map[types.UID]uint64
-	// waiting objects are told when they are recorded.
+	// waiting are objects for which the listeners are called once they are recorded.
 	waiting map[types.UID]bool
 	listen  []func(client.Object)
 	failing time.Time
 	problem string
 }
 
-// Follow hears of every change. Facts are recorded from Start on.
+// Follow registers event handlers. Facts are recorded after Start.
 func (w *Writer) Follow(ctx context.Context, informers cache.Cache) error {
 	w.reset()
 	for _, kind := range []client.Object{&v1alpha1.Order{}, &v1alpha1.Refund{}, &v1alpha1.Shipment{}} {
@@ -103,23 +103,23 @@ func (w *Writer) Follow(ctx context.Context, informers cache.Cache) error {
 	return nil
 }
 
-// reset begins with an empty memory.
+// reset empties the memory.
 func (w *Writer) reset() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.wake = make(chan struct{}, 1)
-	w.pending, w.aside, w.recorded = map[types.UID]client.Object{}, map[types.UID]client.Object{}, map[types.UID]uint64{}
+	w.pending, w.refused, w.recorded = map[types.UID]client.Object{}, map[types.UID]client.Object{}, map[types.UID]uint64{}
 	w.since = map[types.UID]time.Time{}
-	w.waiting, w.gone = map[types.UID]bool{}, map[types.UID]bool{}
+	w.waiting, w.deletedPending = map[types.UID]bool{}, map[types.UID]bool{}
 }
 
-// Start records until the context ends. It is called when the caches are filled.
+// Start records facts until the context ends. The caches must be synced.
 func (w *Writer) Start(ctx context.Context) error {
 	defer w.Database.Close()
 	if err := w.lead(ctx); err != nil {
 		return err
 	}
-	// The tables are made before there is anything to record: who reads the ledger needs them.
+	// The tables are created before there is anything to record, because readers of the ledger need them.
 	if !w.untilDone(ctx, w.migrate) {
 		return nil
 	}
@@ -129,7 +129,7 @@ func (w *Writer) Start(ctx context.Context) error {
 	return nil
 }
 
-// untilDone tries something until it succeeds, and is false if the context ends before.
+// untilDone repeats a function until it succeeds. It returns false if the context ends first.
 func (w *Writer) untilDone(ctx context.Context, try func(context.Context) error) bool {
 	for wait := w.Timing.RetryFirst; ; wait = min(2*wait, w.Timing.RetryMost) {
 		err := try(ctx)
@@ -146,19 +146,18 @@ func (w *Writer) untilDone(ctx context.Context, try func(context.Context) error)
 func (w *Writer) migrate(ctx context.Context) error {
 	err := w.Database.Migrate(ctx)
 	if ctx.Err() == nil {
-		w.show(err)
+		w.noteDatabase(err)
 	}
 	return err
 }
 
-// Lead begins with what is there, for who calls Note, Forget and Record as things happen. In an
-// operator Follow and Start do all of it.
+// Lead does what Follow and Start do, for tests that call Note, Forget and Record themselves.
 func (w *Writer) Lead(ctx context.Context) error {
 	w.reset()
 	return w.lead(ctx)
 }
 
-// lead begins with what is there.
+// lead notes all existing objects.
 func (w *Writer) lead(ctx context.Context) error {
 	w.mutex.Lock()
 	w.leads = true
@@ -178,7 +177,7 @@ func (w *Writer) lead(ctx context.Context) error {
 	return nil
 }
 
-// Note takes up an object that is new or has changed.
+// Note adds an object that is new or has changed.
 func (w *Writer) Note(object client.Object) {
 	if !hasFact(object) {
 		return
@@ -189,20 +188,20 @@ func (w *Writer) Note(object client.Object) {
 		return
 	}
 	w.add(object)
-	w.rouse()
+	w.wakeUp()
 }
 
-// rouse starts the writer if it waits. The mutex is held.
-func (w *Writer) rouse() {
+// wakeUp wakes the writer if it waits. The mutex is held.
+func (w *Writer) wakeUp() {
 	select {
 	case w.wake <- struct{}{}:
-	default: // it is awake
+	default: // it is not waiting
 	}
 }
 
-// add has an object recorded. The mutex is held.
+// add makes an object pending. The mutex is held.
 func (w *Writer) add(object client.Object) {
-	delete(w.aside, object.GetUID())
+	delete(w.refused, object.GetUID())
 	w.pending[object.GetUID()] = object
 	if _, waits := w.since[object.GetUID()]; !waits {
 		w.since[object.GetUID()] = w.Clock.Now()
@@ -210,15 +209,15 @@ func (w *Writer) add(object client.Object) {
 	w.measure()
 }
 
-// Forget drops what is remembered of a deleted object. What is pending is still written.
+// Forget drops the memory of a deleted object. If it is pending, it is still written.
 func (w *Writer) Forget(uid types.UID) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	delete(w.recorded, uid)
-	delete(w.aside, uid)
+	delete(w.refused, uid)
 	delete(w.waiting, uid)
 	if w.pending[uid] != nil {
-		w.gone[uid] = true
+		w.deletedPending[uid] = true
 	}
 	w.measure()
 }
@@ -233,19 +232,19 @@ func (w *Writer) awaitFacts(ctx context.Context) bool {
 		}
 		select {
 		case <-w.wake:
-		case <-w.Clock.After(w.Timing.Aside):
-			w.tryAgain()
+		case <-w.Clock.After(w.Timing.RetryRefused):
+			w.retryRefused()
 		case <-ctx.Done():
 			return false
 		}
 	}
 }
 
-// tryAgain takes up what was put aside: what stood in its way may be gone.
-func (w *Writer) tryAgain() {
+// retryRefused makes the objects that could not be recorded pending again: the cause may be gone.
+func (w *Writer) retryRefused() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	for _, object := range w.aside {
+	for _, object := range w.refused {
 		w.add(object)
 	}
 }
@@ -259,20 +258,20 @@ func (w *Writer) sleep(ctx context.Context, length time.Duration) bool {
 	}
 }
 
-// Record writes one batch of what is pending, and tells who waits for it.
+// Record writes one batch of pending objects, and calls the listeners of those that wait.
 func (w *Writer) Record(ctx context.Context) error {
 	var err error
 	if entries := w.take(ctx); len(entries) > 0 {
 		err = w.writeEach(ctx, entries)
 	}
 	if ctx.Err() == nil {
-		w.show(err)
+		w.noteDatabase(err)
 		w.measureLag()
 	}
 	return err
 }
 
-// take chooses what comes into the next batch: each row once. What is recorded already is dropped.
+// take chooses the objects of the next batch, each row once. It drops objects that are recorded already.
 func (w *Writer) take(ctx context.Context) []*entry {
 	w.mutex.Lock()
 	objects := make([]client.Object, 0, min(len(w.pending), w.Timing.Batch))
@@ -288,14 +287,14 @@ func (w *Writer) take(ctx context.Context) []*entry {
 		e, err := w.entryOf(ctx, object)
 		switch {
 		case err != nil:
-			w.putAside(object, err)
+			w.keepForRetry(object, err)
 		case e == nil:
 			w.Log.Info("A fact can't be recorded any more: its Order or its Merchant is gone", "object", client.ObjectKeyFromObject(object).String())
-			w.settled(object, nil)
+			w.finish(object, nil)
 		case w.isKnown(e):
-			w.settled(object, nil)
+			w.finish(object, nil)
 		case rows[e.key]:
-			// Two objects used the number, one after the other. The next batch has the other.
+			// Two objects used the number one after the other. The next batch has the other object.
 		default:
 			rows[e.key] = true
 			entries = append(entries, e)
@@ -304,19 +303,19 @@ func (w *Writer) take(ctx context.Context) []*entry {
 	return entries
 }
 
-// writeEach writes entries, and finds those among them that the database refuses for their content.
+// writeEach writes entries, and finds the ones that the database refuses for their content.
 func (w *Writer) writeEach(ctx context.Context, entries []*entry) error {
 	err := w.Database.write(ctx, batchOf(entries))
 	switch {
 	case err == nil:
 		for _, e := range entries {
-			w.settled(e.object, e)
+			w.finish(e.object, e)
 		}
 		return nil
 	case !isAboutData(err):
 		return err
 	case len(entries) == 1:
-		w.putAside(entries[0].object, err)
+		w.keepForRetry(entries[0].object, err)
 		return nil
 	}
 	half := len(entries) / 2
@@ -326,14 +325,14 @@ func (w *Writer) writeEach(ctx context.Context, entries []*entry) error {
 	return w.writeEach(ctx, entries[half:])
 }
 
-// settled ends the wait of an object, unless it has changed meanwhile.
-func (w *Writer) settled(object client.Object, written *entry) {
+// finish records that an object needs no write, unless it has changed meanwhile, and calls the listeners if it waits.
+func (w *Writer) finish(object client.Object, written *entry) {
 	uid := object.GetUID()
 	w.mutex.Lock()
-	if written != nil && !w.gone[uid] {
+	if written != nil && !w.deletedPending[uid] {
 		w.recorded[uid] = written.sum
 	}
-	w.unpend(object)
+	w.removePending(object)
 	w.measure()
 	waits := w.waiting[uid]
 	delete(w.waiting, uid)
@@ -346,38 +345,38 @@ func (w *Writer) settled(object client.Object, written *entry) {
 	}
 }
 
-// unpend ends the wait of an object, unless it has changed meanwhile. The mutex is held.
-func (w *Writer) unpend(object client.Object) {
+// removePending removes a pending object, unless it has changed meanwhile. The mutex is held.
+func (w *Writer) removePending(object client.Object) {
 	uid := object.GetUID()
 	if w.pending[uid] == object {
 		delete(w.pending, uid)
 		delete(w.since, uid)
-		delete(w.gone, uid)
+		delete(w.deletedPending, uid)
 	}
 }
 
-// putAside lets everything else go on without an object that can't be recorded.
-func (w *Writer) putAside(object client.Object, err error) {
+// keepForRetry keeps an object that can't be recorded for a later attempt, so that the others can be written.
+func (w *Writer) keepForRetry(object client.Object, err error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.pending[object.GetUID()] != object {
 		return // it has changed
 	}
-	if !w.gone[object.GetUID()] {
-		if w.aside[object.GetUID()] == nil {
+	if !w.deletedPending[object.GetUID()] {
+		if w.refused[object.GetUID()] == nil {
 			w.Log.Error(err, "An object can't be recorded in the ledger; it is tried again when it changes, and every few minutes",
 				"object", client.ObjectKeyFromObject(object).String())
 		}
-		w.aside[object.GetUID()] = object
+		w.refused[object.GetUID()] = object
 	}
-	w.unpend(object)
+	w.removePending(object)
 	w.measure()
 }
 
 // measure sets the metrics. The mutex is held.
 func (w *Writer) measure() {
 	metrics.LedgerPending.Set(float64(len(w.pending)))
-	metrics.LedgerRefused.Set(float64(len(w.aside)))
+	metrics.LedgerRefused.Set(float64(len(w.refused)))
 	unavailable := 0.0
 	if !w.failing.IsZero() {
 		unavailable = 1
@@ -385,7 +384,7 @@ func (w *Writer) measure() {
 	metrics.LedgerUnavailable.Set(unavailable)
 }
 
-// measureLag comes once for each batch: it looks at everything that waits.
+// measureLag is called once per batch, because it goes through all pending objects.
 func (w *Writer) measureLag() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -404,8 +403,8 @@ func (w *Writer) isKnown(e *entry) bool {
 	return known && sum == e.sum
 }
 
-// show remembers since when the database takes nothing, and logs when that begins and ends.
-func (w *Writer) show(err error) {
+// noteDatabase remembers since when the database accepts no rows, and logs when that begins and ends.
+func (w *Writer) noteDatabase(err error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	defer w.measure()
@@ -421,8 +420,8 @@ func (w *Writer) show(err error) {
 	}
 }
 
-// IsRecorded reports whether everything that an object states is in the database. If not, whoever
-// listens is told when it is.
+// IsRecorded reports whether the current state of an object is in the database. If not, listeners are called once it
+// is.
 func (w *Writer) IsRecorded(ctx context.Context, object client.Object) (bool, error) {
 	if !hasFact(object) {
 		return true, nil
@@ -433,40 +432,40 @@ func (w *Writer) IsRecorded(ctx context.Context, object client.Object) (bool, er
 	uid := object.GetUID()
 	switch {
 	case err == nil && e == nil:
-		return true, nil // nothing is left to make the row of
+		return true, nil // its Order or Merchant is gone, so no row can be derived
 	case err == nil:
 		if sum, known := w.recorded[uid]; known && sum == e.sum {
 			return true, nil
 		}
 	}
-	if w.leads && w.pending[uid] == nil && w.aside[uid] == nil {
-		// What its row is made of has changed, and not the object. A copy, because the caller may
+	if w.leads && w.pending[uid] == nil && w.refused[uid] == nil {
+		// Its Order or Merchant has changed, and the object itself has not. The copy is needed because the caller may
 		// change its object while the row is written.
 		w.add(object.DeepCopyObject().(client.Object))
-		w.rouse()
+		w.wakeUp()
 	}
 	w.waiting[uid] = true
-	return false, nil // the writer meets an error again, and tells
+	return false, nil // the writer gets the same error and logs it
 }
 
-// Listen adds a function that is told of objects that IsRecorded said were not recorded.
+// Listen adds a function that is called when an object is recorded after IsRecorded returned false.
 func (w *Writer) Listen(listener func(client.Object)) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.listen = append(w.listen, listener)
 }
 
-// State is how the Writer is.
+// State is the state of the Writer.
 type State struct {
-	// Failing is since when the database takes no rows; zero if it does.
+	// Failing is since when the database accepts no rows; zero if it does.
 	Failing time.Time
-	// Pending objects are not recorded yet; those Aside can't be, for a reason of their own.
-	Pending, Aside int
+	// Pending counts objects that are not recorded yet, and Refused those that can't be recorded.
+	Pending, Refused int
 }
 
-// State returns how the Writer is.
+// State returns the state of the Writer.
 func (w *Writer) State() State {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return State{Failing: w.failing, Pending: len(w.pending), Aside: len(w.aside)}
+	return State{Failing: w.failing, Pending: len(w.pending), Refused: len(w.refused)}
 }

@@ -26,7 +26,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
-// cached is what the cache has.
+// cached is the content of the cache.
 type cached struct {
 	mutex     sync.Mutex
 	orders    map[string]*v1alpha1.Order
@@ -74,7 +74,7 @@ func (c *cached) List(_ context.Context, into client.ObjectList, _ ...client.Lis
 // stores is a database in memory.
 type stores struct {
 	mutex sync.Mutex
-	// fails answers a batch instead.
+	// fails returns the error for a batch.
 	fails  func(batch) error
 	rows   map[string]string
 	writes int
@@ -208,7 +208,7 @@ func TestWriterRecordsWhatIsThereAndWhatChanges(t *testing.T) {
 	})
 }
 
-// TestShipmentsAreFacts: once WeChat has the shipping information, and not before.
+// TestShipmentsAreFacts once WeChat has the shipping information, and not before.
 func TestShipmentsAreFacts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shipment := func(name, reason string, status metav1.ConditionStatus) v1alpha1.Shipment {
@@ -272,7 +272,7 @@ func TestFactsWaitForTheDatabase(t *testing.T) {
 	})
 }
 
-// TestOneBadRowHarmsItselfOnly: the others of its batch are recorded, and it is not tried for ever.
+// TestOneBadRowHarmsItselfOnly: the other rows of its batch are recorded, and it is retried only at intervals.
 func TestOneBadRowHarmsItselfOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var orders []*v1alpha1.Order
@@ -293,7 +293,7 @@ func TestOneBadRowHarmsItselfOnly(t *testing.T) {
 		if len(written.rows) != 99 || written.rows["order-0042"] != "" {
 			t.Errorf("%d rows", len(written.rows))
 		}
-		if state := w.State(); state.Aside != 1 || state.Pending != 0 || !state.Failing.IsZero() {
+		if state := w.State(); state.Refused != 1 || state.Pending != 0 || !state.Failing.IsZero() {
 			t.Errorf("%+v", state)
 		}
 		if written.writes > 40 {
@@ -305,8 +305,8 @@ func TestOneBadRowHarmsItselfOnly(t *testing.T) {
 	})
 }
 
-// TestUnprovenMerchantNamesNoAccount: anybody can make a Merchant with another's number. Nobody else
-// waits for its Orders.
+// TestUnprovenMerchantNamesNoAccount: anybody can create a Merchant with another's number. Other objects do not wait
+// for its Orders.
 func TestUnprovenMerchantNamesNoAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		theirs := paidOrder("order-0002")
@@ -322,7 +322,7 @@ func TestUnprovenMerchantNamesNoAccount(t *testing.T) {
 		if is := written.states(); is != "order-0001=Paid" {
 			t.Errorf("recorded: %s", is)
 		}
-		if state := w.State(); state.Aside != 1 || state.Pending != 0 || !state.Failing.IsZero() {
+		if state := w.State(); state.Refused != 1 || state.Pending != 0 || !state.Failing.IsZero() {
 			t.Errorf("%+v", state)
 		}
 		if recorded, err := w.IsRecorded(t.Context(), theirs); err != nil || recorded {
@@ -333,7 +333,7 @@ func TestUnprovenMerchantNamesNoAccount(t *testing.T) {
 		there.mutex.Lock()
 		there.merchants["copy"] = proven
 		there.mutex.Unlock()
-		time.Sleep(DefaultTiming().Aside + time.Minute)
+		time.Sleep(DefaultTiming().RetryRefused + time.Minute)
 		synctest.Wait()
 		if is := written.states(); is != "order-0001=Paid order-0002=Paid" {
 			t.Errorf("recorded: %s", is)
@@ -341,8 +341,7 @@ func TestUnprovenMerchantNamesNoAccount(t *testing.T) {
 	})
 }
 
-// TestWhatARowIsMadeOfChanges: the Order does not change when its Merchant does, and does not wait for
-// ever.
+// TestWhatARowIsMadeOfChanges: the Order itself does not change when its Merchant does, and must not wait for ever.
 func TestWhatARowIsMadeOfChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		order := paidOrder("order-0001")
@@ -373,7 +372,7 @@ func TestWhatARowIsMadeOfChanges(t *testing.T) {
 	})
 }
 
-// TestDeletedObjectsAreForgotten: also one that could not be recorded.
+// TestDeletedObjectsAreForgotten, including those that could not be recorded.
 func TestDeletedObjectsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good, bad := paidOrder("order-0001"), paidOrder("order-0002")
@@ -395,13 +394,13 @@ func TestDeletedObjectsAreForgotten(t *testing.T) {
 		synctest.Wait()
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
-		if left := len(w.pending) + len(w.since) + len(w.aside) + len(w.recorded) + len(w.waiting) + len(w.gone); left != 0 {
+		if left := len(w.pending) + len(w.since) + len(w.refused) + len(w.recorded) + len(w.waiting) + len(w.deletedPending); left != 0 {
 			t.Errorf("%d objects are remembered", left)
 		}
 	})
 }
 
-// TestFollowersKeepNothing: a process that does not lead would gather everything for ever.
+// TestFollowersKeepNothing: otherwise the memory of a process that never leads would grow without limit.
 func TestFollowersKeepNothing(t *testing.T) {
 	w, _, _ := newWriter(nil)
 	w.Note(paidOrder("order-0001"))
@@ -410,7 +409,7 @@ func TestFollowersKeepNothing(t *testing.T) {
 	}
 }
 
-// TestDatabaseIsKilled: the server dies while rows are written, and nothing is lost or doubled.
+// TestDatabaseIsKilled while rows are written: no row is lost or duplicated.
 func TestDatabaseIsKilled(t *testing.T) {
 	server, database, _ := openDatabase(t)
 	var orders []*v1alpha1.Order
@@ -418,7 +417,7 @@ func TestDatabaseIsKilled(t *testing.T) {
 		orders = append(orders, paidOrder(fmt.Sprintf("order-%04d", i)))
 	}
 	w, _, _ := newWriter(orders)
-	w.Database, w.Timing = database, Timing{Gather: time.Millisecond, RetryFirst: 10 * time.Millisecond, RetryMost: 100 * time.Millisecond, Batch: 50, Aside: time.Minute}
+	w.Database, w.Timing = database, Timing{Gather: time.Millisecond, RetryFirst: 10 * time.Millisecond, RetryMost: 100 * time.Millisecond, Batch: 50, RetryRefused: time.Minute}
 	stop := w.started(t)
 	defer stop()
 	for _, left := range []int{2500, 1500, 500} {
@@ -447,7 +446,7 @@ func await(t *testing.T, until func() bool) {
 	}
 }
 
-// BenchmarkWriter: rows a second, with everything that belongs to recording them.
+// BenchmarkWriter measures rows per second, including the derivation of the rows.
 func BenchmarkWriter(b *testing.B) {
 	_, database, _ := openDatabase(b)
 	var orders []*v1alpha1.Order

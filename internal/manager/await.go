@@ -82,7 +82,7 @@ func awaitAPIServer(ctx context.Context, config *rest.Config, kinds, namespaces 
 	}
 }
 
-// look checks once what the startup needs. It returns an error only if waiting can't resolve it.
+// look checks once what the startup needs. It returns an error only if waiting can't help.
 func look(ctx context.Context, config *rest.Config, httpClient *http.Client, kinds, namespaces []string) (meta.RESTMapper, *obstacle, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookDeadline)
 	defer cancel()

@@ -245,7 +245,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 	if err != nil {
 		return fmt.Errorf("adding the delivery of events: %w", err)
 	}
-	books, err := o.newLedger(ctx, in)
+	ledgerWriter, err := o.newLedger(ctx, in)
 	if err != nil {
 		return fmt.Errorf("adding the ledger: %w", err)
 	}
@@ -263,8 +263,8 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		Clock:                   in.options.Accounts.Clock,
 		MaxConcurrentReconciles: in.options.MaxConcurrentReconciles,
 	}
-	if books != nil { // a nil *ledger.Writer would be no nil Ledger
-		base.Ledger = books
+	if ledgerWriter != nil { // an interface with a nil *ledger.Writer would not be nil
+		base.Ledger = ledgerWriter
 	}
 	if base.Guard = in.options.Guard; base.Guard == nil {
 		approvals, err := o.newGuard(base)
@@ -321,7 +321,7 @@ func (o *Operator) newDispatcher(ctx context.Context, in dependencies) (*events.
 	return dispatcher, o.Add(manager.RunnableFunc(dispatcher.Start))
 }
 
-// newRecords returns what reads the ledger for Statements; nil if there is no ledger.
+// newRecords returns the reader of the ledger for Statements; nil if there is no ledger.
 func (o *Operator) newRecords(options Options) (statement.Ledger, error) {
 	if options.LedgerDSNFile == "" {
 		return nil, nil //nolint:nilnil // no ledger is not an error

@@ -100,11 +100,11 @@ var (
 	EventDeliveries = counterVec("wechatpay_event_deliveries_total", []string{"namespace", "result"},
 		"Events sent to the EventSinks of a namespace, each attempt counted, by result: delivered, failed. Only the leader sends.")
 
-	// EventsGivenUp counts the events that were never delivered.
+	// EventsGivenUp counts the events that the operator gave up.
 	EventsGivenUp = counterVec("wechatpay_events_given_up_total", []string{"namespace", "reason"},
 		"Events that an EventSink of a namespace never took, by reason: time (24 hours are over), deleted (the object was deleted and did not wait any longer).")
 
-	// EventsPending is how many events an EventSink has not taken yet.
+	// EventsPending is how many events an EventSink has not accepted yet.
 	EventsPending = gaugeVec("wechatpay_events_pending", []string{"namespace", "sink"},
 		"Events that an EventSink has not taken yet. Only the leader has it.")
 
@@ -112,19 +112,19 @@ var (
 	OldestEventAge = gaugeVec("wechatpay_oldest_pending_event_age_seconds", []string{"namespace", "sink"},
 		"How long ago the fact was recorded of the oldest event that an EventSink has not taken yet; 0 if there is none. Updated twice a minute. Only the leader has it.")
 
-	// LedgerPending is how many objects are not recorded in the ledger as they are.
+	// LedgerPending is how many objects have a current state that is not in the ledger.
 	LedgerPending = gauge("wechatpay_ledger_pending",
 		"Orders, Refunds and Shipments whose state is not recorded in the ledger's database yet. Only the leader has it.")
 
-	// LedgerLag is how long the oldest of them has waited.
+	// LedgerLag is how long the oldest of these objects has waited.
 	LedgerLag = gauge("wechatpay_ledger_lag_seconds",
 		"How long the oldest of wechatpay_ledger_pending has waited to be recorded; 0 if nothing waits. Only the leader has it.")
 
-	// LedgerRefused is how many objects can't be recorded for a reason of their own.
+	// LedgerRefused is how many objects can't be recorded because of their content.
 	LedgerRefused = gauge("wechatpay_ledger_refused",
 		"Orders, Refunds and Shipments that can't be recorded in the ledger for a reason of their own. Orders stay beyond their ttlSecondsAfterFinished. Only the leader has it.")
 
-	// LedgerUnavailable is 1 while the ledger's database takes no rows.
+	// LedgerUnavailable is 1 while the ledger's database accepts no rows.
 	LedgerUnavailable = gauge("wechatpay_ledger_unavailable",
 		"1 while the ledger's database takes no rows, 0 otherwise. Payments do not wait for it, ttlSecondsAfterFinished does. Only the leader has it.")
 

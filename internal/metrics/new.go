@@ -2,8 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// These make metrics of a name, labels and a help. `make metricsdoc` finds their calls, so that all
-// three are literals there.
+// These functions create metrics. `make metricsdoc` finds their calls, so name, labels and help must be literals.
 
 func counter(name, help string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})

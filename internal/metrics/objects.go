@@ -37,12 +37,12 @@ type Objects struct {
 	// These count objects by namespace and state. They have no Merchant name: the number of namespaces
 	// is limited, but Orders may contain any number of Merchant names.
 	orders, refunds, shipments, statements sums
-	// differing are how many differences the Statements of a Merchant have, and unexplained how much money they are about.
+	// differing is the number of differences in the Statements of a Merchant, and unexplained the amount of money that
+	// they concern.
 	differing, unexplained sums
-	// doubt has the ages of doubtfulOrders and doubtfulRefunds, by kind: since when the outcome of an
-	// object at WeChat Pay is unknown. undecided are the Refunds that await approval, unshipped the
-	// Shipments of paid Orders that are not uploaded, uncompared the Statements whose bill should be
-	// there. All are few in normal operation.
+	// doubt has the ages of doubtfulOrders and doubtfulRefunds, by kind: how long the outcome of an object at WeChat
+	// Pay has been unknown. undecided are the Refunds that await approval, unshipped the Shipments of paid Orders that
+	// are not uploaded, uncompared the Statements whose bill should be available. All are few in normal operation.
 	doubt                                       *prometheus.GaugeVec
 	doubtfulOrders, doubtfulRefunds             ages
 	undecided, unshipped, uncompared            ages
@@ -125,7 +125,7 @@ func handler[T client.Object](mutex *sync.Mutex, count func(T, int64)) toolscach
 			count(counted, by)
 		}
 	}
-	changed := func(before, now any) { // nil, which counts for nothing, is what is not there
+	changed := func(before, now any) { // nil, which counts as nothing, is an object that does not exist
 		mutex.Lock()
 		defer mutex.Unlock()
 		counting(before, -1)
@@ -176,7 +176,7 @@ func (o *Objects) countShipment(shipment *v1alpha1.Shipment, by int64) {
 	o.shipments.add(by, shipment.Namespace, cmp.Or(reason, isNew))
 	since := time.Time{}
 	switch reason {
-	case "", v1alpha1.ReasonOrderNotFound, v1alpha1.ReasonOrderNotPaid: // nothing is owed to WeChat yet
+	case "", v1alpha1.ReasonOrderNotFound, v1alpha1.ReasonOrderNotPaid: // WeChat does not expect an upload yet
 	default:
 		if !lifecycle.ShipmentFinal(shipment) {
 			since = shipment.CreationTimestamp.Time

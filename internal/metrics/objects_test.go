@@ -212,7 +212,7 @@ func TestMerchants(t *testing.T) {
 	expect(t, objects, ready, "")
 }
 
-// TestShipments: one that waits for its Order owes WeChat nothing, nor does one that is final.
+// TestShipments: one that waits for its Order is not counted as late, nor is one that is final.
 func TestShipments(t *testing.T) {
 	told, objects := follow(t)
 	shipment := func(pairs ...string) *v1alpha1.Shipment {

@@ -24,7 +24,8 @@ func (o *Objects) countStatement(statement *v1alpha1.Statement, by int64) {
 	o.uncompared.keep(statement.UID, uncomparedSince(statement, state), by)
 }
 
-// uncomparedSince returns since when the bill of a Statement should be compared; zero if it is, or can't be.
+// uncomparedSince returns since when the bill of a Statement should have been compared; zero if it was compared or
+// can't be.
 func uncomparedSince(statement *v1alpha1.Statement, state string) time.Time {
 	day, err := bills.ParseDay(statement.Spec.Date)
 	if err != nil || lifecycle.StatementCompared(statement) || lifecycle.StatementFinal(statement) || state == v1alpha1.ReasonWaiting {

@@ -13,11 +13,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin/words"
 )
 
-// says are the functions that take a message, by the place of it among their arguments.
+// says are the functions that take a message, with the index of the message among their arguments.
 var says = map[string]int{"text": 0, "printf": 0, "notef": 0, "ask": 0, "usagef": 0, "failf": 1, "happened": 1}
 
-// TestEverythingIsTranslated reads the code: each message that it says is in the catalogue, and each label in the glossary. What the
-// catalogue has beside is said by nobody.
+// TestEverythingIsTranslated parses the code: each message is in the catalogue, and each label in the glossary. The
+// catalogue has no unused messages.
 func TestEverythingIsTranslated(t *testing.T) {
 	said := map[string]bool{}
 	for _, file := range sources(t) {
@@ -60,7 +60,7 @@ func TestEverythingIsTranslated(t *testing.T) {
 	}
 }
 
-// TestReasonsHaveWords: those of the kinds that the plugin describes.
+// TestReasonsHaveWords: the glossary has the reasons of all kinds that the plugin describes.
 func TestReasonsHaveWords(t *testing.T) {
 	for _, reason := range []string{
 		v1alpha1.ReasonPaid, v1alpha1.ReasonPaidLate, v1alpha1.ReasonPaidEarlier, v1alpha1.ReasonPaidUnderOtherParameters, v1alpha1.ReasonClosed, v1alpha1.ReasonExpired, v1alpha1.ReasonRejected,
@@ -107,7 +107,7 @@ func calledName(call *ast.CallExpr) string {
 	return ""
 }
 
-// headsOf are the literal columns of a table, or the title of a section.
+// headsOf returns the literal columns of a table, or the title of a section.
 func headsOf(call *ast.CallExpr) []string {
 	var heads []string
 	switch calledName(call) {
@@ -132,7 +132,7 @@ func labelled(literal *ast.CompositeLit) bool {
 	return is && name.Name == "line" && len(literal.Elts) == 2
 }
 
-// literalOf joins the strings of an expression.
+// literalOf joins the string literals of an expression.
 func literalOf(expression ast.Expr) (string, bool) {
 	switch e := expression.(type) {
 	case *ast.BasicLit:

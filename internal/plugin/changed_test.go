@@ -13,7 +13,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin"
 )
 
-// beforeThePatch does something before the first patch of a user arrives.
+// beforeThePatch calls a function before the first patch of a user arrives.
 func beforeThePatch(t *testing.T, name string, first func()) call {
 	t.Helper()
 	return userAt(t, name, relay(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -25,7 +25,8 @@ func beforeThePatch(t *testing.T, name string, first func()) call {
 	}), "")
 }
 
-// TestYesIsForWhatWasShown: nobody is asked again with --yes, so that another Refund of the same name, or another amount, is not decided.
+// TestYesIsForWhatWasShown: with --yes there is no second question, so another Refund with the same name, or another
+// amount, is not decided.
 func TestYesIsForWhatWasShown(t *testing.T) {
 	ns := namespaceFor(t, "yes-shown")
 	create(t, paidOrder(ns, "order-0001"), newRefund(ns, "refund-0001"), newRefund(ns, "refund-0002"))
@@ -43,7 +44,7 @@ func TestYesIsForWhatWasShown(t *testing.T) {
 	same.run(t, ns, "approve", "refund-0002", "--yes").expect(t, plugin.ExitDone, "changed since it was shown")
 }
 
-// TestPayThatFailsSaysHowToClose: the Order is there, and somebody may pay it.
+// TestPayThatFailsSaysHowToClose, because the Order exists and somebody may pay it.
 func TestPayThatFailsSaysHowToClose(t *testing.T) {
 	ns := namespaceFor(t, "pay-fails")
 	created, broken := false, func(r *http.Request) bool { return r.Method == http.MethodGet }
@@ -62,7 +63,7 @@ func TestPayThatFailsSaysHowToClose(t *testing.T) {
 		"could not be closed", "kubectl -n pay-fails patch wxo test-0002 --type=merge")
 }
 
-// TestStatementOfTheNameIsAnother: it is not taken for the one that was asked for.
+// TestStatementOfTheNameIsAnother: a Statement with the name and another spec is not used.
 func TestStatementOfTheNameIsAnother(t *testing.T) {
 	ns := namespaceFor(t, "statement-another")
 	now := time.Date(2026, 11, 28, 4, 0, 0, 0, time.UTC)

@@ -15,10 +15,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
-// lister names what can come next on a command line, given what stands there.
+// lister returns what can follow on a command line, given its arguments so far.
 type lister func(ctx context.Context, args []string) ([]string, error)
 
-// complete makes a lister a completion of cobra. What cannot be listed is not offered, and no error disturbs the command line.
+// complete makes a completion of cobra from a lister. If objects can't be listed, nothing is offered and no error is
+// printed.
 func (p *plugin) complete(list lister) cobra.CompletionFunc {
 	return func(command *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if p.connect() != nil {
@@ -49,12 +50,12 @@ func (p *plugin) names(ctx context.Context, list client.ObjectList, options ...c
 	return names, err
 }
 
-// undecided are the Refunds that nobody has decided on.
+// undecided lists the Refunds that await a decision.
 func (p *plugin) undecided(ctx context.Context, _ []string) ([]string, error) {
 	return p.names(ctx, &v1alpha1.RefundList{}, client.InNamespace(p.namespace), client.MatchingFields{"spec.approval": ""})
 }
 
-// orders are the names of Orders, one of them only.
+// orders lists the names of Orders, for a single argument.
 func (p *plugin) orders(ctx context.Context, args []string) ([]string, error) {
 	if len(args) > 0 && args[len(args)-1] != "order" {
 		return nil, nil
@@ -69,7 +70,7 @@ func (p *plugin) merchants(ctx context.Context, args []string) ([]string, error)
 	return p.names(ctx, &v1alpha1.MerchantList{}, client.InNamespace(p.namespace))
 }
 
-// namespaces and contexts are what --namespace and --context can be.
+// namespaces and contexts list the values of --namespace and --context.
 func (p *plugin) namespaces(ctx context.Context, _ []string) ([]string, error) {
 	return p.names(ctx, &corev1.NamespaceList{})
 }

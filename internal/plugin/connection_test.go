@@ -16,7 +16,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin"
 )
 
-// userAt is a user of another address, with a token.
+// userAt is a user with a token, at another address of the API server.
 func userAt(t *testing.T, name, address, token string) call {
 	t.Helper()
 	config := clientcmdapi.NewConfig()
@@ -29,7 +29,7 @@ func userAt(t *testing.T, name, address, token string) call {
 	return call{user: name}
 }
 
-// relay stands between the plugin and the API server, and passes on what pass lets through.
+// relay is a proxy between the plugin and the API server. pass decides which responses it passes on.
 func relay(t *testing.T, pass func(w http.ResponseWriter, r *http.Request, next http.Handler)) string {
 	t.Helper()
 	address, err := url.Parse(env.Config.Host)
@@ -43,7 +43,8 @@ func relay(t *testing.T, pass func(w http.ResponseWriter, r *http.Request, next 
 	return server.URL
 }
 
-// TestLostAnswer: whether a decision was recorded is not known when the answer is lost, and the same command again finds out.
+// TestLostAnswer: if the response is lost, it is unknown whether the decision was recorded, and repeating the command
+// shows it.
 func TestLostAnswer(t *testing.T) {
 	ns := namespaceFor(t, "lost")
 	create(t, paidOrder(ns, "order-0001"), newRefund(ns, "refund-0001"))
@@ -71,7 +72,7 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestNoAnswer: what is wrong is said in words, and what to do.
+// TestNoAnswer: the error says what is wrong and what to do.
 func TestNoAnswer(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()

@@ -18,17 +18,17 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// maxMessage is what the kind takes, in characters.
+// maxMessage is the limit of the CRD, in characters.
 const maxMessage = 256
 
-// maxShown is how often one Refund is shown again because it changed.
+// maxShown limits how often a Refund is shown again because it has changed.
 const maxShown = 5
 
 // decision is approve or deny.
 type decision struct {
 	approval v1alpha1.Approval
 	verb     string
-	// needsMessage: whoever asked is told why not.
+	// needsMessage: the message tells the requester why.
 	needsMessage bool
 	short, long  string
 	question     string
@@ -57,7 +57,7 @@ var (
 	}
 )
 
-// decide makes the command of a decision.
+// decide makes the command for a decision.
 func (p *plugin) decide(d decision) *cobra.Command {
 	var message string
 	var yes bool
@@ -92,7 +92,8 @@ func (p *plugin) decide(d decision) *cobra.Command {
 	return command
 }
 
-// checkMessage refuses before the question what the API server would refuse after it.
+// checkMessage refuses an invalid message before the question; otherwise the API server would refuse it after the
+// answer.
 func (p *plugin) checkMessage(d decision, message string) (string, error) {
 	message = strings.TrimSpace(message)
 	switch {
@@ -106,7 +107,7 @@ func (p *plugin) checkMessage(d decision, message string) (string, error) {
 	return message, nil
 }
 
-// decideAll goes on with the next Refund where one can't be decided, and ends with the code of the first that couldn't.
+// decideAll continues with the next Refund if one can't be decided. It returns the first error.
 func (p *plugin) decideAll(ctx context.Context, d decision, names []string, message string, yes bool) error {
 	var first error
 	for _, name := range names {
@@ -127,7 +128,8 @@ func (p *plugin) decideAll(ctx context.Context, d decision, names []string, mess
 	return first
 }
 
-// decideOne shows a Refund, asks, and writes the decision into exactly what was shown. If it changed meanwhile, it is shown again.
+// decideOne shows a Refund, asks, and writes the decision into the version that was shown. If the Refund has changed
+// meanwhile, it is shown again.
 func (p *plugin) decideOne(ctx context.Context, d decision, name, message string, yes bool) error {
 	var shown *v1alpha1.Refund
 	for range maxShown {
@@ -170,7 +172,7 @@ func (p *plugin) decideOne(ctx context.Context, d decision, name, message string
 	return p.failf(ExitFailure, "The Refund changes all the time; nothing was recorded. Try again later.")
 }
 
-// nothingToDecide is true if what is asked for is so already, and an error if it can't become so.
+// nothingToDecide reports whether the Refund already has this decision; it returns an error if it has another one.
 func (p *plugin) nothingToDecide(d decision, f *refundFacts) (bool, error) {
 	r := f.refund
 	approved := condition(r.Status.Conditions, v1alpha1.ConditionApproved)
@@ -203,7 +205,8 @@ func (p *plugin) nothingToDecide(d decision, f *refundFacts) (bool, error) {
 	return false, nil
 }
 
-// record writes the decision by one patch that applies to the version that was read, and to no other. The answer is read into the Refund.
+// record writes the decision by a patch that applies only to the version that was read. The response is read into the
+// Refund.
 func (p *plugin) record(ctx context.Context, d decision, refund *v1alpha1.Refund, message string) error {
 	spec := map[string]any{"approval": d.approval}
 	if message != "" {
@@ -219,7 +222,7 @@ func (p *plugin) record(ctx context.Context, d decision, refund *v1alpha1.Refund
 	return p.client.Patch(ctx, refund, client.RawPatch(types.MergePatchType, body), client.FieldOwner(fieldManager))
 }
 
-// unclear reports whether the API server may have done what it was asked for: the connection broke, or it took too long.
+// unclear reports whether the API server may have executed the request: the connection broke, or the request timed out.
 func unclear(err error) bool {
 	var status apierrors.APIStatus
 	return err != nil && (!errors.As(err, &status) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) ||

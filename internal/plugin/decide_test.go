@@ -16,7 +16,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin"
 )
 
-// TestApprove shows what a decision is about, in both languages, and records it once.
+// TestApprove shows the facts of a decision, in both languages, and records it once.
 func TestApprove(t *testing.T) {
 	ns := namespaceFor(t, "approve")
 	create(t, paidOrder(ns, "order-0001", func(o *v1alpha1.Order) {
@@ -50,10 +50,10 @@ func TestApprove(t *testing.T) {
 	if !slices.ContainsFunc(r.ManagedFields, func(f metav1.ManagedFieldsEntry) bool { return f.Manager == "kubectl-wechatpay" }) {
 		t.Error("the API server does not say that kubectl-wechatpay wrote it")
 	}
-	// Once more: it is so already.
+	// The same decision again: there is nothing to do.
 	again := refundNow(t, ns, "refund-0003").ResourceVersion
 	approver.run(t, ns, "approve", "refund-0003").expect(t, plugin.ExitDone, "Approved already")
-	// The other way: too late.
+	// The other decision is too late.
 	approver.run(t, ns, "deny", "refund-0003", "-m", "no", "--yes").expect(t, plugin.ExitUnexpected, "final")
 	if refundNow(t, ns, "refund-0003").ResourceVersion != again {
 		t.Error("it was written once more")
@@ -65,7 +65,7 @@ func TestApprove(t *testing.T) {
 	}
 }
 
-// TestSilenceIsNoYes: what is not a clear yes changes nothing.
+// TestSilenceIsNoYes: nothing changes unless the answer is clearly yes.
 func TestSilenceIsNoYes(t *testing.T) {
 	ns := namespaceFor(t, "silence")
 	create(t, paidOrder(ns, "order-0001"), newRefund(ns, "refund-0001"))
@@ -81,7 +81,7 @@ func TestSilenceIsNoYes(t *testing.T) {
 	}
 }
 
-// meanwhile is an answer of yes before which something happens.
+// meanwhile answers yes, and calls a function before.
 type meanwhile struct {
 	first func()
 	rest  io.Reader
@@ -95,13 +95,13 @@ func (m *meanwhile) Read(b []byte) (int, error) {
 	return m.rest.Read(b[:1])
 }
 
-// TestOnlyWhatWasShownIsDecided: a Refund that changes while the approver reads is shown again, and a yes to what was shown before is
-// not recorded.
+// TestOnlyWhatWasShownIsDecided: a Refund that changes while the approver reads is shown again, and a yes to the
+// earlier version is not recorded.
 func TestOnlyWhatWasShownIsDecided(t *testing.T) {
 	ns := namespaceFor(t, "shown")
 	create(t, paidOrder(ns, "order-0001"), newRefund(ns, "refund-0001"), newRefund(ns, "refund-0002"), newRefund(ns,
 		"refund-0003"))
-	// One byte a read, so that the second question is asked before its answer is read.
+	// One byte per read, so that the second question is asked before its answer is read.
 	approver := call{user: "approver"}
 	relabel := func(name string) func() {
 		return func() {
@@ -116,7 +116,7 @@ func TestOnlyWhatWasShownIsDecided(t *testing.T) {
 	approver.runWith(t, &meanwhile{relabel("refund-0001"), strings.NewReader("y\n")}, ns, "approve", "refund-0001").expect(t,
 		plugin.ExitDone)
 
-	// Deleted and created again with another amount under the same name.
+	// The Refund is deleted, and created again with another amount under the same name.
 	another := func() {
 		must(t, env.Client.Delete(t.Context(), newRefund(ns, "refund-0002")))
 		create(t, newRefund(ns, "refund-0002", func(r *v1alpha1.Refund) { r.Spec.Amount = 101 }))
@@ -127,7 +127,7 @@ func TestOnlyWhatWasShownIsDecided(t *testing.T) {
 		t.Error("another Refund of the same name was approved")
 	}
 
-	// Somebody else decides first.
+	// Another user decides first.
 	denied := func() {
 		must(t, env.Client.Patch(t.Context(), newRefund(ns, "refund-0003"), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"approval":"Denied"}}`))))
 	}
@@ -135,7 +135,7 @@ func TestOnlyWhatWasShownIsDecided(t *testing.T) {
 		plugin.ExitUnexpected, "Denied, which is final")
 }
 
-// TestSeveral asks about each, and goes on where one can't be decided.
+// TestSeveral asks about each Refund, and continues if one can't be decided.
 func TestSeveral(t *testing.T) {
 	ns := namespaceFor(t, "several")
 	create(t, paidOrder(ns, "order-0001"), newRefund(ns, "refund-0001"), newRefund(ns, "refund-0002"), newRefund(ns,
@@ -151,7 +151,7 @@ func TestSeveral(t *testing.T) {
 	}
 }
 
-// TestWarnings: what an approver could overlook is said before the question.
+// TestWarnings: the plugin warns about what an approver could overlook, before the question.
 func TestWarnings(t *testing.T) {
 	ns := namespaceFor(t, "warnings")
 	create(t, paidOrder(ns, "order-0001"), paidOrder(ns, "unpaid-0001", func(o *v1alpha1.Order) {
@@ -197,7 +197,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestRightsAreTheCallers: each shipped role does what it may, and is told which right is missing.
+// TestRightsAreTheCallers: each shipped role can do what it is for, and otherwise the error names the missing right.
 func TestRightsAreTheCallers(t *testing.T) {
 	ns := namespaceFor(t, "rights")
 	create(t, paidOrder(ns, "order-0001"), newRefund(ns, "refund-0001"))
@@ -224,7 +224,7 @@ func TestRightsAreTheCallers(t *testing.T) {
 	call{user: "approver"}.run(t, ns, "approve", "refund-0001", "--yes").expect(t, plugin.ExitDone)
 }
 
-// TestOutputForPrograms: stdout holds the object and nothing else.
+// TestOutputForPrograms: stdout has only the object.
 func TestOutputForPrograms(t *testing.T) {
 	ns := namespaceFor(t, "programs")
 	create(t, paidOrder(ns, "order-0001"), newRefund(ns, "refund-0001"), newRefund(ns, "refund-0002"), newRefund(ns,
@@ -270,10 +270,10 @@ func TestCommandLines(t *testing.T) {
 	call{user: "missing"}.run(t, "default", "approve", "r").expect(t, plugin.ExitFailure, "kubeconfig cannot be used")
 }
 
-// hostile text tries to rule the terminal: clear it, write in another line, reverse what follows.
+// hostile text tries to control the terminal: to clear it, write another line, reverse the following text.
 const hostile = "soap\x1b[2J\x1b]0;title\x07\u009b1A\u202eevil\r\n  Amount:  0.01 yuan\u2028more"
 
-// TestHostileText: nothing that comes from the cluster rules the terminal of who reads it, or makes up a line.
+// TestHostileText: text from the cluster neither controls the reader's terminal nor adds a line.
 func TestHostileText(t *testing.T) {
 	ns := namespaceFor(t, "hostile")
 	create(t, paidOrder(ns, "order-0001",

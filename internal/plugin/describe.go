@@ -17,13 +17,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// story is one Order with everything that belongs to it.
-type story struct {
+// orderDetails is an Order with its Refunds, Shipments and events.
+type orderDetails struct {
 	order     *v1alpha1.Order
 	refunds   []v1alpha1.Refund
 	shipments []v1alpha1.Shipment
 	events    []corev1.Event
-	// unread says what could not be read, and why. The rest is shown.
+	// unread are the errors of what could not be read. The rest is shown.
 	unread []error
 }
 
@@ -47,17 +47,17 @@ func (p *plugin) describe() *cobra.Command {
 			if err := p.ready(); err != nil {
 				return err
 			}
-			told, err := p.readStory(command.Context(), args[0])
+			details, err := p.readDetails(command.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			for _, err := range told.unread {
+			for _, err := range details.unread {
 				p.notef("Not shown: %s", err)
 			}
 			if p.machine() {
-				return p.print(told.list())
+				return p.print(details.list())
 			}
-			p.tell(told)
+			p.printOrder(details)
 			return nil
 		},
 	}
@@ -65,9 +65,9 @@ func (p *plugin) describe() *cobra.Command {
 	return command
 }
 
-// readStory reads an Order, which has to be readable, and what belongs to it, which may be left out.
-func (p *plugin) readStory(ctx context.Context, name string) (*story, error) {
-	s := &story{order: &v1alpha1.Order{}}
+// readDetails reads an Order with its Refunds, Shipments and events. It fails only if the Order can't be read.
+func (p *plugin) readDetails(ctx context.Context, name string) (*orderDetails, error) {
+	s := &orderDetails{order: &v1alpha1.Order{}}
 	if err := p.get(ctx, "Order", name, s.order); err != nil {
 		return nil, err
 	}
@@ -94,8 +94,8 @@ func (p *plugin) readStory(ctx context.Context, name string) (*story, error) {
 	return s, nil
 }
 
-// readEvents reads the events of all objects of the story, by their UIDs, so that no namesake's are among them.
-func (p *plugin) readEvents(ctx context.Context, s *story) error {
+// readEvents reads the events of these objects, by UID, because another object may have had the same name.
+func (p *plugin) readEvents(ctx context.Context, s *orderDetails) error {
 	uids := []string{string(s.order.UID)}
 	for _, refund := range s.refunds {
 		uids = append(uids, string(refund.UID))
@@ -125,8 +125,8 @@ func eventTime(event corev1.Event) time.Time {
 	}
 }
 
-// list is the story for programs.
-func (s *story) list() runtime.Object {
+// list returns the objects as a list, for -o json and yaml.
+func (s *orderDetails) list() runtime.Object {
 	list := &corev1.List{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("List"))
 	add := func(kind string, object runtime.Object) {
@@ -150,29 +150,29 @@ func (s *story) list() runtime.Object {
 	return list
 }
 
-// tell prints a story.
-func (p *plugin) tell(s *story) {
+// printOrder prints an Order with its Refunds, Shipments, history and events.
+func (p *plugin) printOrder(s *orderDetails) {
 	out, order := p.Streams.Out, s.order
 	p.printf("Order %[1]s in namespace %[2]s", order.Name, order.Namespace)
 	p.lines(out, "  ", p.orderLines(s)...)
-	p.words("Order", "  ", order.Status.Conditions)
+	p.printMessages("Order", "  ", order.Status.Conditions)
 	if len(s.refunds) > 0 {
 		p.section("Refunds")
-		p.tellRefunds(s)
+		p.printRefunds(s)
 	}
 	if len(s.shipments) > 0 {
 		p.section("Shipments")
-		p.tellShipments(s)
+		p.printShipments(s)
 	}
 	p.section("History")
-	p.tellHistory(s)
+	p.printHistory(s)
 	if len(s.events) > 0 {
 		p.section("Events")
 		var rows [][]string
 		for _, event := range s.events {
 			at := metav1.NewTime(eventTime(event))
-			rows = append(rows, []string{p.moment(&at), p.word(event.Type), dash(event.Reason),
-				p.word(event.InvolvedObject.Kind) + " " + dash(event.InvolvedObject.Name), dash(event.Message)})
+			rows = append(rows, []string{p.formatTime(&at), p.word(event.Type), orNone(event.Reason),
+				p.word(event.InvolvedObject.Kind) + " " + orNone(event.InvolvedObject.Name), orNone(event.Message)})
 		}
 		p.table([]string{"Time", "Type", "Reason", "Object", "Message"}, rows)
 	}
@@ -180,21 +180,21 @@ func (p *plugin) tell(s *story) {
 
 func (p *plugin) section(title string) { fmt.Fprintf(p.Streams.Out, "\n%s\n", p.word(title)) }
 
-func (p *plugin) orderLines(s *story) []line {
+func (p *plugin) orderLines(s *orderDetails) []line {
 	order := s.order
 	lines := []line{
 		{"State", p.reason(condition(order.Status.Conditions, v1alpha1.ConditionPaid).Reason)},
 		{"Amount", p.amount(order.Spec.Amount.Total, string(order.Spec.Amount.Currency))},
 		p.paidLine(order),
 		{"Description", p.text("%s (the payer sees it)", order.Spec.Description)},
-		{"Merchant", dash(order.Spec.MerchantRef.Name)},
+		{"Merchant", orNone(order.Spec.MerchantRef.Name)},
 		{"Trade type", string(order.Spec.TradeType)},
-		{"Order number", dash(order.Number())},
+		{"Order number", orNone(order.Number())},
 	}
 	if id := transactionID(order); id != "" {
-		lines = append(lines, line{"Transaction", dash(id)})
+		lines = append(lines, line{"Transaction", orNone(id)})
 	} else {
-		lines = append(lines, line{"Expires", p.moment(deadline(order))})
+		lines = append(lines, line{"Expires", p.formatTime(deadline(order))})
 	}
 	if sum := add(order, s.refunds); sum.refunded > 0 {
 		lines = append(lines, line{"Refunded", p.amount(sum.refunded, string(order.Spec.Amount.Currency))})
@@ -203,11 +203,11 @@ func (p *plugin) orderLines(s *story) []line {
 		return lines
 	}
 	if ref := order.Spec.MerchantRef.Namespace; ref != "" {
-		lines = append(lines, line{"Merchant's namespace", dash(ref)})
+		lines = append(lines, line{"Merchant's namespace", orNone(ref)})
 	}
 	if transaction := order.Status.Transaction; transaction != nil {
-		lines = append(lines, line{"Payer", dash(transaction.OpenID + transaction.SubOpenID)}, line{"Bank",
-			dash(transaction.BankType)})
+		lines = append(lines, line{"Payer", orNone(transaction.OpenID + transaction.SubOpenID)}, line{"Bank",
+			orNone(transaction.BankType)})
 		if transaction.CashTotal != nil {
 			lines = append(lines, line{"Cash", p.amount(*transaction.CashTotal, transaction.CashCurrency)})
 		}
@@ -215,26 +215,26 @@ func (p *plugin) orderLines(s *story) []line {
 	return lines
 }
 
-// words prints what conditions say beyond their reason, which is where WeChat Pay's own words are.
-func (p *plugin) words(kind, indent string, conditions []metav1.Condition) {
+// printMessages prints the messages of conditions, which contain the error texts of WeChat Pay.
+func (p *plugin) printMessages(kind, indent string, conditions []metav1.Condition) {
 	var lines []line
 	for _, c := range conditions {
 		if c.Message != "" && c.Message != c.Reason {
-			lines = append(lines, line{c.Type, p.said(kind, c)})
+			lines = append(lines, line{c.Type, p.conditionText(kind, c)})
 		}
 	}
 	p.lines(p.Streams.Out, indent, lines...)
 }
 
-// said is the reason of a kind's condition with its message, if that says more.
-func (c *console) said(kind string, condition metav1.Condition) string {
+// conditionText returns the reason of a condition, with the message if it adds something.
+func (p *printer) conditionText(kind string, condition metav1.Condition) string {
 	if condition.Message == "" || condition.Message == condition.Reason {
-		return c.reasonOf(kind, condition.Reason)
+		return p.reasonOf(kind, condition.Reason)
 	}
-	return c.reasonOf(kind, condition.Reason) + ": " + dash(condition.Message)
+	return p.reasonOf(kind, condition.Reason) + ": " + orNone(condition.Message)
 }
 
-func (p *plugin) tellRefunds(s *story) {
+func (p *plugin) printRefunds(s *orderDetails) {
 	out, currency := p.Streams.Out, string(s.order.Spec.Amount.Currency)
 	heads := []string{"Name", "Amount", "State", "Decision", "Requested by", "Decided by", "Approval message", "Refund reason"}
 	if p.wide() {
@@ -246,11 +246,11 @@ func (p *plugin) tellRefunds(s *story) {
 			refund.Name, p.amount(refund.Spec.Amount, currency),
 			p.reasonOf("Refund", condition(refund.Status.Conditions, v1alpha1.ConditionSucceeded).Reason),
 			p.reason(condition(refund.Status.Conditions, v1alpha1.ConditionApproved).Reason),
-			dash(refund.Annotations[v1alpha1.AnnotationRequestedBy]), dash(refund.Annotations[v1alpha1.AnnotationDecidedBy]),
-			dash(refund.Spec.ApprovalMessage), dash(refund.Spec.Reason),
+			orNone(refund.Annotations[v1alpha1.AnnotationRequestedBy]), orNone(refund.Annotations[v1alpha1.AnnotationDecidedBy]),
+			orNone(refund.Spec.ApprovalMessage), orNone(refund.Spec.Reason),
 		}
 		if p.wide() {
-			row = append(row, dash(refund.Number()), dash(refund.Status.RefundID), dash(refund.Status.ReceivedAccount))
+			row = append(row, orNone(refund.Number()), orNone(refund.Status.RefundID), orNone(refund.Status.ReceivedAccount))
 		}
 		rows = append(rows, row)
 	}
@@ -260,11 +260,11 @@ func (p *plugin) tellRefunds(s *story) {
 			continue
 		}
 		fmt.Fprintf(out, "  %s\n", refund.Name)
-		p.words("Refund", "    ", refund.Status.Conditions)
+		p.printMessages("Refund", "    ", refund.Status.Conditions)
 	}
 }
 
-func (p *plugin) tellShipments(s *story) {
+func (p *plugin) printShipments(s *orderDetails) {
 	var rows [][]string
 	for _, shipment := range s.shipments {
 		var parcels []string
@@ -274,22 +274,22 @@ func (p *plugin) tellShipments(s *story) {
 		}
 		uploaded := condition(shipment.Status.Conditions, v1alpha1.ConditionUploaded)
 		rows = append(rows, []string{shipment.Name, p.word(string(shipment.Spec.Logistics)), p.reason(uploaded.Reason),
-			p.moment(shipment.Status.UploadTime),
-			dash(strings.Join(parcels, "; ")), dash(uploaded.Message)})
+			p.formatTime(shipment.Status.UploadTime),
+			orNone(strings.Join(parcels, "; ")), orNone(uploaded.Message)})
 	}
 	p.table([]string{"Name", "Logistics", "State", "Uploaded at", "Parcels", "Message"}, rows)
 }
 
-// tellHistory says what happened when, in order.
-func (p *plugin) tellHistory(s *story) {
-	type moment struct {
+// printHistory prints what happened, in the order of time.
+func (p *plugin) printHistory(s *orderDetails) {
+	type entry struct {
 		at   time.Time
 		what string
 	}
-	var history []moment
+	var history []entry
 	happened := func(at *metav1.Time, format string, args ...any) {
 		if at != nil && !at.IsZero() {
-			history = append(history, moment{at.Time, p.text(format, args...)})
+			history = append(history, entry{at.Time, p.text(format, args...)})
 		}
 	}
 	order := s.order
@@ -316,9 +316,9 @@ func (p *plugin) tellHistory(s *story) {
 		happened(&shipment.CreationTimestamp, "Shipment %s was created", shipment.Name)
 		happened(shipment.Status.UploadTime, "Shipment %s was uploaded", shipment.Name)
 	}
-	slices.SortStableFunc(history, func(a, b moment) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(history, func(a, b entry) int { return a.at.Compare(b.at) })
 	for _, m := range history {
 		at := metav1.NewTime(m.at)
-		fmt.Fprintf(p.Streams.Out, "  %s  %s\n", p.moment(&at), m.what)
+		fmt.Fprintf(p.Streams.Out, "  %s  %s\n", p.formatTime(&at), m.what)
 	}
 }

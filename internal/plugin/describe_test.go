@@ -16,7 +16,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin"
 )
 
-// later are the times of what happened after the payment.
+// later are the times of events after the payment.
 func later(minutes int) *metav1.Time {
 	at := metav1.NewTime(paidAt.Add(time.Duration(minutes) * time.Minute))
 	return &at
@@ -78,7 +78,7 @@ func TestDescribe(t *testing.T) {
 		"There is no Order order-0009 in namespace describe")
 }
 
-// TestDescribeByRights shows to each role what it may see, and says what it may not.
+// TestDescribeByRights shows each role what it may see, and says what could not be read.
 func TestDescribeByRights(t *testing.T) {
 	ns := namespaceFor(t, "describe-rights")
 	wholeStory(t, ns)
@@ -96,7 +96,7 @@ func TestDescribeByRights(t *testing.T) {
 	}
 }
 
-// TestWordsByKind: what closes an Order is another thing in Chinese than what closes a Refund.
+// TestWordsByKind: the Chinese word for Closed differs between Orders and Refunds.
 func TestWordsByKind(t *testing.T) {
 	ns := namespaceFor(t, "words")
 	create(t, paidOrder(ns, "order-0001", func(o *v1alpha1.Order) {
@@ -157,7 +157,7 @@ func TestVersionAndHelp(t *testing.T) {
 		"--message")
 }
 
-// TestCompletion offers what there is to decide, and nothing where the rights are missing.
+// TestCompletion offers the Refunds to decide, and nothing if the rights are missing.
 func TestCompletion(t *testing.T) {
 	ns := namespaceFor(t, "completion")
 	create(t, paidOrder(ns, "order-0001"), newRefund(ns, "refund-0001"), newRefund(ns, "refund-0002",
@@ -172,7 +172,7 @@ func TestCompletion(t *testing.T) {
 			""}, {"viewer", "describe order ", "order-0001"},
 		{"viewer", "qr ", "order-0001"}, {"viewer", "statement ", "shop"}, {"viewer", "pay s", "shop"},
 	} {
-		// The flags of the test's own connection stand before what is completed.
+		// The flags for the test's connection precede the arguments to complete.
 		command, typed, _ := strings.Cut(c.line, " ")
 		args := append([]string{"__complete", command, "--kubeconfig", kubeconfigOf(c.user), "--namespace", ns},
 			strings.Split(typed, " ")...)

@@ -1,6 +1,7 @@
-// Package plugin is kubectl wechatpay: what people do with Orders and Refunds by kubectl, said in words and amounts. It works with
-// the rights of whoever calls it, and has none of its own.
+// Package plugin is kubectl wechatpay: a kubectl plugin for people who handle Orders and Refunds. It uses the caller's
+// rights, and has none of its own.
 //
-// Run is the whole command as a function. Each command is a file: it reads what it needs, prints it by the console, and writes at
-// most once. The console is the only way to print: it translates, and cleans all text that comes from the cluster.
+// Run is the whole command as a function. Each command is in one file: it reads objects, prints them with the printer,
+// and writes at most once. All output goes through the printer: it translates, and cleans all text that comes from the
+// cluster.
 package plugin

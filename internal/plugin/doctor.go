@@ -22,23 +22,23 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// verdict is what doctor found about one subject.
+// verdict is the result of a check.
 type verdict string
 
 const (
 	inOrder verdict = "OK"
 	careful verdict = "WARN"
 	faulty  verdict = "FAIL"
-	// notSeen: the caller's rights do not reach that far. It says nothing about the subject.
+	// notSeen: the caller may not read it, so the check has no result.
 	notSeen verdict = "SKIP"
 )
 
-// finding is one line of doctor.
+// finding is one line of doctor's output.
 type finding struct {
 	verdict verdict
 	subject string
 	found   string
-	// do says what to do about it, for all but OK.
+	// do is the advice, for all verdicts but OK.
 	do string
 }
 
@@ -48,12 +48,12 @@ type examination struct {
 	operatorNamespace string
 	everywhere        bool
 	merchants         []v1alpha1.Merchant
-	// serverTime is the API server's clock less this machine's.
+	// serverTime is the API server's clock minus this machine's.
 	serverTime time.Duration
 	findings   []finding
 }
 
-// checks are what doctor looks at, in the order in which a fault of one explains those after it.
+// checks are in the order in which the failure of one explains failures of later ones.
 var checks = []func(*examination, context.Context){
 	(*examination).connection, (*examination).kinds, (*examination).operator, (*examination).leader,
 	(*examination).policies, (*examination).approvalPolicy,
@@ -127,7 +127,7 @@ func (e *examination) print() error {
 	return nil
 }
 
-// report adds a finding. subject, found and do are clean.
+// report adds a finding. subject, found and do must be clean.
 func (e *examination) report(v verdict, subject, found, do string) {
 	if v == inOrder {
 		do = ""
@@ -135,17 +135,17 @@ func (e *examination) report(v verdict, subject, found, do string) {
 	e.findings = append(e.findings, finding{v, subject, found, do})
 }
 
-// skip reports that something could not be looked at; it is a fault only if it is not a matter of rights.
+// skip reports that something could not be checked. That is a fault unless the caller lacks the right.
 func (e *examination) skip(subject string, err error) {
-	said := e.explain(err)
-	if codeOf(said) == ExitNotPermitted {
-		e.report(notSeen, subject, e.text("not visible with your rights"), said.Error())
+	explained := e.explain(err)
+	if codeOf(explained) == ExitNotPermitted {
+		e.report(notSeen, subject, e.text("not visible with your rights"), explained.Error())
 		return
 	}
-	e.report(careful, subject, e.text("could not be looked at"), said.Error())
+	e.report(careful, subject, e.text("could not be looked at"), explained.Error())
 }
 
-// listed reads objects, or reports under a subject why it can't.
+// listed lists objects. If it can't, it reports the reason under a subject.
 func (e *examination) listed(ctx context.Context, subject string, list client.ObjectList, options ...client.ListOption) bool {
 	err := e.client.List(ctx, list, options...)
 	if err != nil {
@@ -154,15 +154,16 @@ func (e *examination) listed(ctx context.Context, subject string, list client.Ob
 	return err == nil
 }
 
-// judge reports a condition: the worst if it is False. unknown is what to do while it is neither True nor False.
+// judge reports a condition. If it is False, the verdict is worst. unknown is the advice while it is neither True nor
+// False.
 func (e *examination) judge(kind, subject string, c metav1.Condition, worst verdict, unknown string) {
 	switch c.Status {
 	case metav1.ConditionTrue:
 		e.report(inOrder, subject, e.reason(c.Reason), "")
 	case metav1.ConditionFalse:
-		e.report(worst, subject, e.said(kind, c), e.paragraphOn(c))
+		e.report(worst, subject, e.conditionText(kind, c), e.paragraphOn(c))
 	default:
-		e.report(careful, subject, e.said(kind, c), unknown)
+		e.report(careful, subject, e.conditionText(kind, c), unknown)
 	}
 }
 
@@ -178,13 +179,14 @@ func (e *examination) may(ctx context.Context, verb, group, resource, namespace,
 }
 
 const (
-	// oldest Kubernetes that the operator works on, by its minor version.
+	// oldest is the oldest minor version of Kubernetes on which the operator works.
 	oldestMinor = 32
-	// skewed is how far clocks may be apart. WeChat Pay's API v3 takes requests of five minutes at most.
+	// skewed is the tolerated difference between clocks. WeChat Pay's API v3 refuses requests that are older than five
+	// minutes.
 	skewed = time.Minute
 )
 
-// connection looks at the API server: its version, and its clock beside this machine's.
+// connection checks the API server's version, and compares its clock with this machine's.
 func (e *examination) connection(ctx context.Context) {
 	subject := e.text("API server")
 	server, at, err := e.askVersion(ctx)
@@ -206,7 +208,7 @@ func (e *examination) connection(ctx context.Context) {
 	}
 }
 
-// askVersion reads /version, with the API server's time at which it was answered.
+// askVersion reads /version, and the API server's time from the response.
 func (e *examination) askVersion(ctx context.Context) (answer version.Info, at time.Time, err error) {
 	httpClient, err := rest.HTTPClientFor(e.config)
 	if err != nil {
@@ -235,7 +237,8 @@ func (e *examination) askVersion(ctx context.Context) (answer version.Info, at t
 	return answer, at, err
 }
 
-// kinds looks at the CRDs: by discovery, which everybody may, and at the fields that this plugin writes.
+// kinds checks that the CRDs exist, by discovery, which everybody may use, and that they have the fields that this
+// plugin writes.
 func (e *examination) kinds(ctx context.Context) {
 	subject := e.text("Kinds (CRDs)")
 	var missing []string
@@ -262,7 +265,7 @@ func (e *examination) kinds(ctx context.Context) {
 	}
 }
 
-// oldSchema reports whether the Refund's schema lacks what this plugin writes.
+// oldSchema reports whether the Refund's schema lacks fields that this plugin writes.
 func (e *examination) oldSchema(ctx context.Context) (bool, error) {
 	definition, err := e.definition(ctx)
 	if err != nil {
@@ -279,7 +282,7 @@ func (e *examination) oldSchema(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// here limits a list to the namespace that is looked at.
+// here limits a list to the chosen namespace.
 func (e *examination) here() []client.ListOption {
 	if e.everywhere {
 		return nil

@@ -18,10 +18,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// appLabel is on everything that an installation consists of.
+// appLabel is on all objects of an installation.
 var appLabel = client.MatchingLabels{"app.kubernetes.io/name": "wechatpay-operator"}
 
-// leaseName is that of the leader election.
+// leaseName is the name of the leader election's Lease.
 const leaseName = "wechatpay-operator"
 
 // policyNames are the policies of config/policy.
@@ -31,7 +31,7 @@ var policyNames = []string{
 	"wechatpay-operator-mini-program-secrets", "wechatpay-operator-operator", "wechatpay-operator-owners", approvalPolicyName,
 }
 
-// approvalPolicyName is the policy without which Refunds wait.
+// approvalPolicyName is the policy without which Refunds are not sent.
 const approvalPolicyName = "wechatpay-operator-refund-approval"
 
 func (e *examination) definition(ctx context.Context) (*apiextensionsv1.CustomResourceDefinition, error) {
@@ -40,7 +40,7 @@ func (e *examination) definition(ctx context.Context) (*apiextensionsv1.CustomRe
 	return &definition, err
 }
 
-// operator looks at the Deployments: do they run, and in which version.
+// operator checks that the Deployments run, and shows their versions.
 func (e *examination) operator(ctx context.Context) {
 	subject := e.text("Operator")
 	var deployments appsv1.DeploymentList
@@ -75,7 +75,7 @@ func (e *examination) operator(ctx context.Context) {
 	}
 }
 
-// leader looks at the lease: somebody reconciles, and did so lately.
+// leader checks that the Lease has a holder, and was renewed recently.
 func (e *examination) leader(ctx context.Context) {
 	subject := e.text("Leader")
 	var lease coordinationv1.Lease
@@ -101,7 +101,7 @@ func (e *examination) leader(ctx context.Context) {
 	e.report(inOrder, subject, e.text("%s leads", holder), "")
 }
 
-// policies looks at each policy and its binding. kustomize may have added a prefix or a suffix.
+// policies checks each policy and its binding. kustomize may have added a prefix or a suffix to their names.
 func (e *examination) policies(ctx context.Context) {
 	subject := e.text("Policies")
 	var policies admissionv1.ValidatingAdmissionPolicyList
@@ -122,7 +122,7 @@ func (e *examination) policies(ctx context.Context) {
 	}
 }
 
-// faultOf is empty for a policy that denies.
+// faultOf returns what is wrong with a binding; empty if the policy denies.
 func (e *examination) faultOf(name string, policies []admissionv1.ValidatingAdmissionPolicy,
 	bindings []admissionv1.ValidatingAdmissionPolicyBinding) string {
 	at := slices.IndexFunc(policies, func(p admissionv1.ValidatingAdmissionPolicy) bool { return strings.Contains(p.Name, name) })
@@ -150,8 +150,8 @@ func selects(selector *metav1.LabelSelector) bool {
 	return selector != nil && (len(selector.MatchLabels) > 0 || len(selector.MatchExpressions) > 0)
 }
 
-// approvalPolicy tries by a dry run what the policy on approvals must refuse. That tells something only to somebody who may create
-// Refunds and not approve them; the operator's own try is in the Merchants' condition RefundsGuarded.
+// approvalPolicy checks by a dry run that the policy on approvals is in force. That works only if the caller may create
+// Refunds and not approve them. The operator's own check is the Merchants' condition RefundsGuarded.
 func (e *examination) approvalPolicy(ctx context.Context) {
 	subject := e.text("Policy on approvals")
 	group := v1alpha1.GroupVersion.Group
@@ -160,7 +160,8 @@ func (e *examination) approvalPolicy(ctx context.Context) {
 			e.text("the line RefundsGuarded of a Merchant has the operator's own try"))
 		return
 	}
-	// Four eyes may refuse an approval before the policy is asked, and permits a denial, which needs the same right.
+	// The four-eyes policy may refuse an approval before this policy does, and permits a denial, which needs the same
+	// right.
 	var last error
 	for _, decision := range []v1alpha1.Approval{v1alpha1.ApprovalApproved, v1alpha1.ApprovalDenied} {
 		err := e.tryToDecide(ctx, decision)
@@ -182,7 +183,7 @@ func (e *examination) approvalPolicy(ctx context.Context) {
 	e.skip(subject, last)
 }
 
-// tryToDecide creates a decided Refund by a dry run.
+// tryToDecide creates a decided Refund in a dry run.
 func (e *examination) tryToDecide(ctx context.Context, decision v1alpha1.Approval) error {
 	const name = "approval-policy-check"
 	decided := &v1alpha1.Refund{

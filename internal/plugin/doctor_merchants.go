@@ -15,13 +15,13 @@ import (
 
 const day = 24 * time.Hour
 
-// expiring is how long before its end a certificate is warned of.
+// expiring is how long before the expiry of a certificate doctor warns.
 const expiring = 30 * day
 
-// billDelay is when WeChat Pay has the bill of the day before, with some time for the operator.
+// billDelay is how long after midnight WeChat Pay has the previous day's bill, with some time for the operator.
 const billDelay = 12 * time.Hour
 
-// allMerchants looks at each Merchant: its conditions, its endpoint and its certificates.
+// allMerchants checks each Merchant: its conditions, its endpoint and its certificates.
 func (e *examination) allMerchants(ctx context.Context) {
 	var merchants v1alpha1.MerchantList
 	if !e.listed(ctx, e.text("Merchants"), &merchants, e.here()...) {
@@ -37,7 +37,7 @@ func (e *examination) allMerchants(ctx context.Context) {
 	}
 }
 
-// conditionChecks are what a Merchant's conditions say, and what it means that one is not True.
+// conditionChecks define for each condition of a Merchant what it means that it is not True.
 var conditionChecks = []struct {
 	condition string
 	worst     verdict
@@ -55,7 +55,7 @@ func (e *examination) merchant(m *v1alpha1.Merchant) {
 		case c.Type == "" && check.condition == v1alpha1.ConditionReady:
 			e.report(faulty, subject, e.text("the operator has not looked at it"), e.text("see the line about the operator"))
 		case c.Type == "":
-			// It does not concern this Merchant.
+			// The condition does not apply to this Merchant.
 		default:
 			e.judge("Merchant", subject, c, check.worst, e.paragraphOn(c))
 		}
@@ -67,7 +67,7 @@ func (e *examination) merchant(m *v1alpha1.Merchant) {
 	e.certificates(m)
 }
 
-// certificates looks at the ends of the merchant's own certificate and of WeChat Pay's.
+// certificates checks when the merchant's own certificate and WeChat Pay's expire.
 func (e *examination) certificates(m *v1alpha1.Merchant) {
 	if own := m.Status.Certificate; own != nil && own.NotAfter != nil {
 		e.expiry(e.text("%s certificate", e.named("Merchant", m)), own.NotAfter,
@@ -85,15 +85,15 @@ func (e *examination) expiry(subject string, end *metav1.Time, do string) {
 	left := end.Sub(e.Now())
 	switch {
 	case left <= 0:
-		e.report(faulty, subject, e.text("expired at %s", e.moment(end)), do)
+		e.report(faulty, subject, e.text("expired at %s", e.formatTime(end)), do)
 	case left < expiring:
-		e.report(careful, subject, e.text("expires at %[1]s, in %[2]d days", e.moment(end), int(left/day)), do)
+		e.report(careful, subject, e.text("expires at %[1]s, in %[2]d days", e.formatTime(end), int(left/day)), do)
 	default:
-		e.report(inOrder, subject, e.text("is good until %s", e.moment(end)), "")
+		e.report(inOrder, subject, e.text("is good until %s", e.formatTime(end)), "")
 	}
 }
 
-// sinksAndMiniPrograms looks at what else has a Secret in the namespace.
+// sinksAndMiniPrograms checks the EventSinks and MiniPrograms of the namespace.
 func (e *examination) sinksAndMiniPrograms(ctx context.Context) {
 	operatorLine := e.text("see the line about the operator")
 	var sinks v1alpha1.EventSinkList
@@ -112,16 +112,17 @@ func (e *examination) sinksAndMiniPrograms(ctx context.Context) {
 	}
 }
 
-// named is an object by its kind and name, with its namespace where several are looked at.
+// named returns an object's kind and name, with its namespace if several are checked.
 func (e *examination) named(kind string, object client.Object) string {
 	name := object.GetName()
 	if e.everywhere {
 		name = object.GetNamespace() + "/" + name
 	}
-	return e.word(kind) + " " + dash(name)
+	return e.word(kind) + " " + orNone(name)
 }
 
-// secrets looks whether the Secrets are there that Merchants name. Their content is not read: only metadata is asked for.
+// secrets checks that the Secrets named by Merchants exist. It asks for metadata only, so it does not read their
+// content.
 func (e *examination) secrets(ctx context.Context) {
 	for i := range e.merchants {
 		m := &e.merchants[i]
@@ -146,7 +147,7 @@ func (e *examination) secret(ctx context.Context, owner, namespace, name string)
 	}
 }
 
-// statements looks at the latest Statement of each Merchant that has one made every day.
+// statements checks the latest Statement of each Merchant with daily Statements.
 func (e *examination) statements(ctx context.Context) {
 	for i := range e.merchants {
 		m := &e.merchants[i]
@@ -182,14 +183,14 @@ func (e *examination) latestStatement(m *v1alpha1.Merchant, subject string, all 
 	case metav1.ConditionTrue:
 		e.report(inOrder, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.reason(balanced.Reason)), "")
 	case metav1.ConditionFalse:
-		e.report(faulty, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.said("Statement", balanced)), look)
+		e.report(faulty, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.conditionText("Statement", balanced)), look)
 	default:
-		e.report(careful, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.said("Statement", condition(latest.Status.Conditions,
+		e.report(careful, subject, e.text("%[1]s: %[2]s", latest.Spec.Date, e.conditionText("Statement", condition(latest.Status.Conditions,
 			v1alpha1.ConditionDownloaded))), look)
 	}
 }
 
-// waiting counts the Refunds that nobody has decided on.
+// waiting counts the Refunds that await a decision.
 func (e *examination) waiting(ctx context.Context) {
 	subject := e.text("Refunds")
 	var refunds v1alpha1.RefundList

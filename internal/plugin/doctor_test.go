@@ -23,7 +23,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// installation is an operator that runs, as far as doctor looks at it.
+// installation has the objects of a running operator that doctor checks.
 func installation(t *testing.T, namespace string, renewed time.Time) {
 	t.Helper()
 	labels := map[string]string{"app.kubernetes.io/name": "wechatpay-operator"}
@@ -42,7 +42,7 @@ func installation(t *testing.T, namespace string, renewed time.Time) {
 			RenewTime: &renewTime}}))
 }
 
-// healthyMerchant has everything in order, and a Statement every day.
+// healthyMerchant has only good conditions, and daily Statements.
 func healthyMerchant(namespace, name string, change ...func(*v1alpha1.Merchant)) *v1alpha1.Merchant {
 	end := metav1.NewTime(time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC))
 	m := &v1alpha1.Merchant{
@@ -63,10 +63,10 @@ func healthyMerchant(namespace, name string, change ...func(*v1alpha1.Merchant))
 	return m
 }
 
-// TestDoctor shows a healthy installation to an administrator, and what each role can see of it.
+// TestDoctor shows a healthy installation to an administrator, and to each role what it may see.
 func TestDoctor(t *testing.T) {
 	ns, system := namespaceFor(t, "doctor"), namespaceFor(t, "doctor-system")
-	// Renewed in a while: a slow machine must not make it late.
+	// The renew time is in the future: the Lease must not expire on a slow machine.
 	installation(t, system, time.Now().Add(10*time.Minute))
 	create(t, healthyMerchant(ns, "shop"))
 	for _, name := range []string{"shop-wechatpay", "shop-wechatpay-cert"} {
@@ -94,7 +94,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestDoctorFinds faults, each in a line with what to do.
+// TestDoctorFinds faults, each on a line with advice.
 func TestDoctorFinds(t *testing.T) {
 	ns, system := namespaceFor(t, "doctor-finds"), namespaceFor(t, "doctor-finds-system")
 	installation(t, system, time.Now().Add(-time.Hour))
@@ -147,7 +147,7 @@ func TestDoctorFinds(t *testing.T) {
 	}
 }
 
-// TestDoctorOnStatements: the latest one that is due has to be there, and to agree.
+// TestDoctorOnStatements: the latest one that is due must exist and agree.
 func TestDoctorOnStatements(t *testing.T) {
 	ns := namespaceFor(t, "doctor-statements")
 	merchant := healthyMerchant(ns, "shop", func(m *v1alpha1.Merchant) {
@@ -175,7 +175,7 @@ func TestDoctorOnStatements(t *testing.T) {
 	doctor(noon).expect(t, plugin.ExitUnexpected, "FAIL  Merchant shop Statements: "+yesterday+": Differs: 1 difference")
 }
 
-// TestDoctorSeesThatThePolicyIsMissing: by what the caller itself could do, and by what stands in the cluster.
+// TestDoctorSeesThatThePolicyIsMissing, by what the caller itself could do, and by the objects in the cluster.
 func TestDoctorSeesThatThePolicyIsMissing(t *testing.T) {
 	ns := namespaceFor(t, "doctor-policy")
 	create(t, healthyMerchant(ns, "shop"))
@@ -200,7 +200,7 @@ func TestDoctorSeesThatThePolicyIsMissing(t *testing.T) {
 		}
 	}
 	missing("shop", "FAIL  Policy on approvals: a dry run of an approval by you was let through")
-	withFourEyes(t, func() { // which refuse the approval, and would hide that the other policy is missing
+	withFourEyes(t, func() { // four eyes refuse the approval, which would hide that the other policy is missing
 		missing("shop", "FAIL  Policy on approvals: a dry run of an approval by you was let through")
 	})
 	missing("root", "FAIL  Policies: "+name+" has no binding that denies -> kubectl apply --server-side -k config/policy")
@@ -217,7 +217,7 @@ func TestDoctorSeesThatThePolicyIsMissing(t *testing.T) {
 	must(t, awaitPolicies(t.Context()))
 }
 
-// withFourEyes does something while the component is installed.
+// withFourEyes calls a function while the component is installed.
 func withFourEyes(t *testing.T, do func()) {
 	t.Helper()
 	must(t, env.Apply(t.Context(), "config/components/four-eyes/*.yaml"))
@@ -249,7 +249,7 @@ func withFourEyes(t *testing.T, do func()) {
 	refusesApprovals(false)
 }
 
-// TestDoctorKnowsAllPolicies: those of config/policy, and no others.
+// TestDoctorKnowsAllPolicies of config/policy, and no others.
 func TestDoctorKnowsAllPolicies(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(controlplane.Root(), "config/policy/*.yaml"))
 	must(t, err)

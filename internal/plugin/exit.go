@@ -17,15 +17,15 @@ import (
 // Exit codes, which scripts can rely on. docs/kubectl-plugin.md has the table.
 const (
 	ExitDone         = 0
-	ExitFailure      = 1 // something did not work; what, stands on stderr
+	ExitFailure      = 1 // an error, which is printed to stderr
 	ExitUsage        = 2 // the command line is wrong
 	ExitNotPermitted = 3 // RBAC or a policy refused it
-	ExitDeclined     = 4 // the question was not answered with yes; nothing was changed
-	ExitTimeout      = 5 // the wait ended before what was waited for
-	ExitUnexpected   = 6 // it is decided already, the Order ended unpaid, the Statement differs, doctor found a fault
+	ExitDeclined     = 4 // the question was not answered with yes; no object was changed
+	ExitTimeout      = 5 // the time limit ended first
+	ExitUnexpected   = 6 // it is already decided, the Order ended unpaid, the Statement differs, doctor found a fault
 )
 
-// problem is an error that was said in words already, with the code to exit with.
+// problem is an error with a translated message and an exit code.
 type problem struct {
 	code int
 	text string
@@ -33,12 +33,12 @@ type problem struct {
 
 func (p *problem) Error() string { return p.text }
 
-// failf makes a problem in the language of the console.
-func (c *console) failf(code int, format string, args ...any) error {
-	return &problem{code, c.text(format, args...)}
+// failf makes a problem in the printer's language.
+func (p *printer) failf(code int, format string, args ...any) error {
+	return &problem{code, p.text(format, args...)}
 }
 
-// codeOf is the exit code of an error.
+// codeOf returns the exit code of an error.
 func codeOf(err error) int {
 	var p *problem
 	switch {
@@ -52,59 +52,59 @@ func codeOf(err error) int {
 }
 
 var (
-	// missingRight is how the API server says that RBAC grants nothing.
+	// missingRight is part of the API server's message if RBAC does not grant a right.
 	missingRight = regexp.MustCompile(`cannot ([a-z]+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
 	policyWord   = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']+)'.*? denied request: (?s:(.*))$`)
 )
 
-// explain says an error of the API server in words: what is wrong, and what to do.
-func (c *console) explain(err error) error {
+// explain translates an error of the API server: what is wrong, and what to do.
+func (p *printer) explain(err error) error {
 	var said *problem
 	var network net.Error
 	switch {
 	case err == nil || errors.As(err, &said):
 		return err
 	case apierrors.IsUnauthorized(err):
-		return c.failf(ExitNotPermitted,
+		return p.failf(ExitNotPermitted,
 			"The API server does not accept these credentials. Log in again, or choose another context with --context.")
 	case policyWord.MatchString(err.Error()):
 		found := policyWord.FindStringSubmatch(err.Error())
-		return c.failf(ExitNotPermitted, "The policy %[1]s refused it: %[2]s", found[1], found[2])
+		return p.failf(ExitNotPermitted, "The policy %[1]s refused it: %[2]s", found[1], found[2])
 	case apierrors.IsForbidden(err) && missingRight.MatchString(err.Error()):
-		return c.missing(missingRight.FindStringSubmatch(err.Error()))
+		return p.missing(missingRight.FindStringSubmatch(err.Error()))
 	case apierrors.IsForbidden(err):
-		return c.failf(ExitNotPermitted, "The API server refused it: %s", err)
+		return p.failf(ExitNotPermitted, "The API server refused it: %s", err)
 	case meta.IsNoMatchError(err):
-		return c.failf(ExitFailure, "The cluster does not have the kinds of this plugin: %s. Install the operator's CRDs of "+
+		return p.failf(ExitFailure, "The cluster does not have the kinds of this plugin: %s. Install the operator's CRDs of "+
 			"the plugin's version; kubectl wechatpay doctor tells which are missing.", err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return c.failf(ExitTimeout, "It took longer than --timeout or --request-timeout allows: %s", err)
+		return p.failf(ExitTimeout, "It took longer than --timeout or --request-timeout allows: %s", err)
 	case errors.Is(err, context.Canceled):
-		return c.failf(ExitFailure, "Interrupted.")
+		return p.failf(ExitFailure, "Interrupted.")
 	case errors.As(err, &network):
-		return c.failf(ExitFailure, "The API server cannot be reached: %s", err)
+		return p.failf(ExitFailure, "The API server cannot be reached: %s", err)
 	default:
-		return c.failf(ExitFailure, "%s", err)
+		return p.failf(ExitFailure, "%s", err)
 	}
 }
 
-// missing names the right that is missing, and the role that has it.
-func (c *console) missing(found []string) error {
+// missing returns the missing right, and the role that grants it.
+func (p *printer) missing(found []string) error {
 	verb, resource, group, namespace := found[1], found[2], found[3], found[4]
 	if group != "" {
 		resource += "." + group
 	}
-	text := c.text("You lack the right to %[1]s %[2]s in all namespaces.", verb, resource)
+	text := p.text("You lack the right to %[1]s %[2]s in all namespaces.", verb, resource)
 	if namespace != "" {
-		text = c.text("You lack the right to %[1]s %[2]s in namespace %[3]s.", verb, resource, namespace)
+		text = p.text("You lack the right to %[1]s %[2]s in namespace %[3]s.", verb, resource, namespace)
 	}
 	if role := roleFor(verb, found[2], group); role != "" {
-		text += " " + c.text("The ClusterRole %s has it: ask who administers the namespace to bind it to you there.", role)
+		text += " " + p.text("The ClusterRole %s has it: ask who administers the namespace to bind it to you there.", role)
 	}
 	return &problem{ExitNotPermitted, text}
 }
 
-// roleFor is the least of the shipped roles that has a right.
+// roleFor returns the smallest of the shipped roles that grants a right.
 func roleFor(verb, resource, group string) string {
 	read := verb == "get" || verb == "list" || verb == "watch"
 	switch {
@@ -121,16 +121,16 @@ func roleFor(verb, resource, group string) string {
 	}
 }
 
-// notFound says what is not there, and where it was looked for; other errors are explained.
-func (c *console) notFound(err error, kind, namespace, name string) error {
+// notFound explains which object does not exist in which namespace. It passes other errors to explain.
+func (p *printer) notFound(err error, kind, namespace, name string) error {
 	if apierrors.IsNotFound(err) && !strings.Contains(err.Error(), "could not find the requested resource") {
-		return c.failf(ExitFailure, "There is no %[1]s %[2]s in namespace %[3]s. Another namespace is chosen with -n.",
-			c.word(kind), name, namespace)
+		return p.failf(ExitFailure, "There is no %[1]s %[2]s in namespace %[3]s. Another namespace is chosen with -n.",
+			p.word(kind), name, namespace)
 	}
-	return c.explain(err)
+	return p.explain(err)
 }
 
-// usagef is for command lines that cannot be meant.
-func (c *console) usagef(format string, args ...any) error {
-	return &problem{ExitUsage, fmt.Sprintf("%s\n%s", c.text(format, args...), c.text("See kubectl wechatpay --help."))}
+// usagef makes the error of an invalid command line.
+func (p *printer) usagef(format string, args ...any) error {
+	return &problem{ExitUsage, fmt.Sprintf("%s\n%s", p.text(format, args...), p.text("See kubectl wechatpay --help."))}
 }

@@ -1,4 +1,4 @@
 package plugin
 
-// PolicyNames is for tests.
+// PolicyNames is exported for tests.
 var PolicyNames = policyNames

@@ -11,25 +11,25 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// refundFacts are what somebody has to know who decides on a Refund.
+// refundFacts are what an approver has to know about a Refund.
 type refundFacts struct {
 	refund *v1alpha1.Refund
-	// order is nil if it could not be read; orderError says why.
+	// order is nil if it could not be read; orderError is the reason.
 	order      *v1alpha1.Order
 	orderError error
 	others     []v1alpha1.Refund
 }
 
-// sums are what the Refunds of an Order make together, in minor units.
+// sums add up the Refunds of an Order, in minor units.
 type sums struct {
 	paid int64
-	// refunded is back, underWay is approved and not final, asked waits for a decision.
+	// refunded has succeeded, underWay is approved and not final, asked awaits a decision.
 	refunded, underWay, asked int64
-	// counts of the same.
+	// The numbers of these Refunds.
 	refundedCount, underWayCount, askedCount int
 }
 
-// left is what can still be refunded.
+// left is the amount that can still be refunded.
 func (s sums) left() int64 { return s.paid - s.refunded - s.underWay }
 
 // gather reads a Refund with its Order and the Order's other Refunds.
@@ -61,7 +61,8 @@ func (p *plugin) refundsOf(ctx context.Context, order string) ([]v1alpha1.Refund
 	return refunds.Items, err
 }
 
-// add sums up Refunds over an Order. What is back counts by the Order's own record, which outlives the Refunds.
+// add adds up the Refunds of an Order. The succeeded amount is taken from the Order's status, because Refunds may be
+// deleted.
 func add(order *v1alpha1.Order, refunds []v1alpha1.Refund) sums {
 	var s sums
 	recorded := map[string]bool{}
@@ -95,7 +96,7 @@ func isTrue(conditions []metav1.Condition, name string) bool {
 	return meta.IsStatusConditionTrue(conditions, name)
 }
 
-// condition is empty if there is none of that name.
+// condition returns an empty condition if there is none of that type.
 func condition(conditions []metav1.Condition, name string) metav1.Condition {
 	if found := meta.FindStatusCondition(conditions, name); found != nil {
 		return *found
@@ -103,7 +104,7 @@ func condition(conditions []metav1.Condition, name string) metav1.Condition {
 	return metav1.Condition{}
 }
 
-// currency of a Refund is its Order's.
+// currency is the Order's currency.
 func (f *refundFacts) currency() string {
 	if f.order == nil {
 		return ""
@@ -111,7 +112,7 @@ func (f *refundFacts) currency() string {
 	return string(f.order.Spec.Amount.Currency)
 }
 
-// sum writes an amount of the Refund's currency, which is not known without its Order.
+// sum writes an amount in the Refund's currency, which is unknown without the Order.
 func (p *plugin) sum(f *refundFacts, minor int64) string {
 	if f.order == nil {
 		return p.text("%d minor units", minor)
@@ -119,17 +120,17 @@ func (p *plugin) sum(f *refundFacts, minor int64) string {
 	return p.amount(minor, f.currency())
 }
 
-// show prints what a decision is about, with the message that it gets.
+// show prints the facts of a decision, and the message that will be written.
 func (p *plugin) show(f *refundFacts, message string) {
 	r, out := f.refund, p.Streams.ErrOut
 	p.notef("Refund %[1]s in namespace %[2]s", r.Name, r.Namespace)
 	state := condition(r.Status.Conditions, v1alpha1.ConditionApproved)
-	lines := []line{{"Amount", p.sum(f, r.Spec.Amount)}, {"Order", dash(r.Spec.OrderRef.Name)}}
+	lines := []line{{"Amount", p.sum(f, r.Spec.Amount)}, {"Order", orNone(r.Spec.OrderRef.Name)}}
 	if f.order != nil {
 		lines = append(lines, p.paidLine(f.order), line{"Description", p.text("%s (the payer sees it)",
 			f.order.Spec.Description)})
 	}
-	reason := dash("")
+	reason := orNone("")
 	if r.Spec.Reason != "" {
 		reason = p.text("%s (the payer sees it)", r.Spec.Reason)
 	}
@@ -138,13 +139,13 @@ func (p *plugin) show(f *refundFacts, message string) {
 		lines = append(lines, p.otherRefunds(f)...)
 	}
 	lines = append(lines, line{"Requested by", p.person(r.Annotations[v1alpha1.AnnotationRequestedBy])}, line{"Requested",
-		p.moment(&r.CreationTimestamp)},
+		p.formatTime(&r.CreationTimestamp)},
 		line{"State", p.reason(state.Reason)})
 	if p.wide() {
-		lines = append(lines, line{"Refund number", dash(r.Number())})
+		lines = append(lines, line{"Refund number", orNone(r.Number())})
 		if f.order != nil {
-			lines = append(lines, line{"Order number", dash(f.order.Number())}, line{"Merchant",
-				dash(f.order.Spec.MerchantRef.Name)}, line{"Transaction", dash(transactionID(f.order))})
+			lines = append(lines, line{"Order number", orNone(f.order.Number())}, line{"Merchant",
+				orNone(f.order.Spec.MerchantRef.Name)}, line{"Transaction", orNone(transactionID(f.order))})
 		}
 	}
 	if message != "" {
@@ -156,12 +157,12 @@ func (p *plugin) show(f *refundFacts, message string) {
 	}
 }
 
-// person is somebody by the name that the API server knows them by.
+// person returns a user's name as the API server knows it.
 func (p *plugin) person(name string) string {
 	if name == "" {
 		return p.text("not recorded")
 	}
-	return dash(name)
+	return orNone(name)
 }
 
 func transactionID(order *v1alpha1.Order) string {
@@ -181,7 +182,7 @@ func paidTime(order *v1alpha1.Order) *metav1.Time {
 func (p *plugin) paidLine(order *v1alpha1.Order) line {
 	if transaction := order.Status.Transaction; transaction != nil && isTrue(order.Status.Conditions, v1alpha1.ConditionPaid) {
 		return line{"Paid sum", p.text("%[1]s at %[2]s", p.amount(transaction.Total, transaction.Currency),
-			p.moment(transaction.PaidTime))}
+			p.formatTime(transaction.PaidTime))}
 	}
 	return line{"Paid sum", p.text("nothing so far: %s", p.reason(condition(order.Status.Conditions,
 		v1alpha1.ConditionPaid).Reason))}
@@ -199,7 +200,7 @@ func (p *plugin) otherRefunds(f *refundFacts) []line {
 			s.left()-f.refund.Spec.Amount))}}
 }
 
-// warningsAbout are what an approver could overlook.
+// warningsAbout returns warnings about what an approver could overlook.
 func (p *plugin) warningsAbout(f *refundFacts) []string {
 	var all []string
 	if f.order == nil {

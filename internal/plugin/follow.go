@@ -9,11 +9,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// watchAgain is the pause before a watch is opened again that the API server closed.
+// watchAgain is the pause before a watch that the API server closed is opened again.
 const watchAgain = time.Second
 
-// follow calls seen with an object as it is now and after each change, until it returns true or an error. A watch that ends is opened
-// again; what was missed meanwhile is in the next look.
+// follow calls seen with the current object and after each change, until it returns true or an error. A watch that ends
+// is opened again; changes in between are in the object that the next watch begins with.
 func follow[T client.Object](ctx context.Context, p *plugin, object T, list client.ObjectList, kind string, seen func(T) (bool,
 	error)) error {
 	key := client.ObjectKeyFromObject(object)
@@ -36,7 +36,7 @@ func follow[T client.Object](ctx context.Context, p *plugin, object T, list clie
 	}
 }
 
-// followOnce follows one watch, which begins with the object as it is.
+// followOnce follows one watch, which begins with the current object.
 func followOnce[T client.Object](ctx context.Context, p *plugin, object T, list client.ObjectList, seen func(T) (bool,
 	error)) (bool, error) {
 	changes, err := p.client.Watch(ctx, list, client.InNamespace(object.GetNamespace()),

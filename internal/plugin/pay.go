@@ -17,7 +17,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// testPayment is what pay was asked for.
+// testPayment has the flags of pay.
 type testPayment struct {
 	merchant, name, description string
 	fen                         int64
@@ -25,10 +25,10 @@ type testPayment struct {
 	yes, refund                 bool
 }
 
-// mostFen is what a test may cost: one yuan.
+// mostFen is the largest amount of a test payment: one yuan.
 const mostFen = 100
 
-// An Order can be open for so long.
+// The limits of how long an Order may be open.
 const (
 	shortest = 6 * time.Minute
 	longest  = 7 * 24 * time.Hour
@@ -72,7 +72,7 @@ func (p *plugin) pay() *cobra.Command {
 	return command
 }
 
-// testOrder is the Order of a test payment.
+// testOrder returns the Order of a test payment.
 func (p *plugin) testOrder(t testPayment) (*v1alpha1.Order, error) {
 	reference := v1alpha1.MerchantReference{Name: t.merchant}
 	if namespace, name, found := strings.Cut(t.merchant, "/"); found {
@@ -85,7 +85,7 @@ func (p *plugin) testOrder(t testPayment) (*v1alpha1.Order, error) {
 		}
 		t.name = "test-" + p.Now().UTC().Format("20060102-150405") + "-" + hex.EncodeToString(chance)
 	}
-	// WeChat Pay closes nothing in the first five minutes, so an Order is open for six at least.
+	// WeChat Pay does not close orders in their first five minutes, so an Order is open for at least six.
 	open := min(max(t.timeout, shortest), longest)
 	return &v1alpha1.Order{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: t.name},
@@ -117,12 +117,12 @@ func (p *plugin) makePayment(ctx context.Context, t testPayment) error {
 			return err
 		}
 	} else {
-		p.printf("Paid: %[1]s at %[2]s, transaction %[3]s.", amount, p.moment(paidTime(order)), dash(transactionID(order)))
+		p.printf("Paid: %[1]s at %[2]s, transaction %[3]s.", amount, p.formatTime(paidTime(order)), orNone(transactionID(order)))
 	}
 	return p.offerRefund(ctx, order, t)
 }
 
-// createTestOrder creates the Order, or takes up one of the same name that is for the same.
+// createTestOrder creates the Order, or uses an existing one with the same name and content.
 func (p *plugin) createTestOrder(ctx context.Context, order *v1alpha1.Order) error {
 	wanted := order.Spec
 	if created, err := p.createOrGet(ctx, "Order", order); created || err != nil {
@@ -134,7 +134,7 @@ func (p *plugin) createTestOrder(ctx context.Context, order *v1alpha1.Order) err
 	return nil
 }
 
-// awaitPayment shows the code when there is one, and again when it was refreshed, until the Order has ended.
+// awaitPayment shows the QR code once there is one, and again when it was refreshed, until the Order has ended.
 func (p *plugin) awaitPayment(ctx context.Context, order *v1alpha1.Order, t testPayment) error {
 	waiting, stop := context.WithTimeout(ctx, t.timeout)
 	defer stop()
@@ -169,10 +169,10 @@ func (p *plugin) awaitPayment(ctx context.Context, order *v1alpha1.Order, t test
 	return p.closeUnpaid(ctx, order, t.timeout)
 }
 
-// stillOpen adds to an error how the Order is closed, which is left behind and can be paid.
+// stillOpen adds to an error how to close the Order, which can still be paid.
 func (p *plugin) stillOpen(order *v1alpha1.Order, err error) error {
 	return p.failf(codeOf(err), "%[1]s\nThe Order can still be paid until %[2]s; this closes it: kubectl -n %[3]s patch wxo %[4]s "+
-		"--type=merge -p '{\"spec\":{\"desiredState\":\"Closed\"}}'", p.explain(err), p.moment(deadline(order)), order.Namespace, order.Name)
+		"--type=merge -p '{\"spec\":{\"desiredState\":\"Closed\"}}'", p.explain(err), p.formatTime(deadline(order)), order.Namespace, order.Name)
 }
 
 func deadline(order *v1alpha1.Order) *metav1.Time {
@@ -180,7 +180,7 @@ func deadline(order *v1alpha1.Order) *metav1.Time {
 	return &at
 }
 
-// offerCode draws the code where people look: not into the output of programs.
+// offerCode draws the QR code on the terminal, and not into the output for programs.
 func (p *plugin) offerCode(order *v1alpha1.Order) error {
 	if p.machine() {
 		return p.draw(p.Streams.ErrOut, order)
@@ -188,7 +188,7 @@ func (p *plugin) offerCode(order *v1alpha1.Order) error {
 	return p.draw(p.Streams.Out, order)
 }
 
-// closeUnpaid leaves no Order behind that somebody may pay later.
+// closeUnpaid closes an unpaid Order, so that nobody pays it later.
 func (p *plugin) closeUnpaid(ctx context.Context, order *v1alpha1.Order, waited time.Duration) error {
 	body := []byte(`{"spec":{"desiredState":"Closed"}}`)
 	if err := p.client.Patch(ctx, order, client.RawPatch(types.MergePatchType, body),
@@ -199,7 +199,7 @@ func (p *plugin) closeUnpaid(ctx context.Context, order *v1alpha1.Order, waited 
 		"becomes PaidLate.", waited)
 }
 
-// offerRefund asks for the money back, if that is wanted. It never approves.
+// offerRefund creates a Refund if the user wants one. It never approves it.
 func (p *plugin) offerRefund(ctx context.Context, order *v1alpha1.Order, t testPayment) error {
 	amount := p.amount(order.Spec.Amount.Total, string(order.Spec.Amount.Currency))
 	refund := &v1alpha1.Refund{

@@ -15,13 +15,14 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// payer pays as soon as there is something to pay, as a person does who sees the code.
+// payer pays as soon as there is a QR code, like a person who sees it.
 func payer(shop *framework.Shop, name string) {
 	shop.WaitOrder(name, "Prepared=True/Prepared")
 	shop.Pay(name)
 }
 
-// TestPay makes a test payment with the operator and a simulated WeChat Pay, has it refunded, and the refund approved by somebody else.
+// TestPay makes a test payment with the operator and a simulated WeChat Pay, requests the refund, and another user
+// approves it.
 func TestPay(t *testing.T) {
 	shop := framework.Open(t, env)
 	shop.Create(shop.NewMerchant())
@@ -41,7 +42,7 @@ func TestPay(t *testing.T) {
 	}
 	shop.WaitRefund("test-0001-refund", "Approved=Unknown/AwaitingApproval")
 
-	// The same name again takes up the payment that is there, and asks for nothing twice.
+	// The same name again uses the existing payment, and creates nothing twice.
 	call{user: "shop"}.run(t, shop.Namespace, "pay", "shop", "--name", name, "--yes").expect(t, plugin.ExitDone,
 		"Paid: 0.01 yuan", "It was not paid back")
 	call{user: "shop"}.run(t, shop.Namespace, "pay", "shop", "--name", name, "--yes", "--fen", "2").expect(t,
@@ -53,7 +54,8 @@ func TestPay(t *testing.T) {
 		"was paid back, by WeChat Pay's clock")
 }
 
-// TestPayForPrograms: stdout has the Order that was paid, stderr the code; nobody is asked, and nothing is refunded.
+// TestPayForPrograms: stdout has the paid Order, and stderr the QR code. There are no questions, and no Refund is
+// created.
 func TestPayForPrograms(t *testing.T) {
 	shop := framework.Open(t, env)
 	shop.Create(shop.NewMerchant())
@@ -74,7 +76,8 @@ func TestPayForPrograms(t *testing.T) {
 	}
 }
 
-// TestPayLeavesNothingOpen: what is not paid in time is closed, and what nobody wants is not created.
+// TestPayLeavesNothingOpen: an Order that is not paid in time is closed, and a Refund that the user does not want is
+// not created.
 func TestPayLeavesNothingOpen(t *testing.T) {
 	ns := namespaceFor(t, "pay-closes")
 	call{user: "shop", input: "n\n"}.run(t, ns, "pay", "shop", "--name", "test-0001").expect(t, plugin.ExitDeclined,

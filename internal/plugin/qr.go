@@ -60,7 +60,7 @@ func (p *plugin) showQR(ctx context.Context, name, file string) error {
 	return p.draw(p.Streams.Out, &order)
 }
 
-// draw shows what is to be paid, and the code.
+// draw shows the amount and the QR code.
 func (p *plugin) draw(out io.Writer, order *v1alpha1.Order) error {
 	picture, err := qrcode.Terminal(order.Status.Prepay.CodeURL)
 	if err != nil {
@@ -72,11 +72,11 @@ func (p *plugin) draw(out io.Writer, order *v1alpha1.Order) error {
 }
 
 func (p *plugin) codeLines(order *v1alpha1.Order) []line {
-	return []line{{"Order", dash(order.Name)}, {"Amount", p.amount(order.Spec.Amount.Total, string(order.Spec.Amount.Currency))},
-		{"Description", dash(order.Spec.Description)}, {"Works until", p.moment(order.Status.Prepay.ExpireTime)}}
+	return []line{{"Order", orNone(order.Name)}, {"Amount", p.amount(order.Spec.Amount.Total, string(order.Spec.Amount.Currency))},
+		{"Description", orNone(order.Spec.Description)}, {"Works until", p.formatTime(order.Status.Prepay.ExpireTime)}}
 }
 
-// writePNG writes the code into a file that only its owner can read: whoever has the code can pay.
+// writePNG writes the QR code into a file that only its owner can read: anybody with the code can pay.
 func (p *plugin) writePNG(order *v1alpha1.Order, file string) error {
 	picture, err := qrcode.PNG(order.Status.Prepay.CodeURL)
 	if err != nil {
@@ -89,6 +89,6 @@ func (p *plugin) writePNG(order *v1alpha1.Order, file string) error {
 	if err := os.WriteFile(file, picture, 0o600); err != nil {
 		return p.failf(ExitFailure, "The file cannot be written: %s", err)
 	}
-	p.lines(p.Streams.ErrOut, "", append(p.codeLines(order), line{"File", dash(file)})...)
+	p.lines(p.Streams.ErrOut, "", append(p.codeLines(order), line{"File", orNone(file)})...)
 	return nil
 }

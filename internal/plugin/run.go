@@ -28,25 +28,25 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/text"
 )
 
-// fieldManager is the name under which the API server keeps what the plugin wrote.
+// fieldManager is the plugin's name in managedFields.
 const fieldManager = "kubectl-wechatpay"
 
-// Env is what a process has around it.
+// Env is the environment of the process.
 type Env struct {
 	Streams genericiooptions.IOStreams
-	// Getenv tells the language, by LC_ALL, LC_MESSAGES and LANG. os.Getenv by default.
+	// Getenv reads LC_ALL, LC_MESSAGES and LANG, which select the language. os.Getenv by default.
 	Getenv func(string) string
-	// Now and Location are the clock of whoever reads the output; the machine's by default.
+	// Now and Location are the clock and the time zone of the output; the machine's by default.
 	Now      func() time.Time
 	Location *time.Location
-	// Version of the plugin.
+	// Version is the version of the plugin.
 	Version string
 }
 
-// quiet keeps controller-runtime from complaining on stderr that nobody wants its log.
+// quiet disables the log of controller-runtime, which otherwise prints a warning to stderr.
 var quiet = sync.OnceFunc(func() { log.SetLogger(logr.Discard()) })
 
-// Run is the command as a function: arguments in, exit code out.
+// Run executes the command with arguments and returns its exit code.
 func Run(ctx context.Context, args []string, env Env) int {
 	quiet()
 	if env.Getenv == nil {
@@ -59,7 +59,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 		env.Location = time.Local
 	}
 	p := &plugin{
-		Env: env, console: newConsole(words.Of(env.Getenv), env.Streams, env.Location),
+		Env: env, printer: newPrinter(words.Of(env.Getenv), env.Streams, env.Location),
 		flags:    genericclioptions.NewConfigFlags(true).WithWarningPrinter(env.Streams),
 		printing: genericclioptions.NewPrintFlags("").WithTypeSetter(scheme),
 	}
@@ -69,7 +69,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 	code := codeOf(err)
 	if err != nil {
 		said := cleanLines(err.Error())
-		if code != ExitDeclined && code != ExitUnexpected { // which are answers, not errors
+		if code != ExitDeclined && code != ExitUnexpected { // these are answers, not errors
 			said = p.text("Error: %s", "") + said
 		}
 		fmt.Fprintln(env.Streams.ErrOut, said)
@@ -94,10 +94,10 @@ func init() {
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 }
 
-// plugin is one call of the command.
+// plugin is one execution of the command.
 type plugin struct {
 	Env
-	*console
+	*printer
 	flags    *genericclioptions.ConfigFlags
 	printing *genericclioptions.PrintFlags
 
@@ -133,7 +133,7 @@ func (p *plugin) command() *cobra.Command {
 	return root
 }
 
-// exactly is cobra.ExactArgs in the console's language.
+// exactly is cobra.ExactArgs with a message in the printer's language.
 func (p *plugin) exactly(count int) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
 		if len(args) != count {
@@ -143,7 +143,7 @@ func (p *plugin) exactly(count int) cobra.PositionalArgs {
 	}
 }
 
-// connect opens the connection that the flags and the kubeconfig name.
+// connect makes the client from the flags and the kubeconfig.
 func (p *plugin) connect() error {
 	if p.client != nil {
 		return nil
@@ -154,7 +154,7 @@ func (p *plugin) connect() error {
 	}
 	config.UserAgent = fieldManager + "/" + p.Version
 	config.QPS = -1
-	config.WarningHandler = warnings{p.console}
+	config.WarningHandler = warnings{p.printer}
 	if p.namespace, _, err = p.flags.ToRawKubeConfigLoader().Namespace(); err != nil {
 		return p.failf(ExitFailure, "The kubeconfig cannot be used: %s", err)
 	}
@@ -166,16 +166,16 @@ func (p *plugin) connect() error {
 	return nil
 }
 
-// warnings passes on what the API server warns of.
-type warnings struct{ console *console }
+// warnings prints the API server's warnings.
+type warnings struct{ printer *printer }
 
 func (w warnings) HandleWarningHeader(code int, _ string, message string) {
 	if code == 299 && message != "" {
-		w.console.notef("Warning: %s", message)
+		w.printer.notef("Warning: %s", message)
 	}
 }
 
-// wide reports whether -o wide was asked for, and machine whether the output is for programs.
+// wide reports whether -o wide was given, and machine whether the output is for programs.
 func (p *plugin) wide() bool { return *p.printing.OutputFormat == "wide" }
 func (p *plugin) machine() bool {
 	return *p.printing.OutputFormat != "" && *p.printing.OutputFormat != "wide"
@@ -190,7 +190,7 @@ func (p *plugin) outputFlag(command *cobra.Command) {
 		p.printing.AllowedFormats()...), cobra.ShellCompDirectiveNoFileComp))
 }
 
-// ready connects, after it has refused a format that does not exist: before anything is done.
+// ready checks the output format and then connects.
 func (p *plugin) ready() error {
 	if p.machine() {
 		if _, err := p.printing.ToPrinter(); err != nil {
@@ -200,18 +200,18 @@ func (p *plugin) ready() error {
 	return p.connect()
 }
 
-// get reads an object of the chosen namespace.
+// get reads an object in the chosen namespace.
 func (p *plugin) get(ctx context.Context, kind, name string, into client.Object) error {
 	err := p.client.Get(ctx, client.ObjectKey{Namespace: p.namespace, Name: name}, into)
 	return p.notFound(err, kind, p.namespace, name)
 }
 
-// list lists the objects of the chosen namespace that have a value in a field.
+// list lists the objects in the chosen namespace.
 func (p *plugin) list(ctx context.Context, list client.ObjectList, fields client.MatchingFields) error {
 	return p.explain(p.client.List(ctx, list, client.InNamespace(p.namespace), fields))
 }
 
-// createOrGet creates an object, or reads the one that has its name already.
+// createOrGet creates an object, or reads the existing one with its name.
 func (p *plugin) createOrGet(ctx context.Context, kind string, object client.Object) (created bool, err error) {
 	err = p.client.Create(ctx, object, client.FieldOwner(fieldManager))
 	if apierrors.IsAlreadyExists(err) {
@@ -220,7 +220,7 @@ func (p *plugin) createOrGet(ctx context.Context, kind string, object client.Obj
 	return err == nil, p.explain(err)
 }
 
-// print writes an object in the format that was asked for.
+// print writes an object in the requested format.
 func (p *plugin) print(object runtime.Object) error {
 	printer, err := p.printing.ToPrinter()
 	if err != nil {

@@ -48,7 +48,7 @@ func (p *plugin) statement() *cobra.Command {
 	return command
 }
 
-// day reads DATE.
+// day parses DATE.
 func (p *plugin) day(date string) (bills.Day, error) {
 	today := bills.DayOf(p.Now())
 	if date == "yesterday" {
@@ -88,7 +88,7 @@ func (p *plugin) compare(ctx context.Context, merchant string, day bills.Day, wa
 			return err
 		}
 	} else {
-		p.tellStatement(statement)
+		p.printStatement(statement)
 	}
 	if condition(statement.Status.Conditions, v1alpha1.ConditionBalanced).Status == metav1.ConditionFalse {
 		return p.failf(ExitUnexpected, "The bill differs from what the operator knows.")
@@ -96,7 +96,7 @@ func (p *plugin) compare(ctx context.Context, merchant string, day bills.Day, wa
 	return nil
 }
 
-// createStatement creates a Statement, or takes up the one that somebody else created meanwhile, if it is about the same.
+// createStatement creates a Statement. If another one with its name exists, it is used if it has the same spec.
 func (p *plugin) createStatement(ctx context.Context, statement *v1alpha1.Statement) error {
 	wanted := statement.Spec
 	created, err := p.createOrGet(ctx, "Statement", statement)
@@ -107,13 +107,13 @@ func (p *plugin) createStatement(ctx context.Context, statement *v1alpha1.Statem
 		p.notef("Statement %s was created.", statement.Name)
 	} else if statement.Spec != wanted {
 		return p.failf(ExitUnexpected, "Statement %[1]s exists and is of Merchant %[2]s and of %[3]s. Delete it, or create one of "+
-			"Merchant %[4]s and of %[5]s by another name.", statement.Name, dash(statement.Spec.MerchantRef.Name),
-			dash(statement.Spec.Date), wanted.MerchantRef.Name, wanted.Date)
+			"Merchant %[4]s and of %[5]s by another name.", statement.Name, orNone(statement.Spec.MerchantRef.Name),
+			orNone(statement.Spec.Date), wanted.MerchantRef.Name, wanted.Date)
 	}
 	return nil
 }
 
-// findStatement is nil if there is none of that Merchant and day, by whatever name.
+// findStatement returns the Statement of a Merchant and day, under any name; nil if there is none.
 func (p *plugin) findStatement(ctx context.Context, merchant string, day bills.Day) (*v1alpha1.Statement, error) {
 	var found v1alpha1.StatementList
 	if err := p.list(ctx, &found, client.MatchingFields{"spec.merchantRef.name": merchant, "spec.date": string(day)}); err != nil {
@@ -125,7 +125,7 @@ func (p *plugin) findStatement(ctx context.Context, merchant string, day bills.D
 	return &found.Items[0], nil
 }
 
-// awaitComparison waits until the bill was compared, or there is none to compare.
+// awaitComparison waits until the bill was compared, or is known not to exist.
 func (p *plugin) awaitComparison(ctx context.Context, statement *v1alpha1.Statement, timeout time.Duration) error {
 	waiting, stop := context.WithTimeout(ctx, timeout)
 	defer stop()
@@ -153,14 +153,14 @@ func (p *plugin) awaitComparison(ctx context.Context, statement *v1alpha1.Statem
 	return err
 }
 
-func (p *plugin) tellStatement(statement *v1alpha1.Statement) {
+func (p *plugin) printStatement(statement *v1alpha1.Statement) {
 	out, status := p.Streams.Out, &statement.Status
 	p.printf("Statement %[1]s in namespace %[2]s", statement.Name, statement.Namespace)
 	lines := []line{
-		{"Merchant", dash(statement.Spec.MerchantRef.Name)}, {"Day", dash(statement.Spec.Date)},
-		{"Bill", p.said("Statement", condition(status.Conditions, v1alpha1.ConditionDownloaded))},
-		{"Comparison", p.said("Statement", condition(status.Conditions, v1alpha1.ConditionBalanced))},
-		{"Compared", p.moment(status.ComparedTime)},
+		{"Merchant", orNone(statement.Spec.MerchantRef.Name)}, {"Day", orNone(statement.Spec.Date)},
+		{"Bill", p.conditionText("Statement", condition(status.Conditions, v1alpha1.ConditionDownloaded))},
+		{"Comparison", p.conditionText("Statement", condition(status.Conditions, v1alpha1.ConditionBalanced))},
+		{"Compared", p.formatTime(status.ComparedTime)},
 	}
 	if status.Differing != nil {
 		lines = append(lines, line{"Differences", strconv.FormatInt(*status.Differing, 10)})
@@ -169,7 +169,7 @@ func (p *plugin) tellStatement(statement *v1alpha1.Statement) {
 		lines = append(lines, line{"Undecided", strconv.FormatInt(*status.Undecided, 10)})
 	}
 	if p.wide() {
-		lines = append(lines, line{"Hash", dash(status.Hash)})
+		lines = append(lines, line{"Hash", orNone(status.Hash)})
 	}
 	p.lines(out, "  ", lines...)
 	p.tellTotals(status)
@@ -186,8 +186,8 @@ func (p *plugin) tellTotals(status *v1alpha1.StatementStatus) {
 		tally := func(t v1alpha1.StatementTally) string {
 			return p.amount(t.Total, total.Currency) + " (" + strconv.FormatInt(t.Count, 10) + ")"
 		}
-		rows = append(rows, []string{dash(total.Currency), tally(total.Payments), tally(total.Refunds), tally(total.Foreign),
-			dash(total.Fees)})
+		rows = append(rows, []string{orNone(total.Currency), tally(total.Payments), tally(total.Refunds), tally(total.Foreign),
+			orNone(total.Fees)})
 	}
 	p.table([]string{"Currency", "Payments", "Refunds", "Of other systems", "Fees"}, rows)
 }
@@ -203,9 +203,9 @@ func (p *plugin) tellDifferences(status *v1alpha1.StatementStatus) {
 	}
 	var rows [][]string
 	for _, d := range status.Differences {
-		row := []string{dash(d.Class), dash(d.OutTradeNo), dash(d.OutRefundNo), dash(d.Bill), dash(d.Here)}
+		row := []string{orNone(d.Class), orNone(d.OutTradeNo), orNone(d.OutRefundNo), orNone(d.Bill), orNone(d.Here)}
 		if p.wide() {
-			row = append(row, dash(d.TransactionID), dash(d.RefundID))
+			row = append(row, orNone(d.TransactionID), orNone(d.RefundID))
 		}
 		rows = append(rows, row)
 	}
@@ -213,7 +213,7 @@ func (p *plugin) tellDifferences(status *v1alpha1.StatementStatus) {
 	if status.Differing != nil && *status.Differing > int64(len(status.Differences)) {
 		p.printf("  %[1]d of %[2]d differences are listed. By class:", len(status.Differences), *status.Differing)
 		for _, count := range status.DifferenceCounts {
-			fmt.Fprintf(p.Streams.Out, "    %s: %d\n", dash(count.Class), count.Count)
+			fmt.Fprintf(p.Streams.Out, "    %s: %d\n", orNone(count.Class), count.Count)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/plugin"
 )
 
-// newStatement is one whose bill WeChat Pay has not made yet.
+// newStatement returns a Statement whose bill WeChat Pay has not made yet.
 func newStatement(namespace, merchant, date string) *v1alpha1.Statement {
 	return &v1alpha1.Statement{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: merchant + "-" + date},
@@ -44,7 +44,7 @@ func TestStatement(t *testing.T) {
 	ns := namespaceFor(t, "statement")
 	now := time.Date(2026, 11, 28, 4, 0, 0, 0, time.UTC)
 	s := newStatement(ns, "shop", "2026-11-27")
-	s.Name = "by-another-name" // it is found by what it is about
+	s.Name = "by-another-name" // it is found by its spec, not by its name
 	differing(s)
 	create(t, s)
 	call{user: "root", now: now}.run(t, ns, "statement", "shop").golden(t, "statement.en")
@@ -59,7 +59,7 @@ func TestStatement(t *testing.T) {
 	if created.Spec.Date != "2026-11-26" || created.Spec.MerchantRef.Name != "shop" {
 		t.Errorf("%+v", created.Spec)
 	}
-	// In Beijing it is the 28th already, and its bill comes on the 29th.
+	// In Beijing it is already the 28th, and its bill is available on the 29th.
 	for _, date := range []string{"2026-11-28", "2026-11-29", "2026-02-30", "27"} {
 		call{user: "root", now: now}.run(t, ns, "statement", "shop", date).expect(t, plugin.ExitUsage, date)
 	}
@@ -67,7 +67,7 @@ func TestStatement(t *testing.T) {
 		"You lack the right to list statements.wechatpay-operator.io in namespace statement")
 }
 
-// TestStatementWaits until the bill was compared, and no longer than it was told to.
+// TestStatementWaits until the bill was compared, and not longer than the given timeout.
 func TestStatementWaits(t *testing.T) {
 	ns := namespaceFor(t, "statement-waits")
 	now := time.Date(2026, 11, 28, 4, 0, 0, 0, time.UTC)

@@ -26,7 +26,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// roles are those that are shipped for people, by the user that has each.
+// roles are the roles that are shipped for people, by the user that has each.
 var roles = map[string]string{"viewer": "viewer", "shop": "shop", "approver": "approver", "admin": "merchant-admin"}
 
 var (
@@ -46,8 +46,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// prepare gives each role to a user of its own in every namespace, root everything, and nobody nothing. The policies of an installation
-// are in force.
+// prepare binds each role to its user in every namespace; root has all rights, and nobody has none. The policies of an
+// installation are in force.
 func prepare(ctx context.Context) error {
 	var err error
 	if folder, err = os.MkdirTemp("", "kubectl-wechatpay-"); err != nil {
@@ -82,7 +82,7 @@ func prepare(ctx context.Context) error {
 
 func kubeconfigOf(user string) string { return filepath.Join(folder, user) }
 
-// awaitPolicies: the API server learns of roles and policies a moment after they are written.
+// awaitPolicies waits: the API server knows roles and policies a moment after they are written.
 func awaitPolicies(ctx context.Context) error {
 	shop, err := env.User("shop")
 	if err != nil {
@@ -98,20 +98,20 @@ func awaitPolicies(ctx context.Context) error {
 	})
 }
 
-// call is one call of the command.
+// call is one execution of the command.
 type call struct {
 	user, input, locale string
 	now                 time.Time
 	version             string
 }
 
-// result is what came of it.
+// result is the result of a call.
 type result struct {
 	code     int
 	out, err string
 }
 
-// run calls the command in a namespace, in English unless the locale says otherwise.
+// run executes the command in a namespace, in English unless the locale says otherwise.
 func (c call) run(t *testing.T, namespace string, args ...string) result {
 	t.Helper()
 	return c.runWith(t, strings.NewReader(c.input), namespace, args...)
@@ -122,7 +122,7 @@ func (c call) runWith(t *testing.T, in interface{ Read([]byte) (int, error) }, n
 	return c.runUntil(t.Context(), in, namespace, args...)
 }
 
-// runUntil is interrupted by its context.
+// runUntil executes it until its context ends.
 func (c call) runUntil(ctx context.Context, in interface{ Read([]byte) (int, error) }, namespace string, args ...string) result {
 	var out, errOut bytes.Buffer
 	now := time.Now
@@ -143,7 +143,7 @@ func (r result) String() string {
 	return fmt.Sprintf("exit code %d\n--- stdout\n%s--- stderr\n%s", r.code, r.out, r.err)
 }
 
-// expect fails unless the code is right and all words are in the output.
+// expect fails unless the exit code is right and all words are in the output.
 func (r result) expect(t *testing.T, code int, words ...string) {
 	t.Helper()
 	if r.code != code {
@@ -156,7 +156,7 @@ func (r result) expect(t *testing.T, code int, words ...string) {
 	}
 }
 
-// golden compares the output with testdata, whose times are those of the test's objects only.
+// golden compares the output with testdata, after replacing times that do not come from the test's objects.
 func (r result) golden(t *testing.T, name string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
@@ -188,7 +188,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// create creates objects with their status, as the operator would have written it.
+// create creates objects with a status as the operator would have written it.
 func create(t *testing.T, objects ...client.Object) {
 	t.Helper()
 	for _, object := range objects {
@@ -204,7 +204,7 @@ func at(name string, status metav1.ConditionStatus, reason, message string) meta
 	return metav1.Condition{Type: name, Status: status, Reason: reason, Message: message, LastTransitionTime: paidAt}
 }
 
-// paidOrder is an Order of 1.01 yuan that was paid.
+// paidOrder returns a paid Order of 1.01 yuan.
 func paidOrder(namespace, name string, change ...func(*v1alpha1.Order)) *v1alpha1.Order {
 	o := &v1alpha1.Order{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -221,7 +221,7 @@ func paidOrder(namespace, name string, change ...func(*v1alpha1.Order)) *v1alpha
 	return o
 }
 
-// newRefund is one of 0.20 yuan of order-0001 that waits for a decision.
+// newRefund returns a Refund of 0.20 yuan of order-0001 that awaits a decision.
 func newRefund(namespace, name string, change ...func(*v1alpha1.Refund)) *v1alpha1.Refund {
 	r := &v1alpha1.Refund{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -242,7 +242,7 @@ func refundNow(t *testing.T, namespace, name string) *v1alpha1.Refund {
 	return &r
 }
 
-// complete calls the command as a shell does.
+// complete calls the command for completion, as a shell does.
 func complete(t *testing.T, args []string) result {
 	t.Helper()
 	var out, errOut bytes.Buffer

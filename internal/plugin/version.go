@@ -19,7 +19,7 @@ func (p *plugin) version() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			platform := runtime.GOOS + "/" + runtime.GOARCH
 			if !p.machine() {
-				fmt.Fprintf(p.Streams.Out, "kubectl-wechatpay %s (%s, %s, %s)\n", dash(p.Version), v1alpha1.GroupVersion,
+				fmt.Fprintf(p.Streams.Out, "kubectl-wechatpay %s (%s, %s, %s)\n", orNone(p.Version), v1alpha1.GroupVersion,
 					runtime.Version(), platform)
 				return nil
 			}
@@ -31,7 +31,7 @@ func (p *plugin) version() *cobra.Command {
 	return command
 }
 
-// report is what -o json and yaml print of something that is no object of the cluster.
+// report is the output of -o json and yaml that is not an object of the cluster.
 func report(kind string, content map[string]any) *unstructured.Unstructured {
 	object := &unstructured.Unstructured{Object: content}
 	object.SetGroupVersionKind(metav1.SchemeGroupVersion.WithKind(kind))

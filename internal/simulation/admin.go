@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// AdminErrors are the errors of an admin API that have a status of their own; others are 500. AdminClient
-// makes the same error of what the API says of it.
+// AdminErrors are the errors of an admin API that have their own status code; others are 500. AdminClient returns the
+// same error values from the responses.
 type AdminErrors []AdminError
 
 // AdminError is an error with its HTTP status.
@@ -56,7 +56,7 @@ func Healthy(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "ok\n") // a disconnected client misses the response
 }
 
-// Reply answers a request with its result, which may be nil, or with why it failed.
+// Reply answers a request with its result, which may be nil, or with its error.
 func (known AdminErrors) Reply(w http.ResponseWriter, result any, err error) {
 	switch {
 	case err != nil:

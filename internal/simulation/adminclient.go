@@ -21,7 +21,7 @@ type Admin struct {
 	known     AdminErrors
 }
 
-// NewAdmin returns the admin API at a URL. simulator names it in errors, which match known under errors.Is.
+// NewAdmin returns the admin API at a URL. simulator names it in errors; errors.Is matches them with known.
 func NewAdmin(baseURL, simulator string, known AdminErrors) Admin {
 	return Admin{BaseURL: strings.TrimSuffix(baseURL, "/"), simulator: simulator, known: known}
 }
@@ -44,12 +44,12 @@ func call[T any](ctx context.Context, a *Admin, method, path string, body any) (
 	return result, err
 }
 
-// Fetch reads what is not JSON.
+// Fetch reads a response that is not JSON.
 func (a *Admin) Fetch(ctx context.Context, path string) ([]byte, error) {
 	return a.send(ctx, http.MethodGet, path, nil)
 }
 
-// Do sends a value whose answer says nothing but that it was taken.
+// Do sends a value and expects no result.
 func (a *Admin) Do(ctx context.Context, path string, body any) error {
 	_, err := a.send(ctx, http.MethodPost, path, body)
 	return err

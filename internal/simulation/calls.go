@@ -2,7 +2,7 @@ package simulation
 
 import "maps"
 
-// Calls are the calls that came: the latest ones, and how many there were in all.
+// Calls records calls: the latest ones, and how many there were in total.
 type Calls[O ~string, C any] struct {
 	// Counts are by operation and outcome.
 	Counts map[O]map[string]int
@@ -11,7 +11,7 @@ type Calls[O ~string, C any] struct {
 	latest []C
 }
 
-// NewCalls keeps at most so many of the latest calls.
+// NewCalls keeps at most the given number of calls.
 func NewCalls[O ~string, C any](most int) *Calls[O, C] {
 	return &Calls[O, C]{Counts: map[O]map[string]int{}, most: most}
 }

@@ -21,14 +21,14 @@ func DropConnection(w http.ResponseWriter) {
 	_ = connection.Close()
 }
 
-// Hang answers nothing until the client gives up or the simulator closes.
+// Hang sends no response until the client gives up or the simulator closes.
 func Hang(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 	DropConnection(w)
 }
 
-// Delay waits, in real time: faults are not scaled. It reports false if the client gives up before, or the
-// simulator closes.
+// Delay waits, in real time: faults are not scaled. It returns false if the client gives up or the simulator closes
+// first.
 func Delay(r *http.Request, millis int64) bool {
 	timer := time.NewTimer(time.Duration(millis) * time.Millisecond)
 	defer timer.Stop()

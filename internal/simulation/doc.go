@@ -1,4 +1,4 @@
-// Package simulation is what the simulators of WeChat Pay and of api.weixin.qq.com have in common: how they
-// listen, their admin API, when faults strike, and the file that keeps their records over restarts. It knows
-// nothing of what they simulate.
+// Package simulation has the common parts of the simulators of WeChat Pay and of api.weixin.qq.com: servers, the admin
+// API, the choice of faults, and the file that keeps their records over restarts. It does not depend on what they
+// simulate.
 package simulation

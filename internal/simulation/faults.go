@@ -7,26 +7,27 @@ import (
 	"sync"
 )
 
-// Terms say when a fault strikes. They point into it, because each simulator has its own type of fault.
+// Terms define when a fault is injected. The fields are pointers into the fault, because each simulator has its own
+// type of fault.
 type Terms struct {
 	// ID and Struck are set here.
 	ID     *string
 	Struck *int
-	// Count is how many times it strikes, Probability the chance that it does; 0 is unlimited and always.
+	// Count limits how often it is injected, and Probability is the chance for each call; 0 is unlimited and always.
 	Count       int
 	Probability float64
-	// Seed gives it a random source of its own.
+	// Seed seeds the fault's own random source.
 	Seed uint64
 	// DelayMillis must not be negative.
 	DelayMillis int64
 }
 
-// InRange reports whether the numbers of a fault make sense.
+// InRange reports whether the numbers of a fault are valid.
 func (t Terms) InRange() bool {
 	return t.Count >= 0 && t.Probability >= 0 && t.Probability <= 1 && t.DelayMillis >= 0
 }
 
-// Faults are those of a simulator. If several match a call, the one added first strikes.
+// Faults are the faults of a simulator. If several match a call, the one added first is injected.
 type Faults[F any] struct {
 	termsOf func(*F) Terms
 	chance  *rand.Rand
@@ -41,7 +42,7 @@ type fault[F any] struct {
 	chance *rand.Rand
 }
 
-// NewFaults returns no faults yet. seed seeds the choice of those that have a Probability and no Seed.
+// NewFaults returns an empty set. seed seeds the choice for faults with a Probability and no Seed.
 func NewFaults[F any](seed uint64, termsOf func(*F) Terms) *Faults[F] {
 	return &Faults[F]{termsOf: termsOf, chance: rand.New(rand.NewPCG(seed, 0))}
 }
@@ -88,7 +89,7 @@ func (s *Faults[F]) Clear() {
 	s.faults = nil
 }
 
-// Strike picks the fault that strikes a call; nil if none does.
+// Strike chooses the fault for a call; nil if none applies.
 func (s *Faults[F]) Strike(matches func(*F) bool) *F {
 	s.mu.Lock()
 	defer s.mu.Unlock()

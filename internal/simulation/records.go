@@ -1,6 +1,6 @@
 package simulation
 
-// Matching returns what of a record is wanted.
+// Matching returns the entries of a record that match.
 func Matching[T any](all []T, wanted func(T) bool) []T {
 	var found []T
 	for _, one := range all {
@@ -11,7 +11,7 @@ func Matching[T any](all []T, wanted func(T) bool) []T {
 	return found
 }
 
-// First returns the first of a record that is wanted; nil if none is.
+// First returns the first entry of a record that matches; nil if none does.
 func First[T any](all []T, wanted func(*T) bool) *T {
 	for i := range all {
 		if wanted(&all[i]) {

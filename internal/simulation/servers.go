@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// Servers are the HTTP servers of a simulator, and what else runs until it is closed.
+// Servers are the HTTP servers of a simulator, and its other goroutines.
 type Servers struct {
-	// Context ends when Close begins, and with it whatever waits in a call.
+	// Context ends when Close begins, and so do all waits in calls.
 	Context context.Context
-	// Running is what Close waits for.
+	// Running has the goroutines that Close waits for.
 	Running sync.WaitGroup
 
 	end     context.CancelFunc
@@ -26,14 +26,13 @@ type Servers struct {
 	servers []*http.Server
 }
 
-// NewServers returns no servers yet: Serve adds them.
+// NewServers returns a set without servers. Serve adds them.
 func NewServers(logger *slog.Logger) *Servers {
 	ctx, end := context.WithCancel(context.Background())
 	return &Servers{Context: ctx, end: end, logger: logger}
 }
 
-// Listen opens a listener, and returns with it where clients find it: they can't connect to a wildcard
-// address.
+// Listen opens a listener, and returns it with the address for clients: they can't connect to a wildcard address.
 func Listen(address string) (listener net.Listener, at string, err error) {
 	listener, err = net.Listen("tcp", address)
 	if err != nil {
@@ -45,13 +44,13 @@ func Listen(address string) (listener net.Listener, at string, err error) {
 	return listener, listener.Addr().String(), nil
 }
 
-// TLSConfig is that of a host. It speaks HTTP/1.1 only, because a fault may have to break the connection of
-// a single reply.
+// TLSConfig is the TLS configuration of a host. It speaks HTTP/1.1 only, because a fault may have to break the
+// connection of a single response.
 func TLSConfig(certificate tls.Certificate) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
 }
 
-// Serve answers what comes to a listener until Close.
+// Serve serves a listener until Close.
 func (s *Servers) Serve(listener net.Listener, handler http.Handler) {
 	server := &http.Server{
 		Handler:           handler,
@@ -69,7 +68,7 @@ func (s *Servers) Serve(listener net.Listener, handler http.Handler) {
 	})
 }
 
-// Close ends every wait, stops listening, and returns when nothing runs any more.
+// Close ends every wait, stops listening, and returns when all goroutines have ended.
 func (s *Servers) Close() {
 	s.end()
 	for _, server := range s.servers {

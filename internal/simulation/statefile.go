@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 )
 
-// StateFile keeps records: one JSON entry per line, each the newest version of one record. An entry is
-// written before the call that caused it is answered, in a single write, so the process may be killed at any
-// time: at worst the last line is torn, and its call was never answered. At startup the file is replaced by a
-// new one with one line per record. A nil StateFile keeps nothing.
+// StateFile keeps records: one JSON entry per line, each the newest version of one record. An entry is written in a
+// single write before the call that caused it is answered, so the process may be killed at any time: at worst the last
+// line is incomplete, and its call was never answered. At startup the file is replaced by a new one with one line per
+// record. A nil StateFile keeps nothing.
 type StateFile[E any] struct {
 	file *os.File
 	// pending holds the records changed since the last flush, each once.
@@ -24,7 +24,7 @@ type StateFile[E any] struct {
 	err     error
 }
 
-// OpenStateFile restores what an earlier process kept, and rewrites it from what records returns. Without a
+// OpenStateFile restores the records of an earlier process, and rewrites the file with what records returns. Without a
 // path it returns nil.
 func OpenStateFile[E any](path string, restore func(E), records func() []E) (*StateFile[E], error) {
 	if path == "" {
@@ -60,7 +60,7 @@ func readLines[E any](path string, restore func(E)) error {
 	for number := 1; ; number++ {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return nil // the rest without a line end is torn
+			return nil // a last line without a line end is incomplete
 		}
 		if err != nil {
 			return err
@@ -85,8 +85,7 @@ func linesOf[E any](entries []E) ([]byte, error) {
 	return lines.Bytes(), nil
 }
 
-// Note adds a record to the next flush, in place of its older version. A record that never changes needs no
-// name.
+// Note adds a record to the next flush, and replaces its older version. A record that never changes needs no name.
 func (f *StateFile[E]) Note(name string, e E) {
 	if f == nil {
 		return
@@ -124,7 +123,7 @@ func (f *StateFile[E]) Flush() error {
 	return err
 }
 
-// Close writes what is pending and closes the file.
+// Close writes the pending records and closes the file.
 func (f *StateFile[E]) Close() error {
 	if f == nil {
 		return nil

@@ -10,7 +10,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -21,10 +21,10 @@ type Comparer struct {
 	// Ledger is nil if there is none.
 	Ledger Ledger
 	Policy bills.Policy
-	// Limits are DefaultLimits where they are 0.
+	// Limits that are 0 are replaced by DefaultLimits.
 	Limits Limits
 
-	// large is held by the comparison of a large bill.
+	// large is locked while a large bill is compared.
 	large sync.Mutex
 }
 
@@ -33,55 +33,56 @@ type Bills interface {
 	DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error)
 }
 
-// Finding is what a comparison found.
+// Finding is the result of a comparison.
 type Finding struct {
-	reconcile.Result
-	Verdict reconcile.Verdict
+	matching.Result
+	Verdict matching.Verdict
 	// Empty: WeChat has no bill of the day, and will not have one.
 	Empty bool
 	// Hash is the SHA-1 of the bill.
 	Hash string
-	// Fees is what WeChat keeps, if the bill has one currency only.
+	// Fees is what WeChat keeps; nil if the bill has several currencies.
 	Fees *bills.Fee
-	// NoRecharge is why WeChat does not give the bill of refunds from the available balance, so that they were not compared.
+	// NoRecharge is why WeChat does not give the bill of refunds from the available balance; they were not compared
+	// then.
 	NoRecharge error
-	// AwaitsNext: the bill of the next day tells what is still open, and is not there yet.
+	// AwaitsNext: the bill of the next day is needed to decide what is pending, and is not available yet.
 	AwaitsNext bool
-	// Neighbour is why the bill of a neighbouring day could not be read, if it should have been.
+	// Neighbour is why the bill of a neighbouring day could not be read although it was needed.
 	Neighbour error
-	// Orders and Refunds are those that the bill says more about than their status does.
+	// Orders and Refunds are those that the bill lists as paid or accepted, and their status does not.
 	Orders, Refunds []Object
 }
 
-// IncompleteError is the error of a bill that is one, and not whole or not the right one.
+// IncompleteError is the error of a bill that could be read but is incomplete or belongs to another account or day.
 type IncompleteError struct{ Problems string }
 
-// Error says what is wrong with the bill.
+// Error returns what is wrong with the bill.
 func (e *IncompleteError) Error() string { return e.Problems }
 
-// Compare downloads the bill of a Merchant's day and compares it. Errors are *wechatpay.Error, *bills.Refused, *IncompleteError,
-// *LedgerError, *BusyError, or of the API server; nothing counts then that was read.
+// Compare downloads the bill of a Merchant's day and compares it. Errors are *wechatpay.Error, *bills.Refused,
+// *IncompleteError, *LedgerError, *BusyError, or errors of the API server. After an error nothing that was read counts.
 func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.Merchant, day bills.Day, now time.Time) (*Finding, error) {
-	known, err := openBooks(ctx, c.Client, c.Ledger, merchant)
+	records, err := findRecords(ctx, c.Client, c.Ledger, merchant)
 	if err != nil {
 		return nil, err
 	}
-	matcher := reconcile.New(reconcile.Account{MchID: merchant.Spec.MchID, SubMchID: known.sub}, day, reconcile.Rules{Foreign: foreignOf(merchant), Find: known})
-	if err := known.addDay(matcher, day); err != nil {
+	matcher := matching.New(matching.Account{MchID: merchant.Spec.MchID, SubMchID: records.sub}, day, matching.Rules{Foreign: foreignOf(merchant), Find: records})
+	if err := records.addDay(matcher, day); err != nil {
 		return nil, err
 	}
 	r := c.newReading(ctx, from, merchant)
 	defer r.end()
 	found := &Finding{}
-	whole, err := r.read(wechatpay.TradeBill, day, func(row bills.TradeRow) { matcher.Row(reconcile.TradeBill, row) })
+	whole, err := r.read(wechatpay.TradeBill, day, func(row bills.TradeRow) { matcher.Row(matching.TradeBill, row) })
 	var checks []bills.Checks
 	switch {
 	case err == nil:
-		if problem := problemOf(whole, known.sub); problem != "" {
+		if problem := problemOf(whole, records.sub); problem != "" {
 			return nil, &IncompleteError{problem}
 		}
-		matcher.Begin(reconcile.TradeBill)
-		found.Hash, found.Fees = whole.hash, feesOf(whole.report, known.sub)
+		matcher.Begin(matching.TradeBill)
+		found.Hash, found.Fees = whole.hash, feesOf(whole.report, records.sub)
 		checks = append(checks, whole.report.Checks)
 	case wechatpay.MeaningOf(err) == wechatpay.NoStatement && c.Policy.NoBillIsFinal(day, now):
 		matcher.NoBill()
@@ -89,44 +90,44 @@ func (c *Comparer) Compare(ctx context.Context, from Bills, merchant *v1alpha1.M
 	default:
 		return nil, err
 	}
-	if err := readRecharge(r, matcher, day, known.sub, found); err != nil {
+	if err := readRecharge(r, matcher, day, records.sub, found); err != nil {
 		return nil, err
 	}
 	c.readNeighbours(r, matcher, day, now, found)
 	found.Result = matcher.Result()
-	if known.err != nil {
-		return nil, known.err
+	if records.err != nil {
+		return nil, records.err
 	}
 	if found.TooLarge || !fits(found.Result) {
 		return nil, &IncompleteError{"its amounts are too large to be added up"}
 	}
 	found.Verdict = found.Result.Verdict(checks...)
-	for _, object := range known.missedOrders {
+	for _, object := range records.missedOrders {
 		found.Orders = append(found.Orders, object)
 	}
-	for _, object := range known.missedRefunds {
+	for _, object := range records.missedRefunds {
 		found.Refunds = append(found.Refunds, object)
 	}
 	return found, nil
 }
 
-// readRecharge reads the refunds from the available balance (充值退款), which the trade bill leaves out. WeChat makes both bills
-// together, so that it has none of them if it has no such bill now.
-func readRecharge(r *reading, matcher *reconcile.Matcher, day bills.Day, sub string, found *Finding) error {
+// readRecharge reads the refunds from the available balance (充值退款), which the trade bill leaves out. WeChat makes both
+// bills together: if the trade bill exists and this one does not, there were none.
+func readRecharge(r *reading, matcher *matching.Matcher, day bills.Day, sub string, found *Finding) error {
 	rows := 0
 	whole, err := r.read(wechatpay.RechargeRefundBill, day, func(row bills.TradeRow) {
 		rows++
-		matcher.Row(reconcile.RechargeBill, row)
+		matcher.Row(matching.RechargeBill, row)
 	})
 	switch {
 	case err == nil:
 		if problem := problemOf(whole, sub); problem != "" {
 			return &IncompleteError{"the bill of refunds from the available balance: " + problem}
 		}
-		matcher.Begin(reconcile.RechargeBill)
+		matcher.Begin(matching.RechargeBill)
 		found.Empty = found.Empty && rows == 0
 	case wechatpay.MeaningOf(err) == wechatpay.NoStatement:
-		matcher.Begin(reconcile.RechargeBill)
+		matcher.Begin(matching.RechargeBill)
 	case isNotGiven(err):
 		found.NoRecharge = err
 	default:
@@ -135,8 +136,8 @@ func readRecharge(r *reading, matcher *reconcile.Matcher, day bills.Day, sub str
 	return nil
 }
 
-// isNotGiven reports whether WeChat refuses a bill as such. API v3 does not describe that of refunds from the available balance
-// everywhere, so that a merchant number may not have it.
+// isNotGiven reports whether WeChat refuses this kind of bill. API v3 documents the bill of refunds from the available
+// balance for some merchants only, so a merchant number may not have it.
 func isNotGiven(err error) bool {
 	refused, ok := errors.AsType[*wechatpay.Error](err)
 	if !ok || refused.Outcome == wechatpay.Unknown {
@@ -150,15 +151,15 @@ func isNotGiven(err error) bool {
 	}
 }
 
-// largest is the largest amount that the API takes: beyond it, JSON readers lose the last digits.
+// largest is the largest amount that the API accepts: beyond it, JSON readers lose the last digits.
 const largest = 1<<53 - 1
 
-// fits reports whether all sums of a result can be shown.
-func fits(result reconcile.Result) bool {
-	for _, sums := range []reconcile.Sums{result.Bill, result.Missing} {
-		for _, amounts := range []reconcile.Amounts{sums.Payments, sums.Refunds, sums.Reversals} {
+// fits reports whether all sums of a result fit into the status.
+func fits(result matching.Result) bool {
+	for _, sums := range []matching.Sums{result.Bill, result.Missing} {
+		for _, amounts := range []matching.Amounts{sums.Payments, sums.Refunds, sums.Reversals} {
 			for _, tally := range amounts {
-				// Three kinds of money, in the bill and missing, are added up at most.
+				// At most six sums are added up: payments, refunds and reversals, in the bill and missing.
 				if tally.Total > largest/6 {
 					return false
 				}
@@ -168,8 +169,8 @@ func fits(result reconcile.Result) bool {
 	return true
 }
 
-// problemOf says why a bill can't be relied on. Rows of other sub merchants are nothing but ignored, unless there are no others: then
-// it is somebody else's.
+// problemOf returns why a bill can't be used; empty if it can. Rows of other sub merchants are ignored; a bill without
+// any rows of this one belongs to somebody else.
 func problemOf(whole *wholeBill, sub string) string {
 	if !whole.report.Complete() {
 		return whole.report.Problems()
@@ -180,15 +181,15 @@ func problemOf(whole *wholeBill, sub string) string {
 	return ""
 }
 
-func foreignOf(merchant *v1alpha1.Merchant) reconcile.Foreign {
+func foreignOf(merchant *v1alpha1.Merchant) matching.Foreign {
 	if merchant.Spec.Statements == nil || merchant.Spec.Statements.Foreign == nil {
-		return reconcile.Foreign{}
+		return matching.Foreign{}
 	}
 	foreign := merchant.Spec.Statements.Foreign
-	return reconcile.Foreign{Prefixes: foreign.OutTradeNoPrefixes, AppIDs: foreign.AppIDs, TradeTypes: foreign.TradeTypes}
+	return matching.Foreign{Prefixes: foreign.OutTradeNoPrefixes, AppIDs: foreign.AppIDs, TradeTypes: foreign.TradeTypes}
 }
 
-// feesOf returns the fees of an account's rows; nil if they are of several currencies.
+// feesOf returns the fees of an account's rows; nil if the bill has several currencies.
 func feesOf(report bills.TradeReport, sub string) *bills.Fee {
 	if len(report.ByCurrency) != 1 {
 		return nil
@@ -197,11 +198,11 @@ func feesOf(report bills.TradeReport, sub string) *bills.Fee {
 	return &fee
 }
 
-// readNeighbours reads the bills of the days before and after, if they tell what is still open.
-func (c *Comparer) readNeighbours(r *reading, matcher *reconcile.Matcher, day bills.Day, now time.Time, found *Finding) {
+// readNeighbours reads the bills of the days before and after, if the comparison needs them.
+func (c *Comparer) readNeighbours(r *reading, matcher *matching.Matcher, day bills.Day, now time.Time, found *Finding) {
 	previous, next := matcher.Awaits()
 	if previous {
-		c.readNeighbour(r, matcher, reconcile.PreviousDay, day.Previous(), now, found)
+		c.readNeighbour(r, matcher, matching.PreviousDay, day.Previous(), now, found)
 	}
 	if !next {
 		return
@@ -210,11 +211,11 @@ func (c *Comparer) readNeighbours(r *reading, matcher *reconcile.Matcher, day bi
 		found.AwaitsNext = true
 		return
 	}
-	c.readNeighbour(r, matcher, reconcile.NextDay, day.Next(), now, found)
+	c.readNeighbour(r, matcher, matching.NextDay, day.Next(), now, found)
 }
 
-// readNeighbour notes what a neighbouring day's bill has, if it is whole.
-func (c *Comparer) readNeighbour(r *reading, matcher *reconcile.Matcher, source reconcile.Source, day bills.Day, now time.Time, found *Finding) {
+// readNeighbour notes the rows of a neighbouring day's bill, if it is complete.
+func (c *Comparer) readNeighbour(r *reading, matcher *matching.Matcher, source matching.Source, day bills.Day, now time.Time, found *Finding) {
 	notes := matcher.Neighbour(source)
 	whole, err := r.read(wechatpay.TradeBill, day, notes.Row)
 	switch {

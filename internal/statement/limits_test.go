@@ -22,7 +22,7 @@ func compareWithin(t *testing.T, limits statement.Limits, bill []byte) error {
 	return err
 }
 
-// TestABillBeyondTheLimitsIsRefused with words, and one that just fits is compared.
+// TestABillBeyondTheLimitsIsRefused with an explanation, and a bill that just fits is compared.
 func TestABillBeyondTheLimitsIsRefused(t *testing.T) {
 	t.Parallel()
 	var rows []billtest.Row
@@ -59,7 +59,7 @@ func TestABillBeyondTheLimitsIsRefused(t *testing.T) {
 	}
 }
 
-// pause is a reader that has nothing: it tells that it was asked, and waits.
+// pause is a reader without data: it reports that it was read, and waits.
 type pause struct{ asked, goOn chan struct{} }
 
 func (p pause) Read([]byte) (int, error) {
@@ -68,7 +68,8 @@ func (p pause) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestOneLargeBillAtATime: a second one waits, small ones don't, and the place is given back, whatever the end was.
+// TestOneLargeBillAtATime: a second large bill waits, small ones do not, and the lock is released however the
+// comparison ended.
 func TestOneLargeBillAtATime(t *testing.T) {
 	t.Parallel()
 	comparer := statement.Comparer{Client: objects{merchant: merchant()}, Policy: bills.WeChatPolicy, Limits: statement.Limits{SmallRows: 2}}

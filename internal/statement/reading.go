@@ -12,17 +12,18 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Limits bound what a bill may take: it comes from outside, and the process that reads it takes payments.
+// Limits bound the size of a bill: bills come from outside, and the process that reads them also handles payments.
 type Limits struct {
-	// Bytes are those of an unpacked bill, Rows its rows, and SubMerchants those that it has rows of.
+	// Bytes is the size of an unpacked bill, Rows the number of its rows, and SubMerchants how many sub merchants they
+	// belong to.
 	Bytes              int64
 	Rows, SubMerchants int
-	// SmallRows is how many rows several comparisons may each hold at a time. One at a time may hold more.
+	// SmallRows is how many rows each of several comparisons may hold at a time. Only one of them may hold more.
 	SmallRows int
 }
 
-// DefaultLimits fit into the memory that the operator is installed with: 512 MiB. A million rows of
-// which nothing is known here take 160 MiB, and the three other comparisons at most 40 MiB each. 200,000 rows have some 60 MB.
+// DefaultLimits fit into the memory of the operator's Deployment, 512 MiB. A million rows that the operator does not
+// know take 160 MiB, and the three other comparisons at most 40 MiB each. 200,000 rows have some 60 MB.
 var DefaultLimits = Limits{Bytes: 512 << 20, Rows: 1_000_000, SubMerchants: 10_000, SmallRows: 250_000}
 
 func (l Limits) orDefault() Limits {
@@ -32,10 +33,10 @@ func (l Limits) orDefault() Limits {
 	}
 }
 
-// BusyError is the error of a large bill while another one is compared.
+// BusyError is returned for a large bill while another large one is being compared.
 type BusyError struct{}
 
-// Error says what it waits for.
+// Error returns what the comparison waits for.
 func (*BusyError) Error() string { return "another large bill is being compared" }
 
 // reading downloads bills of a Merchant, one after the other.
@@ -44,7 +45,8 @@ type reading struct {
 	from     Bills
 	merchant *v1alpha1.Merchant
 	limits   Limits
-	// large is the place for large bills, isLarge says that it is held, and rows are those that are held.
+	// large is the lock for large bills, isLarge reports whether this reading holds it, and rows counts the rows in
+	// memory.
 	large   *sync.Mutex
 	isLarge bool
 	rows    int
@@ -54,14 +56,14 @@ func (c *Comparer) newReading(ctx context.Context, from Bills, merchant *v1alpha
 	return &reading{ctx: ctx, from: from, merchant: merchant, limits: c.Limits.orDefault(), large: &c.large}
 }
 
-// end gives the place for large bills back.
+// end releases the lock for large bills.
 func (r *reading) end() {
 	if r.isLarge {
 		r.large.Unlock()
 	}
 }
 
-// count counts a row, and takes the place for large bills when there are many.
+// count counts a row, and takes the lock for large bills when there are many.
 func (r *reading) count() error {
 	if r.rows++; r.rows <= r.limits.SmallRows || r.isLarge {
 		return nil
@@ -78,14 +80,14 @@ type wholeBill struct {
 	hash   string
 }
 
-// read downloads a bill. What is made of the rows counts only if there is no error.
+// read downloads a bill. If it returns an error, the rows that it passed on don't count.
 func (r *reading) read(kind wechatpay.BillKind, day bills.Day, each func(bills.TradeRow)) (*wholeBill, error) {
 	bill, err := r.from.DownloadBill(r.ctx, wechatpay.BillRequest{Kind: kind, Day: string(day), AppID: r.merchant.Spec.AppID})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = bill.Body.Close() }()
-	if kind != wechatpay.RechargeRefundBill { // its rows are held together with those of the trade bill
+	if kind != wechatpay.RechargeRefundBill { // its rows are counted together with those of the trade bill
 		r.rows = 0
 	}
 	body, err := bills.Open(bill.Body, bills.Expected{MaxBytes: r.limits.Bytes, HashType: bill.HashType, Hash: bill.Hash, OrPacked: bill.HashOrPacked})

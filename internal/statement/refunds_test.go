@@ -13,16 +13,17 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/billtest"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 )
 
-// crowd is a cache with a Refund in our namespace, and many in those of others. It counts what is looked up.
+// crowd is a cache with a Refund in our namespace, and many in those of others. It counts the lookups.
 type crowd struct {
 	objects
 	refunds []v1alpha1.Refund
-	// gets counts the Orders by namespace, and looks the questions whether a namespace has Orders of ours.
+	// gets counts the reads of Orders by namespace, and looks the lists that check whether a namespace has Orders of
+	// ours.
 	gets  map[string]int
 	looks int
 }
@@ -65,7 +66,8 @@ func (c *crowd) List(ctx context.Context, list client.ObjectList, options ...cli
 	return c.objects.List(ctx, list, options...)
 }
 
-// TestRefundsOfOthersCostNothing: each Statement sees the Refunds of the whole cluster, and looks up the Orders of its own only, once each.
+// TestRefundsOfOthersCostNothing: each Statement sees the Refunds of the whole cluster, and reads only its own Orders,
+// once each.
 func TestRefundsOfOthersCostNothing(t *testing.T) {
 	t.Parallel()
 	const others, each = 10, 100
@@ -84,7 +86,7 @@ func TestRefundsOfOthersCostNothing(t *testing.T) {
 		}
 	}
 	cache := &crowd{objects: objects{merchant: merchant()}, gets: map[string]int{}}
-	cache.refunds = append(cache.refunds, refund("shop", "ours"), refund("shop", "ours")) // two objects of one number have one refund
+	cache.refunds = append(cache.refunds, refund("shop", "ours"), refund("shop", "ours")) // two objects with one number have one refund
 	for i := range others * each {
 		cache.refunds = append(cache.refunds, refund(fmt.Sprint("other-", i%others), fmt.Sprint("theirs-", i)))
 	}
@@ -95,7 +97,7 @@ func TestRefundsOfOthersCostNothing(t *testing.T) {
 	}))
 	comparer := statement.Comparer{Client: cache, Policy: bills.WeChatPolicy}
 	found, err := comparer.Compare(t.Context(), text(bill), merchant(), day, day.End().Add(12*time.Hour))
-	if err != nil || found.Verdict != reconcile.Balanced || found.Matched.Count() != 1 {
+	if err != nil || found.Verdict != matching.Balanced || found.Matched.Count() != 1 {
 		t.Fatalf("%v %+v", err, found)
 	}
 	got := 0

@@ -20,7 +20,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/billtest"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/index"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
@@ -31,7 +31,7 @@ const (
 	day   = bills.Day("2026-11-27")
 )
 
-// objects is a cache with one Merchant and the Orders that a function makes of a piece of a day.
+// objects is a cache with one Merchant, and the Orders that a function returns for a part of a day.
 type objects struct {
 	client.Reader
 	merchant *v1alpha1.Merchant
@@ -95,7 +95,7 @@ func row(i int, change ...func(*billtest.Row)) billtest.Row {
 	return r
 }
 
-// withRecharge is a WeChat that has a bill of refunds from the available balance too, or refuses it.
+// withRecharge is a WeChat that also has a bill of refunds from the available balance, or refuses it.
 type withRecharge struct {
 	sent
 	bill    []byte
@@ -112,8 +112,8 @@ func (w withRecharge) DownloadBill(ctx context.Context, request wechatpay.BillRe
 	return w.sent.DownloadBill(ctx, request)
 }
 
-// TestRechargeBill: it is part of the comparison where WeChat gives it, and said to be missing where it does not. What may be there a
-// moment later is waited for.
+// TestRechargeBill: it is part of the comparison if WeChat gives it. If WeChat refuses it, the result says that it is
+// missing, and if it may become available later, the comparison waits.
 func TestRechargeBill(t *testing.T) {
 	t.Parallel()
 	trade := text(billtest.Bill())
@@ -125,14 +125,14 @@ func TestRechargeBill(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		from    withRecharge
-		verdict reconcile.Verdict
+		verdict matching.Verdict
 		fails   bool
 		missing bool
 	}{
-		"a refund that nobody knows":     {from: withRecharge{sent: trade, bill: billtest.Bill(row(1, refund))}, verdict: reconcile.Differs},
-		"no such bill":                   {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.NoStatement)}, verdict: reconcile.Balanced},
-		"no right":                       {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.NoRight)}, verdict: reconcile.Balanced, missing: true},
-		"refused as a parameter":         {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.Rejected)}, verdict: reconcile.Balanced, missing: true},
+		"a refund that nobody knows":     {from: withRecharge{sent: trade, bill: billtest.Bill(row(1, refund))}, verdict: matching.Differs},
+		"no such bill":                   {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.NoStatement)}, verdict: matching.Balanced},
+		"no right":                       {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.NoRight)}, verdict: matching.Balanced, missing: true},
+		"refused as a parameter":         {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.Rejected)}, verdict: matching.Balanced, missing: true},
 		"an answer that says nothing":    {from: withRecharge{sent: trade, refused: refusal(wechatpay.Unknown, wechatpay.Rejected)}, fails: true},
 		"not made yet":                   {from: withRecharge{sent: trade, refused: refusal(wechatpay.Refused, wechatpay.StatementCreating)}, fails: true},
 		"a bill of another merchant":     {from: withRecharge{sent: trade, bill: billtest.Bill(row(1, refund, func(r *billtest.Row) { r.MchID = "1900000999" }))}, fails: true},
@@ -156,7 +156,7 @@ func TestRechargeBill(t *testing.T) {
 	}
 }
 
-// TestBillsThatAreNotTheOneBalanceNothing: each is refused with words.
+// TestBillsThatAreNotTheOneBalanceNothing: each is refused with an explanation.
 func TestBillsThatAreNotTheOneBalanceNothing(t *testing.T) {
 	t.Parallel()
 	whole := billtest.Bill(row(1), row(2))
@@ -203,12 +203,12 @@ func TestBillsThatAreNotTheOneBalanceNothing(t *testing.T) {
 func TestABillWithoutRows(t *testing.T) {
 	t.Parallel()
 	found, err := compare(t, merchant(), text(billtest.Bill()))
-	if err != nil || found.Verdict != reconcile.Balanced {
+	if err != nil || found.Verdict != matching.Balanced {
 		t.Errorf("%v %v", found, err)
 	}
 }
 
-// TestRowsOfOtherSubMerchantsAreNotCounted where a provider's bill has those of all.
+// TestRowsOfOtherSubMerchantsAreNotCounted in a provider's bill, which has the rows of all.
 func TestRowsOfOtherSubMerchantsAreNotCounted(t *testing.T) {
 	t.Parallel()
 	m := merchant(func(m *v1alpha1.Merchant) { m.Spec.Partner = &v1alpha1.Partner{SubMchID: "1900000201"} })
@@ -217,7 +217,7 @@ func TestRowsOfOtherSubMerchantsAreNotCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found.Bill.Count() != 1 || found.Counts[reconcile.PaymentNotInLedger] != 1 || strings.Contains(fmt.Sprint(found), row(2).TransactionID) {
+	if found.Bill.Count() != 1 || found.Counts[matching.PaymentNotInLedger] != 1 || strings.Contains(fmt.Sprint(found), row(2).TransactionID) {
 		t.Errorf("%+v", found)
 	}
 }
@@ -227,8 +227,8 @@ const (
 	mostForBill = 64 << 20
 )
 
-// TestALargeDayIsComparedInLittleMemory: 200,000 Orders in the cache against as many rows. The cache itself is not counted: here it is
-// made anew for each piece, which is garbage then.
+// TestALargeDayIsComparedInLittleMemory: 200,000 Orders in the cache and as many rows. The cache itself is not counted:
+// here it creates the objects of each part of the day again.
 func TestALargeDayIsComparedInLittleMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compares 200,000 rows")
@@ -280,7 +280,7 @@ func TestALargeDayIsComparedInLittleMemory(t *testing.T) {
 	rest = heap()
 	comparer := statement.Comparer{Client: objects{merchant: m, paid: paid}, Policy: bills.WeChatPolicy}
 	found, err := comparer.Compare(t.Context(), generated, m, day, day.End().Add(12*time.Hour))
-	if err != nil || found.Verdict != reconcile.Balanced || found.Matched.Count() != largestDay {
+	if err != nil || found.Verdict != matching.Balanced || found.Matched.Count() != largestDay {
 		t.Fatalf("%v %+v", err, found)
 	}
 	t.Logf("%d rows compared in %d MiB above rest", largestDay, (peak-rest)>>20)

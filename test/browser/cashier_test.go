@@ -144,8 +144,8 @@ func text(ctx context.Context, t *testing.T, selector string) string {
 	return content
 }
 
-// TestAPersonPaysWhatWasScanned: a hostile description is text and nothing else, the list renews itself, a pasted code opens its
-// order, and it is cancelled, paid, and not paid again.
+// TestAPersonPaysWhatWasScanned: a hostile description is text and nothing else, the list renews itself, a pasted code
+// opens its order, and it is cancelled, paid, and not paid again.
 func TestAPersonPaysWhatWasScanned(t *testing.T) {
 	weChat, ctx := openWeChat(t), open(t)
 	const hostile = `<img src=x onerror=alert(1)><script>alert(2)</script>` + "AVeryLongWordThatHasNoPlaceToBreakAndNeverEnds"

@@ -9,16 +9,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/ledger"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/statement"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// checkBooks compares WeChat Pay's bills with the objects when a run is over, as a Statement does:
-// they agree to the fen, or exactly those numbers differ whose objects are gone or say something
-// else. With a ledger nothing does.
+// checkBooks compares WeChat Pay's bills with the objects when a run is over, as a Statement does: they agree to the
+// fen, or exactly those numbers differ whose objects are gone or show another state. With a ledger nothing differs.
 func (w *world) checkBooks() {
 	merchant := w.merchant(home, merchantName)
 	if merchant == nil || merchant.DeletionTimestamp != nil || w.leader.isDead() || !isReady(merchant) || !account.IsProven(merchant) {
@@ -28,7 +27,7 @@ func (w *world) checkBooks() {
 	if len(days) == 0 {
 		return
 	}
-	// The bill of the last day, and that of the day after it, are there two days later.
+	// The bill of the last day, and that of the day after it, are available two days later.
 	w.clock.SetTime(days[len(days)-1].End().Add(36 * time.Hour))
 	from, err := w.leader.registry.Get(context.Background(), merchant)
 	w.must(err)
@@ -64,7 +63,7 @@ type movement struct {
 	isRefund bool
 	amount   int64
 	at       time.Time
-	// known reports whether an object here says the same.
+	// known reports whether an object agrees with it.
 	known bool
 }
 
@@ -106,7 +105,7 @@ func (w *world) knowsRefund(there *simulator.Refund) bool {
 
 // checkBill compares what was found with WeChat Pay's own record of the day.
 func (w *world) checkBill(day bills.Day, found *statement.Finding) {
-	var paid, back reconcile.Tally
+	var paid, back matching.Tally
 	expected := map[string]bool{}
 	for _, moved := range w.movements() {
 		if bills.DayOf(moved.at) != day {
@@ -138,7 +137,7 @@ func (w *world) checkBill(day bills.Day, found *statement.Finding) {
 	if !maps.Equal(differing, expected) {
 		w.breaks(booksAgree, "in the bill of %s these numbers differ: %v, not %v: %+v", day, slices.Sorted(maps.Keys(differing)), slices.Sorted(maps.Keys(expected)), found.Differences)
 	}
-	if verdict := found.Verdict; (verdict == reconcile.Balanced) != (len(expected) == 0) {
+	if verdict := found.Verdict; (verdict == matching.Balanced) != (len(expected) == 0) {
 		w.breaks(booksAgree, "the bill of %s is %s, and %d numbers differ; open are %+v", day, verdict, len(expected), found.Pending)
 	}
 }

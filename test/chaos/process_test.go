@@ -31,8 +31,7 @@ import (
 // of the tested faults.
 const patience = time.Minute
 
-// errDead is what a dead process gets: nothing it does has an effect any more, and nobody sees its
-// results.
+// errDead is the error for all calls of a dead process: they have no effect, and their results are ignored.
 var errDead = errors.New("the process is dead")
 
 // process is one incarnation of the operator: reconcilers, callback handler and everything they

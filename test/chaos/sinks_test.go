@@ -29,13 +29,13 @@ const kindEventSink = "EventSink"
 // eventType is the prefix of the types of our CloudEvents.
 const eventType = "io.wechatpay-operator."
 
-// toldEvent is an event that the receiver took.
+// toldEvent is an event that the receiver accepted.
 type toldEvent struct {
 	uid  string
 	kind v1alpha1.EventType
 }
 
-// receiver is where an EventSink of the run leads to. The world's mutex guards what it took.
+// receiver is the receiver of the run's EventSink. The world's mutex guards its events.
 type receiver struct {
 	server *httptest.Server
 	took   []toldEvent
@@ -55,7 +55,7 @@ func (w *world) closeReceiver() {
 	}
 }
 
-// receive takes an event, unless the run cuts that.
+// receive accepts an event, unless the run cuts that.
 func (l *network) receive(answer http.ResponseWriter, request *http.Request) {
 	w := l.w
 	p := w.processNamed(request.UserAgent())
@@ -119,13 +119,13 @@ func (p *process) hears(k key, object client.Object) {
 		return
 	}
 	if _, exists := p.view()[k]; exists {
-		p.dispatcher.Saw(nil, object)
+		p.dispatcher.Changed(nil, object)
 	} else {
-		p.dispatcher.Gone(object)
+		p.dispatcher.Deleted(object)
 	}
 }
 
-// noteFacts remembers what there is to tell of a stored object.
+// noteFacts remembers the events that follow from a stored object.
 func (w *world) noteFacts(object client.Object) {
 	if w.events == nil {
 		return
@@ -139,7 +139,7 @@ func (w *world) noteFacts(object client.Object) {
 
 func eventStep(_ *flow, s step) bool { return s.event }
 
-// eventFaults are those of a receiver.
+// eventFaults are the faults of a receiver.
 func eventFaults() []*fault {
 	return []*fault{
 		{name: "the receiver is away", fits: eventStep, do: func(*world, *process, step) outcome { return outcome{before: errAway} }},
@@ -147,7 +147,7 @@ func eventFaults() []*fault {
 	}
 }
 
-// anEventSink is created before everything that it is told of.
+// anEventSink is created first, so it gets all events.
 func anEventSink() stage {
 	return stage{what: "create the event sink", do: func(w *world) {
 		w.must(w.suite.api.Create(context.Background(), &corev1.Secret{
@@ -164,7 +164,7 @@ func anEventSink() stage {
 	}, until: now}
 }
 
-// eventFlows tell a receiver what happens.
+// eventFlows have an EventSink.
 func eventFlows() []*flow {
 	automatic := newMerchant(func(s *v1alpha1.MerchantSpec) { s.RefundApproval = v1alpha1.RefundApprovalAutomatic })
 	gone0 := func(o *v1alpha1.Order) { o.Spec.TTLSecondsAfterFinished = ptr.To[int32](0) }
@@ -178,8 +178,7 @@ func eventFlows() []*flow {
 	}
 }
 
-// checkEvents checks that each fact arrived at least once, in the order of its object, and nothing
-// else did.
+// checkEvents checks that each fact arrived at least once, in the order of its object, and that nothing else arrived.
 func (w *world) checkEvents() {
 	if w.events == nil {
 		return

@@ -28,8 +28,8 @@ const (
 	kindShipment    = "Shipment"
 
 	appSecret = "0123456789abcdef0123456789abcdef"
-	// shippingDelay is the time from a payment until order shipping management knows it, so that the
-	// first question comes too early.
+	// shippingDelay is the time from a payment until order shipping management knows it, so that the first query comes
+	// too early.
 	shippingDelay = 10 * time.Second
 )
 
@@ -192,7 +192,7 @@ func uploaded(names ...string) func(*world) bool {
 	}
 }
 
-// shippingFlows tell order shipping management what was shipped.
+// shippingFlows upload shipping information.
 func shippingFlows() []*flow {
 	paidOrder := []stage{newMerchant(), aMiniProgram(), anOrder(), pay()}
 	return []*flow{
@@ -209,8 +209,7 @@ func shippingFlows() []*flow {
 	}
 }
 
-// asShipped ignores who knows first that WeChat has the shipping information: the upload's answer or
-// a question.
+// asShipped ignores whether the upload's answer or a query first shows that WeChat has the shipping information.
 func asShipped(end string) string {
 	return strings.NewReplacer("Uploaded=True/"+v1alpha1.ReasonAlreadyShipped, "Uploaded=True", "Uploaded=True/"+v1alpha1.ReasonUploaded, "Uploaded=True").Replace(end)
 }
@@ -244,8 +243,8 @@ func (w *world) checkUpload(p *process, call weixinCall, body []byte) {
 	}
 }
 
-// uidOf tells Shipments apart that were applied again: another creation has another time, which is
-// that of the upload.
+// uidOf distinguishes Shipments that were applied again: another creation has another time, which is the time of the
+// upload.
 func (w *world) uidOf(tracking string) string {
 	for _, object := range w.objects() {
 		if shipment, ok := object.(*v1alpha1.Shipment); ok && shipment.Spec.Parcels[0].TrackingNumber == tracking {
@@ -255,8 +254,8 @@ func (w *world) uidOf(tracking string) string {
 	return tracking
 }
 
-// checkShipmentChange checks every write of a status: what it says WeChat has is there, of the
-// Order's own payment, and stays said.
+// checkShipmentChange checks every write of a status: WeChat has what the status says, for the Order's own payment, and
+// it never changes.
 func (w *world) checkShipmentChange(before, after *v1alpha1.Shipment) {
 	w.holds(shippedIsThere)
 	if lifecycle.IsUploaded(before) && !lifecycle.IsUploaded(after) {

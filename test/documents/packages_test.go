@@ -9,8 +9,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// TestDesignNamesEveryPackage: the table of packages in docs/design has every folder with Go code. Those below the folders of
-// hack, test and examples are parts of them.
+// TestDesignNamesEveryPackage: the table of packages in docs/design has every folder with Go code. Those below the
+// folders of hack, test and examples are parts of them.
 func TestDesignNamesEveryPackage(t *testing.T) {
 	design, err := os.ReadFile(filepath.Join(controlplane.Root(), "docs", "design", "README.md"))
 	if err != nil {

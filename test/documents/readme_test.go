@@ -71,8 +71,9 @@ func checkOutput(t *testing.T, path string, run func(string) string) {
 	}
 }
 
-// story is how things stand in the documents: an Order that is paid, one that waits for its payer and one that was called off; a
-// Refund that is paid back, one that nobody has decided yet, and one for which the account has too little money.
+// story is how things stand in the documents: an Order that is paid, one that waits for its payer and one that was
+// called off; a Refund that is paid back, one that nobody has decided yet, and one for which the account has too little
+// money.
 func story(t *testing.T) *framework.Shop {
 	shop := framework.Open(t, env)
 	shop.Create(shop.NewMerchant())

@@ -12,8 +12,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework"
 )
 
-// openStaff does for the tests of pages what the shop's staff does by kubectl: it ends an order that is not paid, and answers when it
-// has ended.
+// openStaff does for the tests of pages what the shop's staff does by kubectl: it ends an order that is not paid, and
+// answers when it has ended.
 func openStaff(shop *framework.Shop) string {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /orders/{number}/close", func(w http.ResponseWriter, r *http.Request) {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// attackers count what they get.
+// attackers count the responses that they get.
 type attackers struct {
 	*stage
 	client  *http.Client
@@ -19,19 +19,19 @@ type attackers struct {
 	connections, answered, believed atomic.Int64
 }
 
-// attack is what each of some attackers does, again and again.
+// attack is what each attacker repeats.
 type attack struct {
 	name, what string
 	by         int
 	once       func(context.Context)
 }
 
-// newAttackers keep as many connections at most.
+// newAttackers keep at most so many connections.
 func (s *stage) newAttackers(connections int) *attackers {
 	return &attackers{stage: s, client: &http.Client{Timeout: 2 * callbackPatience, Transport: &http.Transport{MaxIdleConnsPerHost: connections}}}
 }
 
-// begin starts an attack, which goes on until it is stopped.
+// begin starts an attack, which continues until it is stopped.
 func (a *attackers) begin(attack attack) (stop func()) {
 	ctx, cancel := context.WithCancel(a.ctx)
 	for range attack.by {
@@ -50,7 +50,7 @@ func (a *attackers) begin(attack attack) (stop func()) {
 	return stop
 }
 
-// drip begins a request, and goes on with a few bytes twice a second until the server closes the connection.
+// drip starts a request, and sends a few bytes twice a second until the server closes the connection.
 func (a *attackers) drip(start, drop string) func(context.Context) {
 	return a.onConnection(func(ctx context.Context, connection net.Conn) {
 		_, err := io.WriteString(connection, start)
@@ -83,7 +83,8 @@ func (a *attackers) flood(url, body string) func(context.Context) {
 	}
 }
 
-// onConnection connects, and closes the connection when the attack ends. If it can't connect it tries again a little later.
+// onConnection connects, and closes the connection when the attack ends. If it can't connect, it tries again a little
+// later.
 func (a *attackers) onConnection(use func(context.Context, net.Conn)) func(context.Context) {
 	return func(ctx context.Context) {
 		connection, err := (&net.Dialer{Timeout: callbackPatience}).DialContext(ctx, "tcp", a.at.callbacks)

@@ -26,8 +26,8 @@ rules:
 // requests counts requests by verb and resource, such as "update orders/status".
 type requests map[string]int
 
-// requestsOf counts the operator's requests that are answered while something is done. A request is in the log before it is
-// answered.
+// requestsOf counts the operator's requests that are answered while something is done. A request is in the log before
+// it is answered.
 func (s *stage) requestsOf(do func()) requests {
 	before, err := os.Stat(s.file("audit.log"))
 	s.must(err)

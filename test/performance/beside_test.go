@@ -7,8 +7,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// Good callbacks come at goodRate. Beside them come bodies of largeSize bytes at largeRate. Before the number of their members was
-// limited, reading these took most of a core.
+// Good callbacks come at goodRate. Beside them come bodies of largeSize bytes at largeRate. Before the number of their
+// members was limited, reading these took most of a core.
 const (
 	goodRate  = 50
 	largeRate = 84
@@ -17,8 +17,8 @@ const (
 	besideTurns = 4
 )
 
-// measureBeside compares good callbacks alone with those beside large bodies, sent to the same address and to that of a stranger's
-// Merchant, in turns.
+// measureBeside compares good callbacks alone with those beside large bodies, sent to the same address and to that of a
+// stranger's Merchant, in turns.
 func measureBeside(b *bench) {
 	s := b.open(scene{finalizerAtCreation: true})
 	o := s.operate()

@@ -16,13 +16,13 @@ const (
 	callbackTurnSeconds = 5
 	// callbacksAtOnce is how many come at once in the end.
 	callbacksAtOnce = 1000
-	// bareAtOnce is how many writes the bare client has under way at most: as many as the operator settles callbacks at once. The
-	// others wait for their turn, which counts.
+	// bareAtOnce is how many writes the bare client has under way at most: as many as the operator settles callbacks at
+	// once. The others wait for their turn, which counts.
 	bareAtOnce = 64
 )
 
-// measureCallbacks compares callbacks with a client that only makes the same writes. A callback takes from when it was due to the
-// answer, which says that Paid is stored. The bare client writes while the operator runs too.
+// measureCallbacks compares callbacks with a client that only makes the same writes. A callback is measured from when
+// it was due to the response, which says that Paid is stored. The bare client writes while the operator runs too.
 func measureCallbacks(b *bench) {
 	s := b.open(scene{finalizerAtCreation: true})
 	o := s.operate()
@@ -53,8 +53,8 @@ func (o *operator) callbacksAt(rate int, like *v1alpha1.Order) {
 	add("bare-achieved", bare.rate(), "1/s", "less than %d means that the control plane could not do more; failed %d", rate, bare.failed)
 }
 
-// bareUpdates writes the statuses of paid Orders at a rate, as the operator does, but reads nothing. A write that fails, since the
-// API server can do no more, is counted.
+// bareUpdates writes the statuses of paid Orders at a rate, as the operator does, but reads nothing. Writes that fail
+// because the API server is overloaded are counted.
 func (o *operator) bareUpdates(namespace string, rate int, like *v1alpha1.Order) pace {
 	s, orders := o.stage, o.preparedOrders(namespace, rate*callbackTurnSeconds)
 	for i := range orders {
@@ -76,7 +76,8 @@ func (o *operator) bareUpdates(namespace string, rate int, like *v1alpha1.Order)
 	return p
 }
 
-// callbackBurst sends callbacks all at once. Those that were refused are sent again, as WeChat does, but with shorter pauses.
+// callbackBurst sends callbacks all at once. Those that were refused are sent again, as WeChat does, but with shorter
+// pauses.
 func (o *operator) callbackBurst() {
 	c := o.prepareCallbacks("burst", callbacksAtOnce)
 	began := time.Now()

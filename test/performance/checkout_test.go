@@ -30,8 +30,8 @@ const (
 	mostRetries = 20
 )
 
-// measureCheckout has people check out at once in examples/storefront, and the same number of bare clients create an Order and wait
-// for it by one watch that they share: what is more than that is the storefront's.
+// measureCheckout has people check out at once in examples/storefront, and the same number of bare clients create an
+// Order and wait for it by one watch that they share: what is more than that is the storefront's.
 func measureCheckout(b *bench) {
 	s := b.open(scene{finalizerAtCreation: true})
 	s.operate()

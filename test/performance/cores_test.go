@@ -10,8 +10,9 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// keepApart gives the control plane one half of the cores, and everything else the other half, as in a cluster where the operator
-// does not run beside kube-apiserver. Threads that a process starts later stay where it is. It needs taskset (util-linux).
+// keepApart gives the control plane one half of the cores, and everything else the other half, as in a cluster where
+// the operator does not run beside kube-apiserver. Threads that a process starts later stay where it is. It needs
+// taskset (util-linux).
 func (b *bench) keepApart() {
 	half, all := runtime.NumCPU()/2, runtime.NumCPU()
 	if half == 0 {

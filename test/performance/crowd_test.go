@@ -19,18 +19,18 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// crowdNamespaces are what the Orders of a crowd are spread over.
+// crowdNamespaces are the namespaces of a crowd's Orders.
 const crowdNamespaces = 4
 
 // oldest is the age of the oldest open Order of a crowd: when the shop's Orders expire by default.
 const oldest = 2 * time.Hour
 
-// crowd is many Orders that no client created: copies of a real one, written into etcd. A hundred thousand would take the API server
-// half an hour.
+// crowd is many Orders that no client created: copies of a real one, written into etcd. A hundred thousand would take
+// the API server half an hour.
 type crowd struct {
 	*stage
 	etcd etcd
-	// isOpen says of which numbers an Order is open; the others are paid.
+	// isOpen reports whether the Order with a number is open; the others are paid.
 	isOpen func(i int) bool
 	// prepared and paid are the samples. sizes are those of all versions of the paid one in etcd, the last first.
 	prepared, paid *v1alpha1.Order
@@ -79,7 +79,8 @@ func (c *crowd) grow(orders int) {
 	for first := c.orders; first < orders; first += batch {
 		var values []keyValue
 		for i := first; i < min(first+batch, orders); i++ {
-			// Neighbours in number are far apart in age, so that no order among them helps anybody.
+			// Orders with consecutive numbers have very different ages, so that the operator can't profit from their
+			// order.
 			order := c.copyOf(i, now.Add(-oldest*time.Duration(i*7919%orders)/time.Duration(orders)))
 			if c.isOpen(i) {
 				c.open = append(c.open, openOrder{order.UID, lifecycle.PreparedSince(order)})
@@ -92,7 +93,7 @@ func (c *crowd) grow(orders int) {
 	}
 	c.must(writing.Wait())
 	c.orders = orders
-	// kube-apiserver's cache sees what was written behind its back a little later.
+	// kube-apiserver's cache sees writes to etcd a little later.
 	c.await("the API server to list the Orders", soon, func() error {
 		listed := &metav1.PartialObjectMetadataList{}
 		listed.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("OrderList"))
@@ -104,7 +105,7 @@ func (c *crowd) grow(orders int) {
 	})
 }
 
-// copyOf is a sample as kube-apiserver stores it, with what each Order has of its own.
+// copyOf is a sample as kube-apiserver stores it, with the values that differ between Orders.
 func (c *crowd) copyOf(i int, created time.Time) *v1alpha1.Order {
 	sample := c.paid
 	if c.isOpen(i) {
@@ -137,7 +138,7 @@ func (c *crowd) copyOf(i int, created time.Time) *v1alpha1.Order {
 	return order
 }
 
-// ownID is an ID of the same length that differs from the others.
+// ownID returns a different ID of the same length.
 func ownID(like string, i int) string {
 	own := fmt.Sprintf("%08d", i)
 	return like[:len(like)-len(own)] + own
@@ -157,7 +158,7 @@ func (c *crowd) due(from, until time.Time) float64 {
 	return float64(due) / until.Sub(from).Seconds()
 }
 
-// writeOpenOrders writes a state file of the simulated WeChat Pay, in which orders wait for their payers.
+// writeOpenOrders writes a state file of the simulated WeChat Pay with orders that are not paid yet.
 func (s *stage) writeOpenOrders(file string, numbers []string) {
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines)

@@ -16,10 +16,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
 
-// goodOrders are created one after the other, alone and beside the others. Those of the warm-up are not counted.
+// goodOrders are created one after the other, alone and while others fail. Those of the warm-up are not counted.
 const goodOrders, warmUp = 25, 5
 
-// measureFairness measures how long an Order takes from its creation to Prepared, alone and beside others that do not get on.
+// measureFairness measures how long an Order takes from its creation to Prepared, alone and while the calls of others
+// hang or are refused.
 func measureFairness(b *bench) {
 	for _, beside := range []struct {
 		name, what string
@@ -44,7 +45,7 @@ func measureFairness(b *bench) {
 	}
 }
 
-// goodOrders creates Orders of the shop's, each when the one before is prepared, and returns how long each took.
+// goodOrders creates the shop's Orders, each when the previous one is prepared, and returns how long each took.
 func (s *stage) goodOrders(prefix string) (took times) {
 	for i := range warmUp + goodOrders {
 		order, began := newOrder(shop, nameOf(prefix, i)), time.Now()
@@ -90,7 +91,7 @@ func (o *operator) refuse(count int) {
 	o.awaitMetric(soon, count, "wechatpay_requests_total", fmt.Sprintf(`operation=%q.*outcome=%q`, wechatpay.OperationCreateOrder, wechatpay.Refused))
 }
 
-// silentHost takes requests and answers none.
+// silentHost accepts requests and never answers.
 type silentHost struct {
 	*httptest.Server
 	underWay atomic.Int64

@@ -22,15 +22,15 @@ const (
 	// How many attackers there are.
 	slow, held, flooding, hung = 2000, 4000, 64, 512
 
-	// The Merchants beside the shop's, whose callbacks attackers send. keyless has no Secret. WeChat does not answer for hanging,
-	// whose Refund is under way.
+	// The Merchants beside the shop's, whose callbacks attackers send. keyless has no Secret. WeChat does not answer
+	// for hanging, whose Refund is under way.
 	keyless, keylessMchID             = "keyless", "1900000111"
 	hanging, hangingMchID, hangingKey = "hanging", "1900000112", "HangingTestKey0HangingTestKey012"
 	forgedKey                         = "ForgedKey0ForgedKey0ForgedKey012"
 )
 
-// measureHostile sends good callbacks while others attack. Each comes on a connection of its own, which is harder than on one that
-// an ingress keeps. No attacker may be answered SUCCESS.
+// measureHostile sends good callbacks while others attack. Each comes on a connection of its own, which is harder than
+// on one that an ingress keeps. No attacker may be answered SUCCESS.
 func measureHostile(b *bench) {
 	s := b.open(scene{finalizerAtCreation: true})
 	o := s.operate()

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// workers is how many the operator has for Orders by default, and as many has everybody who is compared with it.
+	// workers is the operator's default number of workers for Orders. The clients that it is compared with have the
+	// same number.
 	workers = 16
 	// total is the amount of an Order, in fen.
 	total = 101
@@ -77,7 +78,7 @@ func (s *stage) sample() (prepared, paid *v1alpha1.Order) {
 	return prepared, s.awaitOrder(order, soon, lifecycle.IsPaid)
 }
 
-// awaitOrder reads an Order until it is as it should be, and returns a copy.
+// awaitOrder reads an Order until it is as expected, and returns a copy.
 func (s *stage) awaitOrder(order *v1alpha1.Order, every time.Duration, is func(*v1alpha1.Order) bool) *v1alpha1.Order {
 	s.await("Order "+order.Name, every, func() error {
 		s.must(s.cluster.Client.Get(s.ctx, client.ObjectKeyFromObject(order), order))
@@ -96,7 +97,7 @@ func (s *stage) list(namespace string) []v1alpha1.Order {
 	return orders.Items
 }
 
-// paid are the names of the Orders of a namespace that are prepared and paid, as the API server itself has them.
+// paid returns the names of the Orders of a namespace that are prepared and paid, according to the API server.
 func (s *stage) paid(namespace string) map[string]bool {
 	paid := map[string]bool{}
 	for _, order := range s.list(namespace) {
@@ -107,8 +108,9 @@ func (s *stage) paid(namespace string) map[string]bool {
 	return paid
 }
 
-// allPaid fails unless as many Orders of a namespace are paid, and nearly all of them were prepared before. A callback may
-// overtake the write that says prepared, where the machine is slower than the payer; the operator then spares that write.
+// allPaid fails unless as many Orders of a namespace are paid, and nearly all of them were prepared before. A callback
+// may arrive before the write that says prepared, if the machine is slower than the payer; the operator then skips that
+// write.
 func (s *stage) allPaid(namespace string, count int) {
 	paid, overtaken := 0, 0
 	for _, order := range s.list(namespace) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// times are how long things took that succeeded.
+// times are the durations of successful operations.
 type times []time.Duration
 
 // percentile is in milliseconds; 0 when there are no times.
@@ -19,7 +19,7 @@ func (t times) percentile(percent int) float64 {
 	return slices.Sorted(slices.Values(t))[min(len(t)*percent/100, len(t)-1)].Seconds() * 1000
 }
 
-// pace is what became of requests that were sent at a rate.
+// pace is the result of requests that were sent at a rate.
 type pace struct {
 	// times are from when a request was due.
 	times
@@ -40,8 +40,8 @@ func (p pace) String() string {
 	return fmt.Sprintf("%.0f a second, p50 %.1f ms, p99 %.1f ms, %d failed", p.rate(), p.percentile(50), p.percentile(99), p.failed)
 }
 
-// atRate does something so many times a second, whatever becomes of what began before, and times each from when it was due. So a
-// server that falls behind is charged with the time that others had to wait for it.
+// atRate starts an operation so many times a second, even if earlier ones have not ended, and measures each from when
+// it was due. So the figures of a server that falls behind include the time for which requests waited.
 func atRate(ctx context.Context, rate, count int, do func(i int) (succeeded bool)) pace {
 	var (
 		underWay sync.WaitGroup
@@ -71,7 +71,7 @@ func atRate(ctx context.Context, rate, count int, do func(i int) (succeeded bool
 	return p
 }
 
-// linger waits, or until the context ends.
+// linger waits, or returns when the context ends.
 func linger(ctx context.Context, pause time.Duration) {
 	select {
 	case <-ctx.Done():

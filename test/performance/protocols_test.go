@@ -39,7 +39,8 @@ func compareProtocols(b *bench, apart bool) {
 	}
 	b.add("cpu-ratio", clusterCPU(v3)/clusterCPU(v2), "x", "of the CPU by API v2, of control plane and operator")
 	b.add("control-plane-ratio", controlPlaneCPU(v3)/controlPlaneCPU(v2), "x", "of it, of the control plane alone")
-	// The simulator signs twice for an Order, too: its answer and its callback. It does nothing else by API v3 that costs as much.
+	// The simulator signs twice for an Order, too: its answer and its callback. It does nothing else by API v3 that
+	// costs as much.
 	twoSignatures := v3.cpuOf("simulator") - v2.cpuOf("simulator")
 	b.add("beside-rsa", (v3.cpuOf(manager)-twoSignatures)/v2.cpuOf(manager), "x",
 		"of the operator's CPU by API v2, without its two signatures, at the %.2f ms that the simulator's two take", twoSignatures)

@@ -52,7 +52,7 @@ func loadRanges(file string) (map[string]limits, error) {
 	return ranges, nil
 }
 
-// holdAgainst compares each range with its figure. A range without a figure fails: what was not measured does not hold.
+// holdAgainst compares each range with its figure. A range without a figure fails, because the figure was not measured.
 func (r *results) holdAgainst(ranges map[string]limits) (lines []string, err error) {
 	for _, name := range slices.Sorted(maps.Keys(ranges)) {
 		i := slices.IndexFunc(r.Figures, func(f figure) bool { return f.Name == name })

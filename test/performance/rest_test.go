@@ -20,8 +20,8 @@ const (
 	merchantChanges = 5
 )
 
-// measureRest watches an operator that only asks for open Orders now and then: from its start, at rest, while the Merchant changes,
-// and when another replica becomes the leader. Nobody pays.
+// measureRest watches an operator that only asks for open Orders now and then: from its start, at rest, while the
+// Merchant changes, and when another replica becomes the leader. Nobody pays.
 func measureRest(b *bench, orders int) {
 	c := b.gather(orders, func(int) bool { return true })
 	c.grow(orders)
@@ -58,8 +58,8 @@ func measureRest(b *bench, orders int) {
 	b.add("leader-change/cpu", 100*led.cpu, "% of a core", "CPU of the operator in that time")
 }
 
-// work is what an operator has done until a time, or does in a second. polls are orderqueries, writes are those to the API server
-// but for the Lease, and cpu is in seconds.
+// work is what an operator has done until a time, or does in a second. polls are orderqueries, writes are those to the
+// API server but for the Lease, and cpu is in seconds.
 type work struct {
 	at                 time.Time
 	polls, writes, cpu float64

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// measureScale looks at an operator with many Orders: what they cost while most are finished, and what it does all day while
-// all are open.
+// measureScale looks at an operator with many Orders: what they cost while most are finished, and what it does all day
+// while all are open.
 func measureScale(b *bench) {
 	var scales []int
 	for _, text := range strings.Split(flags.scales, ",") {
@@ -28,8 +28,8 @@ func measureScale(b *bench) {
 // atRest is an operator that has looked at all Orders and waits.
 type atRest struct {
 	orders int
-	// ready and looked are the times from the start to /readyz, and until each Order was looked at; cpu and apiServerCPU went into
-	// that. All are in seconds.
+	// ready and looked are the times from the start to /readyz, and until each Order was looked at; cpu and
+	// apiServerCPU went into that. All are in seconds.
 	ready, looked, cpu, apiServerCPU float64
 	// heap is in use after a garbage collection; rss is before it, and peak is the most there was. In bytes.
 	heap, rss, peak, apiServerRSS float64

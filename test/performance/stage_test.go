@@ -48,13 +48,13 @@ type stage struct {
 	apart bool
 }
 
-// scene says what a stage is to be like.
+// scene has the settings of a stage.
 type scene struct {
-	// finalizerAtCreation adds the component that spares the operator a write.
+	// finalizerAtCreation adds the component that saves the operator a write.
 	finalizerAtCreation bool
-	// payAfter has payers pay by themselves.
+	// payAfter makes payers pay after this time.
 	payAfter time.Duration
-	// open are the out_trade_nos of orders that WeChat has from the beginning, and nobody pays.
+	// open are the out_trade_nos of orders that WeChat has from the beginning, and that are never paid.
 	open []string
 	// v3: WeChat Pay knows the shop's merchant number under API v3 too.
 	v3 bool
@@ -164,7 +164,7 @@ func (s *stage) addMerchant(namespace, name, number, key string, change func(*v1
 	return merchant
 }
 
-// awaitReady waits until WeChat Pay has taken a Merchant's key.
+// awaitReady waits until WeChat Pay has accepted a Merchant's key.
 func (s *stage) awaitReady(merchant *v1alpha1.Merchant) {
 	s.await("a Merchant to be ready", soon, func() error {
 		s.must(s.cluster.Client.Get(s.ctx, client.ObjectKeyFromObject(merchant), merchant))

@@ -17,8 +17,8 @@ import (
 // payAfter is how long payers take. It is part of a round, and long enough that an Order is prepared by then.
 const payAfter = 500 * time.Millisecond
 
-// measureThroughput compares the operator with a client that only makes the same writes. They take turns, so that other load on the
-// machine, and what is already in etcd, slows both down alike.
+// measureThroughput compares the operator with a client that only makes the same writes. They take turns, so that other
+// load on the machine, and what is already in etcd, slows both down alike.
 func measureThroughput(b *bench) {
 	b.inBoth(func(b *bench, finalizerAtCreation bool) {
 		s := b.open(scene{finalizerAtCreation: finalizerAtCreation, payAfter: payAfter})
@@ -77,9 +77,9 @@ func (s *stage) operatorRound(t *timer, namespace string) {
 	s.allPaid(namespace, flags.orders)
 }
 
-// bareRound makes the writes that an Order costs, and nothing else: an Order is created, gets the finalizer unless it came with it,
-// and its status is written twice, with statuses that the operator wrote for another one. A worker makes one write after the other,
-// and reads nothing.
+// bareRound makes the writes that an Order costs, and nothing else: an Order is created, gets the finalizer unless it
+// came with it, and its status is written twice, with statuses that the operator wrote for another one. A worker makes
+// one write after the other, and reads nothing.
 func (s *stage) bareRound(t *timer, namespace string, statuses ...v1alpha1.OrderStatus) {
 	writer, err := client.New(s.identity, client.Options{Scheme: controlplane.Scheme()})
 	s.must(err)

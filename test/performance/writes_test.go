@@ -18,7 +18,8 @@ const (
 	countedNamespace = "counted"
 )
 
-// measureWrites counts what the operator asks of the API server, by the audit log, and what it asks of WeChat, by WeChat's ledger.
+// measureWrites counts what the operator asks of the API server, by the audit log, and what it asks of WeChat, by
+// WeChat's ledger.
 func measureWrites(b *bench) {
 	b.inBoth(func(b *bench, finalizerAtCreation bool) {
 		s := b.open(scene{finalizerAtCreation: finalizerAtCreation, payAfter: payAfter, audited: true})
@@ -42,8 +43,8 @@ func measureWrites(b *bench) {
 	})
 }
 
-// refund refunds the last of the Orders. The first ones are as old as the leader, and their Refunds would wait for a minute, in case
-// a predecessor had asked for a refund.
+// refund refunds the last of the Orders. The first ones are as old as the leader, and their Refunds would wait for a
+// minute, in case a predecessor had asked for a refund.
 func (s *stage) refund() {
 	for i := range countedRefunds {
 		s.create(&v1alpha1.Refund{

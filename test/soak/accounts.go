@@ -68,8 +68,8 @@ var moving = account{
 	guests: []string{"candles"},
 }
 
-// wicks and tapers are sub merchants of one service provider, which verifies with platform
-// certificates. A turn takes the right to refund for the first away, and gives it back.
+// wicks and tapers are sub merchants of one service provider, which verifies with platform certificates. A turn revokes
+// the right to refund for the first one, and grants it again.
 var (
 	wicks  = subMerchant("wicks", "1900000201", v1alpha1.RefundApprovalAutomatic)
 	tapers = subMerchant("tapers", "1900000202", v1alpha1.RefundApprovalManual)

@@ -89,8 +89,8 @@ func TestPlansHaveEverything(t *testing.T) {
 	}
 }
 
-// checkTwins: two Orders use the same number, from two namespaces, with different amounts, and
-// nothing of theirs is deleted.
+// checkTwins: two Orders use the same number, from two namespaces, with different amounts, and their objects are not
+// deleted.
 func checkTwins(t *testing.T, first, second plan) {
 	t.Helper()
 	a, b := first.order(time.Now()), second.order(time.Now())

@@ -24,8 +24,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/soak/judge"
 )
 
-// Every namespace has two EventSinks: one whose receiver fails now and then, and one whose receiver
-// never answers, which may slow down nothing.
+// Every namespace has two EventSinks: the receiver of one fails sometimes, and that of the other never answers, which
+// must not delay anything else.
 const (
 	takingSink  = "orders"
 	hangingSink = "hanging"
@@ -34,8 +34,7 @@ const (
 // signingKey is for the soak only.
 var signingKey = "whsec_" + base64.StdEncoding.EncodeToString([]byte("SoakOnlySigningKey0SoakOnlyKey00"))
 
-// listener is the receiver of all EventSinks. It runs in the soak's own process, which is not
-// killed.
+// listener is the receiver of all EventSinks. It runs in the soak's own process, which is not killed.
 type listener struct {
 	server  *httptest.Server
 	webhook *standardwebhooks.Webhook
@@ -65,7 +64,7 @@ func startListener(seed uint64) (*listener, error) {
 	return l, nil
 }
 
-// receive takes an event, or fails before or after it did.
+// receive accepts an event, or fails before or after that.
 func (l *listener) receive(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

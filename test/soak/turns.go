@@ -26,7 +26,7 @@ type turn struct {
 	do   func(*soak, context.Context, *rand.Rand) error
 }
 
-// turns run beside each other and beside the strikes.
+// turns run concurrently with each other and with the strikes.
 var turns = []turn{
 	{name: "V2 key rotated", gap: seldom, once: true, do: (*soak).rotateKey},
 	{name: "APIv3 key rotated", gap: seldom, do: (*soak).rotateAPIV3Key},
@@ -43,7 +43,7 @@ var (
 	seldom     = [2]time.Duration{20 * time.Second, 50 * time.Second}
 )
 
-// beginTurns runs every turn until the strikes are over. A turn that has begun is completed.
+// beginTurns runs every turn until the strikes are over. A turn that has started is completed.
 func (s *soak) beginTurns(ctx, striking context.Context, turning *sync.WaitGroup) {
 	for i, t := range turns {
 		turning.Go(func() {
@@ -132,9 +132,8 @@ func (s *soak) patchMerchant(ctx context.Context, a account, change func(*v1alph
 	})
 }
 
-// rotatePlatformCertificate lists a new platform certificate, signs with both in turn, then with the
-// new one, and removes the old ones. WeChat Pay lists a new one for a day before it signs with it;
-// here it takes seconds.
+// rotatePlatformCertificate lists a new platform certificate, signs with both in turn, then with the new one, and
+// removes the old ones. WeChat Pay lists a new one for a day before it signs with it; the soak waits some seconds.
 func (s *soak) rotatePlatformCertificate(ctx context.Context, chance *rand.Rand) error {
 	before, added := simulator.Platform{}, ""
 	err := await(ctx, "a new platform certificate", func(ctx context.Context) (err error) {
@@ -218,7 +217,7 @@ func (s *soak) skewClock(ctx context.Context, chance *rand.Rand) error {
 	return errors.Join(err, set(0))
 }
 
-// revokeRefundRight takes the right to refund for a sub merchant away for some seconds.
+// revokeRefundRight removes the right to refund for a sub merchant for some seconds.
 func (s *soak) revokeRefundRight(ctx context.Context, chance *rand.Rand) error {
 	set := func(granted bool) error {
 		return await(ctx, "the right to refund", func(ctx context.Context) error {

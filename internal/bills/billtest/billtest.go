@@ -1,5 +1,5 @@
-// Package billtest writes bills for tests. It knows the file format from its description alone, and
-// shares no code with the reader.
+// Package billtest writes bills for tests. It follows the description of the file format, and shares no code with the
+// reader.
 package billtest
 
 import (
@@ -33,7 +33,7 @@ const (
 
 var beijing = time.FixedZone("Beijing", 8*60*60)
 
-// Writer writes a bill row by row, so that a test need not hold a large one.
+// Writer writes a bill row by row, so that a test need not hold a large one in memory.
 type Writer struct {
 	to                                                        io.Writer
 	rows, settled, refunded, coupons, fee, ordered, requested int64
@@ -83,7 +83,7 @@ func Bill(rows ...Row) []byte {
 	for _, row := range rows {
 		w.Row(row)
 	}
-	_ = w.Close() // a buffer takes everything
+	_ = w.Close() // a buffer accepts everything
 	return text.Bytes()
 }
 

@@ -1,4 +1,4 @@
-// Package money writes amounts for people. They are stored in minor units of their currency, as WeChat Pay has them.
+// Package money writes amounts for people. Objects and WeChat Pay have amounts in minor units of the currency.
 package money
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
 
-// whole are the currencies without a smaller unit, of those that WeChat Pay takes. The others have two decimals. ISO 4217 has it so,
-// and WeChat Pay documents it for JPY and KRW.
+// whole are the currencies without a minor unit, among those that WeChat Pay supports. The others have two decimals.
+// This follows ISO 4217; WeChat Pay documents it for JPY and KRW.
 var whole = []string{"JPY", "KRW", "ISK"}
 
 // Decimal writes an amount in the currency's main unit: 101 CNY is 1.01, and 500 JPY is 500.

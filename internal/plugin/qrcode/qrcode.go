@@ -7,10 +7,12 @@ import (
 	"rsc.io/qr"
 )
 
-// quiet is the empty border in modules. The standard wants four; two are enough on a terminal, whose background is one colour.
+// quiet is the width of the empty border in modules. The standard requires four; two are enough on a terminal, whose
+// background has one colour.
 const quiet = 2
 
-// Terminal draws with two modules per character, light on dark. WeChat's scanner reads both kinds if they have the border.
+// Terminal draws two modules per character, light on dark. WeChat's scanner reads both colour schemes if there is a
+// border.
 func Terminal(content string) (string, error) {
 	code, err := qr.Encode(content, qr.L)
 	if err != nil {
@@ -35,7 +37,7 @@ func Terminal(content string) (string, error) {
 	return picture.String(), nil
 }
 
-// PNG is a picture of eight pixels a module, with the border that the standard wants.
+// PNG returns an image with eight pixels per module and the border that the standard requires.
 func PNG(content string) ([]byte, error) {
 	code, err := qr.Encode(content, qr.M)
 	if err != nil {

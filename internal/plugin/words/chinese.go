@@ -1,6 +1,6 @@
 package words
 
-// messages are the formats that the code says, with their Chinese.
+// messages are the formats in the code with their Chinese translations.
 var messages = map[string]string{
 	"There was no answer. Use --yes where nobody can be asked.": "没有得到回答。无人可问时请用 --yes。",
 	"%s yuan":              "%s 元",

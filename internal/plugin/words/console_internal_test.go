@@ -9,7 +9,7 @@ import (
 
 var consoleWord = regexp.MustCompile(`'?([A-Za-z/]+)'?: '([^']+)'`)
 
-// TestTheConsoleSaysTheSame: a reason is one word in Chinese, in the plugin and in the console's page.
+// TestTheConsoleSaysTheSame: the plugin and the console's page translate a reason into the same Chinese word.
 func TestTheConsoleSaysTheSame(t *testing.T) {
 	page, err := os.ReadFile("../../../web/src/words.ts")
 	if err != nil {

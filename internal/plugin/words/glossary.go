@@ -1,9 +1,10 @@
 package words
 
-// entry is a thing's word in both languages. English is empty where the key is the word.
+// entry has a word in both languages. If English is empty, the key is the English word.
 type entry struct{ english, chinese string }
 
-// The one word for each thing, in the documents' wording. Keys are kinds, reasons of conditions as the API has them, and labels.
+// The glossary has one word for each thing, the same as in the documents. Keys are kinds, reasons of conditions, and
+// labels.
 var glossary = map[string]entry{
 	// Kinds.
 	"Order": {chinese: "订单"}, "Refund": {chinese: "退款"}, "Merchant": {chinese: "商户"}, "Shipment": {chinese: "发货"}, "Statement": {chinese: "对账单"},
@@ -24,13 +25,13 @@ var glossary = map[string]entry{
 	// Headings.
 	"Refunds": {chinese: "退款"}, "Shipments": {chinese: "发货"}, "History": {chinese: "经过"}, "Events": {chinese: "事件"}, "Totals": {chinese: "合计"},
 
-	// Verdicts of doctor, and types of events. They have one width in each language.
+	// Verdicts of doctor, and types of events. All have the same width within a language.
 	"OK": {"OK  ", "正常"}, "WARN": {"WARN", "注意"}, "FAIL": {"FAIL", "故障"}, "SKIP": {"SKIP", "未查"}, "Normal": {chinese: "正常"}, "Warning": {chinese: "警告"},
 
 	// Logistics.
 	"Express": {chinese: "快递"}, "SameCity": {chinese: "同城配送"}, "Virtual": {chinese: "虚拟商品"}, "SelfPickup": {chinese: "自提"},
 
-	// Conditions that are shown by their names.
+	// Conditions whose names are shown.
 	"Prepared": {chinese: "可以支付"}, "Paid": {chinese: "已支付"}, "Approved": {chinese: "已批准"}, "Accepted": {chinese: "已受理"}, "Succeeded": {chinese: "退款成功"},
 	"AbnormalHandled": {chinese: "异常退款已处理"}, "Uploaded": {chinese: "已上传发货信息"},
 

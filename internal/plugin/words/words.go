@@ -1,19 +1,19 @@
-// Package words has what kubectl wechatpay says, in English and Chinese. The code says it in English; Translate and Word look up the
-// Chinese. The glossary gives each thing one word in each language.
+// Package words has the texts of kubectl wechatpay in English and Chinese. The code contains the English texts;
+// Translate and Word return the Chinese ones. The glossary has one word for each thing in each language.
 package words
 
 import "strings"
 
-// Language is one that there are words in.
+// Language is a language of the texts.
 type Language string
 
-// English is spoken where nothing else is asked for.
+// English is the default.
 const (
 	English Language = "en"
 	Chinese Language = "zh"
 )
 
-// Of chooses the language as POSIX says: by the first of LC_ALL, LC_MESSAGES and LANG that is set.
+// Of selects the language as POSIX defines: by the first of LC_ALL, LC_MESSAGES and LANG that is set.
 func Of(getenv func(string) string) Language {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		if locale := getenv(name); locale != "" {
@@ -26,7 +26,7 @@ func Of(getenv func(string) string) Language {
 	return English
 }
 
-// Translate is a message or a format in a language.
+// Translate translates a message or a format.
 func Translate(language Language, english string) string {
 	if chinese, known := messages[english]; known && language == Chinese {
 		return chinese
@@ -34,7 +34,7 @@ func Translate(language Language, english string) string {
 	return english
 }
 
-// Word is a word of the glossary in a language. What is not in it stays as it is.
+// Word translates a word by the glossary. Unknown words are returned unchanged.
 func Word(language Language, english string) string {
 	entry, known := glossary[english]
 	switch {
@@ -55,5 +55,5 @@ func KnowsWord(english string) bool {
 	return known
 }
 
-// Messages are all formats with their translations: for tests.
+// Messages returns all formats with their translations, for tests.
 func Messages() map[string]string { return messages }

@@ -29,7 +29,7 @@ func TestLanguage(t *testing.T) {
 
 var verb = regexp.MustCompile(`%(?:\[\d\])?[a-z]`)
 
-// TestTranslationsSayTheSame: each translation has the verbs of its message, by their numbers where their order differs.
+// TestTranslationsSayTheSame: each translation has the verbs of its message, with their numbers if the order differs.
 func TestTranslationsSayTheSame(t *testing.T) {
 	for english, chinese := range words.Messages() {
 		one, other := verb.FindAllString(english, -1), verb.FindAllString(chinese, -1)

@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/simulator"
 )
@@ -53,21 +53,21 @@ func openDay(t *testing.T, partner bool, protocol simulator.Protocol) *shopDay {
 func (d *shopDay) set(now time.Time) { d.now.Store(&now) }
 
 // known gives a matcher what the operator would know, from the simulator's ledger.
-func (d *shopDay) known(partner bool) *reconcile.Matcher {
-	account := reconcile.Account{MchID: mchID}
+func (d *shopDay) known(partner bool) *matching.Matcher {
+	account := matching.Account{MchID: mchID}
 	if partner {
 		account.SubMchID = subMchID
 	}
-	matcher := reconcile.New(account, d.day, reconcile.Rules{})
+	matcher := matching.New(account, d.day, matching.Rules{})
 	ledger := d.sim.Ledger()
 	for _, order := range ledger.Orders {
-		matcher.AddOrder(reconcile.Order{
+		matcher.AddOrder(matching.Order{
 			OutTradeNo: order.OutTradeNo, TransactionID: order.Payment.TransactionID, AppID: order.AppID, SubMchID: order.SubMchID,
 			Total: order.TotalFee, Currency: order.FeeType, Paid: true, PaidTime: order.Payment.Time,
 		})
 	}
 	for _, refund := range ledger.Refunds {
-		matcher.AddRefund(reconcile.Refund{
+		matcher.AddRefund(matching.Refund{
 			OutRefundNo: refund.OutRefundNo, RefundID: refund.RefundID, OutTradeNo: refund.OutTradeNo, TransactionID: refund.TransactionID,
 			SubMchID: refund.SubMchID, Amount: refund.RefundFee, Currency: refund.FeeType, Accepted: true, AcceptedTime: refund.AcceptTime,
 		})
@@ -134,14 +134,14 @@ func (d *shopDay) readBills(partner bool, protocol simulator.Protocol) {
 	for _, by := range append(both, protocol) { // the last one once more: a bill never changes
 		matcher := d.known(partner)
 		report, err := d.tradeBill(by, func(row bills.TradeRow) {
-			matcher.Row(reconcile.TradeBill, row)
+			matcher.Row(matching.TradeBill, row)
 			if row.Kind == bills.Refund {
 				d.Expect(row.RefundStatus).To(Equal("PROCESSING"))
 			}
 		})
 		d.Expect(err).NotTo(HaveOccurred())
 		result := matcher.Result()
-		d.Expect(result.Verdict(report.Checks)).To(Equal(reconcile.Balanced), "%s %v", report.Problems(), result.Differences)
+		d.Expect(result.Verdict(report.Checks)).To(Equal(matching.Balanced), "%s %v", report.Problems(), result.Differences)
 		d.Expect(report.Sums).To(And(HaveField("Payments", 2), HaveField("Refunds", 1), HaveField("Order", int64(24_690)), HaveField("Requested", int64(5_000))))
 		d.Expect(report.UnusualFees).To(BeZero())
 		d.set(d.now.Load().Add(15 * time.Hour)) // the refund succeeds meanwhile

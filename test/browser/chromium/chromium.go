@@ -39,8 +39,8 @@ type Options struct {
 // Phone is a small telephone.
 var Phone = Options{Width: 360, Height: 640, Mobile: true, Language: "en"}
 
-// Open starts a browser. The test fails for whatever the browser complains of, such as a script that the page's policy forbids, and for
-// a dialog of JavaScript.
+// Open starts a browser. The test fails for whatever the browser complains of, such as a script that the page's policy
+// forbids, and for a dialog of JavaScript.
 func Open(t *testing.T, o Options) *Page {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(binary(t)), chromedp.NoSandbox,

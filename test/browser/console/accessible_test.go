@@ -55,8 +55,8 @@ func everything(t *testing.T) *desk {
 	return d
 }
 
-// TestAccessible: axe finds nothing on any page, in both languages, light and dark, on a desk and on a phone, and no page has to be moved
-// sideways.
+// TestAccessible: axe finds nothing on any page, in both languages, light and dark, on a desk and on a phone, and no
+// page has to be moved sideways.
 func TestAccessible(t *testing.T) {
 	source, d := axe(t), everything(t)
 	token := d.token("auditor", viewerRole, approverRole, viewRole, d.statementReader())

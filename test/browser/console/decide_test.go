@@ -237,8 +237,8 @@ func (d *desk) cutWatches() {
 	d.faults.CloseClientConnections()
 }
 
-// TestNothingIsLeftToDecide: what kubectl wechatpay does not decide on, the page does not either, though it learns of it only when the
-// decision is refused because the Refund has changed.
+// TestNothingIsLeftToDecide: what kubectl wechatpay does not decide on, the page does not either, though it learns of
+// it only when the decision is refused because the Refund has changed.
 func TestNothingIsLeftToDecide(t *testing.T) {
 	d := open(t, quiet)
 	d.paid("order-0001")

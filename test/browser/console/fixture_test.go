@@ -173,8 +173,8 @@ func (d *desk) token(name string, roles ...string) string {
 	return token
 }
 
-// The roles of people, as they are shipped. The last one is what the cluster's own role view is made of: what aggregates them is not
-// part of an API server.
+// The roles of people, as they are shipped. The last one is what the cluster's own role view is made of: what
+// aggregates them is not part of an API server.
 const (
 	viewerRole   = "wechatpay-operator-viewer"
 	approverRole = "wechatpay-operator-approver"
@@ -202,7 +202,8 @@ func enter(p *chromium.Page, token string) {
 	p.Do(chromedp.WaitVisible(chromedp.CSS("#token")), chromedp.SendKeys(chromedp.CSS("#token"), token+"\n"), chromedp.WaitVisible(chromedp.CSS("#user")))
 }
 
-// click presses what is there and enabled. A click at the place where it was a moment ago would miss it when something arrives above it.
+// click presses what is there and enabled. A click at the place where it was a moment ago would miss it when something
+// arrives above it.
 func click(p *chromium.Page, selector string) {
 	p.Helper()
 	p.Await(fmt.Sprintf(`document.querySelector(%[1]q) && !document.querySelector(%[1]q).disabled`, selector))

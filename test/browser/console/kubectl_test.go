@@ -16,7 +16,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// TestByKubectlProxy: the same files, served by kubectl under a prefix and with the rights of a kubeconfig, as docs/console.md says.
+// TestByKubectlProxy: the same files, served by kubectl under a prefix and with the rights of a kubeconfig, as
+// docs/console.md says.
 func TestByKubectlProxy(t *testing.T) {
 	d := answers(t)
 	const user = "li"

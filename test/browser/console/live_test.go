@@ -81,7 +81,8 @@ func set(selector, value string) string {
 	return `(() => { const e = document.querySelector('` + selector + `'); e.value = '` + value + `'; return e.dispatchEvent(new Event('input', {bubbles: true})) })()`
 }
 
-// TestALostWatchComesBack: the console is gone for a while, the page says that what it shows may be old, and then shows what happened.
+// TestALostWatchComesBack: the console is gone for a while, the page says that what it shows may be old, and then shows
+// what happened.
 func TestALostWatchComesBack(t *testing.T) {
 	d := open(t, quiet)
 	order := d.order("order-0001")
@@ -101,7 +102,8 @@ func TestALostWatchComesBack(t *testing.T) {
 	}
 }
 
-// TestAWatchThatIsTooOld: the API server does not know any more where it ended (410), so everything is read anew, and what was deleted goes.
+// TestAWatchThatIsTooOld: the API server does not know any more where it ended (410), so everything is read anew, and
+// what was deleted goes.
 func TestAWatchThatIsTooOld(t *testing.T) {
 	d := open(t, quiet)
 	order := d.order("order-0001")

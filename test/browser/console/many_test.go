@@ -16,8 +16,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/browser/chromium"
 )
 
-// TestManyOrders: more Orders than a page of a list are all there, in few rows, and changes arrive. With CONSOLE_ORDERS=10000 and -v it
-// prints what docs/console.md says.
+// TestManyOrders: more Orders than a page of a list are all there, in few rows, and changes arrive. With
+// CONSOLE_ORDERS=10000 and -v it prints what docs/console.md says.
 func TestManyOrders(t *testing.T) {
 	count := 1100
 	if asked, err := strconv.Atoi(os.Getenv("CONSOLE_ORDERS")); err == nil {

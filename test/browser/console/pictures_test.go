@@ -14,8 +14,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// TestPictures takes the pictures of README.md and docs/console.md, of a shop with the real operator: Orders as they come in, and a
-// Refund before somebody approves it. With UPDATE_PICTURES=1 they are written.
+// TestPictures takes the pictures of README.md and docs/console.md, of a shop with the real operator: Orders as they
+// come in, and a Refund before somebody approves it. With UPDATE_PICTURES=1 they are written.
 func TestPictures(t *testing.T) {
 	d := open(t, framework.WithGuard())
 	d.Create(d.NewMerchant())

@@ -118,7 +118,8 @@ func TestBehindAProxyWithAnOldToken(t *testing.T) {
 	p.Await(`location.pathname === '/oauth2/sign_out'`)
 }
 
-// TestAHostileDescription is text, and so are a number, a reason and a message: nothing runs, and nothing hides what is beside it.
+// TestAHostileDescription is text, and so are a number, a reason and a message: nothing runs, and nothing hides what is
+// beside it.
 func TestAHostileDescription(t *testing.T) {
 	d := open(t, quiet)
 	const hostile = `<img src=x onerror=alert(1)><script>alert(2)</script>"'` + "\u202e\u200b\u3164\u115f\uffa0\u2800\u00a0\u2003\u3000\u0020" + `javascript:alert(3)`

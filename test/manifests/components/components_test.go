@@ -36,8 +36,8 @@ const (
 var (
 	env   *controlplane.Environment
 	admin client.Client
-	// All but the shop and the backend may ask for Refunds and approve them; those may only ask. Some of the others may act as
-	// another: see actsAs.
+	// All but the shop and the backend may ask for Refunds and approve them; those may only ask. Some of the others may
+	// act as another: see actsAs.
 	users = map[string]client.Client{"shop": nil, "wang": nil, "li": nil, "velero": nil, "argocd": nil, strange: nil, manager: nil, backend: nil,
 		"impersonates-users": nil, "impersonates-wang": nil, "impersonates-wang-within-bounds": nil, "impersonates-accounts": nil,
 		"impersonates-backend": nil, "impersonates-backend-within-bounds": nil, "makes-tokens": nil, "makes-backend-tokens": nil,
@@ -111,7 +111,8 @@ func prepare(ctx context.Context) error {
 	if err := letAct(ctx); err != nil {
 		return err
 	}
-	// The API server learns of bindings and policies a moment after they are written. Those of who decided are asked by a denial.
+	// The API server learns of bindings and policies a moment after they are written. Those of who decided are asked by
+	// a denial.
 	return wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		for user, c := range users {
 			probe := refund("order-0001-late", "")
@@ -268,7 +269,8 @@ func TestFourEyes(t *testing.T) {
 	}
 }
 
-// TestWhoMayActAsTheRequesterIsNoSecondPerson: rights to impersonate who asked, or to make tokens for it, whether to all or by name.
+// TestWhoMayActAsTheRequesterIsNoSecondPerson: rights to impersonate who asked, or to make tokens for it, whether to
+// all or by name.
 func TestWhoMayActAsTheRequesterIsNoSecondPerson(t *testing.T) {
 	asked(t, "wang", "by-a-user")
 	asked(t, backend, "by-an-account")
@@ -312,7 +314,8 @@ func TestRefundOfUnknownRequester(t *testing.T) {
 	}
 }
 
-// TestWhoDecidedIsWrittenDown: by the name that the API server knows, whatever the request says, and never again after that.
+// TestWhoDecidedIsWrittenDown: by the name that the API server knows, whatever the request says, and never again after
+// that.
 func TestWhoDecidedIsWrittenDown(t *testing.T) {
 	asked(t, "wang", "decided-0001")
 	if got := annotation(t, "decided-0001", decider); got != "" {
@@ -398,7 +401,8 @@ func TestRequesterStays(t *testing.T) {
 	}
 }
 
-// TestAppliedAgainByAnother: the same file applied again, by whatever tool and whoever, neither fails nor changes who asked.
+// TestAppliedAgainByAnother: the same file applied again, by whatever tool and whoever, neither fails nor changes who
+// asked.
 func TestAppliedAgainByAnother(t *testing.T) {
 	serverSide := func(user string) error {
 		body, err := json.Marshal(map[string]any{"apiVersion": v1alpha1.GroupVersion.String(), "kind": "Refund",
@@ -416,7 +420,8 @@ func TestAppliedAgainByAnother(t *testing.T) {
 			t.Errorf("after %s applied it: requested by %q", user, got)
 		}
 	}
-	// What kubectl apply and its like send: a three-way patch against what they applied last, which never had the annotation.
+	// What kubectl apply and its like send: a three-way patch against what they applied last, which never had the
+	// annotation.
 	for _, user := range []string{"wang", "shop"} {
 		if err := patch(t, user, "gitops-0001", `{"metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{}"}},"spec":{"amount":50}}`); err != nil {
 			t.Errorf("%s: %v", user, err)
@@ -430,8 +435,8 @@ func TestAppliedAgainByAnother(t *testing.T) {
 	}
 }
 
-// TestRestore: while four eyes are on, who restores counts as who asks, and what was approved can't be restored: the bindings
-// have to be taken away for that time.
+// TestRestore: while four eyes are on, who restores counts as who asks, and what was approved can't be restored: the
+// bindings have to be taken away for that time.
 func TestRestore(t *testing.T) {
 	backup := refund("restored-0001", "")
 	backup.Annotations = map[string]string{requester: "wang", "velero.io/backup": "b"}
@@ -446,7 +451,8 @@ func TestRestore(t *testing.T) {
 	refused(t, users["velero"].Create(t.Context(), backup), "velero asked for Refund")
 }
 
-// TestOneWriteIsSpared counts the writes that an Order sees until it is paid: when it can be paid and when it is, and no third.
+// TestOneWriteIsSpared counts the writes that an Order sees until it is paid: when it can be paid and when it is, and
+// no third.
 func TestOneWriteIsSpared(t *testing.T) {
 	shop := framework.Open(t, env)
 	shop.Create(shop.NewMerchant())

@@ -106,7 +106,8 @@ func versionsOf(t *testing.T, objects []*unstructured.Unstructured) []string {
 	return versions
 }
 
-// runs asks the API server for a pod of a Deployment: Pod Security, the priority and the ServiceAccount are all looked at.
+// runs asks the API server for a pod of a Deployment: Pod Security, the priority and the ServiceAccount are all looked
+// at.
 func runs(t *testing.T, deployment *unstructured.Unstructured) {
 	t.Helper()
 	template, _, _ := unstructured.NestedMap(deployment.Object, "spec", "template")
@@ -125,8 +126,8 @@ func runs(t *testing.T, deployment *unstructured.Unstructured) {
 	}
 }
 
-// uninstall deletes in reverse, as kubectl and helm do, and sees that nothing is left. Namespaces and kinds stay for the next
-// test: there is no controller here that would end a namespace.
+// uninstall deletes in reverse, as kubectl and helm do, and sees that nothing is left. Namespaces and kinds stay for
+// the next test: there is no controller here that would end a namespace.
 func uninstall(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
 	for i := len(objects) - 1; i >= 0; i-- {

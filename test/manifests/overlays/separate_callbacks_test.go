@@ -16,9 +16,9 @@ import (
 
 const system = "wechatpay-operator-system"
 
-// TestCallbacksAlone: the process that faces the internet settles payments and refunds under an identity that can't read a
-// certificate nor touch a Merchant. While it works nobody else does.
-// It is not parallel: as in an installation its processes look at all namespaces, and so at those of other tests.
+// TestCallbacksAlone: the process that faces the internet settles payments and refunds under an identity that can't
+// read a certificate nor touch a Merchant. While it works nobody else does. It is not parallel: as in an installation
+// its processes look at all namespaces, and so at those of other tests.
 func TestCallbacksAlone(t *testing.T) {
 	apply(t, kustomize(t, "config/overlays/separate-callbacks")...)
 	managerConfig, _ := identity(t, system, "wechatpay-operator-controller-manager")

@@ -37,8 +37,8 @@ func inNamespace(t *testing.T, namespace string) []*unstructured.Unstructured {
 	return kustomize(t, folder)
 }
 
-// TestSingleNamespace: with Roles in its namespace only, an operator takes a payment, pays back, and says of what is out of its
-// sight that it is.
+// TestSingleNamespace: with Roles in its namespace only, an operator takes a payment, pays back, and says of what is
+// out of its sight that it is.
 func TestSingleNamespace(t *testing.T) {
 	t.Parallel()
 	apply(t, kustomize(t, "config/overlays/cluster")...)
@@ -103,7 +103,8 @@ func outOfSight(t *testing.T, shop *framework.Shop) {
 	}
 }
 
-// TestTwoNamespaces: a Role lets the operator read the labels of its namespaces, so that a Merchant of one can select the other.
+// TestTwoNamespaces: a Role lets the operator read the labels of its namespaces, so that a Merchant of one can select
+// the other.
 func TestTwoNamespaces(t *testing.T) {
 	t.Parallel()
 	apply(t, kustomize(t, "config/overlays/cluster")...)
@@ -132,8 +133,8 @@ func TestTwoNamespaces(t *testing.T) {
 	shop.WaitOrder(shop.Other(0)+"/order-0003", "Paid=True/Paid")
 }
 
-// TestRoleIsTheClusterRole: what the code needs is written down in config/rbac by controller-gen; the Role has it too, but for
-// Namespaces, which a Role can give by name only.
+// TestRoleIsTheClusterRole: what the code needs is written down in config/rbac by controller-gen; the Role has it too,
+// but for Namespaces, which a Role can give by name only.
 func TestRoleIsTheClusterRole(t *testing.T) {
 	t.Parallel()
 	want := append(rightsIn(t, "config/rbac/role.yaml"), rightsIn(t, "config/rbac/leader_election_role.yaml")...)

@@ -95,7 +95,8 @@ func forbidden(t *testing.T, err error, user string) {
 	}
 }
 
-// refused fails unless the policy refused, or RBAC before it: shops and the operator have no right to replace Refunds at all.
+// refused fails unless the policy refused, or RBAC before it: shops and the operator have no right to replace Refunds
+// at all.
 func refused(t *testing.T, err error, user, way string) {
 	t.Helper()
 	if way != "update" || (user != "shop" && user != manager) {
@@ -223,8 +224,8 @@ func TestDecisionIsFinal(t *testing.T) {
 	}
 }
 
-// TestWriteTheRest: who may not decide may still write what else there is, on Refunds that are decided too. The operator has its
-// finalizer and the status.
+// TestWriteTheRest: who may not decide may still write what else there is, on Refunds that are decided too. The
+// operator has its finalizer and the status.
 func TestWriteTheRest(t *testing.T) {
 	for _, d := range []v1alpha1.Approval{"", v1alpha1.ApprovalApproved, v1alpha1.ApprovalDenied} {
 		r := stored(t, "rest"+strings.ToLower(string(d)))
@@ -286,8 +287,8 @@ func TestStatusIsNoWayRound(t *testing.T) {
 	}
 }
 
-// TestChangeAndRemovalNeedTheRight takes the Refund's own rule away, so that it is the policy alone that says no: a policy
-// that guarded only the first decision would leave it to one line of a schema that the others can't be undone.
+// TestChangeAndRemovalNeedTheRight takes the Refund's own rule away, so that it is the policy alone that says no: a
+// policy that guarded only the first decision would leave it to one line of a schema that the others can't be undone.
 func TestChangeAndRemovalNeedTheRight(t *testing.T) {
 	ctx := t.Context()
 	r := stored(t, "without-the-rule")

@@ -56,8 +56,8 @@ var takings = map[string]func(ctx context.Context, c client.Client, object clien
 	},
 }
 
-// TestFinalizerStaysOn: those who may write everything else can't make an object go before it is settled. The operator can, and
-// whoever was given the right.
+// TestFinalizerStaysOn: those who may write everything else can't make an object go before it is settled. The operator
+// can, and whoever was given the right.
 func TestFinalizerStaysOn(t *testing.T) {
 	ctx := t.Context()
 	group := v1alpha1.GroupVersion.Group

@@ -16,7 +16,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// fieldOfMerchant is a field of MerchantSpec, and what is tried on it: JSON merge patches of spec on the Merchant of merchant().
+// fieldOfMerchant is a field of MerchantSpec, and what is tried on it: JSON merge patches of spec on the Merchant of
+// merchant().
 type fieldOfMerchant struct {
 	// guarded fields take the right to read the Secrets.
 	guarded bool
@@ -27,8 +28,8 @@ type fieldOfMerchant struct {
 	parts []string
 }
 
-// fieldsOfMerchant has every field. A new one fails TestEveryFieldOfAMerchantIsGuardedOrFree until it is said here which it is: does
-// it choose where keys come from, where they are used, or what an answer is verified with?
+// fieldsOfMerchant has every field. A new one fails TestEveryFieldOfAMerchantIsGuardedOrFree until it is said here
+// which it is: does it choose where keys come from, where they are used, or what an answer is verified with?
 var fieldsOfMerchant = map[string]fieldOfMerchant{
 	"mchID":   {immutable: true},
 	"appID":   {immutable: true},
@@ -307,8 +308,8 @@ func TestNewMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
 	}
 }
 
-// TestMerchantInTwoSteps: to a Secret that one may read first, then to an endpoint of one's own, then back to the shop's Secret: the
-// last step is refused, as each is by itself.
+// TestMerchantInTwoSteps: to a Secret that one may read first, then to an endpoint of one's own, then back to the
+// shop's Secret: the last step is refused, as each is by itself.
 func TestMerchantInTwoSteps(t *testing.T) {
 	ctx := t.Context()
 	thief := person(t, "thief", []string{"merchant-admin"}, reads("mine"))

@@ -95,8 +95,8 @@ func TestOperatorWritesItsFinalizerOnly(t *testing.T) {
 	}
 }
 
-// TestOperatorTriesThePolicyOnApprovals: a dry run of a decision meets the policy on approvals alone, so that the operator sees whether it
-// looks at changes. Nothing of other kinds is tried.
+// TestOperatorTriesThePolicyOnApprovals: a dry run of a decision meets the policy on approvals alone, so that the
+// operator sees whether it looks at changes. Nothing of other kinds is tried.
 func TestOperatorTriesThePolicyOnApprovals(t *testing.T) {
 	ctx := t.Context()
 	r := refund("tried-0001", "")
@@ -125,7 +125,8 @@ func TestOperatorTriesThePolicyOnApprovals(t *testing.T) {
 	}
 }
 
-// TestOperatorCreatesLateRefundsOnly: those that it makes for late payments, named as controllers/order_late_refund.go names them.
+// TestOperatorCreatesLateRefundsOnly: those that it makes for late payments, named as
+// controllers/order_late_refund.go names them.
 func TestOperatorCreatesLateRefundsOnly(t *testing.T) {
 	ctx := t.Context()
 	long := strings.Repeat("a", 247) + "-" + strings.Repeat("b", 5)

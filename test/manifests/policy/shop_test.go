@@ -14,8 +14,8 @@ import (
 
 func typeName(object any) string { return fmt.Sprintf("%T", object) }
 
-// TestShopAppliesARefund: server-side apply, as GitOps tools do it, once and again, is what patch is for; everything else that
-// patch could do to a Refund is refused.
+// TestShopAppliesARefund: server-side apply, as GitOps tools do it, once and again, is what patch is for; everything
+// else that patch could do to a Refund is refused.
 func TestShopAppliesARefund(t *testing.T) {
 	ctx := t.Context()
 	const name = "applied-0001"

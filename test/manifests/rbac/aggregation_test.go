@@ -14,8 +14,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/test/framework/controlplane"
 )
 
-// aggregate does what kube-controller-manager does, which is not running here: it gives each aggregated ClusterRole the rules
-// of those that its selectors choose.
+// aggregate does what kube-controller-manager does, which is not running here: it gives each aggregated ClusterRole the
+// rules of those that its selectors choose.
 func aggregate(ctx context.Context) error {
 	// view is part of edit, and edit of admin.
 	for _, name := range []string{"view", "edit", "admin"} {

@@ -8,8 +8,8 @@ import (
 	"k8s.io/client-go/discovery"
 )
 
-// TestManagerMayDoNothingElse asks for each verb on each resource that the API server has, so that nothing is forgotten in the
-// list of TestRights.
+// TestManagerMayDoNothingElse asks for each verb on each resource that the API server has, so that nothing is forgotten
+// in the list of TestRights.
 func TestManagerMayDoNothingElse(t *testing.T) {
 	found, err := discovery.NewDiscoveryClientForConfig(env.Config)
 	if err != nil {

@@ -83,8 +83,8 @@ func inRBACsWords(r *http.Request) string {
 	return verb + " " + group + " " + resource
 }
 
-// TestEveryRightIsUsed lives a shop's life under the operator's own identity: nothing that it does is refused, and there is no
-// right in its role that it does not use.
+// TestEveryRightIsUsed lives a shop's life under the operator's own identity: nothing that it does is refused, and
+// there is no right in its role that it does not use.
 func TestEveryRightIsUsed(t *testing.T) {
 	if err := env.Apply(t.Context(), "config/policy/*.yaml"); err != nil {
 		t.Fatal(err)

@@ -10,8 +10,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
 
-// Books are what the operator wrote down: the ledger's rows, and Statements. They are nil where
-// there is no ledger.
+// Books are what the operator recorded: the ledger's rows, and Statements. They are nil if there is no ledger.
 type Books struct {
 	Payments, Refunds []Entry
 	Statements        []StatementOf
@@ -20,7 +19,7 @@ type Books struct {
 // Entry is a row of the ledger.
 type Entry struct {
 	Number Number
-	// ID is WeChat Pay's number of it.
+	// ID is WeChat Pay's number.
 	ID     string
 	Amount int64
 }
@@ -31,7 +30,7 @@ type StatementOf struct {
 	Merchant  *v1alpha1.Merchant
 }
 
-// books compares the ledger with WeChat Pay's, and Statements with both.
+// books compares the ledger with WeChat Pay's record, and Statements with both.
 func (j *judge) books() {
 	if j.Books == nil {
 		return
@@ -75,7 +74,7 @@ func (j *judge) everPaid() map[Number]bool {
 	return numbers
 }
 
-// everAccepted are the numbers of the Refunds whose last version shows that WeChat Pay took them.
+// everAccepted are the numbers of the Refunds whose last version shows that WeChat Pay accepted them.
 func (j *judge) everAccepted() map[Number]bool {
 	numbers := map[Number]bool{}
 	for number, asked := range j.Refunds {
@@ -87,8 +86,7 @@ func (j *judge) everAccepted() map[Number]bool {
 	return numbers
 }
 
-// entries checks that each row is WeChat Pay's, once, and that nothing that an object showed is
-// missing.
+// entries checks that each row is in WeChat Pay's record, once, and that nothing that an object showed is missing.
 func (j *judge) entries(kind string, rows []Entry, there map[Number]Entry, shown map[Number]bool) {
 	seen := map[Number]bool{}
 	for _, row := range rows {
@@ -112,8 +110,8 @@ func (j *judge) entries(kind string, rows []Entry, there map[Number]Entry, shown
 	}
 }
 
-// statement checks a Statement by WeChat Pay's own record: its sums, and that exactly those numbers
-// differ that the ledger does not have.
+// statement checks a Statement by WeChat Pay's own record: its sums, and that exactly those numbers differ that the
+// ledger does not have.
 func (j *judge) statement(of StatementOf) {
 	j.lookAt(StatementsTrue)
 	status, name := of.Statement.Status, Number{of.Merchant.Spec.MchID, of.Statement.Name}

@@ -10,9 +10,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 )
 
-// Event is what a receiver of an EventSink took.
+// Event is an event that a receiver of an EventSink accepted.
 type Event struct {
-	// Namespace is that of the EventSink.
+	// Namespace is the EventSink's namespace.
 	Namespace string
 	UID       types.UID
 	Type      v1alpha1.EventType
@@ -20,7 +20,7 @@ type Event struct {
 	State, TransactionID string
 }
 
-// told is what a receiver may and must be told of an object, by all that the object ever showed.
+// told is what a receiver may and must get about an object, according to all states that the object ever showed.
 type told struct {
 	name, namespace string
 	// facts are the states that the object ever showed, by the type of their event.
@@ -29,18 +29,18 @@ type told struct {
 	allowed      []v1alpha1.EventType
 	transactions []string
 	gone         bool
-	// waited: the object was held when somebody deleted it, so that it waited for its EventSinks.
+	// waited: the object had its finalizer when it was deleted, so it waited for its EventSinks.
 	waited bool
 }
 
-// turn says which event of an object comes first.
+// turn returns the position of an event in the order of an object's events.
 var turn = map[v1alpha1.EventType]int{
 	v1alpha1.EventRefundRequested: 0, v1alpha1.EventRefundSucceeded: 1, v1alpha1.EventRefundFailed: 1,
 	v1alpha1.EventShipmentUploaded: 0, v1alpha1.EventStatementDiffers: 0,
 	v1alpha1.EventOrderClosed: 0, v1alpha1.EventOrderPaidLate: 1, v1alpha1.EventOrderPaid: 1,
 }
 
-// events: each fact of an object arrives at least once, in order, and nothing else does.
+// events checks that each fact of an object arrives at least once and in order, and that nothing else arrives.
 func (j *judge) events() {
 	if j.Sinks == nil {
 		return
@@ -62,8 +62,8 @@ func (j *judge) events() {
 			switch {
 			case slices.Contains(arrived[uid], kind), object.gone && !object.waited:
 			case object.gone:
-				// It waits for ten minutes of WeChat Pay's at most, which are thirty seconds here. The EventSink counts what it
-				// gave up then.
+				// The object waits for at most ten minutes of WeChat Pay's time, which are thirty seconds here. The
+				// EventSink then counts the events that it gave up.
 				if missing[object.namespace]++; int64(missing[object.namespace]) > givenUp {
 					j.findAbout(EventsArrive, object.name, "%s never arrived, and the EventSink counts only %d given up", kind, givenUp)
 				}
@@ -74,7 +74,7 @@ func (j *judge) events() {
 	}
 }
 
-// hear judges an event by what its object ever showed, and by what arrived of it before.
+// hear judges an event by the states that its object ever showed, and by the events that arrived before.
 func (j *judge) hear(event Event, object *told, before []v1alpha1.EventType) {
 	j.lookAt(EventsTrue)
 	switch {
@@ -90,7 +90,7 @@ func (j *judge) hear(event Event, object *told, before []v1alpha1.EventType) {
 		j.findAbout(EventsTrue, object.name, "%s with transaction %s, which it never showed", event.Type, event.TransactionID)
 	}
 	if slices.Contains(before, event.Type) {
-		return // sent once more
+		return // a repetition
 	}
 	j.lookAt(EventsInOrder)
 	for _, earlier := range before {

@@ -1,31 +1,31 @@
-package reconcile
+package matching
 
 // Class is a kind of difference.
 type Class string
 
 // The differences of payments.
 const (
-	// PaymentNotInLedger: nobody here knows the payment.
+	// PaymentNotInLedger: neither the cluster nor the ledger knows the payment.
 	PaymentNotInLedger Class = "PaymentNotInLedger"
-	// PaymentNotInBill: an Order is Paid, and WeChat does not list the money.
+	// PaymentNotInBill: an Order is Paid, and WeChat does not list the payment.
 	PaymentNotInBill Class = "PaymentNotInBill"
-	// PaymentNotRecorded: WeChat lists the money, and the Order is not Paid. A query repairs it.
+	// PaymentNotRecorded: WeChat lists the payment, and the Order is not Paid. A query repairs it.
 	PaymentNotRecorded Class = "PaymentNotRecorded"
-	// PaymentReversed: the money was taken back, which the operator never does.
+	// PaymentReversed: the payment was reversed, which the operator never does.
 	PaymentReversed Class = "PaymentReversed"
 	// PaymentAmountDiffers: the amounts of the order are not the same.
 	PaymentAmountDiffers Class = "PaymentAmountDiffers"
-	// PaymentSettlementDiffers: the merchant gets another amount than WeChat's earlier answer said.
+	// PaymentSettlementDiffers: the merchant gets another amount than WeChat's earlier answer stated.
 	PaymentSettlementDiffers Class = "PaymentSettlementDiffers"
-	// PaymentCurrencyDiffers: the currencies are not the same. Amounts are not compared then.
+	// PaymentCurrencyDiffers: the currencies are not the same, so the amounts are not compared.
 	PaymentCurrencyDiffers Class = "PaymentCurrencyDiffers"
-	// PaymentNumberDiffers: of the two numbers of a payment one is an Order's and the other is not.
+	// PaymentNumberDiffers: one of the payment's two numbers is that of an Order and the other one is not.
 	PaymentNumberDiffers Class = "PaymentNumberDiffers"
-	// PaymentMerchantDiffers: the payment is another merchant's.
+	// PaymentMerchantDiffers: the payment belongs to another merchant.
 	PaymentMerchantDiffers Class = "PaymentMerchantDiffers"
 	// PaymentAppIDDiffers: the payment was made under another appid.
 	PaymentAppIDDiffers Class = "PaymentAppIDDiffers"
-	// PaymentDayDiffers: WeChat told two different days.
+	// PaymentDayDiffers: WeChat stated two different days.
 	PaymentDayDiffers Class = "PaymentDayDiffers"
 	// PaymentDuplicated: the bill lists the payment twice.
 	PaymentDuplicated Class = "PaymentDuplicated"
@@ -33,22 +33,21 @@ const (
 
 // The differences of refunds.
 const (
-	// RefundNotInLedger: nobody here knows the refund. It may have been made by hand.
+	// RefundNotInLedger: neither the cluster nor the ledger knows the refund. It may have been made by hand.
 	RefundNotInLedger Class = "RefundNotInLedger"
 	// RefundNotInBill: WeChat accepted the Refund, and does not list it.
 	RefundNotInBill Class = "RefundNotInBill"
-	// RefundNotRecorded: WeChat lists it, and the Refund is not accepted as far as it knows. A query
-	// repairs it.
+	// RefundNotRecorded: WeChat lists the refund, and the Refund is not Accepted. A query repairs it.
 	RefundNotRecorded Class = "RefundNotRecorded"
 	// RefundAmountDiffers: the requested amounts are not the same.
 	RefundAmountDiffers Class = "RefundAmountDiffers"
-	// RefundCurrencyDiffers: the currencies are not the same. Amounts are not compared then.
+	// RefundCurrencyDiffers: the currencies are not the same, so the amounts are not compared.
 	RefundCurrencyDiffers Class = "RefundCurrencyDiffers"
-	// RefundNumberDiffers: one of the numbers of the refund, or of its order, is another one.
+	// RefundNumberDiffers: one of the numbers of the refund or of its order is another one.
 	RefundNumberDiffers Class = "RefundNumberDiffers"
-	// RefundMerchantDiffers: the refund is another merchant's.
+	// RefundMerchantDiffers: the refund belongs to another merchant.
 	RefundMerchantDiffers Class = "RefundMerchantDiffers"
-	// RefundDayDiffers: WeChat told two different days.
+	// RefundDayDiffers: WeChat stated two different days.
 	RefundDayDiffers Class = "RefundDayDiffers"
 	// RefundDuplicated: the bill lists the refund twice.
 	RefundDuplicated Class = "RefundDuplicated"
@@ -66,16 +65,16 @@ var Classes = []Class{
 	BillMissingWithActivity,
 }
 
-// RepairedByQuery reports whether a query of the object that a difference names may end it.
+// RepairedByQuery reports whether a query of the object that a difference names can resolve it.
 func (c Class) RepairedByQuery() bool { return c == PaymentNotRecorded || c == RefundNotRecorded }
 
-// PendingReason is why it is not known yet whether something is missing in the bill.
+// PendingReason is why it can't be decided yet whether a row is missing in the bill.
 type PendingReason string
 
 // The reasons.
 const (
-	// NeedsRechargeBill: refunds from the available balance are in a bill of their own.
+	// NeedsRechargeBill: refunds from the available balance are in a separate bill.
 	NeedsRechargeBill PendingReason = "needs-recharge-bill"
-	// AwaitingNeighbour: it may be in the bill of the day before or after.
+	// AwaitingNeighbour: the row may be in the bill of the day before or after.
 	AwaitingNeighbour PendingReason = "awaiting-neighbour"
 )

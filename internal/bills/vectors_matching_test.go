@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 )
 
 type rowInput struct {
@@ -49,7 +49,7 @@ type reconcileInput struct {
 	ForeignPrefixes []string `json:"foreign_prefixes"`
 }
 
-// direct returns what a sub merchant's number is here: none for the merchant number itself.
+// direct returns the sub merchant's number as rows have it: empty for the merchant number itself.
 func direct(subMchID string) string {
 	if subMchID == "0" {
 		return ""
@@ -75,28 +75,28 @@ func reconcileVector(t *testing.T, c vector) {
 		Matched, Foreign     int
 		Pending, Differences [][2]string
 	}](t, c.Expect)
-	matcher := reconcile.New(reconcile.Account{}, input.BillDate, reconcile.Rules{
-		Edge: time.Duration(input.EdgeSeconds) * time.Second, Foreign: reconcile.Foreign{Prefixes: input.ForeignPrefixes},
+	matcher := matching.New(matching.Account{}, input.BillDate, matching.Rules{
+		Edge: time.Duration(input.EdgeSeconds) * time.Second, Foreign: matching.Foreign{Prefixes: input.ForeignPrefixes},
 	})
 	for _, order := range input.Orders {
-		matcher.AddOrder(reconcile.Order{
+		matcher.AddOrder(matching.Order{
 			OutTradeNo: order.OutTradeNo, TransactionID: order.TransactionID, Total: order.Total, Currency: order.Currency,
 			SubMchID: direct(order.SubMchID), Paid: order.State == "Paid", PaidTime: instant(t, order.PaidTime),
 		})
 	}
 	for _, refund := range input.Refunds {
-		matcher.AddRefund(reconcile.Refund{
+		matcher.AddRefund(matching.Refund{
 			OutRefundNo: refund.OutRefundNo, RefundID: refund.RefundID, TransactionID: refund.TransactionID, Amount: refund.Amount,
 			Accepted: refund.State != "Pending", AcceptedTime: instant(t, refund.AcceptedTime), AcceptedTimeLocal: !refund.AcceptedExact,
 			FromAvailableBalance: refund.From == "AVAILABLE",
 		})
 	}
 	for _, bill := range []struct {
-		source reconcile.Source
+		source matching.Source
 		rows   []rowInput
 	}{
-		{reconcile.TradeBill, input.Rows}, {reconcile.RechargeBill, input.RechargeRows},
-		{reconcile.PreviousDay, input.PrevRows}, {reconcile.NextDay, input.NextRows},
+		{matching.TradeBill, input.Rows}, {matching.RechargeBill, input.RechargeRows},
+		{matching.PreviousDay, input.PrevRows}, {matching.NextDay, input.NextRows},
 	} {
 		if bill.rows != nil {
 			matcher.Begin(bill.source)

@@ -1,24 +1,25 @@
-package reconcile
+package matching
 
 import "github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 
-// Neighbour notes what the bill of a neighbouring day has, until that bill is known to be whole. It notes only what the day's bill left
-// open, once each, so that it stays small whatever the other bill has.
+// Neighbour notes the rows of a neighbouring day's bill until that bill is known to be complete. It notes only records
+// that the day's bill left open, once each, so it stays small even if the other bill is large.
 type Neighbour struct {
 	matcher         *Matcher
 	source          Source
 	orders, refunds map[int32]struct{}
 }
 
-// Neighbour returns notes for the bill of PreviousDay or NextDay. The rows of the day's bill come first.
+// Neighbour returns notes for the bill of PreviousDay or NextDay. All rows of the day's own bill must have been added
+// before.
 func (m *Matcher) Neighbour(source Source) *Neighbour {
 	return &Neighbour{matcher: m, source: source, orders: map[int32]struct{}{}, refunds: map[int32]struct{}{}}
 }
 
-// Row notes a row. Its texts are not kept.
+// Row notes a row. It does not keep the row's texts.
 func (n *Neighbour) Row(row bills.TradeRow) {
 	m := n.matcher
-	at, found := m.inDay(row, row.SubMchID == m.account.SubMchID)
+	at, found := m.findInDay(row, row.SubMchID == m.account.SubMchID)
 	if !found {
 		return
 	}
@@ -34,7 +35,7 @@ func (n *Neighbour) Row(row bills.TradeRow) {
 	}
 }
 
-// Whole tells the Matcher what was noted. Without it nothing counts.
+// Whole passes the notes to the Matcher. Without this call they don't count.
 func (n *Neighbour) Whole() {
 	m := n.matcher
 	m.Begin(n.source)

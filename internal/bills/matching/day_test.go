@@ -1,4 +1,4 @@
-package reconcile_test
+package matching_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/billtest"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 )
 
 const (
@@ -20,19 +20,19 @@ const (
 	appID  = "wx0000000000000001"
 )
 
-var account = reconcile.Account{MchID: mchID}
+var account = matching.Account{MchID: mchID}
 
 // rules name a till and a mini shop as other systems.
-var rules = reconcile.Rules{
-	Foreign: reconcile.Foreign{Prefixes: []string{"pos-"}, AppIDs: []string{"wx00000000000shop1"}, TradeTypes: []string{"FACEPAY"}},
+var rules = matching.Rules{
+	Foreign: matching.Foreign{Prefixes: []string{"pos-"}, AppIDs: []string{"wx00000000000shop1"}, TradeTypes: []string{"FACEPAY"}},
 }
 
-// books are a day as WeChat and the operator see it.
+// books are the records of WeChat and of the operator about a day.
 type books struct {
-	orders  []reconcile.Order
-	refunds []reconcile.Refund
+	orders  []matching.Order
+	refunds []matching.Refund
 	rows    []billtest.Row
-	// numbers makes numbers that nothing else has.
+	// numbers makes unique numbers.
 	numbers int
 }
 
@@ -41,12 +41,12 @@ func (b *books) next(prefix string) string {
 	return fmt.Sprintf("%s%08d", prefix, b.numbers)
 }
 
-// pay adds a payment that both know, and returns its places.
+// pay adds a payment that both know, and returns its indices.
 func (b *books) pay(total int64, second int) (order, row int) {
 	at := theDay.Start().Add(time.Duration(second) * time.Second)
 	transaction, number := b.next("42000099992026112700"), b.next("ord-")
 	settled := total
-	b.orders = append(b.orders, reconcile.Order{
+	b.orders = append(b.orders, matching.Order{
 		OutTradeNo: number, TransactionID: transaction, AppID: appID, Total: total, Currency: "CNY",
 		SettlementTotal: &settled, Paid: true, PaidTime: at,
 	})
@@ -57,11 +57,11 @@ func (b *books) pay(total int64, second int) (order, row int) {
 	return len(b.orders) - 1, len(b.rows) - 1
 }
 
-// refund adds a refund of an order that was paid on another day, which both know.
+// refund adds a refund, which both know, of an order that was paid on another day.
 func (b *books) refund(amount int64, second int) (refund, row int) {
 	at := theDay.Start().Add(time.Duration(second) * time.Second)
 	transaction, number, id, own := b.next("42000099992026112000"), b.next("old-"), b.next("50300099992026112700"), b.next("rfd-")
-	b.refunds = append(b.refunds, reconcile.Refund{
+	b.refunds = append(b.refunds, matching.Refund{
 		OutRefundNo: own, RefundID: id, OutTradeNo: number, TransactionID: transaction, Amount: amount, Currency: "CNY",
 		Accepted: true, AcceptedTime: at,
 	})
@@ -102,8 +102,8 @@ func aDay(t *rapid.T) *books {
 	return b
 }
 
-func (b *books) matcher(of reconcile.Account) *reconcile.Matcher {
-	matcher := reconcile.New(of, theDay, rules)
+func (b *books) matcher(of matching.Account) *matching.Matcher {
+	matcher := matching.New(of, theDay, rules)
 	for _, order := range b.orders {
 		matcher.AddOrder(order)
 	}
@@ -114,10 +114,10 @@ func (b *books) matcher(of reconcile.Account) *reconcile.Matcher {
 }
 
 // compare reads a bill and compares it.
-func (b *books) compare(bill []byte) (reconcile.Result, bills.TradeReport, error) {
+func (b *books) compare(bill []byte) (matching.Result, bills.TradeReport, error) {
 	matcher := b.matcher(account)
-	report, err := eachRow(bytes.NewReader(bill), func(row bills.TradeRow) { matcher.Row(reconcile.TradeBill, row) })
-	matcher.Begin(reconcile.TradeBill)
+	report, err := eachRow(bytes.NewReader(bill), func(row bills.TradeRow) { matcher.Row(matching.TradeBill, row) })
+	matcher.Begin(matching.TradeBill)
 	return matcher.Result(), report, err
 }
 

@@ -1,4 +1,4 @@
-package reconcile
+package matching
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 // Source is the bill that rows come from.
 type Source int
 
-// The sources. Without TradeBill there is nothing to compare; the others answer what it leaves open.
+// The sources. The others complete TradeBill; without TradeBill nothing can be compared.
 const (
 	// TradeBill is the day's bill of all payments and refunds.
 	TradeBill Source = iota
@@ -23,25 +23,24 @@ const (
 	NextDay
 )
 
-// Matcher compares the bill of one day with what the operator knows. It is not safe for concurrent
-// use.
+// Matcher compares the bill of one day with the operator's records. It is not safe for concurrent use.
 type Matcher struct {
 	account    Account
 	start, end int64
 	rules      Rules
 	day        bills.Day
 
-	names     names
+	texts     textTable
 	orders    slab[orderRecord]
 	refunds   slab[refundRecord]
-	ordersBy  register
-	refundsBy register
+	ordersBy  recordIndex
+	refundsBy recordIndex
 
-	// read are the bills that were read as a whole, and noBill says that there is none.
+	// read are the bills that were read completely; noBill is true if there is none.
 	read   map[Source]bool
 	noBill bool
-	// rows are the numbers of rows that have no record to mark, and emitted the differences.
-	rows, emitted *bills.NumberSet
+	// rows are the numbers of rows that have no record to mark, and reported the identities of the differences.
+	rows, reported *bills.NumberSet
 
 	bill, matched, foreign, differing, missing Sums
 
@@ -52,26 +51,26 @@ type Matcher struct {
 	tooLarge bool
 }
 
-// New returns a Matcher for the bill of an account's day.
+// New returns a Matcher for the bill of a day of an account.
 func New(account Account, day bills.Day, rules Rules) *Matcher {
 	rules.Edge, rules.Limit = cmp.Or(rules.Edge, DefaultEdge), cmp.Or(rules.Limit, DefaultLimit)
 	return &Matcher{
 		account: account, day: day, start: day.Start().Unix(), end: day.End().Unix(), rules: rules,
-		ordersBy: newRegister(), refundsBy: newRegister(),
-		read: map[Source]bool{}, rows: bills.NewNumberSet(), emitted: bills.NewNumberSet(),
+		ordersBy: newRecordIndex(), refundsBy: newRecordIndex(),
+		read: map[Source]bool{}, rows: bills.NewNumberSet(), reported: bills.NewNumberSet(),
 		bill: newSums(), matched: newSums(), foreign: newSums(), differing: newSums(), missing: newSums(),
 		byClass: map[Class]*smallest[Difference]{}, counts: map[Class]int{}, waiting: map[PendingReason]int{},
 		pending: smallest[Pending]{limit: rules.Limit, compare: Pending.compare, clone: func(p Pending) Pending { return p }},
 	}
 }
 
-// Begin records that a bill is read, also one without rows.
+// Begin records that a bill was read, even if it has no rows.
 func (m *Matcher) Begin(source Source) { m.read[source] = true }
 
 // NoBill records that WeChat has no trade bill of the day, and will not have one.
 func (m *Matcher) NoBill() { m.noBill = true }
 
-// Row compares a row. The row's texts are not kept.
+// Row compares a row. It does not keep the row's texts.
 func (m *Matcher) Row(source Source, row bills.TradeRow) {
 	m.read[source] = true
 	own := row.SubMchID == m.account.SubMchID
@@ -89,9 +88,9 @@ func (m *Matcher) Row(source Source, row bills.TradeRow) {
 	}
 }
 
-// noteNeighbour marks what the bill of a neighbouring day has.
+// noteNeighbour marks the record of a row in the bill of a neighbouring day.
 func (m *Matcher) noteNeighbour(row bills.TradeRow, own bool) {
-	at, found := m.inDay(row, own)
+	at, found := m.findInDay(row, own)
 	switch {
 	case !found:
 	case row.Kind == bills.Refund:
@@ -101,8 +100,8 @@ func (m *Matcher) noteNeighbour(row bills.TradeRow, own bool) {
 	}
 }
 
-// inDay finds the record of a row among those of the day, and looks for it nowhere else.
-func (m *Matcher) inDay(row bills.TradeRow, own bool) (at int32, found bool) {
+// findInDay finds the record of a row among those that were added. It does not use Finder.
+func (m *Matcher) findInDay(row bills.TradeRow, own bool) (at int32, found bool) {
 	if !own {
 		return 0, false
 	}
@@ -120,12 +119,12 @@ func (m *Matcher) payment(row bills.TradeRow, own bool) {
 	order := m.findOrder(row, own)
 	switch {
 	case order == nil && !own:
-		return // another tenant's
+		return // it belongs to another tenant
 	case order == nil:
-		m.stranger(row, PaymentNotInLedger, PaymentMerchantDiffers, PaymentDuplicated, false)
+		m.unknownRow(row, PaymentNotInLedger, PaymentMerchantDiffers, PaymentDuplicated, false)
 		return
 	case order.numbers.weChats() != "" && order.numbers.weChats() != row.TransactionID:
-		// Another payment under the number of an Order, whose own payment is still to be found.
+		// Another payment has the number of an Order. The Order's own payment may still follow.
 		m.differs(row, PaymentNumberDiffers, row.TransactionID, order.numbers.weChats())
 		m.markRepeated(row, PaymentDuplicated)
 		m.count(m.differing, row)
@@ -138,25 +137,25 @@ func (m *Matcher) payment(row bills.TradeRow, own bool) {
 	order.marks |= seen
 	agrees := own && m.comparePayment(row, order)
 	if !own {
-		m.belongsToAnother(row, PaymentMerchantDiffers, order.numbers, pair{})
+		m.belongsToAnother(row, PaymentMerchantDiffers, order.numbers, numberPair{})
 	}
 	if repeated {
 		m.duplicated(row, PaymentDuplicated)
 	}
-	m.settle(row, &order.marks, agrees)
+	m.countRow(row, &order.marks, agrees)
 }
 
-// belongsToAnother reports that a payment or a refund of this account is in the bill as another sub
-// merchant's. Nothing of the row is shown but the number by which it was found.
-func (m *Matcher) belongsToAnother(row bills.TradeRow, class Class, order, refund pair) {
-	m.emit(Difference{
+// belongsToAnother reports that the bill lists a payment or refund of this account under another sub merchant. The
+// difference contains only the number by which the row was found.
+func (m *Matcher) belongsToAnother(row bills.TradeRow, class Class, order, refund numberPair) {
+	m.addDifference(Difference{
 		Class: class, OutTradeNo: order.merchants(), TransactionID: order.weChats(), OutRefundNo: refund.merchants(), RefundID: refund.weChats(),
 		Bill: anotherMerchant, Key: keyOf(row),
 	})
 }
 
-// settle counts a row: matched once if it agrees, else as differing.
-func (m *Matcher) settle(row bills.TradeRow, marks *mark, agrees bool) {
+// countRow counts a row as matched if it agrees and is the first one of its record, and otherwise as differing.
+func (m *Matcher) countRow(row bills.TradeRow, marks *mark, agrees bool) {
 	if agrees && !marks.has(matched) {
 		*marks |= matched
 		m.count(m.matched, row)
@@ -169,9 +168,9 @@ func (m *Matcher) refund(row bills.TradeRow, own bool) {
 	refund := m.findRefund(row, own)
 	switch {
 	case refund == nil && !own:
-		return // another tenant's
+		return // it belongs to another tenant
 	case refund == nil:
-		m.stranger(row, RefundNotInLedger, RefundMerchantDiffers, RefundDuplicated, m.findOrder(row, own) != nil)
+		m.unknownRow(row, RefundNotInLedger, RefundMerchantDiffers, RefundDuplicated, m.findOrder(row, own) != nil)
 		return
 	case refund.numbers.weChats() != "" && refund.numbers.weChats() != row.RefundID:
 		m.differs(row, RefundNumberDiffers, row.RefundID, refund.numbers.weChats())
@@ -191,18 +190,18 @@ func (m *Matcher) refund(row bills.TradeRow, own bool) {
 	if repeated {
 		m.duplicated(row, RefundDuplicated)
 	}
-	m.settle(row, &refund.marks, agrees)
+	m.countRow(row, &refund.marks, agrees)
 }
 
-// reversal reports a payment that was taken back. The operator never does that, so it is a
-// difference for its Orders, and for others like a payment that nobody knows.
+// reversal reports a payment that was reversed. The operator never does that, so it is a difference for a known Order.
+// Without an Order it counts like an unknown payment.
 func (m *Matcher) reversal(row bills.TradeRow, own bool) {
 	order := m.findOrder(row, own)
 	switch {
 	case order == nil && !own:
 		return
 	case order == nil:
-		m.stranger(row, PaymentNotInLedger, PaymentMerchantDiffers, PaymentDuplicated, false)
+		m.unknownRow(row, PaymentNotInLedger, PaymentMerchantDiffers, PaymentDuplicated, false)
 		return
 	}
 	m.differs(row, PaymentReversed, money(-row.Requested, row.Currency), "")
@@ -210,10 +209,9 @@ func (m *Matcher) reversal(row bills.TradeRow, own bool) {
 	m.count(m.differing, row)
 }
 
-// stranger counts a row that belongs to nothing here: of another merchant number, of another system,
-// or of nobody. orderKnown says that it is about an Order of this operator, which no other system
-// has to do with.
-func (m *Matcher) stranger(row bills.TradeRow, unknown, otherMerchant, duplicated Class, orderKnown bool) {
+// unknownRow counts a row without a record: it belongs to another merchant number, to another system, or is unknown.
+// orderKnown: it is about an Order of this operator, so it is never foreign.
+func (m *Matcher) unknownRow(row bills.TradeRow, unknown, otherMerchant, duplicated Class, orderKnown bool) {
 	switch {
 	case m.isOfOtherNumber(row):
 		m.differs(row, otherMerchant, anotherMerchant, "")
@@ -227,7 +225,7 @@ func (m *Matcher) stranger(row bills.TradeRow, unknown, otherMerchant, duplicate
 	m.markRepeated(row, duplicated)
 }
 
-// anotherMerchant is what is said of another merchant: not which one it is.
+// anotherMerchant replaces the other merchant's number, which is not shown.
 const anotherMerchant = "another merchant"
 
 func (m *Matcher) isOfOtherNumber(row bills.TradeRow) bool {
@@ -241,7 +239,7 @@ func (m *Matcher) isForeign(row bills.TradeRow) bool {
 		row.TradeType != "" && slices.Contains(foreign.TradeTypes, row.TradeType)
 }
 
-// isFirst reports whether no row of the same kind had this number.
+// isFirst reports whether no earlier row of the same kind had this number.
 func (m *Matcher) isFirst(row bills.TradeRow) bool { return m.rows.Add(string(row.Kind) + keyOf(row)) }
 
 func (m *Matcher) markRepeated(row bills.TradeRow, duplicated Class) {
@@ -250,8 +248,8 @@ func (m *Matcher) markRepeated(row bills.TradeRow, duplicated Class) {
 	}
 }
 
-// duplicated records that a number is listed twice. The rows may differ in everything else, so
-// nothing else of them is shown.
+// duplicated records that a number is listed twice. The rows may differ in everything else, so only the number is
+// shown.
 func (m *Matcher) duplicated(row bills.TradeRow, class Class) {
 	d := Difference{Class: class, Key: keyOf(row)}
 	if row.Kind == bills.Refund {
@@ -259,10 +257,10 @@ func (m *Matcher) duplicated(row bills.TradeRow, class Class) {
 	} else {
 		d.TransactionID = d.Key
 	}
-	m.emit(d)
+	m.addDifference(d)
 }
 
-// count adds a row to the bill and to where it landed.
+// count adds a row to the sums of the bill and to the given ones.
 func (m *Matcher) count(where Sums, row bills.TradeRow) {
 	amount := row.Order
 	if row.Kind != bills.Payment {
@@ -273,7 +271,7 @@ func (m *Matcher) count(where Sums, row bills.TradeRow) {
 	}
 }
 
-// keyOf is WeChat's number of what a row is about.
+// keyOf returns WeChat's number of the row's payment or refund.
 func keyOf(row bills.TradeRow) string {
 	if row.Kind == bills.Refund {
 		return row.RefundID
@@ -292,7 +290,7 @@ func amountOf(row bills.TradeRow) string {
 	}
 }
 
-// money writes an amount. Currencies that have no hundredths are rare enough to be written so too.
+// money writes an amount with two decimals. It does so for the few currencies without decimals too.
 func money(amount int64, currency string) string {
 	if currency == "" {
 		return bills.FormatFen(amount)
@@ -302,15 +300,15 @@ func money(amount int64, currency string) string {
 
 // differs records a difference of a row.
 func (m *Matcher) differs(row bills.TradeRow, class Class, inBill, here string) {
-	m.emit(Difference{
+	m.addDifference(Difference{
 		Class: class, OutTradeNo: row.OutTradeNo, TransactionID: row.TransactionID, OutRefundNo: row.OutRefundNo, RefundID: row.RefundID,
 		Bill: inBill, Here: here, Key: keyOf(row),
 	})
 }
 
-// emit records a difference once.
-func (m *Matcher) emit(d Difference) {
-	if !m.emitted.Add(d.identity()) {
+// addDifference records a difference once.
+func (m *Matcher) addDifference(d Difference) {
+	if !m.reported.Add(d.identity()) {
 		return
 	}
 	m.counts[d.Class]++

@@ -1,17 +1,17 @@
-package reconcile
+package matching
 
 import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
 
-// A day may have hundreds of thousands of orders, so what is held of them is small: both numbers in
-// one text, and texts that repeat as an index into names.
+// A day may have hundreds of thousands of orders, so their records are small: both numbers share one string, and
+// repeated texts are indices into a textTable.
 
 type mark uint8
 
 const (
-	// settled is for what counts at WeChat: Paid, or Accepted.
-	settled mark = 1 << iota
+	// confirmed: WeChat has it, because the Order is Paid or the Refund Accepted.
+	confirmed mark = 1 << iota
 	// timed: the time is known.
 	timed
 	// local: the time is not WeChat's.
@@ -28,49 +28,49 @@ const (
 
 func (m mark) has(marks mark) bool { return m&marks == marks }
 
-func when(condition bool, m mark) mark {
+func markIf(condition bool, m mark) mark {
 	if condition {
 		return m
 	}
 	return 0
 }
 
-// pair is two numbers: the merchant's and WeChat's.
-type pair struct {
+// numberPair has two numbers: the merchant's and WeChat's.
+type numberPair struct {
 	both  string
 	split uint8
 }
 
-// newPair joins two numbers. None has more than 255 bytes: Kubernetes objects limit theirs to 64.
-func newPair(merchants, weChats string) pair {
+// newNumberPair joins two numbers. Neither has more than 255 bytes: the CRDs limit them to 64.
+func newNumberPair(merchants, weChats string) numberPair {
 	merchants = merchants[:min(len(merchants), 255)]
-	return pair{both: merchants + weChats, split: uint8(len(merchants))}
+	return numberPair{both: merchants + weChats, split: uint8(len(merchants))}
 }
 
-func (p pair) merchants() string { return p.both[:p.split] }
-func (p pair) weChats() string   { return p.both[p.split:] }
+func (p numberPair) merchants() string { return p.both[:p.split] }
+func (p numberPair) weChats() string   { return p.both[p.split:] }
 
-// names holds texts that repeat.
-type names struct {
-	texts []string
-	index map[string]uint32
+// textTable maps repeated texts to small numbers.
+type textTable struct {
+	list    []string
+	indices map[string]uint32
 }
 
-func (n *names) of(text string) uint32 {
-	if at, found := n.index[text]; found {
+func (t *textTable) index(text string) uint32 {
+	if at, found := t.indices[text]; found {
 		return at
 	}
-	if n.index == nil {
-		n.index = map[string]uint32{}
+	if t.indices == nil {
+		t.indices = map[string]uint32{}
 	}
-	at := uint32(len(n.texts))
-	n.texts = append(n.texts, text)
-	n.index[text] = at
+	at := uint32(len(t.list))
+	t.list = append(t.list, text)
+	t.indices[text] = at
 	return at
 }
 
 type orderRecord struct {
-	numbers              pair
+	numbers              numberPair
 	marks                mark
 	appID, sub, currency uint32
 	total                int64
@@ -81,15 +81,15 @@ type orderRecord struct {
 }
 
 type refundRecord struct {
-	numbers       pair
+	numbers       numberPair
 	marks         mark
-	order         pair
+	order         numberPair
 	sub, currency uint32
 	amount        int64
 	accepted      int64
 }
 
-// slab holds records in blocks, so that it grows without being copied.
+// slab holds records in blocks, so it grows without copying them.
 type slab[Record any] struct {
 	blocks [][]Record
 	length int32
@@ -122,16 +122,16 @@ func (s *slab[Record]) all(yield func(*Record) bool) {
 	}
 }
 
-// register finds records by either number.
-type register struct {
+// recordIndex finds records by either number.
+type recordIndex struct {
 	byMerchants, byWeChats map[string]int32
 }
 
-func newRegister() register {
-	return register{byMerchants: map[string]int32{}, byWeChats: map[string]int32{}}
+func newRecordIndex() recordIndex {
+	return recordIndex{byMerchants: map[string]int32{}, byWeChats: map[string]int32{}}
 }
 
-func (r register) add(numbers pair, index int32) {
+func (r recordIndex) add(numbers numberPair, index int32) {
 	if number := numbers.merchants(); number != "" {
 		r.byMerchants[number] = index
 	}
@@ -140,14 +140,14 @@ func (r register) add(numbers pair, index int32) {
 	}
 }
 
-// AddOrder adds an order of the day: one that was paid on it, or whose time of payment is not
-// known. Others do no harm.
+// AddOrder adds an order that was paid on the day, or whose time of payment is unknown. Other orders have no effect on
+// the result.
 func (m *Matcher) AddOrder(order Order) {
 	record := orderRecord{
-		numbers: newPair(order.OutTradeNo, order.TransactionID), total: order.Total, settlement: -1, paid: order.PaidTime.Unix(),
-		appID: m.names.of(order.AppID), sub: m.names.of(order.SubMchID), currency: m.names.of(order.Currency),
-		// A payment is recorded with its number.
-		marks: when(order.Paid && order.TransactionID != "", settled) | when(!order.PaidTime.IsZero(), timed) | when(order.PaidTimeLocal, local),
+		numbers: newNumberPair(order.OutTradeNo, order.TransactionID), total: order.Total, settlement: -1, paid: order.PaidTime.Unix(),
+		appID: m.texts.index(order.AppID), sub: m.texts.index(order.SubMchID), currency: m.texts.index(order.Currency),
+		// A payment is always recorded with its transaction id.
+		marks: markIf(order.Paid && order.TransactionID != "", confirmed) | markIf(!order.PaidTime.IsZero(), timed) | markIf(order.PaidTimeLocal, local),
 	}
 	if order.SettlementTotal != nil {
 		record.settlement = *order.SettlementTotal
@@ -155,20 +155,19 @@ func (m *Matcher) AddOrder(order Order) {
 	m.ordersBy.add(record.numbers, m.orders.add(record))
 }
 
-// AddRefund adds a refund that was accepted on the day or near one of its midnights, or may have
-// been.
+// AddRefund adds a refund that was accepted on the day or near one of its midnights, or may have been.
 func (m *Matcher) AddRefund(refund Refund) {
 	record := refundRecord{
-		numbers: newPair(refund.OutRefundNo, refund.RefundID), order: newPair(refund.OutTradeNo, refund.TransactionID),
-		amount: refund.Amount, accepted: refund.AcceptedTime.Unix(), sub: m.names.of(refund.SubMchID), currency: m.names.of(refund.Currency),
-		marks: when(refund.Accepted && refund.RefundID != "", settled) | when(!refund.AcceptedTime.IsZero(), timed) |
-			when(refund.AcceptedTimeLocal, local) | when(refund.Doubtful, doubtful) | when(refund.FromAvailableBalance, fromBalance),
+		numbers: newNumberPair(refund.OutRefundNo, refund.RefundID), order: newNumberPair(refund.OutTradeNo, refund.TransactionID),
+		amount: refund.Amount, accepted: refund.AcceptedTime.Unix(), sub: m.texts.index(refund.SubMchID), currency: m.texts.index(refund.Currency),
+		marks: markIf(refund.Accepted && refund.RefundID != "", confirmed) | markIf(!refund.AcceptedTime.IsZero(), timed) |
+			markIf(refund.AcceptedTimeLocal, local) | markIf(refund.Doubtful, doubtful) | markIf(refund.FromAvailableBalance, fromBalance),
 	}
 	m.refundsBy.add(record.numbers, m.refunds.add(record))
 }
 
-// findOrder finds the order of a row: by WeChat's number, else by the merchant's. A row of another
-// sub merchant is found by WeChat's number only.
+// findOrder finds the order of a row: by WeChat's number, otherwise by the merchant's. A row of another sub merchant is
+// found by WeChat's number only.
 func (m *Matcher) findOrder(row bills.TradeRow, own bool) *orderRecord {
 	if at, found := m.ordersBy.byWeChats[row.TransactionID]; found {
 		return m.orders.at(at)
@@ -190,8 +189,8 @@ func (m *Matcher) findOrder(row bills.TradeRow, own bool) *orderRecord {
 	return m.orders.at(m.orders.length - 1)
 }
 
-// findRefund finds the refund of a row, never by its transaction: an order may have several refunds
-// of the same amount.
+// findRefund finds the refund of a row. It never searches by transaction id: an order may have several refunds of the
+// same amount.
 func (m *Matcher) findRefund(row bills.TradeRow, own bool) *refundRecord {
 	if at, found := m.refundsBy.byWeChats[row.RefundID]; found {
 		return m.refunds.at(at)

@@ -1,4 +1,4 @@
-package reconcile
+package matching
 
 import (
 	"cmp"
@@ -6,27 +6,27 @@ import (
 	"strings"
 )
 
-// Difference is one thing that the bill and the operator do not agree about.
+// Difference is one contradiction between the bill and the operator's records.
 type Difference struct {
 	Class Class
 	// The numbers that are known; the others are empty.
 	OutTradeNo, TransactionID string
 	OutRefundNo, RefundID     string
-	// Bill and Here say what the bill has, and what the operator has.
+	// Bill is the value in the bill, and Here the operator's value.
 	Bill, Here string
-	// Key identifies it within its class: WeChat's number in the bill, or the merchant's of what is
-	// not in the bill.
+	// Key identifies it within its class: WeChat's number in the bill, or the merchant's number if the bill lacks the
+	// row.
 	Key string
 }
 
-// Pending is an order or a refund of which it is not known yet whether the bill lacks it.
+// Pending is an order or a refund for which it can't be decided yet whether the bill lacks it.
 type Pending struct {
 	Reason PendingReason
-	// Number is the merchant's.
+	// Number is the merchant's number.
 	Number string
 }
 
-// texts are all parts of a difference, in the order by which differences are sorted.
+// texts are all fields of a difference, in the order in which differences are sorted.
 func (d *Difference) texts() [7]*string {
 	return [...]*string{&d.Key, &d.Bill, &d.Here, &d.OutTradeNo, &d.TransactionID, &d.OutRefundNo, &d.RefundID}
 }
@@ -40,7 +40,7 @@ func (d Difference) compare(other Difference) int {
 	return order
 }
 
-// identity is a text that no other difference has.
+// identity is a text that is different for each difference.
 func (d Difference) identity() string {
 	identity := string(d.Class)
 	for _, text := range d.texts() {
@@ -62,8 +62,7 @@ func (d Difference) clone() Difference {
 	return d
 }
 
-// smallest keeps the first entries in sorted order, so that the same ones are kept whatever the
-// order in which they come.
+// smallest keeps the first entries in sorted order, so the result does not depend on the order in which they are added.
 type smallest[Entry any] struct {
 	limit   int
 	entries []Entry
@@ -82,8 +81,8 @@ func (s *smallest[Entry]) add(entry Entry) {
 	s.entries = slices.Insert(s.entries, at, s.clone(entry))
 }
 
-// shared lists differences of all classes: if there are too many, each class gets its share, so that
-// a thousand of one class do not hide the only one of another.
+// shared lists differences of all classes. If there are too many, each class gets its share, so that a thousand
+// differences of one class do not hide the only one of another.
 func shared(byClass map[Class]*smallest[Difference], limit int) []Difference {
 	var listed []Difference
 	for round := 0; len(listed) < limit; round++ {

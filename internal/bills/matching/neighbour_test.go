@@ -1,4 +1,4 @@
-package reconcile_test
+package matching_test
 
 import (
 	"testing"
@@ -7,22 +7,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 )
 
-// TestNotesOfANeighbour count once the bill is whole, and take no memory for rows that are repeated or of no interest.
+// TestNotesOfANeighbour count once the bill is complete, and take no memory for rows that are repeated or not pending.
 func TestNotesOfANeighbour(t *testing.T) {
 	atMidnight := theDay.End().Add(-time.Minute)
-	open := func() (*reconcile.Matcher, *reconcile.Neighbour) {
-		matcher := reconcile.New(account, theDay, reconcile.Rules{})
-		matcher.AddRefund(reconcile.Refund{
+	open := func() (*matching.Matcher, *matching.Neighbour) {
+		matcher := matching.New(account, theDay, matching.Rules{})
+		matcher.AddRefund(matching.Refund{
 			OutRefundNo: "rfd-1", RefundID: "50300", Amount: 100, Accepted: true, AcceptedTime: atMidnight, AcceptedTimeLocal: true,
 		})
-		matcher.AddOrder(reconcile.Order{OutTradeNo: "ord-1", TransactionID: "42001", Total: 100, Currency: "CNY", Paid: true, PaidTime: atMidnight})
-		matcher.Row(reconcile.TradeBill, bills.TradeRow{
+		matcher.AddOrder(matching.Order{OutTradeNo: "ord-1", TransactionID: "42001", Total: 100, Currency: "CNY", Paid: true, PaidTime: atMidnight})
+		matcher.Row(matching.TradeBill, bills.TradeRow{
 			Kind: bills.Payment, Time: atMidnight, MchID: mchID, TransactionID: "42001", OutTradeNo: "ord-1", Currency: "CNY", Order: 100, Settled: 100,
 		})
-		return matcher, matcher.Neighbour(reconcile.NextDay)
+		return matcher, matcher.Neighbour(matching.NextDay)
 	}
 	refund := bills.TradeRow{Kind: bills.Refund, MchID: mchID, TransactionID: "42001", OutTradeNo: "ord-1", RefundID: "50300", OutRefundNo: "rfd-1", Requested: 100, Currency: "CNY"}
 	theirs := refund
@@ -30,12 +30,12 @@ func TestNotesOfANeighbour(t *testing.T) {
 	for name, c := range map[string]struct {
 		row     bills.TradeRow
 		whole   bool
-		counts  map[reconcile.Class]int
-		pending map[reconcile.PendingReason]int
+		counts  map[matching.Class]int
+		pending map[matching.PendingReason]int
 	}{
 		"it is there":                       {row: refund, whole: true},
-		"it is there in a bill that is cut": {row: refund, pending: map[reconcile.PendingReason]int{reconcile.AwaitingNeighbour: 1}},
-		"another sub merchant's":            {row: theirs, whole: true, counts: map[reconcile.Class]int{reconcile.RefundNotInBill: 1}},
+		"it is there in a bill that is cut": {row: refund, pending: map[matching.PendingReason]int{matching.AwaitingNeighbour: 1}},
+		"another sub merchant's":            {row: theirs, whole: true, counts: map[matching.Class]int{matching.RefundNotInBill: 1}},
 	} {
 		matcher, notes := open()
 		notes.Row(c.row)

@@ -1,4 +1,4 @@
-package reconcile
+package matching
 
 import (
 	"fmt"
@@ -7,24 +7,23 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
 
-// Result is what the comparison found.
+// Result is the result of a comparison.
 type Result struct {
-	// Bill has the rows of this account. It is the sum of Matched, Foreign and Differing.
+	// Bill counts the rows of this account. It is the sum of Matched, Foreign and Differing.
 	Bill, Matched, Foreign, Differing Sums
-	// Missing is what the bill should have and does not.
+	// Missing counts the payments and refunds that the bill should have and does not.
 	Missing Sums
-	// Differences are sorted by class and key. There may be more of them than are listed; Counts
-	// has them all.
+	// Differences are sorted by class and key. If there are too many, only some are listed; Counts counts all.
 	Differences []Difference
 	Counts      map[Class]int
-	// Pending is what later bills will tell; PendingCounts has it all.
+	// Pending are those that a later bill will decide. PendingCounts counts all.
 	Pending       []Pending
 	PendingCounts map[PendingReason]int
-	// TooLarge: a sum does not fit into 64 bits, so nothing can be said.
+	// TooLarge: a sum does not fit into 64 bits, so the result can't be used.
 	TooLarge bool
 }
 
-// Result ends the comparison. It is called once.
+// Result ends the comparison. It may be called only once.
 func (m *Matcher) Result() Result {
 	m.findMissing()
 	return Result{
@@ -34,7 +33,7 @@ func (m *Matcher) Result() Result {
 	}
 }
 
-// findMissing looks for what the bill should have and does not.
+// findMissing records the payments and refunds that the bill should have and does not.
 func (m *Matcher) findMissing() {
 	for order := range m.orders.all {
 		if m.isExpected(order.marks, order.paid) {
@@ -47,13 +46,13 @@ func (m *Matcher) findMissing() {
 		}
 	}
 	if missing := m.missing.Count(); m.noBill && missing > 0 {
-		m.emit(Difference{Class: BillMissingWithActivity, Key: string(m.day), Bill: "no bill", Here: fmt.Sprintf("%d payments and refunds", missing)})
+		m.addDifference(Difference{Class: BillMissingWithActivity, Key: string(m.day), Bill: "no bill", Here: fmt.Sprintf("%d payments and refunds", missing)})
 	}
 }
 
-// isExpected reports whether the day's bill should have a row and has none.
+// isExpected reports whether the day's bill should have a row for a record and has none.
 func (m *Matcher) isExpected(marks mark, at int64) bool {
-	return marks.has(settled|timed) && !marks.has(seen) && !marks.has(inNeighbour) && at >= m.start && at < m.end
+	return marks.has(confirmed|timed) && !marks.has(seen) && !marks.has(inNeighbour) && at >= m.start && at < m.end
 }
 
 func (m *Matcher) missingOrder(order *orderRecord) {
@@ -62,8 +61,8 @@ func (m *Matcher) missingOrder(order *orderRecord) {
 		m.wait(AwaitingNeighbour, number)
 		return
 	}
-	currency := m.names.texts[order.currency]
-	m.lacks(bills.Payment, currency, order.total, Difference{
+	currency := m.texts.list[order.currency]
+	m.addMissing(bills.Payment, currency, order.total, Difference{
 		Class: PaymentNotInBill, OutTradeNo: number, TransactionID: order.numbers.weChats(), Key: number, Here: money(order.total, currency),
 	})
 }
@@ -78,16 +77,15 @@ func (m *Matcher) missingRefund(refund *refundRecord) {
 		m.wait(AwaitingNeighbour, number)
 		return
 	}
-	currency := m.names.texts[refund.currency]
-	m.lacks(bills.Refund, currency, refund.amount, Difference{
+	currency := m.texts.list[refund.currency]
+	m.addMissing(bills.Refund, currency, refund.amount, Difference{
 		Class: RefundNotInBill, OutTradeNo: refund.order.merchants(), TransactionID: refund.order.weChats(),
 		OutRefundNo: number, RefundID: refund.numbers.weChats(), Key: number, Here: money(refund.amount, currency),
 	})
 }
 
-// needsNeighbour reports whether a refund may be in the bill of a neighbouring day that was not
-// read. Its time is not WeChat's then, and near a midnight; or any, after a call whose outcome was
-// unknown.
+// needsNeighbour reports whether a refund may be in the bill of a neighbouring day that was not read: its time is not
+// WeChat's and is near a midnight, or the outcome of a call was unknown.
 func (m *Matcher) needsNeighbour(refund *refundRecord) bool {
 	edge := int64(m.rules.Edge.Seconds())
 	nearStart := refund.marks.has(local) && refund.accepted-m.start < edge
@@ -101,30 +99,31 @@ func (m *Matcher) wait(reason PendingReason, number string) {
 	m.pending.add(Pending{Reason: reason, Number: number})
 }
 
-// lacks counts what is missing. If the whole bill is, that is one difference, not one for each.
-func (m *Matcher) lacks(kind bills.RowKind, currency string, amount int64, d Difference) {
+// addMissing counts a missing payment or refund. If the whole bill is missing, that is one difference and not one for
+// each.
+func (m *Matcher) addMissing(kind bills.RowKind, currency string, amount int64, d Difference) {
 	if !m.missing.add(kind, currency, amount) {
 		m.tooLarge = true
 	}
 	if !m.noBill {
-		m.emit(d)
+		m.addDifference(d)
 	}
 }
 
-// Verdict is what a comparison says as a whole.
+// Verdict is the overall result of a comparison.
 type Verdict string
 
 // The verdicts.
 const (
 	Balanced Verdict = "Balanced"
 	Differs  Verdict = "Differs"
-	// Undecided: nothing differs so far, and a later bill tells about the rest.
+	// Undecided: there is no difference so far, and a later bill decides about the rest.
 	Undecided Verdict = "Undecided"
-	// Incomplete: a bill has not all rows or others, so nothing is ever balanced by it.
+	// Incomplete: a bill lacks rows or has rows of others, so the result can't be Balanced.
 	Incomplete Verdict = "Incomplete"
 )
 
-// Verdict judges the result by what was found about the bills of the day that were read.
+// Verdict returns the overall result, given the checks of the day's bills that were read.
 func (r Result) Verdict(checks ...bills.Checks) Verdict {
 	switch {
 	case r.TooLarge || slices.ContainsFunc(checks, func(c bills.Checks) bool { return !c.Complete() }):
@@ -138,8 +137,8 @@ func (r Result) Verdict(checks ...bills.Checks) Verdict {
 	}
 }
 
-// Awaits reports which neighbouring days' bills tell what is still open. It is called after the rows
-// of the day, and before Result: what it names and can be had is read then.
+// Awaits reports which neighbouring days' bills are needed to decide what is pending. Call it after all rows of the day
+// and before Result, and read these bills in between.
 func (m *Matcher) Awaits() (previous, next bool) {
 	edge := int64(m.rules.Edge.Seconds())
 	open := func(marks mark, at int64, needed bool) {

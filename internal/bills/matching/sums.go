@@ -1,4 +1,4 @@
-package reconcile
+package matching
 
 import (
 	"maps"
@@ -6,7 +6,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 )
 
-// Tally is a number of rows with their money.
+// Tally is a number of rows and the sum of their amounts.
 type Tally struct {
 	Count int
 	// Total is in fen, or the minor unit of the currency.
@@ -16,9 +16,9 @@ type Tally struct {
 // Amounts are tallies by currency: amounts of two currencies are never added.
 type Amounts map[string]Tally
 
-// Sums are the rows of one kind of result.
+// Sums are the rows that count as one kind of result.
 type Sums struct {
-	// Payments add up 订单金额, Refunds and Reversals 申请退款金额.
+	// Payments adds up 订单金额, Refunds and Reversals 申请退款金额.
 	Payments, Refunds, Reversals Amounts
 }
 
@@ -37,7 +37,7 @@ func newSums() Sums {
 	return Sums{Payments: Amounts{}, Refunds: Amounts{}, Reversals: Amounts{}}
 }
 
-// add is false if a sum would be too large.
+// add returns false if a sum would be too large.
 func (s Sums) add(kind bills.RowKind, currency string, amount int64) bool {
 	amounts := s.Payments
 	switch kind {
@@ -58,7 +58,7 @@ func (s Sums) add(kind bills.RowKind, currency string, amount int64) bool {
 	return true
 }
 
-// Plus adds two results.
+// Plus adds two Sums.
 func (s Sums) Plus(other Sums) Sums {
 	return Sums{
 		Payments: s.Payments.plus(other.Payments), Refunds: s.Refunds.plus(other.Refunds), Reversals: s.Reversals.plus(other.Reversals),

@@ -1,4 +1,4 @@
-package reconcile_test
+package matching_test
 
 import (
 	"bytes"
@@ -17,10 +17,10 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/billtest"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/reconcile"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/bills/matching"
 )
 
-// aMess draws a day with differences of any classes, rows that contradict each other among them.
+// aMess draws a day with differences of any classes, including rows that contradict each other.
 func aMess(t *rapid.T) *books {
 	day := aDay(t)
 	classes := slices.Sorted(maps.Keys(oneOf))
@@ -53,7 +53,7 @@ func aMess(t *rapid.T) *books {
 	return day
 }
 
-// TestTheOrderOfRowsMeansNothing, also among rows of the same number.
+// TestTheOrderOfRowsMeansNothing, even among rows with the same number.
 func TestTheOrderOfRowsMeansNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		day := aMess(t)
@@ -71,7 +71,7 @@ func TestTheOrderOfRowsMeansNothing(t *testing.T) {
 	})
 }
 
-// TestMoneyIsConserved: every row lands in one place, and none is lost.
+// TestMoneyIsConserved: every row counts in exactly one place.
 func TestMoneyIsConserved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		day := aMess(t)
@@ -82,27 +82,27 @@ func TestMoneyIsConserved(t *testing.T) {
 		if difference := cmp.Diff(result.Bill, result.Matched.Plus(result.Foreign).Plus(result.Differing)); difference != "" {
 			t.Fatalf("the bill is not the sum of its parts: %s", difference)
 		}
-		payments, refunds := reconcile.Amounts{}, reconcile.Amounts{}
+		payments, refunds := matching.Amounts{}, matching.Amounts{}
 		for currency, sums := range report.ByCurrency {
 			if sums.Payments > 0 {
-				payments[currency] = reconcile.Tally{Count: sums.Payments, Total: sums.Order}
+				payments[currency] = matching.Tally{Count: sums.Payments, Total: sums.Order}
 			}
 			if sums.Refunds+sums.Reversals > 0 {
-				refunds[currency] = reconcile.Tally{Count: sums.Refunds + sums.Reversals, Total: sums.Requested}
+				refunds[currency] = matching.Tally{Count: sums.Refunds + sums.Reversals, Total: sums.Requested}
 			}
 		}
-		returned := reconcile.Sums{Refunds: result.Bill.Refunds}.Plus(reconcile.Sums{Refunds: result.Bill.Reversals}).Refunds
+		returned := matching.Sums{Refunds: result.Bill.Refunds}.Plus(matching.Sums{Refunds: result.Bill.Reversals}).Refunds
 		if difference := cmp.Diff(payments, result.Bill.Payments) + cmp.Diff(refunds, returned); difference != "" {
 			t.Fatalf("the reader counts otherwise: %s", difference)
 		}
-		if balanced := result.Verdict(report.Checks) == reconcile.Balanced; balanced && (result.Differing.Count() > 0 || result.Missing.Count() > 0) {
+		if balanced := result.Verdict(report.Checks) == matching.Balanced; balanced && (result.Differing.Count() > 0 || result.Missing.Count() > 0) {
 			t.Fatal("balanced, although money is left over")
 		}
 	})
 }
 
-// whatCounts is what a row says about money and to whom it belongs. The numbers and the currency of
-// other systems' payments are known to nobody here.
+// whatCounts has the texts of a row that concern money and its owner. The operator does not know the numbers and the
+// currency of other systems' payments.
 func whatCounts(row bills.TradeRow) string {
 	if strings.HasPrefix(row.OutTradeNo, "pos-") {
 		row.OutTradeNo, row.TransactionID, row.Currency = "pos-", "", ""
@@ -131,19 +131,19 @@ func mutated(t *rapid.T, bill []byte) []byte {
 		return changed
 	case 1: // cut
 		return bill[:at]
-	case 2: // a piece is lost
+	case 2: // a part is lost
 		return slices.Concat(bill[:at], bill[end:])
-	case 3: // a piece comes twice
+	case 3: // a part is repeated
 		return slices.Concat(bill[:end], bill[at:])
 	case 4: // a line is lost
 		return []byte(strings.Join(slices.Delete(lines, line, line+1), ""))
-	default: // a line comes twice
+	default: // a line is repeated
 		return []byte(strings.Join(slices.Insert(lines, line, lines[line]), ""))
 	}
 }
 
-// TestAChangedBillIsNeverBalanced, unless all that changed is something that nobody reads: an openid,
-// a goods name, a bank.
+// TestAChangedBillIsNeverBalanced, unless the change only affects texts that are not read: an openid, a goods name, a
+// bank.
 func TestAChangedBillIsNeverBalanced(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		day := aDay(t)
@@ -153,7 +153,7 @@ func TestAChangedBillIsNeverBalanced(t *testing.T) {
 		if err != nil {
 			return // refused
 		}
-		if result.Verdict(report.Checks) == reconcile.Balanced && !slices.Equal(allThatCounts(changed), allThatCounts(bill)) {
+		if result.Verdict(report.Checks) == matching.Balanced && !slices.Equal(allThatCounts(changed), allThatCounts(bill)) {
 			t.Fatalf("balanced:\n%s", changed)
 		}
 	})
@@ -175,8 +175,8 @@ func TestAChangedBillWithAHashIsRefused(t *testing.T) {
 	})
 }
 
-// TestNoTenantSeesAnother: the rows of one sub merchant give the same result alone and beside those
-// of others, and nothing of the others is in it.
+// TestNoTenantSeesAnother: the rows of one sub merchant give the same result alone and among those of others, and
+// contain no data of the others.
 func TestNoTenantSeesAnother(t *testing.T) {
 	subs := []string{"1900000201", "1900000202", ""}
 	rapid.Check(t, func(t *rapid.T) {
@@ -185,26 +185,26 @@ func TestNoTenantSeesAnother(t *testing.T) {
 		numbers := 0
 		for _, sub := range subs {
 			day := aMess(t)
-			// Numbers of a provider are unique among its sub merchants.
+			// The numbers of a provider are unique among its sub merchants.
 			tag := fmt.Sprintf("-%d-", numbers)
 			numbers++
 			day.tag(tag, sub)
 			tenants[sub] = day
 			all = append(all, day.rows...)
 		}
-		matchers := map[string]*reconcile.Matcher{}
+		matchers := map[string]*matching.Matcher{}
 		for sub, day := range tenants {
-			matchers[sub] = day.matcher(reconcile.Account{MchID: mchID, SubMchID: sub})
+			matchers[sub] = day.matcher(matching.Account{MchID: mchID, SubMchID: sub})
 		}
-		split := reconcile.NewSplit(slices.Collect(maps.Values(matchers))...)
-		_, err := eachRow(bytes.NewReader(billtest.Bill(rapid.Permutation(all).Draw(t, "order")...)), func(row bills.TradeRow) { split.Row(reconcile.TradeBill, row) })
+		split := matching.NewSplit(slices.Collect(maps.Values(matchers))...)
+		_, err := eachRow(bytes.NewReader(billtest.Bill(rapid.Permutation(all).Draw(t, "order")...)), func(row bills.TradeRow) { split.Row(matching.TradeBill, row) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, sub := range subs {
 			day := tenants[sub]
-			alone := day.matcher(reconcile.Account{MchID: mchID, SubMchID: sub})
-			if _, err := eachRow(bytes.NewReader(billtest.Bill(day.rows...)), func(row bills.TradeRow) { alone.Row(reconcile.TradeBill, row) }); err != nil {
+			alone := day.matcher(matching.Account{MchID: mchID, SubMchID: sub})
+			if _, err := eachRow(bytes.NewReader(billtest.Bill(day.rows...)), func(row bills.TradeRow) { alone.Row(matching.TradeBill, row) }); err != nil {
 				t.Fatal(err)
 			}
 			beside := matchers[sub].Result()
@@ -220,7 +220,7 @@ func TestNoTenantSeesAnother(t *testing.T) {
 	})
 }
 
-// tag makes all numbers those of a sub merchant.
+// tag changes all numbers to those of a sub merchant.
 func (b *books) tag(tag, sub string) {
 	add := func(numbers ...*string) {
 		for _, number := range numbers {
