@@ -253,7 +253,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		Registry:                in.registry,
 		Claims:                  claims.New(in.client, in.apiReader, in.options.Accounts.Clock),
 		Callbacks:               controllers.NewCallbackFindings(),
-		Wakeups:                 &controllers.Wakeups{},
+		Missed:                  &controllers.MissedObjects{},
 		Events:                  sinks,
 		Recorder:                o.GetEventRecorder("wechatpay-operator"),
 		Log:                     o.GetLogger(),
