@@ -7,6 +7,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 // merchantFor returns the Merchant and the Account for an Order that may use its Merchant.
@@ -74,7 +75,7 @@ func rejectedKey(found *v1alpha1.Merchant, acc *account.Account) *account.Proble
 // call with the API certificate, and that can't be used.
 func noCalls(found *v1alpha1.Merchant, acc *account.Account) *account.Problem {
 	switch {
-	case !acc.CertificateForAllCalls || acc.HasCertificate:
+	case !acc.LacksCertificateFor(wechatpay.OperationQueryOrder):
 		return nil
 	case acc.CertificateProblem != nil:
 		return acc.CertificateProblem

@@ -12,7 +12,7 @@ import (
 
 // credentialName returns the name of what WeChat recognises the merchant by.
 func credentialName(acc *account.Account) string {
-	if acc.CertificateForAllCalls {
+	if acc.CertificateUse.IdentifiesMerchant() {
 		return "API certificate"
 	}
 	return "API key"
@@ -20,15 +20,15 @@ func credentialName(acc *account.Account) string {
 
 // credentialSecret returns the Secret with what WeChat recognises the merchant by.
 func credentialSecret(m *v1alpha1.Merchant, acc *account.Account) string {
-	if acc.CertificateForAllCalls {
+	if acc.CertificateUse.IdentifiesMerchant() {
 		return certificateSecret(m)
 	}
-	return m.Spec.APIKeySecretRef.Name
+	return protocols.CredentialsOf(acc.Protocol, m).Secret
 }
 
 // rejectedMessage says what to do about credentials that WeChat does not accept.
 func rejectedMessage(m *v1alpha1.Merchant, acc *account.Account, err error, again time.Duration) string {
-	if acc.CertificateForAllCalls {
+	if acc.CertificateUse.IdentifiesMerchant() {
 		return fmt.Sprintf("%v. WeChat Pay does not accept the API certificate in Secret %s/%s: put the current apiclient_cert.pem and apiclient_key.pem of merchant number %s there (账户中心 → API安全 → API证书). "+
 			"Nothing is sent for this Merchant until then; the operator tries the certificate again every %s", err, m.Namespace, credentialSecret(m, acc), m.Spec.MchID, again)
 	}
@@ -76,7 +76,7 @@ func certificateRejected(m *v1alpha1.Merchant, acc *account.Account) (message st
 	case refusal != "":
 		return fmt.Sprintf("%s. WeChat Pay does not accept the client certificate in Secret %s/%s: put the merchant's current API certificate there (账户中心 → API安全 → API证书). "+
 			"Refunds stop until then, Orders do not; the operator tries one waiting refund now and then, which shows when WeChat Pay accepts it", refusal, m.Namespace, certificateSecret(m)), true
-	case !known && !acc.CertificateForAllCalls && reason == v1alpha1.ReasonCertificateRejected && sameCertificate(m.Status.Certificate, acc.Certificate):
+	case !known && acc.CertificateUse == protocols.CertificateForRefunds && reason == v1alpha1.ReasonCertificateRejected && sameCertificate(m.Status.Certificate, acc.Certificate):
 		return shown, true
 	default:
 		return "", false

@@ -33,8 +33,8 @@ func (r *MerchantReconciler) checkCredentials(ctx context.Context, m *v1alpha1.M
 	if status != metav1.ConditionTrue {
 		return status, reason, message
 	}
-	if acc.CertificateProblem != nil {
-		return metav1.ConditionFalse, acc.CertificateProblem.Reason, acc.CertificateProblem.Message
+	if problem := acc.CertificateProblem; problem != nil && acc.LacksCertificateFor(wechatpay.OperationCreateRefund) {
+		return metav1.ConditionFalse, problem.Reason, problem.Message
 	}
 	if refusal, rejected := certificateRejected(m, acc); rejected {
 		return metav1.ConditionFalse, v1alpha1.ReasonCertificateRejected, refusal
@@ -95,13 +95,11 @@ func (r *MerchantReconciler) rejectedProbeInterval(acc *account.Account) time.Du
 // has a reason to choose it.
 const probeNumber = "WECHATPAY-OPERATOR-PROBE"
 
-// probe queries an order that can't exist. Any signed answer proves the key. So does an unsigned one
-// that says that there is no such order, under a protocol in which WeChat verifies the request before
-// it looks: the host is one that the platform allows, and TLS has verified it.
+// probe queries an order that can't exist. Any signed answer proves the key, and in some protocols an
+// unsigned one does.
 func (r *MerchantReconciler) probe(ctx context.Context, m *v1alpha1.Merchant, acc *account.Account) error {
 	_, err := acc.QueryOrder(ctx, wechatpay.OrderRef{OutTradeNo: probeNumber, AppID: m.Spec.AppID})
-	if acc.CertificateForAllCalls && wechatpay.OutcomeOf(err) == wechatpay.Refused && wechatpay.MeaningOf(err) == wechatpay.OrderNotExist {
-		acc.AcceptedUnsigned()
+	if acc.AcceptedUnsigned(err) {
 		return nil
 	}
 	if wechatpay.OutcomeOf(err) == wechatpay.Failed && wechatpay.MeaningOf(err) != wechatpay.CredentialsRejected && wechatpay.MeaningOf(err) != wechatpay.SlowDown {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // warnDays are the days before the certificate's expiry at which a warning is written.
@@ -116,16 +117,18 @@ func (r *MerchantReconciler) setRecorded(m *v1alpha1.Merchant) {
 
 // readyMessage names dates, not days left, so that it does not change every day.
 func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, acc *account.Account, now time.Time) string {
-	accepted, without, ends := "WeChat Pay accepts the key", ". There is no client certificate, so refunds can't be made", "refunds stop then"
-	if acc.CertificateForAllCalls {
-		accepted, ends = "WeChat Pay accepts the API certificate", "all calls stop then"
+	accepted, ends := "WeChat Pay accepts the key", stopsAtExpiry(acc.CertificateUse)
+	if acc.CertificateUse.IdentifiesMerchant() {
+		accepted = "WeChat Pay accepts the API certificate"
 		if r.CallbacksElsewhere && len(m.Spec.PublicKeys) == 0 {
 			accepted += ". Callbacks are received by a process without a right to private keys, which can't verify them: name WeChat Pay's public key in spec.publicKeys"
 		}
 	}
 	switch {
+	case ends == "":
+		return accepted
 	case m.Spec.CertificateSecretRef == nil:
-		return accepted + without
+		return accepted + ". There is no client certificate, so refunds can't be made"
 	case acc.Certificate == nil:
 		return accepted
 	}
@@ -137,19 +140,28 @@ func (r *MerchantReconciler) readyMessage(m *v1alpha1.Merchant, acc *account.Acc
 	return fmt.Sprintf("%s; the client certificate is valid until %s", accepted, date)
 }
 
+// stopsAtExpiry says what stops when the certificate expires; it is empty if no call needs one.
+func stopsAtExpiry(use protocols.CertificateUse) string {
+	switch use {
+	case protocols.CertificateForAllCalls:
+		return "all calls stop then"
+	case protocols.CertificateForRefunds:
+		return "refunds stop then"
+	default:
+		return ""
+	}
+}
+
 // warnOfExpiry writes an event each time the remaining days fall below one of warnDays.
 func (r *MerchantReconciler) warnOfExpiry(m *v1alpha1.Merchant, acc *account.Account) {
-	if acc.Certificate == nil {
+	stops := stopsAtExpiry(acc.CertificateUse)
+	if acc.Certificate == nil || stops == "" {
 		return
 	}
 	expires := acc.Certificate.NotAfter.Time
 	days, near := warnDaysBefore(expires, r.Clock.Now())
 	if !near {
 		days = 0
-	}
-	stops := "refunds stop then"
-	if acc.CertificateForAllCalls {
-		stops = "all calls stop then"
 	}
 	known := r.known.of(m)
 	warned := known.warned

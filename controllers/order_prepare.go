@@ -225,7 +225,7 @@ func (r *OrderReconciler) queryState(ctx context.Context, o *order, cause error)
 	if !wechatpay.Means(cause, wechatpay.NumberUsed, wechatpay.StateConflict) {
 		return r.notPreparedBy(ctx, o, cause)
 	}
-	if other := o.account.Other(); other != nil {
+	for _, other := range o.account.Others() {
 		// If the answer to the first CreateOrder was lost and the Merchant's protocol changed
 		// since, WeChat has the order with the other protocol's parameters.
 		if answer, err := r.create(ctx, o, other); err == nil {

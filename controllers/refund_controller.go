@@ -101,7 +101,7 @@ func (r *RefundReconciler) init() {
 func (r *RefundReconciler) begin() {
 	r.leads.Do(func() {
 		r.spacing.begin()
-		r.Registry.BeginLeading()
+		r.Registry.OnStartedLeading()
 	})
 }
 

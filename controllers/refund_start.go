@@ -11,6 +11,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
 func (r *RefundReconciler) findOrder(ctx context.Context, f *refund) progress {
@@ -98,10 +99,10 @@ func (r *RefundReconciler) deny(ctx context.Context, f *refund) progress {
 	return afterWrite(err, done())
 }
 
-// checkCertificate waits for the client certificate that refunds need.
+// checkCertificate waits for the client certificate, in a protocol in which refunds need it.
 func (r *RefundReconciler) checkCertificate(ctx context.Context, f *refund) progress {
 	switch {
-	case f.account.HasCertificate:
+	case !f.account.LacksCertificateFor(wechatpay.OperationCreateRefund):
 		return next()
 	case f.account.CertificateProblem != nil && f.merchant.Namespace == f.Namespace:
 		return r.waitFor(ctx, f, v1alpha1.ReasonCertificateMissing, f.account.CertificateProblem.Message)

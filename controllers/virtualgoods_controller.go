@@ -118,7 +118,7 @@ func (b *Base) awaitsVirtualShipment(ctx context.Context, order *v1alpha1.Order)
 	if err != nil {
 		return false, err
 	}
-	found, err := miniprogram.For(ctx, b.Client, order, merchant)
+	found, err := miniprogram.FindForOrder(ctx, b.Client, order, merchant)
 	if err != nil || found == nil || found.Spec.VirtualGoods != v1alpha1.VirtualGoodsShip {
 		return false, err
 	}

@@ -27,14 +27,14 @@ type buckets[Key comparable] struct {
 
 // take takes a token from the bucket of a key, which holds burst tokens and gets perSecond. It
 // returns the number of denials since the last token.
-func (b *buckets[Key]) take(of Key, perSecond, burst int, now time.Time) (taken bool, denied int) {
+func (b *buckets[Key]) take(key Key, perSecond, burst int, now time.Time) (taken bool, denied int) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.sweep(now)
-	known := b.byKey[of]
+	known := b.byKey[key]
 	if known == nil {
 		known = &bucket{Limiter: rate.NewLimiter(rate.Limit(perSecond), burst)}
-		b.byKey[of] = known
+		b.byKey[key] = known
 	}
 	if !known.AllowN(now, 1) {
 		known.denied++
@@ -45,10 +45,10 @@ func (b *buckets[Key]) take(of Key, perSecond, burst int, now time.Time) (taken 
 }
 
 // deny counts denials of tokens that were taken and not used.
-func (b *buckets[Key]) deny(of Key, times int) {
+func (b *buckets[Key]) deny(key Key, times int) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	if known := b.byKey[of]; known != nil {
+	if known := b.byKey[key]; known != nil {
 		known.denied += times
 	}
 }
@@ -58,8 +58,8 @@ func (b *buckets[Key]) sweep(now time.Time) {
 		return
 	}
 	b.swept = now
-	left := map[Key]*bucket{} // a map that grew keeps its size
-	maps.Copy(left, b.byKey)
-	maps.DeleteFunc(left, func(_ Key, known *bucket) bool { return known.TokensAt(now) >= float64(known.Burst()) })
-	b.byKey = left
+	remaining := map[Key]*bucket{} // a map that grew keeps its size
+	maps.Copy(remaining, b.byKey)
+	maps.DeleteFunc(remaining, func(_ Key, known *bucket) bool { return known.TokensAt(now) >= float64(known.Burst()) })
+	b.byKey = remaining
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
-	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 )
 
 // answerProbe answers a probe that the operator sent to check whether callbacks arrive. A probe
@@ -18,15 +17,4 @@ func (c *callback) answerProbe(now time.Time) result {
 		return result{label: "refused", probe: true, status: http.StatusForbidden, reason: "not verified"}
 	}
 	return result{label: "answered", probe: true, status: http.StatusOK, answer: answer}
-}
-
-// count updates the metrics. Probes have their own, so that they are not counted as callbacks of
-// WeChat.
-func (r result) count(kind string, took time.Duration) {
-	if r.probe {
-		metrics.CallbackChecks.WithLabelValues(r.label).Inc()
-		return
-	}
-	metrics.Callbacks.WithLabelValues(kind, r.label).Inc()
-	metrics.CallbackDuration.WithLabelValues(kind, r.label).Observe(took.Seconds())
 }

@@ -118,13 +118,13 @@ func TestProbeIsNoCallback(t *testing.T) {
 	t.Parallel()
 	d := openFixture(t)
 	body := string(d.probeOf(d.Key(), "payment", time.Now()).Body)
-	handle, err := d.registry.Get(d.Context(), d.shopMerchant())
+	acc, err := d.registry.Get(d.Context(), d.shopMerchant())
 	d.Must(err)
 	for _, text := range []string{body, strings.ReplaceAll(body, "callback_check>", "xml>")} {
-		if _, err := handle.Receiver.Parse(wechatpay.Delivery{Kind: wechatpay.PaymentCallback, Body: []byte(text)}); err == nil {
+		if _, err := acc.Receiver.Parse(wechatpay.Delivery{Kind: wechatpay.PaymentCallback, Body: []byte(text)}); err == nil {
 			t.Errorf("a payment: %s", text)
 		}
-		if _, err := handle.Receiver.Parse(wechatpay.Delivery{Kind: wechatpay.RefundCallback, Body: []byte(text)}); err == nil {
+		if _, err := acc.Receiver.Parse(wechatpay.Delivery{Kind: wechatpay.RefundCallback, Body: []byte(text)}); err == nil {
 			t.Errorf("a refund: %s", text)
 		}
 	}

@@ -57,11 +57,11 @@ func TestEvictionOrder(t *testing.T) {
 // that is arriving is read.
 func TestConnectionsAreProtectedFromEarlyEviction(t *testing.T) {
 	t.Parallel()
-	c, began := newConnectionLimiter(1), time.Now()
+	c, started := newConnectionLimiter(1), time.Now()
 	first, _ := net.Pipe()
 	second, _ := net.Pipe()
-	c.setState(first, http.StateNew, began)
-	c.setState(second, http.StateNew, began.Add(time.Millisecond))
+	c.setState(first, http.StateNew, started)
+	c.setState(second, http.StateNew, started.Add(time.Millisecond))
 	for _, step := range []struct {
 		after, wait time.Duration
 		leaves      net.Conn
@@ -71,7 +71,7 @@ func TestConnectionsAreProtectedFromEarlyEviction(t *testing.T) {
 		{evictAfter, 0, first},
 		{evictAfter, 0, nil},
 	} {
-		if leaves, wait := c.evict(began.Add(step.after)); leaves != step.leaves || wait != step.wait {
+		if leaves, wait := c.evict(started.Add(step.after)); leaves != step.leaves || wait != step.wait {
 			t.Errorf("after %s: %v has to go, or wait for %s", step.after, leaves, wait)
 		}
 	}
@@ -82,12 +82,12 @@ func TestConnectionsAreProtectedFromEarlyEviction(t *testing.T) {
 // another ends.
 func TestConnectionsAreProtectedAfterAnswer(t *testing.T) {
 	t.Parallel()
-	c, began := newConnectionLimiter(1), time.Now()
+	c, started := newConnectionLimiter(1), time.Now()
 	slow, _ := net.Pipe()
 	busy, _ := net.Pipe()
-	c.setState(slow, http.StateNew, began)
-	c.setState(busy, http.StateNew, began)
-	c.setState(busy, http.StateIdle, began.Add(evictAfter/2))
+	c.setState(slow, http.StateNew, started)
+	c.setState(busy, http.StateNew, started)
+	c.setState(busy, http.StateIdle, started.Add(evictAfter/2))
 	for _, step := range []struct {
 		after, wait time.Duration
 		leaves      net.Conn
@@ -96,7 +96,7 @@ func TestConnectionsAreProtectedAfterAnswer(t *testing.T) {
 		{evictAfter, 0, slow},
 		{evictAfter, 0, nil},
 	} {
-		if leaves, wait := c.evict(began.Add(step.after)); leaves != step.leaves || wait != step.wait {
+		if leaves, wait := c.evict(started.Add(step.after)); leaves != step.leaves || wait != step.wait {
 			t.Errorf("after %s: %v has to go, or wait for %s", step.after, leaves, wait)
 		}
 	}

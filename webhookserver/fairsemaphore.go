@@ -27,8 +27,8 @@ func newFairSemaphore(atOnce, maxQueued int) *fairSemaphore {
 
 // acquire waits for the tenant's turn. It returns false if too many requests of the tenant wait
 // already, or the context ends first.
-func (t *fairSemaphore) acquire(ctx context.Context, tenant string) bool {
-	turn := t.enqueue(tenant)
+func (s *fairSemaphore) acquire(ctx context.Context, tenant string) bool {
+	turn := s.enqueue(tenant)
 	if turn == nil {
 		return false
 	}
@@ -36,71 +36,71 @@ func (t *fairSemaphore) acquire(ctx context.Context, tenant string) bool {
 	case <-turn:
 		return true
 	case <-ctx.Done():
-		if !t.dequeue(tenant, turn) {
-			t.release() // its turn came at the same moment
+		if !s.dequeue(tenant, turn) {
+			s.release() // its turn came at the same moment
 		}
 		return false
 	}
 }
 
 // enqueue returns a channel that is closed at the request's turn, or nil if the queue is full.
-func (t *fairSemaphore) enqueue(tenant string) chan struct{} {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	queue, turn := t.queues[tenant], make(chan struct{})
+func (s *fairSemaphore) enqueue(tenant string) chan struct{} {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	queue, turn := s.queues[tenant], make(chan struct{})
 	switch {
-	case t.free > 0: // no request waits
-		t.free--
+	case s.free > 0: // no request waits
+		s.free--
 		close(turn)
-	case len(queue) >= t.maxQueued:
+	case len(queue) >= s.maxQueued:
 		return nil
 	default:
 		if len(queue) == 0 {
-			t.roundRobin = append(t.roundRobin, tenant)
+			s.roundRobin = append(s.roundRobin, tenant)
 		}
-		t.queues[tenant] = append(queue, turn)
+		s.queues[tenant] = append(queue, turn)
 	}
 	return turn
 }
 
 // dequeue leaves the queue. It returns false if the turn had already come.
-func (t *fairSemaphore) dequeue(tenant string, turn chan struct{}) bool {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	queue := t.queues[tenant]
+func (s *fairSemaphore) dequeue(tenant string, turn chan struct{}) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	queue := s.queues[tenant]
 	at := slices.Index(queue, turn)
 	if at < 0 {
 		return false
 	}
-	t.keep(tenant, slices.Delete(queue, at, at+1))
-	if t.queues[tenant] == nil {
-		t.roundRobin = slices.DeleteFunc(t.roundRobin, func(other string) bool { return other == tenant })
+	s.setQueue(tenant, slices.Delete(queue, at, at+1))
+	if s.queues[tenant] == nil {
+		s.roundRobin = slices.DeleteFunc(s.roundRobin, func(other string) bool { return other == tenant })
 	}
 	return true
 }
 
 // release ends a turn, and starts that of the next tenant.
-func (t *fairSemaphore) release() {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	if len(t.roundRobin) == 0 {
-		t.free++
+func (s *fairSemaphore) release() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if len(s.roundRobin) == 0 {
+		s.free++
 		return
 	}
-	tenant := t.roundRobin[0]
-	t.roundRobin = slices.Delete(t.roundRobin, 0, 1)
-	queue := t.queues[tenant]
+	tenant := s.roundRobin[0]
+	s.roundRobin = slices.Delete(s.roundRobin, 0, 1)
+	queue := s.queues[tenant]
 	close(queue[0])
-	t.keep(tenant, slices.Delete(queue, 0, 1))
-	if t.queues[tenant] != nil {
-		t.roundRobin = append(t.roundRobin, tenant)
+	s.setQueue(tenant, slices.Delete(queue, 0, 1))
+	if s.queues[tenant] != nil {
+		s.roundRobin = append(s.roundRobin, tenant)
 	}
 }
 
-func (t *fairSemaphore) keep(tenant string, queue []chan struct{}) {
+func (s *fairSemaphore) setQueue(tenant string, queue []chan struct{}) {
 	if len(queue) == 0 {
-		delete(t.queues, tenant)
+		delete(s.queues, tenant)
 		return
 	}
-	t.queues[tenant] = queue
+	s.queues[tenant] = queue
 }

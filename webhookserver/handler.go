@@ -31,18 +31,20 @@ import (
 // maxBody is ample: a callback has at most some 4 KiB.
 const maxBody = 64 << 10
 
-// settleDeadline leaves a margin within the five seconds that WeChat waits for the answer (chapter
+// answerDeadline leaves a margin within the five seconds that WeChat waits for the answer (chapter
 // 9_7).
-const settleDeadline = 4500 * time.Millisecond
+const answerDeadline = 4500 * time.Millisecond
 
-// Handler handles callbacks.
+// Handler receives callbacks, and stores what they prove.
 type Handler struct {
 	// Client reads from the cache and writes to the API server.
 	Client client.Client
 	// APIReader reads from the API server.
 	APIReader client.Reader
-	// Registry returns the Accounts.
+	// Registry has the keys that callbacks are verified with.
 	Registry *account.Registry
+	// Calls are those that reconcilers of this process have in flight; nil if none run in it.
+	Calls *claims.Calls
 	// Recorder writes events that need a person's attention.
 	Recorder events.EventRecorder
 	// Clock is replaced only in tests.
@@ -86,7 +88,7 @@ type callback struct {
 	log        logr.Logger
 }
 
-// recordFunc records what a callback says of a payment or a refund.
+// recordFunc records what a callback says about a payment or a refund.
 type recordFunc func(context.Context, *callback, wechatpay.Notification) result
 
 func (c *callback) merchantKey() types.NamespacedName { return client.ObjectKeyFromObject(c.merchant) }
@@ -99,11 +101,11 @@ func (h *Handler) serve(protocol v1alpha1.Protocol, kind string, record recordFu
 	spoken, _ := protocols.Of(protocol)
 	return func(w http.ResponseWriter, request *http.Request) {
 		// If the client disconnects, the write in progress continues.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), settleDeadline)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), answerDeadline)
 		defer cancel()
-		began := h.Clock.Now()
+		started := h.Clock.Now()
 		outcome := h.handle(ctx, w, request, &callback{protocol: protocol, kind: kind, header: request.Header}, record)
-		outcome.count(kind, h.Clock.Since(began))
+		outcome.count(kind, h.Clock.Since(started))
 		outcome.write(w, spoken)
 	}
 }
@@ -153,12 +155,12 @@ func (h *Handler) handle(ctx context.Context, w http.ResponseWriter, request *ht
 	if callbackprobe.IsProbe(c.body) {
 		return c.answerProbe(h.Clock.Now())
 	}
-	return h.settle(ctx, c, record)
+	return h.verifyAndRecord(ctx, c, record)
 }
 
-// settle verifies a callback over its raw fields, and records it if its key is proven and it is about
-// something of this operator's.
-func (h *Handler) settle(ctx context.Context, c *callback, record recordFunc) result {
+// verifyAndRecord verifies a callback, and records it if its key is proven and it is about a
+// payment or a refund.
+func (h *Handler) verifyAndRecord(ctx context.Context, c *callback, record recordFunc) result {
 	notification, err := h.parse(ctx, c, wechatpay.CallbackKind(c.kind))
 	switch {
 	case err != nil:
@@ -166,7 +168,7 @@ func (h *Handler) settle(ctx context.Context, c *callback, record recordFunc) re
 	case !c.account.Believes(c.merchant, c.connection, notification.KeyID):
 		return c.unproven()
 	}
-	c.connection.NoteKeyFits()
+	c.connection.RecordKeyMatch()
 	if isOfOthers(notification) {
 		return c.notOurs()
 	}
@@ -178,18 +180,19 @@ func (c *callback) notReady(err error) result {
 	return failed("merchant is not ready")
 }
 
-// claims decides which object owns a number. This process creates no orders or refunds.
+// claims decides which object owns a number. The calls of other processes are not known here: until
+// their results are stored, the oldest object has the number.
 func (h *Handler) claims() *claims.Claims {
-	return &claims.Claims{Cached: h.Client, APIReader: h.APIReader, Clock: h.Clock}
+	return &claims.Claims{Cached: h.Client, APIReader: h.APIReader, Clock: h.Clock, Calls: h.Calls}
 }
 
 // takeTokens takes a token of a Merchant, and one of its namespace.
-func (h *Handler) takeTokens(from tenantKey, perSecond int) bool {
+func (h *Handler) takeTokens(key tenantKey, perSecond int) bool {
 	now := h.Clock.Now()
-	if taken, _ := h.tokens.take(from, perSecond, perSecond, now); !taken {
+	if taken, _ := h.tokens.take(key, perSecond, perSecond, now); !taken {
 		return false
 	}
-	taken, _ := h.tokens.take(from.ofNamespace(), perNamespace*perSecond, perNamespace*perSecond, now)
+	taken, _ := h.tokens.take(key.ofNamespace(), perNamespace*perSecond, perNamespace*perSecond, now)
 	return taken
 }
 
@@ -210,7 +213,7 @@ func (c *callback) notOurs() result {
 // can change the Merchant or its Secret may have chosen that key. The leader probes it within half
 // a minute, when it reads the Secret, and WeChat repeats the callback.
 func (c *callback) unproven() result {
-	c.account.NoteUnprovenCallback()
+	c.account.RecordUnprovenCallback()
 	c.log.Info("A callback uses a key that WeChat Pay has not accepted yet; the key is probed, and WeChat Pay will repeat the callback")
 	return result{label: "unproven", status: http.StatusServiceUnavailable, reason: "key not proven yet"}
 }
@@ -239,7 +242,7 @@ func (c *callback) unreadable(err error) result {
 	}
 	if e, ok := errors.AsType[*wechatpay.Error](err); ok {
 		if e.Meaning == wechatpay.KeyMismatch {
-			c.connection.NoteKeyMismatch()
+			c.connection.RecordKeyMismatch()
 		}
 		c.log.Info("Refused a callback", "problem", e.Error())
 	} else {

@@ -16,7 +16,7 @@ import (
 // limits are for callbacks that verify, or are repeated by anyone who has seen one.
 const (
 	// queriesPerSecond limits the queries for refund callbacks of one Merchant. A refund callback
-	// has no signature and no time, so anyone who has seen one can repeat it forever; the
+	// that is not signed has no time either, so anyone who has seen one can repeat it forever; the
 	// reconcilers must still have calls left. WeChat allows a merchant this many successful
 	// refunds, so genuine callbacks stay below it.
 	queriesPerSecond = 100
@@ -32,7 +32,7 @@ const (
 	// queuedPayments is how many payments of one Merchant may wait for one of these, and
 	// paymentQueueTimeout how long: a burst is handled while WeChat waits, and not by WeChat's
 	// repetitions, of which the later ones are hours apart. Both together use at most half of the
-	// connections. The rest of settleDeadline is for the write.
+	// connections. The rest of answerDeadline is for the write.
 	queuedPayments      = maxConnections/2 - concurrentCallbacks
 	paymentQueueTimeout = 3 * time.Second
 )
@@ -55,8 +55,8 @@ type tenantKey struct {
 }
 
 // ofNamespace returns the key that all Merchants of the namespace share.
-func (r tenantKey) ofNamespace() tenantKey {
-	return tenantKey{r.kind, types.NamespacedName{Namespace: r.merchant.Namespace}}
+func (k tenantKey) ofNamespace() tenantKey {
+	return tenantKey{k.kind, types.NamespacedName{Namespace: k.merchant.Namespace}}
 }
 
 // countedSemaphore counts the callers that hold it or wait for it.
@@ -66,47 +66,47 @@ type countedSemaphore struct {
 }
 
 // acquire acquires the semaphores of a Merchant and of its namespace.
-func (r *keyedSemaphore) acquire(ctx context.Context, in tenantKey, size, queued int) bool {
-	if !r.acquireOne(ctx, in, size, queued) {
+func (s *keyedSemaphore) acquire(ctx context.Context, key tenantKey, size, queued int) bool {
+	if !s.acquireOne(ctx, key, size, queued) {
 		return false
 	}
-	if !r.acquireOne(ctx, in.ofNamespace(), perNamespace*size, perNamespace*queued) {
-		r.releaseOne(in)
+	if !s.acquireOne(ctx, key.ofNamespace(), perNamespace*size, perNamespace*queued) {
+		s.releaseOne(key)
 		return false
 	}
 	return true
 }
 
 // release releases both.
-func (r *keyedSemaphore) release(in tenantKey) {
-	r.releaseOne(in.ofNamespace())
-	r.releaseOne(in)
+func (s *keyedSemaphore) release(key tenantKey) {
+	s.releaseOne(key.ofNamespace())
+	s.releaseOne(key)
 }
 
 // acquireOne acquires one semaphore. If it is used up, acquireOne waits until the context ends,
 // unless the queue is full.
-func (r *keyedSemaphore) acquireOne(ctx context.Context, in tenantKey, size, queued int) bool {
-	sem := r.join(in, size, queued)
+func (s *keyedSemaphore) acquireOne(ctx context.Context, key tenantKey, size, queued int) bool {
+	sem := s.addCaller(key, size, queued)
 	if sem == nil {
 		return false
 	}
 	if err := sem.Acquire(ctx, 1); err != nil {
-		r.leave(in)
+		s.removeCaller(key)
 		return false
 	}
 	return true
 }
 
-func (r *keyedSemaphore) join(in tenantKey, size, queued int) *countedSemaphore {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	sem := r.semaphores[in]
+func (s *keyedSemaphore) addCaller(key tenantKey, size, queued int) *countedSemaphore {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	sem := s.semaphores[key]
 	if sem == nil {
-		if r.semaphores == nil {
-			r.semaphores = map[tenantKey]*countedSemaphore{}
+		if s.semaphores == nil {
+			s.semaphores = map[tenantKey]*countedSemaphore{}
 		}
 		sem = &countedSemaphore{Weighted: semaphore.NewWeighted(int64(size))}
-		r.semaphores[in] = sem
+		s.semaphores[key] = sem
 	}
 	if sem.callers >= size+queued {
 		return nil
@@ -115,22 +115,22 @@ func (r *keyedSemaphore) join(in tenantKey, size, queued int) *countedSemaphore 
 	return sem
 }
 
-// leave removes the semaphore after its last caller.
-func (r *keyedSemaphore) leave(in tenantKey) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if r.semaphores[in].callers--; r.semaphores[in].callers == 0 {
-		delete(r.semaphores, in)
+// removeCaller removes the semaphore after its last caller.
+func (s *keyedSemaphore) removeCaller(key tenantKey) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.semaphores[key].callers--; s.semaphores[key].callers == 0 {
+		delete(s.semaphores, key)
 	}
 }
 
 // releaseOne releases a semaphore; the longest waiting caller gets it.
-func (r *keyedSemaphore) releaseOne(in tenantKey) {
-	r.mutex.Lock()
-	sem := r.semaphores[in]
-	r.mutex.Unlock()
+func (s *keyedSemaphore) releaseOne(key tenantKey) {
+	s.mutex.Lock()
+	sem := s.semaphores[key]
+	s.mutex.Unlock()
 	sem.Release(1)
-	r.leave(in)
+	s.removeCaller(key)
 }
 
 var errTooManyLookups = errors.New("too many callbacks in a second for numbers that the cache does not have")
@@ -143,10 +143,10 @@ type limitedReader struct {
 	key       tenantKey
 }
 
-func (s limitedReader) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	if !s.allow() || !s.semaphore.acquire(ctx, s.key, concurrentLookups, 0) {
+func (r limitedReader) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if !r.allow() || !r.semaphore.acquire(ctx, r.key, concurrentLookups, 0) {
 		return errTooManyLookups
 	}
-	defer s.semaphore.release(s.key)
-	return s.Reader.List(ctx, list, options...)
+	defer r.semaphore.release(r.key)
+	return r.Reader.List(ctx, list, options...)
 }

@@ -34,25 +34,25 @@ type sampledLine struct {
 func newLogSampler(clock clock.PassiveClock) *logSampler { return &logSampler{clock: clock} }
 
 // allow reports whether a message may be logged, and how many were suppressed since the last one.
-func (m *logSampler) allow(about tenantKey, message string) (say bool, unsaid int) {
-	now, said := m.clock.Now(), sampledLine{about, message}
-	if say, unsaid = m.lines.take(said, linesPerSecond, burstLines, now); !say {
+func (s *logSampler) allow(about tenantKey, message string) (allowed bool, suppressed int) {
+	now, line := s.clock.Now(), sampledLine{about, message}
+	if allowed, suppressed = s.lines.take(line, linesPerSecond, burstLines, now); !allowed {
 		return false, 0
 	}
-	if say, _ = m.lines.take(sampledLine{about.ofNamespace(), message}, perNamespace*linesPerSecond, perNamespace*burstLines, now); !say {
-		m.lines.deny(said, unsaid+1)
+	if allowed, _ = s.lines.take(sampledLine{about.ofNamespace(), message}, perNamespace*linesPerSecond, perNamespace*burstLines, now); !allowed {
+		s.lines.deny(line, suppressed+1)
 		return false, 0
 	}
-	return true, unsaid
+	return true, suppressed
 }
 
 // sample returns a logger that samples its messages about a tenant.
-func (m *logSampler) sample(log logr.Logger, about tenantKey) logr.Logger {
+func (s *logSampler) sample(log logr.Logger, about tenantKey) logr.Logger {
 	sink := log.GetSink()
 	if sink == nil {
 		return log
 	}
-	return log.WithSink(&sampledSink{sink, m, about})
+	return log.WithSink(&sampledSink{sink, s, about})
 }
 
 type sampledSink struct {
@@ -62,23 +62,23 @@ type sampledSink struct {
 }
 
 func (s *sampledSink) Info(level int, message string, keysAndValues ...any) {
-	if say, more := s.allow(message, keysAndValues); say {
+	if allowed, more := s.allow(message, keysAndValues); allowed {
 		s.LogSink.Info(level, message, more...)
 	}
 }
 
 func (s *sampledSink) Error(err error, message string, keysAndValues ...any) {
-	if say, more := s.allow(message, keysAndValues); say {
+	if allowed, more := s.allow(message, keysAndValues); allowed {
 		s.LogSink.Error(err, message, more...)
 	}
 }
 
 func (s *sampledSink) allow(message string, keysAndValues []any) (bool, []any) {
-	say, unsaid := s.sampler.allow(s.about, message)
-	if unsaid > 0 {
-		keysAndValues = append([]any{"notLogged", unsaid}, keysAndValues...)
+	allowed, suppressed := s.sampler.allow(s.about, message)
+	if suppressed > 0 {
+		keysAndValues = append([]any{"notLogged", suppressed}, keysAndValues...)
 	}
-	return say, bounded(keysAndValues)
+	return allowed, bounded(keysAndValues)
 }
 
 func (s *sampledSink) WithValues(keysAndValues ...any) logr.LogSink {

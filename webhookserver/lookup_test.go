@@ -50,7 +50,9 @@ func TestNumberBelongsToTheOlderOrder(t *testing.T) {
 	d := openFixture(t)
 	number := func(o *v1alpha1.Order) { o.Spec.OutTradeNo = "number-0001" }
 	older := d.prepared("order-a", number)
-	loser := d.update(d.prepared("order-b", number), func(o *v1alpha1.Order) { lifecycle.Closed(o, v1alpha1.ReasonNumberInUse, "the older one has it", time.Now()) })
+	loser := d.update(d.prepared("order-b", number), func(o *v1alpha1.Order) {
+		lifecycle.Closed(o, v1alpha1.ReasonNumberInUse, "the older one has it", time.Now())
+	})
 	unaware := d.NewOrder("order-c", number)
 	d.Create(unaware)
 	d.sync(unaware)

@@ -27,11 +27,11 @@ func newParseSemaphores() *parseSemaphores {
 }
 
 // forBody returns the semaphore for a body.
-func (r *parseSemaphores) forBody(body []byte) *fairSemaphore {
+func (p *parseSemaphores) forBody(body []byte) *fairSemaphore {
 	if len(body) > smallBodySize {
-		return r.large
+		return p.large
 	}
-	return r.small
+	return p.small
 }
 
 var errBusy = errors.New("too many callbacks of one namespace at once")
@@ -56,7 +56,7 @@ func (h *Handler) parse(ctx context.Context, c *callback, kind wechatpay.Callbac
 var errOtherSubject = errors.New("the callback is about something else than its path, or a payment that is not proven")
 
 // isAbout reports whether a notification is about the subject of its path. A payment counts only if
-// WeChat signed it, whatever a protocol hands on; a refund that is not signed is queried.
+// WeChat signed it, whatever a protocol returns; a refund that is not signed is queried.
 func isAbout(kind wechatpay.CallbackKind, notification wechatpay.Notification) bool {
 	if isOfOthers(notification) {
 		return true

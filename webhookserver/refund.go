@@ -76,14 +76,14 @@ func (h *Handler) checkRefundOwner(ctx context.Context, c *callback, refund *v1a
 	return err
 }
 
-// finalAtWeChat reports whether QueryRefund has returned the final state of the refund, which no
-// later callback changes. Other final states are the operator's own (Denied, Rejected): if WeChat
-// calls back nevertheless, the refund must be queried.
+// finalAtWeChat reports whether WeChat Pay's final state of the refund is stored, which no later
+// callback changes. Other final states are the operator's own (Denied, Rejected): if WeChat calls
+// back nevertheless, the refund must be queried.
 func finalAtWeChat(refund *v1alpha1.Refund) bool {
 	return lifecycle.RefundSucceeded(refund) || lifecycle.SucceededReason(refund) == v1alpha1.ReasonClosed
 }
 
-// storeRefund writes the result of QueryRefund.
+// storeRefund stores a refund fact: the result of a query, or a signed callback with a final state.
 func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1.Refund, order *v1alpha1.Order, fact wechatpay.RefundFact) result {
 	reporter := h.reporter(wechatpay.OperationRefundCallback)
 	reporter.Log = reporter.Log.WithValues("merchant", klog.KObj(c.merchant), "outTradeNo", order.Number())
@@ -98,10 +98,10 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 	})
 	switch {
 	case err == nil && !written:
-		return h.confirmed(c, refund, repeated(), fact)
+		return h.checkStored(c, refund, repeated(), fact)
 	case err == nil:
 		reporter.Refund(refund, before)
-		return h.confirmed(c, refund, recorded(), fact)
+		return h.checkStored(c, refund, recorded(), fact)
 	case errors.Is(err, errNotOwner):
 		c.log.Info("The number of a refund belongs to another Refund; WeChat Pay will repeat it", "refund", refund.Name)
 		return unmatched()
@@ -110,8 +110,8 @@ func (h *Handler) storeRefund(ctx context.Context, c *callback, refund *v1alpha1
 	}
 }
 
-// confirmed checks whether the stored status matches the result of QueryRefund.
-func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result, fact wechatpay.RefundFact) result {
+// checkStored returns success if the stored status matches the fact.
+func (h *Handler) checkStored(c *callback, refund *v1alpha1.Refund, success result, fact wechatpay.RefundFact) result {
 	if lifecycle.RefundMismatched(refund) {
 		return disputed("mismatch")
 	}
@@ -121,13 +121,13 @@ func (h *Handler) confirmed(c *callback, refund *v1alpha1.Refund, stored result,
 			"WeChat Pay reports the refund %s as %s, but its Refund has ended as %s: compare with the merchant platform", refund.Number(), fact.Status, lifecycle.SucceededReason(refund))
 		return disputed("conflict")
 	}
-	return stored
+	return success
 }
 
-// matchesStatus reports whether a Refund's status matches the result of QueryRefund. It does not if
+// matchesStatus reports whether a Refund's status matches the state at WeChat Pay. It does not if
 // the Refund ended before for a reason of the operator's own, which is final.
-func matchesStatus(refund *v1alpha1.Refund, said wechatpay.RefundStatus) bool {
-	switch said {
+func matchesStatus(refund *v1alpha1.Refund, atWeChat wechatpay.RefundStatus) bool {
+	switch atWeChat {
 	case wechatpay.RefundStatusSucceeded:
 		return lifecycle.RefundSucceeded(refund)
 	case wechatpay.RefundStatusClosed:

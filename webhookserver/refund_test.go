@@ -22,9 +22,9 @@ func (d *fixture) gateway() (*v1alpha1.Merchant, *account.Account) {
 	d.T.Helper()
 	m := d.NewMerchant()
 	d.Must(d.live.Get(d.Context(), client.ObjectKeyFromObject(m), m))
-	handle, err := d.registry.Get(d.Context(), m)
+	acc, err := d.registry.Get(d.Context(), m)
 	d.Must(err)
-	return m, handle
+	return m, acc
 }
 
 // refunding returns a Refund that WeChat is processing until SetRefundStatus. WeChat calls back at

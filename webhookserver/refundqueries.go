@@ -15,16 +15,16 @@ const (
 	// refundQueryInterval is how long a refund is not queried again after an answer.
 	refundQueryInterval = time.Second
 	// maxSharedWaiters is how many callbacks for one Refund may wait for a query that another one
-	// started. WeChat sends them one after the other, so more come from somebody who repeats them,
-	// and would hold connections while WeChat hangs.
+	// started. WeChat sends them one after the other, so more than that are replays, which would
+	// hold connections while WeChat hangs.
 	maxSharedWaiters = 8
 )
 
 // refundQueries queries the refunds that callbacks name: each refund at most once at a time and
-// once per refundQueryInterval. A refund callback has no signature and no time, so anyone who has
-// seen one can repeat it forever, thousands of times a second. All callbacks that arrive during a
-// query or shortly after share its result. If such a callback reports more than the result, the
-// answer is an error, and WeChat repeats the callback.
+// once per refundQueryInterval. A refund callback that is not signed has no time either, so anyone
+// who has seen one can repeat it forever, thousands of times a second. All callbacks that arrive
+// during a query or shortly after share its result. If such a callback reports more than the
+// result, the answer is an error, and WeChat repeats the callback.
 type refundQueries struct {
 	mutex    sync.Mutex
 	byRefund map[types.UID]*refundQuery
@@ -53,25 +53,25 @@ type queryResult struct {
 // replyTo returns the answer to a callback that claims a status. If the claim differs from the
 // stored status, the callback has to be repeated, unless the stored status is final: then it was
 // only late.
-func (l queryResult) replyTo(claimed wechatpay.RefundStatus) result {
-	ended := l.status == wechatpay.RefundStatusSucceeded || l.status == wechatpay.RefundStatusClosed
-	if l.result.stored && l.status != claimed && !ended {
+func (r queryResult) replyTo(claimed wechatpay.RefundStatus) result {
+	ended := r.status == wechatpay.RefundStatusSucceeded || r.status == wechatpay.RefundStatusClosed
+	if r.result.confirm && r.status != claimed && !ended {
 		return failed("WeChat Pay does not say so yet")
 	}
-	return l.result
+	return r.result
 }
 
 // shared returns the result for the callbacks that did not query themselves, and so stored nothing.
-func (l queryResult) shared() queryResult {
-	if l.result.stored {
-		l.result = repeated()
+func (r queryResult) shared() queryResult {
+	if r.result.confirm {
+		r.result = repeated()
 	}
-	return l
+	return r
 }
 
 // do queries a Refund, unless a query is running or was made a moment ago.
-func (i *refundQueries) do(ctx context.Context, refund types.UID, now func() time.Time, queryNow func() queryResult) queryResult {
-	query, started := i.begin(refund, now())
+func (q *refundQueries) do(ctx context.Context, refund types.UID, now func() time.Time, queryNow func() queryResult) queryResult {
+	query, started := q.join(refund, now())
 	switch {
 	case query == nil:
 		return queryResult{result: failed("too many callbacks")}
@@ -84,18 +84,18 @@ func (i *refundQueries) do(ctx context.Context, refund types.UID, now func() tim
 		}
 	}
 	result := queryResult{result: failed("refund could not be confirmed")} // if query panics
-	defer func() { i.end(refund, query, result, now()) }()
+	defer func() { q.finish(refund, query, result, now()) }()
 	result = queryNow()
 	return result
 }
 
-// begin returns the running or recent query, or a new one, or nil if too many callbacks wait for it
+// join returns the running or recent query, or a new one, or nil if too many callbacks wait for it
 // already.
-func (i *refundQueries) begin(refund types.UID, now time.Time) (query *refundQuery, started bool) {
-	i.mutex.Lock()
-	defer i.mutex.Unlock()
-	i.sweep(now)
-	if query = i.byRefund[refund]; query != nil && !query.expired(now) {
+func (q *refundQueries) join(refund types.UID, now time.Time) (query *refundQuery, started bool) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	q.sweep(now)
+	if query = q.byRefund[refund]; query != nil && !query.expired(now) {
 		if query.until.IsZero() && query.waiters == maxSharedWaiters {
 			return nil, false
 		}
@@ -103,18 +103,18 @@ func (i *refundQueries) begin(refund types.UID, now time.Time) (query *refundQue
 		return query, false
 	}
 	query = &refundQuery{done: make(chan struct{})}
-	i.byRefund[refund] = query
+	q.byRefund[refund] = query
 	return query, true
 }
 
-func (i *refundQueries) end(refund types.UID, query *refundQuery, result queryResult, now time.Time) {
-	i.mutex.Lock()
-	defer i.mutex.Unlock()
+func (q *refundQueries) finish(refund types.UID, query *refundQuery, result queryResult, now time.Time) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
 	query.result = result
 	if result.queried {
 		query.until = now.Add(refundQueryInterval)
 	} else {
-		delete(i.byRefund, refund) // the next callback may query at once
+		delete(q.byRefund, refund) // the next callback may query at once
 	}
 	close(query.done)
 }
@@ -123,13 +123,13 @@ func (i *refundQueries) end(refund types.UID, query *refundQuery, result queryRe
 func (q *refundQuery) expired(now time.Time) bool { return !q.until.IsZero() && !now.Before(q.until) }
 
 // sweep drops expired queries.
-func (i *refundQueries) sweep(now time.Time) {
-	if i.byRefund != nil && now.Sub(i.swept) < sweepEvery {
+func (q *refundQueries) sweep(now time.Time) {
+	if q.byRefund != nil && now.Sub(q.swept) < sweepEvery {
 		return
 	}
-	i.swept = now
-	left := map[types.UID]*refundQuery{} // a map that grew keeps its size
-	maps.Copy(left, i.byRefund)
-	maps.DeleteFunc(left, func(_ types.UID, query *refundQuery) bool { return query.expired(now) })
-	i.byRefund = left
+	q.swept = now
+	remaining := map[types.UID]*refundQuery{} // a map that grew keeps its size
+	maps.Copy(remaining, q.byRefund)
+	maps.DeleteFunc(remaining, func(_ types.UID, query *refundQuery) bool { return query.expired(now) })
+	q.byRefund = remaining
 }

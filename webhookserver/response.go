@@ -2,7 +2,9 @@ package webhookserver
 
 import (
 	"net/http"
+	"time"
 
+	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
@@ -10,9 +12,10 @@ import (
 type result struct {
 	// label is the metric's label value.
 	label string
-	// stored reports that the fact is durable. Only then is the answer SUCCESS.
-	stored bool
-	status int
+	// confirm reports that WeChat need not repeat the callback: its fact is stored, or there is
+	// nothing to store. Only then is the callback confirmed.
+	confirm bool
+	status  int
 	// reason is sent to the caller. It is a constant, never part of the callback or of an error.
 	reason string
 	// probe reports that it was a probe of the operator, and answer is the answer to it.
@@ -21,14 +24,14 @@ type result struct {
 }
 
 // recorded: this callback stored the fact.
-func recorded() result { return result{label: "recorded", stored: true, status: http.StatusOK} }
+func recorded() result { return result{label: "recorded", confirm: true, status: http.StatusOK} }
 
 // repeated: the same fact was stored before.
-func repeated() result { return result{label: "repeated", stored: true, status: http.StatusOK} }
+func repeated() result { return result{label: "repeated", confirm: true, status: http.StatusOK} }
 
 // ignored: a genuine callback about something that is not this operator's. WeChat need not repeat
 // it.
-func ignored() result { return result{label: "ignored", stored: true, status: http.StatusOK} }
+func ignored() result { return result{label: "ignored", confirm: true, status: http.StatusOK} }
 
 // refused: the callback can't be trusted. Nothing changed.
 func refused(status int, reason string) result {
@@ -58,5 +61,16 @@ func (r result) write(w http.ResponseWriter, protocol wechatpay.Protocol) {
 		_, _ = w.Write(r.answer)
 		return
 	}
-	protocol.Reply(w, wechatpay.Reply{Stored: r.stored, Status: r.status, Reason: r.reason})
+	protocol.Reply(w, wechatpay.Reply{Confirm: r.confirm, Status: r.status, Reason: r.reason})
+}
+
+// count updates the metrics. Probes have their own, so that they are not counted as callbacks of
+// WeChat.
+func (r result) count(kind string, took time.Duration) {
+	if r.probe {
+		metrics.CallbackChecks.WithLabelValues(r.label).Inc()
+		return
+	}
+	metrics.Callbacks.WithLabelValues(kind, r.label).Inc()
+	metrics.CallbackDuration.WithLabelValues(kind, r.label).Observe(took.Seconds())
 }

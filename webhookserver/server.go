@@ -98,8 +98,8 @@ type logWriter struct {
 }
 
 func (w logWriter) Write(line []byte) (int, error) {
-	if say, unsaid := w.sampler.allow(tenantKey{}, ""); say {
-		w.log.Info(strings.TrimSpace(string(line)), "notLogged", unsaid)
+	if allowed, suppressed := w.sampler.allow(tenantKey{}, ""); allowed {
+		w.log.Info(strings.TrimSpace(string(line)), "notLogged", suppressed)
 	}
 	return len(line), nil
 }

@@ -123,26 +123,26 @@ func TestManyMerchantsAreOneTenant(t *testing.T) {
 	const merchants = 1000
 	h := &Handler{Clock: testclock.NewFakePassiveClock(time.Now())}
 	h.Routes()
-	allowed, entered, said := 0, 0, 0
+	allowed, acquired, logged := 0, 0, 0
 	for n := range merchants {
-		of := tenantKey{"query", merchantNo("stranger", n)}
+		key := tenantKey{"query", merchantNo("stranger", n)}
 		for range 3 {
-			if h.takeTokens(of, 10) {
+			if h.takeTokens(key, 10) {
 				allowed++
 			}
-			if h.inFlight.acquire(t.Context(), of, 5, 0) {
-				entered++
+			if h.inFlight.acquire(t.Context(), key, 5, 0) {
+				acquired++
 			}
-			if say, _ := h.logSampler.allow(of, "Refused"); say {
-				said++
+			if mayLog, _ := h.logSampler.allow(key, "Refused"); mayLog {
+				logged++
 			}
 		}
 	}
-	if allowed != 10*perNamespace || entered != 5*perNamespace || said != burstLines*perNamespace {
-		t.Errorf("%d tokens, %d places, %d lines", allowed, entered, said)
+	if allowed != 10*perNamespace || acquired != 5*perNamespace || logged != burstLines*perNamespace {
+		t.Errorf("%d tokens, %d slots, %d lines", allowed, acquired, logged)
 	}
 	shop := tenantKey{"query", merchantNo("shop", 0)}
-	if say, _ := h.logSampler.allow(shop, "Refused"); !say || !h.takeTokens(shop, 10) || !h.inFlight.acquire(t.Context(), shop, 5, 0) {
+	if mayLog, _ := h.logSampler.allow(shop, "Refused"); !mayLog || !h.takeTokens(shop, 10) || !h.inFlight.acquire(t.Context(), shop, 5, 0) {
 		t.Error("another tenant does not get its own")
 	}
 }
@@ -160,13 +160,13 @@ func TestIdleMerchantsAreForgotten(t *testing.T) {
 		return []int{len(h.tokens.byKey), len(h.logSampler.lines.byKey), len(h.inFlight.semaphores), len(h.refundQueries.byRefund)}
 	}
 	use := func(n int) {
-		of := tenantKey{"query", merchantNo("stranger", n)}
-		h.takeTokens(of, queriesPerSecond)
-		h.logSampler.allow(of, "Refused")
-		if h.inFlight.acquire(t.Context(), of, 1, 0) {
-			h.inFlight.release(of)
+		key := tenantKey{"query", merchantNo("stranger", n)}
+		h.takeTokens(key, queriesPerSecond)
+		h.logSampler.allow(key, "Refused")
+		if h.inFlight.acquire(t.Context(), key, 1, 0) {
+			h.inFlight.release(key)
 		}
-		h.refundQueries.do(t.Context(), types.UID(of.merchant.Name), clock.Now, ask)
+		h.refundQueries.do(t.Context(), types.UID(key.merchant.Name), clock.Now, ask)
 	}
 	for n := range merchants {
 		use(n)
@@ -195,7 +195,7 @@ func TestRefundCallbackWaitersAreLimited(t *testing.T) {
 			go func() { got <- asking.do(t.Context(), "refund", time.Now, ask) }()
 			synctest.Wait() // until it queries or waits
 		}
-		if one := asking.do(t.Context(), "refund", time.Now, ask); one.result.stored || one.result.reason != "too many callbacks" {
+		if one := asking.do(t.Context(), "refund", time.Now, ask); one.result.confirm || one.result.reason != "too many callbacks" {
 			t.Errorf("one more waited, and got %+v", one)
 		}
 		close(answered)
@@ -206,7 +206,7 @@ func TestRefundCallbackWaitersAreLimited(t *testing.T) {
 		if labels["recorded"] != 1 || labels["repeated"] != maxSharedWaiters {
 			t.Errorf("%v", labels)
 		}
-		if one := asking.do(t.Context(), "refund", time.Now, ask); !one.result.stored {
+		if one := asking.do(t.Context(), "refund", time.Now, ask); !one.result.confirm {
 			t.Errorf("within the pause: %+v", one)
 		}
 	})

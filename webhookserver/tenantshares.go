@@ -18,8 +18,8 @@ type tenantShares struct {
 	byTenant map[string]int
 }
 
-func newTenantShares(places int) *tenantShares {
-	return &tenantShares{slots: places, byTenant: map[string]int{}}
+func newTenantShares(slots int) *tenantShares {
+	return &tenantShares{slots: slots, byTenant: map[string]int{}}
 }
 
 // acquire takes a slot for a tenant. It returns false if the tenant uses its share already.

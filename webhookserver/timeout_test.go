@@ -70,9 +70,9 @@ func TestAnswersInTimeDuringOutages(t *testing.T) {
 	}
 	for name, call := range calls {
 		go func() {
-			began := time.Now()
+			started := time.Now()
 			got := call()
-			outcomes <- outcome{name, time.Since(began), got}
+			outcomes <- outcome{name, time.Since(started), got}
 		}()
 	}
 	for range calls {

@@ -100,14 +100,14 @@ func TestMerchantPointedAtAttackersPublicKey(t *testing.T) {
 	order := shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	d := &fixture{Shop: shop, http: newHTTPClient(t)}
 	forge := func() answer {
-		sent := paymentOf(order).transaction().sent(strangersOwn, framework.APIV3Key)
+		sent := paymentOf(order).transaction().sent(unknownSigner, framework.APIV3Key)
 		return d.send(http.MethodPost, shop.CallbackURL(0)+d.paymentPath(), strings.NewReader(sent.body), sent.setHeader)
 	}
 	name := func(keys ...v1alpha1.PublicKey) {
 		t.Helper()
 		shop.Patch(shop.NewMerchant(), `{"spec":{"publicKeys":`+toJSON(keys)+`}}`)
 	}
-	name(strangersOwn().public())
+	name(unknownSigner().public())
 	shop.Eventually("no answer of WeChat's can be verified", func() error {
 		if got := forge(); got.success() {
 			t.Fatal("a forged callback was taken")
@@ -118,7 +118,7 @@ func TestMerchantPointedAtAttackersPublicKey(t *testing.T) {
 		}
 		return nil
 	})
-	name(append(shop.PublicKeys(), strangersOwn().public())...) // answers are verified by the other one
+	name(append(shop.PublicKeys(), unknownSigner().public())...) // answers are verified by the other one
 	shop.WaitMerchant(framework.MerchantName, "Ready=True/Ready")
 	expectFail(t, forge(), http.StatusServiceUnavailable)
 	shop.Pay("order-0001")

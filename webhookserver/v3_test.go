@@ -80,8 +80,8 @@ func TestForgedCallbacksOfV3AreRefused(t *testing.T) {
 		"another timestamp":               {here, good.changed("Wechatpay-Timestamp", strconv.FormatInt(time.Now().Add(time.Second).Unix(), 10)), 403},
 		"a timestamp that is no number":   {here, genuine().sign(sealed, func(h http.Header) { h.Set("Wechatpay-Timestamp", "now") }), 403},
 		"a signature that is not base64":  {here, good.changed("Wechatpay-Signature", "@@@@"), 403},
-		"a stranger's signature":          {here, stranger().sign(sealed), 403},
-		"a stranger's serial":             {here, strangersOwn().sign(sealed), 403},
+		"a stranger's signature":          {here, wrongSigner().sign(sealed), 403},
+		"a stranger's serial":             {here, unknownSigner().sign(sealed), 403},
 		"the simulator's serial":          {here, genuine().sign(sealed).changed("Wechatpay-Serial", d.PublicKeys()[0].ID), 403},
 		"a probe of WeChat's":             {here, good.changed("Wechatpay-Signature", "WECHATPAY/SIGNTEST/"+strings.Repeat("A", 324)+"="), 403},
 		"replayed after six minutes":      {here, genuine().sign(sealed, signedAt(-6*time.Minute)), 403},
@@ -120,7 +120,7 @@ func TestForgedCallbacksOfV3AreRefused(t *testing.T) {
 		"a refund at the payment path":    {here, refund.sent(genuine, key), 403},
 		"an unknown refund":               {d.refundPath(), refund.sent(genuine, key), 404},
 		"another merchant's refund":       {strings.TrimSuffix(d.secondPath(), "payment") + "refund", unsent.with("mch_id", secondMchID).refundEvent().sent(genuine, secondKey), 404},
-		"a stranger's refund":             {d.refundPath(), refund.sent(stranger, key), 403},
+		"a stranger's refund":             {d.refundPath(), refund.sent(wrongSigner, key), 403},
 		"a refund that is not signed":     {d.refundPath(), delivery{body: refund.sealed(key)}, 403},
 		"a refund replayed":               {d.refundPath(), genuine().sign(refund.sealed(key), signedAt(-6*time.Minute)), 403},
 		"a refund with another key":       {d.refundPath(), refund.sent(genuine, secondKey), 403},
@@ -215,8 +215,8 @@ func TestEventsOfOtherProductsAreIgnored(t *testing.T) {
 	if diff := cmp.Diff(stored, d.versions()); diff != "" {
 		t.Error(diff)
 	}
-	if said := c.events.all(); len(said) > 0 {
-		t.Errorf("%q", said)
+	if events := c.events.all(); len(events) > 0 {
+		t.Errorf("%q", events)
 	}
 }
 
@@ -236,8 +236,8 @@ func TestSignTestAlarmsNobody(t *testing.T) {
 	if account.HasKeyMismatch() || account.HasUnprovenCallback() || account.CredentialsSuspect() {
 		t.Error("the Merchant is suspected")
 	}
-	if said := c.events.all(); len(said) > 0 {
-		t.Errorf("%q", said)
+	if events := c.events.all(); len(events) > 0 {
+		t.Errorf("%q", events)
 	}
 	for _, line := range c.log.all() {
 		if strings.Contains(line, `"error"`) {
@@ -296,7 +296,7 @@ func TestUndecryptableCallbackIsNoted(t *testing.T) {
 func TestUnprovenVerifierIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	d := openFixtureIn(t, v1alpha1.ProtocolV3, func(m *v1alpha1.Merchant) {
-		m.Spec.PublicKeys = append(m.Spec.PublicKeys, strangersOwn().public())
+		m.Spec.PublicKeys = append(m.Spec.PublicKeys, unknownSigner().public())
 	})
 	c := d.callbackServer()
 	order := d.prepared("order-0001")
@@ -305,8 +305,8 @@ func TestUnprovenVerifierIsNotTrusted(t *testing.T) {
 		return testutil.ToFloat64(metrics.Callbacks.WithLabelValues(kind, "unproven"))
 	}
 	payments, refunds := unproven("payment"), unproven("refund")
-	expectFail(t, c.deliver(d.paymentPath(), paymentOf(order).transaction().sent(strangersOwn, framework.APIV3Key)), http.StatusServiceUnavailable)
-	expectFail(t, c.deliver(d.refundPath(), refundOf(refund, refunded, "SUCCESS").refundEvent().sent(strangersOwn, framework.APIV3Key)), http.StatusServiceUnavailable)
+	expectFail(t, c.deliver(d.paymentPath(), paymentOf(order).transaction().sent(unknownSigner, framework.APIV3Key)), http.StatusServiceUnavailable)
+	expectFail(t, c.deliver(d.refundPath(), refundOf(refund, refunded, "SUCCESS").refundEvent().sent(unknownSigner, framework.APIV3Key)), http.StatusServiceUnavailable)
 	d.expectPaid(order, "Unknown/AwaitingPayment")
 	d.expectRefund(refund, "Unknown/Processing")
 	if unproven("payment") == payments || unproven("refund") == refunds {
@@ -332,10 +332,10 @@ func TestAnotherKeyUnderAProvenIDIsNotTrusted(t *testing.T) {
 	order := d.prepared("order-0001")
 	refund, refunded := d.refunding("order-0002", "refund-0002", "")
 	m := d.NewMerchant()
-	d.Patch(m, `{"spec":{"publicKeys":`+toJSON([]v1alpha1.PublicKey{stranger().public()})+`}}`)
+	d.Patch(m, `{"spec":{"publicKeys":`+toJSON([]v1alpha1.PublicKey{wrongSigner().public()})+`}}`)
 	d.sync(m)
-	expectFail(t, c.deliver(d.paymentPath(), paymentOf(order).transaction().sent(stranger, framework.APIV3Key)), http.StatusServiceUnavailable)
-	expectFail(t, c.deliver(d.refundPath(), refundOf(refund, refunded, "SUCCESS").refundEvent().sent(stranger, framework.APIV3Key)), http.StatusServiceUnavailable)
+	expectFail(t, c.deliver(d.paymentPath(), paymentOf(order).transaction().sent(wrongSigner, framework.APIV3Key)), http.StatusServiceUnavailable)
+	expectFail(t, c.deliver(d.refundPath(), refundOf(refund, refunded, "SUCCESS").refundEvent().sent(wrongSigner, framework.APIV3Key)), http.StatusServiceUnavailable)
 	d.expectPaid(order, "Unknown/AwaitingPayment")
 	d.expectRefund(refund, "Unknown/Processing")
 }
@@ -395,7 +395,7 @@ func TestContentOfV3IsNotRevealed(t *testing.T) {
 	event := payment.transaction()
 	var answers []answer
 	for _, sent := range []delivery{
-		event.sent(stranger, key), event.sent(genuine, secondKey), payment.with("mch_id", secret).transaction().sent(genuine, key),
+		event.sent(wrongSigner, key), event.sent(genuine, secondKey), payment.with("mch_id", secret).transaction().sent(genuine, key),
 		payment.with("total_fee", secret).transaction().sent(genuine, key), genuine().sign(secret), genuine().sign(`{"` + secret + `":1,"` + secret + `":1}`),
 		genuine().sign(event.sealedText(key, `{"out_trade_no":"`+secret+`"`)), payment.with("out_trade_no", "order-9999").transaction().sent(genuine, key),
 		payment.with("total_fee", "1").transaction().sent(genuine, key), event.sent(genuine, key), event.sent(genuine, key),

@@ -72,11 +72,11 @@ func (f fields) paidUnder(apiKey, apiV3Key string) message {
 	}
 }
 
-// forged is a payment that somebody signed who has no key of WeChat's.
+// forged is a payment that was not signed with a key of WeChat Pay.
 func (f fields) forged() message {
 	return message{
 		func() delivery { return delivery{body: f.body(forgedKey, hmacSign)} },
-		sync.OnceValue(func() delivery { return f.transaction().sent(stranger, framework.APIV3Key) }),
+		sync.OnceValue(func() delivery { return f.transaction().sent(wrongSigner, framework.APIV3Key) }),
 	}
 }
 
@@ -96,7 +96,7 @@ func (f fields) refundedUnder(apiKey, apiV3Key string) message {
 func (f fields) refundForged() message {
 	return message{
 		func() delivery { return delivery{body: f.sealed(forgedKey).xml("xml")} },
-		sync.OnceValue(func() delivery { return f.refundEvent().sent(stranger, framework.APIV3Key) }),
+		sync.OnceValue(func() delivery { return f.refundEvent().sent(wrongSigner, framework.APIV3Key) }),
 	}
 }
 
@@ -116,12 +116,12 @@ func newPlatformKey(id string) func() platformKey {
 	})
 }
 
-// genuine signs what WeChat Pay sends, and strangersOwn what nobody knows. stranger signs under the
+// genuine signs what WeChat Pay sends. unknownSigner has an unknown id, and wrongSigner its key under the
 // id of the genuine one.
 var (
-	genuine      = newPlatformKey("PUB_KEY_ID_0100000000000000000000000001")
-	strangersOwn = newPlatformKey("PUB_KEY_ID_0100000000000000000000000002")
-	stranger     = func() platformKey { return platformKey{genuine().id, strangersOwn().key} }
+	genuine       = newPlatformKey("PUB_KEY_ID_0100000000000000000000000001")
+	unknownSigner = newPlatformKey("PUB_KEY_ID_0100000000000000000000000002")
+	wrongSigner   = func() platformKey { return platformKey{genuine().id, unknownSigner().key} }
 )
 
 // public is how spec.publicKeys names the key.

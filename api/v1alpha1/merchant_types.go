@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -324,6 +326,16 @@ type MerchantSpec struct {
 	// that somebody creates are.
 	// +optional
 	Statements *MerchantStatements `json:"statements,omitempty"`
+}
+
+// SecretNames returns the names of all Secrets that the Merchant names, sorted, each once.
+func (s *MerchantSpec) SecretNames() []string {
+	names := []string{s.APIKeySecretRef.Name, s.APIV3KeySecretRef.Name}
+	if s.CertificateSecretRef != nil {
+		names = append(names, s.CertificateSecretRef.Name)
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
 }
 
 // MerchantCertificate is what the client certificate says of itself.

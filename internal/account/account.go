@@ -3,16 +3,20 @@ package account
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/wechatpay-operator/wechatpay-operator/api/v1alpha1"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/callbackprobe"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/metrics"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 // Account is a Merchant that is ready for use: a rate-limited and counted Caller, and what the
-// operator knows about the credentials. It has the Merchant's protocol; In returns the other ones.
+// operator knows about the credentials. Its embedded Connection is that of the Merchant's protocol;
+// In returns the others.
 type Account struct {
 	*Connection
 	// Certificate describes the API certificate. It is nil if the Merchant names none or it can't be
@@ -21,7 +25,7 @@ type Account struct {
 	// CertificateProblem is the reason why the certificate can't be used. It is nil if it can, or if
 	// the Merchant names none.
 	CertificateProblem *Problem
-	// HasCertificate reports whether there is one that can be used.
+	// HasCertificate reports whether the certificate can be used.
 	HasCertificate bool
 	// Version changes with the credentials and all other inputs of an Account. It does not reveal
 	// them.
@@ -48,9 +52,8 @@ type Connection struct {
 	Receiver wechatpay.Receiver
 	// KeyName is the name of its key in the merchant platform.
 	KeyName string
-	// CertificateForAllCalls reports whether every call needs the API certificate, and not only
-	// refunds.
-	CertificateForAllCalls bool
+	// CertificateUse says which calls need the API certificate.
+	CertificateUse protocols.CertificateUse
 	// PaymentNotifyURL and RefundNotifyURL are the callback addresses that are sent to WeChat.
 	PaymentNotifyURL, RefundNotifyURL string
 	// NotPublic is the reason why the operator does not probe these addresses: they are not public
@@ -65,15 +68,17 @@ type Connection struct {
 	// verifiers and clockSkew are those of the wechatpay.Connection; they may be nil.
 	verifiers func() []wechatpay.Verifier
 	clockSkew func() time.Duration
-	health    *credentialHealth
+	// acceptedUnsigned is the protocol's.
+	acceptedUnsigned func(error) bool
+	health           *credentialHealth
 	// changed reports a change in what is known about the credentials.
 	changed func()
 	// problem is the reason why this protocol can't be used; nothing else is set then.
 	problem *Problem
 	close   func()
 
-	// NotifyProblem is what is wrong with the callback addresses. No Order or Refund may be sent then;
-	// that WeChat accepts the key can still be tried.
+	// NotifyProblem is what is wrong with the callback addresses. No Order or Refund may be sent
+	// then, but the key can still be probed.
 	NotifyProblem *Problem
 }
 
@@ -87,15 +92,15 @@ func (c *Connection) unusable() *Problem {
 
 // In returns the Account's Connection in a protocol; an empty name means the Merchant's. The error
 // is a *Problem if the Merchant has no credentials for it that can be used.
-func (h *Account) In(protocol v1alpha1.Protocol) (*Connection, error) {
-	if protocol == "" || protocol == h.Protocol {
-		return h.Connection, nil
+func (a *Account) In(protocol v1alpha1.Protocol) (*Connection, error) {
+	if protocol == "" || protocol == a.Protocol {
+		return a.Connection, nil
 	}
-	connection, known := h.connections[protocol]
+	connection, known := a.connections[protocol]
 	switch {
 	case !known:
 		return nil, &Problem{v1alpha1.ReasonMerchantNotReady, fmt.Sprintf(
-			"The Merchant has no credentials for protocol %s any more, in which the order was made: name them again in its spec, beside those of protocol %s", protocol, h.Protocol)}
+			"The Merchant has no credentials for protocol %s any more, in which the order was made: name them again in its spec, beside those of protocol %s", protocol, a.Protocol)}
 	case connection.unusable() != nil:
 		return nil, connection.unusable()
 	case connection.Rejected():
@@ -104,35 +109,41 @@ func (h *Account) In(protocol v1alpha1.Protocol) (*Connection, error) {
 	return connection, nil
 }
 
-// Other returns a Connection in another protocol than the Merchant's, or nil if there is none that
-// can be used.
-func (h *Account) Other() *Connection {
-	for protocol := range h.connections {
-		if other, err := h.In(protocol); err == nil && other != h.Connection {
-			return other
+// Others returns the Connections in other protocols than the Merchant's that can be used, by the
+// protocols' names.
+func (a *Account) Others() (others []*Connection) {
+	for _, protocol := range slices.Sorted(maps.Keys(a.connections)) {
+		if other, err := a.In(protocol); err == nil && other != a.Connection {
+			others = append(others, other)
 		}
 	}
-	return nil
+	return others
+}
+
+// LacksCertificateFor reports whether a call needs the API certificate, and there is none that can
+// be used.
+func (a *Account) LacksCertificateFor(operation wechatpay.Operation) bool {
+	return !a.HasCertificate && a.CertificateUse.NeededFor(operation)
 }
 
 // Rejected reports whether WeChat was found to reject the key of this Connection.
 func (c *Connection) Rejected() bool { return c.health != nil && c.health.rejected.Load() }
 
-// NoteKeyMismatch records that a genuine callback could not be decrypted with the key.
-func (c *Connection) NoteKeyMismatch() {
+// RecordKeyMismatch records that a genuine callback could not be decrypted with the key.
+func (c *Connection) RecordKeyMismatch() {
 	if !c.health.keyMismatch.Swap(true) {
 		c.changed()
 	}
 }
 
-// NoteKeyFits records that a genuine callback was decrypted with the key.
-func (c *Connection) NoteKeyFits() {
+// RecordKeyMatch records that a genuine callback was decrypted with the key.
+func (c *Connection) RecordKeyMatch() {
 	if c.health.keyMismatch.Swap(false) {
 		c.changed()
 	}
 }
 
-// HasKeyMismatch reports whether such a callback arrived, and none since that could be.
+// HasKeyMismatch reports whether such a callback arrived, and none since then could be decrypted.
 func (c *Connection) HasKeyMismatch() bool { return c.health.keyMismatch.Load() }
 
 // ClockSkew returns how far this process's clock is ahead of WeChat's, by its last answer; zero if
@@ -148,13 +159,13 @@ func (c *Connection) ClockSkew() time.Duration {
 // has a refund. Without a token it returns how long to wait, and keeps the refund's position until
 // then. WeChat counts a query for an unknown refund as an invalid request of the merchant number,
 // so no lookup is made with an unproven key.
-func (h *Account) AllowLookup(ctx context.Context, outRefundNo string, now time.Time) (bool, time.Duration) {
+func (a *Account) AllowLookup(ctx context.Context, outRefundNo string, now time.Time) (bool, time.Duration) {
 	limit, allowed, wait := "Unproven", false, untilProven()
-	if assigned := h.member.assignment.Load(); assigned.proven {
+	if assigned := a.member.assignment.Load(); assigned.proven {
 		limit = "Looks"
-		wait, allowed = assigned.quota.lookups.tryReserve(callerOf(ctx, h.member.merchant.Namespace).Namespace, outRefundNo, now)
+		wait, allowed = assigned.quota.lookups.tryReserve(callerOf(ctx, a.member.merchant.Namespace).Namespace, outRefundNo, now)
 	} else {
-		h.member.notify(h.member.merchant)
+		a.member.notify(a.member.merchant)
 	}
 	if !allowed {
 		metrics.CallsDenied.WithLabelValues(string(wechatpay.OperationQueryRefund), limit).Inc()
@@ -164,53 +175,54 @@ func (h *Account) AllowLookup(ctx context.Context, outRefundNo string, now time.
 
 // Proven reports whether WeChat accepted the key of this Account. Only then does it share the
 // limits of its merchant number.
-func (h *Account) Proven() bool { return h.member != nil && h.member.isProven() }
-
-// Prove records that WeChat accepted the key. Answers received by this process call it
-// automatically.
-func (h *Account) Prove() { h.member.prove() }
+func (a *Account) Proven() bool { return a.member != nil && a.member.isProven() }
 
 // Paused returns why this process currently makes no calls, or nil if it makes them.
-func (h *Account) Paused(calls Calls) *Pause { return h.member.pause(calls) }
+func (a *Account) Paused(calls Calls) *Pause { return a.member.pause(calls) }
 
-// CredentialsSuspect reports whether WeChat rejected the key in an ordinary call, so that it should
-// be probed.
-func (h *Account) CredentialsSuspect() bool { return h.health.suspect.Load() }
+// CredentialsSuspect reports whether WeChat rejected the key in an ordinary call, so it should be
+// probed.
+func (a *Account) CredentialsSuspect() bool { return a.health.suspect.Load() }
 
 // CredentialsProven clears the suspicion after a signed answer.
-func (h *Account) CredentialsProven() {
-	if h.health.clear() {
-		h.credentialsRestored()
+func (a *Account) CredentialsProven() {
+	if a.health.clear() {
+		a.credentialsRestored()
 	}
 }
 
-// EndWaits reports that what made calls fail is mended.
-func (h *Account) EndWaits() { h.credentialsRestored() }
+// EndWaits ends the waits of the Merchant's objects, because the cause of their failing calls was
+// removed.
+func (a *Account) EndWaits() { a.credentialsRestored() }
 
-// AcceptedUnsigned records that WeChat accepted the credentials, by an answer that it did not sign.
-// It proves nothing about WeChat's own keys.
-func (h *Account) AcceptedUnsigned() {
-	h.health.proven.Store(true)
-	h.member.prove()
+// AcceptedUnsigned records that WeChat accepted the credentials if an error shows that although the
+// answer was not signed, and reports whether it does. It proves nothing about WeChat's own keys.
+func (a *Account) AcceptedUnsigned(err error) bool {
+	if !a.acceptedUnsigned(err) {
+		return false
+	}
+	a.health.proven.Store(true)
+	a.member.prove()
+	return true
 }
 
 // Reject records that the probe found the key rejected. Only other credentials or a later probe
 // reset it. An Account with a rejected key no longer shares the limits of its merchant number.
-func (h *Account) Reject() {
-	h.health.rejected.Store(true)
-	h.health.unprovenCallback.Store(false)
-	h.member.disprove()
+func (a *Account) Reject() {
+	a.health.rejected.Store(true)
+	a.health.unprovenCallback.Store(false)
+	a.member.disprove()
 }
 
 // RefundRight returns what this process knows about the right to refund for a sub merchant.
-func (h *Account) RefundRight() RefundRight {
-	right, _ := h.health.refundRight.Load().(RefundRight)
+func (a *Account) RefundRight() RefundRight {
+	right, _ := a.health.refundRight.Load().(RefundRight)
 	return right
 }
 
 // CertificateRefusal returns WeChat's error if it rejected the client certificate in the last
 // refund request, and "" if it accepted it. known is false until a refund request has shown either.
-func (h *Account) CertificateRefusal() (refusal string, known bool) {
-	refusal, known = h.health.refusal.Load().(string)
+func (a *Account) CertificateRefusal() (refusal string, known bool) {
+	refusal, known = a.health.refusal.Load().(string)
 	return refusal, known
 }

@@ -34,21 +34,21 @@ const answersTTL = 24 * time.Hour
 // endpoint are never used at another: only answers are shared.
 func (r *Registry) memory(mchID, key, endpoint string, now time.Time) *memoryOfKey {
 	shared := r.remembered(answersKeyOf(mchID, key, ""), now)
-	its := r.remembered(answersKeyOf(mchID, key, endpoint), now)
-	its.answers = shared.answers
-	return its
+	own := r.remembered(answersKeyOf(mchID, key, endpoint), now)
+	own.answers = shared.answers
+	return own
 }
 
 func (r *Registry) remembered(id answersKey, now time.Time) *memoryOfKey {
-	known := r.answers[id]
-	if known == nil {
-		known = &memoryOfKey{answers: wechatpay.NewTakenAnswers(), certificates: wechatpay.NewPlatformCertificates()}
-		r.answers[id] = known
+	memory := r.answers[id]
+	if memory == nil {
+		memory = &memoryOfKey{answers: wechatpay.NewTakenAnswers(), certificates: wechatpay.NewPlatformCertificates()}
+		r.answers[id] = memory
 	}
-	known.used = now
-	return known
+	memory.used = now
+	return memory
 }
 
 func (r *Registry) dropUnusedAnswers(now time.Time) {
-	maps.DeleteFunc(r.answers, func(_ answersKey, known *memoryOfKey) bool { return now.Sub(known.used) > answersTTL })
+	maps.DeleteFunc(r.answers, func(_ answersKey, memory *memoryOfKey) bool { return now.Sub(memory.used) > answersTTL })
 }

@@ -10,34 +10,34 @@ import (
 )
 
 const (
-	// billDeadline limits the download of a bill as a whole, so that a connection that hardly moves
-	// does not keep the next bill waiting for ever.
+	// billDeadline limits the download of a bill as a whole, so that a slow connection does not
+	// block the next bill forever.
 	billDeadline = 10 * time.Minute
 	// untilNextBill is when to retry while another bill is downloaded.
 	untilNextBill = 5 * time.Second
 )
 
 // DownloadBill opens a bill, one at a time for an account: WeChat limits the calls for bills of a
-// merchant number, and does not say how far.
+// merchant number, but does not publish the limit.
 //
-// Bills are apart from payments. Their failures pause nothing, because WeChat may have no bills for
-// hours while payments go on. And they prove no key: a bill need not be signed.
-func (g *limitedCaller) DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error) {
+// Bills do not count for the breakers, because WeChat may have no bills for hours while payments
+// continue. They prove no key, because a bill need not be signed.
+func (c *limitedCaller) DownloadBill(ctx context.Context, request wechatpay.BillRequest) (*wechatpay.Bill, error) {
 	const operation = wechatpay.OperationDownloadBill
-	done, denied := g.member.beginBill()
+	done, denied := c.member.startBill()
 	if denied != nil {
 		return nil, denied.notSent(operation)
 	}
-	started := g.clock.Now()
+	started := c.clock.Now()
 	ctx, cancel := context.WithTimeout(ctx, billDeadline)
 	end := func() { cancel(); done() }
 	over := CallerWaits(ctx)
-	bill, err := g.Caller.DownloadBill(ctx, request)
+	bill, err := c.Caller.DownloadBill(ctx, request)
 	over()
-	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && g.health.note(operation, err) {
-		g.member.notify(g.member.merchant)
+	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected && c.health.record(operation, err) {
+		c.member.notify(c.member.merchant)
 	}
-	g.count(operation, started, err)
+	c.count(operation, started, err)
 	if err != nil {
 		end()
 		return nil, err
@@ -46,7 +46,7 @@ func (g *limitedCaller) DownloadBill(ctx context.Context, request wechatpay.Bill
 	return bill, nil
 }
 
-// billBody lets the next bill begin when it is closed.
+// billBody ends the download when it is closed.
 type billBody struct {
 	io.ReadCloser
 	end func()
@@ -57,9 +57,9 @@ func (b *billBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// beginBill starts a download, or says why there is none now. A Merchant whose key is not proven
-// waits: what it downloads would come under nobody's limits.
-func (m *membership) beginBill() (end func(), denied *throttledError) {
+// startBill starts a download, or returns why it has to wait. A Merchant with an unproven key has
+// to: its downloads would not count against the account's limit.
+func (m *membership) startBill() (end func(), denied *throttledError) {
 	assigned := m.assignment.Load()
 	if !assigned.proven {
 		m.notify(m.merchant) // starts a probe of the key

@@ -80,17 +80,17 @@ func TestOneBillAtATime(t *testing.T) {
 // TestABillProvesNoKey, because it need not be signed, and none is downloaded without a proven one.
 func TestABillProvesNoKey(t *testing.T) {
 	bills := &archive{}
-	g := unprovenCaller(NewRegistry(nil, Options{}), shopKey, bills)
-	if _, err := g.DownloadBill(t.Context(), wechatpay.BillRequest{}); limitOf(err) != "Unproven" {
+	c := unprovenCaller(NewRegistry(nil, Options{}), shopKey, bills)
+	if _, err := c.DownloadBill(t.Context(), wechatpay.BillRequest{}); limitOf(err) != "Unproven" {
 		t.Errorf("without a proven key: %v", err)
 	}
-	g.member.prove()
-	bill, err := g.DownloadBill(t.Context(), wechatpay.BillRequest{})
+	c.member.prove()
+	bill, err := c.DownloadBill(t.Context(), wechatpay.BillRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = bill.Body.Close()
-	if g.health.proven.Load() {
+	if c.health.proven.Load() {
 		t.Error("the bill proved the key")
 	}
 }
@@ -98,19 +98,19 @@ func TestABillProvesNoKey(t *testing.T) {
 // TestFailingBillsPauseNothing: payments go on.
 func TestFailingBillsPauseNothing(t *testing.T) {
 	bills := &archive{}
-	g := provenCaller(NewRegistry(nil, Options{}), bills)
+	c := provenCaller(NewRegistry(nil, Options{}), bills)
 	for _, meaning := range []wechatpay.Meaning{wechatpay.Repeat, wechatpay.SlowDown, wechatpay.NoRight, wechatpay.CredentialsRejected, wechatpay.NotVerified} {
 		bills.err = &wechatpay.Error{Operation: wechatpay.OperationDownloadBill, Outcome: wechatpay.Refused, Meaning: meaning}
 		for range 10 {
-			if _, err := g.DownloadBill(t.Context(), wechatpay.BillRequest{}); !errors.Is(err, bills.err) {
+			if _, err := c.DownloadBill(t.Context(), wechatpay.BillRequest{}); !errors.Is(err, bills.err) {
 				t.Fatalf("%s: %v", meaning, err)
 			}
 		}
 	}
-	if pause := g.member.pause(OrderCalls); pause != nil {
+	if pause := c.member.pause(OrderCalls); pause != nil {
 		t.Errorf("calls are paused: %+v", pause)
 	}
-	if !g.health.suspect.Load() {
+	if !c.health.suspect.Load() {
 		t.Error("WeChat refused the key, and nobody looks")
 	}
 }

@@ -64,7 +64,7 @@ func failureScopeOf(err error) failureScope {
 	case wechatpay.CredentialsRejected, wechatpay.CertificateRejected, wechatpay.KeyMismatch, wechatpay.VerifiersMissing, wechatpay.NotVerified:
 		return scopeCredentials
 	case wechatpay.NeedsAttention:
-		if said, ok := errors.AsType[*wechatpay.Error](err); ok && said.Code == "" {
+		if failure, ok := errors.AsType[*wechatpay.Error](err); ok && failure.Code == "" {
 			return scopeCredentials // not an error of WeChat: a wrong signature or an untrusted host
 		}
 	}
@@ -143,7 +143,7 @@ func (b *breaker) do(call func() error) error {
 	var callErr error
 	_, err := b.inner.Execute(func() (struct{}, error) {
 		callErr = call()
-		b.note(callErr)
+		b.record(callErr)
 		return struct{}{}, callErr
 	})
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
@@ -152,7 +152,7 @@ func (b *breaker) do(call func() error) error {
 	return callErr
 }
 
-func (b *breaker) note(err error) {
+func (b *breaker) record(err error) {
 	if b.isExcluded(err) {
 		return
 	}

@@ -33,8 +33,8 @@ func WithCaller(ctx context.Context, caller Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, caller)
 }
 
-// callerOf returns who makes a call. Reconcilers set it; without it the call is made by a callback
-// for the Merchant in its path.
+// callerOf returns for whom a call is made. Reconcilers set it; without it the call is made by a
+// callback for the Merchant in its path.
 func callerOf(ctx context.Context, merchantNamespace string) Caller {
 	if caller, ok := ctx.Value(callerKey{}).(Caller); ok {
 		return caller

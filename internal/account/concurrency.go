@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// concurrencyLimit limits the calls in flight for one kind of workers. No share is reserved for
-// anyone, and nobody can take everything: a host may use as many slots as are still free, a
-// namespace at this host half of what is left to the host, and an account at this host a quarter. A
-// single account that hangs reaches a sixth of all slots, the next one slightly less, and after ten
-// of them some are still free. Switches share their buffer between ports by the same rule (dynamic
-// thresholds, Choudhury and Hahne 1998).
+// concurrencyLimit limits the calls in flight for one kind of workers. No share is reserved, and no
+// tenant can use everything: a host may use as many slots as are still free, a namespace at this
+// host half of what is left to the host, and an account at this host a quarter. A single account
+// that hangs reaches a sixth of all slots, the next one slightly less, and after ten of them some
+// are still free. Switches share their buffer between ports by the same rule (dynamic thresholds,
+// Choudhury and Hahne 1998).
 type concurrencyLimit struct {
 	limits Limits
 
@@ -84,40 +84,40 @@ const acquireTimeout = time.Second
 
 // acquire takes a slot. While other calls finish it waits up to acquireTimeout. If none has started
 // or finished for that long, WeChat hangs, and acquire returns at once so that the worker is free.
-func (p *concurrencyLimit) acquire(ctx context.Context, c callShares) error {
-	p.mutex.Lock()
-	if p.hasCapacity(c) {
-		p.take(c)
-		p.mutex.Unlock()
+func (l *concurrencyLimit) acquire(ctx context.Context, c callShares) error {
+	l.mutex.Lock()
+	if l.hasCapacity(c) {
+		l.take(c)
+		l.mutex.Unlock()
 		return nil
 	}
-	hangs := p.stalledFor(c)
+	hangs := l.stalledFor(c)
 	if hangs >= acquireTimeout {
-		p.mutex.Unlock()
+		l.mutex.Unlock()
 		return concurrencyExceeded(hangs)
 	}
 	w := &waiter{shares: c, acquired: make(chan struct{})}
-	p.waiting = append(p.waiting, w)
-	p.mutex.Unlock()
+	l.waiting = append(l.waiting, w)
+	l.mutex.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
 	defer cancel()
 	select {
 	case <-w.acquired:
 		return nil
 	case <-ctx.Done():
-		return p.cancelWait(w)
+		return l.cancelWait(w)
 	}
 }
 
 // cancelWait ends the wait, unless a slot was assigned at the same moment.
-func (p *concurrencyLimit) cancelWait(w *waiter) error {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	at := slices.Index(p.waiting, w)
+func (l *concurrencyLimit) cancelWait(w *waiter) error {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	at := slices.Index(l.waiting, w)
 	if at < 0 {
 		return nil
 	}
-	p.waiting = slices.Delete(p.waiting, at, at+1)
+	l.waiting = slices.Delete(l.waiting, at, at+1)
 	return concurrencyExceeded(acquireTimeout)
 }
 
@@ -137,16 +137,16 @@ func concurrencyExceeded(hangs time.Duration) error {
 }
 
 // release returns a slot and assigns free slots to waiting calls.
-func (p *concurrencyLimit) release(c callShares) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	p.total--
-	p.change(c, -1)
-	p.waiting = slices.DeleteFunc(p.waiting, func(w *waiter) bool {
-		if !p.hasCapacity(w.shares) {
+func (l *concurrencyLimit) release(c callShares) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.total--
+	l.change(c, -1)
+	l.waiting = slices.DeleteFunc(l.waiting, func(w *waiter) bool {
+		if !l.hasCapacity(w.shares) {
 			return false
 		}
-		p.take(w.shares)
+		l.take(w.shares)
 		close(w.acquired)
 		return true
 	})
@@ -157,39 +157,39 @@ func (p *concurrencyLimit) release(c callShares) {
 const accountDivisor, namespaceDivisor = 4, 2
 
 // hasCapacity reports whether each share of a call uses fewer slots than it may.
-func (p *concurrencyLimit) hasCapacity(c callShares) bool {
-	free := p.limits.MaxInFlight - p.total
-	left := free - p.usages[c.group].slots
+func (l *concurrencyLimit) hasCapacity(c callShares) bool {
+	free := l.limits.MaxInFlight - l.total
+	left := free - l.usages[c.group].slots
 	if !c.proven {
-		left = min(free, p.limits.MaxUnprovenInFlight-p.usages[unprovenGroup].slots)
+		left = min(free, l.limits.MaxUnprovenInFlight-l.usages[unprovenGroup].slots)
 	}
-	byAccount := p.usages[c.account].slots
-	return p.usages[c.namespace].slots < free && byAccount < p.limits.Concurrent &&
-		accountDivisor*byAccount < left && namespaceDivisor*p.usages[c.namespaceInGroup].slots < left
+	byAccount := l.usages[c.account].slots
+	return l.usages[c.namespace].slots < free && byAccount < l.limits.Concurrent &&
+		accountDivisor*byAccount < left && namespaceDivisor*l.usages[c.namespaceInGroup].slots < left
 }
 
-func (p *concurrencyLimit) take(c callShares) {
-	p.total++
-	p.change(c, 1)
+func (l *concurrencyLimit) take(c callShares) {
+	l.total++
+	l.change(c, 1)
 }
 
 // change adds slots to the usage of each share of a call, or removes them.
-func (p *concurrencyLimit) change(c callShares, slots int) {
+func (l *concurrencyLimit) change(c callShares, slots int) {
 	now := time.Now()
 	for _, s := range c.shares() {
-		p.usages[s] = usage{slots: p.usages[s].slots + slots, changedTime: now}
-		if p.usages[s].slots == 0 {
-			delete(p.usages, s)
+		l.usages[s] = usage{slots: l.usages[s].slots + slots, changedTime: now}
+		if l.usages[s].slots == 0 {
+			delete(l.usages, s)
 		}
 	}
 }
 
 // stalledFor returns for how long the usage of the account has not changed or, if the account uses
 // no slot, that of the share that uses them.
-func (p *concurrencyLimit) stalledFor(c callShares) time.Duration {
+func (l *concurrencyLimit) stalledFor(c callShares) time.Duration {
 	for _, s := range []share{c.account, c.namespaceInGroup, c.group, c.namespace} {
-		if h, used := p.usages[s]; used {
-			return time.Since(h.changedTime)
+		if u, used := l.usages[s]; used {
+			return time.Since(u.changedTime)
 		}
 	}
 	return acquireTimeout

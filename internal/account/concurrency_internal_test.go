@@ -27,12 +27,12 @@ func (h *slowHost) QueryOrder(context.Context, wechatpay.OrderRef) (wechatpay.Tr
 }
 
 // fill makes calls until no slot is left, and returns how many were admitted.
-func (p *concurrencyLimit) fill(c callShares) int {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
+func (l *concurrencyLimit) fill(c callShares) int {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
 	count := 0
-	for ; p.hasCapacity(c); count++ {
-		p.take(c)
+	for ; l.hasCapacity(c); count++ {
+		l.take(c)
 	}
 	return count
 }
@@ -164,38 +164,38 @@ func TestHangingMerchantUsesOnlyItsShare(t *testing.T) {
 		limits.Concurrent = 12
 		registry := NewRegistry(nil, Options{Limits: limits})
 		w := &slowHost{answer: make(chan struct{})}
-		g := provenCaller(registry, w)
+		c := provenCaller(registry, w)
 		var workers sync.WaitGroup
 		for range 12 {
-			workers.Go(func() { _ = query(g) })
+			workers.Go(func() { _ = query(c) })
 		}
 		synctest.Wait()
-		began := time.Now()
-		wantDenied(t, query(g), "waiting for an answer")
-		if waited := time.Since(began); waited != acquireTimeout {
+		started := time.Now()
+		wantDenied(t, query(c), "waiting for an answer")
+		if waited := time.Since(started); waited != acquireTimeout {
 			t.Errorf("one waited %s for a place", waited)
 		}
-		began = time.Now()
+		started = time.Now()
 		for range 100 {
-			err := query(g)
+			err := query(c)
 			wantDenied(t, err, "waiting for an answer")
 			if wait := wechatpay.RetryAfter(err); wait < acquireTimeout || wait > 3*acquireTimeout {
 				t.Errorf("it is to come again after %s", wait)
 			}
 		}
-		if time.Since(began) > time.Millisecond {
-			t.Errorf("it hangs, and workers waited for it for %s all the same", time.Since(began))
+		if time.Since(started) > time.Millisecond {
+			t.Errorf("it hangs, and workers waited for it for %s all the same", time.Since(started))
 		}
 		other := unprovenCaller(registry, types.NamespacedName{Namespace: "other", Name: "other"}, &weChat{answer: succeeds})
 		must(t, query(other))
 		refunds := WithCaller(t.Context(), Caller{Namespace: "shop", Workers: RefundWorkers})
-		g.Caller = &weChat{answer: succeeds}
-		if _, err := g.QueryRefund(refunds, wechatpay.RefundRef{}); err != nil {
+		c.Caller = &weChat{answer: succeeds}
+		if _, err := c.QueryRefund(refunds, wechatpay.RefundRef{}); err != nil {
 			t.Errorf("other workers have places of their own: %v", err)
 		}
 		close(w.answer)
 		workers.Wait()
-		must(t, query(g))
+		must(t, query(c))
 	})
 }
 
@@ -228,13 +228,13 @@ func TestManyShortCallsAreNotDenied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := breakerOnlyLimits
 		limits.Concurrent = 12
-		g, _ := limited(limits, succeeds)
-		g.Caller = &slowQueries{took: 300 * time.Millisecond}
+		c, _ := limited(limits, succeeds)
+		c.Caller = &slowQueries{took: 300 * time.Millisecond}
 		var workers sync.WaitGroup
 		for range 40 {
 			workers.Go(func() {
 				for range 20 {
-					if err := query(g); err != nil {
+					if err := query(c); err != nil {
 						t.Error(err)
 					}
 				}

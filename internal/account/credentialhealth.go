@@ -6,8 +6,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// credentialHealth is what is known about credentials. Each finding stands for itself, so that each
-// is atomic, and none is locked together with another.
+// credentialHealth is what is known about credentials. The findings are independent of each other,
+// so each is atomic and there is no lock.
 type credentialHealth struct {
 	// The key is suspect if an ordinary call was rejected because of it, and rejected if the probe
 	// confirmed that.
@@ -17,8 +17,8 @@ type credentialHealth struct {
 	proven, unprovenCallback atomic.Bool
 	// keyMismatch reports whether a genuine callback could not be decrypted.
 	keyMismatch atomic.Bool
-	// refusal (a string) is the error if WeChat rejected the certificate in the last refund request,
-	// and "" if it accepted it. Only refund requests present the certificate, so there is none before.
+	// refusal (a string) is the error if WeChat rejected the certificate in the last refund
+	// request, and "" if it accepted it. It is not set before the first refund request.
 	refusal atomic.Value
 	// refundRight (a RefundRight) is what the last refund request of a service provider showed about
 	// the right to refund.
@@ -35,44 +35,44 @@ const (
 	RefundRightMissing
 )
 
-// note records the result of a call, and reports whether it changed anything.
-func (v *credentialHealth) note(operation wechatpay.Operation, err error) (news bool) {
+// record records the result of a call, and reports whether it changed anything.
+func (h *credentialHealth) record(operation wechatpay.Operation, err error) (changed bool) {
 	if isThrottled(err) {
 		return false
 	}
 	if provesKey(err) {
-		news = !v.proven.Swap(true)
+		changed = !h.proven.Swap(true)
 	}
 	if wechatpay.MeaningOf(err) == wechatpay.CredentialsRejected {
-		news = !v.suspect.Swap(true) || news
+		changed = !h.suspect.Swap(true) || changed
 	}
 	if operation == wechatpay.OperationCreateRefund {
-		news = v.noteCertificate(err) || news
-		news = v.noteRight(err) || news
+		changed = h.recordCertificate(err) || changed
+		changed = h.recordRefundRight(err) || changed
 	}
-	return news
+	return changed
 }
 
-// noteCertificate: any verified answer to a refund request shows that the certificate was accepted.
-// Lost answers and other unsigned refusals show nothing.
-func (v *credentialHealth) noteCertificate(err error) bool {
+// recordCertificate: any verified answer to a refund request shows that the certificate was
+// accepted. Lost answers and other unsigned refusals show nothing.
+func (h *credentialHealth) recordCertificate(err error) bool {
 	switch {
 	case err != nil && wechatpay.MeaningOf(err) == wechatpay.CertificateRejected:
-		return v.refusal.Swap(err.Error()) != err.Error()
+		return h.refusal.Swap(err.Error()) != err.Error()
 	case err == nil || wechatpay.OutcomeOf(err) == wechatpay.Failed:
-		return v.refusal.Swap("") != ""
+		return h.refusal.Swap("") != ""
 	default:
 		return false
 	}
 }
 
-// noteRight: only an accepted request shows that the right is there.
-func (v *credentialHealth) noteRight(err error) bool {
+// recordRefundRight: only an accepted request shows that the right was granted.
+func (h *credentialHealth) recordRefundRight(err error) bool {
 	switch {
 	case err == nil:
-		return v.refundRight.Swap(RefundRightGranted) != RefundRightGranted
+		return h.refundRight.Swap(RefundRightGranted) != RefundRightGranted
 	case wechatpay.MeaningOf(err) == wechatpay.NoRight:
-		return v.refundRight.Swap(RefundRightMissing) != RefundRightMissing
+		return h.refundRight.Swap(RefundRightMissing) != RefundRightMissing
 	default:
 		return false
 	}
@@ -81,8 +81,8 @@ func (v *credentialHealth) noteRight(err error) bool {
 // clear resets the findings, and reports whether the credentials were rejected before. It does not
 // report suspect credentials: if WeChat rejected a call for reasons of its own, the call would be
 // repeated at once, forever.
-func (v *credentialHealth) clear() (wereRejected bool) {
-	v.suspect.Store(false)
-	v.unprovenCallback.Store(false)
-	return v.rejected.Swap(false)
+func (h *credentialHealth) clear() (wereRejected bool) {
+	h.suspect.Store(false)
+	h.unprovenCallback.Store(false)
+	return h.rejected.Swap(false)
 }

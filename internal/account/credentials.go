@@ -31,8 +31,8 @@ type apiKeys struct {
 // readAPIKeys reads the keys from their Secret. It drops trailing white space and a byte order
 // mark, which text editors add. The message is the same whether the entry is missing or holds
 // something else: users who can see or write a Merchant may not be allowed to read its Secret, and
-// must not learn about its content here. The message tells those who may read it how to find the
-// cause.
+// must not learn about its content here. The message says how users who may read the Secret can
+// find the cause.
 func readAPIKeys(secret *corev1.Secret, credentials protocols.Credentials, form wechatpay.KeyForm) (apiKeys, *Problem) {
 	entry := credentials.Entry
 	keys := apiKeys{current: keyText(secret.Data[entry]), previous: keyText(secret.Data[entry+previousSuffix])}

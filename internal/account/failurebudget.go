@@ -22,19 +22,19 @@ type failureBudget struct {
 	// exhaustedUntil: until this time the whole budget counts as used, since another process may
 	// have used it.
 	exhaustedUntil time.Time
-	// ended is closed when a call ends. It is nil if nobody waits for that.
+	// ended is closed when a call ends. It is nil if no call waits for that.
 	ended chan struct{}
 }
 
-// begin reserves a failure for a call. Without recent failures it waits until the budget allows one
-// more call, so that successful calls follow one another. After failures it returns an error, since
-// waiting would only block a worker.
-func (b *failureBudget) begin(ctx context.Context) error {
+// reserve reserves a failure for a call. Without recent failures it waits until the budget allows
+// one more call, so successful calls only wait for each other. After failures it returns an error,
+// since waiting would only block a worker.
+func (b *failureBudget) reserve(ctx context.Context) error {
 	if err := b.waitWhileExhausted(ctx); err != nil {
 		return err
 	}
 	for {
-		ended, err := b.tryBegin()
+		ended, err := b.tryReserve()
 		if ended == nil {
 			return err
 		}
@@ -46,8 +46,8 @@ func (b *failureBudget) begin(ctx context.Context) error {
 	}
 }
 
-// tryBegin reserves a failure, or returns an error, or returns a channel to wait on.
-func (b *failureBudget) tryBegin() (<-chan struct{}, error) {
+// tryReserve reserves a failure, or returns an error, or returns a channel to wait on.
+func (b *failureBudget) tryReserve() (<-chan struct{}, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.dropOld()
@@ -85,7 +85,7 @@ func (b *failureBudget) waitWhileExhausted(ctx context.Context) error {
 	return nil
 }
 
-func (b *failureBudget) end(failed bool) {
+func (b *failureBudget) release(failed bool) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.inFlight--

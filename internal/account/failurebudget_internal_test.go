@@ -24,20 +24,20 @@ func TestFailureBudgetIsNeverExceeded(t *testing.T) {
 		fake := clocktesting.NewFakePassiveClock(now)
 		most := rapid.IntRange(1, 6).Draw(t, "most")
 		budget := &failureBudget{limit: most, clock: fake}
-		underWay, began := 0, map[int]time.Time{}
+		underWay, started := 0, map[int]time.Time{}
 		var failures []time.Time
 		for range rapid.IntRange(1, 100).Draw(t, "moves") {
 			fake.SetTime(fake.Now().Add(time.Duration(rapid.IntRange(0, 1200).Draw(t, "milliseconds")) * time.Millisecond))
 			switch move := rapid.SampledFrom([]string{"begin", "begin", "fail", "succeed"}).Draw(t, "move"); {
 			case move == "begin":
-				if budget.begin(ended) == nil {
-					began[underWay] = fake.Now()
+				if budget.reserve(ended) == nil {
+					started[underWay] = fake.Now()
 					underWay++
 				}
 			case underWay == 0:
 			default:
 				underWay--
-				budget.end(move == "fail")
+				budget.release(move == "fail")
 				if move == "fail" {
 					failures = append(failures, fake.Now())
 				}
@@ -72,7 +72,7 @@ func TestRefundsOfManyWorkersStayWithinTheBudget(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var mutex sync.Mutex
 			w := &slowWeChat{}
-			g := provenCaller(NewRegistry(nil, Options{Limits: limits}), w)
+			c := provenCaller(NewRegistry(nil, Options{Limits: limits}), w)
 			w.refund = func(id int) error {
 				took := time.Duration(seed[id]) * time.Millisecond
 				time.Sleep(took)
@@ -87,7 +87,7 @@ func TestRefundsOfManyWorkersStayWithinTheBudget(t *testing.T) {
 			for id := range seed {
 				workers.Go(func() {
 					for range 10 {
-						if _, err := g.CreateRefund(context.WithValue(context.Background(), workerKey{}, id), wechatpay.RefundRequest{}); isThrottled(err) {
+						if _, err := c.CreateRefund(context.WithValue(context.Background(), workerKey{}, id), wechatpay.RefundRequest{}); isThrottled(err) {
 							mutex.Lock()
 							denied++
 							mutex.Unlock()
@@ -125,31 +125,31 @@ func TestSuccessfulRefundsAreNotDelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := breakerOnlyLimits
 		limits.FailingRefunds = 5
-		g, _ := limited(limits, succeeds)
-		began := time.Now()
+		c, _ := limited(limits, succeeds)
+		started := time.Now()
 		for range 1000 {
-			must(t, refund(g))
+			must(t, refund(c))
 		}
-		if time.Since(began) != 0 {
-			t.Errorf("they took %s", time.Since(began))
+		if time.Since(started) != 0 {
+			t.Errorf("they took %s", time.Since(started))
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		limits := breakerOnlyLimits
 		limits.FailingRefunds = 5
 		w := &slowWeChat{refund: func(int) error { time.Sleep(100 * time.Millisecond); return nil }}
-		g := provenCaller(NewRegistry(nil, Options{Limits: limits}), w)
-		began := time.Now()
+		c := provenCaller(NewRegistry(nil, Options{Limits: limits}), w)
+		started := time.Now()
 		var workers sync.WaitGroup
 		for range 16 {
 			workers.Go(func() {
-				if _, err := g.CreateRefund(context.WithValue(context.Background(), workerKey{}, 0), wechatpay.RefundRequest{}); err != nil {
+				if _, err := c.CreateRefund(context.WithValue(context.Background(), workerKey{}, 0), wechatpay.RefundRequest{}); err != nil {
 					t.Errorf("a refund of a burst: %v", err)
 				}
 			})
 		}
 		workers.Wait()
-		if took := time.Since(began); took != 400*time.Millisecond {
+		if took := time.Since(started); took != 400*time.Millisecond {
 			t.Errorf("16 refunds, five at once, took %s", took)
 		}
 	})
@@ -160,18 +160,18 @@ func TestExhaustedFailureBudgetDeniesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := breakerOnlyLimits
 		limits.FailingRefunds = 5
-		g, w := limited(limits, says(wechatpay.Failed, wechatpay.InsufficientBalance))
+		c, w := limited(limits, says(wechatpay.Failed, wechatpay.InsufficientBalance))
 		for range 5 {
-			_ = refund(g)
+			_ = refund(c)
 		}
 		w.answer = succeeds
-		began := time.Now()
-		wantDenied(t, refund(g), "more than 5 failing refund requests a second")
-		if time.Since(began) != 0 {
-			t.Errorf("a worker was held up for %s", time.Since(began))
+		started := time.Now()
+		wantDenied(t, refund(c), "more than 5 failing refund requests a second")
+		if time.Since(started) != 0 {
+			t.Errorf("a worker was held up for %s", time.Since(started))
 		}
 		time.Sleep(time.Second + 1)
-		must(t, refund(g))
+		must(t, refund(c))
 	})
 }
 
@@ -180,13 +180,13 @@ func TestPanickingCallReleasesItsBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := breakerOnlyLimits
 		limits.FailingRefunds = 1
-		g, w := limited(limits, func() error { panic("a bug") })
+		c, w := limited(limits, func() error { panic("a bug") })
 		func() {
 			defer func() { _ = recover() }()
-			_ = refund(g)
+			_ = refund(c)
 		}()
 		w.answer = succeeds
 		time.Sleep(time.Second + 1)
-		must(t, refund(g))
+		must(t, refund(c))
 	})
 }

@@ -107,7 +107,7 @@ func (l *fairLimiter) wait(ctx context.Context, namespace, number string) error 
 		if taken {
 			return nil
 		}
-		if deadline, hurried := ctx.Deadline(); hurried && now.Add(wait).After(deadline) || sleep(ctx, wait) != nil {
+		if deadline, hasDeadline := ctx.Deadline(); hasDeadline && now.Add(wait).After(deadline) || sleep(ctx, wait) != nil {
 			return l.throttled(wait)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-func queryNumber(g *limitedCaller, number string) error {
-	_, err := g.QueryOrder(context.Background(), wechatpay.OrderRef{OutTradeNo: number})
+func queryNumber(c *limitedCaller, number string) error {
+	_, err := c.QueryOrder(context.Background(), wechatpay.OrderRef{OutTradeNo: number})
 	return err
 }
 
@@ -27,14 +27,14 @@ func TestRetriedCallsKeepTheirOrder(t *testing.T) {
 		var mutex sync.Mutex
 		var served []string
 		denials := 0
-		g, _ := limited(limits, succeeds)
+		c, _ := limited(limits, succeeds)
 		var callers sync.WaitGroup
 		for i := range 100 {
 			callers.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond * 20) // five times as many as there are tokens
 				number := fmt.Sprintf("order-%04d", i)
 				for {
-					err := queryNumber(g, number)
+					err := queryNumber(c, number)
 					mutex.Lock()
 					if err == nil {
 						served = append(served, number)
@@ -97,7 +97,7 @@ func TestNewLeaderStartsWithExhaustedFailureBudget(t *testing.T) {
 					_ = refund(predecessor)
 					failures = append(failures, time.Now())
 				}
-				registry.BeginLeading()
+				registry.OnStartedLeading()
 				heir.member.prove()
 				for range 10 {
 					_ = refund(heir)
@@ -121,20 +121,20 @@ func TestBreakerOpensAtOnceOnRejectedCertificate(t *testing.T) {
 	t.Parallel()
 	for _, outcome := range []wechatpay.Outcome{wechatpay.Refused, wechatpay.Failed, wechatpay.NotSent} {
 		synctest.Test(t, func(t *testing.T) {
-			g, w := limited(breakerOnlyLimits, says(outcome, wechatpay.CertificateRejected))
-			_ = refund(g)
-			wantDenied(t, refund(g), "paused")
-			if refusal, known := g.health.refusal.Load().(string); refusal == "" || !known {
+			c, w := limited(breakerOnlyLimits, says(outcome, wechatpay.CertificateRejected))
+			_ = refund(c)
+			wantDenied(t, refund(c), "paused")
+			if refusal, known := c.health.refusal.Load().(string); refusal == "" || !known {
 				t.Errorf("%s: it is not known: %q", outcome, refusal)
 			}
 			w.answer = says(wechatpay.Failed, wechatpay.Rejected) // a signed answer: the certificate was accepted
 			time.Sleep(30*time.Second + 1)
 			for range 10 {
-				if err := refund(g); isThrottled(err) {
+				if err := refund(c); isThrottled(err) {
 					t.Fatal(err)
 				}
 			}
-			if refusal, known := g.health.refusal.Load().(string); refusal != "" || !known {
+			if refusal, known := c.health.refusal.Load().(string); refusal != "" || !known {
 				t.Errorf("%s: it is still refused: %q", outcome, refusal)
 			}
 		})
@@ -145,33 +145,33 @@ func TestBreakerOpensAtOnceOnRejectedCertificate(t *testing.T) {
 func TestFailedTrialsKeepThePause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g, w := limited(breakerOnlyLimits, says(wechatpay.Unknown, wechatpay.Repeat))
-		handle := &Account{member: g.member}
-		if handle.Paused(OrderCalls) != nil {
+		c, w := limited(breakerOnlyLimits, says(wechatpay.Unknown, wechatpay.Repeat))
+		acc := &Account{member: c.member}
+		if acc.Paused(OrderCalls) != nil {
 			t.Error("paused before any call")
 		}
 		for range 5 {
-			_ = query(g)
+			_ = query(c)
 		}
-		began := *handle.Paused(OrderCalls)
+		first := *acc.Paused(OrderCalls)
 		for range 3 {
-			err := query(g)
+			err := query(c)
 			if wait := wechatpay.RetryAfter(err); wait < 30*time.Second || wait > 48*time.Second {
 				t.Errorf("to come again after %s", wait)
 			}
 			time.Sleep(31 * time.Second)
-			_ = query(g)
-			if now := handle.Paused(OrderCalls); now == nil || *now != began {
-				t.Errorf("it was %+v, now it is %+v", began, now)
+			_ = query(c)
+			if now := acc.Paused(OrderCalls); now == nil || *now != first {
+				t.Errorf("it was %+v, now it is %+v", first, now)
 			}
 		}
-		if handle.Paused(RefundCalls) != nil {
+		if acc.Paused(RefundCalls) != nil {
 			t.Error("refunds are paused")
 		}
 		w.answer = succeeds
 		time.Sleep(31 * time.Second)
-		must(t, query(g))
-		if handle.Paused(OrderCalls) != nil {
+		must(t, query(c))
+		if acc.Paused(OrderCalls) != nil {
 			t.Error("still paused")
 		}
 	})

@@ -106,9 +106,9 @@ func (p *fixture) advance(d time.Duration) { p.clock.SetTime(p.clock.Now().Add(d
 
 func (p *fixture) get(m *v1alpha1.Merchant) *account.Account {
 	p.t.Helper()
-	handle, err := p.registry.Get(p.t.Context(), m)
+	acc, err := p.registry.Get(p.t.Context(), m)
 	must(p.t, err)
-	return handle
+	return acc
 }
 
 // allowLookup reports whether a Merchant may query an unknown refund.
@@ -125,10 +125,10 @@ const pastProblemTTL = 6 * time.Second
 func (p *fixture) problem(m *v1alpha1.Merchant) *account.Problem {
 	p.t.Helper()
 	p.advance(pastProblemTTL)
-	handle, err := p.registry.Get(p.t.Context(), m)
+	acc, err := p.registry.Get(p.t.Context(), m)
 	found, isProblem := account.AsProblem(err)
-	if !isProblem || handle != nil {
-		p.t.Fatalf("got %v, %v instead of a Problem", handle, err)
+	if !isProblem || acc != nil {
+		p.t.Fatalf("got %v, %v instead of a Problem", acc, err)
 	}
 	return found
 }

@@ -14,9 +14,9 @@ import (
 
 // ID is a merchant number and the hosts that can prove a key for it. Numbers of orders and refunds
 // are unique within it. WeChat accepts a key for its own number only, so Merchants with the same
-// number whose keys WeChat has accepted are one account, whoever wrote them.
+// number whose keys WeChat has accepted are one account, no matter which user created them.
 //
-// All hosts are part of the ID: calls are repeated at the backup host, and whoever writes a
+// All hosts are part of the ID: calls are repeated at the backup host, and a user who can write a
 // Merchant can force that with a caBundle that the first host does not satisfy. An answer of a
 // backup proves nothing for Merchants that do not name it.
 type ID struct {
@@ -86,16 +86,15 @@ func IsProven(merchant *v1alpha1.Merchant) bool {
 	case v1alpha1.ReasonReady, v1alpha1.ReasonWeChatUnreachable, v1alpha1.ReasonClockSkewed, v1alpha1.ReasonInvalidNotifyURL:
 		return true
 	case v1alpha1.ReasonInvalidCertificate, v1alpha1.ReasonCertificateMismatch, v1alpha1.ReasonCertificateExpired, v1alpha1.ReasonCertificateRejected:
-		// Where every call needs the certificate, it is what WeChat knows the merchant by.
-		return !protocols.CredentialsOf(merchant.Spec.Protocol, merchant).CertificateForAllCalls
+		return !protocols.CredentialsOf(merchant.Spec.Protocol, merchant).Certificate.IdentifiesMerchant()
 	default:
 		return false
 	}
 }
 
-// SameAccount reports whether the numbers of one Merchant count for another: both are the same
-// object, or belong to the same account and its key was accepted. An unproven Merchant takes no
-// number from others.
-func SameAccount(its, of *v1alpha1.Merchant) bool {
-	return its.UID == of.UID || IsProven(its) && IDOf(its) == IDOf(of)
+// SameAccount reports whether the numbers of another Merchant count for a Merchant: both are the
+// same object, or belong to the same account, and WeChat accepted the other's key. An unproven
+// Merchant can't take numbers from others.
+func SameAccount(other, merchant *v1alpha1.Merchant) bool {
+	return other.UID == merchant.UID || IsProven(other) && IDOf(other) == IDOf(merchant)
 }

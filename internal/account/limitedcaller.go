@@ -19,70 +19,70 @@ type limitedCaller struct {
 	clock  clock.PassiveClock
 }
 
-func (g *limitedCaller) CreateOrder(ctx context.Context, request wechatpay.OrderRequest) (wechatpay.Prepay, error) {
-	return ask(ctx, g, wechatpay.OperationCreateOrder, request.OutTradeNo, g.Caller.CreateOrder, request)
+func (c *limitedCaller) CreateOrder(ctx context.Context, request wechatpay.OrderRequest) (wechatpay.Prepay, error) {
+	return ask(ctx, c, wechatpay.OperationCreateOrder, request.OutTradeNo, c.Caller.CreateOrder, request)
 }
 
-func (g *limitedCaller) QueryOrder(ctx context.Context, order wechatpay.OrderRef) (wechatpay.Trade, error) {
-	return ask(ctx, g, wechatpay.OperationQueryOrder, order.OutTradeNo, g.Caller.QueryOrder, order)
+func (c *limitedCaller) QueryOrder(ctx context.Context, order wechatpay.OrderRef) (wechatpay.Trade, error) {
+	return ask(ctx, c, wechatpay.OperationQueryOrder, order.OutTradeNo, c.Caller.QueryOrder, order)
 }
 
-func (g *limitedCaller) CloseOrder(ctx context.Context, order wechatpay.OrderRef) error {
-	return g.do(ctx, wechatpay.OperationCloseOrder, order.OutTradeNo, func(ctx context.Context) error {
-		return g.Caller.CloseOrder(ctx, order)
+func (c *limitedCaller) CloseOrder(ctx context.Context, order wechatpay.OrderRef) error {
+	return c.do(ctx, wechatpay.OperationCloseOrder, order.OutTradeNo, func(ctx context.Context) error {
+		return c.Caller.CloseOrder(ctx, order)
 	})
 }
 
-func (g *limitedCaller) CreateRefund(ctx context.Context, request wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
-	return ask(ctx, g, wechatpay.OperationCreateRefund, request.OutRefundNo, g.Caller.CreateRefund, request)
+func (c *limitedCaller) CreateRefund(ctx context.Context, request wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
+	return ask(ctx, c, wechatpay.OperationCreateRefund, request.OutRefundNo, c.Caller.CreateRefund, request)
 }
 
-func (g *limitedCaller) QueryRefund(ctx context.Context, refund wechatpay.RefundRef) (wechatpay.RefundFact, error) {
-	return ask(ctx, g, wechatpay.OperationQueryRefund, refund.OutRefundNo, g.Caller.QueryRefund, refund)
+func (c *limitedCaller) QueryRefund(ctx context.Context, refund wechatpay.RefundRef) (wechatpay.RefundFact, error) {
+	return ask(ctx, c, wechatpay.OperationQueryRefund, refund.OutRefundNo, c.Caller.QueryRefund, refund)
 }
 
-func (g *limitedCaller) QueryRefunds(ctx context.Context, order wechatpay.OrderRef) ([]wechatpay.RefundFact, error) {
-	return ask(ctx, g, wechatpay.OperationQueryRefund, order.OutTradeNo, g.Caller.QueryRefunds, order)
+func (c *limitedCaller) QueryRefunds(ctx context.Context, order wechatpay.OrderRef) ([]wechatpay.RefundFact, error) {
+	return ask(ctx, c, wechatpay.OperationQueryRefund, order.OutTradeNo, c.Caller.QueryRefunds, order)
 }
 
-func (g *limitedCaller) ResolveAbnormalRefund(ctx context.Context, request wechatpay.AbnormalRefundRequest) error {
-	return g.do(ctx, wechatpay.OperationResolveAbnormalRefund, request.OutRefundNo, func(ctx context.Context) error {
-		return g.Caller.ResolveAbnormalRefund(ctx, request)
+func (c *limitedCaller) ResolveAbnormalRefund(ctx context.Context, request wechatpay.AbnormalRefundRequest) error {
+	return c.do(ctx, wechatpay.OperationResolveAbnormalRefund, request.OutRefundNo, func(ctx context.Context) error {
+		return c.Caller.ResolveAbnormalRefund(ctx, request)
 	})
 }
 
 // ask makes a call that has an answer.
-func ask[Request, Answer any](ctx context.Context, g *limitedCaller, operation wechatpay.Operation, number string,
+func ask[Request, Answer any](ctx context.Context, c *limitedCaller, operation wechatpay.Operation, number string,
 	call func(context.Context, Request) (Answer, error), request Request,
 ) (answer Answer, err error) {
-	err = g.do(ctx, operation, number, func(ctx context.Context) error {
+	err = c.do(ctx, operation, number, func(ctx context.Context) error {
 		answer, err = call(ctx, request)
 		return err
 	})
 	return answer, err
 }
 
-func (g *limitedCaller) do(ctx context.Context, operation wechatpay.Operation, number string, call func(context.Context) error) error {
-	started := g.clock.Now()
-	err := g.member.do(ctx, operation, number, func() error {
+func (c *limitedCaller) do(ctx context.Context, operation wechatpay.Operation, number string, call func(context.Context) error) error {
+	started := c.clock.Now()
+	err := c.member.do(ctx, operation, number, func() error {
 		finishing, cancel := withCallDeadline(ctx)
 		defer cancel()
 		return call(finishing)
 	})
-	if g.health.note(operation, err) {
-		g.member.notify(g.member.merchant)
+	if c.health.record(operation, err) {
+		c.member.notify(c.member.merchant)
 	}
-	g.count(operation, started, err)
+	c.count(operation, started, err)
 	return err
 }
 
-func (g *limitedCaller) count(operation wechatpay.Operation, started time.Time, err error) {
+func (c *limitedCaller) count(operation wechatpay.Operation, started time.Time, err error) {
 	outcome := "Succeeded"
 	if err != nil {
 		outcome = string(wechatpay.OutcomeOf(err))
 	}
 	metrics.Requests.WithLabelValues(string(operation), outcome).Inc()
-	metrics.RequestDuration.WithLabelValues(string(operation)).Observe(g.clock.Since(started).Seconds())
+	metrics.RequestDuration.WithLabelValues(string(operation)).Observe(c.clock.Since(started).Seconds())
 }
 
 // callDeadline limits a call including its repetition. Together with writing the result it fits

@@ -67,12 +67,12 @@ type throttledError struct {
 	retryAfter time.Duration
 }
 
-func (d *throttledError) Error() string { return d.reason }
+func (e *throttledError) Error() string { return e.reason }
 
 // notSent counts the denial, and returns it as the error of a call.
-func (d *throttledError) notSent(operation wechatpay.Operation) error {
-	metrics.CallsDenied.WithLabelValues(string(operation), d.limit).Inc()
-	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: wechatpay.SlowDown, Err: d, RetryAfter: d.retryAfter}
+func (e *throttledError) notSent(operation wechatpay.Operation) error {
+	metrics.CallsDenied.WithLabelValues(string(operation), e.limit).Inc()
+	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.NotSent, Meaning: wechatpay.SlowDown, Err: e, RetryAfter: e.retryAfter}
 }
 
 func isThrottled(err error) bool {

@@ -24,28 +24,28 @@ type weChat struct {
 	calls  int
 }
 
-func (w *weChat) say() error { w.calls++; return w.answer() }
+func (w *weChat) call() error { w.calls++; return w.answer() }
 
 func (w *weChat) CreateOrder(context.Context, wechatpay.OrderRequest) (wechatpay.Prepay, error) {
-	return wechatpay.Prepay{ID: "prepay"}, w.say()
+	return wechatpay.Prepay{ID: "prepay"}, w.call()
 }
 
 func (w *weChat) QueryOrder(context.Context, wechatpay.OrderRef) (wechatpay.Trade, error) {
-	return wechatpay.Trade{State: wechatpay.TradeStateNotPay}, w.say()
+	return wechatpay.Trade{State: wechatpay.TradeStateNotPay}, w.call()
 }
 
-func (w *weChat) CloseOrder(context.Context, wechatpay.OrderRef) error { return w.say() }
+func (w *weChat) CloseOrder(context.Context, wechatpay.OrderRef) error { return w.call() }
 
 func (w *weChat) CreateRefund(context.Context, wechatpay.RefundRequest) (wechatpay.RefundAcceptance, error) {
-	return wechatpay.RefundAcceptance{RefundID: "5"}, w.say()
+	return wechatpay.RefundAcceptance{RefundID: "5"}, w.call()
 }
 
 func (w *weChat) QueryRefund(context.Context, wechatpay.RefundRef) (wechatpay.RefundFact, error) {
-	return wechatpay.RefundFact{Amount: 1}, w.say()
+	return wechatpay.RefundFact{Amount: 1}, w.call()
 }
 
 func (w *weChat) QueryRefunds(context.Context, wechatpay.OrderRef) ([]wechatpay.RefundFact, error) {
-	return []wechatpay.RefundFact{{}}, w.say()
+	return []wechatpay.RefundFact{{}}, w.call()
 }
 
 func says(outcome wechatpay.Outcome, meaning wechatpay.Meaning) func() error {
@@ -80,35 +80,35 @@ func unprovenCaller(registry *Registry, merchant types.NamespacedName, gateway w
 
 // provenCaller returns the Caller of a Merchant whose key is proven.
 func provenCaller(registry *Registry, gateway wechatpay.Caller) *limitedCaller {
-	g := unprovenCaller(registry, shopKey, gateway)
-	g.member.prove()
-	account := accountOf(g)
+	c := unprovenCaller(registry, shopKey, gateway)
+	c.member.prove()
+	account := accountOf(c)
 	account.failureBudget.exhaustUntil(time.Time{})
 	account.lookups = newFairLimiter(account.limits.Lookups, max(int(account.limits.Lookups), 1))
-	return g
+	return c
 }
 
-func accountOf(g *limitedCaller) *quota { return g.member.assignment.Load().quota }
+func accountOf(c *limitedCaller) *quota { return c.member.assignment.Load().quota }
 
-func refund(g *limitedCaller) error {
-	_, err := g.CreateRefund(context.Background(), wechatpay.RefundRequest{})
+func refund(c *limitedCaller) error {
+	_, err := c.CreateRefund(context.Background(), wechatpay.RefundRequest{})
 	return err
 }
 
-func query(g *limitedCaller) error {
-	_, err := g.QueryOrder(context.Background(), wechatpay.OrderRef{})
+func query(c *limitedCaller) error {
+	_, err := c.QueryOrder(context.Background(), wechatpay.OrderRef{})
 	return err
 }
 
 // operations returns a function for each operation.
-func operations(g *limitedCaller) map[wechatpay.Operation]func() error {
+func operations(c *limitedCaller) map[wechatpay.Operation]func() error {
 	ctx := context.Background()
 	return map[wechatpay.Operation]func() error{
-		wechatpay.OperationCreateOrder:  func() error { _, err := g.CreateOrder(ctx, wechatpay.OrderRequest{}); return err },
-		wechatpay.OperationQueryOrder:   func() error { return query(g) },
-		wechatpay.OperationCloseOrder:   func() error { return g.CloseOrder(ctx, wechatpay.OrderRef{}) },
-		wechatpay.OperationCreateRefund: func() error { return refund(g) },
-		wechatpay.OperationQueryRefund:  func() error { _, err := g.QueryRefund(ctx, wechatpay.RefundRef{}); return err },
+		wechatpay.OperationCreateOrder:  func() error { _, err := c.CreateOrder(ctx, wechatpay.OrderRequest{}); return err },
+		wechatpay.OperationQueryOrder:   func() error { return query(c) },
+		wechatpay.OperationCloseOrder:   func() error { return c.CloseOrder(ctx, wechatpay.OrderRef{}) },
+		wechatpay.OperationCreateRefund: func() error { return refund(c) },
+		wechatpay.OperationQueryRefund:  func() error { _, err := c.QueryRefund(ctx, wechatpay.RefundRef{}); return err },
 	}
 }
 
@@ -125,29 +125,29 @@ func TestRateLimitWaitsOrDenies(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			// Ten calls a second, a burst of one, and at most 250 ms of waiting.
 			limits := Limits{CreateOrder: 10, QueryOrder: 10, CloseOrder: 10, CreateRefund: 10, QueryRefund: 10, MaxWait: 250 * time.Millisecond}
-			g, w := limited(limits, succeeds)
-			call := operations(g)[operation]
-			began := time.Now()
+			c, w := limited(limits, succeeds)
+			call := operations(c)[operation]
+			started := time.Now()
 			for i := range 20 {
 				if err := call(); err != nil {
 					t.Fatalf("%s: call %d: %v", operation, i, err)
 				}
 			}
-			if took := time.Since(began); took != 1900*time.Millisecond {
+			if took := time.Since(started); took != 1900*time.Millisecond {
 				t.Errorf("%s: 20 calls took %s", operation, took)
 			}
 			// Of a burst, two calls wait for their turn, and the others get a denial with the time
 			// of theirs.
 			time.Sleep(time.Second)
-			queue := accountOf(g).limiters[operation]
+			queue := accountOf(c).limiters[operation]
 			for _, other := range []string{"one", "two", "three"} {
 				queue.turnOf(shopKey.Namespace, other, time.Now())
 			}
-			began, w.calls = time.Now(), 0
+			started, w.calls = time.Now(), 0
 			err := call()
 			wantDenied(t, err, "limit of 10 calls a second")
-			if time.Since(began) != 0 || w.calls != 0 {
-				t.Errorf("%s: it waited %s, and %d calls were made", operation, time.Since(began), w.calls)
+			if time.Since(started) != 0 || w.calls != 0 {
+				t.Errorf("%s: it waited %s, and %d calls were made", operation, time.Since(started), w.calls)
 			}
 			if wait := wechatpay.RetryAfter(err); wait != 300*time.Millisecond {
 				t.Errorf("%s: it is to come again after %s", operation, wait)
@@ -162,15 +162,15 @@ func TestRateLimitWaitsOrDenies(t *testing.T) {
 func TestWaitEndsWithContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g, w := limited(Limits{QueryOrder: 1}, succeeds)
-		must(t, query(g))
+		c, w := limited(Limits{QueryOrder: 1}, succeeds)
+		must(t, query(c))
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(100*time.Millisecond, cancel)
-		began := time.Now()
-		_, err := g.QueryOrder(ctx, wechatpay.OrderRef{})
+		started := time.Now()
+		_, err := c.QueryOrder(ctx, wechatpay.OrderRef{})
 		wantDenied(t, err, "")
-		if time.Since(began) != 100*time.Millisecond || w.calls != 1 {
-			t.Errorf("after %s, %d calls", time.Since(began), w.calls)
+		if time.Since(started) != 100*time.Millisecond || w.calls != 1 {
+			t.Errorf("after %s, %d calls", time.Since(started), w.calls)
 		}
 	})
 }
@@ -218,20 +218,20 @@ func TestBreakerCounts(t *testing.T) {
 	} {
 		for operation := range operations(nil) {
 			synctest.Test(t, func(t *testing.T) {
-				g, w := limited(breakerOnlyLimits, test.answer)
+				c, w := limited(breakerOnlyLimits, test.answer)
 				for range 4 {
-					_ = operations(g)[operation]()
+					_ = operations(c)[operation]()
 				}
 				w.answer = succeeds
-				must(t, operations(g)[operation]()) // a success between them: they are not in a row
+				must(t, operations(c)[operation]()) // a success between them: they are not in a row
 				w.answer = test.answer
 				for range 5 {
-					if err := operations(g)[operation](); isThrottled(err) {
+					if err := operations(c)[operation](); isThrottled(err) {
 						t.Fatalf("%s, %s: it opened too early: %v", name, operation, err)
 					}
 				}
 				w.calls = 0
-				err := operations(g)[operation]()
+				err := operations(c)[operation]()
 				if opened := w.calls == 0; opened != test.opens {
 					t.Fatalf("%s, %s: open %t: %v", name, operation, opened, err)
 				}
@@ -247,25 +247,25 @@ func TestRefundsHaveTheirOwnBreaker(t *testing.T) {
 	t.Parallel()
 	refused := says(wechatpay.Refused, wechatpay.CertificateRejected)
 	synctest.Test(t, func(t *testing.T) {
-		g, w := limited(breakerOnlyLimits, refused)
+		c, w := limited(breakerOnlyLimits, refused)
 		for range 6 {
-			_ = refund(g)
+			_ = refund(c)
 		}
-		wantDenied(t, refund(g), "paused")
+		wantDenied(t, refund(c), "paused")
 		w.answer = succeeds
-		for operation, call := range operations(g) {
+		for operation, call := range operations(c) {
 			if err := call(); (err == nil) != (operation != wechatpay.OperationCreateRefund) {
 				t.Errorf("%s while refunds are paused: %v", operation, err)
 			}
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		g, w := limited(breakerOnlyLimits, refused)
+		c, w := limited(breakerOnlyLimits, refused)
 		for range 6 {
-			_ = query(g)
+			_ = query(c)
 		}
 		w.answer = succeeds
-		for operation, call := range operations(g) {
+		for operation, call := range operations(c) {
 			if err := call(); (err == nil) != (operation == wechatpay.OperationCreateRefund) {
 				t.Errorf("%s while the others are paused: %v", operation, err)
 			}
@@ -276,21 +276,21 @@ func TestRefundsHaveTheirOwnBreaker(t *testing.T) {
 func TestBreakerRecovers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g, w := limited(breakerOnlyLimits, says(wechatpay.Unknown, wechatpay.Repeat))
+		c, w := limited(breakerOnlyLimits, says(wechatpay.Unknown, wechatpay.Repeat))
 		for range 5 {
-			_ = query(g)
+			_ = query(c)
 		}
 		time.Sleep(30 * time.Second)
-		wantDenied(t, query(g), "paused")
+		wantDenied(t, query(c), "paused")
 		time.Sleep(time.Millisecond)
-		if err := query(g); wechatpay.OutcomeOf(err) != wechatpay.Unknown {
+		if err := query(c); wechatpay.OutcomeOf(err) != wechatpay.Unknown {
 			t.Errorf("one call tries after the pause: %v", err)
 		}
-		wantDenied(t, query(g), "paused") // the trial failed, so the pause starts again
+		wantDenied(t, query(c), "paused") // the trial failed, so the pause starts again
 		time.Sleep(30*time.Second + 1)
 		w.answer = succeeds
 		for range 10 {
-			must(t, query(g))
+			must(t, query(c))
 		}
 	})
 }
@@ -302,13 +302,13 @@ func TestDenialsAreNotFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := breakerOnlyLimits
 		limits.QueryOrder, limits.MaxWait = 1, time.Millisecond
-		g, w := limited(limits, succeeds)
-		must(t, query(g))
+		c, w := limited(limits, succeeds)
+		must(t, query(c))
 		for range 20 {
-			wantDenied(t, query(g), "limit of 1 calls a second")
+			wantDenied(t, query(c), "limit of 1 calls a second")
 		}
 		time.Sleep(time.Second)
-		must(t, query(g)) // not paused, and no token used
+		must(t, query(c)) // not paused, and no token used
 		if w.calls != 2 {
 			t.Errorf("%d calls", w.calls)
 		}
@@ -316,32 +316,32 @@ func TestDenialsAreNotFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := breakerOnlyLimits
 		limits.QueryOrder = 100
-		g, _ := limited(limits, says(wechatpay.Unknown, wechatpay.Repeat))
+		c, _ := limited(limits, says(wechatpay.Unknown, wechatpay.Repeat))
 		for range 5 {
-			_ = query(g)
+			_ = query(c)
 		}
-		tokens := accountOf(g).limiters[wechatpay.OperationQueryOrder].bucket.Tokens()
+		tokens := accountOf(c).limiters[wechatpay.OperationQueryOrder].bucket.Tokens()
 		for range 20 {
-			wantDenied(t, query(g), "paused")
+			wantDenied(t, query(c), "paused")
 		}
-		if left := accountOf(g).limiters[wechatpay.OperationQueryOrder].bucket.Tokens(); left != tokens {
+		if left := accountOf(c).limiters[wechatpay.OperationQueryOrder].bucket.Tokens(); left != tokens {
 			t.Errorf("a paused Merchant used %f tokens", tokens-left)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) { // in the half-open state too
 		limits := breakerOnlyLimits
 		limits.QueryOrder, limits.MaxWait = 1, time.Millisecond
-		g, w := limited(limits, says(wechatpay.Unknown, wechatpay.Repeat))
+		c, w := limited(limits, says(wechatpay.Unknown, wechatpay.Repeat))
 		for range 5 {
-			_ = query(g)
+			_ = query(c)
 			time.Sleep(time.Second)
 		}
 		time.Sleep(31 * time.Second)
 		w.answer = succeeds
-		accountOf(g).limiters[wechatpay.OperationQueryOrder].bucket.Allow()
-		wantDenied(t, query(g), "limit of 1 calls a second")
+		accountOf(c).limiters[wechatpay.OperationQueryOrder].bucket.Allow()
+		wantDenied(t, query(c), "limit of 1 calls a second")
 		time.Sleep(time.Second)
-		must(t, query(g))
+		must(t, query(c))
 	})
 }
 
@@ -356,9 +356,9 @@ func TestCallsAreCountedByOutcome(t *testing.T) {
 		"Refused":   says(wechatpay.Refused, wechatpay.NeedsAttention),
 		"Unknown":   says(wechatpay.Unknown, wechatpay.Repeat),
 	} {
-		g, _ := limited(breakerOnlyLimits, answer)
+		c, _ := limited(breakerOnlyLimits, answer)
 		before := counted(outcome)
-		_ = query(g)
+		_ = query(c)
 		if got := counted(outcome) - before; got != 1 {
 			t.Errorf("%s: counted %f", outcome, got)
 		}
@@ -369,11 +369,11 @@ func TestKeyIsSuspectAfterRejection(t *testing.T) {
 	t.Parallel()
 	for _, outcome := range []wechatpay.Outcome{wechatpay.Refused, wechatpay.Failed} {
 		for _, meaning := range []wechatpay.Meaning{wechatpay.CredentialsRejected, wechatpay.CertificateRejected, wechatpay.NeedsAttention, wechatpay.Repeat} {
-			g, _ := limited(breakerOnlyLimits, says(outcome, meaning))
-			_ = query(g)
-			handle := &Account{Connection: &Connection{health: g.health}, member: g.member}
-			if handle.CredentialsSuspect() != (meaning == wechatpay.CredentialsRejected) || handle.Rejected() {
-				t.Errorf("%s/%s: suspect %t", outcome, meaning, handle.CredentialsSuspect())
+			c, _ := limited(breakerOnlyLimits, says(outcome, meaning))
+			_ = query(c)
+			acc := &Account{Connection: &Connection{health: c.health}, member: c.member}
+			if acc.CredentialsSuspect() != (meaning == wechatpay.CredentialsRejected) || acc.Rejected() {
+				t.Errorf("%s/%s: suspect %t", outcome, meaning, acc.CredentialsSuspect())
 			}
 		}
 	}
@@ -381,12 +381,12 @@ func TestKeyIsSuspectAfterRejection(t *testing.T) {
 
 func TestAnswersPassThrough(t *testing.T) {
 	t.Parallel()
-	g, _ := limited(breakerOnlyLimits, succeeds)
-	prepay, _ := g.CreateOrder(t.Context(), wechatpay.OrderRequest{})
-	trade, _ := g.QueryOrder(t.Context(), wechatpay.OrderRef{})
-	acceptance, _ := g.CreateRefund(t.Context(), wechatpay.RefundRequest{})
-	fact, _ := g.QueryRefund(t.Context(), wechatpay.RefundRef{})
-	facts, _ := g.QueryRefunds(t.Context(), wechatpay.OrderRef{})
+	c, _ := limited(breakerOnlyLimits, succeeds)
+	prepay, _ := c.CreateOrder(t.Context(), wechatpay.OrderRequest{})
+	trade, _ := c.QueryOrder(t.Context(), wechatpay.OrderRef{})
+	acceptance, _ := c.CreateRefund(t.Context(), wechatpay.RefundRequest{})
+	fact, _ := c.QueryRefund(t.Context(), wechatpay.RefundRef{})
+	facts, _ := c.QueryRefunds(t.Context(), wechatpay.OrderRef{})
 	if prepay.ID != "prepay" || trade.State != wechatpay.TradeStateNotPay || acceptance.RefundID != "5" || fact.Amount != 1 || len(facts) != 1 {
 		t.Error("an answer got lost")
 	}

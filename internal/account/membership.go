@@ -22,7 +22,7 @@ type membership struct {
 	merchant    types.NamespacedName
 	host        string
 	id          ID
-	accounts    *quotas
+	quotas      *quotas
 	concurrency map[Workers]*concurrencyLimit
 	// breakers count the failures of these credentials only.
 	breakers map[Calls]*breaker
@@ -43,10 +43,10 @@ type quotaAssignment struct {
 // newMembership returns a Merchant that uses a quota of its own.
 func (r *Registry) newMembership(merchant types.NamespacedName, host string, id ID) *membership {
 	m := &membership{
-		merchant: merchant, host: host, id: id, accounts: r.accounts, concurrency: r.concurrency, notify: r.notify,
+		merchant: merchant, host: host, id: id, quotas: r.quotas, concurrency: r.concurrency, notify: r.notify,
 	}
 	m.breakers = newBreakers(scopeCredentials, r.options.Limits, r.options.Clock, m.breakerChanged)
-	m.assignment.Store(&quotaAssignment{quota: r.accounts.unshared(m)})
+	m.assignment.Store(&quotaAssignment{quota: r.quotas.unshared(m)})
 	m.setBreakerMetric()
 	return m
 }
@@ -72,10 +72,10 @@ func (m *membership) move(proven bool) bool {
 		return false
 	}
 	if proven {
-		m.assignment.Store(&quotaAssignment{quota: m.accounts.join(m.id, m), proven: true})
+		m.assignment.Store(&quotaAssignment{quota: m.quotas.join(m.id, m), proven: true})
 	} else {
-		m.accounts.leave(m.id, m)
-		m.assignment.Store(&quotaAssignment{quota: m.accounts.unshared(m)})
+		m.quotas.leave(m.id, m)
+		m.assignment.Store(&quotaAssignment{quota: m.quotas.unshared(m)})
 	}
 	m.setBreakerMetric()
 	return true
@@ -87,7 +87,7 @@ func (m *membership) close() {
 	defer m.mutex.Unlock()
 	m.closed = true
 	if m.isProven() {
-		m.accounts.leave(m.id, m)
+		m.quotas.leave(m.id, m)
 	}
 	for calls := range m.breakers {
 		metrics.BreakerState.DeleteLabelValues(m.merchant.Namespace, m.merchant.Name, string(calls))
@@ -145,8 +145,8 @@ func (m *membership) do(ctx context.Context, operation wechatpay.Operation, numb
 	return err
 }
 
-// provesKey reports whether an answer shows that WeChat accepted the key: it is signed with the key
-// and does not say that the key is wrong. A rate limit may be applied before the key is looked at.
+// provesKey reports whether an answer shows that WeChat accepted the key: it is verified, and does
+// not say that the credentials are wrong. A rate limit may be applied before the key is checked.
 func provesKey(err error) bool {
 	if err == nil {
 		return true
@@ -201,12 +201,12 @@ func (m *membership) callWithinLimits(ctx context.Context, assigned *quotaAssign
 		}
 		return call()
 	}
-	failing := assigned.quota.failureBudget
-	if err := failing.begin(waiting); err != nil {
+	budget := assigned.quota.failureBudget
+	if err := budget.reserve(waiting); err != nil {
 		return err
 	}
 	failed := true // until the call has returned: it may panic
-	defer func() { failing.end(failed) }()
+	defer func() { budget.release(failed) }()
 	if err := limiter.wait(waiting, caller.Namespace, number); err != nil {
 		failed = false
 		return err

@@ -85,10 +85,10 @@ func TestCallbackAddresses(t *testing.T) {
 		p := newFixture(t)
 		p.storeKey(key1)
 		for _, endpoint := range weChats {
-			handle := p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.NotifyBaseURL, spec.Endpoint = base, endpoint }))
+			acc := p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.NotifyBaseURL, spec.Endpoint = base, endpoint }))
 			path := want + "/notify/v2/" + p.namespace + "/shop/"
-			if handle.PaymentNotifyURL != path+"payment" || handle.RefundNotifyURL != path+"refund" {
-				t.Errorf("%q: %s, %s", base, handle.PaymentNotifyURL, handle.RefundNotifyURL)
+			if acc.PaymentNotifyURL != path+"payment" || acc.RefundNotifyURL != path+"refund" {
+				t.Errorf("%q: %s, %s", base, acc.PaymentNotifyURL, acc.RefundNotifyURL)
 			}
 			p.registry.Forget(p.merchant().UID)
 		}
@@ -103,9 +103,9 @@ func TestOwnEndpointAcceptsAnyCallbackAddress(t *testing.T) {
 	p.storeKey(key1)
 	for _, base := range []string{"http://pay.example.com", "http://127.0.0.1:8088", "https://localhost:8443", "http://pay.shop.svc:8088/x", "http://[::1]:1"} {
 		for _, host := range []string{ownHost, "https://api.mch.weixin.qq.com.example.test", "https://mch.weixin.qq.com.cn"} {
-			handle := p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.NotifyBaseURL, spec.Endpoint.URL = base, host }))
-			if !strings.HasPrefix(handle.PaymentNotifyURL, base+"/notify/v2/") {
-				t.Errorf("%s: %s", base, handle.PaymentNotifyURL)
+			acc := p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.NotifyBaseURL, spec.Endpoint.URL = base, host }))
+			if !strings.HasPrefix(acc.PaymentNotifyURL, base+"/notify/v2/") {
+				t.Errorf("%s: %s", base, acc.PaymentNotifyURL)
 			}
 			p.registry.Forget(p.merchant().UID)
 		}
@@ -123,9 +123,9 @@ func TestCallbackAddressTooLong(t *testing.T) {
 	fixed := len("/notify/v2/" + p.namespace + "/shop/payment")
 	for length, tooLong := range map[int]bool{256: false, 257: true} {
 		base := baseURL + "/" + strings.Repeat("x", length-fixed-len(baseURL)-1)
-		handle, err := p.registry.Get(t.Context(), p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.NotifyBaseURL = base }))
+		acc, err := p.registry.Get(t.Context(), p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.NotifyBaseURL = base }))
 		switch found, isProblem := account.AsProblem(err); {
-		case !tooLong && (err != nil || len(handle.PaymentNotifyURL) != 256):
+		case !tooLong && (err != nil || len(acc.PaymentNotifyURL) != 256):
 			t.Errorf("%d: %v", length, err)
 		case tooLong && (!isProblem || found.Reason != v1alpha1.ReasonInvalidNotifyURL || !strings.Contains(found.Message, "257 characters")):
 			t.Errorf("%d: %v", length, err)

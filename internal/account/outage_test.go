@@ -34,7 +34,7 @@ func TestAccountSurvivesAPIServerOutage(t *testing.T) {
 		first := p.get(m)
 		p.reader.failWith(outage)
 		for p.advance(refresh + 1); p.clock.Now().Sub(start) <= 5*time.Minute; p.advance(time.Second) {
-			if handle, err := p.registry.Get(t.Context(), m); handle != first || err != nil {
+			if acc, err := p.registry.Get(t.Context(), m); acc != first || err != nil {
 				t.Fatalf("%s: after %s: %v", name, p.clock.Now().Sub(start), err)
 			}
 		}

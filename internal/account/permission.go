@@ -114,14 +114,14 @@ func notPermitted(order *v1alpha1.Order) *Problem {
 		"Namespace %s may not use a Merchant %s in namespace %s: its owner can allow it in spec.allowedNamespaces", order.Namespace, name, namespace)}
 }
 
-func selects(selector *metav1.LabelSelector, of labels.Set) bool {
+func selects(selector *metav1.LabelSelector, set labels.Set) bool {
 	parsed, err := metav1.LabelSelectorAsSelector(selector)
 	// An invalid selector allows no namespace. The users see a refusal, not an outage.
-	return err == nil && parsed.Matches(of)
+	return err == nil && parsed.Matches(set)
 }
 
-// PermitsNamespace reports whether an object is lent to a namespace: it is its own, or spec.allowedNamespaces
-// grants it.
+// PermitsNamespace reports whether a namespace may use an object: it is in this namespace, or its
+// spec.allowedNamespaces grants that.
 func PermitsNamespace(ctx context.Context, reader client.Reader, owner client.Object, from v1alpha1.FromNamespaces, selector *metav1.LabelSelector, namespace string) (bool, error) {
 	switch {
 	case owner.GetNamespace() == namespace, from == v1alpha1.NamespacesFromAll:
@@ -133,13 +133,13 @@ func PermitsNamespace(ctx context.Context, reader client.Reader, owner client.Ob
 	return err == nil && found != nil && selects(selector, found), err
 }
 
-// labelsOf returns the labels of a Namespace, or nil if it is gone or may not be read.
+// labelsOf returns the labels of a Namespace, or nil if it does not exist or may not be read.
 func labelsOf(ctx context.Context, reader client.Reader, owner client.Object, name string) (labels.Set, error) {
 	namespace := &corev1.Namespace{}
 	err := reader.Get(ctx, types.NamespacedName{Name: name}, namespace)
 	if apierrors.IsForbidden(err) {
-		// The Order's message does not tell this from any other refusal, so that users can't find
-		// out which Merchants exist.
+		// The Order's message is the same as for any other refusal, so that users can't find out
+		// which Merchants exist.
 		log.FromContext(ctx).Info("An object selects namespaces by labels that the operator may not read: give its ServiceAccount the verb get on the namespace",
 			"owner", client.ObjectKeyFromObject(owner).String(), "namespace", name)
 		return nil, nil

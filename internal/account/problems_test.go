@@ -152,20 +152,20 @@ func TestCertificates(t *testing.T) {
 			if test.data != nil {
 				p.store(certName, test.data)
 			}
-			handle := p.get(p.merchant(withCertificate)) // Orders are not affected
-			if handle.HasCertificate != (test.reason == "") || (handle.Certificate != nil) != test.known {
-				t.Errorf("has a certificate %t, describes %+v", handle.HasCertificate, handle.Certificate)
+			acc := p.get(p.merchant(withCertificate)) // Orders are not affected
+			if acc.HasCertificate != (test.reason == "") || (acc.Certificate != nil) != test.known {
+				t.Errorf("has a certificate %t, describes %+v", acc.HasCertificate, acc.Certificate)
 			}
-			if test.known && (handle.Certificate.SerialNumber != "ABCDEF" || !strings.Contains(handle.Certificate.Subject, mchID)) {
-				t.Errorf("described as %+v", handle.Certificate)
+			if test.known && (acc.Certificate.SerialNumber != "ABCDEF" || !strings.Contains(acc.Certificate.Subject, mchID)) {
+				t.Errorf("described as %+v", acc.Certificate)
 			}
 			if test.reason == "" {
-				if handle.CertificateProblem != nil {
-					t.Errorf("problem %+v", handle.CertificateProblem)
+				if acc.CertificateProblem != nil {
+					t.Errorf("problem %+v", acc.CertificateProblem)
 				}
 				return
 			}
-			found := handle.CertificateProblem
+			found := acc.CertificateProblem
 			if found == nil || found.Reason != test.reason {
 				t.Fatalf("problem %+v, want %s", found, test.reason)
 			}
@@ -174,7 +174,7 @@ func TestCertificates(t *testing.T) {
 					t.Errorf("%q does not say %q", found.Message, word)
 				}
 			}
-			wantNoSecret(t, found.Message+fmt.Sprintf("%+v", *handle.CertificateProblem)+handle.Version, test.data)
+			wantNoSecret(t, found.Message+fmt.Sprintf("%+v", *acc.CertificateProblem)+acc.Version, test.data)
 		})
 	}
 }
@@ -199,8 +199,8 @@ func TestWithoutCertificate(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t)
 	p.storeKey(key1)
-	if handle := p.get(p.merchant()); handle.HasCertificate || handle.Certificate != nil || handle.CertificateProblem != nil {
-		t.Errorf("%+v", handle)
+	if acc := p.get(p.merchant()); acc.HasCertificate || acc.Certificate != nil || acc.CertificateProblem != nil {
+		t.Errorf("%+v", acc)
 	}
 }
 
@@ -242,8 +242,8 @@ func TestEndpointProblems(t *testing.T) {
 func TestInvalidSecretNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "a/b", "a%2fb", "..", "Upper", "a\nb", "k\x1b[31mred", "k\u202egnp"} {
-		of := newFixture(t)
-		key := of.problem(of.merchant(func(spec *v1alpha1.MerchantSpec) { spec.APIKeySecretRef.Name = name }))
+		withoutKey := newFixture(t)
+		key := withoutKey.problem(withoutKey.merchant(func(spec *v1alpha1.MerchantSpec) { spec.APIKeySecretRef.Name = name }))
 		p := newFixture(t)
 		p.store(keyName, map[string][]byte{"apiKey": []byte(key1)})
 		certificate := p.get(p.merchant(func(spec *v1alpha1.MerchantSpec) { spec.CertificateSecretRef = &v1alpha1.SecretReference{Name: name} })).CertificateProblem

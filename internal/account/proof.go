@@ -19,43 +19,44 @@ import (
 
 // KeyProven reports whether a verified answer of the endpoint has proven the current key of the
 // Merchant's protocol, to this process or to the leader, which records it in the Merchant's status.
-func (h *Account) KeyProven(merchant *v1alpha1.Merchant) bool {
-	return h.keyProven(h.Connection, merchant)
+func (a *Account) KeyProven(merchant *v1alpha1.Merchant) bool {
+	return a.keyProven(a.Connection, merchant)
 }
 
-func (h *Account) keyProven(connection *Connection, merchant *v1alpha1.Merchant) bool {
+func (a *Account) keyProven(connection *Connection, merchant *v1alpha1.Merchant) bool {
 	if len(connection.keyIDs) == 0 {
 		return false
 	}
 	return connection.health.proven.Load() ||
-		h.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, connection.keyIDs[0]) && h.hasVerifiedBefore(merchant, connection)
+		a.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, connection.keyIDs[0]) && a.hasVerifiedBefore(merchant, connection)
 }
 
 // hasVerifiedBefore reports whether one of WeChat's keys that this Connection has was proven: answers
 // were verified with it. A protocol in which both sides share one key has no others.
-func (h *Account) hasVerifiedBefore(merchant *v1alpha1.Merchant, connection *Connection) bool {
+func (a *Account) hasVerifiedBefore(merchant *v1alpha1.Merchant, connection *Connection) bool {
 	if connection.verifiers == nil {
 		return true
 	}
-	now := connection.verifiers()
-	if len(now) == 0 {
-		// Certificates are not there yet after a restart; what was proven is taken from the list then.
+	current := connection.verifiers()
+	if len(current) == 0 {
+		// After a restart no certificates are downloaded yet; until then the proven ones of the
+		// status count.
 		return len(merchant.Status.Verifiers) > 0
 	}
-	return slices.ContainsFunc(now, func(verifier wechatpay.Verifier) bool { return hasVerifier(merchant, verifier.Fingerprint) })
+	return slices.ContainsFunc(current, func(verifier wechatpay.Verifier) bool { return hasVerifier(merchant, verifier.Fingerprint) })
 }
 
-func (h *Account) atEndpoint(merchant *v1alpha1.Merchant) bool {
-	return h.endpoint == merchant.Status.KeysEndpoint
+func (a *Account) atEndpoint(merchant *v1alpha1.Merchant) bool {
+	return a.endpoint == merchant.Status.KeysEndpoint
 }
 
 // Believes reports whether a callback that was verified or decrypted with the given key can be
 // trusted.
-func (h *Account) Believes(merchant *v1alpha1.Merchant, connection *Connection, keyID string) bool {
+func (a *Account) Believes(merchant *v1alpha1.Merchant, connection *Connection, keyID string) bool {
 	if connection.verifiers != nil {
-		return connection.hasProvenVerifier(keyID) || h.atEndpoint(merchant) && hasVerifier(merchant, keyID)
+		return connection.hasProvenVerifier(keyID) || a.atEndpoint(merchant) && hasVerifier(merchant, keyID)
 	}
-	return connection.health.proven.Load() && keyID == connection.keyIDs[0] || h.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, keyID)
+	return connection.health.proven.Load() && keyID == connection.keyIDs[0] || a.atEndpoint(merchant) && slices.Contains(merchant.Status.Keys, keyID)
 }
 
 func (c *Connection) hasProvenVerifier(fingerprint string) bool {
@@ -68,27 +69,27 @@ func hasVerifier(merchant *v1alpha1.Merchant, fingerprint string) bool {
 
 // joinIfProven assigns the Merchant to the shared quota if its status says that WeChat accepted one
 // of its keys, before this process has made a call.
-func (h *Account) joinIfProven(merchant *v1alpha1.Merchant) {
-	if !IsProven(merchant) || h.Rejected() {
+func (a *Account) joinIfProven(merchant *v1alpha1.Merchant) {
+	if !IsProven(merchant) || a.Rejected() {
 		return
 	}
-	for _, connection := range h.connections {
-		if h.keyProven(connection, merchant) {
-			h.member.prove()
+	for _, connection := range a.connections {
+		if a.keyProven(connection, merchant) {
+			a.member.prove()
 		}
 	}
 }
 
-// NoteUnprovenCallback records that a callback arrived under an unproven key, so that the leader
+// RecordUnprovenCallback records that a callback arrived under an unproven key, so that the leader
 // probes it soon.
-func (h *Account) NoteUnprovenCallback() {
-	if !h.health.unprovenCallback.Swap(true) {
-		h.notify()
+func (a *Account) RecordUnprovenCallback() {
+	if !a.health.unprovenCallback.Swap(true) {
+		a.notify()
 	}
 }
 
 // HasUnprovenCallback reports whether such a callback arrived since the last probe.
-func (h *Account) HasUnprovenCallback() bool { return h.health.unprovenCallback.Load() }
+func (a *Account) HasUnprovenCallback() bool { return a.health.unprovenCallback.Load() }
 
 // maxKeys is how many ids status.keys can hold.
 const maxKeys = 8
@@ -96,14 +97,14 @@ const maxKeys = 8
 // ProvenKeys returns status.keys and status.keysEndpoint of a Merchant: the current key of each
 // protocol as soon as this process has seen it accepted, and the previous one if it was proven
 // before. What was proven before stays until then.
-func (h *Account) ProvenKeys(merchant *v1alpha1.Merchant) (keys []string, endpoint string) {
+func (a *Account) ProvenKeys(merchant *v1alpha1.Merchant) (keys []string, endpoint string) {
 	var known []string
-	if h.atEndpoint(merchant) {
+	if a.atEndpoint(merchant) {
 		known = merchant.Status.Keys
 	}
 	complete, proven := true, false
 	for _, protocol := range protocols.Names() {
-		connection := h.connections[protocol]
+		connection := a.connections[protocol]
 		switch {
 		case connection == nil:
 		case !connection.health.proven.Load():
@@ -124,7 +125,7 @@ func (h *Account) ProvenKeys(merchant *v1alpha1.Merchant) (keys []string, endpoi
 	if !complete {
 		keys = appendNew(keys, known...)
 	}
-	return keys[:min(len(keys), maxKeys)], h.endpoint
+	return keys[:min(len(keys), maxKeys)], a.endpoint
 }
 
 func appendNew(keys []string, more ...string) []string {
@@ -139,12 +140,12 @@ func appendNew(keys []string, more ...string) []string {
 // ProvenVerifiers returns status.verifiers of a Merchant: WeChat's keys that have verified an answer
 // of the endpoint. What was proven before stays as long as this process has not seen WeChat's keys,
 // and as long as they are among them.
-func (h *Account) ProvenVerifiers(merchant *v1alpha1.Merchant) []v1alpha1.Verifier {
+func (a *Account) ProvenVerifiers(merchant *v1alpha1.Merchant) []v1alpha1.Verifier {
 	var verifiers []v1alpha1.Verifier
 	for _, protocol := range protocols.Names() {
-		if connection := h.connections[protocol]; connection != nil && connection.verifiers != nil {
-			verifiers = append(verifiers, h.provenVerifiers(merchant, connection.verifiers())...)
-		} else if connection != nil && connection.problem != nil && h.atEndpoint(merchant) {
+		if connection := a.connections[protocol]; connection != nil && connection.verifiers != nil {
+			verifiers = append(verifiers, a.provenVerifiers(merchant, connection.verifiers())...)
+		} else if connection != nil && connection.problem != nil && a.atEndpoint(merchant) {
 			verifiers = append(verifiers, merchant.Status.Verifiers...)
 		}
 	}
@@ -156,17 +157,17 @@ func (h *Account) ProvenVerifiers(merchant *v1alpha1.Merchant) []v1alpha1.Verifi
 // maxVerifiers is how many status.verifiers can hold.
 const maxVerifiers = 16
 
-func (h *Account) provenVerifiers(merchant *v1alpha1.Merchant, now []wechatpay.Verifier) []v1alpha1.Verifier {
+func (a *Account) provenVerifiers(merchant *v1alpha1.Merchant, current []wechatpay.Verifier) []v1alpha1.Verifier {
 	var proven []v1alpha1.Verifier
 	knowsCertificates := false
-	for _, verifier := range now {
+	for _, verifier := range current {
 		knowsCertificates = knowsCertificates || verifier.Type == wechatpay.VerifierCertificate
-		if verifier.Proven || h.atEndpoint(merchant) && hasVerifier(merchant, verifier.Fingerprint) {
+		if verifier.Proven || a.atEndpoint(merchant) && hasVerifier(merchant, verifier.Fingerprint) {
 			proven = append(proven, describeVerifier(verifier))
 		}
 	}
 	for _, before := range merchant.Status.Verifiers {
-		if h.atEndpoint(merchant) && !knowsCertificates && before.Type == v1alpha1.VerifierType(wechatpay.VerifierCertificate) {
+		if a.atEndpoint(merchant) && !knowsCertificates && before.Type == v1alpha1.VerifierType(wechatpay.VerifierCertificate) {
 			proven = append(proven, before)
 		}
 	}

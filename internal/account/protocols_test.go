@@ -16,6 +16,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/account"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/hosts"
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
+	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
 const publicKeyID = "PUB_KEY_ID_0114232134912410000000000000"
@@ -77,16 +78,16 @@ func TestAccountSpeaksEachProtocolThatItHasCredentialsFor(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t)
 	p.storeBoth()
-	handle := p.get(p.merchant(speaksV3(t)))
-	if handle.Protocol != v1alpha1.ProtocolV3 || !handle.CertificateForAllCalls || handle.Certificate.SerialNumber != "ABCDEF" {
-		t.Errorf("%s, %+v", handle.Protocol, handle.Certificate)
+	acc := p.get(p.merchant(speaksV3(t)))
+	if acc.Protocol != v1alpha1.ProtocolV3 || acc.CertificateUse != protocols.CertificateForAllCalls || acc.Certificate.SerialNumber != "ABCDEF" {
+		t.Errorf("%s, %+v", acc.Protocol, acc.Certificate)
 	}
-	other, err := handle.In(v1alpha1.ProtocolV2)
+	other, err := acc.In(v1alpha1.ProtocolV2)
 	must(t, err)
-	if other.Protocol != v1alpha1.ProtocolV2 || other != handle.Other() {
+	if others := acc.Others(); other.Protocol != v1alpha1.ProtocolV2 || len(others) != 1 || other != others[0] {
 		t.Errorf("the other one is %+v", other)
 	}
-	for connection, path := range map[*account.Connection]string{handle.Connection: "/notify/v3/", other: "/notify/v2/"} {
+	for connection, path := range map[*account.Connection]string{acc.Connection: "/notify/v3/", other: "/notify/v2/"} {
 		if !strings.Contains(connection.PaymentNotifyURL, path) || !strings.Contains(connection.RefundNotifyURL, path) {
 			t.Errorf("%s is called back at %s and %s", connection.Protocol, connection.PaymentNotifyURL, connection.RefundNotifyURL)
 		}
@@ -96,7 +97,7 @@ func TestAccountSpeaksEachProtocolThatItHasCredentialsFor(t *testing.T) {
 	if _, err := p.get(only).In(v1alpha1.ProtocolV2); err == nil || !strings.Contains(err.Error(), "no credentials for protocol V2") {
 		t.Errorf("%v", err)
 	}
-	if p.get(only).Other() != nil {
+	if len(p.get(only).Others()) > 0 {
 		t.Error("it has another one")
 	}
 }
@@ -155,10 +156,10 @@ func TestExpiredCertificateOfAProtocolThatSignsEachCall(t *testing.T) {
 	p := newFixture(t)
 	p.storeBoth()
 	p.store(certName, rsaPair(t, start.Add(-time.Hour)).data())
-	handle := p.get(p.merchant(speaksV3(t)))
-	if handle.HasCertificate || handle.CertificateProblem.Reason != v1alpha1.ReasonCertificateExpired ||
-		!strings.Contains(handle.CertificateProblem.Message, "Nothing is sent until then; callbacks are still taken") {
-		t.Errorf("%+v", handle.CertificateProblem)
+	acc := p.get(p.merchant(speaksV3(t)))
+	if acc.HasCertificate || acc.CertificateProblem.Reason != v1alpha1.ReasonCertificateExpired ||
+		!strings.Contains(acc.CertificateProblem.Message, "Nothing is sent until then; callbacks are still taken") {
+		t.Errorf("%+v", acc.CertificateProblem)
 	}
 }
 
@@ -169,24 +170,24 @@ func TestCallbacksOnlyVerifiesWithPublicKeys(t *testing.T) {
 	p.store(keyName, map[string][]byte{"apiV3Key": []byte(key2)})
 	p.registry = account.NewRegistry(p.reader, account.Options{EndpointHosts: hosts.MustParse(allowed), Clock: p.clock, CallbacksOnly: true})
 	m := p.merchant(speaksV3(t), func(spec *v1alpha1.MerchantSpec) { spec.APIKeySecretRef = v1alpha1.SecretKeyReference{} })
-	handle, fingerprint := p.get(m), fingerprintOfTestRSA()
-	if handle.Believes(m, handle.Connection, fingerprint) {
+	acc, fingerprint := p.get(m), fingerprintOfTestRSA()
+	if acc.Believes(m, acc.Connection, fingerprint) {
 		t.Error("a public key is believed before it verified an answer")
 	}
 	m.Status.KeysEndpoint = account.EndpointID(m)
 	m.Status.Verifiers = []v1alpha1.Verifier{{ID: publicKeyID, Type: "PublicKey", Fingerprint: fingerprint}}
-	if !handle.Believes(m, handle.Connection, fingerprint) {
+	if !acc.Believes(m, acc.Connection, fingerprint) {
 		t.Error("what the leader has proven is not believed")
 	}
-	if handle.Believes(m, handle.Connection, publicKeyID) {
+	if acc.Believes(m, acc.Connection, publicKeyID) {
 		t.Error("the id is believed, whatever key has it")
 	}
 	m.Status.Verifiers[0].Fingerprint = "0123456789abcdef"
-	if handle.Believes(m, handle.Connection, fingerprint) {
+	if acc.Believes(m, acc.Connection, fingerprint) {
 		t.Error("another key is believed under an id that was proven")
 	}
 	m.Status.Keys = []string{"ABCDEF"}
-	if handle.Believes(m, handle.Connection, "ABCDEF") {
+	if acc.Believes(m, acc.Connection, "ABCDEF") {
 		t.Error("the merchant's own certificate is believed to be WeChat's")
 	}
 }
@@ -202,21 +203,29 @@ func TestProvenKeysOfBothProtocolsStay(t *testing.T) {
 	m.Status.Verifiers = []v1alpha1.Verifier{
 		{ID: publicKeyID, Type: "PublicKey", Fingerprint: fingerprintOfTestRSA()}, {ID: "PUB_KEY_ID_2", Type: "PublicKey", Fingerprint: "01"}, {ID: "0A", Type: "Certificate", Fingerprint: "02"},
 	}
-	handle := p.get(m)
-	if keys, _ := handle.ProvenKeys(m); len(keys) != 1 || keys[0] != "86a20f2fb668f64c" {
+	acc := p.get(m)
+	if keys, _ := acc.ProvenKeys(m); len(keys) != 1 || keys[0] != "86a20f2fb668f64c" {
 		t.Errorf("%v", keys)
 	}
-	handle.AcceptedUnsigned()
-	if keys, _ := handle.ProvenKeys(m); len(keys) != 2 || keys[0] != fingerprintOfTestRSA() {
+	for _, err := range []error{nil, &wechatpay.Error{Outcome: wechatpay.Refused, Meaning: wechatpay.CredentialsRejected}} {
+		keys, _ := acc.ProvenKeys(m)
+		if acc.AcceptedUnsigned(err) || len(keys) != 1 {
+			t.Errorf("proven by %v", err)
+		}
+	}
+	if !acc.AcceptedUnsigned(&wechatpay.Error{Outcome: wechatpay.Refused, Meaning: wechatpay.OrderNotExist}) {
+		t.Error("not proven")
+	}
+	if keys, _ := acc.ProvenKeys(m); len(keys) != 2 || keys[0] != fingerprintOfTestRSA() {
 		t.Errorf("%v", keys)
 	}
 	// A key that the Merchant does not name any more is dropped; certificates are not known yet.
-	verifiers := handle.ProvenVerifiers(m)
+	verifiers := acc.ProvenVerifiers(m)
 	if len(verifiers) != 2 || verifiers[0].ID != "0A" || verifiers[1].ID != publicKeyID {
 		t.Errorf("%v", verifiers)
 	}
 	m.Status.KeysEndpoint = "elsewhere"
-	if verifiers := handle.ProvenVerifiers(m); len(verifiers) != 0 {
+	if verifiers := acc.ProvenVerifiers(m); len(verifiers) != 0 {
 		t.Errorf("of another endpoint: %v", verifiers)
 	}
 }
@@ -230,12 +239,12 @@ func TestASerialNumberProvesNothing(t *testing.T) {
 	m := p.merchant(speaksV3(t))
 	m.Status.Keys, m.Status.KeysEndpoint = []string{"ABCDEF"}, account.EndpointID(m)
 	m.Status.Verifiers = []v1alpha1.Verifier{{ID: publicKeyID, Type: "PublicKey", Fingerprint: fingerprintOfTestRSA()}}
-	handle := p.get(m)
-	if handle.Certificate.SerialNumber != "ABCDEF" || handle.KeyProven(m) {
+	acc := p.get(m)
+	if acc.Certificate.SerialNumber != "ABCDEF" || acc.KeyProven(m) {
 		t.Error("the serial number is taken for a proof")
 	}
 	m.Status.Keys = []string{fingerprintOfTestRSA()}
-	if !handle.KeyProven(m) {
+	if !acc.KeyProven(m) {
 		t.Error("the key that WeChat accepted is not taken")
 	}
 }

@@ -33,7 +33,7 @@ type quota struct {
 func newQuota(limits Limits, clock clock.PassiveClock) *quota {
 	burst := func(limit rate.Limit) int { return max(int(limit)/10, 1) }
 	refunds := newFairLimiter(limits.CreateRefund, burst(limits.CreateRefund))
-	a := &quota{
+	q := &quota{
 		limits: limits,
 		limiters: map[wechatpay.Operation]*fairLimiter{
 			wechatpay.OperationCreateOrder:  newFairLimiter(limits.CreateOrder, burst(limits.CreateOrder)),
@@ -46,39 +46,39 @@ func newQuota(limits Limits, clock clock.PassiveClock) *quota {
 		failureBudget: &failureBudget{limit: limits.FailingRefunds, clock: clock},
 		members:       map[*membership]bool{},
 	}
-	a.breakers = newBreakers(scopeAccount, limits, clock, a.breakerChanged)
-	return a
+	q.breakers = newBreakers(scopeAccount, limits, clock, q.breakerChanged)
+	return q
 }
 
 // drain empties the budgets that WeChat blocks a merchant for exceeding: another leader or a
 // deleted Merchant may just have used them.
-func (a *quota) drain(now time.Time) {
-	a.failureBudget.exhaustUntil(now.Add(time.Second + time.Millisecond)) // a failure exactly one second old still counts
-	a.lookups.drain(now)
+func (q *quota) drain(now time.Time) {
+	q.failureBudget.exhaustUntil(now.Add(time.Second + time.Millisecond)) // a failure exactly one second old still counts
+	q.lookups.drain(now)
 }
 
 // breakerChanged is called by a breaker, under gobreaker's lock.
-func (a *quota) breakerChanged(to gobreaker.State) {
-	a.mutex.Lock()
-	members := slices.Collect(maps.Keys(a.members))
-	a.mutex.Unlock()
+func (q *quota) breakerChanged(to gobreaker.State) {
+	q.mutex.Lock()
+	members := slices.Collect(maps.Keys(q.members))
+	q.mutex.Unlock()
 	for _, m := range members {
 		m.breakerChanged(to)
 	}
 }
 
 // add adds a member. remove returns how many are left.
-func (a *quota) add(m *membership) {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	a.members[m] = true
+func (q *quota) add(m *membership) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	q.members[m] = true
 }
 
-func (a *quota) remove(m *membership) (left int) {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	delete(a.members, m)
-	return len(a.members)
+func (q *quota) remove(m *membership) (left int) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	delete(q.members, m)
+	return len(q.members)
 }
 
 // quotas are the shared quotas. Each is removed with its last member.
@@ -87,46 +87,46 @@ type quotas struct {
 	clock  clock.PassiveClock
 
 	mutex sync.Mutex
-	known map[ID]*quota
+	byID  map[ID]*quota
 }
 
 func newQuotas(limits Limits, clock clock.PassiveClock) *quotas {
-	return &quotas{limits: limits, clock: clock, known: map[ID]*quota{}}
+	return &quotas{limits: limits, clock: clock, byID: map[ID]*quota{}}
 }
 
-func (a *quotas) join(id ID, m *membership) *quota {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	joined := a.known[id]
+func (q *quotas) join(id ID, m *membership) *quota {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	joined := q.byID[id]
 	if joined == nil {
-		joined = newQuota(a.limits, a.clock)
-		joined.drain(a.clock.Now())
-		a.known[id] = joined
+		joined = newQuota(q.limits, q.clock)
+		joined.drain(q.clock.Now())
+		q.byID[id] = joined
 	}
 	joined.add(m)
 	return joined
 }
 
-func (a *quotas) leave(id ID, m *membership) {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	if left := a.known[id]; left != nil && left.remove(m) == 0 {
-		delete(a.known, id)
+func (q *quotas) leave(id ID, m *membership) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	if shared := q.byID[id]; shared != nil && shared.remove(m) == 0 {
+		delete(q.byID, id)
 	}
 }
 
 // unshared returns a quota for a Merchant whose key is not proven.
-func (a *quotas) unshared(m *membership) *quota {
-	unshared := newQuota(a.limits, a.clock)
+func (q *quotas) unshared(m *membership) *quota {
+	unshared := newQuota(q.limits, q.clock)
 	unshared.add(m)
 	return unshared
 }
 
 // drain empties the budgets of all quotas.
-func (a *quotas) drain() {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	for _, known := range a.known {
-		known.drain(a.clock.Now())
+func (q *quotas) drain() {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	for _, known := range q.byID {
+		known.drain(q.clock.Now())
 	}
 }

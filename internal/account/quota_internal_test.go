@@ -39,10 +39,10 @@ func TestWhatProvesAKey(t *testing.T) {
 		"what was not sent":   {says(wechatpay.NotSent, wechatpay.Repeat), false},
 		"what is no Caller's": {func() error { return errors.New("?") }, false},
 	} {
-		g := unprovenCaller(NewRegistry(nil, Options{Limits: breakerOnlyLimits}), shopKey, &weChat{answer: test.answer})
-		_ = query(g)
-		if g.member.isProven() != test.proves {
-			t.Errorf("%s: proven %t", name, g.member.isProven())
+		c := unprovenCaller(NewRegistry(nil, Options{Limits: breakerOnlyLimits}), shopKey, &weChat{answer: test.answer})
+		_ = query(c)
+		if c.member.isProven() != test.proves {
+			t.Errorf("%s: proven %t", name, c.member.isProven())
 		}
 	}
 }
@@ -135,14 +135,14 @@ func TestCredentialFailuresPauseOneMerchant(t *testing.T) {
 func TestRejectedKeyLeavesTheQuota(t *testing.T) {
 	t.Parallel()
 	registry := NewRegistry(nil, Options{Limits: breakerOnlyLimits})
-	g := provenCaller(registry, &weChat{answer: succeeds})
-	handle := &Account{Connection: &Connection{health: g.health}, member: g.member}
-	handle.Reject()
-	if handle.Proven() || len(registry.accounts.known) != 0 {
+	c := provenCaller(registry, &weChat{answer: succeeds})
+	acc := &Account{Connection: &Connection{health: c.health}, member: c.member}
+	acc.Reject()
+	if acc.Proven() || len(registry.quotas.byID) != 0 {
 		t.Error("it is a member still")
 	}
-	must(t, query(g))
-	if !handle.Proven() || len(registry.accounts.known) != 1 {
+	must(t, query(c))
+	if !acc.Proven() || len(registry.quotas.byID) != 1 {
 		t.Error("it is no member")
 	}
 }
@@ -151,13 +151,13 @@ func TestRejectedKeyLeavesTheQuota(t *testing.T) {
 func TestClosedMemberNeverRejoins(t *testing.T) {
 	t.Parallel()
 	registry := NewRegistry(nil, Options{Limits: breakerOnlyLimits})
-	g := provenCaller(registry, &weChat{answer: succeeds})
-	g.member.close()
-	must(t, query(g))
+	c := provenCaller(registry, &weChat{answer: succeeds})
+	c.member.close()
+	must(t, query(c))
 	late := unprovenCaller(registry, shopKey, &weChat{answer: succeeds})
 	late.member.close()
 	must(t, query(late))
-	if len(registry.accounts.known) != 0 {
+	if len(registry.quotas.byID) != 0 {
 		t.Error("there is an account without a Merchant")
 	}
 }
@@ -166,15 +166,15 @@ func TestClosedMemberNeverRejoins(t *testing.T) {
 func TestNamespacesShareTheRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g, _ := limited(Limits{Lookups: 2}, succeeds)
-		looks, stranger := accountOf(g).lookups, func(i int) string { return fmt.Sprintf("refund-%04d", i) }
+		c, _ := limited(Limits{Lookups: 2}, succeeds)
+		looks, stranger := accountOf(c).lookups, func(i int) string { return fmt.Sprintf("refund-%04d", i) }
 		due := map[int]time.Time{}
 		for i := range 600 {
 			if wait, allowed := looks.tryReserve("stranger", stranger(i), time.Now()); !allowed {
 				due[i] = time.Now().Add(wait)
 			}
 		}
-		began := time.Now()
+		started := time.Now()
 		for {
 			for i, at := range due { // retry at the returned time
 				if !time.Now().Before(at) {
@@ -191,7 +191,7 @@ func TestNamespacesShareTheRate(t *testing.T) {
 			}
 			time.Sleep(wait + time.Millisecond)
 		}
-		if waited := time.Since(began); waited > 5*time.Second {
+		if waited := time.Since(started); waited > 5*time.Second {
 			t.Errorf("the shop waited %s behind 600 of a stranger", waited)
 		}
 	})
@@ -218,13 +218,13 @@ func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 					APIKeySecretRef: v1alpha1.SecretKeyReference{Name: "key", Key: "apiKey"},
 				},
 			}
-			handle, err := registry.Get(t.Context(), m)
+			acc, err := registry.Get(t.Context(), m)
 			must(t, err)
 			if i%3 > 0 {
-				handle.Prove()
+				acc.Prove()
 			}
 			if i%5 == 0 {
-				handle.Reject()
+				acc.Reject()
 			}
 		}
 		for i := range count {
@@ -235,8 +235,8 @@ func TestDeletedMerchantsLeaveNothing(t *testing.T) {
 	come(100)
 	heap, goroutines := heapNow(), runtime.NumGoroutine()
 	come(10_000)
-	if len(registry.entries) != 0 || len(registry.accounts.known) != 0 {
-		t.Errorf("%d Merchants and %d accounts are left", len(registry.entries), len(registry.accounts.known))
+	if len(registry.entries) != 0 || len(registry.quotas.byID) != 0 {
+		t.Errorf("%d Merchants and %d accounts are left", len(registry.entries), len(registry.quotas.byID))
 	}
 	if now := testutil.CollectAndCount(metrics.BreakerState); now != metricsBefore {
 		t.Errorf("%d series are left of %d", now, metricsBefore)

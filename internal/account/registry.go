@@ -57,9 +57,9 @@ type Registry struct {
 	mutex   sync.Mutex
 	entries map[types.UID]*entry
 	swept   time.Time
-	// accounts are the quotas of merchant numbers, which several Merchants may share. concurrency
-	// is shared by all Merchants.
-	accounts    *quotas
+	// quotas are those of merchant numbers, which several Merchants may share. concurrency is
+	// shared by all Merchants.
+	quotas      *quotas
 	concurrency map[Workers]*concurrencyLimit
 	// answers are the accepted answers, by the key that they are signed with.
 	answers map[answersKey]*memoryOfKey
@@ -74,7 +74,7 @@ type Registry struct {
 
 type entry struct {
 	// account is nil while no credentials can be used. problem holds the reason if those for the
-	// Merchant's protocol can't be; callbacks of another one may still be taken then.
+	// Merchant's protocol can't be; callbacks of another one may still be accepted then.
 	account    *Account
 	problem    *Problem
 	generation int64
@@ -109,7 +109,7 @@ func NewRegistry(secrets client.Reader, options Options) *Registry {
 	options.Limits = options.Limits.orDefaults()
 	r := &Registry{
 		secrets: secrets, options: options, entries: map[types.UID]*entry{},
-		accounts: newQuotas(options.Limits, options.Clock), concurrency: map[Workers]*concurrencyLimit{},
+		quotas: newQuotas(options.Limits, options.Clock), concurrency: map[Workers]*concurrencyLimit{},
 		answers: map[answersKey]*memoryOfKey{},
 	}
 	for _, workers := range []Workers{OrderWorkers, RefundWorkers, MerchantWorkers, CallbackWorkers} {
@@ -145,9 +145,9 @@ func (r *Registry) In(ctx context.Context, merchant *v1alpha1.Merchant, protocol
 	return account, connection, nil
 }
 
-// ForProbe returns the Account of a Merchant for trying its key, although the callback addresses may
-// be wrong (NotifyProblem): a key that WeChat does not accept any more must not count as proven for
-// as long as they are. The errors are otherwise those of Get.
+// ForProbe returns the Account of a Merchant for trying its key, although the callback addresses
+// may be wrong (NotifyProblem): otherwise a key that WeChat no longer accepts would count as proven
+// until they are corrected. Other errors are those of Get.
 func (r *Registry) ForProbe(ctx context.Context, merchant *v1alpha1.Merchant) (*Account, error) {
 	account, err := r.find(ctx, merchant)
 	if err == nil && account.problem != nil {
@@ -227,10 +227,10 @@ func (r *Registry) notifyRestored(merchant types.NamespacedName) {
 	}
 }
 
-// BeginLeading is called when this process starts to make refund requests. The previous leader may
-// have had failing refunds in its last second, so the failure budgets start exhausted, as do those
-// of quotas that are created later.
-func (r *Registry) BeginLeading() { r.accounts.drain() }
+// OnStartedLeading is called when this process starts to make refund requests. The previous leader
+// may have had failing refunds in its last second, so the failure budgets start exhausted, as do
+// those of quotas that are created later.
+func (r *Registry) OnStartedLeading() { r.quotas.drain() }
 
 // Forget drops what is kept for a deleted Merchant.
 func (r *Registry) Forget(uid types.UID) {
@@ -240,8 +240,8 @@ func (r *Registry) Forget(uid types.UID) {
 }
 
 func (r *Registry) forget(uid types.UID) {
-	if known := r.entries[uid]; known != nil {
-		known.drop()
+	if cached := r.entries[uid]; cached != nil {
+		cached.drop()
 		delete(r.entries, uid)
 	}
 }
@@ -258,20 +258,20 @@ func (e *entry) drop() {
 func (r *Registry) cached(merchant *v1alpha1.Merchant) (*Account, *Problem) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	known := r.entries[merchant.UID]
+	cached := r.entries[merchant.UID]
 	// A caller with an outdated Merchant (from a lagging cache) gets the Account of the newer one.
-	if known == nil || known.generation < merchant.Generation {
+	if cached == nil || cached.generation < merchant.Generation {
 		return nil, nil
 	}
 	now := r.options.Clock.Now()
-	age := now.Sub(known.readTime)
+	age := now.Sub(cached.readTime)
 	switch {
-	case known.account == nil && age <= min(r.options.RefreshAfter, retryAfter):
-		return nil, known.problem
-	case known.account != nil && age <= r.refreshAfter(known.account):
-		return known.account, nil
-	case known.account != nil && now.Before(known.retryTime) && age <= maxStaleness:
-		return known.account, nil
+	case cached.account == nil && age <= min(r.options.RefreshAfter, retryAfter):
+		return nil, cached.problem
+	case cached.account != nil && age <= r.refreshAfter(cached.account):
+		return cached.account, nil
+	case cached.account != nil && now.Before(cached.retryTime) && age <= maxStaleness:
+		return cached.account, nil
 	default:
 		return nil, nil
 	}
@@ -291,14 +291,14 @@ func (r *Registry) refreshAfter(account *Account) time.Duration {
 func (r *Registry) staleAccount(merchant *v1alpha1.Merchant) *Account {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	known := r.entries[merchant.UID]
+	cached := r.entries[merchant.UID]
 	now := r.options.Clock.Now()
 	// A changed spec may name another Secret or host, so the old Account can't be used.
-	if known == nil || known.account == nil || known.generation < merchant.Generation || now.Sub(known.readTime) > maxStaleness {
+	if cached == nil || cached.account == nil || cached.generation < merchant.Generation || now.Sub(cached.readTime) > maxStaleness {
 		return nil
 	}
-	known.retryTime = now.Add(retryAfter)
-	return known.account
+	cached.retryTime = now.Add(retryAfter)
+	return cached.account
 }
 
 func (r *Registry) hasAccount(uid types.UID) bool {
@@ -322,9 +322,9 @@ func (r *Registry) read(ctx context.Context, merchant *v1alpha1.Merchant) (*Acco
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 
-	parts, err := r.gather(ctx, merchant)
+	in, err := r.readInputs(ctx, merchant)
 	if err == nil {
-		account, changed, err := r.keep(merchant, parts)
+		account, changed, err := r.replaceIfChanged(merchant, in)
 		if changed {
 			r.notifyRestored(client.ObjectKeyFromObject(merchant))
 			r.notify(client.ObjectKeyFromObject(merchant))
@@ -346,57 +346,57 @@ func (r *Registry) read(ctx context.Context, merchant *v1alpha1.Merchant) (*Acco
 func (r *Registry) dropUnusable(merchant *v1alpha1.Merchant, problem *Problem) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if known := r.entries[merchant.UID]; known != nil {
-		known.drop()
+	if cached := r.entries[merchant.UID]; cached != nil {
+		cached.drop()
 	}
 	r.entries[merchant.UID] = &entry{problem: problem, readTime: r.options.Clock.Now(), generation: merchant.Generation}
 }
 
-// keep returns the existing Account if nothing changed, so that connections and limits are kept,
-// and a new one otherwise. The rate limits belong to the quota of the merchant number, which the
-// new Account joins when its key is proven. changed reports whether an Account or a Problem existed
-// before.
-func (r *Registry) keep(merchant *v1alpha1.Merchant, made *parts) (account *Account, changed bool, err error) {
+// replaceIfChanged returns the existing Account if nothing changed, so that connections and limits
+// are kept, and a new one otherwise. The rate limits belong to the quota of the merchant number,
+// which the new Account joins when its key is proven. changed reports whether an earlier result was
+// replaced.
+func (r *Registry) replaceIfChanged(merchant *v1alpha1.Merchant, in *inputs) (account *Account, changed bool, err error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	now := r.options.Clock.Now()
-	known := r.entries[merchant.UID]
-	if known != nil && known.account != nil && known.account.Version == made.version {
-		r.rememberKeys(made, now)
-		known.readTime, known.generation, known.retryTime = now, merchant.Generation, time.Time{}
-		known.account.joinIfProven(merchant)
-		return known.account, false, nil
+	cached := r.entries[merchant.UID]
+	if cached != nil && cached.account != nil && cached.account.Version == in.version {
+		r.rememberKeys(in, now)
+		cached.readTime, cached.generation, cached.retryTime = now, merchant.Generation, time.Time{}
+		cached.account.joinIfProven(merchant)
+		return cached.account, false, nil
 	}
 	key := client.ObjectKeyFromObject(merchant)
 	account = &Account{
-		Certificate: describe(made.certificate.leaf), CertificateProblem: made.certificate.problem, HasCertificate: made.certificate.pair != nil,
-		Version: made.version, endpoint: made.endpoint,
+		Certificate: describe(in.certificate.leaf), CertificateProblem: in.certificate.problem, HasCertificate: in.certificate.pair != nil,
+		Version: in.version, endpoint: in.endpoint,
 		connections: map[v1alpha1.Protocol]*Connection{},
 		notify:      func() { r.notify(key) }, credentialsRestored: func() { r.notifyRestored(key) },
 	}
-	if known != nil {
-		known.drop()
+	if cached != nil {
+		cached.drop()
 	} else {
 		r.dropUnused(now)
 	}
-	account.member = r.newMembership(key, hosts.Canonical(made.settings.Endpoint), IDOf(merchant))
-	for protocol, its := range made.protocols {
-		account.connections[protocol] = r.connect(account, made, protocol, its, now)
+	account.member = r.newMembership(key, hosts.Canonical(in.settings.Endpoint), IDOf(merchant))
+	for protocol, protocolIn := range in.protocols {
+		account.connections[protocol] = r.connect(account, in, protocol, protocolIn, now)
 	}
 	account.Connection = account.connections[protocols.OfMerchant(merchant)]
 	if !account.usable() {
 		account.close()
 		r.entries[merchant.UID] = &entry{problem: account.problem, readTime: now, generation: merchant.Generation}
-		return nil, known != nil, account.problem
+		return nil, cached != nil, account.problem
 	}
 	account.joinIfProven(merchant)
 	r.entries[merchant.UID] = &entry{account: account, readTime: now, generation: merchant.Generation}
-	return account, known != nil, nil
+	return account, cached != nil, nil
 }
 
 // usable reports whether some protocol of the Account can be used.
-func (h *Account) usable() bool {
-	for _, connection := range h.connections {
+func (a *Account) usable() bool {
+	for _, connection := range a.connections {
 		if connection.problem == nil {
 			return true
 		}
@@ -405,9 +405,9 @@ func (h *Account) usable() bool {
 }
 
 // close ends the Account. Calls in flight continue.
-func (h *Account) close() {
-	h.member.close()
-	for _, connection := range h.connections {
+func (a *Account) close() {
+	a.member.close()
+	for _, connection := range a.connections {
 		if connection.close != nil {
 			connection.close()
 		}
@@ -415,27 +415,27 @@ func (h *Account) close() {
 }
 
 // rememberKeys records that the keys are in use.
-func (r *Registry) rememberKeys(made *parts, now time.Time) {
-	for _, its := range made.protocols {
-		if its.problem == nil {
-			r.memoryOf(made, its, now)
+func (r *Registry) rememberKeys(in *inputs, now time.Time) {
+	for _, protocolIn := range in.protocols {
+		if protocolIn.problem == nil {
+			r.memoryOf(in, protocolIn, now)
 		}
 	}
 }
 
-func (r *Registry) memoryOf(made *parts, its *protocolParts, now time.Time) *memoryOfKey {
-	return r.memory(made.settings.MchID, its.secrets.Key, made.endpoint, now)
+func (r *Registry) memoryOf(in *inputs, protocolIn *protocolInputs, now time.Time) *memoryOfKey {
+	return r.memory(in.settings.MchID, protocolIn.secrets.Key, in.endpoint, now)
 }
 
 // connect opens a protocol of an Account.
-func (r *Registry) connect(account *Account, made *parts, name v1alpha1.Protocol, its *protocolParts, now time.Time) *Connection {
-	if its.problem != nil {
-		return &Connection{Protocol: name, problem: its.problem, health: &credentialHealth{}}
+func (r *Registry) connect(account *Account, in *inputs, name v1alpha1.Protocol, protocolIn *protocolInputs, now time.Time) *Connection {
+	if protocolIn.problem != nil {
+		return &Connection{Protocol: name, problem: protocolIn.problem, health: &credentialHealth{}}
 	}
-	memory := r.memoryOf(made, its, now)
-	settings := made.settings
+	memory := r.memoryOf(in, protocolIn, now)
+	settings := in.settings
 	settings.Answers, settings.Certificates, settings.Changed = memory.answers, memory.certificates, account.notify
-	opened, err := its.protocol.Open(settings, its.secrets)
+	opened, err := protocolIn.protocol.Open(settings, protocolIn.secrets)
 	if err != nil {
 		return &Connection{Protocol: name, health: &credentialHealth{}, problem: &Problem{
 			v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("The Merchant can't be used: %v", err)}}
@@ -445,12 +445,13 @@ func (r *Registry) connect(account *Account, made *parts, name v1alpha1.Protocol
 		Caller:           &limitedCaller{Caller: opened, member: account.member, health: health, clock: r.options.Clock},
 		Protocol:         name,
 		Receiver:         opened.Receiver,
-		KeyName:          its.protocol.KeyForm().Name,
-		PaymentNotifyURL: its.payment, RefundNotifyURL: its.refund, NotPublic: notPublicURL(its.payment),
-		CertificateForAllCalls: its.certificateForAllCalls,
-		ProbeKeys:              callbackprobe.NewKeys(opened.Shared...),
-		keyIDs:                 opened.KeyIDs, verifiers: opened.Verifiers, clockSkew: opened.ClockSkew,
-		health: health, changed: account.notify, close: opened.Close, NotifyProblem: its.notifyProblem,
+		KeyName:          protocolIn.protocol.KeyForm().Name,
+		PaymentNotifyURL: protocolIn.payment, RefundNotifyURL: protocolIn.refund, NotPublic: notPublicURL(protocolIn.payment),
+		CertificateUse: protocolIn.certificateUse,
+		ProbeKeys:      callbackprobe.NewKeys(opened.Shared...),
+		keyIDs:         opened.KeyIDs, verifiers: opened.Verifiers, clockSkew: opened.ClockSkew,
+		acceptedUnsigned: protocolIn.protocol.AcceptedUnsigned,
+		health:           health, changed: account.notify, close: opened.Close, NotifyProblem: protocolIn.notifyProblem,
 	}
 }
 
@@ -460,8 +461,8 @@ func (r *Registry) dropUnused(now time.Time) {
 		return
 	}
 	r.swept = now
-	for uid, known := range r.entries {
-		if now.Sub(known.readTime) > unusedTTL {
+	for uid, cached := range r.entries {
+		if now.Sub(cached.readTime) > unusedTTL {
 			r.forget(uid)
 		}
 	}

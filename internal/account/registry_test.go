@@ -131,9 +131,9 @@ func TestCachedCertificateExpires(t *testing.T) {
 		usable bool
 	}{{0, false}, {2 * time.Minute, true}, {58 * time.Minute, true}, {time.Minute, false}} {
 		p.advance(step.pass)
-		handle := p.get(m)
-		if handle.HasCertificate != step.usable || (handle.CertificateProblem == nil) != step.usable {
-			t.Errorf("at %s: usable %t, %+v", p.clock.Now(), handle.HasCertificate, handle.CertificateProblem)
+		acc := p.get(m)
+		if acc.HasCertificate != step.usable || (acc.CertificateProblem == nil) != step.usable {
+			t.Errorf("at %s: usable %t, %+v", p.clock.Now(), acc.HasCertificate, acc.CertificateProblem)
 		}
 	}
 }
@@ -252,9 +252,9 @@ func TestCallbacksOnly(t *testing.T) {
 	p.storeKey(key1)
 	p.store(certName, validPair(t).data())
 	p.registry = account.NewRegistry(p.reader, account.Options{EndpointHosts: hosts.MustParse(allowed), Clock: p.clock, CallbacksOnly: true})
-	handle := p.get(p.merchant(withCertificate))
-	if handle.HasCertificate || handle.Certificate != nil || handle.CertificateProblem != nil {
-		t.Errorf("it has a certificate: %+v", handle)
+	acc := p.get(p.merchant(withCertificate))
+	if acc.HasCertificate || acc.Certificate != nil || acc.CertificateProblem != nil {
+		t.Errorf("it has a certificate: %+v", acc)
 	}
 	if reads := p.reader.reads.Load(); reads != 1 {
 		t.Errorf("%d Secrets were read", reads)
@@ -343,14 +343,14 @@ func TestConcurrentUse(t *testing.T) {
 				case i == 2 && j%5 == 0:
 					p.registry.Forget(m.UID)
 				default:
-					handle, err := p.registry.Get(t.Context(), m)
-					if err != nil || handle.Version == "" || handle.PaymentNotifyURL == "" {
-						t.Errorf("%v, %v", handle, err)
+					acc, err := p.registry.Get(t.Context(), m)
+					if err != nil || acc.Version == "" || acc.PaymentNotifyURL == "" {
+						t.Errorf("%v, %v", acc, err)
 						return
 					}
-					handle.Prove()
-					handle.AllowLookup(t.Context(), "refund-0001", p.clock.Now())
-					handle.CredentialsProven()
+					acc.Prove()
+					acc.AllowLookup(t.Context(), "refund-0001", p.clock.Now())
+					acc.CredentialsProven()
 				}
 			}
 		})

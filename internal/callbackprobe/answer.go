@@ -8,8 +8,8 @@ import (
 )
 
 var (
-	// ErrStranger: the answer was not made by a replica of this operator for this probe.
-	ErrStranger = errors.New("another server answered")
+	// ErrOtherServer: the answer was not made by a replica of this operator for this probe.
+	ErrOtherServer = errors.New("another server answered")
 	// ErrAltered: a replica answered, but it received another body than the one sent.
 	ErrAltered = errors.New("the body was modified on the path")
 )
@@ -21,16 +21,16 @@ type reply struct {
 	Code    string   `xml:"code"`
 }
 
-// Check verifies that an answer proves that the probe arrived unmodified. The error is ErrStranger
-// or ErrAltered.
+// Check verifies that an answer proves that the probe arrived unmodified. The error is
+// ErrOtherServer or ErrAltered.
 func (p Probe) Check(answer []byte) error {
-	var said reply
-	if len(answer) > MaxAnswer || xml.Unmarshal(answer, &said) != nil {
-		return ErrStranger
+	var parsed reply
+	if len(answer) > MaxAnswer || xml.Unmarshal(answer, &parsed) != nil {
+		return ErrOtherServer
 	}
-	arrived := strings.TrimSpace(said.Arrived)
-	if !sameCode(strings.TrimSpace(said.Code), p.keys.answerCode(p.target, p.nonce, arrived)) {
-		return ErrStranger
+	arrived := strings.TrimSpace(parsed.Arrived)
+	if !sameCode(strings.TrimSpace(parsed.Code), p.keys.answerCode(p.target, p.nonce, arrived)) {
+		return ErrOtherServer
 	}
 	if arrived != checksum(p.Body) {
 		return ErrAltered

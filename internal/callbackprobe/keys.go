@@ -22,7 +22,8 @@ type pair struct {
 	probe, answer []byte
 }
 
-// NewKeys derives the keys from the secrets that a Merchant shares with WeChat, the current one first; empty ones are left out.
+// NewKeys derives the keys from the secrets that a Merchant shares with WeChat, the current one
+// first. Empty ones are left out.
 func NewKeys(secrets ...string) Keys {
 	var keys Keys
 	for _, apiKey := range secrets {

@@ -103,7 +103,7 @@ func (k Keys) Answer(target Target, body []byte, now time.Time) ([]byte, error) 
 		return nil, errors.New("the probe is not well-formed XML") // without the parser's error, which quotes the body
 	}
 	nonce, timestamp := strings.TrimSpace(probe.Nonce), strings.TrimSpace(probe.Timestamp)
-	keys, ok := k.made(target, nonce, timestamp, strings.TrimSpace(probe.Code))
+	keys, ok := k.findKeys(target, nonce, timestamp, strings.TrimSpace(probe.Code))
 	if !ok {
 		return nil, errors.New("the probe was not made with this Merchant's key, for this Merchant and path")
 	}
@@ -115,8 +115,8 @@ func (k Keys) Answer(target Target, body []byte, now time.Time) ([]byte, error) 
 		answerRoot, arrived, keys.answerCode(target, nonce, arrived)), nil
 }
 
-// made finds the keys that made a probe.
-func (k Keys) made(target Target, nonce, timestamp, code string) (pair, bool) {
+// findKeys finds the keys with which a probe was made.
+func (k Keys) findKeys(target Target, nonce, timestamp, code string) (pair, bool) {
 	for _, keys := range k.accepted {
 		if sameCode(code, keys.probeCode(target, nonce, timestamp)) {
 			return keys, true

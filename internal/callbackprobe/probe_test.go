@@ -163,11 +163,11 @@ func TestAnswersOfOthers(t *testing.T) {
 		"no code":                []byte("<callback_check_answer><arrived></arrived></callback_check_answer>"),
 		"too large":              append(bytes.Clone(good), bytes.Repeat([]byte(" "), callbackprobe.MaxAnswer)...),
 	} {
-		if err := probe.Check(answer); !errors.Is(err, callbackprobe.ErrStranger) {
+		if err := probe.Check(answer); !errors.Is(err, callbackprobe.ErrOtherServer) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := (callbackprobe.Probe{}).Check(good); !errors.Is(err, callbackprobe.ErrStranger) {
+	if err := (callbackprobe.Probe{}).Check(good); !errors.Is(err, callbackprobe.ErrOtherServer) {
 		t.Errorf("no probe: %v", err)
 	}
 }
@@ -240,7 +240,7 @@ func FuzzAnswer(f *testing.F) {
 		if answer, err := keys.Answer(target, body, now); err == nil {
 			t.Fatalf("%q was answered %q", body, answer)
 		}
-		if err := asked.Check(body); !errors.Is(err, callbackprobe.ErrStranger) {
+		if err := asked.Check(body); !errors.Is(err, callbackprobe.ErrOtherServer) {
 			t.Fatalf("%q was taken: %v", body, err)
 		}
 		callbackprobe.IsProbe(body)

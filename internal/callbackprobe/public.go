@@ -47,8 +47,8 @@ func prefixes(texts ...string) []netip.Prefix {
 	return parsed
 }
 
-// IsPublic reports whether an address belongs to the public Internet, so that the operator may call
-// it on behalf of a user who may not be allowed to. NAT64 (64:ff9b::/96 and 64:ff9b:1::/48) and
+// IsPublic reports whether an address belongs to the public Internet, so the operator may call it
+// on behalf of a user who may not be allowed to. NAT64 (64:ff9b::/96 and 64:ff9b:1::/48) and
 // embedded IPv4 other than the mapped form are outside of 2000::/3.
 func IsPublic(address netip.Addr) bool {
 	if !address.IsValid() || address.Zone() != "" {

@@ -108,6 +108,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Operator, 
 		options:   options,
 	}
 	in.registry = account.NewRegistry(in.apiReader, options.Accounts)
+	in.claims = claims.New(in.client, in.apiReader, options.Accounts.Clock)
 	if err := forgetDeleted(ctx, mgr.GetCache(), in.registry); err != nil {
 		return nil, err
 	}
@@ -129,6 +130,7 @@ type dependencies struct {
 	client    client.Client
 	apiReader client.Reader
 	registry  *account.Registry
+	claims    *claims.Claims
 	options   Options
 }
 
@@ -251,7 +253,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		Client:                  in.client,
 		APIReader:               in.apiReader,
 		Registry:                in.registry,
-		Claims:                  claims.New(in.client, in.apiReader, in.options.Accounts.Clock),
+		Claims:                  in.claims,
 		Callbacks:               controllers.NewCallbackFindings(),
 		Missed:                  &controllers.MissedObjects{},
 		Events:                  sinks,
@@ -402,6 +404,7 @@ func (o *Operator) addCallbacks(ctx context.Context, in dependencies) error {
 		Client:    in.client,
 		APIReader: in.apiReader,
 		Registry:  in.registry,
+		Calls:     in.claims.Calls,
 		Recorder:  o.GetEventRecorder("wechatpay-operator"),
 		Clock:     in.options.Accounts.Clock,
 		Log:       o.GetLogger().WithName("callbacks"),

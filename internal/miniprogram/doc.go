@@ -1,3 +1,3 @@
-// Package miniprogram makes a ready client of a MiniProgram and its Secret, and says which
-// MiniProgram is for which Order.
+// Package miniprogram creates a ready-to-use client from a MiniProgram and its Secret, and finds
+// the MiniProgram of an Order.
 package miniprogram

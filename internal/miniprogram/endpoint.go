@@ -46,7 +46,7 @@ func isWeChats(host *url.URL) bool {
 	return name == weChatsHost || name == "api2.weixin.qq.com" || strings.HasSuffix(name, "."+weChatsHost)
 }
 
-// authorities returns whom the host's certificate is verified with; nil means the system's.
+// authorities returns the certificate authorities that verify the host; nil means the system's.
 func authorities(m *v1alpha1.MiniProgram) (*x509.CertPool, *account.Problem) {
 	bundle := bundleOf(m)
 	if len(bundle) == 0 {

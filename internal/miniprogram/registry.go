@@ -26,16 +26,16 @@ type Options struct {
 	Now       func() time.Time
 }
 
-// Registry makes the clients of MiniPrograms and keeps them, so that an access token is fetched once.
+// Registry creates the clients of MiniPrograms and keeps them, so that access tokens are reused.
 type Registry struct {
 	secrets client.Reader
 	options Options
 	proofs  transport.Proofs
 
-	mutex sync.Mutex
-	kept  map[types.UID]*Account
-	// places limits the calls under way.
-	places *places
+	mutex    sync.Mutex
+	accounts map[types.UID]*Account
+	// slots limits the calls in flight.
+	slots *callSlots
 }
 
 // Account is a MiniProgram that can be called.
@@ -47,10 +47,10 @@ type Account struct {
 
 // NewRegistry returns a Registry that reads Secrets from the API server.
 func NewRegistry(secrets client.Reader, options Options) *Registry {
-	return &Registry{secrets: secrets, options: options, kept: map[types.UID]*Account{}, places: newPlaces()}
+	return &Registry{secrets: secrets, options: options, accounts: map[types.UID]*Account{}, slots: newCallSlots()}
 }
 
-// Get returns the Account of a MiniProgram as its spec and its Secret say now. The error is an
+// Get returns the Account for the current spec and Secret of a MiniProgram. The error is an
 // *account.Problem if it can't be used.
 func (r *Registry) Get(ctx context.Context, m *v1alpha1.MiniProgram) (*Account, error) {
 	host, problem := endpoint(m, r.options.Hosts)
@@ -68,38 +68,38 @@ func (r *Registry) Get(ctx context.Context, m *v1alpha1.MiniProgram) (*Account, 
 	version := account.Checksum(m.Spec.AppID, secret, host.String(), string(bundleOf(m)))
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if known := r.kept[m.UID]; known != nil {
+	if known := r.accounts[m.UID]; known != nil {
 		if known.Version == version {
 			return known, nil
 		}
 		known.Close()
 	}
-	made := &Account{Version: version, Client: weixin.New(weixin.Settings{
+	created := &Account{Version: version, Client: weixin.New(weixin.Settings{
 		AppID: m.Spec.AppID, AppSecret: secret, Endpoint: host, RootCAs: roots, UserAgent: r.options.UserAgent,
 		Timeout: r.options.Timeout, Trust: r.proofs.Under(bundleOf(m), isWeChats), Now: r.options.Now,
 	})}
-	r.kept[m.UID] = made
-	return made, nil
+	r.accounts[m.UID] = created
+	return created, nil
 }
 
-// Forget drops the client of a MiniProgram that is gone.
+// Forget drops the client of a deleted MiniProgram.
 func (r *Registry) Forget(uid types.UID) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if known := r.kept[uid]; known != nil {
+	if known := r.accounts[uid]; known != nil {
 		known.Close()
-		delete(r.kept, uid)
+		delete(r.accounts, uid)
 	}
 }
 
-// Enter takes a place for calls of a MiniProgram of one namespace, which another namespace or the same
-// one needs, and returns false if there is none for it now. leave gives it back.
-func (r *Registry) Enter(ctx context.Context, of, namespace string) (leave func(), entered bool) {
-	return r.places.enter(ctx, of, namespace)
+// AcquireSlot takes a slot of the MiniPrograms of a namespace (owner) for calls that an object in a
+// namespace needs. It returns false if none is free in time. release frees the slot.
+func (r *Registry) AcquireSlot(ctx context.Context, owner, namespace string) (release func(), acquired bool) {
+	return r.slots.acquire(ctx, owner, namespace)
 }
 
-// appSecret reads the AppSecret. What is wrong with an entry is not told: who sees the MiniProgram may
-// not see the Secret.
+// appSecret reads the AppSecret. The message does not say what is wrong with an entry: users who
+// see the MiniProgram may not be allowed to read the Secret.
 func (r *Registry) appSecret(ctx context.Context, m *v1alpha1.MiniProgram) (string, error) {
 	reference := m.Spec.AppSecretRef
 	secret, err := account.ReadSecret(ctx, r.secrets, m.Namespace, reference.Name, "the AppSecret", "spec.appSecretRef")

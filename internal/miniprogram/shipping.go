@@ -17,8 +17,8 @@ var logistics = map[v1alpha1.Logistics]weixin.Logistics{
 	v1alpha1.LogisticsSelfPickup: weixin.SelfPickup,
 }
 
-// Shipping returns what is uploaded for a Shipment of a paid Order. It follows from what is immutable
-// and from recorded facts alone, so that a repetition is the same. others are the other Shipments of
+// Shipping returns what is uploaded for a Shipment of a paid Order. It follows from immutable
+// fields and recorded facts only, so a repetition is identical. others are the other Shipments of
 // the Order.
 func Shipping(shipment *v1alpha1.Shipment, order *v1alpha1.Order, merchant *v1alpha1.Merchant, others []v1alpha1.Shipment) weixin.Shipping {
 	s := weixin.Shipping{
@@ -45,7 +45,7 @@ func OrderRef(order *v1alpha1.Order, merchant *v1alpha1.Merchant) weixin.OrderRe
 }
 
 // openID returns the payer's openid under the appid in which they pay: as the Order names it, or as
-// WeChat Pay said it with the payment.
+// WeChat Pay reported it with the payment.
 func openID(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
 	var named v1alpha1.Payer
 	if order.Spec.Payer != nil {
@@ -61,10 +61,10 @@ func openID(order *v1alpha1.Order, merchant *v1alpha1.Merchant) string {
 	return cmp.Or(named.OpenID, paid.OpenID)
 }
 
-// uploadTime is the creation of the Shipment, which every repetition has. WeChat wants each upload of
-// an order to be later than the one before, and creations have whole seconds only: so it is a second
-// later than an upload of another Shipment that was recorded with the same or a later time. Those of
-// later Shipments wait until this one is final, so that the time does not change under way.
+// uploadTime is the creation of the Shipment, which every repetition has. WeChat wants each upload
+// of an order to be later than the one before, and creations have whole seconds only: so it is a
+// second later than an upload of another Shipment that was recorded with the same or a later time.
+// Later Shipments wait until this one is final, so its time does not change.
 func uploadTime(shipment *v1alpha1.Shipment, others []v1alpha1.Shipment) time.Time {
 	at := shipment.CreationTimestamp.Time
 	for i := range others {

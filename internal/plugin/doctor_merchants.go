@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -126,15 +125,8 @@ func (e *examination) named(kind string, object client.Object) string {
 func (e *examination) secrets(ctx context.Context) {
 	for i := range e.merchants {
 		m := &e.merchants[i]
-		names := []string{m.Spec.APIKeySecretRef.Name, m.Spec.APIV3KeySecretRef.Name}
-		if m.Spec.CertificateSecretRef != nil {
-			names = append(names, m.Spec.CertificateSecretRef.Name)
-		}
-		slices.Sort(names)
-		for _, name := range slices.Compact(names) {
-			if name != "" {
-				e.secret(ctx, e.named("Merchant", m), m.Namespace, name)
-			}
+		for _, name := range m.Spec.SecretNames() {
+			e.secret(ctx, e.named("Merchant", m), m.Namespace, name)
 		}
 	}
 }

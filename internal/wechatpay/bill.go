@@ -11,7 +11,7 @@ type BillKind string
 
 // The kinds of bills.
 const (
-	// TradeBill has all payments and refunds of a day, but for refunds from the available balance.
+	// TradeBill has all payments and refunds of a day, except refunds from the available balance.
 	TradeBill BillKind = "TradeBill"
 	// RechargeRefundBill has the refunds from the available balance.
 	RechargeRefundBill BillKind = "RechargeRefundBill"
@@ -37,14 +37,14 @@ type BillRequest struct {
 	Day string
 	// Account is for FundFlowBill only.
 	Account FundAccount
-	// AppID is one that is bound to the merchant number, whichever the rows have.
+	// AppID is any appid that is bound to the merchant number. It does not select rows.
 	AppID string
 }
 
 // BillTypes are bill_type of the trade bill, which all protocols spell alike.
 var BillTypes = map[BillKind]string{TradeBill: "ALL", RechargeRefundBill: "RECHARGE_REFUND"}
 
-// Check returns why a bill can't be asked for. The partner is nil in direct mode.
+// Check returns why a bill can't be requested. The partner is nil in direct mode.
 func (r BillRequest) Check(partner *Partner) *Error {
 	refused := Error{Operation: OperationDownloadBill, Outcome: NotSent, Meaning: Rejected}
 	_, err := time.Parse(time.DateOnly, r.Day)
@@ -62,12 +62,12 @@ func (r BillRequest) Check(partner *Partner) *Error {
 	return &refused
 }
 
-// Bill is a bill that WeChat sends. It may be gzip; nothing of it was checked yet.
+// Bill is a bill as WeChat sends it. It is not verified yet and may be gzip.
 type Bill struct {
 	// Body has to be closed. An error while it is read is an *Error.
 	Body io.ReadCloser
-	// HashType and Hash are what WeChat announced of the unpacked bill; empty if it announced
-	// nothing. With HashOrPacked it may be of the packed one.
+	// HashType and Hash are the hash of the unpacked bill that WeChat announced; empty if it
+	// announced none. With HashOrPacked it may be the hash of the packed bill.
 	HashType, Hash string
 	HashOrPacked   bool
 }

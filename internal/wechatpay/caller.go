@@ -21,8 +21,8 @@ type Caller interface {
 	// error means OrderPaid.
 	CloseOrder(ctx context.Context, order OrderRef) error
 
-	// CreateRefund requests a refund. A nil error means accepted, not refunded: QueryRefund or a
-	// signed callback states that.
+	// CreateRefund requests a refund. A nil error means accepted, not refunded: only a query or a
+	// signed callback confirms that.
 	CreateRefund(ctx context.Context, request RefundRequest) (RefundAcceptance, error)
 	// QueryRefund queries one refund. For an unknown refund the error means RefundNotExist.
 	QueryRefund(ctx context.Context, refund RefundRef) (RefundFact, error)
@@ -30,13 +30,13 @@ type Caller interface {
 	// means RefundNotExist.
 	QueryRefunds(ctx context.Context, order OrderRef) ([]RefundFact, error)
 	// ResolveAbnormalRefund tells WeChat where the money of an Abnormal refund goes. A nil error
-	// means accepted: QueryRefund or a signed callback states that it arrived. A protocol that
-	// can't do this returns NotSent with NotOffered and says what to do instead.
+	// means accepted: only a query or a signed callback confirms that it arrived. A protocol
+	// without such a call returns NotSent with NotOffered, and its error says what to do instead.
 	ResolveAbnormalRefund(ctx context.Context, request AbnormalRefundRequest) error
 
-	// DownloadBill opens a bill of a day. Its body is read as it arrives, and ends with the context.
-	// For a day without a bill the error means NoStatement. A bill need not be signed, so that one
-	// was sent proves neither the host nor the key.
+	// DownloadBill opens a bill of a day. Its body is read as it arrives, and ends with the
+	// context. For a day without a bill the error means NoStatement. A bill need not be signed, so
+	// it proves neither the host nor the key.
 	DownloadBill(ctx context.Context, request BillRequest) (*Bill, error)
 }
 
@@ -69,8 +69,9 @@ const (
 	TradeTypeMWEB   TradeType = "MWEB"
 )
 
-// OrderRequest has all parameters of CreateOrder except the merchant's. It is a pure function of
-// the Order's immutable spec, so a repeated call is identical.
+// OrderRequest has all parameters of CreateOrder except the merchant's. It follows from immutable
+// fields, except for NotifyURL and Scheme. Those are kept once the Order is prepared, so a repeated
+// call is identical.
 type OrderRequest struct {
 	OutTradeNo string
 	// AppID is the appid of the merchant number: in partner mode always the provider's.
@@ -102,7 +103,8 @@ type OrderRequest struct {
 	Store *Store
 	H5    *H5
 	// Scheme to sign with; empty means that of the account. A refreshed prepay keeps the scheme
-	// with which its order was created, even if the Merchant has changed.
+	// with which its order was created, even if the Merchant has changed. A protocol that has only
+	// one ignores it.
 	Scheme Scheme
 }
 
@@ -118,6 +120,8 @@ type Prepay struct {
 	// MWEBURL is set for MWEB and is valid for five minutes.
 	MWEBURL string
 	// Scheme is the algorithm that the order was created with; empty if the protocol has only one.
+	// It becomes status.prepay.signType, so it must be one of the values that the CRD allows there:
+	// with any other the API server refuses every write of the Order's status.
 	Scheme Scheme
 }
 
@@ -224,7 +228,7 @@ const (
 	RefundStatusAbnormal   RefundStatus = "Abnormal"
 )
 
-// RefundFact is the result of a query about one refund.
+// RefundFact is what a query or a callback says about one refund.
 type RefundFact struct {
 	OutTradeNo, OutRefundNo, RefundID string
 	Status                            RefundStatus
@@ -232,6 +236,6 @@ type RefundFact struct {
 	Amount int64
 	// ReceivedAccount is where the money went, in WeChat's words.
 	ReceivedAccount string
-	// SuccessTime is zero unless Status is Success.
+	// SuccessTime is zero unless Status is Succeeded.
 	SuccessTime time.Time
 }

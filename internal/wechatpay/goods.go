@@ -2,7 +2,8 @@ package wechatpay
 
 // Goods are what an order sells, line by line. A protocol writes them as its detail.
 type Goods struct {
-	// CostPrice of the whole receipt in minor units, before discounts; zero means that it is not said.
+	// CostPrice of the whole receipt in minor units, before discounts; zero means that it is not
+	// sent.
 	CostPrice int64
 	ReceiptID string
 	Items     []GoodsItem

@@ -19,9 +19,11 @@ type Protocol interface {
 	// KeyForm describes valid keys.
 	KeyForm() KeyForm
 	// Weaker reports whether a callback's scheme is weaker than the one that an order was created
-	// with, so that the callback is refused. The order's scheme may be another protocol's, or
-	// empty.
+	// with. Such a callback is refused. The order's scheme may be another protocol's, or empty.
 	Weaker(callback, order Scheme) bool
+	// AcceptedUnsigned reports whether an error shows that WeChat accepted the credentials although
+	// its answer was not signed.
+	AcceptedUnsigned(err error) bool
 	// Reply answers a callback, also one for an account that does not exist.
 	Reply(w http.ResponseWriter, reply Reply)
 }
@@ -91,8 +93,9 @@ type Settings struct {
 	Now func() time.Time
 }
 
-// Payee returns the merchant number that an app is bound to, which its SDK takes: the sub merchant's for
-// an app of its own. WeChat Pay's documentation does not say so for an app of the sub merchant.
+// Payee returns the merchant number that an app is bound to, which its SDK needs: the sub
+// merchant's for an app of its own. WeChat Pay's documentation does not say so for an app of the
+// sub merchant.
 func (s Settings) Payee(appID string) string {
 	if s.Partner != nil && appID == s.Partner.SubAppID {
 		return s.Partner.SubMchID
@@ -160,9 +163,9 @@ type Verifier struct {
 
 // Trust records which hosts have given a verified answer.
 type Trust interface {
-	// Proven reports whether a host has, or does not need to.
+	// Proven reports whether a host has given one, or needs no proof.
 	Proven(host *url.URL) bool
-	// Prove records that a host has.
+	// Prove records that a host has given one.
 	Prove(host *url.URL)
 }
 

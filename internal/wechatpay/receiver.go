@@ -54,9 +54,10 @@ type Notification struct {
 
 // Reply is the answer to a callback.
 type Reply struct {
-	// Stored reports that the fact is durable. Only then is WeChat told success.
-	Stored bool
-	// Status is the HTTP status of an answer that is not a success.
+	// Confirm reports that WeChat need not repeat the callback: its fact is stored, or there is
+	// nothing to store.
+	Confirm bool
+	// Status is the HTTP status of an answer that does not confirm.
 	Status int
 	// Reason is sent with it. It is a constant, never part of the callback or of an error.
 	Reason string

@@ -15,7 +15,7 @@ import (
 // maxAnswer is more than any of these answers has.
 const maxAnswer = 256 << 10
 
-// Client calls WeChat for one mini program. It is for concurrent use.
+// Client calls WeChat for one mini program. It is safe for concurrent use.
 type Client struct {
 	settings Settings
 	http     *http.Client
@@ -31,8 +31,8 @@ func New(settings Settings) *Client {
 // Close drops the kept connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// call makes a call with an access token. WeChat may end a token at any time, so that a call whose
-// token is rejected is made once more with another one; it had no effect.
+// call makes a call with an access token. WeChat may revoke a token at any time. A call with a
+// rejected token had no effect, so it is repeated once with a new one.
 func (c *Client) call(ctx context.Context, operation Operation, path string, body, answer any) error {
 	token, err := c.token(ctx, "")
 	if err != nil {
@@ -76,21 +76,21 @@ func (c *Client) read(operation Operation, received transport.Answer, answer any
 	if received.Status != http.StatusOK {
 		return c.concealed(transport.UnknownByStatus(operation, received.Status))
 	}
-	var said struct {
+	var status struct {
 		Errcode *int   `json:"errcode"`
 		Errmsg  string `json:"errmsg"`
 	}
 	if !utf8.Valid(received.Body) {
 		return c.unreadable(operation, received, errors.New("it is not UTF-8"))
 	}
-	if err := json.Unmarshal(received.Body, &said); err != nil {
+	if err := json.Unmarshal(received.Body, &status); err != nil {
 		return c.unreadable(operation, received, errors.New("it is not WeChat's JSON"))
 	}
-	if said.Errcode != nil && *said.Errcode != 0 {
-		return c.refused(operation, *said.Errcode, said.Errmsg)
+	if status.Errcode != nil && *status.Errcode != 0 {
+		return c.refused(operation, *status.Errcode, status.Errmsg)
 	}
 	if answer == nil {
-		if said.Errcode == nil {
+		if status.Errcode == nil {
 			return c.unreadable(operation, received, errors.New("it has no errcode"))
 		}
 		return nil
@@ -102,7 +102,7 @@ func (c *Client) read(operation Operation, received transport.Answer, answer any
 }
 
 // refused converts an errcode. A host that has never given an access token may be anything that
-// speaks JSON: what it says is not repeated, but for an errcode that WeChat has.
+// speaks JSON: its words are not shown, only an errcode that WeChat has.
 func (c *Client) refused(operation Operation, code int, words string) error {
 	failure := &Error{
 		Operation: operation, Outcome: wechatpay.Failed, Meaning: meaningOf(operation, code),
@@ -122,10 +122,10 @@ func (c *Client) unreadable(operation Operation, received transport.Answer, err 
 	return c.concealed(transport.Unknown(operation, wechatpay.Repeat, transport.Unreadable(received.Body, err)))
 }
 
-// concealed converts a failure to reach WeChat. A host that has never answered as WeChat does may be
-// anything that the operator can reach, so that its failures all look the same.
+// concealed converts a failure to reach WeChat. A host that has never answered as WeChat does may
+// be anything that the operator can reach, so all its failures look the same.
 func (c *Client) concealed(failure *wechatpay.Error) error {
-	shown := transport.Discreet(c.settings.Trust, c.settings.Endpoint, failure, false)
+	shown := transport.Conceal(c.settings.Trust, c.settings.Endpoint, failure, false)
 	meaning := Repeat
 	switch shown.Meaning {
 	case wechatpay.SlowDown:

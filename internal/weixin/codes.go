@@ -1,7 +1,6 @@
 package weixin
 
-// meanings classifies the errcodes of all calls. One that is not here needs a person: nothing is
-// known about it.
+// meanings classifies the errcodes of all calls. An unknown one needs attention.
 var meanings = map[int]Meaning{
 	// General, and access tokens.
 	-1:    Repeat,              // busy

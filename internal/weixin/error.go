@@ -25,13 +25,13 @@ type Meaning string
 const (
 	// Repeat: the same call may succeed later; nothing is wrong with it.
 	Repeat Meaning = "Repeat"
-	// SlowDown: too many calls within a minute, or no free place of the operator's own.
+	// SlowDown: too many calls within a minute, or no free slot of the operator's own limit.
 	SlowDown Meaning = "SlowDown"
 	// QuotaExhausted: too many calls within a day.
 	QuotaExhausted Meaning = "QuotaExhausted"
 	// TokenRejected: the access token ended; another one is needed.
 	TokenRejected Meaning = "TokenRejected"
-	// CredentialsRejected: WeChat does not take the appid with this AppSecret.
+	// CredentialsRejected: WeChat does not accept the appid with this AppSecret.
 	CredentialsRejected Meaning = "CredentialsRejected"
 	// AddressNotAllowed: the address of the operator is not on the mini program's allow-list.
 	AddressNotAllowed Meaning = "AddressNotAllowed"
@@ -39,11 +39,11 @@ const (
 	NeedsAttention Meaning = "NeedsAttention"
 	// NotYetKnown: order shipping management does not know the payment, or not yet.
 	NotYetKnown Meaning = "NotYetKnown"
-	// AlreadyShipped: there is nothing to upload any more; GetOrder tells what is there.
+	// AlreadyShipped: there is nothing left to upload; GetOrder returns what was uploaded.
 	AlreadyShipped Meaning = "AlreadyShipped"
 	// NothingLeft: the one chance to ship again is used.
 	NothingLeft Meaning = "NothingLeft"
-	// NotShippable: the state of the order allows no upload; GetOrder tells the state.
+	// NotShippable: the state of the order allows no upload; GetOrder returns the state.
 	NotShippable Meaning = "NotShippable"
 	// Rejected: this call will never succeed with these parameters.
 	Rejected Meaning = "Rejected"

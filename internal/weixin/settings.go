@@ -8,7 +8,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Settings are what a Client is made of.
+// Settings configure a Client.
 type Settings struct {
 	AppID, AppSecret string
 	// Endpoint is the host, https only.
@@ -16,16 +16,16 @@ type Settings struct {
 	// RootCAs verify it; nil is the system's.
 	RootCAs   *x509.CertPool
 	UserAgent string
-	// Timeout is how long a call may take, Connect how long its connection may.
+	// Timeout limits a call, and Connect the connection for it.
 	Timeout, Connect time.Duration
-	// Trust remembers the hosts that gave an answer of WeChat's. Failures of others are told in one
-	// and the same word. nil tells everything.
+	// Trust remembers the hosts that gave an answer of WeChat's. Failures of other hosts get one
+	// and the same message. nil shows all details.
 	Trust wechatpay.Trust
 	// Now is time.Now if nil.
 	Now func() time.Time
 }
 
-// The times of production.
+// The default timeouts.
 const (
 	defaultTimeout = 10 * time.Second
 	defaultConnect = 5 * time.Second

@@ -34,8 +34,8 @@ type Parcel struct {
 	ConsignorContact, ReceiverContact string
 }
 
-// Shipping is what is uploaded. All of it follows from what is immutable, so that an upload is made
-// once or repeated the same.
+// Shipping is an upload. All of it follows from immutable fields, so a repeated upload is
+// identical.
 type Shipping struct {
 	Order     OrderRef
 	OpenID    string
@@ -127,7 +127,7 @@ const (
 	StateSettlementPending OrderState = 6
 )
 
-// Order is what order shipping management has of an order.
+// Order is an order in order shipping management.
 type Order struct {
 	// TransactionID names the payment.
 	TransactionID string
@@ -146,8 +146,8 @@ func (o Order) Has(s Shipping) bool {
 	return !slices.ContainsFunc(s.Parcels, func(wanted Parcel) bool { return !slices.ContainsFunc(o.Parcels, wanted.is) })
 }
 
-// is reports whether WeChat has a parcel as this one. Without a tracking number the description is all
-// there is to compare.
+// is reports whether a parcel that WeChat has is this one. Without a tracking number only the
+// description can be compared.
 func (p Parcel) is(known Parcel) bool {
 	return known.TrackingNumber == p.TrackingNumber && known.Carrier == p.Carrier && (p.TrackingNumber != "" || known.Items == p.Items)
 }
@@ -176,7 +176,7 @@ type (
 	}
 )
 
-// GetOrder returns what order shipping management has of an order.
+// GetOrder queries an order in order shipping management.
 func (c *Client) GetOrder(ctx context.Context, order OrderRef) (Order, error) {
 	var answer orderAnswer
 	request := orderRequest{MerchantID: order.MchID, SubMerchantID: order.SubMchID, MerchantTradeNo: order.OutTradeNo}

@@ -13,19 +13,19 @@ import (
 // the last five minutes, and both are valid then.
 const renewBefore = 3 * time.Minute
 
-// tokens holds the access token, in memory only. stable_token gives the same one to every process in
-// its normal mode, so that nobody ends anybody else's.
+// tokens holds the access token, in memory only. stable_token gives the same one to every process
+// in its normal mode, so processes do not invalidate each other's tokens.
 type tokens struct {
 	mutex sync.Mutex
 	// text is the current one, and end when it ends; renew is when the next one is fetched.
 	text       string
 	end, renew time.Time
-	// flight is closed when the call that is under way has ended.
+	// flight is closed when the call in flight has ended.
 	flight chan struct{}
 	failed error
 }
 
-// Token makes sure that there is an access token: WeChat took the appid and the AppSecret.
+// Token makes sure that there is an access token: WeChat accepted the appid and the AppSecret.
 func (c *Client) Token(ctx context.Context) error {
 	_, err := c.token(ctx, "")
 	return err
@@ -71,7 +71,7 @@ func (c *Client) token(ctx context.Context, rejected string) (string, error) {
 
 // fetch asks WeChat, and ends the flight.
 func (c *Client) fetch(ctx context.Context, rejected string) (string, error) {
-	asked := c.settings.Now()
+	started := c.settings.Now()
 	text, lifetime, err := c.ask(ctx, false)
 	if err == nil && text == rejected {
 		// WeChat still believes in a token that its other system rejects.
@@ -84,12 +84,12 @@ func (c *Client) fetch(ctx context.Context, rejected string) (string, error) {
 	t.flight, t.failed = nil, err
 	switch {
 	case err == nil:
-		t.text, t.end = text, asked.Add(lifetime)
-		t.renew = asked.Add(max(lifetime-renewBefore, lifetime/2))
+		t.text, t.end = text, started.Add(lifetime)
+		t.renew = started.Add(max(lifetime-renewBefore, lifetime/2))
 		return text, nil
-	case t.text != "" && t.text != rejected && asked.Before(t.end) && !Means(err, CredentialsRejected):
+	case t.text != "" && t.text != rejected && started.Before(t.end) && !Means(err, CredentialsRejected):
 		t.failed = nil
-		t.renew = asked.Add(t.end.Sub(asked) / 4) // it is good to its end, and renewed before
+		t.renew = started.Add(t.end.Sub(started) / 4) // it is valid until its end, and renewed before
 		return t.text, nil
 	default:
 		t.text = ""

@@ -28,6 +28,11 @@ type cachedClient struct {
 	p *process
 }
 
+// GroupVersionKindFor looks into the scheme, and is no call.
+func (c *cachedClient) GroupVersionKindFor(object runtime.Object) (schema.GroupVersionKind, error) {
+	return c.p.w.suite.api.GroupVersionKindFor(object)
+}
+
 func (c *cachedClient) Get(_ context.Context, name client.ObjectKey, object client.Object, _ ...client.GetOption) error {
 	if c.p.isDead() {
 		return errDead

@@ -97,3 +97,8 @@ export const decidedBy = 'wechatpay-operator.io/decided-by'
 export function condition(of: Resource | undefined, type: string): Condition | undefined {
   return of?.status?.conditions?.find((c) => c.type === type)
 }
+
+// byAge sorts objects, the oldest first.
+export function byAge(a: { metadata: { creationTimestamp: string; name: string } }, b: typeof a): number {
+  return a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp) || a.metadata.name.localeCompare(b.metadata.name)
+}

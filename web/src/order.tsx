@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { eventsOf, list } from './api'
-import { condition, type Event, type Order, type Refund, type Shipment } from './kinds'
+import { byAge, condition, type Event, type Order, type Refund, type Shipment } from './kinds'
 import { money } from './money'
 import { Conditions, Fact, Facts, Liveness, More, State, Text, Time, Trouble, useFollow, useRead } from './parts'
 import { QR } from './qr'
@@ -115,10 +115,6 @@ function QRHint({ until }: { until: string | undefined }) {
       {after}
     </>
   )
-}
-
-export function byAge(a: { metadata: { creationTimestamp: string; name: string } }, b: typeof a): number {
-  return a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp) || a.metadata.name.localeCompare(b.metadata.name)
 }
 
 // Around is what belongs to an Order and is read now and then: a watch for each would hold too many of a browser's connections.

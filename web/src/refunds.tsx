@@ -2,20 +2,15 @@ import { useSignal } from '@preact/signals'
 import { useEffect, useState } from 'preact/hooks'
 import { get } from './api'
 import { Decide } from './decide'
-import { condition, decidedBy, requestedBy, type Order, type Refund } from './kinds'
+import { byAge, condition, decidedBy, requestedBy, type Order, type Refund } from './kinds'
 import { money } from './money'
-import { byAge } from './order'
 import { Liveness, More, State, Text, Time, useFollow } from './parts'
+import { amountOf, stateOf, waits } from './refund'
 import { askWhetherMayDecide, link, mayDecide, route, settings } from './state'
 import { reasonWord, t } from './words'
 
 const most = 2000
 const step = 20
-
-// waits reports whether nobody has decided on a Refund, and somebody has to.
-export function waits(refund: Refund): boolean {
-  return !refund.spec.approval && !['True', 'False'].includes(condition(refund, 'Approved')?.status ?? '') && !refund.metadata.deletionTimestamp
-}
 
 // orders remembers what was read of the Orders of Refunds, which does not change in what is shown here: currency and amount.
 const orders = new Map<string, Promise<Order>>()
@@ -112,10 +107,6 @@ export function Refunds() {
       )}
     </>
   )
-}
-
-export function amountOf(refund: Refund, order: Order | undefined): string {
-  return order ? money(refund.spec.amount, order.spec.amount.currency) : t('withoutCurrency', refund.spec.amount)
 }
 
 function Card({ refund }: { refund: Refund }) {
@@ -227,14 +218,6 @@ export function RefundTable({ refunds, currency }: { refunds: Refund[]; currency
       </tbody>
     </table>
   )
-}
-
-// stateOf is the furthest that a Refund has come.
-export function stateOf(refund: Refund): string | undefined {
-  const of = (type: string) => condition(refund, type)
-  if (waits(refund)) return of('Approved')?.reason
-  if (of('Succeeded')?.status !== 'Unknown') return of('Succeeded')?.reason
-  return of('Accepted')?.status === 'True' ? of('Succeeded')?.reason : of('Accepted')?.reason
 }
 
 function messageOf(refund: Refund): string {

@@ -54,11 +54,11 @@ func (d *shopDay) set(now time.Time) { d.now.Store(&now) }
 
 // known gives a matcher what the operator would know, from the simulator's ledger.
 func (d *shopDay) known(partner bool) *reconcile.Matcher {
-	of := reconcile.Account{MchID: mchID}
+	account := reconcile.Account{MchID: mchID}
 	if partner {
-		of.SubMchID = subMchID
+		account.SubMchID = subMchID
 	}
-	matcher := reconcile.New(of, d.day, reconcile.Rules{})
+	matcher := reconcile.New(account, d.day, reconcile.Rules{})
 	ledger := d.sim.Ledger()
 	for _, order := range ledger.Orders {
 		matcher.AddOrder(reconcile.Order{

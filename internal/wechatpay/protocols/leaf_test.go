@@ -26,7 +26,13 @@ var wordsOfV3 = regexp.MustCompile(`wechatpay/v3"|\bV3\b|APIv3|/v3/|WECHATPAY2-S
 // mayKnowV3 are what API v3 consists of, and what has to name it.
 var mayKnowV3 = []string{"internal/wechatpay/v3", "internal/wechatpay/v2", "internal/wechatpay/protocols", "internal/wechatpay/simulator", "internal/callbackprobe"}
 
-var isImport = regexp.MustCompile(`^\s*(\w+ )?"github\.com/[\w./-]+"$`)
+// onlyHere are what no package but this one reads: the packages of the protocols, and the Merchant's references to their keys.
+var onlyHere = regexp.MustCompile(`/internal/wechatpay/v\d+"|\bAPI(V\d+)?KeySecretRef\b`)
+
+// isForeign finds imports of other repositories: the third version of somebody's module is no word of API v3.
+var isForeign = regexp.MustCompile(`^\s*(\w+ )?"github\.com/[\w./-]+"$`)
+
+const ours = `"github.com/wechatpay-operator/`
 
 // TestOnlyTheProtocolKnowsItsWords keeps a protocol a leaf: another one is a folder and a line in the list.
 func TestOnlyTheProtocolKnowsItsWords(t *testing.T) {
@@ -34,14 +40,23 @@ func TestOnlyTheProtocolKnowsItsWords(t *testing.T) {
 		words   *regexp.Regexp
 		mayKnow []string
 	}{"v2": {wordsOfV2, mayKnowV2}, "v3": {wordsOfV3, mayKnowV3}} {
-		t.Run(protocol, func(t *testing.T) { searchWords(t, protocol, c.words, c.mayKnow) })
+		t.Run(protocol, func(t *testing.T) {
+			searchWords(t, "knows a word of API "+protocol, c.words, c.mayKnow, "controllers", "webhookserver", "internal", "main.go")
+		})
 	}
 }
 
-func searchWords(t *testing.T, protocol string, words *regexp.Regexp, mayKnow []string) {
+// TestOnlyProtocolsNamesThem: whoever else imports a protocol, or reads which Secret has its key, has to change with
+// each new one.
+func TestOnlyProtocolsNamesThem(t *testing.T) {
+	searchWords(t, "knows a protocol by itself", onlyHere, []string{"internal/wechatpay/protocols"},
+		"controllers", "webhookserver", "internal", "cmd", "main.go")
+}
+
+func searchWords(t *testing.T, knows string, words *regexp.Regexp, mayKnow []string, folders ...string) {
 	root := filepath.Join("..", "..", "..")
 	files := 0
-	for _, folder := range []string{"controllers", "webhookserver", "internal", "main.go"} {
+	for _, folder := range folders {
 		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil {
 				return err
@@ -62,11 +77,11 @@ func searchWords(t *testing.T, protocol string, words *regexp.Regexp, mayKnow []
 				return err
 			}
 			for i, line := range strings.Split(string(content), "\n") {
-				if isImport.MatchString(line) {
-					continue // the third version of somebody's module is no word of API v3
+				if isForeign.MatchString(line) && !strings.Contains(line, ours) {
+					continue
 				}
 				if word := words.FindString(line); word != "" {
-					t.Errorf("%s:%d knows a word of API %s: %q", within, i+1, protocol, word)
+					t.Errorf("%s:%d %s: %q", within, i+1, knows, word)
 				}
 			}
 			return nil

@@ -125,7 +125,7 @@ func (a *account) receive(w http.ResponseWriter, r *http.Request) {
 		protocol.Reply(w, wechatpay.Reply{Status: http.StatusBadRequest, Reason: "not verified"})
 		return
 	}
-	protocol.Reply(w, wechatpay.Reply{Stored: true})
+	protocol.Reply(w, wechatpay.Reply{Confirm: true})
 	a.taken <- taken{protocol: simulator.Protocol(name), Notification: parsed}
 }
 

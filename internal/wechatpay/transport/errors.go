@@ -19,16 +19,16 @@ func Unknown(operation wechatpay.Operation, meaning wechatpay.Meaning, err error
 	return &wechatpay.Error{Operation: operation, Outcome: wechatpay.Unknown, Meaning: meaning, Err: err}
 }
 
-// Read reads the verified reply to a call, if there is one. A reply that does not say what it has to
-// leaves the outcome unknown.
+// Read parses the verified reply to a call, unless the call failed. If it can't be parsed, the
+// outcome is unknown.
 func Read[Reply, Answer any](operation wechatpay.Operation, reply Reply, failure *wechatpay.Error, read func(Reply) (Answer, error)) (Answer, error) {
-	var none Answer
+	var zero Answer
 	if failure != nil {
-		return none, failure
+		return zero, failure
 	}
 	answer, err := read(reply)
 	if err != nil {
-		return none, Unknown(operation, wechatpay.NeedsAttention, err)
+		return zero, Unknown(operation, wechatpay.NeedsAttention, err)
 	}
 	return answer, nil
 }
@@ -45,7 +45,7 @@ func UnknownByStatus(operation wechatpay.Operation, status int) *wechatpay.Error
 	}
 }
 
-// Unreadable returns why a body is not a message, without repeating any of the body.
+// Unreadable returns why a body can't be parsed. The error contains no part of the body.
 func Unreadable(body []byte, err error) error {
 	start := strings.ToLower(strings.TrimLeft(string(body[:min(len(body), 64)]), " \t\r\n\uFEFF"))
 	if strings.HasPrefix(start, "<html") || strings.HasPrefix(start, "<!doctype html") {

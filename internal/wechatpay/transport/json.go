@@ -5,8 +5,7 @@ import (
 	"encoding/json"
 )
 
-// PlainJSON writes JSON without the escapes of &, < and >, which are for HTML: WeChat shows texts as
-// they are sent, \u0026 too.
+// PlainJSON writes JSON without the HTML escapes of &, < and >: WeChat shows \u0026 as it is sent.
 func PlainJSON(value any) ([]byte, error) {
 	var written bytes.Buffer
 	encoder := json.NewEncoder(&written)

@@ -20,8 +20,8 @@ type Request struct {
 	URL       *url.URL
 	Header    http.Header
 	Body      []byte
-	// Limit is the time of this attempt, and Usual that of one whose caller is in no hurry. Connect
-	// is the client's, for the text of an error.
+	// Limit is the time of this attempt, and Usual that of one whose caller has no earlier
+	// deadline. Connect is the client's, for the text of an error.
 	Limit, Usual, Connect time.Duration
 	// MaxAnswer is how many bytes of the answer's body are read at most.
 	MaxAnswer int64
@@ -38,7 +38,7 @@ func (r Request) By(s wechatpay.Settings) Request {
 	return r
 }
 
-// Answer is what came back, whatever its status.
+// Answer is an HTTP response with any status.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -68,7 +68,7 @@ func Send(ctx context.Context, client *http.Client, sent Request) (Answer, *wech
 	return Answer{Status: response.StatusCode, Header: response.Header, Body: body}, nil
 }
 
-// do sends the request, and returns once the headers of the answer are there.
+// do sends the request, and returns when the headers of the answer have arrived.
 func (a *attempt) do(client *http.Client, sent Request) (*http.Response, error) {
 	traced := httptrace.WithClientTrace(a.own, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { a.connected.Store(true) },
@@ -95,14 +95,14 @@ type attempt struct {
 	certified      bool
 	caller, own    context.Context
 	limit, connect time.Duration
-	// hurried: the caller's deadline was shorter than the usual timeout.
-	hurried   bool
+	// shortened: the caller's deadline was shorter than the usual timeout.
+	shortened bool
 	connected atomic.Bool
 }
 
 func newAttempt(caller, own context.Context, sent Request) *attempt {
 	return &attempt{
 		operation: sent.Operation, certified: sent.Certified, caller: caller, own: own,
-		limit: sent.Limit, connect: sent.Connect, hurried: sent.Limit < sent.Usual,
+		limit: sent.Limit, connect: sent.Connect, shortened: sent.Limit < sent.Usual,
 	}
 }

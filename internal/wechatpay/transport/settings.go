@@ -53,8 +53,8 @@ func isEndpoint(u *url.URL) bool {
 		u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }
 
-// WithDefaults fills in what was left out of settings, but for the scheme: calls go to WeChat Pay's own
-// two hosts unless the settings name an endpoint.
+// WithDefaults fills in the defaults of all settings except the scheme: calls go to WeChat Pay's
+// own two hosts unless the settings name an endpoint.
 func WithDefaults(s wechatpay.Settings) wechatpay.Settings {
 	if s.Endpoint == nil {
 		s.Endpoint, s.BackupEndpoint = &url.URL{Scheme: "https", Host: "api.mch.weixin.qq.com"}, &url.URL{Scheme: "https", Host: "api2.mch.weixin.qq.com"}

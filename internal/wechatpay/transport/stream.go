@@ -25,8 +25,8 @@ type Stream struct {
 	idle *time.Timer
 }
 
-// startOfStream is how much of a body can be looked at before it is read.
-const startOfStream = 4 << 10
+// peekSize is how many bytes Peek can return.
+const peekSize = 4 << 10
 
 // Open makes one attempt, and returns as soon as the body begins. The Stream has to be closed.
 func Open(ctx context.Context, client *http.Client, sent Request) (*Stream, *wechatpay.Error) {
@@ -41,7 +41,7 @@ func Open(ctx context.Context, client *http.Client, sent Request) (*Stream, *wec
 		return nil, failure
 	}
 	s := &Stream{Status: response.StatusCode, Header: response.Header, body: response.Body, attempt: attempt, cancel: cancel, idle: idle}
-	s.buffer = bufio.NewReaderSize(arriving{s}, startOfStream)
+	s.buffer = bufio.NewReaderSize(timedReader{s}, peekSize)
 	return s, nil
 }
 
@@ -54,8 +54,7 @@ func (s *Stream) Peek(n int) ([]byte, *wechatpay.Error) {
 	return start, nil
 }
 
-// ReadAll returns the whole body if it has at most so many bytes, else its beginning, and closes the
-// stream.
+// ReadAll reads the body, at most so many bytes of it, and closes the stream.
 func (s *Stream) ReadAll(most int64) ([]byte, *wechatpay.Error) {
 	defer func() { _ = s.Close() }()
 	body, err := io.ReadAll(io.LimitReader(s.buffer, most))
@@ -68,22 +67,22 @@ func (s *Stream) ReadAll(most int64) ([]byte, *wechatpay.Error) {
 // Read returns the next piece. Errors other than io.EOF are *wechatpay.Error.
 func (s *Stream) Read(into []byte) (int, error) { return s.buffer.Read(into) }
 
-// Close ends the answer, read or not.
+// Close closes the answer, which need not be read to its end.
 func (s *Stream) Close() error {
 	s.idle.Stop()
 	s.cancel()
 	return s.body.Close()
 }
 
-// arriving reads what arrives within the time of an attempt.
-type arriving struct{ stream *Stream }
+// timedReader ends the attempt if no piece arrives within its time limit.
+type timedReader struct{ stream *Stream }
 
-func (a arriving) Read(into []byte) (int, error) {
-	s := a.stream
+func (r timedReader) Read(into []byte) (int, error) {
+	s := r.stream
 	s.idle.Reset(s.attempt.limit)
 	n, err := s.body.Read(into)
 	if err != nil && s.attempt.own.Err() != nil {
-		// We ended it. The remote side may have noticed that and closed the answer properly, so that a
+		// We ended it. The remote side may have noticed that and closed the answer properly, so a
 		// part of it looks like the whole.
 		return n, s.attempt.failure(s.attempt.own.Err())
 	}

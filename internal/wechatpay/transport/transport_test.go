@@ -40,7 +40,7 @@ func TestShareOfTheFirstAttempt(t *testing.T) {
 		{"deadline near", soon, wechatpay.OperationQueryOrder, time.Hour, true},
 		{"deadline near, refund", soon, wechatpay.OperationCreateRefund, time.Hour, false},
 	} {
-		if got := shareOfFirst(c.ctx, c.operation, c.limit); (got <= c.limit/2) != c.halved {
+		if got := firstLimit(c.ctx, c.operation, c.limit); (got <= c.limit/2) != c.halved {
 			t.Errorf("%s: %v of %v", c.name, got, c.limit)
 		}
 	}

@@ -9,14 +9,15 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Proofs are the hosts that have given this process an answer that proves them, for any account. They
-// are in memory only: after a restart the first probe of a host proves it again.
+// Proofs are the hosts that have given this process an answer which proves that they are WeChat's,
+// for any account. They are in memory only: after a restart the first probe of a host proves it
+// again.
 type Proofs struct {
 	mutex sync.Mutex
 	known map[proof]struct{}
 }
 
-// proof is of a host and port under a CA bundle.
+// proof is a proven host and port under a CA bundle.
 type proof struct {
 	host   string
 	bundle [sha256.Size]byte

@@ -17,7 +17,7 @@ func Twice[T any](ctx context.Context, s wechatpay.Settings, operation wechatpay
 	mayRepeat func(*wechatpay.Error) bool, try Attempt[T],
 ) (T, *wechatpay.Error) {
 	limit := Limit(s.Timeouts, operation)
-	answer, first := try(s.Endpoint, shareOfFirst(ctx, operation, limit))
+	answer, first := try(s.Endpoint, firstLimit(ctx, operation, limit))
 	if first == nil || !mayRepeat(first) {
 		return answer, first
 	}
@@ -25,23 +25,23 @@ func Twice[T any](ctx context.Context, s wechatpay.Settings, operation wechatpay
 	if second == nil {
 		return answer, nil
 	}
-	return answer, whatBothSay(first, second)
+	return answer, combineFailures(first, second)
 }
 
-// shareOfFirst reserves half of the caller's time for the retry. A refund may use all of it,
-// because it is retried only if it was not sent, which is known early.
-func shareOfFirst(ctx context.Context, operation wechatpay.Operation, limit time.Duration) time.Duration {
-	deadline, hurried := ctx.Deadline()
-	if !hurried || operation.PaysBack() {
+// firstLimit reserves half of the caller's time for the retry. A refund may use all of it, because
+// it is retried only if it was not sent, which is known early.
+func firstLimit(ctx context.Context, operation wechatpay.Operation, limit time.Duration) time.Duration {
+	deadline, hasDeadline := ctx.Deadline()
+	if !hasDeadline || operation.PaysBack() {
 		return limit
 	}
 	return min(limit, time.Until(deadline)/2)
 }
 
-// whatBothSay combines the errors of two attempts and keeps the uncertainty: an attempt that may
-// have arrived stays unknown, even if the retry was not sent or got an unsigned refusal. Only a
+// combineFailures combines the errors of two attempts and keeps the uncertainty: an attempt that
+// may have arrived stays unknown, even if the retry was not sent or got an unsigned refusal. Only a
 // verified reply resolves it.
-func whatBothSay(first, second *wechatpay.Error) *wechatpay.Error {
+func combineFailures(first, second *wechatpay.Error) *wechatpay.Error {
 	switch {
 	case second.Outcome == wechatpay.NotSent:
 		return first

@@ -48,23 +48,23 @@ func billCall(request wechatpay.BillRequest) call {
 	}
 	asked.path, asked.fields = fundFlowPath, append(asked.fields, field{"account_type", string(request.Account)})
 	asked.certified = true
-	asked.signType = HMACSHA256 // WeChat Pay takes no other there
+	asked.signType = HMACSHA256 // WeChat Pay accepts no other for this call
 	return asked
 }
 
-// openBill asks one host for a bill. That it answers with one does not prove that it is WeChat.
+// openBill requests a bill from one host. A bill does not prove that the host is WeChat's.
 func (c *Client) openBill(ctx context.Context, asked call, host *url.URL, limit time.Duration) (*transport.Stream, *wechatpay.Error) {
 	stream, failure := transport.Open(ctx, c.httpClient(asked), c.request(asked, host, limit))
 	if failure == nil {
 		failure = judgeStream(stream)
 	}
 	if failure != nil {
-		return nil, transport.Discreet(c.settings.Trust, host, failure, isRefusalInWords(failure))
+		return nil, transport.Conceal(c.settings.Trust, host, failure, isRefusalWithCode(failure))
 	}
 	return stream, nil
 }
 
-// judgeStream returns nil if a bill begins, and else reads what is said instead.
+// judgeStream returns nil if the answer is a bill, and otherwise reads the refusal.
 func judgeStream(stream *transport.Stream) *wechatpay.Error {
 	start, failure := stream.Peek(512)
 	switch {

@@ -124,7 +124,7 @@ func TestWhatIsAnsweredInPlaceOfABill(t *testing.T) {
 // TestABillProvesNoHost: anybody can send one, because it is not signed.
 func TestABillProvesNoHost(t *testing.T) {
 	s := newServer(t, sendsBill)
-	trust := &stranger{}
+	trust := &unprovenTrust{}
 	options := s.options(t)
 	options.Trust = trust
 	if _, err := readBill(t, newTestClient(t, options), tradeBill); err != nil {
@@ -135,8 +135,8 @@ func TestABillProvesNoHost(t *testing.T) {
 	}
 }
 
-// stranger trusts no host.
-type stranger struct{ proved bool }
+// unprovenTrust trusts no host.
+type unprovenTrust struct{ proved bool }
 
-func (*stranger) Proven(*url.URL) bool { return false }
-func (s *stranger) Prove(*url.URL)     { s.proved = true }
+func (*unprovenTrust) Proven(*url.URL) bool { return false }
+func (s *unprovenTrust) Prove(*url.URL)     { s.proved = true }

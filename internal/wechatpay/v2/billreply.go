@@ -11,8 +11,8 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
-// A bill is plain text with status 200. What is said instead of one is XML with status 200, never
-// compressed, and for the trade bill never signed.
+// A bill is plain text with status 200. A refusal is XML with status 200, never compressed, and for
+// the trade bill never signed.
 
 // billTexts are the texts of return_msg, written in lower case without blanks and underscores. The
 // number in error_code is the same for several of them, so the text decides.

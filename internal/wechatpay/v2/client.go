@@ -45,7 +45,7 @@ func New(options Options) (*Client, error) {
 	return c, nil
 }
 
-// CloseIdleConnections lets go of connections that are kept for later calls. Calls under way go on.
+// CloseIdleConnections closes connections that are kept for later calls. Calls in flight continue.
 func (c *Client) CloseIdleConnections() {
 	c.anonymous.CloseIdleConnections()
 	if c.certified != nil {

@@ -134,7 +134,7 @@ var vagueWordings = []wording{
 // text decides.
 func judgeCode(operation wechatpay.Operation, code, text string) judgement {
 	known, found := lookUp(operation, code)
-	if !found || isUmbrella(code) {
+	if !found || isGenericCode(code) {
 		for _, w := range wordings {
 			if w.operation == operation && w.isIn(text) {
 				return failed(w.meaning)
@@ -142,7 +142,7 @@ func judgeCode(operation wechatpay.Operation, code, text string) judgement {
 		}
 	}
 	if mayBeAboutRights(known, found) {
-		if meaning, said := judgeRights(operation, text); said {
+		if meaning, recognised := judgeRights(operation, text); recognised {
 			return failed(meaning)
 		}
 	}
@@ -177,8 +177,8 @@ func judgeUnsigned(operation wechatpay.Operation, codes, texts []string) wechatp
 	return wechatpay.NeedsAttention
 }
 
-func anyWording(of []wording, operation wechatpay.Operation, texts []string) (wechatpay.Meaning, bool) {
-	for _, w := range of {
+func anyWording(list []wording, operation wechatpay.Operation, texts []string) (wechatpay.Meaning, bool) {
+	for _, w := range list {
 		if (w.operation == "" || w.operation == operation) && slices.ContainsFunc(texts, w.isIn) {
 			return w.meaning, true
 		}
@@ -198,8 +198,8 @@ func (w wording) isIn(text string) bool {
 	})
 }
 
-// isUmbrella reports whether a code is generic.
-func isUmbrella(code string) bool { return code == "INVALID_REQUEST" || code == "ERROR" }
+// isGenericCode reports whether a code has several meanings, which only its text tells apart.
+func isGenericCode(code string) bool { return code == "INVALID_REQUEST" || code == "ERROR" }
 
 func lookUp(operation wechatpay.Operation, code string) (judgement, bool) {
 	if particular, found := codesOf[operation][code]; found {
@@ -224,7 +224,7 @@ func lookUpLoosely(operation wechatpay.Operation, code string) (judgement, bool)
 }
 
 // sameCode reports whether two codes are equal apart from their spelling.
-func sameCode(code, meant string) bool { return bareWords(code) == bareWords(meant) }
+func sameCode(code, known string) bool { return bareWords(code) == bareWords(known) }
 
 func bare(texts ...string) []string {
 	for i := range texts {

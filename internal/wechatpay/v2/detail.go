@@ -7,10 +7,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/transport"
 )
 
-// Two parameters of unifiedorder are JSON. A repeated call has to be the same call byte for byte, so it is written from structs,
-// whose members have one order, and never from maps.
+// Two parameters of unifiedorder are JSON. A repeated call has to be the same call byte for byte, so
+// they are written from structs, whose members have a fixed order, and never from maps.
 
-// How many bytes WeChat takes (chapter 9_1; newer pages say 6144 for detail).
+// How many bytes WeChat accepts (chapter 9_1; newer pages say 6144 for detail).
 const (
 	maxDetail    = 6000
 	maxSceneInfo = 256
@@ -91,7 +91,8 @@ func h5InfoOf(h5 *wechatpay.H5) *h5Info {
 	}
 }
 
-// withinLimit writes JSON that WeChat's signature has one reading of, or says by how much it is too long.
+// withinLimit writes JSON that the signature can't confuse with other fields (withoutBorders), and
+// returns an error if it is too long.
 func withinLimit(value any, what, parameter string, limit int) (string, error) {
 	written, err := transport.PlainJSON(value) // escapes would count
 	if err != nil {

@@ -31,8 +31,8 @@ type call struct {
 }
 
 // callBy returns a call with one field of its own, the number of the order or refund.
-func callBy(operation wechatpay.Operation, appID, by, number string) call {
-	return call{operation: operation, appID: appID, required: []string{by}, fields: []field{{by, number}}}
+func callBy(operation wechatpay.Operation, appID, name, number string) call {
+	return call{operation: operation, appID: appID, required: []string{name}, fields: []field{{name, number}}}
 }
 
 // paths of the operations.
@@ -56,7 +56,7 @@ func (c *Client) exchange(ctx context.Context, call call) (fields, *wechatpay.Er
 			if failure == nil {
 				reply, failure = c.judge(call, answer.Status, answer.Body)
 			}
-			return reply, transport.Discreet(c.settings.Trust, host, failure, isRefusalInWords(failure))
+			return reply, transport.Conceal(c.settings.Trust, host, failure, isRefusalWithCode(failure))
 		})
 }
 
@@ -89,9 +89,9 @@ func (c *Client) check(call call) *wechatpay.Error {
 }
 
 // check rejects, before sending, a request that WeChat Pay could not accept.
-func (call call) check() error {
-	message := newFields(append([]field{{"appid", call.appID}}, call.fields...)...)
-	for _, name := range append([]string{"appid"}, call.required...) {
+func (c call) check() error {
+	message := newFields(append([]field{{"appid", c.appID}}, c.fields...)...)
+	for _, name := range append([]string{"appid"}, c.required...) {
 		if message.get(name) == "" {
 			return fmt.Errorf("%s is missing", name)
 		}
@@ -99,12 +99,13 @@ func (call call) check() error {
 	return message.checkSendable()
 }
 
-// isRefusalInWords reports whether only who speaks WeChat Pay's protocol writes such an answer.
-func isRefusalInWords(failure *wechatpay.Error) bool {
+// isRefusalWithCode reports whether a failure is a refusal in the format of WeChat Pay's protocol.
+func isRefusalWithCode(failure *wechatpay.Error) bool {
 	return failure != nil && failure.Outcome == wechatpay.Refused && failure.Code != ""
 }
 
-// request returns one attempt at a call. Up to one byte more than a message may have is read.
+// request returns one attempt at a call. It reads one byte more than a message may have, to notice
+// larger ones.
 func (c *Client) request(call call, host *url.URL, limit time.Duration) transport.Request {
 	return transport.Request{
 		Operation: call.operation, Method: http.MethodPost, URL: host.JoinPath(cmp.Or(call.path, paths[call.operation])),
@@ -208,8 +209,9 @@ func (c *Client) verifyReply(call call, reply fields) error {
 	return nil
 }
 
-// isNew says whether a verified reply comes for the first time. WeChat puts a nonce of its own into every reply and signs it, so a
-// genuine one never comes twice. One without a nonce can't be told from another of the same words, so it is not remembered.
+// isNew reports whether a verified reply is not a replay. WeChat puts a new nonce into every reply
+// and signs it, so genuine replies differ. Replies without a nonce may be equal, so they are not
+// remembered.
 func (c *Client) isNew(reply fields) bool {
 	if reply.get("nonce_str") == "" {
 		return true

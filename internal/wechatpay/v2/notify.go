@@ -36,7 +36,8 @@ func (r *receiver) Parse(delivery wechatpay.Delivery) (wechatpay.Notification, e
 	return readCallback(wechatpay.OperationPaymentCallback, delivery.Body, ofRefunds, r.readPaymentNotification)
 }
 
-// readCallback reads a callback, which must have no field of the foreign ones. A rejected one proves nothing, not even that our key is wrong.
+// readCallback reads a callback, and rejects one that has a foreign field. A rejected callback
+// proves nothing, not even that our key is wrong.
 func readCallback(operation wechatpay.Operation, body []byte, foreign []string, read func(fields) (wechatpay.Notification, error)) (wechatpay.Notification, error) {
 	message, err := readFields(body, messageRoot, maxCallbackFields)
 	if err == nil {
@@ -88,7 +89,7 @@ func (r *receiver) verifyCallback(message fields) (algorithm wechatpay.Scheme, k
 	default:
 		return "", "", errors.New("the signature has a length that no algorithm has")
 	}
-	if said := message.get("sign_type"); said != "" && said != string(algorithm) {
+	if named := message.get("sign_type"); named != "" && named != string(algorithm) {
 		return "", "", errors.New("sign_type and the signature do not agree")
 	}
 	for _, key := range r.keys {
@@ -134,12 +135,12 @@ func (r *receiver) readRefundNotification(message fields) (wechatpay.Notificatio
 // current key's error.
 func (r *receiver) readRefundInfo(requestInfo string) (info fields, keyID string, err error) {
 	for _, key := range r.keys {
-		read, trouble := key.readRefundInfo(requestInfo)
-		if trouble == nil {
+		read, failure := key.readRefundInfo(requestInfo)
+		if failure == nil {
 			return read, key.id, nil
 		}
 		if err == nil {
-			err = trouble
+			err = failure
 		}
 	}
 	return nil, "", err

@@ -64,7 +64,7 @@ func readPayment(message fields) (wechatpay.Payment, error) {
 		CashCurrency:    message.get("cash_fee_type"),
 		SettlementTotal: amountIfSaid(message.get("settlement_total_fee")),
 		CouponTotal:     amountIfSaid(message.get("coupon_fee")),
-		// Only sub_openid is there if the payer paid in an app of the sub merchant.
+		// If the payer paid in an app of the sub merchant, only sub_openid is present.
 		OpenID:    message.get("openid"),
 		SubOpenID: message.get("sub_openid"),
 		BankType:  message.get("bank_type"),

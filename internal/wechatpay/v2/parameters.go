@@ -8,8 +8,9 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// signParameters adds what the payer's client takes, signed now. Nothing in it is chosen by a payer: the same key signs callbacks, and
-// the signed text does not tell where one value ends and the next name begins (chapter 7_7).
+// signParameters adds the signed parameters for the payer's client. No value is chosen by a payer:
+// the same key signs callbacks, and the signed text does not show where one value ends and the next
+// name begins (chapter 7_7).
 func (c *Client) signParameters(prepay *wechatpay.Prepay, request wechatpay.OrderRequest) {
 	scheme, now := prepay.Scheme, strconv.FormatInt(c.settings.Now().Unix(), 10)
 	appID := cmp.Or(request.PayerAppID, request.AppID)
@@ -35,7 +36,8 @@ func (s *signer) jsapiParameters(appID, prepayID, nonce, timestamp string, schem
 	return parameters
 }
 
-// appParameters signs what the SDK of a native app takes. Its names are lower case, and signType is not among them.
+// appParameters signs the parameters for the SDK of a native app. Its names are lower case, and
+// signType is not among them.
 func (s *signer) appParameters(appID, mchID, prepayID, nonce, timestamp string, scheme wechatpay.Scheme) *v1alpha1.AppParameters {
 	parameters := &v1alpha1.AppParameters{
 		AppID: appID, PartnerID: mchID, PrepayID: prepayID, Package: "Sign=WXPay", NonceStr: nonce, Timestamp: timestamp,

@@ -15,12 +15,12 @@ func TestClientParameters(t *testing.T) {
 	c := rotating(t)
 	c.settings.Now = func() time.Time { return time.UnixMilli(1490840662999) }
 	for _, algorithm := range []wechatpay.Scheme{MD5, HMACSHA256} {
-		of := func(tradeType wechatpay.TradeType) wechatpay.Prepay {
+		prepayFor := func(tradeType wechatpay.TradeType) wechatpay.Prepay {
 			prepay := wechatpay.Prepay{ID: "wx2017", Scheme: algorithm}
 			c.signParameters(&prepay, wechatpay.OrderRequest{AppID: testAppID, TradeType: tradeType})
 			return prepay
 		}
-		jsapi := *of(wechatpay.TradeTypeJSAPI).JSAPI
+		jsapi := *prepayFor(wechatpay.TradeTypeJSAPI).JSAPI
 		jsapiSigned := map[string]string{
 			"appId": testAppID, "timeStamp": "1490840662", "nonceStr": jsapi.NonceStr, "package": "prepay_id=wx2017", "signType": string(algorithm),
 		}
@@ -32,7 +32,7 @@ func TestClientParameters(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", algorithm, diff)
 		}
 
-		app := *of(wechatpay.TradeTypeApp).App
+		app := *prepayFor(wechatpay.TradeTypeApp).App
 		appSigned := map[string]string{
 			"appid": testAppID, "partnerid": testMchID, "prepayid": "wx2017", "package": "Sign=WXPay", "noncestr": app.NonceStr, "timestamp": "1490840662",
 		}

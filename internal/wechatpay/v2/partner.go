@@ -10,8 +10,7 @@ import (
 // the key are the provider's, and every request names the sub merchant as well. An order belongs to
 // the mode and to the sub merchant that it was made for.
 
-// subMerchantFields returns what every request of a service provider adds; none in direct mode, so
-// that those requests stay as they were.
+// subMerchantFields returns what every request of a service provider adds; none in direct mode.
 func subMerchantFields(partner *wechatpay.Partner) []field {
 	if partner == nil {
 		return nil

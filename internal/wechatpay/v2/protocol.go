@@ -36,11 +36,14 @@ func (Protocol) Weaker(callback, order wechatpay.Scheme) bool {
 	return callback == MD5 && order != MD5
 }
 
+// AcceptedUnsigned reports that nothing unsigned shows it: anybody can say what is not signed.
+func (Protocol) AcceptedUnsigned(error) bool { return false }
+
 // Reply writes the answer that chapter 9_7 defines. WeChat compares it byte for byte.
 func (Protocol) Reply(w http.ResponseWriter, reply wechatpay.Reply) {
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	code, status, reason := success, http.StatusOK, "OK"
-	if !reply.Stored {
+	if !reply.Confirm {
 		code, status, reason = "FAIL", reply.Status, reply.Reason
 	}
 	w.WriteHeader(status)

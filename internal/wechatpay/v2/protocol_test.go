@@ -26,6 +26,15 @@ func TestWeaker(t *testing.T) {
 	}
 }
 
+// TestNothingUnsignedProvesTheKey: anybody could have said it.
+func TestNothingUnsignedProvesTheKey(t *testing.T) {
+	for _, meaning := range []wechatpay.Meaning{wechatpay.OrderNotExist, wechatpay.NeedsAttention} {
+		if (Protocol{}).AcceptedUnsigned(&wechatpay.Error{Outcome: wechatpay.Refused, Meaning: meaning}) {
+			t.Errorf("%s does", meaning)
+		}
+	}
+}
+
 // WeChat takes these bytes for a yes, and repeats the callback after anything else (chapter 9_7).
 func TestReply(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -33,7 +42,7 @@ func TestReply(t *testing.T) {
 		status int
 		body   string
 	}{
-		"stored":     {wechatpay.Reply{Stored: true, Status: 500}, 200, "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"},
+		"stored":     {wechatpay.Reply{Confirm: true, Status: 500}, 200, "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"},
 		"not stored": {wechatpay.Reply{Status: 403, Reason: "not verified"}, 403, "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not verified]]></return_msg></xml>"},
 	} {
 		w := httptest.NewRecorder()

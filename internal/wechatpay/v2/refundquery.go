@@ -71,8 +71,8 @@ func (c *Client) queryRefundPage(ctx context.Context, order wechatpay.OrderRef, 
 	}
 	// total_refund_count is present if there is more than one page, or if a page was requested.
 	total := int64(len(facts))
-	if said, present := reply.find("total_refund_count"); present && said != "" {
-		if total, err = parseAmount(said); err != nil {
+	if count, present := reply.find("total_refund_count"); present && count != "" {
+		if total, err = parseAmount(count); err != nil {
 			return nil, 0, refundQueryUnknown(errors.New("total_refund_count is not a number"))
 		}
 	} else if offset > 0 {
@@ -115,7 +115,7 @@ func readRefunds(reply fields) ([]wechatpay.RefundFact, error) {
 		}
 		facts = append(facts, fact)
 	}
-	if said := reply.get("refund_count"); said != "" && said != formatAmount(int64(len(facts))) {
+	if count := reply.get("refund_count"); count != "" && count != formatAmount(int64(len(facts))) {
 		return nil, errors.New("refund_count and the refunds of the reply differ")
 	}
 	if len(facts) == 0 {
@@ -125,16 +125,16 @@ func readRefunds(reply fields) ([]wechatpay.RefundFact, error) {
 }
 
 func readRefund(reply fields, suffix string) (wechatpay.RefundFact, error) {
-	of := func(name string) string { return reply.get(name + "_" + suffix) }
+	get := func(name string) string { return reply.get(name + "_" + suffix) }
 	fact := wechatpay.RefundFact{
 		OutTradeNo:  reply.get("out_trade_no"),
-		OutRefundNo: of("out_refund_no"),
-		RefundID:    of("refund_id"),
-		Status:      refundStatus(of("refund_status")),
+		OutRefundNo: get("out_refund_no"),
+		RefundID:    get("refund_id"),
+		Status:      refundStatus(get("refund_status")),
 		// WeChat's spelling.
-		ReceivedAccount: of("refund_recv_accout"),
+		ReceivedAccount: get("refund_recv_accout"),
 	}
-	amount, err := parseAmount(of("refund_fee"))
+	amount, err := parseAmount(get("refund_fee"))
 	switch {
 	case err != nil:
 		return wechatpay.RefundFact{}, fmt.Errorf("refund_fee is %w", err)
@@ -147,14 +147,14 @@ func readRefund(reply fields, suffix string) (wechatpay.RefundFact, error) {
 	}
 	fact.Amount = amount
 	if fact.Status == wechatpay.RefundStatusSucceeded {
-		fact.SuccessTime = timeIfSaid(spacedTime, of("refund_success_time"))
+		fact.SuccessTime = timeIfSaid(spacedTime, get("refund_success_time"))
 	}
 	return fact, nil
 }
 
-// refundStatus is refund_status in our own words (chapter 9_5); one that is not known stays as it is.
-func refundStatus(said string) wechatpay.RefundStatus {
-	return cmp.Or(refundStatuses[said], wechatpay.RefundStatus(said))
+// refundStatus translates refund_status (chapter 9_5); an unknown value stays unchanged.
+func refundStatus(status string) wechatpay.RefundStatus {
+	return cmp.Or(refundStatuses[status], wechatpay.RefundStatus(status))
 }
 
 var refundStatuses = map[string]wechatpay.RefundStatus{

@@ -28,8 +28,8 @@ func (c *Client) CreateOrder(ctx context.Context, request wechatpay.OrderRequest
 	})
 }
 
-// unknownClientIP stands for an address that is not known: unifiedorder is not taken without one. It
-// is constant, so that a repeated call has the same parameters.
+// unknownClientIP is sent if the payer's address is not known: unifiedorder requires one. It is
+// constant, so that a repeated call has the same parameters.
 const unknownClientIP = "127.0.0.1"
 
 func orderCall(request wechatpay.OrderRequest) (call, error) {
@@ -70,7 +70,7 @@ func orderCall(request wechatpay.OrderRequest) (call, error) {
 	}, nil
 }
 
-// productID is the shop's number of what is sold. NATIVE is not taken without one, and any does.
+// productID is the shop's number of what is sold. NATIVE requires one, and accepts any.
 func productID(request wechatpay.OrderRequest) string {
 	if request.ProductID == "" && request.TradeType == wechatpay.TradeTypeNative {
 		return request.OutTradeNo

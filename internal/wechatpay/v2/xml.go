@@ -194,13 +194,13 @@ func (r *reader) readEndTag(name string) error {
 	return nil
 }
 
-// readName reads the characters that names may contain.
 // take skips a token if it comes next.
 func (r *reader) take(token string) (found bool) {
 	r.rest, found = strings.CutPrefix(r.rest, token)
 	return found
 }
 
+// readName reads the characters that names may contain.
 func (r *reader) readName() string {
 	end := 0
 	for end < len(r.rest) && isNameByte(r.rest[end], end == 0) {

@@ -61,22 +61,22 @@ func (c *Client) downloadBill(ctx context.Context, target string) (*wechatpay.Bi
 	if failure != nil {
 		return nil, failure
 	}
-	var said billAnswer
-	if err := readJSON(body, &said); err != nil {
+	var answer billAnswer
+	if err := readJSON(body, &answer); err != nil {
 		return nil, transport.Unknown(wechatpay.OperationDownloadBill, wechatpay.NeedsAttention, err)
 	}
-	if said.HashType == "" || said.HashValue == "" {
+	if answer.HashType == "" || answer.HashValue == "" {
 		return nil, transport.Unknown(wechatpay.OperationDownloadBill, wechatpay.NeedsAttention, errors.New("the answer has no hash, so the bill could not be checked"))
 	}
-	address, host, err := c.billAddress(said.DownloadURL)
+	address, host, err := c.billAddress(answer.DownloadURL)
 	if err != nil {
 		return nil, transport.Unknown(wechatpay.OperationDownloadBill, wechatpay.NeedsAttention, err)
 	}
 	stream, failure := c.fetchBill(ctx, host, address)
 	if failure != nil {
-		return nil, transport.Discreet(c.settings.Trust, host, failure, failure.Code != "")
+		return nil, transport.Conceal(c.settings.Trust, host, failure, failure.Code != "")
 	}
-	return &wechatpay.Bill{Body: stream, HashType: said.HashType, Hash: said.HashValue}, nil
+	return &wechatpay.Bill{Body: stream, HashType: answer.HashType, Hash: answer.HashValue}, nil
 }
 
 // wechatHosts are in the addresses that WeChat Pay gives, also to a merchant that reaches it through
@@ -119,5 +119,5 @@ func (c *Client) fetchBill(ctx context.Context, host *url.URL, target string) (*
 	return nil, failure
 }
 
-// errBillNotSigned is true of every answer to the second request for a bill.
+// errBillNotSigned applies to every answer to the second request for a bill.
 var errBillNotSigned = &unproven{meaning: wechatpay.NotVerified, cause: errors.New("it is not signed")}

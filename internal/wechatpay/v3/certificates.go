@@ -34,13 +34,13 @@ const (
 // errJustTried: the certificates were asked for less than downloadInterval ago.
 var errJustTried = errors.New("WeChat Pay's certificates were downloaded, or asked for, less than a minute ago")
 
-// needVerifiers makes sure, before a call, that something can verify its answer. Without that a
-// refund would be made whose answer counts for nothing.
+// needVerifiers makes sure, before a call, that its answer can be verified. Otherwise a refund
+// could be made whose answer can't be believed.
 func (c *Client) needVerifiers(ctx context.Context, operation wechatpay.Operation) *wechatpay.Error {
 	now := c.settings.Now()
 	if !c.verifiers.areMissing(now) {
 		if c.verifiers.areStale(now) {
-			// In the background: the old certificates are good meanwhile, and kept if this fails.
+			// In the background: the old certificates are used meanwhile, and kept if this fails.
 			c.startDownload()
 		}
 		return nil
@@ -81,11 +81,11 @@ func (c *Client) downloadNow() *wechatpay.Error {
 	now := c.settings.Now()
 	if err := c.checkCertificate(now); err != nil {
 		failure := transport.NotSent(wechatpay.OperationGetCertificates, wechatpay.CertificateMissing, err)
-		c.downloadTrouble.Store(failure)
+		c.downloadFailure.Store(failure)
 		return failure
 	}
 	if !c.verifiers.certificates.MayTry(now, downloadInterval) {
-		if failure := c.downloadTrouble.Load(); failure != nil {
+		if failure := c.downloadFailure.Load(); failure != nil {
 			return failure
 		}
 		return transport.NotSent(wechatpay.OperationGetCertificates, wechatpay.Repeat, errJustTried)
@@ -96,7 +96,7 @@ func (c *Client) downloadNow() *wechatpay.Error {
 		func(host *url.URL, limit time.Duration) ([]*x509.Certificate, *wechatpay.Error) {
 			return c.tryDownload(ctx, host, limit)
 		})
-	c.downloadTrouble.Store(failure)
+	c.downloadFailure.Store(failure)
 	if failure == nil {
 		c.verifiers.replaceCertificates(certificates, c.settings.Now())
 	}
@@ -110,16 +110,16 @@ func (c *Client) tryDownload(ctx context.Context, host *url.URL, limit time.Dura
 	call := call{operation: wechatpay.OperationGetCertificates, method: http.MethodGet, target: certificatesPath}
 	answer, failure := c.send(ctx, call, host, limit)
 	if failure != nil {
-		return nil, transport.Discreet(c.settings.Trust, host, failure, false)
+		return nil, transport.Conceal(c.settings.Trust, host, failure, false)
 	}
 	now := c.settings.Now()
 	if !isSuccess(answer.Status) {
 		failure, speaks := errorOf(call.operation, answer, c.checkList(answer, nil, now))
 		if failure.Meaning == wechatpay.VerifiersMissing {
-			// What to do says more than WeChat's words.
+			// This error says what to do, which WeChat's text does not.
 			failure.Code, failure.Description, failure.Err = "", "", errNoCertificates
 		}
-		return nil, transport.Discreet(c.settings.Trust, host, failure, speaks)
+		return nil, transport.Conceal(c.settings.Trust, host, failure, speaks)
 	}
 	certificates, err := c.readCertificates(answer.Body)
 	if err != nil {
@@ -127,15 +127,15 @@ func (c *Client) tryDownload(ctx context.Context, host *url.URL, limit time.Dura
 		if errors.Is(err, errKeyMismatch) {
 			meaning = wechatpay.KeyMismatch
 		}
-		return nil, transport.Discreet(c.settings.Trust, host, transport.Unknown(call.operation, meaning, err), errors.Is(err, errKeyMismatch))
+		return nil, transport.Conceal(c.settings.Trust, host, transport.Unknown(call.operation, meaning, err), errors.Is(err, errKeyMismatch))
 	}
 	if why := c.checkList(answer, certificates, now); why != nil {
-		return nil, transport.Discreet(c.settings.Trust, host, unverified(call.operation, why), why.signed)
+		return nil, transport.Conceal(c.settings.Trust, host, unverified(call.operation, why), why.signed)
 	}
 	if len(certificates) == 0 {
 		failure = transport.Unknown(call.operation, wechatpay.VerifiersMissing, errNoCertificates)
 	}
-	return certificates, transport.Discreet(c.settings.Trust, host, failure, true)
+	return certificates, transport.Conceal(c.settings.Trust, host, failure, true)
 }
 
 // checkList verifies an answer with the keys that are known or one of its own list, without a download.
@@ -170,7 +170,7 @@ type listedCertificate struct {
 	EncryptCertificate resource `json:"encrypt_certificate"`
 }
 
-// readCertificates reads and opens a list. Certificates of other kinds than RSA are left out.
+// readCertificates parses and decrypts a list. Certificates without an RSA key are left out.
 func (c *Client) readCertificates(body []byte) ([]*x509.Certificate, error) {
 	var list certificateList
 	if err := readJSON(body, &list); err != nil {

@@ -379,7 +379,7 @@ func TestClockSkew(t *testing.T) {
 			t.Errorf("%d: %v and %d changes, not %v and %d", i, got, changes, step.ahead, step.changes)
 		}
 	}
-	c.skew.note("yesterday", testNow)
+	c.skew.record("yesterday", testNow)
 	if got := c.skew.get(); got != 0 {
 		t.Errorf("a Date that is none makes %v", got)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// What WeChat takes, by its documentation of the prepay calls. Lengths are in characters, but for
+// What WeChat accepts, by its documentation of the prepay calls. Lengths are in characters, but for
 // detail, which counts in bytes.
 const (
 	maxDetail   = 6144
@@ -56,9 +56,9 @@ func checkOutRefundNo(number string) error {
 	return nil
 }
 
-// checkNotifyURL: WeChat calls back only a complete address without a query. That WeChat's own hosts
-// take public https addresses only is known before any call, when the Merchant is read; a simulator
-// or a proxy takes others.
+// checkNotifyURL: WeChat calls back only a complete address without a query. WeChat's own
+// hosts accept public https addresses only, which is checked when the Merchant is read; a simulator
+// or a proxy accepts others.
 func checkNotifyURL(address string, most int) error {
 	switch {
 	case !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://"):

@@ -23,10 +23,10 @@ type Client struct {
 	skew      *clockSkew
 	http      *http.Client
 
-	// downloads lets one download of the certificates run at a time; downloadTrouble is why the
+	// downloads lets one download of the certificates run at a time; downloadFailure is why the
 	// last one failed.
 	downloads       singleflight.Group
-	downloadTrouble atomic.Pointer[wechatpay.Error]
+	downloadFailure atomic.Pointer[wechatpay.Error]
 }
 
 var (
@@ -63,8 +63,8 @@ func New(options Options) (*Client, error) {
 	return c, nil
 }
 
-// checkCertificate returns why no call can be made, if none can. WeChat Pay takes no request that
-// an expired certificate signed.
+// checkCertificate returns why no call can be made, if none can. WeChat Pay accepts no request that
+// was signed with an expired certificate.
 func (c *Client) checkCertificate(now time.Time) error {
 	switch {
 	case c.signer == nil:

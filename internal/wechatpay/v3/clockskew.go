@@ -16,13 +16,13 @@ type clockSkew struct {
 	skew    atomic.Int64
 }
 
-// note reads the Date header of an answer, which says WeChat's time to the second.
-func (s *clockSkew) note(date string, now time.Time) {
-	said, err := http.ParseTime(date)
+// record reads the Date header of an answer, which has WeChat's time to the second.
+func (s *clockSkew) record(date string, now time.Time) {
+	weChatsTime, err := http.ParseTime(date)
 	if err != nil {
 		return
 	}
-	skew := now.Sub(said)
+	skew := now.Sub(weChatsTime)
 	if before := time.Duration(s.skew.Swap(int64(skew))); isNoticeable(before) != isNoticeable(skew) {
 		s.changed()
 	}

@@ -112,13 +112,13 @@ var codes = map[string]rule{
 var relationWords = []string{"必须传入sub_mch", "不允许传sub_mch", "受理关系不存在", "受理关系不可用"}
 
 // judgeAnswer judges an error answer, by its words too where its code is too general.
-func judgeAnswer(operation wechatpay.Operation, status int, said errorAnswer) judgement {
-	judged := judgeCode(operation, status, said.Code)
+func judgeAnswer(operation wechatpay.Operation, status int, answer errorAnswer) judgement {
+	judged := judgeCode(operation, status, answer.Code)
 	if judged.outcome != wechatpay.Failed || status == http.StatusUnauthorized || status == http.StatusTooManyRequests {
 		return judged
 	}
 	for _, words := range relationWords {
-		if strings.Contains(said.Message, words) {
+		if strings.Contains(answer.Message, words) {
 			return failed(wechatpay.NeedsAttention)
 		}
 	}

@@ -59,11 +59,11 @@ func detailOf(goods *wechatpay.Goods) *detail {
 	return written
 }
 
-// unknownPayerIP stands for an address that is not known, where scene_info is needed: WeChat takes
-// none without.
+// unknownPayerIP is sent if the payer's address is not known and scene_info is needed, which
+// requires one.
 const unknownPayerIP = "127.0.0.1"
 
-// sceneInfoOf writes what is known of the place of a payment; nil when that is nothing.
+// sceneInfoOf returns scene_info; nil if nothing is known about the place of the payment.
 func sceneInfoOf(request wechatpay.OrderRequest) *sceneInfo {
 	if request.ClientIP == "" && request.DeviceInfo == "" && request.Store == nil && request.H5 == nil {
 		return nil

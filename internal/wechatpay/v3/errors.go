@@ -25,17 +25,17 @@ type errorDetail struct {
 }
 
 // errorOf converts an error answer. Only if it is verified (why is nil) its outcome may become
-// Failed: any proxy on the way could have written another one. speaks reports that only who speaks
-// WeChat Pay's protocol answers so.
+// Failed: any proxy on the way could have written another one. speaks reports that the answer has
+// the format of WeChat Pay's protocol.
 func errorOf(operation wechatpay.Operation, answer transport.Answer, why *unproven) (failure *wechatpay.Error, speaks bool) {
-	var said errorAnswer
-	if err := readJSON(answer.Body, &said); err != nil || said.Code == "" {
+	var parsed errorAnswer
+	if err := readJSON(answer.Body, &parsed); err != nil || parsed.Code == "" {
 		return transport.UnknownByStatus(operation, answer.Status), why == nil || why.signed
 	}
-	judged := judgeAnswer(operation, answer.Status, said)
+	judged := judgeAnswer(operation, answer.Status, parsed)
 	failure = &wechatpay.Error{
 		Operation: operation, Outcome: judged.outcome, Meaning: judged.meaning,
-		Code: transport.Shortened(said.Code), Description: transport.Shortened(said.describe(answer.Header.Get("Request-ID"))),
+		Code: transport.Shortened(parsed.Code), Description: transport.Shortened(parsed.describe(answer.Header.Get("Request-ID"))),
 	}
 	if why == nil {
 		return failure, true
@@ -46,8 +46,8 @@ func errorOf(operation wechatpay.Operation, answer transport.Answer, why *unprov
 	if answer.Status >= http.StatusInternalServerError {
 		failure.Outcome, failure.Meaning = wechatpay.Unknown, wechatpay.Repeat
 	}
-	if why.signed && !isMindedAnyway(failure) && (answer.Status < http.StatusInternalServerError || isAboutVerifiers(why)) {
-		// It is signed, and not with a key that is known: what it says is not known either.
+	if why.signed && !countsUnverified(failure) && (answer.Status < http.StatusInternalServerError || isAboutVerifiers(why)) {
+		// It is signed with an unknown key, so its content can't be believed.
 		failure.Meaning = why.meaning
 		failure.Err = fmt.Errorf("the answer (%s) can't be believed: %w", failure.Code, why)
 		failure.Code, failure.Description = "", ""
@@ -55,14 +55,14 @@ func errorOf(operation wechatpay.Operation, answer transport.Answer, why *unprov
 	return failure, failure.Outcome == wechatpay.Refused || why.signed
 }
 
-// isAboutVerifiers reports whether no key of WeChat could be had.
+// isAboutVerifiers reports whether no key of WeChat is available.
 func isAboutVerifiers(why *unproven) bool {
 	return why.meaning == wechatpay.VerifiersMissing || why.meaning == wechatpay.KeyMismatch
 }
 
-// isMindedAnyway reports whether an answer is about our credentials, our pace, or certificates that
-// WeChat does not have and so can't sign with. That is minded also when anybody could have said so.
-func isMindedAnyway(failure *wechatpay.Error) bool {
+// countsUnverified reports whether an answer counts although it is not verified: it is about our
+// credentials, our rate of calls, or certificates that WeChat does not have and so can't sign with.
+func countsUnverified(failure *wechatpay.Error) bool {
 	return failure.Meaning == wechatpay.CredentialsRejected || failure.Meaning == wechatpay.SlowDown || failure.Meaning == wechatpay.VerifiersMissing
 }
 

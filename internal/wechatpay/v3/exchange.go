@@ -45,8 +45,8 @@ func (c *Client) exchange(ctx context.Context, call call) ([]byte, *wechatpay.Er
 		})
 }
 
-// prepare returns why a call can't be made. It is not sent in vain: an answer that can't be
-// verified would leave its outcome unknown.
+// prepare returns why a call can't be made. A call whose answer could not be verified is not sent,
+// because its outcome would stay unknown.
 func (c *Client) prepare(ctx context.Context, operation wechatpay.Operation) *wechatpay.Error {
 	if err := c.checkCertificate(c.settings.Now()); err != nil {
 		return transport.NotSent(operation, wechatpay.CertificateMissing, err)
@@ -76,14 +76,14 @@ func mayRepeat(failure *wechatpay.Error) bool {
 func (c *Client) try(ctx context.Context, call call, host *url.URL, limit time.Duration) ([]byte, *wechatpay.Error) {
 	answer, failure := c.send(ctx, call, host, limit)
 	if failure != nil {
-		return nil, transport.Discreet(c.settings.Trust, host, failure, false)
+		return nil, transport.Conceal(c.settings.Trust, host, failure, false)
 	}
 	failure, speaks := c.judge(ctx, call, answer)
-	return answer.Body, transport.Discreet(c.settings.Trust, host, failure, speaks)
+	return answer.Body, transport.Conceal(c.settings.Trust, host, failure, speaks)
 }
 
 // send signs and sends a call. WeChat verifies the signature over its own path: the prefix of an
-// endpoint leads to a gateway that takes it off, and is not signed.
+// endpoint leads to a gateway that removes it, and is not signed.
 func (c *Client) send(ctx context.Context, call call, host *url.URL, limit time.Duration) (transport.Answer, *wechatpay.Error) {
 	request, failure := c.request(call, host, limit)
 	if failure != nil {
@@ -93,7 +93,7 @@ func (c *Client) send(ctx context.Context, call call, host *url.URL, limit time.
 	if failure != nil {
 		return answer, failure
 	}
-	c.skew.note(answer.Header.Get("Date"), c.settings.Now())
+	c.skew.record(answer.Header.Get("Date"), c.settings.Now())
 	if len(answer.Body) > maxAnswer {
 		return answer, transport.Unknown(call.operation, wechatpay.Repeat, errors.New("the reply is too large"))
 	}
@@ -140,7 +140,7 @@ func isSuccess(status int) bool { return status >= 200 && status < 300 }
 
 // judge classifies an answer. It may be a success, or Failed, only after its signature was
 // verified. WeChat signs the body, not the status: what a body says must be in it. speaks reports
-// that only who speaks WeChat Pay's protocol answers so.
+// that the answer has the format of WeChat Pay's protocol.
 func (c *Client) judge(ctx context.Context, call call, answer transport.Answer) (failure *wechatpay.Error, speaks bool) {
 	if answer.Status < 200 || answer.Status >= 300 && answer.Status < 400 {
 		return transport.UnknownByStatus(call.operation, answer.Status), false
@@ -158,10 +158,10 @@ func (c *Client) judge(ctx context.Context, call call, answer transport.Answer) 
 	}
 }
 
-// verifyAnswer proves that WeChat signed an answer, and that it was not taken before.
+// verifyAnswer proves that WeChat signed an answer, and that it is not a replay.
 func (c *Client) verifyAnswer(ctx context.Context, answer transport.Answer) *unproven {
 	if answer.Status == http.StatusUnauthorized {
-		// WeChat does not take our signature, so it would not take that of a download either.
+		// WeChat does not accept our signature, so it would not accept that of a download either.
 		return c.checkList(answer, nil, c.settings.Now())
 	}
 	read, why := c.verify(ctx, answer.Header, answer.Body, c.settings.Now())
@@ -171,7 +171,7 @@ func (c *Client) verifyAnswer(ctx context.Context, answer transport.Answer) *unp
 	return c.takeOnce(read)
 }
 
-// takeOnce records a verified answer, and refuses one that was taken before.
+// takeOnce records a verified answer, and refuses a replay.
 func (c *Client) takeOnce(read proof) *unproven {
 	if !c.settings.Answers.Take(read.mark()) {
 		return &unproven{

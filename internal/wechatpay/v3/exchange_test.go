@@ -66,11 +66,11 @@ func TestOnlyAProvenSuccessIsOne(t *testing.T) {
 		"at the start of time": {other(headerTimestamp, "0"), wechatpay.NeedsAttention, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			of := []wechatpay.Operation{wechatpay.OperationCloseOrder, wechatpay.OperationCreateRefund}
+			operations := []wechatpay.Operation{wechatpay.OperationCloseOrder, wechatpay.OperationCreateRefund}
 			if name == "another nonce" {
-				of = slices.Collect(maps.Keys(calls))
+				operations = slices.Collect(maps.Keys(calls))
 			}
-			for _, operation := range of {
+			for _, operation := range operations {
 				status, body := bodyOf(operation)
 				s := newServer(t, forged(status, body, c.change))
 				err := calls[operation](t.Context(), s.client(t))

@@ -11,8 +11,8 @@ import (
 
 // readJSON reads a document strictly: a member that occurs twice, a value of the wrong type, a
 // fraction or an exponent where an amount belongs, invalid UTF-8 and anything after the document
-// are errors. WeChat may add members at any time, so unknown ones are ignored. The error repeats
-// nothing of the document.
+// are errors. WeChat may add members at any time, so unknown ones are ignored. The error contains
+// no part of the document.
 func readJSON(document []byte, into any) error {
 	err := json.Unmarshal(document, into)
 	if err == nil {

@@ -29,7 +29,7 @@ const (
 	typeRefund      = "refund"
 )
 
-// Prepare downloads the certificates if a callback names one that is not known. Whoever sends a
+// Prepare downloads the certificates if a callback names one that is not known. The sender of a
 // callback chooses that name, so it is done at most once a minute.
 func (c *Client) Prepare(ctx context.Context, delivery wechatpay.Delivery) {
 	signed, why := readProof(delivery.Header)
@@ -41,8 +41,8 @@ func (c *Client) Prepare(ctx context.Context, delivery wechatpay.Delivery) {
 	_ = c.download(ctx) // Parse says what is missing then
 }
 
-// Parse verifies, decrypts and reads a callback. Nothing of its body is read before its signature
-// is verified, and a genuine event of another product has neither payment nor refund.
+// Parse verifies, decrypts and reads a callback. Its body is read only after its signature is
+// verified. A genuine event of another product has neither payment nor refund.
 func (c *Client) Parse(delivery wechatpay.Delivery) (wechatpay.Notification, error) {
 	notification, err := c.parse(delivery)
 	if err == nil {
@@ -78,28 +78,28 @@ func (c *Client) parse(delivery wechatpay.Delivery) (wechatpay.Notification, err
 	if why != nil {
 		return wechatpay.Notification{}, why
 	}
-	var said event
-	if err := readJSON(delivery.Body, &said); err != nil {
+	var body event
+	if err := readJSON(delivery.Body, &body); err != nil {
 		return wechatpay.Notification{}, err
 	}
-	if said.Resource == nil {
+	if body.Resource == nil {
 		return wechatpay.Notification{}, errors.New("it has no resource")
 	}
-	content, err := said.Resource.open(c.keys)
+	content, err := body.Resource.open(c.keys)
 	if err != nil {
 		return wechatpay.Notification{}, err
 	}
 	notification := wechatpay.Notification{Proven: true, Scheme: SHA256WithRSA, KeyID: fingerprintOf(signed.key)}
-	return notification, c.readContent(&notification, said, content)
+	return notification, c.readContent(&notification, body, content)
 }
 
 // readContent reads the content of an event that is this operator's. Events and contents of other
 // products have other types, or other members.
-func (c *Client) readContent(into *wechatpay.Notification, of event, content []byte) (err error) {
+func (c *Client) readContent(into *wechatpay.Notification, received event, content []byte) (err error) {
 	switch {
-	case of.EventType == "TRANSACTION.SUCCESS" && of.Resource.OriginalType == typeTransaction:
+	case received.EventType == "TRANSACTION.SUCCESS" && received.Resource.OriginalType == typeTransaction:
 		into.Payment, err = c.readPayment(content)
-	case strings.HasPrefix(of.EventType, "REFUND.") && of.Resource.OriginalType == typeRefund:
+	case strings.HasPrefix(received.EventType, "REFUND.") && received.Resource.OriginalType == typeRefund:
 		into.Refund, err = c.readRefundNotification(content)
 	}
 	return err
@@ -107,18 +107,18 @@ func (c *Client) readContent(into *wechatpay.Notification, of event, content []b
 
 // readPayment returns the payment, or nil for the content of another product.
 func (c *Client) readPayment(content []byte) (*wechatpay.Payment, error) {
-	var said struct {
+	var parsed struct {
 		Paid   transaction  `json:",inline"`
 		Others otherMembers `json:",inline"`
 	}
-	err := readJSON(content, &said)
-	if (err != nil || said.Others.areCombined() || said.Others.areShared()) && isOther(content) {
+	err := readJSON(content, &parsed)
+	if (err != nil || parsed.Others.areCombined() || parsed.Others.areShared()) && isOther(content) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	paid := &said.Paid
+	paid := &parsed.Paid
 	if err := paid.Parties.check(c.settings.MchID, c.settings.Partner, true); err != nil {
 		return nil, err
 	}
@@ -132,17 +132,17 @@ func (c *Client) readPayment(content []byte) (*wechatpay.Payment, error) {
 	return &payment, nil
 }
 
-// readRefundNotification reads a refund, whose state has another name here than in an answer.
+// readRefundNotification reads a refund, whose state has another member name than in an answer.
 func (c *Client) readRefundNotification(content []byte) (*wechatpay.RefundFact, error) {
-	var said struct {
+	var parsed struct {
 		Refund       refundAnswer `json:",inline"`
 		RefundStatus string       `json:"refund_status"`
 	}
-	if err := readJSON(content, &said); err != nil {
+	if err := readJSON(content, &parsed); err != nil {
 		return nil, err
 	}
-	refund := said.Refund
-	refund.Status = said.RefundStatus
+	refund := parsed.Refund
+	refund.Status = parsed.RefundStatus
 	if err := refund.Parties.check(c.settings.MchID, c.settings.Partner, true); err != nil {
 		return nil, err
 	}

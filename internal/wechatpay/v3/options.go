@@ -46,7 +46,7 @@ func (o Options) validate() error {
 
 func checkMerchantCertificate(certificate *tls.Certificate) error {
 	if certificate == nil {
-		return nil // a process that only takes callbacks
+		return nil // a process that only receives callbacks
 	}
 	key, signs := certificate.PrivateKey.(crypto.Signer)
 	if len(certificate.Certificate) == 0 || !signs {

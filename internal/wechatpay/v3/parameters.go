@@ -9,7 +9,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// signParameters adds what the payer's client takes, signed now with the key that signed the
+// signParameters adds the parameters for the payer's client, signed with the key that signed the
 // prepay. The appid is that of the app in which the payer pays.
 func (c *Client) signParameters(prepay *wechatpay.Prepay, request wechatpay.OrderRequest) (err error) {
 	appID, now := cmp.Or(request.PayerAppID, request.AppID), c.settings.Now()
@@ -25,7 +25,7 @@ func (c *Client) signParameters(prepay *wechatpay.Prepay, request wechatpay.Orde
 	return err
 }
 
-// jsapiParameters signs what a mini program or the page of an official account takes.
+// jsapiParameters signs the parameters for a mini program or the page of an official account.
 func (s *signer) jsapiParameters(appID, prepayID, nonce string, now time.Time) (*v1alpha1.JSAPIParameters, error) {
 	parameters := &v1alpha1.JSAPIParameters{
 		AppID: appID, TimeStamp: strconv.FormatInt(now.Unix(), 10), NonceStr: nonce, Package: "prepay_id=" + prepayID, SignType: "RSA",
@@ -35,7 +35,8 @@ func (s *signer) jsapiParameters(appID, prepayID, nonce string, now time.Time) (
 	return parameters, err
 }
 
-// appParameters signs what the SDK of a native app takes. The last line is the bare prepay_id.
+// appParameters signs the parameters for the SDK of a native app. The last line is the bare
+// prepay_id.
 func (s *signer) appParameters(appID, mchID, prepayID, nonce string, now time.Time) (*v1alpha1.AppParameters, error) {
 	parameters := &v1alpha1.AppParameters{
 		AppID: appID, PartnerID: mchID, PrepayID: prepayID, Package: "Sign=WXPay", NonceStr: nonce, Timestamp: strconv.FormatInt(now.Unix(), 10),

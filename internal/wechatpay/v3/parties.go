@@ -17,8 +17,8 @@ type parties struct {
 	SubMchID string `json:"sub_mchid"`
 }
 
-// check refuses what is for another merchant number, another sub merchant, or the other mode. What
-// has to say for whom it is may not leave it out.
+// check refuses a message for another merchant number, another sub merchant, or the other mode. A
+// complete message has to name its recipient.
 func (p parties) check(mchID string, partner *wechatpay.Partner, complete bool) error {
 	if partner == nil {
 		switch {

@@ -21,8 +21,8 @@ var prepayPaths = map[wechatpay.TradeType]string{
 }
 
 // prepayRequest is the body of a prepay. It is written from structs, whose members have one order:
-// a repeated call has to be the same call byte for byte. WeChat takes no null and no member that it
-// does not know.
+// a repeated call has to be the same call byte for byte. WeChat accepts no null and no member that
+// it does not know.
 type prepayRequest struct {
 	AppID       string      `json:"appid,omitempty"`
 	MchID       string      `json:"mchid,omitempty"`
@@ -100,7 +100,7 @@ func (c *Client) prepayCall(request wechatpay.OrderRequest) (call, error) {
 	return call{operation: wechatpay.OperationCreateOrder, method: http.MethodPost, target: c.transactions() + "/" + path, body: body}, nil
 }
 
-// transactions is the path of the orders, which tells the modes apart.
+// transactions is the path of the orders, which differs between the modes.
 func (c *Client) transactions() string {
 	if c.settings.Partner != nil {
 		return "/v3/pay/partner/transactions"
@@ -137,10 +137,10 @@ func (c *Client) prepayRequest(request wechatpay.OrderRequest) prepayRequest {
 	return written
 }
 
-// yes is how a request that knows every protocol says true.
+// yes is true in an OrderRequest.
 const yes = "Y"
 
-// currency is the only one of these calls.
+// currency is the only one that these calls accept.
 const currency = "CNY"
 
 // payerOf returns who pays. Only a prepay for JSAPI has a payer; the others take none.

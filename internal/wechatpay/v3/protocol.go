@@ -39,10 +39,16 @@ func (Protocol) KeyForm() wechatpay.KeyForm {
 // Weaker reports that no callback is weaker: there is one algorithm.
 func (Protocol) Weaker(_, _ wechatpay.Scheme) bool { return false }
 
+// AcceptedUnsigned reports whether WeChat says that there is no such order: it verifies a request
+// before it looks. The host is one that the platform allows, and TLS has verified it.
+func (Protocol) AcceptedUnsigned(err error) bool {
+	return wechatpay.OutcomeOf(err) == wechatpay.Refused && wechatpay.MeaningOf(err) == wechatpay.OrderNotExist
+}
+
 // Reply answers 204 without a body when the fact is stored. Only the status counts for WeChat Pay;
 // the body of another answer is for people who read it.
 func (Protocol) Reply(w http.ResponseWriter, reply wechatpay.Reply) {
-	if reply.Stored {
+	if reply.Confirm {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}

@@ -13,8 +13,8 @@ func TestReplies(t *testing.T) {
 		status            int
 		body, contentType string
 	}{
-		{wechatpay.Reply{Stored: true}, 204, "", ""},
-		{wechatpay.Reply{Stored: true, Status: 500, Reason: "x"}, 204, "", ""},
+		{wechatpay.Reply{Confirm: true}, 204, "", ""},
+		{wechatpay.Reply{Confirm: true, Status: 500, Reason: "x"}, 204, "", ""},
 		{wechatpay.Reply{Status: 503, Reason: "try again"}, 503, `{"code":"FAIL","message":"try again"}`, "application/json; charset=utf-8"},
 		{wechatpay.Reply{Status: 401, Reason: `"<&>"`}, 401, `{"code":"FAIL","message":"\"<&>\""}`, "application/json; charset=utf-8"},
 		{wechatpay.Reply{Status: 404, Reason: "\xff"}, 404, `{"code":"FAIL"}`, "application/json; charset=utf-8"},
@@ -23,6 +23,21 @@ func TestReplies(t *testing.T) {
 		Protocol{}.Reply(w, c.reply)
 		if w.Code != c.status || w.Body.String() != c.body || w.Header().Get("Content-Type") != c.contentType {
 			t.Errorf("%+v: %d %q %q", c.reply, w.Code, w.Body, w.Header())
+		}
+	}
+}
+
+// TestWhatProvesTheCertificateUnsigned: WeChat verifies the signature of a request before it looks for the order.
+func TestWhatProvesTheCertificateUnsigned(t *testing.T) {
+	for err, want := range map[error]bool{
+		&wechatpay.Error{Outcome: wechatpay.Refused, Meaning: wechatpay.OrderNotExist}:       true,
+		&wechatpay.Error{Outcome: wechatpay.Refused, Meaning: wechatpay.CredentialsRejected}: false,
+		&wechatpay.Error{Outcome: wechatpay.Refused, Meaning: wechatpay.NotVerified}:         false,
+		&wechatpay.Error{Outcome: wechatpay.Unknown, Meaning: wechatpay.OrderNotExist}:       false,
+		nil: false,
+	} {
+		if got := (Protocol{}).AcceptedUnsigned(err); got != want {
+			t.Errorf("%v: %t", err, got)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 // refundsPath is the path of refunds in both modes.
 const refundsPath = "/v3/refund/domestic/refunds"
 
-// maxReason in bytes; it is the only length that WeChat counts so here.
+// maxReason is in bytes; WeChat counts the other lengths of a refund in characters.
 const maxReason = 80
 
 type refundRequest struct {
@@ -56,7 +56,7 @@ func (c *Client) refundBody(request wechatpay.RefundRequest) ([]byte, error) {
 	written := refundRequest{
 		OutTradeNo:  request.OutTradeNo,
 		OutRefundNo: request.OutRefundNo,
-		// A reason does not decide about money, so it is mended rather than refused.
+		// The reason does not matter for the money, so it is corrected rather than refused.
 		Reason:    withoutFourBytes(request.Reason),
 		NotifyURL: request.NotifyURL,
 		Amount:    refundRequestAmount{Refund: request.Amount, Total: request.Total, Currency: currency},
@@ -104,7 +104,7 @@ type refundAnswer struct {
 	} `json:"amount"`
 }
 
-// readRefund reads an answer about a refund. It may leave out for whom it is.
+// readRefund reads an answer about a refund. It need not name its recipient.
 func (c *Client) readRefund(body []byte) (refundAnswer, error) {
 	var answer refundAnswer
 	if err := readJSON(body, &answer); err != nil {

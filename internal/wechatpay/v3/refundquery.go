@@ -63,9 +63,9 @@ func (r refundAnswer) fact() (wechatpay.RefundFact, error) {
 	return fact, nil
 }
 
-// refundStatus is a state in our own words; one that is not known stays as it is.
-func refundStatus(said string) wechatpay.RefundStatus {
-	return cmp.Or(refundStatuses[said], wechatpay.RefundStatus(said))
+// refundStatus translates a state; an unknown one stays unchanged.
+func refundStatus(status string) wechatpay.RefundStatus {
+	return cmp.Or(refundStatuses[status], wechatpay.RefundStatus(status))
 }
 
 var refundStatuses = map[string]wechatpay.RefundStatus{

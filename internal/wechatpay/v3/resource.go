@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// aeadAES256GCM is the only algorithm of encrypted resources that is taken.
+// aeadAES256GCM is the only algorithm of encrypted resources that is accepted.
 const aeadAES256GCM = "AEAD_AES_256_GCM"
 
 // nonceSize in bytes. crypto/cipher panics at another one.

@@ -22,8 +22,8 @@ func testPayment() wechatpay.Payment {
 func TestQueries(t *testing.T) {
 	noCoupon := testPayment()
 	noCoupon.CashTotal, noCoupon.CouponTotal = ptr(101), nil
-	unsaid := testPayment()
-	unsaid.CashTotal, unsaid.CouponTotal, unsaid.CashCurrency, unsaid.OpenID, unsaid.PaidTime = nil, nil, "", "", time.Time{}
+	minimal := testPayment()
+	minimal.CashTotal, minimal.CouponTotal, minimal.CashCurrency, minimal.OpenID, minimal.PaidTime = nil, nil, "", "", time.Time{}
 	h5 := testPayment()
 	h5.TradeType = "MWEB"
 	bySub := testPayment()
@@ -42,10 +42,10 @@ func TestQueries(t *testing.T) {
 		"h5":             {tradeBody("SUCCESS", map[string]any{"trade_type": "MWEB"}), false, wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "ns=default", Payment: h5}},
 		"without coupon": {tradeBody("SUCCESS", map[string]any{"amount": map[string]any{"total": 101, "payer_total": 101, "currency": "CNY", "payer_currency": "CNY"}}), false, wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "ns=default", Payment: noCoupon}},
 		"the rest unsaid": {tradeBody("SUCCESS", map[string]any{"amount": map[string]any{"total": 101}, "payer": nil, "success_time": "yesterday"}), false,
-			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "ns=default", Payment: unsaid}},
+			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "ns=default", Payment: minimal}},
 		"nulls": {tradeBody("SUCCESS", nil)[:len(tradeBody("SUCCESS", nil))-1] + `,"promotion_detail":null,"scene_info":null}`, false, wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "ns=default", Payment: testPayment()}},
 		"more than the total was paid": {tradeBody("SUCCESS", map[string]any{"amount": map[string]any{"total": 101, "payer_total": 102}, "payer": nil, "success_time": ""}), false,
-			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "ns=default", Payment: unsaid}},
+			wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "ns=default", Payment: minimal}},
 		"partner":           {partnerBody("SUCCESS", nil), true, wechatpay.Trade{State: wechatpay.TradeStateSuccess, Attach: "ns=default", Payment: bySub}},
 		"partner, not paid": {partnerBody("NOTPAY", nil), true, wechatpay.Trade{State: wechatpay.TradeStateNotPay}},
 	} {

@@ -29,8 +29,8 @@ type transaction struct {
 	} `json:"amount"`
 }
 
-// otherMembers are those by which contents of other products are told from a transaction: those of
-// combined orders, and of shared profits, whose events and types are called the same.
+// otherMembers distinguish contents of other products from a transaction: members of combined
+// orders, and of shared profits, whose events and types are called the same.
 type otherMembers struct {
 	CombineOutTradeNo jsontext.Value `json:"combine_out_trade_no"`
 	SubOrders         jsontext.Value `json:"sub_orders"`
@@ -49,12 +49,12 @@ func (o *otherMembers) areShared() bool {
 // isOther reports whether a content is another product's. Its members may have other types than a
 // transaction's of the same names, so none of those is read.
 func isOther(content []byte) bool {
-	var said struct {
+	var parsed struct {
 		Others     otherMembers   `json:",inline"`
 		TradeState jsontext.Value `json:"trade_state"`
 	}
-	err := readJSON(content, &said)
-	return err == nil && (said.Others.areCombined() || said.TradeState == nil && said.Others.areShared())
+	err := readJSON(content, &parsed)
+	return err == nil && (parsed.Others.areCombined() || parsed.TradeState == nil && parsed.Others.areShared())
 }
 
 // payment returns the payment of a paid order. It requires the members that identify and record a
@@ -93,8 +93,8 @@ func (t *transaction) payment() (wechatpay.Payment, error) {
 	}, nil
 }
 
-// amountIfSaid returns an informational amount, or nil if it is none that can be: a payment must
-// not be lost because of it.
+// amountIfSaid returns an informational amount, or nil if it is missing or impossible: a payment
+// must not be lost because of it.
 func amountIfSaid(amount *int64, most int64) *int64 {
 	if amount == nil || *amount < 0 || *amount > most {
 		return nil

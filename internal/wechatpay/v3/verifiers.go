@@ -35,7 +35,7 @@ func newVerifiers(publicKeys []wechatpay.PublicKey, certificates *wechatpay.Plat
 }
 
 // find returns the key that Wechatpay-Serial names, or nil. An expired certificate verifies
-// nothing: WeChat has stopped to use it.
+// nothing: WeChat has stopped using it.
 func (v *verifiers) find(serial string, now time.Time) *rsa.PublicKey {
 	for _, key := range v.publicKeys {
 		if key.ID == serial {
@@ -123,7 +123,7 @@ func (v *verifiers) list() []wechatpay.Verifier {
 		listed = append(listed, wechatpay.Verifier{ID: key.ID, Type: wechatpay.VerifierPublicKey, Fingerprint: fingerprintOf(key.Key), Proven: key.proven.Load()})
 	}
 	for _, certificate := range certificates {
-		key, _ := certificate.PublicKey.(*rsa.PublicKey) // lists with other keys are not taken
+		key, _ := certificate.PublicKey.(*rsa.PublicKey) // other keys were left out of the list
 		listed = append(listed, wechatpay.Verifier{
 			ID: serialOf(certificate), Type: wechatpay.VerifierCertificate, Fingerprint: fingerprintOf(key), NotAfter: certificate.NotAfter, Proven: true,
 		})

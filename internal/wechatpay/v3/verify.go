@@ -29,8 +29,8 @@ const (
 // refuse one of exactly this age.
 const clockTolerance = 5 * time.Minute
 
-// unproven says why a message is not proven to be WeChat's. Its text is constant, so that it says
-// nothing of the message.
+// unproven says why a message is not proven to be WeChat's. Its text is constant and contains no
+// part of the message.
 type unproven struct {
 	meaning wechatpay.Meaning
 	cause   error
@@ -53,7 +53,7 @@ type proof struct {
 	key    *rsa.PublicKey
 }
 
-// readProof reads the headers. One that is there twice would be read differently by different
+// readProof reads the headers. One that occurs twice would be read differently by different
 // readers, so it counts as missing.
 func readProof(header http.Header) (proof, *unproven) {
 	var read proof
@@ -70,7 +70,7 @@ func readProof(header http.Header) (proof, *unproven) {
 		}
 		*part.into = values[0]
 	}
-	if said := header[headerSignatureType]; len(said) > 1 || len(said) == 1 && said[0] != string(SHA256WithRSA) {
+	if algorithms := header[headerSignatureType]; len(algorithms) > 1 || len(algorithms) == 1 && algorithms[0] != string(SHA256WithRSA) {
 		return proof{}, notVerified("it is signed with an algorithm that is not " + string(SHA256WithRSA))
 	}
 	return read, nil
@@ -86,7 +86,7 @@ func readFreshProof(header http.Header, now time.Time) (proof, *unproven) {
 }
 
 // checkTime refuses a signature that is too old or too new by our clock: a recorded message is not
-// taken later.
+// accepted later.
 func (p proof) checkTime(now time.Time) *unproven {
 	seconds, err := strconv.ParseInt(p.timestamp, 10, 64)
 	if err != nil || strings.Trim(p.timestamp, "0123456789") != "" {
@@ -126,7 +126,7 @@ func (c *Client) verify(ctx context.Context, header http.Header, body []byte, no
 
 // verifyKnown is verify without a download.
 func (c *Client) verifyKnown(header http.Header, body []byte, now time.Time) (proof, *unproven) {
-	return c.verifyAfter(c.downloadTrouble.Load, header, body, now)
+	return c.verifyAfter(c.downloadFailure.Load, header, body, now)
 }
 
 // verifyAfter verifies a message with the key that it names, never with another one. If that is not
@@ -146,8 +146,8 @@ func (c *Client) verifyAfter(download func() *wechatpay.Error, header http.Heade
 	return read, why
 }
 
-// withTrouble says why the certificates could not be downloaded, if they could not.
-func withTrouble(why *unproven, failure *wechatpay.Error) *unproven {
+// withDownloadFailure adds why the certificates could not be downloaded, if they could not.
+func withDownloadFailure(why *unproven, failure *wechatpay.Error) *unproven {
 	if failure == nil || errors.Is(failure, errJustTried) {
 		return why
 	}
@@ -170,10 +170,10 @@ func (c *Client) findAfter(download func() *wechatpay.Error, serial string, now 
 	if key := c.verifiers.find(serial, now); key != nil {
 		return key, nil
 	}
-	return nil, withTrouble(unknownSerial(serial), failure)
+	return nil, withDownloadFailure(unknownSerial(serial), failure)
 }
 
-// unknownWithoutCalls says what a process that may not make calls lacks.
+// unknownWithoutCalls returns why a process that makes no calls does not know a key.
 func (c *Client) unknownWithoutCalls() *unproven {
 	why := notVerified("it is signed with a key that publicKeys does not have, and this process cannot download certificates")
 	if len(c.verifiers.publicKeys) == 0 {
@@ -190,7 +190,7 @@ func unknownSerial(serial string) *unproven {
 	return notVerified("it is signed with a certificate that is not among WeChat Pay's for this merchant number")
 }
 
-// hasLineBreak looks for each byte by itself, which is fast in a long text.
+// hasLineBreak searches for each byte separately, which is fast in a long text.
 func hasLineBreak(text string) bool {
 	return strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0
 }

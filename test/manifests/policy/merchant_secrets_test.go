@@ -73,6 +73,8 @@ func TestEveryFieldOfAMerchantIsGuardedOrFree(t *testing.T) {
 			t.Errorf("nobody said whether spec.%s takes the right to read the Secrets: fieldsOfMerchant does not have it", name)
 		case !field.immutable && len(field.patches) == 0:
 			t.Errorf("spec.%s is not tried", name)
+		case strings.HasSuffix(name, "SecretRef") && (!field.guarded || !namesSecret(t, merchant("any"), name)):
+			t.Errorf("spec.%s has to be guarded, and merchant() has to name a Secret of its own in it", name)
 		}
 	}
 	for name, of := range map[string]reflect.Type{
@@ -84,6 +86,16 @@ func TestEveryFieldOfAMerchantIsGuardedOrFree(t *testing.T) {
 			t.Errorf("spec.%s has the fields %q, and %q are tried", name, got, fieldsOfMerchant[name].parts)
 		}
 	}
+}
+
+// namesSecret reports whether a reference of a Merchant names a Secret that no other one names.
+func namesSecret(t *testing.T, m *v1alpha1.Merchant, reference string) bool {
+	t.Helper()
+	without, err := patched(m, `{"`+reference+`":null}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(without.Spec.SecretNames()) == len(m.Spec.SecretNames())-1
 }
 
 // hidden fails unless the policy on Secrets refused, in words that help.
@@ -175,23 +187,25 @@ func TestMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
 	setup := person(t, "setup", role)
 	lister := person(t, "lister", role, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"list", "watch", "create", "update"}})
 	half := person(t, "half", role, reads("shop.wechatpay"))
-	all := []string{"shop.wechatpay", "shop-apiv3", "shop-cert", "another"}
-	allBut := func(secret string) []string {
-		return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == secret })
-	}
+	stored := merchant("guarded")
+	named := stored.Spec.SecretNames()
+	all := append(slices.Clone(named), "another")
 	people := map[string]struct {
 		client.Client
 		reads []string
 	}{
 		"setup": {setup, nil}, "lister": {lister, nil}, "half": {half, []string{"shop.wechatpay"}},
 	}
-	for user, may := range map[string][]string{"keeper": all, "without-key": allBut(all[0]), "without-v3": allBut(all[1]), "without-cert": allBut(all[2])} {
+	readers := map[string][]string{"keeper": all}
+	for _, secret := range named {
+		readers["without-"+secret] = slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == secret })
+	}
+	for user, may := range readers {
 		people[user] = struct {
 			client.Client
 			reads []string
 		}{person(t, user, role, reads(may...)), may}
 	}
-	stored := merchant("guarded")
 	if err := applyMerchant(ctx, admin, stored); err != nil {
 		t.Fatal(err)
 	}
@@ -207,16 +221,10 @@ func TestMerchantsTakeTheRightToTheirSecrets(t *testing.T) {
 						t.Fatal(err)
 					}
 					// A Secret that is not named any more need not be read.
-					needs := map[string]bool{changed.Spec.APIKeySecretRef.Name: true}
-					if name := changed.Spec.APIV3KeySecretRef.Name; name != "" {
-						needs[name] = true
-					}
-					if reference := changed.Spec.CertificateSecretRef; reference != nil {
-						needs[reference.Name] = true
-					}
+					needs := changed.Spec.SecretNames()
 					for user, may := range people {
 						var missing []string
-						for secret := range needs {
+						for _, secret := range needs {
 							if field.guarded && !slices.Contains(may.reads, secret) {
 								missing = append(missing, secret)
 							}

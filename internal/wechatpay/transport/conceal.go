@@ -6,11 +6,11 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay"
 )
 
-// Discreet returns the same error for all failures at a host that has never sent a verified answer,
+// Conceal returns the same error for all failures at a host that has never sent a verified answer,
 // so that the error does not reveal whether the address has a host, a port, TLS or HTTP. The
 // outcome is the cautious one. Only a failure in the protocol's own format is reported (speaks),
-// because it shows that the host speaks WeChat Pay's protocol.
-func Discreet(trust wechatpay.Trust, host *url.URL, failure *wechatpay.Error, speaks bool) *wechatpay.Error {
+// because it shows that the host implements WeChat Pay's protocol.
+func Conceal(trust wechatpay.Trust, host *url.URL, failure *wechatpay.Error, speaks bool) *wechatpay.Error {
 	switch {
 	case trust == nil:
 		return failure

@@ -13,13 +13,13 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/lifecycle"
 )
 
-// For returns the MiniProgram in which an Order was paid; nil if there is none that it may use.
+// FindForOrder returns the MiniProgram in which an Order was paid; nil if it may use none.
 //
-// It is in the Order's own namespace, or in that of the Order's Merchant, which the shop trusts with
-// its money already. A MiniProgram anywhere else can't be meant, whatever namespaces it allows: an
-// appid is public, so that anybody could name another's, and would get the payers of strangers, and
-// the say about what was shipped to them.
-func For(ctx context.Context, reader client.Reader, order *v1alpha1.Order, merchant *v1alpha1.Merchant) (*v1alpha1.MiniProgram, error) {
+// It is in the Order's namespace, or in that of the Order's Merchant, which the shop trusts with
+// its money already. A MiniProgram in another namespace is never used, whatever namespaces it
+// allows: appids are public, so any user could create one with the appid of a shop, and would get
+// its payers' openids and decide what is reported as shipped to them.
+func FindForOrder(ctx context.Context, reader client.Reader, order *v1alpha1.Order, merchant *v1alpha1.Merchant) (*v1alpha1.MiniProgram, error) {
 	appID := lifecycle.PayerAppID(order, merchant)
 	for _, namespace := range slices.Compact([]string{order.Namespace, merchant.Namespace}) {
 		var all v1alpha1.MiniProgramList

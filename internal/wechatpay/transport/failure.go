@@ -29,20 +29,20 @@ func (e *transportError) Unwrap() error { return e.cause }
 // failure classifies a transport error. Without a connection nothing was sent.
 func (a *attempt) failure(cause error) *wechatpay.Error {
 	connected := a.connected.Load()
-	trouble := &transportError{a.describe(cause), cause}
+	described := &transportError{a.describe(cause), cause}
 	switch refused := a.certified && isCertificateAlert(cause); {
 	case refused && connected:
 		// TLS 1.3: the server checks the certificate only after our first bytes, and processes none
 		// of them.
-		return &wechatpay.Error{Operation: a.operation, Outcome: wechatpay.Refused, Meaning: wechatpay.CertificateRejected, Err: trouble}
+		return &wechatpay.Error{Operation: a.operation, Outcome: wechatpay.Refused, Meaning: wechatpay.CertificateRejected, Err: described}
 	case connected:
-		return Unknown(a.operation, wechatpay.Repeat, trouble)
+		return Unknown(a.operation, wechatpay.Repeat, described)
 	case refused:
-		return NotSent(a.operation, wechatpay.CertificateRejected, trouble)
+		return NotSent(a.operation, wechatpay.CertificateRejected, described)
 	case isServerNotTrusted(cause):
-		return NotSent(a.operation, wechatpay.NeedsAttention, trouble)
+		return NotSent(a.operation, wechatpay.NeedsAttention, described)
 	default:
-		return NotSent(a.operation, wechatpay.Repeat, trouble)
+		return NotSent(a.operation, wechatpay.Repeat, described)
 	}
 }
 
@@ -70,7 +70,7 @@ func (a *attempt) describeDeadline() string {
 	if a.connected.Load() {
 		missing = "no answer"
 	}
-	if a.hurried || a.caller.Err() != nil {
+	if a.shortened || a.caller.Err() != nil {
 		return missing + " in the time given"
 	}
 	return missing + " within " + seconds(a.limit)

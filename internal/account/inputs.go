@@ -20,31 +20,31 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/wechatpay/protocols"
 )
 
-// parts are the inputs of an Account.
-type parts struct {
+// inputs are what an Account is made of: its Merchant's spec and Secrets, checked and parsed.
+type inputs struct {
 	settings          wechatpay.Settings
-	certificate       certificateParts
-	protocols         map[v1alpha1.Protocol]*protocolParts
+	certificate       certificateInput
+	protocols         map[v1alpha1.Protocol]*protocolInputs
 	version, endpoint string
 }
 
-// protocolParts are the inputs of a Connection. Only problem is set if it can't be made.
-type protocolParts struct {
-	protocol               wechatpay.Protocol
-	secrets                wechatpay.Secrets
-	payment, refund        string
-	certificateForAllCalls bool
-	problem                *Problem
-	// notifyProblem is what is wrong with the callback addresses; nothing else is wrong then.
+// protocolInputs are what a Connection is made of. If it can't be opened, only problem is set.
+type protocolInputs struct {
+	protocol        wechatpay.Protocol
+	secrets         wechatpay.Secrets
+	payment, refund string
+	certificateUse  protocols.CertificateUse
+	problem         *Problem
+	// notifyProblem is what is wrong with the callback addresses. It is set only if problem is nil.
 	notifyProblem *Problem
 }
 
-// gather reads everything that an Account is made of. It returns a *Problem if no protocol can be
-// used; one that concerns a single protocol is in its parts.
-func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*parts, error) {
-	ofDay := protocols.OfMerchant(merchant)
-	if _, known := protocols.Of(ofDay); !known {
-		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("This operator does not support the protocol %s of spec.protocol: update the operator, or choose another protocol", ofDay)}
+// readInputs reads everything that an Account is made of. It returns a *Problem if no protocol can
+// be used; a Problem of a single protocol is in the inputs of that protocol.
+func (r *Registry) readInputs(ctx context.Context, merchant *v1alpha1.Merchant) (*inputs, error) {
+	current := protocols.OfMerchant(merchant)
+	if _, known := protocols.Of(current); !known {
+		return nil, &Problem{v1alpha1.ReasonInvalidEndpoint, fmt.Sprintf("This operator does not support the protocol %s of spec.protocol: update the operator, or choose another protocol", current)}
 	}
 	primary, backup, problem := endpoints(merchant, r.options.EndpointHosts)
 	if problem != nil {
@@ -55,11 +55,11 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 	if problem != nil {
 		return nil, problem
 	}
-	certificate, err := r.certificate(ctx, merchant)
+	certificate, err := r.readCertificateInput(ctx, merchant)
 	if err != nil {
 		return nil, err
 	}
-	made := &parts{
+	in := &inputs{
 		settings: wechatpay.Settings{
 			MchID: merchant.Spec.MchID, Scheme: wechatpay.Scheme(merchant.Spec.SignType), Partner: partnerOf(merchant),
 			Endpoint: primary, BackupEndpoint: backup, RootCAs: roots,
@@ -67,36 +67,36 @@ func (r *Registry) gather(ctx context.Context, merchant *v1alpha1.Merchant) (*pa
 			Now: r.options.Clock.Now,
 		},
 		certificate: certificate,
-		protocols:   map[v1alpha1.Protocol]*protocolParts{},
+		protocols:   map[v1alpha1.Protocol]*protocolInputs{},
 		endpoint:    EndpointID(merchant),
 	}
-	inputs := []string{
+	versioned := []string{
 		certificate.raw, certificate.problem.message(), string(bundle), primary.String(), backupOf(backup),
-		string(merchant.Spec.SignType), string(ofDay), partnerVersion(made.settings.Partner),
+		string(merchant.Spec.SignType), string(current), partnerVersion(in.settings.Partner),
 	}
 	for _, name := range protocols.Names() {
 		credentials := protocols.CredentialsOf(name, merchant)
-		if credentials.Secret == "" && name != ofDay {
+		if credentials.Secret == "" && name != current {
 			continue
 		}
-		its, err := r.gatherProtocol(ctx, merchant, name, credentials, made)
+		protocolIn, err := r.readProtocolInputs(ctx, merchant, name, credentials, in)
 		if problem, ok := AsProblem(err); ok {
-			its = &protocolParts{problem: problem}
+			protocolIn = &protocolInputs{problem: problem}
 		} else if err != nil {
 			return nil, err
 		}
-		made.protocols[name] = its
-		inputs = append(inputs, string(name), its.secrets.Key, its.secrets.PreviousKey, its.payment,
-			fmt.Sprintf("%q", credentials.PublicKeys), its.problem.message(), its.notifyProblem.message())
+		in.protocols[name] = protocolIn
+		versioned = append(versioned, string(name), protocolIn.secrets.Key, protocolIn.secrets.PreviousKey, protocolIn.payment,
+			fmt.Sprintf("%q", credentials.PublicKeys), protocolIn.problem.message(), protocolIn.notifyProblem.message())
 	}
-	made.version = Checksum(inputs...)
-	return made, nil
+	in.version = Checksum(versioned...)
+	return in, nil
 }
 
-// gatherProtocol reads what one protocol needs. Its error is a *Problem, or the API server's.
-func (r *Registry) gatherProtocol(ctx context.Context, merchant *v1alpha1.Merchant, name v1alpha1.Protocol, credentials protocols.Credentials, made *parts) (*protocolParts, error) {
+// readProtocolInputs reads what one protocol needs. Its error is a *Problem, or the API server's.
+func (r *Registry) readProtocolInputs(ctx context.Context, merchant *v1alpha1.Merchant, name v1alpha1.Protocol, credentials protocols.Credentials, in *inputs) (*protocolInputs, error) {
 	protocol, _ := protocols.Of(name)
-	payment, refund, notifyProblem := notifyURLs(merchant, name, r.options.NotifyBaseURL, made.settings.Endpoint)
+	payment, refund, notifyProblem := notifyURLs(merchant, name, r.options.NotifyBaseURL, in.settings.Endpoint)
 	if r.options.CallbacksOnly {
 		notifyProblem = nil
 	}
@@ -112,21 +112,21 @@ func (r *Registry) gatherProtocol(ctx context.Context, merchant *v1alpha1.Mercha
 	if problem != nil {
 		return nil, problem
 	}
-	if credentials.CertificateForAllCalls && !signsWithRSA(made.certificate.pair) {
+	if credentials.Certificate == protocols.CertificateForAllCalls && !signsWithRSA(in.certificate.pair) {
 		return nil, &Problem{v1alpha1.ReasonInvalidCertificate, fmt.Sprintf(
 			"The private key in Secret %s/%s is not an RSA key, with which protocol %s signs: put the merchant's apiclient_cert.pem and apiclient_key.pem there",
 			merchant.Namespace, merchant.Spec.CertificateSecretRef.Name, name)}
 	}
-	return &protocolParts{
+	return &protocolInputs{
 		protocol: protocol,
-		secrets:  wechatpay.Secrets{Key: keys.current, PreviousKey: keys.previous, Certificate: made.certificate.pair, PublicKeys: publicKeys},
+		secrets:  wechatpay.Secrets{Key: keys.current, PreviousKey: keys.previous, Certificate: in.certificate.pair, PublicKeys: publicKeys},
 		payment:  payment, refund: refund, notifyProblem: notifyProblem,
-		certificateForAllCalls: credentials.CertificateForAllCalls,
+		certificateUse: credentials.Certificate,
 	}, nil
 }
 
-// signsWithRSA reports whether a certificate has an RSA key; true if there is none, which is another
-// problem.
+// signsWithRSA reports whether a certificate has an RSA key. It is true for nil: a missing
+// certificate is a problem of its own.
 func signsWithRSA(pair *tls.Certificate) bool {
 	if pair == nil {
 		return true
@@ -135,8 +135,8 @@ func signsWithRSA(pair *tls.Certificate) bool {
 	return isRSA
 }
 
-// certificateParts is the result of reading a certificate Secret.
-type certificateParts struct {
+// certificateInput is the result of reading a certificate Secret.
+type certificateInput struct {
 	pair    *tls.Certificate
 	leaf    *x509.Certificate
 	problem *Problem
@@ -150,36 +150,40 @@ func backupOf(backup *url.URL) string {
 	return backup.String()
 }
 
-// certificate reads the API certificate. A problem with it stops only the calls that need it, so it
-// is not an error.
-func (r *Registry) certificate(ctx context.Context, merchant *v1alpha1.Merchant) (certificateParts, error) {
+// readCertificateInput reads the API certificate. A problem with it stops only the calls that need
+// it, so it is not an error.
+func (r *Registry) readCertificateInput(ctx context.Context, merchant *v1alpha1.Merchant) (certificateInput, error) {
 	reference := merchant.Spec.CertificateSecretRef
 	if reference == nil || r.options.CallbacksOnly {
-		return certificateParts{}, nil
+		return certificateInput{}, nil
 	}
-	stops := whatStops(merchant)
+	stops := whatStops(protocols.CredentialsOf(merchant.Spec.Protocol, merchant).Certificate)
 	secret, err := ReadSecret(ctx, r.secrets, merchant.Namespace, reference.Name, "the client certificate", "spec.certificateSecretRef")
 	if err != nil {
 		if problem, ok := AsProblem(err); ok {
 			problem.Message += stops
-			return certificateParts{problem: problem}, nil
+			return certificateInput{problem: problem}, nil
 		}
-		return certificateParts{}, err
+		return certificateInput{}, err
 	}
 	pair, leaf, problem := readCertificate(secret, merchant.Spec.MchID, r.options.Clock.Now())
 	if problem != nil {
 		problem.Message += stops
 	}
 	raw := string(secret.Data[corev1.TLSCertKey]) + string(secret.Data[corev1.TLSPrivateKeyKey])
-	return certificateParts{pair: pair, leaf: leaf, problem: problem, raw: raw}, nil
+	return certificateInput{pair: pair, leaf: leaf, problem: problem, raw: raw}, nil
 }
 
-// whatStops says what a certificate that can't be used stops.
-func whatStops(merchant *v1alpha1.Merchant) string {
-	if protocols.CredentialsOf(merchant.Spec.Protocol, merchant).CertificateForAllCalls {
+// whatStops returns the end of a message: which calls an unusable certificate stops.
+func whatStops(use protocols.CertificateUse) string {
+	switch use {
+	case protocols.CertificateForAllCalls:
 		return ". Nothing is sent until then; callbacks are still taken"
+	case protocols.CertificateForRefunds:
+		return ". Refunds stop until then, Orders do not"
+	default:
+		return ""
 	}
-	return ". Refunds stop until then, Orders do not"
 }
 
 // ReadSecret reads the Secret that a field of an object in its namespace names. The error is a *Problem,
