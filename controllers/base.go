@@ -12,7 +12,7 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/events"
 )
 
-// Base is shared by the reconcilers.
+// Base is shared by the reconcilers; not all of them need each field.
 type Base struct {
 	// Client reads from the cache and writes to the API server.
 	Client client.Client
@@ -30,9 +30,9 @@ type Base struct {
 	Events *events.Dispatcher
 	// Ledger records what happened; nil if there is none.
 	Ledger Ledger
-	// Wakeups start queries for objects that a bill lists as paid or accepted, and their status
+	// Missed starts queries for objects that a bill lists as paid or accepted, and their status
 	// does not.
-	Wakeups *Wakeups
+	Missed *MissedObjects
 	// Recorder writes events for decisions and for what needs a person's attention.
 	Recorder kubeevents.EventRecorder
 	// Log gets one line for each change of state.

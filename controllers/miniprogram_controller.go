@@ -68,11 +68,11 @@ func (r *MiniProgramReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 }
 
 func (r *MiniProgramReconciler) check(ctx context.Context, m *v1alpha1.MiniProgram) progress {
-	leave, entered := r.MiniPrograms.AcquireSlot(ctx, m.Namespace, m.Namespace)
-	if !entered {
+	release, acquired := r.MiniPrograms.AcquireSlot(ctx, m.Namespace, m.Namespace)
+	if !acquired {
 		return again(slotPause + rand.N(slotPause))
 	}
-	defer leave()
+	defer release()
 	acc, err := r.MiniPrograms.Get(ctx, m)
 	if problem, isProblem := account.AsProblem(err); isProblem {
 		*r.checked.of(m) = checkedMiniProgram{}

@@ -76,7 +76,7 @@ func TestRefusedEarlyCloseIsRetried(t *testing.T) {
 	shop.WaitOrder("order-0001", "Prepared=True/Prepared")
 	shop.Patch(order, wishClosed)
 	closing := shop.WaitOrder("order-0001", "Paid=Unknown/Closing")
-	g.Expect(closing.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("tried again"))))
+	g.Expect(closing.Status.Conditions).To(gomega.ContainElement(gomega.HaveField("Message", gomega.ContainSubstring("tries again"))))
 	shop.WaitOrder("order-0001", "Paid=False/Closed")
 }
 

@@ -49,9 +49,8 @@ func (r *RefundReconciler) verifyAbnormalWhenSeen(ctx context.Context, f *refund
 	return next()
 }
 
-// resolveAbnormal tells WeChat where to send the money of an abnormal refund. What it sends is
-// encrypted and differs each time, so WeChat is asked about the refund before it is told, and told
-// again only while it still says Abnormal.
+// resolveAbnormal tells WeChat where to send the money of an abnormal refund. The request is
+// encrypted and so differs each time; it is repeated only while a query still says Abnormal.
 func (r *RefundReconciler) resolveAbnormal(ctx context.Context, f *refund) progress {
 	if f.Spec.Abnormal == nil || !lifecycle.IsAbnormal(f.Refund) || !lifecycle.AbnormalTrusted(f.Refund) || lifecycle.AbnormalReason(f.Refund) == v1alpha1.ReasonAccepted {
 		return next()
@@ -96,7 +95,7 @@ func (r *RefundReconciler) abnormalWaits(ctx context.Context, f *refund, change 
 	return afterWrite(r.record(ctx, f, change), next()) // to the poll
 }
 
-// abnormalRequest reads the payer's bank card from its Secret. Nothing of it is shown.
+// abnormalRequest reads the payer's bank card from its Secret. The status never shows it.
 func (r *RefundReconciler) abnormalRequest(ctx context.Context, f *refund) (wechatpay.AbnormalRefundRequest, *account.Problem, error) {
 	decided := f.Spec.Abnormal
 	request := wechatpay.AbnormalRefundRequest{

@@ -38,9 +38,10 @@ type RefundReconciler struct {
 	callHoldoffs, failedPolls *holdoffs
 	// contradictions holds since when WeChat reports another refund with a Refund's number.
 	contradictions *dueTimes
-	// finalizerAdded holds the time before which a Refund is not sent after the finalizer was added.
-	finalizerAdded *dueTimes
-	// missed are the Refunds that a bill has as accepted, until they are queried.
+	// sendAfter holds the time before which a Refund is not sent, because the finalizer was just
+	// added.
+	sendAfter *dueTimes
+	// missed are the Refunds that a bill lists as accepted, until they are queried.
 	missed *dueTimes
 	// sent are the Refunds with a recent refund request.
 	sent *recent[types.NamespacedName, *sentRefund]
@@ -90,7 +91,7 @@ func (r *RefundReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 func (r *RefundReconciler) init() {
 	r.retries, r.nextPolls, r.callHoldoffs, r.failedPolls = newRetries(r.Timing), newDueTimes(), newHoldoffs(), newHoldoffs()
-	r.contradictions, r.finalizerAdded, r.missed = newDueTimes(), newDueTimes(), newDueTimes()
+	r.contradictions, r.sendAfter, r.missed = newDueTimes(), newDueTimes(), newDueTimes()
 	r.sent, r.refusals = newRecent[types.NamespacedName, *sentRefund](deletionWindow, r.Clock), &refusals{}
 	r.written = newOwnWrites(r.Clock)
 	r.spacing = newRefundSpacing(r.Timing.RefundSpacing, r.Clock)
@@ -178,7 +179,7 @@ func (r *RefundReconciler) forget(uid types.UID) {
 	r.callHoldoffs.clear(uid)
 	r.failedPolls.clear(uid)
 	r.contradictions.clear(uid)
-	r.finalizerAdded.clear(uid)
+	r.sendAfter.clear(uid)
 	r.missed.clear(uid)
 }
 

@@ -37,7 +37,7 @@ func (r *RefundReconciler) addFinalizerWhenSeen(ctx context.Context, f *refund) 
 		}
 		return stop(client.IgnoreNotFound(err))
 	}
-	r.finalizerAdded.set(f.UID, r.Clock.Now().Add(r.Timing.DeletionSettles))
+	r.sendAfter.set(f.UID, r.Clock.Now().Add(r.Timing.DeletionSettles))
 	return next()
 }
 
@@ -51,7 +51,7 @@ func (r *RefundReconciler) requireFinalizer(ctx context.Context, f *refund) prog
 
 // awaitEarlierDeletion waits for the end of a deletion that may have begun before the finalizer was added.
 func (r *RefundReconciler) awaitEarlierDeletion(_ context.Context, f *refund) progress {
-	if settled, known := r.finalizerAdded.get(f.UID); known {
+	if settled, known := r.sendAfter.get(f.UID); known {
 		if wait := settled.Sub(r.Clock.Now()); wait > 0 {
 			return again(wait)
 		}

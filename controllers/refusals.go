@@ -121,7 +121,8 @@ func refusal(write string, err error) string {
 	return fmt.Sprintf("the operator is not allowed %s: %v. It is retried automatically", writePurpose[write], err)
 }
 
-// reportAbandoned reports that a finalizer is removed although its object is not settled at WeChat.
+// reportAbandoned reports that a finalizer is removed although its order or refund has not ended at
+// WeChat.
 func (b *Base) reportAbandoned(ctx context.Context, object client.Object, format string, arguments ...any) {
 	if b.refusals.message(object.GetUID(), metrics.WriteRelease) == "" { // otherwise it was reported before
 		b.reporter(ctx).FinalizerAbandoned(object, b.kindOf(object), format, arguments...)

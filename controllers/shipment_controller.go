@@ -46,8 +46,8 @@ type shipment struct {
 	// last is the Shipment before this one that was uploaded as the last one of the Order; empty if none
 	// was.
 	last string
-	// leave frees the slot for calls.
-	leave func()
+	// releaseSlot frees the slot for calls.
+	releaseSlot func()
 }
 
 // SetupWithManager registers the reconciler with the manager. It runs on the leader.
@@ -68,7 +68,7 @@ func (r *ShipmentReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile runs the steps of a Shipment.
 func (r *ShipmentReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	scope := &shipment{Shipment: &v1alpha1.Shipment{}, leave: func() {}}
+	scope := &shipment{Shipment: &v1alpha1.Shipment{}, releaseSlot: func() {}}
 	if err := r.Client.Get(ctx, request.NamespacedName, scope.Shipment); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -79,7 +79,7 @@ func (r *ShipmentReconciler) Reconcile(ctx context.Context, request ctrl.Request
 		r.forget(scope.UID)
 		return ctrl.Result{}, nil
 	}
-	defer func() { scope.leave() }()
+	defer func() { scope.releaseSlot() }()
 	return run(ctx, scope, r.findOrder, r.awaitPayment, r.findMerchant, r.findMiniProgram, r.awaitRetry, r.takeSlot, r.openMiniProgram, r.awaitTurn, r.upload)
 }
 

@@ -74,11 +74,11 @@ func (r *ShipmentReconciler) findMiniProgram(ctx context.Context, s *shipment) p
 // takeSlot takes a slot for calls, before anything is read that is not in the cache: the waiting
 // Shipments of one namespace must neither keep those of others waiting nor load the API server.
 func (r *ShipmentReconciler) takeSlot(ctx context.Context, s *shipment) progress {
-	leave, entered := r.MiniPrograms.AcquireSlot(ctx, s.miniProgram.Namespace, s.Namespace)
-	if !entered {
+	release, acquired := r.MiniPrograms.AcquireSlot(ctx, s.miniProgram.Namespace, s.Namespace)
+	if !acquired {
 		return again(slotPause + rand.N(slotPause))
 	}
-	s.leave = leave
+	s.releaseSlot = release
 	return next()
 }
 

@@ -15,10 +15,10 @@ import (
 	"github.com/wechatpay-operator/wechatpay-operator/internal/weixin"
 )
 
-// upload asks WeChat what it has, and uploads what it does not have. So a lost answer never leads to
-// a second upload, and the one chance to ship again is not used by accident: not by a Shipment that
-// comes after the last one of its Order either. WeChat may have it all the same, if the Shipments of
-// an Order were applied again in another order after a restore.
+// upload asks WeChat what it has before it uploads. So a lost answer does not lead to a second
+// upload, which would use up the one correction that WeChat allows. If a Shipment of the Order was
+// already uploaded as the last one, this one is only compared: after a restore the Shipments may
+// have been applied in another order.
 func (r *ShipmentReconciler) upload(ctx context.Context, s *shipment) progress {
 	shipping := miniprogram.Shipping(s.Shipment, s.order, s.merchant, s.others)
 	known, err := s.account.GetOrder(ctx, shipping.Order)
@@ -34,7 +34,8 @@ func (r *ShipmentReconciler) upload(ctx context.Context, s *shipment) progress {
 			"WeChat does not have it, and it was not uploaded: Shipment %s was uploaded before it as the last one of the Order (complete: true). "+
 				"To change what WeChat has, which it accepts once, delete both and create one with everything", s.last), known)
 	}
-	// Parts of this delivery are there whose Shipments may be gone: it goes on as one.
+	// WeChat has parts of this delivery whose Shipments may be gone: the split delivery is
+	// continued.
 	shipping.Split = shipping.Split || !known.Complete && len(known.Parcels) > 0
 	err = s.account.UploadShipping(ctx, shipping)
 	switch {

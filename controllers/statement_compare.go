@@ -38,16 +38,16 @@ func (r *StatementReconciler) compare(ctx context.Context, s *statementScope) pr
 	before, hash := lifecycle.BalancedReason(s.Statement), s.Status.Hash
 	// The objects are queried before the result is stored: if the process ends between the two, the
 	// next comparison queries them again.
-	r.Wakeups.wake(found)
-	at, again := r.afterComparison(s, found)
+	r.Missed.queryNow(found)
+	at, more := r.afterComparison(s, found)
 	err = record(withCallOutcome(ctx, wechatpay.OperationDownloadBill, nil), &r.Base, s.Statement, func(shown *v1alpha1.Statement) {
-		lifecycle.StatementCompare(shown, r.comparison(s, found, at, again), r.Clock.Now())
+		lifecycle.StatementCompare(shown, r.comparison(s, found, at, more), r.Clock.Now())
 	})
 	if err != nil {
 		return stoppedBy(err)
 	}
 	r.report(s, found, before, hash)
-	if !again {
+	if !more {
 		at = neverDue
 	}
 	return r.later(s, at)

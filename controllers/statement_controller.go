@@ -188,7 +188,7 @@ func (r *StatementReconciler) spread(namespace, merchant string) time.Duration {
 	return time.Duration(uint64(sum.Sum32()) % uint64(r.Timing.Bills.Spread))
 }
 
-// slots limits how much is done for a namespace or a merchant number at a time.
+// slots limits how many Statements of a namespace, or of a merchant number, are compared at a time.
 type slots struct {
 	mutex sync.Mutex
 	taken map[string]int

@@ -20,7 +20,7 @@ const mostRepairs = 6
 
 // afterComparison returns when a bill is compared again, and false if it is not, unless somebody
 // creates another Statement.
-func (r *StatementReconciler) afterComparison(s *statementScope, found *statement.Finding) (at time.Time, again bool) {
+func (r *StatementReconciler) afterComparison(s *statementScope, found *statement.Finding) (at time.Time, more bool) {
 	timing, now := r.Timing.Bills, r.Clock.Now()
 	missed := found.Counts[matching.PaymentNotRecorded]+found.Counts[matching.RefundNotRecorded] > 0 && len(found.Orders)+len(found.Refunds) > 0
 	var times []time.Time
@@ -52,8 +52,9 @@ func (r *StatementReconciler) daily(day bills.Day, last time.Time) (at time.Time
 	return at, at.Before(r.Timing.Bills.Policy.Ready(day).Add(r.Timing.Bills.AgainFor))
 }
 
-// nextComparison returns the same of a Statement that another process compared, from its status.
-func (r *StatementReconciler) nextComparison(s *statementScope) (at time.Time, again bool) {
+// nextComparison is afterComparison for a Statement that an earlier process compared: it uses the
+// status.
+func (r *StatementReconciler) nextComparison(s *statementScope) (at time.Time, more bool) {
 	last := r.Clock.Now()
 	if s.Status.ComparedTime != nil {
 		last = s.Status.ComparedTime.Time

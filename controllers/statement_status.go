@@ -26,7 +26,7 @@ func (r *StatementReconciler) report(s *statementScope, found *statement.Finding
 }
 
 // comparison puts what was found into the words of a status.
-func (r *StatementReconciler) comparison(s *statementScope, found *statement.Finding, at time.Time, again bool) lifecycle.Compared {
+func (r *StatementReconciler) comparison(s *statementScope, found *statement.Finding, at time.Time, more bool) lifecycle.Compared {
 	compared := lifecycle.Compared{
 		Empty: found.Empty, Reason: string(found.Verdict), Hash: found.Hash, Totals: totalsOf(found),
 		Differences: differencesOf(found), Undecided: int64(sum(found.PendingCounts)), Differing: int64(sum(found.Counts)),
@@ -38,7 +38,7 @@ func (r *StatementReconciler) comparison(s *statementScope, found *statement.Fin
 	if found.Empty {
 		compared.Downloaded = fmt.Sprintf("WeChat Pay has no bill of %s: nothing was paid or refunded at the merchant number that day, as far as it says", s.day)
 	}
-	compared.Balanced = wordsOf(found, at, again, r.Records != nil)
+	compared.Balanced = wordsOf(found, at, more, r.Records != nil)
 	return compared
 }
 
@@ -50,7 +50,7 @@ func sum[K comparable](counts map[K]int) (all int) {
 }
 
 // wordsOf describes what a comparison found, what a person can do, and when it is repeated.
-func wordsOf(found *statement.Finding, at time.Time, again, ledger bool) string {
+func wordsOf(found *statement.Finding, at time.Time, more, ledger bool) string {
 	var words []string
 	switch found.Verdict {
 	case matching.Balanced:
@@ -79,7 +79,7 @@ func wordsOf(found *statement.Finding, at time.Time, again, ledger bool) string 
 	if found.Neighbour != nil {
 		words = append(words, fmt.Sprintf("The neighbouring day's bill could not be read: %v", found.Neighbour))
 	}
-	if again {
+	if more {
 		words = append(words, "The operator compares it again at "+timeText(at))
 	} else {
 		words = append(words, "The operator does not compare it again: to compare this day again, create another Statement")

@@ -156,8 +156,8 @@ func TestBadBillsBalanceNothing(t *testing.T) {
 		words string
 	}{
 		"half of it":          {simulator.Fault{Operation: file, Kind: simulator.FaultTruncate}, "Downloaded=False/Incomplete", "bill"},
-		"a broken connection": {simulator.Fault{Operation: file, Kind: simulator.FaultCut}, "Downloaded=Unknown/WeChatUnreachable", "tried again"},
-		"a page":              {simulator.Fault{Operation: file, Kind: simulator.FaultHTML}, "Downloaded=Unknown/WeChatUnreachable", "tried again"},
+		"a broken connection": {simulator.Fault{Operation: file, Kind: simulator.FaultCut}, "Downloaded=Unknown/WeChatUnreachable", "tries again"},
+		"a page":              {simulator.Fault{Operation: file, Kind: simulator.FaultHTML}, "Downloaded=Unknown/WeChatUnreachable", "tries again"},
 		"another merchant's":  {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultOtherMerchant}, "Downloaded=False/Incomplete", "another merchant number"},
 		"a renamed column":    {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultRenamedColumn}, "Downloaded=False/Incomplete", "应结订单金额"},
 		"no right":            {simulator.Fault{Operation: simulator.OperationTradeBill, Kind: simulator.FaultFail, ReturnMsg: "当前商户号账单API权限已经关闭", Status: 403, ErrCode: "NO_AUTH"}, "Downloaded=False/NotAllowed", "产品中心"},

@@ -131,12 +131,13 @@ type BillTiming struct {
 	// RetryFirst and RetryMost limit the backoff after a download that failed, and RetrySlowly is the wait where a person has to
 	// correct something at WeChat.
 	RetryFirst, RetryMost, RetrySlowly time.Duration
-	// RepairFirst and RepairMost limit the backoff after the query of what was missed, until the bill is compared again.
+	// RepairFirst and RepairMost limit the backoff after the query of missed objects, until the bill is compared
+	// again.
 	RepairFirst, RepairMost time.Duration
-	// Again is how often a Statement that differs is compared again, and AgainFor for how long after its bill was there.
+	// Again is how often a Statement that differs is compared again, and AgainFor for how long after its bill was
+	// available.
 	Again, AgainFor time.Duration
-	// Look is how often a Statement that waits checks the time at least this often, because timers stop while a
-	// machine sleeps.
+	// Look is how often a Statement that waits checks the time, because timers stop while a machine sleeps.
 	Look time.Duration
 	// Busy is the wait while other Statements of the namespace are compared.
 	Busy time.Duration

@@ -23,9 +23,9 @@ func (c *Claims) OrderOfPayment(ctx context.Context, live client.Reader, merchan
 			if order.Number() != outTradeNo || lifecycle.Attach(order, merchant) != attach {
 				continue
 			}
-			if takesPart, err := c.takesPart(ctx, order, merchant); err != nil {
+			if mayReceiveCallbacks, err := c.mayReceiveCallbacks(ctx, order, merchant); err != nil {
 				return nil, err
-			} else if takesPart && (found == nil || comesFirst(order, c.strengthOfOrder(order, merchant), found, c.strengthOfOrder(found, merchant))) {
+			} else if mayReceiveCallbacks && (found == nil || comesFirst(order, c.strengthOfOrder(order, merchant), found, c.strengthOfOrder(found, merchant))) {
 				found = order
 			}
 		}
@@ -33,9 +33,9 @@ func (c *Claims) OrderOfPayment(ctx context.Context, live client.Reader, merchan
 	})
 }
 
-// takesPart reports whether an Order may receive callbacks of the Merchant: it references the
-// Merchant, may use it or started while it could, and has not lost its number.
-func (c *Claims) takesPart(ctx context.Context, order *v1alpha1.Order, merchant *v1alpha1.Merchant) (bool, error) {
+// mayReceiveCallbacks reports whether an Order may receive callbacks of the Merchant: it references
+// the Merchant, may use it or started while it could, and has not lost its number.
+func (c *Claims) mayReceiveCallbacks(ctx context.Context, order *v1alpha1.Order, merchant *v1alpha1.Merchant) (bool, error) {
 	if namespace, name := order.MerchantKey(); namespace != merchant.Namespace || name != merchant.Name || lifecycle.PaidReason(order) == v1alpha1.ReasonNumberInUse {
 		return false, nil
 	}
@@ -70,9 +70,9 @@ func (c *Claims) RefundOfCallback(ctx context.Context, live client.Reader, merch
 			if err != nil || order.Number() != numbers.OutTradeNo || !lifecycle.IsPaid(order) && !lifecycle.RefundBegun(refund) {
 				continue // another system's payment, so its refund is not this Refund either
 			}
-			if takesPart, err := c.takesPart(ctx, order, merchant); err != nil {
+			if mayReceiveCallbacks, err := c.mayReceiveCallbacks(ctx, order, merchant); err != nil {
 				return nil, err
-			} else if takesPart && (found == nil || comesFirst(refund, c.strengthOfRefund(refund, merchant), found, c.strengthOfRefund(found, merchant))) {
+			} else if mayReceiveCallbacks && (found == nil || comesFirst(refund, c.strengthOfRefund(refund, merchant), found, c.strengthOfRefund(found, merchant))) {
 				found, foundOrder = refund, order
 			}
 		}

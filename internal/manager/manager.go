@@ -255,7 +255,7 @@ func (o *Operator) addReconcilers(ctx context.Context, in dependencies) error {
 		Registry:                in.registry,
 		Claims:                  in.claims,
 		Callbacks:               controllers.NewCallbackFindings(),
-		Wakeups:                 &controllers.Wakeups{},
+		Missed:                  &controllers.MissedObjects{},
 		Events:                  sinks,
 		Recorder:                o.GetEventRecorder("wechatpay-operator"),
 		Log:                     o.GetLogger(),

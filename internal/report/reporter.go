@@ -65,8 +65,8 @@ func (t Reporter) Refund(refund *v1alpha1.Refund, before string) {
 	}
 }
 
-// FinalizerAbandoned reports that an object is deleted although it is not settled at WeChat Pay.
-// kind is the object's kind.
+// FinalizerAbandoned reports that an object is deleted although its order or refund has not ended
+// at WeChat Pay. kind is the object's kind.
 func (t Reporter) FinalizerAbandoned(object client.Object, kind, format string, arguments ...any) {
 	metrics.FinalizersReleased.WithLabelValues(kind).Inc()
 	t.Recorder.Eventf(object, nil, "Warning", "FinalizerAbandoned", "Delete", format, arguments...)

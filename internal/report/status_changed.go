@@ -114,7 +114,7 @@ func stateChanged(log logr.Logger, before, now client.Object) {
 	log.Info("Changed the state of "+kind, values...)
 }
 
-// stateOf returns an object's kind, and the reason and message that say most about it.
+// stateOf returns an object's kind, and the reason and message that describe it best.
 func stateOf(object client.Object) (kind string, state metav1.Condition) {
 	switch object := object.(type) {
 	case *v1alpha1.Merchant:
