@@ -19,7 +19,7 @@ func TestDecimal(t *testing.T) {
 	}{
 		{1, "CNY", "0.01"}, {10, "CNY", "0.10"}, {101, "CNY", "1.01"}, {0, "CNY", "0.00"}, {math.MaxInt32, "CNY", "21474836.47"},
 		{-5, "CNY", "-0.05"}, {-12345, "HKD", "-123.45"}, {math.MinInt64, "CNY", "-92233720368547758.08"},
-		{500, "JPY", "500"}, {1, "KRW", "1"}, {-3, "JPY", "-3"}, {7, "ISK", "7"}, {99, "XXX", "0.99"},
+		{500, "JPY", "500"}, {1, "KRW", "1"}, {-3, "JPY", "-3"}, {7, "ISK", "7"}, {99, "XTS", "0.99"},
 	} {
 		if got := money.Decimal(c.minor, c.currency); got != c.want {
 			t.Errorf("%d %s is written %q, want %q", c.minor, c.currency, got, c.want)
